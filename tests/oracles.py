@@ -1,0 +1,1 @@
+"""Slow, obvious versions of every algorithm: what the package is tested against."""

@@ -1,0 +1,1 @@
+"""Design-based supervised learning: regressions from machine labels that are allowed to be wrong."""

@@ -1,0 +1,1 @@
+"""Reusable holdout: answers to adaptively chosen questions that stay statistically valid."""

@@ -1,0 +1,87 @@
+"""The one decorator by which every kernel is compiled: lazily, cached on disk, without fast-math."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["LazyKernel", "jit"]
+
+
+class LazyKernel:
+    """A kernel that numba compiles at its first call.
+
+    Importing numba takes longer than importing the rest of the package, so it waits until a kernel runs. At
+    that moment all lazy kernels of the same file are handed to numba, which lets them call each other.
+
+    Parameters
+    ----------
+    function : callable
+        Module-level function on scalars and C-contiguous arrays, within numba's nopython subset.
+
+    Attributes
+    ----------
+    py_func : callable
+        The undecorated function.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        functools.update_wrapper(self, function)
+        self.py_func = function
+        self._dispatcher: Callable[..., Any] | None = None
+
+    def __call__(self, *args: Any) -> Any:
+        return self.dispatcher(*args)
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[str, str]]:
+        return _find_kernel, (self.py_func.__module__, self.py_func.__qualname__)
+
+    @property
+    def dispatcher(self) -> Callable[..., Any]:
+        """Numba's dispatcher for this kernel (the plain function under ``NUMBA_DISABLE_JIT=1``)."""
+        if self._dispatcher is None:
+            namespace = self.py_func.__globals__
+            for name, value in list(namespace.items()):
+                if isinstance(value, LazyKernel) and value.py_func.__globals__ is namespace:
+                    namespace[name] = value._compile()
+        return self._compile()
+
+    def _compile(self) -> Callable[..., Any]:
+        if self._dispatcher is None:
+            import numba
+
+            self._dispatcher = numba.njit(cache=True)(self.py_func)
+        return self._dispatcher
+
+
+def jit(function: Callable[..., Any]) -> LazyKernel:
+    """Mark a function as a kernel, compiled by numba at its first call and cached on disk.
+
+    Parameters
+    ----------
+    function : callable
+        Module-level function within numba's nopython subset.
+
+    Returns
+    -------
+    LazyKernel
+        A callable with the same signature (positional arguments only).
+
+    Examples
+    --------
+    >>> from validstats.kernels._jit import jit
+    >>> def total(values):
+    ...     s = 0.0
+    ...     for v in values:
+    ...         s += v
+    ...     return s
+    >>> jit(total).py_func([1.0, 2.0])
+    3.0
+    """
+    return LazyKernel(function)
+
+
+def _find_kernel(module: str, name: str) -> Any:
+    return getattr(importlib.import_module(module), name)
