@@ -88,15 +88,30 @@ class Guarantee:
         """Whether the statement holds for every sample size."""
         return self.kind == "finite-sample"
 
+    @property
+    def heading(self) -> str:
+        """How strong the statement is, in words."""
+        return _KIND_TEXT[self.kind]
+
     def paragraph(self) -> str:
         """Return the guarantee as one paragraph of plain text.
 
         Returns
         -------
         str
+            The heading and the body.
+        """
+        return f"{self.heading}: {self.body()}"
+
+    def body(self) -> str:
+        """Return the paragraph without its heading.
+
+        Returns
+        -------
+        str
             Statement, assumptions, caveats, reference size and source, in this order.
         """
-        parts = [f"{_KIND_TEXT[self.kind]}: {self.statement}."]
+        parts = [f"{self.statement}."]
         if self.exact_probability is not None:
             parts.append(f"The probability is exactly {self.exact_probability:.4f} when there are no ties.")
         if self.assumptions:

@@ -1,0 +1,263 @@
+"""The only door for pandas, polars and pyarrow: columns in, the caller's frame type out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any, cast, get_args
+
+import narwhals as nw
+import numpy as np
+import numpy.typing as npt
+
+from validstats._typing import AnyArray, FrameBackend
+from validstats.validation import check_literal
+
+__all__ = [
+    "backend_of",
+    "column",
+    "column_names",
+    "is_frame",
+    "n_rows",
+    "row_digests",
+    "to_frame",
+    "to_pandas",
+]
+
+
+def is_frame(data: Any) -> bool:
+    """Tell whether an object is a data frame of a supported library.
+
+    Parameters
+    ----------
+    data : object
+        Anything.
+
+    Returns
+    -------
+    bool
+        True for an eager pandas, polars or pyarrow table.
+
+    Examples
+    --------
+    >>> is_frame([[1, 2]])
+    False
+    """
+    return isinstance(nw.from_native(data, eager_only=True, pass_through=True), nw.DataFrame)
+
+
+def backend_of(data: Any) -> FrameBackend:
+    """Name the library in which results about an object should be returned.
+
+    Parameters
+    ----------
+    data : object
+        A data frame, a series, or anything else.
+
+    Returns
+    -------
+    {"pandas", "polars", "pyarrow"}
+        The library of a frame or series; "pandas" for arrays and lists.
+
+    Examples
+    --------
+    >>> backend_of([1, 2, 3])
+    'pandas'
+    """
+    wrapped = nw.from_native(data, allow_series=True, pass_through=True)
+    if isinstance(wrapped, nw.DataFrame | nw.Series | nw.LazyFrame):
+        name = wrapped.implementation.value
+        if name in get_args(FrameBackend):
+            return cast(FrameBackend, name)
+    return "pandas"
+
+
+def column_names(frame: Any) -> list[str]:
+    """List the columns of a data frame.
+
+    Parameters
+    ----------
+    frame : pandas, polars or pyarrow table
+        The frame.
+
+    Returns
+    -------
+    list of str
+        Names in order.
+
+    Examples
+    --------
+    >>> column_names(to_frame({"a": [1], "b": [2]}))
+    ['a', 'b']
+    """
+    return list(_eager(frame).columns)
+
+
+def n_rows(frame: Any) -> int:
+    """Count the rows of a data frame.
+
+    Parameters
+    ----------
+    frame : pandas, polars or pyarrow table
+        The frame.
+
+    Returns
+    -------
+    int
+        Number of rows.
+
+    Examples
+    --------
+    >>> n_rows(to_frame({"a": [1, 2]}))
+    2
+    """
+    return len(_eager(frame))
+
+
+def column(frame: Any, name: str) -> AnyArray:
+    """Take one column of a data frame as an array.
+
+    Parameters
+    ----------
+    frame : pandas, polars or pyarrow table
+        The frame.
+    name : str
+        Column name.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        The values; missing numbers become NaN.
+
+    Raises
+    ------
+    KeyError
+        If there is no such column; the message lists those there are.
+
+    Examples
+    --------
+    >>> column(to_frame({"a": [1, 2]}), "a")
+    array([1, 2])
+    """
+    eager = _eager(frame)
+    if name not in eager.columns:
+        raise KeyError(f"There is no column {name!r}; the columns are {', '.join(map(repr, eager.columns))}.")
+    series = eager[name]
+    if series.dtype.is_numeric() and series.is_null().any():
+        return np.asarray(series.cast(nw.Float64).to_numpy(), dtype=np.float64)
+    return np.asarray(series.to_numpy())
+
+
+def to_frame(columns: Mapping[str, Any], backend: FrameBackend = "pandas") -> Any:
+    """Build a data frame of the library asked for.
+
+    Parameters
+    ----------
+    columns : mapping of str to sequence
+        Values by column name, all of one length.
+    backend : {"pandas", "polars", "pyarrow"}, default "pandas"
+        The library; it must be installed.
+
+    Returns
+    -------
+    DataFrame or Table
+        The frame, in the library's own type.
+
+    Raises
+    ------
+    ValueError
+        If the library is not supported.
+    ModuleNotFoundError
+        If it is not installed.
+
+    Examples
+    --------
+    >>> to_frame({"term": ["x"], "estimate": [0.5]})
+      term  estimate
+    0    x       0.5
+    """
+    check_literal(backend, "backend", get_args(FrameBackend))
+    plain = {name: _plain(values) for name, values in columns.items()}
+    return nw.from_dict(plain, backend=backend).to_native()
+
+
+def to_pandas(frame: Any) -> Any:
+    """Convert a data frame to pandas; a pandas frame is returned as it is.
+
+    Parameters
+    ----------
+    frame : pandas, polars or pyarrow table
+        The frame.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The same columns.
+
+    Examples
+    --------
+    >>> to_pandas(to_frame({"a": [1]})).shape
+    (1, 1)
+    """
+    return _eager(frame).to_pandas()
+
+
+def row_digests(rows: Any) -> npt.NDArray[np.uint64]:
+    """Digest each row to 64 bits, to find rows that two data sets share.
+
+    Parameters
+    ----------
+    rows : array-like of shape (n, p) or data frame
+        The rows; numbers are compared as float64, everything else as text.
+
+    Returns
+    -------
+    ndarray of shape (n,), uint64
+        One digest a row. Equal rows have equal digests.
+
+    Examples
+    --------
+    >>> d = row_digests([[1.0, 2.0], [1.0, 2.0], [3.0, 4.0]])
+    >>> bool(d[0] == d[1]), bool(d[0] == d[2])
+    (True, False)
+    """
+    if is_frame(rows):
+        arrays = [column(rows, name) for name in column_names(rows)]
+    else:
+        matrix = rows.toarray() if hasattr(rows, "toarray") else np.asarray(rows)
+        matrix = matrix.reshape(matrix.shape[0], -1)
+        arrays = [matrix] if matrix.dtype.kind in "fiub" else list(matrix.T)
+    words = [_digest_words(array) for array in arrays]
+    return _mix_words(np.column_stack(words)) if words else np.zeros(0, dtype=np.uint64)
+
+
+def _eager(frame: Any) -> nw.DataFrame[Any]:
+    return nw.from_native(frame, eager_only=True)
+
+
+def _plain(values: Any) -> list[Any]:
+    return values.tolist() if isinstance(values, np.ndarray) else list(values)
+
+
+def _digest_words(array: AnyArray) -> npt.NDArray[np.uint64]:
+    if array.dtype.kind in "fiub":
+        numbers = np.ascontiguousarray(array, dtype=np.float64) + 0.0
+        return numbers.reshape(len(array), -1).view(np.uint64)
+    values, inverse = np.unique(array.astype(str), return_inverse=True)
+    digests = np.array(
+        [int.from_bytes(hashlib.blake2b(v.encode(), digest_size=8).digest(), "little") for v in values],
+        dtype=np.uint64,
+    )
+    return digests[inverse].reshape(-1, 1)
+
+
+def _mix_words(words: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    """Chain the columns of each row through the finaliser of splitmix64."""
+    state = np.full(len(words), 0x9E3779B97F4A7C15, dtype=np.uint64)
+    with np.errstate(over="ignore"):
+        for j in range(words.shape[1]):
+            state = (state ^ words[:, j]) * np.uint64(0xBF58476D1CE4E5B9)
+            state ^= state >> np.uint64(31)
+            state *= np.uint64(0x94D049BB133111EB)
+            state ^= state >> np.uint64(29)
+    return state

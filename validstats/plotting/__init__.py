@@ -1,0 +1,19 @@
+"""Display objects: each computes and stores what it shows, then draws it with ``plot(ax=None)``."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_PUBLIC = {
+    "CoverageDisplay": "validstats.plotting.coverage",
+}
+"""Public name -> the module that defines it, imported at first use."""
+
+__all__ = ["CoverageDisplay"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PUBLIC:
+        return getattr(importlib.import_module(_PUBLIC[name]), name)
+    raise AttributeError(f"module 'validstats.plotting' has no attribute {name!r}")

@@ -1,0 +1,162 @@
+"""Renderers of a report: text, HTML, LaTeX and Markdown. Each escapes whatever users named."""
+
+from __future__ import annotations
+
+import html
+import textwrap
+
+from validstats.results.table import Report, Table
+
+WIDTH = 78
+
+_LATEX_SPECIAL = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+}
+
+
+def render_text(report: Report) -> str:
+    """Render as monospaced text in the manner of R."""
+    tables = [_text_table(table) for table in report.tables]
+    width = max([WIDTH, *(len(line) for table in tables for line in table)])
+    lines = ["=" * width, report.title.center(width).rstrip(), "=" * width]
+    lines += _text_header(report.header_cells(), width)
+    for table in tables:
+        lines += ["-" * width, *table]
+    lines.append("-" * width)
+    for guarantee in report.guarantees:
+        lines += _wrap("", guarantee.paragraph(), width)
+    for note in report.notes:
+        lines += _wrap("Note. ", note, width)
+    lines.append("=" * width)
+    return "\n".join(lines)
+
+
+def render_html(report: Report) -> str:
+    """Render as an HTML fragment with inline styles only."""
+    parts = ['<div class="validstats-report">', f"<h3>{html.escape(report.title)}</h3>"]
+    if report.header:
+        rows = "".join(
+            f"<tr><th>{html.escape(label)}</th><td>{html.escape(text)}</td></tr>"
+            for label, text in report.header_cells()
+        )
+        parts.append(f'<table class="validstats-header">{rows}</table>')
+    parts += [_html_table(table) for table in report.tables]
+    parts += [
+        f'<p class="validstats-guarantee"><strong>{g.heading}.</strong> {html.escape(g.body())}</p>'
+        for g in report.guarantees
+    ]
+    parts += [f'<p class="validstats-note">{html.escape(note)}</p>' for note in report.notes]
+    return "\n".join([*parts, "</div>"])
+
+
+def render_latex(report: Report) -> str:
+    """Render as a LaTeX table environment (packages: booktabs)."""
+    lines = [r"\begin{table}[ht]", r"\centering", rf"\caption{{{_latex(report.title)}}}"]
+    if report.header:
+        facts = "; ".join(f"{_latex(label)}: {_latex(text)}" for label, text in report.header_cells())
+        lines.append(rf"{{\footnotesize {facts}\par}}")
+    for table in report.tables:
+        lines += _latex_table(table)
+    notes = [g.paragraph() for g in report.guarantees] + list(report.notes)
+    for note in notes:
+        lines.append(
+            rf"\par\smallskip\begin{{minipage}}{{\linewidth}}\footnotesize {_latex(note)}\end{{minipage}}"
+        )
+    return "\n".join([*lines, r"\end{table}"])
+
+
+def render_markdown(report: Report) -> str:
+    """Render as GitHub-flavoured Markdown."""
+    blocks = [f"### {_markdown(report.title)}"]
+    if report.header:
+        blocks.append("\n".join(f"- {_markdown(k)}: {_markdown(v)}" for k, v in report.header_cells()))
+    blocks += [_markdown_table(table) for table in report.tables]
+    blocks += [f"**{g.heading}.** {_markdown(g.body())}" for g in report.guarantees]
+    blocks += [_markdown(note) for note in report.notes]
+    return "\n\n".join(blocks)
+
+
+def _text_header(cells: list[tuple[str, str]], width: int) -> list[str]:
+    half = width // 2 - 1
+    entries = [f"{label + ':':<{min(18, half - 8)}} {text}" for label, text in cells]
+    lines: list[str] = []
+    pending: str | None = None
+    for entry in entries:
+        if len(entry) > half:
+            lines += [pending] if pending is not None else []
+            lines += textwrap.wrap(entry, width, subsequent_indent="  ")
+            pending = None
+        elif pending is None:
+            pending = entry
+        else:
+            lines.append(f"{pending:<{half}}  {entry}")
+            pending = None
+    return lines + ([pending] if pending is not None else [])
+
+
+def _text_table(table: Table) -> list[str]:
+    rows = [table.headings, *table.cells()]
+    widths = [max(len(row[j]) for row in rows) for j in range(len(table.headings))]
+    right = table.right_aligned()
+    lines = [
+        "  ".join(
+            c.rjust(w) if r else c.ljust(w) for c, w, r in zip(row, widths, right, strict=True)
+        ).rstrip()
+        for row in rows
+    ]
+    return ([table.title] if table.title else []) + lines
+
+
+def _wrap(label: str, text: str, width: int) -> list[str]:
+    return textwrap.wrap(label + text, width, break_on_hyphens=False)
+
+
+def _html_table(table: Table) -> str:
+    classes = ["number" if right else "text" for right in table.right_aligned()]
+    head = "".join(
+        f'<th class="{c}">{html.escape(h)}</th>' for h, c in zip(table.headings, classes, strict=True)
+    )
+    body = "".join(
+        "<tr>"
+        + "".join(f'<td class="{c}">{html.escape(v)}</td>' for v, c in zip(row, classes, strict=True))
+        + "</tr>"
+        for row in table.cells()
+    )
+    caption = f"<caption>{html.escape(table.title)}</caption>" if table.title else ""
+    return f'<table class="validstats-table">{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+
+
+def _latex(text: str) -> str:
+    return "".join(_LATEX_SPECIAL.get(character, character) for character in text)
+
+
+def _latex_table(table: Table) -> list[str]:
+    alignment = "".join("r" if right else "l" for right in table.right_aligned())
+    lines = [rf"\par {_latex(table.title)}\par"] if table.title else []
+    lines += [rf"\begin{{tabular}}{{{alignment}}}", r"\toprule"]
+    lines.append(" & ".join(map(_latex, table.headings)) + r" \\")
+    lines.append(r"\midrule")
+    lines += [" & ".join(map(_latex, row)) + r" \\" for row in table.cells()]
+    return [*lines, r"\bottomrule", r"\end{tabular}"]
+
+
+def _markdown(text: str) -> str:
+    for character in "\\|*_<>`":
+        text = text.replace(character, "\\" + character)
+    return text.replace("\n", " ")
+
+
+def _markdown_table(table: Table) -> str:
+    rule = ["---:" if right else ":---" for right in table.right_aligned()]
+    rows = [[_markdown(c) for c in row] for row in [table.headings, *table.cells()]]
+    lines = ["| " + " | ".join(row) + " |" for row in [rows[0], rule, *rows[1:]]]
+    return "\n".join(([f"**{_markdown(table.title)}**", ""] if table.title else []) + lines)

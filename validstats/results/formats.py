@@ -1,0 +1,106 @@
+"""Every number format of every table, in one file."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Callable
+from typing import Any, Literal, TypeAlias, get_args
+
+__all__ = ["Format", "FormatName", "format_value", "is_right_aligned"]
+
+FormatName: TypeAlias = Literal["estimate", "p_value", "int", "percent", "text", "statistic", "auto"]
+"""Named ways to print a value."""
+
+Format: TypeAlias = FormatName | Callable[[Any], str]
+"""A named format, or a function from value to text."""
+
+MISSING = "--"
+
+
+def format_value(value: Any, how: Format = "auto") -> str:
+    """Print one value of a table.
+
+    Parameters
+    ----------
+    value : object
+        The value. None and NaN print as a dash, infinities as ``inf`` and ``-inf``.
+    how : {"estimate", "p_value", "int", "percent", "text", "statistic", "auto"} or callable, default "auto"
+        The format; "auto" chooses by type.
+
+    Returns
+    -------
+    str
+        The text.
+
+    Raises
+    ------
+    ValueError
+        If the name of the format is unknown.
+
+    Examples
+    --------
+    >>> format_value(0.12345, "estimate"), format_value(1e-9, "p_value"), format_value(20190, "int")
+    ('0.1235', '<1e-04', '20,190')
+    """
+    if callable(how):
+        return how(value)
+    if how not in get_args(FormatName):
+        raise ValueError(f"Unknown format {how!r}; use one of {', '.join(get_args(FormatName))}.")
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return MISSING
+    if how == "text" or isinstance(value, str) or not isinstance(value, numbers.Real):
+        return str(value)
+    if isinstance(value, bool) or type(value).__name__ == "bool":
+        return "yes" if value else "no"
+    return _format_number(float(value), _automatic(value) if how == "auto" else how)
+
+
+def is_right_aligned(values: list[Any]) -> bool:
+    """Tell whether a column holds numbers, which are aligned to the right.
+
+    Parameters
+    ----------
+    values : list
+        Values of the column.
+
+    Returns
+    -------
+    bool
+        True where every value that is present is a number.
+
+    Examples
+    --------
+    >>> is_right_aligned([1, None]), is_right_aligned(["a"])
+    (True, False)
+    """
+    present = [value for value in values if value is not None]
+    return bool(present) and all(isinstance(v, numbers.Real) and not isinstance(v, bool) for v in present)
+
+
+def _automatic(value: Any) -> str:
+    return "int" if isinstance(value, numbers.Integral) else "estimate"
+
+
+def _format_number(number: float, how: str) -> str:
+    if math.isinf(number):
+        return "inf" if number > 0 else "-inf"
+    if how == "int":
+        return f"{number:,.0f}"
+    if how == "percent":
+        return f"{number:.1%}"
+    if how == "p_value":
+        return "<1e-04" if number < 1e-4 else f"{number:.4f}"
+    if how == "statistic":
+        return f"{number:.2f}"
+    return _four_digits(number)
+
+
+def _four_digits(number: float) -> str:
+    size = abs(number)
+    if size and (size < 1e-3 or size >= 1e7):
+        return f"{number:.3e}"
+    if size >= 1e4:
+        return f"{number:,.1f}"
+    decimals = 4 if size < 10 else 3 if size < 100 else 2
+    return f"{number:.{decimals}f}"

@@ -1,0 +1,158 @@
+"""One self-contained HTML page out of summaries, paragraphs and figures; it needs no network."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from validstats.results.summary import Summary
+
+__all__ = ["Page", "Section"]
+
+_PAGE_STYLE = """
+:root {color-scheme: light dark; --ink: #1d2730; --paper: #fdfdfb; --soft: #5c6a75; --line: #d9dee2; --accent: #2a7f86;}
+@media (prefers-color-scheme: dark) {
+  :root {--ink: #e6e9eb; --paper: #14191d; --soft: #9aa7b1; --line: #2c353c; --accent: #5fbcc3;}
+}
+* {box-sizing: border-box;}
+body {margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.55 system-ui, -apple-system, "Segoe UI", sans-serif;}
+main {max-width: 66rem; margin: 0 auto; padding: 2rem 1.2rem 4rem;}
+h1 {font-size: 1.9rem; line-height: 1.2; margin: 0 0 .4rem;}
+h2 {font-size: 1.35rem; margin: 2.6rem 0 .6rem; padding-top: 1.2rem; border-top: 1px solid var(--line);}
+.lead {color: var(--soft); font-size: 1.1rem; max-width: 46rem; margin: 0 0 1.2rem;}
+p {max-width: 46rem;}
+nav ol {padding-left: 1.2rem; color: var(--soft);} a {color: var(--accent);}
+figure {margin: 1.2rem 0;} figure img {max-width: 100%; height: auto; background: #fff; border: 1px solid var(--line); border-radius: 6px;}
+figcaption {color: var(--soft); font-size: .92rem; margin-top: .35rem; max-width: 46rem;}
+.validstats-report {border: 1px solid var(--line); border-radius: 6px; padding: .8rem 1rem; margin: 1rem 0;}
+footer {color: var(--soft); font-size: .9rem; margin-top: 3rem; border-top: 1px solid var(--line); padding-top: 1rem;}
+"""
+
+
+@dataclass(frozen=True)
+class Section:
+    """One section of a page.
+
+    Parameters
+    ----------
+    title : str
+        Heading.
+    paragraphs : sequence of str, default ()
+        Plain text, escaped.
+    summaries : sequence of Summary, default ()
+        Reports, in order.
+    figures : sequence of (matplotlib Figure, str), default ()
+        Figures with their captions.
+
+    Examples
+    --------
+    >>> Section("Batch", paragraphs=("What is the mean of these rows?",)).title
+    'Batch'
+    """
+
+    title: str
+    paragraphs: Sequence[str] = ()
+    summaries: Sequence[Summary] = ()
+    figures: Sequence[tuple[Any, str]] = ()
+
+
+@dataclass(frozen=True)
+class Page:
+    """A self-contained page.
+
+    Parameters
+    ----------
+    title : str
+        Title and first heading.
+    lead : str
+        Sentence under the title.
+    sections : sequence of Section
+        What the page holds.
+    footer : str, default ""
+        Last line, for example versions and seeds.
+
+    Examples
+    --------
+    >>> page = Page("Report", "What was found.", [Section("One")])
+    >>> page.as_html().startswith("<!doctype html>")
+    True
+    """
+
+    title: str
+    lead: str
+    sections: Sequence[Section]
+    footer: str = ""
+
+    def as_html(self) -> str:
+        """Return the page; images are embedded and every given string is escaped.
+
+        Returns
+        -------
+        str
+            A complete HTML document.
+        """
+        contents = "".join(
+            f'<li><a href="#section-{i}">{html.escape(section.title)}</a></li>'
+            for i, section in enumerate(self.sections, start=1)
+        )
+        body = "\n".join(_section_html(section, i) for i, section in enumerate(self.sections, start=1))
+        title = html.escape(self.title)
+        return (
+            f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>\n'
+            '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+            f"<style>{_PAGE_STYLE}</style></head><body><main>\n<h1>{title}</h1>\n"
+            f'<p class="lead">{html.escape(self.lead)}</p>\n<nav><ol>{contents}</ol></nav>\n{body}\n'
+            f"<footer>{html.escape(self.footer)}</footer></main></body></html>\n"
+        )
+
+    def write(self, path: str | os.PathLike[str]) -> Path:
+        """Write the page so that a reader never sees half of it.
+
+        Parameters
+        ----------
+        path : str or path
+            File to write; an existing file is replaced in one step.
+
+        Returns
+        -------
+        pathlib.Path
+            The file.
+
+        Raises
+        ------
+        FileNotFoundError
+            If the folder does not exist.
+        """
+        target = Path(path)
+        text = self.as_html()
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", dir=target.parent, prefix=f".{target.name}.", delete=False
+        ) as handle:
+            handle.write(text)
+        os.replace(handle.name, target)
+        return target
+
+
+def _section_html(section: Section, index: int) -> str:
+    parts = [f'<section id="section-{index}"><h2>{html.escape(section.title)}</h2>']
+    parts += [f"<p>{html.escape(paragraph)}</p>" for paragraph in section.paragraphs]
+    parts += [_figure_html(figure, caption) for figure, caption in section.figures]
+    parts += [summary.as_html() for summary in section.summaries]
+    return "\n".join([*parts, "</section>"])
+
+
+def _figure_html(figure: Any, caption: str) -> str:
+    buffer = io.BytesIO()
+    figure.savefig(
+        buffer, format="png", dpi=150, bbox_inches="tight", facecolor="white", metadata={"Software": None}
+    )
+    encoded = base64.b64encode(buffer.getvalue()).decode()
+    text = html.escape(caption)
+    return f'<figure><img alt="{text}" src="data:image/png;base64,{encoded}"><figcaption>{text}</figcaption></figure>'

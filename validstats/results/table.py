@@ -1,0 +1,138 @@
+"""The model behind every printed report: a header, tables, guarantees and notes, free of any markup."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from validstats.guarantee import Guarantee
+from validstats.results.formats import Format, format_value, is_right_aligned
+
+__all__ = ["Report", "Table"]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns of values with a format each.
+
+    Parameters
+    ----------
+    columns : mapping of str to sequence
+        Values by heading, all of one length.
+    title : str or None, default None
+        Line above the table.
+    formats : mapping of str to format, default {}
+        How to print a column (see :func:`validstats.results.formats.format_value`); "auto" where absent.
+    max_rows : int or None, default 60
+        Rows printed at most; of a longer table the first and last ones. None prints all.
+
+    Raises
+    ------
+    ValueError
+        If the columns differ in length.
+
+    Examples
+    --------
+    >>> Table({"Term": ["x"], "Estimate": [0.5]}).cells()
+    [['x', '0.5000']]
+    """
+
+    columns: Mapping[str, Sequence[Any]]
+    title: str | None = None
+    formats: Mapping[str, Format] = field(default_factory=dict)
+    max_rows: int | None = 60
+
+    def __post_init__(self) -> None:
+        lengths = {heading: len(values) for heading, values in self.columns.items()}
+        if len(set(lengths.values())) > 1:
+            raise ValueError(f"The columns of a table must have one length, got {lengths}.")
+
+    @property
+    def headings(self) -> list[str]:
+        """Column headings in order."""
+        return list(self.columns)
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows, printed or not."""
+        return len(next(iter(self.columns.values()), ()))
+
+    def cells(self) -> list[list[str]]:
+        """Return the printed text of every row, shortened in the middle where the table is long.
+
+        Returns
+        -------
+        list of list of str
+            One list a row.
+        """
+        shown = self._shown_rows()
+        printed = []
+        for heading, values in self.columns.items():
+            how = self.formats.get(heading, "auto")
+            plain = _plain_list(values)
+            printed.append(["..." if i is None else format_value(plain[i], how) for i in shown])
+        return [list(row) for row in zip(*printed, strict=True)]
+
+    def right_aligned(self) -> list[bool]:
+        """Tell for each column whether it holds numbers.
+
+        Returns
+        -------
+        list of bool
+            One flag a column.
+        """
+        return [is_right_aligned(_plain_list(values)) for values in self.columns.values()]
+
+    def _shown_rows(self) -> list[int | None]:
+        n = self.n_rows
+        if self.max_rows is None or n <= self.max_rows:
+            return list(range(n))
+        half = self.max_rows // 2
+        return [*range(half), None, *range(n - half, n)]
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that a summary prints.
+
+    Parameters
+    ----------
+    title : str
+        First line.
+    header : sequence of (str, value), default ()
+        Facts printed in two columns under the title.
+    tables : sequence of Table, default ()
+        Tables in order.
+    guarantees : sequence of Guarantee, default ()
+        What holds, each printed as a paragraph. A guarantee cannot be switched off.
+    notes : sequence of str, default ()
+        Sentences at the end.
+
+    Examples
+    --------
+    >>> Report("Batch mean", header=(("Batch size", 100),)).title
+    'Batch mean'
+    """
+
+    title: str
+    header: Sequence[tuple[str, Any]] = ()
+    tables: Sequence[Table] = ()
+    guarantees: Sequence[Guarantee] = ()
+    notes: Sequence[str] = ()
+
+    def header_cells(self) -> list[tuple[str, str]]:
+        """Return the printed header.
+
+        Returns
+        -------
+        list of (str, str)
+            Label and text.
+        """
+        return [(label, format_value(value)) for label, value in self.header]
+
+
+def _plain_list(values: Sequence[Any]) -> list[Any]:
+    return values.tolist() if isinstance(values, np.ndarray) else list(values)
