@@ -1,0 +1,1 @@
+"""Benchmarks: validstats beside the named peers, in the same run, as ratios."""

@@ -1,0 +1,33 @@
+"""``python -m benchmarks [domain ...]``: run the benchmarks and write a CSV and a table for each domain."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from pathlib import Path
+
+from benchmarks._runner import run
+
+DOMAINS = ("batch", "holdout", "dsl", "mi")
+
+
+def main() -> None:
+    """Parse the arguments and run."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("domains", nargs="*", help=f"which of {', '.join(DOMAINS)}; all by default")
+    parser.add_argument(
+        "--output", type=Path, default=Path("benchmarks/results"), help="folder for the results"
+    )
+    parser.add_argument("--quick", action="store_true", help="small sizes only")
+    arguments = parser.parse_args()
+    unknown = set(arguments.domains) - set(DOMAINS)
+    if unknown:
+        parser.error(f"unknown domain {sorted(unknown)}; choose from {', '.join(DOMAINS)}")
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    for domain in arguments.domains or DOMAINS:
+        module = importlib.import_module(f"benchmarks.{domain}")
+        run(module.specs(quick=arguments.quick), arguments.output / domain)
+
+
+if __name__ == "__main__":
+    main()

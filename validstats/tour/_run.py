@@ -1,0 +1,104 @@
+"""Run the sections of the tour, print them, and write the page."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import platform
+import sys
+import time
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TextIO
+
+from validstats.results import Page
+from validstats.tour._section import TerminalProgress, TourSection
+from validstats.validation import check_literal
+
+__all__ = ["SECTIONS", "run_tour"]
+
+SECTIONS = {
+    "batch": "Batch predictive inference",
+    "holdout": "Reusable holdout",
+    "dsl": "Design-based supervised learning",
+    "mi": "Learned mutual information",
+}
+"""Name of a section -> its title, in the order of the tour."""
+
+_LEAD = (
+    "23,703 sentences from tweets, product reviews, film reviews and newspaper editorials, each rated by 20 "
+    "people and scored by a machine. Every label is known, so every guarantee below is checked against the truth."
+)
+_PACKAGES = ("numpy", "scipy", "scikit-learn", "numba", "statsmodels", "pandas")
+
+
+def run_tour(
+    sections: Sequence[str] = tuple(SECTIONS),
+    output: str | os.PathLike[str] = "validstats-tour.html",
+    stream: TextIO | None = None,
+) -> Path:
+    """Run the tour on the bundled sentences.
+
+    Parameters
+    ----------
+    sections : sequence of {"batch", "holdout", "dsl", "mi"}
+        Which sections to run, in this order; all by default.
+    output : str or path, default "validstats-tour.html"
+        The page to write; self-contained, it needs no network.
+    stream : text stream or None, default None
+        Where to print; the standard output if None.
+
+    Returns
+    -------
+    pathlib.Path
+        The page.
+
+    Raises
+    ------
+    ValueError
+        If a section is unknown.
+    FileNotFoundError
+        If the folder of the output does not exist; checked before anything is computed.
+    """
+    out = sys.stdout if stream is None else stream
+    for name in sections:
+        check_literal(name, "sections", tuple(SECTIONS))
+    folder = Path(output).absolute().parent
+    if not folder.is_dir():
+        raise FileNotFoundError(f"The folder of the output does not exist: {folder}. Create it first.")
+    finished = []
+    for name in sections:
+        section, seconds = _run_section(name)
+        print(f"\n{section.text}\n\n({SECTIONS[name]}: {seconds:.1f} s)", file=out, flush=True)
+        finished.append(section)
+    page = Page("A tour of validstats", _LEAD, [section.page for section in finished], _footer())
+    path = page.write(output)
+    print(f"\nWrote {path}", file=out)
+    return path
+
+
+def _run_section(name: str) -> tuple[TourSection, float]:
+    module = importlib.import_module(f"validstats.tour.{name}")
+    progress = TerminalProgress(SECTIONS[name])
+    start = time.perf_counter()
+    section: TourSection = module.run_section(progress)
+    progress.close()
+    return section, time.perf_counter() - start
+
+
+def _footer() -> str:
+    return ", ".join(
+        [
+            f"validstats {_version('validstats')}",
+            f"Python {platform.python_version()}",
+            *(f"{name} {_version(name)}" for name in _PACKAGES),
+        ]
+    )
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "(not installed)"
