@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
 from typing import Any, cast, get_args
 
@@ -225,7 +226,7 @@ def row_digests(rows: Any) -> npt.NDArray[np.uint64]:
         arrays = [column(rows, name) for name in column_names(rows)]
     else:
         matrix = rows.toarray() if hasattr(rows, "toarray") else np.asarray(rows)
-        matrix = matrix.reshape(matrix.shape[0], -1)
+        matrix = matrix.reshape(matrix.shape[0], math.prod(matrix.shape[1:]))
         arrays = [matrix] if matrix.dtype.kind in "fiub" else list(matrix.T)
     words = [_digest_words(array) for array in arrays]
     return _mix_words(np.column_stack(words)) if words else np.zeros(0, dtype=np.uint64)
@@ -242,7 +243,7 @@ def _plain(values: Any) -> list[Any]:
 def _digest_words(array: AnyArray) -> npt.NDArray[np.uint64]:
     if array.dtype.kind in "fiub":
         numbers = np.ascontiguousarray(array, dtype=np.float64) + 0.0
-        return numbers.reshape(len(array), -1).view(np.uint64)
+        return numbers.reshape(len(array), math.prod(array.shape[1:])).view(np.uint64)
     values, inverse = np.unique(array.astype(str), return_inverse=True)
     digests = np.array(
         [int.from_bytes(hashlib.blake2b(v.encode(), digest_size=8).digest(), "little") for v in values],

@@ -7,6 +7,8 @@ import numbers
 from collections.abc import Callable
 from typing import Any, Literal, TypeAlias, get_args
 
+import numpy as np
+
 __all__ = ["Format", "FormatName", "format_value", "is_right_aligned"]
 
 FormatName: TypeAlias = Literal["estimate", "p_value", "int", "percent", "text", "statistic", "auto"]
@@ -49,10 +51,10 @@ def format_value(value: Any, how: Format = "auto") -> str:
         raise ValueError(f"Unknown format {how!r}; use one of {', '.join(get_args(FormatName))}.")
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return MISSING
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
     if how == "text" or isinstance(value, str) or not isinstance(value, numbers.Real):
         return str(value)
-    if isinstance(value, bool) or type(value).__name__ == "bool":
-        return "yes" if value else "no"
     return _format_number(float(value), _automatic(value) if how == "auto" else how)
 
 

@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from validstats import Guarantee
+from validstats.results import Page, Report, Result, Section, Summary, Table
+from validstats.results.formats import format_value
+
+HOSTILE = "<script>alert('x')</script> & \"q\" | a_b $5 100%\\"
+GUARANTEE = Guarantee(
+    statement="it holds", kind="asymptotic", assumptions=("a < b",), n_reference=7, citation="Nobody (2020)"
+)
+
+
+def report() -> Report:
+    table = Table(
+        {HOSTILE: ["x", HOSTILE], "Estimate": np.array([0.5, np.nan]), "p": [1e-9, 0.25]},
+        title="Coefficients",
+        formats={"p": "p_value"},
+    )
+    return Report(HOSTILE, (("Rows", 1000), ("Model", HOSTILE)), (table,), (GUARANTEE,), ("A note.",))
+
+
+@pytest.mark.parametrize(
+    ("value", "how", "text"),
+    [
+        (0.5, "auto", "0.5000"),
+        (3, "auto", "3"),
+        (20190, "auto", "20,190"),
+        (None, "auto", "--"),
+        (float("nan"), "estimate", "--"),
+        (float("inf"), "estimate", "inf"),
+        (-float("inf"), "auto", "-inf"),
+        (np.float64(12.3456), "auto", "12.346"),
+        (1234.5, "estimate", "1234.50"),
+        (123456.0, "estimate", "123,456.0"),
+        (1.5e9, "estimate", "1.500e+09"),
+        (1e-5, "estimate", "1.000e-05"),
+        (0.0, "estimate", "0.0000"),
+        (0.00005, "p_value", "<1e-04"),
+        (0.03, "p_value", "0.0300"),
+        (0.876, "percent", "87.6%"),
+        (2.345, "statistic", "2.35"),
+        (True, "auto", "yes"),
+        (np.False_, "auto", "no"),
+        ("word", "estimate", "word"),
+        (7, lambda v: f"<{v}>", "<7>"),
+    ],
+)
+def test_formats(value, how, text) -> None:
+    assert format_value(value, how) == text
+
+
+def test_an_unknown_format_is_refused() -> None:
+    with pytest.raises(ValueError, match="Unknown format"):
+        format_value(1.0, "scientific")
+
+
+def test_text_holds_every_value_and_the_guarantee() -> None:
+    text = Summary(report()).as_text()
+    for part in (
+        "Coefficients",
+        "0.5000",
+        "<1e-04",
+        "0.2500",
+        "--",
+        "1,000",
+        "Asymptotic guarantee: it holds.",
+    ):
+        assert part in text
+    assert str(Summary(report())) == repr(Summary(report())) == text
+
+
+def test_numbers_are_aligned_to_the_right() -> None:
+    lines = (
+        Summary(Report("T", tables=[Table({"name": ["a", "bb"], "value": [1, 1000]})])).as_text().splitlines()
+    )
+    ends = {len(line) for line in lines if line.endswith(("1", "1,000", "value"))}
+    assert len(ends) == 1
+
+
+class Tags(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[str] = []
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag, attrs) -> None:
+        self.seen.append(tag)
+        if tag not in {"meta", "img", "br"}:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag) -> None:
+        assert self.open.pop() == tag
+
+
+def test_html_escapes_every_user_string_and_is_balanced() -> None:
+    parser = Tags()
+    parser.feed(Summary(report()).as_html())
+    assert "script" not in parser.seen
+    assert parser.open == []
+    assert parser.seen.count("td") == 2 + 6
+
+
+def test_latex_escapes_and_balances() -> None:
+    text = Summary(report()).as_latex()
+    assert text.count(r"\begin{") == text.count(r"\end{")
+    assert r"a\_b \$5 100\%\textbackslash{}" in text
+    assert r" & 0.5000 & <1e-04 \\" in text
+
+
+def test_markdown_rows_have_as_many_cells_as_the_head() -> None:
+    lines = [line for line in Summary(report()).as_markdown().splitlines() if line.startswith("| ")]
+    counts = {line.replace(r"\|", "").count("|") for line in lines}
+    assert counts == {4}
+
+
+def test_a_long_table_is_shortened_in_the_middle() -> None:
+    cells = Table({"i": range(1000)}, max_rows=10).cells()
+    assert [row[0] for row in cells] == ["0", "1", "2", "3", "4", "...", "995", "996", "997", "998", "999"]
+    assert len(Table({"i": range(1000)}, max_rows=None).cells()) == 1000
+
+
+def test_columns_of_different_length_are_refused() -> None:
+    with pytest.raises(ValueError, match="must have one length"):
+        Table({"a": [1], "b": [1, 2]})
+
+
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class Demo(Result):
+    values: np.ndarray
+
+    def _tidy_columns(self):
+        return {"term": ["a", "b"], "estimate": self.values}
+
+    def _glance_columns(self):
+        return {"n": np.int64(2), "level": 0.9}
+
+    def _report(self) -> Report:
+        return Report("Demo", tables=[Table(self._tidy_columns())], guarantees=[self.guarantee])
+
+
+@pytest.mark.parametrize("backend", ["pandas", "polars", "pyarrow"])
+def test_a_result_answers_in_the_callers_library(backend) -> None:
+    result = Demo(values=np.array([1.0, 2.0]), guarantee=GUARANTEE, backend=backend)
+    assert type(result.tidy()).__module__.split(".")[0] == backend
+    assert result.glance().shape == (1, 2)
+
+
+def test_a_result_as_a_dictionary_is_json() -> None:
+    result = Demo(values=np.array([1.0, 2.0]), guarantee=GUARANTEE)
+    read = json.loads(json.dumps(result.to_dict()))
+    assert read["terms"] == [{"term": "a", "estimate": 1.0}, {"term": "b", "estimate": 2.0}]
+    assert read["overall"] == {"n": 2, "level": 0.9}
+    assert read["guarantee"]["statement"] == "it holds"
+
+
+def test_a_result_prints_its_guarantee_and_no_object_id() -> None:
+    result = Demo(values=np.array([1.0, 2.0]), guarantee=GUARANTEE)
+    assert "Asymptotic guarantee" in repr(result)
+    assert " at 0x" not in repr(result) + result._repr_html_()
+
+
+def test_a_page_is_self_contained_and_written_whole(tmp_path) -> None:
+    import matplotlib.pyplot as plt
+
+    figure, ax = plt.subplots()
+    ax.plot([0, 1])
+    section = Section(HOSTILE, [HOSTILE], [Summary(report())], [(figure, HOSTILE)])
+    path = Page(HOSTILE, HOSTILE, [section, section], HOSTILE).write(tmp_path / "page.html")
+    plt.close(figure)
+    text = path.read_text(encoding="utf-8")
+    parser = Tags()
+    parser.feed(text)
+    assert "script" not in parser.seen
+    assert "link" not in parser.seen
+    assert parser.seen.count("img") == 2
+    assert "http" not in text.replace("data:image", "")
+    assert [p.name for p in tmp_path.iterdir()] == ["page.html"]
+
+
+def test_a_page_needs_its_folder(tmp_path) -> None:
+    with pytest.raises(FileNotFoundError):
+        Page("t", "l", []).write(tmp_path / "missing" / "page.html")

@@ -1,0 +1,150 @@
+"""The house rules: who may import whom, what an import may load, and that public names are documented."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import validstats
+
+ROOT = Path(validstats.__file__).parent
+LAYERS = {
+    "_typing": 0,
+    "exceptions": 0,
+    "guarantee": 0,
+    "validation": 1,
+    "frames": 1,
+    "kernels": 1,
+    "parallel": 1,
+    "datasets": 2,
+    "results": 2,
+    "base": 2,
+    "batch": 3,
+    "holdout": 3,
+    "dsl": 3,
+    "mi": 3,
+    "plotting": 4,
+    "validity": 4,
+    "report": 4,
+    "tour": 5,
+    "cli": 6,
+}
+DOMAINS = {"batch", "holdout", "dsl", "mi"}
+HEAVY = ("numba", "matplotlib", "torch", "statsmodels", "formulaic", "pandas", "polars", "sklearn")
+
+
+def modules() -> list[Path]:
+    return sorted(path for path in ROOT.rglob("*.py") if path.parent != ROOT or path.name != "__init__.py")
+
+
+def part_of(path: Path) -> str:
+    return path.relative_to(ROOT).with_suffix("").parts[0]
+
+
+def imported_parts(path: Path) -> set[str]:
+    """First-level parts of validstats that a module imports when it is loaded (deferred imports excluded)."""
+    parts = set()
+    for node in module_level_nodes(ast.parse(path.read_text(encoding="utf-8"))):
+        names = []
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("validstats"):
+            names = (
+                [node.module] if node.module != "validstats" else [f"validstats.{a.name}" for a in node.names]
+            )
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names if alias.name.startswith("validstats.")]
+        parts.update(name.split(".")[1] for name in names)
+    return parts & set(LAYERS)
+
+
+def module_level_nodes(tree: ast.Module):
+    pending: list[ast.AST] = [tree]
+    while pending:
+        node = pending.pop()
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+                continue
+            yield child
+            pending.append(child)
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_point_downwards(path: Path) -> None:
+    own = part_of(path)
+    assert own in LAYERS, f"{own} has no place in the house; add it to LAYERS and to CONTRIBUTING.md"
+    for other in imported_parts(path) - {own}:
+        assert LAYERS[other] <= LAYERS[own], f"{path.name} ({own}) imports {other}, which is above it"
+        assert not (own in DOMAINS and other in DOMAINS), f"domain {own} imports domain {other}"
+
+
+def test_a_forbidden_import_is_noticed(tmp_path: Path) -> None:
+    module = tmp_path / "module.py"
+    module.write_text("from validstats.tour import run_tour\nimport validstats.dsl.moments\n")
+    assert imported_parts(module) == {"tour", "dsl"}
+
+
+def test_a_deferred_import_is_not_counted(tmp_path: Path) -> None:
+    module = tmp_path / "module.py"
+    module.write_text("def plot():\n    from validstats.plotting import CoverageDisplay\n")
+    assert imported_parts(module) == set()
+
+
+def test_folders_are_at_most_two_deep() -> None:
+    assert max(len(path.relative_to(ROOT).parts) - 1 for path in ROOT.rglob("*.py")) <= 2
+
+
+def test_numba_is_imported_in_kernels_only() -> None:
+    users = {
+        path.relative_to(ROOT).parts[0]
+        for path in ROOT.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if (isinstance(node, ast.Import) and any(a.name.split(".")[0] == "numba" for a in node.names))
+        or (isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "numba")
+    }
+    assert users == {"kernels"}
+
+
+def test_import_loads_nothing_heavy() -> None:
+    code = f"import sys, validstats; print([m for m in {HEAVY!r} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_every_public_name_resolves_and_is_listed_once() -> None:
+    assert sorted(validstats.__all__) == sorted(set(validstats.__all__))
+    assert set(validstats.__all__) == set(validstats._PUBLIC)
+    for name in validstats.__all__:
+        assert getattr(validstats, name).__name__ == name
+    assert set(validstats.__all__) <= set(dir(validstats))
+
+
+def test_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        _ = validstats.nonsense
+
+
+def all_modules() -> list[str]:
+    skipped = {"validstats.mi.torch_module"}
+    found = pkgutil.walk_packages([str(ROOT)], prefix="validstats.")
+    return sorted(info.name for info in found if info.name not in skipped)
+
+
+@pytest.mark.parametrize("name", all_modules())
+def test_names_in_all_exist_and_are_documented(name: str) -> None:
+    try:
+        module = importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name == "torch":
+            pytest.skip("needs the torch extra")
+        raise
+    assert module.__doc__, f"{name} has no docstring"
+    for public in getattr(module, "__all__", []):
+        value = getattr(module, public)
+        if inspect.isclass(value) or inspect.isfunction(value):
+            assert inspect.getdoc(value), f"{name}.{public} has no docstring"
