@@ -32,7 +32,7 @@ LAYERS = {
     "mi": 3,
     "plotting": 4,
     "validity": 4,
-    "report": 4,
+    "reporting": 4,
     "tour": 5,
     "cli": 6,
 }

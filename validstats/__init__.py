@@ -10,14 +10,16 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "Guarantee": "validstats.guarantee",
     "NotCalibratedError": "validstats.exceptions",
+    "report": "validstats.reporting",
 }
 """Public name -> the module that defines it, imported at first use (PEP 562)."""
 
-__all__ = ["Guarantee", "NotCalibratedError"]
+__all__ = ["Guarantee", "NotCalibratedError", "report"]
 
 if TYPE_CHECKING:
     from validstats.exceptions import NotCalibratedError
     from validstats.guarantee import Guarantee
+    from validstats.reporting import report
 
 
 def __getattr__(name: str) -> Any:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import importlib
 import os
-import platform
 import sys
 import time
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TextIO
 
+from validstats.reporting import package_versions
 from validstats.results import Page
 from validstats.tour._section import TerminalProgress, TourSection
 from validstats.validation import check_literal
@@ -30,7 +29,6 @@ _LEAD = (
     "23,703 sentences from tweets, product reviews, film reviews and newspaper editorials, each rated by 20 "
     "people and scored by a machine. Every label is known, so every guarantee below is checked against the truth."
 )
-_PACKAGES = ("numpy", "scipy", "scikit-learn", "numba", "statsmodels", "pandas")
 
 
 def run_tour(
@@ -88,17 +86,4 @@ def _run_section(name: str) -> tuple[TourSection, float]:
 
 
 def _footer() -> str:
-    return ", ".join(
-        [
-            f"validstats {_version('validstats')}",
-            f"Python {platform.python_version()}",
-            *(f"{name} {_version(name)}" for name in _PACKAGES),
-        ]
-    )
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "(not installed)"
+    return ", ".join(f"{name} {version}" for name, version in package_versions().items())
