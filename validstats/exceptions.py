@@ -5,6 +5,7 @@ from __future__ import annotations
 from sklearn.exceptions import NotFittedError
 
 __all__ = [
+    "ConstantColumnWarning",
     "DataReuseWarning",
     "NotCalibratedError",
     "UninformativeWarning",
@@ -44,4 +45,14 @@ class UninformativeWarning(ValidstatsWarning):
 uninformative_message = (
     "The {what} is uninformative ({value}): with {n} reference rows and {m} rows in the batch no finite bound "
     "exists at confidence level {level}. {remedy}"
+)
+
+
+class ConstantColumnWarning(ValidstatsWarning):
+    """A column has one value only: it carries no information and is left out."""
+
+
+constant_column_message = (
+    "{side} has {n_constant} constant column(s) out of {n_columns}; a constant carries no information, so they "
+    "are left out. Drop them to silence this."
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 
 import numpy as np
 from scipy.special import digamma
@@ -43,3 +44,66 @@ def additive_uniform_mutual_information(half_width, cells=400_000):
     density = overlap / (2 * half_width)
     entropy_y = -(density * np.log(density)).sum() * (edges[1] - edges[0])
     return entropy_y - math.log(2 * half_width)
+
+
+def counts_within(rows, radii, metric="chebyshev"):
+    d = distances(rows, metric)
+    return np.array([sum(d[i, j] < radii[i] for j in range(len(rows)) if j != i) for i in range(len(rows))])
+
+
+def ross(levels, rows, k):
+    """Ross (2014), with the strict convention of scikit-learn."""
+    d = distances(rows)
+    n_kept = sum(levels.count(level) > 1 for level in levels)
+    kept = [i for i in range(len(levels)) if levels.count(levels[i]) > 1]
+    terms = []
+    for i in kept:
+        same = sorted(d[i, j] for j in kept if j != i and levels[j] == levels[i])
+        used = min(k, len(same))
+        radius = same[used - 1]
+        within = 1 + sum(d[i, j] < radius for j in kept if j != i)
+        terms.append(digamma(used) - digamma(len(same) + 1) - digamma(within))
+    return digamma(n_kept) + np.mean(terms)
+
+
+def mixed_ksg(x, y, k):
+    """Algorithm 1 of Gao et al. (2017), one row after the other."""
+    n = len(x)
+    dx, dy = distances(x), distances(y)
+    terms = []
+    for i in range(n):
+        joint = [max(dx[i, j], dy[i, j]) for j in range(n)]
+        radius = sorted(joint[:i] + joint[i + 1 :])[k - 1]
+        if radius == 0:
+            used = sum(d == 0 for d in joint)
+            n_x, n_y = sum(dx[i] == 0), sum(dy[i] == 0)
+        else:
+            used = k
+            n_x = 1 + sum(dx[i, j] < radius for j in range(n) if j != i)
+            n_y = 1 + sum(dy[i, j] < radius for j in range(n) if j != i)
+        terms.append(digamma(used) + math.log(n) - digamma(n_x) - digamma(n_y))
+    return np.mean(terms)
+
+
+def entropy(values):
+    n = len(values)
+    return -sum(c / n * math.log(c / n) for c in Counter(values).values())
+
+
+def plug_in(x, y):
+    """Plug-in and Miller-Madow values from the three entropies."""
+    value = entropy(x) + entropy(y) - entropy(list(zip(x, y)))
+    occupied = len(set(x)) + len(set(y)) - len(set(zip(x, y))) - 1
+    return value, value + occupied / (2 * len(x))
+
+
+def gaussian_mutual_information(rows_x, rows_y):
+    """Plug-in from the three sample covariance determinants."""
+    s = np.cov(np.hstack([rows_x, rows_y]), rowvar=False)
+    p = rows_x.shape[1]
+    return 0.5 * math.log(np.linalg.det(s[:p, :p]) * np.linalg.det(s[p:, p:]) / np.linalg.det(s))
+
+
+def wishart_log_determinant_bias(n, p):
+    """Expected log-determinant of a sample covariance of n standard normal rows, from its chi-square factors."""
+    return sum(digamma((n - i) / 2) for i in range(1, p + 1)) + p * math.log(2 / (n - 1))

@@ -1,0 +1,327 @@
+"""One call for every estimator: dispatch on kinds, bounds, units, input forms and bad input."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from scipy import sparse
+from sklearn.feature_selection import mutual_info_classif, mutual_info_regression
+
+from validstats.exceptions import ConstantColumnWarning
+from validstats.mi import mutual_info
+from validstats.mi import mutual_information as module
+from validstats.mi.classical_sides import is_functional, prepare_side, prepare_sides
+
+METHODS = ["ksg", "gaussian", "cca", "histogram"]
+
+
+@pytest.fixture(scope="module")
+def pair():
+    generator = np.random.default_rng(0)
+    x = generator.standard_normal(300)
+    return x, 0.8 * x + 0.6 * generator.standard_normal(300)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_is_near_the_truth_for_a_gaussian_pair(pair, method) -> None:
+    result = mutual_info(*pair, method=method)
+    assert result.estimate == pytest.approx(-0.5 * np.log(1 - 0.64), abs=0.12)
+    assert 0 <= result.conf_low <= result.estimate <= result.conf_high
+    assert result.method == method and float(result) == result.estimate
+    assert (result.kind_x, result.kind_y, result.dim_x, result.n_samples) == (
+        "continuous",
+        "continuous",
+        1,
+        300,
+    )
+
+
+def test_defaults_match_scikit_learn(pair) -> None:
+    x, y = pair
+    theirs = mutual_info_regression(x[:, None], y, random_state=0)[0]
+    assert mutual_info(x, y).estimate == pytest.approx(theirs, abs=1e-9)
+    label = (y > 0).astype(int)
+    theirs = mutual_info_classif(x[:, None], label, random_state=0)[0]
+    assert mutual_info(x, label).estimate == pytest.approx(theirs, abs=1e-9)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_swapping_sides_and_reordering_rows_and_columns_changes_nothing(method) -> None:
+    generator = np.random.default_rng(1)
+    x = generator.standard_normal((200, 2))
+    y = x[:, :1] + generator.standard_normal((200, 1))
+    order = generator.permutation(200)
+    reference = mutual_info(x, y, method=method)
+    for other in (
+        mutual_info(y, x, method=method),
+        mutual_info(x[order], y[order], method=method),
+        mutual_info(x[:, ::-1], y, method=method),
+    ):
+        assert other.estimate == pytest.approx(reference.estimate, abs=1e-10)
+
+
+@pytest.mark.parametrize("method", ["gaussian", "histogram", "ksg"])
+def test_increasing_maps_change_nothing_on_ranks(pair, method) -> None:
+    x, y = pair
+    plain = mutual_info(x, y, method=method, scaling="normal_scores")
+    mapped = mutual_info(np.exp(x), y**3, method=method, scaling="normal_scores")
+    assert mapped.estimate == pytest.approx(plain.estimate, abs=1e-10)
+
+
+def test_units() -> None:
+    generator = np.random.default_rng(2)
+    x = generator.integers(0, 2, size=100)
+    nats, bits = mutual_info(x, x), mutual_info(x, x, unit="bits")
+    assert bits.estimate == pytest.approx(nats.estimate / np.log(2))
+    assert bits.upper_bound == pytest.approx(1.0, abs=0.05)
+    assert bits.conf_high == pytest.approx(nats.conf_high / np.log(2))
+
+
+# --- kinds of sides ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        (np.arange(100.0), "continuous"),
+        (np.arange(100) % 7, "discrete"),
+        (np.arange(100) % 30, "mixed"),
+        (np.arange(100) % 2 == 0, "discrete"),
+        (["a", "b"] * 50, "discrete"),
+        (pd.Series(["a", "b"] * 50, dtype="category"), "discrete"),
+        (np.array([1.5, 2.5] * 50, dtype=object), "discrete"),
+        (np.maximum(np.linspace(-1, 1, 100), 0), "mixed"),
+        (np.column_stack([np.arange(100.0), np.arange(100) % 2]), "mixed"),
+        (np.column_stack([np.arange(100) % 3, np.arange(100) % 2]), "discrete"),
+        (pl.DataFrame({"a": ["u", "v"] * 50, "b": [0, 1] * 50}), "discrete"),
+    ],
+)
+def test_kinds_are_found_from_the_values(values, kind) -> None:
+    assert prepare_side(values, "x").kind == kind
+
+
+def test_a_declared_kind_wins(pair) -> None:
+    x, y = pair
+    rating = np.clip(np.round(y * 2), -3, 3)
+    assert mutual_info(x, rating).estimator.startswith("discrete-continuous")
+    assert mutual_info(x, rating, discrete_y=False).estimator.startswith("mixture KSG")
+    assert mutual_info(x, rating, discrete_y=False, method="gaussian").estimate > 0.2
+    levels = prepare_side(np.repeat(np.arange(20.0), 2), "x", True)
+    assert levels.kind == "discrete" and levels.codes.max() == 19
+
+
+def test_estimators_follow_the_kinds(pair) -> None:
+    x, y = pair
+    coarse, text = x > 0, np.where(y > 0, "yes", "no")
+    assert mutual_info(x, y).estimator == "KSG 1, k = 3"
+    assert mutual_info(coarse, y).estimator == "discrete-continuous (Ross), k = 3"
+    assert mutual_info(np.maximum(x, 0), y).estimator == "mixture KSG (Gao), k = 3"
+    for method in METHODS:
+        assert mutual_info(coarse, text, method=method).estimator == "plug-in, Miller-Madow"
+
+
+def test_mutual_information_is_at_most_the_entropy_of_a_discrete_side(pair) -> None:
+    x, _ = pair
+    sign = x > 0
+    for method in ("ksg", "histogram"):
+        result = mutual_info(sign, x, method=method)
+        assert result.estimate <= result.upper_bound <= np.log(2)
+        assert result.conf_high <= result.upper_bound
+        assert result.estimate > 0.6
+    assert mutual_info(sign, sign).estimate == pytest.approx(mutual_info(sign, sign).upper_bound)
+
+
+def test_negative_estimates_are_clipped_and_said() -> None:
+    generator = np.random.default_rng(5)
+    results = [mutual_info(*generator.standard_normal((2, 60))) for _ in range(12)]
+    negative = [r for r in results if r.unclipped < 0]
+    assert negative
+    assert all(r.estimate == 0.0 and r.conf_low == 0.0 for r in negative)
+    assert "never negative" in str(negative[0].summary())
+
+
+def test_relabelling_categories_changes_nothing(pair) -> None:
+    x, _ = pair
+    group = np.digitize(x, [-1, 0, 1])
+    renamed = np.array(["d", "a", "c", "b"])[group]
+    noise = np.random.default_rng(6).standard_normal(300) + x
+    assert mutual_info(renamed, noise).estimate == pytest.approx(
+        mutual_info(group, noise).estimate, abs=1e-12
+    )
+    beside = pd.DataFrame({"g": renamed, "z": noise})
+    swapped = pd.DataFrame({"g": np.array(["b", "d", "a", "c"])[group], "z": noise})
+    one = mutual_info(beside, x + 0.1 * noise).estimate
+    assert mutual_info(swapped, x + 0.1 * noise).estimate == pytest.approx(one, abs=1e-12)
+
+
+# --- exact relations --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_functional_relation_is_reported_as_unbounded(pair, method) -> None:
+    x, y = pair
+    both = np.column_stack([x, y])
+    for left, right in (
+        (x, x),
+        (x, -(x**3)),
+        (both, np.column_stack([np.exp(x), x * y])),
+        (both, 2 * x - 3 * y),
+    ):
+        result = mutual_info(left, right, method=method)
+        assert result.unbounded and result.estimate == np.inf
+        assert np.isnan(result.conf_low)
+    assert "unbounded" in str(mutual_info(x, x).summary())
+
+
+def test_strong_but_inexact_relations_stay_finite(pair) -> None:
+    x, y = pair
+    result = mutual_info(x, x + 1e-3 * y)
+    assert not result.unbounded and 2 < result.estimate < 8
+    shared = np.random.default_rng(7).integers(0, 2, size=300)
+    sides = prepare_sides(np.column_stack([x, shared]), np.column_stack([y[::-1], shared]))
+    assert not is_functional(*sides)
+
+
+# --- input forms ------------------------------------------------------------------------------------------
+
+
+def test_input_forms_agree_and_inputs_are_not_changed(pair) -> None:
+    x, y = pair
+    before = x.copy(), y.copy()
+    reference = mutual_info(x, y).estimate
+    for left, right in (
+        (x.tolist(), y[:, None]),
+        (pd.Series(x), pl.Series(y)),
+        (pd.DataFrame({"a": x}), pl.DataFrame({"b": y})),
+        (np.array(x, dtype=object), y),
+    ):
+        assert mutual_info(left, right).estimate == reference
+    np.testing.assert_array_equal(x, before[0])
+    np.testing.assert_array_equal(y, before[1])
+
+
+def test_results_come_in_the_frame_library_of_x(pair) -> None:
+    x, y = pair
+    assert isinstance(mutual_info(pl.Series(x), y).tidy(), pl.DataFrame)
+    tidy = mutual_info(x, y).tidy()
+    assert list(tidy.columns) == ["term", "estimate", "std_error", "conf_low", "conf_high"]
+    assert mutual_info(x, y).glance()["estimator"][0] == "KSG 1, k = 3"
+    assert mutual_info(x, y).to_dict()["overall"]["n"] == 300
+    text = str(mutual_info(x > 0, y, unit="bits").summary())
+    assert "Upper bound" in text and "bits" in text and "0x" not in text
+
+
+# --- bad input --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "error", "message"),
+    [
+        (np.arange(9.0), np.arange(9.0), ValueError, "needs at least 10 rows, x has 9"),
+        ([], [], ValueError, "needs at least 10 rows, x has 0"),
+        (np.arange(20.0), np.arange(19.0), ValueError, "same number of rows; x has 20, y has 19"),
+        (np.r_[np.nan, np.arange(19.0)], np.arange(20.0), ValueError, r"x has 1 missing value\(s\) \(NaN\)"),
+        (np.arange(20.0), np.r_[np.inf, np.arange(19.0)], ValueError, r"y has 1 infinite value"),
+        ([None, *"abcdefghijk"], np.arange(12.0), ValueError, "x has 1 missing value"),
+        (pd.Series([pd.NA, *range(11)], dtype="Int64"), np.arange(12.0), ValueError, "x has 1 missing value"),
+        (np.zeros((20, 2, 2)), np.arange(20.0), ValueError, "one or two dimensions"),
+        (np.zeros((20, 0)), np.arange(20.0), ValueError, "x has no columns"),
+        (sparse.eye(20), np.arange(20.0), TypeError, "x is a sparse matrix"),
+        (np.arange(20.0) * 1j, np.arange(20.0), TypeError, "x must hold numbers or categories"),
+        (
+            np.arange(20).astype("datetime64[D]"),
+            np.arange(20.0),
+            TypeError,
+            "x must hold numbers or categories",
+        ),
+        (np.ma.masked_less(np.arange(20.0), 3), np.arange(20.0), ValueError, "x has masked values"),
+    ],
+)
+def test_bad_data_are_refused_with_a_reason(x, y, error, message) -> None:
+    with pytest.raises(error, match=message):
+        mutual_info(x, y)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"method": "mine"}, "method must be one of"),
+        ({"unit": "hartley"}, "unit must be one of"),
+        ({"scaling": "robust"}, "scaling must be one of"),
+        ({"confidence_level": 90}, "confidence_level must be strictly between 0 and 1"),
+        ({"n_neighbors": 0}, "n_neighbors must be between 1 and 299"),
+        ({"n_neighbors": 300}, "n_neighbors must be between 1 and 299"),
+        ({"discrete_x": "maybe"}, "discrete_x must be True, False or 'auto'"),
+        ({"method": "histogram", "n_bins": 1}, "n_bins must be at least 2"),
+    ],
+)
+def test_bad_options_are_refused(pair, options, message) -> None:
+    with pytest.raises(ValueError, match=message):
+        mutual_info(*pair, **options)
+
+
+def test_methods_that_do_not_suit_the_sides_say_what_does(pair) -> None:
+    x, y = pair
+    for method in ("gaussian", "cca"):
+        with pytest.raises(ValueError, match=r"x is discrete\. Use method='ksg' or 'histogram'"):
+            mutual_info(x > 0, y, method=method)
+    with pytest.raises(ValueError, match="A histogram of 10 continuous columns needs more rows"):
+        mutual_info(
+            np.random.default_rng(8).normal(size=(100, 5)),
+            np.random.default_rng(9).normal(size=(100, 5)),
+            method="histogram",
+        )
+    with pytest.raises(TypeError, match="x holds categories"):
+        mutual_info(["a", "b"] * 10, np.arange(20.0), discrete_x=False)
+
+
+def test_constant_columns_warn_and_carry_nothing(pair) -> None:
+    x, y = pair
+    with pytest.warns(ConstantColumnWarning, match=r"x has 1 constant column\(s\) out of 2"):
+        beside = mutual_info(np.column_stack([x, np.ones(300)]), y)
+    assert beside.estimate == mutual_info(x, y).estimate
+    assert beside.dim_x == 2
+    with pytest.warns(ConstantColumnWarning):
+        nothing = mutual_info(np.ones(300), y)
+    assert nothing.estimate == 0.0 and nothing.upper_bound == 0.0
+    with pytest.warns(ConstantColumnWarning):
+        assert mutual_info(["same"] * 300, y, method="gaussian").estimate == 0.0
+
+
+def test_all_rows_tied_in_pairs_still_gives_a_number(pair) -> None:
+    x, y = pair
+    result = mutual_info(np.repeat(x[:30], 2), np.repeat(y[:30], 2))
+    assert result.kind_x == "mixed" and np.isfinite(result.estimate)
+
+
+def test_duplicated_columns_do_not_matter(pair) -> None:
+    x, y = pair
+    doubled = np.column_stack([x, x])
+    for method in ("ksg", "gaussian", "cca"):
+        one, two = mutual_info(x, y, method=method), mutual_info(doubled, y, method=method)
+        assert two.estimate == pytest.approx(one.estimate, abs=1e-8)
+
+
+def test_clean_data_raise_no_warning(pair) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for method in METHODS:
+            mutual_info(*pair, method=method)
+        mutual_info(pair[0] > 0, pair[1] > 0)
+
+
+def test_no_interval_where_rows_are_too_few_for_parts() -> None:
+    generator = np.random.default_rng(3)
+    result = mutual_info(*generator.standard_normal((2, 20)))
+    assert np.isnan(result.std_error) and np.isfinite(result.estimate)
+
+
+def test_number_of_bins_follows_the_rows() -> None:
+    assert module._choose_bins(500, 2, None, coded=False) == 10
+    assert module._choose_bins(500, 1, None, coded=True) == 10
+    assert module._choose_bins(500, 2, 7, coded=False) == 7
+    assert module._choose_bins(12, 2, None, coded=False) == 2

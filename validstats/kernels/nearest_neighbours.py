@@ -1,0 +1,144 @@
+"""Neighbour radii in a product space and counts within them, with strict inequality throughout."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from validstats._typing import Float1D, Float2D, Int1D
+from validstats.kernels._jit import jit
+
+__all__ = ["counts_within", "counts_within_sorted", "product_radii"]
+
+
+@jit
+def _distance(rows: Float2D, i: int, j: int, euclidean: bool) -> float:
+    """Chebyshev distance of two rows, or their squared Euclidean distance."""
+    total = 0.0
+    if euclidean:
+        for c in range(rows.shape[1]):
+            gap = rows[i, c] - rows[j, c]
+            total += gap * gap
+    else:
+        for c in range(rows.shape[1]):
+            gap = abs(rows[i, c] - rows[j, c])
+            if gap > total:
+                total = gap
+    return total
+
+
+@jit
+def product_radii(x: Float2D, y: Float2D, n_neighbors: int, euclidean: bool) -> Float1D:
+    """Distance of each row to its k-th nearest other row in the maximum of the two sides' distances.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n, p)
+        Rows of the first side.
+    y : ndarray of shape (n, q)
+        Rows of the second side.
+    n_neighbors : int
+        k, from 1 to n - 1.
+    euclidean : bool
+        False for Chebyshev distances; True for Euclidean ones, which are returned squared.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        Radii.
+    """
+    n = x.shape[0]
+    radii = np.empty(n)
+    nearest = np.empty(n_neighbors)
+    for i in range(n):
+        nearest[:] = np.inf
+        for j in range(n):
+            if j == i:
+                continue
+            distance = _distance(x, i, j, euclidean)
+            if distance >= nearest[n_neighbors - 1]:
+                continue
+            other = _distance(y, i, j, euclidean)
+            if other > distance:
+                distance = other
+            if distance >= nearest[n_neighbors - 1]:
+                continue
+            place = n_neighbors - 1
+            while place > 0 and nearest[place - 1] > distance:
+                nearest[place] = nearest[place - 1]
+                place -= 1
+            nearest[place] = distance
+        radii[i] = nearest[n_neighbors - 1]
+    return radii
+
+
+@jit
+def counts_within(rows: Float2D, radii: Float1D, euclidean: bool) -> Int1D:
+    """Count the other rows that lie strictly within each row's radius.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n, p)
+        Rows of one side.
+    radii : ndarray of shape (n,)
+        Radii; squared if ``euclidean``.
+    euclidean : bool
+        Which distance.
+
+    Returns
+    -------
+    ndarray of shape (n,), int64
+        Counts, the row itself excluded.
+    """
+    n = rows.shape[0]
+    counts = np.zeros(n, dtype=np.int64)
+    for i in range(n):
+        for j in range(n):
+            if j != i and _distance(rows, i, j, euclidean) < radii[i]:
+                counts[i] += 1
+    return counts
+
+
+@jit
+def counts_within_sorted(ordered: Float1D, values: Float1D, radii: Float1D) -> Int1D:
+    """Count the other values on a line that lie strictly within each value's radius, by bisection.
+
+    The test is ``abs(difference) < radius`` on the differences themselves, so a neighbour exactly at the
+    radius is left out whatever the rounding of ``value + radius`` would say.
+
+    Parameters
+    ----------
+    ordered : ndarray of shape (n,)
+        The values in increasing order.
+    values : ndarray of shape (n,)
+        The values in their own order.
+    radii : ndarray of shape (n,)
+        Radii, at least 0; within a radius of 0 there is nothing.
+
+    Returns
+    -------
+    ndarray of shape (n,), int64
+        Counts, the value itself excluded.
+    """
+    n = ordered.shape[0]
+    counts = np.zeros(n, dtype=np.int64)
+    for i in range(n):
+        centre, radius = values[i], radii[i]
+        if radius <= 0.0:
+            continue
+        low, high = 0, n
+        while low < high:
+            middle = (low + high) // 2
+            if ordered[middle] <= centre and centre - ordered[middle] >= radius:
+                low = middle + 1
+            else:
+                high = middle
+        first = low
+        low, high = first, n
+        while low < high:
+            middle = (low + high) // 2
+            if ordered[middle] >= centre and ordered[middle] - centre >= radius:
+                high = middle
+            else:
+                low = middle + 1
+        counts[i] = low - first - 1
+    return counts

@@ -1,0 +1,380 @@
+"""Classical estimators of the mutual information of two continuous vectors, as functions of arrays.
+
+All values are in nats and unclipped: an estimate can be negative, which says that it is small.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+from scipy.spatial import cKDTree
+from scipy.special import digamma, ndtri
+from scipy.stats import rankdata
+
+from validstats._typing import Float1D, Float2D, Int1D
+from validstats.kernels.nearest_neighbours import counts_within, counts_within_sorted, product_radii
+
+__all__ = [
+    "GaussianEstimate",
+    "Metric",
+    "Scaling",
+    "canonical_correlations",
+    "gaussian_copula",
+    "gaussian_from_correlations",
+    "ksg",
+    "neighbour_counts",
+    "neighbour_radii",
+    "normal_scores",
+    "scale_columns",
+    "subsample_standard_error",
+]
+
+Metric: TypeAlias = Literal["chebyshev", "euclidean"]
+"""Distance within each side; the product space always takes the larger of the two."""
+
+Scaling: TypeAlias = Literal["standard", "normal_scores", "none"]
+"""What is done to each column before distances are taken."""
+
+TREE_MAX_DIM = 8
+"""Up to this dimension a k-d tree finds neighbours faster than comparing all pairs."""
+
+TREE_MIN_ROWS = 10_000
+"""From so many rows on the tree is used in any dimension."""
+
+
+@dataclass(frozen=True)
+class GaussianEstimate:
+    """Mutual information of a Gaussian model.
+
+    Attributes
+    ----------
+    value : float
+        Estimate in nats; not clipped at 0. Infinite for exact linear dependence.
+    correlations : ndarray of shape (r,)
+        Sample canonical correlations, decreasing.
+    rank_x, rank_y : int
+        Number of linearly independent columns of each side.
+    """
+
+    value: float
+    correlations: Float1D
+    rank_x: int
+    rank_y: int
+
+
+# --- columns ----------------------------------------------------------------------------------------------
+
+
+def normal_scores(rows: Float2D) -> Float2D:
+    """Replace each column by the normal quantiles of its mid-ranks.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n, p)
+        Finite values.
+
+    Returns
+    -------
+    ndarray of shape (n, p)
+        Quantiles at ``rank / (n + 1)``; tied values share one score.
+
+    Examples
+    --------
+    >>> normal_scores(np.array([[3.0], [1.0], [2.0]])).round(3).ravel().tolist()
+    [0.674, -0.674, 0.0]
+    """
+    return np.asarray(ndtri(rankdata(rows, axis=0) / (len(rows) + 1.0)), dtype=np.float64)
+
+
+def scale_columns(rows: Float2D, scaling: Scaling) -> Float2D:
+    """Bring columns to comparable scales.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n, p)
+        Finite values.
+    scaling : {"standard", "normal_scores", "none"}
+        Divide by the standard deviation, take normal scores, or leave as it is.
+
+    Returns
+    -------
+    ndarray of shape (n, p)
+        C-contiguous copy; constant columns stay constant.
+    """
+    if scaling == "normal_scores":
+        return np.ascontiguousarray(normal_scores(rows))
+    if scaling == "none":
+        return np.array(rows, dtype=np.float64, order="C")
+    deviation = rows.std(axis=0)
+    return np.ascontiguousarray(rows / np.where(deviation > 0.0, deviation, 1.0))
+
+
+# --- nearest neighbours -----------------------------------------------------------------------------------
+
+
+def neighbour_radii(x: Float2D, y: Float2D, n_neighbors: int, metric: Metric = "chebyshev") -> Float1D:
+    """Distance of each row to its k-th neighbour in the product space.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n, p)
+        Rows of the first side.
+    y : ndarray of shape (n, q)
+        Rows of the second side.
+    n_neighbors : int
+        k, from 1 to n - 1.
+    metric : {"chebyshev", "euclidean"}, default "chebyshev"
+        Distance within each side.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        Radii; squared for the Euclidean metric, as :func:`neighbour_counts` takes them.
+    """
+    if metric == "chebyshev" and _tree_pays(len(x), x.shape[1] + y.shape[1]):
+        joint = np.hstack([x, y])
+        distances = np.asarray(cKDTree(joint).query(joint, k=[n_neighbors + 1], p=np.inf)[0])
+        return np.ascontiguousarray(distances[:, 0])
+    return product_radii(np.ascontiguousarray(x), np.ascontiguousarray(y), n_neighbors, metric == "euclidean")
+
+
+def neighbour_counts(rows: Float2D, radii: Float1D, metric: Metric = "chebyshev") -> Int1D:
+    """Count the other rows strictly within each row's radius.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n, p)
+        Rows of one side.
+    radii : ndarray of shape (n,)
+        Radii from :func:`neighbour_radii`.
+    metric : {"chebyshev", "euclidean"}, default "chebyshev"
+        The metric that the radii were taken in.
+
+    Returns
+    -------
+    ndarray of shape (n,), int64
+        Counts, the row itself excluded.
+    """
+    if metric == "euclidean" or not _tree_pays(*rows.shape):
+        return counts_within(np.ascontiguousarray(rows), radii, metric == "euclidean")
+    if rows.shape[1] == 1:
+        values = np.ascontiguousarray(rows[:, 0])
+        return counts_within_sorted(np.sort(values), values, radii)
+    inside = np.nextafter(radii, 0.0)
+    found = cKDTree(rows).query_ball_point(rows, inside, p=np.inf, return_length=True)
+    return np.where(radii > 0.0, np.asarray(found, dtype=np.int64) - 1, 0)
+
+
+def _tree_pays(n: int, dim: int) -> bool:
+    return dim <= TREE_MAX_DIM or n >= TREE_MIN_ROWS
+
+
+def ksg(x: Float2D, y: Float2D, n_neighbors: int = 3, metric: Metric = "chebyshev") -> float:
+    """First estimator of Kraskov, Stögbauer and Grassberger.
+
+    Convention: ``n_x`` counts the other rows *strictly* closer in X than the k-th neighbour in the product
+    space, and the estimate is ``psi(k) + psi(n) - mean(psi(n_x + 1) + psi(n_y + 1))``, their equation (8).
+    scikit-learn and benchmark-mi follow the same convention.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n, p)
+        Rows of X, scaled as wanted, without ties.
+    y : ndarray of shape (n, q)
+        Rows of Y.
+    n_neighbors : int, default 3
+        k, from 1 to n - 1. Larger values vary less and are more biased.
+    metric : {"chebyshev", "euclidean"}, default "chebyshev"
+        Distance within each side.
+
+    Returns
+    -------
+    float
+        Estimate in nats; not clipped at 0.
+
+    References
+    ----------
+    Kraskov, Stögbauer and Grassberger (2004), Physical Review E 69, 066138, equation (8).
+
+    Examples
+    --------
+    >>> generator = np.random.default_rng(0)
+    >>> x = generator.standard_normal((500, 1))
+    >>> y = 0.8 * x + 0.6 * generator.standard_normal((500, 1))
+    >>> round(ksg(x, y), 2), round(-0.5 * float(np.log(1 - 0.8**2)), 2)
+    (0.62, 0.51)
+    """
+    radii = neighbour_radii(x, y, n_neighbors, metric)
+    terms = digamma(neighbour_counts(x, radii, metric) + 1.0)
+    terms += digamma(neighbour_counts(y, radii, metric) + 1.0)
+    return float(digamma(n_neighbors) + digamma(len(x)) - terms.mean())
+
+
+def subsample_standard_error(
+    estimate: Callable[[Int1D], float], rows: Float2D, n_parts: int = 4, n_partitions: int = 5
+) -> float:
+    """Standard error from the spread of an estimate over disjoint parts of the rows.
+
+    The partitions are drawn with a fixed seed after sorting the rows, so the order of rows does not matter.
+
+    Parameters
+    ----------
+    estimate : callable
+        Maps an index array of rows to the estimate from these rows.
+    rows : ndarray of shape (n, p)
+        All columns; they only define the order of the rows.
+    n_parts : int, default 4
+        Parts of each partition.
+    n_partitions : int, default 5
+        Random partitions averaged.
+
+    Returns
+    -------
+    float
+        Approximate standard error; it assumes that the variance shrinks as 1/n and is blind to bias. Against
+        the true one it was 0.75 (n = 100) to 0.95 (n = 1000) in our simulations of Gaussian rows.
+
+    References
+    ----------
+    Holmes and Nemenman (2019), Physical Review E 100, 022404, section III.
+    """
+    order = np.lexsort(rows.T)
+    generator = np.random.default_rng(0)
+    variances = []
+    for _ in range(n_partitions):
+        parts = np.array_split(order[generator.permutation(len(order))], n_parts)
+        variances.append(np.var([estimate(part) for part in parts], ddof=1) / n_parts)
+    return float(np.sqrt(np.mean(variances)))
+
+
+# --- Gaussian models --------------------------------------------------------------------------------------
+
+
+def _orthonormal_basis(rows: Float2D) -> Float2D:
+    """Orthonormal basis of the centred columns; dependent columns add nothing."""
+    centred = rows - rows.mean(axis=0)
+    norms = np.linalg.norm(centred, axis=0)
+    left, singular, _ = np.linalg.svd(centred / np.where(norms > 0.0, norms, 1.0), full_matrices=False)
+    rank = int((singular > singular.max(initial=0.0) * 1e-9).sum())
+    return np.asarray(left[:, :rank])
+
+
+def canonical_correlations(x: Float2D, y: Float2D) -> tuple[Float1D, int, int]:
+    """Canonical correlations of two sets of columns, by singular values.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n, p)
+        First set; collinear columns are allowed.
+    y : ndarray of shape (n, q)
+        Second set.
+
+    Returns
+    -------
+    correlations : ndarray of shape (min(rank_x, rank_y),)
+        Decreasing, in [0, 1].
+    rank_x, rank_y : int
+        Ranks of the centred columns.
+
+    References
+    ----------
+    Björck and Golub (1973), Mathematics of Computation 27, 579-594.
+    """
+    basis_x, basis_y = _orthonormal_basis(x), _orthonormal_basis(y)
+    values = np.linalg.svd(basis_x.T @ basis_y, compute_uv=False)
+    return np.clip(values, 0.0, 1.0), basis_x.shape[1], basis_y.shape[1]
+
+
+def gaussian_from_correlations(correlations: Float1D) -> float:
+    """Mutual information of a Gaussian law with given canonical correlations.
+
+    Parameters
+    ----------
+    correlations : ndarray of shape (r,)
+        In [0, 1]; within 1e-12 of 1 counts as exact dependence.
+
+    Returns
+    -------
+    float
+        Nats; infinite for exact dependence.
+    """
+    gap = 1.0 - np.asarray(correlations) ** 2
+    if (gap < 1e-12).any():
+        return float("inf")
+    return float(-0.5 * np.log(gap).sum())
+
+
+def _wishart_bias(n: int, rank_x: int, rank_y: int) -> float:
+    """Bias of the log-determinant plug-in for Gaussian rows, in nats."""
+    half = 0.5 * (n - 1.0 - np.arange(rank_x + rank_y))
+    terms = digamma(half)
+    return 0.5 * float(terms[:rank_x].sum() + terms[:rank_y].sum() - terms.sum())
+
+
+def gaussian_copula(x: Float2D, y: Float2D, *, bias_correction: bool = True) -> GaussianEstimate:
+    """Mutual information of a Gaussian copula: normal scores, then canonical correlations.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n, p)
+        Rows of X.
+    y : ndarray of shape (n, q)
+        Rows of Y; n must exceed rank_x + rank_y + 1.
+    bias_correction : bool, default True
+        Subtract the exact bias that the plug-in has for Gaussian rows.
+
+    Returns
+    -------
+    GaussianEstimate
+        Consistent only if the copula is Gaussian; elsewhere it misses what is not monotone.
+
+    References
+    ----------
+    Ince et al. (2017), Human Brain Mapping 38, 1541-1573 (the copula estimator and its correction).
+
+    Examples
+    --------
+    >>> generator = np.random.default_rng(0)
+    >>> x = generator.standard_normal((500, 1))
+    >>> y = np.exp(0.8 * x + 0.6 * generator.standard_normal((500, 1)))
+    >>> round(gaussian_copula(x, y).value, 2), round(-0.5 * float(np.log(1 - 0.8**2)), 2)
+    (0.56, 0.51)
+    """
+    return gaussian_plug_in(normal_scores(x), normal_scores(y), bias_correction=bias_correction)
+
+
+def gaussian_plug_in(x: Float2D, y: Float2D, *, bias_correction: bool = False) -> GaussianEstimate:
+    """Gaussian mutual information from the sample canonical correlations of the columns as they are.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n, p)
+        Rows of X.
+    y : ndarray of shape (n, q)
+        Rows of Y; n must exceed rank_x + rank_y + 1.
+    bias_correction : bool, default False
+        Subtract the exact bias for Gaussian rows.
+
+    Returns
+    -------
+    GaussianEstimate
+        Value, correlations and ranks.
+
+    Raises
+    ------
+    ValueError
+        If there are too few rows for so many columns.
+    """
+    correlations, rank_x, rank_y = canonical_correlations(x, y)
+    if len(x) <= rank_x + rank_y + 1:
+        raise ValueError(
+            f"A Gaussian estimate needs more rows than dimensions: n > dim_x + dim_y + 1 = "
+            f"{rank_x + rank_y + 1}, got n = {len(x)}. Use method='ksg', or fewer columns."
+        )
+    value = gaussian_from_correlations(correlations)
+    if bias_correction and np.isfinite(value):
+        value -= _wishart_bias(len(x), rank_x, rank_y)
+    return GaussianEstimate(value=value, correlations=correlations, rank_x=rank_x, rank_y=rank_y)

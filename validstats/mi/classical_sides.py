@@ -1,0 +1,288 @@
+"""One side of a mutual information: its columns as numbers, and what kind of variable they form."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from scipy import sparse
+from scipy.stats import rankdata
+
+from validstats import frames
+from validstats._typing import AnyArray, Float1D, Float2D, Int1D
+from validstats.exceptions import ConstantColumnWarning, constant_column_message
+from validstats.mi.classical import canonical_correlations
+from validstats.mi.discrete import entropy, row_codes
+
+__all__ = ["MIN_ROWS", "Side", "SideKind", "is_functional", "prepare_side", "prepare_sides"]
+
+MIN_ROWS = 10
+"""Fewest rows from which anything is estimated."""
+
+SideKind: TypeAlias = Literal["continuous", "discrete", "mixed"]
+"""Continuous: hardly any ties. Discrete: few values, each often. Mixed: ties beside other values, or both."""
+
+Declared: TypeAlias = bool | Literal["auto"]
+"""Whether a side is discrete: said by the user, or found from its values."""
+
+ROWS_PER_LEVEL = 10
+"""A numeric column counts as discrete when it has at least so many rows for each distinct value."""
+
+FEW_TIES = 0.95
+"""A column counts as continuous when at least this share of its rows is distinct."""
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """One side, ready for estimation.
+
+    Attributes
+    ----------
+    name : str
+        Public name of the argument.
+    rows : ndarray of shape (n, p)
+        Numeric columns as they are and categories as 0/1 columns; constant columns are gone.
+    kind : {"continuous", "discrete", "mixed"}
+        What the columns form together.
+    codes : ndarray of shape (n,) or None
+        Level of each row where the side is discrete.
+    n_columns : int
+        Number of columns passed.
+    continuous_columns : ndarray of shape (c,)
+        Columns of ``rows`` that are not discrete by themselves.
+    """
+
+    name: str
+    rows: Float2D
+    kind: SideKind
+    codes: Int1D | None
+    n_columns: int
+    continuous_columns: Int1D
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return len(self.rows)
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether nothing varies on this side."""
+        return self.rows.shape[1] == 0
+
+    @property
+    def entropy(self) -> float:
+        """Plug-in entropy in nats of a discrete side, an upper bound of any mutual information; else infinite."""
+        return float("inf") if self.codes is None else entropy(self.codes)
+
+
+@dataclass(frozen=True, eq=False)
+class _Column:
+    values: Float1D
+    is_category: bool
+    kind: SideKind
+
+
+def prepare_sides(
+    x: Any, y: Any, discrete_x: Declared = "auto", discrete_y: Declared = "auto"
+) -> tuple[Side, Side]:
+    """Read both sides and check that they belong together.
+
+    Parameters
+    ----------
+    x, y : array-like of shape (n,) or (n, p), series or data frame
+        The two sides, row by row.
+    discrete_x, discrete_y : bool or "auto", default "auto"
+        Whether a side is discrete.
+
+    Returns
+    -------
+    tuple of Side
+        The sides.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, there are fewer than 10 rows, or a value is missing or infinite.
+    TypeError
+        If a side cannot be read as numbers or categories.
+
+    Warns
+    -----
+    ConstantColumnWarning
+        If a column is constant.
+    """
+    sides = prepare_side(x, "x", discrete_x), prepare_side(y, "y", discrete_y)
+    if sides[0].n_rows != sides[1].n_rows:
+        raise ValueError(
+            f"x and y must have the same number of rows; x has {sides[0].n_rows}, y has {sides[1].n_rows}."
+        )
+    return sides
+
+
+def prepare_side(values: Any, name: str, discrete: Declared = "auto") -> Side:
+    """Read one side.
+
+    Parameters
+    ----------
+    values : array-like of shape (n,) or (n, p), series or data frame
+        Numbers or categories, without missing values.
+    name : str
+        Public name of the argument, for messages.
+    discrete : bool or "auto", default "auto"
+        True: every distinct row is a level. False: numbers are measurements (ties are still handled).
+        "auto": text, categories and booleans are discrete, and so is a numeric column with ten or more rows
+        for each distinct value.
+
+    Returns
+    -------
+    Side
+        The side.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As :func:`prepare_sides`.
+    """
+    if not (isinstance(discrete, bool | np.bool_) or discrete == "auto"):
+        raise ValueError(f"discrete_{name} must be True, False or 'auto', got {discrete!r}.")
+    raw = _split_columns(values, name)
+    n = len(raw[0]) if raw else 0
+    if n < MIN_ROWS:
+        raise ValueError(f"Mutual information needs at least {MIN_ROWS} rows, {name} has {n}.")
+    columns = [_read_column(column, name, discrete) for column in raw]
+    kept = [column for column in columns if (column.values != column.values[0]).any()]
+    if len(kept) < len(columns):
+        message = constant_column_message.format(
+            side=name, n_constant=len(columns) - len(kept), n_columns=len(columns)
+        )
+        warnings.warn(message, ConstantColumnWarning, stacklevel=4)
+    return _join_columns(kept, name, n, len(columns))
+
+
+def is_functional(x: Side, y: Side) -> bool:
+    """Tell whether the sample shows an exact relation that leaves the mutual information unbounded.
+
+    Found are a continuous column of one side that is a strictly monotone function of a column of the other,
+    and exact linear dependence between the sides. Other exact relations cannot be told from strong ones.
+
+    Parameters
+    ----------
+    x, y : Side
+        The sides.
+
+    Returns
+    -------
+    bool
+        True if such a relation holds in every row.
+    """
+    x_rows, y_rows = x.rows[:, x.continuous_columns], y.rows[:, y.continuous_columns]
+    if x_rows.shape[1] == 0 or y_rows.shape[1] == 0:
+        return False
+    n = len(x_rows)
+    ranks_x, ranks_y = rankdata(x_rows, axis=0), rankdata(y_rows, axis=0)
+    increasing = {column.tobytes() for column in ranks_y.T}
+    if any({r.tobytes(), (n + 1.0 - r).tobytes()} & increasing for r in np.ascontiguousarray(ranks_x.T)):
+        return True
+    if n <= x_rows.shape[1] + y_rows.shape[1] + 1:
+        return False
+    correlations, _, _ = canonical_correlations(x_rows, y_rows)
+    return bool((1.0 - correlations**2 < 1e-12).any())
+
+
+# --- reading ----------------------------------------------------------------------------------------------
+
+
+def _split_columns(values: Any, name: str) -> list[AnyArray]:
+    if sparse.issparse(values):
+        raise TypeError(f"{name} is a sparse matrix; pass {name}.toarray() if it fits in memory.")
+    if frames.is_frame(values):
+        return [frames.column(values, column) for column in frames.column_names(values)]
+    array = np.asarray(values)
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        raise ValueError(f"{name} has masked values; remove or impute them first.")
+    if array.ndim == 1:
+        return [array]
+    if array.ndim != 2:
+        raise ValueError(f"{name} must have one or two dimensions, got shape {array.shape}.")
+    if array.shape[1] == 0:
+        raise ValueError(f"{name} has no columns.")
+    return list(array.T)
+
+
+def _read_column(array: AnyArray, name: str, discrete: Declared) -> _Column:
+    if array.dtype.kind in "cmM":
+        raise TypeError(f"{name} must hold numbers or categories, got dtype {array.dtype}; convert it first.")
+    if array.dtype.kind in "OUS":
+        return _read_objects(array, name, discrete)
+    values = array.astype(np.float64)
+    _check_finite(values, name)
+    if array.dtype.kind == "b":
+        return _Column(values, is_category=False, kind="discrete" if discrete is not False else "mixed")
+    return _Column(values, is_category=False, kind=_numeric_kind(values, discrete))
+
+
+def _read_objects(array: AnyArray, name: str, discrete: Declared) -> _Column:
+    missing = sum(_is_missing(value) for value in array.tolist())
+    if missing:
+        raise ValueError(f"{name} has {missing} missing value(s); remove or impute them first.")
+    if not any(isinstance(value, str | bytes) for value in array.tolist()):
+        try:
+            return _read_column(array.astype(np.float64), name, discrete)
+        except (TypeError, ValueError) as error:
+            if "infinite" in str(error):
+                raise
+    if discrete is False:
+        raise TypeError(f"{name} holds categories, so it is discrete; discrete_{name}=False is not possible.")
+    codes = np.unique(array.astype(str), return_inverse=True)[1].reshape(-1)
+    return _Column(codes.astype(np.float64), is_category=True, kind="discrete")
+
+
+def _is_missing(value: Any) -> bool:
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    return isinstance(value, float) and np.isnan(value)
+
+
+def _check_finite(values: Float1D, name: str) -> None:
+    if n_nan := int(np.isnan(values).sum()):
+        raise ValueError(f"{name} has {n_nan} missing value(s) (NaN); remove or impute them first.")
+    if n_infinite := int(np.isinf(values).sum()):
+        raise ValueError(f"{name} has {n_infinite} infinite value(s); it must be finite.")
+
+
+def _numeric_kind(values: Float1D, discrete: Declared) -> SideKind:
+    if discrete is True:
+        return "discrete"
+    n_distinct = len(np.unique(values))
+    if discrete == "auto" and n_distinct * ROWS_PER_LEVEL <= len(values):
+        return "discrete"
+    return "continuous" if n_distinct >= FEW_TIES * len(values) else "mixed"
+
+
+def _join_columns(columns: Sequence[_Column], name: str, n: int, n_columns: int) -> Side:
+    blocks, continuous = [np.zeros((n, 0))], []
+    width = 0
+    for column in columns:
+        block = column.values[:, None]
+        if column.is_category:
+            block = (block == np.unique(column.values)[None, :]).astype(np.float64)
+        if column.kind != "discrete":
+            continuous.append(width)
+        blocks.append(block)
+        width += block.shape[1]
+    kinds = {column.kind for column in columns} or {"discrete"}
+    kind: SideKind = kinds.pop() if len(kinds) == 1 else "mixed"
+    codes = None
+    if kind == "discrete":
+        codes = row_codes(np.column_stack([c.values for c in columns])) if columns else np.zeros(n, np.int64)
+    return Side(
+        name=name,
+        rows=np.ascontiguousarray(np.hstack(blocks)),
+        kind=kind,
+        codes=codes,
+        n_columns=n_columns,
+        continuous_columns=np.array(continuous, dtype=np.int64),
+    )
