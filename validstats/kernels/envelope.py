@@ -1,0 +1,46 @@
+"""Probability that all sorted ranks of a batch stay inside a band, by one normalised path count."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from validstats.kernels._jit import jit
+
+__all__ = ["band_probability"]
+
+
+@jit
+def band_probability(n, lower, upper):  # type: ignore[no-untyped-def]
+    """P(lower_j <= r_(j) <= upper_j for all j) under the uniform law on sorted rank vectors.
+
+    Parameters
+    ----------
+    n : int
+        Calibration size.
+    lower, upper : ndarray of int64, shape (m,)
+        Non-decreasing limits of the sorted ranks, inclusive, within 1..n+1.
+
+    Returns
+    -------
+    float
+        The probability. Time O(n times the band's width), memory O(m).
+    """
+    m = lower.size
+    share = np.zeros(m + 1, dtype=np.float64)
+    share[0] = 1.0
+    least = 0
+    most = 0
+    for r in range(1, n + 2):
+        while most < m and lower[most] <= r:
+            most += 1
+        for j in range(max(least, 0), most + 1):
+            if j == 0:
+                continue
+            value = (r - 1.0) / (r + j - 1.0) * share[j]
+            if lower[j - 1] <= r <= upper[j - 1]:
+                value += j / (r + j - 1.0) * share[j - 1]
+            share[j] = value
+        while least < m and upper[least] <= r:
+            share[least] = 0.0
+            least += 1
+    return share[m]

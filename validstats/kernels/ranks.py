@@ -1,0 +1,117 @@
+"""Ranks of all order statistics of a batch at one local level, by the ratio recurrence of the rank law."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from validstats.kernels._jit import jit
+
+__all__ = ["local_upper_ranks", "urn_statistics"]
+
+_NEGLIGIBLE = 1e-30
+
+
+@jit
+def local_upper_ranks(n, m, level):  # type: ignore[no-untyped-def]
+    """Smallest rank z of each order statistic j = 1..m with P(r_j > z) <= level.
+
+    Parameters
+    ----------
+    n, m : int
+        Calibration and batch sizes.
+    level : float
+        Local tail probability in (0, 1).
+
+    Returns
+    -------
+    ndarray of int64, shape (m,)
+        Ranks in 1..n+1, non-decreasing.
+    """
+    ranks = np.empty(m, dtype=np.int64)
+    for zeta in range(1, m + 1):
+        a = float(zeta)
+        c = float(m - zeta)
+        mode = 0
+        if m > 1:
+            mode = int(np.floor((n * (a - 1.0) - c) / (m - 1.0))) + 1
+            mode = min(max(mode, 0), n)
+        above = 0.0
+        value = 1.0
+        last = mode
+        for k in range(mode, n):
+            value *= (k + a) / (k + 1.0) * (n - k) / (n - k + c)
+            if value < _NEGLIGIBLE:
+                break
+            above += value
+            last = k + 1
+        top = value
+        below = 0.0
+        value = 1.0
+        for k in range(mode, 0, -1):
+            value *= k / (k - 1.0 + a) * (n - k + 1.0 + c) / (n - k + 1.0)
+            if value < _NEGLIGIBLE:
+                break
+            below += value
+        total = above + below + 1.0
+        tail = 0.0
+        value = top
+        if last < n:
+            value = top / ((last + a) / (last + 1.0) * (n - last) / (n - last + c))
+        z = last + 1
+        k = last
+        while k >= 1:
+            tail += value
+            if tail > level * total:
+                break
+            z = k
+            value /= (k - 1.0 + a) / k * (n - k + 1.0) / (n - k + 1.0 + c)
+            k -= 1
+        ranks[zeta - 1] = min(max(z, 1), n + 1)
+    return ranks
+
+
+@jit
+def urn_statistics(draws, n, weights, lower, upper):  # type: ignore[no-untyped-def]
+    """Sum of rank weights of each urn draw, infinite where a sorted rank leaves its band.
+
+    Parameters
+    ----------
+    draws : ndarray of int64, shape (B, m)
+        Column j holds integers that are uniform on 0..n+j (0-based j).
+    n : int
+        Calibration size.
+    weights : ndarray of float64, shape (n + 1,)
+        Weight of each rank.
+    lower, upper : ndarray of int64, shape (m,)
+        Band of the sorted ranks, inclusive; empty arrays for no band.
+
+    Returns
+    -------
+    ndarray of float64, shape (B,)
+        The statistic of each draw.
+    """
+    n_draws, m = draws.shape
+    ranks = np.empty(m, dtype=np.int64)
+    out = np.empty(n_draws, dtype=np.float64)
+    for b in range(n_draws):
+        for j in range(m):
+            u = draws[b, j]
+            if u <= n:
+                ranks[j] = u + 1
+            else:
+                ranks[j] = ranks[u - n - 1]
+        inside = True
+        if lower.size > 0:
+            ordered = np.sort(ranks)
+            for j in range(m):
+                if ordered[j] < lower[j] or ordered[j] > upper[j]:
+                    inside = False
+                    break
+        total = 0.0
+        if inside:
+            for j in range(m):
+                total += weights[ranks[j] - 1]
+        else:
+            total = np.inf
+        out[b] = total
+    return out
