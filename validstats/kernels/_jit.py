@@ -7,7 +7,7 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["LazyKernel", "jit"]
+__all__ = ["LazyKernel", "jit", "jit_uncached"]
 
 
 class LazyKernel:
@@ -20,6 +20,8 @@ class LazyKernel:
     ----------
     function : callable
         Module-level function on scalars and C-contiguous arrays, within numba's nopython subset.
+    cache : bool, default True
+        Whether compiled code is kept on disk.
 
     Attributes
     ----------
@@ -27,8 +29,9 @@ class LazyKernel:
         The undecorated function.
     """
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[..., Any], cache: bool = True) -> None:
         functools.update_wrapper(self, function)
+        self._cache = cache
         self.py_func = function
         self._dispatcher: Callable[..., Any] | None = None
 
@@ -52,7 +55,7 @@ class LazyKernel:
         if self._dispatcher is None:
             import numba
 
-            self._dispatcher = numba.njit(cache=True)(self.py_func)
+            self._dispatcher = numba.njit(cache=self._cache)(self.py_func)
         return self._dispatcher
 
 
@@ -81,6 +84,22 @@ def jit(function: Callable[..., Any]) -> LazyKernel:
     3.0
     """
     return LazyKernel(function)
+
+
+def jit_uncached(function: Callable[..., Any]) -> LazyKernel:
+    """Mark a kernel that takes a user's compiled function: the disk cache would grow with every such function.
+
+    Parameters
+    ----------
+    function : callable
+        Module-level function within numba's nopython subset.
+
+    Returns
+    -------
+    LazyKernel
+        As from :func:`jit`, compiled afresh in every process.
+    """
+    return LazyKernel(function, cache=False)
 
 
 def _find_kernel(module: str, name: str) -> Any:

@@ -6,9 +6,60 @@ import numpy as np
 
 from validstats.kernels._jit import jit
 
-__all__ = ["local_upper_ranks", "urn_statistics"]
+__all__ = ["local_upper_ranks", "upper_rank", "urn_statistics"]
 
 _NEGLIGIBLE = 1e-30
+
+
+@jit
+def upper_rank(n, m, zeta, level):  # type: ignore[no-untyped-def]
+    """Smallest rank z of one order statistic with P(r > z) <= level, and the tails at and before it.
+
+    Parameters
+    ----------
+    n, m, zeta : int
+        Calibration size, batch size, order statistic in 1..m.
+    level : float
+        Tail probability in (0, 1).
+
+    Returns
+    -------
+    tuple of (int, float, float)
+        Rank in 1..n+1, P(r > z) and P(r > z - 1).
+    """
+    a = float(zeta)
+    c = float(m - zeta)
+    mode = 0
+    if m > 1:
+        mode = int(np.floor((n * (a - 1.0) - c) / (m - 1.0))) + 1
+        mode = min(max(mode, 0), n)
+    total = 1.0
+    value = 1.0
+    last = mode
+    for k in range(mode, n):
+        step = value * ((k + a) * (n - k)) / ((k + 1.0) * (n - k + c))
+        if step < _NEGLIGIBLE:
+            break
+        value = step
+        total += value
+        last = k + 1
+    top = value
+    value = 1.0
+    for k in range(mode, 0, -1):
+        value *= (k * (n - k + 1.0 + c)) / ((k - 1.0 + a) * (n - k + 1.0))
+        if value < _NEGLIGIBLE:
+            break
+        total += value
+    tail = 0.0
+    value = top
+    k = last
+    while k >= 1:
+        if tail + value > level * total:
+            return k + 1, tail / total, (tail + value) / total
+        tail += value
+        value *= (k * (n - k + 1.0 + c)) / ((k - 1.0 + a) * (n - k + 1.0))
+        k -= 1
+    return 1, tail / total, 1.0
 
 
 @jit
@@ -29,44 +80,7 @@ def local_upper_ranks(n, m, level):  # type: ignore[no-untyped-def]
     """
     ranks = np.empty(m, dtype=np.int64)
     for zeta in range(1, m + 1):
-        a = float(zeta)
-        c = float(m - zeta)
-        mode = 0
-        if m > 1:
-            mode = int(np.floor((n * (a - 1.0) - c) / (m - 1.0))) + 1
-            mode = min(max(mode, 0), n)
-        above = 0.0
-        value = 1.0
-        last = mode
-        for k in range(mode, n):
-            value *= (k + a) / (k + 1.0) * (n - k) / (n - k + c)
-            if value < _NEGLIGIBLE:
-                break
-            above += value
-            last = k + 1
-        top = value
-        below = 0.0
-        value = 1.0
-        for k in range(mode, 0, -1):
-            value *= k / (k - 1.0 + a) * (n - k + 1.0 + c) / (n - k + 1.0)
-            if value < _NEGLIGIBLE:
-                break
-            below += value
-        total = above + below + 1.0
-        tail = 0.0
-        value = top
-        if last < n:
-            value = top / ((last + a) / (last + 1.0) * (n - last) / (n - last + c))
-        z = last + 1
-        k = last
-        while k >= 1:
-            tail += value
-            if tail > level * total:
-                break
-            z = k
-            value /= (k - 1.0 + a) / k * (n - k + 1.0) / (n - k + 1.0 + c)
-            k -= 1
-        ranks[zeta - 1] = min(max(z, 1), n + 1)
+        ranks[zeta - 1] = upper_rank(n, m, zeta, level)[0]
     return ranks
 
 

@@ -1,0 +1,16 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def golden():
+    """The golden cases, by task."""
+    cases = json.loads((Path(__file__).parent / "golden" / "batch_pi.json").read_text())
+    by_task = {}
+    for case in cases["cases"]:
+        by_task.setdefault(case["task"], []).append(case)
+    return {**cases, "by_task": by_task}

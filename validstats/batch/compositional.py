@@ -1,0 +1,232 @@
+"""Bounds of a user's own compositional function of a batch's sorted scores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from validstats._typing import Float1D, Int1D
+from validstats.batch.levels import Level, exact_level
+from validstats.batch.rank_sum import weight_sum_quantile
+from validstats.batch.scores_check import check_scores
+from validstats.kernels.compositional import compositional_extreme
+from validstats.validation import check_literal, check_positive_int
+
+__all__ = [
+    "CompositionalBound",
+    "Step",
+    "check_step_monotone",
+    "compositional_interval",
+    "default_rank_weights",
+    "evaluate_steps",
+]
+
+Step: TypeAlias = Callable[[int, float, float], float]
+"""``step(j, accumulated, score)``: how the j-th smallest score (1-based) enters the statistic."""
+
+_GRID = 1600
+
+
+@dataclass(frozen=True)
+class CompositionalBound:
+    """Interval for a compositional function of a batch.
+
+    Attributes
+    ----------
+    low, high : float
+        Bounds; infinite on a side that was not asked for or about which nothing can be said.
+    q_upper, q_lower : int or None
+        Largest sum of rank weights on the upper side, and smallest one on the lower side.
+    """
+
+    low: float
+    high: float
+    q_upper: int | None
+    q_lower: int | None
+
+
+def compositional_interval(
+    step: Step,
+    scores: Float1D,
+    m: int,
+    alpha: Level,
+    *,
+    start: float = 0.0,
+    weights: Int1D | None = None,
+    side: str = "two-sided",
+    bounds: tuple[float, float] = (-np.inf, np.inf),
+) -> CompositionalBound:
+    r"""Bound :math:`G_m` with :math:`G_j = \mathrm{step}(j, G_{j-1}, T_{(j)})` for a batch of m scores.
+
+    Parameters
+    ----------
+    step : callable
+        ``step(j, accumulated, score)``, plain Python or compiled by ``numba.njit``; non-decreasing in the
+        accumulated value and in the score (checked on random pairs). Scores arrive in increasing order.
+    scores : array-like of shape (n,)
+        Calibration scores.
+    m : int
+        Batch size.
+    alpha : Fraction, float or str
+        Miscoverage level; each side of a two-sided interval gets half.
+    start : float, default 0.0
+        :math:`G_0`.
+    weights : array-like of int, shape (n + 1,), or None, default None
+        Non-negative weight of each rank, fixed before looking; the level set bounds their sum. None takes
+        :func:`default_rank_weights`. Time is O(m n V) with V the bound on the sum.
+    side : {"two-sided", "upper", "lower"}, default "two-sided"
+        Which bounds are wanted.
+    bounds : tuple of float, default (-inf, inf)
+        Known bounds of the scores.
+
+    Returns
+    -------
+    CompositionalBound
+        The interval.
+
+    Raises
+    ------
+    ValueError
+        If the step is not monotone, or an argument is out of range.
+
+    References
+    ----------
+    Lee, Tchetgen Tchetgen and Dobriban (2024), arXiv 2409.13990, on compositional functions.
+
+    Examples
+    --------
+    >>> scores = np.array([0.11, 0.25, 0.38, 0.52, 0.77, 0.93])
+    >>> bound = compositional_interval(lambda j, acc, s: acc * s, scores, 3, 0.2, start=1.0,
+    ...                                weights=np.arange(7), side="upper", bounds=(0, 1))
+    >>> round(bound.high, 6)
+    0.456533
+    """
+    values = check_scores(scores, bounds)
+    check_positive_int(m, "m")
+    check_literal(side, "side", ("two-sided", "upper", "lower"))
+    level = exact_level(alpha)
+    share = level / 2 if side == "two-sided" else level
+    ranks = default_rank_weights(values.size, m) if weights is None else _check_weights(weights, values.size)
+    check_step_monotone(step, start, values, m)
+    low, high, q_lower, q_upper = -np.inf, np.inf, None, None
+    if side != "lower":
+        q_upper = int(weight_sum_quantile(ranks, m, share).q)
+        high = _extreme(step, start, np.append(values, bounds[1]), ranks, m, q_upper, 1.0)
+    if side != "upper":
+        spare = ranks.max() - ranks
+        slack = int(weight_sum_quantile(spare, m, share).q)
+        q_lower = m * int(ranks.max()) - slack
+        low = _extreme(step, start, np.append(bounds[0], values), spare, m, slack, -1.0)
+    return CompositionalBound(low, high, q_upper, q_lower)
+
+
+def default_rank_weights(n: int, m: int) -> Int1D:
+    """Return weights proportional to the rank on a grid coarse enough for the dynamic programme.
+
+    Parameters
+    ----------
+    n, m : int
+        Calibration and batch sizes.
+
+    Returns
+    -------
+    ndarray of int64, shape (n + 1,)
+        Non-decreasing weights from 0; their largest sum is about 1,600. Any fixed weights are valid, so
+        this is no approximation.
+
+    Examples
+    --------
+    >>> default_rank_weights(4, 10)
+    array([0, 1, 2, 3, 4])
+    """
+    top = max(1, min(n, _GRID // m))
+    return np.asarray(np.round(np.arange(n + 1) * (top / n)), dtype=np.int64)
+
+
+def evaluate_steps(step: Step, values: Float1D, start: float = 0.0) -> float:
+    """Return the compositional function of known scores.
+
+    Parameters
+    ----------
+    step : callable
+        ``step(j, accumulated, score)``.
+    values : array-like of shape (m,)
+        Scores in any order.
+    start : float, default 0.0
+        Value before the first step.
+
+    Returns
+    -------
+    float
+        The value after the last step.
+
+    Examples
+    --------
+    >>> evaluate_steps(lambda j, acc, s: acc + s, [1.0, 2.0])
+    3.0
+    """
+    accumulated = float(start)
+    for j, value in enumerate(np.sort(np.asarray(values, dtype=np.float64)), start=1):
+        accumulated = float(step(j, accumulated, float(value)))
+    return accumulated
+
+
+def check_step_monotone(step: Step, start: float, scores: Float1D, m: int, n_pairs: int = 200) -> None:
+    """Raise if a step decreases in the accumulated value or in the score on random pairs.
+
+    Parameters
+    ----------
+    step : callable
+        ``step(j, accumulated, score)``.
+    start : float
+        Value before the first step.
+    scores : ndarray of shape (n,)
+        Calibration scores, from which the pairs are drawn.
+    m : int
+        Batch size.
+    n_pairs : int, default 200
+        Number of pairs; the draw is fixed, so the check is deterministic.
+
+    Raises
+    ------
+    ValueError
+        If a violation is found. Passing proves nothing; the guarantee assumes monotonicity.
+    """
+    rng = np.random.default_rng(0)
+    trail = [float(start)]
+    for j, value in enumerate(np.sort(rng.choice(scores, size=min(m, 50))), start=1):
+        trail.append(float(step(j, trail[-1], float(value))))
+    for _ in range(n_pairs):
+        j = int(rng.integers(1, m + 1))
+        low, high = sorted(float(v) for v in rng.choice(scores, size=2))
+        before, after = sorted(float(v) for v in rng.choice(trail, size=2))
+        values = step(j, before, low), step(j, before, high), step(j, after, low)
+        tolerance = 1e-12 * (1 + abs(values[0]))
+        if not (values[0] <= values[1] + tolerance and values[0] <= values[2] + tolerance):
+            raise ValueError(
+                f"step must be non-decreasing in the accumulated value and in the score, but step({j}, {before:g}, "
+                f"{low:g}) = {values[0]:g}, step({j}, {before:g}, {high:g}) = {values[1]:g} and step({j}, {after:g}, "
+                f"{low:g}) = {values[2]:g}. Use a monotone step, or method 'partition' of a mean."
+            )
+
+
+def _check_weights(weights: Any, n: int) -> Int1D:
+    array = np.asarray(weights)
+    if array.shape != (n + 1,) or array.dtype.kind not in "iu" or array.min() < 0:
+        raise ValueError(
+            f"weights must hold n + 1 = {n + 1} non-negative integers, one for each rank; got shape {array.shape} "
+            f"and dtype {array.dtype}."
+        )
+    return np.ascontiguousarray(array, dtype=np.int64)
+
+
+def _extreme(
+    step: Step, start: float, scores: Float1D, weights: Int1D, m: int, budget: int, sign: float
+) -> float:
+    compiled = type(step).__name__ == "CPUDispatcher"
+    run = compositional_extreme if compiled else compositional_extreme.py_func
+    value = float(run(step, float(start), np.ascontiguousarray(scores), weights, m, budget, sign))
+    return sign * np.inf if np.isnan(value) else value
