@@ -137,7 +137,7 @@ def test_out_of_fold_scale_forecasts_no_gain_from_noise() -> None:
     """With constant residual variance, learned probabilities must not be forecast to help."""
     rng = np.random.default_rng(5)
     gains = []
-    for _ in range(5):
+    for _ in range(3):
         x, labelled = rng.normal(size=(2000, 3)), rng.random(2000) < 0.1
         squared = rng.normal(size=2000)[labelled] ** 2
         scale = residual_scale(squared, x, labelled, rng)
