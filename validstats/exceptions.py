@@ -5,8 +5,15 @@ from __future__ import annotations
 from sklearn.exceptions import NotFittedError
 
 __all__ = [
+    "BudgetExhaustedError",
+    "BudgetExhaustedInterrupt",
+    "BudgetExhaustedWarning",
     "ConstantColumnWarning",
     "DataReuseWarning",
+    "LedgerError",
+    "LedgerMismatchError",
+    "LedgerMissingError",
+    "LedgerTamperedError",
     "NotCalibratedError",
     "UninformativeWarning",
     "ValidstatsWarning",
@@ -55,4 +62,55 @@ class ConstantColumnWarning(ValidstatsWarning):
 constant_column_message = (
     "{side} has {n_constant} constant column(s) out of {n_columns}; a constant carries no information, so they "
     "are left out. Drop them to silence this."
+)
+
+
+class LedgerError(RuntimeError):
+    """Base class of every refusal of the ledger that keeps a holdout's budget."""
+
+
+class LedgerMissingError(LedgerError):
+    """There is no ledger where one was expected, or its anchor outside the file is gone."""
+
+
+class LedgerTamperedError(LedgerError):
+    """The ledger was edited, truncated, rolled back, or damaged."""
+
+
+class LedgerMismatchError(LedgerError):
+    """The ledger belongs to other data, or these data belong to another ledger."""
+
+
+ledger_missing_message = (
+    "There is no ledger at {path}. A ledger is created once, explicitly, so that a lost one is not taken for a "
+    "first use: call Ledger.create({path!r}) before the first calibration.{more}"
+)
+
+ledger_tampered_message = (
+    "The ledger at {path} is refused: {what}. Answers given since cannot be accounted for, so no further answer "
+    "would be valid. Restore the latest file; its receipt is {receipt}."
+)
+
+
+class BudgetExhaustedError(RuntimeError):
+    """The declared budget of a holdout is used up; nothing was charged and nothing was answered."""
+
+
+class BudgetExhaustedInterrupt(BaseException):  # noqa: N818
+    """The same, raised by scorers: scikit-learn turns every ``Exception`` of a scorer into a silent NaN."""
+
+
+budget_exhausted_message = (
+    "The budget of this holdout is used up: {what}. Every further question is refused, also one that would have "
+    "passed, because the refusal must not depend on the labels. {remedy}"
+)
+
+
+class BudgetExhaustedWarning(ValidstatsWarning):
+    """A search stopped before its end because the holdout's budget was used up."""
+
+
+budget_exhausted_search_message = (
+    "The search stopped after {done} of {total} questions because the holdout's budget was used up; the best of "
+    "those answered is kept. Declare more queries before the first look, or search fewer candidates."
 )
