@@ -96,7 +96,7 @@ class BudgetExhaustedError(RuntimeError):
     """The declared budget of a holdout is used up; nothing was charged and nothing was answered."""
 
 
-class BudgetExhaustedInterrupt(BaseException):  # noqa: N818
+class BudgetExhaustedInterrupt(BaseException):
     """The same, raised by scorers: scikit-learn turns every ``Exception`` of a scorer into a silent NaN."""
 
 

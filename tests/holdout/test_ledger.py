@@ -1,0 +1,430 @@
+from __future__ import annotations
+
+import copy
+import multiprocessing
+import os
+import pickle
+import shutil
+import sqlite3
+import threading
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+
+from tests.holdout.crash import ask_until_killed, crash_repeatedly
+from validstats.exceptions import LedgerMismatchError, LedgerMissingError, LedgerTamperedError
+from validstats.holdout import Ledger
+from validstats.holdout.anchor import Anchor, Receipt, state_directory, state_key
+
+
+def charge(ledger, nats=0.5, **values):
+    with ledger.turn() as turn:
+        return turn.append("answer", nats=nats, **values)
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    ledger = Ledger.create(tmp_path / "study.ledger")
+    for i in range(5):
+        charge(ledger, answer=i / 10, half_width=0.05, query=f"{i}" * 8, state={"asked": i + 1})
+    return ledger
+
+
+def edit(path, *statements):
+    """What someone with a database browser can do."""
+    connection = sqlite3.connect(path)
+    for statement in statements:
+        connection.execute(statement)
+    connection.commit()
+    connection.close()
+
+
+def triggers(path):
+    connection = sqlite3.connect(path)
+    rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
+    connection.close()
+    return dict(rows)
+
+
+def edit_around_guards(path, *statements):
+    guards = triggers(path)
+    edit(path, *(f"DROP TRIGGER {name}" for name in guards), *statements, *guards.values())
+
+
+# ---------------------------------------------------------------- what is kept
+
+
+def test_entries_are_kept_in_order_with_their_totals(ledger):
+    entries = Ledger.open(ledger.path).entries()
+    assert [entry.idx for entry in entries] == list(range(6))
+    assert [entry.release for entry in entries] == ["created"] + ["answer"] * 5
+    assert entries[-1].answer == 0.4 and entries[-1].half_width == 0.05 and entries[-1].state == {"asked": 5}
+    assert all(b.previous == a.digest for a, b in zip(entries, entries[1:]))
+    assert ledger.totals() == (2.5, 0.0)
+    assert len(ledger) == 6
+
+
+def test_full_synchronisation_and_write_ahead_log_are_on(ledger):
+    connection = ledger._store.connection()
+    assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
+    assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_state_is_carried_by_entries_that_do_not_change_it(ledger):
+    charge(ledger)
+    with ledger.turn() as turn:
+        assert turn.state == {"asked": 5}
+        assert turn.index == 7
+
+
+def test_an_error_inside_a_turn_charges_nothing(ledger):
+    with pytest.raises(ZeroDivisionError), ledger.turn() as turn:
+        turn.append("answer", nats=1.0)
+        raise ZeroDivisionError
+    assert ledger.totals() == (2.5, 0.0)
+    assert charge(ledger).idx == 6
+
+
+@pytest.mark.parametrize("bad", [{"nats": -1.0}, {"nats": float("nan")}, {"mu_squared": float("inf")}])
+def test_charges_must_be_finite_and_not_negative(ledger, bad):
+    with pytest.raises(ValueError, match="must be finite and at least 0"), ledger.turn() as turn:
+        turn.append("answer", **bad)
+    assert len(ledger) == 6
+
+
+def test_the_cache_finds_the_first_answer_to_a_question(ledger):
+    charge(ledger, query="22222222", answer=0.9)
+    with ledger.turn() as turn:
+        assert turn.cached("22222222").answer == 0.2
+        assert turn.cached("nowhere") is None
+
+
+def test_integers_survive_the_round_trip_of_the_chain(ledger):
+    with ledger.turn() as turn:
+        turn.append(
+            "answer", nats=1, answer=1, half_width=0, detail={"n": np.int64(3)}, passed=np.bool_(True)
+        )
+    assert Ledger.open(ledger.path).entries()[-1].passed is True
+
+
+# ---------------------------------------------------------------- created once
+
+
+def test_a_missing_ledger_is_not_a_first_use(tmp_path):
+    with pytest.raises(LedgerMissingError, match=r"created once, explicitly"):
+        Ledger.open(tmp_path / "study.ledger")
+
+
+def test_a_ledger_is_created_only_once(ledger):
+    with pytest.raises(FileExistsError, match="open it with"):
+        Ledger.create(ledger.path)
+
+
+def test_a_deleted_ledger_is_refused_by_open_and_by_create(ledger):
+    ledger.close()
+    ledger.path.unlink()
+    with pytest.raises(LedgerMissingError, match="had 6 entries"):
+        Ledger.open(ledger.path)
+    with pytest.raises(LedgerMissingError, match="had 6 entries"):
+        Ledger.create(ledger.path)
+
+
+def test_a_ledger_deleted_while_in_use_is_refused(ledger):
+    ledger.path.unlink()
+    with pytest.raises(LedgerMissingError, match="removed or replaced"):
+        charge(ledger)
+
+
+def test_a_file_that_is_no_ledger_is_refused(tmp_path):
+    (tmp_path / "other").write_text("not a database at all, only some text that is long enough" * 20)
+    with pytest.raises(LedgerTamperedError, match="not a database"):
+        Ledger.open(tmp_path / "other")
+    sqlite3.connect(tmp_path / "empty.db").close()
+    (tmp_path / "empty.db").touch()
+    with pytest.raises(LedgerTamperedError):
+        Ledger.open(tmp_path / "empty.db")
+
+
+def test_only_the_owner_can_read_the_file(ledger):
+    assert ledger.path.stat().st_mode & 0o077 == 0
+
+
+# ---------------------------------------------------------------- append-only
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE entries SET nats = 0",
+        "DELETE FROM entries WHERE idx = 5",
+        "UPDATE ledger SET secret = x'00'",
+        "DELETE FROM ledger",
+    ],
+)
+def test_triggers_refuse_edits(ledger, statement):
+    with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+        edit(ledger.path, statement)
+    ledger.verify()
+
+
+@pytest.mark.parametrize(
+    "column, value", [("nats", 0), ("answer", 0.7), ("user", "'eve'"), ("state", "'{}'")]
+)
+def test_an_edited_row_is_refused(ledger, column, value):
+    edit_around_guards(ledger.path, f"UPDATE entries SET {column} = {value} WHERE idx = 3")
+    with pytest.raises(LedgerTamperedError, match="entry 3 was edited"):
+        Ledger.open(ledger.path)
+    with pytest.raises(LedgerTamperedError, match="entry 3 was edited"):
+        ledger.verify()
+
+
+def test_removed_guards_are_noticed(ledger):
+    edit(ledger.path, "DROP TRIGGER entries_no_delete")
+    with pytest.raises(LedgerTamperedError, match="guards against editing"):
+        Ledger.open(ledger.path)
+
+
+def test_a_row_taken_out_of_the_middle_is_refused(ledger):
+    edit_around_guards(ledger.path, "DELETE FROM entries WHERE idx = 2")
+    with pytest.raises(LedgerTamperedError, match="entry 2 is missing"):
+        Ledger.open(ledger.path)
+
+
+def test_a_dropped_tail_verifies_by_itself_and_is_refused_by_the_anchor(ledger):
+    edit_around_guards(ledger.path, "DELETE FROM entries WHERE idx >= 4")
+    with pytest.raises(LedgerTamperedError, match="had 6 entries when it was last used"):
+        Ledger.open(ledger.path)
+    with pytest.raises(LedgerTamperedError, match=r"is not the one that was last seen"):
+        charge(ledger)
+
+
+def test_a_restored_backup_is_refused(ledger, tmp_path):
+    ledger.close()
+    shutil.copy(ledger.path, tmp_path / "backup")
+    charge(ledger)
+    ledger.close()
+    shutil.copy(tmp_path / "backup", ledger.path)
+    with pytest.raises(LedgerTamperedError, match="an older copy was put back"):
+        Ledger.open(ledger.path)
+
+
+def test_a_copy_and_its_original_cannot_both_be_continued(ledger, tmp_path):
+    ledger.close()
+    shutil.copy(ledger.path, tmp_path / "copy")
+    charge(ledger)
+    with pytest.raises(LedgerTamperedError, match="had 7 entries"):
+        Ledger.open(tmp_path / "copy")
+
+
+# ---------------------------------------------------------------- anchor and receipt
+
+
+def test_without_its_anchor_a_ledger_needs_a_receipt(ledger, tmp_path, monkeypatch):
+    receipt = ledger.receipt()
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "elsewhere"))
+    with pytest.raises(LedgerMissingError, match="Pass the receipt"):
+        Ledger.open(ledger.path)
+    assert len(Ledger.open(ledger.path, receipt=receipt)) == 6
+    assert len(Ledger.open(ledger.path)) == 6
+
+
+def test_a_removed_anchor_stops_a_ledger_in_use(ledger):
+    Anchor.of(Receipt.parse(ledger.receipt()).ledger).path.unlink()
+    with pytest.raises(LedgerMissingError, match="anchor of the ledger"):
+        charge(ledger)
+
+
+def test_a_receipt_reveals_a_rollback_where_there_is_no_anchor(ledger, tmp_path, monkeypatch):
+    ledger.close()
+    shutil.copy(ledger.path, tmp_path / "backup")
+    charge(ledger)
+    receipt = ledger.receipt()
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "elsewhere"))
+    with pytest.raises(LedgerTamperedError, match="had 7 entries"):
+        Ledger.open(tmp_path / "backup", receipt=receipt)
+
+
+def test_a_receipt_of_another_ledger_is_refused(ledger, tmp_path):
+    other = Ledger.create(tmp_path / "other.ledger").receipt()
+    with pytest.raises(LedgerMismatchError, match="another ledger"):
+        Ledger.open(ledger.path, receipt=other)
+    with pytest.raises(ValueError, match="Not a receipt"):
+        Ledger.open(ledger.path, receipt="abc")
+
+
+def test_an_anchor_that_lags_by_a_crash_is_accepted(ledger):
+    anchor = Anchor.of(Receipt.parse(ledger.receipt()).ledger)
+    lines = anchor.path.read_text().splitlines(keepends=True)
+    anchor.path.write_text("".join(lines[:-1]) + lines[-1][:9])
+    assert len(Ledger.open(ledger.path)) == 6
+
+
+def test_the_anchor_never_goes_back(tmp_path):
+    anchor = Anchor(tmp_path / ("0" * 32 + ".anchor"))
+    for count in (1, 5, 3, 4):
+        anchor.advance(Receipt("0" * 32, count, f"{count}" * 64))
+    assert anchor.head() == Receipt("0" * 32, 5, "5" * 64)
+
+
+def test_state_directory_honours_the_convention(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    assert state_directory() == tmp_path / "validstats"
+    monkeypatch.setenv("XDG_STATE_HOME", "relative/is/ignored")
+    assert state_directory().is_absolute()
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    assert state_key() == state_key() and len(state_key()) == 32
+
+
+# ---------------------------------------------------------------- binding
+
+
+def test_a_ledger_belongs_to_one_holdout(ledger):
+    ledger.bind("a" * 64)
+    ledger.bind("a" * 64)
+    with pytest.raises(LedgerMismatchError, match="other holdout rows"):
+        ledger.bind("b" * 64)
+    assert [entry.release for entry in ledger.entries()].count("bound") == 1
+
+
+def test_a_holdout_has_one_ledger(ledger, tmp_path):
+    ledger.bind("a" * 64, tag="t" * 64)
+    other = Ledger.create(tmp_path / "second.ledger")
+    with pytest.raises(LedgerMismatchError, match=r"have a ledger already, at .*study\.ledger"):
+        other.bind("c" * 64, tag="t" * 64)
+
+
+# ---------------------------------------------------------------- copies
+
+
+def test_a_ledger_in_memory_refuses_copies():
+    ledger = Ledger.in_memory()
+    with pytest.raises(TypeError, match="cannot be pickled"):
+        pickle.dumps(ledger)
+    with pytest.raises(TypeError, match="cannot be deep-copied"):
+        copy.deepcopy(ledger)
+    assert clone(ledger, safe=False) is ledger
+
+
+def test_a_pickled_file_ledger_is_the_same_ledger(ledger):
+    again = pickle.loads(pickle.dumps(ledger))
+    charge(again)
+    assert len(ledger) == 7
+    assert copy.deepcopy(ledger).path.resolve() == ledger.path.resolve()
+
+
+def test_nothing_secret_is_shown_or_pickled(ledger):
+    shown = repr(ledger) + repr(ledger._identity) + str(ledger.verify())
+    assert ledger.secret.hex() not in shown
+    assert ledger.secret not in pickle.dumps(ledger)
+
+
+# ---------------------------------------------------------------- concurrency and crashes
+
+
+def spend(path, budget, barrier, answered):
+    ledger = Ledger.open(path)
+    barrier.wait()
+    while True:
+        with ledger.turn() as turn:
+            asked = turn.state.get("asked", 0)
+            if asked >= budget:
+                return
+            turn.append("answer", nats=1.0, state={"asked": asked + 1})
+        with answered.get_lock():
+            answered.value += 1
+
+
+def test_eight_processes_share_exactly_one_budget(tmp_path):
+    n_processes = 8
+    context = multiprocessing.get_context("fork")
+    path = tmp_path / "shared.ledger"
+    ledger = Ledger.create(path)
+    answered, barrier = context.Value("i", 0), context.Barrier(n_processes)
+    workers = [context.Process(target=spend, args=(path, 100, barrier, answered)) for _ in range(n_processes)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(60)
+    assert [worker.exitcode for worker in workers] == [0] * n_processes
+    assert answered.value == 100
+    assert ledger.verify().nats == 100.0
+
+
+@pytest.mark.parametrize("where", ["memory", "file"])
+def test_threads_share_exactly_one_budget(tmp_path, where):
+    ledger = Ledger.in_memory() if where == "memory" else Ledger.create(tmp_path / "threads.ledger")
+    answered = []
+
+    def work():
+        while True:
+            with ledger.turn() as turn:
+                asked = turn.state.get("asked", 0)
+                if asked >= 60:
+                    return
+                answered.append(turn.append("answer", nats=1.0, state={"asked": asked + 1}).idx)
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sorted(answered) == list(range(1, 61))
+    assert ledger.verify().nats == 60.0
+
+
+def test_an_open_ledger_survives_a_fork(ledger):
+    charge(ledger)
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            charge(ledger)
+            status = 0
+        finally:
+            os._exit(status)
+    charge(ledger)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    charge(ledger)
+    assert ledger.verify().n_entries == 10
+
+
+def test_a_ledger_in_memory_refuses_a_forked_process():
+    ledger = Ledger.in_memory()
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            charge(ledger)
+        except RuntimeError as error:
+            status = 0 if "belongs to the process that made it" in str(error) else 2
+        finally:
+            os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_killed_while_asking_20_times(tmp_path):
+    given, charged = crash_repeatedly(tmp_path / "crash.ledger", 20, seed=1)
+    assert 20 <= given <= charged
+
+
+def test_a_charge_may_be_lost_to_the_analyst_but_no_answer_is_free(tmp_path):
+    """The test of the test: answering before charging gives more answers than charges."""
+    ledger = Ledger.create(tmp_path / "wrong.ledger")
+
+    def answer_first():
+        index = len(ledger)
+        os.write(writing, b"x")
+        charge(ledger)
+        return index
+
+    free = 0
+    for i in range(30):
+        reading, writing = os.pipe()
+        before = len(ledger)
+        ask_until_killed(answer_first, i % 2, 0.0005 * (i % 7))
+        os.close(writing)
+        given = len(os.read(reading, 1 << 16))
+        os.close(reading)
+        free += given > len(ledger) - before
+    assert free > 0
