@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import multiprocessing
 import os
 import pickle
@@ -60,7 +61,7 @@ def test_entries_are_kept_in_order_with_their_totals(ledger):
     assert [entry.idx for entry in entries] == list(range(6))
     assert [entry.release for entry in entries] == ["created"] + ["answer"] * 5
     assert entries[-1].answer == 0.4 and entries[-1].half_width == 0.05 and entries[-1].state == {"asked": 5}
-    assert all(b.previous == a.digest for a, b in zip(entries, entries[1:]))
+    assert all(b.previous == a.digest for a, b in itertools.pairwise(entries))
     assert ledger.totals() == (2.5, 0.0)
     assert len(ledger) == 6
 
@@ -79,7 +80,7 @@ def test_state_is_carried_by_entries_that_do_not_change_it(ledger):
 
 
 def test_an_error_inside_a_turn_charges_nothing(ledger):
-    with pytest.raises(ZeroDivisionError), ledger.turn() as turn:
+    with pytest.raises(ZeroDivisionError), ledger.turn() as turn:  # noqa: PT012
         turn.append("answer", nats=1.0)
         raise ZeroDivisionError
     assert ledger.totals() == (2.5, 0.0)
