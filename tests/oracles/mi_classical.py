@@ -107,3 +107,36 @@ def gaussian_mutual_information(rows_x, rows_y):
 def wishart_log_determinant_bias(n, p):
     """Expected log-determinant of a sample covariance of n standard normal rows, from its chi-square factors."""
     return sum(digamma((n - i) / 2) for i in range(1, p + 1)) + p * math.log(2 / (n - 1))
+
+
+def conditional_ksg(x, y, z, k):
+    """Frenzel and Pompe (2007), with coinciding rows counted as Mesner and Shalizi (2021) do."""
+    n = len(x)
+    d_xyz = distances(np.hstack([x, y, z]))
+    spaces = [np.hstack([x, z]), np.hstack([y, z]), z]
+    terms = []
+    for i in range(n):
+        radius = sorted(d_xyz[i, j] for j in range(n) if j != i)[k - 1]
+        used = k if radius > 0 else sum(d_xyz[i] == 0)
+        counts = []
+        for rows in spaces:
+            d = distances(rows)[i]
+            counts.append(1 + sum(d[j] < radius for j in range(n) if j != i) if radius > 0 else sum(d == 0))
+        terms.append(digamma(used) - digamma(counts[0]) - digamma(counts[1]) + digamma(counts[2]))
+    return np.mean(terms)
+
+
+def distance_correlation(x, y):
+    """Székely, Rizzo and Bakirov (2007), definitions 2 and 3, by loops."""
+    n = len(x)
+
+    def centred(rows):
+        a = np.array([[math.dist(rows[i], rows[j]) for j in range(n)] for i in range(n)])
+        return [[a[i, j] - a[i].mean() - a[:, j].mean() + a.mean() for j in range(n)] for i in range(n)]
+
+    a, b = centred(x), centred(y)
+
+    def covariance(u, v):
+        return sum(u[i][j] * v[i][j] for i in range(n) for j in range(n)) / n**2
+
+    return math.sqrt(covariance(a, b) / math.sqrt(covariance(a, a) * covariance(b, b)))

@@ -6,15 +6,31 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 _PUBLIC = {
+    "ConditionalMutualInformationResult": "validstats.mi.conditional",
+    "IndependenceTestResult": "validstats.mi.independence",
     "MutualInformationResult": "validstats.mi.mutual_information",
+    "conditional_mutual_info": "validstats.mi.conditional",
+    "distance_correlation": "validstats.mi.permutation",
+    "independence_test": "validstats.mi.independence",
     "mutual_info": "validstats.mi.mutual_information",
 }
 """Public name -> the module that defines it, imported at first use."""
 
-__all__ = ["MutualInformationResult", "mutual_info"]
+__all__ = [
+    "ConditionalMutualInformationResult",
+    "IndependenceTestResult",
+    "MutualInformationResult",
+    "conditional_mutual_info",
+    "distance_correlation",
+    "independence_test",
+    "mutual_info",
+]
 
 if TYPE_CHECKING:
+    from validstats.mi.conditional import ConditionalMutualInformationResult, conditional_mutual_info
+    from validstats.mi.independence import IndependenceTestResult, independence_test
     from validstats.mi.mutual_information import MutualInformationResult, mutual_info
+    from validstats.mi.permutation import distance_correlation
 
 
 def __getattr__(name: str) -> Any:

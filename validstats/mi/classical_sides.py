@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -12,7 +12,7 @@ from scipy import sparse
 from scipy.stats import rankdata
 
 from validstats import frames
-from validstats._typing import AnyArray, Float1D, Float2D, Int1D
+from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, Int1D
 from validstats.exceptions import ConstantColumnWarning, constant_column_message
 from validstats.mi.classical import canonical_correlations
 from validstats.mi.discrete import entropy, row_codes
@@ -76,6 +76,30 @@ class Side:
     def entropy(self) -> float:
         """Plug-in entropy in nats of a discrete side, an upper bound of any mutual information; else infinite."""
         return float("inf") if self.codes is None else entropy(self.codes)
+
+    def take(self, rows: Bool1D) -> Side:
+        """Keep the chosen rows, with columns that became constant left out.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n,), bool
+            Rows to keep.
+
+        Returns
+        -------
+        Side
+            The smaller side, of the same kind.
+        """
+        values = self.rows[rows]
+        varies = (values != values[:1]).any(axis=0)
+        position = np.cumsum(varies) - 1
+        continuous = self.continuous_columns[varies[self.continuous_columns]]
+        return replace(
+            self,
+            rows=np.ascontiguousarray(values[:, varies]),
+            codes=None if self.codes is None else self.codes[rows],
+            continuous_columns=position[continuous],
+        )
 
 
 @dataclass(frozen=True, eq=False)

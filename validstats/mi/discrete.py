@@ -15,6 +15,7 @@ __all__ = [
     "bin_columns",
     "entropy",
     "mixed_ksg",
+    "multiplicity",
     "plug_in",
     "row_codes",
     "ross",
@@ -222,14 +223,25 @@ def mixed_ksg(x: Float2D, y: Float2D, n_neighbors: int = 3) -> float:
     radii = neighbour_radii(x, y, n_neighbors)
     tied = radii == 0.0
     used = np.full(len(x), float(n_neighbors))
-    same_x, same_y = _multiplicity(x), _multiplicity(y)
-    used[tied] = _multiplicity(np.hstack([x, y]))[tied]
+    same_x, same_y = multiplicity(x), multiplicity(y)
+    used[tied] = multiplicity(np.hstack([x, y]))[tied]
     n_x = np.where(tied, same_x, neighbour_counts(x, radii) + 1)
     n_y = np.where(tied, same_y, neighbour_counts(y, radii) + 1)
     return float(np.log(len(x)) + np.mean(digamma(used) - digamma(n_x) - digamma(n_y)))
 
 
-def _multiplicity(rows: Float2D) -> Float1D:
-    """How often each row occurs."""
+def multiplicity(rows: Float2D) -> Float1D:
+    """How often each row occurs.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n, p)
+        Values.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        Number of rows equal to each row, itself included.
+    """
     codes = row_codes(rows)
     return np.bincount(codes)[codes].astype(np.float64)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -298,34 +298,68 @@ def estimate_sides(x: Side, y: Side, options: Options) -> Estimate:
 # --- the estimators ---------------------------------------------------------------------------------------
 
 
-def _neighbour_estimate(x: Side, y: Side, options: Options) -> Estimate:
+@dataclass(frozen=True)
+class PointEstimator:
+    """An estimator bound to two prepared sides, evaluated on chosen rows of each.
+
+    Attributes
+    ----------
+    name : str
+        What it computes, in words.
+    source : str
+        Paper.
+    evaluate : callable
+        Maps row indices of X and of Y, of one length, to an unclipped estimate in nats.
+    """
+
+    name: str
+    source: str
+    evaluate: Callable[[Int1D, Int1D], float]
+
+
+def neighbour_estimator(x: Side, y: Side, options: Options) -> PointEstimator:
+    """Choose the nearest-neighbour estimator that suits the kinds of the sides.
+
+    Parameters
+    ----------
+    x, y : Side
+        The sides, not both discrete.
+    options : Options
+        Number of neighbours and scaling.
+
+    Returns
+    -------
+    PointEstimator
+        Kraskov's, Ross's or Gao's estimator.
+    """
     k = options.n_neighbors
-    rows_x, rows_y = _scaled(x, options), _scaled(y, options)
+    rows_x, rows_y, codes_x, codes_y = _scaled(x, options), _scaled(y, options), x.codes, y.codes
     if "mixed" in (x.kind, y.kind):
-        name, source = f"mixture KSG (Gao), k = {k}", "Gao, Kannan, Oh and Viswanath (2017), algorithm 1"
+        return PointEstimator(
+            f"mixture KSG (Gao), k = {k}",
+            "Gao, Kannan, Oh and Viswanath (2017), algorithm 1",
+            lambda i, j: mixed_ksg(rows_x[i], rows_y[j], k),
+        )
+    ross_name, ross_source = f"discrete-continuous (Ross), k = {k}", "Ross (2014), PLoS ONE 9(2), e87357"
+    if codes_x is not None:
+        return PointEstimator(ross_name, ross_source, lambda i, j: ross(codes_x[i], rows_y[j], k))
+    if codes_y is not None:
+        return PointEstimator(ross_name, ross_source, lambda i, j: ross(codes_y[j], rows_x[i], k))
+    return PointEstimator(
+        f"KSG 1, k = {k}",
+        "Kraskov, Stögbauer and Grassberger (2004), equation (8)",
+        lambda i, j: ksg(rows_x[i], rows_y[j], k),
+    )
 
-        def estimate(part: Int1D) -> float:
-            return mixed_ksg(rows_x[part], rows_y[part], k)
 
-    elif x.codes is not None or y.codes is not None:
-        name, source = f"discrete-continuous (Ross), k = {k}", "Ross (2014), PLoS ONE 9(2), e87357"
-        codes, rows = (x.codes, rows_y) if x.codes is not None else (y.codes, rows_x)
-
-        def estimate(part: Int1D) -> float:
-            assert codes is not None
-            return ross(codes[part], rows[part], k)
-
-    else:
-        name, source = f"KSG 1, k = {k}", "Kraskov, Stögbauer and Grassberger (2004), equation (8)"
-
-        def estimate(part: Int1D) -> float:
-            return ksg(rows_x[part], rows_y[part], k)
-
-    value = estimate(np.arange(x.n_rows))
-    error = float("nan")
-    if options.interval and x.n_rows >= 4 * (k + MIN_ROWS):
-        error = subsample_standard_error(estimate, np.hstack([rows_x, rows_y]))
-    return _approximate_estimate(value, error, name, source, options.confidence_level, x.n_rows)
+def _neighbour_estimate(x: Side, y: Side, options: Options) -> Estimate:
+    estimator = neighbour_estimator(x, y, options)
+    everything = np.arange(x.n_rows)
+    value, error = estimator.evaluate(everything, everything), float("nan")
+    if options.interval and x.n_rows >= 4 * (options.n_neighbors + MIN_ROWS):
+        rows = np.hstack([x.rows, y.rows])
+        error = subsample_standard_error(lambda part: estimator.evaluate(part, part), rows)
+    return _approximate_estimate(estimator, value, error, options.confidence_level, x.n_rows)
 
 
 def _scaled(side: Side, options: Options) -> Float2D:
@@ -338,7 +372,7 @@ def _scaled(side: Side, options: Options) -> Float2D:
 
 
 def _approximate_estimate(
-    value: float, error: float, name: str, source: str, level: float, n: int
+    estimator: PointEstimator, value: float, error: float, level: float, n: int
 ) -> Estimate:
     half = float(stats.norm.isf((1 - level) / 2)) * error
     guarantee = Guarantee(
@@ -346,14 +380,14 @@ def _approximate_estimate(
         kind="heuristic",
         assumptions=(),
         n_reference=n,
-        citation=f"{source}; Holmes and Nemenman (2019) for the spread",
+        citation=f"{estimator.source}; Holmes and Nemenman (2019) for the spread",
         confidence_level=level,
         caveats=(
             "The bias of the nearest-neighbour estimate is not covered; it grows with the dimension and with "
             "the mutual information",
         ),
     )
-    return Estimate(value, error, (value - half, value + half), name, guarantee)
+    return Estimate(value, error, (value - half, value + half), estimator.name, guarantee)
 
 
 def _discrete_estimate(x: Side, y: Side, options: Options) -> Estimate:
@@ -363,11 +397,32 @@ def _discrete_estimate(x: Side, y: Side, options: Options) -> Estimate:
 
 
 def _histogram_estimate(x: Side, y: Side, options: Options) -> Estimate:
-    dims = sum(side.rows.shape[1] for side in (x, y) if side.codes is None)
-    n_bins = _choose_bins(x.n_rows, dims, options.n_bins, coded=x.codes is not None or y.codes is not None)
-    codes_x, codes_y = (bin_columns(s.rows, n_bins) if s.codes is None else s.codes for s in (x, y))
+    codes_x, codes_y, n_bins = binned_codes(x, y, options.n_bins)
     name = f"histogram, {n_bins} bins a column, Miller-Madow"
     return _cells_estimate(codes_x, codes_y, name, options.confidence_level, binned=True)
+
+
+def binned_codes(x: Side, y: Side, n_bins: int | None) -> tuple[Int1D, Int1D, int]:
+    """Cells of both sides: the levels of a discrete side, bins of equal counts of any other.
+
+    Parameters
+    ----------
+    x, y : Side
+        The sides.
+    n_bins : int or None
+        Bins for each column; None chooses.
+
+    Returns
+    -------
+    codes_x, codes_y : ndarray of shape (n,)
+        Cells.
+    n_bins : int
+        Bins used.
+    """
+    dims = sum(side.rows.shape[1] for side in (x, y) if side.codes is None)
+    chosen = _choose_bins(x.n_rows, max(1, dims), n_bins, coded=x.codes is not None or y.codes is not None)
+    codes_x, codes_y = (bin_columns(s.rows, chosen) if s.codes is None else s.codes for s in (x, y))
+    return codes_x, codes_y, chosen
 
 
 def _choose_bins(n: int, dims: int, n_bins: int | None, *, coded: bool) -> int:

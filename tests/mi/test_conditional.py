@@ -1,0 +1,106 @@
+"""Conditional mutual information against its oracle, closed forms and the chain rule."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.oracles import mi_classical as oracle
+from validstats.mi import conditional_mutual_info, mutual_info
+from validstats.mi.classical import gaussian_plug_in, normal_scores
+from validstats.mi.conditional import conditional_ksg, gaussian_chain_rule
+
+
+def triple(n, rho, seed):
+    """Gaussian X, Y with a common part Z, and correlation rho given Z."""
+    generator = np.random.default_rng(seed)
+    z = generator.standard_normal(n)
+    e = generator.standard_normal((2, n))
+    return z + e[0], z + rho * e[0] + np.sqrt(1 - rho**2) * e[1], z
+
+
+@pytest.mark.parametrize("decimals", [8, 0])
+def test_conditional_ksg_equals_the_oracle(decimals) -> None:
+    generator = np.random.default_rng(0)
+    x, y, z = (generator.normal(size=(40, p)).round(decimals) for p in (1, 2, 1))
+    for k in (1, 3):
+        expected = oracle.conditional_ksg(x, y, z, k)
+        assert conditional_ksg(x, y, z, k) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("method", ["ksg", "gaussian"])
+@pytest.mark.parametrize("rho", [0.0, 0.7])
+def test_gaussian_triples_have_the_closed_form(method, rho) -> None:
+    x, y, z = triple(1500, rho, seed=1)
+    truth = -0.5 * np.log(1 - rho**2)
+    result = conditional_mutual_info(x, y, z, method=method)
+    assert result.estimate == pytest.approx(truth, abs=0.06)
+    assert mutual_info(x, y).estimate > truth + 0.1
+
+
+def test_gaussian_chain_rule_is_symmetric_and_equals_the_partial_correlation() -> None:
+    x, y, z = (side[:, None] for side in triple(100, 0.5, seed=2))
+    assert gaussian_chain_rule(x, y, z) == pytest.approx(gaussian_chain_rule(y, x, z), abs=1e-10)
+    residual = [side - np.polyval(np.polyfit(z[:, 0], side[:, 0], 1), z) for side in (x, y)]
+    partial = np.corrcoef(residual[0][:, 0], residual[1][:, 0])[0, 1]
+    plain = gaussian_plug_in(x, np.hstack([y, z])).value - gaussian_plug_in(x, z).value
+    assert plain == pytest.approx(-0.5 * np.log(1 - partial**2), abs=1e-10)
+    got = conditional_mutual_info(x, y, z, method="gaussian").unclipped
+    assert got == pytest.approx(gaussian_chain_rule(*(normal_scores(s) for s in (x, y, z))), abs=1e-12)
+
+
+def test_discrete_condition_averages_over_its_levels() -> None:
+    generator = np.random.default_rng(3)
+    z = generator.integers(0, 2, size=400)
+    x = generator.standard_normal(400)
+    y = np.where(z == 1, x, 0.0) + generator.standard_normal(400)
+    result = conditional_mutual_info(x, y, z)
+    parts = [(z == level).mean() * mutual_info(x[z == level], y[z == level]).unclipped for level in (0, 1)]
+    assert result.unclipped == pytest.approx(sum(parts), abs=1e-10)
+    assert result.estimator == "average of 'ksg' over the levels of Z"
+
+
+def test_three_discrete_variables_follow_the_chain_rule() -> None:
+    generator = np.random.default_rng(4)
+    z = generator.integers(0, 3, size=3000)
+    x = (z + generator.integers(0, 2, size=3000)) % 3
+    independent_given_z = (z + generator.integers(0, 2, size=3000)) % 3
+    assert conditional_mutual_info(x, independent_given_z, z).estimate == pytest.approx(0.0, abs=0.01)
+    assert mutual_info(x, independent_given_z).estimate > 0.05
+    exact = conditional_mutual_info(x, x, z, unit="bits")
+    assert exact.estimate == pytest.approx(1.0, abs=0.02)
+
+
+def test_mixed_sides_use_the_mixture_form() -> None:
+    x, y, z = triple(600, 0.6, seed=5)
+    label = y > 0
+    result = conditional_mutual_info(x, label, z)
+    assert result.estimator.startswith("mixture conditional KSG")
+    assert 0.0 < result.estimate < result.upper_bound
+    unrelated = conditional_mutual_info(np.random.default_rng(6).standard_normal(600), label, z)
+    assert unrelated.estimate < 0.05
+
+
+def test_results_print_and_tabulate() -> None:
+    result = conditional_mutual_info(*triple(100, 0.5, seed=7))
+    assert list(result.tidy().columns) == ["term", "estimate"]
+    assert result.glance()["dim_z"][0] == 1
+    assert float(result) == result.estimate
+    assert "strata=z" in " ".join(str(result.summary()).split())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"method": "cca"}, "method must be one of"),
+        ({"z": np.arange(60.0)}, "x has 100, y has 100, z has 60"),
+        ({"z": np.repeat([0, 1], [95, 5])}, r"A level of z has only 5 row\(s\); each needs at least 10"),
+        ({"n_neighbors": 100}, "n_neighbors must be between 1 and 99"),
+        ({"x": np.repeat([0, 1], 50), "method": "gaussian"}, "x is discrete"),
+    ],
+)
+def test_bad_input_is_refused(options, message) -> None:
+    x, y, z = triple(100, 0.5, seed=8)
+    arguments = {"x": x, "y": y, "z": z} | options
+    with pytest.raises(ValueError, match=message):
+        conditional_mutual_info(**arguments)

@@ -1,0 +1,158 @@
+"""Permutation tests of independence: p-values, statistics, strata, early stopping."""
+
+from __future__ import annotations
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.oracles import mi_classical as oracle
+from validstats.mi import independence_test
+from validstats.mi.classical_sides import prepare_sides
+from validstats.mi.mutual_information import mutual_info
+from validstats.mi.permutation import (
+    Permuter,
+    bind_statistic,
+    distance_correlation,
+    permutation_p_value,
+)
+
+NAMES = ["ksg", "gaussian", "cca", "histogram", "distance_correlation"]
+
+
+@pytest.fixture(scope="module")
+def parabola():
+    generator = np.random.default_rng(0)
+    x = generator.uniform(-1, 1, size=80)
+    return x, x**2 + 0.2 * generator.standard_normal(80)
+
+
+def test_distance_correlation_equals_the_oracle() -> None:
+    generator = np.random.default_rng(1)
+    x = generator.normal(size=(30, 2))
+    y = x[:, :1] ** 2 + generator.normal(size=(30, 1))
+    assert distance_correlation(x, y) == pytest.approx(oracle.distance_correlation(x, y), abs=1e-10)
+    assert distance_correlation(x, 3 * x + 1) == pytest.approx(1.0)
+    with pytest.raises(ValueError, match="at most 20,000 rows"):
+        distance_correlation(np.arange(20_001.0), np.arange(20_001.0) ** 2)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_bound_statistics_equal_those_of_reordered_rows(parabola, name) -> None:
+    x, y = parabola
+    order = np.random.default_rng(2).permutation(80)
+    whole, permuted = prepare_sides(x, y), prepare_sides(x, y[order])
+    expected = bind_statistic(name, *permuted)(np.arange(80))
+    assert bind_statistic(name, *whole)(order) == pytest.approx(expected, abs=1e-12)
+
+
+def test_bound_statistics_are_the_estimates(parabola) -> None:
+    x, y = parabola
+    identity = np.arange(80)
+    sides = prepare_sides(x, y)
+    assert bind_statistic("ksg", *sides)(identity) == mutual_info(x, y).unclipped
+    assert bind_statistic("cca", *sides)(identity) == mutual_info(x, y, method="cca").unclipped
+    coarse = prepare_sides(x > 0, y)
+    assert bind_statistic("ksg", *coarse)(identity) == mutual_info(x > 0, y).unclipped
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_p_value_counts_exceedances(parabola, name) -> None:
+    x, y = parabola
+    result = independence_test(x, y, statistic=name, n_permutations=19, random_state=3)
+    assert result.p_value == (1 + (result.null >= result.statistic - 1e-12).sum()) / 20
+    assert result.null.shape == (19,)
+    assert result.p_value in np.arange(1, 21) / 20
+
+
+def test_non_monotone_dependence_is_found_where_linear_statistics_fail(parabola) -> None:
+    x, y = parabola
+    assert independence_test(x, y, random_state=4).p_value == 0.005
+    assert independence_test(x, y, statistic="cca", random_state=4).p_value > 0.05
+
+
+def test_results_depend_on_the_seed_alone(parabola) -> None:
+    x, y = parabola
+    one = independence_test(x, y, n_permutations=60, random_state=5)
+    with joblib.parallel_config(backend="threading", n_jobs=2):
+        two = independence_test(x, y, n_permutations=60, random_state=5)
+    np.testing.assert_array_equal(one.null, two.null)
+    other = independence_test(x, y, n_permutations=60, random_state=6)
+    assert not np.array_equal(one.null, other.null)
+
+
+def test_permutations_are_keyed_by_number_and_respect_strata() -> None:
+    strata = np.repeat([0, 1, 2], [5, 1, 14])
+    permuter = Permuter.from_random_state(20, 7, strata)
+    order = permuter.permutation(3)
+    np.testing.assert_array_equal(order, permuter.permutation(3))
+    np.testing.assert_array_equal(np.sort(order), np.arange(20))
+    np.testing.assert_array_equal(strata[order], strata)
+    assert not np.array_equal(order, permuter.permutation(4))
+
+
+def test_strata_remove_what_they_explain() -> None:
+    generator = np.random.default_rng(8)
+    group = generator.integers(0, 4, size=200)
+    x, y = group + 0.3 * generator.standard_normal((2, 200))
+    marginal = independence_test(x, y, statistic="cca", n_permutations=99, random_state=0)
+    given = independence_test(x, y, statistic="cca", strata=group, n_permutations=99, random_state=0)
+    assert marginal.p_value == 0.01
+    assert given.p_value > 0.05
+    assert given.n_strata == 4 and "given strata" in str(given.summary())
+
+
+def test_ties_among_permutations_count_as_exceedances() -> None:
+    outcome = permutation_p_value(lambda order: 1.0, 1.0 + 1e-15, Permuter(10, 0), 9)
+    assert outcome.p_value == 1.0
+
+
+def test_early_stopping_follows_besag_and_clifford() -> None:
+    values = iter([0.0, 2.0, 0.0, 3.0, 5.0, 5.0])
+    outcome = permutation_p_value(lambda order: next(values), 1.0, Permuter(10, 0), 6, stop_after=3)
+    assert (outcome.p_value, outcome.n_drawn, outcome.n_exceeding) == (3 / 5, 5, 3)
+    values = iter([0.0, 2.0, 0.0])
+    outcome = permutation_p_value(lambda order: next(values), 1.0, Permuter(10, 0), 3, stop_after=3)
+    assert (outcome.p_value, outcome.n_drawn) == (2 / 4, 3)
+
+
+def test_early_stopping_saves_work_where_nothing_depends() -> None:
+    x, y = np.random.default_rng(9).standard_normal((2, 60))
+    result = independence_test(x, y, statistic="gaussian", stop_after=10, n_permutations=999, random_state=0)
+    assert result.n_permutations < 500
+    assert result.p_value == 10 / result.n_permutations
+
+
+def test_a_callable_serves_as_statistic(parabola) -> None:
+    x, y = parabola
+
+    def correlation(rows_x, rows_y):
+        return abs(np.corrcoef(rows_x[:, 0] ** 2, rows_y[:, 0])[0, 1])
+
+    result = independence_test(x, y, statistic=correlation, n_permutations=99, random_state=0)
+    assert result.p_value == 0.01 and result.statistic_name == "correlation"
+
+
+def test_results_print_and_tabulate(parabola) -> None:
+    x, y = parabola
+    result = independence_test(pd.Series(x), y, n_permutations=19, random_state=0)
+    assert list(result.tidy().columns) == ["term", "statistic", "p_value"]
+    assert result.glance()["n_permutations"][0] == 19
+    assert "Finite-sample guarantee" in str(result.summary())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"statistic": "hsic"}, "statistic must be one of"),
+        ({"n_permutations": 0}, "n_permutations must be at least 1"),
+        ({"stop_after": 500}, "stop_after must be between 1 and 199"),
+        ({"strata": np.arange(80)}, "Every row has a stratum of its own"),
+        ({"strata": np.repeat([0, 1], 20)}, "x and strata must have the same number of rows"),
+        ({"n_neighbors": 80}, "n_neighbors must be between 1 and 79"),
+    ],
+)
+def test_bad_options_are_refused(parabola, options, message) -> None:
+    with pytest.raises(ValueError, match=message):
+        independence_test(*parabola, **options)

@@ -1,0 +1,284 @@
+"""Permutations of one side: keyed streams, statistics bound to two sides, and exact p-values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias, cast, get_args
+
+import numpy as np
+
+from validstats._typing import Float1D, Float2D, Int1D, RandomState
+from validstats.mi.classical import (
+    canonical_correlations,
+    gaussian_from_correlations,
+    normal_scores,
+)
+from validstats.mi.classical_sides import Side, prepare_sides
+from validstats.mi.discrete import plug_in
+from validstats.mi.mutual_information import Options, binned_codes, neighbour_estimator
+from validstats.validation import check_literal, check_random_state
+
+__all__ = [
+    "PermutationPValue",
+    "Permuter",
+    "Statistic",
+    "StatisticName",
+    "bind_statistic",
+    "distance_correlation",
+    "permutation_p_value",
+]
+
+StatisticName: TypeAlias = Literal["ksg", "gaussian", "cca", "histogram", "distance_correlation"]
+"""Statistics by name."""
+
+Statistic: TypeAlias = StatisticName | Callable[[Float2D, Float2D], float]
+"""A statistic by name, or a function of the rows of both sides; large values speak for dependence."""
+
+BoundStatistic: TypeAlias = Callable[[Int1D], float]
+"""A statistic of X and of the rows of Y taken in the given order."""
+
+MAX_PAIRWISE_ROWS = 20_000
+"""Beyond so many rows the matrices of all pairwise distances are refused."""
+
+
+@dataclass(frozen=True)
+class Permuter:
+    """Random permutations of rows, each a function of its number alone.
+
+    Attributes
+    ----------
+    n_rows : int
+        Number of rows.
+    seed : int
+        Key of the stream.
+    strata : ndarray of shape (n_rows,) or None
+        Rows are only exchanged within a stratum; None exchanges all.
+    """
+
+    n_rows: int
+    seed: int
+    strata: Int1D | None = None
+
+    @classmethod
+    def from_random_state(
+        cls, n_rows: int, random_state: RandomState, strata: Int1D | None = None
+    ) -> Permuter:
+        """Make the stream of a seed.
+
+        Parameters
+        ----------
+        n_rows : int
+            Number of rows.
+        random_state : int, Generator or None
+            Seed.
+        strata : ndarray of shape (n_rows,) or None, default None
+            Strata.
+
+        Returns
+        -------
+        Permuter
+            The permutations.
+        """
+        return cls(n_rows, int(check_random_state(random_state).integers(2**63)), strata)
+
+    def permutation(self, number: int) -> Int1D:
+        """Return permutation ``number``, the same at every call.
+
+        Parameters
+        ----------
+        number : int
+            Non-negative.
+
+        Returns
+        -------
+        ndarray of shape (n_rows,), int64
+            Order of the rows.
+        """
+        generator = np.random.default_rng([self.seed, number])
+        if self.strata is None:
+            return generator.permutation(self.n_rows)
+        order = np.arange(self.n_rows)
+        for stratum in np.unique(self.strata):
+            members = np.flatnonzero(self.strata == stratum)
+            order[members] = generator.permutation(members)
+        return order
+
+
+@dataclass(frozen=True)
+class PermutationPValue:
+    """An exact permutation p-value.
+
+    Attributes
+    ----------
+    p_value : float
+        Under the null hypothesis at most ``a`` with probability at most ``a``, for every ``a``.
+    n_exceeding : int
+        Permuted statistics at least as large as the observed one.
+    n_drawn : int
+        Permutations drawn.
+    null : ndarray of shape (n_drawn,)
+        Permuted statistics.
+    """
+
+    p_value: float
+    n_exceeding: int
+    n_drawn: int
+    null: Float1D
+
+
+def permutation_p_value(
+    statistic: BoundStatistic,
+    observed: float,
+    permuter: Permuter,
+    n_permutations: int,
+    stop_after: int | None = None,
+) -> PermutationPValue:
+    """Compare a statistic with its values under permutations.
+
+    Parameters
+    ----------
+    statistic : callable
+        Maps an order of the rows to the statistic.
+    observed : float
+        Its value for the rows as they are.
+    permuter : Permuter
+        Source of the permutations.
+    n_permutations : int
+        Largest number of permutations B.
+    stop_after : int or None, default None
+        Stop at so many exceedances h, at permutation l, with p-value h / l; None draws all.
+
+    Returns
+    -------
+    PermutationPValue
+        ``(1 + exceedances) / (B + 1)`` unless stopped early.
+
+    References
+    ----------
+    Besag and Clifford (1991), "Sequential Monte Carlo p-values", Biometrika 78, 301-304.
+    """
+    null: list[float] = []
+    exceeding = 0
+    threshold = exceedance_threshold(observed)
+    for number in range(n_permutations):
+        null.append(statistic(permuter.permutation(number)))
+        exceeding += null[-1] >= threshold
+        if stop_after is not None and exceeding == stop_after:
+            return PermutationPValue(exceeding / len(null), exceeding, len(null), np.array(null))
+    return PermutationPValue(
+        (exceeding + 1) / (n_permutations + 1), exceeding, n_permutations, np.array(null)
+    )
+
+
+def exceedance_threshold(observed: float) -> float:
+    """Value from which a permuted statistic counts as equal to the observed one, rounding included.
+
+    Parameters
+    ----------
+    observed : float
+        Observed statistic.
+
+    Returns
+    -------
+    float
+        Slightly below it, which can only raise a p-value.
+    """
+    return observed - 1e-12 * (1.0 + abs(observed)) if np.isfinite(observed) else observed
+
+
+# --- statistics -------------------------------------------------------------------------------------------
+
+
+def bind_statistic(statistic: Statistic, x: Side, y: Side, n_neighbors: int = 3) -> BoundStatistic:
+    """Bind a statistic to two sides, with the work that permutations share done once.
+
+    Parameters
+    ----------
+    statistic : str or callable
+        Name, or function of the rows of both sides.
+    x, y : Side
+        The sides.
+    n_neighbors : int, default 3
+        Neighbours for "ksg".
+
+    Returns
+    -------
+    callable
+        Maps an order of the rows of Y to the statistic.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown.
+    """
+    if callable(statistic):
+        return lambda order: float(statistic(x.rows, y.rows[order]))
+    name = cast(StatisticName, check_literal(statistic, "statistic", get_args(StatisticName)))
+    if x.is_constant or y.is_constant:
+        return lambda order: 0.0
+    if name == "distance_correlation":
+        return _bind_distance_correlation(x.rows, y.rows)
+    if name in ("gaussian", "cca"):
+        scores = (normal_scores(x.rows), normal_scores(y.rows)) if name == "gaussian" else (x.rows, y.rows)
+        return lambda order: gaussian_from_correlations(
+            canonical_correlations(scores[0], scores[1][order])[0]
+        )
+    if name == "histogram" or x.kind == y.kind == "discrete":
+        codes_x, codes_y, _ = binned_codes(x, y, None)
+        return lambda order: plug_in(codes_x, codes_y[order], miller_madow=False).value
+    estimator = neighbour_estimator(x, y, Options("ksg", n_neighbors, interval=False))
+    everything = np.arange(x.n_rows)
+    return lambda order: estimator.evaluate(everything, order)
+
+
+def _centred_distances(rows: Float2D) -> Float2D:
+    squares = (rows**2).sum(axis=1)
+    products = squares[:, None] + squares[None, :] - 2.0 * rows @ rows.T
+    distances = np.sqrt(np.maximum(products, 0.0))
+    np.fill_diagonal(distances, 0.0)
+    means = distances.mean(axis=0)
+    return np.asarray(distances - means[None, :] - means[:, None] + means.mean())
+
+
+def _bind_distance_correlation(x: Float2D, y: Float2D) -> BoundStatistic:
+    if len(x) > MAX_PAIRWISE_ROWS:
+        raise ValueError(
+            f"Distance correlation holds all {len(x):,} x {len(x):,} distances in memory; at most "
+            f"{MAX_PAIRWISE_ROWS:,} rows are allowed. Use statistic='ksg', or a sample of the rows."
+        )
+    a, b = _centred_distances(x - x.mean(axis=0)), _centred_distances(y - y.mean(axis=0))
+    scale = np.sqrt((a**2).mean() * (b**2).mean())
+
+    def evaluate(order: Int1D) -> float:
+        covariance = float((a * b[np.ix_(order, order)]).mean())
+        return float(np.sqrt(max(0.0, covariance) / scale)) if scale > 0 else 0.0
+
+    return evaluate
+
+
+def distance_correlation(x: Any, y: Any) -> float:
+    """Distance correlation of two vectors.
+
+    Parameters
+    ----------
+    x, y : array-like of shape (n,) or (n, p)
+        The sides, row by row; at most 20,000 rows.
+
+    Returns
+    -------
+    float
+        In [0, 1]; in the population it is 0 only under independence.
+
+    References
+    ----------
+    Székely, Rizzo and Bakirov (2007), Annals of Statistics 35, 2769-2794, definition 3.
+
+    Examples
+    --------
+    >>> x = np.linspace(-1, 1, 50)
+    >>> round(distance_correlation(x, x), 3), round(distance_correlation(x, x**2), 3)
+    (1.0, 0.492)
+    """
+    side_x, side_y = prepare_sides(x, y)
+    return bind_statistic("distance_correlation", side_x, side_y)(np.arange(side_x.n_rows))
