@@ -288,7 +288,7 @@ def check_vector(
     if array.ndim != 1:
         raise ValueError(f"{name} must be one-dimensional, got shape {array.shape}.")
     _check_values(array, name, allow_nan=allow_nan, allow_infinite=allow_infinite, allow_empty=allow_empty)
-    return np.ascontiguousarray(array)
+    return _one_form(array)
 
 
 def check_matrix(
@@ -333,7 +333,7 @@ def check_matrix(
     if array.ndim != 2:
         raise ValueError(f"{name} must be two-dimensional, got shape {array.shape}.")
     _check_values(array, name, allow_nan=allow_nan, allow_infinite=allow_infinite, allow_empty=allow_empty)
-    return np.ascontiguousarray(array)
+    return _one_form(array)
 
 
 def check_same_length(**arrays: Any) -> int:
@@ -450,17 +450,27 @@ def _to_float(values: Any, name: str) -> AnyArray:
         raise TypeError(f"{name} is a sparse matrix; pass {name}.toarray() if it fits in memory.")
     if isinstance(values, np.ma.MaskedArray):
         values = np.ma.filled(values.astype(np.float64), np.nan)
-    array = np.asarray(values)
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise ValueError(f"{name} cannot be read as an array: {error}") from None
     if array.dtype.kind == "c":
         raise TypeError(f"{name} is complex; pass real numbers.")
-    if array.dtype.kind in "OUSmM":
+    if array.dtype.kind in "OUSmMV":
         if array.dtype.kind != "O" or any(isinstance(v, str | bytes) for v in array.ravel()[:1000]):
             raise TypeError(f"{name} must be numeric, got dtype {array.dtype}; encode it first.")
         try:
             array = array.astype(np.float64)
         except (TypeError, ValueError) as error:
             raise TypeError(f"{name} must be numeric, got objects that are not: {error}.") from None
+        except OverflowError as error:
+            raise ValueError(f"{name} has a number too large for float64: {error}.") from None
     return array.astype(np.float64, copy=False)
+
+
+def _one_form(array: AnyArray) -> AnyArray:
+    """Copy an array that is strided, unaligned or read-only: each of these forms would compile every kernel anew."""
+    return np.require(array, requirements=("C", "A", "W"))
 
 
 def _check_values(
