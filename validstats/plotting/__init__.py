@@ -6,11 +6,12 @@ import importlib
 from typing import Any
 
 _PUBLIC = {
+    "ConfidenceSequenceDisplay": "validstats.plotting.confidence_sequence",
     "CoverageDisplay": "validstats.plotting.coverage",
 }
 """Public name -> the module that defines it, imported at first use."""
 
-__all__ = ["CoverageDisplay"]
+__all__ = ["ConfidenceSequenceDisplay", "CoverageDisplay"]
 
 
 def __getattr__(name: str) -> Any:

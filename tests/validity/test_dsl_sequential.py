@@ -1,0 +1,88 @@
+"""Sequential labelling: intervals at all looks at once, against ordinary intervals that are looked at often."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from validstats.dsl.confidence_sequences import mean_sequence
+from validstats.dsl.sequential import SequentialLabelling
+from validstats.parallel import map_replicates
+from validstats.validity.coverage import binomial_acceptance
+
+pytestmark = pytest.mark.validity
+
+TRUTH = 0.4 * 0.9 + 0.6 * 0.25
+
+
+def stream(rng, n, share):
+    """Pseudo-outcomes of a stream: the prediction of each unit is the mean of earlier labels with its machine label."""
+    machine = rng.random(n) < 0.4
+    truth = (rng.random(n) < np.where(machine, 0.9, 0.25)).astype(float)
+    labelled = rng.random(n) < share
+    prediction = np.empty(n)
+    for value in (False, True):
+        now = machine == value
+        hits = np.cumsum(np.where(now & labelled, truth, 0.0))
+        counts = np.cumsum(now & labelled)
+        before_hits, before = np.concatenate([[0.0], hits[:-1]]), np.concatenate([[0], counts[:-1]])
+        prediction[now] = ((before_hits + 0.5) / (before + 1.0))[now]
+    return prediction + labelled / share * (truth - prediction)
+
+
+def looks_after_every_unit(rng, index):
+    values = stream(rng, 20_000, 0.1)
+    sequence = mean_sequence(values, 0.05, start=500)
+    error = np.abs(sequence.estimate - TRUTH)
+    ordinary = stats.norm.isf(0.025) * np.sqrt(sequence.variance / sequence.times)
+    return bool(np.all(error <= sequence.radius)), bool(np.all(error <= ordinary))
+
+
+def test_sequences_cover_at_all_times_and_ordinary_intervals_do_not() -> None:
+    held = np.array(map_replicates(looks_after_every_unit, 1000, random_state=2024))
+    ours = binomial_acceptance(int(held[:, 0].sum()), 1000, 0.95)
+    assert ours.accepted, str(ours)
+    naive = binomial_acceptance(int(held[:, 1].sum()), 1000, 0.95)
+    assert not naive.accepted and naive.frequency < 0.7, str(naive)
+
+
+def regression_run(rng, index):
+    n = 4000
+    x = rng.normal(size=n)
+    truth = 0.5 + 1.0 * x + rng.normal(size=n) * (1.0 + 0.5 * np.abs(x))
+    machine = truth + 0.5 * x + rng.normal(size=n)
+    labelling = SequentialLabelling(rule="uniform", label_share=0.2, start=400, random_state=rng)
+    labelling.fit(np.column_stack([machine, x]))
+    while labelling.n_remaining > 0:
+        labelling.record(truth[labelling.next_labels(100).to_label])
+    result = labelling.infer(np.column_stack([np.ones(n), x]))
+    error = np.abs(result.estimates[:, 1] - 1.0)
+    ordinary = stats.norm.isf(0.025) * result.std_errors[:, 1]
+    return bool(np.all(error <= result.radii[:, 1])), bool(np.all(error <= ordinary))
+
+
+def test_regression_slopes_are_covered_at_all_looks() -> None:
+    held = np.array(map_replicates(regression_run, 150, random_state=7))
+    ours = binomial_acceptance(int(held[:, 0].sum()), 150, 0.95)
+    assert ours.accepted, str(ours)
+    naive = binomial_acceptance(int(held[:, 1].sum()), 150, 0.95)
+    assert not naive.accepted, str(naive)
+
+
+def active_run(rng, index):
+    n = 3000
+    x = rng.random((n, 1))
+    hard = x[:, 0] > 0.8
+    truth = np.where(hard, rng.normal(2.0, 3.0, n), rng.normal(0.0, 0.3, n))
+    labelling = SequentialLabelling(rule="active", label_share=0.15, start=500, random_state=rng).fit(x)
+    while labelling.n_remaining > 0:
+        labelling.record(truth[labelling.next_labels(600).to_label])
+    result = labelling.infer()
+    return bool(np.all((result.conf_low[:, 0] <= 0.4) & (result.conf_high[:, 0] >= 0.4)))
+
+
+def test_learned_probabilities_keep_the_level() -> None:
+    held = map_replicates(active_run, 60, random_state=11)
+    check = binomial_acceptance(int(np.sum(held)), 60, 0.95)
+    assert check.accepted, str(check)
