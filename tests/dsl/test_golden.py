@@ -1,0 +1,133 @@
+"""Parity with the R package dsl 0.1.0, given the same cross-fitted predictions."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.api as sm
+
+from validstats.dsl.estimation import (
+    Component,
+    LabelledSample,
+    augmentation_scores,
+    cluster_codes,
+    fit_augmented,
+    identity_augmentation,
+)
+from validstats.dsl.fixed_effects import Absorber, fit_fixed_effects
+from validstats.dsl.moments import GLMMoment, LinearMoment, RegressionRows
+from validstats.dsl.variance import clustered_meat, forecast_variance, meat_parts, median_of_splits, sandwich
+
+GOLDEN = Path(__file__).parent / "golden"
+R_DATA = os.environ.get("VALIDSTATS_DSL_R_DATA")
+"""Folder with the data of the R package, which are GPL-2 and not part of this project."""
+
+CASES = json.loads((GOLDEN / "dsl.json").read_text())
+
+
+def _as_list(value):
+    return value if isinstance(value, list) else [value]
+
+
+def _load(group, name):
+    case = CASES[group][name]
+    if group == "lm" and R_DATA is None:
+        pytest.skip("VALIDSTATS_DSL_R_DATA does not name the folder of the R package's data")
+    folder = GOLDEN if group == "own" else Path(R_DATA)
+    config = case["config"]
+    data = pd.read_csv(folder / config["data"])
+    predictions = {v: pd.read_csv(folder / f).to_numpy() for v, f in case["predictions"].items()}
+    return case, config, data, predictions
+
+
+def _design(config, data, replacements):
+    frame = data.assign(**replacements)
+    outcome, right = config["formula"].split(" ~ ")
+    columns = [frame[c].to_numpy(float) for c in right.split(" + ")]
+    if config["model"] != "felm":
+        columns = [np.ones(len(frame)), *columns]
+    return RegressionRows(y=frame[outcome].to_numpy(float), X=np.column_stack(columns))
+
+
+def _split(config, data, predictions, split):
+    """Return estimate, covariance and meat parts of one sample split."""
+    labels = _as_list(config["predicted_var"])
+    labelled = data[labels].notna().all(axis=1).to_numpy()
+    probability = np.full(len(data), labelled.mean())
+    if "sample_prob" in config:
+        given = data[config["sample_prob"]].to_numpy(float)
+        probability = given * labelled.mean() / given.mean()
+    gold = _design(config, data, {v: data[v].fillna(0.0) for v in labels}).take(labelled)
+    predicted = _design(config, data, {v: predictions[v][:, split] for v in labels})
+    moment = GLMMoment(sm.families.Binomial()) if config["model"] == "logit" else LinearMoment()
+    sample = LabelledSample(moment=moment, gold=gold, labelled=labelled, probability=probability)
+    term = (Component(rows=predicted),)
+    clusters = [cluster_codes(data[config["cluster"]].to_numpy())] if "cluster" in config else []
+    if config["model"] == "felm":
+        effects = [cluster_codes(data[c].to_numpy()) for c in _as_list(config["index"])]
+        fit = fit_fixed_effects(sample, term, Absorber(effects), own_term_correction=False)
+        correction = np.zeros_like(fit.psi)
+        correction[labelled] = fit.residual / probability[labelled][:, None]
+        expected = fit.psi - correction
+    else:
+        augmentation = identity_augmentation(term, moment.n_params(gold))
+        fit = fit_augmented(sample, augmentation)
+        expected = augmentation_scores(sample, augmentation, fit.params)
+        correction = fit.psi - expected
+    covariance = sandwich(fit.bread, clustered_meat(fit.psi, clusters), len(data))
+    return fit, covariance, meat_parts(expected, correction, clusters), int(labelled.sum())
+
+
+@pytest.fixture(params=[(g, n) for g in ("own", "lm") for n in CASES[g]], ids=lambda p: "-".join(p))
+def solved(request):
+    case, config, data, predictions = _load(*request.param)
+    splits = [_split(config, data, predictions, s) for s in range(10)]
+    return case, config, data, splits
+
+
+def test_every_split_is_the_exact_root(solved):
+    case, _, _, splits = solved
+    exact = case["exact_root"]
+    for (fit, covariance, _, _), coef, se in zip(splits, exact["split_coef"], exact["split_se"], strict=True):
+        np.testing.assert_allclose(fit.params, coef, rtol=1e-6, atol=1e-12)
+        np.testing.assert_allclose(np.sqrt(np.diag(covariance)), se, rtol=1e-6)
+    np.testing.assert_allclose(splits[0][1], exact["split1_vcov"], rtol=1e-6, atol=1e-12)
+
+
+def test_median_of_splits_matches(solved):
+    case, _, _, splits = solved
+    exact = case["exact_root"]
+    estimate, se, covariance = median_of_splits(
+        np.array([s[0].params for s in splits]), np.array([s[1] for s in splits])
+    )
+    np.testing.assert_allclose(estimate, exact["coefficients"], rtol=1e-6, atol=1e-12)
+    np.testing.assert_allclose(se, exact["standard_errors"], rtol=1e-6)
+    np.testing.assert_allclose(covariance, exact["vcov"], rtol=1e-6, atol=1e-10)
+
+
+def test_as_shipped_within_the_error_of_its_optimiser(solved):
+    case, _, _, splits = solved
+    shipped = case["as_shipped"]
+    estimate, se, _ = median_of_splits(
+        np.array([s[0].params for s in splits]), np.array([s[1] for s in splits])
+    )
+    np.testing.assert_allclose(estimate, shipped["coefficients"], atol=5e-4)
+    np.testing.assert_allclose(se, shipped["standard_errors"], atol=5e-4)
+
+
+def test_forecast_matches_power_dsl(solved):
+    case, config, data, splits = solved
+    if "cluster" in config:
+        pytest.skip("the R package scales terms across rows of a cluster by mistake")
+    power = case["exact_root"]["power"]
+    for size, expected in list(zip(power["labeled_size"], power["predicted_se"], strict=False))[1:]:
+        predicted = [
+            np.sqrt(np.diag(forecast_variance(fit.bread, *parts, len(data), n_labelled / size)))
+            for fit, _, parts, n_labelled in splits
+        ]
+        np.testing.assert_allclose(np.median(predicted, axis=0), expected, rtol=1e-6)

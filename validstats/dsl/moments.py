@@ -1,0 +1,577 @@
+"""Estimating functions of the supported models: score and exact Jacobian of every row."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from scipy.special import softmax
+
+from validstats._typing import AnyArray, Float1D, Float2D, FloatND
+
+__all__ = [
+    "GLMMoment",
+    "InstrumentalMoment",
+    "LinearMoment",
+    "MeanMoment",
+    "ModelMoment",
+    "Moment",
+    "MultinomialMoment",
+    "RegressionRows",
+    "UserMoment",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegressionRows:
+    """Rows of a completed data set: every variable of the model has a value in every row.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n,) or (n, n_categories)
+        Outcome; for category shares and the multinomial logit one column a category, rows adding to one.
+    X : ndarray of shape (n, p)
+        Design matrix. A mean has a single constant column.
+    Z : ndarray of shape (n, p) or None, default None
+        Instruments, already reduced to as many columns as ``X`` (see :func:`two_stage_projection`).
+    weights : ndarray of shape (n,) or None, default None
+        Non-negative analysis weights that multiply each row's score.
+    offset : ndarray of shape (n,) or None, default None
+        Known part of the linear predictor.
+    columns : mapping of str to ndarray, or None, default None
+        The variables of a moment written by the user.
+    """
+
+    y: FloatND
+    X: Float2D
+    Z: Float2D | None = None
+    weights: Float1D | None = None
+    offset: Float1D | None = None
+    columns: Mapping[str, AnyArray] | None = None
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return len(self.y)
+
+    def take(self, index: AnyArray) -> RegressionRows:
+        """Return the rows that an index or a boolean mask selects.
+
+        Parameters
+        ----------
+        index : ndarray
+            Row positions or a boolean mask of length ``n_rows``.
+
+        Returns
+        -------
+        RegressionRows
+            The selected rows.
+        """
+        return replace(
+            self,
+            y=self.y[index],
+            X=self.X[index],
+            Z=None if self.Z is None else self.Z[index],
+            weights=None if self.weights is None else self.weights[index],
+            offset=None if self.offset is None else self.offset[index],
+            columns=None if self.columns is None else {k: v[index] for k, v in self.columns.items()},
+        )
+
+    def linear_predictor(self, params: Float1D) -> Float1D:
+        """Return ``X @ params`` plus the offset.
+
+        Parameters
+        ----------
+        params : ndarray of shape (p,)
+            Coefficients.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            The linear predictor.
+        """
+        eta = self.X @ params
+        return eta if self.offset is None else eta + self.offset
+
+    def weighted(self, row_values: Float1D) -> Float1D:
+        """Return per-row values multiplied by the analysis weights, where there are any.
+
+        Parameters
+        ----------
+        row_values : ndarray of shape (n,)
+            One value a row.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            The product.
+        """
+        return row_values if self.weights is None else row_values * self.weights
+
+
+class ModelMoment(ABC):
+    """A model given by one estimating function a parameter: ``E[score(row, params)] = 0`` at the truth."""
+
+    linear_in_outcome: bool = True
+    """Whether the score is an affine function of the outcome, so that E[y | Z] may stand in for y."""
+
+    @abstractmethod
+    def n_params(self, rows: RegressionRows) -> int:
+        """Return the number of parameters.
+
+        Parameters
+        ----------
+        rows : RegressionRows
+            Completed rows.
+
+        Returns
+        -------
+        int
+            Length of the parameter vector.
+        """
+
+    @abstractmethod
+    def score(self, rows: RegressionRows, params: Float1D) -> Float2D:
+        """Return the score of every row.
+
+        Parameters
+        ----------
+        rows : RegressionRows
+            Completed rows.
+        params : ndarray of shape (p,)
+            Parameter vector.
+
+        Returns
+        -------
+        ndarray of shape (n, p)
+            Estimating function of each row.
+        """
+
+    @abstractmethod
+    def jacobian(self, rows: RegressionRows, params: Float1D, row_weights: Float1D) -> Float2D:
+        """Return the weighted sum over rows of the negative derivative of the score.
+
+        Parameters
+        ----------
+        rows : RegressionRows
+            Completed rows.
+        params : ndarray of shape (p,)
+            Parameter vector.
+        row_weights : ndarray of shape (n,)
+            Multiplier of each row, of either sign.
+
+        Returns
+        -------
+        ndarray of shape (p, p)
+            ``-sum_i row_weights[i] * d score_i / d params``.
+        """
+
+    def leverage(self, rows: RegressionRows, params: Float1D, inverse: Float2D) -> Float1D:
+        """Return ``trace(inverse @ J_i)`` for every row, with ``J_i`` the row's negative derivative.
+
+        Parameters
+        ----------
+        rows : RegressionRows
+            Completed rows.
+        params : ndarray of shape (p,)
+            Parameter vector.
+        inverse : ndarray of shape (p, p)
+            Inverse of the summed Jacobian.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Leverages; over all rows of an ordinary fit they add to ``p``.
+        """
+        values = np.empty(rows.n_rows)
+        for i in range(rows.n_rows):
+            row = rows.take(np.array([i]))
+            values[i] = np.trace(inverse @ self.jacobian(row, params, np.ones(1)))
+        return values
+
+    @abstractmethod
+    def start(self, rows: RegressionRows, row_weights: Float1D) -> Float1D:
+        """Return a starting value for Newton's method.
+
+        Parameters
+        ----------
+        rows : RegressionRows
+            Completed rows.
+        row_weights : ndarray of shape (n,)
+            Non-negative multiplier of each row.
+
+        Returns
+        -------
+        ndarray of shape (p,)
+            Parameter vector at which score and Jacobian are finite.
+        """
+
+
+def _weighted_gram(left: Float2D, right: Float2D, multiplier: Float1D) -> Float2D:
+    return left.T @ (right * multiplier[:, None])
+
+
+def _solve_least_squares(gram: Float2D, cross: FloatND) -> FloatND:
+    return np.linalg.lstsq(gram, cross, rcond=None)[0]
+
+
+@dataclass(frozen=True)
+class LinearMoment(ModelMoment):
+    """Linear regression by least squares: ``x (y - x'b)``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rows = RegressionRows(y=np.array([1.0, 3.0]), X=np.array([[1.0, 0.0], [1.0, 1.0]]))
+    >>> LinearMoment().score(rows, np.array([1.0, 2.0]))
+    array([[0., 0.],
+           [0., 0.]])
+    """
+
+    def n_params(self, rows: RegressionRows) -> int:
+        """Return the number of columns of ``X``."""
+        return rows.X.shape[1]
+
+    def score(self, rows: RegressionRows, params: Float1D) -> Float2D:
+        """Return ``x (y - x'b)`` for every row."""
+        return rows.X * rows.weighted(rows.y - rows.linear_predictor(params))[:, None]
+
+    def jacobian(self, rows: RegressionRows, params: Float1D, row_weights: Float1D) -> Float2D:
+        """Return the weighted sum of ``x x'``."""
+        return _weighted_gram(rows.X, rows.X, rows.weighted(row_weights))
+
+    def leverage(self, rows: RegressionRows, params: Float1D, inverse: Float2D) -> Float1D:
+        """Return ``x' inverse x`` for every row."""
+        return rows.weighted(np.einsum("ij,jk,ik->i", rows.X, inverse, rows.X))
+
+    def start(self, rows: RegressionRows, row_weights: Float1D) -> Float1D:
+        """Return zeros: one Newton step solves a linear moment."""
+        return np.zeros(rows.X.shape[1])
+
+
+@dataclass(frozen=True)
+class MeanMoment(ModelMoment):
+    """Means of one or several columns: ``y - b``. Category shares are means of indicators.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rows = RegressionRows(y=np.array([[1.0, 0.0], [0.0, 1.0]]), X=np.ones((2, 1)))
+    >>> MeanMoment().score(rows, np.array([0.5, 0.5]))
+    array([[ 0.5, -0.5],
+           [-0.5,  0.5]])
+    """
+
+    def n_params(self, rows: RegressionRows) -> int:
+        """Return the number of outcome columns."""
+        return 1 if rows.y.ndim == 1 else rows.y.shape[1]
+
+    def score(self, rows: RegressionRows, params: Float1D) -> Float2D:
+        """Return ``y - b`` for every row."""
+        difference = rows.y.reshape(rows.n_rows, -1) - params
+        return difference if rows.weights is None else difference * rows.weights[:, None]
+
+    def jacobian(self, rows: RegressionRows, params: Float1D, row_weights: Float1D) -> Float2D:
+        """Return the summed multipliers on the diagonal."""
+        return np.eye(len(params)) * rows.weighted(row_weights).sum()
+
+    def leverage(self, rows: RegressionRows, params: Float1D, inverse: Float2D) -> Float1D:
+        """Return the trace of ``inverse`` times the analysis weight."""
+        return rows.weighted(np.full(rows.n_rows, np.trace(inverse)))
+
+    def start(self, rows: RegressionRows, row_weights: Float1D) -> Float1D:
+        """Return zeros: one Newton step solves a linear moment."""
+        return np.zeros(self.n_params(rows))
+
+
+@dataclass(frozen=True)
+class GLMMoment(ModelMoment):
+    """Generalised linear model of any statsmodels family and link: ``x (y - mu) mu' / V(mu)``.
+
+    Parameters
+    ----------
+    family : statsmodels.genmod.families.Family
+        Family with its link, such as ``sm.families.Binomial()``.
+
+    Notes
+    -----
+    The dispersion cancels from the estimating equation. The Jacobian is the exact derivative, including the
+    term in ``y - mu`` that the expected information of Fisher scoring leaves out for non-canonical links.
+
+    Examples
+    --------
+    >>> import numpy as np, statsmodels.api as sm
+    >>> rows = RegressionRows(y=np.array([1.0, 0.0]), X=np.ones((2, 1)))
+    >>> GLMMoment(sm.families.Binomial()).score(rows, np.zeros(1)).ravel().round(3)
+    array([ 0.5, -0.5])
+    """
+
+    family: Any
+
+    def n_params(self, rows: RegressionRows) -> int:
+        """Return the number of columns of ``X``."""
+        return rows.X.shape[1]
+
+    def score(self, rows: RegressionRows, params: Float1D) -> Float2D:
+        """Return ``x (y - mu) mu' / V(mu)`` for every row."""
+        eta = rows.linear_predictor(params)
+        mu = self.family.link.inverse(eta)
+        scale = self.family.link.inverse_deriv(eta) / self.family.variance(mu)
+        return rows.X * rows.weighted((rows.y - mu) * scale)[:, None]
+
+    def _row_curvature(self, rows: RegressionRows, params: Float1D) -> Float1D:
+        family = self.family
+        eta = rows.linear_predictor(params)
+        mu = family.link.inverse(eta)
+        slope = family.link.inverse_deriv(eta)
+        variance = family.variance(mu)
+        expected = slope**2 / variance
+        bend = family.link.inverse_deriv2(eta) / variance
+        bend -= slope**2 * np.asarray(family.variance.deriv(mu)) / variance**2
+        return rows.weighted(expected - (rows.y - mu) * bend)
+
+    def jacobian(self, rows: RegressionRows, params: Float1D, row_weights: Float1D) -> Float2D:
+        """Return the weighted sum of ``x x'`` times the exact curvature of each row."""
+        return _weighted_gram(rows.X, rows.X, row_weights * self._row_curvature(rows, params))
+
+    def leverage(self, rows: RegressionRows, params: Float1D, inverse: Float2D) -> Float1D:
+        """Return curvature times ``x' inverse x`` for every row."""
+        return self._row_curvature(rows, params) * np.einsum("ij,jk,ik->i", rows.X, inverse, rows.X)
+
+    def start(self, rows: RegressionRows, row_weights: Float1D) -> Float1D:
+        """Return one step of iteratively reweighted least squares from the family's own starting means."""
+        mu = self.family.starting_mu(rows.y)
+        eta = self.family.link(mu)
+        slope = self.family.link.inverse_deriv(eta)
+        working = eta + (rows.y - mu) / slope
+        if rows.offset is not None:
+            working = working - rows.offset
+        multiplier = rows.weighted(row_weights * slope**2 / self.family.variance(mu))
+        gram = _weighted_gram(rows.X, rows.X, multiplier)
+        return _solve_least_squares(gram, rows.X.T @ (multiplier * working))
+
+
+@dataclass(frozen=True)
+class MultinomialMoment(ModelMoment):
+    """Multinomial logit: ``x (1{y = k} - P(k | x))`` for every category but the first.
+
+    The parameter vector stacks one block of ``p`` coefficients a category, in the order of the columns of
+    ``rows.y`` without the first, which is the reference.
+
+    Parameters
+    ----------
+    n_categories : int
+        Number of categories, at least 2.
+    """
+
+    n_categories: int
+
+    def n_params(self, rows: RegressionRows) -> int:
+        """Return ``p`` times the number of categories but the reference."""
+        return rows.X.shape[1] * (self.n_categories - 1)
+
+    def _probabilities(self, rows: RegressionRows, params: Float1D) -> Float2D:
+        eta = np.zeros((rows.n_rows, self.n_categories))
+        eta[:, 1:] = rows.X @ params.reshape(self.n_categories - 1, -1).T
+        return softmax(eta, axis=1)
+
+    def score(self, rows: RegressionRows, params: Float1D) -> Float2D:
+        """Return ``x (1{y = k} - P(k | x))``, one block a category."""
+        residual = (rows.y - self._probabilities(rows, params))[:, 1:]
+        if rows.weights is not None:
+            residual = residual * rows.weights[:, None]
+        return (residual[:, :, None] * rows.X[:, None, :]).reshape(rows.n_rows, -1)
+
+    def jacobian(self, rows: RegressionRows, params: Float1D, row_weights: Float1D) -> Float2D:
+        """Return the weighted sum of ``(diag(P) - P P')`` Kronecker ``x x'``."""
+        probability = self._probabilities(rows, params)[:, 1:]
+        multiplier = rows.weighted(row_weights)
+        p, k = rows.X.shape[1], self.n_categories - 1
+        total = np.empty((k, p, k, p))
+        for a in range(k):
+            for b in range(a, k):
+                curvature = probability[:, a] * ((a == b) - probability[:, b])
+                block = _weighted_gram(rows.X, rows.X, multiplier * curvature)
+                total[a, :, b, :] = block
+                total[b, :, a, :] = block
+        return total.reshape(k * p, k * p)
+
+    def leverage(self, rows: RegressionRows, params: Float1D, inverse: Float2D) -> Float1D:
+        """Return ``trace(inverse @ J_i)`` for every row."""
+        probability = self._probabilities(rows, params)[:, 1:]
+        p, k = rows.X.shape[1], self.n_categories - 1
+        blocks = inverse.reshape(k, p, k, p)
+        values = np.zeros(rows.n_rows)
+        for a in range(k):
+            for b in range(k):
+                quadratic = np.einsum("ij,jk,ik->i", rows.X, blocks[b, :, a, :], rows.X)
+                values += probability[:, a] * ((a == b) - probability[:, b]) * quadratic
+        return rows.weighted(values)
+
+    def start(self, rows: RegressionRows, row_weights: Float1D) -> Float1D:
+        """Return zeros, where the log-likelihood is concave."""
+        return np.zeros(self.n_params(rows))
+
+
+@dataclass(frozen=True)
+class InstrumentalMoment(ModelMoment):
+    """Instrumental variables with as many instruments as coefficients: ``z (y - x'b)``."""
+
+    def n_params(self, rows: RegressionRows) -> int:
+        """Return the number of columns of ``X``."""
+        return rows.X.shape[1]
+
+    def score(self, rows: RegressionRows, params: Float1D) -> Float2D:
+        """Return ``z (y - x'b)`` for every row."""
+        return _instruments(rows) * rows.weighted(rows.y - rows.linear_predictor(params))[:, None]
+
+    def jacobian(self, rows: RegressionRows, params: Float1D, row_weights: Float1D) -> Float2D:
+        """Return the weighted sum of ``z x'``."""
+        return _weighted_gram(_instruments(rows), rows.X, rows.weighted(row_weights))
+
+    def leverage(self, rows: RegressionRows, params: Float1D, inverse: Float2D) -> Float1D:
+        """Return ``x' inverse z`` for every row."""
+        return rows.weighted(np.einsum("ij,jk,ik->i", rows.X, inverse, _instruments(rows)))
+
+    def start(self, rows: RegressionRows, row_weights: Float1D) -> Float1D:
+        """Return zeros: one Newton step solves a linear moment."""
+        return np.zeros(rows.X.shape[1])
+
+
+def _instruments(rows: RegressionRows) -> Float2D:
+    if rows.Z is None:
+        raise ValueError("Instrumental variables need the instrument matrix Z, and the rows carry none.")
+    return rows.Z
+
+
+@dataclass(frozen=True)
+class Moment:
+    """An estimating function of the user's own.
+
+    Parameters
+    ----------
+    score : callable
+        ``score(columns, params) -> ndarray of shape (n, p)``, where ``columns`` maps each name of
+        ``variables`` to an array of length ``n`` without missing values.
+    jacobian : callable or None, default None
+        ``jacobian(columns, params) -> ndarray of shape (n, p, p)``, the derivative of each row's score with
+        respect to the parameters (row, equation, parameter). None takes central differences.
+    variables : tuple of str
+        Columns that the score reads, labels included.
+    start : tuple of float
+        Starting value, one number a parameter.
+    names : tuple of str or None, default None
+        Names of the parameters; None numbers them.
+
+    Examples
+    --------
+    >>> from validstats.dsl import Moment
+    >>> variance = Moment(
+    ...     score=lambda c, b: np.column_stack([c["y"] - b[0], (c["y"] - b[0]) ** 2 - b[1]]),
+    ...     variables=("y",), start=(0.0, 1.0), names=("mean", "variance"))
+    >>> variance.names
+    ('mean', 'variance')
+    """
+
+    score: Callable[[Mapping[str, AnyArray], Float1D], Float2D]
+    jacobian: Callable[[Mapping[str, AnyArray], Float1D], FloatND] | None = None
+    variables: tuple[str, ...] = ()
+    start: tuple[float, ...] = ()
+    names: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class UserMoment(ModelMoment):
+    """A :class:`Moment` behind the interface of the built-in models.
+
+    Parameters
+    ----------
+    moment : Moment
+        The user's functions.
+    """
+
+    moment: Moment
+    linear_in_outcome = False
+
+    def n_params(self, rows: RegressionRows) -> int:
+        """Return the length of the starting value."""
+        return len(self.moment.start)
+
+    def score(self, rows: RegressionRows, params: Float1D) -> Float2D:
+        """Return the user's score, checked for its shape."""
+        values = np.asarray(self.moment.score(_columns(rows), params), dtype=np.float64)
+        expected = (rows.n_rows, len(self.moment.start))
+        if values.shape != expected:
+            raise ValueError(
+                f"Moment.score returned an array of shape {values.shape}; it must return {expected}, one row "
+                "an observation and one column a parameter."
+            )
+        return values if rows.weights is None else values * rows.weights[:, None]
+
+    def _row_derivatives(self, rows: RegressionRows, params: Float1D) -> FloatND:
+        if self.moment.jacobian is not None:
+            values = np.asarray(self.moment.jacobian(_columns(rows), params), dtype=np.float64)
+            expected = (rows.n_rows, len(params), len(params))
+            if values.shape != expected:
+                raise ValueError(
+                    f"Moment.jacobian returned an array of shape {values.shape}; it must return {expected} "
+                    "(row, equation, parameter)."
+                )
+            return values
+        derivative = np.empty((rows.n_rows, len(params), len(params)))
+        for k in range(len(params)):
+            step = np.zeros(len(params))
+            step[k] = np.cbrt(np.finfo(float).eps) * max(1.0, abs(params[k]))
+            upper = np.asarray(self.moment.score(_columns(rows), params + step))
+            lower = np.asarray(self.moment.score(_columns(rows), params - step))
+            derivative[:, :, k] = (upper - lower) / (2.0 * step[k])
+        return derivative
+
+    def jacobian(self, rows: RegressionRows, params: Float1D, row_weights: Float1D) -> Float2D:
+        """Return the weighted sum of the negative derivative, analytic or by central differences."""
+        return -np.einsum("i,ijk->jk", rows.weighted(row_weights), self._row_derivatives(rows, params))
+
+    def leverage(self, rows: RegressionRows, params: Float1D, inverse: Float2D) -> Float1D:
+        """Return ``trace(inverse @ J_i)`` for every row."""
+        return -rows.weighted(np.einsum("kj,ijk->i", inverse, self._row_derivatives(rows, params)))
+
+    def start(self, rows: RegressionRows, row_weights: Float1D) -> Float1D:
+        """Return the user's starting value."""
+        return np.asarray(self.moment.start, dtype=np.float64)
+
+
+def _columns(rows: RegressionRows) -> Mapping[str, AnyArray]:
+    if rows.columns is None:
+        raise ValueError("A user-written moment needs its columns, and the rows carry none.")
+    return rows.columns
+
+
+def two_stage_projection(instrument_gram: Float2D, instrument_cross: Float2D) -> Float2D:
+    """Return the first-stage matrix that reduces the instruments to one a coefficient.
+
+    Parameters
+    ----------
+    instrument_gram : ndarray of shape (q, q)
+        ``E[z z']``.
+    instrument_cross : ndarray of shape (q, p)
+        ``E[z x']``, with ``q >= p``.
+
+    Returns
+    -------
+    ndarray of shape (q, p)
+        ``Pi = E[z z']^-1 E[z x']``, so that ``z @ Pi`` are the instruments of two-stage least squares.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer instruments than coefficients.
+    """
+    if instrument_gram.shape[0] < instrument_cross.shape[1]:
+        raise ValueError(
+            f"{instrument_gram.shape[0]} instruments (exogenous covariates included) cannot identify "
+            f"{instrument_cross.shape[1]} coefficients; give at least one instrument an endogenous covariate."
+        )
+    return _solve_least_squares(instrument_gram, instrument_cross)

@@ -1,0 +1,197 @@
+"""Newton's method on estimating equations, and what to say when there is no root."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.linalg
+
+from validstats._typing import Float1D, Float2D
+
+__all__ = ["NewtonResult", "collinear_columns", "find_root", "invert_bread"]
+
+_LARGE_CONDITION = 1e13
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewtonResult:
+    """Outcome of Newton's method.
+
+    Attributes
+    ----------
+    params : ndarray of shape (p,)
+        Last iterate.
+    converged : bool
+        Whether the last Newton step is below the tolerance.
+    reason : str
+        Why it stopped.
+    n_iterations : int
+        Number of Newton steps.
+    largest_moment : float
+        Largest absolute mean score at ``params``.
+    """
+
+    params: Float1D
+    converged: bool
+    reason: str
+    n_iterations: int
+    largest_moment: float
+
+
+def _newton_step(jacobian: Float2D, moment: Float1D) -> Float1D | None:
+    scale = np.sqrt(np.abs(np.diag(jacobian)))
+    scale[scale == 0.0] = 1.0
+    try:
+        step = np.linalg.solve(jacobian / np.outer(scale, scale), moment / scale) / scale
+    except np.linalg.LinAlgError:
+        return None
+    return step if np.all(np.isfinite(step)) else None
+
+
+def find_root(
+    moment: Callable[[Float1D], Float1D],
+    jacobian: Callable[[Float1D], Float2D],
+    start: Float1D,
+    *,
+    tolerance: float = 1e-12,
+    max_iterations: int = 100,
+    max_halvings: int = 30,
+) -> NewtonResult:
+    """Solve ``moment(b) = 0`` by Newton's method with step halving.
+
+    A step is accepted when it passes the natural monotonicity test: the Newton correction that the old
+    Jacobian assigns to the new point is shorter than the step itself. The test does not change under linear
+    reparametrisation, so badly scaled columns need no standardisation.
+
+    Parameters
+    ----------
+    moment : callable
+        Mean score, ``(p,) -> (p,)``.
+    jacobian : callable
+        Negative derivative of the mean score, ``(p,) -> (p, p)``.
+    start : ndarray of shape (p,)
+        Starting value with finite moment and Jacobian.
+    tolerance : float, default 1e-12
+        Relative length of the Newton step at which the root is accepted.
+    max_iterations : int, default 100
+        Bound on the number of steps.
+    max_halvings : int, default 30
+        Bound on the halvings of one step.
+
+    Returns
+    -------
+    NewtonResult
+        The root, or the last iterate with ``converged=False`` and the reason.
+
+    References
+    ----------
+    P. Deuflhard (2011), Newton Methods for Nonlinear Problems, Section 2.1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> result = find_root(lambda b: np.array([2.0 - b[0] ** 2]), lambda b: np.array([[2.0 * b[0]]]),
+    ...                    np.array([1.0]))
+    >>> bool(result.converged), round(float(result.params[0]), 12)
+    (True, 1.414213562373)
+    """
+    params = np.array(start, dtype=np.float64)
+    value = moment(params)
+    reason, converged, iteration = "the number of iterations is exhausted", False, 0
+    with np.errstate(all="ignore"):
+        for iteration in range(1, max_iterations + 1):
+            slope = jacobian(params)
+            step = _newton_step(slope, value)
+            if step is None:
+                reason = "the Jacobian is singular"
+                break
+            length = _relative_length(step, params)
+            factor, accepted = 1.0, False
+            for _ in range(max_halvings):
+                trial = params + factor * step
+                trial_value = moment(trial)
+                correction = _newton_step(slope, trial_value) if np.all(np.isfinite(trial_value)) else None
+                if correction is not None and (
+                    length < 1e-8 or _relative_length(correction, params) <= (1.0 - factor / 4.0) * length
+                ):
+                    accepted = True
+                    break
+                factor /= 2.0
+            if not accepted:
+                reason = "no step along the Newton direction reduces the moment"
+                break
+            params, value = trial, trial_value
+            if factor == 1.0 and length < tolerance:
+                converged, reason = True, "converged"
+                break
+            if length < 1e-8 and factor == 1.0 and _relative_length(correction, params) >= length / 2.0:
+                converged, reason = True, "converged to the accuracy of the arithmetic"
+                break
+    return NewtonResult(
+        params=params,
+        converged=converged,
+        reason=reason,
+        n_iterations=iteration,
+        largest_moment=float(np.max(np.abs(value))) if np.all(np.isfinite(value)) else float("inf"),
+    )
+
+
+def _relative_length(step: Float1D, params: Float1D) -> float:
+    return float(np.max(np.abs(step) / (1.0 + np.abs(params))))
+
+
+def collinear_columns(matrix: Float2D, names: Sequence[str], tolerance: float = 1e-10) -> list[str]:
+    """Return the names of columns that the columns before them already span.
+
+    Parameters
+    ----------
+    matrix : ndarray of shape (n, p)
+        Design matrix.
+    names : sequence of str
+        Column names.
+    tolerance : float, default 1e-10
+        Residual length, relative to the column's own, below which a column counts as spanned.
+
+    Returns
+    -------
+    list of str
+        Names of redundant columns, empty if the matrix has full column rank. A column of zeros is redundant.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> collinear_columns(np.array([[1.0, 2.0], [1.0, 2.0], [1.0, 2.0]]), ["constant", "twice"])
+    ['twice']
+    """
+    norms = np.linalg.norm(matrix, axis=0)
+    scaled = matrix / np.where(norms > 0.0, norms, 1.0)
+    if matrix.shape[0] < matrix.shape[1]:
+        scaled = np.vstack([scaled, np.zeros((matrix.shape[1] - matrix.shape[0], matrix.shape[1]))])
+    triangle = scipy.linalg.qr(scaled, mode="r", check_finite=False)[0][: matrix.shape[1]]
+    return [names[j] for j in range(matrix.shape[1]) if abs(triangle[j, j]) <= tolerance]
+
+
+def invert_bread(jacobian: Float2D) -> Float2D | None:
+    """Return the inverse of a mean Jacobian, or None where it is singular to working precision.
+
+    Parameters
+    ----------
+    jacobian : ndarray of shape (p, p)
+        Mean negative derivative of the score.
+
+    Returns
+    -------
+    ndarray of shape (p, p) or None
+        Inverse, computed after scaling the diagonal to one.
+    """
+    if not np.all(np.isfinite(jacobian)):
+        return None
+    scale = np.sqrt(np.abs(np.diag(jacobian)))
+    if np.any(scale == 0.0):
+        return None
+    scaled = jacobian / np.outer(scale, scale)
+    if np.linalg.cond(scaled) > _LARGE_CONDITION:
+        return None
+    return np.linalg.inv(scaled) / np.outer(scale, scale)

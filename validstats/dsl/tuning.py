@@ -1,0 +1,273 @@
+"""How much of the machine labels to use: the augmentation that minimises the variance of the estimate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from validstats._typing import Float1D, Float2D, Int1D
+from validstats.dsl.estimation import (
+    Augmentation,
+    AugmentedFit,
+    LabelledSample,
+    ScoreTerm,
+    TuningKind,
+    expected_score,
+    fit_augmented,
+    identity_augmentation,
+    one_step,
+)
+from validstats.dsl.variance import SamplingDesign, sum_by_cluster
+
+__all__ = ["TunedFit", "choose_tuning", "fit_power_tuned", "fit_tuned", "power_tuning_scale"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TunedFit:
+    """A fit whose augmentation was chosen to minimise its variance.
+
+    Attributes
+    ----------
+    fit : AugmentedFit
+        The solved estimating equation.
+    kind : {"matrix", "diagonal", "scalar", "none"}
+        How freely the augmentation was scaled.
+    n_tuned : int
+        Number of tuning coefficients behind each coefficient of the model.
+    """
+
+    fit: AugmentedFit
+    kind: TuningKind
+    n_tuned: int
+
+
+def choose_tuning(n_units: int, n_params: int) -> TuningKind:
+    """Return how freely the augmentation may be scaled with so many labelled units.
+
+    Parameters
+    ----------
+    n_units : int
+        Labelled rows, or labelled clusters where whole clusters were drawn.
+    n_params : int
+        Number of parameters of the model.
+
+    Returns
+    -------
+    {"matrix", "diagonal", "scalar"}
+        ``"matrix"`` from 20 units a parameter on, ``"diagonal"`` from 30 units on, else ``"scalar"``.
+
+    Examples
+    --------
+    >>> choose_tuning(1000, 5), choose_tuning(60, 5), choose_tuning(20, 5)
+    ('matrix', 'diagonal', 'scalar')
+    """
+    if n_units >= 20 * n_params:
+        return "matrix"
+    return "diagonal" if n_units >= 30 else "scalar"
+
+
+@dataclass(frozen=True)
+class _TuningData:
+    """Scores on the drawn units, centred for the design, times the root of their weight."""
+
+    gold: Float2D
+    terms: tuple[Float2D, ...]
+
+
+def _design_units(sample: LabelledSample, design: SamplingDesign) -> Int1D | None:
+    if design.units is None:
+        return None
+    return np.unique(design.units[sample.labelled], return_inverse=True)[1].reshape(-1).astype(np.int64)
+
+
+def _tuning_data(
+    sample: LabelledSample, gold: Float2D, terms: tuple[Float2D, ...], design: SamplingDesign
+) -> _TuningData:
+    probability = sample.probability[sample.labelled]
+    codes = np.zeros(len(gold), dtype=np.int64)
+    units = _design_units(sample, design)
+    if design.scheme == "clusters":
+        assert units is not None
+        gold = sum_by_cluster(gold, units)
+        terms = tuple(sum_by_cluster(t, units) for t in terms)
+        probability = np.bincount(units, probability) / np.bincount(units)
+        codes = np.zeros(len(gold), dtype=np.int64)
+    elif design.scheme == "stratified":
+        assert units is not None
+        codes = units
+    weight = (1.0 - probability) / probability**2
+    return _TuningData(
+        gold=_centre(gold, weight, codes) * np.sqrt(weight)[:, None],
+        terms=tuple(_centre(t, weight, codes) * np.sqrt(weight)[:, None] for t in terms),
+    )
+
+
+def _centre(values: Float2D, weight: Float1D, codes: Int1D) -> Float2D:
+    return values - _stratum_means(values, weight, codes)[codes]
+
+
+def _stratum_means(values: Float2D, weight: Float1D, codes: Int1D) -> Float2D:
+    total = np.bincount(codes, weight)
+    sums = sum_by_cluster(values * weight[:, None], codes)
+    return sums / np.where(total > 0.0, total, 1.0)[:, None]
+
+
+def _regress(target: Float2D, regressors: Float2D) -> Float2D:
+    norms = np.linalg.norm(regressors, axis=0)
+    scale = np.where(norms > 0.0, norms, 1.0)
+    return np.linalg.lstsq(regressors / scale, target, rcond=1e-9)[0] / scale[:, None]
+
+
+def _matrices(data: _TuningData, bread: Float2D, kind: TuningKind) -> tuple[Float2D, ...]:
+    p = data.gold.shape[1]
+    if kind == "matrix":
+        stacked = _regress(data.gold, np.column_stack(data.terms))
+        return tuple(stacked[j * p : (j + 1) * p] for j in range(len(data.terms)))
+    gold = data.gold @ bread.T
+    terms = [t @ bread.T for t in data.terms]
+    if kind == "diagonal":
+        slopes = np.empty((len(terms), p))
+        for k in range(p):
+            slopes[:, k] = _regress(gold[:, [k]], np.column_stack([t[:, k] for t in terms]))[:, 0]
+    else:
+        unit = np.linalg.norm(gold, axis=0)
+        unit = np.where(unit > 0.0, unit, 1.0)
+        flat = np.column_stack([(t / unit).ravel() for t in terms])
+        slopes = np.repeat(_regress((gold / unit).ravel()[:, None], flat), p, axis=1)
+    inverse = np.linalg.inv(bread.T)
+    return tuple(bread.T @ np.diag(s) @ inverse for s in slopes)
+
+
+def _constant(sample: LabelledSample, remainder: Float2D, design: SamplingDesign) -> Float2D:
+    """Return the weighted mean of ``s - g``: one row for all, one a stratum, or a share of each cluster."""
+    probability = sample.probability[sample.labelled]
+    units = _design_units(sample, design)
+    if design.scheme == "clusters":
+        assert units is not None and design.units is not None
+        unit_probability = np.bincount(units, probability) / np.bincount(units)
+        weight = (1.0 - unit_probability) / unit_probability**2
+        sums = sum_by_cluster(remainder, units)
+        mean = _stratum_means(sums, weight, np.zeros(len(sums), dtype=np.int64))[0]
+        return mean / np.bincount(design.units)[design.units][:, None]
+    weight = (1.0 - probability) / probability**2
+    if design.scheme == "stratified":
+        assert units is not None and design.units is not None
+        table = np.zeros((int(design.units.max()) + 1, remainder.shape[1]))
+        table[np.unique(design.units[sample.labelled])] = _stratum_means(remainder, weight, units)
+        return table[design.units]
+    return _stratum_means(remainder, weight, np.zeros(len(remainder), dtype=np.int64))[0]
+
+
+def fit_tuned(
+    sample: LabelledSample,
+    terms: tuple[ScoreTerm, ...],
+    pilot: AugmentedFit,
+    design: SamplingDesign,
+    kind: TuningKind | None = None,
+) -> TunedFit:
+    """Fit with the augmentation of least variance in the span of the given expected scores and a constant.
+
+    The gold score is regressed on the expected scores over the labelled units, with weights
+    ``(1 - pi) / pi^2``: the residual of that regression is what the labelling design adds to the variance.
+    The regression is at the level at which labels were drawn: rows, rows centred within strata, or cluster
+    sums.
+
+    Parameters
+    ----------
+    sample : LabelledSample
+        Labelled rows and their design weights.
+    terms : tuple of ScoreTerm
+        Expected scores that span the augmentation; the first is the cross-fitted one.
+    pilot : AugmentedFit
+        A consistent fit at which the scores are evaluated.
+    design : SamplingDesign
+        How rows were chosen.
+    kind : {"matrix", "diagonal", "scalar"} or None, default None
+        How freely to scale; None decides by :func:`choose_tuning`.
+
+    Returns
+    -------
+    TunedFit
+        The tuned fit. Where Newton's method finds no root, one step from the pilot.
+
+    References
+    ----------
+    Chen and Chen (2000), JRSS-B 62, 449-460; Robins, Rotnitzky and Zhao (1994), JASA 89, 846-866.
+    """
+    params = pilot.params
+    gold = sample.moment.score(sample.gold, params)
+    p = gold.shape[1]
+    scores = tuple(expected_score(sample.moment, t, params)[sample.labelled] for t in terms)
+    data = _tuning_data(sample, gold, scores, design)
+    if kind is None:
+        kind = choose_tuning(len(data.gold), p)
+    if not np.any(data.gold):
+        return TunedFit(fit=pilot, kind="none", n_tuned=0)
+    matrices = _matrices(data, pilot.bread, kind)
+    mapped = np.sum([s @ m for s, m in zip(scores, matrices, strict=True)], axis=0)
+    constant = _constant(sample, gold - mapped, design)
+    augmentation = Augmentation(terms=terms, matrices=matrices, constant=constant)
+    fit = fit_augmented(sample, augmentation, start=params)
+    if fit is None:
+        fit = one_step(sample, augmentation, pilot, "one Newton step from the untuned estimate")
+    n_tuned = 1 + len(terms) * (p if kind == "matrix" else 1)
+    return TunedFit(fit=fit, kind=kind, n_tuned=n_tuned)
+
+
+def power_tuning_scale(gold: Float2D, term: Float2D, probability: Float1D, bread: Float2D) -> float:
+    """Return the scalar of PPI++ that minimises the trace of the covariance matrix.
+
+    Parameters
+    ----------
+    gold : ndarray of shape (n_labelled, p)
+        Gold scores of the labelled rows.
+    term : ndarray of shape (n_labelled, p)
+        Raw-prediction scores of the labelled rows.
+    probability : ndarray of shape (n_labelled,)
+        Labelling probabilities.
+    bread : ndarray of shape (p, p)
+        Inverse mean Jacobian.
+
+    Returns
+    -------
+    float
+        The scale, not clipped to [0, 1].
+
+    References
+    ----------
+    Angelopoulos, Duchi and Zrnic (2023), PPI++, arXiv 2311.01453, Proposition 2.
+    """
+    weight = (1.0 - probability) / probability**2
+    codes = np.zeros(len(gold), dtype=np.int64)
+    left = _centre(gold, weight, codes) @ bread.T
+    right = _centre(term, weight, codes) @ bread.T
+    denominator = float(np.sum(weight[:, None] * right**2))
+    return float(np.sum(weight[:, None] * left * right)) / denominator if denominator > 0.0 else 0.0
+
+
+def fit_power_tuned(sample: LabelledSample, raw: ScoreTerm, pilot: AugmentedFit) -> TunedFit:
+    """Fit PPI++: the raw-prediction score with one scale for all coefficients.
+
+    Parameters
+    ----------
+    sample : LabelledSample
+        Labelled rows and their design weights.
+    raw : ScoreTerm
+        Score with the surrogate in place of the label.
+    pilot : AugmentedFit
+        A consistent fit at which the scores are evaluated.
+
+    Returns
+    -------
+    TunedFit
+        The fit with its scale.
+    """
+    gold = sample.moment.score(sample.gold, pilot.params)
+    term = expected_score(sample.moment, raw, pilot.params)[sample.labelled]
+    scale = power_tuning_scale(gold, term, sample.probability[sample.labelled], pilot.bread)
+    augmentation = identity_augmentation(raw, gold.shape[1], scale)
+    fit = fit_augmented(sample, augmentation, start=pilot.params)
+    if fit is None:
+        fit = one_step(sample, augmentation, pilot, "one Newton step from the gold-only estimate")
+    return TunedFit(fit=fit, kind="scalar", n_tuned=1)
