@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _PUBLIC = {
+    "DesignSupervised": "validstats.dsl",
     "Guarantee": "validstats.guarantee",
     "NotCalibratedError": "validstats.exceptions",
     "report": "validstats.reporting",
 }
 """Public name -> the module that defines it, imported at first use (PEP 562)."""
 
-__all__ = ["Guarantee", "NotCalibratedError", "report"]
+__all__ = ["DesignSupervised", "Guarantee", "NotCalibratedError", "report"]
 
 if TYPE_CHECKING:
+    from validstats.dsl import DesignSupervised
     from validstats.exceptions import NotCalibratedError
     from validstats.guarantee import Guarantee
     from validstats.reporting import report

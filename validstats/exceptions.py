@@ -14,6 +14,7 @@ __all__ = [
     "LedgerMismatchError",
     "LedgerMissingError",
     "LedgerTamperedError",
+    "LabellingWarning",
     "NotCalibratedError",
     "UninformativeWarning",
     "ValidstatsWarning",
@@ -113,4 +114,31 @@ class BudgetExhaustedWarning(ValidstatsWarning):
 budget_exhausted_search_message = (
     "The search stopped after {done} of {total} questions because the holdout's budget was used up; the best of "
     "those answered is kept. Declare more queries before the first look, or search fewer candidates."
+)
+
+
+class LabellingWarning(ValidstatsWarning):
+    """Expert labels or their probabilities look unsuitable for what is asked of them."""
+
+
+few_labels_message = (
+    "Only {n_labelled} {units} carry expert labels. Intervals use the t distribution and are approximate below "
+    "about 50; label more, or silence this with warnings.simplefilter('ignore', LabellingWarning)."
+)
+
+weak_overlap_message = (
+    "The labelling probabilities range from {low:.2g} to {high:.2g}, and the {n_labelled} labelled rows are worth "
+    "only {kish:.0f} equally weighted ones. A few rows carry the estimate; raise the smallest probabilities."
+)
+
+inconsistent_probability_message = (
+    "The labelling probabilities add to {expected:.0f} expected labels, and {n_labelled} rows are labelled, which "
+    "is {distance:.0f} standard deviations away. Check that they are the probabilities labels were drawn with; "
+    "they are used as given."
+)
+
+unlabelled_category_message = (
+    "No labelled row identifies {columns}: among the labelled rows these columns are spanned by the others. "
+    "The machine labels cannot be corrected there, and the standard errors do not show it. Label rows of these "
+    "categories, or merge them."
 )

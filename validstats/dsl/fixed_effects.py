@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import splu
 
-from validstats._typing import Float1D, Float2D, FloatND, Int1D
+from validstats._typing import Float1D, Float2D, FloatND, Int1D, Int2D
 from validstats.dsl.estimation import LabelledSample, ScoreTerm
 from validstats.dsl.newton import invert_bread
 
@@ -62,7 +63,7 @@ class Absorber:
         """Factorise the normal equations of the smaller way after the larger one is projected out."""
         n_large, n_small = len(self._counts), int(small.max()) + 1
         table = sparse.csr_matrix((np.ones(len(small)), (self._large, small)), shape=(n_large, n_small))
-        graph = sparse.bmat([[None, table], [table.T, None]])
+        graph: Any = sparse.bmat([[None, table], [table.T, None]])  # type: ignore[arg-type]
         _, component = connected_components(graph, directed=False)
         component = component[n_large:]
         dropped = np.unique(component, return_index=True)[1]
@@ -143,7 +144,7 @@ class Absorber:
         values = 1.0 / self._counts[self._large]
         if self._small is None or self._solver is None:
             return values
-        shares = sparse.diags(1.0 / self._counts) @ self._table
+        shares: Any = sparse.diags(1.0 / self._counts) @ self._table
         rows, inverse_pair = self._unique_pairs()
         quadratic = np.zeros(len(rows))
         for begin in range(0, len(rows), 4096):
@@ -155,7 +156,7 @@ class Absorber:
             quadratic[begin : begin + 4096] = np.einsum("ij,ji->i", direction, solved)
         return values + quadratic[inverse_pair]
 
-    def _unique_pairs(self) -> tuple[Float2D, Int1D]:
+    def _unique_pairs(self) -> tuple[Int2D, Int1D]:
         pairs = np.column_stack([self._large, self._position])
         unique, inverse = np.unique(pairs, axis=0, return_inverse=True)
         return unique, inverse.reshape(-1)
@@ -219,7 +220,7 @@ def fit_fixed_effects(
         The fit, or None where the adjusted cross-product matrix is singular.
     """
     n, p = sample.n_rows, sample.gold.X.shape[1]
-    weight, remainder = sample.weights, 1.0 - sample.weights
+    remainder = 1.0 - sample.weights
     lab, gold_weight = sample.labelled, sample.gold_weights
     gold = sample.gold
     adjusted_x, adjusted_y = np.zeros((n, p)), np.zeros(n)

@@ -99,9 +99,10 @@ def find_root(
     """
     params = np.array(start, dtype=np.float64)
     value = moment(params)
-    reason, converged, iteration = "the number of iterations is exhausted", False, 0
+    reason, converged, n_steps = "the number of iterations is exhausted", False, 0
     with np.errstate(all="ignore"):
-        for iteration in range(1, max_iterations + 1):
+        for _ in range(max_iterations):
+            n_steps += 1
             slope = jacobian(params)
             step = _newton_step(slope, value)
             if step is None:
@@ -126,14 +127,15 @@ def find_root(
             if factor == 1.0 and length < tolerance:
                 converged, reason = True, "converged"
                 break
-            if length < 1e-8 and factor == 1.0 and _relative_length(correction, params) >= length / 2.0:
+            stalled = correction is not None and _relative_length(correction, params) >= length / 2.0
+            if length < 1e-8 and factor == 1.0 and stalled:
                 converged, reason = True, "converged to the accuracy of the arithmetic"
                 break
     return NewtonResult(
         params=params,
         converged=converged,
         reason=reason,
-        n_iterations=iteration,
+        n_iterations=n_steps,
         largest_moment=float(np.max(np.abs(value))) if np.all(np.isfinite(value)) else float("inf"),
     )
 

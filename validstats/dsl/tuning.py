@@ -144,7 +144,8 @@ def _constant(sample: LabelledSample, remainder: Float2D, design: SamplingDesign
     probability = sample.probability[sample.labelled]
     units = _design_units(sample, design)
     if design.scheme == "clusters":
-        assert units is not None and design.units is not None
+        assert units is not None
+        assert design.units is not None
         unit_probability = np.bincount(units, probability) / np.bincount(units)
         weight = (1.0 - unit_probability) / unit_probability**2
         sums = sum_by_cluster(remainder, units)
@@ -152,7 +153,8 @@ def _constant(sample: LabelledSample, remainder: Float2D, design: SamplingDesign
         return mean / np.bincount(design.units)[design.units][:, None]
     weight = (1.0 - probability) / probability**2
     if design.scheme == "stratified":
-        assert units is not None and design.units is not None
+        assert units is not None
+        assert design.units is not None
         table = np.zeros((int(design.units.max()) + 1, remainder.shape[1]))
         table[np.unique(design.units[sample.labelled])] = _stratum_means(remainder, weight, units)
         return table[design.units]

@@ -7,11 +7,12 @@ from typing import Any
 
 _PUBLIC = {
     "ConfidenceSequenceDisplay": "validstats.plotting.confidence_sequence",
+    "CoefficientDisplay": "validstats.plotting.coefficients",
     "CoverageDisplay": "validstats.plotting.coverage",
 }
 """Public name -> the module that defines it, imported at first use."""
 
-__all__ = ["ConfidenceSequenceDisplay", "CoverageDisplay"]
+__all__ = ["CoefficientDisplay", "ConfidenceSequenceDisplay", "CoverageDisplay"]
 
 
 def __getattr__(name: str) -> Any:

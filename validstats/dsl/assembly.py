@@ -1,0 +1,445 @@
+"""From a model's name, a formula and labelled data to the arrays that the estimators work on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+
+from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, FloatND
+from validstats.dsl.completion import Completion, Outcome
+from validstats.dsl.crossfit import label_kind, one_hot
+from validstats.dsl.estimation import Component, LabelledSample, ScoreTerm, cluster_codes
+from validstats.dsl.fixed_effects import Absorber
+from validstats.dsl.formulas import DesignBuilder, ParsedFormula
+from validstats.dsl.moments import (
+    GLMMoment,
+    InstrumentalMoment,
+    LinearMoment,
+    MeanMoment,
+    ModelMoment,
+    MultinomialMoment,
+    RegressionRows,
+    two_stage_projection,
+)
+
+__all__ = ["AssembledModel", "ModelName", "assemble", "categories_of", "choose_moment"]
+
+ModelName: TypeAlias = Literal[
+    "mean",
+    "proportion",
+    "shares",
+    "difference",
+    "quantile",
+    "linear",
+    "logit",
+    "probit",
+    "poisson",
+    "glm",
+    "multinomial",
+]
+"""Models of :meth:`DesignSupervised.infer`; fixed effects and instruments are parts of a linear formula."""
+
+RowMaker: TypeAlias = Callable[[Mapping[str, AnyArray], FloatND | None], RegressionRows]
+"""Completed rows from values of the covariate labels and of the outcome."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AssembledModel:
+    """A model with everything but the completions of the unlabelled variables.
+
+    Attributes
+    ----------
+    moment : ModelMoment
+        Estimating function.
+    gold : RegressionRows
+        Labelled rows.
+    outcome : Outcome or None
+        Outcome, where it depends on an expert label.
+    covariate_labels : tuple of str
+        Labels among the covariates or instruments.
+    names : tuple of str
+        Names of the coefficients.
+    absorber : Absorber or None
+        Fixed effects, where covariate labels forbid to transform the design beforehand.
+    effects : tuple of str
+        Names of the absorbed variables.
+    make_rows : callable
+        Rows from a completion.
+    """
+
+    moment: ModelMoment
+    gold: RegressionRows
+    outcome: Outcome | None
+    covariate_labels: tuple[str, ...]
+    names: tuple[str, ...]
+    make_rows: RowMaker
+    absorber: Absorber | None = None
+    effects: tuple[str, ...] = ()
+
+    def term(self, completions: Sequence[Completion]) -> ScoreTerm:
+        """Return the expected score of some completions.
+
+        Parameters
+        ----------
+        completions : sequence of Completion
+            Values with their probabilities.
+
+        Returns
+        -------
+        tuple of Component
+            The mixture.
+        """
+        return tuple(
+            Component(rows=self.make_rows(c.replacements, c.outcome), weight=c.weight) for c in completions
+        )
+
+    def sample(self, labelled: Bool1D, probability: Float1D) -> LabelledSample:
+        """Return the labelled sample of the model.
+
+        Parameters
+        ----------
+        labelled : ndarray of shape (n,)
+            Labelled rows.
+        probability : ndarray of shape (n,)
+            Labelling probabilities.
+
+        Returns
+        -------
+        LabelledSample
+            Moment, labelled rows and design.
+        """
+        return LabelledSample(moment=self.moment, gold=self.gold, labelled=labelled, probability=probability)
+
+
+def categories_of(values: AnyArray) -> AnyArray:
+    """Return the sorted distinct values of a categorical label.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n,)
+        Observed labels.
+
+    Returns
+    -------
+    ndarray of shape (n_categories,)
+        Sorted distinct values.
+    """
+    if values.dtype.kind not in "fiub":
+        return np.array(sorted({str(v) for v in values.tolist()}), dtype=object)
+    return np.unique(values)
+
+
+def choose_moment(model: ModelName, family: Any, n_categories: int, instrumental: bool) -> ModelMoment:
+    """Return the estimating function of a model.
+
+    Parameters
+    ----------
+    model : str
+        Name of the model.
+    family : statsmodels family or None
+        For ``"glm"``.
+    n_categories : int
+        For ``"multinomial"``.
+    instrumental : bool
+        Whether the formula has instruments.
+
+    Returns
+    -------
+    ModelMoment
+        The estimating function.
+
+    Raises
+    ------
+    ValueError
+        If ``family`` is missing or not wanted, or instruments are combined with another model.
+    """
+    if (family is not None) != (model == "glm"):
+        raise ValueError(
+            f"family={family!r} goes with model='glm' and only with it; got model={model!r}. For example "
+            "model='glm', family=statsmodels.api.families.Gamma(...)."
+        )
+    if instrumental:
+        if model != "linear":
+            raise ValueError(f"Instruments are for model='linear', got model={model!r}.")
+        return InstrumentalMoment()
+    if model in ("mean", "proportion", "shares"):
+        return MeanMoment()
+    if model in ("linear", "difference"):
+        return LinearMoment()
+    if model == "multinomial":
+        return MultinomialMoment(n_categories)
+    from statsmodels.genmod import families
+
+    if model == "logit":
+        return GLMMoment(families.Binomial())
+    if model == "probit":
+        return GLMMoment(families.Binomial(families.links.Probit()))
+    if model == "poisson":
+        return GLMMoment(families.Poisson())
+    if not isinstance(family, families.Family):
+        raise ValueError(
+            f"family must be an instance of a statsmodels family, such as families.Gamma(); got {family!r}."
+        )
+    return GLMMoment(family)
+
+
+def _check_outcome(model: ModelName, family: Any, values: FloatND, name: str) -> None:
+    binomial = model in ("logit", "probit", "proportion") or type(family).__name__ == "Binomial"
+    if binomial and (values.min() < 0 or values.max() > 1):
+        raise ValueError(
+            f"The outcome {name!r} of model={model!r} must lie between 0 and 1; it ranges from "
+            f"{values.min():g} to {values.max():g}."
+        )
+    if model == "poisson" and values.min() < 0:
+        raise ValueError(f"The outcome {name!r} of model='poisson' has negative values.")
+
+
+def _check_formula(model: ModelName, parsed: ParsedFormula, builder: DesignBuilder) -> None:
+    if model in ("mean", "proportion", "shares", "quantile") and parsed.covariates != "1":
+        raise ValueError(
+            f"model={model!r} takes no covariates; pass {parsed.outcome!r} alone, or use model='linear'."
+        )
+    if model == "difference" and len(builder.names) != 2:
+        raise ValueError(
+            "model='difference' compares two groups: the formula must be 'y ~ group' with a covariate of two "
+            f"levels; it gives the columns {', '.join(builder.names)}."
+        )
+    if parsed.effects and model != "linear":
+        raise ValueError(f"Fixed effects ('| {parsed.effects[0]}') are for model='linear', got {model!r}.")
+
+
+def _numeric_outcome(values: AnyArray, name: str) -> Float1D:
+    if values.dtype.kind not in "fiubO":
+        raise ValueError(
+            f"The outcome {name!r} is not numeric; use model='multinomial' or 'shares' for classes."
+        )
+    try:
+        numbers = values.astype(np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"The outcome {name!r} is not numeric; use model='multinomial' or 'shares' for classes, or "
+            "encode two classes as 0 and 1."
+        ) from None
+    if not np.all(np.isfinite(numbers)):
+        raise ValueError(f"The outcome {name!r} has missing or infinite values among the rows it is used in.")
+    return numbers
+
+
+def assemble(
+    builder: DesignBuilder,
+    template: Any,
+    labelled: Bool1D,
+    *,
+    model: ModelName,
+    family: Any = None,
+    weights: Float1D | None = None,
+    offset: Float1D | None = None,
+) -> AssembledModel:
+    """Build estimating function, labelled rows and row maker of a formula.
+
+    Parameters
+    ----------
+    builder : DesignBuilder
+        The formula on the template.
+    template : pandas.DataFrame
+        All rows with labels filled in.
+    labelled : ndarray of shape (n,)
+        Which rows carry expert labels.
+    model : str
+        Name of the model.
+    family : statsmodels family or None, default None
+        For ``model="glm"``.
+    weights, offset : ndarray of shape (n,) or None, default None
+        Analysis weights and offset.
+
+    Returns
+    -------
+    AssembledModel
+        Ready for completions.
+    """
+    parsed = builder.parsed
+    _check_formula(model, parsed, builder)
+    raw_outcome = builder.outcome()
+    categorical = model in ("shares", "multinomial")
+    categories: AnyArray = np.empty(0)
+    if categorical:
+        known = raw_outcome[labelled] if builder.outcome_labels else raw_outcome
+        categories = categories_of(known)
+        if len(categories) < 2:
+            raise ValueError(f"The outcome {parsed.outcome!r} has a single category among the expert labels.")
+
+    def encode(values: AnyArray) -> FloatND:
+        if not categorical:
+            return _numeric_outcome(values, parsed.outcome)
+        text = values.astype(str) if categories.dtype == object else values
+        return one_hot(np.searchsorted(categories.astype(text.dtype), text), len(categories))
+
+    moment = choose_moment(model, family, len(categories), parsed.endogenous is not None)
+    outcome_all = encode(raw_outcome)
+    _check_outcome(model, family, outcome_all[labelled], parsed.outcome)
+    intercept_only = model in ("mean", "proportion", "shares")
+    names = _coefficient_names(model, parsed, builder, categories)
+    absorber = _absorber(parsed, template)
+    residualise = absorber is not None and not builder.covariate_labels
+    if absorber is not None and (weights is not None or offset is not None):
+        raise ValueError("Fixed effects cannot be combined with weights or an offset; leave them out.")
+    if absorber is not None and parsed.endogenous is not None and builder.covariate_labels:
+        raise ValueError("Fixed effects with instruments need covariates that are all observed.")
+    fixed_design = None if builder.covariate_labels else builder.design()
+    fixed_instruments = None if builder.covariate_labels else builder.instruments()
+    if residualise:
+        assert absorber is not None
+        assert fixed_design is not None
+        fixed_design = absorber.residualise(fixed_design)
+        if fixed_instruments is not None:
+            fixed_instruments = absorber.residualise(fixed_instruments)
+            fixed_instruments = fixed_instruments[:, np.linalg.norm(fixed_instruments, axis=0) > 1e-8]
+        if not builder.outcome_labels:
+            outcome_all = absorber.residualise(outcome_all)
+
+    def make_rows(replacements: Mapping[str, AnyArray], outcome: FloatND | None) -> RegressionRows:
+        design = fixed_design if fixed_design is not None else builder.design(replacements)
+        instruments = fixed_instruments if fixed_design is not None else builder.instruments(replacements)
+        return RegressionRows(
+            y=outcome_all if outcome is None else outcome,
+            X=design if not intercept_only else np.ones((len(labelled), 1)),
+            Z=instruments,
+            weights=weights,
+            offset=offset,
+        )
+
+    gold = make_rows({}, None).take(labelled)
+    outcome = None
+    if builder.outcome_labels:
+        outcome = Outcome(name=builder.outcome_labels[0], values=gold.y)
+    return AssembledModel(
+        moment=moment,
+        gold=gold,
+        outcome=outcome,
+        covariate_labels=builder.covariate_labels,
+        names=names,
+        make_rows=make_rows,
+        absorber=None if residualise else absorber,
+        effects=parsed.effects,
+    )
+
+
+def _absorber(parsed: ParsedFormula, template: Any) -> Absorber | None:
+    if not parsed.effects:
+        return None
+    return Absorber([cluster_codes(template[name].astype(str).to_numpy()) for name in parsed.effects])
+
+
+def _coefficient_names(
+    model: ModelName, parsed: ParsedFormula, builder: DesignBuilder, categories: AnyArray
+) -> tuple[str, ...]:
+    if model in ("mean", "proportion"):
+        return (f"{model}({parsed.outcome})",)
+    if model == "shares":
+        return tuple(f"{parsed.outcome}={c}" for c in categories)
+    if model == "multinomial":
+        return tuple(f"{c}: {name}" for c in categories[1:] for name in builder.names)
+    return builder.names
+
+
+def reduce_instruments(assembled: AssembledModel, sample: LabelledSample, term: ScoreTerm) -> AssembledModel:
+    """Replace the instruments by their first-stage combinations, one a coefficient.
+
+    The first stage is estimated from design-adjusted cross moments; its error does not change the limiting
+    distribution of the coefficients.
+
+    Parameters
+    ----------
+    assembled : AssembledModel
+        Model whose rows carry all instruments.
+    sample : LabelledSample
+        Labelled rows and their design.
+    term : ScoreTerm
+        Completed data.
+
+    Returns
+    -------
+    AssembledModel
+        The same model with reduced instruments.
+    """
+    gold, weight = sample.gold, sample.gold_weights
+    assert gold.Z is not None
+    gram = (gold.Z * weight[:, None]).T @ gold.Z
+    cross = (gold.Z * weight[:, None]).T @ gold.X
+    remainder = 1.0 - sample.weights
+    for component in term:
+        z = component.rows.Z
+        assert z is not None
+        scaled = z * np.reshape(remainder * component.weight, (-1, 1))
+        gram, cross = gram + scaled.T @ z, cross + scaled.T @ component.rows.X
+    projection = two_stage_projection(gram / sample.n_rows, cross / sample.n_rows)
+    inner = assembled.make_rows
+
+    def make_rows(replacements: Mapping[str, AnyArray], outcome: FloatND | None) -> RegressionRows:
+        rows = inner(replacements, outcome)
+        assert rows.Z is not None
+        return replace(rows, Z=rows.Z @ projection)
+
+    return replace(assembled, gold=replace(gold, Z=gold.Z @ projection), make_rows=make_rows)
+
+
+def raw_completion(
+    assembled: AssembledModel, surrogates: Mapping[str, AnyArray], builder: DesignBuilder
+) -> tuple[Completion, ...] | None:
+    """Return the completion that takes machine labels for the truth, or None where one is missing.
+
+    Parameters
+    ----------
+    assembled : AssembledModel
+        The model.
+    surrogates : mapping of str to ndarray of shape (n,)
+        Machine labels by the name of the expert label.
+    builder : DesignBuilder
+        The formula.
+
+    Returns
+    -------
+    tuple of one Completion, or None
+        None where a label has no surrogate, or the surrogate has classes that no expert label has.
+    """
+    needed = {*assembled.covariate_labels, *builder.outcome_labels}
+    if not needed <= set(surrogates):
+        return None
+    values = {name: surrogates[name] for name in needed}
+    outcome: FloatND | None = None
+    if builder.outcome_labels:
+        raw = builder.outcome(values)
+        if assembled.gold.y.ndim == 2:
+            known = builder.outcome()
+            categories = categories_of(known)
+            text = raw.astype(str) if categories.dtype == object else raw
+            if not np.all(np.isin(text, categories.astype(text.dtype))):
+                return None
+            outcome = one_hot(np.searchsorted(categories.astype(text.dtype), text), len(categories))
+        else:
+            outcome = _numeric_outcome(raw, builder.parsed.outcome)
+    covariates = {v: values[v] for v in assembled.covariate_labels}
+    for name, value in covariates.items():
+        known = builder.observed_values(name)
+        if label_kind(known) == "categorical" and not set(map(str, value)) <= set(map(str, known)):
+            return None
+    return (Completion(replacements=covariates, outcome=outcome),)
+
+
+def labelled_design(gold: RegressionRows) -> Float2D:
+    """Return the design of the labelled rows times the root of their analysis weights.
+
+    Parameters
+    ----------
+    gold : RegressionRows
+        Labelled rows.
+
+    Returns
+    -------
+    ndarray of shape (n_labelled, p)
+        Design for rank checks.
+    """
+    return gold.X if gold.weights is None else gold.X * np.sqrt(gold.weights)[:, None]

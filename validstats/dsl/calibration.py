@@ -1,0 +1,343 @@
+"""Expert labels, the probabilities they were drawn with, and what is checked about both."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+
+from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, FloatND, Int1D, Int2D
+from validstats.dsl.crossfit import LabelKind
+from validstats.dsl.estimation import cluster_codes
+from validstats.dsl.variance import SamplingDesign, kish_size
+from validstats.exceptions import (
+    LabellingWarning,
+    few_labels_message,
+    inconsistent_probability_message,
+    weak_overlap_message,
+)
+from validstats.frames import column, column_names, is_frame
+from validstats.validation import check_vector
+
+__all__ = ["Calibration", "PartialLabels", "labelled_rows", "read_labels", "resolve_probability"]
+
+PartialLabels: TypeAlias = Literal["error", "unlabelled"]
+"""What to do with rows that carry some of several expert labels."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibration:
+    """What the expert labels have taught, and how they were drawn.
+
+    Attributes
+    ----------
+    labels : dict of str to ndarray of shape (n,)
+        Expert labels, missing where unlabelled.
+    kinds : dict of str to str
+        Kind of every label.
+    labelled : ndarray of shape (n,)
+        Rows with all labels.
+    probability : ndarray of shape (n,)
+        Labelling probabilities.
+    design : SamplingDesign
+        How rows were chosen.
+    design_text : str
+        The same in words.
+    clusters : tuple of ndarray of shape (n,)
+        Cluster codes of dependent rows.
+    folds : ndarray of shape (n_repeats, n)
+        Folds of the cross-fitting.
+    predictions : dict of str to ndarray
+        Cross-fitted predictions, averaged over repeats: means of shape (n,), or class probabilities of
+        shape (n_classes, n).
+    classes : dict of str to ndarray
+        Classes of the categorical labels.
+    n_partial : int
+        Rows with some labels that count as unlabelled.
+    """
+
+    labels: Mapping[str, AnyArray]
+    kinds: Mapping[str, LabelKind]
+    labelled: Bool1D
+    probability: Float1D
+    design: SamplingDesign
+    design_text: str
+    clusters: tuple[Int1D, ...]
+    folds: Int2D
+    predictions: Mapping[str, FloatND]
+    classes: Mapping[str, AnyArray]
+    n_partial: int = 0
+
+    @property
+    def n_labelled(self) -> int:
+        """Number of labelled rows."""
+        return int(self.labelled.sum())
+
+    @property
+    def n_units(self) -> int:
+        """Number of labelled sampling units: rows, or clusters where these were drawn."""
+        if self.design.scheme == "clusters" and self.design.units is not None:
+            return len(np.unique(self.design.units[self.labelled]))
+        return self.n_labelled
+
+
+def missing_values(values: AnyArray) -> Bool1D:
+    """Tell which entries are missing: NaN, None or the missing values of pandas.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n,)
+        Any values.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        True where missing.
+    """
+    if values.dtype.kind == "f":
+        return np.isnan(values)
+    if values.dtype.kind != "O":
+        return np.zeros(len(values), dtype=np.bool_)
+    return np.array([v is None or v is not v or str(v) in ("nan", "<NA>", "NaT") for v in values.tolist()])
+
+
+def read_labels(labels: Any, n_rows: int) -> dict[str, AnyArray]:
+    """Read expert labels from a column, a frame or a mapping.
+
+    Parameters
+    ----------
+    labels : series, data frame, mapping of str to array-like, or array-like of shape (n,)
+        NaN or None means "not labelled". A plain array gets the name ``"label"``.
+    n_rows : int
+        Number of rows that ``fit`` saw.
+
+    Returns
+    -------
+    dict of str to ndarray of shape (n,)
+        Float64 for numbers, object for anything else.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, a label is infinite, or no row is labelled.
+    """
+    if is_frame(labels):
+        raw = {name: column(labels, name) for name in column_names(labels)}
+    elif isinstance(labels, Mapping):
+        raw = {str(name): np.asarray(values) for name, values in labels.items()}
+    else:
+        raw = {str(getattr(labels, "name", None) or "label"): np.asarray(labels)}
+    return {name: _clean_label(name, values, n_rows) for name, values in raw.items()}
+
+
+def _clean_label(name: str, values: AnyArray, n_rows: int) -> AnyArray:
+    if values.ndim != 1 or len(values) != n_rows:
+        raise ValueError(
+            f"The label {name!r} has shape {values.shape}; fit saw {n_rows} rows, and a label has one entry a "
+            "row, missing where a row is not labelled."
+        )
+    missing = missing_values(values)
+    if missing.all():
+        raise ValueError(f"No row carries the expert label {name!r}; at least a few dozen are needed.")
+    if values.dtype.kind in "OUS" and all(isinstance(v, str) for v in values[~missing].tolist()):
+        return values.astype(object)
+    try:
+        filled = np.where(missing, np.nan, values).astype(np.float64)
+    except (TypeError, ValueError):
+        return values.astype(object)
+    if np.isinf(filled).any():
+        raise ValueError(f"The label {name!r} has {int(np.isinf(filled).sum())} infinite value(s).")
+    return filled
+
+
+def labelled_rows(labels: Mapping[str, AnyArray], partial: PartialLabels) -> tuple[Bool1D, int]:
+    """Return which rows carry every label, and how many carry only some.
+
+    Parameters
+    ----------
+    labels : mapping of str to ndarray of shape (n,)
+        Expert labels.
+    partial : {"error", "unlabelled"}
+        What to do with rows that carry some.
+
+    Returns
+    -------
+    labelled : ndarray of shape (n,)
+        Rows with every label.
+    n_partial : int
+        Number of rows with some.
+
+    Raises
+    ------
+    ValueError
+        If some rows carry some of the labels and ``partial`` is ``"error"``.
+    """
+    known = np.array([~missing_values(v) for v in labels.values()])
+    labelled = np.asarray(known.all(axis=0))
+    n_partial = int((known.any(axis=0) & ~labelled).sum())
+    if n_partial and partial == "error":
+        raise ValueError(
+            f"{n_partial} row(s) carry some of the labels {', '.join(map(repr, labels))} but not all. Pass "
+            "partial_labels='unlabelled' to count them as unlabelled, with sampling_probability the "
+            "probability that a row carries all labels, or calibrate with one label at a time."
+        )
+    if not labelled.any():
+        raise ValueError(f"No row carries all of the labels {', '.join(map(repr, labels))}.")
+    return labelled, n_partial
+
+
+def resolve_design(
+    labelled: Bool1D, strata: AnyArray | None, clusters: tuple[Int1D, ...], probability: Any
+) -> SamplingDesign:
+    """Return the sampling scheme that labels, strata and clusters show.
+
+    Parameters
+    ----------
+    labelled : ndarray of shape (n,)
+        Labelled rows.
+    strata : ndarray of shape (n,) or None
+        Strata within which a fixed number of rows was drawn.
+    clusters : tuple of ndarray
+        Cluster codes.
+    probability : object
+        What was passed as ``sampling_probability``.
+
+    Returns
+    -------
+    SamplingDesign
+        Whole clusters, where every cluster is labelled entirely or not at all; else strata; else a fixed
+        number of rows where no probability was given; else independent rows.
+    """
+    if clusters:
+        codes = clusters[0]
+        size = np.bincount(codes)
+        hits = np.bincount(codes, labelled)
+        if size.max() > 1 and np.all((hits == 0) | (hits == size)) and np.sum(hits > 0) > 1:
+            return SamplingDesign(scheme="clusters", units=codes)
+    if strata is not None:
+        return SamplingDesign(scheme="stratified", units=cluster_codes(strata))
+    if probability is None:
+        return SamplingDesign(scheme="simple")
+    return SamplingDesign(scheme="independent")
+
+
+def resolve_probability(
+    sampling_probability: Any, labelled: Bool1D, design: SamplingDesign, features: Float2D
+) -> tuple[Float1D, str]:
+    """Return the labelling probability of every row, and where it comes from.
+
+    Parameters
+    ----------
+    sampling_probability : array-like of shape (n,), float, "estimated" or None
+        Known probabilities; None is simple random sampling, within strata or of clusters where there are.
+    labelled : ndarray of shape (n,)
+        Labelled rows.
+    design : SamplingDesign
+        How rows were chosen.
+    features : ndarray of shape (n, n_features)
+        Features for estimated probabilities.
+
+    Returns
+    -------
+    probability : ndarray of shape (n,)
+        In (0, 1].
+    text : str
+        How they came about, as a clause.
+
+    Raises
+    ------
+    ValueError
+        If a probability is not in (0, 1], or a stratum has no labelled row.
+    """
+    n = len(labelled)
+    if isinstance(sampling_probability, str):
+        if sampling_probability != "estimated":
+            raise ValueError(
+                f"sampling_probability must be numbers, None or 'estimated', got {sampling_probability!r}."
+            )
+        return _estimated_probability(labelled, features), (
+            "the labelling probabilities follow the logistic regression that they were estimated by (they are "
+            "estimated, not known by design)"
+        )
+    if sampling_probability is None:
+        return _simple_probability(labelled, design)
+    if np.ndim(sampling_probability) == 0:
+        sampling_probability = np.full(n, sampling_probability)
+    probability = check_vector(sampling_probability, "sampling_probability")
+    if len(probability) != n:
+        raise ValueError(f"sampling_probability has {len(probability)} entries; fit saw {n} rows.")
+    bad = (probability <= 0) | (probability > 1)
+    if bad.any():
+        hint = " A row that is labelled cannot have had probability 0." if (labelled & bad).any() else ""
+        raise ValueError(
+            f"sampling_probability must be in (0, 1]; {int(bad.sum())} value(s) are not, from "
+            f"{probability.min():g} to {probability.max():g}.{hint} Rows that could never have been labelled "
+            "are outside the population that labels can speak for: leave them out."
+        )
+    return probability, "the labelling probabilities are those by which rows were drawn"
+
+
+def _simple_probability(labelled: Bool1D, design: SamplingDesign) -> tuple[Float1D, str]:
+    n = len(labelled)
+    if design.scheme == "stratified":
+        assert design.units is not None
+        share = np.bincount(design.units, labelled) / np.bincount(design.units)
+        if np.any(share == 0):
+            raise ValueError(
+                f"{int(np.sum(share == 0))} of {len(share)} strata have no labelled row. Label some there, "
+                "or merge them with others."
+            )
+        return share[design.units], "rows were drawn by simple random sampling within strata"
+    if design.scheme == "clusters":
+        assert design.units is not None
+        any_label = np.bincount(design.units, labelled) > 0
+        return np.full(n, any_label.mean()), "whole clusters were drawn by simple random sampling"
+    return np.full(n, labelled.mean()), "labelled rows are a simple random sample of all rows"
+
+
+def _estimated_probability(labelled: Bool1D, features: Float2D) -> Float1D:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=1e4, max_iter=2000))
+    model.fit(features, labelled.astype(np.int64))
+    return np.asarray(model.predict_proba(features)[:, 1], dtype=np.float64)
+
+
+def warn_about_labels(calibration_probability: Float1D, labelled: Bool1D, n_units: int, units: str) -> None:
+    """Warn about few labels, weak overlap, and probabilities that do not fit the number of labels.
+
+    Parameters
+    ----------
+    calibration_probability : ndarray of shape (n,)
+        Labelling probabilities.
+    labelled : ndarray of shape (n,)
+        Labelled rows.
+    n_units : int
+        Labelled sampling units.
+    units : str
+        What they are called.
+    """
+    n_labelled = int(labelled.sum())
+    if n_units < 50:
+        warnings.warn(
+            few_labels_message.format(n_labelled=n_units, units=units), LabellingWarning, stacklevel=3
+        )
+    probability = calibration_probability
+    kish = kish_size(1.0 / probability[labelled])
+    if kish < 0.3 * n_labelled:
+        message = weak_overlap_message.format(
+            low=probability.min(), high=probability.max(), n_labelled=n_labelled, kish=kish
+        )
+        warnings.warn(message, LabellingWarning, stacklevel=3)
+    spread = float(np.sqrt(np.sum(probability * (1.0 - probability))))
+    distance = abs(n_labelled - probability.sum()) / max(spread, 1.0)
+    if units == "rows" and distance > 6.0:
+        message = inconsistent_probability_message.format(
+            expected=probability.sum(), n_labelled=n_labelled, distance=distance
+        )
+        warnings.warn(message, LabellingWarning, stacklevel=3)

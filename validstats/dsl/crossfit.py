@@ -1,0 +1,351 @@
+"""Cross-fitted predictions of expert labels from what is always observed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from sklearn.base import clone, is_classifier
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, FloatND, Int1D, Int2D
+
+__all__ = ["CrossFitter", "LabelKind", "encode_features", "label_kind", "make_folds", "one_hot"]
+
+LabelKind: TypeAlias = Literal["binary", "categorical", "continuous"]
+"""Numbers 0 and 1; text or other named classes; any other numbers."""
+
+_MAX_LEVELS = 50
+
+
+def make_folds(
+    n_rows: int, n_folds: int, generator: np.random.Generator, clusters: Int1D | None = None
+) -> Int1D:
+    """Assign rows, or whole clusters, to folds of nearly equal size at random.
+
+    Folds are drawn without looking at which rows are labelled, so that they are independent of the sampling.
+
+    Parameters
+    ----------
+    n_rows : int
+        Number of rows.
+    n_folds : int
+        Number of folds, at least 2.
+    generator : numpy.random.Generator
+        Random stream.
+    clusters : ndarray of shape (n_rows,) or None, default None
+        Cluster codes ``0..G-1``; the rows of a cluster go to the same fold.
+
+    Returns
+    -------
+    ndarray of shape (n_rows,)
+        Fold of every row, ``0..n_folds-1``.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer units than folds.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> np.bincount(make_folds(7, 3, np.random.default_rng(0)))
+    array([3, 2, 2])
+    """
+    n_units = n_rows if clusters is None else int(clusters.max()) + 1
+    if n_units < n_folds:
+        raise ValueError(
+            f"n_folds={n_folds} needs at least as many {'rows' if clusters is None else 'clusters'}; "
+            f"there are {n_units}. Lower n_folds."
+        )
+    folds = generator.permutation(np.arange(n_units) % n_folds)
+    return folds if clusters is None else folds[clusters]
+
+
+def label_kind(values: AnyArray) -> LabelKind:
+    """Tell whether observed labels are binary, categorical or continuous.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n,)
+        Observed labels, none missing.
+
+    Returns
+    -------
+    {"binary", "categorical", "continuous"}
+        ``"binary"`` for the numbers 0 and 1 or booleans, ``"categorical"`` for anything not numeric.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> label_kind(np.array([0.0, 1.0])), label_kind(np.array(["a", "b"])), label_kind(np.array([0.3]))
+    ('binary', 'categorical', 'continuous')
+    """
+    if values.dtype.kind not in "fiub":
+        return "categorical"
+    return "binary" if np.all(np.isin(values, (0, 1))) else "continuous"
+
+
+def one_hot(codes: Int1D, n_levels: int) -> Float2D:
+    """Return indicator columns of integer codes.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n,)
+        Codes ``0..n_levels-1``.
+    n_levels : int
+        Number of columns.
+
+    Returns
+    -------
+    ndarray of shape (n, n_levels)
+        Zeros and ones.
+    """
+    indicators = np.zeros((len(codes), n_levels))
+    indicators[np.arange(len(codes)), codes] = 1.0
+    return indicators
+
+
+def encode_features(columns: Mapping[str, AnyArray]) -> Float2D:
+    """Turn always-observed columns into a numeric matrix for the learner.
+
+    Parameters
+    ----------
+    columns : mapping of str to ndarray of shape (n,)
+        Numbers are kept; text and other classes become indicator columns.
+
+    Returns
+    -------
+    ndarray of shape (n, n_features)
+        Finite numbers.
+
+    Raises
+    ------
+    ValueError
+        If a column has a missing or infinite value, or too many classes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> encode_features({"x": np.array([1.0, 2.0]), "g": np.array(["a", "b"])})
+    array([[1., 1., 0.],
+           [2., 0., 1.]])
+    """
+    blocks = []
+    for name, values in columns.items():
+        if values.dtype.kind in "fiub":
+            numbers = values.astype(np.float64)
+            if not np.all(np.isfinite(numbers)):
+                raise ValueError(
+                    f"The feature {name!r} has {int((~np.isfinite(numbers)).sum())} missing or infinite "
+                    "value(s). What predicts the labels must be observed in every row: impute it, add an "
+                    "indicator of being missing, or leave it out of features."
+                )
+            blocks.append(numbers[:, None])
+            continue
+        text = _as_text(values, name)
+        levels, codes = np.unique(text, return_inverse=True)
+        if len(levels) > _MAX_LEVELS:
+            raise ValueError(
+                f"The feature {name!r} has {len(levels)} classes, more than {_MAX_LEVELS}. Group its classes "
+                "or leave it out of features."
+            )
+        blocks.append(one_hot(codes.reshape(-1), len(levels)))
+    return np.hstack(blocks)
+
+
+def _as_text(values: AnyArray, name: str) -> AnyArray:
+    missing = np.array([v is None or v != v for v in values.tolist()])
+    if missing.any():
+        raise ValueError(
+            f"The feature {name!r} has {int(missing.sum())} missing value(s). What predicts the labels must "
+            "be observed in every row: give the missing ones a class of their own."
+        )
+    return values.astype(str)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CrossFitter:
+    """Fits a learner on the labelled rows outside each fold and predicts every row of the fold.
+
+    Parameters
+    ----------
+    learner : estimator, mapping of str to estimator, or None
+        Scikit-learn estimator, one for each label by name, or None for penalised logistic and linear
+        regression on standardised features.
+    folds : ndarray of shape (n_repeats, n)
+        Fold of every row in every repeat.
+    labelled : ndarray of shape (n,)
+        Which rows may be used for training.
+    """
+
+    learner: Any
+    folds: Int2D
+    labelled: Bool1D
+
+    def regress(
+        self,
+        name: str,
+        target: Float1D,
+        features: Float2D,
+        extra_training: Float2D | None = None,
+        extra_target: Sequence[Float2D] = (),
+    ) -> FloatND:
+        """Predict the mean of a numeric label.
+
+        Parameters
+        ----------
+        name : str
+            Name of the label, which picks the learner.
+        target : ndarray of shape (n_labelled,)
+            Labels of the labelled rows.
+        features : ndarray of shape (n, n_features)
+            Always-observed features.
+        extra_training : ndarray of shape (n_labelled, q) or None, default None
+            Further features of the labelled rows (labels of other variables).
+        extra_target : sequence of ndarray of shape (n, q), default ()
+            Values at which the further features are set for prediction, one prediction each.
+
+        Returns
+        -------
+        ndarray of shape (n_repeats, n_predictions, n)
+            Cross-fitted means; ``n_predictions`` is 1 without further features.
+        """
+        binary = label_kind(target) == "binary"
+        learner = self._learner_for(name, "binary" if binary else "continuous")
+        evaluations = list(extra_target) if extra_training is not None else [None]
+        result = np.empty((len(self.folds), len(evaluations), len(self.labelled)))
+        for repeat, inside, training in self._splits():
+            x = features[self.labelled][training]
+            if extra_training is not None:
+                x = np.hstack([x, extra_training[training]])
+            model = _fit(learner, x, target[training])
+            for k, extra in enumerate(evaluations):
+                at = features[inside] if extra is None else np.hstack([features[inside], extra[inside]])
+                result[repeat, k, inside] = model(at)
+        return result
+
+    def classify(self, name: str, codes: Int1D, n_classes: int, features: Float2D) -> FloatND:
+        """Predict class probabilities.
+
+        Parameters
+        ----------
+        name : str
+            Name of the label, which picks the learner.
+        codes : ndarray of shape (n_labelled,)
+            Class codes of the labelled rows.
+        n_classes : int
+            Number of classes.
+        features : ndarray of shape (n, n_features)
+            Always-observed features.
+
+        Returns
+        -------
+        ndarray of shape (n_repeats, n_classes, n)
+            Cross-fitted probabilities, adding to one. A class that a training set lacks gets none.
+        """
+        learner = self._learner_for(name, "categorical")
+        result = np.zeros((len(self.folds), n_classes, len(self.labelled)))
+        for repeat, inside, training in self._splits():
+            x, y = features[self.labelled][training], codes[training]
+            result[repeat][:, inside] = _class_probabilities(learner, x, y, n_classes, features[inside]).T
+        return result
+
+    def residual_quantiles(self, name: str, target: Float1D, features: Float2D, n_draws: int) -> FloatND:
+        """Return quantiles of honest residuals, from the training rows of each fold alone.
+
+        Each training set is halved; a model of one half is scored on the other.
+
+        Parameters
+        ----------
+        name : str
+            Name of the label.
+        target : ndarray of shape (n_labelled,)
+            Labels of the labelled rows.
+        features : ndarray of shape (n, n_features)
+            Always-observed features.
+        n_draws : int
+            Number of quantiles.
+
+        Returns
+        -------
+        ndarray of shape (n_repeats, n_draws, n)
+            For every row the quantiles that its fold may use.
+        """
+        learner = self._learner_for(name, "continuous")
+        levels = (np.arange(n_draws) + 0.5) / n_draws
+        result = np.empty((len(self.folds), n_draws, len(self.labelled)))
+        for repeat, inside, training in self._splits():
+            x, y = features[self.labelled][training], target[training]
+            half = np.arange(len(y)) % 2 == 0
+            residual = np.empty(len(y))
+            for part in (half, ~half):
+                residual[part] = y[part] - _fit(learner, x[~part], y[~part])(x[part])
+            quantiles = np.quantile(residual, levels)
+            result[repeat][:, inside] = (quantiles - quantiles.mean())[:, None]
+        return result
+
+    def _splits(self) -> list[tuple[int, Bool1D, Bool1D]]:
+        """Repeat, rows of the fold, and which labelled rows train its model."""
+        splits = []
+        for repeat, folds in enumerate(self.folds):
+            fold_of_labelled = folds[self.labelled]
+            for fold in range(int(folds.max()) + 1):
+                training = fold_of_labelled != fold
+                if training.sum() < 4:
+                    raise ValueError(
+                        f"Only {int(training.sum())} labelled row(s) are left to train on outside fold "
+                        f"{fold + 1}. Label more rows, or lower n_folds."
+                    )
+                splits.append((repeat, folds == fold, training))
+        return splits
+
+    def _learner_for(self, name: str, kind: LabelKind) -> Any:
+        learner = self.learner
+        if isinstance(learner, Mapping):
+            if name not in learner:
+                raise ValueError(
+                    f"learner has no entry for the label {name!r}; it has {', '.join(map(repr, learner))}."
+                )
+            learner = learner[name]
+        if learner is None:
+            if kind == "continuous":
+                return make_pipeline(StandardScaler(), Ridge(alpha=1.0))
+            return make_pipeline(StandardScaler(), LogisticRegression(C=1.0, max_iter=1000))
+        if kind == "continuous" and is_classifier(learner):
+            raise ValueError(
+                f"The label {name!r} is continuous, and {type(learner).__name__} is a classifier. Pass a "
+                "regressor, or a dictionary with one learner a label."
+            )
+        return learner
+
+
+def _fit(learner: Any, x: Float2D, y: Float1D) -> Any:
+    """Fit a clone and return its mean function."""
+    if np.ptp(y) == 0.0:
+        return lambda at: np.full(len(at), y[0])
+    if is_classifier(learner):
+        classifier = clone(learner).fit(x, y.astype(np.int64))
+        return lambda at: np.asarray(classifier.predict_proba(at)[:, 1], dtype=np.float64)
+    model = clone(learner).fit(x, y)
+    return lambda at: np.asarray(model.predict(at), dtype=np.float64).reshape(len(at))
+
+
+def _class_probabilities(learner: Any, x: Float2D, y: Int1D, n_classes: int, at: Float2D) -> Float2D:
+    probability = np.zeros((len(at), n_classes))
+    present = np.unique(y)
+    if len(present) == 1:
+        probability[:, present[0]] = 1.0
+        return probability
+    if is_classifier(learner):
+        model = clone(learner).fit(x, y)
+        probability[:, np.asarray(model.classes_, dtype=np.int64)] = model.predict_proba(at)
+        return probability
+    for k in present:
+        probability[:, k] = np.clip(_fit(learner, x, (y == k).astype(np.float64))(at), 0.0, 1.0)
+    total = probability.sum(axis=1, keepdims=True)
+    return np.where(total > 0.0, probability / np.where(total > 0.0, total, 1.0), 1.0 / n_classes)

@@ -1,0 +1,309 @@
+"""What one inference needs before anything is solved: rows, features and completions of a formula."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, Literal
+
+import numpy as np
+
+from validstats._typing import AnyArray, Float1D, Float2D, FrameBackend
+from validstats.dsl.assembly import (
+    AssembledModel,
+    ModelName,
+    assemble,
+    labelled_design,
+    raw_completion,
+    reduce_instruments,
+)
+from validstats.dsl.calibration import Calibration, missing_values
+from validstats.dsl.completion import Completion, Outcome, expected_completions, plug_in_completions
+from validstats.dsl.crossfit import CrossFitter, encode_features
+from validstats.dsl.estimation import EstimatorName, LabelledSample, ScoreTerm
+from validstats.dsl.formulas import DesignBuilder, ParsedFormula
+from validstats.dsl.inference import (
+    Population,
+)
+from validstats.dsl.moments import GLMMoment, LinearMoment, MultinomialMoment, RegressionRows
+from validstats.dsl.newton import collinear_columns
+from validstats.dsl.user_moments import Moment, UserMoment
+from validstats.dsl.variance import VarianceKind
+from validstats.exceptions import LabellingWarning, unlabelled_category_message
+
+__all__ = [
+    "InferenceRequest",
+    "PreparedModel",
+    "feature_matrix",
+    "fill_labels",
+    "gold_labels",
+    "prepare_formula",
+    "prepare_moment",
+]
+
+_MAX_FEATURE_CLASSES = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class InferenceRequest:
+    """Everything that one inference depends on beside the formula."""
+
+    data: Any
+    backend: FrameBackend
+    calibration: Calibration
+    learner: Any
+    surrogates: Mapping[str, AnyArray]
+    surrogate_columns: tuple[str, ...]
+    features: Any
+    model: ModelName
+    family: Any
+    quantile: float
+    weights: AnyArray | None
+    offset: AnyArray | None
+    clusters: list[AnyArray]
+    cluster_names: str | None
+    kind: VarianceKind
+    population: Population
+    estimator: EstimatorName
+    tuning: Literal["matrix", "diagonal", "scalar"] | None
+    confidence_level: Fraction
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreparedModel:
+    """A model with its sample and terms."""
+
+    assembled: AssembledModel
+    sample: LabelledSample
+    terms: tuple[ScoreTerm, ...]
+    raw: ScoreTerm | None
+    formula: str
+    outcome: str
+
+
+def fill_labels(request: InferenceRequest) -> Any:
+    """Return all rows with labels filled in: expert labels where known, observed values in turn elsewhere."""
+    filled = {}
+    for name, values in request.calibration.labels.items():
+        known = values[request.calibration.labelled]
+        missing = missing_values(values) | ~request.calibration.labelled
+        complete = values.copy()
+        complete[missing] = np.resize(known, int(missing.sum()))
+        filled[name] = complete
+    return request.data.assign(**filled)
+
+
+def feature_matrix(request: InferenceRequest, variables: tuple[str, ...]) -> Float2D:
+    """Return the features of the learner for a formula.
+
+    Parameters
+    ----------
+    request : InferenceRequest
+        Data and options.
+    variables : tuple of str
+        Always-observed columns of the formula.
+
+    Returns
+    -------
+    ndarray of shape (n, n_features)
+        Surrogates, features, and with ``"all"`` the variables of the formula that have few classes; a
+        constant where there is nothing.
+    """
+    names = list(request.surrogate_columns)
+    if request.features == "all":
+        if request.estimator != "dsl":
+            names += [v for v in variables if _is_usable(request.data[v])]
+    else:
+        names += list(request.features)
+    names = [name for name in dict.fromkeys(names) if name not in request.calibration.labels]
+    if not names:
+        return np.zeros((len(request.data), 1))
+    return encode_features({name: request.data[name].to_numpy() for name in names})
+
+
+def _is_usable(series: Any) -> bool:
+    return series.dtype.kind in "fiub" or series.nunique() <= _MAX_FEATURE_CLASSES
+
+
+def _completions(
+    request: InferenceRequest,
+    gold: Mapping[str, AnyArray],
+    outcome: Outcome | None,
+    variables: tuple[str, ...],
+) -> tuple[tuple[Completion, ...], ...]:
+    if request.estimator in ("ppi", "ppi++", "gold"):
+        return ()
+    calibration = request.calibration
+    fitter = CrossFitter(learner=request.learner, folds=calibration.folds, labelled=calibration.labelled)
+    features = feature_matrix(request, variables)
+    if request.estimator == "dsl":
+        return plug_in_completions(fitter, gold, outcome, features)
+    return (expected_completions(fitter, gold, outcome, features),)
+
+
+def gold_labels(request: InferenceRequest, names: tuple[str, ...]) -> dict[str, AnyArray]:
+    """Return expert labels on the labelled rows.
+
+    Parameters
+    ----------
+    request : InferenceRequest
+        Data and options.
+    names : tuple of str
+        Which labels.
+
+    Returns
+    -------
+    dict of str to ndarray of shape (n_labelled,)
+        Labels.
+    """
+    calibration = request.calibration
+    return {name: calibration.labels[name][calibration.labelled] for name in names}
+
+
+def prepare_formula(parsed: ParsedFormula, request: InferenceRequest, template: Any) -> PreparedModel:
+    """Prepare the model of a formula.
+
+    Parameters
+    ----------
+    parsed : ParsedFormula
+        The formula.
+    request : InferenceRequest
+        Data, calibration and options.
+    template : pandas.DataFrame
+        All rows with labels filled in.
+
+    Returns
+    -------
+    PreparedModel
+        Model, sample and expected scores.
+
+    Raises
+    ------
+    ValueError
+        If no expert label is used, or the design is collinear.
+    """
+    calibration = request.calibration
+    builder = DesignBuilder(parsed, template, tuple(calibration.labels))
+    if not builder.outcome_labels and not builder.covariate_labels:
+        raise ValueError(
+            f"The formula {str(parsed)!r} uses none of the expert labels "
+            f"{', '.join(map(repr, calibration.labels))}; an ordinary regression does what you need."
+        )
+    assembled = assemble(
+        builder,
+        template,
+        calibration.labelled,
+        model=request.model,
+        family=request.family,
+        weights=None if request.weights is None else _checked_weights(request.weights),
+        offset=None if request.offset is None else request.offset.astype(np.float64),
+    )
+    _check_rank(assembled, builder)
+    completions = _completions(
+        request, gold_labels(request, assembled.covariate_labels), assembled.outcome, builder.variables
+    )
+    raw_parts = raw_completion(assembled, request.surrogates, builder)
+    sample = assembled.sample(calibration.labelled, calibration.probability)
+    if parsed.endogenous is not None:
+        used = completions[0] if completions else raw_parts
+        term = () if used is None else assembled.term(used)
+        assembled = reduce_instruments(assembled, sample, term)
+        sample = assembled.sample(calibration.labelled, calibration.probability)
+    return PreparedModel(
+        assembled=assembled,
+        sample=sample,
+        terms=tuple(assembled.term(c) for c in completions),
+        raw=None if raw_parts is None else assembled.term(raw_parts),
+        formula=str(parsed) if parsed.covariates != "1" or parsed.effects else parsed.outcome,
+        outcome=parsed.outcome,
+    )
+
+
+def _checked_weights(weights: AnyArray) -> Float1D:
+    numbers = weights.astype(np.float64)
+    if np.any(~np.isfinite(numbers)) or np.any(numbers < 0) or not np.any(numbers > 0):
+        raise ValueError("weights must be finite, not negative, and not all zero.")
+    return numbers
+
+
+def _check_rank(assembled: AssembledModel, builder: DesignBuilder) -> None:
+    """Refuse collinear columns; warn where the labelled rows alone do not identify a column."""
+    if isinstance(assembled.moment, LinearMoment | GLMMoment | MultinomialMoment):
+        full = assembled.make_rows({}, None).X
+        names = builder.names
+        redundant = collinear_columns(full, names)
+        if redundant:
+            raise ValueError(
+                f"The column(s) {', '.join(map(repr, redundant))} are spanned by the other columns"
+                f"{' and the absorbed effects' if assembled.effects else ''}; leave them out of the formula."
+            )
+        unseen = collinear_columns(labelled_design(assembled.gold), names)
+        if unseen and not assembled.effects:
+            message = unlabelled_category_message.format(columns=", ".join(map(repr, unseen)))
+            warnings.warn(message, LabellingWarning, stacklevel=6)
+
+
+def prepare_moment(moment: Moment, request: InferenceRequest, template: Any) -> PreparedModel:
+    """Prepare an estimating function of the user's own.
+
+    Parameters
+    ----------
+    moment : Moment
+        The functions.
+    request : InferenceRequest
+        Data, calibration and options.
+    template : pandas.DataFrame
+        All rows with labels filled in.
+
+    Returns
+    -------
+    PreparedModel
+        Model, sample and expected scores.
+
+    Raises
+    ------
+    ValueError
+        If no expert label is used, or the design is collinear.
+    """
+    calibration = request.calibration
+    names = moment.names or tuple(f"b{k}" for k in range(len(moment.start)))
+    if not moment.start or len(names) != len(moment.start):
+        raise ValueError("Moment needs one starting value, and one name if any, for each parameter.")
+    unknown = [v for v in moment.variables if v not in template.columns]
+    if unknown or not moment.variables:
+        raise KeyError(f"Moment.variables must name columns of the data or labels; unknown: {unknown}.")
+    used = tuple(v for v in moment.variables if v in calibration.labels)
+    if not used:
+        raise ValueError(f"Moment.variables {moment.variables} hold none of the expert labels.")
+    base = {v: np.asarray(template[v].to_numpy()) for v in moment.variables}
+    n = len(template)
+    weights = None if request.weights is None else _checked_weights(request.weights)
+
+    def make_rows(replacements: Mapping[str, AnyArray], _: Any) -> RegressionRows:
+        return RegressionRows(
+            y=np.zeros(n), X=np.zeros((n, 0)), weights=weights, columns={**base, **replacements}
+        )
+
+    assembled = AssembledModel(
+        moment=UserMoment(moment),
+        gold=make_rows({}, None).take(calibration.labelled),
+        outcome=None,
+        covariate_labels=used,
+        names=names,
+        make_rows=make_rows,
+    )
+    observed = tuple(v for v in moment.variables if v not in calibration.labels)
+    completions = _completions(request, gold_labels(request, used), None, observed)
+    raw = None
+    if set(used) <= set(request.surrogates):
+        raw = assembled.term((Completion(replacements={v: request.surrogates[v] for v in used}),))
+    return PreparedModel(
+        assembled=assembled,
+        sample=assembled.sample(calibration.labelled, calibration.probability),
+        terms=tuple(assembled.term(c) for c in completions),
+        raw=raw,
+        formula=f"E[score({', '.join(moment.variables)})] = 0",
+        outcome=", ".join(used),
+    )

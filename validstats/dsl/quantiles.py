@@ -1,0 +1,284 @@
+"""Quantiles of a label: the design-based distribution function, rearranged and inverted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from validstats._typing import Float1D, Int1D
+from validstats.dsl.assembly import assemble
+from validstats.dsl.completion import expected_completions
+from validstats.dsl.crossfit import CrossFitter
+from validstats.dsl.estimation import Component, EstimatorName, LabelledSample, ScoreTerm
+from validstats.dsl.formulas import DesignBuilder, ParsedFormula
+from validstats.dsl.inference import Population, estimate
+from validstats.dsl.moments import MeanMoment, RegressionRows
+from validstats.dsl.statements import inference_guarantee
+from validstats.dsl.variance import SamplingDesign, VarianceKind, critical_value, kish_size
+from validstats.validation import check_in_range
+
+if TYPE_CHECKING:
+    from validstats.dsl.preparation import InferenceRequest
+    from validstats.dsl.results import CoefficientResult
+
+__all__ = ["QuantileEstimate", "infer_quantile", "invert_distribution"]
+
+_N_GRID = 120
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuantileEstimate:
+    """A quantile with the interval of an inverted test.
+
+    Attributes
+    ----------
+    value : float
+        Smallest point at which the rearranged distribution function reaches the level.
+    low, high : float
+        Ends of the interval; infinite where the labels do not bound it.
+    """
+
+    value: float
+    low: float
+    high: float
+
+
+def invert_distribution(
+    distribution: Callable[[Float1D], tuple[Float1D, Float1D]],
+    candidates: Float1D,
+    level: float,
+    critical: float,
+) -> QuantileEstimate:
+    """Invert a distribution function that need not be monotone, and its pointwise tests.
+
+    Parameters
+    ----------
+    distribution : callable
+        Estimate and standard error of the distribution function at some points.
+    candidates : ndarray of shape (m,)
+        Sorted points at which it may jump, the expert labels.
+    level : float
+        Level of the quantile, in (0, 1).
+    critical : float
+        Critical value of the pointwise tests.
+
+    Returns
+    -------
+    QuantileEstimate
+        The interval holds every point at which the hypothesis "the distribution function is ``level``" is
+        not rejected, and what lies between such points. The grid is refined where the ends are.
+
+    References
+    ----------
+    Chernozhukov, Fernandez-Val and Galichon (2010), Econometrica 78, 1093-1125 (rearrangement).
+    """
+    unique = np.unique(candidates)
+    grid = unique[np.unique(np.linspace(0, len(unique) - 1, min(_N_GRID, len(unique))).astype(int))]
+    for _ in range(3):
+        value, error = distribution(grid)
+        arranged = np.sort(value)
+        ends = (
+            int(np.searchsorted(arranged, level)),
+            _first(value + critical * error >= level),
+            _last(value - critical * error <= level) + 1,
+        )
+        finer = _refined(unique, grid, ends)
+        if len(finer) == len(grid):
+            break
+        grid = finer
+    point, low, high = ends
+    return QuantileEstimate(
+        value=float(grid[min(point, len(grid) - 1)]),
+        low=-np.inf if low == 0 else float(grid[min(low, len(grid) - 1)]),
+        high=np.inf if high >= len(grid) else float(grid[high]),
+    )
+
+
+def _first(holds: Any) -> int:
+    return int(np.argmax(holds)) if np.any(holds) else len(holds)
+
+
+def _last(holds: Any) -> int:
+    return len(holds) - 1 - int(np.argmax(holds[::-1])) if np.any(holds) else -1
+
+
+def _refined(unique: Float1D, grid: Float1D, ends: Sequence[int]) -> Float1D:
+    """Add every candidate in the cells around the ends, thinned where a cell holds many."""
+    added = [grid]
+    for end in ends:
+        low = grid[max(end - 2, 0)]
+        high = grid[min(end + 1, len(grid) - 1)]
+        inside = unique[(unique >= low) & (unique <= high)]
+        added.append(inside[np.unique(np.linspace(0, len(inside) - 1, min(60, len(inside))).astype(int))])
+    return np.unique(np.concatenate(added))
+
+
+def distribution_function(
+    points: Float1D,
+    gold: Float1D,
+    sample: LabelledSample,
+    expected: Sequence[tuple[Float1D | float, Float1D]],
+    raw: Float1D | None,
+    design: SamplingDesign,
+    *,
+    estimator: EstimatorName,
+    clusters: Sequence[Int1D],
+    kind: VarianceKind,
+    population: Population,
+) -> tuple[Float1D, Float1D]:
+    """Estimate the distribution function of a label at some points.
+
+    Parameters
+    ----------
+    points : ndarray of shape (m,)
+        Points.
+    gold : ndarray of shape (n_labelled,)
+        Expert labels.
+    sample : LabelledSample
+        Design; its moment and rows are replaced.
+    expected : sequence of (weight, values)
+        Draws of the label for all rows with their weights.
+    raw : ndarray of shape (n,) or None
+        Machine labels.
+    design, estimator, clusters, kind, population
+        As in :func:`validstats.dsl.inference.estimate`.
+
+    Returns
+    -------
+    value, std_error : ndarray of shape (m,)
+        Means of ``1{label <= point}`` and their standard errors.
+    """
+    value, error = np.empty(len(points)), np.empty(len(points))
+    for k, point in enumerate(points):
+        share = np.sum([w * (v <= point) for w, v in expected], axis=0) if expected else None
+        terms: tuple[ScoreTerm, ...] = () if share is None else (_indicator_term(share),)
+        raw_term = None if raw is None else _indicator_term((raw <= point).astype(np.float64))
+        here = replace(sample, moment=MeanMoment(), gold=_mean_rows((gold <= point).astype(np.float64)))
+        found = estimate(
+            here,
+            terms,
+            raw_term,
+            design,
+            estimator=estimator,
+            clusters=clusters,
+            kind=kind,
+            population=population,
+        )
+        value[k], error[k] = found.params[0], np.sqrt(max(found.covariance[0, 0], 0.0))
+    return value, error
+
+
+def _mean_rows(values: Float1D) -> RegressionRows:
+    return RegressionRows(y=values, X=np.ones((len(values), 1)))
+
+
+def _indicator_term(values: Float1D) -> ScoreTerm:
+    return (Component(rows=_mean_rows(values)),)
+
+
+def infer_quantile(parsed: ParsedFormula, request: InferenceRequest, template: Any) -> CoefficientResult:
+    """Estimate a quantile of a label.
+
+    Parameters
+    ----------
+    parsed : ParsedFormula
+        The label, without covariates.
+    request : InferenceRequest
+        Data, calibration and options.
+    template : pandas.DataFrame
+        All rows with labels filled in.
+
+    Returns
+    -------
+    CoefficientResult
+        One coefficient with the interval of the inverted test; its standard error is half the width of
+        that interval divided by the critical value.
+    """
+    from validstats.dsl.preparation import feature_matrix
+    from validstats.dsl.results import CoefficientResult
+    from validstats.dsl.solution import degrees_of_freedom, resolve_clusters
+
+    level = check_in_range(request.quantile, "quantile", 0, 1, low_open=True, high_open=True)
+    if request.weights is not None or request.offset is not None:
+        raise ValueError("model='quantile' takes neither weights nor an offset.")
+    calibration = request.calibration
+    builder = DesignBuilder(parsed, template, tuple(calibration.labels))
+    if not builder.outcome_labels:
+        raise ValueError(f"{parsed.outcome!r} is not an expert label; numpy.quantile does what you need.")
+    assembled = assemble(builder, template, calibration.labelled, model="mean")
+    gold = np.asarray(assembled.gold.y, dtype=np.float64)
+    sample = assembled.sample(calibration.labelled, calibration.probability)
+    expected: list[tuple[Float1D | float, Float1D]] = []
+    if request.estimator in ("tuned", "dsl"):
+        fitter = CrossFitter(learner=request.learner, folds=calibration.folds, labelled=calibration.labelled)
+        name = builder.outcome_labels[0]
+        found = expected_completions(fitter, {name: gold}, None, feature_matrix(request, builder.variables))
+        expected = [(c.weight, np.asarray(c.replacements[name], dtype=np.float64)) for c in found]
+    raw = _raw_outcome(builder, request)
+    clusters, clustered_by = resolve_clusters(request, ())
+    degrees = degrees_of_freedom(request, clusters, 1)
+    critical = critical_value(float(1 - request.confidence_level), degrees)
+
+    def distribution(points: Float1D) -> tuple[Float1D, Float1D]:
+        return distribution_function(
+            points,
+            gold,
+            sample,
+            expected,
+            raw,
+            calibration.design,
+            estimator=request.estimator,
+            clusters=clusters,
+            kind=request.kind,
+            population=request.population,
+        )
+
+    answer = invert_distribution(distribution, np.sort(gold), level, critical)
+    interval = np.array([[answer.low, answer.high]])
+    error = (answer.high - answer.low) / (2.0 * critical)
+    guarantee = inference_guarantee(
+        calibration,
+        request.confidence_level,
+        estimator=request.estimator,
+        tuning="none",
+        population=request.population,
+        clustered_by=clustered_by,
+        pairwise_effects=False,
+        with_raw=raw is not None,
+    )
+    return CoefficientResult(
+        guarantee=guarantee,
+        backend=request.backend,
+        names=(f"quantile({parsed.outcome}, {level:g})",),
+        params=np.array([answer.value]),
+        covariance=np.array([[error**2]]),
+        influence=None,
+        confidence_level=request.confidence_level,
+        degrees_of_freedom=degrees,
+        estimator=request.estimator,
+        tuning="none",
+        kind=request.kind,
+        population=request.population,
+        model="quantile",
+        formula=parsed.outcome,
+        outcome=parsed.outcome,
+        n_rows=sample.n_rows,
+        n_labelled=calibration.n_labelled,
+        effective_labels=np.array([np.nan]),
+        kish_labels=kish_size(sample.gold_weights),
+        clustered_by=clustered_by,
+        interval=interval,
+        notes=(
+            "The interval inverts a test; the standard error is its width over twice the critical value.",
+        ),
+    )
+
+
+def _raw_outcome(builder: DesignBuilder, request: InferenceRequest) -> Float1D | None:
+    if not set(builder.outcome_labels) <= set(request.surrogates):
+        return None
+    values = builder.outcome({name: request.surrogates[name] for name in builder.outcome_labels})
+    return values.astype(np.float64) if values.dtype.kind in "fiub" else None

@@ -1,0 +1,271 @@
+"""One inference from beginning to end: estimate, comparison fits, result."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from validstats._typing import Int1D
+from validstats.dsl.assembly import AssembledModel
+from validstats.dsl.estimation import LabelledSample, cluster_codes
+from validstats.dsl.fixed_effects import Absorber, fit_fixed_effects
+from validstats.dsl.formulas import parse_formula
+from validstats.dsl.inference import (
+    Estimate,
+    NoRootError,
+    SimpleFit,
+    covariance_matrix,
+    estimate,
+    finish,
+    gold_only,
+    naive_fit,
+    no_root_message,
+)
+from validstats.dsl.moments import GLMMoment, LinearMoment, MultinomialMoment
+from validstats.dsl.preparation import (
+    InferenceRequest,
+    PreparedModel,
+    fill_labels,
+    prepare_formula,
+    prepare_moment,
+)
+from validstats.dsl.results import CoefficientResult
+from validstats.dsl.statements import inference_guarantee
+from validstats.dsl.user_moments import Moment, UserMoment
+from validstats.dsl.variance import effective_labels, influence_functions, kish_size
+
+__all__ = ["degrees_of_freedom", "resolve_clusters", "run_inference"]
+
+
+def run_inference(formula: str | Moment, request: InferenceRequest) -> CoefficientResult:
+    """Carry out one inference.
+
+    Parameters
+    ----------
+    formula : str or Moment
+        What to estimate.
+    request : InferenceRequest
+        Data, calibration and options.
+
+    Returns
+    -------
+    CoefficientResult
+        The result.
+    """
+    template = fill_labels(request)
+    if isinstance(formula, Moment):
+        prepared = prepare_moment(formula, request, template)
+    elif request.model == "quantile":
+        from validstats.dsl.quantiles import infer_quantile
+
+        return infer_quantile(parse_formula(formula), request, template)
+    else:
+        prepared = prepare_formula(parse_formula(formula), request, template)
+    return _solve(prepared, request)
+
+
+def resolve_clusters(request: InferenceRequest, effects: tuple[str, ...]) -> tuple[list[Int1D], str | None]:
+    """Return cluster codes of the standard errors and what they are called.
+
+    Parameters
+    ----------
+    request : InferenceRequest
+        Data and options.
+    effects : tuple of str
+        Absorbed effects.
+
+    Returns
+    -------
+    codes : list of ndarray of shape (n,)
+        None, one or two vectors.
+    name : str or None
+        Name for the report.
+    """
+    if request.clusters:
+        codes = [cluster_codes(c.astype(str)) for c in request.clusters]
+        return codes, request.cluster_names or "given clusters"
+    if request.calibration.clusters:
+        return list(request.calibration.clusters), "calibration clusters"
+    if effects:
+        return [cluster_codes(request.data[effects[0]].astype(str).to_numpy())], effects[0]
+    return [], None
+
+
+def _solve(prepared: PreparedModel, request: InferenceRequest) -> CoefficientResult:
+    assembled, sample = prepared.assembled, prepared.sample
+    calibration = request.calibration
+    clusters, clustered_by = resolve_clusters(request, assembled.effects)
+    if request.population == "finite":
+        clustered_by = None
+    if assembled.absorber is not None:
+        found, gold, naive = _solve_effects(prepared, request, clusters)
+    else:
+        found = estimate(
+            sample,
+            prepared.terms,
+            prepared.raw,
+            calibration.design,
+            estimator=request.estimator,
+            clusters=clusters,
+            kind=request.kind,
+            population=request.population,
+            tuning=request.tuning,
+        )
+        gold = _gold_fit(sample, request, clusters)
+        naive = None if prepared.raw is None else naive_fit(sample, prepared.raw, clusters)
+    notes = list(found.fallbacks)
+    _check_separation(assembled, sample, found)
+    if calibration.n_partial:
+        notes.append(f"{calibration.n_partial} row(s) with some of the labels count as unlabelled.")
+    if not np.all(np.diag(found.covariance) > 0) and not np.all(calibration.labelled):
+        raise NoRootError("The covariance matrix is not positive; label more rows or use another estimator.")
+    ratio = np.full(len(found.params), np.nan)
+    if gold is not None:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = effective_labels(calibration.n_labelled, gold.std_error**2, np.diag(found.covariance))
+    return CoefficientResult(
+        guarantee=inference_guarantee(
+            calibration,
+            request.confidence_level,
+            estimator=request.estimator,
+            tuning=found.tuning,
+            population=request.population,
+            clustered_by=clustered_by,
+            pairwise_effects=assembled.absorber is not None,
+            with_raw=prepared.raw is not None,
+        ),
+        backend=request.backend,
+        names=assembled.names,
+        params=found.params,
+        covariance=found.covariance,
+        influence=found.influence,
+        confidence_level=request.confidence_level,
+        degrees_of_freedom=degrees_of_freedom(request, clusters, len(found.params) + found.n_tuned),
+        estimator=request.estimator,
+        tuning=found.tuning,
+        kind=request.kind,
+        population=request.population,
+        model="user moment" if isinstance(assembled.moment, UserMoment) else request.model,
+        formula=prepared.formula,
+        outcome=prepared.outcome,
+        n_rows=sample.n_rows,
+        n_labelled=calibration.n_labelled,
+        effective_labels=ratio,
+        kish_labels=kish_size(sample.gold_weights),
+        naive=naive,
+        gold=gold,
+        clustered_by=clustered_by,
+        effects=assembled.effects,
+        notes=tuple(notes),
+    )
+
+
+def degrees_of_freedom(request: InferenceRequest, clusters: list[Int1D], n_fitted: int) -> float | None:
+    """Return degrees of freedom of the t distribution, or None for normal quantiles.
+
+    Parameters
+    ----------
+    request : InferenceRequest
+        Data and options.
+    clusters : list of ndarray
+        Cluster codes of the standard errors.
+    n_fitted : int
+        Parameters and tuning coefficients.
+
+    Returns
+    -------
+    float or None
+        Labelled units minus fitted numbers below 200 units, clusters minus one below 200 clusters.
+    """
+    calibration = request.calibration
+    if clusters and request.population == "superpopulation":
+        n_clusters = min(len(np.unique(c[calibration.labelled])) for c in clusters)
+        return float(max(n_clusters - 1, 1)) if n_clusters < 200 else None
+    return float(max(calibration.n_units - n_fitted, 1)) if calibration.n_units < 200 else None
+
+
+def _gold_fit(sample: LabelledSample, request: InferenceRequest, clusters: list[Int1D]) -> SimpleFit | None:
+    fit = gold_only(sample)
+    if fit is None:
+        return None
+    done = finish(
+        fit,
+        sample,
+        request.calibration.design,
+        clusters=clusters,
+        kind=request.kind,
+        population=request.population,
+    )
+    return SimpleFit(params=done.params, std_error=np.sqrt(np.diag(done.covariance)))
+
+
+def _check_separation(assembled: AssembledModel, sample: LabelledSample, found: Estimate) -> None:
+    """Refuse a binomial or multinomial fit whose curvature has vanished in some direction."""
+    binomial = (
+        isinstance(assembled.moment, GLMMoment) and type(assembled.moment.family).__name__ == "Binomial"
+    )
+    if not binomial and not isinstance(assembled.moment, MultinomialMoment):
+        return
+    rows = sample.gold
+    curvature = sample.moment.jacobian(rows, found.params, np.ones(rows.n_rows))
+    flat = sample.moment.jacobian(rows, np.zeros_like(found.params), np.ones(rows.n_rows))
+    relative = np.linalg.eigvals(np.linalg.lstsq(flat, curvature, rcond=None)[0]).real
+    if relative.min() < 1e-6:
+        raise NoRootError(
+            no_root_message.format(
+                n_labelled=sample.n_labelled,
+                n_params=len(found.params),
+                reason=": the covariates separate the outcome perfectly in some direction, so that its "
+                "coefficient is infinite",
+            )
+        )
+
+
+def _solve_effects(
+    prepared: PreparedModel, request: InferenceRequest, clusters: list[Int1D]
+) -> tuple[Estimate, SimpleFit | None, SimpleFit | None]:
+    """Fit absorbed effects with a predicted covariate."""
+    sample, absorber = prepared.sample, prepared.assembled.absorber
+    assert absorber is not None
+    calibration = request.calibration
+    if calibration.design.scheme == "clusters":
+        raise ValueError(
+            "Absorbed effects with a labelled covariate need rows that are labelled independently of each "
+            "other; here whole clusters are. Use dummies for the effects, 'C(unit)', instead."
+        )
+    if request.population == "finite":
+        raise ValueError(
+            "population='finite' is not available with absorbed effects and a labelled covariate."
+        )
+    terms = {"ppi": prepared.raw, "tuned": prepared.terms[0] if prepared.terms else None}
+    terms["dsl"] = terms["tuned"]
+    term = terms.get(request.estimator)
+    if term is None:
+        raise ValueError(
+            f"estimator={request.estimator!r} is not available with absorbed effects and a labelled covariate; "
+            "use 'tuned', 'dsl' or, with a surrogate for every label, 'ppi'."
+        )
+    fit = fit_fixed_effects(sample, term, absorber)
+    if fit is None:
+        raise NoRootError(
+            no_root_message.format(
+                n_labelled=sample.n_labelled, n_params=len(prepared.assembled.names), reason=""
+            )
+        )
+    influence = influence_functions(fit.psi, fit.bread)
+    residual = influence_functions(fit.residual, fit.bread)
+    covariance = covariance_matrix(
+        influence, residual, sample, calibration.design, clusters, "superpopulation"
+    )
+    found = Estimate(params=fit.params, covariance=covariance, influence=influence, residual=residual)
+    naive = None if prepared.raw is None else _naive_effects(prepared, absorber, clusters)
+    return found, None, naive
+
+
+def _naive_effects(prepared: PreparedModel, absorber: Absorber, clusters: list[Int1D]) -> SimpleFit | None:
+    assert prepared.raw is not None
+    rows = prepared.raw[0].rows
+    within = replace(rows, X=absorber.residualise(rows.X), y=absorber.residualise(rows.y))
+    sample = replace(prepared.sample, moment=LinearMoment())
+    return naive_fit(sample, (replace(prepared.raw[0], rows=within),), clusters)
