@@ -9,10 +9,18 @@ _PUBLIC = {
     "ConfidenceSequenceDisplay": "validstats.plotting.confidence_sequence",
     "CoefficientDisplay": "validstats.plotting.coefficients",
     "CoverageDisplay": "validstats.plotting.coverage",
+    "GainForecastDisplay": "validstats.plotting.label_plan",
+    "LabelPlanDisplay": "validstats.plotting.label_plan",
 }
 """Public name -> the module that defines it, imported at first use."""
 
-__all__ = ["CoefficientDisplay", "ConfidenceSequenceDisplay", "CoverageDisplay"]
+__all__ = [
+    "CoefficientDisplay",
+    "ConfidenceSequenceDisplay",
+    "CoverageDisplay",
+    "GainForecastDisplay",
+    "LabelPlanDisplay",
+]
 
 
 def __getattr__(name: str) -> Any:
