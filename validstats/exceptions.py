@@ -16,6 +16,7 @@ __all__ = [
     "LedgerTamperedError",
     "LabellingWarning",
     "NotCalibratedError",
+    "PermutationResolutionWarning",
     "UninformativeWarning",
     "ValidstatsWarning",
 ]
@@ -141,4 +142,15 @@ unlabelled_category_message = (
     "No labelled row identifies {columns}: among the labelled rows these columns are spanned by the others. "
     "The machine labels cannot be corrected there, and the standard errors do not show it. Label rows of these "
     "categories, or merge them."
+)
+
+
+class PermutationResolutionWarning(ValidstatsWarning):
+    """There are too few permutations for a single feature to pass the level."""
+
+
+permutation_resolution_message = (
+    "With n_permutations = {n_permutations} the smallest p-value is {smallest:.2g}, too large for a single one of "
+    "{n_features} features to be selected at alpha = {alpha:g}. The selection stays valid but may be empty: use "
+    "n_permutations = {needed} or more, or 'auto'."
 )

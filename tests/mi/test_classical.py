@@ -259,6 +259,18 @@ def test_mixture_estimator_finds_the_known_value_of_a_discrete_and_a_uniform_sid
     assert discrete.mixed_ksg(x[:, None], y[:, None]) == pytest.approx(truth, abs=0.06)
 
 
+def test_a_lattice_does_not_look_like_dependence() -> None:
+    generator = np.random.default_rng(25)
+    lattice = generator.normal(scale=77, size=(440, 1)).round()
+    side = generator.integers(0, 2, size=(440, 1)).astype(float)
+    estimate = discrete.mixed_ksg(lattice / 77, 2 * side)
+    assert abs(estimate) < 0.05
+    # Open balls, as in the authors' code of the mixture estimator, report dependence.
+    radii = classical.neighbour_radii(lattice / 77, 2 * side, 3)
+    counts = [classical.neighbour_counts(rows, radii) + 1 for rows in (lattice / 77, 2 * side)]
+    assert digamma(3) + np.log(440) - np.mean(digamma(counts[0]) + digamma(counts[1])) > 0.15
+
+
 def test_bins_hold_equal_counts_and_keep_ties_together() -> None:
     values = np.random.default_rng(24).normal(size=(100, 1))
     np.testing.assert_array_equal(np.bincount(discrete.bin_columns(values, 4)), [25, 25, 25, 25])

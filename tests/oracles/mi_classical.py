@@ -66,23 +66,27 @@ def ross(levels, rows, k):
     return digamma(n_kept) + np.mean(terms)
 
 
+def _balls(d, i, radius):
+    """Other rows within the radius of row i, with and without those exactly at it."""
+    others = [d[i, j] for j in range(len(d)) if j != i]
+    return sum(v <= radius for v in others), sum(v < radius for v in others)
+
+
 def mixed_ksg(x, y, k):
-    """Algorithm 1 of Gao et al. (2017), one row after the other."""
-    n = len(x)
+    """Kraskov's term where one row alone lies at the k-th distance, else the closed balls of Mesner and Shalizi."""
     dx, dy = distances(x), distances(y)
+    joint = np.maximum(dx, dy)
     terms = []
-    for i in range(n):
-        joint = [max(dx[i, j], dy[i, j]) for j in range(n)]
-        radius = sorted(joint[:i] + joint[i + 1 :])[k - 1]
-        if radius == 0:
-            used = sum(d == 0 for d in joint)
-            n_x, n_y = sum(dx[i] == 0), sum(dy[i] == 0)
+    for i in range(len(x)):
+        radius = sorted(np.delete(joint[i], i))[k - 1]
+        (closed_x, open_x), (closed_y, open_y) = _balls(dx, i, radius), _balls(dy, i, radius)
+        at_radius = (closed_x - open_x) + (closed_y - open_y)
+        used = _balls(joint, i, radius)[0]
+        if used == k and at_radius == 1:
+            terms.append(digamma(k) - digamma(open_x + 1) - digamma(open_y + 1))
         else:
-            used = k
-            n_x = 1 + sum(dx[i, j] < radius for j in range(n) if j != i)
-            n_y = 1 + sum(dy[i, j] < radius for j in range(n) if j != i)
-        terms.append(digamma(used) + math.log(n) - digamma(n_x) - digamma(n_y))
-    return np.mean(terms)
+            terms.append(digamma(used) - digamma(closed_x) - digamma(closed_y))
+    return math.log(len(x)) + np.mean(terms)
 
 
 def entropy(values):
@@ -110,19 +114,20 @@ def wishart_log_determinant_bias(n, p):
 
 
 def conditional_ksg(x, y, z, k):
-    """Frenzel and Pompe (2007), with coinciding rows counted as Mesner and Shalizi (2021) do."""
-    n = len(x)
-    d_xyz = distances(np.hstack([x, y, z]))
-    spaces = [np.hstack([x, z]), np.hstack([y, z]), z]
+    """Frenzel and Pompe (2007) where one row alone lies at the k-th distance, else Mesner and Shalizi (2021)."""
+    joint = distances(np.hstack([x, y, z]))
+    spaces = [distances(rows) for rows in (np.hstack([x, z]), np.hstack([y, z]), z)]
     terms = []
-    for i in range(n):
-        radius = sorted(d_xyz[i, j] for j in range(n) if j != i)[k - 1]
-        used = k if radius > 0 else sum(d_xyz[i] == 0)
-        counts = []
-        for rows in spaces:
-            d = distances(rows)[i]
-            counts.append(1 + sum(d[j] < radius for j in range(n) if j != i) if radius > 0 else sum(d == 0))
-        terms.append(digamma(used) - digamma(counts[0]) - digamma(counts[1]) + digamma(counts[2]))
+    for i in range(len(x)):
+        radius = sorted(np.delete(joint[i], i))[k - 1]
+        used = _balls(joint, i, radius)[0]
+        balls = [_balls(d, i, radius) for d in spaces]
+        at_radius = tuple(c - o for c, o in balls)
+        if used == k and at_radius in {(1, 0, 0), (0, 1, 0), (1, 1, 1)}:
+            n_xz, n_yz, n_z = (o + 1 for _, o in balls)
+        else:
+            n_xz, n_yz, n_z = (c for c, _ in balls)
+        terms.append(digamma(used) - digamma(n_xz) - digamma(n_yz) + digamma(n_z))
     return np.mean(terms)
 
 

@@ -8,29 +8,37 @@ from typing import TYPE_CHECKING, Any
 _PUBLIC = {
     "ConditionalMutualInformationResult": "validstats.mi.conditional",
     "IndependenceTestResult": "validstats.mi.independence",
+    "MISelector": "validstats.mi.selection",
+    "MutualInformationMatrix": "validstats.mi.matrix",
     "MutualInformationResult": "validstats.mi.mutual_information",
     "conditional_mutual_info": "validstats.mi.conditional",
     "distance_correlation": "validstats.mi.permutation",
     "independence_test": "validstats.mi.independence",
     "mutual_info": "validstats.mi.mutual_information",
+    "mutual_info_matrix": "validstats.mi.matrix",
 }
 """Public name -> the module that defines it, imported at first use."""
 
 __all__ = [
     "ConditionalMutualInformationResult",
     "IndependenceTestResult",
+    "MISelector",
+    "MutualInformationMatrix",
     "MutualInformationResult",
     "conditional_mutual_info",
     "distance_correlation",
     "independence_test",
     "mutual_info",
+    "mutual_info_matrix",
 ]
 
 if TYPE_CHECKING:
     from validstats.mi.conditional import ConditionalMutualInformationResult, conditional_mutual_info
     from validstats.mi.independence import IndependenceTestResult, independence_test
+    from validstats.mi.matrix import MutualInformationMatrix, mutual_info_matrix
     from validstats.mi.mutual_information import MutualInformationResult, mutual_info
     from validstats.mi.permutation import distance_correlation
+    from validstats.mi.selection import MISelector
 
 
 def __getattr__(name: str) -> Any:

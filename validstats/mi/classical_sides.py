@@ -53,6 +53,8 @@ class Side:
         Number of columns passed.
     continuous_columns : ndarray of shape (c,)
         Columns of ``rows`` that are not discrete by themselves.
+    numeric_columns : ndarray of shape (m,)
+        Columns of ``rows`` that are numbers, not categories.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Side:
     codes: Int1D | None
     n_columns: int
     continuous_columns: Int1D
+    numeric_columns: Int1D
 
     @property
     def n_rows(self) -> int:
@@ -94,11 +97,13 @@ class Side:
         varies = (values != values[:1]).any(axis=0)
         position = np.cumsum(varies) - 1
         continuous = self.continuous_columns[varies[self.continuous_columns]]
+        numeric = self.numeric_columns[varies[self.numeric_columns]]
         return replace(
             self,
             rows=np.ascontiguousarray(values[:, varies]),
             codes=None if self.codes is None else self.codes[rows],
             continuous_columns=position[continuous],
+            numeric_columns=position[numeric],
         )
 
 
@@ -260,6 +265,12 @@ def _read_objects(array: AnyArray, name: str, discrete: Declared) -> _Column:
                 raise
     if discrete is False:
         raise TypeError(f"{name} holds categories, so it is discrete; discrete_{name}=False is not possible.")
+    for value in array.tolist():
+        if isinstance(value, dict | list | set | np.ndarray):
+            raise TypeError(
+                f"{name} holds an object of type {type(value).__name__}; the argument must be a string, a "
+                "category or a number."
+            )
     codes = np.unique(array.astype(str), return_inverse=True)[1].reshape(-1)
     return _Column(codes.astype(np.float64), is_category=True, kind="discrete")
 
@@ -287,12 +298,14 @@ def _numeric_kind(values: Float1D, discrete: Declared) -> SideKind:
 
 
 def _join_columns(columns: Sequence[_Column], name: str, n: int, n_columns: int) -> Side:
-    blocks, continuous = [np.zeros((n, 0))], []
+    blocks, continuous, numeric = [np.zeros((n, 0))], [], []
     width = 0
     for column in columns:
         block = column.values[:, None]
         if column.is_category:
             block = (block == np.unique(column.values)[None, :]).astype(np.float64)
+        else:
+            numeric.append(width)
         if column.kind != "discrete":
             continuous.append(width)
         blocks.append(block)
@@ -309,4 +322,5 @@ def _join_columns(columns: Sequence[_Column], name: str, n: int, n_columns: int)
         codes=codes,
         n_columns=n_columns,
         continuous_columns=np.array(continuous, dtype=np.int64),
+        numeric_columns=np.array(numeric, dtype=np.int64),
     )

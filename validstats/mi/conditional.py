@@ -10,17 +10,16 @@ import numpy as np
 from scipy.special import digamma
 
 from validstats import frames
-from validstats._typing import Float1D, Float2D, Int1D
+from validstats._typing import Float2D, Int1D
 from validstats.guarantee import Guarantee
 from validstats.mi.classical import (
     gaussian_plug_in,
-    neighbour_counts,
     neighbour_radii,
     normal_scores,
     scale_columns,
 )
 from validstats.mi.classical_sides import MIN_ROWS, Declared, Side, prepare_side
-from validstats.mi.discrete import multiplicity, plug_in, row_codes
+from validstats.mi.discrete import ball_counts, plug_in, row_codes
 from validstats.mi.mutual_information import NATS_PER_UNIT, Options, Unit, estimate_sides
 from validstats.results import Report, Result, Table
 from validstats.validation import check_literal, check_positive_int
@@ -205,7 +204,7 @@ def _estimate(x: Side, y: Side, z: Side, method: str, k: int) -> tuple[float, st
 
 def _scaled(side: Side) -> Float2D:
     rows = side.rows.copy()
-    columns = side.continuous_columns
+    columns = side.numeric_columns
     rows[:, columns] = scale_columns(rows[:, columns], "standard")
     return rows
 
@@ -214,8 +213,8 @@ def conditional_ksg(x: Float2D, y: Float2D, z: Float2D, n_neighbors: int = 3) ->
     """Nearest-neighbour estimate of I(X; Y | Z), in nats and unclipped.
 
     With ``n_xz`` the number of other rows strictly closer in (X, Z) than the k-th neighbour in (X, Y, Z), it is
-    the mean of ``psi(k) - psi(n_xz + 1) - psi(n_yz + 1) + psi(n_z + 1)``. Where the k-th neighbour coincides
-    with the row, coinciding rows are counted instead.
+    the mean of ``psi(k) - psi(n_xz + 1) - psi(n_yz + 1) + psi(n_z + 1)``. Where several rows
+    lie at the distance of the k-th neighbour, all rows in the closed ball are counted, in each space.
 
     Parameters
     ----------
@@ -235,18 +234,14 @@ def conditional_ksg(x: Float2D, y: Float2D, z: Float2D, n_neighbors: int = 3) ->
     """
     xz, yz = np.hstack([x, z]), np.hstack([y, z])
     radii = neighbour_radii(xz, y, n_neighbors)
-    tied = radii == 0.0
-    used = np.full(len(x), float(n_neighbors))
-    if tied.any():
-        used[tied] = multiplicity(np.hstack([xz, y]))[tied]
-
-    def log_count(rows: Float2D) -> Float1D:
-        counts = neighbour_counts(rows, radii) + 1.0
-        if tied.any():
-            counts[tied] = multiplicity(rows)[tied]
-        return np.asarray(digamma(counts))
-
-    return float(np.mean(digamma(used) - log_count(xz) - log_count(yz) + log_count(z)))
+    joint, _ = ball_counts(np.hstack([xz, y]), radii)
+    closed, inside = zip(*(ball_counts(rows, radii) for rows in (xz, yz, z)))
+    at_xz, at_yz, at_z = (outer - inner for outer, inner in zip(closed, inside))
+    alone = (joint == n_neighbors) & (at_xz + at_yz - at_z == 1) & (np.maximum(at_xz, at_yz) == 1)
+    log_xz, log_yz, log_z = (
+        digamma(np.maximum(1, np.where(alone, inner + 1, outer))) for outer, inner in zip(closed, inside)
+    )
+    return float(np.mean(digamma(joint) - log_xz - log_yz + log_z))
 
 
 def gaussian_chain_rule(x: Float2D, y: Float2D, z: Float2D) -> float:

@@ -12,10 +12,10 @@ from validstats.mi.classical import neighbour_counts, neighbour_radii
 
 __all__ = [
     "DiscreteEstimate",
+    "ball_counts",
     "bin_columns",
     "entropy",
     "mixed_ksg",
-    "multiplicity",
     "plug_in",
     "row_codes",
     "ross",
@@ -201,6 +201,9 @@ def ross(codes: Int1D, rows: Float2D, n_neighbors: int = 3) -> float:
 def mixed_ksg(x: Float2D, y: Float2D, n_neighbors: int = 3) -> float:
     """Mutual information of vectors that may be continuous, discrete, or mixtures of both.
 
+    Where one row alone lies at the distance of the k-th neighbour the terms are Kraskov's. Where several do (on a
+    lattice, or at distance 0) all rows in the closed ball are counted, jointly and on each side.
+
     Parameters
     ----------
     x : ndarray of shape (n, p)
@@ -208,7 +211,7 @@ def mixed_ksg(x: Float2D, y: Float2D, n_neighbors: int = 3) -> float:
     y : ndarray of shape (n, q)
         Rows of Y.
     n_neighbors : int, default 3
-        k. Where the k-th neighbour coincides with the row, all coinciding rows are counted instead.
+        k.
 
     Returns
     -------
@@ -218,30 +221,30 @@ def mixed_ksg(x: Float2D, y: Float2D, n_neighbors: int = 3) -> float:
     References
     ----------
     Gao, Kannan, Oh and Viswanath (2017), "Estimating Mutual Information for Discrete-Continuous Mixtures",
-    NeurIPS, algorithm 1 (digamma form of the authors' code).
+    NeurIPS, algorithm 1; Mesner and Shalizi (2021), IEEE Transactions on Information Theory 67, 464-484, for the
+    closed ball at every distance.
     """
     radii = neighbour_radii(x, y, n_neighbors)
-    tied = radii == 0.0
-    used = np.full(len(x), float(n_neighbors))
-    same_x, same_y = multiplicity(x), multiplicity(y)
-    used[tied] = multiplicity(np.hstack([x, y]))[tied]
-    n_x = np.where(tied, same_x, neighbour_counts(x, radii) + 1)
-    n_y = np.where(tied, same_y, neighbour_counts(y, radii) + 1)
-    return float(np.log(len(x)) + np.mean(digamma(used) - digamma(n_x) - digamma(n_y)))
+    joint, _ = ball_counts(np.hstack([x, y]), radii)
+    (closed_x, open_x), (closed_y, open_y) = (ball_counts(rows, radii) for rows in (x, y))
+    alone = (joint == n_neighbors) & (closed_x + closed_y == open_x + open_y + 1)
+    n_x, n_y = np.where(alone, open_x + 1, closed_x), np.where(alone, open_y + 1, closed_y)
+    return float(np.log(len(x)) + np.mean(digamma(joint) - digamma(n_x) - digamma(n_y)))
 
 
-def multiplicity(rows: Float2D) -> Float1D:
-    """How often each row occurs.
+def ball_counts(rows: Float2D, radii: Float1D) -> tuple[Int1D, Int1D]:
+    """Count the other rows in the closed and in the open ball around each row.
 
     Parameters
     ----------
     rows : ndarray of shape (n, p)
-        Values.
+        Rows of one side.
+    radii : ndarray of shape (n,)
+        Radii.
 
     Returns
     -------
-    ndarray of shape (n,)
-        Number of rows equal to each row, itself included.
+    closed, open : ndarray of shape (n,), int64
+        Counts with and without the rows exactly at the radius.
     """
-    codes = row_codes(rows)
-    return np.bincount(codes)[codes].astype(np.float64)
+    return neighbour_counts(rows, np.nextafter(radii, np.inf)), neighbour_counts(rows, radii)

@@ -189,7 +189,7 @@ def mutual_info(
         The two sides, row by row: numbers, booleans, text or categories; at least 10 rows, nothing missing.
     method : {"ksg", "gaussian", "cca", "histogram"}, default "ksg"
         * "ksg": nearest neighbours. Continuous sides: Kraskov's first estimator. A discrete and a continuous
-          side: Ross. Ties beside other values: Gao's mixture estimator. Two discrete sides: plug-in with the
+          side: Ross. Ties beside other values: the mixture estimator of Gao. Two discrete sides: plug-in with the
           Miller-Madow correction.
         * "gaussian": Gaussian copula on normal scores with bias correction; sees monotone dependence only.
         * "cca": Gaussian plug-in from canonical correlations of the columns as they are; sees linear dependence.
@@ -336,8 +336,8 @@ def neighbour_estimator(x: Side, y: Side, options: Options) -> PointEstimator:
     rows_x, rows_y, codes_x, codes_y = _scaled(x, options), _scaled(y, options), x.codes, y.codes
     if "mixed" in (x.kind, y.kind):
         return PointEstimator(
-            f"mixture KSG (Gao), k = {k}",
-            "Gao, Kannan, Oh and Viswanath (2017), algorithm 1",
+            f"mixture KSG, k = {k}",
+            "Gao, Kannan, Oh and Viswanath (2017); Mesner and Shalizi (2021)",
             lambda i, j: mixed_ksg(rows_x[i], rows_y[j], k),
         )
     ross_name, ross_source = f"discrete-continuous (Ross), k = {k}", "Ross (2014), PLoS ONE 9(2), e87357"
@@ -365,8 +365,8 @@ def _neighbour_estimate(x: Side, y: Side, options: Options) -> Estimate:
 def _scaled(side: Side, options: Options) -> Float2D:
     """Scaled numeric columns; the 0/1 columns of categories keep their unit distances."""
     rows = side.rows.copy()
-    if len(side.continuous_columns):
-        columns = side.continuous_columns
+    if len(side.numeric_columns):
+        columns = side.numeric_columns
         rows[:, columns] = scale_columns(rows[:, columns], options.scaling)
     return rows
 

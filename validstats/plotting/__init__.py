@@ -8,6 +8,8 @@ from typing import Any
 _PUBLIC = {
     "ConfidenceSequenceDisplay": "validstats.plotting.confidence_sequence",
     "CoefficientDisplay": "validstats.plotting.coefficients",
+    "MutualInformationDisplay": "validstats.plotting.mutual_information",
+    "MutualInformationMatrixDisplay": "validstats.plotting.mutual_information",
     "CoverageDisplay": "validstats.plotting.coverage",
     "GainForecastDisplay": "validstats.plotting.label_plan",
     "LabelPlanDisplay": "validstats.plotting.label_plan",
@@ -20,6 +22,8 @@ __all__ = [
     "CoverageDisplay",
     "GainForecastDisplay",
     "LabelPlanDisplay",
+    "MutualInformationDisplay",
+    "MutualInformationMatrixDisplay",
 ]
 
 

@@ -1,0 +1,488 @@
+"""Feature selection by mutual information, with error rates controlled by permutation p-values."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from fractions import Fraction
+from typing import Any, Literal, Self, TypeAlias, get_args
+
+import joblib
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.feature_selection import SelectorMixin
+from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+
+from validstats import frames
+from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, RandomState
+from validstats.exceptions import PermutationResolutionWarning, permutation_resolution_message
+from validstats.guarantee import Guarantee
+from validstats.mi.classical_sides import MIN_ROWS, Declared, Side, prepare_side
+from validstats.mi.mutual_information import Method, Options, estimate_sides
+from validstats.mi.permutation import (
+    PermutationPValue,
+    Permuter,
+    bind_statistic,
+    permutation_p_value,
+)
+from validstats.parallel import progress
+from validstats.results import Report, Summary, Table
+from validstats.validation import as_decimal, check_in_range, check_literal, check_positive_int
+
+__all__ = ["Control", "MISelector", "adjust_p_values", "max_t_p_values"]
+
+Control: TypeAlias = Literal["fdr_bh", "fdr_by", "fwer"]
+"""Error rate under control: false discovery rate (Benjamini-Hochberg, -Yekutieli) or family-wise error rate."""
+
+STOP_AFTER = 10
+"""Exceedances after which a feature's permutations stop by default."""
+
+MAX_T_PERMUTATIONS = 999
+"""Permutations for step-down max-T by default."""
+
+
+class MISelector(SelectorMixin, BaseEstimator):
+    """Select features by their mutual information with the target.
+
+    A drop-in for ``SelectKBest(mutual_info_regression)`` and ``SelectKBest(mutual_info_classif)`` that takes
+    continuous, discrete and mixed features alike, and can keep those with a significant relation instead of a
+    fixed number.
+
+    Parameters
+    ----------
+    method : {"ksg", "gaussian", "cca", "histogram"}, default "ksg"
+        Estimator, as in :func:`mutual_info`.
+    k : int or "all", default 10
+        Features kept without ``control``: those with the highest scores.
+    control : {None, "fdr_bh", "fdr_by", "fwer"}, default None
+        None keeps ``k`` features. Otherwise the features whose adjusted permutation p-value is at most
+        ``alpha`` are kept: "fdr_bh" controls the false discovery rate if null features are independent of the
+        target and the p-values positively dependent, "fdr_by" under any dependence, "fwer" the probability
+        of any false selection.
+    alpha : float, default 0.1
+        Error rate, in (0, 1).
+    n_permutations : int or "auto", default "auto"
+        Largest number of permutations for each feature. "auto" makes the smallest p-value small enough that a
+        single feature can be selected: p / alpha for "fdr_bh".
+    stop_after : int, None or "auto", default "auto"
+        Besag and Clifford's sequential rule: a feature's permutations stop at so many exceedances. "auto" is
+        10 for the false discovery rate and None for "fwer", which then uses Westfall and Young's step-down
+        max-T; with a number "fwer" uses Holm's method.
+    discrete_features : bool, "auto" or array-like of shape (p,) of bool, default "auto"
+        Which features are discrete.
+    discrete_target : bool or "auto", default "auto"
+        Whether the target is discrete.
+    n_neighbors : int, default 3
+        Neighbours for "ksg".
+    random_state : int, Generator or None, default None
+        Seed of the permutations, which all features share.
+    n_jobs : int or None, default None
+        Number of joblib workers.
+    verbose : bool, default False
+        Whether to show progress.
+
+    Attributes
+    ----------
+    scores_ : ndarray of shape (p,)
+        Estimated mutual information of each feature with the target, in nats, at least 0.
+    pvalues_ : ndarray of shape (p,)
+        Permutation p-values; only with ``control``.
+    adjusted_pvalues_ : ndarray of shape (p,)
+        P-values adjusted for the number of features; only with ``control``.
+    n_permutations_ : ndarray of shape (p,), int
+        Permutations drawn for each feature; only with ``control``.
+    guarantee_ : Guarantee
+        What the selection promises.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (p,)
+        Their names, where the input has any.
+
+    Notes
+    -----
+    A screen of the features by the same data before this selector voids the control: the screen would have to
+    be repeated under every permutation.
+
+    References
+    ----------
+    Besag and Clifford (1991), Biometrika 78, 301-304. Benjamini and Hochberg (1995), JRSS B 57. Benjamini and
+    Yekutieli (2001), Annals of Statistics 29. Westfall and Young (1993), Resampling-Based Multiple Testing,
+    algorithm 2.8.
+
+    Examples
+    --------
+    >>> generator = np.random.default_rng(0)
+    >>> X = generator.uniform(-1, 1, size=(150, 6))
+    >>> y = X[:, 0] ** 2 + X[:, 1] + 0.2 * generator.standard_normal(150)
+    >>> MISelector(k=2).fit(X, y).get_support(indices=True).tolist()
+    [0, 1]
+    >>> MISelector(control="fdr_bh", random_state=0).fit(X, y).get_support(indices=True).tolist()
+    [0, 1]
+    """
+
+    def __init__(
+        self,
+        method: Method = "ksg",
+        k: int | Literal["all"] = 10,
+        *,
+        control: Control | None = None,
+        alpha: float = 0.1,
+        n_permutations: int | Literal["auto"] = "auto",
+        stop_after: int | Literal["auto"] | None = "auto",
+        discrete_features: Any = "auto",
+        discrete_target: Declared = "auto",
+        n_neighbors: int = 3,
+        random_state: RandomState = None,
+        n_jobs: int | None = None,
+        verbose: bool = False,
+    ) -> None:
+        self.method = method
+        self.k = k
+        self.control = control
+        self.alpha = alpha
+        self.n_permutations = n_permutations
+        self.stop_after = stop_after
+        self.discrete_features = discrete_features
+        self.discrete_target = discrete_target
+        self.n_neighbors = n_neighbors
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Score the features and, with ``control``, test them.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, p) or data frame
+            Features: numbers, or categories in a data frame; at least 10 rows, nothing missing.
+        y : array-like of shape (n,)
+            Target, continuous or discrete.
+
+        Returns
+        -------
+        MISelector
+            Itself.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If the data or a parameter is not usable.
+
+        Warns
+        -----
+        PermutationResolutionWarning
+            If ``n_permutations`` is too small for a single feature to be selected.
+        """
+        check_literal(self.method, "method", get_args(Method))
+        columns, target = self._validate(X, y)
+        self._check_k(len(columns))
+        check_positive_int(self.n_neighbors, "n_neighbors", maximum=target.n_rows - 1)
+        if self.control is None:
+            options = Options(self.method, self.n_neighbors, interval=False)
+            self.scores_ = np.array([score(column, target, options) for column in columns])
+            self.guarantee_ = _ranking_guarantee(target.n_rows)
+            return self
+        return self._fit_control(columns, target)
+
+    def _fit_control(self, columns: list[Side], target: Side) -> Self:
+        check_literal(self.control, "control", get_args(Control))
+        check_in_range(self.alpha, "alpha", 0.0, 1.0, low_open=True, high_open=True)
+        stop_after = self._stop_after()
+        n_permutations = self._n_permutations(len(columns), stop_after)
+        permuter = Permuter.from_random_state(target.n_rows, self.random_state)
+        options = Options(self.method, self.n_neighbors, interval=False)
+        tasks = (
+            joblib.delayed(_test_feature)(column, target, options, permuter, n_permutations, stop_after)
+            for column in columns
+        )
+        stream = joblib.Parallel(n_jobs=self.n_jobs, return_as="generator")(tasks)
+        found = list(progress(stream, total=len(columns), description="features", verbose=bool(self.verbose)))
+        self.scores_ = np.array([part[0] for part in found])
+        outcomes = [part[2] for part in found]
+        self.n_permutations_ = np.array([outcome.n_drawn for outcome in outcomes])
+        exact = [_exact_p_value(outcome, n_permutations) for outcome in outcomes]
+        if self.control == "fwer" and stop_after is None:
+            null = np.column_stack([outcome.null for outcome in outcomes])
+            adjusted = max_t_p_values(np.array([part[1] for part in found]), null)
+        else:
+            adjusted = adjust_p_values(exact, "holm" if self.control == "fwer" else str(self.control))
+        self.pvalues_ = np.array([float(p) for p in exact])
+        self.adjusted_pvalues_ = np.array([float(p) for p in adjusted])
+        self._selected = np.array([p <= as_decimal(self.alpha) for p in adjusted])
+        self.guarantee_ = self._control_guarantee(target.n_rows, stop_after)
+        return self
+
+    def _validate(self, X: Any, y: Any) -> tuple[list[Side], Side]:
+        if y is None:
+            raise ValueError(
+                "requires y to be passed, but the target y is None: pass the target to fit(X, y)."
+            )
+        if frames.is_frame(X):
+            validate_data(self, X, skip_check_array=True)
+            names = frames.column_names(X)
+            arrays: list[AnyArray] = [frames.column(X, name) for name in names]
+        else:
+            matrix = validate_data(self, X, dtype=None, ensure_min_samples=MIN_ROWS, ensure_all_finite=True)
+            names, arrays = [f"x{j}" for j in range(matrix.shape[1])], list(matrix.T)
+        declared = _declared_features(self.discrete_features, len(arrays))
+        with warnings.catch_warnings():
+            # A constant feature simply scores 0 here.
+            warnings.simplefilter("ignore")
+            columns = [prepare_side(a, n, d) for a, n, d in zip(arrays, names, declared)]
+        target = prepare_side(column_or_1d(y, warn=True), "y", self.discrete_target)
+        if columns[0].n_rows != target.n_rows:
+            raise ValueError(
+                f"X and y must have the same number of rows; X has {columns[0].n_rows}, y has {target.n_rows}."
+            )
+        return columns, target
+
+    def _check_k(self, n_features: int) -> None:
+        if self.control is not None or self.k == "all":
+            return
+        check_positive_int(self.k, "k", minimum=0)
+        if self.k > n_features:
+            warnings.warn(
+                f"k = {self.k} is greater than the {n_features} features; all are kept.",
+                UserWarning,
+                stacklevel=3,
+            )
+
+    def _stop_after(self) -> int | None:
+        if self.stop_after == "auto":
+            return None if self.control == "fwer" else STOP_AFTER
+        return None if self.stop_after is None else check_positive_int(self.stop_after, "stop_after")
+
+    def _n_permutations(self, n_features: int, stop_after: int | None) -> int:
+        alpha = as_decimal(self.alpha)
+        max_t = self.control == "fwer" and stop_after is None
+        tests = Fraction(1) if max_t else Fraction(n_features)
+        if self.control == "fdr_by":
+            tests *= _harmonic(n_features)
+        needed = math.ceil(tests / alpha) - 1
+        if self.n_permutations == "auto":
+            return max(needed, MAX_T_PERMUTATIONS) if max_t else max(needed, 2 * (stop_after or 1))
+        chosen = check_positive_int(self.n_permutations, "n_permutations")
+        if stop_after is not None and stop_after > chosen:
+            raise ValueError(f"stop_after = {stop_after} must be at most n_permutations = {chosen}.")
+        if chosen < needed:
+            message = permutation_resolution_message.format(
+                n_permutations=chosen,
+                smallest=1 / (chosen + 1),
+                n_features=n_features,
+                alpha=float(self.alpha),
+                needed=needed,
+            )
+            warnings.warn(message, PermutationResolutionWarning, stacklevel=4)
+        return chosen
+
+    def _control_guarantee(self, n: int, stop_after: int | None) -> Guarantee:
+        rate = (
+            "false discovery rate"
+            if str(self.control).startswith("fdr")
+            else "probability of any false selection"
+        )
+        assumptions = ["rows are independent and identically distributed"]
+        citation = "Besag and Clifford (1991) for the p-values; "
+        if self.control == "fdr_bh":
+            assumptions.append("p-values are positively dependent on those of the null features (PRDS)")
+            citation += "Benjamini and Yekutieli (2001), theorem 1.2"
+        elif self.control == "fdr_by":
+            citation += "Benjamini and Yekutieli (2001), theorem 1.3"
+        elif stop_after is None:
+            assumptions.append("the null features are jointly independent of the target")
+            citation = "Westfall and Young (1993), algorithm 2.8"
+        else:
+            citation += "Holm (1979)"
+        return Guarantee(
+            statement=f"the {rate} is at most {self.alpha:g}, a feature independent of the target being false",
+            kind="finite-sample",
+            assumptions=tuple(assumptions),
+            n_reference=n,
+            citation=citation,
+            caveats=("Features must not have been screened by the same data before",),
+        )
+
+    def _get_support_mask(self) -> Bool1D:
+        check_is_fitted(self, "scores_")
+        if self.control is not None:
+            return self._selected
+        mask = np.zeros(len(self.scores_), dtype=bool)
+        kept = len(mask) if self.k == "all" else int(self.k)
+        if kept:
+            mask[np.argsort(self.scores_, kind="stable")[-kept:]] = True
+        return mask
+
+    def summary(self) -> Summary:
+        """Return the features ranked by score, with p-values where there are any.
+
+        Returns
+        -------
+        Summary
+            The report.
+        """
+        mask = self._get_support_mask()
+        order = np.argsort(-self.scores_, kind="stable")
+        names = getattr(self, "feature_names_in_", np.array([f"x{j}" for j in range(len(order))]))
+        columns: dict[str, Any] = {
+            "Feature": [str(names[j]) for j in order],
+            "MI (nats)": self.scores_[order],
+        }
+        if self.control is not None:
+            columns |= {"p-value": self.pvalues_[order], "Adjusted": self.adjusted_pvalues_[order]}
+        columns["Selected"] = ["yes" if mask[j] else "no" for j in order]
+        return Summary(
+            Report(
+                title="Feature selection by mutual information",
+                header=[("Method", self.method), ("Features", len(order)), ("Selected", int(mask.sum()))],
+                tables=[
+                    Table(
+                        columns,
+                        formats={"MI (nats)": "estimate", "p-value": "p_value", "Adjusted": "p_value"},
+                    )
+                ],
+                guarantees=[self.guarantee_],
+            )
+        )
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        tags.input_tags.allow_nan = False
+        return tags
+
+
+def score(column: Side, target: Side, options: Options) -> float:
+    """Estimate of a feature's mutual information with the target, within its possible range.
+
+    Parameters
+    ----------
+    column, target : Side
+        The feature and the target.
+    options : Options
+        Method and settings.
+
+    Returns
+    -------
+    float
+        Nats.
+    """
+    value = estimate_sides(column, target, options).value
+    return float(np.clip(value, 0.0, min(column.entropy, target.entropy)))
+
+
+def _test_feature(
+    column: Side,
+    target: Side,
+    options: Options,
+    permuter: Permuter,
+    n_permutations: int,
+    stop_after: int | None,
+) -> tuple[float, float, PermutationPValue]:
+    bound = bind_statistic(options.method, column, target, options.n_neighbors)  # type: ignore[arg-type]
+    observed = bound(np.arange(target.n_rows))
+    outcome = permutation_p_value(bound, observed, permuter, n_permutations, stop_after)
+    return score(column, target, options), observed, outcome
+
+
+def _exact_p_value(outcome: PermutationPValue, n_permutations: int) -> Fraction:
+    if outcome.n_drawn == n_permutations and outcome.p_value == (outcome.n_exceeding + 1) / (
+        n_permutations + 1
+    ):
+        return Fraction(outcome.n_exceeding + 1, n_permutations + 1)
+    return Fraction(outcome.n_exceeding, outcome.n_drawn)
+
+
+def adjust_p_values(p_values: list[Fraction], method: str) -> list[Fraction]:
+    """Adjust p-values for multiplicity in exact arithmetic.
+
+    Parameters
+    ----------
+    p_values : list of Fraction
+        P-values in [0, 1].
+    method : {"fdr_bh", "fdr_by", "holm"}
+        Benjamini-Hochberg, Benjamini-Yekutieli, or Holm.
+
+    Returns
+    -------
+    list of Fraction
+        Adjusted p-values, in the same order.
+
+    Examples
+    --------
+    >>> [float(p) for p in adjust_p_values([Fraction(1, 100), Fraction(1, 2), Fraction(2, 100)], "fdr_bh")]
+    [0.03, 0.5, 0.03]
+    """
+    m = len(p_values)
+    order = sorted(range(m), key=lambda j: p_values[j])
+    adjusted = [Fraction(0)] * m
+    if method == "holm":
+        running = Fraction(0)
+        for rank, j in enumerate(order):
+            running = max(running, min(Fraction(1), (m - rank) * p_values[j]))
+            adjusted[j] = running
+        return adjusted
+    factor = _harmonic(m) if method == "fdr_by" else Fraction(1)
+    running = Fraction(1)
+    for rank in range(m, 0, -1):
+        j = order[rank - 1]
+        running = min(running, factor * m * p_values[j] / rank)
+        adjusted[j] = running
+    return adjusted
+
+
+def max_t_p_values(observed: Float1D, null: Float2D) -> list[Fraction]:
+    """Step-down max-T adjusted p-values.
+
+    Parameters
+    ----------
+    observed : ndarray of shape (p,)
+        Observed statistics.
+    null : ndarray of shape (B, p)
+        Statistics under shared permutations.
+
+    Returns
+    -------
+    list of Fraction
+        Adjusted p-values, in the order of the features.
+
+    References
+    ----------
+    Westfall and Young (1993), algorithm 2.8; Ge, Dudoit and Speed (2003), TEST 12, box 2.
+    """
+    order = np.argsort(-observed, kind="stable")
+    maxima = np.maximum.accumulate(null[:, order[::-1]], axis=1)[:, ::-1]
+    tolerance = 1e-12 * (1.0 + np.abs(observed[order]))
+    exceeding = (maxima >= (observed[order] - tolerance)[None, :]).sum(axis=0)
+    adjusted, running = [Fraction(0)] * len(order), Fraction(0)
+    for j, count in zip(order, exceeding):
+        running = max(running, Fraction(int(count) + 1, len(null) + 1))
+        adjusted[int(j)] = running
+    return adjusted
+
+
+def _harmonic(m: int) -> Fraction:
+    return sum((Fraction(1, i) for i in range(1, m + 1)), Fraction(0))
+
+
+def _declared_features(discrete: Any, n_features: int) -> list[Any]:
+    if isinstance(discrete, str | bool | np.bool_):
+        return [discrete] * n_features
+    mask = np.asarray(discrete)
+    if mask.shape != (n_features,) or mask.dtype != bool:
+        raise ValueError(
+            f"discrete_features must be True, False, 'auto' or {n_features} booleans, one for each feature; "
+            f"got {discrete!r}."
+        )
+    return [bool(value) for value in mask]
+
+
+def _ranking_guarantee(n: int) -> Guarantee:
+    return Guarantee(
+        statement="the features with the highest estimates are kept; no error rate is controlled",
+        kind="heuristic",
+        assumptions=(),
+        n_reference=n,
+        citation="the estimators of mutual_info, each with its own source",
+        caveats=("Set control='fdr_bh', 'fdr_by' or 'fwer' for a selection with a guarantee",),
+    )

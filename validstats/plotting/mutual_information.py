@@ -1,0 +1,226 @@
+"""Mutual information of all pairs as a heat map, and of several pairs as intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+
+from validstats.plotting._style import COLOURS, figure_and_axes, tidy_axes
+from validstats.validation import check_matrix, check_same_length, check_vector
+
+__all__ = ["MutualInformationDisplay", "MutualInformationMatrixDisplay"]
+
+MAX_WRITTEN = 12
+"""Up to so many columns the values are written into the cells."""
+
+
+class MutualInformationMatrixDisplay:
+    """Heat map of a matrix of mutual information.
+
+    The colour follows ``sqrt(1 - exp(-2 I))``, the correlation of a Gaussian pair with the same information,
+    so that it runs from 0 (independent) to 1; the numbers are the mutual information itself.
+
+    Parameters
+    ----------
+    values : array-like of shape (p, p)
+        Mutual information, at least 0; the diagonal is not drawn.
+    correlation_scale : array-like of shape (p, p)
+        The same on the scale of a correlation.
+    names : sequence of str
+        Columns.
+    unit : str, default "nats"
+        Unit of the numbers.
+
+    Attributes
+    ----------
+    ax_, figure_ : matplotlib Axes and Figure
+        Set by :meth:`plot`.
+
+    Examples
+    --------
+    >>> display = MutualInformationMatrixDisplay([[1, 0.3], [0.3, 1]], [[1, 0.7], [0.7, 1]], ["a", "b"])
+    >>> display.values.shape
+    (2, 2)
+    """
+
+    def __init__(
+        self, values: Any, correlation_scale: Any, names: Sequence[str], *, unit: str = "nats"
+    ) -> None:
+        self.values = check_matrix(values, "values", allow_nan=True, allow_infinite=True)
+        self.correlation_scale = check_matrix(correlation_scale, "correlation_scale", allow_nan=True)
+        check_same_length(values=self.values, correlation_scale=self.correlation_scale, names=names)
+        self.names = list(names)
+        self.unit = unit
+
+    @classmethod
+    def from_matrix(cls, matrix: Any) -> Self:
+        """Take a result of :func:`validstats.mi.mutual_info_matrix`.
+
+        Parameters
+        ----------
+        matrix : MutualInformationMatrix
+            The result.
+
+        Returns
+        -------
+        MutualInformationMatrixDisplay
+            The display, not yet drawn.
+        """
+        return cls(matrix.values, matrix.correlation_scale(), matrix.names, unit=matrix.unit)
+
+    def plot(self, ax: Any = None) -> Self:
+        """Draw the heat map.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or None, default None
+            Axes to draw on; new ones if None.
+
+        Returns
+        -------
+        MutualInformationMatrixDisplay
+            Itself, with ``ax_`` and ``figure_`` set.
+        """
+        from matplotlib.colors import LinearSegmentedColormap
+
+        p = len(self.names)
+        side = min(12.0, 2.4 + 0.62 * p)
+        self.figure_, self.ax_ = figure_and_axes(ax, (side + 0.9, side))
+        colours = LinearSegmentedColormap.from_list("house", ["#ffffff", COLOURS["light"], COLOURS["ours"]])
+        colours = colours.with_extremes(bad="#eef0f2")
+        shown = np.where(np.eye(p, dtype=bool), np.nan, self.correlation_scale)
+        image = self.ax_.imshow(np.ma.masked_invalid(shown), cmap=colours, vmin=0.0, vmax=1.0)
+        self.ax_.set_xticks(range(p), self.names, rotation=40, ha="right", rotation_mode="anchor")
+        self.ax_.set_yticks(range(p), self.names)
+        if p <= MAX_WRITTEN:
+            self._write_values()
+        bar = self.figure_.colorbar(image, ax=self.ax_, shrink=0.75, pad=0.02)
+        bar.set_label("correlation of a Gaussian pair with this information")
+        bar.outline.set_visible(False)
+        tidy_axes(self.ax_, grid=None)
+        for spine in self.ax_.spines.values():
+            spine.set_visible(False)
+        self.ax_.set_title(f"Mutual information ({self.unit})", loc="left", fontsize=11)
+        return self
+
+    def _write_values(self) -> None:
+        for (i, j), value in np.ndenumerate(self.values):
+            if i != j:
+                text = "unb." if np.isinf(value) else f"{value:.2f}"
+                colour = "white" if self.correlation_scale[i, j] > 0.72 else COLOURS["truth"]
+                self.ax_.text(j, i, text, ha="center", va="center", fontsize=8.5, color=colour)
+
+
+class MutualInformationDisplay:
+    """Estimates of mutual information with intervals, one row for each pair, the largest on top.
+
+    Parameters
+    ----------
+    names : sequence of str
+        What each row is.
+    estimates : array-like of shape (k,)
+        Estimates.
+    conf_low, conf_high : array-like of shape (k,)
+        Ends of the intervals; NaN where there is none.
+    unit : str, default "nats"
+        Unit.
+    highlighted : array-like of shape (k,) of bool or None, default None
+        Rows drawn in colour, for example selected features; all if None.
+    sort : bool, default True
+        Whether to order the rows by estimate.
+
+    Attributes
+    ----------
+    ax_, figure_ : matplotlib Axes and Figure
+        Set by :meth:`plot`.
+
+    Examples
+    --------
+    >>> display = MutualInformationDisplay(["a", "b"], [0.1, 0.4], [0.0, 0.3], [0.2, 0.5])
+    >>> display.names
+    ['b', 'a']
+    """
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        estimates: Any,
+        conf_low: Any,
+        conf_high: Any,
+        *,
+        unit: str = "nats",
+        highlighted: Any = None,
+        sort: bool = True,
+    ) -> None:
+        check_same_length(
+            names=names, estimates=estimates, conf_low=conf_low, conf_high=conf_high, highlighted=highlighted
+        )
+        values = check_vector(estimates, "estimates")
+        order = np.argsort(-values, kind="stable") if sort else np.arange(len(values))
+        self.names = [str(names[i]) for i in order]
+        self.estimates = values[order]
+        self.conf_low = check_vector(conf_low, "conf_low", allow_nan=True)[order]
+        self.conf_high = check_vector(conf_high, "conf_high", allow_nan=True)[order]
+        chosen = (
+            np.ones(len(order), dtype=bool) if highlighted is None else np.asarray(highlighted, dtype=bool)
+        )
+        self.highlighted = chosen[order]
+        self.unit = unit
+
+    @classmethod
+    def from_results(cls, results: dict[str, Any]) -> Self:
+        """Take results of :func:`validstats.mi.mutual_info` by name.
+
+        Parameters
+        ----------
+        results : dict of str to MutualInformationResult
+            Results in one unit, none of them unbounded.
+
+        Returns
+        -------
+        MutualInformationDisplay
+            The display, not yet drawn.
+
+        Raises
+        ------
+        ValueError
+            If the units differ.
+        """
+        units = {result.unit for result in results.values()}
+        if len(units) != 1:
+            raise ValueError(f"All results must have one unit, got {sorted(units)}.")
+        parts = [(r.estimate, r.conf_low, r.conf_high) for r in results.values()]
+        estimates, low, high = (list(part) for part in zip(*parts))
+        return cls(list(results), estimates, low, high, unit=units.pop())
+
+    def plot(self, ax: Any = None) -> Self:
+        """Draw the intervals.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or None, default None
+            Axes to draw on; new ones if None.
+
+        Returns
+        -------
+        MutualInformationDisplay
+            Itself, with ``ax_`` and ``figure_`` set.
+        """
+        k = len(self.names)
+        self.figure_, self.ax_ = figure_and_axes(ax, (6.6, 1.3 + 0.34 * k))
+        height = np.arange(k)[::-1]
+        for chosen, colour in ((True, COLOURS["ours"]), (False, COLOURS["reference"])):
+            rows = self.highlighted == chosen
+            self.ax_.hlines(
+                height[rows], self.conf_low[rows], self.conf_high[rows], color=colour, linewidth=2
+            )
+            self.ax_.plot(self.estimates[rows], height[rows], "o", color=colour, markersize=6)
+        self.ax_.set_yticks(height, self.names)
+        self.ax_.set_ylim(-0.6, k - 0.4)
+        self.ax_.set_xlim(left=0.0)
+        self.ax_.set_xlabel(f"mutual information ({self.unit})")
+        tidy_axes(self.ax_, grid="x")
+        self.ax_.spines["left"].set_visible(False)
+        return self
