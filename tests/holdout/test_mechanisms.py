@@ -1,0 +1,588 @@
+"""Every mechanism's step against the golden transcripts, the oracles, and what it promises about budgets."""
+
+from __future__ import annotations
+
+import json
+import math
+import pickle
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.oracles import holdout as oracle
+from validstats.holdout import intervals
+from validstats.holdout.mechanisms import (
+    MECHANISMS,
+    Argmax,
+    DescriptionLength,
+    EffectiveRounds,
+    FreshChunks,
+    Gaussian,
+    GuessAndCheck,
+    Ladder,
+    MedianMechanism,
+    ParameterFreeLadder,
+    PrivateMultiplicativeWeights,
+    Rounds,
+    ShakyLadder,
+    Sparse,
+    SparseValidate,
+    Thresholdout,
+    ThresholdoutScience,
+    mechanism,
+)
+from validstats.holdout.widths import guess_gap
+
+GOLDEN = json.loads((Path(__file__).parent / "golden" / "holdout.json").read_text())
+
+
+def quiet(role: str, law: str) -> float:
+    """No noise."""
+    return 0.0
+
+
+class Injected:
+    """Noise read from lists, one a role, scaled back to standard draws."""
+
+    def __init__(self, scales: dict[str, float], **lists: list[float]) -> None:
+        self.scales = scales
+        self.lists = {role: iter(values) for role, values in lists.items()}
+
+    def __call__(self, role: str, law: str) -> float:
+        return next(self.lists[role]) / self.scales[role]
+
+
+def normal_noise(seed: int):
+    rng = np.random.default_rng(seed)
+    return lambda role, law: float(rng.normal() if law == "normal" else rng.laplace())
+
+
+SMALL = {"private_multiplicative_weights", "median_mechanism"}
+OPENINGS = {
+    "guess_and_check": {"queries": 6, "failures": 2},
+    "description_length": {"queries": 6},
+    "gaussian": {"queries": 6},
+    "thresholdout": {"queries": 6, "failures": 2},
+    "sparse_validate": {"queries": 6, "failures": 2},
+    "rounds": {"queries": 6, "rounds": 2},
+    "fresh_chunks": {"queries": 6},
+    "ladder": {"queries": 6},
+    "argmax": {"queries": 6, "candidates": 4},
+    "parameter_free_ladder": {"queries": 6, "max_improvements": 2},
+    "thresholdout_science": {"queries": 6, "failures": 2},
+    "sparse": {"queries": 6, "failures": 2},
+    "effective_rounds": {"queries": 6, "rounds": 2},
+    "shaky_ladder": {"queries": 6},
+    "private_multiplicative_weights": {"queries": 6, "failures": 2, "histogram": [60, 40]},
+    "median_mechanism": {"queries": 6, "failures": 2, "histogram": [60, 40], "size": 5},
+}
+
+
+def values_for(name: str, rng: np.random.Generator):
+    if name in SMALL:
+        return rng.random(2)
+    if name == "argmax":
+        return rng.random((3, 120))
+    return rng.random(120)
+
+
+def opened(name: str):
+    return mechanism(name).initial_state(120, **OPENINGS[name])
+
+
+# --------------------------------------------------------------------------------------- golden cases
+
+
+def check_thresholdout(case: str, gamma, eta, xi, sigma: float) -> None:
+    data = GOLDEN[case]
+    state = Thresholdout.initial_state(
+        10_000, queries=1000, failures=data["B"], tolerance=0.04, threshold=data["T"], sigma=sigma
+    )
+    noise = quiet
+    if sigma:
+        scales = {"threshold": 2 * sigma, "comparison": 4 * sigma, "answer": sigma}
+        noise = Injected(scales, threshold=gamma, comparison=eta, answer=xi)
+    slow = oracle.thresholdout(data["train"], data["holdout"], data["T"], data["B"], gamma, eta, xi)
+    triples = zip(data["train"], data["holdout"], data["expected"], slow, strict=True)
+    for train, holdout, (value, overfit, left), (slow_value, slow_overfit, slow_left) in triples:
+        state, release = Thresholdout.step(state, holdout, guess=train, noise=noise)
+        assert state.remaining["failures"] == left == slow_left
+        if value == "EXHAUSTED" or value is None:
+            assert release.source == "refused" and release.value is None and slow_value is None
+        else:
+            assert release.value == pytest.approx(value, abs=1e-9)
+            assert slow_value == pytest.approx(value, abs=1e-9)
+            assert release.passed is (not overfit) is (not slow_overfit)
+            assert release.certified is False  # these numbers are not Theorem 25's
+
+
+def test_golden_thresholdout_without_noise() -> None:
+    zeros = [0.0] * 200
+    check_thresholdout("thresholdout_no_noise", zeros, zeros, zeros, 0.0)
+
+
+def test_golden_thresholdout_with_given_noise() -> None:
+    data = GOLDEN["thresholdout_injected_noise"]
+    check_thresholdout("thresholdout_injected_noise", data["gamma"], data["eta"], data["xi"], 0.01)
+
+
+def test_golden_thresholdout_tells_a_redrawn_threshold_apart() -> None:
+    data = GOLDEN["thresholdout_injected_noise"]
+    assert data["expected"] != data["wrong_if_threshold_noise_redrawn_every_query"]
+
+
+def test_golden_ladder() -> None:
+    data = GOLDEN["ladder"]
+    state = Ladder.initial_state(5_000, queries=len(data["losses"]), step=data["eta"])
+    boards = []
+    for loss in data["losses"]:
+        state, release = Ladder.step(state, loss)
+        boards.append(release.value)
+    assert boards == pytest.approx(data["expected"], abs=1e-9)
+    assert boards == pytest.approx(oracle.ladder(data["losses"], data["eta"]), abs=1e-9)
+
+
+def test_golden_guess_and_check() -> None:
+    data = GOLDEN["guess_and_check"]
+    state = GuessAndCheck.initial_state(
+        data["n"], failures=data["max_fail"], cells=data["m"], tolerance=data["tau"], interval="hoeffding"
+    )
+    slow = oracle.guess_and_check(
+        data["guess"], data["holdout"], data["n"], data["beta"], data["tau"], data["m"], data["max_fail"]
+    )
+    for guess, holdout, expected, row in zip(
+        data["guess"], data["holdout"], data["expected"], slow, strict=True
+    ):
+        level = state.log_alpha + state.log_weight
+        state, release = GuessAndCheck.step(state, holdout, guess=guess)
+        if expected == "EXHAUSTED":
+            assert release.source == "refused" and row is None
+            continue
+        answer, half_width, passed, w = expected
+        assert release.value == pytest.approx(answer, abs=1e-9) == pytest.approx(row[0], abs=1e-9)
+        assert release.half_width == pytest.approx(half_width, abs=1e-8)
+        assert release.passed is passed is row[2]
+        assert intervals.hoeffding_half_width(data["n"], level) == pytest.approx(w, abs=1e-8)
+
+
+# --------------------------------------------------------------------------------- common behaviour
+
+
+@pytest.mark.parametrize("name", MECHANISMS)
+def test_steps_are_deterministic_pure_and_refuse_once_exhausted(name) -> None:
+    kind, rng, noise = mechanism(name), np.random.default_rng(5), normal_noise(7)
+    state = opened(name)
+    for _ in range(40):
+        values, guess = values_for(name, rng), float(rng.random())
+        before, kept = pickle.dumps(state), values.copy()
+        draws: list[float] = []
+
+        def recorded(role: str, law: str, draws=draws) -> float:
+            draws.append(noise(role, law))
+            return draws[-1]
+
+        after, release = kind.step(state, values, guess=guess, noise=recorded)
+        replay = iter(list(draws))
+        again = kind.step(state, values, guess=guess, noise=lambda role, law, replay=replay: next(replay))[1]
+        assert again == release
+        assert pickle.dumps(state) == before
+        np.testing.assert_array_equal(values, kept)
+        assert bool(draws) <= kind.noisy
+        if state.exhausted is not None:
+            assert after is state
+            assert release.source == "refused" and release.value is None and release.nats == release.mu2 == 0
+        else:
+            assert after.asked == state.asked + 1
+            assert release.certified <= kind.certified
+            if release.low is not None:
+                assert 0 <= release.low <= release.high <= 1
+        state = after
+    assert state.exhausted is not None and state.asked <= 6
+
+
+@pytest.mark.parametrize("name", MECHANISMS)
+def test_bad_values_change_nothing(name) -> None:
+    kind, state = mechanism(name), opened(name)
+    size = 2 if name in SMALL else 120
+    for bad in (np.full(size, np.nan), np.full(size, 1.2), np.full(size, -0.1), np.ones(0)):
+        with pytest.raises(ValueError, match="values"):
+            kind.step(state, bad, guess=0.5, noise=quiet)
+    assert state == opened(name) if name not in SMALL else state.asked == 0
+
+
+@pytest.mark.parametrize("name", [name for name, kind in MECHANISMS.items() if kind.needs_guess])
+def test_a_missing_or_bad_guess_is_refused(name) -> None:
+    with pytest.raises(ValueError, match="needs a guess"):
+        mechanism(name).step(opened(name), 0.5, noise=quiet)
+    with pytest.raises(ValueError, match="guess must be"):
+        mechanism(name).step(opened(name), 0.5, guess=1.5, noise=quiet)
+
+
+@pytest.mark.parametrize("name", [name for name, kind in MECHANISMS.items() if kind.noisy])
+def test_noisy_mechanisms_ask_for_noise(name) -> None:
+    values = values_for(name, np.random.default_rng(0))
+    with pytest.raises(ValueError, match="draws noise"):
+        mechanism(name).step(opened(name), values, guess=0.5)
+
+
+@pytest.mark.parametrize("name", [name for name, kind in MECHANISMS.items() if kind.needs_rows])
+def test_mechanisms_on_rows_say_how_many(name) -> None:
+    with pytest.raises(ValueError, match="120 rows"):
+        mechanism(name).step(opened(name), np.ones(5), noise=quiet)
+
+
+@pytest.mark.parametrize("name", [name for name, kind in MECHANISMS.items() if not kind.mixes])
+def test_mechanisms_that_cannot_share_an_epoch_refuse_to(name) -> None:
+    values = values_for(name, np.random.default_rng(0))
+    with pytest.raises(ValueError, match="new epoch"):
+        mechanism(name).step(opened(name), values, guess=0.5, noise=quiet, log_carry=-1.0)
+
+
+@pytest.mark.parametrize("name", MECHANISMS)
+def test_nats_add_up_to_the_weight_of_the_node(name) -> None:
+    kind, rng = mechanism(name), np.random.default_rng(2)
+    state = opened(name)
+    total = state.opening_nats
+    for _ in range(6):
+        state, release = kind.step(state, values_for(name, rng), guess=float(rng.random()), noise=quiet)
+        total += release.nats
+    assert total == pytest.approx(-state.log_weight)
+    assert state.fresh().asked == 0 and state.fresh().log_weight == opened(name).log_weight
+
+
+def test_states_hold_plain_numbers() -> None:
+    for name in MECHANISMS:
+        if name not in SMALL and name != "parameter_free_ladder":
+            json.dumps(asdict(opened(name)))
+
+
+def test_private_values_are_not_shown() -> None:
+    state = ParameterFreeLadder.initial_state(4, queries=9, max_improvements=2)
+    state, _ = ParameterFreeLadder.step(state, [0.0, 0.0, 0.0, 0.1875])
+    assert "0.1875" not in repr(state)
+    assert "histogram=" not in repr(opened("median_mechanism")).replace("private_histogram", "")
+
+
+def test_unknown_names_and_missing_declarations() -> None:
+    with pytest.raises(ValueError, match="must be one of"):
+        mechanism("magic")
+    for kind in (Gaussian, FreshChunks, Rounds, Ladder, Thresholdout):
+        with pytest.raises(ValueError, match="declared number of queries"):
+            kind.initial_state(100)
+    with pytest.raises(ValueError, match="max_improvements"):
+        ParameterFreeLadder.initial_state(100, queries=5)
+    with pytest.raises(ValueError, match="a row for every query"):
+        FreshChunks.initial_state(10, queries=11)
+    with pytest.raises(ValueError, match="confidence_level"):
+        Ladder.initial_state(100, queries=5, confidence_level=95)
+
+
+# ---------------------------------------------------------------------------------------- one by one
+
+
+def test_a_confirmed_guess_reveals_nothing_but_the_bit() -> None:
+    """Every holdout value that passes gives the same release."""
+    for options in (
+        {},
+        {"interval": "hoeffding"},
+        {"tolerance": 0.1},
+        {"tolerance": 0.1, "interval": "hoeffding"},
+    ):
+        state = GuessAndCheck.initial_state(2_000, queries=50, failures=3, **options)
+        means = np.linspace(0.6, 0.8, 401)
+        releases = [GuessAndCheck.step(state, float(mean), guess=0.7)[1] for mean in means]
+        passed = {release for release in releases if release.passed}
+        assert len(passed) == 1
+        failed = {release for release in releases if not release.passed}
+        assert all(release.value * state.cells % 1 == pytest.approx(0.5, abs=1e-9) for release in failed)
+
+
+def test_the_interval_of_a_failed_guess_is_a_function_of_the_rounded_value() -> None:
+    state = GuessAndCheck.initial_state(2_000, queries=50, failures=3, cells=10)
+    inside = [GuessAndCheck.step(state, float(mean), guess=0.1)[1] for mean in np.linspace(0.5, 0.5999, 30)]
+    assert len(set(inside)) == 1
+
+
+def test_kl_intervals_are_never_wider_than_the_plan() -> None:
+    n, gap = 5_000, guess_gap(5_000)
+    for mean in (0.02, 0.5, 0.95):
+        kl = GuessAndCheck.initial_state(n, queries=100, failures=5)
+        hoeffding = GuessAndCheck.initial_state(n, queries=100, failures=5, interval="hoeffding")
+        for guess in (mean, min(mean + 3 * gap, 1.0)):
+            ours = GuessAndCheck.step(kl, mean, guess=guess)[1]
+            plain = GuessAndCheck.step(hoeffding, mean, guess=guess)[1]
+            assert plain.low - 1e-12 <= ours.low and ours.high <= plain.high + 1e-12
+
+
+def test_kl_intervals_at_high_accuracy() -> None:
+    """Section 0: 0.0118 below and 0.0103 above 0.95 at n = k = 10,000, against 0.0254."""
+    state = GuessAndCheck.initial_state(10_000, queries=10_000, failures=0, gap=0.0)
+    _, release = GuessAndCheck.step(state, 0.95, guess=0.95)
+    assert 0.95 - release.low == pytest.approx(0.0118, abs=1e-4)
+    assert release.high - 0.95 == pytest.approx(0.0103, abs=1e-4)
+
+
+def test_no_failure_allowed_means_that_the_first_one_is_not_answered() -> None:
+    state = GuessAndCheck.initial_state(1_000, queries=10, failures=0)
+    state, release = GuessAndCheck.step(state, 0.9, guess=0.5)
+    assert release.value is None and release.passed is False
+    assert "0 failures" in state.exhausted
+    assert GuessAndCheck.step(state, 0.5, guess=0.5)[1].source == "refused"
+
+
+def test_guess_and_check_refuses_passing_queries_once_failures_are_spent() -> None:
+    state = GuessAndCheck.initial_state(1_000, queries=10, failures=1)
+    state, first = GuessAndCheck.step(state, 0.9, guess=0.5)
+    assert first.source == "holdout"
+    _, second = GuessAndCheck.step(state, 0.5, guess=0.5)
+    assert second.source == "refused"
+
+
+def test_the_edges_of_the_unit_interval() -> None:
+    for mean in (0.0, 1.0):
+        for kind in (GuessAndCheck, DescriptionLength, SparseValidate):
+            state = kind.initial_state(50, queries=5)
+            _, release = kind.step(state, mean, guess=mean)
+            assert release.low <= mean <= release.high
+
+
+def test_description_length_keeps_the_plan() -> None:
+    state = DescriptionLength.initial_state(10_000, queries=100, interval="hoeffding")
+    _, release = DescriptionLength.step(state, 0.5001)
+    assert release.half_width == pytest.approx(0.1469569719910866, rel=2e-3)
+
+
+def test_an_open_horizon_costs_more_at_every_query() -> None:
+    state, widths = DescriptionLength.initial_state(10_000, cells=20), []
+    for _ in range(5):
+        state, release = DescriptionLength.step(state, 0.5)
+        widths.append(release.half_width)
+    assert widths == sorted(widths) and widths[0] < widths[-1]
+    assert state.exhausted is None and state.remaining == {"queries": None, "failures": None}
+
+
+def test_a_bit_depends_on_the_holdout_only_through_itself() -> None:
+    for interval in ("kl", "hoeffding"):
+        state = SparseValidate.initial_state(500, queries=20, failures=3, interval=interval)
+        releases = [SparseValidate.step(state, float(m), guess=0.6)[1] for m in np.linspace(0, 1, 301)]
+        assert len({r for r in releases if r.passed}) == 1
+        refuted = {r for r in releases if not r.passed}
+        assert len(refuted) == 1
+        largest = max(m for m, r in zip(np.linspace(0, 1, 301), releases, strict=True) if not r.passed)
+        level = state.log_alpha + state.log_weight
+        own = intervals.kl_interval(largest, 500, level)[1] if interval == "kl" else 0.0
+        assert refuted.pop().high >= own
+
+
+def test_winner_only() -> None:
+    state = Argmax.initial_state(1_000, queries=3, candidates=5)
+    rows = np.random.default_rng(0).random((4, 1_000)) < np.array([[0.4], [0.8], [0.6], [0.5]])
+    _, release = Argmax.step(state, rows.astype(float))
+    assert release.winner == 1 and abs(release.value - rows[1].mean()) <= 0.5 / state.cells
+    with pytest.raises(ValueError, match="at most 5 candidates"):
+        Argmax.step(state, np.ones(6))
+
+
+def test_chunks_are_disjoint_and_cover_every_row() -> None:
+    state = FreshChunks.initial_state(10, queries=3)
+    seen = np.zeros(10)
+    for _ in range(3):
+        rows = np.arange(10) / 10
+        before = state
+        state, release = FreshChunks.step(state, rows)
+        used = [i for i in range(10) if FreshChunks.step(before, np.eye(10)[i])[1].value > 0]
+        assert release.value == pytest.approx(rows[used].mean())
+        seen[used] += 1
+    assert (seen == 1).all()
+
+
+def test_rounds_move_on_only_when_told() -> None:
+    state = Rounds.initial_state(100, queries=4, rounds=2)
+    rows = np.repeat([1.0, 0.0], 50)
+    answers = []
+    for i in range(4):
+        state, release = Rounds.step(state, rows)
+        answers.append(release.value)
+        if i == 1:
+            state = Rounds.next_round(state)
+    assert answers == [1.0, 1.0, 0.0, 0.0]
+    assert "4 declared queries" in state.exhausted
+
+
+def test_gaussian_noise_has_the_declared_scale_and_price() -> None:
+    state = Gaussian.initial_state(1_000, queries=200, sigma=0.05)
+    noise, values = normal_noise(11), []
+    spent = 0.0
+    while state.exhausted is None:
+        state, release = Gaussian.step(state, 0.5, noise=noise)
+        values.append(release.value)
+        spent += release.mu2
+        assert release.value % state.cell == 0
+    assert np.std(values) == pytest.approx(0.05, rel=0.2)
+    assert spent == pytest.approx(state.declared_mu2) == pytest.approx(200 / (1_000 * 0.05) ** 2)
+
+
+def test_gaussian_analyses_are_selectable() -> None:
+    half = {}
+    for analysis in ("tight", "rogers2020", "jung2020", "bassily2016"):
+        state = Gaussian.initial_state(100_000, queries=100, analysis=analysis)
+        half[analysis] = Gaussian.step(state, 0.5, noise=quiet)[1].half_width
+    assert min(half, key=half.get) == "tight"
+    assert half["rogers2020"] == pytest.approx(0.0781, rel=5e-3)
+    with pytest.raises(ValueError, match="analysis must be one of"):
+        Gaussian.initial_state(100, queries=5, analysis="magic")
+    with pytest.raises(ValueError, match="sigma can be chosen"):
+        Gaussian.initial_state(100, queries=5, analysis="jung2020", sigma=0.1)
+
+
+def test_gaussian_beside_rounded_answers_is_wider() -> None:
+    state = Gaussian.initial_state(100_000, queries=100)
+    alone = Gaussian.step(state, 0.5, noise=quiet)[1].half_width
+    assert Gaussian.step(state, 0.5, noise=quiet, log_carry=-3.0)[1].half_width > alone
+    published = Gaussian.initial_state(100_000, queries=100, analysis="rogers2020")
+    with pytest.raises(ValueError, match="only analysis='tight'"):
+        Gaussian.step(published, 0.5, noise=quiet, log_carry=-3.0)
+
+
+def test_thresholdout_is_certified_only_with_the_theorems_numbers() -> None:
+    assert Thresholdout.initial_state(10**7, queries=100, failures=2).proved
+    assert not Thresholdout.initial_state(10_000, queries=100, failures=2, tolerance=0.1).proved
+    assert not Thresholdout.initial_state(10**7, queries=100, failures=2, sigma=0.001).proved
+
+
+def test_thresholdout_keeps_its_threshold_noise_until_an_overfit() -> None:
+    roles = []
+
+    def noise(role: str, law: str) -> float:
+        roles.append(role)
+        return 0.0
+
+    state = Thresholdout.initial_state(1_000, queries=9, failures=3, tolerance=0.2)
+    for guess in (0.5, 0.5, 0.9, 0.5):
+        state, _ = Thresholdout.step(state, 0.5, guess=guess, noise=noise)
+    assert roles == [
+        "threshold",
+        "comparison",
+        "comparison",
+        "comparison",
+        "answer",
+        "threshold",
+        "comparison",
+    ]
+
+
+def test_the_science_variant_has_no_budget_and_redraws_nothing() -> None:
+    state = ThresholdoutScience.initial_state(10_000)
+    for _ in range(30):
+        state, release = ThresholdoutScience.step(state, 0.5, guess=0.9, noise=quiet)
+        assert release.value == 0.5 and not release.certified
+    assert state.exhausted is None
+
+
+def test_effective_rounds_walk_through_their_chunks() -> None:
+    """The checker chunk says 3/8: chunks at 1 and 7/8 are stale (threshold 0.4), the one at 3/4 is not."""
+    state = EffectiveRounds.initial_state(400, rounds=3)
+    rows = np.repeat([1.0, 0.875, 0.75, 0.375], 100)
+    seen = []
+    for _ in range(4):
+        state, release = EffectiveRounds.step(state, rows, noise=quiet)
+        seen.append((release.value, release.passed, state.current))
+    assert seen == [(0.875, False, 1), (0.75, False, 2), (0.75, True, 2), (0.75, True, 2)]
+    rows[200:300] = 1.0
+    state, release = EffectiveRounds.step(state, rows, noise=quiet)
+    assert release.value is None and "3 answers" in state.exhausted
+
+
+def test_sparse_stops_at_its_budget() -> None:
+    sparse = Sparse.initial_state(100, failures=1)
+    sparse, release = Sparse.step(sparse, 1.0, guess=0.0, noise=quiet)
+    assert release.value == 1.0 and sparse.exhausted is not None
+
+
+def test_ladders_never_go_up_and_a_cap_ends_the_climb() -> None:
+    rng = np.random.default_rng(4)
+    state = ParameterFreeLadder.initial_state(200, queries=60, max_improvements=3)
+    best, boards = 1.0, []
+    for i in range(60):
+        losses = (rng.random(200) < 0.6 - 0.1 * min(i, 4)).astype(float)
+        state, release = ParameterFreeLadder.step(state, losses)
+        if release.value is None:
+            break
+        assert release.value <= best
+        best = release.value
+        boards.append(best)
+    assert len(set(boards)) <= 4
+    shaky = ShakyLadder.initial_state(400, queries=30, step=0.05)
+    values = []
+    for loss in np.linspace(0.9, 0.1, 30):
+        shaky, release = ShakyLadder.step(shaky, float(loss), noise=normal_noise(3))
+        values.append(release.value)
+    assert values == sorted(values, reverse=True)
+
+
+def test_a_capped_ladder_counts_its_transcripts() -> None:
+    state = ParameterFreeLadder.initial_state(2, queries=3, max_improvements=1)
+    assert math.exp(-state.log_weight) == pytest.approx(oracle.count_capped_ladder_nodes(3, 3, 1))
+
+
+def test_ladder_baseline_without_improvement() -> None:
+    state = Ladder.initial_state(1_000, queries=10, baseline=0.5)
+    state, release = Ladder.step(state, 0.7)
+    assert release.value == release.high == 0.5 and release.passed is False
+
+
+def test_multiplicative_weights_learn_the_histogram() -> None:
+    histogram = np.array([500, 300, 150, 50])
+    state = PrivateMultiplicativeWeights.initial_state(1_000, histogram=histogram, tolerance=0.05)
+    rng, errors = np.random.default_rng(8), []
+    for _ in range(400):
+        query = (rng.random(4) < 0.5).astype(float)
+        state, release = PrivateMultiplicativeWeights.step(state, query, noise=quiet)
+        errors.append(abs(release.value - query @ histogram / 1_000))
+    assert max(errors) <= 0.0375 + 1e-9
+    assert np.abs(state.hypothesis - histogram / 1_000).max() < 0.05
+    with pytest.raises(ValueError, match="4 cells"):
+        PrivateMultiplicativeWeights.step(state, np.ones(3), noise=quiet)
+    with pytest.raises(ValueError, match="at most 100,000 cells"):
+        PrivateMultiplicativeWeights.initial_state(10, histogram=np.ones(100_001))
+
+
+def test_the_median_mechanism_drops_what_does_not_agree() -> None:
+    histogram = np.array([70, 20, 10])
+    state = MedianMechanism.initial_state(100, histogram=histogram, size=20, tolerance=0.1)
+    start = len(state.hypothesis)
+    for query in np.eye(3):
+        state, release = MedianMechanism.step(state, query, noise=quiet)
+        assert abs(release.value - query @ histogram / 100) <= 0.075 + 1e-9
+    assert 0 < len(state.hypothesis) < start == math.comb(22, 2)
+    with pytest.raises(ValueError, match="more than 100,000"):
+        MedianMechanism.initial_state(100, histogram=np.ones(20), size=20)
+
+
+def test_mixed_epochs_share_one_level() -> None:
+    """Weights of pairs of nodes of two mechanisms sum to at most one, whoever is asked next."""
+    total = 0.0
+
+    def walk(a, b, depth: int) -> None:
+        nonlocal total
+        if a.exhausted and b.exhausted:
+            return
+        ask_first = (depth % 3 != 0 or b.exhausted) and not a.exhausted
+        total += math.exp(a.log_weight + b.log_weight)
+        outcomes = set()
+        for mean in np.linspace(0, 1, 9):
+            if ask_first:
+                after, release = GuessAndCheck.step(a, float(mean), guess=0.5, log_carry=b.log_weight)
+            else:
+                after, release = SparseValidate.step(b, float(mean), guess=0.5, log_carry=a.log_weight)
+            key = (release.value, release.passed)
+            if key not in outcomes:
+                outcomes.add(key)
+                walk(after if ask_first else a, b if ask_first else after, depth + 1)
+
+    first = GuessAndCheck.initial_state(200, queries=4, failures=2, cells=3, gap=0.1)
+    second = SparseValidate.initial_state(200, queries=3, failures=2)
+    walk(first, second, 0)
+    assert 0 < total <= 1

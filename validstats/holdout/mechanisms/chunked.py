@@ -1,0 +1,263 @@
+"""Mechanisms that never reuse rows across an adaptive boundary: fresh chunks and declared rounds."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+from validstats.holdout.mechanisms._base import (
+    IntervalKind,
+    Mechanism,
+    Noise,
+    Release,
+    State,
+    check_counts,
+    check_kind,
+    log_level,
+    node_interval,
+    row_values,
+)
+from validstats.holdout.widths import log_independent_level
+from validstats.validation import check_positive_int
+
+__all__ = ["FreshChunks", "Rounds", "chunk_bounds"]
+
+
+def chunk_bounds(n: int, chunks: int, index: int) -> tuple[int, int]:
+    """Return the rows of one chunk: ``n // chunks`` each, the remainder spread over the first ones.
+
+    Parameters
+    ----------
+    n, chunks : int
+        Rows and number of chunks.
+    index : int
+        Which chunk, from 0.
+
+    Returns
+    -------
+    tuple of (int, int)
+        First row and the one after the last.
+
+    Examples
+    --------
+    >>> [chunk_bounds(10, 3, i) for i in range(3)]
+    [(0, 4), (4, 7), (7, 10)]
+    """
+    size, extra = divmod(n, chunks)
+    start = index * size + min(index, extra)
+    return start, start + size + (index < extra)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChunkState(State):
+    """State of a mechanism that answers from chunks.
+
+    Attributes
+    ----------
+    chunks : int
+        Number of chunks.
+    current : int
+        Chunk that the next query is answered from.
+    interval : {"kl", "hoeffding"}
+        Interval on a chunk.
+    """
+
+    chunks: int
+    current: int = 0
+    interval: IntervalKind = "kl"
+
+    @property
+    def exhausted(self) -> str | None:
+        """The reason why every further query is refused, or None."""
+        if self.current >= self.chunks:
+            return f"all {self.chunks} chunks have been used."
+        return super().exhausted
+
+    def fresh(self) -> ChunkState:
+        """Return the state before the first query."""
+        return replace(self, asked=0, failed=0, current=0)
+
+
+class FreshChunks(Mechanism):
+    """Answer every query from rows of its own.
+
+    The rows must be in an order that does not depend on their values, such as a secret shuffle. A mean over a
+    chunk is exact, so an epoch of fresh chunks is shared with no other mechanism.
+
+    Examples
+    --------
+    >>> state = FreshChunks.initial_state(100, queries=2)
+    >>> state, release = FreshChunks.step(state, [1.0] * 50 + [0.0] * 50)
+    >>> release.value
+    1.0
+    """
+
+    name = "fresh_chunks"
+    needs_rows = True
+    mixes = False
+
+    @classmethod
+    def initial_state(
+        cls,
+        n: int,
+        *,
+        queries: int | None = None,
+        confidence_level: Any = 0.95,
+        interval: IntervalKind = "kl",
+        failures: int | None = None,
+    ) -> ChunkState:
+        """Declare the counts.
+
+        Parameters
+        ----------
+        n : int
+            Rows, at least ``queries``.
+        queries : int
+            Declared number of queries.
+        confidence_level : float, default 0.95
+            Of all intervals together.
+        interval : {"kl", "hoeffding"}, default "kl"
+            Interval on a chunk.
+        failures : None
+            Ignored.
+
+        Returns
+        -------
+        ChunkState
+            Before the first query.
+
+        Examples
+        --------
+        >>> FreshChunks.initial_state(100, queries=4).chunks
+        4
+        """
+        n, queries, _ = check_counts(n, queries, failures, need_queries=cls.name)
+        assert queries is not None
+        if queries > n:
+            raise ValueError(f"fresh_chunks needs a row for every query; got {queries} queries for {n} rows.")
+        return ChunkState(
+            n=n,
+            log_alpha=log_level(confidence_level),
+            queries=queries,
+            chunks=queries,
+            interval=check_kind(interval),  # type: ignore[arg-type]
+        )
+
+    @classmethod
+    def _answer(
+        cls, state: ChunkState, values: Any, guess: float | None, noise: Noise | None, log_carry: float
+    ) -> tuple[ChunkState, Release]:
+        level = log_independent_level(state.chunks, state.log_alpha + log_carry)
+        release = _chunk_release(state, values, level)
+        return replace(state, asked=state.asked + 1, current=state.current + 1), release
+
+
+class Rounds(Mechanism):
+    """Answer each declared batch of queries from a chunk of its own; within a batch nothing adapts.
+
+    Queries of one batch are asked one after the other, and the batch is closed by :meth:`next_round`. They must be
+    chosen before any of its answers is seen; answers of one batch are best released together.
+
+    References
+    ----------
+    Dwork et al. (2015), arXiv 1411.2664, EffectiveRounds with the boundaries declared.
+
+    Examples
+    --------
+    >>> state = Rounds.initial_state(100, queries=10, rounds=2)
+    >>> state, first = Rounds.step(state, [1.0] * 50 + [0.0] * 50)
+    >>> state, second = Rounds.step(Rounds.next_round(state), [1.0] * 50 + [0.0] * 50)
+    >>> first.value, second.value
+    (1.0, 0.0)
+    """
+
+    name = "rounds"
+    needs_rows = True
+    mixes = False
+
+    @classmethod
+    def initial_state(
+        cls,
+        n: int,
+        *,
+        queries: int | None = None,
+        rounds: int = 2,
+        confidence_level: Any = 0.95,
+        interval: IntervalKind = "kl",
+        failures: int | None = None,
+    ) -> ChunkState:
+        """Declare the counts.
+
+        Parameters
+        ----------
+        n : int
+            Rows, at least ``rounds``.
+        queries : int
+            Declared number of queries in all batches together.
+        rounds : int, default 2
+            Declared number of batches.
+        confidence_level : float, default 0.95
+            Of all intervals together.
+        interval : {"kl", "hoeffding"}, default "kl"
+            Interval on a chunk.
+        failures : None
+            Ignored.
+
+        Returns
+        -------
+        ChunkState
+            Before the first query.
+
+        Examples
+        --------
+        >>> Rounds.initial_state(100, queries=10, rounds=2).chunks
+        2
+        """
+        n, queries, _ = check_counts(n, queries, failures, need_queries=cls.name)
+        rounds = check_positive_int(rounds, "rounds")
+        if rounds > n:
+            raise ValueError(f"rounds needs a row for every round; got {rounds} rounds for {n} rows.")
+        return ChunkState(
+            n=n,
+            log_alpha=log_level(confidence_level),
+            queries=queries,
+            chunks=rounds,
+            interval=check_kind(interval),  # type: ignore[arg-type]
+        )
+
+    @classmethod
+    def next_round(cls, state: ChunkState) -> ChunkState:
+        """Close the current batch: later queries are answered from the next chunk.
+
+        Parameters
+        ----------
+        state : ChunkState
+            Present state.
+
+        Returns
+        -------
+        ChunkState
+            The state at the start of the next batch; exhausted after the last one.
+
+        Examples
+        --------
+        >>> Rounds.next_round(Rounds.initial_state(100, queries=10, rounds=1)).exhausted
+        'all 1 chunks have been used.'
+        """
+        return replace(state, current=state.current + 1)
+
+    @classmethod
+    def _answer(
+        cls, state: ChunkState, values: Any, guess: float | None, noise: Noise | None, log_carry: float
+    ) -> tuple[ChunkState, Release]:
+        assert state.queries is not None
+        release = _chunk_release(state, values, state.log_alpha + log_carry - math.log(state.queries))
+        return replace(state, asked=state.asked + 1), release
+
+
+def _chunk_release(state: ChunkState, values: Any, level: float) -> Release:
+    start, stop = chunk_bounds(state.n, state.chunks, state.current)
+    mean = float(row_values(values, state.n)[start:stop].mean())
+    low, high = node_interval(mean, mean, stop - start, level, state.interval)
+    return Release(value=mean, low=low, high=high, source="holdout")

@@ -1,0 +1,405 @@
+"""Deterministic mechanisms that answer one query: guess-and-check, description length, SparseValidate."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+from validstats.holdout.counting import (
+    log_full_nodes,
+    log_guess_nodes,
+    log_guess_weight,
+    log_position_weight,
+)
+from validstats.holdout.intervals import LOG_2, hoeffding_half_width, kl_divergence, kl_interval
+from validstats.holdout.mechanisms._base import (
+    IntervalKind,
+    Mechanism,
+    Noise,
+    Release,
+    State,
+    cell_of,
+    check_counts,
+    check_kind,
+    holdout_mean,
+    log_level,
+    node_interval,
+)
+from validstats.holdout.widths import (
+    description_length_width,
+    guess_gap,
+    guess_width,
+)
+from validstats.validation import check_in_range, check_positive_int
+
+__all__ = ["DescriptionLength", "GuessAndCheck", "SparseValidate"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GuessState(State):
+    """State of guess-and-check.
+
+    Attributes
+    ----------
+    cells : int
+        Cells that failed answers are rounded to.
+    gap : float
+        Allowed difference of guess and holdout, where no tolerance is fixed.
+    tolerance : float or None
+        Fixed half-width of confirmed guesses.
+    interval : {"kl", "hoeffding"}
+        Interval at a node.
+    """
+
+    cells: int
+    gap: float
+    tolerance: float | None = None
+    interval: IntervalKind = "kl"
+
+    @property
+    def log_weight(self) -> float:
+        """One over the number of nodes of the declared tree, or the weights of an open horizon."""
+        if self.queries is None:
+            return log_guess_weight(self.asked, self.failed, self.cells)
+        return _declared_guess_weight(self.queries, self.failures, self.cells)
+
+
+@lru_cache(maxsize=4096)
+def _declared_guess_weight(queries: int, failures: int | None, cells: int) -> float:
+    return -log_guess_nodes(queries, queries if failures is None else failures, cells)
+
+
+class GuessAndCheck(Mechanism):
+    """Confirm a guess, or release a rounded holdout value: only failed guesses are expensive.
+
+    References
+    ----------
+    Rogers et al. (2020), arXiv 1906.09231, section 4.
+
+    Examples
+    --------
+    >>> state = GuessAndCheck.initial_state(10_000, queries=100, failures=5)
+    >>> state, release = GuessAndCheck.step(state, 0.81, guess=0.80)
+    >>> release.passed, release.value, release.source
+    (True, 0.8, 'guess')
+    """
+
+    name = "guess_and_check"
+    needs_guess = True
+
+    @classmethod
+    def initial_state(
+        cls,
+        n: int,
+        *,
+        queries: int | None = None,
+        failures: int | None = 10,
+        confidence_level: Any = 0.95,
+        cells: int | None = None,
+        tolerance: float | None = None,
+        gap: float | None = None,
+        interval: IntervalKind = "kl",
+    ) -> GuessState:
+        """Declare the counts.
+
+        Parameters
+        ----------
+        n : int
+            Rows.
+        queries : int or None, default None
+            Declared number of queries; None leaves the horizon open, at a price.
+        failures : int or None, default 10
+            After so many failed guesses every query is refused; with 0 the first failure is not answered.
+        confidence_level : float, default 0.95
+            Of all intervals together.
+        cells : int or None, default None
+            Cells of failed answers; the best number for the plan by default.
+        tolerance : float or None, default None
+            Fixed half-width of confirmed guesses; by default a guess passes within ``gap`` of the holdout.
+        gap : float or None, default None
+            Two standard deviations by default.
+        interval : {"kl", "hoeffding"}, default "kl"
+            Interval at a node.
+
+        Returns
+        -------
+        GuessState
+            Before the first query.
+
+        Examples
+        --------
+        >>> GuessAndCheck.initial_state(1000, queries=10).cells
+        11
+        """
+        n, queries, failures = check_counts(n, queries, failures)
+        allowed = guess_gap(n) if gap is None else check_in_range(gap, "gap", 0, 1)
+        log_alpha = log_level(confidence_level)
+        if cells is None and queries is not None:
+            cells = guess_width(
+                n, queries, queries if failures is None else failures, log_alpha, allowed
+            ).cells
+        elif cells is None:
+            cells = max(2, math.ceil(0.5 / max(allowed, 1.0 / n)))
+        return GuessState(
+            n=n,
+            log_alpha=log_alpha,
+            queries=queries,
+            failures=failures,
+            cells=check_positive_int(cells, "cells", minimum=1),
+            gap=allowed,
+            tolerance=None if tolerance is None else check_in_range(tolerance, "tolerance", 0, 1),
+            interval=check_kind(interval),  # type: ignore[arg-type]
+        )
+
+    @classmethod
+    def _answer(
+        cls, state: GuessState, values: Any, guess: float | None, noise: Noise | None, log_carry: float
+    ) -> tuple[GuessState, Release]:
+        assert guess is not None
+        mean = holdout_mean(values)
+        level = state.log_alpha + state.log_weight + log_carry
+        asked = replace(state, asked=state.asked + 1)
+        if cls._passes(state, mean, guess, level):
+            low, high = cls._confirmed(state, guess, level)
+            return asked, Release(value=guess, low=low, high=high, source="guess", passed=True)
+        failed = replace(asked, failed=state.failed + 1)
+        if state.failures == 0:
+            return failed, Release(source="refused", passed=False)
+        centre, left, right = cell_of(mean, state.cells)
+        low, high = node_interval(left, right, state.n, level, state.interval)
+        return failed, Release(value=centre, low=low, high=high, source="holdout", passed=False)
+
+    @staticmethod
+    def _passes(state: GuessState, mean: float, guess: float, level: float) -> bool:
+        if state.tolerance is None:
+            return abs(guess - mean) <= state.gap
+        if state.interval == "hoeffding":
+            return abs(guess - mean) <= state.tolerance - hoeffding_half_width(state.n, level)
+        low, high = kl_interval(mean, state.n, level)
+        return guess - state.tolerance <= low and high <= guess + state.tolerance
+
+    @staticmethod
+    def _confirmed(state: GuessState, guess: float, level: float) -> tuple[float, float]:
+        """Return the interval of a confirmed guess: a function of the guess and the transcript only."""
+        if state.tolerance is not None:
+            return max(guess - state.tolerance, 0.0), min(guess + state.tolerance, 1.0)
+        return node_interval(guess - state.gap, guess + state.gap, state.n, level, state.interval)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellState(State):
+    """State of the description-length mechanism.
+
+    Attributes
+    ----------
+    cells : int
+        Cells that answers are rounded to.
+    interval : {"kl", "hoeffding"}
+        Interval at a node.
+    """
+
+    cells: int
+    interval: IntervalKind = "kl"
+
+    @property
+    def log_weight(self) -> float:
+        """One over the number of nodes of the declared tree, or ``z(i) m^-i``."""
+        if self.queries is None:
+            return log_position_weight(self.asked) - self.asked * math.log(self.cells)
+        return -log_full_nodes(self.queries, self.cells)
+
+
+class DescriptionLength(Mechanism):
+    """Release the holdout's value rounded to one of m cells.
+
+    References
+    ----------
+    Dwork et al. (2015), arXiv 1506.02629, Theorem 9.
+
+    Examples
+    --------
+    >>> state = DescriptionLength.initial_state(1000, queries=10)
+    >>> state, release = DescriptionLength.step(state, 0.5)
+    >>> state.cells, round(release.value, 3), release.source
+    (29, 0.5, 'holdout')
+    """
+
+    name = "description_length"
+
+    @classmethod
+    def initial_state(
+        cls,
+        n: int,
+        *,
+        queries: int | None = None,
+        confidence_level: Any = 0.95,
+        cells: int | None = None,
+        interval: IntervalKind = "kl",
+        failures: int | None = None,
+    ) -> CellState:
+        """Declare the counts.
+
+        Parameters
+        ----------
+        n : int
+            Rows.
+        queries : int or None, default None
+            Declared number of queries; None leaves the horizon open.
+        confidence_level : float, default 0.95
+            Of all intervals together.
+        cells : int or None, default None
+            Cells; the best number for ``queries`` (or for 10) by default.
+        interval : {"kl", "hoeffding"}, default "kl"
+            Interval at a node.
+        failures : None
+            Ignored.
+
+        Returns
+        -------
+        CellState
+            Before the first query.
+
+        Examples
+        --------
+        >>> DescriptionLength.initial_state(10_000, queries=100).cells
+        26
+        """
+        n, queries, _ = check_counts(n, queries, failures)
+        log_alpha = log_level(confidence_level)
+        if cells is None:
+            cells = description_length_width(n, 10 if queries is None else queries, log_alpha).cells
+        return CellState(
+            n=n,
+            log_alpha=log_alpha,
+            queries=queries,
+            cells=check_positive_int(cells, "cells", minimum=1),
+            interval=check_kind(interval),  # type: ignore[arg-type]
+        )
+
+    @classmethod
+    def _answer(
+        cls, state: CellState, values: Any, guess: float | None, noise: Noise | None, log_carry: float
+    ) -> tuple[CellState, Release]:
+        centre, left, right = cell_of(holdout_mean(values), state.cells)
+        level = state.log_alpha + state.log_weight + log_carry
+        low, high = node_interval(left, right, state.n, level, state.interval)
+        after = replace(state, asked=state.asked + 1)
+        return after, Release(value=centre, low=low, high=high, source="holdout")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BitState(State):
+    """State of SparseValidate.
+
+    Attributes
+    ----------
+    interval : {"kl", "hoeffding"}
+        Interval at a node.
+    """
+
+    interval: IntervalKind = "kl"
+
+    @property
+    def log_weight(self) -> float:
+        """One over the number of nodes of the declared tree, or the weights of an open horizon."""
+        if self.queries is None:
+            return log_guess_weight(self.asked, self.failed, 1)
+        return _declared_guess_weight(self.queries, self.failures, 1)
+
+
+class SparseValidate(Mechanism):
+    """Say whether a claim "the truth is at least c" is confirmed: one bit, and only refuted claims are expensive.
+
+    References
+    ----------
+    Dwork et al. (2015), arXiv 1506.02629, Theorem 27.
+
+    Examples
+    --------
+    >>> state = SparseValidate.initial_state(1000, queries=10, failures=3)
+    >>> state, release = SparseValidate.step(state, 0.9, guess=0.8)
+    >>> release.passed, release.value, release.low
+    (True, None, 0.8)
+    """
+
+    name = "sparse_validate"
+    needs_guess = True
+
+    @classmethod
+    def initial_state(
+        cls,
+        n: int,
+        *,
+        queries: int | None = None,
+        failures: int | None = 10,
+        confidence_level: Any = 0.95,
+        interval: IntervalKind = "kl",
+    ) -> BitState:
+        """Declare the counts.
+
+        Parameters
+        ----------
+        n : int
+            Rows.
+        queries : int or None, default None
+            Declared number of claims; None leaves the horizon open.
+        failures : int or None, default 10
+            After so many claims that are not confirmed every claim is refused.
+        confidence_level : float, default 0.95
+            Of all statements together.
+        interval : {"kl", "hoeffding"}, default "kl"
+            Interval at a node.
+
+        Returns
+        -------
+        BitState
+            Before the first claim.
+
+        Examples
+        --------
+        >>> SparseValidate.initial_state(1000, queries=10).remaining
+        {'queries': 10, 'failures': 10}
+        """
+        n, queries, failures = check_counts(n, queries, failures)
+        kind = check_kind(interval)
+        return BitState(
+            n=n,
+            log_alpha=log_level(confidence_level),
+            queries=queries,
+            failures=failures,
+            interval=kind,  # type: ignore[arg-type]
+        )
+
+    @classmethod
+    def _answer(
+        cls, state: BitState, values: Any, guess: float | None, noise: Noise | None, log_carry: float
+    ) -> tuple[BitState, Release]:
+        assert guess is not None
+        mean = holdout_mean(values)
+        level = state.log_alpha + state.log_weight + log_carry
+        passed = node_interval(mean, mean, state.n, level, state.interval)[0] >= guess
+        after = replace(state, asked=state.asked + 1, failed=state.failed + (not passed))
+        if passed:
+            return after, Release(low=guess, high=1.0, source="holdout", passed=True)
+        ceiling = _largest_refuted_mean(guess, state.n, level, state.interval)
+        high = node_interval(ceiling, ceiling, state.n, level, state.interval)[1]
+        return after, Release(low=0.0, high=high, source="holdout", passed=False)
+
+
+def _largest_refuted_mean(claim: float, n: int, level: float, kind: str) -> float:
+    """Return the largest holdout mean with which the claim is not confirmed: a function of the claim only."""
+    if kind == "hoeffding":
+        return min(claim + hoeffding_half_width(n, level), 1.0)
+    radius = (LOG_2 - level) / n
+    low, high = claim, 1.0
+    if kl_divergence(1.0, claim) <= radius:
+        return 1.0
+    for _ in range(60):
+        middle = 0.5 * (low + high)
+        if kl_divergence(middle, claim) > radius:
+            high = middle
+        else:
+            low = middle
+    return high
