@@ -359,6 +359,6 @@ def _median(fits: Sequence[Estimate]) -> Estimate:
         params=params,
         covariance=covariance,
         influence=None if single is None else single.influence,
-        residual=None if single is None else single.residual,
+        residual=fits[0].residual,
         fallbacks=tuple(sorted({note for f in fits for note in f.fallbacks})),
     )

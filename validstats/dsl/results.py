@@ -66,6 +66,9 @@ class CoefficientResult(Result):
         Absorbed effects.
     interval : ndarray of shape (p, 2) or None
         Intervals that are not symmetric, from an inverted test, at ``confidence_level``.
+    residual : ndarray of shape (n_labelled, p) or None
+        Gold score minus augmentation on the labelled rows, in coefficient units: what labelling adds to the
+        variance. For a median of splits that of the first split.
     notes : tuple of str
         What was decided on the way.
     """
@@ -92,6 +95,7 @@ class CoefficientResult(Result):
     clustered_by: str | None = None
     effects: tuple[str, ...] = ()
     interval: Float2D | None = None
+    residual: Float2D | None = None
     notes: tuple[str, ...] = field(default=())
 
     @property

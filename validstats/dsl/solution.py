@@ -157,6 +157,7 @@ def _solve(prepared: PreparedModel, request: InferenceRequest) -> CoefficientRes
         gold=gold,
         clustered_by=clustered_by,
         effects=assembled.effects,
+        residual=found.residual,
         notes=tuple(notes),
     )
 
