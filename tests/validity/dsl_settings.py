@@ -15,10 +15,8 @@ from validstats.dsl.estimation import Component, LabelledSample, cluster_codes
 from validstats.dsl.inference import Estimate, NoRootError, estimate, naive_fit
 from validstats.dsl.moments import (
     GLMMoment,
-    InstrumentalMoment,
     LinearMoment,
     ModelMoment,
-    MultinomialMoment,
     RegressionRows,
 )
 from validstats.dsl.variance import SamplingDesign
@@ -52,7 +50,9 @@ def predicted_outcome_logit(rng, n=5000, accuracy=0.85):
     X = np.column_stack([np.ones(n), x1, x2])
     y = (rng.random(n) < expit(X @ b)).astype(float)
     shift = 0.9 * (1.0 - accuracy)
-    q = _flip(rng, y, np.clip(accuracy + shift * np.where(x2 > 0, -1.0, 0.65) * (1 - 2 * y * (x2 > 0)), 0.02, 1))
+    q = _flip(
+        rng, y, np.clip(accuracy + shift * np.where(x2 > 0, -1.0, 0.65) * (1 - 2 * y * (x2 > 0)), 0.02, 1)
+    )
     return Draw(
         moment=GLMMoment(sm.families.Binomial()),
         coefficients=b,
@@ -70,7 +70,9 @@ def predicted_covariate_linear(rng, n=5000, accuracy=0.865):
     d = (rng.random(n) < expit(-0.3 + 0.6 * z)).astype(float)
     b = np.array([0.5, 1.0, -0.7])
     y = b[0] + b[1] * d + b[2] * z + rng.normal(size=n)
-    q = _flip(rng, d, np.clip(accuracy + (1 - accuracy) * 0.9 * np.tanh(y * (2 * d - 1) + 0.5 * z), 0.02, 0.99))
+    q = _flip(
+        rng, d, np.clip(accuracy + (1 - accuracy) * 0.9 * np.tanh(y * (2 * d - 1) + 0.5 * z), 0.02, 0.99)
+    )
     return Draw(
         moment=LinearMoment(),
         coefficients=b,
@@ -141,7 +143,9 @@ def replicate(
     outcome = None if draw.outcome is None else Outcome(name="y", values=draw.outcome[labelled])
 
     def term(completions):
-        return tuple(Component(rows=draw.make_rows(c.replacements, c.outcome), weight=c.weight) for c in completions)
+        return tuple(
+            Component(rows=draw.make_rows(c.replacements, c.outcome), weight=c.weight) for c in completions
+        )
 
     raw = term((Completion(replacements=draw.raw_covariates, outcome=draw.raw_outcome),))
     found: dict[str, Estimate | None] = {}
