@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,6 +75,7 @@ class _TuningData:
 
     gold: Float2D
     terms: tuple[Float2D, ...]
+    centring: Float1D
 
 
 def _design_units(sample: LabelledSample, design: SamplingDesign) -> Int1D | None:
@@ -97,9 +100,11 @@ def _tuning_data(
         assert units is not None
         codes = units
     weight = (1.0 - probability) / probability**2
+    total = np.bincount(codes, weight)
     return _TuningData(
         gold=_centre(gold, weight, codes) * np.sqrt(weight)[:, None],
         terms=tuple(_centre(t, weight, codes) * np.sqrt(weight)[:, None] for t in terms),
+        centring=weight / np.where(total > 0.0, total, 1.0)[codes],
     )
 
 
@@ -113,30 +118,111 @@ def _stratum_means(values: Float2D, weight: Float1D, codes: Int1D) -> Float2D:
     return sums / np.where(total > 0.0, total, 1.0)[:, None]
 
 
-def _regress(target: Float2D, regressors: Float2D) -> Float2D:
+@dataclass(frozen=True)
+class _Smoother:
+    """Ridge regression of one coefficient's gold influence on those of the terms, deviating from a prior."""
+
+    slopes: Float1D
+    fitted_numbers: float
+    errors: Float1D
+
+
+def _ridge_path(target: Float1D, regressors: Float2D, prior: Float1D, centring: Float1D) -> list[_Smoother]:
+    """Return ridge fits at all penalties with their leave-one-out errors; the largest penalty is the prior."""
     norms = np.linalg.norm(regressors, axis=0)
-    scale = np.where(norms > 0.0, norms, 1.0)
-    return np.linalg.lstsq(regressors / scale, target, rcond=1e-9)[0] / scale[:, None]
+    norms = np.where(norms > 0.0, norms, 1.0)
+    left, singular, right = np.linalg.svd(regressors / norms, full_matrices=False)
+    kept = singular > 1e-7 * max(singular.max(initial=0.0), 1e-300)
+    left, singular, right = left[:, kept], singular[kept], right[kept]
+    deviation = target - regressors @ prior
+    rotated = left.T @ deviation
+    found = []
+    for penalty in _PENALTIES:
+        shrink = singular**2 / (singular**2 + penalty) if np.isfinite(penalty) else np.zeros_like(singular)
+        hat = np.clip(centring + left**2 @ shrink, None, 0.99)
+        residual = (deviation - left @ (shrink * rotated)) / (1.0 - hat)
+        slopes = prior + right.T @ (shrink / singular * rotated) / norms
+        found.append(_Smoother(slopes, float(shrink.sum()), residual**2))
+    return found
 
 
-def _matrices(data: _TuningData, bread: Float2D, kind: TuningKind) -> tuple[Float2D, ...]:
-    p = data.gold.shape[1]
-    if kind == "matrix":
-        stacked = _regress(data.gold, np.column_stack(data.terms))
-        return tuple(stacked[j * p : (j + 1) * p] for j in range(len(data.terms)))
+_PENALTIES = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, np.inf)
+"""Ridge penalties in units of the squared norm of a regressor; zero is least squares."""
+
+
+def _is_better(candidate: _Smoother, incumbent: _Smoother) -> bool:
+    """Tell whether leave-one-out errors fall by more than a standard error of the fall."""
+    gain = incumbent.errors - candidate.errors
+    return float(gain.mean()) > float(gain.std()) / math.sqrt(len(gain)) + 1e-12 * float(
+        incumbent.errors.mean()
+    )
+
+
+def _least_error(candidates: Sequence[_Smoother]) -> _Smoother:
+    return min(candidates, key=lambda c: float(c.errors.sum()))
+
+
+def _best_slopes(
+    gold: Float2D, terms: list[Float2D], centring: Float1D, kind: TuningKind
+) -> tuple[list[Float2D], float]:
+    """Return for every coefficient the slopes on all terms, chosen by leave-one-out error.
+
+    The simplest candidates are plain design-based estimation (slope one on the first term) and gold-only
+    estimation (no slopes). Ridge paths from either, first on the coefficient's own terms and for
+    ``"matrix"`` then on those of all coefficients, replace them where the error falls by more than its
+    standard error.
+    """
+    p, n_terms = gold.shape[1], len(terms)
+    everything = np.column_stack(terms)
+    slopes = np.zeros((n_terms * p, p))
+    largest = 0.0
+    for k in range(p):
+        own = np.array([j * p + k for j in range(n_terms)])
+        families = [own] if kind == "diagonal" else [own, np.arange(n_terms * p)]
+        best: _Smoother | None = None
+        chosen = own
+        for columns in families:
+            plain = (columns == k).astype(np.float64)
+            paths = [
+                _ridge_path(gold[:, k], everything[:, columns], prior, centring)
+                for prior in (plain, np.zeros(len(columns)))
+            ]
+            if best is None:
+                best = _least_error([path[-1] for path in paths])
+            candidate = _least_error([found for path in paths for found in path])
+            if _is_better(candidate, best):
+                best, chosen = candidate, columns
+        assert best is not None
+        slopes[chosen, k] = best.slopes
+        largest = max(largest, best.fitted_numbers)
+    return [slopes[j * p : (j + 1) * p] for j in range(n_terms)], largest
+
+
+def _scalar_slopes(gold: Float2D, terms: list[Float2D]) -> tuple[list[Float2D], float]:
+    """Return one slope a term for all coefficients, each scaled to the same gold variance."""
+    p, n_terms = gold.shape[1], len(terms)
+    unit = np.linalg.norm(gold, axis=0)
+    unit = np.where(unit > 0.0, unit, 1.0)
+    flat = np.column_stack([(t / unit).ravel() for t in terms])
+    target = (gold / unit).ravel()
+    priors = (np.eye(n_terms)[0], np.zeros(n_terms))
+    paths = [_ridge_path(target, flat, prior, np.zeros(len(target))) for prior in priors]
+    best = _least_error([path[-1] for path in paths])
+    candidate = _least_error([found for path in paths for found in path])
+    if _is_better(candidate, best):
+        best = candidate
+    return [np.eye(p) * slope for slope in best.slopes], best.fitted_numbers
+
+
+def _matrices(data: _TuningData, bread: Float2D, kind: TuningKind) -> tuple[tuple[Float2D, ...], float]:
     gold = data.gold @ bread.T
     terms = [t @ bread.T for t in data.terms]
-    if kind == "diagonal":
-        slopes = np.empty((len(terms), p))
-        for k in range(p):
-            slopes[:, k] = _regress(gold[:, [k]], np.column_stack([t[:, k] for t in terms]))[:, 0]
+    if kind == "scalar":
+        slopes, fitted = _scalar_slopes(gold, terms)
     else:
-        unit = np.linalg.norm(gold, axis=0)
-        unit = np.where(unit > 0.0, unit, 1.0)
-        flat = np.column_stack([(t / unit).ravel() for t in terms])
-        slopes = np.repeat(_regress((gold / unit).ravel()[:, None], flat), p, axis=1)
+        slopes, fitted = _best_slopes(gold, terms, data.centring, kind)
     inverse = np.linalg.inv(bread.T)
-    return tuple(bread.T @ np.diag(s) @ inverse for s in slopes)
+    return tuple(bread.T @ s @ inverse for s in slopes), fitted
 
 
 def _constant(sample: LabelledSample, remainder: Float2D, design: SamplingDesign) -> Float2D:
@@ -170,10 +256,13 @@ def fit_tuned(
 ) -> TunedFit:
     """Fit with the augmentation of least variance in the span of the given expected scores and a constant.
 
-    The gold score is regressed on the expected scores over the labelled units, with weights
-    ``(1 - pi) / pi^2``: the residual of that regression is what the labelling design adds to the variance.
-    The regression is at the level at which labels were drawn: rows, rows centred within strata, or cluster
-    sums.
+    Each coefficient's gold influence is regressed on those of the expected scores over the labelled units,
+    with weights ``(1 - pi) / pi^2``: the residual of that regression is what the labelling design adds to
+    the variance. The regression is at the level at which labels were drawn: rows, rows centred within
+    strata, or cluster sums. It starts from plain design-based or gold-only estimation, whichever has the
+    smaller leave-one-out error, and moves along a ridge path where that error falls by more than its
+    standard error; least squares is at the end of the path, so that in the limit nothing in the span has
+    less variance, and few or heavy-tailed labels cost little.
 
     Parameters
     ----------
@@ -206,15 +295,14 @@ def fit_tuned(
         kind = choose_tuning(len(data.gold), p)
     if not np.any(data.gold):
         return TunedFit(fit=pilot, kind="none", n_tuned=0)
-    matrices = _matrices(data, pilot.bread, kind)
+    matrices, fitted = _matrices(data, pilot.bread, kind)
     mapped = np.sum([s @ m for s, m in zip(scores, matrices, strict=True)], axis=0)
     constant = _constant(sample, gold - mapped, design)
     augmentation = Augmentation(terms=terms, matrices=matrices, constant=constant)
     fit = fit_augmented(sample, augmentation, start=params)
     if fit is None:
         fit = one_step(sample, augmentation, pilot, "one Newton step from the untuned estimate")
-    n_tuned = 1 + len(terms) * (p if kind == "matrix" else 1)
-    return TunedFit(fit=fit, kind=kind, n_tuned=n_tuned)
+    return TunedFit(fit=fit, kind=kind, n_tuned=1 + math.ceil(fitted))
 
 
 def power_tuning_scale(gold: Float2D, term: Float2D, probability: Float1D, bread: Float2D) -> float:
