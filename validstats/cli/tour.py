@@ -1,4 +1,4 @@
-"""The command line of validstats."""
+"""``validstats tour``."""
 
 from __future__ import annotations
 
@@ -6,20 +6,14 @@ from pathlib import Path
 
 import click
 
-import validstats
+from validstats.cli._options import DataError
 
-__all__ = ["main"]
+__all__ = ["tour"]
 
 _SECTIONS = ("batch", "holdout", "dsl", "mi")
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(validstats.__version__, prog_name="validstats")
-def main() -> None:
-    """Statistics that stay valid: batches, reused holdouts, machine labels, mutual information."""
-
-
-@main.command()
+@click.command()
 @click.option(
     "--output",
     "-o",
@@ -42,10 +36,9 @@ def tour(output: Path, sections: tuple[str, ...]) -> None:
     Example:
       validstats tour --section batch --output tour.html
     """
-    from validstats.tour import run_tour
-    from validstats.tour._run import SECTIONS
+    from validstats.tour import SECTIONS, run_tour
 
     try:
         run_tour(sections or tuple(SECTIONS), output)
     except FileNotFoundError as error:
-        raise click.ClickException(str(error)) from error
+        raise DataError(str(error)) from error

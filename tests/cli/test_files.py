@@ -1,0 +1,213 @@
+"""Bad files, bad columns and hostile names: a clear message and exit code 1."""
+
+from __future__ import annotations
+
+import builtins
+import gzip
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+HOSTILE_NAMES = [
+    "größe in m²",
+    "price, net",
+    "<script>alert(1)</script>",
+    "a_b^c%$#&{}~\\",
+    "pipe | star * `tick`",
+    "x\u202ey",
+    "名前",
+    "=cmd()",
+]
+
+
+def two_columns(path, first: str, second: str, n: int = 60) -> None:
+    x = np.random.default_rng(0).normal(size=n)
+    pd.DataFrame({first: x, second: x + np.arange(n) % 7}).to_csv(path, index=False)
+
+
+def refusal(result) -> str:
+    assert result.exit_code == 1, (result.exit_code, result.output, result.exception)
+    assert result.stdout == ""
+    assert result.stderr.startswith("Error: ")
+    return result.stderr
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        (b"", "is empty"),
+        (b"a,b\n", "columns but no rows"),
+        (b"a,a\n1,2\n", "several columns named 'a'"),
+        (b"a,b\n1,2\n3,4,5\n", "cannot be read as a table"),
+        (b"a,b\n\xff\xfe,1\n", "not UTF-8"),
+        (b"\x00\x00\x00\x00", "columns but no rows|is empty|cannot be read"),
+    ],
+)
+def test_bad_csv_files(content, message, run, workplace) -> None:
+    (workplace / "bad.csv").write_bytes(content)
+    import re
+
+    assert re.search(message, refusal(run("mi", "bad.csv", "--x", "a", "--y", "b")))
+
+
+def test_missing_file_unknown_suffix_and_folder(run, workplace) -> None:
+    assert "There is no file nowhere.csv" in refusal(run("mi", "nowhere.csv", "--x", "a", "--y", "b"))
+    (workplace / "table.xlsx").write_bytes(b"PK")
+    assert "suffix '.xlsx'" in refusal(run("mi", "table.xlsx", "--x", "a", "--y", "b"))
+    (workplace / "folder.csv").mkdir()
+    assert "There is no file" in refusal(run("mi", "folder.csv", "--x", "a", "--y", "b"))
+
+
+def test_broken_gzip(run, workplace) -> None:
+    (workplace / "bad.csv.gz").write_bytes(b"no gzip at all")
+    assert "cannot be read" in refusal(run("mi", "bad.csv.gz", "--x", "a", "--y", "b"))
+
+
+def test_compressed_tab_separated_and_bom(run, workplace) -> None:
+    two_columns(workplace / "t.csv", "a", "b")
+    text = (workplace / "t.csv").read_text().replace(",", "\t")
+    (workplace / "t.tsv.gz").write_bytes(gzip.compress(("\ufeff" + text).encode()))
+    plain, packed = (run("mi", f, "--x", "a", "--y", "b", "--format", "json") for f in ("t.csv", "t.tsv.gz"))
+    assert plain.exit_code == packed.exit_code == 0
+    assert json.loads(plain.output)["terms"] == json.loads(packed.output)["terms"]
+
+
+def test_parquet_equals_csv(run, workplace) -> None:
+    pytest.importorskip("pyarrow")
+    two_columns(workplace / "t.csv", "a", "b")
+    pd.read_csv(workplace / "t.csv").to_parquet(workplace / "t.parquet")
+    plain, packed = (run("mi", f, "--x", "a", "--y", "b") for f in ("t.csv", "t.parquet"))
+    assert plain.exit_code == 0
+    assert plain.output == packed.output
+
+
+def test_broken_parquet(run, workplace) -> None:
+    pytest.importorskip("pyarrow")
+    (workplace / "t.parquet").write_bytes(b"PAR1 and nothing else")
+    assert "cannot be read as Parquet" in refusal(run("mi", "t.parquet", "--x", "a", "--y", "b"))
+
+
+def test_parquet_without_pyarrow_says_what_to_install(run, workplace, monkeypatch) -> None:
+    (workplace / "t.parquet").write_bytes(b"PAR1")
+
+    def missing(*args, **kwargs):
+        raise ImportError("Unable to find a usable engine")
+
+    monkeypatch.setattr(pd, "read_parquet", missing)
+    assert "pip install pyarrow" in refusal(run("mi", "t.parquet", "--x", "a", "--y", "b"))
+
+
+def test_unknown_column_names_the_closest(run) -> None:
+    message = refusal(run("mi", "labelled.csv", "--x", "human_maen", "--y", "n_words"))
+    assert "--x names the column 'human_maen'" in message
+    assert "Did you mean 'human_mean'?" in message
+
+
+@pytest.mark.parametrize("name", HOSTILE_NAMES)
+@pytest.mark.parametrize("output_format", ["text", "html", "latex", "markdown", "json"])
+def test_hostile_column_names(name, output_format, run, workplace) -> None:
+    two_columns(workplace / "t.csv", name, "b")
+    result = run("mi", "t.csv", "--x", name.replace(",", ",,"), "--y", "b", "--format", output_format)
+    assert result.exit_code == 0, result.stderr
+    if output_format == "html":
+        assert "<script>alert" not in result.output
+
+
+@pytest.mark.parametrize("name", HOSTILE_NAMES)
+def test_hostile_names_in_a_formula_need_backticks(name, run, workplace) -> None:
+    if "`" in name:
+        return
+    documents = pd.read_csv(workplace / "documents.csv").rename(columns={"log_length": name})
+    documents.to_csv(workplace / "hostile.csv", index=False)
+    result = run(
+        *("dsl", "hostile.csv", "--formula", f"expert_positive ~ `{name}`", "--label", "expert_positive"),
+        *("--surrogate", "machine_positive", "--format", "html"),
+    )
+    if result.exit_code == 0:
+        assert "<script>alert" not in result.output
+    else:
+        assert "Traceback" not in refusal(result)
+
+
+def test_unicode_file_names_and_output(run, workplace) -> None:
+    two_columns(workplace / "größe 名前.csv", "a", "b")
+    result = run("mi", "größe 名前.csv", "--x", "a", "--y", "b", "--format", "html", "-o", "résumé.html")
+    assert result.exit_code == 0
+    assert (workplace / "résumé.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+def test_output_folder_must_exist(run, workplace) -> None:
+    two_columns(workplace / "t.csv", "a", "b")
+    message = refusal(run("mi", "t.csv", "--x", "a", "--y", "b", "-o", "no/such/file.txt"))
+    assert "The folder of --output does not exist" in message
+
+
+def test_text_where_numbers_are_needed(run, workplace) -> None:
+    documents = pd.read_csv(workplace / "documents.csv")
+    documents["pi"] = documents["sampling_probability"].astype(object)
+    documents.loc[3, "pi"] = "often"
+    documents.to_csv(workplace / "d.csv", index=False)
+    arguments = ("dsl", "d.csv", "--formula", "expert_positive ~ negation", "--label", "expert_positive")
+    message = refusal(run(*arguments, "--probability", "pi"))
+    assert "row 4 has 'often'" in message
+    assert "--probability names the column 'nonsense'" in refusal(
+        run(*arguments, "--probability", "nonsense")
+    )
+    assert "(0, 1]" in refusal(run(*arguments, "--probability", "1.5"))
+
+
+def test_labels_that_are_all_missing_and_formula_without_label(run, workplace) -> None:
+    documents = pd.read_csv(workplace / "documents.csv")
+    documents["none"] = np.nan
+    documents.to_csv(workplace / "d.csv", index=False)
+    empty = run("dsl", "d.csv", "--formula", "none ~ negation", "--label", "none")
+    assert "has no expert label" in refusal(empty)
+    wrong = run("dsl", "d.csv", "--formula", "machine_positive ~ negation", "--label", "expert_positive")
+    assert "uses none of the expert labels" in refusal(wrong)
+
+
+def test_wrong_options_are_code_2(run) -> None:
+    assert run("mi", "labelled.csv", "--x", "n_words").exit_code == 2
+    assert run("mi", "labelled.csv", "--x", "a", "--y", "b", "--method", "best").exit_code == 2
+    assert run("mi", "labelled.csv", "--x", "a", "--y", "b", "--confidence-level", "95").exit_code == 2
+    assert run("mi", "labelled.csv", "--x", "n_words", "--y", "human_mean", "--strata", "a").exit_code == 2
+    assert run("nonsense").exit_code == 2
+
+
+def test_missing_values_are_left_out_and_said(run, workplace) -> None:
+    two_columns(workplace / "t.csv", "a", "b")
+    table = pd.read_csv(workplace / "t.csv")
+    table.loc[:4, "a"] = np.nan
+    table.to_csv(workplace / "t.csv", index=False)
+    result = run("mi", "t.csv", "--x", "a", "--y", "b")
+    assert result.exit_code == 0
+    assert "5 rows with missing values were left out" in result.stderr
+    table.loc[:, "a"] = np.nan
+    table.to_csv(workplace / "t.csv", index=False)
+    assert "0 rows without missing values" in refusal(run("mi", "t.csv", "--x", "a", "--y", "b"))
+
+
+def test_infinite_values_are_refused(run, workplace) -> None:
+    two_columns(workplace / "t.csv", "a", "b")
+    table = pd.read_csv(workplace / "t.csv")
+    table.loc[0, "a"] = np.inf
+    table.to_csv(workplace / "t.csv", index=False)
+    assert "inf" in refusal(run("mi", "t.csv", "--x", "a", "--y", "b"))
+
+
+def test_existing_files_are_not_overwritten(run) -> None:
+    assert "exists already" in refusal(run("data"))
+    assert "exists already" in refusal(
+        run("plan", "design", "documents.csv", "--labels", "10", "--write", "new.csv")
+    )
+
+
+def test_the_example_data_need_no_file_beforehand(run, workplace) -> None:
+    result = run("data", "sub/folder")
+    assert result.exit_code == 0
+    assert sorted(f.name for f in (workplace / "sub/folder").iterdir()) == sorted(
+        ["documents.csv", "labelled.csv", "new.csv"]
+    )
+    assert builtins.len(pd.read_csv(workplace / "sub/folder/new.csv")) == 300

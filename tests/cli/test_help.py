@@ -1,0 +1,72 @@
+"""Every example that ``--help`` shows is run."""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+import click
+import pytest
+
+from validstats.cli import main
+
+
+def commands(
+    group: click.Group = main, path: tuple[str, ...] = ()
+) -> list[tuple[tuple[str, ...], click.Command]]:
+    found = []
+    for name, command in group.commands.items():
+        found.append(((*path, name), command))
+        if isinstance(command, click.Group):
+            found += commands(command, (*path, name))
+    return found
+
+
+def examples(command: click.Command) -> list[list[str]]:
+    text = (command.help or "").replace("\\\n", " ")
+    return [shlex.split(line) for line in re.findall(r"^\s*validstats (.+)$", text, flags=re.MULTILINE)]
+
+
+COMMANDS = {" ".join(path): command for path, command in commands()}
+CASES = [
+    pytest.param(arguments, id=" ".join(arguments)[:60])
+    for name, command in COMMANDS.items()
+    if name != "tour"
+    for arguments in examples(command)
+]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_a_worked_example(name, run) -> None:
+    assert examples(COMMANDS[name]), f"validstats {name} --help shows no example"
+    shown = run(*name.split(), "--help")
+    assert shown.exit_code == 0
+    assert "Example" in shown.output
+
+
+@pytest.mark.parametrize("arguments", CASES)
+def test_examples_of_help_run(arguments, run, workplace) -> None:
+    if arguments == ["data"]:
+        for file in workplace.iterdir():
+            file.unlink()
+    if arguments[0] == "holdout" and arguments[1] != "create":
+        run("holdout", "create", "study.ledger")
+    result = run(*arguments)
+    assert result.exit_code == 0, result.output + result.stderr
+    assert result.output.strip()
+
+
+def test_the_example_of_the_tour_is_well_formed() -> None:
+    [arguments] = examples(COMMANDS["tour"])
+    context = COMMANDS["tour"].make_context("tour", arguments[1:])
+    assert context.params["sections"] == ("batch",)
+
+
+def test_exit_codes_are_documented(run) -> None:
+    assert "Exit codes" in run("--help").output
+
+
+def test_version(run) -> None:
+    import validstats
+
+    assert validstats.__version__ in run("--version").output

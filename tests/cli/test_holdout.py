@@ -1,0 +1,97 @@
+"""The ledger on the command line: status, verify, history, and exit code 3."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+
+import pytest
+
+from validstats.holdout import Ledger
+
+
+@pytest.fixture
+def ledger(workplace):
+    made = Ledger.create("study.ledger")
+    with made.turn("ada") as turn:
+        turn.append("bound", query="0" * 64)
+    for i in range(3):
+        with made.turn("ada") as turn:
+            turn.append(
+                "answer",
+                nats=0.5,
+                answer=0.75,
+                half_width=0.1,
+                passed=True,
+                detail={"question": f"look {i} <b>"},
+            )
+    made.close()
+    return "study.ledger"
+
+
+def test_status(run, ledger) -> None:
+    values = json.loads(run("holdout", "status", ledger, "--format", "json").output)
+    assert values["entries"] == 5
+    assert values["nats"] == 1.5
+    assert values["bound_to_a_holdout"] is True
+    assert "No budget was declared yet" in run("holdout", "status", ledger).output
+
+
+def test_status_with_a_declared_budget(run, ledger) -> None:
+    opened = Ledger.open(ledger)
+    with opened.turn() as turn:
+        turn.append("epoch", state={"declared": {"queries": 20, "users": {}}, "asked": 3}, new_epoch=True)
+    opened.close()
+    values = json.loads(run("holdout", "status", ledger, "--format", "json").output)
+    assert (values["asked"], values["left"], values["epochs"]) == (3, 17, 1)
+    assert "Queries:" in run("holdout", "status", ledger).output
+
+
+def test_history(run, ledger) -> None:
+    values = json.loads(run("holdout", "history", ledger, "--last", "2", "--format", "json").output)
+    assert [e["question"] for e in values["entries"]] == ["look 1 <b>", "look 2 <b>"]
+    assert values["questions"] == 3
+    text = run("holdout", "history", ledger, "--last", "2").output
+    assert "1 earlier entries are not shown" in text
+    assert "<b>" not in run("holdout", "history", ledger, "--format", "html").output
+    assert "Time" in run("holdout", "history", ledger, "--times").output
+
+
+def test_verify_and_receipt(run, ledger, tmp_path, monkeypatch) -> None:
+    values = json.loads(run("holdout", "verify", ledger, "--format", "json").output)
+    assert values["sound"] is True
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "elsewhere"))
+    refused = run("holdout", "verify", ledger)
+    assert refused.exit_code == 3
+    assert "--receipt" in refused.stderr
+    assert run("holdout", "verify", ledger, "--receipt", values["receipt"]).exit_code == 0
+    assert run("holdout", "verify", ledger, "--receipt", "nonsense").exit_code != 0
+
+
+def test_a_changed_ledger_is_code_3(run, ledger) -> None:
+    with sqlite3.connect(ledger) as connection:
+        connection.execute("DROP TRIGGER entries_no_update")
+        connection.execute("UPDATE entries SET nats = 0 WHERE idx = 3")
+    connection.close()
+    for command in ("status", "verify", "history"):
+        result = run("holdout", command, ledger)
+        assert result.exit_code == 3
+        assert result.stdout == ""
+
+
+def test_missing_ledger_and_other_files(run, workplace) -> None:
+    missing = run("holdout", "status", "none.ledger")
+    assert missing.exit_code == 3
+    assert "validstats holdout create" in missing.stderr
+    (workplace / "text.ledger").write_text("not a ledger " * 100)
+    assert run("holdout", "verify", "text.ledger").exit_code == 3
+
+
+def test_create_once(run, workplace) -> None:
+    first = run("holdout", "create", "new.ledger")
+    assert first.exit_code == 0
+    assert "Receipt" in first.output
+    assert run("holdout", "create", "new.ledger").exit_code == 1
+    assert run("holdout", "create", "no/folder/new.ledger").exit_code == 1
+    (workplace / "new.ledger").unlink()
+    assert run("holdout", "create", "new.ledger").exit_code == 3

@@ -1,0 +1,28 @@
+"""The command line: one command a question, on CSV and Parquet files."""
+
+from __future__ import annotations
+
+import click
+
+import validstats
+from validstats.cli._options import EXIT_CODES
+from validstats.cli.data import data
+from validstats.cli.dsl import dsl
+from validstats.cli.holdout import holdout
+from validstats.cli.mi import mi
+from validstats.cli.plan import plan
+from validstats.cli.tour import tour
+
+__all__ = ["main"]
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}, epilog=EXIT_CODES
+)
+@click.version_option(validstats.__version__, prog_name="validstats")
+def main() -> None:
+    """Statistics that stay valid: batches, reused holdouts, machine labels, mutual information."""
+
+
+for _command in (tour, data, holdout, dsl, mi, plan):
+    main.add_command(_command)

@@ -1,0 +1,178 @@
+"""Options, exit codes and messages that the commands share."""
+
+from __future__ import annotations
+
+import functools
+import re
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+__all__ = [
+    "EXIT_CODES",
+    "DataError",
+    "LedgerRefusal",
+    "confidence_level_option",
+    "guarded",
+    "output_options",
+    "parse_names",
+]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+EXIT_CODES = """\b
+Exit codes:
+  0  the statement was made (notes and warnings go to the standard error)
+  1  a file, a column or its values cannot be used; nothing was written
+  2  an option or argument is wrong
+  3  a ledger is missing, was changed, or refuses"""
+
+FORMATS = ("text", "html", "latex", "markdown", "json")
+
+
+class DataError(click.ClickException):
+    """A file, a column or a value cannot be used."""
+
+    exit_code = 1
+
+
+class LedgerRefusal(click.ClickException):
+    """A ledger is missing, was changed, or refuses."""
+
+    exit_code = 3
+
+
+def output_options(command: F) -> F:
+    """Add ``--format`` and ``--output`` to a command.
+
+    Parameters
+    ----------
+    command : callable
+        The command's function, which takes ``output_format`` and ``output``.
+
+    Returns
+    -------
+    callable
+        The same with options.
+    """
+    command = click.option(
+        "--output",
+        "-o",
+        type=click.Path(dir_okay=False, path_type=Path),
+        default=None,
+        help="File to write; the standard output if not given.",
+    )(command)
+    return click.option(
+        "--format",
+        "output_format",
+        type=click.Choice(FORMATS),
+        default="text",
+        show_default=True,
+        help="How to print. JSON holds every number in full; NaN is null, infinities are text.",
+    )(command)
+
+
+def confidence_level_option(default: float) -> Callable[[F], F]:
+    """Make the option ``--confidence-level``.
+
+    Parameters
+    ----------
+    default : float
+        Default level.
+
+    Returns
+    -------
+    callable
+        Decorator.
+    """
+    return click.option(
+        "--confidence-level",
+        type=click.FloatRange(0, 1, min_open=True, max_open=True),
+        default=default,
+        show_default=True,
+        help="Level of the statement, between 0 and 1.",
+    )
+
+
+def parse_names(text: str | None) -> list[str]:
+    """Split a list of column names at commas; a comma within a name is written twice.
+
+    Parameters
+    ----------
+    text : str or None
+        What was typed.
+
+    Returns
+    -------
+    list of str
+        Names, without surrounding blanks.
+
+    Examples
+    --------
+    >>> parse_names("age, income"), parse_names("a,,b,c"), parse_names(None)
+    (['age', 'income'], ['a,b', 'c'], [])
+    """
+    if text is None:
+        return []
+    names = (name.strip().replace("\0", ",") for name in text.replace(",,", "\0").split(","))
+    return [name for name in names if name]
+
+
+def guarded(command: F) -> F:
+    """Turn the library's errors into messages with an exit code, and its warnings into notes.
+
+    Parameters
+    ----------
+    command : callable
+        The command's function.
+
+    Returns
+    -------
+    callable
+        The same, guarded.
+    """
+
+    @functools.wraps(command)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        from validstats.exceptions import BudgetExhaustedError, LedgerError, LedgerMissingError
+
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("default")
+            try:
+                value = command(*args, **kwargs)
+            except LedgerMissingError as error:
+                raise LedgerRefusal(f"{error} Here: validstats holdout create, or --receipt.") from error
+            except (LedgerError, BudgetExhaustedError) as error:
+                raise LedgerRefusal(str(error)) from error
+            except (ValueError, TypeError, KeyError, ModuleNotFoundError, OSError, RuntimeError) as error:
+                if isinstance(error, click.exceptions.Exit | click.ClickException):
+                    raise
+                raise DataError(_message(error)) from error
+            except Exception as error:
+                if type(error).__module__.split(".")[0] != "formulaic":
+                    raise
+                raise DataError(f"The formula cannot be used: {_message(error)}") from error
+            finally:
+                _echo_warnings(caught)
+        return value
+
+    return run  # type: ignore[return-value]
+
+
+def _message(error: Exception) -> str:
+    text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)
+
+
+def _echo_warnings(caught: list[warnings.WarningMessage]) -> None:
+    from validstats.exceptions import ValidstatsWarning
+
+    seen = set()
+    for entry in caught:
+        text = str(entry.message)
+        if issubclass(entry.category, ValidstatsWarning) and text not in seen:
+            seen.add(text)
+            click.echo(f"Warning: {text}", err=True)

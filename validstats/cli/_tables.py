@@ -1,0 +1,257 @@
+"""The user's files: read them with clear messages, and write what was found."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+import math
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from validstats.cli._options import DataError
+from validstats.results import Page, Report, Section, Summary
+
+__all__ = ["check_columns", "numeric_column", "read_table", "write_report", "write_result"]
+
+_TEXT_SUFFIXES = {".csv": ",", ".tsv": "\t", ".txt": ","}
+_PARQUET_SUFFIXES = (".parquet", ".pq")
+
+
+def read_table(path: Path) -> Any:
+    """Read a CSV, TSV or Parquet file.
+
+    Parameters
+    ----------
+    path : Path
+        The file; the suffix decides (``.csv``, ``.tsv``, each also with ``.gz``, ``.parquet``, ``.pq``).
+
+    Returns
+    -------
+    pandas.DataFrame
+        At least one row; column names are distinct texts.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, unreadable, empty, or has duplicate column names.
+    """
+    if not path.is_file():
+        raise DataError(f"There is no file {path}.")
+    suffix = Path(path.stem).suffix.lower() if path.suffix.lower() == ".gz" else path.suffix.lower()
+    if suffix in _PARQUET_SUFFIXES:
+        table = _read_parquet(path)
+    elif suffix in _TEXT_SUFFIXES:
+        table = _read_csv(path, _TEXT_SUFFIXES[suffix])
+    else:
+        raise DataError(
+            f"{path} has the suffix {path.suffix!r}; use .csv, .tsv (also with .gz), .parquet or .pq."
+        )
+    if len(table) == 0:
+        raise DataError(f"{path} has columns but no rows.")
+    return table
+
+
+def check_columns(table: Any, names: Sequence[str], path: Path, option: str) -> None:
+    """Check that columns exist.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        The table.
+    names : sequence of str
+        Columns that are needed.
+    path : Path
+        Where the table came from.
+    option : str
+        Option that named them.
+
+    Raises
+    ------
+    DataError
+        If one is missing; the message lists those there are, and the closest one.
+    """
+    for name in names:
+        if name not in table.columns:
+            raise DataError(
+                f"{option} names the column {name!r}, which {path} does not have.{_closest(name, table)} "
+                f"Its columns are: {', '.join(map(repr, map(str, table.columns)))}."
+            )
+
+
+def numeric_column(table: Any, name: str, path: Path, option: str) -> Any:
+    """Take a column of numbers.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        The table.
+    name : str
+        The column.
+    path : Path
+        Where the table came from.
+    option : str
+        Option that named it.
+
+    Returns
+    -------
+    ndarray of shape (n,), float64
+        The values; NaN where one is missing.
+
+    Raises
+    ------
+    DataError
+        If a value is no number; the message quotes the first.
+    """
+    import pandas as pd
+
+    check_columns(table, [name], path, option)
+    values = pd.to_numeric(table[name], errors="coerce")
+    wrong = values.isna() & table[name].notna()
+    if wrong.any():
+        row = int(wrong.to_numpy().argmax())
+        raise DataError(
+            f"The column {name!r} of {path} ({option}) must hold numbers; row {row + 1} has "
+            f"{str(table[name].iloc[row])[:60]!r} ({int(wrong.sum())} such rows)."
+        )
+    return values.to_numpy(dtype="float64", na_value=float("nan"))
+
+
+def write_result(result: Any, output_format: str, output: Path | None) -> None:
+    """Print or write a result.
+
+    Parameters
+    ----------
+    result : Result
+        The result.
+    output_format : {"text", "html", "latex", "markdown", "json"}
+        The format.
+    output : Path or None
+        File; the standard output if None.
+    """
+    if output_format == "json":
+        return _emit(_json(result.to_dict()), output)
+    return _emit(_render(result.summary(), output_format), output)
+
+
+def write_report(report: Report, values: dict[str, Any], output_format: str, output: Path | None) -> None:
+    """Print or write a report that is no result.
+
+    Parameters
+    ----------
+    report : Report
+        What to print.
+    values : dict
+        The same as plain values, for JSON.
+    output_format : {"text", "html", "latex", "markdown", "json"}
+        The format.
+    output : Path or None
+        File; the standard output if None.
+    """
+    text = _json(values) if output_format == "json" else _render(Summary(report), output_format)
+    _emit(text, output)
+
+
+def _read_parquet(path: Path) -> Any:
+    import pandas as pd
+
+    try:
+        return _with_text_names(pd.read_parquet(path))
+    except ImportError as error:
+        raise DataError(
+            f"Reading {path} needs pyarrow, which is not installed: pip install pyarrow, or save it as CSV."
+        ) from error
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read as Parquet: {_first_line(error)}") from error
+
+
+def _read_csv(path: Path, delimiter: str) -> Any:
+    import pandas as pd
+
+    try:
+        names = _header(path, delimiter)
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        if repeated:
+            raise DataError(
+                f"{path} has several columns named {', '.join(map(repr, repeated))}; rename them."
+            )
+        return _with_text_names(pd.read_csv(path, sep=delimiter, index_col=False, encoding="utf-8-sig"))
+    except pd.errors.EmptyDataError as error:
+        raise DataError(f"{path} is empty.") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8.") from error
+    except (pd.errors.ParserError, csv.Error, OSError) as error:
+        raise DataError(f"{path} cannot be read as a table: {_first_line(error)}") from error
+
+
+def _header(path: Path, delimiter: str) -> list[str]:
+    opener = gzip.open if path.suffix.lower() == ".gz" else open
+    with opener(path, "rt", encoding="utf-8-sig", newline="") as handle:
+        return next(csv.reader(handle, delimiter=delimiter), [])
+
+
+def _with_text_names(table: Any) -> Any:
+    table.columns = [str(name) for name in table.columns]
+    return table
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def _closest(name: str, table: Any) -> str:
+    from difflib import get_close_matches
+
+    found = get_close_matches(name, [str(c) for c in table.columns], n=1)
+    return f" Did you mean {found[0]!r}?" if found else ""
+
+
+def _render(summary: Summary, output_format: str) -> str:
+    if output_format == "html":
+        return Page(summary.report.title, "", [Section("Result", summaries=[summary])]).as_html()
+    return {"text": summary.as_text, "latex": summary.as_latex, "markdown": summary.as_markdown}[
+        output_format
+    ]()
+
+
+def _json(values: Any) -> str:
+    return json.dumps(_finite(values), ensure_ascii=False, indent=2, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    """Replace what JSON does not have: NaN by null, infinities by text, other numbers by floats."""
+    if isinstance(value, dict):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if hasattr(value, "tolist"):
+        return _finite(value.tolist())
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return str(value)
+    if math.isnan(number):
+        return None
+    return ("inf" if number > 0 else "-inf") if math.isinf(number) else number
+
+
+def _emit(text: str, output: Path | None) -> None:
+    if output is None:
+        click.echo(text)
+        return
+    folder = output.absolute().parent
+    if not folder.is_dir():
+        raise DataError(f"The folder of --output does not exist: {folder}. Create it first.")
+    with tempfile.NamedTemporaryFile(
+        "w", encoding="utf-8", dir=folder, prefix=f".{output.name}.", delete=False
+    ) as handle:
+        handle.write(text if text.endswith("\n") else text + "\n")
+    os.replace(handle.name, output)
+    click.echo(f"Wrote {output}", err=True)

@@ -1,0 +1,73 @@
+"""``validstats data``: the files that the examples of the other commands use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from validstats.cli._options import DataError, guarded
+
+__all__ = ["data", "example_tables"]
+
+N_DOCUMENTS, N_LABELLED, N_NEW, N_EXPERT = 4000, 1500, 300, 800
+_FEATURES = ["vader_compound", "n_words", "n_exclaim", "lexicon_sum", "negation"]
+
+
+@click.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path), default=Path("."))
+@guarded
+def data(folder: Path) -> None:
+    """Write example files into FOLDER, drawn from the bundled sentences.
+
+    labelled.csv and new.csv are for `validstats batch` and `mi`, documents.csv is for `validstats dsl` and `plan`.
+    Existing files are not overwritten.
+
+    \b
+    Example:
+      validstats data
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    tables = example_tables()
+    for name in tables:
+        if (folder / name).exists():
+            raise DataError(f"{folder / name} exists already; choose another folder.")
+    for name, table in tables.items():
+        table.to_csv(folder / name, index=False)
+        click.echo(f"Wrote {folder / name} ({len(table):,} rows: {', '.join(table.columns)})")
+
+
+def example_tables() -> dict[str, Any]:
+    """Draw the example tables, the same at every call.
+
+    Returns
+    -------
+    dict of str to pandas.DataFrame
+        File name -> table.
+
+    Examples
+    --------
+    >>> {name: len(table) for name, table in example_tables().items()}
+    {'labelled.csv': 1500, 'new.csv': 300, 'documents.csv': 4000}
+    """
+    import numpy as np
+
+    from validstats.datasets import load_sentiment
+
+    sentences = load_sentiment()
+    generator = np.random.default_rng(20)
+    rows = generator.permutation(len(sentences))
+    labelled = sentences.iloc[rows[:N_LABELLED]][["human_mean", *_FEATURES]]
+    new = sentences.iloc[rows[N_LABELLED : N_LABELLED + N_NEW]][_FEATURES].copy()
+    new["week"] = np.repeat(["week 1", "week 2", "week 3"], N_NEW // 3)
+    drawn = sentences.iloc[rows[-N_DOCUMENTS:]]
+    documents = drawn[["source_id", "corpus", "vader_compound", "negation", "n_words", "n_exclaim"]].copy()
+    documents["log_length"] = np.log(drawn["n_words"]).round(4)
+    documents["machine_positive"] = (drawn["vader_compound"] > 0.05).astype(int)
+    expert = (drawn["human_mean"] > 0.5).astype(float)
+    chosen = np.zeros(N_DOCUMENTS, dtype=bool)
+    chosen[generator.choice(N_DOCUMENTS, N_EXPERT, replace=False)] = True
+    documents["expert_positive"] = expert.where(chosen)
+    documents["sampling_probability"] = N_EXPERT / N_DOCUMENTS
+    return {"labelled.csv": labelled, "new.csv": new, "documents.csv": documents}

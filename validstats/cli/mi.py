@@ -1,0 +1,114 @@
+"""``validstats mi``: how strongly columns depend on each other, and whether they do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from validstats.cli._options import DataError, confidence_level_option, guarded, output_options, parse_names
+from validstats.cli._tables import check_columns, read_table, write_result
+
+__all__ = ["mi"]
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--x", "x_names", required=True, help="Column, or several separated by commas, of the first side."
+)
+@click.option("--y", "y_names", required=True, help="The same for the second side.")
+@click.option(
+    "--method",
+    type=click.Choice(("ksg", "gaussian", "cca", "histogram")),
+    default="ksg",
+    show_default=True,
+    help="Estimator.",
+)
+@click.option("--unit", type=click.Choice(("nats", "bits")), default="nats", show_default=True)
+@click.option("--test", is_flag=True, help="Test independence by permutations instead: exact p-value.")
+@click.option("--strata", help="With --test: column to condition on.")
+@click.option(
+    "--permutations", type=click.IntRange(min=1), default=199, show_default=True, help="With --test."
+)
+@click.option("--max-rows", type=click.IntRange(min=10), help="Use at most so many rows, drawn at random.")
+@confidence_level_option(0.9)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@output_options
+@guarded
+def mi(
+    file: Path,
+    x_names: str,
+    y_names: str,
+    method: Any,
+    unit: Any,
+    test: bool,
+    strata: str | None,
+    permutations: int,
+    max_rows: int | None,
+    confidence_level: float,
+    seed: int,
+    output_format: str,
+    output: Path | None,
+) -> None:
+    """Estimate the mutual information of columns of FILE, or test whether they are independent.
+
+    Rows with a missing value in these columns are left out.
+
+    \b
+    Examples (validstats data writes the file):
+      validstats mi labelled.csv --x vader_compound --y human_mean
+      validstats mi labelled.csv --x n_words,n_exclaim --y human_mean --test --max-rows 500
+    """
+    x_columns, y_columns = parse_names(x_names), parse_names(y_names)
+    if strata is not None and not test:
+        raise click.UsageError("--strata needs --test.")
+    if test and method == "histogram":
+        raise click.UsageError("--test takes the methods ksg, gaussian and cca.")
+    table = _complete_rows(read_table(file), file, x_columns, y_columns, strata)
+    if max_rows is not None and len(table) > max_rows:
+        table = table.sample(max_rows, random_state=seed)
+    sides = [_side(table, names) for names in (x_columns, y_columns)]
+    if test:
+        from validstats.mi import independence_test
+
+        result: Any = independence_test(
+            *sides,
+            statistic=method,
+            strata=None if strata is None else table[strata].to_numpy(),
+            n_permutations=permutations,
+            random_state=seed,
+        )
+    else:
+        from validstats.mi import mutual_info
+
+        result = mutual_info(
+            *sides,
+            method=method,
+            unit=unit,
+            confidence_level=confidence_level,
+        )
+    write_result(result, output_format, output)
+
+
+def _complete_rows(table: Any, file: Path, x: list[str], y: list[str], strata: str | None) -> Any:
+    for names, option in ((x, "--x"), (y, "--y")):
+        if not names:
+            raise click.UsageError(f"{option} names no column.")
+        check_columns(table, names, file, option)
+    check_columns(table, [strata] if strata else [], file, "--strata")
+    used = list(dict.fromkeys([*x, *y, *([strata] if strata else [])]))
+    complete = table[used].dropna()
+    if len(complete) < 10:
+        raise DataError(
+            f"{file} has {len(complete)} rows without missing values in {', '.join(map(repr, used))}; at least 10 "
+            "are needed."
+        )
+    if len(complete) < len(table):
+        click.echo(f"Note: {len(table) - len(complete):,} rows with missing values were left out.", err=True)
+    return complete
+
+
+def _side(table: Any, names: list[str]) -> Any:
+    return table[names[0]] if len(names) == 1 else table[names]
