@@ -15,6 +15,7 @@ __all__ = [
     "LedgerMissingError",
     "LedgerTamperedError",
     "LabellingWarning",
+    "NoisyReleaseError",
     "NotCalibratedError",
     "PermutationResolutionWarning",
     "UninformativeWarning",
@@ -153,4 +154,15 @@ permutation_resolution_message = (
     "With n_permutations = {n_permutations} the smallest p-value is {smallest:.2g}, too large for a single one of "
     "{n_features} features to be selected at alpha = {alpha:g}. The selection stays valid but may be empty: use "
     "n_permutations = {needed} or more, or 'auto'."
+)
+
+
+class NoisyReleaseError(ValueError):
+    """An e-value was asked for after a noisy answer, where no proof covers it."""
+
+
+noisy_release_message = (
+    "e-values of claims chosen after looking are proved for countable transcripts only, and noisy answers worth "
+    "mu^2 = {mu2:.3g} have been released from this holdout. Use a ledger with deterministic mechanisms only "
+    "(guess-and-check, description length, bits, winners), or test the claim on fresh rows."
 )

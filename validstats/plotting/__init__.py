@@ -12,6 +12,7 @@ _PUBLIC = {
     "MutualInformationMatrixDisplay": "validstats.plotting.mutual_information",
     "CoverageDisplay": "validstats.plotting.coverage",
     "GainForecastDisplay": "validstats.plotting.label_plan",
+    "HoldoutPlanDisplay": "validstats.plotting.holdout_plan",
     "LabelPlanDisplay": "validstats.plotting.label_plan",
 }
 """Public name -> the module that defines it, imported at first use."""
@@ -21,6 +22,7 @@ __all__ = [
     "ConfidenceSequenceDisplay",
     "CoverageDisplay",
     "GainForecastDisplay",
+    "HoldoutPlanDisplay",
     "LabelPlanDisplay",
     "MutualInformationDisplay",
     "MutualInformationMatrixDisplay",

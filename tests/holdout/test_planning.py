@@ -1,0 +1,176 @@
+"""What a plan lists, how it ranks, and how it prints."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from validstats.holdout.mechanisms import MECHANISMS
+from validstats.holdout.planning import plan
+
+GOLDEN = json.loads((Path(__file__).parent / "golden" / "holdout.json").read_text())
+RELEASES = ("numeric", "guess", "bit", "leaderboard", "argmax")
+
+
+@pytest.mark.parametrize("row", GOLDEN["widths"]["rows"], ids=lambda row: f"n={row['n']}-k={row['k']}")
+def test_golden_half_widths(row) -> None:
+    bit = plan(row["n"], row["k"], failures=10, release="bit")
+    board = plan(row["n"], row["k"], release="leaderboard")
+    ours = {
+        "split": bit.half_width_of("fresh_chunks"),
+        "description_length": bit.half_width_of("description_length"),
+        "gaussian_tight": bit.half_width_of("gaussian", "tight"),
+        "gaussian_rogers": bit.half_width_of("gaussian", "rogers2020"),
+        "gaussian_jung": bit.half_width_of("gaussian", "jung2020"),
+        "sparse_validate_B10": bit.half_width_of("sparse_validate"),
+        "thresholdout_nips_B10": bit.half_width_of("thresholdout"),
+        "ladder_exact": board.half_width_of("ladder"),
+        "nonadaptive": bit.nonadaptive,
+    }
+    for name, value in ours.items():
+        assert value == pytest.approx(row[name], rel=2e-3), name
+
+
+@pytest.mark.parametrize(
+    ("n", "queries", "choice", "half_width"),
+    [  # section 2.1 and 2.3 of the method: chunks, then rounding, then noise
+        (1_000, 3, "fresh_chunks", None),
+        (1_000, 10, "description_length", 0.1477),
+        (1_000, 1_000, "gaussian", 0.7774),
+        (10_000, 7, "fresh_chunks", None),
+        (10_000, 40, "description_length", None),
+        (10_000, 48, "gaussian", None),
+        (10_000, 1_000, "gaussian", 0.2459),
+        (100_000, 15, "fresh_chunks", None),
+        (100_000, 20, "description_length", None),
+        (100_000, 1_000, "gaussian", 0.0778),
+        (1_000_000, 1_000_000, "gaussian", 0.1586),
+    ],
+)
+def test_the_choice_for_numbers_without_guesses(n, queries, choice, half_width) -> None:
+    result = plan(n, queries)
+    assert result.choice == choice
+    if half_width is not None:
+        assert result.half_width == pytest.approx(half_width, rel=2e-3)
+
+
+def test_without_guesses_guess_and_check_is_not_listed() -> None:
+    names = {candidate.name for candidate in plan(10_000, 100).candidates}
+    assert "guess_and_check" not in names
+    with pytest.raises(KeyError, match="not in the plan for release='numeric'"):
+        plan(10_000, 100).half_width_of("guess_and_check")
+
+
+def test_guesses_are_ranked_at_the_declared_failures_and_a_gap() -> None:
+    result = plan(10_000, 10_000, failures=10, release="guess")
+    assert result.choice == "guess_and_check"
+    assert result.half_width == pytest.approx(0.0927, abs=5.1e-5)
+    without = plan(10_000, 10_000, failures=0, release="guess")
+    assert without.half_width == pytest.approx(0.0395, abs=5.1e-5)
+    assert without.half_width > 1.5 * without.nonadaptive  # never as good as no adaptivity
+    assert plan(1_000, 3, failures=10, release="guess").choice == "fresh_chunks"
+
+
+def test_only_proved_mechanisms_are_listed() -> None:
+    for release in RELEASES:
+        for candidate in plan(5_000, 40, rounds=4, release=release, candidates=5).candidates:
+            assert MECHANISMS[candidate.name].certified
+            assert candidate.name != "parameter_free_ladder"
+
+
+def test_rounds_and_winners() -> None:
+    assert plan(10_000, 10_000, rounds=2).choice == "rounds"
+    assert plan(10_000, 10_000, rounds=2).half_width == pytest.approx(0.036, abs=5e-4)
+    winners = plan(10_000, 20, release="argmax", candidates=1_000)
+    assert winners.half_width_of("argmax") < 0.12
+    assert winners.choice in ("argmax", "rounds")
+    assert plan(10_000, 100, release="argmax", candidates=1_000).choice == "argmax"
+    assert plan(10_000, 10_000, release="leaderboard").choice == "ladder"
+    assert plan(10_000, 10_000, release="leaderboard", baseline=0.5).half_width == pytest.approx(
+        0.1109, rel=2e-3
+    )
+
+
+def test_candidates_are_sorted_and_the_first_is_chosen() -> None:
+    for release in RELEASES:
+        result = plan(2_000, 30, release=release, candidates=4)
+        widths = [candidate.half_width for candidate in result.candidates]
+        assert widths == sorted(widths)
+        assert result.half_width == widths[0]
+        assert result.informative is (widths[0] < 0.5)
+
+
+def test_a_plan_is_cached_and_levels_are_read_as_typed() -> None:
+    assert plan(3_000, 50) is plan(3_000, 50)
+    assert plan(3_000, 50, confidence_level=0.99).half_width > plan(3_000, 50).half_width
+
+
+def test_what_says_nothing_says_so() -> None:
+    result = plan(1_000, 1_000_000)
+    assert not result.informative
+    assert "says nothing" in str(result.summary())
+
+
+def test_printing_and_tables() -> None:
+    result = plan(10_000, 1_000, failures=5, release="bit", rounds=3)
+    text = str(result.summary())
+    for part in (
+        "Plan for a reusable holdout",
+        "sparse_validate",
+        "Finite-sample guarantee",
+        "promises nothing",
+    ):
+        assert part in text
+    tidy = result.tidy()
+    assert list(tidy.columns) == ["term", "analysis", "half_width", "informative", "chosen"]
+    assert tidy["chosen"].sum() == 1
+    assert result.glance()["mechanism"][0] == result.choice
+    assert json.dumps(result.to_dict())
+    assert "<table" in result._repr_html_()
+
+
+def test_the_figure() -> None:
+    result = plan(10_000, 1_000, failures=5, release="bit")
+    figure, ax = plt.subplots()
+    display = result.plot(ax)
+    assert display.ax_ is ax
+    assert len(ax.patches) == len(result.candidates)
+    np.testing.assert_allclose(
+        [patch.get_width() for patch in ax.patches],
+        [min(candidate.half_width, 1.0) for candidate in result.candidates],
+    )
+    plt.close(figure)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"n": 1, "queries": 5}, "n must be at least 2"),
+        ({"n": 100, "queries": 0}, "queries must be at least 1"),
+        ({"n": 100, "queries": 5, "failures": -1}, "failures must be at least 0"),
+        ({"n": 100, "queries": 5, "rounds": 0}, "rounds must be at least 1"),
+        ({"n": 100, "queries": 5, "release": "rank"}, "release must be one of"),
+        ({"n": 100, "queries": 5, "confidence_level": 0.4}, "confidence_level must be at least 0.5"),
+        ({"n": 100, "queries": 5, "confidence_level": 95}, "confidence_level"),
+        ({"n": 100, "queries": 5, "release": "leaderboard", "baseline": 0.0}, "baseline"),
+    ],
+)
+def test_bad_declarations(arguments, message) -> None:
+    with pytest.raises(ValueError, match=message):
+        plan(**arguments)
+
+
+def test_more_queries_than_rows() -> None:
+    result = plan(10, 100)
+    assert result.half_width_of("fresh_chunks") == float("inf")
+    assert "says nothing" in str(result.summary())
+    result.plot()
+    plt.close("all")

@@ -1,0 +1,110 @@
+"""Half-widths of the mechanisms of a plan, beside the one that would hold without adaptivity."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from validstats.plotting._style import COLOURS, figure_and_axes, tidy_axes
+from validstats.validation import check_same_length, check_vector
+
+if TYPE_CHECKING:
+    from validstats.holdout.planning import Plan
+
+__all__ = ["HoldoutPlanDisplay"]
+
+
+class HoldoutPlanDisplay:
+    """Half-width by mechanism.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Mechanisms, the chosen one first.
+    half_widths : array-like of shape (k,)
+        Their half-widths; cut at 1 in the figure.
+    nonadaptive : float
+        The half-width for queries fixed beforehand.
+    title : str, default ""
+        Title.
+
+    Attributes
+    ----------
+    ax_, figure_ : matplotlib Axes and Figure
+        Set by :meth:`plot`.
+
+    Examples
+    --------
+    >>> HoldoutPlanDisplay(["ladder"], [0.1], nonadaptive=0.02).names
+    ['ladder']
+    """
+
+    def __init__(
+        self, names: Sequence[str], half_widths: Sequence[float], *, nonadaptive: float, title: str = ""
+    ) -> None:
+        check_same_length(names=names, half_widths=half_widths)
+        self.names = list(names)
+        self.half_widths = check_vector(np.minimum(half_widths, 1.0), "half_widths")
+        self.nonadaptive = nonadaptive
+        self.title = title
+
+    @classmethod
+    def from_plan(cls, plan: Plan) -> Self:
+        """Make the display of a plan.
+
+        Parameters
+        ----------
+        plan : Plan
+            Result of :func:`validstats.holdout.plan`.
+
+        Returns
+        -------
+        HoldoutPlanDisplay
+            Its display.
+        """
+        title = f"{plan.release}: n = {plan.n:,}, {plan.queries:,} queries"
+        return cls(
+            [candidate.label for candidate in plan.candidates],
+            [candidate.half_width for candidate in plan.candidates],
+            nonadaptive=plan.nonadaptive,
+            title=title,
+        )
+
+    def plot(self, ax: Any = None) -> Self:
+        """Draw the figure.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or None, default None
+            Axes to draw on; new ones if None.
+
+        Returns
+        -------
+        HoldoutPlanDisplay
+            Itself, with ``ax_`` and ``figure_`` set.
+        """
+        self.figure_, self.ax_ = figure_and_axes(ax, (7.0, 0.9 + 0.36 * len(self.names)))
+        places = np.arange(len(self.names))
+        colours = [COLOURS["ours"] if i == 0 else COLOURS["light"] for i in places]
+        self.ax_.barh(places, self.half_widths, color=colours, height=0.64)
+        for place, width in zip(places, self.half_widths, strict=True):
+            text = f"{width:.3f}" if width < 0.5 else "says nothing"
+            self.ax_.text(
+                min(width, 0.5) + 0.006, place, text, va="center", fontsize=9, color=COLOURS["truth"]
+            )
+        self.ax_.axvline(self.nonadaptive, color=COLOURS["naive"], linewidth=1.2, linestyle="--")
+        self.ax_.text(
+            self.nonadaptive,
+            -0.62,
+            " if nothing were adaptive",
+            color=COLOURS["naive"],
+            fontsize=8,
+            va="bottom",
+        )
+        self.ax_.set_yticks(places, self.names)
+        self.ax_.invert_yaxis()
+        self.ax_.set(xlim=(0, 0.58), xlabel="certified half-width of every answer", title=self.title)
+        tidy_axes(self.ax_, grid="x")
+        return self
