@@ -16,7 +16,8 @@ from validstats.dsl.confidence_sequences import (
     running_moments,
     sequence_radius,
 )
-from validstats.dsl.sequential import SequentialLabelling, forward_predictions, regression_look
+from validstats.dsl.forward import forward_predictions, regression_look
+from validstats.dsl.sequential import SequentialLabelling
 
 
 def corpus(n=1500, seed=0):

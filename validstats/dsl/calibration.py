@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, FloatND, Int1D, Int2D
-from validstats.dsl.crossfit import LabelKind
+from validstats.dsl.crossfit import CrossFitter, LabelKind, label_kind
 from validstats.dsl.estimation import cluster_codes
 from validstats.dsl.variance import SamplingDesign, kish_size
 from validstats.exceptions import (
@@ -20,9 +20,20 @@ from validstats.exceptions import (
     weak_overlap_message,
 )
 from validstats.frames import column, column_names, is_frame
+from validstats.guarantee import Guarantee
+from validstats.results import Report, Table
 from validstats.validation import check_vector
 
-__all__ = ["Calibration", "PartialLabels", "labelled_rows", "read_labels", "resolve_probability"]
+__all__ = [
+    "Calibration",
+    "PartialLabels",
+    "calibration_report",
+    "labelled_rows",
+    "predict_labels",
+    "read_labels",
+    "resolve_probability",
+    "typed_labels",
+]
 
 PartialLabels: TypeAlias = Literal["error", "unlabelled"]
 """What to do with rows that carry some of several expert labels."""
@@ -341,3 +352,105 @@ def warn_about_labels(calibration_probability: Float1D, labelled: Bool1D, n_unit
             expected=probability.sum(), n_labelled=n_labelled, distance=distance
         )
         warnings.warn(message, LabellingWarning, stacklevel=3)
+
+
+def calibration_report(calibration: Calibration, n_folds: int, guarantee: Guarantee) -> Report:
+    """Describe a calibration.
+
+    Parameters
+    ----------
+    calibration : Calibration
+        Labels, design and cross-fitted predictions.
+    n_folds : int
+        Number of folds.
+    guarantee : Guarantee
+        What any inference promises.
+
+    Returns
+    -------
+    Report
+        Sizes, design and how well each label is predicted out of fold.
+    """
+    rows: list[tuple[str, str, float, str]] = []
+    for name, kind in calibration.kinds.items():
+        gold = typed_labels(calibration.labels[name][calibration.labelled])
+        fitted = calibration.predictions[name][..., calibration.labelled]
+        if kind == "categorical":
+            best = calibration.classes[name][fitted.argmax(axis=0)]
+            rows.append((name, kind, float(np.mean(best == gold.astype(str))), "accuracy"))
+        else:
+            explained = 1.0 - np.mean((gold - fitted) ** 2) / np.var(gold) if np.var(gold) > 0 else np.nan
+            rows.append((name, kind, float(explained), "explained variance"))
+    table = Table(
+        {
+            "Label": [r[0] for r in rows],
+            "Kind": [r[1] for r in rows],
+            "Cross-fitted fit": [r[2] for r in rows],
+            "Measure": [r[3] for r in rows],
+        },
+        formats={"Cross-fitted fit": "estimate"},
+    )
+    probability = calibration.probability
+    return Report(
+        title="Design-based supervised learning",
+        header=(
+            ("Rows", len(calibration.labelled)),
+            ("Expert labels", calibration.n_labelled),
+            ("Sampling", calibration.design.scheme),
+            ("Probabilities", f"{probability.min():.4g} to {probability.max():.4g}"),
+            ("Folds", f"{n_folds}, repeated {len(calibration.folds)} times"),
+        ),
+        tables=(table,),
+        guarantees=(guarantee,),
+    )
+
+
+def typed_labels(values: AnyArray) -> AnyArray:
+    """Return numbers as float64 and everything else as text.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n,)
+        Labels.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        Float64, or object with text.
+    """
+    if values.dtype.kind in "fiub":
+        return values.astype(np.float64)
+    return values.astype(str).astype(object)
+
+
+def predict_labels(
+    fitter: CrossFitter, gold: Mapping[str, AnyArray], features: Any
+) -> tuple[dict[str, FloatND], dict[str, AnyArray]]:
+    """Predict every expert label by cross-fitting, averaged over repeats.
+
+    Parameters
+    ----------
+    fitter : CrossFitter
+        Learner, folds and labelled rows.
+    gold : mapping of str to ndarray of shape (n_labelled,)
+        Expert labels.
+    features : ndarray of shape (n, n_features)
+        What is always observed.
+
+    Returns
+    -------
+    predictions : dict of str to ndarray
+        Means of shape (n,), or class probabilities of shape (n_classes, n).
+    classes : dict of str to ndarray
+        Classes of the categorical labels.
+    """
+    predictions: dict[str, FloatND] = {}
+    classes: dict[str, AnyArray] = {}
+    for name, values in gold.items():
+        if label_kind(values) == "categorical":
+            levels, codes = np.unique(values.astype(str), return_inverse=True)
+            found = fitter.classify(name, codes.reshape(-1), len(levels), features)
+            predictions[name], classes[name] = found.mean(axis=0), levels
+        else:
+            predictions[name] = fitter.regress(name, values, features)[:, 0].mean(axis=0)
+    return predictions, classes

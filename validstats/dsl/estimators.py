@@ -13,23 +13,26 @@ from validstats.dsl.assembly import ModelName
 from validstats.dsl.calibration import (
     Calibration,
     PartialLabels,
+    calibration_report,
     labelled_rows,
+    predict_labels,
     read_labels,
     resolve_design,
     resolve_probability,
+    typed_labels,
     warn_about_labels,
 )
 from validstats.dsl.crossfit import CrossFitter, encode_features, label_kind, make_folds
 from validstats.dsl.estimation import EstimatorName, cluster_codes
 from validstats.dsl.inference import Population
-from validstats.dsl.preparation import InferenceRequest
-from validstats.dsl.results import CoefficientResult
+from validstats.dsl.labelling import LabellingMixin
+from validstats.dsl.preparation import InferenceRequest, joined_names, row_vectors, surrogate_columns
 from validstats.dsl.solution import run_inference
 from validstats.dsl.statements import calibration_guarantee
 from validstats.dsl.user_moments import Moment
 from validstats.dsl.variance import VarianceKind
 from validstats.frames import backend_of, column, is_frame, to_pandas
-from validstats.results import Report, Table
+from validstats.results import Report
 from validstats.validation import (
     check_confidence_level,
     check_literal,
@@ -43,7 +46,7 @@ Tuning: TypeAlias = Literal["matrix", "diagonal", "scalar"]
 """How freely the machine labels may be scaled."""
 
 
-class DesignSupervised(CalibratedEstimator):
+class DesignSupervised(LabellingMixin, CalibratedEstimator):
     """Regressions from machine labels that are allowed to be wrong.
 
     Every unit has machine labels; a sample with known probabilities also has expert labels. Coefficients are
@@ -60,14 +63,17 @@ class DesignSupervised(CalibratedEstimator):
         the least variance. ``"dsl"``: plug-in of cross-fitted labels, median of sample splits, as the R
         package. ``"ppi"`` and ``"ppi++"``: raw machine labels, unscaled and scaled. ``"gold"``: expert labels
         alone.
-    n_folds : int, default 5
-        Folds of the cross-fitting, at least 2.
+    n_folds : int or None, default None
+        Folds of the cross-fitting, at least 2; None is 5.
     n_repeats : int or None, default None
         Repeats of the cross-fitting; None is 10 for ``"dsl"`` and 3 otherwise.
     confidence_level : float, default 0.95
         Level of the intervals.
     random_state : int, numpy.random.Generator or None, default None
         Seed of the folds.
+    sequential : bool, default False
+        Whether labels come in sequence, by :meth:`next_labels` and ``calibrate`` in turn. Predictions are
+        then learned from earlier labels only, folds are refused, and intervals hold at all looks at once.
 
     Attributes
     ----------
@@ -104,10 +110,11 @@ class DesignSupervised(CalibratedEstimator):
         learner: Any = None,
         *,
         estimator: EstimatorName = "tuned",
-        n_folds: int = 5,
+        n_folds: int | None = None,
         n_repeats: int | None = None,
         confidence_level: float = 0.95,
         random_state: RandomState = None,
+        sequential: bool = False,
     ) -> None:
         self.learner = learner
         self.estimator = estimator
@@ -115,6 +122,7 @@ class DesignSupervised(CalibratedEstimator):
         self.n_repeats = n_repeats
         self.confidence_level = confidence_level
         self.random_state = random_state
+        self.sequential = sequential
 
     def fit(
         self,
@@ -149,7 +157,8 @@ class DesignSupervised(CalibratedEstimator):
             If a column does not exist.
         """
         check_literal(self.estimator, "estimator", get_args(EstimatorName))
-        check_positive_int(self.n_folds, "n_folds", minimum=2)
+        if self.n_folds is not None:
+            check_positive_int(self.n_folds, "n_folds", minimum=2)
         if self.n_repeats is not None:
             check_positive_int(self.n_repeats, "n_repeats")
         check_confidence_level(self.confidence_level)
@@ -160,10 +169,12 @@ class DesignSupervised(CalibratedEstimator):
             )
         if isinstance(features, str) and features != "all":
             raise ValueError(f"features must be a list of column names or 'all', got {features!r}.")
-        for name in (*_surrogate_columns(surrogate), *(() if features == "all" else features)):
+        for name in (*surrogate_columns(surrogate), *(() if features == "all" else features)):
             column(data, name)
-        if hasattr(self, "calibration_"):
-            del self.calibration_
+        self._check_sequential()
+        for name in ("calibration_", "labelling_"):
+            if hasattr(self, name):
+                delattr(self, name)
         self.backend_ = backend_of(data)
         self.data_ = to_pandas(data).reset_index(drop=True)
         if len(self.data_) == 0:
@@ -219,6 +230,9 @@ class DesignSupervised(CalibratedEstimator):
         """
         if not hasattr(self, "data_"):
             self._check_calibrated("calibrate", "fit(data, surrogate=...)")
+        if self.sequential:
+            self._refuse_design(sampling_probability, strata, clusters)
+            return self._calibrate_sequential(labels)
         check_literal(partial_labels, "partial_labels", get_args(PartialLabels))
         n = len(self.data_)
         known = read_labels(labels, n)
@@ -233,10 +247,12 @@ class DesignSupervised(CalibratedEstimator):
         generator = check_random_state(self.random_state)
         n_repeats = self.n_repeats or (10 if self.estimator == "dsl" else 3)
         fold_clusters = cluster_arrays[0] if cluster_arrays else None
-        folds = np.array([make_folds(n, self.n_folds, generator, fold_clusters) for _ in range(n_repeats)])
+        folds = np.array(
+            [make_folds(n, self.n_folds or 5, generator, fold_clusters) for _ in range(n_repeats)]
+        )
         fitter = CrossFitter(learner=self.learner, folds=folds, labelled=labelled)
-        gold = {name: _typed(values[labelled]) for name, values in known.items()}
-        predictions, classes = _predict_labels(fitter, gold, base)
+        gold = {name: typed_labels(values[labelled]) for name, values in known.items()}
+        predictions, classes = predict_labels(fitter, gold, base)
         calibration = Calibration(
             labels=known,
             kinds={name: label_kind(values) for name, values in gold.items()},
@@ -281,6 +297,8 @@ class DesignSupervised(CalibratedEstimator):
             If the label is unknown or not named among several.
         """
         self._check_calibrated("predict")
+        if self.sequential:
+            return self._predict_sequential()
         calibration = self.calibration_
         if label is None and len(calibration.labels) == 1:
             label = next(iter(calibration.labels))
@@ -289,7 +307,7 @@ class DesignSupervised(CalibratedEstimator):
                 f"label must be one of {', '.join(map(repr, calibration.labels))}, got {label!r}."
             )
         labelled = calibration.labelled
-        gold = _typed(calibration.labels[label][labelled])
+        gold = typed_labels(calibration.labels[label][labelled])
         if calibration.kinds[label] == "categorical":
             adjusted = calibration.predictions[label].T.copy()
             target: FloatND = (gold.astype(str)[:, None] == calibration.classes[label][None, :]).astype(float)
@@ -316,7 +334,7 @@ class DesignSupervised(CalibratedEstimator):
         estimator: EstimatorName | None = None,
         tuning: Tuning | None = None,
         confidence_level: float | None = None,
-    ) -> CoefficientResult:
+    ) -> Any:
         """Estimate a model; any number of them from one calibration.
 
         Parameters
@@ -350,7 +368,8 @@ class DesignSupervised(CalibratedEstimator):
         Returns
         -------
         CoefficientResult
-            Coefficients, covariance, guarantee, and the naive and gold-only fits.
+            Coefficients, covariance, guarantee, and the naive and gold-only fits. With ``sequential=True`` a
+            :class:`~validstats.dsl.sequential_results.ConfidenceSequence`.
 
         Raises
         ------
@@ -362,6 +381,41 @@ class DesignSupervised(CalibratedEstimator):
             If the formula, the model and the data do not fit together.
         """
         self._check_calibrated("infer")
+        if self.sequential:
+            return self._infer_sequential(formula, model, confidence_level)
+        return run_inference(
+            formula,
+            self._request(
+                model=model,
+                family=family,
+                quantile=quantile,
+                weights=weights,
+                offset=offset,
+                clusters=clusters,
+                vcov=vcov,
+                population=population,
+                estimator=estimator,
+                tuning=tuning,
+                confidence_level=confidence_level,
+            ),
+        )
+
+    def _request(
+        self,
+        *,
+        model: ModelName = "linear",
+        family: Any = None,
+        quantile: float = 0.5,
+        weights: Any = None,
+        offset: Any = None,
+        clusters: Any = None,
+        vcov: VarianceKind | None = None,
+        population: Population = "superpopulation",
+        estimator: EstimatorName | None = None,
+        tuning: Tuning | None = None,
+        confidence_level: float | None = None,
+    ) -> InferenceRequest:
+        """Check the options of an inference and put them together with data and calibration."""
         check_literal(model, "model", get_args(ModelName))
         check_literal(population, "population", get_args(Population))
         chosen = self.estimator if estimator is None else estimator
@@ -374,13 +428,13 @@ class DesignSupervised(CalibratedEstimator):
         )
         weight = self._vectors(weights, "weights")
         known_offset = self._vectors(offset, "offset")
-        request = InferenceRequest(
+        return InferenceRequest(
             data=self.data_,
             backend=self.backend_,
             calibration=self.calibration_,
             learner=self.learner,
             surrogates=self._surrogate_by_label(),
-            surrogate_columns=tuple(_surrogate_columns(self.surrogate_)),
+            surrogate_columns=tuple(surrogate_columns(self.surrogate_)),
             features=self.features_,
             model=model,
             family=family,
@@ -388,39 +442,21 @@ class DesignSupervised(CalibratedEstimator):
             weights=weight[0] if weight else None,
             offset=known_offset[0] if known_offset else None,
             clusters=self._vectors(clusters, "clusters"),
-            cluster_names=_names(clusters),
+            cluster_names=joined_names(clusters),
             kind=vcov or ("HC1" if chosen == "tuned" else "HC0"),
             population=population,
             estimator=chosen,
             tuning=tuning,
             confidence_level=level,
         )
-        return run_inference(formula, request)
 
     def _vectors(self, values: Any, name: str) -> list[AnyArray]:
-        """Return columns given by name or as values."""
-        if values is None:
-            return []
-        if isinstance(values, str):
-            values = [values]
-        if isinstance(values, list | tuple) and all(isinstance(v, str) and v in self.data_ for v in values):
-            arrays = [self.data_[v].to_numpy() for v in values]
-        else:
-            arrays = [np.asarray(values)]
-        for array in arrays:
-            if array.ndim != 1 or len(array) != len(self.data_):
-                raise ValueError(
-                    f"{name} must be the name of a column or have one value for each of the {len(self.data_)} "
-                    f"rows; got shape {array.shape}."
-                )
-            if any(v is None or v != v for v in array.tolist()):
-                raise ValueError(f"{name} has missing values; every row needs one.")
-        return arrays
+        return row_vectors(self.data_, values, name)
 
     def _base_features(self, labels: Mapping[str, AnyArray]) -> Any:
         """Return the features that do not depend on a formula; a constant where there are none."""
         extra = () if self.features_ == "all" else tuple(self.features_)
-        names = dict.fromkeys((*_surrogate_columns(self.surrogate_), *extra))
+        names = dict.fromkeys((*surrogate_columns(self.surrogate_), *extra))
         clash = [name for name in names if name in labels]
         if clash:
             raise ValueError(
@@ -442,79 +478,11 @@ class DesignSupervised(CalibratedEstimator):
                     f"{', '.join(map(repr, labels))}."
                 )
         else:
-            columns = _surrogate_columns(surrogate)
+            columns = surrogate_columns(surrogate)
             pairs = {labels[0]: columns[0]} if columns and len(labels) == 1 else {}
-        return {label: _typed(self.data_[name].to_numpy()) for label, name in pairs.items()}
+        return {label: typed_labels(self.data_[name].to_numpy()) for label, name in pairs.items()}
 
     def _report(self) -> Report:
-        calibration = self.calibration_
-        rows = []
-        for name, kind in calibration.kinds.items():
-            gold = _typed(calibration.labels[name][calibration.labelled])
-            fitted = calibration.predictions[name][..., calibration.labelled]
-            if kind == "categorical":
-                best = calibration.classes[name][fitted.argmax(axis=0)]
-                rows.append((name, kind, float(np.mean(best == gold.astype(str))), "accuracy"))
-            else:
-                explained = 1.0 - np.mean((gold - fitted) ** 2) / np.var(gold) if np.var(gold) > 0 else np.nan
-                rows.append((name, kind, float(explained), "explained variance"))
-        table = Table(
-            {
-                "Label": [r[0] for r in rows],
-                "Kind": [r[1] for r in rows],
-                "Cross-fitted fit": [r[2] for r in rows],
-                "Measure": [r[3] for r in rows],
-            },
-            formats={"Cross-fitted fit": "estimate"},
-        )
-        probability = calibration.probability
-        return Report(
-            title="Design-based supervised learning",
-            header=(
-                ("Rows", len(self.data_)),
-                ("Expert labels", calibration.n_labelled),
-                ("Sampling", calibration.design.scheme),
-                ("Probabilities", f"{probability.min():.4g} to {probability.max():.4g}"),
-                ("Folds", f"{self.n_folds}, repeated {len(calibration.folds)} times"),
-            ),
-            tables=(table,),
-            guarantees=(self.guarantee_,),
-        )
-
-
-def _surrogate_columns(surrogate: Any) -> list[str]:
-    if surrogate is None:
-        return []
-    if isinstance(surrogate, str):
-        return [surrogate]
-    return list(dict.fromkeys(surrogate.values())) if isinstance(surrogate, Mapping) else list(surrogate)
-
-
-def _names(clusters: Any) -> str | None:
-    if isinstance(clusters, str):
-        return clusters
-    if isinstance(clusters, list | tuple) and clusters and all(isinstance(v, str) for v in clusters):
-        return " and ".join(clusters)
-    return None
-
-
-def _typed(values: AnyArray) -> AnyArray:
-    """Return numbers as float64 and everything else as text."""
-    if values.dtype.kind in "fiub":
-        return values.astype(np.float64)
-    return values.astype(str).astype(object)
-
-
-def _predict_labels(
-    fitter: CrossFitter, gold: Mapping[str, AnyArray], features: Any
-) -> tuple[dict[str, FloatND], dict[str, AnyArray]]:
-    predictions: dict[str, FloatND] = {}
-    classes: dict[str, AnyArray] = {}
-    for name, values in gold.items():
-        if label_kind(values) == "categorical":
-            levels, codes = np.unique(values.astype(str), return_inverse=True)
-            found = fitter.classify(name, codes.reshape(-1), len(levels), features)
-            predictions[name], classes[name] = found.mean(axis=0), levels
-        else:
-            predictions[name] = fitter.regress(name, values, features)[:, 0].mean(axis=0)
-    return predictions, classes
+        if self.sequential:
+            return self._report_sequential()
+        return calibration_report(self.calibration_, self.n_folds or 5, self.guarantee_)

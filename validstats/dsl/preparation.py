@@ -39,8 +39,11 @@ __all__ = [
     "feature_matrix",
     "fill_labels",
     "gold_labels",
+    "joined_names",
     "prepare_formula",
     "prepare_moment",
+    "row_vectors",
+    "surrogate_columns",
 ]
 
 _MAX_FEATURE_CLASSES = 50
@@ -307,3 +310,84 @@ def prepare_moment(moment: Moment, request: InferenceRequest, template: Any) -> 
         formula=f"E[score({', '.join(moment.variables)})] = 0",
         outcome=", ".join(used),
     )
+
+
+def surrogate_columns(surrogate: Any) -> list[str]:
+    """Return the machine label columns, each once.
+
+    Parameters
+    ----------
+    surrogate : str, sequence of str, mapping of str to str, or None
+        As in ``fit``.
+
+    Returns
+    -------
+    list of str
+        Column names.
+    """
+    if surrogate is None:
+        return []
+    if isinstance(surrogate, str):
+        return [surrogate]
+    return list(dict.fromkeys(surrogate.values())) if isinstance(surrogate, Mapping) else list(surrogate)
+
+
+def joined_names(clusters: Any) -> str | None:
+    """Return what clusters given by column names are called.
+
+    Parameters
+    ----------
+    clusters : object
+        As in ``infer``.
+
+    Returns
+    -------
+    str or None
+        Names, or None where values were given.
+    """
+    if isinstance(clusters, str):
+        return clusters
+    if isinstance(clusters, list | tuple) and clusters and all(isinstance(v, str) for v in clusters):
+        return " and ".join(clusters)
+    return None
+
+
+def row_vectors(data: Any, values: Any, name: str) -> list[AnyArray]:
+    """Return columns given by name or as values.
+
+    Parameters
+    ----------
+    data : pandas.DataFrame
+        All rows.
+    values : array-like of shape (n,), str, sequence of str or None
+        Column names or values.
+    name : str
+        Public name of the argument.
+
+    Returns
+    -------
+    list of ndarray of shape (n,)
+        Empty for None.
+
+    Raises
+    ------
+    ValueError
+        If the values do not fit the rows, or some are missing.
+    """
+    if values is None:
+        return []
+    if isinstance(values, str):
+        values = [values]
+    if isinstance(values, list | tuple) and all(isinstance(v, str) and v in data for v in values):
+        arrays = [data[v].to_numpy() for v in values]
+    else:
+        arrays = [np.asarray(values)]
+    for array in arrays:
+        if array.ndim != 1 or len(array) != len(data):
+            raise ValueError(
+                f"{name} must be the name of a column or have one value for each of the {len(data)} "
+                f"rows; got shape {array.shape}."
+            )
+        if any(v is None or v != v for v in array.tolist()):
+            raise ValueError(f"{name} has missing values; every row needs one.")
+    return arrays

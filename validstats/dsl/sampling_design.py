@@ -47,17 +47,20 @@ class Pilot:
 
     Parameters
     ----------
-    index : ndarray of shape (n_pilot,)
-        Positions of the pilot units among all units.
     squared_residual : ndarray of shape (n_pilot,)
         Squared residual influence ``|c'J^-1 (s - h)|^2`` of each on the coefficients of interest.
     probability : ndarray of shape (n_pilot,)
         Probabilities with which they were drawn.
+    index : ndarray of shape (n_pilot,) or None, default None
+        Positions of the pilot units among those that may be labelled now, if they are among them.
+    uncertainty : ndarray of shape (n_pilot,) or None, default None
+        Their uncertainty, if they are not.
     """
 
-    index: Int1D
     squared_residual: Float1D
     probability: Float1D
+    index: Int1D | None = None
+    uncertainty: Float1D | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -340,15 +343,20 @@ def _check_needs(method: str, draw: str, size: Float1D | None, codes: Int1D | No
 
 def _check_pilot(pilot: Pilot, n: int) -> None:
     check_same_length(
-        index=pilot.index, squared_residual=pilot.squared_residual, probability=pilot.probability
+        squared_residual=pilot.squared_residual,
+        probability=pilot.probability,
+        index=pilot.index,
+        uncertainty=pilot.uncertainty,
     )
+    if pilot.index is None and pilot.uncertainty is None:
+        raise ValueError("Pilot needs index, or the uncertainty of its units; it has neither.")
     residual = check_vector(pilot.squared_residual, "pilot.squared_residual")
     probability = check_vector(pilot.probability, "pilot.probability")
-    index = np.asarray(pilot.index)
     if np.any(residual < 0.0):
         raise ValueError("pilot.squared_residual must not be negative.")
     if np.any(probability <= 0.0) or np.any(probability > 1.0):
         raise ValueError("pilot.probability must be in (0, 1].")
+    index = np.asarray(pilot.index if pilot.index is not None else [0])
     if index.min() < 0 or index.max() >= n:
         raise ValueError(f"pilot.index must hold positions between 0 and {n - 1}.")
 
@@ -394,12 +402,14 @@ def _with_forecast(
     if n_labels == n or candidate.method == "uniform":
         gain = 1.0
     elif pilot is not None:
-        gain, error = pilot_gain(
-            np.asarray(pilot.squared_residual, dtype=float),
-            1.0 / np.asarray(pilot.probability, dtype=float),
-            candidate.probability[pilot.index],
-            n_labels / n,
-        )
+        at_pilot = _pilot_probability(candidate, pilot, size)
+        if at_pilot is not None:
+            gain, error = pilot_gain(
+                np.asarray(pilot.squared_residual, dtype=float),
+                1.0 / np.asarray(pilot.probability, dtype=float),
+                at_pilot,
+                n_labels / n,
+            )
     elif size is not None and np.any(size > 0.0):
         after = label_variance(size**2, candidate.probability)
         gain = label_variance(size**2, np.full(n, n_labels / n)) / after if after > 0.0 else 1.0
@@ -410,6 +420,16 @@ def _with_forecast(
         gain_std_error=error,
         counts=candidate.counts,
     )
+
+
+def _pilot_probability(candidate: Candidate, pilot: Pilot, size: Float1D | None) -> Float1D | None:
+    """Return what the design's rule gives pilot units, also those that cannot be drawn any more."""
+    if pilot.index is not None:
+        return candidate.probability[np.asarray(pilot.index)]
+    if pilot.uncertainty is None or size is None or candidate.method not in ("neyman", "active"):
+        return None
+    order = np.argsort(size)
+    return np.interp(pilot.uncertainty, size[order], candidate.probability[order])
 
 
 def _choose(

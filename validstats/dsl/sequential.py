@@ -13,9 +13,10 @@ from typing import Any, Literal, Self, TypeAlias, get_args
 import numpy as np
 from sklearn.base import BaseEstimator, clone, is_classifier
 
-from validstats._typing import AnyArray, Float1D, Float2D, FrameBackend, Int1D, RandomState
+from validstats._typing import Float1D, Float2D, FrameBackend, Int1D, RandomState
 from validstats.dsl.allocation import bounded_probabilities
 from validstats.dsl.confidence_sequences import mixture_scale, sequence_radius
+from validstats.dsl.forward import predict_upcoming, regression_look
 from validstats.dsl.sequential_results import ConfidenceSequence, LabelRequest
 from validstats.frames import backend_of, column_names, is_frame, to_pandas
 from validstats.guarantee import Guarantee
@@ -32,8 +33,6 @@ from validstats.validation import (
 __all__ = [
     "LabellingState",
     "SequentialLabelling",
-    "forward_predictions",
-    "regression_look",
 ]
 
 RuleName: TypeAlias = Literal["uniform", "active"]
@@ -197,6 +196,16 @@ class SequentialLabelling(BaseEstimator):
         """Number of units whose turn has not come."""
         return len(self._require_state().order) - self._require_state().n_visited
 
+    @property
+    def awaits_labels(self) -> bool:
+        """Whether a request has been made whose labels are not recorded yet."""
+        return self._pending is not None
+
+    @property
+    def guarantee(self) -> Guarantee:
+        """What the intervals of all looks promise together."""
+        return self._sequence_guarantee(self.confidence_level, False)
+
     def next_labels(self, n_units: int = 200) -> LabelRequest:
         """Take the next units and draw whom of them to label.
 
@@ -350,14 +359,14 @@ class SequentialLabelling(BaseEstimator):
             guess = state.fallback[block]
             start = guess if self._has_surrogate or not len(outcome) else np.full(len(guess), outcome.mean())
             return start.copy(), None
-        prediction = _predict(self._seeded(self.learner), past, outcome, upcoming)
+        prediction = predict_upcoming(self._seeded(self.learner), past, outcome, upcoming)
         if self.rule == "uniform" or len(outcome) < 50:
             return prediction, None
         from sklearn.ensemble import RandomForestRegressor
 
         forest = RandomForestRegressor(n_estimators=50, min_samples_leaf=max(10, len(outcome) // 20))
         squared = (outcome - state.prediction[labelled]) ** 2
-        error = _predict(self._seeded(forest), past, squared, upcoming)
+        error = predict_upcoming(self._seeded(forest), past, squared, upcoming)
         return prediction, np.sqrt(np.maximum(error, 0.0))
 
     def _seeded(self, learner: Any) -> Any:
@@ -407,82 +416,6 @@ class SequentialLabelling(BaseEstimator):
             confidence_level=float(level),
             caveats=tuple(c for c in caveats if c),
         )
-
-
-def regression_look(regressors: Float2D, pseudo_outcome: Float1D) -> tuple[Float1D, Float1D]:
-    """Return least-squares coefficients and the variances of their influence values.
-
-    Parameters
-    ----------
-    regressors : ndarray of shape (t, p)
-        Regressors of the visited units.
-    pseudo_outcome : ndarray of shape (t,)
-        Their pseudo-outcomes.
-
-    Returns
-    -------
-    estimate : ndarray of shape (p,)
-        Coefficients.
-    variance : ndarray of shape (p,)
-        Mean squares of the influence values ``J^-1 x (y - x'b)``.
-
-    Raises
-    ------
-    ValueError
-        If the regressors are collinear.
-    """
-    gram = regressors.T @ regressors / len(regressors)
-    scale = np.sqrt(np.diag(gram))
-    if np.any(scale == 0.0) or np.linalg.cond(gram / np.outer(scale, scale)) > 1e12:
-        raise ValueError(
-            "The columns of design are collinear among the visited units; drop the redundant ones."
-        )
-    inverse = np.linalg.inv(gram)
-    estimate = inverse @ (regressors.T @ pseudo_outcome) / len(regressors)
-    influence = (regressors * (pseudo_outcome - regressors @ estimate)[:, None]) @ inverse
-    return estimate, np.mean(influence**2, axis=0)
-
-
-def forward_predictions(
-    learner: Any, features: Float2D, outcome: Float1D, blocks: AnyArray, fallback: Float1D
-) -> Float1D:
-    """Predict every block of units from the labels of earlier blocks only.
-
-    Parameters
-    ----------
-    learner : scikit-learn regressor or classifier
-        The learner, cloned for every block.
-    features : ndarray of shape (n, q)
-        What is observed of every unit.
-    outcome : ndarray of shape (n,)
-        Expert labels, NaN where there is none.
-    blocks : ndarray of shape (n,)
-        Sortable block of each unit; labels were requested in this order.
-    fallback : ndarray of shape (n,)
-        Predictions for blocks before which there are fewer than 10 labels.
-
-    Returns
-    -------
-    ndarray of shape (n,)
-        Predictions that no later label has influenced.
-    """
-    prediction = np.array(fallback, dtype=float)
-    labelled = ~np.isnan(outcome)
-    for block in np.unique(blocks):
-        past = (blocks < block) & labelled
-        if past.sum() >= 10:
-            now = blocks == block
-            prediction[now] = _predict(clone(learner), features[past], outcome[past], features[now])
-    return prediction
-
-
-def _predict(model: Any, features: Float2D, outcome: Float1D, upcoming: Float2D) -> Float1D:
-    if is_classifier(model):
-        if len(np.unique(outcome)) < 2:
-            return np.full(len(upcoming), float(outcome[0]))
-        model.fit(features, outcome.astype(np.int64))
-        return np.asarray(model.predict_proba(upcoming)[:, 1], dtype=float)
-    return np.asarray(model.fit(features, outcome).predict(upcoming), dtype=float)
 
 
 def _feature_matrix(features: Any) -> Float2D:
