@@ -338,7 +338,7 @@ def residual_scale(
     if learner is None:
         from sklearn.ensemble import RandomForestRegressor
 
-        learner = RandomForestRegressor(n_estimators=100, min_samples_leaf=max(10, n_pilot // 20))
+        learner = RandomForestRegressor(n_estimators=50, min_samples_leaf=max(10, n_pilot // 20))
     n_folds = max(2, min(n_folds, n_pilot))
     fold = generator.permutation(np.arange(n_pilot) % n_folds)
     pilot, rest = features[labelled], features[~labelled]

@@ -24,6 +24,7 @@ from validstats.dsl.estimation import (
     one_step,
     psi_leverage,
 )
+from validstats.dsl.label_forecast import VarianceParts, variance_parts
 from validstats.dsl.newton import invert_bread
 from validstats.dsl.tuning import fit_power_tuned, fit_tuned
 from validstats.dsl.variance import (
@@ -83,6 +84,8 @@ class Estimate:
         Influence functions; None for the median of splits, which has none.
     residual : ndarray of shape (n_labelled, p) or None
         Gold score minus augmentation on the labelled rows, in coefficient units.
+    variance_parts : VarianceParts or None
+        Which part of the covariance more labels shrink; None for a finite population.
     tuning : {"matrix", "diagonal", "scalar", "none"}
         How the augmentation was scaled.
     n_tuned : int
@@ -95,6 +98,7 @@ class Estimate:
     covariance: Float2D
     influence: Float2D | None
     residual: Float2D | None = None
+    variance_parts: VarianceParts | None = None
     tuning: TuningKind = "none"
     n_tuned: int = 0
     fallbacks: tuple[str, ...] = field(default=())
@@ -199,11 +203,17 @@ def finish(
         psi = small_sample_scores(psi, np.empty(0), kind, n_units, fitted)
     influence = influence_functions(psi, fit.bread)
     residual = influence_functions(residual, fit.bread)
+    covariance = covariance_matrix(influence, residual, sample, design, clusters, population)
     return Estimate(
         params=fit.params,
-        covariance=covariance_matrix(influence, residual, sample, design, clusters, population),
+        covariance=covariance,
         influence=influence,
         residual=residual,
+        variance_parts=None
+        if population == "finite"
+        else variance_parts(
+            covariance, residual, sample.probability[labelled], sample.n_rows, design, labelled
+        ),
         tuning=tuning,
         n_tuned=n_tuned,
         fallbacks=() if fit.fallback is None else (fit.fallback,),
@@ -360,5 +370,11 @@ def _median(fits: Sequence[Estimate]) -> Estimate:
         covariance=covariance,
         influence=None if single is None else single.influence,
         residual=fits[0].residual,
+        variance_parts=_stacked_parts(fits),
         fallbacks=tuple(sorted({note for f in fits for note in f.fallbacks})),
     )
+
+
+def _stacked_parts(fits: Sequence[Estimate]) -> VarianceParts | None:
+    parts = [f.variance_parts for f in fits if f.variance_parts is not None]
+    return VarianceParts.stack(parts) if len(parts) == len(fits) else None

@@ -14,6 +14,7 @@ from validstats._typing import AnyArray, Float1D, Float2D, Int1D, RandomState
 from validstats.dsl.estimation import EstimatorName, TuningKind, cluster_codes
 from validstats.dsl.hypotheses import InapplicableTest, WaldTest, restriction_matrix, wald_test
 from validstats.dsl.inference import Population, SimpleFit
+from validstats.dsl.label_forecast import VarianceParts
 from validstats.dsl.variance import VarianceKind, clustered_meat, critical_value, sandwich, sum_by_cluster
 from validstats.results import Report, Result, Table
 from validstats.validation import check_positive_int, check_random_state
@@ -69,6 +70,8 @@ class CoefficientResult(Result):
     residual : ndarray of shape (n_labelled, p) or None
         Gold score minus augmentation on the labelled rows, in coefficient units: what labelling adds to the
         variance. For a median of splits that of the first split.
+    variance_parts : VarianceParts or None
+        Which part of the covariance more labels shrink, for planning.
     notes : tuple of str
         What was decided on the way.
     """
@@ -96,6 +99,7 @@ class CoefficientResult(Result):
     effects: tuple[str, ...] = ()
     interval: Float2D | None = None
     residual: Float2D | None = None
+    variance_parts: VarianceParts | None = None
     notes: tuple[str, ...] = field(default=())
 
     @property

@@ -22,6 +22,7 @@ from validstats.dsl.inference import (
     naive_fit,
     no_root_message,
 )
+from validstats.dsl.label_forecast import variance_parts
 from validstats.dsl.moments import GLMMoment, LinearMoment, MultinomialMoment
 from validstats.dsl.preparation import (
     InferenceRequest,
@@ -158,6 +159,7 @@ def _solve(prepared: PreparedModel, request: InferenceRequest) -> CoefficientRes
         clustered_by=clustered_by,
         effects=assembled.effects,
         residual=found.residual,
+        variance_parts=found.variance_parts,
         notes=tuple(notes),
     )
 
@@ -259,7 +261,21 @@ def _solve_effects(
     covariance = covariance_matrix(
         influence, residual, sample, calibration.design, clusters, "superpopulation"
     )
-    found = Estimate(params=fit.params, covariance=covariance, influence=influence, residual=residual)
+    parts = variance_parts(
+        covariance,
+        residual,
+        sample.probability[sample.labelled],
+        sample.n_rows,
+        calibration.design,
+        sample.labelled,
+    )
+    found = Estimate(
+        params=fit.params,
+        covariance=covariance,
+        influence=influence,
+        residual=residual,
+        variance_parts=parts,
+    )
     naive = None if prepared.raw is None else _naive_effects(prepared, absorber, clusters)
     return found, None, naive
 
