@@ -147,6 +147,7 @@ def mean_interval(
     bounds: tuple[float, float] = (-np.inf, np.inf),
     method: MeanMethod = "auto",
     reference_scores: Float1D | None = None,
+    reference_bounds: tuple[float, float] | None = None,
     exact: bool | None = None,
     drop_extreme: bool | None = None,
     n_resamples: int = 9999,
@@ -171,6 +172,9 @@ def mean_interval(
     reference_scores : array-like of shape (k,) or None, default None
         Scores independent of calibration and batch (of the training rows), from which the phi methods learn
         rank weights. Without them the ranks themselves are the weights.
+    reference_bounds : tuple of float or None, default None
+        Bounds of the scores as known without calibration and batch, which enter the learned weights; None takes
+        ``bounds``. Give them where ``bounds`` depends on the rows of the batch.
     exact : bool or None, default None
         Whether "rank-sum" is maximised exactly instead of by the concave envelope; None does so for m <= 20.
     drop_extreme : bool or None, default None
@@ -213,14 +217,16 @@ def mean_interval(
     reference = None if reference_scores is None else check_scores(reference_scores)
     rng = check_random_state(random_state)
     low, high = bounds
+    tops = bounds if reference_bounds is None else reference_bounds
+    plus = None if reference is None else learned_weights(reference, values.size, tops[1])
+    minus = None if reference is None else learned_weights(-reference, values.size, -tops[0])
     if side != "lower":
         high = _upper_mean(
-            values, m, alpha_side, bounds[1], chosen, reference, exact, drop_extreme, n_resamples, rng
+            values, m, alpha_side, bounds[1], chosen, plus, exact, drop_extreme, n_resamples, rng
         )
     if side != "upper":
-        mirrored = None if reference is None else -reference
         low = -_upper_mean(
-            -values[::-1], m, alpha_side, -bounds[0], chosen, mirrored, exact, drop_extreme, n_resamples, rng
+            -values[::-1], m, alpha_side, -bounds[0], chosen, minus, exact, drop_extreme, n_resamples, rng
         )
     tight = (side == "lower" or high < bounds[1]) and (side == "upper" or low > bounds[0])
     return MeanBound(float(low), float(high), chosen, None, bool(tight))
@@ -282,13 +288,13 @@ def partition_interval(
     return MeanBound(low, high, "partition", max(0.0, 1.0 - failure), True)
 
 
-def learned_weights(reference: Float1D | None, n: int, top: float) -> Float1D:
+def learned_weights(reference: Float1D, n: int, top: float) -> Float1D:
     """Turn reference scores into a non-decreasing weight of each rank 1..n+1.
 
     Parameters
     ----------
-    reference : ndarray of shape (k,) or None
-        Scores that are independent of calibration and batch; None gives the ranks themselves.
+    reference : ndarray of shape (k,)
+        Scores that are independent of calibration and batch.
     n : int
         Calibration size.
     top : float
@@ -304,8 +310,6 @@ def learned_weights(reference: Float1D | None, n: int, top: float) -> Float1D:
     >>> learned_weights(np.array([0.0, 1.0]), 2, 3.0)
     array([0.25, 0.75, 3.  ])
     """
-    if reference is None:
-        return np.arange(1.0, n + 2)
     weights = np.quantile(reference, (np.arange(1, n + 1) - 0.5) / n)
     last = max(top, float(weights[-1])) if np.isfinite(top) else float(max(reference.max(), weights[-1]))
     return np.append(weights, last)
@@ -317,7 +321,7 @@ def _upper_mean(
     alpha: Fraction,
     top: float,
     method: str,
-    reference: Float1D | None,
+    learned: Float1D | None,
     exact: bool | None,
     drop_extreme: bool | None,
     n_resamples: int,
@@ -331,7 +335,7 @@ def _upper_mean(
         return top
     if method == "rank-sum" and n * m * m <= EXACT_LAW_WORK:
         return _rank_sum_mean(padded, m, alpha, drop, m <= _EXACT_UP_TO if exact is None else exact)
-    weights = learned_weights(None if method == "rank-sum" else reference, n, top)
+    weights = np.arange(1.0, n + 2) if learned is None or method == "rank-sum" else learned
     if method == "phi-band":
         lower, upper = _weight_band(n, m, alpha, drop)
     else:

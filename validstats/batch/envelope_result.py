@@ -1,0 +1,190 @@
+"""The envelope of a batch: every monotone question, answered after looking."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from validstats._typing import AnyArray, Float1D
+from validstats.batch.envelope import false_claim_curve
+from validstats.batch.problem import EnvelopeAnswer
+from validstats.batch.rank_laws import quantile_index
+from validstats.batch.results import BatchResult
+from validstats.results import Report, Table
+
+__all__ = ["BatchEnvelopes", "DiscoveryCurve"]
+
+
+@dataclass(frozen=True, eq=False)
+class DiscoveryCurve:
+    """Bounds on false claims of every selection "prediction above t".
+
+    Attributes
+    ----------
+    threshold : ndarray of shape (k,)
+        Thresholds t, decreasing.
+    selected : ndarray of int64, shape (k,)
+        Number of rows selected.
+    max_false : ndarray of int64, shape (k,)
+        Bound of the number of false claims.
+    max_proportion : ndarray of shape (k,)
+        Bound of the false discovery proportion.
+    """
+
+    threshold: Float1D
+    selected: AnyArray
+    max_false: AnyArray
+    max_proportion: Float1D
+
+
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class BatchEnvelopes(BatchResult):
+    """Bounds of all sorted scores of each batch at once.
+
+    All methods may be called in any order and number, also after looking at their answers.
+
+    Attributes
+    ----------
+    predictions : ndarray of shape (n_rows,)
+        Model outputs, in the order of the rows passed to ``infer``.
+    """
+
+    answers: tuple[EnvelopeAnswer, ...]
+    predictions: AnyArray
+
+    def bounds(self, function: Callable[[Float1D], float]) -> AnyArray:
+        """Bound a function of the sorted scores that is non-decreasing in each of them.
+
+        Parameters
+        ----------
+        function : callable
+            Takes an array of m increasing scores and returns a number.
+
+        Returns
+        -------
+        ndarray of shape (n_batches, 2)
+            Lower and upper bounds.
+        """
+        return np.array([[float(function(a.low)), float(function(a.high))] for a in self.answers])
+
+    def mean(self) -> AnyArray:
+        """Bound the mean: of the labels where scores are labels or residuals, else of the scores.
+
+        Returns
+        -------
+        ndarray of shape (n_batches, 2)
+            Lower and upper bounds.
+        """
+        shifts = [0.0 if a.offset is None else float(a.offset.mean()) for a in self.answers]
+        return self.bounds(lambda scores: float(scores.mean())) + np.array(shifts)[:, None]
+
+    def quantile(self, q: float) -> AnyArray:
+        """Bound a quantile of the scores.
+
+        Parameters
+        ----------
+        q : float
+            Probability in (0, 1]; the ceil(q m)-th smallest score.
+
+        Returns
+        -------
+        ndarray of shape (n_batches, 2)
+            Lower and upper bounds.
+        """
+        return self.bounds(lambda scores: float(scores[quantile_index(scores.size, q) - 1]))
+
+    def count_above(self, threshold: float) -> AnyArray:
+        """Bound the number of scores above a threshold.
+
+        Parameters
+        ----------
+        threshold : float
+            Any number, chosen in any way.
+
+        Returns
+        -------
+        ndarray of int64, shape (n_batches, 2)
+            Lower and upper bounds.
+        """
+        counts = [[int((a.low > threshold).sum()), int((a.high > threshold).sum())] for a in self.answers]
+        return np.array(counts, dtype=np.int64)
+
+    def discoveries(self, batch: int = 0) -> DiscoveryCurve:
+        """Bound the false claims of every selection "prediction above t" of one batch.
+
+        Parameters
+        ----------
+        batch : int, default 0
+            Position of the batch.
+
+        Returns
+        -------
+        DiscoveryCurve
+            One entry for each distinct prediction; all hold at once. It needs ``Envelope(above=...)``.
+        """
+        answer, rows = self.answers[batch], self.rows[batch]
+        predictions = self.predictions[rows]
+        distinct = np.unique(predictions)[::-1]
+        thresholds = np.nextafter(distinct, -np.inf)
+        selected = (predictions[None, :] > thresholds[:, None]).sum(axis=1)
+        most = np.minimum(false_claim_curve(answer.high, thresholds), selected)
+        return DiscoveryCurve(thresholds, selected, most, most / np.maximum(selected, 1))
+
+    def _tidy_columns(self) -> Mapping[str, Sequence[Any] | np.ndarray]:
+        return {
+            "batch": [b for b, m in zip(self.batches, self.sizes) for _ in range(m)],
+            "term": [j for m in self.sizes for j in range(1, m + 1)],
+            "conf_low": np.concatenate([a.low for a in self.answers]),
+            "conf_high": np.concatenate([a.high for a in self.answers]),
+            "exact_probability": [a.probability for a, m in zip(self.answers, self.sizes) for _ in range(m)],
+        }
+
+    def _glance_columns(self) -> Mapping[str, Any]:
+        return {**self._common_glance(), "local_level": self.answers[0].local_level}
+
+    def _report(self) -> Report:
+        columns: dict[str, Any] = {
+            "Batch": [str(b) for b in self.batches],
+            "m": self.sizes,
+            "Probability": [a.probability for a in self.answers],
+        }
+        if all(np.isfinite(self.predictions)) and any(np.isneginf(a.high).any() for a in self.answers):
+            curves = [self.discoveries(i) for i in range(len(self.batches))]
+            for share in (0.1, 0.25, 0.5):
+                columns[f"Claims with FDP <= {share:g}"] = [
+                    int(c.selected[c.max_proportion <= share].max(initial=0)) for c in curves
+                ]
+        else:
+            for name, ends in (("Mean", self.mean()), ("Median", self.quantile(0.5))):
+                columns[f"{name}, lower"], columns[f"{name}, upper"] = ends[:, 0], ends[:, 1]
+        return Report(
+            title="Envelopes of batches",
+            header=[*self._header(), ("Local level", self.answers[0].local_level)],
+            tables=[Table(columns)],
+            guarantees=[self.guarantee],
+            notes=[*self._notes(), "Ask more with bounds(), quantile(), count_above(), discoveries(): it costs nothing."],
+        )
+
+    def plot(self, batch: int = 0, truth: Any = None, ax: Any = None) -> Any:
+        """Draw the envelope of one batch.
+
+        Parameters
+        ----------
+        batch : int, default 0
+            Position of the batch.
+        truth : array-like of shape (m,) or None, default None
+            True scores of the batch, where they are known.
+        ax : matplotlib Axes or None, default None
+            Axes to draw on.
+
+        Returns
+        -------
+        EnvelopeDisplay
+            The display, with ``ax_`` and ``figure_``.
+        """
+        from validstats.plotting.batch_envelope import EnvelopeDisplay
+
+        return EnvelopeDisplay.from_result(self, batch=batch, truth=truth).plot(ax)

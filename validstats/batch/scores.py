@@ -1,0 +1,425 @@
+"""Scores: how badly a label fits a model's prediction, and the set of labels that a threshold leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar, Self, TypeAlias
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from validstats._typing import AnyArray, Bool1D, Float1D, Float2D
+from validstats.validation import check_bounds, check_vector
+
+__all__ = [
+    "AbsoluteScore",
+    "Bounds",
+    "CallableScore",
+    "ErrorScore",
+    "LabelScore",
+    "Score",
+    "SignedScore",
+    "clip_intervals",
+    "numeric_predictions",
+    "probabilities",
+]
+
+Bounds: TypeAlias = tuple[float, float]
+
+
+class Score(BaseEstimator):
+    """Base class of the scores.
+
+    A score is computed in two steps, so that one pass of the model serves everything: :meth:`outputs` runs the
+    model, :meth:`scores` compares its outputs with labels.
+
+    Attributes
+    ----------
+    kind : {"regressor", "classifier", "any"}
+        Learners that it works with.
+    quantity : str
+        What one score is, for reports.
+    """
+
+    kind: ClassVar[str] = "any"
+    quantity: ClassVar[str] = "score"
+
+    def fit(self, model: Any, X: Any, y: AnyArray) -> Self:
+        """Learn what the score needs beyond the model, from the training rows.
+
+        Parameters
+        ----------
+        model : estimator
+            Fitted learner.
+        X, y : array-like
+            Training rows and labels.
+
+        Returns
+        -------
+        Score
+            Itself.
+        """
+        return self
+
+    def outputs(self, model: Any, X: Any) -> AnyArray:
+        """Run the model.
+
+        Parameters
+        ----------
+        model : estimator
+            Fitted learner.
+        X : array-like of n rows
+            Rows.
+
+        Returns
+        -------
+        ndarray with n rows
+            Whatever :meth:`scores` needs.
+        """
+        return np.asarray(model.predict(X))
+
+    def scores(self, outputs: AnyArray, y: AnyArray) -> Float1D:
+        """Compare outputs with labels.
+
+        Parameters
+        ----------
+        outputs : ndarray with n rows
+            From :meth:`outputs`.
+        y : ndarray of shape (n,)
+            Labels.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            The scores.
+        """
+        raise NotImplementedError
+
+    def score_bounds(self, outputs: AnyArray, label_bounds: Bounds) -> Bounds:
+        """Bound the scores of rows whose labels are bounded.
+
+        Parameters
+        ----------
+        outputs : ndarray with n rows
+            From :meth:`outputs`.
+        label_bounds : tuple of float
+            Known bounds of the labels.
+
+        Returns
+        -------
+        tuple of float
+            Bounds that hold for the score of every row; infinite where unknown.
+        """
+        return -np.inf, np.inf
+
+    def offset(self, outputs: AnyArray) -> Float1D | None:
+        """Return what must be added to scores to get labels, or None where scores are no shifted labels.
+
+        Parameters
+        ----------
+        outputs : ndarray with n rows
+            From :meth:`outputs`.
+
+        Returns
+        -------
+        ndarray of shape (n,) or None
+            The shift of each row.
+        """
+        return None
+
+    def interval(self, outputs: AnyArray, threshold: float | Float1D, label_bounds: Bounds) -> Float2D | None:
+        """Return the labels whose score is at most a threshold, as an interval for each row.
+
+        Parameters
+        ----------
+        outputs : ndarray with n rows
+            From :meth:`outputs`.
+        threshold : float or ndarray of shape (n,)
+            Threshold, common or by row.
+        label_bounds : tuple of float
+            Known bounds of the labels, to which intervals are clipped.
+
+        Returns
+        -------
+        ndarray of shape (n, 2) or None
+            Lower and upper ends; None where the score has no intervals.
+        """
+        return None
+
+    def label_set(self, outputs: AnyArray, threshold: float | Float1D) -> Bool1D | None:
+        """Return the classes whose score is at most a threshold.
+
+        Parameters
+        ----------
+        outputs : ndarray with n rows
+            From :meth:`outputs`.
+        threshold : float or ndarray of shape (n,)
+            Threshold, common or by row.
+
+        Returns
+        -------
+        ndarray of bool, shape (n, n_classes), or None
+            Membership; None where the score has no label sets.
+        """
+        return None
+
+
+class LabelScore(Score):
+    """The label itself: no model is used.
+
+    Examples
+    --------
+    >>> LabelScore().scores(np.zeros(2), np.array([1.0, 2.0]))
+    array([1., 2.])
+    """
+
+    quantity = "y"
+
+    def outputs(self, model: Any, X: Any) -> AnyArray:
+        """Return zeros: the model is not consulted."""
+        return np.zeros(X.shape[0] if hasattr(X, "shape") else len(X))
+
+    def scores(self, outputs: AnyArray, y: AnyArray) -> Float1D:
+        """Return the labels."""
+        return np.asarray(y, dtype=np.float64)
+
+    def score_bounds(self, outputs: AnyArray, label_bounds: Bounds) -> Bounds:
+        """Return the bounds of the labels."""
+        return label_bounds
+
+    def offset(self, outputs: AnyArray) -> Float1D | None:
+        """Return zeros."""
+        return np.zeros(len(outputs))
+
+    def interval(self, outputs: AnyArray, threshold: float | Float1D, label_bounds: Bounds) -> Float2D | None:
+        """Return everything up to the threshold."""
+        return clip_intervals(
+            np.full(len(outputs), -np.inf), np.broadcast_to(threshold, len(outputs)), label_bounds
+        )
+
+
+class SignedScore(Score):
+    """Label minus prediction; for a binary classifier the indicator of its second class minus its probability.
+
+    Examples
+    --------
+    >>> SignedScore().scores(np.array([1.0, 2.0]), np.array([1.5, 1.0]))
+    array([ 0.5, -1. ])
+    """
+
+    quantity = "y - prediction"
+
+    def outputs(self, model: Any, X: Any) -> AnyArray:
+        """Return predictions, or the probability of the second class."""
+        return numeric_predictions(model, X)
+
+    def scores(self, outputs: AnyArray, y: AnyArray) -> Float1D:
+        """Return the residuals."""
+        return np.asarray(y - outputs, dtype=np.float64)
+
+    def score_bounds(self, outputs: AnyArray, label_bounds: Bounds) -> Bounds:
+        """Subtract the extreme predictions from the bounds of the labels."""
+        return label_bounds[0] - float(outputs.max()), label_bounds[1] - float(outputs.min())
+
+    def offset(self, outputs: AnyArray) -> Float1D | None:
+        """Return the predictions."""
+        return np.asarray(outputs, dtype=np.float64)
+
+    def interval(self, outputs: AnyArray, threshold: float | Float1D, label_bounds: Bounds) -> Float2D | None:
+        """Return everything up to the prediction plus the threshold."""
+        return clip_intervals(np.full(len(outputs), -np.inf), outputs + threshold, label_bounds)
+
+
+class AbsoluteScore(Score):
+    """Distance of the label from the prediction.
+
+    Examples
+    --------
+    >>> AbsoluteScore().scores(np.array([1.0, 2.0]), np.array([1.5, 1.0]))
+    array([0.5, 1. ])
+    """
+
+    kind = "regressor"
+    quantity = "|y - prediction|"
+
+    def scores(self, outputs: AnyArray, y: AnyArray) -> Float1D:
+        """Return the absolute residuals."""
+        residuals = np.asarray(y - outputs, dtype=np.float64)
+        return np.asarray(np.abs(residuals, out=residuals))
+
+    def score_bounds(self, outputs: AnyArray, label_bounds: Bounds) -> Bounds:
+        """Return zero and the largest distance from a prediction to a bound."""
+        low, high = label_bounds
+        return 0.0, max(high - float(outputs.min()), float(outputs.max()) - low)
+
+    def interval(self, outputs: AnyArray, threshold: float | Float1D, label_bounds: Bounds) -> Float2D | None:
+        """Return the prediction plus and minus the threshold."""
+        return clip_intervals(outputs - threshold, outputs + threshold, label_bounds)
+
+
+class ErrorScore(Score):
+    """One where the prediction is wrong, zero where it is right.
+
+    Parameters
+    ----------
+    tolerance : float or None, default None
+        For regressors, the distance from which a prediction counts as wrong.
+
+    Examples
+    --------
+    >>> ErrorScore(tolerance=0.5).scores(np.array([1.0, 2.0]), np.array([1.2, 3.0]))
+    array([0., 1.])
+    """
+
+    quantity = "error"
+
+    def __init__(self, tolerance: float | None = None) -> None:
+        self.tolerance = tolerance
+
+    def scores(self, outputs: AnyArray, y: AnyArray) -> Float1D:
+        """Return zeros and ones."""
+        wrong = outputs != y if self.tolerance is None else np.abs(y - outputs) > self.tolerance
+        return np.asarray(wrong, dtype=np.float64)
+
+    def score_bounds(self, outputs: AnyArray, label_bounds: Bounds) -> Bounds:
+        """Return zero and one."""
+        return 0.0, 1.0
+
+
+class CallableScore(Score):
+    """A user's own score.
+
+    Parameters
+    ----------
+    function : callable
+        ``function(model, X, y)`` returns one number a row; it must not look at other rows.
+    bounds : tuple of (float or None, float or None), default (None, None)
+        Known bounds of the score.
+
+    Examples
+    --------
+    >>> score = CallableScore(lambda model, X, y: (y - model.predict(X)) ** 2, bounds=(0, None))
+    """
+
+    quantity = "score"
+
+    def __init__(
+        self, function: Callable[..., Any], bounds: tuple[float | None, float | None] = (None, None)
+    ) -> None:
+        self.function = function
+        self.bounds = bounds
+
+    def evaluate(self, model: Any, X: Any, y: AnyArray) -> Float1D:
+        """Call the user's function and check what it returns.
+
+        Parameters
+        ----------
+        model : estimator
+            Fitted learner.
+        X, y : array-like
+            Rows and labels.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            The scores.
+
+        Raises
+        ------
+        ValueError
+            If it does not return one number a row, or a score is NaN or outside the bounds.
+        """
+        values = check_vector(self.function(model, X, y), "the result of the callable score")
+        if values.size != len(y):
+            raise ValueError(f"The callable score returned {values.size} values for {len(y)} rows.")
+        low, high = check_bounds(self.bounds)
+        if values.min() < low or values.max() > high:
+            raise ValueError(
+                f"The callable score ranges from {values.min():g} to {values.max():g}, outside its stated bounds "
+                f"[{low:g}, {high:g}]."
+            )
+        return values
+
+    def outputs(self, model: Any, X: Any) -> AnyArray:
+        """Return zeros: scores of unlabelled rows are not needed."""
+        return np.zeros(X.shape[0] if hasattr(X, "shape") else len(X))
+
+    def score_bounds(self, outputs: AnyArray, label_bounds: Bounds) -> Bounds:
+        """Return the stated bounds of the score."""
+        return check_bounds(self.bounds)
+
+
+def numeric_predictions(model: Any, X: Any) -> Float1D:
+    """Return predictions of a regressor, or the probability of the second class of a binary classifier.
+
+    Parameters
+    ----------
+    model : estimator
+        Fitted learner.
+    X : array-like of n rows
+        Rows.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        Numbers.
+
+    Raises
+    ------
+    ValueError
+        If a classifier has more than two classes.
+    """
+    if not hasattr(model, "classes_"):
+        return np.asarray(model.predict(X), dtype=np.float64)
+    if len(model.classes_) != 2:
+        raise ValueError(
+            f"This target needs numeric or binary labels, and the classifier has {len(model.classes_)} classes."
+        )
+    return probabilities(model, X)[:, 1]
+
+
+def probabilities(model: Any, X: Any) -> Float2D:
+    """Return predicted class probabilities.
+
+    Parameters
+    ----------
+    model : classifier
+        Fitted learner with ``predict_proba``.
+    X : array-like of n rows
+        Rows.
+
+    Returns
+    -------
+    ndarray of shape (n, n_classes)
+        Probabilities.
+
+    Raises
+    ------
+    ValueError
+        If the classifier has no probabilities.
+    """
+    if not hasattr(model, "predict_proba"):
+        raise ValueError(
+            f"This score needs predict_proba, which {type(model).__name__} lacks; wrap it in "
+            "CalibratedClassifierCV or choose score='error'."
+        )
+    return np.asarray(model.predict_proba(X), dtype=np.float64)
+
+
+def clip_intervals(low: AnyArray, high: AnyArray, label_bounds: Bounds) -> Float2D:
+    """Stack interval ends and clip them to the known bounds of the labels.
+
+    Parameters
+    ----------
+    low, high : ndarray of shape (n,)
+        Ends.
+    label_bounds : tuple of float
+        Known bounds of the labels.
+
+    Returns
+    -------
+    ndarray of shape (n, 2)
+        The clipped ends.
+    """
+    ends = np.column_stack([low, high])
+    return np.asarray(np.clip(ends, *label_bounds)) if np.isfinite(label_bounds).any() else ends

@@ -1,0 +1,554 @@
+"""Targets that are numbers about a batch: mean, total, quantiles, error count, the user's own function."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any, ClassVar, get_args
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from validstats._typing import Float1D
+from validstats.batch.compositional import Step, compositional_interval, default_rank_weights, evaluate_steps
+from validstats.batch.envelope import order_statistic_box, rank_envelope
+from validstats.batch.levels import product_share
+from validstats.batch.means import (
+    MeanMethod,
+    Side,
+    mean_interval,
+    smallest_partition_n,
+)
+from validstats.batch.order_statistics import score_at_rank
+from validstats.batch.problem import IntervalAnswer, Question
+from validstats.batch.rank_laws import (
+    error_count_upper,
+    quantile_index,
+    rank_lower,
+    rank_upper,
+    smallest_informative_n,
+)
+from validstats.validation import check_in_range, check_literal
+
+__all__ = ["BatchMean", "BatchQuantile", "BatchTotal", "Compositional", "ErrorCount", "Target"]
+
+
+class Target(BaseEstimator, ABC):
+    """Base class of the questions that can be asked about a batch.
+
+    A target is a small object with parameters, so it can be cloned and searched over like any estimator.
+
+    Attributes
+    ----------
+    kind : {"interval", "sets", "selection", "envelope"}
+        Which kind of result it leads to.
+    citation : str
+        Source of its guarantee.
+    """
+
+    kind: ClassVar[str] = "interval"
+    citation: ClassVar[str] = "Lee, Tchetgen Tchetgen and Dobriban (2024), arXiv 2409.13990"
+
+    @abstractmethod
+    def check(self) -> None:
+        """Raise if a parameter is out of range."""
+
+    @abstractmethod
+    def default_score(self, classifier: bool) -> str:
+        """Name the score that is used where the user gives none."""
+
+    @abstractmethod
+    def answer(self, question: Question) -> Any:
+        """Answer for one batch."""
+
+    @abstractmethod
+    def answer_strata(self, questions: Sequence[Question], rows: Sequence[np.ndarray]) -> Any:
+        """Answer for one batch that is made of strata, whose rank vectors are independent."""
+
+    @abstractmethod
+    def statement(self, level: str) -> str:
+        """State the guarantee, with the level as text."""
+
+    def reference_is_used(self) -> bool:
+        """Tell whether scores of training rows are of use."""
+        return False
+
+
+class _IntervalTarget(Target):
+    side: str
+
+    def check(self) -> None:
+        """Raise if a parameter is out of range."""
+        check_literal(self.side, "side", get_args(Side))
+
+    def _share(self, alpha: Fraction) -> Fraction:
+        return alpha / 2 if self.side == "two-sided" else alpha
+
+    def _shared_level(self, questions: Sequence[Question]) -> list[Question]:
+        share = product_share(questions[0].alpha, len(questions))
+        return [replace(q, alpha=share) for q in questions]
+
+    def _between(self) -> str:
+        return {
+            "two-sided": "lies in its interval",
+            "upper": "is at most its upper bound",
+            "lower": "is at least its lower bound",
+        }[self.side]
+
+
+class BatchMean(_IntervalTarget):
+    """The mean of a batch.
+
+    With the signed residual (the default) it is the mean of the labels: the mean prediction plus an interval for
+    the mean residual. With another score it is the mean of that score.
+
+    Parameters
+    ----------
+    side : {"two-sided", "upper", "lower"}, default "two-sided"
+        Which bounds are wanted.
+    method : {"auto", "partition", "phi-band", "phi-sum", "rank-sum"}, default "auto"
+        How it is bounded. "auto" decides from the sizes and the level alone, before any score is seen:
+        partition where floor(n / m) + 1 >= 1 / alpha of a side, learned rank weights with a rank band elsewhere,
+        which need bounded labels.
+
+    References
+    ----------
+    Lee, Tchetgen Tchetgen and Dobriban (2024), arXiv 2409.13990.
+
+    Examples
+    --------
+    >>> BatchMean(side="upper")
+    BatchMean(side='upper')
+    """
+
+    _label = "mean"
+
+    def __init__(self, side: Side = "two-sided", method: MeanMethod = "auto") -> None:
+        self.side = side
+        self.method = method
+
+    def check(self) -> None:
+        """Raise if a parameter is out of range."""
+        super().check()
+        check_literal(self.method, "method", get_args(MeanMethod))
+
+    def default_score(self, classifier: bool) -> str:
+        """Signed residuals."""
+        return "signed"
+
+    def reference_is_used(self) -> bool:
+        """Rank weights are learned from training scores."""
+        return self.method in ("auto", "phi-band", "phi-sum")
+
+    def answer(self, question: Question) -> IntervalAnswer:
+        """Bound the mean of one batch."""
+        q, alpha_side = question, self._share(question.alpha)
+        bound = mean_interval(
+            q.calibration.sorted_scores,
+            q.m,
+            q.alpha,
+            side=self.side,  # type: ignore[arg-type]
+            bounds=q.bounds,
+            method=self.method,  # type: ignore[arg-type]
+            reference_scores=q.calibration.reference,
+            reference_bounds=q.calibration.reference_bounds,
+            n_resamples=q.n_resamples,
+            random_state=q.calibration.seed,
+        )
+        offsets = q.score.offset(q.outputs)
+        offset = 0.0 if offsets is None else float(offsets.mean())
+        labels = q.calibration.label_bounds if offsets is not None else (-np.inf, np.inf)
+        low, high = np.clip([bound.low + offset, bound.high + offset], *labels)
+        one_sided = {"upper": (labels[0], high), "lower": (low, labels[1]), "two-sided": (low, high)}[
+            self.side
+        ]
+        return IntervalAnswer(
+            terms=(self._label,),
+            estimate=np.array([float(q.calibration.scores.mean()) + offset]),
+            low=np.array([one_sided[0]]),
+            high=np.array([one_sided[1]]),
+            naive=np.array([offset if offsets is not None else np.nan]),
+            probability=bound.probability,
+            ranks=(),
+            smallest_n=self._smallest_n(q, alpha_side),
+            informative=bound.informative,
+            method=bound.method,
+        )
+
+    def answer_strata(self, questions: Sequence[Question], rows: Sequence[np.ndarray]) -> IntervalAnswer:
+        """Bound the mean of each stratum and weigh by size."""
+        sizes = np.array([q.m for q in questions], dtype=np.float64)
+        answers = [self.answer(q) for q in self._shared_level(questions)]
+        return _weighted_sum(answers, sizes / sizes.sum())
+
+    def statement(self, level: str) -> str:
+        """State the guarantee."""
+        return f"with probability at least {level} the {self._label} of a batch {self._between()}"
+
+    def _smallest_n(self, question: Question, alpha_side: Fraction) -> int:
+        wanted = [end for end, side in zip(question.bounds, ("upper", "lower")) if self.side != side]
+        if all(np.isfinite(wanted)) and self.method != "partition":
+            return smallest_informative_n(question.m, 1, alpha_side)
+        return smallest_partition_n(question.m, alpha_side)
+
+
+class BatchTotal(BatchMean):
+    """The total of a batch: its size times :class:`BatchMean`.
+
+    Parameters
+    ----------
+    side, method
+        As in :class:`BatchMean`.
+
+    Examples
+    --------
+    >>> BatchTotal()
+    BatchTotal()
+    """
+
+    _label = "total"
+
+    def answer(self, question: Question) -> IntervalAnswer:
+        """Bound the total of one batch."""
+        return _weighted_sum([super().answer(question)], np.array([float(question.m)]))
+
+    def answer_strata(self, questions: Sequence[Question], rows: Sequence[np.ndarray]) -> IntervalAnswer:
+        """Bound the total of each stratum and add."""
+        answers = [self.answer(q) for q in self._shared_level(questions)]
+        return _weighted_sum(answers, np.ones(len(answers)))
+
+
+class BatchQuantile(_IntervalTarget):
+    """One quantile of a batch, or several at once.
+
+    By default of the labels, without the model: prediction offsets break the symmetry that the method rests on.
+    With score="absolute" it is a quantile of the batch's absolute errors.
+
+    Parameters
+    ----------
+    q : float or sequence of float, default 0.5
+        Probabilities in (0, 1]; the q-quantile is the ceil(q m)-th smallest (the lower median for q = 0.5).
+        Several hold jointly.
+    side : {"two-sided", "upper", "lower"}, default "two-sided"
+        Which bounds are wanted.
+
+    References
+    ----------
+    Lee, Tchetgen Tchetgen and Dobriban (2024), arXiv 2409.13990.
+
+    Examples
+    --------
+    >>> BatchQuantile((0.25, 0.75)).probabilities()
+    (0.25, 0.75)
+    """
+
+    def __init__(self, q: float | Sequence[float] = 0.5, side: Side = "two-sided") -> None:
+        self.q = q
+        self.side = side
+
+    def check(self) -> None:
+        """Raise if a parameter is out of range."""
+        super().check()
+        if not self.probabilities():
+            raise ValueError("q must hold at least one probability.")
+        for value in self.probabilities():
+            check_in_range(value, "q", 0, 1, low_open=True)
+
+    def probabilities(self) -> tuple[float, ...]:
+        """Return q as a tuple.
+
+        Returns
+        -------
+        tuple of float
+            The probabilities in the order given.
+        """
+        return tuple(float(v) for v in np.atleast_1d(np.asarray(self.q, dtype=np.float64)))
+
+    def default_score(self, classifier: bool) -> str:
+        """Labels."""
+        return "label"
+
+    def answer(self, question: Question) -> IntervalAnswer:
+        """Bound the quantiles of one batch."""
+        indices = [quantile_index(question.m, p) for p in self.probabilities()]
+        if len(set(indices)) == 1:
+            ranks, probability = self._single(question, indices[0])
+            pairs = [ranks] * len(indices)
+        else:
+            band = order_statistic_box(
+                question.n, question.m, sorted(set(indices)), question.alpha, self.side
+            )
+            pairs = [(int(band.lower[i - 1]), int(band.upper[i - 1])) for i in indices]
+            probability = band.probability
+        low, high = question.bounds
+        scores = question.calibration.scores
+        if len(indices) > 1:
+            scores = question.calibration.sorted_scores
+        lows = [low if r[0] is None or r[0] == 1 else score_at_rank(scores, r[0] - 1) for r in pairs]
+        highs = [high if r[1] is None else score_at_rank(scores, r[1], high) for r in pairs]
+        share = self._share(question.alpha / len(set(indices)))
+        return IntervalAnswer(
+            terms=tuple(_quantile_name(p) for p in self.probabilities()),
+            estimate=np.quantile(scores, self.probabilities(), method="inverted_cdf"),
+            low=np.array(lows),
+            high=np.array(highs),
+            naive=np.full(len(indices), np.nan),
+            probability=probability,
+            ranks=tuple(
+                (r[0] if self.side != "upper" else None, r[1] if self.side != "lower" else None)
+                for r in pairs
+            ),
+            smallest_n=max(self._smallest_n(question.m, i, share) for i in indices),
+            informative=self._informative(pairs, question.n),
+            method="order statistic" if len(set(indices)) == 1 else "joint law of order statistics",
+        )
+
+    def answer_strata(self, questions: Sequence[Question], rows: Sequence[np.ndarray]) -> IntervalAnswer:
+        """Pool envelopes of the strata: the quantile of their bounds bounds the quantile."""
+        shared = self._shared_level(questions)
+        bands = [rank_envelope(q.n, q.m, q.alpha, self.side) for q in shared]
+        ends = [b.bounds(q.calibration.sorted_scores, *q.bounds) for b, q in zip(bands, shared)]
+        low, high = (np.sort(np.concatenate([e[i] for e in ends])) for i in (0, 1))
+        indices = np.array([quantile_index(low.size, p) for p in self.probabilities()]) - 1
+        pooled = np.concatenate([q.calibration.scores for q in questions])
+        sides = (self.side == "upper" or np.isfinite(low[indices]).all()) and (
+            self.side == "lower" or np.isfinite(high[indices]).all()
+        )
+        return IntervalAnswer(
+            terms=tuple(_quantile_name(p) for p in self.probabilities()),
+            estimate=np.quantile(pooled, self.probabilities(), method="inverted_cdf"),
+            low=low[indices],
+            high=high[indices],
+            naive=np.full(len(indices), np.nan),
+            probability=float(np.prod([b.probability for b in bands])),
+            ranks=(),
+            smallest_n=max(self._smallest_n(q.m, q.m, self._share(q.alpha)) for q in shared),
+            informative=bool(sides),
+            method="envelopes of the strata",
+        )
+
+    def statement(self, level: str) -> str:
+        """State the guarantee."""
+        many = len(self.probabilities()) > 1
+        what = "each of these quantiles" if many else f"the {_quantile_name(self.probabilities()[0])}"
+        return f"with probability at least {level} {what} of a batch {self._between()}" + (
+            ", all at once" if many else ""
+        )
+
+    def _single(self, question: Question, index: int) -> tuple[tuple[int | None, int | None], float]:
+        share = self._share(question.alpha)
+        above = None if self.side == "lower" else rank_upper(question.n, question.m, index, share)
+        below = None if self.side == "upper" else rank_lower(question.n, question.m, index, share)
+        misses = sum(1 - b.probability for b in (above, below) if b is not None)
+        return (below.rank if below else None, above.rank if above else None), 1.0 - misses
+
+    def _smallest_n(self, m: int, index: int, share: Fraction) -> int:
+        sides = [side for side in ("upper", "lower") if self.side in (side, "two-sided")]
+        return max(smallest_informative_n(m, index, share, side) for side in sides)
+
+    def _informative(self, pairs: Sequence[tuple[int | None, int | None]], n: int) -> bool:
+        above = all(r[1] is not None and r[1] <= n for r in pairs) or self.side == "lower"
+        below = all(r[0] is not None and r[0] > 1 for r in pairs) or self.side == "upper"
+        return above and below
+
+
+class ErrorCount(_IntervalTarget):
+    """How many predictions of a batch are wrong.
+
+    Parameters
+    ----------
+    side : {"upper", "lower", "two-sided"}, default "upper"
+        Which bounds are wanted.
+    tolerance : float or None, default None
+        For regressors, the distance from which a prediction counts as wrong; None counts any difference, which
+        suits classifiers.
+
+    Examples
+    --------
+    >>> ErrorCount()
+    ErrorCount()
+    """
+
+    def __init__(self, side: Side = "upper", tolerance: float | None = None) -> None:
+        self.side = side
+        self.tolerance = tolerance
+
+    def check(self) -> None:
+        """Raise if a parameter is out of range."""
+        super().check()
+        if self.tolerance is not None:
+            check_in_range(self.tolerance, "tolerance", 0)
+
+    def default_score(self, classifier: bool) -> str:
+        """Zeros and ones."""
+        return "error"
+
+    def answer(self, question: Question) -> IntervalAnswer:
+        """Bound the errors in one batch."""
+        n, m, share = question.n, question.m, self._share(question.alpha)
+        errors = int(question.calibration.scores.sum())
+        high = m if self.side == "lower" else error_count_upper(n, errors, m, share)
+        low = 0 if self.side == "upper" else m - error_count_upper(n, n - errors, m, share)
+        said = (self.side == "lower" or high < m) and (self.side == "upper" or low > 0)
+        return IntervalAnswer(
+            terms=("errors",),
+            estimate=np.array([m * errors / n]),
+            low=np.array([float(low)]),
+            high=np.array([float(high)]),
+            naive=np.array([np.nan]),
+            probability=None,
+            ranks=(),
+            smallest_n=smallest_informative_n(m, 1, share),
+            informative=bool(said),
+            method="inversion of order statistic bounds",
+        )
+
+    def answer_strata(self, questions: Sequence[Question], rows: Sequence[np.ndarray]) -> IntervalAnswer:
+        """Bound the errors of each stratum and add."""
+        answers = [self.answer(q) for q in self._shared_level(questions)]
+        return _weighted_sum(answers, np.ones(len(answers)))
+
+    def statement(self, level: str) -> str:
+        """State the guarantee."""
+        return (
+            f"with probability at least {level} the number of wrong predictions in a batch {self._between()}"
+        )
+
+
+class Compositional(_IntervalTarget):
+    """A user's own function of the sorted scores of a batch: trimmed means, top-k means, products, losses.
+
+    Parameters
+    ----------
+    step : callable
+        ``step(j, accumulated, score)`` for j = 1..m in increasing order of the scores; plain Python or compiled
+        by ``numba.njit``. It must be non-decreasing in the accumulated value and in the score.
+    rank_weight : callable or None, default None
+        ``rank_weight(n, m)`` returns n + 1 non-negative integers; None takes weights proportional to the rank.
+    start : float, default 0.0
+        Value before the first step.
+    side : {"two-sided", "upper", "lower"}, default "two-sided"
+        Which bounds are wanted.
+    name : str, default "value"
+        What the function is called in reports.
+
+    Examples
+    --------
+    >>> top = Compositional(lambda j, acc, score: max(acc, score), start=float("-inf"), name="maximum")
+    >>> top.name
+    'maximum'
+    """
+
+    def __init__(
+        self,
+        step: Step | None = None,
+        rank_weight: Callable[[int, int], Any] | None = None,
+        start: float = 0.0,
+        side: Side = "two-sided",
+        name: str = "value",
+    ) -> None:
+        self.step = step
+        self.rank_weight = rank_weight
+        self.start = start
+        self.side = side
+        self.name = name
+
+    def __repr__(self, N_CHAR_MAX: int = 700) -> str:
+        shown = {k: getattr(v, "__name__", v) for k, v in self.get_params(deep=False).items() if v is not None}
+        return f"Compositional({', '.join(f'{k}={v}' for k, v in shown.items())})"
+
+    def check(self) -> None:
+        """Raise if a parameter is out of range."""
+        super().check()
+        for name in ("step", "rank_weight"):
+            value = getattr(self, name)
+            if not callable(value) and not (name == "rank_weight" and value is None):
+                raise TypeError(f"{name} must be callable, got {value!r}.")
+
+    def default_score(self, classifier: bool) -> str:
+        """Labels."""
+        return "label"
+
+    def answer(self, question: Question) -> IntervalAnswer:
+        """Bound the function of one batch."""
+        assert self.step is not None
+        n, m = question.n, question.m
+        weights = default_rank_weights(n, m) if self.rank_weight is None else self.rank_weight(n, m)
+        bound = compositional_interval(
+            self.step,
+            question.calibration.sorted_scores,
+            m,
+            question.alpha,
+            start=self.start,
+            weights=weights,
+            side=self.side,
+            bounds=question.bounds,
+        )
+        middle = question.calibration.sorted_scores[_spread(n, m)]
+        estimate = evaluate_steps(self.step, middle, self.start)
+        return self._answer(estimate, bound.low, bound.high, None, "rank weights, dynamic programme")
+
+    def answer_strata(self, questions: Sequence[Question], rows: Sequence[np.ndarray]) -> IntervalAnswer:
+        """Evaluate the function at the pooled envelopes of the strata."""
+        assert self.step is not None
+        shared = self._shared_level(questions)
+        bands = [rank_envelope(q.n, q.m, q.alpha, self.side) for q in shared]
+        ends = [b.bounds(q.calibration.sorted_scores, *q.bounds) for b, q in zip(bands, shared)]
+        low, high = (
+            evaluate_steps(self.step, np.concatenate([e[i] for e in ends]), self.start) for i in (0, 1)
+        )
+        middle = np.concatenate([q.calibration.sorted_scores[_spread(q.n, q.m)] for q in questions])
+        probability = float(np.prod([b.probability for b in bands]))
+        estimate = evaluate_steps(self.step, middle, self.start)
+        return self._answer(estimate, low, high, probability, "envelopes of the strata")
+
+    def statement(self, level: str) -> str:
+        """State the guarantee."""
+        return f"with probability at least {level} the {self.name} of a batch {self._between()}"
+
+    def _answer(
+        self, estimate: float, low: float, high: float, probability: float | None, method: str
+    ) -> IntervalAnswer:
+        low = -np.inf if self.side == "upper" or np.isnan(low) else low
+        high = np.inf if self.side == "lower" or np.isnan(high) else high
+        said = (self.side == "upper" or np.isfinite(low)) and (self.side == "lower" or np.isfinite(high))
+        return IntervalAnswer(
+            terms=(self.name,),
+            estimate=np.array([estimate]),
+            low=np.array([low]),
+            high=np.array([high]),
+            naive=np.array([np.nan]),
+            probability=probability,
+            ranks=(),
+            smallest_n=1,
+            informative=bool(said),
+            method=method,
+        )
+
+
+def _spread(n: int, m: int) -> np.ndarray:
+    """Positions of m evenly spread order statistics of n scores."""
+    return np.minimum(((np.arange(m) + 0.5) / m * n).astype(np.int64), n - 1)
+
+
+def _quantile_name(p: float) -> str:
+    return "median" if p == 0.5 else f"{p:g}-quantile"
+
+
+def _weighted_sum(answers: Sequence[IntervalAnswer], weights: Float1D) -> IntervalAnswer:
+    """Add intervals of parts that hold at once."""
+    first = answers[0]
+    known = [a.probability for a in answers if a.probability is not None]
+    columns = {
+        name: np.sum([w * getattr(a, name) for w, a in zip(weights, answers)], axis=0)
+        for name in ("estimate", "low", "high", "naive")
+    }
+    return replace(
+        first,
+        **columns,
+        probability=float(np.prod(known)) if len(known) == len(answers) else None,
+        smallest_n=max(a.smallest_n for a in answers),
+        informative=all(a.informative for a in answers),
+    )
