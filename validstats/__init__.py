@@ -8,16 +8,53 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _PUBLIC = {
+    "BatchMean": "validstats.batch",
+    "BatchPredictor": "validstats.batch",
+    "BatchQuantile": "validstats.batch",
+    "BatchTotal": "validstats.batch",
+    "Compositional": "validstats.batch",
     "DesignSupervised": "validstats.dsl",
+    "Envelope": "validstats.batch",
+    "ErrorCount": "validstats.batch",
     "Guarantee": "validstats.guarantee",
     "NotCalibratedError": "validstats.exceptions",
+    "Selection": "validstats.batch",
+    "Simultaneous": "validstats.batch",
+    "plan_batch": "validstats.batch",
     "report": "validstats.reporting",
 }
 """Public name -> the module that defines it, imported at first use (PEP 562)."""
 
-__all__ = ["DesignSupervised", "Guarantee", "NotCalibratedError", "report"]
+__all__ = [
+    "BatchMean",
+    "BatchPredictor",
+    "BatchQuantile",
+    "BatchTotal",
+    "Compositional",
+    "DesignSupervised",
+    "Envelope",
+    "ErrorCount",
+    "Guarantee",
+    "NotCalibratedError",
+    "Selection",
+    "Simultaneous",
+    "plan_batch",
+    "report",
+]
 
 if TYPE_CHECKING:
+    from validstats.batch import (
+        BatchMean,
+        BatchPredictor,
+        BatchQuantile,
+        BatchTotal,
+        Compositional,
+        Envelope,
+        ErrorCount,
+        Selection,
+        Simultaneous,
+        plan_batch,
+    )
     from validstats.dsl import DesignSupervised
     from validstats.exceptions import NotCalibratedError
     from validstats.guarantee import Guarantee

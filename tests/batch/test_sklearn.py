@@ -135,7 +135,9 @@ def test_columns_name_batches_and_strata(regression, kind):
     estimator = predictor(strata="group").fit(data, y)
     result = estimator.infer(data, batches="batch")
     assert result.batches == (0, 1, 2, 3)
-    arrays = predictor().fit(data, y, strata=group).infer(data, batches=np.repeat([0, 1, 2, 3], 100), strata=group)
+    arrays = (
+        predictor().fit(data, y, strata=group).infer(data, batches=np.repeat([0, 1, 2, 3], 100), strata=group)
+    )
     np.testing.assert_array_equal(result.intervals, arrays.intervals)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from validstats.batch.estimators import BatchPredictor
 from validstats.batch.learned_scores import APSScore, CQRScore, NormalisedScore, ProbabilityScore
+from validstats.batch.planner import plan_batch
 from validstats.batch.scores import AbsoluteScore, CallableScore, ErrorScore, LabelScore, Score, SignedScore
 from validstats.batch.set_targets import Envelope, Selection, Simultaneous
 from validstats.batch.targets import BatchMean, BatchQuantile, BatchTotal, Compositional, ErrorCount, Target
@@ -29,4 +30,5 @@ __all__ = [
     "SignedScore",
     "Simultaneous",
     "Target",
+    "plan_batch",
 ]

@@ -165,7 +165,10 @@ class BatchEnvelopes(BatchResult):
             header=[*self._header(), ("Local level", self.answers[0].local_level)],
             tables=[Table(columns)],
             guarantees=[self.guarantee],
-            notes=[*self._notes(), "Ask more with bounds(), quantile(), count_above(), discoveries(): it costs nothing."],
+            notes=[
+                *self._notes(),
+                "Ask more with bounds(), quantile(), count_above(), discoveries(): it costs nothing.",
+            ],
         )
 
     def plot(self, batch: int = 0, truth: Any = None, ax: Any = None) -> Any:

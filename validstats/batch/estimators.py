@@ -28,10 +28,10 @@ from validstats.batch._rows import (
     take_rows,
 )
 from validstats.batch.guarantees import batch_guarantee
+from validstats.batch.learned_scores import ProbabilityScore
 from validstats.batch.problem import Calibration, Question
 from validstats.batch.results import BatchResult
 from validstats.batch.score_registry import resolve_score
-from validstats.batch.learned_scores import ProbabilityScore
 from validstats.batch.scores import CallableScore, ErrorScore, Score
 from validstats.batch.set_targets import ClaimScore
 from validstats.batch.targets import Target
@@ -607,7 +607,13 @@ class BatchPredictor(CalibratedEstimator):
                 f"y ranges from {labels.min():g} to {labels.max():g}, outside the stated bounds [{low:g}, {high:g}]. "
                 "State bounds that hold for every row, or None where there is none."
             )
-        return self.score_.scores(self.score_.outputs(self.estimator_, X), labels)
+        scores = self.score_.scores(self.score_.outputs(self.estimator_, X), labels)
+        if not np.isfinite(scores.sum()) and np.isnan(scores).any():
+            raise ValueError(
+                f"{int(np.isnan(scores).sum())} of the calibration scores are NaN: the learner's predictions have "
+                "missing or infinite values. Repair the learner, or drop those rows."
+            )
+        return scores
 
     def _calibrate(
         self,

@@ -456,7 +456,9 @@ class Compositional(_IntervalTarget):
         self.name = name
 
     def __repr__(self, N_CHAR_MAX: int = 700) -> str:
-        shown = {k: getattr(v, "__name__", v) for k, v in self.get_params(deep=False).items() if v is not None}
+        shown = {
+            k: getattr(v, "__name__", v) for k, v in self.get_params(deep=False).items() if v is not None
+        }
         return f"Compositional({', '.join(f'{k}={v}' for k, v in shown.items())})"
 
     def check(self) -> None:
