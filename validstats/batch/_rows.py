@@ -15,7 +15,7 @@ from validstats._typing import AnyArray, Int1D
 from validstats.batch.learned_scores import ProbabilityScore
 from validstats.batch.scores import ErrorScore, Score
 from validstats.exceptions import DataReuseWarning, data_reuse_message
-from validstats.frames import row_digests
+from validstats.frames import is_frame, row_digests
 from validstats.validation import check_in_range, check_vector
 
 __all__ = [
@@ -123,8 +123,9 @@ def take_rows(X: Any, index: Int1D) -> Any:
     object
         Of the type of X.
     """
-    if sparse.issparse(X):
-        return X.tocsr()[index]
+    rows: Any = X
+    if sparse.issparse(rows):
+        return rows.tocsr()[index]
     if not hasattr(X, "__getitem__") and not hasattr(X, "iloc"):
         X = np.asarray(X)
     return _safe_indexing(X, index)
@@ -251,6 +252,8 @@ def row_digests_with_labels(X: Any, y: AnyArray) -> AnyArray:
     ndarray of uint64, shape (n,)
         One digest a row.
     """
+    if is_frame(X) and len(set(map(str, X.columns))) < X.shape[1]:
+        X = np.asarray(X)
     with np.errstate(over="ignore"):
         return np.asarray(row_digests(X) * np.uint64(0x9E3779B97F4A7C15) ^ row_digests(y.reshape(-1, 1)))
 

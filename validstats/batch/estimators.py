@@ -140,6 +140,9 @@ class BatchPredictor(CalibratedEstimator):
     """
 
     score = _ScoreSlot()
+    _digests: AnyArray | None
+    _reference: AnyArray | None
+    _reference_bounds: tuple[float, float]
 
     def __init__(
         self,
@@ -568,7 +571,7 @@ class BatchPredictor(CalibratedEstimator):
                 raise ValueError(
                     f"{type(self.target).__name__} defines its own score; leave score=None, got {given!r}."
                 )
-            return ClaimScore(self.target.above)  # type: ignore[attr-defined]
+            return ClaimScore(self.target.above)
         score = resolve_score(given, default, is_classifier(self.estimator))
         if hasattr(score, "tolerance") and hasattr(self.target, "tolerance"):
             score.set_params(tolerance=self.target.tolerance)
@@ -585,7 +588,8 @@ class BatchPredictor(CalibratedEstimator):
     def _keep_training(self, X: Any, y: AnyArray) -> None:
         frozen = isinstance(self.estimator, FrozenEstimator)
         self._digests = row_digests_with_labels(X, y) if self.check_reuse and not frozen else None
-        self._reference, self._reference_bounds = None, (-np.inf, np.inf)
+        self._reference = None
+        self._reference_bounds = (-np.inf, np.inf)
         if self.target.reference_is_used() and not isinstance(self.score_, CallableScore):
             outputs = self.score_.outputs(self.estimator_, X)
             labels = encode_labels(y, self.score_, self.estimator_)

@@ -151,7 +151,7 @@ class BatchIntervals(BatchResult):
 
     def _report(self) -> Report:
         tidy = self._tidy_columns()
-        columns = {
+        columns: dict[str, Any] = {
             "Batch": [str(b) for b in tidy["batch"]],
             "Term": tidy["term"],
             "m": tidy["m"],
@@ -295,7 +295,7 @@ class BatchSets(BatchResult):
 
     def _report(self) -> Report:
         tidy = self._tidy_columns()
-        columns = {
+        columns: dict[str, Any] = {
             "Batch": [str(b) for b in tidy["batch"]],
             "m": tidy["m"],
             "Covered": [f">= {c}" for c in tidy["covered_at_least"]],
@@ -389,7 +389,7 @@ class BatchSelection(BatchResult):
 
     def _report(self) -> Report:
         tidy = self._tidy_columns()
-        columns = {
+        columns: dict[str, Any] = {
             "Batch": [str(b) for b in tidy["batch"]],
             "m": tidy["m"],
             "Claims": tidy["estimate"],

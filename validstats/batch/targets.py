@@ -77,7 +77,7 @@ class Target(BaseEstimator, ABC):
 
 
 class _IntervalTarget(Target):
-    side: str
+    side: Side
 
     def check(self) -> None:
         """Raise if a parameter is out of range."""
@@ -149,9 +149,9 @@ class BatchMean(_IntervalTarget):
             q.calibration.sorted_scores,
             q.m,
             q.alpha,
-            side=self.side,  # type: ignore[arg-type]
+            side=self.side,
             bounds=q.bounds,
-            method=self.method,  # type: ignore[arg-type]
+            method=self.method,
             reference_scores=q.calibration.reference,
             reference_bounds=q.calibration.reference_bounds,
             n_resamples=q.n_resamples,

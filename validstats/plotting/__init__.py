@@ -6,26 +6,32 @@ import importlib
 from typing import Any
 
 _PUBLIC = {
-    "ConfidenceSequenceDisplay": "validstats.plotting.confidence_sequence",
+    "BatchIntervalDisplay": "validstats.plotting.batch_intervals",
     "CoefficientDisplay": "validstats.plotting.coefficients",
-    "MutualInformationDisplay": "validstats.plotting.mutual_information",
-    "MutualInformationMatrixDisplay": "validstats.plotting.mutual_information",
+    "ConfidenceSequenceDisplay": "validstats.plotting.confidence_sequence",
     "CoverageDisplay": "validstats.plotting.coverage",
+    "EnvelopeDisplay": "validstats.plotting.batch_envelope",
     "GainForecastDisplay": "validstats.plotting.label_plan",
     "HoldoutPlanDisplay": "validstats.plotting.holdout_plan",
     "LabelPlanDisplay": "validstats.plotting.label_plan",
+    "MutualInformationDisplay": "validstats.plotting.mutual_information",
+    "MutualInformationMatrixDisplay": "validstats.plotting.mutual_information",
+    "SelectionDisplay": "validstats.plotting.batch_selection",
 }
 """Public name -> the module that defines it, imported at first use."""
 
 __all__ = [
+    "BatchIntervalDisplay",
     "CoefficientDisplay",
     "ConfidenceSequenceDisplay",
     "CoverageDisplay",
+    "EnvelopeDisplay",
     "GainForecastDisplay",
     "HoldoutPlanDisplay",
     "LabelPlanDisplay",
     "MutualInformationDisplay",
     "MutualInformationMatrixDisplay",
+    "SelectionDisplay",
 ]
 
 

@@ -1,0 +1,156 @@
+"""Interval of every batch, with the truth where it is known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+
+from validstats.plotting._style import COLOURS, figure_and_axes, tidy_axes
+from validstats.validation import check_same_length, check_vector
+
+__all__ = ["BatchIntervalDisplay"]
+
+
+class BatchIntervalDisplay:
+    """Intervals for a number about each of several batches, ordered as they come.
+
+    Parameters
+    ----------
+    batches : sequence
+        Labels of the batches.
+    estimate, low, high : array-like of shape (k,)
+        Point values and bounds; infinite bounds are drawn to the edge.
+    truth : array-like of shape (k,) or None, default None
+        True values.
+    naive : array-like of shape (k,) or None, default None
+        What the model alone says.
+    name : str, default "value"
+        What the number is.
+
+    Attributes
+    ----------
+    ax_, figure_ : matplotlib Axes and Figure
+        Set by :meth:`plot`.
+
+    Examples
+    --------
+    >>> display = BatchIntervalDisplay(["a", "b"], [0.0, 1.0], [-1.0, 0.5], [1.0, 2.0], truth=[0.2, 2.5])
+    >>> display.covered().tolist()
+    [True, False]
+    """
+
+    def __init__(
+        self,
+        batches: Sequence[Any],
+        estimate: Any,
+        low: Any,
+        high: Any,
+        *,
+        truth: Any = None,
+        naive: Any = None,
+        name: str = "value",
+    ) -> None:
+        check_same_length(batches=batches, estimate=estimate, low=low, high=high, truth=truth, naive=naive)
+        self.batches = list(batches)
+        self.estimate = check_vector(estimate, "estimate")
+        self.low = check_vector(low, "low", allow_infinite=True)
+        self.high = check_vector(high, "high", allow_infinite=True)
+        self.truth = None if truth is None else check_vector(truth, "truth")
+        self.naive = None if naive is None else check_vector(naive, "naive", allow_nan=True)
+        self.name = name
+
+    @classmethod
+    def from_result(cls, result: Any, *, truth: Any = None, term: int = 0) -> Self:
+        """Take the intervals of a result.
+
+        Parameters
+        ----------
+        result : BatchIntervals
+            From ``BatchPredictor.infer``.
+        truth : array-like of shape (n_batches,) or None, default None
+            True values.
+        term : int, default 0
+            Which number, where there are several.
+
+        Returns
+        -------
+        BatchIntervalDisplay
+            The display, not drawn yet.
+        """
+        naive = np.array([a.naive[term] for a in result.answers])
+        return cls(
+            result.batches,
+            result.estimate[:, term],
+            result.low[:, term],
+            result.high[:, term],
+            truth=truth,
+            naive=None if np.isnan(naive).all() else naive,
+            name=f"{result.answers[0].terms[term]} of the batch",
+        )
+
+    def covered(self) -> np.ndarray:
+        """Tell which intervals hold the truth.
+
+        Returns
+        -------
+        ndarray of bool, shape (k,)
+            All True where no truth is known.
+        """
+        if self.truth is None:
+            return np.ones(len(self.batches), dtype=bool)
+        return np.asarray((self.low <= self.truth) & (self.truth <= self.high))
+
+    def plot(self, ax: Any = None) -> Self:
+        """Draw the figure.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or None, default None
+            Axes to draw on; new ones if None.
+
+        Returns
+        -------
+        BatchIntervalDisplay
+            Itself, with ``ax_`` and ``figure_`` set.
+        """
+        k = len(self.batches)
+        self.figure_, self.ax_ = figure_and_axes(ax, (7.0, max(2.2, min(9.0, 0.9 + 0.26 * k))))
+        positions, inside = np.arange(k), self.covered()
+        low, high = self._visible_ends()
+        for hit, colour, label in (
+            (True, COLOURS["ours"], "interval" if self.truth is None else "interval, holds the truth"),
+            (False, COLOURS["accent"], "interval, misses the truth"),
+        ):
+            if (inside == hit).any():
+                chosen = inside == hit
+                self.ax_.hlines(
+                    positions[chosen], low[chosen], high[chosen], color=colour, linewidth=3.5, label=label
+                )
+        if self.naive is not None:
+            self.ax_.plot(
+                self.naive,
+                positions,
+                "|",
+                color=COLOURS["naive"],
+                markersize=9,
+                markeredgewidth=2,
+                label="model alone",
+            )
+        if self.truth is not None:
+            self.ax_.plot(self.truth, positions, "D", color=COLOURS["truth"], markersize=4.5, label="truth")
+        self.ax_.set_yticks(positions, [str(b) for b in self.batches] if k <= 40 else [""] * k)
+        self.ax_.set(xlabel=self.name, ylabel="batch", ylim=(k - 0.4, -0.6))
+        self.ax_.legend(frameon=False, ncols=2, loc="lower left", bbox_to_anchor=(0.0, 1.0), fontsize=9)
+        tidy_axes(self.ax_, grid="x")
+        return self
+
+    def _visible_ends(self) -> tuple[np.ndarray, np.ndarray]:
+        values = [self.estimate, self.low, self.high, *(v for v in (self.truth, self.naive) if v is not None)]
+        finite = np.concatenate([v[np.isfinite(v)] for v in values])
+        pad = 0.1 * (float(np.ptp(finite)) or 1.0)
+        return (
+            np.where(np.isfinite(self.low), self.low, finite.min() - pad),
+            np.where(np.isfinite(self.high), self.high, finite.max() + pad),
+        )

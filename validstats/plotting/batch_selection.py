@@ -1,0 +1,135 @@
+"""Which rows are claimed, where the threshold lies, and how many of the claims may be false."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+
+from validstats.plotting._style import COLOURS, figure_and_axes, tidy_axes
+from validstats.validation import check_vector
+
+__all__ = ["SelectionDisplay"]
+
+
+class SelectionDisplay:
+    """Predictions of a batch in decreasing order, the claims among them, and the bound on false ones.
+
+    Parameters
+    ----------
+    predictions : array-like of shape (m,)
+        Predictions.
+    selected : array-like of bool, shape (m,)
+        The claims.
+    threshold : float
+        Threshold of the predictions; NaN where there is none.
+    bound : str
+        The bound in words, for example "at most 3 false".
+    above : float
+        Limit of the claim.
+    y : array-like of shape (m,) or None, default None
+        True labels.
+
+    Attributes
+    ----------
+    ax_, figure_ : matplotlib Axes and Figure
+        Set by :meth:`plot`.
+
+    Examples
+    --------
+    >>> display = SelectionDisplay([0.9, 0.2], [True, False], 0.5, "at most 1 false", 0.0, y=[-1.0, 2.0])
+    >>> display.n_false
+    1
+    """
+
+    def __init__(
+        self, predictions: Any, selected: Any, threshold: float, bound: str, above: float, *, y: Any = None
+    ) -> None:
+        self.predictions = check_vector(predictions, "predictions")
+        self.selected = np.asarray(selected, dtype=bool)
+        self.threshold = float(threshold)
+        self.bound = bound
+        self.above = float(above)
+        self.y = None if y is None else check_vector(y, "y")
+
+    @classmethod
+    def from_result(cls, result: Any, *, y: Any = None, batch: int = 0) -> Self:
+        """Take one batch of a result.
+
+        Parameters
+        ----------
+        result : BatchSelection
+            From ``BatchPredictor.infer``.
+        y : array-like of shape (n_rows,) or None, default None
+            True labels of all rows.
+        batch : int, default 0
+            Position of the batch.
+
+        Returns
+        -------
+        SelectionDisplay
+            The display, not drawn yet.
+        """
+        rows, answer = result.rows[batch], result.answers[batch]
+        by_number = bool(answer.ranks)
+        bound = (
+            f"at most {result.bound} false" if by_number else f"expected false share at most {result.bound:g}"
+        )
+        return cls(
+            result.predictions[rows],
+            answer.selected,
+            float(np.max(answer.threshold)),
+            bound,
+            result.above,
+            y=None if y is None else np.asarray(y)[rows],
+        )
+
+    @property
+    def n_false(self) -> int | None:
+        """Number of false claims, or None where no labels are known."""
+        return None if self.y is None else int((self.selected & (self.y <= self.above)).sum())
+
+    def plot(self, ax: Any = None) -> Self:
+        """Draw the figure.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or None, default None
+            Axes to draw on; new ones if None.
+
+        Returns
+        -------
+        SelectionDisplay
+            Itself, with ``ax_`` and ``figure_`` set.
+        """
+        self.figure_, self.ax_ = figure_and_axes(ax, (7.0, 3.8))
+        order = np.argsort(-self.predictions, kind="stable")
+        x, values, chosen = np.arange(1, order.size + 1), self.predictions[order], self.selected[order]
+        self.ax_.plot(
+            x[~chosen], values[~chosen], "o", color=COLOURS["reference"], markersize=4, label="no claim"
+        )
+        self.ax_.plot(x[chosen], values[chosen], "o", color=COLOURS["ours"], markersize=6, label="claim")
+        if self.y is not None:
+            false = chosen & (self.y[order] <= self.above)
+            self.ax_.plot(
+                x[false],
+                values[false],
+                "x",
+                color=COLOURS["naive"],
+                markersize=10,
+                markeredgewidth=2,
+                label="false claim",
+            )
+        if np.isfinite(self.threshold):
+            self.ax_.axhline(
+                self.threshold, color=COLOURS["ours"], linewidth=1, linestyle="--", label="threshold"
+            )
+        self.ax_.axhline(
+            self.above, color=COLOURS["reference"], linewidth=1, linestyle=":", label="limit of the claim"
+        )
+        counted = "" if self.n_false is None else f", {self.n_false} in fact"
+        self.ax_.set_title(f"{int(chosen.sum())} claims, {self.bound}{counted}", loc="left", fontsize=11)
+        self.ax_.set(xlabel="rows of the batch, by prediction", ylabel="prediction")
+        self.ax_.legend(frameon=False, fontsize=9)
+        tidy_axes(self.ax_)
+        return self
