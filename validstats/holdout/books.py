@@ -1,0 +1,527 @@
+"""Between ledger and mechanisms: open an epoch, take one step, charge it, and only then hand the answer over."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from fractions import Fraction
+from typing import Any
+
+from validstats.exceptions import BudgetExhaustedError, LedgerMismatchError, budget_exhausted_message
+from validstats.holdout.ledger import Ledger
+from validstats.holdout.ledger_store import Entry
+from validstats.holdout.ledger_turn import Turn
+from validstats.holdout.mechanisms import Release, mechanism
+from validstats.validation import alpha_fraction
+
+__all__ = ["Ask", "Books", "Declaration", "Outcome", "Session", "epoch_log_share"]
+
+MIXING = ("guess_and_check", "description_length")
+"""Mechanisms beside which other deterministic releases are accounted for exactly."""
+
+EPOCH_RESERVE = 0.01
+"""Share of the failure probability that is kept for epochs after the first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Declaration:
+    """What was declared before the first look: another declaration opens another epoch.
+
+    Attributes
+    ----------
+    n : int
+        Independent units of the reusable part of the holdout.
+    queries : int
+        Answers allowed.
+    failures : int
+        Failed guesses allowed.
+    rounds : int or None
+        Batches allowed, for the mechanism of that name.
+    mechanism : str
+        Name of the mechanism that gives numbers.
+    confidence_level : float
+        Of all answers together.
+    users : dict of str to int
+        Answers allowed for each user; empty if they share.
+    """
+
+    n: int
+    queries: int
+    failures: int
+    rounds: int | None
+    mechanism: str
+    confidence_level: float
+    users: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What one step releases, on the scale of the question.
+
+    Attributes
+    ----------
+    value, low, high : float or None
+        Answer and interval.
+    source : str
+        Where the value came from.
+    certified : bool
+        Whether the interval is proved.
+    passed : bool or None
+        Whether a guess or claim held.
+    winner : int or None
+        Index of the winning candidate.
+    """
+
+    value: float | None
+    low: float | None
+    high: float | None
+    source: str
+    certified: bool
+    passed: bool | None = None
+    winner: int | None = None
+
+    @classmethod
+    def of(cls, release: Release, rescale: Callable[[float], float], **changes: Any) -> Outcome:
+        """Take over a release of a mechanism, rescaled from [0, 1]."""
+        scaled = [None if v is None else rescale(v) for v in (release.value, release.low, release.high)]
+        values: dict[str, Any] = {
+            "value": scaled[0],
+            "low": scaled[1],
+            "high": scaled[2],
+            "source": release.source,
+            "certified": release.certified,
+            "passed": release.passed,
+            "winner": release.winner,
+        }
+        return cls(**{**values, **changes})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ask:
+    """One question, ready to be charged.
+
+    Attributes
+    ----------
+    release : str
+        Kind of release.
+    label : str
+        What is asked, in words.
+    query : str or None
+        Keyed digest for the cache; None if it is always charged.
+    work : callable
+        Takes the :class:`Session` and returns the :class:`Outcome`.
+    cost : int
+        How many of the declared queries it uses.
+    """
+
+    release: str
+    label: str
+    query: str | None
+    work: Callable[[Session], Outcome]
+    cost: int = 1
+
+
+class Session:
+    """The mechanisms' states during one turn, and what they charge.
+
+    Parameters
+    ----------
+    turn : Turn
+        The open turn.
+    declared : Declaration
+        The current epoch's.
+
+    Attributes
+    ----------
+    nats, mu_squared : float
+        Charged so far in this session.
+    """
+
+    def __init__(self, turn: Turn, declared: Declaration) -> None:
+        self.turn = turn
+        self.declared = declared
+        self.state: dict[str, Any] = dict(turn.state)
+        self.nats = 0.0
+        self.mu_squared = 0.0
+        self._steps = 0
+
+    def branch(self, nats: float) -> None:
+        """Charge a choice among ``exp(nats)`` outcomes, before anything that is released afterwards."""
+        self.state["branch_nats"] = self.state["branch_nats"] + nats
+        self.nats += nats
+
+    def step(
+        self,
+        name: str,
+        values: Any,
+        guess: float | None = None,
+        *,
+        key: str | None = None,
+        options: Mapping[str, Any] | None = None,
+        before: Callable[[Any, Any], Any] | None = None,
+    ) -> Release:
+        """Let a mechanism take one step.
+
+        Parameters
+        ----------
+        name : str
+            Name of the mechanism.
+        values : float or ndarray
+            Mean, or values a unit, in [0, 1].
+        guess : float or None, default None
+            What the mechanism compares with.
+        key : str or None, default None
+            Name of this instance, where the same mechanism is used twice; ``name`` if None.
+        options : mapping or None, default None
+            Options with which it is opened at first use.
+        before : callable or None, default None
+            Applied to the mechanism class and the state first.
+
+        Returns
+        -------
+        Release
+            Never a refused one.
+
+        Raises
+        ------
+        BudgetExhaustedError
+            If the mechanism refuses.
+        """
+        key = key or name
+        opened = key in self.state["mechanisms"]
+        chosen = mechanism(name)
+        state = self.load(key) if opened else self._open(key, name, options or {})
+        if before is not None:
+            state = before(chosen, state)
+        after, release = chosen.step(state, values, guess, self._noise(key), log_carry=self.log_carry(key))
+        if release.source == "refused" and after == state:
+            raise _Refused(state.exhausted or "its budget is used up", self)
+        if not opened:
+            self.nats += state_opening_nats(self._fresh(key))
+        self._save(key, after)
+        self.nats += release.nats
+        self.mu_squared += release.mu2
+        self._steps += 1
+        if release.source == "refused":
+            raise _Refused(after.exhausted or "a guess failed and no failure was declared", self)
+        return release
+
+    def load_main(self) -> Any:
+        """Return the state of the declared mechanism, fresh if it was not asked yet; nothing is charged."""
+        name = self.declared.mechanism
+        opened = name in self.state["mechanisms"]
+        return self.load(name) if opened else self._open(name, name, main_options(self.declared))
+
+    def load(self, key: str) -> Any:
+        """Return the state of an opened mechanism."""
+        return dataclasses.replace(self._fresh(key), **_frozen(self.state["mechanisms"][key]["state"]))
+
+    def log_carry(self, key: str) -> float:
+        """Log-weight of everything in this epoch but one mechanism, the epoch's own opening included."""
+        others = [self.load(other).log_weight for other in self.state["mechanisms"] if other != key]
+        return sum(others) - float(self.state["branch_nats"])
+
+    def _open(self, key: str, name: str, options: Mapping[str, Any]) -> Any:
+        settings = {"n": self.declared.n, "log_alpha": self.state["log_alpha"], **options}
+        mechanisms = dict(self.state["mechanisms"])
+        mechanisms[key] = {"name": name, "options": settings, "state": {}}
+        self.state["mechanisms"] = mechanisms
+        return self._fresh(key)
+
+    def _fresh(self, key: str) -> Any:
+        record = self.state["mechanisms"][key]
+        return fresh_state(record["name"], tuple(sorted(record["options"].items())))
+
+    def _save(self, key: str, state: Any) -> None:
+        mechanisms = dict(self.state["mechanisms"])
+        mechanisms[key] = {**mechanisms[key], "state": changed_fields(self._fresh(key), state)}
+        self.state["mechanisms"] = mechanisms
+
+    def _noise(self, key: str) -> Callable[[str, str], float]:
+        def draw(role: str, law: str) -> float:
+            generator = self.turn.generator(f"{key}/{role}/{self._steps}")
+            return float(generator.normal() if law == "normal" else generator.laplace())
+
+        return draw
+
+
+class Books:
+    """Keeps one declared budget in one ledger.
+
+    Parameters
+    ----------
+    ledger : Ledger
+        Where it is kept.
+    declared : Declaration
+        The budget.
+    user : str, default ""
+        Who asks.
+    """
+
+    def __init__(self, ledger: Ledger, declared: Declaration, user: str = "") -> None:
+        self.ledger = ledger
+        self.declared = declared
+        self.user = user
+
+    def open(self) -> None:
+        """Continue the ledger's epoch if it was declared alike, else open a new one."""
+        with self.ledger.turn(self.user) as turn:
+            if turn.state.get("declared") != _plain(self.declared):
+                turn.append("epoch", state=self._opening_state(turn), new_epoch=True)
+
+    def charge(self, asks: Sequence[Ask]) -> list[tuple[Ask, Entry]]:
+        """Charge questions in one transaction; what comes back may be released.
+
+        Parameters
+        ----------
+        asks : sequence of Ask
+            The questions, in order.
+
+        Returns
+        -------
+        list of (Ask, Entry)
+            What was recorded for each.
+
+        Raises
+        ------
+        BudgetExhaustedError
+            If the budget does not suffice. Nothing is charged for a question that is refused; those answered
+            before it are in the error's ``answered``.
+        """
+        done: list[tuple[Ask, Entry]] = []
+        with self.ledger.turn(self.user) as turn:
+            self._check_epoch(turn)
+            refused = self._budget_refusal(turn, asks)
+            if refused:
+                self._record_refusal(turn)
+            for ask in [] if refused else asks:
+                try:
+                    done.append((ask, self._charge_one(turn, ask)))
+                except _Refused as refusal:
+                    refused = str(refusal)
+                    self._record_refusal(turn, refusal.session)
+                    break
+        if refused:
+            error = BudgetExhaustedError(budget_exhausted_message.format(what=refused, remedy=self._remedy()))
+            error.answered = done  # type: ignore[attr-defined]
+            raise error
+        return done
+
+    def look(self) -> Session:
+        """Return the current states, for looking only."""
+        with self.ledger.turn(self.user) as turn:
+            self._check_epoch(turn)
+            return Session(turn, self.declared)
+
+    def left(self, state: Mapping[str, Any]) -> dict[str, int]:
+        """Return what is left of the declared budget in a given state."""
+        left = {"queries": self.declared.queries - int(state["asked"])}
+        if self.declared.users:
+            left["own queries"] = self.declared.users.get(self.user, 0) - state["by_user"].get(self.user, 0)
+        main = state["mechanisms"].get(self.declared.mechanism)
+        if main is not None:
+            restored = dataclasses.replace(
+                fresh_state(main["name"], tuple(sorted(main["options"].items()))), **_frozen(main["state"])
+            )
+            failures = restored.remaining.get("failures")
+            if failures is not None:
+                left["failures"] = int(failures)
+        elif mechanism(self.declared.mechanism).needs_guess:
+            left["failures"] = self.declared.failures
+        return left
+
+    def _charge_one(self, turn: Turn, ask: Ask) -> Entry:
+        if ask.query is not None and (hit := turn.cached(ask.query)) is not None:
+            return turn.append(
+                "cached", query=ask.query, passed=hit.passed, answer=hit.answer, half_width=hit.half_width,
+                detail={**hit.detail, "answered_by": hit.idx},
+            )  # fmt: skip
+        session = Session(turn, self.declared)
+        outcome = ask.work(session)
+        state = session.state
+        state["asked"] = state["asked"] + ask.cost
+        if self.declared.users:
+            state["by_user"] = {**state["by_user"], self.user: state["by_user"].get(self.user, 0) + ask.cost}
+        half_width = None if outcome.low is None or outcome.high is None else (outcome.high - outcome.low) / 2
+        return turn.append(
+            ask.release,
+            query=ask.query,
+            nats=session.nats,
+            mu_squared=session.mu_squared,
+            passed=outcome.passed,
+            answer=outcome.value,
+            half_width=half_width,
+            detail={**asdict(outcome), "question": ask.label},
+            state=state,
+        )
+
+    def _record_refusal(self, turn: Turn, session: Session | None = None) -> None:
+        """Make the exhaustion stick, and charge what the refusal itself reveals."""
+        nats = 0.0 if session is None else session.nats
+        if nats or not turn.state["exhausted"]:
+            state = turn.state if session is None else session.state
+            mu_squared = 0.0 if session is None else session.mu_squared
+            turn.append("refused", nats=nats, mu_squared=mu_squared, state={**state, "exhausted": True})
+
+    def _budget_refusal(self, turn: Turn, asks: Sequence[Ask]) -> str:
+        """Why the declared counts do not suffice; empty if they do. Questions asked before are free."""
+        fresh = [ask for ask in asks if ask.query is None or turn.cached(ask.query) is None]
+        cost = sum(ask.cost for ask in fresh)
+        asked = int(turn.state["asked"])
+        if not fresh:
+            return ""
+        if asked + cost > self.declared.queries:
+            return (
+                f"this would be look {asked + cost} of {self.declared.queries} declared"
+                if cost == 1
+                else f"{asked} of {self.declared.queries} declared queries are used and this asks {cost} more"
+            )
+        if self.declared.users:
+            own, used = self.declared.users.get(self.user, 0), turn.state["by_user"].get(self.user, 0)
+            if used + cost > own:
+                return f"user {self.user!r} has used {used} of {own} queries and this asks {cost} more"
+        return ""
+
+    def _check_epoch(self, turn: Turn) -> None:
+        if turn.state.get("declared") != _plain(self.declared):
+            raise LedgerMismatchError(
+                f"Another program has opened an epoch with other budgets in {self.ledger!r}. Call calibrate() "
+                "again with the budgets that are to hold; this opens a further epoch."
+            )
+
+    def _opening_state(self, turn: Turn) -> dict[str, Any]:
+        nats, mu_squared = turn.totals()
+        if mu_squared > 0:
+            raise LedgerMismatchError(
+                "Noisy answers were released under the budget that this ledger was opened with, and no interval "
+                "of a further epoch would be proved. Keep the declared budget, or take a new holdout."
+            )
+        return {
+            "declared": _plain(self.declared),
+            "log_alpha": epoch_log_share(turn.epoch + 1)
+            + math.log(alpha_fraction(self.declared.confidence_level))
+            - nats,
+            "branch_nats": 0.0,
+            "asked": 0,
+            "by_user": {},
+            "mechanisms": {},
+            "exhausted": False,
+            "vault": turn.state.get("vault"),
+        }
+
+    def _remedy(self) -> str:
+        return (
+            "More queries cannot be had by asking again: declare them beforehand, or open a new epoch with "
+            "calibrate() under larger budgets, which pays for everything asked so far."
+        )
+
+
+class _Refused(Exception):
+    """A mechanism refused; its session holds what the refusal itself reveals."""
+
+    def __init__(self, reason: str, session: Session) -> None:
+        super().__init__(reason)
+        self.session = session
+
+
+def epoch_log_share(epoch: int) -> float:
+    """Log of the share of the failure probability that an epoch may use; the shares sum to 1.
+
+    Parameters
+    ----------
+    epoch : int
+        Number of the epoch, from 0.
+
+    Returns
+    -------
+    float
+        log(0.99) for the first; the rest share one percent as 6 / (pi^2 e^2).
+
+    Examples
+    --------
+    >>> import math
+    >>> round(math.fsum(math.exp(epoch_log_share(e)) for e in range(10_000)), 4)
+    1.0
+    """
+    if epoch == 0:
+        return math.log1p(-EPOCH_RESERVE)
+    return math.log(EPOCH_RESERVE * 6 / (math.pi * epoch) ** 2)
+
+
+def main_options(declared: Declaration) -> dict[str, Any]:
+    """Return the options with which the declared mechanism is opened.
+
+    Parameters
+    ----------
+    declared : Declaration
+        The budget.
+
+    Returns
+    -------
+    dict
+        Keyword arguments of its ``initial_state``.
+    """
+    options: dict[str, Any] = {"queries": declared.queries}
+    name = declared.mechanism
+    if mechanism(name).needs_guess or name == "effective_rounds":
+        options["failures"] = declared.failures
+    if name in ("rounds", "effective_rounds"):
+        options["rounds"] = declared.rounds
+    if name in MIXING:
+        options["interval"] = "kl"
+    return options
+
+
+@functools.lru_cache(maxsize=256)
+def fresh_state(name: str, options: tuple[tuple[str, Any], ...]) -> Any:
+    """Return the state of a mechanism that has not been asked anything."""
+    settings = dict(options)
+    return mechanism(name).initial_state(
+        confidence_level=confidence_of(settings.pop("log_alpha")), **settings
+    )
+
+
+def confidence_of(log_alpha: float) -> Fraction:
+    """Return ``1 - exp(log_alpha)`` exactly enough for levels far below what a float near 1 can hold.
+
+    Parameters
+    ----------
+    log_alpha : float
+        Logarithm of a failure probability, below 0.
+
+    Returns
+    -------
+    Fraction
+        The confidence level.
+
+    Examples
+    --------
+    >>> import math
+    >>> float(1 - confidence_of(math.log(0.05)))
+    0.05
+    """
+    exponent = math.floor(log_alpha / math.log(10)) - 16
+    digits = round(math.exp(log_alpha - exponent * math.log(10)))
+    return 1 - Fraction(digits) * Fraction(10) ** exponent
+
+
+def state_opening_nats(state: Any) -> float:
+    """Nats that a declared tree pays when it is opened."""
+    return float(state.opening_nats)
+
+
+def changed_fields(fresh: Any, state: Any) -> dict[str, Any]:
+    """Return the fields of a state that differ from the fresh one: what the ledger has to keep."""
+    before, after = asdict(fresh), asdict(state)
+    return {name: value for name, value in after.items() if value != before[name]}
+
+
+def _frozen(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+
+
+def _plain(declared: Declaration) -> dict[str, Any]:
+    return asdict(declared)

@@ -1,0 +1,554 @@
+"""The public face of the reusable holdout."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from validstats.base import CalibratedEstimator
+from validstats.frames import backend_of, is_frame
+from validstats.holdout.answers import Answer, Answers
+from validstats.holdout.asking import Asking
+from validstats.holdout.books import Books, Declaration
+from validstats.holdout.fingerprint import ask_digest, holdout_fingerprint, keyed_row_digests
+from validstats.holdout.ledger import Ledger, holdout_key
+from validstats.holdout.mechanisms import mechanism
+from validstats.holdout.metrics import Metric, as_metric
+from validstats.holdout.planning import Plan, plan
+from validstats.holdout.questions import (
+    Question,
+    TrainingPart,
+    class_indices,
+    is_estimator,
+    values_of_query,
+)
+from validstats.holdout.releases import SpecialReleases
+from validstats.holdout.reports import guarantee_of, holdout_report, outlook
+from validstats.holdout.sample import HoldoutSample, count_rows, split_sample
+from validstats.holdout.sealing import SealedState
+from validstats.results import Report
+from validstats.validation import (
+    check_bounds,
+    check_confidence_level,
+    check_in_range,
+    check_literal,
+    check_positive_int,
+)
+
+__all__ = ["HoldoutCalibration", "ReusableHoldout"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class HoldoutCalibration:
+    """What was declared and what it applies to.
+
+    Attributes
+    ----------
+    declared : Declaration
+        The budget.
+    n_rows, n_units : int
+        Rows and independent units of the reusable part.
+    n_vault : int
+        Units in the sealed vault.
+    epoch : int
+        Number of the ledger's epoch.
+    """
+
+    declared: Declaration
+    n_rows: int
+    n_units: int
+    n_vault: int
+    epoch: int
+
+
+class ReusableHoldout(SealedState, SpecialReleases, Asking, CalibratedEstimator):
+    """A holdout that may be asked again and again, with answers that stay valid whatever was asked before.
+
+    Parameters
+    ----------
+    queries : int, default 100
+        Answers that will be asked for. Declared before the first look; every interval depends on it.
+    failures : int, default 10
+        Guesses that may fail, for mechanisms that check guesses.
+    rounds : int or None, default None
+        Batches, if all questions come in so many :meth:`score_many` calls; offers ``mechanism="rounds"``.
+    mechanism : str, default "auto"
+        How numbers are released. "auto" takes the tightest of :meth:`plan`; others are "guess_and_check",
+        "description_length", "gaussian", "thresholdout", "rounds" and "fresh_chunks", and without a proof
+        "thresholdout_science", "sparse" and "effective_rounds".
+    metric : str or Metric, default "accuracy"
+        What :meth:`infer` measures unless told otherwise.
+    guess : {"cv", "train"} or None, default "cv"
+        Where guesses come from: cross-validation on the training rows, the training score itself (optimistic:
+        overfitted models burn failures), or nowhere.
+    ledger : str, Path, Ledger or None, default None
+        Where the budget is kept. A path must hold a ledger made by ``Ledger.create(path)``; None keeps it in
+        memory, for quick use in one process.
+    vault : float in [0, 1), default 0
+        Share of the holdout that is sealed for :meth:`final`.
+    user : str, default ""
+        Who asks; recorded with every question.
+    users : mapping of str to int or None, default None
+        Queries for each user, summing to at most ``queries``.
+    confidence_level : float, default 0.95
+        Probability that all certified answers are within their intervals, together.
+    random_state : int, Generator or None, default None
+        Of the splits that guesses come from. Noise never depends on it.
+
+    Attributes
+    ----------
+    calibration_ : HoldoutCalibration
+        The declared budget and the sizes.
+    guarantee_ : Guarantee
+        What is promised.
+    ledger_ : Ledger
+        The ledger in use.
+
+    References
+    ----------
+    Dwork et al. (2015), "The reusable holdout", Science 349; Rogers et al. (2020), guess-and-check.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from validstats.holdout import ReusableHoldout
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(4000, 3))
+    >>> y = (X[:, 0] + rng.normal(size=4000) > 0).astype(int)
+    >>> rh = ReusableHoldout(queries=50, failures=5, random_state=0)
+    >>> rh.fit(X[:2000], y[:2000]).calibrate(X[2000:], y[2000:])
+    ReusableHoldout(failures=5, queries=50, random_state=0)
+    >>> answer = rh.infer(LogisticRegression())
+    >>> answer.passed, answer.left["queries"]
+    (True, 49)
+    """
+
+    def __init__(
+        self,
+        *,
+        queries: int = 100,
+        failures: int = 10,
+        rounds: int | None = None,
+        mechanism: str = "auto",
+        metric: str | Metric = "accuracy",
+        guess: str | None = "cv",
+        ledger: str | Path | Ledger | None = None,
+        vault: float = 0.0,
+        user: str = "",
+        users: Mapping[str, int] | None = None,
+        confidence_level: float = 0.95,
+        random_state: Any = None,
+    ) -> None:
+        self.queries = queries
+        self.failures = failures
+        self.rounds = rounds
+        self.mechanism = mechanism
+        self.metric = metric
+        self.guess = guess
+        self.ledger = ledger
+        self.vault = vault
+        self.user = user
+        self.users = users
+        self.confidence_level = confidence_level
+        self.random_state = random_state
+
+    # ------------------------------------------------------------------ fit, calibrate
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Take the training rows, from which guesses come.
+
+        Parameters
+        ----------
+        X : array-like or data frame of n rows
+            Features.
+        y : array-like of shape (n,)
+            Labels.
+
+        Returns
+        -------
+        ReusableHoldout
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            If the lengths differ or there are no rows.
+        """
+        labels = _labels(y, count_rows(X), "y")
+        seed = _seed_of(self.random_state)
+        self._training = TrainingPart(X, labels, _classes(labels), seed)
+        return self
+
+    def calibrate(self, X: Any, y: Any, *, clusters: Any = None) -> Self:
+        """Hand over the holdout, and open its budget or continue it.
+
+        The same rows, in any order, continue the ledger with what was spent. Other declared budgets open a new
+        epoch, whose intervals also pay for everything asked before.
+
+        Parameters
+        ----------
+        X : array-like or data frame of n rows
+            Features of rows that were used for nothing so far.
+        y : array-like of shape (n,)
+            Labels.
+        clusters : array-like of shape (n,) or None, default None
+            Dependent rows share a value; the clusters must be independent. Answers are then about the mean over
+            clusters of the mean within a cluster, and n is the number of clusters.
+
+        Returns
+        -------
+        ReusableHoldout
+            Itself.
+
+        Raises
+        ------
+        LedgerMissingError, LedgerTamperedError, LedgerMismatchError
+            If the ledger is not there, not sound, or of other rows.
+        ValueError
+            If a parameter or the data are invalid.
+        """
+        declared_metric = as_metric(self.metric)
+        labels = _labels(y, count_rows(X), "y")
+        groups = None if clusters is None else _labels(clusters, len(labels), "clusters")
+        vault = check_in_range(self.vault, "vault", 0.0, 1.0, high_open=True)
+        training = getattr(self, "_training", None)
+        if declared_metric.response != "predict" and training is None:
+            raise ValueError(
+                f"metric={declared_metric.name!r} needs the training labels: call fit(...) first."
+            )
+        classes = np.empty(0) if training is None else training.classes
+        ledger = self._resolve_ledger()
+        sample, sealed, fingerprint = split_sample(
+            X, labels, class_indices(labels, classes), groups, vault=vault, secret=ledger.secret
+        )
+        declared = self._declare(sample.n_units)
+        ledger.bind(fingerprint, _user_tag(X, labels, groups) if ledger.path is not None else None)
+        books = Books(ledger, declared, self.user)
+        books.open()
+        self._install(ledger, books, sample, sealed, declared, X)
+        return self
+
+    def _resolve_ledger(self) -> Ledger:
+        if isinstance(self.ledger, Ledger):
+            return self.ledger
+        if self.ledger is not None:
+            return Ledger.open(self.ledger)
+        return Ledger.in_memory()
+
+    def _declare(self, n: int) -> Declaration:
+        queries = check_positive_int(self.queries, "queries")
+        failures = check_positive_int(self.failures, "failures", minimum=0)
+        rounds = None if self.rounds is None else check_positive_int(self.rounds, "rounds")
+        if self.guess is not None:
+            check_literal(self.guess, "guess", ("cv", "train"))
+        users = (
+            {}
+            if self.users is None
+            else {str(k): check_positive_int(v, "users") for k, v in self.users.items()}
+        )
+        if sum(users.values()) > queries:
+            raise ValueError(
+                f"users may have {sum(users.values())} queries together, more than queries={queries}. Raise "
+                "queries or lower the shares."
+            )
+        check_confidence_level(self.confidence_level)
+        name = self.mechanism
+        if name == "auto":
+            name = self._plan_for(n).choice
+        chosen = mechanism(name)
+        if chosen.needs_cells:
+            raise ValueError(
+                f"mechanism={name!r} works on the cells of a small domain: call its step() directly."
+            )
+        if chosen.needs_guess and self.guess is None:
+            raise ValueError(f"mechanism={name!r} checks guesses, and guess=None gives none. Use guess='cv'.")
+        return Declaration(
+            n=n,
+            queries=queries,
+            failures=failures,
+            rounds=rounds,
+            mechanism=name,
+            confidence_level=float(self.confidence_level),
+            users=users,
+        )
+
+    def _install(
+        self,
+        ledger: Ledger,
+        books: Books,
+        sample: HoldoutSample,
+        sealed: HoldoutSample | None,
+        declared: Declaration,
+        X: Any,
+    ) -> None:
+        self.ledger_ = ledger
+        self._books = books
+        self._parts = (sample, sealed)
+        self._backend = backend_of(X) if is_frame(X) else "pandas"
+        self.calibration_ = HoldoutCalibration(
+            declared=declared,
+            n_rows=sample.n_rows,
+            n_units=sample.n_units,
+            n_vault=0 if sealed is None else sealed.n_units,
+            epoch=books.look().turn.epoch,
+        )
+        self.guarantee_ = guarantee_of(declared, clustered=sample.clustered)
+
+    # ------------------------------------------------------------------ asking
+
+    def infer(
+        self,
+        target: Any,
+        *,
+        metric: str | Metric | None = None,
+        guess: float | None = None,
+        query_id: str | None = None,
+        confidence_level: float | None = None,
+    ) -> Answer:
+        """Ask one question.
+
+        Parameters
+        ----------
+        target : estimator, array-like of predictions, or callable
+            A fitted estimator (an unfitted one is fitted on the training rows); predictions for all holdout rows,
+            in the order in which :meth:`calibrate` had them; or ``fn(X, y)``, see :meth:`query`.
+        metric : str, Metric or None, default None
+            What to measure; the declared one if None.
+        guess : float or None, default None
+            What you expect, on the metric's scale, from the training rows alone. Estimators are guessed by
+            ``guess="cv"`` of the constructor if None.
+        query_id : str or None, default None
+            Name of the question for the cache, in place of its predictions. One name, one question.
+        confidence_level : None
+            Not available here: see Raises.
+
+        Returns
+        -------
+        Answer
+            Value, interval, what it cost and what is left; ``float(answer)`` works.
+
+        Raises
+        ------
+        ValueError
+            If ``confidence_level`` is given, or the target is invalid; nothing is charged then.
+        BudgetExhaustedError
+            If the budget is used up.
+        NotCalibratedError
+            Before :meth:`calibrate`.
+        """
+        self._check_calibrated("infer")
+        if confidence_level is not None:
+            raise ValueError(
+                "infer(confidence_level=...) is refused: the level holds for all answers together and was "
+                "declared before the first look. An answer at another level would break the promise of those "
+                "given already. Declare confidence_level in the constructor; a new level opens a new epoch."
+            )
+        if not is_estimator(target) and callable(target):
+            return self.query(target, guess=guess, query_id=query_id)
+        return self._answers([self._ask_number(self._question(target, metric, guess, query_id))])[0]
+
+    def predict(self, target: Any, **options: Any) -> np.ndarray:
+        """Ask like :meth:`infer`, and return plain values.
+
+        Parameters
+        ----------
+        target : as in :meth:`infer`, or a list of estimators
+            What to ask; each is charged.
+        **options : object
+            As in :meth:`infer`.
+
+        Returns
+        -------
+        ndarray of shape (number of targets,)
+            The released values.
+        """
+        self._check_calibrated("predict")
+        if _is_list_of_targets(target):
+            return self.score_many(target, **options).values
+        return np.array([float(self.infer(target, **options))])
+
+    def query(
+        self,
+        fn: Callable[[Any, Any], Any],
+        bounds: tuple[float, float] = (0, 1),
+        *,
+        guess: float | None = None,
+        query_id: str | None = None,
+    ) -> Answer:
+        """Ask for the mean of any function of a row.
+
+        The function sees the holdout rows: the ledger counts what is returned here, not what the function does
+        with the rows it sees. Without a ``query_id`` it is charged every time.
+
+        Parameters
+        ----------
+        fn : callable
+            ``fn(X, y)`` returns one number a row.
+        bounds : tuple of float, default (0, 1)
+            Least and largest value that it can return.
+        guess : float or None, default None
+            Expected mean; that of the training rows if None.
+        query_id : str or None, default None
+            Name of the question for the cache.
+
+        Returns
+        -------
+        Answer
+            The answer, on the function's own scale.
+
+        Raises
+        ------
+        ValueError
+            If values are out of bounds or the function fails; nothing is charged then.
+        """
+        self._check_calibrated("query")
+        bounds = _finite_bounds(bounds)
+        label = query_id or getattr(fn, "__name__", "query")
+        scale = Metric(name=label, rows=lambda y, prediction, X: prediction, bounds=bounds)
+        values = values_of_query(fn, self._sample, bounds)
+        if guess is None and self._needs_guess():
+            training = self._need_training("query")
+            guess = float(np.mean(np.asarray(fn(training.X, training.y), dtype=np.float64)))
+        digest = None if query_id is None else ask_digest(self.ledger_.secret, "id", query_id)
+        units = self._sample.unit_means(scale.to_unit(values))
+        question = Question(
+            units=units, guess=self._unit_guess(guess, scale), query=digest, label=label, metric=scale
+        )
+        return self._answers([self._ask_number(question)])[0]
+
+    def score_many(self, targets: Sequence[Any], *, metric: str | Metric | None = None) -> Answers:
+        """Ask several questions that do not depend on each other's answers: one round.
+
+        Parameters
+        ----------
+        targets : sequence of estimators or predictions
+            What to score.
+        metric : str, Metric or None, default None
+            What to measure.
+
+        Returns
+        -------
+        Answers
+            In order. Either all are asked or none, unless failures run out in the middle: then the error's
+            ``answered`` holds those that were given.
+        """
+        self._check_calibrated("score_many")
+        questions = [self._question(target, metric, None, None) for target in targets]
+        if not questions:
+            raise ValueError("score_many needs at least one target.")
+        asks = [self._ask_number(q, new_round=i == 0) for i, q in enumerate(questions)]
+        return Answers(items=tuple(self._answers(asks)), guarantee=self.guarantee_, backend=self._backend)
+
+    # ------------------------------------------------------------------ looking
+
+    def plan(self, n: int | None = None) -> Plan:
+        """Show what each mechanism would give for the declared budget, before anything is spent.
+
+        Parameters
+        ----------
+        n : int or None, default None
+            Rows of the holdout after the vault is set aside; that of the calibration if None.
+
+        Returns
+        -------
+        Plan
+            Half-widths by mechanism, tightest first.
+        """
+        if n is None:
+            self._check_calibrated("plan", "calibrate(...), or pass n=...,")
+            n = self.calibration_.n_units
+        return self._plan_for(check_positive_int(n, "n"))
+
+    def _plan_for(self, n: int) -> Plan:
+        return plan(
+            n,
+            self.queries,
+            self.failures,
+            self.rounds,
+            "numeric" if self.guess is None else "guess",
+            confidence_level=self.confidence_level,
+        )
+
+    def outlook(self) -> str:
+        """Say in words what the next question would give and cost, without asking it.
+
+        Returns
+        -------
+        str
+            One or two sentences.
+        """
+        self._check_calibrated("outlook")
+        return outlook(self._books.look(), self._books.left)
+
+    @property
+    def exhausted_(self) -> bool:
+        """Whether a question has been refused in this epoch; it stays so, in every process."""
+        self._check_calibrated("exhausted_")
+        return bool(self._books.look().state["exhausted"])
+
+    def _report(self) -> Report:
+        return holdout_report(self.calibration_, self.ledger_, self._books, self.guarantee_, self.outlook())
+
+    def plot(self) -> Any:
+        """Draw the ledger: budget left, guesses against answers, width along the questions.
+
+        Returns
+        -------
+        LedgerDisplay
+            With ``figure_``.
+        """
+        from validstats.plotting.ledger import LedgerDisplay
+
+        self._check_calibrated("plot")
+        return LedgerDisplay.from_ledger(self.ledger_, queries=self.calibration_.declared.queries).plot()
+
+
+def _labels(values: Any, n: int, name: str) -> np.ndarray:
+    array = np.asarray(values)
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim != 1 or len(array) != n or n == 0:
+        raise ValueError(
+            f"{name} must have one value for each of the {n} rows of X, at least one, got shape {array.shape}."
+        )
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise ValueError(f"{name} must not contain NaN or infinity.")
+    return array
+
+
+def _classes(labels: np.ndarray) -> np.ndarray:
+    classes = np.unique(labels)
+    continuous = labels.dtype.kind == "f" and not np.array_equal(classes, np.round(classes))
+    return np.empty(0) if continuous else classes
+
+
+def _seed_of(random_state: Any) -> int:
+    from validstats.validation import check_random_state
+
+    return int(check_random_state(random_state).integers(2**31))
+
+
+def _user_tag(X: Any, y: np.ndarray, clusters: np.ndarray | None) -> str:
+    key = holdout_key()
+    rows = X if is_frame(X) or hasattr(X, "tocsr") else np.asarray(X)
+    return holdout_fingerprint(key, keyed_row_digests(key, rows, y, clusters))
+
+
+def _finite_bounds(bounds: Any) -> tuple[float, float]:
+    low, high = check_bounds(bounds)
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise ValueError(
+            f"bounds must be two finite numbers, got {bounds!r}: without bounds there is no guarantee. Clip the "
+            "values to bounds that are fixed without looking at the holdout."
+        )
+    return low, high
+
+
+def _is_list_of_targets(target: Any) -> bool:
+    return isinstance(target, list | tuple) and len(target) > 0 and all(is_estimator(t) for t in target)

@@ -1,0 +1,202 @@
+"""From what a caller hands over to a question: one value a unit, a guess, and what the cache is keyed by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone, is_classifier
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict
+from sklearn.utils.validation import check_is_fitted
+
+from validstats._typing import AnyArray, Float1D
+from validstats.holdout.fingerprint import ask_digest
+from validstats.holdout.metrics import AUC, Metric, auc_score, checked_rows
+from validstats.holdout.sample import HoldoutSample
+
+__all__ = ["Question", "TrainingPart", "class_indices", "is_estimator", "respond"]
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Question:
+    """One question about the holdout, on the scale of [0, 1].
+
+    Attributes
+    ----------
+    units : ndarray of shape (n_units,)
+        One value an independent unit.
+    guess : float or None
+        What the training part says, in [0, 1].
+    query : str or None
+        Keyed digest of what was asked.
+    label : str
+        In words.
+    metric : Metric
+        Scale and direction.
+    """
+
+    units: Float1D
+    guess: float | None
+    query: str | None
+    label: str
+    metric: Metric
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class TrainingPart:
+    """The training rows: the source of guesses.
+
+    Attributes
+    ----------
+    X : array-like or data frame of n rows
+        Features.
+    y : ndarray of shape (n,)
+        Labels.
+    classes : ndarray
+        Distinct labels, empty for a continuous target.
+    seed : int
+        Of the splits.
+    folds : int
+        Number of folds of a cross-validated guess.
+    """
+
+    X: Any
+    y: AnyArray
+    classes: AnyArray
+    seed: int
+    folds: int = 5
+
+    def fitted(self, estimator: Any) -> Any:
+        """Return the estimator if it is fitted, else a copy fitted on the training rows."""
+        try:
+            check_is_fitted(estimator)
+        except NotFittedError:
+            return clone(estimator).fit(self.X, self.y)
+        return estimator
+
+    def guess(self, estimator: Any, metric: Metric, how: str) -> float:
+        """Score an estimator on the training rows, on the metric's own scale.
+
+        Parameters
+        ----------
+        estimator : estimator
+            Fitted or not.
+        metric : Metric
+            What to measure.
+        how : {"cv", "train"}
+            Cross-validated, or on the rows that it was fitted to (optimistic).
+
+        Returns
+        -------
+        float
+            The guess.
+        """
+        if how == "train":
+            prediction = respond(self.fitted(estimator), self.X, metric)
+        else:
+            prediction = cross_val_predict(
+                clone(estimator), self.X, self.y, cv=self.splits(estimator), method=_method(estimator, metric)
+            )
+            prediction = _positive_column(prediction, metric)
+        return self.score(prediction, metric, self.X, self.y)
+
+    def score(self, prediction: AnyArray, metric: Metric, X: Any, y: AnyArray) -> float:
+        """Return the mean of the metric on given rows, on its own scale."""
+        if metric.name == AUC:
+            return auc_score(class_indices(y, self.classes), prediction)
+        truth = y if metric.response == "predict" else class_indices(y, self.classes)
+        return float(metric.values(truth, prediction, X).mean())
+
+    def splits(self, estimator: Any) -> Any:
+        """Return the folds: stratified for classifiers where every class is large enough."""
+        stratify = is_classifier(estimator) and len(self.classes) > 0
+        if stratify and np.unique(self.y, return_counts=True)[1].min() >= self.folds:
+            return StratifiedKFold(self.folds, shuffle=True, random_state=self.seed)
+        return KFold(self.folds, shuffle=True, random_state=self.seed)
+
+
+def is_estimator(target: Any) -> bool:
+    """Tell whether a target can predict."""
+    return hasattr(target, "predict") and not isinstance(target, type)
+
+
+def respond(estimator: Any, X: Any, metric: Metric) -> AnyArray:
+    """Return what of an estimator a metric looks at."""
+    return _positive_column(np.asarray(getattr(estimator, _method(estimator, metric))(X)), metric)
+
+
+def class_indices(y: AnyArray, classes: AnyArray) -> AnyArray:
+    """Return the index of each label among sorted classes, -1 for one that is not among them."""
+    if not len(classes):
+        return np.full(len(y), -1, dtype=np.int64)
+    index = np.clip(np.searchsorted(classes, y), 0, len(classes) - 1)
+    return np.where(classes[index] == y, index, -1).astype(np.int64)
+
+
+def truth_for(sample: HoldoutSample, metric: Metric) -> AnyArray:
+    """Return the labels in the form that a metric compares with."""
+    return sample.y if metric.response == "predict" else sample.labels
+
+
+def question_of_predictions(
+    sample: HoldoutSample, prediction: AnyArray, metric: Metric, secret: bytes
+) -> tuple[Float1D, str]:
+    """Return the unit values and the cache key of predictions in the sample's order."""
+    values = metric.to_unit(metric.values(truth_for(sample, metric), prediction, sample.X))
+    return sample.unit_means(values), ask_digest(secret, "rows", metric.name, prediction)
+
+
+def quietly(function: Callable[[], Any], what: str) -> Any:
+    """Call something that sees holdout rows; its errors are reported without their text, which might quote rows.
+
+    Parameters
+    ----------
+    function : callable
+        Takes no arguments.
+    what : str
+        What it is, for the message.
+
+    Returns
+    -------
+    object
+        What it returned.
+
+    Raises
+    ------
+    ValueError
+        If it failed.
+    """
+    try:
+        return function()
+    except Exception as error:
+        kind = type(error).__name__
+    raise ValueError(
+        f"The {what} failed on the holdout with {kind}; nothing was charged. The text of the error is withheld, "
+        "since it may quote holdout rows: try it on the training rows to see it."
+    )
+
+
+def values_of_query(
+    function: Callable[..., Any], sample: HoldoutSample, bounds: tuple[float, float]
+) -> Float1D:
+    """Evaluate a caller's query on the holdout rows, and check its values."""
+    raw = quietly(lambda: function(sample.X, sample.y), "query")
+    return checked_rows(raw, sample.n_rows, bounds, "query")
+
+
+def _method(estimator: Any, metric: Metric) -> str:
+    if metric.response != "decision":
+        return metric.response
+    return "decision_function" if hasattr(estimator, "decision_function") else "predict_proba"
+
+
+def _positive_column(prediction: AnyArray, metric: Metric) -> AnyArray:
+    """Keep the probability of the second class where a score is wanted."""
+    if metric.response == "decision" and prediction.ndim == 2:
+        if prediction.shape[1] != 2:
+            raise ValueError(f"AUC is for two classes, got {prediction.shape[1]}.")
+        return prediction[:, 1]
+    return prediction

@@ -1,0 +1,423 @@
+"""Doors for scikit-learn: a scorer, a search that shows the holdout only its winners, and a feature selector."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+from joblib import Parallel, delayed
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, TransformerMixin, clone, is_classifier
+from sklearn.feature_selection import SelectorMixin, f_classif, f_regression
+from sklearn.model_selection import ParameterGrid
+from sklearn.utils import _safe_indexing
+from sklearn.utils.validation import check_is_fitted
+
+from validstats.exceptions import (
+    BudgetExhaustedError,
+    BudgetExhaustedInterrupt,
+    BudgetExhaustedWarning,
+    budget_exhausted_search_message,
+)
+from validstats.holdout.estimators import ReusableHoldout
+from validstats.holdout.metrics import Metric
+from validstats.holdout.questions import TrainingPart, respond
+from validstats.validation import check_positive_int
+
+__all__ = ["HoldoutScorer", "HoldoutSearchCV", "SelectFromHoldout"]
+
+
+class HoldoutScorer:
+    """Scores a fitted estimator on the holdout; the test fold that scikit-learn hands over gives the guess.
+
+    Parameters
+    ----------
+    holdout : ReusableHoldout
+        Calibrated.
+    metric : Metric
+        What to measure.
+    """
+
+    def __init__(self, holdout: ReusableHoldout, metric: Metric) -> None:
+        self.holdout = holdout
+        self.metric = metric
+
+    def __call__(self, estimator: Any, X: Any, y: Any = None) -> float:
+        """Ask the holdout.
+
+        Parameters
+        ----------
+        estimator : estimator
+            Fitted.
+        X, y : array-like
+            The test fold.
+
+        Returns
+        -------
+        float
+            Greater is better: losses are returned with a minus sign.
+
+        Raises
+        ------
+        BudgetExhaustedInterrupt
+            If the budget is used up; it passes through scikit-learn's ``error_score``.
+        """
+        guess = None
+        if y is not None and self.metric.name != "auc":
+            training = self.holdout._need_training("scorer")
+            guess = training.score(respond(estimator, X, self.metric), self.metric, X, np.asarray(y))
+        try:
+            answer = self.holdout.infer(estimator, metric=self.metric, guess=guess)
+        except BudgetExhaustedError as error:
+            raise BudgetExhaustedInterrupt(str(error)) from None
+        return float(answer) if self.metric.greater_is_better else -float(answer)
+
+    def __repr__(self) -> str:
+        return f"HoldoutScorer(metric={self.metric.name!r})"
+
+
+class HoldoutSearchCV(MetaEstimatorMixin, BaseEstimator):
+    """Search parameters by cross-validation on the training rows; the holdout sees the winner of each batch only.
+
+    A grid of 100 candidates in 4 batches costs 4 looks at the holdout, not 100, and the guesses are the winners'
+    cross-validated scores.
+
+    Parameters
+    ----------
+    estimator : estimator
+        To be tuned; never changed.
+    param_grid : mapping or list of mappings
+        As in :class:`sklearn.model_selection.GridSearchCV`.
+    holdout : ReusableHoldout
+        Calibrated; copies of the search share it.
+    batches : int, default 1
+        Number of consecutive parts of the grid, each of which sends its winner to the holdout.
+    n_jobs : int or None, default None
+        Parallel jobs of the cross-validation.
+
+    Attributes
+    ----------
+    best_estimator_ : estimator
+        Fitted on all training rows.
+    best_params_ : dict
+        Its parameters.
+    best_score_ : float
+        Its answer from the holdout, greater is better.
+    best_answer_ : Answer
+        With the interval.
+    answers_ : list of Answer
+        One a batch.
+    cv_results_ : dict
+        ``params``, ``mean_test_score`` (cross-validated) and ``batch``.
+    exhausted_ : bool
+        Whether the budget ended the search early.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from validstats.holdout import HoldoutSearchCV, ReusableHoldout
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(1000, 3))
+    >>> y = (X[:, 0] > 0).astype(int)
+    >>> rh = ReusableHoldout(queries=5, random_state=0).fit(X[:500], y[:500]).calibrate(X[500:], y[500:])
+    >>> search = HoldoutSearchCV(LogisticRegression(), {"C": [0.001, 0.1, 10.0]}, rh).fit(X[:500], y[:500])
+    >>> len(search.answers_), search.exhausted_
+    (1, False)
+    """
+
+    def __init__(
+        self,
+        estimator: Any,
+        param_grid: Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Sequence[Any]]],
+        holdout: ReusableHoldout,
+        *,
+        batches: int = 1,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.estimator = estimator
+        self.param_grid = param_grid
+        self.holdout = holdout
+        self.batches = batches
+        self.n_jobs = n_jobs
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Search.
+
+        Parameters
+        ----------
+        X : array-like or data frame of n rows
+            Training rows, none of them in the holdout.
+        y : array-like of shape (n,)
+            Labels.
+
+        Returns
+        -------
+        HoldoutSearchCV
+            Itself.
+
+        Raises
+        ------
+        BudgetExhaustedError
+            If not even the first winner could be asked about.
+        """
+        candidates = list(ParameterGrid(self.param_grid))
+        batches = check_positive_int(self.batches, "batches", maximum=len(candidates))
+        metric = self.holdout._metric(None)
+        training = _training_rows(self.holdout, X, y)
+        sign = 1.0 if metric.greater_is_better else -1.0
+        guesses = Parallel(n_jobs=self.n_jobs)(
+            delayed(training.guess)(
+                clone(self.estimator).set_params(**clone(params, safe=False)), metric, "cv"
+            )
+            for params in candidates
+        )
+        parts = np.array_split(np.arange(len(candidates)), batches)
+        winners = [int(part[np.argmax([sign * guesses[i] for i in part])]) for part in parts]
+        self.answers_ = []
+        self.exhausted_ = False
+        fitted = []
+        for i in winners:
+            model = clone(self.estimator).set_params(**clone(candidates[i], safe=False)).fit(X, y)
+            try:
+                self.answers_.append(self.holdout.infer(model, metric=metric, guess=guesses[i]))
+            except BudgetExhaustedError:
+                self.exhausted_ = True
+                if not fitted:
+                    raise
+                break
+            fitted.append((i, model))
+        self._keep_best(candidates, guesses, parts, fitted, sign)
+        if self.exhausted_:
+            warnings.warn(
+                budget_exhausted_search_message.format(done=len(fitted), total=len(winners)),
+                BudgetExhaustedWarning,
+                stacklevel=2,
+            )
+        return self
+
+    def _keep_best(
+        self, candidates: list[Any], guesses: list[float], parts: list[Any], fitted: list[Any], sign: float
+    ) -> None:
+        winner = int(np.argmax([sign * float(answer) for answer in self.answers_]))
+        self.best_index_, self.best_estimator_ = fitted[winner]
+        self.best_params_ = candidates[self.best_index_]
+        self.best_answer_ = self.answers_[winner]
+        self.best_score_ = sign * float(self.best_answer_)
+        batch = np.concatenate([np.full(len(part), b) for b, part in enumerate(parts)])
+        self.cv_results_ = {
+            "params": candidates,
+            "mean_test_score": sign * np.asarray(guesses),
+            "batch": batch,
+        }
+
+    def predict(self, X: Any) -> Any:
+        """Predict with the best estimator.
+
+        Parameters
+        ----------
+        X : array-like
+            Rows.
+
+        Returns
+        -------
+        ndarray
+            Predictions.
+        """
+        check_is_fitted(self, "best_estimator_")
+        return self.best_estimator_.predict(X)
+
+    def predict_proba(self, X: Any) -> Any:
+        """Predict probabilities with the best estimator.
+
+        Parameters
+        ----------
+        X : array-like
+            Rows.
+
+        Returns
+        -------
+        ndarray
+            Probabilities.
+        """
+        check_is_fitted(self, "best_estimator_")
+        return self.best_estimator_.predict_proba(X)
+
+    @property
+    def classes_(self) -> Any:
+        """Classes of the best estimator."""
+        check_is_fitted(self, "best_estimator_")
+        return self.best_estimator_.classes_
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "best_estimator_")
+
+    def __sklearn_clone__(self) -> Self:
+        return _clone_sharing_holdout(self)
+
+
+class SelectFromHoldout(SelectorMixin, MetaEstimatorMixin, TransformerMixin, BaseEstimator):
+    """Forward selection in which the holdout answers one bit a feature: does it help by at least so much?
+
+    Features are tried in the order of their univariate score on the training rows. A feature is kept if the
+    holdout confirms that the model with it scores higher, on the same rows, by at least ``min_gain`` in the
+    population.
+
+    Parameters
+    ----------
+    estimator : estimator
+        The model; never changed.
+    holdout : ReusableHoldout
+        Calibrated on rows with the same columns; copies share it.
+    min_gain : float, default 0.0
+        Least gain, on the metric's scale.
+    max_features : int or None, default None
+        Number of features to try; all if None.
+
+    Attributes
+    ----------
+    support_ : ndarray of shape (p,), bool
+        Which features were kept.
+    order_ : ndarray of shape (tried,), int64
+        Which were tried, in order.
+    answers_ : list of Answer
+        One bit each.
+    exhausted_ : bool
+        Whether the budget ended the selection early.
+    """
+
+    def __init__(
+        self,
+        estimator: Any,
+        holdout: ReusableHoldout,
+        *,
+        min_gain: float = 0.0,
+        max_features: int | None = None,
+    ) -> None:
+        self.estimator = estimator
+        self.holdout = holdout
+        self.min_gain = min_gain
+        self.max_features = max_features
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Select.
+
+        Parameters
+        ----------
+        X : array-like or data frame of shape (n, p)
+            Training rows, none of them in the holdout.
+        y : array-like of shape (n,)
+            Labels.
+
+        Returns
+        -------
+        SelectFromHoldout
+            Itself.
+        """
+        numbers = np.asarray(X, dtype=np.float64)
+        if numbers.ndim != 2 or not np.isfinite(numbers).all():
+            raise ValueError("X must be a matrix of finite numbers.")
+        n_features = numbers.shape[1]
+        tried = (
+            n_features
+            if self.max_features is None
+            else check_positive_int(self.max_features, "max_features", maximum=n_features)
+        )
+        self.n_features_in_ = n_features
+        self.order_ = _univariate_order(numbers, y, is_classifier(self.estimator))[:tried]
+        self.answers_ = []
+        self.exhausted_ = False
+        kept: list[int] = []
+        current: _ColumnModel | _ConstantModel = _ConstantModel.of(
+            np.asarray(y), is_classifier(self.estimator)
+        )
+        for feature in self.order_:
+            columns = [*kept, int(feature)]
+            larger = _ColumnModel(clone(self.estimator).fit(_safe_indexing(X, columns, axis=1), y), columns)
+            try:
+                answer = self.holdout.validate_gain(larger, current, at_least=self.min_gain)
+            except BudgetExhaustedError:
+                self.exhausted_ = True
+                break
+            self.answers_.append(answer)
+            if answer.passed:
+                kept, current = columns, larger
+        self.support_ = np.isin(np.arange(n_features), kept)
+        if self.exhausted_:
+            warnings.warn(
+                budget_exhausted_search_message.format(done=len(self.answers_), total=len(self.order_)),
+                BudgetExhaustedWarning,
+                stacklevel=2,
+            )
+        return self
+
+    def _get_support_mask(self) -> np.ndarray:
+        check_is_fitted(self, "support_")
+        return self.support_
+
+    def __sklearn_clone__(self) -> Self:
+        return _clone_sharing_holdout(self)
+
+
+class _ColumnModel:
+    """A fitted model that looks at some columns only."""
+
+    def __init__(self, model: Any, columns: list[int]) -> None:
+        self.model = model
+        self.columns = columns
+
+    def predict(self, X: Any) -> Any:
+        return self.model.predict(_safe_indexing(X, self.columns, axis=1))
+
+    def predict_proba(self, X: Any) -> Any:
+        return self.model.predict_proba(_safe_indexing(X, self.columns, axis=1))
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+
+class _ConstantModel:
+    """The model without features: the most frequent label, or the mean."""
+
+    def __init__(self, value: Any, shares: np.ndarray) -> None:
+        self.value = value
+        self.shares = shares
+
+    @classmethod
+    def of(cls, y: np.ndarray, classify: bool) -> _ConstantModel:
+        if not classify:
+            return cls(float(np.mean(y)), np.empty(0))
+        classes, counts = np.unique(y, return_counts=True)
+        return cls(classes[np.argmax(counts)], counts / counts.sum())
+
+    def predict(self, X: Any) -> np.ndarray:
+        return np.full(np.shape(X)[0], self.value)
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        return np.tile(self.shares, (np.shape(X)[0], 1))
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+
+def _training_rows(holdout: ReusableHoldout, X: Any, y: Any) -> TrainingPart:
+    declared: TrainingPart | None = getattr(holdout, "_training", None)
+    labels = np.asarray(y)
+    seed = 0 if declared is None else declared.seed
+    return TrainingPart(X, labels, np.unique(labels) if declared is None else declared.classes, seed)
+
+
+def _univariate_order(X: np.ndarray, y: Any, classify: bool) -> np.ndarray:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        scores = (f_classif if classify else f_regression)(X, np.asarray(y))[0]
+    return np.argsort(-np.nan_to_num(scores, nan=-1.0), kind="stable")
+
+
+def _clone_sharing_holdout(search: Any) -> Any:
+    params = search.get_params(deep=False)
+    copies = {
+        name: value if name == "holdout" else clone(value, safe=False) for name, value in params.items()
+    }
+    return type(search)(**copies)
