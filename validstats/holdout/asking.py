@@ -134,7 +134,8 @@ class Asking:
             release = self._main_step(session, question.units, question.guess, new_round=new_round)
             return Outcome.of(release, question.metric.from_unit)
 
-        return Ask(release="answer", label=question.label, query=question.query, work=work)
+        guess = None if question.guess is None else question.metric.from_unit(question.guess)
+        return Ask(release="answer", label=question.label, query=question.query, work=work, guess=guess)
 
     def _main_step(
         self, session: Session, units: np.ndarray, guess: float | None, *, new_round: bool = True

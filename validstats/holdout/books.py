@@ -3,58 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from fractions import Fraction
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from validstats.exceptions import BudgetExhaustedError, LedgerMismatchError, budget_exhausted_message
+from validstats.holdout.epochs import (
+    Declaration,
+    changed_fields,
+    epoch_log_share,
+    fresh_state,
+    frozen_fields,
+    main_options,
+)
 from validstats.holdout.ledger import Ledger
 from validstats.holdout.ledger_store import Entry
 from validstats.holdout.ledger_turn import Turn
 from validstats.holdout.mechanisms import Release, mechanism
 from validstats.validation import alpha_fraction
 
-__all__ = ["Ask", "Books", "Declaration", "Outcome", "Session", "epoch_log_share"]
-
-MIXING = ("guess_and_check", "description_length")
-"""Mechanisms beside which other deterministic releases are accounted for exactly."""
-
-EPOCH_RESERVE = 0.01
-"""Share of the failure probability that is kept for epochs after the first."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Declaration:
-    """What was declared before the first look: another declaration opens another epoch.
-
-    Attributes
-    ----------
-    n : int
-        Independent units of the reusable part of the holdout.
-    queries : int
-        Answers allowed.
-    failures : int
-        Failed guesses allowed.
-    rounds : int or None
-        Batches allowed, for the mechanism of that name.
-    mechanism : str
-        Name of the mechanism that gives numbers.
-    confidence_level : float
-        Of all answers together.
-    users : dict of str to int
-        Answers allowed for each user; empty if they share.
-    """
-
-    n: int
-    queries: int
-    failures: int
-    rounds: int | None
-    mechanism: str
-    confidence_level: float
-    users: dict[str, int] = field(default_factory=dict)
+__all__ = ["Ask", "Books", "Outcome", "Session"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,6 +84,8 @@ class Ask:
         Takes the :class:`Session` and returns the :class:`Outcome`.
     cost : int
         How many of the declared queries it uses.
+    guess : float or None
+        What the training rows said, on the scale of the answer; recorded.
     """
 
     release: str
@@ -122,6 +93,7 @@ class Ask:
     query: str | None
     work: Callable[[Session], Outcome]
     cost: int = 1
+    guess: float | None = None
 
 
 class Session:
@@ -200,7 +172,7 @@ class Session:
         if release.source == "refused" and after == state:
             raise _Refused(state.exhausted or "its budget is used up", self)
         if not opened:
-            self.nats += state_opening_nats(self._fresh(key))
+            self.nats += float(self._fresh(key).opening_nats)
         self._save(key, after)
         self.nats += release.nats
         self.mu_squared += release.mu2
@@ -217,7 +189,7 @@ class Session:
 
     def load(self, key: str) -> Any:
         """Return the state of an opened mechanism."""
-        return dataclasses.replace(self._fresh(key), **_frozen(self.state["mechanisms"][key]["state"]))
+        return dataclasses.replace(self._fresh(key), **frozen_fields(self.state["mechanisms"][key]["state"]))
 
     def log_carry(self, key: str) -> float:
         """Log-weight of everything in this epoch but one mechanism, the epoch's own opening included."""
@@ -269,7 +241,7 @@ class Books:
     def open(self) -> None:
         """Continue the ledger's epoch if it was declared alike, else open a new one."""
         with self.ledger.turn(self.user) as turn:
-            if turn.state.get("declared") != _plain(self.declared):
+            if turn.state.get("declared") != asdict(self.declared):
                 turn.append("epoch", state=self._opening_state(turn), new_epoch=True)
 
     def charge(self, asks: Sequence[Ask]) -> list[tuple[Ask, Entry]]:
@@ -324,7 +296,8 @@ class Books:
         main = state["mechanisms"].get(self.declared.mechanism)
         if main is not None:
             restored = dataclasses.replace(
-                fresh_state(main["name"], tuple(sorted(main["options"].items()))), **_frozen(main["state"])
+                fresh_state(main["name"], tuple(sorted(main["options"].items()))),
+                **frozen_fields(main["state"]),
             )
             failures = restored.remaining.get("failures")
             if failures is not None:
@@ -354,7 +327,7 @@ class Books:
             passed=outcome.passed,
             answer=outcome.value,
             half_width=half_width,
-            detail={**asdict(outcome), "question": ask.label},
+            detail={**asdict(outcome), "question": ask.label, "guess": ask.guess},
             state=state,
         )
 
@@ -386,7 +359,7 @@ class Books:
         return ""
 
     def _check_epoch(self, turn: Turn) -> None:
-        if turn.state.get("declared") != _plain(self.declared):
+        if turn.state.get("declared") != asdict(self.declared):
             raise LedgerMismatchError(
                 f"Another program has opened an epoch with other budgets in {self.ledger!r}. Call calibrate() "
                 "again with the budgets that are to hold; this opens a further epoch."
@@ -394,13 +367,19 @@ class Books:
 
     def _opening_state(self, turn: Turn) -> dict[str, Any]:
         nats, mu_squared = turn.totals()
+        earlier = turn.state.get("declared", {}).get("vault", self.declared.vault)
+        if earlier != self.declared.vault:
+            raise LedgerMismatchError(
+                f"This holdout was opened with vault={earlier!r}; rows of the reusable part have been asked about "
+                f"and cannot be sealed now, nor the other way round. Keep vault={earlier!r}."
+            )
         if mu_squared > 0:
             raise LedgerMismatchError(
                 "Noisy answers were released under the budget that this ledger was opened with, and no interval "
                 "of a further epoch would be proved. Keep the declared budget, or take a new holdout."
             )
         return {
-            "declared": _plain(self.declared),
+            "declared": asdict(self.declared),
             "log_alpha": epoch_log_share(turn.epoch + 1)
             + math.log(alpha_fraction(self.declared.confidence_level))
             - nats,
@@ -425,103 +404,3 @@ class _Refused(Exception):
     def __init__(self, reason: str, session: Session) -> None:
         super().__init__(reason)
         self.session = session
-
-
-def epoch_log_share(epoch: int) -> float:
-    """Log of the share of the failure probability that an epoch may use; the shares sum to 1.
-
-    Parameters
-    ----------
-    epoch : int
-        Number of the epoch, from 0.
-
-    Returns
-    -------
-    float
-        log(0.99) for the first; the rest share one percent as 6 / (pi^2 e^2).
-
-    Examples
-    --------
-    >>> import math
-    >>> round(math.fsum(math.exp(epoch_log_share(e)) for e in range(10_000)), 4)
-    1.0
-    """
-    if epoch == 0:
-        return math.log1p(-EPOCH_RESERVE)
-    return math.log(EPOCH_RESERVE * 6 / (math.pi * epoch) ** 2)
-
-
-def main_options(declared: Declaration) -> dict[str, Any]:
-    """Return the options with which the declared mechanism is opened.
-
-    Parameters
-    ----------
-    declared : Declaration
-        The budget.
-
-    Returns
-    -------
-    dict
-        Keyword arguments of its ``initial_state``.
-    """
-    options: dict[str, Any] = {"queries": declared.queries}
-    name = declared.mechanism
-    if mechanism(name).needs_guess or name == "effective_rounds":
-        options["failures"] = declared.failures
-    if name in ("rounds", "effective_rounds"):
-        options["rounds"] = declared.rounds
-    if name in MIXING:
-        options["interval"] = "kl"
-    return options
-
-
-@functools.lru_cache(maxsize=256)
-def fresh_state(name: str, options: tuple[tuple[str, Any], ...]) -> Any:
-    """Return the state of a mechanism that has not been asked anything."""
-    settings = dict(options)
-    return mechanism(name).initial_state(
-        confidence_level=confidence_of(settings.pop("log_alpha")), **settings
-    )
-
-
-def confidence_of(log_alpha: float) -> Fraction:
-    """Return ``1 - exp(log_alpha)`` exactly enough for levels far below what a float near 1 can hold.
-
-    Parameters
-    ----------
-    log_alpha : float
-        Logarithm of a failure probability, below 0.
-
-    Returns
-    -------
-    Fraction
-        The confidence level.
-
-    Examples
-    --------
-    >>> import math
-    >>> float(1 - confidence_of(math.log(0.05)))
-    0.05
-    """
-    exponent = math.floor(log_alpha / math.log(10)) - 16
-    digits = round(math.exp(log_alpha - exponent * math.log(10)))
-    return 1 - Fraction(digits) * Fraction(10) ** exponent
-
-
-def state_opening_nats(state: Any) -> float:
-    """Nats that a declared tree pays when it is opened."""
-    return float(state.opening_nats)
-
-
-def changed_fields(fresh: Any, state: Any) -> dict[str, Any]:
-    """Return the fields of a state that differ from the fresh one: what the ledger has to keep."""
-    before, after = asdict(fresh), asdict(state)
-    return {name: value for name, value in after.items() if value != before[name]}
-
-
-def _frozen(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
-
-
-def _plain(declared: Declaration) -> dict[str, Any]:
-    return asdict(declared)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +12,19 @@ import numpy as np
 from validstats.base import CalibratedEstimator
 from validstats.frames import backend_of, is_frame
 from validstats.holdout.answers import Answer, Answers
-from validstats.holdout.asking import Asking
 from validstats.holdout.books import Books, Declaration
-from validstats.holdout.fingerprint import ask_digest, holdout_fingerprint, keyed_row_digests
-from validstats.holdout.ledger import Ledger, holdout_key
+from validstats.holdout.fingerprint import ask_digest
+from validstats.holdout.inputs import (
+    check_finite_bounds,
+    check_labels,
+    check_users,
+    classes_of,
+    is_list_of_targets,
+    seed_of,
+    user_tag,
+    warn_about_reuse,
+)
+from validstats.holdout.ledger import Ledger
 from validstats.holdout.mechanisms import mechanism
 from validstats.holdout.metrics import Metric, as_metric
 from validstats.holdout.planning import Plan, plan
@@ -31,9 +39,9 @@ from validstats.holdout.releases import SpecialReleases
 from validstats.holdout.reports import guarantee_of, holdout_report, outlook
 from validstats.holdout.sample import HoldoutSample, count_rows, split_sample
 from validstats.holdout.sealing import SealedState
+from validstats.holdout.vault import VaultRelease
 from validstats.results import Report
 from validstats.validation import (
-    check_bounds,
     check_confidence_level,
     check_in_range,
     check_literal,
@@ -66,7 +74,7 @@ class HoldoutCalibration:
     epoch: int
 
 
-class ReusableHoldout(SealedState, SpecialReleases, Asking, CalibratedEstimator):
+class ReusableHoldout(SealedState, SpecialReleases, VaultRelease, CalibratedEstimator):
     """A holdout that may be asked again and again, with answers that stay valid whatever was asked before.
 
     Parameters
@@ -180,12 +188,12 @@ class ReusableHoldout(SealedState, SpecialReleases, Asking, CalibratedEstimator)
         ValueError
             If the lengths differ or there are no rows.
         """
-        labels = _labels(y, count_rows(X), "y")
-        seed = _seed_of(self.random_state)
-        self._training = TrainingPart(X, labels, _classes(labels), seed)
+        labels = check_labels(y, count_rows(X), "y")
+        seed = seed_of(self.random_state)
+        self._training = TrainingPart(X, labels, classes_of(labels), seed)
         return self
 
-    def calibrate(self, X: Any, y: Any, *, clusters: Any = None) -> Self:
+    def calibrate(self, X: Any, y: Any, *, clusters: Any = None, check_reuse: bool = True) -> Self:
         """Hand over the holdout, and open its budget or continue it.
 
         The same rows, in any order, continue the ledger with what was spent. Other declared budgets open a new
@@ -200,6 +208,8 @@ class ReusableHoldout(SealedState, SpecialReleases, Asking, CalibratedEstimator)
         clusters : array-like of shape (n,) or None, default None
             Dependent rows share a value; the clusters must be independent. Answers are then about the mean over
             clusters of the mean within a cluster, and n is the number of clusters.
+        check_reuse : bool, default True
+            Whether to warn if rows were trained on.
 
         Returns
         -------
@@ -214,21 +224,26 @@ class ReusableHoldout(SealedState, SpecialReleases, Asking, CalibratedEstimator)
             If a parameter or the data are invalid.
         """
         declared_metric = as_metric(self.metric)
-        labels = _labels(y, count_rows(X), "y")
-        groups = None if clusters is None else _labels(clusters, len(labels), "clusters")
+        labels = check_labels(y, count_rows(X), "y")
+        groups = None if clusters is None else check_labels(clusters, len(labels), "clusters")
         vault = check_in_range(self.vault, "vault", 0.0, 1.0, high_open=True)
         training = getattr(self, "_training", None)
         if declared_metric.response != "predict" and training is None:
             raise ValueError(
                 f"metric={declared_metric.name!r} needs the training labels: call fit(...) first."
             )
-        classes = np.empty(0) if training is None else training.classes
+        known = np.empty(0) if training is None else training.classes
+        if check_reuse and training is not None:
+            warn_about_reuse(training.X, X)
         ledger = self._resolve_ledger()
         sample, sealed, fingerprint = split_sample(
-            X, labels, class_indices(labels, classes), groups, vault=vault, secret=ledger.secret
+            X, labels, class_indices(labels, known), groups, vault=vault, secret=ledger.secret
         )
-        declared = self._declare(sample.n_units)
-        ledger.bind(fingerprint, _user_tag(X, labels, groups) if ledger.path is not None else None)
+        if self.ledger is None and not ledger.fits(fingerprint):
+            self.__dict__.pop("ledger_", None)
+            return self.calibrate(X, y, clusters=clusters, check_reuse=False)
+        declared = self._declare(sample.n_units, vault)
+        ledger.bind(fingerprint, user_tag(X, labels) if ledger.path is not None else None)
         books = Books(ledger, declared, self.user)
         books.open()
         self._install(ledger, books, sample, sealed, declared, X)
@@ -239,24 +254,15 @@ class ReusableHoldout(SealedState, SpecialReleases, Asking, CalibratedEstimator)
             return self.ledger
         if self.ledger is not None:
             return Ledger.open(self.ledger)
-        return Ledger.in_memory()
+        return getattr(self, "ledger_", None) or Ledger.in_memory()
 
-    def _declare(self, n: int) -> Declaration:
+    def _declare(self, n: int, vault: float) -> Declaration:
         queries = check_positive_int(self.queries, "queries")
         failures = check_positive_int(self.failures, "failures", minimum=0)
         rounds = None if self.rounds is None else check_positive_int(self.rounds, "rounds")
         if self.guess is not None:
             check_literal(self.guess, "guess", ("cv", "train"))
-        users = (
-            {}
-            if self.users is None
-            else {str(k): check_positive_int(v, "users") for k, v in self.users.items()}
-        )
-        if sum(users.values()) > queries:
-            raise ValueError(
-                f"users may have {sum(users.values())} queries together, more than queries={queries}. Raise "
-                "queries or lower the shares."
-            )
+        users = check_users(self.users, queries, self.user)
         check_confidence_level(self.confidence_level)
         name = self.mechanism
         if name == "auto":
@@ -276,6 +282,7 @@ class ReusableHoldout(SealedState, SpecialReleases, Asking, CalibratedEstimator)
             mechanism=name,
             confidence_level=float(self.confidence_level),
             users=users,
+            vault=vault,
         )
 
     def _install(
@@ -369,7 +376,7 @@ class ReusableHoldout(SealedState, SpecialReleases, Asking, CalibratedEstimator)
             The released values.
         """
         self._check_calibrated("predict")
-        if _is_list_of_targets(target):
+        if is_list_of_targets(target):
             return self.score_many(target, **options).values
         return np.array([float(self.infer(target, **options))])
 
@@ -408,8 +415,8 @@ class ReusableHoldout(SealedState, SpecialReleases, Asking, CalibratedEstimator)
             If values are out of bounds or the function fails; nothing is charged then.
         """
         self._check_calibrated("query")
-        bounds = _finite_bounds(bounds)
-        label = query_id or getattr(fn, "__name__", "query")
+        bounds = check_finite_bounds(bounds)
+        label = str(query_id or getattr(fn, "__name__", "query"))
         scale = Metric(name=label, rows=lambda y, prediction, X: prediction, bounds=bounds)
         values = values_of_query(fn, self._sample, bounds)
         if guess is None and self._needs_guess():
@@ -507,48 +514,3 @@ class ReusableHoldout(SealedState, SpecialReleases, Asking, CalibratedEstimator)
 
         self._check_calibrated("plot")
         return LedgerDisplay.from_ledger(self.ledger_, queries=self.calibration_.declared.queries).plot()
-
-
-def _labels(values: Any, n: int, name: str) -> np.ndarray:
-    array = np.asarray(values)
-    if array.ndim == 2 and array.shape[1] == 1:
-        array = array[:, 0]
-    if array.ndim != 1 or len(array) != n or n == 0:
-        raise ValueError(
-            f"{name} must have one value for each of the {n} rows of X, at least one, got shape {array.shape}."
-        )
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        raise ValueError(f"{name} must not contain NaN or infinity.")
-    return array
-
-
-def _classes(labels: np.ndarray) -> np.ndarray:
-    classes = np.unique(labels)
-    continuous = labels.dtype.kind == "f" and not np.array_equal(classes, np.round(classes))
-    return np.empty(0) if continuous else classes
-
-
-def _seed_of(random_state: Any) -> int:
-    from validstats.validation import check_random_state
-
-    return int(check_random_state(random_state).integers(2**31))
-
-
-def _user_tag(X: Any, y: np.ndarray, clusters: np.ndarray | None) -> str:
-    key = holdout_key()
-    rows = X if is_frame(X) or hasattr(X, "tocsr") else np.asarray(X)
-    return holdout_fingerprint(key, keyed_row_digests(key, rows, y, clusters))
-
-
-def _finite_bounds(bounds: Any) -> tuple[float, float]:
-    low, high = check_bounds(bounds)
-    if not (math.isfinite(low) and math.isfinite(high)):
-        raise ValueError(
-            f"bounds must be two finite numbers, got {bounds!r}: without bounds there is no guarantee. Clip the "
-            "values to bounds that are fixed without looking at the holdout."
-        )
-    return low, high
-
-
-def _is_list_of_targets(target: Any) -> bool:
-    return isinstance(target, list | tuple) and len(target) > 0 and all(is_estimator(t) for t in target)

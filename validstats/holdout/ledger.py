@@ -292,6 +292,11 @@ class Ledger:
                 self._claim(tag)
             turn.append("bound", query=fingerprint)
 
+    def fits(self, fingerprint: str) -> bool:
+        """Tell whether the ledger is unbound, or bound to these rows."""
+        bound = [entry.query for entry in self.entries() if entry.release == "bound"]
+        return not bound or bound[0] == fingerprint
+
     def verify(self) -> LedgerCheck:
         """Follow the whole chain and compare it with the anchor.
 

@@ -9,17 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from validstats.exceptions import BudgetExhaustedError, budget_exhausted_message
-from validstats.guarantee import Guarantee
 from validstats.holdout.answers import Answer
 from validstats.holdout.asking import Asking
-from validstats.holdout.books import MIXING, Ask, Outcome, Session
+from validstats.holdout.books import Ask, Outcome, Session
+from validstats.holdout.epochs import MIXING
 from validstats.holdout.fingerprint import ask_digest
-from validstats.holdout.intervals import betting_interval, clopper_pearson
 from validstats.holdout.metrics import AUC, Metric, auc_score
 from validstats.holdout.questions import Question
-from validstats.holdout.reports import vault_guarantee
-from validstats.validation import alpha_fraction, check_in_range
+from validstats.validation import check_in_range
 
 __all__ = ["Leaderboard", "SpecialReleases"]
 
@@ -30,9 +27,6 @@ class SpecialReleases(Asking):
     Beside guess-and-check and description length they are accounted for exactly, by the number of transcripts.
     Under the other mechanisms they are derived from plain answers, and cost as many queries as they look at.
     """
-
-    guarantee_: Guarantee
-    confidence_level: float
 
     @property
     def _mixes(self) -> bool:
@@ -149,7 +143,7 @@ class SpecialReleases(Asking):
         sample = self._sample
         n_positive = int((sample.labels == 1).sum())
         n_smaller = min(n_positive, sample.n_rows - n_positive)
-        if sample.clustered or not self._mixes or n_smaller == 0:
+        if sample.clustered or not self._mixes or n_smaller == 0 or sample.labels.max() > 1:
             raise ValueError(
                 "AUC needs two classes in the holdout, independent rows, and mechanism='guess_and_check' or "
                 f"'description_length' (this is {self.calibration_.declared.mechanism!r}); nothing was charged."
@@ -323,6 +317,9 @@ class SpecialReleases(Asking):
                     "baseline": baseline_loss,
                 },
             )
+            assert release.value is not None
+            assert release.low is not None
+            assert release.high is not None
             ends = [
                 metric.from_unit(1.0 - v if metric.greater_is_better else v)
                 for v in (release.low, release.high)
@@ -340,65 +337,6 @@ class SpecialReleases(Asking):
         digest = ask_digest(self.ledger_.secret, "submit", question.query, baseline_loss)
         ask = Ask(release="board", label=f"{question.label} (board)", query=digest, work=work)
         return self._answers([ask])[0]
-
-    # ------------------------------------------------------------------ the vault
-
-    def final(self, target: Any, *, metric: str | Metric | None = None) -> Answer:
-        """Open the vault, once, for the model that was chosen.
-
-        The vault's rows were used for nothing, so the interval is the ordinary one: Clopper and Pearson's for a
-        proportion, a betting interval for other bounded metrics. Afterwards the vault is closed for good.
-
-        Parameters
-        ----------
-        target : estimator or predictions
-            The chosen model, or predictions for all holdout rows.
-        metric : str, Metric or None, default None
-            What to measure.
-
-        Returns
-        -------
-        Answer
-            Score on the vault with an interval that holds by itself at the declared level.
-
-        Raises
-        ------
-        ValueError
-            If no vault was set aside.
-        BudgetExhaustedError
-            If it was opened for another question before.
-        """
-        self._check_calibrated("final")
-        _, vault = self._open_parts()
-        chosen = self._metric(metric)
-        if vault is None or chosen.name == AUC:
-            raise ValueError(
-                "final() needs a vault: set aside a share of the holdout with vault=0.15, say, before calibrate()."
-                if vault is None
-                else "final() is for means of row values, not for AUC."
-            )
-        question = self._question(target, chosen, 0.0, None, part=vault)
-        digest = ask_digest(self.ledger_.secret, "final", question.query)
-        outcome = vault_outcome(question.units, chosen, vault.clustered, self.confidence_level)
-
-        def work(session: Session) -> Outcome:
-            if session.state.get("vault") is not None:
-                raise BudgetExhaustedError(
-                    budget_exhausted_message.format(
-                        what=f"the vault was opened by entry {session.state['vault']} already",
-                        remedy="It opens once; what it said then stays valid.",
-                    )
-                )
-            session.state["vault"] = session.turn.index
-            return outcome
-
-        ask = Ask(release="final", label=f"{question.label} (vault)", query=digest, work=work, cost=0)
-        return self._answers([ask])[0]
-
-    def _guarantee_for(self, detail: Any) -> Guarantee:
-        if detail["source"] != "vault":
-            return self.guarantee_
-        return vault_guarantee(self.calibration_.n_vault, self.confidence_level)
 
     # ------------------------------------------------------------------ scikit-learn
 
@@ -479,36 +417,3 @@ class Leaderboard:
 
     def __repr__(self) -> str:
         return f"Leaderboard(metric={self.metric.name!r})"
-
-
-def vault_outcome(units: np.ndarray, metric: Metric, clustered: bool, confidence_level: float) -> Outcome:
-    """Score the vault with an ordinary interval.
-
-    Parameters
-    ----------
-    units : ndarray of shape (n,)
-        Values in [0, 1] of the vault's units, in the ledger's order.
-    metric : Metric
-        Scale.
-    clustered : bool
-        Whether a unit is a cluster.
-    confidence_level : float
-        Of the interval, by itself.
-
-    Returns
-    -------
-    Outcome
-        Score and interval on the metric's scale.
-    """
-    log_alpha = math.log(alpha_fraction(confidence_level))
-    if metric.binary and not clustered:
-        low, high = clopper_pearson(round(float(units.sum())), len(units), log_alpha)
-    else:
-        low, high = betting_interval(np.ascontiguousarray(units), log_alpha)
-    return Outcome(
-        value=metric.from_unit(float(units.mean())),
-        low=metric.from_unit(low),
-        high=metric.from_unit(high),
-        source="vault",
-        certified=True,
-    )

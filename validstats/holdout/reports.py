@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from validstats.guarantee import Guarantee
-from validstats.holdout.books import MIXING, Books, Declaration, Session
+from validstats.holdout.books import Books, Session
+from validstats.holdout.epochs import MIXING, Declaration
 from validstats.holdout.ledger import Ledger
 from validstats.holdout.mechanisms import mechanism
 from validstats.results import Report, Table

@@ -39,7 +39,7 @@ class HoldoutScorer:
         What to measure.
     """
 
-    def __init__(self, holdout: ReusableHoldout, metric: Metric) -> None:
+    def __init__(self, holdout: Any, metric: Metric) -> None:
         self.holdout = holdout
         self.metric = metric
 
@@ -177,7 +177,7 @@ class HoldoutSearchCV(MetaEstimatorMixin, BaseEstimator):
         winners = [int(part[np.argmax([sign * guesses[i] for i in part])]) for part in parts]
         self.answers_ = []
         self.exhausted_ = False
-        fitted = []
+        fitted: list[tuple[int, Any]] = []
         for i in winners:
             model = clone(self.estimator).set_params(**clone(candidates[i], safe=False)).fit(X, y)
             try:

@@ -1,0 +1,155 @@
+"""What is declared for an epoch, the share of the failure probability that it gets, and its mechanisms' states."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from fractions import Fraction
+from typing import Any
+
+from validstats.holdout.mechanisms import mechanism
+
+__all__ = [
+    "MIXING",
+    "Declaration",
+    "changed_fields",
+    "confidence_of",
+    "epoch_log_share",
+    "fresh_state",
+    "frozen_fields",
+    "main_options",
+]
+
+MIXING = ("guess_and_check", "description_length")
+"""Mechanisms beside which other deterministic releases are accounted for exactly."""
+
+EPOCH_RESERVE = 0.01
+"""Share of the failure probability that is kept for epochs after the first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Declaration:
+    """What was declared before the first look: another declaration opens another epoch.
+
+    Attributes
+    ----------
+    n : int
+        Independent units of the reusable part of the holdout.
+    queries : int
+        Answers allowed.
+    failures : int
+        Failed guesses allowed.
+    rounds : int or None
+        Batches allowed, for the mechanism of that name.
+    mechanism : str
+        Name of the mechanism that gives numbers.
+    confidence_level : float
+        Of all answers together.
+    users : dict of str to int
+        Answers allowed for each user; empty if they share.
+    vault : float
+        Share that is sealed; the same for all epochs.
+    """
+
+    n: int
+    queries: int
+    failures: int
+    rounds: int | None
+    mechanism: str
+    confidence_level: float
+    users: dict[str, int] = field(default_factory=dict)
+    vault: float = 0.0
+
+
+def epoch_log_share(epoch: int) -> float:
+    """Log of the share of the failure probability that an epoch may use; the shares sum to 1.
+
+    Parameters
+    ----------
+    epoch : int
+        Number of the epoch, from 0.
+
+    Returns
+    -------
+    float
+        log(0.99) for the first; the rest share one percent as 6 / (pi^2 e^2).
+
+    Examples
+    --------
+    >>> import math
+    >>> round(math.fsum(math.exp(epoch_log_share(e)) for e in range(10_000)), 4)
+    1.0
+    """
+    if epoch == 0:
+        return math.log1p(-EPOCH_RESERVE)
+    return math.log(EPOCH_RESERVE * 6 / (math.pi * epoch) ** 2)
+
+
+def main_options(declared: Declaration) -> dict[str, Any]:
+    """Return the options with which the declared mechanism is opened.
+
+    Parameters
+    ----------
+    declared : Declaration
+        The budget.
+
+    Returns
+    -------
+    dict
+        Keyword arguments of its ``initial_state``.
+    """
+    options: dict[str, Any] = {"queries": declared.queries}
+    name = declared.mechanism
+    if mechanism(name).needs_guess or name == "effective_rounds":
+        options["failures"] = declared.failures
+    if name in ("rounds", "effective_rounds"):
+        options["rounds"] = declared.rounds
+    if name in MIXING:
+        options["interval"] = "kl"
+    return options
+
+
+@functools.lru_cache(maxsize=256)
+def fresh_state(name: str, options: tuple[tuple[str, Any], ...]) -> Any:
+    """Return the state of a mechanism that has not been asked anything."""
+    settings = dict(options)
+    return mechanism(name).initial_state(
+        confidence_level=confidence_of(settings.pop("log_alpha")), **settings
+    )
+
+
+def confidence_of(log_alpha: float) -> Fraction:
+    """Return ``1 - exp(log_alpha)`` exactly enough for levels far below what a float near 1 can hold.
+
+    Parameters
+    ----------
+    log_alpha : float
+        Logarithm of a failure probability, below 0.
+
+    Returns
+    -------
+    Fraction
+        The confidence level.
+
+    Examples
+    --------
+    >>> import math
+    >>> float(1 - confidence_of(math.log(0.05)))
+    0.05
+    """
+    exponent = math.floor(log_alpha / math.log(10)) - 16
+    digits = round(math.exp(log_alpha - exponent * math.log(10)))
+    return 1 - Fraction(digits) * Fraction(10) ** exponent
+
+
+def changed_fields(fresh: Any, state: Any) -> dict[str, Any]:
+    """Return the fields of a state that differ from the fresh one: what the ledger has to keep."""
+    before, after = asdict(fresh), asdict(state)
+    return {name: value for name, value in after.items() if value != before[name]}
+
+
+def frozen_fields(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return stored fields with lists turned back into tuples."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
