@@ -113,7 +113,7 @@ class Turn:
         query : str or None, default None
             Keyed digest of what was asked; None if it is never answered from the cache.
         nats, mu_squared : float, default 0
-            What it costs.
+            What it costs; infinite where no finite cost is proved.
         passed : bool or None, default None
             Whether the guess or claim held.
         answer, half_width : float or None, default None
@@ -133,11 +133,11 @@ class Turn:
         Raises
         ------
         ValueError
-            If a charge is negative or not finite.
+            If a charge is negative or not a number.
         """
         for name, value in (("nats", nats), ("mu_squared", mu_squared)):
-            if not 0 <= value < float("inf"):
-                raise ValueError(f"{name} must be finite and at least 0, got {value!r}.")
+            if not value >= 0:
+                raise ValueError(f"{name} must be at least 0, got {value!r}.")
         self.epoch += int(new_epoch)
         self.state = dict(self.state if state is None else state)
         entry = Entry(

@@ -1,0 +1,695 @@
+from __future__ import annotations
+
+import copy
+import pickle
+import warnings
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.dummy import DummyClassifier
+from sklearn.linear_model import LinearRegression, LogisticRegression
+
+from validstats.exceptions import (
+    BudgetExhaustedError,
+    DataReuseWarning,
+    LedgerMismatchError,
+    LedgerMissingError,
+    NotCalibratedError,
+)
+from validstats.holdout import (
+    Answer,
+    Ledger,
+    ReusableHoldout,
+    absolute_error,
+    squared_error,
+    subgroup_accuracy,
+)
+
+mpl.use("Agg")
+
+N = 1200
+
+
+def draw(n=N, seed=0, p=3):
+    generator = np.random.default_rng(seed)
+    X = generator.normal(size=(n, p))
+    return X, (X[:, 0] + generator.normal(size=n) > 0).astype(int)
+
+
+X_TRAIN, Y_TRAIN = draw(seed=1)
+X_HOLD, Y_HOLD = draw(seed=2)
+MODEL = LogisticRegression().fit(X_TRAIN, Y_TRAIN)
+TRUE_MEAN = float((MODEL.predict(X_HOLD) == Y_HOLD).mean())
+
+
+def make(ledger=None, fit=True, X=X_HOLD, y=Y_HOLD, clusters=None, **options):
+    settings = {"queries": 20, "failures": 3, "random_state": 0, "ledger": ledger, **options}
+    rh = ReusableHoldout(**settings)
+    if fit:
+        rh.fit(X_TRAIN, Y_TRAIN)
+    return rh.calibrate(X, y, clusters=clusters)
+
+
+def noise_predictions(seed, n=N):
+    return np.random.default_rng(1000 + seed).integers(0, 2, n)
+
+
+# ---------------------------------------------------------------- answers
+
+
+def test_a_confirmed_guess_is_the_answer():
+    rh = make()
+    answer = rh.infer(MODEL, guess=0.75)
+    assert isinstance(answer, Answer)
+    assert (answer.source, answer.passed, float(answer)) == ("guess", True, 0.75)
+    assert answer.bounds[0] <= TRUE_MEAN <= answer.bounds[1]
+    assert answer.certified and answer.left == {"queries": 19, "failures": 3}
+    assert answer.half_width == pytest.approx((answer.bounds[1] - answer.bounds[0]) / 2)
+
+
+def test_a_failed_guess_releases_the_rounded_holdout():
+    answer = make().infer(MODEL, guess=0.2)
+    assert (answer.source, answer.passed) == ("holdout", False)
+    assert abs(float(answer) - TRUE_MEAN) < 0.05 and float(answer) != TRUE_MEAN
+    assert answer.left == {"queries": 19, "failures": 2}
+
+
+def test_the_guess_of_an_estimator_is_cross_validated():
+    rh = make()
+    answer = rh.infer(MODEL)
+    guess = rh._training.guess(MODEL, rh._metric(None), "cv")
+    assert answer.passed and float(answer) == pytest.approx(guess)
+
+
+def test_an_unfitted_estimator_is_fitted_on_the_training_rows():
+    rh = make()
+    a = rh.infer(LogisticRegression(), guess=0.75)
+    b = rh.infer(MODEL, guess=0.75)
+    assert b.cached and a.index + 1 == b.index
+
+
+def test_predict_gives_plain_values():
+    rh = make()
+    values = rh.predict([MODEL, DummyClassifier()])
+    assert values.shape == (2,) and rh.predict(MODEL) == values[0]
+
+
+@pytest.mark.parametrize(
+    "mechanism", ["description_length", "gaussian", "fresh_chunks", "thresholdout_science"]
+)
+def test_other_mechanisms_answer_too(mechanism):
+    rh = make(mechanism=mechanism)
+    answer = rh.infer(MODEL)
+    assert answer.certified == (mechanism != "thresholdout_science")
+    assert 0.4 < float(answer) < 1.0
+    assert rh.guarantee_.finite_sample == answer.certified
+    assert answer.mu_squared > 0 if mechanism == "gaussian" else True
+    winner = rh.best([DummyClassifier(), MODEL])
+    assert winner.winner in (0, 1)
+    assert winner.left["queries"] == (18 if mechanism == "description_length" else 17)
+
+
+def test_rounds_use_a_fresh_chunk_for_each_batch():
+    rh = make(mechanism="rounds", rounds=2, guess=None)
+    first = rh.score_many([noise_predictions(0), noise_predictions(1)])
+    second = rh.score_many([noise_predictions(2)])
+    assert len(first) == 2 and len(second) == 1
+    with pytest.raises(BudgetExhaustedError):
+        rh.score_many([noise_predictions(3)])
+
+
+def test_auto_takes_the_tightest_of_the_plan():
+    rh = make()
+    assert rh.calibration_.declared.mechanism == rh.plan().choice
+    without = make(guess=None, fit=False)
+    assert without.calibration_.declared.mechanism != "guess_and_check"
+    assert without.calibration_.declared.mechanism == without.plan().choice
+
+
+def test_metrics_keep_their_scale():
+    rh = make()
+    brier = rh.infer(MODEL, metric="brier")
+    loss = rh.infer(MODEL, metric="log_loss")
+    truth = -np.log(np.clip(MODEL.predict_proba(X_HOLD)[np.arange(N), Y_HOLD], 0.01, 1)).mean()
+    assert 0 < float(brier) < 0.25
+    assert loss.bounds[0] <= truth <= loss.bounds[1] and loss.bounds[1] > 1
+    group = subgroup_accuracy(lambda X: X[:, 1] > 0, share=0.5, name="positive")
+    part = X_HOLD[:, 1] > 0
+    accuracy = (MODEL.predict(X_HOLD) == Y_HOLD)[part].mean()
+    answer = rh.infer(MODEL, metric=group)
+    assert answer.bounds[0] <= accuracy <= answer.bounds[1]
+
+
+def test_regression_has_clipped_errors():
+    generator = np.random.default_rng(0)
+    X = generator.normal(size=(800, 2))
+    y = X[:, 0] + generator.normal(size=800)
+    rh = ReusableHoldout(metric=absolute_error(bound=4.0), queries=10, random_state=0)
+    rh.fit(X[:400], y[:400]).calibrate(X[400:], y[400:])
+    answer = rh.infer(LinearRegression())
+    assert answer.bounds[0] < np.sqrt(2 / np.pi) < answer.bounds[1]
+    assert rh.infer(LinearRegression(), metric=squared_error(bound=16.0)).bounds[1] <= 16.0
+
+
+def test_auc_has_a_bound_of_its_own():
+    rh = make(X=np.vstack([X_HOLD] * 1), queries=30)
+    answer = rh.infer(MODEL, metric="auc")
+    from sklearn.metrics import roc_auc_score
+
+    assert answer.bounds[0] <= roc_auc_score(Y_HOLD, MODEL.decision_function(X_HOLD)) <= answer.bounds[1]
+    assert answer.nats > np.log(N + 1)
+    assert rh.infer(MODEL, metric="auc").cached
+
+
+def test_a_query_of_any_function():
+    rh = make()
+    answer = rh.query(lambda X, y: np.clip(X[:, 0], -2, 2), bounds=(-2, 2))
+    assert answer.bounds[0] < 0 < answer.bounds[1]
+    assert rh.infer(lambda X, y: y.astype(float)).bounds[0] < 0.5
+
+
+def test_score_many_is_charged_as_one_transaction():
+    rh = make(queries=3)
+    answers = rh.score_many([MODEL, DummyClassifier()])
+    assert [a.index for a in answers] == [answers[0].index, answers[0].index + 1]
+    assert answers.tidy().shape[0] == 2
+    with pytest.raises(BudgetExhaustedError, match="2 of 3 declared queries are used and this asks 2 more"):
+        rh.score_many([LogisticRegression(C=1e-4), LogisticRegression(C=1e-3)])
+    assert rh.ledger_.verify().nats == sum(a.nats for a in answers)
+
+
+def test_best_releases_the_winner_only():
+    rh = make()
+    candidates = [noise_predictions(i) for i in range(5)] + [MODEL.predict(X_HOLD)]
+    with pytest.raises(ValueError, match=r"pass guess=\.\.\."):
+        rh.best(candidates)
+    answer = rh.best([DummyClassifier(), MODEL, LogisticRegression(C=1e-6)])
+    assert answer.winner == 1 and answer.left["queries"] == 19
+    assert answer.nats >= np.log(3)
+
+
+def test_best_of_a_loss_is_the_smallest():
+    rh = make(metric="error")
+    assert rh.best([DummyClassifier(), MODEL]).winner == 1
+
+
+def test_compare_is_paired_and_narrower_than_two_scores():
+    rh = make()
+    other = LogisticRegression(C=0.003).fit(X_TRAIN, Y_TRAIN)
+    answer = rh.compare(MODEL, other)
+    truth = TRUE_MEAN - (other.predict(X_HOLD) == Y_HOLD).mean()
+    assert answer.bounds[0] <= truth <= answer.bounds[1]
+    scores = [rh.infer(m) for m in (MODEL, other)]
+    assert answer.half_width < sum(s.half_width for s in scores)
+
+
+def test_validate_is_one_bit():
+    rh = make()
+    yes, no = rh.validate(MODEL, at_least=0.6), rh.validate(MODEL, at_least=0.9)
+    assert (yes.passed, no.passed) == (True, False)
+    assert bool(yes) and not bool(no) and yes.value is None
+    with pytest.raises(TypeError, match="has no value"):
+        float(yes)
+    assert rh.validate(MODEL, at_most=0.4, metric="error").passed
+    with pytest.raises(ValueError, match="exactly one of"):
+        rh.validate(MODEL)
+
+
+def test_leaderboard_shows_improvements_only():
+    board = make().leaderboard(baseline=0.5)
+    first = board.submit(MODEL)
+    assert first.passed and float(first) > 0.6
+    worse = board.submit(noise_predictions(1))
+    assert not worse.passed and float(worse) == float(first) and worse.source == "unchanged"
+    assert worse.nats == 0.0
+    with pytest.raises(ValueError, match="best possible"):
+        make().leaderboard(baseline=1.0)
+
+
+def test_the_vault_opens_once():
+    rh = make(vault=0.25)
+    assert rh.calibration_.n_vault == 300 and rh.calibration_.n_units == 900
+    answer = rh.final(MODEL)
+    low, high = answer.bounds
+    from scipy.stats import beta
+
+    ones = round(float(answer) * 300)
+    assert low == pytest.approx(beta.ppf(0.025, ones, 301 - ones), abs=1e-9)
+    assert high == pytest.approx(beta.ppf(0.975, ones + 1, 300 - ones), abs=1e-9)
+    assert rh.final(MODEL).cached
+    with pytest.raises(BudgetExhaustedError, match="the vault was opened by entry"):
+        rh.final(DummyClassifier())
+    assert "by itself" in answer.guarantee.paragraph()
+    with pytest.raises(ValueError, match="needs a vault"):
+        make().final(MODEL)
+
+
+def test_a_vault_of_another_metric_has_a_betting_interval():
+    answer = make(vault=0.25, metric="brier").final(MODEL)
+    truth = ((MODEL.predict_proba(X_HOLD)[:, 1] - Y_HOLD) ** 2).mean()
+    assert answer.bounds[0] < truth < answer.bounds[1] < 0.5
+
+
+# ---------------------------------------------------------------- budget
+
+
+def test_the_declared_number_of_queries_is_the_limit():
+    rh = make(queries=5)
+    for i in range(5):
+        rh.infer(noise_predictions(i), guess=0.5)
+    spent = rh.ledger_.totals()
+    with pytest.raises(BudgetExhaustedError, match="this would be look 6 of 5 declared"):
+        rh.infer(noise_predictions(5), guess=0.5)
+    assert rh.exhausted_ and rh.ledger_.totals() == spent
+    assert rh.infer(noise_predictions(0), guess=0.5).cached
+    assert "6th look; the declared budget is used up" in rh.outlook()
+
+
+def test_after_the_last_failure_everything_is_refused():
+    rh = make(failures=2)
+    for i in range(2):
+        assert not rh.infer(noise_predictions(i), guess=0.95).passed
+    with pytest.raises(BudgetExhaustedError):
+        rh.infer(MODEL)
+    assert rh.exhausted_
+
+
+def test_an_unanswered_failure_is_charged_too():
+    rh = make(failures=0)
+    with pytest.raises(BudgetExhaustedError):
+        rh.infer(noise_predictions(0), guess=0.95)
+    with pytest.raises(BudgetExhaustedError):
+        rh.infer(MODEL)
+    assert rh.ledger_.totals()[0] > 0
+
+
+def test_repeated_questions_come_from_the_cache_and_advance_the_index():
+    rh = make(mechanism="gaussian")
+    first = rh.infer(MODEL)
+    again = rh.infer(MODEL)
+    assert float(first) == float(again) and again.cached
+    assert again.index == first.index + 1 and again.left == first.left
+    assert rh.ledger_.entries()[-1].nats == 0
+
+
+def test_the_cache_never_looks_at_labels():
+    a, b = make(), make(y=1 - Y_HOLD)
+    keys = []
+    for rh in (a, b):
+        question = rh._question(MODEL, None, 0.5, None)
+        keys.append(question.query)
+    same = make(ledger=Ledger.in_memory(secret=b"s" * 32))
+    flipped = make(ledger=Ledger.in_memory(secret=b"s" * 32), y=1 - Y_HOLD)
+    prediction = np.zeros(N, dtype=int)
+    assert (
+        same._question(prediction, None, 0.5, None).query
+        == flipped._question(prediction, None, 0.5, None).query
+    )
+    assert keys[0] != keys[1]
+
+
+def test_opaque_callables_are_always_charged():
+    rh = make(queries=2)
+
+    def share(X, y):
+        return y.astype(float)
+
+    assert rh.query(share).left["queries"] == 1
+    assert rh.query(share).left["queries"] == 0
+    with pytest.raises(BudgetExhaustedError):
+        rh.query(share)
+
+
+def test_a_named_query_is_cached():
+    rh = make(queries=1)
+    assert not rh.query(lambda X, y: y.astype(float), query_id="share").cached
+    assert rh.query(lambda X, y: y.astype(float), query_id="share").cached
+
+
+def test_users_have_their_own_shares(tmp_path):
+    path = tmp_path / "team.ledger"
+    Ledger.create(path)
+    team = {"ana": 2, "ben": 3}
+    ana = make(path, queries=5, users=team, user="ana", mechanism="guess_and_check")
+    ben = make(path, queries=5, users=team, user="ben", mechanism="guess_and_check")
+    for i in range(2):
+        assert ana.infer(noise_predictions(i), guess=0.5).left["own queries"] == 1 - i
+    with pytest.raises(BudgetExhaustedError, match="user 'ana' has used 2 of 2"):
+        ana.infer(noise_predictions(9), guess=0.5)
+    assert ben.infer(noise_predictions(3), guess=0.5).left == {"queries": 2, "own queries": 2, "failures": 3}
+    assert [e.user for e in ben.ledger_.entries() if e.release == "answer"] == ["ana", "ana", "ben"]
+    with pytest.raises(ValueError, match="more than queries"):
+        make(queries=4, users=team, user="ana")
+    with pytest.raises(ValueError, match="has no share"):
+        make(queries=9, users=team, user="eve")
+
+
+# ---------------------------------------------------------------- epochs and ledgers
+
+
+def test_the_same_rows_in_another_order_continue_the_ledger(tmp_path):
+    path = tmp_path / "study.ledger"
+    Ledger.create(path)
+    prediction = noise_predictions(0)
+    first = make(path).infer(prediction, guess=0.5)
+    order = np.random.default_rng(0).permutation(N)
+    again = make(path, X=X_HOLD[order], y=Y_HOLD[order])
+    assert again.infer(prediction[order], guess=0.5).cached
+    assert again.infer(noise_predictions(1), guess=0.5).left["queries"] == 18
+    assert first.left["queries"] == 19
+
+
+def test_other_rows_are_refused(tmp_path):
+    path = tmp_path / "study.ledger"
+    Ledger.create(path)
+    make(path)
+    X, y = draw(seed=9)
+    with pytest.raises(LedgerMismatchError, match="other holdout rows"):
+        make(path, X=X, y=y)
+    Ledger.create(tmp_path / "second.ledger")
+    with pytest.raises(LedgerMismatchError, match="have a ledger already"):
+        make(tmp_path / "second.ledger")
+
+
+def test_a_path_without_a_ledger_is_refused(tmp_path):
+    with pytest.raises(LedgerMissingError, match=r"Ledger\.create"):
+        make(tmp_path / "nowhere.ledger")
+
+
+def test_other_budgets_open_an_epoch_that_pays_for_the_earlier_ones(tmp_path):
+    path = tmp_path / "study.ledger"
+    Ledger.create(path)
+    first = make(path)
+    narrow = first.infer(MODEL, guess=0.75)
+    second = make(path, queries=30)
+    assert second.calibration_.epoch == 1
+    wide = second.infer(noise_predictions(1), guess=0.5)
+    assert wide.half_width > 1.3 * narrow.half_width
+    assert second.infer(MODEL, guess=0.75).cached
+    with pytest.raises(LedgerMismatchError, match="opened an epoch with other budgets"):
+        first.infer(noise_predictions(2), guess=0.5)
+    with pytest.raises(LedgerMismatchError, match="cannot be sealed now"):
+        make(path, queries=40, vault=0.2)
+
+
+def test_no_epoch_follows_noisy_answers(tmp_path):
+    path = tmp_path / "study.ledger"
+    Ledger.create(path)
+    make(path, mechanism="gaussian").infer(MODEL)
+    with pytest.raises(LedgerMismatchError, match="Noisy answers were released"):
+        make(path, queries=30)
+    assert make(path, mechanism="gaussian").infer(MODEL).cached
+
+
+def test_calibrating_again_in_memory_does_not_refill():
+    rh = make(queries=2)
+    rh.infer(noise_predictions(0), guess=0.5)
+    rh.calibrate(X_HOLD, Y_HOLD)
+    assert rh.infer(noise_predictions(1), guess=0.5).left["queries"] == 0
+    X, y = draw(seed=5)
+    assert rh.calibrate(X, y).infer(MODEL).left["queries"] == 1
+
+
+def test_noise_does_not_depend_on_the_random_state():
+    a, b = (make(mechanism="gaussian", guess=None, fit=False, random_state=0) for _ in range(2))
+    assert float(a.infer(noise_predictions(0))) != float(b.infer(noise_predictions(0)))
+
+
+def test_a_restart_does_not_repeat_noise(tmp_path):
+    path = tmp_path / "study.ledger"
+    Ledger.create(path)
+    make(path, mechanism="gaussian", guess=None).infer(noise_predictions(0))
+    make(path, mechanism="gaussian", guess=None).infer(noise_predictions(1))
+    entries = [e for e in Ledger.open(path).entries() if e.release == "answer"]
+    exact = [(noise_predictions(i) == Y_HOLD).mean() for i in range(2)]
+    noise = [e.answer - m for e, m in zip(entries, exact, strict=True)]
+    assert abs(noise[0] - noise[1]) > 1e-6
+
+
+# ---------------------------------------------------------------- copies
+
+
+def test_clone_and_get_params_work():
+    rh = ReusableHoldout(queries=7, ledger=Ledger.in_memory())
+    copied = clone(rh)
+    assert copied.queries == 7 and copied.ledger is rh.ledger
+    assert "ReusableHoldout(" in repr(rh)
+    fitted = ReusableHoldout().fit(X_TRAIN, Y_TRAIN)
+    assert not hasattr(clone(fitted), "_training")
+    assert isinstance(pickle.loads(pickle.dumps(fitted)), ReusableHoldout)
+
+
+def test_a_calibrated_holdout_in_memory_refuses_copies():
+    rh = make()
+    with pytest.raises(TypeError, match="cannot be pickled"):
+        pickle.dumps(rh)
+    with pytest.raises(TypeError, match="cannot be"):
+        copy.deepcopy(rh)
+
+
+def test_pickles_share_the_budget_and_hide_the_rows(tmp_path):
+    path = tmp_path / "study.ledger"
+    Ledger.create(path)
+    secret_value = 0.123456789012345
+    X = X_HOLD.copy()
+    X[7, 2] = secret_value
+    rh = make(path, queries=2, X=X)
+    raw = pickle.dumps(rh)
+    assert np.float64(secret_value).tobytes() not in raw
+    assert rh.ledger_.secret not in raw
+    other = pickle.loads(raw)
+    assert np.array_equal(other._sample.y, rh._sample.y)
+    other.infer(noise_predictions(0), guess=0.5)
+    assert rh.infer(noise_predictions(1), guess=0.5).left["queries"] == 0
+    with pytest.raises(BudgetExhaustedError):
+        other.infer(noise_predictions(2), guess=0.5)
+
+
+# ---------------------------------------------------------------- clusters
+
+
+def test_clusters_are_the_units():
+    clusters = np.repeat(np.arange(N // 4), 4)
+    rh = make(clusters=clusters, vault=0.2)
+    assert (rh.calibration_.n_units, rh.calibration_.n_vault) == (240, 60)
+    assert set(clusters[rh._sample.given]).isdisjoint(clusters[rh._open_parts()[1].given])
+    answer = rh.infer(MODEL, guess=0.2)
+    expected = (
+        (MODEL.predict(X_HOLD) == Y_HOLD).reshape(-1, 4).mean(axis=1)[np.unique(clusters[rh._sample.given])]
+    )
+    assert abs(float(answer) - expected.mean()) < 0.06
+    assert "mean over clusters" in answer.guarantee.paragraph()
+    assert rh.final(MODEL).bounds[0] < TRUE_MEAN
+
+
+# ---------------------------------------------------------------- bad input, nothing charged
+
+
+@pytest.mark.parametrize(
+    "ask, message",
+    [
+        (lambda rh: rh.infer(np.zeros(N - 1), guess=0.5), "for all 1200 holdout rows"),
+        (lambda rh: rh.infer(np.full(N, np.nan), guess=0.5), "NaN or infinity"),
+        (lambda rh: rh.infer(np.zeros(N)), "predictions alone give none"),
+        (lambda rh: rh.infer(MODEL, guess=float("nan")), "guess must be a finite number"),
+        (lambda rh: rh.infer(MODEL, metric="r2"), "metric must be one of"),
+        (lambda rh: rh.infer(MODEL, confidence_level=0.9), "declared before the first look"),
+        (lambda rh: rh.query(lambda X, y: 2.0 + y), "outside its declared bounds"),
+        (lambda rh: rh.query(lambda X, y: y[:5].astype(float)), "one number for each of the 1200 rows"),
+        (lambda rh: rh.query(lambda X, y: X[:, 0], bounds=(0, None)), "two finite numbers"),
+        (lambda rh: rh.query(lambda X, y: 1 / 0), "failed on the holdout with ZeroDivisionError"),
+        (lambda rh: rh.score_many([]), "at least one target"),
+        (lambda rh: rh.best([]), "at least one candidate"),
+        (lambda rh: rh.validate(MODEL, at_least=1.5), "at_least must be finite and in"),
+        (lambda rh: rh.leaderboard(baseline=2.0), "baseline must be finite and in"),
+    ],
+)
+def test_bad_questions_are_refused_and_not_charged(ask, message):
+    rh = make()
+    before = len(rh.ledger_)
+    with pytest.raises(ValueError, match=message):
+        ask(rh)
+    assert len(rh.ledger_) == before
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"queries": 0}, "queries"),
+        ({"failures": -1}, "failures"),
+        ({"mechanism": "magic"}, "magic"),
+        ({"metric": "rmse"}, "metric must be one of"),
+        ({"guess": "bootstrap"}, "guess"),
+        ({"vault": 1.0}, "vault"),
+        ({"confidence_level": 1.0}, "confidence_level"),
+        ({"guess": None, "mechanism": "guess_and_check"}, "guess=None gives none"),
+        ({"mechanism": "private_multiplicative_weights"}, "small domain"),
+    ],
+)
+def test_bad_declarations_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        make(**options)
+
+
+def test_bad_data_are_refused():
+    rh = ReusableHoldout().fit(X_TRAIN, Y_TRAIN)
+    with pytest.raises(ValueError, match="one value for each of the 1200 rows"):
+        rh.calibrate(X_HOLD, Y_HOLD[:-1])
+    with pytest.raises(ValueError, match="at least one"):
+        rh.calibrate(X_HOLD[:0], Y_HOLD[:0])
+    with pytest.raises(ValueError, match="NaN or infinity"):
+        rh.calibrate(X_HOLD, np.where(Y_HOLD == 1, np.nan, 0.0))
+    with pytest.raises(ValueError, match="missing values"):
+        rh.calibrate(X_HOLD, np.where(Y_HOLD == 1, None, "a"))
+
+
+def test_states_are_checked():
+    with pytest.raises(NotCalibratedError, match=r"infer\(\) needs a calibrated"):
+        ReusableHoldout().infer(MODEL)
+    with pytest.raises(NotCalibratedError):
+        ReusableHoldout().summary()
+    with pytest.raises(ValueError, match=r"call fit\(\.\.\.\) first"):
+        make(fit=False).infer(MODEL)
+    with pytest.raises(ValueError, match="needs the training labels"):
+        make(fit=False, metric="brier")
+
+
+def test_training_rows_in_the_holdout_are_noticed():
+    rh = ReusableHoldout(random_state=0).fit(X_TRAIN, Y_TRAIN)
+    with pytest.warns(DataReuseWarning, match="were also used to train"):
+        rh.calibrate(X_TRAIN, Y_TRAIN)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ReusableHoldout(random_state=0).fit(X_TRAIN, Y_TRAIN).calibrate(X_TRAIN, Y_TRAIN, check_reuse=False)
+
+
+def test_inputs_are_not_changed():
+    X, y = X_HOLD.copy(), Y_HOLD.copy()
+    prediction = noise_predictions(0)
+    before = prediction.copy()
+    rh = make(X=X, y=y, vault=0.2)
+    rh.infer(prediction, guess=0.5)
+    assert np.array_equal(X, X_HOLD) and np.array_equal(y, Y_HOLD) and np.array_equal(prediction, before)
+
+
+def test_frames_text_and_string_labels_work():
+    pd, pl = pytest.importorskip("pandas"), pytest.importorskip("polars")
+    for library in (pd, pl):
+        names = ["a", "b", "c"]
+        train = library.DataFrame(dict(zip(names, X_TRAIN.T, strict=True)))
+        hold = library.DataFrame(dict(zip(names, X_HOLD.T, strict=True)))
+        words = np.array(["no", "yes"])
+        rh = (
+            ReusableHoldout(queries=5, random_state=0)
+            .fit(train, words[Y_TRAIN])
+            .calibrate(hold, words[Y_HOLD])
+        )
+        answer = rh.infer(LogisticRegression())
+        assert answer.bounds[0] <= TRUE_MEAN <= answer.bounds[1]
+        assert type(answer.tidy()).__module__.split(".")[0] == library.__name__
+        assert rh.infer(LogisticRegression(), metric="brier").bounds[1] < 0.5
+    from sklearn.feature_extraction.text import CountVectorizer
+    from sklearn.pipeline import make_pipeline
+
+    texts = np.array(["good film", "bad film", "good", "bad"] * 100)
+    target = np.array([1, 0, 1, 0] * 100)
+    rh = ReusableHoldout(queries=5, random_state=0).fit(texts, target)
+    rh.calibrate(np.array([f"{t} {i}" for i, t in enumerate(texts)]), target)
+    assert rh.infer(make_pipeline(CountVectorizer(), LogisticRegression())).bounds[1] > 0.99
+
+
+def test_sparse_features_work():
+    sparse = pytest.importorskip("scipy.sparse")
+    rh = ReusableHoldout(queries=5, random_state=0).fit(sparse.csr_matrix(X_TRAIN), Y_TRAIN)
+    rh.calibrate(sparse.csr_matrix(X_HOLD), Y_HOLD)
+    answer = rh.infer(LogisticRegression())
+    assert answer.bounds[0] <= TRUE_MEAN <= answer.bounds[1]
+
+
+# ---------------------------------------------------------------- what is shown
+
+
+def test_nothing_reveals_rows_or_labels(tmp_path):
+    path = tmp_path / "study.ledger"
+    Ledger.create(path)
+    mark = "PATIENT-4711"
+    X = np.array([[f"{mark}-{i}"] for i in range(N)], dtype=object)
+    rh = ReusableHoldout(queries=5, guess=None, ledger=path, mechanism="description_length").calibrate(
+        X, Y_HOLD
+    )
+    rh.infer(np.zeros(N, dtype=int))
+    errors = []
+    for ask in (lambda: rh.infer(MODEL), lambda: rh.query(lambda X, y: float(X[0, 0]))):
+        with pytest.raises(ValueError) as caught:
+            ask()
+        errors.append(str(caught.value))
+        assert caught.value.__cause__ is None and caught.value.__context__ is None
+    shown = [repr(rh), str(rh.summary()), repr(rh._sample), repr(rh.ledger_), *errors]
+    assert not any(mark in text for text in shown)
+    assert mark.encode() not in pickle.dumps(rh)
+    rh.ledger_.close()
+    stored = b"".join(file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
+    assert mark.encode() not in stored
+
+
+def test_summary_has_ledger_budget_and_guarantee():
+    rh = make()
+    rh.infer(MODEL)
+    rh.best([MODEL, DummyClassifier()])
+    text = str(rh.summary())
+    for part in (
+        "Ledger",
+        "Declared queries",
+        "Left: queries",
+        "guarantee",
+        "3rd look",
+        "best of 2",
+        "verified",
+    ):
+        assert part in text
+    assert "0x" not in text
+    assert "<table" in rh.summary().as_html()
+
+
+def test_messages_are_in_words():
+    rh = make()
+    assert "This would be your 1st look; with n = 1,200" in rh.outlook()
+    assert "best() of 100 candidates would cost one query" in rh.outlook()
+    assert len(rh.ledger_) == 3
+    answer = rh.infer(MODEL)
+    assert answer.message == "Left: 19 queries, 3 failures."
+    assert "the guess, confirmed by the holdout" in str(answer)
+
+
+def test_the_outlook_keeps_its_word():
+    rh = make(mechanism="description_length")
+    from validstats.holdout.reports import next_half_widths
+
+    promised = next_half_widths(rh._books.look())[""]
+    values = np.tile([0.0, 1.0], N // 2)
+    answer = rh.infer(np.where(values == 1, Y_HOLD, 1 - Y_HOLD))
+    assert answer.half_width == pytest.approx(promised, rel=0.02)
+
+
+def test_the_plot_draws_what_the_ledger_holds():
+    from validstats.plotting.ledger import LedgerDisplay
+
+    rh = make()
+    with pytest.raises(ValueError, match="Nothing was asked"):
+        rh.plot()
+    for i in range(4):
+        rh.infer(noise_predictions(i), guess=0.5 if i % 2 else 0.9)
+    rh.validate(MODEL, at_least=0.6)
+    display = rh.plot()
+    assert isinstance(display, LedgerDisplay)
+    assert display.left.tolist() == [19, 18, 17, 16, 15]
+    assert display.passed == [False, True, False, True, True]
+    assert np.isnan(display.answers[-1]) and display.guesses[0] == pytest.approx(0.9)
+    assert [ax.get_title() for ax in display.ax_] == [
+        "Budget",
+        "Training against holdout",
+        "Width of the answers",
+    ]
+    mpl.pyplot.close(display.figure_)

@@ -1,0 +1,212 @@
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.tree import DecisionTreeClassifier
+
+from validstats.exceptions import (
+    BudgetExhaustedError,
+    BudgetExhaustedInterrupt,
+    BudgetExhaustedWarning,
+)
+from validstats.holdout import HoldoutSearchCV, Ledger, ReusableHoldout, SelectFromHoldout, squared_error
+
+
+def draw(n, seed, p=6):
+    generator = np.random.default_rng(seed)
+    X = generator.normal(size=(n, p))
+    return X, (X[:, 0] + X[:, 1] + generator.normal(size=n) > 0).astype(int)
+
+
+X_TRAIN, Y_TRAIN = draw(600, 1)
+X_HOLD, Y_HOLD = draw(1500, 2)
+DEPTHS = {"max_depth": [1, 2, 3, 4, 5], "min_samples_leaf": [1, 3, 9, 27, 81], "random_state": [0]}
+
+
+def make(ledger=None, **options):
+    settings = {"queries": 20, "failures": 20, "random_state": 0, "ledger": ledger, **options}
+    return ReusableHoldout(**settings).fit(X_TRAIN, Y_TRAIN).calibrate(X_HOLD, Y_HOLD)
+
+
+def test_scorer_and_split_work_in_a_grid_search():
+    rh = make()
+    search = GridSearchCV(LogisticRegression(), {"C": [0.01, 1.0]}, scoring=rh.scorer(), cv=rh.cv())
+    search.fit(X_TRAIN, Y_TRAIN)
+    answers = [e for e in rh.ledger_.entries() if e.release == "answer"]
+    assert len(answers) == 2
+    assert sorted(search.cv_results_["mean_test_score"]) == sorted(e.answer for e in answers)
+    assert not rh.exhausted_
+
+
+def test_scorer_works_in_cross_val_score():
+    rh = make()
+    scores = cross_val_score(LogisticRegression(), X_TRAIN, Y_TRAIN, scoring=rh.scorer(), cv=5)
+    assert scores.shape == (5,) and np.isfinite(scores).all()
+    assert scores.min() > 0.6
+
+
+def test_losses_are_scored_with_a_minus_sign():
+    rh = make()
+    scores = cross_val_score(LogisticRegression(), X_TRAIN, Y_TRAIN, scoring=rh.scorer("brier"), cv=rh.cv())
+    assert scores[0] < 0
+
+
+def test_an_exhausted_budget_is_not_turned_into_nan():
+    rh = make(queries=3)
+    search = GridSearchCV(
+        LogisticRegression(),
+        {"C": [1e-4, 1e-3, 1e-2, 0.1, 1.0]},
+        scoring=rh.scorer(),
+        cv=rh.cv(),
+        error_score=np.nan,
+    )
+    with pytest.raises(BudgetExhaustedInterrupt, match="this would be look 4 of 3 declared"):
+        search.fit(X_TRAIN, Y_TRAIN)
+    assert rh.exhausted_
+
+
+def test_an_ordinary_exception_is_turned_into_nan():
+    """The test of the test: scikit-learn swallows what is not raised through it."""
+    rh = make(queries=1)
+
+    def scorer(estimator, X, y):
+        return float(rh.infer(estimator, guess=0.5))
+
+    search = GridSearchCV(
+        LogisticRegression(), {"C": [1e-4, 1e-3, 1e-2]}, scoring=scorer, cv=rh.cv(), refit=False
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        search.fit(X_TRAIN, Y_TRAIN)
+    assert np.isnan(search.cv_results_["mean_test_score"]).sum() == 2
+
+
+def test_twenty_allowed_queries_are_twenty_in_parallel(tmp_path):
+    path = tmp_path / "grid.ledger"
+    Ledger.create(path)
+    rh = make(path, queries=20)
+    search = GridSearchCV(
+        DecisionTreeClassifier(), DEPTHS, scoring=rh.scorer(), cv=rh.cv(), n_jobs=2, error_score=np.nan
+    )
+    with pytest.raises(BudgetExhaustedInterrupt):
+        search.fit(X_TRAIN, Y_TRAIN)
+    rh.ledger_.verify()
+    entries = rh.ledger_.entries()
+    assert sum(e.release == "answer" for e in entries) == 20
+    assert sum(e.release == "refused" for e in entries) == 1
+    assert rh.exhausted_
+
+
+def test_in_memory_budgets_refuse_to_go_to_workers():
+    rh = make()
+    search = GridSearchCV(DecisionTreeClassifier(), DEPTHS, scoring=rh.scorer(), cv=rh.cv(), n_jobs=2)
+    with pytest.raises(Exception, match="(?i)pickle"):
+        search.fit(X_TRAIN, Y_TRAIN)
+    assert not any(e.release == "answer" for e in rh.ledger_.entries())
+
+
+def test_search_shows_the_holdout_the_winners_only():
+    rh = make()
+    search = HoldoutSearchCV(DecisionTreeClassifier(), DEPTHS, rh, batches=4).fit(X_TRAIN, Y_TRAIN)
+    assert len(search.answers_) == 4 and len(search.cv_results_["params"]) == 25
+    assert sum(e.release in ("answer", "cached") for e in rh.ledger_.entries()) == 4
+    assert search.best_score_ == max(float(a) for a in search.answers_)
+    assert search.best_params_ == search.cv_results_["params"][search.best_index_]
+    assert search.best_estimator_.get_params()["max_depth"] == search.best_params_["max_depth"]
+    for batch in range(4):
+        mask = search.cv_results_["batch"] == batch
+        assert 6 <= mask.sum() <= 7
+    assert np.array_equal(search.predict(X_HOLD), search.best_estimator_.predict(X_HOLD))
+    assert search.predict_proba(X_HOLD).shape == (1500, 2)
+    assert search.classes_.tolist() == [0, 1]
+
+
+def test_search_stops_with_a_warning_and_keeps_the_best():
+    rh = make(queries=2)
+    search = HoldoutSearchCV(LogisticRegression(), {"C": [1e-5, 1e-3, 1e-1, 10.0]}, rh, batches=4)
+    with pytest.warns(BudgetExhaustedWarning, match="after 2 of 4 questions"):
+        search.fit(X_TRAIN, Y_TRAIN)
+    assert search.exhausted_ and rh.exhausted_ and len(search.answers_) == 2
+    with pytest.raises(BudgetExhaustedError):
+        clone(search).fit(X_TRAIN[:400], Y_TRAIN[:400])
+
+
+def test_search_of_a_loss_takes_the_smallest():
+    rh = make(metric="brier")
+    search = HoldoutSearchCV(LogisticRegression(), {"C": [1e-6, 1.0]}, rh, batches=2).fit(X_TRAIN, Y_TRAIN)
+    assert search.best_params_ == {"C": 1.0}
+    assert search.best_score_ == -float(search.best_answer_) < 0
+
+
+def test_clones_of_a_search_share_the_holdout():
+    rh = make()
+    search = HoldoutSearchCV(LogisticRegression(), {"C": [1.0]}, rh)
+    copied = clone(search)
+    assert copied.holdout is rh and copied.estimator is not search.estimator
+    selector = SelectFromHoldout(LogisticRegression(), rh)
+    assert clone(selector).holdout is rh
+
+
+def test_selector_keeps_what_helps():
+    rh = make(queries=20)
+    selector = SelectFromHoldout(LogisticRegression(), rh).fit(X_TRAIN, Y_TRAIN)
+    assert set(selector.order_[:2]) == {0, 1}
+    assert selector.get_support().tolist() == [True, True, False, False, False, False]
+    assert selector.transform(X_HOLD).shape == (1500, 2)
+    assert len(selector.answers_) == 6 and all(a.value is None for a in selector.answers_)
+
+
+def test_selector_keeps_nothing_where_nothing_helps():
+    generator = np.random.default_rng(3)
+    y_train, y_hold = generator.integers(0, 2, 600), generator.integers(0, 2, 1500)
+    rh = ReusableHoldout(queries=20, random_state=0).fit(X_TRAIN, y_train).calibrate(X_HOLD, y_hold)
+    selector = SelectFromHoldout(LogisticRegression(), rh, max_features=4).fit(X_TRAIN, y_train)
+    assert not selector.get_support().any() and len(selector.order_) == 4
+
+
+def test_selector_stops_with_a_warning():
+    rh = make(queries=1)
+    with pytest.warns(BudgetExhaustedWarning, match="after 1 of 6 questions"):
+        selector = SelectFromHoldout(LogisticRegression(), rh).fit(X_TRAIN, Y_TRAIN)
+    assert selector.exhausted_
+
+
+def test_selector_works_for_regression():
+    generator = np.random.default_rng(0)
+    X = generator.normal(size=(3000, 3))
+    y = 2 * X[:, 2] + generator.normal(size=3000)
+    rh = ReusableHoldout(metric=squared_error(bound=25.0), queries=10, random_state=0)
+    rh.fit(X[:1000], y[:1000]).calibrate(X[1000:], y[1000:])
+    selector = SelectFromHoldout(LinearRegression(), rh).fit(X[:1000], y[:1000])
+    assert selector.get_support().tolist() == [False, False, True]
+
+
+def test_bad_searches_are_refused():
+    rh = make()
+    with pytest.raises(ValueError, match="batches"):
+        HoldoutSearchCV(LogisticRegression(), {"C": [1.0]}, rh, batches=2).fit(X_TRAIN, Y_TRAIN)
+    with pytest.raises(ValueError, match="finite numbers"):
+        SelectFromHoldout(LogisticRegression(), rh).fit(np.full((4, 2), np.nan), [0, 1, 0, 1])
+    with pytest.raises(ValueError, match="max_features"):
+        SelectFromHoldout(LogisticRegression(), rh, max_features=9).fit(X_TRAIN, Y_TRAIN)
+
+
+def test_a_naive_grid_search_overfits_the_holdout_and_this_one_says_so():
+    """Pure noise: the naive best score is far above one half, the certified intervals still contain it."""
+    generator = np.random.default_rng(11)
+    X, y = generator.normal(size=(800, 8)), generator.integers(0, 2, 800)
+    forests = [
+        RandomForestClassifier(4, max_depth=2, random_state=i).fit(X[:400], y[:400]) for i in range(25)
+    ]
+    naive = max((forest.predict(X[400:]) == y[400:]).mean() for forest in forests)
+    assert naive > 0.53
+    rh = ReusableHoldout(queries=25, failures=25, random_state=0).fit(X[:400], y[:400])
+    rh.calibrate(X[400:], y[400:])
+    answers = rh.score_many(forests)
+    assert all(a.bounds[0] <= 0.5 <= a.bounds[1] for a in answers)
