@@ -136,7 +136,7 @@ def confidence_of(log_alpha: float) -> Fraction:
     Examples
     --------
     >>> import math
-    >>> float(1 - confidence_of(math.log(0.05)))
+    >>> round(float(1 - confidence_of(math.log(0.05))), 12)
     0.05
     """
     exponent = math.floor(log_alpha / math.log(10)) - 16

@@ -188,7 +188,7 @@ def log_loss(*, clip: float = 0.01) -> Metric:
 
     def rows(y: AnyArray, prediction: AnyArray, X: Any) -> AnyArray:
         true, _ = _true_class_probability(y, prediction)
-        return -np.log(np.clip(true, clip, 1.0))
+        return np.log(1.0 / np.clip(true, clip, 1.0))
 
     return Metric(
         name=f"log_loss(clip={clip!r})",
@@ -312,8 +312,8 @@ def subgroup_accuracy(member: Callable[[Any], Any], *, share: float, name: str) 
     >>> import numpy as np
     >>> metric = subgroup_accuracy(lambda X: X[:, 0] > 0, share=0.5, name="positive")
     >>> X = np.array([[1.0], [-1.0]])
-    >>> metric.values(np.array([1, 1]), np.array([1, 1]), X).mean()
-    1.0
+    >>> metric.values(np.array([1, 1]), np.array([1, 1]), X).tolist()
+    [2.0, 0.0]
     """
     check_in_range(share, "share", 0.0, 1.0, low_open=True)
 

@@ -71,6 +71,8 @@ class TrainingPart:
 
     def fitted(self, estimator: Any) -> Any:
         """Return the estimator if it is fitted, else a copy fitted on the training rows."""
+        if not hasattr(estimator, "fit"):
+            return estimator
         try:
             check_is_fitted(estimator)
         except NotFittedError:
