@@ -18,6 +18,7 @@ _PUBLIC = {
     "ErrorCount": "validstats.batch",
     "Guarantee": "validstats.guarantee",
     "NotCalibratedError": "validstats.exceptions",
+    "ReusableHoldout": "validstats.holdout",
     "Selection": "validstats.batch",
     "Simultaneous": "validstats.batch",
     "plan_batch": "validstats.batch",
@@ -36,6 +37,7 @@ __all__ = [
     "ErrorCount",
     "Guarantee",
     "NotCalibratedError",
+    "ReusableHoldout",
     "Selection",
     "Simultaneous",
     "plan_batch",
@@ -58,6 +60,7 @@ if TYPE_CHECKING:
     from validstats.dsl import DesignSupervised
     from validstats.exceptions import NotCalibratedError
     from validstats.guarantee import Guarantee
+    from validstats.holdout import ReusableHoldout
     from validstats.reporting import report
 
 
