@@ -6,6 +6,7 @@ import click
 
 import validstats
 from validstats.cli._options import EXIT_CODES
+from validstats.cli.batch import batch
 from validstats.cli.data import data
 from validstats.cli.dsl import dsl
 from validstats.cli.holdout import holdout
@@ -24,5 +25,5 @@ def main() -> None:
     """Statistics that stay valid: batches, reused holdouts, machine labels, mutual information."""
 
 
-for _command in (tour, data, holdout, dsl, mi, plan):
+for _command in (tour, data, batch, holdout, dsl, mi, plan):
     main.add_command(_command)

@@ -1,0 +1,243 @@
+"""``validstats batch``: statements about batches of unlabelled rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from validstats.cli._options import DataError, confidence_level_option, guarded, output_options, parse_names
+from validstats.cli._tables import check_columns, numeric_column, read_table, write_result
+
+__all__ = ["batch", "make_target", "target_options"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_TARGETS = ("mean", "total", "quantile", "sets", "errors", "selection")
+_SIDES = ("two-sided", "upper", "lower")
+_NUMERIC_TARGETS = ("mean", "total", "quantile", "selection")
+
+
+def target_options(command: F) -> F:
+    """Add the options that say what is asked about a batch.
+
+    Parameters
+    ----------
+    command : callable
+        Takes ``target``, ``miss``, ``quantile``, ``above``, ``max_false``, ``fdr`` and ``side``.
+
+    Returns
+    -------
+    callable
+        The same with options.
+    """
+    options = [
+        click.option("--target", type=click.Choice(_TARGETS), required=True, help="What is asked about a batch."),
+        click.option(
+            "--miss",
+            type=click.FloatRange(0, 1, max_open=True),
+            default=0.1,
+            show_default=True,
+            help="sets: share of a batch's label sets that may be wrong.",
+        ),
+        click.option(
+            "--quantile",
+            type=click.FloatRange(0, 1),
+            default=0.5,
+            show_default=True,
+            help="quantile: which one.",
+        ),
+        click.option("--above", type=float, help="selection: claim that the label is above this number."),
+        click.option("--max-false", type=click.IntRange(min=0), help="selection: false claims allowed."),
+        click.option("--fdr", type=click.FloatRange(0, 1, min_open=True, max_open=True), help="selection: or a rate."),
+        click.option(
+            "--side",
+            type=click.Choice(_SIDES),
+            default=None,
+            help="Bounds of mean, total, quantile and errors.  [default: two-sided; upper for errors]",
+        ),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@click.command()
+@click.argument("labelled", type=click.Path(path_type=Path))
+@click.argument("new", type=click.Path(path_type=Path))
+@click.option("--label", required=True, help="Label column of LABELLED; NEW need not have it.")
+@target_options
+@click.option("--batches", help="Column of NEW that says which batch a row belongs to; one batch without it.")
+@click.option("--joint", is_flag=True, help="Let the statements about all batches hold together.")
+@click.option("--features", help="Columns to predict from, separated by commas; by default all shared ones.")
+@click.option("--prediction", help="Column of both files with predictions made before; no model is trained then.")
+@click.option(
+    "--model", type=click.Choice(("boosting", "forest", "linear")), default="boosting", show_default=True
+)
+@click.option("--classes", is_flag=True, help="Labels are classes although they are numbers.")
+@click.option("--strata", help="Column of both files; rows are exchangeable within its values only.")
+@click.option("--bounds", type=(float, float), help="Known least and greatest label.")
+@confidence_level_option(0.9)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@output_options
+@guarded
+def batch(
+    labelled: Path,
+    new: Path,
+    label: str,
+    target: str,
+    miss: float,
+    quantile: float,
+    above: float | None,
+    max_false: int | None,
+    fdr: float | None,
+    side: str | None,
+    batches: str | None,
+    joint: bool,
+    features: str | None,
+    prediction: str | None,
+    model: str,
+    classes: bool,
+    strata: str | None,
+    bounds: tuple[float, float] | None,
+    confidence_level: float,
+    seed: int,
+    output_format: str,
+    output: Path | None,
+) -> None:
+    """Train and calibrate on LABELLED, and make a statement about the rows of NEW.
+
+    LABELLED is split at random into rows that train the model and rows that calibrate. With --prediction no model
+    is trained, and all rows calibrate: they must not have trained whatever made the predictions.
+
+    \b
+    Examples (validstats data writes the files):
+      validstats batch labelled.csv new.csv --label human_mean --target mean --bounds -4 4 --batches week
+      validstats batch labelled.csv new.csv --label human_mean --target sets --miss 0.1 --model linear
+      validstats batch labelled.csv new.csv --label human_mean --target selection --above 0 --max-false 3
+    """
+    from sklearn.frozen import FrozenEstimator
+
+    from validstats.batch import BatchPredictor
+
+    question = make_target(target, miss, quantile, above, max_false, fdr, side)
+    known, unknown = read_table(labelled), read_table(new)
+    check_columns(known, [label], labelled, "--label")
+    check_columns(unknown, [batches] if batches else [], new, "--batches")
+    for table, file in ((known, labelled), (unknown, new)):
+        check_columns(table, [strata] if strata else [], file, "--strata")
+        check_columns(table, [prediction] if prediction else [], file, "--prediction")
+    y = _labels(known, label, labelled, classes, target)
+    columns = _features(known, unknown, (label, batches), parse_names(features), labelled, new)
+    if prediction:
+        columns = [prediction]
+        learner = FrozenEstimator(_predicted(known, unknown, prediction, y, labelled, new))
+    else:
+        from validstats.cli._models import make_learner
+
+        learner = make_learner(model, y.dtype.kind not in "f", seed)
+    predictor = BatchPredictor(
+        learner,
+        question,
+        confidence_level=confidence_level,
+        bounds=bounds or (None, None),
+        random_state=seed,
+    )
+    predictor.fit(known[columns], y, strata=None if strata is None else known[strata].to_numpy())
+    result = predictor.infer(
+        unknown[columns],
+        batches=None if batches is None else unknown[batches].to_numpy(),
+        strata=None if strata is None else unknown[strata].to_numpy(),
+        joint=joint,
+    )
+    write_result(result, output_format, output)
+
+
+def make_target(
+    target: str,
+    miss: float,
+    quantile: float,
+    above: float | None,
+    max_false: int | None,
+    fdr: float | None,
+    side: Any,
+) -> Any:
+    """Make the target that the options describe.
+
+    Parameters
+    ----------
+    target : {"mean", "total", "quantile", "sets", "errors", "selection"}
+        What is asked.
+    miss, quantile, above, max_false, fdr, side
+        Its parameters, as the options.
+
+    Returns
+    -------
+    Target
+        The target.
+
+    Raises
+    ------
+    click.UsageError
+        If options are missing or contradict each other.
+    """
+    from validstats.batch import BatchMean, BatchQuantile, BatchTotal, ErrorCount, Selection, Simultaneous
+
+    if target == "selection":
+        if above is None or (max_false is None) == (fdr is None):
+            raise click.UsageError("--target selection needs --above, and either --max-false or --fdr.")
+        return Selection(above=above, max_false=max_false, fdr=fdr)
+    if above is not None or max_false is not None or fdr is not None:
+        raise click.UsageError("--above, --max-false and --fdr belong to --target selection.")
+    if target == "sets":
+        return Simultaneous(miss=miss)
+    if target == "errors":
+        return ErrorCount(side=side or "upper")
+    if target == "quantile":
+        return BatchQuantile(quantile, side=side or "two-sided")
+    return (BatchTotal if target == "total" else BatchMean)(side=side or "two-sided")
+
+
+def _labels(table: Any, name: str, file: Path, classes: bool, target: str) -> Any:
+    from pandas.api.types import is_bool_dtype, is_numeric_dtype
+
+    missing = int(table[name].isna().sum())
+    if missing:
+        raise DataError(f"The label column {name!r} of {file} has {missing} empty cells; leave those rows out.")
+    numeric = is_numeric_dtype(table[name]) and not is_bool_dtype(table[name])
+    if numeric and not classes and target != "errors":
+        return numeric_column(table, name, file, "--label")
+    if target in _NUMERIC_TARGETS and not numeric and target != "selection":
+        raise DataError(
+            f"--target {target} needs numbers, and the column {name!r} of {file} has "
+            f"{str(table[name].iloc[0])[:40]!r}."
+        )
+    return table[name].to_numpy() if numeric else table[name].astype(str).to_numpy()
+
+
+def _features(
+    known: Any, unknown: Any, excluded: tuple[str | None, ...], names: list[str], labelled: Path, new: Path
+) -> list[str]:
+    check_columns(known, names, labelled, "--features")
+    check_columns(unknown, names, new, "--features")
+    shared = names or [name for name in known.columns if name in unknown.columns and name not in excluded]
+    if not shared:
+        raise DataError(
+            f"{labelled} and {new} share no column to predict from; name some by --features, or --prediction."
+        )
+    return shared
+
+
+def _predicted(known: Any, unknown: Any, name: str, y: Any, labelled: Path, new: Path) -> Any:
+    from validstats.cli._models import PredictedClasses, PredictedNumbers
+
+    if y.dtype.kind == "f":
+        for table, file in ((known, labelled), (unknown, new)):
+            values = numeric_column(table, name, file, "--prediction")
+            if values.size != len(table) or (values != values).any():
+                raise DataError(f"The column {name!r} of {file} (--prediction) has empty cells.")
+        return PredictedNumbers(name).fit(None)
+    seen = sorted({*y.tolist(), *known[name].tolist(), *unknown[name].tolist()}, key=str)
+    return PredictedClasses(name, tuple(seen)).fit(None)
