@@ -102,3 +102,95 @@ def test_warnings_go_to_the_standard_error(run, workplace) -> None:
     assert result.exit_code == 0, result.stderr
     assert "Warning: " in result.stderr
     json.loads(result.stdout)
+
+
+def test_batch_equals_the_library(run, workplace) -> None:
+    from sklearn.base import BaseEstimator, RegressorMixin
+    from sklearn.frozen import FrozenEstimator
+
+    from validstats.batch import BatchMean, BatchPredictor
+
+    class FirstColumn(RegressorMixin, BaseEstimator):
+        def fit(self, X, y=None):
+            self.fitted_ = True
+            return self
+
+        def predict(self, X):
+            return np.asarray(X)[:, 0]
+
+    known, new = (pd.read_csv(workplace / name) for name in ("labelled.csv", "new.csv"))
+    predictor = BatchPredictor(
+        FrozenEstimator(FirstColumn().fit(None)), BatchMean(), bounds=(-4, 4), random_state=7
+    ).fit(known[["vader_compound"]], known["human_mean"])
+    expected = predictor.infer(new[["vader_compound"]], batches=new["week"].to_numpy(), joint=True)
+    values = json.loads(
+        run(
+            *(
+                "batch",
+                "labelled.csv",
+                "new.csv",
+                "--label",
+                "human_mean",
+                "--target",
+                "mean",
+                "--bounds",
+                "-4",
+            ),
+            *("4", "--batches", "week", "--joint", "--prediction", "vader_compound", "--seed", "7"),
+            *("--format", "json"),
+        ).output
+    )
+    np.testing.assert_allclose([t["conf_low"] for t in values["terms"]], expected.low[:, 0], rtol=1e-12)
+
+
+def test_batch_with_classes_texts_and_missing_values(run, workplace) -> None:
+    known = pd.read_csv(workplace / "labelled.csv")
+    generator = np.random.default_rng(0)
+    known["positive"] = np.where(known["human_mean"] > 0, "yes", "no")
+    known["group"] = generator.choice(["a", "b"], len(known))
+    known.loc[::7, "n_words"] = np.nan
+    known.to_csv("known.csv", index=False)
+    new = pd.read_csv(workplace / "new.csv")
+    new["group"] = "never seen"
+    new.to_csv("fresh.csv", index=False)
+    arguments = ("batch", "known.csv", "fresh.csv", "--label", "positive", "--target", "errors")
+    result = run(
+        *arguments, "--features", "vader_compound,n_words,group", "--model", "linear", "--format", "json"
+    )
+    assert result.exit_code == 0, result.stderr
+    [term] = json.loads(result.stdout)["terms"]
+    assert 0 < term["conf_high"] < 300
+
+
+def test_batch_says_what_is_wrong(run, workplace) -> None:
+    arguments = ("batch", "labelled.csv", "new.csv", "--label", "human_mean")
+    assert run(*arguments, "--target", "selection", "--above", "0").exit_code == 2
+    assert run(*arguments, "--target", "mean", "--above", "0").exit_code == 2
+    assert "--batches" in run(*arguments, "--target", "mean", "--batches", "nope").stderr
+    known = pd.read_csv(workplace / "labelled.csv")
+    known.loc[0, "human_mean"] = np.nan
+    known.to_csv("gaps.csv", index=False)
+    gaps = run("batch", "gaps.csv", "new.csv", "--label", "human_mean", "--target", "mean")
+    assert gaps.exit_code == 1
+    assert "1 empty cells" in gaps.stderr
+    known[["human_mean"]].dropna().to_csv("bare.csv", index=False)
+    bare = run("batch", "bare.csv", "new.csv", "--label", "human_mean", "--target", "mean")
+    assert bare.exit_code == 1
+    assert "share no column" in bare.stderr
+    outside = run(*arguments, "--target", "mean", "--bounds", "-1", "1")
+    assert outside.exit_code == 1
+
+
+def test_plans_equal_the_library(run, workplace) -> None:
+    from validstats.batch import Simultaneous, plan_batch
+
+    values = json.loads(run("plan", "batch", "--target", "sets", "--rows", "100", "--format", "json").output)
+    assert values["overall"]["smallest_n"] == plan_batch(Simultaneous(miss=0.1), m=100).smallest_n
+    assert run("plan", "batch", "--target", "sets").exit_code == 2
+    arguments = ("plan", "labels", "documents.csv", *DSL[2:])
+    small, large = (
+        json.loads(run(*arguments, "--sizes", size, "--format", "json").output)["terms"]
+        for size in ("800", "3200")
+    )
+    assert large[0]["std_error"] < small[0]["std_error"]
+    assert run(*arguments, "--sizes", "many").exit_code == 2

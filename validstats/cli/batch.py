@@ -34,7 +34,9 @@ def target_options(command: F) -> F:
         The same with options.
     """
     options = [
-        click.option("--target", type=click.Choice(_TARGETS), required=True, help="What is asked about a batch."),
+        click.option(
+            "--target", type=click.Choice(_TARGETS), required=True, help="What is asked about a batch."
+        ),
         click.option(
             "--miss",
             type=click.FloatRange(0, 1, max_open=True),
@@ -51,7 +53,9 @@ def target_options(command: F) -> F:
         ),
         click.option("--above", type=float, help="selection: claim that the label is above this number."),
         click.option("--max-false", type=click.IntRange(min=0), help="selection: false claims allowed."),
-        click.option("--fdr", type=click.FloatRange(0, 1, min_open=True, max_open=True), help="selection: or a rate."),
+        click.option(
+            "--fdr", type=click.FloatRange(0, 1, min_open=True, max_open=True), help="selection: or a rate."
+        ),
         click.option(
             "--side",
             type=click.Choice(_SIDES),
@@ -72,7 +76,9 @@ def target_options(command: F) -> F:
 @click.option("--batches", help="Column of NEW that says which batch a row belongs to; one batch without it.")
 @click.option("--joint", is_flag=True, help="Let the statements about all batches hold together.")
 @click.option("--features", help="Columns to predict from, separated by commas; by default all shared ones.")
-@click.option("--prediction", help="Column of both files with predictions made before; no model is trained then.")
+@click.option(
+    "--prediction", help="Column of both files with predictions made before; no model is trained then."
+)
 @click.option(
     "--model", type=click.Choice(("boosting", "forest", "linear")), default="boosting", show_default=True
 )
@@ -205,7 +211,9 @@ def _labels(table: Any, name: str, file: Path, classes: bool, target: str) -> An
 
     missing = int(table[name].isna().sum())
     if missing:
-        raise DataError(f"The label column {name!r} of {file} has {missing} empty cells; leave those rows out.")
+        raise DataError(
+            f"The label column {name!r} of {file} has {missing} empty cells; leave those rows out."
+        )
     numeric = is_numeric_dtype(table[name]) and not is_bool_dtype(table[name])
     if numeric and not classes and target != "errors":
         return numeric_column(table, name, file, "--label")

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
 from validstats.cli._options import DataError, confidence_level_option, guarded, output_options, parse_names
 from validstats.cli._tables import check_columns, numeric_column, read_table, write_result
 
-__all__ = ["dsl"]
+__all__ = ["dsl", "estimate_study", "study_options"]
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 _MODELS = (
     "mean",
@@ -25,46 +28,78 @@ _MODELS = (
     "multinomial",
 )
 _LEARNERS = ("linear", "forest", "boosting")
+_ESTIMATORS = ("tuned", "dsl", "ppi", "ppi++", "gold")
+
+
+def study_options(command: F) -> F:
+    """Add the options that describe a study with machine labels.
+
+    Parameters
+    ----------
+    command : callable
+        Takes what :func:`estimate_study` takes.
+
+    Returns
+    -------
+    callable
+        The same with options.
+    """
+    options: list[Callable[[F], F]] = [
+        click.option("--formula", required=True, help='Regression, for example "label ~ x + C(group)".'),
+        click.option(
+            "--label",
+            "labels",
+            required=True,
+            help="Expert label column, or several separated by commas; empty cells are rows without a label.",
+        ),
+        click.option("--surrogate", help="Machine label column, or several separated by commas."),
+        click.option("--features", help="Other columns that predict the label, separated by commas."),
+        click.option("--model", type=click.Choice(_MODELS), default="linear", show_default=True),
+        click.option("--learner", type=click.Choice(_LEARNERS), default="linear", show_default=True),
+        click.option(
+            "--probability",
+            help="Sampling probability of the expert labels: a column, a number, or 'estimated'. "
+            "Simple random sampling is assumed without it.",
+        ),
+        click.option("--strata", help="Column with the strata of the expert sample."),
+        click.option("--clusters", help="Column with dependent rows."),
+        click.option("--estimator", type=click.Choice(_ESTIMATORS), default="tuned", show_default=True),
+        confidence_level_option(0.95),
+        click.option(
+            "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the folds."
+        ),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
 
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--formula", required=True, help='Regression, for example "label ~ x + C(group)".')
-@click.option(
-    "--label",
-    "labels",
-    required=True,
-    help="Expert label column, or several separated by commas; empty cells are rows without an expert label.",
-)
-@click.option("--surrogate", help="Machine label column, or several separated by commas.")
-@click.option("--features", help="Other columns that predict the label, separated by commas.")
-@click.option("--model", type=click.Choice(_MODELS), default="linear", show_default=True)
-@click.option("--learner", type=click.Choice(_LEARNERS), default="linear", show_default=True)
-@click.option(
-    "--probability",
-    help="Sampling probability of the expert labels: a column, a number, or 'estimated'. "
-    "Simple random sampling is assumed without it.",
-)
-@click.option("--strata", help="Column with the strata of the expert sample.")
-@click.option("--clusters", help="Column with dependent rows.")
-@click.option(
-    "--estimator",
-    type=click.Choice(("tuned", "dsl", "ppi", "ppi++", "gold")),
-    default="tuned",
-    show_default=True,
-)
+@study_options
 @click.option(
     "--population",
     type=click.Choice(("superpopulation", "finite")),
     default="superpopulation",
     show_default=True,
 )
-@confidence_level_option(0.95)
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the folds.")
 @output_options
 @guarded
-def dsl(
+def dsl(file: Path, population: str, output_format: str, output: Path | None, **study: Any) -> None:
+    """Estimate a regression whose labels a machine made for all rows of FILE and experts for some.
+
+    \b
+    Example (validstats data writes the file):
+      validstats dsl documents.csv --formula "expert_positive ~ log_length + negation" \\
+        --label expert_positive --surrogate machine_positive --model logit \\
+        --probability sampling_probability
+    """
+    write_result(estimate_study(file, population=population, **study), output_format, output)
+
+
+def estimate_study(
     file: Path,
+    *,
     formula: str,
     labels: str,
     surrogate: str | None,
@@ -75,19 +110,30 @@ def dsl(
     strata: str | None,
     clusters: str | None,
     estimator: Any,
-    population: Any,
     confidence_level: float,
     seed: int,
-    output_format: str,
-    output: Path | None,
-) -> None:
-    """Estimate a regression whose labels a machine made for all rows of FILE and experts for some.
+    population: Any = "superpopulation",
+) -> Any:
+    """Estimate what the options of :func:`study_options` describe.
 
-    \b
-    Example (validstats data writes the file):
-      validstats dsl documents.csv --formula "expert_positive ~ log_length + negation" \\
-        --label expert_positive --surrogate machine_positive --model logit \\
-        --probability sampling_probability
+    Parameters
+    ----------
+    file : Path
+        Table with a row for each unit.
+    formula, labels, surrogate, features, model, learner, probability, strata, clusters, estimator
+        As the options.
+    confidence_level, seed, population
+        As the options.
+
+    Returns
+    -------
+    CoefficientResult
+        The estimate.
+
+    Raises
+    ------
+    DataError
+        If a column is missing or holds what cannot be used.
     """
     from validstats.dsl import DesignSupervised
 
@@ -108,17 +154,14 @@ def dsl(
         random_state=seed,
     )
     study.fit(
-        table.drop(columns=label_names),
-        surrogate=surrogates or None,
-        features=feature_names or "all",
+        table.drop(columns=label_names), surrogate=surrogates or None, features=feature_names or "all"
     ).calibrate(
         {name: _label_values(table, name, file) for name in label_names},
         sampling_probability=_probability(table, probability, file),
         strata=strata,
         clusters=clusters,
     )
-    result = study.infer(formula, model=model, population=population)
-    write_result(result, output_format, output)
+    return study.infer(formula, model=model, population=population)
 
 
 def _check_outcome(formula: str, labels: list[str]) -> None:

@@ -7,8 +7,10 @@ from typing import Any
 
 import click
 
-from validstats.cli._options import DataError, guarded, output_options
+from validstats.cli._options import DataError, confidence_level_option, guarded, output_options, parse_names
 from validstats.cli._tables import check_columns, numeric_column, read_table, write_result
+from validstats.cli.batch import make_target, target_options
+from validstats.cli.dsl import estimate_study, study_options
 
 __all__ = ["plan"]
 
@@ -18,9 +20,83 @@ def plan() -> None:
     """Plan before anything is spent.
 
     \b
-    Example (validstats data writes the file):
-      validstats plan design documents.csv --labels 400
+    Example:
+      validstats plan batch --target sets --miss 0.1 --rows 100
     """
+
+
+@plan.command()
+@target_options
+@click.option("--rows", "m", type=click.IntRange(min=1), help="Rows of a batch: how many labels are needed?")
+@click.option("--labelled", "n", type=click.IntRange(min=1), help="Labelled rows: how large may a batch be?")
+@click.option("--bounded", is_flag=True, help="The labels have known bounds.")
+@confidence_level_option(0.9)
+@output_options
+@guarded
+def batch(
+    target: str,
+    miss: float,
+    quantile: float,
+    above: float | None,
+    max_false: int | None,
+    fdr: float | None,
+    side: str | None,
+    m: int | None,
+    n: int | None,
+    bounded: bool,
+    confidence_level: float,
+    output_format: str,
+    output: Path | None,
+) -> None:
+    """Say how many labelled rows a question about a batch needs.
+
+    \b
+    Example:
+      validstats plan batch --target sets --miss 0.1 --rows 100
+    """
+    from validstats.batch import plan_batch
+
+    if m is None and n is None:
+        raise click.UsageError("Give --rows, --labelled, or both.")
+    question = make_target(target, miss, quantile, above, max_false, fdr, side)
+    sizes = plan_batch(question, m=m, n=n, confidence_level=confidence_level, bounded=bounded)
+    write_result(sizes, output_format, output)
+
+
+@plan.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@study_options
+@click.option(
+    "--sizes", help="Numbers of expert labels, separated by commas; half to four times the present."
+)
+@click.option("--std-error", type=click.FloatRange(0, min_open=True), help="Standard error to reach.")
+@output_options
+@guarded
+def labels(
+    file: Path,
+    sizes: str | None,
+    std_error: float | None,
+    output_format: str,
+    output: Path | None,
+    **study: Any,
+) -> None:
+    """Forecast the standard errors that other numbers of expert labels would give, from those in FILE.
+
+    \b
+    Example (validstats data writes the file):
+      validstats plan labels documents.csv --formula "expert_positive ~ log_length" --label expert_positive \\
+        --surrogate machine_positive --model logit --sizes 400,800,1600
+    """
+    from validstats.dsl.planning import plan_labels
+
+    try:
+        numbers = [int(text) for text in parse_names(sizes)] or None
+    except ValueError as error:
+        raise click.UsageError(
+            f"--sizes must be whole numbers separated by commas, got {sizes!r}."
+        ) from error
+    pilot = estimate_study(file, **study)
+    write_result(plan_labels(pilot, numbers, target_std_error=std_error), output_format, output)
 
 
 @plan.command()
