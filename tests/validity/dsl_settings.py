@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import statsmodels.api as sm
@@ -15,8 +15,10 @@ from validstats.dsl.estimation import Component, LabelledSample, cluster_codes
 from validstats.dsl.inference import Estimate, NoRootError, estimate, naive_fit
 from validstats.dsl.moments import (
     GLMMoment,
+    InstrumentalMoment,
     LinearMoment,
     ModelMoment,
+    MultinomialMoment,
     RegressionRows,
 )
 from validstats.dsl.variance import SamplingDesign
@@ -107,6 +109,102 @@ def paper_design(rng, n=10000, accuracy=0.9):
         surrogate_features=q[:, None],
         all_features=np.column_stack([q, X[:, 1:]]),
     )
+
+
+def poisson_outcome(rng, n=4000):
+    """Counts with machine counts whose error depends on a covariate."""
+    x, z = rng.normal(size=n), (rng.random(n) < 0.5).astype(float)
+    b = np.array([0.4, 0.3, -0.5])
+    X = np.column_stack([np.ones(n), x, z])
+    y = rng.poisson(np.exp(X @ b)).astype(float)
+    q = rng.binomial(y.astype(int), 0.8).astype(float) + rng.poisson(0.6 * z)
+    return Draw(
+        moment=GLMMoment(sm.families.Poisson()),
+        coefficients=b,
+        make_rows=lambda r, y_: RegressionRows(y=y if y_ is None else y_, X=X),
+        outcome=y,
+        raw_outcome=q,
+        surrogate_features=q[:, None],
+        all_features=np.column_stack([q, x, z]),
+    )
+
+
+def multinomial_outcome(rng, n=4000, accuracy=0.8):
+    """Three classes; the machine confuses the last two more often where x is large."""
+    x = rng.normal(size=n)
+    X = np.column_stack([np.ones(n), x])
+    b = np.array([0.3, 0.6, -0.2, -0.8])
+    eta = np.column_stack([np.zeros(n), X @ b[:2], X @ b[2:]])
+    chance = np.exp(eta) / np.exp(eta).sum(axis=1, keepdims=True)
+    y = (rng.random(n)[:, None] > np.cumsum(chance, axis=1)).sum(axis=1)
+    wrong = rng.random(n) > accuracy - 0.15 * np.tanh(x)
+    q = np.where(wrong, np.where(y == 2, 1, 2), y)
+    codes, machine = np.eye(3)[y], np.eye(3)[q]
+    return Draw(
+        moment=MultinomialMoment(3),
+        coefficients=b,
+        make_rows=lambda r, y_: RegressionRows(y=codes if y_ is None else y_, X=X),
+        outcome=codes,
+        raw_outcome=machine,
+        surrogate_features=machine,
+        all_features=np.column_stack([machine, x]),
+    )
+
+
+def instrumental(rng, n=4000):
+    """An endogenous binary treatment that a machine labels with errors that depend on the outcome."""
+    z, u = rng.normal(size=n), rng.normal(size=n)
+    d = (z + u + rng.normal(size=n) > 0).astype(float)
+    b = np.array([0.5, 1.0])
+    y = b[0] + b[1] * d + u
+    q = _flip(rng, d, np.clip(0.85 + 0.1 * np.tanh(y * (2 * d - 1)), 0, 1))
+    Z = np.column_stack([np.ones(n), z])
+    return Draw(
+        moment=InstrumentalMoment(),
+        coefficients=b,
+        make_rows=lambda r, y_: RegressionRows(y=y, X=np.column_stack([np.ones(n), r.get("d", d)]), Z=Z),
+        covariates={"d": d},
+        raw_covariates={"d": q},
+        surrogate_features=q[:, None],
+        all_features=np.column_stack([q, z, y]),
+    )
+
+
+def unequal_logit(rng, n=5000):
+    """Setting 5.1 with labelling probabilities between 0.08 and 0.6 that depend on machine label and x."""
+    draw = predicted_outcome_logit(rng, n)
+    q, x = draw.all_features[:, 0], draw.all_features[:, 1]
+    return replace(draw, probability=np.clip(0.22 + 0.12 * q + 0.1 * x, 0.08, 0.6))
+
+
+def clustered_linear(rng, n_clusters=500, size=6):
+    """Outcomes and machine errors share cluster effects."""
+    codes = np.repeat(np.arange(n_clusters), size)
+    n = len(codes)
+    x = rng.normal(size=n_clusters)[codes] + 0.5 * rng.normal(size=n)
+    b = np.array([1.0, 0.5])
+    y = b[0] + b[1] * x + 0.8 * rng.normal(size=n_clusters)[codes] + rng.normal(size=n)
+    q = 0.7 * y + 0.4 * x + 0.5 * rng.normal(size=n_clusters)[codes] + 0.5 * rng.normal(size=n)
+    X = np.column_stack([np.ones(n), x])
+    return Draw(
+        moment=LinearMoment(),
+        coefficients=b,
+        make_rows=lambda r, y_: RegressionRows(y=y if y_ is None else y_, X=X),
+        outcome=y,
+        raw_outcome=q,
+        surrogate_features=q[:, None],
+        all_features=np.column_stack([q, x]),
+        clusters=codes,
+    )
+
+
+def short_panel(rng, n_units=1250, n_times=4, noise=0.7):
+    """Unit effects correlated with a covariate that the machine measures with error; truth 1."""
+    units = np.repeat(np.arange(n_units), n_times)
+    effect = rng.normal(size=n_units)[units]
+    x = 0.7 * effect + rng.normal(size=len(units))
+    y = x + effect + rng.normal(size=len(units))
+    return units, x, y, x + noise * rng.normal(size=len(units))
 
 
 def replicate(

@@ -389,10 +389,13 @@ def fit_augmented(
     AugmentedFit or None
         The solution, or None where no root with an invertible Jacobian was found.
     """
-    starts = [start] if start is not None else [sample.moment.start(sample.gold, sample.gold_weights)]
-    if augmentation.terms:
-        starts.append(fit_term(sample.moment, augmentation.terms[0]).params)
-    for candidate in starts:
+    for attempt in range(2):
+        if attempt == 0:
+            candidate = sample.moment.start(sample.gold, sample.gold_weights) if start is None else start
+        elif augmentation.terms:
+            candidate = fit_term(sample.moment, augmentation.terms[0]).params
+        else:
+            break
         if not np.all(np.isfinite(candidate)):
             continue
         newton = find_root(

@@ -1,0 +1,162 @@
+"""Intervals cover for any quality of the machine labels; taking machine labels for the truth does not."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from tests.validity import dsl_settings as settings
+from validstats.dsl.crossfit import CrossFitter, make_folds
+from validstats.dsl.estimation import Component, LabelledSample
+from validstats.dsl.fixed_effects import Absorber, fit_fixed_effects
+from validstats.dsl.moments import LinearMoment, RegressionRows
+from validstats.dsl.variance import SamplingDesign, clustered_meat, sandwich
+from validstats.parallel import map_replicates
+from validstats.validity.coverage import binomial_acceptance
+
+pytestmark = pytest.mark.validity
+
+N_REPLICATES = 160
+FLOOR = 0.93
+"""With at least 1,000 labels coverage must not be significantly below this."""
+
+SETTINGS = {
+    "logit, 60 % accuracy": partial(settings.predicted_outcome_logit, n=4000, accuracy=0.6),
+    "logit, 85 % accuracy": partial(settings.predicted_outcome_logit, n=4000, accuracy=0.85),
+    "logit, 95 % accuracy": partial(settings.predicted_outcome_logit, n=4000, accuracy=0.95),
+    "linear, predicted covariate": partial(settings.predicted_covariate_linear, n=4000),
+    "Poisson": settings.poisson_outcome,
+    "multinomial": settings.multinomial_outcome,
+    "instruments": settings.instrumental,
+    "unequal probabilities": settings.unequal_logit,
+    "clusters": settings.clustered_linear,
+}
+
+
+def covers(estimate, truth, critical=1.959964):
+    error = getattr(estimate, "std_error", None)
+    if error is None:
+        error = np.sqrt(np.diag(estimate.covariance))
+    return np.abs(estimate.params - truth) <= critical * error
+
+
+def one_draw(make, rng, index, estimators=("tuned", "naive")):
+    draw = make(rng)
+    found = settings.replicate(draw, rng, 1000, estimators)
+    return [covers(found[name], draw.coefficients) for name in estimators]
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_intervals_cover_and_naive_ones_do_not(name):
+    outcomes = np.array(map_replicates(partial(one_draw, SETTINGS[name]), N_REPLICATES, random_state=1))
+    hits = outcomes.sum(axis=0)
+    for k, successes in enumerate(hits[0]):
+        check = binomial_acceptance(int(successes), N_REPLICATES, FLOOR)
+        assert check.accepted, f"coefficient {k}: {check}"
+    assert any(not binomial_acceptance(int(s), N_REPLICATES, FLOOR).accepted for s in hits[1]), hits[1]
+
+
+@pytest.mark.parametrize("estimator", ["dsl", "ppi", "ppi++", "gold"])
+def test_the_other_estimators_cover_too(estimator):
+    make = SETTINGS["logit, 85 % accuracy"]
+    outcomes = np.array(map_replicates(partial(one_draw, make, estimators=(estimator,)), 100, random_state=2))
+    for successes in outcomes.sum(axis=0)[0]:
+        assert binomial_acceptance(int(successes), 100, FLOOR).accepted
+
+
+def whole_cluster_draw(rng, index):
+    draw = settings.clustered_linear(rng, n_clusters=800, size=4)
+    labelled = (rng.random(800) < 0.35)[draw.clusters]
+    found = settings.replicate(
+        settings.replace(draw, probability=np.full(3200, 0.35)),
+        rng,
+        0,
+        ("tuned", "naive"),
+        design=SamplingDesign(scheme="clusters", units=draw.clusters),
+        labelled=labelled,
+    )
+    return [covers(found[name], draw.coefficients) for name in ("tuned", "naive")]
+
+
+def test_whole_clusters():
+    hits = np.array(map_replicates(whole_cluster_draw, N_REPLICATES, random_state=3)).sum(axis=0)
+    for successes in hits[0]:
+        assert binomial_acceptance(int(successes), N_REPLICATES, FLOOR).accepted
+    assert not binomial_acceptance(int(hits[1].min()), N_REPLICATES, FLOOR).accepted
+
+
+def panel_draw(rng, index, corrected=True):
+    """Short panel, half the rows labelled independently of each other, plug-in expectation of the covariate."""
+    units, x, y, q = settings.short_panel(rng)
+    n, share = len(units), 0.3
+    labelled = rng.random(n) < share
+    folds = make_folds(n, 5, rng, units)[None, :]
+    fitter = CrossFitter(learner=None, folds=folds, labelled=labelled)
+    mean = fitter.regress("x", x[labelled], np.column_stack([q, y]))[0, 0]
+    spread = fitter.residual_quantiles("x", x[labelled], np.column_stack([q, y]), 4)[0]
+    term = tuple(
+        Component(rows=RegressionRows(y=y, X=(mean + spread[d])[:, None]), weight=0.25) for d in range(4)
+    )
+    gold = RegressionRows(y=y, X=x[:, None]).take(labelled)
+    sample = LabelledSample(
+        moment=LinearMoment(), gold=gold, labelled=labelled, probability=np.full(n, share)
+    )
+    fit = fit_fixed_effects(sample, term, Absorber([units]), own_term_correction=corrected)
+    error = np.sqrt(sandwich(fit.bread, clustered_meat(fit.psi, [units]), n)[0, 0])
+    return abs(fit.params[0] - 1.0) <= 1.959964 * error, fit.params[0]
+
+
+def test_short_panel_with_a_predicted_covariate():
+    outcomes = map_replicates(panel_draw, N_REPLICATES, random_state=4)
+    check = binomial_acceptance(sum(bool(o[0]) for o in outcomes), N_REPLICATES, FLOOR)
+    assert check.accepted, check
+    values = np.array([o[1] for o in outcomes])
+    assert abs(values.mean() - 1.0) < 4 * values.std() / np.sqrt(N_REPLICATES)
+
+
+def test_short_panel_without_the_correction_is_wrong():
+    outcomes = map_replicates(partial(panel_draw, corrected=False), 60, random_state=4)
+    assert not binomial_acceptance(sum(bool(o[0]) for o in outcomes), 60, FLOOR).accepted
+    assert abs(np.mean([o[1] for o in outcomes]) - 1.0) > 0.05
+
+
+def finite_draw(rng, index, population=None, labels=800):
+    """Labels drawn afresh from one fixed population; the target is its own full-data coefficient."""
+    draw, full = population
+    found = settings.replicate(draw, rng, labels, ("tuned",), population="finite")["tuned"]
+    return covers(found, full)
+
+
+def test_finite_population_intervals_cover_the_full_data_coefficients():
+    draw = settings.predicted_outcome_logit(np.random.default_rng(5), n=2000)
+    everything = settings.replicate(
+        draw, np.random.default_rng(0), 2000, ("gold",), labelled=np.ones(2000, bool)
+    )["gold"].params
+    hits = np.array(
+        map_replicates(partial(finite_draw, population=(draw, everything)), N_REPLICATES, random_state=6)
+    ).sum(axis=0)
+    for successes in hits:
+        check = binomial_acceptance(int(successes), N_REPLICATES, 0.95, alternative="two-sided")
+        assert check.accepted, check
+
+
+def few_labels_draw(rng, index, n_labels):
+    draw = settings.predicted_outcome_logit(rng, n=2000)
+    found = settings.replicate(draw, rng, n_labels, ("tuned",))["tuned"]
+    if found is None:
+        return np.full(3, False)
+    critical = stats.t.isf(0.025, max(n_labels - 3 - found.n_tuned, 1))
+    return covers(found, draw.coefficients, critical)
+
+
+@pytest.mark.parametrize("n_labels", [50, 100])
+def test_few_labels_with_t_intervals(n_labels):
+    hits = np.array(map_replicates(partial(few_labels_draw, n_labels=n_labels), 120, random_state=7)).sum(
+        axis=0
+    )
+    for successes in hits:
+        check = binomial_acceptance(int(successes), 120, 0.90)
+        assert check.accepted, f"{n_labels} labels: {check}"
