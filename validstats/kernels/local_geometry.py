@@ -1,0 +1,282 @@
+"""Nearest-neighbour counts around query points, in the joint space and in each side: one pass per query."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from validstats.kernels._jit import jit
+
+__all__ = ["local_counts", "pair_information_sums", "same_class_counts"]
+
+
+@jit
+def _insert(best, value):
+    # Keep the smallest values in increasing order.
+    last = best.shape[0] - 1
+    if value >= best[last]:
+        return
+    position = last
+    while position > 0 and best[position - 1] > value:
+        best[position] = best[position - 1]
+        position -= 1
+    best[position] = value
+
+
+@jit
+def local_counts(x, y, n_queries, orders, euclidean):
+    """Count neighbours of the first rows among all rows, in X, in Y and jointly.
+
+    Parameters
+    ----------
+    x, y : ndarray of shape (n, dim_x) and (n, dim_y)
+        The two sides, float64 and C-contiguous.
+    n_queries : int
+        The first so many rows are the query points.
+    orders : ndarray of int64 of shape (k,)
+        Increasing neighbour orders, the last at most n - 1.
+    euclidean : int
+        1 for the Euclidean norm within a side, 0 for the Chebyshev norm. The joint distance is the larger side.
+
+    Returns
+    -------
+    ndarray of shape (n_queries, 4 k + 2)
+        By order: logarithm of the joint distance to that neighbour (-50 for a distance of zero); points of X
+        nearer than it, the query included (at distance zero where it is zero); the same of Y; the order itself,
+        or the number of points at distance zero. Then the mean rank in Y, as a share of n, of the three nearest
+        points in X, and the reverse.
+    """
+    n, dim_x = x.shape
+    dim_y = y.shape[1]
+    k = orders.shape[0]
+    out = np.zeros((n_queries, 4 * k + 2))
+    distance_x = np.empty(n)
+    distance_y = np.empty(n)
+    joint = np.empty(orders[k - 1])
+    near_x = np.empty((3, 2))
+    near_y = np.empty((3, 2))
+    radius = np.empty(k)
+    for i in range(n_queries):
+        joint[:] = np.inf
+        near_x[:] = np.inf
+        near_y[:] = np.inf
+        for j in range(n):
+            a = 0.0
+            b = 0.0
+            if euclidean == 1:
+                for c in range(dim_x):
+                    gap = x[i, c] - x[j, c]
+                    a += gap * gap
+                for c in range(dim_y):
+                    gap = y[i, c] - y[j, c]
+                    b += gap * gap
+            else:
+                for c in range(dim_x):
+                    gap = abs(x[i, c] - x[j, c])
+                    if gap > a:
+                        a = gap
+                for c in range(dim_y):
+                    gap = abs(y[i, c] - y[j, c])
+                    if gap > b:
+                        b = gap
+            distance_x[j] = a
+            distance_y[j] = b
+            if j == i:
+                continue
+            _insert(joint, a if a > b else b)
+            if a < near_x[2, 0]:
+                _insert_pair(near_x, a, b)
+            if b < near_y[2, 0]:
+                _insert_pair(near_y, b, a)
+        for m in range(k):
+            radius[m] = joint[orders[m] - 1]
+        _count_within(distance_x, distance_y, radius, out[i], k)
+        below_y = 0
+        below_x = 0
+        for j in range(n):
+            b = distance_y[j]
+            a = distance_x[j]
+            for m in range(3):
+                below_y += b < near_x[m, 1]
+                below_x += a < near_y[m, 1]
+        out[i, 4 * k] = below_y / (3.0 * n)
+        out[i, 4 * k + 1] = below_x / (3.0 * n)
+        for m in range(k):
+            r = radius[m]
+            if r > 0.0:
+                out[i, m] = 0.5 * np.log(r) if euclidean == 1 else np.log(r)
+            else:
+                out[i, m] = -50.0
+    return out
+
+
+@jit
+def _insert_pair(best, value, partner):
+    position = best.shape[0] - 1
+    while position > 0 and best[position - 1, 0] > value:
+        best[position, 0] = best[position - 1, 0]
+        best[position, 1] = best[position - 1, 1]
+        position -= 1
+    best[position, 0] = value
+    best[position, 1] = partner
+
+
+@jit
+def _count_within(distance_x, distance_y, radius, row, k):
+    n = distance_x.shape[0]
+    largest = radius[k - 1]
+    for m in range(k):
+        row[3 * k + m] = 0.0
+    for j in range(n):
+        a = distance_x[j]
+        b = distance_y[j]
+        if a < largest or b < largest:
+            for m in range(k):
+                r = radius[m]
+                if a < r:
+                    row[k + m] += 1.0
+                if b < r:
+                    row[2 * k + m] += 1.0
+        if a == 0.0 or b == 0.0:
+            for m in range(k):
+                if radius[m] == 0.0:
+                    if a == 0.0:
+                        row[k + m] += 1.0
+                    if b == 0.0:
+                        row[2 * k + m] += 1.0
+                    if a == 0.0 and b == 0.0:
+                        row[3 * k + m] += 1.0
+
+
+@jit
+def _count_sorted(ordered, value, radius):
+    # Points of a sorted array nearer than radius to value (at distance zero if radius is zero).
+    n = ordered.shape[0]
+    low = np.searchsorted(ordered, value - radius)
+    high = np.searchsorted(ordered, value + radius)
+    if radius == 0.0:
+        while high < n and ordered[high] == value:
+            high += 1
+        return high - low
+    while low > 0 and abs(ordered[low - 1] - value) < radius:
+        low -= 1
+    while low < n and abs(ordered[low] - value) >= radius and ordered[low] < value:
+        low += 1
+    while high < n and abs(ordered[high] - value) < radius:
+        high += 1
+    while high > 0 and abs(ordered[high - 1] - value) >= radius and ordered[high - 1] > value:
+        high -= 1
+    return high - low
+
+
+@jit
+def pair_information_sums(x, y, order_x, sorted_x, sorted_y, orders, digamma):
+    """Return mean local terms of the KSG estimator for one pair of coordinates, at several orders.
+
+    Parameters
+    ----------
+    x, y : ndarray of shape (n,)
+        The pair.
+    order_x : ndarray of int64 of shape (n,)
+        Permutation that sorts ``x``.
+    sorted_x, sorted_y : ndarray of shape (n,)
+        The coordinates, each sorted.
+    orders : ndarray of int64 of shape (k,)
+        Increasing neighbour orders, the last at most n - 1.
+    digamma : ndarray of shape (n + 2,)
+        Digamma at 0, 1, ..., n + 1 (the first entry unused).
+
+    Returns
+    -------
+    ndarray of shape (k,)
+        Estimates in nats, not clipped at zero. At distance zero the points at distance zero replace the order.
+    """
+    n = x.shape[0]
+    k = orders.shape[0]
+    most = orders[k - 1]
+    best = np.empty(most)
+    total = np.zeros(k)
+    for place in range(n):
+        i = order_x[place]
+        best[:] = np.inf
+        left = place - 1
+        right = place + 1
+        while left >= 0 or right < n:
+            gap_left = x[i] - sorted_x[left] if left >= 0 else np.inf
+            gap_right = sorted_x[right] - x[i] if right < n else np.inf
+            if gap_left < gap_right:
+                gap = gap_left
+                j = order_x[left]
+                left -= 1
+            else:
+                gap = gap_right
+                j = order_x[right]
+                right += 1
+            if gap >= best[most - 1]:
+                break
+            other = abs(y[i] - y[j])
+            _insert(best, gap if gap > other else other)
+        for m in range(k):
+            r = best[orders[m] - 1]
+            near_x = _count_sorted(sorted_x, x[i], r)
+            near_y = _count_sorted(sorted_y, y[i], r)
+            term = digamma[orders[m]]
+            if r == 0.0:
+                same = 0
+                for j in range(n):
+                    if x[j] == x[i] and y[j] == y[i]:
+                        same += 1
+                term = digamma[same]
+            total[m] += term - digamma[near_x] - digamma[near_y]
+    for m in range(k):
+        total[m] = total[m] / n + digamma[n]
+    return total
+
+
+@jit
+def same_class_counts(x, label, n_queries, k):
+    """Count, around query points, the points within the distance of the k-th neighbour of the same class.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n, dim)
+        Continuous side, float64 and C-contiguous.
+    label : ndarray of int64 of shape (n,)
+        Class of each row.
+    n_queries : int
+        The first so many rows are the query points.
+    k : int
+        Neighbour order, lowered to the class size minus one where a class is smaller.
+
+    Returns
+    -------
+    ndarray of shape (n_queries, 3)
+        Order used (0 for a class of one row), points of any class no farther than it, and the class size.
+    """
+    n, dim = x.shape
+    out = np.zeros((n_queries, 3))
+    distance = np.empty(n)
+    best = np.empty(k)
+    for i in range(n_queries):
+        best[:] = np.inf
+        size = 0
+        for j in range(n):
+            a = 0.0
+            for c in range(dim):
+                gap = x[i, c] - x[j, c]
+                a += gap * gap
+            distance[j] = a
+            if label[j] == label[i]:
+                size += 1
+                if j != i:
+                    _insert(best, a)
+        used = min(k, size - 1)
+        out[i, 0] = used
+        out[i, 2] = size
+        if used > 0:
+            r = best[used - 1]
+            within = 0
+            for j in range(n):
+                if distance[j] <= r and j != i:
+                    within += 1
+            out[i, 1] = within
+    return out

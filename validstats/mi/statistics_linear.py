@@ -1,0 +1,308 @@
+"""Statistics of second order: correlations of normal scores and of their Hermite polynomials, by matrix algebra."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import solve_triangular
+from scipy.optimize import linear_sum_assignment
+from scipy.special import psi
+
+from validstats._typing import Float1D, Float2D
+
+__all__ = [
+    "LinearParts",
+    "cross_fitted_information",
+    "gaussian_bias",
+    "linear_parts",
+    "linear_statistics",
+]
+
+LIMIT = 1.0 - 1e-9
+
+
+@dataclass(frozen=True)
+class LinearParts:
+    """Matrices that several groups of statistics share.
+
+    Attributes
+    ----------
+    white_x, white_y : ndarray of shape (n, dim)
+        Whitened scores of each side.
+    variates_x, variates_y : ndarray of shape (n, r)
+        The first canonical variates, at most three.
+    canonical : ndarray of shape (min(dim_x, dim_y),)
+        Canonical correlations under shrinkage, decreasing.
+    cross : ndarray of shape (dim_x, dim_y)
+        Correlations of the scores.
+    strength : ndarray of shape (dim_x, dim_y)
+        Sum of squared correlations over the Hermite polynomials.
+    squares_cross, mixed_cross, cubes_cross : ndarray of shape (dim_x, dim_y)
+        Correlations of second with second, (largest of) first with second, and third with third polynomials.
+    matched_x, matched_y : ndarray of int64 of shape (min(dim_x, dim_y),)
+        Pairs of coordinates in decreasing order of strength.
+    explained_x, explained_y : ndarray of shape (dim,)
+        Squared multiple correlation of each coordinate with the other side.
+    within_x, within_y : ndarray of shape (dim,)
+        Squared multiple correlation of each coordinate with the rest of its own side.
+    values : dict of str to float
+        Scalar statistics found on the way.
+    """
+
+    white_x: Float2D
+    white_y: Float2D
+    variates_x: Float2D
+    variates_y: Float2D
+    canonical: Float1D
+    cross: Float2D
+    strength: Float2D
+    squares_cross: Float2D
+    mixed_cross: Float2D
+    cubes_cross: Float2D
+    matched_x: np.ndarray
+    matched_y: np.ndarray
+    explained_x: Float1D
+    explained_y: Float1D
+    within_x: Float1D
+    within_y: Float1D
+    values: dict[str, float]
+
+
+def gaussian_terms(rho: Float1D) -> Float1D:
+    """Return -log(1 - rho^2) / 2 for each correlation."""
+    return -0.5 * np.log1p(-np.minimum(np.square(rho), LIMIT))
+
+
+def gaussian_bias(n: int, dim_x: int, dim_y: int) -> float:
+    """Return the bias of the plug-in Gaussian mutual information (0 where n is not above dim_x + dim_y + 1).
+
+    Parameters
+    ----------
+    n : int
+        Number of rows.
+    dim_x, dim_y : int
+        Dimensions of the sides.
+
+    Returns
+    -------
+    float
+        Nats, from the expectation of the logarithm of a Wishart determinant.
+    """
+    if n <= dim_x + dim_y + 1:
+        return 0.0
+
+    def expected(dim: int) -> float:
+        return float(np.sum(psi((n - np.arange(1, dim + 1)) / 2.0)) - dim * np.log((n - 1) / 2.0))
+
+    return 0.5 * (expected(dim_x) + expected(dim_y) - expected(dim_x + dim_y))
+
+
+def whitening_root(correlation: Float2D, shrinkage: float) -> Float2D:
+    """Return the lower Cholesky root of a correlation matrix shrunk towards the identity."""
+    dim = correlation.shape[0]
+    return np.linalg.cholesky((1 - shrinkage) * correlation + (shrinkage + 1e-10) * np.eye(dim))
+
+
+def whitened_cross(root_x: Float2D, root_y: Float2D, cross: Float2D) -> Float2D:
+    """Return the cross correlation after whitening both sides."""
+    half = solve_triangular(root_x, cross, lower=True, check_finite=False)
+    return solve_triangular(root_y, half.T, lower=True, check_finite=False).T
+
+
+def standardised_hermite(z: Float2D) -> tuple[Float2D, Float2D]:
+    """Return second and third Hermite polynomials of scores, centred and scaled by column."""
+    second, third = z**2 - 1.0, z**3 - 3.0 * z
+    out = []
+    for values in (second, third):
+        values = values - values.mean(axis=0)
+        scale = np.sqrt(np.mean(values**2, axis=0))
+        out.append(values / np.where(scale > 1e-9, scale, 1.0))
+    return out[0], out[1]
+
+
+def cross_fitted_information(x: Float2D, y: Float2D, shrinkage: float, rank: int) -> float:
+    """Estimate the Gaussian mutual information by canonical directions of one half, judged on the other half.
+
+    Parameters
+    ----------
+    x, y : ndarray of shape (n, dim)
+        Standardised features; the halves are the first and the second half of the rows.
+    shrinkage : float
+        Share of the identity in the whitening matrices.
+    rank : int
+        Number of canonical directions.
+
+    Returns
+    -------
+    float
+        Mean over both directions of the sum over the canonical pairs, nats; negative correlations count zero.
+    """
+    middle = x.shape[0] // 2
+    halves = ((slice(None, middle), slice(middle, None)), (slice(middle, None), slice(None, middle)))
+    total = 0.0
+    for train, test in halves:
+        a, b = x[train], y[train]
+        m = a.shape[0]
+        root_x = whitening_root(a.T @ a / m, shrinkage)
+        root_y = whitening_root(b.T @ b / m, shrinkage)
+        left, _, right = np.linalg.svd(whitened_cross(root_x, root_y, a.T @ b / m), full_matrices=False)
+        u = x[test] @ solve_triangular(root_x.T, left[:, :rank], lower=False, check_finite=False)
+        v = y[test] @ solve_triangular(root_y.T, right[:rank].T, lower=False, check_finite=False)
+        u, v = u - u.mean(axis=0), v - v.mean(axis=0)
+        scale = np.sqrt(np.sum(u**2, axis=0) * np.sum(v**2, axis=0))
+        rho = np.sum(u * v, axis=0) / np.where(scale > 0, scale, 1.0)
+        total += 0.5 * float(np.sum(gaussian_terms(np.maximum(rho, 0.0))))
+    return total
+
+
+def linear_parts(x: Float2D, y: Float2D) -> LinearParts:
+    """Compute correlations, whitened sides, canonical variates and the matching of coordinates.
+
+    Parameters
+    ----------
+    x, y : ndarray of shape (n, dim_x) and (n, dim_y)
+        Standardised scores in canonical order.
+
+    Returns
+    -------
+    LinearParts
+        Shared matrices and scalar statistics.
+    """
+    n, dim_x = x.shape
+    dim_y = y.shape[1]
+    corr_x, corr_y, cross = x.T @ x / n, y.T @ y / n, x.T @ y / n
+    shrinkage = (dim_x + dim_y) / (n + dim_x + dim_y)
+    root_x, root_y = whitening_root(corr_x, shrinkage), whitening_root(corr_y, shrinkage)
+    whitened = whitened_cross(root_x, root_y, cross) * (1 - shrinkage)
+    left, canonical, right = np.linalg.svd(whitened, full_matrices=False)
+    rank = min(3, dim_x, dim_y)
+    white_x = solve_triangular(root_x, x.T, lower=True, check_finite=False).T
+    white_y = solve_triangular(root_y, y.T, lower=True, check_finite=False).T
+    x2, x3 = standardised_hermite(x)
+    y2, y3 = standardised_hermite(y)
+    squares, cubes = x2.T @ y2 / n, x3.T @ y3 / n
+    mixed = np.maximum(np.abs(x.T @ y2), np.abs(x2.T @ y)) / n
+    strength = cross**2 + squares**2 + mixed**2 + 0.5 * cubes**2
+    rows, columns = linear_sum_assignment(strength, maximize=True)
+    order = np.argsort(-strength[rows, columns], kind="stable")
+    rows, columns = rows[order], columns[order]
+    values = _determinants(corr_x, corr_y, cross, n)
+    values.update(_second_order(x2, y2, corr_x, corr_y, cross, squares, n))
+    return LinearParts(
+        white_x=np.ascontiguousarray(white_x),
+        white_y=np.ascontiguousarray(white_y),
+        variates_x=np.ascontiguousarray(white_x @ left[:, :rank]),
+        variates_y=np.ascontiguousarray(white_y @ right[:rank].T),
+        canonical=np.minimum(canonical, np.sqrt(LIMIT)),
+        cross=cross,
+        strength=strength,
+        squares_cross=squares,
+        mixed_cross=mixed,
+        cubes_cross=cubes,
+        matched_x=rows,
+        matched_y=columns,
+        explained_x=np.sum(solve_triangular(root_y, cross.T, lower=True, check_finite=False) ** 2, axis=0),
+        explained_y=np.sum(solve_triangular(root_x, cross, lower=True, check_finite=False) ** 2, axis=0),
+        within_x=_within(root_x),
+        within_y=_within(root_y),
+        values=values,
+    )
+
+
+def _within(root: Float2D) -> Float1D:
+    inverse = solve_triangular(root, np.eye(root.shape[0]), lower=True, check_finite=False)
+    return np.clip(1.0 - 1.0 / np.maximum(np.sum(inverse**2, axis=0), 1.0), 0.0, 1.0)
+
+
+def _log_determinant(matrix: Float2D, shrinkage: float) -> float:
+    return float(2 * np.sum(np.log(np.diag(whitening_root(matrix, shrinkage)))))
+
+
+def _determinants(corr_x: Float2D, corr_y: Float2D, cross: Float2D, n: int) -> dict[str, float]:
+    dim_x, dim_y = cross.shape
+    joint = np.block([[corr_x, cross], [cross.T, corr_y]])
+    dim = dim_x + dim_y
+    out: dict[str, float] = {}
+    for name, shrinkage in (("plain", 1e-7 if n > dim + 1 else 0.5), ("ridge", dim / (n + dim)), ("strong", 0.3)):
+        parts = (_log_determinant(corr_x, shrinkage), _log_determinant(corr_y, shrinkage))
+        out[f"gauss_{name}"] = 0.5 * (sum(parts) - _log_determinant(joint, shrinkage))
+        if name == "ridge":
+            low, high = sorted((parts[0] / dim_x, parts[1] / dim_y))
+            out["within_low"], out["within_high"] = low, high
+    out["gauss_corrected"] = out["gauss_plain"] - gaussian_bias(n, dim_x, dim_y)
+    return out
+
+
+def _second_order(
+    x2: Float2D, y2: Float2D, corr_x: Float2D, corr_y: Float2D, cross: Float2D, squares: Float2D, n: int
+) -> dict[str, float]:
+    dim_x, dim_y = cross.shape
+    excess_x, excess_y = x2.T @ x2 / n - corr_x**2, y2.T @ y2 / n - corr_y**2
+    np.fill_diagonal(excess_x, 0.0)
+    np.fill_diagonal(excess_y, 0.0)
+    inside = (excess_x.sum() / max(dim_x * (dim_x - 1), 1), excess_y.sum() / max(dim_y * (dim_y - 1), 1))
+    return {
+        "excess_cross": float(np.mean(squares - cross**2)),
+        "excess_cross_max": float(np.max(squares - cross**2)),
+        "excess_low": float(min(inside)),
+        "excess_high": float(max(inside)),
+    }
+
+
+def linear_statistics(x: Float2D, y: Float2D, parts: LinearParts) -> dict[str, float]:
+    """Return the scalar statistics of second order.
+
+    Parameters
+    ----------
+    x, y : ndarray of shape (n, dim_x) and (n, dim_y)
+        Standardised scores in canonical order.
+    parts : LinearParts
+        Shared matrices of the same scores.
+
+    Returns
+    -------
+    dict of str to float
+        Statistics by name; all are even in the sign of each coordinate and symmetric in the sides.
+    """
+    n = x.shape[0]
+    out = dict(parts.values)
+    terms = gaussian_terms(parts.canonical)
+    for k in range(4):
+        out[f"canonical_{k + 1}"] = float(terms[k]) if k < len(terms) else 0.0
+    out["canonical_energy"] = float(np.sum(parts.canonical**2))
+    out["canonical_energy_4"] = float(np.sum(parts.canonical**4))
+    matched = (parts.matched_x, parts.matched_y)
+    for name, matrix in (
+        ("cross", parts.cross),
+        ("squares", parts.squares_cross),
+        ("mixed", parts.mixed_cross),
+        ("cubes", parts.cubes_cross),
+    ):
+        out[f"{name}_matched"] = float(np.sum(gaussian_terms(matrix[matched])))
+        out[f"{name}_max"] = float(np.max(np.abs(matrix)))
+        out[f"{name}_energy"] = float(np.sum(matrix**2) - matrix.size / n)
+    out.update(_cross_fitted(x, y, parts))
+    return out
+
+
+def _crop(side: Float2D, importance: Float1D, limit: int) -> Float2D:
+    if side.shape[1] <= limit:
+        return side
+    return side[:, np.sort(np.argsort(-importance, kind="stable")[:limit])]
+
+
+def _cross_fitted(x: Float2D, y: Float2D, parts: LinearParts) -> dict[str, float]:
+    n = x.shape[0]
+    shrinkage = 2.0 * (x.shape[1] + y.shape[1]) / (n + 2.0 * (x.shape[1] + y.shape[1]))
+    a = _crop(x, parts.strength.max(axis=1), 12)
+    b = _crop(y, parts.strength.max(axis=0), 12)
+    a2, b2 = standardised_hermite(a)[0], standardised_hermite(b)[0]
+    both_a, both_b = np.hstack([a, a2]), np.hstack([b, b2])
+    wide = 2.0 * (both_a.shape[1] + both_b.shape[1])
+    return {
+        "folds_linear": cross_fitted_information(x, y, shrinkage, 10),
+        "folds_first": cross_fitted_information(x, y, shrinkage, 1),
+        "folds_hermite": cross_fitted_information(both_a, both_b, wide / (n + wide), 10),
+        "folds_squares": cross_fitted_information(a2, b2, wide / (n + wide), 6),
+    }
