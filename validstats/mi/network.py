@@ -1,0 +1,424 @@
+"""The network in NumPy: statistics head, two-axis attention encoder and non-crossing quantiles around an anchor."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import expit
+
+from validstats._typing import Float1D, Float2D, FloatND
+from validstats.mi.shards import Shard
+from validstats.mi.statistics import ANCHOR_NAMES, COORDINATE_TOKENS, SAMPLE_TOKENS, STATISTIC_NAMES
+
+__all__ = [
+    "QUANTILE_LEVELS",
+    "SHAPE_STATISTICS",
+    "NetworkConfig",
+    "NetworkWeights",
+    "anchor_values",
+    "forward",
+    "from_log_scale",
+    "load_weights",
+    "residual_scale",
+    "save_weights",
+    "to_log_scale",
+]
+
+QUANTILE_LEVELS = (
+    0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.975, 0.99,
+)  # fmt: skip
+"""Levels of the predicted quantiles."""
+MEDIAN = QUANTILE_LEVELS.index(0.5)
+SHAPE_STATISTICS = 9
+"""Leading statistics that describe n, the dimensions and ties alone."""
+RESIDUAL_BOUND = 6.0
+N_EDGES = (10, 25, 60, 150, 400, 1000, 2500, 1 << 40)
+DIM_EDGES = (2, 3, 5, 9, 17, 33, 1 << 20)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkConfig:
+    """Sizes of one network.
+
+    Parameters
+    ----------
+    statistics : bool, default True
+        Read all statistics; otherwise only those that describe n, the dimensions and ties.
+    tokens : bool, default True
+        Read the tokens through the attention encoder.
+    width : int, default 192
+        Width of the head.
+    depth : int, default 3
+        Residual blocks of the head.
+    hidden : int, default 48
+        Width of the encoder, a multiple of ``heads``.
+    heads : int, default 4
+        Attention heads.
+    inducing : int, default 12
+        Inducing points along the axis of samples.
+    blocks : int, default 2
+        Encoder blocks.
+    encoded : int, default 48
+        Numbers that the encoder hands to the head.
+    """
+
+    statistics: bool = True
+    tokens: bool = True
+    width: int = 192
+    depth: int = 3
+    hidden: int = 48
+    heads: int = 4
+    inducing: int = 12
+    blocks: int = 2
+    encoded: int = 48
+
+    @property
+    def n_statistics(self) -> int:
+        """Number of statistics that the head reads."""
+        return len(STATISTIC_NAMES) if self.statistics else SHAPE_STATISTICS
+
+
+@dataclass(frozen=True)
+class NetworkWeights:
+    """An ensemble of networks that share scaling and anchors.
+
+    Attributes
+    ----------
+    scaling : dict of str to ndarray
+        Constants that bring statistics and tokens to unit scale.
+    anchor_table : ndarray of int64 of shape (7, 6)
+        Number of the anchor in ``ANCHOR_NAMES`` by cell of n and of dim X + dim Y.
+    members : tuple of (NetworkConfig, dict of str to ndarray)
+        Sizes and parameters of each network.
+    card : dict
+        Recipe, seeds and metrics of the training.
+    """
+
+    scaling: dict[str, FloatND]
+    anchor_table: npt.NDArray[np.int64]
+    members: tuple[tuple[NetworkConfig, dict[str, FloatND]], ...]
+    card: dict[str, Any] = field(default_factory=dict)
+
+
+def to_log_scale(information: FloatND) -> FloatND:
+    """Return log(1 + 2 max(I, 0))."""
+    return np.log1p(2.0 * np.maximum(information, 0.0))
+
+
+def from_log_scale(value: FloatND) -> FloatND:
+    """Invert :func:`to_log_scale`, with negative values sent to 0.
+
+    Examples
+    --------
+    >>> float(from_log_scale(to_log_scale(0.25)))
+    0.25
+    """
+    return 0.5 * np.expm1(np.maximum(value, 0.0))
+
+
+def residual_scale(shape: npt.NDArray[np.int32]) -> Float1D:
+    """Return the scale of the correction of the anchor, which shrinks as n grows.
+
+    Parameters
+    ----------
+    shape : ndarray of shape (m, 3)
+        n and the two dimensions.
+
+    Returns
+    -------
+    ndarray of shape (m,)
+        min(1, 8 n^(-1 / d)) with d = dim X + dim Y, at least 2.
+    """
+    dims = np.maximum(shape[:, 1] + shape[:, 2], 2)
+    return np.minimum(1.0, 8.0 * shape[:, 0] ** (-1.0 / dims))
+
+
+def shape_cells(shape: npt.NDArray[np.int32]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return the cells of n and of dim X + dim Y."""
+    rows = np.searchsorted(N_EDGES, shape[:, 0], side="right") - 1
+    columns = np.searchsorted(DIM_EDGES, shape[:, 1] + shape[:, 2], side="right") - 1
+    return np.clip(rows, 0, len(N_EDGES) - 2), np.clip(columns, 0, len(DIM_EDGES) - 2)
+
+
+def anchor_values(shard: Shard, table: npt.NDArray[np.int64]) -> Float1D:
+    """Return the anchor of each set on the logarithmic scale.
+
+    Parameters
+    ----------
+    shard : Shard
+        Summaries.
+    table : ndarray of int64 of shape (7, 6)
+        Anchor by cell.
+
+    Returns
+    -------
+    ndarray of shape (m,)
+        log(1 + 2 max(A, 0)).
+    """
+    rows, columns = shape_cells(shard.shape)
+    chosen = table[rows, columns]
+    return np.asarray(to_log_scale(shard.anchors[np.arange(len(shard)), chosen].astype(np.float64)))
+
+
+def scale_statistics(values: FloatND, scaling: dict[str, FloatND]) -> FloatND:
+    """Bring statistics to unit scale by a signed logarithm, then by centre and spread, within ±5."""
+    ratio = np.asarray(values, dtype=np.float64) / scaling["statistic_unit"]
+    logs = np.sign(ratio) * np.log1p(np.abs(ratio))
+    return np.clip((logs - scaling["statistic_centre"]) / scaling["statistic_spread"], -5.0, 5.0)
+
+
+def scale_tokens(values: FloatND, scaling: dict[str, FloatND], name: str) -> FloatND:
+    """Bring tokens to unit scale by centre and spread, within ±5."""
+    centred = np.asarray(values, dtype=np.float64) - scaling[f"{name}_centre"]
+    return np.clip(centred / scaling[f"{name}_spread"], -5.0, 5.0)
+
+
+def softplus(values: FloatND) -> FloatND:
+    """Return log(1 + exp(values)) without overflow."""
+    return np.logaddexp(0.0, values)
+
+
+def linear(x: FloatND, parameters: dict[str, FloatND], name: str) -> FloatND:
+    """Apply a linear layer."""
+    return x @ parameters[f"{name}.weight"].T + parameters[f"{name}.bias"]
+
+
+def layer_norm(x: FloatND, parameters: dict[str, FloatND], name: str) -> FloatND:
+    """Normalise the last axis."""
+    centred = x - x.mean(axis=-1, keepdims=True)
+    spread = np.sqrt(np.mean(centred**2, axis=-1, keepdims=True) + 1e-5)
+    return centred / spread * parameters[f"{name}.weight"] + parameters[f"{name}.bias"]
+
+
+def attention(
+    queries: FloatND, keys: FloatND, mask: npt.NDArray[np.bool_] | None, parameters: dict[str, FloatND], name: str, heads: int
+) -> FloatND:
+    """Return a block of multi-head attention of queries on keys, followed by a feed-forward layer.
+
+    Parameters
+    ----------
+    queries : ndarray of shape (m, q, h)
+        Tokens that are updated.
+    keys : ndarray of shape (m, k, h)
+        Tokens that are read.
+    mask : ndarray of bool of shape (m, k) or None
+        Which keys exist.
+    parameters : dict of str to ndarray
+        Weights of the network.
+    name : str
+        Prefix of the block's weights.
+    heads : int
+        Number of heads.
+
+    Returns
+    -------
+    ndarray of shape (m, q, h)
+        Updated tokens.
+    """
+    m, q, h = queries.shape
+    size = h // heads
+    read = layer_norm(keys, parameters, f"{name}.norm_keys")
+    query = linear(layer_norm(queries, parameters, f"{name}.norm_queries"), parameters, f"{name}.query")
+    query = query.reshape(m, q, heads, size).transpose(0, 2, 1, 3)
+    key = linear(read, parameters, f"{name}.key").reshape(m, -1, heads, size).transpose(0, 2, 3, 1)
+    value = linear(read, parameters, f"{name}.value").reshape(m, -1, heads, size).transpose(0, 2, 1, 3)
+    scores = query @ key / np.sqrt(size)
+    if mask is not None:
+        scores = np.where(mask[:, None, None, :], scores, -1e9)
+    scores = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    scores /= scores.sum(axis=-1, keepdims=True)
+    mixed = (scores @ value).transpose(0, 2, 1, 3).reshape(m, q, h)
+    out = queries + linear(mixed, parameters, f"{name}.merge")
+    inner = linear(layer_norm(out, parameters, f"{name}.norm_forward"), parameters, f"{name}.forward_in")
+    return out + linear(inner * expit(inner), parameters, f"{name}.forward_out")
+
+
+def masked_mean(tokens: FloatND, mask: npt.NDArray[np.bool_]) -> FloatND:
+    """Average tokens that exist."""
+    weights = mask[:, :, None] / mask.sum(axis=1)[:, None, None]
+    return np.sum(tokens * weights, axis=1)
+
+
+def encode(
+    samples: FloatND, sample_mask: npt.NDArray[np.bool_], coordinates: FloatND, coordinate_mask: npt.NDArray[np.bool_],
+    parameters: dict[str, FloatND], config: NetworkConfig,
+) -> FloatND:  # fmt: skip
+    """Encode sample tokens and coordinate tokens by attention along each axis with exchange in between.
+
+    Parameters
+    ----------
+    samples : ndarray of shape (m, rows, 24)
+        Scaled sample tokens.
+    sample_mask : ndarray of bool of shape (m, rows)
+        Which of them exist.
+    coordinates : ndarray of shape (m, coordinates, 12)
+        Scaled coordinate tokens.
+    coordinate_mask : ndarray of bool of shape (m, coordinates)
+        Which of them exist.
+    parameters : dict of str to ndarray
+        Weights.
+    config : NetworkConfig
+        Sizes.
+
+    Returns
+    -------
+    ndarray of shape (m, encoded)
+        Features for the head, the same for any order of the tokens along either axis.
+    """
+    m = len(samples)
+    rows = linear(samples, parameters, "sample_in")
+    columns = linear(coordinates, parameters, "coordinate_in")
+    for block in range(config.blocks):
+        points = np.broadcast_to(parameters[f"blocks.{block}.points"], (m, config.inducing, config.hidden))
+        points = attention(points, rows, sample_mask, parameters, f"blocks.{block}.gather", config.heads)
+        rows = attention(rows, points, None, parameters, f"blocks.{block}.spread", config.heads)
+        columns = attention(columns, columns, coordinate_mask, parameters, f"blocks.{block}.columns", config.heads)
+        from_rows = linear(masked_mean(rows, sample_mask), parameters, f"blocks.{block}.to_columns")
+        from_columns = linear(masked_mean(columns, coordinate_mask), parameters, f"blocks.{block}.to_rows")
+        rows = rows + from_columns[:, None, :]
+        columns = columns + from_rows[:, None, :]
+    seeds = np.broadcast_to(parameters["pool_points"], (m, 2, config.hidden))
+    pooled = attention(seeds, rows, sample_mask, parameters, "pool", config.heads).reshape(m, -1)
+    joined = np.concatenate([pooled, masked_mean(rows, sample_mask), masked_mean(columns, coordinate_mask)], axis=1)
+    return linear(layer_norm(joined, parameters, "encoded_norm"), parameters, "encoded_out")
+
+
+def head(features: FloatND, parameters: dict[str, FloatND], config: NetworkConfig) -> FloatND:
+    """Apply the residual head; the last axis holds the median and the increments before and after it."""
+    x = linear(features, parameters, "head_in")
+    for block in range(config.depth):
+        inner = linear(layer_norm(x, parameters, f"head.{block}.norm"), parameters, f"head.{block}.inner")
+        x = x + linear(inner * expit(inner), parameters, f"head.{block}.outer")
+    return linear(layer_norm(x, parameters, "head_norm"), parameters, "head_out")
+
+
+def assemble_quantiles(raw: FloatND, anchor: Float1D, scale: Float1D) -> Float2D:
+    """Turn raw outputs into increasing quantiles around the anchor.
+
+    Parameters
+    ----------
+    raw : ndarray of shape (m, 19)
+        First the median, then 9 increments downwards and 9 upwards.
+    anchor : ndarray of shape (m,)
+        Anchor on the logarithmic scale.
+    scale : ndarray of shape (m,)
+        Scale of the correction.
+
+    Returns
+    -------
+    ndarray of shape (m, 19)
+        Quantiles on the logarithmic scale, strictly increasing.
+    """
+    median = RESIDUAL_BOUND * np.tanh(raw[:, :1] / RESIDUAL_BOUND)
+    steps = 0.1 * softplus(raw[:, 1:]) + 1e-5
+    down = np.cumsum(steps[:, :MEDIAN], axis=1)[:, ::-1]
+    up = np.cumsum(steps[:, MEDIAN:], axis=1)
+    return anchor[:, None] + scale[:, None] * np.concatenate([median - down, median, median + up], axis=1)
+
+
+def member_quantiles(shard: Shard, weights: NetworkWeights, number: int) -> Float2D:
+    """Return the quantiles of one network of the ensemble."""
+    config, parameters = weights.members[number]
+    features = scale_statistics(shard.statistics, weights.scaling)[:, : config.n_statistics]
+    if config.tokens:
+        rows = max(int(shard.sample_counts.max()), 1)
+        sample_mask = np.arange(rows)[None, :] < shard.sample_counts[:, None]
+        columns = max(int(shard.coordinate_counts.max()), 1)
+        coordinate_mask = np.arange(columns)[None, :] < shard.coordinate_counts[:, None]
+        samples = scale_tokens(shard.sample_tokens[:, :rows], weights.scaling, "sample")
+        coordinates = scale_tokens(shard.coordinate_tokens[:, :columns], weights.scaling, "coordinate")
+        encoded = encode(samples, sample_mask, coordinates, coordinate_mask, parameters, config)
+        features = np.concatenate([features, encoded], axis=1)
+    raw = head(features, parameters, config)
+    return assemble_quantiles(raw, anchor_values(shard, weights.anchor_table), residual_scale(shard.shape))
+
+
+def forward(shard: Shard, weights: NetworkWeights, batch_size: int = 256) -> Float2D:
+    """Return the predicted quantiles of each set, averaged over the ensemble.
+
+    Parameters
+    ----------
+    shard : Shard
+        Summaries of the sets.
+    weights : NetworkWeights
+        Ensemble.
+    batch_size : int, default 256
+        Sets per pass through the encoder.
+
+    Returns
+    -------
+    ndarray of shape (m, 19)
+        Quantiles of log(1 + 2 I) at ``QUANTILE_LEVELS``, increasing along the second axis.
+    """
+    out = np.zeros((len(shard), len(QUANTILE_LEVELS)))
+    for start in range(0, len(shard), batch_size):
+        chosen = np.arange(start, min(start + batch_size, len(shard)))
+        part = shard.select(chosen)
+        for number in range(len(weights.members)):
+            out[chosen] += member_quantiles(part, weights, number)
+    return out / len(weights.members)
+
+
+def save_weights(weights: NetworkWeights, path: Path) -> None:
+    """Write weights as a plain array file: parameters in half precision, the card as JSON.
+
+    Parameters
+    ----------
+    weights : NetworkWeights
+        Ensemble.
+    path : Path
+        File, with suffix ``.npz``.
+    """
+    arrays: dict[str, npt.NDArray[Any]] = {f"scaling/{k}": v.astype(np.float32) for k, v in weights.scaling.items()}
+    arrays["anchor_table"] = weights.anchor_table.astype(np.int8)
+    for number, (_, parameters) in enumerate(weights.members):
+        arrays.update({f"member/{number}/{name}": value.astype(np.float16) for name, value in parameters.items()})
+    card = dict(weights.card, configs=[asdict(config) for config, _ in weights.members], anchors=list(ANCHOR_NAMES))
+    arrays["card"] = np.frombuffer(json.dumps(card, sort_keys=True).encode(), dtype=np.uint8)
+    np.savez_compressed(path, **arrays)
+
+
+def load_weights(path: Path) -> NetworkWeights:
+    """Read weights written by :func:`save_weights`.
+
+    Parameters
+    ----------
+    path : Path
+        File.
+
+    Returns
+    -------
+    NetworkWeights
+        Parameters in double precision.
+
+    Raises
+    ------
+    ValueError
+        If the file belongs to other statistics than this version computes.
+    """
+    with np.load(path) as file:
+        card = json.loads(bytes(file["card"]).decode())
+        scaling = {k.split("/", 1)[1]: file[k].astype(np.float64) for k in file.files if k.startswith("scaling/")}
+        members = []
+        for number, sizes in enumerate(card["configs"]):
+            prefix = f"member/{number}/"
+            names = [k for k in file.files if k.startswith(prefix)]
+            parameters = {k[len(prefix) :]: file[k].astype(np.float64) for k in names}
+            members.append((NetworkConfig(**sizes), parameters))
+        table = file["anchor_table"].astype(np.int64)
+    if len(scaling["statistic_unit"]) != len(STATISTIC_NAMES):
+        raise ValueError(
+            f"{path} expects {len(scaling['statistic_unit'])} statistics, and this version computes "
+            f"{len(STATISTIC_NAMES)}. Use the weights that came with this version."
+        )
+    return NetworkWeights(scaling, table, tuple(members), card)
+
+
+def token_shapes() -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return the shapes of sample and coordinate tokens."""
+    return SAMPLE_TOKENS, COORDINATE_TOKENS

@@ -1,0 +1,348 @@
+"""Training of the network on shards: scaling, anchors, the loop with early stopping, metrics."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from validstats._typing import Float1D, Float2D, FloatND
+from validstats.mi.families import FAMILY_NAMES
+from validstats.mi.network import (
+    DIM_EDGES,
+    N_EDGES,
+    QUANTILE_LEVELS,
+    NetworkConfig,
+    NetworkWeights,
+    anchor_values,
+    forward,
+    from_log_scale,
+    residual_scale,
+    scale_statistics,
+    scale_tokens,
+    shape_cells,
+    to_log_scale,
+)
+from validstats.mi.shards import Shard
+from validstats.mi.statistics import ANCHOR_NAMES
+
+if TYPE_CHECKING:
+    from validstats.mi.torch_module import QuantileNetwork
+
+__all__ = ["Recipe", "choose_anchors", "fit_scaling", "pinball", "score_table", "train_network", "without_families"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How a network is trained.
+
+    Parameters
+    ----------
+    epochs : int, default 12
+        Passes over the sets.
+    batch_size : int, default 512
+        Sets in a step.
+    learning_rate : float, default 2e-3
+        Peak of the one-cycle schedule.
+    weight_decay : float, default 1e-3
+        Decoupled weight decay.
+    noise : float, default 0.03
+        Standard deviation of noise on the scaled statistics.
+    crop : int, default 64
+        Sample tokens drawn at random for each step.
+    dropout : float, default 0.1
+        Dropout rate in the head.
+    patience : int, default 4
+        Epochs without a better validation loss before training stops.
+    seed : int, default 0
+        Seed of initial weights, order and noise.
+    """
+
+    epochs: int = 12
+    batch_size: int = 512
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-3
+    noise: float = 0.03
+    crop: int = 64
+    dropout: float = 0.1
+    patience: int = 4
+    seed: int = 0
+
+
+def without_families(shard: Shard, names: tuple[str, ...]) -> Shard:
+    """Return the sets that belong to none of the named families."""
+    numbers = [FAMILY_NAMES.index(name) for name in names]
+    return shard.select(~np.isin(shard.family, numbers))
+
+
+def fit_scaling(shard: Shard, limit: int = 20_000) -> dict[str, FloatND]:
+    """Return the constants that bring statistics and tokens to unit scale.
+
+    Parameters
+    ----------
+    shard : Shard
+        Training sets.
+    limit : int, default 20000
+        The first so many sets serve.
+
+    Returns
+    -------
+    dict of str to ndarray
+        Unit, centre and spread of the statistics; centre and spread of both kinds of tokens.
+    """
+    values = shard.statistics[:limit].astype(np.float64)
+    unit = np.maximum(np.median(np.abs(values), axis=0), 0.05 * values.std(axis=0)) + 1e-3
+    logs = np.sign(values) * np.log1p(np.abs(values) / unit)
+    scaling = {
+        "statistic_unit": unit,
+        "statistic_centre": np.median(logs, axis=0),
+        "statistic_spread": logs.std(axis=0) + 1e-3,
+    }
+    for name, tokens, counts in (
+        ("sample", shard.sample_tokens[: limit // 4], shard.sample_counts[: limit // 4]),
+        ("coordinate", shard.coordinate_tokens[:limit], shard.coordinate_counts[:limit]),
+    ):
+        if tokens.size == 0:
+            continue
+        mask = np.arange(tokens.shape[1])[None, :] < counts[:, None]
+        kept = tokens[mask].astype(np.float64)
+        scaling[f"{name}_centre"] = kept.mean(axis=0)
+        scaling[f"{name}_spread"] = kept.std(axis=0) + 1e-3
+    return {name: value.astype(np.float32).astype(np.float64) for name, value in scaling.items()}
+
+
+def choose_anchors(shard: Shard, least: int = 150) -> npt.NDArray[np.int64]:
+    """Choose, by cell of n and dim X + dim Y, the anchor with the least mean absolute error on the training sets.
+
+    Parameters
+    ----------
+    shard : Shard
+        Training sets with their truths.
+    least : int, default 150
+        Cells with fewer sets take the Gaussian anchor. Cells of 1x1 data always take KSG on all points.
+
+    Returns
+    -------
+    ndarray of int64 of shape (7, 6)
+        Number of the anchor in ``ANCHOR_NAMES``.
+    """
+    table = np.full((len(N_EDGES) - 1, len(DIM_EDGES) - 1), ANCHOR_NAMES.index("gaussian"), dtype=np.int64)
+    rows, columns = shape_cells(shard.shape)
+    error = np.abs(to_log_scale(shard.anchors) - to_log_scale(shard.truth)[:, None])
+    for i in range(table.shape[0]):
+        for j in range(table.shape[1]):
+            cell = (rows == i) & (columns == j)
+            if cell.sum() >= least:
+                table[i, j] = int(np.argmin(error[cell].mean(axis=0)))
+    table[:, 0] = ANCHOR_NAMES.index("ksg")
+    return table
+
+
+@dataclass(frozen=True)
+class PreparedSets:
+    """Scaled inputs and targets as float32 arrays (tokens stay in half precision until a batch is drawn)."""
+
+    statistics: npt.NDArray[np.float32]
+    anchor: npt.NDArray[np.float32]
+    scale: npt.NDArray[np.float32]
+    target: npt.NDArray[np.float32]
+    shard: Shard
+    scaling: dict[str, FloatND]
+
+
+def prepare_sets(shard: Shard, scaling: dict[str, FloatND], table: npt.NDArray[np.int64]) -> PreparedSets:
+    """Scale the inputs of a training or validation set once."""
+    return PreparedSets(
+        statistics=scale_statistics(shard.statistics, scaling).astype(np.float32),
+        anchor=anchor_values(shard, table).astype(np.float32),
+        scale=residual_scale(shard.shape).astype(np.float32),
+        target=to_log_scale(shard.truth).astype(np.float32),
+        shard=shard,
+        scaling=scaling,
+    )
+
+
+def draw_tokens(
+    sets: PreparedSets, chosen: npt.NDArray[np.int64], crop: int, generator: np.random.Generator | None
+) -> tuple[Any, Any, Any, Any]:
+    """Return scaled tokens of a batch as tensors, the sample tokens cropped at random."""
+    import torch
+
+    shard = sets.shard
+    counts = shard.sample_counts[chosen].astype(np.int64)
+    if generator is None:
+        rows = int(counts.max())
+        samples = shard.sample_tokens[chosen, :rows]
+        sample_mask = np.arange(rows)[None, :] < counts[:, None]
+    else:
+        rows = min(crop, int(counts.max()))
+        start = (generator.random(len(chosen)) * np.maximum(counts - rows + 1, 1)).astype(np.int64)
+        position = start[:, None] + np.arange(rows)[None, :]
+        sample_mask = position < counts[:, None]
+        samples = shard.sample_tokens[chosen[:, None], np.minimum(position, shard.sample_tokens.shape[1] - 1)]
+    columns = int(shard.coordinate_counts[chosen].max())
+    coordinate_mask = np.arange(columns)[None, :] < shard.coordinate_counts[chosen][:, None]
+    coordinates = shard.coordinate_tokens[chosen, :columns]
+    scaled = [
+        torch.from_numpy(scale_tokens(values, sets.scaling, name).astype(np.float32))
+        for values, name in ((samples, "sample"), (coordinates, "coordinate"))
+    ]
+    return scaled[0], torch.from_numpy(sample_mask), scaled[1], torch.from_numpy(coordinate_mask)
+
+
+def predict_prepared(model: QuantileNetwork, sets: PreparedSets, batch_size: int = 1024) -> Float2D:
+    """Return the quantiles of prepared sets from a torch model."""
+    import torch
+
+    model.eval()
+    out = []
+    with torch.no_grad():
+        for start in range(0, len(sets.target), batch_size):
+            chosen = np.arange(start, min(start + batch_size, len(sets.target)))
+            tokens = draw_tokens(sets, chosen, 0, None) if model.config.tokens else None
+            inputs = (torch.from_numpy(a[chosen]) for a in (sets.statistics, sets.anchor, sets.scale))
+            out.append(model(*inputs, tokens).numpy())
+    model.train()
+    return np.concatenate(out).astype(np.float64)
+
+
+def train_network(
+    train: PreparedSets, validation: PreparedSets, config: NetworkConfig, recipe: Recipe,
+    report: Callable[[dict[str, Any]], None] | None = None, checkpoint: Path | None = None,
+) -> tuple[dict[str, FloatND], list[dict[str, Any]]]:  # fmt: skip
+    """Train one network and return the weights of its best epoch.
+
+    Parameters
+    ----------
+    train, validation : PreparedSets
+        Sets for the gradient and for early stopping.
+    config : NetworkConfig
+        Sizes.
+    recipe : Recipe
+        Schedule.
+    report : callable or None, default None
+        Called with the log entry of each epoch.
+    checkpoint : Path or None, default None
+        File that holds the state after each epoch; training resumes from it where it exists.
+
+    Returns
+    -------
+    parameters : dict of str to ndarray
+        Weights with the least validation loss.
+    log : list of dict
+        Epoch, losses and seconds.
+    """
+    import torch
+
+    from validstats.mi.torch_module import QuantileNetwork, pinball_loss
+
+    torch.manual_seed(recipe.seed)
+    generator = np.random.default_rng([recipe.seed, 1])
+    model = QuantileNetwork(config, recipe.dropout)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+    steps = max(len(train.target) // recipe.batch_size, 1)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, recipe.learning_rate, total_steps=steps * recipe.epochs + 1, pct_start=0.15
+    )
+    log: list[dict[str, Any]] = []
+    best, best_loss = model.parameters_as_arrays(), np.inf
+    if checkpoint is not None and checkpoint.exists():
+        state = torch.load(checkpoint, weights_only=False)
+        model.load_state_dict(state["model"])
+        optimiser.load_state_dict(state["optimiser"])
+        schedule.load_state_dict(state["schedule"])
+        log, best, best_loss = state["log"], state["best"], state["best_loss"]
+        generator.bit_generator.state = state["generator"]
+    for epoch in range(len(log), recipe.epochs):
+        started, total = time.perf_counter(), 0.0
+        order = generator.permutation(len(train.target))
+        for step in range(steps):
+            chosen = np.sort(order[step * recipe.batch_size : (step + 1) * recipe.batch_size])
+            tokens = draw_tokens(train, chosen, recipe.crop, generator) if config.tokens else None
+            statistics = torch.from_numpy(train.statistics[chosen])
+            statistics = statistics + recipe.noise * torch.randn_like(statistics)
+            anchor, scale, target = (torch.from_numpy(a[chosen]) for a in (train.anchor, train.scale, train.target))
+            loss = pinball_loss(model(statistics, anchor, scale, tokens), target).mean()
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimiser.step()
+            schedule.step()
+            total += float(loss.detach())
+        held_out = pinball(predict_prepared(model, validation), validation.target)
+        log.append({
+            "epoch": epoch, "train": total / steps, "validation": float(held_out.mean()),
+            "seconds": time.perf_counter() - started,
+        })  # fmt: skip
+        if log[-1]["validation"] < best_loss:
+            best, best_loss = model.parameters_as_arrays(), log[-1]["validation"]
+        if report is not None:
+            report(log[-1])
+        if checkpoint is not None:
+            torch.save(
+                {
+                    "model": model.state_dict(), "optimiser": optimiser.state_dict(), "schedule": schedule.state_dict(),
+                    "log": log, "best": best, "best_loss": best_loss, "generator": generator.bit_generator.state,
+                },
+                checkpoint,
+            )  # fmt: skip
+        if epoch - min(log, key=lambda entry: entry["validation"])["epoch"] >= recipe.patience:
+            break
+    return best, log
+
+
+def pinball(quantiles: Float2D, target: FloatND) -> Float1D:
+    """Return the pinball loss of each set, averaged over ``QUANTILE_LEVELS``."""
+    gap = np.asarray(target, dtype=np.float64)[:, None] - quantiles
+    levels = np.array(QUANTILE_LEVELS)
+    return np.asarray(np.maximum(levels * gap, (levels - 1) * gap).mean(axis=1))
+
+
+def score_table(quantiles: Float2D, shard: Shard) -> dict[str, dict[str, float]]:
+    """Return errors and raw coverage by family, and for all.
+
+    Parameters
+    ----------
+    quantiles : ndarray of shape (m, 19)
+        Predictions on the logarithmic scale.
+    shard : Shard
+        The sets.
+
+    Returns
+    -------
+    dict of str to dict
+        By family and under "all": sets, pinball loss, mean and median absolute error in nats, the same of the
+        anchor KSG, and the share of truths between the 5 % and 95 % quantiles.
+    """
+    estimate = from_log_scale(quantiles[:, QUANTILE_LEVELS.index(0.5)])
+    error = np.abs(estimate - shard.truth)
+    classical = np.abs(shard.anchors[:, 0] - shard.truth)
+    target = to_log_scale(shard.truth)
+    low, high = quantiles[:, QUANTILE_LEVELS.index(0.05)], quantiles[:, QUANTILE_LEVELS.index(0.95)]
+    inside = (np.maximum(low, 0.0) <= target + 1e-12) & (target <= np.maximum(high, 0.0) + 1e-12)
+    loss = pinball(quantiles, target)
+    out = {}
+    for name in ("all", *FAMILY_NAMES):
+        chosen = np.ones(len(shard), bool) if name == "all" else shard.family == FAMILY_NAMES.index(name)
+        if chosen.any():
+            out[name] = {
+                "sets": int(chosen.sum()), "pinball": float(loss[chosen].mean()), "mae": float(error[chosen].mean()),
+                "median": float(np.median(error[chosen])), "ksg_mae": float(classical[chosen].mean()),
+                "ksg_median": float(np.median(classical[chosen])), "coverage": float(inside[chosen].mean()),
+            }  # fmt: skip
+    return out
+
+
+def evaluate_weights(weights: NetworkWeights, shard: Shard) -> dict[str, dict[str, float]]:
+    """Return :func:`score_table` of served weights."""
+    return score_table(forward(shard, weights), shard)
+
+
+def describe_recipe(config: NetworkConfig, recipe: Recipe) -> dict[str, Any]:
+    """Return sizes and schedule as plain values."""
+    return {"config": asdict(config), "recipe": asdict(recipe)}
