@@ -18,6 +18,7 @@ __all__ = [
     "NoisyReleaseError",
     "NotCalibratedError",
     "PermutationResolutionWarning",
+    "SupportWarning",
     "UninformativeWarning",
     "ValidstatsWarning",
 ]
@@ -65,6 +66,17 @@ class ConstantColumnWarning(ValidstatsWarning):
 constant_column_message = (
     "{side} has {n_constant} constant column(s) out of {n_columns}; a constant carries no information, so they "
     "are left out. Drop them to silence this."
+)
+
+
+class SupportWarning(ValidstatsWarning):
+    """A data set does not look like those that the learned estimator was trained on."""
+
+
+support_message = (
+    "Data set {position} does not look like those the network was trained on: {reasons}. Its interval was "
+    "widened and the guarantee does not cover it. Compare with the classical estimate {anchor!r} in result.anchors, "
+    "or calibrate on a family that resembles the data."
 )
 
 

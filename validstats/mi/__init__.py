@@ -10,10 +10,15 @@ _PUBLIC = {
     "IndependenceTestResult": "validstats.mi.independence",
     "MISelector": "validstats.mi.selection",
     "MutualInformationMatrix": "validstats.mi.matrix",
+    "Family": "validstats.mi.families",
+    "FamilyMixture": "validstats.mi.families",
+    "LearnedMI": "validstats.mi.estimators",
+    "LearnedMIResult": "validstats.mi.results",
     "MutualInformationResult": "validstats.mi.mutual_information",
     "conditional_mutual_info": "validstats.mi.conditional",
     "distance_correlation": "validstats.mi.permutation",
     "independence_test": "validstats.mi.independence",
+    "default_family": "validstats.mi.families",
     "mutual_info": "validstats.mi.mutual_information",
     "mutual_info_matrix": "validstats.mi.matrix",
 }
@@ -21,11 +26,16 @@ _PUBLIC = {
 
 __all__ = [
     "ConditionalMutualInformationResult",
+    "Family",
+    "FamilyMixture",
     "IndependenceTestResult",
     "MISelector",
     "MutualInformationMatrix",
+    "LearnedMI",
+    "LearnedMIResult",
     "MutualInformationResult",
     "conditional_mutual_info",
+    "default_family",
     "distance_correlation",
     "independence_test",
     "mutual_info",
@@ -34,10 +44,13 @@ __all__ = [
 
 if TYPE_CHECKING:
     from validstats.mi.conditional import ConditionalMutualInformationResult, conditional_mutual_info
+    from validstats.mi.estimators import LearnedMI
+    from validstats.mi.families import Family, FamilyMixture, default_family
     from validstats.mi.independence import IndependenceTestResult, independence_test
     from validstats.mi.matrix import MutualInformationMatrix, mutual_info_matrix
     from validstats.mi.mutual_information import MutualInformationResult, mutual_info
     from validstats.mi.permutation import distance_correlation
+    from validstats.mi.results import LearnedMIResult
     from validstats.mi.selection import MISelector
 
 

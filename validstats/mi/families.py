@@ -82,7 +82,14 @@ def all_families() -> dict[str, Family]:
         UniformNoiseFamily(),
         ExoticMixtureFamily(),
     ]
-    sources = (GaussianFamily(), StudentFamily(), CopulaFamily(), FunctionalFamily(), GaussianMixtureFamily(), LabelFamily())
+    sources = (
+        GaussianFamily(),
+        StudentFamily(),
+        CopulaFamily(),
+        FunctionalFamily(),
+        GaussianMixtureFamily(),
+        LabelFamily(),
+    )
     base.append(IndependentFamily(sources))
     by_name = {family.name: family for family in base}
     return {name: by_name[name] for name in FAMILY_NAMES}

@@ -116,7 +116,9 @@ class FamilyMixture(Family):
         Name of the whole.
     """
 
-    def __init__(self, members: dict[str, Family], weights: Float1D | list[float], name: str = "mixture") -> None:
+    def __init__(
+        self, members: dict[str, Family], weights: Float1D | list[float], name: str = "mixture"
+    ) -> None:
         if len(members) != len(weights):
             raise ValueError(f"{len(members)} families need as many weights, got {len(weights)}.")
         self.members = members

@@ -26,7 +26,10 @@ def quantile_of(kind: str) -> Callable[[Float1D], Float1D]:
         return lambda p: np.asarray(ndtri(p), dtype=np.float64)
     if kind == "laplace":
         return lambda p: -np.sign(p - 0.5) * np.log1p(-2 * np.abs(p - 0.5))
-    return lambda p: np.where(p < 0.5, -1.0, 1.0) + 0.35 * ndtri(np.where(p < 0.5, 2 * p, 2 * p - 1).clip(1e-12, 1 - 1e-12))
+    return lambda p: (
+        np.where(p < 0.5, -1.0, 1.0)
+        + 0.35 * ndtri(np.where(p < 0.5, 2 * p, 2 * p - 1).clip(1e-12, 1 - 1e-12))
+    )
 
 
 def draw_shape(generator: np.random.Generator) -> Callable[[Float1D], Float1D]:
@@ -106,7 +109,11 @@ def noise_cdf(kind: str, t: Float1D) -> Float1D:
     return np.asarray(expit(t / 0.55), dtype=np.float64)
 
 
-NOISE_ENTROPY = {"normal": 0.5 * np.log(2 * np.pi * np.e), "laplace": 1 + np.log(2.0), "logistic": 2 + np.log(0.55)}
+NOISE_ENTROPY = {
+    "normal": 0.5 * np.log(2 * np.pi * np.e),
+    "laplace": 1 + np.log(2.0),
+    "logistic": 2 + np.log(0.55),
+}
 
 
 def functional_information(values: Float1D, scales: Float1D, noise: str) -> float:
@@ -134,7 +141,9 @@ def functional_information(values: Float1D, scales: Float1D, noise: str) -> floa
     density = np.zeros(bins)
     parts = np.array_split(values, len(scales))
     for part, scale in zip(parts, scales, strict=True):
-        density += _smoothed_histogram(part, low, width, bins, float(scale), noise) * (len(part) / len(values))
+        density += _smoothed_histogram(part, low, width, bins, float(scale), noise) * (
+            len(part) / len(values)
+        )
     density = np.maximum(density, 0.0)
     density /= density.sum()
     entropy = float(entr(density).sum() + np.log(width))
@@ -142,7 +151,9 @@ def functional_information(values: Float1D, scales: Float1D, noise: str) -> floa
     return max(entropy - conditional, 0.0)
 
 
-def _smoothed_histogram(values: Float1D, low: float, width: float, bins: int, scale: float, noise: str) -> Float1D:
+def _smoothed_histogram(
+    values: Float1D, low: float, width: float, bins: int, scale: float, noise: str
+) -> Float1D:
     position = (values - low) / width
     left = np.floor(position).astype(np.int64)
     share = position - left

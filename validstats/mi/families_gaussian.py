@@ -43,7 +43,9 @@ def gaussian_mutual_information(covariance: Float2D, dim_x: int) -> float:
     0.2231
     """
     whole = np.linalg.slogdet(covariance)[1]
-    parts = np.linalg.slogdet(covariance[:dim_x, :dim_x])[1] + np.linalg.slogdet(covariance[dim_x:, dim_x:])[1]
+    parts = (
+        np.linalg.slogdet(covariance[:dim_x, :dim_x])[1] + np.linalg.slogdet(covariance[dim_x:, dim_x:])[1]
+    )
     return float(max(0.5 * (parts - whole), 0.0))
 
 
@@ -76,7 +78,11 @@ def student_correction(df: float, dim_x: int, dim_y: int) -> float:
 def canonical_covariance(generator: np.random.Generator, dim_x: int, dim_y: int) -> Float2D:
     """Covariance with drawn canonical correlations: few strong, many weak, or all alike."""
     pairs = min(dim_x, dim_y)
-    active = int(generator.integers(1, pairs + 1)) if generator.random() < 0.6 else min(pairs, 1 + generator.poisson(1.0))
+    active = (
+        int(generator.integers(1, pairs + 1))
+        if generator.random() < 0.6
+        else min(pairs, 1 + generator.poisson(1.0))
+    )
     total = log_uniform(generator, 0.01, 1.0 + 0.9 * active)
     shares = np.exp(generator.normal(0, generator.choice([0.1, 1.0, 2.0]), active))
     rho = np.sqrt(1 - np.exp(-2 * total * shares / shares.sum()))
@@ -111,7 +117,9 @@ def wishart_covariance(generator: np.random.Generator, dim_x: int, dim_y: int) -
     return root.T @ root / degrees
 
 
-def sparse_covariance(generator: np.random.Generator, dim_x: int, dim_y: int, pairs: int | None = None) -> Float2D:
+def sparse_covariance(
+    generator: np.random.Generator, dim_x: int, dim_y: int, pairs: int | None = None
+) -> Float2D:
     """Covariance with some matched pairs correlated through shared factors of one strength."""
     most = min(dim_x, dim_y)
     active = int(generator.integers(1, most + 1)) if pairs is None else min(pairs, most)
@@ -133,7 +141,12 @@ def latent_covariance(generator: np.random.Generator, dim_x: int, dim_y: int) ->
     covariance[:dim_x, :dim_x] += within**2
     covariance[dim_x:, dim_x:] += within**2
     index = np.arange(active)
-    for rows, columns in ((index, index), (dim_x + index, dim_x + index), (index, dim_x + index), (dim_x + index, index)):
+    for rows, columns in (
+        (index, index),
+        (dim_x + index, dim_x + index),
+        (index, dim_x + index),
+        (dim_x + index, index),
+    ):
         covariance[rows, columns] += pair**2
     rest = np.setdiff1d(np.arange(dim), np.concatenate([index, dim_x + index]))
     covariance[rest, rest] += alone**2

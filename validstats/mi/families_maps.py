@@ -44,7 +44,8 @@ def coupling_flow(generator: np.random.Generator, side: Float2D, layers: int = 2
         order = generator.permutation(dim)
         kept, moved = order[: dim // 2], order[dim // 2 :]
         hidden = np.tanh(
-            out[:, kept] @ generator.normal(0, 1.2 / np.sqrt(len(kept)), (len(kept), 8)) + generator.normal(0, 1, 8)
+            out[:, kept] @ generator.normal(0, 1.2 / np.sqrt(len(kept)), (len(kept), 8))
+            + generator.normal(0, 1, 8)
         )
         scale = hidden @ generator.normal(0, 0.25, (8, len(moved)))
         shift = hidden @ generator.normal(0, 0.6, (8, len(moved)))
@@ -78,7 +79,10 @@ def spiral(generator: np.random.Generator, side: Float2D) -> Float2D:
         i, j = order[2 * plane], order[2 * plane + 1]
         angle = speed * radius
         cosine, sine = np.cos(angle), np.sin(angle)
-        out[:, i], out[:, j] = cosine * side[:, i] - sine * side[:, j], sine * side[:, i] + cosine * side[:, j]
+        out[:, i], out[:, j] = (
+            cosine * side[:, i] - sine * side[:, j],
+            sine * side[:, i] + cosine * side[:, j],
+        )
     return out
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 from scipy.special import entr, logsumexp, ndtr, ndtri
 
@@ -126,7 +128,9 @@ class GaussianMixtureFamily(_MixtureFamily):
         means = generator.normal(0, log_uniform(generator, 0.3, 4.0) / np.sqrt(dim / 2), (count, dim))
         shared = generator.random() < 0.3
         covariance = random_component(generator, dim)
-        covariances = np.stack([covariance if shared else random_component(generator, dim) for _ in range(count)])
+        covariances = np.stack(
+            [covariance if shared else random_component(generator, dim) for _ in range(count)]
+        )
         return weights, means, covariances
 
 
@@ -137,14 +141,18 @@ class ExoticMixtureFamily(_MixtureFamily):
 
     def dims(self, generator: np.random.Generator, n: int) -> tuple[int, int]:
         """Draw the dimensions of the sides, mostly small."""
-        return draw_dims(generator, n, high=int(generator.choice([2, 3, 5, 25], p=[0.4, 0.3, 0.2, 0.1])), univariate=0.35)
+        return draw_dims(
+            generator, n, high=int(generator.choice([2, 3, 5, 25], p=[0.4, 0.3, 0.2, 0.1])), univariate=0.35
+        )
 
     def components(
         self, generator: np.random.Generator, dim_x: int, dim_y: int
     ) -> tuple[Float1D, Float2D, Float2D]:
         """Draw one of the shapes and its components."""
         dim = dim_x + dim_y
-        shape = generator.choice(["curve", "strokes", "grid", "shells", "outliers"], p=[0.34, 0.22, 0.14, 0.17, 0.13])
+        shape = generator.choice(
+            ["curve", "strokes", "grid", "shells", "outliers"], p=[0.34, 0.22, 0.14, 0.17, 0.13]
+        )
         if shape == "shells":
             return shell_components(generator, dim_x, dim_y)
         if shape == "outliers":
@@ -191,7 +199,9 @@ def curve_components(
     return generator.dirichlet(np.full(count, 20.0)), means, covariances
 
 
-def grid_components(generator: np.random.Generator, dim_x: int, dim_y: int) -> tuple[Float1D, Float2D, Float2D]:
+def grid_components(
+    generator: np.random.Generator, dim_x: int, dim_y: int
+) -> tuple[Float1D, Float2D, Float2D]:
     """Round blobs on a random subset of a grid in the first coordinates of X and Y."""
     side = int(generator.integers(2, 5))
     cells = generator.permutation(side * side)[: int(generator.integers(side, side * side))]
@@ -203,7 +213,9 @@ def grid_components(generator: np.random.Generator, dim_x: int, dim_y: int) -> t
     return generator.dirichlet(np.full(count, 10.0)), means, covariances
 
 
-def shell_components(generator: np.random.Generator, dim_x: int, dim_y: int) -> tuple[Float1D, Float2D, Float2D]:
+def shell_components(
+    generator: np.random.Generator, dim_x: int, dim_y: int
+) -> tuple[Float1D, Float2D, Float2D]:
     """Centred components of different scale: the sides share nothing but the component."""
     count, dim = int(generator.integers(2, 6)), dim_x + dim_y
     ratio = log_uniform(generator, 1.3, 4.0)
@@ -220,7 +232,9 @@ def shell_components(generator: np.random.Generator, dim_x: int, dim_y: int) -> 
     return generator.dirichlet(np.full(count, 10.0)), means, covariances
 
 
-def outlier_components(generator: np.random.Generator, dim_x: int, dim_y: int) -> tuple[Float1D, Float2D, Float2D]:
+def outlier_components(
+    generator: np.random.Generator, dim_x: int, dim_y: int
+) -> tuple[Float1D, Float2D, Float2D]:
     """A dependent core and an independent cloud, in any proportion."""
     dim = dim_x + dim_y
     share = generator.uniform(0.1, 0.9)
@@ -261,7 +275,11 @@ class LabelFamily(Family):
 
 
 def label_information(
-    generator: np.random.Generator, weights: Float1D, means: Float2D, covariances: Float2D, draws: int = TRUTH_DRAWS
+    generator: np.random.Generator,
+    weights: Float1D,
+    means: Float2D,
+    covariances: Float2D,
+    draws: int = TRUTH_DRAWS,
 ) -> float:
     """Estimate I(component; X) of a Gaussian mixture by the mean entropy of the component given X."""
     rows = mixture_rows(generator, weights, means, np.linalg.cholesky(covariances), draws)
@@ -289,7 +307,9 @@ class ContingencyFamily(Family):
             rows, columns = int(generator.integers(2, 9)), int(generator.integers(2, 9))
             table = generator.dirichlet(np.full(rows * columns, log_uniform(generator, 0.15, 5.0)))
             if generator.random() < 0.15:
-                table = np.outer(generator.dirichlet(np.ones(rows)), generator.dirichlet(np.ones(columns))).ravel()
+                table = np.outer(
+                    generator.dirichlet(np.ones(rows)), generator.dirichlet(np.ones(columns))
+                ).ravel()
             cell = generator.choice(rows * columns, n, p=table)
             columns_x.append(cell // columns)
             columns_y.append(cell % columns)
@@ -352,7 +372,7 @@ def binned_information(rho: float, cuts_y: Float1D, cuts_x: Float1D | None = Non
     p = (np.arange(2000) + 0.5) / 2000
     if cuts_x is not None:
         edges = np.concatenate([[0.0], ndtr(cuts_x), [1.0]])
-        p = np.concatenate([a + (b - a) * (np.arange(200) + 0.5) / 200 for a, b in zip(edges[:-1], edges[1:])])
+        p = np.concatenate([a + (b - a) * (np.arange(200) + 0.5) / 200 for a, b in itertools.pairwise(edges)])
     x = ndtri(p)
     upper = ndtr((cuts_y[None, :] - rho * x[:, None]) / np.sqrt(1 - rho**2))
     conditional = np.diff(np.column_stack([np.zeros(len(x)), upper, np.ones(len(x))]), axis=1)

@@ -52,7 +52,11 @@ def cross_pair(generator: np.random.Generator, n: int) -> Pair:
     """Draw a pair with an X-shaped copula: Gaussian with correlation of either sign, half and half."""
     rho = np.sqrt(1 - np.exp(-2 * log_uniform(generator, 0.05, 3.0)))
     x, sign = generator.normal(size=n), generator.choice([-1.0, 1.0], n)
-    return x, sign * rho * x + np.sqrt(1 - rho**2) * generator.normal(size=n), table_value("cross", float(rho))
+    return (
+        x,
+        sign * rho * x + np.sqrt(1 - rho**2) * generator.normal(size=n),
+        table_value("cross", float(rho)),
+    )
 
 
 def checkerboard_pair(generator: np.random.Generator, n: int) -> Pair:
@@ -155,7 +159,9 @@ def additive_uniform_information(half_width: float) -> float:
     return float(half_width - np.log(2 * half_width))
 
 
-def join_pairs(generator: np.random.Generator, n: int, pairs: list[Pair], dims: tuple[int, int]) -> tuple[Float2D, Float2D, float]:
+def join_pairs(
+    generator: np.random.Generator, n: int, pairs: list[Pair], dims: tuple[int, int]
+) -> tuple[Float2D, Float2D, float]:
     """Stack pairs into two sides, fill up with noise coordinates, shuffle the coordinates and add the truths."""
     x = np.column_stack([pair[0] for pair in pairs])
     y = np.column_stack([pair[1] for pair in pairs])
@@ -203,7 +209,10 @@ class CopulaFamily(_PairwiseFamily):
         if generator.random() < 0.5:
             y = -y
         if generator.random() < 0.3:
-            x, y = ndtri(np.clip(rank_uniform(x), 1e-9, 1 - 1e-9)), ndtri(np.clip(rank_uniform(y), 1e-9, 1 - 1e-9))
+            x, y = (
+                ndtri(np.clip(rank_uniform(x), 1e-9, 1 - 1e-9)),
+                ndtri(np.clip(rank_uniform(y), 1e-9, 1 - 1e-9)),
+            )
         return x, y, truth
 
 

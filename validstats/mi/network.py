@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,9 @@ __all__ = [
     "forward",
     "from_log_scale",
     "load_weights",
+    "member_stack",
     "residual_scale",
+    "round_weights",
     "save_weights",
     "to_log_scale",
 ]
@@ -196,7 +198,12 @@ def layer_norm(x: FloatND, parameters: dict[str, FloatND], name: str) -> FloatND
 
 
 def attention(
-    queries: FloatND, keys: FloatND, mask: npt.NDArray[np.bool_] | None, parameters: dict[str, FloatND], name: str, heads: int
+    queries: FloatND,
+    keys: FloatND,
+    mask: npt.NDArray[np.bool_] | None,
+    parameters: dict[str, FloatND],
+    name: str,
+    heads: int,
 ) -> FloatND:
     """Return a block of multi-head attention of queries on keys, followed by a feed-forward layer.
 
@@ -277,14 +284,18 @@ def encode(
         points = np.broadcast_to(parameters[f"blocks.{block}.points"], (m, config.inducing, config.hidden))
         points = attention(points, rows, sample_mask, parameters, f"blocks.{block}.gather", config.heads)
         rows = attention(rows, points, None, parameters, f"blocks.{block}.spread", config.heads)
-        columns = attention(columns, columns, coordinate_mask, parameters, f"blocks.{block}.columns", config.heads)
+        columns = attention(
+            columns, columns, coordinate_mask, parameters, f"blocks.{block}.columns", config.heads
+        )
         from_rows = linear(masked_mean(rows, sample_mask), parameters, f"blocks.{block}.to_columns")
         from_columns = linear(masked_mean(columns, coordinate_mask), parameters, f"blocks.{block}.to_rows")
         rows = rows + from_columns[:, None, :]
         columns = columns + from_rows[:, None, :]
     seeds = np.broadcast_to(parameters["pool_points"], (m, 2, config.hidden))
     pooled = attention(seeds, rows, sample_mask, parameters, "pool", config.heads).reshape(m, -1)
-    joined = np.concatenate([pooled, masked_mean(rows, sample_mask), masked_mean(columns, coordinate_mask)], axis=1)
+    joined = np.concatenate(
+        [pooled, masked_mean(rows, sample_mask), masked_mean(columns, coordinate_mask)], axis=1
+    )
     return linear(layer_norm(joined, parameters, "encoded_norm"), parameters, "encoded_out")
 
 
@@ -338,6 +349,32 @@ def member_quantiles(shard: Shard, weights: NetworkWeights, number: int) -> Floa
     return assemble_quantiles(raw, anchor_values(shard, weights.anchor_table), residual_scale(shard.shape))
 
 
+def member_stack(shard: Shard, weights: NetworkWeights, batch_size: int = 256) -> FloatND:
+    """Return the quantiles of each network of the ensemble.
+
+    Parameters
+    ----------
+    shard : Shard
+        Summaries of the sets.
+    weights : NetworkWeights
+        Ensemble.
+    batch_size : int, default 256
+        Sets per pass through the encoder.
+
+    Returns
+    -------
+    ndarray of shape (networks, m, 19)
+        Quantiles of log(1 + 2 I).
+    """
+    out = np.zeros((len(weights.members), len(shard), len(QUANTILE_LEVELS)))
+    for start in range(0, len(shard), batch_size):
+        chosen = np.arange(start, min(start + batch_size, len(shard)))
+        part = shard.select(chosen)
+        for number in range(len(weights.members)):
+            out[number, chosen] = member_quantiles(part, weights, number)
+    return out
+
+
 def forward(shard: Shard, weights: NetworkWeights, batch_size: int = 256) -> Float2D:
     """Return the predicted quantiles of each set, averaged over the ensemble.
 
@@ -355,16 +392,19 @@ def forward(shard: Shard, weights: NetworkWeights, batch_size: int = 256) -> Flo
     ndarray of shape (m, 19)
         Quantiles of log(1 + 2 I) at ``QUANTILE_LEVELS``, increasing along the second axis.
     """
-    out = np.zeros((len(shard), len(QUANTILE_LEVELS)))
-    for start in range(0, len(shard), batch_size):
-        chosen = np.arange(start, min(start + batch_size, len(shard)))
-        part = shard.select(chosen)
-        for number in range(len(weights.members)):
-            out[chosen] += member_quantiles(part, weights, number)
-    return out / len(weights.members)
+    return np.asarray(member_stack(shard, weights, batch_size).mean(axis=0))
 
 
-def save_weights(weights: NetworkWeights, path: Path) -> None:
+def round_weights(weights: NetworkWeights) -> NetworkWeights:
+    """Return the ensemble as it is after storage in half precision."""
+    members = tuple(
+        (config, {name: value.astype(np.float16).astype(np.float64) for name, value in parameters.items()})
+        for config, parameters in weights.members
+    )
+    return replace(weights, members=members)
+
+
+def save_weights(weights: NetworkWeights, path: Path, extra: dict[str, Any] | None = None) -> None:
     """Write weights as a plain array file: parameters in half precision, the card as JSON.
 
     Parameters
@@ -373,13 +413,22 @@ def save_weights(weights: NetworkWeights, path: Path) -> None:
         Ensemble.
     path : Path
         File, with suffix ``.npz``.
+    extra : dict of str to ndarray or None, default None
+        Further arrays, for instance the calibration.
     """
-    arrays: dict[str, npt.NDArray[Any]] = {f"scaling/{k}": v.astype(np.float32) for k, v in weights.scaling.items()}
+    arrays: dict[str, npt.NDArray[Any]] = {
+        f"scaling/{k}": v.astype(np.float32) for k, v in weights.scaling.items()
+    }
     arrays["anchor_table"] = weights.anchor_table.astype(np.int8)
     for number, (_, parameters) in enumerate(weights.members):
-        arrays.update({f"member/{number}/{name}": value.astype(np.float16) for name, value in parameters.items()})
-    card = dict(weights.card, configs=[asdict(config) for config, _ in weights.members], anchors=list(ANCHOR_NAMES))
+        arrays.update(
+            {f"member/{number}/{name}": value.astype(np.float16) for name, value in parameters.items()}
+        )
+    card = dict(
+        weights.card, configs=[asdict(config) for config, _ in weights.members], anchors=list(ANCHOR_NAMES)
+    )
     arrays["card"] = np.frombuffer(json.dumps(card, sort_keys=True).encode(), dtype=np.uint8)
+    arrays.update(extra or {})
     np.savez_compressed(path, **arrays)
 
 
@@ -403,7 +452,9 @@ def load_weights(path: Path) -> NetworkWeights:
     """
     with np.load(path) as file:
         card = json.loads(bytes(file["card"]).decode())
-        scaling = {k.split("/", 1)[1]: file[k].astype(np.float64) for k in file.files if k.startswith("scaling/")}
+        scaling = {
+            k.split("/", 1)[1]: file[k].astype(np.float64) for k in file.files if k.startswith("scaling/")
+        }
         members = []
         for number, sizes in enumerate(card["configs"]):
             prefix = f"member/{number}/"

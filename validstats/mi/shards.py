@@ -103,7 +103,9 @@ def pack_summaries(
         coordinates[i, : len(summary.coordinate_tokens)] = summary.coordinate_tokens
     names = {name: i for i, name in enumerate(FAMILY_NAMES)}
     return Shard(
-        statistics=np.array([s.statistics for s in summaries], dtype=np.float32).reshape(m, len(STATISTIC_NAMES)),
+        statistics=np.array([s.statistics for s in summaries], dtype=np.float32).reshape(
+            m, len(STATISTIC_NAMES)
+        ),
         anchors=np.array([s.anchors for s in summaries], dtype=np.float32).reshape(m, len(ANCHOR_NAMES)),
         sample_tokens=samples,
         sample_counts=np.array([len(s.sample_tokens) for s in summaries], dtype=np.int16),

@@ -56,8 +56,6 @@ class DataSummary:
         Largest share of repeated values in a coordinate.
     entropy_bound : float
         Smaller of the entropies of the discrete sides, ``inf`` where neither has ties.
-    functional : bool
-        Whether a continuous coordinate of X is a monotone function of one of Y on the sample.
     """
 
     statistics: Float1D
@@ -69,7 +67,6 @@ class DataSummary:
     dim_y: int
     tie_share: float
     entropy_bound: float
-    functional: bool
 
 
 def summarise_data(x: Float2D, y: Float2D) -> DataSummary:
@@ -126,17 +123,7 @@ def _assemble(scores: CanonicalScores, parts: LinearParts) -> DataSummary:
         dim_y=dim_y,
         tie_share=float(1.0 - min(shares[0].min(), shares[1].min())),
         entropy_bound=float(bound),
-        functional=_monotone_copy(scores, parts, shares),
     )
-
-
-def _monotone_copy(scores: CanonicalScores, parts: LinearParts, shares: tuple[Float1D, Float1D]) -> bool:
-    for i, j in zip(parts.matched_x, parts.matched_y, strict=True):
-        if shares[0][i] == 1.0 and shares[1][j] == 1.0 and abs(parts.cross[i, j]) > 1.0 - 1e-12:
-            a, b = scores.ranks_first[:, i], scores.ranks_second[:, j]
-            if np.array_equal(a, b) or np.array_equal(a, -b):
-                return True
-    return False
 
 
 def _shape_statistics(n: int, dim_x: int, dim_y: int, shares: tuple[Float1D, Float1D]) -> dict[str, float]:
@@ -258,11 +245,15 @@ def sample_tokens(parts: LinearParts, geometries: dict[str, LocalGeometry]) -> F
     norm_x = np.log(np.sum(parts.white_x[:rows] ** 2, axis=1) / dims[0] + 1e-3)
     norm_y = np.log(np.sum(parts.white_y[:rows] ** 2, axis=1) / dims[1] + 1e-3)
     u, v = parts.variates_x[:rows, 0], parts.variates_y[:rows, 0]
-    columns.append(np.column_stack([norm_x + norm_y, np.abs(norm_x - norm_y), np.tanh(u * v), np.tanh(np.abs(u - v))]))
+    columns.append(
+        np.column_stack([norm_x + norm_y, np.abs(norm_x - norm_y), np.tanh(u * v), np.tanh(np.abs(u - v))])
+    )
     return np.hstack(columns)
 
 
-def coordinate_tokens(parts: LinearParts, pair_estimates: Float1D, shares: tuple[Float1D, Float1D]) -> Float2D:
+def coordinate_tokens(
+    parts: LinearParts, pair_estimates: Float1D, shares: tuple[Float1D, Float1D]
+) -> Float2D:
     """Return numbers of the strongest coordinates of each side.
 
     Parameters

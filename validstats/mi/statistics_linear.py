@@ -224,7 +224,11 @@ def _determinants(corr_x: Float2D, corr_y: Float2D, cross: Float2D, n: int) -> d
     joint = np.block([[corr_x, cross], [cross.T, corr_y]])
     dim = dim_x + dim_y
     out: dict[str, float] = {}
-    for name, shrinkage in (("plain", 1e-7 if n > dim + 1 else 0.5), ("ridge", dim / (n + dim)), ("strong", 0.3)):
+    for name, shrinkage in (
+        ("plain", 1e-7 if n > dim + 1 else 0.5),
+        ("ridge", dim / (n + dim)),
+        ("strong", 0.3),
+    ):
         parts = (_log_determinant(corr_x, shrinkage), _log_determinant(corr_y, shrinkage))
         out[f"gauss_{name}"] = 0.5 * (sum(parts) - _log_determinant(joint, shrinkage))
         if name == "ridge":

@@ -112,7 +112,9 @@ def local_statistics(geometry: LocalGeometry, name: str) -> dict[str, float]:
     dict of str to float
         Means of the local terms at the four orders, their spread, radii, asymmetry and prediction ranks.
     """
-    out = {f"{name}_ksg{k}": float(value) for k, value in zip(ORDERS, geometry.terms.mean(axis=0), strict=True)}
+    out = {
+        f"{name}_ksg{k}": float(value) for k, value in zip(ORDERS, geometry.terms.mean(axis=0), strict=True)
+    }
     out[f"{name}_spread3"] = float(geometry.terms[:, 1].std())
     out[f"{name}_spread20"] = float(geometry.terms[:, 3].std())
     finite = np.maximum(geometry.log_radius, -12.0)
@@ -187,7 +189,10 @@ def pair_statistics(
     used = n if univariate and not tied else min(n, rows)
     pairs = min(most, len(parts.matched_x))
     both = np.array(
-        [pair_information(x[:used, i], y[:used, j]) for i, j in zip(parts.matched_x[:pairs], parts.matched_y[:pairs])]
+        [
+            pair_information(x[:used, i], y[:used, j])
+            for i, j in zip(parts.matched_x[:pairs], parts.matched_y[:pairs])
+        ]
     )
     estimates = both.mean(axis=1)
     rest = gaussian_terms(parts.cross[parts.matched_x[pairs:], parts.matched_y[pairs:]])
@@ -241,7 +246,9 @@ def radius_statistics(parts: LinearParts) -> dict[str, float]:
         second = np.mean(variates**2, axis=0)
         fourth.append(float(np.max(np.mean(variates**4, axis=0) / np.maximum(second**2, 1e-12))))
     dims = (parts.white_x.shape[1], parts.white_y.shape[1])
-    excess = [float(np.mean(r**2) / np.mean(r) ** 2 * d / (d + 2)) for r, d in zip((radius_x, radius_y), dims)]
+    excess = [
+        float(np.mean(r**2) / np.mean(r) ** 2 * d / (d + 2)) for r, d in zip((radius_x, radius_y), dims)
+    ]
     return {
         "radius_information": float(-0.5 * np.log1p(-min(rho**2, 0.999999)) - 0.5 / n),
         "radius_correlation": rho,

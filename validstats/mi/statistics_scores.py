@@ -131,13 +131,19 @@ def content_keys(sides: list[UInt64]) -> ContentKeys:
     columns = [_mix(_mix(part + rows[:, None]).sum(axis=0, dtype=np.uint64)) for part in inner]
     whole = [_mix(keys.sum(keepdims=True, dtype=np.uint64)) for keys in columns]
     columns = [_mix(keys + side) for keys, side in zip(columns, whole, strict=True)]
-    parts = [_mix(part + keys).sum(axis=1, dtype=np.uint64) for part, keys in zip(inner, columns, strict=True)]
-    return ContentKeys(np.sum(parts, axis=0, dtype=np.uint64), tuple(columns), tuple(int(key[0]) for key in whole))
+    parts = [
+        _mix(part + keys).sum(axis=1, dtype=np.uint64) for part, keys in zip(inner, columns, strict=True)
+    ]
+    return ContentKeys(
+        np.sum(parts, axis=0, dtype=np.uint64), tuple(columns), tuple(int(key[0]) for key in whole)
+    )
 
 
 def informative_columns(ranks: Int2D) -> npt.NDArray[np.int64]:
     """Return the columns that are neither constant nor copies (or reflections) of an earlier one."""
-    digests = _mix(np.abs(ranks).astype(np.uint64)) * _mix(np.arange(ranks.shape[0], dtype=np.uint64))[:, None]
+    digests = (
+        _mix(np.abs(ranks).astype(np.uint64)) * _mix(np.arange(ranks.shape[0], dtype=np.uint64))[:, None]
+    )
     keys = digests.sum(axis=0, dtype=np.uint64)
     kept: list[int] = []
     seen: dict[int, list[int]] = {}
@@ -180,9 +186,15 @@ def canonical_scores(x: Float2D, y: Float2D) -> CanonicalScores:
     ranks = [side[:, informative_columns(side)] for side in ranks]
     for name, side in zip(("X", "Y"), ranks, strict=True):
         if side.shape[1] == 0:
-            raise ValueError(f"Every coordinate of {name} is constant, so the mutual information is 0 by definition.")
+            raise ValueError(
+                f"Every coordinate of {name} is constant, so the mutual information is 0 by definition."
+            )
     even = content_keys([np.abs(side).astype(np.uint64) for side in ranks])
-    odd = even if even.distinct else content_keys([(side + np.int64(1 << 40)).astype(np.uint64) for side in ranks])
+    odd = (
+        even
+        if even.distinct
+        else content_keys([(side + np.int64(1 << 40)).astype(np.uint64) for side in ranks])
+    )
     order = np.lexsort((odd.rows, even.rows))
     columns = [np.lexsort((b, a)) for a, b in zip(even.columns, odd.columns, strict=True)]
     ranks = [side[order][:, chosen] for side, chosen in zip(ranks, columns, strict=True)]

@@ -99,7 +99,11 @@ class HeadBlock(nn.Module):
 
     def __init__(self, width: int, dropout: float = 0.0) -> None:
         super().__init__()
-        self.norm, self.inner, self.outer = nn.LayerNorm(width), nn.Linear(width, width), nn.Linear(width, width)
+        self.norm, self.inner, self.outer = (
+            nn.LayerNorm(width),
+            nn.Linear(width, width),
+            nn.Linear(width, width),
+        )
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -190,7 +194,9 @@ class QuantileNetwork(nn.Module):
 
     def load_arrays(self, parameters: dict[str, FloatND]) -> QuantileNetwork:
         """Take over parameters by name and return self."""
-        self.load_state_dict({k: torch.as_tensor(np.asarray(v, dtype=np.float32)) for k, v in parameters.items()})
+        self.load_state_dict(
+            {k: torch.as_tensor(np.asarray(v, dtype=np.float32)) for k, v in parameters.items()}
+        )
         return self
 
 

@@ -34,7 +34,15 @@ from validstats.mi.statistics import ANCHOR_NAMES
 if TYPE_CHECKING:
     from validstats.mi.torch_module import QuantileNetwork
 
-__all__ = ["Recipe", "choose_anchors", "fit_scaling", "pinball", "score_table", "train_network", "without_families"]
+__all__ = [
+    "Recipe",
+    "choose_anchors",
+    "fit_scaling",
+    "pinball",
+    "score_table",
+    "train_network",
+    "without_families",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,6 +222,7 @@ def predict_prepared(model: QuantileNetwork, sets: PreparedSets, batch_size: int
 def train_network(
     train: PreparedSets, validation: PreparedSets, config: NetworkConfig, recipe: Recipe,
     report: Callable[[dict[str, Any]], None] | None = None, checkpoint: Path | None = None,
+    initial: dict[str, FloatND] | None = None,
 ) -> tuple[dict[str, FloatND], list[dict[str, Any]]]:  # fmt: skip
     """Train one network and return the weights of its best epoch.
 
@@ -229,6 +238,8 @@ def train_network(
         Called with the log entry of each epoch.
     checkpoint : Path or None, default None
         File that holds the state after each epoch; training resumes from it where it exists.
+    initial : dict of str to ndarray or None, default None
+        Weights of a trained head to start from; the encoder's share of the first layer then starts at zero.
 
     Returns
     -------
@@ -244,7 +255,11 @@ def train_network(
     torch.manual_seed(recipe.seed)
     generator = np.random.default_rng([recipe.seed, 1])
     model = QuantileNetwork(config, recipe.dropout)
-    optimiser = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+    if initial is not None:
+        model.load_arrays(grow_head(model.parameters_as_arrays(), initial))
+    optimiser = torch.optim.AdamW(
+        model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+    )
     steps = max(len(train.target) // recipe.batch_size, 1)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, recipe.learning_rate, total_steps=steps * recipe.epochs + 1, pct_start=0.15
@@ -266,7 +281,9 @@ def train_network(
             tokens = draw_tokens(train, chosen, recipe.crop, generator) if config.tokens else None
             statistics = torch.from_numpy(train.statistics[chosen])
             statistics = statistics + recipe.noise * torch.randn_like(statistics)
-            anchor, scale, target = (torch.from_numpy(a[chosen]) for a in (train.anchor, train.scale, train.target))
+            anchor, scale, target = (
+                torch.from_numpy(a[chosen]) for a in (train.anchor, train.scale, train.target)
+            )
             loss = pinball_loss(model(statistics, anchor, scale, tokens), target).mean()
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
@@ -294,6 +311,19 @@ def train_network(
         if epoch - min(log, key=lambda entry: entry["validation"])["epoch"] >= recipe.patience:
             break
     return best, log
+
+
+def grow_head(own: dict[str, FloatND], initial: dict[str, FloatND]) -> dict[str, FloatND]:
+    """Return a network's weights with those of a trained head in place, its first layer padded with zeros."""
+    out = dict(own)
+    for name, value in initial.items():
+        if name == "head_in.weight":
+            wide = np.zeros_like(own[name])
+            wide[:, : value.shape[1]] = value
+            out[name] = wide
+        elif name in own and own[name].shape == value.shape:
+            out[name] = value
+    return out
 
 
 def pinball(quantiles: Float2D, target: FloatND) -> Float1D:

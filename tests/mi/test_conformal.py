@@ -1,0 +1,94 @@
+"""Conformal calibration: scores and intervals against the oracle, ranks in exact arithmetic, coverage."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from tests.oracles import mi as oracle
+from validstats.mi.conformal import (
+    calibrate_scores,
+    cell_numbers,
+    conformal_rank,
+    interval_at,
+    interval_scores,
+    thresholds,
+)
+from validstats.mi.network import QUANTILE_LEVELS
+
+
+def some_quantiles(m, seed=0):
+    return np.cumsum(
+        np.abs(np.random.default_rng(seed).normal(size=(m, len(QUANTILE_LEVELS)))) + 0.01, axis=1
+    )
+
+
+def test_scores_and_intervals_match_the_oracle():
+    quantiles = some_quantiles(60)
+    generator = np.random.default_rng(1)
+    target = generator.uniform(-2, 22, 60)
+    scores = interval_scores(quantiles, target)
+    assert (scores >= 0).all()
+    for q, t, score in zip(quantiles, target, scores, strict=True):
+        assert oracle.interval_contains(q, QUANTILE_LEVELS, score + 1e-9, t)
+        assert score < 1e-6 or not oracle.interval_contains(q, QUANTILE_LEVELS, score * (1 - 1e-6), t)
+
+
+def test_intervals_are_nested_and_start_at_the_median():
+    quantiles = some_quantiles(20)
+    low, high = interval_at(quantiles, np.zeros(20))
+    middle = quantiles[:, QUANTILE_LEVELS.index(0.5)]
+    assert np.allclose(low, middle)
+    assert np.allclose(high, middle)
+    for score in (0.5, 1.6448536269514722, 4.0):
+        wider_low, wider_high = interval_at(quantiles, np.full(20, score))
+        assert (wider_low < low).all() and (wider_high > high).all()
+        low, high = wider_low, wider_high
+    low, high = interval_at(quantiles, np.full(20, 1.6448536269514722))
+    assert np.allclose(low, quantiles[:, QUANTILE_LEVELS.index(0.05)])
+    assert np.allclose(high, quantiles[:, QUANTILE_LEVELS.index(0.95)])
+    low, high = interval_at(quantiles, np.full(20, np.inf))
+    assert np.isneginf(low).all() and np.isposinf(high).all()
+
+
+@pytest.mark.parametrize(
+    ("n_sets", "alpha", "rank"),
+    [(9, Fraction(1, 10), 9), (19, Fraction(1, 10), 18), (20, Fraction(1, 10), 19), (99, Fraction(1, 20), 95), (8, Fraction(1, 10), 9)],
+)  # fmt: skip
+def test_ranks_are_exact(n_sets, alpha, rank):
+    assert conformal_rank(n_sets, alpha) == rank
+
+
+def test_too_few_sets_give_infinite_thresholds():
+    shape = np.tile([[100, 1, 1]], (8, 1))
+    table = calibrate_scores(some_quantiles(8), np.ones(8), shape)
+    assert table.cells == {}
+    assert np.isinf(thresholds(table, shape[:1], Fraction(1, 10))).all()
+    assert np.isfinite(thresholds(table, shape[:1], Fraction(1, 2))).all()
+
+
+def test_cells_with_enough_sets_stand_alone():
+    quantiles = some_quantiles(50)
+    shape = np.array([[100, 1, 1]] * 30 + [[1000, 5, 5]] * 20)
+    target = np.where(np.arange(50) < 30, quantiles[:, 9], quantiles[:, 18] + 5)
+    table = calibrate_scores(quantiles, target, shape, minimum=25)
+    assert list(table.cells) == [tuple(cell_numbers(shape[:1])[0])]
+    limit = thresholds(table, shape[[0, 49]], Fraction(1, 2))
+    assert limit[0] == 0.0
+    assert len(table.scores_of((3, 2))) == 50
+
+
+def test_coverage_is_as_promised_whatever_the_quantiles():
+    # Useless quantiles, the same for every set: the conformal step alone must give coverage.
+    generator = np.random.default_rng(3)
+    hits = []
+    for _ in range(400):
+        target = generator.exponential(size=60)
+        quantiles = np.tile(np.linspace(0.1, 0.3, len(QUANTILE_LEVELS)), (60, 1))
+        shape = np.tile([[100, 1, 1]], (60, 1))
+        table = calibrate_scores(quantiles[:59], target[:59], shape[:59])
+        low, high = interval_at(quantiles[59:], thresholds(table, shape[59:], Fraction(1, 5)))
+        hits.append(low[0] <= target[59] <= high[0])
+    assert 0.73 < np.mean(hits) < 0.87

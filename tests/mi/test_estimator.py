@@ -1,0 +1,233 @@
+"""The estimator: verbs, invariances, many pairs, bad input, the user's own calibration and training."""
+
+from __future__ import annotations
+
+import pickle
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+
+from validstats.exceptions import ConstantColumnWarning, NotCalibratedError, SupportWarning
+from validstats.mi import LearnedMI
+from validstats.mi.calibration import shipped_weights_path
+from validstats.mi.families_gaussian import GaussianFamily
+from validstats.mi.network import MEDIAN
+
+
+def linear_pair(n, dim, seed=0, noise=1.0):
+    generator = np.random.default_rng(seed)
+    x = generator.normal(size=(n, dim))
+    return x, x + noise * generator.normal(size=(n, dim))
+
+
+@pytest.fixture(scope="module")
+def estimator():
+    return LearnedMI()
+
+
+@pytest.fixture(scope="module")
+def result(estimator):
+    return estimator.infer(*linear_pair(300, 2))
+
+
+def test_estimate_is_near_the_truth(estimator):
+    truth = 2 * 0.5 * np.log(2)
+    estimates = [estimator.predict(*linear_pair(400, 2, seed)) for seed in range(6)]
+    assert np.mean(estimates) == pytest.approx(truth, abs=0.15)
+
+
+def test_result_holds_what_it_promises(result):
+    assert 0 <= result.conf_low <= result.estimate <= result.conf_high
+    assert result.quantiles.shape == (1, 19)
+    assert (np.diff(result.quantiles) >= 0).all()
+    assert result.quantiles[0, MEDIAN] == pytest.approx(result.estimate)
+    assert set(result.anchors) == {"ksg", "gaussian", "pairs", "whitened_ksg"}
+    assert float(result) == result.estimate
+    assert len(result) == 1
+    assert "default meta-distribution" in result.guarantee.paragraph()
+    assert result.guarantee.kind == "marginal-over-family"
+    assert "Learned mutual information" in str(result.summary())
+    tidy = result.tidy()
+    assert list(tidy["estimate"]) == [result.estimate]
+    assert {"term", "conf_low", "conf_high"} <= set(tidy.columns)
+
+
+def test_invariances_are_exact(estimator):
+    x, y = linear_pair(200, 3)
+    y = y[:, :2]
+    rows = np.random.default_rng(1).permutation(200)
+    base = estimator.infer(x, y)
+    for a, b in ((x[rows], y[rows]), (x[:, ::-1], y[:, ::-1]), (y, x), (np.exp(x), y**3), (1e6 * x - 5, y)):
+        other = estimator.infer(a, b)
+        assert (other.estimate, other.conf_low, other.conf_high) == (
+            base.estimate,
+            base.conf_low,
+            base.conf_high,
+        )
+
+
+def test_repeated_columns_change_nothing_and_noise_little(estimator):
+    x, y = linear_pair(500, 1)
+    base = estimator.predict(x, y)
+    assert estimator.predict(np.column_stack([x, x]), y) == base
+    extra = np.random.default_rng(2).normal(size=500)
+    assert estimator.predict(np.column_stack([x, extra]), y) == pytest.approx(base, abs=0.1)
+
+
+def test_many_pairs_equal_single_ones(estimator):
+    pairs = [linear_pair(n, dim, seed) for seed, (n, dim) in enumerate([(40, 1), (200, 3), (100, 2)])]
+    many = estimator.infer(pairs)
+    singles = [estimator.infer(*pair) for pair in pairs]
+    assert np.allclose(many.estimate, [one.estimate for one in singles], atol=1e-10)
+    assert np.allclose(many.conf_high, [one.conf_high for one in singles], atol=1e-10)
+    assert np.allclose(estimator.predict(pairs), many.estimate, atol=1e-12)
+    assert len(many.tidy()) == 3
+    with pytest.raises(TypeError, match="3 data sets"):
+        float(many)
+
+
+def test_units_and_levels(estimator):
+    x, y = linear_pair(200, 2)
+    nats, bits = estimator.infer(x, y), LearnedMI(unit="bits").infer(x, y)
+    assert bits.estimate == pytest.approx(nats.estimate / np.log(2))
+    assert bits.conf_low == pytest.approx(nats.conf_low / np.log(2))
+    narrow, wide = (estimator.infer(x, y, confidence_level=level) for level in (0.5, 0.99))
+    assert wide.conf_low <= nats.conf_low <= narrow.conf_low <= narrow.estimate
+    assert narrow.conf_high <= nats.conf_high <= wide.conf_high
+
+
+def test_frames_and_categories(estimator):
+    generator = np.random.default_rng(3)
+    frame = pd.DataFrame({"a": generator.normal(size=150), "b": generator.normal(size=150)})
+    label = pd.Series(np.where(frame["a"] > 0, "yes", "no"))
+    result = estimator.infer(frame, label)
+    assert 0.3 < result.estimate <= np.log(2) + 1e-9
+    assert result.tidy().__class__.__module__.startswith("pandas")
+    polars = pytest.importorskip("polars")
+    again = estimator.infer(polars.from_pandas(frame), polars.Series(label.to_list()))
+    assert again.estimate == result.estimate
+    assert isinstance(again.tidy(), polars.DataFrame)
+
+
+def test_discrete_estimates_stay_below_the_entropy(estimator):
+    x = np.random.default_rng(4).integers(0, 2, 200)
+    assert estimator.predict(x, x) <= np.log(2) + 1e-6
+
+
+def test_inputs_are_not_mutated(estimator):
+    x, y = linear_pair(50, 2)
+    before = x.copy(), y.copy()
+    estimator.infer(x, y)
+    assert np.array_equal(before[0], x)
+    assert np.array_equal(before[1], y)
+
+
+def test_known_answers(estimator):
+    x = np.random.default_rng(5).normal(size=100)
+    assert estimator.infer(x, x).estimate == np.inf
+    assert estimator.infer(x, x).conf_low == np.inf
+    with pytest.warns(ConstantColumnWarning):
+        constant = estimator.infer(x, np.ones(100))
+    assert (constant.estimate, constant.conf_low, constant.conf_high) == (0.0, 0.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "message"),
+    [
+        (np.arange(9.0), np.arange(9.0), "at least 10 rows"),
+        (np.arange(20.0), np.arange(21.0), "same number of rows"),
+        (np.r_[np.arange(19.0), np.nan], np.arange(20.0), "missing|NaN|nan"),
+        (np.r_[np.arange(19.0), np.inf], np.arange(20.0), "infinite|finite"),
+    ],
+)
+def test_bad_data_are_refused(estimator, x, y, message):
+    with pytest.raises(ValueError, match=message):
+        estimator.infer(x, y)
+
+
+def test_bad_arguments_are_refused(estimator):
+    with pytest.raises(ValueError, match="list of pairs"):
+        estimator.infer([])
+    with pytest.raises(ValueError, match="list of pairs"):
+        estimator.infer(np.arange(20.0))
+    with pytest.raises(ValueError, match="unit"):
+        LearnedMI(unit="hartley").infer(*linear_pair(20, 1))
+    with pytest.raises(ValueError, match="weights must be"):
+        LearnedMI(weights="none").infer(*linear_pair(20, 1))
+    with pytest.raises(ValueError, match="confidence_level"):
+        estimator.infer(*linear_pair(20, 1), confidence_level=1.5)
+    with pytest.raises(ValueError, match="at least one data set"):
+        LearnedMI().calibrate([])
+    with pytest.raises(ValueError, match="finite and at least 0"):
+        LearnedMI().calibrate([(*linear_pair(20, 1), -1.0)])
+
+
+def test_too_many_coordinates_warn_and_widen(estimator):
+    generator = np.random.default_rng(6)
+    with pytest.warns(SupportWarning, match="above the largest trained"):
+        result = estimator.infer(generator.normal(size=(60, 55)), generator.normal(size=60))
+    assert not result.support[0].inside
+    assert "Outside the support" in str(result.summary())
+
+
+def test_long_data_warn(estimator):
+    x, y = linear_pair(12_000, 1)
+    with pytest.warns(SupportWarning, match="12,000 is above"):
+        result = estimator.infer(x, y)
+    assert result.estimate == pytest.approx(0.5 * np.log(2), abs=0.05)
+
+
+def test_ordinary_data_do_not_warn(estimator):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", SupportWarning)
+        estimator.infer(*linear_pair(200, 2))
+
+
+def test_clone_pickle_and_repr(estimator):
+    copy = clone(LearnedMI(confidence_level=0.8, unit="bits"))
+    assert copy.confidence_level == 0.8
+    assert repr(copy) == "LearnedMI(confidence_level=0.8, unit='bits')"
+    x, y = linear_pair(60, 1)
+    again = pickle.loads(pickle.dumps(estimator))
+    assert again.predict(x, y) == estimator.predict(x, y)
+    assert "Calibration sets" in str(estimator.summary())
+
+
+def test_calibration_on_known_data_sets():
+    sets = [(*linear_pair(60, 1, seed), 0.5 * np.log(2)) for seed in range(40)]
+    estimator = LearnedMI(random_state=0).calibrate(sets)
+    assert estimator.calibration_.n_sets == 40
+    assert "data sets passed to calibrate" in estimator.guarantee_.paragraph()
+    result = estimator.infer(*linear_pair(60, 1, seed=99))
+    assert result.conf_low <= result.estimate <= result.conf_high
+    assert estimator.infer(*linear_pair(60, 1, seed=99), confidence_level=0.99).conf_high == np.inf
+
+
+def test_calibration_on_a_family_is_reproducible():
+    one, two = (
+        LearnedMI(random_state=3).calibrate(GaussianFamily(), n_sets=40, verbose=False) for _ in range(2)
+    )
+    assert np.array_equal(one.calibration_.table.pooled, two.calibration_.table.pooled)
+    assert "'gaussian'" in one.guarantee_.paragraph()
+
+
+def test_training_on_a_family(tmp_path):
+    pytest.importorskip("torch")
+    estimator = LearnedMI(random_state=1)
+    estimator.fit(GaussianFamily(), n_sets=200, epochs=2, ensemble=1, shards=tmp_path, verbose=False)
+    assert len(list(tmp_path.glob("shard-*.npz"))) == 1
+    x, y = linear_pair(100, 1)
+    with pytest.raises(NotCalibratedError, match="calibrate"):
+        estimator.infer(x, y)
+    estimator.calibrate(GaussianFamily(), n_sets=30, verbose=False)
+    result = estimator.infer(x, y)
+    assert result.conf_low <= result.estimate <= result.conf_high
+    estimator.fit()
+    assert estimator.calibration_.n_sets > 1000
+
+
+def test_shipped_weights_are_small():
+    assert shipped_weights_path().stat().st_size < 10e6

@@ -1,0 +1,202 @@
+"""Families: reproducible sets, and true values against independent computations."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from scipy import integrate, stats
+
+from validstats.mi import families_functional, families_mixtures, families_pairs
+from validstats.mi.families import FAMILY_NAMES, HELD_OUT_FAMILIES, all_families, default_family
+from validstats.mi.families_base import FamilyMixture
+from validstats.mi.families_gaussian import gaussian_mutual_information, student_correction
+from validstats.mi.families_maps import coupling_flow, spiral
+from validstats.mi.shards import load_shards, make_shard, write_shards
+from validstats.mi.statistics_local import pair_information
+from validstats.mi.statistics_scores import doubled_ranks, normal_scores
+
+
+@pytest.mark.parametrize("name", FAMILY_NAMES)
+def test_sets_are_a_function_of_seed_and_index(name):
+    family = all_families()[name]
+    for index in range(4):
+        one, two = family.sample(3, index), family.sample(3, index)
+        assert np.array_equal(one.x, two.x)
+        assert np.array_equal(one.y, two.y)
+        assert one.mutual_information == two.mutual_information >= 0
+        assert one.x.shape[0] == one.y.shape[0] >= 10
+        assert np.isfinite(one.x).all() and np.isfinite(one.y).all()
+        assert max(one.x.shape[1], one.y.shape[1]) <= 50
+
+
+def test_different_indices_give_different_sets():
+    family = default_family()
+    truths = {family.sample(0, index).mutual_information for index in range(30)}
+    assert len(truths) > 20
+    assert family.sample(0, 1).x.tobytes() != family.sample(1, 1).x.tobytes()
+
+
+def test_sizes_cover_the_stated_range():
+    family = default_family()
+    samples = [family.sample(11, index) for index in range(300)]
+    n = np.array([s.n for s in samples])
+    dims = np.array([(s.x.shape[1], s.y.shape[1]) for s in samples])
+    assert n.min() < 15 and n.max() > 5000
+    assert 0.15 < np.mean((dims == 1).all(axis=1)) < 0.5
+    assert np.mean(dims[:, 0] != dims[:, 1]) > 0.2
+    assert dims.max() > 30
+
+
+def test_held_out_families_are_left_out():
+    family = default_family(exclude=HELD_OUT_FAMILIES)
+    names = {family.sample(5, index).family for index in range(200)}
+    assert not names & set(HELD_OUT_FAMILIES)
+    with pytest.raises(ValueError, match="Unknown families"):
+        default_family(exclude=("nothing",))
+    with pytest.raises(ValueError, match="All families"):
+        default_family(exclude=FAMILY_NAMES)
+    with pytest.raises(ValueError, match="as many weights"):
+        FamilyMixture(all_families(), [1.0])
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.3, 0.9])
+def test_gaussian_truth(rho):
+    assert gaussian_mutual_information(np.array([[1, rho], [rho, 1.0]]), 1) == pytest.approx(
+        -0.5 * np.log1p(-(rho**2))
+    )
+
+
+@pytest.mark.parametrize("df", [1.0, 3.5])
+def test_student_truth_by_quadrature(df):
+    def integrand(y, x):
+        joint = stats.multivariate_t([0, 0], np.eye(2), df).pdf([x, y])
+        return joint * np.log(joint / (stats.t.pdf(x, df) * stats.t.pdf(y, df)))
+
+    grid = stats.t.ppf((np.arange(400) + 0.5) / 400, df)
+    x, y = np.meshgrid(grid, grid)
+    ratio = stats.multivariate_t([0, 0], np.eye(2), df).pdf(np.dstack([x, y])) / (
+        stats.t.pdf(x, df) * stats.t.pdf(y, df)
+    )
+    assert student_correction(df, 1, 1) == pytest.approx(np.mean(ratio * np.log(ratio)), abs=0.01)
+    assert np.isfinite(integrand(0.1, 0.2))
+
+
+@pytest.mark.parametrize("half_width", [0.1, 0.5, 0.75, 2.0])
+def test_uniform_noise_truth_by_quadrature(half_width):
+    def density(y):
+        return (min(1, y + half_width) - max(0, y - half_width)) / (2 * half_width)
+
+    def entropy(y):
+        p = density(y)
+        return -p * np.log(p) if p > 0 else 0.0
+
+    breaks = sorted({-half_width, half_width, 1 - half_width, 1 + half_width})
+    total = sum(integrate.quad(entropy, a, b)[0] for a, b in itertools.pairwise(breaks))
+    truth = families_pairs.additive_uniform_information(half_width)
+    assert truth == pytest.approx(total - np.log(2 * half_width), abs=1e-6)
+
+
+@pytest.mark.parametrize("pair", families_pairs.COPULA_PAIRS)
+def test_copula_truths_agree_with_nearest_neighbours(pair):
+    errors = []
+    for seed in range(8):
+        x, y, truth = pair(np.random.default_rng(seed), 3000)
+        if truth > 2:
+            continue
+        scores = normal_scores(doubled_ranks(np.column_stack([x, y])))
+        errors.append(pair_information(scores[:, 0], scores[:, 1]).mean() - truth)
+    assert abs(np.mean(errors)) < 0.03
+    assert np.max(np.abs(errors)) < 0.09
+
+
+def test_copula_tables_agree_with_finer_quadrature():
+    # Frank's density on a fine grid of uniforms, away from the shortcut used for the table.
+    theta = 4.0
+    u = (np.arange(2000) + 0.5) / 2000
+    a, b = np.meshgrid(u, u)
+    top = theta * -np.expm1(-theta) * np.exp(-theta * (a + b))
+    density = top / (-np.expm1(-theta) - np.expm1(-theta * a) * np.expm1(-theta * b)) ** 2
+    assert families_pairs.table_value("frank", theta) == pytest.approx(
+        np.mean(density * np.log(density)), abs=2e-4
+    )
+
+
+@pytest.mark.parametrize("noise", ["normal", "laplace", "logistic"])
+@pytest.mark.parametrize("levels", [1, 3])
+def test_functional_truth_by_monte_carlo(noise, levels):
+    generator = np.random.default_rng(levels)
+    p = (np.arange(4096) + 0.5) / 4096
+    values = np.sin(5 * p) + p**2
+    scales = 0.2 * np.exp(generator.normal(0, 0.6, levels))
+    truth = families_functional.functional_information(values, scales, noise)
+    node_scales = scales[(p * levels).astype(int)]
+    laws = {"normal": stats.norm(), "laplace": stats.laplace(), "logistic": stats.logistic(scale=0.55)}
+    law = laws[noise]
+    chosen = generator.integers(0, 4096, 1500)
+    e = law.rvs(1500, random_state=generator)
+    y = values[chosen] + node_scales[chosen] * e
+    marginal = np.array([np.mean(law.pdf((v - values) / node_scales) / node_scales) for v in y])
+    pointwise = law.logpdf(e) - np.log(node_scales[chosen]) - np.log(marginal)
+    assert truth == pytest.approx(pointwise.mean(), abs=4 * pointwise.std() / np.sqrt(1500))
+
+
+def test_gaussian_functional_pair_has_the_closed_form():
+    from scipy.special import ndtri
+
+    values = ndtri((np.arange(16384) + 0.5) / 16384)
+    truth = families_functional.functional_information(values, np.array([0.5]), "normal")
+    assert truth == pytest.approx(0.5 * np.log1p(4.0), abs=2e-3)
+
+
+def test_mixture_truth_of_one_component_is_gaussian():
+    covariance = np.array([[1.0, 0.8], [0.8, 1.0]])
+    truth = families_mixtures.mixture_information(
+        np.random.default_rng(0), np.ones(1), np.zeros((1, 2)), covariance[None], 1, draws=40_000
+    )
+    assert truth == pytest.approx(-0.5 * np.log(1 - 0.64), abs=0.02)
+
+
+def test_binned_truth_against_a_table_of_counts():
+    cuts = np.array([-0.5, 0.4])
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=400_000)
+    y = 0.7 * x + np.sqrt(0.51) * generator.normal(size=400_000)
+    counts = np.histogram2d(np.searchsorted(cuts, x), np.searchsorted(cuts, y), bins=3)[0] / 400_000
+    expected = np.sum(counts * np.log(counts / np.outer(counts.sum(1), counts.sum(0))))
+    assert families_mixtures.binned_information(0.7, cuts, cuts) == pytest.approx(expected, abs=0.004)
+    one_sided = families_mixtures.binned_information(0.7, cuts)
+    assert expected < one_sided < -0.5 * np.log(1 - 0.49)
+
+
+def test_label_truth_of_far_components_is_the_entropy():
+    weights = np.array([0.25, 0.75])
+    means = np.array([[0.0], [50.0]])
+    truth = families_mixtures.label_information(np.random.default_rng(0), weights, means, np.ones((2, 1, 1)))
+    assert truth == pytest.approx(stats.entropy(weights), abs=1e-9)
+
+
+def test_maps_are_invertible():
+    side = np.random.default_rng(0).normal(size=(200, 3))
+    turned = spiral(np.random.default_rng(1), side)
+    assert np.allclose(np.sum(turned**2, axis=1), np.sum(side**2, axis=1))
+    one, two = (
+        coupling_flow(np.random.default_rng(1), side),
+        coupling_flow(np.random.default_rng(1), side[:50]),
+    )
+    assert np.allclose(one[:50], two)
+    assert len(np.unique(one[:, 0])) == 200
+
+
+def test_shards_are_resumable_and_reproducible(tmp_path):
+    family = default_family()
+    paths = list(write_shards(family, 4, range(2), tmp_path, size=6))
+    before = [path.stat().st_mtime_ns for path in paths]
+    again = list(write_shards(family, 4, range(2), tmp_path, size=6))
+    assert [path.stat().st_mtime_ns for path in again] == before
+    both, second = load_shards(paths), make_shard(family, 4, 6, 6)
+    assert len(both) == 12
+    assert np.array_equal(both.statistics[6:], second.statistics)
+    assert np.array_equal(both.sample_tokens[6:], second.sample_tokens)
+    assert load_shards(paths, tokens=False).sample_tokens.shape == (12, 0, 0)

@@ -1,0 +1,195 @@
+"""Statistics: exact invariances, kernels against their oracles, edge cases."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.oracles import mi as oracle
+from validstats.kernels.local_geometry import local_counts, pair_information_sums, same_class_counts
+from validstats.mi.families import default_family
+from validstats.mi.statistics import ANCHOR_NAMES, STATISTIC_NAMES, summarise_data
+from validstats.mi.statistics_linear import cross_fitted_information, gaussian_bias, linear_parts
+from validstats.mi.statistics_local import (
+    class_information,
+    digamma_table,
+    distance_correlation,
+    pair_information,
+)
+from validstats.mi.statistics_scores import canonical_scores, doubled_ranks, normal_scores, side_labels
+
+ARRAYS = ("statistics", "anchors", "sample_tokens", "coordinate_tokens")
+
+
+def some_sets(count, most_rows=600):
+    family, index, found = default_family(), 0, []
+    while len(found) < count:
+        sample = family.sample(77, index)
+        index += 1
+        if sample.n <= most_rows:
+            found.append(sample)
+    return found
+
+
+@pytest.mark.parametrize("sample", some_sets(25), ids=lambda s: f"{s.family}-{s.n}")
+def test_order_of_rows_columns_and_sides_changes_nothing(sample):
+    generator = np.random.default_rng(sample.n)
+    rows = generator.permutation(sample.n)
+    x = sample.x[rows][:, generator.permutation(sample.x.shape[1])]
+    y = sample.y[rows][:, generator.permutation(sample.y.shape[1])]
+    one, two, swapped = summarise_data(sample.x, sample.y), summarise_data(x, y), summarise_data(y, x)
+    for name in ARRAYS:
+        assert np.array_equal(getattr(one, name), getattr(two, name)), name
+        assert np.array_equal(getattr(one, name), getattr(swapped, name)), name
+
+
+@pytest.mark.parametrize("sample", some_sets(8), ids=lambda s: f"{s.family}-{s.n}")
+def test_increasing_maps_change_nothing(sample):
+    # Ranks divided by n are exact, so the maps keep the values distinct.
+    x, y = (doubled_ranks(side) / 4096.0 for side in (sample.x, sample.y))
+    one, two = summarise_data(x, y), summarise_data(np.exp(x), y**3)
+    for name in ARRAYS:
+        assert np.array_equal(getattr(one, name), getattr(two, name)), name
+
+
+def test_decreasing_maps_change_little():
+    changes = []
+    for sample in some_sets(25):
+        one, two = summarise_data(sample.x, sample.y), summarise_data(-sample.x, sample.y)
+        changes.append(np.max(np.abs(one.anchors - two.anchors)))
+    assert np.median(changes) < 1e-9
+    assert np.max(changes) < 0.1
+
+
+def test_inputs_are_not_mutated():
+    sample = some_sets(1)[0]
+    x, y = sample.x.copy(), sample.y.copy()
+    summarise_data(x, y)
+    assert np.array_equal(x, sample.x)
+    assert np.array_equal(y, sample.y)
+
+
+def test_copies_and_constants_are_left_out():
+    generator = np.random.default_rng(0)
+    x, y = generator.normal(size=(80, 2)), generator.normal(size=(80, 3))
+    wide = np.column_stack([x, x[:, 0], -x[:, 1], np.full(80, 3.0)])
+    one, two = summarise_data(x, y), summarise_data(wide, y)
+    assert np.array_equal(one.statistics, two.statistics)
+    assert canonical_scores(wide, y).dropped == 3
+    with pytest.raises(ValueError, match="Every coordinate of Y is constant"):
+        summarise_data(x, np.zeros((80, 2)))
+
+
+@pytest.mark.parametrize("n", [10, 11, 37])
+def test_small_and_wide_data_are_finite(n):
+    generator = np.random.default_rng(n)
+    summary = summarise_data(generator.normal(size=(n, 50)), generator.normal(size=(n, 45)))
+    assert np.isfinite(summary.statistics).all()
+    assert (summary.anchors >= 0).all()
+    assert summary.statistics.shape == (len(STATISTIC_NAMES),)
+    assert summary.anchors.shape == (len(ANCHOR_NAMES),)
+
+
+def test_binary_data_are_finite():
+    generator = np.random.default_rng(1)
+    x = generator.integers(0, 2, (60, 3)).astype(float)
+    summary = summarise_data(x, (x[:, :1] + generator.integers(0, 2, (60, 1))) % 2)
+    assert np.isfinite(summary.statistics).all()
+    assert summary.entropy_bound <= np.log(2) + 1e-12
+
+
+@pytest.mark.parametrize("ties", [False, True])
+def test_normal_scores_match_the_oracle(ties):
+    column = np.random.default_rng(2).normal(size=40)
+    if ties:
+        column = np.round(column, 0)
+    scores = normal_scores(doubled_ranks(column[:, None]))[:, 0]
+    assert np.allclose(scores, oracle.normal_scores(column), atol=1e-12)
+    assert np.array_equal(normal_scores(doubled_ranks(-column[:, None]))[:, 0], -scores) or ties
+
+
+@pytest.mark.parametrize("euclidean", [0, 1])
+@pytest.mark.parametrize("ties", [False, True])
+def test_local_counts_match_the_oracle(euclidean, ties):
+    generator = np.random.default_rng(3)
+    x, y = generator.normal(size=(40, 2)), generator.normal(size=(40, 3))
+    if ties:
+        x, y = np.round(x), np.round(y[:, :1])
+    x, y = np.ascontiguousarray(x), np.ascontiguousarray(y)
+    orders = np.array([1, 3, 8, 20])
+    got = local_counts(x, y, 12, orders, euclidean)
+    want = oracle.local_counts(x, y, 12, orders, bool(euclidean))
+    # Which of several equally near points is nearest is not defined, so ranks of prediction need no ties.
+    columns = slice(0, 16) if ties else slice(0, 18)
+    assert np.allclose(got[:, columns], want[:, columns], atol=1e-12)
+
+
+@pytest.mark.parametrize("decimals", [8, 0])
+def test_pair_information_matches_the_oracle(decimals):
+    generator = np.random.default_rng(4)
+    x = np.round(generator.normal(size=60), decimals)
+    y = np.round(x + generator.normal(size=60), decimals)
+    got = pair_information(x, y, (1, 3, 8))
+    assert np.allclose(got, [oracle.pair_information(x, y, k) for k in (1, 3, 8)], atol=1e-12)
+
+
+def test_kernels_equal_their_plain_functions():
+    generator = np.random.default_rng(5)
+    x, y = generator.normal(size=30), generator.normal(size=30)
+    order = np.argsort(x)
+    arguments = (x, y, order, x[order], np.sort(y), np.array([1, 4]), digamma_table(30))
+    plain = getattr(pair_information_sums, "py_func", pair_information_sums)
+    assert np.allclose(pair_information_sums(*arguments), plain(*arguments), atol=1e-13)
+    label = generator.integers(0, 3, 30)
+    side = generator.normal(size=(30, 2))
+    plain_classes = getattr(same_class_counts, "py_func", same_class_counts)
+    assert np.array_equal(same_class_counts(side, label, 9, 3), plain_classes(side, label, 9, 3))
+
+
+def test_class_information_matches_the_oracle():
+    generator = np.random.default_rng(6)
+    label = generator.integers(0, 3, 50)
+    side = generator.normal(size=(50, 2)) + label[:, None]
+    assert class_information(side, label) == pytest.approx(
+        oracle.class_information(side, label, 3), abs=1e-12
+    )
+
+
+def test_gaussian_bias_centres_the_plug_in():
+    generator = np.random.default_rng(7)
+    values = []
+    for _ in range(400):
+        rows = generator.normal(size=(60, 7))
+        covariance = np.cov(rows.T)
+        parts = [np.linalg.slogdet(c)[1] for c in (covariance[:3, :3], covariance[3:, 3:], covariance)]
+        values.append(0.5 * (parts[0] + parts[1] - parts[2]))
+    assert gaussian_bias(60, 3, 4) == pytest.approx(np.mean(values), abs=4 * np.std(values) / 20)
+    assert gaussian_bias(8, 3, 4) == 0.0
+
+
+def test_cross_fitting_sees_no_dependence_where_there_is_none():
+    generator = np.random.default_rng(8)
+    values = [
+        cross_fitted_information(generator.normal(size=(60, 8)), generator.normal(size=(60, 8)), 0.3, 8)
+        for _ in range(30)
+    ]
+    plain = [
+        linear_parts(generator.normal(size=(60, 8)), generator.normal(size=(60, 8))).values["gauss_plain"]
+        for _ in range(5)
+    ]
+    assert np.mean(values) < 0.1 < np.mean(plain)
+
+
+def test_distance_correlation_is_centred_and_detects():
+    generator = np.random.default_rng(9)
+    x = generator.normal(size=(120, 2))
+    null = [distance_correlation(x, generator.normal(size=(120, 2))) for _ in range(40)]
+    assert abs(np.mean(null)) < 0.02
+    assert distance_correlation(x, x**2) > 0.2
+
+
+def test_labels_number_distinct_rows():
+    rows = np.array([[1, 2], [1, 3], [1, 2], [0, 0]])
+    label = side_labels(rows)
+    assert label[0] == label[2]
+    assert len(set(label.tolist())) == 3

@@ -1,0 +1,86 @@
+"""What the intervals rest on, stored beside the weights that come with the package."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from validstats.mi.conformal import ConformalTable
+from validstats.mi.network import NetworkWeights, load_weights
+from validstats.mi.support import SupportLimits
+
+__all__ = ["MICalibration", "pack_calibration", "read_calibration", "read_model", "shipped_weights_path"]
+
+
+@dataclass(frozen=True)
+class MICalibration:
+    """What the intervals rest on.
+
+    Attributes
+    ----------
+    table : ConformalTable
+        Sorted scores, pooled and by cell.
+    limits : SupportLimits
+        Limits of the support check.
+    family : str
+        Family of distributions that the calibration sets were drawn from, in words.
+    """
+
+    table: ConformalTable
+    limits: SupportLimits
+    family: str
+
+    @property
+    def n_sets(self) -> int:
+        """Number of calibration sets."""
+        return self.table.n_sets
+
+
+def shipped_weights_path(name: str = "shipped") -> Path:
+    """Return the file of weights that comes with the package.
+
+    Parameters
+    ----------
+    name : {"shipped", "evaluation"}, default "shipped"
+        "shipped" was trained on every family, "evaluation" never saw those in ``HELD_OUT_FAMILIES``.
+
+    Returns
+    -------
+    Path
+        An ``.npz`` file.
+    """
+    return Path(__file__).parent / "weights" / f"{name}.npz"
+
+
+def pack_calibration(calibration: MICalibration) -> dict[str, Any]:
+    """Return a calibration as arrays, for the file of weights."""
+    out: dict[str, Any] = {f"support/{k}": v for k, v in calibration.limits.to_arrays().items()}
+    out["calibration/pooled"] = calibration.table.pooled.astype(np.float32)
+    for (row, column), scores in calibration.table.cells.items():
+        out[f"calibration/{row}/{column}"] = scores.astype(np.float32)
+    return out
+
+
+def read_calibration(path: Path, family: str) -> MICalibration:
+    """Read the calibration stored beside the weights."""
+    with np.load(path) as file:
+        support = {
+            k.split("/")[1]: file[k].astype(np.float64) for k in file.files if k.startswith("support/")
+        }
+        cells = {}
+        for key in (k for k in file.files if k.startswith("calibration/") and k.count("/") == 2):
+            _, row, column = key.split("/")
+            cells[int(row), int(column)] = file[key].astype(np.float64)
+        pooled = file["calibration/pooled"].astype(np.float64)
+    return MICalibration(ConformalTable(pooled, cells), SupportLimits.from_arrays(support), family)
+
+
+@lru_cache(maxsize=4)
+def read_model(path: Path) -> tuple[NetworkWeights, MICalibration]:
+    """Read weights and calibration, once for each file."""
+    weights = load_weights(path)
+    return weights, read_calibration(path, str(weights.card.get("family", "the default meta-distribution")))

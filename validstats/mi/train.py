@@ -1,0 +1,297 @@
+"""Make the training sets in resumable shards and train: ``python -m validstats.mi.train --sets N --shards DIR``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from validstats.mi.calibration import MICalibration, pack_calibration
+from validstats.mi.conformal import calibrate_scores, interval_scores, thresholds
+from validstats.mi.families import HELD_OUT_FAMILIES, Family, default_family
+from validstats.mi.network import (
+    NetworkConfig,
+    NetworkWeights,
+    forward,
+    round_weights,
+    save_weights,
+    to_log_scale,
+)
+from validstats.mi.shards import SHARD_SIZE, Shard, load_shards, make_shard, shard_path, write_shards
+from validstats.mi.support import fit_support
+from validstats.mi.training import (
+    Recipe,
+    choose_anchors,
+    fit_scaling,
+    pinball,
+    prepare_sets,
+    score_table,
+    train_network,
+    without_families,
+)
+from validstats.validation import alpha_fraction
+
+__all__ = ["main", "train_ensemble", "train_on_family"]
+
+SEED = 20251123
+CALIBRATION_SHARDS = range(20)
+TEST_SHARDS = range(20, 27)
+FIRST_TRAINING_SHARD = 27
+HEAD = NetworkConfig(tokens=False)
+HYBRID = NetworkConfig()
+
+
+def train_ensemble(
+    train: Shard, validation: Shard, plan: Sequence[tuple[NetworkConfig, Recipe]], verbose: bool = True,
+    checkpoints: Path | None = None,
+) -> tuple[NetworkWeights, list[dict[str, Any]]]:  # fmt: skip
+    """Train the networks of an ensemble one after the other.
+
+    Parameters
+    ----------
+    train, validation : Shard
+        Sets for the gradient and for early stopping.
+    plan : sequence of (NetworkConfig, Recipe)
+        Sizes and schedule of each network. A network with tokens starts from the head of the one before it.
+    verbose : bool, default True
+        Print the losses of each epoch to standard error.
+    checkpoints : Path or None, default None
+        Folder for states from which an interrupted training resumes.
+
+    Returns
+    -------
+    weights : NetworkWeights
+        The ensemble, rounded to half precision as it is stored.
+    logs : list of dict
+        Sizes, schedule and losses of each network.
+    """
+    scaling, table = fit_scaling(train), choose_anchors(train)
+    prepared = prepare_sets(train, scaling, table), prepare_sets(validation, scaling, table)
+    members: list[Any] = []
+    logs: list[dict[str, Any]] = []
+    for number, (config, recipe) in enumerate(plan):
+
+        def report(entry: dict[str, Any], number: int = number) -> None:
+            if verbose:
+                values = ", ".join(
+                    f"{k} {v:.4f}" if isinstance(v, float) else f"{k} {v}" for k, v in entry.items()
+                )
+                print(f"network {number}: {values}", file=sys.stderr, flush=True)
+
+        initial = members[-1][1] if config.tokens and config.statistics and members else None
+        checkpoint = None if checkpoints is None else checkpoints / f"network-{number}.pt"
+        parameters, log = train_network(*prepared, config, recipe, report, checkpoint, initial)
+        members.append((config, parameters))
+        logs.append({"config": asdict(config), "recipe": asdict(recipe), "log": log})
+    return round_weights(NetworkWeights(scaling, table, tuple(members))), logs
+
+
+def train_on_family(
+    family: Family, seed: int, n_sets: int, *, epochs: int = 12, ensemble: int = 2, shards: str | Path | None = None,
+    verbose: bool = True,
+) -> NetworkWeights:  # fmt: skip
+    """Draw sets from a family and train statistics heads on them.
+
+    Parameters
+    ----------
+    family : Family
+        Distribution over joint distributions.
+    seed : int
+        Seed of the sets and of the networks.
+    n_sets : int
+        Sets to draw; a twentieth of them serves early stopping.
+    epochs : int, default 12
+        Passes over the sets.
+    ensemble : int, default 2
+        Networks to average.
+    shards : str, Path or None, default None
+        Folder of resumable shards.
+    verbose : bool, default True
+        Show progress.
+
+    Returns
+    -------
+    NetworkWeights
+        The ensemble.
+    """
+    from validstats.parallel import progress
+
+    size = min(500, n_sets)
+    numbers = range(-(-n_sets // size))
+    if shards is None:
+        bar = progress(numbers, len(numbers), "training shards", verbose)
+        parts = [make_shard(family, seed, number * size, size) for number in bar]
+        pool = join_shards(parts)
+    else:
+        written = write_shards(family, seed, numbers, Path(shards), size=size)
+        pool = load_shards(list(progress(written, len(numbers), "training shards", verbose)))
+    held = max(len(pool) // 20, 50)
+    batch = int(np.clip(len(pool) // 40, 32, 512))
+    plan = [(HEAD, Recipe(epochs=epochs, batch_size=batch, seed=seed % 2**31 + k)) for k in range(ensemble)]
+    train, validation = pool.select(np.arange(held, len(pool))), pool.select(np.arange(held))
+    weights, logs = train_ensemble(train, validation, plan, verbose=verbose)
+    card = {
+        "family": f"the family {family.name!r}",
+        "training_sets": len(train),
+        "seed": seed,
+        "networks": logs,
+    }
+    return replace(weights, card=card)
+
+
+def join_shards(parts: Sequence[Shard]) -> Shard:
+    """Join shards along the axis of sets."""
+    names = list(asdict_names(parts[0]))
+    return Shard(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
+
+
+def asdict_names(shard: Shard) -> list[str]:
+    """Return the names of a shard's arrays."""
+    return list(shard.__dataclass_fields__)
+
+
+def coverage_table(weights: NetworkWeights, calibration: MICalibration, test: Shard) -> dict[str, Any]:
+    """Return the coverage of 90 % intervals on test sets, for all and by cell of n and dimension."""
+    from validstats.mi.conformal import cell_numbers
+
+    quantiles, target = forward(test, weights), to_log_scale(test.truth)
+    limit = thresholds(calibration.table, test.shape, alpha_fraction(0.9))
+    inside = interval_scores(quantiles, target) <= limit
+    numbers = cell_numbers(test.shape)
+    cells = {}
+    for row, column in sorted({(int(a), int(b)) for a, b in numbers}):
+        chosen = (numbers == (row, column)).all(axis=1)
+        cells[f"{row},{column}"] = {"sets": int(chosen.sum()), "coverage": float(inside[chosen].mean())}
+    return {"sets": len(test), "coverage": float(inside.mean()), "cells": cells}
+
+
+def finished_shards(directory: Path, numbers: range) -> list[Path]:
+    """Return the files of the shards that exist."""
+    paths = [shard_path(directory, SEED, number) for number in numbers]
+    return [path for path in paths if path.exists()]
+
+
+def fit_and_save(
+    directory: Path,
+    last: int,
+    out: Path,
+    plan: Sequence[tuple[NetworkConfig, Recipe]],
+    held_out: tuple[str, ...],
+) -> dict[str, Any]:
+    """Train on finished shards, calibrate, test, and write the weights with their card.
+
+    Parameters
+    ----------
+    directory : Path
+        Folder of the shards.
+    last : int
+        One more than the number of the last training shard.
+    out : Path
+        File of weights.
+    plan : sequence of (NetworkConfig, Recipe)
+        The ensemble.
+    held_out : tuple of str
+        Families left out of training and calibration.
+
+    Returns
+    -------
+    dict
+        The card: recipe, losses, test tables and coverage.
+    """
+    tokens = any(config.tokens for config, _ in plan)
+    pool = without_families(
+        load_shards(finished_shards(directory, range(FIRST_TRAINING_SHARD, last)), tokens), held_out
+    )
+    held = max(len(pool) // 50, 1000)
+    weights, logs = train_ensemble(
+        pool.select(np.arange(len(pool) - held)), pool.select(np.arange(len(pool) - held, len(pool))), plan,
+        checkpoints=None,
+    )  # fmt: skip
+    reference = without_families(
+        load_shards(finished_shards(directory, CALIBRATION_SHARDS), tokens), held_out
+    )
+    everything = load_shards(finished_shards(directory, TEST_SHARDS), tokens)
+    test = without_families(everything, held_out)
+    name = "the default meta-distribution of validstats.mi (validstats.mi.default_family)"
+    if held_out:
+        name += f" without {', '.join(held_out)}"
+    table = calibrate_scores(forward(reference, weights), to_log_scale(reference.truth), reference.shape)
+    calibration = MICalibration(table, fit_support(reference, weights), name)
+    quantiles = forward(everything, weights)
+    card = {
+        "family": name, "seed": SEED, "training_sets": len(pool) - held, "validation_sets": held,
+        "calibration_sets": len(reference), "held_out": list(held_out), "networks": logs,
+        "test": score_table(quantiles, everything),
+        "test_pinball_in_family": float(pinball(forward(test, weights), to_log_scale(test.truth)).mean()),
+        "coverage_in_family": coverage_table(weights, calibration, test),
+        "coverage_all_families": {
+            family: coverage_table(weights, calibration, everything.select(everything.family == number))["coverage"]
+            for number, family in enumerate(default_family().members)
+        },
+    }  # fmt: skip
+    out.parent.mkdir(parents=True, exist_ok=True)
+    brief = {
+        k: v
+        for k, v in card.items()
+        if k in ("family", "seed", "training_sets", "calibration_sets", "held_out")
+    }
+    save_weights(replace(weights, card=brief), out, pack_calibration(calibration))
+    out.with_suffix(".json").write_text(json.dumps(card, indent=1, sort_keys=True) + "\n")
+    return card
+
+
+def default_plan(quick: bool = False, tokens: bool = True) -> list[tuple[NetworkConfig, Recipe]]:
+    """Return the ensemble that ships: statistics heads, then one network with the attention encoder."""
+    epochs = 6 if quick else 24
+    plan = [(HEAD, Recipe(epochs=epochs, seed=number)) for number in range(1 if quick else 3)]
+    if tokens:
+        plan.append((HYBRID, Recipe(epochs=1 if quick else 3, learning_rate=1e-3, seed=10)))
+    return plan
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(prog="python -m validstats.mi.train", description=__doc__)
+    parser.add_argument(
+        "--sets", type=int, default=625_000, help="training sets, besides calibration and test"
+    )
+    parser.add_argument("--shards", type=Path, required=True, help="folder of the shards")
+    parser.add_argument("--resume", action="store_true", help="keep shards that are already there")
+    parser.add_argument(
+        "--out", type=Path, default=Path("weights/shipped.npz"), help="file of weights to write"
+    )
+    parser.add_argument("--jobs", type=int, default=1, help="processes that draw shards")
+    parser.add_argument("--evaluation", action="store_true", help="leave out the held-out families")
+    parser.add_argument("--no-tokens", action="store_true", help="train statistics heads only")
+    parser.add_argument("--quick", action="store_true", help="one small network, to try things out")
+    options = parser.parse_args(arguments)
+    last = FIRST_TRAINING_SHARD + -(-options.sets // SHARD_SIZE)
+    draw_shards(options.shards, last, options.jobs, options.resume)
+    held_out = HELD_OUT_FAMILIES if options.evaluation else ()
+    plan = default_plan(options.quick, not options.no_tokens)
+    card = fit_and_save(options.shards, last, options.out, plan, held_out)
+    print(json.dumps(card["test"]["all"], indent=1))
+
+
+def draw_shards(directory: Path, last: int, jobs: int, resume: bool) -> None:
+    """Draw the shards below ``last`` in several processes."""
+    from joblib import Parallel, delayed
+
+    family = default_family()
+    steps = [range(start, last, jobs) for start in range(jobs)]
+    Parallel(n_jobs=jobs)(delayed(_write_all)(family, numbers, directory, resume) for numbers in steps)
+
+
+def _write_all(family: Family, numbers: range, directory: Path, resume: bool) -> None:
+    for path in write_shards(family, SEED, numbers, directory, resume):
+        print(path.name, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()
