@@ -158,7 +158,7 @@ def _smoothed_histogram(
     left = np.floor(position).astype(np.int64)
     share = position - left
     counts = np.bincount(left, 1 - share, bins + 1) + np.bincount(left + 1, share, bins + 1)
-    edges = (np.arange(bins + 1) - bins / 2) * width / scale
+    edges = np.asarray((np.arange(bins + 1) - bins / 2) * width / scale, dtype=np.float64)
     kernel = np.diff(noise_cdf(noise, edges))
     product = np.fft.rfft(counts[:bins] / len(values)) * np.fft.rfft(np.roll(kernel, -(bins // 2)))
     smooth = np.fft.irfft(product, bins)

@@ -23,6 +23,11 @@ __all__ = [
 TRUTH_DRAWS = 3000
 
 
+def cholesky_roots(covariances: Float2D) -> Float2D:
+    """Return the lower Cholesky roots of a stack of covariances."""
+    return np.asarray(np.linalg.cholesky(covariances), dtype=np.float64)
+
+
 def mixture_rows(
     generator: np.random.Generator, weights: Float1D, means: Float2D, roots: Float2D, n: int
 ) -> Float2D:
@@ -72,12 +77,12 @@ def mixture_information(
     float
         Nats, at least 0.
     """
-    roots = np.linalg.cholesky(covariances)
+    roots = cholesky_roots(covariances)
     rows = mixture_rows(generator, weights, means, roots, draws)
     joint = mixture_log_density(rows, weights, means, covariances)
     first = mixture_log_density(rows[:, :dim_x], weights, means[:, :dim_x], covariances[:, :dim_x, :dim_x])
     second = mixture_log_density(rows[:, dim_x:], weights, means[:, dim_x:], covariances[:, dim_x:, dim_x:])
-    return float(max(np.mean(joint - first - second), 0.0))
+    return max(float(np.mean(joint - first - second)), 0.0)
 
 
 def random_component(generator: np.random.Generator, dim: int) -> Float2D:
@@ -107,7 +112,7 @@ class _MixtureFamily(Family):
         dim_x, dim_y = self.dims(generator, n)
         weights, means, covariances = self.components(generator, dim_x, dim_y)
         truth = mixture_information(generator, weights, means, covariances, dim_x)
-        rows = mixture_rows(generator, weights, means, np.linalg.cholesky(covariances), n)
+        rows = mixture_rows(generator, weights, means, cholesky_roots(covariances), n)
         x, y = rows[:, :dim_x], rows[:, dim_x:]
         if generator.random() < 0.3:
             x, y = random_side_map(generator, x), random_side_map(generator, y)
@@ -177,13 +182,13 @@ def curve_components(
     elif kind == "wave":
         turns = generator.uniform(0.5, 3.0)
         points = np.column_stack([4 * t - 2, 1.3 * np.sin(2 * np.pi * turns * t)])
-        tangents = np.gradient(points, axis=0) * 0.5
+        tangents = 0.5 * np.asarray(np.gradient(points, axis=0))
     else:
         turns = generator.uniform(0.4, 1.0) if kind == "arc" else generator.uniform(1.0, 2.0)
         radius = np.full(count, 1.6) if kind == "arc" else 0.4 + 1.6 * t
         angle = 2 * np.pi * turns * t + generator.uniform(0, 2 * np.pi)
         points = np.column_stack([radius * np.cos(angle), radius * np.sin(angle)])
-        tangents = np.gradient(points, axis=0) * 0.5
+        tangents = 0.5 * np.asarray(np.gradient(points, axis=0))
     width = log_uniform(generator, 0.06, 0.5)
     # The two axes of the curve are one direction of X and one of Y.
     means = np.zeros((count, dim))
@@ -261,7 +266,7 @@ class LabelFamily(Family):
         covariances = np.stack([random_component(generator, dim) for _ in range(count)])
         if generator.random() < 0.4:
             covariances[:] = covariances[0]
-        roots = np.linalg.cholesky(covariances)
+        roots = cholesky_roots(covariances)
         label = generator.choice(count, n, p=weights)
         x = np.einsum("nij,nj->ni", roots[label], generator.normal(size=(n, dim))) + means[label]
         truth = label_information(generator, weights, means, covariances)
@@ -271,7 +276,8 @@ class LabelFamily(Family):
             y = np.eye(count)[label][:, : max(count - 1, 1)]
         if generator.random() < 0.2:
             x = np.column_stack([x, generator.normal(size=(n, int(generator.integers(1, 5))))])
-        return JointSample(*((x, y) if generator.random() < 0.5 else (y, x)), truth, self.name)
+        first, second = (x, y) if generator.random() < 0.5 else (y, x)
+        return JointSample(first, second, truth, self.name)
 
 
 def label_information(
@@ -282,7 +288,7 @@ def label_information(
     draws: int = TRUTH_DRAWS,
 ) -> float:
     """Estimate I(component; X) of a Gaussian mixture by the mean entropy of the component given X."""
-    rows = mixture_rows(generator, weights, means, np.linalg.cholesky(covariances), draws)
+    rows = mixture_rows(generator, weights, means, cholesky_roots(covariances), draws)
     one = np.ones(1)
     terms = np.stack(
         [
@@ -341,7 +347,8 @@ class BinnedFamily(Family):
         x, y = np.column_stack(columns_x), np.column_stack(columns_y)
         if generator.random() < 0.25:
             x = np.column_stack([x, generator.normal(size=(n, int(generator.integers(1, 6))))])
-        return JointSample(*((x, y) if generator.random() < 0.5 else (y, x)), truth, self.name)
+        first, second = (x, y) if generator.random() < 0.5 else (y, x)
+        return JointSample(first, second, truth, self.name)
 
 
 def random_cuts(generator: np.random.Generator) -> Float1D:

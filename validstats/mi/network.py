@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit
 
-from validstats._typing import Float1D, Float2D, FloatND
+from validstats._typing import AnyArray, Float1D, Float2D, FloatND
 from validstats.mi.shards import Shard
 from validstats.mi.statistics import ANCHOR_NAMES, COORDINATE_TOKENS, SAMPLE_TOKENS, STATISTIC_NAMES
 
@@ -107,9 +107,9 @@ class NetworkWeights:
     card: dict[str, Any] = field(default_factory=dict)
 
 
-def to_log_scale(information: FloatND) -> FloatND:
+def to_log_scale(information: AnyArray) -> FloatND:
     """Return log(1 + 2 max(I, 0))."""
-    return np.log1p(2.0 * np.maximum(information, 0.0))
+    return np.asarray(np.log1p(2.0 * np.maximum(information, 0.0)))
 
 
 def from_log_scale(value: FloatND) -> FloatND:
@@ -167,14 +167,14 @@ def anchor_values(shard: Shard, table: npt.NDArray[np.int64]) -> Float1D:
     return np.asarray(to_log_scale(shard.anchors[np.arange(len(shard)), chosen].astype(np.float64)))
 
 
-def scale_statistics(values: FloatND, scaling: dict[str, FloatND]) -> FloatND:
+def scale_statistics(values: AnyArray, scaling: dict[str, FloatND]) -> FloatND:
     """Bring statistics to unit scale by a signed logarithm, then by centre and spread, within ±5."""
     ratio = np.asarray(values, dtype=np.float64) / scaling["statistic_unit"]
     logs = np.sign(ratio) * np.log1p(np.abs(ratio))
     return np.clip((logs - scaling["statistic_centre"]) / scaling["statistic_spread"], -5.0, 5.0)
 
 
-def scale_tokens(values: FloatND, scaling: dict[str, FloatND], name: str) -> FloatND:
+def scale_tokens(values: AnyArray, scaling: dict[str, FloatND], name: str) -> FloatND:
     """Bring tokens to unit scale by centre and spread, within ±5."""
     centred = np.asarray(values, dtype=np.float64) - scaling[f"{name}_centre"]
     return np.clip(centred / scaling[f"{name}_spread"], -5.0, 5.0)
@@ -429,7 +429,7 @@ def save_weights(weights: NetworkWeights, path: Path, extra: dict[str, Any] | No
     )
     arrays["card"] = np.frombuffer(json.dumps(card, sort_keys=True).encode(), dtype=np.uint8)
     arrays.update(extra or {})
-    np.savez_compressed(path, **arrays)
+    np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
 
 
 def load_weights(path: Path) -> NetworkWeights:

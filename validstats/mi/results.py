@@ -121,8 +121,8 @@ class LearnedMIResult(Result):
             header += [("Rows", int(self.n_samples[0])), ("Columns", f"{self.dim_x[0]} and {self.dim_y[0]}")]
         else:
             header += [("Data sets", len(self.estimates))]
-        values = {"Estimate": self.estimates, "Low": self.lows, "High": self.highs}
-        classical = {ANCHOR_LABELS[name]: self.anchors[name] for name in ANCHOR_NAMES}
+        values: dict[str, Any] = {"Estimate": self.estimates, "Low": self.lows, "High": self.highs}
+        classical: dict[str, Any] = {ANCHOR_LABELS[name]: self.anchors[name] for name in ANCHOR_NAMES}
         tables = [
             Table({"": self._terms(), **values}, formats=dict.fromkeys(values, "estimate")),
             Table(

@@ -101,7 +101,10 @@ def gaussian_bias(n: int, dim_x: int, dim_y: int) -> float:
 def whitening_root(correlation: Float2D, shrinkage: float) -> Float2D:
     """Return the lower Cholesky root of a correlation matrix shrunk towards the identity."""
     dim = correlation.shape[0]
-    return np.linalg.cholesky((1 - shrinkage) * correlation + (shrinkage + 1e-10) * np.eye(dim))
+    return np.asarray(
+        np.linalg.cholesky((1 - shrinkage) * correlation + (shrinkage + 1e-10) * np.eye(dim)),
+        dtype=np.float64,
+    )
 
 
 def whitened_cross(root_x: Float2D, root_y: Float2D, cross: Float2D) -> Float2D:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from validstats._typing import Float1D, Float2D, FloatND
+from validstats._typing import AnyArray, Float1D, Float2D, FloatND
 from validstats.mi.families import FAMILY_NAMES
 from validstats.mi.network import (
     DIM_EDGES,
@@ -326,7 +326,7 @@ def grow_head(own: dict[str, FloatND], initial: dict[str, FloatND]) -> dict[str,
     return out
 
 
-def pinball(quantiles: Float2D, target: FloatND) -> Float1D:
+def pinball(quantiles: Float2D, target: AnyArray) -> Float1D:
     """Return the pinball loss of each set, averaged over ``QUANTILE_LEVELS``."""
     gap = np.asarray(target, dtype=np.float64)[:, None] - quantiles
     levels = np.array(QUANTILE_LEVELS)
