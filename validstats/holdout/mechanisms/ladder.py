@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -170,6 +171,14 @@ class Ladder(Mechanism):
         return after, Release(value=value, low=low, high=high, source="holdout", passed=improved)
 
 
+@lru_cache(maxsize=1024)
+def _capped_ladder_weight(n: int, queries: int, improvements: int) -> float:
+    j = np.arange(min(improvements, queries - 1) + 1.0)
+    choose_queries = special.gammaln(queries + 1.0) - special.gammaln(j + 2) - special.gammaln(queries - j)
+    choose_values = special.gammaln(n + 2.0) - special.gammaln(j + 1) - special.gammaln(n + 2 - j)
+    return -float(special.logsumexp(choose_queries + choose_values))
+
+
 @dataclass(frozen=True, kw_only=True)
 class FreeLadderState(State):
     """State of the parameter-free ladder.
@@ -190,14 +199,7 @@ class FreeLadderState(State):
         """One over ``sum_j C(k, j + 1) C(n, j)`` nodes with at most the declared number of improvements."""
         assert self.queries is not None
         assert self.failures is not None
-        j = np.arange(min(self.failures, self.queries - 1) + 1.0)
-        choose_queries = (
-            special.gammaln(self.queries + 1.0) - special.gammaln(j + 2) - special.gammaln(self.queries - j)
-        )
-        choose_values = (
-            special.gammaln(self.n + 2.0) - special.gammaln(j + 1) - special.gammaln(self.n + 2 - j)
-        )
-        return -float(special.logsumexp(choose_queries + choose_values))
+        return _capped_ladder_weight(self.n, self.queries, self.failures)
 
     def fresh(self) -> FreeLadderState:
         """Return the state before the first submission."""
