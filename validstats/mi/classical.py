@@ -22,12 +22,14 @@ __all__ = [
     "Metric",
     "Scaling",
     "canonical_correlations",
+    "cosines",
     "gaussian_copula",
     "gaussian_from_correlations",
     "ksg",
     "neighbour_counts",
     "neighbour_radii",
     "normal_scores",
+    "orthonormal_basis",
     "scale_columns",
     "subsample_standard_error",
 ]
@@ -253,13 +255,40 @@ def subsample_standard_error(
 # --- Gaussian models --------------------------------------------------------------------------------------
 
 
-def _orthonormal_basis(rows: Float2D) -> Float2D:
-    """Orthonormal basis of the centred columns; dependent columns add nothing."""
+def orthonormal_basis(rows: Float2D) -> Float2D:
+    """Orthonormal basis of the centred columns; dependent columns add nothing.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n, p)
+        Columns.
+
+    Returns
+    -------
+    ndarray of shape (n, rank)
+        The basis.
+    """
     centred = rows - rows.mean(axis=0)
     norms = np.linalg.norm(centred, axis=0)
     left, singular, _ = np.linalg.svd(centred / np.where(norms > 0.0, norms, 1.0), full_matrices=False)
     rank = int((singular > singular.max(initial=0.0) * 1e-9).sum())
     return np.asarray(left[:, :rank])
+
+
+def cosines(basis_x: Float2D, basis_y: Float2D) -> Float1D:
+    """Cosines of the principal angles between two subspaces.
+
+    Parameters
+    ----------
+    basis_x, basis_y : ndarray of shape (n, p) and (n, q)
+        Orthonormal bases.
+
+    Returns
+    -------
+    ndarray of shape (min(p, q),)
+        Decreasing, in [0, 1].
+    """
+    return np.clip(np.linalg.svd(basis_x.T @ basis_y, compute_uv=False), 0.0, 1.0)
 
 
 def canonical_correlations(x: Float2D, y: Float2D) -> tuple[Float1D, int, int]:
@@ -283,9 +312,8 @@ def canonical_correlations(x: Float2D, y: Float2D) -> tuple[Float1D, int, int]:
     ----------
     Björck and Golub (1973), Mathematics of Computation 27, 579-594.
     """
-    basis_x, basis_y = _orthonormal_basis(x), _orthonormal_basis(y)
-    values = np.linalg.svd(basis_x.T @ basis_y, compute_uv=False)
-    return np.clip(values, 0.0, 1.0), basis_x.shape[1], basis_y.shape[1]
+    basis_x, basis_y = orthonormal_basis(x), orthonormal_basis(y)
+    return cosines(basis_x, basis_y), basis_x.shape[1], basis_y.shape[1]
 
 
 def gaussian_from_correlations(correlations: Float1D) -> float:

@@ -10,9 +10,10 @@ import numpy as np
 
 from validstats._typing import Float1D, Float2D, Int1D, RandomState
 from validstats.mi.classical import (
-    canonical_correlations,
+    cosines,
     gaussian_from_correlations,
     normal_scores,
+    orthonormal_basis,
 )
 from validstats.mi.classical_sides import Side, prepare_sides
 from validstats.mi.discrete import plug_in
@@ -220,10 +221,8 @@ def bind_statistic(statistic: Statistic, x: Side, y: Side, n_neighbors: int = 3)
     if name == "distance_correlation":
         return _bind_distance_correlation(x.rows, y.rows)
     if name in ("gaussian", "cca"):
-        scores = (normal_scores(x.rows), normal_scores(y.rows)) if name == "gaussian" else (x.rows, y.rows)
-        return lambda order: gaussian_from_correlations(
-            canonical_correlations(scores[0], scores[1][order])[0]
-        )
+        bases = [orthonormal_basis(normal_scores(s.rows) if name == "gaussian" else s.rows) for s in (x, y)]
+        return lambda order: gaussian_from_correlations(cosines(bases[0], bases[1][order]))
     if name == "histogram" or x.kind == y.kind == "discrete":
         codes_x, codes_y, _ = binned_codes(x, y, None)
         return lambda order: plug_in(codes_x, codes_y[order], miller_madow=False).value

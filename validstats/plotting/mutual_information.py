@@ -88,8 +88,8 @@ class MutualInformationMatrixDisplay:
         p = len(self.names)
         side = min(12.0, 2.4 + 0.62 * p)
         self.figure_, self.ax_ = figure_and_axes(ax, (side + 0.9, side))
-        colours = LinearSegmentedColormap.from_list("house", ["#ffffff", COLOURS["light"], COLOURS["ours"]])
-        colours = colours.with_extremes(bad="#eef0f2")
+        steps = ["#ffffff", COLOURS["light"], COLOURS["ours"]]
+        colours = LinearSegmentedColormap.from_list("house", steps).with_extremes(bad="#eef0f2")
         shown = np.where(np.eye(p, dtype=bool), np.nan, self.correlation_scale)
         image = self.ax_.imshow(np.ma.masked_invalid(shown), cmap=colours, vmin=0.0, vmax=1.0)
         self.ax_.set_xticks(range(p), self.names, rotation=40, ha="right", rotation_mode="anchor")
