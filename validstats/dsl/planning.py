@@ -27,14 +27,37 @@ DEFAULT_MULTIPLES = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0)
 class PilotResult(Protocol):
     """What planning needs of an inference."""
 
-    names: tuple[str, ...]
-    params: Float1D
-    n_rows: int
-    n_labelled: int
-    backend: FrameBackend
-    variance_parts: VarianceParts | None
-    gold: Any
-    confidence_level: Any
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Coefficient names."""
+
+    @property
+    def params(self) -> Float1D:
+        """Coefficients."""
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+
+    @property
+    def n_labelled(self) -> int:
+        """Number of labels."""
+
+    @property
+    def backend(self) -> FrameBackend:
+        """Data frame library of the results."""
+
+    @property
+    def variance_parts(self) -> VarianceParts | None:
+        """Parts of the covariance."""
+
+    @property
+    def gold(self) -> Any:
+        """Fit of expert labels alone, or None."""
+
+    @property
+    def confidence_level(self) -> Any:
+        """Level of the intervals."""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)

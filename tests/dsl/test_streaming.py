@@ -1,0 +1,354 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import statsmodels.api as sm
+
+from validstats.dsl.chunks import fold_of_rows
+from validstats.dsl.estimation import Component, LabelledSample, cluster_codes
+from validstats.dsl.inference import NoRootError, estimate
+from validstats.dsl.moment_sums import ClusterSums, MomentAccumulator, RowChunk, chunk_sums
+from validstats.dsl.moments import GLMMoment, LinearMoment, RegressionRows
+from validstats.dsl.streaming import stream_regression
+from validstats.dsl.variance import SamplingDesign
+
+FAMILIES = {
+    "linear": None,
+    "logit": sm.families.Binomial(),
+    "poisson": sm.families.Poisson(),
+    "glm": sm.families.Gamma(sm.families.links.Log()),
+}
+
+
+def rows(model="linear", n=3000, seed=0):
+    rng = np.random.default_rng(seed)
+    x, z = rng.normal(size=(2, n))
+    eta = 0.3 + 0.6 * x - 0.4 * z
+    truth = {
+        "linear": lambda: eta + rng.normal(size=n),
+        "logit": lambda: (rng.random(n) < 1 / (1 + np.exp(-eta))).astype(float),
+        "poisson": lambda: rng.poisson(np.exp(eta)).astype(float),
+        "glm": lambda: rng.gamma(2.0, np.exp(eta) / 2.0),
+    }[model]()
+    noise = rng.normal(size=n) if model == "linear" else rng.gamma(1.0, 0.5, size=n)
+    machine = np.where(rng.random(n) < 0.85, truth, 1 - truth) if model == "logit" else truth + noise
+    probability = rng.uniform(0.1, 0.4, size=n)
+    return pd.DataFrame(
+        {
+            "y": np.where(rng.random(n) < probability, truth, np.nan),
+            "x": x,
+            "z": z,
+            "machine": machine,
+            "second": machine + 0.3 * x**2,
+            "pi": probability,
+            "group": rng.integers(0, 60, size=n),
+            "kind": rng.choice(["a", "b", "c"], size=n),
+        }
+    )
+
+
+def in_memory(frame, model, estimator, predictions, clusters=()):
+    moment = LinearMoment() if model == "linear" else GLMMoment(FAMILIES[model])
+    X = np.column_stack([np.ones(len(frame)), frame[["x", "z"]].to_numpy()])
+    labelled = frame["y"].notna().to_numpy()
+    sample = LabelledSample(
+        moment=moment,
+        gold=RegressionRows(y=frame["y"].to_numpy()[labelled], X=X[labelled]),
+        labelled=labelled,
+        probability=frame["pi"].to_numpy(),
+    )
+    terms = [(Component(rows=RegressionRows(y=frame[p].to_numpy(), X=X)),) for p in predictions]
+    return estimate(
+        sample,
+        terms[:1],
+        terms[1] if len(terms) > 1 else None,
+        SamplingDesign(),
+        estimator=estimator,
+        clusters=[cluster_codes(c) for c in clusters],
+        kind="HC1" if estimator == "tuned" else "HC0",
+    )
+
+
+@pytest.mark.parametrize("model", list(FAMILIES))
+@pytest.mark.parametrize("estimator", ["tuned", "dsl", "gold"])
+def test_streamed_equals_in_memory(model, estimator) -> None:
+    frame = rows(model)
+    streamed = stream_regression(
+        frame,
+        label="y",
+        covariates=["x", "z"],
+        predictions=["machine", "second"],
+        sampling_probability="pi",
+        model=model,
+        family=FAMILIES[model] if model == "glm" else None,
+        estimator=estimator,
+        chunk_size=377,
+    )
+    whole = in_memory(frame, model, estimator, ["machine", "second"])
+    np.testing.assert_allclose(streamed.params, whole.params, rtol=1e-10)
+    np.testing.assert_allclose(streamed.covariance, whole.covariance, rtol=1e-9)
+    np.testing.assert_allclose(
+        streamed.variance_parts.label_covariance, whole.variance_parts.label_covariance, rtol=1e-9
+    )
+
+
+def test_clusters_are_summed_across_chunks() -> None:
+    frame = rows()
+    streamed = stream_regression(
+        frame,
+        label="y",
+        covariates=["x", "z"],
+        predictions="machine",
+        sampling_probability="pi",
+        estimator="dsl",
+        clusters="group",
+        chunk_size=250,
+    )
+    whole = in_memory(frame, "linear", "dsl", ["machine"], [frame["group"].to_numpy()])
+    np.testing.assert_allclose(streamed.covariance, whole.covariance, rtol=1e-9)
+    assert streamed.degrees_of_freedom == 59 and "clusters (group)" in streamed.guarantee.paragraph()
+
+
+COMMON = {
+    "label": "y",
+    "covariates": ["x", "z"],
+    "predictions": "machine",
+    "features": ["machine", "x"],
+    "sampling_probability": "pi",
+}
+
+
+@pytest.fixture(scope="module")
+def reference():
+    return stream_regression(rows(), **COMMON, chunk_size=10_000)
+
+
+@pytest.mark.parametrize("chunk_size", [1, 977, 3000])
+def test_the_size_of_chunks_does_not_matter(reference, chunk_size) -> None:
+    frame = rows() if chunk_size > 1 else rows(n=60)
+    expected = reference if chunk_size > 1 else stream_regression(frame, **COMMON)
+    result = stream_regression(frame, **COMMON, chunk_size=chunk_size)
+    np.testing.assert_allclose(result.params, expected.params, rtol=1e-10)
+    np.testing.assert_allclose(result.covariance, expected.covariance, rtol=1e-9)
+
+
+@pytest.mark.parametrize("kind", ["polars", "pyarrow", "list", "callable", "file", "folder"])
+def test_every_source_gives_the_same(reference, kind, tmp_path) -> None:
+    frame = rows()
+    pieces = [frame.iloc[a : a + 700] for a in range(0, len(frame), 700)]
+    if kind == "folder":
+        (tmp_path / "parts").mkdir()
+        for i, piece in enumerate(pieces):
+            pq.write_table(pa.Table.from_pandas(piece), tmp_path / "parts" / f"{i:02}.parquet")
+    elif kind == "file":
+        pq.write_table(pa.Table.from_pandas(frame), tmp_path / "rows.parquet", row_group_size=500)
+    source = {
+        "polars": lambda: pl.from_pandas(frame, nan_to_null=True),
+        "pyarrow": lambda: pa.Table.from_pandas(frame),
+        "list": lambda: pieces,
+        "callable": lambda: lambda: iter(pieces),
+        "file": lambda: tmp_path / "rows.parquet",
+        "folder": lambda: str(tmp_path / "parts"),
+    }[kind]()
+    result = stream_regression(source, **COMMON, chunk_size=900)
+    np.testing.assert_allclose(result.params, reference.params, rtol=1e-10)
+    np.testing.assert_allclose(result.covariance, reference.covariance, rtol=1e-9)
+    if kind in ("polars", "pyarrow"):
+        assert type(result.tidy()) is type(source)
+
+
+def test_dask_partitions_are_summed_on_a_local_cluster(reference) -> None:
+    distributed = pytest.importorskip("distributed")
+    dd = pytest.importorskip("dask.dataframe")
+    frame = dd.from_pandas(rows(), npartitions=4, sort=False)
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster),
+    ):
+        result = stream_regression(frame, **COMMON)
+    np.testing.assert_allclose(result.params, reference.params, rtol=1e-10)
+    np.testing.assert_allclose(result.covariance, reference.covariance, rtol=1e-9)
+
+
+def test_text_covariates_become_indicators() -> None:
+    frame = rows()
+    streamed = stream_regression(
+        frame,
+        label="y",
+        covariates=["x", "kind"],
+        predictions="machine",
+        sampling_probability="pi",
+        chunk_size=400,
+    )
+    assert streamed.names == ("Intercept", "x", "kind[T.b]", "kind[T.c]")
+    dummies = frame.assign(b=1.0 * (frame["kind"] == "b"), c=1.0 * (frame["kind"] == "c"))
+    by_hand = stream_regression(
+        dummies, label="y", covariates=["x", "b", "c"], predictions="machine", sampling_probability="pi"
+    )
+    np.testing.assert_allclose(streamed.params, by_hand.params, rtol=1e-10)
+
+
+def test_learners_never_see_the_labels_of_their_fold() -> None:
+    """Changing the labels of one fold leaves that fold's predictions, so psi of others' rows, unchanged."""
+    from validstats.dsl.streaming import _fit_first_stage, _Labelled, first_stage_on_labelled
+
+    rng = np.random.default_rng(1)
+    x, y = rng.normal(size=(200, 1)), rng.normal(size=200)
+    positions = np.sort(rng.choice(5000, 200, replace=False))
+    folds = fold_of_rows(positions, 5, 3)
+
+    def predictions(values):
+        chunk = RowChunk(X=np.ones((200, 1)), y=values, probability=np.full(200, 0.1), predictions=())
+        found = _Labelled(chunk=chunk, features=x, positions=positions, offsets=np.array([0, 5000]))
+        return first_stage_on_labelled(_fit_first_stage(found, None, "linear", 5, 3), found)
+
+    before, after = predictions(y), predictions(np.where(folds == 2, 50.0, y))
+    np.testing.assert_allclose(before[folds == 2], after[folds == 2])
+    assert np.all(before[folds != 2] != after[folds != 2])
+
+
+def test_accumulators_update_and_merge() -> None:
+    frame = rows(n=500)
+    X = np.column_stack([np.ones(500), frame[["x", "z"]]])
+    chunk = RowChunk(
+        X=X,
+        y=frame["y"].to_numpy(),
+        probability=frame["pi"].to_numpy(),
+        predictions=(frame["machine"].to_numpy(),),
+    )
+    b, moment = np.array([0.1, 0.2, 0.3]), LinearMoment()
+    whole = chunk_sums(moment, b, chunk, [np.eye(3)])
+    left = MomentAccumulator(moment, b, [np.eye(3)]).update(chunk.part(slice(0, 123)))
+    right = MomentAccumulator(moment, b, [np.eye(3)]).update(chunk.part(slice(123, 500)))
+    merged = left.merge(right).sums
+    for name in ("score", "jacobian", "meat", "label_meat"):
+        np.testing.assert_allclose(getattr(merged, name), getattr(whole, name), rtol=1e-11)
+    assert (merged.n_rows, merged.n_labelled) == (500, int(frame["y"].notna().sum()))
+    with pytest.raises(ValueError, match="same parameters"):
+        left.merge(MomentAccumulator(moment, 2 * b, [np.eye(3)]))
+
+
+def test_cluster_sums_add_by_label() -> None:
+    a = ClusterSums.of(np.array(["u", "v", "u"]), np.array([[1.0], [2.0], [3.0]]))
+    b = ClusterSums.of(np.array(["w", "v"]), np.array([[5.0], [7.0]]))
+    total = a + b
+    assert total.labels.tolist() == ["u", "v", "w"] and total.sums[:, 0].tolist() == [4.0, 9.0, 5.0]
+
+
+def test_planning_from_a_stream(reference) -> None:
+    plan = reference.plan_labels([reference.n_labelled, 2000])
+    np.testing.assert_allclose(plan.std_errors[0], reference.std_error, rtol=1e-12)
+    text = str(reference.summary())
+    assert "streamed" in text and "Asymptotic guarantee" in text
+    assert set(reference.tidy().columns) >= {"term", "estimate", "conf_low", "gold_estimate"}
+
+
+LIMITED = """
+import resource, sys
+import numpy as np, pyarrow as pa, pyarrow.parquet as pq
+from validstats.dsl.streaming import stream_regression
+pa.set_cpu_count(1); pa.set_io_thread_count(1)
+path, small = sys.argv[1:3]
+options = dict(label="y", covariates=[f"x{j}" for j in range(9)], predictions="machine",
+               sampling_probability=0.02, chunk_size=25_000, estimator="dsl")
+stream_regression(small, **options)
+size = int(next(l for l in open("/proc/self/status") if l.startswith("VmSize")).split()[1]) * 1024
+limit = size + int(sys.argv[3])
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+try:
+    table = pq.read_table(path)
+    print("read", np.column_stack([c.to_numpy() for c in table.columns]).shape)
+except (MemoryError, pa.ArrowMemoryError):
+    print("too large")
+print(stream_regression(path, **options).n_rows)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits the address space of a process")
+def test_data_larger_than_the_memory_allowed(tmp_path) -> None:
+    """A file of 67 MiB in memory is streamed where 40 MiB more are allowed, and cannot be read whole."""
+    rng = np.random.default_rng(0)
+
+    def write(path, pieces):
+        writer = None
+        for _ in range(pieces):
+            x = rng.normal(size=(25_000, 9))
+            y = x.sum(axis=1) + rng.normal(size=25_000)
+            columns = {f"x{j}": x[:, j] for j in range(9)}
+            columns["machine"] = y + rng.normal(size=25_000)
+            columns["y"] = np.where(rng.random(25_000) < 0.02, y, np.nan)
+            table = pa.table(columns)
+            writer = writer or pq.ParquetWriter(path, table.schema, compression="none", use_dictionary=False)
+            writer.write_table(table)
+        writer.close()
+
+    write(tmp_path / "large.parquet", 32)
+    write(tmp_path / "small.parquet", 2)
+    allowed = 40 * 2**20
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, tmp_path / "large.parquet", tmp_path / "small.parquet", str(allowed)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.split("\n")[:2] == ["too large", "800000"], done.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "message"),
+    [
+        ({"x": np.inf}, {}, "'x' has 1 missing or infinite value"),
+        ({"machine": np.nan}, {}, "'machine' has 1 missing or infinite value"),
+        ({"y": np.inf}, {}, "'y' has 1 infinite value"),
+        ({"pi": 0.0}, {}, r"must be in \(0, 1\]"),
+        ({"pi": 1.5}, {}, r"must be in \(0, 1\]"),
+        ({}, {"sampling_probability": 0.0}, r"must be in \(0, 1\]"),
+        ({}, {"predictions": (), "features": ()}, "nothing that predicts the label"),
+        ({}, {"model": "tobit"}, "model must be one of"),
+        ({}, {"estimator": "ppi"}, "estimator must be one of"),
+        ({}, {"model": "glm"}, "family goes with model='glm'"),
+        ({}, {"n_folds": 1}, "n_folds must be at least 2"),
+        ({}, {"covariates": ["x", "y"]}, "cannot be a covariate"),
+        ({}, {"confidence_level": 95}, "Did you mean 0.95"),
+    ],
+)
+def test_bad_input_is_refused(change, options, message) -> None:
+    frame = rows(n=400)
+    for name, value in change.items():
+        frame.loc[17, name] = value
+    with pytest.raises(ValueError, match=message):
+        stream_regression(frame, **(COMMON | options))
+
+
+def test_bad_sources_and_columns_are_refused(tmp_path) -> None:
+    frame = rows(n=400)
+    with pytest.raises(TypeError, match="an iterator that can be used once is not enough"):
+        stream_regression(iter([frame]), **COMMON)
+    with pytest.raises(KeyError, match="no column 'w'"):
+        stream_regression(frame, **(COMMON | {"covariates": ["w"]}))
+    pq.write_table(pa.Table.from_pandas(frame), tmp_path / "rows.parquet")
+    with pytest.raises(KeyError, match="no column 'w'"):
+        stream_regression(tmp_path / "rows.parquet", **(COMMON | {"covariates": ["w"]}))
+    with pytest.raises(TypeError, match="must be a list of column names"):
+        stream_regression(frame, **(COMMON | {"covariates": "x"}))
+    with pytest.raises(TypeError, match="'kind' must be numeric"):
+        stream_regression(frame, **(COMMON | {"predictions": "kind"}))
+    with pytest.raises(ValueError, match=r"Only 0 row\(s\) carry the expert label"):
+        stream_regression(frame.assign(y=np.nan), **COMMON)
+    with pytest.raises(ValueError, match="The source has no rows"):
+        stream_regression(list, **(COMMON | {"covariates": []}))
+
+
+def test_a_singular_design_has_no_root() -> None:
+    frame = rows(n=400).assign(twice=lambda d: 2.0 * d["x"])
+    with pytest.raises(NoRootError, match="No root"):
+        stream_regression(frame, **(COMMON | {"covariates": ["x", "twice"]}))

@@ -1,0 +1,326 @@
+"""Sources of rows that need not fit in memory: Parquet files, frames in pieces, dask data frames."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from os import PathLike
+from typing import Any, TypeVar
+
+import narwhals as nw
+import numpy as np
+
+from validstats._typing import AnyArray, Float1D, Float2D, Int1D
+from validstats.dsl.moment_sums import RowChunk
+from validstats.frames import column, is_frame, n_rows
+from validstats.parallel import progress
+
+__all__ = [
+    "ChunkColumns",
+    "chunk_features",
+    "fold_of_rows",
+    "is_dask",
+    "map_chunks",
+    "read_chunk",
+    "text_levels",
+]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChunkColumns:
+    """Which columns of a chunk play which part.
+
+    Parameters
+    ----------
+    label : str
+        Expert label, missing where there is none.
+    covariates : tuple of str
+        Regressors; text columns become indicators of all but their first level.
+    predictions : tuple of str
+        Columns with predicted labels.
+    features : tuple of str
+        Numeric columns that a learner predicts from.
+    probability : str or float
+        Column with labelling probabilities, or one for all rows.
+    clusters : str or None
+        Column with clusters.
+    levels : dict of str to tuple of str
+        Levels of the text columns, from a first pass over all rows.
+    """
+
+    label: str
+    covariates: tuple[str, ...]
+    predictions: tuple[str, ...]
+    features: tuple[str, ...]
+    probability: str | float
+    clusters: str | None
+    levels: dict[str, tuple[str, ...]]
+
+    @property
+    def needed(self) -> list[str]:
+        """Columns to read, each once."""
+        names = [self.label, *self.covariates, *self.predictions, *self.features]
+        if isinstance(self.probability, str):
+            names.append(self.probability)
+        if self.clusters is not None:
+            names.append(self.clusters)
+        return list(dict.fromkeys(names))
+
+    @property
+    def coefficient_names(self) -> tuple[str, ...]:
+        """Names of the coefficients, the intercept first."""
+        names = ["Intercept"]
+        for name in self.covariates:
+            levels = self.levels.get(name)
+            names += [name] if levels is None else [f"{name}[T.{level}]" for level in levels[1:]]
+        return tuple(names)
+
+
+def is_dask(source: Any) -> bool:
+    """Tell whether a source is a dask data frame.
+
+    Parameters
+    ----------
+    source : object
+        Anything.
+
+    Returns
+    -------
+    bool
+        True for a dask data frame.
+    """
+    return type(source).__module__.split(".")[0].startswith("dask") and hasattr(source, "to_delayed")
+
+
+def map_chunks(
+    source: Any,
+    function: Callable[[Any, int], T],
+    columns: Sequence[str],
+    chunk_size: int,
+    *,
+    verbose: bool = False,
+    description: str = "",
+) -> Iterator[T]:
+    """Apply a function to every chunk of a source, in order.
+
+    Parameters
+    ----------
+    source : path, frame, sequence of frames, callable or dask data frame
+        Rows.
+    function : callable
+        ``function(frame, index)``; runs on dask's workers for a dask data frame.
+    columns : sequence of str
+        Columns to read.
+    chunk_size : int
+        Rows of a chunk, for paths and frames.
+    verbose : bool, default False
+        Whether to show a progress bar.
+    description : str, default ""
+        Text of the bar.
+
+    Returns
+    -------
+    iterator
+        Results, one a chunk.
+    """
+    if is_dask(source):
+        import dask
+
+        parts = source[list(columns)].to_delayed()
+        tasks = [dask.delayed(function, pure=False)(part, index) for index, part in enumerate(parts)]
+        return iter(dask.compute(*tasks))
+    frames = progress(_frames(source, columns, chunk_size), description=description, verbose=verbose)
+    return (function(frame, index) for index, frame in enumerate(frames))
+
+
+def _frames(source: Any, columns: Sequence[str], chunk_size: int) -> Iterable[Any]:
+    if isinstance(source, str | PathLike):
+        import pyarrow as pa
+        import pyarrow.dataset as ds
+
+        data = ds.dataset(str(source))
+        missing = [name for name in columns if name not in data.schema.names]
+        if missing:
+            raise KeyError(
+                f"There is no column {missing[0]!r}; the columns are {', '.join(data.schema.names)}."
+            )
+        batches = data.to_batches(
+            columns=list(columns),
+            batch_size=chunk_size,
+            batch_readahead=0,
+            fragment_readahead=0,
+            use_threads=False,
+        )
+        return (pa.Table.from_batches([batch]) for batch in batches if batch.num_rows)
+    if is_frame(source):
+        return _slices(source, chunk_size)
+    if isinstance(source, list | tuple):
+        return (frame for frame in source if n_rows(frame))
+    if callable(source):
+        return (frame for frame in source() if n_rows(frame))
+    raise TypeError(
+        "source must be the path of a Parquet data set, a data frame, a list of data frames, a function that "
+        f"returns an iterator of data frames, or a dask data frame; got {type(source).__name__}. Rows are passed "
+        "over several times, so an iterator that can be used once is not enough."
+    )
+
+
+def _slices(frame: Any, chunk_size: int) -> Iterator[Any]:
+    eager = nw.from_native(frame, eager_only=True)
+    for begin in range(0, len(eager), chunk_size):
+        yield eager[begin : begin + chunk_size].to_native()
+
+
+def read_chunk(frame: Any, columns: ChunkColumns, index: int, extra: Sequence[Float1D] = ()) -> RowChunk:
+    """Turn a chunk into arrays and check it.
+
+    Parameters
+    ----------
+    frame : data frame
+        The chunk.
+    columns : ChunkColumns
+        Roles of its columns.
+    index : int
+        Number of the chunk, for messages.
+    extra : sequence of ndarray of shape (m,), default ()
+        Predictions to put before those of the columns.
+
+    Returns
+    -------
+    RowChunk
+        The arrays.
+
+    Raises
+    ------
+    ValueError
+        If a value is missing, infinite or out of range; the message names column and chunk.
+    """
+    m = n_rows(frame)
+    y = _numbers(frame, columns.label, index, missing=True)
+    if isinstance(columns.probability, str):
+        probability = _numbers(frame, columns.probability, index)
+    else:
+        probability = np.full(m, float(columns.probability))
+    if np.any(probability <= 0.0) or np.any(probability > 1.0):
+        raise ValueError(
+            f"Labelling probabilities must be in (0, 1]; chunk {index} has values from {probability.min():g} to "
+            f"{probability.max():g}."
+        )
+    predictions = tuple(_numbers(frame, name, index) for name in columns.predictions)
+    return RowChunk(
+        X=_design(frame, columns, index),
+        y=y,
+        probability=probability,
+        predictions=(*extra, *predictions),
+        clusters=None if columns.clusters is None else column(frame, columns.clusters),
+    )
+
+
+def chunk_features(frame: Any, columns: ChunkColumns, index: int) -> Float2D:
+    """Return the learner's features of a chunk.
+
+    Parameters
+    ----------
+    frame : data frame
+        The chunk.
+    columns : ChunkColumns
+        Roles of its columns.
+    index : int
+        Number of the chunk, for messages.
+
+    Returns
+    -------
+    ndarray of shape (m, q)
+        Features.
+    """
+    return np.column_stack([_numbers(frame, name, index) for name in columns.features])
+
+
+def text_levels(frame: Any, covariates: Sequence[str]) -> dict[str, set[str]]:
+    """Return the levels of the text columns of a chunk.
+
+    Parameters
+    ----------
+    frame : data frame
+        The chunk.
+    covariates : sequence of str
+        Columns to look at.
+
+    Returns
+    -------
+    dict of str to set of str
+        Levels; numeric columns are left out.
+    """
+    found = {}
+    for name in covariates:
+        values = column(frame, name)
+        if values.dtype.kind not in "fiub":
+            found[name] = {str(v) for v in np.unique(values.astype(str))}
+    return found
+
+
+def fold_of_rows(rows: Int1D, n_folds: int, seed: int) -> Int1D:
+    """Assign rows to folds by their position, the same in every pass and on every machine.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (m,)
+        Positions in the whole data set.
+    n_folds : int
+        Number of folds.
+    seed : int
+        Seed of the assignment.
+
+    Returns
+    -------
+    ndarray of shape (m,)
+        Folds ``0..n_folds-1``, as if drawn independently: the finaliser of splitmix64.
+
+    Examples
+    --------
+    >>> folds = fold_of_rows(np.arange(10_000), 5, seed=0)
+    >>> bool(np.all(np.abs(np.bincount(folds) - 2000) < 200))
+    True
+    """
+    with np.errstate(over="ignore"):
+        state = rows.astype(np.uint64) + np.uint64(seed % 2**63) * np.uint64(0xD1342543DE82EF95)
+        state += np.uint64(0x9E3779B97F4A7C15)
+        state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        state ^= state >> np.uint64(31)
+    return (state % np.uint64(n_folds)).astype(np.int64)
+
+
+def _numbers(frame: Any, name: str, index: int, *, missing: bool = False) -> Float1D:
+    values: AnyArray = column(frame, name)
+    if values.dtype.kind not in "fiub":
+        try:
+            values = np.array([np.nan if v is None else v for v in values.tolist()], dtype=np.float64)
+        except (TypeError, ValueError):
+            raise TypeError(f"The column {name!r} must be numeric; chunk {index} has other values.") from None
+    numbers = np.ascontiguousarray(values, dtype=np.float64)
+    bad = np.isinf(numbers) if missing else ~np.isfinite(numbers)
+    if bad.any():
+        kind = "infinite" if missing else "missing or infinite"
+        raise ValueError(f"The column {name!r} has {int(bad.sum())} {kind} value(s) in chunk {index}.")
+    return numbers
+
+
+def _design(frame: Any, columns: ChunkColumns, index: int) -> Float2D:
+    blocks = [np.ones(n_rows(frame))]
+    for name in columns.covariates:
+        levels = columns.levels.get(name)
+        if levels is None:
+            blocks.append(_numbers(frame, name, index))
+            continue
+        text = column(frame, name).astype(str)
+        unseen = set(np.unique(text)) - set(levels)
+        if unseen:
+            raise ValueError(
+                f"The column {name!r} has the level {sorted(unseen)[0]!r} in chunk {index}, which the first pass "
+                "did not see; the source must give the same rows in every pass."
+            )
+        blocks += [(text == level).astype(np.float64) for level in levels[1:]]
+    return np.column_stack(blocks)

@@ -1,0 +1,514 @@
+"""Regressions from machine labels in one pass of moments a Newton step: memory is bounded by a chunk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial, reduce
+from operator import add
+from typing import Any, Literal, TypeAlias, get_args
+
+import numpy as np
+from sklearn.base import clone
+
+from validstats._typing import Float1D, Float2D, Int1D
+from validstats.dsl.chunks import (
+    ChunkColumns,
+    chunk_features,
+    fold_of_rows,
+    is_dask,
+    map_chunks,
+    read_chunk,
+    text_levels,
+)
+from validstats.dsl.estimation import AugmentedFit, LabelledSample
+from validstats.dsl.forward import predict_upcoming
+from validstats.dsl.inference import NoRootError, SimpleFit, gold_only
+from validstats.dsl.label_forecast import VarianceParts
+from validstats.dsl.moment_sums import MomentSums, RowChunk, chunk_sums
+from validstats.dsl.moments import GLMMoment, LinearMoment, ModelMoment
+from validstats.dsl.newton import NewtonResult, find_root, invert_bread
+from validstats.dsl.streaming_results import StreamedResult, streaming_guarantee
+from validstats.dsl.tuning import choose_tuning, fit_tuned
+from validstats.dsl.variance import SamplingDesign, sandwich
+from validstats.frames import backend_of
+from validstats.validation import alpha_fraction, check_literal, check_positive_int
+
+__all__ = ["stream_regression"]
+
+StreamEstimator: TypeAlias = Literal["tuned", "dsl", "gold"]
+"""Tuned, plug-in of the (first) prediction, or expert labels alone."""
+
+StreamModel: TypeAlias = Literal["linear", "logit", "probit", "poisson", "glm"]
+"""Models whose sums are additive and whose score is linear in the label."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Labelled:
+    """Labelled rows of the whole data set, which are few, and the length of every chunk."""
+
+    chunk: RowChunk
+    features: Float2D | None
+    positions: Int1D
+    offsets: Int1D
+
+
+@dataclass(frozen=True, kw_only=True)
+class _FirstStage:
+    """Learners of the folds, each fitted without the labels of its fold."""
+
+    learners: tuple[Any, ...]
+    offsets: Int1D
+    seed: int
+
+    def predict(self, features: Float2D, index: int) -> Float1D:
+        rows = int(self.offsets[index]) + np.arange(len(features))
+        folds = fold_of_rows(rows, len(self.learners), self.seed)
+        prediction = np.empty(len(features))
+        for k, learner in enumerate(self.learners):
+            if np.any(folds == k):
+                prediction[folds == k] = learner(features[folds == k])
+        return prediction
+
+
+def _collect(frame: Any, index: int, columns: ChunkColumns) -> tuple[int, RowChunk, Float2D | None, Int1D]:
+    chunk = read_chunk(frame, columns, index)
+    labelled = np.flatnonzero(~np.isnan(chunk.y))
+    features = chunk_features(frame, columns, index)[labelled] if columns.features else None
+    return chunk.n_rows, chunk.part(labelled), features, labelled
+
+
+def _sums(
+    frame: Any,
+    index: int,
+    columns: ChunkColumns,
+    first_stage: _FirstStage | None,
+    moment: ModelMoment,
+    params: Float1D,
+    matrices: tuple[Float2D, ...],
+    constant: Float1D | None,
+) -> MomentSums:
+    extra: tuple[Float1D, ...] = ()
+    if first_stage is not None:
+        extra = (first_stage.predict(chunk_features(frame, columns, index), index),)
+    chunk = read_chunk(frame, columns, index, extra)
+    return chunk_sums(moment, params, chunk, matrices, constant)
+
+
+class _Equation:
+    """Mean moment and Jacobian of the whole data set, one pass for both."""
+
+    def __init__(self, passes: Any, n_rows: int) -> None:
+        self._passes = passes
+        self._n_rows = n_rows
+        self._params: Float1D | None = None
+        self.sums: MomentSums | None = None
+        self.n_passes = 0
+
+    def at(self, params: Float1D) -> MomentSums:
+        if self.sums is None or self._params is None or not np.array_equal(params, self._params):
+            self.sums = self._passes(params)
+            self._params = params.copy()
+            self.n_passes += 1
+        return self.sums
+
+    def moment(self, params: Float1D) -> Float1D:
+        return self.at(params).score / self._n_rows
+
+    def jacobian(self, params: Float1D) -> Float2D:
+        return self.at(params).jacobian / self._n_rows
+
+
+def stream_regression(
+    source: Any,
+    *,
+    label: str,
+    covariates: Sequence[str] = (),
+    predictions: str | Sequence[str] = (),
+    features: Sequence[str] = (),
+    learner: Any = None,
+    sampling_probability: str | float,
+    model: StreamModel = "linear",
+    family: Any = None,
+    estimator: StreamEstimator = "tuned",
+    clusters: str | None = None,
+    n_folds: int = 5,
+    chunk_size: int = 200_000,
+    confidence_level: float = 0.95,
+    random_state: int = 0,
+    verbose: bool = True,
+) -> StreamedResult:
+    """Estimate a regression on rows that need not fit in memory.
+
+    Everything that the estimate needs is a sum over rows. A first pass collects the labelled rows, which are
+    few; each Newton step is a further pass. Memory is bounded by a chunk and the labelled rows. The result
+    equals the one computed in memory.
+
+    Parameters
+    ----------
+    source : path, data frame, list of data frames, callable or dask DataFrame
+        Path of a Parquet file or folder; a frame, taken in pieces; a function that returns an iterator of
+        frames, the same in every call; or a dask data frame, whose partitions are summed where they are.
+    label : str
+        Column of the expert label, which is the outcome; missing where there is none.
+    covariates : sequence of str, default ()
+        Regressors besides the intercept. Text columns become indicators of all but their first level.
+    predictions : str or sequence of str, default ()
+        Columns with predicted labels: machine labels, or predictions that did not use the row's own expert
+        label.
+    features : sequence of str, default ()
+        Numeric columns from which ``learner`` predicts the label.
+    learner : scikit-learn estimator or None, default None
+        Fitted on the labelled rows by cross-fitting; with ``features`` and None, linear or logistic
+        regression on standardised features.
+    sampling_probability : str or float
+        Column with the known labelling probabilities, or one for all rows. Rows are taken to be labelled
+        independently of each other.
+    model : {"linear", "logit", "probit", "poisson", "glm"}, default "linear"
+        The regression; ``"glm"`` needs ``family``. Without covariates it is a mean on the model's scale.
+    family : statsmodels family or None, default None
+        Family with its link.
+    estimator : {"tuned", "dsl", "gold"}, default "tuned"
+        ``"tuned"`` combines all predictions and a constant to the least variance; ``"dsl"`` plugs in the
+        learner's or, without one, the first prediction; ``"gold"`` takes expert labels alone.
+    clusters : str or None, default None
+        Column of clusters for the standard errors; sums are kept by cluster.
+    n_folds : int, default 5
+        Folds of the learner, at least 2.
+    chunk_size : int, default 200000
+        Rows of a chunk, for paths and frames.
+    confidence_level : float, default 0.95
+        Level of the intervals.
+    random_state : int, default 0
+        Seed of the folds.
+    verbose : bool, default True
+        Whether to show a progress bar where somebody can see one.
+
+    Returns
+    -------
+    StreamedResult
+        Coefficients with their covariance, gold-only fit, and the parts that planning needs.
+
+    Raises
+    ------
+    ValueError
+        If values are missing, infinite or out of range, or the options do not fit together.
+    NoRootError
+        If no root is found.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.normal(size=5000)
+    >>> truth = 1 + 2 * x + rng.normal(size=5000)
+    >>> rows = pd.DataFrame({"x": x, "machine": truth + rng.normal(size=5000)})
+    >>> rows["y"] = np.where(rng.random(5000) < 0.1, truth, np.nan)
+    >>> result = stream_regression(rows, label="y", covariates=["x"], predictions="machine",
+    ...                            features=["machine", "x"], sampling_probability=0.1, chunk_size=1000)
+    >>> bool(np.all(np.abs(result.params - [1, 2]) < 4 * result.std_error))
+    True
+    """
+    check_literal(estimator, "estimator", get_args(StreamEstimator))
+    check_literal(model, "model", get_args(StreamModel))
+    check_positive_int(chunk_size, "chunk_size")
+    check_positive_int(n_folds, "n_folds", minimum=2)
+    alpha_fraction(confidence_level)
+    columns = _columns(label, covariates, predictions, features, sampling_probability, clusters)
+    if estimator != "gold" and not columns.predictions and not columns.features:
+        raise ValueError(
+            "There is nothing that predicts the label: pass predictions=<columns with predicted labels>, or "
+            "features=<columns> for a learner, or estimator='gold'."
+        )
+    moment = _moment(model, family)
+    mapped = partial(map_chunks, source, chunk_size=chunk_size, verbose=verbose)
+    columns = _with_levels(columns, mapped)
+    rows = _labelled_rows(columns, mapped)
+    total = int(rows.offsets[-1])
+    first_stage = None
+    if estimator != "gold" and columns.features:
+        first_stage = _fit_first_stage(rows, learner, model, n_folds, int(random_state))
+        predicted = first_stage_on_labelled(first_stage, rows)
+        chunk = rows.chunk
+        rows = _Labelled(
+            chunk=RowChunk(
+                X=chunk.X,
+                y=chunk.y,
+                probability=chunk.probability,
+                predictions=(predicted, *chunk.predictions),
+                clusters=chunk.clusters,
+            ),
+            features=rows.features,
+            positions=rows.positions,
+            offsets=rows.offsets,
+        )
+
+    def equation(matrices: tuple[Float2D, ...], constant: Float1D | None = None) -> _Equation:
+        def one_pass(params: Float1D) -> MomentSums:
+            work = partial(
+                _sums,
+                columns=columns,
+                first_stage=first_stage,
+                moment=moment,
+                params=params,
+                matrices=matrices,
+                constant=constant,
+            )
+            return reduce(add, mapped(work, columns=columns.needed, description="moments"))
+
+        return _Equation(one_pass, total)
+
+    gold = gold_only(rows.chunk.sample(moment))
+    p = rows.chunk.X.shape[1]
+    start = (
+        gold.params
+        if gold is not None
+        else moment.start(rows.chunk.sample(moment).gold, 1.0 / rows.chunk.probability)
+    )
+    n_passes, n_tuned, kind = 0, 0, "none"
+    current = equation(() if estimator == "gold" else (np.eye(p),))
+    newton = _solve(current, start, rows, p)
+    if estimator == "tuned":
+        n_passes += current.n_passes
+        augmentation, kind, n_tuned = _tune(rows, moment, newton, current, total)
+        current = equation(augmentation.matrices, augmentation.constant)
+        newton = _solve(current, newton.params, rows, p)
+    n_passes += current.n_passes
+    return _result(
+        current.at(newton.params),
+        newton,
+        rows,
+        gold,
+        columns=columns,
+        model=model,
+        estimator=estimator,
+        tuning=kind,
+        n_tuned=n_tuned,
+        n_passes=n_passes + 1 + bool(columns.covariates),
+        confidence_level=confidence_level,
+        backend="pandas" if is_dask(source) else backend_of(source),
+    )
+
+
+def _columns(
+    label: str,
+    covariates: Sequence[str],
+    predictions: str | Sequence[str],
+    features: Sequence[str],
+    probability: str | float,
+    clusters: str | None,
+) -> ChunkColumns:
+    for values, name in ((covariates, "covariates"), (features, "features")):
+        if isinstance(values, str):
+            raise TypeError(f"{name} must be a list of column names, got the text {values!r}.")
+    if label in (*covariates, *features):
+        raise ValueError(f"The expert label {label!r} cannot be a covariate or a feature as well.")
+    if not isinstance(probability, str) and not 0.0 < float(probability) <= 1.0:
+        raise ValueError(f"sampling_probability must be in (0, 1], got {probability!r}.")
+    return ChunkColumns(
+        label=label,
+        covariates=tuple(covariates),
+        predictions=(predictions,) if isinstance(predictions, str) else tuple(predictions),
+        features=tuple(features),
+        probability=probability,
+        clusters=clusters,
+        levels={},
+    )
+
+
+def _moment(model: str, family: Any) -> ModelMoment:
+    if (family is not None) != (model == "glm"):
+        raise ValueError(f"family goes with model='glm' and only with it; got model={model!r}.")
+    if model == "linear":
+        return LinearMoment()
+    from statsmodels.genmod import families
+
+    known = {
+        "logit": families.Binomial,
+        "poisson": families.Poisson,
+        "probit": lambda: families.Binomial(families.links.Probit()),
+    }
+    return GLMMoment(known[model]() if model in known else family)
+
+
+def _levels_of(frame: Any, index: int, covariates: tuple[str, ...]) -> dict[str, set[str]]:
+    return text_levels(frame, covariates)
+
+
+def _with_levels(columns: ChunkColumns, mapped: Any) -> ChunkColumns:
+    """Find the levels of text columns, by a pass over the covariates alone."""
+    if not columns.covariates:
+        return columns
+    levels: dict[str, set[str]] = {}
+    work = partial(_levels_of, covariates=columns.covariates)
+    for found in mapped(work, columns=list(columns.covariates), description="levels"):
+        for name, values in found.items():
+            levels.setdefault(name, set()).update(values)
+    ordered: Mapping[str, tuple[str, ...]] = {name: tuple(sorted(v)) for name, v in levels.items()}
+    return ChunkColumns(**{**columns.__dict__, "levels": dict(ordered)})
+
+
+def _labelled_rows(columns: ChunkColumns, mapped: Any) -> _Labelled:
+    work = partial(_collect, columns=columns)
+    found = list(mapped(work, columns=columns.needed, description="labelled rows"))
+    if not found:
+        raise ValueError("The source has no rows.")
+    lengths = np.array([f[0] for f in found], dtype=np.int64)
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    chunks = [f[1] for f in found]
+    n_labelled = sum(c.n_rows for c in chunks)
+    if n_labelled < chunks[0].X.shape[1] + 1:
+        raise ValueError(
+            f"Only {n_labelled} row(s) carry the expert label {columns.label!r}, too few for "
+            f"{chunks[0].X.shape[1]} coefficients."
+        )
+    terms = range(len(chunks[0].predictions))
+    return _Labelled(
+        chunk=RowChunk(
+            X=np.concatenate([c.X for c in chunks]),
+            y=np.concatenate([c.y for c in chunks]),
+            probability=np.concatenate([c.probability for c in chunks]),
+            predictions=tuple(np.concatenate([c.predictions[j] for c in chunks]) for j in terms),
+            clusters=None
+            if columns.clusters is None
+            else np.concatenate([np.asarray(c.clusters) for c in chunks]),
+        ),
+        features=np.concatenate([f[2] for f in found]) if columns.features else None,
+        positions=np.concatenate([offsets[i] + f[3] for i, f in enumerate(found)]),
+        offsets=offsets,
+    )
+
+
+@dataclass(frozen=True)
+class _FoldPredictor:
+    model: Any
+
+    def __call__(self, features: Float2D) -> Float1D:
+        if hasattr(self.model, "predict_proba"):
+            return np.asarray(self.model.predict_proba(features)[:, 1], dtype=np.float64)
+        return np.asarray(self.model.predict(features), dtype=np.float64)
+
+
+def _fit_first_stage(rows: _Labelled, learner: Any, model: str, n_folds: int, seed: int) -> _FirstStage:
+    assert rows.features is not None
+    if learner is None:
+        from sklearn.linear_model import LinearRegression, LogisticRegression
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+
+        binary = bool(np.all(np.isin(rows.chunk.y, (0.0, 1.0))))
+        learner = make_pipeline(
+            StandardScaler(), LogisticRegression(max_iter=1000) if binary else LinearRegression()
+        )
+    folds = fold_of_rows(rows.positions, n_folds, seed)
+    learners = []
+    for k in range(n_folds):
+        outside = folds != k
+        if outside.sum() < 2 or np.all(outside):
+            raise ValueError(
+                f"Fold {k} of {n_folds} has {int((~outside).sum())} of the {len(folds)} labelled rows; label "
+                "more rows, or use fewer folds."
+            )
+        fitted = clone(learner)
+        predict_upcoming(fitted, rows.features[outside], rows.chunk.y[outside], rows.features[:1])
+        learners.append(_FoldPredictor(fitted))
+    return _FirstStage(learners=tuple(learners), offsets=rows.offsets, seed=seed)
+
+
+def first_stage_on_labelled(stage: _FirstStage, rows: _Labelled) -> Float1D:
+    """Return the cross-fitted predictions of the labelled rows."""
+    assert rows.features is not None
+    folds = fold_of_rows(rows.positions, len(stage.learners), stage.seed)
+    prediction = np.empty(len(folds))
+    for k, learner in enumerate(stage.learners):
+        if np.any(folds == k):
+            prediction[folds == k] = learner(rows.features[folds == k])
+    return prediction
+
+
+def _solve(equation: _Equation, start: Float1D, rows: _Labelled, p: int) -> NewtonResult:
+    newton = find_root(equation.moment, equation.jacobian, start)
+    if not newton.converged or invert_bread(equation.jacobian(newton.params)) is None:
+        raise NoRootError(
+            f"No root of the estimating equation was found with {rows.chunk.n_rows} labelled rows for {p} "
+            f"coefficients ({newton.reason}). Label more rows, or leave out covariates."
+        )
+    return newton
+
+
+def _tune(
+    rows: _Labelled, moment: ModelMoment, newton: NewtonResult, equation: _Equation, total: int
+) -> tuple[Any, str, int]:
+    """Choose the augmentation from the labelled rows, as :func:`fit_tuned` does in memory."""
+    bread = invert_bread(equation.jacobian(newton.params))
+    assert bread is not None
+    sample: LabelledSample = rows.chunk.sample(moment)
+    identity = [np.eye(len(newton.params))] * len(rows.chunk.predictions)
+    augmentation = rows.chunk.augmentation(identity, None)
+    pilot = AugmentedFit(
+        params=newton.params,
+        psi=np.zeros((sample.n_rows, len(newton.params))),
+        bread=bread,
+        augmentation=augmentation,
+        newton=newton,
+    )
+    kind = choose_tuning(sample.n_labelled, len(newton.params))
+    tuned = fit_tuned(sample, augmentation.terms, pilot, SamplingDesign(), kind)
+    return tuned.fit.augmentation, tuned.kind, tuned.n_tuned
+
+
+def _result(
+    sums: MomentSums,
+    newton: NewtonResult,
+    rows: _Labelled,
+    gold: AugmentedFit | None,
+    *,
+    columns: ChunkColumns,
+    model: str,
+    estimator: str,
+    tuning: str,
+    n_tuned: int,
+    n_passes: int,
+    confidence_level: float,
+    backend: Any,
+) -> StreamedResult:
+    n, n_labelled, p = sums.n_rows, sums.n_labelled, len(newton.params)
+    bread = invert_bread(sums.jacobian / n)
+    assert bread is not None
+    meat = sums.meat
+    n_units = n_labelled
+    if sums.clusters is not None:
+        meat = sums.clusters.sums.T @ sums.clusters.sums
+        assert rows.chunk.clusters is not None
+        n_units = len(np.unique(rows.chunk.clusters))
+    inflation = n_labelled / max(n_labelled - p - n_tuned, 1) if estimator == "tuned" else 1.0
+    covariance = inflation * sandwich(bread, meat / n, n)
+    label_covariance = inflation * sandwich(bread, sums.label_meat / n, n)
+    degrees = float(max(n_units - (1 if sums.clusters is not None else p + n_tuned), 1))
+    return StreamedResult(
+        guarantee=streaming_guarantee(n_units, confidence_level, estimator, columns.clusters),
+        backend=backend,
+        names=columns.coefficient_names,
+        params=newton.params,
+        covariance=covariance,
+        degrees_of_freedom=degrees if n_units < 200 else None,
+        confidence_level=float(confidence_level),
+        model=model,
+        estimator=estimator,
+        tuning=tuning,
+        n_rows=n,
+        n_labelled=n_labelled,
+        n_passes=n_passes,
+        variance_parts=VarianceParts(covariance=covariance[None], label_covariance=label_covariance[None]),
+        gold=_gold_fit(gold, rows),
+        clustered_by=columns.clusters,
+    )
+
+
+def _gold_fit(gold: AugmentedFit | None, rows: _Labelled) -> SimpleFit | None:
+    """Standard errors of the gold-only fit; unlabelled rows add nothing to its sums."""
+    if gold is None:
+        return None
+    n = len(gold.psi)
+    covariance = sandwich(gold.bread, gold.psi.T @ gold.psi / n, n)
+    return SimpleFit(params=gold.params, std_error=np.sqrt(np.diag(covariance)))
