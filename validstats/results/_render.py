@@ -87,7 +87,8 @@ def render_markdown(report: Report) -> str:
 
 def _text_header(cells: list[tuple[str, str]], width: int) -> list[str]:
     half = width // 2 - 1
-    entries = [f"{label + ':':<{min(18, half - 8)}} {text}" for label, text in cells]
+    longest = max((len(label) + 1 for label, _ in cells), default=0)
+    entries = [f"{label + ':':<{min(longest, 24)}} {text}" for label, text in cells]
     lines: list[str] = []
     pending: str | None = None
     for entry in entries:
