@@ -65,7 +65,7 @@ class Ledger:
     the caller keeps, so that a file that is missing, truncated, edited or rolled back is refused.
 
     A ledger cannot stop someone who holds the labels from using them, or who removes the anchor together with
-    the file: see ``docs/holdout_threat_model.md``.
+    the file: see ``docs/holdout_threat_model.md`` in the source repository.
 
     Make one with :meth:`create` (once), :meth:`open` or :meth:`in_memory`.
 
