@@ -77,6 +77,36 @@ def test_hc_variances_are_the_usual_ones_when_all_rows_are_labelled(kind):
     np.testing.assert_allclose(dsl.infer("score ~ x1 + x2", vcov=kind).std_error, ols.bse, rtol=1e-9)
 
 
+@pytest.mark.parametrize("estimator", ["tuned", "ppi++"])
+def test_weights_and_offset_are_those_of_statsmodels_when_all_rows_are_labelled(documents, estimator):
+    data, _, truth = documents
+    weights, offset = np.random.default_rng(0).uniform(0.5, 2.0, len(data)), 0.3 * data["x2"].to_numpy()
+    joined = pd.concat([data, truth], axis=1)
+    dsl = (
+        DesignSupervised(random_state=0, estimator=estimator).fit(data, surrogate=SURROGATES).calibrate(truth)
+    )
+    wls = smf.wls("score ~ x1", joined, weights=weights).fit(cov_type="HC0")
+    ours = dsl.infer("score ~ x1", weights=weights, vcov="HC0")
+    np.testing.assert_allclose(ours.params, wls.params, rtol=1e-9)
+    np.testing.assert_allclose(ours.std_error, wls.bse, rtol=1e-9)
+    poisson = smf.glm("y ~ x1", joined, family=sm.families.Poisson(), offset=offset).fit(
+        cov_type="HC0", tol=1e-12
+    )
+    ours = dsl.infer("y ~ x1", model="poisson", offset=offset, vcov="HC0")
+    np.testing.assert_allclose(ours.params, poisson.params, rtol=1e-7)
+    np.testing.assert_allclose(ours.std_error, poisson.bse, rtol=1e-6)
+
+
+def test_clustered_errors_are_those_of_statsmodels_when_all_rows_are_labelled(documents):
+    data, _, truth = documents
+    joined = pd.concat([data, truth], axis=1)
+    ols = smf.ols("score ~ x1", joined).fit(
+        cov_type="cluster", cov_kwds={"groups": data["unit"], "use_correction": False}
+    )
+    dsl = DesignSupervised(random_state=0).fit(data, surrogate=SURROGATES).calibrate(truth, clusters="unit")
+    np.testing.assert_allclose(dsl.infer("score ~ x1", vcov="HC0").std_error, ols.bse, rtol=1e-9)
+
+
 def test_gold_only_logit_is_the_weighted_fit_of_labelled_rows(calibrated, documents):
     data, labels, _ = documents
     known = labels["y"].notna()
@@ -341,6 +371,8 @@ class TestErrors:
             (("observed ~ t | unit + time + group",), {}, ValueError, "one- or two-way"),
             (("observed ~ topic",), {"estimator": "dsl"}, ValueError, "categorical"),
             (("observed ~ t + x1 | unit",), {"population": "finite"}, ValueError, "not available"),
+            (("observed ~ t + x1 | unit",), {"vcov": "HC3"}, ValueError, "not available"),
+            (("observed ~ t + x1 | unit",), {"estimator": "ppi++"}, ValueError, "not available"),
         ]
         for args, options, error, match in cases:
             with pytest.raises(error, match=match):

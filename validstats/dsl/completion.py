@@ -14,6 +14,13 @@ __all__ = ["Completion", "Outcome", "expected_completions", "plug_in_completions
 
 _N_DRAWS = 8
 _MAX_DISCRETE = 6
+_DRAW_ORDERS = (
+    (0, 1, 2, 3, 4, 5, 6, 7),
+    (3, 6, 0, 5, 2, 7, 1, 4),
+    (3, 1, 7, 6, 0, 5, 2, 4),
+    (4, 2, 5, 0, 6, 7, 1, 3),
+)
+"""Orders of the draws of up to four labels that are uncorrelated with each other."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,8 +159,7 @@ def _filled(value: object, n: int) -> AnyArray:
 
 def _draw_order(n_labels: int) -> list[list[int]]:
     """Return for every label a fixed order of its quantiles, so that draws of several labels are not tied."""
-    strides = (1, 3, 5, 7)
-    return [[(strides[j % 4] * d + j // 4) % _N_DRAWS for d in range(_N_DRAWS)] for j in range(n_labels)]
+    return [list(_DRAW_ORDERS[j % len(_DRAW_ORDERS)]) for j in range(n_labels)]
 
 
 def _encode(

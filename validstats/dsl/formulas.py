@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -149,9 +150,14 @@ class DesignBuilder:
     def _keeps(self, name: str) -> bool:
         return not (self.parsed.effects and name == "Intercept")
 
-    @staticmethod
-    def _required(formula: Any) -> set[str]:
-        return {str(v) for v in formula.required_variables}
+    def _required(self, formula: Any) -> set[str]:
+        """Return the variables of a formula, those inside stateful transformations such as poly included."""
+        columns = set(map(str, self._template.columns))
+        names = {str(v) for v in formula.required_variables}
+        for term in formula:
+            for factor in term.factors:
+                names |= _names_in(str(factor.expr)) & columns
+        return names
 
     def _check_columns(self, names: set[str]) -> None:
         unknown = sorted(names - set(map(str, self._template.columns)))
@@ -257,6 +263,14 @@ class DesignBuilder:
     def _matrix(self, spec: Any, replacements: Mapping[str, AnyArray] | None) -> Float2D:
         values = spec.get_model_matrix(self._completed(replacements))
         return np.asarray(values, dtype=np.float64)
+
+
+def _names_in(expression: str) -> set[str]:
+    try:
+        tree = ast.parse(expression, mode="eval")
+    except SyntaxError:
+        return set()
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
 
 
 def _check_finite(matrix: Float2D, names: Sequence[str]) -> None:

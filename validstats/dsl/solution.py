@@ -256,8 +256,9 @@ def _solve_effects(
                 n_labelled=sample.n_labelled, n_params=len(prepared.assembled.names), reason=""
             )
         )
-    influence = influence_functions(fit.psi, fit.bread)
-    residual = influence_functions(fit.residual, fit.bread)
+    scale = _effects_inflation(request, len(fit.params))
+    influence = influence_functions(scale * fit.psi, fit.bread)
+    residual = influence_functions(scale * fit.residual, fit.bread)
     covariance = covariance_matrix(
         influence, residual, sample, calibration.design, clusters, "superpopulation"
     )
@@ -278,6 +279,17 @@ def _solve_effects(
     )
     naive = None if prepared.raw is None else _naive_effects(prepared, absorber, clusters)
     return found, None, naive
+
+
+def _effects_inflation(request: InferenceRequest, n_params: int) -> float:
+    """Return the factor on scores of HC1; corrections by leverage are refused."""
+    if request.kind in ("HC2", "HC3"):
+        raise ValueError(
+            f"vcov={request.kind!r} is not available with absorbed effects and a labelled covariate; use 'HC0' "
+            "or 'HC1', or cluster."
+        )
+    n_labelled = request.calibration.n_labelled
+    return float(np.sqrt(n_labelled / max(n_labelled - n_params, 1))) if request.kind == "HC1" else 1.0
 
 
 def _naive_effects(prepared: PreparedModel, absorber: Absorber, clusters: list[Int1D]) -> SimpleFit | None:

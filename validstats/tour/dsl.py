@@ -118,16 +118,17 @@ def _comparison(result: CoefficientResult, truth: Float1D, title: str) -> Summar
     assert result.naive is not None
     assert result.gold is not None
     interval = result.confidence_interval()
+    columns: dict[str, Any] = {
+        "Term": list(result.names),
+        "All 23,703 ratings": truth,
+        "Machine only": result.naive.params,
+        "validstats": result.params,
+        "95% low": interval[:, 0],
+        "95% high": interval[:, 1],
+        "Worth (labels)": np.round(result.effective_labels),
+    }
     table = Table(
-        {
-            "Term": list(result.names),
-            "All 23,703 ratings": truth,
-            "Machine only": result.naive.params,
-            "validstats": result.params,
-            "95% low": interval[:, 0],
-            "95% high": interval[:, 1],
-            "Worth (labels)": np.round(result.effective_labels),
-        },
+        columns,
         formats={
             "All 23,703 ratings": "estimate",
             "Machine only": "estimate",
