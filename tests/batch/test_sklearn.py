@@ -154,7 +154,7 @@ def test_inputs_are_not_changed(regression):
     X, y = (a.copy() for a in regression)
     before = X.copy(), y.copy()
     estimator = predictor().fit(X, y)
-    estimator.calibrate(X[:10], y[:10] + 1.0)
+    estimator.calibrate(X[:30], y[:30] + 1.0)
     estimator.infer(X)
     np.testing.assert_array_equal(X, before[0])
     np.testing.assert_array_equal(y, before[1])

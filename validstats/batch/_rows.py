@@ -123,9 +123,9 @@ def take_rows(X: Any, index: Int1D) -> Any:
     object
         Of the type of X.
     """
-    rows: Any = X
-    if sparse.issparse(rows):
-        return rows.tocsr()[index]
+    if sparse.issparse(X):
+        compressed: Any = X
+        return compressed.tocsr()[index]
     if not hasattr(X, "__getitem__") and not hasattr(X, "iloc"):
         X = np.asarray(X)
     return _safe_indexing(X, index)
@@ -252,7 +252,7 @@ def row_digests_with_labels(X: Any, y: AnyArray) -> AnyArray:
     ndarray of uint64, shape (n,)
         One digest a row.
     """
-    if is_frame(X) and len(set(map(str, X.columns))) < X.shape[1]:
+    if is_frame(X) and not (all(isinstance(c, str) for c in X.columns) and len(set(X.columns)) == X.shape[1]):
         X = np.asarray(X)
     with np.errstate(over="ignore"):
         return np.asarray(row_digests(X) * np.uint64(0x9E3779B97F4A7C15) ^ row_digests(y.reshape(-1, 1)))
