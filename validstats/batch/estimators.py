@@ -136,7 +136,7 @@ class BatchPredictor(CalibratedEstimator):
     >>> result = est.infer(rng.normal(size=(50, 2)))
     >>> result.glance()[["n_calibration", "exact_probability"]].round(4)
        n_calibration  exact_probability
-    0            150             0.9074
+    0            150             0.9267
     """
 
     score = _ScoreSlot()
