@@ -477,3 +477,17 @@ def test_results_carry_everything(data):
         assert "Naive" in text
         assert "exchangeable" in text
     assert "0x" not in repr(frozen(Compositional(lambda j, acc, s: acc + s)).calibrate(X, y).summary())
+
+
+def test_a_changed_target_is_followed_by_the_next_calibration(data):
+    X, y = data
+    estimator = BatchPredictor(LinearRegression(), Simultaneous(), random_state=0).fit(X[:300], y[:300])
+    estimator.set_params(target=Selection(above=0.0, max_false=3)).calibrate(X[300:500], y[300:500])
+    direct = BatchPredictor(
+        FrozenEstimator(estimator.estimator_), Selection(above=0.0, max_false=3), random_state=0
+    )
+    direct.calibrate(X[300:500], y[300:500])
+    np.testing.assert_array_equal(estimator.select(X[500:600]), direct.select(X[500:600]))
+    estimator.set_params(target=Simultaneous(), score="cqr")
+    with pytest.raises(ValueError, match="fit again"):
+        estimator.calibrate(X[300:500], y[300:500])

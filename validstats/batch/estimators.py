@@ -193,7 +193,7 @@ class BatchPredictor(CalibratedEstimator):
         TypeError, ValueError
             If a parameter or the data are invalid.
         """
-        self._check_parameters()
+        score = self._check_parameters()
         validate_data(self, X, skip_check_array=True)
         n = check_same_length(X=_Rows(X), y=label_array(y))
         rng = check_random_state(self.random_state)
@@ -206,10 +206,10 @@ class BatchPredictor(CalibratedEstimator):
             X_train, y_train = take_rows(X, train), take_labels(y, train)
             if not frozen:
                 self.estimator_.fit(X_train, y_train)
-            self.score_ = self._make_score().fit(self.estimator_, X_train, np.asarray(y_all[train]))
+            self.score_ = score.fit(self.estimator_, X_train, np.asarray(y_all[train]))
             self._keep_training(X_train, y_all[train])
         else:
-            self.score_ = self._make_score()
+            self.score_ = score
             self._reference, self._reference_bounds = None, (-np.inf, np.inf)
         labels = self._strata_of(X, strata)
         given = None if weights is None else np.asarray(weights)[reserve]
@@ -259,14 +259,15 @@ class BatchPredictor(CalibratedEstimator):
         DataReuseWarning
             If more than 5 % of the rows were used for training.
         """
-        self._check_parameters()
+        score = self._check_parameters()
         if not hasattr(self, "estimator_"):
             if not isinstance(self.estimator, FrozenEstimator):
                 self._check_calibrated("calibrate", "fit(X, y), or wrap a fitted learner in FrozenEstimator,")
             self.estimator_ = self.estimator
             self._digests, self._reference, self._reference_bounds = None, None, (-np.inf, np.inf)
-            self.score_ = self._make_score()
+            self.score_ = score
             validate_data(self, X, skip_check_array=True)
+        self._refresh_score(score)
         check_same_length(X=_Rows(X), y=label_array(y), strata=strata, weights=weights)
         if self._digests is not None and self.check_reuse:
             data_reuse_share(self._digests, X, label_array(y))
@@ -552,7 +553,17 @@ class BatchPredictor(CalibratedEstimator):
             )
         validate_data(self, X, reset=False, skip_check_array=True)
 
-    def _check_parameters(self) -> None:
+    def _refresh_score(self, score: Score) -> None:
+        """Follow a target or score that was changed after fit, unless the new score would need training."""
+        if repr(score) == repr(self.score_):
+            return
+        if type(score).fit is not Score.fit:
+            raise ValueError(
+                f"The score was changed to {type(score).__name__} after fit, and it needs training rows: fit again."
+            )
+        self.score_, self._reference, self._reference_bounds = score, None, (-np.inf, np.inf)
+
+    def _check_parameters(self) -> Score:
         if not isinstance(self.target, Target):
             raise TypeError(
                 f"target must be a target such as BatchMean() or Simultaneous(miss=0.1), got {self.target!r}."
@@ -561,27 +572,29 @@ class BatchPredictor(CalibratedEstimator):
         alpha_fraction(self.confidence_level)
         check_bounds(self.bounds)
         check_positive_int(self.n_resamples, "n_resamples")
-        self._make_score()
+        return self._make_score()
 
     def _make_score(self) -> Score:
         given = self.__dict__["score"]
-        default = self.target.default_score(is_classifier(self.estimator))
+        inner = self.estimator.estimator if isinstance(self.estimator, FrozenEstimator) else self.estimator
+        self._classifier = bool(is_classifier(inner))
+        default = self.target.default_score(self._classifier)
         if default == "claim":
             if given is not None:
                 raise ValueError(
                     f"{type(self.target).__name__} defines its own score; leave score=None, got {given!r}."
                 )
             return ClaimScore(self.target.above)
-        score = resolve_score(given, default, is_classifier(self.estimator))
+        score = resolve_score(given, default, self._classifier)
         if hasattr(score, "tolerance") and hasattr(self.target, "tolerance"):
             score.set_params(tolerance=self.target.tolerance)
         return score
 
     def _label_bounds(self) -> tuple[float, float]:
         low, high = check_bounds(self.bounds)
-        if not is_classifier(self.estimator):
+        if not self._classifier:
             return low, high
-        if isinstance(self._make_score(), ProbabilityScore | ErrorScore | CallableScore):
+        if isinstance(self.score_, ProbabilityScore | ErrorScore | CallableScore):
             return -np.inf, np.inf
         return max(low, 0.0), min(high, 1.0)
 

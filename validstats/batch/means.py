@@ -6,11 +6,12 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 
-from validstats._typing import Float1D, RandomState
+from validstats._typing import Float1D, Int1D, RandomState
 from validstats.batch.envelope import rank_envelope
 from validstats.batch.extremal_sums import dual_bound, hull_bound, rank_sum_maximum
 from validstats.batch.levels import Level, ceil_fraction, exact_level
@@ -215,18 +216,27 @@ def mean_interval(
     if chosen == "partition":
         return partition_interval(values, m, alpha_side, side, bounds, np.mean, random_state)
     reference = None if reference_scores is None else check_scores(reference_scores)
-    rng = check_random_state(random_state)
+    seeds = check_random_state(random_state).integers(2**63, size=2).tolist()
     low, high = bounds
     tops = bounds if reference_bounds is None else reference_bounds
     plus = None if reference is None else learned_weights(reference, values.size, tops[1])
     minus = None if reference is None else learned_weights(-reference, values.size, -tops[0])
     if side != "lower":
         high = _upper_mean(
-            values, m, alpha_side, bounds[1], chosen, plus, exact, drop_extreme, n_resamples, rng
+            values, m, alpha_side, bounds[1], chosen, plus, exact, drop_extreme, n_resamples, seeds[0]
         )
     if side != "upper":
         low = -_upper_mean(
-            -values[::-1], m, alpha_side, -bounds[0], chosen, minus, exact, drop_extreme, n_resamples, rng
+            -values[::-1],
+            m,
+            alpha_side,
+            -bounds[0],
+            chosen,
+            minus,
+            exact,
+            drop_extreme,
+            n_resamples,
+            seeds[1],
         )
     tight = (side == "lower" or high < bounds[1]) and (side == "upper" or low > bounds[0])
     return MeanBound(float(low), float(high), chosen, None, bool(tight))
@@ -325,7 +335,7 @@ def _upper_mean(
     exact: bool | None,
     drop_extreme: bool | None,
     n_resamples: int,
-    rng: np.random.Generator,
+    seed: int,
 ) -> float:
     """Upper bound of the mean by the chosen method; ``values`` are sorted."""
     n = values.size
@@ -336,18 +346,29 @@ def _upper_mean(
     if method == "rank-sum" and n * m * m <= EXACT_LAW_WORK:
         return _rank_sum_mean(padded, m, alpha, drop, m <= _EXACT_UP_TO if exact is None else exact)
     weights = np.arange(1.0, n + 2) if learned is None or method == "rank-sum" else learned
-    if method == "phi-band":
-        lower, upper = _weight_band(n, m, alpha, drop)
-    else:
-        lower, upper = np.ones(m, dtype=np.int64), np.full(m, n if drop else n + 1, dtype=np.int64)
-    sums = sample_weight_sums(weights, m, n_resamples, rng, lower=lower, upper=upper)
-    q = monte_carlo_quantile(sums, alpha)
+    band = method == "phi-band"
+    q, lower, upper = _weight_quantile(weights.tobytes(), m, alpha, drop, band, n_resamples, seed)
     if np.isinf(q):
         return top
     if method == "phi-band":
         return min(top, dual_bound(padded, weights, lower, upper, q) / m)
     reachable = n if drop else n + 1
     return min(top, hull_bound(padded[:reachable], weights[:reachable], m, q) / m)
+
+
+@lru_cache(maxsize=8)
+def _weight_quantile(
+    packed: bytes, m: int, alpha: Fraction, drop: bool, band: bool, n_resamples: int, seed: int
+) -> tuple[float, Int1D, Int1D]:
+    """Exact Monte Carlo quantile of the sum of rank weights in its band; the same for all batches of one size."""
+    weights = np.frombuffer(packed, dtype=np.float64)
+    n = weights.size - 1
+    if band:
+        lower, upper = _weight_band(n, m, alpha, drop)
+    else:
+        lower, upper = np.ones(m, dtype=np.int64), np.full(m, n if drop else n + 1, dtype=np.int64)
+    sums = sample_weight_sums(weights, m, n_resamples, seed, lower=lower, upper=upper)
+    return monte_carlo_quantile(sums, alpha), lower, upper
 
 
 def _rank_sum_mean(padded: Float1D, m: int, alpha: Fraction, drop: bool, exact: bool) -> float:
@@ -362,7 +383,7 @@ def _rank_sum_mean(padded: Float1D, m: int, alpha: Fraction, drop: bool, exact: 
     return hull_bound(scores, np.arange(1.0, scores.size + 1), m, q) / m
 
 
-def _weight_band(n: int, m: int, alpha: Fraction, drop: bool) -> tuple[np.ndarray, np.ndarray]:
+def _weight_band(n: int, m: int, alpha: Fraction, drop: bool) -> tuple[Int1D, Int1D]:
     """A band that costs about a quarter of alpha; its exact probability does not matter to validity."""
     spent = Fraction(m, n + m) if drop else Fraction(0)
     share = spent + (alpha - spent) * _BAND_SHARE

@@ -105,7 +105,7 @@ def run_section(progress: Progress) -> TourSection:
         estimator.calibrate(study.X[calibration], _labels(study, name, calibration))
         results[name] = estimator.infer(study.X[rows], batches=batches)
     progress.step(f"checking against the truth, {N_REPLICATES} times")
-    observed = _replicate(study, estimators)
+    observed = _replicate(study)
     curve = _coverage_curve(study)
     intro = _INTRO.format(
         train=N_TRAIN, calibration=N_CALIBRATION, total=study.rating.size, batch=BATCH, level=LEVEL
@@ -173,9 +173,9 @@ def _claims(study: _Study, results: dict[str, Any], rows: AnyArray, batches: Any
     )
 
 
-def _replicate(study: _Study, estimators: dict[str, BatchPredictor]) -> dict[str, dict[str, float]]:
+def _replicate(study: _Study) -> dict[str, dict[str, float]]:
     """Redraw calibration and batch; count how often each statement and its plain rival hold."""
-    estimators = _estimators(study, n_resamples=999)
+    estimators = _estimators(study, n_resamples=499)
     held = {name: [0, 0] for name in estimators}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UninformativeWarning)
@@ -191,7 +191,11 @@ def _replicate(study: _Study, estimators: dict[str, BatchPredictor]) -> dict[str
                 held[name][1] += plain
     shares = {name: (a / N_REPLICATES, b / N_REPLICATES) for name, (a, b) in held.items()}
     return {
-        name: {"observed": ours, "se": float(np.sqrt(ours * (1 - ours) / N_REPLICATES)), "plain": plain}
+        name: {
+            "observed": float(ours),
+            "se": float(np.sqrt(ours * (1 - ours) / N_REPLICATES)),
+            "plain": plain,
+        }
         for name, (ours, plain) in shares.items()
     }
 
@@ -297,7 +301,8 @@ def _figures(
     )
     drawn = np.random.default_rng(SEED).permutation(study.pool)[:N_CALIBRATION]
     envelope.calibrate(study.X[drawn], study.rating[drawn])
-    band = envelope.infer(study.X[rows[:BATCH]]).plot(truth=rating[:BATCH])
+    bounds: Any = envelope.infer(study.X[rows[:BATCH]])
+    band = bounds.plot(truth=rating[:BATCH])
     return (
         (
             results["mean"].plot(truth=truth).figure_,
