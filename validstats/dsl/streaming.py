@@ -284,7 +284,7 @@ def stream_regression(
         estimator=estimator,
         tuning=kind,
         n_tuned=n_tuned,
-        n_passes=n_passes + 1 + bool(columns.covariates),
+        n_passes=n_passes + 1 + bool(columns.levels),
         confidence_level=confidence_level,
         backend="pandas" if is_dask(source) else backend_of(source),
     )
@@ -336,12 +336,14 @@ def _levels_of(frame: Any, index: int, covariates: tuple[str, ...]) -> dict[str,
 
 
 def _with_levels(columns: ChunkColumns, mapped: Any) -> ChunkColumns:
-    """Find the levels of text columns, by a pass over the covariates alone."""
+    """Find the levels of text columns, by a pass over the covariates; none where the first chunk has no text."""
     if not columns.covariates:
         return columns
     levels: dict[str, set[str]] = {}
     work = partial(_levels_of, covariates=columns.covariates)
-    for found in mapped(work, columns=list(columns.covariates), description="levels"):
+    for number, found in enumerate(mapped(work, columns=list(columns.covariates), description="levels")):
+        if number == 0 and not found:
+            return columns
         for name, values in found.items():
             levels.setdefault(name, set()).update(values)
     ordered: Mapping[str, tuple[str, ...]] = {name: tuple(sorted(v)) for name, v in levels.items()}

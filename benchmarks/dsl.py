@@ -1,0 +1,249 @@
+"""Regressions from machine labels: time and memory against ppi-python and dsl-kit, and growth with the rows.
+
+Each peer runs in an environment of its own, named by an environment variable: ``VALIDSTATS_BENCH_PPI_PYTHON`` and
+``VALIDSTATS_BENCH_DSLKIT_PYTHON`` hold the paths of its interpreters. Without them the peer is recorded as not run.
+A peer is a process that stays alive, so that neither its start nor the transfer of data is timed; its first call,
+compilation included, stands in the column of first calls. Memory is that of our own process: for peers it says
+nothing and is left to the remark.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tempfile
+import weakref
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import statsmodels.api as sm
+
+from benchmarks._runner import Spec
+from validstats import DesignSupervised
+from validstats.dsl.estimation import Component, LabelledSample
+from validstats.dsl.inference import estimate
+from validstats.dsl.moments import GLMMoment, LinearMoment, MeanMoment, RegressionRows
+from validstats.dsl.streaming import stream_regression
+from validstats.dsl.variance import SamplingDesign
+
+LABEL_SHARE = 0.1
+PEERS = {"ppi-python": "VALIDSTATS_BENCH_PPI_PYTHON", "dsl-kit": "VALIDSTATS_BENCH_DSLKIT_PYTHON"}
+
+PPI_SERVER = """
+import json, resource, sys
+import numpy as np
+data = np.load(sys.argv[1])
+lab = data["labelled"]
+X, y, q = data["X"], data["y"], data["q"]
+parts = X[lab], y[lab], q[lab], X[~lab], q[~lab]
+import ppi_py
+def mean():
+    Xl, yl, ql, Xu, qu = parts
+    return ppi_py.ppi_mean_pointestimate(yl, ql, qu), ppi_py.ppi_mean_ci(yl, ql, qu, alpha=0.05)
+def linear():
+    return ppi_py.ppi_ols_pointestimate(*parts), ppi_py.ppi_ols_ci(*parts, alpha=0.05)
+def logit():
+    return ppi_py.ppi_logistic_pointestimate(*parts), ppi_py.ppi_logistic_ci(*parts, alpha=0.05)
+tasks = {"mean": mean, "linear": linear, "logit": logit}
+print(json.dumps("ready"), flush=True)
+for line in sys.stdin:
+    try:
+        point, (low, high) = tasks[line.strip()]()
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        answer = {"estimate": np.ravel(point).tolist(), "low": np.ravel(low).tolist(),
+                  "high": np.ravel(high).tolist(), "peak": peak}
+    except Exception as error:
+        answer = {"error": f"{type(error).__name__}: {error}"[:200]}
+    print(json.dumps(answer), flush=True)
+"""
+
+DSLKIT_SERVER = """
+import json, sys
+import numpy as np, pandas as pd
+data = np.load(sys.argv[1])
+try:
+    from dsl import dsl
+except Exception as error:
+    print(json.dumps({"error": f"cannot be imported: {type(error).__name__}: {error}"}), flush=True)
+    raise SystemExit
+frame = pd.DataFrame(data["X"][:, 1:], columns=["x1", "x2"])
+frame["y"] = np.where(data["labelled"], data["y"], np.nan)
+frame["q"] = data["q"]
+print(json.dumps("ready"), flush=True)
+for line in sys.stdin:
+    try:
+        fit = dsl(model="logit", formula="y ~ x1 + x2", predicted_var=["y"], prediction="q", data=frame,
+                  labeled_ind=data["labelled"].astype(int), sample_prob=np.full(len(frame), data["labelled"].mean()))
+        answer = {"estimate": np.ravel(fit.coefficients).tolist()}
+    except Exception as error:
+        answer = {"error": f"{type(error).__name__}: {error}"[:200]}
+    print(json.dumps(answer), flush=True)
+"""
+
+
+def simulate(n: int, seed: int = 0) -> dict[str, np.ndarray]:
+    """Return a logit with a machine-labelled outcome, ten per cent of it expert-labelled."""
+    rng = np.random.default_rng([seed, n])
+    X = np.column_stack([np.ones(n), rng.normal(size=n), (rng.random(n) < 0.4).astype(float)])
+    y = (rng.random(n) < 1.0 / (1.0 + np.exp(-X @ [-0.4, 1.0, -0.5]))).astype(float)
+    right = rng.random(n) < np.where(X[:, 2] > 0, 0.8, 0.9)
+    labelled = np.zeros(n, dtype=bool)
+    labelled[rng.choice(n, int(LABEL_SHARE * n), replace=False)] = True
+    return {"X": X, "y": y, "q": np.where(right, y, 1.0 - y), "labelled": labelled}
+
+
+class Peer:
+    """A package in an environment of its own, kept alive between calls."""
+
+    def __init__(self, name: str, server: str, data: dict[str, np.ndarray]) -> None:
+        python = os.environ.get(PEERS[name])
+        if not python:
+            raise RuntimeError(f"not run: {PEERS[name]} does not name an interpreter")
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "data.npz"
+            np.savez(path, **data)
+            self._process = subprocess.Popen(
+                [python, "-c", server, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            )
+            weakref.finalize(self, self._process.kill)
+            first = self._read()
+        if isinstance(first, dict):
+            raise RuntimeError(first["error"])
+
+    def _read(self) -> Any:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError("the process ended")
+        return json.loads(line)
+
+    def run(self, task: str) -> dict[str, Any]:
+        """Run one task and return its answer; its own error is raised here."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(task + "\n")
+        self._process.stdin.flush()
+        answer: dict[str, Any] = self._read()
+        if "error" in answer:
+            raise RuntimeError(answer["error"])
+        return answer
+
+
+def ours_on_arrays(data: dict[str, np.ndarray], task: str) -> dict[str, Any]:
+    """Fit PPI++ as the peer does, from the same arrays."""
+    moment = {
+        "mean": MeanMoment(),
+        "linear": LinearMoment(),
+        "logit": GLMMoment(sm.families.Binomial()),
+    }[task]
+    X = data["X"] if task != "mean" else np.ones((len(data["y"]), 1))
+    labelled = data["labelled"]
+    sample = LabelledSample(
+        moment=moment,
+        gold=RegressionRows(y=data["y"][labelled], X=X[labelled]),
+        labelled=labelled,
+        probability=np.full(len(labelled), labelled.mean()),
+    )
+    raw = (Component(rows=RegressionRows(y=data["q"], X=X)),)
+    fit = estimate(sample, (), raw, SamplingDesign(scheme="simple"), estimator="ppi++")
+    half = 1.959963984540054 * np.sqrt(np.diag(fit.covariance))
+    return {"estimate": fit.params, "low": fit.params - half, "high": fit.params + half}
+
+
+def ours_by_default(data: dict[str, np.ndarray], task: str) -> Any:
+    """The public call with its defaults: cross-fitting, repeats, tuning, comparison fits."""
+    frame = pd.DataFrame({"x1": data["X"][:, 1], "x2": data["X"][:, 2], "q": data["q"]})
+    labels = pd.Series(np.where(data["labelled"], data["y"], np.nan), name="y")
+    fitted = DesignSupervised(random_state=0).fit(frame, surrogate="q").calibrate(labels)
+    formula = "y" if task == "mean" else "y ~ x1 + x2"
+    return fitted.infer(formula, model=task)
+
+
+def agreement(ours: dict[str, Any], theirs: dict[str, Any]) -> str:
+    """Say how far two answers are apart, in standard errors of ours."""
+    se = (ours["high"] - ours["low"]) / (2 * 1.959963984540054)
+    point = np.max(np.abs(ours["estimate"] - np.array(theirs["estimate"])) / se)
+    width = np.max(np.abs((np.array(theirs["high"]) - theirs["low"]) / (ours["high"] - ours["low"]) - 1.0))
+    return f"estimates within {point:.2g} standard errors, interval lengths within {width:.1%}"
+
+
+def _lazy_peer(name: str, server: str, data: dict[str, np.ndarray], task: str) -> Callable[[], Any]:
+    peers: list[Peer] = []
+
+    def call() -> Any:
+        if not peers:
+            peers.append(Peer(name, server, data))
+        return peers[0].run(task)
+
+    return call
+
+
+def _note(data: dict[str, np.ndarray], task: str) -> str:
+    if not os.environ.get(PEERS["ppi-python"]):
+        return "answers not compared: the peer is not run"
+    try:
+        theirs = Peer("ppi-python", PPI_SERVER, data).run(task)
+    except RuntimeError as error:
+        return f"answers not compared: {error}"
+    return f"{agreement(ours_on_arrays(data, task), theirs)}; peer's own peak {theirs['peak']:,.0f} MiB"
+
+
+def _peer_spec(n: int, task: str) -> Spec:
+    data = simulate(n)
+    implementations: dict[str, Callable[[], Any]] = {
+        "validstats, PPI++": partial(ours_on_arrays, data, task),
+        "ppi-python, PPI++": _lazy_peer("ppi-python", PPI_SERVER, data, task),
+        "validstats, default": partial(ours_by_default, data, task),
+    }
+    return Spec("dsl", task, n, implementations, repeats=3 if n >= 1_000_000 else 5, note=_note(data, task))
+
+
+def _dslkit_spec(n: int) -> Spec:
+    data = simulate(n)
+    implementations: dict[str, Callable[[], Any]] = {
+        "validstats, default": partial(ours_by_default, data, "logit"),
+        "dsl-kit": _lazy_peer("dsl-kit", DSLKIT_SERVER, data, "logit"),
+    }
+    return Spec("dsl", "logit against dsl-kit", n, implementations, repeats=3)
+
+
+def large_frame(n: int, seed: int = 1) -> pd.DataFrame:
+    """Return ten columns: eight covariates, a machine label, and an expert label for one row in a hundred."""
+    rng = np.random.default_rng(seed)
+    columns = {f"x{j}": rng.normal(size=n) for j in range(8)}
+    truth = sum(columns.values()) * 0.3 + rng.normal(size=n)
+    columns["machine"] = truth + rng.normal(size=n)
+    columns["y"] = np.where(rng.random(n) < 0.01, truth, np.nan)
+    return pd.DataFrame(columns)
+
+
+def stream(frame: pd.DataFrame) -> Any:
+    """A tuned linear regression by passes over chunks."""
+    return stream_regression(
+        frame,
+        label="y",
+        covariates=[f"x{j}" for j in range(8)],
+        predictions="machine",
+        sampling_probability=0.01,
+        verbose=False,
+    )
+
+
+def _growth_spec(n: int) -> Spec:
+    frame = large_frame(n)
+    note = f"data {frame.memory_usage(index=False).sum() / 2**20:,.0f} MiB, chunks of 200,000 rows"
+    repeats = 1 if n >= 10_000_000 else 3
+    return Spec("dsl", "streamed linear", n, {"validstats": partial(stream, frame)}, repeats, note)
+
+
+def specs(quick: bool) -> list[Spec]:
+    """Return what to measure; ``quick`` keeps to ten thousand rows."""
+    sizes = (10_000,) if quick else (10_000, 100_000, 1_000_000)
+    found = [_peer_spec(n, task) for n in sizes for task in ("mean", "linear", "logit")]
+    found.append(_dslkit_spec(10_000))
+    growth = (10_000,) if quick else (100_000, 1_000_000, 10_000_000)
+    return [*found, *(_growth_spec(n) for n in growth)]

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from benchmarks import dsl as benchmark
+from benchmarks import dsl_rmse
+from benchmarks._runner import measure
+
+
+def test_absent_peers_are_recorded_as_not_run(monkeypatch) -> None:
+    for variable in benchmark.PEERS.values():
+        monkeypatch.delenv(variable, raising=False)
+    spec = benchmark._dslkit_spec(600)
+    ours, peer = measure(spec)
+    assert ours.error == "" and ours.median_seconds > 0
+    assert "not run: VALIDSTATS_BENCH_DSLKIT_PYTHON" in peer.error
+    assert "not compared" in benchmark._note(benchmark.simulate(200), "mean")
+
+
+def test_a_peer_answers_or_fails_in_its_own_process(monkeypatch) -> None:
+    import sys
+
+    monkeypatch.setenv("VALIDSTATS_BENCH_PPI_PYTHON", sys.executable)
+    server = (
+        "import json, sys\nprint(json.dumps('ready'), flush=True)\n"
+        "for line in sys.stdin:\n"
+        "    a = {'estimate': [1.0]} if line.strip() == 'mean' else {'error': 'boom'}\n"
+        "    print(json.dumps(a), flush=True)\n"
+    )
+    peer = benchmark.Peer("ppi-python", server, benchmark.simulate(50))
+    assert peer.run("mean") == {"estimate": [1.0]}
+    with pytest.raises(RuntimeError, match="boom"):
+        peer.run("logit")
+    with pytest.raises(RuntimeError, match="no such module"):
+        benchmark.Peer(
+            "ppi-python",
+            "import json; print(json.dumps({'error': 'no such module'}))",
+            benchmark.simulate(50),
+        )
+
+
+@pytest.mark.parametrize("task", ["mean", "linear", "logit"])
+def test_our_two_implementations_agree(task) -> None:
+    data = benchmark.simulate(3000)
+    fast, default = benchmark.ours_on_arrays(data, task), benchmark.ours_by_default(data, task)
+    assert np.all(np.abs(fast["estimate"] - default.params) < 1.5 * default.std_error)
+    text = benchmark.agreement(fast, {k: v.tolist() for k, v in fast.items()})
+    assert text.startswith("estimates within 0 standard errors")
+
+
+def test_the_streamed_task_estimates_its_coefficients() -> None:
+    result = benchmark.stream(benchmark.large_frame(30_000))
+    assert np.all(np.abs(result.params[1:] - 0.3) < 5 * result.std_error[1:])
+
+
+def test_paired_ratios_and_their_standard_errors() -> None:
+    rng = np.random.default_rng(0)
+    theirs = rng.normal(size=4000)
+    ratio, error = dsl_rmse.paired_ratio(0.9 * theirs, theirs)
+    assert ratio == pytest.approx(0.9) and error == pytest.approx(0.0, abs=1e-12)
+    ratios = []
+    for _ in range(300):
+        a, b = rng.normal(size=(2, 200))
+        ratios.append(dsl_rmse.paired_ratio(a, b)[0])
+    assert np.std(ratios) == pytest.approx(dsl_rmse.paired_ratio(*rng.normal(size=(2, 200)))[1], rel=0.25)
+
+
+def test_the_error_table_names_the_best_rival() -> None:
+    errors = {name: np.full((50, 1), 1.0 + j) for j, name in enumerate(dsl_rmse.RIVALS)}
+    errors[dsl_rmse.OURS] = np.full((50, 1), 1.01) + np.linspace(0, 1e-6, 50)[:, None]
+    rows = dsl_rmse.rows_of(dsl_rmse.Setting("demo", lambda rng: None, 10), errors)
+    assert [r.estimator for r in rows if r.best] == ["gold"]
+    table = dsl_rmse.markdown(rows)
+    assert "| gold | 1.010 (0.000) |" in table and "1 of 1 coefficients are at or below 1.03" in table
