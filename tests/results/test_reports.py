@@ -184,6 +184,17 @@ def test_a_page_is_self_contained_and_written_whole(tmp_path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["page.html"]
 
 
+def test_a_page_can_be_read_by_those_who_may_read_new_files(tmp_path) -> None:
+    (tmp_path / "other").write_text("")
+    path = Page("t", "l", []).write(tmp_path / "page.html")
+    assert path.stat().st_mode == (tmp_path / "other").stat().st_mode
+
+
+def test_no_block_is_printed_empty() -> None:
+    lines = Summary(Report("T", tables=[Table({"a": [1]})])).as_text().splitlines()
+    assert [line[0] for line in lines[2:]] == ["=", "a", "1", "="]
+
+
 def test_a_page_needs_its_folder(tmp_path) -> None:
     with pytest.raises(FileNotFoundError):
         Page("t", "l", []).write(tmp_path / "missing" / "page.html")

@@ -28,14 +28,9 @@ def render_text(report: Report) -> str:
     tables = [_text_table(table) for table in report.tables]
     width = max([WIDTH, *(len(line) for table in tables for line in table)])
     lines = ["=" * width, report.title.center(width).rstrip(), "=" * width]
-    lines += _text_header(report.header_cells(), width)
-    for table in tables:
-        lines += ["-" * width, *table]
-    lines.append("-" * width)
-    for guarantee in report.guarantees:
-        lines += _wrap("", guarantee.paragraph(), width)
-    for note in report.notes:
-        lines += _wrap("Note. ", note, width)
+    blocks = [_text_header(report.header_cells(), width), *tables, _text_closing(report, width)]
+    for block in filter(None, blocks):
+        lines += ["-" * width, *block] if lines[-1] != "=" * width else block
     lines.append("=" * width)
     return "\n".join(lines)
 
@@ -51,7 +46,7 @@ def render_html(report: Report) -> str:
         parts.append(f'<table class="validstats-header">{rows}</table>')
     parts += [_html_table(table) for table in report.tables]
     parts += [
-        f'<p class="validstats-guarantee"><strong>{g.heading}.</strong> {html.escape(g.body())}</p>'
+        f'<p class="validstats-guarantee"><strong>{g.heading}:</strong> {html.escape(g.body())}</p>'
         for g in report.guarantees
     ]
     parts += [f'<p class="validstats-note">{html.escape(note)}</p>' for note in report.notes]
@@ -80,7 +75,7 @@ def render_markdown(report: Report) -> str:
     if report.header:
         blocks.append("\n".join(f"- {_markdown(k)}: {_markdown(v)}" for k, v in report.header_cells()))
     blocks += [_markdown_table(table) for table in report.tables]
-    blocks += [f"**{g.heading}.** {_markdown(g.body())}" for g in report.guarantees]
+    blocks += [f"**{g.heading}:** {_markdown(g.body())}" for g in report.guarantees]
     blocks += [_markdown(note) for note in report.notes]
     return "\n\n".join(blocks)
 
@@ -104,6 +99,11 @@ def _text_header(cells: list[tuple[str, str]], width: int) -> list[str]:
     return lines + ([pending] if pending is not None else [])
 
 
+def _text_closing(report: Report, width: int) -> list[str]:
+    paragraphs = [g.paragraph() for g in report.guarantees] + [f"Note. {note}" for note in report.notes]
+    return [line for text in paragraphs for line in textwrap.wrap(text, width, break_on_hyphens=False)]
+
+
 def _text_table(table: Table) -> list[str]:
     rows = [table.headings, *table.cells()]
     widths = [max(len(row[j]) for row in rows) for j in range(len(table.headings))]
@@ -115,10 +115,6 @@ def _text_table(table: Table) -> list[str]:
         for row in rows
     ]
     return ([table.title] if table.title else []) + lines
-
-
-def _wrap(label: str, text: str, width: int) -> list[str]:
-    return textwrap.wrap(label + text, width, break_on_hyphens=False)
 
 
 def _html_table(table: Table) -> str:

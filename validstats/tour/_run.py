@@ -26,8 +26,8 @@ SECTIONS = {
 """Name of a section -> its title, in the order of the tour."""
 
 _LEAD = (
-    "23,703 sentences from tweets, product reviews, film reviews and newspaper editorials, each rated by 20 "
-    "people and scored by a machine. Every label is known, so every guarantee below is checked against the truth."
+    "23,703 sentences from tweets, product reviews, film reviews and newspaper editorials, each rated by 15 "
+    "or more people and scored by a machine. Every label is known, so every guarantee below is checked against the truth."
 )
 
 
