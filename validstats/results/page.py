@@ -29,7 +29,8 @@ h2 {font-size: 1.35rem; margin: 2.6rem 0 .6rem; padding-top: 1.2rem; border-top:
 .lead {color: var(--soft); font-size: 1.1rem; max-width: 46rem; margin: 0 0 1.2rem;}
 p {max-width: 46rem;}
 nav ol {padding-left: 1.2rem; color: var(--soft);} a {color: var(--accent);}
-figure {margin: 1.2rem 0;} figure img {width: 100%; max-width: 48rem; height: auto; background: #fff; border: 1px solid var(--line); border-radius: 6px;}
+figure {margin: 1.2rem 0;}
+figure img {width: 100%; max-width: 48rem; height: auto; background: #fff; border: 1px solid var(--line); border-radius: 6px;}
 figcaption {color: var(--soft); font-size: .92rem; margin-top: .35rem; max-width: 46rem;}
 .validstats-report {border: 1px solid var(--line); border-radius: 6px; padding: .8rem 1rem; margin: 1rem 0;}
 footer {color: var(--soft); font-size: .9rem; margin-top: 3rem; border-top: 1px solid var(--line); padding-top: 1rem;}
