@@ -194,3 +194,15 @@ def test_plans_equal_the_library(run, workplace) -> None:
     )
     assert large[0]["std_error"] < small[0]["std_error"]
     assert run(*arguments, "--sizes", "many").exit_code == 2
+
+
+def test_mi_by_the_network(run, workplace) -> None:
+    from validstats.mi import LearnedMI
+
+    table = pd.read_csv(workplace / "labelled.csv").head(200)
+    table.to_csv("small.csv", index=False)
+    arguments = ("mi", "small.csv", "--x", "vader_compound", "--y", "human_mean", "--method", "learned")
+    [term] = json.loads(run(*arguments, "--format", "json").output)["terms"]
+    expected = LearnedMI().infer(table["vader_compound"], table["human_mean"])
+    assert term["estimate"] == pytest.approx(expected.estimate, rel=1e-9)
+    assert run(*arguments, "--test").exit_code == 2

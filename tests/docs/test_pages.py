@@ -1,0 +1,74 @@
+"""The pages: every block of code runs, every link between pages exists, and the API pages name what is public."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+PAGES = sorted(DOCS.rglob("*.md"))
+FENCE = re.compile(r"^```python\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
+PACKAGES = ("batch", "holdout", "dsl", "mi")
+
+pytestmark = pytest.mark.skipif(not DOCS.is_dir(), reason="the pages are not installed with the package")
+
+
+def name_of(page: Path) -> str:
+    return str(page.relative_to(DOCS))
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if FENCE.search(p.read_text(encoding="utf-8"))], ids=name_of)
+def test_code_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    blocks = FENCE.findall(page.read_text(encoding="utf-8"))
+    exec(compile("\n".join(blocks), str(page), "exec"), {"__name__": "__page__"})
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_links_between_pages_exist(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+        if "://" not in target:
+            assert (page.parent / target).exists(), f"{name_of(page)} links to {target}"
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    navigation = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    assert [name_of(p) for p in PAGES if name_of(p) not in navigation] == []
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_api_page_equals_all(package: str) -> None:
+    module = importlib.import_module(f"validstats.{package}")
+    text = (DOCS / "api" / f"{package}.md").read_text(encoding="utf-8")
+    documented = re.findall(r"^::: (\S+)$", text, flags=re.MULTILINE)
+    assert documented == [f"validstats.{package}.{name}" for name in sorted(module.__all__)]
+
+
+def test_top_level_names_are_all_documented() -> None:
+    import validstats
+
+    text = "\n".join(page.read_text(encoding="utf-8") for page in (DOCS / "api").glob("*.md"))
+    documented = set(re.findall(r"^::: validstats\.(?:\w+\.)*(\w+)$", text, flags=re.MULTILINE))
+    assert set(validstats.__all__) - documented == set()
+
+
+def test_shared_page_names_what_exists() -> None:
+    text = (DOCS / "api" / "shared.md").read_text(encoding="utf-8")
+    for name in re.findall(r"^::: (\S+)$", text, flags=re.MULTILINE):
+        module, _, attribute = name.rpartition(".")
+        assert hasattr(importlib.import_module(module), attribute), name
+
+
+def test_names_in_prose_exist() -> None:
+    """A name in backticks with a call, such as ``plan_batch(``, is public somewhere."""
+    public = {name for part in PACKAGES for name in importlib.import_module(f"validstats.{part}").__all__}
+    for page in PAGES:
+        for name in re.findall(r"`([A-Z]\w+)\(", page.read_text(encoding="utf-8")):
+            known = name in public or name in {"GridSearchCV", "SelectKBest", "FrozenEstimator", "Guarantee"}
+            assert known, f"{name_of(page)} names {name}"
