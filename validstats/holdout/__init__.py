@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 _PUBLIC = {
     "absolute_error": "validstats.holdout.metrics",
@@ -49,6 +49,22 @@ __all__ = [
     "squared_error",
     "subgroup_accuracy",
 ]
+
+if TYPE_CHECKING:
+    from validstats.holdout.answers import Answer, Answers
+    from validstats.holdout.estimators import ReusableHoldout
+    from validstats.holdout.evalues import ELond, betting_e_value, e_bh, e_lond, kraft_e_value
+    from validstats.holdout.ledger import Ledger
+    from validstats.holdout.metrics import (
+        Metric,
+        absolute_error,
+        coverage,
+        log_loss,
+        squared_error,
+        subgroup_accuracy,
+    )
+    from validstats.holdout.planning import Plan, plan
+    from validstats.holdout.search import HoldoutSearchCV, SelectFromHoldout
 
 
 def __getattr__(name: str) -> Any:
