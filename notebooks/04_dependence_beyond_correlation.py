@@ -125,7 +125,9 @@ for n in (100, 400):
     dx = np.exp(-0.5 * ((px[:, None] - np.cos(grid)) / 0.1) ** 2)
     dy = np.exp(-0.5 * ((py[:, None] - np.sin(grid)) / 0.1) ** 2)
     truth = float(np.mean(np.log((dx * dy).mean(axis=1) / (dx.mean(axis=1) * dy.mean(axis=1)))))
-    wrong.append((f"noisy ring, {n} rows", mutual_info(x, other).estimate, LearnedMI().infer(x, other), truth))
+    wrong.append(
+        (f"noisy ring, {n} rows", mutual_info(x, other).estimate, LearnedMI().infer(x, other), truth)
+    )
 for name, classical, learned, truth in wrong:
     inside = "" if learned.conf_low <= truth <= learned.conf_high else "  missed"
     print(

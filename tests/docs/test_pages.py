@@ -21,7 +21,9 @@ def name_of(page: Path) -> str:
     return str(page.relative_to(DOCS))
 
 
-@pytest.mark.parametrize("page", [p for p in PAGES if FENCE.search(p.read_text(encoding="utf-8"))], ids=name_of)
+@pytest.mark.parametrize(
+    "page", [p for p in PAGES if FENCE.search(p.read_text(encoding="utf-8"))], ids=name_of
+)
 def test_code_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MPLBACKEND", "Agg")
