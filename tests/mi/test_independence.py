@@ -18,7 +18,7 @@ from validstats.mi.permutation import (
     permutation_p_value,
 )
 
-NAMES = ["ksg", "gaussian", "cca", "histogram", "distance_correlation"]
+NAMES = ["learned", "ksg", "gaussian", "cca", "histogram", "distance_correlation"]
 
 
 @pytest.fixture(scope="module")
@@ -51,10 +51,10 @@ def test_bound_statistics_are_the_estimates(parabola) -> None:
     x, y = parabola
     identity = np.arange(80)
     sides = prepare_sides(x, y)
-    assert bind_statistic("ksg", *sides)(identity) == mutual_info(x, y).unclipped
+    assert bind_statistic("ksg", *sides)(identity) == mutual_info(x, y, method="ksg").unclipped
     assert bind_statistic("cca", *sides)(identity) == mutual_info(x, y, method="cca").unclipped
     coarse = prepare_sides(x > 0, y)
-    assert bind_statistic("ksg", *coarse)(identity) == mutual_info(x > 0, y).unclipped
+    assert bind_statistic("ksg", *coarse)(identity) == mutual_info(x > 0, y, method="ksg").unclipped
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -68,17 +68,17 @@ def test_the_p_value_counts_exceedances(parabola, name) -> None:
 
 def test_non_monotone_dependence_is_found_where_linear_statistics_fail(parabola) -> None:
     x, y = parabola
-    assert independence_test(x, y, random_state=4).p_value == 0.005
+    assert independence_test(x, y, random_state=4, statistic="ksg").p_value == 0.005
     assert independence_test(x, y, statistic="cca", random_state=4).p_value > 0.05
 
 
 def test_results_depend_on_the_seed_alone(parabola) -> None:
     x, y = parabola
-    one = independence_test(x, y, n_permutations=60, random_state=5)
+    one = independence_test(x, y, n_permutations=60, random_state=5, statistic="ksg")
     with joblib.parallel_config(backend="threading", n_jobs=2):
-        two = independence_test(x, y, n_permutations=60, random_state=5)
+        two = independence_test(x, y, n_permutations=60, random_state=5, statistic="ksg")
     np.testing.assert_array_equal(one.null, two.null)
-    other = independence_test(x, y, n_permutations=60, random_state=6)
+    other = independence_test(x, y, n_permutations=60, random_state=6, statistic="ksg")
     assert not np.array_equal(one.null, other.null)
 
 
@@ -136,7 +136,7 @@ def test_a_callable_serves_as_statistic(parabola) -> None:
 
 def test_results_print_and_tabulate(parabola) -> None:
     x, y = parabola
-    result = independence_test(pd.Series(x), y, n_permutations=19, random_state=0)
+    result = independence_test(pd.Series(x), y, n_permutations=19, random_state=0, statistic="ksg")
     assert list(result.tidy().columns) == ["term", "statistic", "p_value"]
     assert result.glance()["n_permutations"][0] == 19
     assert "Finite-sample guarantee" in str(result.summary())
@@ -155,4 +155,11 @@ def test_results_print_and_tabulate(parabola) -> None:
 )
 def test_bad_options_are_refused(parabola, options, message) -> None:
     with pytest.raises(ValueError, match=message):
-        independence_test(*parabola, **options)
+        independence_test(*parabola, **{"statistic": "ksg", **options})
+
+
+def test_the_default_statistic_is_the_learned_estimate(parabola) -> None:
+    x, y = parabola
+    result = independence_test(x, y, n_permutations=19, random_state=1)
+    assert result.statistic_name == "learned" and result.p_value == 0.05
+    assert result.statistic == mutual_info(x, y).estimate

@@ -32,18 +32,18 @@ def frame():
 
 
 def test_every_cell_is_the_estimate_of_its_pair(frame) -> None:
-    matrix = mutual_info_matrix(frame, intervals=True)
+    matrix = mutual_info_matrix(frame, intervals=True, method="ksg")
     assert matrix.names == ("a", "b", "sign", "noise")
     assert matrix.kinds == ("continuous", "continuous", "discrete", "continuous")
     np.testing.assert_array_equal(matrix.values, matrix.values.T)
     for i, j in ((0, 1), (0, 2), (2, 3)):
-        pair = mutual_info(frame.iloc[:, i], frame.iloc[:, j])
+        pair = mutual_info(frame.iloc[:, i], frame.iloc[:, j], method="ksg")
         assert matrix.values[i, j] == pair.estimate
         assert (matrix.conf_low[i, j], matrix.conf_high[i, j]) == (pair.conf_low, pair.conf_high)
 
 
 def test_the_diagonal_holds_entropies(frame) -> None:
-    matrix = mutual_info_matrix(frame, unit="bits")
+    matrix = mutual_info_matrix(frame, unit="bits", method="ksg")
     assert np.isinf(np.diag(matrix.values)[[0, 1, 3]]).all()
     share = (frame["sign"] == "up").mean()
     assert matrix.values[2, 2] == pytest.approx(-share * np.log2(share) - (1 - share) * np.log2(1 - share))
@@ -51,24 +51,26 @@ def test_the_diagonal_holds_entropies(frame) -> None:
 
 
 def test_forms_of_input_and_workers_agree(frame) -> None:
-    reference = mutual_info_matrix(frame)
+    reference = mutual_info_matrix(frame, method="ksg")
     with joblib.parallel_config(backend="threading", n_jobs=2):
-        np.testing.assert_array_equal(mutual_info_matrix(pl.from_pandas(frame)).values, reference.values)
+        np.testing.assert_array_equal(
+            mutual_info_matrix(pl.from_pandas(frame), method="ksg").values, reference.values
+        )
     numbers = frame.assign(sign=(frame["sign"] == "up").astype(float)).to_numpy()
-    from_array = mutual_info_matrix(numbers)
+    from_array = mutual_info_matrix(numbers, method="ksg")
     np.testing.assert_allclose(from_array.values, reference.values)
     assert from_array.names == ("x0", "x1", "x2", "x3")
-    assert isinstance(mutual_info_matrix(pl.from_pandas(frame)).tidy(), pl.DataFrame)
+    assert isinstance(mutual_info_matrix(pl.from_pandas(frame), method="ksg").tidy(), pl.DataFrame)
 
 
 def test_declared_discrete_columns(frame) -> None:
     rounded = frame.assign(b=frame["b"].round())[["a", "b", "noise"]]
-    assert mutual_info_matrix(rounded, discrete=["b"]).kinds[1] == "discrete"
-    assert mutual_info_matrix(rounded, discrete=False).kinds[1] == "mixed"
+    assert mutual_info_matrix(rounded, discrete=["b"], method="ksg").kinds[1] == "discrete"
+    assert mutual_info_matrix(rounded, discrete=False, method="ksg").kinds[1] == "mixed"
 
 
 def test_tables_and_summary(frame) -> None:
-    matrix = mutual_info_matrix(frame)
+    matrix = mutual_info_matrix(frame, method="ksg")
     tidy = matrix.tidy()
     assert list(tidy.columns) == ["term", "x", "y", "estimate", "conf_low", "conf_high"]
     assert len(tidy) == 6 and tidy["term"][0] == "a : b"
@@ -103,7 +105,7 @@ def test_bad_input_is_refused(data, options, message) -> None:
 
 def test_constant_columns_warn_and_are_zero(frame) -> None:
     with pytest.warns(ConstantColumnWarning, match="column 'c' has 1 constant"):
-        matrix = mutual_info_matrix(frame[["a", "b"]].assign(c=1.0))
+        matrix = mutual_info_matrix(frame[["a", "b"]].assign(c=1.0), method="ksg")
     np.testing.assert_array_equal(matrix.values[2], 0.0)
 
 
@@ -111,7 +113,7 @@ def test_constant_columns_warn_and_are_zero(frame) -> None:
 
 
 def test_heat_map_shows_the_values(frame) -> None:
-    display = mutual_info_matrix(frame).plot()
+    display = mutual_info_matrix(frame, method="ksg").plot()
     texts = [text.get_text() for text in display.ax_.texts]
     assert len(texts) == 12
     assert f"{display.values[0, 1]:.2f}" in texts
@@ -127,7 +129,7 @@ def test_heat_map_says_unbounded() -> None:
 
 
 def test_intervals_are_drawn_from_the_largest_down(frame) -> None:
-    results = {name: mutual_info(frame[name], frame["a"]) for name in ("noise", "b", "sign")}
+    results = {name: mutual_info(frame[name], frame["a"], method="ksg") for name in ("noise", "b", "sign")}
     display = MutualInformationDisplay.from_results(results)
     assert display.names[-1] == "noise"
     _, ax = plt.subplots()
@@ -141,5 +143,14 @@ def test_intervals_are_drawn_from_the_largest_down(frame) -> None:
     assert unsorted.names == ["u", "v"] and unsorted.highlighted.tolist() == [True, False]
     with pytest.raises(ValueError, match="All results must have one unit"):
         MutualInformationDisplay.from_results(
-            {"a": results["b"], "b": mutual_info(frame["a"], frame["b"], unit="bits")}
+            {"a": results["b"], "b": mutual_info(frame["a"], frame["b"], unit="bits", method="ksg")}
         )
+
+
+def test_the_default_is_the_learned_estimator(frame) -> None:
+    columns = frame[["a", "b"]]
+    matrix = mutual_info_matrix(columns, intervals=True)
+    direct = mutual_info(columns["a"], columns["b"])
+    assert matrix.method == "learned"
+    assert matrix.values[0, 1] == direct.estimate == mutual_info_matrix(columns).values[0, 1]
+    assert matrix.conf_high[0, 1] == direct.conf_high

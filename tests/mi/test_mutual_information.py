@@ -11,8 +11,8 @@ import pytest
 from scipy import sparse
 from sklearn.feature_selection import mutual_info_classif, mutual_info_regression
 
-from validstats.exceptions import ConstantColumnWarning
-from validstats.mi import mutual_info
+from validstats.exceptions import ConstantColumnWarning, SupportWarning
+from validstats.mi import LearnedMI, mutual_info
 from validstats.mi import mutual_information as module
 from validstats.mi.classical_sides import is_functional, prepare_side, prepare_sides
 
@@ -40,13 +40,13 @@ def test_every_method_is_near_the_truth_for_a_gaussian_pair(pair, method) -> Non
     )
 
 
-def test_defaults_match_scikit_learn(pair) -> None:
+def test_ksg_matches_scikit_learn(pair) -> None:
     x, y = pair
     theirs = mutual_info_regression(x[:, None], y, random_state=0)[0]
-    assert mutual_info(x, y).estimate == pytest.approx(theirs, abs=1e-9)
+    assert mutual_info(x, y, method="ksg").estimate == pytest.approx(theirs, abs=1e-9)
     label = (y > 0).astype(int)
     theirs = mutual_info_classif(x[:, None], label, random_state=0)[0]
-    assert mutual_info(x, label).estimate == pytest.approx(theirs, abs=1e-9)
+    assert mutual_info(x, label, method="ksg").estimate == pytest.approx(theirs, abs=1e-9)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -107,8 +107,8 @@ def test_kinds_are_found_from_the_values(values, kind) -> None:
 def test_a_declared_kind_wins(pair) -> None:
     x, y = pair
     rating = np.clip(np.round(y * 2), -3, 3)
-    assert mutual_info(x, rating).estimator.startswith("discrete-continuous")
-    assert mutual_info(x, rating, discrete_y=False).estimator.startswith("mixture KSG")
+    assert mutual_info(x, rating, method="ksg").estimator.startswith("discrete-continuous")
+    assert mutual_info(x, rating, discrete_y=False, method="ksg").estimator.startswith("mixture KSG")
     assert mutual_info(x, rating, discrete_y=False, method="gaussian").estimate > 0.2
     levels = prepare_side(np.repeat(np.arange(20.0), 2), "x", True)
     assert levels.kind == "discrete" and levels.codes.max() == 19
@@ -117,9 +117,9 @@ def test_a_declared_kind_wins(pair) -> None:
 def test_estimators_follow_the_kinds(pair) -> None:
     x, y = pair
     coarse, text = x > 0, np.where(y > 0, "yes", "no")
-    assert mutual_info(x, y).estimator == "KSG 1, k = 3"
-    assert mutual_info(coarse, y).estimator == "discrete-continuous (Ross), k = 3"
-    assert mutual_info(np.maximum(x, 0), y).estimator == "mixture KSG, k = 3"
+    assert mutual_info(x, y, method="ksg").estimator == "KSG 1, k = 3"
+    assert mutual_info(coarse, y, method="ksg").estimator == "discrete-continuous (Ross), k = 3"
+    assert mutual_info(np.maximum(x, 0), y, method="ksg").estimator == "mixture KSG, k = 3"
     for method in METHODS:
         assert mutual_info(coarse, text, method=method).estimator == "plug-in, Miller-Madow"
 
@@ -137,7 +137,7 @@ def test_mutual_information_is_at_most_the_entropy_of_a_discrete_side(pair) -> N
 
 def test_negative_estimates_are_clipped_and_said() -> None:
     generator = np.random.default_rng(5)
-    results = [mutual_info(*generator.standard_normal((2, 60))) for _ in range(12)]
+    results = [mutual_info(*generator.standard_normal((2, 60)), method="ksg") for _ in range(12)]
     negative = [r for r in results if r.unclipped < 0]
     assert negative
     assert all(r.estimate == 0.0 and r.conf_low == 0.0 for r in negative)
@@ -149,13 +149,13 @@ def test_relabelling_categories_changes_nothing(pair) -> None:
     group = np.digitize(x, [-1, 0, 1])
     renamed = np.array(["d", "a", "c", "b"])[group]
     noise = np.random.default_rng(6).standard_normal(300) + x
-    assert mutual_info(renamed, noise).estimate == pytest.approx(
-        mutual_info(group, noise).estimate, abs=1e-12
+    assert mutual_info(renamed, noise, method="ksg").estimate == pytest.approx(
+        mutual_info(group, noise, method="ksg").estimate, abs=1e-12
     )
     beside = pd.DataFrame({"g": renamed, "z": noise})
     swapped = pd.DataFrame({"g": np.array(["b", "d", "a", "c"])[group], "z": noise})
-    one = mutual_info(beside, x + 0.1 * noise).estimate
-    assert mutual_info(swapped, x + 0.1 * noise).estimate == pytest.approx(one, abs=1e-12)
+    one = mutual_info(beside, x + 0.1 * noise, method="ksg").estimate
+    assert mutual_info(swapped, x + 0.1 * noise, method="ksg").estimate == pytest.approx(one, abs=1e-12)
 
 
 # --- exact relations --------------------------------------------------------------------------------------
@@ -179,7 +179,7 @@ def test_a_functional_relation_is_reported_as_unbounded(pair, method) -> None:
 
 def test_strong_but_inexact_relations_stay_finite(pair) -> None:
     x, y = pair
-    result = mutual_info(x, x + 1e-3 * y)
+    result = mutual_info(x, x + 1e-3 * y, method="ksg")
     assert not result.unbounded and 2 < result.estimate < 8
     shared = np.random.default_rng(7).integers(0, 2, size=300)
     sides = prepare_sides(np.column_stack([x, shared]), np.column_stack([y[::-1], shared]))
@@ -192,26 +192,26 @@ def test_strong_but_inexact_relations_stay_finite(pair) -> None:
 def test_input_forms_agree_and_inputs_are_not_changed(pair) -> None:
     x, y = pair
     before = x.copy(), y.copy()
-    reference = mutual_info(x, y).estimate
+    reference = mutual_info(x, y, method="ksg").estimate
     for left, right in (
         (x.tolist(), y[:, None]),
         (pd.Series(x), pl.Series(y)),
         (pd.DataFrame({"a": x}), pl.DataFrame({"b": y})),
         (np.array(x, dtype=object), y),
     ):
-        assert mutual_info(left, right).estimate == reference
+        assert mutual_info(left, right, method="ksg").estimate == reference
     np.testing.assert_array_equal(x, before[0])
     np.testing.assert_array_equal(y, before[1])
 
 
 def test_results_come_in_the_frame_library_of_x(pair) -> None:
     x, y = pair
-    assert isinstance(mutual_info(pl.Series(x), y).tidy(), pl.DataFrame)
-    tidy = mutual_info(x, y).tidy()
+    assert isinstance(mutual_info(pl.Series(x), y, method="ksg").tidy(), pl.DataFrame)
+    tidy = mutual_info(x, y, method="ksg").tidy()
     assert list(tidy.columns) == ["term", "estimate", "std_error", "conf_low", "conf_high"]
-    assert mutual_info(x, y).glance()["estimator"][0] == "KSG 1, k = 3"
-    assert mutual_info(x, y).to_dict()["overall"]["n"] == 300
-    text = str(mutual_info(x > 0, y, unit="bits").summary())
+    assert mutual_info(x, y, method="ksg").glance()["estimator"][0] == "KSG 1, k = 3"
+    assert mutual_info(x, y, method="ksg").to_dict()["overall"]["n"] == 300
+    text = str(mutual_info(x > 0, y, unit="bits", method="ksg").summary())
     assert "Upper bound" in text and "bits" in text and "0x" not in text
 
 
@@ -294,7 +294,7 @@ def test_constant_columns_warn_and_carry_nothing(pair) -> None:
 
 def test_all_rows_tied_in_pairs_still_gives_a_number(pair) -> None:
     x, y = pair
-    result = mutual_info(np.repeat(x[:30], 2), np.repeat(y[:30], 2))
+    result = mutual_info(np.repeat(x[:30], 2), np.repeat(y[:30], 2), method="ksg")
     assert result.kind_x == "mixed" and np.isfinite(result.estimate)
 
 
@@ -325,3 +325,34 @@ def test_number_of_bins_follows_the_rows() -> None:
     assert module._choose_bins(500, 1, None, coded=True) == 10
     assert module._choose_bins(500, 2, 7, coded=False) == 7
     assert module._choose_bins(12, 2, None, coded=False) == 2
+
+
+# --- the learned estimator, the default ---------------------------------------------------------------------
+
+
+def test_the_default_is_learned_and_equals_the_estimator(pair) -> None:
+    x, y = pair
+    result, direct = mutual_info(x, y), LearnedMI().infer(x, y)
+    assert (result.method, result.estimator) == ("learned", "learned")
+    assert result.estimate == direct.estimate
+    assert (result.conf_low, result.conf_high) == (direct.conf_low, direct.conf_high)
+    assert result.guarantee.kind == "marginal-over-family"
+    assert mutual_info(x, y, unit="bits").estimate == pytest.approx(result.estimate / np.log(2))
+
+
+def test_the_learned_interval_respects_the_entropy_of_a_discrete_side(pair) -> None:
+    x, y = pair
+    result = mutual_info(y > 0, x)
+    assert result.conf_low <= result.estimate <= result.conf_high <= result.upper_bound
+    assert result.kind_x == "discrete" and result.estimator == "learned"
+
+
+def test_two_discrete_sides_are_counted_whatever_the_method(pair) -> None:
+    x, y = pair
+    assert mutual_info(x > 0, y > 0).estimator == "plug-in, Miller-Madow"
+
+
+def test_data_unlike_the_training_are_named_in_a_warning() -> None:
+    wide = np.random.default_rng(10).standard_normal((150, 90))
+    with pytest.warns(SupportWarning, match="90 coordinates, above the largest trained"):
+        mutual_info(wide, wide[::-1, 0])

@@ -31,7 +31,7 @@ def regression():
 
 
 @parametrize_with_checks(
-    [MISelector(k=1), MISelector(control="fwer", n_permutations=19, method="histogram", random_state=0)]
+    [MISelector("ksg", k=1), MISelector("histogram", control="fwer", n_permutations=19, random_state=0)]
 )
 def test_scikit_learn_contract(estimator, check) -> None:
     check(estimator)
@@ -40,7 +40,7 @@ def test_scikit_learn_contract(estimator, check) -> None:
 @pytest.mark.parametrize("k", [1, 3, "all"])
 def test_replaces_select_k_best_for_regression(regression, k) -> None:
     X, y = regression
-    ours = MISelector(k=k).fit(X, y)
+    ours = MISelector("ksg", k=k).fit(X, y)
     theirs = SelectKBest(lambda a, b: mutual_info_regression(a, b, random_state=0), k=k).fit(X, y)
     np.testing.assert_allclose(ours.scores_, theirs.scores_, atol=1e-9)
     np.testing.assert_array_equal(ours.get_support(), theirs.get_support())
@@ -50,31 +50,35 @@ def test_replaces_select_k_best_for_regression(regression, k) -> None:
 def test_replaces_select_k_best_for_classification(regression) -> None:
     X, y = regression
     labels = np.where(y > 0.3, "high", "low")
-    ours = MISelector(k=2).fit(X, labels)
+    ours = MISelector("ksg", k=2).fit(X, labels)
     np.testing.assert_allclose(ours.scores_, mutual_info_classif(X, labels, random_state=0), atol=1e-9)
 
 
 def test_works_in_pipelines_and_searches(regression) -> None:
     X, y = regression
-    search = GridSearchCV(make_pipeline(MISelector(), LinearRegression()), {"miselector__k": [1, 2]}, cv=3)
+    search = GridSearchCV(
+        make_pipeline(MISelector("ksg"), LinearRegression()), {"miselector__k": [1, 2]}, cv=3
+    )
     assert search.fit(X, y).best_params_["miselector__k"] in (1, 2)
-    assert clone(MISelector(k=3, alpha=0.2)).get_params()["alpha"] == 0.2
+    assert clone(MISelector("ksg", k=3, alpha=0.2)).get_params()["alpha"] == 0.2
 
 
 def test_frames_with_categories_keep_names(regression) -> None:
     X, y = regression
     frame = pd.DataFrame(X[:, :3], columns=["a", "b", "c"]).assign(group=np.where(y > 0.3, "u", "v"))
-    selector = MISelector(k=1).fit(frame, y)
+    selector = MISelector("ksg", k=1).fit(frame, y)
     assert selector.get_feature_names_out().tolist() == ["group"]
-    assert selector.scores_[3] == mutual_info(frame["group"], y).estimate
-    selected = MISelector(k=2).set_output(transform="pandas").fit(frame, y).transform(frame)
+    assert selector.scores_[3] == mutual_info(frame["group"], y, method="ksg").estimate
+    selected = MISelector("ksg", k=2).set_output(transform="pandas").fit(frame, y).transform(frame)
     assert "group" in selected.columns
-    np.testing.assert_array_equal(MISelector(k=1).fit(pl.from_pandas(frame), y).scores_, selector.scores_)
+    np.testing.assert_array_equal(
+        MISelector("ksg", k=1).fit(pl.from_pandas(frame), y).scores_, selector.scores_
+    )
 
 
 def test_unfitted_selector_says_so() -> None:
     with pytest.raises(NotFittedError):
-        MISelector().get_support()
+        MISelector("ksg").get_support()
 
 
 # --- p-values and control ---------------------------------------------------------------------------------
@@ -83,7 +87,7 @@ def test_unfitted_selector_says_so() -> None:
 @pytest.mark.parametrize("control", ["fdr_bh", "fdr_by", "fwer"])
 def test_control_finds_the_informative_features(regression, control) -> None:
     X, y = regression
-    selector = MISelector(control=control, n_permutations=249, random_state=0).fit(X, y)
+    selector = MISelector("ksg", control=control, n_permutations=249, random_state=0).fit(X, y)
     assert selector.get_support(indices=True).tolist() == [2, 5]
     assert (selector.adjusted_pvalues_ >= selector.pvalues_).all()
     assert selector.guarantee_.finite_sample
@@ -92,33 +96,35 @@ def test_control_finds_the_informative_features(regression, control) -> None:
 
 def test_p_values_are_those_of_the_independence_test(regression) -> None:
     X, y = regression
-    selector = MISelector(control="fdr_bh", n_permutations=99, stop_after=None, random_state=7).fit(X, y)
+    selector = MISelector("ksg", control="fdr_bh", n_permutations=99, stop_after=None, random_state=7).fit(
+        X, y
+    )
     for j in (0, 2):
-        test = independence_test(X[:, j], y, n_permutations=99, random_state=7)
+        test = independence_test(X[:, j], y, statistic="ksg", n_permutations=99, random_state=7)
         assert selector.pvalues_[j] == test.p_value
 
 
 def test_sequential_p_values_agree_where_they_stop_and_save_work(regression) -> None:
     X, y = regression
-    full = MISelector(control="fdr_bh", n_permutations=99, stop_after=None, random_state=7).fit(X, y)
-    early = MISelector(control="fdr_bh", n_permutations=99, stop_after=10, random_state=7).fit(X, y)
+    full = MISelector("ksg", control="fdr_bh", n_permutations=99, stop_after=None, random_state=7).fit(X, y)
+    early = MISelector("ksg", control="fdr_bh", n_permutations=99, stop_after=10, random_state=7).fit(X, y)
     assert early.n_permutations_.sum() < full.n_permutations_.sum() == 99 * 8
     kept = early.n_permutations_ == 99
     np.testing.assert_array_equal(early.pvalues_[kept], full.pvalues_[kept])
 
 
 def test_default_permutations_reach_the_level() -> None:
-    selector = MISelector(control="fdr_bh", alpha=0.05)
+    selector = MISelector("ksg", control="fdr_bh", alpha=0.05)
     assert selector._n_permutations(40, 10) == 40 / 0.05 - 1
-    by = MISelector(control="fdr_by", alpha=0.05)._n_permutations(4, 10)
+    by = MISelector("ksg", control="fdr_by", alpha=0.05)._n_permutations(4, 10)
     assert by == int(np.ceil(4 / 0.05 * (1 + 1 / 2 + 1 / 3 + 1 / 4))) - 1
-    assert MISelector(control="fwer", alpha=0.05)._n_permutations(4, None) == 999
+    assert MISelector("ksg", control="fwer", alpha=0.05)._n_permutations(4, None) == 999
 
 
 def test_too_few_permutations_warn_and_stay_valid(regression) -> None:
     X, y = regression
     with pytest.warns(PermutationResolutionWarning, match="use n_permutations = 79 or more"):
-        selector = MISelector(control="fdr_bh", n_permutations=30, random_state=0).fit(
+        selector = MISelector("ksg", control="fdr_bh", n_permutations=30, random_state=0).fit(
             X[:, [0, 1, 3, 4, 6, 7, 0, 2]], y
         )
     assert selector.pvalues_.min() >= 1 / 31
@@ -142,7 +148,7 @@ def test_ties_at_the_level_are_decided_exactly() -> None:
     assert adjust_p_values([Fraction(1, 10)], "fdr_bh")[0] <= Fraction("0.1")
     generator = np.random.default_rng(2)
     X = generator.uniform(-1, 1, size=(60, 1))
-    selector = MISelector(control="fwer", stop_after=20, n_permutations=19, alpha=0.05, random_state=0)
+    selector = MISelector("ksg", control="fwer", stop_after=20, n_permutations=19, alpha=0.05, random_state=0)
     selector.set_params(stop_after=None).fit(X, X[:, 0] ** 2 + 0.01 * generator.standard_normal(60))
     assert selector.adjusted_pvalues_[0] == 1 / 20 and selector.get_support()[0]
 
@@ -156,9 +162,9 @@ def test_max_t_steps_down_as_by_hand() -> None:
 
 def test_results_do_not_depend_on_the_workers(regression) -> None:
     X, y = regression
-    one = MISelector(control="fwer", n_permutations=49, random_state=3).fit(X, y)
+    one = MISelector("ksg", control="fwer", n_permutations=49, random_state=3).fit(X, y)
     with joblib.parallel_config(backend="threading", n_jobs=2):
-        two = MISelector(control="fwer", n_permutations=49, random_state=3).fit(X, y)
+        two = MISelector("ksg", control="fwer", n_permutations=49, random_state=3).fit(X, y)
     np.testing.assert_array_equal(one.adjusted_pvalues_, two.adjusted_pvalues_)
 
 
@@ -180,13 +186,22 @@ def test_results_do_not_depend_on_the_workers(regression) -> None:
 )
 def test_bad_parameters_are_refused_at_fit(regression, parameters, message) -> None:
     with pytest.raises(ValueError, match=message):
-        MISelector(**parameters).fit(*regression)
+        MISelector(**{"method": "ksg", **parameters}).fit(*regression)
 
 
 def test_constant_features_score_zero_and_are_not_selected(regression) -> None:
     X, y = regression
-    selector = MISelector(control="fdr_bh", random_state=0).fit(np.column_stack([X[:, 2], np.ones(120)]), y)
+    selector = MISelector("ksg", control="fdr_bh", random_state=0).fit(
+        np.column_stack([X[:, 2], np.ones(120)]), y
+    )
     assert selector.scores_[1] == 0.0
     assert selector.get_support().tolist() == [True, False]
     with pytest.warns(UserWarning, match="k = 20 is greater than the 8 features"):
-        assert MISelector(k=20).fit(X, y).get_support().all()
+        assert MISelector("ksg", k=20).fit(X, y).get_support().all()
+
+
+def test_the_default_scores_are_learned(regression) -> None:
+    X, y = regression
+    selector = MISelector(k=2).fit(X[:, :6], y)
+    assert selector.get_support(indices=True).tolist() == [2, 5]
+    assert selector.scores_[2] == mutual_info(X[:, 2], y).estimate

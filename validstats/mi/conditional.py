@@ -20,13 +20,14 @@ from validstats.mi.classical import (
 )
 from validstats.mi.classical_sides import MIN_ROWS, Declared, Side, prepare_side
 from validstats.mi.discrete import ball_counts, plug_in, row_codes
+from validstats.mi.learned_sides import learned_chain_rule
 from validstats.mi.mutual_information import NATS_PER_UNIT, Options, Unit, estimate_sides
 from validstats.results import Report, Result, Table
 from validstats.validation import check_literal, check_positive_int
 
 __all__ = ["ConditionalMutualInformationResult", "conditional_ksg", "conditional_mutual_info"]
 
-ConditionalMethod: TypeAlias = Literal["ksg", "gaussian"]
+ConditionalMethod: TypeAlias = Literal["ksg", "gaussian", "learned"]
 """Estimators that :func:`conditional_mutual_info` offers."""
 
 
@@ -113,11 +114,15 @@ def conditional_mutual_info(
     ----------
     x, y, z : array-like of shape (n,) or (n, p), series or data frame
         The three sides, row by row; at least 10 rows.
-    method : {"ksg", "gaussian"}, default "ksg"
+    method : {"ksg", "gaussian", "learned"}, default "ksg"
         * "ksg": with continuous or mixed Z, nearest neighbours (Frenzel and Pompe; with ties, Mesner and
           Shalizi); with discrete Z, the average of :func:`mutual_info` over its levels; with all three
           discrete, plug-in.
         * "gaussian": Gaussian copula by the chain rule, with bias correction.
+        * "learned": :class:`LearnedMI` by the chain rule, averaged over both forms. Four estimates are added and
+          subtracted, and their biases do not cancel: with single columns and a nonlinear effect of Z its error
+          was larger than that of "ksg" in our simulations (0.13 against 0.01 nats at n = 300 where the truth is
+          0).
     discrete_x, discrete_y, discrete_z : bool or "auto", default "auto"
         As in :func:`mutual_info`.
     n_neighbors : int, default 3
@@ -183,11 +188,13 @@ def conditional_mutual_info(
 def _estimate(x: Side, y: Side, z: Side, method: str, k: int) -> tuple[float, str, str]:
     if x.is_constant or y.is_constant:
         return 0.0, "a constant side carries no information", "Cover and Thomas (2006), chapter 2"
-    if x.codes is not None and y.codes is not None and z.codes is not None:
+    if x.codes is not None and y.codes is not None and z.codes is not None and method != "learned":
         return _plug_in(x.codes, y.codes, z.codes), "plug-in, Miller-Madow", "Paninski (2003)"
     if z.codes is not None:
         value = _average_over_levels(x, y, z.codes, Options(method, k, interval=False))
         return value, f"average of {method!r} over the levels of Z", "Cover and Thomas (2006), chapter 2"
+    if method == "learned":
+        return learned_chain_rule(x, y, z), "learned, chain rule", "the chain rule and LearnedMI"
     if method == "gaussian":
         for side in (x, y):
             if side.kind == "discrete":

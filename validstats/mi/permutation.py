@@ -17,6 +17,7 @@ from validstats.mi.classical import (
 )
 from validstats.mi.classical_sides import Side, prepare_sides
 from validstats.mi.discrete import plug_in
+from validstats.mi.learned_sides import learned_statistic
 from validstats.mi.mutual_information import Options, binned_codes, neighbour_estimator
 from validstats.validation import check_literal, check_random_state
 
@@ -30,7 +31,7 @@ __all__ = [
     "permutation_p_value",
 ]
 
-StatisticName: TypeAlias = Literal["ksg", "gaussian", "cca", "histogram", "distance_correlation"]
+StatisticName: TypeAlias = Literal["learned", "ksg", "gaussian", "cca", "histogram", "distance_correlation"]
 """Statistics by name."""
 
 Statistic: TypeAlias = StatisticName | Callable[[Float2D, Float2D], float]
@@ -218,6 +219,8 @@ def bind_statistic(statistic: Statistic, x: Side, y: Side, n_neighbors: int = 3)
     name = cast(StatisticName, check_literal(statistic, "statistic", get_args(StatisticName)))
     if x.is_constant or y.is_constant:
         return lambda order: 0.0
+    if name == "learned" and not x.kind == y.kind == "discrete":
+        return learned_statistic(x, y)
     if name == "distance_correlation":
         return _bind_distance_correlation(x.rows, y.rows)
     if name in ("gaussian", "cca"):

@@ -50,8 +50,9 @@ class MISelector(SelectorMixin, BaseEstimator):
 
     Parameters
     ----------
-    method : {"ksg", "gaussian", "cca", "histogram"}, default "ksg"
-        Estimator, as in :func:`mutual_info`.
+    method : {"learned", "ksg", "gaussian", "cca", "histogram"}, default "learned"
+        Estimator, as in :func:`mutual_info`. "ksg" gives the scores of scikit-learn, and is several times faster
+        where many permutations are needed.
     k : int or "all", default 10
         Features kept without ``control``: those with the highest scores.
     control : {None, "fdr_bh", "fdr_by", "fwer"}, default None
@@ -116,13 +117,13 @@ class MISelector(SelectorMixin, BaseEstimator):
     >>> y = X[:, 0] ** 2 + X[:, 1] + 0.2 * generator.standard_normal(150)
     >>> MISelector(k=2).fit(X, y).get_support(indices=True).tolist()
     [0, 1]
-    >>> MISelector(control="fdr_bh", random_state=0).fit(X, y).get_support(indices=True).tolist()
+    >>> MISelector("ksg", control="fdr_bh", random_state=0).fit(X, y).get_support(indices=True).tolist()
     [0, 1]
     """
 
     def __init__(
         self,
-        method: Method = "ksg",
+        method: Method = "learned",
         k: int | Literal["all"] = 10,
         *,
         control: Control | None = None,
