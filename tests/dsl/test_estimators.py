@@ -141,6 +141,36 @@ def test_frames_in_frames_out(documents, convert):
     np.testing.assert_array_equal(np.asarray(tidy["estimate"]), expected.params)
 
 
+@pytest.mark.parametrize("kind", ["Int64", "boolean", "polars", "polars text"])
+def test_labels_of_nullable_types(documents, kind):
+    data, labels, _ = documents
+    if kind.startswith("polars"):
+        given = pl.from_pandas(labels)["topic" if kind.endswith("text") else "y"]
+    else:
+        given = labels["y"].astype("Int64").astype(kind)
+    dsl = DesignSupervised(random_state=0).fit(data, surrogate="q").calibrate(given)
+    assert dsl.calibration_.n_labelled == int(labels["y"].notna().sum())
+    assert dsl.calibration_.kinds[given.name] == ("categorical" if kind.endswith("text") else "binary")
+
+
+def test_the_quantile_of_labelled_rows_alone_is_theirs(documents):
+    data, labels, _ = documents
+    dsl = (
+        DesignSupervised(random_state=0, estimator="gold")
+        .fit(data, surrogate="qscore")
+        .calibrate(labels["score"])
+    )
+    result = dsl.infer("score", model="quantile", quantile=0.25)
+    known = np.sort(labels["score"].dropna().to_numpy())
+    assert result.params[0] == known[int(np.ceil(0.25 * len(known))) - 1]
+    low, high = result.confidence_interval()[0]
+    share = np.searchsorted(known, [low, high], side="right") / len(known)
+    spread = 1.96 * np.sqrt(0.25 * 0.75 / len(known))
+    np.testing.assert_allclose(share, [0.25 - spread, 0.25 + spread], atol=0.012)
+    with pytest.raises(ValueError, match="call infer with"):
+        result.confidence_interval(0.9)
+
+
 def test_inputs_are_not_changed_and_results_repeat(documents):
     data, labels, _ = documents
     before, before_labels = data.copy(), labels.copy()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
 
 import numpy as np
@@ -19,18 +20,18 @@ from validstats.validity.coverage import binomial_acceptance
 
 pytestmark = pytest.mark.validity
 
-N_REPLICATES = 160
+N_REPLICATES = int(os.environ.get("VALIDSTATS_DSL_REPLICATES", "80"))
 FLOOR = 0.93
 """With at least 1,000 labels coverage must not be significantly below this."""
 
 SETTINGS = {
-    "logit, 60 % accuracy": partial(settings.predicted_outcome_logit, n=4000, accuracy=0.6),
-    "logit, 85 % accuracy": partial(settings.predicted_outcome_logit, n=4000, accuracy=0.85),
-    "logit, 95 % accuracy": partial(settings.predicted_outcome_logit, n=4000, accuracy=0.95),
-    "linear, predicted covariate": partial(settings.predicted_covariate_linear, n=4000),
-    "Poisson": settings.poisson_outcome,
-    "multinomial": settings.multinomial_outcome,
-    "instruments": settings.instrumental,
+    "logit, 60 % accuracy": partial(settings.predicted_outcome_logit, n=3000, accuracy=0.6),
+    "logit, 85 % accuracy": partial(settings.predicted_outcome_logit, n=3000, accuracy=0.85),
+    "logit, 95 % accuracy": partial(settings.predicted_outcome_logit, n=3000, accuracy=0.95),
+    "linear, predicted covariate": partial(settings.predicted_covariate_linear, n=3000),
+    "Poisson": partial(settings.poisson_outcome, n=3000),
+    "multinomial": partial(settings.multinomial_outcome, n=3000),
+    "instruments": partial(settings.instrumental, n=3000),
     "unequal probabilities": settings.unequal_logit,
     "clusters": settings.clustered_linear,
 }
@@ -62,9 +63,9 @@ def test_intervals_cover_and_naive_ones_do_not(name):
 @pytest.mark.parametrize("estimator", ["dsl", "ppi", "ppi++", "gold"])
 def test_the_other_estimators_cover_too(estimator):
     make = SETTINGS["logit, 85 % accuracy"]
-    outcomes = np.array(map_replicates(partial(one_draw, make, estimators=(estimator,)), 100, random_state=2))
+    outcomes = np.array(map_replicates(partial(one_draw, make, estimators=(estimator,)), 60, random_state=2))
     for successes in outcomes.sum(axis=0)[0]:
-        assert binomial_acceptance(int(successes), 100, FLOOR).accepted
+        assert binomial_acceptance(int(successes), 60, FLOOR).accepted
 
 
 def whole_cluster_draw(rng, index):
@@ -118,8 +119,8 @@ def test_short_panel_with_a_predicted_covariate():
 
 
 def test_short_panel_without_the_correction_is_wrong():
-    outcomes = map_replicates(partial(panel_draw, corrected=False), 60, random_state=4)
-    assert not binomial_acceptance(sum(bool(o[0]) for o in outcomes), 60, FLOOR).accepted
+    outcomes = map_replicates(partial(panel_draw, corrected=False), 40, random_state=4)
+    assert not binomial_acceptance(sum(bool(o[0]) for o in outcomes), 40, FLOOR).accepted
     assert abs(np.mean([o[1] for o in outcomes]) - 1.0) > 0.05
 
 
@@ -154,9 +155,9 @@ def few_labels_draw(rng, index, n_labels):
 
 @pytest.mark.parametrize("n_labels", [50, 100])
 def test_few_labels_with_t_intervals(n_labels):
-    hits = np.array(map_replicates(partial(few_labels_draw, n_labels=n_labels), 120, random_state=7)).sum(
+    hits = np.array(map_replicates(partial(few_labels_draw, n_labels=n_labels), 60, random_state=7)).sum(
         axis=0
     )
     for successes in hits:
-        check = binomial_acceptance(int(successes), 120, 0.90)
+        check = binomial_acceptance(int(successes), 60, 0.90)
         assert check.accepted, f"{n_labels} labels: {check}"

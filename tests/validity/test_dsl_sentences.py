@@ -18,7 +18,7 @@ from validstats.validity.coverage import binomial_acceptance
 
 pytestmark = pytest.mark.validity
 
-N_DRAWS = int(os.environ.get("VALIDSTATS_DSL_DRAWS", "60"))
+N_DRAWS = int(os.environ.get("VALIDSTATS_DSL_DRAWS", "40"))
 """Fresh samples of 1,000 ratings; the published figures are from 500."""
 
 NOMINAL = 0.95

@@ -112,7 +112,9 @@ def missing_values(values: AnyArray) -> Bool1D:
         return np.isnan(values)
     if values.dtype.kind != "O":
         return np.zeros(len(values), dtype=np.bool_)
-    return np.array([v is None or v is not v or str(v) in ("nan", "<NA>", "NaT") for v in values.tolist()])
+    return np.array(
+        [not isinstance(v, str) and (v is None or str(v) in ("nan", "<NA>", "NaT")) for v in values.tolist()]
+    )
 
 
 def read_labels(labels: Any, n_rows: int) -> dict[str, AnyArray]:

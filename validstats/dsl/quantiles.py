@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 __all__ = ["QuantileEstimate", "infer_quantile", "invert_distribution"]
 
-_N_GRID = 120
+_N_GRID = 50
+_N_CELL = 24
+_N_ROUNDS = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +71,8 @@ def invert_distribution(
     -------
     QuantileEstimate
         The interval holds every point at which the hypothesis "the distribution function is ``level``" is
-        not rejected, and what lies between such points. The grid is refined where the ends are.
+        not rejected, and what lies between such points, at the resolution of the expert labels. The grid is
+        refined where the ends are.
 
     References
     ----------
@@ -77,24 +80,43 @@ def invert_distribution(
     """
     unique = np.unique(candidates)
     grid = unique[np.unique(np.linspace(0, len(unique) - 1, min(_N_GRID, len(unique))).astype(int))]
-    for _ in range(3):
-        value, error = distribution(grid)
-        arranged = np.sort(value)
-        ends = (
-            int(np.searchsorted(arranged, level)),
-            _first(value + critical * error >= level),
-            _last(value - critical * error <= level) + 1,
-        )
-        finer = _refined(unique, grid, ends)
-        if len(finer) == len(grid):
+    known: dict[float, tuple[float, float]] = {}
+    for round_ in range(_N_ROUNDS):
+        value, error = _evaluate(distribution, grid, known)
+        point = int(np.searchsorted(np.sort(value), level))
+        low = _first(value + critical * error >= level)
+        high = _last(value - critical * error <= level) + 1
+        finer = _refined(unique, grid, (point, low, high))
+        if len(finer) == len(grid) or round_ == _N_ROUNDS - 1:
             break
         grid = finer
-    point, low, high = ends
     return QuantileEstimate(
         value=float(grid[min(point, len(grid) - 1)]),
-        low=-np.inf if low == 0 else float(grid[min(low, len(grid) - 1)]),
+        low=-np.inf if low == 0 else _lower_end(unique, grid, low),
         high=np.inf if high >= len(grid) else float(grid[high]),
     )
+
+
+def _lower_end(unique: Float1D, grid: Float1D, low: int) -> float:
+    """Return the first point that is not rejected, or the one before it where labels lie in between."""
+    if low >= len(grid):
+        return float(grid[-1])
+    between = np.searchsorted(unique, grid[low]) - np.searchsorted(unique, grid[low - 1])
+    return float(grid[low] if between == 1 else grid[low - 1])
+
+
+def _evaluate(
+    distribution: Callable[[Float1D], tuple[Float1D, Float1D]],
+    grid: Float1D,
+    known: dict[float, tuple[float, float]],
+) -> tuple[Float1D, Float1D]:
+    """Evaluate the points of a grid that are not known yet, and remember them."""
+    new = np.array([point for point in grid.tolist() if point not in known])
+    if len(new):
+        values, errors = distribution(new)
+        known.update(zip(new.tolist(), zip(values.tolist(), errors.tolist(), strict=True), strict=True))
+    found = np.array([known[point] for point in grid.tolist()])
+    return found[:, 0], found[:, 1]
 
 
 def _first(holds: Any) -> int:
@@ -112,7 +134,9 @@ def _refined(unique: Float1D, grid: Float1D, ends: Sequence[int]) -> Float1D:
         low = grid[max(end - 2, 0)]
         high = grid[min(end + 1, len(grid) - 1)]
         inside = unique[(unique >= low) & (unique <= high)]
-        added.append(inside[np.unique(np.linspace(0, len(inside) - 1, min(60, len(inside))).astype(int))])
+        added.append(
+            inside[np.unique(np.linspace(0, len(inside) - 1, min(_N_CELL, len(inside))).astype(int))]
+        )
     return np.unique(np.concatenate(added))
 
 
