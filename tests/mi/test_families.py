@@ -11,9 +11,11 @@ from scipy import integrate, stats
 from validstats.mi import families_functional, families_mixtures, families_pairs
 from validstats.mi.families import FAMILY_NAMES, HELD_OUT_FAMILIES, all_families, default_family
 from validstats.mi.families_base import FamilyMixture
+from validstats.mi.families_flow import FlowFamily, fit_flow
 from validstats.mi.families_gaussian import gaussian_mutual_information, student_correction
 from validstats.mi.families_maps import coupling_flow, spiral
 from validstats.mi.shards import load_shards, make_shard, write_shards
+from validstats.mi.statistics import summarise_data
 from validstats.mi.statistics_local import pair_information
 from validstats.mi.statistics_scores import doubled_ranks, normal_scores
 
@@ -200,3 +202,36 @@ def test_shards_are_resumable_and_reproducible(tmp_path):
     assert np.array_equal(both.statistics[6:], second.statistics)
     assert np.array_equal(both.sample_tokens[6:], second.sample_tokens)
     assert load_shards(paths, tokens=False).sample_tokens.shape == (12, 0, 0)
+
+
+def test_flows_are_invertible_and_gaussianise():
+    generator = np.random.default_rng(0)
+    data = np.column_stack([generator.exponential(size=800), generator.uniform(size=800)])
+    data[:, 1] += data[:, 0] ** 2
+    flow = fit_flow(data)
+    normal = flow.to_normal(data)
+    assert np.allclose(flow.to_data(normal), data, atol=1e-8)
+    assert np.allclose(normal.std(axis=0), 1, atol=0.1)
+    assert abs(np.corrcoef(normal.T)[0, 1]) < 0.1
+    drawn = flow.to_data(generator.normal(size=(4000, 2)))
+    assert stats.ks_2samp(drawn[:, 1], data[:, 1]).statistic < 0.08
+
+
+def test_flow_family_keeps_the_mutual_information():
+    from sklearn.datasets import load_digits
+
+    images = load_digits().data
+    images = images[:, images.std(axis=0) > 1]
+    family = FlowFamily(images[:, :3], images[:, 40:42])
+    sample = family.sample(0, 1)
+    assert sample.x.shape[1] == 3 and sample.y.shape[1] == 2
+    drawn = [family.draw(np.random.default_rng(i), 1500) for i in range(8)]
+    truths = np.array([d.mutual_information for d in drawn])
+    back = [
+        summarise_data(family.flow_x.to_normal(d.x), family.flow_y.to_normal(d.y)).anchors[3] for d in drawn
+    ]
+    assert np.corrcoef(truths, back)[0, 1] > 0.9
+    with pytest.raises(ValueError, match="at least 64 rows"):
+        FlowFamily(images[:20, :3], images[:, 40:42])
+    with pytest.raises(ValueError, match="constant column"):
+        FlowFamily(np.ones((100, 1)), images[:, 40:42])

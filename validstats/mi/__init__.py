@@ -12,6 +12,7 @@ _PUBLIC = {
     "MutualInformationMatrix": "validstats.mi.matrix",
     "Family": "validstats.mi.families",
     "FamilyMixture": "validstats.mi.families",
+    "FlowFamily": "validstats.mi.families_flow",
     "LearnedMI": "validstats.mi.estimators",
     "LearnedMIResult": "validstats.mi.results",
     "MutualInformationResult": "validstats.mi.mutual_information",
@@ -28,6 +29,7 @@ __all__ = [
     "ConditionalMutualInformationResult",
     "Family",
     "FamilyMixture",
+    "FlowFamily",
     "IndependenceTestResult",
     "MISelector",
     "MutualInformationMatrix",
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     from validstats.mi.conditional import ConditionalMutualInformationResult, conditional_mutual_info
     from validstats.mi.estimators import LearnedMI
     from validstats.mi.families import Family, FamilyMixture, default_family
+    from validstats.mi.families_flow import FlowFamily
     from validstats.mi.independence import IndependenceTestResult, independence_test
     from validstats.mi.matrix import MutualInformationMatrix, mutual_info_matrix
     from validstats.mi.mutual_information import MutualInformationResult, mutual_info
