@@ -23,6 +23,7 @@ from validstats.mi.network import (
     save_weights,
     to_log_scale,
 )
+from validstats.mi.statistics import ANCHOR_NAMES, STATISTIC_NAMES
 from validstats.mi.shards import SHARD_SIZE, Shard, load_shards, make_shard, shard_path, write_shards
 from validstats.mi.support import fit_support
 from validstats.mi.training import (
@@ -43,13 +44,15 @@ SEED = 20251123
 CALIBRATION_SHARDS = range(20)
 TEST_SHARDS = range(20, 27)
 FIRST_TRAINING_SHARD = 27
+UNREAD = 1e9
+"""Spread that turns a statistic which is not read into zero."""
 HEAD = NetworkConfig(tokens=False)
 HYBRID = NetworkConfig()
 
 
 def train_ensemble(
     train: Shard, validation: Shard, plan: Sequence[tuple[NetworkConfig, Recipe]], verbose: bool = True,
-    checkpoints: Path | None = None,
+    checkpoints: Path | None = None, columns: Sequence[str] | None = None,
 ) -> tuple[NetworkWeights, list[dict[str, Any]]]:  # fmt: skip
     """Train the networks of an ensemble one after the other.
 
@@ -63,6 +66,8 @@ def train_ensemble(
         Print the losses of each epoch to standard error.
     checkpoints : Path or None, default None
         Folder for states from which an interrupted training resumes.
+    columns : sequence of str or None, default None
+        Statistics that the networks read, with the Gaussian anchor; None reads all, with anchors chosen by cell.
 
     Returns
     -------
@@ -72,6 +77,9 @@ def train_ensemble(
         Sizes, schedule and losses of each network.
     """
     scaling, table = fit_scaling(train), choose_anchors(train)
+    if columns is not None:
+        scaling["statistic_spread"][~np.isin(STATISTIC_NAMES, columns)] = UNREAD
+        table[:] = ANCHOR_NAMES.index("gaussian")
     prepared = prepare_sets(train, scaling, table), prepare_sets(validation, scaling, table)
     members: list[Any] = []
     logs: list[dict[str, Any]] = []
@@ -183,6 +191,7 @@ def fit_and_save(
     out: Path,
     plan: Sequence[tuple[NetworkConfig, Recipe]],
     held_out: tuple[str, ...],
+    columns: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """Train on finished shards, calibrate, test, and write the weights with their card.
 
@@ -198,6 +207,8 @@ def fit_and_save(
         The ensemble.
     held_out : tuple of str
         Families left out of training and calibration.
+    columns : sequence of str or None, default None
+        Statistics that the networks read; None reads all.
 
     Returns
     -------
@@ -211,11 +222,43 @@ def fit_and_save(
     held = max(len(pool) // 50, 1000)
     weights, logs = train_ensemble(
         pool.select(np.arange(len(pool) - held)), pool.select(np.arange(len(pool) - held, len(pool))), plan,
-        checkpoints=None,
+        columns=columns,
     )  # fmt: skip
-    reference = without_families(
-        load_shards(finished_shards(directory, CALIBRATION_SHARDS), tokens), held_out
-    )
+    return finish_weights(directory, weights, out, logs, held_out, len(pool) - held)
+
+
+def finish_weights(
+    directory: Path,
+    weights: NetworkWeights,
+    out: Path,
+    logs: list[dict[str, Any]],
+    held_out: tuple[str, ...],
+    training_sets: int,
+) -> dict[str, Any]:
+    """Calibrate and test trained weights, and write them with their card.
+
+    Parameters
+    ----------
+    directory : Path
+        Folder of the shards.
+    weights : NetworkWeights
+        Trained ensemble.
+    out : Path
+        File of weights; the card goes beside it with suffix ``.json``.
+    logs : list of dict
+        Sizes, schedule and losses of each network.
+    held_out : tuple of str
+        Families left out of training and calibration.
+    training_sets : int
+        Sets that gradients were taken on.
+
+    Returns
+    -------
+    dict
+        The card.
+    """
+    tokens = any(config.tokens for config, _ in weights.members)
+    reference = without_families(load_shards(finished_shards(directory, CALIBRATION_SHARDS), tokens), held_out)
     everything = load_shards(finished_shards(directory, TEST_SHARDS), tokens)
     test = without_families(everything, held_out)
     name = "the default meta-distribution of validstats.mi (validstats.mi.default_family)"
@@ -223,11 +266,9 @@ def fit_and_save(
         name += f" without {', '.join(held_out)}"
     table = calibrate_scores(forward(reference, weights), to_log_scale(reference.truth), reference.shape)
     calibration = MICalibration(table, fit_support(reference, weights), name)
-    quantiles = forward(everything, weights)
     card = {
-        "family": name, "seed": SEED, "training_sets": len(pool) - held, "validation_sets": held,
-        "calibration_sets": len(reference), "held_out": list(held_out), "networks": logs,
-        "test": score_table(quantiles, everything),
+        "family": name, "seed": SEED, "training_sets": training_sets, "calibration_sets": len(reference),
+        "held_out": list(held_out), "networks": logs, "test": score_table(forward(everything, weights), everything),
         "test_pinball_in_family": float(pinball(forward(test, weights), to_log_scale(test.truth)).mean()),
         "coverage_in_family": coverage_table(weights, calibration, test),
         "coverage_all_families": {
@@ -236,11 +277,7 @@ def fit_and_save(
         },
     }  # fmt: skip
     out.parent.mkdir(parents=True, exist_ok=True)
-    brief = {
-        k: v
-        for k, v in card.items()
-        if k in ("family", "seed", "training_sets", "calibration_sets", "held_out")
-    }
+    brief = {k: v for k, v in card.items() if k in ("family", "seed", "training_sets", "calibration_sets", "held_out")}
     save_weights(replace(weights, card=brief), out, pack_calibration(calibration))
     out.with_suffix(".json").write_text(json.dumps(card, indent=1, sort_keys=True) + "\n")
     return card
@@ -270,12 +307,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--evaluation", action="store_true", help="leave out the held-out families")
     parser.add_argument("--no-tokens", action="store_true", help="train statistics heads only")
     parser.add_argument("--quick", action="store_true", help="one small network, to try things out")
+    parser.add_argument("--differentiable", action="store_true", help="train the head of LearnedMIModule")
     options = parser.parse_args(arguments)
     last = FIRST_TRAINING_SHARD + -(-options.sets // SHARD_SIZE)
     draw_shards(options.shards, last, options.jobs, options.resume)
     held_out = HELD_OUT_FAMILIES if options.evaluation else ()
-    plan = default_plan(options.quick, not options.no_tokens)
-    card = fit_and_save(options.shards, last, options.out, plan, held_out)
+    plan = default_plan(options.quick, not (options.no_tokens or options.differentiable))
+    columns = None
+    if options.differentiable:
+        from validstats.mi.differentiable import DIFFERENTIABLE_STATISTICS as columns  # type: ignore[assignment]
+    card = fit_and_save(options.shards, last, options.out, plan, held_out, columns)
     print(json.dumps(card["test"]["all"], indent=1))
 
 
