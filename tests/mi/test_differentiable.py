@@ -63,7 +63,9 @@ def test_value_is_near_the_truth(module):
 
 def test_training_loop_finds_the_informative_direction(module):
     x, _ = draw(150, 3, 1, seed=3)
-    target = x[:, 1:2] + 0.3 * torch.randn(150, 1, dtype=torch.float64, generator=torch.Generator().manual_seed(5))
+    target = x[:, 1:2] + 0.3 * torch.randn(
+        150, 1, dtype=torch.float64, generator=torch.Generator().manual_seed(5)
+    )
     weight = torch.tensor([[1.0], [0.3], [-1.0]], dtype=torch.float64, requires_grad=True)
     optimiser = torch.optim.Adam([weight], lr=0.1)
     first = float(module(x @ weight, target).detach())

@@ -32,6 +32,7 @@ from validstats.mi.training import Recipe, grow_head, predict_prepared, train_ne
 
 SMALL = NetworkConfig(width=24, depth=2, hidden=16, heads=2, inducing=4, blocks=2, encoded=8)
 HEAD = NetworkConfig(width=24, depth=2, tokens=False)
+GATED = NetworkConfig(width=24, depth=2, tokens=False, gate=True)
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +54,7 @@ def weights_for(shard, *configs):
     )
 
 
-@pytest.mark.parametrize("config", [SMALL, HEAD, NetworkConfig(statistics=False, width=24, hidden=16)])
+@pytest.mark.parametrize("config", [SMALL, HEAD, GATED, NetworkConfig(statistics=False, width=24, hidden=16)])
 def test_numpy_equals_torch(shard, config):
     weights = weights_for(shard, config)
     model = QuantileNetwork(config).load_arrays(weights.members[0][1])

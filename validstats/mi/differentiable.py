@@ -58,7 +58,8 @@ class LearnedMIModule(torch.nn.Module):
         served = load_weights(shipped_weights_path("differentiable") if weights is None else Path(weights))
         self.temperature = temperature
         self.networks = torch.nn.ModuleList(
-            QuantileNetwork(config, 0.0).load_arrays(parameters).double() for config, parameters in served.members
+            QuantileNetwork(config, 0.0).load_arrays(parameters).double()
+            for config, parameters in served.members
         )
         self.eval()
         for parameter in self.parameters():
@@ -80,7 +81,9 @@ class LearnedMIModule(torch.nn.Module):
             Quantiles at ``QUANTILE_LEVELS``.
         """
         if len(x) != len(y) or len(x) < 10 or x.ndim != 2 or y.ndim != 2:
-            raise ValueError(f"x and y must be matrices with the same 10 or more rows, got {x.shape} and {y.shape}.")
+            raise ValueError(
+                f"x and y must be matrices with the same 10 or more rows, got {x.shape} and {y.shape}."
+            )
         a, b = (soft_normal_scores(side.double(), self.temperature) for side in (x, y))
         values = smooth_statistics(a, b)
         vector = torch.stack([values.get(name, a.new_zeros(())) for name in STATISTIC_NAMES])
@@ -201,7 +204,11 @@ def _determinants(
     dim = dim_x + dim_y
     joint = torch.cat([torch.cat([corr_x, cross], dim=1), torch.cat([cross.T, corr_y], dim=1)])
     out = {}
-    for name, shrinkage in (("plain", 1e-7 if n > dim + 1 else 0.5), ("ridge", dim / (n + dim)), ("strong", 0.3)):
+    for name, shrinkage in (
+        ("plain", 1e-7 if n > dim + 1 else 0.5),
+        ("ridge", dim / (n + dim)),
+        ("strong", 0.3),
+    ):
         parts = _log_determinant(corr_x, shrinkage), _log_determinant(corr_y, shrinkage)
         out[f"gauss_{name}"] = 0.5 * (parts[0] + parts[1] - _log_determinant(joint, shrinkage))
         if name == "ridge":
@@ -246,7 +253,9 @@ def _norm_values(
         (v.pow(4).mean(dim=0) / v.pow(2).mean(dim=0).pow(2).clamp_min(1e-12)).max() for v in (variates_x, variates_y)
     ])  # fmt: skip
     dims = white_x.shape[1], white_y.shape[1]
-    excess = torch.stack([r.pow(2).mean() / r.mean().pow(2) * d / (d + 2) for r, d in zip(norms, dims, strict=True)])
+    excess = torch.stack(
+        [r.pow(2).mean() / r.mean().pow(2) * d / (d + 2) for r, d in zip(norms, dims, strict=True)]
+    )
     for name, values in (("radius", spread), ("kurtosis", fourth), ("radius_fourth", excess)):
         out[f"{name}_low"], out[f"{name}_high"] = values.min(), values.max()
     return out

@@ -22,6 +22,7 @@ __all__ = [
     "NetworkWeights",
     "anchor_values",
     "forward",
+    "gate_inputs",
     "from_log_scale",
     "load_weights",
     "member_stack",
@@ -67,6 +68,9 @@ class NetworkConfig:
         Encoder blocks.
     encoded : int, default 48
         Numbers that the encoder hands to the head.
+    gate : bool, default False
+        Let the network mix the classical estimates to its anchor instead of taking one by cell. For 1x1 data the
+        anchor is KSG on all points in any case.
     """
 
     statistics: bool = True
@@ -78,6 +82,12 @@ class NetworkConfig:
     inducing: int = 12
     blocks: int = 2
     encoded: int = 48
+    gate: bool = False
+
+    @property
+    def n_outputs(self) -> int:
+        """Number of raw outputs."""
+        return len(QUANTILE_LEVELS) + (len(ANCHOR_NAMES) if self.gate else 0)
 
     @property
     def n_statistics(self) -> int:
@@ -165,6 +175,37 @@ def anchor_values(shard: Shard, table: npt.NDArray[np.int64]) -> Float1D:
     rows, columns = shape_cells(shard.shape)
     chosen = table[rows, columns]
     return np.asarray(to_log_scale(shard.anchors[np.arange(len(shard)), chosen].astype(np.float64)))
+
+
+def gate_inputs(shard: Shard, table: npt.NDArray[np.int64]) -> Float2D:
+    """Return all anchors on the logarithmic scale beside the logits that the gate starts from.
+
+    Parameters
+    ----------
+    shard : Shard
+        Summaries.
+    table : ndarray of int64 of shape (7, 6)
+        Anchor by cell, favoured at the start.
+
+    Returns
+    -------
+    ndarray of shape (m, 8)
+        Four anchors, then four logits; for 1x1 data the logits leave KSG alone.
+    """
+    rows, columns = shape_cells(shard.shape)
+    logits = np.zeros((len(shard), len(ANCHOR_NAMES)))
+    logits[np.arange(len(shard)), table[rows, columns]] = 2.0
+    univariate = (shard.shape[:, 1] == 1) & (shard.shape[:, 2] == 1)
+    logits[univariate] = np.where(np.arange(len(ANCHOR_NAMES)) == ANCHOR_NAMES.index("ksg"), 0.0, -1e4)
+    return np.concatenate([to_log_scale(shard.anchors.astype(np.float64)), logits], axis=1)
+
+
+def mix_anchors(raw: FloatND, inputs: Float2D) -> Float1D:
+    """Return the mixture of the anchors with softmax weights."""
+    count = len(ANCHOR_NAMES)
+    logits = raw[:, len(QUANTILE_LEVELS) :] + inputs[:, count:]
+    weights = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(np.sum(weights * inputs[:, :count], axis=1) / weights.sum(axis=1))
 
 
 def scale_statistics(values: AnyArray, scaling: dict[str, FloatND]) -> FloatND:
@@ -346,7 +387,11 @@ def member_quantiles(shard: Shard, weights: NetworkWeights, number: int) -> Floa
         encoded = encode(samples, sample_mask, coordinates, coordinate_mask, parameters, config)
         features = np.concatenate([features, encoded], axis=1)
     raw = head(features, parameters, config)
-    return assemble_quantiles(raw, anchor_values(shard, weights.anchor_table), residual_scale(shard.shape))
+    scale = residual_scale(shard.shape)
+    if config.gate:
+        anchor = mix_anchors(raw, gate_inputs(shard, weights.anchor_table))
+        return assemble_quantiles(raw[:, : len(QUANTILE_LEVELS)], anchor, scale)
+    return assemble_quantiles(raw, anchor_values(shard, weights.anchor_table), scale)
 
 
 def member_stack(shard: Shard, weights: NetworkWeights, batch_size: int = 256) -> FloatND:

@@ -140,7 +140,7 @@ class QuantileNetwork(nn.Module):
         self.head_in = nn.Linear(features, config.width)
         self.head = nn.ModuleList(HeadBlock(config.width, dropout) for _ in range(config.depth))
         self.head_norm = nn.LayerNorm(config.width)
-        self.head_out = nn.Linear(config.width, len(QUANTILE_LEVELS))
+        self.head_out = nn.Linear(config.width, config.n_outputs)
         nn.init.zeros_(self.head_out.bias)
         with torch.no_grad():
             self.head_out.weight.mul_(0.1)
@@ -169,8 +169,10 @@ class QuantileNetwork(nn.Module):
         ----------
         statistics : Tensor of shape (m, 100)
             Scaled statistics.
-        anchor, scale : Tensor of shape (m,)
-            Anchor on the logarithmic scale and scale of its correction.
+        anchor : Tensor of shape (m,), or (m, 8) where the network has a gate
+            Anchor on the logarithmic scale, or all anchors and the logits that the gate starts from.
+        scale : Tensor of shape (m,)
+            Scale of the correction.
         tokens : tuple of Tensor or None, default None
             Scaled sample tokens, their mask, scaled coordinate tokens, their mask.
 
@@ -186,7 +188,12 @@ class QuantileNetwork(nn.Module):
         x = self.head_in(features)
         for block in self.head:
             x = block(x)
-        return assemble_quantiles(self.head_out(self.head_norm(x)), anchor, scale)
+        raw = self.head_out(self.head_norm(x))
+        if self.config.gate:
+            raw, logits = raw[:, : len(QUANTILE_LEVELS)], raw[:, len(QUANTILE_LEVELS) :]
+            count = logits.shape[1]
+            anchor = (torch.softmax(logits + anchor[:, count:], dim=1) * anchor[:, :count]).sum(dim=1)
+        return assemble_quantiles(raw, anchor, scale)
 
     def parameters_as_arrays(self) -> dict[str, FloatND]:
         """Return the parameters by name."""

@@ -23,8 +23,8 @@ from validstats.mi.network import (
     save_weights,
     to_log_scale,
 )
-from validstats.mi.statistics import ANCHOR_NAMES, STATISTIC_NAMES
 from validstats.mi.shards import SHARD_SIZE, Shard, load_shards, make_shard, shard_path, write_shards
+from validstats.mi.statistics import ANCHOR_NAMES, STATISTIC_NAMES
 from validstats.mi.support import fit_support
 from validstats.mi.training import (
     Recipe,
@@ -46,7 +46,7 @@ TEST_SHARDS = range(20, 27)
 FIRST_TRAINING_SHARD = 27
 UNREAD = 1e9
 """Spread that turns a statistic which is not read into zero."""
-HEAD = NetworkConfig(tokens=False)
+HEAD = NetworkConfig(tokens=False, gate=True)
 HYBRID = NetworkConfig()
 
 
@@ -258,7 +258,9 @@ def finish_weights(
         The card.
     """
     tokens = any(config.tokens for config, _ in weights.members)
-    reference = without_families(load_shards(finished_shards(directory, CALIBRATION_SHARDS), tokens), held_out)
+    reference = without_families(
+        load_shards(finished_shards(directory, CALIBRATION_SHARDS), tokens), held_out
+    )
     everything = load_shards(finished_shards(directory, TEST_SHARDS), tokens)
     test = without_families(everything, held_out)
     name = "the default meta-distribution of validstats.mi (validstats.mi.default_family)"
@@ -277,7 +279,11 @@ def finish_weights(
         },
     }  # fmt: skip
     out.parent.mkdir(parents=True, exist_ok=True)
-    brief = {k: v for k, v in card.items() if k in ("family", "seed", "training_sets", "calibration_sets", "held_out")}
+    brief = {
+        k: v
+        for k, v in card.items()
+        if k in ("family", "seed", "training_sets", "calibration_sets", "held_out")
+    }
     save_weights(replace(weights, card=brief), out, pack_calibration(calibration))
     out.with_suffix(".json").write_text(json.dumps(card, indent=1, sort_keys=True) + "\n")
     return card

@@ -22,6 +22,7 @@ from validstats.mi.network import (
     anchor_values,
     forward,
     from_log_scale,
+    gate_inputs,
     residual_scale,
     scale_statistics,
     scale_tokens,
@@ -157,6 +158,7 @@ class PreparedSets:
 
     statistics: npt.NDArray[np.float32]
     anchor: npt.NDArray[np.float32]
+    gate: npt.NDArray[np.float32]
     scale: npt.NDArray[np.float32]
     target: npt.NDArray[np.float32]
     shard: Shard
@@ -168,6 +170,7 @@ def prepare_sets(shard: Shard, scaling: dict[str, FloatND], table: npt.NDArray[n
     return PreparedSets(
         statistics=scale_statistics(shard.statistics, scaling).astype(np.float32),
         anchor=anchor_values(shard, table).astype(np.float32),
+        gate=gate_inputs(shard, table).astype(np.float32),
         scale=residual_scale(shard.shape).astype(np.float32),
         target=to_log_scale(shard.truth).astype(np.float32),
         shard=shard,
@@ -213,7 +216,8 @@ def predict_prepared(model: QuantileNetwork, sets: PreparedSets, batch_size: int
         for start in range(0, len(sets.target), batch_size):
             chosen = np.arange(start, min(start + batch_size, len(sets.target)))
             tokens = draw_tokens(sets, chosen, 0, None) if model.config.tokens else None
-            inputs = (torch.from_numpy(a[chosen]) for a in (sets.statistics, sets.anchor, sets.scale))
+            anchors = sets.gate if model.config.gate else sets.anchor
+            inputs = (torch.from_numpy(a[chosen]) for a in (sets.statistics, anchors, sets.scale))
             out.append(model(*inputs, tokens).numpy())
     model.train()
     return np.concatenate(out).astype(np.float64)
@@ -264,6 +268,7 @@ def train_network(
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, recipe.learning_rate, total_steps=steps * recipe.epochs + 1, pct_start=0.15
     )
+    anchors = train.gate if config.gate else train.anchor
     log: list[dict[str, Any]] = []
     best, best_loss = model.parameters_as_arrays(), np.inf
     if checkpoint is not None and checkpoint.exists():
@@ -282,7 +287,7 @@ def train_network(
             statistics = torch.from_numpy(train.statistics[chosen])
             statistics = statistics + recipe.noise * torch.randn_like(statistics)
             anchor, scale, target = (
-                torch.from_numpy(a[chosen]) for a in (train.anchor, train.scale, train.target)
+                torch.from_numpy(a[chosen]) for a in (anchors, train.scale, train.target)
             )
             loss = pinball_loss(model(statistics, anchor, scale, tokens), target).mean()
             optimiser.zero_grad(set_to_none=True)
