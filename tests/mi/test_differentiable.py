@@ -66,7 +66,7 @@ def test_training_loop_finds_the_informative_direction(module):
     target = x[:, 1:2] + 0.3 * torch.randn(
         150, 1, dtype=torch.float64, generator=torch.Generator().manual_seed(5)
     )
-    weight = torch.tensor([[1.0], [0.3], [-1.0]], dtype=torch.float64, requires_grad=True)
+    weight = torch.tensor([[1.0], [0.8], [-1.0]], dtype=torch.float64, requires_grad=True)
     optimiser = torch.optim.Adam([weight], lr=0.1)
     first = float(module(x @ weight, target).detach())
     for _ in range(40):

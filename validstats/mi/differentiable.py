@@ -38,7 +38,8 @@ class LearnedMIModule(torch.nn.Module):
 
     Notes
     -----
-    A maximised estimate leaves the distributions that the network knows: it is adversarial input. Report the value of
+    Where the dependence is hardly visible the estimate is flat, and a maximiser may stay there: start where some
+    dependence shows. A maximised estimate leaves the distributions that the network knows: it is adversarial input. Report the value of
     :class:`LearnedMI`, or a permutation test, on fresh data, never the value that was maximised.
 
     Examples
