@@ -1,0 +1,205 @@
+"""Simulated coverage of every certified mechanism under adaptive attack: all answers together, 200 seeds.
+
+Labels are fair coins, so the truth of every query is 1/2. Queries are bits of a random pattern and the majority vote of
+those that scored well: rows fall into ``2^k`` cells, whose counts are multinomial, so that the attack is simulated
+exactly in law for any number of rows.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from validstats.holdout.gaussian import tight_half_width, tight_optimum
+from validstats.holdout.mechanisms import Rounds, mechanism
+from validstats.holdout.widths import nonadaptive_width
+from validstats.validity import binomial_acceptance
+from validstats.validity.adaptive import GuardedHoldout, NaiveHoldout, sign_aggregation
+from validstats.validity.freedman import freedman
+
+pytestmark = pytest.mark.validity
+
+SEEDS = 200
+BITS = 8
+
+
+class Patterns:
+    """A holdout of n rows that matters only through how many rows show each pattern of right and wrong answers."""
+
+    def __init__(self, n: int, rng: np.random.Generator, bits: int = BITS) -> None:
+        self.n = n
+        self.bits = bits
+        self.correct = (np.arange(2**bits)[:, None] >> np.arange(bits)) & 1
+        self.counts = rng.multinomial(n, np.full(2**bits, 2.0**-bits))
+
+    def query(self, index: int) -> np.ndarray:
+        """Values of the query on the cells."""
+        return self.correct[:, index].astype(float)
+
+    def vote(self, signs: np.ndarray) -> np.ndarray:
+        """Values, on the cells, of the majority of some queries and of the opposites of others; 1/2 for a tie."""
+        return 0.5 + 0.5 * np.sign((2 * self.correct - 1) @ signs)
+
+    def values(self, query: np.ndarray, rows: bool, rng: np.random.Generator):
+        """The mean, or per-row values in an order fixed by the data alone."""
+        if not rows:
+            return float(query @ self.counts) / self.n
+        return np.repeat(query, self.counts)[self.order(rng)]
+
+    def order(self, rng: np.random.Generator) -> np.ndarray:
+        """A shuffle of the rows, the same for every query."""
+        if not hasattr(self, "_order"):
+            self._order = rng.permutation(self.n)
+        return self._order
+
+
+def attack(name: str, n: int, declarations: dict, rng: np.random.Generator) -> tuple[bool, float]:
+    """Ask every bit, then the vote of the well-scoring ones: whether all intervals cover 1/2, and the vote's answer."""
+    sample, kind = Patterns(n, rng), mechanism(name)
+    state = kind.initial_state(n, **declarations)
+    guess = 0.4 if name == "sparse_validate" else 0.5
+    signs, covered, last = np.zeros(BITS), True, 0.5
+
+    def noise(role: str, law: str) -> float:
+        return float(rng.normal() if law == "normal" else rng.laplace())
+
+    for step in range(BITS + 1):
+        query = sample.query(step) if step < BITS else sample.vote(signs + 1e-9)
+        if name in ("ladder", "parameter_free_ladder"):
+            query = 1.0 - query
+        if name == "argmax":
+            pair = np.array([query, 1.0 - query]) @ sample.counts / n
+            state, release = kind.step(state, pair)
+        else:
+            state, release = kind.step(
+                state, sample.values(query, kind.needs_rows, rng), guess=guess, noise=noise
+            )
+        if name == "rounds" and step == BITS - 1:
+            state = Rounds.next_round(state)
+        if release.low is not None:
+            covered &= release.low - 1e-12 <= 0.5 <= release.high + 1e-12
+        if step < BITS:
+            if name == "argmax":
+                signs[step] = 1.0 - 2.0 * release.winner
+            elif release.value is not None and release.value != 0.5:
+                signs[step] = np.sign(release.value - 0.5)
+            elif release.passed is not None:
+                signs[step] = 1.0 if release.passed else -1.0
+        elif release.value is not None:
+            last = release.value
+    return covered, last
+
+
+CASES = [
+    ("guess_and_check", 400, {"queries": BITS + 1, "failures": 3, "gap": 0.01}),
+    ("guess_and_check", 400, {"failures": 5, "gap": 0.01}),
+    ("guess_and_check", 400, {"queries": BITS + 1, "failures": 3, "interval": "hoeffding"}),
+    ("description_length", 400, {"queries": BITS + 1}),
+    ("description_length", 4_000, {"cells": 50}),
+    ("gaussian", 400, {"queries": BITS + 1}),
+    ("gaussian", 4_000, {"queries": BITS + 1, "analysis": "rogers2020"}),
+    ("gaussian", 4_000, {"queries": BITS + 1, "analysis": "jung2020"}),
+    ("gaussian", 4_000, {"queries": BITS + 1, "analysis": "bassily2016"}),
+    ("thresholdout", 10**8, {"queries": BITS + 1, "failures": 2}),
+    ("sparse_validate", 100, {"queries": BITS + 1, "failures": 3}),
+    ("rounds", 400, {"queries": BITS + 1, "rounds": 2}),
+    ("fresh_chunks", 450, {"queries": BITS + 1}),
+    ("ladder", 400, {"queries": BITS + 1}),
+    ("ladder", 400, {"queries": BITS + 1, "step": 0.02, "baseline": 0.5}),
+    ("parameter_free_ladder", 400, {"queries": BITS + 1, "max_improvements": 3}),
+    ("argmax", 400, {"queries": BITS + 1, "candidates": 2}),
+]
+
+
+@pytest.mark.parametrize(("name", "n", "declarations"), CASES, ids=lambda value: str(value).replace(" ", ""))
+def test_all_answers_are_covered(name, n, declarations) -> None:
+    rng = np.random.default_rng(20_26)
+    covered = sum(attack(name, n, declarations, rng)[0] for _ in range(SEEDS))
+    assert binomial_acceptance(covered, SEEDS, 0.95).accepted
+
+
+def test_every_certified_mechanism_is_simulated() -> None:
+    from validstats.holdout.mechanisms import MECHANISMS
+
+    certified = {name for name, kind in MECHANISMS.items() if kind.certified}
+    assert certified == {name for name, _, _ in CASES}
+
+
+def test_the_simulation_notices_intervals_that_are_too_narrow() -> None:
+    """The same attack, with the half-width that would hold for queries fixed beforehand, on a naive holdout."""
+    rng, k = np.random.default_rng(1), 400
+    width = nonadaptive_width(k, k + 1, math.log(0.05))
+    covered = 0
+    for _ in range(SEEDS):
+        labels = rng.integers(0, 2, k)
+        covered += abs(sign_aggregation(NaiveHoldout(labels), k, k, rng).released - 0.5) <= width
+    assert not binomial_acceptance(covered, SEEDS, 0.95).accepted
+    assert covered < 0.05 * SEEDS
+
+
+@pytest.mark.parametrize(
+    ("name", "declarations"),
+    [
+        ("guess_and_check", {"queries": 201, "failures": 5}),
+        ("description_length", {"queries": 201}),
+        ("gaussian", {"queries": 201}),
+        ("fresh_chunks", {"queries": 201}),
+    ],
+)
+def test_long_sign_aggregation(name, declarations) -> None:
+    """200 random labelings and their majority, with real labels."""
+    rng = np.random.default_rng(3)
+    covered = 0
+    for _ in range(SEEDS):
+        guarded = GuardedHoldout(rng.integers(0, 2, 402), name, declarations, rng)
+        sign_aggregation(guarded, 402, 200, rng)
+        covered += guarded.all_covered(0.5)
+    assert binomial_acceptance(covered, SEEDS, 0.95).accepted
+
+
+def gaussian_sign_attack(
+    n: int, k: int, sigma: float, repetitions: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Largest error over all answers of the sign attack on n fair rows, the last query's mean by its normal law."""
+    errors = np.empty(repetitions)
+    for r in range(repetitions):
+        bits = rng.integers(0, 2, (k, n), dtype=np.int8)
+        noise = sigma * rng.standard_normal(k + 1)
+        answers = bits.mean(axis=1) + noise[:k] - 0.5
+        vote = 0.5 + 0.5 * np.sign(np.sign(answers) @ (2.0 * bits - 1.0))
+        errors[r] = max(np.abs(answers).max(), abs(vote.mean() + noise[k] - 0.5))
+    return errors
+
+
+@pytest.mark.parametrize(("n", "k"), [(200, 5), (200, 50), (500, 200)])
+def test_the_tight_gaussian_bound(n, k) -> None:
+    """At the best noise and at a quarter of it, where the bias dominates."""
+    level, rng = math.log(0.05), np.random.default_rng(n + k)
+    best = tight_optimum(n, k + 1, level).sigma
+    for sigma in (best, best / 4):
+        width = tight_half_width(n, k + 1, sigma, level)
+        errors = gaussian_sign_attack(n, k, sigma, SEEDS, rng)
+        assert binomial_acceptance(int((errors <= width).sum()), SEEDS, 0.95).accepted
+
+
+def test_the_gaussian_noise_term_halved_would_be_noticed() -> None:
+    """A published code halves the noise term: at k = 1000 its share of the width is exceeded nearly always."""
+    k, rng = 1_000, np.random.default_rng(5)
+    beta = 0.05
+    sigma = 1.0
+    largest = np.abs(rng.standard_normal((SEEDS, k))).max(axis=1) * sigma
+    right = sigma * math.sqrt(2 * math.log(4 * k / beta))
+    assert binomial_acceptance(int((largest <= right).sum()), SEEDS, 0.95).accepted
+    assert not binomial_acceptance(int((largest <= right / 2).sum()), SEEDS, 0.95).accepted
+
+
+def test_freedmans_claim_as_one_bit() -> None:
+    """The refit's F test at 5 %: rejected in most runs on the reused rows, in at most 5 % on a holdout."""
+    rng = np.random.default_rng(6)
+    runs = [freedman(rng) for _ in range(500)]
+    honest = sum(run.p_holdout >= 0.05 for run in runs)
+    naive = sum(run.p_reused >= 0.05 for run in runs)
+    assert binomial_acceptance(honest, 500, 0.95).accepted
+    assert not binomial_acceptance(naive, 500, 0.95).accepted
