@@ -2,8 +2,8 @@
 
 Each peer runs in an environment of its own, named by an environment variable: ``VALIDSTATS_BENCH_PPI_PYTHON`` and
 ``VALIDSTATS_BENCH_DSLKIT_PYTHON`` hold the paths of its interpreters. Without them the peer is recorded as not run.
-A peer is a process that stays alive, so that neither its start nor the transfer of data is timed; its first call,
-compilation included, stands in the column of first calls. Memory is that of our own process: for peers it says
+A peer is a process that stays alive and has answered once, for the comparison of answers, before it is timed: neither
+its start, nor its compilation, nor the transfer of data counts against it. Memory is that of our own process: for peers it says
 nothing and is left to the remark.
 """
 
@@ -171,42 +171,48 @@ def agreement(ours: dict[str, Any], theirs: dict[str, Any]) -> str:
     return f"estimates within {point:.2g} standard errors, interval lengths within {width:.1%}"
 
 
-def _lazy_peer(name: str, server: str, data: dict[str, np.ndarray], task: str) -> Callable[[], Any]:
-    peers: list[Peer] = []
+class LazyPeer:
+    """A peer that starts at its first use and serves every task on one data set."""
 
-    def call() -> Any:
-        if not peers:
-            peers.append(Peer(name, server, data))
-        return peers[0].run(task)
+    def __init__(self, name: str, server: str, data: dict[str, np.ndarray]) -> None:
+        self._start = partial(Peer, name, server, data)
+        self._peer: Peer | None = None
 
-    return call
+    def run(self, task: str) -> dict[str, Any]:
+        """Run one task."""
+        if self._peer is None:
+            self._peer = self._start()
+        return self._peer.run(task)
 
 
-def _note(data: dict[str, np.ndarray], task: str) -> str:
-    if not os.environ.get(PEERS["ppi-python"]):
-        return "answers not compared: the peer is not run"
+def _note(peer: LazyPeer, data: dict[str, np.ndarray], task: str) -> str:
     try:
-        theirs = Peer("ppi-python", PPI_SERVER, data).run(task)
+        theirs = peer.run(task)
     except RuntimeError as error:
         return f"answers not compared: {error}"
     return f"{agreement(ours_on_arrays(data, task), theirs)}; peer's own peak {theirs['peak']:,.0f} MiB"
 
 
-def _peer_spec(n: int, task: str) -> Spec:
+def _peer_specs(n: int) -> list[Spec]:
     data = simulate(n)
-    implementations: dict[str, Callable[[], Any]] = {
-        "validstats, PPI++": partial(ours_on_arrays, data, task),
-        "ppi-python, PPI++": _lazy_peer("ppi-python", PPI_SERVER, data, task),
-        "validstats, default": partial(ours_by_default, data, task),
-    }
-    return Spec("dsl", task, n, implementations, repeats=3 if n >= 1_000_000 else 5, note=_note(data, task))
+    peer = LazyPeer("ppi-python", PPI_SERVER, data)
+    specs = []
+    for task in ("mean", "linear", "logit"):
+        implementations: dict[str, Callable[[], Any]] = {
+            "validstats, PPI++": partial(ours_on_arrays, data, task),
+            "ppi-python, PPI++": partial(peer.run, task),
+        }
+        if task == "logit":
+            implementations["validstats, default"] = partial(ours_by_default, data, task)
+        specs.append(Spec("dsl", task, n, implementations, repeats=3, note=_note(peer, data, task)))
+    return specs
 
 
 def _dslkit_spec(n: int) -> Spec:
     data = simulate(n)
     implementations: dict[str, Callable[[], Any]] = {
         "validstats, default": partial(ours_by_default, data, "logit"),
-        "dsl-kit": _lazy_peer("dsl-kit", DSLKIT_SERVER, data, "logit"),
+        "dsl-kit": partial(LazyPeer("dsl-kit", DSLKIT_SERVER, data).run, "logit"),
     }
     return Spec("dsl", "logit against dsl-kit", n, implementations, repeats=3)
 
@@ -243,7 +249,7 @@ def _growth_spec(n: int) -> Spec:
 def specs(quick: bool) -> list[Spec]:
     """Return what to measure; ``quick`` keeps to ten thousand rows."""
     sizes = (10_000,) if quick else (10_000, 100_000, 1_000_000)
-    found = [_peer_spec(n, task) for n in sizes for task in ("mean", "linear", "logit")]
+    found = [spec for n in sizes for spec in _peer_specs(n)]
     found.append(_dslkit_spec(10_000))
     growth = (10_000,) if quick else (100_000, 1_000_000, 10_000_000)
     return [*found, *(_growth_spec(n) for n in growth)]

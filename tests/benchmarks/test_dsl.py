@@ -15,7 +15,9 @@ def test_absent_peers_are_recorded_as_not_run(monkeypatch) -> None:
     ours, peer = measure(spec)
     assert ours.error == "" and ours.median_seconds > 0
     assert "not run: VALIDSTATS_BENCH_DSLKIT_PYTHON" in peer.error
-    assert "not compared" in benchmark._note(benchmark.simulate(200), "mean")
+    data = benchmark.simulate(200)
+    absent = benchmark.LazyPeer("ppi-python", benchmark.PPI_SERVER, data)
+    assert "not compared: not run" in benchmark._note(absent, data, "mean")
 
 
 def test_a_peer_answers_or_fails_in_its_own_process(monkeypatch) -> None:
