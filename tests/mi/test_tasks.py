@@ -99,11 +99,17 @@ def test_student_mutual_information_equals_the_reference() -> None:
         assert got == pytest.approx(case["mi"], abs=1e-12)
 
 
-def test_student_entropy_is_minus_the_mean_log_density() -> None:
-    law = stats.multivariate_t(shape=np.eye(3), df=4.0)
-    log_density = law.logpdf(law.rvs(size=20_000, random_state=0))
-    standard_error = log_density.std() / np.sqrt(20_000)
-    assert abs(laws.student_entropy(3, 4.0) + log_density.mean()) < 4 * standard_error
+def test_student_mutual_information_is_the_mean_log_density_ratio() -> None:
+    dispersion = laws.dense_correlation(3, 0.3)
+    x, y = laws.StudentLaw(dispersion, 1, 4.0).sample(20_000, np.random.default_rng(0))
+    rows = np.hstack([x, y])
+    log_density = [
+        stats.multivariate_t(shape=dispersion[part, part], df=4.0).logpdf(rows[:, part])
+        for part in (slice(0, 3), slice(0, 1), slice(1, 3))
+    ]
+    log_ratio = log_density[0] - log_density[1] - log_density[2]
+    standard_error = log_ratio.std() / np.sqrt(20_000)
+    assert abs(laws.student_mutual_information(dispersion, 1, 4.0) - log_ratio.mean()) < 4 * standard_error
 
 
 def test_additive_uniform_is_the_integral_of_its_density_ratio() -> None:

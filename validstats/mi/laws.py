@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import digamma, gammaln
 
 from validstats._typing import ArrayLike, Float1D, Float2D
+from validstats.mi.families_gaussian import gaussian_mutual_information, student_correction
 
 __all__ = [
     "AdditiveUniformLaw",
@@ -15,61 +15,9 @@ __all__ = [
     "StudentLaw",
     "additive_uniform_mutual_information",
     "dense_correlation",
-    "gaussian_mutual_information",
     "latent_variable_correlation",
     "student_mutual_information",
 ]
-
-
-def gaussian_mutual_information(covariance: ArrayLike, dim_x: int) -> float:
-    """Mutual information of the first ``dim_x`` coordinates of a Gaussian vector with the others.
-
-    Parameters
-    ----------
-    covariance : array_like of shape (dim_x + dim_y, dim_x + dim_y)
-        Positive definite covariance (or correlation) matrix.
-    dim_x : int
-        Number of leading coordinates that form X.
-
-    Returns
-    -------
-    float
-        ``(log det S_xx + log det S_yy - log det S) / 2``, in nats.
-
-    Examples
-    --------
-    >>> round(gaussian_mutual_information([[1.0, 0.75], [0.75, 1.0]], dim_x=1), 6)
-    0.413339
-    """
-    matrix = np.asarray(covariance, dtype=np.float64)
-    blocks = (matrix[:dim_x, :dim_x], matrix[dim_x:, dim_x:], matrix)
-    log_x, log_y, log_joint = (np.linalg.slogdet(block)[1] for block in blocks)
-    return max(0.0, 0.5 * float(log_x + log_y - log_joint))
-
-
-def student_entropy(dim: int, degrees_of_freedom: float) -> float:
-    """Differential entropy of a standard multivariate Student distribution, in nats.
-
-    Parameters
-    ----------
-    dim : int
-        Dimension, at least 1.
-    degrees_of_freedom : float
-        Positive degrees of freedom.
-
-    Returns
-    -------
-    float
-        Entropy for the identity as dispersion matrix.
-
-    References
-    ----------
-    Arellano-Valle, Contreras-Reyes and Genton (2013), Scandinavian Journal of Statistics 40, eq. (7).
-    """
-    half = 0.5 * (degrees_of_freedom + dim)
-    half_df = 0.5 * degrees_of_freedom
-    log_constant = gammaln(half_df) - gammaln(half) + 0.5 * dim * np.log(degrees_of_freedom * np.pi)
-    return float(log_constant + half * (digamma(half) - digamma(half_df)))
 
 
 def student_mutual_information(dispersion: ArrayLike, dim_x: int, degrees_of_freedom: float) -> float:
@@ -99,10 +47,9 @@ def student_mutual_information(dispersion: ArrayLike, dim_x: int, degrees_of_fre
     >>> round(student_mutual_information([[1.0, 0.0], [0.0, 1.0]], dim_x=1, degrees_of_freedom=1), 6)
     0.224171
     """
-    dim = np.asarray(dispersion).shape[0]
-    df = degrees_of_freedom
-    shared_scale = student_entropy(dim_x, df) + student_entropy(dim - dim_x, df) - student_entropy(dim, df)
-    return gaussian_mutual_information(dispersion, dim_x) + shared_scale
+    matrix = np.asarray(dispersion, dtype=np.float64)
+    shared_scale = student_correction(degrees_of_freedom, dim_x, len(matrix) - dim_x)
+    return gaussian_mutual_information(matrix, dim_x) + shared_scale
 
 
 def additive_uniform_mutual_information(half_width: ArrayLike) -> float:

@@ -13,6 +13,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from validstats._typing import Float2D, FloatND
+from validstats.mi.families_base import JointSample
 from validstats.mi.laws import (
     AdditiveUniformLaw,
     GaussianLaw,
@@ -25,7 +26,6 @@ __all__ = [
     "MIST_IN_FAMILY",
     "MIST_OUT_OF_FAMILY",
     "BenchmarkTask",
-    "LabelledSet",
     "bmi_tasks",
     "draw_mist_set",
     "mist_test_sets",
@@ -327,28 +327,6 @@ MIST_OUT_OF_FAMILY = (
 _MIST_MAPS = {"base": "base", "wigglify": "wiggly", "halfcube": "half_cube", "asinh": "asinh"}
 
 
-@dataclass(frozen=True, eq=False)
-class LabelledSet:
-    """A data set with its true mutual information.
-
-    Attributes
-    ----------
-    x : ndarray of shape (n_samples, dim_x)
-        Rows of X.
-    y : ndarray of shape (n_samples, dim_y)
-        Rows of Y.
-    mutual_information : float
-        True value in nats.
-    family : str
-        Family it was drawn from.
-    """
-
-    x: Float2D
-    y: Float2D
-    mutual_information: float
-    family: str
-
-
 def _mist_dispersion(structure: str, dim: int, generator: np.random.Generator) -> Float2D:
     if structure == "dense":
         return dense_correlation(2 * dim, generator.uniform(0.0, 0.5))
@@ -379,7 +357,7 @@ def _mist_law(family: str, dim: int, generator: np.random.Generator) -> Law:
     )
 
 
-def draw_mist_set(family: str, n_samples: int, dim: int, generator: np.random.Generator) -> LabelledSet:
+def draw_mist_set(family: str, n_samples: int, dim: int, generator: np.random.Generator) -> JointSample:
     """Draw one data set from a family of MIST's meta-distribution, with fresh parameters.
 
     Parameters
@@ -396,7 +374,7 @@ def draw_mist_set(family: str, n_samples: int, dim: int, generator: np.random.Ge
 
     Returns
     -------
-    LabelledSet
+    JointSample
         The data and their true mutual information.
 
     References
@@ -412,7 +390,7 @@ def draw_mist_set(family: str, n_samples: int, dim: int, generator: np.random.Ge
     law = _mist_law(family, dim, generator)
     map_name = _MIST_MAPS[family.rsplit("-", 1)[1]]
     x, y = _apply_maps(*law.sample(n_samples, generator), (map_name,))
-    return LabelledSet(x=x, y=y, mutual_information=law.mutual_information, family=family)
+    return JointSample(x=x, y=y, mutual_information=law.mutual_information, family=family)
 
 
 def mist_test_sets(
@@ -420,7 +398,7 @@ def mist_test_sets(
     *,
     sets_per_cell: int = 9,
     random_state: int | np.random.Generator | None = 0,
-) -> Iterator[LabelledSet]:
+) -> Iterator[JointSample]:
     """Draw MIST's test law: every family at 20 sample sizes from 10 to 500.
 
     Each cell of sample size and family has one dimension, uniform on 2..32, shared by its sets, and every set
@@ -437,7 +415,7 @@ def mist_test_sets(
 
     Yields
     ------
-    LabelledSet
+    JointSample
         One data set with its true mutual information.
 
     Examples
