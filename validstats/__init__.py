@@ -17,10 +17,15 @@ _PUBLIC = {
     "Envelope": "validstats.batch",
     "ErrorCount": "validstats.batch",
     "Guarantee": "validstats.guarantee",
+    "LearnedMI": "validstats.mi",
+    "MISelector": "validstats.mi",
     "NotCalibratedError": "validstats.exceptions",
     "ReusableHoldout": "validstats.holdout",
     "Selection": "validstats.batch",
     "Simultaneous": "validstats.batch",
+    "independence_test": "validstats.mi",
+    "mutual_info": "validstats.mi",
+    "mutual_info_matrix": "validstats.mi",
     "plan_batch": "validstats.batch",
     "report": "validstats.reporting",
 }
@@ -36,10 +41,15 @@ __all__ = [
     "Envelope",
     "ErrorCount",
     "Guarantee",
+    "LearnedMI",
+    "MISelector",
     "NotCalibratedError",
     "ReusableHoldout",
     "Selection",
     "Simultaneous",
+    "independence_test",
+    "mutual_info",
+    "mutual_info_matrix",
     "plan_batch",
     "report",
 ]
@@ -61,6 +71,7 @@ if TYPE_CHECKING:
     from validstats.exceptions import NotCalibratedError
     from validstats.guarantee import Guarantee
     from validstats.holdout import ReusableHoldout
+    from validstats.mi import LearnedMI, MISelector, independence_test, mutual_info, mutual_info_matrix
     from validstats.reporting import report
 
 
