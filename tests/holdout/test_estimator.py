@@ -394,6 +394,20 @@ def test_other_budgets_open_an_epoch_that_pays_for_the_earlier_ones(tmp_path):
         make(path, queries=40, vault=0.2)
 
 
+def test_an_epoch_after_many_nats_still_works_and_a_noisy_one_is_refused():
+    rh = make(ledger=Ledger.in_memory())
+    rh.leaderboard(baseline=0.5).submit(MODEL)
+    rh.infer(MODEL)
+    assert rh.ledger_.totals()[0] > 30
+    with pytest.raises(ValueError, match="cannot be opened after"):
+        make(ledger=rh.ledger, mechanism="gaussian")
+    late = make(ledger=rh.ledger, queries=21)
+    assert late.calibration_.epoch == 1
+    answer = late.infer(noise_predictions(0), guess=0.5)
+    assert answer.bounds[0] <= 0.5 <= answer.bounds[1]
+    assert answer.half_width < 0.5
+
+
 def test_no_epoch_follows_noisy_answers(tmp_path):
     path = tmp_path / "study.ledger"
     Ledger.create(path)

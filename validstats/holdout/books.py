@@ -378,11 +378,14 @@ class Books:
                 "Noisy answers were released under the budget that this ledger was opened with, and no interval "
                 "of a further epoch would be proved. Keep the declared budget, or take a new holdout."
             )
+        log_alpha = (
+            epoch_log_share(turn.epoch + 1) + math.log(alpha_fraction(self.declared.confidence_level)) - nats
+        )
+        options = {"n": self.declared.n, "log_alpha": log_alpha, **main_options(self.declared)}
+        fresh_state(self.declared.mechanism, tuple(sorted(options.items())))
         return {
             "declared": asdict(self.declared),
-            "log_alpha": epoch_log_share(turn.epoch + 1)
-            + math.log(alpha_fraction(self.declared.confidence_level))
-            - nats,
+            "log_alpha": log_alpha,
             "branch_nats": 0.0,
             "asked": 0,
             "by_user": {},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
 from collections.abc import Mapping
@@ -24,6 +25,9 @@ __all__ = [
 
 MIXING = ("guess_and_check", "description_length")
 """Mechanisms beside which other deterministic releases are accounted for exactly."""
+
+LEAST_LOG_ALPHA = math.log(1e-12)
+"""Least level that is handed to a mechanism as a confidence level."""
 
 EPOCH_RESERVE = 0.01
 """Share of the failure probability that is kept for epochs after the first."""
@@ -113,11 +117,39 @@ def main_options(declared: Declaration) -> dict[str, Any]:
 
 @functools.lru_cache(maxsize=256)
 def fresh_state(name: str, options: tuple[tuple[str, Any], ...]) -> Any:
-    """Return the state of a mechanism that has not been asked anything."""
+    """Return the state of a mechanism that has not been asked anything.
+
+    Below a level that a float near 1 can hold, grids and steps are tuned for that level, and the intervals of
+    deterministic mechanisms are computed at the level itself: any grid is valid, only its tuning is not best.
+
+    Parameters
+    ----------
+    name : str
+        Name of the mechanism.
+    options : tuple of (str, object)
+        Keyword arguments of its ``initial_state``, ``log_alpha`` in place of ``confidence_level``.
+
+    Returns
+    -------
+    State
+        Of the mechanism.
+
+    Raises
+    ------
+    ValueError
+        If a noisy mechanism is to be opened at a hopeless level.
+    """
     settings = dict(options)
-    return mechanism(name).initial_state(
-        confidence_level=confidence_of(settings.pop("log_alpha")), **settings
-    )
+    log_alpha = float(settings.pop("log_alpha"))
+    if log_alpha >= LEAST_LOG_ALPHA:
+        return mechanism(name).initial_state(confidence_level=confidence_of(log_alpha), **settings)
+    if mechanism(name).noisy:
+        raise ValueError(
+            f"mechanism={name!r} cannot be opened after {-log_alpha:.0f} nats of earlier answers: its interval would "
+            "be everything. Take mechanism='guess_and_check' or 'description_length', or a new holdout."
+        )
+    state = mechanism(name).initial_state(confidence_level=confidence_of(LEAST_LOG_ALPHA), **settings)
+    return dataclasses.replace(state, log_alpha=log_alpha)
 
 
 def confidence_of(log_alpha: float) -> Fraction:
