@@ -6,9 +6,20 @@ import re
 import shlex
 
 import click
+import numpy as np
 import pytest
 
 from validstats.cli import main
+from validstats.holdout import ReusableHoldout
+
+
+def declare(path: str) -> None:
+    """Open a budget under a ledger and ask one question."""
+    rows = np.random.default_rng(0).normal(size=(600, 2))
+    labels = (rows[:, 0] > 0).astype(int)
+    reusable = ReusableHoldout(queries=5, failures=2, ledger=path, random_state=0)
+    reusable.fit(rows[:300], labels[:300]).calibrate(rows[300:], labels[300:])
+    reusable.infer(labels[300:], guess=1.0)
 
 
 def commands(
@@ -51,6 +62,8 @@ def test_examples_of_help_run(arguments, run, workplace) -> None:
             file.unlink()
     if arguments[0] == "holdout" and arguments[1] != "create":
         run("holdout", "create", "study.ledger")
+    if arguments[:2] == ["holdout", "plan"]:
+        declare("study.ledger")
     result = run(*arguments)
     assert result.exit_code == 0, result.output + result.stderr
     assert result.output.strip()

@@ -95,3 +95,26 @@ def test_create_once(run, workplace) -> None:
     assert run("holdout", "create", "no/folder/new.ledger").exit_code == 1
     (workplace / "new.ledger").unlink()
     assert run("holdout", "create", "new.ledger").exit_code == 3
+
+
+def test_status_history_and_plan_of_a_used_holdout(run, workplace) -> None:
+    from tests.cli.test_help import declare
+
+    run("holdout", "create", "used.ledger")
+    declare("used.ledger")
+    values = json.loads(run("holdout", "status", "used.ledger", "--format", "json").output)
+    assert (values["declared"]["queries"], values["asked"], values["left"]) == (5, 1, 4)
+    assert values["nats"] > 0
+    history = json.loads(run("holdout", "history", "used.ledger", "--format", "json").output)
+    assert history["questions"] == 1
+    new = json.loads(run("plan", "holdout", "--rows", "300", "--queries", "5", "--format", "json").output)
+    further = run("holdout", "plan", "used.ledger", "--queries", "5", "--format", "json")
+    assert further.exit_code == 0, further.stderr
+    widths = [min(t["half_width"] for t in v["terms"]) for v in (new, json.loads(further.stdout))]
+    assert widths[1] > widths[0]
+
+
+def test_plan_needs_a_declared_budget(run, ledger) -> None:
+    refused = run("holdout", "plan", ledger, "--queries", "5")
+    assert refused.exit_code == 1
+    assert "No budget was declared" in refused.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,8 +10,8 @@ from typing import Any
 
 import click
 
-from validstats.cli._options import guarded, output_options
-from validstats.cli._tables import write_report
+from validstats.cli._options import DataError, LedgerRefusal, guarded, output_options
+from validstats.cli._tables import write_report, write_result
 from validstats.results import Report, Table
 
 __all__ = ["holdout"]
@@ -178,6 +179,50 @@ def history(
     write_report(
         report, {"ledger": str(ledger), "questions": len(asked), "entries": rows}, output_format, output
     )
+
+
+@holdout.command()
+@click.argument("ledger", type=click.Path(path_type=Path))
+@click.option("--queries", type=click.IntRange(min=1), required=True, help="Looks to be declared anew.")
+@click.option("--failures", type=click.IntRange(min=0), default=10, show_default=True, help="Failed guesses.")
+@_RECEIPT
+@output_options
+@guarded
+def plan(
+    ledger: Path, queries: int, failures: int, receipt: str | None, output_format: str, output: Path | None
+) -> None:
+    """Say what a further epoch would give: other budgets on the same rows, after all that was asked.
+
+    A further epoch pays for everything that was charged before, so its intervals are wider than those of a new
+    holdout. `validstats plan holdout` plans a new one.
+
+    \b
+    Example (after ReusableHoldout has used the ledger):
+      validstats holdout plan study.ledger --queries 20
+    """
+    from validstats.holdout import plan as plan_holdout
+    from validstats.holdout.epochs import confidence_of, epoch_log_share
+    from validstats.validation import alpha_fraction
+
+    opened, entries = _open(ledger, receipt)
+    state = entries[-1].state if entries else {}
+    declared = state.get("declared")
+    if not declared:
+        raise DataError(
+            f"No budget was declared in {ledger} yet, so the number of rows is not known; use validstats plan holdout."
+        )
+    nats, mu_squared = opened.totals()
+    if mu_squared > 0:
+        raise LedgerRefusal(
+            "Noisy answers were released under this ledger: no further epoch would be proved."
+        )
+    level = declared["confidence_level"]
+    share = epoch_log_share(entries[-1].epoch + 1) + math.log(alpha_fraction(level)) - nats
+    widths = plan_holdout(
+        int(declared["n"]), queries, failures, release="guess", confidence_level=confidence_of(share)
+    )
+    click.echo(f"Note: {nats:.2f} nats were charged before; a further epoch pays for them.", err=True)
+    write_result(widths, output_format, output)
 
 
 def _open(path: Path, receipt: str | None) -> tuple[Any, list[Any]]:

@@ -14,6 +14,8 @@ from validstats.cli.dsl import estimate_study, study_options
 
 __all__ = ["plan"]
 
+RELEASES = ("numeric", "guess", "bit", "leaderboard", "argmax")
+
 
 @click.group()
 def plan() -> None:
@@ -61,6 +63,37 @@ def batch(
     question = make_target(target, miss, quantile, above, max_false, fdr, side)
     sizes = plan_batch(question, m=m, n=n, confidence_level=confidence_level, bounded=bounded)
     write_result(sizes, output_format, output)
+
+
+@plan.command()
+@click.option("--rows", "n", type=click.IntRange(min=2), required=True, help="Rows of the holdout.")
+@click.option("--queries", type=click.IntRange(min=1), required=True, help="Looks to be declared.")
+@click.option("--failures", type=click.IntRange(min=0), default=10, show_default=True, help="Failed guesses.")
+@click.option("--rounds", type=click.IntRange(min=1), help="Batches that the queries come in.")
+@click.option("--release", type=click.Choice(RELEASES), default="guess", show_default=True)
+@confidence_level_option(0.95)
+@output_options
+@guarded
+def holdout(
+    n: int,
+    queries: int,
+    failures: int,
+    rounds: int | None,
+    release: Any,
+    confidence_level: float,
+    output_format: str,
+    output: Path | None,
+) -> None:
+    """Say how good the answers of a holdout will be, for each mechanism with a proof.
+
+    \b
+    Example:
+      validstats plan holdout --rows 5000 --queries 100 --failures 5
+    """
+    from validstats.holdout import plan as plan_holdout
+
+    widths = plan_holdout(n, queries, failures, rounds, release, confidence_level=confidence_level)
+    write_result(widths, output_format, output)
 
 
 @plan.command()

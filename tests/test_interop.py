@@ -1,0 +1,120 @@
+"""The estimators among scikit-learn's: HTML diagrams, cross-validation, pipelines, column transformers, pickles."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn import set_config
+from sklearn.base import clone
+from sklearn.compose import make_column_transformer
+from sklearn.ensemble import RandomForestRegressor
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.model_selection import GridSearchCV, cross_validate
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from validstats import BatchPredictor, DesignSupervised, ReusableHoldout, Simultaneous
+from validstats.mi import LearnedMI, MISelector, mutual_info
+
+ESTIMATORS = [
+    BatchPredictor(LinearRegression(), Simultaneous()),
+    DesignSupervised(LogisticRegression()),
+    ReusableHoldout(queries=20),
+    LearnedMI(),
+    MISelector(k=2),
+]
+
+
+@pytest.fixture(scope="module")
+def frame() -> tuple[pd.DataFrame, np.ndarray]:
+    generator = np.random.default_rng(0)
+    X = pd.DataFrame(
+        {
+            "a": generator.normal(size=240),
+            "b": generator.normal(size=240),
+            "group": generator.choice(["u", "v", "w"], 240),
+        }
+    )
+    return X, (X["a"] + (X["group"] == "u") + 0.3 * generator.normal(size=240)).to_numpy()
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda e: type(e).__name__)
+def test_diagram_clone_and_parameters(estimator) -> None:
+    with_html = estimator._repr_html_()
+    assert type(estimator).__name__ in with_html
+    copy = clone(estimator)
+    assert set(copy.get_params(deep=False)) == set(estimator.get_params(deep=False))
+    assert type(estimator).__name__ in repr(estimator)
+
+
+def test_batch_predictor_in_pipelines_and_cross_validation(frame) -> None:
+    X, y = frame
+    encoder = make_column_transformer((StandardScaler(), ["a", "b"]), (OneHotEncoder(), ["group"]))
+    inside = BatchPredictor(
+        make_pipeline(encoder, LinearRegression()), Simultaneous(miss=0.2), random_state=0
+    )
+    outside = make_pipeline(
+        make_column_transformer((StandardScaler(), ["a", "b"]), (OneHotEncoder(), ["group"])),
+        BatchPredictor(LinearRegression(), Simultaneous(miss=0.2), random_state=0),
+    )
+    for model in (inside, outside):
+        scores = cross_validate(model, X, y, cv=3, scoring="r2")["test_score"]
+        assert scores.min() > 0.5
+    fitted = inside.fit(X, y)
+    again = pickle.loads(pickle.dumps(fitted))
+    assert str(again.infer(X.head(30)).summary()) == str(fitted.infer(X.head(30)).summary())
+
+
+def test_grid_search_reaches_the_learner(frame) -> None:
+    X, y = frame
+    model = BatchPredictor(
+        RandomForestRegressor(n_estimators=5, random_state=0), Simultaneous(), random_state=0
+    )
+    search = GridSearchCV(model, {"estimator__max_depth": [1, 4]}, cv=2, scoring="r2").fit(X[["a", "b"]], y)
+    assert search.best_params_["estimator__max_depth"] in (1, 4)
+
+
+def test_selector_in_a_pipeline_names_its_features(frame) -> None:
+    X, y = frame
+    encoder = make_column_transformer(
+        (StandardScaler(), ["a", "b"]),
+        (OneHotEncoder(sparse_output=False), ["group"]),
+        verbose_feature_names_out=False,
+    ).set_output(transform="pandas")
+    model = make_pipeline(encoder, MISelector(k=2), LinearRegression()).fit(X, y)
+    assert "a" in model[:-1].get_feature_names_out()
+
+
+def test_a_calibrated_dsl_survives_pickling() -> None:
+    generator = np.random.default_rng(1)
+    data = pd.DataFrame({"x": generator.normal(size=600)})
+    truth = (data["x"] + generator.normal(size=600) > 0).astype(float)
+    data["machine"] = np.where(generator.random(600) < 0.9, truth, 1 - truth)
+    expert = truth.where(generator.random(600) < 0.5).to_numpy()
+    study = DesignSupervised(n_repeats=1, random_state=0).fit(data, surrogate="machine")
+    study.calibrate({"expert": expert}, sampling_probability=0.5)
+    again = pickle.loads(pickle.dumps(study))
+    np.testing.assert_array_equal(again.infer("expert ~ x").params, study.infer("expert ~ x").params)
+
+
+@pytest.mark.parametrize("backend", ["pandas", "polars", "pyarrow"])
+def test_tidy_comes_in_the_caller_s_frame_type(frame, backend) -> None:
+    library = pytest.importorskip(backend)
+    from validstats.frames import backend_of, to_frame
+
+    X, y = frame
+    native = to_frame({"a": X["a"].to_numpy(), "b": X["b"].to_numpy()}, backend)
+    assert library is not None
+    assert backend_of(mutual_info(native, y).tidy()) == backend
+    if backend != "pyarrow":
+        model = BatchPredictor(LinearRegression(), Simultaneous(miss=0.2), random_state=0).fit(native, y)
+        assert backend_of(model.infer(native).tidy()) == backend
+
+
+def test_diagrams_of_pipelines_show_our_estimators() -> None:
+    set_config(display="diagram")
+    shown = make_pipeline(StandardScaler(), MISelector(k=2), LinearRegression())._repr_html_()
+    assert "MISelector" in shown
