@@ -398,6 +398,19 @@ def test_chunks_are_disjoint_and_cover_every_row() -> None:
     assert (seen == 1).all()
 
 
+@pytest.mark.parametrize("kind", [FreshChunks, Rounds])
+def test_chunk_answers_are_countable_and_paid_for_by_a_further_epoch(kind) -> None:
+    """Means of real values are not countable; on the grid each is worth ln 2^24 nats, as is every further use of them."""
+    state = kind.initial_state(90, queries=3)
+    rows, total = np.random.default_rng(0).random(90), state.opening_nats
+    for _ in range(3):
+        state, release = kind.step(state, rows)
+        assert release.value * 2**24 == round(release.value * 2**24)
+        assert release.nats == pytest.approx(24 * math.log(2))
+        total += release.nats
+    assert total == pytest.approx(3 * 24 * math.log(2) + math.log(3)) == pytest.approx(-state.log_weight)
+
+
 def test_rounds_move_on_only_when_told() -> None:
     state = Rounds.initial_state(100, queries=4, rounds=2)
     rows = np.repeat([1.0, 0.0], 50)

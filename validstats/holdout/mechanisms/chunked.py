@@ -21,7 +21,10 @@ from validstats.holdout.mechanisms._base import (
 from validstats.holdout.widths import log_independent_level
 from validstats.validation import check_positive_int
 
-__all__ = ["FreshChunks", "Rounds", "chunk_bounds"]
+__all__ = ["GRID", "FreshChunks", "Rounds", "chunk_bounds"]
+
+GRID = 2**24
+"""Cells that chunk means are rounded to: far below any half-width, and it makes the transcripts countable."""
 
 
 def chunk_bounds(n: int, chunks: int, index: int) -> tuple[int, int]:
@@ -68,6 +71,12 @@ class ChunkState(State):
     interval: IntervalKind = "kl"
 
     @property
+    def log_weight(self) -> float:
+        """Weight of a transcript of answers on the grid: what a further epoch on the same rows has to pay."""
+        assert self.queries is not None
+        return -self.asked * math.log(GRID) - math.log(self.queries)
+
+    @property
     def exhausted(self) -> str | None:
         """The reason why every further query is refused, or None."""
         if self.current >= self.chunks:
@@ -82,8 +91,9 @@ class ChunkState(State):
 class FreshChunks(Mechanism):
     """Answer every query from rows of its own.
 
-    The rows must be in an order that does not depend on their values, such as a secret shuffle. A mean over a
-    chunk is exact, so an epoch of fresh chunks is shared with no other mechanism.
+    The rows must be in an order that does not depend on their values, such as a secret shuffle. Within the epoch
+    answers cost nothing beyond their rows. Their transcript is long, ``ln 2^24`` nats an answer, so an epoch of fresh
+    chunks is shared with no other mechanism, and a further epoch on the same rows pays for every answer.
 
     Examples
     --------
@@ -156,7 +166,8 @@ class FreshChunks(Mechanism):
 class Rounds(Mechanism):
     """Answer each declared batch of queries from a chunk of its own; within a batch nothing adapts.
 
-    Queries of one batch are asked one after the other, and the batch is closed by :meth:`next_round`. They must be
+    An answer counts as ``ln 2^24`` nats for whatever is asked of the same rows in a further epoch. Queries of one batch
+    are asked one after the other, and the batch is closed by :meth:`next_round`. They must be
     chosen before any of its answers is seen; answers of one batch are best released together.
 
     References
@@ -259,5 +270,7 @@ class Rounds(Mechanism):
 def _chunk_release(state: ChunkState, values: Any, level: float) -> Release:
     start, stop = chunk_bounds(state.n, state.chunks, state.current)
     mean = float(row_values(values, state.n)[start:stop].mean())
-    low, high = node_interval(mean, mean, stop - start, level, state.interval)
+    mean = round(mean * GRID) / GRID
+    half_cell = 0.5 / GRID
+    low, high = node_interval(mean - half_cell, mean + half_cell, stop - start, level, state.interval)
     return Release(value=mean, low=low, high=high, source="holdout")
