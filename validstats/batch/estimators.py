@@ -140,6 +140,8 @@ class BatchPredictor(CalibratedEstimator):
     """
 
     score = _ScoreSlot()
+    _classifier: bool
+    _score_key: tuple[Any, ...]
     _digests: AnyArray | None
     _reference: AnyArray | None
     _reference_bounds: tuple[float, float]
@@ -193,7 +195,8 @@ class BatchPredictor(CalibratedEstimator):
         TypeError, ValueError
             If a parameter or the data are invalid.
         """
-        score = self._check_parameters()
+        self._check_parameters()
+        score = self._make_score()
         validate_data(self, X, skip_check_array=True)
         n = check_same_length(X=_Rows(X), y=label_array(y))
         rng = check_random_state(self.random_state)
@@ -259,15 +262,15 @@ class BatchPredictor(CalibratedEstimator):
         DataReuseWarning
             If more than 5 % of the rows were used for training.
         """
-        score = self._check_parameters()
+        self._check_parameters()
         if not hasattr(self, "estimator_"):
             if not isinstance(self.estimator, FrozenEstimator):
                 self._check_calibrated("calibrate", "fit(X, y), or wrap a fitted learner in FrozenEstimator,")
             self.estimator_ = self.estimator
             self._digests, self._reference, self._reference_bounds = None, None, (-np.inf, np.inf)
-            self.score_ = score
+            self.score_ = self._make_score()
             validate_data(self, X, skip_check_array=True)
-        self._refresh_score(score)
+        self._refresh_score()
         check_same_length(X=_Rows(X), y=label_array(y), strata=strata, weights=weights)
         if self._digests is not None and self.check_reuse:
             data_reuse_share(self._digests, X, label_array(y))
@@ -305,7 +308,7 @@ class BatchPredictor(CalibratedEstimator):
                 "update() cannot add rows to a calibration by rejection; calibrate again on all rows."
             )
         check_same_length(X=_Rows(X), y=label_array(y), strata=strata)
-        scores = self._scores_of(X, label_array(y))
+        scores = self._scores_of(X, label_array(y), old.label_bounds)
         labels = self._strata_of(X, strata)
         if (labels is None) != (old.strata is None):
             raise ValueError("update() needs strata exactly where calibrate() had them.")
@@ -430,6 +433,7 @@ class BatchPredictor(CalibratedEstimator):
         outputs = self.score_.outputs(self.estimator_, X)
         strata_labels = self._strata_of(X, strata)
         answers = [self._answer(outputs, r, share, strata_labels) for r in rows]
+        backend = "pandas" if isinstance(X, np.ndarray) else backend_of(X)
         guarantee = batch_guarantee(
             self.target,
             self.calibration_,
@@ -438,9 +442,7 @@ class BatchPredictor(CalibratedEstimator):
             joint=joint,
             probabilities=[a.probability for a in answers],
         )
-        return assemble_result(
-            self, outputs, labels, rows, answers, guarantee, float(1 - share), backend_of(X)
-        )
+        return assemble_result(self, outputs, labels, rows, answers, guarantee, float(1 - share), backend)
 
     @available_if(_target_is("sets"))
     def predict_interval(self, X: Any, *, batches: Any = None, strata: Any = None) -> Float2D:
@@ -501,7 +503,7 @@ class BatchPredictor(CalibratedEstimator):
             Scores, comparable with ``calibration_.scores``.
         """
         self._check_calibrated("conformity_scores")
-        return self._scores_of(X, label_array(y))
+        return self._scores_of(X, label_array(y), (-np.inf, np.inf))
 
     @property
     def classes_(self) -> AnyArray:
@@ -551,19 +553,29 @@ class BatchPredictor(CalibratedEstimator):
                 f"Expected 2D array, got 1D array instead: X has shape {X.shape}. Reshape your data with "
                 "X.reshape(-1, 1) if it has a single feature, or X.reshape(1, -1) if it is a single row."
             )
-        validate_data(self, X, reset=False, skip_check_array=True)
+        known = type(X) is np.ndarray and X.ndim == 2 and X.shape[1] == getattr(self, "n_features_in_", None)
+        if not known or hasattr(self, "feature_names_in_"):
+            validate_data(self, X, reset=False, skip_check_array=True)
 
-    def _refresh_score(self, score: Score) -> None:
+    def _refresh_score(self) -> None:
         """Follow a target or score that was changed after fit, unless the new score would need training."""
-        if repr(score) == repr(self.score_):
+        if self._score_key == self._make_score_key():
             return
+        score = self._make_score()
         if type(score).fit is not Score.fit:
             raise ValueError(
                 f"The score was changed to {type(score).__name__} after fit, and it needs training rows: fit again."
             )
         self.score_, self._reference, self._reference_bounds = score, None, (-np.inf, np.inf)
 
-    def _check_parameters(self) -> Score:
+    def _make_score_key(self) -> tuple[Any, ...]:
+        """What the score depends on, to notice changes."""
+        target = self.target
+        default = target.default_score(self._classifier)
+        own = (getattr(target, "above", None), getattr(target, "tolerance", None))
+        return self.__dict__["score"], default, *own
+
+    def _check_parameters(self) -> None:
         if not isinstance(self.target, Target):
             raise TypeError(
                 f"target must be a target such as BatchMean() or Simultaneous(miss=0.1), got {self.target!r}."
@@ -572,13 +584,13 @@ class BatchPredictor(CalibratedEstimator):
         alpha_fraction(self.confidence_level)
         check_bounds(self.bounds)
         check_positive_int(self.n_resamples, "n_resamples")
-        return self._make_score()
+        inner = self.estimator.estimator if isinstance(self.estimator, FrozenEstimator) else self.estimator
+        self._classifier = bool(is_classifier(inner))
 
     def _make_score(self) -> Score:
         given = self.__dict__["score"]
-        inner = self.estimator.estimator if isinstance(self.estimator, FrozenEstimator) else self.estimator
-        self._classifier = bool(is_classifier(inner))
-        default = self.target.default_score(self._classifier)
+        self._score_key = self._make_score_key()
+        default = self._score_key[1]
         if default == "claim":
             if given is not None:
                 raise ValueError(
@@ -609,11 +621,11 @@ class BatchPredictor(CalibratedEstimator):
             self._reference = self.score_.scores(outputs, labels)
             self._reference_bounds = self.score_.score_bounds(outputs, self._label_bounds())
 
-    def _scores_of(self, X: Any, y: AnyArray) -> AnyArray:
+    def _scores_of(self, X: Any, y: AnyArray, label_bounds: tuple[float, float]) -> AnyArray:
         if isinstance(self.score_, CallableScore):
             return self.score_.evaluate(self.estimator_, X, y)
         labels = encode_labels(y, self.score_, self.estimator_)
-        low, high = self._label_bounds()
+        low, high = label_bounds
         numeric = labels.dtype.kind == "f"
         if (
             numeric
@@ -646,15 +658,16 @@ class BatchPredictor(CalibratedEstimator):
         if keep is not None:
             X, y = take_rows(X, keep), y[keep]
             strata = None if strata is None else strata[keep]
+        label_bounds = self._label_bounds()
         self.calibration_ = Calibration(
-            scores=self._scores_of(X, y),
+            scores=self._scores_of(X, y, label_bounds),
             n_supplied=n_supplied,
             seed=int(rng.integers(2**63)),
             strata=strata,
             reference=self._reference,
             reference_bounds=self._reference_bounds,
             w_max=None if keep is None else w_max,
-            label_bounds=self._label_bounds(),
+            label_bounds=label_bounds,
         )
         self.guarantee_ = batch_guarantee(
             self.target, self.calibration_, alpha_fraction(self.confidence_level)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -13,7 +14,7 @@ from validstats.batch.rank_laws import rank_lower, rank_upper, smallest_informat
 from validstats.batch.scores_check import check_scores
 from validstats.validation import check_literal, check_positive_int
 
-__all__ = ["OrderStatisticBound", "order_statistic_interval", "score_at_rank"]
+__all__ = ["OrderStatisticBound", "order_statistic_interval", "score_at_rank", "scores_at_ranks"]
 
 
 @dataclass(frozen=True)
@@ -139,6 +140,31 @@ def score_at_rank(scores: np.ndarray, rank: int, high: float = np.inf) -> float:
     >>> score_at_rank(np.array([3.0, 1.0, 2.0]), 2)
     2.0
     """
-    if rank > scores.size:
-        return high
-    return float(np.partition(scores, rank - 1)[rank - 1])
+    return scores_at_ranks(scores, (rank,), high)[0]
+
+
+def scores_at_ranks(scores: np.ndarray, ranks: Sequence[int], high: float = np.inf) -> list[float]:
+    """Return the scores at several ranks from one partial sort.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n,)
+        Calibration scores in any order, without NaN.
+    ranks : sequence of int
+        Ranks in 1..n+1.
+    high : float, default inf
+        Value at rank n + 1.
+
+    Returns
+    -------
+    list of float
+        One score a rank.
+
+    Examples
+    --------
+    >>> scores_at_ranks(np.array([3.0, 1.0, 2.0]), (2, 4))
+    [2.0, inf]
+    """
+    inside = sorted({rank - 1 for rank in ranks if rank <= scores.size})
+    parted = np.partition(scores, inside) if inside else scores
+    return [high if rank > scores.size else float(parted[rank - 1]) for rank in ranks]

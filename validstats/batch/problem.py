@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from validstats._typing import AnyArray, Bool1D, Float1D
+from validstats.batch.rank_laws import batch_coverage_probability
 from validstats.batch.scores import Score
 
 __all__ = [
@@ -175,8 +176,8 @@ class SetAnswer:
         Whether every threshold is a calibration score.
     naive_threshold : ndarray of shape (m,)
         Threshold of split conformal prediction for one row at the share of covered rows.
-    naive_probability : float
-        Exact probability of the same statement with that threshold.
+    naive_law : tuple of (int, int, int, int)
+        Calibration size, batch size, rows to cover and rank of the naive threshold, one entry a stratum.
     """
 
     threshold: Float1D
@@ -186,7 +187,12 @@ class SetAnswer:
     smallest_n: int
     informative: bool
     naive_threshold: Float1D
-    naive_probability: float
+    naive_law: tuple[tuple[int, int, int, int], ...]
+
+    @cached_property
+    def naive_probability(self) -> float:
+        """Exact probability of the same statement with the naive threshold."""
+        return float(np.prod([batch_coverage_probability(*law) for law in self.naive_law]))
 
 
 @dataclass(frozen=True, eq=False)

@@ -381,7 +381,11 @@ def smallest_informative_n(m: int, zeta: int, alpha: Level, side: str = "upper")
     (45, 23)
     """
     _, m, zeta, level = _check_arguments(1, m, zeta, alpha)
-    index = zeta if side == "upper" else m + 1 - zeta
+    return _smallest_informative_n(m, zeta if side == "upper" else m + 1 - zeta, level)
+
+
+@lru_cache(maxsize=4096)
+def _smallest_informative_n(m: int, index: int, level: Fraction) -> int:
     low, high = 0, 1
     while not _last_rank_is_spare(high, m, index, level):
         low, high = high, 2 * high

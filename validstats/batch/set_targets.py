@@ -12,10 +12,9 @@ import numpy as np
 from validstats._typing import Float1D
 from validstats.batch.envelope import rank_envelope
 from validstats.batch.levels import ceil_fraction, product_share
-from validstats.batch.order_statistics import score_at_rank
+from validstats.batch.order_statistics import score_at_rank, scores_at_ranks
 from validstats.batch.problem import EnvelopeAnswer, Question, SelectionAnswer, SetAnswer
 from validstats.batch.rank_laws import (
-    batch_coverage_probability,
     selection_rank,
     simultaneous_rank,
     smallest_informative_n,
@@ -92,16 +91,16 @@ class Simultaneous(Target):
         n, m, scores = question.n, question.m, question.calibration.scores
         k, bound = simultaneous_rank(n, m, self.miss, question.alpha)
         naive_rank = min(ceil_fraction((1 - as_decimal(self.miss)) * (n + 1)), n + 1)
-        high = question.bounds[1]
+        ours, naive = scores_at_ranks(scores, (bound.rank, naive_rank), question.bounds[1])
         return SetAnswer(
-            threshold=np.full(m, score_at_rank(scores, bound.rank, high)),
+            threshold=np.full(m, ours),
             covered=k,
             probability=bound.probability,
             ranks=(bound.rank,),
             smallest_n=smallest_informative_n(m, k, question.alpha),
             informative=bound.informative,
-            naive_threshold=np.full(m, score_at_rank(scores, naive_rank, high)),
-            naive_probability=batch_coverage_probability(n, m, k, naive_rank),
+            naive_threshold=np.full(m, naive),
+            naive_law=((n, m, k, naive_rank),),
         )
 
     def answer_strata(self, questions: Sequence[Question], rows: Sequence[np.ndarray]) -> SetAnswer:
@@ -116,7 +115,7 @@ class Simultaneous(Target):
             smallest_n=max(a.smallest_n for a in answers),
             informative=all(a.informative for a in answers),
             naive_threshold=_scatter([a.naive_threshold for a in answers], rows),
-            naive_probability=float(np.prod([a.naive_probability for a in answers])),
+            naive_law=tuple(a.naive_law[0] for a in answers),
         )
 
     def statement(self, level: str) -> str:

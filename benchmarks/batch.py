@@ -1,0 +1,179 @@
+"""Batch prediction against its peers: thresholds on arrays, the mean's maximiser, memory, and the cold start."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from sklearn.linear_model import LinearRegression
+
+from benchmarks._runner import Spec
+from validstats.batch import BatchPredictor, Envelope, Simultaneous, means, rank_laws
+from validstats.batch.extremal_sums import hull_bound, knapsack_bound, rank_sum_maximum
+from validstats.batch.rank_sum import rank_sum_quantile
+
+N_FEATURES, N_TEST = 5, 1000
+
+
+def specs(quick: bool = False) -> list[Spec]:
+    """List what is measured."""
+    sizes = (1_000, 10_000) if quick else (1_000, 100_000, 1_000_000)
+    listed = [threshold_spec(n, repeats=11 if n < 10**6 else 5) for n in sizes]
+    listed += [maximiser_spec(n, m) for n, m in ((100, 10), (200, 10), (200, 40))]
+    listed += [] if quick else [maximiser_spec(1_000, 20, repeats=1)]
+    listed += [mean_spec(n) for n in sizes]
+    listed += [envelope_spec(n) for n in ((1_000,) if quick else (1_000, 10_000))]
+    return [*listed, cold_start_spec()]
+
+
+def regression(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Draw rows of a linear model."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, N_FEATURES))
+    return X, X.sum(axis=1) + rng.normal(size=n)
+
+
+def threshold_spec(n: int, repeats: int) -> Spec:
+    """Calibrate on n rows and give 1,000 rows their sets: ours promises 90 % of the batch, the peers one row."""
+    X, y = regression(n)
+    X_train, y_train = regression(1_000, seed=1)
+    X_test, _ = regression(N_TEST, seed=2)
+    learner = LinearRegression().fit(X_train, y_train)
+
+    def ours(check_reuse: bool) -> Callable[[], Any]:
+        estimator = BatchPredictor(
+            LinearRegression(), Simultaneous(0.1), check_reuse=check_reuse, random_state=0
+        )
+        estimator.fit(X_train, y_train)
+
+        def run() -> Any:
+            rank_laws._rank_upper.cache_clear()
+            return estimator.calibrate(X, y).infer(X_test).intervals
+
+        return run
+
+    def mapie() -> Any:
+        from mapie.regression import SplitConformalRegressor
+
+        rival = SplitConformalRegressor(learner, confidence_level=0.9, prefit=True)
+        return rival.conformalize(X, y).predict_interval(X_test)
+
+    def crepes() -> Any:
+        from crepes import WrapRegressor
+
+        rival = WrapRegressor(learner)
+        rival.calibrate(X, y)
+        return rival.predict_int(X_test, confidence=0.9)
+
+    return Spec(
+        domain="batch",
+        task="calibrate and infer, order statistic",
+        n=n,
+        implementations={
+            "validstats, reuse check off": ours(False),
+            "validstats, all defaults": ours(True),
+            "MAPIE": mapie,
+            "crepes": crepes,
+        },
+        repeats=repeats,
+        note="linear learner, 1,000 test rows, cached ranks cleared",
+    )
+
+
+def maximiser_spec(n: int, m: int, repeats: int = 5) -> Spec:
+    """The largest mean inside the level set of the rank sum."""
+    scores = np.sort(np.random.default_rng(n).random(n + 1))
+    ranks = np.arange(1.0, n + 2)
+    q = int(rank_sum_quantile(n, m, 0.1).q)
+    return Spec(
+        domain="batch",
+        task=f"maximum of the mean, m = {m}",
+        n=n,
+        implementations={
+            "concave envelope": lambda: hull_bound(scores, ranks, m, q) / m,
+            "exact, by residues": lambda: rank_sum_maximum(scores, m, q) / m,
+            "exact, O(m^2 n^2) programme": lambda: knapsack_bound(scores, m, q) / m,
+        },
+        repeats=repeats,
+        note="all three compiled",
+    )
+
+
+def mean_spec(n: int) -> Spec:
+    """A two-sided interval for the mean of 100 bounded scores, by each method."""
+    scores = np.random.default_rng(n).random(n)
+    reference = np.random.default_rng(1).random(1_000)
+
+    def by(method: str) -> Callable[[], Any]:
+        def run() -> Any:
+            means._weight_quantile.cache_clear()
+            return means.mean_interval(
+                scores,
+                100,
+                0.1,
+                bounds=(0, 1),
+                method=method,
+                reference_scores=reference,  # type: ignore[arg-type]
+            )
+
+        return run
+
+    methods = ("auto", "partition", "phi-band") if n > 1_000 else ("auto", "rank-sum", "phi-sum", "phi-band")
+    return Spec(
+        domain="batch",
+        task="interval for the mean, m = 100",
+        n=n,
+        implementations={f"method={method!r}": by(method) for method in methods},
+        repeats=3,
+        note="9,999 draws, nothing cached",
+    )
+
+
+def envelope_spec(n: int) -> Spec:
+    """Calibrate and bound all sorted scores of 100 rows."""
+    X, y = regression(n)
+    X_test, _ = regression(100, seed=2)
+    estimator = BatchPredictor(LinearRegression(), Envelope(), random_state=0).fit(*regression(1_000, seed=1))
+
+    def run() -> Any:
+        from validstats.batch import envelope
+
+        envelope._rank_envelope.cache_clear()
+        return estimator.calibrate(X, y).infer(X_test)
+
+    return Spec("batch", "envelope of a batch, m = 100", n, {"validstats": run}, repeats=3)
+
+
+_COLD = """
+import numpy as np
+from sklearn.linear_model import LinearRegression
+from validstats.batch import BatchPredictor, {target}
+rng = np.random.default_rng(0)
+X = rng.normal(size=(1000, 5)); y = X.sum(axis=1) + rng.normal(size=1000)
+{rest}
+"""
+_OURS = "BatchPredictor(LinearRegression(), {target}(), bounds=(-50, 50), random_state=0).fit(X, y).infer(X[:100])"
+
+
+def cold_start_spec() -> Spec:
+    """A fresh process, from import to the first result; kernels come from the disk cache where they have one."""
+
+    def run(target: str, rest: str) -> Callable[[], Any]:
+        script = _COLD.format(target=target, rest=rest)
+        return lambda: subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+
+    return Spec(
+        domain="batch",
+        task="cold start: new process to first result",
+        n=1_000,
+        implementations={
+            "order statistic (no numba)": run("Simultaneous", _OURS.format(target="Simultaneous")),
+            "mean (kernels)": run("BatchMean", _OURS.format(target="BatchMean")),
+            "imports alone": run("BatchMean", ""),
+        },
+        repeats=3,
+        note="includes starting Python",
+    )
