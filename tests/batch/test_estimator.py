@@ -491,3 +491,60 @@ def test_a_changed_target_is_followed_by_the_next_calibration(data):
     estimator.set_params(target=Simultaneous(), score="cqr")
     with pytest.raises(ValueError, match="fit again"):
         estimator.calibrate(X[300:500], y[300:500])
+
+
+def test_large_sizes_do_not_overflow():
+    rank, bound = simultaneous_rank(10**6, 10**5, 0.1, "0.1")
+    assert rank == 90_000
+    assert bound.informative
+    assert 0.9 <= bound.probability < 0.9002
+    assert error_count_upper(10**5, 5_000, 10**4, "0.1") < 600
+
+
+def test_reflection_and_monotonicity():
+    scores = np.random.default_rng(4).normal(size=80)
+    for alpha in ("0.05", "0.1", "0.3"):
+        upper = order_statistic_interval(scores, 20, 7, alpha, side="upper").high
+        lower = order_statistic_interval(-scores, 20, 14, alpha, side="lower").low
+        assert upper == -lower
+    highs = [order_statistic_interval(scores, 20, 7, a, side="upper").high for a in ("0.05", "0.1", "0.3")]
+    assert highs == sorted(highs, reverse=True)
+    raised = scores.copy()
+    raised[3] += 5
+    assert (
+        order_statistic_interval(raised, 20, 7, "0.1").high
+        >= order_statistic_interval(scores, 20, 7, "0.1").high
+    )
+    mixed = np.random.default_rng(0).permutation(scores)
+    for method in ("rank-sum", "phi-band"):
+        options = {"bounds": (-6, 6), "method": method, "reference_scores": scores[:30], "n_resamples": 99}
+        assert mean_interval(mixed, 9, "0.1", **options) == mean_interval(scores, 9, "0.1", **options)
+        reflected = mean_interval(-scores, 9, "0.1", side="lower", **{**options, "method": "rank-sum"})
+        plain = mean_interval(scores, 9, "0.1", side="upper", **{**options, "method": "rank-sum"})
+        assert plain.high == pytest.approx(-reflected.low)
+
+
+def test_labels_of_other_kinds(data):
+    X, y = data
+    estimator = frozen(Simultaneous())
+    expected = estimator.calibrate(X, y).calibration_.scores
+    for labels in (y.tolist(), y.astype(object), y[:, None]):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            np.testing.assert_array_equal(estimator.calibrate(X, labels).calibration_.scores, expected)
+    for bad in (np.where(y > 0, np.inf, y), np.array(["a"] * 900)):
+        with pytest.raises((TypeError, ValueError), match="y"):
+            estimator.calibrate(X, bad)
+    with pytest.raises(ValueError, match="y to be passed"):
+        estimator.calibrate(X, None)
+
+
+def test_sparse_rows(data):
+    from scipy import sparse
+
+    X, y = data
+    estimator = BatchPredictor(LinearRegression(), Simultaneous(), random_state=0).fit(sparse.csr_array(X), y)
+    dense = BatchPredictor(LinearRegression(), Simultaneous(), random_state=0).fit(X, y)
+    np.testing.assert_allclose(
+        estimator.infer(sparse.csr_array(X)).intervals, dense.infer(X).intervals, rtol=1e-6
+    )
