@@ -49,6 +49,13 @@ def test_the_level_is_kept_by_every_statistic(law, statistic) -> None:
     assert check.accepted, str(check)
 
 
+def test_the_learned_statistic_keeps_the_level() -> None:
+    n_replicates = 70
+    kept = n_replicates - rejections(independent, "learned", n_replicates, seed=11, n=40)
+    check = binomial_acceptance(kept, n_replicates, 0.95)
+    assert check.accepted, str(check)
+
+
 def test_the_p_value_is_exact_without_ties() -> None:
     n_replicates = 1000
     rejected = rejections(independent, "gaussian", n_replicates, seed=2)
@@ -203,9 +210,22 @@ def shared_scale(generator, n):
     return rows[:, :3], rows[:, 3:]
 
 
+def noisy_sine(generator, n):
+    x = generator.uniform(-1, 1, size=n)
+    return x, np.sin(2 * np.pi * x) + 0.8 * generator.standard_normal(n)
+
+
+def one_pair_in_five(generator, n):
+    x, y = generator.standard_normal((2, n, 5))
+    y[:, 0] = 0.8 * x[:, 0] + 0.6 * y[:, 0]
+    return x, y
+
+
 @pytest.mark.parametrize(
     ("law", "better", "worse"),
     [
+        (noisy_sine, "learned", "distance_correlation"),
+        (one_pair_in_five, "learned", "ksg"),
         (linear, "distance_correlation", "ksg"),
         (shared_scale, "ksg", "gaussian"),
         (parabola, "ksg", "cca"),
@@ -213,6 +233,6 @@ def shared_scale(generator, n):
     ],
 )
 def test_statistics_differ_in_power_as_their_theory_says(law, better, worse) -> None:
-    n_replicates = 60
+    n_replicates = 40
     power = {name: rejections(law, name, n_replicates, seed=10) / n_replicates for name in (better, worse)}
     assert power[better] > power[worse] + 0.1, power
