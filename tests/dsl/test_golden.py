@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
+from sklearn.linear_model import LinearRegression
 
+from validstats import DesignSupervised
 from validstats.dsl.estimation import (
     Component,
     LabelledSample,
@@ -131,3 +133,22 @@ def test_forecast_matches_power_dsl(solved):
             for fit, _, parts, n_labelled in splits
         ]
         np.testing.assert_allclose(np.median(predicted, axis=0), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["own_lm", "own_lm_cluster", "own_logit_both_unequal"])
+def test_the_public_class_agrees_up_to_its_own_folds(name):
+    case, config, data, _ = _load("own", name)
+    labels = _as_list(config["predicted_var"])
+    surrogates = dict(zip(labels, _as_list(config["prediction"]), strict=True))
+    probability = None
+    if "sample_prob" in config:
+        given = data[config["sample_prob"]].to_numpy(float)
+        probability = given * data[labels].notna().all(axis=1).mean() / given.mean()
+    study = DesignSupervised(LinearRegression(), estimator="dsl", n_repeats=5, random_state=0)
+    study.fit(data.drop(columns=labels), surrogate=surrogates)
+    study.calibrate(data[labels], sampling_probability=probability, clusters=config.get("cluster"))
+    model = "logit" if config["model"] == "logit" else "linear"
+    result = study.infer(config["formula"].replace("\n", ""), model=model)
+    exact = case["exact_root"]
+    assert np.all(np.abs(result.params - exact["coefficients"]) < 0.15 * np.array(exact["standard_errors"]))
+    np.testing.assert_allclose(result.std_error, exact["standard_errors"], rtol=0.06)

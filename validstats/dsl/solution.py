@@ -212,7 +212,10 @@ def _check_separation(assembled: AssembledModel, sample: LabelledSample, found: 
         return
     rows = sample.gold
     curvature = sample.moment.jacobian(rows, found.params, np.ones(rows.n_rows))
-    flat = sample.moment.jacobian(rows, np.zeros_like(found.params), np.ones(rows.n_rows))
+    with np.errstate(all="ignore"):
+        flat = sample.moment.jacobian(rows, np.zeros_like(found.params), np.ones(rows.n_rows))
+    if not (np.all(np.isfinite(flat)) and np.all(np.isfinite(curvature))):
+        return
     relative = np.linalg.eigvals(np.linalg.lstsq(flat, curvature, rcond=None)[0]).real
     if relative.min() < 1e-6:
         raise NoRootError(

@@ -148,7 +148,11 @@ def inference_guarantee(
 
 
 def _tuning_caveat(tuning: TuningKind, with_raw: bool, calibration: Calibration) -> str:
-    rivals = "gold-only, plain design-based" + (", PPI and PPI++" if with_raw else "") + " estimates"
+    rivals = (
+        "gold-only, plain design-based (same first stage)"
+        + (", PPI and PPI++" if with_raw else "")
+        + " estimates"
+    )
     if tuning == "matrix":
         what = "no linear combination of coefficients has a larger limiting variance"
     elif tuning == "diagonal":
