@@ -111,7 +111,7 @@ print(f"at most 3 false claims:   ours {few[0]:.3f}, claiming whatever is predic
 # ## What would be wrong without
 # The left panel shows how many of 100 sets were right. Split conformal (red) sits where it should *on
 # average*, and falls below 90 in nearly every second batch. The right panel counts false claims in a batch:
-# without calibration dozens of them go unnoticed.
+# without calibration about a dozen of them go unnoticed.
 
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained")
