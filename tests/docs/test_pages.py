@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import importlib
 import re
+import shlex
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+
+from validstats.cli import main
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
+README = ROOT / "README.md"
 FENCE = re.compile(r"^```python\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
 PACKAGES = ("batch", "holdout", "dsl", "mi")
 
@@ -18,11 +23,11 @@ pytestmark = pytest.mark.skipif(not DOCS.is_dir(), reason="the pages are not ins
 
 
 def name_of(page: Path) -> str:
-    return str(page.relative_to(DOCS))
+    return "README.md" if page == README else str(page.relative_to(DOCS))
 
 
 @pytest.mark.parametrize(
-    "page", [p for p in PAGES if FENCE.search(p.read_text(encoding="utf-8"))], ids=name_of
+    "page", [p for p in (README, *PAGES) if FENCE.search(p.read_text(encoding="utf-8"))], ids=name_of
 )
 def test_code_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
@@ -49,7 +54,9 @@ def test_api_page_equals_all(package: str) -> None:
     module = importlib.import_module(f"validstats.{package}")
     text = (DOCS / "api" / f"{package}.md").read_text(encoding="utf-8")
     documented = re.findall(r"^::: (\S+)$", text, flags=re.MULTILINE)
-    assert documented == [f"validstats.{package}.{name}" for name in sorted(module.__all__)]
+    assert documented == [f"validstats.{package}.{name}" for name in sorted(module.__all__)], (
+        "run: python docs/make_api.py"
+    )
 
 
 def test_top_level_names_are_all_documented() -> None:
@@ -65,6 +72,28 @@ def test_shared_page_names_what_exists() -> None:
     for name in re.findall(r"^::: (\S+)$", text, flags=re.MULTILINE):
         module, _, attribute = name.rpartition(".")
         assert hasattr(importlib.import_module(module), attribute), name
+
+
+SHELL = re.compile(r"^validstats ((?:batch|dsl|mi|plan|holdout) .+)$", flags=re.MULTILINE)
+
+
+def shell_lines() -> list[str]:
+    readme = SHELL.findall(README.read_text(encoding="utf-8"))
+    table = re.findall(
+        r"^\| `validstats ([^`]+)`", (DOCS / "command_line.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    return [line for line in readme + table if line != "tour"]
+
+
+@pytest.mark.parametrize("line", shell_lines() if DOCS.is_dir() else [])
+def test_command_lines_run(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    runner = CliRunner()
+    assert runner.invoke(main, ["data"]).exit_code == 0
+    assert runner.invoke(main, ["holdout", "create", "study.ledger"]).exit_code == 0
+    result = runner.invoke(main, shlex.split(line))
+    assert result.exit_code == 0, result.output
 
 
 def test_names_in_prose_exist() -> None:
