@@ -126,7 +126,7 @@ def specs(quick: bool = False) -> list[Spec]:
     queries = 20_000 if quick else 1_000_000
     train, holdout = query_means(queries)
     rng = np.random.default_rng(2)
-    thousand, peer_draws = 1_000, min(queries, 50_000)
+    thousand, peer_draws = 1_000, min(queries, 20_000)
     experiment = Experiment(n=1_000, d=1_000, feature_counts=(0, 50, 100)) if quick else Experiment()
     return [
         Spec(
