@@ -11,6 +11,7 @@ where ``s`` is the score on expert labels and ``g`` any function of what is alwa
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -96,17 +97,24 @@ class LabelledSample:
     @property
     def n_labelled(self) -> int:
         """Number of labelled rows."""
-        return int(self.labelled.sum())
+        return len(self.positions)
 
-    @property
+    @cached_property
+    def positions(self) -> AnyArray:
+        """Positions of the labelled rows, shape ``(n_labelled,)``."""
+        return np.flatnonzero(self.labelled)
+
+    @cached_property
     def gold_weights(self) -> Float1D:
         """Inverse probabilities of the labelled rows, shape ``(n_labelled,)``."""
-        return 1.0 / self.probability[self.labelled]
+        return 1.0 / self.probability[self.positions]
 
-    @property
+    @cached_property
     def weights(self) -> Float1D:
         """``labelled / probability`` for all rows, shape ``(n,)``."""
-        return np.where(self.labelled, 1.0 / self.probability, 0.0)
+        values = np.zeros(self.n_rows)
+        values[self.positions] = self.gold_weights
+        return values
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -224,9 +232,8 @@ def psi_scores(sample: LabelledSample, augmentation: Augmentation, params: Float
         ``w s + (1 - w) g``.
     """
     psi = augmentation_scores(sample, augmentation, params)
-    weight = sample.gold_weights[:, None]
-    psi[sample.labelled] *= 1.0 - weight
-    psi[sample.labelled] += weight * sample.moment.score(sample.gold, params)
+    weight, rows = sample.gold_weights[:, None], sample.positions
+    psi[rows] = (1.0 - weight) * psi[rows] + weight * sample.moment.score(sample.gold, params)
     return psi
 
 
