@@ -408,13 +408,35 @@ def test_an_epoch_after_many_nats_still_works_and_a_noisy_one_is_refused():
     assert answer.half_width < 0.5
 
 
-def test_no_epoch_follows_noisy_answers(tmp_path):
+@pytest.mark.parametrize("mechanism", ["gaussian", "fresh_chunks", "thresholdout_science"])
+def test_no_epoch_follows_noisy_answers_or_exact_chunks(tmp_path, mechanism):
     path = tmp_path / "study.ledger"
     Ledger.create(path)
-    make(path, mechanism="gaussian").infer(MODEL)
-    with pytest.raises(LedgerMismatchError, match="Noisy answers were released"):
+    make(path, mechanism=mechanism).infer(MODEL)
+    with pytest.raises(LedgerMismatchError, match=f"Answers of '{mechanism}' were released"):
         make(path, queries=30)
-    assert make(path, mechanism="gaussian").infer(MODEL).cached
+    assert make(path, mechanism=mechanism).infer(MODEL).cached
+
+
+@pytest.mark.parametrize("queries", [1, 2, 3])
+def test_a_further_epoch_pays_for_the_last_answer_too(queries):
+    rh = make(mechanism="description_length", queries=queries, ledger=Ledger.in_memory())
+    for i in range(queries):
+        rh.infer(noise_predictions(i))
+    cells = rh._books.look().load_main().cells
+    transcripts = sum(cells**i for i in range(queries + 1))
+    assert rh.nats_ == pytest.approx(np.log(transcripts))
+    later = make(mechanism="description_length", queries=5, ledger=rh.ledger)
+    assert later.ledger_.totals()[0] == pytest.approx(np.log(transcripts))
+    state = later._books.look().state
+    assert state["log_alpha"] == pytest.approx(np.log(0.01 * 6 / np.pi**2 * 0.05) - np.log(transcripts))
+
+
+def test_a_further_epoch_pays_for_refused_failures_too():
+    rh = make(mechanism="guess_and_check", queries=4, failures=0)
+    rh.infer(noise_predictions(0), guess=0.5)
+    stops = 4 + 1 + 4
+    assert rh.nats_ >= np.log(stops)
 
 
 def test_calibrating_again_in_memory_does_not_refill():

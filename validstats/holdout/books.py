@@ -12,6 +12,7 @@ from validstats.exceptions import BudgetExhaustedError, LedgerMismatchError, bud
 from validstats.holdout.epochs import (
     Declaration,
     changed_fields,
+    closing_nats,
     epoch_log_share,
     fresh_state,
     frozen_fields,
@@ -242,7 +243,8 @@ class Books:
         """Continue the ledger's epoch if it was declared alike, else open a new one."""
         with self.ledger.turn(self.user) as turn:
             if turn.state.get("declared") != asdict(self.declared):
-                turn.append("epoch", state=self._opening_state(turn), new_epoch=True)
+                closing = closing_nats(turn.state.get("mechanisms", {}))
+                turn.append("epoch", nats=closing, state=self._opening_state(turn, closing), new_epoch=True)
 
     def charge(self, asks: Sequence[Ask]) -> list[tuple[Ask, Entry]]:
         """Charge questions in one transaction; what comes back may be released.
@@ -365,18 +367,21 @@ class Books:
                 "again with the budgets that are to hold; this opens a further epoch."
             )
 
-    def _opening_state(self, turn: Turn) -> dict[str, Any]:
-        nats, mu_squared = turn.totals()
+    def _opening_state(self, turn: Turn, closing: float) -> dict[str, Any]:
+        charged, _ = turn.totals()
+        nats = charged + closing
         earlier = turn.state.get("declared", {}).get("vault", self.declared.vault)
         if earlier != self.declared.vault:
             raise LedgerMismatchError(
                 f"This holdout was opened with vault={earlier!r}; rows of the reusable part have been asked about "
                 f"and cannot be sealed now, nor the other way round. Keep vault={earlier!r}."
             )
-        if mu_squared > 0:
+        asked = [record["name"] for record in turn.state.get("mechanisms", {}).values()]
+        if any(not mechanism(name).mixes or mechanism(name).noisy for name in asked):
             raise LedgerMismatchError(
-                "Noisy answers were released under the budget that this ledger was opened with, and no interval "
-                "of a further epoch would be proved. Keep the declared budget, or take a new holdout."
+                f"Answers of {asked[0]!r} were released under the budget that this ledger was opened with. They are "
+                "noisy, or exact means of a part of the rows, and no interval of a further epoch would be proved. "
+                "Keep the declared budget, or take a new holdout."
             )
         log_alpha = (
             epoch_log_share(turn.epoch + 1) + math.log(alpha_fraction(self.declared.confidence_level)) - nats

@@ -16,6 +16,7 @@ __all__ = [
     "MIXING",
     "Declaration",
     "changed_fields",
+    "closing_nats",
     "confidence_of",
     "epoch_log_share",
     "fresh_state",
@@ -113,6 +114,34 @@ def main_options(declared: Declaration) -> dict[str, Any]:
     if name in MIXING:
         options["interval"] = "kl"
     return options
+
+
+def closing_nats(records: Mapping[str, Mapping[str, Any]]) -> float:
+    """Return what is still to be paid when something follows an epoch: the content of its last answers.
+
+    A tree declared for k questions has weights for the nodes at which intervals are issued. What comes after the
+    k-th answer hangs below its leaves, and those are nodes of the tree for k + 1 questions.
+
+    Parameters
+    ----------
+    records : mapping
+        Mechanisms opened in the epoch, as its state keeps them.
+
+    Returns
+    -------
+    float
+        Nats, at least 0; none for mechanisms with an open horizon, whose weights cover what comes next.
+    """
+    total = 0.0
+    for record in records.values():
+        state = fresh_state(record["name"], tuple(sorted(record["options"].items())))
+        if state.queries is None or not mechanism(record["name"]).mixes:
+            continue
+        longer = dataclasses.replace(state, queries=state.queries + 1)
+        total += state.log_weight - longer.log_weight
+        if state.failures == 0:
+            total += math.log(2.0)
+    return total
 
 
 @functools.lru_cache(maxsize=256)

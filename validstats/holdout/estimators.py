@@ -25,9 +25,9 @@ from validstats.holdout.inputs import (
     warn_about_reuse,
 )
 from validstats.holdout.ledger import Ledger
+from validstats.holdout.looking import Looking
 from validstats.holdout.mechanisms import mechanism
 from validstats.holdout.metrics import Metric, as_metric
-from validstats.holdout.planning import Plan, plan
 from validstats.holdout.questions import (
     Question,
     TrainingPart,
@@ -36,11 +36,10 @@ from validstats.holdout.questions import (
     values_of_query,
 )
 from validstats.holdout.releases import SpecialReleases
-from validstats.holdout.reports import guarantee_of, holdout_report, outlook
+from validstats.holdout.reports import guarantee_of
 from validstats.holdout.sample import HoldoutSample, count_rows, split_sample
 from validstats.holdout.sealing import SealedState
 from validstats.holdout.vault import VaultRelease
-from validstats.results import Report
 from validstats.validation import (
     check_confidence_level,
     check_in_range,
@@ -74,7 +73,7 @@ class HoldoutCalibration:
     epoch: int
 
 
-class ReusableHoldout(SealedState, SpecialReleases, VaultRelease, CalibratedEstimator):
+class ReusableHoldout(SealedState, SpecialReleases, VaultRelease, Looking, CalibratedEstimator):
     """A holdout that may be asked again and again, with answers that stay valid whatever was asked before.
 
     Parameters
@@ -451,66 +450,3 @@ class ReusableHoldout(SealedState, SpecialReleases, VaultRelease, CalibratedEsti
             raise ValueError("score_many needs at least one target.")
         asks = [self._ask_number(q, new_round=i == 0) for i, q in enumerate(questions)]
         return Answers(items=tuple(self._answers(asks)), guarantee=self.guarantee_, backend=self._backend)
-
-    # ------------------------------------------------------------------ looking
-
-    def plan(self, n: int | None = None) -> Plan:
-        """Show what each mechanism would give for the declared budget, before anything is spent.
-
-        Parameters
-        ----------
-        n : int or None, default None
-            Rows of the holdout after the vault is set aside; that of the calibration if None.
-
-        Returns
-        -------
-        Plan
-            Half-widths by mechanism, tightest first.
-        """
-        if n is None:
-            self._check_calibrated("plan", "calibrate(...), or pass n=...,")
-            n = self.calibration_.n_units
-        return self._plan_for(check_positive_int(n, "n"))
-
-    def _plan_for(self, n: int) -> Plan:
-        return plan(
-            n,
-            self.queries,
-            self.failures,
-            self.rounds,
-            "numeric" if self.guess is None else "guess",
-            confidence_level=self.confidence_level,
-        )
-
-    def outlook(self) -> str:
-        """Say in words what the next question would give and cost, without asking it.
-
-        Returns
-        -------
-        str
-            One or two sentences.
-        """
-        self._check_calibrated("outlook")
-        return outlook(self._books.look(), self._books.left)
-
-    @property
-    def exhausted_(self) -> bool:
-        """Whether a question has been refused in this epoch; it stays so, in every process."""
-        self._check_calibrated("exhausted_")
-        return bool(self._books.look().state["exhausted"])
-
-    def _report(self) -> Report:
-        return holdout_report(self.calibration_, self.ledger_, self._books, self.guarantee_, self.outlook())
-
-    def plot(self) -> Any:
-        """Draw the ledger: budget left, guesses against answers, width along the questions.
-
-        Returns
-        -------
-        LedgerDisplay
-            With ``figure_``.
-        """
-        from validstats.plotting.ledger import LedgerDisplay
-
-        self._check_calibrated("plot")
-        return LedgerDisplay.from_ledger(self.ledger_, queries=self.calibration_.declared.queries).plot()
