@@ -53,3 +53,49 @@ def test_coverage_simulations_move_too() -> None:
     serial = simulate(covered, 60, 0.9, random_state=3)
     with joblib.parallel_config(backend="dask"):
         assert simulate(covered, 60, 0.9, random_state=3) == serial
+
+
+def pairs() -> tuple[np.ndarray, np.ndarray]:
+    generator = np.random.default_rng(2)
+    X = generator.normal(size=(80, 3))
+    return X, X[:, 0] ** 2 + 0.3 * generator.normal(size=80)
+
+
+def permutation_null() -> np.ndarray:
+    from validstats.mi import independence_test
+
+    X, y = pairs()
+    return independence_test(X[:, 0], y, n_permutations=60, random_state=0).null
+
+
+def matrix_values() -> np.ndarray:
+    from validstats.mi import mutual_info_matrix
+
+    return mutual_info_matrix(pairs()[0]).values
+
+
+def selection_p_values() -> np.ndarray:
+    from validstats.mi import MISelector
+
+    X, y = pairs()
+    return MISelector(control="fdr_bh", n_permutations=40, random_state=0).fit(X, y).pvalues_
+
+
+def search_guesses() -> np.ndarray:
+    from sklearn.linear_model import LogisticRegression
+
+    from validstats.holdout import HoldoutSearchCV, ReusableHoldout
+
+    X = np.random.default_rng(3).normal(size=(300, 3))
+    y = (X[:, 0] > 0).astype(int)
+    holdout = ReusableHoldout(queries=4, random_state=0).fit(X[:100], y[:100]).calibrate(X[100:], y[100:])
+    search = HoldoutSearchCV(LogisticRegression(), {"C": [0.01, 1.0]}, holdout).fit(X[:100], y[:100])
+    return np.asarray(search.cv_results_["mean_test_score"])
+
+
+@pytest.mark.usefixtures("cluster")
+@pytest.mark.parametrize("loop", [permutation_null, matrix_values, selection_p_values, search_guesses])
+def test_loops_of_the_domains_are_equal_to_the_serial_ones(loop) -> None:
+    serial = loop()
+    with joblib.parallel_config(backend="dask"):
+        np.testing.assert_array_equal(loop(), serial)
