@@ -133,6 +133,6 @@ axes[1].barh(
 axes[1].axvline(0.95, color=COLOURS["truth"], linewidth=1)
 axes[1].set_yticks(positions, [result.names[i].replace("C(corpus)[T.", "").rstrip("]") for i in shown])
 axes[1].set_xlabel("share of intervals that hold the truth")
-axes[1].legend(frameon=False, fontsize=8, loc="center")
+axes[1].legend(frameon=True, fontsize=8, loc="lower left")
 for ax, grid in zip(axes, ("y", "x"), strict=True):
     tidy_axes(ax, grid=grid)

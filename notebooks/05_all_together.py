@@ -52,7 +52,7 @@ train, holdout, calibration, batch, rest = np.split(order, [2000, 8000, 9000, 93
 # keeps.
 
 # %%
-selector = MISelector(control="fdr_bh", alpha=0.1, random_state=0)
+selector = MISelector(method="ksg", control="fdr_bh", alpha=0.1, random_state=0)
 selector.set_output(transform="pandas").fit(X.iloc[train[:600]], y[train[:600]])
 kept = list(selector.get_feature_names_out())
 print(f"kept {len(kept)} of {X.shape[1]}:", ", ".join(kept))
