@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from validstats.batch.compositional_target import Compositional
 from validstats.batch.guarantees import level_text
 from validstats.batch.levels import ceil_fraction
 from validstats.batch.means import smallest_partition_n
 from validstats.batch.rank_laws import quantile_index, rank_upper, smallest_informative_n
 from validstats.batch.set_targets import Envelope, Selection, Simultaneous
-from validstats.batch.targets import BatchMean, BatchQuantile, Compositional, ErrorCount, Target
+from validstats.batch.targets import BatchMean, BatchQuantile, ErrorCount, Target
 from validstats.guarantee import Guarantee
 from validstats.results import Report, Result, Table
 from validstats.validation import alpha_fraction, as_decimal, check_positive_int

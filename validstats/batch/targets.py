@@ -1,9 +1,9 @@
-"""Targets that are numbers about a batch: mean, total, quantiles, error count, the user's own function."""
+"""Targets that are numbers about a batch: mean, total, quantiles, error count."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any, ClassVar, get_args
@@ -12,7 +12,6 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from validstats._typing import Float1D
-from validstats.batch.compositional import Step, compositional_interval, default_rank_weights, evaluate_steps
 from validstats.batch.envelope import order_statistic_box, rank_envelope
 from validstats.batch.levels import product_share
 from validstats.batch.means import (
@@ -32,7 +31,7 @@ from validstats.batch.rank_laws import (
 )
 from validstats.validation import check_in_range, check_literal
 
-__all__ = ["BatchMean", "BatchQuantile", "BatchTotal", "Compositional", "ErrorCount", "Target"]
+__all__ = ["IntervalTarget", "BatchMean", "BatchQuantile", "BatchTotal", "ErrorCount", "Target"]
 
 
 class Target(BaseEstimator, ABC):
@@ -76,7 +75,15 @@ class Target(BaseEstimator, ABC):
         return False
 
 
-class _IntervalTarget(Target):
+class IntervalTarget(Target):
+    """Base class of targets that are numbers, with one or two sides.
+
+    Attributes
+    ----------
+    side : {"two-sided", "upper", "lower"}
+        Which bounds are wanted.
+    """
+
     side: Side
 
     def check(self) -> None:
@@ -86,11 +93,30 @@ class _IntervalTarget(Target):
     def _share(self, alpha: Fraction) -> Fraction:
         return alpha / 2 if self.side == "two-sided" else alpha
 
-    def _shared_level(self, questions: Sequence[Question]) -> list[Question]:
+    def shared_level(self, questions: Sequence[Question]) -> list[Question]:
+        """Give every stratum its share of the level, by the product law.
+
+        Parameters
+        ----------
+        questions : sequence of Question
+            One for each stratum.
+
+        Returns
+        -------
+        list of Question
+            The same with smaller levels.
+        """
         share = product_share(questions[0].alpha, len(questions))
         return [replace(q, alpha=share) for q in questions]
 
-    def _between(self) -> str:
+    def between(self) -> str:
+        """Say what holds, for the guarantee.
+
+        Returns
+        -------
+        str
+            A verb phrase.
+        """
         return {
             "two-sided": "lies in its interval",
             "upper": "is at most its upper bound",
@@ -98,7 +124,7 @@ class _IntervalTarget(Target):
         }[self.side]
 
 
-class BatchMean(_IntervalTarget):
+class BatchMean(IntervalTarget):
     """The mean of a batch.
 
     With the signed residual (the default) it is the mean of the labels: the mean prediction plus an interval for
@@ -180,12 +206,12 @@ class BatchMean(_IntervalTarget):
     def answer_strata(self, questions: Sequence[Question], rows: Sequence[np.ndarray]) -> IntervalAnswer:
         """Bound the mean of each stratum and weigh by size."""
         sizes = np.array([q.m for q in questions], dtype=np.float64)
-        answers = [self.answer(q) for q in self._shared_level(questions)]
+        answers = [self.answer(q) for q in self.shared_level(questions)]
         return _weighted_sum(answers, sizes / sizes.sum())
 
     def statement(self, level: str) -> str:
         """State the guarantee."""
-        return f"with probability at least {level} the {self._label} of a batch {self._between()}"
+        return f"with probability at least {level} the {self._label} of a batch {self.between()}"
 
     def _smallest_n(self, question: Question, alpha_side: Fraction) -> int:
         wanted = [end for end, side in zip(question.bounds, ("upper", "lower")) if self.side != side]
@@ -216,11 +242,11 @@ class BatchTotal(BatchMean):
 
     def answer_strata(self, questions: Sequence[Question], rows: Sequence[np.ndarray]) -> IntervalAnswer:
         """Bound the total of each stratum and add."""
-        answers = [self.answer(q) for q in self._shared_level(questions)]
+        answers = [self.answer(q) for q in self.shared_level(questions)]
         return _weighted_sum(answers, np.ones(len(answers)))
 
 
-class BatchQuantile(_IntervalTarget):
+class BatchQuantile(IntervalTarget):
     """One quantile of a batch, or several at once.
 
     By default of the labels, without the model: prediction offsets break the symmetry that the method rests on.
@@ -307,7 +333,7 @@ class BatchQuantile(_IntervalTarget):
 
     def answer_strata(self, questions: Sequence[Question], rows: Sequence[np.ndarray]) -> IntervalAnswer:
         """Pool envelopes of the strata: the quantile of their bounds bounds the quantile."""
-        shared = self._shared_level(questions)
+        shared = self.shared_level(questions)
         bands = [rank_envelope(q.n, q.m, q.alpha, self.side) for q in shared]
         ends = [b.bounds(q.calibration.sorted_scores, *q.bounds) for b, q in zip(bands, shared)]
         low, high = (np.sort(np.concatenate([e[i] for e in ends])) for i in (0, 1))
@@ -333,7 +359,7 @@ class BatchQuantile(_IntervalTarget):
         """State the guarantee."""
         many = len(self.probabilities()) > 1
         what = "each of these quantiles" if many else f"the {_quantile_name(self.probabilities()[0])}"
-        return f"with probability at least {level} {what} of a batch {self._between()}" + (
+        return f"with probability at least {level} {what} of a batch {self.between()}" + (
             ", all at once" if many else ""
         )
 
@@ -354,7 +380,7 @@ class BatchQuantile(_IntervalTarget):
         return above and below
 
 
-class ErrorCount(_IntervalTarget):
+class ErrorCount(IntervalTarget):
     """How many predictions of a batch are wrong.
 
     Parameters
@@ -407,132 +433,14 @@ class ErrorCount(_IntervalTarget):
 
     def answer_strata(self, questions: Sequence[Question], rows: Sequence[np.ndarray]) -> IntervalAnswer:
         """Bound the errors of each stratum and add."""
-        answers = [self.answer(q) for q in self._shared_level(questions)]
+        answers = [self.answer(q) for q in self.shared_level(questions)]
         return _weighted_sum(answers, np.ones(len(answers)))
 
     def statement(self, level: str) -> str:
         """State the guarantee."""
         return (
-            f"with probability at least {level} the number of wrong predictions in a batch {self._between()}"
+            f"with probability at least {level} the number of wrong predictions in a batch {self.between()}"
         )
-
-
-class Compositional(_IntervalTarget):
-    """A user's own function of the sorted scores of a batch: trimmed means, top-k means, products, losses.
-
-    Parameters
-    ----------
-    step : callable
-        ``step(j, accumulated, score)`` for j = 1..m in increasing order of the scores; plain Python or compiled
-        by ``numba.njit``. It must be non-decreasing in the accumulated value and in the score.
-    rank_weight : callable or None, default None
-        ``rank_weight(n, m)`` returns n + 1 non-negative integers; None takes weights proportional to the rank.
-    start : float, default 0.0
-        Value before the first step.
-    side : {"two-sided", "upper", "lower"}, default "two-sided"
-        Which bounds are wanted.
-    name : str, default "value"
-        What the function is called in reports.
-
-    Examples
-    --------
-    >>> top = Compositional(lambda j, acc, score: max(acc, score), start=float("-inf"), name="maximum")
-    >>> top.name
-    'maximum'
-    """
-
-    def __init__(
-        self,
-        step: Step | None = None,
-        rank_weight: Callable[[int, int], Any] | None = None,
-        start: float = 0.0,
-        side: Side = "two-sided",
-        name: str = "value",
-    ) -> None:
-        self.step = step
-        self.rank_weight = rank_weight
-        self.start = start
-        self.side = side
-        self.name = name
-
-    def __repr__(self, N_CHAR_MAX: int = 700) -> str:
-        shown = {
-            k: getattr(v, "__name__", v) for k, v in self.get_params(deep=False).items() if v is not None
-        }
-        return f"Compositional({', '.join(f'{k}={v}' for k, v in shown.items())})"
-
-    def check(self) -> None:
-        """Raise if a parameter is out of range."""
-        super().check()
-        for name in ("step", "rank_weight"):
-            value = getattr(self, name)
-            if not callable(value) and not (name == "rank_weight" and value is None):
-                raise TypeError(f"{name} must be callable, got {value!r}.")
-
-    def default_score(self, classifier: bool) -> str:
-        """Labels."""
-        return "label"
-
-    def answer(self, question: Question) -> IntervalAnswer:
-        """Bound the function of one batch."""
-        assert self.step is not None
-        n, m = question.n, question.m
-        weights = default_rank_weights(n, m) if self.rank_weight is None else self.rank_weight(n, m)
-        bound = compositional_interval(
-            self.step,
-            question.calibration.sorted_scores,
-            m,
-            question.alpha,
-            start=self.start,
-            weights=weights,
-            side=self.side,
-            bounds=question.bounds,
-        )
-        middle = question.calibration.sorted_scores[_spread(n, m)]
-        estimate = evaluate_steps(self.step, middle, self.start)
-        return self._answer(estimate, bound.low, bound.high, None, "rank weights, dynamic programme")
-
-    def answer_strata(self, questions: Sequence[Question], rows: Sequence[np.ndarray]) -> IntervalAnswer:
-        """Evaluate the function at the pooled envelopes of the strata."""
-        assert self.step is not None
-        shared = self._shared_level(questions)
-        bands = [rank_envelope(q.n, q.m, q.alpha, self.side) for q in shared]
-        ends = [b.bounds(q.calibration.sorted_scores, *q.bounds) for b, q in zip(bands, shared)]
-        low, high = (
-            evaluate_steps(self.step, np.concatenate([e[i] for e in ends]), self.start) for i in (0, 1)
-        )
-        middle = np.concatenate([q.calibration.sorted_scores[_spread(q.n, q.m)] for q in questions])
-        probability = float(np.prod([b.probability for b in bands]))
-        estimate = evaluate_steps(self.step, middle, self.start)
-        return self._answer(estimate, low, high, probability, "envelopes of the strata")
-
-    def statement(self, level: str) -> str:
-        """State the guarantee."""
-        return f"with probability at least {level} the {self.name} of a batch {self._between()}"
-
-    def _answer(
-        self, estimate: float, low: float, high: float, probability: float | None, method: str
-    ) -> IntervalAnswer:
-        low = -np.inf if self.side == "upper" or np.isnan(low) else low
-        high = np.inf if self.side == "lower" or np.isnan(high) else high
-        said = (self.side == "upper" or np.isfinite(low)) and (self.side == "lower" or np.isfinite(high))
-        return IntervalAnswer(
-            terms=(self.name,),
-            estimate=np.array([estimate]),
-            low=np.array([low]),
-            high=np.array([high]),
-            naive=np.array([np.nan]),
-            probability=probability,
-            ranks=(),
-            smallest_n=1,
-            informative=bool(said),
-            method=method,
-        )
-
-
-def _spread(n: int, m: int) -> np.ndarray:
-    """Positions of m evenly spread order statistics of n scores."""
-    return np.minimum(((np.arange(m) + 0.5) / m * n).astype(np.int64), n - 1)
 
 
 def _quantile_name(p: float) -> str:
