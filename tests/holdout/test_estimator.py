@@ -228,6 +228,28 @@ def test_leaderboard_shows_improvements_only():
         make().leaderboard(baseline=1.0)
 
 
+def test_discoveries_pay_for_what_was_seen():
+    X, y = draw(n=4000, seed=8)
+    rh = make(X=X, y=y, mechanism="guess_and_check")
+    chance = np.random.default_rng(3).integers(0, 2, (3, 4000))
+    targets = [MODEL, *chance, LogisticRegression(C=0.1)]
+    confirmed = rh.discover(targets, at_least=0.55)
+    assert confirmed.tolist() == [True, False, False, False, True]
+    entry = rh.ledger_.entries()[-1]
+    assert entry.release == "discover" and entry.nats == pytest.approx(5 * np.log(2))
+    assert rh.discover(targets, at_least=0.55).tolist() == confirmed.tolist()
+    assert rh.ledger_.entries()[-1].release == "cached"
+    rh.infer(MODEL)
+    before = rh.nats_
+    assert before > 5 * np.log(2) + 10
+    assert rh.discover([MODEL], at_least=0.5).all()
+    assert not rh.discover([MODEL], at_least=0.7).any()
+    assert rh.nats_ == pytest.approx(before + 2 * np.log(2))
+    assert make(metric="error").discover([MODEL], at_least=0.4).all()
+    with pytest.raises(ValueError, match="needs at least one target"):
+        make(mechanism="gaussian").discover([MODEL], at_least=0.5)
+
+
 def test_the_vault_opens_once():
     rh = make(vault=0.25)
     assert rh.calibration_.n_vault == 300 and rh.calibration_.n_units == 900

@@ -5,7 +5,7 @@ import pytest
 from joblib import Parallel, delayed
 
 from tests.holdout.crash import crash_repeatedly
-from validstats.holdout import Ledger, ReusableHoldout
+from validstats.holdout import Ledger, ReusableHoldout, betting_e_value
 from validstats.validity.coverage import binomial_acceptance
 
 pytestmark = pytest.mark.validity
@@ -110,6 +110,20 @@ def test_all_kinds_of_answers_together_are_covered_over_two_epochs():
         wrong = misses(answers) or misses(differences, 0.0) or any(b.passed for b in bits)
         covered += not wrong
     assert binomial_acceptance(covered, N_SEEDS, 0.95).accepted
+
+
+def test_claims_chosen_after_an_attack_are_no_false_discoveries():
+    """Majority votes built from the answers look good on the holdout; naive e-values confirm them."""
+    wrong, naive_wrong = 0, 0
+    for seed in range(N_SEEDS):
+        rh, y, generator = coin_holdout(seed, queries=16, mechanism="description_length", guess=None)
+        predictions = generator.integers(0, 2, (15, N_ROWS))
+        answers = [float(rh.infer(p)) for p in predictions]
+        vote = aggregate(answers, predictions).astype(int)
+        wrong += rh.discover([vote], at_least=0.5).any()
+        naive_wrong += betting_e_value((vote == y).astype(float), 0.5) >= 1 / 0.05
+    assert binomial_acceptance(N_SEEDS - int(wrong), N_SEEDS, 0.95).accepted
+    assert not binomial_acceptance(N_SEEDS - int(naive_wrong), N_SEEDS, 0.95).accepted
 
 
 def test_coverage_with_clusters_counts_the_clusters():

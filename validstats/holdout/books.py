@@ -43,6 +43,8 @@ class Outcome:
         Whether a guess or claim held.
     winner : int or None
         Index of the winning candidate.
+    flags : tuple of bool or None
+        Which claims of a batch were confirmed.
     """
 
     value: float | None
@@ -52,6 +54,7 @@ class Outcome:
     certified: bool
     passed: bool | None = None
     winner: int | None = None
+    flags: tuple[bool, ...] | None = None
 
     @classmethod
     def of(cls, release: Release, rescale: Callable[[float], float], **changes: Any) -> Outcome:

@@ -13,6 +13,7 @@ from validstats.base import CalibratedEstimator
 from validstats.frames import backend_of, is_frame
 from validstats.holdout.answers import Answer, Answers
 from validstats.holdout.books import Books, Declaration
+from validstats.holdout.discoveries import DiscoveryRelease
 from validstats.holdout.fingerprint import ask_digest
 from validstats.holdout.inputs import (
     check_finite_bounds,
@@ -73,7 +74,9 @@ class HoldoutCalibration:
     epoch: int
 
 
-class ReusableHoldout(SealedState, SpecialReleases, VaultRelease, Looking, CalibratedEstimator):
+class ReusableHoldout(
+    SealedState, SpecialReleases, VaultRelease, DiscoveryRelease, Looking, CalibratedEstimator
+):
     """A holdout that may be asked again and again, with answers that stay valid whatever was asked before.
 
     Parameters

@@ -26,7 +26,7 @@ _SOURCES = {
     "fresh_chunks": "Hoeffding (1963), a fresh chunk for each question",
 }
 
-_RELEASES = ("answer", "best", "compare", "bit", "board", "cached", "final", "refused", "epoch")
+_RELEASES = ("answer", "best", "compare", "bit", "board", "discover", "cached", "final", "refused", "epoch")
 
 
 def guarantee_of(declared: Declaration, *, clustered: bool) -> Guarantee:
