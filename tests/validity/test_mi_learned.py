@@ -1,0 +1,115 @@
+"""Coverage of the learned intervals on fresh distributions, and where it must fail."""
+
+from __future__ import annotations
+
+import warnings
+from functools import lru_cache
+
+import numpy as np
+import pytest
+
+from validstats.exceptions import SupportWarning
+from validstats.mi import LearnedMI
+from validstats.mi.conformal import calibrate_scores, interval_at, thresholds
+from validstats.mi.families import HELD_OUT_FAMILIES, default_family
+from validstats.mi.families_gaussian import GaussianFamily
+from validstats.mi.families_pairs import UniformNoiseFamily
+from validstats.mi.network import MEDIAN, from_log_scale, member_stack, to_log_scale
+from validstats.mi.shards import make_shard
+from validstats.validation import alpha_fraction
+from validstats.validity.coverage import binomial_acceptance
+
+pytestmark = pytest.mark.validity
+
+FRESH_SEED = 987_654
+"""Seed of sets that neither training nor calibration drew from."""
+
+
+@lru_cache(maxsize=4)
+def fresh(held_out=(), count=600):
+    return make_shard(default_family(held_out), FRESH_SEED, 0, count)
+
+
+def evaluated(weights, shard, level):
+    estimator = LearnedMI(weights=weights).fit()
+    quantiles = member_stack(shard, estimator.weights_).mean(axis=0)
+    score = thresholds(estimator.calibration_.table, shard.shape, alpha_fraction(level))
+    low, high = (from_log_scale(end) for end in interval_at(quantiles, score))
+    inside = (low <= shard.truth + 1e-6) & (shard.truth <= high + 1e-6)
+    return from_log_scale(quantiles[:, MEDIAN]), inside
+
+
+@pytest.mark.parametrize(("weights", "held_out"), [("shipped", ()), ("evaluation", HELD_OUT_FAMILIES)])
+@pytest.mark.parametrize("level", [0.5, 0.9, 0.95])
+def test_intervals_cover_over_the_family(weights, held_out, level):
+    shard = fresh(held_out)
+    _, inside = evaluated(weights, shard, level)
+    check = binomial_acceptance(int(inside.sum()), len(shard), level, alternative="two-sided")
+    assert check.accepted, str(check)
+
+
+def test_intervals_that_are_too_narrow_are_caught():
+    # The test of the test: intervals that are far too narrow must be caught.
+    shard = fresh()
+    estimator = LearnedMI().fit()
+    quantiles = member_stack(shard, estimator.weights_).mean(axis=0)
+    low, high = (from_log_scale(end) for end in interval_at(quantiles, np.full(len(shard), 1.0)))
+    inside = (low <= shard.truth + 1e-6) & (shard.truth <= high + 1e-6)
+    assert not binomial_acceptance(int(inside.sum()), len(shard), 0.9).accepted
+
+
+def test_estimates_beat_the_nearest_neighbours_in_family():
+    shard = fresh()
+    estimate, _ = evaluated("shipped", shard, 0.9)
+    learned = np.abs(to_log_scale(estimate) - to_log_scale(shard.truth))
+    classical = np.abs(to_log_scale(shard.anchors) - to_log_scale(shard.truth)[:, None])
+    assert learned.mean() < 0.6 * classical.mean(axis=0).min()
+
+
+def test_out_of_family_nothing_is_promised_and_coverage_fails():
+    shard = make_shard(UniformNoiseFamily(), FRESH_SEED, 0, 120)
+    _, inside = evaluated("evaluation", shard, 0.9)
+    assert not binomial_acceptance(int(inside.sum()), len(shard), 0.9).accepted
+
+
+def test_calibration_on_the_own_family_repairs_the_coverage():
+    family = UniformNoiseFamily()
+    estimator = LearnedMI(weights="evaluation").fit()
+    reference, shard = make_shard(family, FRESH_SEED, 1000, 250), make_shard(family, FRESH_SEED, 2000, 150)
+    stacks = (member_stack(part, estimator.weights_).mean(axis=0) for part in (reference, shard))
+    own, new = stacks
+    table = calibrate_scores(own, to_log_scale(reference.truth), reference.shape)
+    low, high = (from_log_scale(end) for end in interval_at(new, thresholds(table, shard.shape, alpha_fraction(0.9))))
+    inside = (low <= shard.truth + 1e-6) & (shard.truth <= high + 1e-6)
+    # The calibration draw itself moves the coverage by about sqrt(0.09 / 250).
+    assert binomial_acceptance(int(inside.sum()), len(shard), 0.9 - 3 * np.sqrt(0.09 / 250)).accepted
+
+
+def test_support_check_passes_most_of_the_family():
+    family = default_family()
+    estimator = LearnedMI()
+    flagged = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SupportWarning)
+        for index in range(50):
+            sample = family.sample(FRESH_SEED, index)
+            if sample.n <= 1000:
+                flagged.append(not estimator.infer(sample.x, sample.y).support[0].inside)
+    assert np.mean(flagged) < 0.15
+
+
+def test_independence_is_recognised():
+    generator = np.random.default_rng(0)
+    estimates = LearnedMI().predict([(generator.normal(size=(300, 2)), generator.normal(size=300)) for _ in range(30)])
+    assert np.median(estimates) < 0.03
+
+
+def test_training_on_a_small_family_beats_the_nearest_neighbours():
+    pytest.importorskip("torch")
+    family = GaussianFamily()
+    estimator = LearnedMI(random_state=0).fit(family, n_sets=600, epochs=20, ensemble=1, verbose=False)
+    shard = make_shard(family, FRESH_SEED, 0, 150)
+    estimate = from_log_scale(member_stack(shard, estimator.weights_).mean(axis=0)[:, MEDIAN])
+    learned = np.abs(to_log_scale(estimate) - to_log_scale(shard.truth)).mean()
+    classical = np.abs(to_log_scale(shard.anchors[:, 0]) - to_log_scale(shard.truth)).mean()
+    assert learned < classical
