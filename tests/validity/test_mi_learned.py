@@ -79,7 +79,9 @@ def test_calibration_on_the_own_family_repairs_the_coverage():
     stacks = (member_stack(part, estimator.weights_).mean(axis=0) for part in (reference, shard))
     own, new = stacks
     table = calibrate_scores(own, to_log_scale(reference.truth), reference.shape)
-    low, high = (from_log_scale(end) for end in interval_at(new, thresholds(table, shard.shape, alpha_fraction(0.9))))
+    low, high = (
+        from_log_scale(end) for end in interval_at(new, thresholds(table, shard.shape, alpha_fraction(0.9)))
+    )
     inside = (low <= shard.truth + 1e-6) & (shard.truth <= high + 1e-6)
     # The calibration draw itself moves the coverage by about sqrt(0.09 / 250).
     assert binomial_acceptance(int(inside.sum()), len(shard), 0.9 - 3 * np.sqrt(0.09 / 250)).accepted
@@ -100,7 +102,9 @@ def test_support_check_passes_most_of_the_family():
 
 def test_independence_is_recognised():
     generator = np.random.default_rng(0)
-    estimates = LearnedMI().predict([(generator.normal(size=(300, 2)), generator.normal(size=300)) for _ in range(30)])
+    estimates = LearnedMI().predict(
+        [(generator.normal(size=(300, 2)), generator.normal(size=300)) for _ in range(30)]
+    )
     assert np.median(estimates) < 0.03
 
 
