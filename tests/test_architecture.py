@@ -23,6 +23,7 @@ LAYERS = {
     "frames": 1,
     "kernels": 1,
     "parallel": 1,
+    "reuse": 1,
     "datasets": 2,
     "results": 2,
     "base": 2,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numbers
-import warnings
 from typing import Any
 
 import numpy as np
@@ -14,12 +13,10 @@ from sklearn.utils.validation import column_or_1d
 from validstats._typing import AnyArray, Int1D
 from validstats.batch.learned_scores import ProbabilityScore
 from validstats.batch.scores import ErrorScore, Score
-from validstats.exceptions import DataReuseWarning, data_reuse_message
 from validstats.frames import is_frame, row_digests
 from validstats.validation import check_in_range, check_vector
 
 __all__ = [
-    "data_reuse_share",
     "encode_labels",
     "label_array",
     "rejection_keep",
@@ -30,7 +27,6 @@ __all__ = [
 ]
 
 _DEFAULT_SHARE = 0.3
-_HONEST_DUPLICATES = 0.05
 
 
 def label_array(y: Any) -> AnyArray:
@@ -256,29 +252,3 @@ def row_digests_with_labels(X: Any, y: AnyArray) -> AnyArray:
         X = np.asarray(X)
     with np.errstate(over="ignore"):
         return np.asarray(row_digests(X) * np.uint64(0x9E3779B97F4A7C15) ^ row_digests(y.reshape(-1, 1)))
-
-
-def data_reuse_share(training: AnyArray, X: Any, y: AnyArray) -> float:
-    """Warn if calibration rows were used for training, and return their share.
-
-    Parameters
-    ----------
-    training : ndarray of uint64
-        Digests of the training rows.
-    X, y : array-like
-        Calibration rows and labels.
-
-    Returns
-    -------
-    float
-        Share of the calibration rows that are training rows.
-    """
-    shared = np.isin(row_digests_with_labels(X, y), training)
-    share = float(shared.mean())
-    if share > _HONEST_DUPLICATES:
-        warnings.warn(
-            data_reuse_message.format(n_shared=int(shared.sum()), n_reference=shared.size, share=share),
-            DataReuseWarning,
-            stacklevel=3,
-        )
-    return share

@@ -16,8 +16,8 @@ from validstats._typing import AnyArray, Bool1D, Float2D, RandomState
 from validstats.batch._assemble import assemble_result
 from validstats.batch._internals import PredictorInternals, RowCount
 from validstats.batch._rows import (
-    data_reuse_share,
     label_array,
+    row_digests_with_labels,
     split_rows,
     take_labels,
     take_rows,
@@ -26,6 +26,7 @@ from validstats.batch.guarantees import batch_guarantee
 from validstats.batch.results import BatchResult
 from validstats.batch.targets import Target
 from validstats.frames import backend_of
+from validstats.reuse import warn_data_reuse
 from validstats.validation import (
     alpha_fraction,
     check_random_state,
@@ -243,7 +244,7 @@ class BatchPredictor(PredictorInternals):
         self._refresh_score()
         check_same_length(X=RowCount(X), y=label_array(y), strata=strata, weights=weights)
         if self._digests is not None and self.check_reuse:
-            data_reuse_share(self._digests, X, label_array(y))
+            warn_data_reuse(self._digests, row_digests_with_labels(X, label_array(y)))
         rng = check_random_state(self.random_state)
         return self._calibrate(X, label_array(y), self._strata_of(X, strata), weights, w_max, rng)
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from validstats._typing import AnyArray, RandomState
-from validstats.exceptions import DataReuseWarning, data_reuse_message
 from validstats.frames import is_frame, row_digests
 from validstats.holdout.fingerprint import holdout_fingerprint, keyed_row_digests
 from validstats.holdout.ledger import holdout_key
 from validstats.holdout.questions import is_estimator
+from validstats.reuse import warn_data_reuse
 from validstats.validation import check_bounds, check_positive_int, check_random_state
 
 __all__ = [
@@ -27,9 +26,6 @@ __all__ = [
     "user_tag",
     "warn_about_reuse",
 ]
-
-TOLERATED_DUPLICATES = 0.01
-"""Share of holdout rows that may equal training rows before a warning."""
 
 
 def check_labels(values: Any, n: int, name: str) -> AnyArray:
@@ -104,15 +100,7 @@ def warn_about_reuse(training: Any, holdout: Any) -> None:
     """
     if any(hasattr(X, "tocsr") or np.ndim(X) == 1 for X in (training, holdout) if not is_frame(X)):
         return
-    reference = row_digests(holdout)
-    n_shared = int(np.isin(reference, row_digests(training)).sum())
-    if n_shared > max(1, TOLERATED_DUPLICATES * len(reference)):
-        share = n_shared / len(reference)
-        warnings.warn(
-            data_reuse_message.format(n_shared=n_shared, n_reference=len(reference), share=share),
-            DataReuseWarning,
-            stacklevel=3,
-        )
+    warn_data_reuse(row_digests(training), row_digests(holdout), stacklevel=4)
 
 
 def check_users(users: Mapping[str, int] | None, queries: int, user: str) -> dict[str, int]:
