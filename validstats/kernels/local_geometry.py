@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from validstats.kernels._jit import jit
@@ -10,7 +12,7 @@ __all__ = ["local_counts", "pair_information_sums", "same_class_counts"]
 
 
 @jit
-def _insert(best, value):
+def _insert(best: Any, value: Any) -> Any:
     # Keep the smallest values in increasing order.
     last = best.shape[0] - 1
     if value >= best[last]:
@@ -23,7 +25,7 @@ def _insert(best, value):
 
 
 @jit
-def local_counts(x, y, n_queries, orders, euclidean):
+def local_counts(x: Any, y: Any, n_queries: Any, orders: Any, euclidean: Any) -> Any:
     """Count neighbours of the first rows among all rows, in X, in Y and jointly.
 
     Parameters
@@ -110,7 +112,7 @@ def local_counts(x, y, n_queries, orders, euclidean):
 
 
 @jit
-def _insert_pair(best, value, partner):
+def _insert_pair(best: Any, value: Any, partner: Any) -> Any:
     position = best.shape[0] - 1
     while position > 0 and best[position - 1, 0] > value:
         best[position, 0] = best[position - 1, 0]
@@ -121,7 +123,7 @@ def _insert_pair(best, value, partner):
 
 
 @jit
-def _count_within(distance_x, distance_y, radius, row, k):
+def _count_within(distance_x: Any, distance_y: Any, radius: Any, row: Any, k: Any) -> Any:
     n = distance_x.shape[0]
     largest = radius[k - 1]
     for m in range(k):
@@ -148,7 +150,7 @@ def _count_within(distance_x, distance_y, radius, row, k):
 
 
 @jit
-def _count_sorted(ordered, value, radius):
+def _count_sorted(ordered: Any, value: Any, radius: Any) -> Any:
     # Points of a sorted array nearer than radius to value (at distance zero if radius is zero).
     n = ordered.shape[0]
     low = np.searchsorted(ordered, value - radius)
@@ -169,7 +171,9 @@ def _count_sorted(ordered, value, radius):
 
 
 @jit
-def pair_information_sums(x, y, order_x, sorted_x, sorted_y, orders, digamma):
+def pair_information_sums(
+    x: Any, y: Any, order_x: Any, sorted_x: Any, sorted_y: Any, orders: Any, digamma: Any
+) -> Any:
     """Return mean local terms of the KSG estimator for one pair of coordinates, at several orders.
 
     Parameters
@@ -233,7 +237,7 @@ def pair_information_sums(x, y, order_x, sorted_x, sorted_y, orders, digamma):
 
 
 @jit
-def same_class_counts(x, label, n_queries, k):
+def same_class_counts(x: Any, label: Any, n_queries: Any, k: Any) -> Any:
     """Count, around query points, the points within the distance of the k-th neighbour of the same class.
 
     Parameters
