@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from sklearn.linear_model import LinearRegression
 from benchmarks._runner import Spec
 from validstats.batch import BatchPredictor, Envelope, Simultaneous, means, rank_laws
 from validstats.batch.extremal_sums import hull_bound, knapsack_bound, rank_sum_maximum
+from validstats.batch.order_statistics import score_at_rank
 from validstats.batch.rank_sum import rank_sum_quantile
 
 N_FEATURES, N_TEST = 5, 1000
@@ -22,11 +24,23 @@ def specs(quick: bool = False) -> list[Spec]:
     """List what is measured."""
     sizes = (1_000, 10_000) if quick else (1_000, 100_000, 1_000_000)
     listed = [threshold_spec(n, repeats=11 if n < 10**6 else 5) for n in sizes]
+    listed += [scores_spec(n) for n in sizes]
     listed += [maximiser_spec(n, m) for n, m in ((100, 10), (200, 10), (200, 40))]
     listed += [] if quick else [maximiser_spec(1_000, 20, repeats=1)]
     listed += [mean_spec(n) for n in sizes]
     listed += [envelope_spec(n) for n in ((1_000,) if quick else (1_000, 10_000))]
     return [*listed, cold_start_spec()]
+
+
+def repeated(function: Callable[[], Any], n: int) -> Callable[[], Any]:
+    """Call a short function often enough to be measured: ``calls_a_run(n)`` times a run."""
+    calls = calls_a_run(n)
+    return function if calls == 1 else lambda: [function() for _ in range(calls)]
+
+
+def calls_a_run(n: int) -> int:
+    """Return how many calls make one measured run."""
+    return max(1, 50_000 // n)
 
 
 def regression(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -73,13 +87,47 @@ def threshold_spec(n: int, repeats: int) -> Spec:
         task="calibrate and infer, order statistic",
         n=n,
         implementations={
-            "validstats, reuse check off": ours(False),
-            "validstats, all defaults": ours(True),
-            "MAPIE": mapie,
-            "crepes": crepes,
+            "validstats, reuse check off": repeated(ours(False), n),
+            "validstats, all defaults": repeated(ours(True), n),
+            "MAPIE": repeated(mapie, n),
+            "crepes": repeated(crepes, n),
+            "the learner's two predictions alone": repeated(
+                lambda: (learner.predict(X), learner.predict(X_test)), n
+            ),
         },
         repeats=repeats,
-        note="linear learner, 1,000 test rows, cached ranks cleared",
+        note=f"linear learner, 1,000 test rows, cached ranks cleared, {calls_a_run(n)} calls a run",
+    )
+
+
+def scores_spec(n: int, repeats: int = 21) -> Spec:
+    """Thresholds from arrays of scores alone: no learner is called, nobody checks features."""
+    residuals = np.random.default_rng(n).normal(size=n)
+    predictions = np.random.default_rng(1).normal(size=N_TEST)
+
+    def ours(anew: bool) -> Any:
+        if anew:
+            rank_laws._rank_upper.cache_clear()
+        _, bound = rank_laws.simultaneous_rank(n, N_TEST, Fraction(1, 10), Fraction(1, 10))
+        threshold = score_at_rank(np.abs(residuals), bound.rank)
+        return np.column_stack([predictions - threshold, predictions + threshold])
+
+    def crepes() -> Any:
+        from crepes import ConformalRegressor
+
+        return ConformalRegressor().fit(residuals).predict_int(predictions, confidence=0.9)
+
+    return Spec(
+        domain="batch",
+        task="threshold on arrays of scores",
+        n=n,
+        implementations={
+            "validstats": repeated(lambda: ours(False), n),
+            "validstats, rank computed anew": repeated(lambda: ours(True), n),
+            "crepes, ConformalRegressor": repeated(crepes, n),
+        },
+        repeats=repeats,
+        note=f"1,000 test rows, {calls_a_run(n)} calls a run; MAPIE takes no scores",
     )
 
 

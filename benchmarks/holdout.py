@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import holdout_ledger
 from benchmarks._runner import Spec, in_environment
 from validstats.holdout.mechanisms import GuessAndCheck, Thresholdout
 from validstats.holdout.planning import plan
@@ -187,4 +188,5 @@ def specs(quick: bool = False) -> list[Spec]:
             {"validstats": lambda: [simulate_in_law(experiment, rng) for _ in range(20)]},
             repeats=3,
         ),
+        *holdout_ledger.specs(quick=quick),
     ]

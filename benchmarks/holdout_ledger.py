@@ -62,22 +62,24 @@ def _own_folder() -> Path:
     return folder
 
 
-def _charges(ledger: Ledger) -> Callable[[], None]:
-    def run() -> None:
+def _charges(ledger: Ledger) -> Callable[[], int]:
+    def run() -> int:
         for _ in range(N_CHARGES):
             with ledger.turn() as turn:
                 turn.append("answer", nats=0.5, answer=0.75, half_width=0.05)
+        return N_CHARGES
 
     return run
 
 
-def _plain_appends(path: Path) -> Callable[[], None]:
-    def run() -> None:
+def _plain_appends(path: Path) -> Callable[[], int]:
+    def run() -> int:
         with path.open("ab") as stream:
             for _ in range(N_CHARGES):
                 stream.write(b"x" * 300)
                 stream.flush()
                 os.fsync(stream.fileno())
+        return N_CHARGES
 
     return run
 
@@ -87,14 +89,15 @@ def _labels() -> tuple[np.ndarray, np.ndarray]:
     return generator.normal(size=(2_000, 5)), generator.integers(0, 2, 2_000)
 
 
-def _questions(ledger: Ledger) -> Callable[[], None]:
+def _questions(ledger: Ledger) -> Callable[[], int]:
     X, y = _labels()
     rh = ReusableHoldout(queries=10**6, mechanism="guess_and_check", ledger=ledger).calibrate(X, y)
     generator = np.random.default_rng(1)
 
-    def run() -> None:
+    def run() -> int:
         for _ in range(N_CHARGES):
             rh.infer(generator.integers(0, 2, 2_000), guess=0.5)
+        return N_CHARGES
 
     return run
 

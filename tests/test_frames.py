@@ -56,6 +56,14 @@ def test_digests_agree_across_libraries_and_find_equal_rows() -> None:
     assert frames.row_digests([[0.0, 0.0]])[0] == expected[3]
 
 
+def test_digests_of_columns_that_are_not_named_by_text_or_named_twice() -> None:
+    matrix = np.array([[1.0, 2.0], [3.0, 4.0]])
+    for names in ([0, 1], ["a", "a"], [("a", 1), ("b", 2)]):
+        frame = pd.DataFrame(matrix)
+        frame.columns = names
+        np.testing.assert_array_equal(frames.row_digests(frame), frames.row_digests(matrix))
+
+
 def test_digests_depend_on_the_place_of_a_value() -> None:
     a, b = frames.row_digests([[1.0, 2.0], [2.0, 1.0]])
     assert a != b

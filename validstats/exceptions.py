@@ -80,6 +80,17 @@ support_message = (
 )
 
 
+class SparseCellsWarning(ValidstatsWarning):
+    """Two discrete sides have too many levels for the rows, so that their plug-in estimate is biased upwards."""
+
+
+sparse_cells_message = (
+    "{x} and {y} count as discrete and fill {cells:,} cells with {n:,} rows; the plug-in estimate is biased upwards "
+    "where a cell has fewer than five rows on average. If their numbers are a scale, pass discrete_x=False and "
+    "discrete_y=False; if they are categories, merge rare ones."
+)
+
+
 class LedgerError(RuntimeError):
     """Base class of every refusal of the ledger that keeps a holdout's budget."""
 

@@ -44,7 +44,7 @@ def is_frame(data: Any) -> bool:
     >>> is_frame([[1, 2]])
     False
     """
-    return isinstance(nw.from_native(data, eager_only=True, pass_through=True), nw.DataFrame)
+    return bool(nw.dependencies.is_into_dataframe(data))
 
 
 def backend_of(data: Any) -> FrameBackend:
@@ -143,7 +143,15 @@ def column(frame: Any, name: str) -> AnyArray:
     eager = _eager(frame)
     if name not in eager.columns:
         raise KeyError(f"There is no column {name!r}; the columns are {', '.join(map(repr, eager.columns))}.")
-    series = eager[name]
+    return _series_values(eager[name])
+
+
+def _with_plain_names(frame: Any) -> Any:
+    """Number the columns of a pandas frame, whose names need be neither text nor unique."""
+    return frame.set_axis(range(frame.shape[1]), axis="columns") if hasattr(frame, "set_axis") else frame
+
+
+def _series_values(series: nw.Series[Any]) -> AnyArray:
     if series.dtype.is_numeric() and series.is_null().any():
         return np.asarray(series.cast(nw.Float64).to_numpy(), dtype=np.float64)
     return np.asarray(series.to_numpy())
@@ -223,7 +231,8 @@ def row_digests(rows: Any) -> npt.NDArray[np.uint64]:
     (True, False)
     """
     if is_frame(rows):
-        arrays = [column(rows, name) for name in column_names(rows)]
+        eager = _eager(_with_plain_names(rows))
+        arrays = [_series_values(eager[:, j]) for j in range(eager.shape[1])]
     else:
         matrix = rows.toarray() if hasattr(rows, "toarray") else np.asarray(rows)
         matrix = matrix.reshape(matrix.shape[0], math.prod(matrix.shape[1:]))

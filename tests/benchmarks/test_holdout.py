@@ -16,7 +16,8 @@ def test_both_implementations_of_thresholdout_agree() -> None:
     assert 0 < (ours != train).sum() < 500
 
 
-def test_the_measured_functions_run() -> None:
+def test_the_measured_functions_run(monkeypatch, tmp_path) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     for spec in holdout.specs(quick=True):
         assert spec.domain == "holdout"
         if "noise only" not in spec.task:

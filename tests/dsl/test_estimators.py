@@ -146,7 +146,7 @@ def test_frames_in_frames_out(documents, convert):
     tidy = dsl.infer("y ~ x1", model="logit").tidy()
     assert type(tidy).__module__.split(".")[0] == type(convert(data)).__module__.split(".")[0]
     expected = (
-        DesignSupervised(random_state=0)
+        DesignSupervised(random_state=0, n_repeats=1)
         .fit(data, surrogate="q")
         .calibrate(labels["y"])
         .infer("y ~ x1", model="logit")

@@ -13,7 +13,7 @@ from sklearn.utils.validation import column_or_1d
 from validstats._typing import AnyArray, Int1D
 from validstats.batch.learned_scores import ProbabilityScore
 from validstats.batch.scores import ErrorScore, Score
-from validstats.frames import is_frame, row_digests
+from validstats.frames import row_digests
 from validstats.validation import check_in_range, check_vector
 
 __all__ = [
@@ -248,7 +248,5 @@ def row_digests_with_labels(X: Any, y: AnyArray) -> AnyArray:
     ndarray of uint64, shape (n,)
         One digest a row.
     """
-    if is_frame(X) and not (all(isinstance(c, str) for c in X.columns) and len(set(X.columns)) == X.shape[1]):
-        X = np.asarray(X)
     with np.errstate(over="ignore"):
         return np.asarray(row_digests(X) * np.uint64(0x9E3779B97F4A7C15) ^ row_digests(y.reshape(-1, 1)))

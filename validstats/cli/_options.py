@@ -145,6 +145,8 @@ def guarded(command: F) -> F:
                 value = command(*args, **kwargs)
             except LedgerMissingError as error:
                 raise LedgerRefusal(f"{error} Here: validstats holdout create, or --receipt.") from error
+            except BrokenPipeError:
+                raise
             except (LedgerError, BudgetExhaustedError) as error:
                 raise LedgerRefusal(str(error)) from error
             except (ValueError, TypeError, KeyError, ModuleNotFoundError, OSError, RuntimeError) as error:

@@ -282,7 +282,9 @@ class Books:
                     self._record_refusal(turn, refusal.session)
                     break
         if refused:
-            error = BudgetExhaustedError(budget_exhausted_message.format(what=refused, remedy=self._remedy()))
+            error = BudgetExhaustedError(
+                budget_exhausted_message.format(what=str(refused).rstrip("."), remedy=self._remedy())
+            )
             error.answered = done  # type: ignore[attr-defined]
             raise error
         return done

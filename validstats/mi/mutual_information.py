@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
@@ -11,6 +12,7 @@ from scipy import stats
 
 from validstats import frames
 from validstats._typing import Float2D, Int1D
+from validstats.exceptions import SparseCellsWarning, sparse_cells_message
 from validstats.guarantee import Guarantee
 from validstats.mi.classical import (
     GaussianEstimate,
@@ -420,9 +422,17 @@ def _approximate_estimate(
     return Estimate(value, error, (value - half, value + half), estimator.name, guarantee)
 
 
+ROWS_PER_CELL = 5
+"""Fewest rows a filled cell, on average, at which a plug-in estimate goes without a warning."""
+
+
 def _discrete_estimate(x: Side, y: Side, options: Options) -> Estimate:
     assert x.codes is not None
     assert y.codes is not None
+    cells = len(np.unique(x.codes.astype(np.int64) * (int(y.codes.max()) + 1) + y.codes))
+    if cells * ROWS_PER_CELL > x.n_rows:
+        message = sparse_cells_message.format(x=x.name, y=y.name, cells=cells, n=x.n_rows)
+        warnings.warn(message, SparseCellsWarning, stacklevel=5)
     return _cells_estimate(x.codes, y.codes, "plug-in, Miller-Madow", options.confidence_level, binned=False)
 
 
