@@ -429,3 +429,21 @@ def test_a_charge_may_be_lost_to_the_analyst_but_no_answer_is_free(tmp_path):
         os.close(reading)
         free += given > len(ledger) - before
     assert free > 0
+
+
+def test_verifying_while_another_process_asks_is_no_tampering(tmp_path, monkeypatch) -> None:
+    ledger = Ledger.create(tmp_path / "shared.ledger")
+    other = Ledger.open(tmp_path / "shared.ledger")
+    check_links = ledger._check_links
+
+    def interrupted(connection, start, previous) -> None:
+        check_links(connection, start, previous)
+        with other.turn() as turn:
+            turn.append("answer", nats=0.5)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ledger, "_check_links", interrupted)
+        seen = ledger.verify()
+    assert len(ledger) == len(other)
+    assert seen.receipt != ledger.receipt()
+    ledger.verify()

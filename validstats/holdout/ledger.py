@@ -310,11 +310,13 @@ class Ledger:
         LedgerTamperedError
             If an entry was edited or removed, or the file is behind its anchor.
         """
+        # The anchor follows the file, so it is read before the state of the file that must reach it.
+        known = self._anchored_receipt()
         with self._guarded(), self._store.reading() as connection:
             if _identity_of(self._store, self.path) != self._identity:
                 raise self._tampered("its identity changed")
             self._check_links(connection, 0, GENESIS)
-            self._check_anchor(connection)
+            self._check_anchor(connection, known)
         count, head = self._verified
         nats, mu_squared = self.totals()
         return LedgerCheck(
@@ -369,7 +371,7 @@ class Ledger:
         if count and _digest_at(connection, count - 1) != head:
             raise self._tampered(f"entry {count - 1} is not the one that was last seen")
         self._check_links(connection, count, head)
-        self._check_anchor(connection)
+        self._check_anchor(connection, self._anchored_receipt())
 
     def _check_links(self, connection: sqlite3.Connection, start: int, previous: str) -> None:
         count, head, wrong = first_broken_link(
@@ -379,13 +381,13 @@ class Ledger:
             raise self._tampered(wrong)
         self._verified = (count, head)
 
-    def _check_anchor(self, connection: sqlite3.Connection) -> None:
-        if not self._anchored:
-            return
-        known = Anchor.of(self._identity.id).head()
+    def _anchored_receipt(self) -> Receipt | None:
+        return Anchor.of(self._identity.id).head() if self._anchored else None
+
+    def _check_anchor(self, connection: sqlite3.Connection, known: Receipt | None) -> None:
         if known is not None:
             self._check_reaches(connection, known)
-        elif self._verified[0]:
+        elif self._anchored and self._verified[0]:
             raise LedgerMissingError(
                 f"The anchor of the ledger at {self.path} is gone: {Anchor.of(self._identity.id).path}. Pass the "
                 f"receipt that you kept: Ledger.open({str(self.path)!r}, receipt=...)."
