@@ -63,7 +63,8 @@ class Absorber:
         """Factorise the normal equations of the smaller way after the larger one is projected out."""
         n_large, n_small = len(self._counts), int(small.max()) + 1
         table = sparse.csr_matrix((np.ones(len(small)), (self._large, small)), shape=(n_large, n_small))
-        graph: Any = sparse.bmat([[None, table], [table.T, None]])  # type: ignore[arg-type]
+        blocks: Any = [[None, table], [table.T, None]]
+        graph: Any = sparse.bmat(blocks)
         _, component = connected_components(graph, directed=False)
         component = component[n_large:]
         dropped = np.unique(component, return_index=True)[1]
