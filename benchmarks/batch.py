@@ -16,6 +16,7 @@ from validstats.batch import BatchPredictor, Envelope, Simultaneous, means, rank
 from validstats.batch.extremal_sums import hull_bound, knapsack_bound, rank_sum_maximum
 from validstats.batch.order_statistics import score_at_rank
 from validstats.batch.rank_sum import rank_sum_quantile
+from validstats.batch.scores import AbsoluteScore
 
 N_FEATURES, N_TEST = 5, 1000
 
@@ -43,6 +44,12 @@ def calls_a_run(n: int) -> int:
     return max(1, 50_000 // n)
 
 
+def forget_ranks() -> None:
+    """Empty the caches of ranks, so that they are computed anew."""
+    rank_laws._rank_upper.cache_clear()
+    rank_laws._simultaneous_rank.cache_clear()
+
+
 def regression(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Draw rows of a linear model."""
     rng = np.random.default_rng(seed)
@@ -64,7 +71,7 @@ def threshold_spec(n: int, repeats: int) -> Spec:
         estimator.fit(X_train, y_train)
 
         def run() -> Any:
-            rank_laws._rank_upper.cache_clear()
+            forget_ranks()
             return estimator.calibrate(X, y).infer(X_test).intervals
 
         return run
@@ -105,12 +112,14 @@ def scores_spec(n: int, repeats: int = 21) -> Spec:
     residuals = np.random.default_rng(n).normal(size=n)
     predictions = np.random.default_rng(1).normal(size=N_TEST)
 
+    score = AbsoluteScore()
+
     def ours(anew: bool) -> Any:
         if anew:
-            rank_laws._rank_upper.cache_clear()
+            forget_ranks()
         _, bound = rank_laws.simultaneous_rank(n, N_TEST, Fraction(1, 10), Fraction(1, 10))
         threshold = score_at_rank(np.abs(residuals), bound.rank)
-        return np.column_stack([predictions - threshold, predictions + threshold])
+        return score.interval(predictions, threshold, (-np.inf, np.inf))
 
     def crepes() -> Any:
         from crepes import ConformalRegressor

@@ -82,3 +82,26 @@ def test_a_million_different_rows_have_different_digests() -> None:
 
 def test_no_rows_have_no_digests() -> None:
     assert frames.row_digests(np.zeros((0, 2))).shape == (0,)
+
+
+def test_digests_do_not_depend_on_the_layout_or_the_number_of_blocks() -> None:
+    rows = np.random.default_rng(0).integers(-3, 4, (40_000, 3))
+    expected = np.concatenate([frames.row_digests(rows[:1]), frames.row_digests(rows[1:])])
+    for same in (rows.astype(np.float32), np.asfortranarray(rows), rows.astype(np.int8), -(-1.0 * rows)):
+        np.testing.assert_array_equal(frames.row_digests(same), expected)
+
+
+def test_digests_follow_splitmix64_chained_over_the_columns() -> None:
+    words = np.array([[1.5, -2.0]]).view(np.uint64)[0].tolist()
+    state, full = 0x9E3779B97F4A7C15, 2**64 - 1
+    for word in words:
+        state = (state ^ word) * 0xBF58476D1CE4E5B9 & full
+        state ^= state >> 31
+        state = state * 0x94D049BB133111EB & full
+        state ^= state >> 29
+    assert frames.row_digests([[1.5, -2.0]])[0] == state
+
+
+def test_rows_without_columns_are_all_equal() -> None:
+    assert len(set(frames.row_digests(np.zeros((3, 0))).tolist())) == 1
+    assert len(frames.row_digests(np.zeros((3, 0)))) == 3

@@ -21,3 +21,16 @@ def test_honest_duplicates_pass() -> None:
         warnings.simplefilter("error")
         assert warn_data_reuse(TRAINING, np.arange(95, 195, dtype=np.uint64)) == 0.05
         assert warn_data_reuse(TRAINING, np.zeros(0, dtype=np.uint64)) == 0.0
+
+
+@pytest.mark.parametrize(("n_training", "n_reference"), [(50, 3_000), (3_000, 50), (2_000, 2_000)])
+def test_the_share_is_exact_whichever_side_is_larger(n_training, n_reference) -> None:
+    rng = np.random.default_rng(0)
+    training, reference = (
+        rng.integers(0, 2**14, n).astype(np.uint64) << np.uint64(30) for n in (n_training, n_reference)
+    )
+    reference[: n_reference // 2] = rng.integers(0, 2**63, n_reference // 2).astype(np.uint64)
+    shared = sum(value in set(training.tolist()) for value in reference.tolist())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DataReuseWarning)
+        assert warn_data_reuse(training, reference) == shared / n_reference

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast, get_args
 
 import narwhals as nw
 import numpy as np
 import numpy.typing as npt
 
-from validstats._typing import AnyArray, FrameBackend
+from validstats._typing import AnyArray, Float1D, FrameBackend
 from validstats.validation import check_literal
 
 __all__ = [
@@ -24,6 +24,14 @@ __all__ = [
     "to_frame",
     "to_pandas",
 ]
+
+
+_BLOCK = 16_384
+_TEXT_DIGEST = np.dtype([("digest", np.uint64)])
+_SPLITMIX = (
+    (np.uint64(0xBF58476D1CE4E5B9), np.uint64(31)),
+    (np.uint64(0x94D049BB133111EB), np.uint64(29)),
+)
 
 
 def is_frame(data: Any) -> bool:
@@ -232,13 +240,12 @@ def row_digests(rows: Any) -> npt.NDArray[np.uint64]:
     """
     if is_frame(rows):
         eager = _eager(_with_plain_names(rows))
-        arrays = [_series_values(eager[:, j]) for j in range(eager.shape[1])]
+        n, arrays = len(eager), [_series_values(eager[:, j]) for j in range(eager.shape[1])]
     else:
         matrix = rows.toarray() if hasattr(rows, "toarray") else np.asarray(rows)
         matrix = matrix.reshape(matrix.shape[0], math.prod(matrix.shape[1:]))
-        arrays = [matrix] if matrix.dtype.kind in "fiub" else list(matrix.T)
-    words = [_digest_words(array) for array in arrays]
-    return _mix_words(np.column_stack(words)) if words else np.zeros(0, dtype=np.uint64)
+        n, arrays = len(matrix), list(matrix.T)
+    return _mix_columns([_digest_column(array) for array in arrays], n)
 
 
 def _eager(frame: Any) -> nw.DataFrame[Any]:
@@ -249,25 +256,41 @@ def _plain(values: Any) -> list[Any]:
     return values.tolist() if isinstance(values, np.ndarray) else list(values)
 
 
-def _digest_words(array: AnyArray) -> npt.NDArray[np.uint64]:
+def _digest_column(array: AnyArray) -> AnyArray:
+    """Return numbers as they are, and one digest a value of everything else."""
     if array.dtype.kind in "fiub":
-        numbers = np.ascontiguousarray(array, dtype=np.float64) + 0.0
-        return numbers.reshape(len(array), math.prod(array.shape[1:])).view(np.uint64)
+        return array
     values, inverse = np.unique(array.astype(str), return_inverse=True)
-    digests = np.array(
-        [int.from_bytes(hashlib.blake2b(v.encode(), digest_size=8).digest(), "little") for v in values],
-        dtype=np.uint64,
-    )
-    return digests[inverse].reshape(-1, 1)
+    digests = [
+        int.from_bytes(hashlib.blake2b(v.encode(), digest_size=8).digest(), "little") for v in values
+    ]
+    return np.array(digests, dtype=np.uint64)[inverse.reshape(-1)].view(_TEXT_DIGEST)
 
 
-def _mix_words(words: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    """Chain the columns of each row through the finaliser of splitmix64."""
-    state = np.full(len(words), 0x9E3779B97F4A7C15, dtype=np.uint64)
-    with np.errstate(over="ignore"):
-        for j in range(words.shape[1]):
-            state = (state ^ words[:, j]) * np.uint64(0xBF58476D1CE4E5B9)
-            state ^= state >> np.uint64(31)
-            state *= np.uint64(0x94D049BB133111EB)
-            state ^= state >> np.uint64(29)
-    return state
+def _mix_columns(columns: Sequence[AnyArray], n: int) -> npt.NDArray[np.uint64]:
+    """Chain the columns of each row through the finaliser of splitmix64, a block of rows at a time."""
+    digests = np.full(n, 0x9E3779B97F4A7C15, dtype=np.uint64)
+    numbers, shifted = np.empty(_BLOCK), np.empty(_BLOCK, dtype=np.uint64)
+    for start in range(0, n, _BLOCK):
+        state = digests[start : start + _BLOCK]
+        for values in columns:
+            _mix_words(state, _words(values[start : start + _BLOCK], numbers), shifted[: len(state)])
+    return digests
+
+
+def _words(values: AnyArray, buffer: Float1D) -> npt.NDArray[np.uint64]:
+    """Return numbers as the bits of float64, with zeros of one sign, or digests of text as they are."""
+    if values.dtype == _TEXT_DIGEST:
+        return values.view(np.uint64)
+    return np.add(values, 0.0, out=buffer[: len(values)]).view(np.uint64)
+
+
+def _mix_words(
+    state: npt.NDArray[np.uint64], words: npt.NDArray[np.uint64], shifted: npt.NDArray[np.uint64]
+) -> None:
+    """Mix one word into the state of each row, in place; multiplication of arrays wraps around silently."""
+    np.bitwise_xor(state, words, out=state)
+    for factor, shift in _SPLITMIX:
+        np.multiply(state, factor, out=state)
+        np.right_shift(state, shift, out=shifted)
+        np.bitwise_xor(state, shifted, out=state)

@@ -46,7 +46,7 @@ def warn_data_reuse(
     """
     if not len(reference):
         return 0.0
-    n_shared = int(np.isin(reference, training).sum())
+    n_shared = _count_shared(reference, training)
     share = n_shared / len(reference)
     if share > TOLERATED_SHARE:
         warnings.warn(
@@ -55,3 +55,18 @@ def warn_data_reuse(
             stacklevel=stacklevel,
         )
     return share
+
+
+def _count_shared(reference: npt.NDArray[np.uint64], training: npt.NDArray[np.uint64]) -> int:
+    """Count the reference digests that are among those of training, comparing only possible pairs exactly."""
+    candidates = _possible(reference, training)
+    return int(np.isin(candidates, _possible(training, candidates)).sum())
+
+
+def _possible(digests: npt.NDArray[np.uint64], among: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    """Return the digests whose last bits occur among others."""
+    n_bits = min(max(16, (16 * len(among)).bit_length()), 24)
+    last = np.uint64(2**n_bits - 1)
+    seen = np.zeros(2**n_bits, dtype=np.bool_)
+    seen[(among & last).astype(np.intp)] = True
+    return digests[seen[(digests & last).astype(np.intp)]]

@@ -6,9 +6,11 @@ computes with. Each error says what was passed, what is allowed and what to do. 
 
 from __future__ import annotations
 
+import math
 import numbers
 from collections.abc import Sequence, Sized
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -53,7 +55,12 @@ def as_decimal(value: float | int | Fraction) -> Fraction:
         return value
     if isinstance(value, numbers.Integral):
         return Fraction(int(value))
-    return Fraction(repr(float(value)))
+    return _typed_decimal(repr(float(value)))
+
+
+@lru_cache(maxsize=1024)
+def _typed_decimal(text: str) -> Fraction:
+    return Fraction(text)
 
 
 def check_confidence_level(confidence_level: Any, name: str = "confidence_level") -> Fraction:
@@ -120,7 +127,12 @@ def alpha_fraction(confidence_level: Any) -> Fraction:
     >>> alpha_fraction(0.9)
     Fraction(1, 10)
     """
-    return 1 - check_confidence_level(confidence_level)
+    return _complement(check_confidence_level(confidence_level))
+
+
+@lru_cache(maxsize=1024)
+def _complement(level: Fraction) -> Fraction:
+    return 1 - level
 
 
 def check_positive_int(value: Any, name: str, minimum: int = 1, maximum: int | None = None) -> int:
@@ -207,7 +219,7 @@ def check_in_range(
     number = float(value)
     below = number <= low if low_open else number < low
     above = number >= high if high_open else number > high
-    if not np.isfinite(number) or below or above:
+    if not math.isfinite(number) or below or above:
         left, right = "(" if low_open else "[", ")" if high_open else "]"
         raise ValueError(f"{name} must be finite and in {left}{low:g}, {high:g}{right}, got {value!r}.")
     return number
@@ -400,7 +412,7 @@ def check_bounds(bounds: Any, name: str = "bounds") -> tuple[float, float]:
         if end is not None and (isinstance(end, bool) or not isinstance(end, numbers.Real)):
             raise TypeError(f"{name} must be a pair (lower, upper) of numbers or None, got {bounds!r}.")
         ends.append(unknown if end is None else float(end))
-    if np.isnan(ends).any() or ends[0] >= ends[1]:
+    if not ends[0] < ends[1]:
         raise ValueError(f"{name} must have its lower end below its upper end, got {bounds!r}.")
     return ends[0], ends[1]
 

@@ -548,3 +548,21 @@ def test_sparse_rows(data):
     np.testing.assert_allclose(
         estimator.infer(sparse.csr_array(X)).intervals, dense.infer(X).intervals, rtol=1e-6
     )
+
+
+def test_cached_ranks_do_not_loosen_the_checks_of_arguments() -> None:
+    simultaneous_rank(200, 1, 0.1, "0.1")
+    for m in (True, 1.0, np.ones(1), [1]):
+        with pytest.raises(TypeError, match="m must be an integer"):
+            simultaneous_rank(200, m, 0.1, "0.1")
+
+
+def test_the_seed_of_a_calibration_is_that_of_a_fresh_generator() -> None:
+    X, y = np.arange(40.0).reshape(-1, 1), np.arange(40.0)
+    by_int, by_generator = (
+        BatchPredictor(FrozenEstimator(LinearRegression().fit(X, y)), Simultaneous(), random_state=seed)
+        .calibrate(X, y)
+        .calibration_.seed
+        for seed in (7, np.random.default_rng(7))
+    )
+    assert by_int == by_generator

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any, Self
 
 import numpy as np
@@ -11,7 +12,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils import Tags, get_tags
 from sklearn.utils.validation import _num_samples, validate_data
 
-from validstats._typing import AnyArray
+from validstats._typing import AnyArray, RandomState
 from validstats.base import CalibratedEstimator
 from validstats.batch._rows import (
     encode_labels,
@@ -27,11 +28,13 @@ from validstats.batch.scores import CallableScore, ErrorScore, Score
 from validstats.batch.set_targets import ClaimScore
 from validstats.batch.targets import Target
 from validstats.frames import column, is_frame
+from validstats.guarantee import Guarantee
 from validstats.results import Report
 from validstats.validation import (
     alpha_fraction,
     check_bounds,
     check_positive_int,
+    check_random_state,
 )
 
 __all__ = ["PredictorInternals", "RowCount"]
@@ -141,6 +144,8 @@ class PredictorInternals(CalibratedEstimator):
         alpha_fraction(self.confidence_level)
         check_bounds(self.bounds)
         check_positive_int(self.n_resamples, "n_resamples")
+
+    def _check_learner(self) -> None:
         inner = self.estimator.estimator if isinstance(self.estimator, FrozenEstimator) else self.estimator
         self._classifier = bool(is_classifier(inner))
 
@@ -208,10 +213,10 @@ class PredictorInternals(CalibratedEstimator):
         strata: AnyArray | None,
         weights: Any,
         w_max: float | None,
-        rng: np.random.Generator,
+        random_state: RandomState,
     ) -> Self:
         n_supplied = y.shape[0]
-        keep = rejection_keep(weights, w_max, n_supplied, rng)
+        keep, seed = _rejection_and_seed(weights, w_max, n_supplied, random_state)
         if keep is not None:
             X, y = take_rows(X, keep), y[keep]
             strata = None if strata is None else strata[keep]
@@ -219,17 +224,19 @@ class PredictorInternals(CalibratedEstimator):
         self.calibration_ = Calibration(
             scores=self._scores_of(X, y, label_bounds),
             n_supplied=n_supplied,
-            seed=int(rng.integers(2**63)),
+            seed=seed,
             strata=strata,
             reference=self._reference,
             reference_bounds=self._reference_bounds,
             w_max=None if keep is None else w_max,
             label_bounds=label_bounds,
         )
-        self.guarantee_ = batch_guarantee(
-            self.target, self.calibration_, alpha_fraction(self.confidence_level)
-        )
         return self
+
+    @property
+    def guarantee_(self) -> Guarantee:  # type: ignore[override]
+        """What ``infer`` promises for one batch."""
+        return batch_guarantee(self.target, self.calibration_, alpha_fraction(self.confidence_level))
 
     def _strata_of(self, X: Any, strata: Any) -> AnyArray | None:
         chosen = self.strata if strata is None else strata
@@ -285,6 +292,21 @@ class PredictorInternals(CalibratedEstimator):
             sizes = {str(label): part.n for label, part in calibration.by_stratum.items()}
             header.append(("Strata", ", ".join(f"{k}: {v}" for k, v in sizes.items())))
         return Report(title="Batch predictor", header=header, guarantees=[self.guarantee_])
+
+
+def _rejection_and_seed(
+    weights: Any, w_max: float | None, n: int, random_state: RandomState
+) -> tuple[AnyArray | None, int]:
+    """Rows kept under covariate shift, and the seed of everything random that follows."""
+    if weights is None and isinstance(random_state, int):
+        return rejection_keep(weights, w_max, n, None), _first_seed(random_state)
+    rng = check_random_state(random_state)
+    return rejection_keep(weights, w_max, n, rng), int(rng.integers(2**63))
+
+
+@lru_cache(maxsize=256, typed=True)
+def _first_seed(random_state: int) -> int:
+    return int(check_random_state(random_state).integers(2**63))
 
 
 def _column_values(X: Any, chosen: Any, name: str) -> Any:

@@ -14,7 +14,7 @@ from validstats._typing import AnyArray, Int1D
 from validstats.batch.learned_scores import ProbabilityScore
 from validstats.batch.scores import ErrorScore, Score
 from validstats.frames import row_digests
-from validstats.validation import check_in_range, check_vector
+from validstats.validation import check_in_range, check_random_state, check_vector
 
 __all__ = [
     "encode_labels",
@@ -185,7 +185,9 @@ def encode_labels(y: AnyArray, score: Score, model: Any) -> AnyArray:
     return check_vector(y, "y") if y.dtype != np.float64 else y
 
 
-def rejection_keep(weights: Any, w_max: float | None, n: int, rng: np.random.Generator) -> Int1D | None:
+def rejection_keep(
+    weights: Any, w_max: float | None, n: int, rng: np.random.Generator | None
+) -> Int1D | None:
     """Draw the rows that are kept under covariate shift.
 
     Parameters
@@ -196,8 +198,8 @@ def rejection_keep(weights: Any, w_max: float | None, n: int, rng: np.random.Gen
         Declared bound of the ratio.
     n : int
         Number of rows.
-    rng : numpy.random.Generator
-        Stream.
+    rng : numpy.random.Generator or None
+        Stream; unused without weights.
 
     Returns
     -------
@@ -224,7 +226,7 @@ def rejection_keep(weights: Any, w_max: float | None, n: int, rng: np.random.Gen
     top = check_in_range(w_max, "w_max", 0, low_open=True)
     if w.min() < 0 or w.max() > top:
         raise ValueError(f"weights must lie in [0, w_max] = [0, {top:g}], got {w.min():g} to {w.max():g}.")
-    keep = np.flatnonzero(rng.random(n) * top < w)
+    keep = np.flatnonzero(check_random_state(rng).random(n) * top < w)
     if keep.size == 0:
         raise ValueError(
             f"Rejection kept none of the {n} rows: the expected number is {w.sum() / top:.3g}. More calibration rows or a "

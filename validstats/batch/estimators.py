@@ -22,7 +22,7 @@ from validstats.batch._rows import (
     take_labels,
     take_rows,
 )
-from validstats.batch.guarantees import batch_guarantee
+from validstats.batch.guarantees import batch_guarantee, confidence_of
 from validstats.batch.results import BatchResult
 from validstats.batch.targets import Target
 from validstats.frames import backend_of
@@ -167,6 +167,7 @@ class BatchPredictor(PredictorInternals):
             If a parameter or the data are invalid.
         """
         self._check_parameters()
+        self._check_learner()
         score = self._make_score()
         validate_data(self, X, skip_check_array=True)
         n = check_same_length(X=RowCount(X), y=label_array(y))
@@ -237,6 +238,7 @@ class BatchPredictor(PredictorInternals):
         if not hasattr(self, "estimator_"):
             if not isinstance(self.estimator, FrozenEstimator):
                 self._check_calibrated("calibrate", "fit(X, y), or wrap a fitted learner in FrozenEstimator,")
+            self._check_learner()
             self.estimator_ = self.estimator
             self._digests, self._reference, self._reference_bounds = None, None, (-np.inf, np.inf)
             self.score_ = self._make_score()
@@ -245,8 +247,8 @@ class BatchPredictor(PredictorInternals):
         check_same_length(X=RowCount(X), y=label_array(y), strata=strata, weights=weights)
         if self._digests is not None and self.check_reuse:
             warn_data_reuse(self._digests, row_digests_with_labels(X, label_array(y)))
-        rng = check_random_state(self.random_state)
-        return self._calibrate(X, label_array(y), self._strata_of(X, strata), weights, w_max, rng)
+        labels = self._strata_of(X, strata)
+        return self._calibrate(X, label_array(y), labels, weights, w_max, self.random_state)
 
     def update(self, X: Any, y: Any, *, strata: Any = None) -> Self:
         """Add rows whose labels have become known to the calibration, after a batch has been predicted.
@@ -288,9 +290,6 @@ class BatchPredictor(PredictorInternals):
             scores=np.concatenate([old.scores, scores]),
             n_supplied=old.n_supplied + scores.size,
             strata=None if labels is None else np.concatenate([old.strata, labels]),
-        )
-        self.guarantee_ = batch_guarantee(
-            self.target, self.calibration_, alpha_fraction(self.confidence_level)
         )
         return self
 
@@ -413,7 +412,7 @@ class BatchPredictor(PredictorInternals):
             joint=joint,
             probabilities=[a.probability for a in answers],
         )
-        return assemble_result(self, outputs, labels, rows, answers, guarantee, float(1 - share), backend)
+        return assemble_result(self, outputs, labels, rows, answers, guarantee, confidence_of(share), backend)
 
     @available_if(_target_is("sets"))
     def predict_interval(self, X: Any, *, batches: Any = None, strata: Any = None) -> Float2D:

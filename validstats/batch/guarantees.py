@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import lru_cache
 
 from validstats.batch.problem import Calibration
 from validstats.batch.targets import Target
 from validstats.guarantee import Guarantee
 
-__all__ = ["batch_guarantee", "level_text"]
+__all__ = ["batch_guarantee", "confidence_of", "level_text"]
 
 
+@lru_cache(maxsize=256)
 def level_text(alpha: Fraction) -> str:
     """Return one minus a level as a short decimal.
 
@@ -31,7 +33,29 @@ def level_text(alpha: Fraction) -> str:
     >>> level_text(Fraction(1, 10))
     '0.9'
     """
-    return f"{float(1 - alpha):.6g}"
+    return f"{confidence_of(alpha):.6g}"
+
+
+@lru_cache(maxsize=256)
+def confidence_of(alpha: Fraction) -> float:
+    """Return one minus a level as a float.
+
+    Parameters
+    ----------
+    alpha : Fraction
+        Miscoverage level.
+
+    Returns
+    -------
+    float
+        The confidence level.
+
+    Examples
+    --------
+    >>> confidence_of(Fraction(1, 10))
+    0.9
+    """
+    return float(1 - alpha)
 
 
 def batch_guarantee(
@@ -75,7 +99,7 @@ def batch_guarantee(
         assumptions=_assumptions(target, calibration),
         n_reference=calibration.n,
         citation=target.citation,
-        confidence_level=float(1 - alpha),
+        confidence_level=confidence_of(alpha),
         exact_probability=exact,
         caveats=_caveats(calibration, n_batches, joint),
     )

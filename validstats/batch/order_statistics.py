@@ -140,7 +140,7 @@ def score_at_rank(scores: np.ndarray, rank: int, high: float = np.inf) -> float:
     >>> score_at_rank(np.array([3.0, 1.0, 2.0]), 2)
     2.0
     """
-    return scores_at_ranks(scores, (rank,), high)[0]
+    return high if rank > scores.size else float(np.partition(scores, rank - 1)[rank - 1])
 
 
 def scores_at_ranks(scores: np.ndarray, ranks: Sequence[int], high: float = np.inf) -> list[float]:

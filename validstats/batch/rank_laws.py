@@ -190,6 +190,14 @@ def simultaneous_rank(n: int, m: int, miss: float | Fraction, alpha: Level) -> t
     >>> simultaneous_rank(200, 100, 0.1, 0.1)
     (90, RankBound(rank=188, probability=0.902..., informative=True))
     """
+    try:
+        return _simultaneous_rank(n, m, miss, alpha)
+    except TypeError:  # an argument without a hash gets the message of its own check
+        return _simultaneous_rank.__wrapped__(n, m, miss, alpha)
+
+
+@lru_cache(maxsize=4096, typed=True)
+def _simultaneous_rank(n: int, m: int, miss: float | Fraction, alpha: Level) -> tuple[int, RankBound]:
     check_in_range(float(miss), "miss", 0, 1, high_open=True)
     check_positive_int(m, "m")
     k = ceil_fraction((1 - as_decimal(miss)) * m)
@@ -449,14 +457,16 @@ def _weight_window(n: int, m: int, zeta: int) -> tuple[int, Float1D]:
     spread = math.sqrt(n * mean * (1 - mean) * (1 + (n - 1) / (m + 2)))
     width = int(13 * spread) + 32
     while True:
-        k = np.arange(mode, min(mode + width, n), dtype=np.float64)
-        upper = np.cumprod((k + a) / (k + 1) * ((n - k) / (n - k + c)))
-        k = np.arange(mode, max(mode - width, 0), -1, dtype=np.float64)
-        lower = np.cumprod(k / (k - 1 + a) * ((n - k + 1 + c) / (n - k + 1)))
-        done_above = upper.size == n - mode or upper[-1] < _NEGLIGIBLE
-        done_below = lower.size == mode or lower[-1] < _NEGLIGIBLE
+        start, stop = max(mode - width, 0), min(mode + width, n)
+        k = np.arange(start, stop, dtype=np.float64)
+        left = n - k
+        steps = (k + a) * left / ((k + 1) * (left + c))
+        upper = np.cumprod(steps[mode - start :])
+        lower = np.cumprod(1 / steps[: mode - start][::-1])
+        done_above = stop == n or upper[-1] < _NEGLIGIBLE
+        done_below = start == 0 or lower[-1] < _NEGLIGIBLE
         if done_above and done_below:
-            return mode - lower.size, np.concatenate([lower[::-1], [1.0], upper])
+            return start, np.concatenate([lower[::-1], [1.0], upper])
         width *= 2
 
 

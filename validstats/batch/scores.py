@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, ClassVar, Self, TypeAlias
 
@@ -421,5 +422,7 @@ def clip_intervals(low: AnyArray, high: AnyArray, label_bounds: Bounds) -> Float
     ndarray of shape (n, 2)
         The clipped ends.
     """
-    ends = np.column_stack([low, high])
-    return np.asarray(np.clip(ends, *label_bounds)) if np.isfinite(label_bounds).any() else ends
+    ends = np.empty((len(low), 2))
+    ends[:, 0], ends[:, 1] = low, high
+    bounded = math.isfinite(label_bounds[0]) or math.isfinite(label_bounds[1])
+    return np.clip(ends, *label_bounds, out=ends) if bounded else ends

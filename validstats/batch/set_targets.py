@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -90,8 +91,9 @@ class Simultaneous(Target):
         """Find the threshold for one batch."""
         n, m, scores = question.n, question.m, question.calibration.scores
         k, bound = simultaneous_rank(n, m, self.miss, question.alpha)
-        naive_rank = min(ceil_fraction((1 - as_decimal(self.miss)) * (n + 1)), n + 1)
-        ours, naive = scores_at_ranks(scores, (bound.rank, naive_rank), question.bounds[1])
+        naive_rank = min(ceil_fraction(_share_covered(as_decimal(self.miss)) * (n + 1)), n + 1)
+        highest = question.bounds[1] if max(bound.rank, naive_rank) > n else np.inf
+        ours, naive = scores_at_ranks(scores, (bound.rank, naive_rank), highest)
         return SetAnswer(
             threshold=np.full(m, ours),
             covered=k,
@@ -120,8 +122,15 @@ class Simultaneous(Target):
 
     def statement(self, level: str) -> str:
         """State the guarantee."""
-        share = 1 - as_decimal(self.miss)
-        return f"with probability at least {level} at least {float(share):.6g} of a batch's label sets hold their label"
+        share = float(_share_covered(as_decimal(self.miss)))
+        return (
+            f"with probability at least {level} at least {share:.6g} of a batch's label sets hold their label"
+        )
+
+
+@lru_cache(maxsize=256)
+def _share_covered(miss: Fraction) -> Fraction:
+    return 1 - miss
 
 
 class Selection(Target):
