@@ -2,14 +2,18 @@
 
 ``python -m benchmarks.dsl_rmse --output DIR`` writes ``dsl_rmse.csv`` (one row a setting, coefficient and estimator)
 and ``dsl_rmse.md``: ours against the best of expert labels alone, PPI, PPI++ and plain design-based supervised
-learning, the best being chosen anew for every coefficient with hindsight, with paired standard errors.
+learning, the best being chosen anew for every coefficient with hindsight, with paired standard errors. Replicates
+are computed in pieces, in turn over the settings; with ``--pieces FOLDER`` each is kept there, and a later run with
+the same seed goes on from them.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import re
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -95,15 +99,20 @@ def all_settings() -> list[Setting]:
     for accuracy in (0.5, 0.6, 0.8, 0.9, 0.95):
         law = partial(settings.paper_design, accuracy=accuracy)
         found.append(Setting(f"paper's design, accuracy {accuracy}, 500 labels", law, 500))
-    for n_labels in (30, 50, 100, 200):
+    for n_labels in (20, 30, 50, 100, 200):
         law = partial(settings.predicted_outcome_logit, n=2000)
         found.append(Setting(f"few labels, logit, {n_labels} labels", law, n_labels))
     found.append(Setting("bundled sentences, logit, 1,000 labels", sentences(), 1000))
     return found
 
 
-def errors_of(setting: Setting, n_replicates: int, seed: int) -> dict[str, np.ndarray]:
-    """Return the errors of every estimator over the replicates in which all of them have a root."""
+def _by_name(stacked: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the errors of every estimator."""
+    return {name: stacked[:, j] for j, name in enumerate((*RIVALS, OURS))}
+
+
+def _errors(setting: Setting, n_replicates: int, seed: Any) -> np.ndarray:
+    """Return errors of shape ``(kept replicates, estimators, coefficients)``."""
 
     def one(rng: np.random.Generator, index: int) -> np.ndarray | None:
         draw = setting.draw(rng)
@@ -112,9 +121,22 @@ def errors_of(setting: Setting, n_replicates: int, seed: int) -> dict[str, np.nd
             return None
         return np.array([found[name].params - draw.coefficients for name in (*RIVALS, OURS)])
 
-    kept = [e for e in map_replicates(one, n_replicates, seed) if e is not None]
-    stacked = np.array(kept)
-    return {name: stacked[:, j] for j, name in enumerate((*RIVALS, OURS))}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return np.array([e for e in map_replicates(one, n_replicates, seed) if e is not None])
+
+
+def _piece(setting: Setting, number: int, size: int, seed: int, folder: Path | None) -> np.ndarray:
+    """Return one piece of the replicates of a setting, from the folder where it is there."""
+    name = "".join(c if c.isalnum() else "_" for c in setting.name)
+    path = None if folder is None else folder / f"{name}-{seed}-{size}-{number:03d}.npy"
+    if path is not None and path.exists():
+        return np.load(path)
+    found = _errors(setting, size, np.random.default_rng([seed, number]))
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.save(path, found)
+    return found
 
 
 def paired_ratio(ours: np.ndarray, theirs: np.ndarray) -> tuple[float, float]:
@@ -175,24 +197,35 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results"))
     parser.add_argument("--replicates", type=int, default=300)
     parser.add_argument("--seed", type=int, default=20_240)
-    parser.add_argument("--only", default="", help="settings whose name contains this text")
+    parser.add_argument("--only", default="", help="settings whose name matches this regular expression")
+    parser.add_argument("--piece-size", type=int, default=50, help="replicates of a piece")
+    parser.add_argument("--pieces", type=Path, default=None, help="folder in which pieces are kept")
     arguments = parser.parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
+    chosen = [s for s in all_settings() if re.search(arguments.only, s.name)]
+    pieces: dict[str, list[np.ndarray]] = {s.name: [] for s in chosen}
     rows: list[ErrorRow] = []
-    for setting in all_settings():
-        if arguments.only in setting.name:
-            print(setting.name, file=sys.stderr, flush=True)
-            rows += rows_of(setting, errors_of(setting, arguments.replicates, arguments.seed))
-            _write(rows, arguments.output)
+    for number in range(-(-arguments.replicates // arguments.piece_size)):
+        for setting in chosen:
+            print(number, setting.name, file=sys.stderr, flush=True)
+            pieces[setting.name].append(
+                _piece(setting, number, arguments.piece_size, arguments.seed, arguments.pieces)
+            )
+        rows = [r for s in chosen for r in rows_of(s, _by_name(np.concatenate(pieces[s.name])))]
+        done = (number + 1) * arguments.piece_size
+        _write(rows, arguments.output, done, arguments.seed, arguments.only)
     print(markdown(rows))
 
 
-def _write(rows: Sequence[ErrorRow], output: Path) -> None:
+def _write(rows: Sequence[ErrorRow], output: Path, replicates: int, seed: int, only: str) -> None:
     with (output / "dsl_rmse.csv").open("w", newline="", encoding="utf-8") as handle:
         writer = csv.DictWriter(handle, fieldnames=list(asdict(rows[0])))
         writer.writeheader()
         writer.writerows(asdict(r) for r in rows)
-    (output / "dsl_rmse.md").write_text(markdown(rows) + "\n", encoding="utf-8")
+    command = f"python -m benchmarks.dsl_rmse --replicates {replicates} --seed {seed}"
+    command += f" --only {only!r}" if only else ""
+    text = f"Made by `{command}`; {replicates} replicates a setting.\n\n{markdown(rows)}\n"
+    (output / "dsl_rmse.md").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
