@@ -356,6 +356,7 @@ def hostile_vectors(
     max_size: int = 12,
     kinds: Iterable[str] | None = None,
     expect: Iterable[Expect] = EXPECTATIONS,
+    shares: bool = False,
 ) -> Hostile:
     """Draw a hostile vector.
 
@@ -367,11 +368,13 @@ def hostile_vectors(
         Keys of ``VECTOR_KINDS``; all by default.
     expect : iterable of {"refuse", "same", "decide"}
         Restrict to what is expected of the function.
+    shares : bool, default False
+        Whether ordinary numbers are shares between 0 and 1 instead of normal.
     """
     kind = draw(st.sampled_from(_choose(VECTOR_KINDS, kinds, expect)))
     size = draw(st.integers(min_size, max_size))
     generator = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    return build_vector(kind, size, generator)
+    return build_vector(kind, size, generator, shares=shares)
 
 
 @st.composite
@@ -402,9 +405,12 @@ def hostile_matrices(
     return build_matrix(kind, shape, generator)
 
 
-def build_vector(kind: str, size: int = 8, random_state: int | np.random.Generator = 0) -> Hostile:
+def build_vector(
+    kind: str, size: int = 8, random_state: int | np.random.Generator = 0, *, shares: bool = False
+) -> Hostile:
     """Build one hostile vector of a given kind, for parametrised tests."""
-    return _build(kind, VECTOR_KINDS, _VECTOR_BUILDERS, (size,), np.random.default_rng(random_state))
+    generator = np.random.default_rng(random_state)
+    return _build(kind, VECTOR_KINDS, _VECTOR_BUILDERS, (size,), generator, shares=shares)
 
 
 def build_matrix(
@@ -459,8 +465,12 @@ def _build(
     builders: dict[str, Builder],
     shape: tuple[int, ...],
     generator: np.random.Generator,
+    *,
+    shares: bool = False,
 ) -> Hostile:
     plain = generator.standard_normal(shape).round(3)
+    if shares:
+        plain = 0.1 + 0.8 * generator.random(shape).round(3)
     value = builders[kind](plain, generator)
     expect = kinds[kind]
     if expect == "refuse":

@@ -20,6 +20,7 @@ LAYERS = {
     "exceptions": 0,
     "guarantee": 0,
     "validation": 1,
+    "reading": 1,
     "frames": 1,
     "kernels": 1,
     "parallel": 1,

@@ -149,7 +149,7 @@ def test_lengths_that_differ_are_listed() -> None:
     with pytest.raises(ValueError, match="X has 2, y has 3"):
         v.check_same_length(X=np.zeros((2, 5)), y=[1, 2, 3], weights=None)
     assert v.check_same_length(weights=None) == 0
-    with pytest.raises(TypeError, match="Expected rows"):
+    with pytest.raises(TypeError, match="must have rows"):
         v.check_same_length(X=3)
 
 

@@ -18,11 +18,13 @@ __all__ = [
     "backend_of",
     "column",
     "column_names",
+    "columns",
     "is_frame",
     "n_rows",
     "row_digests",
     "to_frame",
     "to_pandas",
+    "unique_names",
 ]
 
 
@@ -154,6 +156,62 @@ def column(frame: Any, name: str) -> AnyArray:
     return _series_values(eager[name])
 
 
+def columns(frame: Any) -> list[AnyArray]:
+    """Take all columns of a data frame as arrays, whatever their names.
+
+    Parameters
+    ----------
+    frame : pandas, polars or pyarrow table
+        The frame; names of a pandas frame need be neither text nor unique.
+
+    Returns
+    -------
+    list of ndarray of shape (n,)
+        The values in order; missing numbers become NaN.
+
+    Examples
+    --------
+    >>> columns(to_frame({"a": [1, 2], "b": [3, 4]}))[1]
+    array([3, 4])
+    """
+    eager = _eager(_with_plain_names(frame))
+    return [_series_values(eager[:, j]) for j in range(eager.shape[1])]
+
+
+def unique_names(frame: Any, name: str) -> list[str]:
+    """List the columns of a data frame as text, and refuse names that occur twice.
+
+    Parameters
+    ----------
+    frame : pandas, polars or pyarrow table
+        The frame.
+    name : str
+        Public name of the argument.
+
+    Returns
+    -------
+    list of str
+        Names in order.
+
+    Raises
+    ------
+    ValueError
+        If a name occurs twice.
+
+    Examples
+    --------
+    >>> unique_names(to_frame({"a": [1], "b": [2]}), "data")
+    ['a', 'b']
+    """
+    names = [str(column) for column in frame.columns] if hasattr(frame, "set_axis") else column_names(frame)
+    twice = sorted({column for column in names if names.count(column) > 1})
+    if twice:
+        raise ValueError(
+            f"{name} has several columns of the name {', '.join(map(repr, twice))}; rename them."
+        )
+    return names
+
+
 def _with_plain_names(frame: Any) -> Any:
     """Number the columns of a pandas frame, whose names need be neither text nor unique."""
     return frame.set_axis(range(frame.shape[1]), axis="columns") if hasattr(frame, "set_axis") else frame
@@ -261,9 +319,7 @@ def _digest_column(array: AnyArray) -> AnyArray:
     if array.dtype.kind in "fiub":
         return array
     values, inverse = np.unique(array.astype(str), return_inverse=True)
-    digests = [
-        int.from_bytes(hashlib.blake2b(v.encode(), digest_size=8).digest(), "little") for v in values
-    ]
+    digests = [int.from_bytes(hashlib.blake2b(v.encode(), digest_size=8).digest(), "little") for v in values]
     return np.array(digests, dtype=np.uint64)[inverse.reshape(-1)].view(_TEXT_DIGEST)
 
 

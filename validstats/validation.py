@@ -371,7 +371,7 @@ def check_same_length(**arrays: Any) -> int:
     >>> check_same_length(X=[[1], [2]], y=[0, 1], weights=None)
     2
     """
-    lengths = {name: _n_rows(value) for name, value in arrays.items() if value is not None}
+    lengths = {name: _n_rows(value, name) for name, value in arrays.items() if value is not None}
     if len(set(lengths.values())) > 1:
         listed = ", ".join(f"{name} has {n}" for name, n in lengths.items())
         raise ValueError(f"All of {', '.join(lengths)} must have the same number of rows; {listed}.")
@@ -496,10 +496,10 @@ def _check_values(
         raise ValueError(f"{name} has {n_infinite} infinite value(s); it must be finite.")
 
 
-def _n_rows(value: Any) -> int:
+def _n_rows(value: Any, name: str) -> int:
     shape = getattr(value, "shape", None)
     if shape is not None and len(shape) > 0:
         return int(shape[0])
     if isinstance(value, Sized):
         return len(value)
-    raise TypeError(f"Expected rows, got {value!r} of type {type(value).__name__}.")
+    raise TypeError(f"{name} must have rows, got {value!r} of type {type(value).__name__}.")

@@ -29,6 +29,7 @@ from validstats.batch.set_targets import ClaimScore
 from validstats.batch.targets import Target
 from validstats.frames import column, is_frame
 from validstats.guarantee import Guarantee
+from validstats.reading import check_groups
 from validstats.results import Report
 from validstats.validation import (
     alpha_fraction,
@@ -199,7 +200,7 @@ class PredictorInternals(CalibratedEstimator):
                 "State bounds that hold for every row, or None where there is none."
             )
         scores = self.score_.scores(self.score_.outputs(self.estimator_, X), labels)
-        if not np.isfinite(scores.sum()) and np.isnan(scores).any():
+        if np.isnan(scores).any():
             raise ValueError(
                 f"{int(np.isnan(scores).sum())} of the calibration scores are NaN: the learner's predictions have "
                 "missing or infinite values. Repair the learner, or drop those rows."
@@ -322,16 +323,15 @@ def _column_values(X: Any, chosen: Any, name: str) -> Any:
     elif isinstance(chosen, int) and not isinstance(chosen, bool):
         values = np.asarray(X)[:, chosen]
     else:
-        values = np.asarray(chosen)
-    if np.ndim(values) != 1 or len(values) != _num_samples(X):
-        raise ValueError(
-            f"{name} must have one label for each of the {_num_samples(X)} rows, got shape {np.shape(values)}."
-        )
-    return values
+        values = chosen
+    return check_groups(values, name, _num_samples(X))
 
 
 class RowCount:
     """Gives anything with rows a shape, so that lengths can be compared."""
 
     def __init__(self, X: Any) -> None:
-        self.shape = (_num_samples(X),)
+        try:
+            self.shape = (_num_samples(X),)
+        except TypeError as error:
+            raise TypeError(f"X must have rows: {error}") from None

@@ -14,6 +14,7 @@ from validstats._typing import AnyArray, Int1D
 from validstats.batch.learned_scores import ProbabilityScore
 from validstats.batch.scores import ErrorScore, Score
 from validstats.frames import row_digests
+from validstats.reading import read_array
 from validstats.validation import check_in_range, check_random_state, check_vector
 
 __all__ = [
@@ -49,10 +50,12 @@ def label_array(y: Any) -> AnyArray:
     """
     if y is None:
         raise ValueError("This estimator requires y to be passed, but the target y is None.")
-    labels = np.asarray(y)
+    if np.iscomplexobj(y):
+        raise ValueError("Complex data not supported: y must hold real numbers or categories.")
+    labels = read_array(y, "y")
     if labels.ndim != 1:
         labels = column_or_1d(labels, warn=True)
-    if labels.dtype.kind == "f" and not np.isfinite(labels.sum()) and not np.isfinite(labels).all():
+    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
         raise ValueError("Input y contains NaN or infinity; remove those rows first.")
     return labels
 
@@ -229,7 +232,7 @@ def rejection_keep(
     keep = np.flatnonzero(check_random_state(rng).random(n) * top < w)
     if keep.size == 0:
         raise ValueError(
-            f"Rejection kept none of the {n} rows: the expected number is {w.sum() / top:.3g}. More calibration rows or a "
+            f"Rejection by weights kept none of the {n} rows: the expected number is {w.sum() / top:.3g}. More calibration rows or a "
             "sharper w_max are needed."
         )
     return keep

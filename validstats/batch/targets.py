@@ -29,9 +29,11 @@ from validstats.batch.rank_laws import (
     rank_upper,
     smallest_informative_n,
 )
-from validstats.validation import check_in_range, check_literal
+from validstats.validation import check_in_range, check_literal, check_vector
 
 __all__ = ["IntervalTarget", "BatchMean", "BatchQuantile", "BatchTotal", "ErrorCount", "Target"]
+
+_LARGEST_SCORE = 1e300
 
 
 class Target(BaseEstimator, ABC):
@@ -171,6 +173,10 @@ class BatchMean(IntervalTarget):
     def answer(self, question: Question) -> IntervalAnswer:
         """Bound the mean of one batch."""
         q, alpha_side = question, self._share(question.alpha)
+        if np.abs(q.calibration.scores).max() > _LARGEST_SCORE:
+            raise ValueError(
+                f"y has scores beyond {_LARGEST_SCORE:g} in size, whose sums overflow; rescale the labels."
+            )
         bound = mean_interval(
             q.calibration.sorted_scores,
             q.m,
@@ -290,7 +296,10 @@ class BatchQuantile(IntervalTarget):
         tuple of float
             The probabilities in the order given.
         """
-        return tuple(float(v) for v in np.atleast_1d(np.asarray(self.q, dtype=np.float64)))
+        values = np.atleast_1d(np.asarray(self.q))
+        if values.dtype.kind == "b":
+            raise TypeError(f"q must be a probability or several, got {self.q!r}.")
+        return tuple(check_vector(values, "q").tolist())
 
     def default_score(self, classifier: bool) -> str:
         """Labels."""

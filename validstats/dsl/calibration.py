@@ -21,6 +21,7 @@ from validstats.exceptions import (
 )
 from validstats.frames import column, column_names, is_frame
 from validstats.guarantee import Guarantee
+from validstats.reading import read_array
 from validstats.results import Report, Table
 from validstats.validation import check_vector
 
@@ -95,6 +96,10 @@ class Calibration:
         return self.n_labelled
 
 
+LARGEST_VALUE = 1e140
+"""Largest size of a numeric label; sums of squares of larger ones overflow."""
+
+
 def missing_values(values: AnyArray) -> Bool1D:
     """Tell which entries are missing: NaN, None or the missing values of pandas.
 
@@ -140,16 +145,20 @@ def read_labels(labels: Any, n_rows: int) -> dict[str, AnyArray]:
     if is_frame(labels):
         raw = {name: column(labels, name) for name in column_names(labels)}
     elif isinstance(labels, Mapping):
-        raw = {str(name): np.asarray(values) for name, values in labels.items()}
+        raw = {
+            str(name): read_array(values, f"labels[{str(name)!r}]", masked_as_missing=True)
+            for name, values in labels.items()
+        }
     else:
-        raw = {str(getattr(labels, "name", None) or "label"): np.asarray(labels)}
+        name = str(getattr(labels, "name", None) or "label")
+        raw = {name: read_array(labels, "labels", masked_as_missing=True)}
     return {name: _clean_label(name, values, n_rows) for name, values in raw.items()}
 
 
 def _clean_label(name: str, values: AnyArray, n_rows: int) -> AnyArray:
     if values.ndim != 1 or len(values) != n_rows:
         raise ValueError(
-            f"The label {name!r} has shape {values.shape}; fit saw {n_rows} rows, and a label has one entry a "
+            f"labels: the label {name!r} has shape {values.shape}; fit saw {n_rows} rows, and a label has one entry a "
             "row, missing where a row is not labelled."
         )
     missing = missing_values(values)
@@ -162,7 +171,11 @@ def _clean_label(name: str, values: AnyArray, n_rows: int) -> AnyArray:
     except (TypeError, ValueError):
         return values.astype(object)
     if np.isinf(filled).any():
-        raise ValueError(f"The label {name!r} has {int(np.isinf(filled).sum())} infinite value(s).")
+        raise ValueError(f"labels: the label {name!r} has {int(np.isinf(filled).sum())} infinite value(s).")
+    if np.nanmax(np.abs(filled)) > LARGEST_VALUE:
+        raise ValueError(
+            f"labels: the label {name!r} has values beyond {LARGEST_VALUE:g} in size, whose squares overflow; rescale it."
+        )
     return filled
 
 
@@ -277,6 +290,7 @@ def resolve_probability(
         )
     if sampling_probability is None:
         return _simple_probability(labelled, design)
+    sampling_probability = read_array(sampling_probability, "sampling_probability")
     if np.ndim(sampling_probability) == 0:
         sampling_probability = np.full(n, sampling_probability)
     probability = check_vector(sampling_probability, "sampling_probability")

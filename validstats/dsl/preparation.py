@@ -19,7 +19,7 @@ from validstats.dsl.assembly import (
     raw_completion,
     reduce_instruments,
 )
-from validstats.dsl.calibration import Calibration, missing_values
+from validstats.dsl.calibration import LARGEST_VALUE, Calibration, missing_values
 from validstats.dsl.completion import Completion, Outcome, expected_completions, plug_in_completions
 from validstats.dsl.crossfit import CrossFitter, encode_features
 from validstats.dsl.estimation import EstimatorName, LabelledSample, ScoreTerm
@@ -32,6 +32,8 @@ from validstats.dsl.newton import collinear_columns
 from validstats.dsl.user_moments import Moment, UserMoment
 from validstats.dsl.variance import VarianceKind
 from validstats.exceptions import LabellingWarning, unlabelled_category_message
+from validstats.reading import check_groups, read_array
+from validstats.validation import check_vector
 
 __all__ = [
     "InferenceRequest",
@@ -201,7 +203,7 @@ def prepare_formula(parsed: ParsedFormula, request: InferenceRequest, template: 
         model=request.model,
         family=request.family,
         weights=None if request.weights is None else _checked_weights(request.weights),
-        offset=None if request.offset is None else request.offset.astype(np.float64),
+        offset=None if request.offset is None else _checked_size(request.offset, "offset"),
     )
     _check_rank(assembled, builder)
     completions = _completions(
@@ -224,8 +226,17 @@ def prepare_formula(parsed: ParsedFormula, request: InferenceRequest, template: 
     )
 
 
+def _checked_size(values: AnyArray, name: str) -> Float1D:
+    numbers = check_vector(values, name)
+    if np.abs(numbers).max() > LARGEST_VALUE:
+        raise ValueError(
+            f"{name} has values beyond {LARGEST_VALUE:g} in size, whose squares overflow; rescale it."
+        )
+    return numbers
+
+
 def _checked_weights(weights: AnyArray) -> Float1D:
-    numbers = weights.astype(np.float64)
+    numbers = _checked_size(weights, "weights")
     if np.any(~np.isfinite(numbers)) or np.any(numbers < 0) or not np.any(numbers > 0):
         raise ValueError("weights must be finite, not negative, and not all zero.")
     return numbers
@@ -378,16 +389,12 @@ def row_vectors(data: Any, values: Any, name: str) -> list[AnyArray]:
         return []
     if isinstance(values, str):
         values = [values]
-    if isinstance(values, list | tuple) and all(isinstance(v, str) and v in data for v in values):
-        arrays = [data[v].to_numpy() for v in values]
-    else:
-        arrays = [np.asarray(values)]
-    for array in arrays:
-        if array.ndim != 1 or len(array) != len(data):
-            raise ValueError(
-                f"{name} must be the name of a column or have one value for each of the {len(data)} "
-                f"rows; got shape {array.shape}."
-            )
-        if any(v is None or v != v for v in array.tolist()):
-            raise ValueError(f"{name} has missing values; every row needs one.")
-    return arrays
+    if isinstance(values, list | tuple) and values and all(isinstance(v, str) and v in data for v in values):
+        return [check_groups(data[v], name, len(data)) for v in values]
+    array = read_array(values, name)
+    if array.ndim != 1 or len(array) != len(data):
+        raise ValueError(
+            f"{name} must be the name of a column or have one value for each of the {len(data)} "
+            f"rows; got shape {array.shape}."
+        )
+    return [check_groups(array, name, len(data))]

@@ -67,7 +67,9 @@ class Asking:
         if not is_estimator(target):
             prediction = part.aligned(target)
             if prediction.dtype.kind == "f" and not np.isfinite(prediction).all():
-                raise ValueError("Predictions must not contain NaN or infinity; nothing was charged.")
+                raise ValueError("target: predictions must not contain NaN or infinity; nothing was charged.")
+            if prediction.dtype.kind == "O" and any(v is None or v != v for v in prediction.ravel()):
+                raise ValueError("target: predictions must not contain missing values; nothing was charged.")
             return prediction
         training: TrainingPart | None = getattr(self, "_training", None)
         fitted = target if training is None else training.fitted(target)

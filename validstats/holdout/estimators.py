@@ -41,6 +41,7 @@ from validstats.holdout.reports import guarantee_of
 from validstats.holdout.sample import HoldoutSample, count_rows, split_sample
 from validstats.holdout.sealing import SealedState
 from validstats.holdout.vault import VaultRelease
+from validstats.reading import check_groups
 from validstats.validation import (
     check_confidence_level,
     check_in_range,
@@ -227,7 +228,7 @@ class ReusableHoldout(
         """
         declared_metric = as_metric(self.metric)
         labels = check_labels(y, count_rows(X), "y")
-        groups = None if clusters is None else check_labels(clusters, len(labels), "clusters")
+        groups = None if clusters is None else check_groups(clusters, "clusters", len(labels))
         vault = check_in_range(self.vault, "vault", 0.0, 1.0, high_open=True)
         training = getattr(self, "_training", None)
         if declared_metric.response != "predict" and training is None:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from validstats._typing import AnyArray
-from validstats.frames import column, column_names, is_frame
+from validstats.frames import columns, is_frame
 from validstats.holdout.noise import derive_key
 
 __all__ = ["ask_digest", "holdout_fingerprint", "keyed_order", "keyed_row_digests"]
@@ -161,10 +161,10 @@ def _cells(part: Any) -> AnyArray:
 
 
 def _frame_cells(frame: Any) -> AnyArray:
-    columns = [np.asarray(column(frame, name)) for name in column_names(frame)]
-    if all(c.dtype.kind in "fiub" for c in columns):
-        return _canonical_numbers(np.column_stack(columns))
-    return _text_cells(np.column_stack([c.astype(object) for c in columns]))
+    cells = [np.asarray(values) for values in columns(frame)]
+    if all(c.dtype.kind in "fiub" for c in cells):
+        return _canonical_numbers(np.column_stack(cells))
+    return _text_cells(np.column_stack([c.astype(object) for c in cells]))
 
 
 def _canonical_numbers(array: AnyArray) -> AnyArray:

@@ -13,6 +13,7 @@ from validstats.frames import is_frame, row_digests
 from validstats.holdout.fingerprint import holdout_fingerprint, keyed_row_digests
 from validstats.holdout.ledger import holdout_key
 from validstats.holdout.questions import is_estimator
+from validstats.reading import read_array
 from validstats.reuse import warn_data_reuse
 from validstats.validation import check_bounds, check_positive_int, check_random_state
 
@@ -50,7 +51,7 @@ def check_labels(values: Any, n: int, name: str) -> AnyArray:
     ValueError
         If the shape is wrong, there are no rows, or a label is NaN or infinite.
     """
-    array = np.asarray(values)
+    array = read_array(values, name)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim != 1 or len(array) != n or n == 0:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from validstats._typing import AnyArray, Float1D
-from validstats.validation import check_in_range
+from validstats.validation import check_in_range, check_vector
 
 __all__ = [
     "AUC",
@@ -83,7 +83,17 @@ class Metric:
         ValueError
             If the values are not one number a row within the bounds.
         """
-        return checked_rows(self.rows(y, prediction, X), len(y), self.bounds, f"metric {self.name!r}")
+        failure = ""
+        try:
+            values = self.rows(y, prediction, X)
+        except Exception as error:
+            failure = type(error).__name__
+        if failure:
+            raise ValueError(
+                f"The metric {self.name!r} failed with {failure} on the predictions of this target; nothing was charged. "
+                "The text of the error is withheld, because it might quote rows."
+            )
+        return checked_rows(values, len(y), self.bounds, f"metric {self.name!r} of the target")
 
     def to_unit(self, value: float | Float1D) -> Any:
         """Rescale from the bounds to [0, 1]."""
@@ -121,7 +131,7 @@ def checked_rows(values: Any, n: int, bounds: tuple[float, float], what: str) ->
         If they are not; nothing was charged then.
     """
     try:
-        rows = np.asarray(values, dtype=np.float64)
+        rows = check_vector(values, what, allow_nan=True, allow_infinite=True, allow_empty=True)
     except (TypeError, ValueError):
         raise ValueError(f"The {what} must return numbers; nothing was charged.") from None
     if rows.shape != (n,):

@@ -14,9 +14,10 @@ import numpy.typing as npt
 from sklearn.utils import _safe_indexing
 
 from validstats._typing import AnyArray, Float1D, Int1D
-from validstats.frames import is_frame, n_rows
+from validstats.frames import columns, is_frame
 from validstats.holdout.fingerprint import holdout_fingerprint, keyed_order, keyed_row_digests
 from validstats.holdout.noise import derive_key
+from validstats.reading import read_array
 
 __all__ = ["HoldoutSample", "seal", "split_sample", "unseal"]
 
@@ -98,11 +99,11 @@ class HoldoutSample:
         ValueError
             If the number of rows is another; nothing was charged.
         """
-        array = np.asarray(predictions)
+        array = read_array(predictions, "target")
         if array.ndim == 0 or len(array) != self.n_given:
             shape = array.shape
             raise ValueError(
-                f"Predictions must be given for all {self.n_given} holdout rows, in the order in which calibrate() "
+                f"target: predictions must be given for all {self.n_given} holdout rows, in the order in which calibrate() "
                 f"had them, got shape {shape}; nothing was charged."
             )
         return array[self.given]
@@ -191,7 +192,13 @@ def _rows_of(X: Any) -> Any:
 
 def count_rows(X: Any) -> int:
     """Count the rows of an array, a sparse matrix, a data frame or a list."""
-    return n_rows(X) if is_frame(X) else int(X.shape[0]) if hasattr(X, "shape") else len(X)
+    if is_frame(X):
+        return len(columns(X)[0]) if columns(X) else 0
+    if isinstance(X, list | tuple):
+        return len(read_array(X, "X"))
+    if np.ndim(X) == 0 and not hasattr(X, "tocsr"):
+        raise TypeError(f"X must have rows, got an object of type {type(X).__name__}.")
+    return int(X.shape[0]) if hasattr(X, "shape") else len(X)
 
 
 def seal(secret: bytes, value: Any) -> bytes:

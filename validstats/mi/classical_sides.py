@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
-from scipy import sparse
 from scipy.stats import rankdata
 
 from validstats import frames
@@ -16,6 +15,7 @@ from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, Int1D
 from validstats.exceptions import ConstantColumnWarning, constant_column_message
 from validstats.mi.classical import canonical_correlations
 from validstats.mi.discrete import entropy, row_codes
+from validstats.reading import read_array
 
 __all__ = ["MIN_ROWS", "Side", "SideKind", "is_functional", "prepare_side", "prepare_sides"]
 
@@ -27,6 +27,9 @@ SideKind: TypeAlias = Literal["continuous", "discrete", "mixed"]
 
 Declared: TypeAlias = bool | Literal["auto"]
 """Whether a side is discrete: said by the user, or found from its values."""
+
+LARGEST_VALUE = 1e140
+"""Largest size of a number; sums of squares of larger ones overflow."""
 
 ROWS_PER_LEVEL = 10
 """A numeric column counts as discrete when it has at least so many rows for each distinct value."""
@@ -225,13 +228,9 @@ def is_functional(x: Side, y: Side) -> bool:
 
 
 def _split_columns(values: Any, name: str) -> list[AnyArray]:
-    if sparse.issparse(values):
-        raise TypeError(f"{name} is a sparse matrix; pass {name}.toarray() if it fits in memory.")
     if frames.is_frame(values):
-        return [frames.column(values, column) for column in frames.column_names(values)]
-    array = np.asarray(values)
-    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
-        raise ValueError(f"{name} has masked values; remove or impute them first.")
+        return frames.columns(values)
+    array = read_array(values, name)
     if array.ndim == 1:
         return [array]
     if array.ndim != 2:
@@ -286,6 +285,11 @@ def _check_finite(values: Float1D, name: str) -> None:
         raise ValueError(f"{name} has {n_nan} missing value(s) (NaN); remove or impute them first.")
     if n_infinite := int(np.isinf(values).sum()):
         raise ValueError(f"{name} has {n_infinite} infinite value(s); it must be finite.")
+    if np.abs(values).max(initial=0.0) > LARGEST_VALUE:
+        raise ValueError(
+            f"{name} has values beyond {LARGEST_VALUE:g} in size, whose squares overflow; rescale it, which changes no "
+            "mutual information."
+        )
 
 
 def _numeric_kind(values: Float1D, discrete: Declared) -> SideKind:

@@ -17,6 +17,7 @@ from validstats.mi.classical import Scaling
 from validstats.mi.classical_sides import Declared, Side, prepare_side
 from validstats.mi.mutual_information import NATS_PER_UNIT, Method, Options, Unit, estimate_sides
 from validstats.parallel import progress
+from validstats.reading import read_array
 from validstats.results import Report, Result, Table
 from validstats.validation import check_confidence_level, check_literal, check_positive_int
 
@@ -220,17 +221,16 @@ def mutual_info_matrix(
 
 def _read_columns(data: Any, discrete: Declared | Sequence[str]) -> tuple[tuple[str, ...], list[Side]]:
     if frames.is_frame(data):
-        names = tuple(frames.column_names(data))
-        columns = [frames.column(data, name) for name in names]
+        names, columns = tuple(frames.unique_names(data, "data")), frames.columns(data)
     else:
-        array = np.asarray(data)
+        array = read_array(data, "data")
         if array.ndim != 2:
             raise ValueError(f"data must be a data frame or two-dimensional, got shape {array.shape}.")
         names, columns = tuple(f"x{j}" for j in range(array.shape[1])), list(array.T)
     if len(names) < 2:
         raise ValueError(f"data needs at least two columns, got {len(names)}.")
     declared = _declare(discrete, names)
-    return names, [prepare_side(c, f"column {n!r}", d) for c, n, d in zip(columns, names, declared)]
+    return names, [prepare_side(c, f"data column {n!r}", d) for c, n, d in zip(columns, names, declared)]
 
 
 def _declare(discrete: Declared | Sequence[str], names: tuple[str, ...]) -> list[Declared]:

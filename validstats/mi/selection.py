@@ -26,6 +26,7 @@ from validstats.mi.permutation import (
     permutation_p_value,
 )
 from validstats.parallel import progress
+from validstats.reading import read_array
 from validstats.results import Report, Summary, Table
 from validstats.validation import as_decimal, check_in_range, check_literal, check_positive_int
 
@@ -220,18 +221,18 @@ class MISelector(SelectorMixin, BaseEstimator):
                 "requires y to be passed, but the target y is None: pass the target to fit(X, y)."
             )
         if frames.is_frame(X):
+            names = frames.unique_names(X, "X")
             validate_data(self, X, skip_check_array=True)
-            names = frames.column_names(X)
-            arrays: list[AnyArray] = [frames.column(X, name) for name in names]
+            arrays: list[AnyArray] = frames.columns(X)
         else:
             matrix = validate_data(self, X, dtype=None, ensure_min_samples=MIN_ROWS, ensure_all_finite=True)
-            names, arrays = [f"x{j}" for j in range(matrix.shape[1])], list(matrix.T)
+            names, arrays = [f"X[:, {j}]" for j in range(matrix.shape[1])], list(matrix.T)
         declared = _declared_features(self.discrete_features, len(arrays))
         with warnings.catch_warnings():
             # A constant feature simply scores 0 here.
             warnings.simplefilter("ignore")
             columns = [prepare_side(a, n, d) for a, n, d in zip(arrays, names, declared)]
-        target = prepare_side(column_or_1d(y, warn=True), "y", self.discrete_target)
+        target = prepare_side(column_or_1d(read_array(y, "y"), warn=True), "y", self.discrete_target)
         if columns[0].n_rows != target.n_rows:
             raise ValueError(
                 f"X and y must have the same number of rows; X has {columns[0].n_rows}, y has {target.n_rows}."
@@ -239,7 +240,7 @@ class MISelector(SelectorMixin, BaseEstimator):
         return columns, target
 
     def _check_k(self, n_features: int) -> None:
-        if self.control is not None or self.k == "all":
+        if self.control is not None or (isinstance(self.k, str) and self.k == "all"):
             return
         check_positive_int(self.k, "k", minimum=0)
         if self.k > n_features:

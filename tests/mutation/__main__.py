@@ -1,0 +1,280 @@
+"""``python -m tests.mutation batch [--sample 300] [--seed 0]``: how many small faults do the tests notice?
+
+A mutant is one small change in a theory module: a comparison, a sign, a constant, a condition. It is killed if a test of
+its domain fails, or runs far longer than it did. Only tests that execute the changed line are run, the quickest first.
+Work happens in a copy of the repository; results are appended one by one, and a second run continues where the first one
+stopped. Kernels run as plain Python.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import csv
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter, defaultdict
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from scipy import stats
+
+from tests.mutation.mutants import Mutant, mutants
+
+ROOT = Path(__file__).parents[2]
+
+MODULES = {
+    "batch": (
+        "batch/rank_laws", "batch/rank_sum", "batch/extremal_sums", "batch/levels", "batch/order_statistics",
+        "kernels/ranks", "kernels/rank_sum", "kernels/extremal_sums",
+    ),
+    "holdout": (
+        "holdout/widths", "holdout/counting", "holdout/gaussian", "holdout/intervals",
+        "holdout/evalues", "holdout/mechanisms/counted", "holdout/mechanisms/noisy",
+    ),
+    "dsl": ("dsl/moments", "dsl/user_moments", "dsl/moment_sums", "dsl/variance", "dsl/newton"),
+    "mi": ("mi/conformal", "mi/calibration", "mi/support", "mi/permutation", "mi/discrete"),
+}  # fmt: skip
+"""Domain -> its theory modules."""
+
+TESTS = {
+    "batch": ("tests/batch", "tests/kernels"),
+    "holdout": ("tests/holdout", "tests/kernels"),
+    "dsl": ("tests/dsl",),
+    "mi": tuple(
+        f"tests/mi/test_{name}.py"
+        for name in (
+            "conformal",
+            "estimator",
+            "independence",
+            "selection",
+            "mutual_information",
+            "matrix",
+            "conditional",
+            "network",
+        )
+    ),
+}
+"""Domain -> folders of its tests; the doctests of the theory modules belong to them."""
+
+SLOWEST = 8.0
+"""Tests that take longer than this many seconds, lines traced and kernels as plain Python, are left out."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a mutant: killed, timeout (killed by the clock), survived, or uncovered (no test runs its line)."""
+
+    domain: str
+    path: str
+    line: int
+    column: int
+    kind: str
+    old: str
+    new: str
+    outcome: str
+    n_tests: int
+    seconds: float
+
+
+class Trials:
+    """Tests by the lines that they execute, and the trial of one mutant in the current folder."""
+
+    def __init__(self, recorded: dict[str, Any]) -> None:
+        self.seconds: dict[str, float] = recorded["seconds"]
+        self.by_line: dict[tuple[str, int], list[str]] = defaultdict(list)
+        self.by_file: dict[str, list[str]] = defaultdict(list)
+        for test in sorted(self.seconds, key=self.seconds.__getitem__):
+            if test in recorded["failed"] or self.seconds[test] > SLOWEST:
+                continue
+            for name, lines in recorded["lines"].get(test, {}).items():
+                self.by_file[name].append(test)
+                for line in lines:
+                    self.by_line[name, line].append(test)
+
+    def tests_of(self, mutant: Mutant, statement: range) -> list[str]:
+        """Tests that execute a line of the statement; for what runs at import, all that enter the file."""
+        found = {t for line in statement for t in self.by_line.get((mutant.path, line), ())}
+        return sorted(found, key=self.seconds.__getitem__)
+
+    def run(self, mutant: Mutant, source: str, domain: str) -> Outcome:
+        from tests.mutation.worker import run_tests
+
+        lines, at_import = enclosing_statement(source, mutant.line)
+        tests = self.by_file[mutant.path] if at_import else self.tests_of(mutant, lines)
+        start, code, path = time.monotonic(), 0, Path(mutant.path)
+        if tests:
+            path.write_text(mutant.apply(source), encoding="utf-8")
+            try:
+                code = run_tests(tests, 10 + 4 * sum(self.seconds[t] for t in tests))
+            finally:
+                path.write_text(source, encoding="utf-8")
+        outcome = {None: "timeout", 0: "survived"}.get(code, "killed") if tests else "uncovered"
+        return Outcome(
+            domain, mutant.path, mutant.line, mutant.column, mutant.kind, mutant.old, mutant.new, outcome,
+            len(tests), round(time.monotonic() - start, 2),
+        )  # fmt: skip
+
+
+def enclosing_statement(source: str, line: int) -> tuple[range, bool]:
+    """Lines of the innermost simple statement (or header of a compound one) at a line, and whether it runs at import."""
+    found, inside = [range(line, line + 1)], False
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.stmt) or not node.lineno <= line <= node.end_lineno:
+            continue
+        body = getattr(node, "body", None)
+        inside |= isinstance(node, ast.FunctionDef) and line >= body[0].lineno
+        last = body[0].lineno - 1 if body else node.end_lineno
+        if line <= last:
+            found.append(range(node.lineno, last + 1))
+    return min(found[1:] or found, key=len), not inside
+
+
+def sample_of(domain: str, size: int, seed: int) -> tuple[list[Mutant], int]:
+    """Draw mutants of a domain at random, and count all of them."""
+    every = []
+    for module in MODULES[domain]:
+        path = f"validstats/{module}.py"
+        every += mutants(Path(path).read_text(encoding="utf-8"), path)
+    every.sort()
+    return random.Random(seed).sample(every, min(size, len(every))), len(every)
+
+
+def read_outcomes(path: Path) -> list[Outcome]:
+    """Read the outcomes so far."""
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as handle:
+        return [
+            Outcome(**{**row, "line": int(row["line"]), "column": int(row["column"]),
+                       "n_tests": int(row["n_tests"]), "seconds": float(row["seconds"])})
+            for row in csv.DictReader(handle)
+        ]  # fmt: skip
+
+
+def append(outcome: Outcome, path: Path) -> None:
+    """Append one outcome."""
+    new = not path.exists()
+    with path.open("a", newline="", encoding="utf-8") as handle:
+        writer = csv.DictWriter(handle, fieldnames=list(asdict(outcome)), lineterminator="\n")
+        if new:
+            writer.writeheader()
+        writer.writerow(asdict(outcome))
+
+
+def key(item: Outcome | Mutant) -> tuple[str, int, int, str, str, str]:
+    """Identify a mutant across runs."""
+    return item.path, item.line, item.column, item.kind, item.old, item.new
+
+
+def try_domain(domain: str, size: int, seed: int, output: Path, minutes: float) -> None:
+    """Try a sample of mutants of a domain in the current folder, which is a copy."""
+    from tests.mutation.worker import record_lines, warm_up
+
+    warm_up()
+    files = [f"validstats/{module}.py" for module in MODULES[domain]]
+    recorded = record_lines(files, [*TESTS[domain], *files], Path("recorded.json"), SLOWEST)
+    print(
+        f"{domain}: {len(recorded['seconds'])} tests in {sum(recorded['seconds'].values()):.0f} s", flush=True
+    )
+    if recorded["failed"]:
+        print(f"{domain}: left out, failing without any change: {recorded['failed']}", flush=True)
+    trials = Trials(recorded)
+    chosen, total = sample_of(domain, size, seed)
+    print(f"{domain}: {len(chosen)} of {total} mutants", flush=True)
+    done = {key(o) for o in read_outcomes(output)}
+    deadline = time.monotonic() + 60 * minutes
+    for number, mutant in enumerate(chosen, start=1):
+        if key(mutant) in done:
+            continue
+        if time.monotonic() > deadline:
+            break
+        source = Path(mutant.path).read_text(encoding="utf-8")
+        outcome = trials.run(mutant, source, domain)
+        append(outcome, output)
+        if outcome.outcome in ("survived", "uncovered") or number % 25 == 0:
+            print(f"{number}/{len(chosen)} {outcome.outcome}: {mutant.name}", flush=True)
+
+
+def killed_share(outcomes: list[Outcome]) -> tuple[int, int, float]:
+    """Count the killed and all mutants, with the lower 95 % bound of Clopper and Pearson for the killed share."""
+    killed = sum(o.outcome in ("killed", "timeout") for o in outcomes)
+    bound = float(stats.beta.ppf(0.05, killed, len(outcomes) - killed + 1)) if killed else 0.0
+    return killed, len(outcomes), bound
+
+
+def report(folder: Path) -> str:
+    """Return the results of all domains in a folder as Markdown."""
+    lines = [
+        "| domain | mutants tried | killed | share | lower 95 % bound | by the clock | survived | no test runs the line |",
+        "| :--- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    left = []
+    for domain in MODULES:
+        outcomes = read_outcomes(folder / f"mutation_{domain}.csv")
+        if not outcomes:
+            continue
+        killed, total, bound = killed_share(outcomes)
+        count = Counter(o.outcome for o in outcomes)
+        lines.append(
+            f"| {domain} | {total} | {killed} | {killed / total:.1%} | {bound:.1%} | {count['timeout']} "
+            f"| {count['survived']} | {count['uncovered']} |"
+        )
+        left += [o for o in outcomes if o.outcome in ("survived", "uncovered")]
+    lines += ["", "Survivors:", ""]
+    for o in left:
+        old, new = (" ".join(text.split()) for text in (o.old, o.new))
+        lines.append(f"* `{o.path}:{o.line}:{o.column}` {o.outcome}, {o.kind}: `{old}` became `{new}`")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Copy the repository, test there, and write the report."""
+    parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__)
+    parser.add_argument("domains", nargs="*", help=f"which of {', '.join(MODULES)}; only the report if none")
+    parser.add_argument("--sample", type=int, default=300, help="mutants of each domain")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--minutes", type=float, default=1e6, help="stop a domain after that long")
+    parser.add_argument("--output", type=Path, default=ROOT / "benchmarks/results")
+    parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    output = arguments.output.resolve()
+    output.mkdir(parents=True, exist_ok=True)
+    for domain in arguments.domains:
+        if arguments.here:
+            target = output / f"mutation_{domain}.csv"
+            try_domain(domain, arguments.sample, arguments.seed, target, arguments.minutes)
+        else:
+            _in_a_copy(domain, arguments, output)
+    if not arguments.here:
+        table = report(output)
+        (output / "mutation.md").write_text(table, encoding="utf-8")
+        print(table)
+
+
+def _in_a_copy(domain: str, arguments: argparse.Namespace, output: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix="mutation-") as folder:
+        for name in ("validstats", "tests", "benchmarks", "docs", "pyproject.toml", "README.md"):
+            source = ROOT / name
+            if source.is_dir():
+                shutil.copytree(source, Path(folder, name), ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(source, folder)
+        environment = {
+            **os.environ, "NUMBA_DISABLE_JIT": "1", "OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg", "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONPATH": folder, "XDG_STATE_HOME": str(Path(folder, "state")),
+        }  # fmt: skip
+        command = [sys.executable, "-m", "tests.mutation", domain, "--here", "--output", str(output)]
+        command += ["--sample", str(arguments.sample), "--seed", str(arguments.seed)]
+        command += ["--minutes", str(arguments.minutes)]
+        subprocess.run(command, cwd=folder, env=environment, check=True)
+
+
+if __name__ == "__main__":
+    main()

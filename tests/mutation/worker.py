@@ -1,0 +1,152 @@
+"""Run tests in forked children that start with the third-party imports done: each child sees the files as they are now."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import signal
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+WARM = (
+    "numpy", "scipy.stats", "scipy.special", "scipy.optimize", "scipy.spatial", "scipy.sparse", "pandas", "polars", "pyarrow",
+    "narwhals", "joblib", "tqdm", "sklearn.base", "sklearn.linear_model", "sklearn.ensemble", "sklearn.frozen", "sklearn.model_selection",
+    "sklearn.pipeline", "sklearn.utils.estimator_checks", "sklearn.feature_selection", "statsmodels.api", "formulaic", "hypothesis",
+    "hypothesis.strategies", "matplotlib.figure", "numba", "click.testing",
+)  # fmt: skip
+"""Imported once, before the first fork; validstats and the tests are not among them."""
+
+OPTIONS = (
+    "-q",
+    "-x",
+    "--no-header",
+    "--tb=no",
+    "-p",
+    "no:cacheprovider",
+    "-p",
+    "no:xdist",
+    "-p",
+    "no:randomly",
+)
+
+
+def warm_up() -> None:
+    """Import what every child needs."""
+    for name in WARM:
+        try:
+            importlib.import_module(name)
+        except ImportError:
+            continue
+
+
+class TooLongError(BaseException):
+    """A test took too long to be of use for mutants; it counts as failing, and is left out."""
+
+
+def _too_long(number: int, frame: Any) -> None:
+    raise TooLongError
+
+
+class LineRecorder:
+    """A pytest plugin that notes which lines of the given files each test executes, and how long it takes.
+
+    Tests that take longer than ``longest`` seconds are broken off, so that they fail.
+    """
+
+    def __init__(self, files: Iterable[str], longest: float) -> None:
+        self.longest = longest
+        signal.signal(signal.SIGALRM, _too_long)
+        self.files = {str(Path(name).resolve()): name for name in files}
+        self.lines: dict[str, dict[str, list[int]]] = {}
+        self.seconds: dict[str, float] = {}
+        self._now: dict[str, set[int]] = defaultdict(set)
+
+    def _trace(self, frame: Any, event: str, argument: Any) -> Any:
+        name = self.files.get(frame.f_code.co_filename)
+        if name is None:
+            return None
+        seen = self._now[name]
+        seen.add(frame.f_lineno)
+
+        def local(frame: Any, event: str, argument: Any) -> Any:
+            seen.add(frame.f_lineno)
+            return local
+
+        return local
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: Any, nextitem: Any) -> Any:
+        self._now = defaultdict(set)
+        start = time.perf_counter()
+        signal.setitimer(signal.ITIMER_REAL, self.longest)
+        sys.settrace(self._trace)
+        try:
+            return (yield)
+        finally:
+            sys.settrace(None)
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            self.seconds[item.nodeid] = time.perf_counter() - start
+            self.lines[item.nodeid] = {name: sorted(lines) for name, lines in self._now.items()}
+
+
+def in_child(function: Any, timeout: float) -> int | None:
+    """Run a function in a forked child and return its exit code; None if it took longer than the timeout."""
+    sys.stdout.flush()
+    child = os.fork()
+    if child == 0:
+        os.setpgid(0, 0)
+        sink = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(sink, 1)
+        os.dup2(sink, 2)
+        code = 3
+        try:
+            code = int(function())
+        finally:
+            os._exit(code)
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.02)
+    os.killpg(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return None
+
+
+def run_tests(tests: list[str], timeout: float) -> int | None:
+    """Run tests in a child; the exit code of pytest, None after the timeout."""
+    return in_child(lambda: pytest.main([*OPTIONS, *tests]), timeout)
+
+
+def record_lines(files: list[str], arguments: list[str], output: Path, longest: float) -> dict[str, Any]:
+    """Run all tests once, none longer than ``longest`` seconds: seconds by test, lines by test and file, failed tests."""
+
+    def record() -> int:
+        recorder = LineRecorder(files, longest)
+        failures: list[str] = []
+
+        class Failures:
+            @staticmethod
+            def pytest_runtest_logreport(report: Any) -> None:
+                if report.failed:
+                    failures.append(report.nodeid)
+
+        options = [option for option in OPTIONS if option != "-x"]
+        pytest.main([*options, *arguments], plugins=[recorder, Failures])
+        found = {"seconds": recorder.seconds, "lines": recorder.lines, "failed": sorted(set(failures))}
+        output.write_text(json.dumps(found), encoding="utf-8")
+        return 0
+
+    code = in_child(record, 7200)
+    if code != 0 or not output.exists():
+        raise RuntimeError(f"The tests could not be recorded (exit code {code}).")
+    found: dict[str, Any] = json.loads(output.read_text(encoding="utf-8"))
+    return found
