@@ -31,7 +31,7 @@ def study():
 @pytest.fixture(scope="module")
 def selected(study):
     X, y = study
-    selector = MISelector(control="fdr_bh", n_permutations=99, alpha=0.1, random_state=0)
+    selector = MISelector(method="learned", control="fdr_bh", n_permutations=99, alpha=0.1, random_state=0)
     selector.fit(X.iloc[TRAIN], y[TRAIN])
     kept = list(selector.get_feature_names_out())
     holdout = ReusableHoldout(queries=8, failures=3, random_state=0)

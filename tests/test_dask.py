@@ -99,3 +99,48 @@ def test_loops_of_the_domains_are_equal_to_the_serial_ones(loop) -> None:
     serial = loop()
     with joblib.parallel_config(backend="dask"):
         np.testing.assert_array_equal(loop(), serial)
+
+
+def matrix_intervals() -> np.ndarray:
+    from validstats.mi import mutual_info_matrix
+
+    return mutual_info_matrix(pairs()[0], method="learned").values
+
+
+def training_set(generator: np.random.Generator, index: int) -> tuple[bytes, bytes, float]:
+    from validstats.mi.families import default_family
+
+    sample = default_family().sample(int(generator.integers(2**31)), index)
+    return sample.x.tobytes(), sample.y.tobytes(), sample.mutual_information
+
+
+def training_shard(index: int) -> dict[str, np.ndarray]:
+    from validstats.mi.families_gaussian import GaussianFamily
+    from validstats.mi.shards import make_shard
+
+    return vars(make_shard(GaussianFamily(), 3, 4 * index, 4))
+
+
+@pytest.mark.usefixtures("cluster")
+def test_learned_matrices_are_equal_to_the_serial_ones() -> None:
+    serial = matrix_intervals()
+    with joblib.parallel_config(backend="dask"):
+        np.testing.assert_array_equal(matrix_intervals(), serial)
+
+
+@pytest.mark.usefixtures("cluster")
+def test_training_data_of_the_network_are_equal_to_the_serial_ones() -> None:
+    serial = map_replicates(training_set, 6, 1)
+    with joblib.parallel_config(backend="dask"):
+        assert map_replicates(training_set, 6, 1) == serial
+
+
+@pytest.mark.usefixtures("cluster")
+def test_shards_of_training_data_are_equal_to_the_serial_ones() -> None:
+    serial = [training_shard(index) for index in range(2)]
+    with joblib.parallel_config(backend="dask"):
+        moved = joblib.Parallel()(joblib.delayed(training_shard)(index) for index in range(2))
+    for one, other in zip(serial, moved, strict=True):
+        assert one.keys() == other.keys()
+        for name in one:
+            np.testing.assert_array_equal(np.asarray(one[name]), np.asarray(other[name]))

@@ -16,7 +16,7 @@ from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from validstats import BatchPredictor, DesignSupervised, ReusableHoldout, Simultaneous
+from validstats import BatchMean, BatchPredictor, DesignSupervised, ReusableHoldout, Simultaneous
 from validstats.mi import LearnedMI, MISelector, mutual_info
 
 ESTIMATORS = [
@@ -118,3 +118,46 @@ def test_diagrams_of_pipelines_show_our_estimators() -> None:
     set_config(display="diagram")
     shown = make_pipeline(StandardScaler(), MISelector(k=2), LinearRegression())._repr_html_()
     assert "MISelector" in shown
+
+
+def saved_with_skops(estimator):
+    """Save and load; everything that skops asks to be trusted is ours."""
+    skops_io = pytest.importorskip("skops.io")
+    stored = skops_io.dumps(estimator)
+    types = skops_io.get_untrusted_types(data=stored)
+    assert types
+    assert all(name.startswith("validstats.") for name in types)
+    return skops_io.loads(stored, trusted=types)
+
+
+@pytest.mark.parametrize("target", [Simultaneous(miss=0.2), BatchMean()], ids=lambda t: type(t).__name__)
+def test_a_fitted_batch_predictor_is_saved_with_skops(frame, target) -> None:
+    X, y = frame
+    model = BatchPredictor(LinearRegression(), target, bounds=(-9, 9), random_state=0).fit(X[["a", "b"]], y)
+    again = saved_with_skops(model)
+    new = X[["a", "b"]].head(30)
+    assert str(again.infer(new).summary()) == str(model.infer(new).summary())
+
+
+def test_a_pipeline_with_a_selector_is_saved_with_skops(frame) -> None:
+    X, y = frame
+    model = make_pipeline(StandardScaler(), MISelector(k=1), LinearRegression()).fit(X[["a", "b"]], y)
+    again = saved_with_skops(model)
+    np.testing.assert_array_equal(again.predict(X[["a", "b"]]), model.predict(X[["a", "b"]]))
+    assert str(again[1].summary()) == str(model[1].summary())
+
+
+def test_learned_mutual_information_is_saved_with_skops(frame) -> None:
+    X, _ = frame
+    again = saved_with_skops(LearnedMI())
+    assert again.infer(X["a"], X["b"]).estimate == LearnedMI().infer(X["a"], X["b"]).estimate
+
+
+def test_a_holdout_with_its_ledger_in_memory_is_not_saved_with_skops(frame) -> None:
+    skops_io = pytest.importorskip("skops.io")
+    X, y = frame
+    numbers, labels = X[["a", "b"]].to_numpy(), (y > 0).astype(int)
+    holdout = ReusableHoldout(queries=3, random_state=0).fit(numbers[:100], labels[:100])
+    holdout.calibrate(numbers[100:], labels[100:])
+    with pytest.raises(TypeError, match="cannot be pickled"):
+        skops_io.dumps(holdout)
