@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import gzip
+import importlib
 import json
 
 import numpy as np
@@ -57,7 +58,34 @@ def test_missing_file_unknown_suffix_and_folder(run, workplace) -> None:
     (workplace / "table.xlsx").write_bytes(b"PK")
     assert "suffix '.xlsx'" in refusal(run("mi", "table.xlsx", "--x", "a", "--y", "b"))
     (workplace / "folder.csv").mkdir()
-    assert "There is no file" in refusal(run("mi", "folder.csv", "--x", "a", "--y", "b"))
+    assert "folder.csv is a folder" in refusal(run("mi", "folder.csv", "--x", "a", "--y", "b"))
+    arguments = ("mi", "labelled.csv", "--x", "n_words", "--y", "human_mean", "--method", "ksg")
+    assert run(*arguments, "--output", "folder.csv").exit_code == 2
+    assert list((workplace / "folder.csv").iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["locked.csv", "locked.csv.gz", "locked.parquet"])
+def test_a_file_without_permission(name, run, workplace, monkeypatch) -> None:
+    (workplace / name).write_bytes(b"a,b\n1,2\n")
+
+    def refuse(*args, **kwargs):
+        raise PermissionError(13, "Permission denied", name)
+
+    module = importlib.import_module("validstats.cli._tables")
+    monkeypatch.setattr(module.gzip, "open", refuse)
+    monkeypatch.setattr(module, "open", refuse, raising=False)
+    monkeypatch.setattr(pd, "read_parquet", refuse)
+    message = refusal(run("mi", name, "--x", "a", "--y", "b"))
+    assert name in message
+    assert "Permission denied" in message
+
+
+def test_formulas_that_cannot_be_read_and_columns_of_texts(run) -> None:
+    arguments = ("dsl", "documents.csv", "--label", "expert_positive", "--surrogate", "machine_positive")
+    assert "cannot be used" in refusal(run(*arguments, "--formula", "expert_positive ~ ("))
+    assert "uses 'nope'" in refusal(run(*arguments, "--formula", "expert_positive ~ nope"))
+    texts = refusal(run(*arguments, "--formula", "expert_positive ~ negation", "--probability", "corpus"))
+    assert "must hold numbers; row 1 has" in texts
 
 
 def test_broken_gzip(run, workplace) -> None:

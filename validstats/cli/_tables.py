@@ -41,6 +41,8 @@ def read_table(path: Path) -> Any:
     DataError
         If the file is missing, unreadable, empty, or has duplicate column names.
     """
+    if path.is_dir():
+        raise DataError(f"{path} is a folder; name one CSV, TSV or Parquet file in it.")
     if not path.is_file():
         raise DataError(f"There is no file {path}.")
     suffix = Path(path.stem).suffix.lower() if path.suffix.lower() == ".gz" else path.suffix.lower()
