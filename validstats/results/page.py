@@ -31,6 +31,7 @@ p {max-width: 46rem;}
 nav ol {padding-left: 1.2rem; color: var(--soft);} a {color: var(--accent);}
 figure {margin: 1.2rem 0;}
 figure img {width: 100%; max-width: 48rem; height: auto; background: #fff; border: 1px solid var(--line); border-radius: 6px;}
+@media (max-width: 40rem) {figure.wide {overflow-x: auto;} figure.wide img {width: 44rem; max-width: none;}}
 figcaption {color: var(--soft); font-size: .92rem; margin-top: .35rem; max-width: 46rem;}
 .validstats-report {border: 1px solid var(--line); border-radius: 6px; padding: .8rem 1rem; margin: 1rem 0;}
 footer {color: var(--soft); font-size: .9rem; margin-top: 3rem; border-top: 1px solid var(--line); padding-top: 1rem;}
@@ -159,4 +160,6 @@ def _figure_html(figure: Any, caption: str) -> str:
     )
     encoded = base64.b64encode(buffer.getvalue()).decode()
     text = html.escape(caption)
-    return f'<figure><img alt="{text}" src="data:image/png;base64,{encoded}"><figcaption>{text}</figcaption></figure>'
+    width, height = figure.get_size_inches()
+    kind = ' class="wide"' if width > 2.2 * height else ""
+    return f'<figure{kind}><img alt="{text}" src="data:image/png;base64,{encoded}"><figcaption>{text}</figcaption></figure>'

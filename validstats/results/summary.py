@@ -20,6 +20,7 @@ _STYLE = """<style>
 .validstats-report caption {text-align: left; font-weight: 600; padding-bottom: .3em;}
 .validstats-report .number {text-align: right;}
 .validstats-report .text {text-align: left;}
+.validstats-report .validstats-table td.text:first-child {min-width: 8em;}
 .validstats-report .validstats-guarantee {border-left: 3px solid #2a7f86; padding-left: .8em; margin: .6em 0;}
 .validstats-report .validstats-note {opacity: .8; margin: .4em 0;}
 </style>"""
