@@ -599,3 +599,33 @@ def test_mixed_epochs_share_one_level() -> None:
     second = SparseValidate.initial_state(200, queries=3, failures=2)
     walk(first, second, 0)
     assert 0 < total <= 1
+
+
+def test_claims_tested_by_betting_against_a_slow_gambler() -> None:
+    rng = np.random.default_rng(0)
+    outcomes = set()
+    for gain in np.linspace(0.0, 0.1, 12):
+        rows = 0.5 + 0.5 * rng.choice([-1.0, 0.0, 1.0], p=[0.02, 0.98 - 0.02 - gain, 0.02 + gain], size=600)
+        state = SparseValidate.initial_state(600, queries=5, failures=2, interval="betting")
+        after, release = SparseValidate.step(state, rows, guess=0.5)
+        aim = -(state.log_alpha + state.log_weight)
+        capital, total, squares = 1.0, 0.5, 0.25
+        for i, x in enumerate(rows):
+            stake = min(math.sqrt(2 * aim / (600 * squares / (i + 1))), 1.0)
+            capital *= 1 + stake * (x - 0.5)
+            total += x
+            squares += (x - total / (i + 2)) ** 2
+        assert release.passed == (capital >= math.exp(aim))
+        assert (release.low, release.high) == ((0.5 if release.passed else 0.0), 1.0)
+        assert after.failed == (not release.passed)
+        outcomes.add(release.passed)
+    assert outcomes == {True, False}
+
+
+def test_betting_needs_the_values_of_all_rows() -> None:
+    state = SparseValidate.initial_state(50, queries=5, interval="betting")
+    for values in (0.7, np.full(49, 0.7)):
+        with pytest.raises(ValueError, match="50 rows, one value for each"):
+            SparseValidate.step(state, values, guess=0.5)
+    with pytest.raises(ValueError, match="interval must be one of 'kl', 'hoeffding', 'betting'"):
+        SparseValidate.initial_state(50, queries=5, interval="exact")  # type: ignore[arg-type]

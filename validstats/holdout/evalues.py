@@ -77,7 +77,8 @@ def kraft_e_value(e_value: float, nats: float, mu2: float = 0.0) -> float:
     e_value : float
         e-value of the claim as if it had been fixed beforehand, at least 0.
     nats : float
-        Description length of everything released so far, at least 0.
+        Description length of everything released so far, at least 0: the attribute ``nats_`` of a
+        :class:`~validstats.holdout.ReusableHoldout`.
     mu2 : float, default 0.0
         Squared Gaussian-DP parameter of noisy answers released so far; must be 0.
 

@@ -23,6 +23,7 @@ from validstats.holdout.ledger_store import (
     Entry,
     Identity,
     Store,
+    digest_at,
     first_broken_link,
     read_entry,
     read_rows,
@@ -368,7 +369,7 @@ class Ledger:
 
     def _check_progress(self, connection: sqlite3.Connection) -> None:
         count, head = self._verified
-        if count and _digest_at(connection, count - 1) != head:
+        if count and digest_at(connection, count - 1) != head:
             raise self._tampered(f"entry {count - 1} is not the one that was last seen")
         self._check_links(connection, count, head)
         self._check_anchor(connection, self._anchored_receipt())
@@ -394,7 +395,7 @@ class Ledger:
             )
 
     def _check_reaches(self, connection: sqlite3.Connection, known: Receipt) -> None:
-        if _digest_at(connection, known.count - 1) != known.head:
+        if digest_at(connection, known.count - 1) != known.head:
             raise self._tampered(
                 f"it had {known.count} entries when it was last used, and the file does not contain them all "
                 "(it was truncated, or an older copy was put back)",
@@ -472,11 +473,6 @@ def _identity_of(store: Store, path: Path | None) -> Identity:
         raise LedgerTamperedError(
             ledger_tampered_message.format(path=path, what=str(error), receipt="in its anchor")
         ) from None
-
-
-def _digest_at(connection: sqlite3.Connection, index: int) -> str | None:
-    row = connection.execute("SELECT digest FROM entries WHERE idx = ?", (index,)).fetchone()
-    return None if row is None else str(row[0])
 
 
 def _refuse_if_lost(path: Path) -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
-__all__ = ["Entry", "Identity", "Store", "chain_digest", "first_broken_link"]
+__all__ = ["Entry", "Identity", "Store", "chain_digest", "digest_at", "first_broken_link"]
 
 GENESIS: Final = "0" * 64
 """What the first entry names as its predecessor."""
@@ -319,6 +319,12 @@ class Store:
 def read_rows(connection: sqlite3.Connection, start: int = 0) -> Iterator[tuple[Any, ...]]:
     """Read stored rows in order, from an index on."""
     return iter(connection.execute("SELECT * FROM entries WHERE idx >= ? ORDER BY idx", (start,)))
+
+
+def digest_at(connection: sqlite3.Connection, index: int) -> str | None:
+    """Read the stored digest of one entry; None where there is none."""
+    row = connection.execute("SELECT digest FROM entries WHERE idx = ?", (index,)).fetchone()
+    return None if row is None else str(row[0])
 
 
 def read_entry(row: Sequence[Any]) -> Entry:

@@ -231,6 +231,15 @@ class SpecialReleases(Asking):
         -------
         Answer
             Without a value; ``passed`` is the bit.
+
+        Notes
+        -----
+        With guess-and-check or description length the claim is tested by betting on the paired differences of the
+        rows, which are mostly zero: the wider the agreement of the two models, the smaller the gain that is found.
+
+        References
+        ----------
+        Waudby-Smith and Ramdas (2023), "Estimating means of bounded random variables by betting".
         """
         self._check_calibrated("validate_gain")
         chosen = self._metric(metric)
@@ -242,18 +251,23 @@ class SpecialReleases(Asking):
         difference = pair[0].units - pair[1].units
         units = 0.5 + 0.5 * (difference if chosen.greater_is_better else -difference)
         digest = ask_digest(self.ledger_.secret, "gain", *(q.query for q in pair), gain)
-        work = self._bit(units, 0.5 + 0.5 * gain / span)
+        work = self._bit(units, 0.5 + 0.5 * gain / span, paired=True)
         label = f"{chosen.name}: {pair[0].label.split(': ')[-1]} gains {gain:g}"
         return self._answers([Ask(release="bit", label=label, query=digest, work=work)])[0]
 
-    def _bit(self, units: np.ndarray, claim: float) -> Callable[[Session], Outcome]:
+    def _bit(self, units: np.ndarray, claim: float, *, paired: bool = False) -> Callable[[Session], Outcome]:
         def work(session: Session) -> Outcome:
             if self._mixes:
                 release = session.step(
                     "sparse_validate",
-                    float(units.mean()),
+                    np.clip(units, 0.0, 1.0),
                     claim,
-                    options={"queries": None, "failures": None},
+                    key="paired_validate" if paired else None,
+                    options={
+                        "queries": None,
+                        "failures": None,
+                        "interval": "betting" if paired else "kl",
+                    },
                 )
                 passed, certified = bool(release.passed), release.certified
             else:

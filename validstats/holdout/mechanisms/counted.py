@@ -5,15 +5,23 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal, TypeAlias, get_args
 
+from validstats._typing import Float1D
 from validstats.holdout.counting import (
     log_full_nodes,
     log_guess_nodes,
     log_guess_weight,
     log_position_weight,
 )
-from validstats.holdout.intervals import LOG_2, hoeffding_half_width, kl_divergence, kl_interval
+from validstats.holdout.intervals import (
+    LOG_2,
+    hoeffding_half_width,
+    kl_divergence,
+    kl_interval,
+    log_capital,
+    predictable_stakes,
+)
 from validstats.holdout.mechanisms._base import (
     IntervalKind,
     Mechanism,
@@ -26,15 +34,19 @@ from validstats.holdout.mechanisms._base import (
     holdout_mean,
     log_level,
     node_interval,
+    row_values,
 )
 from validstats.holdout.widths import (
     description_length_width,
     guess_gap,
     guess_width,
 )
-from validstats.validation import check_in_range, check_positive_int
+from validstats.validation import check_in_range, check_literal, check_positive_int
 
 __all__ = ["DescriptionLength", "GuessAndCheck", "SparseValidate"]
+
+TestKind: TypeAlias = Literal["kl", "hoeffding", "betting"]
+"""How SparseValidate tests a claim."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -295,11 +307,11 @@ class BitState(State):
 
     Attributes
     ----------
-    interval : {"kl", "hoeffding"}
-        Interval at a node.
+    interval : {"kl", "hoeffding", "betting"}
+        Interval, or test, at a node.
     """
 
-    interval: IntervalKind = "kl"
+    interval: TestKind = "kl"
 
     @property
     def log_weight(self) -> float:
@@ -314,7 +326,8 @@ class SparseValidate(Mechanism):
 
     References
     ----------
-    Dwork et al. (2015), arXiv 1506.02629, Theorem 27.
+    Dwork et al. (2015), arXiv 1506.02629, Theorem 27; Waudby-Smith and Ramdas (2023), "Estimating means of bounded
+    random variables by betting", for the test by betting.
 
     Examples
     --------
@@ -335,7 +348,7 @@ class SparseValidate(Mechanism):
         queries: int | None = None,
         failures: int | None = 10,
         confidence_level: Any = 0.95,
-        interval: IntervalKind = "kl",
+        interval: TestKind = "kl",
     ) -> BitState:
         """Declare the counts.
 
@@ -349,8 +362,10 @@ class SparseValidate(Mechanism):
             After so many claims that are not confirmed every claim is refused.
         confidence_level : float, default 0.95
             Of all statements together.
-        interval : {"kl", "hoeffding"}, default "kl"
-            Interval at a node.
+        interval : {"kl", "hoeffding", "betting"}, default "kl"
+            How a claim is tested. Betting takes the values of all rows, in an order fixed beforehand, and adapts to
+            their variance: much the strongest where few rows differ from the claim, as for paired differences. It
+            says nothing about claims that it does not confirm.
 
         Returns
         -------
@@ -363,13 +378,12 @@ class SparseValidate(Mechanism):
         {'queries': 10, 'failures': 10}
         """
         n, queries, failures = check_counts(n, queries, failures)
-        kind = check_kind(interval)
         return BitState(
             n=n,
             log_alpha=log_level(confidence_level),
             queries=queries,
             failures=failures,
-            interval=kind,  # type: ignore[arg-type]
+            interval=check_literal(interval, "interval", get_args(TestKind)),  # type: ignore[arg-type]
         )
 
     @classmethod
@@ -377,8 +391,10 @@ class SparseValidate(Mechanism):
         cls, state: BitState, values: Any, guess: float | None, noise: Noise | None, log_carry: float
     ) -> tuple[BitState, Release]:
         assert guess is not None
-        mean = holdout_mean(values)
         level = state.log_alpha + state.log_weight + log_carry
+        if state.interval == "betting":
+            return cls._bet(state, row_values(values, state.n), guess, level)
+        mean = holdout_mean(values)
         passed = node_interval(mean, mean, state.n, level, state.interval)[0] >= guess
         after = replace(state, asked=state.asked + 1, failed=state.failed + (not passed))
         if passed:
@@ -386,6 +402,15 @@ class SparseValidate(Mechanism):
         ceiling = _largest_refuted_mean(guess, state.n, level, state.interval)
         high = node_interval(ceiling, ceiling, state.n, level, state.interval)[1]
         return after, Release(low=0.0, high=high, source="holdout", passed=False)
+
+    @staticmethod
+    def _bet(state: BitState, rows: Float1D, claim: float, level: float) -> tuple[BitState, Release]:
+        """Confirm a claim if a gambler against means below it multiplies the capital by one over the level."""
+        capital = log_capital(rows, predictable_stakes(rows, -level), claim)
+        passed = capital >= -level
+        after = replace(state, asked=state.asked + 1, failed=state.failed + (not passed))
+        low = claim if passed else 0.0
+        return after, Release(low=low, high=1.0, source="holdout", passed=passed)
 
 
 def _largest_refuted_mean(claim: float, n: int, level: float, kind: str) -> float:
