@@ -12,8 +12,9 @@ import math
 import numpy as np
 import pytest
 
+from validstats.holdout.evalues import betting_e_value
 from validstats.holdout.gaussian import tight_half_width, tight_optimum
-from validstats.holdout.mechanisms import Rounds, mechanism
+from validstats.holdout.mechanisms import Rounds, SparseValidate, mechanism
 from validstats.holdout.widths import nonadaptive_width
 from validstats.validity import binomial_acceptance
 from validstats.validity.adaptive import GuardedHoldout, NaiveHoldout, sign_aggregation
@@ -203,3 +204,24 @@ def test_freedmans_claim_as_one_bit() -> None:
     naive = sum(run.p_reused >= 0.05 for run in runs)
     assert binomial_acceptance(honest, 500, 0.95).accepted
     assert not binomial_acceptance(naive, 500, 0.95).accepted
+
+
+def test_claims_confirmed_by_betting_are_true_after_adaptive_bits() -> None:
+    """Bits about random labellings steer a vote about which a false claim is made; hardly any is confirmed."""
+    n, n_seeds, confirmed, naive = 400, 200, 0, 0
+    for seed in range(n_seeds):
+        rng = np.random.default_rng([91, seed])
+        right = rng.integers(0, 2, (25, n)).astype(float)
+        state = SparseValidate.initial_state(n, queries=30, failures=30, interval="betting")
+        bits = []
+        for rows in right:
+            state, release = SparseValidate.step(state, rows, guess=0.36)
+            bits.append(bool(release.passed))
+        signs = np.where(bits, 1.0, -1.0)
+        exact = np.where(right.mean(axis=1) > 0.5, 1.0, -1.0)
+        votes = [((2 * right - 1) * s[:, None]).sum(axis=0) > 0 for s in (signs, exact)]
+        state, release = SparseValidate.step(state, votes[0].astype(float), guess=0.5)
+        confirmed += bool(release.passed)
+        naive += betting_e_value(votes[1].astype(float), 0.5) >= 1 / 0.05
+    assert binomial_acceptance(n_seeds - confirmed, n_seeds, 0.95).accepted
+    assert not binomial_acceptance(n_seeds - int(naive), n_seeds, 0.95).accepted
