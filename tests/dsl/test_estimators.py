@@ -427,8 +427,6 @@ class TestErrors:
             (("y ~ x1 | unit",), {"model": "logit"}, ValueError, "Fixed effects"),
             (("observed ~ t | unit + time + group",), {}, ValueError, "one- or two-way"),
             (("observed ~ topic",), {"estimator": "dsl"}, ValueError, "categorical"),
-            (("observed ~ t + x1 | unit",), {"population": "finite"}, ValueError, "not available"),
-            (("observed ~ t + x1 | unit",), {"vcov": "HC3"}, ValueError, "not available"),
             (("observed ~ t + x1 | unit",), {"estimator": "ppi++"}, ValueError, "not available"),
         ]
         for args, options, error, match in cases:

@@ -112,3 +112,34 @@ def best_linear_augmentation(score, regressors, probability):
         gram += weight[i] * np.outer(z[i], z[i])
         cross += weight[i] * np.outer(z[i], score[i])
     return z @ np.linalg.solve(gram, cross)
+
+
+def weighted_projection_matrix(weights, *codes):
+    """Orthogonal projection on the dummies times the root of the weights, as a dense matrix."""
+    dummies = dummy_matrix(*codes) * np.sqrt(weights)[:, None]
+    return dummies @ np.linalg.pinv(dummies)
+
+
+def corrected_cross_moment(left, right, w, projection):
+    """``left' (I - P) right`` of adjusted variables, entry by entry; each is (gold, predicted)."""
+    (a_gold, a_pred), (b_gold, b_pred) = left, right
+    a = a_pred + w[:, None] * (a_gold - a_pred)
+    b = b_pred + w[:, None] * (b_gold - b_pred)
+    total = np.zeros((a.shape[1], b.shape[1]))
+    for i in range(len(w)):
+        own = (1 - w[i]) * np.outer(a_pred[i], b_pred[i]) + w[i] * np.outer(a_gold[i], b_gold[i])
+        total += (1 - projection[i, i]) * own
+        for j in range(len(w)):
+            if i != j:
+                total -= projection[i, j] * np.outer(a[i], b[j])
+    return total
+
+
+def two_stage_within(y, X, Z, weights, *codes):
+    """Two-stage least squares with the dummies written out among covariates and instruments."""
+    root = np.sqrt(weights)
+    dummies = dummy_matrix(*codes) * root[:, None]
+    x = np.hstack([X * root[:, None], dummies])
+    z = np.hstack([Z * root[:, None], dummies])
+    fitted = z @ np.linalg.pinv(z) @ x
+    return (np.linalg.pinv(fitted) @ (y * root))[: X.shape[1]]

@@ -9,10 +9,11 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, FloatND
+from validstats.dsl.absorption import Absorber
 from validstats.dsl.completion import Completion, Outcome
 from validstats.dsl.crossfit import label_kind, one_hot
 from validstats.dsl.estimation import Component, LabelledSample, ScoreTerm, cluster_codes
-from validstats.dsl.fixed_effects import Absorber
+from validstats.dsl.fixed_effects import scaled_rows
 from validstats.dsl.formulas import DesignBuilder, ParsedFormula
 from validstats.dsl.moments import (
     GLMMoment,
@@ -63,7 +64,11 @@ class AssembledModel:
     names : tuple of str
         Names of the coefficients.
     absorber : Absorber or None
-        Fixed effects, where covariate labels forbid to transform the design beforehand.
+        Fixed effects.
+    is_within : bool
+        Whether the rows are within-transformed; covariate labels forbid it.
+    make_plain : callable or None
+        With fixed effects, rows that are not transformed, from a completion.
     effects : tuple of str
         Names of the absorbed variables.
     make_rows : callable
@@ -77,6 +82,8 @@ class AssembledModel:
     names: tuple[str, ...]
     make_rows: RowMaker
     absorber: Absorber | None = None
+    is_within: bool = False
+    make_plain: RowMaker | None = None
     effects: tuple[str, ...] = ()
 
     def term(self, completions: Sequence[Completion]) -> ScoreTerm:
@@ -282,39 +289,36 @@ def assemble(
     _check_outcome(model, family, outcome_all[labelled], parsed.outcome)
     intercept_only = model in ("mean", "proportion", "shares")
     names = _coefficient_names(model, parsed, builder, categories)
-    absorber = _absorber(parsed, template)
-    residualise = absorber is not None and not builder.covariate_labels
-    if absorber is not None and (weights is not None or offset is not None):
-        raise ValueError("Fixed effects cannot be combined with weights or an offset; leave them out.")
-    if absorber is not None and parsed.endogenous is not None and builder.covariate_labels:
-        raise ValueError("Fixed effects with instruments need covariates that are all observed.")
+    absorber = _absorber(parsed, template, weights)
+    is_within = absorber is not None and not builder.covariate_labels
     fixed_design = None if builder.covariate_labels else builder.design()
-    fixed_instruments = None if builder.covariate_labels else builder.instruments()
-    if residualise:
-        assert absorber is not None
-        assert fixed_design is not None
-        fixed_design = absorber.residualise(fixed_design)
-        if fixed_instruments is not None:
-            fixed_instruments = absorber.residualise(fixed_instruments)
-            fixed_instruments = fixed_instruments[:, np.linalg.norm(fixed_instruments, axis=0) > 1e-8]
-        if not builder.outcome_labels:
-            outcome_all = absorber.residualise(outcome_all)
+    wanted = _varying_instruments(builder, absorber)
 
-    def make_rows(replacements: Mapping[str, AnyArray], outcome: FloatND | None) -> RegressionRows:
+    def instruments_of(replacements: Mapping[str, AnyArray]) -> Float2D | None:
+        found = builder.instruments(replacements)
+        return found if found is None or wanted is None else found[:, wanted]
+
+    fixed_instruments = None if builder.covariate_labels else instruments_of({})
+
+    def make_plain(replacements: Mapping[str, AnyArray], outcome: FloatND | None) -> RegressionRows:
         design = fixed_design if fixed_design is not None else builder.design(replacements)
-        instruments = fixed_instruments if fixed_design is not None else builder.instruments(replacements)
         return RegressionRows(
             y=outcome_all if outcome is None else outcome,
             X=design if not intercept_only else np.ones((len(labelled), 1)),
-            Z=instruments,
-            weights=weights,
+            Z=fixed_instruments if fixed_design is not None else instruments_of(replacements),
+            weights=None if absorber is not None else weights,
             offset=offset,
         )
 
-    gold = make_rows({}, None).take(labelled)
+    gold = make_plain({}, None).take(labelled)
     outcome = None
     if builder.outcome_labels:
         outcome = Outcome(name=builder.outcome_labels[0], values=gold.y)
+    make_rows: RowMaker = make_plain
+    if is_within:
+        assert absorber is not None
+        make_rows = _within_maker(make_plain, absorber)
+        gold = make_rows({}, None).take(labelled)
     return AssembledModel(
         moment=moment,
         gold=gold,
@@ -322,15 +326,41 @@ def assemble(
         covariate_labels=builder.covariate_labels,
         names=names,
         make_rows=make_rows,
-        absorber=None if residualise else absorber,
+        absorber=absorber,
+        is_within=is_within,
+        make_plain=None if absorber is None else make_plain,
         effects=parsed.effects,
     )
 
 
-def _absorber(parsed: ParsedFormula, template: Any) -> Absorber | None:
+def _within_maker(make_plain: RowMaker, absorber: Absorber) -> RowMaker:
+    """Return the maker of rows whose covariates and instruments are within-transformed once and for all."""
+    fixed = scaled_rows(make_plain({}, None), absorber)
+    design = absorber.residualise(fixed.X)
+    instruments = None if fixed.Z is None else absorber.residualise(fixed.Z)
+
+    def make_rows(replacements: Mapping[str, AnyArray], outcome: FloatND | None) -> RegressionRows:
+        rows = scaled_rows(make_plain(replacements, outcome), absorber)
+        return replace(rows, X=design, Z=instruments)
+
+    return make_rows
+
+
+def _varying_instruments(builder: DesignBuilder, absorber: Absorber | None) -> Bool1D | None:
+    """Return which instruments vary within the absorbed effects, or None where all are kept."""
+    values = builder.instruments()
+    if values is None or absorber is None:
+        return None
+    scaled = absorber.scaled(values)
+    inside = np.linalg.norm(absorber.residualise(scaled), axis=0)
+    return np.asarray(inside > 1e-8 * np.maximum(np.linalg.norm(scaled, axis=0), 1e-300))
+
+
+def _absorber(parsed: ParsedFormula, template: Any, weights: Float1D | None) -> Absorber | None:
     if not parsed.effects:
         return None
-    return Absorber([cluster_codes(template[name].astype(str).to_numpy()) for name in parsed.effects])
+    codes = [cluster_codes(template[name].astype(str).to_numpy()) for name in parsed.effects]
+    return Absorber(codes, weights)
 
 
 def _coefficient_names(

@@ -82,12 +82,18 @@ class LabelledSample:
         Which of the ``n`` rows are labelled.
     probability : ndarray of shape (n,)
         Probability in (0, 1] with which each row was to be labelled.
+    effect_scores : ndarray of shape (n, p) or None, default None
+        Part of the scores that absorbed effects explain; it adds to zero and is taken off for variances.
+    effect_leverage : ndarray of shape (n,) or None, default None
+        Leverage of every row on absorbed effects.
     """
 
     moment: ModelMoment
     gold: RegressionRows
     labelled: Bool1D
     probability: Float1D
+    effect_scores: Float2D | None = None
+    effect_leverage: Float1D | None = None
 
     @property
     def n_rows(self) -> int:
@@ -322,7 +328,7 @@ def psi_leverage(
             values += component.weight * sample.moment.leverage(component.rows, params, inverse @ matrix.T)
     values *= 1.0 - sample.weights
     values[sample.labelled] += sample.gold_weights * sample.moment.leverage(sample.gold, params, inverse)
-    return values
+    return values if sample.effect_leverage is None else values + sample.effect_leverage
 
 
 def identity_augmentation(term: ScoreTerm | None, n_params: int, scale: float = 1.0) -> Augmentation:

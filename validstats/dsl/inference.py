@@ -188,6 +188,8 @@ def finish(
     g = augmentation_scores(sample, fit.augmentation, fit.params)[sample.labelled]
     residual = sample.moment.score(sample.gold, fit.params) - g
     psi, labelled = fit.psi, sample.labelled
+    if sample.effect_scores is not None:
+        psi = psi - sample.effect_scores
     n_units = sample.n_labelled
     if design.scheme == "clusters":
         assert design.units is not None

@@ -22,6 +22,7 @@ from validstats.dsl.assembly import (
 from validstats.dsl.calibration import LARGEST_VALUE, Calibration, missing_values
 from validstats.dsl.completion import Completion, Outcome, expected_completions, plug_in_completions
 from validstats.dsl.crossfit import CrossFitter, encode_features
+from validstats.dsl.effects import centre_outcome, transform_whole_clusters
 from validstats.dsl.estimation import EstimatorName, LabelledSample, ScoreTerm
 from validstats.dsl.formulas import DesignBuilder, ParsedFormula
 from validstats.dsl.inference import (
@@ -78,7 +79,11 @@ class InferenceRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class PreparedModel:
-    """A model with its sample and terms."""
+    """A model with its sample and terms.
+
+    ``pairwise`` tells that absorbed effects tie rows that are labelled one by one and covariates that are
+    predicted; ``raw_parts`` are the values behind ``raw``.
+    """
 
     assembled: AssembledModel
     sample: LabelledSample
@@ -86,6 +91,8 @@ class PreparedModel:
     raw: ScoreTerm | None
     formula: str
     outcome: str
+    pairwise: bool = False
+    raw_parts: tuple[Completion, ...] | None = None
 
 
 def fill_labels(request: InferenceRequest) -> Any:
@@ -211,18 +218,40 @@ def prepare_formula(parsed: ParsedFormula, request: InferenceRequest, template: 
     )
     raw_parts = raw_completion(assembled, request.surrogates, builder)
     sample = assembled.sample(calibration.labelled, calibration.probability)
-    if parsed.endogenous is not None:
+    pairwise = assembled.absorber is not None and not assembled.is_within
+    if parsed.endogenous is not None and not pairwise:
         used = completions[0] if completions else raw_parts
         term = () if used is None else assembled.term(used)
         assembled = reduce_instruments(assembled, sample, term)
         sample = assembled.sample(calibration.labelled, calibration.probability)
+    terms = tuple(assembled.term(c) for c in completions)
+    raw = None if raw_parts is None else assembled.term(raw_parts)
+    if assembled.absorber is not None:
+        if assembled.is_within:
+            rows = assembled.make_rows({}, None)
+            sample, terms, raw = centre_outcome(
+                sample,
+                terms,
+                raw,
+                assembled.absorber,
+                rows.X if rows.Z is None else rows.Z,
+                estimator=request.estimator,
+                with_leverage=request.kind in ("HC2", "HC3"),
+            )
+        elif calibration.design.scheme == "clusters":
+            sample, terms, raw = transform_whole_clusters(
+                sample, terms, raw, assembled.absorber, calibration.design
+            )
+            pairwise = False
     return PreparedModel(
         assembled=assembled,
         sample=sample,
-        terms=tuple(assembled.term(c) for c in completions),
-        raw=None if raw_parts is None else assembled.term(raw_parts),
+        terms=terms,
+        raw=raw,
         formula=str(parsed) if parsed.covariates != "1" or parsed.effects else parsed.outcome,
         outcome=parsed.outcome,
+        pairwise=pairwise,
+        raw_parts=raw_parts,
     )
 
 

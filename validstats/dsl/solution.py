@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from validstats._typing import Int1D
 from validstats.dsl.assembly import AssembledModel
+from validstats.dsl.effects import estimate_effects, gold_within, naive_within
 from validstats.dsl.estimation import LabelledSample, cluster_codes
-from validstats.dsl.fixed_effects import Absorber, fit_fixed_effects
 from validstats.dsl.formulas import parse_formula
 from validstats.dsl.inference import (
     Estimate,
     NoRootError,
     SimpleFit,
-    covariance_matrix,
     estimate,
     finish,
     gold_only,
     naive_fit,
     no_root_message,
 )
-from validstats.dsl.label_forecast import variance_parts
-from validstats.dsl.moments import GLMMoment, LinearMoment, MultinomialMoment
+from validstats.dsl.moments import GLMMoment, MultinomialMoment
 from validstats.dsl.preparation import (
     InferenceRequest,
     PreparedModel,
@@ -34,7 +30,7 @@ from validstats.dsl.preparation import (
 from validstats.dsl.results import CoefficientResult
 from validstats.dsl.statements import inference_guarantee
 from validstats.dsl.user_moments import Moment, UserMoment
-from validstats.dsl.variance import effective_labels, influence_functions, kish_size
+from validstats.dsl.variance import effective_labels, kish_size
 
 __all__ = ["degrees_of_freedom", "resolve_clusters", "run_inference"]
 
@@ -99,8 +95,19 @@ def _solve(prepared: PreparedModel, request: InferenceRequest) -> CoefficientRes
     clusters, clustered_by = resolve_clusters(request, assembled.effects)
     if request.population == "finite":
         clustered_by = None
-    if assembled.absorber is not None:
-        found, gold, naive = _solve_effects(prepared, request, clusters)
+    if prepared.pairwise:
+        assert assembled.absorber is not None
+        found = estimate_effects(
+            sample,
+            prepared.terms,
+            prepared.raw,
+            assembled.absorber,
+            calibration.design,
+            estimator=request.estimator,
+            clusters=clusters,
+            kind=request.kind,
+            population=request.population,
+        )
     else:
         found = estimate(
             sample,
@@ -113,9 +120,13 @@ def _solve(prepared: PreparedModel, request: InferenceRequest) -> CoefficientRes
             population=request.population,
             tuning=request.tuning,
         )
-        gold = _gold_fit(sample, request, clusters)
-        naive = None if prepared.raw is None else naive_fit(sample, prepared.raw, clusters)
+    gold, naive = _comparisons(prepared, request, clusters)
     notes = list(found.fallbacks)
+    if prepared.pairwise and request.population == "finite":
+        notes.append(
+            "The variance of the labelling is an upper bound: products of the label errors of two rows with a "
+            "common effect count twice."
+        )
     _check_separation(assembled, sample, found)
     if calibration.n_partial:
         notes.append(f"{calibration.n_partial} row(s) with some of the labels count as unlabelled.")
@@ -133,7 +144,7 @@ def _solve(prepared: PreparedModel, request: InferenceRequest) -> CoefficientRes
             tuning=found.tuning,
             population=request.population,
             clustered_by=clustered_by,
-            pairwise_effects=assembled.absorber is not None,
+            pairwise_effects=prepared.pairwise,
             with_raw=prepared.raw is not None,
         ),
         backend=request.backend,
@@ -188,6 +199,25 @@ def degrees_of_freedom(request: InferenceRequest, clusters: list[Int1D], n_fitte
     return float(max(calibration.n_units - n_fitted, 1)) if calibration.n_units < 200 else None
 
 
+def _comparisons(
+    prepared: PreparedModel, request: InferenceRequest, clusters: list[Int1D]
+) -> tuple[SimpleFit | None, SimpleFit | None]:
+    """Return the gold-only and the naive fit."""
+    assembled, sample = prepared.assembled, prepared.sample
+    if assembled.absorber is None:
+        naive = None if prepared.raw is None else naive_fit(sample, prepared.raw, clusters)
+        return _gold_fit(sample, request, clusters), naive
+    assert assembled.make_plain is not None
+    plain = assembled.make_plain({}, None).take(sample.positions)
+    gold = gold_within(sample, plain, assembled.absorber, clusters, request.kind, request.population)
+    naive = None
+    if prepared.raw_parts is not None:
+        part = prepared.raw_parts[0]
+        plain = assembled.make_plain(part.replacements, part.outcome)
+        naive = naive_within(sample, plain, assembled.absorber, clusters)
+    return gold, naive
+
+
 def _gold_fit(sample: LabelledSample, request: InferenceRequest, clusters: list[Int1D]) -> SimpleFit | None:
     fit = gold_only(sample)
     if fit is None:
@@ -226,78 +256,3 @@ def _check_separation(assembled: AssembledModel, sample: LabelledSample, found: 
                 "coefficient is infinite",
             )
         )
-
-
-def _solve_effects(
-    prepared: PreparedModel, request: InferenceRequest, clusters: list[Int1D]
-) -> tuple[Estimate, SimpleFit | None, SimpleFit | None]:
-    """Fit absorbed effects with a predicted covariate."""
-    sample, absorber = prepared.sample, prepared.assembled.absorber
-    assert absorber is not None
-    calibration = request.calibration
-    if calibration.design.scheme == "clusters":
-        raise ValueError(
-            "Absorbed effects with a labelled covariate need rows that are labelled independently of each "
-            "other; here whole clusters are. Use dummies for the effects, 'C(unit)', instead."
-        )
-    if request.population == "finite":
-        raise ValueError(
-            "population='finite' is not available with absorbed effects and a labelled covariate."
-        )
-    terms = {"ppi": prepared.raw, "tuned": prepared.terms[0] if prepared.terms else None}
-    terms["dsl"] = terms["tuned"]
-    term = terms.get(request.estimator)
-    if term is None:
-        raise ValueError(
-            f"estimator={request.estimator!r} is not available with absorbed effects and a labelled covariate; "
-            "use 'tuned', 'dsl' or, with a surrogate for every label, 'ppi'."
-        )
-    fit = fit_fixed_effects(sample, term, absorber)
-    if fit is None:
-        raise NoRootError(
-            no_root_message.format(
-                n_labelled=sample.n_labelled, n_params=len(prepared.assembled.names), reason=""
-            )
-        )
-    scale = _effects_inflation(request, len(fit.params))
-    influence = influence_functions(scale * fit.psi, fit.bread)
-    residual = influence_functions(scale * fit.residual, fit.bread)
-    covariance = covariance_matrix(
-        influence, residual, sample, calibration.design, clusters, "superpopulation"
-    )
-    parts = variance_parts(
-        covariance,
-        residual,
-        sample.probability[sample.labelled],
-        sample.n_rows,
-        calibration.design,
-        sample.labelled,
-    )
-    found = Estimate(
-        params=fit.params,
-        covariance=covariance,
-        influence=influence,
-        residual=residual,
-        variance_parts=parts,
-    )
-    naive = None if prepared.raw is None else _naive_effects(prepared, absorber, clusters)
-    return found, None, naive
-
-
-def _effects_inflation(request: InferenceRequest, n_params: int) -> float:
-    """Return the factor on scores of HC1; corrections by leverage are refused."""
-    if request.kind in ("HC2", "HC3"):
-        raise ValueError(
-            f"vcov={request.kind!r} is not available with absorbed effects and a labelled covariate; use 'HC0' "
-            "or 'HC1', or cluster."
-        )
-    n_labelled = request.calibration.n_labelled
-    return float(np.sqrt(n_labelled / max(n_labelled - n_params, 1))) if request.kind == "HC1" else 1.0
-
-
-def _naive_effects(prepared: PreparedModel, absorber: Absorber, clusters: list[Int1D]) -> SimpleFit | None:
-    assert prepared.raw is not None
-    rows = prepared.raw[0].rows
-    within = replace(rows, X=absorber.residualise(rows.X), y=absorber.residualise(rows.y))
-    sample = replace(prepared.sample, moment=LinearMoment())
-    return naive_fit(sample, (replace(prepared.raw[0], rows=within),), clusters)

@@ -1,0 +1,212 @@
+"""Absorbed effects and two-way clusters: intervals cover with predicted covariates, and the usual ones do not."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from validstats.dsl.absorption import Absorber
+from validstats.dsl.crossfit import CrossFitter, make_folds
+from validstats.dsl.effects import estimate_effects, naive_within, transform_whole_clusters
+from validstats.dsl.estimation import Component, LabelledSample
+from validstats.dsl.inference import estimate
+from validstats.dsl.moments import InstrumentalMoment, LinearMoment, RegressionRows
+from validstats.dsl.variance import SamplingDesign
+from validstats.parallel import map_replicates
+from validstats.validity.coverage import binomial_acceptance
+
+pytestmark = pytest.mark.validity
+
+N_REPLICATES = int(os.environ.get("VALIDSTATS_DSL_REPLICATES", "80"))
+FLOOR = 0.93
+
+
+def panel(rng, n_units=1200, n_times=4):
+    """A binary covariate that is endogenous within units, an instrument, and analysis weights; truth 1."""
+    units = np.repeat(np.arange(n_units), n_times)
+    n = len(units)
+    effect, shock, z = rng.normal(size=n_units)[units], rng.normal(size=n), rng.normal(size=n)
+    d = ((z + 0.5 * effect + rng.normal(size=n)) > 0).astype(float)
+    endogenous = ((z + 0.5 * effect + shock) > 0).astype(float)
+    y = effect + 0.7 * shock + rng.normal(size=n)
+    return units, z, d, endogenous, y
+
+
+def machine(rng, d, y):
+    """Errors depend on the outcome."""
+    return np.where(rng.random(len(d)) < 0.82 + 0.12 * np.tanh(y * (2 * d - 1)), d, 1 - d)
+
+
+def completions(rng, units, labelled, d, features, make_rows):
+    folds = make_folds(len(d), 5, rng, units)[None, :]
+    fitter = CrossFitter(learner=None, folds=folds, labelled=labelled)
+    chance = fitter.classify("d", d[labelled].astype(np.int64), 2, features)[0]
+    return tuple(Component(rows=make_rows(np.full(len(d), float(k))), weight=chance[k]) for k in range(2))
+
+
+def covered(found, truth=1.0, critical=1.959964):
+    errors = found.std_error if hasattr(found, "std_error") else np.sqrt(np.diag(found.covariance))
+    return bool(abs(found.params[0] - truth) <= critical * errors[0])
+
+
+def effects_draw(rng, index, instruments=False, weighted=False, kind="HC1"):
+    units, z, d, endogenous, y = panel(rng)
+    d = endogenous if instruments else d
+    y = y + d
+    weights = rng.uniform(0.3, 2.0, len(d)) if weighted else None
+
+    def make_rows(values):
+        return RegressionRows(y=y, X=values[:, None], Z=z[:, None] if instruments else None)
+
+    q = machine(rng, d, y)
+    labelled = rng.random(len(d)) < 0.3
+    moment = InstrumentalMoment() if instruments else LinearMoment()
+    sample = LabelledSample(
+        moment=moment, gold=make_rows(d).take(labelled), labelled=labelled, probability=np.full(len(d), 0.3)
+    )
+    term = completions(rng, units, labelled, d, np.column_stack([q, z, y]), make_rows)
+    absorber = Absorber([units], weights)
+    found = estimate_effects(
+        sample,
+        (term,),
+        None,
+        absorber,
+        SamplingDesign(),
+        estimator="tuned",
+        clusters=[units],
+        kind=kind,
+        population="superpopulation",
+    )
+    naive = naive_within(sample, make_rows(q), absorber, [units])
+    return covered(found), covered(naive)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"instruments": True}, {"weighted": True}, {"instruments": True, "weighted": True}, {"kind": "HC3"}],
+    ids=["instruments", "weights", "instruments and weights", "HC3"],
+)
+def test_short_panels_with_a_machine_labelled_covariate(options):
+    outcomes = np.array(
+        map_replicates(lambda rng, index: effects_draw(rng, index, **options), N_REPLICATES, random_state=21)
+    )
+    check = binomial_acceptance(int(outcomes[:, 0].sum()), N_REPLICATES, FLOOR)
+    assert check.accepted, check
+    assert not binomial_acceptance(int(outcomes[:, 1].sum()), N_REPLICATES, FLOOR).accepted
+
+
+def whole_units_draw(rng, index):
+    units, z, d, _, y = panel(rng, n_units=1000)
+    y = y + d
+
+    def make_rows(values):
+        return RegressionRows(y=y, X=values[:, None])
+
+    q = machine(rng, d, y)
+    labelled = (rng.random(1000) < 0.3)[units]
+    sample = LabelledSample(
+        moment=LinearMoment(),
+        gold=make_rows(d).take(labelled),
+        labelled=labelled,
+        probability=np.full(len(d), 0.3),
+    )
+    term = completions(rng, units, labelled, d, np.column_stack([q, z, y]), make_rows)
+    raw, absorber = (Component(rows=make_rows(q)),), Absorber([units])
+    design = SamplingDesign(scheme="clusters", units=units)
+    sample, terms, raw = transform_whole_clusters(sample, (term,), raw, absorber, design)
+    found = estimate(sample, terms, raw, design, estimator="tuned", clusters=[units], kind="HC1")
+    return covered(found), covered(naive_within(sample, make_rows(q), absorber, [units]))
+
+
+def test_whole_units_labelled():
+    outcomes = np.array(map_replicates(whole_units_draw, N_REPLICATES, random_state=22))
+    check = binomial_acceptance(int(outcomes[:, 0].sum()), N_REPLICATES, FLOOR)
+    assert check.accepted, check
+    assert not binomial_acceptance(int(outcomes[:, 1].sum()), N_REPLICATES, FLOOR).accepted
+
+
+def test_finite_population_with_absorbed_effects():
+    """Labels drawn afresh from one panel; the target is the within coefficient of that panel."""
+    source = np.random.default_rng(6)
+    units, z, d, _, y = panel(source)
+    y = y + d
+    q = machine(source, d, y)
+    absorber = Absorber([units])
+    inside = absorber.residualise(d)
+    truth = float(inside @ y / (inside @ inside))
+
+    def make_rows(values):
+        return RegressionRows(y=y, X=values[:, None])
+
+    def one(rng, index):
+        labelled = rng.random(len(d)) < 0.3
+        sample = LabelledSample(
+            moment=LinearMoment(),
+            gold=make_rows(d).take(labelled),
+            labelled=labelled,
+            probability=np.full(len(d), 0.3),
+        )
+        term = completions(rng, units, labelled, d, np.column_stack([q, z, y]), make_rows)
+        found = estimate_effects(
+            sample,
+            (term,),
+            None,
+            absorber,
+            SamplingDesign(),
+            estimator="tuned",
+            clusters=[units],
+            kind="HC0",
+            population="finite",
+        )
+        return covered(found, truth), found.params[0], np.sqrt(found.covariance[0, 0])
+
+    outcomes = np.array(map_replicates(one, N_REPLICATES, random_state=23))
+    check = binomial_acceptance(int(outcomes[:, 0].sum()), N_REPLICATES, 0.95)
+    assert check.accepted, check
+    ratio = outcomes[:, 2].mean() / outcomes[:, 1].std(ddof=1)
+    assert 0.8 < ratio < 1.5, f"reported over actual standard deviation: {ratio:.2f}"
+    assert abs(outcomes[:, 1].mean() - truth) < 4 * outcomes[:, 1].std() / np.sqrt(N_REPLICATES)
+
+
+def two_way_draw(rng, index, n_units=45, n_times=45):
+    """Covariate, outcome and machine errors share shocks of units and of times."""
+    units, times = np.repeat(np.arange(n_units), n_times), np.tile(np.arange(n_times), n_units)
+    n = len(units)
+
+    def shocks(a, b, c):
+        return (
+            a * rng.normal(size=n_units)[units] + b * rng.normal(size=n_times)[times] + c * rng.normal(size=n)
+        )
+
+    x = shocks(1.0, 1.0, 0.5)
+    y = 0.5 * x + shocks(0.7, 0.7, 1.0)
+    q = 0.7 * y + 0.4 * x + shocks(0.4, 0.4, 0.5)
+    X = np.column_stack([x, np.ones(n)])
+    labelled = rng.random(n) < 0.5
+
+    def rows(values):
+        return RegressionRows(y=values, X=X)
+
+    sample = LabelledSample(
+        moment=LinearMoment(), gold=rows(y).take(labelled), labelled=labelled, probability=np.full(n, 0.5)
+    )
+    folds = make_folds(n, 5, rng, units)[None, :]
+    fitter = CrossFitter(learner=None, folds=folds, labelled=labelled)
+    term = (Component(rows=rows(fitter.regress("y", y[labelled], np.column_stack([q, x]))[0, 0])),)
+    raw = (Component(rows=rows(q)),)
+    critical = float(stats.t.isf(0.025, min(n_units, n_times) - 1))
+    found = [
+        estimate(sample, (term,), raw, SamplingDesign(), estimator="tuned", clusters=clusters, kind="HC1")
+        for clusters in ([units, times], [units])
+    ]
+    return [covered(f, 0.5, critical) for f in found]
+
+
+def test_two_way_clusters():
+    outcomes = np.array(map_replicates(two_way_draw, N_REPLICATES, random_state=24))
+    check = binomial_acceptance(int(outcomes[:, 0].sum()), N_REPLICATES, 0.92)
+    assert check.accepted, check
+    assert not binomial_acceptance(int(outcomes[:, 1].sum()), N_REPLICATES, 0.92).accepted
