@@ -16,7 +16,14 @@ from validstats.mi.statistics_local import (
     distance_correlation,
     pair_information,
 )
-from validstats.mi.statistics_scores import canonical_scores, doubled_ranks, normal_scores, side_labels
+from validstats.mi.statistics_scores import (
+    break_common_ties,
+    canonical_scores,
+    doubled_ranks,
+    has_common_ties,
+    normal_scores,
+    side_labels,
+)
 
 ARRAYS = ("statistics", "anchors", "sample_tokens", "coordinate_tokens")
 
@@ -193,3 +200,57 @@ def test_labels_number_distinct_rows():
     label = side_labels(rows)
     assert label[0] == label[2]
     assert len(set(label.tolist())) == 3
+
+
+def lattice_pair(n=300, levels=8, seed=0):
+    generator = np.random.default_rng(seed)
+    x = generator.normal(size=(n, 2))
+    y = np.column_stack([x[:, 0] + generator.normal(size=n), generator.normal(size=n)])
+    return np.round(x * levels / 4), np.round(y * levels / 4)
+
+
+def test_ties_on_both_sides_are_broken_in_an_order_of_their_own():
+    generator = np.random.default_rng(3)
+    x, y = lattice_pair()
+    scores = canonical_scores(x, y)
+    assert has_common_ties(scores)
+    broken = break_common_ties(scores)
+    for tied, free in ((scores.ranks_first, broken.ranks_first), (scores.ranks_second, broken.ranks_second)):
+        assert all(len(np.unique(column)) == len(column) for column in free.T)
+        gaps = np.subtract.outer(tied[:, 0], tied[:, 0]) > 0
+        assert (np.subtract.outer(free[:, 0], free[:, 0]) > 0)[gaps].all()
+    rows = generator.permutation(len(x))
+    again = summarise_data(np.exp(y[rows][:, ::-1]), x[rows][:, ::-1])
+    for name in ARRAYS:
+        assert np.array_equal(getattr(summarise_data(x, y), name), getattr(again, name)), name
+
+
+def test_ties_on_one_side_alone_are_kept():
+    x, y = lattice_pair()
+    free = y + 1e-3 * np.random.default_rng(1).normal(size=y.shape)
+    assert not has_common_ties(canonical_scores(x, free))
+    assert has_common_ties(canonical_scores(x, y))
+
+
+@pytest.mark.parametrize("n", [400, 3000])
+def test_a_lattice_is_not_read_as_dependence(n):
+    # Independent numbers rounded to tenths of their deviation: the nearest neighbours of mid-ranks see only coinciding points.
+    generator = np.random.default_rng(n)
+    x, y = np.round(generator.normal(size=(2, n, 1)) * 10)
+    assert summarise_data(x, y).anchors[0] < 0.1
+    tied = canonical_scores(x, y)
+    counted = pair_information(tied.first[:, 0], tied.second[:, 0])
+    assert max(counted) > 0.1
+
+
+def test_the_plug_in_is_the_anchor_of_dense_cells_alone():
+    generator = np.random.default_rng(4)
+    dense = generator.integers(0, 3, size=(2, 400, 1)).astype(float)
+    sparse = generator.integers(0, 60, size=(2, 400, 1)).astype(float)
+    names = list(STATISTIC_NAMES)
+    for (x, y), used in ((dense, True), (sparse, False)):
+        summary = summarise_data(x, y)
+        plug_in = summary.statistics[names.index("plug_in")]
+        cells = len(np.unique(np.column_stack([x, y]), axis=0))
+        assert summary.statistics[names.index("cell_rows")] == pytest.approx(np.log(400 / cells))
+        assert (summary.anchors[0] == max(plug_in, 0.0)) == used

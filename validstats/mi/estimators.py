@@ -355,8 +355,6 @@ class LearnedMI(CalibratedEstimator):
             reasons = verdict.reasons
             if p.n > LARGEST_N:
                 reasons = (f"n = {p.n:,} is above the largest trained, {LARGEST_N:,}", *reasons)
-            if p.ties_broken:
-                reasons = ("both sides have ties, which were broken at random", *reasons)
             verdicts.append(replace(verdict, inside=not reasons, reasons=reasons))
             if reasons:
                 message = support_message.format(

@@ -27,6 +27,7 @@ from validstats.mi.families_pairs import (
     PairsFamily,
     UniformNoiseFamily,
 )
+from validstats.mi.families_warped import WarpedFamily
 
 __all__ = [
     "FAMILY_NAMES",
@@ -43,8 +44,8 @@ HELD_OUT_FAMILIES = ("spiral", "swiss_roll", "uniform_noise", "exotic_mixture")
 _WEIGHTS = {
     "gaussian": 0.16,
     "student": 0.13,
-    "mist_gaussian": 0.06,
-    "mist_student": 0.05,
+    "mist_gaussian": 0.07,
+    "mist_student": 0.06,
     "mixture": 0.09,
     "copula": 0.08,
     "functional": 0.08,
@@ -57,6 +58,7 @@ _WEIGHTS = {
     "swiss_roll": 0.015,
     "uniform_noise": 0.03,
     "exotic_mixture": 0.065,
+    "warped": 0.09,
 }
 
 FAMILY_NAMES = tuple(_WEIGHTS)
@@ -81,6 +83,7 @@ def all_families() -> dict[str, Family]:
         SwissRollFamily(),
         UniformNoiseFamily(),
         ExoticMixtureFamily(),
+        WarpedFamily(),
     ]
     sources = (
         GaussianFamily(),

@@ -13,12 +13,10 @@ from validstats.mi.classical_sides import Side, is_functional, prepare_sides
 from validstats.mi.shards import Shard
 from validstats.mi.statistics import STATISTIC_NAMES, DataSummary, summarise_data
 
-__all__ = ["LARGEST_N", "PreparedPair", "as_pairs", "break_ties", "clip_shape", "prepare_pair", "spread_rows"]
+__all__ = ["LARGEST_N", "PreparedPair", "as_pairs", "clip_shape", "prepare_pair", "spread_rows"]
 
 FUNCTIONAL_ROWS = 50
 """Fewest rows at which equal ranks count as an exact functional relation."""
-TOLERATED_TIES = 0.02
-"""Share of repeated values, on both sides, above which ties are broken."""
 LARGEST_N = 10_000
 """Largest sample size of the families; longer data are read as if they had so many rows."""
 
@@ -35,8 +33,6 @@ class PreparedPair:
         0 for a constant side, infinity for an exact functional relation.
     n, dim_x, dim_y : int
         Shape of the data as they were passed.
-    ties_broken : bool
-        Whether both sides had ties, which were then broken at random.
     """
 
     summary: DataSummary | None
@@ -44,7 +40,6 @@ class PreparedPair:
     n: int
     dim_x: int
     dim_y: int
-    ties_broken: bool = False
 
 
 def clip_shape(shard: Shard) -> Shard:
@@ -93,43 +88,7 @@ def prepare_pair(x: Any, y: Any) -> PreparedPair:
     if side_x.n_rows >= FUNCTIONAL_ROWS and is_functional(side_x, side_y):
         return PreparedPair(None, float("inf"), *shape)
     rows_x, rows_y = _numeric(side_x), _numeric(side_y)
-    tied = min(_share_of_ties(rows_x), _share_of_ties(rows_y)) > TOLERATED_TIES
-    if tied:
-        rows_x, rows_y = break_ties(rows_x, rows_y)
-    return PreparedPair(summarise_data(rows_x, rows_y), None, *shape, ties_broken=tied)
-
-
-def break_ties(rows_x: Float2D, rows_y: Float2D) -> tuple[Float2D, Float2D]:
-    """Order tied values at random, which changes no mutual information.
-
-    Where ``X' = X + U`` with noise finer than the gaps of X and independent of everything, X is a function of X'
-    and U carries nothing about Y; so ``I(X'; Y) = I(X; Y)``, and likewise for Y. Nearest-neighbour statistics read
-    a lattice on both sides as dependence otherwise. The draws are tied to the sorted rows, not to their order.
-
-    Parameters
-    ----------
-    rows_x, rows_y : ndarray of shape (n, p) and (n, q)
-        The two sides.
-
-    Returns
-    -------
-    tuple of ndarray
-        Ranks of both sides without ties, float64.
-    """
-    rng = np.random.default_rng(20_251_118)
-    canonical = np.lexsort(np.column_stack([rows_x, rows_y]).T)
-    broken = []
-    for rows in (rows_x, rows_y):
-        noise = np.empty_like(rows)
-        noise[canonical] = rng.random(rows.shape)
-        ranks = [np.argsort(np.lexsort((noise[:, j], rows[:, j]))) for j in range(rows.shape[1])]
-        broken.append(np.column_stack(ranks).astype(np.float64))
-    return broken[0], broken[1]
-
-
-def _share_of_ties(rows: Float2D) -> float:
-    """Largest share of a column's values that repeat another one."""
-    return max(1 - len(np.unique(column)) / len(column) for column in rows.T)
+    return PreparedPair(summarise_data(rows_x, rows_y), None, *shape)
 
 
 def _numeric(side: Side) -> Float2D:

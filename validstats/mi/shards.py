@@ -32,7 +32,7 @@ class Shard:
 
     Attributes
     ----------
-    statistics : ndarray of float32 of shape (m, 100)
+    statistics : ndarray of float32 of shape (m, len(STATISTIC_NAMES))
         Statistics.
     anchors : ndarray of float32 of shape (m, 4)
         Classical estimates.

@@ -17,7 +17,15 @@ from validstats.mi.statistics_local import (
     pair_statistics,
     radius_statistics,
 )
-from validstats.mi.statistics_scores import CanonicalScores, canonical_scores, side_labels, unique_share
+from validstats.mi.statistics_scores import (
+    CanonicalScores,
+    break_common_ties,
+    canonical_scores,
+    has_common_ties,
+    shuffle_rows,
+    side_labels,
+    unique_share,
+)
 
 __all__ = [
     "ANCHOR_NAMES",
@@ -34,6 +42,8 @@ COORDINATE_TOKENS = (24, 12)
 """Largest number of coordinate tokens (half of them for each side), and numbers in each."""
 ANCHOR_NAMES = ("ksg", "gaussian", "pairs", "whitened_ksg")
 """Classical estimates that the network may correct: see :func:`anchors`."""
+DENSE_CELL = 5.0
+"""Rows per filled cell of two discrete sides from which the plug-in estimate is an anchor."""
 
 
 @dataclass(frozen=True)
@@ -91,16 +101,20 @@ def summarise_data(x: Float2D, y: Float2D) -> DataSummary:
     >>> bool(np.array_equal(a.statistics, b.statistics))
     True
     """
-    scores = canonical_scores(np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64))
-    parts = linear_parts(scores.first, scores.second)
-    return _assemble(scores, parts)
+    tied = canonical_scores(np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64))
+    broken = has_common_ties(tied)
+    if broken:
+        tied = shuffle_rows(tied)
+    scores = break_common_ties(tied) if broken else tied
+    return _assemble(scores, linear_parts(scores.first, scores.second), tied, broken)
 
 
-def _assemble(scores: CanonicalScores, parts: LinearParts) -> DataSummary:
+def _assemble(scores: CanonicalScores, parts: LinearParts, tied: CanonicalScores, broken: bool) -> DataSummary:
+    """Statistics of the geometry from ``scores``, those of ties and levels from ``tied``, row by row the same."""
     x, y = scores.first, scores.second
     n, dim_x, dim_y = scores.n, x.shape[1], y.shape[1]
-    shares = unique_share(scores.ranks_first), unique_share(scores.ranks_second)
-    column_ties = min(shares[0].min(), shares[1].min()) < 1.0
+    shares = unique_share(tied.ranks_first), unique_share(tied.ranks_second)
+    column_ties = not broken and min(shares[0].min(), shares[1].min()) < 1.0
     values = _shape_statistics(n, dim_x, dim_y, shares)
     values.update(linear_statistics(x, y, parts))
     values.update(radius_statistics(parts))
@@ -110,12 +124,13 @@ def _assemble(scores: CanonicalScores, parts: LinearParts) -> DataSummary:
     pair_values, pair_estimates = pair_statistics(x, y, parts, column_ties)
     values.update(pair_values)
     values["distance_correlation"] = distance_correlation(parts.white_x, parts.white_y)
-    tied, discrete = _discrete(scores, parts, shares)
+    repeated, discrete = _discrete(tied, parts, shares)
     values.update(discrete)
-    bound = min((e for e, t in zip(_side_entropies(scores, tied), tied, strict=True) if t), default=np.inf)
+    entropies = zip(_side_entropies(tied, repeated), repeated, strict=True)
+    bound = min((entropy for entropy, repeats in entropies if repeats), default=np.inf)
     return DataSummary(
         statistics=np.array([values[name] for name in STATISTIC_NAMES]),
-        anchors=anchors(values, dim_x, dim_y, tied),
+        anchors=anchors(values, dim_x, dim_y, repeated),
         sample_tokens=sample_tokens(parts, geometries),
         coordinate_tokens=coordinate_tokens(parts, pair_estimates, shares),
         n=n,
@@ -194,7 +209,8 @@ def anchors(values: dict[str, float], dim_x: int, dim_y: int, tied: tuple[bool, 
     Returns
     -------
     ndarray of shape (4,)
-        KSG on the scores (all points for 1x1 data; for discrete sides the plug-in or the class-based estimate);
+        KSG on the scores (all points for 1x1 data; for discrete sides the plug-in, where a cell has five rows on
+        average, or the class-based estimate);
         the Gaussian copula, bias-corrected where n allows, else shrunk; the sum over matched pairs of
         coordinates; KSG on the whitened sides.
     """
@@ -202,9 +218,9 @@ def anchors(values: dict[str, float], dim_x: int, dim_y: int, tied: tuple[bool, 
     if dim_x == 1 and dim_y == 1:
         ksg = 0.5 * (values["pairs_3"] + values["pairs_8"])
     white = 0.5 * (values["white_ksg3"] + values["white_ksg8"])
-    if all(tied):
+    if all(tied) and values["cell_rows"] >= np.log(DENSE_CELL):
         ksg = white = values["plug_in"]
-    elif any(tied) and values["class_information"] != 0.0:
+    elif any(tied) and not all(tied) and values["class_information"] != 0.0:
         ksg = white = values["class_information"]
     corrected = values["gauss_corrected"] if values["dim_per_row"] < 0.5 else values["gauss_ridge"]
     pairs = 0.5 * (values["pairs_3"] + values["pairs_8"])
@@ -313,5 +329,6 @@ STATISTIC_NAMES: tuple[str, ...] = (
     *(f"variates_{name}" for name in _LOCAL),
     "pairs_3", "pairs_8", "pairs_max", "pairs_positive", "distance_correlation",
     "plug_in", "class_information", "entropy_low", "entropy_high", "levels_low", "levels_high", "discrete_sides",
+    "cell_rows",
 )  # fmt: skip
 """Names of the statistics, in the order of the training shards."""

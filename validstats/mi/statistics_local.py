@@ -264,7 +264,7 @@ def radius_statistics(parts: LinearParts) -> dict[str, float]:
 def discrete_statistics(
     white_x: Float2D, white_y: Float2D, label_x: Int1D, label_y: Int1D, tied_x: bool, tied_y: bool
 ) -> dict[str, float]:
-    """Return entropies, the plug-in estimate for discrete sides and the class-based estimate for one.
+    """Return entropies, plug-in estimate and log rows per cell of two discrete sides, class-based estimate of one.
 
     Parameters
     ----------
@@ -281,7 +281,7 @@ def discrete_statistics(
         Statistics; zeros where they do not apply.
     """
     n = len(label_x)
-    out = {"plug_in": 0.0, "class_information": 0.0}
+    out = {"plug_in": 0.0, "class_information": 0.0, "cell_rows": 0.0}
     counts = [np.bincount(label) for label in (label_x, label_y)]
     entropies = [float(entr(c / n).sum()) for c in counts]
     levels = [float(np.log(len(c))) for c in counts]
@@ -291,6 +291,7 @@ def discrete_statistics(
         _, joint = np.unique(label_x * (label_y.max() + 1) + label_y, return_counts=True)
         corrections = (len(joint) - len(counts[0]) - len(counts[1]) + 1) / (2.0 * n)
         out["plug_in"] = sum(entropies) - float(entr(joint / n).sum()) - corrections
+        out["cell_rows"] = float(np.log(n / len(joint)))
     estimates = []
     for side, label, tied in ((white_y, label_x, tied_x), (white_x, label_y, tied_y)):
         if tied and len(np.bincount(label)) <= n // 3:

@@ -33,7 +33,7 @@ class SupportLimits:
 
     Attributes
     ----------
-    low, high : ndarray of shape (100,)
+    low, high : ndarray of shape (len(STATISTIC_NAMES),)
         Range of each scaled statistic.
     outside : float
         Largest usual number of statistics outside their range.

@@ -167,7 +167,7 @@ class QuantileNetwork(nn.Module):
 
         Parameters
         ----------
-        statistics : Tensor of shape (m, 100)
+        statistics : Tensor of shape (m, len(STATISTIC_NAMES))
             Scaled statistics.
         anchor : Tensor of shape (m,), or (m, 8) where the network has a gate
             Anchor on the logarithmic scale, or all anchors and the logits that the gate starts from.

@@ -1,0 +1,96 @@
+"""Elliptical laws whose sides are bent by random smooth invertible maps."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from validstats._typing import Float2D
+from validstats.mi.families_base import Family, JointSample, draw_dims, log_uniform
+from validstats.mi.families_gaussian import (
+    draw_gaussian,
+    gaussian_mutual_information,
+    random_covariance,
+    student_correction,
+    student_rows,
+)
+from validstats.mi.families_maps import coupling_flow, embed_curve, mix_linearly
+
+__all__ = ["WarpedFamily", "shear", "warp"]
+
+LARGEST_DIM = 12
+
+
+def shear(generator: np.random.Generator, side: Float2D) -> Float2D:
+    """Add to one coordinate a bounded wave, step or bump of a combination of the others: volumes stay as they are.
+
+    Parameters
+    ----------
+    generator : numpy.random.Generator
+        Source of the map, which is fixed before the rows are seen.
+    side : ndarray of shape (n, dim)
+        Rows, dim at least 2, of unit scale.
+
+    Returns
+    -------
+    ndarray of shape (n, dim)
+        The image of an invertible map.
+    """
+    dim = side.shape[1]
+    moved = int(generator.integers(dim))
+    direction = generator.normal(size=dim) * (generator.random(dim) < max(0.5, 1.5 / dim))
+    direction[moved] = 0.0
+    if not direction.any():
+        direction[(moved + 1) % dim] = 1.0
+    position = side @ (direction / np.linalg.norm(direction))
+    frequency, phase = log_uniform(generator, 0.5, 4.0), generator.uniform(0, 2 * np.pi)
+    waves = (
+        np.sin(frequency * position + phase),
+        np.tanh(frequency * position),
+        np.exp(-((frequency * position) ** 2)),
+        np.abs(position) / (1 + np.abs(position) / 4),
+    )
+    out = side.copy()
+    out[:, moved] += log_uniform(generator, 0.3, 2.5) * waves[int(generator.integers(len(waves)))]
+    return out
+
+
+def warp(generator: np.random.Generator, side: Float2D) -> Float2D:
+    """Compose one to three rounds of shears, coupling layers and linear mixing."""
+    if side.shape[1] == 1:
+        if generator.random() < 0.5:
+            return side
+        side = embed_curve(generator, side)
+    for _ in range(int(generator.integers(1, 4))):
+        if generator.random() < 0.6:
+            for _ in range(int(generator.integers(1, side.shape[1] + 2))):
+                side = shear(generator, side)
+        else:
+            side = coupling_flow(generator, side, layers=int(generator.integers(1, 4)))
+        if generator.random() < 0.4:
+            side = mix_linearly(generator, side)
+    return side
+
+
+class WarpedFamily(Family):
+    """Gaussian and Student-t laws of up to 12 coordinates, one side or both of them bent by smooth invertible maps."""
+
+    name = "warped"
+
+    def draw(self, generator: np.random.Generator, n: int) -> JointSample:
+        """Draw an elliptical law and n rows, then bend one side or both."""
+        dim_x, dim_y = draw_dims(generator, n, low=1, high=LARGEST_DIM, univariate=0.0)
+        covariance = random_covariance(generator, dim_x, dim_y)
+        truth = gaussian_mutual_information(covariance, dim_x)
+        if generator.random() < 0.25:
+            df = log_uniform(generator, 1.5, 25.0)
+            x, y = student_rows(generator, covariance, dim_x, n, df)
+            truth += student_correction(df, dim_x, dim_y)
+            x, y = np.arcsinh(x), np.arcsinh(y)
+        else:
+            x, y = draw_gaussian(generator, covariance, dim_x, n)
+        x = warp(generator, x)
+        if generator.random() < 0.6:
+            y = warp(generator, y)
+        if generator.random() < 0.5:
+            x, y = y, x
+        return JointSample(x, y, truth, self.name)
