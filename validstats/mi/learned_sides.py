@@ -11,6 +11,7 @@ import numpy as np
 from validstats._typing import Float2D, Int1D
 from validstats.exceptions import SupportWarning
 from validstats.mi.classical_sides import Side
+from validstats.mi.dependence_head import dependence_statistic
 from validstats.mi.estimators import LearnedMI
 from validstats.mi.results import LearnedMIResult
 
@@ -80,7 +81,7 @@ def learned_value(x: Side, y: Side) -> float:
 
 
 def learned_statistic(x: Side, y: Side) -> Callable[[Int1D], float]:
-    """Bind the estimate to two sides, for permutation tests.
+    """Bind the learned evidence of dependence to two sides, for permutation tests.
 
     Parameters
     ----------
@@ -90,10 +91,11 @@ def learned_statistic(x: Side, y: Side) -> Callable[[Int1D], float]:
     Returns
     -------
     callable
-        Maps an order of the rows of Y to the estimate in nats.
+        Maps an order of the rows of Y to the evidence: the logit of a network trained to tell dependent from
+        independent data sets, which has more power than the estimate of the information itself.
     """
-    rows_x, rows_y, estimator = numeric_rows(x), numeric_rows(y), _estimator()
-    return lambda order: float(estimator.predict(rows_x, rows_y[order]))
+    rows_x, rows_y = numeric_rows(x), numeric_rows(y)
+    return lambda order: dependence_statistic(rows_x, rows_y[order])
 
 
 def learned_chain_rule(x: Side, y: Side, z: Side) -> float:

@@ -109,7 +109,9 @@ def summarise_data(x: Float2D, y: Float2D) -> DataSummary:
     return _assemble(scores, linear_parts(scores.first, scores.second), tied, broken)
 
 
-def _assemble(scores: CanonicalScores, parts: LinearParts, tied: CanonicalScores, broken: bool) -> DataSummary:
+def _assemble(
+    scores: CanonicalScores, parts: LinearParts, tied: CanonicalScores, broken: bool
+) -> DataSummary:
     """Statistics of the geometry from ``scores``, those of ties and levels from ``tied``, row by row the same."""
     x, y = scores.first, scores.second
     n, dim_x, dim_y = scores.n, x.shape[1], y.shape[1]

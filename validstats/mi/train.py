@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.stats import rankdata
 
 from validstats.mi.calibration import MICalibration, pack_calibration
 from validstats.mi.conformal import calibrate_scores, interval_scores, thresholds
+from validstats.mi.dependence_head import dependence_logits, save_dependence_head
 from validstats.mi.families import HELD_OUT_FAMILIES, Family, default_family
 from validstats.mi.network import (
     NetworkConfig,
@@ -36,14 +38,20 @@ from validstats.mi.training import (
     train_network,
     without_families,
 )
+from validstats.mi.training_dependence import (
+    INDEPENDENT,
+    DependenceRecipe,
+    borderline_sets,
+    train_dependence_head,
+)
 from validstats.validation import alpha_fraction
 
 __all__ = ["main", "train_ensemble", "train_on_family"]
 
 SEED = 20251123
-CALIBRATION_SHARDS = range(20)
-TEST_SHARDS = range(20, 27)
-FIRST_TRAINING_SHARD = 27
+CALIBRATION_SHARDS = range(30)
+TEST_SHARDS = range(30, 42)
+FIRST_TRAINING_SHARD = 42
 UNREAD = 1e9
 """Spread that turns a statistic which is not read into zero."""
 HEAD = NetworkConfig(tokens=False, gate=True)
@@ -317,9 +325,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--tokens", action="store_true", help="add a network with the attention encoder")
     parser.add_argument("--quick", action="store_true", help="one small network, to try things out")
     parser.add_argument("--differentiable", action="store_true", help="train the head of LearnedMIModule")
+    parser.add_argument("--dependence", action="store_true", help="train the statistic of independence_test")
     options = parser.parse_args(arguments)
     last = FIRST_TRAINING_SHARD + -(-options.sets // SHARD_SIZE)
     draw_shards(options.shards, last, options.jobs, options.resume)
+    if options.dependence:
+        fit_dependence_head(options.shards, last, options.out)
+        return
     held_out = HELD_OUT_FAMILIES if options.evaluation else ()
     plan = default_plan(options.quick, options.tokens)
     columns = None
@@ -328,6 +340,38 @@ def main(arguments: Sequence[str] | None = None) -> None:
         from validstats.mi.differentiable import DIFFERENTIABLE_STATISTICS as columns  # type: ignore[assignment]
     card = fit_and_save(options.shards, last, options.out, plan, held_out, columns)
     print(json.dumps(card["test"]["all"], indent=1))
+
+
+def fit_dependence_head(directory: Path, last: int, out: Path) -> None:
+    """Train the learned test statistic on finished shards, and write it with its card.
+
+    Parameters
+    ----------
+    directory : Path
+        Folder of the shards.
+    last : int
+        One more than the number of the last training shard.
+    out : Path
+        File of weights; the card goes beside it with suffix ``.json``.
+    """
+    recipe = DependenceRecipe()
+    pool = load_shards(finished_shards(directory, range(FIRST_TRAINING_SHARD, last)), tokens=False)
+    head, losses = train_dependence_head(pool, recipe)
+    test = borderline_sets(
+        load_shards(finished_shards(directory, TEST_SHARDS), tokens=False), recipe.evidence
+    )
+    logits, dependent = dependence_logits(test.statistics, head), test.truth > INDEPENDENT
+    ranks = rankdata(logits)
+    pairs = float(dependent.sum()) * float((~dependent).sum())
+    area = (float(ranks[dependent].sum()) - dependent.sum() * (dependent.sum() + 1) / 2) / pairs
+    card = {
+        "seed": SEED, "recipe": asdict(recipe), "losses": losses, "shards": last - FIRST_TRAINING_SHARD,
+        "training_sets": len(borderline_sets(pool, recipe.evidence)), "test_sets": len(test),
+        "test_area_under_curve": area,
+    }  # fmt: skip
+    out.parent.mkdir(parents=True, exist_ok=True)
+    save_dependence_head(head, out)
+    out.with_suffix(".json").write_text(json.dumps(card, indent=1, sort_keys=True) + "\n")
 
 
 def draw_shards(directory: Path, last: int, jobs: int, resume: bool) -> None:

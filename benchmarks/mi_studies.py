@@ -1,0 +1,345 @@
+"""Studies of the learned estimator beyond time and accuracy: ``python -m benchmarks.mi_studies NAME --output DIR``.
+
+``mist``: the test law of the original (arXiv 2511.18945) with the shipped weights and with weights trained on its
+families alone. ``left-out``: heads trained without one family at a time, tested on it. ``ablation``: statistics,
+attention, both. ``digits``: weights trained on a family fitted to images. ``speed``: seconds an estimate against a
+neural estimator and a set transformer, and memory. Each writes ``mi_NAME.md``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks._runner import in_environment
+from validstats.exceptions import SupportWarning
+from validstats.mi import LearnedMI
+from validstats.mi.families import FAMILY_NAMES, FamilyMixture, all_families
+from validstats.mi.network import MEDIAN, NetworkConfig, NetworkWeights, forward, from_log_scale, to_log_scale
+from validstats.mi.shards import Shard, load_shards, make_shard, pack_summaries
+from validstats.mi.statistics import summarise_data
+from validstats.mi.tasks import MIST_IN_FAMILY, MIST_OUT_OF_FAMILY, mist_test_sets
+
+RANGES = ((10, 100), (100, 300), (300, 501))
+
+
+# --- the test law of the original ---------------------------------------------------------------------------
+
+
+def mist_shard(families: Sequence[str], sets_per_cell: int) -> Shard:
+    """Summaries of the original's test law, drawn afresh."""
+    drawn = list(mist_test_sets(tuple(families), sets_per_cell=sets_per_cell))
+    return pack_summaries([summarise_data(d.x, d.y) for d in drawn], [d.mutual_information for d in drawn])
+
+
+def mist_rows(name: str, shard: Shard, estimate: np.ndarray) -> str:
+    """One line of the table: mean squared and median absolute error, all and by range of n."""
+    error = estimate - shard.truth
+    n = shard.shape[:, 0]
+    cells = [f"{np.mean(error**2):.3f} / {np.median(np.abs(error)):.3f}"]
+    for low, high in RANGES:
+        part = error[(n >= low) & (n < high)]
+        cells.append(f"{np.mean(part**2):.3f} / {np.median(np.abs(part)):.3f}")
+    return f"| {name} | {' | '.join(cells)} |"
+
+
+def study_mist(shards: Path | None, sets: int, sets_per_cell: int) -> str:
+    """Errors on the original's test law, by weights."""
+    from validstats.mi.train import train_on_family
+
+    family = FamilyMixture(
+        {name: all_families()[name] for name in ("mist_gaussian", "mist_student", "uniform_noise")},
+        [0.52, 0.42, 0.06],
+        name="families of the original",
+    )
+    own = train_on_family(family, 7, sets, epochs=16, ensemble=3, shards=shards, verbose=True)
+    shipped = LearnedMI().fit().weights_
+    lines = [
+        f"{sets_per_cell} sets a cell; mean squared / median absolute error in nats; weights of its own: {sets:,} sets\n",
+        "| weights, families | all n | 10 to 100 | 100 to 300 | 300 to 500 |",
+        "| :--- | ---: | ---: | ---: | ---: |",
+    ]
+    for title, families in (("in family", MIST_IN_FAMILY), ("out of family", MIST_OUT_OF_FAMILY)):
+        shard = mist_shard(families, sets_per_cell)
+        for name, weights in (("shipped", shipped), ("trained on its families", own)):
+            estimate = from_log_scale(forward(shard, weights)[:, MEDIAN])
+            lines.append(mist_rows(f"{name}, {title}", shard, estimate))
+        lines.append(mist_rows(f"KSG, {title}", shard, shard.anchors[:, 0]))
+    return "\n".join(lines)
+
+
+# --- families left out --------------------------------------------------------------------------------------
+
+
+def quick_weights(train: Shard, config: NetworkConfig, epochs: int) -> NetworkWeights:
+    """Train one network, early stopping on a twentieth of the sets."""
+    from validstats.mi.train import train_ensemble
+    from validstats.mi.training import Recipe
+
+    held = len(train) // 20
+    everything = np.arange(len(train))
+    plan = [(config, Recipe(epochs=epochs))]
+    weights, _ = train_ensemble(train.select(everything[held:]), train.select(everything[:held]), plan)
+    return weights
+
+
+def study_left_out(shards: Path, count: int, epochs: int) -> str:
+    """Errors on each family of a head that never saw it beside one that saw them all."""
+    from validstats.mi.train import FIRST_TRAINING_SHARD, HEAD, TEST_SHARDS, finished_shards
+    from validstats.mi.training import pinball, without_families
+
+    numbers = range(FIRST_TRAINING_SHARD, FIRST_TRAINING_SHARD + count)
+    train = load_shards(finished_shards(shards, numbers), tokens=False)
+    test = load_shards(finished_shards(shards, TEST_SHARDS), tokens=False)
+    everything = quick_weights(train, HEAD, epochs)
+    lines = [
+        f"one head, {len(train):,} sets, {epochs} epochs; pinball loss of log(1 + 2 I) (mean absolute error in nats)\n",
+        "| family | sets of it tested | trained on all | without this family | KSG, mean absolute error |",
+        "| :--- | ---: | ---: | ---: | ---: |",
+    ]
+    for number, name in enumerate(FAMILY_NAMES):
+        part = test.select(test.family == number)
+        without = quick_weights(without_families(train, (name,)), HEAD, epochs)
+        cells = []
+        for weights in (everything, without):
+            quantiles = forward(part, weights)
+            error = np.abs(from_log_scale(quantiles[:, MEDIAN]) - part.truth).mean()
+            cells.append(f"{pinball(quantiles, to_log_scale(part.truth)).mean():.4f} ({error:.3f})")
+        classical = np.abs(part.anchors[:, 0] - part.truth).mean()
+        lines.append(f"| {name} | {len(part)} | {' | '.join(cells)} | {classical:.3f} |")
+        print(lines[-1], file=sys.stderr, flush=True)
+    return "\n".join(lines)
+
+
+def study_ablation(shards: Path, count: int, epochs: int) -> str:
+    """Loss on fresh sets of statistics alone, attention alone, and both."""
+    from validstats.mi.train import FIRST_TRAINING_SHARD, TEST_SHARDS, finished_shards
+    from validstats.mi.training import pinball, without_families
+
+    numbers = range(FIRST_TRAINING_SHARD, FIRST_TRAINING_SHARD + count)
+    held_out = ("spiral", "swiss_roll", "uniform_noise", "exotic_mixture")
+    train = without_families(load_shards(finished_shards(shards, numbers)), held_out)
+    test = load_shards(finished_shards(shards, TEST_SHARDS))
+    inside = without_families(test, held_out)
+    outside = test.select(np.isin(test.family, [FAMILY_NAMES.index(name) for name in held_out]))
+    lines = [
+        f"one network each, {len(train):,} sets; pinball loss of log(1 + 2 I)\n",
+        "| network | epochs | in family | families left out | seconds of training |",
+        "| :--- | ---: | ---: | ---: | ---: |",
+    ]
+    variants = {
+        "statistics alone": (NetworkConfig(tokens=False, gate=True), epochs),
+        "attention alone": (NetworkConfig(statistics=False, gate=True), max(epochs // 2, 1)),
+        "both": (NetworkConfig(gate=True), max(epochs // 2, 1)),
+    }
+    for name, (config, passes) in variants.items():
+        start = time.process_time()
+        weights = quick_weights(train, config, passes)
+        seconds = time.process_time() - start
+        losses = [
+            pinball(forward(part, weights), to_log_scale(part.truth)).mean() for part in (inside, outside)
+        ]
+        lines.append(f"| {name} | {passes} | {losses[0]:.4f} | {losses[1]:.4f} | {seconds:.0f} |")
+        print(lines[-1], file=sys.stderr, flush=True)
+    return "\n".join(lines)
+
+
+# --- images -------------------------------------------------------------------------------------------------
+
+
+def study_digits(sets: int, test_sets: int) -> str:
+    """Errors on pairs of image halves with known information: shipped weights, and weights trained on the family."""
+    from sklearn.datasets import load_digits
+
+    from validstats.mi.families_flow import FlowFamily
+
+    images = load_digits().data
+    top, bottom = images[:, :32], images[:, 32:]
+    varies = [half[:, half.std(axis=0) > 0.5] for half in (top, bottom)]
+    family = FlowFamily(*varies)
+    test = make_shard(family, 99, 0, test_sets)
+    shipped = LearnedMI().fit()
+    own = replace_weights(shipped).fit(family, n_sets=sets)
+    lines = [
+        f"upper and lower halves of scikit-learn's digits ({varies[0].shape[1]} and {varies[1].shape[1]} pixels), dependence "
+        f"by construction; {test_sets} fresh sets; trained on {sets:,}\n",
+        "| estimator | mean absolute error, nats | median |",
+        "| :--- | ---: | ---: |",
+    ]
+    estimates = {
+        "learned, shipped weights": from_log_scale(forward(test, shipped.weights_)[:, MEDIAN]),
+        "learned, trained on the fitted family": from_log_scale(forward(test, own.weights_)[:, MEDIAN]),
+        "KSG on normal scores": test.anchors[:, 0].astype(np.float64),
+        "Gaussian copula": test.anchors[:, 1].astype(np.float64),
+    }
+    for name, estimate in estimates.items():
+        error = np.abs(estimate - test.truth)
+        lines.append(f"| {name} | {error.mean():.3f} | {np.median(error):.3f} |")
+    return "\n".join(lines)
+
+
+def replace_weights(estimator: LearnedMI) -> LearnedMI:
+    """Return an unfitted estimator with the same parameters."""
+    from sklearn.base import clone
+
+    return clone(estimator)
+
+
+# --- speed --------------------------------------------------------------------------------------------------
+
+NEURAL = """
+import json, sys, time, numpy as np, bmi
+n, dim = int(sys.argv[1]), int(sys.argv[2])
+rng = np.random.default_rng(0)
+x = rng.standard_normal((n, dim)); y = x + rng.standard_normal((n, dim))
+out = {}
+for name in ("MINEEstimator", "InfoNCEEstimator", "NWJEstimator"):
+    estimator = getattr(bmi.estimators, name)(batch_size=min(256, n // 4), max_n_steps=3000, verbose=False)
+    start = time.process_time(); value = float(estimator.estimate(x, y))
+    out[name] = [time.process_time() - start, value]
+print(json.dumps(out))
+"""
+
+
+def set_transformer(rows: int, width: int = 64) -> Callable[[], Any]:
+    """The original's sizes with random weights: 5.5 million parameters, rows of 64 numbers as tokens."""
+    import torch
+
+    torch.manual_seed(0)
+    layers = torch.nn
+
+    class Block(layers.Module):
+        def __init__(self, dim: int, inner: int, inducing: int | None) -> None:
+            super().__init__()
+            self.points = None if inducing is None else layers.Parameter(torch.randn(1, inducing, dim))
+            self.first = layers.MultiheadAttention(dim, 16, batch_first=True)
+            self.second = layers.MultiheadAttention(dim, 16, batch_first=True)
+            self.forward_part = layers.Sequential(
+                layers.Linear(dim, inner), layers.ReLU(), layers.Linear(inner, dim)
+            )
+            self.norms = layers.ModuleList([layers.LayerNorm(dim) for _ in range(2)])
+
+        def forward(self, tokens: Any) -> Any:
+            keys = tokens if self.points is None else self.first(self.points, tokens, tokens)[0]
+            tokens = self.norms[0](tokens + self.second(tokens, keys, keys)[0])
+            return self.norms[1](tokens + self.forward_part(tokens))
+
+    network = layers.Sequential(
+        layers.Linear(width, 512), layers.GELU(), layers.Linear(512, 256),
+        *(Block(256, 256, None) for _ in range(2)), *(Block(256, 1536, 32) for _ in range(3)), layers.Linear(256, 256),
+    ).eval()  # fmt: skip
+    tokens = torch.randn(1, rows, width)
+
+    def run() -> Any:
+        with torch.no_grad():
+            return network(tokens).mean()
+
+    run.parameters = sum(p.numel() for p in network.parameters())  # type: ignore[attr-defined]
+    return run
+
+
+def cpu_seconds(function: Callable[[], Any], repeats: int = 5) -> float:
+    """Median process time of a call after one warm-up."""
+    function()
+    times = []
+    for _ in range(repeats):
+        start = time.process_time()
+        function()
+        times.append(time.process_time() - start)
+    return float(np.median(times))
+
+
+def study_speed(python: str | None) -> str:
+    """Milliseconds of processor time an estimate, by size; neural estimators in an environment of their own."""
+    from benchmarks.mi import ksg_standard
+
+    lines = [
+        "processor milliseconds an estimate (one thread), Gaussian pairs\n",
+        "| n, dimensions | learned | KSG | set transformer | MINE | InfoNCE | NWJ |",
+        "| :--- | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    estimator = LearnedMI().fit()
+    parameters = 0
+    for n, dim in ((100, 1), (500, 1), (500, 5), (1000, 5), (5000, 5)):
+        generator = np.random.default_rng(0)
+        x = generator.standard_normal((n, dim))
+        y = x + generator.standard_normal((n, dim))
+        cells = [1e3 * cpu_seconds(partial(f, x, y)) for f in (estimator.predict, ksg_standard)]
+        transformer = set_transformer(n)
+        parameters = transformer.parameters  # type: ignore[attr-defined]
+        cells.append(1e3 * cpu_seconds(transformer, 3))
+        shown = [f"{c:.3g}" for c in cells]
+        try:
+            if python is None:
+                raise RuntimeError("no environment")
+            neural = in_environment(python, NEURAL, str(n), str(dim), timeout=1200)
+            shown += [f"{1e3 * seconds:.3g}" for seconds, _ in neural.values()]
+        except Exception as error:
+            shown += [f"failed: {error}"[:60]] * 3
+        lines.append(f"| {n:,}, {dim} x {dim} | {' | '.join(shown)} |")
+        print(lines[-1], file=sys.stderr, flush=True)
+    lines.append(
+        f"\nThe set transformer has the original's sizes, {parameters:,} parameters, with random weights."
+    )
+    lines.append(memory_lines(estimator))
+    return "\n".join(lines)
+
+
+def memory_lines(estimator: LearnedMI) -> str:
+    """Peak of the memory that one estimate allocates, by n."""
+    import tracemalloc
+
+    parts = []
+    for n in (1000, 10_000, 100_000):
+        x = np.random.default_rng(0).standard_normal((n, 5))
+        estimator.predict(x[:500], x[:500, :2] + 1.0)
+        tracemalloc.start()
+        estimator.predict(x, x[:, :3] + np.random.default_rng(1).standard_normal((n, 3)))
+        parts.append(f"{tracemalloc.get_traced_memory()[1] / 2**20:.0f} MiB at n = {n:,}")
+        tracemalloc.stop()
+    return f"Peak memory of an estimate, 5 x 3: {', '.join(parts)} (the data themselves apart)."
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one study."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.mi_studies", description=__doc__)
+    parser.add_argument("study", choices=["mist", "left-out", "ablation", "digits", "speed"])
+    parser.add_argument("--output", type=Path, default=Path("benchmarks/results"))
+    parser.add_argument(
+        "--shards", type=Path, help="folder of training shards, for mist, left-out and ablation"
+    )
+    parser.add_argument("--sets", type=int, default=20_000, help="sets to train on, for mist and digits")
+    parser.add_argument("--count", type=int, default=30, help="training shards, for left-out and ablation")
+    parser.add_argument("--epochs", type=int, default=8, help="epochs, for left-out and ablation")
+    parser.add_argument("--cells", type=int, default=9, help="sets a cell, for mist")
+    parser.add_argument(
+        "--neural",
+        default=os.environ.get("VALIDSTATS_BMI_PYTHON"),
+        help="interpreter with benchmark-mi, for speed",
+    )
+    options = parser.parse_args(arguments)
+    warnings.simplefilter("ignore", SupportWarning)
+    studies: dict[str, Callable[[], str]] = {
+        "mist": lambda: study_mist(options.shards, options.sets, options.cells),
+        "left-out": lambda: study_left_out(options.shards, options.count, options.epochs),
+        "ablation": lambda: study_ablation(options.shards, options.count, options.epochs),
+        "digits": lambda: study_digits(options.sets, 300),
+        "speed": lambda: study_speed(options.neural),
+    }
+    table = studies[options.study]()
+    options.output.mkdir(parents=True, exist_ok=True)
+    (options.output / f"mi_{options.study.replace('-', '_')}.md").write_text(table + "\n", encoding="utf-8")
+    print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+"""The learned test statistic: forward pass, storage, training, and what it is used for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from validstats.mi import independence_test
+from validstats.mi.dependence_head import (
+    DependenceHead,
+    dependence_logits,
+    dependence_statistic,
+    load_dependence_head,
+    save_dependence_head,
+    shipped_dependence_head,
+)
+from validstats.mi.families import FamilyMixture
+from validstats.mi.families_gaussian import GaussianFamily
+from validstats.mi.families_pairs import IndependentFamily
+from validstats.mi.shards import make_shard
+from validstats.mi.statistics import STATISTIC_NAMES, summarise_data
+
+
+def plain_logit(statistics, head):
+    """One data set, layer by layer with loops."""
+    values = []
+    for value, unit, centre, spread in zip(
+        statistics,
+        head.scaling["statistic_unit"],
+        head.scaling["statistic_centre"],
+        head.scaling["statistic_spread"],
+        strict=True,
+    ):
+        log = np.sign(value) * np.log(1 + abs(value) / unit)
+        values.append(min(max((log - centre) / spread, -5.0), 5.0))
+    for layer in ("0", "1", "2"):
+        weight, bias = head.parameters[f"{layer}.weight"], head.parameters[f"{layer}.bias"]
+        values = [float(np.dot(weight[i], values) + bias[i]) for i in range(len(bias))]
+        if layer != "2":
+            values = [v / (1 + np.exp(-v)) for v in values]
+    return values[0]
+
+
+def test_logits_match_the_plain_formula():
+    head = shipped_dependence_head()
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=(60, 2))
+    statistics = summarise_data(x, x + generator.normal(size=(60, 2))).statistics
+    assert dependence_logits(statistics[None, :], head)[0] == pytest.approx(
+        plain_logit(statistics, head), abs=1e-9
+    )
+
+
+def test_order_of_rows_and_sides_changes_nothing():
+    generator = np.random.default_rng(1)
+    x, y = generator.normal(size=(80, 2)), generator.normal(size=(80, 1))
+    rows = generator.permutation(80)
+    assert dependence_statistic(x, y) == dependence_statistic(np.exp(y[rows]), x[rows][:, ::-1])
+
+
+def test_evidence_grows_with_dependence():
+    generator = np.random.default_rng(2)
+    x, noise = generator.normal(size=(2, 300, 1))
+    values = [dependence_statistic(x, rho * x + np.sqrt(1 - rho**2) * noise) for rho in (0.0, 0.2, 0.5)]
+    assert values == sorted(values)
+    assert values[2] > 0 > values[0]
+
+
+def test_stored_weights_return_unchanged_and_foreign_ones_are_refused(tmp_path):
+    head = shipped_dependence_head()
+    save_dependence_head(head, tmp_path / "head.npz")
+    again = load_dependence_head(tmp_path / "head.npz")
+    for name, value in head.parameters.items():
+        assert np.array_equal(value, again.parameters[name])
+    with np.load(tmp_path / "head.npz") as file:
+        arrays = {key: file[key] for key in file.files}
+    arrays["names"] = np.array(STATISTIC_NAMES[:-1])
+    np.savez(tmp_path / "other.npz", **arrays)
+    with pytest.raises(ValueError, match="other statistics than this version computes"):
+        load_dependence_head(tmp_path / "other.npz")
+
+
+def test_training_learns_to_tell_dependent_from_independent_sets():
+    torch = pytest.importorskip("torch")
+    from validstats.mi.training_dependence import DependenceRecipe, borderline_sets, train_dependence_head
+
+    torch.set_num_threads(1)
+    family = FamilyMixture(
+        {"independent": IndependentFamily((GaussianFamily(),)), "gaussian": GaussianFamily()},
+        [0.4, 0.6],
+        name="both",
+    )
+    shard = make_shard(family, 5, 0, 400)
+    recipe = DependenceRecipe(epochs=12, batch_size=32, width=16)
+    head, losses = train_dependence_head(shard, recipe)
+    assert losses[-1] < 0.5 * np.log(2) < losses[0] + 0.35
+    again, _ = train_dependence_head(shard, recipe)
+    assert all(np.array_equal(head.parameters[name], again.parameters[name]) for name in head.parameters)
+    chosen = borderline_sets(shard, recipe.evidence)
+    amount = chosen.truth * chosen.shape[:, 0]
+    assert ((chosen.truth <= 1e-6) | ((amount > 0.5) & (amount < 40))).all()
+    dependent = chosen.truth > 1e-6
+    logits = dependence_logits(chosen.statistics, head)
+    assert np.median(logits[dependent]) > np.median(logits[~dependent])
+    with pytest.raises(ValueError, match="both kinds are needed"):
+        train_dependence_head(shard.select(shard.truth > 1e-6), recipe)
+
+
+def test_a_head_of_zeros_has_no_opinion():
+    head = shipped_dependence_head()
+    empty = replace(head, parameters={k: np.zeros_like(v) for k, v in head.parameters.items()})
+    assert isinstance(empty, DependenceHead)
+    assert (dependence_logits(np.ones((3, len(STATISTIC_NAMES))), empty) == 0).all()
+
+
+def test_the_independence_test_uses_the_evidence():
+    generator = np.random.default_rng(3)
+    x = generator.normal(size=60)
+    y = 0.5 * x + generator.normal(size=60)
+    result = independence_test(x, y, n_permutations=19, random_state=0)
+    assert result.statistic == dependence_statistic(x[:, None], y[:, None])
