@@ -21,7 +21,7 @@ from validstats.mi.classical import (
 from validstats.mi.classical_sides import MIN_ROWS, Declared, Side, prepare_side
 from validstats.mi.discrete import ball_counts, plug_in, row_codes
 from validstats.mi.learned_sides import learned_chain_rule
-from validstats.mi.mutual_information import NATS_PER_UNIT, Options, Unit, estimate_sides
+from validstats.mi.methods import NATS_PER_UNIT, Options, Unit, estimate_sides
 from validstats.results import Report, Result, Table
 from validstats.validation import check_literal, check_positive_int
 

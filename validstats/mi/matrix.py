@@ -15,7 +15,7 @@ from validstats._typing import Float2D
 from validstats.guarantee import Guarantee
 from validstats.mi.classical import Scaling
 from validstats.mi.classical_sides import Declared, Side, prepare_side
-from validstats.mi.mutual_information import NATS_PER_UNIT, Method, Options, Unit, estimate_sides
+from validstats.mi.methods import NATS_PER_UNIT, Method, Options, Unit, estimate_sides
 from validstats.parallel import progress
 from validstats.reading import read_array
 from validstats.results import Report, Result, Table

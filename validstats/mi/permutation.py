@@ -18,7 +18,7 @@ from validstats.mi.classical import (
 from validstats.mi.classical_sides import Side, prepare_sides
 from validstats.mi.discrete import plug_in
 from validstats.mi.learned_sides import learned_statistic
-from validstats.mi.mutual_information import Options, binned_codes, neighbour_estimator
+from validstats.mi.methods import Options, binned_codes, neighbour_estimator
 from validstats.validation import check_literal, check_random_state
 
 __all__ = [

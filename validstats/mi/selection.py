@@ -18,7 +18,7 @@ from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, RandomState
 from validstats.exceptions import PermutationResolutionWarning, permutation_resolution_message
 from validstats.guarantee import Guarantee
 from validstats.mi.classical_sides import MIN_ROWS, Declared, Side, prepare_side
-from validstats.mi.mutual_information import Method, Options, estimate_sides
+from validstats.mi.methods import Method, Options, estimate_sides
 from validstats.mi.permutation import (
     PermutationPValue,
     Permuter,
