@@ -205,7 +205,9 @@ def write_rows(rows: Sequence[Row], path: Path) -> None:
     with path.open("w", newline="", encoding="utf-8") as handle:
         writer = csv.DictWriter(handle, fieldnames=list(asdict(rows[0])))
         writer.writeheader()
-        writer.writerows(asdict(row) for row in rows)
+        for row in rows:
+            values = asdict(row).items()
+            writer.writerow({key: f"{v:.5g}" if isinstance(v, float) else v for key, v in values})
 
 
 # --- time and memory --------------------------------------------------------------------------------------

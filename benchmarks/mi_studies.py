@@ -35,9 +35,13 @@ RANGES = ((10, 100), (100, 300), (300, 501))
 # --- the test law of the original ---------------------------------------------------------------------------
 
 
-def mist_shard(families: Sequence[str], sets_per_cell: int) -> Shard:
-    """Summaries of the original's test law, drawn afresh."""
-    drawn = list(mist_test_sets(tuple(families), sets_per_cell=sets_per_cell))
+def mist_shard(families: Sequence[str], sets_per_cell: int, draws: int) -> Shard:
+    """Summaries of the original's test law, drawn afresh several times: the dimensions vary from draw to draw."""
+    drawn = [
+        data
+        for draw in range(draws)
+        for data in mist_test_sets(tuple(families), sets_per_cell=sets_per_cell, random_state=draw)
+    ]
     return pack_summaries([summarise_data(d.x, d.y) for d in drawn], [d.mutual_information for d in drawn])
 
 
@@ -52,7 +56,7 @@ def mist_rows(name: str, shard: Shard, estimate: np.ndarray) -> str:
     return f"| {name} | {' | '.join(cells)} |"
 
 
-def study_mist(shards: Path, count: int, sets_per_cell: int) -> str:
+def study_mist(shards: Path, count: int, sets_per_cell: int, draws: int) -> str:
     """Errors on the original's test law, by weights."""
     from validstats.mi.train import FIRST_TRAINING_SHARD, HEAD, finished_shards
 
@@ -63,15 +67,18 @@ def study_mist(shards: Path, count: int, sets_per_cell: int) -> str:
     own = quick_weights(part, HEAD, 16, ensemble=3)
     shipped = LearnedMI().fit().weights_
     lines = [
-        f"{sets_per_cell} sets a cell; mean squared / median absolute error in nats; weights of its own: {len(part):,} sets\n",
+        f"{draws} draws of the law, {sets_per_cell} sets a cell; mean squared / median absolute error in nats; weights of "
+        f"its own: {len(part):,} sets\n",
         "| weights, families | all n | 10 to 100 | 100 to 300 | 300 to 500 |",
         "| :--- | ---: | ---: | ---: | ---: |",
     ]
     for title, families in (("in family", MIST_IN_FAMILY), ("out of family", MIST_OUT_OF_FAMILY)):
-        shard = mist_shard(families, sets_per_cell)
+        shard = mist_shard(families, sets_per_cell, draws)
         for name, weights in (("shipped", shipped), ("trained on its families", own)):
-            estimate = from_log_scale(forward(shard, weights)[:, MEDIAN])
-            lines.append(mist_rows(f"{name}, {title}", shard, estimate))
+            quantiles = forward(shard, weights)
+            lines.append(mist_rows(f"{name}, {title}", shard, from_log_scale(quantiles[:, MEDIAN])))
+            mean = from_log_scale(quantiles).mean(axis=1)
+            lines.append(mist_rows(f"{name}, mean of the quantiles, {title}", shard, mean))
         lines.append(mist_rows(f"KSG, {title}", shard, shard.anchors[:, 0]))
     return "\n".join(lines)
 
@@ -323,6 +330,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--epochs", type=int, default=8, help="epochs, for left-out and ablation")
     parser.add_argument("--cells", type=int, default=9, help="sets a cell, for mist")
+    parser.add_argument("--draws", type=int, default=5, help="draws of the law, for mist")
     parser.add_argument(
         "--neural",
         default=os.environ.get("VALIDSTATS_BMI_PYTHON"),
@@ -331,7 +339,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     warnings.simplefilter("ignore", SupportWarning)
     studies: dict[str, Callable[[], str]] = {
-        "mist": lambda: study_mist(options.shards, options.count, options.cells),
+        "mist": lambda: study_mist(options.shards, options.count, options.cells, options.draws),
         "left-out": lambda: study_left_out(options.shards, options.count, options.epochs),
         "ablation": lambda: study_ablation(options.shards, options.count, options.epochs),
         "digits": lambda: study_digits(options.sets, 300),

@@ -11,9 +11,8 @@ import pytest
 from scipy import sparse
 from sklearn.feature_selection import mutual_info_classif, mutual_info_regression
 
-from validstats.exceptions import ConstantColumnWarning, SupportWarning
-from validstats.mi import LearnedMI, mutual_info
-from validstats.mi import mutual_information as module
+from validstats.exceptions import ConstantColumnWarning, SparseCellsWarning, SupportWarning
+from validstats.mi import LearnedMI, methods, mutual_info
 from validstats.mi.classical_sides import is_functional, prepare_side, prepare_sides
 
 METHODS = ["ksg", "gaussian", "cca", "histogram"]
@@ -321,10 +320,10 @@ def test_no_interval_where_rows_are_too_few_for_parts() -> None:
 
 
 def test_number_of_bins_follows_the_rows() -> None:
-    assert module._choose_bins(500, 2, None, coded=False) == 10
-    assert module._choose_bins(500, 1, None, coded=True) == 10
-    assert module._choose_bins(500, 2, 7, coded=False) == 7
-    assert module._choose_bins(12, 2, None, coded=False) == 2
+    assert methods._choose_bins(500, 2, None, coded=False) == 10
+    assert methods._choose_bins(500, 1, None, coded=True) == 10
+    assert methods._choose_bins(500, 2, 7, coded=False) == 7
+    assert methods._choose_bins(12, 2, None, coded=False) == 2
 
 
 # --- the learned estimator, the default ---------------------------------------------------------------------
@@ -356,3 +355,18 @@ def test_data_unlike_the_training_are_named_in_a_warning() -> None:
     wide = np.random.default_rng(10).standard_normal((150, 90))
     with pytest.warns(SupportWarning, match="90 coordinates, above the largest trained"):
         mutual_info(wide, wide[::-1, 0])
+
+
+# --- sparse cells ---------------------------------------------------------------------------------------------
+
+
+def test_sparse_cells_are_named_and_dense_ones_are_not() -> None:
+    generator = np.random.default_rng(30)
+    many, few = generator.integers(0, 40, size=(2, 300)), generator.integers(0, 3, size=(2, 300))
+    with pytest.warns(SparseCellsWarning, match="cell"):
+        sparse_cells = mutual_info(*many, method="ksg", discrete_x=True, discrete_y=True)
+    assert sparse_cells.estimate > 0.3
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", SparseCellsWarning)
+        dense = mutual_info(*few, method="ksg", discrete_x=True, discrete_y=True)
+    assert dense.estimate < 0.05
