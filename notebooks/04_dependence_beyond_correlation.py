@@ -185,7 +185,8 @@ axes[1].hist(test.null, bins=25, color=COLOURS["light"], label="shuffled")
 axes[1].axvline(test.statistic, color=COLOURS["ours"], label=f"observed, p = {test.p_value:.3f}")
 axes[1].set_xlabel("evidence of dependence")
 axes[1].set_title("Is it chance?", loc="left", fontsize=10)
-axes[1].legend(frameon=False, fontsize=8)
+axes[1].set_ylim(0, 1.35 * axes[1].get_ylim()[1])
+axes[1].legend(frameon=False, fontsize=8, loc="upper left")
 for i, name in enumerate(corpora):
     estimate, low, high, correlation = measured[name]
     axes[2].errorbar(
