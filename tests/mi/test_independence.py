@@ -10,7 +10,8 @@ import pytest
 from tests.oracles import mi_classical as oracle
 from validstats.mi import independence_test
 from validstats.mi.classical_sides import prepare_sides
-from validstats.mi.dependence_head import dependence_statistic
+from validstats.mi.dependence_head import dependence_evidence, shipped_dependence_head
+from validstats.mi.estimators import LearnedMI
 from validstats.mi.mutual_information import mutual_info
 from validstats.mi.permutation import (
     Permuter,
@@ -163,4 +164,7 @@ def test_the_default_statistic_is_the_learned_evidence(parabola) -> None:
     x, y = parabola
     result = independence_test(x, y, n_permutations=19, random_state=1)
     assert result.statistic_name == "learned" and result.p_value == 0.05
-    assert result.statistic == dependence_statistic(np.asarray(x)[:, None], np.asarray(y)[:, None])
+    rows = np.asarray(x)[:, None], np.asarray(y)[:, None]
+    assert result.statistic == dependence_evidence(
+        *rows, LearnedMI().fit().weights_, shipped_dependence_head()
+    )

@@ -10,18 +10,23 @@ import numpy as np
 from scipy.special import expit
 
 from validstats._typing import AnyArray, Float1D, Float2D, FloatND
-from validstats.mi.network import linear, scale_statistics
+from validstats.mi.network import NetworkWeights, forward, linear, scale_statistics
+from validstats.mi.preparation import clip_shape
+from validstats.mi.shards import pack_summaries
 from validstats.mi.statistics import STATISTIC_NAMES, summarise_data
 
 __all__ = [
     "DependenceHead",
+    "dependence_evidence",
     "dependence_logits",
-    "dependence_statistic",
+    "head_inputs",
     "load_dependence_head",
     "save_dependence_head",
     "shipped_dependence_head",
 ]
 
+QUANTILE_SCALE = 4.0
+"""Factor that brings quantiles of weak dependence to unit scale."""
 SCALING = ("statistic_unit", "statistic_centre", "statistic_spread")
 
 
@@ -41,13 +46,38 @@ class DependenceHead:
     parameters: dict[str, FloatND]
 
 
-def dependence_logits(statistics: AnyArray, head: DependenceHead) -> Float1D:
+def head_inputs(statistics: AnyArray, quantiles: AnyArray, scaling: dict[str, FloatND]) -> FloatND:
+    """Return what the network reads: scaled statistics beside the quantiles of the estimate.
+
+    Parameters
+    ----------
+    statistics : ndarray of shape (m, len(STATISTIC_NAMES))
+        Statistics of the data sets, in the order of ``STATISTIC_NAMES``.
+    quantiles : ndarray of shape (m, 19)
+        Quantiles of log(1 + 2 I) from the shipped ensemble.
+    scaling : dict of str to ndarray
+        Unit, centre and spread of the statistics.
+
+    Returns
+    -------
+    ndarray of shape (m, len(STATISTIC_NAMES) + 19)
+        Inputs within ±5.
+    """
+    return np.concatenate(
+        [scale_statistics(statistics, scaling), np.clip(QUANTILE_SCALE * np.asarray(quantiles), -5.0, 5.0)],
+        axis=1,
+    )
+
+
+def dependence_logits(statistics: AnyArray, quantiles: AnyArray, head: DependenceHead) -> Float1D:
     """Return the evidence of dependence of data sets: larger means less like independent sides.
 
     Parameters
     ----------
     statistics : ndarray of shape (m, len(STATISTIC_NAMES))
         Statistics of the data sets, in the order of ``STATISTIC_NAMES``.
+    quantiles : ndarray of shape (m, 19)
+        Quantiles of log(1 + 2 I) from the shipped ensemble.
     head : DependenceHead
         Weights.
 
@@ -56,28 +86,32 @@ def dependence_logits(statistics: AnyArray, head: DependenceHead) -> Float1D:
     ndarray of shape (m,)
         Logits. They order the permutations of one data set; between data sets they have no meaning.
     """
-    hidden = scale_statistics(statistics, head.scaling)
+    hidden = head_inputs(statistics, quantiles, head.scaling)
     for layer in ("0", "1"):
         hidden = linear(hidden, head.parameters, layer)
         hidden = hidden * expit(hidden)
     return np.asarray(linear(hidden, head.parameters, "2")[:, 0], dtype=np.float64)
 
 
-def dependence_statistic(x: Float2D, y: Float2D) -> float:
-    """Return the logit of one data set from the shipped weights.
+def dependence_evidence(x: Float2D, y: Float2D, weights: NetworkWeights, head: DependenceHead) -> float:
+    """Return the logit of one data set.
 
     Parameters
     ----------
     x, y : ndarray of shape (n, p) and (n, q)
         The two sides, n at least 10, neither constant.
+    weights : NetworkWeights
+        The ensemble that the head was trained beside.
+    head : DependenceHead
+        Weights of the head.
 
     Returns
     -------
     float
         Evidence of dependence.
     """
-    summary = summarise_data(x, y)
-    return float(dependence_logits(summary.statistics[None, :], shipped_dependence_head())[0])
+    shard = clip_shape(pack_summaries([summarise_data(x, y)]))
+    return float(dependence_logits(shard.statistics, forward(shard, weights), head)[0])
 
 
 def save_dependence_head(head: DependenceHead, path: Path) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from validstats._typing import Float2D, Int1D
 from validstats.exceptions import SupportWarning
 from validstats.mi.classical_sides import Side
-from validstats.mi.dependence_head import dependence_statistic
+from validstats.mi.dependence_head import dependence_evidence, shipped_dependence_head
 from validstats.mi.estimators import LearnedMI
 from validstats.mi.results import LearnedMIResult
 
@@ -95,7 +95,8 @@ def learned_statistic(x: Side, y: Side) -> Callable[[Int1D], float]:
         independent data sets, which has more power than the estimate of the information itself.
     """
     rows_x, rows_y = numeric_rows(x), numeric_rows(y)
-    return lambda order: dependence_statistic(rows_x, rows_y[order])
+    weights, head = _estimator().weights_, shipped_dependence_head()
+    return lambda order: dependence_evidence(rows_x, rows_y[order], weights, head)
 
 
 def learned_chain_rule(x: Side, y: Side, z: Side) -> float:

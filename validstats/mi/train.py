@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import rankdata
 
-from validstats.mi.calibration import MICalibration, pack_calibration
+from validstats.mi.calibration import MICalibration, pack_calibration, shipped_weights_path
 from validstats.mi.conformal import calibrate_scores, interval_scores, thresholds
 from validstats.mi.dependence_head import dependence_logits, save_dependence_head
 from validstats.mi.families import HELD_OUT_FAMILIES, Family, default_family
@@ -21,6 +21,7 @@ from validstats.mi.network import (
     NetworkConfig,
     NetworkWeights,
     forward,
+    load_weights,
     round_weights,
     save_weights,
     to_log_scale,
@@ -356,11 +357,15 @@ def fit_dependence_head(directory: Path, last: int, out: Path) -> None:
     """
     recipe = DependenceRecipe()
     pool = load_shards(finished_shards(directory, range(FIRST_TRAINING_SHARD, last)), tokens=False)
-    head, losses = train_dependence_head(pool, recipe)
+    weights = load_weights(shipped_weights_path("shipped"))
+    head, losses = train_dependence_head(pool, weights, recipe)
     test = borderline_sets(
         load_shards(finished_shards(directory, TEST_SHARDS), tokens=False), recipe.evidence
     )
-    logits, dependent = dependence_logits(test.statistics, head), test.truth > INDEPENDENT
+    logits, dependent = (
+        dependence_logits(test.statistics, forward(test, weights), head),
+        test.truth > INDEPENDENT,
+    )
     ranks = rankdata(logits)
     pairs = float(dependent.sum()) * float((~dependent).sum())
     area = (float(ranks[dependent].sum()) - dependent.sum() * (dependent.sum() + 1) / 2) / pairs

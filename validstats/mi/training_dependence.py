@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from validstats._typing import AnyArray
-from validstats.mi.dependence_head import SCALING, DependenceHead
-from validstats.mi.network import scale_statistics
+from validstats.mi.dependence_head import SCALING, DependenceHead, head_inputs
+from validstats.mi.network import NetworkWeights, forward
 from validstats.mi.shards import Shard
 from validstats.mi.training import fit_scaling
 
@@ -25,18 +25,18 @@ class DependenceRecipe:
 
     Parameters
     ----------
-    epochs : int, default 14
+    epochs : int, default 16
         Passes over the sets.
     batch_size : int, default 256
         Sets in a step.
-    width : int, default 96
+    width : int, default 128
         Units of the two hidden layers.
     learning_rate : float, default 2e-3
         Peak of the one-cycle schedule.
     weight_decay : float, default 1e-2
         Decoupled weight decay.
-    noise : float, default 0.05
-        Standard deviation of noise on the scaled statistics.
+    noise : float, default 0.03
+        Standard deviation of noise on the inputs.
     dropout : float, default 0.1
         Dropout rate.
     evidence : tuple of float, default (0.5, 40.0)
@@ -46,12 +46,12 @@ class DependenceRecipe:
         Seed of initial weights, order and noise.
     """
 
-    epochs: int = 14
+    epochs: int = 16
     batch_size: int = 256
-    width: int = 96
+    width: int = 128
     learning_rate: float = 2e-3
     weight_decay: float = 1e-2
-    noise: float = 0.05
+    noise: float = 0.03
     dropout: float = 0.1
     evidence: tuple[float, float] = (0.5, 40.0)
     seed: int = 0
@@ -65,7 +65,7 @@ def borderline_sets(shard: Shard, evidence: tuple[float, float]) -> Shard:
 
 
 def train_dependence_head(
-    shard: Shard, recipe: DependenceRecipe | None = None
+    shard: Shard, weights: NetworkWeights, recipe: DependenceRecipe | None = None
 ) -> tuple[DependenceHead, list[float]]:
     """Train a network to tell independent sets from dependent ones, both kinds with equal weight.
 
@@ -73,6 +73,8 @@ def train_dependence_head(
     ----------
     shard : Shard
         Training sets.
+    weights : NetworkWeights
+        The ensemble whose quantiles the head reads.
     recipe : DependenceRecipe or None, default None
         Schedule; None takes the defaults.
 
@@ -93,7 +95,8 @@ def train_dependence_head(
     if not 0.0 < share < 1.0:
         raise ValueError("The shards hold only independent or only dependent sets; both kinds are needed.")
     weight = torch.from_numpy(np.where(dependent, 0.5 / share, 0.5 / (1 - share)).astype(np.float32))
-    values = torch.from_numpy(scale_statistics(chosen.statistics, scaling).astype(np.float32))
+    inputs = head_inputs(chosen.statistics, forward(chosen, weights), scaling)
+    values = torch.from_numpy(inputs.astype(np.float32))
     target = torch.from_numpy(dependent.astype(np.float32))
     torch.manual_seed(recipe.seed)
     network = _network(torch, values.shape[1], recipe)
