@@ -62,6 +62,7 @@ class LineRecorder:
 
     def __init__(self, files: Iterable[str], longest: float) -> None:
         self.longest = longest
+        self.broken_off: list[str] = []
         signal.signal(signal.SIGALRM, _too_long)
         self.files = {str(Path(name).resolve()): name for name in files}
         self.lines: dict[str, dict[str, list[int]]] = {}
@@ -89,6 +90,9 @@ class LineRecorder:
         sys.settrace(self._trace)
         try:
             return (yield)
+        except TooLongError:
+            self.broken_off.append(item.nodeid)
+            return True
         finally:
             sys.settrace(None)
             signal.setitimer(signal.ITIMER_REAL, 0)
@@ -141,7 +145,11 @@ def record_lines(files: list[str], arguments: list[str], output: Path, longest: 
 
         options = [option for option in OPTIONS if option != "-x"]
         pytest.main([*options, *arguments], plugins=[recorder, Failures])
-        found = {"seconds": recorder.seconds, "lines": recorder.lines, "failed": sorted(set(failures))}
+        found = {
+            "seconds": recorder.seconds,
+            "lines": recorder.lines,
+            "failed": sorted({*failures, *recorder.broken_off}),
+        }
         output.write_text(json.dumps(found), encoding="utf-8")
         return 0
 

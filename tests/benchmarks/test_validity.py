@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import csv
+
+import numpy as np
+import pytest
+
+from benchmarks import pages, validity
+from benchmarks._runner import Measurement, markdown_table, write_csv
+from benchmarks.validity import (
+    LEVELS,
+    SETTINGS,
+    Row,
+    append_rows,
+    clopper_pearson,
+    figure,
+    markdown,
+    read_rows,
+)
+
+
+def some_rows():
+    return [
+        Row(domain, f"guarantee of {domain}", f"setting {i}", level, 90 + i, 100, "naive", 40, 100)
+        for domain in SETTINGS
+        for i in range(3)
+        for level in LEVELS
+    ]
+
+
+def test_rows_survive_the_file(tmp_path):
+    rows = some_rows()
+    append_rows(rows[:3], tmp_path / "v.csv")
+    append_rows(rows[3:], tmp_path / "v.csv")
+    assert read_rows(tmp_path / "v.csv") == rows
+    assert read_rows(tmp_path / "none.csv") == []
+
+
+def test_the_interval_is_the_exact_one():
+    low, high = clopper_pearson(0, 100, 0.95)
+    assert low == 0.0
+    assert high == pytest.approx(1 - 0.025 ** (1 / 100))
+
+
+def test_the_table_counts_what_is_significantly_below():
+    table = markdown([Row("batch", "g", "good", 0.9, 900, 1000), Row("batch", "g", "bad", 0.9, 500, 1000)])
+    assert "| g | 90% | 2 | 50.0% | 70.0% | 1 |" in table
+
+
+@pytest.mark.parametrize("domain", SETTINGS)
+def test_every_domain_has_at_least_twenty_settings_with_names_of_their_own(domain):
+    names = [setting.name for setting in SETTINGS[domain]()]
+    assert len(names) >= 19
+    assert len(set(names)) == len(names)
+
+
+def test_a_batch_setting_keeps_its_level_and_the_naive_sets_do_not():
+    rows = next(s for s in SETTINGS["batch"]() if s.name == "normal, n = 200, m = 100").run(2000)
+    for row in rows:
+        assert validity.binomial_acceptance(row.hits, row.trials, row.level).accepted
+    assert not validity.binomial_acceptance(rows[1].naive_hits, rows[1].naive_trials, 0.9).accepted
+
+
+def test_a_second_run_skips_what_is_done(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(
+        validity.SETTINGS, "batch", lambda: iter([validity.Setting("batch", "x", fail, 1, 1)])
+    )
+    append_rows([Row("batch", "g", "x", 0.9, 9, 10)], tmp_path / "validity.csv")
+    monkeypatch.setattr("sys.argv", ["validity", "batch", "--output", str(tmp_path)])
+    validity.main()
+    assert (tmp_path / "validity.png").stat().st_size > 10_000
+    assert "| g | 90% |" in capsys.readouterr().out
+
+
+def fail(n_replicates):
+    raise AssertionError("This setting was done.")
+
+
+def test_the_figure_has_a_panel_a_domain():
+    drawn = figure(some_rows())
+    assert len(drawn.axes) == 4
+    heights = [
+        line.get_ydata()[0]
+        for line in drawn.axes[0].lines
+        if line.get_marker() == "o" and len(line.get_ydata())
+    ]
+    assert sorted(heights) == pytest.approx(np.repeat([0.9, 0.91, 0.92], 3))
+
+
+def test_pages_are_made_from_the_files(tmp_path):
+    append_rows(some_rows(), tmp_path / "validity.csv")
+    assert "setting 2" in pages.validity_page(tmp_path).split("## Every setting")[1]
+    measured = [
+        Measurement("mi", "t", 1000, "ours", 1.0, 0.5, 1.0, 2.0),
+        Measurement("mi", "t", 1000, "peer", 1.0, 0.25, 0.5, 2.0),
+        Measurement("mi", "t", 1000, "broken", error="MemoryError: too large"),
+    ]
+    write_csv(measured, tmp_path / "mi.csv")
+    (tmp_path / "mi_accuracy.md").write_text("| a |\n")
+    page = pages.benchmarks_page(tmp_path)
+    assert markdown_table(measured) in page
+    assert "Faster than validstats: peer (t, n = 1,000)." in page
+    assert "failed: MemoryError: too large" in page
+    assert "### Accuracy" in page and "## Reusable holdout" not in page
+
+
+def test_a_failed_measurement_is_read_back(tmp_path):
+    write_csv([Measurement("mi", "t", 10, "broken", error="x")], tmp_path / "mi.csv")
+    (back,) = pages.read_measurements(tmp_path / "mi.csv")
+    assert back.error == "x" and np.isnan(back.ratio)
+    with (tmp_path / "mi.csv").open() as handle:
+        assert next(csv.reader(handle))[0] == "domain"
