@@ -50,7 +50,7 @@ def label_array(y: Any) -> AnyArray:
     """
     if y is None:
         raise ValueError("This estimator requires y to be passed, but the target y is None.")
-    if np.iscomplexobj(y):
+    if np.asarray(y).dtype.kind == "c":
         raise ValueError("Complex data not supported: y must hold real numbers or categories.")
     labels = read_array(y, "y")
     if labels.ndim != 1:
