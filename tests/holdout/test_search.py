@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import warnings
 
+import joblib
 import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.feature_selection import SelectFromModel
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
 from sklearn.tree import DecisionTreeClassifier
 
 from validstats.exceptions import (
@@ -101,6 +104,39 @@ def test_twenty_allowed_queries_are_twenty_in_parallel(tmp_path):
     assert sum(e.release == "answer" for e in entries) == 20
     assert sum(e.release == "refused" for e in entries) == 1
     assert rh.exhausted_
+
+
+def test_a_search_over_selected_features_asks_one_question_a_candidate():
+    rh = make()
+    steps = make_pipeline(SelectFromModel(LogisticRegression(), threshold=-np.inf), LogisticRegression())
+    grid = {"selectfrommodel__max_features": [1, 2, 6]}
+    search = GridSearchCV(steps, grid, scoring=rh.scorer(), cv=rh.cv()).fit(X_TRAIN, Y_TRAIN)
+    assert search.best_params_["selectfrommodel__max_features"] in (2, 6)
+    one, two, _ = search.cv_results_["mean_test_score"]
+    assert two > one + 0.05
+    assert sum(e.release == "answer" for e in rh.ledger_.entries()) == 3
+
+
+def test_workers_of_a_dask_cluster_share_the_budget(tmp_path):
+    distributed = pytest.importorskip("dask.distributed")
+    path = tmp_path / "dask.ledger"
+    Ledger.create(path)
+    rh = make(path, queries=12)
+    search = GridSearchCV(
+        DecisionTreeClassifier(max_features=1, max_depth=6), {"random_state": list(range(30))},
+        scoring=rh.scorer(), cv=rh.cv(), n_jobs=2, error_score=np.nan,
+    )  # fmt: skip
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=50
+        ) as local,
+        distributed.Client(local),
+        joblib.parallel_config(backend="dask"),
+        pytest.raises(BudgetExhaustedInterrupt),
+    ):
+        search.fit(X_TRAIN, Y_TRAIN)
+    rh.ledger_.verify()
+    assert sum(e.release == "answer" for e in rh.ledger_.entries()) == 12
 
 
 def test_in_memory_budgets_refuse_to_go_to_workers():
