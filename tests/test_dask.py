@@ -144,3 +144,26 @@ def test_shards_of_training_data_are_equal_to_the_serial_ones() -> None:
         assert one.keys() == other.keys()
         for name in one:
             np.testing.assert_array_equal(np.asarray(one[name]), np.asarray(other[name]))
+
+
+@pytest.mark.usefixtures("cluster")
+@pytest.mark.parametrize("formula", ["rating ~ n_words", "positive ~ n_words"])
+def test_cross_fitting_is_equal_to_the_serial_one_bit_for_bit(formula) -> None:
+    from validstats import DesignSupervised
+    from validstats.datasets import load_sentiment
+
+    sentences = load_sentiment().sample(frac=1.0, random_state=0).iloc[:1500].reset_index(drop=True)
+    labelled = np.random.default_rng(0).random(len(sentences)) < 0.3
+    rating = np.where(labelled, sentences["human_mean"], np.nan)
+    labels = {"rating": rating, "positive": np.where(labelled, rating > 0, np.nan)}
+    documents = sentences[["vader_compound", "n_words"]]
+    name = formula.split()[0]
+
+    def coefficients() -> np.ndarray:
+        study = DesignSupervised(random_state=0, n_repeats=2).fit(documents, surrogate="vader_compound")
+        study.calibrate({name: labels[name]}, sampling_probability=0.3)
+        return np.asarray(study.infer(formula, model="linear").tidy()["estimate"])
+
+    serial = coefficients()
+    with joblib.parallel_config(backend="dask"):
+        assert np.array_equal(coefficients(), serial)

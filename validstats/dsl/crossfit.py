@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
+from joblib import Parallel, delayed
 from sklearn.base import clone, is_classifier
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
@@ -219,14 +220,20 @@ class CrossFitter:
         learner = self._learner_for(name, "binary" if binary else "continuous")
         evaluations = list(extra_target) if extra_training is not None else [None]
         result = np.empty((len(self.folds), len(evaluations), len(self.labelled)))
-        for repeat, inside, training in self._splits():
+        splits = self._splits()
+        tasks = []
+        for _, inside, training in splits:
             x = features[self.labelled][training]
             if extra_training is not None:
                 x = np.hstack([x, extra_training[training]])
-            model = _fit(learner, x, target[training])
-            for k, extra in enumerate(evaluations):
-                at = features[inside] if extra is None else np.hstack([features[inside], extra[inside]])
-                result[repeat, k, inside] = model(at)
+            at = [
+                features[inside] if e is None else np.hstack([features[inside], e[inside]])
+                for e in evaluations
+            ]
+            tasks.append(delayed(_fit_and_predict)(learner, x, target[training], at))
+        for (repeat, inside, _), predictions in zip(splits, Parallel()(tasks), strict=True):
+            for k, values in enumerate(predictions):
+                result[repeat, k, inside] = values
         return result
 
     def classify(self, name: str, codes: Int1D, n_classes: int, features: Float2D) -> FloatND:
@@ -250,9 +257,15 @@ class CrossFitter:
         """
         learner = self._learner_for(name, "categorical")
         result = np.zeros((len(self.folds), n_classes, len(self.labelled)))
-        for repeat, inside, training in self._splits():
-            x, y = features[self.labelled][training], codes[training]
-            result[repeat][:, inside] = _class_probabilities(learner, x, y, n_classes, features[inside]).T
+        splits = self._splits()
+        tasks = [
+            delayed(_class_probabilities)(
+                learner, features[self.labelled][training], codes[training], n_classes, features[inside]
+            )
+            for _, inside, training in splits
+        ]
+        for (repeat, inside, _), probability in zip(splits, Parallel()(tasks), strict=True):
+            result[repeat][:, inside] = probability.T
         return result
 
     def residual_quantiles(self, name: str, target: Float1D, features: Float2D, n_draws: int) -> FloatND:
@@ -279,12 +292,12 @@ class CrossFitter:
         learner = self._learner_for(name, "continuous")
         levels = (np.arange(n_draws) + 0.5) / n_draws
         result = np.empty((len(self.folds), n_draws, len(self.labelled)))
-        for repeat, inside, training in self._splits():
-            x, y = features[self.labelled][training], target[training]
-            half = np.arange(len(y)) % 2 == 0
-            residual = np.empty(len(y))
-            for part in (half, ~half):
-                residual[part] = y[part] - _fit(learner, x[~part], y[~part])(x[part])
+        splits = self._splits()
+        tasks = [
+            delayed(_honest_residuals)(learner, features[self.labelled][training], target[training])
+            for _, _, training in splits
+        ]
+        for (repeat, inside, _), residual in zip(splits, Parallel()(tasks), strict=True):
             quantiles = np.quantile(residual, levels)
             result[repeat][:, inside] = (quantiles - quantiles.mean())[:, None]
         return result
@@ -333,6 +346,19 @@ def _fit(learner: Any, x: Float2D, y: Float1D) -> Any:
         return lambda at: np.asarray(classifier.predict_proba(at)[:, 1], dtype=np.float64)
     model = clone(learner).fit(x, y)
     return lambda at: np.asarray(model.predict(at), dtype=np.float64).reshape(len(at))
+
+
+def _fit_and_predict(learner: Any, x: Float2D, y: Float1D, at: Sequence[Float2D]) -> list[Float1D]:
+    model = _fit(learner, x, y)
+    return [model(rows) for rows in at]
+
+
+def _honest_residuals(learner: Any, x: Float2D, y: Float1D) -> Float1D:
+    half = np.arange(len(y)) % 2 == 0
+    residual = np.empty(len(y))
+    for part in (half, ~half):
+        residual[part] = y[part] - _fit(learner, x[~part], y[~part])(x[part])
+    return residual
 
 
 def _class_probabilities(learner: Any, x: Float2D, y: Int1D, n_classes: int, at: Float2D) -> Float2D:
