@@ -26,7 +26,7 @@ one setting, the thin line its exact 99 % binomial interval; red squares are the
 holdout one simulation a level, with 400 rows and 400 questions). Where a
 guarantee holds for every distribution, the worst setting counts, not the average.
 
-![Achieved against nominal coverage in every setting, beside the naive methods](images/validity.png)
+![Achieved against nominal coverage in every setting, beside the naive methods](images/validity.png){.wide}
 
 `python -m benchmarks.validity` makes these numbers from fixed seeds; `--long` takes ten times the replicates and more. The
 simulations are those of `tests/validity`, which run among the checks.
