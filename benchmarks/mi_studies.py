@@ -3,7 +3,8 @@
 ``mist``: the test law of the original (arXiv 2511.18945) with the shipped weights and with weights trained on its
 families alone. ``left-out``: heads trained without one family at a time, tested on it. ``ablation``: statistics,
 attention, both. ``digits``: weights trained on a family fitted to images. ``speed``: seconds an estimate against a
-neural estimator and a set transformer, and memory. Each writes ``mi_NAME.md``.
+neural estimator and a set transformer, and memory. ``neural``: errors beside those of neural estimators on twelve of the
+benchmark laws. Each writes ``mi_NAME.md``.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import tempfile
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -301,6 +303,95 @@ def study_speed(python: str | None) -> str:
     return "\n".join(lines)
 
 
+# --- neural estimators --------------------------------------------------------------------------------------
+
+NEURAL_TASKS = (
+    "1v1-normal-0.75",
+    "multinormal-dense-5-5-0.5",
+    "multinormal-sparse-5-5-2-2.0",
+    "half_cube-multinormal-sparse-5-5-2-2.0",
+    "multinormal-dense-25-25-0.5",
+    "multinormal-sparse-25-25-2-2.0",
+    "student-identity-2-2-1",
+    "student-identity-5-5-2",
+    "asinh-student-identity-5-5-2",
+    "spiral-multinormal-sparse-5-5-2-2.0",
+    "swissroll_x-normal_cdf-1v1-normal-0.75",
+    "1v1-additive-0.1",
+)
+"""Laws on which a neural estimator is trained: it takes seconds to minutes each."""
+
+NEURAL_ESTIMATES = """
+import json, sys, numpy as np, bmi
+with np.load(sys.argv[1], allow_pickle=False) as file:
+    pairs = [(file[f"x{i}"], file[f"y{i}"]) for i in range(len(file.files) // 2)]
+out = {"MINE": [], "InfoNCE": [], "NWJ": []}
+for x, y in pairs:
+    for name, values in out.items():
+        estimator = getattr(bmi.estimators, name + "Estimator")(
+            batch_size=min(256, len(x) // 4), max_n_steps=3000, verbose=False
+        )
+        try:
+            values.append(float(estimator.estimate(x, y)))
+        except Exception:
+            values.append(float("nan"))
+print(json.dumps(out))
+"""
+
+
+def study_neural(python: str | None, sizes: Sequence[int] = (100, 500, 1000)) -> str:
+    """Absolute errors beside those of neural estimators, which run in an environment of their own."""
+    from benchmarks.mi import cca, ksg_standard
+    from validstats.mi.tasks import bmi_tasks
+
+    if python is None:
+        raise SystemExit("The study needs --neural, an interpreter with benchmark-mi.")
+    tasks = [bmi_tasks()[name] for name in NEURAL_TASKS]
+    truths = np.array([task.mutual_information for task in tasks])
+    learned = LearnedMI(weights="evaluation").fit().predict
+    errors: dict[str, list[np.ndarray]] = {}
+    for n in sizes:
+        pairs = [
+            task.sample(n, random_state=np.random.default_rng([n, 0, i])) for i, task in enumerate(tasks)
+        ]
+        estimates = {
+            name: [function(x, y) for x, y in pairs]
+            for name, function in (
+                ("learned, evaluation weights", learned),
+                ("KSG", ksg_standard),
+                ("CCA", cca),
+            )
+        }
+        for name, values in {**estimates, **neural_estimates(python, pairs)}.items():
+            errors.setdefault(name, []).append(np.abs(np.array(values, dtype=np.float64) - truths))
+    lines = [
+        "one draw a law; mean (median) absolute error in nats over twelve of the 40 benchmark laws; a negative bound "
+        "counts as it is, and laws on which an estimator returned no number are left out of its mean\n",
+        f"| estimator | {' | '.join(f'n = {n:,}' for n in sizes)} |",
+        f"| :--- | {' | '.join('---:' for _ in sizes)} |",
+    ]
+    lines += [f"| {name} | {' | '.join(neural_cell(e) for e in found)} |" for name, found in errors.items()]
+    return "\n".join(lines)
+
+
+def neural_estimates(python: str, pairs: list[tuple[np.ndarray, np.ndarray]]) -> dict[str, list[float]]:
+    """Values of the neural estimators on every pair, trained by the other interpreter."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "pairs.npz"
+        np.savez(
+            path,
+            **{f"{side}{i}": v for i, pair in enumerate(pairs) for side, v in zip("xy", pair, strict=True)},
+        )
+        return in_environment(python, NEURAL_ESTIMATES, str(path), timeout=3600)
+
+
+def neural_cell(errors: np.ndarray) -> str:
+    """Mean and median over the laws with a number, and how many had none."""
+    kept = errors[np.isfinite(errors)]
+    failed = f", {len(errors) - len(kept)} without a number" if len(kept) < len(errors) else ""
+    return f"{kept.mean():.3f} ({np.median(kept):.3f}){failed}" if len(kept) else "no number"
+
+
 def memory_lines(estimator: LearnedMI) -> str:
     """Peak of the memory that one estimate allocates, by n."""
     import tracemalloc
@@ -319,7 +410,7 @@ def memory_lines(estimator: LearnedMI) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one study."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.mi_studies", description=__doc__)
-    parser.add_argument("study", choices=["mist", "left-out", "ablation", "digits", "speed"])
+    parser.add_argument("study", choices=["mist", "left-out", "ablation", "digits", "speed", "neural"])
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results"))
     parser.add_argument(
         "--shards", type=Path, help="folder of training shards, for mist, left-out and ablation"
@@ -334,7 +425,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--neural",
         default=os.environ.get("VALIDSTATS_BMI_PYTHON"),
-        help="interpreter with benchmark-mi, for speed",
+        help="interpreter with benchmark-mi, for speed and neural",
     )
     options = parser.parse_args(arguments)
     warnings.simplefilter("ignore", SupportWarning)
@@ -344,6 +435,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "ablation": lambda: study_ablation(options.shards, options.count, options.epochs),
         "digits": lambda: study_digits(options.sets, 300),
         "speed": lambda: study_speed(options.neural),
+        "neural": lambda: study_neural(options.neural),
     }
     table = studies[options.study]()
     options.output.mkdir(parents=True, exist_ok=True)

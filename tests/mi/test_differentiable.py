@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from validstats.mi import LearnedMI
 from validstats.mi.statistics import STATISTIC_NAMES, summarise_data
 
 torch = pytest.importorskip("torch")
@@ -51,6 +52,13 @@ def test_gradient_agrees_with_differences(module):
             up, down = module(x, y + 1e-5 * step), module(x, y - 1e-5 * step)
         difference = float(up - down) / 2e-5
         assert float((y.grad * step).sum()) == pytest.approx(difference, rel=2e-3, abs=1e-6)
+
+
+@pytest.mark.parametrize(("n", "dim_x", "dim_y"), [(100, 1, 1), (200, 3, 2), (60, 5, 5)])
+def test_module_is_the_estimator_with_the_same_weights(n, dim_x, dim_y):
+    x, y = draw(n, dim_x, dim_y)
+    served = LearnedMI(weights="differentiable").fit().predict(x.numpy(), y.numpy())
+    assert float(LearnedMIModule(temperature=1e-6)(x, y)) == pytest.approx(served, abs=1e-4)
 
 
 def test_value_is_near_the_truth(module):

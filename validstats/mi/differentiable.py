@@ -25,9 +25,10 @@ DIFFERENTIABLE_STATISTICS = (
 class LearnedMIModule(torch.nn.Module):
     """Mutual information as a module whose value can be maximised by gradients.
 
-    Ranks are replaced by smooth ones, and the head reads only statistics that are smooth in the scores. It is a head of
-    its own, trained on the same families as :class:`LearnedMI` for these inputs: less sharp than the full network, which
-    counts neighbours, and blind to dependence that neither correlations nor squares show.
+    The same weights as ``LearnedMI(weights="differentiable")``, to whose estimate the value tends as the temperature
+    goes to zero: ranks are replaced by smooth ones, and the head reads only statistics that are smooth in the scores. It
+    was trained on the same families as the head of ``LearnedMI()``, is less sharp than that one, which counts neighbours,
+    and blind to dependence that neither correlations nor squares show.
 
     Parameters
     ----------
