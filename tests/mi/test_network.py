@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from tests.oracles import mi as oracle
+from validstats.mi.encoder import attention
 from validstats.mi.families import default_family
 from validstats.mi.network import (
     QUANTILE_LEVELS,
     NetworkConfig,
     NetworkWeights,
     anchor_values,
-    attention,
     forward,
     from_log_scale,
     load_weights,

@@ -10,7 +10,8 @@ import numpy as np
 from scipy.special import expit
 
 from validstats._typing import AnyArray, Float1D, Float2D, FloatND
-from validstats.mi.network import NetworkWeights, forward, linear, scale_statistics
+from validstats.mi.encoder import linear
+from validstats.mi.network import NetworkWeights, forward, scale_statistics
 from validstats.mi.preparation import clip_shape
 from validstats.mi.shards import pack_summaries
 from validstats.mi.statistics import STATISTIC_NAMES, summarise_data

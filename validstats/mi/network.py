@@ -1,4 +1,4 @@
-"""The network in NumPy: statistics head, two-axis attention encoder and non-crossing quantiles around an anchor."""
+"""The network in NumPy: statistics head, encoder and non-crossing quantiles around an anchor."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy.typing as npt
 from scipy.special import expit
 
 from validstats._typing import AnyArray, Float1D, Float2D, FloatND
+from validstats.mi.encoder import encode, layer_norm, linear
 from validstats.mi.shards import Shard
 from validstats.mi.statistics import ANCHOR_NAMES, COORDINATE_TOKENS, SAMPLE_TOKENS, STATISTIC_NAMES
 
@@ -224,120 +225,6 @@ def scale_tokens(values: AnyArray, scaling: dict[str, FloatND], name: str) -> Fl
 def softplus(values: FloatND) -> FloatND:
     """Return log(1 + exp(values)) without overflow."""
     return np.logaddexp(0.0, values)
-
-
-def linear(x: FloatND, parameters: dict[str, FloatND], name: str) -> FloatND:
-    """Apply a linear layer."""
-    return x @ parameters[f"{name}.weight"].T + parameters[f"{name}.bias"]
-
-
-def layer_norm(x: FloatND, parameters: dict[str, FloatND], name: str) -> FloatND:
-    """Normalise the last axis."""
-    centred = x - x.mean(axis=-1, keepdims=True)
-    spread = np.sqrt(np.mean(centred**2, axis=-1, keepdims=True) + 1e-5)
-    return centred / spread * parameters[f"{name}.weight"] + parameters[f"{name}.bias"]
-
-
-def attention(
-    queries: FloatND,
-    keys: FloatND,
-    mask: npt.NDArray[np.bool_] | None,
-    parameters: dict[str, FloatND],
-    name: str,
-    heads: int,
-) -> FloatND:
-    """Return a block of multi-head attention of queries on keys, followed by a feed-forward layer.
-
-    Parameters
-    ----------
-    queries : ndarray of shape (m, q, h)
-        Tokens that are updated.
-    keys : ndarray of shape (m, k, h)
-        Tokens that are read.
-    mask : ndarray of bool of shape (m, k) or None
-        Which keys exist.
-    parameters : dict of str to ndarray
-        Weights of the network.
-    name : str
-        Prefix of the block's weights.
-    heads : int
-        Number of heads.
-
-    Returns
-    -------
-    ndarray of shape (m, q, h)
-        Updated tokens.
-    """
-    m, q, h = queries.shape
-    size = h // heads
-    read = layer_norm(keys, parameters, f"{name}.norm_keys")
-    query = linear(layer_norm(queries, parameters, f"{name}.norm_queries"), parameters, f"{name}.query")
-    query = query.reshape(m, q, heads, size).transpose(0, 2, 1, 3)
-    key = linear(read, parameters, f"{name}.key").reshape(m, -1, heads, size).transpose(0, 2, 3, 1)
-    value = linear(read, parameters, f"{name}.value").reshape(m, -1, heads, size).transpose(0, 2, 1, 3)
-    scores = query @ key / np.sqrt(size)
-    if mask is not None:
-        scores = np.where(mask[:, None, None, :], scores, -1e9)
-    scores = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    scores /= scores.sum(axis=-1, keepdims=True)
-    mixed = (scores @ value).transpose(0, 2, 1, 3).reshape(m, q, h)
-    out = queries + linear(mixed, parameters, f"{name}.merge")
-    inner = linear(layer_norm(out, parameters, f"{name}.norm_forward"), parameters, f"{name}.forward_in")
-    return out + linear(inner * expit(inner), parameters, f"{name}.forward_out")
-
-
-def masked_mean(tokens: FloatND, mask: npt.NDArray[np.bool_]) -> FloatND:
-    """Average tokens that exist."""
-    weights = mask[:, :, None] / mask.sum(axis=1)[:, None, None]
-    return np.sum(tokens * weights, axis=1)
-
-
-def encode(
-    samples: FloatND, sample_mask: npt.NDArray[np.bool_], coordinates: FloatND, coordinate_mask: npt.NDArray[np.bool_],
-    parameters: dict[str, FloatND], config: NetworkConfig,
-) -> FloatND:  # fmt: skip
-    """Encode sample tokens and coordinate tokens by attention along each axis with exchange in between.
-
-    Parameters
-    ----------
-    samples : ndarray of shape (m, rows, 24)
-        Scaled sample tokens.
-    sample_mask : ndarray of bool of shape (m, rows)
-        Which of them exist.
-    coordinates : ndarray of shape (m, coordinates, 12)
-        Scaled coordinate tokens.
-    coordinate_mask : ndarray of bool of shape (m, coordinates)
-        Which of them exist.
-    parameters : dict of str to ndarray
-        Weights.
-    config : NetworkConfig
-        Sizes.
-
-    Returns
-    -------
-    ndarray of shape (m, encoded)
-        Features for the head, the same for any order of the tokens along either axis.
-    """
-    m = len(samples)
-    rows = linear(samples, parameters, "sample_in")
-    columns = linear(coordinates, parameters, "coordinate_in")
-    for block in range(config.blocks):
-        points = np.broadcast_to(parameters[f"blocks.{block}.points"], (m, config.inducing, config.hidden))
-        points = attention(points, rows, sample_mask, parameters, f"blocks.{block}.gather", config.heads)
-        rows = attention(rows, points, None, parameters, f"blocks.{block}.spread", config.heads)
-        columns = attention(
-            columns, columns, coordinate_mask, parameters, f"blocks.{block}.columns", config.heads
-        )
-        from_rows = linear(masked_mean(rows, sample_mask), parameters, f"blocks.{block}.to_columns")
-        from_columns = linear(masked_mean(columns, coordinate_mask), parameters, f"blocks.{block}.to_rows")
-        rows = rows + from_columns[:, None, :]
-        columns = columns + from_rows[:, None, :]
-    seeds = np.broadcast_to(parameters["pool_points"], (m, 2, config.hidden))
-    pooled = attention(seeds, rows, sample_mask, parameters, "pool", config.heads).reshape(m, -1)
-    joined = np.concatenate(
-        [pooled, masked_mean(rows, sample_mask), masked_mean(columns, coordinate_mask)], axis=1
-    )
-    return linear(layer_norm(joined, parameters, "encoded_norm"), parameters, "encoded_out")
 
 
 def head(features: FloatND, parameters: dict[str, FloatND], config: NetworkConfig) -> FloatND:
