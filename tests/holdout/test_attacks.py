@@ -215,6 +215,39 @@ def test_seed_replay() -> None:
     assert abs(seed_replay(with_counter, first, second) - exact) > 1e-3
 
 
+def impossible(released, mean: float, scale: float) -> np.ndarray:
+    """Which doubles are no sum of this mean and a textbook Laplace draw, whose uniforms are multiples of 2^-53."""
+    steps = np.rint(np.exp(-np.abs(released - mean) / scale) * 2.0**53)
+    reachable = np.zeros(len(released), dtype=bool)
+    for near in range(-4, 5):
+        uniform = np.clip((steps + near) / 2.0**53, 2.0**-53, 1.0)
+        noise = scale * np.log(uniform)
+        reachable |= (mean + noise == released) | (mean - noise == released)
+    return ~reachable
+
+
+def test_low_bits() -> None:
+    """A question whose mean is 0 or 1/n by the label of one row: the last bits of textbook noise give it away."""
+    rng = np.random.default_rng(9)
+    scale, asks = 1e-3, 6_000
+    released = rng.choice([-1.0, 1.0], asks) * (scale * np.log(rng.random(asks)))
+    assert not impossible(released, 0.0, scale).any()
+    assert impossible(released, 1 / N, scale).mean() > 0.5
+
+    supports = []
+    for ones in (0, 1):
+        labels = np.zeros(N, dtype=int)
+        labels[:ones] = 1
+        guarded = GuardedHoldout(labels, "gaussian", {"queries": asks}, np.random.default_rng(ones))
+        for _ in range(asks):
+            guarded(np.ones(N, dtype=int))
+        cells = np.array([release.value for release in guarded.releases]) / guarded.state.cell
+        assert (cells == np.rint(cells)).all()
+        supports.append(set(cells))
+    assert guarded.state.sigma >= 64 * guarded.state.cell
+    assert set(range(33)) <= supports[0] & supports[1]
+
+
 def test_restart() -> None:
     labels, rng = coins(8, 100)
     assert restart(lambda: GuardedHoldout(labels, "gaussian", {"queries": 20}, rng), 100, 3, 50) == 60

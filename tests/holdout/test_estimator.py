@@ -583,7 +583,11 @@ def test_bad_questions_are_refused_and_not_charged(ask, message):
         ({"vault": 1.0}, "vault"),
         ({"confidence_level": 1.0}, "confidence_level"),
         ({"guess": None, "mechanism": "guess_and_check"}, "guess=None gives none"),
-        ({"mechanism": "private_multiplicative_weights"}, "small domain"),
+        ({"mechanism": "private_multiplicative_weights"}, "step function only"),
+        ({"mechanism": "shaky_ladder"}, "step function only"),
+        ({"mechanism": "ladder"}, r"call leaderboard\(\)"),
+        ({"mechanism": "argmax"}, r"call best\(\)"),
+        ({"mechanism": "sparse_validate"}, r"call validate\(\)"),
     ],
 )
 def test_bad_declarations_are_refused(options, message):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 
@@ -27,7 +27,7 @@ from validstats.holdout.inputs import (
 )
 from validstats.holdout.ledger import Ledger
 from validstats.holdout.looking import Looking
-from validstats.holdout.mechanisms import mechanism
+from validstats.holdout.mechanisms import ScoreMechanism, check_score_mechanism, mechanism
 from validstats.holdout.metrics import Metric, as_metric
 from validstats.holdout.questions import (
     Question,
@@ -88,10 +88,10 @@ class ReusableHoldout(
         Guesses that may fail, for mechanisms that check guesses.
     rounds : int or None, default None
         Batches, if all questions come in so many :meth:`score_many` calls; offers ``mechanism="rounds"``.
-    mechanism : str, default "auto"
-        How numbers are released. "auto" takes the tightest of :meth:`plan`; others are "guess_and_check",
-        "description_length", "gaussian", "thresholdout", "rounds" and "fresh_chunks", and without a proof
-        "thresholdout_science", "sparse" and "effective_rounds".
+    mechanism : {"auto", "guess_and_check", "description_length", "gaussian", "thresholdout", "rounds", \
+            "fresh_chunks", "thresholdout_science", "sparse", "effective_rounds"}, default "auto"
+        How numbers are released. "auto" takes the tightest of :meth:`plan`; the last three have no proof. Cheaper
+        releases have verbs of their own: :meth:`best`, :meth:`validate`, :meth:`leaderboard`, :meth:`discover`.
     metric : str or Metric, default "accuracy"
         What :meth:`infer` measures unless told otherwise.
     guess : {"cv", "train"} or None, default "cv"
@@ -146,7 +146,7 @@ class ReusableHoldout(
         queries: int = 100,
         failures: int = 10,
         rounds: int | None = None,
-        mechanism: str = "auto",
+        mechanism: Literal["auto"] | ScoreMechanism = "auto",
         metric: str | Metric = "accuracy",
         guess: str | None = "cv",
         ledger: str | Path | Ledger | None = None,
@@ -267,15 +267,11 @@ class ReusableHoldout(
             check_literal(self.guess, "guess", ("cv", "train"))
         users = check_users(self.users, queries, self.user)
         check_confidence_level(self.confidence_level)
-        name = self.mechanism
+        name: str = self.mechanism
         if name == "auto":
             name = self._plan_for(n).choice
-        chosen = mechanism(name)
-        if chosen.needs_cells:
-            raise ValueError(
-                f"mechanism={name!r} works on the cells of a small domain: call its step() directly."
-            )
-        if chosen.needs_guess and self.guess is None:
+        check_score_mechanism(name)
+        if mechanism(name).needs_guess and self.guess is None:
             raise ValueError(f"mechanism={name!r} checks guesses, and guess=None gives none. Use guess='cv'.")
         return Declaration(
             n=n,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal, TypeAlias, get_args
+
 from validstats.holdout.mechanisms._base import Mechanism, Noise, Release, Source, State
 from validstats.holdout.mechanisms.chunked import FreshChunks, Rounds
 from validstats.holdout.mechanisms.counted import DescriptionLength, GuessAndCheck, SparseValidate
@@ -27,6 +29,7 @@ __all__ = [
     "PrivateMultiplicativeWeights",
     "Release",
     "Rounds",
+    "ScoreMechanism",
     "ShakyLadder",
     "Source",
     "Sparse",
@@ -34,6 +37,7 @@ __all__ = [
     "State",
     "Thresholdout",
     "ThresholdoutScience",
+    "check_score_mechanism",
     "mechanism",
 ]
 
@@ -59,6 +63,51 @@ MECHANISMS: dict[str, type[Mechanism]] = {
     )
 }
 """Name -> mechanism; the certified ones come first."""
+
+
+ScoreMechanism: TypeAlias = Literal[
+    "guess_and_check",
+    "description_length",
+    "gaussian",
+    "thresholdout",
+    "rounds",
+    "fresh_chunks",
+    "thresholdout_science",
+    "sparse",
+    "effective_rounds",
+]
+"""Mechanisms that release a number for each question."""
+
+_VERBS = {"argmax": "best()", "sparse_validate": "validate()", "ladder": "leaderboard()"}
+
+
+def check_score_mechanism(name: str) -> None:
+    """Refuse a mechanism that does not release a number for each question.
+
+    Parameters
+    ----------
+    name : str
+        Name of a mechanism.
+
+    Raises
+    ------
+    ValueError
+        If it is unknown, has a verb of its own, or is offered as a step function only.
+
+    Examples
+    --------
+    >>> check_score_mechanism("gaussian")
+    """
+    options = get_args(ScoreMechanism)
+    if name in options:
+        return
+    if name in _VERBS:
+        reason = f"{name!r} releases less than a score: call {_VERBS[name]} under any other mechanism"
+    elif name in MECHANISMS:
+        reason = f"{name!r} is offered as a step function only: validstats.holdout.mechanisms.{MECHANISMS[name].__name__}"
+    else:
+        reason = f"got {name!r}"
+    raise ValueError(f"mechanism must be 'auto' or one of {', '.join(map(repr, options))}; {reason}.")
 
 
 def mechanism(name: str) -> type[Mechanism]:
