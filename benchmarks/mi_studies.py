@@ -23,67 +23,12 @@ from typing import Any
 import numpy as np
 
 from benchmarks._runner import in_environment
+from benchmarks.mi_mist import study_mist
 from validstats.exceptions import SupportWarning
 from validstats.mi import LearnedMI
 from validstats.mi.families import FAMILY_NAMES
 from validstats.mi.network import MEDIAN, NetworkConfig, NetworkWeights, forward, from_log_scale, to_log_scale
-from validstats.mi.shards import Shard, load_shards, make_shard, pack_summaries
-from validstats.mi.statistics import summarise_data
-from validstats.mi.tasks import MIST_IN_FAMILY, MIST_OUT_OF_FAMILY, mist_test_sets
-
-RANGES = ((10, 100), (100, 300), (300, 501))
-
-
-# --- the test law of the original ---------------------------------------------------------------------------
-
-
-def mist_shard(families: Sequence[str], sets_per_cell: int, draws: int) -> Shard:
-    """Summaries of the original's test law, drawn afresh several times: the dimensions vary from draw to draw."""
-    drawn = [
-        data
-        for draw in range(draws)
-        for data in mist_test_sets(tuple(families), sets_per_cell=sets_per_cell, random_state=draw)
-    ]
-    return pack_summaries([summarise_data(d.x, d.y) for d in drawn], [d.mutual_information for d in drawn])
-
-
-def mist_rows(name: str, shard: Shard, estimate: np.ndarray) -> str:
-    """One line of the table: mean squared and median absolute error, all and by range of n."""
-    error = estimate - shard.truth
-    n = shard.shape[:, 0]
-    cells = [f"{np.mean(error**2):.3f} / {np.median(np.abs(error)):.3f}"]
-    for low, high in RANGES:
-        part = error[(n >= low) & (n < high)]
-        cells.append(f"{np.mean(part**2):.3f} / {np.median(np.abs(part)):.3f}")
-    return f"| {name} | {' | '.join(cells)} |"
-
-
-def study_mist(shards: Path, count: int, sets_per_cell: int, draws: int) -> str:
-    """Errors on the original's test law, by weights."""
-    from validstats.mi.train import FIRST_TRAINING_SHARD, HEAD, finished_shards
-
-    numbers = range(FIRST_TRAINING_SHARD, FIRST_TRAINING_SHARD + count)
-    pool = load_shards(finished_shards(shards, numbers), tokens=False)
-    families = [FAMILY_NAMES.index(name) for name in ("mist_gaussian", "mist_student", "uniform_noise")]
-    part = pool.select(np.isin(pool.family, families))
-    own = quick_weights(part, HEAD, 16, ensemble=3)
-    shipped = LearnedMI().fit().weights_
-    lines = [
-        f"{draws} draws of the law, {sets_per_cell} sets a cell; mean squared / median absolute error in nats; weights of "
-        f"its own: {len(part):,} sets\n",
-        "| weights, families | all n | 10 to 100 | 100 to 300 | 300 to 500 |",
-        "| :--- | ---: | ---: | ---: | ---: |",
-    ]
-    for title, families in (("in family", MIST_IN_FAMILY), ("out of family", MIST_OUT_OF_FAMILY)):
-        shard = mist_shard(families, sets_per_cell, draws)
-        for name, weights in (("shipped", shipped), ("trained on its families", own)):
-            quantiles = forward(shard, weights)
-            lines.append(mist_rows(f"{name}, {title}", shard, from_log_scale(quantiles[:, MEDIAN])))
-            mean = from_log_scale(quantiles).mean(axis=1)
-            lines.append(mist_rows(f"{name}, mean of the quantiles, {title}", shard, mean))
-        lines.append(mist_rows(f"KSG, {title}", shard, shard.anchors[:, 0]))
-    return "\n".join(lines)
-
+from validstats.mi.shards import Shard, load_shards, make_shard
 
 # --- families left out --------------------------------------------------------------------------------------
 
@@ -420,8 +365,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--count", type=int, default=30, help="training shards, for mist, left-out and ablation"
     )
     parser.add_argument("--epochs", type=int, default=8, help="epochs, for left-out and ablation")
-    parser.add_argument("--cells", type=int, default=9, help="sets a cell, for mist")
-    parser.add_argument("--draws", type=int, default=5, help="draws of the law, for mist")
+    parser.add_argument(
+        "--law-shards",
+        type=Path,
+        help="folder of sets of the original's law, drawn there where missing, for mist",
+    )
+    parser.add_argument("--law-count", type=int, default=30, help="shards of that law, for mist")
+    parser.add_argument("--draws", type=int, default=30, help="draws of the law, for mist")
     parser.add_argument(
         "--neural",
         default=os.environ.get("VALIDSTATS_BMI_PYTHON"),
@@ -430,7 +380,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     warnings.simplefilter("ignore", SupportWarning)
     studies: dict[str, Callable[[], str]] = {
-        "mist": lambda: study_mist(options.shards, options.count, options.cells, options.draws),
+        "mist": lambda: study_mist(
+            options.shards, options.law_shards, options.count, options.law_count, options.draws
+        ),
         "left-out": lambda: study_left_out(options.shards, options.count, options.epochs),
         "ablation": lambda: study_ablation(options.shards, options.count, options.epochs),
         "digits": lambda: study_digits(options.sets, 300),

@@ -17,7 +17,7 @@ from validstats.dsl.estimation import (
 )
 from validstats.dsl.fixed_effects import Absorber, fit_fixed_effects
 from validstats.dsl.moments import LinearMoment, MeanMoment, RegressionRows
-from validstats.dsl.tuning import fit_tuned
+from validstats.dsl.tuning import UNTUNED, fit_tuned
 from validstats.dsl.variance import (
     SamplingDesign,
     clustered_meat,
@@ -183,6 +183,26 @@ class TestTuning:
         pilot = fit_augmented(sample, identity_augmentation(term, 2))
         tuned = fit_tuned(sample, (term,), pilot, SamplingDesign())
         assert np.abs(tuned.fit.augmentation.matrices[0]).max() < 0.1
+
+    def test_a_root_out_of_reach_of_the_untuned_estimate_is_not_used(self, monkeypatch):
+        rng, n = np.random.default_rng(11), 600
+        X = np.column_stack([np.ones(n), rng.normal(size=n)])
+        y = X @ [1.0, 2.0] + rng.normal(size=n)
+        labelled = rng.random(n) < 0.3
+        sample = sample_of(LinearMoment(), RegressionRows(y=y, X=X), labelled, np.full(n, 0.3))
+        term = (Component(rows=RegressionRows(y=y + rng.normal(size=n), X=X)),)
+        pilot = fit_augmented(sample, identity_augmentation(term, 2))
+        used = fit_tuned(sample, (term,), pilot, SamplingDesign())
+        assert used.kind == "matrix"
+        assert used.fit.fallback is None
+        influence = pilot.psi @ pilot.bread.T
+        gap = np.abs(used.fit.params - pilot.params) / np.sqrt(np.sum(influence**2, axis=0)) * n
+        for reach, kind in ((gap.max() * 1.01, "matrix"), (gap.max() * 0.99, "none")):
+            monkeypatch.setattr("validstats.dsl.tuning.steady_reach", lambda n_units, reach=reach: reach)
+            fit = fit_tuned(sample, (term,), pilot, SamplingDesign())
+            assert fit.kind == kind
+        np.testing.assert_array_equal(fit.fit.params, pilot.params)
+        assert (fit.fit.fallback, fit.n_tuned) == (UNTUNED, 0)
 
     def test_strata_and_clusters_centre_where_labels_were_drawn(self):
         rng, n = np.random.default_rng(8), 400

@@ -199,7 +199,7 @@ def test_text_covariates_become_indicators() -> None:
 
 def test_learners_never_see_the_labels_of_their_fold() -> None:
     """Changing the labels of one fold leaves that fold's predictions, so psi of others' rows, unchanged."""
-    from validstats.dsl.streaming import _fit_first_stage, _Labelled, first_stage_on_labelled
+    from validstats.dsl.streaming_learner import fit_first_stage
 
     rng = np.random.default_rng(1)
     x, y = rng.normal(size=(200, 1)), rng.normal(size=200)
@@ -207,9 +207,8 @@ def test_learners_never_see_the_labels_of_their_fold() -> None:
     folds = fold_of_rows(positions, 5, 3)
 
     def predictions(values):
-        chunk = RowChunk(X=np.ones((200, 1)), y=values, probability=np.full(200, 0.1), predictions=())
-        found = _Labelled(chunk=chunk, features=x, positions=positions, offsets=np.array([0, 5000]))
-        return first_stage_on_labelled(_fit_first_stage(found, None, "linear", 5, 3), found)
+        stage = fit_first_stage(x, values, positions, np.array([0, 5000]), None, 5, 3)
+        return stage.predict_rows(x, positions)
 
     before, after = predictions(y), predictions(np.where(folds == 2, 50.0, y))
     np.testing.assert_allclose(before[folds == 2], after[folds == 2])

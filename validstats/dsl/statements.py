@@ -165,4 +165,7 @@ def _tuning_caveat(tuning: TuningKind, with_raw: bool, calibration: Calibration)
     condition = "with the number of coefficients fixed and labels growing in number"
     if calibration.design.scheme == "clusters":
         condition += " of clusters"
-    return f"Tuned: {what} than with {rivals}, {condition}"
+    return (
+        f"Tuned: {what} than with {rivals}, {condition}; a tuned estimate further from the untuned one than two "
+        "consistent estimates should be is not used"
+    )

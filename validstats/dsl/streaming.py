@@ -9,27 +9,25 @@ from operator import add
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
-from sklearn.base import clone
 
 from validstats._typing import Float1D, Float2D, Int1D
 from validstats.dsl.chunks import (
     ChunkColumns,
     chunk_features,
-    fold_of_rows,
     is_dask,
     map_chunks,
     read_chunk,
     text_levels,
 )
-from validstats.dsl.estimation import AugmentedFit, LabelledSample
-from validstats.dsl.forward import predict_upcoming
+from validstats.dsl.estimation import AugmentedFit
 from validstats.dsl.inference import NoRootError, SimpleFit, gold_only
 from validstats.dsl.label_forecast import VarianceParts
 from validstats.dsl.moment_sums import MomentSums, RowChunk, chunk_sums
 from validstats.dsl.moments import GLMMoment, LinearMoment, ModelMoment
 from validstats.dsl.newton import NewtonResult, find_root, invert_bread
+from validstats.dsl.streaming_learner import FirstStage, fit_first_stage
 from validstats.dsl.streaming_results import StreamedResult, streaming_guarantee
-from validstats.dsl.tuning import choose_tuning, fit_tuned
+from validstats.dsl.tuning import ChosenAugmentation, choose_augmentation, is_near
 from validstats.dsl.variance import SamplingDesign, sandwich
 from validstats.frames import backend_of
 from validstats.validation import alpha_fraction, check_literal, check_positive_int
@@ -53,24 +51,6 @@ class _Labelled:
     offsets: Int1D
 
 
-@dataclass(frozen=True, kw_only=True)
-class _FirstStage:
-    """Learners of the folds, each fitted without the labels of its fold."""
-
-    learners: tuple[Any, ...]
-    offsets: Int1D
-    seed: int
-
-    def predict(self, features: Float2D, index: int) -> Float1D:
-        rows = int(self.offsets[index]) + np.arange(len(features))
-        folds = fold_of_rows(rows, len(self.learners), self.seed)
-        prediction = np.empty(len(features))
-        for k, learner in enumerate(self.learners):
-            if np.any(folds == k):
-                prediction[folds == k] = learner(features[folds == k])
-        return prediction
-
-
 def _collect(frame: Any, index: int, columns: ChunkColumns) -> tuple[int, RowChunk, Float2D | None, Int1D]:
     chunk = read_chunk(frame, columns, index)
     labelled = np.flatnonzero(~np.isnan(chunk.y))
@@ -82,7 +62,7 @@ def _sums(
     frame: Any,
     index: int,
     columns: ChunkColumns,
-    first_stage: _FirstStage | None,
+    first_stage: FirstStage | None,
     moment: ModelMoment,
     params: Float1D,
     matrices: tuple[Float2D, ...],
@@ -90,7 +70,7 @@ def _sums(
 ) -> MomentSums:
     extra: tuple[Float1D, ...] = ()
     if first_stage is not None:
-        extra = (first_stage.predict(chunk_features(frame, columns, index), index),)
+        extra = (first_stage.predict_chunk(chunk_features(frame, columns, index), index),)
     chunk = read_chunk(frame, columns, index, extra)
     return chunk_sums(moment, params, chunk, matrices, constant)
 
@@ -227,9 +207,12 @@ def stream_regression(
     total = int(rows.offsets[-1])
     first_stage = None
     if estimator != "gold" and columns.features:
-        first_stage = _fit_first_stage(rows, learner, model, n_folds, int(random_state))
-        predicted = first_stage_on_labelled(first_stage, rows)
         chunk = rows.chunk
+        assert rows.features is not None
+        first_stage = fit_first_stage(
+            rows.features, chunk.y, rows.positions, rows.offsets, learner, n_folds, int(random_state)
+        )
+        predicted = first_stage.predict_rows(rows.features, rows.positions)
         rows = _Labelled(
             chunk=RowChunk(
                 X=chunk.X,
@@ -265,15 +248,21 @@ def stream_regression(
         if gold is not None
         else moment.start(rows.chunk.sample(moment).gold, 1.0 / rows.chunk.probability)
     )
-    n_passes, n_tuned, kind = 0, 0, "none"
+    n_tuned, kind = 0, "none"
     current = equation(() if estimator == "gold" else (np.eye(p),))
     newton = _solve(current, start, rows, p)
+    equations = [current]
     if estimator == "tuned":
-        n_passes += current.n_passes
-        augmentation, kind, n_tuned = _tune(rows, moment, newton, current, total)
-        current = equation(augmentation.matrices, augmentation.constant)
-        newton = _solve(current, newton.params, rows, p)
-    n_passes += current.n_passes
+        found = _tune(rows, moment, newton, current)
+        if found is not None:
+            tuned = equation(found.augmentation.matrices, found.augmentation.constant)
+            root = find_root(tuned.moment, tuned.jacobian, newton.params)
+            equations.append(tuned)
+            if root.converged and is_near(
+                root.params, newton.params, _standard_errors(current, newton.params), found.n_units
+            ):
+                current, newton, kind, n_tuned = tuned, root, found.kind, found.n_tuned
+    n_passes = sum(used.n_passes for used in equations)
     return _result(
         current.at(newton.params),
         newton,
@@ -381,53 +370,6 @@ def _labelled_rows(columns: ChunkColumns, mapped: Any) -> _Labelled:
     )
 
 
-@dataclass(frozen=True)
-class _FoldPredictor:
-    model: Any
-
-    def __call__(self, features: Float2D) -> Float1D:
-        if hasattr(self.model, "predict_proba"):
-            return np.asarray(self.model.predict_proba(features)[:, 1], dtype=np.float64)
-        return np.asarray(self.model.predict(features), dtype=np.float64)
-
-
-def _fit_first_stage(rows: _Labelled, learner: Any, model: str, n_folds: int, seed: int) -> _FirstStage:
-    assert rows.features is not None
-    if learner is None:
-        from sklearn.linear_model import LinearRegression, LogisticRegression
-        from sklearn.pipeline import make_pipeline
-        from sklearn.preprocessing import StandardScaler
-
-        binary = bool(np.all(np.isin(rows.chunk.y, (0.0, 1.0))))
-        learner = make_pipeline(
-            StandardScaler(), LogisticRegression(max_iter=1000) if binary else LinearRegression()
-        )
-    folds = fold_of_rows(rows.positions, n_folds, seed)
-    learners = []
-    for k in range(n_folds):
-        outside = folds != k
-        if outside.sum() < 2 or np.all(outside):
-            raise ValueError(
-                f"Fold {k} of {n_folds} has {int((~outside).sum())} of the {len(folds)} labelled rows; label "
-                "more rows, or use fewer folds."
-            )
-        fitted = clone(learner)
-        predict_upcoming(fitted, rows.features[outside], rows.chunk.y[outside], rows.features[:1])
-        learners.append(_FoldPredictor(fitted))
-    return _FirstStage(learners=tuple(learners), offsets=rows.offsets, seed=seed)
-
-
-def first_stage_on_labelled(stage: _FirstStage, rows: _Labelled) -> Float1D:
-    """Return the cross-fitted predictions of the labelled rows."""
-    assert rows.features is not None
-    folds = fold_of_rows(rows.positions, len(stage.learners), stage.seed)
-    prediction = np.empty(len(folds))
-    for k, learner in enumerate(stage.learners):
-        if np.any(folds == k):
-            prediction[folds == k] = learner(rows.features[folds == k])
-    return prediction
-
-
 def _solve(equation: _Equation, start: Float1D, rows: _Labelled, p: int) -> NewtonResult:
     newton = find_root(equation.moment, equation.jacobian, start)
     if not newton.converged or invert_bread(equation.jacobian(newton.params)) is None:
@@ -439,24 +381,21 @@ def _solve(equation: _Equation, start: Float1D, rows: _Labelled, p: int) -> Newt
 
 
 def _tune(
-    rows: _Labelled, moment: ModelMoment, newton: NewtonResult, equation: _Equation, total: int
-) -> tuple[Any, str, int]:
+    rows: _Labelled, moment: ModelMoment, newton: NewtonResult, equation: _Equation
+) -> ChosenAugmentation | None:
     """Choose the augmentation from the labelled rows, as :func:`fit_tuned` does in memory."""
     bread = invert_bread(equation.jacobian(newton.params))
     assert bread is not None
-    sample: LabelledSample = rows.chunk.sample(moment)
     identity = [np.eye(len(newton.params))] * len(rows.chunk.predictions)
-    augmentation = rows.chunk.augmentation(identity, None)
-    pilot = AugmentedFit(
-        params=newton.params,
-        psi=np.zeros((sample.n_rows, len(newton.params))),
-        bread=bread,
-        augmentation=augmentation,
-        newton=newton,
-    )
-    kind = choose_tuning(sample.n_labelled, len(newton.params))
-    tuned = fit_tuned(sample, augmentation.terms, pilot, SamplingDesign(), kind)
-    return tuned.fit.augmentation, tuned.kind, tuned.n_tuned
+    terms = rows.chunk.augmentation(identity, None).terms
+    return choose_augmentation(rows.chunk.sample(moment), terms, newton.params, bread, SamplingDesign())
+
+
+def _standard_errors(equation: _Equation, params: Float1D) -> Float1D:
+    sums = equation.at(params)
+    bread = invert_bread(sums.jacobian / sums.n_rows)
+    assert bread is not None
+    return np.sqrt(np.diag(sandwich(bread, sums.meat / sums.n_rows, sums.n_rows)))
 
 
 def _result(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -22,7 +22,18 @@ from validstats.dsl.estimation import (
 )
 from validstats.dsl.variance import SamplingDesign, sum_by_cluster
 
-__all__ = ["TunedFit", "choose_tuning", "fit_power_tuned", "fit_tuned", "power_tuning_scale"]
+__all__ = [
+    "UNTUNED",
+    "ChosenAugmentation",
+    "TunedFit",
+    "choose_augmentation",
+    "choose_tuning",
+    "fit_power_tuned",
+    "fit_tuned",
+    "is_near",
+    "power_tuning_scale",
+    "steady_reach",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -280,29 +291,156 @@ def fit_tuned(
     Returns
     -------
     TunedFit
-        The tuned fit. Where Newton's method finds no root, one step from the pilot.
+        The root; or the pilot, where the root is further from it than :func:`steady_reach` of the pilot's standard
+        errors, or missing.
 
     References
     ----------
     Chen and Chen (2000), JRSS-B 62, 449-460; Robins, Rotnitzky and Zhao (1994), JASA 89, 846-866.
     """
-    params = pilot.params
+    found = choose_augmentation(sample, terms, pilot.params, pilot.bread, design, kind)
+    if found is None:
+        return TunedFit(fit=pilot, kind="none", n_tuned=0)
+    root = fit_augmented(sample, found.augmentation, start=pilot.params)
+    if root is None or not is_near(root.params, pilot.params, _standard_errors(pilot, design), found.n_units):
+        return TunedFit(fit=replace(pilot, fallback=UNTUNED), kind="none", n_tuned=0)
+    return TunedFit(fit=root, kind=found.kind, n_tuned=found.n_tuned)
+
+
+UNTUNED = "the untuned estimate: the tuned one has no root within reach of it"
+"""What a fit says whose tuning was given up."""
+
+
+@dataclass(frozen=True)
+class ChosenAugmentation:
+    """The augmentation of least variance, and how it was found.
+
+    Attributes
+    ----------
+    augmentation : Augmentation
+        The function ``g``.
+    kind : {"matrix", "diagonal", "scalar"}
+        How freely it was scaled.
+    n_tuned : int
+        Number of tuning coefficients behind each coefficient of the model.
+    n_units : int
+        Labelled rows, or labelled clusters.
+    """
+
+    augmentation: Augmentation
+    kind: TuningKind
+    n_tuned: int
+    n_units: int
+
+
+def choose_augmentation(
+    sample: LabelledSample,
+    terms: tuple[ScoreTerm, ...],
+    params: Float1D,
+    bread: Float2D,
+    design: SamplingDesign,
+    kind: TuningKind | None = None,
+) -> ChosenAugmentation | None:
+    """Return the augmentation of least variance in the span of expected scores and a constant.
+
+    Parameters
+    ----------
+    sample : LabelledSample
+        Labelled rows and their design weights.
+    terms : tuple of ScoreTerm
+        Expected scores; only their labelled rows are read.
+    params : ndarray of shape (p,)
+        Consistent estimate at which the scores are evaluated.
+    bread : ndarray of shape (p, p)
+        Its inverse mean Jacobian.
+    design : SamplingDesign
+        How rows were chosen.
+    kind : {"matrix", "diagonal", "scalar"} or None, default None
+        How freely to scale; None decides by :func:`choose_tuning`.
+
+    Returns
+    -------
+    ChosenAugmentation or None
+        None where all gold scores vanish, so that there is nothing to explain.
+    """
     gold = sample.moment.score(sample.gold, params)
-    p = gold.shape[1]
     scores = tuple(expected_score(sample.moment, t, params)[sample.labelled] for t in terms)
     data = _tuning_data(sample, gold, scores, design)
-    if kind is None:
-        kind = choose_tuning(len(data.gold), p)
     if not np.any(data.gold):
-        return TunedFit(fit=pilot, kind="none", n_tuned=0)
-    matrices, fitted = _matrices(data, pilot.bread, kind)
+        return None
+    if kind is None:
+        kind = choose_tuning(len(data.gold), gold.shape[1])
+    matrices, fitted = _matrices(data, bread, kind)
     mapped = np.sum([s @ m for s, m in zip(scores, matrices, strict=True)], axis=0)
     constant = _constant(sample, gold - mapped, design)
-    augmentation = Augmentation(terms=terms, matrices=matrices, constant=constant)
-    fit = fit_augmented(sample, augmentation, start=params)
-    if fit is None:
-        fit = one_step(sample, augmentation, pilot, "one Newton step from the untuned estimate")
-    return TunedFit(fit=fit, kind=kind, n_tuned=1 + math.ceil(fitted))
+    return ChosenAugmentation(
+        augmentation=Augmentation(terms=terms, matrices=matrices, constant=constant),
+        kind=kind,
+        n_tuned=1 + math.ceil(fitted),
+        n_units=len(data.gold),
+    )
+
+
+def is_near(params: Float1D, pilot: Float1D, std_errors: Float1D, n_units: int) -> bool:
+    """Tell whether a tuned estimate is within :func:`steady_reach` standard errors of the untuned one.
+
+    Parameters
+    ----------
+    params, pilot : ndarray of shape (p,)
+        Tuned and untuned estimate.
+    std_errors : ndarray of shape (p,)
+        Standard errors of the untuned one.
+    n_units : int
+        Labelled rows, or labelled clusters.
+
+    Returns
+    -------
+    bool
+        Whether all coefficients are.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> is_near(np.array([0.9]), np.zeros(1), np.ones(1), 160), is_near(np.array([1.1]), np.zeros(1), np.ones(1), 160)
+    (True, False)
+    """
+    return bool(np.all(np.abs(params - pilot) <= steady_reach(n_units) * std_errors))
+
+
+def steady_reach(n_units: int) -> float:
+    """Return how many of its standard errors a tuned estimate may be from the untuned one.
+
+    Two consistent estimates of which one is efficient differ by less than a standard error of the other, in the
+    limit; a larger gap says that the tuned equation has a second root, or follows chance. The reach grows without
+    bound, so that in the limit the tuned estimate is always kept.
+
+    Parameters
+    ----------
+    n_units : int
+        Labelled rows, or labelled clusters.
+
+    Returns
+    -------
+    float
+        ``(n_units / 160) ** (1 / 4)``.
+
+    References
+    ----------
+    Hausman (1978), Econometrica 46, 1251-1271, for the size of the gap; the rate is ours.
+
+    Examples
+    --------
+    >>> steady_reach(160), steady_reach(2560)
+    (1.0, 2.0)
+    """
+    return float((n_units / 160.0) ** 0.25)
+
+
+def _standard_errors(fit: AugmentedFit, design: SamplingDesign) -> Float1D:
+    influence = fit.psi @ fit.bread.T
+    if design.scheme == "clusters" and design.units is not None:
+        influence = sum_by_cluster(influence, design.units)
+    return np.sqrt(np.sum(influence**2, axis=0)) / len(fit.psi)
 
 
 def power_tuning_scale(gold: Float2D, term: Float2D, probability: Float1D, bread: Float2D) -> float:
