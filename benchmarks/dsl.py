@@ -25,7 +25,7 @@ import statsmodels.api as sm
 
 from benchmarks._runner import Spec
 from validstats import DesignSupervised
-from validstats.dsl.estimation import Component, LabelledSample
+from validstats.dsl.augmentation import Component, LabelledSample
 from validstats.dsl.inference import estimate
 from validstats.dsl.moments import GLMMoment, LinearMoment, MeanMoment, RegressionRows
 from validstats.dsl.streaming import stream_regression

@@ -6,15 +6,16 @@ import numpy as np
 import pytest
 
 from tests.oracles import dsl as oracle
-from validstats.dsl.estimation import (
+from validstats.dsl.augmentation import (
     Augmentation,
     Component,
     LabelledSample,
     augmentation_scores,
-    fit_augmented,
     identity_augmentation,
+    labelled_augmentation_scores,
     psi_scores,
 )
+from validstats.dsl.estimation import fit_augmented
 from validstats.dsl.fixed_effects import Absorber, fit_fixed_effects
 from validstats.dsl.moments import LinearMoment, MeanMoment, RegressionRows
 from validstats.dsl.tuning import UNTUNED, fit_tuned
@@ -57,6 +58,12 @@ def test_psi_is_the_row_by_row_definition_and_unbiased_over_every_sample():
         g = augmentation_scores(sample, augmentation, b)
         expected = oracle.psi_row_by_row(moment.score(rows, b), g, labelled, probability)
         np.testing.assert_allclose(psi, expected, atol=1e-12)
+        np.testing.assert_allclose(
+            labelled_augmentation_scores(sample, augmentation, b), g[labelled], atol=1e-15
+        )
+        by_row = Augmentation(terms=(term,), matrices=augmentation.matrices, constant=X * 0.7)
+        g_by_row = augmentation_scores(sample, by_row, b)[labelled]
+        np.testing.assert_allclose(labelled_augmentation_scores(sample, by_row, b), g_by_row, atol=1e-15)
         mean += chance * psi.sum(axis=0)
     np.testing.assert_allclose(mean, moment.score(rows, b).sum(axis=0), atol=1e-10)
 

@@ -10,7 +10,7 @@ import statsmodels.api as sm
 from tests.oracles import dsl as oracle
 from validstats import DesignSupervised
 from validstats.dsl.absorption import Absorber
-from validstats.dsl.estimation import Component, LabelledSample
+from validstats.dsl.augmentation import Component, LabelledSample
 from validstats.dsl.fixed_effects import empty_term, fit_fixed_effects, within_term
 from validstats.dsl.moments import InstrumentalMoment, LinearMoment, RegressionRows
 

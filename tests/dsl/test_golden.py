@@ -13,14 +13,13 @@ import statsmodels.api as sm
 from sklearn.linear_model import LinearRegression
 
 from validstats import DesignSupervised
-from validstats.dsl.estimation import (
+from validstats.dsl.augmentation import (
     Component,
     LabelledSample,
     augmentation_scores,
-    cluster_codes,
-    fit_augmented,
     identity_augmentation,
 )
+from validstats.dsl.estimation import cluster_codes, fit_augmented
 from validstats.dsl.fixed_effects import Absorber, fit_fixed_effects
 from validstats.dsl.moments import GLMMoment, LinearMoment, RegressionRows
 from validstats.dsl.variance import clustered_meat, forecast_variance, meat_parts, median_of_splits, sandwich

@@ -7,13 +7,8 @@ import pytest
 import statsmodels.api as sm
 
 from tests.oracles.dsl import numeric_jacobian
-from validstats.dsl.estimation import (
-    Component,
-    LabelledSample,
-    fit_augmented,
-    fit_term,
-    identity_augmentation,
-)
+from validstats.dsl.augmentation import Component, LabelledSample, identity_augmentation
+from validstats.dsl.estimation import fit_augmented, fit_term
 from validstats.dsl.moments import (
     GLMMoment,
     InstrumentalMoment,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +11,7 @@ from scipy import stats
 
 from validstats.dsl.formulas import DesignBuilder, parse_formula
 from validstats.dsl.hypotheses import InapplicableTest, restriction_matrix, wald_test
+from validstats.dsl.moments import InstrumentalMoment, LinearMoment, MeanMoment, RegressionRows
 from validstats.dsl.newton import collinear_columns, find_root, invert_bread
 from validstats.dsl.quantiles import invert_distribution
 from validstats.dsl.variance import critical_value, effective_labels, kish_size
@@ -30,6 +33,37 @@ class TestNewton:
     def test_step_halving_where_full_steps_diverge(self):
         found = find_root(lambda b: -np.arctan(b), lambda b: np.diag(1 / (1 + b**2)), np.array([10.0]))
         assert found.converged and abs(found.params[0]) < 1e-12
+
+    def test_an_affine_equation_is_solved_with_one_jacobian(self):
+        rng = np.random.default_rng(3)
+        slope, intercept = rng.normal(size=(4, 4)), rng.normal(size=4)
+        seen = []
+
+        def jacobian(b):
+            seen.append(b)
+            return slope
+
+        found = find_root(lambda b: intercept - slope @ b, jacobian, np.full(4, 1e6), is_affine=True)
+        assert found.converged and len(seen) == 1
+        np.testing.assert_allclose(found.params, np.linalg.solve(slope, intercept), rtol=1e-11)
+
+    @pytest.mark.parametrize("moment", [LinearMoment(), MeanMoment(), InstrumentalMoment()])
+    def test_moments_called_linear_are_affine_in_their_parameters(self, moment):
+        rng = np.random.default_rng(4)
+        rows = RegressionRows(
+            y=rng.normal(size=6), X=rng.normal(size=(6, 2)), Z=rng.normal(size=(6, 2)), weights=rng.random(6)
+        )
+        if isinstance(moment, MeanMoment):
+            rows = replace(rows, y=rng.normal(size=(6, 2)))
+        assert moment.linear_in_params
+        b, step = rng.normal(size=2), rng.normal(size=2)
+        near, far = moment.score(rows, b + step), moment.score(rows, b + 2 * step)
+        np.testing.assert_allclose(far - near, near - moment.score(rows, b), atol=1e-12)
+        np.testing.assert_allclose(
+            (moment.score(rows, b) - near).sum(axis=0),
+            moment.jacobian(rows, b, np.ones(6)) @ step,
+            atol=1e-12,
+        )
 
     def test_no_root(self):
         found = find_root(lambda b: 1 + b**2, lambda b: np.diag(-2 * b), np.array([0.7]))

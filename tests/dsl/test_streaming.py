@@ -11,8 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 import statsmodels.api as sm
 
+from validstats.dsl.augmentation import Component, LabelledSample
 from validstats.dsl.chunks import fold_of_rows
-from validstats.dsl.estimation import Component, LabelledSample, cluster_codes
+from validstats.dsl.estimation import cluster_codes
 from validstats.dsl.inference import NoRootError, estimate
 from validstats.dsl.moment_sums import ClusterSums, MomentAccumulator, RowChunk, chunk_sums
 from validstats.dsl.moments import GLMMoment, LinearMoment, RegressionRows

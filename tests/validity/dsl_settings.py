@@ -9,9 +9,10 @@ import numpy as np
 import statsmodels.api as sm
 from scipy.special import expit
 
+from validstats.dsl.augmentation import Component, LabelledSample
 from validstats.dsl.completion import Completion, Outcome, expected_completions, plug_in_completions
 from validstats.dsl.crossfit import CrossFitter, make_folds
-from validstats.dsl.estimation import Component, LabelledSample, cluster_codes
+from validstats.dsl.estimation import cluster_codes
 from validstats.dsl.inference import Estimate, NoRootError, estimate, naive_fit
 from validstats.dsl.moments import (
     GLMMoment,

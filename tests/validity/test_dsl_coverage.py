@@ -10,8 +10,8 @@ import pytest
 from scipy import stats
 
 from tests.validity import dsl_settings as settings
+from validstats.dsl.augmentation import Component, LabelledSample
 from validstats.dsl.crossfit import CrossFitter, make_folds
-from validstats.dsl.estimation import Component, LabelledSample
 from validstats.dsl.fixed_effects import Absorber, fit_fixed_effects
 from validstats.dsl.moments import LinearMoment, RegressionRows
 from validstats.dsl.variance import SamplingDesign, clustered_meat, sandwich

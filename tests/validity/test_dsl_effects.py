@@ -9,9 +9,9 @@ import pytest
 from scipy import stats
 
 from validstats.dsl.absorption import Absorber
+from validstats.dsl.augmentation import Component, LabelledSample
 from validstats.dsl.crossfit import CrossFitter, make_folds
 from validstats.dsl.effects import estimate_effects, naive_within, transform_whole_clusters
-from validstats.dsl.estimation import Component, LabelledSample
 from validstats.dsl.inference import estimate
 from validstats.dsl.moments import InstrumentalMoment, LinearMoment, RegressionRows
 from validstats.dsl.variance import SamplingDesign

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from validstats.dsl.augmentation import LabelledSample
 from validstats.dsl.completion import expected_completions
 from validstats.dsl.crossfit import CrossFitter, make_folds
-from validstats.dsl.estimation import LabelledSample
 from validstats.dsl.moments import MeanMoment, RegressionRows
 from validstats.dsl.quantiles import distribution_function, invert_distribution
 from validstats.dsl.variance import SamplingDesign

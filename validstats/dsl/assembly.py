@@ -10,9 +10,10 @@ import numpy as np
 
 from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, FloatND
 from validstats.dsl.absorption import Absorber
+from validstats.dsl.augmentation import Component, LabelledSample, ScoreTerm
 from validstats.dsl.completion import Completion, Outcome
 from validstats.dsl.crossfit import label_kind, one_hot
-from validstats.dsl.estimation import Component, LabelledSample, ScoreTerm, cluster_codes
+from validstats.dsl.estimation import cluster_codes
 from validstats.dsl.fixed_effects import scaled_rows
 from validstats.dsl.formulas import DesignBuilder, ParsedFormula
 from validstats.dsl.moments import (

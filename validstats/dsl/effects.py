@@ -9,7 +9,8 @@ import numpy as np
 
 from validstats._typing import Float1D, Float2D, FloatND, Int1D
 from validstats.dsl.absorption import Absorber
-from validstats.dsl.estimation import Component, EstimatorName, LabelledSample, ScoreTerm
+from validstats.dsl.augmentation import Component, LabelledSample, ScoreTerm
+from validstats.dsl.estimation import EstimatorName
 from validstats.dsl.fixed_effects import (
     FixedEffectsFit,
     empty_term,

@@ -8,7 +8,7 @@ import numpy as np
 
 from validstats._typing import Float1D, Float2D, FloatND
 from validstats.dsl.absorption import Absorber
-from validstats.dsl.estimation import Component, LabelledSample, ScoreTerm
+from validstats.dsl.augmentation import Component, LabelledSample, ScoreTerm
 from validstats.dsl.moments import RegressionRows, two_stage_projection
 from validstats.dsl.newton import invert_bread
 

@@ -9,24 +9,27 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from validstats._typing import Float1D, Float2D, Int1D
-from validstats.dsl.estimation import (
+from validstats.dsl.augmentation import (
     Augmentation,
-    AugmentedFit,
-    EstimatorName,
     LabelledSample,
     ScoreTerm,
-    TuningKind,
-    augmentation_scores,
     expected_score,
+    identity_augmentation,
+    labelled_augmentation_scores,
+    psi_leverage,
+)
+from validstats.dsl.estimation import (
+    AugmentedFit,
+    EstimatorName,
+    TuningKind,
     fit_augmented,
     fit_term,
-    identity_augmentation,
     one_step,
-    psi_leverage,
 )
 from validstats.dsl.label_forecast import VarianceParts, variance_parts
 from validstats.dsl.newton import invert_bread
-from validstats.dsl.tuning import fit_power_tuned, fit_tuned
+from validstats.dsl.power_tuning import fit_power_tuned
+from validstats.dsl.tuning import fit_tuned
 from validstats.dsl.variance import (
     SamplingDesign,
     VarianceKind,
@@ -185,8 +188,8 @@ def finish(
     Estimate
         With influence functions.
     """
-    g = augmentation_scores(sample, fit.augmentation, fit.params)[sample.labelled]
-    residual = sample.moment.score(sample.gold, fit.params) - g
+    residual = sample.moment.score(sample.gold, fit.params)
+    residual = residual - labelled_augmentation_scores(sample, fit.augmentation, fit.params)
     psi, labelled = fit.psi, sample.labelled
     if sample.effect_scores is not None:
         psi = psi - sample.effect_scores

@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 
 from validstats._typing import AnyArray, Float1D, Float2D
-from validstats.dsl.estimation import (
+from validstats.dsl.augmentation import (
     Augmentation,
     Component,
     LabelledSample,

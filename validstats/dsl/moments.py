@@ -117,6 +117,9 @@ class ModelMoment(ABC):
     linear_in_outcome: bool = True
     """Whether the score is an affine function of the outcome, so that E[y | Z] may stand in for y."""
 
+    linear_in_params: bool = False
+    """Whether the score is an affine function of the parameters, so that one Newton step finds the root."""
+
     @abstractmethod
     def n_params(self, rows: RegressionRows) -> int:
         """Return the number of parameters.
@@ -230,6 +233,8 @@ class LinearMoment(ModelMoment):
            [0., 0.]])
     """
 
+    linear_in_params = True
+
     def n_params(self, rows: RegressionRows) -> int:
         """Return the number of columns of ``X``."""
         return rows.X.shape[1]
@@ -263,6 +268,8 @@ class MeanMoment(ModelMoment):
     array([[ 0.5, -0.5],
            [-0.5,  0.5]])
     """
+
+    linear_in_params = True
 
     def n_params(self, rows: RegressionRows) -> int:
         """Return the number of outcome columns."""
@@ -418,6 +425,8 @@ class MultinomialMoment(ModelMoment):
 @dataclass(frozen=True)
 class InstrumentalMoment(ModelMoment):
     """Instrumental variables with as many instruments as coefficients: ``z (y - x'b)``."""
+
+    linear_in_params = True
 
     def n_params(self, rows: RegressionRows) -> int:
         """Return the number of columns of ``X``."""

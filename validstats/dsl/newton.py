@@ -41,6 +41,10 @@ class NewtonResult:
 
 
 def _newton_step(jacobian: Float2D, moment: Float1D) -> Float1D | None:
+    if len(moment) == 1:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            step = moment / jacobian[0, 0]
+        return step if np.isfinite(step[0]) else None
     scale = np.sqrt(np.abs(np.diag(jacobian)))
     scale[scale == 0.0] = 1.0
     try:
@@ -58,6 +62,7 @@ def find_root(
     tolerance: float = 1e-12,
     max_iterations: int = 100,
     max_halvings: int = 30,
+    is_affine: bool = False,
 ) -> NewtonResult:
     """Solve ``moment(b) = 0`` by Newton's method with step halving.
 
@@ -79,6 +84,8 @@ def find_root(
         Bound on the number of steps.
     max_halvings : int, default 30
         Bound on the halvings of one step.
+    is_affine : bool, default False
+        Whether ``moment`` is affine, so that its Jacobian is evaluated once.
 
     Returns
     -------
@@ -100,16 +107,18 @@ def find_root(
     params = np.array(start, dtype=np.float64)
     value = moment(params)
     reason, converged, n_steps = "the number of iterations is exhausted", False, 0
+    slope: Float2D | None = None
     with np.errstate(all="ignore"):
         for _ in range(max_iterations):
             n_steps += 1
-            slope = jacobian(params)
+            slope = jacobian(params) if slope is None or not is_affine else slope
             step = _newton_step(slope, value)
             if step is None:
                 reason = "the Jacobian is singular"
                 break
             length = _relative_length(step, params)
             factor, accepted = 1.0, False
+            correction: Float1D | None = None
             for _ in range(max_halvings):
                 trial = params + factor * step
                 trial_value = moment(trial)
@@ -120,15 +129,15 @@ def find_root(
                     accepted = True
                     break
                 factor /= 2.0
-            if not accepted:
+            if not accepted or correction is None:
                 reason = "no step along the Newton direction reduces the moment"
                 break
             params, value = trial, trial_value
-            if factor == 1.0 and length < tolerance:
+            remaining = _relative_length(correction, params)
+            if factor == 1.0 and (length < tolerance or (is_affine and remaining < tolerance)):
                 converged, reason = True, "converged"
                 break
-            stalled = correction is not None and _relative_length(correction, params) >= length / 2.0
-            if length < 1e-8 and factor == 1.0 and stalled:
+            if length < 1e-8 and factor == 1.0 and remaining >= length / 2.0:
                 converged, reason = True, "converged to the accuracy of the arithmetic"
                 break
     return NewtonResult(
@@ -193,6 +202,8 @@ def invert_bread(jacobian: Float2D) -> Float2D | None:
     scale = np.sqrt(np.abs(np.diag(jacobian)))
     if np.any(scale == 0.0):
         return None
+    if len(scale) == 1:
+        return 1.0 / jacobian
     scaled = jacobian / np.outer(scale, scale)
     if np.linalg.cond(scaled) > _LARGE_CONDITION:
         return None

@@ -19,11 +19,12 @@ from validstats.dsl.assembly import (
     raw_completion,
     reduce_instruments,
 )
+from validstats.dsl.augmentation import LabelledSample, ScoreTerm
 from validstats.dsl.calibration import LARGEST_VALUE, Calibration, missing_values
 from validstats.dsl.completion import Completion, Outcome, expected_completions, plug_in_completions
 from validstats.dsl.crossfit import CrossFitter, encode_features
 from validstats.dsl.effects import centre_outcome, transform_whole_clusters
-from validstats.dsl.estimation import EstimatorName, LabelledSample, ScoreTerm
+from validstats.dsl.estimation import EstimatorName
 from validstats.dsl.formulas import DesignBuilder, ParsedFormula
 from validstats.dsl.inference import (
     Population,

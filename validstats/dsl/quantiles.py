@@ -10,9 +10,10 @@ import numpy as np
 
 from validstats._typing import Float1D, Int1D
 from validstats.dsl.assembly import assemble
+from validstats.dsl.augmentation import Component, LabelledSample, ScoreTerm
 from validstats.dsl.completion import expected_completions
 from validstats.dsl.crossfit import CrossFitter
-from validstats.dsl.estimation import Component, EstimatorName, LabelledSample, ScoreTerm
+from validstats.dsl.estimation import EstimatorName
 from validstats.dsl.formulas import DesignBuilder, ParsedFormula
 from validstats.dsl.inference import Population, estimate
 from validstats.dsl.moments import MeanMoment, RegressionRows

@@ -6,8 +6,9 @@ import numpy as np
 
 from validstats._typing import Int1D
 from validstats.dsl.assembly import AssembledModel
+from validstats.dsl.augmentation import LabelledSample
 from validstats.dsl.effects import estimate_effects, gold_within, naive_within
-from validstats.dsl.estimation import LabelledSample, cluster_codes
+from validstats.dsl.estimation import cluster_codes
 from validstats.dsl.formulas import parse_formula
 from validstats.dsl.inference import (
     Estimate,

@@ -9,16 +9,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from validstats._typing import Float1D, Float2D, Int1D
-from validstats.dsl.estimation import (
+from validstats.dsl.augmentation import (
     Augmentation,
-    AugmentedFit,
     LabelledSample,
     ScoreTerm,
-    TuningKind,
     expected_score,
+    labelled_term,
+)
+from validstats.dsl.estimation import (
+    AugmentedFit,
+    TuningKind,
     fit_augmented,
-    identity_augmentation,
-    one_step,
 )
 from validstats.dsl.variance import SamplingDesign, sum_by_cluster
 
@@ -28,10 +29,8 @@ __all__ = [
     "TunedFit",
     "choose_augmentation",
     "choose_tuning",
-    "fit_power_tuned",
     "fit_tuned",
     "is_near",
-    "power_tuning_scale",
     "steady_reach",
 ]
 
@@ -364,7 +363,7 @@ def choose_augmentation(
         None where all gold scores vanish, so that there is nothing to explain.
     """
     gold = sample.moment.score(sample.gold, params)
-    scores = tuple(expected_score(sample.moment, t, params)[sample.labelled] for t in terms)
+    scores = tuple(expected_score(sample.moment, labelled_term(sample, t), params) for t in terms)
     data = _tuning_data(sample, gold, scores, design)
     if not np.any(data.gold):
         return None
@@ -441,61 +440,3 @@ def _standard_errors(fit: AugmentedFit, design: SamplingDesign) -> Float1D:
     if design.scheme == "clusters" and design.units is not None:
         influence = sum_by_cluster(influence, design.units)
     return np.sqrt(np.sum(influence**2, axis=0)) / len(fit.psi)
-
-
-def power_tuning_scale(gold: Float2D, term: Float2D, probability: Float1D, bread: Float2D) -> float:
-    """Return the scalar of PPI++ that minimises the trace of the covariance matrix.
-
-    Parameters
-    ----------
-    gold : ndarray of shape (n_labelled, p)
-        Gold scores of the labelled rows.
-    term : ndarray of shape (n_labelled, p)
-        Raw-prediction scores of the labelled rows.
-    probability : ndarray of shape (n_labelled,)
-        Labelling probabilities.
-    bread : ndarray of shape (p, p)
-        Inverse mean Jacobian.
-
-    Returns
-    -------
-    float
-        The scale, not clipped to [0, 1].
-
-    References
-    ----------
-    Angelopoulos, Duchi and Zrnic (2023), PPI++, arXiv 2311.01453, Proposition 2.
-    """
-    weight = (1.0 - probability) / probability**2
-    codes = np.zeros(len(gold), dtype=np.int64)
-    left = _centre(gold, weight, codes) @ bread.T
-    right = _centre(term, weight, codes) @ bread.T
-    denominator = float(np.sum(weight[:, None] * right**2))
-    return float(np.sum(weight[:, None] * left * right)) / denominator if denominator > 0.0 else 0.0
-
-
-def fit_power_tuned(sample: LabelledSample, raw: ScoreTerm, pilot: AugmentedFit) -> TunedFit:
-    """Fit PPI++: the raw-prediction score with one scale for all coefficients.
-
-    Parameters
-    ----------
-    sample : LabelledSample
-        Labelled rows and their design weights.
-    raw : ScoreTerm
-        Score with the surrogate in place of the label.
-    pilot : AugmentedFit
-        A consistent fit at which the scores are evaluated.
-
-    Returns
-    -------
-    TunedFit
-        The fit with its scale.
-    """
-    gold = sample.moment.score(sample.gold, pilot.params)
-    term = expected_score(sample.moment, raw, pilot.params)[sample.labelled]
-    scale = power_tuning_scale(gold, term, sample.probability[sample.labelled], pilot.bread)
-    augmentation = identity_augmentation(raw, gold.shape[1], scale)
-    fit = fit_augmented(sample, augmentation, start=pilot.params)
-    if fit is None:
-        fit = one_step(sample, augmentation, pilot, "one Newton step from the gold-only estimate")
-    return TunedFit(fit=fit, kind="scalar", n_tuned=1)

@@ -197,7 +197,7 @@ def small_sample_scores(
     psi : ndarray of shape (n, p)
         Estimating function of every row.
     leverage : ndarray of shape (n,)
-        Leverage of every row, see :func:`validstats.dsl.estimation.psi_leverage`.
+        Leverage of every row, see :func:`validstats.dsl.augmentation.psi_leverage`.
     kind : {"HC0", "HC1", "HC2", "HC3"}
         ``"HC1"`` multiplies the variance by ``n_labelled / (n_labelled - n_fitted)``; ``"HC2"`` and
         ``"HC3"`` divide each score by the square root of one minus its leverage, and by one minus it.
