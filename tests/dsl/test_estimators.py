@@ -166,24 +166,6 @@ def test_labels_of_nullable_types(documents, kind):
     assert dsl.calibration_.kinds[given.name] == ("categorical" if kind.endswith("text") else "binary")
 
 
-def test_the_quantile_of_labelled_rows_alone_is_theirs(documents):
-    data, labels, _ = documents
-    dsl = (
-        DesignSupervised(random_state=0, estimator="gold", n_repeats=1)
-        .fit(data, surrogate="qscore")
-        .calibrate(labels["score"])
-    )
-    result = dsl.infer("score", model="quantile", quantile=0.25)
-    known = np.sort(labels["score"].dropna().to_numpy())
-    assert result.params[0] == known[int(np.ceil(0.25 * len(known))) - 1]
-    low, high = result.confidence_interval()[0]
-    share = np.searchsorted(known, [low, high], side="right") / len(known)
-    spread = 1.96 * np.sqrt(0.25 * 0.75 / len(known))
-    np.testing.assert_allclose(share, [0.25 - spread, 0.25 + spread], atol=0.012)
-    with pytest.raises(ValueError, match="call infer with"):
-        result.confidence_interval(0.9)
-
-
 def test_inputs_are_not_changed_and_results_repeat(documents):
     data, labels, _ = documents
     before, before_labels = data.copy(), labels.copy()

@@ -171,7 +171,7 @@ def test_dask_partitions_are_summed_on_a_local_cluster(reference) -> None:
     frame = dd.from_pandas(rows(), npartitions=4, sort=False)
     with (
         distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
         ) as cluster,
         distributed.Client(cluster),
     ):

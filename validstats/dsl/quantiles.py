@@ -8,24 +8,32 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from validstats._typing import Float1D, Int1D
+from validstats._typing import Float1D, Float2D, Int1D
 from validstats.dsl.assembly import assemble
 from validstats.dsl.augmentation import Component, LabelledSample, ScoreTerm
 from validstats.dsl.completion import expected_completions
 from validstats.dsl.crossfit import CrossFitter
 from validstats.dsl.estimation import EstimatorName
 from validstats.dsl.formulas import DesignBuilder, ParsedFormula
-from validstats.dsl.inference import Population, estimate
+from validstats.dsl.inference import Estimate, Population, SimpleFit, estimate
 from validstats.dsl.moments import MeanMoment, RegressionRows
 from validstats.dsl.statements import inference_guarantee
-from validstats.dsl.variance import SamplingDesign, VarianceKind, critical_value, kish_size
+from validstats.dsl.variance import SamplingDesign, VarianceKind, critical_value, effective_labels, kish_size
 from validstats.validation import check_in_range
 
 if TYPE_CHECKING:
     from validstats.dsl.preparation import InferenceRequest
     from validstats.dsl.results import CoefficientResult
 
-__all__ = ["QuantileEstimate", "infer_quantile", "invert_distribution"]
+__all__ = [
+    "QuantileEstimate",
+    "distribution_function",
+    "infer_quantile",
+    "invert_distribution",
+    "naive_quantile",
+    "quantile_influence",
+    "share_below",
+]
 
 _N_GRID = 50
 _N_CELL = 24
@@ -178,14 +186,12 @@ def distribution_function(
     """
     value, error = np.empty(len(points)), np.empty(len(points))
     for k, point in enumerate(points):
-        share = np.sum([w * (v <= point) for w, v in expected], axis=0) if expected else None
-        terms: tuple[ScoreTerm, ...] = () if share is None else (_indicator_term(share),)
-        raw_term = None if raw is None else _indicator_term((raw <= point).astype(np.float64))
-        here = replace(sample, moment=MeanMoment(), gold=_mean_rows((gold <= point).astype(np.float64)))
-        found = estimate(
-            here,
-            terms,
-            raw_term,
+        found = share_below(
+            float(point),
+            gold,
+            sample,
+            expected,
+            raw,
             design,
             estimator=estimator,
             clusters=clusters,
@@ -194,6 +200,108 @@ def distribution_function(
         )
         value[k], error[k] = found.params[0], np.sqrt(max(found.covariance[0, 0], 0.0))
     return value, error
+
+
+def share_below(
+    point: float,
+    gold: Float1D,
+    sample: LabelledSample,
+    expected: Sequence[tuple[Float1D | float, Float1D]],
+    raw: Float1D | None,
+    design: SamplingDesign,
+    *,
+    estimator: EstimatorName,
+    clusters: Sequence[Int1D],
+    kind: VarianceKind,
+    population: Population,
+) -> Estimate:
+    """Estimate the share of labels at or below one point.
+
+    Parameters
+    ----------
+    point : float
+        The point.
+    gold, sample, expected, raw, design, estimator, clusters, kind, population
+        As in :func:`distribution_function`.
+
+    Returns
+    -------
+    Estimate
+        Mean of ``1{label <= point}`` with its influence functions.
+    """
+    share = np.sum([w * (v <= point) for w, v in expected], axis=0) if expected else None
+    terms: tuple[ScoreTerm, ...] = () if share is None else (_indicator_term(share),)
+    raw_term = None if raw is None else _indicator_term((raw <= point).astype(np.float64))
+    here = replace(sample, moment=MeanMoment(), gold=_mean_rows((gold <= point).astype(np.float64)))
+    return estimate(
+        here,
+        terms,
+        raw_term,
+        design,
+        estimator=estimator,
+        clusters=clusters,
+        kind=kind,
+        population=population,
+    )
+
+
+def quantile_influence(share: Estimate, std_error: float) -> Float2D | None:
+    """Return the influence functions of a quantile from those of the distribution function there.
+
+    The quantile moves by minus the change of the distribution function over the density. The density is read
+    off the interval: its width over twice the critical value is the standard error of the share over the
+    density.
+
+    Parameters
+    ----------
+    share : Estimate
+        Distribution function at the quantile.
+    std_error : float
+        Half the width of the quantile's interval over the critical value.
+
+    Returns
+    -------
+    ndarray of shape (n, 1) or None
+        Influence functions, whose mean square over ``n`` is ``std_error`` squared; None where the share has
+        none, or the interval is not bounded.
+
+    References
+    ----------
+    Bahadur (1966), Annals of Mathematical Statistics 37, 577-580; Siddiqui (1960), Journal of Research of the
+    National Bureau of Standards 64B, 145-150, for the density.
+    """
+    if share.influence is None or not np.isfinite(std_error):
+        return None
+    spread = float(np.sqrt(share.covariance[0, 0]))
+    return -share.influence * (std_error / spread) if spread > 0.0 else np.zeros_like(share.influence)
+
+
+def naive_quantile(raw: Float1D, level: float, critical: float) -> SimpleFit:
+    """Return the quantile of the machine labels, as if they were true.
+
+    Parameters
+    ----------
+    raw : ndarray of shape (n,)
+        Machine labels.
+    level : float
+        Level of the quantile.
+    critical : float
+        Critical value of the interval by which the standard error is measured.
+
+    Returns
+    -------
+    SimpleFit
+        Sample quantile; its standard error is the width of the interval between order statistics over twice
+        the critical value.
+
+    References
+    ----------
+    Woodruff (1952), Journal of the American Statistical Association 47, 635-646.
+    """
+    reach = critical * np.sqrt(level * (1.0 - level) / len(raw))
+    low, high = np.quantile(raw, np.clip([level - reach, level + reach], 0.0, 1.0))
+    middle = np.quantile(raw, level, method="inverted_cdf")
+    return SimpleFit(params=np.array([middle]), std_error=np.array([(high - low) / (2.0 * critical)]))
 
 
 def _mean_rows(values: Float1D) -> RegressionRows:
@@ -247,23 +355,24 @@ def infer_quantile(parsed: ParsedFormula, request: InferenceRequest, template: A
     degrees = degrees_of_freedom(request, clusters, 1)
     critical = critical_value(float(1 - request.confidence_level), degrees)
 
-    def distribution(points: Float1D) -> tuple[Float1D, Float1D]:
-        return distribution_function(
-            points,
-            gold,
-            sample,
-            expected,
-            raw,
-            calibration.design,
-            estimator=request.estimator,
-            clusters=clusters,
-            kind=request.kind,
-            population=request.population,
-        )
+    data = (gold, sample, expected, raw, calibration.design)
+    options: dict[str, Any] = {"clusters": clusters, "kind": request.kind, "population": request.population}
 
-    answer = invert_distribution(distribution, np.sort(gold), level, critical)
+    def inverted(estimator: EstimatorName) -> tuple[QuantileEstimate, float]:
+        answer = invert_distribution(
+            lambda points: distribution_function(points, *data, estimator=estimator, **options),
+            np.sort(gold),
+            level,
+            critical,
+        )
+        return answer, (answer.high - answer.low) / (2.0 * critical)
+
+    answer, error = inverted(request.estimator)
+    by_gold, gold_error = inverted("gold")
+    share = share_below(answer.value, *data, estimator=request.estimator, **options)
     interval = np.array([[answer.low, answer.high]])
-    error = (answer.high - answer.low) / (2.0 * critical)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        worth = effective_labels(calibration.n_labelled, np.array([gold_error**2]), np.array([error**2]))
     guarantee = inference_guarantee(
         calibration,
         request.confidence_level,
@@ -280,7 +389,7 @@ def infer_quantile(parsed: ParsedFormula, request: InferenceRequest, template: A
         names=(f"quantile({parsed.outcome}, {level:g})",),
         params=np.array([answer.value]),
         covariance=np.array([[error**2]]),
-        influence=None,
+        influence=quantile_influence(share, error),
         confidence_level=request.confidence_level,
         degrees_of_freedom=degrees,
         estimator=request.estimator,
@@ -292,8 +401,10 @@ def infer_quantile(parsed: ParsedFormula, request: InferenceRequest, template: A
         outcome=parsed.outcome,
         n_rows=sample.n_rows,
         n_labelled=calibration.n_labelled,
-        effective_labels=np.array([np.nan]),
+        effective_labels=worth,
         kish_labels=kish_size(sample.gold_weights),
+        naive=None if raw is None else naive_quantile(raw, level, critical),
+        gold=SimpleFit(params=np.array([by_gold.value]), std_error=np.array([gold_error])),
         clustered_by=clustered_by,
         interval=interval,
         notes=(

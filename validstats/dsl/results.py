@@ -230,8 +230,9 @@ class CoefficientResult(Result):
     def _influence(self, purpose: str) -> Float2D:
         if self.influence is None:
             raise ValueError(
-                f"The median of sample splits has no influence functions, which {purpose} needs. Use "
-                "estimator='tuned', or n_repeats=1."
+                f"This result has no influence functions, which {purpose} needs: it is a median of sample "
+                "splits, or a quantile without a bounded interval. Use estimator='tuned', or n_repeats=1; for a "
+                "quantile, label more rows."
             )
         return self.influence
 
@@ -285,6 +286,11 @@ class CoefficientResult(Result):
         ------
         ValueError
             For a finite population or a median of splits, where there is no such thing.
+
+        Notes
+        -----
+        The interval of a quantile, which inverts a test, becomes the estimate plus or minus a multiple of the
+        new standard error.
         """
         if self.population == "finite":
             raise ValueError("Clusters do not apply to a finite population; infer with 'superpopulation'.")
@@ -294,7 +300,11 @@ class CoefficientResult(Result):
         smallest = min((int(c.max()) + 1 for c in codes), default=self.n_labelled)
         degrees = float(smallest - 1) if codes and smallest < 200 else None
         return replace(
-            self, covariance=covariance, clustered_by=name if codes else None, degrees_of_freedom=degrees
+            self,
+            covariance=covariance,
+            clustered_by=name if codes else None,
+            degrees_of_freedom=degrees,
+            interval=None,
         )
 
     def bootstrap(
