@@ -140,13 +140,14 @@ def ours_on_arrays(data: dict[str, np.ndarray], task: str) -> dict[str, Any]:
         "linear": LinearMoment(),
         "logit": GLMMoment(sm.families.Binomial()),
     }[task]
-    X = data["X"] if task != "mean" else np.ones((len(data["y"]), 1))
+    X = data["X"] if task != "mean" else np.broadcast_to(1.0, (len(data["y"]), 1))
     labelled = data["labelled"]
+    rows = np.flatnonzero(labelled)
     sample = LabelledSample(
         moment=moment,
-        gold=RegressionRows(y=data["y"][labelled], X=X[labelled]),
+        gold=RegressionRows(y=data["y"][rows], X=X[rows]),
         labelled=labelled,
-        probability=np.full(len(labelled), labelled.mean()),
+        probability=np.broadcast_to(len(rows) / len(labelled), labelled.shape),
     )
     raw = (Component(rows=RegressionRows(y=data["q"], X=X)),)
     fit = estimate(sample, (), raw, SamplingDesign(scheme="simple"), estimator="ppi++")

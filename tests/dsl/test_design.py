@@ -13,6 +13,7 @@ from validstats.dsl.augmentation import (
     augmentation_scores,
     identity_augmentation,
     labelled_augmentation_scores,
+    psi_mean,
     psi_scores,
 )
 from validstats.dsl.estimation import fit_augmented
@@ -64,6 +65,10 @@ def test_psi_is_the_row_by_row_definition_and_unbiased_over_every_sample():
         by_row = Augmentation(terms=(term,), matrices=augmentation.matrices, constant=X * 0.7)
         g_by_row = augmentation_scores(sample, by_row, b)[labelled]
         np.testing.assert_allclose(labelled_augmentation_scores(sample, by_row, b), g_by_row, atol=1e-15)
+        np.testing.assert_allclose(psi_mean(sample, augmentation, b), psi.mean(axis=0), atol=1e-13)
+        np.testing.assert_allclose(
+            psi_mean(sample, by_row, b), psi_scores(sample, by_row, b).mean(axis=0), atol=1e-13
+        )
         mean += chance * psi.sum(axis=0)
     np.testing.assert_allclose(mean, moment.score(rows, b).sum(axis=0), atol=1e-10)
 

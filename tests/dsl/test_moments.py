@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import statsmodels.api as sm
@@ -166,3 +168,31 @@ def test_user_moment_shape_is_checked():
     )
     with pytest.raises(ValueError, match="row, equation, parameter"):
         UserMoment(wrong).jacobian(rows, np.zeros(1), np.ones(4))
+
+
+def test_an_array_that_a_user_keeps_is_not_changed():
+    rng = np.random.default_rng(8)
+    n = 40
+    y, q, labelled = rng.normal(size=n), rng.normal(size=n), np.arange(n) % 2 == 0
+    kept = {}
+
+    def score(columns, b):
+        return kept.setdefault((len(columns["y"]), float(b[0])), columns["y"][:, None] - b)
+
+    moment = UserMoment(Moment(score=score, variables=("y",), start=(0.0,)))
+
+    def rows(values):
+        return RegressionRows(y=values, X=np.ones((len(values), 1)), columns={"y": values})
+
+    sample = LabelledSample(
+        moment=moment, gold=rows(y[labelled]), labelled=labelled, probability=np.full(n, 0.5)
+    )
+    term = (Component(rows=rows(q), weight=0.3), Component(rows=rows(q), weight=0.7))
+    fit = fit_augmented(sample, identity_augmentation(term, 1, 0.8))
+    plain = fit_augmented(replace(sample, moment=MeanMoment()), identity_augmentation(term, 1, 0.8))
+    np.testing.assert_allclose(fit.params, plain.params, rtol=1e-12)
+    np.testing.assert_allclose(fit.psi, plain.psi, atol=1e-12)
+    whole = {b: values for (size, b), values in kept.items() if size == n}
+    assert whole
+    for b, values in whole.items():
+        np.testing.assert_array_equal(values[:, 0], q - b)

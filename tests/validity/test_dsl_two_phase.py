@@ -41,7 +41,7 @@ def two_phase_draw(rng, index):
 
 def covers(result):
     interval = result.confidence_interval()
-    return (interval[:, 0] <= TRUTH) & (TRUTH <= interval[:, 1])
+    return (interval[:, 0] <= TRUTH) & (interval[:, 1] >= TRUTH)
 
 
 def test_weights_of_the_first_phase_and_probabilities_of_the_second_cover_the_population():

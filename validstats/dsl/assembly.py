@@ -400,7 +400,7 @@ def reduce_instruments(assembled: AssembledModel, sample: LabelledSample, term: 
     assert gold.Z is not None
     gram = (gold.Z * weight[:, None]).T @ gold.Z
     cross = (gold.Z * weight[:, None]).T @ gold.X
-    remainder = 1.0 - sample.weights
+    remainder = sample.remainder
     for component in term:
         z = component.rows.Z
         assert z is not None

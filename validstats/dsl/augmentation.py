@@ -32,6 +32,7 @@ __all__ = [
     "labelled_term",
     "psi_jacobian",
     "psi_leverage",
+    "psi_mean",
     "psi_scores",
 ]
 
@@ -101,13 +102,18 @@ class LabelledSample:
     @cached_property
     def gold_weights(self) -> Float1D:
         """Inverse probabilities of the labelled rows, shape ``(n_labelled,)``."""
-        return 1.0 / self.probability[self.positions]
+        return 1.0 / self.gold_probability
 
     @cached_property
-    def weights(self) -> Float1D:
-        """``labelled / probability`` for all rows, shape ``(n,)``."""
-        values = np.zeros(self.n_rows)
-        values[self.positions] = self.gold_weights
+    def gold_probability(self) -> Float1D:
+        """Probabilities of the labelled rows, shape ``(n_labelled,)``."""
+        return self.probability[self.positions]
+
+    @cached_property
+    def remainder(self) -> Float1D:
+        """``1 - labelled / probability`` for all rows, the weight of the augmentation, shape ``(n,)``."""
+        values = np.ones(self.n_rows)
+        values[self.positions] -= self.gold_weights
         return values
 
 
@@ -151,7 +157,7 @@ def expected_score(moment: ModelMoment, term: ScoreTerm, params: Float1D) -> Flo
     for component in term:
         score = moment.score(component.rows, params)
         if not _is_one(component.weight):
-            score = score * np.reshape(component.weight, (-1, 1))
+            score *= np.reshape(component.weight, (-1, 1))
         total = score if total is None else total + score
     assert total is not None
     return total
@@ -208,6 +214,32 @@ def psi_scores(sample: LabelledSample, augmentation: Augmentation, params: Float
     weight, rows = sample.gold_weights[:, None], sample.positions
     psi[rows] = (1.0 - weight) * psi[rows] + weight * sample.moment.score(sample.gold, params)
     return psi
+
+
+def psi_mean(sample: LabelledSample, augmentation: Augmentation, params: Float1D) -> Float1D:
+    """Return the mean of the design-based estimating function, without forming it.
+
+    Parameters
+    ----------
+    sample : LabelledSample
+        Labelled rows and their design.
+    augmentation : Augmentation
+        The function ``g``.
+    params : ndarray of shape (p,)
+        Parameter vector.
+
+    Returns
+    -------
+    ndarray of shape (p,)
+        Mean of :func:`psi_scores` over rows.
+    """
+    total = sample.gold_weights @ sample.moment.score(sample.gold, params)
+    for term, matrix in zip(augmentation.terms, augmentation.matrices, strict=True):
+        total = total + (sample.remainder @ expected_score(sample.moment, term, params)) @ matrix
+    if augmentation.constant is not None:
+        constant = np.broadcast_to(augmentation.constant, (sample.n_rows, len(params)))
+        total = total + sample.remainder @ constant
+    return np.asarray(total / sample.n_rows)
 
 
 def augmentation_scores(sample: LabelledSample, augmentation: Augmentation, params: Float1D) -> Float2D:
@@ -286,17 +318,21 @@ def _add_terms(moment: ModelMoment, augmentation: Augmentation, params: Float1D,
     g: Float2D | None = None
     for term, matrix in zip(augmentation.terms, augmentation.matrices, strict=True):
         mapped = _map_scores(expected_score(moment, term, params), matrix)
-        g = mapped if g is None else g + mapped
+        g = mapped if g is None else np.add(g, mapped, out=g)
     if g is None:
         g = np.zeros((n_rows, len(params)))
-    return g if augmentation.constant is None else g + augmentation.constant
+    if augmentation.constant is not None:
+        g += augmentation.constant
+    return g
 
 
 def _map_scores(score: Float2D, matrix: Float2D) -> Float2D:
     scale = matrix[0, 0]
     if not np.array_equal(matrix, scale * np.eye(len(matrix))):
         return score @ matrix
-    return score if scale == 1.0 else score * scale
+    if scale != 1.0:
+        score *= scale
+    return score
 
 
 def psi_jacobian(sample: LabelledSample, augmentation: Augmentation, params: Float1D) -> Float2D:
@@ -317,9 +353,8 @@ def psi_jacobian(sample: LabelledSample, augmentation: Augmentation, params: Flo
         ``mean[w J(s) + (1 - w) matrix' J(g)]``.
     """
     total = sample.moment.jacobian(sample.gold, params, sample.gold_weights)
-    remainder = 1.0 - sample.weights if augmentation.terms else sample.weights
     for term, matrix in zip(augmentation.terms, augmentation.matrices, strict=True):
-        total = total + matrix.T @ expected_jacobian(sample.moment, term, params, remainder)
+        total = total + matrix.T @ expected_jacobian(sample.moment, term, params, sample.remainder)
     return total / sample.n_rows
 
 
@@ -352,7 +387,7 @@ def psi_leverage(
     for term, matrix in zip(augmentation.terms, augmentation.matrices, strict=True):
         for component in term:
             values += component.weight * sample.moment.leverage(component.rows, params, inverse @ matrix.T)
-    values *= 1.0 - sample.weights
+    values *= sample.remainder
     values[sample.labelled] += sample.gold_weights * sample.moment.leverage(sample.gold, params, inverse)
     return values if sample.effect_leverage is None else values + sample.effect_leverage
 

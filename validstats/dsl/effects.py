@@ -104,7 +104,7 @@ def centre_outcome(
     gold = replace(gold, y=gold.y - shift[lab])
     adjusted = np.zeros(n)
     if first is not None:
-        adjusted = (1.0 - sample.weights) * (_expected_outcome(first) - shift)
+        adjusted = sample.remainder * (_expected_outcome(first) - shift)
     adjusted[lab] += sample.gold_weights * gold.y
     return (
         replace(
@@ -198,7 +198,7 @@ def _first_stage(sample: LabelledSample, term: ScoreTerm | None) -> Float2D:
     assert sample.gold.Z is not None
     weighted = sample.gold.Z * sample.gold_weights[:, None]
     gram, cross = weighted.T @ sample.gold.Z, weighted.T @ sample.gold.X
-    remainder = 1.0 - sample.weights
+    remainder = sample.remainder
     for c in term or ():
         assert c.rows.Z is not None
         scaled = c.rows.Z * np.reshape(remainder * c.weight, (-1, 1))

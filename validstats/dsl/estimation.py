@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -15,6 +17,7 @@ from validstats.dsl.augmentation import (
     expected_jacobian,
     expected_score,
     psi_jacobian,
+    psi_mean,
     psi_scores,
 )
 from validstats.dsl.moments import ModelMoment
@@ -45,8 +48,8 @@ class AugmentedFit:
     ----------
     params : ndarray of shape (p,)
         Estimate.
-    psi : ndarray of shape (n, p)
-        Estimating function of every row at ``params``.
+    evaluate : callable
+        Returns the estimating function of every row; see ``psi``.
     bread : ndarray of shape (p, p)
         Inverse of the mean Jacobian of ``psi``.
     augmentation : Augmentation
@@ -58,11 +61,16 @@ class AugmentedFit:
     """
 
     params: Float1D
-    psi: Float2D
+    evaluate: Callable[[], Float2D]
     bread: Float2D
     augmentation: Augmentation
     newton: NewtonResult
     fallback: str | None = None
+
+    @cached_property
+    def psi(self) -> Float2D:
+        """Estimating function of every row at ``params``, shape ``(n, p)``, formed when it is asked for."""
+        return self.evaluate()
 
 
 def fit_term(moment: ModelMoment, term: ScoreTerm, start: Float1D | None = None) -> NewtonResult:
@@ -132,7 +140,7 @@ def fit_augmented(
             if bread is not None:
                 return AugmentedFit(
                     params=newton.params,
-                    psi=equation.psi(newton.params),
+                    evaluate=partial(psi_scores, sample, augmentation, newton.params),
                     bread=bread,
                     augmentation=augmentation,
                     newton=newton,
@@ -141,21 +149,15 @@ def fit_augmented(
 
 
 class _EstimatingEquation:
-    """The mean of ``psi`` and its Jacobian; the last evaluation is kept, so that the root's is not repeated."""
+    """The mean of ``psi`` and its Jacobian, which is kept where it does not depend on the parameters."""
 
     def __init__(self, sample: LabelledSample, augmentation: Augmentation) -> None:
         self._sample = sample
         self._augmentation = augmentation
-        self._last: tuple[Float1D, Float2D] | None = None
         self._slope: Float2D | None = None
 
-    def psi(self, params: Float1D) -> Float2D:
-        if self._last is None or not np.array_equal(self._last[0], params):
-            self._last = (params.copy(), psi_scores(self._sample, self._augmentation, params))
-        return self._last[1]
-
     def mean(self, params: Float1D) -> Float1D:
-        return np.asarray(self.psi(params).mean(axis=0))
+        return psi_mean(self._sample, self._augmentation, params)
 
     def jacobian(self, params: Float1D) -> Float2D:
         if self._slope is None or not self._sample.moment.linear_in_params:
@@ -187,16 +189,21 @@ def one_step(
     AugmentedFit
         The one-step estimate, with ``psi`` evaluated at the pilot and recentred to mean zero.
     """
-    psi = psi_scores(sample, augmentation, pilot.params)
-    moment = psi.mean(axis=0)
+    moment = psi_mean(sample, augmentation, pilot.params)
     return AugmentedFit(
         params=pilot.params + pilot.bread @ moment,
-        psi=psi - moment,
+        evaluate=partial(_recentred_scores, sample, augmentation, pilot.params, moment),
         bread=pilot.bread,
         augmentation=augmentation,
         newton=pilot.newton,
         fallback=reason,
     )
+
+
+def _recentred_scores(
+    sample: LabelledSample, augmentation: Augmentation, params: Float1D, mean: Float1D
+) -> Float2D:
+    return psi_scores(sample, augmentation, params) - mean
 
 
 def cluster_codes(labels: AnyArray) -> Int1D:

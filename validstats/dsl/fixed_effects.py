@@ -146,7 +146,7 @@ class _Adjusted:
     def __init__(self, sample: LabelledSample, term: ScoreTerm, absorber: Absorber, correct: bool) -> None:
         self.term, self.gold = term, sample.gold
         self.labelled, self.gold_weight = sample.positions, sample.gold_weights
-        self.remainder = 1.0 - sample.weights
+        self.remainder = sample.remainder
         self.absorber = absorber
         self.own = absorber.leverage()
         self.corrected = self.own if correct else np.zeros(sample.n_rows)

@@ -138,7 +138,7 @@ def covariance_matrix(
         Covariance matrix.
     """
     n = sample.n_rows
-    probability = sample.probability[sample.labelled]
+    probability = sample.gold_probability
     identity = np.eye(influence.shape[1])
     if population == "finite":
         return sandwich(identity, design_meat(residual, probability, n, design, sample.labelled), n)
@@ -216,9 +216,7 @@ def finish(
         residual=residual,
         variance_parts=None
         if population == "finite"
-        else variance_parts(
-            covariance, residual, sample.probability[labelled], sample.n_rows, design, labelled
-        ),
+        else variance_parts(covariance, residual, sample.gold_probability, sample.n_rows, design, labelled),
         tuning=tuning,
         n_tuned=n_tuned,
         fallbacks=() if fit.fallback is None else (fit.fallback,),

@@ -149,7 +149,7 @@ class ModelMoment(ABC):
         Returns
         -------
         ndarray of shape (n, p)
-            Estimating function of each row.
+            Estimating function of each row, an array of its own that the caller may change.
         """
 
     @abstractmethod

@@ -69,7 +69,7 @@ def fit_power_tuned(sample: LabelledSample, raw: ScoreTerm, pilot: AugmentedFit)
     """
     gold = sample.moment.score(sample.gold, pilot.params)
     term = expected_score(sample.moment, labelled_term(sample, raw), pilot.params)
-    scale = power_tuning_scale(gold, term, sample.probability[sample.labelled], pilot.bread)
+    scale = power_tuning_scale(gold, term, sample.gold_probability, pilot.bread)
     augmentation = identity_augmentation(raw, gold.shape[1], scale)
     fit = fit_augmented(sample, augmentation, start=pilot.params)
     if fit is None:

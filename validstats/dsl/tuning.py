@@ -97,7 +97,7 @@ def _design_units(sample: LabelledSample, design: SamplingDesign) -> Int1D | Non
 def _tuning_data(
     sample: LabelledSample, gold: Float2D, terms: tuple[Float2D, ...], design: SamplingDesign
 ) -> _TuningData:
-    probability = sample.probability[sample.labelled]
+    probability = sample.gold_probability
     codes = np.zeros(len(gold), dtype=np.int64)
     units = _design_units(sample, design)
     if design.scheme == "clusters":
@@ -237,7 +237,7 @@ def _matrices(data: _TuningData, bread: Float2D, kind: TuningKind) -> tuple[tupl
 
 def _constant(sample: LabelledSample, remainder: Float2D, design: SamplingDesign) -> Float2D:
     """Return the weighted mean of ``s - g``: one row for all, one a stratum, or a share of each cluster."""
-    probability = sample.probability[sample.labelled]
+    probability = sample.gold_probability
     units = _design_units(sample, design)
     if design.scheme == "clusters":
         assert units is not None

@@ -67,8 +67,8 @@ class UserMoment(ModelMoment):
         return len(self.moment.start)
 
     def score(self, rows: RegressionRows, params: Float1D) -> Float2D:
-        """Return the user's score, checked for its shape."""
-        values = np.asarray(self.moment.score(_columns(rows), params), dtype=np.float64)
+        """Return a copy of the user's score, checked for its shape."""
+        values = np.array(self.moment.score(_columns(rows), params), dtype=np.float64)
         expected = (rows.n_rows, len(self.moment.start))
         if values.shape != expected:
             raise ValueError(
