@@ -134,7 +134,7 @@ def tail_mean_quad(k: int, p: float) -> float:
     def quantile(u: float) -> float:
         return float(stats.norm.isf(0.5 * -math.expm1(math.log1p(-u) / k)))
 
-    value, _ = integrate.quad(quantile, 0, p, epsabs=1e-13, limit=400)
+    value, _ = integrate.quad(quantile, 0, p, epsabs=0.0, epsrel=1e-10, limit=400)
     return value / p
 
 
@@ -158,6 +158,15 @@ def gdp_delta_integral(epsilon: float, mu: float) -> float:
 
 
 # ----------------------------------------------------------------------------------------- mechanisms
+
+
+def thresholdout_rows(tau: float, queries: int, overfits: int, alpha: float) -> float:
+    """Rows that Theorem 25 asks for: ``min{n0, n1}`` of Lemma 24 at ``tau / 8`` and ``alpha / (2 k)``."""
+    sigma = tau / (96.0 * math.log(4.0 * queries / alpha))
+    t, beta = tau / 8.0, alpha / (2.0 * queries)
+    pure = max(2.0 * overfits / (sigma * t), math.log(6.0 / beta) / t**2)
+    odds = math.log(1.0 / (t * beta))
+    return min(pure, 80.0 * math.sqrt(overfits * odds) / (t * sigma) if odds > 0 else math.inf)
 
 
 def thresholdout(

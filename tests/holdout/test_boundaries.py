@@ -1,0 +1,259 @@
+"""Ends of ranges, budgets and charges: what a small slip in a formula or a comparison would change."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from tests.oracles import holdout as oracle
+from validstats.holdout import counting, evalues, gaussian, intervals, widths
+from validstats.holdout.mechanisms import (
+    DescriptionLength,
+    Gaussian,
+    GuessAndCheck,
+    SparseValidate,
+    Thresholdout,
+)
+
+LEVEL = math.log(0.05)
+
+
+def quiet(role: str, law: str) -> float:
+    """No noise."""
+    return 0.0
+
+
+class TestCounts:
+    @pytest.mark.parametrize(("queries", "failures"), [(1, 0), (3, 2), (3, 3), (3, 7), (5, 4)])
+    def test_guess_nodes_with_more_failures_than_queries(self, queries, failures):
+        expected = oracle.count_guess_nodes(queries, failures, 4)
+        assert round(math.exp(counting.log_guess_nodes(queries, failures, 4))) == expected
+
+    def test_a_budget_of_no_ones_leaves_one_prefix(self):
+        assert counting.log_sparse_prefixes(6, 0) == pytest.approx(0.0, abs=1e-12)
+        assert counting.log_sparse_prefixes(0, 0) == pytest.approx(0.0, abs=1e-12)
+
+
+class TestIntervals:
+    def test_rows_may_be_few_and_fractional_but_not_none(self):
+        low, high = intervals.kl_bounds(0.5, 0.5, 1.0)
+        assert 0.0 <= low < 0.5 < high <= 1.0
+        with pytest.raises(ValueError, match="n must be"):
+            intervals.kl_bounds(0.5, 0, 1.0)
+
+    def test_no_confidence_asks_for_no_width(self):
+        for nothing in (0.0, -1.0):
+            np.testing.assert_allclose(intervals.kl_bounds(0.3, 50, nothing), 0.3, atol=1e-7)
+        low, high = intervals.kl_bounds(0.3, 50, 0.5)
+        assert low < 0.299 < 0.301 < high
+
+    def test_betting_interval_of_certain_rows_ends_at_one(self):
+        ones = np.ones(200)
+        low, high = intervals.betting_interval(ones, LEVEL)
+        assert 0.9 < low <= high == 1.0
+        low, high = intervals.betting_interval(1.0 - ones, LEVEL)
+        assert low == 0.0 <= high < 0.1
+
+    @pytest.mark.parametrize("log_alpha", [-640.0, -700.0, -3000.0])
+    def test_exact_intervals_of_a_count_go_over_to_wider_ones_at_tiny_levels(self, log_alpha):
+        low, high = intervals.clopper_pearson(400, 1000, log_alpha)
+        wide_low, wide_high = intervals.kl_interval(0.4, 1000, log_alpha)
+        assert wide_low <= low < 0.4 < high <= wide_high
+        if log_alpha - math.log(2.0) < -650.0:
+            assert (low, high) == (wide_low, wide_high)
+
+
+class TestEValues:
+    def test_ends_of_the_ranges(self):
+        rows = np.tile([1.0, 0.0], 20)
+        for null_mean in (-0.1, 1.1):
+            with pytest.raises(ValueError, match="null_mean"):
+                evalues.betting_e_value(rows, null_mean)
+        for alpha in (0.0, 1.0):
+            with pytest.raises(ValueError, match="alpha"):
+                evalues.e_bh(np.array([2.0]), alpha)
+            with pytest.raises(ValueError, match="alpha"):
+                evalues.ELond(alpha).step(2.0)
+
+    def test_an_e_value_at_the_threshold_rejects(self):
+        stream = evalues.ELond(0.1)
+        assert stream.step(stream.threshold)[1]
+        assert not stream.step(stream.threshold * (1 - 1e-12))[1]
+
+    def test_the_bet_is_the_gamblers_at_level_one_in_twenty(self):
+        rows = np.random.default_rng(0).random(300)
+        stakes = intervals.predictable_stakes(rows, math.log(20.0))
+        expected = np.prod(1.0 + np.minimum(stakes, 0.5 / 0.4) * (rows - 0.4))
+        assert evalues.betting_e_value(rows, 0.4) == pytest.approx(expected, rel=1e-9)
+
+
+class TestGaussian:
+    def test_bias_without_a_signal_is_none_and_p_may_be_one_half(self):
+        assert gaussian.gaussian_dp_bias(0.0, LEVEL) == 0.0
+        half = math.log(0.5)
+        assert gaussian.gaussian_dp_bias(0.3, half) == pytest.approx(
+            oracle.gaussian_bias_grid(0.3, 0.5), abs=1e-5
+        )
+        for p in (0.51, 0.6):
+            with pytest.raises(ValueError, match="log_p"):
+                gaussian.gaussian_dp_bias(0.3, math.log(p))
+
+    @pytest.mark.parametrize(("mu", "p"), [(0.01, 0.05), (0.4, 0.3), (2.0, 0.05), (6.0, 1e-4), (9.0, 0.5)])
+    def test_bias_is_the_minimum_over_a_grid(self, mu, p):
+        assert gaussian.gaussian_dp_bias(mu, math.log(p)) == pytest.approx(
+            oracle.gaussian_bias_grid(mu, p), abs=2e-5
+        )
+
+    @pytest.mark.parametrize("k", [1, 2, 1000, 10**9])
+    @pytest.mark.parametrize("p", [0.7, 0.05, 1e-12])
+    def test_quantile_and_tail_mean_of_the_largest(self, k, p):
+        t = gaussian.tail_quantile_of_maximum(k, math.log(p))
+        exceed = -np.expm1(k * np.log1p(-2.0 * stats.norm.sf(t)))
+        assert exceed == pytest.approx(p, rel=1e-8)
+        assert gaussian.tail_mean_of_maximum(k, math.log(p)) == pytest.approx(
+            oracle.tail_mean_quad(k, p), rel=1e-6
+        )
+
+    def test_two_rows_are_enough_and_one_is_not(self):
+        assert gaussian.tight_optimum(2, 1, LEVEL).half_width > 0.0
+        with pytest.raises(ValueError, match="n must be"):
+            gaussian.tight_optimum(1, 1, LEVEL)
+
+    def test_the_noise_level_is_the_best_of_a_fine_grid(self):
+        best = gaussian.tight_optimum(1000, 20, LEVEL)
+        grid = best.sigma * np.exp(np.linspace(-2.5, 2.5, 201))
+        assert best.half_width <= min(gaussian.tight_half_width(1000, 20, float(s), LEVEL) for s in grid) * (
+            1 + 1e-9
+        )
+
+    def test_half_of_the_grid_cell_is_added_to_the_half_width(self):
+        on, off = (Gaussian.initial_state(1000, queries=10, grid=grid) for grid in (True, False))
+        assert off.cell == 0.0 < on.cell <= on.sigma / 64
+        assert math.log2(on.cell) == round(math.log2(on.cell))
+        assert on.node_half_width - off.node_half_width == pytest.approx(on.cell / 2, rel=1e-9)
+        for sigma in (0.0, -1.0):
+            with pytest.raises(ValueError, match="sigma"):
+                Gaussian.initial_state(1000, queries=10, sigma=sigma)
+
+
+class TestWidths:
+    @pytest.mark.parametrize("low", [2, 3])
+    def test_the_best_integer_is_that_of_a_full_scan(self, low):
+        for target in (low, low + 1, 7, 50, 399, 400):
+            for power in (1.0, 2.0):
+                found = widths.best_integer(lambda m, t=target, p=power: abs(m - t) ** p, low, 400)
+                assert found == max(target, low)
+
+    @pytest.mark.parametrize(("n", "gap"), [(10, 0.3), (40, 0.07), (1000, 0.26), (5, 0.0), (7, 0.0)])
+    def test_no_failures_pay_for_one_cell_only(self, n, gap):
+        found = widths.guess_width(n, 5, 0, LEVEL, gap=gap)
+        assert found.half_width == pytest.approx(
+            gap + intervals.hoeffding_half_width(n, LEVEL - counting.log_guess_nodes(5, 0, 1))
+        )
+        assert found.node_half_width == pytest.approx(found.half_width - gap)
+        assert found.cells == (max(2, math.ceil(0.5 / gap)) if gap else max(4, math.ceil(4 * math.sqrt(n))))
+
+    @pytest.mark.parametrize("overfits", [1, 10, 10**4, 10**7])
+    @pytest.mark.parametrize(("n", "queries"), [(1000, 10), (10**5, 10**4), (10**8, 2)])
+    def test_thresholdout_tolerance_is_the_smallest_with_enough_rows(self, n, queries, overfits):
+        tau = widths.thresholdout_width(n, queries, overfits, LEVEL)
+        assert oracle.thresholdout_rows(tau * (1 + 1e-9), queries, overfits, 0.05) <= n
+        assert oracle.thresholdout_rows(tau * (1 - 1e-6), queries, overfits, 0.05) > n
+
+
+class TestGuesses:
+    def test_defaults_and_ends_of_ranges(self):
+        state = GuessAndCheck.initial_state(1000, queries=50)
+        assert state.failures == 10 and state.remaining["failures"] == 10
+        for name in ("gap", "tolerance"):
+            with pytest.raises(ValueError, match=name):
+                GuessAndCheck.initial_state(1000, queries=50, **{name: 1.01})
+            assert GuessAndCheck.initial_state(1000, queries=50, **{name: 1.0}).failures == 10
+        assert DescriptionLength.initial_state(1000, queries=3, cells=1).cells == 1
+        with pytest.raises(ValueError, match="cells"):
+            DescriptionLength.initial_state(1000, queries=3, cells=0)
+
+    @pytest.mark.parametrize(("gap", "cells"), [(0.2, 3), (0.11, 5), (0.9, 2), (0.0, 500)])
+    def test_cells_without_a_horizon_are_as_fine_as_the_gap(self, gap, cells):
+        assert GuessAndCheck.initial_state(1000, gap=gap).cells == cells
+
+    def test_a_guess_passes_when_the_interval_just_fits(self):
+        state = GuessAndCheck.initial_state(400, queries=5, tolerance=0.2)
+        mean = 0.5
+        level = state.log_alpha + state.log_weight
+        low, high = intervals.kl_interval(mean, 400, level)
+        just = replace(state, tolerance=max(mean - low, high - mean))
+        assert GuessAndCheck._passes(just, mean, mean, level) == (
+            mean - just.tolerance <= low and high <= mean + just.tolerance
+        )
+        assert GuessAndCheck._passes(replace(just, tolerance=just.tolerance + 1e-12), mean, mean, level)
+        assert not GuessAndCheck._passes(replace(just, tolerance=just.tolerance - 1e-9), mean, mean, level)
+
+
+class TestBits:
+    rows = np.array([1.0] * 64 + [0.0] * 36)
+
+    @pytest.mark.parametrize("interval", ["kl", "hoeffding"])
+    def test_answers_bought_before_make_a_claim_harder(self, interval):
+        state = SparseValidate.initial_state(100, queries=4, failures=2, interval=interval)
+        for carry in (0.0, -2.0, -6.0):
+            level = state.log_alpha + state.log_weight + carry
+            edge = intervals.hoeffding_half_width(100, level)
+            if interval == "kl":
+                edge = 0.64 - intervals.kl_interval(0.64, 100, level)[0]
+            for shift, passed in ((1e-6, True), (-1e-6, False)):
+                claim = 0.64 - edge - shift
+                after, release = SparseValidate.step(state, self.rows, guess=claim, log_carry=carry)
+                assert release.passed is passed and after.failed == (not passed)
+
+    @pytest.mark.parametrize("interval", ["kl", "hoeffding"])
+    @pytest.mark.parametrize("claim", [0.3, 0.62, 0.97])
+    def test_a_refuted_claim_bounds_the_mean_by_the_claim_alone(self, interval, claim):
+        state = SparseValidate.initial_state(100, queries=4, failures=2, interval=interval)
+        level = state.log_alpha + state.log_weight
+
+        def lower_end(mean):
+            if interval == "hoeffding":
+                return mean - intervals.hoeffding_half_width(100, level)
+            return intervals.kl_interval(mean, 100, level)[0]
+
+        grid = np.linspace(0.0, 1.0, 20_001)
+        ceiling = max(mean for mean in grid if lower_end(float(mean)) < claim)
+        expected = intervals.kl_interval(ceiling, 100, level)[1]
+        if interval == "hoeffding":
+            expected = min(ceiling + intervals.hoeffding_half_width(100, level), 1.0)
+        zeros = np.zeros(100)
+        _, release = SparseValidate.step(state, zeros, guess=claim)
+        assert release.passed is False and release.low == 0.0
+        assert release.high == pytest.approx(expected, abs=2e-4)
+
+
+class TestThresholdoutBudget:
+    def test_the_whole_epoch_is_charged_with_the_first_answer(self):
+        state = Thresholdout.initial_state(10_000, queries=50, failures=3, tolerance=0.2)
+        epsilon = 2 * 3 / (state.sigma * 10_000)
+        mu = -2.0 * stats.norm.ppf(1.0 / (1.0 + math.exp(epsilon)))
+        rows = np.full(10_000, 0.5)
+        charges = []
+        for _ in range(4):
+            state, release = Thresholdout.step(state, rows, guess=0.5, noise=quiet)
+            charges.append(release.mu2)
+        assert charges == [pytest.approx(mu**2, rel=1e-9), 0.0, 0.0, 0.0]
+        assert state.fresh().asked == 0 and state.fresh().noisy_threshold is None
+
+    def test_noise_of_the_theorem(self):
+        state = Thresholdout.initial_state(10_000, queries=50, failures=3, tolerance=0.2)
+        assert state.sigma == pytest.approx(0.2 / (96 * math.log(4 * 50 / 0.05)))
+        assert state.threshold == pytest.approx(0.15)
+
+    def test_answers_from_the_holdout_run_out_with_a_reason(self):
+        state = Thresholdout.initial_state(1000, queries=50, failures=2, tolerance=0.1)
+        rows = np.full(1000, 0.5)
+        for expected in (None, None):
+            assert state.exhausted is expected
+            state, _ = Thresholdout.step(state, rows, guess=0.9, noise=quiet)
+        assert "2 answers from the holdout" in state.exhausted
