@@ -1,0 +1,139 @@
+"""Levels that an attainable probability meets exactly, or misses by less than doubles can tell."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import Counter
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from tests.oracles import batch as oracle
+from validstats.batch import rank_laws, rank_sum
+from validstats.batch.order_statistics import order_statistic_interval, scores_at_ranks
+from validstats.kernels.ranks import urn_statistics
+
+JUST_BELOW = 1 - Fraction(1, 10**13)
+
+
+def tails_of_rank(n, m, zeta):
+    """P(r > rank) for every rank, as fractions, from the negative hypergeometric weights."""
+    weights = [
+        math.comb(k + zeta - 1, zeta - 1) * math.comb(n - k + m - zeta, m - zeta) for k in range(n + 1)
+    ]
+    total = math.comb(n + m, m)
+    return [Fraction(sum(weights[rank:]), total) for rank in range(n + 2)]
+
+
+@pytest.mark.parametrize(
+    ("n", "m", "zeta"), [(7, 3, 2), (12, 5, 5), (40, 9, 4), (300, 20, 11), (60, 1, 1), (9, 30, 2)]
+)
+def test_the_rank_at_an_attainable_level_and_just_below_it(n, m, zeta):
+    tails = tails_of_rank(n, m, zeta)
+    for rank in range(1, n + 1):
+        if not 0 < tails[rank] < 1:
+            continue
+        at = rank_laws.rank_upper(n, m, zeta, tails[rank])
+        assert at.rank == rank and at.informative
+        assert at.probability == pytest.approx(float(1 - tails[rank]), abs=1e-12)
+        below = rank_laws.rank_upper(n, m, zeta, tails[rank] * JUST_BELOW)
+        assert below.rank == next(k for k, tail in enumerate(tails) if tail <= tails[rank] * JUST_BELOW)
+
+
+@pytest.mark.parametrize(("n", "m"), [(3, 2), (4, 4), (6, 3), (5, 5)])
+@pytest.mark.parametrize("drop_extreme", [False, True])
+def test_the_rank_sum_at_attainable_levels_and_just_below_them(n, m, drop_extreme):
+    sums = Counter(
+        sum(np.inf if drop_extreme and rank > n else rank for rank in vector)
+        for vector in oracle.rank_vectors(n, m)
+    )
+    total = sum(sums.values())
+    values = sorted(sums)
+    for q in values:
+        tail = Fraction(sum(count for value, count in sums.items() if value > q), total)
+        if not 0 < tail < 1:
+            continue
+        for level, expected in ((tail, q), (tail * JUST_BELOW, values[values.index(q) + 1])):
+            assert rank_sum.rank_sum_quantile(n, m, level, drop_extreme=drop_extreme).q == expected
+
+
+def test_the_weighted_sum_at_attainable_levels_and_just_below_them():
+    weights = np.array([0, 1, 1, 3, 4])
+    sums = Counter(sum(weights[r - 1] for r in vector) for vector in oracle.rank_vectors(4, 3))
+    total, values = sum(sums.values()), sorted(sums)
+    for q in values:
+        tail = Fraction(sum(count for value, count in sums.items() if value > q), total)
+        if not 0 < tail < 1:
+            continue
+        for level, expected in ((tail, q), (tail * JUST_BELOW, values[values.index(q) + 1])):
+            found = rank_sum.weight_sum_quantile(weights, 3, level)
+            assert found.q == expected
+        assert rank_sum.weight_sum_quantile(weights, 3, tail).probability == pytest.approx(
+            float(1 - tail), abs=1e-12
+        )
+
+
+def test_the_last_rank_is_spared_exactly_when_its_probability_allows_it():
+    for n, m, zeta in itertools.product((1, 5, 19, 400), (1, 3, 10), (1, 2, 10)):
+        if zeta > m:
+            continue
+        share = Fraction(math.comb(n + zeta - 1, n), math.comb(n + m, n))
+        for level, spared in ((share, True), (share * JUST_BELOW, False), (share / JUST_BELOW, True)):
+            if level < 1:
+                assert rank_laws._last_rank_is_spare(n, m, zeta, level) is spared
+
+
+@pytest.mark.parametrize(("m", "eta"), [(5, 5), (5, 6), (5, -1), (0, 0)])
+def test_selections_of_no_size_are_refused(m, eta):
+    with pytest.raises(ValueError, match=r"eta|m must"):
+        rank_laws.selection_rank(20, m, eta, 0.1)
+    assert rank_laws.selection_rank(20, 5, 4, 0.1).rank >= 1
+
+
+def test_laws_of_no_batch_are_refused():
+    with pytest.raises(ValueError, match="m must"):
+        rank_sum.rank_sum_law(3, 0)
+    with pytest.raises(ValueError, match="m must"):
+        rank_laws.smallest_informative_n(0, 1, 0.1)
+    assert rank_laws.smallest_informative_n(1, 1, Fraction(1, 10)) == 9
+
+
+def test_every_way_of_summing_the_tail_agrees():
+    for n, m, zeta in ((30, 4, 2), (4, 30, 15), (4, 30, 29), (50, 50, 3), (3, 8, 8), (20, 6, 5)):
+        tails = tails_of_rank(n, m, zeta)
+        for z in range(n + 1):
+            assert rank_laws._exact_tail(n, m, zeta, z) == tails[z]
+
+
+class TestOrderStatistics:
+    def test_the_largest_score_and_the_bound_beyond_it(self):
+        scores = np.array([4.0, 1.0, 3.0, 2.0])
+        assert scores_at_ranks(scores, (4, 5, 1), high=9.0) == [4.0, 9.0, 1.0]
+        upper = order_statistic_interval(scores, 1, 1, 0.01, side="upper", bounds=(0.0, 7.0))
+        assert (upper.low, upper.high) == (0.0, 7.0)
+        lower = order_statistic_interval(scores, 1, 1, 0.01, side="lower", bounds=(-2.0, 7.0))
+        assert (lower.low, lower.high) == (-2.0, 7.0)
+
+    def test_minus_infinity_is_a_score_on_request_only(self):
+        scores = np.array([-np.inf, 1.0, 2.0])
+        with pytest.raises(ValueError, match="scores"):
+            order_statistic_interval(scores, 1, 1, 0.3)
+        found = order_statistic_interval(scores, 1, 1, 0.5, side="upper", allow_minus_infinity=True)
+        assert found.high == 1.0
+
+
+class TestUrn:
+    """Each of the batch copies a calibration row's rank or one drawn before it."""
+
+    def test_copies_and_bands(self):
+        weights = np.arange(1.0, 6.0) ** 2
+        draws = np.array([[0, 5, 6, 2], [4, 3, 6, 5]])
+        none = np.empty(0, dtype=np.int64)
+        ranks = np.array([[1, 1, 1, 3], [5, 4, 4, 5]])
+        free = urn_statistics(draws, 4, weights, none, none)
+        np.testing.assert_array_equal(free, (weights[ranks - 1]).sum(axis=1))
+        lower, upper = np.array([1, 1, 1, 3]), np.array([1, 1, 2, 3])
+        banded = urn_statistics(draws, 4, weights, lower, upper)
+        assert banded[0] == free[0] and banded[1] != free[1]
