@@ -25,6 +25,7 @@ LAYERS = {
     "kernels": 1,
     "parallel": 1,
     "reuse": 1,
+    "writing": 1,
     "datasets": 2,
     "results": 2,
     "base": 2,

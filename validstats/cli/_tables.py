@@ -6,8 +6,6 @@ import csv
 import gzip
 import json
 import math
-import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ import click
 
 from validstats.cli._options import DataError
 from validstats.results import Page, Report, Section, Summary
+from validstats.writing import whole_file
 
 __all__ = ["check_columns", "numeric_column", "read_table", "write_report", "write_result"]
 
@@ -251,9 +250,6 @@ def _emit(text: str, output: Path | None) -> None:
     folder = output.absolute().parent
     if not folder.is_dir():
         raise DataError(f"The folder of --output does not exist: {folder}. Create it first.")
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", dir=folder, prefix=f".{output.name}.", delete=False
-    ) as handle:
-        handle.write(text if text.endswith("\n") else text + "\n")
-    os.replace(handle.name, output)
+    with whole_file(output) as draft:
+        draft.write_text(text if text.endswith("\n") else text + "\n", encoding="utf-8")
     click.echo(f"Wrote {output}", err=True)

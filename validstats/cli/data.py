@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from validstats.cli._options import DataError, guarded
+from validstats.writing import whole_file
 
 __all__ = ["data", "example_tables"]
 
@@ -34,7 +35,8 @@ def data(folder: Path) -> None:
         if (folder / name).exists():
             raise DataError(f"{folder / name} exists already; choose another folder.")
     for name, table in tables.items():
-        table.to_csv(folder / name, index=False)
+        with whole_file(folder / name) as draft:
+            table.to_csv(draft, index=False)
         click.echo(f"Wrote {folder / name} ({len(table):,} rows: {', '.join(table.columns)})")
 
 

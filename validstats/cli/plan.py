@@ -11,6 +11,7 @@ from validstats.cli._options import DataError, confidence_level_option, guarded,
 from validstats.cli._tables import check_columns, numeric_column, read_table, write_result
 from validstats.cli.batch import make_target, target_options
 from validstats.cli.dsl import estimate_study, study_options
+from validstats.writing import whole_file
 
 __all__ = ["plan"]
 
@@ -190,7 +191,8 @@ def design(
         rows = table.drop(columns=reserved)
         rows["sampling_probability"] = proposal.sampling_probability
         rows["selected"] = proposal.selected.astype(int)
-        rows.to_csv(rows_file, index=False)
+        with whole_file(rows_file) as draft:
+            rows.to_csv(draft, index=False)
         click.echo(f"Wrote {rows_file}", err=True)
         if reserved:
             click.echo(f"Note: {rows_file} has new values of {' and '.join(reserved)}.", err=True)

@@ -67,7 +67,7 @@ def pack_calibration(calibration: MICalibration) -> dict[str, Any]:
 
 def read_calibration(path: Path, family: str) -> MICalibration:
     """Read the calibration stored beside the weights."""
-    with np.load(path) as file:
+    with np.load(path, allow_pickle=False) as file:
         support = {
             k.split("/")[1]: file[k].astype(np.float64) for k in file.files if k.startswith("support/")
         }

@@ -15,6 +15,7 @@ from validstats.mi.network import NetworkWeights, forward, scale_statistics
 from validstats.mi.preparation import clip_shape
 from validstats.mi.shards import pack_summaries
 from validstats.mi.statistics import STATISTIC_NAMES, summarise_data
+from validstats.writing import whole_file
 
 __all__ = [
     "DependenceHead",
@@ -128,7 +129,8 @@ def save_dependence_head(head: DependenceHead, path: Path) -> None:
     arrays = {f"scaling/{name}": head.scaling[name].astype(np.float32) for name in SCALING}
     arrays.update({f"layer/{name}": value.astype(np.float32) for name, value in head.parameters.items()})
     arrays["names"] = np.array(STATISTIC_NAMES)
-    np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
+    with whole_file(path) as draft:
+        np.savez_compressed(draft, **arrays)  # type: ignore[arg-type]
 
 
 def load_dependence_head(path: Path) -> DependenceHead:

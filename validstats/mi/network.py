@@ -15,6 +15,7 @@ from validstats._typing import AnyArray, Float1D, Float2D, FloatND
 from validstats.mi.encoder import encode, layer_norm, linear
 from validstats.mi.shards import Shard
 from validstats.mi.statistics import ANCHOR_NAMES, COORDINATE_TOKENS, SAMPLE_TOKENS, STATISTIC_NAMES
+from validstats.writing import whole_file
 
 __all__ = [
     "QUANTILE_LEVELS",
@@ -361,7 +362,8 @@ def save_weights(weights: NetworkWeights, path: Path, extra: dict[str, Any] | No
     )
     arrays["card"] = np.frombuffer(json.dumps(card, sort_keys=True).encode(), dtype=np.uint8)
     arrays.update(extra or {})
-    np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
+    with whole_file(path) as draft:
+        np.savez_compressed(draft, **arrays)  # type: ignore[arg-type]
 
 
 def load_weights(path: Path) -> NetworkWeights:
@@ -382,7 +384,7 @@ def load_weights(path: Path) -> NetworkWeights:
     ValueError
         If the file belongs to other statistics than this version computes.
     """
-    with np.load(path) as file:
+    with np.load(path, allow_pickle=False) as file:
         card = json.loads(bytes(file["card"]).decode())
         scaling = {
             k.split("/", 1)[1]: file[k].astype(np.float64) for k in file.files if k.startswith("scaling/")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -19,6 +18,7 @@ from validstats.mi.statistics import (
     DataSummary,
     summarise_data,
 )
+from validstats.writing import whole_file
 
 __all__ = ["SHARD_SIZE", "Shard", "load_shards", "make_shard", "pack_summaries", "shard_path", "write_shards"]
 
@@ -191,9 +191,8 @@ def write_shards(
         path = shard_path(directory, seed, number)
         if not (resume and path.exists()):
             shard = make_shard(family, seed, number * size, size)
-            partial = path.with_suffix(f".{os.getpid()}.tmp.npz")
-            np.savez(partial, **{f.name: getattr(shard, f.name) for f in fields(shard)})
-            partial.replace(path)
+            with whole_file(path) as draft:
+                np.savez(draft, **{f.name: getattr(shard, f.name) for f in fields(shard)})
         yield path
 
 
@@ -214,7 +213,7 @@ def load_shards(paths: list[Path], tokens: bool = True) -> Shard:
     """
     parts: dict[str, list[npt.NDArray[np.generic]]] = {f.name: [] for f in fields(Shard)}
     for path in paths:
-        with np.load(path) as file:
+        with np.load(path, allow_pickle=False) as file:
             for name, stack in parts.items():
                 if not tokens and name.endswith("_tokens"):
                     size = len(file["truth"])

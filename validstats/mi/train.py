@@ -46,6 +46,7 @@ from validstats.mi.training_dependence import (
     train_dependence_head,
 )
 from validstats.validation import alpha_fraction
+from validstats.writing import whole_file
 
 __all__ = ["main", "train_ensemble", "train_on_family"]
 
@@ -294,7 +295,8 @@ def finish_weights(
         if k in ("family", "seed", "training_sets", "calibration_sets", "held_out")
     }
     save_weights(replace(weights, card=brief), out, pack_calibration(calibration))
-    out.with_suffix(".json").write_text(json.dumps(card, indent=1, sort_keys=True) + "\n")
+    with whole_file(out.with_suffix(".json")) as draft:
+        draft.write_text(json.dumps(card, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     return card
 
 
@@ -376,7 +378,8 @@ def fit_dependence_head(directory: Path, last: int, out: Path) -> None:
     }  # fmt: skip
     out.parent.mkdir(parents=True, exist_ok=True)
     save_dependence_head(head, out)
-    out.with_suffix(".json").write_text(json.dumps(card, indent=1, sort_keys=True) + "\n")
+    with whole_file(out.with_suffix(".json")) as draft:
+        draft.write_text(json.dumps(card, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def draw_shards(directory: Path, last: int, jobs: int, resume: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -31,6 +32,7 @@ from validstats.mi.network import (
 )
 from validstats.mi.shards import Shard
 from validstats.mi.statistics import ANCHOR_NAMES
+from validstats.writing import whole_file
 
 if TYPE_CHECKING:
     from validstats.mi.torch_module import QuantileNetwork
@@ -272,12 +274,12 @@ def train_network(
     log: list[dict[str, Any]] = []
     best, best_loss = model.parameters_as_arrays(), np.inf
     if checkpoint is not None and checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=False)
+        state = torch.load(checkpoint, weights_only=True)
         model.load_state_dict(state["model"])
         optimiser.load_state_dict(state["optimiser"])
         schedule.load_state_dict(state["schedule"])
-        log, best, best_loss = state["log"], state["best"], state["best_loss"]
-        generator.bit_generator.state = state["generator"]
+        best, best_loss = {name: value.numpy() for name, value in state["best"].items()}, state["best_loss"]
+        log, generator.bit_generator.state = json.loads(state["log"]), json.loads(state["generator"])
     for epoch in range(len(log), recipe.epochs):
         started, total = time.perf_counter(), 0.0
         order = generator.permutation(len(train.target))
@@ -306,13 +308,13 @@ def train_network(
         if report is not None:
             report(log[-1])
         if checkpoint is not None:
-            torch.save(
-                {
-                    "model": model.state_dict(), "optimiser": optimiser.state_dict(), "schedule": schedule.state_dict(),
-                    "log": log, "best": best, "best_loss": best_loss, "generator": generator.bit_generator.state,
-                },
-                checkpoint,
-            )  # fmt: skip
+            state = {
+                "model": model.state_dict(), "optimiser": optimiser.state_dict(), "schedule": schedule.state_dict(),
+                "best": {name: torch.from_numpy(value) for name, value in best.items()}, "best_loss": best_loss,
+                "log": json.dumps(log), "generator": json.dumps(generator.bit_generator.state),
+            }  # fmt: skip
+            with whole_file(checkpoint) as draft:
+                torch.save(state, draft)
         if epoch - min(log, key=lambda entry: entry["validation"])["epoch"] >= recipe.patience:
             break
     return best, log

@@ -6,13 +6,13 @@ import base64
 import html
 import io
 import os
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from validstats.results.summary import Summary
+from validstats.writing import whole_file
 
 __all__ = ["Page", "Section"]
 
@@ -132,17 +132,10 @@ class Page:
         FileNotFoundError
             If the folder does not exist.
         """
-        target = Path(path)
         text = self.as_html()
-        draft = target.with_name(f".{target.name}.{secrets.token_hex(6)}")
-        try:
-            with draft.open("x", encoding="utf-8") as handle:
-                handle.write(text)
-            draft.replace(target)
-        except BaseException:
-            draft.unlink(missing_ok=True)
-            raise
-        return target
+        with whole_file(path) as draft:
+            draft.write_text(text, encoding="utf-8")
+        return Path(path)
 
 
 def _section_html(section: Section, index: int) -> str:

@@ -1,0 +1,113 @@
+"""Files appear whole or not at all, also where the writer is killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import validstats
+from validstats.results import Page
+from validstats.writing import whole_file
+
+
+def test_the_old_file_stands_until_the_new_one_is_whole(tmp_path):
+    target = tmp_path / "table.csv"
+    target.write_text("old")
+    with whole_file(target) as draft:
+        draft.write_text("new")
+        assert target.read_text() == "old" and draft.parent == tmp_path and draft.suffix == ".csv"
+    assert target.read_text() == "new"
+    assert [file.name for file in tmp_path.iterdir()] == ["table.csv"]
+
+
+def test_an_exception_leaves_nothing_behind(tmp_path):
+    target = tmp_path / "table.csv"
+
+    def write_half():
+        with whole_file(target) as draft:
+            draft.write_text("half")
+            raise RuntimeError("half way")
+
+    with pytest.raises(RuntimeError, match="half way"):
+        write_half()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_folder_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="missing"), whole_file(tmp_path / "missing" / "x.csv"):
+        pytest.fail("the block must not run")
+
+
+WRITERS = {
+    "a page": """
+        from validstats.results import Page, Section
+        page = Page(title="t", lead="l", sections=(Section(title="s", paragraphs=("x" * 200_000,)),), footer="f")
+        write = lambda: page.write("out.html")
+    """,
+    "weights": """
+        from pathlib import Path
+        from validstats.mi.calibration import shipped_weights_path
+        from validstats.mi.network import load_weights, save_weights
+        weights = load_weights(shipped_weights_path())
+        write = lambda: save_weights(weights, Path("out.npz"))
+    """,
+    "in place (the test of the test)": """
+        def write():
+            with open("out.txt", "w") as file:
+                for _ in range(3000):
+                    file.write("x" * 100)
+                    file.flush()
+    """,
+}
+
+
+def is_whole(path, name):
+    if name == "a page":
+        return path.read_text().endswith("</html>\n")
+    if name == "weights":
+        import numpy as np
+
+        with np.load(path, allow_pickle=False) as file:
+            return all(file[key] is not None for key in file.files)
+    return path.stat().st_size == 300_000
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_killed_writer_leaves_a_whole_file(name, tmp_path):
+    """The child writes again and again; it is killed at eight different moments after its first file."""
+    code = f"{WRITERS[name].replace(chr(10) + '        ', chr(10))}\nwhile True:\n    write()\n"
+    suffix = {"a page": "html", "weights": "npz"}.get(name, "txt")
+    environment = {**os.environ, "PYTHONPATH": str(Path(validstats.__file__).parents[1])}
+    outcomes = []
+    for number in range(8):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        child = subprocess.Popen([sys.executable, "-c", code], cwd=folder, env=environment)
+        target = folder / f"out.{suffix}"
+        deadline = time.monotonic() + 60
+        while not target.exists():
+            assert child.poll() is None and time.monotonic() < deadline, "the writer did not start"
+            time.sleep(0.005)
+        time.sleep(0.003 * number)
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+        outcomes.append(is_whole(target, name))
+    if name.startswith("in place"):
+        assert not all(outcomes)
+    else:
+        assert all(outcomes)
+
+
+def test_pages_are_written_through_it(tmp_path, monkeypatch):
+    page = Page(title="title", lead="", sections=(), footer="")
+    monkeypatch.setattr(Page, "as_html", lambda self: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        page.write(tmp_path / "page.html")
+    assert list(tmp_path.iterdir()) == []

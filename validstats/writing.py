@@ -1,0 +1,54 @@
+"""Files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+__all__ = ["whole_file"]
+
+
+@contextmanager
+def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give a draft to write to, which takes the place of the file when all of it is written.
+
+    A reader sees the old file or the new one; after an exception or a kill the old one is untouched. A kill may leave
+    the draft, whose name starts with a dot.
+
+    Parameters
+    ----------
+    path : str or path
+        File to write; an existing file is replaced in one step.
+
+    Yields
+    ------
+    pathlib.Path
+        The draft, in the same folder and with the same suffix.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder does not exist.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> with whole_file(folder / "report.txt") as draft:
+    ...     _ = draft.write_text("all of it", encoding="utf-8")
+    >>> [file.name for file in folder.iterdir()]
+    ['report.txt']
+    """
+    target = Path(path)
+    if not target.absolute().parent.is_dir():
+        raise FileNotFoundError(f"The folder of {str(target)!r} does not exist; create it first.")
+    draft = target.with_name(f".{target.stem}.{secrets.token_hex(6)}{target.suffix}")
+    try:
+        yield draft
+        draft.replace(target)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
