@@ -13,6 +13,7 @@ import pytest
 from tests.oracles import batch as oracle
 from validstats.batch import rank_laws, rank_sum
 from validstats.batch.order_statistics import order_statistic_interval, scores_at_ranks
+from validstats.kernels.extremal_sums import upper_hull
 from validstats.kernels.ranks import urn_statistics
 
 JUST_BELOW = 1 - Fraction(1, 10**13)
@@ -137,3 +138,56 @@ class TestUrn:
         lower, upper = np.array([1, 1, 1, 3]), np.array([1, 1, 2, 3])
         banded = urn_statistics(draws, 4, weights, lower, upper)
         assert banded[0] == free[0] and banded[1] != free[1]
+
+
+class TestArguments:
+    @pytest.mark.parametrize(
+        ("call", "name"),
+        [
+            (lambda: order_statistic_interval(np.arange(5.0), 3, 4, 0.1), "zeta"),
+            (lambda: order_statistic_interval(np.arange(5.0), 3, 0, 0.1), "zeta"),
+            (lambda: order_statistic_interval(np.arange(5.0), 0, 1, 0.1), "m must"),
+            (lambda: order_statistic_interval(np.arange(5.0), 3, 1, 0.1, side="both"), "side"),
+            (lambda: rank_laws.simultaneous_rank(20, 5, 1.0, 0.1), "miss"),
+            (lambda: rank_laws.simultaneous_rank(20, 5, -0.1, 0.1), "miss"),
+            (lambda: rank_laws.batch_coverage_probability(20, 5, 1, 22), "rank"),
+            (lambda: rank_laws.batch_coverage_probability(20, 5, 1, 0), "rank"),
+            (lambda: rank_laws.batch_coverage_probability(20, 0, 1, 3), "m must"),
+            (lambda: rank_laws.selection_rank(20, 0, 0, 0.1), "m must"),
+            (lambda: rank_sum.weight_sum_probabilities(np.array([3]), 2), "weights"),
+            (lambda: rank_sum.weight_sum_probabilities(np.array([0, -1, 2]), 2), "weights"),
+        ],
+    )
+    def test_out_of_range(self, call, name):
+        with pytest.raises(ValueError, match=name):
+            call()
+
+    @pytest.mark.parametrize("rank", [1, 3, 20, 21])
+    def test_coverage_of_a_batch_at_every_rank(self, rank):
+        """At least k of m scores lie within the rank-th calibration score if the k-th smallest does."""
+        for k in (1, 3, 5):
+            expected = 1 if rank == 21 else 1 - tails_of_rank(20, 5, k)[rank]
+            assert rank_laws.batch_coverage_probability(20, 5, k, rank) == pytest.approx(
+                float(expected), abs=1e-12
+            )
+
+    def test_far_tails_hold_no_probability(self):
+        assert rank_laws.batch_coverage_probability(100_000, 50, 1, 100_000) == 1.0
+        assert rank_laws.batch_coverage_probability(100_000, 50, 50, 1) < 1e-100
+
+
+class TestHull:
+    def test_of_points_that_share_an_abscissa(self):
+        x = np.array([1.0, 1.0, 1.0, 2.0, 3.0, 3.0])
+        for y in (
+            [0.0, 2.0, 1.0, 1.5, 0.5, 1.0],
+            [2.0, 1.0, 0.0, 9.0, 1.0, 1.0],
+            [1.0, 1.0, 1.0, 0.0, 1.0, 3.0],
+        ):
+            values = np.array(y)
+            hull = upper_hull(x, values)
+            top = {v: values[x == v].max() for v in (1.0, 2.0, 3.0)}
+            middle = (top[1.0] + top[3.0]) / 2
+            expected = [1.0, 2.0, 3.0] if top[2.0] > middle else [1.0, 3.0]
+            assert x[hull].tolist() == expected
+            assert values[hull].tolist() == [top[v] for v in expected]
