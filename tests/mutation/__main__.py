@@ -288,7 +288,8 @@ def _in_a_copy(domain: str, arguments: argparse.Namespace, output: Path) -> None
             else:
                 shutil.copy(source, folder)
         environment = {
-            **os.environ, "NUMBA_DISABLE_JIT": "0" if domain == "mi" else "1", "OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg", "PYTHONDONTWRITEBYTECODE": "1",
+            **os.environ, "NUMBA_DISABLE_JIT": "0" if domain == "mi" else "1", "OMP_NUM_THREADS": "1",
+            "MPLBACKEND": "Agg", "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONPATH": folder, "XDG_STATE_HOME": str(Path(folder, "state")),
         }  # fmt: skip
         command = [sys.executable, "-m", "tests.mutation", domain, "--here", "--output", str(output)]
