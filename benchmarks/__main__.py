@@ -6,6 +6,7 @@ import argparse
 import importlib
 from pathlib import Path
 
+from benchmarks._peers import take_from
 from benchmarks._runner import run
 
 DOMAINS = ("batch", "holdout", "dsl", "mi")
@@ -19,10 +20,15 @@ def main() -> None:
         "--output", type=Path, default=Path("benchmarks/results"), help="folder for the results"
     )
     parser.add_argument("--quick", action="store_true", help="small sizes only")
+    parser.add_argument(
+        "--peers", type=Path, help="folder of the peers' environments, one a peer, named as in _peers.py"
+    )
     arguments = parser.parse_args()
     unknown = set(arguments.domains) - set(DOMAINS)
     if unknown:
         parser.error(f"unknown domain {sorted(unknown)}; choose from {', '.join(DOMAINS)}")
+    if arguments.peers is not None:
+        print("peers with an environment:", ", ".join(take_from(arguments.peers)) or "none")
     arguments.output.mkdir(parents=True, exist_ok=True)
     for domain in arguments.domains or DOMAINS:
         module = importlib.import_module(f"benchmarks.{domain}")

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from sklearn.linear_model import LinearRegression
 
+from benchmarks._peers import LazyPeer, server
 from benchmarks._runner import Spec
 from validstats.batch import BatchPredictor, Envelope, Simultaneous, means, rank_laws
 from validstats.batch.extremal_sums import hull_bound, knapsack_bound, rank_sum_maximum
@@ -19,6 +20,54 @@ from validstats.batch.rank_sum import rank_sum_quantile
 from validstats.batch.scores import AbsoluteScore
 
 N_FEATURES, N_TEST = 5, 1000
+
+_FITTED = """
+from sklearn.linear_model import LinearRegression
+X, y, X_test, calls = data["X"], data["y"], data["X_test"], int(data["calls"])
+learner = LinearRegression().fit(data["X_train"], data["y_train"])
+{once}
+def run():
+    for _ in range(calls):
+        once()
+tasks = {{"run": run}}
+"""
+
+THRESHOLD_SERVERS = {
+    name: server(_FITTED.format(once=once.strip()))
+    for name, once in {
+        "mapie": """
+from mapie.regression import SplitConformalRegressor
+def once():
+    rival = SplitConformalRegressor(learner, confidence_level=0.9, prefit=True)
+    return rival.conformalize(X, y).predict_interval(X_test)
+""",
+        "crepes": """
+from crepes import WrapRegressor
+def once():
+    rival = WrapRegressor(learner)
+    rival.calibrate(X, y)
+    return rival.predict_int(X_test, confidence=0.9)
+""",
+        "puncc": """
+from deel.puncc.regression import SplitCP
+from deel.puncc.api.prediction import BasePredictor
+def once():
+    rival = SplitCP(BasePredictor(learner, is_trained=True), train=False)
+    rival.fit(X_calib=X, y_calib=y)
+    return rival.predict(X_test, alpha=0.1)
+""",
+    }.items()
+}
+"""Peer -> its program: calibrate a fitted learner on n rows, and give 1,000 rows their intervals at 90 %."""
+
+CREPES_SCORES = server("""
+from crepes import ConformalRegressor
+calls = int(data["calls"])
+def run():
+    for _ in range(calls):
+        ConformalRegressor().fit(data["residuals"]).predict_int(data["predictions"], confidence=0.9)
+tasks = {"run": run}
+""")
 
 
 def specs(quick: bool = False) -> list[Spec]:
@@ -76,19 +125,9 @@ def threshold_spec(n: int, repeats: int) -> Spec:
 
         return run
 
-    def mapie() -> Any:
-        from mapie.regression import SplitConformalRegressor
-
-        rival = SplitConformalRegressor(learner, confidence_level=0.9, prefit=True)
-        return rival.conformalize(X, y).predict_interval(X_test)
-
-    def crepes() -> Any:
-        from crepes import WrapRegressor
-
-        rival = WrapRegressor(learner)
-        rival.calibrate(X, y)
-        return rival.predict_int(X_test, confidence=0.9)
-
+    data = {"X": X, "y": y, "X_train": X_train, "y_train": y_train, "X_test": X_test}
+    data["calls"] = np.array(calls_a_run(n))
+    peers = {name: LazyPeer(name, program, data).task("run") for name, program in THRESHOLD_SERVERS.items()}
     return Spec(
         domain="batch",
         task="calibrate and infer, order statistic",
@@ -96,8 +135,7 @@ def threshold_spec(n: int, repeats: int) -> Spec:
         implementations={
             "validstats, reuse check off": repeated(ours(False), n),
             "validstats, all defaults": repeated(ours(True), n),
-            "MAPIE": repeated(mapie, n),
-            "crepes": repeated(crepes, n),
+            **peers,
             "the learner's two predictions alone": repeated(
                 lambda: (learner.predict(X), learner.predict(X_test)), n
             ),
@@ -121,11 +159,8 @@ def scores_spec(n: int, repeats: int = 21) -> Spec:
         threshold = score_at_rank(np.abs(residuals), bound.rank)
         return score.interval(predictions, threshold, (-np.inf, np.inf))
 
-    def crepes() -> Any:
-        from crepes import ConformalRegressor
-
-        return ConformalRegressor().fit(residuals).predict_int(predictions, confidence=0.9)
-
+    data = {"residuals": residuals, "predictions": predictions, "calls": np.array(calls_a_run(n))}
+    crepes = LazyPeer("crepes", CREPES_SCORES, data).task("run")
     return Spec(
         domain="batch",
         task="threshold on arrays of scores",
@@ -133,7 +168,7 @@ def scores_spec(n: int, repeats: int = 21) -> Spec:
         implementations={
             "validstats": repeated(lambda: ours(False), n),
             "validstats, rank computed anew": repeated(lambda: ours(True), n),
-            "crepes, ConformalRegressor": repeated(crepes, n),
+            "crepes, ConformalRegressor": crepes,
         },
         repeats=repeats,
         note=f"1,000 test rows, {calls_a_run(n)} calls a run; MAPIE takes no scores",

@@ -1,7 +1,6 @@
 """Regressions from machine labels: time and memory against ppi-python and dsl-kit, and growth with the rows.
 
-Each peer runs in an environment of its own, named by an environment variable: ``VALIDSTATS_BENCH_PPI_PYTHON`` and
-``VALIDSTATS_BENCH_DSLKIT_PYTHON`` hold the paths of its interpreters. Without them the peer is recorded as not run.
+Each peer runs in an environment of its own (see ``benchmarks/_peers.py``). Without it the peer is recorded as not run.
 A peer is a process that stays alive and has answered once, for the comparison of answers, before it is timed: neither
 its start, nor its compilation, nor the transfer of data counts against it. Memory is that of our own process: for peers it says
 nothing and is left to the remark.
@@ -9,20 +8,15 @@ nothing and is left to the remark.
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import tempfile
-import weakref
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import statsmodels.api as sm
 
+from benchmarks._peers import LazyPeer, server
 from benchmarks._runner import Spec
 from validstats import DesignSupervised
 from validstats.dsl.augmentation import Component, LabelledSample
@@ -32,58 +26,35 @@ from validstats.dsl.streaming import stream_regression
 from validstats.dsl.variance import SamplingDesign
 
 LABEL_SHARE = 0.1
-PEERS = {"ppi-python": "VALIDSTATS_BENCH_PPI_PYTHON", "dsl-kit": "VALIDSTATS_BENCH_DSLKIT_PYTHON"}
-
-PPI_SERVER = """
-import json, resource, sys
-import numpy as np
-data = np.load(sys.argv[1])
+PPI_SERVER = server("""
 lab = data["labelled"]
 X, y, q = data["X"], data["y"], data["q"]
 parts = X[lab], y[lab], q[lab], X[~lab], q[~lab]
 import ppi_py
+def answer(point, interval):
+    return {"estimate": np.ravel(point).tolist(), "low": np.ravel(interval[0]).tolist(), "high": np.ravel(interval[1]).tolist()}
 def mean():
     Xl, yl, ql, Xu, qu = parts
-    return ppi_py.ppi_mean_pointestimate(yl, ql, qu), ppi_py.ppi_mean_ci(yl, ql, qu, alpha=0.05)
+    return answer(ppi_py.ppi_mean_pointestimate(yl, ql, qu), ppi_py.ppi_mean_ci(yl, ql, qu, alpha=0.05))
 def linear():
-    return ppi_py.ppi_ols_pointestimate(*parts), ppi_py.ppi_ols_ci(*parts, alpha=0.05)
+    return answer(ppi_py.ppi_ols_pointestimate(*parts), ppi_py.ppi_ols_ci(*parts, alpha=0.05))
 def logit():
-    return ppi_py.ppi_logistic_pointestimate(*parts), ppi_py.ppi_logistic_ci(*parts, alpha=0.05)
+    return answer(ppi_py.ppi_logistic_pointestimate(*parts), ppi_py.ppi_logistic_ci(*parts, alpha=0.05))
 tasks = {"mean": mean, "linear": linear, "logit": logit}
-print(json.dumps("ready"), flush=True)
-for line in sys.stdin:
-    try:
-        point, (low, high) = tasks[line.strip()]()
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        answer = {"estimate": np.ravel(point).tolist(), "low": np.ravel(low).tolist(),
-                  "high": np.ravel(high).tolist(), "peak": peak}
-    except Exception as error:
-        answer = {"error": f"{type(error).__name__}: {error}"[:200]}
-    print(json.dumps(answer), flush=True)
-"""
+""")
 
-DSLKIT_SERVER = """
-import json, sys
-import numpy as np, pandas as pd
-data = np.load(sys.argv[1])
-try:
-    from dsl import dsl
-except Exception as error:
-    print(json.dumps({"error": f"cannot be imported: {type(error).__name__}: {error}"}), flush=True)
-    raise SystemExit
+DSLKIT_SERVER = server("""
+import pandas as pd
+from dsl import dsl
 frame = pd.DataFrame(data["X"][:, 1:], columns=["x1", "x2"])
 frame["y"] = np.where(data["labelled"], data["y"], np.nan)
 frame["q"] = data["q"]
-print(json.dumps("ready"), flush=True)
-for line in sys.stdin:
-    try:
-        fit = dsl(model="logit", formula="y ~ x1 + x2", predicted_var=["y"], prediction="q", data=frame,
-                  labeled_ind=data["labelled"].astype(int), sample_prob=np.full(len(frame), data["labelled"].mean()))
-        answer = {"estimate": np.ravel(fit.coefficients).tolist()}
-    except Exception as error:
-        answer = {"error": f"{type(error).__name__}: {error}"[:200]}
-    print(json.dumps(answer), flush=True)
-"""
+def logit():
+    fit = dsl(model="logit", formula="y ~ x1 + x2", predicted_var=["y"], prediction="q", data=frame,
+              labeled_ind=data["labelled"].astype(int), sample_prob=np.full(len(frame), data["labelled"].mean()))
+    return {"estimate": np.ravel(fit.coefficients).tolist()}
+tasks = {"logit": logit}
+""")
 
 
 def simulate(n: int, seed: int = 0) -> dict[str, np.ndarray]:
@@ -95,42 +66,6 @@ def simulate(n: int, seed: int = 0) -> dict[str, np.ndarray]:
     labelled = np.zeros(n, dtype=bool)
     labelled[rng.choice(n, int(LABEL_SHARE * n), replace=False)] = True
     return {"X": X, "y": y, "q": np.where(right, y, 1.0 - y), "labelled": labelled}
-
-
-class Peer:
-    """A package in an environment of its own, kept alive between calls."""
-
-    def __init__(self, name: str, server: str, data: dict[str, np.ndarray]) -> None:
-        python = os.environ.get(PEERS[name])
-        if not python:
-            raise RuntimeError(f"not run: {PEERS[name]} does not name an interpreter")
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "data.npz"
-            np.savez(path, **data)
-            self._process = subprocess.Popen(
-                [python, "-c", server, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-            )
-            weakref.finalize(self, self._process.kill)
-            first = self._read()
-        if isinstance(first, dict):
-            raise RuntimeError(first["error"])
-
-    def _read(self) -> Any:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            raise RuntimeError("the process ended")
-        return json.loads(line)
-
-    def run(self, task: str) -> dict[str, Any]:
-        """Run one task and return its answer; its own error is raised here."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(task + "\n")
-        self._process.stdin.flush()
-        answer: dict[str, Any] = self._read()
-        if "error" in answer:
-            raise RuntimeError(answer["error"])
-        return answer
 
 
 def ours_on_arrays(data: dict[str, np.ndarray], task: str) -> dict[str, Any]:
@@ -170,20 +105,6 @@ def agreement(ours: dict[str, Any], theirs: dict[str, Any]) -> str:
     point = np.max(np.abs(ours["estimate"] - np.array(theirs["estimate"])) / se)
     width = np.max(np.abs((np.array(theirs["high"]) - theirs["low"]) / (ours["high"] - ours["low"]) - 1.0))
     return f"estimates within {point:.2g} standard errors, interval lengths within {width:.1%}"
-
-
-class LazyPeer:
-    """A peer that starts at its first use and serves every task on one data set."""
-
-    def __init__(self, name: str, server: str, data: dict[str, np.ndarray]) -> None:
-        self._start = partial(Peer, name, server, data)
-        self._peer: Peer | None = None
-
-    def run(self, task: str) -> dict[str, Any]:
-        """Run one task."""
-        if self._peer is None:
-            self._peer = self._start()
-        return self._peer.run(task)
 
 
 def _note(peer: LazyPeer, data: dict[str, np.ndarray], task: str) -> str:

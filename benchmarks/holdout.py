@@ -1,49 +1,46 @@
 """The holdout's mechanisms: Thresholdout over a million queries, plans, single steps; peers' noise beside ours.
 
-The peers (diffprivlib, opendp) run in an environment of their own, whose interpreter is named by the environment variable
-``VALIDSTATS_PEERS_PYTHON``; without it they are reported as failed. They draw fewer numbers than ours, since they are slower.
+The peers (diffprivlib, opendp) run in environments of their own (see ``benchmarks/_peers.py``); without them they are
+reported as failed. They draw fewer numbers than ours, since they are slower.
 """
 
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from benchmarks import holdout_ledger
-from benchmarks._runner import Spec, in_environment
+from benchmarks._peers import LazyPeer, server
+from benchmarks._runner import Spec
 from validstats.holdout.mechanisms import GuessAndCheck, Thresholdout
 from validstats.holdout.planning import plan
 from validstats.kernels.thresholdout import thresholdout_path
 from validstats.validity.science2015 import Experiment, simulate_in_law
 
 PEER_NOISE = {
-    "diffprivlib noise only": """
-import json, sys, time
+    "diffprivlib": server("""
 from diffprivlib.mechanisms import Laplace
 draw = Laplace(epsilon=1, sensitivity=1).randomise
-size = int(sys.argv[1])
-start = time.perf_counter()
-for _ in range(size):
-    draw(0.5)
-print(json.dumps({"seconds": time.perf_counter() - start}))
-""",
-    "opendp noise only": """
-import json, sys, time
+def run():
+    for _ in range(int(data["size"])):
+        draw(0.5)
+tasks = {"run": run}
+"""),
+    "opendp": server("""
 import opendp.prelude as dp
 dp.enable_features("contrib")
 space = dp.vector_domain(dp.atom_domain(T=float, nan=False)), dp.l1_distance(T=float)
 draw = dp.m.make_laplace(*space, scale=1.0)
-values = [0.5] * int(sys.argv[1])
-start = time.perf_counter()
-draw(values)
-print(json.dumps({"seconds": time.perf_counter() - start}))
-""",
+values = [0.5] * int(data["size"])
+def run():
+    draw(values)
+tasks = {"run": run}
+"""),
 }
-"""One Laplace draw a query, without any comparison, budget or threshold: less than what Thresholdout does."""
+"""Peer -> its program: one Laplace draw a query, without any comparison, budget or threshold: less than Thresholdout does."""
 
 
 def query_means(queries: int) -> tuple[np.ndarray, np.ndarray]:
@@ -76,19 +73,6 @@ def thresholdout_in_python(
     released = np.empty(k)
     thresholdout_path.py_func(train, holdout, 0.2, k, gamma, eta, xi, released)
     return released
-
-
-def peer(script: str, size: int) -> Callable[[], Any]:
-    """Run a peer's noise in its own environment."""
-
-    def call() -> float:
-        python = os.environ.get("VALIDSTATS_PEERS_PYTHON")
-        if not python:
-            raise RuntimeError("VALIDSTATS_PEERS_PYTHON is not set")
-        seconds: float = in_environment(python, script, str(size))["seconds"]
-        return seconds
-
-    return call
 
 
 def fresh_plan() -> Callable[[], Any]:
@@ -128,6 +112,7 @@ def specs(quick: bool = False) -> list[Spec]:
     train, holdout = query_means(queries)
     rng = np.random.default_rng(2)
     thousand, peer_draws = 1_000, min(queries, 20_000)
+    few = query_means(peer_draws)
     experiment = Experiment(n=1_000, d=1_000, feature_counts=(0, 50, 100)) if quick else Experiment()
     return [
         Spec(
@@ -141,16 +126,19 @@ def specs(quick: bool = False) -> list[Spec]:
             repeats=3,
             note="noise drawing included",
         ),
-        *(
-            Spec(
-                "holdout",
-                name,
-                peer_draws,
-                {name: peer(script, peer_draws)},
-                repeats=1,
-                note="includes the start of another interpreter",
-            )
-            for name, script in PEER_NOISE.items()
+        Spec(
+            "holdout",
+            "one Laplace draw a query",
+            peer_draws,
+            {
+                "validstats, Thresholdout": lambda: thresholdout_with_noise(*few, rng),
+                **{
+                    name: LazyPeer(name, program, {"size": np.array(peer_draws)}).task("run")
+                    for name, program in PEER_NOISE.items()
+                },
+            },
+            repeats=3,
+            note="the peers draw noise only",
         ),
         Spec("holdout", "plan, never made before", 5_000, {"validstats": fresh_plan()}, repeats=9),
         Spec("holdout", "plan, cached", 5_000, {"validstats": cached_plan}, repeats=9),

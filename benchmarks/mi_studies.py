@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks._peers import PEERS
 from benchmarks._runner import in_environment
 from benchmarks.mi_mist import study_mist
 from validstats.exceptions import SupportWarning
@@ -374,7 +375,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--draws", type=int, default=30, help="draws of the law, for mist")
     parser.add_argument(
         "--neural",
-        default=os.environ.get("VALIDSTATS_BMI_PYTHON"),
+        default=os.environ.get(PEERS["benchmark-mi"]),
         help="interpreter with benchmark-mi, for speed and neural",
     )
     options = parser.parse_args(arguments)

@@ -5,41 +5,20 @@ import pytest
 
 from benchmarks import dsl as benchmark
 from benchmarks import dsl_rmse
+from benchmarks._peers import PEERS, LazyPeer
 from benchmarks._runner import measure
 
 
 def test_absent_peers_are_recorded_as_not_run(monkeypatch) -> None:
-    for variable in benchmark.PEERS.values():
+    for variable in PEERS.values():
         monkeypatch.delenv(variable, raising=False)
     spec = benchmark._dslkit_spec(600)
     ours, peer = measure(spec)
     assert ours.error == "" and ours.median_seconds > 0
-    assert "not run: VALIDSTATS_BENCH_DSLKIT_PYTHON" in peer.error
+    assert "not run: VALIDSTATS_BENCH_DSL_KIT_PYTHON" in peer.error
     data = benchmark.simulate(200)
-    absent = benchmark.LazyPeer("ppi-python", benchmark.PPI_SERVER, data)
+    absent = LazyPeer("ppi-python", benchmark.PPI_SERVER, data)
     assert "not compared: not run" in benchmark._note(absent, data, "mean")
-
-
-def test_a_peer_answers_or_fails_in_its_own_process(monkeypatch) -> None:
-    import sys
-
-    monkeypatch.setenv("VALIDSTATS_BENCH_PPI_PYTHON", sys.executable)
-    server = (
-        "import json, sys\nprint(json.dumps('ready'), flush=True)\n"
-        "for line in sys.stdin:\n"
-        "    a = {'estimate': [1.0]} if line.strip() == 'mean' else {'error': 'boom'}\n"
-        "    print(json.dumps(a), flush=True)\n"
-    )
-    peer = benchmark.Peer("ppi-python", server, benchmark.simulate(50))
-    assert peer.run("mean") == {"estimate": [1.0]}
-    with pytest.raises(RuntimeError, match="boom"):
-        peer.run("logit")
-    with pytest.raises(RuntimeError, match="no such module"):
-        benchmark.Peer(
-            "ppi-python",
-            "import json; print(json.dumps({'error': 'no such module'}))",
-            benchmark.simulate(50),
-        )
 
 
 @pytest.mark.parametrize("task", ["mean", "linear", "logit"])

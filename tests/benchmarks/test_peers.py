@@ -1,0 +1,71 @@
+"""Peers answer, fail, or are absent, in processes of their own."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks import batch, dsl, holdout, mi
+from benchmarks._peers import PEERS, LazyPeer, Peer, interpreter, server, take_from
+from benchmarks._runner import Spec, measure
+
+PROGRAM = server("""
+def double():
+    return {"value": (2 * data["x"]).tolist()}
+def fail():
+    raise ValueError("boom")
+tasks = {"double": double, "fail": fail}
+""")
+
+
+@pytest.fixture
+def here(monkeypatch):
+    monkeypatch.setenv(PEERS["puncc"], sys.executable)
+
+
+@pytest.mark.usefixtures("here")
+def test_a_peer_answers_and_its_errors_are_raised_here():
+    peer = Peer("puncc", PROGRAM, {"x": np.array([1.0, 2.5])})
+    answer = peer.run("double")
+    assert answer["value"] == [2.0, 5.0] and answer["peak"] > 1
+    with pytest.raises(RuntimeError, match="ValueError: boom"):
+        peer.run("fail")
+    assert peer.run("double")["value"] == [2.0, 5.0]
+
+
+@pytest.mark.usefixtures("here")
+def test_what_cannot_be_imported_says_so():
+    with pytest.raises(RuntimeError, match="cannot be imported: ModuleNotFoundError"):
+        Peer("puncc", server("import no_such_module"), {})
+
+
+@pytest.mark.usefixtures("here")
+def test_a_dead_process_is_an_error():
+    with pytest.raises(RuntimeError, match="the process ended"):
+        Peer("puncc", "raise SystemExit", {})
+
+
+def test_absent_peers_are_recorded_and_ours_is_measured(monkeypatch):
+    monkeypatch.delenv(PEERS["puncc"], raising=False)
+    task = LazyPeer("puncc", PROGRAM, {"x": np.ones(2)}).task("double")
+    ours, theirs = measure(Spec("demo", "task", 1, {"ours": lambda: None, "puncc": task}, repeats=1))
+    assert ours.error == "" and "not run: VALIDSTATS_BENCH_PUNCC_PYTHON" in theirs.error
+
+
+def test_environments_are_found_by_their_folders(monkeypatch, tmp_path):
+    monkeypatch.delenv(PEERS["ppi-python"], raising=False)
+    python = tmp_path / "ppi-python" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.symlink_to(sys.executable)
+    assert take_from(tmp_path) == ["ppi-python"]
+    assert Path(interpreter("ppi-python")) == python
+    monkeypatch.delenv(PEERS["ppi-python"])
+
+
+def test_every_program_is_python():
+    programs = [*batch.THRESHOLD_SERVERS.values(), batch.CREPES_SCORES, *holdout.PEER_NOISE.values()]
+    for program in (*programs, dsl.PPI_SERVER, dsl.DSLKIT_SERVER, mi.NPEET_SERVER):
+        compile(program, "peer", "exec")
