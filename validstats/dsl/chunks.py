@@ -152,6 +152,7 @@ def _frames(source: Any, columns: Sequence[str], chunk_size: int) -> Iterable[An
             batch_readahead=0,
             fragment_readahead=0,
             use_threads=False,
+            fragment_scan_options=ds.ParquetFragmentScanOptions(pre_buffer=False),
         )
         return (pa.Table.from_batches([batch]) for batch in batches if batch.num_rows)
     if is_frame(source):
