@@ -9,6 +9,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from tests.oracles import batch as oracle
 from validstats.batch import rank_laws, rank_sum
@@ -71,6 +72,7 @@ def test_the_weighted_sum_at_attainable_levels_and_just_below_them():
         for level, expected in ((tail, q), (tail * JUST_BELOW, values[values.index(q) + 1])):
             found = rank_sum.weight_sum_quantile(weights, 3, level)
             assert found.q == expected
+        assert rank_sum.weight_sum_quantile(weights, 3, Fraction(1, 10**9)).q == 12
         assert rank_sum.weight_sum_quantile(weights, 3, tail).probability == pytest.approx(
             float(1 - tail), abs=1e-12
         )
@@ -88,7 +90,7 @@ def test_the_last_rank_is_spared_exactly_when_its_probability_allows_it():
 
 @pytest.mark.parametrize(("m", "eta"), [(5, 5), (5, 6), (5, -1), (0, 0)])
 def test_selections_of_no_size_are_refused(m, eta):
-    with pytest.raises(ValueError, match=r"eta|m must"):
+    with pytest.raises(ValueError, match=r"\beta|\bm must"):
         rank_laws.selection_rank(20, m, eta, 0.1)
     assert rank_laws.selection_rank(20, 5, 4, 0.1).rank >= 1
 
@@ -113,7 +115,8 @@ class TestOrderStatistics:
         scores = np.array([4.0, 1.0, 3.0, 2.0])
         assert scores_at_ranks(scores, (4, 5, 1), high=9.0) == [4.0, 9.0, 1.0]
         upper = order_statistic_interval(scores, 1, 1, 0.01, side="upper", bounds=(0.0, 7.0))
-        assert (upper.low, upper.high) == (0.0, 7.0)
+        assert (upper.low, upper.high) == (0.0, 7.0) and not upper.informative
+        assert order_statistic_interval(np.arange(50.0), 3, 2, 0.2).informative
         lower = order_statistic_interval(scores, 1, 1, 0.01, side="lower", bounds=(-2.0, 7.0))
         assert (lower.low, lower.high) == (-2.0, 7.0)
 
@@ -127,6 +130,12 @@ class TestOrderStatistics:
 
 class TestUrn:
     """Each of the batch copies a calibration row's rank or one drawn before it."""
+
+    def test_a_batch_of_one_row(self):
+        weights = np.arange(1.0, 4.0)
+        band = np.array([2]), np.array([2])
+        found = urn_statistics(np.array([[0], [1], [2]]), 2, weights, *band)
+        assert found.tolist() == [np.inf, 2.0, np.inf]
 
     def test_copies_and_bands(self):
         weights = np.arange(1.0, 6.0) ** 2
@@ -172,6 +181,12 @@ class TestArguments:
             )
 
     def test_far_tails_hold_no_probability(self):
+        assert rank_laws.batch_coverage_probability(10**6, 1000, 1, 10**6) == 1.0
+        law = stats.betabinom(20_000, 200, 201)
+        for rank in (9_000, 10_000, 12_345):
+            assert rank_laws.batch_coverage_probability(20_000, 400, 200, rank) == pytest.approx(
+                law.cdf(rank - 1), rel=1e-8
+            )
         assert rank_laws.batch_coverage_probability(100_000, 50, 1, 100_000) == 1.0
         assert rank_laws.batch_coverage_probability(100_000, 50, 50, 1) < 1e-100
 

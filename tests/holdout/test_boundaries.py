@@ -243,7 +243,8 @@ class TestThresholdoutBudget:
             state, release = Thresholdout.step(state, rows, guess=0.5, noise=quiet)
             charges.append(release.mu2)
         assert charges == [pytest.approx(mu**2, rel=1e-9), 0.0, 0.0, 0.0]
-        assert state.fresh().asked == 0 and state.fresh().noisy_threshold is None
+        spent = replace(state, failed=2).fresh()
+        assert (spent.asked, spent.failed, spent.noisy_threshold) == (0, 0, None)
 
     def test_noise_of_the_theorem(self):
         state = Thresholdout.initial_state(10_000, queries=50, failures=3, tolerance=0.2)
