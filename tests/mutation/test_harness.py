@@ -1,0 +1,113 @@
+"""The mutation harness: what it changes, which tests it asks, and how it counts."""
+
+from __future__ import annotations
+
+import ast
+import csv
+import textwrap
+
+import pytest
+
+from tests.mutation import __main__ as harness
+from tests.mutation.mutants import mutants
+
+SOURCE = textwrap.dedent(
+    '''
+    """Not this: 1 < 2."""
+
+    LIMIT = 10
+
+
+    def clipped(value, low=0):
+        """Nor this: 3 + 4."""
+        if value < low:
+            raise ValueError("below 5")
+        return max(value, low) + 1
+    '''
+)
+
+
+def test_every_mutant_is_one_change_that_still_parses():
+    found = mutants(SOURCE, "module.py")
+    changed = {m.apply(SOURCE) for m in found}
+    assert len(changed) == len(found) > 6 and SOURCE not in changed
+    for text in changed:
+        ast.parse(text)
+    pairs = {(m.old, m.new) for m in found}
+    assert {("<", "<="), ("max", "min"), ("+", "-"), ("10", "11"), ("1", "2")} <= pairs
+    assert not any("Not this" in m.old or "below" in m.old for m in found)
+
+
+def test_a_mutant_knows_its_line():
+    for mutant in mutants(SOURCE, "module.py"):
+        assert SOURCE.splitlines()[mutant.line - 1][mutant.column :].startswith(mutant.old.splitlines()[0])
+
+
+def test_the_statement_around_a_line_and_whether_it_runs_at_import():
+    assert harness.enclosing_statement(SOURCE, 4) == (range(4, 5), True)
+    assert harness.enclosing_statement(SOURCE, 9) == (range(9, 10), False)
+    assert harness.enclosing_statement(SOURCE, 11) == (range(11, 12), False)
+
+
+def test_only_tests_that_run_the_line_are_asked_the_quickest_first():
+    recorded = {
+        "seconds": {"slow": 2.0, "quick": 0.1, "never": 99.0, "failing": 0.1, "elsewhere": 0.1},
+        "failed": ["failing"],
+        "lines": {
+            "slow": {"module.py": [9, 11]},
+            "quick": {"module.py": [11]},
+            "never": {"module.py": [11]},
+            "failing": {"module.py": [11]},
+            "elsewhere": {"other.py": [11]},
+        },
+    }
+    trials = harness.Trials(recorded)
+    last = next(m for m in mutants(SOURCE, "module.py") if m.line == 11)
+    assert trials.tests_of(last, range(11, 12)) == ["quick", "slow"]
+
+
+def outcome(number, result, text="x < y"):
+    return harness.Outcome(
+        "batch", "validstats/x.py", number, 2, text, "comparison", "<", "<=", result, 3, 0.5
+    )
+
+
+def test_shares_bounds_and_examined_mutants(tmp_path, monkeypatch):
+    results = [outcome(k, "killed") for k in range(17)] + [
+        outcome(90, "timeout"),
+        outcome(91, "survived", "a < b"),
+    ]
+    results.append(outcome(92, "uncovered", "c < d"))
+    for result in results:
+        harness.append(result, tmp_path / "mutation_batch.csv")
+    assert harness.read_outcomes(tmp_path / "mutation_batch.csv") == results
+    killed, total, bound = harness.killed_share(results)
+    assert (killed, total) == (18, 20) and bound == pytest.approx(0.717, abs=1e-3)
+    assert harness.killed_share(results, 1)[:2] == (18, 19)
+    examined = tmp_path / "examined.csv"
+    with examined.open("w", newline="") as handle:
+        csv.writer(handle).writerows(
+            [
+                ["path", "text", "column", "new", "reason"],
+                ["validstats/x.py", "a < b", 2, "<=", "a is never b"],
+            ]
+        )
+    monkeypatch.setattr(harness, "EXAMINED", examined)
+    table = harness.report(tmp_path)
+    assert "| batch | 20 | 1 | 18 | 94.7% |" in table
+    assert "c < d" in table and "a < b" not in table
+
+
+def test_every_examined_mutant_is_one_of_a_theory_module():
+    """A changed line drops out of the table of reasons: it has to be looked at again."""
+    sources = {}
+    for path, text, column, new in harness.read_examined():
+        source = sources.setdefault(path, (harness.ROOT / path).read_text(encoding="utf-8"))
+        lines = source.splitlines()
+        assert any(line.strip() == text for line in lines), (
+            f"{path}: {text!r} is gone; examine its mutants anew"
+        )
+        assert any(
+            lines[m.line - 1].strip() == text and m.column == column and m.new == new
+            for m in mutants(source, path)
+        )
