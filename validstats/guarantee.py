@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+from numbers import Real
 from typing import Any, Literal, TypeAlias
 
 __all__ = ["Guarantee", "GuaranteeKind"]
@@ -48,8 +49,8 @@ class Guarantee:
 
     Raises
     ------
-    ValueError
-        If a guarantee is stated without assumptions.
+    TypeError, ValueError
+        If the kind is unknown, a guarantee is stated without assumptions, or the level is not in (0, 1).
 
     Examples
     --------
@@ -82,6 +83,13 @@ class Guarantee:
             raise ValueError(f"kind must be one of {sorted(_KIND_TEXT)}, got {self.kind!r}.")
         if not self.assumptions and self.kind != "heuristic":
             raise ValueError("A guarantee is never printed without its assumptions; assumptions is empty.")
+        level = self.confidence_level
+        if level is None:
+            return
+        if not isinstance(level, Real) or isinstance(level, bool):
+            raise TypeError(f"confidence_level must be a number in (0, 1) or None, got {level!r}.")
+        if not 0 < level < 1:
+            raise ValueError(f"confidence_level must be in (0, 1), got {level!r}.")
 
     @property
     def finite_sample(self) -> bool:
