@@ -72,7 +72,7 @@ def test_the_weighted_sum_at_attainable_levels_and_just_below_them():
         for level, expected in ((tail, q), (tail * JUST_BELOW, values[values.index(q) + 1])):
             found = rank_sum.weight_sum_quantile(weights, 3, level)
             assert found.q == expected
-        assert rank_sum.weight_sum_quantile(weights, 3, Fraction(1, 10**9)).q == 12
+        assert rank_sum.weight_sum_quantile(weights, 3, Fraction(1, 10**9)) == rank_sum.SumQuantile(12.0, 1.0)
         assert rank_sum.weight_sum_quantile(weights, 3, tail).probability == pytest.approx(
             float(1 - tail), abs=1e-12
         )
