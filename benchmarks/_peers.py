@@ -34,13 +34,13 @@ except Exception as error:
     print(json.dumps({{"error": f"cannot be imported: {{type(error).__name__}}: {{error}}"}}), flush=True)
     raise SystemExit
 print(json.dumps("ready"), flush=True)
-for line in sys.stdin:
+for _line in sys.stdin:
     try:
-        answer = tasks[line.strip()]() or {{}}
-        answer["peak"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    except Exception as error:
-        answer = {{"error": f"{{type(error).__name__}}: {{error}}"[:200]}}
-    print(json.dumps(answer), flush=True)
+        _answer = tasks[_line.strip()]() or {{}}
+        _answer["peak"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    except Exception as _error:
+        _answer = {{"error": f"{{type(_error).__name__}}: {{_error}}"[:200]}}
+    print(json.dumps(_answer), flush=True)
 """
 
 

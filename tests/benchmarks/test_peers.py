@@ -13,8 +13,10 @@ from benchmarks._peers import PEERS, LazyPeer, Peer, interpreter, server, take_f
 from benchmarks._runner import Spec, measure
 
 PROGRAM = server("""
+def answer(value):
+    return {"value": value.tolist()}
 def double():
-    return {"value": (2 * data["x"]).tolist()}
+    return answer(2 * data["x"])
 def fail():
     raise ValueError("boom")
 tasks = {"double": double, "fail": fail}

@@ -24,13 +24,13 @@ from validstats.mi.conformal import (
     thresholds,
 )
 from validstats.mi.discrete import mixed_ksg, plug_in, ross
-from validstats.mi.families import default_family
 from validstats.mi.independence import independence_test
-from validstats.mi.network import load_weights, member_stack
+from validstats.mi.network import anchor_values, load_weights, member_stack, residual_scale, scale_statistics
 from validstats.mi.permutation import exceedance_threshold
-from validstats.mi.shards import make_shard
-from validstats.mi.statistics import STATISTIC_NAMES
+from validstats.mi.shards import pack_summaries
+from validstats.mi.statistics import ANCHOR_NAMES, STATISTIC_NAMES, summarise_data
 from validstats.mi.support import FLAG_RATE, WIDENING, check_support, fit_support
+from validstats.mi.training import to_log_scale
 
 
 class TestConformal:
@@ -83,11 +83,19 @@ class TestConformal:
 
 
 class TestSupport:
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def parts(self):
         path = shipped_weights_path()
         weights = load_weights(path)
-        shard = make_shard(default_family(), 77, 0, 9)
+        rng = np.random.default_rng(77)
+        summaries = []
+        for k, (n, p, q) in enumerate(
+            [(40, 1, 1), (60, 1, 2), (50, 3, 1), (80, 2, 2), (45, 1, 4), (70, 5, 1)]
+        ):
+            x = rng.normal(size=(n, p))
+            y = np.abs(x[:, :1]) ** (k % 3) * rng.normal(size=(n, q)) + 0.4 * k * x[:, :1]
+            summaries.append(summarise_data(x, y))
+        shard = pack_summaries(summaries)
         limits = read_calibration(path, "family").limits
         return shard, weights, member_stack(shard, weights), limits
 
@@ -101,6 +109,7 @@ class TestSupport:
             largest_dim=10**6,
         )
 
+    @pytest.mark.usefixtures("parts")
     def test_constants(self):
         assert FLAG_RATE == 0.005 and WIDENING == 2.0
 
@@ -128,13 +137,18 @@ class TestSupport:
         spread = (medians.max(axis=0) - medians.min(axis=0)) / (
             mean[:, MEDIAN + 3] - mean[:, MEDIAN - 3] + 1e-3
         )
-        limit = float(np.sort(spread)[5])
+        limit = float(np.sort(spread)[3])
         verdicts = check_support(shard, weights, members, replace(wide, disagreement=limit))
         assert [v.inside for v in verdicts] == (spread <= limit).tolist()
         assert {r for v in verdicts for r in v.reasons} == {
             "the networks of the ensemble disagree more than usual"
         }
 
+        anchor = anchor_values(shard, weights.anchor_table)
+        far = np.abs(mean[:, MEDIAN] - anchor) / residual_scale(shard.shape)
+        limit = float(np.sort(far)[2])
+        verdicts = check_support(shard, weights, members, replace(wide, correction=limit))
+        assert [v.inside for v in verdicts] == (far <= limit).tolist()
         verdicts = check_support(shard, weights, members, replace(wide, correction=-1.0))
         assert {v.reasons for v in verdicts} == {
             ("the network departs from its classical anchor more than usual",)
@@ -156,17 +170,19 @@ class TestSupport:
     def test_limits_are_kept_by_all_but_a_small_share(self, parts):
         shard, weights, members, _ = parts
         limits = fit_support(shard, weights)
-        assert limits.largest_dim == shard.shape[:, 1:].max()
+        assert limits.largest_dim == shard.shape[:, 1:].max() == 5
+        scaled = scale_statistics(shard.statistics, weights.scaling)
+        low, high = np.quantile(scaled, [FLAG_RATE / 10, 1 - FLAG_RATE / 10], axis=0)
+        np.testing.assert_allclose(limits.low, low)
+        np.testing.assert_allclose(limits.high, high)
+        beyond = ((scaled < low) | (scaled > high)).sum(axis=1)
+        assert beyond.max() > 0 and limits.outside == pytest.approx(np.quantile(beyond, 1 - FLAG_RATE))
         verdicts = check_support(shard, weights, members, limits)
         assert sum(v.inside for v in verdicts) >= len(shard) - 3
         assert np.all(limits.low <= limits.high)
 
     def test_the_anchor_of_a_set_is_the_one_that_its_cell_uses(self, parts):
         shard, weights, members, limits = parts
-        from validstats.mi.network import anchor_values
-        from validstats.mi.statistics import ANCHOR_NAMES
-        from validstats.mi.training import to_log_scale
-
         used = anchor_values(shard, weights.anchor_table)
         for i, verdict in enumerate(check_support(shard, weights, members, limits)):
             value = to_log_scale(shard.anchors[i].astype(float))[ANCHOR_NAMES.index(verdict.anchor_name)]
