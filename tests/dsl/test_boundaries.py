@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from validstats.dsl.moments import LinearMoment, RegressionRows
-from validstats.dsl.newton import collinear_columns, find_root, invert_bread
+from validstats.dsl.moments import LinearMoment, ModelMoment, RegressionRows
+from validstats.dsl.newton import _relative_length, collinear_columns, find_root, invert_bread
 from validstats.dsl.user_moments import Moment, UserMoment
 from validstats.dsl.variance import SamplingDesign, clustered_meat, design_meat, small_sample_scores
 
@@ -61,6 +61,10 @@ class TestStoppingOfNewton:
         near = np.array([[1.0, 1.0 - angle**2], [1.0 - angle**2, 1.0]])
         assert invert_bread(near) is not None
         assert invert_bread(np.array([[1.0, 1.0 - 1e-15], [1.0 - 1e-15, 1.0]])) is None
+        assert invert_bread(np.array([[1.0, np.nan], [0.0, 1.0]])) is None
+
+    def test_a_step_is_compared_with_one_plus_the_parameter(self):
+        assert _relative_length(np.array([2.0, -9.0]), np.array([3.0, 8.0])) == 1.0
 
 
 class TestMomentsOfUsers:
@@ -95,6 +99,11 @@ class TestMomentsOfUsers:
             moment.leverage(rows, np.zeros(2), inverse),
             LinearMoment().leverage(rows, np.zeros(2), inverse),
             rtol=1e-6,
+        )
+        np.testing.assert_allclose(
+            ModelMoment.leverage(LinearMoment(), rows, np.zeros(2), inverse),
+            np.einsum("ij,jk,ik->i", X, inverse, X),
+            rtol=1e-12,
         )
 
     @pytest.mark.parametrize("at", [1e-3, 1.0, 1e7])
