@@ -40,9 +40,10 @@ that is simulated is only one of them. A p-value from 19 permutations takes step
 
 BENCHMARKS = """# Benchmarks
 
-Time and memory beside other packages, on the same data in the same process where their requirements allow it. The ratio is the
+Time and memory beside other packages, on the same data; each of the others runs in an environment and a process of its own, which
+holds the data and is timed from question to answer. Peak memory is of our process and says nothing of theirs. The ratio is the
 median of paired runs: above 1 the other package takes longer than validstats, below 1 it is faster. The first call includes
-compilation. Failures are rows. Make the tables with `python -m benchmarks`, and this page with `python -m benchmarks.pages`.
+compilation. Failures are rows. Make the tables with `python -m benchmarks --peers FOLDER`, and this page with `python -m benchmarks.pages`.
 
 """
 
