@@ -39,6 +39,24 @@ def test_an_exception_leaves_nothing_behind(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_links_keep_pointing_and_devices_stay_devices(tmp_path):
+    (tmp_path / "folder").mkdir()
+    real, link, pipe = tmp_path / "folder" / "real.csv", tmp_path / "link.csv", tmp_path / "pipe"
+    real.write_text("old")
+    link.symlink_to(real)
+    with whole_file(link) as draft:
+        draft.write_text("new")
+    assert link.is_symlink() and real.read_text() == "new"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        with whole_file(pipe) as draft:
+            draft.write_text("through")
+        assert os.read(reader, 100) == b"through" and pipe.is_fifo()
+    finally:
+        os.close(reader)
+
+
 def test_a_missing_folder_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="missing"), whole_file(tmp_path / "missing" / "x.csv"):
         pytest.fail("the block must not run")

@@ -16,7 +16,7 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a draft to write to, which takes the place of the file when all of it is written.
 
     A reader sees the old file or the new one; after an exception or a kill the old one is untouched. A kill may leave
-    the draft, whose name starts with a dot.
+    the draft, whose name starts with a dot. What is no file, such as ``/dev/stdout``, is written to as it is.
 
     Parameters
     ----------
@@ -43,8 +43,12 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     ['report.txt']
     """
     target = Path(path)
-    if not target.absolute().parent.is_dir():
-        raise FileNotFoundError(f"The folder of {str(target)!r} does not exist; create it first.")
+    if target.exists() and not target.is_file():
+        yield target
+        return
+    target = target.resolve()
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"The folder of {str(path)!r} does not exist; create it first.")
     draft = target.with_name(f".{target.stem}.{secrets.token_hex(6)}{target.suffix}")
     try:
         yield draft

@@ -330,7 +330,6 @@ def infer_quantile(parsed: ParsedFormula, request: InferenceRequest, template: A
         One coefficient with the interval of the inverted test; its standard error is half the width of
         that interval divided by the critical value.
     """
-    from validstats.dsl.preparation import feature_matrix
     from validstats.dsl.results import CoefficientResult
     from validstats.dsl.solution import degrees_of_freedom, resolve_clusters
 
@@ -344,12 +343,7 @@ def infer_quantile(parsed: ParsedFormula, request: InferenceRequest, template: A
     assembled = assemble(builder, template, calibration.labelled, model="mean")
     gold = np.asarray(assembled.gold.y, dtype=np.float64)
     sample = assembled.sample(calibration.labelled, calibration.probability)
-    expected: list[tuple[Float1D | float, Float1D]] = []
-    if request.estimator in ("tuned", "dsl"):
-        fitter = CrossFitter(learner=request.learner, folds=calibration.folds, labelled=calibration.labelled)
-        name = builder.outcome_labels[0]
-        found = expected_completions(fitter, {name: gold}, None, feature_matrix(request, builder.variables))
-        expected = [(c.weight, np.asarray(c.replacements[name], dtype=np.float64)) for c in found]
+    expected = _expected_draws(builder, request, gold)
     raw = _raw_outcome(builder, request)
     clusters, clustered_by = resolve_clusters(request, ())
     degrees = degrees_of_freedom(request, clusters, 1)
@@ -411,6 +405,21 @@ def infer_quantile(parsed: ParsedFormula, request: InferenceRequest, template: A
             "The interval inverts a test; the standard error is its width over twice the critical value.",
         ),
     )
+
+
+def _expected_draws(
+    builder: DesignBuilder, request: InferenceRequest, gold: Float1D
+) -> list[tuple[Float1D | float, Float1D]]:
+    """Return draws of the label for all rows with their weights; none where the estimator predicts nothing."""
+    from validstats.dsl.preparation import feature_matrix
+
+    if request.estimator not in ("tuned", "dsl"):
+        return []
+    calibration = request.calibration
+    fitter = CrossFitter(learner=request.learner, folds=calibration.folds, labelled=calibration.labelled)
+    name = builder.outcome_labels[0]
+    found = expected_completions(fitter, {name: gold}, None, feature_matrix(request, builder.variables))
+    return [(c.weight, np.asarray(c.replacements[name], dtype=np.float64)) for c in found]
 
 
 def _raw_outcome(builder: DesignBuilder, request: InferenceRequest) -> Float1D | None:
