@@ -13,7 +13,7 @@ import pytest
 
 import validstats
 from validstats.results import Page
-from validstats.writing import whole_file
+from validstats.writing import new_file, whole_file
 
 
 def test_the_old_file_stands_until_the_new_one_is_whole(tmp_path):
@@ -55,6 +55,38 @@ def test_links_keep_pointing_and_devices_stay_devices(tmp_path):
         assert os.read(reader, 100) == b"through" and pipe.is_fifo()
     finally:
         os.close(reader)
+
+
+def test_a_new_file_is_not_there_before_it_is_whole_and_replaces_none(tmp_path):
+    target = tmp_path / "key"
+    with new_file(target) as draft:
+        draft.write_text("mine")
+        assert not target.exists()
+    assert target.read_text() == "mine"
+    with pytest.raises(FileExistsError, match="key"), new_file(target) as draft:
+        draft.write_text("late")
+    assert [file.read_text() for file in tmp_path.iterdir()] == ["mine"]
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_the_first_of_two_new_files_stays(tmp_path, monkeypatch, links):
+    if not links:
+
+        def refuse(*_):
+            raise PermissionError("no hard links here")
+
+        monkeypatch.setattr(os, "link", refuse)
+    target = tmp_path / "key"
+
+    def second():
+        with new_file(target) as draft:
+            draft.write_text("second")
+            with new_file(target) as other:
+                other.write_text("first")
+
+    with pytest.raises(FileExistsError, match="key"):
+        second()
+    assert [file.read_text() for file in tmp_path.iterdir()] == ["first"]
 
 
 def test_a_missing_folder_is_named(tmp_path):

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["whole_file"]
+__all__ = ["new_file", "whole_file"]
 
 
 @contextmanager
@@ -56,3 +56,53 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def new_file(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give a draft to write to, which becomes the file when all of it is written, unless there is one already.
+
+    Of several processes that make the same file at once, one wins; the others, and all readers, see nothing or the
+    whole file. Where the file system has no hard links, the last one wins if they finish at the same instant.
+
+    Parameters
+    ----------
+    path : str or path
+        File to make.
+
+    Yields
+    ------
+    pathlib.Path
+        The draft, in the same folder; it is not there yet.
+
+    Raises
+    ------
+    FileExistsError
+        If there is a file, before or by the time the draft is complete.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> with new_file(folder / "key") as draft:
+    ...     _ = draft.write_text("all of it", encoding="utf-8")
+    >>> [file.name for file in folder.iterdir()]
+    ['key']
+    """
+    target = Path(path)
+    _refuse_existing(target)
+    draft = target.with_name(f".{target.stem}.{secrets.token_hex(6)}{target.suffix}")
+    try:
+        yield draft
+        try:
+            os.link(draft, target)
+        except OSError:
+            _refuse_existing(target)
+            draft.replace(target)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _refuse_existing(path: Path) -> None:
+    if path.exists():
+        raise FileExistsError(f"There is a file at {str(path)!r} already.")

@@ -8,6 +8,7 @@ import pickle
 import shutil
 import sqlite3
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -275,6 +276,28 @@ def test_state_directory_honours_the_convention(tmp_path, monkeypatch):
     assert state_directory().is_absolute()
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     assert state_key() == state_key() and len(state_key()) == 32
+
+
+def test_many_make_one_key_and_one_ledger(tmp_path, monkeypatch):
+    """Whoever comes second finds a whole key and a whole ledger, never the beginning of one."""
+
+    def enter(folder, barrier):
+        barrier.wait()
+        key = state_key()
+        try:
+            return key, Ledger.create(folder / "study.ledger").receipt()
+        except FileExistsError:
+            return key, Ledger.open(folder / "study.ledger").receipt()
+
+    with ThreadPoolExecutor(6) as pool:
+        for round_ in range(25):
+            folder = tmp_path / str(round_)
+            folder.mkdir()
+            monkeypatch.setenv("XDG_STATE_HOME", str(folder))
+            barrier = threading.Barrier(6)
+            found = [job.result() for job in [pool.submit(enter, folder, barrier) for _ in range(6)]]
+            assert len(set(found)) == 1
+            assert not [file for file in folder.rglob(".*") if file.is_file()]
 
 
 # ---------------------------------------------------------------- binding

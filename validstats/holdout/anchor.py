@@ -8,8 +8,11 @@ import re
 import secrets
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from validstats.writing import new_file
 
 __all__ = ["Anchor", "Receipt", "anchors_of", "state_directory", "state_key"]
 
@@ -100,15 +103,13 @@ def state_key() -> bytes:
     """
     path = state_directory() / "key"
     path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        key = path.read_bytes()
-        if len(key) == 32:
-            return key
-        raise RuntimeError(f"The key at {path} is damaged; remove it to have a new one made.") from None
-    with os.fdopen(handle, "wb") as stream:
-        stream.write(key := secrets.token_bytes(32))
+    with suppress(FileExistsError), new_file(path) as draft:
+        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(secrets.token_bytes(32))
+    key = path.read_bytes()
+    if len(key) != 32:
+        raise RuntimeError(f"The key at {path} is damaged; remove it to have a new one made.")
     return key
 
 

@@ -29,6 +29,7 @@ from validstats.holdout.ledger_store import (
     read_rows,
 )
 from validstats.holdout.ledger_turn import Turn
+from validstats.writing import new_file
 
 __all__ = ["Ledger", "LedgerCheck", "Turn"]
 
@@ -123,10 +124,15 @@ class Ledger:
         if not path.parent.is_dir():
             raise FileNotFoundError(f"The folder {path.parent} does not exist.")
         identity = _new_identity()
-        store = Store(path)
-        store.create(identity)
+        with new_file(path) as draft:
+            store = Store(draft)
+            try:
+                store.create(identity)
+                cls(store, identity, anchored=True)._begin()
+            finally:
+                store.close()
         Anchor.of(identity.id).write("path", str(path.resolve()))
-        return cls(store, identity, anchored=True)._begin()
+        return cls.open(path)
 
     @classmethod
     def open(cls, path: str | Path, *, receipt: str | Receipt | None = None) -> Self:
@@ -477,7 +483,7 @@ def _identity_of(store: Store, path: Path | None) -> Identity:
 
 def _refuse_if_lost(path: Path) -> None:
     lost = anchors_of("path", str(path.resolve()))
-    if lost:
+    if lost and not path.exists():
         head = lost[-1].head()
         raise LedgerMissingError(
             f"The ledger at {path} is gone. Its anchor {lost[-1].path} says that it had "
