@@ -14,6 +14,7 @@ from validstats.mi.families_base import FamilyMixture
 from validstats.mi.families_flow import FlowFamily, fit_flow
 from validstats.mi.families_gaussian import gaussian_mutual_information, student_correction
 from validstats.mi.families_maps import coupling_flow, spiral
+from validstats.mi.families_warped import twist
 from validstats.mi.shards import load_shards, make_shard, write_shards
 from validstats.mi.statistics import summarise_data
 from validstats.mi.statistics_local import pair_information
@@ -144,6 +145,38 @@ def test_functional_truth_by_monte_carlo(noise, levels):
     assert truth == pytest.approx(pointwise.mean(), abs=4 * pointwise.std() / np.sqrt(1500))
 
 
+@pytest.mark.parametrize("noise", families_functional.SHARP_NOISES)
+@pytest.mark.parametrize("scale", [0.15, 2.0])
+def test_sharp_noise_truth_by_monte_carlo(noise, scale):
+    # x is uniform on (-1, 1), so that the density of y is a difference of two values of the noise's law.
+    laws = {
+        "triangular": stats.triang(0.5, -1, 2), "parabola": stats.beta(2, 2, -1, 2),
+        "cosine": stats.rv_histogram(_cosine_histogram()), "exponential": stats.expon(), "arcsine": stats.arcsine(-1, 2),
+    }  # fmt: skip
+    generator = np.random.default_rng(5)
+    x = generator.uniform(-1, 1, 60_000)
+    y = x + scale * families_functional.draw_noise(generator, noise, 60_000)
+    cdf = laws[noise].cdf
+    pointwise = -np.log((cdf((y + 1) / scale) - cdf((y - 1) / scale)) / 2) - np.log(scale)
+    pointwise -= laws[noise].entropy()
+    nodes = 2 * (np.arange(16384) + 0.5) / 16384 - 1
+    truth = families_functional.functional_information(nodes, np.array([scale]), noise, step=0.02)
+    assert truth == pytest.approx(pointwise.mean(), abs=4 * pointwise.std() / np.sqrt(60_000) + 2e-3)
+
+
+def _cosine_histogram():
+    edges = np.linspace(-1, 1, 4001)
+    middles = (edges[1:] + edges[:-1]) / 2
+    return np.cos(np.pi * middles / 2), edges
+
+
+def test_no_sharp_noise_is_uniform():
+    # Uniform noise is held out of the evaluation weights.
+    for noise in families_functional.SHARP_NOISES:
+        drawn = families_functional.draw_noise(np.random.default_rng(0), noise, 4000)
+        assert stats.kstest(drawn, stats.uniform(-1, 2).cdf).pvalue < 1e-6
+
+
 def test_gaussian_functional_pair_has_the_closed_form():
     from scipy.special import ndtri
 
@@ -189,6 +222,18 @@ def test_maps_are_invertible():
     )
     assert np.allclose(one[:50], two)
     assert len(np.unique(one[:, 0])) == 200
+
+
+def test_twists_rotate_planes_by_what_lies_outside_them():
+    side = np.random.default_rng(0).normal(size=(300, 4))
+    turned = twist(np.random.default_rng(1), side)
+    moved = np.flatnonzero(np.abs(turned - side).max(axis=0) > 1e-12)
+    assert len(moved) == 2
+    assert np.allclose(np.sum(turned[:, moved] ** 2, axis=1), np.sum(side[:, moved] ** 2, axis=1))
+    # The angle is the same wherever the other coordinates are, whatever the length of the rotated ones.
+    longer = side.copy()
+    longer[:, moved] *= 3.0
+    assert np.allclose(twist(np.random.default_rng(1), longer)[:, moved], 3.0 * turned[:, moved])
 
 
 def test_shards_are_resumable_and_reproducible(tmp_path):

@@ -25,9 +25,10 @@ from validstats.mi.families_pairs import (
     FunctionalFamily,
     IndependentFamily,
     PairsFamily,
+    SharpNoiseFamily,
     UniformNoiseFamily,
 )
-from validstats.mi.families_warped import WarpedFamily
+from validstats.mi.families_warped import TwistedFamily, WarpedFamily
 
 __all__ = [
     "FAMILY_NAMES",
@@ -59,6 +60,8 @@ _WEIGHTS = {
     "uniform_noise": 0.03,
     "exotic_mixture": 0.065,
     "warped": 0.09,
+    "twisted": 0.08,
+    "sharp_noise": 0.045,
 }
 
 FAMILY_NAMES = tuple(_WEIGHTS)
@@ -84,6 +87,8 @@ def all_families() -> dict[str, Family]:
         UniformNoiseFamily(),
         ExoticMixtureFamily(),
         WarpedFamily(),
+        TwistedFamily(),
+        SharpNoiseFamily(),
     ]
     sources = (
         GaussianFamily(),

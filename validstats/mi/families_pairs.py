@@ -9,7 +9,7 @@ from scipy.special import entr, ndtr, ndtri
 
 from validstats._typing import Float1D, Float2D
 from validstats.mi.families_base import Family, JointSample, draw_dims, log_uniform
-from validstats.mi.families_functional import draw_functional_pair
+from validstats.mi.families_functional import draw_functional_pair, draw_noisy_pairs
 from validstats.mi.families_maps import random_side_map
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "FunctionalFamily",
     "IndependentFamily",
     "PairsFamily",
+    "SharpNoiseFamily",
     "UniformNoiseFamily",
     "additive_uniform_information",
 ]
@@ -265,6 +266,22 @@ class UniformNoiseFamily(Family):
         x = generator.random((n, dim))
         y = x + generator.uniform(-1, 1, (n, dim)) * levels
         truth = float(sum(additive_uniform_information(float(level)) for level in levels))
+        return JointSample(x, y, truth, self.name)
+
+
+class SharpNoiseFamily(Family):
+    """Coordinates observed with independent noise that has ends, edges or peaks, none of it uniform."""
+
+    name = "sharp_noise"
+
+    def draw(self, generator: np.random.Generator, n: int) -> JointSample:
+        """Draw the laws, the noise levels and n rows."""
+        dim = 1 if generator.random() < 0.6 else int(generator.integers(2, 25 if n <= 1000 else 9))
+        x, y, truth = draw_noisy_pairs(generator, n, dim)
+        if generator.random() < 0.25:
+            x, y = random_side_map(generator, x), random_side_map(generator, y)
+        if generator.random() < 0.5:
+            x, y = y, x
         return JointSample(x, y, truth, self.name)
 
 
