@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from validstats.holdout import Ledger
+from validstats.holdout import Ledger, ReusableHoldout
 
 
 def ask_until_killed(ask: Callable[[], int], n_answers: int, seconds: float) -> list[int]:
@@ -36,23 +36,44 @@ def ask_until_killed(ask: Callable[[], int], n_answers: int, seconds: float) -> 
     return [index for (index,) in struct.iter_unpack("<q", raw[: len(raw) // 8 * 8])]
 
 
-def crash_repeatedly(path, n_kills: int, seed: int) -> tuple[int, int]:
-    """Kill a querying process again and again; return the answers given and the charges on record."""
-    ledger = Ledger.create(path)
+def charging(ledger: Ledger) -> Callable[[], int]:
+    """Ask by charging the ledger, and nothing else."""
 
     def ask() -> int:
         with ledger.turn() as turn:
             entry = turn.append("answer", nats=0.25, answer=0.5, half_width=0.1)
         return entry.idx
 
+    return ask
+
+
+def inferring(ledger: Ledger) -> Callable[[], int]:
+    """Ask a holdout for the accuracy of predictions that it was not asked about before."""
+    generator = np.random.default_rng(0)
+    X, y = generator.normal(size=(200, 1)), generator.integers(0, 2, 200)
+    rh = ReusableHoldout(queries=10_000, mechanism="gaussian", guess=None, ledger=ledger).calibrate(X, y)
+
+    def ask() -> int:
+        predictions = np.random.default_rng(len(ledger)).integers(0, 2, 200)
+        return rh.infer(predictions).index
+
+    return ask
+
+
+def crash_repeatedly(
+    path, n_kills: int, seed: int, asking: Callable[[Ledger], Callable[[], int]] = charging
+) -> tuple[int, int]:
+    """Kill a querying process again and again; return the answers given and the charges on record."""
+    ledger = Ledger.create(path)
+    ask = asking(ledger)
     generator = np.random.default_rng(seed)
     given: list[int] = []
     for _ in range(n_kills):
         given += ask_until_killed(ask, int(generator.integers(0, 4)), float(generator.uniform(0.0, 0.004)))
         check = ledger.verify()
-        charged = {entry.idx for entry in ledger.entries() if entry.release == "answer"}
-        assert set(given) <= charged
-        assert check.nats == 0.25 * len(charged)
+        paid = {e.idx: e.nats + e.mu_squared for e in ledger.entries() if e.release == "answer"}
+        assert set(given) <= set(paid) and min(paid.values(), default=1.0) > 0
+        assert abs(check.nats + check.mu_squared - sum(paid.values())) < 1e-9
     assert len(given) == len(set(given))
     Ledger.open(path).verify()
-    return len(given), len(charged)
+    return len(given), len(paid)

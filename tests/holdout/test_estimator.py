@@ -16,6 +16,7 @@ from validstats.exceptions import (
     DataReuseWarning,
     LedgerMismatchError,
     LedgerMissingError,
+    NoisyReleaseError,
     NotCalibratedError,
 )
 from validstats.holdout import (
@@ -23,6 +24,7 @@ from validstats.holdout import (
     Ledger,
     ReusableHoldout,
     absolute_error,
+    kraft_e_value,
     squared_error,
     subgroup_accuracy,
 )
@@ -178,6 +180,32 @@ def test_score_many_is_charged_as_one_transaction():
     with pytest.raises(BudgetExhaustedError, match="2 of 3 declared queries are used and this asks 2 more"):
         rh.score_many([LogisticRegression(C=1e-4), LogisticRegression(C=1e-3)])
     assert rh.ledger_.verify().nats == sum(a.nats for a in answers)
+
+
+def test_what_was_answered_before_failures_ran_out_is_in_the_error():
+    rh = make(failures=1, mechanism="guess_and_check")
+    models = [MODEL, DummyClassifier(strategy="constant", constant=0), LogisticRegression(C=1e-4)]
+    rh._guess_for = lambda target, metric: 0.75
+    with pytest.raises(BudgetExhaustedError) as caught:
+        rh.score_many(models)
+    given = caught.value.answered
+    assert [type(answer) for answer in given] == [Answer, Answer]
+    assert [answer.passed for answer in given] == [True, False]
+    assert [answer.index for answer in given] == [
+        e.idx for e in rh.ledger_.entries() if e.release == "answer"
+    ]
+    with pytest.raises(BudgetExhaustedError) as caught:
+        rh.infer(noise_predictions(1), guess=0.5)
+    assert caught.value.answered == []
+
+
+@pytest.mark.parametrize("mechanism", ["gaussian", "thresholdout", "thresholdout_science", "sparse"])
+def test_after_a_noisy_answer_no_e_value_is_paid_for(mechanism):
+    rh = make(mechanism=mechanism)
+    assert kraft_e_value(10.0, rh.nats_) == 10.0
+    rh.infer(MODEL)
+    with pytest.raises(NoisyReleaseError, match="countable transcripts only"):
+        kraft_e_value(10.0, rh.nats_)
 
 
 def test_best_releases_the_winner_only():
@@ -393,6 +421,25 @@ def test_other_rows_are_refused(tmp_path):
     Ledger.create(tmp_path / "second.ledger")
     with pytest.raises(LedgerMismatchError, match="have a ledger already"):
         make(tmp_path / "second.ledger")
+
+
+def test_a_budget_in_memory_for_rows_that_have_a_ledger_file_is_warned_about(tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        make()
+    path = tmp_path / "study.ledger"
+    Ledger.create(path)
+    make(path)
+    order = np.random.default_rng(0).permutation(N)
+    for ledger in (None, Ledger.in_memory()):
+        with pytest.warns(DataReuseWarning, match=r"have a ledger already, at .*study\.ledger"):
+            make(ledger, X=X_HOLD[order], y=Y_HOLD[order])
+    X, y = draw(seed=9)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        make(X=X, y=y)
+        make(path)
+        ReusableHoldout().fit(X_TRAIN, Y_TRAIN).calibrate(X_HOLD, Y_HOLD, check_reuse=False)
 
 
 def test_a_path_without_a_ledger_is_refused(tmp_path):
@@ -723,6 +770,12 @@ def test_messages_are_in_words():
     answer = rh.infer(MODEL)
     assert answer.message == "Left: 19 queries, 3 failures."
     assert "the guess, confirmed by the holdout" in str(answer)
+
+
+def test_messages_say_what_has_no_proof():
+    text = "which is approximate: this mechanism has no proof"
+    assert text in make(mechanism="thresholdout_science").outlook()
+    assert text not in make(mechanism="thresholdout").outlook()
 
 
 def test_the_outlook_keeps_its_word():

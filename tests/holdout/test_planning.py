@@ -62,6 +62,13 @@ def test_the_choice_for_numbers_without_guesses(n, queries, choice, half_width) 
         assert result.half_width == pytest.approx(half_width, rel=2e-3)
 
 
+def test_every_published_analysis_is_listed() -> None:
+    result = plan(10_000, 100)
+    expected = {"tight": 0.1292, "rogers2020": 0.2470, "jung2020": 0.2812, "bassily2016": 0.4356}
+    for analysis, half_width in expected.items():
+        assert result.half_width_of("gaussian", analysis) == pytest.approx(half_width, rel=2e-3)
+
+
 def test_without_guesses_guess_and_check_is_not_listed() -> None:
     names = {candidate.name for candidate in plan(10_000, 100).candidates}
     assert "guess_and_check" not in names

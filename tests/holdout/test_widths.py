@@ -23,6 +23,23 @@ SECTION_2_1 = [  # n, k, fresh chunk, description length, Rogers 2020, Jung 2020
     (100_000, 100_000, None, 0.8387, 0.4764, 0.5699, 0.2714),
     (1_000_000, 1_000_000, None, 0.8387, 0.2766, 0.3249, 0.1586),
 ]
+BASSILY_2016 = [  # n, k and the column of section 2.1
+    (1_000, 10, 0.7442),
+    (10_000, 10, 0.2340),
+    (10_000, 100, 0.4356),
+    (10_000, 1_000, 0.8156),
+    (100_000, 10, 0.0749),
+    (100_000, 100, 0.1379),
+    (100_000, 1_000, 0.2538),
+    (100_000, 10_000, 0.4689),
+    (100_000, 100_000, 0.8729),
+    (1_000_000, 10, 0.0241),
+    (1_000_000, 100, 0.0441),
+    (1_000_000, 1_000, 0.0807),
+    (1_000_000, 10_000, 0.1474),
+    (1_000_000, 100_000, 0.2699),
+    (1_000_000, 1_000_000, 0.4965),
+]
 SECTION_2_2 = [  # n, k, gap 0, gap 2 sd, unknown horizon, 10 failures, 1 % failures, ladder, ladder from 1/2
     (1_000, 10, 0.0547, 0.0995, 0.0682, 0.1598, 0.1157, 0.1362, 0.1242),
     (1_000, 1_000_000, 0.0936, 0.1383, 0.1271, 0.3302, None, 0.3628, 0.2977),
@@ -67,6 +84,31 @@ def test_half_widths_without_guesses(row) -> None:
     assert published.rogers_optimum(n, k, LEVEL).half_width == pytest.approx(rogers, rel=2e-3)
     assert published.jung_optimum(n, k, LEVEL).half_width == pytest.approx(jung, rel=2e-3)
     assert gaussian.tight_optimum(n, k, LEVEL).half_width == pytest.approx(tight, rel=2e-3)
+
+
+@pytest.mark.parametrize(("n", "k", "expected"), BASSILY_2016)
+def test_half_widths_by_the_monitor_argument(n, k, expected) -> None:
+    assert published.bassily_optimum(n, k, LEVEL).half_width == pytest.approx(expected, rel=2e-4, abs=5.1e-5)
+
+
+def test_half_widths_by_the_monitor_argument_where_they_say_nothing() -> None:
+    for n, k in ((1_000, 100), (10_000, 10_000), (100_000, 1_000_000)):
+        assert published.bassily_optimum(n, k, LEVEL).half_width > 1
+
+
+def test_the_monitor_argument_at_its_best_noise() -> None:
+    """Written out, with as many copies as the level has parts: 20 at 5 %, though exp(log(0.05)) is above 1 / 20."""
+    n, k = 10_000, 100
+    for copies in (5, 10, 20, 100):
+        found = published.bassily_optimum(n, k, math.log(1 / copies))
+        rho = k / (2 * (n * found.sigma) ** 2)
+        slow = min(
+            math.expm1(epsilon) + 2 * copies * math.exp(log_delta)
+            + found.sigma * math.sqrt(2 * (math.log(4 * k) - log_delta))
+            for epsilon in np.linspace(0.001, 1.0, 20_000)
+            for log_delta in [published.zcdp_log_delta(epsilon, rho)]
+        ) / (1 - (1 - 1 / copies) ** copies)  # fmt: skip
+        assert found.half_width == pytest.approx(slow, rel=1e-5)
 
 
 @pytest.mark.parametrize("row", SECTION_2_2, ids=lambda row: f"n={row[0]}-k={row[1]}")

@@ -4,16 +4,17 @@ import numpy as np
 import pytest
 from joblib import Parallel, delayed
 
-from tests.holdout.crash import crash_repeatedly
+from tests.holdout.crash import charging, crash_repeatedly, inferring
 from validstats.holdout import Ledger, ReusableHoldout, betting_e_value
 from validstats.validity.coverage import binomial_acceptance
 
 pytestmark = pytest.mark.validity
 
 
-def test_killed_while_asking_200_times(tmp_path, monkeypatch):
+@pytest.mark.parametrize("asking", [charging, inferring])
+def test_killed_while_asking_200_times(tmp_path, monkeypatch, asking):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    given, charged = crash_repeatedly(tmp_path / "crash.ledger", 200, seed=2)
+    given, charged = crash_repeatedly(tmp_path / "crash.ledger", 200, seed=2, asking=asking)
     assert 200 <= given <= charged
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from validstats.writing import new_file
 
-__all__ = ["Anchor", "Receipt", "anchors_of", "state_directory", "state_key"]
+__all__ = ["Anchor", "Receipt", "anchors_of", "any_anchor", "state_directory", "state_key"]
 
 _TAIL_BYTES = 1 << 14
 _RECEIPT = re.compile(r"validstats-ledger:([0-9a-f]{32}):(\d+):([0-9a-f]{64})")
@@ -212,6 +212,12 @@ def anchors_of(fact: str, value: str) -> list[Anchor]:
     folder = state_directory() / "ledgers"
     files = sorted(folder.glob("*.anchor")) if folder.is_dir() else []
     return [anchor for anchor in map(Anchor, files) if anchor.facts().get(fact) == value]
+
+
+def any_anchor() -> bool:
+    """Tell whether this user has a ledger file anywhere."""
+    folder = state_directory() / "ledgers"
+    return folder.is_dir() and any(folder.glob("*.anchor"))
 
 
 def _lines(raw: bytes) -> Iterator[list]:

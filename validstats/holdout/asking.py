@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from validstats.exceptions import BudgetExhaustedError
 from validstats.guarantee import Guarantee
 from validstats.holdout.answers import Answer
 from validstats.holdout.books import Ask, Books, Outcome, Session, main_options
@@ -156,7 +157,13 @@ class Asking:
         )
 
     def _answers(self, asks: Sequence[Ask]) -> list[Answer]:
-        return [self._answer(ask, entry) for ask, entry in self._books.charge(asks)]
+        try:
+            charged = self._books.charge(asks)
+        except BudgetExhaustedError as error:
+            answered = [self._answer(ask, entry) for ask, entry in getattr(error, "answered", [])]
+            error.answered = answered  # type: ignore[attr-defined]
+            raise
+        return [self._answer(ask, entry) for ask, entry in charged]
 
     def _answer(self, ask: Ask, entry: Entry) -> Answer:
         detail = entry.detail

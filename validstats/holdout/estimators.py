@@ -23,6 +23,7 @@ from validstats.holdout.inputs import (
     is_list_of_targets,
     seed_of,
     user_tag,
+    warn_about_other_ledger,
     warn_about_reuse,
 )
 from validstats.holdout.ledger import Ledger
@@ -212,7 +213,7 @@ class ReusableHoldout(
             Dependent rows share a value; the clusters must be independent. Answers are then about the mean over
             clusters of the mean within a cluster, and n is the number of clusters.
         check_reuse : bool, default True
-            Whether to warn if rows were trained on.
+            Whether to warn if rows were trained on, or have a ledger file while this ledger is in memory.
 
         Returns
         -------
@@ -239,6 +240,8 @@ class ReusableHoldout(
         if check_reuse and training is not None:
             warn_about_reuse(training.X, X)
         ledger = self._resolve_ledger()
+        if check_reuse and ledger.path is None:
+            warn_about_other_ledger(X, labels)
         sample, sealed, fingerprint = split_sample(
             X, labels, class_indices(labels, known), groups, vault=vault, secret=ledger.secret
         )

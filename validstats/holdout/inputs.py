@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from validstats._typing import AnyArray, RandomState
+from validstats.exceptions import DataReuseWarning
 from validstats.frames import is_frame, row_digests
+from validstats.holdout.anchor import anchors_of, any_anchor
 from validstats.holdout.fingerprint import holdout_fingerprint, keyed_row_digests
 from validstats.holdout.ledger import holdout_key
 from validstats.holdout.questions import is_estimator
@@ -25,6 +28,7 @@ __all__ = [
     "is_list_of_targets",
     "seed_of",
     "user_tag",
+    "warn_about_other_ledger",
     "warn_about_reuse",
 ]
 
@@ -102,6 +106,27 @@ def warn_about_reuse(training: Any, holdout: Any) -> None:
     if any(hasattr(X, "tocsr") or np.ndim(X) == 1 for X in (training, holdout) if not is_frame(X)):
         return
     warn_data_reuse(row_digests(training), row_digests(holdout), stacklevel=4)
+
+
+def warn_about_other_ledger(X: Any, y: AnyArray) -> None:
+    """Warn if holdout rows that get a ledger in memory have a ledger file already.
+
+    Parameters
+    ----------
+    X : array-like or data frame of n rows
+        Features of the holdout.
+    y : ndarray of shape (n,)
+        Labels.
+    """
+    others = anchors_of("holdout", user_tag(X, y)) if any_anchor() else []
+    if others:
+        place = others[0].facts().get("path", "an unknown place")
+        warnings.warn(
+            f"These holdout rows have a ledger already, at {place}. What was asked there counts, and a ledger in "
+            f"memory forgets it: the guarantee is void. Use ledger={place!r}.",
+            DataReuseWarning,
+            stacklevel=3,
+        )
 
 
 def check_users(users: Mapping[str, int] | None, queries: int, user: str) -> dict[str, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from validstats.exceptions import NoisyReleaseError, noisy_release_message
 from validstats.guarantee import Guarantee
 from validstats.holdout.books import Books
 from validstats.holdout.epochs import closing_nats
@@ -81,11 +82,15 @@ class Looking:
         """Description nats of everything released so far: what a claim chosen now has to pay for.
 
         This is what :func:`~validstats.holdout.kraft_e_value` takes. It is a little more than the sum of the
-        charges, since it includes what the last declared answer may say.
+        charges, since it includes what the last declared answer may say. Once a noisy answer was released there is
+        no such number, and :class:`~validstats.exceptions.NoisyReleaseError` is raised.
         """
         self._check_calibrated("nats_")
         state = self._books.look().state
-        return self.ledger_.totals()[0] + closing_nats(state["mechanisms"])
+        nats, mu_squared = self.ledger_.totals()
+        if mu_squared > 0:
+            raise NoisyReleaseError(noisy_release_message.format(mu2=mu_squared))
+        return nats + closing_nats(state["mechanisms"])
 
     def _report(self) -> Report:
         return holdout_report(self.calibration_, self.ledger_, self._books, self.guarantee_, self.outlook())

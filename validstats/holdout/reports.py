@@ -165,6 +165,8 @@ def outlook(session: Session, left: Callable[[Mapping[str, Any]], dict[str, int]
         f"This would be your {ordinal(number)} look; with n = {declared.n:,} a released score near one half is now "
         f"good to {priced}"
     )
+    if not mechanism(declared.mechanism).certified:
+        text += ", which is approximate: this mechanism has no proof"
     if declared.mechanism in MIXING:
         best = max(next_half_widths(session, math.log(100)).values())
         text += f", and best() of 100 candidates would cost one query at +-{best:.3f} at most"
