@@ -1,4 +1,4 @@
-"""Regressions from machine labels: time and memory against ppi-python and dsl-kit, and growth with the rows.
+"""Regressions from machine labels: time and memory against ppi-python, dsl-kit and statsmodels, and growth with the rows.
 
 Each peer runs in an environment of its own (see ``benchmarks/_peers.py``). Without it the peer is recorded as not run.
 A peer is a process that stays alive and has answered once, for the comparison of answers, before it is timed: neither
@@ -99,6 +99,25 @@ def ours_by_default(data: dict[str, np.ndarray], task: str) -> Any:
     return fitted.infer(formula, model=task)
 
 
+def statsmodels_gold(data: dict[str, np.ndarray], task: str) -> dict[str, Any]:
+    """Fit the expert labels alone, as one would without machine labels."""
+    rows = data["labelled"]
+    y, X = data["y"][rows], data["X"][rows]
+    if task == "mean":
+        X = np.ones((len(y), 1))
+    model = sm.GLM(y, X, family=sm.families.Binomial()) if task == "logit" else sm.OLS(y, X)
+    fit = model.fit(cov_type="HC0")
+    low, high = np.asarray(fit.conf_int()).T
+    return {"estimate": np.asarray(fit.params), "low": low, "high": high}
+
+
+def gained_length(data: dict[str, np.ndarray], task: str) -> str:
+    """Say how long our intervals are beside those of the expert labels alone."""
+    ours, alone = ours_on_arrays(data, task), statsmodels_gold(data, task)
+    share = np.mean((ours["high"] - ours["low"]) / (alone["high"] - alone["low"]))
+    return f"intervals {share:.2f} times as long as from expert labels alone"
+
+
 def agreement(ours: dict[str, Any], theirs: dict[str, Any]) -> str:
     """Say how far two answers are apart, in standard errors of ours."""
     se = (ours["high"] - ours["low"]) / (2 * 1.959963984540054)
@@ -123,10 +142,12 @@ def _peer_specs(n: int) -> list[Spec]:
         implementations: dict[str, Callable[[], Any]] = {
             "validstats, PPI++": partial(ours_on_arrays, data, task),
             "ppi-python, PPI++": partial(peer.run, task),
+            "statsmodels, expert labels alone": partial(statsmodels_gold, data, task),
         }
         if task == "logit":
             implementations["validstats, default"] = partial(ours_by_default, data, task)
-        specs.append(Spec("dsl", task, n, implementations, repeats=3, note=_note(peer, data, task)))
+        note = f"{_note(peer, data, task)}; {gained_length(data, task)}"
+        specs.append(Spec("dsl", task, n, implementations, repeats=3, note=note))
     return specs
 
 

@@ -229,6 +229,33 @@ tasks = {"run": run}
 """)
 
 
+NEURAL_SERVER = server("""
+import bmi
+def task(name):
+    def run():
+        estimator = getattr(bmi.estimators, name + "Estimator")(
+            batch_size=min(256, len(data["x"]) // 4), max_n_steps=3000, verbose=False
+        )
+        return {"estimate": float(estimator.estimate(data["x"], data["y"]))}
+    return run
+tasks = {name: task(name) for name in ("MINE", "InfoNCE", "NWJ")}
+""")
+
+
+def neural(x: np.ndarray, y: np.ndarray) -> dict[str, Callable[[], Any]]:
+    """Return the neural estimators of benchmark-mi, trained anew at every call in an environment of their own."""
+    peer = LazyPeer("benchmark-mi", NEURAL_SERVER, {"x": x, "y": y})
+    return {f"{name}, benchmark-mi": peer.task(name) for name in ("MINE", "InfoNCE", "NWJ")}
+
+
+def neural_spec(n: int, dim: int) -> Spec:
+    """Time of the learned estimate beside that of networks trained on the data set itself."""
+    x, y = _pair(n, dim)
+    note = f"truth {dim * np.log(2) / 2:.3f} nats; at most 3,000 steps, batches of min(256, n / 4)"
+    ours = {name: _bind(f, x, y) for name, f in learned_estimators().items() if "shipped" in name}
+    return Spec("mi", f"{dim} x {dim}, neural", n, ours | neural(x, y), repeats=1, note=note)
+
+
 def npeet(x: np.ndarray, y: np.ndarray) -> dict[str, Callable[[], Any]]:
     """Return NPEET's nearest-neighbour estimate (of its fork NPEET_plus), which runs in an environment of its own."""
     return {"NPEET_plus": LazyPeer("npeet-plus", NPEET_SERVER, {"x": x, "y": y}).task("run")}
@@ -272,6 +299,7 @@ def specs(quick: bool = False) -> list[Spec]:
         }
         bound = {k: _bind(f, x, y) for k, f in functions.items()}
         found.append(Spec("mi", "5 x 5", n, bound | npeet(x, y), repeats=3))
+    found += [neural_spec(500, dim) for dim in ((1,) if quick else (1, 5))]
     return [*found, _matrix_spec(quick)]
 
 

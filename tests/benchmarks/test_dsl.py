@@ -30,6 +30,15 @@ def test_our_two_implementations_agree(task) -> None:
     assert text.startswith("estimates within 0 standard errors")
 
 
+@pytest.mark.parametrize("task", ["mean", "linear", "logit"])
+def test_machine_labels_shorten_the_intervals_of_statsmodels(task) -> None:
+    data = benchmark.simulate(5000)
+    alone, ours = benchmark.statsmodels_gold(data, task), benchmark.ours_on_arrays(data, task)
+    assert np.all(np.abs(alone["estimate"] - ours["estimate"]) < (alone["high"] - alone["low"]))
+    share = float(benchmark.gained_length(data, task).split()[1])
+    assert 0.5 < share < 0.9
+
+
 def test_the_streamed_task_estimates_its_coefficients() -> None:
     result = benchmark.stream(benchmark.large_frame(30_000))
     assert np.all(np.abs(result.params[1:] - 0.3) < 5 * result.std_error[1:])

@@ -69,5 +69,13 @@ def test_environments_are_found_by_their_folders(monkeypatch, tmp_path):
 
 def test_every_program_is_python():
     programs = [*batch.THRESHOLD_SERVERS.values(), batch.CREPES_SCORES, *holdout.PEER_NOISE.values()]
-    for program in (*programs, dsl.PPI_SERVER, dsl.DSLKIT_SERVER, mi.NPEET_SERVER):
+    for program in (*programs, dsl.PPI_SERVER, dsl.DSLKIT_SERVER, mi.NPEET_SERVER, mi.NEURAL_SERVER):
         compile(program, "peer", "exec")
+
+
+def test_neural_estimators_stand_beside_the_learned_one(monkeypatch):
+    monkeypatch.delenv(PEERS["benchmark-mi"], raising=False)
+    ours, *theirs = measure(mi.neural_spec(60, 2))
+    assert ours.error == "" and "learned" in ours.implementation and "0.693 nats" in ours.note
+    assert [m.implementation.split(",")[0] for m in theirs] == ["MINE", "InfoNCE", "NWJ"]
+    assert all("not run" in m.error for m in theirs)
