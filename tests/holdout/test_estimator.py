@@ -10,6 +10,8 @@ import pytest
 from sklearn.base import clone
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from validstats.exceptions import (
     BudgetExhaustedError,
@@ -22,6 +24,7 @@ from validstats.exceptions import (
 from validstats.holdout import (
     Answer,
     Ledger,
+    Metric,
     ReusableHoldout,
     absolute_error,
     kraft_e_value,
@@ -683,6 +686,42 @@ def test_inputs_are_not_changed():
     assert np.array_equal(X, X_HOLD) and np.array_equal(y, Y_HOLD) and np.array_equal(prediction, before)
 
 
+def test_code_that_writes_into_rows_changes_neither_holdout_nor_training_part():
+    """Scalers with copy=False and careless queries write into what they are given."""
+
+    def careless(X, y):
+        X[:] = 7.0
+        y[:] = 0
+        return np.ones(len(X))
+
+    def overwriting(y, prediction, X):
+        y[:] = prediction
+        return y == prediction
+
+    frames = [np.asarray]
+    for name in ("pandas", "polars", "scipy.sparse"):
+        library = pytest.importorskip(name)
+        frames.append(library.csr_matrix if name == "scipy.sparse" else library.DataFrame)
+    for of in frames:
+        train, hold, y_train, y_hold = of(X_TRAIN), of(X_HOLD), Y_TRAIN.copy(), Y_HOLD.copy()
+        rh = ReusableHoldout(queries=20, failures=3, mechanism="guess_and_check", random_state=0)
+        rh.fit(train, y_train).calibrate(hold, y_hold, check_reuse=False)
+        kept = copy.deepcopy(rh._sample.X), rh._sample.y.copy()
+        scaled = make_pipeline(StandardScaler(copy=False, with_mean=False), LogisticRegression())
+        rh.infer(scaled)
+        rh.infer(scaled.fit(X_TRAIN.copy(), Y_TRAIN))
+        if of is np.asarray:
+            rh.query(careless)
+            with pytest.raises(ValueError, match="'writes' failed with ValueError"):
+                rh.infer(MODEL, metric=Metric(name="writes", rows=overwriting), guess=0.5)
+        for now, before in ((rh._sample.X, kept[0]), (train, of(X_TRAIN)), (hold, of(X_HOLD))):
+            now, before = (a.toarray() if hasattr(a, "toarray") else np.asarray(a) for a in (now, before))
+            np.testing.assert_array_equal(now, before)
+        np.testing.assert_array_equal(rh._sample.y, kept[1])
+        np.testing.assert_array_equal(y_train, Y_TRAIN)
+        np.testing.assert_array_equal(y_hold, Y_HOLD)
+
+
 def test_frames_text_and_string_labels_work():
     pd, pl = pytest.importorskip("pandas"), pytest.importorskip("polars")
     for library in (pd, pl):
@@ -700,7 +739,6 @@ def test_frames_text_and_string_labels_work():
         assert type(answer.tidy()).__module__.split(".")[0] == library.__name__
         assert rh.infer(LogisticRegression(), metric="brier").bounds[1] < 0.5
     from sklearn.feature_extraction.text import CountVectorizer
-    from sklearn.pipeline import make_pipeline
 
     texts = np.array(["good film", "bad film", "good", "bad"] * 100)
     target = np.array([1, 0, 1, 0] * 100)

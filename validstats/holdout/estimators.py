@@ -39,7 +39,7 @@ from validstats.holdout.questions import (
 )
 from validstats.holdout.releases import SpecialReleases
 from validstats.holdout.reports import guarantee_of
-from validstats.holdout.sample import HoldoutSample, count_rows, split_sample
+from validstats.holdout.sample import HoldoutSample, count_rows, lent, split_sample
 from validstats.holdout.sealing import SealedState
 from validstats.holdout.vault import VaultRelease
 from validstats.reading import check_groups
@@ -423,7 +423,7 @@ class ReusableHoldout(
         values = values_of_query(fn, self._sample, bounds)
         if guess is None and self._needs_guess():
             training = self._need_training("query")
-            guess = float(np.mean(np.asarray(fn(training.X, training.y), dtype=np.float64)))
+            guess = float(np.mean(np.asarray(fn(lent(training.X), lent(training.y)), dtype=np.float64)))
         digest = None if query_id is None else ask_digest(self.ledger_.secret, "id", query_id)
         units = self._sample.unit_means(scale.to_unit(values))
         question = Question(

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from validstats._typing import AnyArray, Float1D
 from validstats.holdout.fingerprint import ask_digest
 from validstats.holdout.metrics import AUC, Metric, auc_score, checked_rows
-from validstats.holdout.sample import HoldoutSample
+from validstats.holdout.sample import HoldoutSample, lent
 
 __all__ = ["Question", "TrainingPart", "class_indices", "is_estimator", "respond"]
 
@@ -76,7 +76,7 @@ class TrainingPart:
         try:
             check_is_fitted(estimator)
         except NotFittedError:
-            return clone(estimator).fit(self.X, self.y)
+            return clone(estimator).fit(lent(self.X), lent(self.y))
         return estimator
 
     def guess(self, estimator: Any, metric: Metric, how: str) -> float:
@@ -127,7 +127,7 @@ def is_estimator(target: Any) -> bool:
 
 def respond(estimator: Any, X: Any, metric: Metric) -> AnyArray:
     """Return what of an estimator a metric looks at."""
-    return _positive_column(np.asarray(getattr(estimator, _method(estimator, metric))(X)), metric)
+    return _positive_column(np.asarray(getattr(estimator, _method(estimator, metric))(lent(X))), metric)
 
 
 def class_indices(y: AnyArray, classes: AnyArray) -> AnyArray:
@@ -147,7 +147,7 @@ def question_of_predictions(
     sample: HoldoutSample, prediction: AnyArray, metric: Metric, secret: bytes
 ) -> tuple[Float1D, str]:
     """Return the unit values and the cache key of predictions in the sample's order."""
-    values = metric.to_unit(metric.values(truth_for(sample, metric), prediction, sample.X))
+    values = metric.to_unit(metric.values(_locked(truth_for(sample, metric)), prediction, _locked(sample.X)))
     return sample.unit_means(values), ask_digest(secret, "rows", metric.name, prediction)
 
 
@@ -185,8 +185,17 @@ def values_of_query(
     function: Callable[..., Any], sample: HoldoutSample, bounds: tuple[float, float]
 ) -> Float1D:
     """Evaluate a caller's query on the holdout rows, and check its values."""
-    raw = quietly(lambda: function(sample.X, sample.y), "query")
+    raw = quietly(lambda: function(lent(sample.X), lent(sample.y)), "query")
     return checked_rows(raw, sample.n_rows, bounds, "query")
+
+
+def _locked(rows: Any) -> Any:
+    """Return a view of an array that cannot be written to; anything else as it is."""
+    if not isinstance(rows, np.ndarray):
+        return rows
+    view = rows.view()
+    view.flags.writeable = False
+    return view
 
 
 def _method(estimator: Any, metric: Metric) -> str:

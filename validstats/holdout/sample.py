@@ -19,7 +19,7 @@ from validstats.holdout.fingerprint import holdout_fingerprint, keyed_order, key
 from validstats.holdout.noise import derive_key
 from validstats.reading import read_array
 
-__all__ = ["HoldoutSample", "seal", "split_sample", "unseal"]
+__all__ = ["HoldoutSample", "lent", "seal", "split_sample", "unseal"]
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -199,6 +199,32 @@ def count_rows(X: Any) -> int:
     if np.ndim(X) == 0 and not hasattr(X, "tocsr"):
         raise TypeError(f"X must have rows, got an object of type {type(X).__name__}.")
     return int(X.shape[0]) if hasattr(X, "shape") else len(X)
+
+
+def lent(rows: Any) -> Any:
+    """Return a copy of rows or labels for code that might write into what it is given.
+
+    Parameters
+    ----------
+    rows : array-like, sparse matrix or data frame
+        What is kept here.
+
+    Returns
+    -------
+    same type
+        A copy; the same object if its type cannot be written to.
+
+    Examples
+    --------
+    >>> kept = np.arange(3.0)
+    >>> lent(kept)[:] = 0
+    >>> kept.tolist()
+    [0.0, 1.0, 2.0]
+    """
+    for method in ("copy", "clone"):
+        if hasattr(rows, method):
+            return getattr(rows, method)()
+    return rows
 
 
 def seal(secret: bytes, value: Any) -> bytes:
