@@ -311,6 +311,9 @@ class TestErrors:
             dsl.calibrate(labels["y"], sampling_probability=np.full(3, 0.2))
         with pytest.raises(ValueError, match="NaN"):
             dsl.calibrate(labels["y"], sampling_probability=np.full(len(data), np.nan))
+        certain = np.where(np.arange(len(data)) == int(labels["y"].isna().argmax()), 1.0, 0.3)
+        with pytest.raises(ValueError, match="1 row\\(s\\) have sampling_probability 1"):
+            dsl.calibrate(labels["y"], sampling_probability=certain)
         with pytest.warns(LabellingWarning, match="standard deviations away"):
             dsl.calibrate(labels["y"], sampling_probability=0.9)
         unequal = np.where(labels["y"].notna() & (data["x1"] > 2), 0.001, 0.3)
@@ -368,6 +371,40 @@ class TestErrors:
             with pytest.raises(NoRootError, match=r"separate|No root"):
                 dsl.infer("y ~ perfect", model="logit", estimator=estimator)
 
+    def test_separation_of_the_expert_labels_alone(self):
+        """Predictions that contradict no label give a root; the result says what it rests on."""
+        data, labels, _ = make_documents(seed=2, n=3000, share=0.2)
+        data = data.assign(high=(data["x1"] > 1).astype(float), q=(data["x1"] > 0.1).astype(float))
+        known = (data["x1"] > 0).astype(float).rename("y").where(labels["y"].notna())
+        dsl = DesignSupervised(random_state=0).fit(data, surrogate="q").calibrate(known)
+        with pytest.warns(LabellingWarning, match="expert labels alone have no finite estimate"):
+            result = dsl.infer("y ~ high", model="logit")
+        assert result.gold is None and "no label contradicts" in " ".join(result.notes)
+
+    @pytest.mark.parametrize("formula", ["score ~ x1", "observed ~ t", "observed ~ t | unit"])
+    def test_a_single_cluster_has_no_variance(self, calibrated, formula):
+        with pytest.raises(ValueError, match="All rows are in one cluster"):
+            calibrated.infer(formula, clusters=np.zeros(1500))
+
+    def test_clusters_of_an_influence_function(self, calibrated, documents):
+        data, _, _ = documents
+        result = calibrated.infer("score ~ x1")
+        for use in (result.recluster, lambda c: result.bootstrap(2, clusters=c)):
+            with pytest.raises(ValueError, match="All rows are in one cluster"):
+                use(np.zeros(1500))
+            with pytest.raises(ValueError, match="one label for each of the 1500 rows"):
+                use(np.arange(10))
+        both = calibrated.infer("score ~ x1", clusters=["unit", "group"])
+        with pytest.raises(ValueError, match="clustered in two ways"):
+            both.bootstrap(2)
+        with pytest.raises(ValueError, match="clustered in different ways"):
+            joint_covariance([result, both])
+        coarse = result.recluster(data["unit"].to_numpy() // 5)
+        np.testing.assert_allclose(joint_covariance([coarse, coarse])[:2, :2], coarse.covariance, rtol=1e-12)
+        np.testing.assert_allclose(joint_covariance([coarse], [])[:2, :2], result.covariance, rtol=1e-12)
+        draws = coarse.bootstrap(4000, random_state=0)
+        np.testing.assert_allclose(draws.std(axis=0), coarse.std_error, rtol=0.06)
+
     def test_collinear_and_constant_columns(self, calibrated, documents):
         with pytest.raises(ValueError, match=r"'I\(2 \* x1\)'.*leave them out"):
             calibrated.infer("y ~ x1 + I(2 * x1)")
@@ -406,6 +443,8 @@ class TestErrors:
             (("y ~ x1 |",), {}, ValueError, "not understood"),
             (("observed ~ x1 | t + y ~ x2",), {}, ValueError, "instruments"),
             (("y ~ x1 + x2",), {"model": "difference"}, ValueError, "two"),
+            (("score ~ x1 | topic",), {}, ValueError, "'topic' is an expert label"),
+            (("observed ~ x1 + I(2 * x1) | t ~ x2",), {}, ValueError, "leave them out"),
             (("y ~ x1 | unit",), {"model": "logit"}, ValueError, "Fixed effects"),
             (("observed ~ t | unit + time + group",), {}, ValueError, "one- or two-way"),
             (("observed ~ topic",), {"estimator": "dsl"}, ValueError, "categorical"),
@@ -443,6 +482,7 @@ class TestErrors:
             .calibrate(labels["topic"])
         )
         result = dsl.infer("topic", model="shares")
+        assert "no expert label has ('zzz')" in result.notes[-1]
         assert result.naive is None and np.isclose(result.params.sum(), 1.0, atol=0.05)
         with pytest.raises(ValueError, match="known classes"):
             dsl.infer("topic", model="shares", estimator="ppi")

@@ -392,3 +392,15 @@ class TestWholeClusters:
         with pytest.raises(ValueError, match=r"C\(time\)"):
             dsl.infer("observed ~ d | unit + time")
         assert len(dsl.infer("observed ~ d + C(time) | unit").params) == 4
+
+
+@pytest.mark.parametrize("effects", ["unit", "unit + time"])
+@pytest.mark.parametrize("weights", [None, "w"])
+@pytest.mark.parametrize("covariates", ["x", "d", "x | d ~ z"])
+def test_columns_that_the_effects_span_are_refused(part_panel, effects, weights, covariates):
+    """Their within-transformation is rounding error, which must not be taken for variation."""
+    _, _, dsl, _ = part_panel
+    first, *instruments = covariates.split(" | ")
+    formula = " | ".join([f"{first} + np.sin(unit)", effects, *instruments])
+    with pytest.raises(ValueError, match=r"'np.sin\(unit\)' are spanned by the other columns and"):
+        dsl.infer(f"y ~ {formula}", weights=weights)

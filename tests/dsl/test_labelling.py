@@ -152,6 +152,35 @@ def test_sequential_labelling_refuses_folds_and_designs() -> None:
         dsl.plan_labels("y ~ x")
 
 
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("weights", "machine"),
+        ("offset", "machine"),
+        ("clusters", "machine"),
+        ("vcov", "HC3"),
+        ("population", "finite"),
+        ("estimator", "gold"),
+        ("tuning", "scalar"),
+        ("family", object()),
+    ],
+)
+def test_sequential_inference_refuses_what_it_would_ignore(option, value) -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=900)
+    documents = pd.DataFrame({"machine": truth + rng.normal(size=900)})
+    dsl = DesignSupervised(sequential=True, random_state=0).fit(documents, surrogate="machine")
+    answers = np.full(900, np.nan)
+    for _ in range(3):
+        to_label = dsl.next_labels(300).to_label
+        answers[to_label] = truth[to_label]
+        dsl.calibrate(answers)
+    with pytest.raises(ValueError, match=f"{option} cannot be used with sequential=True"):
+        dsl.infer("label", model="mean", **{option: value})
+    with pytest.raises(ValueError, match="takes no covariates"):
+        dsl.infer("label ~ machine", model="mean")
+
+
 def test_a_sequential_estimator_clones_and_starts_afresh() -> None:
     frame, truth = documents(2000)
     dsl, _ = label_in_sequence(frame[["x", "machine"]], truth, rounds=3)

@@ -85,3 +85,55 @@ def test_a_quantile_without_a_bounded_interval_has_no_influence_functions(docume
     assert np.isinf(result.confidence_interval()).any()
     with pytest.raises(ValueError, match="no influence functions"):
         result.recluster(np.arange(len(data)) % 40)
+
+
+@pytest.mark.parametrize("level", [0.1, 0.5, 0.8])
+def test_a_weighted_quantile_is_that_of_repeated_rows(documents, level):
+    data, labels, _ = documents
+    weights = np.where(data["x1"] > 0, 3.0, 1.0)
+    dsl = (
+        DesignSupervised(random_state=0, n_repeats=1).fit(data, surrogate="qscore").calibrate(labels["score"])
+    )
+    options = {"model": "quantile", "quantile": level, "weights": weights}
+    result = dsl.infer("score", **options)
+    score = labels["score"].to_numpy()
+    repeated = np.sort(np.repeat(score[~np.isnan(score)], weights[~np.isnan(score)].astype(int)))
+    assert result.gold.params[0] == repeated[int(np.ceil(level * len(repeated))) - 1]
+    machine = np.sort(np.repeat(data["qscore"].to_numpy(), weights.astype(int)))
+    assert result.naive.params[0] == machine[int(np.ceil(level * len(machine))) - 1]
+    assert result.params[0] != dsl.infer("score", model="quantile", quantile=level).params[0]
+    np.testing.assert_allclose(
+        dsl.infer("score", **(options | {"weights": 7.0 * weights})).confidence_interval(),
+        result.confidence_interval(),
+        rtol=1e-12,
+    )
+
+
+@pytest.mark.parametrize("estimator", ["gold", "ppi++"])
+def test_the_interval_of_a_weighted_quantile_inverts_the_weighted_share(documents, estimator):
+    data, labels, _ = documents
+    weights = np.exp(data["x2"].to_numpy())
+    options = {"estimator": estimator, "weights": weights}
+    dsl = (
+        DesignSupervised(random_state=0, n_repeats=1).fit(data, surrogate="qscore").calibrate(labels["score"])
+    )
+    found = dsl.infer("score", model="quantile", quantile=0.6, **options)
+    critical = stats.norm.ppf(0.975)
+    low, high = found.confidence_interval()[0]
+    for point, inside in ((low - 0.3, False), (found.params[0], True), (high + 0.3, False)):
+        below = (labels["score"] <= point).astype(float).where(labels["score"].notna())
+        machine = data.assign(qscore=(data["qscore"] <= point).astype(float))
+        share = (
+            DesignSupervised(random_state=0, n_repeats=1)
+            .fit(machine, surrogate="qscore")
+            .calibrate(below)
+            .infer("score", model="mean", **options)
+        )
+        assert (abs(share.params[0] - 0.6) <= critical * share.std_error[0]) == inside
+
+
+def test_a_quantile_takes_no_offset_and_no_negative_weights(calibrated):
+    with pytest.raises(ValueError, match="takes no offset"):
+        calibrated.infer("score", model="quantile", offset="x1")
+    with pytest.raises(ValueError, match="not negative"):
+        calibrated.infer("score", model="quantile", weights="x1")

@@ -19,6 +19,7 @@ from validstats.dsl.moment_sums import ClusterSums, MomentAccumulator, RowChunk,
 from validstats.dsl.moments import GLMMoment, LinearMoment, RegressionRows
 from validstats.dsl.streaming import stream_regression
 from validstats.dsl.variance import SamplingDesign
+from validstats.exceptions import LabellingWarning
 
 FAMILIES = {
     "linear": None,
@@ -311,6 +312,8 @@ def test_data_larger_than_the_memory_allowed(tmp_path) -> None:
         ({"y": np.inf}, {}, "'y' has 1 infinite value"),
         ({"pi": 0.0}, {}, r"must be in \(0, 1\]"),
         ({"pi": 1.5}, {}, r"must be in \(0, 1\]"),
+        ({"pi": 1.0, "y": np.nan}, {}, "1 row.* have labelling probability 1"),
+        ({"y": 1.5}, {"model": "logit"}, "must lie between 0 and 1 in a binomial model"),
         ({}, {"sampling_probability": 0.0}, r"must be in \(0, 1\]"),
         ({}, {"predictions": (), "features": ()}, "nothing that predicts the label"),
         ({}, {"model": "tobit"}, "model must be one of"),
@@ -348,7 +351,22 @@ def test_bad_sources_and_columns_are_refused(tmp_path) -> None:
         stream_regression(list, **(COMMON | {"covariates": []}))
 
 
+def test_a_single_cluster_has_no_variance() -> None:
+    with pytest.raises(ValueError, match="All rows are in one cluster of 'one'"):
+        stream_regression(rows(n=400).assign(one=1), **(COMMON | {"clusters": "one"}))
+
+
+def test_a_category_without_labels_is_warned_of() -> None:
+    frame = rows(n=2000)
+    frame["party"] = np.where(frame["y"].isna() & (frame["x"] > 1.0), "rare", "usual")
+    with pytest.warns(LabellingWarning, match=r"No labelled row identifies 'party\[T.usual\]'"):
+        stream_regression(frame, **(COMMON | {"covariates": ["x", "party"]}))
+
+
 def test_a_singular_design_has_no_root() -> None:
     frame = rows(n=400).assign(twice=lambda d: 2.0 * d["x"])
-    with pytest.raises(NoRootError, match="No root"):
+    with (
+        pytest.warns(LabellingWarning, match="identifies 'twice'"),
+        pytest.raises(NoRootError, match="No root"),
+    ):
         stream_regression(frame, **(COMMON | {"covariates": ["x", "twice"]}))

@@ -27,7 +27,17 @@ from validstats.dsl.moments import (
     two_stage_projection,
 )
 
-__all__ = ["AssembledModel", "ModelName", "assemble", "categories_of", "choose_moment"]
+__all__ = [
+    "AssembledModel",
+    "ModelName",
+    "assemble",
+    "categories_of",
+    "choose_moment",
+    "labelled_design",
+    "raw_completion",
+    "reduce_instruments",
+    "varying_columns",
+]
 
 ModelName: TypeAlias = Literal[
     "mean",
@@ -293,7 +303,10 @@ def assemble(
     absorber = _absorber(parsed, template, weights)
     is_within = absorber is not None and not builder.covariate_labels
     fixed_design = None if builder.covariate_labels else builder.design()
-    wanted = _varying_instruments(builder, absorber)
+    all_instruments = builder.instruments()
+    wanted = None
+    if all_instruments is not None and absorber is not None:
+        wanted = varying_columns(all_instruments, absorber)
 
     def instruments_of(replacements: Mapping[str, AnyArray]) -> Float2D | None:
         found = builder.instruments(replacements)
@@ -347,11 +360,21 @@ def _within_maker(make_plain: RowMaker, absorber: Absorber) -> RowMaker:
     return make_rows
 
 
-def _varying_instruments(builder: DesignBuilder, absorber: Absorber | None) -> Bool1D | None:
-    """Return which instruments vary within the absorbed effects, or None where all are kept."""
-    values = builder.instruments()
-    if values is None or absorber is None:
-        return None
+def varying_columns(values: Float2D, absorber: Absorber) -> Bool1D:
+    """Return which columns vary within the absorbed effects.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n, p)
+        Columns.
+    absorber : Absorber
+        Projection on the effects.
+
+    Returns
+    -------
+    ndarray of shape (p,)
+        False for a column that the effects span, to the rounding of its projection.
+    """
     scaled = absorber.scaled(values)
     inside = np.linalg.norm(absorber.residualise(scaled), axis=0)
     return np.asarray(inside > 1e-8 * np.maximum(np.linalg.norm(scaled, axis=0), 1e-300))

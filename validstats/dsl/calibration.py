@@ -276,7 +276,7 @@ def resolve_probability(
     Raises
     ------
     ValueError
-        If a probability is not in (0, 1], or a stratum has no labelled row.
+        If a probability is not in (0, 1], or is 1 where there is no label, or a stratum has no labelled row.
     """
     n = len(labelled)
     if isinstance(sampling_probability, str):
@@ -303,6 +303,12 @@ def resolve_probability(
             f"sampling_probability must be in (0, 1]; {int(bad.sum())} value(s) are not, from "
             f"{probability.min():g} to {probability.max():g}.{hint} Rows that could never have been labelled "
             "are outside the population that labels can speak for: leave them out."
+        )
+    certain = int(np.sum((probability == 1.0) & ~labelled))
+    if certain:
+        raise ValueError(
+            f"{certain} row(s) have sampling_probability 1, which makes a label certain, and carry none. Pass the "
+            "probabilities that labels were drawn with."
         )
     return probability, "the labelling probabilities are those by which rows were drawn"
 

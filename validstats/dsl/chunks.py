@@ -209,6 +209,12 @@ def read_chunk(frame: Any, columns: ChunkColumns, index: int, extra: Sequence[Fl
             f"Labelling probabilities must be in (0, 1]; chunk {index} has values from {probability.min():g} to "
             f"{probability.max():g}."
         )
+    certain = int(np.sum((probability == 1.0) & np.isnan(y)))
+    if certain:
+        raise ValueError(
+            f"{certain} row(s) of chunk {index} have labelling probability 1, which makes a label certain, and carry "
+            "none. Pass the probabilities that labels were drawn with."
+        )
     predictions = tuple(_numbers(frame, name, index) for name in columns.predictions)
     return RowChunk(
         X=_design(frame, columns, index),

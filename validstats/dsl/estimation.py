@@ -27,6 +27,7 @@ __all__ = [
     "AugmentedFit",
     "EstimatorName",
     "TuningKind",
+    "checked_clusters",
     "cluster_codes",
     "fit_augmented",
     "fit_term",
@@ -226,3 +227,37 @@ def cluster_codes(labels: AnyArray) -> Int1D:
     array([1, 0, 1])
     """
     return np.unique(labels, return_inverse=True)[1].reshape(-1).astype(np.int64)
+
+
+def checked_clusters(labels: AnyArray, n_rows: int) -> Int1D:
+    """Return cluster codes for a variance, which needs two clusters at least.
+
+    Parameters
+    ----------
+    labels : array-like of shape (n,)
+        Labels of any sortable kind.
+    n_rows : int
+        Number of rows.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        Codes.
+
+    Raises
+    ------
+    ValueError
+        If the length is wrong, or all rows are in one cluster, whose scores add to zero.
+    """
+    values = np.asarray(labels)
+    if values.shape != (n_rows,):
+        raise ValueError(
+            f"clusters must have one label for each of the {n_rows} rows; got shape {values.shape}."
+        )
+    codes = cluster_codes(values)
+    if codes.max() == 0:
+        raise ValueError(
+            "All rows are in one cluster, from which no variance can be estimated; cluster by something finer, or not "
+            "at all."
+        )
+    return codes

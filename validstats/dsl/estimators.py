@@ -368,7 +368,8 @@ class DesignSupervised(LabellingMixin, CalibratedEstimator):
         Returns
         -------
         CoefficientResult
-            Coefficients, covariance, guarantee, and the naive and gold-only fits. With ``sequential=True`` a
+            Coefficients, covariance, guarantee, and the naive and gold-only fits. With ``sequential=True``, where
+            model and level are the only options, a
             :class:`~validstats.dsl.sequential_results.ConfidenceSequence`.
 
         Raises
@@ -382,7 +383,17 @@ class DesignSupervised(LabellingMixin, CalibratedEstimator):
         """
         self._check_calibrated("infer")
         if self.sequential:
-            return self._infer_sequential(formula, model, confidence_level)
+            options = {
+                "family": family,
+                "weights": weights,
+                "offset": offset,
+                "clusters": clusters,
+                "vcov": vcov,
+                "population": None if population == "superpopulation" else population,
+                "estimator": estimator,
+                "tuning": tuning,
+            }
+            return self._infer_sequential(formula, model, confidence_level, options)
         return run_inference(
             formula,
             self._request(

@@ -139,6 +139,12 @@ class DesignBuilder:
         self._check_columns(used | self._outcome_variables | set(parsed.effects))
         self.outcome_labels = tuple(v for v in labels if v in self._outcome_variables)
         self.covariate_labels = tuple(v for v in labels if v in used)
+        absorbed = [name for name in parsed.effects if name in labels]
+        if absorbed:
+            raise ValueError(
+                f"{', '.join(map(repr, absorbed))} is an expert label, and effects of levels that most rows do not "
+                "show cannot be absorbed; write it as a covariate, C(...)."
+            )
         observed = (used | self._outcome_variables) - set(labels)
         self.variables = tuple(v for v in template.columns if v in observed)
         self._check_observed((*self.variables, *parsed.effects))

@@ -312,8 +312,14 @@ class LabellingMixin:
         return self
 
     def _infer_sequential(
-        self, formula: Any, model: str, confidence_level: float | None
+        self, formula: Any, model: str, confidence_level: float | None, options: Mapping[str, Any]
     ) -> ConfidenceSequence:
+        given = [name for name, value in options.items() if value is not None]
+        if given:
+            raise ValueError(
+                f"{', '.join(given)} cannot be used with sequential=True; anytime-valid intervals are for unweighted "
+                "means and linear coefficients of the whole population of units."
+            )
         if not isinstance(formula, str) or model not in ("mean", "proportion", "linear"):
             raise ValueError(
                 f"Anytime-valid intervals exist for model='mean', 'proportion' and 'linear'; got {model!r}. For "
@@ -323,6 +329,10 @@ class LabellingMixin:
         if parsed.outcome != self._label_name:
             raise ValueError(f"The outcome must be the expert label {self._label_name!r}; got {formula!r}.")
         if model != "linear":
+            if parsed.covariates != "1" or parsed.effects or parsed.endogenous:
+                raise ValueError(
+                    f"model={model!r} takes no covariates; pass {parsed.outcome!r} alone, or use model='linear'."
+                )
             design = None
         else:
             template = self.data_.assign(**{self._label_name: 0.0})

@@ -18,6 +18,7 @@ from validstats.dsl.assembly import (
     labelled_design,
     raw_completion,
     reduce_instruments,
+    varying_columns,
 )
 from validstats.dsl.augmentation import LabelledSample, ScoreTerm
 from validstats.dsl.calibration import LARGEST_VALUE, Calibration, missing_values
@@ -29,7 +30,13 @@ from validstats.dsl.formulas import DesignBuilder, ParsedFormula
 from validstats.dsl.inference import (
     Population,
 )
-from validstats.dsl.moments import GLMMoment, LinearMoment, MultinomialMoment, RegressionRows
+from validstats.dsl.moments import (
+    GLMMoment,
+    InstrumentalMoment,
+    LinearMoment,
+    MultinomialMoment,
+    RegressionRows,
+)
 from validstats.dsl.newton import collinear_columns
 from validstats.dsl.user_moments import Moment, UserMoment
 from validstats.dsl.variance import VarianceKind
@@ -40,6 +47,7 @@ from validstats.validation import check_vector
 __all__ = [
     "InferenceRequest",
     "PreparedModel",
+    "checked_weights",
     "feature_matrix",
     "fill_labels",
     "gold_labels",
@@ -83,7 +91,8 @@ class PreparedModel:
     """A model with its sample and terms.
 
     ``pairwise`` tells that absorbed effects tie rows that are labelled one by one and covariates that are
-    predicted; ``raw_parts`` are the values behind ``raw``.
+    predicted; ``raw_parts`` are the values behind ``raw``; ``unknown_classes`` those of categorical machine
+    labels that no expert label has.
     """
 
     assembled: AssembledModel
@@ -94,6 +103,7 @@ class PreparedModel:
     outcome: str
     pairwise: bool = False
     raw_parts: tuple[Completion, ...] | None = None
+    unknown_classes: tuple[str, ...] = ()
 
 
 def fill_labels(request: InferenceRequest) -> Any:
@@ -210,7 +220,7 @@ def prepare_formula(parsed: ParsedFormula, request: InferenceRequest, template: 
         calibration.labelled,
         model=request.model,
         family=request.family,
-        weights=None if request.weights is None else _checked_weights(request.weights),
+        weights=None if request.weights is None else checked_weights(request.weights),
         offset=None if request.offset is None else _checked_size(request.offset, "offset"),
     )
     _check_rank(assembled, builder)
@@ -253,7 +263,18 @@ def prepare_formula(parsed: ParsedFormula, request: InferenceRequest, template: 
         outcome=parsed.outcome,
         pairwise=pairwise,
         raw_parts=raw_parts,
+        unknown_classes=_unknown_classes(request, (*builder.outcome_labels, *builder.covariate_labels)),
     )
+
+
+def _unknown_classes(request: InferenceRequest, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the classes of the machine labels that no expert label has."""
+    found: set[str] = set()
+    for name in names:
+        if name in request.surrogates and request.calibration.kinds[name] == "categorical":
+            known = set(map(str, request.calibration.classes[name]))
+            found |= set(map(str, request.surrogates[name])) - known
+    return tuple(sorted(found))
 
 
 def _checked_size(values: AnyArray, name: str) -> Float1D:
@@ -265,7 +286,24 @@ def _checked_size(values: AnyArray, name: str) -> Float1D:
     return numbers
 
 
-def _checked_weights(weights: AnyArray) -> Float1D:
+def checked_weights(weights: AnyArray) -> Float1D:
+    """Return analysis weights as numbers.
+
+    Parameters
+    ----------
+    weights : ndarray of shape (n,)
+        Weights.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        The same.
+
+    Raises
+    ------
+    ValueError
+        If one is missing, infinite or negative, or all are zero.
+    """
     numbers = _checked_size(weights, "weights")
     if np.any(~np.isfinite(numbers)) or np.any(numbers < 0) or not np.any(numbers > 0):
         raise ValueError("weights must be finite, not negative, and not all zero.")
@@ -274,10 +312,9 @@ def _checked_weights(weights: AnyArray) -> Float1D:
 
 def _check_rank(assembled: AssembledModel, builder: DesignBuilder) -> None:
     """Refuse collinear columns; warn where the labelled rows alone do not identify a column."""
-    if isinstance(assembled.moment, LinearMoment | GLMMoment | MultinomialMoment):
-        full = assembled.make_rows({}, None).X
+    if isinstance(assembled.moment, LinearMoment | GLMMoment | MultinomialMoment | InstrumentalMoment):
         names = builder.names
-        redundant = collinear_columns(full, names)
+        redundant = collinear_columns(_full_design(assembled), names)
         if redundant:
             raise ValueError(
                 f"The column(s) {', '.join(map(repr, redundant))} are spanned by the other columns"
@@ -287,6 +324,17 @@ def _check_rank(assembled: AssembledModel, builder: DesignBuilder) -> None:
         if unseen and not assembled.effects:
             message = unlabelled_category_message.format(columns=", ".join(map(repr, unseen)))
             warnings.warn(message, LabellingWarning, stacklevel=6)
+
+
+def _full_design(assembled: AssembledModel) -> Float2D:
+    """Return the design of all rows for rank checks, within the effects and zero where they span a column."""
+    absorber = assembled.absorber
+    if absorber is None:
+        return assembled.make_rows({}, None).X
+    assert assembled.make_plain is not None
+    plain = assembled.make_plain({}, None).X
+    inside = absorber.residualise(absorber.scaled(plain))
+    return np.where(varying_columns(plain, absorber), inside, 0.0)
 
 
 def prepare_moment(moment: Moment, request: InferenceRequest, template: Any) -> PreparedModel:
@@ -323,7 +371,7 @@ def prepare_moment(moment: Moment, request: InferenceRequest, template: Any) -> 
         raise ValueError(f"Moment.variables {moment.variables} hold none of the expert labels.")
     base = {v: np.asarray(template[v].to_numpy()) for v in moment.variables}
     n = len(template)
-    weights = None if request.weights is None else _checked_weights(request.weights)
+    weights = None if request.weights is None else checked_weights(request.weights)
 
     def make_rows(replacements: Mapping[str, AnyArray], _: Any) -> RegressionRows:
         return RegressionRows(

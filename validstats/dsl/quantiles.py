@@ -161,6 +161,7 @@ def distribution_function(
     clusters: Sequence[Int1D],
     kind: VarianceKind,
     population: Population,
+    weights: Float1D | None = None,
 ) -> tuple[Float1D, Float1D]:
     """Estimate the distribution function of a label at some points.
 
@@ -178,6 +179,8 @@ def distribution_function(
         Machine labels.
     design, estimator, clusters, kind, population
         As in :func:`validstats.dsl.inference.estimate`.
+    weights : ndarray of shape (n,) or None, default None
+        Analysis weights.
 
     Returns
     -------
@@ -197,6 +200,7 @@ def distribution_function(
             clusters=clusters,
             kind=kind,
             population=population,
+            weights=weights,
         )
         value[k], error[k] = found.params[0], np.sqrt(max(found.covariance[0, 0], 0.0))
     return value, error
@@ -214,6 +218,7 @@ def share_below(
     clusters: Sequence[Int1D],
     kind: VarianceKind,
     population: Population,
+    weights: Float1D | None = None,
 ) -> Estimate:
     """Estimate the share of labels at or below one point.
 
@@ -221,7 +226,7 @@ def share_below(
     ----------
     point : float
         The point.
-    gold, sample, expected, raw, design, estimator, clusters, kind, population
+    gold, sample, expected, raw, design, estimator, clusters, kind, population, weights
         As in :func:`distribution_function`.
 
     Returns
@@ -230,9 +235,10 @@ def share_below(
         Mean of ``1{label <= point}`` with its influence functions.
     """
     share = np.sum([w * (v <= point) for w, v in expected], axis=0) if expected else None
-    terms: tuple[ScoreTerm, ...] = () if share is None else (_indicator_term(share),)
-    raw_term = None if raw is None else _indicator_term((raw <= point).astype(np.float64))
-    here = replace(sample, moment=MeanMoment(), gold=_mean_rows((gold <= point).astype(np.float64)))
+    terms: tuple[ScoreTerm, ...] = () if share is None else (_indicator_term(share, weights),)
+    raw_term = None if raw is None else _indicator_term((raw <= point).astype(np.float64), weights)
+    known = None if weights is None else weights[sample.positions]
+    here = replace(sample, moment=MeanMoment(), gold=_mean_rows((gold <= point).astype(np.float64), known))
     return estimate(
         here,
         terms,
@@ -276,7 +282,7 @@ def quantile_influence(share: Estimate, std_error: float) -> Float2D | None:
     return -share.influence * (std_error / spread) if spread > 0.0 else np.zeros_like(share.influence)
 
 
-def naive_quantile(raw: Float1D, level: float, critical: float) -> SimpleFit:
+def naive_quantile(raw: Float1D, level: float, critical: float, weights: Float1D | None = None) -> SimpleFit:
     """Return the quantile of the machine labels, as if they were true.
 
     Parameters
@@ -287,6 +293,8 @@ def naive_quantile(raw: Float1D, level: float, critical: float) -> SimpleFit:
         Level of the quantile.
     critical : float
         Critical value of the interval by which the standard error is measured.
+    weights : ndarray of shape (n,) or None, default None
+        Analysis weights, which count with their effective size.
 
     Returns
     -------
@@ -298,18 +306,26 @@ def naive_quantile(raw: Float1D, level: float, critical: float) -> SimpleFit:
     ----------
     Woodruff (1952), Journal of the American Statistical Association 47, 635-646.
     """
-    reach = critical * np.sqrt(level * (1.0 - level) / len(raw))
-    low, high = np.quantile(raw, np.clip([level - reach, level + reach], 0.0, 1.0))
-    middle = np.quantile(raw, level, method="inverted_cdf")
+    size = len(raw) if weights is None else kish_size(weights)
+    reach = critical * np.sqrt(level * (1.0 - level) / size)
+    ends = np.clip([level - reach, level + reach], 0.0, 1.0)
+    if weights is None:
+        low, high = np.quantile(raw, ends)
+        middle = np.quantile(raw, level, method="inverted_cdf")
+    else:
+        order = np.argsort(raw)[weights[np.argsort(raw)] > 0.0]
+        share = np.cumsum(weights[order]) / np.sum(weights)
+        found = np.minimum(np.searchsorted(share, [*ends, level]), len(order) - 1)
+        low, high, middle = raw[order][found]
     return SimpleFit(params=np.array([middle]), std_error=np.array([(high - low) / (2.0 * critical)]))
 
 
-def _mean_rows(values: Float1D) -> RegressionRows:
-    return RegressionRows(y=values, X=np.ones((len(values), 1)))
+def _mean_rows(values: Float1D, weights: Float1D | None) -> RegressionRows:
+    return RegressionRows(y=values, X=np.ones((len(values), 1)), weights=weights)
 
 
-def _indicator_term(values: Float1D) -> ScoreTerm:
-    return (Component(rows=_mean_rows(values)),)
+def _indicator_term(values: Float1D, weights: Float1D | None) -> ScoreTerm:
+    return (Component(rows=_mean_rows(values, weights)),)
 
 
 def infer_quantile(parsed: ParsedFormula, request: InferenceRequest, template: Any) -> CoefficientResult:
@@ -330,12 +346,14 @@ def infer_quantile(parsed: ParsedFormula, request: InferenceRequest, template: A
         One coefficient with the interval of the inverted test; its standard error is half the width of
         that interval divided by the critical value.
     """
+    from validstats.dsl.preparation import checked_weights
     from validstats.dsl.results import CoefficientResult
     from validstats.dsl.solution import degrees_of_freedom, resolve_clusters
 
     level = check_in_range(request.quantile, "quantile", 0, 1, low_open=True, high_open=True)
-    if request.weights is not None or request.offset is not None:
-        raise ValueError("model='quantile' takes neither weights nor an offset.")
+    if request.offset is not None:
+        raise ValueError("model='quantile' takes no offset.")
+    weights = None if request.weights is None else checked_weights(request.weights)
     calibration = request.calibration
     builder = DesignBuilder(parsed, template, tuple(calibration.labels))
     if not builder.outcome_labels:
@@ -350,7 +368,12 @@ def infer_quantile(parsed: ParsedFormula, request: InferenceRequest, template: A
     critical = critical_value(float(1 - request.confidence_level), degrees)
 
     data = (gold, sample, expected, raw, calibration.design)
-    options: dict[str, Any] = {"clusters": clusters, "kind": request.kind, "population": request.population}
+    options: dict[str, Any] = {
+        "clusters": clusters,
+        "kind": request.kind,
+        "population": request.population,
+        "weights": weights,
+    }
 
     def inverted(estimator: EstimatorName) -> tuple[QuantileEstimate, float]:
         answer = invert_distribution(
@@ -397,9 +420,10 @@ def infer_quantile(parsed: ParsedFormula, request: InferenceRequest, template: A
         n_labelled=calibration.n_labelled,
         effective_labels=worth,
         kish_labels=kish_size(sample.gold_weights),
-        naive=None if raw is None else naive_quantile(raw, level, critical),
+        naive=None if raw is None else naive_quantile(raw, level, critical, weights),
         gold=SimpleFit(params=np.array([by_gold.value]), std_error=np.array([gold_error])),
         clustered_by=clustered_by,
+        clusters=() if request.population == "finite" else tuple(clusters),
         interval=interval,
         notes=(
             "The interval inverts a test; the standard error is its width over twice the critical value.",

@@ -11,7 +11,7 @@ import numpy as np
 from scipy import stats
 
 from validstats._typing import AnyArray, Float1D, Float2D, Int1D, RandomState
-from validstats.dsl.estimation import EstimatorName, TuningKind, cluster_codes
+from validstats.dsl.estimation import EstimatorName, TuningKind, checked_clusters
 from validstats.dsl.hypotheses import InapplicableTest, WaldTest, restriction_matrix, wald_test
 from validstats.dsl.inference import Population, SimpleFit
 from validstats.dsl.label_forecast import VarianceParts
@@ -63,6 +63,8 @@ class CoefficientResult(Result):
         Fit on machine labels alone, and on expert labels alone.
     clustered_by : str or None
         How rows are clustered.
+    clusters : tuple of ndarray of shape (n,)
+        Codes of these clusters.
     effects : tuple of str
         Absorbed effects.
     interval : ndarray of shape (p, 2) or None
@@ -96,6 +98,7 @@ class CoefficientResult(Result):
     naive: SimpleFit | None = None
     gold: SimpleFit | None = None
     clustered_by: str | None = None
+    clusters: tuple[Int1D, ...] = ()
     effects: tuple[str, ...] = ()
     interval: Float2D | None = None
     residual: Float2D | None = None
@@ -285,7 +288,7 @@ class CoefficientResult(Result):
         Raises
         ------
         ValueError
-            For a finite population or a median of splits, where there is no such thing.
+            For a finite population or a median of splits, where there is no such thing, or for a single cluster.
 
         Notes
         -----
@@ -295,7 +298,7 @@ class CoefficientResult(Result):
         if self.population == "finite":
             raise ValueError("Clusters do not apply to a finite population; infer with 'superpopulation'.")
         influence = self._influence("another clustering")
-        codes = [cluster_codes(np.asarray(c)) for c in clusters]
+        codes = [checked_clusters(c, self.n_rows) for c in clusters]
         covariance = sandwich(np.eye(len(self.params)), clustered_meat(influence, codes), self.n_rows)
         smallest = min((int(c.max()) + 1 for c in codes), default=self.n_labelled)
         degrees = float(smallest - 1) if codes and smallest < 200 else None
@@ -303,6 +306,7 @@ class CoefficientResult(Result):
             self,
             covariance=covariance,
             clustered_by=name if codes else None,
+            clusters=tuple(codes),
             degrees_of_freedom=degrees,
             interval=None,
         )
@@ -321,7 +325,7 @@ class CoefficientResult(Result):
         n_replicates : int, default 999
             Number of draws.
         clusters : ndarray of shape (n,) or None, default None
-            Clusters that share a multiplier.
+            Clusters that share a multiplier; None takes those of the standard errors.
         random_state : int, numpy.random.Generator or None, default None
             Seed.
 
@@ -329,11 +333,22 @@ class CoefficientResult(Result):
         -------
         ndarray of shape (n_replicates, p)
             Estimate plus the mean of influence functions times Rademacher multipliers.
+
+        Raises
+        ------
+        ValueError
+            Without influence functions, or if the standard errors are clustered in two ways and none is chosen.
         """
         check_positive_int(n_replicates, "n_replicates")
         influence = self._influence("the bootstrap")
-        if clusters is not None:
-            influence = sum_by_cluster(influence, cluster_codes(np.asarray(clusters)))
+        if clusters is None and len(self.clusters) > 1:
+            raise ValueError(
+                "Multipliers are shared within clusters of one kind, and the standard errors are clustered in two "
+                "ways; pass clusters=<one of them>."
+            )
+        codes = self.clusters if clusters is None else (checked_clusters(clusters, self.n_rows),)
+        if codes:
+            influence = sum_by_cluster(influence, codes[0])
         generator = check_random_state(random_state)
         draws = np.empty((n_replicates, len(self.params)))
         for b in range(n_replicates):
@@ -473,15 +488,18 @@ class CoefficientComparison(Result):
         )
 
 
-def joint_covariance(results: Sequence[CoefficientResult], clusters: Sequence[Int1D] = ()) -> Float2D:
+def joint_covariance(
+    results: Sequence[CoefficientResult], clusters: Sequence[AnyArray] | None = None
+) -> Float2D:
     """Return the covariance of the stacked coefficients of several results on the same rows.
 
     Parameters
     ----------
     results : sequence of CoefficientResult
         Results of one calibration, with influence functions.
-    clusters : sequence of ndarray of shape (n,), default ()
-        None, one or two vectors of cluster codes.
+    clusters : sequence of ndarray of shape (n,) or None, default None
+        One or two vectors of cluster labels, or none of them for independent rows; None takes those of the
+        results.
 
     Returns
     -------
@@ -491,10 +509,21 @@ def joint_covariance(results: Sequence[CoefficientResult], clusters: Sequence[In
     Raises
     ------
     ValueError
-        If the results differ in their number of rows.
+        If the results differ in their number of rows or, with ``clusters=None``, in their clusters.
     """
     sizes = {r.n_rows for r in results}
     if len(sizes) != 1:
         raise ValueError(f"The results must rest on the same rows; they have {sorted(sizes)} rows.")
     stacked = np.hstack([r._influence("a joint covariance") for r in results])
-    return sandwich(np.eye(stacked.shape[1]), clustered_meat(stacked, clusters), sizes.pop())
+    n = sizes.pop()
+    if clusters is not None:
+        codes = tuple(checked_clusters(c, n) for c in clusters)
+    else:
+        codes = results[0].clusters
+        for other in results[1:]:
+            same = len(other.clusters) == len(codes) and all(map(np.array_equal, other.clusters, codes))
+            if not same:
+                raise ValueError(
+                    "The results are clustered in different ways; pass clusters=<vectors>, or []."
+                )
+    return sandwich(np.eye(stacked.shape[1]), clustered_meat(stacked, codes), n)

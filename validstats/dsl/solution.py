@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 
 from validstats._typing import Int1D
 from validstats.dsl.assembly import AssembledModel
 from validstats.dsl.augmentation import LabelledSample
 from validstats.dsl.effects import estimate_effects, gold_within, naive_within
-from validstats.dsl.estimation import cluster_codes
+from validstats.dsl.estimation import checked_clusters
 from validstats.dsl.formulas import parse_formula
 from validstats.dsl.inference import (
     Estimate,
@@ -32,8 +34,16 @@ from validstats.dsl.results import CoefficientResult
 from validstats.dsl.statements import inference_guarantee
 from validstats.dsl.user_moments import Moment, UserMoment
 from validstats.dsl.variance import effective_labels, kish_size
+from validstats.exceptions import LabellingWarning
 
 __all__ = ["degrees_of_freedom", "resolve_clusters", "run_inference"]
+
+
+unidentified_by_labels_message = (
+    "The expert labels alone have no finite estimate of this model: the covariates separate them, or they are few. In "
+    "some direction the coefficients rest on predictions that no label contradicts, and standard errors are too small "
+    "there. Label more rows, leave out covariates, or merge rare categories."
+)
 
 
 def run_inference(formula: str | Moment, request: InferenceRequest) -> CoefficientResult:
@@ -79,14 +89,20 @@ def resolve_clusters(request: InferenceRequest, effects: tuple[str, ...]) -> tup
         None, one or two vectors.
     name : str or None
         Name for the report.
+
+    Raises
+    ------
+    ValueError
+        If all rows are in one cluster.
     """
+    n = len(request.data)
     if request.clusters:
-        codes = [cluster_codes(c.astype(str)) for c in request.clusters]
+        codes = [checked_clusters(c.astype(str), n) for c in request.clusters]
         return codes, request.cluster_names or "given clusters"
     if request.calibration.clusters:
         return list(request.calibration.clusters), "calibration clusters"
     if effects:
-        return [cluster_codes(request.data[effects[0]].astype(str).to_numpy())], effects[0]
+        return [checked_clusters(request.data[effects[0]].astype(str).to_numpy(), n)], effects[0]
     return [], None
 
 
@@ -129,6 +145,15 @@ def _solve(prepared: PreparedModel, request: InferenceRequest) -> CoefficientRes
             "common effect count twice."
         )
     _check_separation(assembled, sample, found)
+    if gold is None and request.estimator != "gold" and _has_classes(assembled):
+        warnings.warn(unidentified_by_labels_message, LabellingWarning, stacklevel=4)
+        notes.append(unidentified_by_labels_message)
+    if prepared.raw is None and prepared.unknown_classes:
+        listed = ", ".join(map(repr, prepared.unknown_classes[:5]))
+        notes.append(
+            f"Machine labels have classes that no expert label has ({listed}); they predict, and are not plugged in, so "
+            "that there is no naive fit."
+        )
     if calibration.n_partial:
         notes.append(f"{calibration.n_partial} row(s) with some of the labels count as unlabelled.")
     if not np.all(np.diag(found.covariance) > 0) and not np.all(calibration.labelled):
@@ -169,6 +194,7 @@ def _solve(prepared: PreparedModel, request: InferenceRequest) -> CoefficientRes
         naive=naive,
         gold=gold,
         clustered_by=clustered_by,
+        clusters=() if clustered_by is None else tuple(clusters),
         effects=assembled.effects,
         residual=found.residual,
         variance_parts=found.variance_parts,
@@ -234,12 +260,15 @@ def _gold_fit(sample: LabelledSample, request: InferenceRequest, clusters: list[
     return SimpleFit(params=done.params, std_error=np.sqrt(np.diag(done.covariance)))
 
 
+def _has_classes(assembled: AssembledModel) -> bool:
+    moment = assembled.moment
+    binomial = isinstance(moment, GLMMoment) and type(moment.family).__name__ == "Binomial"
+    return binomial or isinstance(moment, MultinomialMoment)
+
+
 def _check_separation(assembled: AssembledModel, sample: LabelledSample, found: Estimate) -> None:
     """Refuse a binomial or multinomial fit whose curvature has vanished in some direction."""
-    binomial = (
-        isinstance(assembled.moment, GLMMoment) and type(assembled.moment.family).__name__ == "Binomial"
-    )
-    if not binomial and not isinstance(assembled.moment, MultinomialMoment):
+    if not _has_classes(assembled):
         return
     rows = sample.gold
     curvature = sample.moment.jacobian(rows, found.params, np.ones(rows.n_rows))

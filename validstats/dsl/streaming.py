@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial, reduce
@@ -24,11 +25,12 @@ from validstats.dsl.inference import NoRootError, SimpleFit, gold_only
 from validstats.dsl.label_forecast import VarianceParts
 from validstats.dsl.moment_sums import MomentSums, RowChunk, chunk_sums
 from validstats.dsl.moments import GLMMoment, LinearMoment, ModelMoment
-from validstats.dsl.newton import NewtonResult, find_root, invert_bread
+from validstats.dsl.newton import NewtonResult, collinear_columns, find_root, invert_bread
 from validstats.dsl.streaming_learner import FirstStage, fit_first_stage
 from validstats.dsl.streaming_results import StreamedResult, streaming_guarantee
 from validstats.dsl.tuning import ChosenAugmentation, choose_augmentation, is_near
 from validstats.dsl.variance import SamplingDesign, sandwich
+from validstats.exceptions import LabellingWarning, unlabelled_category_message
 from validstats.frames import backend_of
 from validstats.validation import alpha_fraction, check_literal, check_positive_int
 
@@ -204,6 +206,7 @@ def stream_regression(
     mapped = partial(map_chunks, source, chunk_size=chunk_size, verbose=verbose)
     columns = _with_levels(columns, mapped)
     rows = _labelled_rows(columns, mapped)
+    _check_labelled(rows.chunk, columns, moment)
     total = int(rows.offsets[-1])
     first_stage = None
     if estimator != "gold" and columns.features:
@@ -370,6 +373,20 @@ def _labelled_rows(columns: ChunkColumns, mapped: Any) -> _Labelled:
     )
 
 
+def _check_labelled(chunk: RowChunk, columns: ChunkColumns, moment: ModelMoment) -> None:
+    """Refuse outcomes that a binomial model does not allow; warn of columns that no labelled row identifies."""
+    binomial = isinstance(moment, GLMMoment) and type(moment.family).__name__ == "Binomial"
+    if binomial and (chunk.y.min() < 0.0 or chunk.y.max() > 1.0):
+        raise ValueError(
+            f"The expert label {columns.label!r} must lie between 0 and 1 in a binomial model; it ranges from "
+            f"{chunk.y.min():g} to {chunk.y.max():g}."
+        )
+    unseen = collinear_columns(chunk.X, columns.coefficient_names)
+    if unseen:
+        message = unlabelled_category_message.format(columns=", ".join(map(repr, unseen)))
+        warnings.warn(message, LabellingWarning, stacklevel=3)
+
+
 def _solve(equation: _Equation, start: Float1D, rows: _Labelled, p: int) -> NewtonResult:
     newton = find_root(equation.moment, equation.jacobian, start)
     if not newton.converged or invert_bread(equation.jacobian(newton.params)) is None:
@@ -421,6 +438,10 @@ def _result(
     if sums.clusters is not None:
         meat = sums.clusters.sums.T @ sums.clusters.sums
         assert rows.chunk.clusters is not None
+        if len(sums.clusters.sums) < 2:
+            raise ValueError(
+                f"All rows are in one cluster of {columns.clusters!r}; a variance needs two at least."
+            )
         n_units = len(np.unique(rows.chunk.clusters))
     inflation = n_labelled / max(n_labelled - p - n_tuned, 1) if estimator == "tuned" else 1.0
     covariance = inflation * sandwich(bread, meat / n, n)
