@@ -59,6 +59,7 @@ __all__ = [
 ]
 
 _MAX_FEATURE_CLASSES = 50
+_WITHOUT_OFFSET = ("mean", "proportion", "shares", "multinomial")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,6 +215,8 @@ def prepare_formula(parsed: ParsedFormula, request: InferenceRequest, template: 
             f"The formula {str(parsed)!r} uses none of the expert labels "
             f"{', '.join(map(repr, calibration.labels))}; an ordinary regression does what you need."
         )
+    if request.offset is not None and request.model in _WITHOUT_OFFSET:
+        raise ValueError(f"model={request.model!r} takes no offset.")
     assembled = assemble(
         builder,
         template,
@@ -359,6 +362,8 @@ def prepare_moment(moment: Moment, request: InferenceRequest, template: Any) -> 
     ValueError
         If no expert label is used, or the design is collinear.
     """
+    if request.offset is not None:
+        raise ValueError("A Moment takes no offset; name the column in variables and use it in the score.")
     calibration = request.calibration
     names = moment.names or tuple(f"b{k}" for k in range(len(moment.start)))
     if not moment.start or len(names) != len(moment.start):
