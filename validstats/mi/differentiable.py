@@ -7,13 +7,23 @@ from pathlib import Path
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from validstats._typing import Float2D
 from validstats.mi.calibration import shipped_weights_path
 from validstats.mi.network import MEDIAN, load_weights, residual_scale
 from validstats.mi.statistics import STATISTIC_NAMES
+from validstats.mi.statistics_cells import cell_rows, strongest_coordinates
 from validstats.mi.statistics_linear import LIMIT, gaussian_bias
+from validstats.mi.statistics_scores import readable_scores
+from validstats.mi.torch_cells import CellTensors
 from validstats.mi.torch_module import QuantileNetwork, torch
 
-__all__ = ["DIFFERENTIABLE_STATISTICS", "LearnedMIModule", "smooth_statistics", "soft_normal_scores"]
+__all__ = [
+    "DIFFERENTIABLE_STATISTICS",
+    "LearnedMIModule",
+    "smooth_cells",
+    "smooth_statistics",
+    "soft_normal_scores",
+]
 
 DIFFERENTIABLE_STATISTICS = (
     *STATISTIC_NAMES[: STATISTIC_NAMES.index("folds_linear")],
@@ -95,7 +105,10 @@ class LearnedMIModule(torch.nn.Module):
         anchor = torch.log1p(2 * anchor_of(values).clamp_min(0.0))[None]
         shape = np.array([[len(x), *sorted((x.shape[1], y.shape[1]))]])
         scale = torch.as_tensor(residual_scale(shape))
-        return torch.stack([network(scaled, anchor, scale)[0] for network in self.networks]).mean(dim=0)
+        reads_cells = any(network.config.cells for network in self.networks)
+        cells = [smooth_cells(x, y, a, b)] if reads_cells else None
+        members = [network(scaled, anchor, scale, cells=cells)[0] for network in self.networks]
+        return torch.stack(members).mean(dim=0)
 
     def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         """Return the estimate in nats: the median, which may be slightly negative so that its gradient lives on."""
@@ -124,6 +137,29 @@ def soft_normal_scores(side: torch.Tensor, temperature: float) -> torch.Tensor:
     scores = torch.special.ndtri(share.clamp(1e-9, 1 - 1e-9))
     scores = scores - scores.mean(dim=0)
     return scores / scores.pow(2).mean(dim=0).sqrt()
+
+
+def smooth_cells(x: torch.Tensor, y: torch.Tensor, a: torch.Tensor, b: torch.Tensor) -> CellTensors:
+    """Return the cells that the estimator would read, from smooth scores.
+
+    Parameters
+    ----------
+    x, y : Tensor of shape (n, dim_x) and (n, dim_y)
+        The data, whose content chooses the rows.
+    a, b : Tensor of shape (n, dim_x) and (n, dim_y)
+        Their scores, which choose the coordinates. Either choice is a constant of the gradient.
+
+    Returns
+    -------
+    CellTensors
+        One set.
+    """
+    tied = readable_scores(x.detach().numpy(), y.detach().numpy())[1]
+    first, second = strongest_coordinates(_strength(_products(a, b)))
+    rows = tied.rows[: cell_rows(len(x), len(first) + len(second))]
+    cells = torch.cat([a[rows][:, first], b[rows][:, second]], dim=1)[None]
+    mask = torch.ones(1, len(rows), dtype=torch.bool)
+    return CellTensors(torch.zeros(1, dtype=torch.int64), cells, mask, len(first))
 
 
 def anchor_of(values: dict[str, torch.Tensor]) -> torch.Tensor:
@@ -170,7 +206,8 @@ def smooth_statistics(x: torch.Tensor, y: torch.Tensor) -> dict[str, torch.Tenso
         Scalars.
     """
     n, dim_x, dim_y = len(x), x.shape[1], y.shape[1]
-    corr_x, corr_y, cross = x.T @ x / n, y.T @ y / n, x.T @ y / n
+    corr_x, corr_y, products = x.T @ x / n, y.T @ y / n, _products(x, y)
+    cross = products["cross"]
     out = _shape_values(n, dim_x, dim_y, x)
     out.update(_determinants(corr_x, corr_y, cross, n))
     shrinkage = (dim_x + dim_y) / (n + dim_x + dim_y)
@@ -181,7 +218,7 @@ def smooth_statistics(x: torch.Tensor, y: torch.Tensor) -> dict[str, torch.Tenso
     for k in range(4):
         out[f"canonical_{k + 1}"] = terms[k] if k < len(terms) else x.new_zeros(())
     out["canonical_energy"], out["canonical_energy_4"] = canonical.pow(2).sum(), canonical.pow(4).sum()
-    out.update(_hermite_values(x, y, corr_x, corr_y, cross))
+    out.update(_hermite_values(x, y, corr_x, corr_y, products))
     white_x, white_y = _solve(root_x, x.T).T, _solve(root_y, y.T).T
     rank = min(3, dim_x, dim_y)
     out.update(_norm_values(white_x, white_y, white_x @ left[:, :rank], white_y @ right[:rank].T))
@@ -220,15 +257,31 @@ def _determinants(
     return out
 
 
-def _hermite_values(
-    x: torch.Tensor, y: torch.Tensor, corr_x: torch.Tensor, corr_y: torch.Tensor, cross: torch.Tensor
-) -> dict[str, torch.Tensor]:
-    n, dim_x, dim_y = len(x), x.shape[1], y.shape[1]
+def _products(x: torch.Tensor, y: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Correlations of the scores, of their Hermite polynomials, and of the one with the other."""
+    n = len(x)
     (x2, x3), (y2, y3) = _hermite(x), _hermite(y)
-    squares, cubes = x2.T @ y2 / n, x3.T @ y3 / n
     mixed = torch.maximum((x.T @ y2).abs(), (x2.T @ y).abs()) / n
+    return {"cross": x.T @ y / n, "squares": x2.T @ y2 / n, "mixed": mixed, "cubes": x3.T @ y3 / n}
+
+
+def _strength(products: dict[str, torch.Tensor]) -> Float2D:
+    squared = {name: matrix.detach().numpy() ** 2 for name, matrix in products.items()}
+    return squared["cross"] + squared["squares"] + squared["mixed"] + 0.5 * squared["cubes"]
+
+
+def _hermite_values(
+    x: torch.Tensor,
+    y: torch.Tensor,
+    corr_x: torch.Tensor,
+    corr_y: torch.Tensor,
+    products: dict[str, torch.Tensor],
+) -> dict[str, torch.Tensor]:
+    n = len(x)
+    cross, squares = products["cross"], products["squares"]
     inside = []
-    for values, corr, dim in ((x2, corr_x, dim_x), (y2, corr_y, dim_y)):
+    for side, corr in ((x, corr_x), (y, corr_y)):
+        values, dim = _hermite(side)[0], side.shape[1]
         excess = values.T @ values / n - corr**2
         inside.append((excess - torch.diag(excess.diagonal())).sum() / max(dim * (dim - 1), 1))
     low_high = torch.stack(inside)
@@ -236,9 +289,8 @@ def _hermite_values(
         "excess_cross": (squares - cross**2).mean(), "excess_cross_max": (squares - cross**2).max(),
         "excess_low": low_high.min(), "excess_high": low_high.max(),
     }  # fmt: skip
-    strength = cross**2 + squares**2 + mixed**2 + 0.5 * cubes**2
-    matched = linear_sum_assignment(strength.detach().numpy(), maximize=True)
-    for name, matrix in (("cross", cross), ("squares", squares), ("mixed", mixed), ("cubes", cubes)):
+    matched = linear_sum_assignment(_strength(products), maximize=True)
+    for name, matrix in products.items():
         out[f"{name}_matched"] = _terms(matrix[matched]).sum()
         out[f"{name}_max"] = matrix.abs().max()
         out[f"{name}_energy"] = matrix.pow(2).sum() - matrix.numel() / n

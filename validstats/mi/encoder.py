@@ -13,7 +13,7 @@ from validstats._typing import FloatND
 if TYPE_CHECKING:
     from validstats.mi.network import NetworkConfig
 
-__all__ = ["attention", "encode", "layer_norm", "linear", "masked_mean"]
+__all__ = ["attention", "encode", "layer_norm", "linear", "masked_mean", "mask_bias", "mix_values"]
 
 
 def linear(x: FloatND, parameters: dict[str, FloatND], name: str) -> FloatND:
@@ -26,6 +26,43 @@ def layer_norm(x: FloatND, parameters: dict[str, FloatND], name: str) -> FloatND
     centred = x - x.mean(axis=-1, keepdims=True)
     spread = np.sqrt(np.mean(centred**2, axis=-1, keepdims=True) + 1e-5)
     return centred / spread * parameters[f"{name}.weight"] + parameters[f"{name}.bias"]
+
+
+def mask_bias(mask: npt.NDArray[np.bool_]) -> FloatND:
+    """Return 0 where the mask holds, and a large negative number elsewhere."""
+    return np.where(mask, 0.0, -1e9)
+
+
+def mix_values(query: FloatND, key: FloatND, value: FloatND, bias: FloatND | None, heads: int) -> FloatND:
+    """Average values by the softmax of scaled products of queries and keys, head by head.
+
+    Parameters
+    ----------
+    query : ndarray of shape (m, q, h)
+        Queries.
+    key, value : ndarray of shape (m, k, h)
+        Keys and values.
+    bias : ndarray or None
+        Added to the scores; its shape fits (m, heads, q, k).
+    heads : int
+        Number of heads, a divisor of h.
+
+    Returns
+    -------
+    ndarray of shape (m, q, h)
+        Averages, the heads side by side.
+    """
+    m, q, h = query.shape
+    size = h // heads
+    left = query.reshape(m, q, heads, size).transpose(0, 2, 1, 3)
+    right = key.reshape(m, -1, heads, size).transpose(0, 2, 3, 1)
+    read = value.reshape(m, -1, heads, size).transpose(0, 2, 1, 3)
+    scores = left @ right / np.sqrt(size)
+    if bias is not None:
+        scores = scores + bias
+    scores = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    scores /= scores.sum(axis=-1, keepdims=True)
+    return (scores @ read).transpose(0, 2, 1, 3).reshape(m, q, h)
 
 
 def attention(
@@ -58,19 +95,11 @@ def attention(
     ndarray of shape (m, q, h)
         Updated tokens.
     """
-    m, q, h = queries.shape
-    size = h // heads
     read = layer_norm(keys, parameters, f"{name}.norm_keys")
     query = linear(layer_norm(queries, parameters, f"{name}.norm_queries"), parameters, f"{name}.query")
-    query = query.reshape(m, q, heads, size).transpose(0, 2, 1, 3)
-    key = linear(read, parameters, f"{name}.key").reshape(m, -1, heads, size).transpose(0, 2, 3, 1)
-    value = linear(read, parameters, f"{name}.value").reshape(m, -1, heads, size).transpose(0, 2, 1, 3)
-    scores = query @ key / np.sqrt(size)
-    if mask is not None:
-        scores = np.where(mask[:, None, None, :], scores, -1e9)
-    scores = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    scores /= scores.sum(axis=-1, keepdims=True)
-    mixed = (scores @ value).transpose(0, 2, 1, 3).reshape(m, q, h)
+    key, value = linear(read, parameters, f"{name}.key"), linear(read, parameters, f"{name}.value")
+    bias = None if mask is None else mask_bias(mask)[:, None, None, :]
+    mixed = mix_values(query, key, value, bias, heads)
     out = queries + linear(mixed, parameters, f"{name}.merge")
     inner = linear(layer_norm(out, parameters, f"{name}.norm_forward"), parameters, f"{name}.forward_in")
     return out + linear(inner * expit(inner), parameters, f"{name}.forward_out")

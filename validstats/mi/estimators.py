@@ -33,7 +33,8 @@ from validstats.mi.network import (
 )
 from validstats.mi.preparation import LARGEST_N, PreparedPair, as_pairs, clip_shape, prepare_pair, spread_rows
 from validstats.mi.results import LearnedMIResult
-from validstats.mi.shards import Shard, pack_summaries, usable_sample
+from validstats.mi.shards import Shard, usable_sample
+from validstats.mi.shards_cells import pack_cells
 from validstats.mi.statistics import ANCHOR_NAMES
 from validstats.mi.support import WIDENING, SupportVerdict, check_support, fit_support
 from validstats.parallel import progress
@@ -318,7 +319,7 @@ class LearnedMI(CalibratedEstimator):
             drawn = [usable_sample(reference, seed, index) for index in bar]
             kept = [pair for pair in drawn if pair is not None]
             truths = [sample.mutual_information for sample, _ in kept]
-            return clip_shape(pack_summaries([summary for _, summary in kept], truths))
+            return clip_shape(pack_cells([summary for _, summary in kept], truths))
         summaries, truths = [], []
         for x, y, truth in reference:
             prepared = prepare_pair(x, y)
@@ -329,13 +330,13 @@ class LearnedMI(CalibratedEstimator):
             raise ValueError("calibrate() needs at least one data set with a known mutual information.")
         if not np.isfinite(truths).all() or min(truths) < 0:
             raise ValueError("The mutual information of a calibration set must be finite and at least 0.")
-        return clip_shape(pack_summaries(summaries, truths))
+        return clip_shape(pack_cells(summaries, truths))
 
     def _estimates(self, prepared: list[PreparedPair]) -> tuple[Float1D, FloatND, Shard | None]:
         summaries = [p.summary for p in prepared if p.summary is not None]
         if not summaries:
             return np.array([p.known for p in prepared], dtype=np.float64), np.zeros((1, 0, 19)), None
-        shard = clip_shape(pack_summaries(summaries))
+        shard = clip_shape(pack_cells(summaries))
         members = member_stack(shard, self.weights_)
         values = np.minimum(from_log_scale(members.mean(axis=0)[:, MEDIAN]), shard.bound.astype(np.float64))
         estimates = spread_rows(prepared, values[:, None], np.nan)[:, 0]

@@ -1,4 +1,4 @@
-"""The network in NumPy: statistics head, encoder and non-crossing quantiles around an anchor."""
+"""The network in NumPy: statistics head, encoders and non-crossing quantiles around an anchor."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from scipy.special import expit
 
 from validstats._typing import AnyArray, Float1D, Float2D, FloatND
 from validstats.mi.encoder import encode, layer_norm, linear
+from validstats.mi.encoder_cells import encode_cells
 from validstats.mi.shards import Shard
+from validstats.mi.shards_cells import CellShard, cell_groups
 from validstats.mi.statistics import ANCHOR_NAMES, COORDINATE_TOKENS, SAMPLE_TOKENS, STATISTIC_NAMES
 from validstats.writing import whole_file
 
@@ -73,6 +75,14 @@ class NetworkConfig:
     gate : bool, default False
         Let the network mix the classical estimates to its anchor instead of taking one by cell. For 1x1 data the
         anchor is KSG on all points in any case.
+    cells : bool, default False
+        Read the cells through the plain cell encoder.
+    cell_width : int, default 32
+        Width of the cell encoder, a multiple of ``heads``, which is then even.
+    cell_blocks : int, default 2
+        Layers of attention along coordinates; between two of them stands one along samples.
+    cell_inducing : int, default 8
+        Inducing points of the attention along samples.
     """
 
     statistics: bool = True
@@ -85,6 +95,10 @@ class NetworkConfig:
     blocks: int = 2
     encoded: int = 48
     gate: bool = False
+    cells: bool = False
+    cell_width: int = 32
+    cell_blocks: int = 2
+    cell_inducing: int = 8
 
     @property
     def n_outputs(self) -> int:
@@ -274,6 +288,10 @@ def member_quantiles(shard: Shard, weights: NetworkWeights, number: int) -> Floa
         coordinates = scale_tokens(shard.coordinate_tokens[:, :columns], weights.scaling, "coordinate")
         encoded = encode(samples, sample_mask, coordinates, coordinate_mask, parameters, config)
         features = np.concatenate([features, encoded], axis=1)
+    if config.cells:
+        assert isinstance(shard, CellShard)
+        groups = cell_groups(shard.cells, shard.cell_counts)
+        features = np.concatenate([features, encode_cells(groups, parameters, config)], axis=1)
     raw = head(features, parameters, config)
     scale = residual_scale(shard.shape)
     if config.gate:

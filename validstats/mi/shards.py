@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,8 @@ __all__ = ["SHARD_SIZE", "Shard", "load_shards", "make_shard", "pack_summaries",
 
 SHARD_SIZE = 2000
 """Number of sets in a shard."""
+
+AnyShard = TypeVar("AnyShard", bound="Shard")
 
 
 @dataclass(frozen=True)
@@ -71,9 +74,9 @@ class Shard:
     def __len__(self) -> int:
         return len(self.truth)
 
-    def select(self, chosen: npt.NDArray[np.generic]) -> Shard:
+    def select(self, chosen: npt.NDArray[np.generic]) -> Self:
         """Return the sets at the given positions, or where a mask holds."""
-        return Shard(**{f.name: getattr(self, f.name)[chosen] for f in fields(self)})
+        return type(self)(**{f.name: getattr(self, f.name)[chosen] for f in fields(self)})
 
 
 def pack_summaries(
@@ -119,11 +122,13 @@ def pack_summaries(
     )
 
 
-def usable_sample(family: Family, seed: int, index: int) -> tuple[JointSample, DataSummary] | None:
+def usable_sample(
+    family: Family, seed: int, index: int, summarise: Callable[..., DataSummary] = summarise_data
+) -> tuple[JointSample, DataSummary] | None:
     """Draw a set and summarise it; None where a side came out constant."""
     sample = family.sample(seed, index)
     try:
-        return sample, summarise_data(sample.x, sample.y)
+        return sample, summarise(sample.x, sample.y)
     except ValueError:
         return None
 
@@ -162,7 +167,13 @@ def shard_path(directory: Path, seed: int, number: int) -> Path:
 
 
 def write_shards(
-    family: Family, seed: int, numbers: range, directory: Path, resume: bool = True, size: int = SHARD_SIZE
+    family: Family,
+    seed: int,
+    numbers: range,
+    directory: Path,
+    resume: bool = True,
+    size: int = SHARD_SIZE,
+    make: Callable[[Family, int, int, int], Shard] = make_shard,
 ) -> Iterator[Path]:
     """Write the shards with the given numbers, one file each; finished files are kept.
 
@@ -180,6 +191,8 @@ def write_shards(
         Keep shards that are already there.
     size : int, default 2000
         Sets in a shard.
+    make : callable, default make_shard
+        Makes a shard of a family, a seed, the first index and the number of sets.
 
     Yields
     ------
@@ -190,13 +203,13 @@ def write_shards(
     for number in numbers:
         path = shard_path(directory, seed, number)
         if not (resume and path.exists()):
-            shard = make_shard(family, seed, number * size, size)
+            shard = make(family, seed, number * size, size)
             with whole_file(path) as draft:
                 np.savez(draft, **{f.name: getattr(shard, f.name) for f in fields(shard)})
         yield path
 
 
-def load_shards(paths: list[Path], tokens: bool = True) -> Shard:
+def load_shards(paths: list[Path], tokens: bool = True, kind: type[AnyShard] = Shard) -> AnyShard:  # type: ignore[assignment]
     """Read shards and join them.
 
     Parameters
@@ -205,13 +218,15 @@ def load_shards(paths: list[Path], tokens: bool = True) -> Shard:
         At least one file.
     tokens : bool, default True
         Read the tokens as well; without them they have length zero along the token axis.
+    kind : type, default Shard
+        ``Shard`` or :class:`~validstats.mi.shards_cells.CellShard`.
 
     Returns
     -------
     Shard
         All sets, in the order of the files.
     """
-    parts: dict[str, list[npt.NDArray[np.generic]]] = {f.name: [] for f in fields(Shard)}
+    parts: dict[str, list[npt.NDArray[np.generic]]] = {f.name: [] for f in fields(kind)}
     for path in paths:
         with np.load(path, allow_pickle=False) as file:
             for name, stack in parts.items():
@@ -220,4 +235,4 @@ def load_shards(paths: list[Path], tokens: bool = True) -> Shard:
                     stack.append(np.zeros((size, 0, 0), dtype=np.float16))
                 else:
                     stack.append(file[name])
-    return Shard(**{name: np.concatenate(stack) for name, stack in parts.items()})
+    return kind(**{name: np.concatenate(stack) for name, stack in parts.items()})

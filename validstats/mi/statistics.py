@@ -7,7 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from validstats._typing import Float1D, Float2D
-from validstats.mi.statistics_linear import LinearParts, gaussian_terms, linear_parts, linear_statistics
+from validstats.mi.statistics_cells import pick_cells
+from validstats.mi.statistics_linear import (
+    LinearParts,
+    gaussian_terms,
+    linear_parts,
+    linear_statistics,
+    second_order_statistics,
+)
 from validstats.mi.statistics_local import (
     LocalGeometry,
     discrete_statistics,
@@ -19,10 +26,7 @@ from validstats.mi.statistics_local import (
 )
 from validstats.mi.statistics_scores import (
     CanonicalScores,
-    break_common_ties,
-    canonical_scores,
-    has_common_ties,
-    shuffle_rows,
+    readable_scores,
     side_labels,
     unique_share,
 )
@@ -34,6 +38,7 @@ __all__ = [
     "STATISTIC_NAMES",
     "DataSummary",
     "summarise_data",
+    "summarise_smooth",
 ]
 
 SAMPLE_TOKENS = (128, 24)
@@ -60,6 +65,8 @@ class DataSummary:
         Local numbers of at most 128 rows.
     coordinate_tokens : ndarray of shape (coordinates, 12)
         Numbers of at most twelve coordinates of each side.
+    cells : tuple of ndarray of shape (rows, coordinates)
+        Normal scores of the first rows in the strongest coordinates of each side: see :func:`pick_cells`.
     n, dim_x, dim_y : int
         Rows, and coordinates that are neither constant nor copies; ``dim_x`` is the smaller.
     tie_share : float
@@ -72,6 +79,7 @@ class DataSummary:
     anchors: Float1D
     sample_tokens: Float2D
     coordinate_tokens: Float2D
+    cells: tuple[Float2D, Float2D]
     n: int
     dim_x: int
     dim_y: int
@@ -101,12 +109,45 @@ def summarise_data(x: Float2D, y: Float2D) -> DataSummary:
     >>> bool(np.array_equal(a.statistics, b.statistics))
     True
     """
-    tied = canonical_scores(np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64))
-    broken = has_common_ties(tied)
-    if broken:
-        tied = shuffle_rows(tied)
-    scores = break_common_ties(tied) if broken else tied
+    scores, tied, broken = readable_scores(x, y)
     return _assemble(scores, linear_parts(scores.first, scores.second), tied, broken)
+
+
+def summarise_smooth(x: Float2D, y: Float2D) -> DataSummary:
+    """Compute cells, and what is smooth in the scores of the statistics: a fraction of the work.
+
+    Parameters
+    ----------
+    x, y : ndarray of shape (n, dim_x) and (n, dim_y)
+        Finite values, n at least 10.
+
+    Returns
+    -------
+    DataSummary
+        As :func:`summarise_data` returns it, with zeros for the statistics that count neighbours or halve the rows, NaN for the
+        anchors but the Gaussian one, no tokens, and no bound.
+    """
+    scores, tied, _ = readable_scores(x, y)
+    parts = linear_parts(scores.first, scores.second)
+    shares = unique_share(tied.ranks_first), unique_share(tied.ranks_second)
+    dim_x, dim_y = scores.first.shape[1], scores.second.shape[1]
+    values = dict.fromkeys(STATISTIC_NAMES, 0.0)
+    values.update(_shape_statistics(scores.n, dim_x, dim_y, shares))
+    values.update(second_order_statistics(parts))
+    values.update(radius_statistics(parts))
+    known = np.array([name == "gaussian" for name in ANCHOR_NAMES])
+    return DataSummary(
+        statistics=np.array([values[name] for name in STATISTIC_NAMES]),
+        anchors=np.where(known, max(_gaussian_anchor(values), 0.0), np.nan),
+        sample_tokens=np.zeros((0, SAMPLE_TOKENS[1])),
+        coordinate_tokens=np.zeros((0, COORDINATE_TOKENS[1])),
+        cells=pick_cells(scores.first, scores.second, parts.strength),
+        n=scores.n,
+        dim_x=dim_x,
+        dim_y=dim_y,
+        tie_share=float(1.0 - min(shares[0].min(), shares[1].min())),
+        entropy_bound=np.inf,
+    )
 
 
 def _assemble(
@@ -135,6 +176,7 @@ def _assemble(
         anchors=anchors(values, dim_x, dim_y, repeated),
         sample_tokens=sample_tokens(parts, geometries),
         coordinate_tokens=coordinate_tokens(parts, pair_estimates, shares),
+        cells=pick_cells(x, y, parts.strength),
         n=n,
         dim_x=dim_x,
         dim_y=dim_y,
@@ -224,9 +266,12 @@ def anchors(values: dict[str, float], dim_x: int, dim_y: int, tied: tuple[bool, 
         ksg = white = values["plug_in"]
     elif any(tied) and not all(tied) and values["class_information"] != 0.0:
         ksg = white = values["class_information"]
-    corrected = values["gauss_corrected"] if values["dim_per_row"] < 0.5 else values["gauss_ridge"]
     pairs = 0.5 * (values["pairs_3"] + values["pairs_8"])
-    return np.maximum(np.array([ksg, corrected, pairs, white]), 0.0)
+    return np.maximum(np.array([ksg, _gaussian_anchor(values), pairs, white]), 0.0)
+
+
+def _gaussian_anchor(values: dict[str, float]) -> float:
+    return values["gauss_corrected"] if values["dim_per_row"] < 0.5 else values["gauss_ridge"]
 
 
 def sample_tokens(parts: LinearParts, geometries: dict[str, LocalGeometry]) -> Float2D:

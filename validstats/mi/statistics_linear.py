@@ -17,6 +17,7 @@ __all__ = [
     "gaussian_bias",
     "linear_parts",
     "linear_statistics",
+    "second_order_statistics",
 ]
 
 LIMIT = 1.0 - 1e-9
@@ -258,7 +259,7 @@ def _second_order(
 
 
 def linear_statistics(x: Float2D, y: Float2D, parts: LinearParts) -> dict[str, float]:
-    """Return the scalar statistics of second order.
+    """Return the scalar statistics of second order, those that halve the rows among them.
 
     Parameters
     ----------
@@ -272,7 +273,23 @@ def linear_statistics(x: Float2D, y: Float2D, parts: LinearParts) -> dict[str, f
     dict of str to float
         Statistics by name; all are even in the sign of each coordinate and symmetric in the sides.
     """
-    n = x.shape[0]
+    return {**second_order_statistics(parts), **_cross_fitted(x, y, parts)}
+
+
+def second_order_statistics(parts: LinearParts) -> dict[str, float]:
+    """Return the scalar statistics of second order that are smooth in the scores.
+
+    Parameters
+    ----------
+    parts : LinearParts
+        Shared matrices.
+
+    Returns
+    -------
+    dict of str to float
+        Statistics by name.
+    """
+    n = parts.white_x.shape[0]
     out = dict(parts.values)
     terms = gaussian_terms(parts.canonical)
     for k in range(4):
@@ -289,7 +306,6 @@ def linear_statistics(x: Float2D, y: Float2D, parts: LinearParts) -> dict[str, f
         out[f"{name}_matched"] = float(np.sum(gaussian_terms(matrix[matched])))
         out[f"{name}_max"] = float(np.max(np.abs(matrix)))
         out[f"{name}_energy"] = float(np.sum(matrix**2) - matrix.size / n)
-    out.update(_cross_fitted(x, y, parts))
     return out
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtri
 
-from validstats._typing import Float1D, Float2D, Int2D
+from validstats._typing import Float1D, Float2D, Int1D, Int2D
 
 __all__ = [
     "CanonicalScores",
@@ -17,6 +17,7 @@ __all__ = [
     "doubled_ranks",
     "has_common_ties",
     "normal_scores",
+    "readable_scores",
     "shuffle_rows",
     "side_labels",
 ]
@@ -41,6 +42,8 @@ class CanonicalScores:
         Whether ``first`` is Y.
     dropped : int
         Number of coordinates left out because they were constant or repeated another one.
+    rows : ndarray of int64 of shape (n,)
+        Where each row stood in the data as they were passed.
     """
 
     first: Float2D
@@ -49,6 +52,7 @@ class CanonicalScores:
     ranks_second: Int2D
     swapped: bool
     dropped: int
+    rows: Int1D
 
     @property
     def n(self) -> int:
@@ -214,7 +218,9 @@ def canonical_scores(x: Float2D, y: Float2D) -> CanonicalScores:
     swapped = keys[1] < keys[0]
     first, second = (ranks[1], ranks[0]) if swapped else (ranks[0], ranks[1])
     dropped = dims - first.shape[1] - second.shape[1]
-    return CanonicalScores(normal_scores(first), normal_scores(second), first, second, swapped, dropped)
+    return CanonicalScores(
+        normal_scores(first), normal_scores(second), first, second, swapped, dropped, order.astype(np.int64)
+    )
 
 
 def side_labels(ranks: Int2D) -> npt.NDArray[np.int64]:
@@ -248,6 +254,7 @@ def shuffle_rows(scores: CanonicalScores) -> CanonicalScores:
         second=scores.second[order],
         ranks_first=scores.ranks_first[order],
         ranks_second=scores.ranks_second[order],
+        rows=scores.rows[order],
     )
 
 
@@ -282,3 +289,25 @@ def break_common_ties(scores: CanonicalScores) -> CanonicalScores:
         ranks_first=broken[0],
         ranks_second=broken[1],
     )
+
+
+def readable_scores(x: Float2D, y: Float2D) -> tuple[CanonicalScores, CanonicalScores, bool]:
+    """Return scores in canonical order, without ties where both sides have many.
+
+    Parameters
+    ----------
+    x, y : ndarray of shape (n, dim_x) and (n, dim_y)
+        Finite values, n at least 2.
+
+    Returns
+    -------
+    scores, tied : CanonicalScores
+        Scores to measure distances with, and, row by row the same, those with mid-ranks.
+    broken : bool
+        Whether the two differ.
+    """
+    tied = canonical_scores(np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64))
+    if not has_common_ties(tied):
+        return tied, tied, False
+    tied = shuffle_rows(tied)
+    return break_common_ties(tied), tied, True

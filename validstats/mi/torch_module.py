@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 try:
@@ -14,6 +16,7 @@ except ImportError as error:  # pragma: no cover
 
 from validstats._typing import FloatND
 from validstats.mi.network import MEDIAN, QUANTILE_LEVELS, RESIDUAL_BOUND, NetworkConfig, token_shapes
+from validstats.mi.torch_cells import CellEncoder, CellTensors
 
 __all__ = ["AttentionBlock", "QuantileNetwork", "pinball_loss"]
 
@@ -112,7 +115,7 @@ class HeadBlock(nn.Module):
 
 
 class QuantileNetwork(nn.Module):
-    """Statistics head and attention encoder, the torch twin of :mod:`validstats.mi.network`.
+    """Statistics head and attention encoders, the torch twin of :mod:`validstats.mi.network`.
 
     Parameters
     ----------
@@ -136,6 +139,10 @@ class QuantileNetwork(nn.Module):
             self.encoded_norm = nn.LayerNorm(4 * config.hidden)
             self.encoded_out = nn.Linear(4 * config.hidden, config.encoded)
             self.encoded_dropout = nn.Dropout(dropout)
+            features += config.encoded
+        if config.cells:
+            self.cells = CellEncoder(config)
+            self.cells_dropout = nn.Dropout(dropout)
             features += config.encoded
         self.head_in = nn.Linear(features, config.width)
         self.head = nn.ModuleList(HeadBlock(config.width, dropout) for _ in range(config.depth))
@@ -162,6 +169,7 @@ class QuantileNetwork(nn.Module):
         anchor: torch.Tensor,
         scale: torch.Tensor,
         tokens: tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor] | None = None,
+        cells: Sequence[CellTensors] | None = None,
     ) -> torch.Tensor:
         """Return increasing quantiles of log(1 + 2 I).
 
@@ -175,6 +183,8 @@ class QuantileNetwork(nn.Module):
             Scale of the correction.
         tokens : tuple of Tensor or None, default None
             Scaled sample tokens, their mask, scaled coordinate tokens, their mask.
+        cells : sequence of CellTensors or None, default None
+            Cells of all sets, by group.
 
         Returns
         -------
@@ -185,6 +195,9 @@ class QuantileNetwork(nn.Module):
         if self.config.tokens:
             assert tokens is not None
             features = torch.cat([features, self.encoded_dropout(self.encode(*tokens))], dim=1)
+        if self.config.cells:
+            assert cells is not None
+            features = torch.cat([features, self.cells_dropout(self.cells(cells))], dim=1)
         x = self.head_in(features)
         for block in self.head:
             x = block(x)

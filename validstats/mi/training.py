@@ -31,10 +31,12 @@ from validstats.mi.network import (
     to_log_scale,
 )
 from validstats.mi.shards import Shard
+from validstats.mi.shards_cells import CellShard, cell_groups
 from validstats.mi.statistics import ANCHOR_NAMES
 from validstats.writing import whole_file
 
 if TYPE_CHECKING:
+    from validstats.mi.torch_cells import CellTensors
     from validstats.mi.torch_module import QuantileNetwork
 
 __all__ = [
@@ -208,6 +210,14 @@ def draw_tokens(
     return scaled[0], torch.from_numpy(sample_mask), scaled[1], torch.from_numpy(coordinate_mask)
 
 
+def draw_cells(sets: PreparedSets, chosen: npt.NDArray[np.int64]) -> list[CellTensors]:
+    """Return the cells of a batch as tensors, grouped so that little is padded."""
+    from validstats.mi.torch_cells import group_tensors
+
+    assert isinstance(sets.shard, CellShard)
+    return group_tensors(cell_groups(sets.shard.cells[chosen], sets.shard.cell_counts[chosen]))
+
+
 def predict_prepared(model: QuantileNetwork, sets: PreparedSets, batch_size: int = 1024) -> Float2D:
     """Return the quantiles of prepared sets from a torch model."""
     import torch
@@ -220,7 +230,8 @@ def predict_prepared(model: QuantileNetwork, sets: PreparedSets, batch_size: int
             tokens = draw_tokens(sets, chosen, 0, None) if model.config.tokens else None
             anchors = sets.gate if model.config.gate else sets.anchor
             inputs = (torch.from_numpy(a[chosen]) for a in (sets.statistics, anchors, sets.scale))
-            out.append(model(*inputs, tokens).numpy())
+            cells = draw_cells(sets, chosen) if model.config.cells else None
+            out.append(model(*inputs, tokens, cells).numpy())
     model.train()
     return np.concatenate(out).astype(np.float64)
 
@@ -286,12 +297,13 @@ def train_network(
         for step in range(steps):
             chosen = np.sort(order[step * recipe.batch_size : (step + 1) * recipe.batch_size])
             tokens = draw_tokens(train, chosen, recipe.crop, generator) if config.tokens else None
+            cells = draw_cells(train, chosen) if config.cells else None
             statistics = torch.from_numpy(train.statistics[chosen])
             statistics = statistics + recipe.noise * torch.randn_like(statistics)
             anchor, scale, target = (
                 torch.from_numpy(a[chosen]) for a in (anchors, train.scale, train.target)
             )
-            loss = pinball_loss(model(statistics, anchor, scale, tokens), target).mean()
+            loss = pinball_loss(model(statistics, anchor, scale, tokens, cells), target).mean()
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
