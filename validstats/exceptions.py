@@ -58,6 +58,11 @@ uninformative_message = (
     "exists at confidence level {level}. {remedy}"
 )
 
+uninformative_holdout_message = (
+    "Answers of mechanism={mechanism!r} say nothing here: with n = {n:,} and {queries:,} declared queries the "
+    "interval of a score near one half is all of [0, 1], or nearly so. {remedy}"
+)
+
 
 class ConstantColumnWarning(ValidstatsWarning):
     """A column has one value only: it carries no information and is left out."""

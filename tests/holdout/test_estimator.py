@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import copy
+import functools
 import pickle
+import re
 import warnings
 
 import matplotlib as mpl
@@ -20,6 +22,7 @@ from validstats.exceptions import (
     LedgerMissingError,
     NoisyReleaseError,
     NotCalibratedError,
+    UninformativeWarning,
 )
 from validstats.holdout import (
     Answer,
@@ -28,9 +31,15 @@ from validstats.holdout import (
     ReusableHoldout,
     absolute_error,
     kraft_e_value,
+    plan,
     squared_error,
     subgroup_accuracy,
 )
+from validstats.holdout.epochs import Declaration, confidence_of, fresh_state, main_options
+from validstats.holdout.informative import dry_half_widths, is_proved
+from validstats.holdout.mechanisms import Gaussian, Thresholdout
+from validstats.holdout.reports import guarantee_of
+from validstats.holdout.widths import thresholdout_width
 
 mpl.use("Agg")
 
@@ -133,6 +142,165 @@ def test_auto_takes_the_tightest_of_the_plan():
     assert without.calibration_.declared.mechanism == without.plan().choice
 
 
+ANALYSES = ("tight", "rogers2020", "jung2020", "bassily2016")
+TEN_THOUSAND = draw(10_000, seed=3)
+
+
+def gaussian(ledger=None, **options):
+    X, y = TEN_THOUSAND
+    return make(ledger, X=X, y=y, mechanism="gaussian", **options)
+
+
+@pytest.mark.parametrize("analysis", ANALYSES)
+def test_the_analysis_of_gaussian_answers_can_be_chosen(analysis):
+    rh = gaussian(analysis=analysis)
+    answer = rh.infer(MODEL)
+    level = np.log(0.05) + np.log(0.99)
+    state = Gaussian.initial_state(
+        10_000, queries=20, analysis=analysis, confidence_level=confidence_of(level)
+    )
+    assert answer.certified and rh.guarantee_.finite_sample
+    low, high = answer.bounds
+    assert float(answer) - low == pytest.approx(state.node_half_width, abs=1e-12)
+    assert high == pytest.approx(min(float(answer) + state.node_half_width, 1), abs=1e-12)
+    planned = plan(10_000, 20).half_width_of("gaussian", analysis)
+    assert state.node_half_width == pytest.approx(planned, rel=0.01)
+    assert answer.mu_squared == pytest.approx(1 / (10_000 * state.sigma) ** 2)
+    assert rh.ledger_.entries()[-1].state["declared"]["analysis"] == analysis
+    text = " ".join(str(rh.summary()).split())
+    assert f"Analysis: {analysis}" in text
+    author = {"tight": "leave-one-out", "rogers2020": "Rogers", "jung2020": "Jung", "bassily2016": "Bassily"}
+    assert author[analysis] in rh.guarantee_.citation
+
+
+def test_a_reopened_ledger_keeps_its_analysis(tmp_path):
+    path = tmp_path / "study.ledger"
+    Ledger.create(path)
+    first = gaussian(path, analysis="rogers2020")
+    again = gaussian(path, analysis="rogers2020")
+    assert again.calibration_.epoch == 0
+    other = gaussian(path, analysis="jung2020")  # nothing was answered yet
+    assert other.calibration_.epoch == 1
+    with pytest.raises(LedgerMismatchError, match="opened an epoch with other budgets"):
+        first.infer(MODEL)
+    other.infer(MODEL)
+    with pytest.raises(LedgerMismatchError, match="Answers of 'gaussian' were released"):
+        gaussian(path)
+    assert gaussian(path, analysis="jung2020").infer(MODEL).cached
+
+
+def test_a_ledger_without_an_analysis_is_continued_as_tight():
+    rh = gaussian(ledger=Ledger.in_memory())
+    with rh.ledger_.turn() as turn:
+        old = {k: v for k, v in turn.state["declared"].items() if k not in ("analysis", "tolerance")}
+        turn.append("epoch", state={**turn.state, "declared": old})
+    assert gaussian(ledger=rh.ledger_).calibration_.epoch == 0
+
+
+def test_auto_compares_the_analysis_that_was_chosen():
+    options = {"queries": 60, "guess": None, "X": TEN_THOUSAND[0], "y": TEN_THOUSAND[1]}
+    assert make(**options).calibration_.declared.analysis == "tight"
+    rh = make(**options, analysis="bassily2016")
+    assert rh.calibration_.declared.mechanism == rh.plan().choice == "description_length"
+    assert rh.calibration_.declared.analysis is None
+    listed = {c.analysis for c in rh.plan().candidates if c.name == "gaussian"}
+    assert listed == {"bassily2016"}
+
+
+def thresholdout(n, **options):
+    X, y = (X_HOLD, Y_HOLD) if n == N else TEN_THOUSAND
+    return make(X=X[:n], y=y[:n], mechanism="thresholdout", **options)
+
+
+def test_thresholdout_that_says_nothing_warns_and_names_enough_rows():
+    with pytest.warns(UninformativeWarning, match="mechanism='thresholdout' say nothing") as caught:
+        rh = thresholdout(N)
+    answer = rh.infer(MODEL, guess=0.99)
+    assert answer.certified and answer.bounds[1] - answer.bounds[0] > 0.98
+    message = str(caught[0].message)
+    assert caught[0].filename == __file__
+    rows = int(re.search(r"smallest n that says something is ([\d,]+)", message)[1].replace(",", ""))
+    level = np.log(0.05) + np.log(0.99)
+    assert thresholdout_width(rows, 20, 3, level) < 0.49 <= thresholdout_width(rows - 1, 20, 3, level)
+    assert "With tolerance=..." in message
+
+
+def test_a_tolerance_makes_thresholdout_work_and_its_interval_is_not_called_proved():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        rh = thresholdout(10_000, tolerance=0.1)
+    passed = rh.infer(MODEL, guess=TRUE_MEAN)
+    failed = rh.infer(MODEL, guess=0.99, query_id="optimist")
+    truth = float((MODEL.predict(TEN_THOUSAND[0]) == TEN_THOUSAND[1]).mean())
+    assert passed.source == "guess" and float(passed) == TRUE_MEAN
+    assert failed.source == "noisy" and float(failed) == pytest.approx(truth, abs=0.02)
+    for answer in (passed, failed):
+        assert not answer.certified and answer.half_width == pytest.approx(0.1)
+        assert not answer.guarantee.finite_sample
+    assert failed.left == {"queries": 18, "failures": 2}
+    assert "no tolerance below" in rh.outlook() and "approximate" in rh.outlook()
+    text = " ".join(str(rh.summary()).split())
+    assert "Tolerance: 0.1 (not proved)" in text and "Theorem 25 proves the declared tolerance 0.1" in text
+
+
+@pytest.mark.parametrize("factor, proved", [(1.001, True), (0.999, False)])
+def test_a_tolerance_is_certified_exactly_where_the_theorem_proves_it(factor, proved):
+    """Enough rows are too many to hold, so the level and the budget are what is turned: the width is the tolerance."""
+    level = np.log(0.5) + np.log(0.99)
+    needed = thresholdout_width(10_000, 1, 1, level)
+    declared = Declaration(
+        n=10_000, queries=1, failures=1, rounds=None, mechanism="thresholdout", confidence_level=0.5,
+        tolerance=factor * needed,
+    )  # fmt: skip
+    options = {"n": 10_000, "log_alpha": level, **main_options(declared)}
+    state = fresh_state("thresholdout", tuple(sorted(options.items())))
+    assert (state.tolerance, is_proved("thresholdout", state)) == (factor * needed, proved)
+    release = Thresholdout.step(state, 0.5, guess=0.5, noise=lambda role, law: 0.0)[1]
+    assert release.certified is proved
+    assert guarantee_of(declared, state, clustered=False).finite_sample is proved
+
+
+def test_a_tolerance_belongs_to_the_declared_budget(tmp_path):
+    path = tmp_path / "study.ledger"
+    Ledger.create(path)
+    thresholdout(N, ledger=path, tolerance=0.2).infer(MODEL)
+    with pytest.raises(LedgerMismatchError, match="Answers of 'thresholdout' were released"):
+        thresholdout(N, ledger=path, tolerance=0.1)
+    assert thresholdout(N, ledger=path, tolerance=0.2).infer(MODEL).cached
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"mechanism": "gaussian", "queries": 1000, "guess": None},
+        {"mechanism": "gaussian", "queries": 100, "analysis": "bassily2016"},
+        {"mechanism": "fresh_chunks", "queries": 500},
+        {"mechanism": "rounds", "queries": 1000, "rounds": 400},
+        {"mechanism": "description_length", "queries": 10**4},
+        {"mechanism": "guess_and_check", "queries": 10**5, "failures": 200},
+    ],
+)
+def test_any_budget_that_says_nothing_is_warned_about(options):
+    with pytest.warns(UninformativeWarning, match="smallest n that says something") as caught:
+        rh = make(**options)
+    rows = int(re.search(r"something is ([\d,]+)", str(caught[0].message))[1].replace(",", ""))
+    declared, level = rh.calibration_.declared, rh._books.look().state["log_alpha"]
+
+    def width(n):
+        state = fresh_state(
+            declared.mechanism,
+            tuple(sorted({"n": n, "log_alpha": level, **main_options(declared)}.items())),
+        )
+        return next(iter(dry_half_widths(declared.mechanism, state).values()))
+
+    assert width(rows) < 0.49 <= width(rows - 1)
+
+
+def test_a_tolerance_of_half_or_more_says_nothing():
+    with pytest.warns(UninformativeWarning, match=r"tolerance=0\.6 is its half-width: declare one below"):
+        thresholdout(N, tolerance=0.6)
+
+
 def test_metrics_keep_their_scale():
     rh = make()
     brier = rh.infer(MODEL, metric="brier")
@@ -202,6 +370,7 @@ def test_what_was_answered_before_failures_ran_out_is_in_the_error():
     assert caught.value.answered == []
 
 
+@pytest.mark.filterwarnings("ignore::validstats.exceptions.UninformativeWarning")
 @pytest.mark.parametrize("mechanism", ["gaussian", "thresholdout", "thresholdout_science", "sparse"])
 def test_after_a_noisy_answer_no_e_value_is_paid_for(mechanism):
     rh = make(mechanism=mechanism)
@@ -379,6 +548,85 @@ def test_a_named_query_is_cached():
     rh = make(queries=1)
     assert not rh.query(lambda X, y: y.astype(float), query_id="share").cached
     assert rh.query(lambda X, y: y.astype(float), query_id="share").cached
+
+
+def share_of_ones(X, y):
+    return y.astype(float)
+
+
+def share_of_zeros(X, y):
+    return 1.0 - y
+
+
+class Shares:
+    def __call__(self, X, y):
+        return y.astype(float)
+
+
+@pytest.mark.parametrize(
+    "ask, second, message",
+    [
+        (
+            lambda rh: rh.infer(MODEL, query_id="a"),
+            lambda rh: rh.infer(MODEL, query_id="a", metric="error"),
+            r"stands for the metric 'accuracy' .* asks for the metric 'error'",
+        ),
+        (
+            lambda rh: rh.infer(MODEL, query_id="a"),
+            lambda rh: rh.query(share_of_ones, query_id="a"),
+            r"stands for the metric 'accuracy' .* asks for the function 'share_of_ones'",
+        ),
+        (
+            lambda rh: rh.query(share_of_ones, query_id="a"),
+            lambda rh: rh.infer(share_of_zeros, query_id="a"),
+            r"stands for the function 'share_of_ones' .* asks for the function 'share_of_zeros'",
+        ),
+        (
+            lambda rh: rh.query(functools.partial(share_of_ones), query_id="a"),
+            lambda rh: rh.query(Shares(), query_id="a"),
+            r"'share_of_ones' .* asks for the function 'Shares'",
+        ),
+        (
+            lambda rh: rh.query(share_of_ones, query_id="a"),
+            lambda rh: rh.query(share_of_ones, bounds=(0, 2), query_id="a"),
+            r"with bounds \(0\.0, 1\.0\) already, .* with bounds \(0\.0, 2\.0\)",
+        ),
+        (
+            lambda rh: rh.infer(MODEL, query_id="a", metric="auc"),
+            lambda rh: rh.infer(MODEL, query_id="a"),
+            r"stands for the metric 'auc' .* asks for the metric 'accuracy'",
+        ),
+    ],
+)
+def test_a_name_stands_for_one_question(ask, second, message):
+    rh = make(queries=2, mechanism="guess_and_check")
+    first = ask(rh)
+    before = len(rh.ledger_)
+    with pytest.raises(ValueError, match=message):
+        second(rh)
+    assert len(rh.ledger_) == before
+    again = ask(rh)
+    assert again.cached and float(again) == float(first)
+
+
+def test_a_name_is_remembered_by_the_ledger_file_and_by_later_epochs(tmp_path):
+    path = tmp_path / "study.ledger"
+    Ledger.create(path)
+    make(path).infer(MODEL, query_id="a")
+    make(path).infer(MODEL, query_id="a", metric="accuracy")
+    later = make(path, queries=30)
+    with pytest.raises(ValueError, match="One name is one question"):
+        later.infer(MODEL, query_id="a", metric="error")
+    assert later.infer(MODEL, query_id="a").cached
+
+
+def test_what_a_name_stands_for_beyond_that_is_not_noticed():
+    """As documented: other predictions, and another function of the same qualified name, get the first answer."""
+    rh = make()
+    first = rh.infer(noise_predictions(0), guess=0.5, query_id="a")
+    assert float(rh.infer(1 - noise_predictions(0), guess=0.5, query_id="a")) == float(first)
+    ones, zeros = (lambda X, y: y.astype(float)), (lambda X, y: 1.0 - y)
+    assert float(rh.query(ones, query_id="b")) == float(rh.query(zeros, query_id="b"))
 
 
 def test_users_have_their_own_shares(tmp_path):
@@ -638,6 +886,12 @@ def test_bad_questions_are_refused_and_not_charged(ask, message):
         ({"mechanism": "ladder"}, r"call leaderboard\(\)"),
         ({"mechanism": "argmax"}, r"call best\(\)"),
         ({"mechanism": "sparse_validate"}, r"call validate\(\)"),
+        ({"mechanism": "gaussian", "analysis": "dwork2015"}, "analysis must be one of"),
+        ({"mechanism": "guess_and_check", "analysis": "jung2020"}, "bound for Gaussian noise"),
+        ({"mechanism": "guess_and_check", "tolerance": 0.1}, "is for mechanism='thresholdout'"),
+        ({"tolerance": 0.1}, "is for mechanism='thresholdout'"),
+        ({"mechanism": "thresholdout", "tolerance": 0.0}, "tolerance must be"),
+        ({"mechanism": "thresholdout", "tolerance": 1.5}, "tolerance must be"),
     ],
 )
 def test_bad_declarations_are_refused(options, message):
@@ -813,7 +1067,8 @@ def test_messages_are_in_words():
 def test_messages_say_what_has_no_proof():
     text = "which is approximate: this mechanism has no proof"
     assert text in make(mechanism="thresholdout_science").outlook()
-    assert text not in make(mechanism="thresholdout").outlook()
+    with pytest.warns(UninformativeWarning):
+        assert text not in make(mechanism="thresholdout").outlook()
 
 
 def test_the_outlook_keeps_its_word():

@@ -69,6 +69,13 @@ def test_every_published_analysis_is_listed() -> None:
         assert result.half_width_of("gaussian", analysis) == pytest.approx(half_width, rel=2e-3)
 
 
+def test_one_analysis_can_be_asked_for() -> None:
+    result = plan(10_000, 100, analysis="rogers2020")
+    assert {c.analysis for c in result.candidates if c.name == "gaussian"} == {"rogers2020"}
+    assert result.half_width_of("gaussian") == pytest.approx(0.2470, rel=2e-3)
+    assert result.choice == "description_length"  # 0.1470; the tight bound would have been chosen
+
+
 def test_without_guesses_guess_and_check_is_not_listed() -> None:
     names = {candidate.name for candidate in plan(10_000, 100).candidates}
     assert "guess_and_check" not in names
@@ -165,6 +172,7 @@ def test_the_figure() -> None:
         ({"n": 100, "queries": 5, "failures": -1}, "failures must be at least 0"),
         ({"n": 100, "queries": 5, "rounds": 0}, "rounds must be at least 1"),
         ({"n": 100, "queries": 5, "release": "rank"}, "release must be one of"),
+        ({"n": 100, "queries": 5, "analysis": "dwork2015"}, "analysis must be one of"),
         ({"n": 100, "queries": 5, "confidence_level": 0.4}, "confidence_level must be at least 0.5"),
         ({"n": 100, "queries": 5, "confidence_level": 95}, "confidence_level"),
         ({"n": 100, "queries": 5, "release": "leaderboard", "baseline": 0.0}, "baseline"),

@@ -327,3 +327,13 @@ def test_bad_arguments_are_named() -> None:
         intervals.hoeffding_half_width(0, -3.0)
     with pytest.raises(ValueError, match="queries must be at least 1"):
         counting.log_guess_nodes(0, 1, 2)
+
+
+@pytest.mark.parametrize("tolerance", [0.02, 0.1, 0.45, 3.0])
+@pytest.mark.parametrize(("queries", "overfits"), [(1, 1), (20, 3), (10**6, 10), (50, 4000)])
+def test_the_rows_that_a_tolerance_of_thresholdout_needs(tolerance, queries, overfits) -> None:
+    level = math.log(0.05)
+    rows = widths.thresholdout_rows(tolerance, queries, overfits, level)
+    assert widths.thresholdout_width(rows, queries, overfits, level) <= tolerance * (1 + 1e-12)
+    fewer = min(rows - 1, math.floor(rows * (1 - 1e-8)))
+    assert widths.thresholdout_width(fewer, queries, overfits, level) > tolerance

@@ -23,6 +23,7 @@ from validstats.holdout.questions import (
     question_of_predictions,
     quietly,
     respond,
+    subject_of,
 )
 from validstats.holdout.sample import HoldoutSample
 
@@ -107,6 +108,7 @@ class Asking:
             query=digest,
             label=f"{chosen.name}: {label}",
             metric=chosen,
+            subject=None if query_id is None else subject_of(chosen, chosen.bounds),
         )
 
     def _guess_for(self, target: Any, metric: Metric) -> float:
@@ -138,7 +140,14 @@ class Asking:
             return Outcome.of(release, question.metric.from_unit)
 
         guess = None if question.guess is None else question.metric.from_unit(question.guess)
-        return Ask(release="answer", label=question.label, query=question.query, work=work, guess=guess)
+        return Ask(
+            release="answer",
+            label=question.label,
+            query=question.query,
+            work=work,
+            guess=guess,
+            subject=question.subject,
+        )
 
     def _main_step(
         self, session: Session, units: np.ndarray, guess: float | None, *, new_round: bool = True

@@ -13,6 +13,7 @@ from validstats.holdout.epochs import (
     Declaration,
     changed_fields,
     closing_nats,
+    declared_alike,
     epoch_log_share,
     fresh_state,
     frozen_fields,
@@ -90,6 +91,9 @@ class Ask:
         How many of the declared queries it uses.
     guess : float or None
         What the training rows said, on the scale of the answer; recorded.
+    subject : str or None
+        What a name given by the caller stands for, as far as it can be told; recorded with the name, and compared
+        when the name comes again.
     """
 
     release: str
@@ -98,6 +102,7 @@ class Ask:
     work: Callable[[Session], Outcome]
     cost: int = 1
     guess: float | None = None
+    subject: str | None = None
 
 
 class Session:
@@ -245,7 +250,7 @@ class Books:
     def open(self) -> None:
         """Continue the ledger's epoch if it was declared alike, else open a new one."""
         with self.ledger.turn(self.user) as turn:
-            if turn.state.get("declared") != asdict(self.declared):
+            if not declared_alike(turn.state.get("declared"), self.declared):
                 closing = closing_nats(turn.state.get("mechanisms", {}))
                 turn.append("epoch", nats=closing, state=self._opening_state(turn, closing), new_epoch=True)
 
@@ -267,10 +272,13 @@ class Books:
         BudgetExhaustedError
             If the budget does not suffice. Nothing is charged for a question that is refused; those answered
             before it are in the error's ``answered``.
+        ValueError
+            If a name stands for another question already; nothing is charged then.
         """
         done: list[tuple[Ask, Entry]] = []
         with self.ledger.turn(self.user) as turn:
             self._check_epoch(turn)
+            _check_names(turn, asks)
             refused = self._budget_refusal(turn, asks)
             if refused:
                 self._record_refusal(turn)
@@ -334,7 +342,12 @@ class Books:
             passed=outcome.passed,
             answer=outcome.value,
             half_width=half_width,
-            detail={**asdict(outcome), "question": ask.label, "guess": ask.guess},
+            detail={
+                **asdict(outcome),
+                "question": ask.label,
+                "guess": ask.guess,
+                **({} if ask.subject is None else {"subject": ask.subject}),
+            },
             state=state,
         )
 
@@ -366,7 +379,7 @@ class Books:
         return ""
 
     def _check_epoch(self, turn: Turn) -> None:
-        if turn.state.get("declared") != asdict(self.declared):
+        if not declared_alike(turn.state.get("declared"), self.declared):
             raise LedgerMismatchError(
                 f"Another program has opened an epoch with other budgets in {self.ledger!r}. Call calibrate() "
                 "again with the budgets that are to hold; this opens a further epoch."
@@ -409,6 +422,18 @@ class Books:
             "More queries cannot be had by asking again: declare them beforehand, or open a new epoch with "
             "calibrate() under larger budgets, which pays for everything asked so far."
         )
+
+
+def _check_names(turn: Turn, asks: Sequence[Ask]) -> None:
+    """Refuse a name that was given to another question."""
+    for ask in asks:
+        hit = None if ask.query is None or ask.subject is None else turn.cached(ask.query)
+        known = None if hit is None else hit.detail.get("subject")
+        if known not in (None, ask.subject):
+            raise ValueError(
+                f"This query_id stands for {known} already, and this asks for {ask.subject}. One name is one question: "
+                "choose another query_id. Nothing was charged."
+            )
 
 
 class _Refused(Exception):

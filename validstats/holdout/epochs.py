@@ -16,6 +16,7 @@ __all__ = [
     "MIXING",
     "Declaration",
     "changed_fields",
+    "declared_alike",
     "closing_nats",
     "confidence_of",
     "epoch_log_share",
@@ -56,6 +57,10 @@ class Declaration:
         Answers allowed for each user; empty if they share.
     vault : float
         Share that is sealed; the same for all epochs.
+    analysis : str or None
+        Whose bound the Gaussian mechanism states; None for other mechanisms.
+    tolerance : float or None
+        Half-width that Thresholdout works with; None for the one that its theorem proves, and for other mechanisms.
     """
 
     n: int
@@ -66,6 +71,39 @@ class Declaration:
     confidence_level: float
     users: dict[str, int] = field(default_factory=dict)
     vault: float = 0.0
+    analysis: str | None = None
+    tolerance: float | None = None
+
+
+def declared_alike(stored: Mapping[str, Any] | None, declared: Declaration) -> bool:
+    """Tell whether a ledger's epoch was declared as given.
+
+    Parameters
+    ----------
+    stored : mapping or None
+        The declaration that the ledger holds; one without an analysis or a tolerance had the default.
+    declared : Declaration
+        The other.
+
+    Returns
+    -------
+    bool
+        Whether they are the same.
+
+    Examples
+    --------
+    >>> from dataclasses import asdict
+    >>> declared = Declaration(n=100, queries=5, failures=1, rounds=None, mechanism="gaussian",
+    ...     confidence_level=0.95, analysis="tight")
+    >>> declared_alike(asdict(declared), declared)
+    True
+    >>> declared_alike({**asdict(declared), "analysis": "jung2020"}, declared)
+    False
+    """
+    if stored is None:
+        return False
+    defaults = {"analysis": "tight" if stored.get("mechanism") == "gaussian" else None, "tolerance": None}
+    return {**defaults, **stored} == asdict(declared)
 
 
 def epoch_log_share(epoch: int) -> float:
@@ -113,6 +151,10 @@ def main_options(declared: Declaration) -> dict[str, Any]:
         options["rounds"] = declared.rounds
     if name in MIXING:
         options["interval"] = "kl"
+    if name == "gaussian":
+        options["analysis"] = declared.analysis or "tight"
+    if name == "thresholdout":
+        options["tolerance"] = declared.tolerance
     return options
 
 

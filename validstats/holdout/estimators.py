@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from validstats.holdout.answers import Answer, Answers
 from validstats.holdout.books import Books, Declaration
 from validstats.holdout.discoveries import DiscoveryRelease
 from validstats.holdout.fingerprint import ask_digest
+from validstats.holdout.informative import warn_if_silent
 from validstats.holdout.inputs import (
     check_finite_bounds,
     check_labels,
@@ -29,12 +30,14 @@ from validstats.holdout.inputs import (
 from validstats.holdout.ledger import Ledger
 from validstats.holdout.looking import Looking
 from validstats.holdout.mechanisms import ScoreMechanism, check_score_mechanism, mechanism
+from validstats.holdout.mechanisms.noisy import Analysis
 from validstats.holdout.metrics import Metric, as_metric
 from validstats.holdout.questions import (
     Question,
     TrainingPart,
     class_indices,
     is_estimator,
+    subject_of,
     values_of_query,
 )
 from validstats.holdout.releases import SpecialReleases
@@ -93,6 +96,14 @@ class ReusableHoldout(
             "fresh_chunks", "thresholdout_science", "sparse", "effective_rounds"}, default "auto"
         How numbers are released. "auto" takes the tightest of :meth:`plan`; the last three have no proof. Cheaper
         releases have verbs of their own: :meth:`best`, :meth:`validate`, :meth:`leaderboard`, :meth:`discover`.
+    analysis : {"tight", "rogers2020", "jung2020", "bassily2016"}, default "tight"
+        Whose bound ``mechanism="gaussian"`` uses: the package's own, which is the smallest, or a published one. It
+        belongs to the declared budget. Under "auto" it is the one that the plan compares.
+    tolerance : float in (0, 1] or None, default None
+        Half-width that ``mechanism="thresholdout"`` works with: it answers with the guess unless that is off by about
+        three quarters of the tolerance. None takes the smallest one that its theorem proves, which says nothing on
+        fewer than some 100,000 rows (a warning names how many). A smaller one works on fewer rows; its intervals
+        are then marked as not proved.
     metric : str or Metric, default "accuracy"
         What :meth:`infer` measures unless told otherwise.
     guess : {"cv", "train"} or None, default "cv"
@@ -148,6 +159,8 @@ class ReusableHoldout(
         failures: int = 10,
         rounds: int | None = None,
         mechanism: Literal["auto"] | ScoreMechanism = "auto",
+        analysis: Analysis = "tight",
+        tolerance: float | None = None,
         metric: str | Metric = "accuracy",
         guess: str | None = "cv",
         ledger: str | Path | Ledger | None = None,
@@ -161,6 +174,8 @@ class ReusableHoldout(
         self.failures = failures
         self.rounds = rounds
         self.mechanism = mechanism
+        self.analysis = analysis
+        self.tolerance = tolerance
         self.metric = metric
         self.guess = guess
         self.ledger = ledger
@@ -253,6 +268,7 @@ class ReusableHoldout(
         books = Books(ledger, declared, self.user)
         books.open()
         self._install(ledger, books, sample, sealed, declared, X)
+        warn_if_silent(books.look())
         return self
 
     def _resolve_ledger(self) -> Ledger:
@@ -271,6 +287,7 @@ class ReusableHoldout(
         users = check_users(self.users, queries, self.user)
         check_confidence_level(self.confidence_level)
         name: str = self.mechanism
+        check_literal(self.analysis, "analysis", get_args(Analysis))
         if name == "auto":
             name = self._plan_for(n).choice
         check_score_mechanism(name)
@@ -285,7 +302,29 @@ class ReusableHoldout(
             confidence_level=float(self.confidence_level),
             users=users,
             vault=vault,
+            analysis=self._declared_analysis(name),
+            tolerance=self._declared_tolerance(),
         )
+
+    def _declared_analysis(self, name: str) -> str | None:
+        if name == "gaussian":
+            return self.analysis
+        if self.mechanism != "auto" and self.analysis != "tight":
+            raise ValueError(
+                f"analysis={self.analysis!r} is a bound for Gaussian noise, and mechanism={name!r} draws none. Use "
+                "mechanism='gaussian', or leave analysis out."
+            )
+        return None
+
+    def _declared_tolerance(self) -> float | None:
+        if self.tolerance is None:
+            return None
+        if self.mechanism != "thresholdout":
+            raise ValueError(
+                f"tolerance={self.tolerance!r} is for mechanism='thresholdout', and this is {self.mechanism!r}, whose "
+                "intervals follow from the declared counts. Leave tolerance out."
+            )
+        return check_in_range(self.tolerance, "tolerance", 0.0, 1.0, low_open=True)
 
     def _install(
         self,
@@ -300,14 +339,15 @@ class ReusableHoldout(
         self._books = books
         self._parts = (sample, sealed)
         self._backend = backend_of(X) if is_frame(X) else "pandas"
+        session = books.look()
         self.calibration_ = HoldoutCalibration(
             declared=declared,
             n_rows=sample.n_rows,
             n_units=sample.n_units,
             n_vault=0 if sealed is None else sealed.n_units,
-            epoch=books.look().turn.epoch,
+            epoch=session.turn.epoch,
         )
-        self.guarantee_ = guarantee_of(declared, clustered=sample.clustered)
+        self.guarantee_ = guarantee_of(declared, session.load_main(), clustered=sample.clustered)
 
     # ------------------------------------------------------------------ asking
 
@@ -333,7 +373,9 @@ class ReusableHoldout(
             What you expect, on the metric's scale, from the training rows alone. Estimators are guessed by
             ``guess="cv"`` of the constructor if None.
         query_id : str or None, default None
-            Name of the question for the cache, in place of its predictions. One name, one question.
+            Name of the question for the cache, in place of its predictions. One name, one question: the name is
+            refused with another metric. Other predictions under the same name are not noticed, and get the first
+            answer.
         confidence_level : None
             Not available here: see Raises.
 
@@ -345,7 +387,8 @@ class ReusableHoldout(
         Raises
         ------
         ValueError
-            If ``confidence_level`` is given, or the target is invalid; nothing is charged then.
+            If ``confidence_level`` is given, the target is invalid, or ``query_id`` stands for another question
+            already; nothing is charged then.
         BudgetExhaustedError
             If the budget is used up.
         NotCalibratedError
@@ -404,7 +447,9 @@ class ReusableHoldout(
         guess : float or None, default None
             Expected mean; that of the training rows if None.
         query_id : str or None, default None
-            Name of the question for the cache.
+            Name of the question for the cache. One name, one question: the name is refused with a function of
+            another qualified name, or with other bounds. Another function of the same qualified name (any two
+            lambdas of one scope) is not noticed, and gets the first answer.
 
         Returns
         -------
@@ -414,7 +459,8 @@ class ReusableHoldout(
         Raises
         ------
         ValueError
-            If values are out of bounds or the function fails; nothing is charged then.
+            If values are out of bounds, the function fails, or ``query_id`` stands for another question already;
+            nothing is charged then.
         """
         self._check_calibrated("query")
         bounds = check_finite_bounds(bounds)
@@ -427,7 +473,12 @@ class ReusableHoldout(
         digest = None if query_id is None else ask_digest(self.ledger_.secret, "id", query_id)
         units = self._sample.unit_means(scale.to_unit(values))
         question = Question(
-            units=units, guess=self._unit_guess(guess, scale), query=digest, label=label, metric=scale
+            units=units,
+            guess=self._unit_guess(guess, scale),
+            query=digest,
+            label=label,
+            metric=scale,
+            subject=None if query_id is None else subject_of(fn, bounds),
         )
         return self._answers([self._ask_number(question)])[0]
 

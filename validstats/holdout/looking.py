@@ -10,6 +10,7 @@ from validstats.guarantee import Guarantee
 from validstats.holdout.books import Books
 from validstats.holdout.epochs import closing_nats
 from validstats.holdout.ledger import Ledger
+from validstats.holdout.mechanisms.noisy import Analysis
 from validstats.holdout.planning import Plan, plan
 from validstats.holdout.reports import holdout_report, outlook
 from validstats.results import Report
@@ -25,6 +26,7 @@ class Looking:
     failures: int
     rounds: int | None
     guess: str | None
+    analysis: Analysis
     confidence_level: float
     calibration_: Any
     guarantee_: Guarantee
@@ -43,7 +45,8 @@ class Looking:
         Returns
         -------
         Plan
-            Half-widths by mechanism, tightest first.
+            Half-widths by mechanism, tightest first; under a published ``analysis`` the Gaussian mechanism has that
+            one only.
         """
         if n is None:
             self._check_calibrated("plan", "calibrate(...), or pass n=...,")
@@ -57,6 +60,7 @@ class Looking:
             self.failures,
             self.rounds,
             "numeric" if self.guess is None else "guess",
+            analysis=None if self.analysis == "tight" else self.analysis,
             confidence_level=self.confidence_level,
         )
 

@@ -231,6 +231,7 @@ def plan(
     *,
     candidates: int = 1,
     baseline: float = 1.0,
+    analysis: Analysis | None = None,
     confidence_level: Any = 0.95,
 ) -> Plan:
     """Return every valid mechanism's half-width for a declared use; cached.
@@ -255,6 +256,8 @@ def plan(
         Size of the largest batch, for ``release="argmax"``.
     baseline : float, default 1.0
         Loss known without the holdout, for ``release="leaderboard"``.
+    analysis : {"tight", "rogers2020", "jung2020", "bassily2016"} or None, default None
+        Whose bound of the Gaussian mechanism is listed; all if None.
     confidence_level : float, default 0.95
         Probability with which all intervals together cover, at least 0.5.
 
@@ -280,6 +283,8 @@ def plan(
     if level < 0.5:
         raise ValueError(f"confidence_level must be at least 0.5 for a holdout, got {confidence_level!r}.")
     check_literal(release, "release", get_args(ReleaseKind))
+    if analysis is not None:
+        check_literal(analysis, "analysis", get_args(Analysis))
     return _cached_plan(
         check_positive_int(n, "n", minimum=2),
         check_positive_int(queries, "queries"),
@@ -288,6 +293,7 @@ def plan(
         release,
         check_positive_int(candidates, "candidates"),
         check_in_range(baseline, "baseline", 0, 1, low_open=True),
+        get_args(Analysis) if analysis is None else (analysis,),
         float(level),
         math.log(float(alpha_fraction(confidence_level))),
     )
@@ -302,12 +308,13 @@ def _cached_plan(
     release: ReleaseKind,
     size: int,
     baseline: float,
+    analyses: tuple[Analysis, ...],
     level: float,
     log_alpha: float,
 ) -> Plan:
     asked = queries * size if release == "argmax" else queries
     batches = queries if release == "argmax" and rounds is None else rounds
-    found = _numeric_candidates(n, asked, batches, log_alpha)
+    found = _numeric_candidates(n, asked, batches, analyses, log_alpha)
     if release in ("guess", "bit"):
         found += _guess_candidates(n, asked, failures, log_alpha)
     if release == "bit":
@@ -334,7 +341,9 @@ def _cached_plan(
     )
 
 
-def _numeric_candidates(n: int, queries: int, rounds: int | None, log_alpha: float) -> list[Candidate]:
+def _numeric_candidates(
+    n: int, queries: int, rounds: int | None, analyses: tuple[Analysis, ...], log_alpha: float
+) -> list[Candidate]:
     description = description_length_width(n, queries, log_alpha)
     found = [
         Candidate(
@@ -348,7 +357,7 @@ def _numeric_candidates(n: int, queries: int, rounds: int | None, log_alpha: flo
             note=f"rounding to {description.cells} cells",
         ),
     ]
-    for analysis in get_args(Analysis):
+    for analysis in analyses:
         width = gaussian_optimum(n, queries, log_alpha, analysis)
         found.append(
             Candidate(

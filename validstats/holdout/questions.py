@@ -17,7 +17,7 @@ from validstats.holdout.fingerprint import ask_digest
 from validstats.holdout.metrics import AUC, Metric, auc_score, checked_rows
 from validstats.holdout.sample import HoldoutSample, lent
 
-__all__ = ["Question", "TrainingPart", "class_indices", "is_estimator", "respond"]
+__all__ = ["Question", "TrainingPart", "class_indices", "is_estimator", "respond", "subject_of"]
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -36,6 +36,8 @@ class Question:
         In words.
     metric : Metric
         Scale and direction.
+    subject : str or None
+        What the caller's own name for the question stands for; None where there is no such name.
     """
 
     units: Float1D
@@ -43,6 +45,7 @@ class Question:
     query: str | None
     label: str
     metric: Metric
+    subject: str | None = None
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -118,6 +121,38 @@ class TrainingPart:
         if stratify and np.unique(self.y, return_counts=True)[1].min() >= self.folds:
             return StratifiedKFold(self.folds, shuffle=True, random_state=self.seed)
         return KFold(self.folds, shuffle=True, random_state=self.seed)
+
+
+def subject_of(asked: Metric | Callable[..., Any], bounds: tuple[float, float]) -> str:
+    """Say what a caller's name for a question stands for, as far as that can be told.
+
+    Parameters
+    ----------
+    asked : Metric or callable
+        What is asked: the metric's name is told, or the qualified name of the function. What the function does,
+        and the predictions that a metric is applied to, are not.
+    bounds : tuple of float
+        Least and largest value.
+
+    Returns
+    -------
+    str
+        In words.
+
+    Examples
+    --------
+    >>> from validstats.holdout.metrics import as_metric
+    >>> subject_of(as_metric("accuracy"), (0, 1))
+    "the metric 'accuracy' with bounds (0.0, 1.0)"
+    >>> subject_of(abs, (0, 2))
+    "the function 'abs' with bounds (0.0, 2.0)"
+    """
+    if isinstance(asked, Metric):
+        what = f"the metric {asked.name!r}"
+    else:
+        inner = getattr(asked, "func", asked)  # of functools.partial
+        what = f"the function {getattr(inner, '__qualname__', type(inner).__qualname__)!r}"
+    return f"{what} with bounds ({float(bounds[0])!r}, {float(bounds[1])!r})"
 
 
 def is_estimator(target: Any) -> bool:

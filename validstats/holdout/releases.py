@@ -162,7 +162,9 @@ class SpecialReleases(Asking):
             )
             return Outcome.of(release, float)
 
-        return Ask(release="answer", label=question.label, query=question.query, work=work)
+        return Ask(
+            release="answer", label=question.label, query=question.query, work=work, subject=question.subject
+        )
 
     # ------------------------------------------------------------------ one bit
 

@@ -6,11 +6,10 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
-
 from validstats.guarantee import Guarantee
 from validstats.holdout.books import Books, Session
 from validstats.holdout.epochs import MIXING, Declaration
+from validstats.holdout.informative import dry_half_widths, is_proved, unproved_tolerance
 from validstats.holdout.ledger import Ledger
 from validstats.holdout.mechanisms import mechanism
 from validstats.results import Report, Table
@@ -20,22 +19,30 @@ __all__ = ["guarantee_of", "holdout_report", "outlook", "vault_guarantee"]
 _SOURCES = {
     "guess_and_check": "Rogers et al. (2020), guess-and-check, by the exact count of transcripts",
     "description_length": "Dwork et al. (2015), arXiv 1506.02629, Theorem 9, by the exact count of transcripts",
-    "gaussian": "leave-one-out information bound for Gaussian noise; Rogers et al. (2020) for the published one",
     "thresholdout": "Dwork et al. (2015), arXiv 1506.02629, Theorem 25",
     "rounds": "Hoeffding (1963), a fresh chunk for each declared round",
     "fresh_chunks": "Hoeffding (1963), a fresh chunk for each question",
 }
 
+_ANALYSES = {
+    "tight": "leave-one-out information bound for Gaussian noise, and Gaussian differential privacy",
+    "rogers2020": "Rogers et al. (2020), arXiv 1906.09231, Theorem 2.1, for Gaussian noise",
+    "jung2020": "Jung et al. (2020), arXiv 1909.03577, Theorem 3.5, for Gaussian noise",
+    "bassily2016": "Bassily et al. (2016), arXiv 1511.02513, Theorem 3.4, for Gaussian noise",
+}
+
 _RELEASES = ("answer", "best", "compare", "bit", "board", "discover", "cached", "final", "refused", "epoch")
 
 
-def guarantee_of(declared: Declaration, *, clustered: bool) -> Guarantee:
+def guarantee_of(declared: Declaration, state: Any, *, clustered: bool) -> Guarantee:
     """State what a declared budget promises.
 
     Parameters
     ----------
     declared : Declaration
         The budget.
+    state : State
+        Of its mechanism.
     clustered : bool
         Whether units are clusters.
 
@@ -47,13 +54,13 @@ def guarantee_of(declared: Declaration, *, clustered: bool) -> Guarantee:
     unit = "clusters" if clustered else "rows"
     level = declared.confidence_level
     caveats = ("Answers are about the mean over clusters of the mean within a cluster",) if clustered else ()
-    if not mechanism(declared.mechanism).certified:
+    if not is_proved(declared.mechanism, state):
         return Guarantee(
-            statement=f"the mechanism {declared.mechanism!r} has no proof with constants; its answers are approximate",
+            statement=_without_proof(declared.mechanism, state),
             kind="heuristic",
             assumptions=(),
             n_reference=declared.n,
-            citation="see the documentation of the mechanism",
+            citation=_citation(declared),
             confidence_level=level,
             caveats=caveats,
         )
@@ -69,10 +76,22 @@ def guarantee_of(declared: Declaration, *, clustered: bool) -> Guarantee:
             "the ledger and its anchor were not both rolled back",
         ),
         n_reference=declared.n,
-        citation=_SOURCES.get(declared.mechanism, "see the documentation of the mechanism"),
+        citation=_citation(declared),
         confidence_level=level,
         caveats=caveats,
     )
+
+
+def _without_proof(name: str, state: Any) -> str:
+    if not mechanism(name).certified:
+        return f"the mechanism {name!r} has no proof with constants; its answers are approximate"
+    return f"{unproved_tolerance(state)}; the answers are approximate"
+
+
+def _citation(declared: Declaration) -> str:
+    if declared.analysis is not None:
+        return _ANALYSES[declared.analysis]
+    return _SOURCES.get(declared.mechanism, "see the documentation of the mechanism")
 
 
 def vault_guarantee(n_vault: int, confidence_level: float) -> Guarantee:
@@ -119,21 +138,8 @@ def next_half_widths(session: Session, branch_nats: float = 0.0) -> dict[str, fl
     dict of str to float
         By what happens, at a score of one half, where intervals are widest. Empty if the mechanism refuses.
     """
-    declared = session.declared
-    chosen = mechanism(declared.mechanism)
-    state = session.load_main()
-    carry = session.log_carry(declared.mechanism) - branch_nats
-
-    def half_width(guess: float | None) -> float | None:
-        values: Any = np.full(declared.n, 0.5) if chosen.needs_rows else 0.5
-        release = chosen.step(state, values, guess, lambda role, law: 0.0, log_carry=carry)[1]
-        return release.half_width
-
-    if chosen.needs_guess:
-        widths = {"if its guess holds": half_width(0.5), "if not": half_width(0.0)}
-    else:
-        widths = {"": half_width(None)}
-    return {name: width for name, width in widths.items() if width is not None}
+    name = session.declared.mechanism
+    return dry_half_widths(name, session.load_main(), session.log_carry(name) - branch_nats)
 
 
 def outlook(session: Session, left: Callable[[Mapping[str, Any]], dict[str, int]]) -> str:
@@ -165,12 +171,31 @@ def outlook(session: Session, left: Callable[[Mapping[str, Any]], dict[str, int]
         f"This would be your {ordinal(number)} look; with n = {declared.n:,} a released score near one half is now "
         f"good to {priced}"
     )
-    if not mechanism(declared.mechanism).certified:
-        text += ", which is approximate: this mechanism has no proof"
+    text += _approximate(session)
     if declared.mechanism in MIXING:
         best = max(next_half_widths(session, math.log(100)).values())
         text += f", and best() of 100 candidates would cost one query at +-{best:.3f} at most"
     return f"{text} (left: {rest})."
+
+
+def _approximate(session: Session) -> str:
+    name, state = session.declared.mechanism, session.load_main()
+    if is_proved(name, state):
+        return ""
+    if not mechanism(name).certified:
+        return ", which is approximate: this mechanism has no proof"
+    return f", which is approximate: {unproved_tolerance(state)}"
+
+
+def _declared_rows(declared: Declaration, state: Any) -> list[tuple[str, Any]]:
+    """What the mechanism was declared with, where it has a choice."""
+    rows: list[tuple[str, Any]] = [("Mechanism", declared.mechanism)]
+    if declared.analysis is not None:
+        rows.append(("Analysis", declared.analysis))
+    if declared.mechanism == "thresholdout":
+        proved = "proved" if is_proved(declared.mechanism, state) else "not proved"
+        rows.append(("Tolerance", f"{state.tolerance:.4g} ({proved})"))
+    return rows
 
 
 def holdout_report(
@@ -199,9 +224,10 @@ def holdout_report(
     declared = calibration.declared
     check = ledger.verify()
     entries = [entry for entry in ledger.entries() if entry.release in _RELEASES]
-    left = books.left(books.look().state)
+    session = books.look()
+    left = books.left(session.state)
     header: list[tuple[str, Any]] = [
-        ("Mechanism", declared.mechanism),
+        *_declared_rows(declared, session.load_main()),
         ("Independent units", calibration.n_units),
         ("Sealed in the vault", calibration.n_vault),
         ("Declared queries", declared.queries),

@@ -34,6 +34,7 @@ __all__ = [
     "nonadaptive_width",
     "rounds_width",
     "sparse_validate_width",
+    "thresholdout_rows",
     "thresholdout_width",
     "unknown_horizon_guess_width",
 ]
@@ -476,15 +477,60 @@ def thresholdout_width(n: int, queries: int, overfits: int, log_alpha: float) ->
     10.13
     """
     b = check_positive_int(overfits, "overfits")
-    log_ratio = math.log(4.0 * check_positive_int(queries, "queries")) - log_alpha
-    pure = max(1536.0 * b * log_ratio, 64.0 * (math.log(12.0 * queries) - log_alpha))
-    first = math.sqrt(pure / n)
+    k = check_positive_int(queries, "queries")
+    first = math.sqrt(_pure_rows(k, b, log_alpha) / n)
 
     def excess(log_tau: float) -> float:
-        inner = max(math.log(16.0 * queries) - log_alpha - log_tau, 1e-12)
-        needed = 2.0 * math.log(8.0) + math.log(80.0 * 12.0 * log_ratio) + 0.5 * math.log(b * inner)
-        return needed - 2.0 * log_tau - math.log(n)
+        return _log_approximate_rows(log_tau, k, b, log_alpha) - math.log(n)
 
     if excess(math.log(first)) > 0:
         return first
     return math.exp(optimize.brentq(excess, math.log(first) - 30.0, math.log(first)))
+
+
+def thresholdout_rows(tolerance: float, queries: int, overfits: int, log_alpha: float) -> int:
+    """Return the smallest number of rows for which Theorem 25 proves a tolerance of Thresholdout.
+
+    Parameters
+    ----------
+    tolerance : float
+        Half-width, above 0.
+    queries, overfits : int
+        Declared number of queries, budget of answers taken from the holdout.
+    log_alpha : float
+        Logarithm of the failure probability.
+
+    Returns
+    -------
+    int
+        Rows.
+
+    References
+    ----------
+    Dwork et al. (2015), arXiv 1506.02629, Lemma 24 and Theorem 25.
+
+    Examples
+    --------
+    >>> rows = thresholdout_rows(0.1, 100, 10, math.log(0.05))
+    >>> rows, round(thresholdout_width(rows, 100, 10, math.log(0.05)), 6)
+    (13804335, 0.1)
+    """
+    tau = check_in_range(tolerance, "tolerance", 0, low_open=True)
+    k, b = check_positive_int(queries, "queries"), check_positive_int(overfits, "overfits")
+    approximate = _log_approximate_rows(math.log(tau), k, b, log_alpha)
+    pure = math.log(_pure_rows(k, b, log_alpha)) - 2.0 * math.log(tau)
+    return math.ceil(math.exp(min(pure, approximate)) * (1.0 + 1e-9))
+
+
+def _pure_rows(queries: int, overfits: int, log_alpha: float) -> float:
+    """Rows times the squared tolerance that Theorem 25 needs by pure differential privacy."""
+    log_ratio = math.log(4.0 * queries) - log_alpha
+    return max(1536.0 * overfits * log_ratio, 64.0 * (math.log(12.0 * queries) - log_alpha))
+
+
+def _log_approximate_rows(log_tau: float, queries: int, overfits: int, log_alpha: float) -> float:
+    """Logarithm of the rows that Theorem 25 needs by approximate differential privacy."""
+    log_ratio = math.log(4.0 * queries) - log_alpha
+    inner = max(math.log(16.0 * queries) - log_alpha - log_tau, 1e-12)
+    needed = 2.0 * math.log(8.0) + math.log(80.0 * 12.0 * log_ratio) + 0.5 * math.log(overfits * inner)
+    return needed - 2.0 * log_tau
