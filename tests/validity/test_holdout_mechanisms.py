@@ -14,10 +14,10 @@ import pytest
 
 from validstats.holdout.evalues import betting_e_value
 from validstats.holdout.gaussian import tight_half_width, tight_optimum
-from validstats.holdout.mechanisms import Rounds, SparseValidate, mechanism
+from validstats.holdout.mechanisms import ParameterFreeLadder, Rounds, SparseValidate, mechanism
 from validstats.holdout.widths import nonadaptive_width
 from validstats.validity import binomial_acceptance
-from validstats.validity.adaptive import GuardedHoldout, NaiveHoldout, sign_aggregation
+from validstats.validity.adaptive import GuardedHoldout, NaiveHoldout, hill_climb, sign_aggregation
 from validstats.validity.freedman import freedman
 
 pytestmark = pytest.mark.validity
@@ -140,24 +140,147 @@ def test_the_simulation_notices_intervals_that_are_too_narrow() -> None:
     assert covered < 0.05 * SEEDS
 
 
+def majority_score(right: np.ndarray, signs: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Which rows the majority of labelings gets right, where each is turned over by its sign; ties are coins."""
+    signs = signs.astype(np.float32)
+    vote = 2.0 * (signs @ right.astype(np.float32)) - signs.sum()
+    return np.where(vote == 0, rng.random(right.shape[1]) < 0.5, vote > 0).astype(float)
+
+
+def aggregated(
+    name: str, n: int, k: int, declarations: dict, rng: np.random.Generator
+) -> tuple[bool, float, float]:
+    """Sign aggregation of k labelings on n rows: are all answers covered, the majority's error, the naive release.
+
+    Whether a random labeling is right about a row is a fair coin, whatever the labels are, so the coins are drawn.
+    """
+    kind = mechanism(name)
+    state = kind.initial_state(n, **declarations)
+    packed = np.frombuffer(rng.bytes(k * n // 8), dtype=np.uint8)
+    right = np.unpackbits(packed).reshape(k, n)
+    means = right.sum(axis=1, dtype=np.int64) / n
+    signs, covered = np.zeros(k), True
+
+    def noise(role: str, law: str) -> float:
+        return float(rng.standard_normal() if law == "normal" else rng.laplace())
+
+    def ask(rows: np.ndarray, mean: float) -> float:
+        nonlocal state, covered
+        state, release = kind.step(
+            state, rows.astype(float) if kind.needs_rows else mean, guess=0.5, noise=noise
+        )
+        if release.value is None:
+            return 0.5
+        covered &= release.low - 1e-12 <= 0.5 <= release.high + 1e-12
+        return release.value
+
+    for i in range(k):
+        signs[i] = np.sign(ask(right[i], float(means[i])) - 0.5)
+    final = majority_score(right, signs, rng)
+    ask(final, float(final.mean()))
+    return covered, final.mean() - 0.5, majority_score(right, np.sign(means - 0.5), rng).mean()
+
+
 @pytest.mark.parametrize(
-    ("name", "declarations"),
+    ("name", "k", "declarations"),
     [
-        ("guess_and_check", {"queries": 201, "failures": 5}),
-        ("description_length", {"queries": 201}),
-        ("gaussian", {"queries": 201}),
-        ("fresh_chunks", {"queries": 201}),
+        ("guess_and_check", 1000, {"queries": 1001, "failures": 5}),
+        ("description_length", 1000, {"queries": 1001}),
+        ("gaussian", 1000, {"queries": 1001}),
+        ("fresh_chunks", 999, {"queries": 1000}),
     ],
+    ids=["guess_and_check", "description_length", "gaussian", "fresh_chunks"],
 )
-def test_long_sign_aggregation(name, declarations) -> None:
-    """200 random labelings and their majority, with real labels."""
-    rng = np.random.default_rng(3)
-    covered = 0
-    for _ in range(SEEDS):
-        guarded = GuardedHoldout(rng.integers(0, 2, 402), name, declarations, rng)
-        sign_aggregation(guarded, 402, 200, rng)
-        covered += guarded.all_covered(0.5)
-    assert binomial_acceptance(covered, SEEDS, 0.95).accepted
+def test_long_sign_aggregation(name, k, declarations) -> None:
+    """A thousand labelings of a thousand rows and their majority: the golden acceptance, at its size."""
+    rng, n = np.random.default_rng(3), 1_000
+    runs = [aggregated(name, n, k, declarations, rng) for _ in range(SEEDS)]
+    assert binomial_acceptance(sum(run[0] for run in runs), SEEDS, 0.95).accepted
+    overfit = np.mean([run[1] for run in runs])
+    limits = {"guess_and_check": 0.1, "description_length": 0.3, "gaussian": 0.07, "fresh_chunks": 0.05}
+    assert overfit < limits[name]
+    naive = np.array([run[2] for run in runs])
+    assert naive.mean() == pytest.approx(0.793, abs=0.01)
+    width = nonadaptive_width(n, k + 1, math.log(0.05))
+    assert (naive > 0.75).mean() > 0.95
+    assert not (naive <= 0.5 + width).any()
+
+
+def test_the_drawn_coins_have_the_law_of_the_literal_attack() -> None:
+    rng, n, k = np.random.default_rng(8), 200, 200
+    literal = [sign_aggregation(NaiveHoldout(rng.integers(0, 2, n)), n, k, rng).released for _ in range(100)]
+    drawn = [aggregated("gaussian", n, k, {"queries": k + 1}, rng)[2] for _ in range(100)]
+    error = math.sqrt((np.var(literal) + np.var(drawn)) / 100)
+    assert abs(np.mean(literal) - np.mean(drawn)) < 4.5 * error
+    literal, drawn = [], []
+    for _ in range(100):
+        guarded = GuardedHoldout(rng.integers(0, 2, n), "gaussian", {"queries": k + 1}, rng)
+        outcome = sign_aggregation(guarded, n, k, rng)
+        literal.append(np.mean(outcome.predictions == guarded.labels) - 0.5)
+        drawn.append(aggregated("gaussian", n, k, {"queries": k + 1}, rng)[1])
+    error = math.sqrt((np.var(literal) + np.var(drawn)) / 100)
+    assert abs(np.mean(literal) - np.mean(drawn)) < 4.5 * error
+
+
+def climbed(n: int, k: int, block: int, cap: int, runs: int, rng: np.random.Generator) -> np.ndarray:
+    """What the parameter-free ladder shows after a hill climb of k block flips, for many runs at once.
+
+    Of the b rows that are flipped, the number that was wrong is hypergeometric given how many are wrong in all, and
+    it decides mean and variance of the differences of the losses: the attack in law.
+    """
+    wrong = rng.binomial(n, 0.5, runs)
+    board, moves = wrong / n, np.ones(runs, dtype=int)  # the first submission improves on a loss of 1
+    for _ in range(k):
+        hits = rng.hypergeometric(wrong, n - wrong, block)
+        trial = wrong + block - 2 * hits
+        shift = (block - 2 * hits) / n
+        step = np.sqrt(block / n - shift**2) / math.sqrt(n)
+        better = (trial / n < board - step) & (moves < cap)
+        wrong = np.where(better, trial, wrong)
+        board = np.where(better, trial / n, board)
+        moves += better
+    return board
+
+
+def shown_by_the_ladder(loss: float, n: int, k: int, cap: int):
+    """The ladder's own release at a loss."""
+    state = ParameterFreeLadder.initial_state(n, queries=k + 1, max_improvements=cap)
+    ones = round(loss * n)
+    return ParameterFreeLadder.step(state, np.repeat([1.0, 0.0], [ones, n - ones]))[1]
+
+
+@pytest.mark.parametrize(("block", "loss"), [(63, 0.385), (126, 0.408)], ids=["sqrt(n)", "2sqrt(n)"])
+def test_a_hill_climb_on_the_parameter_free_ladder(block, loss) -> None:
+    """4,000 submissions on 4,000 rows: the board goes down to 0.385, the interval says so, and a cap stops it."""
+    n = k = 4_000
+    rng = np.random.default_rng(block)
+    free = climbed(n, k, block, k, SEEDS, rng)
+    assert free.mean() == pytest.approx(loss, abs=0.003)
+    naive = 0.5 - nonadaptive_width(n, k + 1, math.log(0.05))
+    assert (free < naive).all()
+    honest = [shown_by_the_ladder(loss, n, k, k).high >= 0.5 for loss in free]
+    assert binomial_acceptance(sum(honest), SEEDS, 0.95).accepted
+    for cap in (3, 10):
+        capped = climbed(n, k, block, cap, SEEDS, rng)
+        releases = [shown_by_the_ladder(loss, n, k, cap) for loss in capped]
+        assert binomial_acceptance(sum(r.high >= 0.5 for r in releases), SEEDS, 0.95).accepted
+        assert capped.min() > free.max()
+        assert releases[0].half_width < shown_by_the_ladder(free[0], n, k, k).half_width
+
+
+def test_the_hill_climb_in_law_is_the_literal_one() -> None:
+    n = k = 400
+    rng, block = np.random.default_rng(13), round(2 * math.sqrt(n))
+    for cap in (k, 3):
+        declarations = {"queries": k + 1, "max_improvements": cap}
+        boards = [
+            GuardedHoldout(rng.integers(0, 2, n), "parameter_free_ladder", declarations, rng, loss=True)
+            for _ in range(40)
+        ]
+        literal = [hill_climb(board, n, k, rng, block=block).released for board in boards]
+        drawn = climbed(n, k, block, cap, 400, rng)
+        error = math.sqrt(np.var(literal) / 40 + drawn.var() / 400)
+        assert abs(np.mean(literal) - drawn.mean()) < 4.5 * error
 
 
 def gaussian_sign_attack(
