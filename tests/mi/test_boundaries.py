@@ -169,7 +169,7 @@ class TestSupport:
 
     def test_limits_are_kept_by_all_but_a_small_share(self, parts):
         shard, weights, members, _ = parts
-        limits = fit_support(shard, weights)
+        limits = fit_support(shard, weights, member_stack(shard, weights))
         assert limits.largest_dim == shard.shape[:, 1:].max() == 5
         scaled = scale_statistics(shard.statistics, weights.scaling)
         low, high = np.quantile(scaled, [FLAG_RATE / 10, 1 - FLAG_RATE / 10], axis=0)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from validstats.mi import LearnedMI
 from validstats.mi.encoder_cells import encode_cells, side_mask
 from validstats.mi.families import default_family
-from validstats.mi.network import NetworkConfig, NetworkWeights, forward, round_weights
+from validstats.mi.network import NetworkConfig, NetworkWeights, forward, round_weights, scale_statistics
 from validstats.mi.shards_cells import (
     CellGroup,
     cell_groups,
@@ -29,12 +31,12 @@ from validstats.mi.network import save_weights  # noqa: E402
 from validstats.mi.torch_module import QuantileNetwork  # noqa: E402
 from validstats.mi.training import (  # noqa: E402
     Recipe,
-    fit_scaling,
     grow_head,
     predict_prepared,
     prepare_sets,
     train_network,
 )
+from validstats.mi.training_cells import smooth_scaling  # noqa: E402
 
 HYBRID = NetworkConfig(tokens=False, cells=True, width=24, depth=2, encoded=8, cell_width=16, cell_inducing=4)
 ALONE = replace(HYBRID, statistics=False)
@@ -56,8 +58,7 @@ def random_parameters(config, seed=0):
 
 
 def weights_for(shard, config):
-    scaling = fit_scaling(shard)
-    scaling["statistic_spread"][~np.isin(STATISTIC_NAMES, DIFFERENTIABLE_STATISTICS)] = 1e9
+    scaling = smooth_scaling(shard)
     members = ((config, random_parameters(config)),)
     return round_weights(NetworkWeights(scaling, np.ones((7, 6), dtype=np.int64), members))
 
@@ -158,6 +159,14 @@ def test_smooth_summary_is_part_of_the_full_one():
     assert all(np.array_equal(a, b) for a, b in zip(full.cells, smooth.cells, strict=True))
 
 
+def test_statistics_that_are_not_read_are_exactly_zero(shard):
+    # The support check compares data that have them with calibration sets that lack them.
+    scaled = scale_statistics(summarise_data(*draw(80, 2, 4)).statistics, smooth_scaling(shard))
+    unread = ~np.isin(STATISTIC_NAMES, DIFFERENTIABLE_STATISTICS)
+    assert not scaled[unread].any()
+    assert scaled[~unread].any()
+
+
 def test_shards_are_written_once_and_read_back(tmp_path):
     def write():
         return list(write_cell_shards(default_family(), 4, range(2), tmp_path, size=6))
@@ -207,3 +216,26 @@ def test_training_lowers_the_loss_from_the_head(shard):
     assert np.allclose(predict_prepared(start, held), predict_prepared(same, held), atol=1e-5)
     _, log = train_network(train, held, HYBRID, recipe, initial=head)
     assert log[-1]["train"] < log[0]["train"]
+
+
+def test_the_command_trains_the_variant_and_ships_the_better(tmp_path, monkeypatch):
+    from validstats.mi import train, training_cells
+
+    def pool(folder, numbers):
+        return make_cell_shard(default_family(), 11, numbers.start, 240)
+
+    monkeypatch.setattr(train, "draw_shards", lambda *arguments: None)
+    monkeypatch.setattr(train, "cell_pool", pool)
+    monkeypatch.setattr(training_cells, "HEAD_RECIPE", Recipe(epochs=2, batch_size=32))
+    monkeypatch.setattr(training_cells, "CELL_RECIPE", Recipe(epochs=1, batch_size=32))
+    out = tmp_path / "w.npz"
+    train.main(["--shards", str(tmp_path), "--out", str(out), "--differentiable", "--sets", "0"])
+    card = json.loads(out.with_suffix(".json").read_text())
+    losses = [min(entry["validation"] for entry in network["log"]) for network in card["networks"]]
+    assert card["ships"] == int(np.argmin(losses))
+    assert card["training_sets"] == 180
+    assert "ksg_mae" not in card["test"]["all"]
+    x, y = draw(100, 2, 2)
+    served = LearnedMI(weights=out).fit().infer(x, y)
+    value = LearnedMIModule(temperature=1e-6, weights=out)(torch.as_tensor(x), torch.as_tensor(y))
+    assert max(float(value), 0.0) == pytest.approx(served.estimate, abs=1e-4)

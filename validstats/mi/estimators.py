@@ -26,7 +26,6 @@ from validstats.mi.conformal import (
 from validstats.mi.families import Family
 from validstats.mi.network import (
     MEDIAN,
-    forward,
     from_log_scale,
     member_stack,
     to_log_scale,
@@ -204,9 +203,10 @@ class LearnedMI(CalibratedEstimator):
             self._load()
         name = getattr(reference, "name", "the data sets passed to calibrate")
         shard = self._reference_shard(reference, check_positive_int(n_sets, "n_sets"), verbose)
-        quantiles = forward(shard, self.weights_)
-        table = calibrate_scores(quantiles, to_log_scale(shard.truth), shard.shape)
-        self.calibration_ = MICalibration(table, fit_support(shard, self.weights_), f"the family {name!r}")
+        members = member_stack(shard, self.weights_)
+        table = calibrate_scores(members.mean(axis=0), to_log_scale(shard.truth), shard.shape)
+        limits = fit_support(shard, self.weights_, members)
+        self.calibration_ = MICalibration(table, limits, f"the family {name!r}")
         self.guarantee_ = self._guarantee(check_confidence_level(self.confidence_level))
         return self
 

@@ -21,7 +21,16 @@ from validstats.mi.statistics import (
 )
 from validstats.writing import whole_file
 
-__all__ = ["SHARD_SIZE", "Shard", "load_shards", "make_shard", "pack_summaries", "shard_path", "write_shards"]
+__all__ = [
+    "SHARD_SIZE",
+    "Shard",
+    "load_shards",
+    "make_shard",
+    "pack_summaries",
+    "read_shards",
+    "shard_path",
+    "write_shards",
+]
 
 SHARD_SIZE = 2000
 """Number of sets in a shard."""
@@ -209,7 +218,7 @@ def write_shards(
         yield path
 
 
-def load_shards(paths: list[Path], tokens: bool = True, kind: type[AnyShard] = Shard) -> AnyShard:  # type: ignore[assignment]
+def load_shards(paths: list[Path], tokens: bool = True) -> Shard:
     """Read shards and join them.
 
     Parameters
@@ -218,14 +227,17 @@ def load_shards(paths: list[Path], tokens: bool = True, kind: type[AnyShard] = S
         At least one file.
     tokens : bool, default True
         Read the tokens as well; without them they have length zero along the token axis.
-    kind : type, default Shard
-        ``Shard`` or :class:`~validstats.mi.shards_cells.CellShard`.
 
     Returns
     -------
     Shard
         All sets, in the order of the files.
     """
+    return read_shards(Shard, paths, tokens)
+
+
+def read_shards(kind: type[AnyShard], paths: list[Path], tokens: bool = True) -> AnyShard:
+    """Read shards of a kind and join them; see :func:`load_shards`."""
     parts: dict[str, list[npt.NDArray[np.generic]]] = {f.name: [] for f in fields(kind)}
     for path in paths:
         with np.load(path, allow_pickle=False) as file:

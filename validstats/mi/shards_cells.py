@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from validstats._typing import Float2D, Int1D
 from validstats.mi.families import Family
-from validstats.mi.shards import SHARD_SIZE, Shard, load_shards, pack_summaries, usable_sample, write_shards
+from validstats.mi.shards import SHARD_SIZE, Shard, pack_summaries, read_shards, usable_sample, write_shards
 from validstats.mi.statistics import DataSummary, summarise_smooth
 from validstats.mi.statistics_cells import CELL_LIMIT
 
@@ -171,7 +171,7 @@ def write_cell_shards(
 
 def load_cell_shards(paths: list[Path]) -> CellShard:
     """Read shards with cells and join them."""
-    return load_shards(paths, kind=CellShard)
+    return read_shards(CellShard, paths)
 
 
 def plain_shard(shard: CellShard) -> Shard:

@@ -11,7 +11,6 @@ from validstats.mi.network import (
     MEDIAN,
     NetworkWeights,
     anchor_values,
-    member_stack,
     residual_scale,
     scale_statistics,
     to_log_scale,
@@ -93,7 +92,7 @@ def _criteria(shard: Shard, weights: NetworkWeights, members: FloatND) -> tuple[
     return scale_statistics(shard.statistics, weights.scaling), disagreement, correction
 
 
-def fit_support(shard: Shard, weights: NetworkWeights) -> SupportLimits:
+def fit_support(shard: Shard, weights: NetworkWeights, members: FloatND) -> SupportLimits:
     """Find the limits on sets from the training family that the network has not seen.
 
     Parameters
@@ -102,13 +101,15 @@ def fit_support(shard: Shard, weights: NetworkWeights) -> SupportLimits:
         Calibration sets.
     weights : NetworkWeights
         Trained ensemble.
+    members : ndarray of shape (networks, m, 19)
+        Quantiles of each network for these sets.
 
     Returns
     -------
     SupportLimits
         Limits, each kept by all but ``FLAG_RATE`` of the sets.
     """
-    scaled, disagreement, correction = _criteria(shard, weights, member_stack(shard, weights))
+    scaled, disagreement, correction = _criteria(shard, weights, members)
     low, high = np.quantile(scaled, [FLAG_RATE / 10, 1 - FLAG_RATE / 10], axis=0)
     outside = ((scaled < low) | (scaled > high)).sum(axis=1)
     return SupportLimits(

@@ -87,7 +87,8 @@ class CoordinateAttention(nn.Module):
         """Return the updated cells."""
         m, rows, columns, h = tokens.shape
         read = self.read(self.norm(tokens)).reshape(m * rows, columns, 3 * h)
-        mixed = mix_values(*read.chunk(3, dim=-1), bias, self.heads).reshape(tokens.shape)
+        query, key, value = read.chunk(3, dim=-1)
+        mixed = mix_values(query, key, value, bias, self.heads).reshape(tokens.shape)
         out = tokens + self.merge(mixed)
         left, gate = self.forward_in(self.norm_forward(out)).chunk(2, dim=-1)
         return out + self.forward_out(left * nn.functional.silu(gate))
@@ -122,7 +123,8 @@ class SampleAttention(nn.Module):
         bias = bias.repeat_interleave(columns, dim=0)[:, None, None, :]
         points = self.points.expand(m * columns, -1, -1)
         gathered = self.read_points(mix_values(points, key, value, bias, self.heads))
-        mixed = mix_values(query, *gathered.chunk(2, dim=-1), None, self.heads)
+        point_key, point_value = gathered.chunk(2, dim=-1)
+        mixed = mix_values(query, point_key, point_value, None, self.heads)
         return tokens + self.merge(mixed).reshape(m, columns, rows, h).transpose(1, 2)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,7 @@ import numpy as np
 from scipy.stats import rankdata
 
 from validstats._typing import AnyArray, Int1D
-from validstats.mi.calibration import MICalibration, pack_calibration, shipped_weights_path
-from validstats.mi.conformal import calibrate_scores, interval_scores, thresholds
+from validstats.mi.calibration import shipped_weights_path
 from validstats.mi.dependence_head import dependence_logits, save_dependence_head
 from validstats.mi.families import FAMILY_NAMES, HELD_OUT_FAMILIES, Family, default_family
 from validstats.mi.network import (
@@ -24,29 +23,24 @@ from validstats.mi.network import (
     forward,
     load_weights,
     round_weights,
-    save_weights,
-    to_log_scale,
 )
 from validstats.mi.shards import SHARD_SIZE, Shard, load_shards, make_shard, shard_path, write_shards
-from validstats.mi.statistics import ANCHOR_NAMES, STATISTIC_NAMES
-from validstats.mi.support import fit_support
+from validstats.mi.shards_cells import CellShard, load_cell_shards, plain_shard, write_cell_shards
 from validstats.mi.training import (
     Recipe,
     choose_anchors,
     fit_scaling,
-    pinball,
     prepare_sets,
-    score_table,
     train_network,
     without_families,
 )
+from validstats.mi.training_cards import finish_weights
 from validstats.mi.training_dependence import (
     INDEPENDENT,
     DependenceRecipe,
     borderline_sets,
     train_dependence_head,
 )
-from validstats.validation import alpha_fraction
 from validstats.writing import whole_file
 
 __all__ = ["main", "train_ensemble", "train_on_family"]
@@ -55,15 +49,16 @@ SEED = 20261128
 CALIBRATION_SHARDS = range(30)
 TEST_SHARDS = range(30, 42)
 FIRST_TRAINING_SHARD = 42
-UNREAD = 1e9
-"""Spread that turns a statistic which is not read into zero."""
+CELL_CALIBRATION_SHARDS = range(5000, 5008)
+CELL_TEST_SHARDS = range(5008, 5013)
+FIRST_CELL_TRAINING_SHARD = 5013
 HEAD = NetworkConfig(tokens=False, gate=True)
 HYBRID = NetworkConfig(gate=True)
 
 
 def train_ensemble(
     train: Shard, validation: Shard, plan: Sequence[tuple[NetworkConfig, Recipe]], verbose: bool = True,
-    checkpoints: Path | None = None, columns: Sequence[str] | None = None,
+    checkpoints: Path | None = None,
 ) -> tuple[NetworkWeights, list[dict[str, Any]]]:  # fmt: skip
     """Train the networks of an ensemble one after the other.
 
@@ -77,8 +72,6 @@ def train_ensemble(
         Print the losses of each epoch to standard error.
     checkpoints : Path or None, default None
         Folder for states from which an interrupted training resumes.
-    columns : sequence of str or None, default None
-        Statistics that the networks read, with the Gaussian anchor; None reads all, with anchors chosen by cell.
 
     Returns
     -------
@@ -88,9 +81,6 @@ def train_ensemble(
         Sizes, schedule and losses of each network.
     """
     scaling, table = fit_scaling(train), choose_anchors(train)
-    if columns is not None:
-        scaling["statistic_spread"][~np.isin(STATISTIC_NAMES, columns)] = UNREAD
-        table[:] = ANCHOR_NAMES.index("gaussian")
     prepared = prepare_sets(train, scaling, table), prepare_sets(validation, scaling, table)
     members: list[Any] = []
     logs: list[dict[str, Any]] = []
@@ -175,21 +165,6 @@ def asdict_names(shard: Shard) -> list[str]:
     return list(shard.__dataclass_fields__)
 
 
-def coverage_table(weights: NetworkWeights, calibration: MICalibration, test: Shard) -> dict[str, Any]:
-    """Return the coverage of 90 % intervals on test sets, for all and by cell of n and dimension."""
-    from validstats.mi.conformal import cell_numbers
-
-    quantiles, target = forward(test, weights), to_log_scale(test.truth)
-    limit = thresholds(calibration.table, test.shape, alpha_fraction(0.9))
-    inside = interval_scores(quantiles, target) <= limit
-    numbers = cell_numbers(test.shape)
-    cells = {}
-    for row, column in sorted({(int(a), int(b)) for a, b in numbers}):
-        chosen = (numbers == (row, column)).all(axis=1)
-        cells[f"{row},{column}"] = {"sets": int(chosen.sum()), "coverage": float(inside[chosen].mean())}
-    return {"sets": len(test), "coverage": float(inside.mean()), "cells": cells}
-
-
 def finished_shards(directory: Path, numbers: range) -> list[Path]:
     """Return the files of the shards that exist."""
     paths = [shard_path(directory, SEED, number) for number in numbers]
@@ -202,7 +177,6 @@ def fit_and_save(
     out: Path,
     plan: Sequence[tuple[NetworkConfig, Recipe]],
     held_out: tuple[str, ...],
-    columns: Sequence[str] | None = None,
     repeats: Mapping[str, int] | None = None,
 ) -> dict[str, Any]:
     """Train on finished shards, calibrate, test, and write the weights with their card.
@@ -219,8 +193,6 @@ def fit_and_save(
         The ensemble.
     held_out : tuple of str
         Families left out of training and calibration.
-    columns : sequence of str or None, default None
-        Statistics that the networks read; None reads all.
     repeats : mapping of str to int or None, default None
         How often sets of a family are seen in an epoch, where it is more than once. Calibration and test keep
         the mix of families as it is.
@@ -236,11 +208,19 @@ def fit_and_save(
     )
     held = max(len(pool) // 50, 1000)
     seen = np.repeat(np.arange(len(pool) - held), _times_seen(pool.family[: len(pool) - held], repeats or {}))
-    weights, logs = train_ensemble(
-        pool.select(seen), pool.select(np.arange(len(pool) - held, len(pool))), plan,
-        columns=columns,
-    )  # fmt: skip
-    return finish_weights(directory, weights, out, logs, held_out, len(pool) - held, repeats)
+    validation = pool.select(np.arange(len(pool) - held, len(pool)))
+    weights, logs = train_ensemble(pool.select(seen), validation, plan)
+    reference, test = (
+        load_shards(finished_shards(directory, numbers), tokens)
+        for numbers in (CALIBRATION_SHARDS, TEST_SHARDS)
+    )
+    about = {
+        "seed": SEED,
+        "training_sets": len(pool) - held,
+        "repeats": dict(repeats or {}),
+        "networks": logs,
+    }
+    return finish_weights(weights, out, about, reference, test, held_out)
 
 
 def _times_seen(family: AnyArray, repeats: Mapping[str, int]) -> Int1D:
@@ -248,73 +228,6 @@ def _times_seen(family: AnyArray, repeats: Mapping[str, int]) -> Int1D:
     for name, count in repeats.items():
         times[family == FAMILY_NAMES.index(name)] = count
     return times
-
-
-def finish_weights(
-    directory: Path,
-    weights: NetworkWeights,
-    out: Path,
-    logs: list[dict[str, Any]],
-    held_out: tuple[str, ...],
-    training_sets: int,
-    repeats: Mapping[str, int] | None = None,
-) -> dict[str, Any]:
-    """Calibrate and test trained weights, and write them with their card.
-
-    Parameters
-    ----------
-    directory : Path
-        Folder of the shards.
-    weights : NetworkWeights
-        Trained ensemble.
-    out : Path
-        File of weights; the card goes beside it with suffix ``.json``.
-    logs : list of dict
-        Sizes, schedule and losses of each network.
-    held_out : tuple of str
-        Families left out of training and calibration.
-    training_sets : int
-        Sets that gradients were taken on.
-    repeats : mapping of str to int or None, default None
-        How often sets of a family were seen in an epoch, for the record.
-
-    Returns
-    -------
-    dict
-        The card.
-    """
-    tokens = any(config.tokens for config, _ in weights.members)
-    reference = without_families(
-        load_shards(finished_shards(directory, CALIBRATION_SHARDS), tokens), held_out
-    )
-    everything = load_shards(finished_shards(directory, TEST_SHARDS), tokens)
-    test = without_families(everything, held_out)
-    name = "the default meta-distribution of validstats.mi (validstats.mi.default_family)"
-    if held_out:
-        name += f" without {', '.join(held_out)}"
-    table = calibrate_scores(forward(reference, weights), to_log_scale(reference.truth), reference.shape)
-    calibration = MICalibration(table, fit_support(reference, weights), name)
-    card = {
-        "family": name, "seed": SEED, "training_sets": training_sets, "calibration_sets": len(reference),
-        "held_out": list(held_out), "repeats": dict(repeats or {}), "networks": logs,
-        "test": score_table(forward(everything, weights), everything),
-        "test_pinball_in_family": float(pinball(forward(test, weights), to_log_scale(test.truth)).mean()),
-        "coverage_in_family": coverage_table(weights, calibration, test),
-        "coverage_all_families": {
-            family: coverage_table(weights, calibration, everything.select(everything.family == number))["coverage"]
-            for number, family in enumerate(default_family().members)
-        },
-    }  # fmt: skip
-    out.parent.mkdir(parents=True, exist_ok=True)
-    brief = {
-        k: v
-        for k, v in card.items()
-        if k in ("family", "seed", "training_sets", "calibration_sets", "held_out")
-    }
-    save_weights(replace(weights, card=brief), out, pack_calibration(calibration))
-    with whole_file(out.with_suffix(".json")) as draft:
-        draft.write_text(json.dumps(card, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    return card
 
 
 SHIPPED_HEADS = ((12, 0.01), (12, 0.03), (11, 0.02))
@@ -348,23 +261,72 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--evaluation", action="store_true", help="leave out the held-out families")
     parser.add_argument("--tokens", action="store_true", help="add a network with the attention encoder")
     parser.add_argument("--quick", action="store_true", help="one small network, to try things out")
-    parser.add_argument("--differentiable", action="store_true", help="train the head of LearnedMIModule")
+    parser.add_argument("--differentiable", action="store_true", help="train the network of LearnedMIModule")
+    parser.add_argument("--cell-sets", type=int, default=60_000, help="training sets with cells, for it")
+    parser.add_argument(
+        "--cell-shards", type=Path, help="folder of their shards (default: cells in --shards)"
+    )
     parser.add_argument("--dependence", action="store_true", help="train the statistic of independence_test")
     options = parser.parse_args(arguments)
     last = FIRST_TRAINING_SHARD + -(-options.sets // SHARD_SIZE)
-    draw_shards(options.shards, last, options.jobs, options.resume)
+    draw_shards(options.shards, range(last if options.sets else 0), options.jobs, options.resume)
     if options.dependence:
         fit_dependence_head(options.shards, last, options.out)
         return
-    held_out = HELD_OUT_FAMILIES if options.evaluation else ()
-    plan = default_plan(options.quick, options.tokens)
-    columns = None
     if options.differentiable:
-        plan = [(NetworkConfig(tokens=False), Recipe(epochs=10, seed=21))]
-        from validstats.mi.differentiable import DIFFERENTIABLE_STATISTICS as columns  # type: ignore[assignment]
-    repeats = EVALUATION_REPEATS if options.evaluation else None
-    card = fit_and_save(options.shards, last, options.out, plan, held_out, columns, repeats)
+        card = fit_differentiable(options)
+    else:
+        held_out = HELD_OUT_FAMILIES if options.evaluation else ()
+        plan = default_plan(options.quick, options.tokens)
+        repeats = EVALUATION_REPEATS if options.evaluation else None
+        card = fit_and_save(options.shards, last, options.out, plan, held_out, repeats)
     print(json.dumps(card["test"]["all"], indent=1))
+
+
+def fit_differentiable(options: argparse.Namespace) -> dict[str, Any]:
+    """Draw sets with cells, train the differentiable variant, and write it with its card.
+
+    Parameters
+    ----------
+    options : Namespace
+        The command line: ``cell_sets`` training sets with cells in ``cell_shards``, and ``sets`` further sets for the head alone
+        in ``shards``.
+
+    Returns
+    -------
+    dict
+        The card. Written is the network with the smaller loss on validation sets, with cells or without.
+    """
+    from validstats.mi.training_cells import train_differentiable
+
+    folder = options.cell_shards or options.shards / "cells"
+    last = FIRST_CELL_TRAINING_SHARD + -(-options.cell_sets // SHARD_SIZE)
+    draw_shards(
+        folder, range(CELL_CALIBRATION_SHARDS.start, last), options.jobs, options.resume, write_cell_shards
+    )
+    pool = cell_pool(folder, range(FIRST_CELL_TRAINING_SHARD, last))
+    held = min(max(len(pool) // 20, 1000), len(pool) // 4)
+    train, validation = (
+        pool.select(np.arange(len(pool) - held)),
+        pool.select(np.arange(len(pool) - held, len(pool))),
+    )
+    heads = plain_shard(train)
+    if options.sets:
+        numbers = range(FIRST_TRAINING_SHARD, FIRST_TRAINING_SHARD + -(-options.sets // SHARD_SIZE))
+        heads = join_shards([load_shards(finished_shards(options.shards, numbers), tokens=False), heads])
+    scaling, head, hybrid = train_differentiable(heads, train, validation, folder if options.resume else None)
+    better = min(head, hybrid, key=lambda variant: variant.loss)
+    about = {
+        "seed": SEED, "training_sets": len(heads), "cell_sets": len(train) if better is hybrid else 0,
+        "networks": [head.describe(), hybrid.describe()], "ships": [head, hybrid].index(better),
+    }  # fmt: skip
+    reference, test = (cell_pool(folder, numbers) for numbers in (CELL_CALIBRATION_SHARDS, CELL_TEST_SHARDS))
+    return finish_weights(better.weights(scaling), options.out, about, reference, test)
+
+
+def cell_pool(folder: Path, numbers: range) -> CellShard:
+    """Read the finished shards with cells."""
+    return load_cell_shards(finished_shards(folder, numbers))
 
 
 def fit_dependence_head(directory: Path, last: int, out: Path) -> None:
@@ -404,17 +366,25 @@ def fit_dependence_head(directory: Path, last: int, out: Path) -> None:
         draft.write_text(json.dumps(card, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def draw_shards(directory: Path, last: int, jobs: int, resume: bool) -> None:
-    """Draw the shards below ``last`` in several processes."""
+def draw_shards(
+    directory: Path,
+    numbers: range,
+    jobs: int,
+    resume: bool,
+    write: Callable[..., Iterator[Path]] = write_shards,
+) -> None:
+    """Draw the shards with the given numbers in several processes."""
     from joblib import Parallel, delayed
 
     family = default_family()
-    steps = [range(start, last, jobs) for start in range(jobs)]
-    Parallel(n_jobs=jobs)(delayed(_write_all)(family, numbers, directory, resume) for numbers in steps)
+    steps = [numbers[start::jobs] for start in range(jobs)]
+    Parallel(n_jobs=jobs)(delayed(_write_all)(write, family, part, directory, resume) for part in steps)
 
 
-def _write_all(family: Family, numbers: range, directory: Path, resume: bool) -> None:
-    for path in write_shards(family, SEED, numbers, directory, resume):
+def _write_all(
+    write: Callable[..., Iterator[Path]], family: Family, numbers: range, directory: Path, resume: bool
+) -> None:
+    for path in write(family, SEED, numbers, directory, resume):
         print(path.name, file=sys.stderr, flush=True)
 
 

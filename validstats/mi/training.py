@@ -366,7 +366,7 @@ def score_table(quantiles: Float2D, shard: Shard) -> dict[str, dict[str, float]]
     -------
     dict of str to dict
         By family and under "all": sets, pinball loss, mean and median absolute error in nats, the same of the
-        anchor KSG, and the share of truths between the 5 % and 95 % quantiles.
+        anchor KSG where it is known, and the share of truths between the 5 % and 95 % quantiles.
     """
     estimate = from_log_scale(quantiles[:, QUANTILE_LEVELS.index(0.5)])
     error = np.abs(estimate - shard.truth)
@@ -381,9 +381,11 @@ def score_table(quantiles: Float2D, shard: Shard) -> dict[str, dict[str, float]]
         if chosen.any():
             out[name] = {
                 "sets": int(chosen.sum()), "pinball": float(loss[chosen].mean()), "mae": float(error[chosen].mean()),
-                "median": float(np.median(error[chosen])), "ksg_mae": float(classical[chosen].mean()),
-                "ksg_median": float(np.median(classical[chosen])), "coverage": float(inside[chosen].mean()),
+                "median": float(np.median(error[chosen])), "coverage": float(inside[chosen].mean()),
             }  # fmt: skip
+            if np.isfinite(classical).all():
+                out[name]["ksg_mae"] = float(classical[chosen].mean())
+                out[name]["ksg_median"] = float(np.median(classical[chosen]))
     return out
 
 
