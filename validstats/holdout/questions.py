@@ -225,9 +225,9 @@ def values_of_query(
 
 
 def _locked(rows: Any) -> Any:
-    """Return a view of an array that cannot be written to; anything else as it is."""
+    """Return a view of an array that cannot be written to; a copy of anything else."""
     if not isinstance(rows, np.ndarray):
-        return rows
+        return lent(rows)
     view = rows.view()
     view.flags.writeable = False
     return view
