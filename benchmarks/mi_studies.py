@@ -17,6 +17,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,7 @@ def study_cells(shards: Path, count: int) -> str:
     from validstats.mi.train import CELL_TEST_SHARDS, FIRST_CELL_TRAINING_SHARD, cell_pool
     from validstats.mi.training import pinball, without_families
     from validstats.mi.training_cells import (
+        CELL_RECIPE,
         CELLS_ALONE,
         SMOOTH_AND_CELLS,
         SMOOTH_HEAD,
@@ -146,7 +148,8 @@ def study_cells(shards: Path, count: int) -> str:
         ("cells alone", CELLS_ALONE),
     ):
         start = time.process_time()
-        variant = train_variant(config, train, validation, initial=head if config.statistics else None)
+        recipe = None if config.statistics else replace(CELL_RECIPE, epochs=1)
+        variant = train_variant(config, train, validation, recipe, head if config.statistics else None)
         seconds, head = time.process_time() - start, head or variant
         loss = pinball(forward(test, variant.weights(scaling)), to_log_scale(test.truth))
         cells = " | ".join(f"{loss[part].mean():.4f}" for part in (~outside, curved, outside))

@@ -228,8 +228,9 @@ def test_the_command_trains_the_variant_and_ships_the_better(tmp_path, monkeypat
     monkeypatch.setattr(train, "cell_pool", pool)
     monkeypatch.setattr(training_cells, "HEAD_RECIPE", Recipe(epochs=2, batch_size=32))
     monkeypatch.setattr(training_cells, "CELL_RECIPE", Recipe(epochs=1, batch_size=32))
-    out = tmp_path / "w.npz"
-    train.main(["--shards", str(tmp_path), "--out", str(out), "--differentiable", "--sets", "0"])
+    out, again = tmp_path / "w.npz", tmp_path / "again.npz"
+    command = ["--differentiable", "--shards", str(tmp_path), "--sets", "0"]
+    train.main([*command, "--out", str(out)])
     card = json.loads(out.with_suffix(".json").read_text())
     losses = [min(entry["validation"] for entry in network["log"]) for network in card["networks"]]
     assert card["ships"] == int(np.argmin(losses))
@@ -239,3 +240,8 @@ def test_the_command_trains_the_variant_and_ships_the_better(tmp_path, monkeypat
     served = LearnedMI(weights=out).fit().infer(x, y)
     value = LearnedMIModule(temperature=1e-6, weights=out)(torch.as_tensor(x), torch.as_tensor(y))
     assert max(float(value), 0.0) == pytest.approx(served.estimate, abs=1e-4)
+    train.main([*command, "--out", str(again), "--initial", str(out), "--cell-epochs", "0"])
+    card = json.loads(again.with_suffix(".json").read_text())
+    assert card["initial"]["training_sets"] == card["training_sets"] == 180
+    assert len(card["networks"]) == 1
+    assert card["networks"][0]["recipe"]["learning_rate"] < 1e-3

@@ -263,6 +263,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--quick", action="store_true", help="one small network, to try things out")
     parser.add_argument("--differentiable", action="store_true", help="train the network of LearnedMIModule")
     parser.add_argument("--cell-sets", type=int, default=60_000, help="training sets with cells, for it")
+    parser.add_argument("--cell-epochs", type=int, default=2, help="passes over them; 0 trains no cells")
+    parser.add_argument("--initial", type=Path, help="weights whose head it starts from")
     parser.add_argument(
         "--cell-shards", type=Path, help="folder of their shards (default: cells in --shards)"
     )
@@ -289,8 +291,8 @@ def fit_differentiable(options: argparse.Namespace) -> dict[str, Any]:
     Parameters
     ----------
     options : Namespace
-        The command line: ``cell_sets`` training sets with cells in ``cell_shards``, and ``sets`` further sets for the head alone
-        in ``shards``.
+        The command line: ``cell_sets`` training sets with cells in ``cell_shards``, and for the head alone ``sets`` further sets
+        in ``shards`` and ``initial``, a file of weights to start from.
 
     Returns
     -------
@@ -314,13 +316,25 @@ def fit_differentiable(options: argparse.Namespace) -> dict[str, Any]:
     if options.sets:
         numbers = range(FIRST_TRAINING_SHARD, FIRST_TRAINING_SHARD + -(-options.sets // SHARD_SIZE))
         heads = join_shards([load_shards(finished_shards(options.shards, numbers), tokens=False), heads])
-    scaling, head, hybrid = train_differentiable(heads, train, validation, folder if options.resume else None)
-    better = min(head, hybrid, key=lambda variant: variant.loss)
+    initial = None if options.initial is None else load_weights(options.initial)
+    scaling, variants = train_differentiable(
+        heads, train, validation, options.cell_epochs, initial, folder if options.resume else None
+    )
+    better = min(variants, key=lambda variant: variant.loss)
     about = {
-        "seed": SEED, "training_sets": len(heads), "cell_sets": len(train) if better is hybrid else 0,
-        "networks": [head.describe(), hybrid.describe()], "ships": [head, hybrid].index(better),
+        "seed": SEED, "training_sets": len(heads), "cell_sets": len(train) if better.config.cells else 0,
+        "networks": [variant.describe() for variant in variants], "ships": variants.index(better),
+        "initial": None if initial is None else initial.card,
     }  # fmt: skip
-    reference, test = (cell_pool(folder, numbers) for numbers in (CELL_CALIBRATION_SHARDS, CELL_TEST_SHARDS))
+    reference, test = (
+        load_shards(finished_shards(options.shards, ordinary), tokens=False)
+        if options.sets and not better.config.cells
+        else cell_pool(folder, with_cells)
+        for ordinary, with_cells in (
+            (CALIBRATION_SHARDS, CELL_CALIBRATION_SHARDS),
+            (TEST_SHARDS, CELL_TEST_SHARDS),
+        )
+    )
     return finish_weights(better.weights(scaling), options.out, about, reference, test)
 
 

@@ -338,7 +338,8 @@ def grow_head(own: dict[str, FloatND], initial: dict[str, FloatND]) -> dict[str,
     for name, value in initial.items():
         if name == "head_in.weight":
             wide = np.zeros_like(own[name])
-            wide[:, : value.shape[1]] = value
+            columns = min(value.shape[1], wide.shape[1])
+            wide[:, :columns] = value[:, :columns]
             out[name] = wide
         elif name in own and own[name].shape == value.shape:
             out[name] = value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,13 @@ import numpy.typing as npt
 
 from validstats._typing import FloatND
 from validstats.mi.differentiable import DIFFERENTIABLE_STATISTICS
-from validstats.mi.network import DIM_EDGES, N_EDGES, NetworkConfig, NetworkWeights, round_weights
+from validstats.mi.network import (
+    DIM_EDGES,
+    N_EDGES,
+    NetworkConfig,
+    NetworkWeights,
+    round_weights,
+)
 from validstats.mi.shards import Shard
 from validstats.mi.shards_cells import CellShard
 from validstats.mi.statistics import ANCHOR_NAMES, STATISTIC_NAMES
@@ -35,6 +41,8 @@ SMOOTH_HEAD = NetworkConfig(tokens=False)
 SMOOTH_AND_CELLS = NetworkConfig(tokens=False, cells=True)
 CELLS_ALONE = NetworkConfig(tokens=False, statistics=False, cells=True)
 HEAD_RECIPE = Recipe(epochs=25, batch_size=128, seed=21)
+FURTHER_RECIPE = Recipe(epochs=5, batch_size=256, learning_rate=5e-4, seed=23)
+"""For a head that was trained before, on other sets."""
 CELL_RECIPE = Recipe(epochs=2, batch_size=128, seed=22)
 
 
@@ -46,8 +54,8 @@ class Variant:
     ----------
     config : NetworkConfig
         Sizes.
-    recipe : Recipe
-        Schedule.
+    recipe : Recipe or None
+        Schedule; None where the network was read from a file.
     parameters : dict of str to ndarray
         Weights of the best epoch.
     log : list of dict
@@ -55,7 +63,7 @@ class Variant:
     """
 
     config: NetworkConfig
-    recipe: Recipe
+    recipe: Recipe | None
     parameters: dict[str, FloatND]
     log: list[dict[str, Any]]
 
@@ -71,7 +79,8 @@ class Variant:
 
     def describe(self) -> dict[str, Any]:
         """Return sizes, schedule and losses."""
-        return {"config": asdict(self.config), "recipe": asdict(self.recipe), "log": self.log}
+        recipe = None if self.recipe is None else asdict(self.recipe)
+        return {"config": asdict(self.config), "recipe": recipe, "log": self.log}
 
 
 def gaussian_anchors() -> npt.NDArray[np.int64]:
@@ -81,9 +90,18 @@ def gaussian_anchors() -> npt.NDArray[np.int64]:
 
 def smooth_scaling(shard: Shard) -> dict[str, FloatND]:
     """Return the constants of :func:`fit_scaling`, those of statistics that are not smooth set so that they read zero."""
-    scaling = fit_scaling(shard)
-    scaling["statistic_spread"][~np.isin(STATISTIC_NAMES, DIFFERENTIABLE_STATISTICS)] = UNREAD
-    return scaling
+    return _smooth_only(fit_scaling(shard))
+
+
+def _smooth_only(scaling: dict[str, FloatND]) -> dict[str, FloatND]:
+    read = np.isin(STATISTIC_NAMES, DIFFERENTIABLE_STATISTICS)
+    return {**scaling, "statistic_spread": np.where(read, scaling["statistic_spread"], UNREAD)}
+
+
+def read_variant(weights: NetworkWeights) -> tuple[dict[str, FloatND], Variant]:
+    """Return the scaling and the first network of trained weights."""
+    config, parameters = weights.members[0]
+    return _smooth_only(weights.scaling), Variant(config, None, parameters, [])
 
 
 def prepare_smooth(shard: Shard, scaling: dict[str, FloatND]) -> PreparedSets:
@@ -127,8 +145,13 @@ def _print_epoch(entry: dict[str, Any]) -> None:
 
 
 def train_differentiable(
-    heads: Shard, cells: CellShard, validation: CellShard, checkpoints: Path | None = None
-) -> tuple[dict[str, FloatND], Variant, Variant]:
+    heads: Shard,
+    cells: CellShard,
+    validation: CellShard,
+    epochs: int = CELL_RECIPE.epochs,
+    initial: NetworkWeights | None = None,
+    checkpoints: Path | None = None,
+) -> tuple[dict[str, FloatND], list[Variant]]:
     """Train the head over smooth statistics, and from it the network that reads the cells too.
 
     Parameters
@@ -139,6 +162,10 @@ def train_differentiable(
         Sets for the network with cells.
     validation : CellShard
         Sets for early stopping of both.
+    epochs : int, default 2
+        Passes over the sets with cells; 0 trains the head alone.
+    initial : NetworkWeights or None, default None
+        Trained weights whose first network the head starts from.
     checkpoints : Path or None, default None
         Folder for states from which an interrupted training resumes.
 
@@ -146,17 +173,23 @@ def train_differentiable(
     -------
     scaling : dict of str to ndarray
         Constants of the inputs.
-    head, hybrid : Variant
-        The two networks.
+    variants : list of Variant
+        The head, and the network with cells.
     """
-    scaling = smooth_scaling(heads)
-    held = prepare_smooth(validation, scaling)
     files = [
         None if checkpoints is None else checkpoints / f"{name}-{len(sets)}.pt"
         for name, sets in (("smooth", heads), ("cells", cells))
     ]
-    head = train_variant(SMOOTH_HEAD, prepare_smooth(heads, scaling), held, checkpoint=files[0])
-    hybrid = train_variant(
-        SMOOTH_AND_CELLS, prepare_smooth(cells, scaling), held, initial=head, checkpoint=files[1]
-    )
-    return scaling, head, hybrid
+    if initial is None:
+        scaling = smooth_scaling(heads)
+        start, head_recipe = None, HEAD_RECIPE
+    else:
+        scaling, start = read_variant(initial)
+        head_recipe = FURTHER_RECIPE
+    held = prepare_smooth(validation, scaling)
+    head = train_variant(SMOOTH_HEAD, prepare_smooth(heads, scaling), held, head_recipe, start, files[0])
+    if epochs == 0:
+        return scaling, [head]
+    recipe = replace(CELL_RECIPE, epochs=epochs)
+    hybrid = train_variant(SMOOTH_AND_CELLS, prepare_smooth(cells, scaling), held, recipe, head, files[1])
+    return scaling, [head, hybrid]
