@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
 from tests.oracles import mi as oracle
+from validstats.mi.calibration import MICalibration, pack_calibration, read_calibration, shipped_weights_path
 from validstats.mi.conformal import (
     calibrate_scores,
     cell_numbers,
@@ -77,7 +79,54 @@ def test_cells_with_enough_sets_stand_alone():
     assert list(table.cells) == [tuple(cell_numbers(shape[:1])[0])]
     limit = thresholds(table, shape[[0, 49]], Fraction(1, 2))
     assert limit[0] == 0.0
-    assert len(table.scores_of((3, 2))) == 50
+    # The others share the scores of their own sets: pooled ones would let the large cell vouch for them.
+    np.testing.assert_array_equal(table.scores_of((3, 2)), np.sort(interval_scores(quantiles, target)[30:]))
+    np.testing.assert_array_equal(table.scores_of((0, 0)), table.rest)
+    assert limit[1] == table.rest[10] > table.pooled[-21]
+
+
+def test_an_easy_cell_does_not_vouch_for_the_rest():
+    """Half of the sets have scores near 0: by pooled scores the others would be covered half as often as promised."""
+    quantiles = some_quantiles(200, seed=5)
+    shape = np.array([[100, 1, 1]] * 100 + [[1000, 5, 5]] * 50 + [[20, 5, 5]] * 50)
+    far = np.random.default_rng(6).uniform(1, 30, 200)
+    target = np.where(np.arange(200) < 100, quantiles[:, 9], quantiles[:, 18] + far)
+    table = calibrate_scores(quantiles, target, shape, minimum=100)
+    assert list(table.cells) == [tuple(cell_numbers(shape[:1])[0])]
+    low, high = interval_at(quantiles, thresholds(table, shape, Fraction(1, 5)))
+    covered = (low <= target) & (target <= high)
+    assert 0.8 <= covered[100:].mean() < 0.84
+
+
+def test_without_cells_all_sets_serve_and_an_unseen_cell_has_no_finite_interval():
+    quantiles, shape = some_quantiles(40), np.tile([[100, 1, 1]], (40, 1))
+    one = calibrate_scores(quantiles, np.ones(40), shape)
+    np.testing.assert_array_equal(one.scores_of((3, 3)), one.pooled)
+    full = calibrate_scores(quantiles, np.ones(40), shape, minimum=40)
+    assert np.isinf(thresholds(full, np.array([[1000, 5, 5]]), Fraction(1, 2))).all()
+
+
+def test_scores_come_back_from_the_file_of_weights(tmp_path):
+    quantiles = some_quantiles(50)
+    shape = np.array([[100, 1, 1]] * 30 + [[1000, 5, 5]] * 20)
+    limits = read_calibration(shipped_weights_path(), "family").limits
+    table = calibrate_scores(quantiles, quantiles[:, 3], shape, minimum=25)
+    np.savez(tmp_path / "w.npz", **pack_calibration(MICalibration(table, limits, "family")))
+    back = read_calibration(tmp_path / "w.npz", "family").table
+    for got, expected in (
+        (back.pooled, table.pooled),
+        (back.rest, table.rest),
+        (back.cells[1, 0], table.cells[1, 0]),
+    ):
+        np.testing.assert_allclose(got, expected, rtol=1e-6)
+    older = replace(table, rest=None)
+    np.savez(tmp_path / "o.npz", **pack_calibration(MICalibration(older, limits, "family")))
+    assert read_calibration(tmp_path / "o.npz", "family").table.rest is None
+    hostile = pack_calibration(MICalibration(table, limits, "family"))
+    hostile["calibration/pooled"] = np.array([{}], dtype=object)
+    np.savez(tmp_path / "h.npz", **hostile)
+    with pytest.raises(ValueError, match="allow_pickle=False"):
+        read_calibration(tmp_path / "h.npz", "family")
 
 
 def test_coverage_is_as_promised_whatever_the_quantiles():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -60,6 +61,8 @@ def pack_calibration(calibration: MICalibration) -> dict[str, Any]:
     """Return a calibration as arrays, for the file of weights."""
     out: dict[str, Any] = {f"support/{k}": v for k, v in calibration.limits.to_arrays().items()}
     out["calibration/pooled"] = calibration.table.pooled.astype(np.float32)
+    if calibration.table.rest is not None:
+        out["calibration/rest"] = calibration.table.rest.astype(np.float32)
     for (row, column), scores in calibration.table.cells.items():
         out[f"calibration/{row}/{column}"] = scores.astype(np.float32)
     return out
@@ -76,11 +79,33 @@ def read_calibration(path: Path, family: str) -> MICalibration:
             _, row, column = key.split("/")
             cells[int(row), int(column)] = file[key].astype(np.float64)
         pooled = file["calibration/pooled"].astype(np.float64)
-    return MICalibration(ConformalTable(pooled, cells), SupportLimits.from_arrays(support), family)
+        rest = file["calibration/rest"].astype(np.float64) if "calibration/rest" in file.files else None
+    return MICalibration(ConformalTable(pooled, cells, rest), SupportLimits.from_arrays(support), family)
+
+
+def read_model(path: Path) -> tuple[NetworkWeights, MICalibration]:
+    """Read weights and calibration, once for each state of a file.
+
+    Raises
+    ------
+    ValueError
+        If the file does not hold them.
+    """
+    status = path.stat()
+    return _read_state(path, status.st_mtime_ns, status.st_size)
 
 
 @lru_cache(maxsize=4)
-def read_model(path: Path) -> tuple[NetworkWeights, MICalibration]:
-    """Read weights and calibration, once for each file."""
+def _read_state(path: Path, changed: int, size: int) -> tuple[NetworkWeights, MICalibration]:
+    try:
+        return _read(path)
+    except (KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(
+            f"weights = {str(path)!r} does not hold weights and a calibration as python -m validstats.mi.train writes "
+            f"them: {error}."
+        ) from error
+
+
+def _read(path: Path) -> tuple[NetworkWeights, MICalibration]:
     weights = load_weights(path)
     return weights, read_calibration(path, str(weights.card.get("family", "the default meta-distribution")))

@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 CELL_MINIMUM = 1000
-"""Calibration sets that a cell needs to stand alone; smaller cells use the pooled scores."""
+"""Calibration sets that a cell needs to stand alone; smaller cells share the scores of their sets."""
 N_CELLS = (10, 40, 150, 500)
 """Lower ends of the cells of n."""
 DIM_CELLS = (2, 3, 7, 17)
@@ -41,10 +41,14 @@ class ConformalTable:
         Scores of all calibration sets, sorted.
     cells : dict of (int, int) to ndarray
         Sorted scores by cell of (n, dim X + dim Y), for cells with enough sets.
+    rest : ndarray or None, default None
+        Scores of the sets in all other cells, sorted. They serve these cells: the pooled scores would let the sets of the
+        large cells, which have thresholds of their own, vouch for the others. None stands for the pooled scores.
     """
 
     pooled: Float1D
     cells: dict[tuple[int, int], Float1D]
+    rest: Float1D | None = None
 
     @property
     def n_sets(self) -> int:
@@ -53,7 +57,7 @@ class ConformalTable:
 
     def scores_of(self, cell: tuple[int, int]) -> Float1D:
         """Return the sorted scores that serve a cell."""
-        return self.cells.get(cell, self.pooled)
+        return self.cells.get(cell, self.pooled if self.rest is None else self.rest)
 
 
 def cell_numbers(shape: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
@@ -167,12 +171,13 @@ def calibrate_scores(
     """
     scores = interval_scores(quantiles, target)
     numbers = cell_numbers(shape)
-    cells = {}
+    cells, rest = {}, np.ones(len(scores), dtype=bool)
     for cell in {(int(a), int(b)) for a, b in numbers}:
         chosen = (numbers == cell).all(axis=1)
         if chosen.sum() >= minimum:
             cells[cell] = np.sort(scores[chosen])
-    return ConformalTable(np.sort(scores), dict(sorted(cells.items())))
+            rest &= ~chosen
+    return ConformalTable(np.sort(scores), dict(sorted(cells.items())), np.sort(scores[rest]))
 
 
 def conformal_rank(n_sets: int, alpha: Fraction) -> int:
@@ -188,7 +193,7 @@ def conformal_rank(n_sets: int, alpha: Fraction) -> int:
 
 
 def thresholds(table: ConformalTable, shape: npt.NDArray[np.integer], alpha: Fraction) -> Float1D:
-    """Return the score threshold of each set: infinite where the cell holds too few calibration sets.
+    """Return the score threshold of each set: infinite where too few calibration sets speak for its cell.
 
     Parameters
     ----------
