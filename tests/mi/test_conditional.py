@@ -116,3 +116,41 @@ def test_learned_form_averages_both_chain_rules() -> None:
     result = conditional_mutual_info(x, y, z, method="learned")
     assert result.unclipped == pytest.approx(np.mean(forms), abs=1e-12)
     assert conditional_mutual_info(x, y, x, method="learned").estimate == 0.0
+
+
+@pytest.mark.parametrize("method", ["ksg", "gaussian", "learned"])
+def test_columns_that_z_repeats_are_left_out_and_no_more(method) -> None:
+    """I((A, Z); Y | Z) = I(A; Y | Z): a shared column must not make the answer 0."""
+    x, y, z = triple(300, 0.8, seed=10)
+    expected = conditional_mutual_info(x, y, z, method=method).estimate
+    assert expected > 0.3
+    for shared in (z, -(z**3)):
+        left, right = np.column_stack([shared, x]), np.column_stack([y, shared])
+        for pair in ((left, y), (x, right), (left, right)):
+            assert conditional_mutual_info(*pair, z, method=method).estimate == pytest.approx(
+                expected, abs=1e-12
+            )
+    assert conditional_mutual_info(np.exp(z), y, z, method=method).estimate == 0.0
+
+
+@pytest.mark.parametrize("method", ["gaussian", "learned"])
+def test_a_combination_that_z_determines_is_refused_by_the_chain_rule(method) -> None:
+    x, y, z = triple(300, 0.8, seed=11)
+    scores = [normal_scores(side[:, None])[:, 0] for side in (x, y, z)]
+    both = np.column_stack([scores[0], 2 * scores[2] - scores[0]])
+    with pytest.raises(ValueError, match="Z determines a combination of the columns of x"):
+        conditional_mutual_info(both, y, scores[2], method=method)
+    with pytest.raises(ValueError, match="Z determines a combination of the columns of y"):
+        conditional_mutual_info(y, both, scores[2], method=method)
+    assert conditional_mutual_info(both, y, scores[2]).estimate > 0.3
+    given = np.column_stack([x, y])
+    assert conditional_mutual_info(x + y, z, given, method=method).estimate == 0.0
+
+
+@pytest.mark.parametrize("method", ["ksg", "gaussian", "learned"])
+def test_exact_relations_given_z_are_unbounded(method) -> None:
+    x, y, z = triple(120, 0.3, seed=12)
+    for pair in ((x, x), (x, 2 * x - 3 * z)):
+        result = conditional_mutual_info(*pair, z, method=method)
+        assert result.estimate == np.inf and result.estimator == "exact functional relation"
+    assert np.isfinite(conditional_mutual_info(x, y, z, method=method).estimate)

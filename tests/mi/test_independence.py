@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 
 from tests.oracles import mi_classical as oracle
-from validstats.mi import independence_test
+from validstats.mi import independence_test, permutation
 from validstats.mi.classical_sides import prepare_sides
 from validstats.mi.dependence_head import dependence_evidence, shipped_dependence_head
+from validstats.mi.discrete import plug_in
 from validstats.mi.estimators import LearnedMI
 from validstats.mi.mutual_information import mutual_info
 from validstats.mi.permutation import (
@@ -134,6 +135,100 @@ def test_a_callable_serves_as_statistic(parabola) -> None:
 
     result = independence_test(x, y, statistic=correlation, n_permutations=99, random_state=0)
     assert result.p_value == 0.01 and result.statistic_name == "correlation"
+
+
+def test_a_callable_that_writes_into_its_arrays_changes_nothing(parabola) -> None:
+    def tidy(rows_x, rows_y):
+        return abs(np.corrcoef(rows_x[:, 0] ** 2, rows_y[:, 0])[0, 1])
+
+    def careless(rows_x, rows_y):
+        value = tidy(rows_x, rows_y)
+        rows_x[:] = 0.5
+        rows_y.sort(axis=0)
+        return value
+
+    x, y = parabola
+    before = x.copy(), y.copy()
+    one, two = (
+        independence_test(x, y, statistic=f, n_permutations=39, random_state=0) for f in (tidy, careless)
+    )
+    np.testing.assert_array_equal(one.null, two.null)
+    assert one.p_value == two.p_value == 1 / 40
+    np.testing.assert_array_equal(x, before[0])
+    np.testing.assert_array_equal(y, before[1])
+
+
+def test_a_statistic_that_is_no_number_is_refused(parabola) -> None:
+    """NaN exceeds nothing, so that it would count as evidence of dependence."""
+    x, y = parabola
+    with pytest.raises(ValueError, match="statistic returned NaN"):
+        independence_test(x, y, statistic=lambda a, b: np.nan, n_permutations=19)
+    calls = iter([1.0, 2.0, np.nan])
+    with pytest.raises(ValueError, match="statistic returned NaN"):
+        independence_test(x, y, statistic=lambda a, b: next(calls), n_permutations=19)
+    with pytest.raises(TypeError, match="statistic must return a number, got None of type NoneType"):
+        independence_test(x, y, statistic=lambda a, b: None, n_permutations=19)
+
+
+def test_infinite_statistics_tie() -> None:
+    x, y = np.random.default_rng(12).standard_normal((2, 30))
+    result = independence_test(x, y, statistic=lambda a, b: np.inf, n_permutations=19, random_state=0)
+    assert result.p_value == 1.0
+    stopped = permutation_p_value(lambda order: np.inf, np.inf, Permuter(10, 0), 9, stop_after=2)
+    assert (stopped.p_value, stopped.n_drawn) == (1.0, 2)
+    wide = np.random.default_rng(13).standard_normal((12, 11))
+    saturated = independence_test(wide, x[:12], statistic="cca", n_permutations=19, random_state=0)
+    assert saturated.p_value == 1.0
+
+
+def test_early_stopping_shows_progress(parabola, monkeypatch) -> None:
+    seen = []
+
+    def bar(items, total, description, verbose):
+        seen.append((total, description, verbose))
+        return items
+
+    monkeypatch.setattr(permutation, "progress", bar)
+    independence_test(
+        *parabola, statistic="cca", n_permutations=30, stop_after=2, random_state=0, verbose=True
+    )
+    assert seen == [(30, "permutations", True)]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.filterwarnings("ignore::validstats.exceptions.ConstantColumnWarning")
+def test_a_constant_side_ties_with_all_its_permutations(parabola, name) -> None:
+    x, _ = parabola
+    for pair in ((x, np.ones(80)), (np.ones(80), x)):
+        result = independence_test(*pair, statistic=name, n_permutations=19, random_state=0)
+        assert (result.statistic, result.p_value) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e100, 1e139])
+def test_distance_correlation_has_no_unit(parabola, scale) -> None:
+    x, y = parabola
+    assert distance_correlation(scale * x, scale * y) == pytest.approx(distance_correlation(x, y), abs=1e-9)
+    assert distance_correlation(x + 1e6, y - 1e6) == pytest.approx(distance_correlation(x, y), abs=1e-8)
+
+
+def test_which_statistic_serves_which_kinds(parabola) -> None:
+    x, y = parabola
+    identity = np.arange(80)
+    levels, other = prepare_sides(x > 0, np.round(2 * y).astype(int), True, True)
+    counted = plug_in(levels.codes, other.codes).plug_in
+    for name in ("learned", "ksg", "histogram"):
+        assert bind_statistic(name, levels, other)(identity) == pytest.approx(counted, abs=1e-14)
+    one, two = prepare_sides(x > 0, y)
+    weights = LearnedMI().fit().weights_
+    for sides in ((one, two), (two, one)):
+        rows = [s.rows if s.codes is None else s.codes[:, None].astype(float) for s in sides]
+        expected = dependence_evidence(*rows, weights, shipped_dependence_head())
+        assert bind_statistic("learned", *sides)(identity) == expected
+
+
+def test_seeds_have_keys_of_their_own() -> None:
+    keys = {Permuter.from_random_state(5, seed).seed for seed in range(200)}
+    assert len(keys) == 200 and max(keys) > 2**60 and max(keys) < 2**63
 
 
 def test_results_print_and_tabulate(parabola) -> None:

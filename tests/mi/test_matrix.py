@@ -103,6 +103,18 @@ def test_bad_input_is_refused(data, options, message) -> None:
         mutual_info_matrix(data, **options)
 
 
+def test_messages_name_the_argument(frame) -> None:
+    with pytest.raises(
+        TypeError, match=r"column 'sign' holds categories, so it is discrete; discrete cannot say"
+    ):
+        mutual_info_matrix(frame, discrete=["b"])
+    for wrong in (3, [1, 2], None):
+        with pytest.raises(
+            TypeError, match=r"discrete must be True, False, 'auto' or a list of column names"
+        ):
+            mutual_info_matrix(frame, discrete=wrong)
+
+
 def test_constant_columns_warn_and_are_zero(frame) -> None:
     with pytest.warns(ConstantColumnWarning, match="column 'c' has 1 constant"):
         matrix = mutual_info_matrix(frame[["a", "b"]].assign(c=1.0), method="ksg")

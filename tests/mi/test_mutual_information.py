@@ -12,7 +12,14 @@ from scipy import sparse
 from sklearn.feature_selection import mutual_info_classif, mutual_info_regression
 
 from validstats.exceptions import ConstantColumnWarning, SparseCellsWarning, SupportWarning
-from validstats.mi import LearnedMI, methods, mutual_info
+from validstats.mi import (
+    LearnedMI,
+    conditional_mutual_info,
+    independence_test,
+    methods,
+    mutual_info,
+    mutual_info_matrix,
+)
 from validstats.mi.classical_sides import is_functional, prepare_side, prepare_sides
 
 METHODS = ["ksg", "gaussian", "cca", "histogram"]
@@ -66,8 +73,9 @@ def test_swapping_sides_and_reordering_rows_and_columns_changes_nothing(method) 
 @pytest.mark.parametrize("method", ["gaussian", "histogram", "ksg"])
 def test_increasing_maps_change_nothing_on_ranks(pair, method) -> None:
     x, y = pair
-    plain = mutual_info(x, y, method=method, scaling="normal_scores")
-    mapped = mutual_info(np.exp(x), y**3, method=method, scaling="normal_scores")
+    options = {"scaling": "normal_scores"} if method == "ksg" else {}
+    plain = mutual_info(x, y, method=method, **options)
+    mapped = mutual_info(np.exp(x), y**3, method=method, **options)
     assert mapped.estimate == pytest.approx(plain.estimate, abs=1e-10)
 
 
@@ -126,11 +134,23 @@ def test_estimators_follow_the_kinds(pair) -> None:
 def test_mutual_information_is_at_most_the_entropy_of_a_discrete_side(pair) -> None:
     x, _ = pair
     sign = x > 0
-    for method in ("ksg", "histogram"):
+    for method in ("ksg", "histogram", "learned"):
         result = mutual_info(sign, x, method=method)
-        assert result.estimate <= result.upper_bound <= np.log(2)
-        assert result.conf_high <= result.upper_bound
+        assert result.estimate <= result.upper_bound < np.log(2)
         assert result.estimate > 0.6
+
+
+@pytest.mark.parametrize("method", ["learned", "ksg"])
+def test_the_entropy_in_the_sample_does_not_cut_the_interval(pair, method) -> None:
+    """I(sign X; X) is log 2, and the entropy of the signs in a sample is nearly always less."""
+    x, _ = pair
+    sign = x > 0
+    result = mutual_info(sign, x, method=method)
+    assert result.conf_low <= result.estimate <= result.upper_bound < np.log(2) < result.conf_high
+    counted = mutual_info(sign, sign, method=method)
+    assert counted.estimate == counted.upper_bound < counted.conf_high
+    matrix = mutual_info_matrix(pd.DataFrame({"s": sign, "x": x}), method=method, intervals=True)
+    assert matrix.conf_high[0, 1] == result.conf_high and type(result.conf_high) is float
     assert mutual_info(sign, sign).estimate == pytest.approx(mutual_info(sign, sign).upper_bound)
 
 
@@ -183,6 +203,34 @@ def test_strong_but_inexact_relations_stay_finite(pair) -> None:
     shared = np.random.default_rng(7).integers(0, 2, size=300)
     sides = prepare_sides(np.column_stack([x, shared]), np.column_stack([y[::-1], shared]))
     assert not is_functional(*sides)
+
+
+def test_few_values_in_the_same_order_are_no_exact_relation() -> None:
+    """Ten rows may be in one order by chance, and two sides of few levels have bounded information."""
+    generator = np.random.default_rng(8)
+    a, b = np.sort(generator.standard_normal((2, 49)), axis=1)
+    for n in (10, 49):
+        assert not mutual_info(a[:n], b[:n], method="ksg").unbounded
+    assert mutual_info(*np.sort(generator.standard_normal((2, 50)), axis=1), method="ksg").unbounded
+    coin, rating = np.array([0, 1, 1] * 5), np.arange(40) % 5
+    for levels in (coin, rating):
+        assert prepare_side(levels, "x").kind == "mixed"
+        assert np.isfinite(mutual_info(levels, levels, method="ksg").estimate)
+        assert np.isfinite(mutual_info(levels, 1 - levels, method="ksg").estimate)
+
+
+@pytest.mark.parametrize("n", [10, 20])
+def test_equal_columns_are_unbounded_from_few_rows_on(n) -> None:
+    x = np.random.default_rng(9).standard_normal(n)
+    for right in (x, 3 - 2 * x):
+        assert mutual_info(x, right, method="ksg").unbounded
+        assert LearnedMI().infer(x, right).estimate == np.inf
+
+
+def test_a_censored_column_is_unbounded_with_itself(pair) -> None:
+    x, _ = pair
+    assert mutual_info(np.maximum(x, 0), np.maximum(x, 0), method="ksg").unbounded
+    assert mutual_info(np.maximum(x, 0), np.exp(np.maximum(x, 0)), method="ksg").unbounded
 
 
 # --- input forms ------------------------------------------------------------------------------------------
@@ -339,10 +387,10 @@ def test_the_default_is_learned_and_equals_the_estimator(pair) -> None:
     assert mutual_info(x, y, unit="bits").estimate == pytest.approx(result.estimate / np.log(2))
 
 
-def test_the_learned_interval_respects_the_entropy_of_a_discrete_side(pair) -> None:
+def test_the_learned_estimate_respects_the_entropy_of_a_discrete_side(pair) -> None:
     x, y = pair
     result = mutual_info(y > 0, x)
-    assert result.conf_low <= result.estimate <= result.conf_high <= result.upper_bound
+    assert result.conf_low <= result.estimate <= min(result.conf_high, result.upper_bound)
     assert result.kind_x == "discrete" and result.estimator == "learned"
 
 
@@ -355,6 +403,47 @@ def test_data_unlike_the_training_are_named_in_a_warning() -> None:
     wide = np.random.default_rng(10).standard_normal((150, 90))
     with pytest.warns(SupportWarning, match="90 coordinates, above the largest trained"):
         mutual_info(wide, wide[::-1, 0])
+
+
+# --- options of other methods ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["learned", *METHODS])
+def test_options_that_a_method_does_not_read_are_refused(pair, method) -> None:
+    for name, value, owner in (
+        ("n_neighbors", 5, "ksg"),
+        ("n_bins", 4, "histogram"),
+        ("scaling", "none", "ksg"),
+    ):
+        if method == owner:
+            default = mutual_info(*pair, method=method).unclipped
+            assert (
+                mutual_info(*pair, method=method, **{name: value}).unclipped != default or name == "scaling"
+            )
+        else:
+            with pytest.raises(
+                ValueError, match=f"^{name}={value!r} is for '{owner}' only; '{method}' does not"
+            ):
+                mutual_info(*pair, method=method, **{name: value})
+
+
+def test_the_other_calls_refuse_them_too(pair) -> None:
+    x, y = pair
+    with pytest.raises(ValueError, match=r"^scaling='none' is for 'ksg' only"):
+        mutual_info_matrix(np.column_stack([x, y]), scaling="none")
+    with pytest.raises(ValueError, match=r"^n_neighbors=5 is for 'ksg' only"):
+        mutual_info_matrix(np.column_stack([x, y]), method="cca", n_neighbors=5)
+    with pytest.raises(ValueError, match=r"^n_neighbors=5 is for 'ksg' only"):
+        conditional_mutual_info(x, y, x**2, method="gaussian", n_neighbors=5)
+    with pytest.raises(ValueError, match=r"^n_neighbors=5 is for 'ksg' only; 'cca'"):
+        independence_test(x, y, statistic="cca", n_neighbors=5, n_permutations=9)
+    assert independence_test(x, y, statistic="ksg", n_neighbors=5, n_permutations=9).p_value == 0.1
+
+
+def test_levels_that_rarely_occur_twice_leave_the_spread_open() -> None:
+    codes = np.r_[np.arange(100), 0]
+    result = mutual_info(codes, np.random.default_rng(3).standard_normal(101), discrete_x=True, method="ksg")
+    assert np.isnan([result.std_error, result.conf_low, result.conf_high]).all() and result.estimate >= 0
 
 
 # --- sparse cells ---------------------------------------------------------------------------------------------

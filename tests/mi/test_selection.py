@@ -160,6 +160,11 @@ def test_max_t_steps_down_as_by_hand() -> None:
     assert max_t_p_values(observed, null) == [Fraction(2, 4), Fraction(1, 4), Fraction(2, 4)]
 
 
+def test_infinite_statistics_tie_in_max_t() -> None:
+    observed, null = np.array([np.inf, 1.0]), np.array([[np.inf, 0.5], [2.0, 1.5], [np.inf, 0.1]])
+    assert max_t_p_values(observed, null) == [Fraction(3, 4), Fraction(3, 4)]
+
+
 def test_results_do_not_depend_on_the_workers(regression) -> None:
     X, y = regression
     one = MISelector("ksg", control="fwer", n_permutations=49, random_state=3).fit(X, y)
@@ -182,6 +187,8 @@ def test_results_do_not_depend_on_the_workers(regression) -> None:
         ({"k": -1}, "k must be at least 0"),
         ({"n_neighbors": 0, "k": 1}, "n_neighbors must be between 1 and"),
         ({"discrete_features": [True]}, "discrete_features must be True, False, 'auto' or 8 booleans"),
+        ({"discrete_features": "no"}, "^discrete_features must be True, False or 'auto', got 'no'"),
+        ({"discrete_target": "no"}, "^discrete_target must be True, False or 'auto', got 'no'"),
     ],
 )
 def test_bad_parameters_are_refused_at_fit(regression, parameters, message) -> None:

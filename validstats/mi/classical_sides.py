@@ -17,10 +17,23 @@ from validstats.mi.classical import canonical_correlations
 from validstats.mi.discrete import entropy, row_codes
 from validstats.reading import read_array
 
-__all__ = ["MIN_ROWS", "Side", "SideKind", "is_functional", "prepare_side", "prepare_sides"]
+__all__ = [
+    "FUNCTIONAL_VALUES",
+    "MIN_ROWS",
+    "Side",
+    "SideKind",
+    "is_functional",
+    "join_sides",
+    "prepare_side",
+    "prepare_sides",
+    "without_repeats",
+]
 
 MIN_ROWS = 10
 """Fewest rows from which anything is estimated."""
+
+FUNCTIONAL_VALUES = 50
+"""Fewest distinct values at which equal ranks of two columns count as an exact relation."""
 
 SideKind: TypeAlias = Literal["continuous", "discrete", "mixed"]
 """Continuous: hardly any ties. Discrete: few values, each often. Mixed: ties beside other values, or both."""
@@ -97,17 +110,8 @@ class Side:
             The smaller side, of the same kind.
         """
         values = self.rows[rows]
-        varies = (values != values[:1]).any(axis=0)
-        position = np.cumsum(varies) - 1
-        continuous = self.continuous_columns[varies[self.continuous_columns]]
-        numeric = self.numeric_columns[varies[self.numeric_columns]]
-        return replace(
-            self,
-            rows=np.ascontiguousarray(values[:, varies]),
-            codes=None if self.codes is None else self.codes[rows],
-            continuous_columns=position[continuous],
-            numeric_columns=position[numeric],
-        )
+        chosen = replace(self, rows=values, codes=None if self.codes is None else self.codes[rows])
+        return _choose_columns(chosen, (values != values[:1]).any(axis=0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,7 +158,7 @@ def prepare_sides(
     return sides
 
 
-def prepare_side(values: Any, name: str, discrete: Declared = "auto") -> Side:
+def prepare_side(values: Any, name: str, discrete: Declared = "auto", option: str | None = None) -> Side:
     """Read one side.
 
     Parameters
@@ -167,6 +171,8 @@ def prepare_side(values: Any, name: str, discrete: Declared = "auto") -> Side:
         True: every distinct row is a level. False: numbers are measurements (ties are still handled).
         "auto": text, categories and booleans are discrete, and so is a numeric column with ten or more rows
         for each distinct value.
+    option : str or None, default None
+        What ``discrete`` is called where the user sets it, for messages; None is ``discrete_{name}``.
 
     Returns
     -------
@@ -178,13 +184,14 @@ def prepare_side(values: Any, name: str, discrete: Declared = "auto") -> Side:
     ValueError, TypeError
         As :func:`prepare_sides`.
     """
-    if not (isinstance(discrete, bool | np.bool_) or discrete == "auto"):
-        raise ValueError(f"discrete_{name} must be True, False or 'auto', got {discrete!r}.")
+    option = option or f"discrete_{name}"
+    if not (isinstance(discrete, bool | np.bool_) or (isinstance(discrete, str) and discrete == "auto")):
+        raise ValueError(f"{option} must be True, False or 'auto', got {discrete!r}.")
     raw = _split_columns(values, name)
     n = len(raw[0]) if raw else 0
     if n < MIN_ROWS:
         raise ValueError(f"Mutual information needs at least {MIN_ROWS} rows, {name} has {n}.")
-    columns = [_read_column(column, name, discrete) for column in raw]
+    columns = [_read_column(column, name, discrete, option) for column in raw]
     kept = [column for column in columns if (column.values != column.values[0]).any()]
     if len(kept) < len(columns):
         message = constant_column_message.format(
@@ -197,8 +204,9 @@ def prepare_side(values: Any, name: str, discrete: Declared = "auto") -> Side:
 def is_functional(x: Side, y: Side) -> bool:
     """Tell whether the sample shows an exact relation that leaves the mutual information unbounded.
 
-    Found are a continuous column of one side that is a strictly monotone function of a column of the other,
-    and exact linear dependence between the sides. Other exact relations cannot be told from strong ones.
+    Found are a column of one side that is a strictly monotone function of a column of the other, if it has 50 or more
+    distinct values (fewer may be in the same order by chance, or be levels, whose information is bounded), and exact
+    linear dependence between columns without many ties. Other exact relations cannot be told from strong ones.
 
     Parameters
     ----------
@@ -210,18 +218,84 @@ def is_functional(x: Side, y: Side) -> bool:
     bool
         True if such a relation holds in every row.
     """
-    x_rows, y_rows = x.rows[:, x.continuous_columns], y.rows[:, y.continuous_columns]
-    if x_rows.shape[1] == 0 or y_rows.shape[1] == 0:
-        return False
-    n = len(x_rows)
+    n = x.n_rows
+    x_rows, y_rows = _rich_columns(x, FUNCTIONAL_VALUES), _rich_columns(y, FUNCTIONAL_VALUES)
     ranks_x, ranks_y = rankdata(x_rows, axis=0), rankdata(y_rows, axis=0)
     increasing = {column.tobytes() for column in ranks_y.T}
     if any({r.tobytes(), (n + 1.0 - r).tobytes()} & increasing for r in np.ascontiguousarray(ranks_x.T)):
         return True
+    enough = min(FUNCTIONAL_VALUES, FEW_TIES * n)
+    x_rows, y_rows = _rich_columns(x, enough), _rich_columns(y, enough)
+    if x_rows.shape[1] == 0 or y_rows.shape[1] == 0:
+        return False
     if n <= x_rows.shape[1] + y_rows.shape[1] + 1:
         return False
     correlations, _, _ = canonical_correlations(x_rows, y_rows)
     return bool((1.0 - correlations**2 < 1e-12).any())
+
+
+def without_repeats(side: Side, given: Side) -> Side:
+    """Leave out the columns of a side that are strictly monotone functions of columns of another.
+
+    Parameters
+    ----------
+    side : Side
+        The side; one that is discrete is returned as it is.
+    given : Side
+        The other side.
+
+    Returns
+    -------
+    Side
+        The side with the remaining columns.
+    """
+    if side.codes is not None:
+        return side
+    ranks, n = rankdata(given.rows, axis=0), side.n_rows
+    known = {column.tobytes() for column in ranks.T} | {(n + 1.0 - column).tobytes() for column in ranks.T}
+    own = np.ascontiguousarray(rankdata(side.rows, axis=0).T)
+    return _choose_columns(side, np.array([column.tobytes() not in known for column in own], dtype=bool))
+
+
+def join_sides(one: Side, two: Side) -> Side:
+    """Put the columns of two sides, not both discrete, beside each other.
+
+    Parameters
+    ----------
+    one, two : Side
+        The sides.
+
+    Returns
+    -------
+    Side
+        A side without codes.
+    """
+    width = one.rows.shape[1]
+    return Side(
+        name=one.name,
+        rows=np.hstack([one.rows, two.rows]),
+        kind="continuous" if one.kind == two.kind == "continuous" else "mixed",
+        codes=None,
+        n_columns=one.n_columns + two.n_columns,
+        continuous_columns=np.concatenate([one.continuous_columns, two.continuous_columns + width]),
+        numeric_columns=np.concatenate([one.numeric_columns, two.numeric_columns + width]),
+    )
+
+
+def _choose_columns(side: Side, kept: Bool1D) -> Side:
+    position = np.cumsum(kept) - 1
+    return replace(
+        side,
+        rows=np.ascontiguousarray(side.rows[:, kept]),
+        continuous_columns=position[side.continuous_columns[kept[side.continuous_columns]]],
+        numeric_columns=position[side.numeric_columns[kept[side.numeric_columns]]],
+    )
+
+
+def _rich_columns(side: Side, enough: float) -> Float2D:
+    """Columns that are not discrete, with at least so many distinct values."""
+    columns = side.rows[:, side.continuous_columns]
+    return columns[:, [len(np.unique(column)) >= enough for column in columns.T]]
 
 
 # --- reading ----------------------------------------------------------------------------------------------
@@ -240,11 +314,11 @@ def _split_columns(values: Any, name: str) -> list[AnyArray]:
     return list(array.T)
 
 
-def _read_column(array: AnyArray, name: str, discrete: Declared) -> _Column:
+def _read_column(array: AnyArray, name: str, discrete: Declared, option: str) -> _Column:
     if array.dtype.kind in "cmM":
         raise TypeError(f"{name} must hold numbers or categories, got dtype {array.dtype}; convert it first.")
     if array.dtype.kind in "OUS":
-        return _read_objects(array, name, discrete)
+        return _read_objects(array, name, discrete, option)
     values = array.astype(np.float64)
     _check_finite(values, name)
     if array.dtype.kind == "b":
@@ -252,18 +326,18 @@ def _read_column(array: AnyArray, name: str, discrete: Declared) -> _Column:
     return _Column(values, is_category=False, kind=_numeric_kind(values, discrete))
 
 
-def _read_objects(array: AnyArray, name: str, discrete: Declared) -> _Column:
+def _read_objects(array: AnyArray, name: str, discrete: Declared, option: str) -> _Column:
     missing = sum(_is_missing(value) for value in array.tolist())
     if missing:
         raise ValueError(f"{name} has {missing} missing value(s); remove or impute them first.")
     if not any(isinstance(value, str | bytes) for value in array.tolist()):
         try:
-            return _read_column(array.astype(np.float64), name, discrete)
+            return _read_column(array.astype(np.float64), name, discrete, option)
         except (TypeError, ValueError) as error:
             if "infinite" in str(error):
                 raise
     if discrete is False:
-        raise TypeError(f"{name} holds categories, so it is discrete; discrete_{name}=False is not possible.")
+        raise TypeError(f"{name} holds categories, so it is discrete; {option} cannot say that it is not.")
     for value in array.tolist():
         if isinstance(value, dict | list | set | np.ndarray):
             raise TypeError(

@@ -18,10 +18,18 @@ from validstats.mi.classical import (
     normal_scores,
     scale_columns,
 )
-from validstats.mi.classical_sides import MIN_ROWS, Declared, Side, prepare_side
+from validstats.mi.classical_sides import (
+    MIN_ROWS,
+    Declared,
+    Side,
+    is_functional,
+    join_sides,
+    prepare_side,
+    without_repeats,
+)
 from validstats.mi.discrete import ball_counts, plug_in, row_codes
 from validstats.mi.learned_sides import learned_chain_rule
-from validstats.mi.methods import NATS_PER_UNIT, Options, Unit, estimate_sides
+from validstats.mi.methods import NATS_PER_UNIT, Options, Unit, estimate_sides, refuse_unused
 from validstats.results import Report, Result, Table
 from validstats.validation import check_literal, check_positive_int
 
@@ -38,7 +46,8 @@ class ConditionalMutualInformationResult(Result):
     Attributes
     ----------
     estimate : float
-        Value in ``unit``, at least 0 and at most ``upper_bound``.
+        Value in ``unit``, at least 0 and at most ``upper_bound``; infinite where the sample shows an exact functional
+        relation between the continuous sides that Z does not explain.
     unclipped : float
         Value before it was clipped.
     upper_bound : float
@@ -167,6 +176,7 @@ def conditional_mutual_info(
             f"x has {lengths[0]}, y has {lengths[1]}, z has {lengths[2]}."
         )
     check_positive_int(n_neighbors, "n_neighbors", maximum=lengths[0] - 1)
+    refuse_unused(method, n_neighbors)
     value, estimator, source = _estimate(*sides, method, n_neighbors)
     scale = 1.0 / NATS_PER_UNIT[unit]
     bound = min(sides[0].entropy, sides[1].entropy)
@@ -193,6 +203,14 @@ def _estimate(x: Side, y: Side, z: Side, method: str, k: int) -> tuple[float, st
     if z.codes is not None:
         value = _average_over_levels(x, y, z.codes, Options(method, k, interval=False))
         return value, f"average of {method!r} over the levels of Z", "Cover and Thomas (2006), chapter 2"
+    x, y = without_repeats(x, z), without_repeats(y, z)
+    if x.is_constant or y.is_constant:
+        return 0.0, "Z determines a side", "Cover and Thomas (2006), chapter 2"
+    if not (is_functional(x, z) or is_functional(y, z)):
+        if is_functional(x, join_sides(y, z)):
+            return float("inf"), "exact functional relation", "Cover and Thomas (2006), chapter 2"
+    elif method != "ksg":
+        return _determined(x, y, z)
     if method == "learned":
         return learned_chain_rule(x, y, z), "learned, chain rule", "the chain rule and LearnedMI"
     if method == "gaussian":
@@ -207,6 +225,16 @@ def _estimate(x: Side, y: Side, z: Side, method: str, k: int) -> tuple[float, st
     if x.kind == y.kind == z.kind == "continuous":
         return value, f"conditional KSG (Frenzel-Pompe), k = {k}", "Frenzel and Pompe (2007), equation (7)"
     return value, f"mixture conditional KSG, k = {k}", "Mesner and Shalizi (2021), algorithm 1"
+
+
+def _determined(x: Side, y: Side, z: Side) -> tuple[float, str, str]:
+    for side in (x, y):
+        if is_functional(side, z) and side.rows.shape[1] > 1:
+            raise ValueError(
+                f"Z determines a combination of the columns of {side.name}, so that the chain rule subtracts infinities. "
+                "Drop the columns that z determines, or use method='ksg'."
+            )
+    return 0.0, "Z determines a side", "Cover and Thomas (2006), chapter 2"
 
 
 def _scaled(side: Side) -> Float2D:

@@ -13,6 +13,7 @@ from validstats import frames
 from validstats._typing import Float1D, Int1D, RandomState
 from validstats.guarantee import Guarantee
 from validstats.mi.classical_sides import Declared, prepare_side, prepare_sides
+from validstats.mi.methods import refuse_unused
 from validstats.mi.permutation import (
     BoundStatistic,
     PermutationPValue,
@@ -130,7 +131,8 @@ def independence_test(
         The two sides, row by row.
     statistic : {"learned", "ksg", "gaussian", "cca", "histogram", "distance_correlation"} or callable, \
 default "learned"
-        Large values speak for dependence. A callable gets the rows of both sides as float arrays.
+        Large values speak for dependence. A callable gets the rows of both sides as float arrays of its own: categories as
+        0/1 columns, constant columns left out.
     strata : array-like of shape (n,) or (n, p) or None, default None
         Discrete variable to condition on: rows are exchanged within its levels only, which tests independence
         of X and Y given it, exactly.
@@ -178,6 +180,8 @@ default "learned"
     side_x, side_y = prepare_sides(x, y, discrete_x, discrete_y)
     check_positive_int(n_neighbors, "n_neighbors", maximum=side_x.n_rows - 1)
     codes = _strata_codes(strata, side_x.n_rows)
+    if not callable(statistic):
+        refuse_unused(statistic, n_neighbors)
     bound = bind_statistic(statistic, side_x, side_y, n_neighbors)
     permuter = Permuter.from_random_state(side_x.n_rows, random_state, codes)
     observed = bound(np.arange(side_x.n_rows))
@@ -224,7 +228,7 @@ def _run(
     verbose: bool,
 ) -> PermutationPValue:
     if stop_after is not None:
-        return permutation_p_value(bound, observed, permuter, n_permutations, stop_after)
+        return permutation_p_value(bound, observed, permuter, n_permutations, stop_after, verbose)
     chunks = np.array_split(np.arange(n_permutations), -(-n_permutations // CHUNK))
     tasks = (joblib.delayed(_evaluate_chunk)(bound, permuter, chunk) for chunk in chunks)
     stream = joblib.Parallel(n_jobs=n_jobs, return_as="generator")(tasks)

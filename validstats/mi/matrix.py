@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -15,7 +15,15 @@ from validstats._typing import Float2D
 from validstats.guarantee import Guarantee
 from validstats.mi.classical import Scaling
 from validstats.mi.classical_sides import Declared, Side, prepare_side
-from validstats.mi.methods import NATS_PER_UNIT, Method, Options, Unit, estimate_sides
+from validstats.mi.methods import (
+    NATS_PER_UNIT,
+    Method,
+    Options,
+    Unit,
+    clip_estimate,
+    estimate_sides,
+    refuse_unused,
+)
 from validstats.parallel import progress
 from validstats.reading import read_array
 from validstats.results import Report, Result, Table
@@ -201,6 +209,7 @@ def mutual_info_matrix(
     level = float(check_confidence_level(confidence_level))
     names, sides = _read_columns(data, discrete)
     check_positive_int(n_neighbors, "n_neighbors", maximum=sides[0].n_rows - 1)
+    refuse_unused(method, n_neighbors, scaling=scaling)
     options = Options(method, n_neighbors, None, scaling, level, intervals)
     pairs = list(itertools.combinations(range(len(names)), 2))
     estimates = _estimate_pairs(sides, pairs, options, n_jobs, verbose)
@@ -230,7 +239,11 @@ def _read_columns(data: Any, discrete: Declared | Sequence[str]) -> tuple[tuple[
     if len(names) < 2:
         raise ValueError(f"data needs at least two columns, got {len(names)}.")
     declared = _declare(discrete, names)
-    return names, [prepare_side(c, f"data column {n!r}", d) for c, n, d in zip(columns, names, declared)]
+    sides = [
+        prepare_side(column, f"data column {name!r}", kind, "discrete")
+        for column, name, kind in zip(columns, names, declared)
+    ]
+    return names, sides
 
 
 def _declare(discrete: Declared | Sequence[str], names: tuple[str, ...]) -> list[Declared]:
@@ -240,6 +253,11 @@ def _declare(discrete: Declared | Sequence[str], names: tuple[str, ...]) -> list
                 f"discrete must be True, False, 'auto' or a list of column names, got {discrete!r}."
             )
         return [discrete] * len(names)  # type: ignore[list-item]
+    if not isinstance(discrete, Iterable) or not all(isinstance(name, str) for name in discrete):
+        raise TypeError(
+            f"discrete must be True, False, 'auto' or a list of column names, got {discrete!r} of type "
+            f"{type(discrete).__name__}."
+        )
     unknown = sorted(set(discrete) - set(names))
     if unknown:
         raise ValueError(f"discrete names unknown columns {unknown}; the columns are {list(names)}.")
@@ -262,9 +280,7 @@ def _estimate_chunk(pairs: list[tuple[Side, Side]], options: Options) -> list[tu
     found = []
     for x, y in pairs:
         estimate = estimate_sides(x, y, options)
-        bound = min(x.entropy, y.entropy)
-        value, low, high = (float(np.clip(v, 0.0, bound)) for v in (estimate.value, *estimate.interval))
-        found.append((value, low, high))
+        found.append(clip_estimate(estimate, min(x.entropy, y.entropy)))
     return found
 
 

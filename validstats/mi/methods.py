@@ -27,7 +27,16 @@ from validstats.mi.discrete import bin_columns, mixed_ksg, plug_in, ross
 from validstats.mi.learned_sides import learned_inference, learned_value
 from validstats.validation import check_positive_int
 
-__all__ = ["NATS_PER_UNIT", "Estimate", "Method", "Options", "Unit", "estimate_sides"]
+__all__ = [
+    "NATS_PER_UNIT",
+    "Estimate",
+    "Method",
+    "Options",
+    "Unit",
+    "clip_estimate",
+    "estimate_sides",
+    "refuse_unused",
+]
 
 Method: TypeAlias = Literal["learned", "ksg", "gaussian", "cca", "histogram"]
 """Estimators that :func:`mutual_info` offers."""
@@ -73,6 +82,54 @@ class Options:
     scaling: Scaling = "standard"
     confidence_level: float = 0.9
     interval: bool = True
+
+
+def refuse_unused(
+    method: str, n_neighbors: int = 3, n_bins: int | None = None, scaling: Scaling = "standard"
+) -> None:
+    """Refuse settings that the chosen method would not read.
+
+    Parameters
+    ----------
+    method : str
+        Method or statistic.
+    n_neighbors, n_bins, scaling
+        As passed by the user.
+
+    Raises
+    ------
+    ValueError
+        If one differs from its default and belongs to another method.
+    """
+    for name, value, default, owner in (
+        ("n_neighbors", n_neighbors, 3, "ksg"),
+        ("n_bins", n_bins, None, "histogram"),
+        ("scaling", scaling, "standard", "ksg"),
+    ):
+        if value != default and method != owner:
+            raise ValueError(
+                f"{name}={value!r} is for {owner!r} only; {method!r} does not read it. Leave it out."
+            )
+
+
+def clip_estimate(estimate: Estimate, bound: float) -> tuple[float, float, float]:
+    """Send an estimate and its interval into their possible range.
+
+    Parameters
+    ----------
+    estimate : Estimate
+        Unclipped, in nats.
+    bound : float
+        Smaller plug-in entropy of the discrete sides.
+
+    Returns
+    -------
+    value, low, high : float
+        The value and the lower end are in [0, bound]. The upper end is not cut at ``bound``: the entropy in the sample
+        bounds the estimate, but that of the law, and with it the mutual information, may be larger.
+    """
+    value, low = (float(np.clip(v, 0.0, bound)) for v in (estimate.value, estimate.interval[0]))
+    return value, low, float(np.maximum(0.0, estimate.interval[1]))
 
 
 def estimate_sides(x: Side, y: Side, options: Options) -> Estimate:
@@ -193,7 +250,10 @@ def _neighbour_estimate(x: Side, y: Side, options: Options) -> Estimate:
     value, error = estimator.evaluate(everything, everything), float("nan")
     if options.interval and x.n_rows >= 4 * (options.n_neighbors + MIN_ROWS):
         rows = np.hstack([x.rows, y.rows])
-        error = subsample_standard_error(lambda part: estimator.evaluate(part, part), rows)
+        try:
+            error = subsample_standard_error(lambda part: estimator.evaluate(part, part), rows)
+        except ValueError:  # In a part of the rows no level occurs twice: the spread is not known.
+            error = float("nan")
     return _approximate_estimate(estimator, value, error, options.confidence_level, x.n_rows)
 
 

@@ -13,7 +13,16 @@ from validstats.mi.classical import (
     Scaling,
 )
 from validstats.mi.classical_sides import Declared, Side, prepare_sides
-from validstats.mi.methods import NATS_PER_UNIT, Estimate, Method, Options, Unit, estimate_sides
+from validstats.mi.methods import (
+    NATS_PER_UNIT,
+    Estimate,
+    Method,
+    Options,
+    Unit,
+    clip_estimate,
+    estimate_sides,
+    refuse_unused,
+)
 from validstats.results import Report, Result, Table
 from validstats.validation import check_confidence_level, check_literal, check_positive_int
 
@@ -30,13 +39,14 @@ class MutualInformationResult(Result):
         Value in ``unit``, at least 0 and at most ``upper_bound``; infinite where the sample shows an exact
         functional relation between continuous sides.
     conf_low, conf_high : float
-        Interval in ``unit``; NaN where there is none.
+        Interval in ``unit``; NaN where there is none. The upper end may lie above ``upper_bound``, because the entropy of
+        the law may.
     std_error : float
         Approximate standard error in ``unit``; NaN where there is none.
     unclipped : float
         Value before it was clipped to its possible range.
     upper_bound : float
-        Smaller entropy of the discrete sides, in ``unit``; infinite if neither is discrete.
+        Smaller entropy of the discrete sides in the sample, in ``unit``; infinite if neither is discrete.
     unbounded : bool
         Whether an exact functional relation was found.
     unit : {"nats", "bits"}
@@ -178,7 +188,8 @@ def mutual_info(
     Raises
     ------
     ValueError
-        If the data are too few, of different lengths, not finite, or do not suit the method.
+        If the data are too few, of different lengths, not finite, or do not suit the method; or if an option of another
+        method is set.
     TypeError
         If a side holds neither numbers nor categories.
 
@@ -210,6 +221,7 @@ def mutual_info(
     level = float(check_confidence_level(confidence_level))
     side_x, side_y = prepare_sides(x, y, discrete_x, discrete_y)
     check_positive_int(n_neighbors, "n_neighbors", maximum=side_x.n_rows - 1)
+    refuse_unused(method, n_neighbors, n_bins, scaling)
     options = Options(method, n_neighbors, n_bins, scaling, level)
     estimate = estimate_sides(side_x, side_y, options)
     return _build_result(side_x, side_y, estimate, options, unit, frames.backend_of(x))
@@ -220,7 +232,7 @@ def _build_result(
 ) -> MutualInformationResult:
     bound = min(x.entropy, y.entropy)
     scale = 1.0 / NATS_PER_UNIT[unit]
-    value, low, high = (float(np.clip(v, 0.0, bound)) for v in (estimate.value, *estimate.interval))
+    value, low, high = clip_estimate(estimate, bound)
     return MutualInformationResult(
         guarantee=estimate.guarantee,
         backend=backend,

@@ -19,6 +19,7 @@ from validstats.mi.classical_sides import Side, prepare_sides
 from validstats.mi.discrete import plug_in
 from validstats.mi.learned_sides import learned_statistic
 from validstats.mi.methods import Options, binned_codes, neighbour_estimator
+from validstats.parallel import progress
 from validstats.validation import check_literal, check_random_state
 
 __all__ = [
@@ -135,6 +136,7 @@ def permutation_p_value(
     permuter: Permuter,
     n_permutations: int,
     stop_after: int | None = None,
+    verbose: bool = False,
 ) -> PermutationPValue:
     """Compare a statistic with its values under permutations.
 
@@ -150,6 +152,8 @@ def permutation_p_value(
         Largest number of permutations B.
     stop_after : int or None, default None
         Stop at so many exceedances h, at permutation l, with p-value h / l; None draws all.
+    verbose : bool, default False
+        Show progress.
 
     Returns
     -------
@@ -163,7 +167,7 @@ def permutation_p_value(
     null: list[float] = []
     exceeding = 0
     threshold = exceedance_threshold(observed)
-    for number in range(n_permutations):
+    for number in progress(range(n_permutations), n_permutations, "permutations", verbose):
         null.append(statistic(permuter.permutation(number)))
         exceeding += null[-1] >= threshold
         if stop_after is not None and exceeding == stop_after:
@@ -215,7 +219,7 @@ def bind_statistic(statistic: Statistic, x: Side, y: Side, n_neighbors: int = 3)
         If the name is unknown.
     """
     if callable(statistic):
-        return lambda order: float(statistic(x.rows, y.rows[order]))
+        return lambda order: _called(statistic, x.rows.copy(), y.rows[order])
     name = cast(StatisticName, check_literal(statistic, "statistic", get_args(StatisticName)))
     if x.is_constant or y.is_constant:
         return lambda order: 0.0
@@ -234,6 +238,22 @@ def bind_statistic(statistic: Statistic, x: Side, y: Side, n_neighbors: int = 3)
     return lambda order: estimator.evaluate(everything, order)
 
 
+def _called(statistic: Callable[[Float2D, Float2D], float], x: Float2D, y: Float2D) -> float:
+    """Value of a caller's statistic, which gets arrays of its own."""
+    value = statistic(x, y)
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"statistic must return a number, got {value!r} of type {type(value).__name__}."
+        ) from None
+    if np.isnan(number):
+        raise ValueError(
+            "statistic returned NaN, which cannot be compared with its values under permutations."
+        )
+    return number
+
+
 def _centred_distances(rows: Float2D) -> Float2D:
     squares = (rows**2).sum(axis=1)
     products = squares[:, None] + squares[None, :] - 2.0 * rows @ rows.T
@@ -243,18 +263,24 @@ def _centred_distances(rows: Float2D) -> Float2D:
     return np.asarray(distances - means[None, :] - means[:, None] + means.mean())
 
 
+def _centred(rows: Float2D) -> Float2D:
+    """Rows around their mean, in units of the largest value, so that no square over- or underflows."""
+    centred = rows - rows.mean(axis=0)
+    return np.asarray(centred / np.abs(centred).max())
+
+
 def _bind_distance_correlation(x: Float2D, y: Float2D) -> BoundStatistic:
     if len(x) > MAX_PAIRWISE_ROWS:
         raise ValueError(
             f"Distance correlation holds all {len(x):,} x {len(x):,} distances in memory; at most "
             f"{MAX_PAIRWISE_ROWS:,} rows are allowed. Use statistic='ksg', or a sample of the rows."
         )
-    a, b = _centred_distances(x - x.mean(axis=0)), _centred_distances(y - y.mean(axis=0))
+    a, b = _centred_distances(_centred(x)), _centred_distances(_centred(y))
     scale = np.sqrt((a**2).mean() * (b**2).mean())
 
     def evaluate(order: Int1D) -> float:
         covariance = float((a * b[np.ix_(order, order)]).mean())
-        return float(np.sqrt(max(0.0, covariance) / scale)) if scale > 0 else 0.0
+        return float(np.sqrt(max(0.0, covariance) / scale))
 
     return evaluate
 

@@ -15,8 +15,6 @@ from validstats.mi.statistics import STATISTIC_NAMES, DataSummary, summarise_dat
 
 __all__ = ["LARGEST_N", "PreparedPair", "as_pairs", "clip_shape", "prepare_pair", "spread_rows"]
 
-FUNCTIONAL_ROWS = 50
-"""Fewest rows at which equal ranks count as an exact functional relation."""
 LARGEST_N = 10_000
 """Largest sample size of the families; longer data are read as if they had so many rows."""
 
@@ -85,7 +83,7 @@ def prepare_pair(x: Any, y: Any) -> PreparedPair:
     shape = (side_x.n_rows, side_x.n_columns, side_y.n_columns)
     if side_x.is_constant or side_y.is_constant:
         return PreparedPair(None, 0.0, *shape)
-    if side_x.n_rows >= FUNCTIONAL_ROWS and is_functional(side_x, side_y):
+    if is_functional(side_x, side_y):
         return PreparedPair(None, float("inf"), *shape)
     rows_x, rows_y = _numeric(side_x), _numeric(side_y)
     return PreparedPair(summarise_data(rows_x, rows_y), None, *shape)

@@ -23,6 +23,7 @@ from validstats.mi.permutation import (
     PermutationPValue,
     Permuter,
     bind_statistic,
+    exceedance_threshold,
     permutation_p_value,
 )
 from validstats.parallel import progress
@@ -231,8 +232,9 @@ class MISelector(SelectorMixin, BaseEstimator):
         with warnings.catch_warnings():
             # A constant feature simply scores 0 here.
             warnings.simplefilter("ignore")
-            columns = [prepare_side(a, n, d) for a, n, d in zip(arrays, names, declared)]
-        target = prepare_side(column_or_1d(read_array(y, "y"), warn=True), "y", self.discrete_target)
+            columns = [prepare_side(a, n, d, "discrete_features") for a, n, d in zip(arrays, names, declared)]
+        values = column_or_1d(read_array(y, "y"), warn=True)
+        target = prepare_side(values, "y", self.discrete_target, "discrete_target")
         if columns[0].n_rows != target.n_rows:
             raise ValueError(
                 f"X and y must have the same number of rows; X has {columns[0].n_rows}, y has {target.n_rows}."
@@ -454,8 +456,8 @@ def max_t_p_values(observed: Float1D, null: Float2D) -> list[Fraction]:
     """
     order = np.argsort(-observed, kind="stable")
     maxima = np.maximum.accumulate(null[:, order[::-1]], axis=1)[:, ::-1]
-    tolerance = 1e-12 * (1.0 + np.abs(observed[order]))
-    exceeding = (maxima >= (observed[order] - tolerance)[None, :]).sum(axis=0)
+    limits = np.array([exceedance_threshold(value) for value in observed[order]])
+    exceeding = (maxima >= limits[None, :]).sum(axis=0)
     adjusted, running = [Fraction(0)] * len(order), Fraction(0)
     for j, count in zip(order, exceeding):
         running = max(running, Fraction(int(count) + 1, len(null) + 1))
