@@ -23,7 +23,7 @@ from validstats.mi.conformal import (
     interval_scores,
     thresholds,
 )
-from validstats.mi.discrete import mixed_ksg, plug_in, ross
+from validstats.mi.discrete import entropy, mixed_ksg, plug_in, ross
 from validstats.mi.independence import independence_test
 from validstats.mi.network import anchor_values, load_weights, member_stack, residual_scale, scale_statistics
 from validstats.mi.permutation import exceedance_threshold
@@ -281,3 +281,7 @@ class TestPermutations:
         assert found.statistic == pytest.approx(expected, rel=1e-6)
         flat = independence_test(x, np.ones(40), statistic="distance_correlation", n_permutations=9)
         assert flat.statistic == 0.0 and flat.p_value == 1.0
+
+
+def test_levels_that_do_not_occur_add_nothing_to_an_entropy():
+    assert entropy(np.array([0, 3, 0, 3])) == pytest.approx(np.log(2))

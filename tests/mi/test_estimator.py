@@ -13,8 +13,11 @@ from sklearn.base import clone
 from validstats.exceptions import ConstantColumnWarning, NotCalibratedError, SupportWarning
 from validstats.mi import LearnedMI
 from validstats.mi.calibration import shipped_weights_path
-from validstats.mi.families_gaussian import GaussianFamily
+from validstats.mi.families_base import JointSample
+from validstats.mi.families_gaussian import GaussianFamily, StudentFamily
 from validstats.mi.network import MEDIAN
+from validstats.mi.pools import check_folder
+from validstats.mi.shards import write_shards
 
 
 def linear_pair(n, dim, seed=0, noise=1.0):
@@ -161,8 +164,80 @@ def test_bad_arguments_are_refused(estimator):
         estimator.infer(*linear_pair(20, 1), confidence_level=1.5)
     with pytest.raises(ValueError, match="at least one data set"):
         LearnedMI().calibrate([])
-    with pytest.raises(ValueError, match="finite and at least 0"):
-        LearnedMI().calibrate([(*linear_pair(20, 1), -1.0)])
+    for truth in (-1.0, np.inf, "much"):
+        with pytest.raises(ValueError, match="finite and at least 0; that of number 1 is"):
+            LearnedMI().calibrate([(*linear_pair(20, 1), truth)])
+    with pytest.raises(ValueError, match=r"triples \(x, y, mutual_information\); number 2"):
+        LearnedMI().calibrate([(*linear_pair(20, 1), 0.3), linear_pair(20, 1)])
+    for nothing in (None, 3, "gaussian"):
+        with pytest.raises(TypeError, match="reference must be a Family or data sets"):
+            LearnedMI().calibrate(nothing)
+    with pytest.raises(TypeError, match="family must be a Family or None"):
+        LearnedMI().fit([(*linear_pair(20, 1), 0.3)])
+
+
+def test_errors_name_the_data_set_of_a_list(estimator):
+    good, bad = linear_pair(20, 1), linear_pair(20, 1)
+    bad[1][3] = np.nan
+    for call in (estimator.infer, estimator.predict):
+        with pytest.raises(ValueError, match=r"^Data set 2: y has 1 missing value"):
+            call([good, bad])
+    with pytest.raises(TypeError, match=r"^Data set 1: x must hold numbers"):
+        estimator.infer([(1j * good[0], good[1])])
+    with pytest.raises(ValueError, match=r"^Data set 2: y has 1 missing value"):
+        LearnedMI().calibrate([(*good, 0.3), (*bad, 0.3)])
+    with pytest.raises(ValueError, match=r"^y has 1 missing value"):
+        estimator.infer(*bad)
+
+
+def test_weights_that_were_changed_are_read_anew():
+    x, y = linear_pair(100, 2)
+    estimator = LearnedMI()
+    first = estimator.predict(x, y)
+    changed = estimator.set_params(weights="evaluation").predict(x, y)
+    assert changed == LearnedMI(weights="evaluation").predict(x, y) != first
+    assert estimator.set_params(weights="shipped").predict(x, y) == first
+    own = LearnedMI().calibrate([(*linear_pair(40, 1, seed), 0.5 * np.log(2)) for seed in range(20)])
+    own.set_params(weights="evaluation")
+    with pytest.raises(ValueError, match=r"weights was changed to 'evaluation' after calibrate"):
+        own.infer(x, y)
+    assert own.fit().predict(x, y) == changed
+
+
+def test_a_file_that_was_written_anew_is_read_anew(tmp_path):
+    path, (x, y) = tmp_path / "own.npz", linear_pair(100, 2)
+    for name in ("shipped", "evaluation"):
+        path.write_bytes(shipped_weights_path(name).read_bytes())
+        assert LearnedMI(weights=path).predict(x, y) == LearnedMI(weights=name).predict(x, y)
+
+
+@pytest.mark.parametrize("content", [b"", b"nothing", None])
+def test_a_file_without_weights_is_named(tmp_path, content):
+    path = tmp_path / "other.npz"
+    if content is None:
+        np.savez(path, a=1)
+    else:
+        path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"weights = .*other\.npz' does not hold weights"):
+        LearnedMI(weights=path).infer(*linear_pair(20, 1))
+
+
+def test_the_summary_follows_the_level():
+    estimator = LearnedMI().fit()
+    assert "at least 0.5," in " ".join(str(estimator.set_params(confidence_level=0.5).summary()).split())
+
+
+def test_notes_of_many_data_sets_hide_nothing(estimator):
+    x = np.random.default_rng(6).normal(size=(30, 55))
+    pairs = [(x, x[::-1, 0])] * 12 + [(x[:, 0], x[:, 0]), (x[:, 0], np.ones(30))]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        result = estimator.infer(pairs)
+    text = " ".join(str(result.summary()).split())
+    assert text.count("Outside the support (") == 10 and "2 more data sets are outside the support" in text
+    assert "mutual information is unbounded" in text
+    assert "A side does not vary in the sample (data set 14)" in text
+    assert "does not vary" not in str(estimator.infer(*linear_pair(60, 1)).summary())
 
 
 def test_too_many_coordinates_warn_and_widen(estimator):
@@ -200,7 +275,7 @@ def test_calibration_on_known_data_sets():
     sets = [(*linear_pair(60, 1, seed), 0.5 * np.log(2)) for seed in range(40)]
     estimator = LearnedMI(random_state=0).calibrate(sets)
     assert estimator.calibration_.n_sets == 40
-    assert "data sets passed to calibrate" in estimator.guarantee_.paragraph()
+    assert "from the law of the data sets passed to calibrate" in estimator.guarantee_.paragraph()
     result = estimator.infer(*linear_pair(60, 1, seed=99))
     assert result.conf_low <= result.estimate <= result.conf_high
     assert estimator.infer(*linear_pair(60, 1, seed=99), confidence_level=0.99).conf_high == np.inf
@@ -222,11 +297,35 @@ def test_training_on_a_family(tmp_path):
     x, y = linear_pair(100, 1)
     with pytest.raises(NotCalibratedError, match="calibrate"):
         estimator.infer(x, y)
+    before = estimator.weights_
+    with pytest.raises(ValueError, match="holds sets of another family"):
+        estimator.fit(StudentFamily(), n_sets=200, epochs=1, ensemble=1, shards=tmp_path, verbose=False)
+    assert estimator.weights_ is before
+    with pytest.raises(ValueError, match="set random_state to an integer"):
+        LearnedMI().fit(GaussianFamily(), n_sets=200, shards=tmp_path)
     estimator.calibrate(GaussianFamily(), n_sets=30, verbose=False)
     result = estimator.infer(x, y)
     assert result.conf_low <= result.estimate <= result.conf_high
     estimator.fit()
     assert estimator.calibration_.n_sets > 1000
+
+
+class _Stretched(GaussianFamily):
+    """Same laws and truths as the Gaussian family, other rows."""
+
+    def draw(self, generator, n):
+        drawn = super().draw(generator, n)
+        return JointSample(drawn.x, np.abs(drawn.y), drawn.mutual_information, drawn.family)
+
+
+def test_a_folder_of_sets_belongs_to_a_family_and_a_seed(tmp_path):
+    list(write_shards(GaussianFamily(), 5, range(1), tmp_path, size=6))
+    check_folder(tmp_path, GaussianFamily(), 5)
+    check_folder(tmp_path, StudentFamily(), 6)
+    check_folder(tmp_path / "absent", StudentFamily(), 5)
+    for other in (StudentFamily(), _Stretched()):
+        with pytest.raises(ValueError, match=r"shards=.* holds sets of another family"):
+            check_folder(tmp_path, other, 5)
 
 
 def test_shipped_weights_are_small():

@@ -30,6 +30,7 @@ from validstats.mi.network import (
     member_stack,
     to_log_scale,
 )
+from validstats.mi.pools import check_folder
 from validstats.mi.preparation import LARGEST_N, PreparedPair, as_pairs, clip_shape, prepare_pair, spread_rows
 from validstats.mi.results import LearnedMIResult
 from validstats.mi.shards import Shard, usable_sample
@@ -50,6 +51,9 @@ __all__ = ["LearnedMI"]
 
 Unit = Literal["nats", "bits"]
 NATS_PER_UNIT = {"nats": 1.0, "bits": float(np.log(2.0))}
+
+
+OWN_SETS = "the law of the data sets passed to calibrate"
 
 
 class LearnedMI(CalibratedEstimator):
@@ -147,7 +151,7 @@ class LearnedMI(CalibratedEstimator):
             Networks to average.
         shards : str, Path or None, default None
             Folder for the drawn sets. A call with the same folder, family and seed goes on where an interrupted one
-            stopped. None keeps them in memory.
+            stopped; it needs ``random_state``. None keeps them in memory.
         verbose : bool, default True
             Show a progress bar.
 
@@ -160,17 +164,30 @@ class LearnedMI(CalibratedEstimator):
         ------
         ImportError
             If torch, the optional extra, is missing.
+        ValueError, TypeError
+            If an argument is not usable, or ``shards`` holds the sets of another family.
         """
-        for name in ("weights_", "calibration_", "guarantee_"):
-            if hasattr(self, name):
-                delattr(self, name)
         if family is None:
+            self._forget()
             self._load()
             return self
         from validstats.mi.train import train_on_family
 
+        if not isinstance(family, Family):
+            raise TypeError(
+                f"family must be a Family or None, got an object of type {type(family).__name__}."
+            )
         check_positive_int(n_sets, "n_sets", minimum=200)
+        check_positive_int(epochs, "epochs")
+        check_positive_int(ensemble, "ensemble")
+        if shards is not None and self.random_state is None:
+            raise ValueError(
+                "shards can only be resumed under the same seed: set random_state to an integer."
+            )
         seed = int(check_random_state(self.random_state).integers(2**32))
+        if shards is not None:
+            check_folder(Path(shards), family, seed)
+        self._forget()
         self.weights_ = train_on_family(
             family, seed, n_sets, epochs=epochs, ensemble=ensemble, shards=shards, verbose=verbose
         )
@@ -188,7 +205,8 @@ class LearnedMI(CalibratedEstimator):
         Parameters
         ----------
         reference : Family or iterable of (x, y, mutual_information)
-            A family to draw from, or data sets with their true mutual information in nats.
+            A family to draw from, or data sets with their true mutual information in nats. Sets whose answer is known
+            beforehand (a constant side, an exact relation) say nothing about the network and are left out.
         n_sets : int, default 2000
             Sets to draw from a family.
         verbose : bool, default True
@@ -199,14 +217,14 @@ class LearnedMI(CalibratedEstimator):
         LearnedMI
             Self.
         """
-        if not hasattr(self, "weights_"):
-            self._load()
-        name = getattr(reference, "name", "the data sets passed to calibrate")
+        self._load_weights()
+        family = f"the family {reference.name!r}" if isinstance(reference, Family) else OWN_SETS
         shard = self._reference_shard(reference, check_positive_int(n_sets, "n_sets"), verbose)
         members = member_stack(shard, self.weights_)
         table = calibrate_scores(members.mean(axis=0), to_log_scale(shard.truth), shard.shape)
         limits = fit_support(shard, self.weights_, members)
-        self.calibration_ = MICalibration(table, limits, f"the family {name!r}")
+        self.calibration_ = MICalibration(table, limits, family)
+        self._own_calibration = True
         self.guarantee_ = self._guarantee(check_confidence_level(self.confidence_level))
         return self
 
@@ -226,7 +244,7 @@ class LearnedMI(CalibratedEstimator):
             Medians in ``unit``.
         """
         self._ready("predict")
-        prepared = [prepare_pair(a, b) for a, b in as_pairs(x, y)]
+        prepared = _prepare_all(as_pairs(x, y), single=y is not None)
         estimates, _, _ = self._estimates(prepared)
         values = estimates / self._unit_size()
         return float(values[0]) if y is not None else values
@@ -262,7 +280,7 @@ class LearnedMI(CalibratedEstimator):
         chosen = self.confidence_level if confidence_level is None else confidence_level
         level, alpha = check_confidence_level(chosen), alpha_fraction(chosen)
         pairs = as_pairs(x, y)
-        prepared = [prepare_pair(a, b) for a, b in pairs]
+        prepared = _prepare_all(pairs, single=y is not None)
         estimates, members, shard = self._estimates(prepared)
         quantiles = members.mean(axis=0)
         verdicts = self._verdicts(prepared, shard, members)
@@ -301,13 +319,30 @@ class LearnedMI(CalibratedEstimator):
                 f"weights must be 'shipped', 'evaluation' or a .npz file, got {str(self.weights)!r}."
             )
         self.weights_, self.calibration_ = read_model(path)
+        self._loaded = self.weights
         self.guarantee_ = self._guarantee(check_confidence_level(self.confidence_level))
 
     def _ready(self, verb: str) -> None:
         check_literal(self.unit, "unit", get_args(Unit))
+        self._load_weights()
+        self._check_calibrated(verb, remedy="calibrate(family)")
+
+    def _forget(self) -> None:
+        for name in ("weights_", "calibration_", "guarantee_", "_loaded", "_own_calibration"):
+            if hasattr(self, name):
+                delattr(self, name)
+
+    def _load_weights(self) -> None:
+        # Weights of the caller's own training stay; loaded ones follow the parameter.
         if not hasattr(self, "weights_"):
             self._load()
-        self._check_calibrated(verb, remedy="calibrate(family)")
+        elif getattr(self, "_loaded", self.weights) != self.weights:
+            if getattr(self, "_own_calibration", False):
+                raise ValueError(
+                    f"weights was changed to {str(self.weights)!r} after calibrate(), whose intervals belong to "
+                    f"{str(self._loaded)!r}. Call fit() and calibrate(...) again."
+                )
+            self._load()
 
     def _unit_size(self) -> float:
         return NATS_PER_UNIT[self.unit]
@@ -321,15 +356,17 @@ class LearnedMI(CalibratedEstimator):
             truths = [sample.mutual_information for sample, _ in kept]
             return clip_shape(pack_cells([summary for _, summary in kept], truths))
         summaries, truths = [], []
-        for x, y, truth in reference:
-            prepared = prepare_pair(x, y)
+        for position, item in enumerate(_checked_iterable(reference)):
+            if not (isinstance(item, tuple | list) and len(item) == 3):
+                raise ValueError(
+                    f"reference must hold triples (x, y, mutual_information); number {position + 1} is not one."
+                )
+            prepared = _prepare_numbered(item[0], item[1], position)
             if prepared.summary is not None:
                 summaries.append(prepared.summary)
-                truths.append(float(truth))
+                truths.append(_checked_truth(item[2], position))
         if not summaries:
             raise ValueError("calibrate() needs at least one data set with a known mutual information.")
-        if not np.isfinite(truths).all() or min(truths) < 0:
-            raise ValueError("The mutual information of a calibration set must be finite and at least 0.")
         return clip_shape(pack_cells(summaries, truths))
 
     def _estimates(self, prepared: list[PreparedPair]) -> tuple[Float1D, FloatND, Shard | None]:
@@ -401,7 +438,7 @@ class LearnedMI(CalibratedEstimator):
             confidence_level=float(level),
             caveats=(
                 f"Scores are kept apart for {len(calibration.table.cells)} cells of n (from {N_CELLS}) and of "
-                f"dim X + dim Y (from {DIM_CELLS}), where at least 1,000 sets are there",
+                f"dim X + dim Y (from {DIM_CELLS}), where at least 1,000 sets are there; the other sets share theirs",
                 "Nothing is promised for a single fixed law, nor for laws outside the family",
             ),
         )
@@ -425,10 +462,46 @@ class LearnedMI(CalibratedEstimator):
             title="Learned mutual information: calibration",
             header=header,
             tables=[table],
-            guarantees=[self.guarantee_],
+            guarantees=[self._guarantee(check_confidence_level(self.confidence_level))],
         )
 
     def summary(self) -> Any:
         """Describe the calibration; loads the shipped one if none was made."""
         self._ready("summary")
         return super().summary()
+
+
+def _prepare_all(pairs: list[tuple[Any, Any]], *, single: bool) -> list[PreparedPair]:
+    if single:
+        return [prepare_pair(a, b) for a, b in pairs]
+    return [_prepare_numbered(a, b, position) for position, (a, b) in enumerate(pairs)]
+
+
+def _prepare_numbered(x: Any, y: Any, position: int) -> PreparedPair:
+    """Read one of several data sets; errors say which."""
+    try:
+        return prepare_pair(x, y)
+    except (ValueError, TypeError) as error:
+        raise type(error)(f"Data set {position + 1}: {error}") from error
+
+
+def _checked_iterable(reference: Any) -> Iterable[Any]:
+    if not isinstance(reference, Iterable) or isinstance(reference, str):
+        raise TypeError(
+            "reference must be a Family or data sets (x, y, mutual_information), got an object of type "
+            f"{type(reference).__name__}."
+        )
+    return reference
+
+
+def _checked_truth(truth: Any, position: int) -> float:
+    try:
+        value = float(truth)
+    except (TypeError, ValueError):
+        value = float("nan")
+    if not (np.isfinite(value) and value >= 0):
+        raise ValueError(
+            f"The mutual information of a calibration set must be finite and at least 0; that of number {position + 1} "
+            f"is {truth!r}."
+        )
+    return value

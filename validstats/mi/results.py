@@ -20,6 +20,9 @@ ANCHOR_LABELS = dict(
     zip(ANCHOR_NAMES, ("KSG", "Gaussian copula", "Matched pairs", "KSG, whitened"), strict=True)
 )
 
+MAX_NOTES = 10
+"""Data sets outside the support that a summary describes one by one."""
+
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class LearnedMIResult(Result):
@@ -137,14 +140,30 @@ class LearnedMIResult(Result):
 
     def _notes(self) -> list[str]:
         notes = []
-        for term, verdict in zip(self._terms(), self.support, strict=True):
-            if not verdict.inside:
-                notes.append(
-                    f"Outside the support ({term}): {'; '.join(verdict.reasons)}. The interval was widened and "
-                    f"its level is not guaranteed; compare with {ANCHOR_LABELS.get(verdict.anchor_name, 'KSG')}."
-                )
         if np.isinf(self.estimates).any():
             notes.append(
                 "An exact functional relation between continuous sides: the mutual information is unbounded."
             )
-        return notes[:10]
+        constant = [
+            term
+            for term, verdict, value in zip(self._terms(), self.support, self.estimates, strict=True)
+            if verdict.anchor_name == "exact" and value == 0
+        ]
+        if constant:
+            notes.append(
+                f"A side does not vary in the sample ({', '.join(constant)}): 0 is what the sample shows, and the "
+                "guarantee does not extend to it, because the law may vary where the sample does not."
+            )
+        outside = []
+        for term, verdict in zip(self._terms(), self.support, strict=True):
+            if not verdict.inside:
+                outside.append(
+                    f"Outside the support ({term}): {'; '.join(verdict.reasons)}. The interval was widened and "
+                    f"its level is not guaranteed; compare with {ANCHOR_LABELS.get(verdict.anchor_name, 'KSG')}."
+                )
+        notes += outside[:MAX_NOTES]
+        if len(outside) > MAX_NOTES:
+            notes.append(
+                f"{len(outside) - MAX_NOTES} more data sets are outside the support; see the attribute support."
+            )
+        return notes
