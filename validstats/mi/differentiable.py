@@ -49,6 +49,9 @@ class LearnedMIModule(torch.nn.Module):
 
     Notes
     -----
+    A file of weights may hold networks with cells (``NetworkConfig(cells=True)``). Those read at most 512 of the smooth scores
+    as well, from rows and coordinates that the content of the data chooses; the choice is a constant of the gradient.
+
     Where the dependence is hardly visible the estimate is flat, and a maximiser may stay there: start where some
     dependence shows. A maximised estimate leaves the distributions that the network knows: it is adversarial input. Report the value of
     :class:`LearnedMI`, or a permutation test, on fresh data, never the value that was maximised.
