@@ -1,8 +1,9 @@
 """Achieved coverage of every kind of guarantee, with exact binomial bounds: ``python -m benchmarks.validity [--long]``.
 
 The simulations are those of ``tests/validity``; here they run over more settings and nominal levels, with the naive method
-beside each. Rows are appended to ``validity.csv`` one setting at a time, and a second run continues where the first one
-stopped. ``validity.md`` and ``validity.png`` are made from that file, also by ``--report`` alone.
+beside each. Rows are written to ``validity.csv`` one setting at a time, and a second run continues where the first one
+stopped: a setting with fewer replicates than are wanted runs again, and its rows are replaced. ``validity.md`` and
+``validity.png`` are made from that file, also by ``--report`` alone.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import argparse
 import csv
 import math
+import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -69,13 +71,17 @@ class Row:
 
 @dataclass(frozen=True)
 class Setting:
-    """One setting at all levels; ``run(n_replicates)`` gives its rows."""
+    """One setting at all levels; ``run(n_replicates)`` gives its rows.
+
+    With ``shared`` the replicates are divided among several settings, so that the rows of each hold a part of them.
+    """
 
     domain: str
     name: str
     run: Callable[[int], list[Row]]
     short: int
     long: int
+    shared: bool = False
 
 
 def clopper_pearson(hits: int, trials: int, confidence: float = 0.99) -> tuple[float, float]:
@@ -168,8 +174,12 @@ def _naive_holdout(level: float, n: int = 400, replicates: int = 200) -> tuple[i
     return hits, replicates
 
 
+COEFFICIENT = "the last coefficient in its interval"
+MACHINE_REGRESSION = "regression on machine labels"
+
+
 def dsl_settings() -> Iterator[Setting]:
-    """One coefficient of a regression, beside the regression on machine labels."""
+    """Coefficients of regressions and a quantile, beside the same from machine labels."""
     from tests.validity import dsl_settings as settings
 
     n = 3000
@@ -186,6 +196,20 @@ def dsl_settings() -> Iterator[Setting]:
     }  # fmt: skip
     for name, make in makers.items():
         yield Setting("dsl", name, partial(_dsl, name, make), 30, 1000)
+    yield from _effects_settings()
+    yield from _quantile_settings()
+    yield from _sentence_settings()
+
+
+def _criticals() -> list[float]:
+    return [float(stats.norm.isf((1 - level) / 2)) for level in LEVELS]
+
+
+def _dsl_rows(guarantee: str, name: str, hits: Any, replicates: int, naive: str) -> list[Row]:
+    return [
+        Row("dsl", guarantee, name, level, int(ours), replicates, naive, int(wrong), replicates)
+        for level, (ours, wrong) in zip(LEVELS, hits)
+    ]
 
 
 def _dsl(name: str, make: Callable[..., Any], replicates: int) -> list[Row]:
@@ -196,20 +220,84 @@ def _dsl(name: str, make: Callable[..., Any], replicates: int) -> list[Row]:
     def one(rng: np.random.Generator, index: int) -> list[tuple[bool, bool]]:
         draw = make(rng)
         found = settings.replicate(draw, rng, 1000, ("tuned", "naive"))
-        critical = [stats.norm.isf((1 - level) / 2) for level in LEVELS]
         return [
             tuple(bool(covers(found[kind], draw.coefficients, c)[-1]) for kind in ("tuned", "naive"))
-            for c in critical
+            for c in _criticals()
         ]
 
     hits = np.array(map_replicates(one, replicates, random_state=17)).sum(axis=0)
-    return [
-        Row(
-            "dsl", "the last coefficient in its interval", name, level, int(ours), replicates,
-            "regression on machine labels", int(naive), replicates,
-        )
-        for level, (ours, naive) in zip(LEVELS, hits)
-    ]  # fmt: skip
+    return _dsl_rows(COEFFICIENT, name, hits, replicates, MACHINE_REGRESSION)
+
+
+def _effects_settings() -> Iterator[Setting]:
+    """Unit effects in panels of four times, a covariate from the machine; half of the settings with instruments."""
+    kinds: dict[str, dict[str, Any]] = {
+        "covariate": {},
+        "covariate, weights": {"weighted": True},
+        "covariate, instruments": {"instruments": True},
+        "numeric covariate": {"numeric": True},
+    }
+    for kind, options in kinds.items():
+        name = f"fixed effects, T = 4, predicted {kind}"
+        yield Setting("dsl", name, partial(_effects, name, options), 30, 1000)
+
+
+def _effects(name: str, options: dict[str, Any], replicates: int) -> list[Row]:
+    from tests.validity.test_dsl_effects import covered, effects_fits
+    from validstats.parallel import map_replicates
+
+    def one(rng: np.random.Generator, index: int) -> list[list[bool]]:
+        fits = effects_fits(rng, **options)
+        return [[covered(fit, critical=c) for fit in fits] for c in _criticals()]
+
+    hits = np.array(map_replicates(one, replicates, random_state=17)).sum(axis=0)
+    return _dsl_rows(COEFFICIENT, name, hits, replicates, MACHINE_REGRESSION)
+
+
+def _quantile_settings() -> Iterator[Setting]:
+    """Quantiles of an outcome, 1,000 labels of 3,000 rows."""
+    for quantile in (0.3, 0.7):
+        name = f"quantile {quantile}"
+        yield Setting("dsl", name, partial(_quantile, name, quantile), 30, 1000)
+
+
+def _quantile(name: str, quantile: float, replicates: int) -> list[Row]:
+    from tests.validity.test_dsl_quantile import quantile_hits
+    from validstats.parallel import map_replicates
+
+    def one(rng: np.random.Generator, index: int) -> list[tuple[bool, bool]]:
+        return quantile_hits(rng, n=3000, share=1 / 3, level=quantile, criticals=_criticals())
+
+    hits = np.array(map_replicates(one, replicates, random_state=17)).sum(axis=0)
+    return _dsl_rows("a quantile in its interval", name, hits, replicates, "quantile of machine labels")
+
+
+def _sentence_settings() -> Iterator[Setting]:
+    """Every coefficient of the bundled sentences, 1,000 ratings of 23,703; the truth is the regression on all ratings."""
+    from tests.validity.test_dsl_sentences import COEFFICIENTS
+
+    for model in ("linear", "logit"):
+        for place, population in enumerate(("finite population", "superpopulation")):
+            for k, coefficient in enumerate(COEFFICIENTS):
+                name = f"sentences, {model}, {coefficient}, {population}"
+                run = partial(_sentence, name, model, place, population, k)
+                yield Setting("dsl", name, run, 30, 500)
+
+
+@cache
+def _sentence_distances(model: str, replicates: int) -> Any:
+    """Distance from the full-data coefficients in standard errors: draw, kind of interval, coefficient."""
+    from tests.validity.test_dsl_sentences import one_sample
+    from validstats.parallel import map_replicates
+
+    return np.array(map_replicates(partial(one_sample, model), replicates, random_state=17))
+
+
+def _sentence(name: str, model: str, place: int, population: str, k: int, replicates: int) -> list[Row]:
+    distances = _sentence_distances(model, replicates)[:, (place, -1), k]
+    hits = [(distances <= critical).sum(axis=0) for critical in _criticals()]
+    guarantee = f"full-data coefficients of the sentences, {population} intervals"
+    return _dsl_rows(guarantee, name, hits, replicates, MACHINE_REGRESSION)
 
 
 MI_SIZES = ((10, 150), (151, 400), (401, 1500), (1501, 10**9))
@@ -223,7 +311,7 @@ def mi_settings() -> Iterator[Setting]:
     for size in MI_SIZES:
         for width in MI_WIDTHS:
             name = f"n {_span(*size)}, {_span(*width)} columns"
-            yield Setting("mi", name, partial(_mi_interval, name, size, width), 600, 6000)
+            yield Setting("mi", name, partial(_mi_interval, name, size, width), 600, 6000, shared=True)
     for law in (independent, independent_with_ties):
         for statistic in ("ksg", "gaussian", "histogram", "distance_correlation"):
             if statistic == "gaussian" and law is independent_with_ties:
@@ -318,6 +406,26 @@ def append_rows(rows: list[Row], path: Path) -> None:
         writer.writerows(asdict(row) for row in rows)
 
 
+def replace_rows(rows: list[Row], path: Path) -> None:
+    """Put the rows of a setting where it had others, or at the end; the file changes as a whole."""
+    keys = {(row.domain, row.setting) for row in rows}
+    known = read_rows(path)
+    place = next((i for i, r in enumerate(known) if (r.domain, r.setting) in keys), len(known))
+    before, after = (
+        [r for r in part if (r.domain, r.setting) not in keys] for part in (known[:place], known[place:])
+    )
+    draft = path.with_name(path.name + ".part")
+    draft.unlink(missing_ok=True)
+    append_rows([*before, *rows, *after], draft)
+    os.replace(draft, path)
+
+
+def is_done(setting: Setting, replicates: int, rows: list[Row]) -> bool:
+    """Say whether the rows hold a setting with as many replicates as are wanted."""
+    found = [row.trials for row in rows if (row.domain, row.setting) == (setting.domain, setting.name)]
+    return bool(found) and (setting.shared or min(found) >= replicates)
+
+
 def markdown(rows: list[Row]) -> str:
     """Return a summary of each guarantee and level, and every setting below it."""
     lines = [
@@ -407,20 +515,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.validity", description=__doc__)
     parser.add_argument("domains", nargs="*", help=f"which of {', '.join(SETTINGS)}; all by default")
     parser.add_argument("--long", action="store_true", help="ten times the replicates and more")
+    parser.add_argument("--at-most", type=int, help="limit of the replicates a setting")
+    parser.add_argument("--only", default="", help="only settings whose name contains this")
+    parser.add_argument("--again", action="store_true", help="also what is done")
     parser.add_argument("--report", action="store_true", help="only write table and figure")
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results"))
     arguments = parser.parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
     path = arguments.output / "validity.csv"
-    done = {(row.domain, row.setting) for row in read_rows(path)}
     for domain in () if arguments.report else arguments.domains or SETTINGS:
         for setting in SETTINGS[domain]():
-            if (domain, setting.name) in done:
+            replicates = setting.long if arguments.long else setting.short
+            replicates = min(replicates, arguments.at_most or replicates)
+            done = is_done(setting, replicates, read_rows(path)) and not arguments.again
+            if done or arguments.only not in setting.name:
                 continue
             print(f"{domain}: {setting.name}", file=sys.stderr, flush=True)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", UserWarning)
-                append_rows(setting.run(setting.long if arguments.long else setting.short), path)
+                replace_rows(setting.run(replicates), path)
     print(write_report(arguments.output))
 
 

@@ -16,6 +16,7 @@ from benchmarks.validity import (
     figure,
     markdown,
     read_rows,
+    replace_rows,
 )
 
 
@@ -74,6 +75,56 @@ def test_a_second_run_skips_what_is_done(tmp_path, monkeypatch, capsys):
 
 def fail(n_replicates):
     raise AssertionError("This setting was done.")
+
+
+def test_rows_of_a_setting_are_replaced_where_they_were(tmp_path):
+    path, rows = tmp_path / "v.csv", some_rows()
+    append_rows(rows, path)
+    better = [Row("holdout", "g", "setting 1", level, 950, 1000) for level in LEVELS]
+    replace_rows(better, path)
+    assert read_rows(path) == [*rows[:12], *better, *rows[15:]]
+    new = [Row("batch", "g", "new", 0.9, 9, 10)]
+    replace_rows(new, path)
+    assert read_rows(path)[-1:] == new
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_setting_with_too_few_replicates_runs_again(tmp_path, monkeypatch):
+    asked = []
+
+    def run(n):
+        asked.append(n)
+        return [Row("batch", "g", "x", 0.9, n - 1, n)]
+
+    settings = [validity.Setting("batch", "x", run, 5, 50), validity.Setting("batch", "y", fail, 5, 50)]
+    monkeypatch.setitem(validity.SETTINGS, "batch", lambda: iter(settings))
+    for options in (["--only", "x"], ["--long", "--at-most", "20"], ["--long"], ["--long"], ["--again"]):
+        chosen = ["validity", "batch", "--only", "x", "--output", str(tmp_path), *options]
+        monkeypatch.setattr("sys.argv", chosen)
+        validity.main()
+    assert asked == [5, 20, 50, 5]
+    (row,) = read_rows(tmp_path / "validity.csv")
+    assert row.trials == 5
+
+
+def test_shared_replicates_are_done_when_there_are_rows():
+    rows = [Row("mi", "g", "x", 0.9, 4, 5)]
+    assert validity.is_done(validity.Setting("mi", "x", fail, 600, 6000, shared=True), 600, rows)
+    assert not validity.is_done(validity.Setting("mi", "x", fail, 600, 6000), 600, rows)
+    assert not validity.is_done(validity.Setting("mi", "y", fail, 600, 6000, shared=True), 600, rows)
+
+
+@pytest.mark.parametrize(
+    "wanted", ["fixed effects, T = 4, predicted covariate", "sentences, linear, log length"]
+)
+def test_settings_of_regressions_in_which_machine_labels_fail(wanted):
+    chosen = [setting for setting in SETTINGS["dsl"]() if setting.name.startswith(wanted)]
+    assert len(chosen) >= 2
+    for setting in chosen:
+        rows = setting.run(6)
+        assert [row.level for row in rows] == list(LEVELS)
+        assert {row.setting for row in rows} == {setting.name}
+        assert rows[-1].hits >= 4 and rows[-1].naive_hits == 0
 
 
 def test_the_figure_has_a_panel_a_domain():

@@ -57,8 +57,20 @@ def covered(found, truth=1.0, critical=1.959964):
     return bool(abs(found.params[0] - truth) <= critical * errors[0])
 
 
-def effects_draw(rng, index, instruments=False, weighted=False, kind="HC1"):
+def numeric_completions(rng, units, labelled, d, features, make_rows):
+    """Four equally likely values for each row: its regression plus quantiles of the residuals."""
+    folds = make_folds(len(d), 5, rng, units)[None, :]
+    fitter = CrossFitter(learner=None, folds=folds, labelled=labelled)
+    mean = fitter.regress("d", d[labelled], features)[0, 0]
+    spread = fitter.residual_quantiles("d", d[labelled], features, 4)[0]
+    return tuple(Component(rows=make_rows(mean + spread[k]), weight=0.25) for k in range(4))
+
+
+def effects_fits(rng, instruments=False, weighted=False, kind="HC1", numeric=False):
+    """Our fit and the naive one in a short panel; ``numeric`` measures the covariate with noise."""
     units, z, d, endogenous, y = panel(rng)
+    if numeric:
+        d = 0.7 * d + 0.5 * rng.normal(size=len(d))
     d = endogenous if instruments else d
     y = y + d
     weights = rng.uniform(0.3, 2.0, len(d)) if weighted else None
@@ -66,13 +78,14 @@ def effects_draw(rng, index, instruments=False, weighted=False, kind="HC1"):
     def make_rows(values):
         return RegressionRows(y=y, X=values[:, None], Z=z[:, None] if instruments else None)
 
-    q = machine(rng, d, y, agreeing=instruments)
+    q = d + 0.5 * rng.normal(size=len(d)) if numeric else machine(rng, d, y, agreeing=instruments)
     labelled = rng.random(len(d)) < 0.3
     moment = InstrumentalMoment() if instruments else LinearMoment()
     sample = LabelledSample(
         moment=moment, gold=make_rows(d).take(labelled), labelled=labelled, probability=np.full(len(d), 0.3)
     )
-    term = completions(rng, units, labelled, d, np.column_stack([q, z, y]), make_rows)
+    complete = numeric_completions if numeric else completions
+    term = complete(rng, units, labelled, d, np.column_stack([q, z, y]), make_rows)
     absorber = Absorber([units], weights)
     found = estimate_effects(
         sample,
@@ -85,8 +98,11 @@ def effects_draw(rng, index, instruments=False, weighted=False, kind="HC1"):
         kind=kind,
         population="superpopulation",
     )
-    naive = naive_within(sample, make_rows(q), absorber, [units])
-    return covered(found), covered(naive)
+    return found, naive_within(sample, make_rows(q), absorber, [units])
+
+
+def effects_draw(rng, index, **options):
+    return tuple(covered(fit) for fit in effects_fits(rng, **options))
 
 
 @pytest.mark.parametrize(
