@@ -199,6 +199,11 @@ def test_labels_that_are_all_missing_and_formula_without_label(run, workplace) -
 def test_wrong_options_are_code_2(run) -> None:
     assert run("mi", "labelled.csv", "--x", "n_words").exit_code == 2
     assert run("mi", "labelled.csv", "--x", "a", "--y", "b", "--method", "best").exit_code == 2
+    columns = ("mi", "labelled.csv", "--x", "n_words", "--y", "human_mean")
+    for option, value in (("--unit", "bits"), ("--confidence-level", "0.8")):
+        assert f"{option} is not read with --test" in run(*columns, "--test", option, value).output
+    for option, value in (("--permutations", "19"), ("--strata", "corpus")):
+        assert f"{option} needs --test" in run(*columns, option, value).output
     assert run("mi", "labelled.csv", "--x", "a", "--y", "b", "--confidence-level", "95").exit_code == 2
     assert run("mi", "labelled.csv", "--x", "n_words", "--y", "human_mean", "--strata", "a").exit_code == 2
     assert run("nonsense").exit_code == 2

@@ -108,6 +108,8 @@ def test_messages_name_the_argument(frame) -> None:
         TypeError, match=r"column 'sign' holds categories, so it is discrete; discrete cannot say"
     ):
         mutual_info_matrix(frame, discrete=["b"])
+    with pytest.raises(ValueError, match=r"column 'sign' is discrete.* or pass discrete=False if"):
+        mutual_info_matrix(frame.assign(sign=frame["sign"] == "up"), method="cca")
     for wrong in (3, [1, 2], None):
         with pytest.raises(
             TypeError, match=r"discrete must be True, False, 'auto' or a list of column names"

@@ -160,6 +160,24 @@ def test_max_t_steps_down_as_by_hand() -> None:
     assert max_t_p_values(observed, null) == [Fraction(2, 4), Fraction(1, 4), Fraction(2, 4)]
 
 
+def test_the_guarantee_is_that_of_the_fit(regression) -> None:
+    X, y = regression
+    selector = MISelector("ksg", k=3, control="fdr_bh", n_permutations=99, random_state=0).fit(X, y)
+    selected = selector.get_support()
+    assert selected.sum() == 2
+    selector.set_params(control=None)
+    np.testing.assert_array_equal(selector.get_support(), selected)
+    text = " ".join(str(selector.summary()).split())
+    assert "the false discovery rate is at most 0.1" in text and "Adjusted" in text
+    selector.fit(X, y)
+    assert selector.get_support().sum() == 3
+    assert not any(hasattr(selector, name) for name in ("pvalues_", "adjusted_pvalues_", "n_permutations_"))
+    text = " ".join(str(selector.summary()).split())
+    assert "no error rate is controlled" in text and "Adjusted" not in text
+    with pytest.raises(NotFittedError, match="control was set after fit"):
+        selector.set_params(control="fwer").get_support()
+
+
 def test_infinite_statistics_tie_in_max_t() -> None:
     observed, null = np.array([np.inf, 1.0]), np.array([[np.inf, 0.5], [2.0, 1.5], [np.inf, 0.1]])
     assert max_t_p_values(observed, null) == [Fraction(3, 4), Fraction(3, 4)]
@@ -188,6 +206,10 @@ def test_results_do_not_depend_on_the_workers(regression) -> None:
         ({"n_neighbors": 0, "k": 1}, "n_neighbors must be between 1 and"),
         ({"discrete_features": [True]}, "discrete_features must be True, False, 'auto' or 8 booleans"),
         ({"discrete_features": "no"}, "^discrete_features must be True, False or 'auto', got 'no'"),
+        (
+            {"method": "cca", "k": 1, "discrete_target": True},
+            r"y is discrete.* or pass discrete_target=False if",
+        ),
         ({"discrete_target": "no"}, "^discrete_target must be True, False or 'auto', got 'no'"),
     ],
 )

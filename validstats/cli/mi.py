@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from validstats.cli._options import DataError, confidence_level_option, guarded, output_options, parse_names
 from validstats.cli._tables import check_columns, read_table, write_result
@@ -65,6 +66,7 @@ def mi(
     x_columns, y_columns = parse_names(x_names), parse_names(y_names)
     if strata is not None and not test:
         raise click.UsageError("--strata needs --test.")
+    _refuse_unread({"permutations": False, "unit": True, "confidence_level": True}, test)
     table = _complete_rows(read_table(file), file, x_columns, y_columns, strata)
     if max_rows is not None and len(table) > max_rows:
         table = table.sample(max_rows, random_state=seed)
@@ -89,6 +91,15 @@ def mi(
             confidence_level=confidence_level,
         )
     write_result(result, output_format, output)
+
+
+def _refuse_unread(belongs_to_estimate: dict[str, bool], test: bool) -> None:
+    context = click.get_current_context()
+    for name, estimate in belongs_to_estimate.items():
+        given = context.get_parameter_source(name) is not ParameterSource.DEFAULT
+        if given and estimate == test:
+            option = f"--{name.replace('_', '-')}"
+            raise click.UsageError(f"{option} {'is not read with' if test else 'needs'} --test.")
 
 
 def _complete_rows(table: Any, file: Path, x: list[str], y: list[str], strata: str | None) -> Any:

@@ -71,6 +71,8 @@ class Side:
         Columns of ``rows`` that are not discrete by themselves.
     numeric_columns : ndarray of shape (m,)
         Columns of ``rows`` that are numbers, not categories.
+    option : str
+        What the caller's setting of the kind is called.
     """
 
     name: str
@@ -80,6 +82,7 @@ class Side:
     n_columns: int
     continuous_columns: Int1D
     numeric_columns: Int1D
+    option: str
 
     @property
     def n_rows(self) -> int:
@@ -198,7 +201,7 @@ def prepare_side(values: Any, name: str, discrete: Declared = "auto", option: st
             side=name, n_constant=len(columns) - len(kept), n_columns=len(columns)
         )
         warnings.warn(message, ConstantColumnWarning, stacklevel=4)
-    return _join_columns(kept, name, n, len(columns))
+    return _join_columns(kept, name, n, len(columns), option)
 
 
 def is_functional(x: Side, y: Side) -> bool:
@@ -279,6 +282,7 @@ def join_sides(one: Side, two: Side) -> Side:
         n_columns=one.n_columns + two.n_columns,
         continuous_columns=np.concatenate([one.continuous_columns, two.continuous_columns + width]),
         numeric_columns=np.concatenate([one.numeric_columns, two.numeric_columns + width]),
+        option=one.option,
     )
 
 
@@ -375,7 +379,7 @@ def _numeric_kind(values: Float1D, discrete: Declared) -> SideKind:
     return "continuous" if n_distinct >= FEW_TIES * len(values) else "mixed"
 
 
-def _join_columns(columns: Sequence[_Column], name: str, n: int, n_columns: int) -> Side:
+def _join_columns(columns: Sequence[_Column], name: str, n: int, n_columns: int, option: str) -> Side:
     blocks, continuous, numeric = [np.zeros((n, 0))], [], []
     width = 0
     for column in columns:
@@ -401,4 +405,5 @@ def _join_columns(columns: Sequence[_Column], name: str, n: int, n_columns: int)
         n_columns=n_columns,
         continuous_columns=np.array(continuous, dtype=np.int64),
         numeric_columns=np.array(numeric, dtype=np.int64),
+        option=option,
     )

@@ -373,7 +373,7 @@ def _gaussian_estimate(x: Side, y: Side, options: Options) -> Estimate:
         if side.kind == "discrete":
             raise ValueError(
                 f"method={options.method!r} needs numeric measurements, but {side.name} is discrete. Use "
-                f"method='ksg' or 'histogram', or pass discrete_{side.name}=False if its numbers are a scale."
+                f"method='ksg' or 'histogram', or pass {side.option}=False if its numbers are a scale."
             )
     copula = options.method == "gaussian"
     fit = gaussian_copula(x.rows, y.rows) if copula else gaussian_plug_in(x.rows, y.rows)

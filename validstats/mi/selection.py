@@ -10,6 +10,7 @@ from typing import Any, Literal, Self, TypeAlias, get_args
 import joblib
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.exceptions import NotFittedError
 from sklearn.feature_selection import SelectorMixin
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
@@ -38,6 +39,9 @@ Control: TypeAlias = Literal["fdr_bh", "fdr_by", "fwer"]
 
 STOP_AFTER = 10
 """Exceedances after which a feature's permutations stop by default."""
+
+CONTROL_ATTRIBUTES = ("pvalues_", "adjusted_pvalues_", "n_permutations_", "_selected")
+"""What only a fit with ``control`` sets."""
 
 MAX_T_PERMUTATIONS = 999
 """Permutations for step-down max-T by default."""
@@ -178,6 +182,9 @@ class MISelector(SelectorMixin, BaseEstimator):
             If ``n_permutations`` is too small for a single feature to be selected.
         """
         check_literal(self.method, "method", get_args(Method))
+        for name in CONTROL_ATTRIBUTES:
+            if hasattr(self, name):
+                delattr(self, name)
         columns, target = self._validate(X, y)
         self._check_k(len(columns))
         check_positive_int(self.n_neighbors, "n_neighbors", maximum=target.n_rows - 1)
@@ -309,8 +316,13 @@ class MISelector(SelectorMixin, BaseEstimator):
 
     def _get_support_mask(self) -> Bool1D:
         check_is_fitted(self, "scores_")
-        if self.control is not None:
+        # What was fitted decides, not a parameter changed since: the guarantee is that of the fit.
+        if hasattr(self, "_selected"):
             return self._selected
+        if self.control is not None:
+            raise NotFittedError(
+                "control was set after fit(); call fit(X, y) again, which tests the features."
+            )
         mask = np.zeros(len(self.scores_), dtype=bool)
         kept = len(mask) if self.k == "all" else int(self.k)
         if kept:
@@ -332,7 +344,7 @@ class MISelector(SelectorMixin, BaseEstimator):
             "Feature": [str(names[j]) for j in order],
             "MI (nats)": self.scores_[order],
         }
-        if self.control is not None:
+        if hasattr(self, "pvalues_"):
             columns |= {"p-value": self.pvalues_[order], "Adjusted": self.adjusted_pvalues_[order]}
         columns["Selected"] = ["yes" if mask[j] else "no" for j in order]
         return Summary(
