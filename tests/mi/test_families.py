@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -280,3 +281,20 @@ def test_flow_family_keeps_the_mutual_information():
         FlowFamily(images[:20, :3], images[:, 40:42])
     with pytest.raises(ValueError, match="constant column"):
         FlowFamily(np.ones((100, 1)), images[:, 40:42])
+
+
+class _WithoutFiniteTruth(FamilyMixture):
+    """Every other set is a function of its side: infinite mutual information."""
+
+    def __init__(self):
+        super().__init__(all_families(), [1.0] * len(all_families()))
+
+    def sample(self, seed, index):
+        drawn = all_families()["gaussian"].sample(seed, index)
+        return drawn if index % 2 else replace(drawn, mutual_information=np.inf)
+
+
+def test_sets_without_a_finite_truth_are_left_out():
+    shard = make_shard(_WithoutFiniteTruth(), 0, 0, 6)
+    assert len(shard) == 3
+    assert np.isfinite(shard.truth).all()

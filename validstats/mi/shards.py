@@ -134,8 +134,10 @@ def pack_summaries(
 def usable_sample(
     family: Family, seed: int, index: int, summarise: Callable[..., DataSummary] = summarise_data
 ) -> tuple[JointSample, DataSummary] | None:
-    """Draw a set and summarise it; None where a side came out constant."""
+    """Draw a set and summarise it; None where a side came out constant, or the truth beyond double precision."""
     sample = family.sample(seed, index)
+    if not np.isfinite(sample.mutual_information):
+        return None
     try:
         return sample, summarise(sample.x, sample.y)
     except ValueError:
@@ -154,7 +156,7 @@ def make_shard(family: Family, seed: int, start: int, size: int = SHARD_SIZE) ->
     start : int
         First index.
     size : int, default 2000
-        Number of sets. Sets with a constant side are left out, which is rare.
+        Number of sets. Sets with a constant side or an infinite truth are left out, which is rare.
 
     Returns
     -------
