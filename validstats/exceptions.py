@@ -156,6 +156,12 @@ few_labels_message = (
     "about 50; label more, or silence this with warnings.simplefilter('ignore', LabellingWarning)."
 )
 
+few_clusters_message = (
+    "Only {n_clusters} clusters ({name}) carry expert labels. Standard errors clustered in this way are approximate "
+    "below about 50, also with the t distribution that is used; cluster by something finer, or silence this with "
+    "warnings.simplefilter('ignore', LabellingWarning)."
+)
+
 weak_overlap_message = (
     "The labelling probabilities range from {low:.2g} to {high:.2g}, and the {n_labelled} labelled rows are worth "
     "only {kish:.0f} equally weighted ones. A few rows carry the estimate; raise the smallest probabilities."

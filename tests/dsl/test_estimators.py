@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -404,6 +406,68 @@ class TestErrors:
         np.testing.assert_allclose(joint_covariance([coarse], [])[:2, :2], result.covariance, rtol=1e-12)
         draws = coarse.bootstrap(4000, random_state=0)
         np.testing.assert_allclose(draws.std(axis=0), coarse.std_error, rtol=0.06)
+
+    def test_clusters_without_labels_do_not_count(self, calibrated, documents):
+        _, labels, _ = documents
+        labelled = labels["score"].notna().to_numpy()
+        codes = np.where(labelled, np.arange(1500) % 60, 1000 + np.arange(1500) // 5)
+        asked = calibrated.infer("score ~ x1", clusters=codes)
+        again = calibrated.infer("score ~ x1").recluster(codes)
+        assert len(np.unique(codes)) > 200
+        assert asked.degrees_of_freedom == again.degrees_of_freedom == 59.0
+        np.testing.assert_allclose(again.confidence_interval(), asked.confidence_interval(), rtol=1e-12)
+        assert calibrated.infer("score ~ x1").recluster().degrees_of_freedom is None
+
+    @pytest.mark.parametrize(
+        ("formula", "options"),
+        [
+            ("score ~ x1", {}),
+            ("observed ~ t | time", {}),
+            ("score", {"model": "quantile"}),
+        ],
+    )
+    def test_few_clusters(self, calibrated, formula, options):
+        for clusters in (["unit", "time"], "time"):
+            with pytest.warns(LabellingWarning, match="Only 4 clusters") as caught:
+                result = calibrated.infer(formula, clusters=clusters, **options)
+            assert result.degrees_of_freedom == 3.0
+            assert [w.filename for w in caught if "Only 4" in str(w.message)] == [__file__]
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", LabellingWarning)
+            calibrated.infer(formula, clusters="unit", **options)
+            calibrated.infer(formula, clusters=["unit", "time"], population="finite", **options)
+
+    def test_few_clusters_of_an_influence_function(self, calibrated, documents):
+        data, _, _ = documents
+        result = calibrated.infer("score ~ x1")
+        with pytest.warns(LabellingWarning, match=r"Only 4 clusters \(period\)") as caught:
+            result.recluster(data["unit"].to_numpy(), data["time"].to_numpy(), name="period")
+        assert [w.filename for w in caught] == [__file__]
+
+    def test_few_drawn_clusters_are_told_once(self, documents):
+        data, _, truth = documents
+        unit = np.arange(1500) // 30
+        labels = truth["score"].where(unit % 2 == 0)
+        dsl = DesignSupervised(random_state=0, n_repeats=1).fit(data, surrogate="qscore")
+        with pytest.warns(LabellingWarning, match="Only 25 clusters"):
+            dsl.calibrate(labels, clusters=unit)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", LabellingWarning)
+            assert dsl.infer("score ~ x1").degrees_of_freedom == 24.0
+        with pytest.warns(LabellingWarning, match="Only 4 clusters"):
+            dsl.infer("score ~ x1", clusters="time")
+
+    @pytest.mark.parametrize("options", [{"model": "logit"}, {"family": sm.families.Gamma()}])
+    def test_a_moment_is_a_model_of_its_own(self, calibrated, options):
+        moment = Moment(score=lambda c, b: (c["y"] - b[0])[:, None], variables=("y",), start=(0.0,))
+        with pytest.raises(ValueError, match=f"A Moment is a model of its own, which {next(iter(options))}="):
+            calibrated.infer(moment, **options)
+
+    def test_tuning_where_nothing_is_tuned(self, calibrated):
+        with pytest.raises(ValueError, match="goes with estimator='tuned'"):
+            calibrated.infer("y ~ x1", estimator="ppi", tuning="scalar")
+        with pytest.raises(ValueError, match="nothing is tuned"):
+            calibrated.infer("observed ~ t | unit", tuning="scalar")
 
     def test_collinear_and_constant_columns(self, calibrated, documents):
         with pytest.raises(ValueError, match=r"'I\(2 \* x1\)'.*leave them out"):

@@ -9,6 +9,7 @@ from scipy import stats
 
 from validstats import DesignSupervised
 from validstats.dsl import joint_covariance
+from validstats.dsl.quantiles import naive_quantile
 
 
 def test_the_quantile_of_labelled_rows_alone_is_theirs(documents):
@@ -137,3 +138,46 @@ def test_a_quantile_takes_no_offset_and_no_negative_weights(calibrated):
         calibrated.infer("score", model="quantile", offset="x1")
     with pytest.raises(ValueError, match="not negative"):
         calibrated.infer("score", model="quantile", weights="x1")
+
+
+def test_a_quantile_says_how_it_is_tuned(documents):
+    """One coefficient has one scale for each term, whatever it is called: the answer is the same as for a mean."""
+    data, labels, _ = documents
+    dsl = (
+        DesignSupervised(random_state=0, n_repeats=1).fit(data, surrogate="qscore").calibrate(labels["score"])
+    )
+    found = {how: dsl.infer("score", model="quantile", tuning=how) for how in (None, "diagonal", "scalar")}
+    means = {how: dsl.infer("score", model="mean", tuning=how) for how in found}
+    for how, result in found.items():
+        assert result.tuning == means[how].tuning == (how or "matrix")
+        np.testing.assert_allclose(result.influence, found[None].influence, atol=1e-10)
+    plain = dsl.infer("score", model="quantile", estimator="dsl")
+    assert plain.tuning == "none"
+    assert np.abs(plain.influence - found[None].influence).max() > 1e-3
+    with pytest.raises(ValueError, match="goes with estimator='tuned'"):
+        dsl.infer("score", model="quantile", estimator="gold", tuning="scalar")
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_naive_quantile_knows_of_clusters(documents, weighted):
+    data, labels, _ = documents
+    repeated = data.loc[data.index.repeat(4)].reset_index(drop=True)
+    expert = labels["score"].loc[labels.index.repeat(4)].reset_index(drop=True)
+    weights = np.where(repeated["x1"] > 0, 3.0, 1.0) if weighted else None
+    dsl = DesignSupervised(random_state=0, n_repeats=1).fit(repeated, surrogate="qscore").calibrate(expert)
+    options = {"model": "quantile", "weights": weights}
+    plain = dsl.infer("score", **options).naive
+    single = dsl.infer("score", clusters=np.arange(6000), **options).naive
+    copies = dsl.infer("score", clusters=np.arange(6000) // 4, **options).naive
+    assert plain.params[0] == single.params[0] == copies.params[0]
+    np.testing.assert_allclose(single.std_error, plain.std_error, rtol=0.15)
+    np.testing.assert_allclose(copies.std_error, 2.0 * single.std_error, rtol=0.2)
+
+
+def test_the_clustered_standard_error_of_a_naive_quantile_is_that_of_redrawn_clusters():
+    rng = np.random.default_rng(5)
+    codes = np.repeat(np.arange(400), 10)
+    draws = [rng.normal(size=400)[codes] + rng.normal(size=4000) for _ in range(300)]
+    found = [naive_quantile(values, 0.3, 1.96, clusters=[codes]) for values in draws]
+    spread = np.std([fit.params[0] for fit in found])
+    np.testing.assert_allclose(np.mean([fit.std_error[0] for fit in found]), spread, rtol=0.12)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Literal, TypeAlias
 
 import numpy as np
 
-from validstats._typing import AnyArray, Float1D, Float2D, Int1D
+from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, Int1D
 from validstats.dsl.augmentation import (
     Augmentation,
     LabelledSample,
@@ -22,20 +23,27 @@ from validstats.dsl.augmentation import (
 )
 from validstats.dsl.moments import ModelMoment
 from validstats.dsl.newton import NewtonResult, find_root, invert_bread
+from validstats.exceptions import LabellingWarning, few_clusters_message
 
 __all__ = [
     "AugmentedFit",
     "EstimatorName",
+    "Tuning",
     "TuningKind",
     "checked_clusters",
     "cluster_codes",
+    "cluster_degrees",
     "fit_augmented",
     "fit_term",
     "one_step",
+    "warn_about_clusters",
 ]
 
 EstimatorName: TypeAlias = Literal["tuned", "dsl", "ppi", "ppi++", "gold"]
 """The estimators: ``g`` is tuned, cross-fitted plug-in, raw surrogate score, the same scaled, or zero."""
+
+Tuning: TypeAlias = Literal["matrix", "diagonal", "scalar"]
+"""How freely ``"tuned"`` may scale, where that is asked for."""
 
 TuningKind: TypeAlias = Literal["matrix", "diagonal", "scalar", "none"]
 """How freely the augmentation is scaled: all coefficients jointly, each alone, one number, not at all."""
@@ -261,3 +269,62 @@ def checked_clusters(labels: AnyArray, n_rows: int) -> Int1D:
             "at all."
         )
     return codes
+
+
+def _labelled_clusters(clusters: Sequence[Int1D], labelled: Bool1D) -> int:
+    return min(len(np.unique(codes[labelled])) for codes in clusters)
+
+
+def cluster_degrees(clusters: Sequence[Int1D], labelled: Bool1D) -> float | None:
+    """Return degrees of freedom of the t distribution for clustered standard errors, or None for normal quantiles.
+
+    Parameters
+    ----------
+    clusters : sequence of ndarray of shape (n,)
+        One or two vectors of cluster codes.
+    labelled : ndarray of shape (n,)
+        Which rows carry expert labels.
+
+    Returns
+    -------
+    float or None
+        Clusters with expert labels minus one, at least 1, where these are fewer than 200; of two ways the one with
+        fewer counts. Clusters without labels say nothing about the errors of the machine.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> cluster_degrees([np.arange(60) // 6], np.arange(60) < 30)
+    4.0
+    """
+    n_clusters = _labelled_clusters(clusters, labelled)
+    return float(max(n_clusters - 1, 1)) if n_clusters < 200 else None
+
+
+def warn_about_clusters(
+    clusters: Sequence[Int1D], labelled: Bool1D, name: str | None, stacklevel: int
+) -> None:
+    """Warn if fewer than 50 clusters carry expert labels.
+
+    Parameters
+    ----------
+    clusters : sequence of ndarray of shape (n,)
+        None, one or two vectors of cluster codes; of two ways the one with fewer clusters counts.
+    labelled : ndarray of shape (n,)
+        Which rows carry expert labels.
+    name : str or None
+        What the clusters are called.
+    stacklevel : int
+        As in :func:`warnings.warn`, as seen from the caller.
+
+    Warns
+    -----
+    LabellingWarning
+        If there are few.
+    """
+    if not clusters:
+        return
+    n_clusters = _labelled_clusters(clusters, labelled)
+    if n_clusters < 50:
+        message = few_clusters_message.format(n_clusters=n_clusters, name=name or "given clusters")
+        warnings.warn(message, LabellingWarning, stacklevel=stacklevel + 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Self, TypeAlias, get_args
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from validstats.dsl.calibration import (
     warn_about_labels,
 )
 from validstats.dsl.crossfit import CrossFitter, encode_features, label_kind, make_folds
-from validstats.dsl.estimation import EstimatorName, cluster_codes
+from validstats.dsl.estimation import EstimatorName, Tuning, cluster_codes
 from validstats.dsl.inference import Population
 from validstats.dsl.labelling import LabellingMixin
 from validstats.dsl.preparation import InferenceRequest, joined_names, row_vectors, surrogate_columns
@@ -41,9 +41,6 @@ from validstats.validation import (
 )
 
 __all__ = ["DesignSupervised"]
-
-Tuning: TypeAlias = Literal["matrix", "diagonal", "scalar"]
-"""How freely the machine labels may be scaled."""
 
 
 class DesignSupervised(LabellingMixin, CalibratedEstimator):
@@ -344,7 +341,8 @@ class DesignSupervised(LabellingMixin, CalibratedEstimator):
             instruments, ``"y"`` for means, shares and quantiles, or a :class:`Moment` of one's own.
         model : str, default "linear"
             ``"mean"``, ``"proportion"``, ``"shares"``, ``"difference"``, ``"quantile"``, ``"linear"``,
-            ``"logit"``, ``"probit"``, ``"poisson"``, ``"glm"`` (with ``family``) or ``"multinomial"``.
+            ``"logit"``, ``"probit"``, ``"poisson"``, ``"glm"`` (with ``family``) or ``"multinomial"``. A ``Moment``
+            takes neither model nor family.
         family : statsmodels family or None, default None
             Family with its link, for ``model="glm"``.
         quantile : float, default 0.5
@@ -361,7 +359,7 @@ class DesignSupervised(LabellingMixin, CalibratedEstimator):
         estimator : str or None, default None
             Estimator, where it is not that of the constructor.
         tuning : {"matrix", "diagonal", "scalar"} or None, default None
-            How freely ``"tuned"`` scales; None decides by the number of labels.
+            How freely ``"tuned"`` scales; None decides by the number of labels. Refused where nothing is tuned.
         confidence_level : float or None, default None
             Level, where it is not that of the constructor.
 
@@ -379,7 +377,12 @@ class DesignSupervised(LabellingMixin, CalibratedEstimator):
         NoRootError
             If the model cannot be estimated: separation or too few labels.
         ValueError
-            If the formula, the model and the data do not fit together.
+            If the formula, the model and the data do not fit together, or an option would be ignored.
+
+        Warns
+        -----
+        LabellingWarning
+            If standard errors are clustered, in one way or two, and fewer than 50 clusters carry expert labels.
         """
         self._check_calibrated("infer")
         if self.sequential:
@@ -434,6 +437,10 @@ class DesignSupervised(LabellingMixin, CalibratedEstimator):
         for value, name, alias in ((vcov, "vcov", VarianceKind), (tuning, "tuning", Tuning)):
             if value is not None:
                 check_literal(value, name, get_args(alias))
+        if tuning is not None and chosen != "tuned":
+            raise ValueError(
+                f"tuning={tuning!r} goes with estimator='tuned'; {chosen!r} scales nothing freely."
+            )
         level = check_confidence_level(
             self.confidence_level if confidence_level is None else confidence_level
         )

@@ -360,8 +360,13 @@ def prepare_moment(moment: Moment, request: InferenceRequest, template: Any) -> 
     Raises
     ------
     ValueError
-        If no expert label is used, or the design is collinear.
+        If no expert label is used, the parameters do not fit together, or an option would be ignored.
     """
+    if request.model != "linear" or request.family is not None:
+        what = f"model={request.model!r}" if request.family is None else f"family={request.family!r}"
+        raise ValueError(
+            f"A Moment is a model of its own, which {what} would not change; leave it out, or pass a formula."
+        )
     if request.offset is not None:
         raise ValueError("A Moment takes no offset; name the column in variables and use it in the score.")
     calibration = request.calibration

@@ -13,12 +13,19 @@ from validstats.dsl.assembly import assemble
 from validstats.dsl.augmentation import Component, LabelledSample, ScoreTerm
 from validstats.dsl.completion import expected_completions
 from validstats.dsl.crossfit import CrossFitter
-from validstats.dsl.estimation import EstimatorName
+from validstats.dsl.estimation import EstimatorName, Tuning
 from validstats.dsl.formulas import DesignBuilder, ParsedFormula
 from validstats.dsl.inference import Estimate, Population, SimpleFit, estimate
 from validstats.dsl.moments import MeanMoment, RegressionRows
 from validstats.dsl.statements import inference_guarantee
-from validstats.dsl.variance import SamplingDesign, VarianceKind, critical_value, effective_labels, kish_size
+from validstats.dsl.variance import (
+    SamplingDesign,
+    VarianceKind,
+    clustered_meat,
+    critical_value,
+    effective_labels,
+    kish_size,
+)
 from validstats.validation import check_in_range
 
 if TYPE_CHECKING:
@@ -162,6 +169,7 @@ def distribution_function(
     kind: VarianceKind,
     population: Population,
     weights: Float1D | None = None,
+    tuning: Tuning | None = None,
 ) -> tuple[Float1D, Float1D]:
     """Estimate the distribution function of a label at some points.
 
@@ -181,6 +189,8 @@ def distribution_function(
         As in :func:`validstats.dsl.inference.estimate`.
     weights : ndarray of shape (n,) or None, default None
         Analysis weights.
+    tuning : {"matrix", "diagonal", "scalar"} or None, default None
+        As in :func:`validstats.dsl.inference.estimate`.
 
     Returns
     -------
@@ -201,6 +211,7 @@ def distribution_function(
             kind=kind,
             population=population,
             weights=weights,
+            tuning=tuning,
         )
         value[k], error[k] = found.params[0], np.sqrt(max(found.covariance[0, 0], 0.0))
     return value, error
@@ -219,6 +230,7 @@ def share_below(
     kind: VarianceKind,
     population: Population,
     weights: Float1D | None = None,
+    tuning: Tuning | None = None,
 ) -> Estimate:
     """Estimate the share of labels at or below one point.
 
@@ -226,7 +238,7 @@ def share_below(
     ----------
     point : float
         The point.
-    gold, sample, expected, raw, design, estimator, clusters, kind, population, weights
+    gold, sample, expected, raw, design, estimator, clusters, kind, population, weights, tuning
         As in :func:`distribution_function`.
 
     Returns
@@ -248,6 +260,7 @@ def share_below(
         clusters=clusters,
         kind=kind,
         population=population,
+        tuning=tuning,
     )
 
 
@@ -282,7 +295,13 @@ def quantile_influence(share: Estimate, std_error: float) -> Float2D | None:
     return -share.influence * (std_error / spread) if spread > 0.0 else np.zeros_like(share.influence)
 
 
-def naive_quantile(raw: Float1D, level: float, critical: float, weights: Float1D | None = None) -> SimpleFit:
+def naive_quantile(
+    raw: Float1D,
+    level: float,
+    critical: float,
+    weights: Float1D | None = None,
+    clusters: Sequence[Int1D] = (),
+) -> SimpleFit:
     """Return the quantile of the machine labels, as if they were true.
 
     Parameters
@@ -295,6 +314,8 @@ def naive_quantile(raw: Float1D, level: float, critical: float, weights: Float1D
         Critical value of the interval by which the standard error is measured.
     weights : ndarray of shape (n,) or None, default None
         Analysis weights, which count with their effective size.
+    clusters : sequence of ndarray of shape (n,), default ()
+        Cluster codes of dependent rows, which widen the interval as they widen that of the share below the quantile.
 
     Returns
     -------
@@ -306,8 +327,10 @@ def naive_quantile(raw: Float1D, level: float, critical: float, weights: Float1D
     ----------
     Woodruff (1952), Journal of the American Statistical Association 47, 635-646.
     """
-    size = len(raw) if weights is None else kish_size(weights)
-    reach = critical * np.sqrt(level * (1.0 - level) / size)
+    spread = np.sqrt(level * (1.0 - level) / (len(raw) if weights is None else kish_size(weights)))
+    if clusters:
+        spread = _clustered_spread(raw, level, weights, clusters)
+    reach = critical * spread
     ends = np.clip([level - reach, level + reach], 0.0, 1.0)
     if weights is None:
         low, high = np.quantile(raw, ends)
@@ -318,6 +341,19 @@ def naive_quantile(raw: Float1D, level: float, critical: float, weights: Float1D
         found = np.minimum(np.searchsorted(share, [*ends, level]), len(order) - 1)
         low, high, middle = raw[order][found]
     return SimpleFit(params=np.array([middle]), std_error=np.array([(high - low) / (2.0 * critical)]))
+
+
+def _clustered_spread(
+    raw: Float1D, level: float, weights: Float1D | None, clusters: Sequence[Int1D]
+) -> float:
+    """Return the standard error of the share of machine labels below their quantile."""
+    weight = np.ones(len(raw)) if weights is None else weights
+    order = np.argsort(raw)
+    share = np.cumsum(weight[order]) / weight.sum()
+    point = raw[order][min(int(np.searchsorted(share, level)), len(raw) - 1)]
+    below = (raw <= point).astype(np.float64)
+    psi = weight * (below - weight @ below / weight.sum()) / weight.mean()
+    return float(np.sqrt(clustered_meat(psi[:, None], clusters)[0, 0] / len(raw)))
 
 
 def _mean_rows(values: Float1D, weights: Float1D | None) -> RegressionRows:
@@ -348,7 +384,7 @@ def infer_quantile(parsed: ParsedFormula, request: InferenceRequest, template: A
     """
     from validstats.dsl.preparation import checked_weights
     from validstats.dsl.results import CoefficientResult
-    from validstats.dsl.solution import degrees_of_freedom, resolve_clusters
+    from validstats.dsl.solution import degrees_of_freedom, resolve_clusters, warn_about_few_clusters
 
     level = check_in_range(request.quantile, "quantile", 0, 1, low_open=True, high_open=True)
     if request.offset is not None:
@@ -364,6 +400,9 @@ def infer_quantile(parsed: ParsedFormula, request: InferenceRequest, template: A
     expected = _expected_draws(builder, request, gold)
     raw = _raw_outcome(builder, request)
     clusters, clustered_by = resolve_clusters(request, ())
+    if request.population == "finite":
+        clustered_by = None
+    warn_about_few_clusters(request, clusters, clustered_by, stacklevel=4)
     degrees = degrees_of_freedom(request, clusters, 1)
     critical = critical_value(float(1 - request.confidence_level), degrees)
 
@@ -373,6 +412,7 @@ def infer_quantile(parsed: ParsedFormula, request: InferenceRequest, template: A
         "kind": request.kind,
         "population": request.population,
         "weights": weights,
+        "tuning": request.tuning,
     }
 
     def inverted(estimator: EstimatorName) -> tuple[QuantileEstimate, float]:
@@ -410,7 +450,7 @@ def infer_quantile(parsed: ParsedFormula, request: InferenceRequest, template: A
         confidence_level=request.confidence_level,
         degrees_of_freedom=degrees,
         estimator=request.estimator,
-        tuning="none",
+        tuning=share.tuning,
         kind=request.kind,
         population=request.population,
         model="quantile",
@@ -420,7 +460,8 @@ def infer_quantile(parsed: ParsedFormula, request: InferenceRequest, template: A
         n_labelled=calibration.n_labelled,
         effective_labels=worth,
         kish_labels=kish_size(sample.gold_weights),
-        naive=None if raw is None else naive_quantile(raw, level, critical, weights),
+        labelled=calibration.labelled,
+        naive=None if raw is None else naive_quantile(raw, level, critical, weights, clusters),
         gold=SimpleFit(params=np.array([by_gold.value]), std_error=np.array([gold_error])),
         clustered_by=clustered_by,
         clusters=() if request.population == "finite" else tuple(clusters),

@@ -10,8 +10,14 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from validstats._typing import AnyArray, Float1D, Float2D, Int1D, RandomState
-from validstats.dsl.estimation import EstimatorName, TuningKind, checked_clusters
+from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, Int1D, RandomState
+from validstats.dsl.estimation import (
+    EstimatorName,
+    TuningKind,
+    checked_clusters,
+    cluster_degrees,
+    warn_about_clusters,
+)
 from validstats.dsl.hypotheses import InapplicableTest, WaldTest, restriction_matrix, wald_test
 from validstats.dsl.inference import Population, SimpleFit
 from validstats.dsl.label_forecast import VarianceParts
@@ -65,6 +71,8 @@ class CoefficientResult(Result):
         How rows are clustered.
     clusters : tuple of ndarray of shape (n,)
         Codes of these clusters.
+    labelled : ndarray of shape (n,)
+        Which rows carry expert labels.
     effects : tuple of str
         Absorbed effects.
     interval : ndarray of shape (p, 2) or None
@@ -95,6 +103,7 @@ class CoefficientResult(Result):
     n_labelled: int
     effective_labels: Float1D
     kish_labels: float
+    labelled: Bool1D
     naive: SimpleFit | None = None
     gold: SimpleFit | None = None
     clustered_by: str | None = None
@@ -283,12 +292,18 @@ class CoefficientResult(Result):
         Returns
         -------
         CoefficientResult
-            With the new covariance; normal quantiles, or t with the number of clusters minus one below 200.
+            With the new covariance; normal quantiles, or t with the number of clusters that carry expert labels minus
+            one below 200, as from ``infer(clusters=...)``.
 
         Raises
         ------
         ValueError
             For a finite population or a median of splits, where there is no such thing, or for a single cluster.
+
+        Warns
+        -----
+        LabellingWarning
+            If fewer than 50 clusters carry expert labels.
 
         Notes
         -----
@@ -300,8 +315,8 @@ class CoefficientResult(Result):
         influence = self._influence("another clustering")
         codes = [checked_clusters(c, self.n_rows) for c in clusters]
         covariance = sandwich(np.eye(len(self.params)), clustered_meat(influence, codes), self.n_rows)
-        smallest = min((int(c.max()) + 1 for c in codes), default=self.n_labelled)
-        degrees = float(smallest - 1) if codes and smallest < 200 else None
+        warn_about_clusters(codes, self.labelled, name, stacklevel=2)
+        degrees = cluster_degrees(codes, self.labelled) if codes else None
         return replace(
             self,
             covariance=covariance,

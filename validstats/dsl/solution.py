@@ -10,7 +10,7 @@ from validstats._typing import Int1D
 from validstats.dsl.assembly import AssembledModel
 from validstats.dsl.augmentation import LabelledSample
 from validstats.dsl.effects import estimate_effects, gold_within, naive_within
-from validstats.dsl.estimation import checked_clusters
+from validstats.dsl.estimation import checked_clusters, cluster_degrees, warn_about_clusters
 from validstats.dsl.formulas import parse_formula
 from validstats.dsl.inference import (
     Estimate,
@@ -36,7 +36,7 @@ from validstats.dsl.user_moments import Moment, UserMoment
 from validstats.dsl.variance import effective_labels, kish_size
 from validstats.exceptions import LabellingWarning
 
-__all__ = ["degrees_of_freedom", "resolve_clusters", "run_inference"]
+__all__ = ["degrees_of_freedom", "resolve_clusters", "run_inference", "warn_about_few_clusters"]
 
 
 unidentified_by_labels_message = (
@@ -112,6 +112,12 @@ def _solve(prepared: PreparedModel, request: InferenceRequest) -> CoefficientRes
     clusters, clustered_by = resolve_clusters(request, assembled.effects)
     if request.population == "finite":
         clustered_by = None
+    warn_about_few_clusters(request, clusters, clustered_by, stacklevel=4)
+    if prepared.pairwise and request.tuning is not None:
+        raise ValueError(
+            f"tuning={request.tuning!r} has no effect with absorbed effects and a labelled covariate, where nothing is "
+            "tuned; leave it out."
+        )
     if prepared.pairwise:
         assert assembled.absorber is not None
         found = estimate_effects(
@@ -195,11 +201,39 @@ def _solve(prepared: PreparedModel, request: InferenceRequest) -> CoefficientRes
         gold=gold,
         clustered_by=clustered_by,
         clusters=() if clustered_by is None else tuple(clusters),
+        labelled=calibration.labelled,
         effects=assembled.effects,
         residual=found.residual,
         variance_parts=found.variance_parts,
         notes=tuple(notes),
     )
+
+
+def warn_about_few_clusters(
+    request: InferenceRequest, clusters: list[Int1D], clustered_by: str | None, stacklevel: int
+) -> None:
+    """Warn about clusters of standard errors that are few, unless ``calibrate`` has said so of the same clusters.
+
+    Parameters
+    ----------
+    request : InferenceRequest
+        Data and options.
+    clusters : list of ndarray
+        Cluster codes of the standard errors.
+    clustered_by : str or None
+        What they are called.
+    stacklevel : int
+        As in :func:`warnings.warn`, as seen from the caller.
+
+    Warns
+    -----
+    LabellingWarning
+        If fewer than 50 clusters carry expert labels.
+    """
+    calibration = request.calibration
+    drawn = calibration.design.scheme == "clusters" and not request.clusters and len(clusters) == 1
+    if request.population == "superpopulation" and not drawn:
+        warn_about_clusters(clusters, calibration.labelled, clustered_by, stacklevel + 1)
 
 
 def degrees_of_freedom(request: InferenceRequest, clusters: list[Int1D], n_fitted: int) -> float | None:
@@ -217,12 +251,12 @@ def degrees_of_freedom(request: InferenceRequest, clusters: list[Int1D], n_fitte
     Returns
     -------
     float or None
-        Labelled units minus fitted numbers below 200 units, clusters minus one below 200 clusters.
+        Labelled units minus fitted numbers below 200 units; with clusters as in
+        :func:`validstats.dsl.estimation.cluster_degrees`.
     """
     calibration = request.calibration
     if clusters and request.population == "superpopulation":
-        n_clusters = min(len(np.unique(c[calibration.labelled])) for c in clusters)
-        return float(max(n_clusters - 1, 1)) if n_clusters < 200 else None
+        return cluster_degrees(clusters, calibration.labelled)
     return float(max(calibration.n_units - n_fitted, 1)) if calibration.n_units < 200 else None
 
 
