@@ -37,6 +37,11 @@ def test_distance_correlation_equals_the_oracle() -> None:
     y = x[:, :1] ** 2 + generator.normal(size=(30, 1))
     assert distance_correlation(x, y) == pytest.approx(oracle.distance_correlation(x, y), abs=1e-10)
     assert distance_correlation(x, 3 * x + 1) == pytest.approx(1.0)
+    few = generator.normal(size=(12, 3))
+    few[0] *= 50
+    squares = few**2 + generator.normal(size=(12, 3))
+    expected = oracle.distance_correlation(few, squares)
+    assert distance_correlation(few, squares) == pytest.approx(expected, abs=1e-12)
     with pytest.raises(ValueError, match="at most 20,000 rows"):
         distance_correlation(np.arange(20_001.0), np.arange(20_001.0) ** 2)
 
