@@ -13,11 +13,15 @@ from sklearn.base import clone
 from validstats.exceptions import ConstantColumnWarning, NotCalibratedError, SupportWarning
 from validstats.mi import LearnedMI
 from validstats.mi.calibration import shipped_weights_path
+from validstats.mi.classical import ksg, normal_scores
 from validstats.mi.families_base import JointSample
 from validstats.mi.families_gaussian import GaussianFamily, StudentFamily
-from validstats.mi.network import MEDIAN
+from validstats.mi.network import MEDIAN, member_stack, to_log_scale
 from validstats.mi.pools import check_folder
+from validstats.mi.preparation import member_quantiles_of
 from validstats.mi.shards import write_shards
+from validstats.mi.shards_cells import pack_cells
+from validstats.mi.statistics import summarise_data
 
 
 def linear_pair(n, dim, seed=0, noise=1.0):
@@ -253,6 +257,22 @@ def test_long_data_warn(estimator):
     with pytest.warns(SupportWarning, match="12,000 is above"):
         result = estimator.infer(x, y)
     assert result.estimate == pytest.approx(0.5 * np.log(2), abs=0.05)
+
+
+@pytest.mark.filterwarnings("ignore::validstats.exceptions.SupportWarning")
+def test_the_correction_goes_on_shrinking_beyond_the_trained_sizes(estimator):
+    """The consistency that is claimed for two single columns needs it; read as 10,000 rows a bias would stay."""
+    x, y = linear_pair(40_000, 1, noise=0.3)
+    result = estimator.infer(x, y)
+    full = pack_cells([summarise_data(x, y)])
+    clipped, members = member_quantiles_of(full, estimator.weights_)
+    assert (full.shape[0, 0], clipped.shape[0, 0]) == (40_000, 10_000)
+    anchor = to_log_scale(full.anchors[0, 0].astype(float))
+    as_read = member_stack(clipped, estimator.weights_).mean(axis=0)[0]
+    np.testing.assert_allclose(members.mean(axis=0)[0] - anchor, (as_read - anchor) / 2, atol=1e-12)
+    assert result.estimate == pytest.approx(0.5 * np.expm1(members.mean(axis=0)[0, MEDIAN]), rel=1e-12)
+    sides = normal_scores(x), normal_scores(y)
+    assert float(full.anchors[0, 0]) == pytest.approx(0.5 * (ksg(*sides, 3) + ksg(*sides, 8)), rel=1e-4)
 
 
 def test_ordinary_data_do_not_warn(estimator):

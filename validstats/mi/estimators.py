@@ -27,11 +27,17 @@ from validstats.mi.families import Family
 from validstats.mi.network import (
     MEDIAN,
     from_log_scale,
-    member_stack,
     to_log_scale,
 )
 from validstats.mi.pools import check_folder
-from validstats.mi.preparation import LARGEST_N, PreparedPair, as_pairs, clip_shape, prepare_pair, spread_rows
+from validstats.mi.preparation import (
+    LARGEST_N,
+    PreparedPair,
+    as_pairs,
+    member_quantiles_of,
+    prepare_pair,
+    spread_rows,
+)
 from validstats.mi.results import LearnedMIResult
 from validstats.mi.shards import Shard, usable_sample
 from validstats.mi.shards_cells import pack_cells
@@ -219,8 +225,8 @@ class LearnedMI(CalibratedEstimator):
         """
         self._load_weights()
         family = f"the family {reference.name!r}" if isinstance(reference, Family) else OWN_SETS
-        shard = self._reference_shard(reference, check_positive_int(n_sets, "n_sets"), verbose)
-        members = member_stack(shard, self.weights_)
+        drawn = self._reference_shard(reference, check_positive_int(n_sets, "n_sets"), verbose)
+        shard, members = member_quantiles_of(drawn, self.weights_)
         table = calibrate_scores(members.mean(axis=0), to_log_scale(shard.truth), shard.shape)
         limits = fit_support(shard, self.weights_, members)
         self.calibration_ = MICalibration(table, limits, family)
@@ -354,7 +360,7 @@ class LearnedMI(CalibratedEstimator):
             drawn = [usable_sample(reference, seed, index) for index in bar]
             kept = [pair for pair in drawn if pair is not None]
             truths = [sample.mutual_information for sample, _ in kept]
-            return clip_shape(pack_cells([summary for _, summary in kept], truths))
+            return pack_cells([summary for _, summary in kept], truths)
         summaries, truths = [], []
         for position, item in enumerate(_checked_iterable(reference)):
             if not (isinstance(item, tuple | list) and len(item) == 3):
@@ -367,14 +373,13 @@ class LearnedMI(CalibratedEstimator):
                 truths.append(_checked_truth(item[2], position))
         if not summaries:
             raise ValueError("calibrate() needs at least one data set with a known mutual information.")
-        return clip_shape(pack_cells(summaries, truths))
+        return pack_cells(summaries, truths)
 
     def _estimates(self, prepared: list[PreparedPair]) -> tuple[Float1D, FloatND, Shard | None]:
         summaries = [p.summary for p in prepared if p.summary is not None]
         if not summaries:
             return np.array([p.known for p in prepared], dtype=np.float64), np.zeros((1, 0, 19)), None
-        shard = clip_shape(pack_cells(summaries))
-        members = member_stack(shard, self.weights_)
+        shard, members = member_quantiles_of(pack_cells(summaries), self.weights_)
         values = np.minimum(from_log_scale(members.mean(axis=0)[:, MEDIAN]), shard.bound.astype(np.float64))
         estimates = spread_rows(prepared, values[:, None], np.nan)[:, 0]
         return estimates, members, shard

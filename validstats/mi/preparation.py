@@ -8,12 +8,21 @@ from typing import Any
 
 import numpy as np
 
-from validstats._typing import Float2D
+from validstats._typing import Float2D, FloatND
 from validstats.mi.classical_sides import Side, is_functional, prepare_sides
+from validstats.mi.network import NetworkWeights, member_stack, residual_scale, to_log_scale
 from validstats.mi.shards import Shard
-from validstats.mi.statistics import STATISTIC_NAMES, DataSummary, summarise_data
+from validstats.mi.statistics import ANCHOR_NAMES, STATISTIC_NAMES, DataSummary, summarise_data
 
-__all__ = ["LARGEST_N", "PreparedPair", "as_pairs", "clip_shape", "prepare_pair", "spread_rows"]
+__all__ = [
+    "LARGEST_N",
+    "PreparedPair",
+    "as_pairs",
+    "clip_shape",
+    "member_quantiles_of",
+    "prepare_pair",
+    "spread_rows",
+]
 
 LARGEST_N = 10_000
 """Largest sample size of the families; longer data are read as if they had so many rows."""
@@ -57,6 +66,37 @@ def clip_shape(shard: Shard) -> Shard:
     ):
         statistics[above, STATISTIC_NAMES.index(name)] = value
     return replace(shard, shape=shape, statistics=statistics)
+
+
+def member_quantiles_of(shard: Shard, weights: NetworkWeights) -> tuple[Shard, FloatND]:
+    """Let each network read the sets, those with n above 10,000 as if they had 10,000 rows.
+
+    For two single columns the correction of the nearest-neighbour estimate goes on shrinking as n^(-1/2) beyond 10,000
+    rows; otherwise a bias of the networks would stay however long the data are.
+
+    Parameters
+    ----------
+    shard : Shard
+        Summaries with their own n.
+    weights : NetworkWeights
+        Ensemble.
+
+    Returns
+    -------
+    clipped : Shard
+        The sets as they were read.
+    members : ndarray of shape (networks, m, 19)
+        Quantiles of log(1 + 2 I).
+    """
+    clipped = clip_shape(shard)
+    members = member_stack(clipped, weights)
+    long = (shard.shape[:, 0] > LARGEST_N) & (shard.shape[:, 1] == 1) & (shard.shape[:, 2] == 1)
+    if long.any():
+        ksg = shard.anchors[long, ANCHOR_NAMES.index("ksg")].astype(np.float64)
+        anchor = to_log_scale(ksg)[None, :, None]
+        ratio = (residual_scale(shard.shape) / residual_scale(clipped.shape))[long][None, :, None]
+        members[:, long] = anchor + ratio * (members[:, long] - anchor)
+    return clipped, members
 
 
 def as_pairs(x: Any, y: Any) -> list[tuple[Any, Any]]:
