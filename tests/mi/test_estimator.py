@@ -350,3 +350,22 @@ def test_a_folder_of_sets_belongs_to_a_family_and_a_seed(tmp_path):
 
 def test_shipped_weights_are_small():
     assert shipped_weights_path().stat().st_size < 10e6
+
+
+def test_results_are_drawn():
+    import matplotlib.pyplot as plt
+
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=(60, 1))
+    y = x + generator.normal(size=(60, 1))
+    estimator = LearnedMI().fit()
+    one = estimator.infer(x, y)
+    display = one.plot()
+    assert display.names == ["learned", "KSG", "Gaussian copula", "Matched pairs", "KSG, whitened"]
+    assert display.estimates[0] == one.estimate and display.estimates[1] == one.anchors["ksg"][0]
+    assert display.highlighted.tolist() == [True] + [False] * 4 and np.isnan(display.conf_low[1:]).all()
+    _, ax = plt.subplots()
+    several = estimator.infer([(x, y), (x, y**3)])
+    assert several.plot(ax).ax_ is ax
+    assert [text.get_text() for text in ax.get_yticklabels()] == ["data set 1", "data set 2"]
+    plt.close("all")

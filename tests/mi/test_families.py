@@ -63,6 +63,11 @@ def test_held_out_families_are_left_out():
         default_family(exclude=FAMILY_NAMES)
     with pytest.raises(ValueError, match="as many weights"):
         FamilyMixture(all_families(), [1.0])
+    for weights in ([-1.0], [np.nan], [np.inf], [0.0]):
+        with pytest.raises(ValueError, match="weights must be positive and finite"):
+            FamilyMixture({"gaussian": all_families()["gaussian"]}, weights)
+    with pytest.raises(ValueError, match="weights must be positive and finite"):
+        FamilyMixture({}, [])
 
 
 @pytest.mark.parametrize("rho", [0.0, 0.3, 0.9])

@@ -161,6 +161,16 @@ def test_intervals_are_drawn_from_the_largest_down(frame) -> None:
         )
 
 
+def test_unbounded_rows_are_marked_at_the_edge() -> None:
+    display = MutualInformationDisplay(["a", "b"], [np.inf, 0.5], [np.inf, 0.4], [np.inf, np.inf]).plot()
+    assert [text.get_text() for text in display.ax_.texts] == ["unbounded"]
+    drawn = np.concatenate([line.get_xdata() for line in display.ax_.lines])
+    assert np.isfinite(drawn).all() and drawn.max() == pytest.approx(0.55)
+    arrows = [len(line.get_xdata()) for line in display.ax_.lines if line.get_marker() == ">"]
+    assert sum(arrows) == 2
+    plt.close(display.figure_)
+
+
 def test_the_default_is_the_learned_estimator(frame) -> None:
     columns = frame[["a", "b"]]
     matrix = mutual_info_matrix(columns, intervals=True)

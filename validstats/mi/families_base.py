@@ -114,6 +114,11 @@ class FamilyMixture(Family):
         Positive, one per member; normalised here.
     name : str, default "mixture"
         Name of the whole.
+
+    Raises
+    ------
+    ValueError
+        If there is no member, or the weights are not as many positive finite numbers.
     """
 
     def __init__(
@@ -121,8 +126,11 @@ class FamilyMixture(Family):
     ) -> None:
         if len(members) != len(weights):
             raise ValueError(f"{len(members)} families need as many weights, got {len(weights)}.")
+        shares = np.asarray(weights, dtype=np.float64)
+        if not (len(shares) and np.isfinite(shares).all() and (shares > 0).all()):
+            raise ValueError(f"weights must be positive and finite, one a family, got {list(weights)}.")
         self.members = members
-        self.weights = np.asarray(weights, dtype=np.float64) / np.sum(weights)
+        self.weights = shares / shares.sum()
         self.name = name
 
     def draw(self, generator: np.random.Generator, n: int) -> JointSample:

@@ -92,6 +92,36 @@ class LearnedMIResult(Result):
     def __len__(self) -> int:
         return len(self.estimates)
 
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the estimates with their intervals; a single one beside the classical estimates.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or None, default None
+            Axes to draw on; new ones if None.
+
+        Returns
+        -------
+        MutualInformationDisplay
+            The display, drawn.
+        """
+        from validstats.plotting.mutual_information import MutualInformationDisplay
+
+        names, classical = self._terms(), []
+        if self.single:
+            names = ["learned", *ANCHOR_LABELS.values()]
+            classical = [float(self.anchors[name][0]) for name in ANCHOR_NAMES]
+        nothing = np.full(len(classical), np.nan)
+        return MutualInformationDisplay(
+            names,
+            np.append(self.estimates, classical),
+            np.append(self.lows, nothing),
+            np.append(self.highs, nothing),
+            unit=self.unit,
+            highlighted=np.arange(len(names)) < len(self.estimates),
+            sort=False,
+        ).plot(ax)
+
     def _terms(self) -> list[str]:
         if self.single:
             return ["mutual information"]

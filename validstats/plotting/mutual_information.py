@@ -121,9 +121,9 @@ class MutualInformationDisplay:
     names : sequence of str
         What each row is.
     estimates : array-like of shape (k,)
-        Estimates.
+        Estimates; infinite ones are marked at the right edge.
     conf_low, conf_high : array-like of shape (k,)
-        Ends of the intervals; NaN where there is none.
+        Ends of the intervals; NaN where there is none, infinite where the interval is unbounded.
     unit : str, default "nats"
         Unit.
     highlighted : array-like of shape (k,) of bool or None, default None
@@ -157,12 +157,12 @@ class MutualInformationDisplay:
         check_same_length(
             names=names, estimates=estimates, conf_low=conf_low, conf_high=conf_high, highlighted=highlighted
         )
-        values = check_vector(estimates, "estimates")
+        values = check_vector(estimates, "estimates", allow_infinite=True)
         order = np.argsort(-values, kind="stable") if sort else np.arange(len(values))
         self.names = [str(names[i]) for i in order]
         self.estimates = values[order]
-        self.conf_low = check_vector(conf_low, "conf_low", allow_nan=True)[order]
-        self.conf_high = check_vector(conf_high, "conf_high", allow_nan=True)[order]
+        self.conf_low = check_vector(conf_low, "conf_low", allow_nan=True, allow_infinite=True)[order]
+        self.conf_high = check_vector(conf_high, "conf_high", allow_nan=True, allow_infinite=True)[order]
         chosen = (
             np.ones(len(order), dtype=bool) if highlighted is None else np.asarray(highlighted, dtype=bool)
         )
@@ -176,7 +176,7 @@ class MutualInformationDisplay:
         Parameters
         ----------
         results : dict of str to MutualInformationResult
-            Results in one unit, none of them unbounded.
+            Results in one unit.
 
         Returns
         -------
@@ -211,12 +211,28 @@ class MutualInformationDisplay:
         k = len(self.names)
         self.figure_, self.ax_ = figure_and_axes(ax, (6.6, 1.3 + 0.34 * k))
         height = np.arange(k)[::-1]
+        edge = self._right_edge()
+        low, high = (np.minimum(end, edge) for end in (self.conf_low, self.conf_high))
+        bounded = np.isfinite(self.estimates)
         for chosen, colour in ((True, COLOURS["ours"]), (False, COLOURS["reference"])):
             rows = self.highlighted == chosen
-            self.ax_.hlines(
-                height[rows], self.conf_low[rows], self.conf_high[rows], color=colour, linewidth=2
+            self.ax_.hlines(height[rows], low[rows], high[rows], color=colour, linewidth=2)
+            dots = rows & bounded
+            self.ax_.plot(self.estimates[dots], height[dots], "o", color=colour, markersize=6)
+            open_ended = rows & np.isinf(self.conf_high)
+            self.ax_.plot(
+                np.full(open_ended.sum(), edge), height[open_ended], ">", color=colour, markersize=6
             )
-            self.ax_.plot(self.estimates[rows], height[rows], "o", color=colour, markersize=6)
+        for y in height[~bounded]:
+            self.ax_.annotate(
+                "unbounded",
+                (edge, y),
+                (-8, 0),
+                textcoords="offset points",
+                ha="right",
+                va="center",
+                fontsize=9,
+            )
         self.ax_.set_yticks(height, self.names)
         self.ax_.set_ylim(-0.6, k - 0.4)
         self.ax_.set_xlim(left=0.0)
@@ -224,3 +240,8 @@ class MutualInformationDisplay:
         tidy_axes(self.ax_, grid="x")
         self.ax_.spines["left"].set_visible(False)
         return self
+
+    def _right_edge(self) -> float:
+        values = np.concatenate([self.estimates, self.conf_low, self.conf_high])
+        finite = values[np.isfinite(values)]
+        return 1.1 * float(finite.max()) if finite.size and finite.max() > 0 else 1.0
