@@ -9,7 +9,7 @@ from scipy import sparse
 
 from validstats._typing import AnyArray
 
-__all__ = ["check_groups", "read_array"]
+__all__ = ["check_groups", "is_missing", "read_array"]
 
 _LARGEST_FLOAT = int(np.finfo(np.float64).max)
 
@@ -96,7 +96,7 @@ def check_groups(values: Any, name: str, n_rows: int) -> AnyArray:
     elif kind in "mM":
         missing = int(np.isnat(array).sum())
     else:
-        missing = sum(_is_missing(value) for value in array.tolist()) if kind == "O" else 0
+        missing = sum(is_missing(value) for value in array.tolist()) if kind == "O" else 0
     if missing:
         raise ValueError(f"{name} has {missing} missing value(s); every row needs a label.")
     if kind == "O" and len({isinstance(value, str) for value in array.tolist()}) > 1:
@@ -104,7 +104,24 @@ def check_groups(values: Any, name: str, n_rows: int) -> AnyArray:
     return array
 
 
-def _is_missing(value: Any) -> bool:
+def is_missing(value: Any) -> bool:
+    """Tell whether a value stands for a missing one.
+
+    Parameters
+    ----------
+    value : object
+        A number, a text, a date or a marker of any library.
+
+    Returns
+    -------
+    bool
+        True for None, NaN, NaT and NA.
+
+    Examples
+    --------
+    >>> is_missing(None), is_missing(float("nan")), is_missing("a")
+    (True, True, False)
+    """
     return value is None or type(value).__name__ in ("NAType", "NaTType") or bool(value != value)
 
 

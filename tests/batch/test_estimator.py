@@ -447,7 +447,7 @@ def test_predictions_that_are_not_numbers_are_refused(data):
         def predict(self, X):
             return np.full(len(X), np.nan)
 
-    with pytest.raises(ValueError, match="scores"):
+    with pytest.raises(ValueError, match="predictions"):
         BatchPredictor(FrozenEstimator(Broken()), Simultaneous()).calibrate(X, y)
 
 

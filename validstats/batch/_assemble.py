@@ -24,7 +24,7 @@ def assemble_result(
     rows: Sequence[AnyArray],
     answers: Sequence[Any],
     guarantee: Guarantee,
-    confidence_level: float,
+    confidence_level: float | None,
     backend: FrameBackend,
 ) -> BatchResult:
     """Build the result of ``infer`` and warn where it says nothing.
@@ -43,8 +43,8 @@ def assemble_result(
         One answer a batch.
     guarantee : Guarantee
         What is promised.
-    confidence_level : float
-        Level for one batch.
+    confidence_level : float or None
+        Level for one batch; None where the statement has none.
     backend : str
         Data frame library of the input.
 
@@ -113,7 +113,9 @@ def _selection(estimator: Any, outputs: AnyArray, common: dict[str, Any]) -> Bat
 
 def _envelopes(estimator: Any, outputs: AnyArray, common: dict[str, Any]) -> BatchResult:
     first = outputs if outputs.ndim == 1 else outputs[:, 0]
-    return BatchEnvelopes(predictions=np.asarray(first, dtype=np.float64), **common)
+    return BatchEnvelopes(
+        predictions=np.asarray(first, dtype=np.float64), above=estimator.target.above, **common
+    )
 
 
 _BUILDERS: dict[str, Callable[[Any, AnyArray, dict[str, Any]], BatchResult]] = {
@@ -141,7 +143,7 @@ def _warn_uninformative(result: BatchResult) -> None:
             value=value,
             n=result.n,
             m=max(result.sizes[i] for i in silent),
-            level=f"{result.confidence_level:.6g}",
+            level="--" if result.confidence_level is None else f"{result.confidence_level:.6g}",
             remedy=remedy,
         ),
         UninformativeWarning,

@@ -24,16 +24,18 @@ from validstats.batch.guarantees import batch_guarantee
 from validstats.batch.learned_scores import ProbabilityScore
 from validstats.batch.problem import Calibration, Question
 from validstats.batch.score_registry import resolve_score
-from validstats.batch.scores import CallableScore, ErrorScore, Score
+from validstats.batch.scores import CallableScore, ErrorScore, Score, unwritable
 from validstats.batch.set_targets import ClaimScore
 from validstats.batch.targets import Target
 from validstats.frames import column, is_frame
 from validstats.guarantee import Guarantee
 from validstats.reading import check_groups
 from validstats.results import Report
+from validstats.reuse import warn_data_reuse
 from validstats.validation import (
     alpha_fraction,
     check_bounds,
+    check_in_range,
     check_positive_int,
     check_random_state,
 )
@@ -129,6 +131,20 @@ class PredictorInternals(CalibratedEstimator):
             )
         self.score_, self._reference, self._reference_bounds = score, None, (-np.inf, np.inf)
 
+    def _warn_reuse(self, X: Any, y: AnyArray) -> None:
+        """Warn if rows of the calibration were used for training."""
+        if self._digests is not None and self.check_reuse:
+            warn_data_reuse(self._digests, row_digests_with_labels(X, y), stacklevel=4)
+
+    def _check_unchanged(self, verb: str) -> None:
+        """Refuse a target or score that asks for other scores than those of the calibration."""
+        self.target.check()
+        if self._score_key != self._make_score_key():
+            raise ValueError(
+                f"The target or the score was changed after the calibration, whose scores answer another question: call "
+                f"calibrate(X, y) before {verb}()."
+            )
+
     def _make_score_key(self) -> tuple[Any, ...]:
         """What the score depends on, to notice changes."""
         target = self.target
@@ -161,8 +177,19 @@ class PredictorInternals(CalibratedEstimator):
                 )
             return ClaimScore(self.target.above)
         score = resolve_score(given, default, self._classifier)
-        if hasattr(score, "tolerance") and hasattr(self.target, "tolerance"):
-            score.set_params(tolerance=self.target.tolerance)
+        if isinstance(score, ErrorScore):
+            asked = getattr(self.target, "tolerance", None)
+            if asked is not None and score.tolerance not in (None, asked):
+                raise ValueError(
+                    f"tolerance is {asked!r} in the target and {score.tolerance!r} in the score; give it once."
+                )
+            score.set_params(tolerance=score.tolerance if asked is None else asked)
+            if score.tolerance is not None:
+                check_in_range(score.tolerance, "tolerance", 0)
+                if self._classifier:
+                    raise ValueError(
+                        f"tolerance is a distance between numbers, so it is not read with a classifier; got {score.tolerance!r}."
+                    )
         return score
 
     def _label_bounds(self) -> tuple[float, float]:
@@ -179,10 +206,24 @@ class PredictorInternals(CalibratedEstimator):
         self._reference = None
         self._reference_bounds = (-np.inf, np.inf)
         if self.target.reference_is_used() and not isinstance(self.score_, CallableScore):
-            outputs = self.score_.outputs(self.estimator_, X)
+            outputs = self._outputs_of(X)
             labels = encode_labels(y, self.score_, self.estimator_)
             self._reference = self.score_.scores(outputs, labels)
             self._reference_bounds = self.score_.score_bounds(outputs, self._label_bounds())
+
+    def _outputs_of(self, X: Any) -> AnyArray:
+        """Run the model on rows, and refuse outputs that would spoil the numbers of a result."""
+        outputs, n = self.score_.outputs(self.estimator_, X), _num_samples(X)
+        if len(outputs) != n:
+            raise ValueError(f"The learner gave {len(outputs)} predictions for the {n} rows of X.")
+        if outputs.dtype.kind == "f" and not np.isfinite(outputs).all():
+            spoilt = np.isnan(outputs) if outputs.ndim > 1 else ~np.isfinite(outputs)
+            if bad := int(spoilt.reshape(n, -1).any(axis=1).sum()):
+                raise ValueError(
+                    f"The learner's predictions for {bad} of the {n} rows of X are NaN or infinite. Repair the learner, or drop "
+                    "those rows."
+                )
+        return outputs
 
     def _scores_of(self, X: Any, y: AnyArray, label_bounds: tuple[float, float]) -> AnyArray:
         if isinstance(self.score_, CallableScore):
@@ -199,7 +240,9 @@ class PredictorInternals(CalibratedEstimator):
                 f"y ranges from {labels.min():g} to {labels.max():g}, outside the stated bounds [{low:g}, {high:g}]. "
                 "State bounds that hold for every row, or None where there is none."
             )
-        scores = self.score_.scores(self.score_.outputs(self.estimator_, X), labels)
+        scores = self.score_.scores(self._outputs_of(X), labels)
+        if np.may_share_memory(scores, y):
+            scores = scores.copy()
         if np.isnan(scores).any():
             raise ValueError(
                 f"{int(np.isnan(scores).sum())} of the calibration scores are NaN: the learner's predictions have "
@@ -243,7 +286,7 @@ class PredictorInternals(CalibratedEstimator):
         chosen = self.strata if strata is None else strata
         if chosen is None:
             return None
-        return np.asarray(_column_values(X, chosen, "strata"))
+        return _column_values(X, chosen, "strata")
 
     def _batches_of(self, X: Any, batches: Any) -> tuple[tuple[Any, ...], list[AnyArray]]:
         n = _num_samples(X)
@@ -251,7 +294,7 @@ class PredictorInternals(CalibratedEstimator):
             raise ValueError("X has no rows: a batch needs at least one.")
         if batches is None:
             return ("all",), [np.arange(n)]
-        ids = np.asarray(_column_values(X, batches, "batches"))
+        ids = _column_values(X, batches, "batches")
         names, codes = np.unique(ids, return_inverse=True)
         order = np.argsort(codes, kind="stable")
         return tuple(names.tolist()), np.split(order, np.cumsum(np.bincount(codes))[:-1])
@@ -285,8 +328,9 @@ class PredictorInternals(CalibratedEstimator):
             ("Target", repr(self.target)),
             ("Score", self.score_.quantity),
             ("Calibration rows", calibration.n),
-            ("Confidence level", self.confidence_level),
         ]
+        if self.target.has_level:
+            header.append(("Confidence level", self.confidence_level))
         if calibration.w_max is not None:
             header.append(("Rows supplied", calibration.n_supplied))
         if calibration.strata is not None:
@@ -310,10 +354,10 @@ def _first_seed(random_state: int) -> int:
     return int(check_random_state(random_state).integers(2**63))
 
 
-def _column_values(X: Any, chosen: Any, name: str) -> Any:
-    """Values of a column of X given by name or position, of a callable, or of an array."""
+def _column_values(X: Any, chosen: Any, name: str) -> AnyArray:
+    """A copy of a column of X given by name or position, of a callable, or of an array; dates become text."""
     if callable(chosen):
-        values = chosen(X)
+        values = chosen(unwritable(X))
     elif isinstance(chosen, str):
         if not is_frame(X):
             raise TypeError(
@@ -324,7 +368,10 @@ def _column_values(X: Any, chosen: Any, name: str) -> Any:
         values = np.asarray(X)[:, chosen]
     else:
         values = chosen
-    return check_groups(values, name, _num_samples(X))
+    groups = np.array(check_groups(values, name, _num_samples(X)))
+    if groups.dtype.kind == "M":
+        return np.datetime_as_string(groups, unit="auto")
+    return groups.astype(str) if groups.dtype.kind == "m" else groups
 
 
 class RowCount:

@@ -14,7 +14,7 @@ from validstats._typing import AnyArray, Int1D
 from validstats.batch.learned_scores import ProbabilityScore
 from validstats.batch.scores import ErrorScore, Score
 from validstats.frames import row_digests
-from validstats.reading import read_array
+from validstats.reading import is_missing, read_array
 from validstats.validation import check_in_range, check_random_state, check_vector
 
 __all__ = [
@@ -57,6 +57,8 @@ def label_array(y: Any) -> AnyArray:
         labels = column_or_1d(labels, warn=True)
     if labels.dtype.kind == "f" and not np.isfinite(labels).all():
         raise ValueError("Input y contains NaN or infinity; remove those rows first.")
+    if labels.dtype.kind == "O" and (missing := sum(is_missing(label) for label in labels.tolist())):
+        raise ValueError(f"y has {missing} missing value(s); remove those rows first.")
     return labels
 
 
@@ -173,7 +175,8 @@ def encode_labels(y: AnyArray, score: Score, model: Any) -> AnyArray:
     classes = getattr(model, "classes_", None)
     if isinstance(score, ProbabilityScore):
         known = np.asarray(classes)
-        index = np.clip(np.searchsorted(known, y), 0, len(known) - 1)
+        order = np.argsort(known, kind="stable")
+        index = order[np.clip(np.searchsorted(known[order], y), 0, len(known) - 1)]
         return np.where(known[index] == y, index, -1)
     if isinstance(score, ErrorScore) and score.tolerance is None:
         return y

@@ -14,6 +14,7 @@ from validstats.batch.problem import EnvelopeAnswer
 from validstats.batch.rank_laws import quantile_index
 from validstats.batch.results import BatchResult
 from validstats.results import Report, Table
+from validstats.validation import check_vector
 
 __all__ = ["BatchEnvelopes", "DiscoveryCurve"]
 
@@ -50,10 +51,13 @@ class BatchEnvelopes(BatchResult):
     ----------
     predictions : ndarray of shape (n_rows,)
         Model outputs, in the order of the rows passed to ``infer``.
+    above : float or None
+        Limit of the claims whose scores these are; None where they are no claims.
     """
 
     answers: tuple[EnvelopeAnswer, ...]
     predictions: AnyArray
+    above: float | None = None
 
     def bounds(self, function: Callable[[Float1D], float]) -> AnyArray:
         """Bound a function of the sorted scores that is non-decreasing in each of them.
@@ -66,9 +70,14 @@ class BatchEnvelopes(BatchResult):
         Returns
         -------
         ndarray of shape (n_batches, 2)
-            Lower and upper bounds.
+            Lower and upper bounds; infinite where the function has no value because a limit is infinite.
+
+        Raises
+        ------
+        ValueError
+            If the function is NaN at finite scores, or larger at the lower limits than at the upper ones.
         """
-        return np.array([[float(function(a.low)), float(function(a.high))] for a in self.answers])
+        return np.array([self._ends(function, a) for a in self.answers])
 
     def mean(self) -> AnyArray:
         """Bound the mean: of the labels where scores are labels or residuals, else of the scores.
@@ -78,6 +87,10 @@ class BatchEnvelopes(BatchResult):
         ndarray of shape (n_batches, 2)
             Lower and upper bounds.
         """
+        if self.above is not None:
+            raise ValueError(
+                "The scores of Envelope(above=...) are those of claims, whose mean says nothing; use discoveries()."
+            )
         shifts = [0.0 if a.offset is None else float(a.offset.mean()) for a in self.answers]
         return self.bounds(lambda scores: float(scores.mean())) + np.array(shifts)[:, None]
 
@@ -109,6 +122,7 @@ class BatchEnvelopes(BatchResult):
         ndarray of int64, shape (n_batches, 2)
             Lower and upper bounds.
         """
+        threshold = float(check_vector([threshold], "threshold", allow_infinite=True)[0])
         counts = [[int((a.low > threshold).sum()), int((a.high > threshold).sum())] for a in self.answers]
         return np.array(counts, dtype=np.int64)
 
@@ -124,7 +138,14 @@ class BatchEnvelopes(BatchResult):
         -------
         DiscoveryCurve
             One entry for each distinct prediction; all hold at once. It needs ``Envelope(above=...)``.
+
+        Raises
+        ------
+        ValueError
+            If the scores are not those of claims.
         """
+        if self.above is None:
+            raise ValueError("discoveries() needs the scores of claims: calibrate Envelope(above=...).")
         answer, rows = self.answers[batch], self.rows[batch]
         predictions = self.predictions[rows]
         distinct = np.unique(predictions)[::-1]
@@ -132,6 +153,21 @@ class BatchEnvelopes(BatchResult):
         selected = (predictions[None, :] > thresholds[:, None]).sum(axis=1)
         most = np.minimum(false_claim_curve(answer.high, thresholds), selected)
         return DiscoveryCurve(thresholds, selected, most, most / np.maximum(selected, 1))
+
+    @staticmethod
+    def _ends(function: Callable[[Float1D], float], answer: EnvelopeAnswer) -> list[float]:
+        ends = []
+        for limits, open_end in ((answer.low, -np.inf), (answer.high, np.inf)):
+            value = float(function(limits.copy()))
+            if np.isnan(value) and np.isfinite(limits).all():
+                raise ValueError("function is NaN at the limits of the scores; it must be a number there.")
+            ends.append(open_end if np.isnan(value) else value)
+        if ends[0] > ends[1]:
+            raise ValueError(
+                f"function must be non-decreasing in each score, and it is {ends[0]:g} at the lower and {ends[1]:g} at the upper "
+                "limits."
+            )
+        return ends
 
     def _tidy_columns(self) -> Mapping[str, Sequence[Any] | np.ndarray]:
         return {
@@ -151,7 +187,7 @@ class BatchEnvelopes(BatchResult):
             "m": self.sizes,
             "Probability": [a.probability for a in self.answers],
         }
-        if all(np.isfinite(self.predictions)) and any(np.isneginf(a.high).any() for a in self.answers):
+        if self.above is not None:
             curves = [self.discoveries(i) for i in range(len(self.batches))]
             for share in (0.1, 0.25, 0.5):
                 columns[f"Claims with FDP <= {share:g}"] = [
@@ -167,7 +203,8 @@ class BatchEnvelopes(BatchResult):
             guarantees=[self.guarantee],
             notes=[
                 *self._notes(),
-                "Ask more with bounds(), quantile(), count_above(), discoveries(): it costs nothing.",
+                "Ask more with bounds(), quantile(), count_above()"
+                + (": it costs nothing." if self.above is None else ", discoveries(): it costs nothing."),
             ],
         )
 

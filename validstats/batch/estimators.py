@@ -17,7 +17,6 @@ from validstats.batch._assemble import assemble_result
 from validstats.batch._internals import PredictorInternals, RowCount
 from validstats.batch._rows import (
     label_array,
-    row_digests_with_labels,
     split_rows,
     take_labels,
     take_rows,
@@ -26,11 +25,11 @@ from validstats.batch.guarantees import batch_guarantee, confidence_of
 from validstats.batch.results import BatchResult
 from validstats.batch.targets import Target
 from validstats.frames import backend_of
-from validstats.reuse import warn_data_reuse
 from validstats.validation import (
     alpha_fraction,
     check_random_state,
     check_same_length,
+    check_vector,
 )
 
 __all__ = ["BatchPredictor"]
@@ -170,7 +169,8 @@ class BatchPredictor(PredictorInternals):
         self._check_learner()
         score = self._make_score()
         validate_data(self, X, skip_check_array=True)
-        n = check_same_length(X=RowCount(X), y=label_array(y))
+        n = check_same_length(X=RowCount(X), y=label_array(y), weights=weights)
+        shares = None if weights is None else check_vector(weights, "weights")
         rng = check_random_state(self.random_state)
         frozen = isinstance(self.estimator, FrozenEstimator)
         train, reserve = split_rows(n, self.calibration_size, frozen, rng)
@@ -187,12 +187,11 @@ class BatchPredictor(PredictorInternals):
             self.score_ = score
             self._reference, self._reference_bounds = None, (-np.inf, np.inf)
         labels = self._strata_of(X, strata)
-        given = None if weights is None else np.asarray(weights)[reserve]
         return self._calibrate(
             take_rows(X, reserve),
             y_all[reserve],
             None if labels is None else labels[reserve],
-            given,
+            None if shares is None else shares[reserve],
             w_max,
             rng,
         )
@@ -245,8 +244,7 @@ class BatchPredictor(PredictorInternals):
             validate_data(self, X, skip_check_array=True)
         self._refresh_score()
         check_same_length(X=RowCount(X), y=label_array(y), strata=strata, weights=weights)
-        if self._digests is not None and self.check_reuse:
-            warn_data_reuse(self._digests, row_digests_with_labels(X, label_array(y)))
+        self._warn_reuse(X, label_array(y))
         labels = self._strata_of(X, strata)
         return self._calibrate(X, label_array(y), labels, weights, w_max, self.random_state)
 
@@ -268,19 +266,27 @@ class BatchPredictor(PredictorInternals):
         NotCalibratedError
             Before calibration.
         ValueError
-            If the calibration was by rejection, to which rows of another law cannot be added.
+            If the calibration was by rejection, to which rows of another law cannot be added, or the target was changed.
+
+        Warns
+        -----
+        DataReuseWarning
+            If more than 5 % of the rows were used for training.
 
         Notes
         -----
         The statement about each later batch is exact; statements about several batches are not joint.
         """
         self._check_calibrated("update")
+        self._check_unchanged("update")
         old = self.calibration_
         if old.w_max is not None:
             raise ValueError(
                 "update() cannot add rows to a calibration by rejection; calibrate again on all rows."
             )
         check_same_length(X=RowCount(X), y=label_array(y), strata=strata)
+        self._check_features(X)
+        self._warn_reuse(X, label_array(y))
         scores = self._scores_of(X, label_array(y), old.label_bounds)
         labels = self._strata_of(X, strata)
         if (labels is None) != (old.strata is None):
@@ -372,10 +378,11 @@ class BatchPredictor(PredictorInternals):
         strata : array-like of shape (n,) or None, default None
             Stratum of each row, where the calibration had strata.
         confidence_level : float or None, default None
-            Another level than the estimator's, chosen before looking.
+            Another level than the estimator's, chosen before looking. Not for ``Selection(fdr=...)``, which bounds an
+            expected share.
         joint : bool, default False
             Whether the level is split so that the statements hold for all batches at once. By default each holds by
-            itself.
+            itself. Not for ``Selection(fdr=...)``.
 
         Returns
         -------
@@ -387,7 +394,8 @@ class BatchPredictor(PredictorInternals):
         NotCalibratedError
             Before calibration.
         TypeError, ValueError
-            If the data are invalid, or a stratum was not calibrated.
+            If the data are invalid, the learner's predictions are not finite, a stratum was not calibrated, or the target
+            was changed so that other scores are needed.
 
         Warns
         -----
@@ -395,12 +403,18 @@ class BatchPredictor(PredictorInternals):
             If there are too few calibration rows to say anything about some batch.
         """
         self._check_calibrated("infer", "fit(X, y), or calibrate(X, y),")
+        self._check_unchanged("infer")
+        if not self.target.has_level and (joint or confidence_level is not None):
+            option = "joint" if joint else "confidence_level"
+            raise ValueError(
+                f"{option} is not read with fdr, which bounds an expected share of false claims in each batch: leave it out."
+            )
         level = self.confidence_level if confidence_level is None else confidence_level
         alpha = alpha_fraction(level)
         self._check_features(X)
         labels, rows = self._batches_of(X, batches)
         share = alpha / len(rows) if joint else alpha
-        outputs = self.score_.outputs(self.estimator_, X)
+        outputs = self._outputs_of(X)
         strata_labels = self._strata_of(X, strata)
         answers = [self._answer(outputs, r, share, strata_labels) for r in rows]
         backend = "pandas" if isinstance(X, np.ndarray) else backend_of(X)
@@ -412,7 +426,8 @@ class BatchPredictor(PredictorInternals):
             joint=joint,
             probabilities=[a.probability for a in answers],
         )
-        return assemble_result(self, outputs, labels, rows, answers, guarantee, confidence_of(share), backend)
+        one_batch = confidence_of(share) if self.target.has_level else None
+        return assemble_result(self, outputs, labels, rows, answers, guarantee, one_batch, backend)
 
     @available_if(_target_is("sets"))
     def predict_interval(self, X: Any, *, batches: Any = None, strata: Any = None) -> Float2D:
@@ -473,6 +488,8 @@ class BatchPredictor(PredictorInternals):
             Scores, comparable with ``calibration_.scores``.
         """
         self._check_calibrated("conformity_scores")
+        check_same_length(X=RowCount(X), y=label_array(y))
+        self._check_features(X)
         return self._scores_of(X, label_array(y), (-np.inf, np.inf))
 
     @property

@@ -99,7 +99,7 @@ def batch_guarantee(
         assumptions=_assumptions(target, calibration),
         n_reference=calibration.n,
         citation=target.citation,
-        confidence_level=confidence_of(alpha),
+        confidence_level=confidence_of(alpha) if target.has_level else None,
         exact_probability=exact,
         caveats=_caveats(calibration, n_batches, joint),
     )

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.base import clone
 
 from validstats._typing import AnyArray, Bool1D, Float1D, Float2D
-from validstats.batch.scores import Bounds, Score, clip_intervals, probabilities
+from validstats.batch.scores import Bounds, Score, clip_intervals, plain_predictions, probabilities
 
 __all__ = ["APSScore", "CQRScore", "NormalisedScore", "ProbabilityScore"]
 
@@ -46,7 +46,7 @@ class NormalisedScore(Score):
 
     def fit(self, model: Any, X: Any, y: AnyArray) -> Self:
         """Train the scale on absolute training residuals."""
-        residuals = np.abs(y - np.asarray(model.predict(X)))
+        residuals = np.abs(y - plain_predictions(model, X))
         self.floor_ = max(float(residuals.mean()) / 100, np.finfo(float).tiny)
         base = _boosting() if self.scale_estimator is None else self.scale_estimator
         self.scale_estimator_ = clone(base).fit(X, residuals)
@@ -60,7 +60,7 @@ class NormalisedScore(Score):
                 "FrozenEstimator, whose scale is then trained on the part of the rows that is not calibration."
             )
         scale = np.maximum(np.asarray(self.scale_estimator_.predict(X), dtype=np.float64), self.floor_)
-        return np.column_stack([np.asarray(model.predict(X), dtype=np.float64), scale])
+        return np.column_stack([np.asarray(plain_predictions(model, X), dtype=np.float64), scale])
 
     def scores(self, outputs: AnyArray, y: AnyArray) -> Float1D:
         """Return absolute residuals over scales."""

@@ -107,7 +107,7 @@ def plan_batch(
     n : int or None, default None
         Number of calibration rows; gives the largest informative m.
     confidence_level : float, default 0.9
-        Level of the statement.
+        Level of the statement; ``Selection(fdr=...)`` has none.
     bounded : bool, default False
         Whether the labels have known bounds, which matters for means and totals.
 
@@ -221,6 +221,6 @@ def _guarantee(target: Target, alpha: Fraction, n: int) -> Guarantee:
         assumptions=("calibration rows and the rows of the batch are exchangeable, given the fitted model",),
         n_reference=n,
         citation=target.citation,
-        confidence_level=float(1 - alpha),
+        confidence_level=float(1 - alpha) if target.has_level else None,
         caveats=("An informative bound need not be a narrow one",),
     )

@@ -10,7 +10,9 @@ import numpy as np
 
 from validstats._typing import AnyArray, Float2D
 from validstats.batch.problem import IntervalAnswer, SelectionAnswer, SetAnswer
+from validstats.reading import read_array
 from validstats.results import Report, Result, Table
+from validstats.validation import check_vector
 
 __all__ = ["BatchIntervals", "BatchResult", "BatchSelection", "BatchSets"]
 
@@ -27,8 +29,8 @@ class BatchResult(Result):
         Row positions of each batch in the data passed to ``infer``.
     answers : tuple
         One answer a batch.
-    confidence_level : float
-        Level of the statement about one batch.
+    confidence_level : float or None
+        Level of the statement about one batch; None where it bounds an expected share.
     quantity : str
         What one score is.
     n : int
@@ -38,7 +40,7 @@ class BatchResult(Result):
     batches: tuple[Any, ...]
     rows: tuple[AnyArray, ...]
     answers: tuple[Any, ...]
-    confidence_level: float
+    confidence_level: float | None
     quantity: str
     n: int
 
@@ -68,11 +70,12 @@ class BatchResult(Result):
         sizes = sorted(set(self.sizes))
         size = str(sizes[0]) if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
         smallest = max(a.smallest_n for a in self.answers)
+        level = [] if self.confidence_level is None else [("Confidence level", self.confidence_level)]
         return [
             ("Calibration rows", self.n),
             ("Batches", len(self.batches)),
             ("Rows per batch", size),
-            ("Confidence level", self.confidence_level),
+            *level,
             ("Score", self.quantity),
             ("Smallest informative n", smallest),
         ]
@@ -147,7 +150,10 @@ class BatchIntervals(BatchResult):
 
     def _glance_columns(self) -> Mapping[str, Any]:
         widths = self.high - self.low
-        return {**self._common_glance(), "mean_width": float(widths.mean()), "method": self.answers[0].method}
+        return {**self._common_glance(), "mean_width": float(widths.mean()), "method": self._methods()}
+
+    def _methods(self) -> str:
+        return ", ".join(dict.fromkeys(a.method for a in self.answers))
 
     def _report(self) -> Report:
         tidy = self._tidy_columns()
@@ -165,7 +171,7 @@ class BatchIntervals(BatchResult):
             columns["Ranks"] = [
                 f"{_dash(a)}..{_dash(b)}" for a, b in zip(tidy["rank_low"], tidy["rank_high"], strict=True)
             ]
-        header = [*self._header(), ("Method", self.answers[0].method)]
+        header = [*self._header(), ("Method", self._methods())]
         notes = self._notes()
         if "Naive" in columns:
             notes.append("Naive is what the model says without calibration; it comes without any guarantee.")
@@ -233,19 +239,25 @@ class BatchSets(BatchResult):
 
         Raises
         ------
-        ValueError
-            If the length is wrong.
+        TypeError, ValueError
+            If the length is wrong, a label is NaN, or labels are compared with classes of another type.
         """
-        labels = np.asarray(y)
+        labels = read_array(y, "y")
         if labels.shape != (sum(self.sizes),):
             raise ValueError(
                 f"y must have one label for each of the {sum(self.sizes)} rows, got shape {labels.shape}."
             )
         intervals, sets = (self.naive_intervals, self.naive_sets) if naive else (self.intervals, self.sets)
         if intervals is not None:
+            labels = check_vector(labels, "y")
             return np.asarray((intervals[:, 0] <= labels) & (labels <= intervals[:, 1]))
         if sets is None or self.classes is None:
             raise ValueError("This score has no label sets; compare scores with the threshold instead.")
+        kinds = {"number" if v.dtype.kind in "fiub" else v.dtype.kind for v in (labels, self.classes)}
+        if len(kinds - {"O"}) > 1:
+            raise TypeError(
+                f"y has labels of dtype {labels.dtype} and the classes are {self.classes.tolist()}; convert y."
+            )
         return np.asarray((sets & (labels[:, None] == self.classes[None, :])).any(axis=1))
 
     def sizes_of_sets(self, *, naive: bool = False) -> AnyArray:
@@ -362,7 +374,10 @@ class BatchSelection(BatchResult):
             Counts.
         """
         chosen = self.naive_selected if naive else self.selected
-        wrong = chosen & (np.asarray(y, dtype=np.float64) <= self.above)
+        labels = check_vector(y, "y")
+        if labels.size != chosen.size:
+            raise ValueError(f"y must have one label for each of the {chosen.size} rows, got {labels.size}.")
+        wrong = chosen & (labels <= self.above)
         return np.array([int(wrong[r].sum()) for r in self.rows], dtype=np.int64)
 
     def _tidy_columns(self) -> Mapping[str, Sequence[Any] | np.ndarray]:

@@ -22,7 +22,9 @@ __all__ = [
     "SignedScore",
     "clip_intervals",
     "numeric_predictions",
+    "plain_predictions",
     "probabilities",
+    "unwritable",
 ]
 
 Bounds: TypeAlias = tuple[float, float]
@@ -77,7 +79,7 @@ class Score(BaseEstimator):
         ndarray with n rows
             Whatever :meth:`scores` needs.
         """
-        return np.asarray(model.predict(X))
+        return plain_predictions(model, X)
 
     def scores(self, outputs: AnyArray, y: AnyArray) -> Float1D:
         """Compare outputs with labels.
@@ -293,7 +295,8 @@ class CallableScore(Score):
     Parameters
     ----------
     function : callable
-        ``function(model, X, y)`` returns one number a row; it must not look at other rows.
+        ``function(model, X, y)`` returns one number a row; it must not look at other rows. It gets copies, or an
+        array that cannot be written to.
     bounds : tuple of (float or None, float or None), default (None, None)
         Known bounds of the score.
 
@@ -330,7 +333,8 @@ class CallableScore(Score):
         ValueError
             If it does not return one number a row, or a score is NaN or outside the bounds.
         """
-        values = check_vector(self.function(model, X, y), "the result of the callable score")
+        found = self.function(model, unwritable(X), y.copy())
+        values = check_vector(found, "the result of the callable score").copy()
         if values.size != len(y):
             raise ValueError(f"The callable score returned {values.size} values for {len(y)} rows.")
         low, high = check_bounds(self.bounds)
@@ -348,6 +352,56 @@ class CallableScore(Score):
     def score_bounds(self, outputs: AnyArray, label_bounds: Bounds) -> Bounds:
         """Return the stated bounds of the score."""
         return check_bounds(self.bounds)
+
+
+def plain_predictions(model: Any, X: Any) -> AnyArray:
+    """Return a learner's predictions as a vector, also where it gives a matrix of one column.
+
+    Parameters
+    ----------
+    model : estimator
+        Fitted learner.
+    X : array-like of n rows
+        Rows.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        Numbers or classes.
+
+    Raises
+    ------
+    ValueError
+        If it predicts several values a row.
+    """
+    values = np.asarray(model.predict(X))
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = values[:, 0]
+    if values.ndim != 1:
+        raise ValueError(
+            f"The learner must predict one value a row of X, and its predictions have the shape {values.shape}."
+        )
+    return values
+
+
+def unwritable(X: Any) -> Any:
+    """Return rows that a user's function may have without a way to change those of the caller.
+
+    Parameters
+    ----------
+    X : array-like of n rows
+        Rows.
+
+    Returns
+    -------
+    object
+        A view that cannot be written to of an array, a copy of anything else that has one.
+    """
+    if isinstance(X, np.ndarray):
+        view = X.view()
+        view.flags.writeable = False
+        return view
+    return X.copy() if hasattr(X, "copy") else X
 
 
 def numeric_predictions(model: Any, X: Any) -> Float1D:
@@ -371,7 +425,7 @@ def numeric_predictions(model: Any, X: Any) -> Float1D:
         If a classifier has more than two classes.
     """
     if not hasattr(model, "classes_"):
-        return np.asarray(model.predict(X), dtype=np.float64)
+        return np.asarray(plain_predictions(model, X), dtype=np.float64)
     if len(model.classes_) != 2:
         raise ValueError(
             f"This target needs numeric or binary labels, and the classifier has {len(model.classes_)} classes."

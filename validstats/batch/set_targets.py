@@ -145,7 +145,7 @@ class Selection(Target):
     fdr : float or None, default None
         Bound of the expected share of false claims instead, by conformal p-values and Benjamini-Hochberg.
     randomised : bool, default False
-        Whether p-values break ties at random instead of conservatively.
+        Whether the p-values of ``fdr`` break ties at random instead of conservatively.
 
     References
     ----------
@@ -177,6 +177,11 @@ class Selection(Target):
         """Source of the guarantee."""
         return Target.citation if self.fdr is None else "Jin and Candes (2023), arXiv 2210.01408"
 
+    @property
+    def has_level(self) -> bool:
+        """Whether the false claims are bounded in number, with a probability."""
+        return self.fdr is None
+
     def check(self) -> None:
         """Raise if a parameter is out of range."""
         check_in_range(self.above, "above")
@@ -189,6 +194,10 @@ class Selection(Target):
             check_positive_int(self.max_false, "max_false", minimum=0)
         if self.fdr is not None:
             check_in_range(self.fdr, "fdr", 0, 1, low_open=True, high_open=True)
+        if not isinstance(self.randomised, bool | np.bool_):
+            raise TypeError(f"randomised must be True or False, got {self.randomised!r}.")
+        if self.randomised and self.fdr is None:
+            raise ValueError("randomised is for the p-values of fdr; it is not read with max_false.")
 
     def default_score(self, classifier: bool) -> str:
         """The score of a false claim; it is part of the target."""
@@ -330,7 +339,7 @@ class Envelope(Target):
             probability=float(np.prod([b.probability for b in bands])),
             local_level=min(b.local_level for b in bands),
             smallest_n=max(self._smallest_n(q.m, share) for q in questions),
-            informative=any(b.local_level > 0 for b in bands),
+            informative=any((b.upper <= q.n).any() or (b.lower > 1).any() for b, q in zip(bands, questions)),
             rank_low=tuple(bands[0].lower.tolist()) if single else (),
             rank_high=tuple(bands[0].upper.tolist()) if single else (),
         )

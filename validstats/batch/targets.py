@@ -52,6 +52,11 @@ class Target(BaseEstimator, ABC):
     kind: ClassVar[str] = "interval"
     citation: ClassVar[str] = "Lee, Tchetgen Tchetgen and Dobriban (2024), arXiv 2409.13990"
 
+    @property
+    def has_level(self) -> bool:
+        """Whether the statement holds with a stated probability; a bound of an expected share does not."""
+        return True
+
     @abstractmethod
     def check(self) -> None:
         """Raise if a parameter is out of range."""
@@ -398,7 +403,7 @@ class ErrorCount(IntervalTarget):
         Which bounds are wanted.
     tolerance : float or None, default None
         For regressors, the distance from which a prediction counts as wrong; None counts any difference, which
-        suits classifiers.
+        suits classifiers, or takes the tolerance of an ErrorScore.
 
     Examples
     --------
@@ -423,7 +428,13 @@ class ErrorCount(IntervalTarget):
     def answer(self, question: Question) -> IntervalAnswer:
         """Bound the errors in one batch."""
         n, m, share = question.n, question.m, self._share(question.alpha)
-        errors = int(question.calibration.scores.sum())
+        scores = question.calibration.scores
+        if not ((scores == 0) | (scores == 1)).all():
+            raise ValueError(
+                "ErrorCount counts scores of one among zeros, and this score has other values; leave score=None, or let "
+                "the score return 0 and 1."
+            )
+        errors = int(scores.sum())
         high = m if self.side == "lower" else error_count_upper(n, errors, m, share)
         low = 0 if self.side == "upper" else m - error_count_upper(n, n - errors, m, share)
         said = (self.side == "lower" or high < m) and (self.side == "upper" or low > 0)
