@@ -207,3 +207,92 @@ def test_mi_by_the_network(run, workplace) -> None:
     assert term["estimate"] == pytest.approx(expected.estimate, rel=1e-9)
     tested = run(*arguments, "--test", "--permutations", "19", "--format", "json")
     assert json.loads(tested.stdout)["terms"][0]["p_value"] == 0.05
+
+
+BATCH = ("batch", "labelled.csv", "new.csv", "--label", "human_mean")
+SELECT = ("--target", "selection", "--above", "0")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((*BATCH, "--target", "mean", "--miss", "0.3"), "--miss is not read with --target mean"),
+        ((*BATCH, "--target", "mean", "--quantile", "0.9"), "--quantile is not read with --target mean"),
+        ((*BATCH, "--target", "mean", "--fdr", "0.1"), "--fdr is not read with --target mean"),
+        ((*BATCH, "--target", "sets", "--side", "upper"), "--side is not read with --target sets"),
+        ((*BATCH, *SELECT, "--max-false", "1", "--bounds", "0", "1"), "--bounds is not read with"),
+        ((*BATCH, *SELECT, "--fdr", "0.1", "--confidence-level", "0.9"), "--confidence-level is not read"),
+        ((*BATCH, *SELECT, "--fdr", "0.1", "--batches", "week", "--joint"), "--joint is not read with --fdr"),
+        ((*BATCH, "--target", "sets", "--joint"), "--joint needs --batches"),
+        (
+            (*BATCH, "--target", "sets", "--prediction", "n_words", "--model", "linear"),
+            "--model is not read with --prediction",
+        ),
+        (
+            (*BATCH, "--target", "sets", "--prediction", "n_words", "--features", "n_words"),
+            "--features is not read with --prediction",
+        ),
+        (("plan", "batch", "--target", "sets", "--rows", "9", "--bounded"), "--bounded is not read with"),
+        (("plan", "batch", "--target", "mean", "--rows", "9", "--miss", "0.1"), "--miss is not read with"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_batch_refuses_what_it_would_not_read(arguments, message, run) -> None:
+    refused = run(*arguments)
+    assert refused.exit_code == 2 and message in refused.stderr, refused.output
+
+
+@pytest.fixture
+def classes(workplace):
+    """Two files whose classes are written as text, whole numbers, fractions, and yes or no, with guesses of each kind."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=240)
+    up, guess = x + rng.normal(size=240) > 0, x > 0
+    kinds = {
+        "text": lambda v: np.where(v, "u", "d"),
+        "whole": lambda v: v.astype(int),
+        "fractions": lambda v: v.astype(float),
+        "halves": lambda v: v * 0.5,
+        "flags": lambda v: v,
+    }
+    table = pd.DataFrame({"x": x})
+    for name, form in kinds.items():
+        table[name], table[f"{name} guess"] = form(up), form(guess)
+    table[:200].to_csv("known.csv", index=False)
+    table[200:].to_csv("fresh.csv", index=False)
+    return table
+
+
+def errors(run, label, *more):
+    arguments = ("batch", "known.csv", "fresh.csv", "--label", label, "--target", "errors", *more)
+    result = run(*arguments, "--format", "json")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)["terms"][0]["conf_high"]
+
+
+def test_classes_are_the_same_however_they_are_written(run, classes) -> None:
+    by_guess = {errors(run, kind, "--prediction", f"{kind} guess") for kind in ("text", "whole", "flags")}
+    by_guess.add(errors(run, "fractions", "--prediction", "fractions guess"))
+    by_guess.add(errors(run, "halves", "--classes", "--prediction", "halves guess"))
+    assert len(by_guess) == 1 and by_guess.pop() < 30
+    learnt = {errors(run, kind, "--features", "x", "--model", "linear") for kind in ("whole", "fractions")}
+    assert len(learnt) == 1 and learnt.pop() < 30
+
+
+def test_fractions_are_classes_where_that_is_said(run, classes) -> None:
+    arguments = ("batch", "known.csv", "fresh.csv", "--label", "fractions", "--target", "sets")
+    arguments += ("--features", "x", "--model", "linear")
+    assert "1 - probability of y" in run(*arguments, "--classes").output
+    assert "|y - prediction|" in run(*arguments).output
+    refused = run("batch", "known.csv", "fresh.csv", "--label", "halves", "--target", "errors")
+    assert refused.exit_code == 1 and "--classes" in refused.stderr
+
+
+def test_guesses_that_share_no_class_with_the_labels_are_refused(run, classes) -> None:
+    arguments = ("batch", "known.csv", "fresh.csv", "--label", "text", "--target", "errors", "--prediction")
+    refused = run(*arguments, "whole guess")
+    assert refused.exit_code == 1 and "equals any label: '0', '1' beside 'd', 'u'" in refused.stderr
+    classes.assign(guess=None)[:200].to_csv("known.csv", index=False)
+    classes.assign(guess="u")[200:].to_csv("fresh.csv", index=False)
+    refused = run(*arguments, "guess")
+    assert refused.exit_code == 1 and "empty cells" in refused.stderr

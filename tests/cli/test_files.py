@@ -42,6 +42,8 @@ def refusal(result) -> str:
         (b"a,b\n", "columns but no rows"),
         (b"a,a\n1,2\n", "several columns named 'a'"),
         (b"a,b\n1,2\n3,4,5\n", "cannot be read as a table"),
+        (b"a,b\n1,2,3\n4,5,6\n", "more fields than the 2 names"),
+        (b"a,b\n1,2,3\n4,5\n", "more fields than the 2 names"),
         (b"a,b\n\xff\xfe,1\n", "not UTF-8"),
         (b"\x00\x00\x00\x00", "columns but no rows|is empty|cannot be read"),
     ],

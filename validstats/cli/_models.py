@@ -71,8 +71,9 @@ class PredictedClasses(ClassifierMixin, BaseEstimator):
         return self
 
     def predict(self, X: Any) -> np.ndarray:
-        """Return the column."""
-        return np.asarray(X[self.column])
+        """Return the column, as text where the classes are text."""
+        as_text = self.classes_.dtype.kind in "OU"
+        return np.asarray(X[self.column].astype(str) if as_text else X[self.column])
 
 
 def make_learner(name: str, classifier: bool, seed: int) -> Any:

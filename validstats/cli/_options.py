@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 __all__ = [
     "EXIT_CODES",
@@ -19,6 +20,7 @@ __all__ = [
     "guarded",
     "output_options",
     "parse_names",
+    "refuse_given",
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -119,6 +121,28 @@ def parse_names(text: str | None) -> list[str]:
         return []
     names = (name.strip().replace("\0", ",") for name in text.replace(",,", "\0").split(","))
     return [name for name in names if name]
+
+
+def refuse_given(names: Iterable[str], reason: str) -> None:
+    """Refuse options that were typed although nothing would read them.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Parameters of the running command; those that it does not have are left out.
+    reason : str
+        Ends the message, after the option.
+
+    Raises
+    ------
+    click.UsageError
+        If one of them was typed.
+    """
+    context = click.get_current_context()
+    for name in names:
+        source = context.get_parameter_source(name)
+        if source is not None and source is not ParameterSource.DEFAULT:
+            raise click.UsageError(f"--{name.replace('_', '-')} {reason}")
 
 
 def guarded(command: F) -> F:

@@ -6,6 +6,7 @@ import csv
 import gzip
 import json
 import math
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -181,7 +182,15 @@ def _read_csv(path: Path, delimiter: str) -> Any:
             raise DataError(
                 f"{path} has several columns named {', '.join(map(repr, repeated))}; rename them."
             )
-        return _with_text_names(pd.read_csv(path, sep=delimiter, index_col=False, encoding="utf-8-sig"))
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            table = pd.read_csv(path, sep=delimiter, index_col=False, encoding="utf-8-sig")
+        return _with_text_names(table)
+    except pd.errors.ParserWarning as error:
+        raise DataError(
+            f"{path} has rows with more fields than the {len(names)} names in its first line; quote fields that hold the "
+            "separator."
+        ) from error
     except pd.errors.EmptyDataError as error:
         raise DataError(f"{path} is empty.") from error
     except UnicodeDecodeError as error:

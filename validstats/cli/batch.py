@@ -8,7 +8,14 @@ from typing import Any, TypeVar
 
 import click
 
-from validstats.cli._options import DataError, confidence_level_option, guarded, output_options, parse_names
+from validstats.cli._options import (
+    DataError,
+    confidence_level_option,
+    guarded,
+    output_options,
+    parse_names,
+    refuse_given,
+)
 from validstats.cli._tables import check_columns, numeric_column, read_table, write_result
 
 __all__ = ["batch", "make_target", "target_options"]
@@ -18,6 +25,14 @@ F = TypeVar("F", bound=Callable[..., Any])
 _TARGETS = ("mean", "total", "quantile", "sets", "errors", "selection")
 _SIDES = ("two-sided", "upper", "lower")
 _NUMERIC_TARGETS = ("mean", "total", "quantile", "selection")
+_OPTIONS = {
+    "mean": ("side", "bounds", "bounded"),
+    "total": ("side", "bounds", "bounded"),
+    "quantile": ("side", "quantile", "bounds"),
+    "sets": ("miss", "bounds"),
+    "errors": ("side",),
+    "selection": ("above", "max_false", "fdr"),
+}
 
 
 def target_options(command: F) -> F:
@@ -46,7 +61,7 @@ def target_options(command: F) -> F:
         ),
         click.option(
             "--quantile",
-            type=click.FloatRange(0, 1),
+            type=click.FloatRange(0, 1, min_open=True),
             default=0.5,
             show_default=True,
             help="quantile: which one.",
@@ -129,6 +144,10 @@ def batch(
     from validstats.batch import BatchPredictor
 
     question = make_target(target, miss, quantile, above, max_false, fdr, side)
+    if prediction:
+        refuse_given(("features", "model"), "is not read with --prediction.")
+    if not batches:
+        refuse_given(("joint",), "needs --batches.")
     known, unknown = read_table(labelled), read_table(new)
     check_columns(known, [label], labelled, "--label")
     check_columns(unknown, [batches] if batches else [], new, "--batches")
@@ -191,12 +210,14 @@ def make_target(
     """
     from validstats.batch import BatchMean, BatchQuantile, BatchTotal, ErrorCount, Selection, Simultaneous
 
+    own = {name for names in _OPTIONS.values() for name in names} - set(_OPTIONS[target])
+    refuse_given(sorted(own), f"is not read with --target {target}.")
+    if fdr is not None:
+        refuse_given(("joint", "confidence_level"), "is not read with --fdr, which bounds an expected share.")
     if target == "selection":
         if above is None or (max_false is None) == (fdr is None):
             raise click.UsageError("--target selection needs --above, and either --max-false or --fdr.")
         return Selection(above=above, max_false=max_false, fdr=fdr)
-    if above is not None or max_false is not None or fdr is not None:
-        raise click.UsageError("--above, --max-false and --fdr belong to --target selection.")
     if target == "sets":
         return Simultaneous(miss=miss)
     if target == "errors":
@@ -222,7 +243,25 @@ def _labels(table: Any, name: str, file: Path, classes: bool, target: str) -> An
             f"--target {target} needs numbers, and the column {name!r} of {file} has "
             f"{str(table[name].iloc[0])[:40]!r}."
         )
-    return table[name].to_numpy() if numeric else table[name].astype(str).to_numpy()
+    return _classes(table[name], numeric, name, file, classes)
+
+
+def _classes(column: Any, numeric: bool, name: str, file: Path, declared: bool) -> Any:
+    """Classes as whole numbers or text, never as fractions, which learners take for measurements."""
+    if not numeric:
+        return column.astype(str).to_numpy(dtype=object)
+    values = column.to_numpy()
+    if values.dtype.kind in "iu":
+        return values
+    values = column.to_numpy(dtype="float64")
+    if (values == values.round()).all() and abs(values).max() < 2**53:
+        return values.astype("int64")
+    if declared:
+        return column.astype(str).to_numpy(dtype=object)
+    raise DataError(
+        f"--target errors counts wrong classes, and the column {name!r} of {file} holds fractions; add --classes if they "
+        "are names of classes."
+    )
 
 
 def _features(
@@ -247,5 +286,19 @@ def _predicted(known: Any, unknown: Any, name: str, y: Any, labelled: Path, new:
             if values.size != len(table) or (values != values).any():
                 raise DataError(f"The column {name!r} of {file} (--prediction) has empty cells.")
         return PredictedNumbers(name).fit(None)
-    seen = sorted({*y.tolist(), *known[name].tolist(), *unknown[name].tolist()}, key=str)
+    as_text = y.dtype.kind == "O"
+    guesses = []
+    for table, file in ((known, labelled), (unknown, new)):
+        if table[name].isna().any():
+            raise DataError(f"The column {name!r} of {file} (--prediction) has empty cells.")
+        guesses.append((table[name].astype(str) if as_text else table[name]).tolist())
+    if not set(y.tolist()) & set(guesses[0]):
+        raise DataError(
+            f"No prediction in the column {name!r} of {labelled} equals any label: {_some(guesses[0])} beside {_some(y.tolist())}."
+        )
+    seen = sorted({*y.tolist(), *guesses[0], *guesses[1]}, key=str)
     return PredictedClasses(name, tuple(seen)).fit(None)
+
+
+def _some(values: list[Any]) -> str:
+    return ", ".join(map(repr, sorted(set(values), key=str)[:3]))
