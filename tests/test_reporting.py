@@ -9,7 +9,7 @@ import pytest
 
 from validstats import Guarantee
 from validstats.reporting import data_fingerprint, joint_statement, package_versions, report
-from validstats.results import Report, Result, Summary
+from validstats.results import Report, Result, Summary, Table
 
 
 def guarantee(level=0.95, kind="finite-sample") -> Guarantee:
@@ -103,3 +103,18 @@ def test_bad_items() -> None:
     with pytest.raises(TypeError, match="got an object of type int"):
         report([3])
     assert report([Summary(Report("t"))]).sections[0].title == "t"
+
+
+def test_one_item_is_asked_for_in_a_list() -> None:
+    with pytest.raises(TypeError, match=r"items must be a list.*report\(\[item\]\)"):
+        report(Answer(guarantee=guarantee()))
+
+
+def test_text_reports_obey_no_control_characters() -> None:
+    name = "a\nb\x1b[2J\u202ec"
+    shown = Summary(
+        Report(name, header=[(name, name)], tables=[Table({name: [name]}, title=name)], notes=[name])
+    ).as_text()
+    assert "\x1b" not in shown and "\u202e" not in shown
+    assert shown.count(r"a\nb\x1b[2J\u202ec") == 6
+    assert str(Summary(Report("größe \u200d 名前 😀"))).count("größe \u200d 名前 😀") == 1

@@ -175,6 +175,8 @@ def package_versions(names: Sequence[str] = _PACKAGES) -> dict[str, str]:
 
 
 def _named_items(items: Sequence[Any] | Mapping[str, Any]) -> list[tuple[str, Any]]:
+    if isinstance(items, Result | CalibratedEstimator | Summary):
+        raise TypeError("items must be a list or a mapping; put the one item in a list: report([item]).")
     pairs = list(items.items()) if isinstance(items, Mapping) else [("", item) for item in items]
     if not pairs:
         raise ValueError("items is empty; pass at least one result, calibrated estimator or summary.")

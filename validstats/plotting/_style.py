@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["COLOURS", "figure_and_axes", "tidy_axes"]
+__all__ = ["COLOURS", "figure_and_axes", "plain", "tidy_axes"]
 
 COLOURS = {
     "ours": "#1f6f78",
@@ -37,6 +37,27 @@ def figure_and_axes(ax: Any = None, figsize: tuple[float, float] = (7.0, 4.2)) -
     import matplotlib.pyplot as plt
 
     return plt.subplots(figsize=figsize, layout="constrained")
+
+
+def plain(text: Any) -> str:
+    """Return a user's text so that a figure shows it as it is: matplotlib reads dollar signs as formulas.
+
+    Parameters
+    ----------
+    text : object
+        A name of a column, a batch or a term.
+
+    Returns
+    -------
+    str
+        The text for matplotlib.
+
+    Examples
+    --------
+    >>> print(plain("US$ per AU$"))
+    US\\$ per AU\\$
+    """
+    return str(text).replace("$", r"\$")
 
 
 def tidy_axes(ax: Any, *, grid: str | None = "y") -> None:

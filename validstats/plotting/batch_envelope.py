@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from validstats.plotting._style import COLOURS, figure_and_axes, tidy_axes
+from validstats.plotting._style import COLOURS, figure_and_axes, plain, tidy_axes
 from validstats.validation import check_vector
 
 __all__ = ["EnvelopeDisplay"]
@@ -112,7 +112,7 @@ class EnvelopeDisplay:
             )
         title = f"every sorted score at once, with probability {self.probability:.3f}"
         self.ax_.set_title(title, loc="left", fontsize=11)
-        self.ax_.set(xlabel="share of the batch", ylabel=self.quantity, xlim=(0, 1))
+        self.ax_.set(xlabel="share of the batch", ylabel=plain(self.quantity), xlim=(0, 1))
         self.ax_.legend(frameon=False)
         tidy_axes(self.ax_, grid="both")
         return self

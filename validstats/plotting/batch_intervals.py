@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from validstats.plotting._style import COLOURS, figure_and_axes, tidy_axes
+from validstats.plotting._style import COLOURS, figure_and_axes, plain, tidy_axes
 from validstats.validation import check_same_length, check_vector
 
 __all__ = ["BatchIntervalDisplay"]
@@ -140,8 +140,8 @@ class BatchIntervalDisplay:
             )
         if self.truth is not None:
             self.ax_.plot(self.truth, positions, "D", color=COLOURS["truth"], markersize=4.5, label="truth")
-        self.ax_.set_yticks(positions, [str(b) for b in self.batches] if k <= 40 else [""] * k)
-        self.ax_.set(xlabel=self.name, ylabel="batch", ylim=(k - 0.4, -0.6))
+        self.ax_.set_yticks(positions, [plain(b) for b in self.batches] if k <= 40 else [""] * k)
+        self.ax_.set(xlabel=plain(self.name), ylabel="batch", ylim=(k - 0.4, -0.6))
         self.ax_.legend(frameon=False, ncols=2, loc="lower left", bbox_to_anchor=(0.0, 1.0), fontsize=9)
         tidy_axes(self.ax_, grid="x")
         return self

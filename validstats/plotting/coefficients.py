@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from validstats.plotting._style import COLOURS, figure_and_axes, tidy_axes
+from validstats.plotting._style import COLOURS, figure_and_axes, plain, tidy_axes
 from validstats.validation import check_vector
 
 __all__ = ["CoefficientDisplay"]
@@ -114,7 +114,7 @@ class CoefficientDisplay:
             self.ax_.vlines(
                 self.truth, height - 0.4, height + 0.4, color=COLOURS["truth"], linewidth=1.4, label="truth"
             )
-        self.ax_.set_yticks(height, self.names)
+        self.ax_.set_yticks(height, [plain(name) for name in self.names])
         self.ax_.set_ylim(-0.6, n - 0.4)
         self.ax_.set_xlabel("coefficient")
         if ax is None:

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import stats
 
 from validstats._typing import Float1D, Int1D
-from validstats.plotting._style import COLOURS, figure_and_axes, tidy_axes
+from validstats.plotting._style import COLOURS, figure_and_axes, plain, tidy_axes
 from validstats.validation import check_same_length, check_vector
 
 __all__ = ["ConfidenceSequenceDisplay"]
@@ -138,7 +138,7 @@ class ConfidenceSequenceDisplay:
             )
         self.ax_.plot(self.times, self.estimate, color=COLOURS["ours"], linewidth=1.8, label="estimate")
         self.ax_.set(
-            xlabel="units visited", ylabel=self.term, title=f"Intervals at {self.confidence_level:.0%}"
+            xlabel="units visited", ylabel=plain(self.term), title=f"Intervals at {self.confidence_level:.0%}"
         )
         self.ax_.legend(frameon=False, loc="best")
         tidy_axes(self.ax_, grid="both")

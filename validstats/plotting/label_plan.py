@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from validstats._typing import Float1D, Float2D, Int1D
-from validstats.plotting._style import COLOURS, figure_and_axes, tidy_axes
+from validstats.plotting._style import COLOURS, figure_and_axes, plain, tidy_axes
 from validstats.validation import check_matrix, check_same_length, check_vector
 
 __all__ = ["GainForecastDisplay", "LabelPlanDisplay"]
@@ -113,7 +113,9 @@ class LabelPlanDisplay:
         single = len(self.names) == 1
         for j, name in enumerate(self.names):
             colour = COLOURS["ours"] if single else _LINES[j % len(_LINES)]
-            self.ax_.plot(self.sizes, self.std_errors[:, j], "o-", color=colour, markersize=4, label=name)
+            self.ax_.plot(
+                self.sizes, self.std_errors[:, j], "o-", color=colour, markersize=4, label=plain(name)
+            )
             if self.gold_std_errors is not None:
                 gold_label = "expert labels alone" if j == 0 else None
                 line = self.ax_.plot(

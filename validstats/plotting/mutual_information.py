@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from validstats.plotting._style import COLOURS, figure_and_axes, tidy_axes
+from validstats.plotting._style import COLOURS, figure_and_axes, plain, tidy_axes
 from validstats.validation import check_matrix, check_same_length, check_vector
 
 __all__ = ["MutualInformationDisplay", "MutualInformationMatrixDisplay"]
@@ -92,8 +92,10 @@ class MutualInformationMatrixDisplay:
         colours = LinearSegmentedColormap.from_list("house", steps).with_extremes(bad="#eef0f2")
         shown = np.where(np.eye(p, dtype=bool), np.nan, self.correlation_scale)
         image = self.ax_.imshow(np.ma.masked_invalid(shown), cmap=colours, vmin=0.0, vmax=1.0)
-        self.ax_.set_xticks(range(p), self.names, rotation=40, ha="right", rotation_mode="anchor")
-        self.ax_.set_yticks(range(p), self.names)
+        self.ax_.set_xticks(
+            range(p), [plain(name) for name in self.names], rotation=40, ha="right", rotation_mode="anchor"
+        )
+        self.ax_.set_yticks(range(p), [plain(name) for name in self.names])
         if p <= MAX_WRITTEN:
             self._write_values()
         bar = self.figure_.colorbar(image, ax=self.ax_, shrink=0.75, pad=0.02)
@@ -233,7 +235,7 @@ class MutualInformationDisplay:
                 va="center",
                 fontsize=9,
             )
-        self.ax_.set_yticks(height, self.names)
+        self.ax_.set_yticks(height, [plain(name) for name in self.names])
         self.ax_.set_ylim(-0.6, k - 0.4)
         self.ax_.set_xlim(left=0.0)
         self.ax_.set_xlabel(f"mutual information ({self.unit})")

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import html
 import textwrap
+import unicodedata
 
 from validstats.results.table import Report, Table
 
 WIDTH = 78
+
+_CONTROL = ("Cc", "Cf", "Cs", "Zl", "Zp")
+_JOINERS = "\u00ad\u200c\u200d"
 
 _LATEX_SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -27,12 +31,24 @@ def render_text(report: Report) -> str:
     """Render as monospaced text in the manner of R."""
     tables = [_text_table(table) for table in report.tables]
     width = max([WIDTH, *(len(line) for table in tables for line in table)])
-    lines = ["=" * width, report.title.center(width).rstrip(), "=" * width]
+    lines = ["=" * width, _visible(report.title).center(width).rstrip(), "=" * width]
     blocks = [_text_header(report.header_cells(), width), *tables, _text_closing(report, width)]
     for block in filter(None, blocks):
         lines += ["-" * width, *block] if lines[-1] != "=" * width else block
     lines.append("=" * width)
     return "\n".join(lines)
+
+
+def _visible(text: str) -> str:
+    """Spell out what a terminal would obey instead of show: line breaks, escapes, changes of direction."""
+    if text.isprintable():
+        return text
+    return "".join(
+        c.encode("unicode_escape").decode()
+        if unicodedata.category(c) in _CONTROL and c not in _JOINERS
+        else c
+        for c in text
+    )
 
 
 def render_html(report: Report) -> str:
@@ -83,7 +99,7 @@ def render_markdown(report: Report) -> str:
 def _text_header(cells: list[tuple[str, str]], width: int) -> list[str]:
     half = width // 2 - 1
     longest = max((len(label) + 1 for label, _ in cells), default=0)
-    entries = [f"{label + ':':<{min(longest, 24)}} {text}" for label, text in cells]
+    entries = [_visible(f"{label + ':':<{min(longest, 24)}} {text}") for label, text in cells]
     lines: list[str] = []
     pending: str | None = None
     for entry in entries:
@@ -101,11 +117,12 @@ def _text_header(cells: list[tuple[str, str]], width: int) -> list[str]:
 
 def _text_closing(report: Report, width: int) -> list[str]:
     paragraphs = [g.paragraph() for g in report.guarantees] + [f"Note. {note}" for note in report.notes]
-    return [line for text in paragraphs for line in textwrap.wrap(text, width, break_on_hyphens=False)]
+    wrapped = (textwrap.wrap(_one_line(text), width, break_on_hyphens=False) for text in paragraphs)
+    return [line for lines in wrapped for line in lines]
 
 
 def _text_table(table: Table) -> list[str]:
-    rows = [table.headings, *table.cells()]
+    rows = [[_visible(cell) for cell in row] for row in [table.headings, *table.cells()]]
     widths = [max(len(row[j]) for row in rows) for j in range(len(table.headings))]
     right = table.right_aligned()
     lines = [
@@ -114,7 +131,11 @@ def _text_table(table: Table) -> list[str]:
         ).rstrip()
         for row in rows
     ]
-    return ([table.title] if table.title else []) + lines
+    return ([_visible(table.title)] if table.title else []) + lines
+
+
+def _one_line(text: str) -> str:
+    return _visible(" ".join(text.split()))
 
 
 def _html_table(table: Table) -> str:
