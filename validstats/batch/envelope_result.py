@@ -14,7 +14,7 @@ from validstats.batch.problem import EnvelopeAnswer
 from validstats.batch.rank_laws import quantile_index
 from validstats.batch.results import BatchResult
 from validstats.results import Report, Table
-from validstats.validation import check_vector
+from validstats.validation import check_in_range, check_vector
 
 __all__ = ["BatchEnvelopes", "DiscoveryCurve"]
 
@@ -107,7 +107,8 @@ class BatchEnvelopes(BatchResult):
         ndarray of shape (n_batches, 2)
             Lower and upper bounds.
         """
-        return self.bounds(lambda scores: float(scores[quantile_index(scores.size, q) - 1]))
+        share = check_in_range(q, "q", 0, 1, low_open=True)
+        return self.bounds(lambda scores: float(scores[quantile_index(scores.size, share) - 1]))
 
     def count_above(self, threshold: float) -> AnyArray:
         """Bound the number of scores above a threshold.
