@@ -1,5 +1,7 @@
 """Machine labels with known bias: truth and limits against large samples, at five standard errors."""
 
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -157,3 +159,11 @@ def test_caller_cannot_change_the_truth():
 def test_errors(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+def test_samples_travel_between_processes() -> None:
+    sample = make_surrogate_labels(20, n_labelled=5, random_state=0)
+    again = pickle.loads(pickle.dumps(sample))
+    np.testing.assert_array_equal(again.frame(), sample.frame())
+    with pytest.raises(TypeError):
+        again.columns["x1"] = np.zeros(20)

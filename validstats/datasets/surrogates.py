@@ -74,6 +74,12 @@ class SurrogateSample:
     surrogate_limit: Float1D = field(repr=False)
     surrogate_accuracy: float = field(repr=False)
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "columns": dict(self.columns)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update({**state, "columns": MappingProxyType(state["columns"])})
+
     def frame(self, backend: FrameBackend = "pandas") -> Any:
         """Arrange the rows as an analyst would have them.
 
