@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
+from sklearn.dummy import DummyRegressor
+from sklearn.frozen import FrozenEstimator
 
 from validstats.batch import (
     BatchMean,
+    BatchPredictor,
     BatchQuantile,
     BatchTotal,
     Compositional,
@@ -54,7 +58,7 @@ def test_every_target_has_a_plan():
         Compositional(lambda j, acc, s: acc + s),
     ]
     for target in targets:
-        plan = plan_batch(target, m=30, n=100)
+        plan = plan_batch(target, m=30, n=100, bounded=isinstance(target, Compositional))
         assert plan.smallest_n >= 1
         assert plan.guarantee.confidence_level == (None if isinstance(target, Selection) else 0.9)
         assert "Plan for a batch" in str(plan.summary())
@@ -71,3 +75,43 @@ def test_bad_arguments():
         plan_batch(BatchMean(), m=0)
     with pytest.raises(ValueError, match="confidence_level"):
         plan_batch(BatchMean(), m=3, confidence_level=90)
+
+
+@pytest.mark.parametrize("m", [3, 8])
+@pytest.mark.parametrize("alpha", [0.1, 0.2])
+@pytest.mark.parametrize(
+    "target",
+    [
+        BatchMean(),
+        BatchMean(side="upper"),
+        BatchQuantile(0.5),
+        BatchQuantile((0.5, 0.5)),
+        BatchQuantile((0.25, 0.75)),
+        BatchQuantile(0.9, side="lower"),
+        Simultaneous(0.2),
+        Simultaneous(0),
+        Selection(above=0.0, max_false=1),
+        Envelope(),
+        Envelope(side="upper"),
+        Envelope(side="lower"),
+    ],
+    ids=str,
+)
+@pytest.mark.filterwarnings("ignore::validstats.exceptions.UninformativeWarning")
+def test_the_planned_size_is_the_first_that_says_something(target, alpha, m):
+    """By trying: one row less says nothing, and what is told afterwards is what was planned."""
+    planned = plan_batch(target, m=m, confidence_level=1 - alpha).smallest_n
+    scores = np.random.default_rng(0).normal(size=planned)
+    rows = np.zeros((planned, 1))
+    model = BatchPredictor(FrozenEstimator(DummyRegressor().fit(rows, scores)), target, random_state=0)
+    model.set_params(confidence_level=1 - alpha)
+    for n in (planned, planned - 1):
+        if n:
+            result = model.calibrate(rows[:n], scores[:n]).infer(np.zeros((m, 1)))
+            assert result.informative == (n == planned)
+            assert result.glance()["smallest_informative_n"].tolist() == [planned]
+
+
+def test_functions_of_unbounded_scores_have_no_plan():
+    with pytest.raises(ValueError, match="bounded=True"):
+        plan_batch(Compositional(lambda j, acc, s: acc + s), m=30)

@@ -14,6 +14,7 @@ from validstats.batch.means import (
 )
 from validstats.batch.problem import IntervalAnswer, Question
 from validstats.batch.targets import IntervalTarget
+from validstats.validation import check_in_range
 
 __all__ = ["Compositional"]
 
@@ -65,6 +66,8 @@ class Compositional(IntervalTarget):
     def check(self) -> None:
         """Raise if a parameter is out of range."""
         super().check()
+        if self.start not in (-np.inf, np.inf):
+            check_in_range(self.start, "start")
         for name in ("step", "rank_weight"):
             value = getattr(self, name)
             if not callable(value) and not (name == "rank_weight" and value is None):

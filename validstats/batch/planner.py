@@ -11,7 +11,7 @@ from validstats.batch.compositional_target import Compositional
 from validstats.batch.guarantees import level_text
 from validstats.batch.levels import ceil_fraction
 from validstats.batch.means import smallest_partition_n
-from validstats.batch.rank_laws import quantile_index, rank_upper, smallest_informative_n
+from validstats.batch.rank_laws import rank_upper, smallest_informative_n
 from validstats.batch.set_targets import Envelope, Selection, Simultaneous
 from validstats.batch.targets import BatchMean, BatchQuantile, ErrorCount, Target
 from validstats.guarantee import Guarantee
@@ -109,7 +109,8 @@ def plan_batch(
     confidence_level : float, default 0.9
         Level of the statement; ``Selection(fdr=...)`` has none.
     bounded : bool, default False
-        Whether the labels have known bounds, which matters for means and totals.
+        Whether the labels have known bounds, which matters for means and totals, and without which Compositional has no
+        plan.
 
     Returns
     -------
@@ -132,6 +133,11 @@ def plan_batch(
     if not isinstance(target, Target):
         raise TypeError(f"target must be a target such as Simultaneous(miss=0.1), got {target!r}.")
     target.check()
+    if isinstance(target, Compositional) and not bounded:
+        raise ValueError(
+            "plan_batch cannot tell what a function of unbounded scores needs: it may have no finite bound at any size. State "
+            "bounded=True if the scores have known bounds."
+        )
     alpha = alpha_fraction(confidence_level)
     if m is None and n is None:
         raise ValueError("Give the batch size m, the number of calibration rows n, or both.")
@@ -171,20 +177,15 @@ def _smallest_n(target: Target, m: int, alpha: Fraction, bounded: bool) -> int:
         index = _threshold_index(target, m)
         return 1 if index is None else smallest_informative_n(m, index, alpha)
     if isinstance(target, BatchQuantile):
-        return max(_quantile_n(target, m, p, alpha) for p in target.probabilities())
+        return target.smallest_n(m, alpha)
+    if isinstance(target, Envelope):
+        return target.smallest_n(m, alpha)
     share = alpha / 2 if getattr(target, "side", "") == "two-sided" else alpha
     if isinstance(target, BatchMean) and not (bounded and target.method != "partition"):
         return smallest_partition_n(m, share)
-    if isinstance(target, ErrorCount | Envelope | Compositional | BatchMean):
+    if isinstance(target, ErrorCount | Compositional | BatchMean):
         return smallest_informative_n(m, 1, share)
     raise TypeError(f"plan_batch does not know {type(target).__name__}.")
-
-
-def _quantile_n(target: BatchQuantile, m: int, p: float, alpha: Fraction) -> int:
-    share = alpha / len(target.probabilities())
-    share = share / 2 if target.side == "two-sided" else share
-    sides = [s for s in ("upper", "lower") if target.side in (s, "two-sided")]
-    return max(smallest_informative_n(m, quantile_index(m, p), share, side) for side in sides)
 
 
 def _threshold_index(target: Target, m: int) -> int | None:

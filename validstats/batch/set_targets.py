@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from validstats._typing import Float1D
-from validstats.batch.envelope import rank_envelope
+from validstats.batch.envelope import RankBand, rank_envelope
 from validstats.batch.levels import ceil_fraction, product_share
 from validstats.batch.order_statistics import score_at_rank, scores_at_ranks
 from validstats.batch.problem import EnvelopeAnswer, Question, SelectionAnswer, SetAnswer
@@ -26,6 +26,8 @@ from validstats.batch.targets import Target
 from validstats.validation import as_decimal, check_in_range, check_literal, check_positive_int
 
 __all__ = ["ClaimScore", "Envelope", "Selection", "Simultaneous"]
+
+_LARGEST_SEARCHED = 10_000
 
 
 class ClaimScore(Score):
@@ -338,8 +340,8 @@ class Envelope(Target):
             predictions=_scatter([_first_column(q.outputs) for q in questions], rows),
             probability=float(np.prod([b.probability for b in bands])),
             local_level=min(b.local_level for b in bands),
-            smallest_n=max(self._smallest_n(q.m, share) for q in questions),
-            informative=any((b.upper <= q.n).any() or (b.lower > 1).any() for b, q in zip(bands, questions)),
+            smallest_n=max(self.smallest_n(q.m, share) for q in questions),
+            informative=any(_excludes(b, q.n) for b, q in zip(bands, questions)),
             rank_low=tuple(bands[0].lower.tolist()) if single else (),
             rank_high=tuple(bands[0].upper.tolist()) if single else (),
         )
@@ -351,11 +353,45 @@ class Envelope(Target):
             "read off this envelope holds at once, whatever was asked and whenever"
         )
 
-    def _smallest_n(self, m: int, alpha: Fraction) -> int:
-        """Size at which the easiest limit, at the full level, would be a calibration score."""
-        return smallest_informative_n(
-            m, 1 if self.side != "lower" else m, alpha, "lower" if self.side == "lower" else "upper"
-        )
+    def smallest_n(self, m: int, alpha: Fraction) -> int:
+        """Return the smallest calibration size at which any limit is a calibration score.
+
+        Parameters
+        ----------
+        m : int
+            Batch size.
+        alpha : Fraction
+            Miscoverage level.
+
+        Returns
+        -------
+        int
+            The size; for batches of more than 10,000 rows that of one limit at the full level.
+        """
+        return _smallest_envelope_n(m, alpha, self.side)
+
+
+def _excludes(band: RankBand, n: int) -> bool:
+    return bool((band.upper <= n).any() or (band.lower > 1).any())
+
+
+@lru_cache(maxsize=256)
+def _smallest_envelope_n(m: int, alpha: Fraction, side: str) -> int:
+    """Double from the size that a single limit needs, then bisect."""
+    low = smallest_informative_n(m, 1, alpha, "upper")
+    if m > _LARGEST_SEARCHED:
+        return low
+
+    def excludes(n: int) -> bool:
+        return _excludes(rank_envelope(n, m, alpha, side), n)
+
+    high = low
+    while not excludes(high):
+        low, high = high + 1, 2 * high
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if excludes(middle) else (middle + 1, high)
+    return high
 
 
 def _scatter(parts: Sequence[np.ndarray], rows: Sequence[np.ndarray]) -> np.ndarray:

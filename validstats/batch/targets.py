@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any, ClassVar, get_args
 
 import numpy as np
@@ -34,6 +35,7 @@ from validstats.validation import check_in_range, check_literal, check_vector
 __all__ = ["IntervalTarget", "BatchMean", "BatchQuantile", "BatchTotal", "ErrorCount", "Target"]
 
 _LARGEST_SCORE = 1e300
+_LARGEST_SEARCHED = 10_000
 
 
 class Target(BaseEstimator, ABC):
@@ -328,7 +330,6 @@ class BatchQuantile(IntervalTarget):
             scores = question.calibration.sorted_scores
         lows = [low if r[0] is None or r[0] == 1 else score_at_rank(scores, r[0] - 1) for r in pairs]
         highs = [high if r[1] is None else score_at_rank(scores, r[1], high) for r in pairs]
-        share = self._share(question.alpha / len(set(indices)))
         return IntervalAnswer(
             terms=tuple(_quantile_name(p) for p in self.probabilities()),
             estimate=np.quantile(scores, self.probabilities(), method="inverted_cdf"),
@@ -340,7 +341,7 @@ class BatchQuantile(IntervalTarget):
                 (r[0] if self.side != "upper" else None, r[1] if self.side != "lower" else None)
                 for r in pairs
             ),
-            smallest_n=max(self._smallest_n(question.m, i, share) for i in indices),
+            smallest_n=self.smallest_n(question.m, question.alpha),
             informative=self._informative(pairs, question.n),
             method="order statistic" if len(set(indices)) == 1 else "joint law of order statistics",
         )
@@ -383,6 +384,24 @@ class BatchQuantile(IntervalTarget):
         below = None if self.side == "upper" else rank_lower(question.n, question.m, index, share)
         misses = sum(1 - b.probability for b in (above, below) if b is not None)
         return (below.rank if below else None, above.rank if above else None), 1.0 - misses
+
+    def smallest_n(self, m: int, alpha: Fraction) -> int:
+        """Return the smallest calibration size at which every quantile has every bound that is wanted.
+
+        Parameters
+        ----------
+        m : int
+            Batch size.
+        alpha : Fraction
+            Miscoverage level of all together.
+
+        Returns
+        -------
+        int
+            The size; for several quantiles of more than 10,000 rows a size that is large enough.
+        """
+        indices = tuple(sorted({quantile_index(m, p) for p in self.probabilities()}))
+        return _smallest_quantile_n(m, indices, alpha, self.side)
 
     def _smallest_n(self, m: int, index: int, share: Fraction) -> int:
         sides = [side for side in ("upper", "lower") if self.side in (side, "two-sided")]
@@ -461,6 +480,33 @@ class ErrorCount(IntervalTarget):
         return (
             f"with probability at least {level} the number of wrong predictions in a batch {self.between()}"
         )
+
+
+@lru_cache(maxsize=256)
+def _smallest_quantile_n(m: int, indices: tuple[int, ...], alpha: Fraction, side: Side) -> int:
+    """Bisect between what the neediest quantile needs alone and what suffices for all by shares of the level."""
+    sides = ("upper", "lower") if side == "two-sided" else (side,)
+
+    def alone(level: Fraction) -> int:
+        share = level / len(sides)
+        return max(smallest_informative_n(m, i, share, one) for i in indices for one in sides)
+
+    def supported(n: int) -> bool:
+        band = order_statistic_box(n, m, list(indices), alpha, side)
+        at = np.array(indices) - 1
+        return bool(
+            (side == "lower" or (band.upper[at] <= n).all())
+            and (side == "upper" or (band.lower[at] > 1).all())
+        )
+
+    high = alone(alpha / len(indices))
+    if len(indices) == 1 or m > _LARGEST_SEARCHED:
+        return high
+    low = min(alone(alpha), high)
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if supported(middle) else (middle + 1, high)
+    return high
 
 
 def _quantile_name(p: float) -> str:
