@@ -21,10 +21,10 @@ TITLES = {
 
 VALIDITY = """# Do the guarantees hold?
 
-Every kind of guarantee, simulated in many settings at several nominal levels, everything redrawn in each replicate. A dot is
-one setting, the thin line its exact 99 % binomial interval; red squares are the naive method, in the same settings (for the
-holdout one simulation a level, with 400 rows and 400 questions). Where a
-guarantee holds for every distribution, the worst setting counts, not the average.
+Every kind of guarantee, simulated in many settings at several nominal levels, everything redrawn in each replicate (of the bundled
+sentences the sample of ratings). A dot is one setting, the thin line its exact 99 % binomial interval; red squares are the naive
+method, in the same settings (for the holdout one simulation a level, with 400 rows and 400 questions). Where a guarantee holds for
+every distribution, the worst setting counts, not the average.
 
 ![Achieved against nominal coverage in every setting, beside the naive methods](images/validity.png){.wide}
 
@@ -32,8 +32,8 @@ guarantee holds for every distribution, the worst setting counts, not the averag
 simulations are those of `tests/validity`, which run among the checks.
 
 Two of the guarantees are not finite-sample ones for every distribution: coefficients and quantiles of `dsl` are covered in
-large samples (the simulations have 1,000 labels, those with fixed effects 1,440), and learned intervals of `mi` on average over the family of distributions, here split by
-size and number of columns. Intervals of the holdout are conservative by design: they hold for every analyst, and the attack
+large samples (the simulations have 1,000 labels, those with fixed effects 1,440), and learned intervals of `mi` on average over
+the family of distributions, here split by size and number of columns. Intervals of the holdout are conservative by design: they hold for every analyst, and the attack
 that is simulated is only one of them. A p-value from 19 permutations takes steps of 1/20.
 
 The sentences are the bundled ones: fresh samples of 1,000 ratings of 23,703, and the truth is the regression on all ratings. Machine
