@@ -33,8 +33,8 @@ simulations are those of `tests/validity`, which run among the checks.
 
 Two of the guarantees are not finite-sample ones for every distribution: coefficients and quantiles of `dsl` are covered in
 large samples (the simulations have 1,000 labels, those with fixed effects 1,440), and learned intervals of `mi` on average over
-the family of distributions, here split by size and number of columns. Intervals of the holdout are conservative by design: they hold for every analyst, and the attack
-that is simulated is only one of them. A p-value from 19 permutations takes steps of 1/20.
+the family of distributions, here split by size and number of columns. Intervals of the holdout are conservative by design: they
+hold for every analyst, and the attack that is simulated is only one of them. A p-value from 19 permutations takes steps of 1/20.
 
 The sentences are the bundled ones: fresh samples of 1,000 ratings of 23,703, and the truth is the regression on all ratings. Machine
 labels are the same in every sample and nothing else is redrawn, so that a naive interval covers always or never.
