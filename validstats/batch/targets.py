@@ -35,7 +35,7 @@ from validstats.validation import check_in_range, check_literal, check_vector
 __all__ = ["IntervalTarget", "BatchMean", "BatchQuantile", "BatchTotal", "ErrorCount", "Target"]
 
 _LARGEST_SCORE = 1e300
-_LARGEST_SEARCHED = 10_000
+_SEARCH_WORK = 20_000
 
 
 class Target(BaseEstimator, ABC):
@@ -398,7 +398,7 @@ class BatchQuantile(IntervalTarget):
         Returns
         -------
         int
-            The size; for several quantiles of more than 10,000 rows a size that is large enough.
+            The size; for several quantiles of large batches a size that is large enough.
         """
         indices = tuple(sorted({quantile_index(m, p) for p in self.probabilities()}))
         return _smallest_quantile_n(m, indices, alpha, self.side)
@@ -500,7 +500,7 @@ def _smallest_quantile_n(m: int, indices: tuple[int, ...], alpha: Fraction, side
         )
 
     high = alone(alpha / len(indices))
-    if len(indices) == 1 or m > _LARGEST_SEARCHED:
+    if len(indices) == 1 or high * m > _SEARCH_WORK:
         return high
     low = min(alone(alpha), high)
     while low < high:
