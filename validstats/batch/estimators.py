@@ -169,12 +169,12 @@ class BatchPredictor(PredictorInternals):
         self._check_learner()
         score = self._make_score()
         validate_data(self, X, skip_check_array=True)
-        n = check_same_length(X=RowCount(X), y=label_array(y), weights=weights)
+        y_all = label_array(y)
+        n = check_same_length(X=RowCount(X), y=y_all, weights=weights)
         shares = None if weights is None else check_vector(weights, "weights")
         rng = check_random_state(self.random_state)
         frozen = isinstance(self.estimator, FrozenEstimator)
         train, reserve = split_rows(n, self.calibration_size, frozen, rng)
-        y_all = label_array(y)
         self.estimator_ = self.estimator if frozen else clone(self.estimator)
         self._digests = None
         if train.size:
@@ -243,10 +243,11 @@ class BatchPredictor(PredictorInternals):
             self.score_ = self._make_score()
             validate_data(self, X, skip_check_array=True)
         self._refresh_score()
-        check_same_length(X=RowCount(X), y=label_array(y), strata=strata, weights=weights)
-        self._warn_reuse(X, label_array(y))
+        y_all = label_array(y)
+        check_same_length(X=RowCount(X), y=y_all, strata=strata, weights=weights)
+        self._warn_reuse(X, y_all)
         labels = self._strata_of(X, strata)
-        return self._calibrate(X, label_array(y), labels, weights, w_max, self.random_state)
+        return self._calibrate(X, y_all, labels, weights, w_max, self.random_state)
 
     def update(self, X: Any, y: Any, *, strata: Any = None) -> Self:
         """Add rows whose labels have become known to the calibration, after a batch has been predicted.
@@ -284,10 +285,11 @@ class BatchPredictor(PredictorInternals):
             raise ValueError(
                 "update() cannot add rows to a calibration by rejection; calibrate again on all rows."
             )
-        check_same_length(X=RowCount(X), y=label_array(y), strata=strata)
+        y_new = label_array(y)
+        check_same_length(X=RowCount(X), y=y_new, strata=strata)
         self._check_features(X)
-        self._warn_reuse(X, label_array(y))
-        scores = self._scores_of(X, label_array(y), old.label_bounds)
+        self._warn_reuse(X, y_new)
+        scores = self._scores_of(X, y_new, old.label_bounds)
         labels = self._strata_of(X, strata)
         if (labels is None) != (old.strata is None):
             raise ValueError("update() needs strata exactly where calibrate() had them.")
@@ -488,9 +490,10 @@ class BatchPredictor(PredictorInternals):
             Scores, comparable with ``calibration_.scores``.
         """
         self._check_calibrated("conformity_scores")
-        check_same_length(X=RowCount(X), y=label_array(y))
+        labels = label_array(y)
+        check_same_length(X=RowCount(X), y=labels)
         self._check_features(X)
-        return self._scores_of(X, label_array(y), (-np.inf, np.inf))
+        return self._scores_of(X, labels, (-np.inf, np.inf))
 
     @property
     def classes_(self) -> AnyArray:
