@@ -22,6 +22,7 @@ __all__ = ["data_fingerprint", "joint_statement", "package_versions", "report"]
 
 _PACKAGES = ("validstats", "numpy", "scipy", "scikit-learn", "numba", "statsmodels", "pandas")
 _JOINABLE = ("finite-sample", "asymptotic")
+_ONE_BATCH = " A statement about each of several batches by itself is counted for one of them."
 
 
 @runtime_checkable
@@ -123,6 +124,7 @@ def joint_statement(guarantees: Sequence[Guarantee]) -> str | None:
     return (
         f"{which} {len(joinable)} statements hold together with probability at least {float(level):g}"
         f"{limit} (union bound over their error levels)."
+        + (_ONE_BATCH if any("batches by itself" in c for g in joinable for c in g.caveats) else "")
     )
 
 

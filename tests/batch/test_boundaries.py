@@ -232,6 +232,7 @@ def test_a_false_discovery_rate_has_no_confidence_level():
     assert result.glance()["confidence_level"].isna().all()
     for shown in (result, model):
         assert "Confidence level" not in shown.summary().as_text()
+    assert "joint=True" not in str(result) and "The expectation is over" in result.guarantee.paragraph()
     number = calibrated(Selection(above=0, max_false=1)).infer(NEW)
     assert "Confidence level" in number.summary().as_text()
     assert joint_statement([result.guarantee, number.guarantee]) is None
@@ -293,6 +294,8 @@ def test_labels_are_compared_with_sets_of_their_own_kind():
     for y in (np.zeros(1), first_is(np.nan)(np.zeros(M))):
         with pytest.raises(ValueError, match="y"):
             chosen.false_claims(y)
+    with pytest.raises(ValueError, match="y must have one label"):
+        chosen.plot(y=[1.0])
 
 
 @pytest.mark.parametrize("unit", ["ns", "s", "D"])
@@ -319,3 +322,42 @@ def test_every_method_that_was_used_is_named():
     sizes = np.repeat([0, 1], [2, M - 2])
     result = frozen(BatchMean(), bounds=(-9, 9)).calibrate(X, Y).infer(NEW, batches=sizes)
     assert result.glance()["method"].tolist() == ["partition, phi-band"]
+
+
+def test_bounds_of_labels_are_not_those_of_a_callable_score():
+    with pytest.raises(ValueError, match=r"bounds are those of the labels.*CallableScore"):
+        frozen(BatchMean(), score=lambda m, rows, y: y, bounds=(-99, 99)).calibrate(X, Y)
+
+
+def test_strata_are_an_assumption_under_covariate_shift_too():
+    strata = np.repeat([0, 1], N // 2)
+    model = frozen(BatchQuantile(0.5)).calibrate(X, Y, strata=strata, weights=np.ones(N), w_max=1.0)
+    assert "within each stratum calibration rows are independent" in str(model.guarantee_.assumptions)
+
+
+def test_parameters_that_were_changed_after_the_calibration_are_checked():
+    with pytest.raises(ValueError, match="n_resamples"):
+        calibrated(BatchMean()).set_params(n_resamples=0).infer(NEW)
+
+
+def test_a_column_that_is_not_there_is_refused():
+    with pytest.raises(ValueError, match="strata=7 is no position"):
+        calibrated(BatchQuantile(0.5), strata=7)
+
+
+def test_joint_is_yes_or_no_and_says_nothing_about_one_batch():
+    model = calibrated(BatchQuantile(0.5))
+    with pytest.raises(TypeError, match="joint"):
+        model.infer(NEW, joint="no")
+    assert "at once" not in model.infer(NEW, joint=True).guarantee.statement
+    assert "for all 2 batches at once" in model.infer(NEW, batches=TWO, joint=True).guarantee.statement
+
+
+def test_a_joint_statement_says_that_it_counts_one_of_several_batches():
+    model = calibrated(BatchQuantile(0.5))
+    alone, one, together = (
+        model.infer(NEW, **options).guarantee
+        for options in ({"batches": TWO}, {}, {"batches": TWO, "joint": True})
+    )
+    assert joint_statement([alone, one]).endswith("is counted for one of them.")
+    assert joint_statement([together, one]).endswith("error levels).")

@@ -138,7 +138,7 @@ class PredictorInternals(CalibratedEstimator):
 
     def _check_unchanged(self, verb: str) -> None:
         """Refuse a target or score that asks for other scores than those of the calibration."""
-        self.target.check()
+        self._check_parameters()
         if self._score_key != self._make_score_key():
             raise ValueError(
                 f"The target or the score was changed after the calibration, whose scores answer another question: call "
@@ -177,6 +177,11 @@ class PredictorInternals(CalibratedEstimator):
                 )
             return ClaimScore(self.target.above)
         score = resolve_score(given, default, self._classifier)
+        if isinstance(score, CallableScore) and np.isfinite(check_bounds(self.bounds)).any():
+            raise ValueError(
+                f"bounds are those of the labels, which a callable score does not read, got {self.bounds!r}; state the bounds "
+                "of the score: score=CallableScore(function, bounds=...)."
+            )
         if isinstance(score, ErrorScore):
             asked = getattr(self.target, "tolerance", None)
             if asked is not None and score.tolerance not in (None, asked):
@@ -365,7 +370,12 @@ def _column_values(X: Any, chosen: Any, name: str) -> AnyArray:
             )
         values = column(X, chosen)
     elif isinstance(chosen, int) and not isinstance(chosen, bool):
-        values = np.asarray(X)[:, chosen]
+        matrix = np.asarray(X)
+        if matrix.ndim != 2 or not -matrix.shape[1] <= chosen < matrix.shape[1]:
+            raise ValueError(
+                f"{name}={chosen!r} is no position of a column of X, whose shape is {matrix.shape}."
+            )
+        values = matrix[:, chosen]
     else:
         values = chosen
     groups = np.array(check_groups(values, name, _num_samples(X)))

@@ -406,6 +406,8 @@ class BatchPredictor(PredictorInternals):
         """
         self._check_calibrated("infer", "fit(X, y), or calibrate(X, y),")
         self._check_unchanged("infer")
+        if not isinstance(joint, bool | np.bool_):
+            raise TypeError(f"joint must be True or False, got {joint!r}.")
         if not self.target.has_level and (joint or confidence_level is not None):
             option = "joint" if joint else "confidence_level"
             raise ValueError(

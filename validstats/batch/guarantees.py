@@ -92,7 +92,9 @@ def batch_guarantee(
     known = {p for p in probabilities if p is not None}
     exact = known.pop() if len(known) == 1 and None not in probabilities and not joint else None
     level = level_text(alpha)
-    statement = target.statement(level) + (f", for all {n_batches} batches at once" if joint else "")
+    statement = target.statement(level) + (
+        f", for all {n_batches} batches at once" if joint and n_batches > 1 else ""
+    )
     return Guarantee(
         statement=statement,
         kind="finite-sample",
@@ -101,7 +103,7 @@ def batch_guarantee(
         citation=target.citation,
         confidence_level=confidence_of(alpha) if target.has_level else None,
         exact_probability=exact,
-        caveats=_caveats(calibration, n_batches, joint),
+        caveats=_caveats(target, n_batches, joint),
     )
 
 
@@ -113,7 +115,7 @@ def _assumptions(target: Target, calibration: Calibration) -> tuple[str, ...]:
     ]
     if calibration.w_max is not None:
         clauses[0] = (
-            "calibration rows are independent, the batch is drawn from the law that the stated weights tilt to, and no "
+            f"{within}calibration rows are independent, the batch is drawn from the law that the stated weights tilt to, and no "
             f"weight exceeds w_max = {calibration.w_max:g} ({calibration.n} of {calibration.n_supplied} rows were kept)"
         )
     if target.kind != "selection" and any(math.isfinite(end) for end in calibration.label_bounds):
@@ -126,12 +128,12 @@ def _assumptions(target: Target, calibration: Calibration) -> tuple[str, ...]:
     return tuple(clauses)
 
 
-def _caveats(calibration: Calibration, n_batches: int, joint: bool) -> tuple[str, ...]:
+def _caveats(target: Target, n_batches: int, joint: bool) -> tuple[str, ...]:
     notes = [
-        "The probability is over calibration and batch together; for one calibration set it varies around it"
+        f"The {'probability' if target.has_level else 'expectation'} is over calibration and batch together; for one "
+        "calibration set it varies around it"
     ]
     if n_batches > 1 and not joint:
-        notes.append(
-            f"It holds for each of the {n_batches} batches by itself; joint=True makes it hold for all at once"
-        )
+        remedy = "; joint=True makes it hold for all at once" if target.has_level else ""
+        notes.append(f"It holds for each of the {n_batches} batches by itself{remedy}")
     return tuple(notes)

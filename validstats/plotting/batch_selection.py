@@ -70,6 +70,10 @@ class SelectionDisplay:
         SelectionDisplay
             The display, not drawn yet.
         """
+        if y is not None and len(y) != len(result.selected):
+            raise ValueError(
+                f"y must have one label for each of the {len(result.selected)} rows, got {len(y)}."
+            )
         rows, answer = result.rows[batch], result.answers[batch]
         by_number = bool(answer.ranks)
         bound = (
