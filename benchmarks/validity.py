@@ -301,7 +301,7 @@ def _sentence(name: str, model: str, place: int, population: str, k: int, replic
 
 
 MI_SIZES = ((10, 150), (151, 400), (401, 1500), (1501, 10**9))
-MI_WIDTHS = ((2, 2), (3, 4), (5, 10**9))
+MI_WIDTHS = ((2, 2), (3, 4), (5, 8), (9, 24), (25, 10**9))
 
 
 def mi_settings() -> Iterator[Setting]:
