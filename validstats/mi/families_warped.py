@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from validstats._typing import Float2D
+from validstats._typing import Float1D, Float2D
 from validstats.mi.families_base import Family, JointSample, draw_dims, log_uniform
 from validstats.mi.families_gaussian import (
     draw_gaussian,
@@ -19,6 +19,35 @@ __all__ = ["TwistedFamily", "WarpedFamily", "shear", "twist", "warp"]
 
 LARGEST_DIM = 12
 LARGEST_TWISTED_DIM = 30
+
+
+def position_along(
+    generator: np.random.Generator, side: Float2D, left_out: list[int], fallback: int
+) -> Float1D:
+    """Project rows on a random unit direction in which some coordinates have no part.
+
+    Parameters
+    ----------
+    generator : numpy.random.Generator
+        Source of the direction.
+    side : ndarray of shape (n, dim)
+        Rows.
+    left_out : list of int
+        Coordinates without a part.
+    fallback : int
+        The coordinate that serves alone where chance leaves none.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        Positions.
+    """
+    dim = side.shape[1]
+    direction = generator.normal(size=dim) * (generator.random(dim) < max(0.5, 1.5 / dim))
+    direction[left_out] = 0.0
+    if not direction.any():
+        direction[fallback] = 1.0
+    return np.asarray(side @ (direction / np.linalg.norm(direction)), dtype=np.float64)
 
 
 def shear(generator: np.random.Generator, side: Float2D) -> Float2D:
@@ -38,11 +67,7 @@ def shear(generator: np.random.Generator, side: Float2D) -> Float2D:
     """
     dim = side.shape[1]
     moved = int(generator.integers(dim))
-    direction = generator.normal(size=dim) * (generator.random(dim) < max(0.5, 1.5 / dim))
-    direction[moved] = 0.0
-    if not direction.any():
-        direction[(moved + 1) % dim] = 1.0
-    position = side @ (direction / np.linalg.norm(direction))
+    position = position_along(generator, side, [moved], (moved + 1) % dim)
     frequency, phase = log_uniform(generator, 0.5, 4.0), generator.uniform(0, 2 * np.pi)
     waves = (
         np.sin(frequency * position + phase),
@@ -92,11 +117,7 @@ def twist(generator: np.random.Generator, side: Float2D) -> Float2D:
     """
     dim = side.shape[1]
     first, second, third = (int(i) for i in generator.permutation(dim)[:3])
-    direction = generator.normal(size=dim) * (generator.random(dim) < max(0.5, 1.5 / dim))
-    direction[[first, second]] = 0.0
-    if not direction.any():
-        direction[third] = 1.0
-    position = side @ (direction / np.linalg.norm(direction))
+    position = position_along(generator, side, [first, second], third)
     frequency, amplitude = log_uniform(generator, 0.5, 4.0), log_uniform(generator, 0.3, 3.0)
     angles = (
         frequency * position,
