@@ -314,7 +314,7 @@ def test_data_larger_than_the_memory_allowed(tmp_path) -> None:
         ({"pi": 1.5}, {}, r"must be in \(0, 1\]"),
         ({"pi": 1.0, "y": np.nan}, {}, "1 row.* have labelling probability 1"),
         ({"y": 1.5}, {"model": "logit"}, "must lie between 0 and 1 in a binomial model"),
-        ({}, {"sampling_probability": 0.0}, r"must be in \(0, 1\]"),
+        ({}, {"sampling_probability": 0.0}, r"sampling_probability must be finite and in \(0, 1\]"),
         ({}, {"predictions": (), "features": ()}, "nothing that predicts the label"),
         ({}, {"model": "tobit"}, "model must be one of"),
         ({}, {"estimator": "ppi"}, "estimator must be one of"),
@@ -370,3 +370,18 @@ def test_a_singular_design_has_no_root() -> None:
         pytest.raises(NoRootError, match="No root"),
     ):
         stream_regression(frame, **(COMMON | {"covariates": ["x", "twice"]}))
+
+
+def test_dates_and_missing_texts_are_refused_and_objects_that_are_numbers_are_numbers() -> None:
+    frame = rows(n=400)
+    options = COMMON | {"covariates": ["x"]}
+    dates = frame.assign(y=np.arange(400).astype("datetime64[ns]"))
+    with pytest.raises(TypeError, match="'y' must be numeric"):
+        stream_regression(dates, **options)
+    text = np.where(np.arange(400) % 2, "a", "b").astype(object)
+    text[3] = None
+    with pytest.raises(ValueError, match="'x' has missing values"):
+        stream_regression(frame.assign(x=text), **options)
+    answer, plain = (stream_regression(f, **options) for f in (frame.astype({"x": object}), frame))
+    assert answer.names == plain.names
+    np.testing.assert_array_equal(answer.params, plain.params)

@@ -227,7 +227,7 @@ def test_bad_searches_are_refused():
     rh = make()
     with pytest.raises(ValueError, match="batches"):
         HoldoutSearchCV(LogisticRegression(), {"C": [1.0]}, rh, batches=2).fit(X_TRAIN, Y_TRAIN)
-    with pytest.raises(ValueError, match="finite numbers"):
+    with pytest.raises(ValueError, match="X has 8 missing"):
         SelectFromHoldout(LogisticRegression(), rh).fit(np.full((4, 2), np.nan), [0, 1, 0, 1])
     with pytest.raises(ValueError, match="max_features"):
         SelectFromHoldout(LogisticRegression(), rh, max_features=9).fit(X_TRAIN, Y_TRAIN)

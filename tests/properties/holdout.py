@@ -1,14 +1,25 @@
-"""Probes of ReusableHoldout."""
+"""Probes of ReusableHoldout, its planning and the selection of features."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+from sklearn.linear_model import LinearRegression
+from sklearn.tree import DecisionTreeClassifier
 
-from tests.properties.probes import SAME, TEXT, Probe, Refusal, is_none, is_zero
+from tests.properties.probes import (
+    SAME,
+    TEXT,
+    Probe,
+    Refusal,
+    is_none,
+    is_one,
+    is_zero,
+)
 from validstats import ReusableHoldout
-from validstats.holdout import Ledger
+from validstats.holdout import Ledger, SelectFromHoldout
+from validstats.holdout.planning import Plan, plan
 
 N = 40
 _RNG = np.random.default_rng(0)
@@ -59,6 +70,21 @@ def clusters(groups: Any) -> np.ndarray:
 
 def training_rows(X: Any) -> np.ndarray:
     return numbers(holdout(train=(X, Y)).infer(Y))
+
+
+def discovered(targets: Any, **options: Any) -> np.ndarray:
+    options = {"at_least": 0.1, **options}
+    return holdout().discover(targets, **options)
+
+
+def selected(X: Any = X, y: Any = Y, model: Any = None, **options: Any) -> np.ndarray:
+    model = DecisionTreeClassifier(max_depth=1, random_state=0) if model is None else model
+    selection = SelectFromHoldout(model, holdout(), **{"max_features": 1, **options}).fit(X, y)
+    return np.concatenate([selection.support_, selection.order_])
+
+
+def planned(n: Any = 1000, queries: Any = 10, **options: Any) -> Plan:
+    return plan(n, queries, **options)
 
 
 LABELS = TEXT | {"complex", "records", "object_too_large", "object_with_array"}
@@ -120,4 +146,56 @@ PROBES: list[Probe | Refusal] = [
         "level",
         lambda v: isinstance(v, int | float) and not isinstance(v, bool) and v == 0,
     ),
+    Probe("discover(targets)", "target", lambda v: discovered([v]), (N,), decides=LABELS),
+    Refusal(
+        "discover(at_least)",
+        "at_least",
+        lambda v: discovered([Y], at_least=v),
+        "level",
+        lambda v: is_zero(v) or is_one(v),
+    ),
+    Refusal(
+        "discover(false_discovery_rate)",
+        "false_discovery_rate",
+        lambda v: discovered([Y], false_discovery_rate=v),
+        "level",
+    ),
+    Probe(
+        "SelectFromHoldout.fit(X)",
+        "X",
+        selected,
+        (N, 2),
+        left_out=frozenset({"huge"}),
+        unnamed=WORDED_ELSEWHERE,
+    ),
+    Probe(
+        "SelectFromHoldout.fit(y), classes",
+        "y",
+        lambda y: selected(y=y),
+        (N,),
+        decides=LABELS,
+        left_out=SAME | {"huge", "mixed_magnitudes"},
+    ),
+    Probe(
+        "SelectFromHoldout.fit(y), numbers",
+        "y",
+        lambda y: selected(y=y, model=LinearRegression()),
+        (N,),
+        left_out=frozenset({"huge", "mixed_magnitudes"}),
+    ),
+    Refusal(
+        "SelectFromHoldout(max_features)",
+        "max_features",
+        lambda v: selected(max_features=v),
+        "count",
+        is_none,
+    ),
+    Refusal("plan(n)", "n must", planned, "count"),
+    Refusal("plan(queries)", "queries", lambda v: planned(queries=v), "count"),
+    Refusal("plan(failures)", "failures", lambda v: planned(failures=v), "count", is_zero),
+    Refusal("plan(rounds)", "rounds", lambda v: planned(rounds=v), "count", is_none),
+    Refusal("plan(candidates)", "candidates", lambda v: planned(candidates=v), "count"),
+    Refusal("plan(baseline)", "baseline", lambda v: planned(baseline=v), "level", is_one),
+    Refusal("plan(confidence_level)", "confidence_level", lambda v: planned(confidence_level=v), "level"),
+    Refusal("ReusableHoldout.plan(n)", "n must", lambda v: holdout().plan(v), "count", is_none),
 ]

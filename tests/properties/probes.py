@@ -145,6 +145,11 @@ def is_zero(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and value == 0
 
 
+def is_one(value: Any) -> bool:
+    """Whether a number is one, where one is allowed."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and value == 1
+
+
 def is_none(value: Any) -> bool:
     """Whether an optional argument is left out."""
     return value is None

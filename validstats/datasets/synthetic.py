@@ -151,12 +151,13 @@ class AdaptiveSample:
         vector = check_vector(weights, "weights")
         if len(vector) != len(self.effects):
             raise ValueError(f"weights has length {len(vector)}; there are {len(self.effects)} features.")
-        norm = float(np.linalg.norm(vector))
-        if norm == 0:
+        largest = float(np.abs(vector).max())
+        if largest == 0:
             raise ValueError(
                 "weights are all zero, so they classify no row; at least one must differ from zero."
             )
-        return float(ndtr(vector @ self.effects / norm))
+        direction = vector / largest
+        return float(ndtr(direction @ self.effects / np.linalg.norm(direction)))
 
 
 def make_adaptive_classification(
@@ -289,7 +290,7 @@ def make_gaussian_pair(
     ((1000, 2), (1000, 3), 0.6547)
     """
     n_samples = check_positive_int(n_samples, "n_samples")
-    rho = check_vector(np.atleast_1d(np.asarray(correlations)), "correlations")
+    rho = check_vector(correlations if np.iterable(correlations) else [correlations], "correlations")
     if (np.abs(rho) >= 1).any():
         raise ValueError(f"correlations must lie strictly between -1 and 1, got {correlations!r}.")
     n_x = check_positive_int(len(rho) if n_x is None else n_x, "n_x", minimum=len(rho))

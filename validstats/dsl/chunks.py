@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from os import PathLike
@@ -11,9 +12,11 @@ import narwhals as nw
 import numpy as np
 
 from validstats._typing import AnyArray, Float1D, Float2D, Int1D
+from validstats.dsl.calibration import LARGEST_VALUE
 from validstats.dsl.moment_sums import RowChunk
 from validstats.frames import column, is_frame, n_rows
 from validstats.parallel import progress
+from validstats.reading import is_missing, read_array
 
 __all__ = [
     "ChunkColumns",
@@ -259,12 +262,24 @@ def text_levels(frame: Any, covariates: Sequence[str]) -> dict[str, set[str]]:
     -------
     dict of str to set of str
         Levels; numeric columns are left out.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If values are neither numbers nor categories, or a text is missing.
     """
     found = {}
     for name in covariates:
         values = column(frame, name)
-        if values.dtype.kind not in "fiub":
-            found[name] = {str(v) for v in np.unique(values.astype(str))}
+        if values.dtype.kind in "fiub":
+            continue
+        distinct = set(read_array(values, f"The column {name!r}").tolist())
+        present = [v for v in distinct if not is_missing(v)]
+        if all(isinstance(v, numbers.Real) for v in present):
+            continue
+        if len(present) < len(distinct):
+            raise ValueError(f"The column {name!r} has missing values; every row needs a level.")
+        found[name] = {str(v) for v in np.unique(values.astype(str))}
     return found
 
 
@@ -303,16 +318,23 @@ def fold_of_rows(rows: Int1D, n_folds: int, seed: int) -> Int1D:
 def _numbers(frame: Any, name: str, index: int, *, missing: bool = False) -> Float1D:
     values: AnyArray = column(frame, name)
     if values.dtype.kind not in "fiub":
+        if values.dtype.kind in "UMm" or any(isinstance(v, str) for v in values.tolist()):
+            raise TypeError(f"The column {name!r} must be numeric; chunk {index} has text or dates.")
         try:
             values = np.array([np.nan if v is None else v for v in values.tolist()], dtype=np.float64)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise TypeError(f"The column {name!r} must be numeric; chunk {index} has other values.") from None
-    numbers = np.ascontiguousarray(values, dtype=np.float64)
-    bad = np.isinf(numbers) if missing else ~np.isfinite(numbers)
+    read = np.ascontiguousarray(values, dtype=np.float64)
+    bad = np.isinf(read) if missing else ~np.isfinite(read)
     if bad.any():
         kind = "infinite" if missing else "missing or infinite"
         raise ValueError(f"The column {name!r} has {int(bad.sum())} {kind} value(s) in chunk {index}.")
-    return numbers
+    if np.any(np.abs(read) > LARGEST_VALUE):
+        raise ValueError(
+            f"The column {name!r} has values beyond {LARGEST_VALUE:g} in size in chunk {index}, whose squares "
+            "overflow; rescale it."
+        )
+    return read
 
 
 def _design(frame: Any, columns: ChunkColumns, index: int) -> Float2D:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from validstats._typing import Float1D, Int1D
+from validstats.dsl.calibration import LARGEST_VALUE
 from validstats.dsl.label_forecast import binary_r_squared, label_worth, pilot_r_squared
 from validstats.guarantee import Guarantee
 from validstats.results import Report, Result, Table
@@ -191,7 +192,7 @@ def forecast_gain(
     """
     check_positive_int(n_rows, "n_rows", minimum=2)
     alpha = float(alpha_fraction(confidence_level))
-    listed = [sizes] if isinstance(sizes, int | np.integer) else list(sizes)
+    listed: list[Any] = list(sizes) if np.iterable(sizes) else [sizes]
     chosen = np.array([check_positive_int(s, "sizes", maximum=n_rows) for s in listed], dtype=np.int64)
     if len(chosen) == 0:
         raise ValueError("sizes is empty; pass at least one number of labels.")
@@ -243,6 +244,10 @@ def _describe(
             raise ValueError(
                 f"pilot needs at least 5 units with both labels; got {len(outcome)} expert and {len(machine)} "
                 "machine labels."
+            )
+        if max(np.abs(outcome).max(), np.abs(machine).max()) > LARGEST_VALUE:
+            raise ValueError(
+                f"pilot has values beyond {LARGEST_VALUE:g} in size, whose squares overflow; rescale both labels."
             )
         if np.var(outcome) == 0.0:
             raise ValueError(

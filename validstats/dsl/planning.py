@@ -276,6 +276,8 @@ def _check_sizes(sizes: Sequence[int] | None, n_labelled: int, n_rows: int) -> I
     if sizes is None:
         found = sorted({min(n_rows, max(2, round(m * n_labelled))) for m in DEFAULT_MULTIPLES})
         return np.array(found, dtype=np.int64)
+    if not np.iterable(sizes):
+        raise TypeError(f"sizes must be a list of numbers of labels, or None; got {sizes!r}.")
     values = [check_positive_int(size, "sizes", minimum=2, maximum=n_rows) for size in sizes]
     if not values:
         raise ValueError("sizes is empty; pass at least one number of labels, or None.")

@@ -20,8 +20,10 @@ from validstats.dsl.allocation import (
     label_variance,
     pilot_gain,
 )
+from validstats.dsl.calibration import LARGEST_VALUE
 from validstats.frames import backend_of, column, is_frame, n_rows
 from validstats.guarantee import Guarantee
+from validstats.reading import check_groups
 from validstats.results import Report, Result, Table
 from validstats.validation import (
     check_in_range,
@@ -289,39 +291,41 @@ def design_sampling(
 def _n_units(units: Any) -> int:
     if isinstance(units, int | np.integer) and not isinstance(units, bool):
         return check_positive_int(units, "units")
+    if isinstance(units, str):
+        raise TypeError(f"units must be a data frame, an array or a number of units, got the text {units!r}.")
     count = n_rows(units) if is_frame(units) else check_same_length(units=units)
     if count == 0:
         raise ValueError("units is empty; pass at least one unit that may be labelled.")
     return count
 
 
-def _values(units: Any, values: Any, name: str, n: int) -> AnyArray:
+def _values(units: Any, values: Any, name: str) -> Any:
     if isinstance(values, str):
         if not is_frame(units):
             raise TypeError(f"{name}={values!r} names a column, but units is not a data frame.")
         return column(units, values)
-    array = np.asarray(values)
-    if len(array) != n:
-        raise ValueError(f"{name} has {len(array)} values, but there are {n} units.")
-    return array
+    return values
 
 
 def _check_uncertainty(units: Any, uncertainty: Any, n: int) -> Float1D | None:
     if uncertainty is None:
         return None
-    size = check_vector(_values(units, uncertainty, "uncertainty", n), "uncertainty")
+    size = check_vector(_values(units, uncertainty, "uncertainty"), "uncertainty")
+    if len(size) != n:
+        raise ValueError(f"uncertainty has {len(size)} values, but there are {n} units.")
     if np.any(size < 0.0):
         raise ValueError(f"uncertainty must not be negative; the smallest value is {size.min():g}.")
+    if np.any(size > LARGEST_VALUE):
+        raise ValueError(
+            f"uncertainty has values beyond {LARGEST_VALUE:g} in size, whose squares overflow; rescale it."
+        )
     return size
 
 
 def _check_strata(units: Any, strata: Any, n: int) -> tuple[Int1D | None, AnyArray | None]:
     if strata is None:
         return None, None
-    labels = _values(units, strata, "strata", n)
-    missing = np.array([v is None or v != v for v in labels.tolist()])
-    if missing.any():
-        raise ValueError(f"strata has {int(missing.sum())} missing value(s); every unit needs a stratum.")
+    labels = check_groups(_values(units, strata, "strata"), "strata", n)
     codes = np.unique(labels, return_inverse=True)[1].reshape(-1).astype(np.int64)
     return codes, labels
 

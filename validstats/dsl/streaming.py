@@ -32,7 +32,8 @@ from validstats.dsl.tuning import ChosenAugmentation, choose_augmentation, is_ne
 from validstats.dsl.variance import SamplingDesign, sandwich
 from validstats.exceptions import LabellingWarning, unlabelled_category_message
 from validstats.frames import backend_of
-from validstats.validation import alpha_fraction, check_literal, check_positive_int
+from validstats.reading import check_groups
+from validstats.validation import alpha_fraction, check_in_range, check_literal, check_positive_int
 
 __all__ = ["stream_regression"]
 
@@ -55,6 +56,8 @@ class _Labelled:
 
 def _collect(frame: Any, index: int, columns: ChunkColumns) -> tuple[int, RowChunk, Float2D | None, Int1D]:
     chunk = read_chunk(frame, columns, index)
+    if chunk.clusters is not None:
+        check_groups(chunk.clusters, f"The column {columns.clusters!r}", chunk.n_rows)
     labelled = np.flatnonzero(~np.isnan(chunk.y))
     features = chunk_features(frame, columns, index)[labelled] if columns.features else None
     return chunk.n_rows, chunk.part(labelled), features, labelled
@@ -195,6 +198,7 @@ def stream_regression(
     check_literal(model, "model", get_args(StreamModel))
     check_positive_int(chunk_size, "chunk_size")
     check_positive_int(n_folds, "n_folds", minimum=2)
+    check_positive_int(random_state, "random_state", minimum=0)
     alpha_fraction(confidence_level)
     columns = _columns(label, covariates, predictions, features, sampling_probability, clusters)
     if estimator != "gold" and not columns.predictions and not columns.features:
@@ -295,8 +299,8 @@ def _columns(
             raise TypeError(f"{name} must be a list of column names, got the text {values!r}.")
     if label in (*covariates, *features):
         raise ValueError(f"The expert label {label!r} cannot be a covariate or a feature as well.")
-    if not isinstance(probability, str) and not 0.0 < float(probability) <= 1.0:
-        raise ValueError(f"sampling_probability must be in (0, 1], got {probability!r}.")
+    if not isinstance(probability, str):
+        check_in_range(probability, "sampling_probability", 0, 1, low_open=True)
     return ChunkColumns(
         label=label,
         covariates=tuple(covariates),

@@ -21,9 +21,11 @@ from validstats.exceptions import (
     budget_exhausted_search_message,
 )
 from validstats.holdout.estimators import ReusableHoldout
+from validstats.holdout.inputs import check_labels
 from validstats.holdout.metrics import Metric
 from validstats.holdout.questions import TrainingPart, respond
-from validstats.validation import check_positive_int
+from validstats.reading import check_groups
+from validstats.validation import check_matrix, check_positive_int, check_vector
 
 __all__ = ["HoldoutScorer", "HoldoutSearchCV", "SelectFromHoldout"]
 
@@ -315,9 +317,12 @@ class SelectFromHoldout(SelectorMixin, MetaEstimatorMixin, TransformerMixin, Bas
         SelectFromHoldout
             Itself.
         """
-        numbers = np.asarray(X, dtype=np.float64)
-        if numbers.ndim != 2 or not np.isfinite(numbers).all():
-            raise ValueError("X must be a matrix of finite numbers.")
+        numbers = check_matrix(X, "X")
+        if len(np.shape(X)) != 2:
+            raise ValueError(f"X must be a matrix of finite numbers, got shape {np.shape(X)}.")
+        labels = check_labels(y, len(numbers), "y")
+        classify = is_classifier(self.estimator)
+        labels = check_groups(labels, "y", len(labels)) if classify else check_vector(labels, "y")
         n_features = numbers.shape[1]
         tried = (
             n_features
@@ -325,16 +330,14 @@ class SelectFromHoldout(SelectorMixin, MetaEstimatorMixin, TransformerMixin, Bas
             else check_positive_int(self.max_features, "max_features", maximum=n_features)
         )
         self.n_features_in_ = n_features
-        self.order_ = _univariate_order(numbers, y, is_classifier(self.estimator))[:tried]
+        self.order_ = _univariate_order(numbers, labels, classify)[:tried]
         self.answers_ = []
         self.exhausted_ = False
         kept: list[int] = []
-        current: _ColumnModel | _ConstantModel = _ConstantModel.of(
-            np.asarray(y), is_classifier(self.estimator)
-        )
+        current: _ColumnModel | _ConstantModel = _ConstantModel.of(labels, classify)
         for feature in self.order_:
             columns = [*kept, int(feature)]
-            larger = _ColumnModel(clone(self.estimator).fit(_safe_indexing(X, columns, axis=1), y), columns)
+            larger = _ColumnModel(clone(self.estimator).fit(_columns_of(X, columns), labels), columns)
             try:
                 answer = self.holdout.validate_gain(larger, current, at_least=self.min_gain)
             except BudgetExhaustedError:
@@ -360,6 +363,10 @@ class SelectFromHoldout(SelectorMixin, MetaEstimatorMixin, TransformerMixin, Bas
         return _clone_sharing_holdout(self)
 
 
+def _columns_of(X: Any, columns: list[int]) -> Any:
+    return _safe_indexing(X if hasattr(X, "shape") else np.asarray(X), columns, axis=1)
+
+
 class _ColumnModel:
     """A fitted model that looks at some columns only."""
 
@@ -368,10 +375,10 @@ class _ColumnModel:
         self.columns = columns
 
     def predict(self, X: Any) -> Any:
-        return self.model.predict(_safe_indexing(X, self.columns, axis=1))
+        return self.model.predict(_columns_of(X, self.columns))
 
     def predict_proba(self, X: Any) -> Any:
-        return self.model.predict_proba(_safe_indexing(X, self.columns, axis=1))
+        return self.model.predict_proba(_columns_of(X, self.columns))
 
     def __sklearn_is_fitted__(self) -> bool:
         return True
