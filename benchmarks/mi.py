@@ -2,7 +2,8 @@
 
 ``python -m benchmarks mi`` measures time and memory. ``python -m benchmarks.mi --output DIR`` measures errors on the
 40 benchmark laws and writes ``mi_accuracy.csv`` (one row an estimate) and ``mi_accuracy.md`` (medians over seeds); with
-``--power`` it writes ``mi_power.md``, the rejection rates of the independence test.
+``--power`` it writes ``mi_power.md``, the rejection rates of the independence test, and with ``--intervals`` ``mi_intervals.md``, the
+coverage of the intervals on laws outside the family.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import argparse
 import csv
 import sys
 import time
+import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -22,6 +24,7 @@ from sklearn.feature_selection import mutual_info_regression
 
 from benchmarks._peers import LazyPeer, server
 from benchmarks._runner import Spec
+from validstats.exceptions import SupportWarning
 from validstats.mi import LearnedMI, independence_test
 from validstats.mi.classical import gaussian_copula, gaussian_plug_in, ksg, scale_columns
 from validstats.mi.estimators import shipped_weights_path
@@ -209,6 +212,57 @@ def write_rows(rows: Sequence[Row], path: Path) -> None:
         for row in rows:
             values = asdict(row).items()
             writer.writerow({key: f"{v:.5g}" if isinstance(v, float) else v for key, v in values})
+
+
+def interval_table(tasks: Sequence[BenchmarkTask], sizes: Sequence[int], seeds: dict[int, int]) -> str:
+    """Coverage of the 90 % intervals out of the family, and how often the support check speaks.
+
+    Parameters
+    ----------
+    tasks : sequence of BenchmarkTask
+        Laws.
+    sizes : sequence of int
+        Sample sizes.
+    seeds : dict of int to int
+        Number of seeds for each size, the draws of :func:`measure_accuracy`.
+
+    Returns
+    -------
+    str
+        Markdown: the laws by sample size with the evaluation weights, then parity with both weights.
+    """
+    from tests.validity.test_mi_learned import FRESH_SEED, Parity
+
+    lines = [
+        "| weights, laws | data sets | 90 % intervals cover | support check flags |",
+        "| :--- | ---: | ---: | ---: |",
+    ]
+    groups = {
+        f"evaluation, the laws at n = {n:,}": (
+            "evaluation",
+            [
+                (
+                    *task.sample(n, random_state=np.random.default_rng([n, seed, number])),
+                    task.mutual_information,
+                )
+                for number, task in enumerate(tasks)
+                for seed in range(seeds[n])
+            ],
+        )
+        for n in sizes
+    }
+    drawn = [Parity().sample(FRESH_SEED, index) for index in range(120)]
+    for weights in ("evaluation", "shipped"):
+        parity = [(sample.x, sample.y, sample.mutual_information) for sample in drawn]
+        groups[f"{weights}, parity of 4 to 6 signs, n of 100 to 400"] = weights, parity
+    for name, (weights, sets) in groups.items():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SupportWarning)
+            results = [LearnedMI(weights=weights).infer(x, y) for x, y, _ in sets]
+        inside = [r.conf_low <= truth <= r.conf_high for r, (_, _, truth) in zip(results, sets, strict=True)]
+        flagged = np.mean([not r.support[0].inside for r in results])
+        lines.append(f"| {name} | {len(sets)} | {np.mean(inside):.3f} | {flagged:.3f} |")
+    return "\n".join(lines)
 
 
 # --- time and memory --------------------------------------------------------------------------------------
@@ -410,7 +464,7 @@ def power_table(n: int, n_replicates: int, n_permutations: int) -> str:
 
 
 def main() -> None:
-    """Measure the accuracy, or the power with ``--power``."""
+    """Measure the accuracy, the power with ``--power``, or the coverage out of the family with ``--intervals``."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.mi", description=main.__doc__)
     parser.add_argument(
         "--output", type=Path, default=Path("benchmarks/results"), help="folder for the results"
@@ -422,13 +476,19 @@ def main() -> None:
     parser.add_argument(
         "--power", action="store_true", help="rejection rates of the independence test instead"
     )
+    parser.add_argument(
+        "--intervals", action="store_true", help="coverage of the intervals out of the family instead"
+    )
     parser.add_argument("--replicates", type=int, default=60, help="data sets of each law for --power")
     arguments = parser.parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
+    seeds = {n: min(arguments.seeds, 2) if n >= 5000 else arguments.seeds for n in arguments.sizes}
     if arguments.power:
         table, name = power_table(100, arguments.replicates, 39), "mi_power"
+    elif arguments.intervals:
+        tasks = list(bmi_tasks().values())
+        table, name = interval_table(tasks, arguments.sizes, seeds), "mi_intervals"
     else:
-        seeds = {n: min(arguments.seeds, 2) if n >= 5000 else arguments.seeds for n in arguments.sizes}
         rows = list(measure_accuracy(list(bmi_tasks().values()), arguments.sizes, seeds, estimators()))
         write_rows(rows, arguments.output / "mi_accuracy.csv")
         table, name = accuracy_table(rows), "mi_accuracy"

@@ -79,3 +79,11 @@ def test_neural_estimators_stand_beside_the_learned_one(monkeypatch):
     assert ours.error == "" and "learned" in ours.implementation and "0.693 nats" in ours.note
     assert [m.implementation.split(",")[0] for m in theirs] == ["MINE", "InfoNCE", "NWJ"]
     assert all("not run" in m.error for m in theirs)
+
+
+def test_intervals_out_of_the_family_are_counted():
+    tasks = list(mi.bmi_tasks().values())[:2]
+    rows = mi.interval_table(tasks, [60], {60: 2}).splitlines()[2:]
+    cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+    assert [cell[1] for cell in cells] == ["4", "120", "120"]
+    assert all(float(cell[2]) < 0.5 for cell in cells[1:])
