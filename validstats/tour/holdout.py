@@ -145,9 +145,16 @@ def _ask(
     data: _Sentences, on_holdout: Int2D, stages: list[list[int]], guesses: list[float]
 ) -> tuple[Any, list[Any], Any]:
     """Ask about each vote with its cross-validated guess, then open the vault for the best answer."""
-    from validstats.holdout import ReusableHoldout
+    from validstats.holdout import Ledger, ReusableHoldout
 
-    rh = ReusableHoldout(queries=10, failures=3, mechanism="guess_and_check", vault=VAULT, random_state=0)
+    rh = ReusableHoldout(
+        queries=10,
+        failures=3,
+        mechanism="guess_and_check",
+        vault=VAULT,
+        ledger=Ledger.in_memory(secret=b"validstats tour"),
+        random_state=0,
+    )
     rh.fit(data.X[data.training], data.y[data.training])
     rh.calibrate(data.X[data.holdout], data.y[data.holdout], check_reuse=False)
     predictions = [_decide(on_holdout, members) for members in stages]

@@ -1,0 +1,35 @@
+"""What all tests share: keys of ledgers that are the same in every run."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import secrets
+
+import pytest
+
+from validstats.holdout import ledger
+from validstats.holdout.ledger_store import Identity
+
+
+def _repeatable_keys(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Draw the keys of new ledgers from a name: noise and vaults then repeat, and so do simulations of them."""
+    counter = itertools.count()
+
+    def identity() -> Identity:
+        secret = hashlib.sha256(f"{name} {next(counter)}".encode()).digest()
+        return Identity(secrets.token_hex(16), secret)
+
+    monkeypatch.setattr(ledger, "_new_identity", identity)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def repeatable_keys_of_module(request: pytest.FixtureRequest):
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        _repeatable_keys(monkeypatch, request.node.nodeid)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def repeatable_keys(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    _repeatable_keys(monkeypatch, request.node.nodeid)
