@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks._runner import Measurement, markdown_table
-from benchmarks.validity import markdown, read_rows
+from benchmarks.validity.report import markdown
+from benchmarks.validity.rows import read_rows
 
 ROOT = Path(__file__).parents[1]
 TITLES = {

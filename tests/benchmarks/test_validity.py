@@ -5,19 +5,13 @@ import csv
 import numpy as np
 import pytest
 
-from benchmarks import pages, validity
+from benchmarks import pages
 from benchmarks._runner import Measurement, markdown_table, write_csv
-from benchmarks.validity import (
-    LEVELS,
-    SETTINGS,
-    Row,
-    append_rows,
-    clopper_pearson,
-    figure,
-    markdown,
-    read_rows,
-    replace_rows,
-)
+from benchmarks.validity import __main__ as command
+from benchmarks.validity.__main__ import SETTINGS
+from benchmarks.validity.report import clopper_pearson, figure, markdown
+from benchmarks.validity.rows import LEVELS, Row, Setting, append_rows, is_done, read_rows, replace_rows
+from validstats.validity import binomial_acceptance
 
 
 def some_rows():
@@ -58,17 +52,15 @@ def test_every_domain_has_at_least_twenty_settings_with_names_of_their_own(domai
 def test_a_batch_setting_keeps_its_level_and_the_naive_sets_do_not():
     rows = next(s for s in SETTINGS["batch"]() if s.name == "normal, n = 200, m = 100").run(2000)
     for row in rows:
-        assert validity.binomial_acceptance(row.hits, row.trials, row.level).accepted
-    assert not validity.binomial_acceptance(rows[1].naive_hits, rows[1].naive_trials, 0.9).accepted
+        assert binomial_acceptance(row.hits, row.trials, row.level).accepted
+    assert not binomial_acceptance(rows[1].naive_hits, rows[1].naive_trials, 0.9).accepted
 
 
 def test_a_second_run_skips_what_is_done(tmp_path, monkeypatch, capsys):
-    monkeypatch.setitem(
-        validity.SETTINGS, "batch", lambda: iter([validity.Setting("batch", "x", fail, 1, 1)])
-    )
+    monkeypatch.setitem(SETTINGS, "batch", lambda: iter([Setting("batch", "x", fail, 1, 1)]))
     append_rows([Row("batch", "g", "x", 0.9, 9, 10)], tmp_path / "validity.csv")
     monkeypatch.setattr("sys.argv", ["validity", "batch", "--output", str(tmp_path)])
-    validity.main()
+    command.main()
     assert (tmp_path / "validity.png").stat().st_size > 10_000
     assert "| g | 90% |" in capsys.readouterr().out
 
@@ -96,12 +88,12 @@ def test_a_setting_with_too_few_replicates_runs_again(tmp_path, monkeypatch):
         asked.append(n)
         return [Row("batch", "g", "x", 0.9, n - 1, n)]
 
-    settings = [validity.Setting("batch", "x", run, 5, 50), validity.Setting("batch", "y", fail, 5, 50)]
-    monkeypatch.setitem(validity.SETTINGS, "batch", lambda: iter(settings))
+    settings = [Setting("batch", "x", run, 5, 50), Setting("batch", "y", fail, 5, 50)]
+    monkeypatch.setitem(SETTINGS, "batch", lambda: iter(settings))
     for options in (["--only", "x"], ["--long", "--at-most", "20"], ["--long"], ["--long"], ["--again"]):
         chosen = ["validity", "batch", "--only", "x", "--output", str(tmp_path), *options]
         monkeypatch.setattr("sys.argv", chosen)
-        validity.main()
+        command.main()
     assert asked == [5, 20, 50, 5]
     (row,) = read_rows(tmp_path / "validity.csv")
     assert row.trials == 5
@@ -109,9 +101,9 @@ def test_a_setting_with_too_few_replicates_runs_again(tmp_path, monkeypatch):
 
 def test_shared_replicates_are_done_when_there_are_rows():
     rows = [Row("mi", "g", "x", 0.9, 4, 5)]
-    assert validity.is_done(validity.Setting("mi", "x", fail, 600, 6000, shared=True), 600, rows)
-    assert not validity.is_done(validity.Setting("mi", "x", fail, 600, 6000), 600, rows)
-    assert not validity.is_done(validity.Setting("mi", "y", fail, 600, 6000, shared=True), 600, rows)
+    assert is_done(Setting("mi", "x", fail, 600, 6000, shared=True), 600, rows)
+    assert not is_done(Setting("mi", "x", fail, 600, 6000), 600, rows)
+    assert not is_done(Setting("mi", "y", fail, 600, 6000, shared=True), 600, rows)
 
 
 @pytest.mark.parametrize(

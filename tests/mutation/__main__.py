@@ -33,13 +33,17 @@ ROOT = Path(__file__).parents[2]
 MODULES = {
     "batch": (
         "batch/rank_laws", "batch/rank_sum", "batch/extremal_sums", "batch/levels", "batch/order_statistics",
-        "kernels/ranks", "kernels/rank_sum", "kernels/extremal_sums",
+        "batch/means", "batch/selection", "batch/sampling", "batch/envelope",
+        "kernels/ranks", "kernels/rank_sum", "kernels/extremal_sums", "kernels/envelope",
     ),
     "holdout": (
-        "holdout/widths", "holdout/counting", "holdout/gaussian", "holdout/intervals",
+        "holdout/widths", "holdout/counting", "holdout/gaussian", "holdout/intervals", "holdout/books",
         "holdout/evalues", "holdout/mechanisms/counted", "holdout/mechanisms/noisy",
     ),
-    "dsl": ("dsl/moments", "dsl/user_moments", "dsl/moment_sums", "dsl/variance", "dsl/newton"),
+    "dsl": (
+        "dsl/moments", "dsl/user_moments", "dsl/moment_sums", "dsl/variance", "dsl/newton",
+        "dsl/power_tuning", "dsl/confidence_sequences",
+    ),
     "mi": ("mi/conformal", "mi/calibration", "mi/support", "mi/permutation", "mi/discrete"),
 }  # fmt: skip
 """Domain -> its theory modules."""

@@ -1,0 +1,1 @@
+"""Achieved coverage of every kind of guarantee, with exact binomial bounds: ``python -m benchmarks.validity``."""
