@@ -1,15 +1,21 @@
-"""What all tests share: keys of ledgers that are the same in every run."""
+"""What all tests share: the keys of ledgers and the examples of hypothesis are the same in every run."""
 
 from __future__ import annotations
 
 import hashlib
 import itertools
+import os
 import secrets
 
 import pytest
+from hypothesis import settings
 
 from validstats.holdout import ledger
 from validstats.holdout.ledger_store import Identity
+
+settings.register_profile("repeatable", derandomize=True, database=None)
+if int(os.environ.get("VALIDSTATS_EXAMPLES", "100")) <= 1000:
+    settings.load_profile("repeatable")
 
 
 def _repeatable_keys(monkeypatch: pytest.MonkeyPatch, name: str) -> None:

@@ -349,6 +349,10 @@ def test_bad_sources_and_columns_are_refused(tmp_path) -> None:
         stream_regression(frame.assign(y=np.nan), **COMMON)
     with pytest.raises(ValueError, match="The source has no rows"):
         stream_regression(list, **(COMMON | {"covariates": []}))
+    with pytest.raises(TypeError, match="Piece 1 of source is int, not a data frame"):
+        stream_regression([frame, 3], **COMMON)
+    with pytest.raises(TypeError, match=r"passed as source returns an iterator .* returned NoneType"):
+        stream_regression(lambda: None, **COMMON)
 
 
 def test_a_single_cluster_has_no_variance() -> None:
@@ -367,9 +371,16 @@ def test_a_singular_design_has_no_root() -> None:
     frame = rows(n=400).assign(twice=lambda d: 2.0 * d["x"])
     with (
         pytest.warns(LabellingWarning, match="identifies 'twice'"),
-        pytest.raises(NoRootError, match="No root"),
+        pytest.raises(NoRootError, match=r"No root .* The column\(s\) 'twice' are constant or spanned"),
     ):
         stream_regression(frame, **(COMMON | {"covariates": ["x", "twice"]}))
+
+
+def test_few_labels_and_few_clusters_are_warned_of() -> None:
+    with pytest.warns(LabellingWarning, match="Only 4 clusters \\(four\\) carry expert labels"):
+        stream_regression(rows().assign(four=lambda d: d["group"] % 4), **(COMMON | {"clusters": "four"}))
+    with pytest.warns(LabellingWarning, match="Only [1-4][0-9] rows carry expert labels"):
+        stream_regression(rows(n=120), **COMMON)
 
 
 def test_dates_and_missing_texts_are_refused_and_objects_that_are_numbers_are_numbers() -> None:

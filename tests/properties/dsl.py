@@ -260,7 +260,7 @@ PROBES: list[Probe | Refusal] = [
         decides=TEXT,
         left_out=NO_COLUMN,
         rtol=1e-6,
-        unnamed=frozenset({"constant", "zeros", "signed_zeros", "denormal", "nearly_equal"}) | TEXT,
+        unnamed=TEXT,
     ),
     Probe(
         "stream_regression, prediction",

@@ -161,14 +161,28 @@ def _frames(source: Any, columns: Sequence[str], chunk_size: int) -> Iterable[An
     if is_frame(source):
         return _slices(source, chunk_size)
     if isinstance(source, list | tuple):
-        return (frame for frame in source if n_rows(frame))
+        return _pieces(source)
     if callable(source):
-        return (frame for frame in source() if n_rows(frame))
+        return _pieces(source())
     raise TypeError(
         "source must be the path of a Parquet data set, a data frame, a list of data frames, a function that "
         f"returns an iterator of data frames, or a dask data frame; got {type(source).__name__}. Rows are passed "
         "over several times, so an iterator that can be used once is not enough."
     )
+
+
+def _pieces(frames: Any) -> Iterator[Any]:
+    """Give the frames that have rows, and refuse what is no frame."""
+    if not isinstance(frames, Iterable):
+        raise TypeError(
+            f"A function that is passed as source returns an iterator of data frames; this one returned "
+            f"{type(frames).__name__}."
+        )
+    for number, frame in enumerate(frames):
+        if not is_frame(frame):
+            raise TypeError(f"Piece {number} of source is {type(frame).__name__}, not a data frame.")
+        if n_rows(frame):
+            yield frame
 
 
 def _slices(frame: Any, chunk_size: int) -> Iterator[Any]:

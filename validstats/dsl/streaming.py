@@ -30,7 +30,12 @@ from validstats.dsl.streaming_learner import FirstStage, fit_first_stage
 from validstats.dsl.streaming_results import StreamedResult, streaming_guarantee
 from validstats.dsl.tuning import ChosenAugmentation, choose_augmentation, is_near
 from validstats.dsl.variance import SamplingDesign, sandwich
-from validstats.exceptions import LabellingWarning, unlabelled_category_message
+from validstats.exceptions import (
+    LabellingWarning,
+    few_clusters_message,
+    few_labels_message,
+    unlabelled_category_message,
+)
 from validstats.frames import backend_of
 from validstats.reading import check_groups
 from validstats.validation import alpha_fraction, check_in_range, check_literal, check_positive_int
@@ -257,7 +262,7 @@ def stream_regression(
     )
     n_tuned, kind = 0, "none"
     current = equation(() if estimator == "gold" else (np.eye(p),))
-    newton = _solve(current, start, rows, p)
+    newton = _solve(current, start, rows, columns.coefficient_names)
     equations = [current]
     if estimator == "tuned":
         found = _tune(rows, moment, newton, current)
@@ -378,7 +383,7 @@ def _labelled_rows(columns: ChunkColumns, mapped: Any) -> _Labelled:
 
 
 def _check_labelled(chunk: RowChunk, columns: ChunkColumns, moment: ModelMoment) -> None:
-    """Refuse outcomes that a binomial model does not allow; warn of columns that no labelled row identifies."""
+    """Refuse outcomes that a binomial model does not allow; warn of few labels and of columns that none identifies."""
     binomial = isinstance(moment, GLMMoment) and type(moment.family).__name__ == "Binomial"
     if binomial and (chunk.y.min() < 0.0 or chunk.y.max() > 1.0):
         raise ValueError(
@@ -389,14 +394,28 @@ def _check_labelled(chunk: RowChunk, columns: ChunkColumns, moment: ModelMoment)
     if unseen:
         message = unlabelled_category_message.format(columns=", ".join(map(repr, unseen)))
         warnings.warn(message, LabellingWarning, stacklevel=3)
+    if chunk.n_rows < 50:
+        message = few_labels_message.format(n_labelled=chunk.n_rows, units="rows")
+        warnings.warn(message, LabellingWarning, stacklevel=3)
+    n_clusters = 50 if chunk.clusters is None else len(np.unique(chunk.clusters))
+    if n_clusters < 50:
+        message = few_clusters_message.format(n_clusters=n_clusters, name=columns.clusters)
+        warnings.warn(message, LabellingWarning, stacklevel=3)
 
 
-def _solve(equation: _Equation, start: Float1D, rows: _Labelled, p: int) -> NewtonResult:
+def _solve(equation: _Equation, start: Float1D, rows: _Labelled, names: Sequence[str]) -> NewtonResult:
     newton = find_root(equation.moment, equation.jacobian, start)
     if not newton.converged or invert_bread(equation.jacobian(newton.params)) is None:
+        spanned = collinear_columns(equation.jacobian(start), names)
+        which = ", ".join(map(repr, spanned))
         raise NoRootError(
-            f"No root of the estimating equation was found with {rows.chunk.n_rows} labelled rows for {p} "
-            f"coefficients ({newton.reason}). Label more rows, or leave out covariates."
+            f"No root of the estimating equation was found with {rows.chunk.n_rows} labelled rows for {len(names)} "
+            f"coefficients ({newton.reason}). "
+            + (
+                f"The column(s) {which} are constant or spanned by the others: leave them out."
+                if spanned
+                else "Label more rows, or leave out covariates."
+            )
         )
     return newton
 
