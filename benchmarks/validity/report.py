@@ -12,10 +12,10 @@ from benchmarks.validity.rows import LEVELS, Row, read_rows
 from validstats.validity import binomial_acceptance
 
 DOMAINS = {
-    "batch": "Batch: 90 % of the new rows",
-    "holdout": "Holdout: all answers under attack",
-    "dsl": "DSL: a coefficient, 1,000 labels",
-    "mi": "MI: learned intervals, exact tests",
+    "batch": "Batch predictive inference",
+    "holdout": "Reusable holdout",
+    "dsl": "Design-based supervised learning",
+    "mi": "Mutual information",
 }
 
 
@@ -48,64 +48,128 @@ def markdown(rows: list[Row]) -> str:
             f"| {guarantee} | {level:.0%} | {len(chosen)} | {min(shares):.1%} | {np.median(shares):.1%} | {below} "
             f"| {f'{np.median(naive):.1%}' if naive else ''} | {chosen[0].naive} |"
         )
-    lines += ["", "| domain | setting | nominal | achieved | exact 99 % interval | replicates | naive |"]
-    lines += ["| :--- | :--- | ---: | ---: | :---: | ---: | ---: |"]
-    for r in rows:
-        low, high = clopper_pearson(r.hits, r.trials)
-        naive = f"{r.naive_hits / r.naive_trials:.1%}" if r.naive_trials else ""
-        lines.append(
-            f"| {r.domain} | {r.setting} | {r.level:.0%} | {r.coverage:.1%} | {low:.1%} to {high:.1%} | {r.trials:,} | {naive} |"
-        )
+    for guarantee in dict.fromkeys(r.guarantee for r in rows):
+        lines += ["", *_settings_table(guarantee, [r for r in rows if r.guarantee == guarantee])]
     return "\n".join(lines) + "\n"
 
 
+def _settings_table(guarantee: str, rows: list[Row]) -> list[str]:
+    """Return a heading and one line a setting, a column a nominal level."""
+    levels = sorted({r.level for r in rows})
+    lines = [f"### {guarantee[0].upper()}{guarantee[1:]}", ""]
+    lines.append(
+        "| setting | "
+        + " | ".join(f"{level:.0%}" for level in levels)
+        + f" | replicates | {rows[0].naive or 'naive'} |"
+    )
+    lines.append("| :--- |" + " ---: |" * (len(levels) + 1) + " ---: |")
+    for setting in dict.fromkeys(r.setting for r in rows):
+        of = {r.level: r for r in rows if r.setting == setting}
+        cells = [_cell(of[level]) if level in of else "" for level in levels]
+        trials = sorted({r.trials for r in of.values()})
+        naive = [f"{r.naive_hits / r.naive_trials:.1%}" for r in of.values() if r.naive_trials]
+        wrong = ", ".join(naive if len(set(naive)) > 1 else naive[:1])
+        lines.append(
+            f"| {setting} | {' | '.join(cells)} | {' to '.join(f'{t:,}' for t in trials)} | {wrong} |"
+        )
+    return lines
+
+
+def _cell(row: Row) -> str:
+    low, high = clopper_pearson(row.hits, row.trials)
+    return f"{row.coverage:.1%} ({low:.1%} to {high:.1%})"
+
+
 def figure(rows: list[Row]) -> Any:
-    """Draw one panel a domain: every setting as a dot with its exact interval, the naive method beside it."""
+    """Draw one line a guarantee and one column a nominal level: each setting a dot, ours above the naive method."""
     from matplotlib.figure import Figure
 
+    from validstats.plotting._style import COLOURS
+
+    lines = _lines(rows)
+    drawn = Figure(figsize=(11, 1.5 + 0.34 * len(lines)), layout="constrained")
+    panels = drawn.subplots(1, len(LEVELS), sharey=True, squeeze=False)[0]
+    for ax, level in zip(panels, LEVELS, strict=True):
+        for place, (_, guarantee) in enumerate(lines):
+            if guarantee is not None:
+                _strip(ax, place, [r for r in rows if (r.guarantee, r.level) == (guarantee, level)])
+        _finish(ax, level, len(lines))
+    panels[0].set_yticks(
+        range(len(lines)), [text if guarantee is None else f"{text}  " for text, guarantee in lines]
+    )
+    for label, (_, guarantee) in zip(panels[0].get_yticklabels(), lines, strict=True):
+        label.set_fontsize(9 if guarantee else 9.5)
+        label.set_fontweight("normal" if guarantee else "bold")
+    drawn.supxlabel("how often the statement held", fontsize=9.5)
+    marks = [
+        panels[0].plot([], [], mark, color=COLOURS[name], markersize=4.5)[0]
+        for mark, name in (("o", "ours"), ("|", "naive"))
+    ]
+    marks.append(panels[0].plot([], [], color=COLOURS["truth"], linewidth=1.4)[0])
+    told = [
+        "validstats, a dot a setting; line: exact 99 % interval of the lowest",
+        "the naive method",
+        "nominal",
+    ]
+    drawn.legend(marks, told, loc="outside upper left", ncols=3, frameon=False, fontsize=9.5)
+    return drawn
+
+
+def _lines(rows: list[Row]) -> list[tuple[str, str | None]]:
+    """Name the lines from top to bottom: a heading (None) for each domain, then its guarantees."""
+    lines: list[tuple[str, str | None]] = []
+    for domain, title in DOMAINS.items():
+        found = list(dict.fromkeys(r.guarantee for r in rows if r.domain == domain))
+        if found:
+            lines.append((title, None))
+        lines += [(guarantee, guarantee) for guarantee in found]
+    return lines
+
+
+def _strip(ax: Any, place: int, rows: list[Row]) -> None:
+    from validstats.plotting._style import COLOURS
+
+    if not rows:
+        return
+    naive = [r.naive_hits / r.naive_trials for r in rows if r.naive_trials]
+    ax.plot(
+        naive,
+        np.full(len(naive), place + 0.2),
+        "|",
+        color=COLOURS["naive"],
+        markersize=6,
+        alpha=0.7,
+        zorder=2,
+    )
+    lowest = min(rows, key=lambda r: r.coverage)
+    ax.hlines(
+        place - 0.14,
+        *clopper_pearson(lowest.hits, lowest.trials),
+        color=COLOURS["ours"],
+        linewidth=1.6,
+        alpha=0.5,
+    )
+    shares = [r.coverage for r in rows]
+    ax.plot(
+        shares,
+        np.full(len(shares), place - 0.14),
+        "o",
+        color=COLOURS["ours"],
+        markersize=4.5,
+        alpha=0.45,
+        markeredgewidth=0,
+    )
+    ax.vlines(rows[0].level, place - 0.42, place + 0.42, color=COLOURS["truth"], linewidth=1.4, zorder=3)
+
+
+def _finish(ax: Any, level: float, n_lines: int) -> None:
     from validstats.plotting._style import COLOURS, tidy_axes
 
-    drawn = Figure(figsize=(11, 4.1), layout="constrained")
-    shown = {domain: title for domain, title in DOMAINS.items() if any(r.domain == domain for r in rows)}
-    panels = drawn.subplots(1, len(shown), sharey=True, squeeze=False)[0]
-    for ax, (domain, title) in zip(panels, shown.items()):
-        for place, level in enumerate(LEVELS):
-            chosen = sorted(
-                (r for r in rows if (r.domain, r.level) == (domain, level)), key=lambda r: r.coverage
-            )
-            ax.hlines(level, place - 0.46, place + 0.46, color=COLOURS["truth"], linewidth=1.4, zorder=3)
-            spread = np.linspace(-0.38, -0.04, max(len(chosen), 1))
-            for x, r in zip(place + spread, chosen):
-                ax.vlines(
-                    x, *clopper_pearson(r.hits, r.trials), color=COLOURS["ours"], linewidth=1, alpha=0.35
-                )
-                ax.plot(x, r.coverage, "o", color=COLOURS["ours"], markersize=2.8)
-            naive = sorted(r.naive_hits / r.naive_trials for r in chosen if r.naive_trials)
-            ax.plot(
-                place + np.linspace(0.06, 0.4, len(naive)),
-                naive,
-                "s",
-                color=COLOURS["naive"],
-                markersize=2.4,
-                alpha=0.8,
-            )
-        ax.set_title(title, fontsize=9.5, loc="left", color=COLOURS["truth"])
-        ax.set_xticks(range(len(LEVELS)), [f"{level:.0%}" for level in LEVELS])
-        ax.set(ylim=(-0.02, 1.02), xlim=(-0.6, len(LEVELS) - 0.4))
-        tidy_axes(ax)
-    drawn.axes[0].set_ylabel("how often the statement held")
-    drawn.axes[0].set_yticks([0, 0.2, 0.4, 0.6, 0.8, 0.9, 1.0])
-    drawn.supxlabel("nominal level (black line)", fontsize=9.5)
-    marks = [
-        drawn.axes[0].plot([], [], mark, color=COLOURS[name])[0]
-        for mark, name in (("o", "ours"), ("s", "naive"))
-    ]
-    labels = [
-        "validstats, one dot a setting, exact 99 % binomial interval",
-        "the naive method",
-    ]
-    drawn.legend(marks, labels, loc="outside upper left", ncols=2, frameon=False, fontsize=9.5)
-    return drawn
+    ax.set_title(f"promised: {100 * level:.0f} %", fontsize=10, loc="left", color=COLOURS["truth"])
+    ax.set(xlim=(-0.03, 1.03), ylim=(n_lines - 0.4, -0.6))
+    ax.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "25 %", "50 %", "75 %", "100 %"])
+    tidy_axes(ax, grid="x")
+    ax.spines["left"].set_visible(False)
 
 
 def write_report(folder: Path) -> str:

@@ -119,15 +119,28 @@ def test_settings_of_regressions_in_which_machine_labels_fail(wanted):
         assert rows[-1].hits >= 4 and rows[-1].naive_hits == 0
 
 
-def test_the_figure_has_a_panel_a_domain():
-    drawn = figure(some_rows())
-    assert len(drawn.axes) == 4
-    heights = [
-        line.get_ydata()[0]
-        for line in drawn.axes[0].lines
-        if line.get_marker() == "o" and len(line.get_ydata())
-    ]
-    assert sorted(heights) == pytest.approx(np.repeat([0.9, 0.91, 0.92], 3))
+def test_the_figure_has_a_column_a_level_and_a_line_a_guarantee():
+    rows = [*some_rows(), Row("mi", "another", "s", 0.9, 70, 100, "naive", 1, 4)]
+    drawn = figure(rows)
+    assert len(drawn.axes) == len(LEVELS)
+    labels = [label.get_text().strip() for label in drawn.axes[0].get_yticklabels()]
+    assert labels[:2] == ["Batch predictive inference", "guarantee of batch"] and labels[-1] == "another"
+    assert [_positions(ax, "o")[:3] for ax in drawn.axes] == [pytest.approx([0.9, 0.91, 0.92])] * 3
+    assert _positions(drawn.axes[1], "o")[-1] == 0.7 and _positions(drawn.axes[1], "|")[-1] == 0.25
+    assert len(_positions(drawn.axes[0], "o")) == 12
+
+
+def _positions(ax, marker):
+    lines = [line for line in ax.lines if line.get_marker() == marker]
+    return np.concatenate([line.get_xdata() for line in lines]).tolist()
+
+
+def test_every_setting_has_a_line_with_its_exact_intervals():
+    rows = [Row("mi", "g", "s", level, 90, 100, "plain", hits, 100) for level, hits in zip(LEVELS, (9, 9, 9))]
+    low, high = clopper_pearson(90, 100)
+    cell = f"90.0% ({low:.1%} to {high:.1%})"
+    assert f"| s | {cell} | {cell} | {cell} | 100 | 9.0% |" in markdown(rows)
+    assert "### G\n" in markdown(rows)
 
 
 def test_pages_are_made_from_the_files(tmp_path):
