@@ -35,6 +35,7 @@ def clopper_pearson(hits: int, trials: int, confidence: float = 0.99) -> tuple[f
 
 def markdown(rows: list[Row]) -> str:
     """Return a summary of each guarantee and level, and every setting below it."""
+    rows = sorted(rows, key=lambda r: list(DOMAINS).index(r.domain))
     lines = [
         "| guarantee | nominal | settings | lowest | median | significantly below at 1e-3 | naive: median | naive method |",
         "| :--- | ---: | ---: | ---: | ---: | ---: | ---: | :--- |",
