@@ -187,6 +187,19 @@ def test_maximisers(n, m):
 
 
 @pytest.mark.parametrize(("n", "m"), SIZES)
+def test_the_dual_of_any_weights_reaches_the_hull(n, m):
+    """Without a band the two agree by linear programming duality, also where weights are far below one."""
+    rng = np.random.default_rng(n + 50 * m)
+    everywhere = np.ones(m, dtype=np.int64), np.full(m, n + 1, dtype=np.int64)
+    for scores in score_samples(n, 9 * n + m):
+        for scale in (1e-3, 1.0, 1e3):
+            weights = scale * np.sort(rng.random(n + 1))
+            q = float(rng.uniform(m * weights[0], m * weights[-1]))
+            hull = hull_bound(scores, weights, m, q)
+            assert dual_bound(scores, weights, *everywhere, q) == pytest.approx(hull, rel=1e-6, abs=1e-9)
+
+
+@pytest.mark.parametrize(("n", "m"), SIZES)
 def test_dual_bound_in_a_band(n, m):
     rng = np.random.default_rng(n + 10 * m)
     for scores in score_samples(n, 7 * n + m):

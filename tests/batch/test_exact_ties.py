@@ -13,9 +13,16 @@ from scipy import stats
 
 from tests.oracles import batch as oracle
 from validstats.batch import rank_laws, rank_sum
+from validstats.batch.envelope import (
+    RankBand,
+    _largest_level,
+    envelope_probability,
+    order_statistic_box,
+    rank_envelope,
+)
 from validstats.batch.order_statistics import order_statistic_interval, scores_at_ranks
-from validstats.kernels.extremal_sums import upper_hull
-from validstats.kernels.ranks import urn_statistics
+from validstats.kernels.extremal_sums import hull_value, upper_hull
+from validstats.kernels.ranks import upper_rank, urn_statistics
 
 JUST_BELOW = 1 - Fraction(1, 10**13)
 
@@ -42,6 +49,60 @@ def test_the_rank_at_an_attainable_level_and_just_below_it(n, m, zeta):
         assert at.probability == pytest.approx(float(1 - tails[rank]), abs=1e-12)
         below = rank_laws.rank_upper(n, m, zeta, tails[rank] * JUST_BELOW)
         assert below.rank == next(k for k, tail in enumerate(tails) if tail <= tails[rank] * JUST_BELOW)
+
+
+@pytest.mark.parametrize(("n", "m", "zeta"), [(7, 3, 2), (12, 5, 5), (9, 1, 1), (9, 30, 2)])
+def test_the_kernel_gives_the_tails_at_its_rank_and_before_it(n, m, zeta):
+    tails = tails_of_rank(n, m, zeta)
+    for level in (0.02, 0.11, 0.47, 0.93, 1 - 1e-9):
+        rank, at, before = upper_rank(n, m, zeta, level)
+        assert tails[rank] <= level < tails[rank - 1]
+        assert (at, before) == pytest.approx((float(tails[rank]), float(tails[rank - 1])), rel=1e-12)
+
+
+@pytest.mark.parametrize(("n", "rank"), [(9, 9), (39, 36)])
+def test_a_band_of_one_rank_at_a_level_just_above_an_attainable_one(n, rank):
+    level = Fraction(1, 10) * (1 + Fraction(1, 2 * 10**9))
+    for band in (rank_envelope(n, 1, level, "upper"), order_statistic_box(n, 1, [1], level, "upper")):
+        assert band.upper.tolist() == [rank] and band.lower.tolist() == [1]
+        assert band.probability == pytest.approx(0.9, abs=1e-12)
+    lower = rank_envelope(n, 1, level, "lower")
+    assert (lower.lower.tolist(), lower.upper.tolist()) == ([n + 2 - rank], [n + 1])
+
+
+def test_limits_that_cross_hold_no_rank_vector():
+    """Sorted ranks of which the first is at least 3 cannot have a second one of at most 2."""
+    assert envelope_probability(7, [3, 1], [8, 2]) == 0.0
+    assert envelope_probability(7, [3, 1, 1], [8, 3, 8]) > 0.0
+
+
+@pytest.mark.parametrize("side", ["two-sided", "upper"])
+def test_a_band_that_cannot_drop_the_last_rank_says_nothing(side):
+    """The last rank is reached with probability m / (n + m) = 4/9."""
+    band = rank_envelope(5, 4, 0.4, side, drop_extreme=True)
+    assert (band.lower.tolist(), band.upper.tolist(), band.probability) == ([1] * 4, [6] * 4, 1.0)
+    assert rank_envelope(5, 4, 0.5, side, drop_extreme=True).upper.max() == 5
+
+
+@pytest.mark.parametrize(("top", "error", "most"), [(10**6 + 1, 2e-3, 15), (10**6, 1e-11, 60)])
+def test_the_local_level_is_found_to_two_per_mille_in_large_problems_and_exactly_in_others(top, error, most):
+    """Ten ranks whose band holds with probability 1 - 2 level: the largest level for 0.9 is 0.05."""
+    tried = []
+
+    def band(level):
+        tried.append(level)
+        upper = np.append(np.zeros(9, dtype=np.int64) + len(tried), top)
+        return RankBand(np.ones(10, dtype=np.int64), upper, 1.0 - 2.0 * level, level)
+
+    widest = band(0.0)
+    limits = widest.lower, widest.upper
+    found = _largest_level(band, 0.9, 0.001, 0.1, widest)
+    assert 0.05 * (1 - error) <= found.local_level <= 0.05 + 1e-15
+    assert len(tried) <= most
+    assert _largest_level(band, 0.9, 0.06, 0.1, widest) is widest
+    for target in (0.9, 0.5):
+        wide = _largest_level(lambda level: RankBand(*limits, 0.9, level), target, 0.001, 0.04, widest)
+        assert wide.local_level == pytest.approx(0.04, rel=1e-8)
 
 
 @pytest.mark.parametrize(("n", "m"), [(3, 2), (4, 4), (6, 3), (5, 5)])
@@ -100,6 +161,8 @@ def test_laws_of_no_batch_are_refused():
         rank_sum.rank_sum_law(3, 0)
     with pytest.raises(ValueError, match="m must"):
         rank_laws.smallest_informative_n(0, 1, 0.1)
+    with pytest.raises(ValueError, match="m must"):
+        rank_sum.rank_sum_quantile(1, 0, 0.1, drop_extreme=True)
     assert rank_laws.smallest_informative_n(1, 1, Fraction(1, 10)) == 9
 
 
@@ -119,6 +182,15 @@ class TestOrderStatistics:
         assert order_statistic_interval(np.arange(50.0), 3, 2, 0.2).informative
         lower = order_statistic_interval(scores, 1, 1, 0.01, side="lower", bounds=(-2.0, 7.0))
         assert (lower.low, lower.high) == (-2.0, 7.0)
+
+    @pytest.mark.parametrize("side", ["two-sided", "upper", "lower"])
+    @pytest.mark.parametrize("low", [None, 0.0])
+    @pytest.mark.parametrize("high", [None, 7.0])
+    def test_each_end_may_be_unknown_on_its_own(self, side, low, high):
+        scores = np.array([4.0, 1.0, 3.0, 2.0])
+        found = order_statistic_interval(scores, 1, 1, 0.01, side=side, bounds=(low, high))
+        assert found.low == (-np.inf if low is None else low)
+        assert found.high == (np.inf if high is None else high)
 
     def test_minus_infinity_is_a_score_on_request_only(self):
         scores = np.array([-np.inf, 1.0, 2.0])
@@ -157,6 +229,11 @@ class TestArguments:
             (lambda: order_statistic_interval(np.arange(5.0), 3, 0, 0.1), "zeta"),
             (lambda: order_statistic_interval(np.arange(5.0), 0, 1, 0.1), "m must"),
             (lambda: order_statistic_interval(np.arange(5.0), 3, 1, 0.1, side="both"), "side"),
+            (lambda: rank_envelope(10, 4, 0.2, "both"), "side"),
+            (lambda: order_statistic_box(10, 4, [2], 0.2, "both"), "side"),
+            (lambda: envelope_probability(0, [1], [1]), "n must"),
+            (lambda: envelope_probability(7, [1, 2, 3], [5, 7, 9]), r"1\.\.8"),
+            (lambda: envelope_probability(7, [0, 2, 3], [5, 7, 8]), r"1\.\.8"),
             (lambda: rank_laws.simultaneous_rank(20, 5, 1.0, 0.1), "miss"),
             (lambda: rank_laws.simultaneous_rank(20, 5, -0.1, 0.1), "miss"),
             (lambda: rank_laws.batch_coverage_probability(20, 5, 1, 22), "rank"),
@@ -189,6 +266,7 @@ class TestArguments:
             )
         assert rank_laws.batch_coverage_probability(100_000, 50, 1, 100_000) == 1.0
         assert rank_laws.batch_coverage_probability(100_000, 50, 50, 1) < 1e-100
+        assert 0.0 <= rank_laws.batch_coverage_probability(20_000, 400, 200, 1_000) < 1e-30
 
 
 class TestHull:
@@ -206,3 +284,9 @@ class TestHull:
             expected = [1.0, 2.0, 3.0] if top[2.0] > middle else [1.0, 3.0]
             assert x[hull].tolist() == expected
             assert values[hull].tolist() == [top[v] for v in expected]
+
+    def test_is_level_beyond_its_last_vertex(self):
+        x, y = np.array([1.0, 2.0, 5.0]), np.array([0.0, 3.0, 4.5])
+        hull = upper_hull(x, y)
+        heights = [hull_value(x, y, hull, at) for at in (1.0, 1.5, 2.0, 4.0, 5.0, 9.0)]
+        assert heights == [0.0, 1.5, 3.0, 4.0, 4.5, 4.5]

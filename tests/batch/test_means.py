@@ -1,0 +1,146 @@
+"""Bounds of a batch's mean: which method, what each one says at the limits of what it can, and wrong arguments."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from tests.oracles import batch as oracle
+from validstats.batch import means
+from validstats.batch.extremal_sums import hull_bound
+from validstats.batch.means import (
+    MeanBound,
+    learned_weights,
+    mean_interval,
+    partition_available,
+    smallest_partition_n,
+)
+from validstats.batch.rank_sum import rank_sum_quantile
+
+SCORES = np.sort(np.random.default_rng(3).random(60))
+FEW = SCORES[::5]
+
+
+def test_one_block_is_enough_at_a_level_of_one_half():
+    assert partition_available(5, 5, Fraction(1, 2))
+    assert partition_available(9, 5, Fraction(1, 2))
+    assert not partition_available(9, 5, Fraction(1, 2) - Fraction(1, 10**12))
+    assert not partition_available(4, 5, Fraction(9, 10))
+
+
+@pytest.mark.parametrize("m", [0, -3])
+def test_batches_of_no_rows_are_refused(m):
+    with pytest.raises(ValueError, match="m must"):
+        smallest_partition_n(m, 0.1)
+    with pytest.raises(ValueError, match="m must"):
+        mean_interval(SCORES, m, 0.1, bounds=(0, 1))
+
+
+@pytest.mark.parametrize("method", ["auto", "rank-sum", "phi-sum", "phi-band", "partition"])
+def test_wrong_literals_are_refused_by_name(method):
+    with pytest.raises(ValueError, match=r"side must be one of .*'both'"):
+        mean_interval(SCORES, 5, 0.1, side="both", bounds=(0, 1), method=method)
+    with pytest.raises(ValueError, match=rf"method must be one of .*'{method}s'"):
+        mean_interval(SCORES, 5, 0.1, bounds=(0, 1), method=f"{method}s")
+
+
+@pytest.mark.parametrize("side", ["two-sided", "upper", "lower"])
+def test_too_few_blocks_leave_the_known_bounds(side):
+    found = mean_interval(np.arange(10.0), 5, 0.1, side=side, bounds=(-1.0, 12.0), method="partition")
+    assert found == MeanBound(-1.0, 12.0, "partition", 1.0, False)
+
+
+def test_learned_weights_never_fall():
+    reference = np.array([0.0, 1.0])
+    assert learned_weights(reference, 2, 0.5).tolist() == [0.25, 0.75, 0.75]
+    assert learned_weights(reference, 2, 0.8).tolist() == [0.25, 0.75, 0.8]
+    assert learned_weights(reference, 2, np.inf).tolist() == [0.25, 0.75, 1.0]
+    assert learned_weights(reference, 4, 0.5).tolist() == [0.125, 0.375, 0.625, 0.875, 0.875]
+    assert learned_weights(reference, 1, 0.0).tolist() == [0.5, 0.5]
+
+
+def test_unbounded_scores_have_finite_bounds_unless_the_last_rank_is_kept():
+    """At n / (n + m) >= 1 - alpha the vectors with rank n + 1 are left out, and the largest sum is enumerated."""
+    scores, m, alpha = np.array([0.5, 1.0, 4.0, 4.5, 6.0, 9.0]), 2, Fraction(1, 3)
+    q, _ = oracle.upper_quantile(6, m, lambda r: math.inf if r[-1] == 7 else sum(r), alpha)
+    expected = oracle.largest_sum(scores, m, q) / m
+    for options in ({}, {"drop_extreme": True}):
+        found = mean_interval(scores, m, alpha, side="upper", method="rank-sum", **options)
+        assert found.high == pytest.approx(expected, rel=1e-12) and found.informative
+        mirrored = mean_interval(-scores, m, alpha, side="lower", method="rank-sum", **options)
+        assert mirrored.low == pytest.approx(-expected, rel=1e-12)
+    kept = mean_interval(scores, m, alpha, side="upper", method="rank-sum", drop_extreme=False)
+    assert kept.high == np.inf and not kept.informative
+    bounded = mean_interval(scores, m, alpha, side="upper", method="rank-sum", bounds=(0, 20))
+    free = mean_interval(
+        scores, m, alpha, side="upper", method="rank-sum", bounds=(0, 20), drop_extreme=False
+    )
+    assert bounded == free
+
+
+@pytest.mark.parametrize("bounds", [(0.0, 1.0), (-np.inf, np.inf)])
+def test_the_drawn_rank_sum_bounds_the_mean_as_the_exact_law_does(bounds):
+    """The Monte Carlo quantile of 9,999 draws lies between the exact ones of levels a fifth apart."""
+    m, drop = 4, np.isinf(bounds[1])
+    padded = SCORES if drop else np.append(SCORES, bounds[1])
+    ranks = np.arange(1.0, padded.size + 1)
+    low, high = (
+        hull_bound(padded, ranks, m, rank_sum_quantile(60, m, level, drop_extreme=drop).q) / m
+        for level in ("0.11", "0.09")
+    )
+    found = mean_interval(SCORES, m, 0.1, side="upper", bounds=bounds, method="phi-sum")
+    assert low <= found.high <= high < 1.0
+    mirrored = mean_interval(-SCORES, m, 0.1, side="lower", bounds=(-bounds[1], -bounds[0]), method="phi-sum")
+    assert -high <= mirrored.low <= -low
+
+
+def test_the_rank_sum_is_drawn_where_its_exact_law_costs_too_much(monkeypatch):
+    n, m = FEW.size, 3
+    options = {"side": "upper", "bounds": (0.0, 1.0), "n_resamples": 199}
+    q = rank_sum_quantile(n, m, 0.1).q
+    exact = oracle.largest_sum(np.append(FEW, 1.0), m, int(q)) / m
+    monkeypatch.setattr(means, "EXACT_LAW_WORK", n * m * m)
+    assert mean_interval(FEW, m, 0.1, method="rank-sum", **options).high == pytest.approx(exact, rel=1e-12)
+    monkeypatch.setattr(means, "EXACT_LAW_WORK", n * m * m - 1)
+    drawn = mean_interval(FEW, m, 0.1, method="rank-sum", reference_scores=SCORES**4, **options)
+    assert drawn.high == mean_interval(FEW, m, 0.1, method="phi-sum", **options).high
+    assert drawn.high != pytest.approx(exact, rel=1e-6)
+
+
+def test_the_exact_maximum_gives_way_to_the_envelope_beyond_its_size(monkeypatch):
+    n, m = FEW.size, 3
+    padded, q = np.append(FEW, 1.0), rank_sum_quantile(FEW.size, 3, 0.1).q
+    exact = oracle.largest_sum(padded, m, int(q)) / m
+    hull = hull_bound(padded, np.arange(1.0, n + 2), m, q) / m
+    assert hull > exact + 1e-6
+    for limit, expected in ((n + 1, exact), (n, hull)):
+        monkeypatch.setattr(means, "_EXACT_N", limit)
+        found = mean_interval(FEW, m, 0.1, side="upper", bounds=(0.0, 1.0), method="rank-sum", exact=True)
+        assert found.high == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize(("m", "exact"), [(19, True), (20, True), (21, False), (22, False)])
+def test_batches_of_up_to_twenty_rows_get_the_exact_maximum(m, exact):
+    options = {"side": "upper", "bounds": (0.0, 1.0), "method": "rank-sum"}
+    by_default = mean_interval(FEW, m, 0.1, **options).high
+    asked = [mean_interval(FEW, m, 0.1, exact=answer, **options).high for answer in (True, False)]
+    assert asked[0] < asked[1] - 1e-9
+    assert by_default == asked[0 if exact else 1]
+
+
+@pytest.mark.parametrize("method", ["phi-sum", "phi-band"])
+def test_lower_bounds_are_those_of_the_reflected_scores(method):
+    """The known bound of a side is the weight of its last rank; the draws of the two sides differ."""
+    scores, reference = FEW, SCORES
+    options = {"method": method, "n_resamples": 1999}
+    upper = mean_interval(
+        -scores, 2, 0.3, side="upper", bounds=(-1.0, 9.0), reference_scores=-reference, **options
+    )
+    lower = mean_interval(
+        scores, 2, 0.3, side="lower", bounds=(-9.0, 1.0), reference_scores=reference, **options
+    )
+    assert lower.informative and lower.high == 1.0
+    assert lower.low == pytest.approx(-upper.high, abs=0.03)
