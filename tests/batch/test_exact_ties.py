@@ -290,3 +290,9 @@ class TestHull:
         hull = upper_hull(x, y)
         heights = [hull_value(x, y, hull, at) for at in (1.0, 1.5, 2.0, 4.0, 5.0, 9.0)]
         assert heights == [0.0, 1.5, 3.0, 4.0, 4.5, 4.5]
+
+
+@pytest.mark.parametrize("level", [Fraction(1, 10**301), Fraction(1, 10**400), 5e-324])
+def test_levels_that_doubles_cannot_hold_are_refused_by_name(level):
+    with pytest.raises(ValueError, match="alpha must be at least 1e-300"):
+        rank_laws.smallest_informative_n(5, 5, level)

@@ -12,6 +12,7 @@ Level: TypeAlias = Fraction | float | str
 """A miscoverage level: an exact fraction, or a decimal to be read as it was typed."""
 
 _ROOT_DIGITS = 10**15
+_SMALLEST = Fraction(1, 10**300)
 
 
 def exact_level(alpha: Level, name: str = "alpha") -> Fraction:
@@ -32,7 +33,7 @@ def exact_level(alpha: Level, name: str = "alpha") -> Fraction:
     Raises
     ------
     ValueError
-        If the value is no number, or outside (0, 1).
+        If the value is no number, outside (0, 1), or below 1e-300, where doubles end.
 
     Examples
     --------
@@ -45,6 +46,8 @@ def exact_level(alpha: Level, name: str = "alpha") -> Fraction:
         raise ValueError(f"{name} must be a number in (0, 1), got {alpha!r}.") from error
     if not 0 < value < 1:
         raise ValueError(f"{name} must be in (0, 1), got {alpha!r}.")
+    if value < _SMALLEST:
+        raise ValueError(f"{name} must be at least 1e-300, got {float(value):.3g}.")
     return value
 
 
