@@ -20,6 +20,7 @@ def main() -> None:
         "--output", type=Path, default=Path("benchmarks/results"), help="folder for the results"
     )
     parser.add_argument("--quick", action="store_true", help="small sizes only")
+    parser.add_argument("--largest", type=int, default=10**9, help="leave larger sizes out")
     parser.add_argument(
         "--peers", type=Path, help="folder of the peers' environments, one a peer, named as in _peers.py"
     )
@@ -32,7 +33,8 @@ def main() -> None:
     arguments.output.mkdir(parents=True, exist_ok=True)
     for domain in arguments.domains or DOMAINS:
         module = importlib.import_module(f"benchmarks.{domain}")
-        run(module.specs(quick=arguments.quick), arguments.output / domain)
+        specs = [spec for spec in module.specs(quick=arguments.quick) if spec.n <= arguments.largest]
+        run(specs, arguments.output / domain)
 
 
 if __name__ == "__main__":

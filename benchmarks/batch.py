@@ -6,13 +6,14 @@ import subprocess
 import sys
 from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import numpy as np
 from sklearn.linear_model import LinearRegression
 
 from benchmarks._peers import LazyPeer, server
-from benchmarks._runner import Spec
+from benchmarks._runner import Implementations, Spec
 from validstats.batch import BatchPredictor, Envelope, Simultaneous, means, rank_laws
 from validstats.batch.extremal_sums import hull_bound, knapsack_bound, rank_sum_maximum
 from validstats.batch.order_statistics import score_at_rank
@@ -20,6 +21,7 @@ from validstats.batch.rank_sum import rank_sum_quantile
 from validstats.batch.scores import AbsoluteScore
 
 N_FEATURES, N_TEST = 5, 1000
+GROWTH_SIZES = (1_000, 10_000, 100_000, 1_000_000, 10_000_000)
 
 _FITTED = """
 from sklearn.linear_model import LinearRegression
@@ -72,12 +74,12 @@ tasks = {"run": run}
 
 def specs(quick: bool = False) -> list[Spec]:
     """List what is measured."""
-    sizes = (1_000, 10_000) if quick else (1_000, 100_000, 1_000_000)
-    listed = [threshold_spec(n, repeats=11 if n < 10**6 else 5) for n in sizes]
-    listed += [scores_spec(n) for n in sizes]
+    growth = GROWTH_SIZES[:2] if quick else GROWTH_SIZES
+    listed = [threshold_spec(n) for n in growth]
+    listed += [scores_spec(n) for n in growth]
     listed += [maximiser_spec(n, m) for n, m in ((100, 10), (200, 10), (200, 40))]
     listed += [] if quick else [maximiser_spec(1_000, 20, repeats=1)]
-    listed += [mean_spec(n) for n in sizes]
+    listed += [mean_spec(n) for n in ((1_000, 10_000) if quick else (1_000, 100_000, 1_000_000))]
     listed += [envelope_spec(n) for n in ((1_000,) if quick else (1_000, 10_000))]
     return [*listed, cold_start_spec()]
 
@@ -85,7 +87,12 @@ def specs(quick: bool = False) -> list[Spec]:
 def repeated(function: Callable[[], Any], n: int) -> Callable[[], Any]:
     """Call a short function often enough to be measured: ``calls_a_run(n)`` times a run."""
     calls = calls_a_run(n)
-    return function if calls == 1 else lambda: [function() for _ in range(calls)]
+
+    def run() -> None:
+        for _ in range(calls):
+            function()
+
+    return function if calls == 1 else run
 
 
 def calls_a_run(n: int) -> int:
@@ -106,8 +113,26 @@ def regression(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     return X, X.sum(axis=1) + rng.normal(size=n)
 
 
-def threshold_spec(n: int, repeats: int) -> Spec:
+def repeats_at(n: int, most: int) -> int:
+    """Return the number of paired runs: fewer where one takes long."""
+    return 3 if n > 10**6 else min(most, 5) if n == 10**6 else most
+
+
+def threshold_spec(n: int) -> Spec:
     """Calibrate on n rows and give 1,000 rows their sets: ours promises 90 % of the batch, the peers one row."""
+    return Spec(
+        domain="batch",
+        task="calibrate and infer, order statistic",
+        n=n,
+        implementations=partial(threshold_implementations, n),
+        repeats=repeats_at(n, 11),
+        note=f"linear learner, 1,000 test rows, cached ranks cleared, {calls_a_run(n)} calls a run",
+        calls=calls_a_run(n),
+    )
+
+
+def threshold_implementations(n: int) -> Implementations:
+    """Draw the rows, fit the learner, and start nothing yet."""
     X, y = regression(n)
     X_train, y_train = regression(1_000, seed=1)
     X_test, _ = regression(N_TEST, seed=2)
@@ -128,25 +153,31 @@ def threshold_spec(n: int, repeats: int) -> Spec:
     data = {"X": X, "y": y, "X_train": X_train, "y_train": y_train, "X_test": X_test}
     data["calls"] = np.array(calls_a_run(n))
     peers = {name: LazyPeer(name, program, data).task("run") for name, program in THRESHOLD_SERVERS.items()}
+    return {
+        "validstats, reuse check off": repeated(ours(False), n),
+        "validstats, all defaults": repeated(ours(True), n),
+        **peers,
+        "the learner's two predictions alone": repeated(
+            lambda: (learner.predict(X), learner.predict(X_test)), n
+        ),
+    }
+
+
+def scores_spec(n: int) -> Spec:
+    """Thresholds from arrays of scores alone: no learner is called, nobody checks features."""
     return Spec(
         domain="batch",
-        task="calibrate and infer, order statistic",
+        task="threshold on arrays of scores",
         n=n,
-        implementations={
-            "validstats, reuse check off": repeated(ours(False), n),
-            "validstats, all defaults": repeated(ours(True), n),
-            **peers,
-            "the learner's two predictions alone": repeated(
-                lambda: (learner.predict(X), learner.predict(X_test)), n
-            ),
-        },
-        repeats=repeats,
-        note=f"linear learner, 1,000 test rows, cached ranks cleared, {calls_a_run(n)} calls a run",
+        implementations=partial(scores_implementations, n),
+        repeats=repeats_at(n, 21),
+        note=f"1,000 test rows, {calls_a_run(n)} calls a run; MAPIE takes no scores",
+        calls=calls_a_run(n),
     )
 
 
-def scores_spec(n: int, repeats: int = 21) -> Spec:
-    """Thresholds from arrays of scores alone: no learner is called, nobody checks features."""
+def scores_implementations(n: int) -> Implementations:
+    """Draw the scores."""
     residuals = np.random.default_rng(n).normal(size=n)
     predictions = np.random.default_rng(1).normal(size=N_TEST)
 
@@ -161,18 +192,11 @@ def scores_spec(n: int, repeats: int = 21) -> Spec:
 
     data = {"residuals": residuals, "predictions": predictions, "calls": np.array(calls_a_run(n))}
     crepes = LazyPeer("crepes", CREPES_SCORES, data).task("run")
-    return Spec(
-        domain="batch",
-        task="threshold on arrays of scores",
-        n=n,
-        implementations={
-            "validstats": repeated(lambda: ours(False), n),
-            "validstats, rank computed anew": repeated(lambda: ours(True), n),
-            "crepes, ConformalRegressor": crepes,
-        },
-        repeats=repeats,
-        note=f"1,000 test rows, {calls_a_run(n)} calls a run; MAPIE takes no scores",
-    )
+    return {
+        "validstats": repeated(lambda: ours(False), n),
+        "validstats, rank computed anew": repeated(lambda: ours(True), n),
+        "crepes, ConformalRegressor": crepes,
+    }
 
 
 def maximiser_spec(n: int, m: int, repeats: int = 5) -> Spec:
@@ -185,9 +209,9 @@ def maximiser_spec(n: int, m: int, repeats: int = 5) -> Spec:
         task=f"maximum of the mean, m = {m}",
         n=n,
         implementations={
-            "concave envelope": lambda: hull_bound(scores, ranks, m, q) / m,
-            "exact, by residues": lambda: rank_sum_maximum(scores, m, q) / m,
-            "exact, O(m^2 n^2) programme": lambda: knapsack_bound(scores, m, q) / m,
+            "validstats, concave envelope": lambda: hull_bound(scores, ranks, m, q) / m,
+            "validstats, exact, by residues": lambda: rank_sum_maximum(scores, m, q) / m,
+            "validstats, exact, O(m^2 n^2) programme": lambda: knapsack_bound(scores, m, q) / m,
         },
         repeats=repeats,
         note="all three compiled",
@@ -218,7 +242,7 @@ def mean_spec(n: int) -> Spec:
         domain="batch",
         task="interval for the mean, m = 100",
         n=n,
-        implementations={f"method={method!r}": by(method) for method in methods},
+        implementations={f"validstats, method={method!r}": by(method) for method in methods},
         repeats=3,
         note="9,999 draws, nothing cached",
     )
@@ -262,9 +286,11 @@ def cold_start_spec() -> Spec:
         task="cold start: new process to first result",
         n=1_000,
         implementations={
-            "order statistic (no numba)": run("Simultaneous", _OURS.format(target="Simultaneous")),
-            "mean (kernels)": run("BatchMean", _OURS.format(target="BatchMean")),
-            "imports alone": run("BatchMean", ""),
+            "validstats, order statistic (no numba)": run(
+                "Simultaneous", _OURS.format(target="Simultaneous")
+            ),
+            "validstats, mean (kernels)": run("BatchMean", _OURS.format(target="BatchMean")),
+            "validstats, imports alone": run("BatchMean", ""),
         },
         repeats=3,
         note="includes starting Python",

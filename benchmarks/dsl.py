@@ -1,14 +1,12 @@
 """Regressions from machine labels: time and memory against ppi-python, dsl-kit and statsmodels, and growth with the rows.
 
 Each peer runs in an environment of its own (see ``benchmarks/_peers.py``). Without it the peer is recorded as not run.
-A peer is a process that stays alive and has answered once, for the comparison of answers, before it is timed: neither
-its start, nor its compilation, nor the transfer of data counts against it. Memory is that of our own process: for peers it says
-nothing and is left to the remark.
+A peer is a process that stays alive and has answered once, before it is timed: neither
+its start, nor its compilation, nor the transfer of data counts against it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -17,7 +15,7 @@ import pandas as pd
 import statsmodels.api as sm
 
 from benchmarks._peers import LazyPeer, server
-from benchmarks._runner import Spec
+from benchmarks._runner import Implementations, Spec
 from validstats import DesignSupervised
 from validstats.dsl.augmentation import Component, LabelledSample
 from validstats.dsl.inference import estimate
@@ -26,6 +24,8 @@ from validstats.dsl.streaming import stream_regression
 from validstats.dsl.variance import SamplingDesign
 
 LABEL_SHARE = 0.1
+GROWTH_SIZES = (1_000, 10_000, 100_000, 1_000_000, 10_000_000)
+OURS, PEER, ALONE = "validstats, PPI++", "ppi-python, PPI++", "statsmodels, expert labels alone"
 PPI_SERVER = server("""
 lab = data["labelled"]
 X, y, q = data["X"], data["y"], data["q"]
@@ -111,9 +111,8 @@ def statsmodels_gold(data: dict[str, np.ndarray], task: str) -> dict[str, Any]:
     return {"estimate": np.asarray(fit.params), "low": low, "high": high}
 
 
-def gained_length(data: dict[str, np.ndarray], task: str) -> str:
+def gained_length(ours: dict[str, Any], alone: dict[str, Any]) -> str:
     """Say how long our intervals are beside those of the expert labels alone."""
-    ours, alone = ours_on_arrays(data, task), statsmodels_gold(data, task)
     share = np.mean((ours["high"] - ours["low"]) / (alone["high"] - alone["low"]))
     return f"intervals {share:.2f} times as long as from expert labels alone"
 
@@ -126,38 +125,46 @@ def agreement(ours: dict[str, Any], theirs: dict[str, Any]) -> str:
     return f"estimates within {point:.2g} standard errors, interval lengths within {width:.1%}"
 
 
-def _note(peer: LazyPeer, data: dict[str, np.ndarray], task: str) -> str:
-    try:
-        theirs = peer.run(task)
-    except RuntimeError as error:
-        return f"answers not compared: {error}"
-    return f"{agreement(ours_on_arrays(data, task), theirs)}; peer's own peak {theirs['peak']:,.0f} MiB"
+def compared(answers: dict[str, Any]) -> str:
+    """Say how far the answers of the peer are from ours, and what machine labels gain."""
+    if OURS not in answers:
+        return ""
+    found = [agreement(answers[OURS], answers[PEER])] if PEER in answers else []
+    return "; ".join([*found, *([gained_length(answers[OURS], answers[ALONE])] if ALONE in answers else [])])
 
 
-def _peer_specs(n: int) -> list[Spec]:
+def implementations_of(task: str, n: int) -> Implementations:
+    """Return everything that fits a task to n rows."""
     data = simulate(n)
-    peer = LazyPeer("ppi-python", PPI_SERVER, data)
-    specs = []
-    for task in ("mean", "linear", "logit"):
-        implementations: dict[str, Callable[[], Any]] = {
-            "validstats, PPI++": partial(ours_on_arrays, data, task),
-            "ppi-python, PPI++": partial(peer.run, task),
-            "statsmodels, expert labels alone": partial(statsmodels_gold, data, task),
-        }
-        if task == "logit":
-            implementations["validstats, default"] = partial(ours_by_default, data, task)
-        note = f"{_note(peer, data, task)}; {gained_length(data, task)}"
-        specs.append(Spec("dsl", task, n, implementations, repeats=3, note=note))
-    return specs
-
-
-def _dslkit_spec(n: int) -> Spec:
-    data = simulate(n)
-    implementations: dict[str, Callable[[], Any]] = {
-        "validstats, default": partial(ours_by_default, data, "logit"),
-        "dsl-kit": partial(LazyPeer("dsl-kit", DSLKIT_SERVER, data).run, "logit"),
+    found: Implementations = {
+        OURS: partial(ours_on_arrays, data, task),
+        PEER: LazyPeer("ppi-python", PPI_SERVER, data).task(task),
+        ALONE: partial(statsmodels_gold, data, task),
     }
-    return Spec("dsl", "logit against dsl-kit", n, implementations, repeats=3)
+    if task == "linear":
+        found["validstats, streamed"] = partial(stream_simulated, simulated_frame(data))
+    if task == "logit":
+        found["validstats, default"] = partial(ours_by_default, data, task)
+    return found
+
+
+def peer_spec(task: str, n: int) -> Spec:
+    """One task beside ppi-python and statsmodels."""
+    return Spec("dsl", task, n, partial(implementations_of, task, n), repeats=3, note=compared)
+
+
+def dslkit_implementations(n: int) -> Implementations:
+    """Return our default fit and that of dsl-kit."""
+    data = simulate(n)
+    return {
+        "validstats, default": partial(ours_by_default, data, "logit"),
+        "dsl-kit": LazyPeer("dsl-kit", DSLKIT_SERVER, data).task("logit"),
+    }
+
+
+def dslkit_spec(n: int) -> Spec:
+    """One logit beside dsl-kit."""
+    return Spec("dsl", "logit against dsl-kit", n, partial(dslkit_implementations, n), repeats=3)
 
 
 def large_frame(n: int, seed: int = 1) -> pd.DataFrame:
@@ -182,17 +189,39 @@ def stream(frame: pd.DataFrame) -> Any:
     )
 
 
-def _growth_spec(n: int) -> Spec:
-    frame = large_frame(n)
-    note = f"data {frame.memory_usage(index=False).sum() / 2**20:,.0f} MiB, chunks of 200,000 rows"
-    repeats = 1 if n >= 10_000_000 else 3
-    return Spec("dsl", "streamed linear", n, {"validstats": partial(stream, frame)}, repeats, note)
+def simulated_frame(data: dict[str, np.ndarray]) -> pd.DataFrame:
+    """Return the rows of :func:`simulate` as a frame."""
+    labels = np.where(data["labelled"], data["y"], np.nan)
+    return pd.DataFrame({"x1": data["X"][:, 1], "x2": data["X"][:, 2], "q": data["q"], "y": labels})
+
+
+def stream_simulated(frame: pd.DataFrame) -> Any:
+    """The same passes over the rows of :func:`simulate`."""
+    return stream_regression(
+        frame,
+        label="y",
+        covariates=["x1", "x2"],
+        predictions="q",
+        sampling_probability=LABEL_SHARE,
+        verbose=False,
+    )
+
+
+def stream_spec(n: int) -> Spec:
+    """Ten columns by passes over chunks."""
+    note = f"data {n * 10 * 8 / 2**20:,.0f} MiB, chunks of 200,000 rows"
+
+    def implementations() -> Implementations:
+        return {"validstats": partial(stream, large_frame(n))}
+
+    return Spec("dsl", "streamed linear", n, implementations, 1 if n >= 10_000_000 else 3, note)
 
 
 def specs(quick: bool) -> list[Spec]:
     """Return what to measure; ``quick`` keeps to ten thousand rows."""
     sizes = (10_000,) if quick else (10_000, 100_000, 1_000_000)
-    found = [spec for n in sizes for spec in _peer_specs(n)]
-    found.append(_dslkit_spec(10_000))
-    growth = (10_000,) if quick else (100_000, 1_000_000, 10_000_000)
-    return [*found, *(_growth_spec(n) for n in growth)]
+    growth = GROWTH_SIZES[:2] if quick else GROWTH_SIZES
+    found = [peer_spec(task, n) for task in ("mean", "logit") for n in sizes]
+    found += [peer_spec("linear", n) for n in growth]
+    found.append(dslkit_spec(10_000))
+    return [*found, *(stream_spec(n) for n in ((10_000,) if quick else (100_000, 1_000_000, 10_000_000)))]

@@ -1,20 +1,22 @@
 """The holdout's mechanisms: Thresholdout over a million queries, plans, single steps; peers' noise beside ours.
 
 The peers (diffprivlib, opendp) run in environments of their own (see ``benchmarks/_peers.py``); without them they are
-reported as failed. They draw fewer numbers than ours, since they are slower.
+reported as failed.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 
 from benchmarks import holdout_ledger
 from benchmarks._peers import LazyPeer, server
-from benchmarks._runner import Spec
+from benchmarks._runner import Implementations, Spec
+from validstats.holdout import Ledger, ReusableHoldout
 from validstats.holdout.mechanisms import GuessAndCheck, Thresholdout
 from validstats.holdout.planning import plan
 from validstats.kernels.thresholdout import thresholdout_path
@@ -41,6 +43,28 @@ tasks = {"run": run}
 """),
 }
 """Peer -> its program: one Laplace draw a query, without any comparison, budget or threshold: less than Thresholdout does."""
+
+PEER_MEAN = {
+    "diffprivlib": server("""
+from diffprivlib.tools import mean
+def run():
+    return {"answer": float(mean(data["y"] == data["predictions"], epsilon=1, bounds=(0, 1)))}
+tasks = {"run": run}
+"""),
+    "opendp": server("""
+import opendp.prelude as dp
+dp.enable_features("contrib")
+n = len(data["y"])
+space = dp.vector_domain(dp.atom_domain(bounds=(0.0, 1.0), nan=False), size=n), dp.symmetric_distance()
+release = space >> dp.t.then_mean() >> dp.m.then_laplace(scale=1.0 / n)
+def run():
+    return {"answer": release((data["y"] == data["predictions"]).astype(float))}
+tasks = {"run": run}
+"""),
+}
+"""Peer -> its program: one private mean, without a ledger, a fingerprint of the rows or a bound for further questions."""
+
+GROWTH_SIZES = (1_000, 10_000, 100_000, 1_000_000, 10_000_000)
 
 
 def query_means(queries: int) -> tuple[np.ndarray, np.ndarray]:
@@ -106,40 +130,75 @@ def steps_of(kind: Any, state: Any, count: int) -> Callable[[], Any]:
     return call
 
 
+def draw_implementations(queries: int) -> Implementations:
+    """Answer every query by Thresholdout, and draw as many numbers from the peers' mechanisms."""
+    means, rng = query_means(queries), np.random.default_rng(2)
+    peers = {
+        name: LazyPeer(name, program, {"size": np.array(queries)}).task("run")
+        for name, program in PEER_NOISE.items()
+    }
+    return {
+        "validstats, Thresholdout": lambda: thresholdout_with_noise(*means, rng),
+        "validstats, Python": lambda: thresholdout_in_python(*means, rng),
+        **peers,
+    }
+
+
+def draw_spec(queries: int) -> Spec:
+    """Growth with the number of queries."""
+    return Spec(
+        "holdout",
+        "one Laplace draw a query",
+        queries,
+        partial(draw_implementations, queries),
+        repeats=3,
+        note="given means; the peers draw noise only",
+        limit_seconds=60,
+    )
+
+
+def answer_implementations(n: int) -> Implementations:
+    """Lock n labels away and answer one question about them."""
+    rng = np.random.default_rng(n)
+    y, predictions = rng.integers(0, 2, (2, n))
+    X = rng.normal(size=(n, 5))
+
+    def calibrated() -> Any:
+        holdout = ReusableHoldout(queries=100, mechanism="guess_and_check", ledger=Ledger.in_memory())
+        return holdout.calibrate(X, y)
+
+    locked = cache(calibrated)
+    data = {"y": y, "predictions": predictions}
+    peers = {name: LazyPeer(name, program, data).task("run") for name, program in PEER_MEAN.items()}
+    return {
+        "validstats, calibrate and answer": lambda: calibrated().infer(predictions, guess=0.5),
+        "validstats, answer": lambda: locked().infer(predictions, guess=0.5),
+        **peers,
+        "naive mean": lambda: (y == predictions).mean(),
+    }
+
+
+def answer_spec(n: int) -> Spec:
+    """Growth with the rows of the holdout."""
+    return Spec(
+        "holdout",
+        "one answered question",
+        n,
+        partial(answer_implementations, n),
+        repeats=3,
+        note="guess-and-check, ledger in memory; the peers release one private mean and keep no record",
+    )
+
+
 def specs(quick: bool = False) -> list[Spec]:
     """Return what is measured."""
-    queries = 20_000 if quick else 1_000_000
-    train, holdout = query_means(queries)
+    sizes = GROWTH_SIZES[:2] if quick else GROWTH_SIZES
     rng = np.random.default_rng(2)
-    thousand, peer_draws = 1_000, min(queries, 20_000)
-    few = query_means(peer_draws)
+    thousand = 1_000
     experiment = Experiment(n=1_000, d=1_000, feature_counts=(0, 50, 100)) if quick else Experiment()
     return [
-        Spec(
-            "holdout",
-            "Thresholdout on given means",
-            queries,
-            {
-                "validstats": lambda: thresholdout_with_noise(train, holdout, rng),
-                "validstats, Python": lambda: thresholdout_in_python(train, holdout, rng),
-            },
-            repeats=3,
-            note="noise drawing included",
-        ),
-        Spec(
-            "holdout",
-            "one Laplace draw a query",
-            peer_draws,
-            {
-                "validstats, Thresholdout": lambda: thresholdout_with_noise(*few, rng),
-                **{
-                    name: LazyPeer(name, program, {"size": np.array(peer_draws)}).task("run")
-                    for name, program in PEER_NOISE.items()
-                },
-            },
-            repeats=3,
-            note="the peers draw noise only",
-        ),
+        *map(draw_spec, sizes),
+        *map(answer_spec, sizes),
         Spec("holdout", "plan, never made before", 5_000, {"validstats": fresh_plan()}, repeats=9),
         Spec("holdout", "plan, cached", 5_000, {"validstats": cached_plan}, repeats=9),
         Spec(

@@ -28,8 +28,8 @@ def specs(quick: bool = False) -> list[Spec]:
             f"{N_CHARGES} charges",
             N_CHARGES,
             {
-                "ledger file, full sync": _charges(Ledger.create(folder / "charges.ledger")),
-                "ledger in memory": _charges(Ledger.in_memory()),
+                "validstats, ledger file, full sync": _charges(Ledger.create(folder / "charges.ledger")),
+                "validstats, ledger in memory": _charges(Ledger.in_memory()),
                 "append and fsync, no ledger": _plain_appends(folder / "plain.log"),
             },
             note="one transaction a charge",
@@ -39,8 +39,8 @@ def specs(quick: bool = False) -> list[Spec]:
             f"{N_CHARGES} questions",
             N_CHARGES,
             {
-                "ledger file, full sync": _questions(Ledger.create(folder / "questions.ledger")),
-                "ledger in memory": _questions(Ledger.in_memory()),
+                "validstats, ledger file, full sync": _questions(Ledger.create(folder / "questions.ledger")),
+                "validstats, ledger in memory": _questions(Ledger.in_memory()),
                 "naive mean": _naive_means(),
             },
             note="predictions of 2,000 rows, guess-and-check",
@@ -49,7 +49,7 @@ def specs(quick: bool = False) -> list[Spec]:
             "holdout",
             "verify the chain",
             n_entries,
-            {"ledger file": _long_ledger(folder / "long.ledger", n_entries).verify},
+            {"validstats, ledger file": _long_ledger(folder / "long.ledger", n_entries).verify},
         ),
     ]
 

@@ -23,7 +23,7 @@ import numpy as np
 from sklearn.feature_selection import mutual_info_regression
 
 from benchmarks._peers import LazyPeer, server
-from benchmarks._runner import Spec
+from benchmarks._runner import Implementations, Spec
 from validstats.exceptions import SupportWarning
 from validstats.mi import LearnedMI, independence_test
 from validstats.mi.classical import gaussian_copula, gaussian_plug_in, ksg, scale_columns
@@ -33,7 +33,7 @@ from validstats.mi.tasks import BenchmarkTask, bmi_tasks
 Estimator = Callable[[np.ndarray, np.ndarray], float]
 
 SIZES = (100, 500, 1000, 5000)
-SPEED_SIZES = (500, 2000, 10_000, 100_000)
+SPEED_SIZES = (10, 100, 1000, 10_000, 100_000)
 
 
 # --- estimators -------------------------------------------------------------------------------------------
@@ -306,7 +306,9 @@ def neural_spec(n: int, dim: int) -> Spec:
     """Time of the learned estimate beside that of networks trained on the data set itself."""
     x, y = _pair(n, dim)
     note = f"truth {dim * np.log(2) / 2:.3f} nats; at most 3,000 steps, batches of min(256, n / 4)"
-    ours = {name: _bind(f, x, y) for name, f in learned_estimators().items() if "shipped" in name}
+    ours = {
+        f"validstats, {name}": _bind(f, x, y) for name, f in learned_estimators().items() if "shipped" in name
+    }
     return Spec("mi", f"{dim} x {dim}, neural", n, ours | neural(x, y), repeats=1, note=note)
 
 
@@ -332,29 +334,37 @@ def specs(quick: bool = False) -> list[Spec]:
     list of Spec
         Estimates of one pair of columns and of five against five, by size; all pairs of 20 columns.
     """
-    found = []
-    for n in SPEED_SIZES[:2] if quick else SPEED_SIZES:
-        x, y = _pair(n, 1)
-        ours: dict[str, Estimator] = {
-            "KSG": ksg_standard,
-            **learned_estimators(),
-            "scikit-learn": scikit_learn,
-        }
-        if n <= 10_000:
-            ours["tree and Python loop"] = neighbours_in_python
-        bound = {k: _bind(f, x, y) for k, f in ours.items()}
-        found.append(Spec("mi", "1 x 1", n, bound | npeet(x, y), repeats=3))
-    for n in (500,) if quick else (500, 2000):
-        x, y = _pair(n, 5)
-        functions: dict[str, Estimator] = {
-            "KSG": ksg_standard,
-            **learned_estimators(),
-            "tree and Python loop": neighbours_in_python,
-        }
-        bound = {k: _bind(f, x, y) for k, f in functions.items()}
-        found.append(Spec("mi", "5 x 5", n, bound | npeet(x, y), repeats=3))
+    found = [pair_spec(n, 1) for n in (SPEED_SIZES[:2] if quick else SPEED_SIZES)]
+    found += [pair_spec(n, 5) for n in ((500,) if quick else (500, 2000))]
     found += [neural_spec(500, dim) for dim in ((1,) if quick else (1, 5))]
     return [*found, _matrix_spec(quick)]
+
+
+def pair_spec(n: int, dim: int) -> Spec:
+    """One estimate from n rows of a Gaussian pair."""
+    return Spec(
+        "mi",
+        f"{dim} x {dim}",
+        n,
+        lambda: pair_implementations(n, dim),
+        repeats=21 if n <= 1000 else 3,
+    )
+
+
+def pair_implementations(n: int, dim: int) -> Implementations:
+    """Return our estimators and the peers' that take columns of this number."""
+    x, y = _pair(n, dim)
+    shipped = {name: f for name, f in learned_estimators().items() if "shipped" in name}
+    learned = {f"validstats, {name.partition(',')[0]}": f for name, f in shipped.items()}
+    functions: dict[str, Estimator] = {
+        "validstats, KSG": ksg_standard,
+        **learned,
+        "validstats, CCA": cca,
+        "tree and Python loop": neighbours_in_python,
+    }
+    if dim == 1:
+        functions["scikit-learn"] = scikit_learn
+    return {name: _bind(function, x, y) for name, function in functions.items()} | npeet(x, y)
 
 
 def _matrix_spec(quick: bool) -> Spec:
@@ -373,7 +383,7 @@ def _matrix_spec(quick: bool) -> Spec:
         f"all pairs of {p} columns",
         n,
         {
-            "mutual_info_matrix": lambda: mutual_info_matrix(data, method="ksg"),
+            "validstats, mutual_info_matrix": lambda: mutual_info_matrix(data, method="ksg"),
             "scikit-learn": with_scikit_learn,
         },
         repeats=3,

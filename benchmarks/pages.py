@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks._runner import Measurement, markdown_table
+from benchmarks.figure import DPI, figure, is_ours
 from benchmarks.validity.report import markdown
 from benchmarks.validity.rows import read_rows
 
@@ -45,28 +46,42 @@ labels are the same in every sample and nothing else is redrawn, so that a naive
 BENCHMARKS = """# Benchmarks
 
 Time and memory beside other packages, on the same data; each of the others runs in an environment and a process of its own, which
-holds the data and is timed from question to answer. Peak memory is of our process and says nothing of theirs. The ratio is the
-median of paired runs: above 1 the other package takes longer than validstats, below 1 it is faster. The first call includes
-compilation. Failures are rows. Make the tables with `python -m benchmarks --peers FOLDER`, and this page with `python -m benchmarks.pages`.
+holds the data and is timed from question to answer. scikit-learn, statsmodels and plain loops run in our process. Each domain has a
+task that grows over four decades of rows or queries. Where another package is faster than the
+first of ours, the line below the table of its domain says so; it also names baselines that do less, such as a plain mean.
+
+![Time and peak memory of validstats and other packages against size, one column a domain](images/benchmarks.png){.wide}
+
+* Time: the median of runs in turn, after a first run of each, compilation included, that is shown apart. Starting a process, importing
+  and handing over the data are not timed. What takes more than 10 seconds in each of its first two runs is not run for a third time.
+* Ratio: the median of paired runs: above 1 the other takes longer than validstats, below 1 it is faster. Where the remark gives the
+  number of calls a run, the median is of one call, the first run is of all of them.
+* Memory: measured in the process that does the work, for ours and for the others alike, in two further runs: the peak that is
+  allocated through Python (NumPy's and numba's arrays included) and the growth of resident memory up to its peak, which also sees
+  compiled libraries. Data given are in neither. The figure takes the larger.
+* Limits: a run that takes more than 300 seconds (60 in growth with the queries), or 8 GiB of address space beyond what its process
+  has before it, counts as failed. Failures are rows; a peer that could not run says why.
+
+Make the tables with `python -m benchmarks --peers FOLDER`, and this page with `python -m benchmarks.pages`.
 
 """
 
 
 def read_measurements(path: Path) -> list[Measurement]:
     """Read what the runner wrote."""
-    numbers = ("cold_seconds", "median_seconds", "ratio", "peak_mebibytes")
+    numbers = ("cold_seconds", "median_seconds", "ratio", "peak_mebibytes", "resident_mebibytes")
     with path.open(newline="", encoding="utf-8") as handle:
         return [
             Measurement(
-                **{**row, "n": int(row["n"]), **{name: float(row[name] or "nan") for name in numbers}}
+                **{**row, "n": int(row["n"]), **{name: float(row.get(name) or "nan") for name in numbers}}
             )
             for row in csv.DictReader(handle)
         ]
 
 
 def slower_than_peers(measurements: Sequence[Measurement]) -> list[Measurement]:
-    """Measurements in which another implementation was faster than ours."""
-    return [m for m in measurements if not m.error and m.ratio < 1]
+    """Measurements in which an implementation of others was faster than ours."""
+    return [m for m in measurements if not m.error and m.ratio < 1 and not is_ours(m.implementation)]
 
 
 def validity_page(results: Path) -> str:
@@ -106,6 +121,14 @@ def benchmarks_page(results: Path) -> str:
     return BENCHMARKS + ("\n".join(parts) if parts else "No results are recorded yet.\n")
 
 
+def write_figure(results: Path) -> Path:
+    """Draw the growth curves of the domains that have results into ``benchmarks.png``."""
+    paths = [path for domain in TITLES if (path := results / f"{domain}.csv").exists()]
+    path = results / "benchmarks.png"
+    figure([m for source in paths for m in read_measurements(source)]).savefig(path, dpi=DPI)
+    return path
+
+
 def main() -> None:
     """Write the pages of which there are results."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.pages", description=__doc__)
@@ -113,6 +136,7 @@ def main() -> None:
     parser.add_argument("--docs", type=Path, default=ROOT / "docs")
     arguments = parser.parse_args()
     (arguments.docs / "benchmarks.md").write_text(benchmarks_page(arguments.results), encoding="utf-8")
+    shutil.copy(write_figure(arguments.results), arguments.docs / "images/benchmarks.png")
     if (arguments.results / "validity.csv").exists():
         (arguments.docs / "validity.md").write_text(validity_page(arguments.results), encoding="utf-8")
         shutil.copy(arguments.results / "validity.png", arguments.docs / "images/validity.png")

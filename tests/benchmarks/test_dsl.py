@@ -1,24 +1,36 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from benchmarks import dsl as benchmark
 from benchmarks import dsl_rmse
-from benchmarks._peers import PEERS, LazyPeer
+from benchmarks._peers import PEERS
 from benchmarks._runner import measure
 
 
 def test_absent_peers_are_recorded_as_not_run(monkeypatch) -> None:
     for variable in PEERS.values():
         monkeypatch.delenv(variable, raising=False)
-    spec = benchmark._dslkit_spec(600)
-    ours, peer = measure(spec)
+    ours, peer = measure(replace(benchmark.dslkit_spec(600), repeats=1))
     assert ours.error == "" and ours.median_seconds > 0
     assert "not run: VALIDSTATS_BENCH_DSL_KIT_PYTHON" in peer.error
-    data = benchmark.simulate(200)
-    absent = LazyPeer("ppi-python", benchmark.PPI_SERVER, data)
-    assert "not compared: not run" in benchmark._note(absent, data, "mean")
+    ours, peer, alone = measure(replace(benchmark.peer_spec("mean", 600), repeats=1))
+    assert "not run" in peer.error and alone.error == ""
+    assert ours.note.startswith("intervals") and ours.note.endswith("as long as from expert labels alone")
+
+
+def test_answers_are_compared_where_there_are_two() -> None:
+    answer = {"estimate": np.ones(1), "low": np.zeros(1), "high": 2 * np.ones(1)}
+    longer = {"estimate": np.ones(1), "low": -np.ones(1), "high": 3 * np.ones(1)}
+    text = benchmark.compared({benchmark.OURS: answer, benchmark.PEER: answer, benchmark.ALONE: longer})
+    assert text == (
+        "estimates within 0 standard errors, interval lengths within 0.0%; "
+        "intervals 0.50 times as long as from expert labels alone"
+    )
+    assert benchmark.compared({benchmark.ALONE: longer}) == ""
 
 
 @pytest.mark.parametrize("task", ["mean", "linear", "logit"])
@@ -35,13 +47,22 @@ def test_machine_labels_shorten_the_intervals_of_statsmodels(task) -> None:
     data = benchmark.simulate(5000)
     alone, ours = benchmark.statsmodels_gold(data, task), benchmark.ours_on_arrays(data, task)
     assert np.all(np.abs(alone["estimate"] - ours["estimate"]) < (alone["high"] - alone["low"]))
-    share = float(benchmark.gained_length(data, task).split()[1])
+    share = float(benchmark.gained_length(ours, alone).split()[1])
     assert 0.5 < share < 0.9
 
 
 def test_the_streamed_task_estimates_its_coefficients() -> None:
     result = benchmark.stream(benchmark.large_frame(30_000))
     assert np.all(np.abs(result.params[1:] - 0.3) < 5 * result.std_error[1:])
+
+
+def test_the_streamed_fit_of_the_growth_task_agrees_with_the_one_in_memory() -> None:
+    data = benchmark.simulate(5_000)
+    streamed, ours = (
+        benchmark.stream_simulated(benchmark.simulated_frame(data)),
+        benchmark.ours_on_arrays(data, "linear"),
+    )
+    assert np.all(np.abs(streamed.params - ours["estimate"]) < streamed.std_error)
 
 
 def test_paired_ratios_and_their_standard_errors() -> None:

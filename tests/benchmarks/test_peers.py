@@ -19,7 +19,15 @@ def double():
     return answer(2 * data["x"])
 def fail():
     raise ValueError("boom")
-tasks = {"double": double, "fail": fail}
+def allocate():
+    print("noise on the output")
+    return answer(np.ones(2**22)[:1])
+def exhaust():
+    np.ones(2**28)
+def wait():
+    import time
+    time.sleep(30)
+tasks = {"double": double, "fail": fail, "allocate": allocate, "exhaust": exhaust, "wait": wait}
 """)
 
 
@@ -31,8 +39,7 @@ def here(monkeypatch):
 @pytest.mark.usefixtures("here")
 def test_a_peer_answers_and_its_errors_are_raised_here():
     peer = Peer("puncc", PROGRAM, {"x": np.array([1.0, 2.5])})
-    answer = peer.run("double")
-    assert answer["value"] == [2.0, 5.0] and answer["peak"] > 1
+    assert peer.run("double")["value"] == [2.0, 5.0]
     with pytest.raises(RuntimeError, match="ValueError: boom"):
         peer.run("fail")
     assert peer.run("double")["value"] == [2.0, 5.0]
@@ -48,6 +55,34 @@ def test_what_cannot_be_imported_says_so():
 def test_a_dead_process_is_an_error():
     with pytest.raises(RuntimeError, match="the process ended"):
         Peer("puncc", "raise SystemExit", {})
+
+
+@pytest.mark.usefixtures("here")
+def test_memory_of_a_peer_is_measured_in_its_own_process():
+    task = LazyPeer("puncc", PROGRAM, {"x": np.ones(2)}).task("allocate")
+    ours, theirs = measure(Spec("demo", "task", 1, {"ours": lambda: None, "puncc": task}, repeats=1))
+    assert theirs.error == ""
+    assert theirs.peak_mebibytes == pytest.approx(32, rel=0.1)
+    assert theirs.resident_mebibytes == pytest.approx(32, rel=0.1)
+    assert ours.peak_mebibytes < 1
+
+
+@pytest.mark.usefixtures("here")
+def test_a_peer_beyond_the_limit_of_memory_is_a_row_and_lives_on():
+    peer = LazyPeer("puncc", PROGRAM, {"x": np.ones(2)}, gibibytes=1)
+    tasks = {name: peer.task(name) for name in ("double", "exhaust", "allocate")}
+    double, exhaust, allocate = measure(Spec("demo", "task", 1, tasks, repeats=1))
+    assert double.error == allocate.error == "" and "MemoryError" in exhaust.error
+
+
+@pytest.mark.usefixtures("here")
+def test_a_peer_beyond_the_limit_of_time_is_a_row_and_is_started_anew():
+    peer = LazyPeer("puncc", PROGRAM, {"x": np.ones(2)})
+    peer.run("double")
+    tasks = {"ours": lambda: None, "puncc": peer.task("wait")}
+    _, theirs = measure(Spec("demo", "task", 1, tasks, repeats=1, limit_seconds=0.3))
+    assert theirs.error == "TimeoutError: longer than 0.3 s"
+    assert peer.run("double")["value"] == [2.0, 2.0]
 
 
 def test_absent_peers_are_recorded_and_ours_is_measured(monkeypatch):
@@ -69,6 +104,7 @@ def test_environments_are_found_by_their_folders(monkeypatch, tmp_path):
 
 def test_every_program_is_python():
     programs = [*batch.THRESHOLD_SERVERS.values(), batch.CREPES_SCORES, *holdout.PEER_NOISE.values()]
+    programs += holdout.PEER_MEAN.values()
     for program in (*programs, dsl.PPI_SERVER, dsl.DSLKIT_SERVER, mi.NPEET_SERVER, mi.NEURAL_SERVER):
         compile(program, "peer", "exec")
 

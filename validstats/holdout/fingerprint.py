@@ -15,6 +15,8 @@ from validstats.holdout.noise import derive_key
 
 __all__ = ["ask_digest", "holdout_fingerprint", "keyed_order", "keyed_row_digests"]
 
+_CHUNK = 100_000
+
 
 def keyed_row_digests(secret: bytes, *parts: Any) -> npt.NDArray[np.void]:
     """Digest each row of aligned arrays under a key.
@@ -40,16 +42,34 @@ def keyed_row_digests(secret: bytes, *parts: Any) -> npt.NDArray[np.void]:
     cells = [_cells(part) for part in parts if part is not None]
     if len({len(cell) for cell in cells}) > 1:
         raise ValueError(f"All parts must have the same number of rows, got {[len(cell) for cell in cells]}.")
-    rows = [cell.tobytes() if cell.dtype.kind != "O" else b"" for cell in cells]
-    widths = [len(raw) // max(len(cell), 1) for raw, cell in zip(rows, cells)]
     digests = bytearray()
-    for i in range(len(cells[0])):
-        hasher = hashlib.blake2b(key=key, digest_size=16)
-        for raw, width, cell in zip(rows, widths, cells):
-            text = raw[i * width : (i + 1) * width] if cell.dtype.kind != "O" else repr(cell[i]).encode()
-            hasher.update(len(text).to_bytes(4, "big") + text)
-        digests += hasher.digest()
+    for start in range(0, len(cells[0]), _CHUNK):
+        rows = _framed_rows([cell[start : start + _CHUNK] for cell in cells])
+        digests += b"".join([hashlib.blake2b(row, key=key, digest_size=16).digest() for row in rows])
     return np.frombuffer(bytes(digests), dtype="V16")
+
+
+def _framed_rows(cells: list[AnyArray]) -> list[bytes]:
+    """Write each row as one string of bytes: every part of it after its length in four bytes."""
+    if any(cell.dtype.kind == "O" for cell in cells):
+        parts = [[repr(v).encode() for v in c] if c.dtype.kind == "O" else _row_bytes(c) for c in cells]
+        return [b"".join(len(p).to_bytes(4, "big") + p for p in row) for row in zip(*parts, strict=True)]
+    n, blocks = len(cells[0]), []
+    for cell in cells:
+        raw = (
+            np.ascontiguousarray(cell).view(np.uint8).reshape(n, -1)
+            if cell.size
+            else np.empty((n, 0), np.uint8)
+        )
+        length = np.frombuffer(raw.shape[1].to_bytes(4, "big"), dtype=np.uint8)
+        blocks += [np.broadcast_to(length, (n, 4)), raw]
+    return _row_bytes(np.hstack(blocks))
+
+
+def _row_bytes(rows: AnyArray) -> list[bytes]:
+    raw = rows.tobytes()
+    width = len(raw) // max(len(rows), 1)
+    return [raw[i * width : (i + 1) * width] for i in range(len(rows))]
 
 
 def holdout_fingerprint(secret: bytes, digests: npt.NDArray[np.void]) -> str:
@@ -76,7 +96,7 @@ def holdout_fingerprint(secret: bytes, digests: npt.NDArray[np.void]) -> str:
     >>> a == b
     True
     """
-    message = len(digests).to_bytes(8, "big") + b"".join(sorted(d.tobytes() for d in digests))
+    message = len(digests).to_bytes(8, "big") + digests[_ascending(digests)].tobytes()
     return hmac.new(derive_key(secret, "fingerprint"), message, hashlib.sha256).hexdigest()
 
 
@@ -98,8 +118,14 @@ def keyed_order(secret: bytes, digests: npt.NDArray[np.void], purpose: str) -> n
         Positions that sort the rows. Equal rows are interchangeable and keep their relative order.
     """
     key = derive_key(secret, "order", purpose)
-    ranks = [hashlib.blake2b(d.tobytes(), key=key, digest_size=16).digest() for d in digests]
-    return np.array(sorted(range(len(ranks)), key=ranks.__getitem__), dtype=np.int64)
+    ranks = b"".join([hashlib.blake2b(d, key=key, digest_size=16).digest() for d in _row_bytes(digests)])
+    return _ascending(np.frombuffer(ranks, dtype="V16"))
+
+
+def _ascending(digests: npt.NDArray[np.void]) -> npt.NDArray[np.int64]:
+    """Positions that sort digests as strings of bytes; equal ones keep their order."""
+    words = np.ascontiguousarray(digests).view(">u8").reshape(-1, 2).astype(np.uint64)
+    return np.lexsort((words[:, 1], words[:, 0])).astype(np.int64, copy=False)
 
 
 def ask_digest(secret: bytes, *asked: Any) -> str:
