@@ -9,18 +9,36 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from benchmarks.validity.dsl_quantiles import quantile_settings
+from benchmarks.validity.dsl_rows import criticals, dsl_rows
+from benchmarks.validity.dsl_sequences import sequence_settings
 from benchmarks.validity.rows import LEVELS, Row, Setting
+from benchmarks.validity.seeds import seed_of
 
 COEFFICIENT = "the last coefficient in its interval"
+JOINT = "all coefficients together, by the Wald test"
 MACHINE_REGRESSION = "regression on machine labels"
 
 
 def dsl_settings() -> Iterator[Setting]:
-    """Coefficients of regressions and a quantile, beside the same from machine labels."""
+    """Coefficients, quantiles, joint tests and anytime-valid intervals, beside the same from machine labels."""
+    for name, make in makers().items():
+        yield Setting("dsl", name, partial(_dsl, name, make), 30, 1000)
+    yield from _effects_settings()
+    yield from quantile_settings()
+    yield from _sentence_settings()
+    yield from sequence_settings()
+    for name, make in makers().items():
+        joint = f"all coefficients, {name}"
+        yield Setting("dsl", joint, partial(_wald, joint, make), 20, 200)
+
+
+def makers() -> dict[str, Callable[..., Any]]:
+    """Return the laws of regressions with a known answer, by name."""
     from tests.validity import dsl_settings as settings
 
     n = 3000
-    makers: dict[str, Callable[..., Any]] = {
+    return {
         **{f"logit, accuracy {a}": partial(settings.predicted_outcome_logit, n=n, accuracy=a) for a in (0.6, 0.7, 0.8, 0.85, 0.9, 0.95)},
         **{f"predicted covariate, accuracy {a}": partial(settings.predicted_covariate_linear, n=n, accuracy=a) for a in (0.7, 0.8, 0.9)},
         **{f"multinomial, accuracy {a}": partial(settings.multinomial_outcome, n=n, accuracy=a) for a in (0.6, 0.7, 0.8, 0.9)},
@@ -31,22 +49,6 @@ def dsl_settings() -> Iterator[Setting]:
         "clusters of 6": settings.clustered_linear,
         "clusters of 3": partial(settings.clustered_linear, n_clusters=1000, size=3),
     }  # fmt: skip
-    for name, make in makers.items():
-        yield Setting("dsl", name, partial(_dsl, name, make), 30, 1000)
-    yield from _effects_settings()
-    yield from _quantile_settings()
-    yield from _sentence_settings()
-
-
-def _criticals() -> list[float]:
-    return [float(stats.norm.isf((1 - level) / 2)) for level in LEVELS]
-
-
-def _dsl_rows(guarantee: str, name: str, hits: Any, replicates: int, naive: str) -> list[Row]:
-    return [
-        Row("dsl", guarantee, name, level, int(ours), replicates, naive, int(wrong), replicates)
-        for level, (ours, wrong) in zip(LEVELS, hits)
-    ]
 
 
 def _dsl(name: str, make: Callable[..., Any], replicates: int) -> list[Row]:
@@ -54,16 +56,36 @@ def _dsl(name: str, make: Callable[..., Any], replicates: int) -> list[Row]:
     from tests.validity.test_dsl_coverage import covers
     from validstats.parallel import map_replicates
 
-    def one(rng: np.random.Generator, index: int) -> list[tuple[bool, bool]]:
+    def one(rng: np.random.Generator, index: int) -> list[list[bool]]:
         draw = make(rng)
         found = settings.replicate(draw, rng, 1000, ("tuned", "naive"))
         return [
-            tuple(bool(covers(found[kind], draw.coefficients, c)[-1]) for kind in ("tuned", "naive"))
-            for c in _criticals()
+            [bool(covers(found[kind], draw.coefficients, c)[-1]) for kind in ("tuned", "naive")]
+            for c in criticals()
         ]
 
     hits = np.array(map_replicates(one, replicates, random_state=17)).sum(axis=0)
-    return _dsl_rows(COEFFICIENT, name, hits, replicates, MACHINE_REGRESSION)
+    return dsl_rows(COEFFICIENT, name, hits, replicates, MACHINE_REGRESSION)
+
+
+def _wald(name: str, make: Callable[..., Any], replicates: int) -> list[Row]:
+    """All coefficients at once by the Wald test, and all Bonferroni intervals of the machine labels."""
+    from tests.validity import dsl_settings as settings
+    from validstats.dsl.hypotheses import WaldTest, wald_test
+    from validstats.parallel import map_replicates
+
+    def one(rng: np.random.Generator, index: int) -> list[tuple[bool, bool]]:
+        draw = make(rng)
+        found: Any = settings.replicate(draw, rng, 1000, ("tuned", "naive"))
+        ours, machine, truth = found["tuned"], found["naive"], draw.coefficients
+        test = wald_test(ours.params, ours.covariance, np.eye(len(truth)), truth)
+        assert isinstance(test, WaldTest)
+        largest = np.max(np.abs(machine.params - truth) / machine.std_error)
+        adjusted = 2 * len(truth) * stats.norm.sf(largest)
+        return [(test.p_value > 1 - level, adjusted > 1 - level) for level in LEVELS]
+
+    hits = np.array(map_replicates(one, replicates, random_state=seed_of(name))).sum(axis=0)
+    return dsl_rows(JOINT, name, hits, replicates, "machine labels, Bonferroni")
 
 
 def _effects_settings() -> Iterator[Setting]:
@@ -85,28 +107,10 @@ def _effects(name: str, options: dict[str, Any], replicates: int) -> list[Row]:
 
     def one(rng: np.random.Generator, index: int) -> list[list[bool]]:
         fits = effects_fits(rng, **options)
-        return [[covered(fit, critical=c) for fit in fits] for c in _criticals()]
+        return [[covered(fit, critical=c) for fit in fits] for c in criticals()]
 
     hits = np.array(map_replicates(one, replicates, random_state=17)).sum(axis=0)
-    return _dsl_rows(COEFFICIENT, name, hits, replicates, MACHINE_REGRESSION)
-
-
-def _quantile_settings() -> Iterator[Setting]:
-    """Quantiles of an outcome, 1,000 labels of 3,000 rows."""
-    for quantile in (0.3, 0.7):
-        name = f"quantile {quantile}"
-        yield Setting("dsl", name, partial(_quantile, name, quantile), 30, 1000)
-
-
-def _quantile(name: str, quantile: float, replicates: int) -> list[Row]:
-    from tests.validity.test_dsl_quantile import quantile_hits
-    from validstats.parallel import map_replicates
-
-    def one(rng: np.random.Generator, index: int) -> list[tuple[bool, bool]]:
-        return quantile_hits(rng, n=3000, share=1 / 3, level=quantile, criticals=_criticals())
-
-    hits = np.array(map_replicates(one, replicates, random_state=17)).sum(axis=0)
-    return _dsl_rows("a quantile in its interval", name, hits, replicates, "quantile of machine labels")
+    return dsl_rows(COEFFICIENT, name, hits, replicates, MACHINE_REGRESSION)
 
 
 def _sentence_settings() -> Iterator[Setting]:
@@ -132,6 +136,6 @@ def _sentence_distances(model: str, replicates: int) -> Any:
 
 def _sentence(name: str, model: str, place: int, population: str, k: int, replicates: int) -> list[Row]:
     distances = _sentence_distances(model, replicates)[:, (place, -1), k]
-    hits = [(distances <= critical).sum(axis=0) for critical in _criticals()]
+    hits = [(distances <= critical).sum(axis=0) for critical in criticals()]
     guarantee = f"full-data coefficients of the sentences, {population} intervals"
-    return _dsl_rows(guarantee, name, hits, replicates, MACHINE_REGRESSION)
+    return dsl_rows(guarantee, name, hits, replicates, MACHINE_REGRESSION)

@@ -1,14 +1,17 @@
-"""Learned intervals and tests of independence, each setting beside the naive method."""
+"""Statements about mutual information, each setting beside the naive method."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache, partial
 from typing import Any
 
 import numpy as np
 from scipy import stats
 
+from benchmarks.validity.mi_intervals import interval_settings
+from benchmarks.validity.mi_selection import selection_settings
+from benchmarks.validity.mi_tests import test_settings
 from benchmarks.validity.rows import LEVELS, Row, Setting
 
 MI_SIZES = ((10, 150), (151, 400), (401, 1500), (1501, 10**9))
@@ -16,19 +19,14 @@ MI_WIDTHS = ((2, 2), (3, 4), (5, 8), (9, 24), (25, 10**9))
 
 
 def mi_settings() -> Iterator[Setting]:
-    """Learned intervals by sample size and dimension, and permutation tests."""
-    from tests.validity.test_mi_tests import independent, independent_with_ties
-
+    """Learned intervals by sample size and dimension, exact tests, selections, and classical intervals."""
     for size in MI_SIZES:
         for width in MI_WIDTHS:
             name = f"n {_span(*size)}, {_span(*width)} columns"
             yield Setting("mi", name, partial(_mi_interval, name, size, width), 600, 6000, shared=True)
-    for law in (independent, independent_with_ties):
-        for statistic in ("ksg", "gaussian", "histogram", "distance_correlation"):
-            if statistic == "gaussian" and law is independent_with_ties:
-                continue
-            name = f"test, {statistic}, {'ties' if law is independent_with_ties else 'no ties'}"
-            yield Setting("mi", name, partial(_mi_test, name, law, statistic), 200, 2000)
+    yield from test_settings()
+    yield from selection_settings()
+    yield from interval_settings()
 
 
 def _span(low: int, high: int) -> str:
@@ -66,22 +64,3 @@ def _mi_interval(name: str, size: tuple[int, int], width: tuple[int, int], count
             Row("mi", "learned interval, over the family", name, level, hits[0], trials, "quantiles without calibration", hits[1], trials)
         )  # fmt: skip
     return rows
-
-
-def _mi_test(name: str, law: Callable[..., Any], statistic: str, replicates: int) -> list[Row]:
-    from validstats.mi import independence_test
-
-    p_values = []
-    for replicate in range(replicates):
-        generator = np.random.default_rng([13, replicate])
-        x, y = law(generator, 50)
-        test = independence_test(x, y, statistic=statistic, n_permutations=19, random_state=generator)
-        p_values.append((test.p_value, np.mean(test.null >= test.statistic)))
-    values = np.array(p_values)
-    return [
-        Row(
-            "mi", "no false rejection of independence", name, level, int((values[:, 0] > 1 - level + 1e-12).sum()), replicates,
-            "share of permutations, without the observed row", int((values[:, 1] > 1 - level + 1e-12).sum()), replicates,
-        )
-        for level in LEVELS
-    ]  # fmt: skip

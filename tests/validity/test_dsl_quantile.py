@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
@@ -23,18 +24,51 @@ pytestmark = pytest.mark.validity
 N_REPLICATES = int(os.environ.get("VALIDSTATS_DSL_REPLICATES", "25"))
 
 
-def quantile_hits(rng, n, share, level, criticals):
-    """Draw machine scores and labels; a pair for each critical value: whether our interval and the naive one cover."""
-    truth = stats.norm.ppf(level, scale=np.sqrt(2.0))
+@dataclass(frozen=True, kw_only=True)
+class QuantileDraw:
+    """An outcome with its quantile in the population, machine labels, and the rows that experts label."""
+
+    truth: float
+    outcome: np.ndarray
+    machine: np.ndarray
+    features: np.ndarray
+    labelled: np.ndarray
+    probability: np.ndarray
+    design: SamplingDesign = field(default_factory=SamplingDesign)
+    clusters: tuple[np.ndarray, ...] = ()
+
+
+def normal_draw(rng, n, share, level):
+    """A normal outcome, and machine scores that are shifted and noisy."""
     x = rng.normal(size=n)
     y = x + rng.normal(size=n)
     q = 0.8 * y + 0.3 + 0.4 * rng.normal(size=n)
-    labelled = rng.random(n) < share
-    gold = y[labelled]
-    rows = RegressionRows(y=gold, X=np.ones((len(gold), 1)))
-    sample = LabelledSample(moment=MeanMoment(), gold=rows, labelled=labelled, probability=np.full(n, share))
-    fitter = CrossFitter(learner=None, folds=make_folds(n, 5, rng)[None, :], labelled=labelled)
-    found = expected_completions(fitter, {"y": gold}, None, np.column_stack([q, x]))
+    return QuantileDraw(
+        truth=stats.norm.ppf(level, scale=np.sqrt(2.0)),
+        outcome=y,
+        machine=q,
+        features=np.column_stack([q, x]),
+        labelled=rng.random(n) < share,
+        probability=np.full(n, share),
+    )
+
+
+def quantile_hits(rng, n, share, level, criticals):
+    return hits_of_draw(normal_draw(rng, n, share, level), rng, level, criticals)
+
+
+def hits_of_draw(draw, rng, level, criticals):
+    """A pair for each critical value: whether our interval and the naive one cover."""
+    gold = draw.outcome[draw.labelled]
+    n = len(draw.outcome)
+    sample = LabelledSample(
+        moment=MeanMoment(),
+        gold=RegressionRows(y=gold, X=np.ones((len(gold), 1))),
+        labelled=draw.labelled,
+        probability=draw.probability,
+    )
+    fitter = CrossFitter(learner=None, folds=make_folds(n, 5, rng)[None, :], labelled=draw.labelled)
+    found = expected_completions(fitter, {"y": gold}, None, draw.features)
     expected = [(c.weight, c.replacements["y"]) for c in found]
 
     @functools.cache
@@ -44,10 +78,10 @@ def quantile_hits(rng, n, share, level, criticals):
             gold,
             sample,
             expected,
-            q,
-            SamplingDesign(),
+            draw.machine,
+            draw.design,
             estimator="tuned",
-            clusters=(),
+            clusters=draw.clusters,
             kind="HC1",
             population="superpopulation",
         )
@@ -60,9 +94,9 @@ def quantile_hits(rng, n, share, level, criticals):
     hits = []
     for critical in criticals:
         answer = invert_distribution(distribution, np.sort(gold), level, critical)
-        naive = naive_quantile(q, level, critical)
-        inside = abs(naive.params[0] - truth) <= critical * naive.std_error[0]
-        hits.append((bool(answer.low <= truth <= answer.high), bool(inside)))
+        naive = naive_quantile(draw.machine, level, critical)
+        inside = abs(naive.params[0] - draw.truth) <= critical * naive.std_error[0]
+        hits.append((bool(answer.low <= draw.truth <= answer.high), bool(inside)))
     return hits
 
 

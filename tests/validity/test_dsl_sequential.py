@@ -47,16 +47,22 @@ def test_sequences_cover_at_all_times_and_ordinary_intervals_do_not() -> None:
     assert not naive.accepted and naive.frequency < 0.7, str(naive)
 
 
-def regression_run(rng, index):
+def regression_labelling(rng, share=0.2, start=400, block=100):
+    """Label 4,000 units in blocks; returns the labelling and the regressors, whose slope is 1."""
     n = 4000
     x = rng.normal(size=n)
     truth = 0.5 + 1.0 * x + rng.normal(size=n) * (1.0 + 0.5 * np.abs(x))
     machine = truth + 0.5 * x + rng.normal(size=n)
-    labelling = SequentialLabelling(rule="uniform", label_share=0.2, start=400, random_state=rng)
+    labelling = SequentialLabelling(rule="uniform", label_share=share, start=start, random_state=rng)
     labelling.fit(np.column_stack([machine, x]))
     while labelling.n_remaining > 0:
-        labelling.record(truth[labelling.next_labels(100).to_label])
-    result = labelling.infer(np.column_stack([np.ones(n), x]))
+        labelling.record(truth[labelling.next_labels(block).to_label])
+    return labelling, np.column_stack([np.ones(n), x])
+
+
+def regression_run(rng, index):
+    labelling, design = regression_labelling(rng)
+    result = labelling.infer(design)
     error = np.abs(result.estimates[:, 1] - 1.0)
     ordinary = stats.norm.isf(0.025) * result.std_errors[:, 1]
     return bool(np.all(error <= result.radii[:, 1])), bool(np.all(error <= ordinary))
