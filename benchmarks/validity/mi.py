@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from benchmarks.validity.mi_calibration import calibration_settings
 from benchmarks.validity.mi_intervals import interval_settings
 from benchmarks.validity.mi_selection import selection_settings
 from benchmarks.validity.mi_tests import test_settings
@@ -19,11 +20,12 @@ MI_WIDTHS = ((2, 2), (3, 4), (5, 8), (9, 24), (25, 10**9))
 
 
 def mi_settings() -> Iterator[Setting]:
-    """Learned intervals by sample size and dimension, exact tests, selections, and classical intervals."""
+    """Learned intervals by sample size and dimension and by family, exact tests, selections, and classical intervals."""
     for size in MI_SIZES:
         for width in MI_WIDTHS:
             name = f"n {_span(*size)}, {_span(*width)} columns"
             yield Setting("mi", name, partial(_mi_interval, name, size, width), 600, 6000, shared=True)
+    yield from calibration_settings()
     yield from test_settings()
     yield from selection_settings()
     yield from interval_settings()

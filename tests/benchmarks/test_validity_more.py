@@ -20,6 +20,7 @@ BY_PREFIX = {
     "quantile ": "dsl",
     "anytime, ": "dsl",
     "all coefficients, ": "dsl",
+    "own calibration, ": "mi",
     "test, ": "mi",
     "test given strata, ": "mi",
     "selection, ": "mi",
@@ -49,6 +50,13 @@ def test_either_error_rate_of_a_selection_has_twenty_settings(controls: tuple[st
 
 def test_releases_of_the_holdout_have_twenty_settings() -> None:
     assert len(set(release_cases()) & set(settings_of("holdout"))) >= 20
+
+
+def test_calibration_on_the_own_family_holds_where_the_shipped_one_fails() -> None:
+    rows = settings_of("mi")["own calibration, parity, 39 sets"].run(300)
+    for row in rows:
+        assert binomial_acceptance(row.hits, row.trials, row.level).accepted
+        assert not binomial_acceptance(row.naive_hits, row.naive_trials, row.level).accepted
 
 
 @pytest.mark.parametrize("domain", SETTINGS)
