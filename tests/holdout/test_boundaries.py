@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import special, stats
 
 from tests.oracles import holdout as oracle
-from validstats.holdout import counting, evalues, gaussian, intervals, widths
+from validstats.holdout import counting, evalues, gaussian, intervals, plan, widths
 from validstats.holdout.mechanisms import (
     DescriptionLength,
     Gaussian,
@@ -84,6 +84,14 @@ class TestEValues:
         assert stream.step(stream.threshold)[1]
         assert not stream.step(stream.threshold * (1 - 1e-12))[1]
 
+    def test_claims_at_the_threshold_of_e_bh_are_rejected(self):
+        assert evalues.e_bh(np.array([10.0]), 0.1).tolist() == [True]
+        assert evalues.e_bh(np.array([9.999]), 0.1).tolist() == [False]
+        assert evalues.e_bh(np.array([8.0, 8.0, 1.0, 0.0]), 0.25).tolist() == [True, True, False, False]
+
+    def test_the_largest_e_value_is_a_number_that_can_be_multiplied(self):
+        assert evalues.betting_e_value(np.ones(5_000), 0.5) == pytest.approx(1e300, rel=1e-12)
+
     def test_the_bet_is_the_gamblers_at_level_one_in_twenty(self):
         rows = np.random.default_rng(0).random(300)
         stakes = intervals.predictable_stakes(rows, math.log(20.0))
@@ -107,6 +115,27 @@ class TestGaussian:
         assert gaussian.gaussian_dp_bias(mu, math.log(p)) == pytest.approx(
             oracle.gaussian_bias_grid(mu, p), abs=2e-5
         )
+
+    def test_bias_far_out_is_half_the_quantile_for_a_weak_signal_and_at_most_one(self):
+        for log_p in (-690.0, -800.0, -5_000.0):
+            quantile = -float(special.ndtri_exp(log_p))
+            assert gaussian.gaussian_dp_bias(1e-4, log_p) == pytest.approx(1e-4 * quantile / 2, rel=3e-3)
+            for mu in (0.1, 1.0, 40.0, 100.0, 200.0):
+                assert 0.9 < gaussian.gaussian_dp_bias(mu, log_p) <= 1.0
+
+    @pytest.mark.parametrize("mu", [80.0, 316.0, 1e4])
+    def test_without_noise_to_speak_of_the_bias_is_bounded_by_one(self, mu):
+        assert gaussian.gaussian_dp_bias(mu, math.log(0.05)) == 1.0
+
+    def test_plans_of_hopeless_budgets_are_plans(self):
+        planned = plan(10, queries=10**5).tidy()
+        assert np.isfinite(planned["half_width"]).all() and not planned["informative"].any()
+
+    @pytest.mark.parametrize("log_p", [-0.05, -3.0, -30.0, -700.0, -5_000.0])
+    def test_tail_mean_of_one_normal_is_its_hazard_however_far_out(self, log_p):
+        t = -float(special.ndtri_exp(log_p - math.log(2.0)))
+        hazard = math.exp(float(stats.norm.logpdf(t) - special.log_ndtr(-t)))
+        assert gaussian.tail_mean_of_maximum(1, log_p) == pytest.approx(hazard, rel=1e-10)
 
     @pytest.mark.parametrize("k", [1, 2, 1000, 10**9])
     @pytest.mark.parametrize("p", [0.7, 0.05, 1e-12])
@@ -143,10 +172,10 @@ class TestGaussian:
 class TestWidths:
     @pytest.mark.parametrize("low", [2, 3])
     def test_the_best_integer_is_that_of_a_full_scan(self, low):
-        for target in (low, low + 1, 7, 50, 399, 400):
+        for target in (1, low, low + 1, 7, 50, 399, 400, 900):
             for power in (1.0, 2.0):
                 found = widths.best_integer(lambda m, t=target, p=power: abs(m - t) ** p, low, 400)
-                assert found == max(target, low)
+                assert found == min(max(target, low), 400)
 
     @pytest.mark.parametrize(("n", "gap"), [(10, 0.3), (40, 0.07), (1000, 0.26), (5, 0.0), (7, 0.0)])
     def test_no_failures_pay_for_one_cell_only(self, n, gap):
@@ -156,6 +185,36 @@ class TestWidths:
         )
         assert found.node_half_width == pytest.approx(found.half_width - gap)
         assert found.cells == (max(2, math.ceil(0.5 / gap)) if gap else max(4, math.ceil(4 * math.sqrt(n))))
+
+    @pytest.mark.parametrize("gap", [0.0, 0.004, 0.06, 0.3])
+    @pytest.mark.parametrize(("n", "queries", "failures"), [(30, 4, 1), (1000, 200, 3), (20_000, 50, 50)])
+    def test_failed_guesses_are_rounded_at_the_best_of_all_numbers_of_cells(self, n, queries, failures, gap):
+        def cost(m):
+            level = LEVEL - counting.log_guess_nodes(queries, failures, m)
+            return max(gap, 0.5 / m) + intervals.hoeffding_half_width(n, level)
+
+        found = widths.guess_width(n, queries, failures, LEVEL, gap=gap)
+        best = min(range(2, math.ceil(4 * math.sqrt(n)) + 1), key=cost)
+        assert (found.cells, found.half_width) == (best, pytest.approx(cost(best), rel=1e-12))
+
+    def test_rounds_have_whole_rows_and_more_rounds_than_rows_have_none(self):
+        for n, rounds, chunk in ((11, 3, 3), (10, 10, 1), (19, 10, 1)):
+            assert widths.rounds_width(n, 20, rounds, LEVEL) == widths.nonadaptive_width(chunk, 20, LEVEL)
+        assert widths.rounds_width(9, 20, 10, LEVEL) == math.inf
+
+    @pytest.mark.parametrize(("n", "queries"), [(50, 1), (400, 2), (10_000, 30)])
+    def test_the_published_ladder_has_the_best_step_of_a_fine_grid(self, n, queries):
+        """Theorem 3.1 as printed, solved for the half-width at each step."""
+        step = np.exp(np.linspace(-9.0, 0.0, 20_001))
+        exponent = (1 / step + 2) * np.log(4 * queries / step) + 1 - LEVEL
+        best = (step + np.sqrt(exponent / (2 * n))).min()
+        assert widths.blum_hardt_width(n, queries, LEVEL) == pytest.approx(best, rel=1e-6)
+
+    def test_a_tolerance_of_nothing_is_refused(self):
+        with pytest.raises(ValueError, match="tolerance must be"):
+            widths.thresholdout_rows(0.0, 10, 2, LEVEL)
+        with pytest.raises(ValueError, match="tolerance must be"):
+            Thresholdout.initial_state(1000, queries=10, tolerance=0.0)
 
     @pytest.mark.parametrize("overfits", [1, 10, 10**4, 10**7])
     @pytest.mark.parametrize(("n", "queries"), [(1000, 10), (10**5, 10**4), (10**8, 2)])
@@ -209,6 +268,26 @@ class TestBits:
                 claim = 0.64 - edge - shift
                 after, release = SparseValidate.step(state, self.rows, guess=claim, log_carry=carry)
                 assert release.passed is passed and after.failed == (not passed)
+
+    @pytest.mark.parametrize("interval", ["kl", "hoeffding"])
+    @pytest.mark.parametrize("share", [0.0, 0.64])
+    def test_a_claim_at_the_lower_end_of_the_interval_is_confirmed(self, interval, share):
+        state = SparseValidate.initial_state(100, queries=4, failures=2, interval=interval)
+        level = state.log_alpha + state.log_weight
+        low = intervals.kl_interval(share, 100, level)[0]
+        if interval == "hoeffding":
+            low = max(share - intervals.hoeffding_half_width(100, level), 0.0)
+        assert SparseValidate.step(state, share, guess=low)[1].passed
+        assert not SparseValidate.step(state, share, guess=low + 1e-12)[1].passed
+
+    def test_a_gambler_who_just_reaches_the_target_confirms_the_claim(self):
+        rows, claim = np.ones(200), 0.9
+        capital = intervals.log_capital(rows, np.full(200, math.inf), claim)
+        state = SparseValidate.initial_state(200, queries=4, failures=2, interval="betting")
+        after, release = SparseValidate._bet(state, rows, claim, -capital)
+        assert release.passed and (after.asked, after.failed) == (1, 0)
+        after, release = SparseValidate._bet(state, rows, claim, -capital - 1e-9)
+        assert not release.passed and (after.asked, after.failed) == (1, 1)
 
     @pytest.mark.parametrize("interval", ["kl", "hoeffding"])
     @pytest.mark.parametrize("claim", [0.3, 0.62, 0.97])

@@ -9,6 +9,7 @@ import warnings
 import matplotlib as mpl
 import numpy as np
 import pytest
+from scipy import stats
 from sklearn.base import clone
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
@@ -81,6 +82,13 @@ def test_a_confirmed_guess_is_the_answer():
     assert answer.bounds[0] <= TRUE_MEAN <= answer.bounds[1]
     assert answer.certified and answer.left == {"queries": 19, "failures": 3}
     assert answer.half_width == pytest.approx((answer.bounds[1] - answer.bounds[0]) / 2)
+
+
+@pytest.mark.parametrize("guess", [0.75, 0.2])
+def test_the_ledger_keeps_the_half_width_of_the_answer(guess):
+    rh = make()
+    answer = rh.infer(MODEL, guess=guess)
+    assert rh.ledger_.entries()[-1].half_width == pytest.approx(answer.half_width, rel=1e-12)
 
 
 def test_a_failed_guess_releases_the_rounded_holdout():
@@ -370,6 +378,16 @@ def test_what_was_answered_before_failures_ran_out_is_in_the_error():
     assert caught.value.answered == []
 
 
+def test_a_refusal_ends_the_batch_even_before_a_question_that_was_answered_earlier():
+    rh = make(failures=0, mechanism="guess_and_check")
+    rh._guess_for = lambda target, metric: 0.75
+    assert rh.infer(MODEL).passed and rh.infer(MODEL).cached
+    with pytest.raises(BudgetExhaustedError) as caught:
+        rh.score_many([DummyClassifier(strategy="constant", constant=0), MODEL])
+    assert caught.value.answered == []
+    assert rh.ledger_.entries()[-1].release == "refused"
+
+
 @pytest.mark.filterwarnings("ignore::validstats.exceptions.UninformativeWarning")
 @pytest.mark.parametrize("mechanism", ["gaussian", "thresholdout", "thresholdout_science", "sparse"])
 def test_after_a_noisy_answer_no_e_value_is_paid_for(mechanism):
@@ -647,6 +665,13 @@ def test_users_have_their_own_shares(tmp_path):
         make(queries=9, users=team, user="eve")
 
 
+def test_a_share_of_one_query_is_enough_for_one_query():
+    rh = make(queries=5, users={"ana": 1, "ben": 4}, user="ana", mechanism="guess_and_check")
+    assert rh.infer(noise_predictions(0), guess=0.5).left["own queries"] == 0
+    with pytest.raises(BudgetExhaustedError, match="user 'ana' has used 1 of 1"):
+        rh.infer(noise_predictions(1), guess=0.5)
+
+
 # ---------------------------------------------------------------- epochs and ledgers
 
 
@@ -771,6 +796,16 @@ def test_calibrating_again_in_memory_does_not_refill():
 def test_noise_does_not_depend_on_the_random_state():
     a, b = (make(mechanism="gaussian", guess=None, fit=False, random_state=0) for _ in range(2))
     assert float(a.infer(noise_predictions(0))) != float(b.infer(noise_predictions(0)))
+
+
+def test_noise_has_the_law_that_the_mechanism_asks_for():
+    rh = make(Ledger.in_memory(secret=b"s" * 32), mechanism="gaussian", guess=None)
+    session = rh._books.look()
+    laws = {"normal": stats.norm, "laplace": stats.laplace}
+    for law in laws:
+        draws = [session._noise(f"mechanism {i}")("answer", law) for i in range(2_000)]
+        fits = {name: stats.kstest(draws, known.cdf).pvalue > 1e-3 for name, known in laws.items()}
+        assert fits == {name: name == law for name in laws}
 
 
 def test_a_restart_does_not_repeat_noise(tmp_path):

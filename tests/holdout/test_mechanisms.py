@@ -617,7 +617,7 @@ def test_claims_tested_by_betting_against_a_slow_gambler() -> None:
             squares += (x - total / (i + 2)) ** 2
         assert release.passed == (capital >= math.exp(aim))
         assert (release.low, release.high) == ((0.5 if release.passed else 0.0), 1.0)
-        assert after.failed == (not release.passed)
+        assert (after.asked, after.failed) == (1, not release.passed)
         outcomes.add(release.passed)
     assert outcomes == {True, False}
 

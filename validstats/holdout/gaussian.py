@@ -223,6 +223,8 @@ def gaussian_dp_bias(mu: float, log_p: float) -> float:
 
     low = 0.0
     high = min(math.exp(min(float(special.log_ndtr(-mu / 2.0)) - log_p, 0.0)), 1.0 - 1e-15)
+    if high == 0.0:
+        return 1.0
     if gain(high) < loss(high):
         return gain(high)
     for _ in range(60):
