@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial, reduce
 from operator import add
 from typing import Any, Literal, TypeAlias, get_args
@@ -216,27 +216,9 @@ def stream_regression(
     columns = _with_levels(columns, mapped)
     rows = _labelled_rows(columns, mapped)
     _check_labelled(rows.chunk, columns, moment)
-    total = int(rows.offsets[-1])
     first_stage = None
     if estimator != "gold" and columns.features:
-        chunk = rows.chunk
-        assert rows.features is not None
-        first_stage = fit_first_stage(
-            rows.features, chunk.y, rows.positions, rows.offsets, learner, n_folds, int(random_state)
-        )
-        predicted = first_stage.predict_rows(rows.features, rows.positions)
-        rows = _Labelled(
-            chunk=RowChunk(
-                X=chunk.X,
-                y=chunk.y,
-                probability=chunk.probability,
-                predictions=(predicted, *chunk.predictions),
-                clusters=chunk.clusters,
-            ),
-            features=rows.features,
-            positions=rows.positions,
-            offsets=rows.offsets,
-        )
+        first_stage, rows = _with_predictions(rows, learner, n_folds, int(random_state))
 
     def equation(matrices: tuple[Float2D, ...], constant: Float1D | None = None) -> _Equation:
         def one_pass(params: Float1D) -> MomentSums:
@@ -251,7 +233,7 @@ def stream_regression(
             )
             return reduce(add, mapped(work, columns=columns.needed, description="moments"))
 
-        return _Equation(one_pass, total)
+        return _Equation(one_pass, int(rows.offsets[-1]))
 
     gold = gold_only(rows.chunk.sample(moment))
     p = rows.chunk.X.shape[1]
@@ -260,35 +242,72 @@ def stream_regression(
         if gold is not None
         else moment.start(rows.chunk.sample(moment).gold, 1.0 / rows.chunk.probability)
     )
-    n_tuned, kind = 0, "none"
-    current = equation(() if estimator == "gold" else (np.eye(p),))
-    newton = _solve(current, start, rows, columns.coefficient_names)
-    equations = [current]
+    plain = equation(() if estimator == "gold" else (np.eye(p),))
+    newton = _solve(plain, start, rows, columns.coefficient_names)
+    chosen = _Chosen(plain, newton, "none", 0, plain.n_passes)
     if estimator == "tuned":
-        found = _tune(rows, moment, newton, current)
-        if found is not None:
-            tuned = equation(found.augmentation.matrices, found.augmentation.constant)
-            root = find_root(tuned.moment, tuned.jacobian, newton.params)
-            equations.append(tuned)
-            if root.converged and is_near(
-                root.params, newton.params, _standard_errors(current, newton.params), found.n_units
-            ):
-                current, newton, kind, n_tuned = tuned, root, found.kind, found.n_tuned
-    n_passes = sum(used.n_passes for used in equations)
+        chosen = _tuned(plain, newton, rows, moment, equation)
     return _result(
-        current.at(newton.params),
-        newton,
+        chosen.equation.at(chosen.newton.params),
+        chosen.newton,
         rows,
         gold,
         columns=columns,
         model=model,
         estimator=estimator,
-        tuning=kind,
-        n_tuned=n_tuned,
-        n_passes=n_passes + 1 + bool(columns.levels),
+        tuning=chosen.kind,
+        n_tuned=chosen.n_tuned,
+        n_passes=chosen.n_passes + 1 + bool(columns.levels),
         confidence_level=confidence_level,
         backend="pandas" if is_dask(source) else backend_of(source),
     )
+
+
+def _with_predictions(
+    rows: _Labelled, learner: Any, n_folds: int, random_state: int
+) -> tuple[FirstStage, _Labelled]:
+    """Fit the learner by cross-fitting, and put its predictions before the others."""
+    chunk = rows.chunk
+    assert rows.features is not None
+    first_stage = fit_first_stage(
+        rows.features, chunk.y, rows.positions, rows.offsets, learner, n_folds, random_state
+    )
+    predicted = first_stage.predict_rows(rows.features, rows.positions)
+    extended = replace(chunk, predictions=(predicted, *chunk.predictions))
+    return first_stage, replace(rows, chunk=extended)
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """The equation that is reported, its root, how it was tuned, and the passes of all equations so far."""
+
+    equation: _Equation
+    newton: NewtonResult
+    kind: str
+    n_tuned: int
+    n_passes: int
+
+
+def _tuned(
+    plain: _Equation,
+    newton: NewtonResult,
+    rows: _Labelled,
+    moment: ModelMoment,
+    equation: Callable[[tuple[Float2D, ...], Float1D | None], _Equation],
+) -> _Chosen:
+    """Tune the augmentation, and keep the plain estimate where the tuned one has no root near it."""
+    found = _tune(rows, moment, newton, plain)
+    if found is None:
+        return _Chosen(plain, newton, "none", 0, plain.n_passes)
+    tuned = equation(found.augmentation.matrices, found.augmentation.constant)
+    root = find_root(tuned.moment, tuned.jacobian, newton.params)
+    near = root.converged and is_near(
+        root.params, newton.params, _standard_errors(plain, newton.params), found.n_units
+    )
+    n_passes = plain.n_passes + tuned.n_passes
+    if not near:
+        return _Chosen(plain, newton, "none", 0, n_passes)
+    return _Chosen(tuned, root, found.kind, found.n_tuned, n_passes)
 
 
 def _columns(
