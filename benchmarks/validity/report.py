@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -96,7 +97,7 @@ def figure(rows: list[Row]) -> Any:
                 _strip(ax, place, [r for r in rows if (r.guarantee, r.level) == (guarantee, level)])
         _finish(ax, level, len(lines))
     panels[0].set_yticks(
-        range(len(lines)), [text if guarantee is None else f"{text}  " for text, guarantee in lines]
+        range(len(lines)), [text if name is None else f"{fill(text, 48)}  " for text, name in lines]
     )
     for label, (_, guarantee) in zip(panels[0].get_yticklabels(), lines, strict=True):
         label.set_fontsize(9 if guarantee else 9.5)
@@ -168,7 +169,7 @@ def _finish(ax: Any, level: float, n_lines: int) -> None:
 
     ax.set_title(f"promised: {100 * level:.0f} %", fontsize=10, loc="left", color=COLOURS["truth"])
     ax.set(xlim=(-0.03, 1.03), ylim=(n_lines - 0.4, -0.6))
-    ax.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "25 %", "50 %", "75 %", "100 %"])
+    ax.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "", "50 %", "", "100 %"])
     tidy_axes(ax, grid="x")
     ax.spines["left"].set_visible(False)
 

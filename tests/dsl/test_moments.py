@@ -80,6 +80,17 @@ def test_glm_root_is_the_statsmodels_fit(family):
     assert newton.largest_moment < 1e-12
 
 
+@pytest.mark.parametrize("family", [F.Gaussian(), F.Poisson(), F.Gamma(LINKS.Log())], ids=family_id)
+def test_glm_starts_from_one_step_of_reweighted_least_squares(family):
+    rng = np.random.default_rng(6)
+    weights, offset = rng.uniform(0.5, 2.0, 120), rng.normal(size=120)
+    rows = replace(rows_for(family, rng), weights=weights, offset=offset)
+    row_weights = rng.uniform(1.0, 3.0, 120)
+    model = sm.GLM(rows.y, rows.X, family=family, var_weights=weights * row_weights, offset=offset)
+    step = model.fit(maxiter=1)
+    np.testing.assert_allclose(GLMMoment(family).start(rows, row_weights), step.params, rtol=1e-9)
+
+
 def other_moments(rng, n=80):
     X = np.column_stack([np.ones(n), rng.normal(size=n)])
     Z = np.column_stack([np.ones(n), X[:, 1] + rng.normal(size=n)])

@@ -8,13 +8,17 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from statsmodels.genmod.families import Poisson
 
+from validstats.dsl.augmentation import Augmentation, Component, LabelledSample
+from validstats.dsl.estimation import fit_augmented
 from validstats.dsl.formulas import DesignBuilder, parse_formula
 from validstats.dsl.hypotheses import InapplicableTest, restriction_matrix, wald_test
-from validstats.dsl.moments import InstrumentalMoment, LinearMoment, MeanMoment, RegressionRows
+from validstats.dsl.moments import GLMMoment, InstrumentalMoment, LinearMoment, MeanMoment, RegressionRows
 from validstats.dsl.newton import collinear_columns, find_root, invert_bread
+from validstats.dsl.power_tuning import fit_power_tuned, power_tuning_scale
 from validstats.dsl.quantiles import invert_distribution
-from validstats.dsl.variance import critical_value, effective_labels, kish_size
+from validstats.dsl.variance import critical_value, effective_labels, kish_size, small_sample_scores
 
 
 class TestNewton:
@@ -46,6 +50,39 @@ class TestNewton:
         found = find_root(lambda b: intercept - slope @ b, jacobian, np.full(4, 1e6), is_affine=True)
         assert found.converged and len(seen) == 1
         np.testing.assert_allclose(found.params, np.linalg.solve(slope, intercept), rtol=1e-11)
+
+    def test_an_accepted_step_costs_one_moment(self):
+        seen = []
+
+        def moment(b):
+            seen.append(b)
+            return 2.0 - b**2
+
+        found = find_root(moment, lambda b: np.diag(2 * b), np.array([1.0]))
+        assert found.reason == "converged" and len(seen) == 1 + found.n_iterations
+        last, before = np.abs(np.diff(np.ravel(seen)))[[-1, -2]]
+        assert last < 1e-12 * (1.0 + np.sqrt(2.0)) < before
+
+    @pytest.mark.parametrize(("slope", "accepted"), [(1.74, 1.0), (1.76, 0.5)])
+    def test_a_full_step_has_to_shorten_the_correction_by_a_quarter(self, slope, accepted):
+        found = find_root(lambda b: 1.0 - slope * b, lambda b: np.eye(1), np.zeros(1), max_iterations=1)
+        assert found.params[0] == accepted and found.n_iterations == 1
+        assert not found.converged and found.reason == "the number of iterations is exhausted"
+
+    def test_where_no_step_helps_it_stops_at_once(self):
+        found = find_root(lambda b: np.ones(1), lambda b: np.eye(1), np.zeros(1))
+        assert not found.converged and found.n_iterations == 1 and found.params[0] == 0.0
+        assert found.reason == "no step along the Newton direction reduces the moment"
+
+    def test_a_moment_with_rounding_errors_is_solved_up_to_them(self):
+        """The sum with a million leaves multiples of 1e-10, none of which is 3e-11."""
+        found = find_root(lambda b: 3e-11 - ((b - 1.0 + 1e6) - 1e6), lambda b: np.eye(1), np.array([3.0]))
+        assert found.converged and found.reason == "converged to the accuracy of the arithmetic"
+        assert found.n_iterations < 5 and abs(found.params[0] - 1.0) < 2e-10
+
+    def test_the_largest_moment_is_that_of_the_last_iterate(self):
+        found = find_root(lambda b: np.array([3.0, -5.0, 1.0]), lambda b: np.zeros((3, 3)), np.zeros(3))
+        assert found.largest_moment == 5.0
 
     @pytest.mark.parametrize("moment", [LinearMoment(), MeanMoment(), InstrumentalMoment()])
     def test_moments_called_linear_are_affine_in_their_parameters(self, moment):
@@ -80,12 +117,60 @@ class TestNewton:
         names = ["one", "a", "b", "ab", "big", "zero"]
         assert collinear_columns(matrix, names) == ["ab", "zero"]
         assert collinear_columns(matrix[:2, :3], names[:3]) == ["b"]
+        assert collinear_columns(matrix[:, [0, 5]], ["one", "zero"], tolerance=0.0) == ["zero"]
 
     def test_bread(self):
         assert invert_bread(np.diag([1.0, 0.0])) is None
         assert invert_bread(np.array([[1.0, 1.0], [1.0, 1.0]])) is None
         assert invert_bread(np.array([[np.nan]])) is None
         np.testing.assert_allclose(invert_bread(np.diag([1e-12, 1e12])), np.diag([1e12, 1e-12]), rtol=1e-10)
+
+
+class TestPowerTuning:
+    def test_scale_is_the_common_slope_of_a_weighted_regression(self):
+        rng = np.random.default_rng(1)
+        gold, bread, probability = (
+            rng.normal(1.0, 1.0, (40, 2)),
+            rng.normal(size=(2, 2)),
+            rng.uniform(0.1, 1, 40),
+        )
+        term = 0.6 * gold + rng.normal(-2.0, 1.0, (40, 2))
+        root = np.sqrt(np.tile((1 - probability) / probability**2, 2))
+        left, right = (values @ bread.T for values in (gold, term))
+        regressors = np.column_stack([right.T.ravel(), np.repeat(np.eye(2), 40, axis=0)])
+        expected = np.linalg.lstsq(root[:, None] * regressors, root * left.T.ravel(), rcond=None)[0][0]
+        assert power_tuning_scale(gold, term, probability, bread) == pytest.approx(expected, rel=1e-12)
+        thousandth = power_tuning_scale(1e-3 * gold, 1e-3 * term, probability, bread)
+        assert thousandth == pytest.approx(expected, rel=1e-12)
+
+    def test_nothing_is_borrowed_where_every_row_is_labelled_or_predicted_alike(self):
+        gold = np.random.default_rng(2).normal(size=(10, 1))
+        assert power_tuning_scale(gold, gold, np.ones(10), np.eye(1)) == 0.0
+        assert power_tuning_scale(gold, np.zeros((10, 1)), np.full(10, 0.5), np.eye(1)) == 0.0
+
+    @staticmethod
+    def counts(machine):
+        """Return four labelled and four other rows, the machine's counts of them, and the gold-only fit."""
+        constant, labelled = np.ones((8, 1)), np.arange(8) < 4
+        gold = RegressionRows(y=np.array([0.0, 0.0, 0.0, 1.0]), X=constant[:4])
+        sample = LabelledSample(
+            moment=GLMMoment(Poisson()), gold=gold, labelled=labelled, probability=np.full(8, 0.5)
+        )
+        term = (Component(rows=RegressionRows(y=np.array(machine), X=constant)),)
+        return sample, term, fit_augmented(sample, Augmentation())
+
+    def test_the_fit_is_the_root_at_its_scale(self):
+        tuned = fit_power_tuned(*self.counts([0.0, 0.0, 0.0, 2.0, 1.0, 1.0, 1.0, 0.0]))
+        assert (tuned.kind, tuned.n_tuned, tuned.fit.fallback) == ("scalar", 1, None)
+        np.testing.assert_allclose(tuned.fit.augmentation.matrices, [[[0.5]]], rtol=1e-12)
+        assert tuned.fit.params[0] == pytest.approx(np.log(0.25 + 0.5 * (5 / 8 - 2 / 4)), rel=1e-12)
+
+    def test_one_newton_step_where_the_tuned_mean_would_be_negative(self):
+        sample, term, pilot = self.counts([10.0, 10.0, 10.0, 11.0, 0.0, 0.0, 0.0, 0.0])
+        tuned = fit_power_tuned(sample, term, pilot)
+        assert tuned.fit.fallback == "one Newton step from the gold-only estimate"
+        step = (41 / 8 - 41 / 4) / 0.25
+        np.testing.assert_allclose(tuned.fit.params, pilot.params + step, rtol=1e-9)
 
 
 class TestFormulas:
@@ -196,3 +281,11 @@ def test_small_helpers():
     assert kish_size(np.array([1.0, 3.0])) == pytest.approx(1.6)
     assert critical_value(0.05, 5.0) == pytest.approx(stats.t.isf(0.025, 5))
     np.testing.assert_allclose(effective_labels(100, np.array([4.0]), np.array([2.0])), [200.0])
+
+
+def test_scores_are_divided_by_no_less_than_a_hundredth():
+    psi, leverage = np.array([[2.0], [3.0], [5.0]]), np.array([0.5, 0.988, 1.0])
+    third = small_sample_scores(psi, leverage, "HC3", 100, 2)
+    np.testing.assert_allclose(third[:, 0], [4.0, 250.0, 500.0], rtol=1e-12)
+    second = small_sample_scores(psi, leverage, "HC2", 100, 2)
+    np.testing.assert_allclose(second[:, 0], [2 / np.sqrt(0.5), 3 / np.sqrt(0.012), 50.0], rtol=1e-12)

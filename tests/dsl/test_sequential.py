@@ -60,6 +60,21 @@ def test_mean_sequence_refuses_a_start_beyond_the_data_and_says_nothing_of_const
     with pytest.raises(ValueError, match="start must be between 2 and the number of values, 5"):
         mean_sequence(np.arange(5.0), 0.05, start=6)
     assert np.all(np.isinf(mean_sequence(np.ones(50), 0.05, start=10).radius))
+    late = mean_sequence(np.append(np.ones(10), np.arange(40.0)), 0.05, start=10)
+    assert late.variance[0] == 0.0 < late.variance[1] and np.all(np.isinf(late.radius))
+    assert len(mean_sequence(np.arange(5.0), 0.05, start=5).radius) == 1
+
+
+def test_mean_sequence_is_narrowest_at_five_times_its_start() -> None:
+    values = np.random.default_rng(11).normal(size=300)
+    sequence = mean_sequence(values, 0.05, start=20)
+    rho = mixture_scale(0.05, 100, values[:20].var())
+    expected = [
+        oracle.asymptotic_radius(int(t), v, rho, 0.05) for t, v in zip(sequence.times, sequence.variance)
+    ]
+    np.testing.assert_allclose(sequence.radius, expected, rtol=1e-12)
+    chosen = mean_sequence(values, 0.05, start=20, n_best=100)
+    np.testing.assert_array_equal(chosen.radius, sequence.radius)
 
 
 def test_regression_look_is_least_squares_with_sandwich_variance() -> None:
