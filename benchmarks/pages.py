@@ -53,8 +53,8 @@ BENCHMARKS = """# Benchmarks
 
 Time and memory beside other packages, on the same data; each of the others runs in an environment and a process of its own, which
 holds the data and is timed from question to answer. scikit-learn, statsmodels and plain loops run in our process. Each domain has a
-task that grows over four decades of rows or queries. Where another package is faster than the
-first of ours, the line below the table of its domain says so; it also names baselines that do less, such as a plain mean.
+task that grows over four decades of rows or queries. Where another package is faster than the first of ours, the line below the
+table of its domain says so; it also names baselines that do less, such as a plain mean.
 
 ![Time and peak memory of validstats and other packages against size, one column a domain](images/benchmarks.png){.wide}
 
@@ -90,6 +90,17 @@ def slower_than_peers(measurements: Sequence[Measurement]) -> list[Measurement]:
     return [m for m in measurements if not m.error and m.ratio < 1 and not is_ours(m.implementation)]
 
 
+def faster_peers(measurements: Sequence[Measurement]) -> list[str]:
+    """Say who was faster than ours, in which task and at which sizes."""
+    sizes: dict[tuple[str, str], list[int]] = {}
+    for m in slower_than_peers(measurements):
+        sizes.setdefault((m.implementation, m.task), []).append(m.n)
+    return [
+        f"{who} ({task}, n = {' and '.join(f'{n:,}' for n in sorted(found))})"
+        for (who, task), found in sizes.items()
+    ]
+
+
 def validity_page(results: Path) -> str:
     """Return the page of coverage."""
     rows = read_rows(results / "validity.csv")
@@ -114,9 +125,7 @@ def benchmarks_page(results: Path) -> str:
         parts.append(f"## {title}\n")
         if path.exists():
             measurements = read_measurements(path)
-            slower = sorted(
-                {f"{m.implementation} ({m.task}, n = {m.n:,})" for m in slower_than_peers(measurements)}
-            )
+            slower = faster_peers(measurements)
             parts.append(markdown_table(measurements) + "\n")
             parts.append(
                 f"Faster than validstats: {'; '.join(slower)}.\n" if slower else "No peer was faster.\n"
