@@ -3,8 +3,8 @@
 A mutant is one small change in a theory module: a comparison, a sign, a constant, a condition. It is killed if a test of
 its domain fails, or runs far longer than it did. Only tests that execute the changed line are run, the quickest first.
 Work happens in a copy of the repository; results are appended one by one, and a second run continues where the first one
-stopped. Kernels run as plain Python, except for the modules of mutual information, none of which is compiled and whose tests
-would be too slow.
+stopped; ``--again`` tries those that survived once more, after tests were added. Kernels run as plain Python, except for the
+modules of mutual information, none of which is compiled and whose tests would be too slow.
 """
 
 from __future__ import annotations
@@ -58,6 +58,9 @@ TESTS = {
 
 EXAMINED = Path(__file__).with_name("examined.csv")
 """Mutants that change nothing, and why."""
+
+ALIVE = ("survived", "uncovered")
+"""Outcomes of mutants that no test notices."""
 
 SLOWEST = 8.0
 """Tests that take longer than this many seconds, lines traced and kernels as plain Python, are left out."""
@@ -133,13 +136,18 @@ def enclosing_statement(source: str, line: int) -> tuple[range, bool]:
     return min(found[1:] or found, key=len), not inside
 
 
-def sample_of(domain: str, size: int, seed: int) -> tuple[list[Mutant], int]:
-    """Draw mutants of a domain at random, and count all of them."""
+def mutants_of(domain: str) -> list[Mutant]:
+    """Return all mutants of the modules of a domain."""
     every = []
     for module in MODULES[domain]:
         path = f"validstats/{module}.py"
         every += mutants(Path(path).read_text(encoding="utf-8"), path)
-    every.sort()
+    return sorted(every)
+
+
+def sample_of(domain: str, size: int, seed: int) -> tuple[list[Mutant], int]:
+    """Draw mutants of a domain at random, and count all of them."""
+    every = mutants_of(domain)
     return random.Random(seed).sample(every, min(size, len(every))), len(every)
 
 
@@ -170,8 +178,34 @@ def key(item: Outcome | Mutant) -> tuple[str, int, int, str, str, str]:
     return item.path, item.line, item.column, item.kind, item.old, item.new
 
 
-def try_domain(domain: str, size: int, seed: int, output: Path, minutes: float) -> None:
-    """Try a sample of mutants of a domain in the current folder, which is a copy."""
+def survivors_of(outcomes: list[Outcome], domain: str) -> list[Mutant]:
+    """Find the mutants that are alive in a file, by the text of their lines, in the modules as they are now."""
+    alive = {(o.path, o.text, o.column, o.new) for o in outcomes if o.outcome in ALIVE}
+    found = []
+    for mutant in mutants_of(domain):
+        text = Path(mutant.path).read_text(encoding="utf-8").splitlines()[mutant.line - 1].strip()
+        if (mutant.path, text, mutant.column, mutant.new) in alive:
+            found.append(mutant)
+    return found
+
+
+def replace_outcome(outcome: Outcome, path: Path) -> None:
+    """Put the outcome of a mutant where its earlier one was."""
+    known = read_outcomes(path)
+    place = (outcome.path, outcome.text, outcome.column, outcome.new)
+    for i, old in enumerate(known):
+        if (old.path, old.text, old.column, old.new) == place and old.outcome in ALIVE:
+            known[i] = outcome
+            break
+    draft = path.with_name(path.name + ".part")
+    draft.unlink(missing_ok=True)
+    for each in known:
+        append(each, draft)
+    os.replace(draft, path)
+
+
+def try_domain(domain: str, size: int, seed: int, output: Path, minutes: float, again: bool = False) -> None:
+    """Try a sample of mutants of a domain in the current folder, which is a copy; or again those that survived."""
     from tests.mutation.worker import record_lines, warm_up
 
     warm_up()
@@ -184,8 +218,10 @@ def try_domain(domain: str, size: int, seed: int, output: Path, minutes: float) 
         print(f"{domain}: left out, failing without any change: {recorded['failed']}", flush=True)
     trials = Trials(recorded)
     chosen, total = sample_of(domain, size, seed)
-    print(f"{domain}: {len(chosen)} of {total} mutants", flush=True)
     done = {key(o) for o in read_outcomes(output)}
+    if again:
+        chosen, done = survivors_of(read_outcomes(output), domain), set()
+    print(f"{domain}: {len(chosen)} of {total} mutants", flush=True)
     deadline = time.monotonic() + 60 * minutes
     for number, mutant in enumerate(chosen, start=1):
         if key(mutant) in done:
@@ -194,8 +230,8 @@ def try_domain(domain: str, size: int, seed: int, output: Path, minutes: float) 
             break
         source = Path(mutant.path).read_text(encoding="utf-8")
         outcome = trials.run(mutant, source, domain)
-        append(outcome, output)
-        if outcome.outcome in ("survived", "uncovered") or number % 25 == 0:
+        (replace_outcome if again else append)(outcome, output)
+        if outcome.outcome in ALIVE or number % 25 == 0:
             print(f"{number}/{len(chosen)} {outcome.outcome}: {mutant.name}", flush=True)
 
 
@@ -228,7 +264,7 @@ def report(folder: Path) -> str:
         outcomes = read_outcomes(folder / f"mutation_{domain}.csv")
         if not outcomes:
             continue
-        alive = [o for o in outcomes if o.outcome in ("survived", "uncovered")]
+        alive = [o for o in outcomes if o.outcome in ALIVE]
         open_ = [o for o in alive if (o.path, o.text, o.column, o.new) not in examined]
         killed, total, bound = killed_share(outcomes, len(alive) - len(open_))
         count = Counter(o.outcome for o in outcomes)
@@ -254,6 +290,9 @@ def main() -> None:
     parser.add_argument("--sample", type=int, default=300, help="mutants of each domain")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--minutes", type=float, default=1e6, help="stop a domain after that long")
+    parser.add_argument(
+        "--again", action="store_true", help="try those again that survived, and nothing else"
+    )
     parser.add_argument("--output", type=Path, default=ROOT / "benchmarks/results")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -262,7 +301,7 @@ def main() -> None:
     for domain in arguments.domains:
         if arguments.here:
             target = output / f"mutation_{domain}.csv"
-            try_domain(domain, arguments.sample, arguments.seed, target, arguments.minutes)
+            try_domain(domain, arguments.sample, arguments.seed, target, arguments.minutes, arguments.again)
         else:
             _in_a_copy(domain, arguments, output)
     if not arguments.here:
@@ -286,7 +325,7 @@ def _in_a_copy(domain: str, arguments: argparse.Namespace, output: Path) -> None
         }  # fmt: skip
         command = [sys.executable, "-m", "tests.mutation", domain, "--here", "--output", str(output)]
         command += ["--sample", str(arguments.sample), "--seed", str(arguments.seed)]
-        command += ["--minutes", str(arguments.minutes)]
+        command += ["--minutes", str(arguments.minutes), *(["--again"] if arguments.again else [])]
         subprocess.run(command, cwd=folder, env=environment, check=True)
 
 

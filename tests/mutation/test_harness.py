@@ -114,3 +114,29 @@ def test_every_examined_mutant_is_one_of_a_theory_module():
             lines[m.line - 1].strip() == text and m.column == column and m.new == new
             for m in mutants(source, path)
         )
+
+
+def test_survivors_are_tried_again_wherever_their_lines_are_now(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "validstats").mkdir()
+    (tmp_path / "validstats/module.py").write_text("# a new line\n" + SOURCE)
+    monkeypatch.setitem(harness.MODULES, "batch", ("module",))
+
+    def outcome(mutant, what):
+        text = SOURCE.splitlines()[mutant.line - 1].strip()
+        return harness.Outcome(
+            "batch", mutant.path, mutant.line, mutant.column, text, mutant.kind, mutant.old, mutant.new, what, 1, 0.1
+        )  # fmt: skip
+
+    known = mutants(SOURCE, "validstats/module.py")[:4]
+    states = ["killed", "survived", "uncovered", "timeout"]
+    path = tmp_path / "mutation_batch.csv"
+    for mutant, state in zip(known, states, strict=True):
+        harness.append(outcome(mutant, state), path)
+    again = harness.survivors_of(harness.read_outcomes(path), "batch")
+    assert [(m.column, m.new, m.line) for m in again] == [
+        (m.column, m.new, m.line + 1) for m in sorted(known[1:3])
+    ]
+    harness.replace_outcome(outcome(known[1], "killed"), path)
+    assert [o.outcome for o in harness.read_outcomes(path)] == ["killed", "killed", "uncovered", "timeout"]
+    assert [p.name for p in tmp_path.glob("mutation*")] == ["mutation_batch.csv"]
