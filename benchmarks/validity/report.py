@@ -35,24 +35,42 @@ def clopper_pearson(hits: int, trials: int, confidence: float = 0.99) -> tuple[f
 
 
 def markdown(rows: list[Row]) -> str:
-    """Return a summary of each guarantee and level, and every setting below it."""
+    """Return a summary with one line a guarantee, and every setting below it."""
     rows = sorted(rows, key=lambda r: list(DOMAINS).index(r.domain))
     lines = [
-        "| guarantee | nominal | settings | lowest | median | significantly below at 1e-3 | naive: median | naive method |",
+        "| guarantee | settings | nominal | lowest | median | significantly below at 1e-3 | naive: median | naive method |",
         "| :--- | ---: | ---: | ---: | ---: | ---: | ---: | :--- |",
     ]
-    for guarantee, level in dict.fromkeys((r.guarantee, r.level) for r in rows):
-        chosen = [r for r in rows if (r.guarantee, r.level) == (guarantee, level)]
-        shares = [r.coverage for r in chosen]
-        below = sum(not binomial_acceptance(r.hits, r.trials, r.level).accepted for r in chosen)
-        naive = [r.naive_hits / r.naive_trials for r in chosen if r.naive_trials]
-        lines.append(
-            f"| {guarantee} | {level:.0%} | {len(chosen)} | {min(shares):.1%} | {np.median(shares):.1%} | {below} "
-            f"| {f'{np.median(naive):.1%}' if naive else ''} | {chosen[0].naive} |"
-        )
-    for guarantee in dict.fromkeys(r.guarantee for r in rows):
-        lines += ["", *_settings_table(guarantee, [r for r in rows if r.guarantee == guarantee])]
+    guarantees = list(dict.fromkeys(r.guarantee for r in rows))
+    by_guarantee = {name: [r for r in rows if r.guarantee == name] for name in guarantees}
+    lines += [_summary_line(name, found) for name, found in by_guarantee.items()]
+    for name, found in by_guarantee.items():
+        lines += ["", *_settings_table(name, found)]
     return "\n".join(lines) + "\n"
+
+
+def _summary_line(guarantee: str, rows: list[Row]) -> str:
+    levels = sorted({r.level for r in rows})
+    of = [[r for r in rows if r.level == level] for level in levels]
+    lowest = [min(r.coverage for r in chosen) for chosen in of]
+    median = [float(np.median([r.coverage for r in chosen])) for chosen in of]
+    naive = [[r.naive_hits / r.naive_trials for r in chosen if r.naive_trials] for chosen in of]
+    below = sum(not binomial_acceptance(r.hits, r.trials, r.level).accepted for r in rows)
+    cells = [
+        guarantee,
+        str(len({r.setting for r in rows})),
+        _shares(levels, digits=0),
+        _shares(lowest),
+        _shares(median),
+        f"{below} of {len(rows)}",
+        _shares([float(np.median(shares)) for shares in naive]) if all(naive) else "",
+        rows[0].naive,
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def _shares(values: list[float], digits: int = 1) -> str:
+    return " / ".join(f"{100 * value:.{digits}f}" for value in values) + " %"
 
 
 def _settings_table(guarantee: str, rows: list[Row]) -> list[str]:

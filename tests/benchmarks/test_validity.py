@@ -38,8 +38,16 @@ def test_the_interval_is_the_exact_one():
 
 
 def test_the_table_counts_what_is_significantly_below():
-    table = markdown([Row("batch", "g", "good", 0.9, 900, 1000), Row("batch", "g", "bad", 0.9, 500, 1000)])
-    assert "| g | 90% | 2 | 50.0% | 70.0% | 1 |" in table
+    rows = [
+        Row("batch", "g", "good", 0.9, 900, 1000, "plain", 40, 100),
+        Row("batch", "g", "bad", 0.9, 500, 1000, "plain", 60, 100),
+        Row("batch", "g", "good", 0.95, 960, 1000, "plain", 70, 100),
+        Row("batch", "without", "s", 0.95, 960, 1000),
+    ]
+    table = markdown(rows)
+    line = "| g | 2 | 90 / 95 % | 50.0 / 96.0 % | 70.0 / 96.0 % | 1 of 3 | 50.0 / 70.0 % | plain |"
+    assert line in table
+    assert "| without | 1 | 95 % | 96.0 % | 96.0 % | 0 of 1 |  |  |" in table
 
 
 @pytest.mark.parametrize("domain", SETTINGS)
@@ -62,7 +70,7 @@ def test_a_second_run_skips_what_is_done(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["validity", "batch", "--output", str(tmp_path)])
     command.main()
     assert (tmp_path / "validity.png").stat().st_size > 10_000
-    assert "| g | 90% |" in capsys.readouterr().out
+    assert "| g | 1 | 90 % |" in capsys.readouterr().out
 
 
 def fail(n_replicates):
