@@ -385,14 +385,14 @@ class TestErrors:
 
     @pytest.mark.parametrize("formula", ["score ~ x1", "observed ~ t", "observed ~ t | unit"])
     def test_a_single_cluster_has_no_variance(self, calibrated, formula):
-        with pytest.raises(ValueError, match="All rows are in one cluster"):
+        with pytest.raises(ValueError, match="clusters puts all rows in one cluster"):
             calibrated.infer(formula, clusters=np.zeros(1500))
 
     def test_clusters_of_an_influence_function(self, calibrated, documents):
         data, _, _ = documents
         result = calibrated.infer("score ~ x1")
         for use in (result.recluster, lambda c: result.bootstrap(2, clusters=c)):
-            with pytest.raises(ValueError, match="All rows are in one cluster"):
+            with pytest.raises(ValueError, match="clusters puts all rows in one cluster"):
                 use(np.zeros(1500))
             with pytest.raises(ValueError, match="one label for each of the 1500 rows"):
                 use(np.arange(10))

@@ -27,6 +27,7 @@ from validstats.mi.discrete import entropy, mixed_ksg, plug_in, ross
 from validstats.mi.independence import independence_test
 from validstats.mi.network import anchor_values, load_weights, member_stack, residual_scale, scale_statistics
 from validstats.mi.permutation import exceedance_threshold
+from validstats.mi.selection import MISelector
 from validstats.mi.shards import pack_summaries
 from validstats.mi.statistics import ANCHOR_NAMES, STATISTIC_NAMES, summarise_data
 from validstats.mi.support import FLAG_RATE, WIDENING, check_support, fit_support
@@ -108,10 +109,6 @@ class TestSupport:
             correction=np.inf,
             largest_dim=10**6,
         )
-
-    @pytest.mark.usefixtures("parts")
-    def test_constants(self):
-        assert FLAG_RATE == 0.005 and WIDENING == 2.0
 
     def test_nothing_speaks_against_sets_within_wide_limits(self, parts):
         shard, weights, members, limits = parts
@@ -279,6 +276,26 @@ class TestPermutations:
         ]
         assert found[0] == pytest.approx(found[1], rel=1e-12) and abs(found[2] - found[3]) > 1e-6
 
+    def test_distance_correlation_takes_a_row_at_the_mean(self):
+        x = np.array([-2.0, -1.0, 0.0, 1.0, 2.0])
+        found = independence_test(x, x**2, statistic="distance_correlation", n_permutations=9, random_state=0)
+        a, b = (np.abs(v[:, None] - v[None, :]) for v in (x, x**2))
+        a, b = (d - d.mean(axis=0) - d.mean(axis=1)[:, None] + d.mean() for d in (a, b))
+        expected = np.sqrt((a * b).mean() / np.sqrt((a**2).mean() * (b**2).mean()))
+        assert found.statistic == pytest.approx(expected, rel=1e-9)
+
+    def test_selectors_show_no_bar_of_their_own(self, monkeypatch):
+        asked = []
+
+        def watched(items, total, description, verbose):
+            asked.append(verbose)
+            return items
+
+        monkeypatch.setattr("validstats.mi.permutation.progress", watched)
+        x = np.random.default_rng(1).normal(size=(40, 2))
+        MISelector(method="gaussian", n_permutations=9, random_state=0).fit(x, x[:, 0])
+        assert asked and not any(asked)
+
     def test_distance_correlation_is_the_definition(self):
         rng = np.random.default_rng(6)
         x, y = rng.normal(size=(40, 2)) + 1e3, rng.normal(size=(40, 1))
@@ -290,6 +307,10 @@ class TestPermutations:
         assert found.statistic == pytest.approx(expected, rel=1e-6)
         flat = independence_test(x, np.ones(40), statistic="distance_correlation", n_permutations=9)
         assert flat.statistic == 0.0 and flat.p_value == 1.0
+
+
+def test_half_a_percent_is_flagged_and_the_threshold_outside_is_doubled():
+    assert FLAG_RATE == 0.005 and WIDENING == 2.0
 
 
 def test_levels_that_do_not_occur_add_nothing_to_an_entropy():

@@ -265,8 +265,8 @@ def checked_clusters(labels: AnyArray, n_rows: int) -> Int1D:
     codes = cluster_codes(values)
     if codes.max() == 0:
         raise ValueError(
-            "All rows are in one cluster, from which no variance can be estimated; cluster by something finer, or not "
-            "at all."
+            "clusters puts all rows in one cluster, from which no variance can be estimated; cluster by something "
+            "finer, or not at all."
         )
     return codes
 

@@ -106,7 +106,8 @@ def refuse_unused(
         ("n_bins", n_bins, None, "histogram"),
         ("scaling", scaling, "standard", "ksg"),
     ):
-        if value != default and method != owner:
+        is_default = value is default or (isinstance(value, int | str) and value == default)
+        if method != owner and not is_default:
             raise ValueError(
                 f"{name}={value!r} is for {owner!r} only; {method!r} does not read it. Leave it out."
             )
