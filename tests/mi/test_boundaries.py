@@ -26,8 +26,7 @@ from validstats.mi.conformal import (
 from validstats.mi.discrete import entropy, mixed_ksg, plug_in, ross
 from validstats.mi.independence import independence_test
 from validstats.mi.network import anchor_values, load_weights, member_stack, residual_scale, scale_statistics
-from validstats.mi.permutation import exceedance_threshold
-from validstats.mi.selection import MISelector
+from validstats.mi.permutation import Permuter, exceedance_threshold, permutation_p_value
 from validstats.mi.shards import pack_summaries
 from validstats.mi.statistics import ANCHOR_NAMES, STATISTIC_NAMES, summarise_data
 from validstats.mi.support import FLAG_RATE, WIDENING, check_support, fit_support
@@ -277,14 +276,14 @@ class TestPermutations:
         assert found[0] == pytest.approx(found[1], rel=1e-12) and abs(found[2] - found[3]) > 1e-6
 
     def test_distance_correlation_takes_a_row_at_the_mean(self):
-        x = np.array([-2.0, -1.0, 0.0, 1.0, 2.0])
+        x = np.arange(-5.0, 6.0)
         found = independence_test(x, x**2, statistic="distance_correlation", n_permutations=9, random_state=0)
         a, b = (np.abs(v[:, None] - v[None, :]) for v in (x, x**2))
         a, b = (d - d.mean(axis=0) - d.mean(axis=1)[:, None] + d.mean() for d in (a, b))
         expected = np.sqrt((a * b).mean() / np.sqrt((a**2).mean() * (b**2).mean()))
         assert found.statistic == pytest.approx(expected, rel=1e-9)
 
-    def test_selectors_show_no_bar_of_their_own(self, monkeypatch):
+    def test_draws_show_no_bar_unless_asked(self, monkeypatch):
         asked = []
 
         def watched(items, total, description, verbose):
@@ -292,9 +291,10 @@ class TestPermutations:
             return items
 
         monkeypatch.setattr("validstats.mi.permutation.progress", watched)
-        x = np.random.default_rng(1).normal(size=(40, 2))
-        MISelector(method="gaussian", n_permutations=9, random_state=0).fit(x, x[:, 0])
-        assert asked and not any(asked)
+        permuter = Permuter(10, seed=0)
+        permutation_p_value(lambda order: 0.0, 0.0, permuter, 3)
+        permutation_p_value(lambda order: 0.0, 0.0, permuter, 3, verbose=True)
+        assert asked == [False, True]
 
     def test_distance_correlation_is_the_definition(self):
         rng = np.random.default_rng(6)
