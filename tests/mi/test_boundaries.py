@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import pdist, squareform
 
+from validstats.exceptions import SupportWarning
 from validstats.mi.calibration import read_calibration, shipped_weights_path
 from validstats.mi.conformal import (
     CELL_MINIMUM,
@@ -24,12 +25,20 @@ from validstats.mi.conformal import (
     thresholds,
 )
 from validstats.mi.discrete import entropy, mixed_ksg, plug_in, ross
+from validstats.mi.estimators import LearnedMI
 from validstats.mi.independence import independence_test
-from validstats.mi.network import anchor_values, load_weights, member_stack, residual_scale, scale_statistics
+from validstats.mi.network import (
+    anchor_values,
+    from_log_scale,
+    load_weights,
+    member_stack,
+    residual_scale,
+    scale_statistics,
+)
 from validstats.mi.permutation import Permuter, exceedance_threshold, permutation_p_value
 from validstats.mi.shards import pack_summaries
 from validstats.mi.statistics import ANCHOR_NAMES, STATISTIC_NAMES, summarise_data
-from validstats.mi.support import FLAG_RATE, WIDENING, check_support, fit_support
+from validstats.mi.support import check_support, fit_support
 from validstats.mi.training import to_log_scale
 
 
@@ -177,11 +186,11 @@ class TestSupport:
         limits = fit_support(shard, weights, member_stack(shard, weights))
         assert limits.largest_dim == shard.shape[:, 1:].max() == 5
         scaled = scale_statistics(shard.statistics, weights.scaling)
-        low, high = np.quantile(scaled, [FLAG_RATE / 10, 1 - FLAG_RATE / 10], axis=0)
+        low, high = np.quantile(scaled, [0.0005, 0.9995], axis=0)
         np.testing.assert_allclose(limits.low, low)
         np.testing.assert_allclose(limits.high, high)
         beyond = ((scaled < low) | (scaled > high)).sum(axis=1)
-        assert beyond.max() > 0 and limits.outside == pytest.approx(np.quantile(beyond, 1 - FLAG_RATE))
+        assert beyond.max() > 0 and limits.outside == pytest.approx(np.quantile(beyond, 0.995))
         verdicts = check_support(shard, weights, members, limits)
         assert sum(v.inside for v in verdicts) >= len(shard) - 3
         assert np.all(limits.low <= limits.high)
@@ -309,8 +318,21 @@ class TestPermutations:
         assert flat.statistic == 0.0 and flat.p_value == 1.0
 
 
-def test_half_a_percent_is_flagged_and_the_threshold_outside_is_doubled():
-    assert FLAG_RATE == 0.005 and WIDENING == 2.0
+def test_outside_the_support_the_threshold_is_doubled():
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(100, 2))
+    y = x + 0.7 * rng.normal(size=(100, 2))
+    estimator = LearnedMI().fit()
+    inside = estimator.infer(x, y, confidence_level=0.8)
+    assert inside.support[0].inside
+    calibration = estimator.calibration_
+    estimator.calibration_ = replace(calibration, limits=replace(calibration.limits, largest_dim=1))
+    with pytest.warns(SupportWarning, match="2 coordinates"):
+        outside = estimator.infer(x, y, confidence_level=0.8)
+    threshold = thresholds(calibration.table, np.array([[100, 2, 2]]), Fraction(1, 5))
+    for result, score in ((inside, threshold), (outside, 2.0 * threshold)):
+        ends = [from_log_scale(end)[0] for end in interval_at(to_log_scale(inside.quantiles), score)]
+        assert [result.lows[0], result.highs[0]] == pytest.approx(ends, rel=1e-5)
 
 
 def test_levels_that_do_not_occur_add_nothing_to_an_entropy():
