@@ -133,10 +133,29 @@ def test_survivors_are_tried_again_wherever_their_lines_are_now(tmp_path, monkey
     path = tmp_path / "mutation_batch.csv"
     for mutant, state in zip(known, states, strict=True):
         harness.append(outcome(mutant, state), path)
-    again = harness.survivors_of(harness.read_outcomes(path), "batch")
-    assert [(m.column, m.new, m.line) for m in again] == [
-        (m.column, m.new, m.line + 1) for m in sorted(known[1:3])
+    outcomes = harness.read_outcomes(path)
+    again = harness.survivors_of(outcomes, "batch")
+    assert [(m.column, m.new, m.line) for m, _ in again] == [
+        (m.column, m.new, m.line + 1) for m in known[1:3]
     ]
-    harness.replace_outcome(outcome(known[1], "killed"), path)
-    assert [o.outcome for o in harness.read_outcomes(path)] == ["killed", "killed", "uncovered", "timeout"]
+    assert [old for _, old in again] == outcomes[1:3]
+    harness.replace_outcome(outcomes[1], outcome(known[1], "killed"), path)
+    assert [o.outcome for o in harness.read_outcomes(path)] == [
+        "killed",
+        "killed later",
+        "uncovered",
+        "timeout",
+    ]
     assert [p.name for p in tmp_path.glob("mutation*")] == ["mutation_batch.csv"]
+
+
+def test_of_equal_lines_the_nearest_one_is_tried_again(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "validstats").mkdir()
+    (tmp_path / "validstats/module.py").write_text("\n\nA = 1 + 2\n\n\nA = 1 + 2\n")
+    monkeypatch.setitem(harness.MODULES, "batch", ("module",))
+    lost = harness.Outcome(
+        "batch", "validstats/module.py", 7, 6, "A = 1 + 2", "arithmetic", "+", "-", "survived", 1, 0.1
+    )
+    ((found, old),) = harness.survivors_of([lost], "batch")
+    assert found.line == 6 and old == lost
