@@ -23,11 +23,12 @@ TITLES = {
 
 VALIDITY = """# Do the guarantees hold?
 
-Every kind of guarantee, simulated in at least 20 settings at three nominal levels, everything redrawn in each replicate (of the
-bundled sentences the sample of ratings; after the user's own calibration the calibration sets and the new one, from a pool of
-400). A dot is one setting, the line the exact 99 % binomial interval of the lowest; red strokes are the naive method in the
-same settings (for the answers of the holdout one simulation a level, with 400 rows and 400 questions). Where a guarantee holds
-for every distribution, the worst setting counts, not the average.
+Every kind of guarantee, simulated in at least 20 settings at three nominal levels (the sentences: twelve coefficients for each
+of two populations), everything redrawn in each replicate (of the bundled sentences the sample of ratings; after the user's own
+calibration the calibration sets and the new one, from a pool of 400). A dot is one setting, the line the exact 99 % binomial
+interval of the lowest; red strokes are the naive method in the same settings (for the answers of the holdout one simulation a
+level, with 400 rows and 400 questions). Where a guarantee holds for every distribution, the worst setting counts, not the
+average.
 
 ![Achieved against nominal coverage in every setting, beside the naive methods](images/validity.png){.wide}
 
