@@ -290,7 +290,7 @@ def report(folder: Path) -> str:
             f"| {count['timeout']} | {count[LATER]} | {seen['survived']} | {seen['uncovered']} |"
         )
         left += open_
-    lines += ["", "Survivors:" if left else "No mutant of the samples survives.", ""]
+    lines += ["", "Survivors:" if left else "No mutant of the samples survives but those examined.", ""]
     for o in left:
         old, new = (" ".join(text.split()) for text in (o.old, o.new))
         lines.append(
