@@ -21,6 +21,7 @@ from validstats.batch.envelope import (
     rank_envelope,
 )
 from validstats.batch.order_statistics import order_statistic_interval, scores_at_ranks
+from validstats.batch.selection import selection_scores
 from validstats.kernels.extremal_sums import hull_value, upper_hull
 from validstats.kernels.ranks import upper_rank, urn_statistics
 
@@ -296,3 +297,29 @@ class TestHull:
 def test_levels_that_doubles_cannot_hold_are_refused_by_name(level):
     with pytest.raises(ValueError, match="alpha must be at least 1e-300"):
         rank_laws.smallest_informative_n(5, 5, level)
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments", "name"),
+    [
+        (rank_laws.quantile_index, (0, 0.5), "m"),
+        (rank_laws.quantile_index, (10, 0.0), "q"),
+        (rank_laws.quantile_index, (10, 1.5), "q"),
+        (rank_sum.weight_sum_probabilities, (np.array([0, 1]), 0), "m"),
+        (order_statistic_box, (0, 5, [1], 0.1), "n"),
+        (order_statistic_box, (20, 0, [1], 0.1), "m"),
+    ],
+)
+def test_sizes_and_shares_out_of_range_are_refused_by_name(function, arguments, name):
+    with pytest.raises(ValueError, match=rf"^{name} must"):
+        function(*arguments)
+
+
+def test_limits_of_a_band_are_two_vectors_of_one_length():
+    for lower, upper in (([1, 1], [5]), ([[1, 1]], [[5, 5]]), ([], [])):
+        with pytest.raises(ValueError, match="vectors of one length"):
+            envelope_probability(7, lower, upper)
+
+
+def test_a_label_at_the_limit_makes_the_claim_false():
+    assert selection_scores([0.2, 0.9, 0.4], [0.5, 0.5, 0.6], 0.5).tolist() == [0.2, 0.9, -np.inf]
