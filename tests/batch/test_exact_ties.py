@@ -21,6 +21,7 @@ from validstats.batch.envelope import (
     rank_envelope,
 )
 from validstats.batch.order_statistics import order_statistic_interval, scores_at_ranks
+from validstats.batch.sampling import sample_weight_sums
 from validstats.batch.selection import selection_scores
 from validstats.kernels.extremal_sums import hull_value, upper_hull
 from validstats.kernels.ranks import upper_rank, urn_statistics
@@ -323,3 +324,10 @@ def test_limits_of_a_band_are_two_vectors_of_one_length():
 
 def test_a_label_at_the_limit_makes_the_claim_false():
     assert selection_scores([0.2, 0.9, 0.4], [0.5, 0.5, 0.6], 0.5).tolist() == [0.2, 0.9, -np.inf]
+
+
+def test_a_band_has_both_limits():
+    weights, limits = np.arange(1.0, 6.0), np.array([1, 1, 1])
+    for given in ({"lower": limits}, {"upper": limits + 4}):
+        with pytest.raises(ValueError, match="lower and upper belong together"):
+            sample_weight_sums(weights, 3, 4, 0, **given)

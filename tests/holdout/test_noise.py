@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import hashlib
+import hmac
+
 import numpy as np
 import pytest
 
+from validstats.holdout import fingerprint as fingerprint_module
 from validstats.holdout.fingerprint import ask_digest, holdout_fingerprint, keyed_order, keyed_row_digests
 from validstats.holdout.noise import counter_generator, derive_key, round_to_grid
 
@@ -70,6 +74,33 @@ def test_text_and_mixed_rows_have_digests():
     assert digests[0] == digests[1]
     assert len(set(digests.tolist())) == 3
     assert len(set(keyed_row_digests(b"s", np.array(["x", "y"])).tolist())) == 2
+
+
+@pytest.mark.parametrize("chunk", [1, 3, 100])
+@pytest.mark.parametrize("text", [False, True])
+def test_digests_are_those_of_one_row_after_the_other(chunk, text, monkeypatch):
+    monkeypatch.setattr(fingerprint_module, "_CHUNK", chunk)
+    X, y = np.random.default_rng(2).normal(size=(7, 3)), np.arange(7) % 2
+    labels = np.array(["a", "b"], dtype=object)[y] if text else y
+    parts = [[x.tobytes() for x in X]]
+    parts.append([repr((f"t:{v}",)).encode() for v in labels] if text else [v.tobytes() for v in y + 0.0])
+    key = derive_key(b"s", "rows")
+    expected = [
+        hashlib.blake2b(
+            b"".join(len(part).to_bytes(4, "big") + part for part in row), key=key, digest_size=16
+        ).digest()
+        for row in zip(*parts, strict=True)
+    ]
+    digests = keyed_row_digests(b"s", X, labels)
+    assert [d.tobytes() for d in digests] == expected
+    order_key = derive_key(b"s", "order", "vault")
+    ranks = [hashlib.blake2b(d, key=order_key, digest_size=16).digest() for d in expected]
+    assert keyed_order(b"s", digests, "vault").tolist() == sorted(range(7), key=ranks.__getitem__)
+    message = (7).to_bytes(8, "big") + b"".join(sorted(expected))
+    assert (
+        holdout_fingerprint(b"s", digests)
+        == hmac.new(derive_key(b"s", "fingerprint"), message, hashlib.sha256).hexdigest()
+    )
 
 
 def test_missing_and_negative_zero_are_canonical():

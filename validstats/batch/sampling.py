@@ -88,6 +88,11 @@ def sample_weight_sums(
     ndarray of shape (n_draws,)
         The sums.
 
+    Raises
+    ------
+    ValueError
+        If only one limit of the band is given.
+
     Examples
     --------
     >>> sample_weight_sums(np.arange(1.0, 6.0), 3, 4, random_state=0)
@@ -96,8 +101,10 @@ def sample_weight_sums(
     rng = check_random_state(random_state)
     n = weights.size - 1
     empty = np.empty(0, dtype=np.int64)
-    low = empty if lower is None or upper is None else np.ascontiguousarray(lower, dtype=np.int64)
-    high = empty if lower is None or upper is None else np.ascontiguousarray(upper, dtype=np.int64)
+    if (lower is None) != (upper is None):
+        raise ValueError("lower and upper belong together: pass both limits of the band, or neither.")
+    low = empty if lower is None else np.ascontiguousarray(lower, dtype=np.int64)
+    high = empty if upper is None else np.ascontiguousarray(upper, dtype=np.int64)
     values = np.ascontiguousarray(weights, dtype=np.float64)
     sums = []
     for start in range(0, n_draws, step := max(1, _CHUNK // m)):

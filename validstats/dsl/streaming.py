@@ -20,7 +20,7 @@ from validstats.dsl.chunks import (
     read_chunk,
     text_levels,
 )
-from validstats.dsl.estimation import AugmentedFit
+from validstats.dsl.estimation import AugmentedFit, cluster_codes, warn_about_clusters
 from validstats.dsl.inference import NoRootError, SimpleFit, gold_only
 from validstats.dsl.label_forecast import VarianceParts
 from validstats.dsl.moment_sums import MomentSums, RowChunk, chunk_sums
@@ -30,12 +30,7 @@ from validstats.dsl.streaming_learner import FirstStage, fit_first_stage
 from validstats.dsl.streaming_results import StreamedResult, streaming_guarantee
 from validstats.dsl.tuning import ChosenAugmentation, choose_augmentation, is_near
 from validstats.dsl.variance import SamplingDesign, sandwich
-from validstats.exceptions import (
-    LabellingWarning,
-    few_clusters_message,
-    few_labels_message,
-    unlabelled_category_message,
-)
+from validstats.exceptions import LabellingWarning, few_labels_message, unlabelled_category_message
 from validstats.frames import backend_of
 from validstats.reading import check_groups
 from validstats.validation import alpha_fraction, check_in_range, check_literal, check_positive_int
@@ -416,10 +411,9 @@ def _check_labelled(chunk: RowChunk, columns: ChunkColumns, moment: ModelMoment)
     if chunk.n_rows < 50:
         message = few_labels_message.format(n_labelled=chunk.n_rows, units="rows")
         warnings.warn(message, LabellingWarning, stacklevel=3)
-    n_clusters = 50 if chunk.clusters is None else len(np.unique(chunk.clusters))
-    if n_clusters < 50:
-        message = few_clusters_message.format(n_clusters=n_clusters, name=columns.clusters)
-        warnings.warn(message, LabellingWarning, stacklevel=3)
+    if chunk.clusters is not None:
+        everyone = np.ones(chunk.n_rows, dtype=bool)
+        warn_about_clusters([cluster_codes(chunk.clusters)], everyone, columns.clusters, stacklevel=3)
 
 
 def _solve(equation: _Equation, start: Float1D, rows: _Labelled, names: Sequence[str]) -> NewtonResult:
