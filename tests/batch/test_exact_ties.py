@@ -20,9 +20,11 @@ from validstats.batch.envelope import (
     order_statistic_box,
     rank_envelope,
 )
+from validstats.batch.extremal_sums import hull_bound
+from validstats.batch.levels import product_share
 from validstats.batch.order_statistics import order_statistic_interval, scores_at_ranks
-from validstats.batch.sampling import sample_weight_sums
-from validstats.batch.selection import selection_scores
+from validstats.batch.sampling import monte_carlo_quantile, sample_weight_sums
+from validstats.batch.selection import conformal_p_values, selection_scores
 from validstats.kernels.extremal_sums import hull_value, upper_hull
 from validstats.kernels.ranks import upper_rank, urn_statistics
 
@@ -242,6 +244,8 @@ class TestArguments:
             (lambda: rank_laws.batch_coverage_probability(20, 5, 1, 0), "rank"),
             (lambda: rank_laws.batch_coverage_probability(20, 0, 1, 3), "m must"),
             (lambda: rank_laws.selection_rank(20, 0, 0, 0.1), "m must"),
+            (lambda: rank_laws.error_count_upper(20, -1, 5, 0.1), "n_errors"),
+            (lambda: rank_laws.error_count_upper(20, 21, 5, 0.1), "n_errors"),
             (lambda: rank_sum.weight_sum_probabilities(np.array([3]), 2), "weights"),
             (lambda: rank_sum.weight_sum_probabilities(np.array([0, -1, 2]), 2), "weights"),
         ],
@@ -270,6 +274,13 @@ class TestArguments:
         assert rank_laws.batch_coverage_probability(100_000, 50, 50, 1) < 1e-100
         assert 0.0 <= rank_laws.batch_coverage_probability(20_000, 400, 200, 1_000) < 1e-30
 
+    def test_no_probability_is_left_beyond_the_ranks_that_are_computed(self):
+        first, tails = rank_laws._tail_window(10**6, 1000, 1)
+        last = first + tails.size
+        assert last < 10**6
+        for rank in (last - 1, last, last + 1):
+            assert rank_laws.batch_coverage_probability(10**6, 1000, 1, rank) == 1.0
+
 
 class TestHull:
     def test_of_points_that_share_an_abscissa(self):
@@ -292,6 +303,28 @@ class TestHull:
         hull = upper_hull(x, y)
         heights = [hull_value(x, y, hull, at) for at in (1.0, 1.5, 2.0, 4.0, 5.0, 9.0)]
         assert heights == [0.0, 1.5, 3.0, 4.0, 4.5, 4.5]
+
+    def test_is_infinite_below_an_infinite_score(self):
+        scores, ranks = np.array([0.0, 1.0, np.inf]), np.arange(1.0, 4.0)
+        assert [hull_bound(scores, ranks, 2, q) for q in (2.0, 4.0, 6.0)] == [np.inf] * 3
+
+
+@pytest.mark.parametrize("n_parts", [1, 2, 3, 7, 50])
+@pytest.mark.parametrize("alpha", ["0.001", "0.05", "0.1", "0.5", "0.95"])
+def test_independent_parts_share_a_level_without_a_remainder(alpha, n_parts):
+    """The share of each part is the largest multiple of 1e-15 that keeps the level of all together."""
+    level = Fraction(alpha)
+    share = product_share(level, n_parts)
+    assert (1 - share) ** n_parts >= 1 - level
+    assert (1 - share - Fraction(1, 10**15)) ** n_parts < 1 - level
+
+
+@pytest.mark.parametrize(("n", "m", "level"), [(9, 1, "0.1"), (7, 1, "0.25"), (19, 1, "0.05")])
+def test_a_band_keeps_clear_of_rounding(n, m, level):
+    """A probability in doubles that equals the level is not trusted: the band is the next wider one."""
+    band = rank_envelope(n, m, level, "upper")
+    assert band.upper[0] == math.ceil((1 - Fraction(level)) * (n + 1)) + 1
+    assert band.probability > float(1 - Fraction(level)) + 1e-6
 
 
 @pytest.mark.parametrize("level", [Fraction(1, 10**301), Fraction(1, 10**400), 5e-324])
@@ -331,3 +364,23 @@ def test_a_band_has_both_limits():
     for given in ({"lower": limits}, {"upper": limits + 4}):
         with pytest.raises(ValueError, match="lower and upper belong together"):
             sample_weight_sums(weights, 3, 4, 0, **given)
+
+
+def test_ties_of_a_row_with_itself_and_with_others_count_by_a_uniform_share():
+    """Of five scores two are larger and two equal: p is uniform between 2/6 and 5/6; without a draw it is 5/6."""
+    scores, rows = np.array([0.1, 0.5, 0.5, 0.7, 0.9]), np.full(20_000, 0.5)
+    assert np.unique(conformal_p_values(scores, rows)).tolist() == [5 / 6]
+    drawn = conformal_p_values(scores, rows, 0, randomised=True)
+    assert stats.kstest(drawn, stats.uniform(2 / 6, 3 / 6).cdf).pvalue > 1e-3
+    above = conformal_p_values(scores, np.full(20_000, 1.0), 0, randomised=True)
+    assert stats.kstest(above, stats.uniform(0, 1 / 6).cdf).pvalue > 1e-3
+
+
+@pytest.mark.parametrize(("n_draws", "n_seeds"), [(9, 20), (99, 20), (1000, 20), (9999, 600)])
+def test_the_monte_carlo_quantile_is_a_draw_by_its_rank(n_draws, n_seeds):
+    """Many seeds: a partial sort around another rank leaves this one in its place nearly always."""
+    for seed in range(n_seeds):
+        draws = np.random.default_rng(seed).normal(size=n_draws)
+        for alpha in (Fraction(1, 10), Fraction(1, 4), Fraction(1, 2)):
+            k = math.ceil((1 - alpha) * (n_draws + 1))
+            assert monte_carlo_quantile(draws, alpha) == np.sort(draws)[k - 1]

@@ -10,7 +10,8 @@ import pytest
 
 from tests.oracles import batch as oracle
 from validstats.batch import means
-from validstats.batch.extremal_sums import hull_bound
+from validstats.batch.envelope import envelope_probability
+from validstats.batch.extremal_sums import dual_bound, hull_bound
 from validstats.batch.means import (
     MeanBound,
     learned_weights,
@@ -19,6 +20,7 @@ from validstats.batch.means import (
     smallest_partition_n,
 )
 from validstats.batch.rank_sum import rank_sum_quantile
+from validstats.batch.sampling import monte_carlo_quantile, sample_weight_sums
 
 SCORES = np.sort(np.random.default_rng(3).random(60))
 FEW = SCORES[::5]
@@ -144,3 +146,82 @@ def test_lower_bounds_are_those_of_the_reflected_scores(method):
     )
     assert lower.informative and lower.high == 1.0
     assert lower.low == pytest.approx(-upper.high, abs=0.03)
+
+
+def test_an_unbounded_score_is_bounded_where_the_level_is_just_what_the_last_rank_costs():
+    """One of ten equally likely ranks is left out at the level of one tenth."""
+    scores = np.arange(9.0)
+    assert mean_interval(scores, 1, 0.1, side="upper", method="rank-sum").high == 8.0
+    below = Fraction(1, 10) * (1 - Fraction(1, 10**13))
+    assert mean_interval(scores, 1, below, side="upper", method="rank-sum").high == np.inf
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_each_method_is_its_own_bound_of_the_drawn_weights(seed):
+    """The band counts in the bound only where it counted in the draws."""
+    n, m, alpha = SCORES.size, 12, Fraction(1, 5)
+    weights = learned_weights(SCORES**2, n, 1.0)
+    padded = np.append(SCORES, 1.0)
+    draw_seed = np.random.default_rng(seed).integers(2**63, size=2).tolist()[0]
+    options = {"side": "upper", "bounds": (0.0, 1.0), "reference_scores": SCORES**2, "random_state": seed}
+    band = means._weight_band(n, m, alpha, False)
+    in_band = monte_carlo_quantile(
+        sample_weight_sums(weights, m, 9999, draw_seed, lower=band[0], upper=band[1]), alpha
+    )
+    free = monte_carlo_quantile(sample_weight_sums(weights, m, 9999, draw_seed), alpha)
+    assert free < in_band < np.inf
+    found = {
+        name: mean_interval(SCORES, m, alpha, method=name, **options).high for name in ("phi-band", "phi-sum")
+    }
+    assert found["phi-band"] == dual_bound(padded, weights, *band, in_band) / m
+    assert found["phi-sum"] == hull_bound(padded, weights, m, free) / m
+
+
+@pytest.mark.parametrize(
+    ("value", "two_sided", "upper", "lower"),
+    [(0.0, False, True, False), (1.0, False, False, True), (0.5, True, True, True)],
+)
+def test_a_bound_is_informative_if_every_side_that_was_asked_for_excludes_something(
+    value, two_sided, upper, lower
+):
+    scores = np.full(60, value)
+    for side, expected in (("two-sided", two_sided), ("upper", upper), ("lower", lower)):
+        found = mean_interval(scores, 5, 0.2, side=side, bounds=(0.0, 1.0), method="rank-sum")
+        assert found.informative is expected, side
+
+
+@pytest.mark.parametrize("drop", [False, True])
+@pytest.mark.parametrize("work", [0, 10**6], ids=["local levels", "joint level"])
+@pytest.mark.parametrize(("n", "m"), [(60, 1), (60, 3), (300, 16), (40, 90)])
+def test_a_band_of_ranks_costs_at_most_a_quarter_of_the_level_that_is_left(monkeypatch, n, m, drop, work):
+    monkeypatch.setattr(means, "_ENVELOPE_WORK", work)
+    spent = Fraction(m, n + m) if drop else Fraction(0)
+    alpha = spent + (1 - spent) / 5
+    lower, upper = means._weight_band(n, m, alpha, drop)
+    assert lower.min() >= 1 and upper.max() <= (n if drop else n + 1) and np.all(lower <= upper)
+    cost = 1.0 - envelope_probability(n, lower, upper)
+    assert float(spent) - 1e-12 <= cost <= float(spent + (alpha - spent) / 4)
+    if not drop:
+        np.testing.assert_array_equal(lower, n + 2 - upper[::-1])
+    if (n, m) == (300, 16):
+        assert cost >= float(spent + (alpha - spent) / (8 if work else 40))
+
+
+def test_a_large_band_without_the_last_rank_leaves_the_mean_a_finite_bound(monkeypatch):
+    monkeypatch.setattr(means, "_ENVELOPE_WORK", 0)
+    scores = np.sort(np.random.default_rng(0).normal(size=900))
+    options = {"side": "upper", "method": "phi-band", "n_resamples": 1999}
+    assert mean_interval(scores, 90, 0.09, **options).high == np.inf
+    for alpha in (0.1, 0.12):
+        assert 0.0 < mean_interval(scores, 90, alpha, **options).high < 0.5
+
+
+def test_a_band_takes_local_levels_from_a_size_on_and_where_nothing_is_left(monkeypatch):
+    n, m, alpha = 60, 9, Fraction(1, 5)
+    bands = {}
+    for work in (n * 3 - 1, n * 3, 10**6):
+        monkeypatch.setattr(means, "_ENVELOPE_WORK", work)
+        bands[work] = [limits.tolist() for limits in means._weight_band(n, m, alpha, False)]
+    assert bands[n * 3] == bands[10**6] != bands[n * 3 - 1]
+    lower, upper = means._weight_band(9, 1, Fraction(1, 10), True)
+    assert (lower.tolist(), upper.tolist()) == ([1], [9])

@@ -384,11 +384,11 @@ def _rank_sum_mean(padded: Float1D, m: int, alpha: Fraction, drop: bool, exact: 
 
 
 def _weight_band(n: int, m: int, alpha: Fraction, drop: bool) -> tuple[Int1D, Int1D]:
-    """A band that costs about a quarter of alpha; its exact probability does not matter to validity."""
+    """A band that costs at most about a quarter of the level that is left; its exact cost does not matter to validity."""
     spent = Fraction(m, n + m) if drop else Fraction(0)
-    share = spent + (alpha - spent) * _BAND_SHARE
-    if n * math.isqrt(m) <= _ENVELOPE_WORK and share > spent:
-        band = rank_envelope(n, m, share, "two-sided", drop_extreme=drop)
+    cost = (alpha - spent) * _BAND_SHARE
+    if n * math.isqrt(m) <= _ENVELOPE_WORK and cost > 0:
+        band = rank_envelope(n, m, spent + cost, "two-sided", drop_extreme=drop)
         return band.lower, band.upper
-    ranks = local_upper_ranks(n, m, float(share) / (8 + 4 * math.log(m)))
+    ranks = local_upper_ranks(n, m, float(cost) / (8 + 4 * math.log(m)))
     return n + 2 - ranks[::-1], np.minimum(ranks, n) if drop else ranks

@@ -28,19 +28,16 @@ def band_probability(n, lower, upper):  # type: ignore[no-untyped-def]
     m = lower.size
     share = np.zeros(m + 1, dtype=np.float64)
     share[0] = 1.0
-    least = 0
+    first = 1
     most = 0
     for r in range(1, n + 2):
         while most < m and lower[most] <= r:
             most += 1
-        for j in range(max(least, 0), most + 1):
-            if j == 0:
-                continue
+        for j in range(first, most + 1):
             value = (r - 1.0) / (r + j - 1.0) * share[j]
             if lower[j - 1] <= r <= upper[j - 1]:
                 value += j / (r + j - 1.0) * share[j - 1]
             share[j] = value
-        while least < m and upper[least] <= r:
-            share[least] = 0.0
-            least += 1
+        while first < m and upper[first] <= r:
+            first += 1
     return share[m]
