@@ -14,7 +14,7 @@ from validstats.dsl.augmentation import LabelledSample
 from validstats.dsl.completion import expected_completions
 from validstats.dsl.crossfit import CrossFitter, make_folds
 from validstats.dsl.moments import MeanMoment, RegressionRows
-from validstats.dsl.quantiles import distribution_function, invert_distribution, naive_quantile
+from validstats.dsl.quantiles import LabelDistribution, invert_distribution, naive_quantile
 from validstats.dsl.variance import SamplingDesign
 from validstats.parallel import map_replicates
 from validstats.validity.coverage import binomial_acceptance
@@ -69,22 +69,22 @@ def hits_of_draw(draw, rng, level, criticals):
     )
     fitter = CrossFitter(learner=None, folds=make_folds(n, 5, rng)[None, :], labelled=draw.labelled)
     found = expected_completions(fitter, {"y": gold}, None, draw.features)
-    expected = [(c.weight, c.replacements["y"]) for c in found]
+
+    estimated = LabelDistribution(
+        gold=gold,
+        sample=sample,
+        expected=tuple((c.weight, c.replacements["y"]) for c in found),
+        raw=draw.machine,
+        design=draw.design,
+        estimator="tuned",
+        clusters=tuple(draw.clusters),
+        kind="HC1",
+        population="superpopulation",
+    )
 
     @functools.cache
     def at(point):
-        values, errors = distribution_function(
-            np.array([point]),
-            gold,
-            sample,
-            expected,
-            draw.machine,
-            draw.design,
-            estimator="tuned",
-            clusters=draw.clusters,
-            kind="HC1",
-            population="superpopulation",
-        )
+        values, errors = estimated(np.array([point]))
         return values[0], errors[0]
 
     def distribution(points):

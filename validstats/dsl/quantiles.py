@@ -33,13 +33,12 @@ if TYPE_CHECKING:
     from validstats.dsl.results import CoefficientResult
 
 __all__ = [
+    "LabelDistribution",
     "QuantileEstimate",
-    "distribution_function",
     "infer_quantile",
     "invert_distribution",
     "naive_quantile",
     "quantile_influence",
-    "share_below",
 ]
 
 _N_GRID = 50
@@ -156,112 +155,96 @@ def _refined(unique: Float1D, grid: Float1D, ends: Sequence[int]) -> Float1D:
     return np.unique(np.concatenate(added))
 
 
-def distribution_function(
-    points: Float1D,
-    gold: Float1D,
-    sample: LabelledSample,
-    expected: Sequence[tuple[Float1D | float, Float1D]],
-    raw: Float1D | None,
-    design: SamplingDesign,
-    *,
-    estimator: EstimatorName,
-    clusters: Sequence[Int1D],
-    kind: VarianceKind,
-    population: Population,
-    weights: Float1D | None = None,
-    tuning: Tuning | None = None,
-) -> tuple[Float1D, Float1D]:
-    """Estimate the distribution function of a label at some points.
+@dataclass(frozen=True, kw_only=True)
+class LabelDistribution:
+    """The design-based distribution function of a label.
 
-    Parameters
+    Attributes
     ----------
-    points : ndarray of shape (m,)
-        Points.
     gold : ndarray of shape (n_labelled,)
         Expert labels.
     sample : LabelledSample
-        Design; its moment and rows are replaced.
-    expected : sequence of (weight, values)
+        Labelled rows and their probabilities; its moment and rows are replaced at each point.
+    expected : tuple of (weight, values)
         Draws of the label for all rows with their weights.
     raw : ndarray of shape (n,) or None
         Machine labels.
-    design, estimator, clusters, kind, population
-        As in :func:`validstats.dsl.inference.estimate`.
-    weights : ndarray of shape (n,) or None, default None
+    weights : ndarray of shape (n,) or None
         Analysis weights.
-    tuning : {"matrix", "diagonal", "scalar"} or None, default None
+    design, estimator, clusters, kind, population, tuning
         As in :func:`validstats.dsl.inference.estimate`.
-
-    Returns
-    -------
-    value, std_error : ndarray of shape (m,)
-        Means of ``1{label <= point}`` and their standard errors.
     """
-    value, error = np.empty(len(points)), np.empty(len(points))
-    for k, point in enumerate(points):
-        found = share_below(
-            float(point),
-            gold,
-            sample,
-            expected,
-            raw,
-            design,
-            estimator=estimator,
-            clusters=clusters,
-            kind=kind,
-            population=population,
-            weights=weights,
-            tuning=tuning,
+
+    gold: Float1D
+    sample: LabelledSample
+    expected: tuple[tuple[Float1D | float, Float1D], ...]
+    raw: Float1D | None
+    weights: Float1D | None = None
+    design: SamplingDesign
+    estimator: EstimatorName
+    clusters: tuple[Int1D, ...]
+    kind: VarianceKind
+    population: Population
+    tuning: Tuning | None = None
+
+    def __call__(self, points: Float1D) -> tuple[Float1D, Float1D]:
+        """Estimate the distribution function at some points.
+
+        Parameters
+        ----------
+        points : ndarray of shape (m,)
+            Points.
+
+        Returns
+        -------
+        value, std_error : ndarray of shape (m,)
+            Means of ``1{label <= point}`` and their standard errors.
+        """
+        value, error = np.empty(len(points)), np.empty(len(points))
+        for k, point in enumerate(points):
+            found = self.share_below(float(point))
+            value[k], error[k] = found.params[0], np.sqrt(max(found.covariance[0, 0], 0.0))
+        return value, error
+
+    def share_below(self, point: float) -> Estimate:
+        """Estimate the share of labels at or below one point.
+
+        Parameters
+        ----------
+        point : float
+            The point.
+
+        Returns
+        -------
+        Estimate
+            Mean of ``1{label <= point}`` with its influence functions.
+        """
+        return estimate(
+            replace(self.sample, moment=MeanMoment(), gold=self._gold_rows(point)),
+            self._terms(point),
+            self._raw_term(point),
+            self.design,
+            estimator=self.estimator,
+            clusters=self.clusters,
+            kind=self.kind,
+            population=self.population,
+            tuning=self.tuning,
         )
-        value[k], error[k] = found.params[0], np.sqrt(max(found.covariance[0, 0], 0.0))
-    return value, error
 
+    def _gold_rows(self, point: float) -> RegressionRows:
+        known = None if self.weights is None else self.weights[self.sample.positions]
+        return _mean_rows((self.gold <= point).astype(np.float64), known)
 
-def share_below(
-    point: float,
-    gold: Float1D,
-    sample: LabelledSample,
-    expected: Sequence[tuple[Float1D | float, Float1D]],
-    raw: Float1D | None,
-    design: SamplingDesign,
-    *,
-    estimator: EstimatorName,
-    clusters: Sequence[Int1D],
-    kind: VarianceKind,
-    population: Population,
-    weights: Float1D | None = None,
-    tuning: Tuning | None = None,
-) -> Estimate:
-    """Estimate the share of labels at or below one point.
+    def _terms(self, point: float) -> tuple[ScoreTerm, ...]:
+        if not self.expected:
+            return ()
+        share = np.sum([weight * (values <= point) for weight, values in self.expected], axis=0)
+        return (_indicator_term(share, self.weights),)
 
-    Parameters
-    ----------
-    point : float
-        The point.
-    gold, sample, expected, raw, design, estimator, clusters, kind, population, weights, tuning
-        As in :func:`distribution_function`.
-
-    Returns
-    -------
-    Estimate
-        Mean of ``1{label <= point}`` with its influence functions.
-    """
-    share = np.sum([w * (v <= point) for w, v in expected], axis=0) if expected else None
-    terms: tuple[ScoreTerm, ...] = () if share is None else (_indicator_term(share, weights),)
-    raw_term = None if raw is None else _indicator_term((raw <= point).astype(np.float64), weights)
-    known = None if weights is None else weights[sample.positions]
-    here = replace(sample, moment=MeanMoment(), gold=_mean_rows((gold <= point).astype(np.float64), known))
-    return estimate(
-        here,
-        terms,
-        raw_term,
-        design,
-        estimator=estimator,
-        clusters=clusters,
-        kind=kind,
-        population=population,
-        tuning=tuning,
-    )
+    def _raw_term(self, point: float) -> ScoreTerm | None:
+        if self.raw is None:
+            return None
+        return _indicator_term((self.raw <= point).astype(np.float64), self.weights)
 
 
 def quantile_influence(share: Estimate, std_error: float) -> Float2D | None:
@@ -364,6 +347,18 @@ def _indicator_term(values: Float1D, weights: Float1D | None) -> ScoreTerm:
     return (Component(rows=_mean_rows(values, weights)),)
 
 
+@dataclass(frozen=True, kw_only=True)
+class _QuantileProblem:
+    """What one inference about a quantile rests on."""
+
+    label: str
+    level: float
+    distribution: LabelDistribution
+    clustered_by: str | None
+    degrees: float | None
+    critical: float
+
+
 def infer_quantile(parsed: ParsedFormula, request: InferenceRequest, template: Any) -> CoefficientResult:
     """Estimate a quantile of a label.
 
@@ -382,8 +377,15 @@ def infer_quantile(parsed: ParsedFormula, request: InferenceRequest, template: A
         One coefficient with the interval of the inverted test; its standard error is half the width of
         that interval divided by the critical value.
     """
+    problem = _quantile_problem(parsed, request, template)
+    answer, error = _inverted(problem, problem.distribution)
+    by_gold, gold_error = _inverted(problem, replace(problem.distribution, estimator="gold"))
+    gold = SimpleFit(params=np.array([by_gold.value]), std_error=np.array([gold_error]))
+    return _quantile_result(problem, request, answer, error, gold)
+
+
+def _quantile_problem(parsed: ParsedFormula, request: InferenceRequest, template: Any) -> _QuantileProblem:
     from validstats.dsl.preparation import checked_weights
-    from validstats.dsl.results import CoefficientResult
     from validstats.dsl.solution import degrees_of_freedom, resolve_clusters, warn_about_few_clusters
 
     level = check_in_range(request.quantile, "quantile", 0, 1, low_open=True, high_open=True)
@@ -396,76 +398,90 @@ def infer_quantile(parsed: ParsedFormula, request: InferenceRequest, template: A
         raise ValueError(f"{parsed.outcome!r} is not an expert label; numpy.quantile does what you need.")
     assembled = assemble(builder, template, calibration.labelled, model="mean")
     gold = np.asarray(assembled.gold.y, dtype=np.float64)
-    sample = assembled.sample(calibration.labelled, calibration.probability)
-    expected = _expected_draws(builder, request, gold)
-    raw = _raw_outcome(builder, request)
+    distribution = LabelDistribution(
+        gold=gold,
+        sample=assembled.sample(calibration.labelled, calibration.probability),
+        expected=tuple(_expected_draws(builder, request, gold)),
+        raw=_raw_outcome(builder, request),
+        weights=weights,
+        design=calibration.design,
+        estimator=request.estimator,
+        clusters=(),
+        kind=request.kind,
+        population=request.population,
+        tuning=request.tuning,
+    )
     clusters, clustered_by = resolve_clusters(request, ())
-    if request.population == "finite":
-        clustered_by = None
-    warn_about_few_clusters(request, clusters, clustered_by, stacklevel=4)
+    warn_about_few_clusters(request, clusters, clustered_by, stacklevel=5)
     degrees = degrees_of_freedom(request, clusters, 1)
-    critical = critical_value(float(1 - request.confidence_level), degrees)
+    return _QuantileProblem(
+        label=parsed.outcome,
+        level=level,
+        distribution=replace(distribution, clusters=tuple(clusters)),
+        clustered_by=clustered_by,
+        degrees=degrees,
+        critical=critical_value(float(1 - request.confidence_level), degrees),
+    )
 
-    data = (gold, sample, expected, raw, calibration.design)
-    options: dict[str, Any] = {
-        "clusters": clusters,
-        "kind": request.kind,
-        "population": request.population,
-        "weights": weights,
-        "tuning": request.tuning,
-    }
 
-    def inverted(estimator: EstimatorName) -> tuple[QuantileEstimate, float]:
-        answer = invert_distribution(
-            lambda points: distribution_function(points, *data, estimator=estimator, **options),
-            np.sort(gold),
-            level,
-            critical,
-        )
-        return answer, (answer.high - answer.low) / (2.0 * critical)
+def _inverted(problem: _QuantileProblem, distribution: LabelDistribution) -> tuple[QuantileEstimate, float]:
+    """Return a quantile with its interval, and half the width of that over the critical value."""
+    answer = invert_distribution(distribution, np.sort(distribution.gold), problem.level, problem.critical)
+    return answer, (answer.high - answer.low) / (2.0 * problem.critical)
 
-    answer, error = inverted(request.estimator)
-    by_gold, gold_error = inverted("gold")
-    share = share_below(answer.value, *data, estimator=request.estimator, **options)
-    interval = np.array([[answer.low, answer.high]])
+
+def _quantile_result(
+    problem: _QuantileProblem,
+    request: InferenceRequest,
+    answer: QuantileEstimate,
+    error: float,
+    gold: SimpleFit,
+) -> CoefficientResult:
+    from validstats.dsl.results import CoefficientResult
+
+    calibration, distribution = request.calibration, problem.distribution
+    raw, clusters = distribution.raw, distribution.clusters
+    share = distribution.share_below(answer.value)
     with np.errstate(divide="ignore", invalid="ignore"):
-        worth = effective_labels(calibration.n_labelled, np.array([gold_error**2]), np.array([error**2]))
+        worth = effective_labels(calibration.n_labelled, gold.std_error**2, np.array([error**2]))
     guarantee = inference_guarantee(
         calibration,
         request.confidence_level,
         estimator=request.estimator,
         tuning="none",
         population=request.population,
-        clustered_by=clustered_by,
+        clustered_by=problem.clustered_by,
         pairwise_effects=False,
         with_raw=raw is not None,
     )
     return CoefficientResult(
         guarantee=guarantee,
         backend=request.backend,
-        names=(f"quantile({parsed.outcome}, {level:g})",),
+        names=(f"quantile({problem.label}, {problem.level:g})",),
         params=np.array([answer.value]),
         covariance=np.array([[error**2]]),
         influence=quantile_influence(share, error),
         confidence_level=request.confidence_level,
-        degrees_of_freedom=degrees,
+        degrees_of_freedom=problem.degrees,
         estimator=request.estimator,
         tuning=share.tuning,
         kind=request.kind,
         population=request.population,
         model="quantile",
-        formula=parsed.outcome,
-        outcome=parsed.outcome,
-        n_rows=sample.n_rows,
+        formula=problem.label,
+        outcome=problem.label,
+        n_rows=distribution.sample.n_rows,
         n_labelled=calibration.n_labelled,
         effective_labels=worth,
-        kish_labels=kish_size(sample.gold_weights),
+        kish_labels=kish_size(distribution.sample.gold_weights),
         labelled=calibration.labelled,
-        naive=None if raw is None else naive_quantile(raw, level, critical, weights, clusters),
-        gold=SimpleFit(params=np.array([by_gold.value]), std_error=np.array([gold_error])),
-        clustered_by=clustered_by,
-        clusters=() if request.population == "finite" else tuple(clusters),
-        interval=interval,
+        naive=None
+        if raw is None
+        else naive_quantile(raw, problem.level, problem.critical, distribution.weights, clusters),
+        gold=gold,
+        clustered_by=problem.clustered_by,
+        clusters=() if request.population == "finite" else clusters,
+        interval=np.array([[answer.low, answer.high]]),
         notes=(
             "The interval inverts a test; the standard error is its width over twice the critical value.",
         ),

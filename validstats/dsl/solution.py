@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from validstats._typing import Int1D
+from validstats._typing import Float1D, Int1D
 from validstats.dsl.assembly import AssembledModel
 from validstats.dsl.augmentation import LabelledSample
 from validstats.dsl.effects import estimate_effects, gold_within, naive_within
@@ -44,6 +45,13 @@ unidentified_by_labels_message = (
     "some direction the coefficients rest on predictions that no label contradicts, and standard errors are too small "
     "there. Label more rows, leave out covariates, or merge rare categories."
 )
+
+
+class _Comparisons(NamedTuple):
+    """The fits that stand beside an estimate."""
+
+    gold: SimpleFit | None
+    naive: SimpleFit | None
 
 
 def run_inference(formula: str | Moment, request: InferenceRequest) -> CoefficientResult:
@@ -88,13 +96,18 @@ def resolve_clusters(request: InferenceRequest, effects: tuple[str, ...]) -> tup
     codes : list of ndarray of shape (n,)
         None, one or two vectors.
     name : str or None
-        Name for the report.
+        Name for the report; None in a finite population, whose standard errors do not use them.
 
     Raises
     ------
     ValueError
         If all rows are in one cluster.
     """
+    codes, name = _clusters_of(request, effects)
+    return codes, None if request.population == "finite" else name
+
+
+def _clusters_of(request: InferenceRequest, effects: tuple[str, ...]) -> tuple[list[Int1D], str | None]:
     n = len(request.data)
     if request.clusters:
         codes = [checked_clusters(c.astype(str), n) for c in request.clusters]
@@ -107,52 +120,55 @@ def resolve_clusters(request: InferenceRequest, effects: tuple[str, ...]) -> tup
 
 
 def _solve(prepared: PreparedModel, request: InferenceRequest) -> CoefficientResult:
-    assembled, sample = prepared.assembled, prepared.sample
-    calibration = request.calibration
-    clusters, clustered_by = resolve_clusters(request, assembled.effects)
-    if request.population == "finite":
-        clustered_by = None
+    clusters, clustered_by = resolve_clusters(request, prepared.assembled.effects)
     warn_about_few_clusters(request, clusters, clustered_by, stacklevel=4)
-    if prepared.pairwise and request.tuning is not None:
+    found = _estimated(prepared, request, clusters)
+    beside = _comparisons(prepared, request, clusters)
+    _check_separation(prepared.assembled, prepared.sample, found)
+    unidentified = beside.gold is None and request.estimator != "gold" and _has_classes(prepared.assembled)
+    if unidentified:
+        warnings.warn(unidentified_by_labels_message, LabellingWarning, stacklevel=4)
+    _check_covariance(found, request)
+    notes = _notes(prepared, request, found, unidentified)
+    return _result(prepared, request, found, beside, (clusters, clustered_by), notes)
+
+
+def _estimated(prepared: PreparedModel, request: InferenceRequest, clusters: list[Int1D]) -> Estimate:
+    """Estimate the coefficients, by pairs of rows where a labelled covariate meets absorbed effects."""
+    options: dict[str, Any] = {
+        "estimator": request.estimator,
+        "clusters": clusters,
+        "kind": request.kind,
+        "population": request.population,
+    }
+    data, design = (prepared.sample, prepared.terms, prepared.raw), request.calibration.design
+    if not prepared.pairwise:
+        return estimate(*data, design, tuning=request.tuning, **options)
+    if request.tuning is not None:
         raise ValueError(
             f"tuning={request.tuning!r} has no effect with absorbed effects and a labelled covariate, where nothing is "
             "tuned; leave it out."
         )
-    if prepared.pairwise:
-        assert assembled.absorber is not None
-        found = estimate_effects(
-            sample,
-            prepared.terms,
-            prepared.raw,
-            assembled.absorber,
-            calibration.design,
-            estimator=request.estimator,
-            clusters=clusters,
-            kind=request.kind,
-            population=request.population,
-        )
-    else:
-        found = estimate(
-            sample,
-            prepared.terms,
-            prepared.raw,
-            calibration.design,
-            estimator=request.estimator,
-            clusters=clusters,
-            kind=request.kind,
-            population=request.population,
-            tuning=request.tuning,
-        )
-    gold, naive = _comparisons(prepared, request, clusters)
+    assert prepared.assembled.absorber is not None
+    return estimate_effects(*data, prepared.assembled.absorber, design, **options)
+
+
+def _check_covariance(found: Estimate, request: InferenceRequest) -> None:
+    if not np.all(np.diag(found.covariance) > 0) and not np.all(request.calibration.labelled):
+        raise NoRootError("The covariance matrix is not positive; label more rows or use another estimator.")
+
+
+def _notes(
+    prepared: PreparedModel, request: InferenceRequest, found: Estimate, unidentified: bool
+) -> tuple[str, ...]:
+    """Say what a reader of the table has to know besides the guarantee."""
     notes = list(found.fallbacks)
     if prepared.pairwise and request.population == "finite":
         notes.append(
             "The variance of the labelling is an upper bound: products of the label errors of two rows with a "
             "common effect count twice."
         )
-    _check_separation(assembled, sample, found)
-    if gold is None and request.estimator != "gold" and _has_classes(assembled):
-        warnings.warn(unidentified_by_labels_message, LabellingWarning, stacklevel=4)
+    if unidentified:
         notes.append(unidentified_by_labels_message)
     if prepared.raw is None and prepared.unknown_classes:
         listed = ", ".join(map(repr, prepared.unknown_classes[:5]))
@@ -160,14 +176,29 @@ def _solve(prepared: PreparedModel, request: InferenceRequest) -> CoefficientRes
             f"Machine labels have classes that no expert label has ({listed}); they predict, and are not plugged in, so "
             "that there is no naive fit."
         )
-    if calibration.n_partial:
-        notes.append(f"{calibration.n_partial} row(s) with some of the labels count as unlabelled.")
-    if not np.all(np.diag(found.covariance) > 0) and not np.all(calibration.labelled):
-        raise NoRootError("The covariance matrix is not positive; label more rows or use another estimator.")
-    ratio = np.full(len(found.params), np.nan)
-    if gold is not None:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            ratio = effective_labels(calibration.n_labelled, gold.std_error**2, np.diag(found.covariance))
+    if request.calibration.n_partial:
+        notes.append(f"{request.calibration.n_partial} row(s) with some of the labels count as unlabelled.")
+    return tuple(notes)
+
+
+def _worth_in_labels(request: InferenceRequest, found: Estimate, gold: SimpleFit | None) -> Float1D:
+    """Return how many labels alone would be as precise, by coefficient."""
+    if gold is None:
+        return np.full(len(found.params), np.nan)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return effective_labels(request.calibration.n_labelled, gold.std_error**2, np.diag(found.covariance))
+
+
+def _result(
+    prepared: PreparedModel,
+    request: InferenceRequest,
+    found: Estimate,
+    beside: _Comparisons,
+    clustering: tuple[list[Int1D], str | None],
+    notes: tuple[str, ...],
+) -> CoefficientResult:
+    assembled, sample, calibration = prepared.assembled, prepared.sample, request.calibration
+    clusters, clustered_by = clustering
     return CoefficientResult(
         guarantee=inference_guarantee(
             calibration,
@@ -195,17 +226,17 @@ def _solve(prepared: PreparedModel, request: InferenceRequest) -> CoefficientRes
         outcome=prepared.outcome,
         n_rows=sample.n_rows,
         n_labelled=calibration.n_labelled,
-        effective_labels=ratio,
+        effective_labels=_worth_in_labels(request, found, beside.gold),
         kish_labels=kish_size(sample.gold_weights),
-        naive=naive,
-        gold=gold,
+        naive=beside.naive,
+        gold=beside.gold,
         clustered_by=clustered_by,
         clusters=() if clustered_by is None else tuple(clusters),
         labelled=calibration.labelled,
         effects=assembled.effects,
         residual=found.residual,
         variance_parts=found.variance_parts,
-        notes=tuple(notes),
+        notes=notes,
     )
 
 
@@ -260,14 +291,12 @@ def degrees_of_freedom(request: InferenceRequest, clusters: list[Int1D], n_fitte
     return float(max(calibration.n_units - n_fitted, 1)) if calibration.n_units < 200 else None
 
 
-def _comparisons(
-    prepared: PreparedModel, request: InferenceRequest, clusters: list[Int1D]
-) -> tuple[SimpleFit | None, SimpleFit | None]:
+def _comparisons(prepared: PreparedModel, request: InferenceRequest, clusters: list[Int1D]) -> _Comparisons:
     """Return the gold-only and the naive fit."""
     assembled, sample = prepared.assembled, prepared.sample
     if assembled.absorber is None:
         naive = None if prepared.raw is None else naive_fit(sample, prepared.raw, clusters)
-        return _gold_fit(sample, request, clusters), naive
+        return _Comparisons(_gold_fit(sample, request, clusters), naive)
     assert assembled.make_plain is not None
     plain = assembled.make_plain({}, None).take(sample.positions)
     gold = gold_within(sample, plain, assembled.absorber, clusters, request.kind, request.population)
@@ -276,7 +305,7 @@ def _comparisons(
         part = prepared.raw_parts[0]
         plain = assembled.make_plain(part.replacements, part.outcome)
         naive = naive_within(sample, plain, assembled.absorber, clusters)
-    return gold, naive
+    return _Comparisons(gold, naive)
 
 
 def _gold_fit(sample: LabelledSample, request: InferenceRequest, clusters: list[Int1D]) -> SimpleFit | None:
