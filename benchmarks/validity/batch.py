@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 from scipy import stats
 
-from benchmarks.validity.batch_arrays import Guarantee, array_settings, count_each, normal_interval
+from benchmarks.validity.batch_arrays import Guarantee, MeanCase, array_settings, count_each, normal_interval
 from benchmarks.validity.rows import LEVELS, Row, Setting
 from validstats.batch import BatchPredictor, BatchQuantile, BatchTotal, ErrorCount, Simultaneous, Target
 
@@ -89,11 +88,11 @@ def _count_labels(rng: np.random.Generator, size: int) -> tuple[np.ndarray, np.n
 
 
 TOTAL_LABELS: dict[str, tuple[Callable[..., Any], tuple[float | None, float | None]]] = {
-    "linear": (_linear_labels, (-6.0, 6.0)),
-    "rounded": (_rounded_labels, (-6.0, 6.0)),
-    "binary": (_binary_labels, (0.0, 1.0)),
-    "skewed counts": (_count_labels, (0.0, 20.0)),
-    "unbounded": (_unbounded_labels, (None, None)),
+    "linear labels": (_linear_labels, (-6.0, 6.0)),
+    "rounded labels": (_rounded_labels, (-6.0, 6.0)),
+    "binary labels": (_binary_labels, (0.0, 1.0)),
+    "skewed counts labels": (_count_labels, (0.0, 20.0)),
+    "unbounded labels": (_unbounded_labels, (None, None)),
 }
 TOTAL_METHODS = {
     "rank-sum": (200, 10, "upper"),
@@ -104,35 +103,19 @@ TOTAL_METHODS = {
 }
 
 
-@dataclass(frozen=True)
-class TotalCase:
-    """A method for the total, the labels, and sizes."""
-
-    method: str
-    labels: str
-    n: int
-    m: int
-    side: str
-
-    @property
-    def name(self) -> str:
-        """Name of the setting."""
-        return f"total, {self.method}, {self.side}, {self.labels} labels, n = {self.n}, m = {self.m}"
-
-
 def total_settings() -> Iterator[Setting]:
     """Every method with every kind of label; those that need no bounds also without them."""
     for method, sizes in TOTAL_METHODS.items():
         for labels in TOTAL_LABELS:
-            if labels != "unbounded" or method in ("rank-sum", "partition"):
-                case = TotalCase(method, labels, *sizes)
+            if labels != "unbounded labels" or method in ("rank-sum", "partition"):
+                case = MeanCase(method, labels, *sizes, quantity="total")
                 yield TOTALS.setting(case.name, partial(count_each, partial(_total, case)))
 
 
-def _total(case: TotalCase, rng: np.random.Generator) -> list[tuple[bool, bool]]:
+def _total(case: MeanCase, rng: np.random.Generator) -> list[tuple[bool, bool]]:
     from tests.validity.test_batch_predictor import Identity
 
-    draw, bounds = TOTAL_LABELS[case.labels]
+    draw, bounds = TOTAL_LABELS[case.law]
     x, y = draw(rng, 200 + case.n + case.m)
     estimator = BatchPredictor(
         Identity(),

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from scipy import stats
@@ -85,18 +85,19 @@ MEAN_METHODS = {
 
 @dataclass(frozen=True)
 class MeanCase:
-    """A method for the mean, a law of the scores, and sizes."""
+    """A method for the mean or the total, a law of the scores or of the labels, and sizes."""
 
     method: str
     law: str
     n: int
     m: int
     side: str
+    quantity: Literal["mean", "total"] = "mean"
 
     @property
     def name(self) -> str:
         """Name of the setting."""
-        return f"mean, {self.method}, {self.side}, {self.law}, n = {self.n}, m = {self.m}"
+        return f"{self.quantity}, {self.method}, {self.side}, {self.law}, n = {self.n}, m = {self.m}"
 
 
 def mean_settings() -> Iterator[Setting]:
