@@ -200,6 +200,25 @@ def test_the_dual_of_any_weights_reaches_the_hull(n, m):
 
 
 @pytest.mark.parametrize(("n", "m"), SIZES)
+def test_the_dual_has_no_origin_and_no_unit(n, m):
+    """Shifted and stretched scores and weights give the shifted and stretched bound."""
+    rng = np.random.default_rng(n + 30 * m)
+    scores, weights = np.sort(rng.random(n + 1)), np.sort(rng.random(n + 1))
+    lower, upper = np.ones(m, dtype=np.int64), np.full(m, n + 1, dtype=np.int64)
+    q = float(rng.uniform(m * weights[0], m * weights[-1]))
+    plain = dual_bound(scores, weights, lower, upper, q)
+    for shift in (-1.0, -0.5, 2.0):
+        moved = dual_bound(scores, weights + shift, lower, upper, q + m * shift)
+        assert moved == pytest.approx(plain, rel=1e-6, abs=1e-9)
+        moved = dual_bound(scores + shift, weights, lower, upper, q)
+        assert moved == pytest.approx(plain + m * shift, rel=1e-6, abs=1e-9)
+    for unit in (1e-12, 1e12):
+        stretched = dual_bound(scores, unit * weights, lower, upper, unit * q)
+        assert stretched == pytest.approx(plain, rel=1e-6)
+        assert dual_bound(unit * scores, weights, lower, upper, q) == pytest.approx(unit * plain, rel=1e-6)
+
+
+@pytest.mark.parametrize(("n", "m"), SIZES)
 def test_dual_bound_in_a_band(n, m):
     rng = np.random.default_rng(n + 10 * m)
     for scores in score_samples(n, 7 * n + m):

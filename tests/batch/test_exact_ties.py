@@ -22,7 +22,7 @@ from validstats.batch.envelope import (
 )
 from validstats.batch.extremal_sums import hull_bound
 from validstats.batch.levels import product_share
-from validstats.batch.order_statistics import order_statistic_interval, scores_at_ranks
+from validstats.batch.order_statistics import order_statistic_interval, score_at_rank, scores_at_ranks
 from validstats.batch.sampling import monte_carlo_quantile, sample_weight_sums
 from validstats.batch.selection import conformal_p_values, selection_scores
 from validstats.kernels.extremal_sums import hull_value, upper_hull
@@ -84,7 +84,8 @@ def test_limits_that_cross_hold_no_rank_vector():
 def test_a_band_that_cannot_drop_the_last_rank_says_nothing(side):
     """The last rank is reached with probability m / (n + m) = 4/9."""
     band = rank_envelope(5, 4, 0.4, side, drop_extreme=True)
-    assert (band.lower.tolist(), band.upper.tolist(), band.probability) == ([1] * 4, [6] * 4, 1.0)
+    assert (band.lower.tolist(), band.upper.tolist()) == ([1] * 4, [6] * 4)
+    assert (band.probability, band.local_level) == (1.0, 0.0)
     assert rank_envelope(5, 4, 0.5, side, drop_extreme=True).upper.max() == 5
 
 
@@ -196,6 +197,12 @@ class TestOrderStatistics:
         assert found.low == (-np.inf if low is None else low)
         assert found.high == (np.inf if high is None else high)
 
+    @pytest.mark.parametrize(("zeta", "low", "high"), [(1, False, True), (5, True, False), (3, True, True)])
+    def test_both_ends_of_an_informative_interval_are_scores(self, zeta, low, high):
+        found = order_statistic_interval(np.arange(20.0), 5, zeta, 0.2)
+        assert (np.isfinite(found.low), np.isfinite(found.high)) == (low, high)
+        assert found.informative is (low and high)
+
     def test_minus_infinity_is_a_score_on_request_only(self):
         scores = np.array([-np.inf, 1.0, 2.0])
         with pytest.raises(ValueError, match="scores"):
@@ -244,6 +251,13 @@ class TestArguments:
             (lambda: rank_laws.batch_coverage_probability(20, 5, 1, 0), "rank"),
             (lambda: rank_laws.batch_coverage_probability(20, 0, 1, 3), "m must"),
             (lambda: rank_laws.selection_rank(20, 0, 0, 0.1), "m must"),
+            (lambda: rank_sum.rank_sum_law(0, 3), "n must"),
+            (lambda: rank_sum.rank_sum_counts(0, 3), "n must"),
+            (lambda: rank_sum.rank_sum_counts(3, 0), "m must"),
+            (lambda: rank_sum.rank_sum_quantile(0, 3, 0.1), "n must"),
+            (lambda: rank_sum.rank_sum_quantile(3, 0, 0.1), "m must"),
+            (lambda: rank_envelope(20, 0, 0.1), "m must"),
+            (lambda: rank_envelope(0, 20, 0.1), "n must"),
             (lambda: rank_laws.error_count_upper(20, -1, 5, 0.1), "n_errors"),
             (lambda: rank_laws.error_count_upper(20, 21, 5, 0.1), "n_errors"),
             (lambda: rank_sum.weight_sum_probabilities(np.array([3]), 2), "weights"),
@@ -384,3 +398,4 @@ def test_the_monte_carlo_quantile_is_a_draw_by_its_rank(n_draws, n_seeds):
         for alpha in (Fraction(1, 10), Fraction(1, 4), Fraction(1, 2)):
             k = math.ceil((1 - alpha) * (n_draws + 1))
             assert monte_carlo_quantile(draws, alpha) == np.sort(draws)[k - 1]
+            assert score_at_rank(draws, k) == np.sort(draws)[k - 1]

@@ -373,8 +373,6 @@ def _weight_quantile(
 
 def _rank_sum_mean(padded: Float1D, m: int, alpha: Fraction, drop: bool, exact: bool) -> float:
     q = rank_sum_quantile(padded.size - 1, m, alpha, drop_extreme=drop).q
-    if np.isinf(q):
-        return float(padded[-1])
     scores = padded[:-1] if drop else padded
     if np.isinf(scores[-1]):
         return np.inf
