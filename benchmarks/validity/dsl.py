@@ -30,7 +30,7 @@ def dsl_settings() -> Iterator[Setting]:
     yield from sequence_settings()
     for name, make in makers().items():
         joint = f"all coefficients, {name}"
-        yield Setting("dsl", joint, partial(_wald, joint, make), 20, 200)
+        yield Setting("dsl", joint, partial(_wald, joint, make), 20, 1000)
 
 
 def makers() -> dict[str, Callable[..., Any]]:

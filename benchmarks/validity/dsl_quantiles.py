@@ -79,7 +79,7 @@ def quantile_settings() -> Iterator[Setting]:
 
 
 def _setting(name: str, make: Callable[..., Any], level: float) -> Setting:
-    return Setting("dsl", name, partial(_quantile, name, make, level), 10, 150)
+    return Setting("dsl", name, partial(_quantile, name, make, level), 10, 500)
 
 
 def _quantile(name: str, make: Callable[..., Any], level: float, replicates: int) -> list[Row]:

@@ -26,7 +26,7 @@ def claim_settings() -> Iterator[Setting]:
     """Votes built from answers, by mechanism, rows, number of answers, and true claims beside them."""
     for name, (replicate, case) in claim_cases().items():
         run = partial(repeated, CLAIMS, NAIVE_CLAIMS, name, replicate, case)
-        yield Setting("holdout", name, run, 24, 200)
+        yield Setting("holdout", name, run, 24, 1000)
 
 
 def claim_cases() -> dict[str, tuple[Replicate, CoinCase]]:

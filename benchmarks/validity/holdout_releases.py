@@ -33,7 +33,7 @@ def release_settings() -> Iterator[Setting]:
     """Each release after a search that only it, or plain answers, could steer."""
     for name, (replicate, case) in release_cases().items():
         run = partial(repeated, RELEASES, OPEN_STATEMENT, name, replicate, case)
-        yield Setting("holdout", name, run, 24, 200)
+        yield Setting("holdout", name, run, 24, 1000)
 
 
 def release_cases() -> dict[str, tuple[Replicate, CoinCase]]:

@@ -31,7 +31,7 @@ def vault_settings() -> Iterator[Setting]:
     for name, (replicate, case) in vault_cases().items():
         setting = f"vault, {name}"
         run = partial(repeated, VAULT, OPEN_SCORE, setting, replicate, case)
-        yield Setting("holdout", setting, run, 24, 200)
+        yield Setting("holdout", setting, run, 24, 1000)
 
 
 def vault_cases() -> dict[str, tuple[Replicate, CoinCase]]:

@@ -72,7 +72,7 @@ def selection_settings() -> Iterator[Setting]:
         for law, (_, methods) in LAWS.items():
             for method in methods:
                 name = f"selection, {control}, {method}, {law}"
-                yield Setting("mi", name, partial(_selection, name, control, law, method), 24, 200)
+                yield Setting("mi", name, partial(_selection, name, control, law, method), 24, 1000)
 
 
 def _selection(name: str, control: str, law: str, method: str, replicates: int) -> list[Row]:

@@ -64,6 +64,12 @@ def test_the_kernel_gives_the_tails_at_its_rank_and_before_it(n, m, zeta):
         assert (at, before) == pytest.approx((float(tails[rank]), float(tails[rank - 1])), rel=1e-12)
 
 
+@pytest.mark.parametrize(("n", "level", "rank"), [(1, 0.5, 1), (3, 0.25, 3), (3, 0.5, 2), (7, 0.125, 7)])
+def test_the_kernel_meets_a_level_that_doubles_hold_exactly(n, level, rank):
+    found, at, before = upper_rank(n, 1, 1, level)
+    assert (found, at, before) == (rank, level, level + 1 / (n + 1))
+
+
 @pytest.mark.parametrize(("n", "rank"), [(9, 9), (39, 36)])
 def test_a_band_of_one_rank_at_a_level_just_above_an_attainable_one(n, rank):
     level = Fraction(1, 10) * (1 + Fraction(1, 2 * 10**9))
@@ -256,6 +262,7 @@ class TestArguments:
             (lambda: rank_sum.rank_sum_counts(3, 0), "m must"),
             (lambda: rank_sum.rank_sum_quantile(0, 3, 0.1), "n must"),
             (lambda: rank_sum.rank_sum_quantile(3, 0, 0.1), "m must"),
+            (lambda: rank_sum.rank_sum_quantile(0, 3, 0.1, drop_extreme=True), "n must"),
             (lambda: rank_envelope(20, 0, 0.1), "m must"),
             (lambda: rank_envelope(0, 20, 0.1), "n must"),
             (lambda: rank_laws.error_count_upper(20, -1, 5, 0.1), "n_errors"),
@@ -324,7 +331,7 @@ class TestHull:
 
 
 @pytest.mark.parametrize("n_parts", [1, 2, 3, 7, 50])
-@pytest.mark.parametrize("alpha", ["0.001", "0.05", "0.1", "0.5", "0.95"])
+@pytest.mark.parametrize("alpha", ["0.001", "0.05", "0.1", "0.16", "0.271", "0.372", "0.455", "0.95"])
 def test_independent_parts_share_a_level_without_a_remainder(alpha, n_parts):
     """The share of each part is the largest multiple of 1e-15 that keeps the level of all together."""
     level = Fraction(alpha)

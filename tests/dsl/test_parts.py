@@ -143,6 +143,16 @@ class TestPowerTuning:
         thousandth = power_tuning_scale(1e-3 * gold, 1e-3 * term, probability, bread)
         assert thousandth == pytest.approx(expected, rel=1e-12)
 
+    @pytest.mark.parametrize("probability", [0.99, 0.3])
+    def test_the_scale_is_the_slope_on_the_other_score_however_few_rows_are_unlabelled(self, probability):
+        """With one probability for all rows the weights cancel, also where their sum is far below one."""
+        rng = np.random.default_rng(4)
+        term = rng.normal(size=(40, 1)) + 3.0
+        gold = 0.6 * term + rng.normal(size=(40, 1))
+        expected = np.polyfit(term[:, 0], gold[:, 0], 1)[0]
+        found = power_tuning_scale(gold, term, np.full(40, probability), np.eye(1))
+        assert found == pytest.approx(expected, rel=1e-10)
+
     def test_nothing_is_borrowed_where_every_row_is_labelled_or_predicted_alike(self):
         gold = np.random.default_rng(2).normal(size=(10, 1))
         assert power_tuning_scale(gold, gold, np.ones(10), np.eye(1)) == 0.0

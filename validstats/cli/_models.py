@@ -13,8 +13,6 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 __all__ = ["PredictedClasses", "PredictedNumbers", "make_learner"]
 
-LEARNERS = ("boosting", "forest", "linear")
-
 
 class PredictedNumbers(RegressorMixin, BaseEstimator):
     """A regressor whose predictions stand in a column already.

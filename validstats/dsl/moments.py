@@ -114,9 +114,6 @@ class RegressionRows:
 class ModelMoment(ABC):
     """A model given by one estimating function a parameter: ``E[score(row, params)] = 0`` at the truth."""
 
-    linear_in_outcome: bool = True
-    """Whether the score is an affine function of the outcome, so that E[y | Z] may stand in for y."""
-
     linear_in_params: bool = False
     """Whether the score is an affine function of the parameters, so that one Newton step finds the root."""
 

@@ -60,7 +60,6 @@ class UserMoment(ModelMoment):
     """
 
     moment: Moment
-    linear_in_outcome = False
 
     def n_params(self, rows: RegressionRows) -> int:
         """Return the length of the starting value."""

@@ -28,12 +28,6 @@ def random_rotation(generator: np.random.Generator, dim: int) -> Float2D:
     return factor * np.sign(np.diag(upper))
 
 
-def standardise(side: Float2D) -> Float2D:
-    """Centre by the median and scale by the interquartile range, coordinate by coordinate."""
-    low, middle, high = np.quantile(side, [0.25, 0.5, 0.75], axis=0)
-    return (side - middle) / np.maximum(high - low, 1e-9)
-
-
 def coupling_flow(generator: np.random.Generator, side: Float2D, layers: int = 2) -> Float2D:
     """Push a side through random affine coupling layers, an invertible map fixed before the rows are seen."""
     dim = side.shape[1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-from scipy.special import entr, ndtr, ndtri
+from scipy.special import entr, ndtri
 
 from validstats._typing import Float1D, Float2D
 from validstats.mi.families_base import Family, JointSample, draw_dims, log_uniform
@@ -173,13 +173,6 @@ def join_pairs(
     return x, y, float(sum(pair[2] for pair in pairs))
 
 
-def gaussianised(side: Float2D) -> Float2D:
-    """Replace each coordinate by the normal scores of its ranks, a strictly increasing map."""
-    n = side.shape[0]
-    ranks = np.argsort(np.argsort(side, axis=0), axis=0)
-    return ndtri((ranks + 0.5) / n)
-
-
 class _PairwiseFamily(Family):
     """Independent pairs, one law each, mapped side by side half of the time."""
 
@@ -299,8 +292,3 @@ class IndependentFamily(Family):
         x = first.draw(generator, n).x
         y = second.draw(generator, n).y
         return JointSample(x, y, 0.0, self.name)
-
-
-def bin_probabilities(cuts: Float1D) -> Float1D:
-    """Return the standard normal probabilities of the bins between sorted cuts."""
-    return np.diff(np.concatenate([[0.0], ndtr(cuts), [1.0]]))

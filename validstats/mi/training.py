@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +19,7 @@ from validstats.mi.network import (
     N_EDGES,
     QUANTILE_LEVELS,
     NetworkConfig,
-    NetworkWeights,
     anchor_values,
-    forward,
     from_log_scale,
     gate_inputs,
     residual_scale,
@@ -388,13 +386,3 @@ def score_table(quantiles: Float2D, shard: Shard) -> dict[str, dict[str, float]]
                 out[name]["ksg_mae"] = float(classical[chosen].mean())
                 out[name]["ksg_median"] = float(np.median(classical[chosen]))
     return out
-
-
-def evaluate_weights(weights: NetworkWeights, shard: Shard) -> dict[str, dict[str, float]]:
-    """Return :func:`score_table` of served weights."""
-    return score_table(forward(shard, weights), shard)
-
-
-def describe_recipe(config: NetworkConfig, recipe: Recipe) -> dict[str, Any]:
-    """Return sizes and schedule as plain values."""
-    return {"config": asdict(config), "recipe": asdict(recipe)}

@@ -152,8 +152,8 @@ class Mechanism(ABC):
         Whether its intervals are proved with constants.
     noisy : bool
         Whether it draws noise.
-    needs_rows, needs_guess, needs_cells : bool
-        Whether ``values`` must be per-row values, a guess is needed, or queries are given on the domain's cells.
+    needs_rows, needs_guess : bool
+        Whether ``values`` must be per-row values, or a guess is needed.
     mixes : bool
         Whether it keeps its guarantee when other mechanisms release answers in the same epoch.
     """
@@ -163,7 +163,6 @@ class Mechanism(ABC):
     noisy: ClassVar[bool] = False
     needs_rows: ClassVar[bool] = False
     needs_guess: ClassVar[bool] = False
-    needs_cells: ClassVar[bool] = False
     mixes: ClassVar[bool] = True
 
     @classmethod

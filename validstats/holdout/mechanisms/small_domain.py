@@ -171,7 +171,6 @@ class PrivateMultiplicativeWeights(Mechanism):
     name = "private_multiplicative_weights"
     certified = False
     noisy = True
-    needs_cells = True
     mixes = False
 
     @classmethod
@@ -293,7 +292,6 @@ class MedianMechanism(Mechanism):
     name = "median_mechanism"
     certified = False
     noisy = True
-    needs_cells = True
     mixes = False
 
     @classmethod
