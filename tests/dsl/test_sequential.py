@@ -59,6 +59,9 @@ def test_running_moments_equal_those_from_scratch() -> None:
 def test_mean_sequence_refuses_a_start_beyond_the_data_and_says_nothing_of_constants() -> None:
     with pytest.raises(ValueError, match="start must be between 2 and the number of values, 5"):
         mean_sequence(np.arange(5.0), 0.05, start=6)
+    with pytest.raises(ValueError, match="start must be between 2 and the number of values, 5; got 1"):
+        mean_sequence(np.arange(5.0), 0.05, start=1)
+    assert len(mean_sequence(np.arange(5.0), 0.05, start=2).radius) == 4
     assert np.all(np.isinf(mean_sequence(np.ones(50), 0.05, start=10).radius))
     late = mean_sequence(np.append(np.ones(10), np.arange(40.0)), 0.05, start=10)
     assert late.variance[0] == 0.0 < late.variance[1] and np.all(np.isinf(late.radius))

@@ -59,8 +59,11 @@ TESTS = {
 EXAMINED = Path(__file__).with_name("examined.csv")
 """Mutants that change nothing, and why."""
 
-ALIVE, KILLED, LATER = ("survived", "uncovered"), ("killed", "timeout"), "killed later"
-"""Outcomes of mutants that no test notices, that tests notice, and that only tests notice which were added for them."""
+ALIVE, KILLED = ("survived", "uncovered"), ("killed", "timeout")
+"""Outcomes of mutants that no test notices, and that tests notice."""
+
+LATER, REWRITTEN = "killed later", "rewritten"
+"""Outcomes of survivors: a test that was added afterwards notices them, or their line is no longer there."""
 
 SLOWEST = 8.0
 """Tests that take longer than this many seconds, lines traced and kernels as plain Python, are left out."""
@@ -70,8 +73,9 @@ SLOWEST = 8.0
 class Outcome:
     """What became of a mutant.
 
-    killed, timeout (killed by the clock), survived, uncovered (no test runs its line), or killed later: it survived at first,
-    and a test that was added afterwards kills it.
+    killed, timeout (killed by the clock), survived, uncovered (no test runs its line), killed later (it survived at first,
+    and a test that was added afterwards kills it) or rewritten (it survived, and its line has been replaced since). ``seed``
+    is that of its sample.
     """
 
     domain: str
@@ -85,6 +89,7 @@ class Outcome:
     outcome: str
     n_tests: int
     seconds: float
+    seed: int = 0
 
 
 class Trials:
@@ -162,7 +167,7 @@ def read_outcomes(path: Path) -> list[Outcome]:
     with path.open(newline="", encoding="utf-8") as handle:
         return [
             Outcome(**{**row, "line": int(row["line"]), "column": int(row["column"]),
-                       "n_tests": int(row["n_tests"]), "seconds": float(row["seconds"])})
+                       "n_tests": int(row["n_tests"]), "seconds": float(row["seconds"]), "seed": int(row["seed"])})
             for row in csv.DictReader(handle)
         ]  # fmt: skip
 
@@ -182,8 +187,11 @@ def key(item: Outcome | Mutant) -> tuple[str, int, int, str, str, str]:
     return item.path, item.line, item.column, item.kind, item.old, item.new
 
 
-def survivors_of(outcomes: list[Outcome], domain: str) -> list[tuple[Mutant, Outcome]]:
-    """Find the mutants that are alive and not examined, by the text of their lines, in the modules as they are now."""
+def survivors_of(outcomes: list[Outcome], domain: str) -> list[tuple[Mutant | None, Outcome]]:
+    """Find the mutants that are alive and not examined, by the text of their lines, in the modules as they are now.
+
+    None stands for the mutant of a line that is no longer there.
+    """
     examined, found = read_examined(), []
     places: dict[tuple[str, str, int, str], list[Mutant]] = defaultdict(list)
     for mutant in mutants_of(domain):
@@ -191,8 +199,9 @@ def survivors_of(outcomes: list[Outcome], domain: str) -> list[tuple[Mutant, Out
         places[mutant.path, text, mutant.column, mutant.new].append(mutant)
     for outcome in outcomes:
         candidates = places.get(place_of(outcome), [])
-        if outcome.outcome in ALIVE and place_of(outcome) not in examined and candidates:
-            found.append((min(candidates, key=lambda m: abs(m.line - outcome.line)), outcome))
+        if outcome.outcome in ALIVE and place_of(outcome) not in examined:
+            nearest = min(candidates, key=lambda m: abs(m.line - outcome.line), default=None)
+            found.append((nearest, outcome))
     return found
 
 
@@ -205,6 +214,7 @@ def replace_outcome(old: Outcome, new: Outcome, path: Path) -> None:
     """Put the outcome of a mutant that survived where its earlier one was."""
     if new.outcome in KILLED:
         new = replace(new, outcome=LATER)
+    new = replace(new, seed=old.seed)
     draft = path.with_name(path.name + ".part")
     draft.unlink(missing_ok=True)
     for each in read_outcomes(path):
@@ -225,12 +235,15 @@ def try_domain(domain: str, size: int, seed: int, output: Path, minutes: float, 
     if recorded["failed"]:
         print(f"{domain}: left out, failing without any change: {recorded['failed']}", flush=True)
     trials = Trials(recorded)
-    chosen, total = sample_of(domain, size, seed)
-    done = {key(o) for o in read_outcomes(output)}
-    earlier = {}
     if again:
-        earlier = {key(mutant): old for mutant, old in survivors_of(read_outcomes(output), domain)}
-        chosen, done = [m for m in mutants_of(domain) if key(m) in earlier], set()
+        _try_again(trials, domain, output)
+    else:
+        _try_sample(trials, domain, size, seed, output, minutes)
+
+
+def _try_sample(trials: Trials, domain: str, size: int, seed: int, output: Path, minutes: float) -> None:
+    chosen, total = sample_of(domain, size, seed)
+    done = {key(o) for o in read_outcomes(output) if o.seed == seed}
     print(f"{domain}: {len(chosen)} of {total} mutants", flush=True)
     deadline = time.monotonic() + 60 * minutes
     for number, mutant in enumerate(chosen, start=1):
@@ -238,14 +251,20 @@ def try_domain(domain: str, size: int, seed: int, output: Path, minutes: float, 
             continue
         if time.monotonic() > deadline:
             break
-        source = Path(mutant.path).read_text(encoding="utf-8")
-        outcome = trials.run(mutant, source, domain)
-        if again:
-            replace_outcome(earlier[key(mutant)], outcome, output)
-        else:
-            append(outcome, output)
+        outcome = trials.run(mutant, Path(mutant.path).read_text(encoding="utf-8"), domain)
+        append(replace(outcome, seed=seed), output)
         if outcome.outcome in ALIVE or number % 25 == 0:
             print(f"{number}/{len(chosen)} {outcome.outcome}: {mutant.name}", flush=True)
+
+
+def _try_again(trials: Trials, domain: str, output: Path) -> None:
+    for mutant, old in survivors_of(read_outcomes(output), domain):
+        if mutant is None:
+            replace_outcome(old, replace(old, outcome=REWRITTEN), output)
+            continue
+        outcome = trials.run(mutant, Path(mutant.path).read_text(encoding="utf-8"), domain)
+        replace_outcome(old, outcome, output)
+        print(f"{outcome.outcome}: {mutant.name}", flush=True)
 
 
 def killed_share(outcomes: list[Outcome], equivalent: int = 0) -> tuple[int, int, float]:
@@ -265,38 +284,45 @@ def read_examined() -> dict[tuple[str, str, int, str], str]:
 
 
 def report(folder: Path) -> str:
-    """Return the results of all domains in a folder as Markdown."""
+    """Return the results of all samples in a folder as Markdown."""
     lines = [
-        "Mutants are a random sample of those of the theory modules. Equivalent: examined by hand, with the reason in",
-        "`tests/mutation/examined.csv`; shares are of the others. The share killed at first and its bound are those of the",
-        "tests as they were when the sample was drawn; tests were then added for the survivors.",
+        "Each line is a random sample of the mutants of a domain's theory modules. Equivalent: examined by hand, with the reason in",
+        "`tests/mutation/examined.csv`; shares are of the others. The share killed at first and its exact lower bound are those of",
+        "the tests as they were when the sample was drawn; tests were then added for its survivors, or their lines rewritten, before",
+        "the next sample of the domain was drawn.",
         "",
-        "| domain | mutants tried | equivalent | killed at first | share | lower 95 % bound | by the clock | killed later "
-        "| survived | no test runs the line |",
-        "| :--- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| domain | sample | mutants | equivalent | killed at first | share | lower 95 % bound | by the clock | killed later "
+        "| rewritten | survive |",
+        "| :--- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
-    left, examined = [], read_examined()
+    left: list[Outcome] = []
     for domain in MODULES:
         outcomes = read_outcomes(folder / f"mutation_{domain}.csv")
-        if not outcomes:
-            continue
-        alive = [o for o in outcomes if o.outcome in ALIVE]
-        open_ = [o for o in alive if place_of(o) not in examined]
-        killed, total, bound = killed_share(outcomes, len(alive) - len(open_))
-        count = Counter(o.outcome for o in outcomes)
-        seen = Counter(o.outcome for o in open_)
-        lines.append(
-            f"| {domain} | {len(outcomes)} | {len(alive) - len(open_)} | {killed} | {killed / total:.1%} | {bound:.1%} "
-            f"| {count['timeout']} | {count[LATER]} | {seen['survived']} | {seen['uncovered']} |"
-        )
-        left += open_
+        for number, seed in enumerate(sorted({o.seed for o in outcomes}), start=1):
+            line, alive = _sample_line([o for o in outcomes if o.seed == seed])
+            lines.append(f"| {domain} | {number} | {line} |")
+            left += alive
     lines += ["", "Survivors:" if left else "No mutant of the samples survives but those examined.", ""]
     for o in left:
         old, new = (" ".join(text.split()) for text in (o.old, o.new))
         lines.append(
             f"* `{o.path}:{o.line}:{o.column}` {o.outcome}, {o.kind}: `{old}` became `{new}` in `{o.text}`"
         )
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _sample_line(outcomes: list[Outcome]) -> tuple[str, list[Outcome]]:
+    """Return the cells of a sample, and its mutants that are alive and not examined."""
+    examined, count = read_examined(), Counter(o.outcome for o in outcomes)
+    alive = [o for o in outcomes if o.outcome in ALIVE]
+    left = [o for o in alive if place_of(o) not in examined]
+    equivalent = len(alive) - len(left)
+    killed, total, bound = killed_share(outcomes, equivalent)
+    cells = [
+        len(outcomes), equivalent, killed, f"{killed / total:.1%}", f"{bound:.1%}",
+        count["timeout"], count[LATER], count[REWRITTEN], len(left),
+    ]  # fmt: skip
+    return " | ".join(map(str, cells)), left
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import csv
 import textwrap
+from dataclasses import replace
 
 import pytest
 
@@ -94,8 +95,12 @@ def test_shares_bounds_and_examined_mutants(tmp_path, monkeypatch):
         )
     monkeypatch.setattr(harness, "EXAMINED", examined)
     table = harness.report(tmp_path)
-    assert "| batch | 20 | 1 | 18 | 94.7% |" in table
+    assert "| batch | 1 | 20 | 1 | 18 | 94.7% |" in table
     assert "c < d" in table and "a < b" not in table
+    harness.append(replace(results[0], seed=4), tmp_path / "mutation_batch.csv")
+    table = harness.report(tmp_path)
+    assert "| batch | 1 | 20 | 1 | 18 | 94.7% |" in table
+    assert "| batch | 2 | 1 | 0 | 1 | 100.0% | 5.0% |" in table
 
 
 @pytest.mark.skipif(
@@ -147,6 +152,20 @@ def test_survivors_are_tried_again_wherever_their_lines_are_now(tmp_path, monkey
         "timeout",
     ]
     assert [p.name for p in tmp_path.glob("mutation*")] == ["mutation_batch.csv"]
+
+
+def test_a_survivor_whose_line_is_gone_has_no_mutant(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "validstats").mkdir()
+    (tmp_path / "validstats/module.py").write_text(SOURCE)
+    monkeypatch.setitem(harness.MODULES, "batch", ("module",))
+    lost = replace(outcome(3, "survived", "A = 1 + 2"), path="validstats/module.py", seed=5)
+    assert harness.survivors_of([lost], "batch") == [(None, lost)]
+    path = tmp_path / "mutation_batch.csv"
+    harness.append(lost, path)
+    harness._try_again(harness.Trials({"seconds": {}, "lines": {}, "failed": []}), "batch", path)
+    assert harness.read_outcomes(path) == [replace(lost, outcome="rewritten")]
+    assert "| batch | 1 | 1 | 0 | 0 | 0.0% | 0.0% | 0 | 0 | 1 | 0 |" in harness.report(tmp_path)
 
 
 def test_of_equal_lines_the_nearest_one_is_tried_again(tmp_path, monkeypatch):
