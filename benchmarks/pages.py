@@ -50,6 +50,14 @@ exact binomial test rejects the level at 1e-3.
 
 """
 
+MUTATION = """## How much do the tests notice?
+
+A test that cannot fail proves nothing. So small faults are put into the theory modules (rank laws, extremal sums, widths, accounting,
+moments, calibration), one at a time: a comparison turned, a constant moved by one, a check left out. A fault is killed if a test fails
+or runs far longer than it did. `python -m tests.mutation DOMAIN` repeats it.
+
+"""
+
 BENCHMARKS = """# Benchmarks
 
 Time and memory beside other packages, on the same data; each of the others runs in an environment and a process of its own, which
@@ -112,7 +120,9 @@ def validity_page(results: Path) -> str:
         if missing
         else ""
     )
-    return f"{VALIDITY}{gap}{summary}\n\n## Every setting\n\n{details}"
+    mutation = results / "mutation.md"
+    faults = f"{MUTATION}{mutation.read_text(encoding='utf-8')}\n" if mutation.exists() else ""
+    return f"{VALIDITY}{gap}{summary}\n\n{faults}## Every setting\n\n{details}"
 
 
 def benchmarks_page(results: Path) -> str:

@@ -288,8 +288,7 @@ def report(folder: Path) -> str:
     lines = [
         "Each line is a random sample of the mutants of a domain's theory modules. Equivalent: examined by hand, with the reason in",
         "`tests/mutation/examined.csv`; shares are of the others. The share killed at first and its exact lower bound are those of",
-        "the tests as they were when the sample was drawn; tests were then added for its survivors, or their lines rewritten, before",
-        "the next sample of the domain was drawn.",
+        "the tests as they were when the sample was drawn; tests were then added for its survivors, or their lines rewritten.",
         "",
         "| domain | sample | mutants | equivalent | killed at first | share | lower 95 % bound | by the clock | killed later "
         "| rewritten | survive |",
