@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks._runner import Measurement, markdown_table
 from benchmarks.figure import DPI, figure, is_ours
-from benchmarks.validity.report import markdown
+from benchmarks.validity.report import anchor, markdown
 from benchmarks.validity.rows import read_rows
 
 ROOT = Path(__file__).parents[1]
@@ -21,7 +21,11 @@ TITLES = {
     "mi": "Mutual information",
 }
 
-VALIDITY = """# Do the guarantees hold?
+VALIDITY = """---
+hide: [toc]
+---
+
+# Do the guarantees hold?
 
 Every kind of guarantee, simulated in at least 20 settings at three nominal levels (the sentences: twelve coefficients for each
 of two populations), everything redrawn in each replicate (of the bundled sentences the sample of ratings; after the user's own
@@ -58,7 +62,11 @@ or runs far longer than it did. `python -m tests.mutation DOMAIN` repeats it.
 
 """
 
-BENCHMARKS = """# Benchmarks
+BENCHMARKS = """---
+hide: [toc]
+---
+
+# Benchmarks
 
 Time and memory beside other packages, on the same data; each of the others runs in an environment and a process of its own, which
 holds the data and is timed from question to answer. scikit-learn, statsmodels and plain loops run in our process. Each domain has a
@@ -127,12 +135,13 @@ def validity_page(results: Path) -> str:
 
 def benchmarks_page(results: Path) -> str:
     """Return the page of benchmarks, a section for each domain that has results."""
-    parts = []
+    parts, titles = [], []
     for domain, title in TITLES.items():
         path = results / f"{domain}.csv"
         studies = sorted(p for p in results.glob(f"{domain}_*.md"))
         if not path.exists() and not studies:
             continue
+        titles.append(f"[{title}](#{anchor(title)})")
         parts.append(f"## {title}\n")
         if path.exists():
             measurements = read_measurements(path)
@@ -144,7 +153,9 @@ def benchmarks_page(results: Path) -> str:
         for study in studies:
             name = study.stem.removeprefix(f"{domain}_").replace("_", " ")
             parts.append(f"### {name.capitalize()}\n\n{study.read_text(encoding='utf-8').strip()}\n")
-    return BENCHMARKS + ("\n".join(parts) if parts else "No results are recorded yet.\n")
+    return BENCHMARKS + (
+        "\n".join([" · ".join(titles), "", *parts]) if parts else "No results are recorded yet.\n"
+    )
 
 
 def write_figure(results: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from textwrap import fill
 from typing import Any
@@ -38,7 +39,7 @@ def markdown(rows: list[Row]) -> str:
     """Return a summary with one line a guarantee, and every setting below it."""
     rows = sorted(rows, key=lambda r: list(DOMAINS).index(r.domain))
     lines = [
-        "| guarantee | settings | nominal | lowest | median | significantly below at 1e-3 | naive: median | naive method |",
+        "| guarantee | settings | nominal | lowest | median | rejected at 1e-3 | naive: median | naive method |",
         "| :--- | ---: | ---: | ---: | ---: | ---: | ---: | :--- |",
     ]
     guarantees = list(dict.fromkeys(r.guarantee for r in rows))
@@ -57,7 +58,7 @@ def _summary_line(guarantee: str, rows: list[Row]) -> str:
     naive = [[r.naive_hits / r.naive_trials for r in chosen if r.naive_trials] for chosen in of]
     below = sum(not binomial_acceptance(r.hits, r.trials, r.level).accepted for r in rows)
     cells = [
-        guarantee,
+        f"[{guarantee}](#{anchor(guarantee)})",
         str(len({r.setting for r in rows})),
         _shares(levels, digits=0),
         _shares(lowest),
@@ -67,6 +68,17 @@ def _summary_line(guarantee: str, rows: list[Row]) -> str:
         rows[0].naive,
     ]
     return f"| {' | '.join(cells)} |"
+
+
+def anchor(heading: str) -> str:
+    """Return the anchor that Markdown makes of a heading.
+
+    Parameters
+    ----------
+    heading : str
+        Text of the heading.
+    """
+    return re.sub(r"[-\s]+", "-", re.sub(r"[^\w\s-]", "", heading).strip().lower())
 
 
 def _shares(values: list[float], digits: int = 1) -> str:

@@ -9,7 +9,7 @@ from benchmarks import pages
 from benchmarks._runner import Measurement, markdown_table, write_csv
 from benchmarks.validity import __main__ as command
 from benchmarks.validity.__main__ import SETTINGS
-from benchmarks.validity.report import clopper_pearson, figure, markdown
+from benchmarks.validity.report import anchor, clopper_pearson, figure, markdown
 from benchmarks.validity.rows import LEVELS, Row, Setting, append_rows, is_done, read_rows, replace_rows
 from validstats.validity import binomial_acceptance
 
@@ -45,9 +45,14 @@ def test_the_table_counts_what_is_significantly_below():
         Row("batch", "without", "s", 0.95, 960, 1000),
     ]
     table = markdown(rows)
-    line = "| g | 2 | 90 / 95 % | 50.0 / 96.0 % | 70.0 / 96.0 % | 1 of 3 | 50.0 / 70.0 % | plain |"
+    line = "| [g](#g) | 2 | 90 / 95 % | 50.0 / 96.0 % | 70.0 / 96.0 % | 1 of 3 | 50.0 / 70.0 % | plain |"
     assert line in table
-    assert "| without | 1 | 95 % | 96.0 % | 96.0 % | 0 of 1 |  |  |" in table
+    assert "| [without](#without) | 1 | 95 % | 96.0 % | 96.0 % | 0 of 1 |  |  |" in table
+
+
+def test_the_summary_leads_to_the_settings():
+    assert anchor("At least 90 % of the batch") == "at-least-90-of-the-batch"
+    assert anchor("the vault's interval after a search") == "the-vaults-interval-after-a-search"
 
 
 @pytest.mark.parametrize("domain", SETTINGS)
@@ -70,7 +75,7 @@ def test_a_second_run_skips_what_is_done(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["validity", "batch", "--output", str(tmp_path)])
     command.main()
     assert (tmp_path / "validity.png").stat().st_size > 10_000
-    assert "| g | 1 | 90 % |" in capsys.readouterr().out
+    assert "| [g](#g) | 1 | 90 % |" in capsys.readouterr().out
 
 
 def fail(n_replicates):
