@@ -32,8 +32,8 @@ ROOT = Path(__file__).parents[2]
 
 MODULES = {
     "batch": (
-        "batch/rank_laws", "batch/rank_sum", "batch/extremal_sums", "batch/levels", "batch/order_statistics",
-        "batch/means", "batch/selection", "batch/sampling", "batch/envelope",
+        "batch/rank_laws", "batch/rank_sum", "batch/rank_sum_spectrum", "batch/extremal_sums", "batch/levels",
+        "batch/order_statistics", "batch/means", "batch/selection", "batch/sampling", "batch/envelope",
         "kernels/ranks", "kernels/rank_sum", "kernels/extremal_sums", "kernels/envelope",
     ),
     "holdout": (

@@ -15,7 +15,7 @@ from validstats._typing import Float1D, Int1D, RandomState
 from validstats.batch.envelope import rank_envelope
 from validstats.batch.extremal_sums import dual_bound, hull_bound, rank_sum_maximum
 from validstats.batch.levels import Level, ceil_fraction, exact_level
-from validstats.batch.rank_sum import EXACT_LAW_WORK, rank_sum_quantile
+from validstats.batch.rank_sum import has_exact_law, rank_sum_quantile
 from validstats.batch.sampling import monte_carlo_quantile, sample_weight_sums
 from validstats.batch.scores_check import check_scores
 from validstats.kernels.ranks import local_upper_ranks
@@ -343,7 +343,7 @@ def _upper_mean(
     drop = bool(np.isinf(top)) if drop_extreme is None else drop_extreme
     if drop and Fraction(n, n + m) < 1 - alpha:
         return top
-    if method == "rank-sum" and n * m * m <= EXACT_LAW_WORK:
+    if method == "rank-sum" and has_exact_law(n, m):
         return _rank_sum_mean(padded, m, alpha, drop, m <= _EXACT_UP_TO if exact is None else exact)
     weights = np.arange(1.0, n + 2) if learned is None or method == "rank-sum" else learned
     band = method == "phi-band"
@@ -388,5 +388,5 @@ def _weight_band(n: int, m: int, alpha: Fraction, drop: bool) -> tuple[Int1D, In
     if n * math.isqrt(m) <= _ENVELOPE_WORK and cost > 0:
         band = rank_envelope(n, m, spent + cost, "two-sided", drop_extreme=drop)
         return band.lower, band.upper
-    ranks = local_upper_ranks(n, m, float(cost) / (8 + 4 * math.log(m)))
+    ranks = local_upper_ranks(n, m, float(cost) / (24 + 12 * math.log(m)))
     return n + 2 - ranks[::-1], np.minimum(ranks, n) if drop else ranks

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 
 from validstats._typing import Float1D, Int1D
 from validstats.batch.levels import Level, exact_level
+from validstats.batch.rank_sum_spectrum import law_from_spectrum, rank_sum_spectrum, share_up_to
 from validstats.kernels.rank_sum import gaussian_binomial, weight_sum_law
 from validstats.validation import check_positive_int
 
 __all__ = [
     "SumQuantile",
+    "has_exact_law",
     "rank_sum_counts",
     "rank_sum_law",
     "rank_sum_quantile",
@@ -24,8 +27,10 @@ __all__ = [
 
 _RELATIVE_DOUBT = 1e-9
 _EXACT_WORK = 3_000_000
-EXACT_LAW_WORK = 5_000_000_000
-"""Largest n m^2 for which the rank-sum law is computed exactly; beyond it, exact Monte Carlo."""
+_EXACT_LAW_WORK = 5_000_000_000
+_RECURSION_UP_TO = 64
+"""Largest min(n, m) for which the recursion is accurate to about 1e-13; beyond it, errors grow exponentially."""
+_SPECTRAL_DOUBT = 1e-11
 
 
 @dataclass(frozen=True)
@@ -64,8 +69,9 @@ def rank_sum_law(n: int, m: int) -> Float1D:
 
     Notes
     -----
-    The Gaussian binomial [n+m choose m]: the null law of the Mann-Whitney statistic. Only the lower half is
-    computed, where the recursion is accurate, and mirrored.
+    The Gaussian binomial [n+m choose m]: the null law of the Mann-Whitney statistic. Up to min(n, m) = 64 the lower
+    half is computed by a recursion and mirrored. Beyond, where the recursion cancels, it is the inverse Fourier
+    transform of the characteristic function: probabilities below about 1e-15 are lost there.
 
     Examples
     --------
@@ -74,7 +80,31 @@ def rank_sum_law(n: int, m: int) -> Float1D:
     """
     check_positive_int(n, "n")
     check_positive_int(m, "m")
+    if min(n, m) > _RECURSION_UP_TO:
+        return law_from_spectrum(n, m)
     return _mirror(_lower_half(n, m), n * m)
+
+
+def has_exact_law(n: int, m: int) -> bool:
+    """Tell whether the law of the rank sum is computed at these sizes; elsewhere it is drawn.
+
+    Parameters
+    ----------
+    n, m : int
+        Calibration and batch sizes.
+
+    Returns
+    -------
+    bool
+        False where min(n, m) is at most 64 and the recursion would take too much time or memory.
+
+    Examples
+    --------
+    >>> has_exact_law(10**6, 10**4), has_exact_law(10**8, 10)
+    (True, False)
+    """
+    small = min(n, m)
+    return small > _RECURSION_UP_TO or n * m * max(small, 32) <= _EXACT_LAW_WORK
 
 
 def rank_sum_counts(n: int, m: int) -> list[int]:
@@ -138,7 +168,8 @@ def rank_sum_quantile(n: int, m: int, alpha: Level, *, drop_extreme: bool = Fals
     Notes
     -----
     A probability within a relative 1e-9 of the level is decided in integers for small problems; for large
-    ones the next value is taken, which is valid and at most one unit too large.
+    ones the next value is taken, which is valid and hardly larger. Beyond min(n, m) = 64 probabilities are known to an
+    absolute 1e-11, so that levels of that size give the largest sum.
 
     Examples
     --------
@@ -160,16 +191,38 @@ def _rank_sum_quantile(n: int, m: int, level: Fraction, drop_extreme: bool) -> S
         if n == 1:
             return SumQuantile(float(m), float(share))
         level, n = 1 - (1 - level) / share, n - 1
-    top = n * m
-    below = np.cumsum(rank_sum_law(n, m))
+    hopeful, certain, below = _largest_below(n, m, float(level))
+    t = certain
+    if hopeful > certain and n * m * m <= _EXACT_WORK:
+        t = _decided_in_integers(n, m, level, certain, hopeful)
     # P(U >= top - t) = P(U <= t): the quantile is top - t - 1 for the largest t with P(U <= t) <= level.
-    t = int(np.searchsorted(below, float(level) * (1 + _RELATIVE_DOUBT), side="right")) - 1
-    while t >= 0 and below[t] >= float(level) * (1 - _RELATIVE_DOUBT):
-        if n * m * m <= _EXACT_WORK and Fraction(*_exact_share(n, m, t)) <= level:
-            break
-        t -= 1
-    tail = float(below[t]) if t >= 0 else 0.0
-    return SumQuantile(float(top - t - 1 + m), float(share) * (1.0 - tail))
+    return SumQuantile(float(n * m - t - 1 + m), float(share) * (1.0 - max(below(t), 0.0)))
+
+
+def _largest_below(n: int, m: int, level: float) -> tuple[int, int, Callable[[int], float]]:
+    """Largest t with P(U <= t) at most the level perhaps, and for certain, and that probability as a function of t."""
+    low, high = level * (1 - _RELATIVE_DOUBT), level * (1 + _RELATIVE_DOUBT)
+    if min(n, m) > _RECURSION_UP_TO:
+        below = partial(share_up_to, n=n, m=m, spectrum=rank_sum_spectrum(n, m))
+        hopeful = _last_where(lambda t: below(t) <= high + _SPECTRAL_DOUBT, n * m)
+        certain = _last_where(lambda t: below(t) < low - _SPECTRAL_DOUBT, n * m)
+        return hopeful, certain, below
+    sums = np.cumsum(rank_sum_law(n, m))
+    hopeful = int(np.searchsorted(sums, high, side="right")) - 1
+    certain = int(np.searchsorted(sums, low, side="left")) - 1
+    return hopeful, certain, lambda t: float(sums[t]) if t >= 0 else 0.0
+
+
+def _last_where(holds: Callable[[int], bool], top: int) -> int:
+    """Largest t from -1 to top at which a statement holds that stops holding from some t on."""
+    low, high = -1, top + 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        if holds(middle):
+            low = middle
+        else:
+            high = middle
+    return low
 
 
 def weight_sum_probabilities(weights: Int1D, m: int, size: int | None = None) -> Float1D:
@@ -247,16 +300,22 @@ def weight_sum_quantile(weights: Int1D, m: int, alpha: Level) -> SumQuantile:
 
 
 def _lower_half(n: int, m: int) -> Float1D:
-    return np.asarray(gaussian_binomial(n, m, (n * m) // 2 + 1))
+    return np.asarray(gaussian_binomial(max(n, m), min(n, m), (n * m) // 2 + 1))
 
 
 def _mirror(half: Float1D, top: int) -> Float1D:
     return np.concatenate([half, half[: top + 1 - half.size][::-1]])
 
 
-def _exact_share(n: int, m: int, t: int) -> tuple[int, int]:
+def _decided_in_integers(n: int, m: int, level: Fraction, certain: int, hopeful: int) -> int:
+    """Largest t from one that is certain to one that is hopeful with P(U <= t) at most the level."""
     counts = rank_sum_counts(n, m)
-    return sum(counts[: t + 1]), sum(counts)
+    limit, part = level * sum(counts), sum(counts[: certain + 1])
+    for t in range(certain + 1, hopeful + 1):
+        part += counts[t]
+        if part > limit:
+            return t - 1
+    return hopeful
 
 
 def _exact_weight_tail(weights: Int1D, m: int, q: int) -> Fraction:
