@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal, TypeAlias
 
@@ -81,6 +81,12 @@ MEAN_METHODS = {
     "partition": (200, 5, "two-sided"),
     "auto": (120, 40, "two-sided"),
 }
+LARGE_MEANS = (
+    ("rank-sum", "uniform", 1000, 600, "two-sided"),
+    ("rank-sum", "skewed", 600, 900, "upper"),
+    ("phi-sum", "beta", 1000, 600, "two-sided"),
+    ("auto", "uniform", 2000, 1500, "two-sided"),
+)
 
 
 @dataclass(frozen=True)
@@ -101,11 +107,14 @@ class MeanCase:
 
 
 def mean_settings() -> Iterator[Setting]:
-    """Every method under bounded laws; those that need no bounds also under unbounded ones."""
+    """Every method under bounded laws; those that need no bounds also under unbounded ones; some large batches."""
     for method, sizes in MEAN_METHODS.items():
         for law in BOUNDED_LAWS:
             case = MeanCase(method, law, *sizes)
             yield MEANS.setting(case.name, partial(_means, case))
+    for large in LARGE_MEANS:
+        case = MeanCase(*large)
+        yield replace(MEANS, short=30, long=1000).setting(case.name, partial(_means, case))
     for law in UNBOUNDED_LAWS:
         for method in ("rank-sum", "auto"):
             case = MeanCase(method, law, 200, 10, "upper")
