@@ -296,3 +296,86 @@ def test_guesses_that_share_no_class_with_the_labels_are_refused(run, classes) -
     classes.assign(guess="u")[200:].to_csv("fresh.csv", index=False)
     refused = run(*arguments, "guess")
     assert refused.exit_code == 1 and "empty cells" in refused.stderr
+
+
+@pytest.fixture
+def kinds(workplace):
+    """Labelled and new rows with a number, a text and a truth value, some of them missing."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=300)
+    table = pd.DataFrame({"x": x, "text": np.where(x > 0, "a", "b"), "flag": x > 0.3})
+    table["text"] = table["text"].astype(object).where(rng.random(300) > 0.3, None)
+    table["y"] = x + rng.normal(size=300)
+    return table[:200], table[200:].drop(columns="y")
+
+
+def mean(run, known, new, *more):
+    arguments = ("batch", known, new, "--label", "y", "--target", "mean", "--bounds", "-9", "9", *more)
+    return run(*arguments, "--model", "linear", "--format", "json")
+
+
+@pytest.mark.parametrize("dtype", [object, "str", "string", "string[pyarrow]", "category"])
+def test_texts_with_gaps_are_alike_in_csv_and_parquet(dtype, run, kinds) -> None:
+    pytest.importorskip("pyarrow")
+    for table, name in zip(kinds, ("known", "new"), strict=True):
+        table.to_csv(f"{name}.csv", index=False)
+        gaps = table["text"].isna()
+        texts = table["text"].where(gaps, table["text"]).astype(dtype).mask(gaps)
+        table.assign(text=texts).to_parquet(f"{name}.parquet")
+    estimates = set()
+    for files in (("csv", "csv"), ("parquet", "parquet"), ("csv", "parquet")):
+        result = mean(
+            run, *(f"{name}.{suffix}" for name, suffix in zip(("known", "new"), files, strict=True))
+        )
+        assert result.exit_code == 0, result.output
+        estimates.add(round(json.loads(result.stdout)["terms"][0]["estimate"], 10))
+    assert len(estimates) == 1
+
+
+@pytest.mark.parametrize("textual", ["known", "new"])
+@pytest.mark.parametrize("option", ["--features", "--strata"])
+def test_a_column_of_two_kinds_is_refused_by_name(textual, option, run, kinds) -> None:
+    for table, name in zip(kinds, ("known", "new"), strict=True):
+        codes = np.arange(len(table)).astype(str)
+        codes[5] = "n/a" if textual == name else "5"
+        table.assign(code=codes).to_csv(f"{name}.csv", index=False)
+    refused = mean(run, "known.csv", "new.csv", option, "code")
+    numeric = "new" if textual == "known" else "known"
+    assert refused.exit_code == 1
+    assert f"'code' holds numbers in {numeric}.csv, and in {textual}.csv it holds 'n/a'" in refused.stderr
+
+
+@pytest.mark.parametrize("column", ["x", "text", "flag"])
+@pytest.mark.parametrize("emptied", [0, 1, 2])
+def test_columns_may_be_empty_in_either_file(column, emptied, run, kinds) -> None:
+    for i, (table, name) in enumerate(zip(kinds, ("known", "new"), strict=True)):
+        gone = {} if emptied not in (i, 2) else {column: None}
+        table.assign(**gone).to_csv(f"{name}.csv", index=False)
+    result = mean(run, "known.csv", "new.csv")
+    assert result.exit_code == 0, result.output
+
+
+def test_truth_values_with_gaps_are_numbers(run, kinds) -> None:
+    known, new = kinds
+    known.to_csv("known.csv", index=False)
+    new.assign(flag=new["flag"].astype(object).mask(new["x"] > 1)).to_csv("new.csv", index=False)
+    assert mean(run, "known.csv", "new.csv").exit_code == 0
+    known.assign(flag=known["flag"].astype(int)).to_csv("known.csv", index=False)
+    assert mean(run, "known.csv", "new.csv").exit_code == 0
+
+
+def test_labels_that_are_na_among_numbers_are_counted_as_empty(run, kinds) -> None:
+    known, new = kinds
+    known.assign(y=known["y"].mask(known["x"] > 1)).to_csv("known.csv", index=False, na_rep="NA")
+    new.to_csv("new.csv", index=False)
+    refused = mean(run, "known.csv", "new.csv")
+    gaps = (known["x"] > 1).sum()
+    assert refused.exit_code == 1
+    assert f"{gaps} empty cells (among numbers NA counts as empty)" in refused.stderr
+
+
+def test_a_feature_may_be_named_twice(run, kinds) -> None:
+    for table, name in zip(kinds, ("known", "new"), strict=True):
+        table.to_csv(f"{name}.csv", index=False)
+    once, twice = (mean(run, "known.csv", "new.csv", "--features", names).stdout for names in ("x", "x,x"))
+    assert once == twice != ""

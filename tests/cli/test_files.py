@@ -6,10 +6,13 @@ import builtins
 import gzip
 import importlib
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+
+from validstats.cli._tables import read_table
 
 HOSTILE_NAMES = [
     "größe in m²",
@@ -246,3 +249,117 @@ def test_the_example_data_need_no_file_beforehand(run, workplace) -> None:
         ["documents.csv", "labelled.csv", "new.csv"]
     )
     assert builtins.len(pd.read_csv(workplace / "sub/folder/new.csv")) == 300
+
+
+WORDS = ["None", "NA", "null", "n/a", "NaN", "nan", "N/A", "NULL", "<NA>", "-nan", "#N/A"]
+
+
+def test_texts_keep_words_that_look_like_missing_values(workplace) -> None:
+    Path("words.csv").write_text("stance,n\n" + "".join(f"{word},1\n" for word in WORDS) + "for,2\n,3\n")
+    stance = read_table(Path("words.csv"))["stance"]
+    assert stance.tolist()[:-1] == [*WORDS, "for"]
+    assert stance.isna().tolist() == [False] * (len(WORDS) + 1) + [True]
+
+
+@pytest.mark.parametrize("word", ["", "NA", "NaN", "nan", " NA"])
+def test_numbers_and_truth_values_may_have_missing_words(word, workplace) -> None:
+    Path("t.csv").write_text(f"a,b,c,d\n0.1,2,True,x\n{word},{word},{word},{word}\n0.3,4,False,y\n")
+    table = read_table(Path("t.csv"))
+    np.testing.assert_array_equal(table["a"], [0.1, np.nan, 0.3])
+    np.testing.assert_array_equal(table["b"], [2.0, np.nan, 4.0])
+    assert table["c"].dropna().tolist() == [True, False]
+    assert table["d"].fillna("").tolist() == ["x", word.strip(), "y"]
+
+
+def test_other_words_among_numbers_are_named(run, workplace) -> None:
+    documents = pd.read_csv(workplace / "documents.csv")
+    documents["pi"] = documents["sampling_probability"].astype(object)
+    documents.loc[[1, 3], "pi"] = ["NA", "NULL"]
+    documents.to_csv(workplace / "d.csv", index=False)
+    arguments = ("dsl", "d.csv", "--formula", "expert_positive ~ negation", "--label", "expert_positive")
+    result = run(*arguments, "--probability", "pi")
+    assert result.exit_code == 1
+    assert "Note: the column 'pi' of d.csv is taken as text because of 'NULL' beside numbers" in result.stderr
+    assert "row 2 has 'NA' (2 such rows)" in result.stderr
+
+
+def test_a_column_of_nothing_but_na_is_empty(run, workplace) -> None:
+    documents = pd.read_csv(workplace / "documents.csv").assign(none="NA")
+    documents.to_csv(workplace / "d.csv", index=False)
+    empty = run("dsl", "d.csv", "--formula", "none ~ negation", "--label", "none")
+    assert "has no expert label" in refusal(empty)
+
+
+def test_a_class_named_none_is_counted(run, workplace) -> None:
+    rng = np.random.default_rng(0)
+    stance = rng.choice(["None", "for", "against"], size=400)
+    results = []
+    for name, classes in (("none.csv", stance), ("zero.csv", np.where(stance == "None", "zero", stance))):
+        table = pd.DataFrame({"stance": classes, "machine": classes})
+        table.loc[100:, "stance"] = ""
+        table.to_csv(name, index=False)
+        result = run(
+            *("dsl", name, "--formula", "stance ~ 1", "--label", "stance", "--surrogate", "machine"),
+            *("--model", "shares", "--format", "json"),
+        )
+        assert result.exit_code == 0, result.stderr
+        results.append({t["term"]: t["estimate"] for t in json.loads(result.stdout)["terms"]})
+    assert any("None" in term for term in results[0])
+    assert sorted(results[0].values()) == pytest.approx(sorted(results[1].values()))
+
+
+@pytest.mark.parametrize("damage", ["cut", "changed", "header"])
+def test_damaged_compressed_files_are_named(damage, run, workplace) -> None:
+    two_columns(workplace / "t.csv", "a", "b", n=2000)
+    packed = bytearray(gzip.compress((workplace / "t.csv").read_bytes(), mtime=0))
+    if damage == "cut":
+        del packed[len(packed) // 2 :]
+    else:
+        packed[60 if damage == "changed" else 2] ^= 0xFF
+    (workplace / "t.csv.gz").write_bytes(bytes(packed))
+    message = refusal(run("mi", "t.csv.gz", "--x", "a", "--y", "b"))
+    assert "t.csv.gz cannot be read as a table: " in message
+
+
+def test_too_little_memory_is_said(run, workplace, monkeypatch) -> None:
+    def exhaust(*args, **kwargs):
+        raise MemoryError
+
+    two_columns(workplace / "t.csv", "a", "b")
+    monkeypatch.setattr(pd, "read_csv", exhaust)
+    assert "not enough memory" in refusal(run("mi", "t.csv", "--x", "a", "--y", "b"))
+
+
+def test_blanks_around_names_and_before_values_are_left_out(run, workplace) -> None:
+    two_columns(workplace / "t.csv", "x", "y")
+    lines = (workplace / "t.csv").read_text().splitlines()
+    (workplace / "spaced.csv").write_text(
+        "\n".join(["x, y ", *(line.replace(",", ", ") for line in lines[1:])])
+    )
+    plain, spaced = (run("mi", file, "--x", "x", "--y", "y") for file in ("t.csv", "spaced.csv"))
+    assert plain.exit_code == spaced.exit_code == 0, spaced.output
+    assert plain.output == spaced.output
+    (workplace / "twice.csv").write_text("x, x\n1, 2\n")
+    assert "several columns named 'x'" in refusal(run("mi", "twice.csv", "--x", "x", "--y", "x"))
+
+
+def test_blanks_do_not_join_empty_cells(workplace) -> None:
+    Path("t.csv").write_text('x, "y, z", w\n1, "a, b", \n2, , c\n')
+    Path("t.tsv").write_text("x\ty, z\tw\n1\ta, b\t\n2\t\t c\n")
+    for name in ("t.csv", "t.tsv"):
+        table = read_table(Path(name))
+        assert list(table.columns) == ["x", "y, z", "w"]
+        assert table.fillna("").to_numpy().tolist() == [[1, "a, b", ""], [2, "", "c"]]
+
+
+def test_blanks_around_names_of_parquet_columns(run, workplace) -> None:
+    pytest.importorskip("pyarrow")
+    two_columns(workplace / "t.csv", "x", " y ")
+    pd.read_csv(workplace / "t.csv").to_parquet(workplace / "t.parquet")
+    assert run("mi", "t.parquet", "--x", "x", "--y", "y").exit_code == 0
+
+
+def test_a_column_of_one_word_is_text_without_a_note(workplace, capsys) -> None:
+    Path("t.csv").write_text("a,b\nNone,1\nNone,2\n")
+    assert read_table(Path("t.csv"))["a"].tolist() == ["None", "None"]
+    assert capsys.readouterr().err == ""

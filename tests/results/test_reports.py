@@ -111,7 +111,74 @@ def test_latex_escapes_and_balances() -> None:
     text = Summary(report()).as_latex()
     assert text.count(r"\begin{") == text.count(r"\end{")
     assert r"a\_b \$5 100\%\textbackslash{}" in text
-    assert r" & 0.5000 & <1e-04 \\" in text
+    assert r" & 0.5000 & \textless{}1e-04 \\" in text
+
+
+def test_latex_letters_that_its_default_fonts_lack() -> None:
+    text = Summary(Report('<a> | "b"', tables=[Table({"t": ['<a> | "b"']})])).as_latex()
+    assert text.count(r"\textless{}a\textgreater{} \textbar{} ''b''") == 2
+    assert not set('<>|"') & set(text)
+
+
+@pytest.mark.parametrize("start", ["[2pt]", "*", "  [x", "\n*"])
+def test_latex_rows_do_not_start_with_an_argument(start) -> None:
+    lines = Summary(Report("T", tables=[Table({start: [start, "plain"]})])).as_latex().splitlines()
+    rows = lines[lines.index(r"\toprule") + 1 : lines.index(r"\bottomrule")]
+    assert rows == ["{}" + start.strip() + r" \\", r"\midrule", "{}" + start.strip() + r" \\", r"plain \\"]
+
+
+def test_line_breaks_in_names_do_not_end_a_line_of_the_markup() -> None:
+    shown = Summary(Report("a\n\nb", (("c\r\rd", "e\r\nf"),), [Table({"g\rh": ["i\n\nj"]})]))
+    assert "\n\n" not in shown.as_latex()
+    for part in ("a b", "c d: e f", "g h", "i j"):
+        assert part in shown.as_latex() and part in shown.as_markdown()
+    assert "\r" not in shown.as_latex() + shown.as_markdown()
+
+
+LIVELY = "[a](http://x) ![i](y) ~~gone~~ &copy; **b** _c_ `d` <e> | f [ref]"
+
+
+def test_markdown_escapes_links_images_strikes_and_entities() -> None:
+    text = Summary(Report("T", (("Column", LIVELY),))).as_markdown()
+    for escaped in (r"\[a\](http", r"\!\[i\]", r"\~\~gone\~\~", r"\&copy;", r"\[ref\]"):
+        assert escaped in text
+
+
+def test_markdown_of_a_hostile_name_renders_as_the_name() -> None:
+    markdown = pytest.importorskip("markdown_it").MarkdownIt("commonmark").enable(["table", "strikethrough"])
+    shown = Report(LIVELY, (("Column", LIVELY),), [Table({LIVELY: [LIVELY]}, title=LIVELY)], notes=[LIVELY])
+    page = Text()
+    page.feed(markdown.render(Summary(shown).as_markdown()))
+    assert set(page.seen) <= {"h3", "ul", "li", "p", "strong", "table", "thead", "tbody", "tr", "th", "td"}
+    assert "".join(page.words).count(LIVELY) == 6
+
+
+class Text(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[str] = []
+        self.words: list[str] = []
+
+    def handle_starttag(self, tag, attrs) -> None:
+        self.seen.append(tag)
+
+    def handle_data(self, data) -> None:
+        self.words.append(data)
+
+
+def test_wide_and_combining_characters_keep_text_aligned() -> None:
+    names = ["plain", "名前", "e\u0301te\u0301", "ｗｉｄｅ"]
+    shown = Report("名", (("名前", "値"), ("b", 1)), [Table({"name": names, "value": [1, 2, 3, 4]})])
+    lines = Summary(shown).as_text().splitlines()
+    assert lines[3].startswith("名前: 値" + " " * 30 + "  b:    1")
+    rows = [line for line in lines if line.endswith(("value", "1", "2", "3", "4"))][-5:]
+    assert rows == [
+        "name      value",
+        "plain         1",
+        "名前          2",
+        "e\u0301te\u0301           3",
+        "ｗｉｄｅ      4",
+    ]
 
 
 def test_markdown_rows_have_as_many_cells_as_the_head() -> None:

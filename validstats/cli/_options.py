@@ -177,6 +177,8 @@ def guarded(command: F) -> F:
                 if isinstance(error, click.exceptions.Exit | click.ClickException):
                     raise
                 raise DataError(_message(error)) from error
+            except MemoryError as error:
+                raise DataError("There is not enough memory; use fewer rows or columns.") from error
             except Exception as error:
                 if type(error).__module__.split(".")[0] != "formulaic":
                     raise

@@ -24,6 +24,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _TARGETS = ("mean", "total", "quantile", "sets", "errors", "selection")
 _SIDES = ("two-sided", "upper", "lower")
+_EMPTY = "empty cells (among numbers NA counts as empty)"
 _NUMERIC_TARGETS = ("mean", "total", "quantile", "selection")
 _OPTIONS = {
     "mean": ("side", "bounds", "bounded"),
@@ -155,13 +156,18 @@ def batch(
         check_columns(table, [strata] if strata else [], file, "--strata")
         check_columns(table, [prediction] if prediction else [], file, "--prediction")
     y = _labels(known, label, labelled, classes, target)
-    columns = _features(known, unknown, (label, batches), parse_names(features), labelled, new)
+    columns = _features(
+        known, unknown, (label, batches), list(dict.fromkeys(parse_names(features))), labelled, new
+    )
+    _check_kinds(known, unknown, [strata] if strata else [], labelled, new)
     if prediction:
-        columns = [prediction]
+        rows, new_rows = known[[prediction]], unknown[[prediction]]
         learner = FrozenEstimator(_predicted(known, unknown, prediction, y, labelled, new))
     else:
         from validstats.cli._models import make_learner
 
+        _check_kinds(known, unknown, columns, labelled, new)
+        rows, new_rows = _alike(known[columns], unknown[columns])
         learner = make_learner(model, y.dtype.kind not in "f", seed)
     predictor = BatchPredictor(
         learner,
@@ -170,9 +176,9 @@ def batch(
         bounds=bounds or (None, None),
         random_state=seed,
     )
-    predictor.fit(known[columns], y, strata=None if strata is None else known[strata].to_numpy())
+    predictor.fit(rows, y, strata=None if strata is None else known[strata].to_numpy())
     result = predictor.infer(
-        unknown[columns],
+        new_rows,
         batches=None if batches is None else unknown[batches].to_numpy(),
         strata=None if strata is None else unknown[strata].to_numpy(),
         joint=joint,
@@ -232,9 +238,7 @@ def _labels(table: Any, name: str, file: Path, classes: bool, target: str) -> An
 
     missing = int(table[name].isna().sum())
     if missing:
-        raise DataError(
-            f"The label column {name!r} of {file} has {missing} empty cells; leave those rows out."
-        )
+        raise DataError(f"The label column {name!r} of {file} has {missing} {_EMPTY}; leave those rows out.")
     numeric = is_numeric_dtype(table[name]) and not is_bool_dtype(table[name])
     if numeric and not classes and target != "errors":
         return numeric_column(table, name, file, "--label")
@@ -277,6 +281,60 @@ def _features(
     return shared
 
 
+def _check_kinds(known: Any, unknown: Any, names: list[str], labelled: Path, new: Path) -> None:
+    for name in names:
+        kinds = _kind(known[name]), _kind(unknown[name])
+        if set(kinds) == {"numbers", "other"}:
+            swapped = kinds[0] == "other"
+            numeric, other = (new, labelled) if swapped else (labelled, new)
+            word = _first_word((known if swapped else unknown)[name])
+            raise DataError(
+                f"The column {name!r} holds numbers in {numeric}, and in {other} it holds {word!r}; write it alike in "
+                "both files, or leave it out."
+            )
+
+
+def _alike(known: Any, unknown: Any) -> tuple[Any, Any]:
+    """Write each column alike in both tables: numbers as numbers, everything else as text or None."""
+    tables = known.copy(), unknown.copy()
+    for name in known.columns:
+        text = "other" in (_kind(known[name]), _kind(unknown[name]))
+        for table in tables:
+            table[name] = (_as_text if text else _as_numbers)(table[name])
+    return tables
+
+
+def _kind(column: Any) -> str:
+    from pandas.api.types import infer_dtype, is_numeric_dtype
+
+    if column.isna().all():
+        return "empty"
+    numeric = is_numeric_dtype(column) or infer_dtype(column, skipna=True) == "boolean"
+    return "numbers" if numeric else "other"
+
+
+def _first_word(column: Any) -> str:
+    """The first value that is no number, or else the first value."""
+    import pandas as pd
+
+    present = column.dropna().astype(str)
+    words = present[pd.to_numeric(present, errors="coerce").isna()]
+    return str((present if words.empty else words).iloc[0])[:60]
+
+
+def _as_text(column: Any) -> Any:
+    return column.astype(object).map(str, na_action="ignore").astype(object).where(column.notna(), None)
+
+
+def _as_numbers(column: Any) -> Any:
+    from pandas.api.types import is_bool_dtype, is_numeric_dtype
+
+    if is_numeric_dtype(column) and not is_bool_dtype(column):
+        return column
+    flags = column.astype(object).where(column.notna(), None).astype("boolean")
+    return flags.astype("Float64").to_numpy(dtype="float64", na_value=float("nan"))
+
+
 def _predicted(known: Any, unknown: Any, name: str, y: Any, labelled: Path, new: Path) -> Any:
     from validstats.cli._models import PredictedClasses, PredictedNumbers
 
@@ -284,13 +342,13 @@ def _predicted(known: Any, unknown: Any, name: str, y: Any, labelled: Path, new:
         for table, file in ((known, labelled), (unknown, new)):
             values = numeric_column(table, name, file, "--prediction")
             if values.size != len(table) or (values != values).any():
-                raise DataError(f"The column {name!r} of {file} (--prediction) has empty cells.")
+                raise DataError(f"The column {name!r} of {file} (--prediction) has {_EMPTY}.")
         return PredictedNumbers(name).fit(None)
     as_text = y.dtype.kind == "O"
     guesses = []
     for table, file in ((known, labelled), (unknown, new)):
         if table[name].isna().any():
-            raise DataError(f"The column {name!r} of {file} (--prediction) has empty cells.")
+            raise DataError(f"The column {name!r} of {file} (--prediction) has {_EMPTY}.")
         guesses.append((table[name].astype(str) if as_text else table[name]).tolist())
     if not set(y.tolist()) & set(guesses[0]):
         raise DataError(

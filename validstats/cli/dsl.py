@@ -50,7 +50,8 @@ def study_options(command: F) -> F:
             "--label",
             "labels",
             required=True,
-            help="Expert label column, or several separated by commas; empty cells are rows without a label.",
+            help="Expert label column, or several separated by commas; empty cells are rows without a label, "
+            "and among numbers NA too.",
         ),
         click.option("--surrogate", help="Machine label column, or several separated by commas."),
         click.option("--features", help="Other columns that predict the label, separated by commas."),

@@ -24,14 +24,21 @@ _LATEX_SPECIAL = {
     "}": r"\}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': "''",
 }
+_LATEX_ARGUMENTS = ("[", "*")
+_MARKDOWN_SPECIAL = "\\`*_[]<>|~&!"
 
 
 def render_text(report: Report) -> str:
     """Render as monospaced text in the manner of R."""
     tables = [_text_table(table) for table in report.tables]
-    width = max([WIDTH, *(len(line) for table in tables for line in table)])
-    lines = ["=" * width, _visible(report.title).center(width).rstrip(), "=" * width]
+    width = max([WIDTH, *(_width(line) for table in tables for line in table)])
+    title = _visible(report.title)
+    lines = ["=" * width, title.center(width - _width(title) + len(title)).rstrip(), "=" * width]
     blocks = [_text_header(report.header_cells(), width), *tables, _text_closing(report, width)]
     for block in filter(None, blocks):
         lines += ["-" * width, *block] if lines[-1] != "=" * width else block
@@ -49,6 +56,24 @@ def _visible(text: str) -> str:
         else c
         for c in text
     )
+
+
+def _width(text: str) -> int:
+    """Count the columns of a terminal: two for wide characters of East Asia, none for combining marks."""
+    if text.isascii():
+        return len(text)
+    return sum(map(_columns, text))
+
+
+def _columns(character: str) -> int:
+    if unicodedata.category(character) in ("Mn", "Me", "Cf") and character != "\u00ad":
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def _padded(text: str, width: int, right: bool = False) -> str:
+    blanks = " " * (width - _width(text))
+    return blanks + text if right else text + blanks
 
 
 def render_html(report: Report) -> str:
@@ -98,19 +123,20 @@ def render_markdown(report: Report) -> str:
 
 def _text_header(cells: list[tuple[str, str]], width: int) -> list[str]:
     half = width // 2 - 1
-    longest = max((len(label) + 1 for label, _ in cells), default=0)
-    entries = [_visible(f"{label + ':':<{min(longest, 24)}} {text}") for label, text in cells]
+    shown = [(_visible(label) + ":", _visible(text)) for label, text in cells]
+    longest = min(max((_width(label) for label, _ in shown), default=0), 24)
+    entries = [f"{_padded(label, longest)} {text}" for label, text in shown]
     lines: list[str] = []
     pending: str | None = None
     for entry in entries:
-        if len(entry) > half:
+        if _width(entry) > half:
             lines += [pending] if pending is not None else []
             lines += textwrap.wrap(entry, width, subsequent_indent="  ")
             pending = None
         elif pending is None:
             pending = entry
         else:
-            lines.append(f"{pending:<{half}}  {entry}")
+            lines.append(f"{_padded(pending, half)}  {entry}")
             pending = None
     return lines + ([pending] if pending is not None else [])
 
@@ -123,12 +149,10 @@ def _text_closing(report: Report, width: int) -> list[str]:
 
 def _text_table(table: Table) -> list[str]:
     rows = [[_visible(cell) for cell in row] for row in [table.headings, *table.cells()]]
-    widths = [max(len(row[j]) for row in rows) for j in range(len(table.headings))]
+    widths = [max(_width(row[j]) for row in rows) for j in range(len(table.headings))]
     right = table.right_aligned()
     lines = [
-        "  ".join(
-            c.rjust(w) if r else c.ljust(w) for c, w, r in zip(row, widths, right, strict=True)
-        ).rstrip()
+        "  ".join(_padded(c, w, r) for c, w, r in zip(row, widths, right, strict=True)).rstrip()
         for row in rows
     ]
     return ([_visible(table.title)] if table.title else []) + lines
@@ -154,23 +178,27 @@ def _html_table(table: Table) -> str:
 
 
 def _latex(text: str) -> str:
-    return "".join(_LATEX_SPECIAL.get(character, character) for character in text)
+    return "".join(_LATEX_SPECIAL.get(character, character) for character in _one_line(text))
+
+
+def _latex_row(cells: list[str]) -> str:
+    """A row; an empty group keeps the first cell from being the optional argument of the command before it."""
+    row = " & ".join(map(_latex, cells)) + r" \\"
+    return "{}" + row if row.startswith(_LATEX_ARGUMENTS) else row
 
 
 def _latex_table(table: Table) -> list[str]:
     alignment = "".join("r" if right else "l" for right in table.right_aligned())
     lines = [rf"\par {_latex(table.title)}\par"] if table.title else []
     lines += [rf"\begin{{tabular}}{{{alignment}}}", r"\toprule"]
-    lines.append(" & ".join(map(_latex, table.headings)) + r" \\")
+    lines.append(_latex_row(table.headings))
     lines.append(r"\midrule")
-    lines += [" & ".join(map(_latex, row)) + r" \\" for row in table.cells()]
+    lines += [_latex_row(row) for row in table.cells()]
     return [*lines, r"\bottomrule", r"\end{tabular}"]
 
 
 def _markdown(text: str) -> str:
-    for character in "\\|*_<>`":
-        text = text.replace(character, "\\" + character)
-    return text.replace("\n", " ")
+    return "".join("\\" + c if c in _MARKDOWN_SPECIAL else c for c in _one_line(text))
 
 
 def _markdown_table(table: Table) -> str:
