@@ -435,6 +435,17 @@ def test_validate_is_one_bit():
         rh.validate(MODEL)
 
 
+@pytest.mark.parametrize(
+    "bits, nats", [("y" * 12, 6.1), ("n" * 12, 11.3), ("yn" * 6, 16.8), ("y" * 6 + "n" * 6, 16.8)]
+)
+def test_what_bits_cost_is_what_the_docstring_says(bits, nats):
+    rh = make()
+    for i, bit in enumerate(bits):
+        assert rh.validate(MODEL, at_least=(0.4 if bit == "y" else 0.95) + i / 1e4).passed == (bit == "y")
+    assert rh.ledger_.totals()[0] == pytest.approx(nats, abs=0.05)
+    assert f"{nats}" in ReusableHoldout.validate.__doc__
+
+
 def test_leaderboard_shows_improvements_only():
     board = make().leaderboard(baseline=0.5)
     first = board.submit(MODEL)
@@ -461,7 +472,7 @@ def test_discoveries_pay_for_what_was_seen():
     before = rh.nats_
     assert before > 5 * np.log(2) + 10
     assert rh.discover([MODEL], at_least=0.5).all()
-    assert not rh.discover([MODEL], at_least=0.7).any()
+    assert not rh.discover([MODEL], at_least=0.76).any()
     assert rh.nats_ == pytest.approx(before + 2 * np.log(2))
     assert make(metric="error").discover([MODEL], at_least=0.4).all()
     with pytest.raises(ValueError, match="needs at least one target"):
@@ -484,6 +495,45 @@ def test_the_vault_opens_once():
     assert "by itself" in answer.guarantee.paragraph()
     with pytest.raises(ValueError, match="needs a vault"):
         make().final(MODEL)
+
+
+def vault_level(answer):
+    return answer.guarantee.confidence_level
+
+
+def test_the_vault_keeps_the_level_that_was_declared():
+    rh = make(vault=0.25, confidence_level=0.5)
+    rh.set_params(confidence_level=0.99)
+    first = rh.final(MODEL)
+    ones = round(float(first) * 300)
+    assert first.bounds[0] == pytest.approx(stats.beta.ppf(0.25, ones, 301 - ones), abs=1e-9)
+    assert vault_level(first) == 0.5 and "at least 0.5" in first.guarantee.statement
+    rh.set_params(confidence_level=0.9)
+    again = rh.final(MODEL)
+    assert again.cached and again.bounds == first.bounds and vault_level(again) == 0.5
+
+
+def test_a_later_epoch_does_not_relabel_the_vault(tmp_path):
+    path = Ledger.create(tmp_path / "x.ledger").path
+    first = make(path, vault=0.25, confidence_level=0.5).final(MODEL)
+    later = make(path, vault=0.25, confidence_level=0.99)
+    again = later.final(MODEL)
+    assert later.calibration_.epoch == 1 and again.cached
+    assert again.bounds == first.bounds and vault_level(again) == vault_level(first) == 0.5
+    assert later.infer(MODEL, guess=0.75).guarantee is later.guarantee_
+
+
+def test_a_later_epoch_promises_no_more_than_the_answers_before_it(tmp_path):
+    path = Ledger.create(tmp_path / "x.ledger").path
+    options = {"mechanism": "guess_and_check"}
+    first = make(path, confidence_level=0.5, **options).infer(MODEL, guess=0.75)
+    for level in (0.99, 0.9):
+        later = make(path, confidence_level=level, **options)
+        again = later.infer(MODEL, guess=0.75)
+        assert again.cached and again.bounds == first.bounds
+        assert later.guarantee_.confidence_level == again.guarantee.confidence_level == 0.5
+        assert "at least 0.5 " in later.guarantee_.statement
+    assert make(confidence_level=0.9).guarantee_.confidence_level == 0.9
 
 
 def test_a_vault_of_another_metric_has_a_betting_interval():
@@ -887,6 +937,8 @@ def test_clusters_are_the_units():
         (lambda rh: rh.infer(MODEL, guess=float("nan")), "guess must be a finite number"),
         (lambda rh: rh.infer(MODEL, metric="r2"), "metric must be one of"),
         (lambda rh: rh.infer(MODEL, confidence_level=0.9), "declared before the first look"),
+        (lambda rh: rh.infer(lambda X, y: y, metric="brier"), r"metric='brier'\) is for estimators and"),
+        (lambda rh: rh.predict(share_of_ones, metric=absolute_error(bound=1.0)), "Leave metric out"),
         (lambda rh: rh.query(lambda X, y: 2.0 + y), "outside its declared bounds"),
         (lambda rh: rh.query(lambda X, y: y[:5].astype(float)), "one number for each of the 1200 rows"),
         (lambda rh: rh.query(lambda X, y: X[:, 0], bounds=(0, None)), "two finite numbers"),

@@ -7,7 +7,15 @@ import pytest
 
 from tests.oracles import holdout as oracle
 from validstats.exceptions import NoisyReleaseError
-from validstats.holdout.evalues import ELond, betting_e_value, e_bh, e_lond, kraft_e_value
+from validstats.holdout import ReusableHoldout
+from validstats.holdout.evalues import (
+    ELond,
+    betting_e_value,
+    e_bh,
+    e_lond,
+    kraft_e_value,
+    paid_betting_e_value,
+)
 from validstats.holdout.mechanisms import DescriptionLength
 from validstats.validity import binomial_acceptance
 
@@ -70,21 +78,93 @@ def test_e_lond_is_the_stream() -> None:
         stream.step(-1.0)
 
 
+@pytest.mark.parametrize("log_target", [0.5, np.log(20.0), 30.0, 2_000.0])
+def test_whatever_the_stakes_aim_at_the_mean_is_at_most_one(log_target: float) -> None:
+    """Betting against fair coins: all 2^10 sequences, so that the mean is exact."""
+    rows = (np.arange(1024)[:, None] >> np.arange(10)) & 1
+    for side in ("greater", "less"):
+        mean = np.mean([betting_e_value(row / 1.0, 0.5, side, log_target=log_target) for row in rows])
+        assert mean == pytest.approx(1.0, rel=1e-9)
+
+
+def test_the_usual_target_is_a_twentieth() -> None:
+    rows = np.random.default_rng(1).random(200)
+    assert betting_e_value(rows, 0.4) == betting_e_value(rows, 0.4, log_target=np.log(20.0))
+    paid = paid_betting_e_value(rows, 0.4, nats=2.0, log_target=3.0)
+    assert paid == pytest.approx(kraft_e_value(betting_e_value(rows, 0.4, log_target=5.0), 2.0), rel=1e-12)
+    assert paid_betting_e_value(1 - rows, 0.6, "less", nats=2.0, log_target=3.0) == pytest.approx(paid)
+    for wrong in (0.0, -1.0, np.inf, np.nan):
+        with pytest.raises(ValueError, match="log_target must be"):
+            betting_e_value(rows, 0.4, log_target=wrong)
+        with pytest.raises(ValueError, match="log_target must be"):
+            paid_betting_e_value(rows, 0.4, nats=0.0, log_target=wrong)
+    with pytest.raises(ValueError, match="nats must be"):
+        paid_betting_e_value(rows, 0.4, nats=-1.0, log_target=3.0)
+
+
+def test_a_price_beyond_the_largest_number_can_be_paid() -> None:
+    """At 800 nats an e-value that was cut at 1e300 first would be cut below one."""
+    rows = np.ones(5_000)
+    assert kraft_e_value(betting_e_value(rows, 0.5), 800.0) < 1e-40
+    assert paid_betting_e_value(rows, 0.5, nats=800.0, log_target=np.log(20.0)) == pytest.approx(1e300)
+
+
+def spent_holdout(seed: int, n: int = 1_000) -> tuple[ReusableHoldout, np.ndarray, np.ndarray]:
+    """Fair labels, about a hundred nats of answers about guesses, and a vote of those that the answers favour."""
+    rng = np.random.default_rng([12, seed])
+    y = rng.integers(0, 2, n)
+    rh = ReusableHoldout(queries=40, mechanism="description_length", guess=None)
+    rh.calibrate(rng.normal(size=(n, 1)), y)
+    guesses = rng.integers(0, 2, (25, n))
+    signs = np.array([1 if float(rh.infer(guess)) > 0.5 else -1 for guess in guesses])
+    vote = (signs @ (2 * guesses - 1) > 0).astype(int)
+    return rh, y, vote
+
+
+def test_true_claims_are_found_after_much_was_spent() -> None:
+    """Models that are right for 80 % of the rows beside the vote: stakes for 1/20 never find them."""
+    found, found_untuned = 0, 0
+    for seed in range(10):
+        rh, y, vote = spent_holdout(seed)
+        rng = np.random.default_rng([13, seed])
+        knowing = [np.where(rng.random(y.size) < 0.8, y, 1 - y) for _ in range(2)]
+        assert 60 < rh.nats_ < 160
+        rows = [(guess == y)[rh._sample.given] / 1.0 for guess in (*knowing, vote)]
+        untuned = e_bh(np.array([kraft_e_value(betting_e_value(x, 0.5), rh.nats_) for x in rows]), 0.05)
+        confirmed = rh.discover([*knowing, vote], at_least=0.5)
+        assert not confirmed[2]
+        found += int(confirmed[:2].sum())
+        found_untuned += int(untuned[:2].sum())
+    assert found == 20 and found_untuned == 0
+
+
+def test_false_claims_are_rare_after_much_was_spent() -> None:
+    """The vote and its opposite say nothing about fresh rows; unpaid, the bet on the vote finds something."""
+    wrong = naive = 0
+    for seed in range(40):
+        rh, y, vote = spent_holdout(100 + seed)
+        rows = (vote == y)[rh._sample.given] / 1.0
+        naive += betting_e_value(rows, 0.5, log_target=np.log(20.0)) >= 20
+        wrong += rh.discover([vote, 1 - vote], at_least=0.5).any()
+    assert binomial_acceptance(40 - int(wrong), 40, 0.95).accepted
+    assert not binomial_acceptance(40 - int(naive), 40, 0.95).accepted
+
+
 def overfitted_e_values(replicates: int, paid: bool) -> np.ndarray:
-    """The analyst flips each of 8 coins, keeps those the holdout favours, and claims that their vote beats 1/2."""
+    """The analyst turns each of 9 coins as the holdout favours, and claims that their vote beats 1/2: it never does."""
     rng = np.random.default_rng(9)
     out = np.empty(replicates)
     for r in range(replicates):
-        answers = rng.integers(0, 2, (8, 40)).astype(float)
-        state = DescriptionLength.initial_state(40, queries=9, cells=2)
+        answers = rng.integers(0, 2, (9, 40)).astype(float)
+        state = DescriptionLength.initial_state(40, queries=10, cells=2)
         nats, signs = state.opening_nats, []
         for row in answers:
             state, release = DescriptionLength.step(state, row)
             nats += release.nats
             signs.append(1 if release.value > 0.5 else -1)
-        vote = (np.sign(np.array(signs) @ (2 * answers - 1) + 0.1) + 1) / 2
-        e = betting_e_value(vote, 0.5)
-        out[r] = kraft_e_value(e, nats) if paid else e
+        vote = (np.sign(np.array(signs) @ (2 * answers - 1)) + 1) / 2
+        tuned = paid_betting_e_value(vote, 0.5, nats=nats, log_target=np.log(20.0))
+        out[r] = tuned if paid else betting_e_value(vote, 0.5)
     return out
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from validstats._typing import AnyArray
 from validstats.exceptions import BudgetExhaustedError
 from validstats.guarantee import Guarantee
 from validstats.holdout.answers import Answer
@@ -22,9 +23,9 @@ from validstats.holdout.questions import (
     is_estimator,
     question_of_predictions,
     quietly,
-    respond,
     subject_of,
 )
+from validstats.holdout.responses import in_class_order, own_classes, raw_response
 from validstats.holdout.sample import HoldoutSample
 
 __all__ = ["Asking"]
@@ -38,6 +39,7 @@ class Asking:
     ledger_: Any
     calibration_: Any
     _books: Books
+    _classes: AnyArray
     _backend: Any
     _open_parts: Callable[..., tuple[HoldoutSample, HoldoutSample | None]]
     _ask_auc: Callable[..., Ask]
@@ -72,13 +74,13 @@ class Asking:
                 raise ValueError("target: predictions must not contain NaN or infinity; nothing was charged.")
             if prediction.dtype.kind == "O" and any(v is None or v != v for v in prediction.ravel()):
                 raise ValueError("target: predictions must not contain missing values; nothing was charged.")
-            return prediction
+            return in_class_order(prediction, metric, self._classes)
         training: TrainingPart | None = getattr(self, "_training", None)
         fitted = target if training is None else training.fitted(target)
-        answer: np.ndarray = quietly(lambda: respond(fitted, part.X, metric), "estimator")
+        answer: np.ndarray = quietly(lambda: raw_response(fitted, part.X, metric), "estimator")
         if len(answer) != part.n_rows:
             raise ValueError(f"The estimator returned {len(answer)} predictions; nothing was charged.")
-        return answer
+        return in_class_order(answer, metric, self._classes, own_classes(fitted), type(fitted).__name__)
 
     def _question(
         self,
@@ -131,12 +133,12 @@ class Asking:
 
     # ------------------------------------------------------------------ from questions to answers
 
-    def _ask_number(self, question: Question, *, new_round: bool = True) -> Ask:
+    def _ask_number(self, question: Question) -> Ask:
         if question.metric.name == AUC:
             return self._ask_auc(question)
 
         def work(session: Session) -> Outcome:
-            release = self._main_step(session, question.units, question.guess, new_round=new_round)
+            release = self._main_step(session, question.units, question.guess)
             return Outcome.of(release, question.metric.from_unit)
 
         guess = None if question.guess is None else question.metric.from_unit(question.guess)
@@ -149,14 +151,12 @@ class Asking:
             subject=question.subject,
         )
 
-    def _main_step(
-        self, session: Session, units: np.ndarray, guess: float | None, *, new_round: bool = True
-    ) -> Any:
-        """Let the declared mechanism give one number."""
+    def _main_step(self, session: Session, units: np.ndarray, guess: float | None) -> Any:
+        """Let the declared mechanism give one number; the first number of a batch closes the round before it."""
         declared = session.declared
         chosen = mechanism(declared.mechanism)
         started = declared.mechanism in session.state["mechanisms"]
-        advance = declared.mechanism == "rounds" and new_round and started
+        advance = session.starts_batch() and started and declared.mechanism == "rounds"
         return session.step(
             declared.mechanism,
             units if chosen.needs_rows else float(np.clip(units.mean(), 0.0, 1.0)),

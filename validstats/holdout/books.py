@@ -17,6 +17,7 @@ from validstats.holdout.epochs import (
     epoch_log_share,
     fresh_state,
     frozen_fields,
+    joint_level,
     main_options,
 )
 from validstats.holdout.ledger import Ledger
@@ -46,6 +47,8 @@ class Outcome:
         Index of the winning candidate.
     flags : tuple of bool or None
         Which claims of a batch were confirmed.
+    confidence_level : float or None
+        Of an interval that holds by itself; None for those that hold together at the declared level.
     """
 
     value: float | None
@@ -56,6 +59,7 @@ class Outcome:
     passed: bool | None = None
     winner: int | None = None
     flags: tuple[bool, ...] | None = None
+    confidence_level: float | None = None
 
     @classmethod
     def of(cls, release: Release, rescale: Callable[[float], float], **changes: Any) -> Outcome:
@@ -114,6 +118,8 @@ class Session:
         The open turn.
     declared : Declaration
         The current epoch's.
+    new_batch : bool, default True
+        Whether no question of the batch was worked on before this one.
 
     Attributes
     ----------
@@ -121,8 +127,9 @@ class Session:
         Charged so far in this session.
     """
 
-    def __init__(self, turn: Turn, declared: Declaration) -> None:
+    def __init__(self, turn: Turn, declared: Declaration, *, new_batch: bool = True) -> None:
         self.turn = turn
+        self._new_batch = new_batch
         self.declared = declared
         self.state: dict[str, Any] = dict(turn.state)
         self.nats = 0.0
@@ -190,6 +197,11 @@ class Session:
             raise _Refused(after.exhausted or "a guess failed and no failure was declared", self)
         return release
 
+    def starts_batch(self) -> bool:
+        """Tell whether nothing of the batch was worked on before: once, for the first answer that is not cached."""
+        first, self._new_batch = self._new_batch, False
+        return first
+
     def load_main(self) -> Any:
         """Return the state of the declared mechanism, fresh if it was not asked yet; nothing is charged."""
         name = self.declared.mechanism
@@ -255,7 +267,7 @@ class Books:
                 turn.append("epoch", nats=closing, state=self._opening_state(turn, closing), new_epoch=True)
 
     def charge(self, asks: Sequence[Ask]) -> list[tuple[Ask, Entry]]:
-        """Charge questions in one transaction; what comes back may be released.
+        """Charge questions in one transaction, as one batch; what comes back may be released.
 
         Parameters
         ----------
@@ -276,6 +288,7 @@ class Books:
             If a name stands for another question already; nothing is charged then.
         """
         done: list[tuple[Ask, Entry]] = []
+        new_batch = True
         with self.ledger.turn(self.user) as turn:
             self._check_epoch(turn)
             _check_names(turn, asks)
@@ -284,11 +297,13 @@ class Books:
                 self._record_refusal(turn)
             for ask in [] if refused else asks:
                 try:
-                    done.append((ask, self._charge_one(turn, ask)))
+                    entry = self._charge_one(turn, ask, new_batch=new_batch)
                 except _Refused as refusal:
                     refused = str(refusal)
                     self._record_refusal(turn, refusal.session)
                     break
+                done.append((ask, entry))
+                new_batch = new_batch and entry.release == "cached"
         if refused:
             error = BudgetExhaustedError(
                 budget_exhausted_message.format(what=str(refused).rstrip("."), remedy=self._remedy())
@@ -321,13 +336,13 @@ class Books:
             left["failures"] = self.declared.failures
         return left
 
-    def _charge_one(self, turn: Turn, ask: Ask) -> Entry:
+    def _charge_one(self, turn: Turn, ask: Ask, *, new_batch: bool) -> Entry:
         if ask.query is not None and (hit := turn.cached(ask.query)) is not None:
             return turn.append(
                 "cached", query=ask.query, passed=hit.passed, answer=hit.answer, half_width=hit.half_width,
                 detail={**hit.detail, "answered_by": hit.idx},
             )  # fmt: skip
-        session = Session(turn, self.declared)
+        session = Session(turn, self.declared, new_batch=new_batch)
         outcome = ask.work(session)
         state = session.state
         state["asked"] = state["asked"] + ask.cost
@@ -409,6 +424,7 @@ class Books:
         return {
             "declared": asdict(self.declared),
             "log_alpha": log_alpha,
+            "joint_level": min(joint_level(turn.state), self.declared.confidence_level),
             "branch_nats": 0.0,
             "asked": 0,
             "by_user": {},

@@ -12,7 +12,7 @@ from validstats._typing import Bool1D
 from validstats.holdout.asking import Asking
 from validstats.holdout.books import Ask, Outcome, Session
 from validstats.holdout.epochs import MIXING, closing_nats
-from validstats.holdout.evalues import betting_e_value, e_bh, kraft_e_value
+from validstats.holdout.evalues import e_bh, paid_betting_e_value
 from validstats.holdout.fingerprint import ask_digest
 from validstats.holdout.metrics import AUC, Metric
 from validstats.validation import check_in_range
@@ -35,7 +35,8 @@ class DiscoveryRelease(Asking):
 
         The models may have been chosen after any number of answers of guess-and-check or description length: each
         claim's e-value is multiplied by ``exp(-nats)`` for all that was released before, and e-BH decides over the
-        batch. What is released is the set of confirmed claims; it costs ln 2 nats a claim and one query.
+        batch. The bets behind the e-values aim at what a claim needs, ``exp(nats) m / rate``, which is known before a
+        row is betted on. What is released is the set of confirmed claims; it costs ln 2 nats a claim and one query.
 
         Parameters
         ----------
@@ -79,12 +80,14 @@ class DiscoveryRelease(Asking):
         questions = [self._question(target, chosen, 0.0, None) for target in targets]
         side: Literal["greater", "less"] = "greater" if chosen.greater_is_better else "less"
         null = float(chosen.to_unit(threshold))
-        raw = [betting_e_value(np.ascontiguousarray(q.units), null, side) for q in questions]
+        rows = [np.ascontiguousarray(q.units) for q in questions]
+        needed = math.log(len(rows) / rate)
 
         def work(session: Session) -> Outcome:
             nats = session.turn.totals()[0] + closing_nats(session.state["mechanisms"])
-            confirmed = e_bh(np.array([kraft_e_value(min(e, 1e300), nats) for e in raw]), rate)
-            session.branch(len(raw) * math.log(2.0))
+            paid = [paid_betting_e_value(x, null, side, nats=nats, log_target=needed) for x in rows]
+            confirmed = e_bh(np.array(paid), rate)
+            session.branch(len(rows) * math.log(2.0))
             return Outcome(
                 value=None,
                 low=None,
@@ -96,7 +99,7 @@ class DiscoveryRelease(Asking):
             )
 
         digest = ask_digest(self.ledger_.secret, "discover", *(q.query for q in questions), threshold, rate)
-        label = f"{chosen.name}: which of {len(raw)} beat {threshold:g}"
+        label = f"{chosen.name}: which of {len(rows)} beat {threshold:g}"
         ask = Ask(release="discover", label=label, query=digest, work=work)
         [(_, entry)] = self._books.charge([ask])
         return np.array(entry.detail["flags"], dtype=bool)

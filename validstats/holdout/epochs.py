@@ -22,6 +22,7 @@ __all__ = [
     "epoch_log_share",
     "fresh_state",
     "frozen_fields",
+    "joint_level",
     "main_options",
 ]
 
@@ -128,6 +129,28 @@ def epoch_log_share(epoch: int) -> float:
     if epoch == 0:
         return math.log1p(-EPOCH_RESERVE)
     return math.log(EPOCH_RESERVE * 6 / (math.pi * epoch) ** 2)
+
+
+def joint_level(state: Mapping[str, Any]) -> float:
+    """Return the level at which all answers of a ledger hold together: the least that an epoch has declared.
+
+    Parameters
+    ----------
+    state : mapping
+        State of the ledger; one of an older version tells the level of its present epoch only.
+
+    Returns
+    -------
+    float
+        The level; 1 before the first epoch.
+
+    Examples
+    --------
+    >>> joint_level({}), joint_level({"declared": {"confidence_level": 0.99}, "joint_level": 0.9})
+    (1.0, 0.9)
+    """
+    declared = state.get("declared", {}).get("confidence_level", 1.0)
+    return float(state.get("joint_level", declared))
 
 
 def main_options(declared: Declaration) -> dict[str, Any]:

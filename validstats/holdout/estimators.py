@@ -14,6 +14,7 @@ from validstats.frames import backend_of, is_frame
 from validstats.holdout.answers import Answer, Answers
 from validstats.holdout.books import Books, Declaration
 from validstats.holdout.discoveries import DiscoveryRelease
+from validstats.holdout.epochs import joint_level
 from validstats.holdout.fingerprint import ask_digest
 from validstats.holdout.informative import warn_if_silent
 from validstats.holdout.inputs import (
@@ -267,6 +268,7 @@ class ReusableHoldout(
         ledger.bind(fingerprint, user_tag(X, labels) if ledger.path is not None else None)
         books = Books(ledger, declared, self.user)
         books.open()
+        self._classes = known
         self._install(ledger, books, sample, sealed, declared, X)
         warn_if_silent(books.look())
         return self
@@ -347,7 +349,12 @@ class ReusableHoldout(
             n_vault=0 if sealed is None else sealed.n_units,
             epoch=session.turn.epoch,
         )
-        self.guarantee_ = guarantee_of(declared, session.load_main(), clustered=sample.clustered)
+        self.guarantee_ = guarantee_of(
+            declared,
+            session.load_main(),
+            clustered=sample.clustered,
+            level=joint_level(session.state),
+        )
 
     # ------------------------------------------------------------------ asking
 
@@ -368,7 +375,7 @@ class ReusableHoldout(
             A fitted estimator (an unfitted one is fitted on the training rows); predictions for all holdout rows,
             in the order in which :meth:`calibrate` had them; or ``fn(X, y)``, see :meth:`query`.
         metric : str, Metric or None, default None
-            What to measure; the declared one if None.
+            What to measure; the declared one if None. Refused with a callable, which measures by itself.
         guess : float or None, default None
             What you expect, on the metric's scale, from the training rows alone. Estimators are guessed by
             ``guess="cv"`` of the constructor if None.
@@ -387,8 +394,8 @@ class ReusableHoldout(
         Raises
         ------
         ValueError
-            If ``confidence_level`` is given, the target is invalid, or ``query_id`` stands for another question
-            already; nothing is charged then.
+            If ``confidence_level`` is given, or ``metric`` with a callable, the target is invalid, or ``query_id``
+            stands for another question already; nothing is charged then.
         BudgetExhaustedError
             If the budget is used up.
         NotCalibratedError
@@ -402,6 +409,11 @@ class ReusableHoldout(
                 "given already. Declare confidence_level in the constructor; a new level opens a new epoch."
             )
         if not is_estimator(target) and callable(target):
+            if metric is not None:
+                raise ValueError(
+                    f"infer(metric={getattr(metric, 'name', metric)!r}) is for estimators and predictions, and the target "
+                    "is a callable, whose own values are the measure. Leave metric out; nothing was charged."
+                )
             return self.query(target, guess=guess, query_id=query_id)
         return self._answers([self._ask_number(self._question(target, metric, guess, query_id))])[0]
 
@@ -485,6 +497,8 @@ class ReusableHoldout(
     def score_many(self, targets: Sequence[Any], *, metric: str | Metric | None = None) -> Answers:
         """Ask several questions that do not depend on each other's answers: one round.
 
+        A batch of nothing but questions that were answered before is no round, and costs nothing.
+
         Parameters
         ----------
         targets : sequence of estimators or predictions
@@ -502,5 +516,5 @@ class ReusableHoldout(
         questions = [self._question(target, metric, None, None) for target in targets]
         if not questions:
             raise ValueError("score_many needs at least one target.")
-        asks = [self._ask_number(q, new_round=i == 0) for i, q in enumerate(questions)]
+        asks = [self._ask_number(q) for q in questions]
         return Answers(items=tuple(self._answers(asks)), guarantee=self.guarantee_, backend=self._backend)

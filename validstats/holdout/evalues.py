@@ -3,7 +3,8 @@
 If transcripts have code lengths L with ``sum exp(-L) <= 1`` (the nats of the ledger) and E is an e-value for the claim
 that was chosen at the present transcript, then ``E exp(-L)`` is an e-value for the chosen claim: its mean under the
 null is at most ``sum exp(-L(y)) E[E_y] <= 1``. This is proved for countable transcripts only, so it is refused once a
-noisy answer was released.
+noisy answer was released. E may depend on the transcript in any way, and so may the stakes of a bet: at each
+transcript they are fixed before a row is betted on, and the sum above is over transcripts.
 """
 
 from __future__ import annotations
@@ -19,15 +20,19 @@ from validstats.exceptions import NoisyReleaseError, noisy_release_message
 from validstats.holdout.intervals import log_capital, predictable_stakes
 from validstats.validation import check_in_range, check_literal, check_vector
 
-__all__ = ["ELond", "betting_e_value", "e_bh", "e_lond", "kraft_e_value"]
+__all__ = ["ELond", "betting_e_value", "e_bh", "e_lond", "kraft_e_value", "paid_betting_e_value"]
 
 Side: TypeAlias = Literal["greater", "less"]
 """Which departure from the null mean is claimed."""
 
-_LARGEST = 1e300
+_LOG_LARGEST = math.log(1e300)
+
+_LOG_TARGET = math.log(20.0)
 
 
-def betting_e_value(values: Float1D, null_mean: float, alternative: Side = "greater") -> float:
+def betting_e_value(
+    values: Float1D, null_mean: float, alternative: Side = "greater", *, log_target: float = _LOG_TARGET
+) -> float:
     """Return the e-value of a gambler who bets that the mean departs from the null.
 
     Parameters
@@ -38,6 +43,10 @@ def betting_e_value(values: Float1D, null_mean: float, alternative: Side = "grea
         The null says that the mean is at most this (at least, for "less"), in [0, 1].
     alternative : {"greater", "less"}, default "greater"
         What is claimed.
+    log_target : float, default log(20)
+        Logarithm of the e-value that is needed, above 0, to which the stakes are tuned: ``log(1 / alpha)`` for a test
+        at level alpha, and ``nats`` more for a claim chosen after looking. It must be fixed without the values; any
+        such number is valid.
 
     Returns
     -------
@@ -47,7 +56,7 @@ def betting_e_value(values: Float1D, null_mean: float, alternative: Side = "grea
     Raises
     ------
     ValueError
-        If a value is not in [0, 1].
+        If a value is not in [0, 1], or the target is not above 0.
 
     References
     ----------
@@ -59,14 +68,54 @@ def betting_e_value(values: Float1D, null_mean: float, alternative: Side = "grea
     >>> betting_e_value(rows, 0.5) > 20, betting_e_value(rows, 0.7) < 1
     (True, True)
     """
+    return math.exp(min(_log_e_value(values, null_mean, alternative, log_target), _LOG_LARGEST))
+
+
+def paid_betting_e_value(
+    values: Float1D, null_mean: float, alternative: Side = "greater", *, nats: float, log_target: float
+) -> float:
+    """Return the e-value of a claim that was chosen after ``nats`` of answers, with stakes tuned to pay for them.
+
+    Parameters
+    ----------
+    values : array of shape (n,)
+        As in :func:`betting_e_value`.
+    null_mean : float
+        As in :func:`betting_e_value`.
+    alternative : {"greater", "less"}, default "greater"
+        As in :func:`betting_e_value`.
+    nats : float
+        Description length of everything released so far, at least 0.
+    log_target : float
+        Logarithm of the e-value that is needed after ``nats`` are paid, above 0.
+
+    Returns
+    -------
+    float
+        The bet's capital times ``exp(-nats)``, cut at 1e300 after that, so that no number of nats is out of reach.
+
+    Examples
+    --------
+    >>> rows = np.tile([1.0, 1.0, 1.0, 0.0], 100)
+    >>> tuned = paid_betting_e_value(rows, 0.5, nats=30.0, log_target=math.log(20.0))
+    >>> tuned > 20 > kraft_e_value(betting_e_value(rows, 0.5), 30.0)
+    True
+    """
+    nats = check_in_range(nats, "nats", 0)
+    log_target = check_in_range(log_target, "log_target", 0, low_open=True)
+    capital = _log_e_value(values, null_mean, alternative, nats + log_target)
+    return math.exp(min(capital - nats, _LOG_LARGEST))
+
+
+def _log_e_value(values: Float1D, null_mean: float, alternative: Side, log_target: float) -> float:
     x = check_vector(values, "values")
     if x.min() < 0 or x.max() > 1:
         raise ValueError(f"values must lie in [0, 1], got values from {x.min()} to {x.max()}.")
     check_in_range(null_mean, "null_mean", 0, 1)
     if check_literal(alternative, "alternative", ("greater", "less")) == "less":
         x, null_mean = 1.0 - x, 1.0 - null_mean
-    capital = log_capital(x, predictable_stakes(x, math.log(20.0)), null_mean)
-    return math.exp(min(capital, math.log(_LARGEST)))
+    target = check_in_range(log_target, "log_target", 0, low_open=True)
+    return log_capital(x, predictable_stakes(x, target), null_mean)
 
 
 def kraft_e_value(e_value: float, nats: float, mu2: float = 0.0) -> float:

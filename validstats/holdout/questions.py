@@ -15,9 +15,10 @@ from sklearn.utils.validation import check_is_fitted
 from validstats._typing import AnyArray, Float1D
 from validstats.holdout.fingerprint import ask_digest
 from validstats.holdout.metrics import AUC, Metric, auc_score, checked_rows
+from validstats.holdout.responses import in_class_order, method_of, respond
 from validstats.holdout.sample import HoldoutSample, lent
 
-__all__ = ["Question", "TrainingPart", "class_indices", "is_estimator", "respond", "subject_of"]
+__all__ = ["Question", "TrainingPart", "class_indices", "is_estimator", "subject_of"]
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -100,12 +101,18 @@ class TrainingPart:
             The guess.
         """
         if how == "train":
-            prediction = respond(self.fitted(estimator), self.X, metric)
+            prediction = respond(self.fitted(estimator), self.X, metric, self.classes)
         else:
-            prediction = cross_val_predict(
-                clone(estimator), self.X, self.y, cv=self.splits(estimator), method=_method(estimator, metric)
+            raw = cross_val_predict(
+                clone(estimator),
+                self.X,
+                self.y,
+                cv=self.splits(estimator),
+                method=method_of(estimator, metric),
             )
-            prediction = _positive_column(prediction, metric)
+            prediction = in_class_order(
+                raw, metric, self.classes, np.unique(self.y), type(estimator).__name__
+            )
         return self.score(prediction, metric, self.X, self.y)
 
     def score(self, prediction: AnyArray, metric: Metric, X: Any, y: AnyArray) -> float:
@@ -158,11 +165,6 @@ def subject_of(asked: Metric | Callable[..., Any], bounds: tuple[float, float]) 
 def is_estimator(target: Any) -> bool:
     """Tell whether a target can predict."""
     return hasattr(target, "predict") and not isinstance(target, type)
-
-
-def respond(estimator: Any, X: Any, metric: Metric) -> AnyArray:
-    """Return what of an estimator a metric looks at."""
-    return _positive_column(np.asarray(getattr(estimator, _method(estimator, metric))(lent(X))), metric)
 
 
 def class_indices(y: AnyArray, classes: AnyArray) -> AnyArray:
@@ -231,18 +233,3 @@ def _locked(rows: Any) -> Any:
     view = rows.view()
     view.flags.writeable = False
     return view
-
-
-def _method(estimator: Any, metric: Metric) -> str:
-    if metric.response != "decision":
-        return metric.response
-    return "decision_function" if hasattr(estimator, "decision_function") else "predict_proba"
-
-
-def _positive_column(prediction: AnyArray, metric: Metric) -> AnyArray:
-    """Keep the probability of the second class where a score is wanted."""
-    if metric.response == "decision" and prediction.ndim == 2:
-        if prediction.shape[1] != 2:
-            raise ValueError(f"AUC is for two classes, got {prediction.shape[1]}.")
-        return prediction[:, 1]
-    return prediction

@@ -67,10 +67,7 @@ class SpecialReleases(Asking):
 
         def work(session: Session) -> Outcome:
             if not self._mixes:
-                releases = [
-                    self._main_step(session, q.units, q.guess, new_round=i == 0)
-                    for i, q in enumerate(questions)
-                ]
+                releases = [self._main_step(session, q.units, q.guess) for q in questions]
                 winner = int(np.argmax([sign * release.value for release in releases]))
                 return Outcome.of(releases[winner], chosen.from_unit, winner=winner)
             winner = int(np.argmax([sign * q.units.mean() for q in questions]))
@@ -113,8 +110,7 @@ class SpecialReleases(Asking):
 
         def work(session: Session) -> Outcome:
             sides = [
-                self._side_or_main(session, np.clip(part, 0.0, None), new_round=i == 0)
-                for i, part in enumerate((difference, -difference))
+                self._side_or_main(session, np.clip(part, 0.0, None)) for part in (difference, -difference)
             ]
             return Outcome(
                 value=span * (sides[0].value - sides[1].value),
@@ -128,9 +124,9 @@ class SpecialReleases(Asking):
         ask = Ask(release="compare", label=f"{chosen.name}: difference", query=digest, work=work, cost=2)
         return self._answers([ask])[0]
 
-    def _side_or_main(self, session: Session, units: np.ndarray, *, new_round: bool) -> Any:
+    def _side_or_main(self, session: Session, units: np.ndarray) -> Any:
         if not self._mixes:
-            return self._main_step(session, units, 0.0, new_round=new_round)
+            return self._main_step(session, units, 0.0)
         return session.step(
             "description_length",
             float(units.mean()),
@@ -178,7 +174,9 @@ class SpecialReleases(Asking):
     ) -> Answer:
         """Ask for one bit: is the score at least (or the loss at most) what is claimed?
 
-        A yes is certified together with all other answers. A no says nothing. Only a yes costs much.
+        A yes is certified together with all other answers. A no says nothing. Bits are cheap where most of them are
+        alike, and a yes is cheaper than a no: with guess-and-check or description length twelve yes cost 6.1 nats
+        together, twelve no 11.3, and six of each 16.8 in any order. Under other mechanisms a bit costs an answer.
 
         Parameters
         ----------

@@ -34,7 +34,9 @@ _ANALYSES = {
 _RELEASES = ("answer", "best", "compare", "bit", "board", "discover", "cached", "final", "refused", "epoch")
 
 
-def guarantee_of(declared: Declaration, state: Any, *, clustered: bool) -> Guarantee:
+def guarantee_of(
+    declared: Declaration, state: Any, *, clustered: bool, level: float | None = None
+) -> Guarantee:
     """State what a declared budget promises.
 
     Parameters
@@ -45,6 +47,8 @@ def guarantee_of(declared: Declaration, state: Any, *, clustered: bool) -> Guara
         Of its mechanism.
     clustered : bool
         Whether units are clusters.
+    level : float or None, default None
+        At which the answers of all epochs hold together; the declared one if None.
 
     Returns
     -------
@@ -52,7 +56,7 @@ def guarantee_of(declared: Declaration, state: Any, *, clustered: bool) -> Guara
         Finite-sample for certified mechanisms, otherwise heuristic.
     """
     unit = "clusters" if clustered else "rows"
-    level = declared.confidence_level
+    level = declared.confidence_level if level is None else level
     caveats = ("Answers are about the mean over clusters of the mean within a cluster",) if clustered else ()
     if not is_proved(declared.mechanism, state):
         return Guarantee(

@@ -23,7 +23,8 @@ from validstats.exceptions import (
 from validstats.holdout.estimators import ReusableHoldout
 from validstats.holdout.inputs import check_labels
 from validstats.holdout.metrics import Metric
-from validstats.holdout.questions import TrainingPart, respond
+from validstats.holdout.questions import TrainingPart
+from validstats.holdout.responses import respond
 from validstats.reading import check_groups
 from validstats.validation import check_matrix, check_positive_int, check_vector
 
@@ -68,7 +69,8 @@ class HoldoutScorer:
         guess = None
         if y is not None and self.metric.name != "auc":
             training = self.holdout._need_training("scorer")
-            guess = training.score(respond(estimator, X, self.metric), self.metric, X, np.asarray(y))
+            prediction = respond(estimator, X, self.metric, training.classes)
+            guess = training.score(prediction, self.metric, X, np.asarray(y))
         try:
             answer = self.holdout.infer(estimator, metric=self.metric, guess=guess)
         except BudgetExhaustedError as error:
@@ -380,6 +382,10 @@ class _ColumnModel:
     def predict_proba(self, X: Any) -> Any:
         return self.model.predict_proba(_columns_of(X, self.columns))
 
+    @property
+    def classes_(self) -> Any:
+        return self.model.classes_
+
     def __sklearn_is_fitted__(self) -> bool:
         return True
 
@@ -387,16 +393,17 @@ class _ColumnModel:
 class _ConstantModel:
     """The model without features: the most frequent label, or the mean."""
 
-    def __init__(self, value: Any, shares: np.ndarray) -> None:
+    def __init__(self, value: Any, shares: np.ndarray, classes: Any = None) -> None:
         self.value = value
         self.shares = shares
+        self.classes_ = classes
 
     @classmethod
     def of(cls, y: np.ndarray, classify: bool) -> _ConstantModel:
         if not classify:
             return cls(float(np.mean(y)), np.empty(0))
         classes, counts = np.unique(y, return_counts=True)
-        return cls(classes[np.argmax(counts)], counts / counts.sum())
+        return cls(classes[np.argmax(counts)], counts / counts.sum(), classes)
 
     def predict(self, X: Any) -> np.ndarray:
         return np.full(np.shape(X)[0], self.value)

@@ -25,7 +25,6 @@ class VaultRelease(Asking):
     """The release of the vault."""
 
     guarantee_: Guarantee
-    confidence_level: float
 
     def final(self, target: Any, *, metric: str | Metric | None = None) -> Answer:
         """Open the vault, once, for the model that was chosen.
@@ -43,7 +42,8 @@ class VaultRelease(Asking):
         Returns
         -------
         Answer
-            Score on the vault with an interval that holds by itself at the declared level.
+            Score on the vault with an interval that holds by itself, at the level that was declared when the vault
+            was opened. Asked again, it is the same interval at the same level.
 
         Raises
         ------
@@ -63,7 +63,8 @@ class VaultRelease(Asking):
             )
         question = self._question(target, chosen, 0.0, None, part=vault)
         digest = ask_digest(self.ledger_.secret, "final", question.query)
-        outcome = vault_outcome(question.units, chosen, vault.clustered, self.confidence_level)
+        level = self.calibration_.declared.confidence_level
+        outcome = vault_outcome(question.units, chosen, vault.clustered, level)
 
         def work(session: Session) -> Outcome:
             if session.state.get("vault") is not None:
@@ -82,7 +83,8 @@ class VaultRelease(Asking):
     def _guarantee_for(self, detail: Any) -> Guarantee:
         if detail["source"] != "vault":
             return self.guarantee_
-        return vault_guarantee(self.calibration_.n_vault, self.confidence_level)
+        level = detail.get("confidence_level") or self.calibration_.declared.confidence_level
+        return vault_guarantee(self.calibration_.n_vault, level)
 
 
 def vault_outcome(units: np.ndarray, metric: Metric, clustered: bool, confidence_level: float) -> Outcome:
@@ -115,4 +117,5 @@ def vault_outcome(units: np.ndarray, metric: Metric, clustered: bool, confidence
         high=metric.from_unit(high),
         source="vault",
         certified=True,
+        confidence_level=confidence_level,
     )
