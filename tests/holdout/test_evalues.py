@@ -7,7 +7,7 @@ import pytest
 
 from tests.oracles import holdout as oracle
 from validstats.exceptions import NoisyReleaseError
-from validstats.holdout import ReusableHoldout
+from validstats.holdout import Ledger, ReusableHoldout
 from validstats.holdout.evalues import (
     ELond,
     betting_e_value,
@@ -110,10 +110,11 @@ def test_a_price_beyond_the_largest_number_can_be_paid() -> None:
 
 
 def spent_holdout(seed: int, n: int = 1_000) -> tuple[ReusableHoldout, np.ndarray, np.ndarray]:
-    """Fair labels, about a hundred nats of answers about guesses, and a vote of those that the answers favour."""
+    """Fair labels, some 50 to 100 nats of answers about guesses, and a vote of those that the answers favour."""
     rng = np.random.default_rng([12, seed])
     y = rng.integers(0, 2, n)
-    rh = ReusableHoldout(queries=40, mechanism="description_length", guess=None)
+    ledger = Ledger.in_memory(secret=rng.bytes(32))
+    rh = ReusableHoldout(queries=40, mechanism="description_length", guess=None, ledger=ledger)
     rh.calibrate(rng.normal(size=(n, 1)), y)
     guesses = rng.integers(0, 2, (25, n))
     signs = np.array([1 if float(rh.infer(guess)) > 0.5 else -1 for guess in guesses])
@@ -142,9 +143,10 @@ def test_false_claims_are_rare_after_much_was_spent() -> None:
     """The vote and its opposite say nothing about fresh rows; unpaid, the bet on the vote finds something."""
     wrong = naive = 0
     for seed in range(40):
-        rh, y, vote = spent_holdout(100 + seed)
+        rh, y, vote = spent_holdout(100 + seed, 200)
         rows = (vote == y)[rh._sample.given] / 1.0
         naive += betting_e_value(rows, 0.5, log_target=np.log(20.0)) >= 20
+        assert rh.nats_ > 40
         wrong += rh.discover([vote, 1 - vote], at_least=0.5).any()
     assert binomial_acceptance(40 - int(wrong), 40, 0.95).accepted
     assert not binomial_acceptance(40 - int(naive), 40, 0.95).accepted
