@@ -58,7 +58,7 @@ def test_every_target_has_a_plan():
         Compositional(lambda j, acc, s: acc + s),
     ]
     for target in targets:
-        plan = plan_batch(target, m=30, n=100, bounded=isinstance(target, Compositional))
+        plan = plan_batch(target, m=30, n=100)
         assert plan.smallest_n >= 1
         assert plan.guarantee.confidence_level == (None if isinstance(target, Selection) else 0.9)
         assert "Plan for a batch" in str(plan.summary())
@@ -112,6 +112,61 @@ def test_the_planned_size_is_the_first_that_says_something(target, alpha, m):
             assert result.glance()["smallest_informative_n"].tolist() == [planned]
 
 
-def test_functions_of_unbounded_scores_have_no_plan():
-    with pytest.raises(ValueError, match="bounded=True"):
-        plan_batch(Compositional(lambda j, acc, s: acc + s), m=30)
+def test_functions_of_unbounded_scores_need_rows_for_a_finite_end():
+    step = lambda j, acc, s: acc + s  # noqa: E731
+    assert plan_batch(Compositional(step, side="upper"), m=30).smallest_n == 270
+    assert plan_batch(Compositional(step), m=30).smallest_n == 570
+    assert plan_batch(Compositional(step, side="upper"), n=269).largest_m == 29
+    assert plan_batch(Compositional(step, side="upper"), m=2, bounded=True).smallest_n == 3
+
+
+def sizes_by_trying(target, n, top=250):
+    """Largest m below ``top`` that n rows support, and the last one before the first that they do not."""
+    good = [plan_batch(target, m=m).smallest_n <= n for m in range(1, top)]
+    return max([m for m, ok in enumerate(good, 1) if ok], default=0), (good + [False]).index(False)
+
+
+@pytest.mark.parametrize(
+    ("target", "n", "largest", "every"),
+    [
+        (Simultaneous(0.1), 21, 10, 2),
+        (Simultaneous(0.25), 8, 8, 0),
+        (Simultaneous(0.3), 6, 0, 0),
+        (Simultaneous(0), 90, 10, 10),
+        (Simultaneous(0.1), 25, None, 2),
+        (BatchQuantile(0.9), 30, None, 1),
+        (BatchQuantile(0.5, side="upper"), 4, None, 0),
+        (ErrorCount(), 3, None, 0),
+        (ErrorCount(), 8, None, 0),
+        (BatchMean(side="upper"), 500, 55, 55),
+        (Selection(above=0, max_false=3), 50, 65, 65),
+        (Envelope(), 4, None, 0),
+    ],
+    ids=str,
+)
+def test_which_batch_sizes_are_informative(target, n, largest, every):
+    """Smaller batches can need more rows, so the largest size alone is no answer."""
+    plan = plan_batch(target, n=n)
+    found = sizes_by_trying(target, n)
+    assert plan.every_m == every == found[1]
+    assert plan.largest_m == (1_000_000 if largest is None else largest)
+    assert largest in (None, found[0])
+    text = str(plan.summary())
+    assert ("1,000,000 or more" in text) == (largest is None)
+    assert ("Every m informative to" in text) == (plan.largest_m != every)
+
+
+def test_a_size_for_any_batch_is_called_any():
+    plan = plan_batch(Simultaneous(0.1), n=100)
+    assert plan.every_m == plan.largest_m == 1_000_000
+    assert "any" in str(plan.summary())
+    assert not plan_batch(Simultaneous(0.1), m=79).smallest_n <= 25
+
+
+def test_sizes_of_several_quantiles_are_certain():
+    target = BatchQuantile((0.2, 0.8), side="upper")
+    plan = plan_batch(target, n=30)
+    largest, every = sizes_by_trying(target, 30, 60)
+    assert plan.every_m <= every and plan.largest_m >= largest
+    for m in (20, 100, 1000):
+        assert plan_batch(target, m=m).smallest_n <= 30

@@ -10,6 +10,7 @@ import numpy as np
 
 from validstats._typing import AnyArray, FrameBackend
 from validstats.batch.envelope_result import BatchEnvelopes
+from validstats.batch.problem import Calibration
 from validstats.batch.results import BatchIntervals, BatchResult, BatchSelection, BatchSets
 from validstats.exceptions import UninformativeWarning, uninformative_message
 from validstats.guarantee import Guarantee
@@ -64,7 +65,7 @@ def assemble_result(
         "n": estimator.calibration_.n,
     }
     result = _BUILDERS[estimator.target.kind](estimator, outputs, common)
-    _warn_uninformative(result)
+    _warn_uninformative(result, estimator.calibration_)
     return result
 
 
@@ -114,7 +115,10 @@ def _selection(estimator: Any, outputs: AnyArray, common: dict[str, Any]) -> Bat
 def _envelopes(estimator: Any, outputs: AnyArray, common: dict[str, Any]) -> BatchResult:
     first = outputs if outputs.ndim == 1 else outputs[:, 0]
     return BatchEnvelopes(
-        predictions=np.asarray(first, dtype=np.float64), above=estimator.target.above, **common
+        predictions=np.asarray(first, dtype=np.float64),
+        above=estimator.target.above,
+        label_bounds=estimator.calibration_.label_bounds,
+        **common,
     )
 
 
@@ -126,15 +130,17 @@ _BUILDERS: dict[str, Callable[[Any, AnyArray, dict[str, Any]], BatchResult]] = {
 }
 
 
-def _warn_uninformative(result: BatchResult) -> None:
+def _warn_uninformative(result: BatchResult, calibration: Calibration) -> None:
     silent = [i for i, a in enumerate(result.answers) if not a.informative]
     if not silent:
         return
     smallest = max(result.answers[i].smallest_n for i in silent)
     value = f"{len(silent)} of {len(result.answers)} batches"
+    fewest = min(part.n for part in calibration.by_stratum.values())
+    where = "" if calibration.strata is None else " in each stratum"
     remedy = (
-        f"The smallest calibration size that would be informative is {smallest}."
-        if smallest > result.n
+        f"The smallest calibration size that would be informative is {smallest}{where}."
+        if smallest > fewest
         else "State bounds for the labels, or take smaller batches."
     )
     warnings.warn(

@@ -40,7 +40,7 @@ from validstats.validation import (
     check_random_state,
 )
 
-__all__ = ["PredictorInternals", "RowCount"]
+__all__ = ["PredictorInternals", "RowCount", "check_strata_kind"]
 
 
 class _ScoreSlot:
@@ -71,7 +71,7 @@ class PredictorInternals(CalibratedEstimator):
     _score_key: tuple[Any, ...]
     _digests: AnyArray | None
     _reference: AnyArray | None
-    _reference_bounds: tuple[float, float]
+    _reference_outputs: AnyArray | None
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the parameters; ``score`` is the one given to the constructor, not the scoring method.
@@ -121,15 +121,16 @@ class PredictorInternals(CalibratedEstimator):
             validate_data(self, X, reset=False, skip_check_array=True)
 
     def _refresh_score(self) -> None:
-        """Follow a target or score that was changed after fit, unless the new score would need training."""
+        """Follow a target, score or bounds that were changed after fit, unless the new score would need training."""
         if self._score_key == self._make_score_key():
+            self._check_score_bounds(self.score_)
             return
         score = self._make_score()
         if type(score).fit is not Score.fit:
             raise ValueError(
                 f"The score was changed to {type(score).__name__} after fit, and it needs training rows: fit again."
             )
-        self.score_, self._reference, self._reference_bounds = score, None, (-np.inf, np.inf)
+        self.score_, self._reference, self._reference_outputs = score, None, None
 
     def _warn_reuse(self, X: Any, y: AnyArray) -> None:
         """Warn if rows of the calibration were used for training."""
@@ -144,13 +145,19 @@ class PredictorInternals(CalibratedEstimator):
                 f"The target or the score was changed after the calibration, whose scores answer another question: call "
                 f"calibrate(X, y) before {verb}()."
             )
+        if (used := self.calibration_.label_bounds) != (now := self._label_bounds()):
+            raise ValueError(
+                f"bounds were changed after the calibration from [{used[0]:g}, {used[1]:g}] to [{now[0]:g}, {now[1]:g}], which "
+                f"its labels were not compared with: call calibrate(X, y) before {verb}()."
+            )
 
     def _make_score_key(self) -> tuple[Any, ...]:
         """What the score depends on, to notice changes."""
         target = self.target
         default = target.default_score(self._classifier)
         own = (getattr(target, "above", None), getattr(target, "tolerance", None))
-        return self.__dict__["score"], default, *own
+        score = self.__dict__["score"]
+        return score, *_parameters_now(score), default, *own
 
     def _check_parameters(self) -> None:
         if not isinstance(self.target, Target):
@@ -169,7 +176,7 @@ class PredictorInternals(CalibratedEstimator):
     def _make_score(self) -> Score:
         given = self.__dict__["score"]
         self._score_key = self._make_score_key()
-        default = self._score_key[1]
+        default = self.target.default_score(self._classifier)
         if default == "claim":
             if given is not None:
                 raise ValueError(
@@ -177,11 +184,7 @@ class PredictorInternals(CalibratedEstimator):
                 )
             return ClaimScore(self.target.above)
         score = resolve_score(given, default, self._classifier)
-        if isinstance(score, CallableScore) and np.isfinite(check_bounds(self.bounds)).any():
-            raise ValueError(
-                f"bounds are those of the labels, which a callable score does not read, got {self.bounds!r}; state the bounds "
-                "of the score: score=CallableScore(function, bounds=...)."
-            )
+        self._check_score_bounds(score)
         if isinstance(score, ErrorScore):
             asked = getattr(self.target, "tolerance", None)
             if asked is not None and score.tolerance not in (None, asked):
@@ -197,6 +200,13 @@ class PredictorInternals(CalibratedEstimator):
                     )
         return score
 
+    def _check_score_bounds(self, score: Score) -> None:
+        if isinstance(score, CallableScore) and np.isfinite(check_bounds(self.bounds)).any():
+            raise ValueError(
+                f"bounds are those of the labels, which a callable score does not read, got {self.bounds!r}; state the bounds "
+                "of the score: score=CallableScore(function, bounds=...)."
+            )
+
     def _label_bounds(self) -> tuple[float, float]:
         low, high = check_bounds(self.bounds)
         if not self._classifier:
@@ -208,13 +218,12 @@ class PredictorInternals(CalibratedEstimator):
     def _keep_training(self, X: Any, y: AnyArray) -> None:
         frozen = isinstance(self.estimator, FrozenEstimator)
         self._digests = row_digests_with_labels(X, y) if self.check_reuse and not frozen else None
-        self._reference = None
-        self._reference_bounds = (-np.inf, np.inf)
+        self._reference, self._reference_outputs = None, None
         if self.target.reference_is_used() and not isinstance(self.score_, CallableScore):
             outputs = self._outputs_of(X)
             labels = encode_labels(y, self.score_, self.estimator_)
             self._reference = self.score_.scores(outputs, labels)
-            self._reference_bounds = self.score_.score_bounds(outputs, self._label_bounds())
+            self._reference_outputs = outputs
 
     def _outputs_of(self, X: Any) -> AnyArray:
         """Run the model on rows, and refuse outputs that would spoil the numbers of a result."""
@@ -269,14 +278,16 @@ class PredictorInternals(CalibratedEstimator):
         if keep is not None:
             X, y = take_rows(X, keep), y[keep]
             strata = None if strata is None else strata[keep]
-        label_bounds = self._label_bounds()
+        label_bounds, trained_on = self._label_bounds(), self._reference_outputs
         self.calibration_ = Calibration(
             scores=self._scores_of(X, y, label_bounds),
             n_supplied=n_supplied,
             seed=seed,
             strata=strata,
             reference=self._reference,
-            reference_bounds=self._reference_bounds,
+            reference_bounds=(-np.inf, np.inf)
+            if trained_on is None
+            else self.score_.score_bounds(trained_on, label_bounds),
             w_max=None if keep is None else w_max,
             label_bounds=label_bounds,
         )
@@ -359,6 +370,21 @@ def _first_seed(random_state: int) -> int:
     return int(check_random_state(random_state).integers(2**63))
 
 
+def _parameters_now(score: Any) -> tuple[tuple[str, Any], ...]:
+    """What the parameters of a score are at this moment, since ``set_params`` changes the score itself."""
+    if not hasattr(score, "get_params") or isinstance(score, type):
+        return ()
+    return tuple((name, _hashable(value)) for name, value in sorted(score.get_params().items()))
+
+
+def _hashable(value: Any) -> Any:
+    try:
+        hash(value)
+    except TypeError:
+        return repr(value)
+    return value
+
+
 def _column_values(X: Any, chosen: Any, name: str) -> AnyArray:
     """A copy of a column of X given by name or position, of a callable, or of an array; dates become text."""
     if callable(chosen):
@@ -382,6 +408,27 @@ def _column_values(X: Any, chosen: Any, name: str) -> AnyArray:
     if groups.dtype.kind == "M":
         return np.datetime_as_string(groups, unit="auto")
     return groups.astype(str) if groups.dtype.kind == "m" else groups
+
+
+def check_strata_kind(calibrated: Any, added: AnyArray) -> None:
+    """Raise if one array names strata by numbers and the other by text, which would make text of all of them.
+
+    Parameters
+    ----------
+    calibrated, added : ndarray
+        Strata of the calibration and of rows to be added to it.
+
+    Raises
+    ------
+    TypeError
+        If they are of different kinds.
+    """
+    kinds = ["text" if isinstance(v[:1].tolist()[0], str) else "numbers" for v in (calibrated, added)]
+    if kinds[0] != kinds[1]:
+        raise TypeError(
+            f"strata were {kinds[0]} in the calibration and are {kinds[1]} in update(), such as {added.tolist()[0]!r}; name "
+            "them in one way."
+        )
 
 
 class RowCount:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from validstats._typing import Float1D, Int1D
-from validstats.batch.levels import Level, exact_level
+from validstats.batch.levels import Level, ceil_fraction, exact_level
 from validstats.batch.rank_sum import weight_sum_quantile
 from validstats.batch.scores_check import check_scores
 from validstats.kernels.compositional import compositional_extreme
@@ -22,6 +23,8 @@ __all__ = [
     "compositional_interval",
     "default_rank_weights",
     "evaluate_steps",
+    "ignored_extremes",
+    "smallest_drop_n",
 ]
 
 Step: TypeAlias = Callable[[int, float, float], float]
@@ -40,12 +43,15 @@ class CompositionalBound:
         Bounds; infinite on a side that was not asked for or about which nothing can be said.
     q_upper, q_lower : int or None
         Largest sum of rank weights on the upper side, and smallest one on the lower side.
+    informative : bool
+        Whether every requested side excludes some rank vector and is finite.
     """
 
     low: float
     high: float
     q_upper: int | None
     q_lower: int | None
+    informative: bool = True
 
 
 def compositional_interval(
@@ -80,7 +86,9 @@ def compositional_interval(
     side : {"two-sided", "upper", "lower"}, default "two-sided"
         Which bounds are wanted.
     bounds : tuple of float, default (-inf, inf)
-        Known bounds of the scores.
+        Known bounds of the scores. Without one on a side, rank vectors that reach beyond all calibration scores are
+        excluded first, which costs the probability m / (n + m), where the level of that side allows it. This is not
+        done where so few batch scores can lie beyond that the function ignores them, as a trimmed mean does.
 
     Returns
     -------
@@ -111,16 +119,80 @@ def compositional_interval(
     share = level / 2 if side == "two-sided" else level
     ranks = default_rank_weights(values.size, m) if weights is None else _check_weights(weights, values.size)
     check_step_monotone(step, start, values, m)
-    low, high, q_lower, q_upper = -np.inf, np.inf, None, None
+    low, high, q_lower, q_upper, said = -np.inf, np.inf, None, None, True
     if side != "lower":
-        q_upper = int(weight_sum_quantile(ranks, m, share).q)
-        high = _extreme(step, start, np.append(values, bounds[1]), ranks, m, q_upper, 1.0)
+        found, q_upper, told = _one_side(step, start, values, ranks, m, share, bounds[1], 1.0)
+        high, said = found, said and told
     if side != "upper":
         spare = ranks.max() - ranks
-        slack = int(weight_sum_quantile(spare, m, share).q)
-        q_lower = m * int(ranks.max()) - slack
-        low = _extreme(step, start, np.append(bounds[0], values), spare, m, slack, -1.0)
-    return CompositionalBound(low, high, q_upper, q_lower)
+        found, slack, told = _one_side(step, start, values, spare, m, share, bounds[0], -1.0)
+        low, q_lower, said = found, m * int(ranks.max()) - slack, said and told
+    return CompositionalBound(low, high, q_upper, q_lower, said)
+
+
+def ignored_extremes(step: Step, start: float, m: int, sign: float) -> int:
+    """Count how many of m scores may be infinite while the function stays finite.
+
+    The other scores are zeros, so the answer does not depend on any data.
+
+    Parameters
+    ----------
+    step : callable
+        ``step(j, accumulated, score)``.
+    start : float
+        Value before the first step.
+    m : int
+        Batch size.
+    sign : float
+        1.0 for infinitely large scores, -1.0 for infinitely small ones.
+
+    Returns
+    -------
+    int
+        The number, 0 also where the function has no value at zeros.
+
+    Examples
+    --------
+    >>> ignored_extremes(lambda j, acc, s: acc + (s if j <= 3 else 0.0), 0.0, 5, 1.0)
+    2
+    """
+
+    def finite(count: int) -> bool:
+        values = np.append(np.zeros(m - count), np.full(count, sign * np.inf))
+        try:
+            return bool(np.isfinite(evaluate_steps(step, values, start)))
+        except (ArithmeticError, ValueError):
+            return False
+
+    low, high = 0, m + 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if finite(middle) else (low, middle)
+    return low
+
+
+def smallest_drop_n(m: int, share: Level) -> int:
+    """Return the smallest calibration size at which ranks beyond all calibration scores can be excluded.
+
+    Parameters
+    ----------
+    m : int
+        Batch size.
+    share : Fraction, float or str
+        Miscoverage level of the side.
+
+    Returns
+    -------
+    int
+        Smallest n with ``n / (n + m) >= 1 - share``.
+
+    Examples
+    --------
+    >>> smallest_drop_n(5, 0.1)
+    45
+    """
+    level = exact_level(share)
+    return max(1, ceil_fraction(m * (1 - level) / level))
 
 
 def default_rank_weights(n: int, m: int) -> Int1D:
@@ -221,6 +293,40 @@ def _check_weights(weights: Any, n: int) -> Int1D:
             f"and dtype {array.dtype}."
         )
     return np.ascontiguousarray(array, dtype=np.int64)
+
+
+def _one_side(
+    step: Step,
+    start: float,
+    values: Float1D,
+    weights: Int1D,
+    m: int,
+    share: Fraction,
+    end: float,
+    sign: float,
+) -> tuple[float, int, bool]:
+    """Bound one side; weights are small where the bound is harmless. Return bound, budget and what it says."""
+    n = values.size
+    outer = -1 if sign > 0 else 0
+    budget = int(weight_sum_quantile(weights, m, share).q)
+    if not np.isfinite(end) and n >= smallest_drop_n(m, share):
+        beyond = ignored_extremes(step, start, m, sign) + 1
+        cheapest = beyond * int(weights[outer]) + (m - beyond) * int(weights.min())
+        if beyond <= m and cheapest <= budget:
+            inner = np.ascontiguousarray(weights[:-1] if sign > 0 else weights[1:])
+            budget = _budget_inside(inner, m, 1 - (1 - share) * Fraction(n + m, n))
+            found = _extreme(step, start, values, inner, m, budget, sign)
+            return found, budget, bool(np.isfinite(found))
+    padded = np.append(values, end) if sign > 0 else np.append(end, values)
+    found = _extreme(step, start, padded, weights, m, budget, sign)
+    return found, budget, bool(np.isfinite(found)) and budget < m * int(weights.max())
+
+
+def _budget_inside(weights: Int1D, m: int, share: Fraction) -> int:
+    """Largest sum of weights of ranks 1..n at a level that may be spent already."""
+    if share <= 0 or weights.size == 1:
+        return m * int(weights.max())
+    return int(weight_sum_quantile(weights, m, share).q)
 
 
 def _extreme(

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
-from validstats.batch.compositional import Step, compositional_interval, default_rank_weights, evaluate_steps
-from validstats.batch.envelope import rank_envelope
-from validstats.batch.means import (
-    Side,
+from validstats.batch.compositional import (
+    Step,
+    compositional_interval,
+    default_rank_weights,
+    evaluate_steps,
+    ignored_extremes,
+    smallest_drop_n,
 )
+from validstats.batch.envelope import RankBand, rank_envelope
+from validstats.batch.means import Side
 from validstats.batch.problem import IntervalAnswer, Question
+from validstats.batch.rank_laws import smallest_informative_n
 from validstats.batch.targets import IntervalTarget
 from validstats.validation import check_in_range
 
@@ -93,45 +100,109 @@ class Compositional(IntervalTarget):
             bounds=question.bounds,
         )
         middle = question.calibration.sorted_scores[_spread(n, m)]
-        estimate = evaluate_steps(self.step, middle, self.start)
-        return self._answer(estimate, bound.low, bound.high, None, "rank weights, dynamic programme")
+        smallest = self.smallest_n(m, question.alpha, question.bounds)
+        return IntervalAnswer(
+            **self._value(evaluate_steps(self.step, middle, self.start), bound.low, bound.high),
+            probability=None,
+            smallest_n=min(smallest, n) if bound.informative else smallest,
+            informative=bound.informative,
+            method="rank weights, dynamic programme",
+        )
 
     def answer_strata(self, questions: Sequence[Question], rows: Sequence[np.ndarray]) -> IntervalAnswer:
         """Evaluate the function at the pooled envelopes of the strata."""
         assert self.step is not None
         shared = self.shared_level(questions)
         bands = [rank_envelope(q.n, q.m, q.alpha, self.side) for q in shared]
+        if self._reaches_beyond(shared, bands):
+            bands = [_band_inside(q, self.side) for q in shared]
         ends = [b.bounds(q.calibration.sorted_scores, *q.bounds) for b, q in zip(bands, shared)]
         low, high = (
             evaluate_steps(self.step, np.concatenate([e[i] for e in ends]), self.start) for i in (0, 1)
         )
+        above = np.isfinite(high) and any((b.upper <= q.n).any() for b, q in zip(bands, shared))
+        below = np.isfinite(low) and any((b.lower > 1).any() for b in bands)
         middle = np.concatenate([q.calibration.sorted_scores[_spread(q.n, q.m)] for q in questions])
-        probability = float(np.prod([b.probability for b in bands]))
-        estimate = evaluate_steps(self.step, middle, self.start)
-        return self._answer(estimate, low, high, probability, "envelopes of the strata")
+        return IntervalAnswer(
+            **self._value(evaluate_steps(self.step, middle, self.start), low, high),
+            probability=float(np.prod([b.probability for b in bands])),
+            smallest_n=max(self.smallest_n(q.m, q.alpha, q.bounds) for q in shared),
+            informative=bool((self.side == "lower" or above) and (self.side == "upper" or below)),
+            method="envelopes of the strata",
+        )
+
+    def smallest_n(self, m: int, alpha: Fraction, bounds: tuple[float, float] = (-np.inf, np.inf)) -> int:
+        """Return the smallest calibration size at which every wanted bound says something.
+
+        Parameters
+        ----------
+        m : int
+            Batch size.
+        alpha : Fraction
+            Miscoverage level.
+        bounds : tuple of float, default (-inf, inf)
+            Known bounds of the scores.
+
+        Returns
+        -------
+        int
+            The size with the default rank weights; for a function that ignores some extreme scores, as a trimmed mean does,
+            and unbounded scores, a size that is large enough.
+        """
+        share = self._share(alpha)
+        return max(
+            smallest_informative_n(m, 1, share) if np.isfinite(end) else smallest_drop_n(m, share)
+            for side, end in zip(("lower", "upper"), bounds)
+            if self.side in (side, "two-sided")
+        )
 
     def statement(self, level: str) -> str:
         """State the guarantee."""
         return f"with probability at least {level} the {self.name} of a batch {self.between()}"
 
-    def _answer(
-        self, estimate: float, low: float, high: float, probability: float | None, method: str
-    ) -> IntervalAnswer:
+    def _value(self, estimate: float, low: float, high: float) -> dict[str, Any]:
+        """Parts of an answer that are numbers; a side that was not asked for has no bound."""
         low = -np.inf if self.side == "upper" or np.isnan(low) else low
         high = np.inf if self.side == "lower" or np.isnan(high) else high
-        said = (self.side == "upper" or np.isfinite(low)) and (self.side == "lower" or np.isfinite(high))
-        return IntervalAnswer(
-            terms=(self.name,),
-            estimate=np.array([estimate]),
-            low=np.array([low]),
-            high=np.array([high]),
-            naive=np.array([np.nan]),
-            probability=probability,
-            ranks=(),
-            smallest_n=1,
-            informative=bool(said),
-            method=method,
+        return {
+            "terms": (self.name,),
+            "estimate": np.array([estimate]),
+            "low": np.array([low]),
+            "high": np.array([high]),
+            "naive": np.array([np.nan]),
+            "ranks": (),
+        }
+
+    def _reaches_beyond(self, questions: Sequence[Question], bands: Sequence[RankBand]) -> bool:
+        """Whether more limits of the pooled bands are infinite than the function ignores."""
+        assert self.step is not None
+        m = sum(q.m for q in questions)
+        pairs = list(zip(questions, bands))
+        above = sum(int((b.upper > q.n).sum()) for q, b in pairs if not np.isfinite(q.bounds[1]))
+        below = sum(int((b.lower == 1).sum()) for q, b in pairs if not np.isfinite(q.bounds[0]))
+        return bool(
+            (self.side != "lower" and above > ignored_extremes(self.step, self.start, m, 1.0))
+            or (self.side != "upper" and below > ignored_extremes(self.step, self.start, m, -1.0))
         )
+
+
+def _band_inside(question: Question, side: str) -> RankBand:
+    """Band without ranks beyond the calibration scores where these have no bound and the level allows it."""
+    n, m, (low, high) = question.n, question.m, question.bounds
+    share = question.alpha / 2 if side == "two-sided" else question.alpha
+
+    def limits(end: float) -> RankBand:
+        inside = not np.isfinite(end) and n >= smallest_drop_n(m, share)
+        return rank_envelope(n, m, share, "upper", drop_extreme=inside)
+
+    above, below = limits(high), limits(low)
+    mirrored = n + 2 - below.upper[::-1]
+    if side == "upper":
+        return above
+    if side == "lower":
+        return RankBand(mirrored, np.full(m, n + 1), below.probability, below.local_level)
+    both = above.probability + below.probability - 1.0
+    return RankBand(mirrored, above.upper, both, min(above.local_level, below.local_level))
 
 
 def _spread(n: int, m: int) -> np.ndarray:

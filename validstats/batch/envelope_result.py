@@ -13,8 +13,9 @@ from validstats.batch.envelope import false_claim_curve
 from validstats.batch.problem import EnvelopeAnswer
 from validstats.batch.rank_laws import quantile_index
 from validstats.batch.results import BatchResult
+from validstats.batch.scores import rounding_of_means
 from validstats.results import Report, Table
-from validstats.validation import check_in_range, check_vector
+from validstats.validation import check_in_range, check_positive_int, check_vector
 
 __all__ = ["BatchEnvelopes", "DiscoveryCurve"]
 
@@ -53,11 +54,14 @@ class BatchEnvelopes(BatchResult):
         Model outputs, in the order of the rows passed to ``infer``.
     above : float or None
         Limit of the claims whose scores these are; None where they are no claims.
+    label_bounds : tuple of float
+        Known bounds of the labels.
     """
 
     answers: tuple[EnvelopeAnswer, ...]
     predictions: AnyArray
     above: float | None = None
+    label_bounds: tuple[float, float] = (-np.inf, np.inf)
 
     def bounds(self, function: Callable[[Float1D], float]) -> AnyArray:
         """Bound a function of the sorted scores that is non-decreasing in each of them.
@@ -85,14 +89,13 @@ class BatchEnvelopes(BatchResult):
         Returns
         -------
         ndarray of shape (n_batches, 2)
-            Lower and upper bounds.
+            Lower and upper bounds, within the known bounds of the labels.
         """
         if self.above is not None:
             raise ValueError(
                 "The scores of Envelope(above=...) are those of claims, whose mean says nothing; use discoveries()."
             )
-        shifts = [0.0 if a.offset is None else float(a.offset.mean()) for a in self.answers]
-        return self.bounds(lambda scores: float(scores.mean())) + np.array(shifts)[:, None]
+        return np.array([self._mean_of(a) for a in self.answers])
 
     def quantile(self, q: float) -> AnyArray:
         """Bound a quantile of the scores.
@@ -142,18 +145,28 @@ class BatchEnvelopes(BatchResult):
 
         Raises
         ------
-        ValueError
-            If the scores are not those of claims.
+        TypeError, ValueError
+            If the scores are not those of claims, or there is no batch at that position.
         """
         if self.above is None:
             raise ValueError("discoveries() needs the scores of claims: calibrate Envelope(above=...).")
-        answer, rows = self.answers[batch], self.rows[batch]
-        predictions = self.predictions[rows]
-        distinct = np.unique(predictions)[::-1]
-        thresholds = np.nextafter(distinct, -np.inf)
-        selected = (predictions[None, :] > thresholds[:, None]).sum(axis=1)
+        answer, rows = self.answers[self._position(batch)], self.rows[batch]
+        predictions = np.sort(self.predictions[rows])
+        thresholds = np.nextafter(np.unique(predictions)[::-1], -np.inf)
+        selected = predictions.size - np.searchsorted(predictions, thresholds, side="right")
         most = np.minimum(false_claim_curve(answer.high, thresholds), selected)
         return DiscoveryCurve(thresholds, selected, most, most / np.maximum(selected, 1))
+
+    def _mean_of(self, answer: EnvelopeAnswer) -> Float1D:
+        offset = np.zeros(0) if answer.offset is None else answer.offset
+        known = (-np.inf, np.inf) if answer.offset is None else self.label_bounds
+        shift = float(offset.mean()) if offset.size else 0.0
+        slack = rounding_of_means(answer.low.size, answer.low, answer.high, offset)
+        ends = np.array(self._ends(lambda scores: float(scores.mean()), answer)) + shift
+        return np.asarray(np.clip(ends + [-slack, slack], *known))
+
+    def _position(self, batch: int) -> int:
+        return check_positive_int(batch, "batch", minimum=0, maximum=len(self.batches) - 1)
 
     @staticmethod
     def _ends(function: Callable[[Float1D], float], answer: EnvelopeAnswer) -> list[float]:
@@ -225,7 +238,12 @@ class BatchEnvelopes(BatchResult):
         -------
         EnvelopeDisplay
             The display, with ``ax_`` and ``figure_``.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If there is no batch at that position.
         """
         from validstats.plotting.batch_envelope import EnvelopeDisplay
 
-        return EnvelopeDisplay.from_result(self, batch=batch, truth=truth).plot(ax)
+        return EnvelopeDisplay.from_result(self, batch=self._position(batch), truth=truth).plot(ax)

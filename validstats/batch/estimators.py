@@ -14,7 +14,7 @@ from sklearn.utils.validation import validate_data
 
 from validstats._typing import AnyArray, Bool1D, Float2D, RandomState
 from validstats.batch._assemble import assemble_result
-from validstats.batch._internals import PredictorInternals, RowCount
+from validstats.batch._internals import PredictorInternals, RowCount, check_strata_kind
 from validstats.batch._rows import (
     label_array,
     split_rows,
@@ -185,7 +185,7 @@ class BatchPredictor(PredictorInternals):
             self._keep_training(X_train, y_all[train])
         else:
             self.score_ = score
-            self._reference, self._reference_bounds = None, (-np.inf, np.inf)
+            self._reference, self._reference_outputs = None, None
         labels = self._strata_of(X, strata)
         return self._calibrate(
             take_rows(X, reserve),
@@ -239,7 +239,7 @@ class BatchPredictor(PredictorInternals):
                 self._check_calibrated("calibrate", "fit(X, y), or wrap a fitted learner in FrozenEstimator,")
             self._check_learner()
             self.estimator_ = self.estimator
-            self._digests, self._reference, self._reference_bounds = None, None, (-np.inf, np.inf)
+            self._digests, self._reference, self._reference_outputs = None, None, None
             self.score_ = self._make_score()
             validate_data(self, X, skip_check_array=True)
         self._refresh_score()
@@ -267,7 +267,8 @@ class BatchPredictor(PredictorInternals):
         NotCalibratedError
             Before calibration.
         ValueError
-            If the calibration was by rejection, to which rows of another law cannot be added, or the target was changed.
+            If the calibration was by rejection, to which rows of another law cannot be added, the target was changed, or the
+            strata are of another kind than those of the calibration.
 
         Warns
         -----
@@ -293,6 +294,8 @@ class BatchPredictor(PredictorInternals):
         labels = self._strata_of(X, strata)
         if (labels is None) != (old.strata is None):
             raise ValueError("update() needs strata exactly where calibrate() had them.")
+        if labels is not None:
+            check_strata_kind(old.strata, labels)
         self.calibration_ = replace(
             old,
             scores=np.concatenate([old.scores, scores]),
@@ -396,8 +399,8 @@ class BatchPredictor(PredictorInternals):
         NotCalibratedError
             Before calibration.
         TypeError, ValueError
-            If the data are invalid, the learner's predictions are not finite, a stratum was not calibrated, or the target
-            was changed so that other scores are needed.
+            If the data are invalid, the learner's predictions are not finite, a stratum was not calibrated, or the target,
+            the score or the bounds were changed since the calibration.
 
         Warns
         -----

@@ -8,7 +8,14 @@ import numpy as np
 from sklearn.base import clone
 
 from validstats._typing import AnyArray, Bool1D, Float1D, Float2D
-from validstats.batch.scores import Bounds, Score, clip_intervals, plain_predictions, probabilities
+from validstats.batch.scores import (
+    Bounds,
+    Score,
+    clip_intervals,
+    plain_predictions,
+    probabilities,
+    reach_out,
+)
 
 __all__ = ["APSScore", "CQRScore", "NormalisedScore", "ProbabilityScore"]
 
@@ -72,9 +79,15 @@ class NormalisedScore(Score):
         return 0.0, float((reach / outputs[:, 1]).max())
 
     def interval(self, outputs: AnyArray, threshold: float | Float1D, label_bounds: Bounds) -> Float2D | None:
-        """Return the prediction plus and minus the threshold times the scale."""
-        half = threshold * outputs[:, 1]
-        return clip_intervals(outputs[:, 0] - half, outputs[:, 0] + half, label_bounds)
+        """Return the prediction plus and minus the threshold times the scale, and labels beyond that fit rounded."""
+        centre, half = outputs[:, 0], threshold * outputs[:, 1]
+
+        def fits(labels: Float1D) -> Bool1D:
+            return self.scores(outputs, labels) <= threshold
+
+        low = reach_out(centre - half, centre, -1.0, fits)
+        high = reach_out(centre + half, centre, 1.0, fits)
+        return clip_intervals(low, high, label_bounds)
 
 
 class CQRScore(Score):
@@ -131,14 +144,16 @@ class CQRScore(Score):
 
     def score_bounds(self, outputs: AnyArray, label_bounds: Bounds) -> Bounds:
         """Return minus half of the widest interval and the largest distance from an interval to a bound."""
-        low = -float((outputs[:, 1] - outputs[:, 0]).max()) / 2
+        low = -float((outputs[:, 1] - outputs[:, 0]).max()) / 2 * (1 + 4 * np.finfo(np.float64).eps)
         return low, max(
             float(outputs[:, 0].max()) - label_bounds[0], label_bounds[1] - float(outputs[:, 1].min())
         )
 
     def interval(self, outputs: AnyArray, threshold: float | Float1D, label_bounds: Bounds) -> Float2D | None:
         """Return the interval widened by the threshold on both sides; empty intervals are NaN."""
-        low, high = outputs[:, 0] - threshold, outputs[:, 1] + threshold
+        below, above = outputs[:, 0], outputs[:, 1]
+        low = reach_out(below - threshold, below, -1.0, lambda labels: below - labels <= threshold)
+        high = reach_out(above + threshold, above, 1.0, lambda labels: labels - above <= threshold)
         empty = low > high
         ends = clip_intervals(low, high, label_bounds)
         ends[empty] = np.nan

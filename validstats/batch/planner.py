@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
+from scipy.special import gammaln
+
+from validstats._typing import Float1D
 from validstats.batch.compositional_target import Compositional
 from validstats.batch.guarantees import level_text
 from validstats.batch.levels import ceil_fraction
@@ -21,6 +26,8 @@ from validstats.validation import alpha_fraction, as_decimal, check_positive_int
 __all__ = ["BatchPlan", "plan_batch"]
 
 _LARGEST_M = 1_000_000
+_LOG_DOUBT = 1e-6
+_MAX_EXACT = 200
 _SHOWN_MULTIPLES = (1, 2, 5, 10, 20)
 
 
@@ -39,7 +46,11 @@ class BatchPlan(Result):
     smallest_n : int or None
         Smallest calibration size that says something about batches of m rows.
     largest_m : int or None
-        Largest batch size about which n rows say something; 1,000,000 stands for any.
+        Largest batch size, up to 1,000,000, about which n rows say something; 0 if there is none. Smaller batches can need
+        more rows: with a tenth missed, nine rows allow no miss and ten allow one.
+    every_m : int or None
+        Largest batch size up to which n rows say something about every size; at most ``largest_m``. Both are those of
+        equal shares of the level where several quantiles are asked for, and may be larger still.
     sizes : tuple of int
         Calibration sizes in the table.
     ranks, shares, probabilities : tuple
@@ -52,6 +63,7 @@ class BatchPlan(Result):
     n: int | None
     smallest_n: int | None
     largest_m: int | None
+    every_m: int | None
     sizes: tuple[int, ...]
     ranks: tuple[int, ...]
     shares: tuple[float, ...]
@@ -67,15 +79,20 @@ class BatchPlan(Result):
         }
 
     def _glance_columns(self) -> Mapping[str, Any]:
-        return {"m": self.m, "n": self.n, "smallest_n": self.smallest_n, "largest_m": self.largest_m}
+        return {
+            "m": self.m,
+            "n": self.n,
+            "smallest_n": self.smallest_n,
+            "largest_m": self.largest_m,
+            "every_m": self.every_m,
+        }
 
     def _report(self) -> Report:
         header: list[tuple[str, Any]] = [("Question", self.target)]
         if self.m is not None:
             header += [("Batch size m", self.m), ("Smallest informative n", self.smallest_n)]
         if self.n is not None:
-            largest = "any" if self.largest_m == _LARGEST_M else self.largest_m
-            header += [("Calibration rows n", self.n), ("Largest informative m", largest)]
+            header += [("Calibration rows n", self.n), *self._batch_sizes()]
         tables = []
         if self.ranks:
             columns = {
@@ -86,6 +103,14 @@ class BatchPlan(Result):
             }
             tables.append(Table(columns, title="Which calibration score becomes the threshold"))
         return Report(title="Plan for a batch", header=header, tables=tables, guarantees=[self.guarantee])
+
+    def _batch_sizes(self) -> list[tuple[str, Any]]:
+        """Say which batch sizes are informative; two numbers where smaller batches can need more rows."""
+        if self.every_m == _LARGEST_M:
+            return [("Largest informative m", "any")]
+        largest = f"{_LARGEST_M:,} or more" if self.largest_m == _LARGEST_M else self.largest_m
+        gaps = [] if self.every_m == self.largest_m else [("Every m informative to", self.every_m)]
+        return [("Largest informative m", largest), *gaps]
 
 
 def plan_batch(
@@ -105,12 +130,11 @@ def plan_batch(
     m : int or None, default None
         Batch size; gives the smallest informative n.
     n : int or None, default None
-        Number of calibration rows; gives the largest informative m.
+        Number of calibration rows; gives the largest informative m, and the m up to which every batch size is informative.
     confidence_level : float, default 0.9
         Level of the statement; ``Selection(fdr=...)`` has none.
     bounded : bool, default False
-        Whether the labels have known bounds, which matters for means and totals, and without which Compositional has no
-        plan.
+        Whether the labels have known bounds, which matters for means, totals and Compositional.
 
     Returns
     -------
@@ -133,11 +157,6 @@ def plan_batch(
     if not isinstance(target, Target):
         raise TypeError(f"target must be a target such as Simultaneous(miss=0.1), got {target!r}.")
     target.check()
-    if isinstance(target, Compositional) and not bounded:
-        raise ValueError(
-            "plan_batch cannot tell what a function of unbounded scores needs: it may have no finite bound at any size. State "
-            "bounded=True if the scores have known bounds."
-        )
     alpha = alpha_fraction(confidence_level)
     if m is None and n is None:
         raise ValueError("Give the batch size m, the number of calibration rows n, or both.")
@@ -145,7 +164,7 @@ def plan_batch(
         if value is not None:
             check_positive_int(value, name)
     smallest = None if m is None else _smallest_n(target, m, alpha, bounded)
-    largest = None if n is None else _largest_m(target, n, alpha, bounded)
+    largest, every = (None, None) if n is None else _informative_sizes(target, n, alpha, bounded)
     size = m if m is not None else max(largest or 1, 1)
     index = _threshold_index(target, size) if size < _LARGEST_M else None
     sizes: tuple[int, ...] = ()
@@ -161,6 +180,7 @@ def plan_batch(
         n=n,
         smallest_n=smallest,
         largest_m=largest,
+        every_m=every,
         sizes=sizes,
         ranks=tuple(b.rank for b in bounds),
         shares=tuple(min(1.0, b.rank / s) for b, s in zip(bounds, sizes)),
@@ -183,7 +203,9 @@ def _smallest_n(target: Target, m: int, alpha: Fraction, bounded: bool) -> int:
     share = alpha / 2 if getattr(target, "side", "") == "two-sided" else alpha
     if isinstance(target, BatchMean) and not (bounded and target.method != "partition"):
         return smallest_partition_n(m, share)
-    if isinstance(target, ErrorCount | Compositional | BatchMean):
+    if isinstance(target, Compositional):
+        return target.smallest_n(m, alpha, (0.0, 0.0) if bounded else (-np.inf, np.inf))
+    if isinstance(target, ErrorCount | BatchMean):
         return smallest_informative_n(m, 1, share)
     raise TypeError(f"plan_batch does not know {type(target).__name__}.")
 
@@ -197,22 +219,67 @@ def _threshold_index(target: Target, m: int) -> int | None:
     return None
 
 
-def _largest_m(target: Target, n: int, alpha: Fraction, bounded: bool) -> int:
-    """Largest m with smallest_n(m) <= n: halve from the top until supported, then bisect; 0 if there is none."""
+def _informative_sizes(target: Target, n: int, alpha: Fraction, bounded: bool) -> tuple[int, int]:
+    """Largest informative m, and the largest m up to which every one is."""
 
     def supported(m: int) -> bool:
         return _smallest_n(target, m, alpha, bounded) <= n
 
-    high, low = _LARGEST_M + 1, _LARGEST_M
-    while low >= 1 and not supported(low):
-        high, low = low, low // 2
-    while high - low > 1 and low >= 1:
+    tails = _tails_of_sizes(target, n, alpha)
+    if tails is None:
+        return _search_sizes(supported)
+    # The logarithms are sums of four large ones, so those next to the level are decided by the exact law.
+    surely = tails < -_LOG_DOUBT
+    maybe = np.flatnonzero(np.abs(tails) <= _LOG_DOUBT)[:_MAX_EXACT] + 1
+    surely[[m - 1 for m in maybe.tolist() if supported(m)]] = True
+    largest = np.flatnonzero(surely)
+    every = np.flatnonzero(~surely)
+    return int(largest[-1]) + 1 if largest.size else 0, int(every[0]) if every.size else _LARGEST_M
+
+
+def _search_sizes(supported: Callable[[int], bool]) -> tuple[int, int]:
+    """Where the need grows or falls with m throughout: one bisection, or the ends alone."""
+    if supported(_LARGEST_M):
+        return _LARGEST_M, _LARGEST_M if supported(1) else 0
+    low, high = 0, _LARGEST_M
+    while high - low > 1:
         middle = (low + high) // 2
-        if supported(middle):
-            low = middle
-        else:
-            high = middle
-    return low
+        low, high = (middle, high) if supported(middle) else (low, middle)
+    return low, low
+
+
+def _tails_of_sizes(target: Target, n: int, alpha: Fraction) -> Float1D | None:
+    r"""Log of :math:`P(r = n + 1) / \alpha` for m = 1, 2, ..., 1,000,000, largest of the order statistics that are wanted.
+
+    Only for targets whose order statistic is a share of m, so that the need of rows jumps up and down with m.
+    """
+    m = np.arange(1.0, _LARGEST_M + 1)
+    if isinstance(target, Simultaneous):
+        return _log_tail(n, m, _ceil_shares(1 - as_decimal(target.miss)), alpha)
+    if not isinstance(target, BatchQuantile):
+        return None
+    shares = sorted({as_decimal(p) for p in target.probabilities()})
+    level = (alpha / 2 if target.side == "two-sided" else alpha) / len(shares)
+    worst = np.full(m.size, -np.inf)
+    for share in shares:
+        index = _ceil_shares(share)
+        for side, wanted in (("upper", index), ("lower", m + 1 - index)):
+            if target.side in (side, "two-sided"):
+                worst = np.maximum(worst, _log_tail(n, m, wanted, level))
+    return worst
+
+
+def _ceil_shares(share: Fraction) -> Float1D:
+    """ceil(share m) for m = 1, 2, ..., 1,000,000, in integers where these are short enough."""
+    top, bottom = share.numerator, share.denominator
+    whole = np.arange(1, _LARGEST_M + 1, dtype=np.int64 if top * _LARGEST_M < 2**62 else object)
+    return np.asarray(-((-top * whole) // bottom), dtype=np.float64)
+
+
+def _log_tail(n: int, m: Float1D, index: Float1D, level: Fraction) -> Float1D:
+    """Log of the probability that the order statistic exceeds all n scores, over a level."""
+    above = gammaln(n + index) - gammaln(index) - gammaln(n + m + 1) + gammaln(m + 1)
+    return np.asarray(above - math.log(level), dtype=np.float64)
 
 
 def _guarantee(target: Target, alpha: Fraction, n: int) -> Guarantee:

@@ -215,7 +215,7 @@ class Selection(Target):
             return self._by_fdr(questions, rows)
         share = product_share(questions[0].alpha, len(questions))
         m = sum(q.m for q in questions)
-        allowed = [(self.max_false or 0) * q.m // m for q in questions]
+        allowed = _largest_remainders(self.max_false or 0, [q.m for q in questions])
         answers = [self._by_number(replace(q, alpha=share), eta) for q, eta in zip(questions, allowed)]
         return SelectionAnswer(
             selected=_scatter([a.selected for a in answers], rows),
@@ -369,6 +369,16 @@ class Envelope(Target):
             The size; for batches of more than 10,000 rows that of one limit at the full level.
         """
         return _smallest_envelope_n(m, alpha, self.side)
+
+
+def _largest_remainders(total: int, sizes: Sequence[int]) -> list[int]:
+    """Share out a number in proportion to sizes, so that the shares add up to it."""
+    m = sum(sizes)
+    shares = [total * size // m for size in sizes]
+    largest = sorted(range(len(sizes)), key=lambda i: (-(total * sizes[i] % m), i))
+    for i in largest[: total - sum(shares)]:
+        shares[i] += 1
+    return shares
 
 
 def _excludes(band: RankBand, n: int) -> bool:

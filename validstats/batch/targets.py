@@ -30,6 +30,7 @@ from validstats.batch.rank_laws import (
     rank_upper,
     smallest_informative_n,
 )
+from validstats.batch.scores import rounding_of_means
 from validstats.validation import check_in_range, check_literal, check_vector
 
 __all__ = ["IntervalTarget", "BatchMean", "BatchQuantile", "BatchTotal", "ErrorCount", "Target"]
@@ -198,11 +199,10 @@ class BatchMean(IntervalTarget):
         )
         offsets = q.score.offset(q.outputs)
         offset = 0.0 if offsets is None else float(offsets.mean())
-        labels = q.calibration.label_bounds if offsets is not None else (-np.inf, np.inf)
-        low, high = np.clip([bound.low + offset, bound.high + offset], *labels)
-        one_sided = {"upper": (labels[0], high), "lower": (low, labels[1]), "two-sided": (low, high)}[
-            self.side
-        ]
+        known = q.calibration.label_bounds if offsets is not None else q.bounds
+        slack = rounding_of_means(q.m, q.calibration.scores, np.asarray([] if offsets is None else offsets))
+        low, high = np.clip([bound.low + offset - slack, bound.high + offset + slack], *known)
+        one_sided = {"upper": (known[0], high), "lower": (low, known[1]), "two-sided": (low, high)}[self.side]
         return IntervalAnswer(
             terms=(self._label,),
             estimate=np.array([float(q.calibration.scores.mean()) + offset]),
@@ -354,8 +354,10 @@ class BatchQuantile(IntervalTarget):
         low, high = (np.sort(np.concatenate([e[i] for e in ends])) for i in (0, 1))
         indices = np.array([quantile_index(low.size, p) for p in self.probabilities()]) - 1
         pooled = np.concatenate([q.calibration.scores for q in questions])
-        sides = (self.side == "upper" or np.isfinite(low[indices]).all()) and (
-            self.side == "lower" or np.isfinite(high[indices]).all()
+        open_low = sum(int((b.lower == 1).sum()) for b in bands)
+        open_high = sum(int((b.upper == q.n + 1).sum()) for b, q in zip(bands, shared))
+        sides = (self.side == "upper" or indices.min() >= open_low) and (
+            self.side == "lower" or indices.max() < low.size - open_high
         )
         return IntervalAnswer(
             terms=tuple(_quantile_name(p) for p in self.probabilities()),
@@ -456,7 +458,7 @@ class ErrorCount(IntervalTarget):
         errors = int(scores.sum())
         high = m if self.side == "lower" else error_count_upper(n, errors, m, share)
         low = 0 if self.side == "upper" else m - error_count_upper(n, n - errors, m, share)
-        said = (self.side == "lower" or high < m) and (self.side == "upper" or low > 0)
+        said = high < m or low > 0
         return IntervalAnswer(
             terms=("errors",),
             estimate=np.array([m * errors / n]),
@@ -471,9 +473,13 @@ class ErrorCount(IntervalTarget):
         )
 
     def answer_strata(self, questions: Sequence[Question], rows: Sequence[np.ndarray]) -> IntervalAnswer:
-        """Bound the errors of each stratum and add."""
+        """Bound the errors of each stratum and add; a bound of any of them says something about the sum."""
         answers = [self.answer(q) for q in self.shared_level(questions)]
-        return _weighted_sum(answers, np.ones(len(answers)))
+        return replace(
+            _weighted_sum(answers, np.ones(len(answers))),
+            smallest_n=min(a.smallest_n for a in answers),
+            informative=any(a.informative for a in answers),
+        )
 
     def statement(self, level: str) -> str:
         """State the guarantee."""
