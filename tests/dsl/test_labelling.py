@@ -163,6 +163,7 @@ def test_sequential_labelling_refuses_folds_and_designs() -> None:
         ("estimator", "gold"),
         ("tuning", "scalar"),
         ("family", object()),
+        ("quantile", 0.9),
     ],
 )
 def test_sequential_inference_refuses_what_it_would_ignore(option, value) -> None:

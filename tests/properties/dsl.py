@@ -229,7 +229,11 @@ PROBES: list[Probe | Refusal] = [
         is_none,
     ),
     Refusal(
-        "infer(quantile)", "quantile", lambda v: study().infer("y", model="quantile", quantile=v), "level"
+        "infer(quantile)",
+        "quantile",
+        lambda v: study().infer("y", model="quantile", quantile=v),
+        "level",
+        is_none,
     ),
     Refusal("n_folds", "n_folds", lambda v: study(n_folds=v), "count", is_none),
     Refusal("n_repeats", "n_repeats", lambda v: study(n_repeats=v), "count", is_none),

@@ -14,21 +14,25 @@ import numpy as np
 from validstats._typing import AnyArray, Float1D, Float2D, Int1D
 from validstats.dsl.calibration import LARGEST_VALUE
 from validstats.dsl.moment_sums import RowChunk
-from validstats.frames import column, is_frame, n_rows
+from validstats.frames import backend_of, column, is_frame, n_rows, to_pandas
 from validstats.parallel import progress
 from validstats.reading import is_missing, read_array
 
 __all__ = [
     "ChunkColumns",
+    "ChunkLevels",
     "chunk_features",
+    "chunk_levels",
     "fold_of_rows",
     "is_dask",
     "map_chunks",
+    "merge_levels",
     "read_chunk",
-    "text_levels",
 ]
 
 T = TypeVar("T")
+
+missing_level_message = "The column {name!r} has missing values; every row needs a level."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +44,7 @@ class ChunkColumns:
     label : str
         Expert label, missing where there is none.
     covariates : tuple of str
-        Regressors; text columns become indicators of all but their first level.
+        Regressors; text and categorical columns become indicators of all but their first level.
     predictions : tuple of str
         Columns with predicted labels.
     features : tuple of str
@@ -50,7 +54,7 @@ class ChunkColumns:
     clusters : str or None
         Column with clusters.
     levels : dict of str to tuple of str
-        Levels of the text columns, from a first pass over all rows.
+        Levels of the text and categorical columns, from a first pass over all rows.
     """
 
     label: str
@@ -79,6 +83,25 @@ class ChunkColumns:
             levels = self.levels.get(name)
             names += [name] if levels is None else [f"{name}[T.{level}]" for level in levels[1:]]
         return tuple(names)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChunkLevels:
+    """Levels of one column in one chunk.
+
+    Attributes
+    ----------
+    present : frozenset
+        Values that occur.
+    categories : tuple or None
+        All categories in their order; None for text.
+    by_appearance : bool
+        Whether categories stand in the order in which they were met, as in polars and pyarrow.
+    """
+
+    present: frozenset[Any]
+    categories: tuple[Any, ...] | None = None
+    by_appearance: bool = False
 
 
 def is_dask(source: Any) -> bool:
@@ -262,8 +285,8 @@ def chunk_features(frame: Any, columns: ChunkColumns, index: int) -> Float2D:
     return np.column_stack([_numbers(frame, name, index) for name in columns.features])
 
 
-def text_levels(frame: Any, covariates: Sequence[str]) -> dict[str, set[str]]:
-    """Return the levels of the text columns of a chunk.
+def chunk_levels(frame: Any, covariates: Sequence[str]) -> dict[str, ChunkLevels]:
+    """Return the levels of the text and categorical columns of a chunk.
 
     Parameters
     ----------
@@ -274,16 +297,26 @@ def text_levels(frame: Any, covariates: Sequence[str]) -> dict[str, set[str]]:
 
     Returns
     -------
-    dict of str to set of str
+    dict of str to ChunkLevels
         Levels; numeric columns are left out.
 
     Raises
     ------
     TypeError, ValueError
-        If values are neither numbers nor categories, or a text is missing.
+        If values are neither numbers nor categories, or a level is missing.
     """
     found = {}
     for name in covariates:
+        categorical = _categorical(frame, name)
+        if categorical is not None:
+            if np.any(categorical.codes < 0):
+                raise ValueError(missing_level_message.format(name=name))
+            categories = tuple(categorical.categories.tolist())
+            used = frozenset(categories[code] for code in np.unique(categorical.codes))
+            found[name] = ChunkLevels(
+                present=used, categories=categories, by_appearance=backend_of(frame) != "pandas"
+            )
+            continue
         values = column(frame, name)
         if values.dtype.kind in "fiub":
             continue
@@ -292,9 +325,38 @@ def text_levels(frame: Any, covariates: Sequence[str]) -> dict[str, set[str]]:
         if all(isinstance(v, numbers.Real) for v in present):
             continue
         if len(present) < len(distinct):
-            raise ValueError(f"The column {name!r} has missing values; every row needs a level.")
-        found[name] = {str(v) for v in np.unique(values.astype(str))}
+            raise ValueError(missing_level_message.format(name=name))
+        found[name] = ChunkLevels(present=frozenset(np.unique(values.astype(str)).tolist()))
     return found
+
+
+def merge_levels(found: Sequence[ChunkLevels]) -> tuple[str, ...]:
+    """Return the levels of a column of all chunks, the reference first.
+
+    Parameters
+    ----------
+    found : sequence of ChunkLevels
+        Levels of the chunks.
+
+    Returns
+    -------
+    tuple of str
+        Levels that occur, in the order that they have in one frame of all chunks: that of the categories where the
+        chunks share them, of appearance in polars and pyarrow, sorted elsewhere.
+
+    Examples
+    --------
+    >>> merge_levels([ChunkLevels(present=frozenset("ab"), categories=("c", "b", "a"))])
+    ('b', 'a')
+    """
+    present = frozenset[Any]().union(*(chunk.present for chunk in found))
+    shared = len({chunk.categories for chunk in found}) == 1
+    if found[0].categories is not None and (shared or all(chunk.by_appearance for chunk in found)):
+        met = dict.fromkeys(level for chunk in found for level in chunk.categories or ())
+        return tuple(str(level) for level in met if level in present)
+    if all(isinstance(level, numbers.Real) for level in present):
+        return tuple(str(level) for level in sorted(present))
+    return tuple(sorted({str(level) for level in present}))
 
 
 def fold_of_rows(rows: Int1D, n_folds: int, seed: int) -> Int1D:
@@ -329,6 +391,21 @@ def fold_of_rows(rows: Int1D, n_folds: int, seed: int) -> Int1D:
     return (state % np.uint64(n_folds)).astype(np.int64)
 
 
+def _categorical(frame: Any, name: str) -> Any:
+    """Return a column as pandas categories with their codes, or None where it is not categorical."""
+    eager = nw.from_native(frame, eager_only=True)
+    if name not in eager.columns or eager[name].dtype not in (nw.Categorical, nw.Enum):
+        return None
+    return to_pandas(eager.select(name).to_native())[name].astype("category").array
+
+
+def _level_text(frame: Any, name: str) -> AnyArray:
+    categorical = _categorical(frame, name)
+    if categorical is None:
+        return column(frame, name).astype(str)
+    return np.array([str(level) for level in categorical.categories.tolist()])[categorical.codes]
+
+
 def _numbers(frame: Any, name: str, index: int, *, missing: bool = False) -> Float1D:
     values: AnyArray = column(frame, name)
     if values.dtype.kind not in "fiub":
@@ -358,7 +435,7 @@ def _design(frame: Any, columns: ChunkColumns, index: int) -> Float2D:
         if levels is None:
             blocks.append(_numbers(frame, name, index))
             continue
-        text = column(frame, name).astype(str)
+        text = _level_text(frame, name)
         unseen = set(np.unique(text)) - set(levels)
         if unseen:
             raise ValueError(

@@ -322,7 +322,7 @@ class DesignSupervised(LabellingMixin, CalibratedEstimator):
         *,
         model: ModelName = "linear",
         family: Any = None,
-        quantile: float = 0.5,
+        quantile: float | None = None,
         weights: Any = None,
         offset: Any = None,
         clusters: Any = None,
@@ -345,13 +345,13 @@ class DesignSupervised(LabellingMixin, CalibratedEstimator):
             takes neither model nor family.
         family : statsmodels family or None, default None
             Family with its link, for ``model="glm"``.
-        quantile : float, default 0.5
-            Level in (0, 1), for ``model="quantile"``.
+        quantile : float or None, default None
+            Level in (0, 1), for ``model="quantile"``; None is 0.5.
         weights, offset : array-like of shape (n,), str or None, default None
             Analysis weights and offset, as values or a column name.
         clusters : array-like of shape (n,), str, sequence of str or None, default None
             Clusters of the standard errors; None takes those of ``calibrate`` and, with absorbed effects,
-            the first of these.
+            the first of these. Refused for a finite population.
         vcov : {"HC0", "HC1", "HC2", "HC3"} or None, default None
             Small-sample correction; None is ``"HC1"`` for ``"tuned"`` and ``"HC0"`` otherwise.
         population : {"superpopulation", "finite"}, default "superpopulation"
@@ -388,6 +388,7 @@ class DesignSupervised(LabellingMixin, CalibratedEstimator):
         if self.sequential:
             options = {
                 "family": family,
+                "quantile": quantile,
                 "weights": weights,
                 "offset": offset,
                 "clusters": clusters,
@@ -419,7 +420,7 @@ class DesignSupervised(LabellingMixin, CalibratedEstimator):
         *,
         model: ModelName = "linear",
         family: Any = None,
-        quantile: float = 0.5,
+        quantile: float | None = None,
         weights: Any = None,
         offset: Any = None,
         clusters: Any = None,
@@ -441,6 +442,7 @@ class DesignSupervised(LabellingMixin, CalibratedEstimator):
             raise ValueError(
                 f"tuning={tuning!r} goes with estimator='tuned'; {chosen!r} scales nothing freely."
             )
+        _refuse_ignored(model, quantile, population, clusters)
         level = check_confidence_level(
             self.confidence_level if confidence_level is None else confidence_level
         )
@@ -456,7 +458,7 @@ class DesignSupervised(LabellingMixin, CalibratedEstimator):
             features=self.features_,
             model=model,
             family=family,
-            quantile=quantile,
+            quantile=0.5 if quantile is None else quantile,
             weights=weight[0] if weight else None,
             offset=known_offset[0] if known_offset else None,
             clusters=self._vectors(clusters, "clusters"),
@@ -504,3 +506,18 @@ class DesignSupervised(LabellingMixin, CalibratedEstimator):
         if self.sequential:
             return self._report_sequential()
         return calibration_report(self.calibration_, self.n_folds or 5, self.guarantee_)
+
+
+def _refuse_ignored(model: ModelName, quantile: float | None, population: Population, clusters: Any) -> None:
+    """Refuse options that the model or the population would not use."""
+    if quantile is not None and model != "quantile":
+        raise ValueError(
+            f"quantile={quantile!r} goes with model='quantile' and only with it; got model={model!r}. Leave quantile "
+            "out, or pass model='quantile'."
+        )
+    if clusters is not None and population == "finite":
+        raise ValueError(
+            "clusters goes with population='superpopulation': the uncertainty of a finite population is that of "
+            "labelling alone, which clusters of the standard errors do not change. Leave clusters out, and pass those "
+            "that were drawn as a whole to calibrate."
+        )

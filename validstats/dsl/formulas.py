@@ -11,7 +11,7 @@ import numpy as np
 
 from validstats._typing import AnyArray, Float2D
 
-__all__ = ["DesignBuilder", "ParsedFormula", "parse_formula"]
+__all__ = ["DesignBuilder", "ParsedFormula", "parse_formula", "widen_numbers"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,6 +148,7 @@ class DesignBuilder:
         observed = (used | self._outcome_variables) - set(labels)
         self.variables = tuple(v for v in template.columns if v in observed)
         self._check_observed((*self.variables, *parsed.effects))
+        self._template = widen_numbers(template, self.variables)
         self._spec = self._fit_spec(self._right)
         self._instrument_spec = None if self._instruments is None else self._fit_spec(self._instruments)
         self._columns = [i for i, c in enumerate(self._spec.column_names) if self._keeps(str(c))]
@@ -264,11 +265,49 @@ class DesignBuilder:
         return np.asarray(values, dtype=np.float64)[:, 0]
 
     def _completed(self, replacements: Mapping[str, AnyArray] | None) -> Any:
-        return self._template if not replacements else self._template.assign(**dict(replacements))
+        if not replacements:
+            return self._template
+        return widen_numbers(self._template.assign(**dict(replacements)), tuple(replacements))
 
     def _matrix(self, spec: Any, replacements: Mapping[str, AnyArray] | None) -> Float2D:
         values = spec.get_model_matrix(self._completed(replacements))
         return np.asarray(values, dtype=np.float64)
+
+
+def widen_numbers(frame: Any, names: Sequence[str]) -> Any:
+    """Return a frame whose columns of small numbers have 64 bits, in which products and squares fit.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        The columns.
+    names : sequence of str
+        Columns to look at.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The same values; booleans, categories and columns with missing values stay as they are.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> widen_numbers(pd.DataFrame({"a": pd.array([100], dtype="int8")}), ["a"])["a"].pow(2).tolist()
+    [10000]
+    """
+    wide = {name: _wide_type(frame[name].dtype) for name in names}
+    changed = {name: kind for name, kind in wide.items() if kind is not None and not frame[name].hasnans}
+    return frame.astype(changed) if changed else frame
+
+
+def _wide_type(dtype: Any) -> type | None:
+    from pandas.api.types import is_float_dtype, is_integer_dtype
+
+    if getattr(dtype, "itemsize", 8) >= 8:
+        return None
+    if is_integer_dtype(dtype):
+        return np.int64
+    return np.float64 if is_float_dtype(dtype) else None
 
 
 def _names_in(expression: str) -> set[str]:

@@ -26,7 +26,7 @@ from validstats.dsl.completion import Completion, Outcome, expected_completions,
 from validstats.dsl.crossfit import CrossFitter, encode_features
 from validstats.dsl.effects import centre_outcome, transform_whole_clusters
 from validstats.dsl.estimation import EstimatorName
-from validstats.dsl.formulas import DesignBuilder, ParsedFormula
+from validstats.dsl.formulas import DesignBuilder, ParsedFormula, widen_numbers
 from validstats.dsl.inference import (
     Population,
 )
@@ -230,7 +230,7 @@ def prepare_formula(parsed: ParsedFormula, request: InferenceRequest, template: 
     completions = _completions(
         request, gold_labels(request, assembled.covariate_labels), assembled.outcome, builder.variables
     )
-    raw_parts = raw_completion(assembled, request.surrogates, builder)
+    raw_parts = _raw_parts(assembled, request, builder)
     sample = assembled.sample(calibration.labelled, calibration.probability)
     pairwise = assembled.absorber is not None and not assembled.is_within
     if parsed.endogenous is not None and not pairwise:
@@ -268,6 +268,16 @@ def prepare_formula(parsed: ParsedFormula, request: InferenceRequest, template: 
         raw_parts=raw_parts,
         unknown_classes=_unknown_classes(request, (*builder.outcome_labels, *builder.covariate_labels)),
     )
+
+
+def _raw_parts(
+    assembled: AssembledModel, request: InferenceRequest, builder: DesignBuilder
+) -> tuple[Completion, ...] | None:
+    """Return the completion by machine labels, or None where one is missing or has a class of its own."""
+    classes = tuple(name for name in builder.outcome_labels if name == builder.parsed.outcome)
+    if assembled.gold.y.ndim == 2 and _unknown_classes(request, classes):
+        return None
+    return raw_completion(assembled, request.surrogates, builder)
 
 
 def _unknown_classes(request: InferenceRequest, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -379,7 +389,8 @@ def prepare_moment(moment: Moment, request: InferenceRequest, template: Any) -> 
     used = tuple(v for v in moment.variables if v in calibration.labels)
     if not used:
         raise ValueError(f"Moment.variables {moment.variables} hold none of the expert labels.")
-    base = {v: np.asarray(template[v].to_numpy()) for v in moment.variables}
+    wide = widen_numbers(template, moment.variables)
+    base = {v: np.asarray(wide[v].to_numpy()) for v in moment.variables}
     n = len(template)
     weights = None if request.weights is None else checked_weights(request.weights)
 

@@ -22,10 +22,11 @@ from validstats.dsl.hypotheses import InapplicableTest, WaldTest, restriction_ma
 from validstats.dsl.inference import Population, SimpleFit
 from validstats.dsl.label_forecast import VarianceParts
 from validstats.dsl.variance import VarianceKind, clustered_meat, critical_value, sandwich, sum_by_cluster
+from validstats.reading import check_groups
 from validstats.results import Report, Result, Table
 from validstats.validation import check_positive_int, check_random_state
 
-__all__ = ["CoefficientComparison", "CoefficientResult", "joint_covariance"]
+__all__ = ["CoefficientComparison", "CoefficientResult", "joint_covariance", "level_text"]
 
 ESTIMATOR_TEXT = {
     "tuned": "tuned design-based",
@@ -34,6 +35,27 @@ ESTIMATOR_TEXT = {
     "ppi++": "power-tuned (PPI++)",
     "gold": "expert labels only",
 }
+
+
+def level_text(confidence_level: Fraction | float) -> str:
+    """Return a confidence level in percent, with as many digits as it has.
+
+    Parameters
+    ----------
+    confidence_level : Fraction or float
+        The level, in (0, 1).
+
+    Returns
+    -------
+    str
+        For headings.
+
+    Examples
+    --------
+    >>> level_text(0.95), level_text(0.975), level_text(0.999)
+    ('95%', '97.5%', '99.9%')
+    """
+    return f"{100.0 * float(confidence_level):.10g}%"
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -197,7 +219,7 @@ class CoefficientResult(Result):
 
     def _report(self) -> Report:
         interval = self.confidence_interval()
-        level = f"{float(self.confidence_level):.0%}"
+        level = level_text(self.confidence_level)
         columns: dict[str, Any] = {
             "Term": list(self.names),
             "Estimate": self.params,
@@ -240,6 +262,12 @@ class CoefficientResult(Result):
         return f"{text}, t with {self.degrees_of_freedom:g} degrees of freedom"
 
     def _influence(self, purpose: str) -> Float2D:
+        if self.population == "finite":
+            raise ValueError(
+                f"This result describes a finite population, whose uncertainty is that of labelling alone; {purpose} "
+                "rests on influence functions, which vary with the population as well. Infer with "
+                "population='superpopulation'."
+            )
         if self.influence is None:
             raise ValueError(
                 f"This result has no influence functions, which {purpose} needs: it is a median of sample "
@@ -274,7 +302,7 @@ class CoefficientResult(Result):
         WaldTest or InapplicableTest
             Inapplicable where there is nothing but an intercept.
         """
-        tested = [name for name in self.names if not name.endswith("Intercept")]
+        tested = [name for name in self.names if not _is_intercept(name)]
         if not tested:
             return InapplicableTest(reason="the model has no coefficients besides the intercept")
         return self.wald_test(tested)
@@ -298,7 +326,8 @@ class CoefficientResult(Result):
         Raises
         ------
         ValueError
-            For a finite population or a median of splits, where there is no such thing, or for a single cluster.
+            For a finite population or a median of splits, where there is no such thing, for missing labels or for a
+            single cluster.
 
         Warns
         -----
@@ -310,10 +339,8 @@ class CoefficientResult(Result):
         The interval of a quantile, which inverts a test, becomes the estimate plus or minus a multiple of the
         new standard error.
         """
-        if self.population == "finite":
-            raise ValueError("Clusters do not apply to a finite population; infer with 'superpopulation'.")
         influence = self._influence("another clustering")
-        codes = [checked_clusters(c, self.n_rows) for c in clusters]
+        codes = [_cluster_codes(c, self.n_rows) for c in clusters]
         covariance = sandwich(np.eye(len(self.params)), clustered_meat(influence, codes), self.n_rows)
         warn_about_clusters(codes, self.labelled, name, stacklevel=2)
         degrees = cluster_degrees(codes, self.labelled) if codes else None
@@ -352,7 +379,8 @@ class CoefficientResult(Result):
         Raises
         ------
         ValueError
-            Without influence functions, or if the standard errors are clustered in two ways and none is chosen.
+            For a finite population or a median of splits, for missing cluster labels, or if the standard errors are
+            clustered in two ways and none is chosen.
         """
         check_positive_int(n_replicates, "n_replicates")
         influence = self._influence("the bootstrap")
@@ -361,7 +389,7 @@ class CoefficientResult(Result):
                 "Multipliers are shared within clusters of one kind, and the standard errors are clustered in two "
                 "ways; pass clusters=<one of them>."
             )
-        codes = self.clusters if clusters is None else (checked_clusters(clusters, self.n_rows),)
+        codes = self.clusters if clusters is None else (_cluster_codes(clusters, self.n_rows),)
         if codes:
             influence = sum_by_cluster(influence, codes[0])
         generator = check_random_state(random_state)
@@ -524,7 +552,8 @@ def joint_covariance(
     Raises
     ------
     ValueError
-        If the results differ in their number of rows or, with ``clusters=None``, in their clusters.
+        If the results differ in their number of rows or, with ``clusters=None``, in their clusters, or if one is of a
+        finite population or a median of splits.
     """
     sizes = {r.n_rows for r in results}
     if len(sizes) != 1:
@@ -532,7 +561,7 @@ def joint_covariance(
     stacked = np.hstack([r._influence("a joint covariance") for r in results])
     n = sizes.pop()
     if clusters is not None:
-        codes = tuple(checked_clusters(c, n) for c in clusters)
+        codes = tuple(_cluster_codes(c, n) for c in clusters)
     else:
         codes = results[0].clusters
         for other in results[1:]:
@@ -542,3 +571,13 @@ def joint_covariance(
                     "The results are clustered in different ways; pass clusters=<vectors>, or []."
                 )
     return sandwich(np.eye(stacked.shape[1]), clustered_meat(stacked, codes), n)
+
+
+def _cluster_codes(labels: AnyArray, n_rows: int) -> Int1D:
+    """Return cluster codes of labels, one a row, none missing and of one type."""
+    return checked_clusters(check_groups(labels, "clusters", n_rows).astype(str), n_rows)
+
+
+def _is_intercept(name: str) -> bool:
+    """Tell whether a coefficient is an intercept; those of a multinomial model carry the class before a colon."""
+    return name == "Intercept" or name.endswith(": Intercept")

@@ -17,6 +17,7 @@ from validstats._typing import Float1D, Float2D, FrameBackend, Int1D, RandomStat
 from validstats.dsl.allocation import bounded_probabilities
 from validstats.dsl.confidence_sequences import mixture_scale, sequence_radius
 from validstats.dsl.forward import predict_upcoming, regression_look
+from validstats.dsl.results import level_text
 from validstats.dsl.sequential_results import ConfidenceSequence, LabelRequest
 from validstats.frames import backend_of, column_names, is_frame, to_pandas
 from validstats.guarantee import Guarantee
@@ -403,7 +404,7 @@ class SequentialLabelling(BaseEstimator):
         ]
         return Guarantee(
             statement=f"the intervals of all looks, from {self.start} units on, cover the value together with "
-            f"probability {level:.0%}, so one may stop when they are short enough",
+            f"probability {level_text(level)}, so one may stop when they are short enough",
             kind="asymptotic",
             assumptions=(
                 "units are visited in random order and stand for a large population",

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from validstats._typing import Bool1D, Float1D, Float2D, Int1D
+from validstats.dsl.results import level_text
 from validstats.frames import to_frame
 from validstats.results import Report, Result, Table
 
@@ -163,7 +164,7 @@ class ConfidenceSequence(Result):
                 "Lower": self.conf_low[-1].tolist(),
                 "Upper": self.conf_high[-1].tolist(),
             },
-            title=f"Anytime-valid intervals at {self.confidence_level:.0%}",
+            title=f"Anytime-valid intervals at {level_text(self.confidence_level)}",
         )
         header = (
             ("Units visited", int(self.times[-1])),

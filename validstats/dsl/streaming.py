@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial, reduce
 from operator import add
@@ -12,24 +12,27 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 
 from validstats._typing import Float1D, Float2D, Int1D
+from validstats.dsl.assembly import choose_moment
 from validstats.dsl.chunks import (
     ChunkColumns,
+    ChunkLevels,
     chunk_features,
+    chunk_levels,
     is_dask,
     map_chunks,
+    merge_levels,
     read_chunk,
-    text_levels,
 )
 from validstats.dsl.estimation import AugmentedFit, cluster_codes, warn_about_clusters
 from validstats.dsl.inference import NoRootError, SimpleFit, gold_only
 from validstats.dsl.label_forecast import VarianceParts
 from validstats.dsl.moment_sums import MomentSums, RowChunk, chunk_sums
-from validstats.dsl.moments import GLMMoment, LinearMoment, ModelMoment
+from validstats.dsl.moments import GLMMoment, ModelMoment
 from validstats.dsl.newton import NewtonResult, collinear_columns, find_root, invert_bread
 from validstats.dsl.streaming_learner import FirstStage, fit_first_stage
 from validstats.dsl.streaming_results import StreamedResult, streaming_guarantee
 from validstats.dsl.tuning import ChosenAugmentation, choose_augmentation, is_near
-from validstats.dsl.variance import SamplingDesign, sandwich
+from validstats.dsl.variance import SamplingDesign, clustered_meat, sandwich
 from validstats.exceptions import LabellingWarning, few_labels_message, unlabelled_category_message
 from validstats.frames import backend_of
 from validstats.reading import check_groups
@@ -137,7 +140,8 @@ def stream_regression(
     label : str
         Column of the expert label, which is the outcome; missing where there is none.
     covariates : sequence of str, default ()
-        Regressors besides the intercept. Text columns become indicators of all but their first level.
+        Regressors besides the intercept. Text and categorical columns become indicators of all but their first level;
+        categories keep their order.
     predictions : str or sequence of str, default ()
         Columns with predicted labels: machine labels, or predictions that did not use the row's own expert
         label.
@@ -210,7 +214,7 @@ def stream_regression(
     mapped = partial(map_chunks, source, chunk_size=chunk_size, verbose=verbose)
     columns = _with_levels(columns, mapped)
     rows = _labelled_rows(columns, mapped)
-    _check_labelled(rows.chunk, columns, moment)
+    _check_labelled(rows.chunk, columns, model, moment)
     first_stage = None
     if estimator != "gold" and columns.features:
         first_stage, rows = _with_predictions(rows, learner, n_folds, int(random_state))
@@ -331,38 +335,28 @@ def _columns(
     )
 
 
-def _moment(model: str, family: Any) -> ModelMoment:
+def _moment(model: StreamModel, family: Any) -> ModelMoment:
     if (family is not None) != (model == "glm"):
         raise ValueError(f"family goes with model='glm' and only with it; got model={model!r}.")
-    if model == "linear":
-        return LinearMoment()
-    from statsmodels.genmod import families
-
-    known = {
-        "logit": families.Binomial,
-        "poisson": families.Poisson,
-        "probit": lambda: families.Binomial(families.links.Probit()),
-    }
-    return GLMMoment(known[model]() if model in known else family)
+    return choose_moment(model, family, 0, instrumental=False)
 
 
-def _levels_of(frame: Any, index: int, covariates: tuple[str, ...]) -> dict[str, set[str]]:
-    return text_levels(frame, covariates)
+def _levels_of(frame: Any, index: int, covariates: tuple[str, ...]) -> dict[str, ChunkLevels]:
+    return chunk_levels(frame, covariates)
 
 
 def _with_levels(columns: ChunkColumns, mapped: Any) -> ChunkColumns:
-    """Find the levels of text columns, by a pass over the covariates; none where the first chunk has no text."""
+    """Find the levels by a pass over the covariates; none where the first chunk has neither text nor categories."""
     if not columns.covariates:
         return columns
-    levels: dict[str, set[str]] = {}
+    levels: dict[str, list[ChunkLevels]] = {}
     work = partial(_levels_of, covariates=columns.covariates)
     for number, found in enumerate(mapped(work, columns=list(columns.covariates), description="levels")):
         if number == 0 and not found:
             return columns
-        for name, values in found.items():
-            levels.setdefault(name, set()).update(values)
-    ordered: Mapping[str, tuple[str, ...]] = {name: tuple(sorted(v)) for name, v in levels.items()}
-    return ChunkColumns(**{**columns.__dict__, "levels": dict(ordered)})
+        for name, here in found.items():
+            levels.setdefault(name, []).append(here)
+    return replace(columns, levels={name: merge_levels(found) for name, found in levels.items()})
 
 
 def _labelled_rows(columns: ChunkColumns, mapped: Any) -> _Labelled:
@@ -396,14 +390,16 @@ def _labelled_rows(columns: ChunkColumns, mapped: Any) -> _Labelled:
     )
 
 
-def _check_labelled(chunk: RowChunk, columns: ChunkColumns, moment: ModelMoment) -> None:
-    """Refuse outcomes that a binomial model does not allow; warn of few labels and of columns that none identifies."""
+def _check_labelled(chunk: RowChunk, columns: ChunkColumns, model: StreamModel, moment: ModelMoment) -> None:
+    """Refuse outcomes that the model does not allow; warn of few labels and of columns that none identifies."""
     binomial = isinstance(moment, GLMMoment) and type(moment.family).__name__ == "Binomial"
     if binomial and (chunk.y.min() < 0.0 or chunk.y.max() > 1.0):
         raise ValueError(
             f"The expert label {columns.label!r} must lie between 0 and 1 in a binomial model; it ranges from "
             f"{chunk.y.min():g} to {chunk.y.max():g}."
         )
+    if model == "poisson" and chunk.y.min() < 0.0:
+        raise ValueError(f"The expert label {columns.label!r} of model='poisson' has negative values.")
     unseen = collinear_columns(chunk.X, columns.coefficient_names)
     if unseen:
         message = unlabelled_category_message.format(columns=", ".join(map(repr, unseen)))
@@ -459,7 +455,7 @@ def _result(
     *,
     columns: ChunkColumns,
     model: str,
-    estimator: str,
+    estimator: StreamEstimator,
     tuning: str,
     n_tuned: int,
     n_passes: int,
@@ -498,15 +494,17 @@ def _result(
         n_labelled=n_labelled,
         n_passes=n_passes,
         variance_parts=VarianceParts(covariance=covariance[None], label_covariance=label_covariance[None]),
-        gold=_gold_fit(gold, rows),
+        gold=_gold_fit(gold, rows, estimator),
         clustered_by=columns.clusters,
     )
 
 
-def _gold_fit(gold: AugmentedFit | None, rows: _Labelled) -> SimpleFit | None:
-    """Standard errors of the gold-only fit; unlabelled rows add nothing to its sums."""
+def _gold_fit(gold: AugmentedFit | None, rows: _Labelled, estimator: StreamEstimator) -> SimpleFit | None:
+    """Standard errors of the gold-only fit, corrected as those of the estimator; unlabelled rows add nothing."""
     if gold is None:
         return None
-    n = len(gold.psi)
-    covariance = sandwich(gold.bread, gold.psi.T @ gold.psi / n, n)
+    n, p = len(gold.psi), len(gold.params)
+    clusters = [] if rows.chunk.clusters is None else [cluster_codes(rows.chunk.clusters)]
+    inflation = n / max(n - p, 1) if estimator == "tuned" else 1.0
+    covariance = inflation * sandwich(gold.bread, clustered_meat(gold.psi, clusters), n)
     return SimpleFit(params=gold.params, std_error=np.sqrt(np.diag(covariance)))

@@ -13,6 +13,7 @@ from validstats._typing import Float1D, Float2D
 from validstats.dsl.inference import SimpleFit
 from validstats.dsl.label_forecast import VarianceParts
 from validstats.dsl.planning import LabelPlan, plan_labels
+from validstats.dsl.results import level_text
 from validstats.dsl.variance import critical_value
 from validstats.guarantee import Guarantee
 from validstats.results import Report, Result, Table
@@ -133,7 +134,7 @@ class StreamedResult(Result):
 
     def _report(self) -> Report:
         interval = self.confidence_interval()
-        level = f"{self.confidence_level:.0%}"
+        level = level_text(self.confidence_level)
         columns: dict[str, Any] = {
             "Term": list(self.names),
             "Estimate": self.params,

@@ -8,6 +8,7 @@ import numpy as np
 from scipy import stats
 
 from validstats._typing import Float1D, Int1D
+from validstats.dsl.results import level_text
 from validstats.plotting._style import COLOURS, figure_and_axes, plain, tidy_axes
 from validstats.validation import check_same_length, check_vector
 
@@ -138,7 +139,9 @@ class ConfidenceSequenceDisplay:
             )
         self.ax_.plot(self.times, self.estimate, color=COLOURS["ours"], linewidth=1.8, label="estimate")
         self.ax_.set(
-            xlabel="units visited", ylabel=plain(self.term), title=f"Intervals at {self.confidence_level:.0%}"
+            xlabel="units visited",
+            ylabel=plain(self.term),
+            title=f"Intervals at {level_text(self.confidence_level)}",
         )
         self.ax_.legend(frameon=False, loc="best")
         tidy_axes(self.ax_, grid="both")
