@@ -435,7 +435,8 @@ class TestErrors:
         with warnings.catch_warnings():
             warnings.simplefilter("error", LabellingWarning)
             calibrated.infer(formula, clusters="unit", **options)
-            calibrated.infer(formula, clusters=["unit", "time"], population="finite", **options)
+            with pytest.raises(ValueError, match="clusters goes with population='superpopulation'"):
+                calibrated.infer(formula, clusters=["unit", "time"], population="finite", **options)
 
     def test_few_clusters_of_an_influence_function(self, calibrated, documents):
         data, _, _ = documents
