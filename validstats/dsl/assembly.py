@@ -419,15 +419,15 @@ def reduce_instruments(assembled: AssembledModel, sample: LabelledSample, term: 
     AssembledModel
         The same model with reduced instruments.
     """
-    gold, weight = sample.gold, sample.gold_weights
+    gold = sample.gold
     assert gold.Z is not None
-    gram = (gold.Z * weight[:, None]).T @ gold.Z
-    cross = (gold.Z * weight[:, None]).T @ gold.X
+    weighted = gold.Z * gold.weighted(sample.gold_weights)[:, None]
+    gram, cross = weighted.T @ gold.Z, weighted.T @ gold.X
     remainder = sample.remainder
     for component in term:
         z = component.rows.Z
         assert z is not None
-        scaled = z * np.reshape(remainder * component.weight, (-1, 1))
+        scaled = z * component.rows.weighted(remainder * component.weight)[:, None]
         gram, cross = gram + scaled.T @ z, cross + scaled.T @ component.rows.X
     projection = two_stage_projection(gram / sample.n_rows, cross / sample.n_rows)
     inner = assembled.make_rows

@@ -225,7 +225,7 @@ def resolve_design(
     labelled : ndarray of shape (n,)
         Labelled rows.
     strata : ndarray of shape (n,) or None
-        Strata within which a fixed number of rows was drawn.
+        Strata within which a fixed number of rows, or of whole clusters, was drawn.
     clusters : tuple of ndarray
         Cluster codes.
     probability : object
@@ -234,20 +234,44 @@ def resolve_design(
     Returns
     -------
     SamplingDesign
-        Whole clusters, where every cluster is labelled entirely or not at all; else strata; else a fixed
-        number of rows where no probability was given; else independent rows.
+        Whole clusters, where every cluster is labelled entirely or not at all, a fixed number of them (within
+        strata) where no probability was given; else strata; else a fixed number of rows where no probability was
+        given; else independent rows.
+
+    Raises
+    ------
+    ValueError
+        If whole clusters are labelled, without a probability, and lie in several strata.
     """
     if clusters:
         codes = clusters[0]
         size = np.bincount(codes)
         hits = np.bincount(codes, labelled)
         if size.max() > 1 and np.all((hits == 0) | (hits == size)) and np.sum(hits > 0) > 1:
-            return SamplingDesign(scheme="clusters", units=codes)
+            fixed = None if probability is not None else _cluster_strata(codes, strata)
+            return SamplingDesign(scheme="clusters", units=codes, strata=fixed)
     if strata is not None:
         return SamplingDesign(scheme="stratified", units=cluster_codes(strata))
     if probability is None:
         return SamplingDesign(scheme="simple")
     return SamplingDesign(scheme="independent")
+
+
+def _cluster_strata(clusters: Int1D, strata: AnyArray | None) -> Int1D:
+    """Return the strata within which whole clusters were drawn, one where there are none."""
+    if strata is None:
+        return np.zeros(len(clusters), dtype=np.int64)
+    codes = cluster_codes(strata)
+    n_clusters = len(np.unique(clusters))
+    pairs = np.unique(np.column_stack([clusters, codes]), axis=0)[:, 0]
+    split = int(np.sum(np.bincount(pairs) > 1))
+    if split:
+        raise ValueError(
+            f"Whole clusters are labelled, and {split} of {n_clusters} clusters have rows in several strata, so that "
+            "strata and clusters do not say with which probability a cluster was drawn. Pass sampling_probability, "
+            "or strata that contain whole clusters."
+        )
+    return codes
 
 
 def resolve_probability(
@@ -326,8 +350,16 @@ def _simple_probability(labelled: Bool1D, design: SamplingDesign) -> tuple[Float
         return share[design.units], "rows were drawn by simple random sampling within strata"
     if design.scheme == "clusters":
         assert design.units is not None
-        any_label = np.bincount(design.units, labelled) > 0
-        return np.full(n, any_label.mean()), "whole clusters were drawn by simple random sampling"
+        assert design.strata is not None
+        text = "whole clusters were drawn by simple random sampling"
+        strata = design.strata[np.unique(design.units, return_index=True)[1]]
+        share = np.bincount(strata, np.bincount(design.units, labelled) > 0) / np.bincount(strata)
+        if np.any(share == 0):
+            raise ValueError(
+                f"{int(np.sum(share == 0))} of {len(share)} strata have no labelled cluster. Label some there, "
+                "or merge them with others."
+            )
+        return share[design.strata], text if len(share) == 1 else f"{text} within strata"
     return np.full(n, labelled.mean()), "labelled rows are a simple random sample of all rows"
 
 
@@ -418,13 +450,20 @@ def calibration_report(calibration: Calibration, n_folds: int, guarantee: Guaran
         header=(
             ("Rows", len(calibration.labelled)),
             ("Expert labels", calibration.n_labelled),
-            ("Sampling", calibration.design.scheme),
+            ("Sampling", _scheme_text(calibration.design)),
             ("Probabilities", f"{probability.min():.4g} to {probability.max():.4g}"),
             ("Folds", f"{n_folds}, repeated {len(calibration.folds)} times"),
         ),
         tables=(table,),
         guarantees=(guarantee,),
     )
+
+
+def _scheme_text(design: SamplingDesign) -> str:
+    """Name the scheme, with strata where clusters were drawn within several."""
+    if design.strata is None or not np.any(design.strata):
+        return design.scheme
+    return f"{design.scheme} within strata"
 
 
 def typed_labels(values: AnyArray) -> AnyArray:

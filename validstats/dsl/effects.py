@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from validstats._typing import Float1D, Float2D, FloatND, Int1D
+from validstats._typing import Float1D, Float2D, Int1D
 from validstats.dsl.absorption import Absorber
 from validstats.dsl.augmentation import Component, LabelledSample, ScoreTerm
 from validstats.dsl.estimation import EstimatorName
@@ -31,8 +31,10 @@ from validstats.dsl.moments import RegressionRows, two_stage_projection
 from validstats.dsl.variance import (
     SamplingDesign,
     VarianceKind,
+    centred_influence,
     clustered_meat,
     influence_functions,
+    labelled_units,
     sandwich,
     small_sample_scores,
 )
@@ -275,6 +277,7 @@ def estimate_effects(
     lab, n_labelled = sample.positions, sample.n_labelled
     influence = influence_functions(_inflated(fit, fit.psi, slice(None), kind, n_labelled), fit.bread)
     residual = influence_functions(_inflated(fit, fit.residual, lab, kind, n_labelled), fit.bread)
+    influence = centred_influence(influence, residual, sample.probability, design, sample.labelled)
     covariance = covariance_matrix(influence, residual, sample, design, clusters, population)
     parts = None
     if population == "superpopulation":
@@ -301,26 +304,11 @@ def _everything_labelled(sample: LabelledSample, rows: RegressionRows) -> Labell
     )
 
 
-def _ordinary_fit(
-    sample: LabelledSample,
-    rows: RegressionRows,
-    absorber: Absorber,
-    clusters: Sequence[Int1D],
-    kind: VarianceKind,
-    shrink: FloatND | float,
-) -> SimpleFit | None:
-    fit = fit_fixed_effects(_everything_labelled(sample, rows), (Component(rows=rows),), absorber)
-    if fit is None:
-        return None
-    scores = _inflated(fit, fit.psi, slice(None), kind, rows.n_rows) * shrink
-    covariance = sandwich(fit.bread, clustered_meat(scores, clusters), rows.n_rows)
-    return SimpleFit(params=fit.params, std_error=np.sqrt(np.clip(np.diag(covariance), 0.0, None)))
-
-
 def gold_within(
     sample: LabelledSample,
     plain: RegressionRows,
     absorber: Absorber,
+    design: SamplingDesign,
     clusters: Sequence[Int1D],
     kind: VarianceKind,
     population: Population,
@@ -330,30 +318,42 @@ def gold_within(
     Parameters
     ----------
     sample : LabelledSample
-        Labelled rows and their design.
+        Labelled rows and their probabilities.
     plain : RegressionRows
         Labelled rows, not transformed, without analysis weights.
     absorber : Absorber
         Effects of all rows, with analysis weights.
+    design : SamplingDesign
+        How rows were chosen.
     clusters : sequence of ndarray of shape (n,)
         Cluster codes.
     kind : {"HC0", "HC1", "HC2", "HC3"}
         Small-sample correction.
     population : {"superpopulation", "finite"}
-        For a finite population, scores are multiplied by the root of one minus the probability.
+        For a finite population the variance is that of the labelling alone.
 
     Returns
     -------
     SimpleFit or None
         None where the labelled rows do not identify the coefficients within effects.
     """
-    lab = sample.positions
+    lab, n, labelled = sample.positions, sample.n_rows, sample.labelled
     mass = sample.gold_weights if absorber.weights is None else sample.gold_weights * absorber.weights[lab]
     inside = Absorber([c[lab] for c in absorber.codes], mass)
-    shrink: FloatND | float = 1.0
-    if population == "finite":
-        shrink, clusters = np.sqrt(1.0 - sample.probability[lab])[:, None], ()
-    return _ordinary_fit(sample, plain, inside, [c[lab] for c in clusters], kind, shrink)
+    fit = fit_fixed_effects(_everything_labelled(sample, plain), (Component(rows=plain),), inside)
+    if fit is None:
+        return None
+    scores = _inflated(fit, fit.psi, slice(None), kind, labelled_units(design, labelled))
+    influence = np.zeros((n, len(fit.params)))
+    influence[lab] = influence_functions(scores, fit.bread) * (n / sample.n_labelled)
+    residual = influence[lab] * sample.gold_probability[:, None]
+    influence = centred_influence(influence, residual, sample.probability, design, labelled)
+    covariance = covariance_matrix(influence, residual, sample, design, clusters, population)
+    parts = None
+    if population == "superpopulation":
+        parts = variance_parts(covariance, residual, sample.gold_probability, n, design, labelled)
+    std_error = np.sqrt(np.clip(np.diag(covariance), 0.0, None))
+    return SimpleFit(params=fit.params, std_error=std_error, variance_parts=parts)
 
 
 def naive_within(
@@ -380,4 +380,8 @@ def naive_within(
     SimpleFit or None
         None where the machine labels do not vary within effects.
     """
-    return _ordinary_fit(sample, plain, absorber, clusters, "HC0", 1.0)
+    fit = fit_fixed_effects(_everything_labelled(sample, plain), (Component(rows=plain),), absorber)
+    if fit is None:
+        return None
+    covariance = sandwich(fit.bread, clustered_meat(fit.psi, clusters), plain.n_rows)
+    return SimpleFit(params=fit.params, std_error=np.sqrt(np.clip(np.diag(covariance), 0.0, None)))

@@ -33,9 +33,11 @@ from validstats.dsl.tuning import fit_tuned
 from validstats.dsl.variance import (
     SamplingDesign,
     VarianceKind,
+    centred_influence,
     clustered_meat,
     design_meat,
     influence_functions,
+    labelled_units,
     median_of_splits,
     sandwich,
     small_sample_scores,
@@ -67,10 +69,13 @@ class SimpleFit:
         Coefficients.
     std_error : ndarray of shape (p,)
         Standard errors.
+    variance_parts : VarianceParts or None, default None
+        Which part of the covariance more labels shrink; None where that is not known.
     """
 
     params: Float1D
     std_error: Float1D
+    variance_parts: VarianceParts | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +89,8 @@ class Estimate:
     covariance : ndarray of shape (p, p)
         Covariance matrix.
     influence : ndarray of shape (n, p) or None
-        Influence functions; None for the median of splits, which has none.
+        Influence functions, centred where the design fixes the number of labels; None for the median of splits,
+        which has none.
     residual : ndarray of shape (n_labelled, p) or None
         Gold score minus augmentation on the labelled rows, in coefficient units.
     variance_parts : VarianceParts or None
@@ -120,7 +126,7 @@ def covariance_matrix(
     Parameters
     ----------
     influence : ndarray of shape (n, p)
-        Influence functions, inflated for small samples where wanted.
+        Influence functions, centred for the design and inflated for small samples where wanted.
     residual : ndarray of shape (n_labelled, p)
         ``bread @ (s - g)`` on the labelled rows, inflated in the same way.
     sample : LabelledSample
@@ -142,13 +148,7 @@ def covariance_matrix(
     identity = np.eye(influence.shape[1])
     if population == "finite":
         return sandwich(identity, design_meat(residual, probability, n, design, sample.labelled), n)
-    meat = clustered_meat(influence, clusters)
-    if design.scheme == "stratified" and not clusters:
-        independent = design_meat(residual, probability, n, SamplingDesign(), sample.labelled)
-        stratified = design_meat(residual, probability, n, design, sample.labelled)
-        values, vectors = np.linalg.eigh(meat - independent + stratified)
-        meat = (vectors * np.maximum(values, 0.0)) @ vectors.T
-    return sandwich(identity, meat, n)
+    return sandwich(identity, clustered_meat(influence, clusters), n)
 
 
 def finish(
@@ -193,10 +193,7 @@ def finish(
     psi, labelled = fit.psi, sample.labelled
     if sample.effect_scores is not None:
         psi = psi - sample.effect_scores
-    n_units = sample.n_labelled
-    if design.scheme == "clusters":
-        assert design.units is not None
-        n_units = len(np.unique(design.units[labelled]))
+    n_units = labelled_units(design, labelled)
     if kind in ("HC2", "HC3"):
         leverage = psi_leverage(sample, fit.augmentation, fit.params, fit.bread)
         factor = np.sqrt(n_units / max(n_units - n_tuned, 1))
@@ -206,8 +203,10 @@ def finish(
         fitted = len(fit.params) + n_tuned
         residual = small_sample_scores(residual, np.empty(0), kind, n_units, fitted)
         psi = small_sample_scores(psi, np.empty(0), kind, n_units, fitted)
-    influence = influence_functions(psi, fit.bread)
     residual = influence_functions(residual, fit.bread)
+    influence = centred_influence(
+        influence_functions(psi, fit.bread), residual, sample.probability, design, labelled
+    )
     covariance = covariance_matrix(influence, residual, sample, design, clusters, population)
     return Estimate(
         params=fit.params,

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import stats
 
 from validstats._typing import Bool1D, Float1D, Float2D, FloatND
-from validstats.dsl.variance import SamplingDesign, sum_by_cluster
+from validstats.dsl.variance import SamplingDesign, drawn_deviations
 
 __all__ = [
     "Worth",
@@ -115,8 +115,8 @@ def variance_parts(
     n_rows : int
         Number of rows.
     design : SamplingDesign
-        How rows were chosen: residuals are centred within strata and summed within clusters that were drawn
-        as a whole.
+        How rows were chosen: residuals are summed within clusters that were drawn as a whole, and centred where
+        the number of labels was fixed.
     labelled : ndarray of shape (n_rows,)
         Which rows are labelled.
 
@@ -129,17 +129,7 @@ def variance_parts(
     ----------
     Egami et al. (2024), framework paper of the R package ``dsl``, function ``power_dsl``.
     """
-    scaled = residual / probability[:, None]
-    if design.units is not None and design.scheme in ("clusters", "stratified"):
-        codes = np.unique(design.units[labelled], return_inverse=True)[1].reshape(-1)
-        if design.scheme == "clusters":
-            scaled = sum_by_cluster(scaled, codes)
-        else:
-            size = np.bincount(codes).astype(float)
-            centred = residual - (sum_by_cluster(residual, codes) / size[:, None])[codes]
-            inflation = np.sqrt(size / np.maximum(size - 1.0, 1.0))[codes]
-            centred[size[codes] < 2] = residual[size[codes] < 2]
-            scaled = centred * (inflation / probability)[:, None]
+    scaled, _ = drawn_deviations(residual, probability, design, labelled)
     label_covariance = scaled.T @ scaled / n_rows**2
     return VarianceParts(covariance=covariance[None].copy(), label_covariance=label_covariance[None])
 

@@ -223,9 +223,7 @@ def plan_labels(
     wanted = _check_effects(effects, result)
     parts = result.variance_parts
     errors = np.array([parts.std_errors(result.n_labelled / int(size)) for size in chosen])
-    gold = None
-    if result.gold is not None:
-        gold = np.sqrt(result.n_labelled / chosen)[:, None] * result.gold.std_error[None, :]
+    gold = None if result.gold is None else _gold_errors(result, chosen)
     needed, target = _needed(parts, result, wanted, target_std_error, target_power, alpha)
     return LabelPlan(
         guarantee=_plan_guarantee(result.n_labelled, effects is None),
@@ -270,6 +268,14 @@ def std_error_for_power(effect: float, power: float, alpha: float) -> float:
         return 0.0
     ratio = optimize.brentq(lambda r: float(wald_power(r, 1.0, alpha)) - power, 0.0, 100.0)  # type: ignore[arg-type]
     return abs(effect) / float(ratio)
+
+
+def _gold_errors(result: PilotResult, sizes: Int1D) -> Float2D:
+    """Forecast the standard errors of expert labels alone; without parts, all of the variance shrinks."""
+    parts = result.gold.variance_parts
+    if parts is None:
+        return np.sqrt(result.n_labelled / sizes)[:, None] * result.gold.std_error[None, :]
+    return np.array([parts.std_errors(result.n_labelled / int(size)) for size in sizes])
 
 
 def _check_sizes(sizes: Sequence[int] | None, n_labelled: int, n_rows: int) -> Int1D:

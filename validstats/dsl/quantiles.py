@@ -443,7 +443,13 @@ def _quantile_result(
     raw, clusters = distribution.raw, distribution.clusters
     share = distribution.share_below(answer.value)
     with np.errstate(divide="ignore", invalid="ignore"):
-        worth = effective_labels(calibration.n_labelled, gold.std_error**2, np.array([error**2]))
+        worth = effective_labels(
+            calibration.n_labelled,
+            gold.std_error**2,
+            np.array([error**2]),
+            distribution.sample.n_rows,
+            finite=request.population == "finite",
+        )
     guarantee = inference_guarantee(
         calibration,
         request.confidence_level,

@@ -101,7 +101,7 @@ def resolve_clusters(request: InferenceRequest, effects: tuple[str, ...]) -> tup
     Raises
     ------
     ValueError
-        If all rows are in one cluster.
+        If all rows are in one cluster, or whole clusters were drawn and the given ones divide them.
     """
     codes, name = _clusters_of(request, effects)
     return codes, None if request.population == "finite" else name
@@ -111,6 +111,7 @@ def _clusters_of(request: InferenceRequest, effects: tuple[str, ...]) -> tuple[l
     n = len(request.data)
     if request.clusters:
         codes = [checked_clusters(c.astype(str), n) for c in request.clusters]
+        _check_drawn_clusters(request, codes)
         return codes, request.cluster_names or "given clusters"
     if request.calibration.clusters:
         return list(request.calibration.clusters), "calibration clusters"
@@ -119,11 +120,27 @@ def _clusters_of(request: InferenceRequest, effects: tuple[str, ...]) -> tuple[l
     return [], None
 
 
+def _check_drawn_clusters(request: InferenceRequest, codes: list[Int1D]) -> None:
+    """Refuse clusters of standard errors that divide clusters of which the labels were drawn as a whole."""
+    design = request.calibration.design
+    if request.population == "finite" or design.scheme != "clusters":
+        return
+    assert design.units is not None
+    pairs = [np.unique(np.column_stack([design.units, c]), axis=0)[:, 0] for c in codes]
+    divided = min(int(np.sum(np.bincount(units) > 1)) for units in pairs)
+    if divided:
+        raise ValueError(
+            f"clusters divides {divided} of the {int(design.units.max()) + 1} clusters that were labelled as a whole in "
+            "calibrate, and the labels of a drawn cluster depend on each other. Give clusters that are unions of the "
+            "drawn ones, or leave clusters out, which takes the drawn ones."
+        )
+
+
 def _solve(prepared: PreparedModel, request: InferenceRequest) -> CoefficientResult:
     clusters, clustered_by = resolve_clusters(request, prepared.assembled.effects)
     warn_about_few_clusters(request, clusters, clustered_by, stacklevel=4)
     found = _estimated(prepared, request, clusters)
-    beside = _comparisons(prepared, request, clusters)
+    beside = _comparisons(prepared, request, clusters, found)
     _check_separation(prepared.assembled, prepared.sample, found)
     unidentified = beside.gold is None and request.estimator != "gold" and _has_classes(prepared.assembled)
     if unidentified:
@@ -186,7 +203,13 @@ def _worth_in_labels(request: InferenceRequest, found: Estimate, gold: SimpleFit
     if gold is None:
         return np.full(len(found.params), np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return effective_labels(request.calibration.n_labelled, gold.std_error**2, np.diag(found.covariance))
+        return effective_labels(
+            request.calibration.n_labelled,
+            gold.std_error**2,
+            np.diag(found.covariance),
+            len(request.data),
+            finite=request.population == "finite",
+        )
 
 
 def _result(
@@ -291,15 +314,26 @@ def degrees_of_freedom(request: InferenceRequest, clusters: list[Int1D], n_fitte
     return float(max(calibration.n_units - n_fitted, 1)) if calibration.n_units < 200 else None
 
 
-def _comparisons(prepared: PreparedModel, request: InferenceRequest, clusters: list[Int1D]) -> _Comparisons:
-    """Return the gold-only and the naive fit."""
+def _comparisons(
+    prepared: PreparedModel, request: InferenceRequest, clusters: list[Int1D], found: Estimate
+) -> _Comparisons:
+    """Return the gold-only fit, which is the estimate itself where that is gold-only, and the naive one."""
     assembled, sample = prepared.assembled, prepared.sample
+    own = _simple(found) if request.estimator == "gold" else None
     if assembled.absorber is None:
         naive = None if prepared.raw is None else naive_fit(sample, prepared.raw, clusters)
-        return _Comparisons(_gold_fit(sample, request, clusters), naive)
+        return _Comparisons(own or _gold_fit(sample, request, clusters), naive)
     assert assembled.make_plain is not None
     plain = assembled.make_plain({}, None).take(sample.positions)
-    gold = gold_within(sample, plain, assembled.absorber, clusters, request.kind, request.population)
+    gold = own or gold_within(
+        sample,
+        plain,
+        assembled.absorber,
+        request.calibration.design,
+        clusters,
+        request.kind,
+        request.population,
+    )
     naive = None
     if prepared.raw_parts is not None:
         part = prepared.raw_parts[0]
@@ -320,7 +354,15 @@ def _gold_fit(sample: LabelledSample, request: InferenceRequest, clusters: list[
         kind=request.kind,
         population=request.population,
     )
-    return SimpleFit(params=done.params, std_error=np.sqrt(np.diag(done.covariance)))
+    return _simple(done)
+
+
+def _simple(found: Estimate) -> SimpleFit:
+    return SimpleFit(
+        params=found.params,
+        std_error=np.sqrt(np.diag(found.covariance)),
+        variance_parts=found.variance_parts,
+    )
 
 
 def _has_classes(assembled: AssembledModel) -> bool:

@@ -14,13 +14,16 @@ from validstats._typing import Bool1D, Float1D, Float2D, Int1D
 __all__ = [
     "SamplingDesign",
     "VarianceKind",
+    "centred_influence",
     "clustered_meat",
     "critical_value",
     "design_meat",
+    "drawn_deviations",
     "effective_labels",
     "forecast_variance",
     "influence_functions",
     "kish_size",
+    "labelled_units",
     "median_of_splits",
     "meat_parts",
     "sandwich",
@@ -44,13 +47,34 @@ class SamplingDesign:
     scheme : {"independent", "simple", "stratified", "clusters"}
         ``"independent"``: each row by its own coin (Poisson sampling). ``"simple"``: a fixed number of rows,
         all subsets equally likely. ``"stratified"``: the same within strata. ``"clusters"``: whole clusters,
-        each by its own coin.
+        each by its own coin or, with ``strata``, a fixed number.
     units : ndarray of shape (n,) or None, default None
         Stratum codes for ``"stratified"``, cluster codes for ``"clusters"``.
+    strata : ndarray of shape (n,) or None, default None
+        For ``"clusters"``, codes of the strata within which a fixed number of clusters was drawn; a cluster lies
+        in one stratum. None if each cluster was drawn by its own coin.
     """
 
     scheme: SamplingScheme = "independent"
     units: Int1D | None = None
+    strata: Int1D | None = None
+
+    def fixed_strata(self, n_rows: int) -> Int1D | None:
+        """Return the strata within which the number of drawn units was fixed.
+
+        Parameters
+        ----------
+        n_rows : int
+            Number of rows.
+
+        Returns
+        -------
+        ndarray of shape (n,) or None
+            Stratum codes of the rows, zero where there is one stratum; None if the number was left to chance.
+        """
+        if self.scheme == "simple":
+            return np.zeros(n_rows, dtype=np.int64)
+        return self.units if self.scheme == "stratified" else self.strata
 
 
 def sum_by_cluster(values: Float2D, codes: Int1D) -> Float2D:
@@ -247,29 +271,162 @@ def design_meat(
     References
     ----------
     Saerndal, Swensson and Wretman (1992), Model Assisted Survey Sampling, Sections 3.5-3.7 and 6.6.
+    Hajek (1964), Annals of Mathematical Statistics 35, 1491-1523, for a fixed number with unequal probabilities.
     """
-    if design.scheme == "independent":
-        scaled = residual * (np.sqrt(1.0 - probability) / probability)[:, None]
-        return scaled.T @ scaled / n_rows
+    deviations, unit_probability = drawn_deviations(residual, probability, design, labelled)
+    scaled = deviations * np.sqrt(1.0 - unit_probability)[:, None]
+    return scaled.T @ scaled / n_rows
+
+
+@dataclass(frozen=True)
+class _DrawnUnits:
+    """What the labelled units add, divided by their probabilities."""
+
+    expanded: Float2D
+    probability: Float1D
+    strata: Int1D | None
+
+
+def _drawn_units(
+    residual: Float2D, probability: Float1D, design: SamplingDesign, labelled: Bool1D
+) -> _DrawnUnits:
+    expanded = residual / probability[:, None]
+    strata = design.fixed_strata(len(labelled))
+    strata = None if strata is None else strata[labelled]
+    if design.scheme != "clusters":
+        return _DrawnUnits(expanded, probability, strata)
+    assert design.units is not None
+    _, first, codes = np.unique(design.units[labelled], return_index=True, return_inverse=True)
+    codes = codes.reshape(-1)
+    return _DrawnUnits(
+        expanded=sum_by_cluster(expanded, codes),
+        probability=np.bincount(codes, probability) / np.bincount(codes),
+        strata=None if strata is None else strata[first],
+    )
+
+
+def _stratum_centres(units: _DrawnUnits) -> tuple[Float2D, Float1D]:
+    """Return the mean of every stratum and ``n_h / (n_h - 1)``; zero and one where a single unit was drawn."""
+    assert units.strata is not None
+    size = np.bincount(units.strata).astype(float)
+    weight = 1.0 - units.probability
+    weight = np.where(np.bincount(units.strata, weight)[units.strata] > 0.0, weight, 1.0)
+    total = np.bincount(units.strata, weight)
+    sums = sum_by_cluster(units.expanded * weight[:, None], units.strata)
+    several = size > 1.0
+    centre = np.where(several, 1.0 / np.where(several, total, 1.0), 0.0)[:, None] * sums
+    return centre, np.where(several, size / np.where(several, size - 1.0, 1.0), 1.0)
+
+
+def drawn_deviations(
+    residual: Float2D, probability: Float1D, design: SamplingDesign, labelled: Bool1D
+) -> tuple[Float2D, Float1D]:
+    """Return what each labelled unit adds, as it deviates from what the design fixes.
+
+    Parameters
+    ----------
+    residual : ndarray of shape (n_labelled, p)
+        ``s - g`` on the labelled rows.
+    probability : ndarray of shape (n_labelled,)
+        Their labelling probabilities.
+    design : SamplingDesign
+        How rows were chosen.
+    labelled : ndarray of shape (n,)
+        Which rows are labelled.
+
+    Returns
+    -------
+    deviations : ndarray of shape (n_units, p)
+        ``r / pi``, summed within clusters that were drawn as a whole; where the number of units in a stratum was
+        fixed, less their mean there with weights ``1 - pi``, times the root of ``n_h / (n_h - 1)``.
+    probability : ndarray of shape (n_units,)
+        Probabilities of the units.
+    """
+    units = _drawn_units(residual, probability, design, labelled)
+    if units.strata is None:
+        return units.expanded, units.probability
+    centre, inflation = _stratum_centres(units)
+    deviations = units.expanded - centre[units.strata]
+    return deviations * np.sqrt(inflation)[units.strata][:, None], units.probability
+
+
+def centred_influence(
+    influence: Float2D, residual: Float2D, probability: Float1D, design: SamplingDesign, labelled: Bool1D
+) -> Float2D:
+    """Return influence functions without the part of the residual that a fixed number of labels cancels.
+
+    Where the number of units in a stratum was fixed, ``sum (w_i - 1) c`` is zero for any constant ``c``. Taking
+    ``(w_i - 1)`` times the mean residual of the stratum off every row leaves the estimate as it is, and the mean
+    square of what remains is its variance.
+
+    Parameters
+    ----------
+    influence : ndarray of shape (n, p)
+        Influence functions, ``bread @ psi``.
+    residual : ndarray of shape (n_labelled, p)
+        ``bread @ (s - g)`` on the labelled rows.
+    probability : ndarray of shape (n,)
+        Labelling probabilities of all rows.
+    design : SamplingDesign
+        How rows were chosen.
+    labelled : ndarray of shape (n,)
+        Which rows are labelled.
+
+    Returns
+    -------
+    ndarray of shape (n, p)
+        The same for units that were drawn independently. Deviations within strata are multiplied by the root of
+        ``n_h / (n_h - 1)``, relative to that of a single stratum, for which small-sample corrections account.
+    """
+    strata = design.fixed_strata(len(labelled))
+    if strata is None:
+        return influence
+    units = _drawn_units(residual, probability[labelled], design, labelled)
+    assert units.strata is not None
+    centre, inflation = _stratum_centres(units)
+    table = np.zeros((int(strata.max()) + 1, residual.shape[1]))
+    table[: len(centre)] = centre
+    expected = table[strata] * probability[:, None]
     if design.scheme == "clusters":
         assert design.units is not None
-        codes = np.unique(design.units[labelled], return_inverse=True)[1].reshape(-1)
-        sums = sum_by_cluster(residual / probability[:, None], codes)
-        unit_probability = np.bincount(codes, probability) / np.bincount(codes)
-        scaled = sums * np.sqrt(1.0 - unit_probability)[:, None]
-        return scaled.T @ scaled / n_rows
-    codes = np.zeros(len(residual), dtype=np.int64)
-    if design.scheme == "stratified":
-        assert design.units is not None
-        codes = np.unique(design.units[labelled], return_inverse=True)[1].reshape(-1)
-    size = np.bincount(codes).astype(float)
-    centre = sum_by_cluster(residual, codes) / size[:, None]
-    lonely = size < 2
-    centre[lonely] = 0.0
-    inflation = np.where(lonely, 1.0, size / np.maximum(size - 1.0, 1.0))
-    scaled = (residual - centre[codes]) * np.sqrt((1.0 - probability) * inflation[codes])[:, None]
-    scaled /= probability[:, None]
-    return scaled.T @ scaled / n_rows
+        expected /= np.bincount(design.units)[design.units][:, None]
+    excess = (labelled / probability - 1.0)[:, None]
+    n_units = len(units.expanded)
+    relative = np.where(inflation > 1.0, np.sqrt(inflation * (n_units - 1.0) / n_units), 1.0)
+    centred = influence - excess * expected
+    centred[labelled] += (
+        (relative[strata[labelled]] - 1.0)[:, None] * excess[labelled] * (residual - expected[labelled])
+    )
+    return centred
+
+
+def labelled_units(design: SamplingDesign, labelled: Bool1D) -> int:
+    """Return the number of labelled sampling units.
+
+    Parameters
+    ----------
+    design : SamplingDesign
+        How rows were chosen.
+    labelled : ndarray of shape (n,)
+        Which rows are labelled.
+
+    Returns
+    -------
+    int
+        Rows, or clusters where these were drawn as a whole.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> labelled = np.array([True, True, False, False, True, True])
+    >>> design = SamplingDesign(scheme="clusters", units=np.array([0, 0, 1, 1, 2, 2]))
+    >>> labelled_units(SamplingDesign(), labelled), labelled_units(design, labelled)
+    (4, 2)
+    """
+    if design.scheme != "clusters":
+        return int(np.sum(labelled))
+    assert design.units is not None
+    return len(np.unique(design.units[labelled]))
 
 
 def influence_functions(psi: Float2D, bread: Float2D) -> Float2D:
@@ -315,7 +472,14 @@ def critical_value(alpha: float, degrees_of_freedom: float | None) -> float:
     return float(stats.t.isf(alpha / 2.0, degrees_of_freedom))
 
 
-def effective_labels(n_labelled: int, gold_variance: Float1D, variance: Float1D) -> Float1D:
+def effective_labels(
+    n_labelled: int,
+    gold_variance: Float1D,
+    variance: Float1D,
+    n_rows: int | None = None,
+    *,
+    finite: bool = False,
+) -> Float1D:
     """Return how many expert labels alone would have given the same variance, per coefficient.
 
     Parameters
@@ -326,13 +490,34 @@ def effective_labels(n_labelled: int, gold_variance: Float1D, variance: Float1D)
         Variances of the gold-only estimate.
     variance : ndarray of shape (p,)
         Variances of the estimate.
+    n_rows : int or None, default None
+        Number of rows, which the result cannot exceed.
+    finite : bool, default False
+        Whether the rows are the population, so that labels of all rows leave no variance; needs ``n_rows``.
 
     Returns
     -------
     ndarray of shape (p,)
-        ``n_labelled * gold_variance / variance``.
+        ``n_labelled * ratio`` with ``ratio = gold_variance / variance``; in a finite population, where the variance
+        with ``m`` labels is proportional to ``1 / m - 1 / n_rows``, divided by ``1 - f + f * ratio`` with
+        ``f = n_labelled / n_rows``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> four, two = np.array([4.0]), np.array([2.0])
+    >>> effective_labels(100, four, two), effective_labels(100, four, two, 1000, finite=True).round(1)
+    (array([200.]), array([181.8]))
     """
-    return n_labelled * gold_variance / variance
+    if n_rows is None:
+        return n_labelled * gold_variance / variance
+    if n_labelled == n_rows:
+        return np.full(len(variance), float(n_rows))
+    share = n_labelled / n_rows if finite else 0.0
+    exhausted = variance <= 0.0
+    ratio = gold_variance / np.where(exhausted, 1.0, variance)
+    found = np.minimum(n_labelled * ratio / (1.0 - share + share * ratio), float(n_rows))
+    return np.where(exhausted, float(n_rows), found)
 
 
 def kish_size(weights: Float1D) -> float:
