@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -51,6 +52,49 @@ FEW_TIES = 0.95
 """A column counts as continuous when at least this share of its rows is distinct."""
 
 
+LARGEST_BLOCK = 2**28
+"""Largest number of values of the 0/1 columns of categories: 2 GiB."""
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """A numeric column, or the levels of a column of categories.
+
+    Attributes
+    ----------
+    values : ndarray of shape (n,)
+        The numbers, or the level of each row.
+    levels : ndarray of shape (l,) or None
+        Levels that have a 0/1 column; None for a numeric column.
+    """
+
+    values: Float1D
+    levels: Float1D | None = None
+
+    @property
+    def width(self) -> int:
+        """Number of columns."""
+        return 1 if self.levels is None else len(self.levels)
+
+    def columns(self) -> Float2D:
+        """Return the columns, of shape (n, width)."""
+        if self.levels is None:
+            return self.values[:, None]
+        return (self.values[:, None] == self.levels[None, :]).astype(np.float64)
+
+    def varies(self) -> Bool1D:
+        """Tell which of the columns hold more than one value."""
+        if self.levels is None:
+            return np.array([(self.values != self.values[:1]).any()])
+        found, counts = np.unique(self.values, return_counts=True)
+        place = np.minimum(np.searchsorted(found, self.levels), len(found) - 1)
+        return (found[place] == self.levels) & (counts[place] < len(self.values))
+
+    def choose(self, kept: Bool1D) -> Part:
+        """Keep the chosen columns."""
+        return self if self.levels is None else replace(self, levels=self.levels[kept])
+
+
 @dataclass(frozen=True, eq=False)
 class Side:
     """One side, ready for estimation.
@@ -59,8 +103,10 @@ class Side:
     ----------
     name : str
         Public name of the argument.
-    rows : ndarray of shape (n, p)
-        Numeric columns as they are and categories as 0/1 columns; constant columns are gone.
+    parts : tuple of Part
+        Numeric columns and columns of categories, in order; constant columns are gone.
+    n_rows : int
+        Number of rows.
     kind : {"continuous", "discrete", "mixed"}
         What the columns form together.
     codes : ndarray of shape (n,) or None
@@ -76,7 +122,8 @@ class Side:
     """
 
     name: str
-    rows: Float2D
+    parts: tuple[Part, ...]
+    n_rows: int
     kind: SideKind
     codes: Int1D | None
     n_columns: int
@@ -85,14 +132,31 @@ class Side:
     option: str
 
     @property
-    def n_rows(self) -> int:
-        """Number of rows."""
-        return len(self.rows)
+    def width(self) -> int:
+        """Number of columns of ``rows``."""
+        return sum(part.width for part in self.parts)
+
+    @cached_property
+    def rows(self) -> Float2D:
+        """Numeric columns as they are and categories as 0/1 columns, of shape (n, width); made when first read."""
+        categories = sum(part.width for part in self.parts if part.levels is not None)
+        if categories * self.n_rows > LARGEST_BLOCK:
+            raise ValueError(
+                f"{self.name} has {categories:,} categories in {self.n_rows:,} rows, and a column of 0 and 1 for each "
+                f"would hold more than {LARGEST_BLOCK:,} values. Merge rare categories."
+            )
+        blocks = [np.zeros((self.n_rows, 0)), *(part.columns() for part in self.parts)]
+        return np.ascontiguousarray(np.hstack(blocks))
+
+    @cached_property
+    def keys(self) -> Float2D:
+        """The level of each row of a discrete side as one column, else ``rows``."""
+        return self.rows if self.codes is None else self.codes[:, None].astype(np.float64)
 
     @property
     def is_constant(self) -> bool:
         """Whether nothing varies on this side."""
-        return self.rows.shape[1] == 0
+        return self.width == 0
 
     @property
     def entropy(self) -> float:
@@ -112,9 +176,12 @@ class Side:
         Side
             The smaller side, of the same kind.
         """
-        values = self.rows[rows]
-        chosen = replace(self, rows=values, codes=None if self.codes is None else self.codes[rows])
-        return _choose_columns(chosen, (values != values[:1]).any(axis=0))
+        parts = tuple(replace(part, values=part.values[rows]) for part in self.parts)
+        codes = None if self.codes is None else self.codes[rows]
+        chosen = replace(self, parts=parts, n_rows=int(rows.sum()), codes=codes)
+        return _choose_columns(
+            chosen, np.concatenate([np.zeros(0, bool), *(part.varies() for part in parts)])
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -273,10 +340,11 @@ def join_sides(one: Side, two: Side) -> Side:
     Side
         A side without codes.
     """
-    width = one.rows.shape[1]
+    width = one.width
     return Side(
         name=one.name,
-        rows=np.hstack([one.rows, two.rows]),
+        parts=one.parts + two.parts,
+        n_rows=one.n_rows,
         kind="continuous" if one.kind == two.kind == "continuous" else "mixed",
         codes=None,
         n_columns=one.n_columns + two.n_columns,
@@ -288,9 +356,11 @@ def join_sides(one: Side, two: Side) -> Side:
 
 def _choose_columns(side: Side, kept: Bool1D) -> Side:
     position = np.cumsum(kept) - 1
+    ends = np.cumsum([part.width for part in side.parts], dtype=np.int64)
+    shares = np.split(kept, ends[:-1])
     return replace(
         side,
-        rows=np.ascontiguousarray(side.rows[:, kept]),
+        parts=tuple(part.choose(share) for part, share in zip(side.parts, shares) if share.any()),
         continuous_columns=position[side.continuous_columns[kept[side.continuous_columns]]],
         numeric_columns=position[side.numeric_columns[kept[side.numeric_columns]]],
     )
@@ -298,6 +368,8 @@ def _choose_columns(side: Side, kept: Bool1D) -> Side:
 
 def _rich_columns(side: Side, enough: float) -> Float2D:
     """Columns that are not discrete, with at least so many distinct values."""
+    if len(side.continuous_columns) == 0:
+        return np.zeros((side.n_rows, 0))
     columns = side.rows[:, side.continuous_columns]
     return columns[:, [len(np.unique(column)) >= enough for column in columns.T]]
 
@@ -380,18 +452,15 @@ def _numeric_kind(values: Float1D, discrete: Declared) -> SideKind:
 
 
 def _join_columns(columns: Sequence[_Column], name: str, n: int, n_columns: int, option: str) -> Side:
-    blocks, continuous, numeric = [np.zeros((n, 0))], [], []
+    parts, continuous, numeric = [], [], []
     width = 0
     for column in columns:
-        block = column.values[:, None]
-        if column.is_category:
-            block = (block == np.unique(column.values)[None, :]).astype(np.float64)
-        else:
+        if not column.is_category:
             numeric.append(width)
         if column.kind != "discrete":
             continuous.append(width)
-        blocks.append(block)
-        width += block.shape[1]
+        parts.append(Part(column.values, np.unique(column.values) if column.is_category else None))
+        width += parts[-1].width
     kinds = {column.kind for column in columns} or {"discrete"}
     kind: SideKind = kinds.pop() if len(kinds) == 1 else "mixed"
     codes = None
@@ -399,7 +468,8 @@ def _join_columns(columns: Sequence[_Column], name: str, n: int, n_columns: int,
         codes = row_codes(np.column_stack([c.values for c in columns])) if columns else np.zeros(n, np.int64)
     return Side(
         name=name,
-        rows=np.ascontiguousarray(np.hstack(blocks)),
+        parts=tuple(parts),
+        n_rows=n,
         kind=kind,
         codes=codes,
         n_columns=n_columns,

@@ -27,9 +27,16 @@ from validstats.mi.classical_sides import (
     prepare_side,
     without_repeats,
 )
-from validstats.mi.discrete import ball_counts, plug_in, row_codes
+from validstats.mi.discrete import ball_counts, entropy, plug_in, row_codes
 from validstats.mi.learned_sides import learned_chain_rule
-from validstats.mi.methods import NATS_PER_UNIT, Options, Unit, estimate_sides, refuse_unused
+from validstats.mi.methods import (
+    NATS_PER_UNIT,
+    Options,
+    Unit,
+    entropy_bound,
+    estimate_sides,
+    refuse_unused,
+)
 from validstats.results import Report, Result, Table
 from validstats.validation import check_literal, check_positive_int
 
@@ -220,6 +227,9 @@ def _estimate(x: Side, y: Side, z: Side, method: str, k: int) -> tuple[float, st
                     f"method='gaussian' needs numeric measurements, but {side.name} is discrete."
                 )
         value = gaussian_chain_rule(*(normal_scores(side.rows) for side in (x, y, z)))
+        if (bounding := entropy_bound((x, y), value)) is not None:
+            name = f"entropy of {bounding.name}, below the Gaussian value"
+            return entropy(row_codes(bounding.rows)), name, "Cover and Thomas (2006), chapter 2"
         return value, "Gaussian copula, bias-corrected", "Ince et al. (2017), Human Brain Mapping 38"
     value = conditional_ksg(_scaled(x), _scaled(y), _scaled(z), k)
     if x.kind == y.kind == z.kind == "continuous":
@@ -229,7 +239,7 @@ def _estimate(x: Side, y: Side, z: Side, method: str, k: int) -> tuple[float, st
 
 def _determined(x: Side, y: Side, z: Side) -> tuple[float, str, str]:
     for side in (x, y):
-        if is_functional(side, z) and side.rows.shape[1] > 1:
+        if is_functional(side, z) and side.width > 1:
             raise ValueError(
                 f"Z determines a combination of the columns of {side.name}, so that the chain rule subtracts infinities. "
                 "Drop the columns that z determines, or use method='ksg'."
@@ -240,6 +250,8 @@ def _determined(x: Side, y: Side, z: Side) -> tuple[float, str, str]:
 def _scaled(side: Side) -> Float2D:
     rows = side.rows.copy()
     columns = side.numeric_columns
+    if side.kind != "continuous":
+        rows[:, columns] -= rows[:, columns].min(axis=0)
     rows[:, columns] = scale_columns(rows[:, columns], "standard")
     return rows
 

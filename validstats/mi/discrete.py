@@ -22,6 +22,10 @@ __all__ = [
 ]
 
 
+LATTICE_TOLERANCE = 1e-10
+"""Distances that differ relatively by less are taken as equal: on a lattice rounding alone separates them."""
+
+
 @dataclass(frozen=True)
 class DiscreteEstimate:
     """Plug-in mutual information of two discrete variables.
@@ -156,6 +160,9 @@ def bin_columns(rows: Float2D, n_bins: int) -> Int1D:
 def ross(codes: Int1D, rows: Float2D, n_neighbors: int = 3) -> float:
     """Mutual information of a discrete variable with a continuous vector.
 
+    Where the k-th neighbour within the level has the same values, all rows with these values are counted, within the
+    level and altogether, as the mixture estimator does.
+
     Parameters
     ----------
     codes : ndarray of shape (n,)
@@ -177,7 +184,8 @@ def ross(codes: Int1D, rows: Float2D, n_neighbors: int = 3) -> float:
 
     References
     ----------
-    Ross (2014), PLoS ONE 9(2), e87357; the convention of scikit-learn's ``mutual_info_classif``.
+    Ross (2014), PLoS ONE 9(2), e87357; the convention of scikit-learn's ``mutual_info_classif``. Gao, Kannan, Oh and
+    Viswanath (2017), NeurIPS, for rows with the same values.
     """
     count = np.bincount(codes)
     kept = count[codes] > 1
@@ -195,6 +203,11 @@ def ross(codes: Int1D, rows: Float2D, n_neighbors: int = 3) -> float:
         radii[members] = neighbour_radii(rows[members], nothing[members], k)
         used[members] = k
     within = neighbour_counts(rows, radii) + 1.0
+    tied = radii == 0.0
+    if tied.any():
+        values = row_codes(rows)
+        cells = row_codes(np.column_stack([codes, values]).astype(np.float64))
+        used[tied], within[tied] = (np.bincount(c)[c[tied]] - 1.0 for c in (cells, values))
     return float(digamma(len(codes)) + np.mean(digamma(used) - digamma(count[codes]) - digamma(within)))
 
 
@@ -245,6 +258,7 @@ def ball_counts(rows: Float2D, radii: Float1D) -> tuple[Int1D, Int1D]:
     Returns
     -------
     closed, open : ndarray of shape (n,), int64
-        Counts with and without the rows exactly at the radius.
+        Counts with and without the rows at the radius, up to rounding.
     """
-    return neighbour_counts(rows, np.nextafter(radii, np.inf)), neighbour_counts(rows, radii)
+    outside = np.maximum(radii * (1.0 + LATTICE_TOLERANCE), np.nextafter(radii, np.inf))
+    return neighbour_counts(rows, outside), neighbour_counts(rows, radii * (1.0 - LATTICE_TOLERANCE))

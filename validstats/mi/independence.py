@@ -22,6 +22,7 @@ from validstats.mi.permutation import (
     bind_statistic,
     exceedance_threshold,
     permutation_p_value,
+    reads_cells,
 )
 from validstats.parallel import progress
 from validstats.results import Report, Result, Table
@@ -49,7 +50,7 @@ class IndependenceTestResult(Result):
     n_permutations : int
         Permutations drawn (fewer than asked for if stopped early).
     statistic_name : str
-        Statistic used.
+        Statistic used: "plug-in" where two discrete sides are compared by their cells.
     n_samples : int
         Number of rows.
     n_strata : int
@@ -180,8 +181,7 @@ default "learned"
     side_x, side_y = prepare_sides(x, y, discrete_x, discrete_y)
     check_positive_int(n_neighbors, "n_neighbors", maximum=side_x.n_rows - 1)
     codes = _strata_codes(strata, side_x.n_rows)
-    if not callable(statistic):
-        refuse_unused(statistic, n_neighbors)
+    refuse_unused(statistic if isinstance(statistic, str) else f"{_name(statistic)}()", n_neighbors)
     bound = bind_statistic(statistic, side_x, side_y, n_neighbors)
     permuter = Permuter.from_random_state(side_x.n_rows, random_state, codes)
     observed = bound(np.arange(side_x.n_rows))
@@ -193,12 +193,14 @@ default "learned"
         p_value=outcome.p_value,
         null=outcome.null,
         n_permutations=outcome.n_drawn,
-        statistic_name=statistic
-        if isinstance(statistic, str)
-        else getattr(statistic, "__name__", "statistic"),
+        statistic_name="plug-in" if reads_cells(statistic, side_x, side_y) else _name(statistic),
         n_samples=side_x.n_rows,
         n_strata=1 if codes is None else int(codes.max()) + 1,
     )
+
+
+def _name(statistic: Statistic) -> str:
+    return statistic if isinstance(statistic, str) else getattr(statistic, "__name__", "statistic")
 
 
 def _strata_codes(strata: Any, n_rows: int) -> Int1D | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
@@ -24,6 +25,7 @@ from validstats.mi.methods import (
     estimate_sides,
     refuse_unused,
 )
+from validstats.mi.warned import collect_warnings, repeat_warnings
 from validstats.parallel import progress
 from validstats.reading import read_array
 from validstats.results import Report, Result, Table
@@ -33,6 +35,9 @@ __all__ = ["MutualInformationMatrix", "mutual_info_matrix"]
 
 PAIRS_PER_TASK = 20
 """Pairs estimated in one joblib task."""
+
+DEFAULT_LEVEL = 0.9
+"""Level of intervals by default."""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -73,10 +78,14 @@ class MutualInformationMatrix(Result):
         Returns
         -------
         DataFrame
-            Column ``name``, then one column for each column of the data, in the caller's library.
+            Column ``name`` (``name_`` where a column of the data is called so, and so on), then one column for each
+            column of the data, in the caller's library.
         """
         columns = {name: self.values[:, j] for j, name in enumerate(self.names)}
-        return frames.to_frame({"name": list(self.names), **columns}, self.backend)
+        heading = "name"
+        while heading in columns:
+            heading += "_"
+        return frames.to_frame({heading: list(self.names), **columns}, self.backend)
 
     def correlation_scale(self) -> Float2D:
         """Return ``sqrt(1 - exp(-2 I))``: the correlation that a Gaussian pair of the same information has.
@@ -162,7 +171,7 @@ def mutual_info_matrix(
     intervals: bool = False,
     n_neighbors: int = 3,
     scaling: Scaling = "standard",
-    confidence_level: float = 0.9,
+    confidence_level: float = DEFAULT_LEVEL,
     unit: Unit = "nats",
     n_jobs: int | None = None,
     verbose: bool = False,
@@ -174,7 +183,7 @@ def mutual_info_matrix(
     data : data frame or array-like of shape (n, p)
         At least 10 rows and 2 columns; numbers or categories, nothing missing.
     method, n_neighbors, scaling, confidence_level, unit
-        As in :func:`mutual_info`.
+        As in :func:`mutual_info`; ``confidence_level`` only with ``intervals``.
     discrete : bool, "auto" or sequence of str, default "auto"
         As in :func:`mutual_info` for every column, or the names of the discrete columns.
     intervals : bool, default False
@@ -210,6 +219,11 @@ def mutual_info_matrix(
     names, sides = _read_columns(data, discrete)
     check_positive_int(n_neighbors, "n_neighbors", maximum=sides[0].n_rows - 1)
     refuse_unused(method, n_neighbors, scaling=scaling)
+    if not intervals and level != DEFAULT_LEVEL:
+        raise ValueError(
+            f"confidence_level={confidence_level!r} is for intervals only, and none are computed. Set intervals=True, "
+            "or leave it out."
+        )
     options = Options(method, n_neighbors, None, scaling, level, intervals)
     pairs = list(itertools.combinations(range(len(names)), 2))
     estimates = _estimate_pairs(sides, pairs, options, n_jobs, verbose)
@@ -269,11 +283,15 @@ def _estimate_pairs(
 ) -> list[tuple[float, float, float]]:
     chunks = [pairs[i : i + PAIRS_PER_TASK] for i in range(0, len(pairs), PAIRS_PER_TASK)]
     tasks = (
-        joblib.delayed(_estimate_chunk)([(sides[i], sides[j]) for i, j in chunk], options) for chunk in chunks
+        joblib.delayed(collect_warnings)(
+            os.getpid(), _estimate_chunk, [(sides[i], sides[j]) for i, j in chunk], options
+        )
+        for chunk in chunks
     )
     stream = joblib.Parallel(n_jobs=n_jobs, return_as="generator")(tasks)
-    parts = progress(stream, total=len(chunks), description="pairs", verbose=verbose)
-    return [estimate for part in parts for estimate in part]
+    parts = list(progress(stream, total=len(chunks), description="pairs", verbose=verbose))
+    repeat_warnings([entry for _, warned in parts for entry in warned], stacklevel=3)
+    return [estimate for part, _ in parts for estimate in part]
 
 
 def _estimate_chunk(pairs: list[tuple[Side, Side]], options: Options) -> list[tuple[float, float, float]]:

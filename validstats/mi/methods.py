@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from scipy import stats
 
 from validstats._typing import Float2D, Int1D
-from validstats.exceptions import SparseCellsWarning, sparse_cells_message
+from validstats.exceptions import SparseCellsWarning
 from validstats.guarantee import Guarantee
 from validstats.mi.classical import (
     GaussianEstimate,
@@ -22,8 +22,8 @@ from validstats.mi.classical import (
     scale_columns,
     subsample_standard_error,
 )
-from validstats.mi.classical_sides import MIN_ROWS, Side, is_functional
-from validstats.mi.discrete import bin_columns, mixed_ksg, plug_in, ross
+from validstats.mi.classical_sides import FUNCTIONAL_VALUES, MIN_ROWS, Side, is_functional
+from validstats.mi.discrete import bin_columns, entropy, mixed_ksg, plug_in, ross, row_codes
 from validstats.mi.learned_sides import learned_inference, learned_value
 from validstats.validation import check_positive_int
 
@@ -34,6 +34,7 @@ __all__ = [
     "Options",
     "Unit",
     "clip_estimate",
+    "entropy_bound",
     "estimate_sides",
     "refuse_unused",
 ]
@@ -223,21 +224,26 @@ def neighbour_estimator(x: Side, y: Side, options: Options) -> PointEstimator:
     Returns
     -------
     PointEstimator
-        Kraskov's, Ross's or Gao's estimator.
+        Kraskov's, Ross's or Gao's estimator; Gao's also where more than k rows of each of two continuous sides share
+        their values, because Kraskov's may then find a k-th neighbour at distance 0.
     """
-    k = options.n_neighbors
-    rows_x, rows_y, codes_x, codes_y = _scaled(x, options), _scaled(y, options), x.codes, y.codes
-    if "mixed" in (x.kind, y.kind):
+    k, codes_x, codes_y = options.n_neighbors, x.codes, y.codes
+    kinds = (x.kind, y.kind)
+    if "mixed" in kinds or ("discrete" not in kinds and _most_repeats(x) > k and _most_repeats(y) > k):
+        lattice_x, lattice_y = (_scaled(_from_zero(side), options) for side in (x, y))
         return PointEstimator(
             f"mixture KSG, k = {k}",
             "Gao, Kannan, Oh and Viswanath (2017); Mesner and Shalizi (2021)",
-            lambda i, j: mixed_ksg(rows_x[i], rows_y[j], k),
+            lambda i, j: mixed_ksg(lattice_x[i], lattice_y[j], k),
         )
     ross_name, ross_source = f"discrete-continuous (Ross), k = {k}", "Ross (2014), PLoS ONE 9(2), e87357"
     if codes_x is not None:
-        return PointEstimator(ross_name, ross_source, lambda i, j: ross(codes_x[i], rows_y[j], k))
+        scaled_y = _scaled(y, options)
+        return PointEstimator(ross_name, ross_source, lambda i, j: ross(codes_x[i], scaled_y[j], k))
     if codes_y is not None:
-        return PointEstimator(ross_name, ross_source, lambda i, j: ross(codes_y[j], rows_x[i], k))
+        scaled_x = _scaled(x, options)
+        return PointEstimator(ross_name, ross_source, lambda i, j: ross(codes_y[j], scaled_x[i], k))
+    rows_x, rows_y = _scaled(x, options), _scaled(y, options)
     return PointEstimator(
         f"KSG 1, k = {k}",
         "Kraskov, Stögbauer and Grassberger (2004), equation (8)",
@@ -250,12 +256,31 @@ def _neighbour_estimate(x: Side, y: Side, options: Options) -> Estimate:
     everything = np.arange(x.n_rows)
     value, error = estimator.evaluate(everything, everything), float("nan")
     if options.interval and x.n_rows >= 4 * (options.n_neighbors + MIN_ROWS):
-        rows = np.hstack([x.rows, y.rows])
         try:
-            error = subsample_standard_error(lambda part: estimator.evaluate(part, part), rows)
+            error = subsample_standard_error(
+                lambda part: estimator.evaluate(part, part), _in_either_order(x.keys, y.keys)
+            )
         except ValueError:  # In a part of the rows no level occurs twice: the spread is not known.
             error = float("nan")
     return _approximate_estimate(estimator, value, error, options.confidence_level, x.n_rows)
+
+
+def _in_either_order(x: Float2D, y: Float2D) -> Float2D:
+    """Columns of both sides, the first side the same whichever is passed first."""
+    both = [np.hstack(sides) + 0.0 for sides in ((x, y), (y, x))]
+    return min(both, key=lambda rows: rows[np.lexsort(rows.T)].tobytes())
+
+
+def _most_repeats(side: Side) -> int:
+    return int(np.bincount(row_codes(side.rows)).max())
+
+
+def _from_zero(side: Side) -> Side:
+    """Move each column to the least value 0, so that scaling leaves a lattice one."""
+    parts = tuple(
+        p if p.levels is not None else replace(p, values=p.values - p.values.min()) for p in side.parts
+    )
+    return replace(side, parts=parts)
 
 
 def _scaled(side: Side, options: Options) -> Float2D:
@@ -289,13 +314,20 @@ def _approximate_estimate(
 ROWS_PER_CELL = 5
 """Fewest rows a filled cell, on average, at which a plug-in estimate goes without a warning."""
 
+SPARSE_CELLS = (
+    "{x} and {y} count as discrete and fill {cells:,} cells with {n:,} rows; the plug-in estimate is biased upwards "
+    "where a cell has fewer than five rows on average. If they are categories, merge rare ones; if their numbers are a "
+    "scale, say so: {remedy} in Python."
+)
+
 
 def _discrete_estimate(x: Side, y: Side, options: Options) -> Estimate:
     assert x.codes is not None
     assert y.codes is not None
     cells = len(np.unique(x.codes.astype(np.int64) * (int(y.codes.max()) + 1) + y.codes))
     if cells * ROWS_PER_CELL > x.n_rows:
-        message = sparse_cells_message.format(x=x.name, y=y.name, cells=cells, n=x.n_rows)
+        remedy = " and ".join(f"{option}=False" for option in dict.fromkeys((x.option, y.option)))
+        message = SPARSE_CELLS.format(x=x.name, y=y.name, cells=cells, n=x.n_rows, remedy=remedy)
         warnings.warn(message, SparseCellsWarning, stacklevel=5)
     return _cells_estimate(x.codes, y.codes, "plug-in, Miller-Madow", options.confidence_level, binned=False)
 
@@ -323,7 +355,7 @@ def binned_codes(x: Side, y: Side, n_bins: int | None) -> tuple[Int1D, Int1D, in
     n_bins : int
         Bins used.
     """
-    dims = sum(side.rows.shape[1] for side in (x, y) if side.codes is None)
+    dims = sum(side.width for side in (x, y) if side.codes is None)
     chosen = _choose_bins(x.n_rows, max(1, dims), n_bins, coded=x.codes is not None or y.codes is not None)
     codes_x, codes_y = (bin_columns(s.rows, chosen) if s.codes is None else s.codes for s in (x, y))
     return codes_x, codes_y, chosen
@@ -379,6 +411,8 @@ def _gaussian_estimate(x: Side, y: Side, options: Options) -> Estimate:
     copula = options.method == "gaussian"
     fit = gaussian_copula(x.rows, y.rows) if copula else gaussian_plug_in(x.rows, y.rows)
     level = options.confidence_level
+    if (bounding := entropy_bound((x, y), fit.value)) is not None:
+        return _entropy_estimate(bounding, level)
     error = float(np.sqrt((fit.correlations**2).sum() / x.n_rows))
     guarantee = Guarantee(
         statement=f"the interval covers the mutual information with probability near {level:g}",
@@ -408,8 +442,55 @@ def _gaussian_interval(fit: GaussianEstimate, n: int, error: float, level: float
         centre, half = float(np.arctanh(fit.correlations[0])), quantile / np.sqrt(n - 3)
         low, high = np.tanh(max(0.0, centre - half)), np.tanh(centre + half)
         ends = -0.5 * np.log1p(-(np.array([low, high]) ** 2))
-        return min(float(ends[0]), fit.value), float(ends[1])
+        return min(float(ends[0]), fit.value), max(float(ends[1]), fit.value)
     return fit.value - quantile * error, fit.value + quantile * error
+
+
+def entropy_bound(sides: tuple[Side, Side], value: float) -> Side | None:
+    """Find a side of few values whose plug-in entropy a Gaussian value exceeds.
+
+    Parameters
+    ----------
+    sides : tuple of Side
+        The sides.
+    value : float
+        Gaussian estimate in nats; infinite where the columns in the sample are an exact relation of too few values to
+        count as one.
+
+    Returns
+    -------
+    Side or None
+        The side of the least entropy; None where the value stands.
+    """
+    bounds = {side: entropy(row_codes(side.rows)) for side in sides if np.isinf(value) or _few_values(side)}
+    exceeded = {side: bound for side, bound in bounds.items() if value > bound}
+    return min(exceeded, key=lambda side: exceeded[side]) if exceeded else None
+
+
+def _few_values(side: Side) -> bool:
+    return side.kind != "continuous" and row_codes(side.rows).max() + 1 < FUNCTIONAL_VALUES
+
+
+def _entropy_estimate(side: Side, level: float) -> Estimate:
+    codes = row_codes(side.rows)
+    found = plug_in(codes, codes, miller_madow=False)
+    half = float(stats.norm.isf((1 - level) / 2)) * found.standard_error
+    guarantee = Guarantee(
+        statement=f"the interval covers the entropy of {side.name} with probability near {level:g}",
+        kind="asymptotic",
+        assumptions=("rows are independent", "the number of values is small against n"),
+        n_reference=side.n_rows,
+        citation="delta method for the plug-in; Cover and Thomas (2006), chapter 2, for the bound",
+        confidence_level=level,
+        caveats=(
+            f"The Gaussian value exceeds the entropy of {side.name} in the sample, which has too few values to tell a "
+            "functional relation; the entropy is reported in its place",
+        ),
+    )
+    name = f"entropy of {side.name}, below the Gaussian value"
+    return Estimate(
+        found.value, found.standard_error, (found.value - half, found.value + half), name, guarantee
+    )
 
 
 def _known_estimate(value: float, name: str, n: int) -> Estimate:

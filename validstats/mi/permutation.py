@@ -30,6 +30,7 @@ __all__ = [
     "bind_statistic",
     "distance_correlation",
     "permutation_p_value",
+    "reads_cells",
 ]
 
 StatisticName: TypeAlias = Literal["learned", "ksg", "gaussian", "cca", "histogram", "distance_correlation"]
@@ -196,6 +197,25 @@ def exceedance_threshold(observed: float) -> float:
 # --- statistics -------------------------------------------------------------------------------------------
 
 
+def reads_cells(statistic: Statistic, x: Side, y: Side) -> bool:
+    """Tell whether a statistic of two sides is the plug-in of their cells, because both are discrete.
+
+    Parameters
+    ----------
+    statistic : str or callable
+        Name, or function of the rows of both sides.
+    x, y : Side
+        The sides.
+
+    Returns
+    -------
+    bool
+        True for the statistics that read levels only; False for constant sides.
+    """
+    varying = not (x.is_constant or y.is_constant)
+    return varying and statistic in ("learned", "ksg", "histogram") and x.kind == y.kind == "discrete"
+
+
 def bind_statistic(statistic: Statistic, x: Side, y: Side, n_neighbors: int = 3) -> BoundStatistic:
     """Bind a statistic to two sides, with the work that permutations share done once.
 
@@ -223,14 +243,14 @@ def bind_statistic(statistic: Statistic, x: Side, y: Side, n_neighbors: int = 3)
     name = cast(StatisticName, check_literal(statistic, "statistic", get_args(StatisticName)))
     if x.is_constant or y.is_constant:
         return lambda order: 0.0
-    if name == "learned" and not x.kind == y.kind == "discrete":
+    if name == "learned" and not reads_cells(name, x, y):
         return learned_statistic(x, y)
     if name == "distance_correlation":
         return _bind_distance_correlation(x.rows, y.rows)
     if name in ("gaussian", "cca"):
         bases = [orthonormal_basis(normal_scores(s.rows) if name == "gaussian" else s.rows) for s in (x, y)]
         return lambda order: gaussian_from_correlations(cosines(bases[0], bases[1][order]))
-    if name == "histogram" or x.kind == y.kind == "discrete":
+    if name == "histogram" or reads_cells(name, x, y):
         codes_x, codes_y, _ = binned_codes(x, y, None)
         return lambda order: plug_in(codes_x, codes_y[order], miller_madow=False).value
     estimator = neighbour_estimator(x, y, Options("ksg", n_neighbors, interval=False))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import warnings
 from fractions import Fraction
 from typing import Any, Literal, Self, TypeAlias, get_args
@@ -19,7 +20,7 @@ from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, RandomState
 from validstats.exceptions import PermutationResolutionWarning, permutation_resolution_message
 from validstats.guarantee import Guarantee
 from validstats.mi.classical_sides import MIN_ROWS, Declared, Side, prepare_side
-from validstats.mi.methods import Method, Options, estimate_sides
+from validstats.mi.methods import Method, Options, estimate_sides, refuse_unused
 from validstats.mi.permutation import (
     PermutationPValue,
     Permuter,
@@ -27,12 +28,13 @@ from validstats.mi.permutation import (
     exceedance_threshold,
     permutation_p_value,
 )
+from validstats.mi.warned import collect_warnings, repeat_warnings
 from validstats.parallel import progress
 from validstats.reading import read_array
 from validstats.results import Report, Summary, Table
 from validstats.validation import as_decimal, check_in_range, check_literal, check_positive_int
 
-__all__ = ["Control", "MISelector", "adjust_p_values", "max_t_p_values"]
+__all__ = ["Control", "MISelector", "adjust_p_values", "max_t_p_values", "standardise_columns"]
 
 Control: TypeAlias = Literal["fdr_bh", "fdr_by", "fwer"]
 """Error rate under control: false discovery rate (Benjamini-Hochberg, -Yekutieli) or family-wise error rate."""
@@ -74,7 +76,8 @@ class MISelector(SelectorMixin, BaseEstimator):
     stop_after : int, None or "auto", default "auto"
         Besag and Clifford's sequential rule: a feature's permutations stop at so many exceedances. "auto" is
         10 for the false discovery rate and None for "fwer", which then uses Westfall and Young's step-down
-        max-T; with a number "fwer" uses Holm's method.
+        max-T, each feature's statistic in units of its own permutation distribution; with a number "fwer" uses
+        Holm's method.
     discrete_features : bool, "auto" or array-like of shape (p,) of bool, default "auto"
         Which features are discrete.
     discrete_target : bool or "auto", default "auto"
@@ -188,6 +191,7 @@ class MISelector(SelectorMixin, BaseEstimator):
         columns, target = self._validate(X, y)
         self._check_k(len(columns))
         check_positive_int(self.n_neighbors, "n_neighbors", maximum=target.n_rows - 1)
+        refuse_unused(self.method, self.n_neighbors)
         if self.control is None:
             options = Options(self.method, self.n_neighbors, interval=False)
             self.scores_ = np.array([score(column, target, options) for column in columns])
@@ -203,18 +207,22 @@ class MISelector(SelectorMixin, BaseEstimator):
         permuter = Permuter.from_random_state(target.n_rows, self.random_state)
         options = Options(self.method, self.n_neighbors, interval=False)
         tasks = (
-            joblib.delayed(_test_feature)(column, target, options, permuter, n_permutations, stop_after)
+            joblib.delayed(collect_warnings)(
+                os.getpid(), _test_feature, column, target, options, permuter, n_permutations, stop_after
+            )
             for column in columns
         )
         stream = joblib.Parallel(n_jobs=self.n_jobs, return_as="generator")(tasks)
-        found = list(progress(stream, total=len(columns), description="features", verbose=bool(self.verbose)))
+        parts = list(progress(stream, total=len(columns), description="features", verbose=bool(self.verbose)))
+        repeat_warnings([entry for _, warned in parts for entry in warned], stacklevel=3)
+        found = [part for part, _ in parts]
         self.scores_ = np.array([part[0] for part in found])
         outcomes = [part[2] for part in found]
         self.n_permutations_ = np.array([outcome.n_drawn for outcome in outcomes])
         exact = [_exact_p_value(outcome, n_permutations) for outcome in outcomes]
         if self.control == "fwer" and stop_after is None:
             null = np.column_stack([outcome.null for outcome in outcomes])
-            adjusted = max_t_p_values(np.array([part[1] for part in found]), null)
+            adjusted = max_t_p_values(*standardise_columns(np.array([part[1] for part in found]), null))
         else:
             adjusted = adjust_p_values(exact, "holm" if self.control == "fwer" else str(self.control))
         self.pvalues_ = np.array([float(p) for p in exact])
@@ -445,6 +453,57 @@ def adjust_p_values(p_values: list[Fraction], method: str) -> list[Fraction]:
         running = min(running, factor * m * p_values[j] / rank)
         adjusted[j] = running
     return adjusted
+
+
+def standardise_columns(observed: Float1D, null: Float2D) -> tuple[Float1D, Float2D]:
+    """Bring the statistics of features to one scale, that of their permutation distributions.
+
+    Mean and standard deviation are those of the permuted values and the observed one together. They do not change if
+    these are exchanged, so that max-T keeps its level.
+
+    Parameters
+    ----------
+    observed : ndarray of shape (p,)
+        Observed statistics.
+    null : ndarray of shape (B, p)
+        Statistics under shared permutations.
+
+    Returns
+    -------
+    observed : ndarray of shape (p,)
+        Standardised; 0 where all values of a feature are equal.
+    null : ndarray of shape (B, p)
+        Standardised alike. Values equal to the observed one up to rounding are made equal to it, and infinite ones
+        come one range above the largest finite one.
+
+    References
+    ----------
+    Westfall and Young (1993), algorithm 2.8, which this precedes.
+
+    Examples
+    --------
+    >>> observed, null = standardise_columns(np.array([3.0, 300.0]), np.array([[1.0, 100.0], [2.0, 200.0]]))
+    >>> observed.round(2).tolist(), null.round(2).tolist()
+    ([1.22, 1.22], [[-1.22, -1.22], [0.0, 0.0]])
+    """
+    limits = np.array([exceedance_threshold(value) for value in observed])
+    with np.errstate(invalid="ignore"):
+        tied = (null >= limits) & (null <= observed + (observed - limits))
+    values = np.vstack([observed, np.where(tied, observed, null)])
+    values = np.where(np.isfinite(values), values, _above_finite(values))
+    deviations = values - values.mean(axis=0)
+    spread = np.where((values == values[:1]).all(axis=0), 0.0, deviations.std(axis=0))
+    scaled = np.where(spread > 0.0, deviations / np.where(spread > 0.0, spread, 1.0), 0.0)
+    return scaled[0], scaled[1:]
+
+
+def _above_finite(values: Float2D) -> Float1D:
+    """For each column a value above all finite ones by their range, or by 1."""
+    finite = np.isfinite(values)
+    top = np.where(finite, values, -np.inf).max(axis=0)
+    bottom = np.where(finite, values, np.inf).min(axis=0)
+    some = finite.any(axis=0)
+    return np.where(some, top + np.where(top > bottom, top - bottom, 1.0), 0.0)
 
 
 def max_t_p_values(observed: Float1D, null: Float2D) -> list[Fraction]:
