@@ -91,8 +91,8 @@ class SparseCellsWarning(ValidstatsWarning):
 
 sparse_cells_message = (
     "{x} and {y} count as discrete and fill {cells:,} cells with {n:,} rows; the plug-in estimate is biased upwards "
-    "where a cell has fewer than five rows on average. If their numbers are a scale, pass discrete_x=False and "
-    "discrete_y=False; if they are categories, merge rare ones."
+    "where a cell has fewer than five rows on average. If they are categories, merge rare ones; if their numbers are a "
+    "scale, say so: {remedy} in Python."
 )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from scipy import stats
 
 from validstats._typing import Float2D, Int1D
-from validstats.exceptions import SparseCellsWarning
+from validstats.exceptions import SparseCellsWarning, sparse_cells_message
 from validstats.guarantee import Guarantee
 from validstats.mi.classical import (
     GaussianEstimate,
@@ -314,12 +314,6 @@ def _approximate_estimate(
 ROWS_PER_CELL = 5
 """Fewest rows a filled cell, on average, at which a plug-in estimate goes without a warning."""
 
-SPARSE_CELLS = (
-    "{x} and {y} count as discrete and fill {cells:,} cells with {n:,} rows; the plug-in estimate is biased upwards "
-    "where a cell has fewer than five rows on average. If they are categories, merge rare ones; if their numbers are a "
-    "scale, say so: {remedy} in Python."
-)
-
 
 def _discrete_estimate(x: Side, y: Side, options: Options) -> Estimate:
     assert x.codes is not None
@@ -327,7 +321,7 @@ def _discrete_estimate(x: Side, y: Side, options: Options) -> Estimate:
     cells = len(np.unique(x.codes.astype(np.int64) * (int(y.codes.max()) + 1) + y.codes))
     if cells * ROWS_PER_CELL > x.n_rows:
         remedy = " and ".join(f"{option}=False" for option in dict.fromkeys((x.option, y.option)))
-        message = SPARSE_CELLS.format(x=x.name, y=y.name, cells=cells, n=x.n_rows, remedy=remedy)
+        message = sparse_cells_message.format(x=x.name, y=y.name, cells=cells, n=x.n_rows, remedy=remedy)
         warnings.warn(message, SparseCellsWarning, stacklevel=5)
     return _cells_estimate(x.codes, y.codes, "plug-in, Miller-Madow", options.confidence_level, binned=False)
 
