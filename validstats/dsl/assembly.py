@@ -292,8 +292,7 @@ def assemble(
     def encode(values: AnyArray) -> FloatND:
         if not categorical:
             return _numeric_outcome(values, parsed.outcome)
-        text = values.astype(str) if categories.dtype == object else values
-        return one_hot(np.searchsorted(categories.astype(text.dtype), text), len(categories))
+        return one_hot(np.searchsorted(*_alike(categories, values)), len(categories))
 
     moment = choose_moment(model, family, len(categories), parsed.endogenous is not None)
     outcome_all = encode(raw_outcome)
@@ -440,6 +439,13 @@ def reduce_instruments(assembled: AssembledModel, sample: LabelledSample, term: 
     return replace(assembled, gold=replace(gold, Z=gold.Z @ projection), make_rows=make_rows)
 
 
+def _alike(categories: AnyArray, values: AnyArray) -> tuple[AnyArray, AnyArray]:
+    """Return categories and values as text, each at its own width, where the categories are objects."""
+    if categories.dtype != object:
+        return categories, values
+    return categories.astype(str), values.astype(str)
+
+
 def raw_completion(
     assembled: AssembledModel, surrogates: Mapping[str, AnyArray], builder: DesignBuilder
 ) -> tuple[Completion, ...] | None:
@@ -469,10 +475,10 @@ def raw_completion(
         if assembled.gold.y.ndim == 2:
             known = builder.outcome()
             categories = categories_of(known)
-            text = raw.astype(str) if categories.dtype == object else raw
-            if not np.all(np.isin(text, categories.astype(text.dtype))):
+            classes, machine = _alike(categories, raw)
+            if not np.all(np.isin(machine, classes)):
                 return None
-            outcome = one_hot(np.searchsorted(categories.astype(text.dtype), text), len(categories))
+            outcome = one_hot(np.searchsorted(classes, machine), len(categories))
         else:
             outcome = _numeric_outcome(raw, builder.parsed.outcome)
     covariates = {v: values[v] for v in assembled.covariate_labels}

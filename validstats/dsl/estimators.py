@@ -200,7 +200,8 @@ class DesignSupervised(LabellingMixin, CalibratedEstimator):
             sampling (within strata, or of whole clusters). ``"estimated"`` fits a logistic regression on
             surrogates and features, which the guarantee then says.
         strata : array-like of shape (n,), str or None, default None
-            Strata within which a fixed number of rows was drawn; values or a column name.
+            Strata within which a fixed number of rows was drawn, or of whole clusters, which must then lie within the
+            strata; values or a column name.
         clusters : array-like of shape (n,), str, sequence of str or None, default None
             Dependent rows: values, or one or two column names. Folds keep the first kind together, and
             standard errors are clustered. Where clusters are labelled entirely or not at all, they are the

@@ -230,7 +230,7 @@ def prepare_formula(parsed: ParsedFormula, request: InferenceRequest, template: 
     completions = _completions(
         request, gold_labels(request, assembled.covariate_labels), assembled.outcome, builder.variables
     )
-    raw_parts = _raw_parts(assembled, request, builder)
+    raw_parts = raw_completion(assembled, request.surrogates, builder)
     sample = assembled.sample(calibration.labelled, calibration.probability)
     pairwise = assembled.absorber is not None and not assembled.is_within
     if parsed.endogenous is not None and not pairwise:
@@ -268,16 +268,6 @@ def prepare_formula(parsed: ParsedFormula, request: InferenceRequest, template: 
         raw_parts=raw_parts,
         unknown_classes=_unknown_classes(request, (*builder.outcome_labels, *builder.covariate_labels)),
     )
-
-
-def _raw_parts(
-    assembled: AssembledModel, request: InferenceRequest, builder: DesignBuilder
-) -> tuple[Completion, ...] | None:
-    """Return the completion by machine labels, or None where one is missing or has a class of its own."""
-    classes = tuple(name for name in builder.outcome_labels if name == builder.parsed.outcome)
-    if assembled.gold.y.ndim == 2 and _unknown_classes(request, classes):
-        return None
-    return raw_completion(assembled, request.surrogates, builder)
 
 
 def _unknown_classes(request: InferenceRequest, names: tuple[str, ...]) -> tuple[str, ...]:

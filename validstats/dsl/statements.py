@@ -23,7 +23,7 @@ SCHEMES = {
     "independent": "rows were drawn independently of each other",
     "simple": "the number of labelled rows was fixed beforehand",
     "stratified": "the number of labelled rows was fixed beforehand in every stratum",
-    "clusters": "whole clusters were drawn independently of each other",
+    "clusters": "whole clusters were drawn, each with its stated probability",
 }
 
 
