@@ -30,7 +30,8 @@ from validstats import (
 from validstats.batch import Compositional, ErrorScore
 from validstats.batch.compositional import compositional_interval, ignored_extremes, smallest_drop_n
 from validstats.batch.learned_scores import CQRScore, NormalisedScore
-from validstats.batch.scores import AbsoluteScore, CallableScore, SignedScore, reach_out
+from validstats.batch.rounding import reach_out
+from validstats.batch.scores import AbsoluteScore, CallableScore, SignedScore
 from validstats.batch.set_targets import _largest_remainders
 from validstats.exceptions import UninformativeWarning
 

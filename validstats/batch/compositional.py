@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from validstats._typing import Float1D, Int1D
+from validstats.batch.bisection import last_where
 from validstats.batch.levels import Level, ceil_fraction, exact_level
 from validstats.batch.rank_sum import weight_sum_quantile
 from validstats.batch.scores_check import check_scores
@@ -164,11 +165,7 @@ def ignored_extremes(step: Step, start: float, m: int, sign: float) -> int:
         except (ArithmeticError, ValueError):
             return False
 
-    low, high = 0, m + 1
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if finite(middle) else (low, middle)
-    return low
+    return last_where(finite, 0, m)
 
 
 def smallest_drop_n(m: int, share: Level) -> int:

@@ -13,7 +13,7 @@ from validstats.batch.envelope import false_claim_curve
 from validstats.batch.problem import EnvelopeAnswer
 from validstats.batch.rank_laws import quantile_index
 from validstats.batch.results import BatchResult
-from validstats.batch.scores import rounding_of_means
+from validstats.batch.rounding import rounding_of_means
 from validstats.results import Report, Table
 from validstats.validation import check_in_range, check_positive_int, check_vector
 

@@ -8,13 +8,13 @@ import numpy as np
 from sklearn.base import clone
 
 from validstats._typing import AnyArray, Bool1D, Float1D, Float2D
+from validstats.batch.rounding import reach_out
 from validstats.batch.scores import (
     Bounds,
     Score,
     clip_intervals,
     plain_predictions,
     probabilities,
-    reach_out,
 )
 
 __all__ = ["APSScore", "CQRScore", "NormalisedScore", "ProbabilityScore"]

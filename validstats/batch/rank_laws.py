@@ -16,6 +16,7 @@ from functools import lru_cache
 import numpy as np
 
 from validstats._typing import Float1D
+from validstats.batch.bisection import last_where
 from validstats.batch.levels import Level, ceil_fraction, exact_level
 from validstats.kernels.ranks import upper_rank
 from validstats.validation import as_decimal, check_in_range, check_positive_int
@@ -279,14 +280,8 @@ def error_count_upper(n: int, n_errors: int, m: int, alpha: Level) -> int:
     """
     n, m, _, level = _check_arguments(n, m, 1, alpha)
     check_positive_int(n_errors, "n_errors", minimum=0, maximum=n)
-    low, high = 0, m
-    while low < high:
-        zeta = (low + high + 1) // 2
-        if _rank_upper(n, m, zeta, level).rank <= n - n_errors:
-            low = zeta
-        else:
-            high = zeta - 1
-    return m - low
+    allowed = n - n_errors
+    return m - last_where(lambda zeta: _rank_upper(n, m, zeta, level).rank <= allowed, 0, m)
 
 
 def batch_coverage_probability(n: int, m: int, k: int, rank: int) -> float:

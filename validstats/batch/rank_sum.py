@@ -10,6 +10,7 @@ from functools import lru_cache, partial
 import numpy as np
 
 from validstats._typing import Float1D, Int1D
+from validstats.batch.bisection import last_where
 from validstats.batch.levels import Level, exact_level
 from validstats.batch.rank_sum_spectrum import law_from_spectrum, rank_sum_spectrum, share_up_to
 from validstats.kernels.rank_sum import gaussian_binomial, weight_sum_law
@@ -204,25 +205,13 @@ def _largest_below(n: int, m: int, level: float) -> tuple[int, int, Callable[[in
     low, high = level * (1 - _RELATIVE_DOUBT), level * (1 + _RELATIVE_DOUBT)
     if min(n, m) > _RECURSION_UP_TO:
         below = partial(share_up_to, n=n, m=m, spectrum=rank_sum_spectrum(n, m))
-        hopeful = _last_where(lambda t: below(t) <= high + _SPECTRAL_DOUBT, n * m)
-        certain = _last_where(lambda t: below(t) < low - _SPECTRAL_DOUBT, n * m)
+        hopeful = last_where(lambda t: below(t) <= high + _SPECTRAL_DOUBT, -1, n * m)
+        certain = last_where(lambda t: below(t) < low - _SPECTRAL_DOUBT, -1, n * m)
         return hopeful, certain, below
     sums = np.cumsum(rank_sum_law(n, m))
     hopeful = int(np.searchsorted(sums, high, side="right")) - 1
     certain = int(np.searchsorted(sums, low, side="left")) - 1
     return hopeful, certain, lambda t: float(sums[t]) if t >= 0 else 0.0
-
-
-def _last_where(holds: Callable[[int], bool], top: int) -> int:
-    """Largest t from -1 to top at which a statement holds that stops holding from some t on."""
-    low, high = -1, top + 1
-    while high - low > 1:
-        middle = (low + high) // 2
-        if holds(middle):
-            low = middle
-        else:
-            high = middle
-    return low
 
 
 def weight_sum_probabilities(weights: Int1D, m: int, size: int | None = None) -> Float1D:

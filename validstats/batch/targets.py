@@ -30,7 +30,7 @@ from validstats.batch.rank_laws import (
     rank_upper,
     smallest_informative_n,
 )
-from validstats.batch.scores import rounding_of_means
+from validstats.batch.rounding import rounding_of_means
 from validstats.validation import check_in_range, check_literal, check_vector
 
 __all__ = ["IntervalTarget", "BatchMean", "BatchQuantile", "BatchTotal", "ErrorCount", "Target"]
