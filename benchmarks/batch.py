@@ -14,11 +14,13 @@ from sklearn.linear_model import LinearRegression
 
 from benchmarks._peers import LazyPeer, server
 from benchmarks._runner import Implementations, Spec
-from validstats.batch import BatchPredictor, Envelope, Simultaneous, means, rank_laws
-from validstats.batch.extremal_sums import hull_bound, knapsack_bound, rank_sum_maximum
-from validstats.batch.order_statistics import score_at_rank
-from validstats.batch.rank_sum import rank_sum_quantile
-from validstats.batch.scores import AbsoluteScore
+from validstats.batch import BatchPredictor, Envelope, Simultaneous
+from validstats.batch.laws import means
+from validstats.batch.laws import ranks as rank_laws
+from validstats.batch.laws.extremal_sums import hull_bound, knapsack_bound, rank_sum_maximum
+from validstats.batch.laws.order_statistics import score_at_rank
+from validstats.batch.laws.rank_sum import rank_sum_quantile
+from validstats.batch.scores.residual import AbsoluteScore
 
 N_FEATURES, N_TEST = 5, 1000
 GROWTH_SIZES = (1_000, 10_000, 100_000, 1_000_000, 10_000_000)
@@ -255,7 +257,7 @@ def envelope_spec(n: int) -> Spec:
     estimator = BatchPredictor(LinearRegression(), Envelope(), random_state=0).fit(*regression(1_000, seed=1))
 
     def run() -> Any:
-        from validstats.batch import envelope
+        from validstats.batch.laws import envelope
 
         envelope._rank_envelope.cache_clear()
         return estimator.calibrate(X, y).infer(X_test)

@@ -12,9 +12,9 @@ from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegresso
 from sklearn.frozen import FrozenEstimator
 
 from validstats.batch import BatchPredictor, Simultaneous
-from validstats.batch.rank_laws import batch_coverage_probability, simultaneous_rank
+from validstats.batch.laws.ranks import batch_coverage_probability, simultaneous_rank
 from validstats.datasets import load_randhie
-from validstats.parallel import map_replicates
+from validstats.runtime.replicates import map_replicates
 
 ALPHAS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3)
 

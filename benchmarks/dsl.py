@@ -17,11 +17,11 @@ import statsmodels.api as sm
 from benchmarks._peers import LazyPeer, server
 from benchmarks._runner import Implementations, Spec
 from validstats import DesignSupervised
-from validstats.dsl.augmentation import Component, LabelledSample
-from validstats.dsl.inference import estimate
-from validstats.dsl.moments import GLMMoment, LinearMoment, MeanMoment, RegressionRows
-from validstats.dsl.streaming import stream_regression
-from validstats.dsl.variance import SamplingDesign
+from validstats.dsl.fit.augmentation import Component, LabelledSample
+from validstats.dsl.fit.inference import estimate
+from validstats.dsl.moments.models import GLMMoment, LinearMoment, MeanMoment, RegressionRows
+from validstats.dsl.moments.variance import SamplingDesign
+from validstats.dsl.streaming.regression import stream_regression
 
 LABEL_SHARE = 0.1
 GROWTH_SIZES = (1_000, 10_000, 100_000, 1_000_000, 10_000_000)

@@ -25,8 +25,8 @@ import statsmodels.api as sm
 
 from tests.validity import dsl_settings as settings
 from validstats.datasets import load_sentiment
-from validstats.dsl.moments import GLMMoment, RegressionRows
-from validstats.parallel import map_replicates
+from validstats.dsl.moments.models import GLMMoment, RegressionRows
+from validstats.runtime.replicates import map_replicates
 
 OURS = "tuned"
 RIVALS = ("gold", "ppi", "ppi++", "dsl", "dsl-all")

@@ -26,9 +26,9 @@ from benchmarks._peers import LazyPeer, server
 from benchmarks._runner import Implementations, Spec
 from validstats.exceptions import SupportWarning
 from validstats.mi import LearnedMI, independence_test
-from validstats.mi.classical import gaussian_copula, gaussian_plug_in, ksg, scale_columns
+from validstats.mi.anchors.neighbours import gaussian_copula, gaussian_plug_in, ksg, scale_columns
 from validstats.mi.estimators import shipped_weights_path
-from validstats.mi.tasks import BenchmarkTask, bmi_tasks
+from validstats.mi.families.tasks import BenchmarkTask, bmi_tasks
 
 Estimator = Callable[[np.ndarray, np.ndarray], float]
 

@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 
 from validstats.mi import LearnedMI
-from validstats.mi.families import FAMILY_NAMES
-from validstats.mi.families_base import Family, JointSample, log_uniform
-from validstats.mi.network import MEDIAN, NetworkWeights, forward, from_log_scale
-from validstats.mi.shards import Shard, load_shards, pack_summaries, write_shards
-from validstats.mi.statistics import summarise_data
-from validstats.mi.tasks import MIST_IN_FAMILY, MIST_OUT_OF_FAMILY, draw_mist_set
+from validstats.mi.families.base import Family, JointSample, log_uniform
+from validstats.mi.families.default import FAMILY_NAMES
+from validstats.mi.families.tasks import MIST_IN_FAMILY, MIST_OUT_OF_FAMILY, draw_mist_set
+from validstats.mi.network.forward_pass import MEDIAN, NetworkWeights, forward, from_log_scale
+from validstats.mi.statistics.table import summarise_data
+from validstats.mi.training.shards import Shard, load_shards, pack_summaries, write_shards
 
 TRAINING_STRINGS = (
     "multi_normal-dense-base",
@@ -113,8 +113,14 @@ def table_row(name: str, shard: Shard, estimate: np.ndarray) -> str:
 
 def own_weights(shards: Path, law_shards: Path, count: int, law_count: int) -> tuple[NetworkWeights, int]:
     """Train on the law itself at small n, and on the shipped weights' sets of its families."""
-    from validstats.mi.train import FIRST_TRAINING_SHARD, HEAD, finished_shards, join_shards, train_ensemble
-    from validstats.mi.training import Recipe
+    from validstats.mi.training.loop import Recipe
+    from validstats.mi.training.recipes import (
+        FIRST_TRAINING_SHARD,
+        HEAD,
+        finished_shards,
+        join_shards,
+        train_ensemble,
+    )
 
     numbers = range(FIRST_TRAINING_SHARD, FIRST_TRAINING_SHARD + count)
     pool = load_shards(finished_shards(shards, numbers), tokens=False)

@@ -29,17 +29,24 @@ from benchmarks._runner import in_environment
 from benchmarks.mi_mist import study_mist
 from validstats.exceptions import SupportWarning
 from validstats.mi import LearnedMI
-from validstats.mi.families import FAMILY_NAMES
-from validstats.mi.network import MEDIAN, NetworkConfig, NetworkWeights, forward, from_log_scale, to_log_scale
-from validstats.mi.shards import Shard, load_shards, make_shard
+from validstats.mi.families.default import FAMILY_NAMES
+from validstats.mi.network.forward_pass import (
+    MEDIAN,
+    NetworkConfig,
+    NetworkWeights,
+    forward,
+    from_log_scale,
+    to_log_scale,
+)
+from validstats.mi.training.shards import Shard, load_shards, make_shard
 
 # --- families left out --------------------------------------------------------------------------------------
 
 
 def quick_weights(train: Shard, config: NetworkConfig, epochs: int, ensemble: int = 1) -> NetworkWeights:
     """Train networks, early stopping on a twentieth of the sets."""
-    from validstats.mi.train import train_ensemble
-    from validstats.mi.training import Recipe
+    from validstats.mi.training.loop import Recipe
+    from validstats.mi.training.recipes import train_ensemble
 
     held = len(train) // 20
     everything = np.arange(len(train))
@@ -51,8 +58,8 @@ def quick_weights(train: Shard, config: NetworkConfig, epochs: int, ensemble: in
 
 def study_left_out(shards: Path, count: int, epochs: int) -> str:
     """Errors on each family of a head that never saw it beside one that saw them all."""
-    from validstats.mi.train import FIRST_TRAINING_SHARD, HEAD, TEST_SHARDS, finished_shards
-    from validstats.mi.training import pinball, without_families
+    from validstats.mi.training.loop import pinball, without_families
+    from validstats.mi.training.recipes import FIRST_TRAINING_SHARD, HEAD, TEST_SHARDS, finished_shards
 
     numbers = range(FIRST_TRAINING_SHARD, FIRST_TRAINING_SHARD + count)
     train = load_shards(finished_shards(shards, numbers), tokens=False)
@@ -79,8 +86,8 @@ def study_left_out(shards: Path, count: int, epochs: int) -> str:
 
 def study_ablation(shards: Path, count: int, epochs: int) -> str:
     """Loss on fresh sets of statistics alone, attention alone, and both."""
-    from validstats.mi.train import FIRST_TRAINING_SHARD, TEST_SHARDS, finished_shards
-    from validstats.mi.training import pinball, without_families
+    from validstats.mi.training.loop import pinball, without_families
+    from validstats.mi.training.recipes import FIRST_TRAINING_SHARD, TEST_SHARDS, finished_shards
 
     numbers = range(FIRST_TRAINING_SHARD, FIRST_TRAINING_SHARD + count)
     held_out = ("spiral", "swiss_roll", "uniform_noise", "exotic_mixture")
@@ -112,10 +119,8 @@ def study_ablation(shards: Path, count: int, epochs: int) -> str:
 
 def study_cells(shards: Path, count: int) -> str:
     """Loss on fresh sets of the differentiable variant: smooth statistics, the cell encoder, both."""
-    from validstats.mi.families import HELD_OUT_FAMILIES
-    from validstats.mi.train import CELL_TEST_SHARDS, FIRST_CELL_TRAINING_SHARD, cell_pool
-    from validstats.mi.training import pinball, without_families
-    from validstats.mi.training_cells import (
+    from validstats.mi.families.default import HELD_OUT_FAMILIES
+    from validstats.mi.lost.training_cells import (
         CELL_RECIPE,
         CELLS_ALONE,
         SMOOTH_AND_CELLS,
@@ -124,6 +129,8 @@ def study_cells(shards: Path, count: int) -> str:
         smooth_scaling,
         train_variant,
     )
+    from validstats.mi.training.loop import pinball, without_families
+    from validstats.mi.training.recipes import CELL_TEST_SHARDS, FIRST_CELL_TRAINING_SHARD, cell_pool
 
     numbers = range(FIRST_CELL_TRAINING_SHARD, FIRST_CELL_TRAINING_SHARD + count)
     pool, test = (
@@ -170,7 +177,7 @@ def study_digits(sets: int, test_sets: int) -> str:
     """Errors on pairs of image halves with known information: shipped weights, and weights trained on the family."""
     from sklearn.datasets import load_digits
 
-    from validstats.mi.families_flow import FlowFamily
+    from validstats.mi.families.flow import FlowFamily
 
     images = load_digits().data
     top, bottom = images[:, :32], images[:, 32:]
@@ -343,7 +350,7 @@ print(json.dumps(out))
 def study_neural(python: str | None, sizes: Sequence[int] = (100, 500, 1000)) -> str:
     """Absolute errors beside those of neural estimators, which run in an environment of their own."""
     from benchmarks.mi import cca, ksg_standard
-    from validstats.mi.tasks import bmi_tasks
+    from validstats.mi.families.tasks import bmi_tasks
 
     if python is None:
         raise SystemExit("The study needs --neural, an interpreter with benchmark-mi.")

@@ -27,7 +27,7 @@ import numpy as np
 from validstats.datasets import load_sentiment
 from validstats.exceptions import SupportWarning
 from validstats.mi import LearnedMI, MISelector, independence_test, mutual_info
-from validstats.mi.families_functional import functional_information
+from validstats.mi.families.functional import functional_information
 from validstats.plotting._style import COLOURS, tidy_axes
 
 sentences = load_sentiment()

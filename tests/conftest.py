@@ -10,8 +10,8 @@ import secrets
 import pytest
 from hypothesis import settings
 
-from validstats.holdout import ledger
-from validstats.holdout.ledger_store import Identity
+from validstats.holdout.ledger import core as ledger
+from validstats.holdout.ledger.store import Identity
 
 settings.register_profile("repeatable", derandomize=True, database=None)
 if int(os.environ.get("VALIDSTATS_EXAMPLES", "100")) <= 1000:

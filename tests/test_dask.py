@@ -6,7 +6,7 @@ import joblib
 import numpy as np
 import pytest
 
-from validstats.parallel import map_replicates
+from validstats.runtime.replicates import map_replicates
 from validstats.validity import simulate
 
 distributed = pytest.importorskip("dask.distributed")
@@ -108,15 +108,15 @@ def matrix_intervals() -> np.ndarray:
 
 
 def training_set(generator: np.random.Generator, index: int) -> tuple[bytes, bytes, float]:
-    from validstats.mi.families import default_family
+    from validstats.mi.families.default import default_family
 
     sample = default_family().sample(int(generator.integers(2**31)), index)
     return sample.x.tobytes(), sample.y.tobytes(), sample.mutual_information
 
 
 def training_shard(index: int) -> dict[str, np.ndarray]:
-    from validstats.mi.families_gaussian import GaussianFamily
-    from validstats.mi.shards import make_shard
+    from validstats.mi.families.gaussian import GaussianFamily
+    from validstats.mi.training.shards import make_shard
 
     return vars(make_shard(GaussianFamily(), 3, 4 * index, 4))
 

@@ -6,7 +6,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from validstats import frames
+from validstats.intake import frames
 
 BACKENDS = ("pandas", "polars", "pyarrow")
 

@@ -19,7 +19,7 @@ import validstats
 from validstats import BatchPredictor, DesignSupervised, ReusableHoldout, mutual_info_matrix
 from validstats.batch import BatchMean
 from validstats.dsl import stream_regression
-from validstats.holdout.sample import seal, unseal
+from validstats.holdout.asking.sample import seal, unseal
 from validstats.results import Page, Section, Summary
 
 ROOT = Path(validstats.__file__).parent
@@ -28,7 +28,7 @@ FORBIDDEN = {
     "cloudpickle.load", "cloudpickle.loads", "dill.load", "dill.loads", "joblib.load", "shelve.open", "marshal.load",
     "marshal.loads", "yaml.load", "pd.read_pickle", "pandas.read_pickle", "tempfile.mktemp",
 }  # fmt: skip
-AUTHENTICATED = {("holdout/sample.py", "pickle.loads")}
+AUTHENTICATED = {("holdout/asking/sample.py", "pickle.loads")}
 """Rows of a holdout inside an estimator that travels as a pickle itself: the ledger's tag is verified before."""
 NEEDS = {"np.load": ("allow_pickle", False), "torch.load": ("weights_only", True)}
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -95,7 +95,7 @@ def test_the_search_finds_what_it_looks_for(line):
 
 
 def test_weights_are_plain_arrays():
-    for path in sorted((ROOT / "mi" / "weights").glob("*.npz")):
+    for path in sorted((ROOT / "mi" / "network" / "weights").glob("*.npz")):
         with np.load(path, allow_pickle=False) as file:
             assert all(file[name].dtype.kind in "fiubU" for name in file.files)
 

@@ -13,7 +13,7 @@ import pytest
 
 import validstats
 from validstats.results import Page
-from validstats.writing import new_file, whole_file
+from validstats.runtime.writing import new_file, whole_file
 
 
 def test_the_old_file_stands_until_the_new_one_is_whole(tmp_path):
@@ -102,8 +102,8 @@ WRITERS = {
     """,
     "weights": """
         from pathlib import Path
-        from validstats.mi.calibration import shipped_weights_path
-        from validstats.mi.network import load_weights, save_weights
+        from validstats.mi.network.calibration import shipped_weights_path
+        from validstats.mi.network.forward_pass import load_weights, save_weights
         weights = load_weights(shipped_weights_path())
         write = lambda: save_weights(weights, Path("out.npz"))
     """,

@@ -13,10 +13,9 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from validstats.base import CalibratedEstimator
-from validstats.frames import is_frame, n_rows, row_digests
 from validstats.guarantee import Guarantee
+from validstats.intake import alpha_fraction, is_frame, n_rows, row_digests
 from validstats.results import Page, Report, Result, Section, Summary, Table
-from validstats.validation import alpha_fraction
 
 __all__ = ["data_fingerprint", "joint_statement", "package_versions", "report"]
 

@@ -34,7 +34,7 @@ def share_settings() -> Iterator[Setting]:
 
 def _batch(law: str, n: int, m: int, replicates: int) -> list[Row]:
     from tests.validity.test_batch_coverage import draw
-    from validstats.batch.rank_laws import simultaneous_rank
+    from validstats.batch.laws.ranks import simultaneous_rank
 
     calibration, batch = draw(law, n, m, replicates, seed=7 * n + m)
 

@@ -13,7 +13,7 @@ from scipy import stats
 
 from benchmarks.validity.rows import LEVELS, Row, Setting
 from benchmarks.validity.seeds import seed_of
-from validstats.validation import alpha_fraction
+from validstats.intake.arguments import alpha_fraction
 
 PART = 1000
 ALPHAS = tuple(alpha_fraction(level) for level in LEVELS)
@@ -122,7 +122,7 @@ def mean_settings() -> Iterator[Setting]:
 
 
 def _means(case: MeanCase, seed: list[int], size: int) -> Counts:
-    from validstats.batch.means import mean_interval
+    from validstats.batch.laws.means import mean_interval
 
     draw, bounds = {**BOUNDED_LAWS, **UNBOUNDED_LAWS}[case.law]
     reference = draw(np.random.default_rng([seed[0], 1_000_000]), 300)
@@ -173,7 +173,7 @@ def quantile_settings() -> Iterator[Setting]:
 
 def _quantiles(law: str, n: int, m: int, q: float, side: str, seed: list[int], size: int) -> Counts:
     from tests.validity.test_batch_coverage import draw
-    from validstats.batch.rank_laws import quantile_index
+    from validstats.batch.laws.ranks import quantile_index
 
     calibration, batch = draw(law, n, m, size, seed)
     index = quantile_index(m, q)
@@ -200,7 +200,7 @@ def _inside(padded: np.ndarray, targets: np.ndarray, lower: np.ndarray, upper: n
 
 def _single_ranks(n: int, m: int, indices: Any, alpha: Any, side: str) -> tuple[np.ndarray, np.ndarray]:
     """Limits of order statistics, each at the level by itself."""
-    from validstats.batch.rank_laws import rank_lower, rank_upper
+    from validstats.batch.laws.ranks import rank_lower, rank_upper
 
     share = alpha / 2 if side == "two-sided" else alpha
     lower = [1 if side == "upper" else rank_lower(n, m, j, share).rank for j in indices]
@@ -238,8 +238,8 @@ def _joint_quantiles(
     law: str, n: int, m: int, q: tuple[float, ...], side: str, seed: list[int], size: int
 ) -> Counts:
     from tests.validity.test_batch_coverage import draw
-    from validstats.batch.envelope import order_statistic_box
-    from validstats.batch.rank_laws import quantile_index
+    from validstats.batch.laws.envelope import order_statistic_box
+    from validstats.batch.laws.ranks import quantile_index
 
     calibration, batch = draw(law, n, m, size, seed)
     indices = [quantile_index(m, p) for p in q]
@@ -264,7 +264,7 @@ def error_settings() -> Iterator[Setting]:
 
 
 def _errors(rate: float, n: int, m: int, seed: list[int], size: int) -> Counts:
-    from validstats.batch.rank_laws import error_count_upper
+    from validstats.batch.laws.ranks import error_count_upper
 
     rng = np.random.default_rng(seed)
     calibration, batch = rng.binomial(n, rate, size), rng.binomial(m, rate, size)
@@ -321,7 +321,7 @@ def selection_settings() -> Iterator[Setting]:
 
 
 def _selections(claim: str, n: int, m: int, allowed: int, seed: list[int], size: int) -> Counts:
-    from validstats.batch.rank_laws import selection_rank
+    from validstats.batch.laws.ranks import selection_rank
 
     draw, limit = CLAIMS[claim]
     predictions, labels = draw(np.random.default_rng(seed), (size, n + m))
@@ -354,7 +354,7 @@ def discovery_settings() -> Iterator[Setting]:
 
 def _discoveries(claim: str, n: int, m: int, randomised: bool, seed: list[int], size: int) -> Counts:
     from tests.validity.test_batch_predictor import false_discovery_share
-    from validstats.batch.selection import benjamini_hochberg, conformal_p_values, selection_scores
+    from validstats.batch.laws.selection import benjamini_hochberg, conformal_p_values, selection_scores
 
     draw, limit = CLAIMS[claim]
 
@@ -394,7 +394,7 @@ def envelope_settings() -> Iterator[Setting]:
 
 def _envelopes(law: str, n: int, m: int, side: str, seed: list[int], size: int) -> Counts:
     from tests.validity.test_batch_coverage import draw
-    from validstats.batch.envelope import rank_envelope
+    from validstats.batch.laws.envelope import rank_envelope
 
     calibration, batch = draw(law, n, m, size, seed)
     padded, indices, counts = _padded(calibration), range(1, m + 1), []
@@ -406,8 +406,8 @@ def _envelopes(law: str, n: int, m: int, side: str, seed: list[int], size: int) 
 
 
 def _false_claim_curves(claim: str, n: int, m: int, seed: list[int], size: int) -> Counts:
-    from validstats.batch.envelope import false_claim_curve, rank_envelope
-    from validstats.batch.selection import selection_scores
+    from validstats.batch.laws.envelope import false_claim_curve, rank_envelope
+    from validstats.batch.laws.selection import selection_scores
 
     draw, limit = CLAIMS[claim]
     limits = [

@@ -54,7 +54,7 @@ def makers() -> dict[str, Callable[..., Any]]:
 def _dsl(name: str, make: Callable[..., Any], replicates: int) -> list[Row]:
     from tests.validity import dsl_settings as settings
     from tests.validity.test_dsl_coverage import covers
-    from validstats.parallel import map_replicates
+    from validstats.runtime.replicates import map_replicates
 
     def one(rng: np.random.Generator, index: int) -> list[list[bool]]:
         draw = make(rng)
@@ -71,8 +71,8 @@ def _dsl(name: str, make: Callable[..., Any], replicates: int) -> list[Row]:
 def _wald(name: str, make: Callable[..., Any], replicates: int) -> list[Row]:
     """All coefficients at once by the Wald test, and all Bonferroni intervals of the machine labels."""
     from tests.validity import dsl_settings as settings
-    from validstats.dsl.hypotheses import WaldTest, wald_test
-    from validstats.parallel import map_replicates
+    from validstats.dsl.results.hypotheses import WaldTest, wald_test
+    from validstats.runtime.replicates import map_replicates
 
     def one(rng: np.random.Generator, index: int) -> list[tuple[bool, bool]]:
         draw = make(rng)
@@ -103,7 +103,7 @@ def _effects_settings() -> Iterator[Setting]:
 
 def _effects(name: str, options: dict[str, Any], replicates: int) -> list[Row]:
     from tests.validity.test_dsl_effects import covered, effects_fits
-    from validstats.parallel import map_replicates
+    from validstats.runtime.replicates import map_replicates
 
     def one(rng: np.random.Generator, index: int) -> list[list[bool]]:
         fits = effects_fits(rng, **options)
@@ -129,7 +129,7 @@ def _sentence_settings() -> Iterator[Setting]:
 def _sentence_distances(model: str, replicates: int) -> Any:
     """Distance from the full-data coefficients in standard errors: draw, kind of interval, coefficient."""
     from tests.validity.test_dsl_sentences import one_sample
-    from validstats.parallel import map_replicates
+    from validstats.runtime.replicates import map_replicates
 
     return np.array(map_replicates(partial(one_sample, model), replicates, random_state=17))
 

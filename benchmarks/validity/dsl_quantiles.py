@@ -84,7 +84,7 @@ def _setting(name: str, make: Callable[..., Any], level: float) -> Setting:
 
 def _quantile(name: str, make: Callable[..., Any], level: float, replicates: int) -> list[Row]:
     from tests.validity.test_dsl_quantile import hits_of_draw
-    from validstats.parallel import map_replicates
+    from validstats.runtime.replicates import map_replicates
 
     def one(rng: np.random.Generator, index: int) -> list[tuple[bool, bool]]:
         found: list[tuple[bool, bool]] = hits_of_draw(make(rng), rng, level, criticals())
@@ -124,7 +124,7 @@ def _labelling(
     rng: np.random.Generator, case: QuantileCase, machine: np.ndarray, clusters: tuple[np.ndarray, ...]
 ) -> tuple[np.ndarray, np.ndarray, Any]:
     """Which rows are labelled, with what probability, by what design."""
-    from validstats.dsl.variance import SamplingDesign
+    from validstats.dsl.moments.variance import SamplingDesign
 
     n = len(machine)
     if case.sampling == "strata":

@@ -61,8 +61,8 @@ def sequence_settings() -> Iterator[Setting]:
 
 
 def _streams(name: str, case: StreamCase, replicates: int) -> list[Row]:
-    from validstats.dsl.confidence_sequences import mean_sequence
-    from validstats.parallel import map_replicates
+    from validstats.dsl.sequence.confidence_sequences import mean_sequence
+    from validstats.runtime.replicates import map_replicates
 
     def one(rng: np.random.Generator, index: int) -> list[tuple[bool, bool]]:
         values, truth = pseudo_outcomes(rng, case)
@@ -93,7 +93,7 @@ def pseudo_outcomes(rng: np.random.Generator, case: StreamCase) -> tuple[np.ndar
 
 
 def _regressions(name: str, make: Callable[..., Any], replicates: int) -> list[Row]:
-    from validstats.parallel import map_replicates
+    from validstats.runtime.replicates import map_replicates
 
     def one(rng: np.random.Generator, index: int) -> list[tuple[bool, bool]]:
         labelling, design = make(rng)

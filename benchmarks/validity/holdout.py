@@ -49,7 +49,7 @@ def _holdout(setting: str, name: str, n: int, options: dict[str, Any], replicate
 
 @cache
 def _naive_holdout(level: float, n: int = 400, replicates: int = 200) -> tuple[int, int]:
-    from validstats.holdout.widths import nonadaptive_width
+    from validstats.holdout.widths.half_widths import nonadaptive_width
     from validstats.validity.adaptive import NaiveHoldout, sign_aggregation
 
     rng, width = np.random.default_rng(1), nonadaptive_width(n, n + 1, math.log1p(-level))

@@ -39,16 +39,16 @@ def _span(low: int, high: int) -> str:
 def _mi_shard(count: int) -> tuple[Any, Any, Any]:
     from tests.validity.test_mi_learned import fresh
     from validstats.mi import LearnedMI
-    from validstats.mi.network import member_stack
+    from validstats.mi.network.forward_pass import member_stack
 
     shard, estimator = fresh((), count), LearnedMI().fit()
     return shard, estimator, member_stack(shard, estimator.weights_).mean(axis=0)
 
 
 def _mi_interval(name: str, size: tuple[int, int], width: tuple[int, int], count: int) -> list[Row]:
-    from validstats.mi.conformal import interval_at, thresholds
-    from validstats.mi.network import from_log_scale
-    from validstats.validation import alpha_fraction
+    from validstats.intake.arguments import alpha_fraction
+    from validstats.mi.network.conformal import interval_at, thresholds
+    from validstats.mi.network.forward_pass import from_log_scale
 
     shard, estimator, quantiles = _mi_shard(count)
     n, columns = shard.shape[:, 0], shard.shape[:, 1:].sum(axis=1)

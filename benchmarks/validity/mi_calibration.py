@@ -31,12 +31,12 @@ def calibration_settings() -> Iterator[Setting]:
 def _pool(name: str) -> tuple[Any, Any, Any]:
     """Sets of a family, their predicted quantiles, and the thresholds of the calibration that is shipped by level."""
     from tests.validity.test_mi_learned import Parity
+    from validstats.intake.arguments import alpha_fraction
     from validstats.mi import LearnedMI
-    from validstats.mi.conformal import thresholds
-    from validstats.mi.families import all_families
-    from validstats.mi.network import member_stack
-    from validstats.mi.shards import make_shard
-    from validstats.validation import alpha_fraction
+    from validstats.mi.families.default import all_families
+    from validstats.mi.network.conformal import thresholds
+    from validstats.mi.network.forward_pass import member_stack
+    from validstats.mi.training.shards import make_shard
 
     family = Parity() if name == "parity" else all_families()[name]
     shard, estimator = make_shard(family, seed_of(name), 0, POOL), LearnedMI().fit()
@@ -50,9 +50,9 @@ def _pool(name: str) -> tuple[Any, Any, Any]:
 
 def _own_calibration(name: str, family: str, n_sets: int, replicates: int) -> list[Row]:
     """Draw calibration sets and a new one from the pool without replacement, which makes them exchangeable."""
-    from validstats.mi.conformal import calibrate_scores, thresholds
-    from validstats.mi.network import to_log_scale
-    from validstats.validation import alpha_fraction
+    from validstats.intake.arguments import alpha_fraction
+    from validstats.mi.network.conformal import calibrate_scores, thresholds
+    from validstats.mi.network.forward_pass import to_log_scale
 
     shard, quantiles, shipped = _pool(family)
     generator, truth = np.random.default_rng(seed_of(name)), to_log_scale(shard.truth)
@@ -72,8 +72,8 @@ def _own_calibration(name: str, family: str, n_sets: int, replicates: int) -> li
 
 
 def _inside(quantiles: Any, score: Any, truth: Any) -> bool:
-    from validstats.mi.conformal import interval_at
-    from validstats.mi.network import from_log_scale
+    from validstats.mi.network.conformal import interval_at
+    from validstats.mi.network.forward_pass import from_log_scale
 
     low, high = (from_log_scale(end) for end in interval_at(quantiles, score))
     return bool(low[0] <= truth[0] + 1e-6 and truth[0] <= high[0] + 1e-6)

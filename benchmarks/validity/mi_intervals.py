@@ -89,7 +89,7 @@ def interval_settings() -> Iterator[Setting]:
 
 def _interval(name: str, draw: Draw, truth: float, method: str, replicates: int) -> list[Row]:
     from validstats.mi import mutual_info
-    from validstats.parallel import map_replicates
+    from validstats.runtime.replicates import map_replicates
 
     def one(rng: np.random.Generator, index: int) -> list[tuple[bool, bool]]:
         x, y = draw(rng)
@@ -112,7 +112,7 @@ def _interval(name: str, draw: Draw, truth: float, method: str, replicates: int)
 
 def _plug_in(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
     """Uncorrected plug-in estimate and its standard error; the first columns of numbers in ten bins each."""
-    from validstats.mi.discrete import plug_in
+    from validstats.mi.anchors.discrete import plug_in
 
     if x.dtype.kind == "f":
         x, y = (

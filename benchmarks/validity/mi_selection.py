@@ -76,7 +76,7 @@ def selection_settings() -> Iterator[Setting]:
 
 
 def _selection(name: str, control: str, law: str, method: str, replicates: int) -> list[Row]:
-    from validstats.parallel import map_replicates
+    from validstats.runtime.replicates import map_replicates
 
     guarantee, options = CONTROLS[control]
 

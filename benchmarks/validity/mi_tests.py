@@ -117,7 +117,7 @@ def test_settings() -> Iterator[Setting]:
 def _p_values(law: str, replicates: int) -> Any:
     """P-values of all statistics of a law, which see the same data: draw, statistic."""
     from validstats.mi import independence_test
-    from validstats.parallel import map_replicates
+    from validstats.runtime.replicates import map_replicates
 
     draw, statistics = TEST_LAWS[law]
 
@@ -138,7 +138,7 @@ def _independence(name: str, law: str, statistic: str, replicates: int) -> list[
 
 def _given_strata(name: str, law: str, statistic: str, replicates: int) -> list[Row]:
     from validstats.mi import independence_test
-    from validstats.parallel import map_replicates
+    from validstats.runtime.replicates import map_replicates
 
     def one(rng: np.random.Generator, index: int) -> list[float]:
         x, y, group = STRATA_LAWS[law][0](rng)

@@ -12,18 +12,18 @@ import pytest
 from scipy import stats
 
 from tests.oracles import batch as oracle
-from validstats.batch import rank_laws
-from validstats.batch.compositional import compositional_interval
-from validstats.batch.envelope import envelope_probability, order_statistic_box, rank_envelope
-from validstats.batch.extremal_sums import dual_bound, hull_bound, knapsack_bound, rank_sum_maximum
-from validstats.batch.rank_sum import (
+from validstats.batch.laws import ranks as rank_laws
+from validstats.batch.laws.compositional import compositional_interval
+from validstats.batch.laws.envelope import envelope_probability, order_statistic_box, rank_envelope
+from validstats.batch.laws.extremal_sums import dual_bound, hull_bound, knapsack_bound, rank_sum_maximum
+from validstats.batch.laws.rank_sum import (
     rank_sum_counts,
     rank_sum_law,
     rank_sum_quantile,
     weight_sum_probabilities,
     weight_sum_quantile,
 )
-from validstats.batch.sampling import sample_ranks
+from validstats.batch.laws.sampling import sample_ranks
 from validstats.kernels.ranks import local_upper_ranks
 
 SIZES = list(itertools.product(range(1, 7), range(1, 5)))

@@ -29,10 +29,10 @@ from validstats.batch import (
     Selection,
     Simultaneous,
 )
-from validstats.batch.envelope import rank_envelope
-from validstats.batch.means import mean_interval
-from validstats.batch.order_statistics import order_statistic_interval
-from validstats.batch.rank_laws import error_count_upper, simultaneous_rank
+from validstats.batch.laws.envelope import rank_envelope
+from validstats.batch.laws.means import mean_interval
+from validstats.batch.laws.order_statistics import order_statistic_interval
+from validstats.batch.laws.ranks import error_count_upper, simultaneous_rank
 from validstats.exceptions import DataReuseWarning, NotCalibratedError, UninformativeWarning
 
 

@@ -12,19 +12,20 @@ import pytest
 from scipy import stats
 
 from tests.oracles import batch as oracle
-from validstats.batch import rank_laws, rank_sum
-from validstats.batch.envelope import (
+from validstats.batch.laws import rank_sum
+from validstats.batch.laws import ranks as rank_laws
+from validstats.batch.laws.envelope import (
     RankBand,
     _largest_level,
     envelope_probability,
     order_statistic_box,
     rank_envelope,
 )
-from validstats.batch.extremal_sums import hull_bound
-from validstats.batch.levels import product_share
-from validstats.batch.order_statistics import order_statistic_interval, score_at_rank, scores_at_ranks
-from validstats.batch.sampling import monte_carlo_quantile, sample_weight_sums
-from validstats.batch.selection import conformal_p_values, selection_scores
+from validstats.batch.laws.extremal_sums import hull_bound
+from validstats.batch.laws.levels import product_share
+from validstats.batch.laws.order_statistics import order_statistic_interval, score_at_rank, scores_at_ranks
+from validstats.batch.laws.sampling import monte_carlo_quantile, sample_weight_sums
+from validstats.batch.laws.selection import conformal_p_values, selection_scores
 from validstats.kernels.extremal_sums import hull_value, upper_hull
 from validstats.kernels.ranks import upper_rank, urn_statistics
 

@@ -11,21 +11,21 @@ import numpy as np
 import pytest
 
 from tests.oracles import batch as oracle
-from validstats.batch.compositional import compositional_interval
-from validstats.batch.envelope import envelope_probability, rank_envelope
-from validstats.batch.extremal_sums import hull_bound
-from validstats.batch.means import mean_interval
-from validstats.batch.order_statistics import order_statistic_interval
-from validstats.batch.rank_laws import (
+from validstats.batch.laws.compositional import compositional_interval
+from validstats.batch.laws.envelope import envelope_probability, rank_envelope
+from validstats.batch.laws.extremal_sums import hull_bound
+from validstats.batch.laws.means import mean_interval
+from validstats.batch.laws.order_statistics import order_statistic_interval
+from validstats.batch.laws.rank_sum import rank_sum_counts, rank_sum_quantile, weight_sum_quantile
+from validstats.batch.laws.ranks import (
     error_count_upper,
     order_statistic_counts,
     rank_lower,
     rank_upper,
     simultaneous_rank,
 )
-from validstats.batch.rank_sum import rank_sum_counts, rank_sum_quantile, weight_sum_quantile
-from validstats.batch.sampling import monte_carlo_quantile
-from validstats.batch.selection import selection_threshold
+from validstats.batch.laws.sampling import monte_carlo_quantile
+from validstats.batch.laws.selection import selection_threshold
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "batch_pi.json").read_text())
 

@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from validstats.batch import rank_sum
-from validstats.batch.means import mean_interval
-from validstats.batch.rank_sum import (
+from validstats.batch.laws import rank_sum
+from validstats.batch.laws.means import mean_interval
+from validstats.batch.laws.rank_sum import (
     has_exact_law,
     rank_sum_counts,
     rank_sum_law,
     rank_sum_quantile,
     weight_sum_quantile,
 )
-from validstats.batch.rank_sum_spectrum import rank_sum_spectrum, share_up_to
+from validstats.batch.laws.rank_sum_spectrum import rank_sum_spectrum, share_up_to
 from validstats.kernels.rank_sum import gaussian_binomial
 from validstats.validity import binomial_acceptance
 

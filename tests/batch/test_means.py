@@ -9,18 +9,18 @@ import numpy as np
 import pytest
 
 from tests.oracles import batch as oracle
-from validstats.batch import means, rank_sum
-from validstats.batch.envelope import envelope_probability
-from validstats.batch.extremal_sums import dual_bound, hull_bound
-from validstats.batch.means import (
+from validstats.batch.laws import means, rank_sum
+from validstats.batch.laws.envelope import envelope_probability
+from validstats.batch.laws.extremal_sums import dual_bound, hull_bound
+from validstats.batch.laws.means import (
     MeanBound,
     learned_weights,
     mean_interval,
     partition_available,
     smallest_partition_n,
 )
-from validstats.batch.rank_sum import rank_sum_quantile
-from validstats.batch.sampling import monte_carlo_quantile, sample_weight_sums
+from validstats.batch.laws.rank_sum import rank_sum_quantile
+from validstats.batch.laws.sampling import monte_carlo_quantile, sample_weight_sums
 
 SCORES = np.sort(np.random.default_rng(3).random(60))
 FEW = SCORES[::5]

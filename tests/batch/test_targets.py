@@ -28,11 +28,11 @@ from validstats import (
     Simultaneous,
 )
 from validstats.batch import Compositional, ErrorScore
-from validstats.batch.compositional import compositional_interval, ignored_extremes, smallest_drop_n
-from validstats.batch.learned_scores import CQRScore, NormalisedScore
-from validstats.batch.rounding import reach_out
-from validstats.batch.scores import AbsoluteScore, CallableScore, SignedScore
-from validstats.batch.set_targets import _largest_remainders
+from validstats.batch.laws.compositional import compositional_interval, ignored_extremes, smallest_drop_n
+from validstats.batch.laws.rounding import reach_out
+from validstats.batch.scores.learned import CQRScore, NormalisedScore
+from validstats.batch.scores.residual import AbsoluteScore, CallableScore, SignedScore
+from validstats.batch.targets.sets import _largest_remainders
 from validstats.exceptions import UninformativeWarning
 
 FREE = (-np.inf, np.inf)

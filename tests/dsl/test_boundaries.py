@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from validstats.dsl.moments import LinearMoment, ModelMoment, RegressionRows
-from validstats.dsl.newton import _relative_length, collinear_columns, find_root, invert_bread
-from validstats.dsl.user_moments import Moment, UserMoment
-from validstats.dsl.variance import SamplingDesign, clustered_meat, design_meat, small_sample_scores
+from validstats.dsl.moments.models import LinearMoment, ModelMoment, RegressionRows
+from validstats.dsl.moments.newton import _relative_length, collinear_columns, find_root, invert_bread
+from validstats.dsl.moments.user import Moment, UserMoment
+from validstats.dsl.moments.variance import SamplingDesign, clustered_meat, design_meat, small_sample_scores
 
 
 class TestStoppingOfNewton:

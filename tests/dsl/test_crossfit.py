@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LinearRegression
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from validstats.dsl.completion import Outcome, expected_completions, plug_in_completions
-from validstats.dsl.crossfit import CrossFitter, encode_features, label_kind, make_folds, one_hot
+from validstats.dsl.labels.completion import Outcome, expected_completions, plug_in_completions
+from validstats.dsl.labels.crossfit import CrossFitter, encode_features, label_kind, make_folds, one_hot
 
 
 @given(n=st.integers(4, 60), k=st.integers(2, 4), seed=st.integers(0, 10**6))

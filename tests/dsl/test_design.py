@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.oracles import dsl as oracle
-from validstats.dsl.augmentation import (
+from validstats.dsl.fit.augmentation import (
     Augmentation,
     Component,
     LabelledSample,
@@ -16,11 +16,11 @@ from validstats.dsl.augmentation import (
     psi_mean,
     psi_scores,
 )
-from validstats.dsl.estimation import fit_augmented
-from validstats.dsl.fixed_effects import Absorber, fit_fixed_effects
-from validstats.dsl.moments import LinearMoment, MeanMoment, RegressionRows
-from validstats.dsl.tuning import UNTUNED, fit_tuned
-from validstats.dsl.variance import (
+from validstats.dsl.fit.estimation import fit_augmented
+from validstats.dsl.fit.fixed_effects import Absorber, fit_fixed_effects
+from validstats.dsl.fit.tuning import UNTUNED, fit_tuned
+from validstats.dsl.moments.models import LinearMoment, MeanMoment, RegressionRows
+from validstats.dsl.moments.variance import (
     SamplingDesign,
     clustered_meat,
     design_meat,
@@ -210,7 +210,7 @@ class TestTuning:
         influence = pilot.psi @ pilot.bread.T
         gap = np.abs(used.fit.params - pilot.params) / np.sqrt(np.sum(influence**2, axis=0)) * n
         for reach, kind in ((gap.max() * 1.01, "matrix"), (gap.max() * 0.99, "none")):
-            monkeypatch.setattr("validstats.dsl.tuning.steady_reach", lambda n_units, reach=reach: reach)
+            monkeypatch.setattr("validstats.dsl.fit.tuning.steady_reach", lambda n_units, reach=reach: reach)
             fit = fit_tuned(sample, (term,), pilot, SamplingDesign())
             assert fit.kind == kind
         np.testing.assert_array_equal(fit.fit.params, pilot.params)

@@ -10,11 +10,9 @@ import pandas as pd
 import pytest
 
 from validstats import DesignSupervised
-from validstats.dsl.calibration import resolve_design
-from validstats.dsl.inference import SimpleFit
-from validstats.dsl.label_forecast import VarianceParts
-from validstats.dsl.planning import plan_labels
-from validstats.dsl.variance import (
+from validstats.dsl.fit.inference import SimpleFit
+from validstats.dsl.labels.calibration import resolve_design
+from validstats.dsl.moments.variance import (
     SamplingDesign,
     centred_influence,
     clustered_meat,
@@ -23,6 +21,8 @@ from validstats.dsl.variance import (
     effective_labels,
     labelled_units,
 )
+from validstats.dsl.plan.label_forecast import VarianceParts
+from validstats.dsl.plan.planning import plan_labels
 
 ESTIMATORS = ["gold", "ppi", "ppi++", "dsl", "tuned"]
 QUIET = pytest.mark.filterwarnings("ignore::validstats.exceptions.LabellingWarning")

@@ -13,16 +13,22 @@ import statsmodels.api as sm
 from sklearn.linear_model import LinearRegression
 
 from validstats import DesignSupervised
-from validstats.dsl.augmentation import (
+from validstats.dsl.fit.augmentation import (
     Component,
     LabelledSample,
     augmentation_scores,
     identity_augmentation,
 )
-from validstats.dsl.estimation import cluster_codes, fit_augmented
-from validstats.dsl.fixed_effects import Absorber, fit_fixed_effects
-from validstats.dsl.moments import GLMMoment, LinearMoment, RegressionRows
-from validstats.dsl.variance import clustered_meat, forecast_variance, meat_parts, median_of_splits, sandwich
+from validstats.dsl.fit.estimation import cluster_codes, fit_augmented
+from validstats.dsl.fit.fixed_effects import Absorber, fit_fixed_effects
+from validstats.dsl.moments.models import GLMMoment, LinearMoment, RegressionRows
+from validstats.dsl.moments.variance import (
+    clustered_meat,
+    forecast_variance,
+    meat_parts,
+    median_of_splits,
+    sandwich,
+)
 
 GOLDEN = Path(__file__).parent / "golden"
 R_DATA = os.environ.get("VALIDSTATS_DSL_R_DATA")

@@ -9,9 +9,9 @@ import pytest
 import statsmodels.api as sm
 
 from tests.oracles.dsl import numeric_jacobian
-from validstats.dsl.augmentation import Component, LabelledSample, identity_augmentation
-from validstats.dsl.estimation import fit_augmented, fit_term
-from validstats.dsl.moments import (
+from validstats.dsl.fit.augmentation import Component, LabelledSample, identity_augmentation
+from validstats.dsl.fit.estimation import fit_augmented, fit_term
+from validstats.dsl.moments.models import (
     GLMMoment,
     InstrumentalMoment,
     LinearMoment,
@@ -20,7 +20,7 @@ from validstats.dsl.moments import (
     RegressionRows,
     two_stage_projection,
 )
-from validstats.dsl.user_moments import Moment, UserMoment
+from validstats.dsl.moments.user import Moment, UserMoment
 
 F = sm.families
 LINKS = F.links

@@ -13,9 +13,9 @@ import statsmodels.api as sm
 
 from validstats import DesignSupervised
 from validstats.dsl import Moment, joint_covariance
-from validstats.dsl.formulas import DesignBuilder, parse_formula, widen_numbers
-from validstats.dsl.results import level_text
-from validstats.dsl.streaming import stream_regression
+from validstats.dsl.regression.formulas import DesignBuilder, parse_formula, widen_numbers
+from validstats.dsl.results.coefficients import level_text
+from validstats.dsl.streaming.regression import stream_regression
 from validstats.plotting.confidence_sequence import ConfidenceSequenceDisplay
 
 
@@ -210,7 +210,7 @@ def test_headings_show_the_level_that_was_asked_for(calibrated, level, text) -> 
 
 
 def test_headings_of_sequences_show_the_level_that_was_asked_for() -> None:
-    from validstats.dsl.sequential import SequentialLabelling
+    from validstats.dsl.sequence.labelling import SequentialLabelling
 
     rng = np.random.default_rng(0)
     machine = rng.random(1200)

@@ -10,15 +10,21 @@ import pytest
 from scipy import stats
 from statsmodels.genmod.families import Poisson
 
-from validstats.dsl.augmentation import Augmentation, Component, LabelledSample
-from validstats.dsl.estimation import fit_augmented
-from validstats.dsl.formulas import DesignBuilder, parse_formula
-from validstats.dsl.hypotheses import InapplicableTest, restriction_matrix, wald_test
-from validstats.dsl.moments import GLMMoment, InstrumentalMoment, LinearMoment, MeanMoment, RegressionRows
-from validstats.dsl.newton import collinear_columns, find_root, invert_bread
-from validstats.dsl.power_tuning import fit_power_tuned, power_tuning_scale
-from validstats.dsl.quantiles import invert_distribution
-from validstats.dsl.variance import critical_value, effective_labels, kish_size, small_sample_scores
+from validstats.dsl.fit.augmentation import Augmentation, Component, LabelledSample
+from validstats.dsl.fit.estimation import fit_augmented
+from validstats.dsl.fit.power_tuning import fit_power_tuned, power_tuning_scale
+from validstats.dsl.moments.models import (
+    GLMMoment,
+    InstrumentalMoment,
+    LinearMoment,
+    MeanMoment,
+    RegressionRows,
+)
+from validstats.dsl.moments.newton import collinear_columns, find_root, invert_bread
+from validstats.dsl.moments.variance import critical_value, effective_labels, kish_size, small_sample_scores
+from validstats.dsl.regression.formulas import DesignBuilder, parse_formula
+from validstats.dsl.regression.quantiles import invert_distribution
+from validstats.dsl.results.hypotheses import InapplicableTest, restriction_matrix, wald_test
 
 
 class TestNewton:

@@ -12,10 +12,11 @@ import polars as pl
 import pytest
 
 from tests.dsl.test_golden import _as_list, _split
-from validstats.dsl.estimation import cluster_codes
-from validstats.dsl.gain_forecast import forecast_gain
-from validstats.dsl.inference import SimpleFit
-from validstats.dsl.label_forecast import (
+from validstats.dsl.fit.estimation import cluster_codes
+from validstats.dsl.fit.inference import SimpleFit
+from validstats.dsl.moments.variance import SamplingDesign, meat_parts, sandwich
+from validstats.dsl.plan.gain_forecast import forecast_gain
+from validstats.dsl.plan.label_forecast import (
     VarianceParts,
     binary_r_squared,
     label_worth,
@@ -24,8 +25,7 @@ from validstats.dsl.label_forecast import (
     variance_parts,
     wald_power,
 )
-from validstats.dsl.planning import plan_labels, std_error_for_power
-from validstats.dsl.variance import SamplingDesign, meat_parts, sandwich
+from validstats.dsl.plan.planning import plan_labels, std_error_for_power
 
 GOLDEN = Path(__file__).parent / "golden"
 CASES = json.loads((GOLDEN / "dsl.json").read_text())["own"]

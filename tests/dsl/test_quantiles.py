@@ -9,7 +9,7 @@ from scipy import stats
 
 from validstats import DesignSupervised
 from validstats.dsl import joint_covariance
-from validstats.dsl.quantiles import naive_quantile
+from validstats.dsl.regression.quantiles import naive_quantile
 
 
 def test_the_quantile_of_labelled_rows_alone_is_theirs(documents):

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.oracles import dsl_design as oracle
-from validstats.dsl.allocation import (
+from validstats.dsl.plan.allocation import (
     active_probabilities,
     allocate_to_strata,
     bounded_probabilities,
@@ -21,7 +21,7 @@ from validstats.dsl.allocation import (
     pilot_gain,
     residual_scale,
 )
-from validstats.dsl.sampling_design import Pilot, design_sampling
+from validstats.dsl.plan.sampling_design import Pilot, design_sampling
 from validstats.validity.coverage import binomial_acceptance
 
 sizes = st.lists(st.floats(0.01, 100), min_size=2, max_size=12)

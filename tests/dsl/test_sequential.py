@@ -10,14 +10,14 @@ from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
 from tests.oracles import dsl_design as oracle
-from validstats.dsl.confidence_sequences import (
+from validstats.dsl.sequence.confidence_sequences import (
     mean_sequence,
     mixture_scale,
     running_moments,
     sequence_radius,
 )
-from validstats.dsl.forward import forward_predictions, regression_look
-from validstats.dsl.sequential import SequentialLabelling
+from validstats.dsl.sequence.forward import forward_predictions, regression_look
+from validstats.dsl.sequence.labelling import SequentialLabelling
 
 
 def corpus(n=1500, seed=0):

@@ -11,14 +11,14 @@ import pyarrow.parquet as pq
 import pytest
 import statsmodels.api as sm
 
-from validstats.dsl.augmentation import Component, LabelledSample
-from validstats.dsl.chunks import fold_of_rows
-from validstats.dsl.estimation import cluster_codes
-from validstats.dsl.inference import NoRootError, estimate
-from validstats.dsl.moment_sums import ClusterSums, MomentAccumulator, RowChunk, chunk_sums
-from validstats.dsl.moments import GLMMoment, LinearMoment, RegressionRows
-from validstats.dsl.streaming import stream_regression
-from validstats.dsl.variance import SamplingDesign
+from validstats.dsl.fit.augmentation import Component, LabelledSample
+from validstats.dsl.fit.estimation import cluster_codes
+from validstats.dsl.fit.inference import NoRootError, estimate
+from validstats.dsl.moments.models import GLMMoment, LinearMoment, RegressionRows
+from validstats.dsl.moments.variance import SamplingDesign
+from validstats.dsl.streaming.chunks import fold_of_rows
+from validstats.dsl.streaming.moment_sums import ClusterSums, MomentAccumulator, RowChunk, chunk_sums
+from validstats.dsl.streaming.regression import stream_regression
 from validstats.exceptions import LabellingWarning
 
 FAMILIES = {
@@ -201,7 +201,7 @@ def test_text_covariates_become_indicators() -> None:
 
 def test_learners_never_see_the_labels_of_their_fold() -> None:
     """Changing the labels of one fold leaves that fold's predictions, so psi of others' rows, unchanged."""
-    from validstats.dsl.streaming_learner import fit_first_stage
+    from validstats.dsl.streaming.learner import fit_first_stage
 
     rng = np.random.default_rng(1)
     x, y = rng.normal(size=(200, 1)), rng.normal(size=200)
@@ -256,7 +256,7 @@ def test_planning_from_a_stream(reference) -> None:
 LIMITED = """
 import resource, sys
 import numpy as np, pyarrow as pa, pyarrow.parquet as pq
-from validstats.dsl.streaming import stream_regression
+from validstats.dsl.streaming.regression import stream_regression
 pa.set_cpu_count(1); pa.set_io_thread_count(1)
 path, small = sys.argv[1:3]
 options = dict(label="y", covariates=[f"x{j}" for j in range(9)], predictions="machine",

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from validstats.holdout.noise import counter_generator
-from validstats.holdout.widths import nonadaptive_width
+from validstats.holdout.ledger.noise import counter_generator
+from validstats.holdout.widths.half_widths import nonadaptive_width
 from validstats.validity.adaptive import (
     GuardedHoldout,
     NaiveHoldout,

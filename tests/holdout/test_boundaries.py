@@ -10,7 +10,7 @@ import pytest
 from scipy import special, stats
 
 from tests.oracles import holdout as oracle
-from validstats.holdout import counting, evalues, gaussian, intervals, plan, widths
+from validstats.holdout import plan
 from validstats.holdout.mechanisms import (
     DescriptionLength,
     Gaussian,
@@ -18,6 +18,8 @@ from validstats.holdout.mechanisms import (
     SparseValidate,
     Thresholdout,
 )
+from validstats.holdout.widths import counting, evalues, gaussian, intervals
+from validstats.holdout.widths import half_widths as widths
 
 LEVEL = math.log(0.05)
 

@@ -36,11 +36,11 @@ from validstats.holdout import (
     squared_error,
     subgroup_accuracy,
 )
-from validstats.holdout.epochs import Declaration, confidence_of, fresh_state, main_options
-from validstats.holdout.informative import dry_half_widths, is_proved
+from validstats.holdout.budget.epochs import Declaration, confidence_of, fresh_state, main_options
+from validstats.holdout.budget.informative import dry_half_widths, is_proved
+from validstats.holdout.budget.reports import guarantee_of
 from validstats.holdout.mechanisms import Gaussian, Thresholdout
-from validstats.holdout.reports import guarantee_of
-from validstats.holdout.widths import thresholdout_width
+from validstats.holdout.widths.half_widths import thresholdout_width
 
 mpl.use("Agg")
 
@@ -1169,7 +1169,7 @@ def test_messages_say_what_has_no_proof():
 
 def test_the_outlook_keeps_its_word():
     rh = make(mechanism="description_length")
-    from validstats.holdout.reports import next_half_widths
+    from validstats.holdout.budget.reports import next_half_widths
 
     promised = next_half_widths(rh._books.look())[""]
     values = np.tile([0.0, 1.0], N // 2)

@@ -8,7 +8,8 @@ import pytest
 from tests.oracles import holdout as oracle
 from validstats.exceptions import NoisyReleaseError
 from validstats.holdout import Ledger, ReusableHoldout
-from validstats.holdout.evalues import (
+from validstats.holdout.mechanisms import DescriptionLength
+from validstats.holdout.widths.evalues import (
     ELond,
     betting_e_value,
     e_bh,
@@ -16,7 +17,6 @@ from validstats.holdout.evalues import (
     kraft_e_value,
     paid_betting_e_value,
 )
-from validstats.holdout.mechanisms import DescriptionLength
 from validstats.validity import binomial_acceptance
 
 

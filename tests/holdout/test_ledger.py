@@ -17,7 +17,7 @@ from sklearn.base import clone
 from tests.holdout.crash import ask_until_killed, crash_repeatedly
 from validstats.exceptions import LedgerMismatchError, LedgerMissingError, LedgerTamperedError
 from validstats.holdout import Ledger
-from validstats.holdout.anchor import Anchor, Receipt, state_directory, state_key
+from validstats.holdout.ledger.anchor import Anchor, Receipt, state_directory, state_key
 
 
 def charge(ledger, nats=0.5, **values):

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from tests.oracles import holdout as oracle
-from validstats.holdout import intervals
 from validstats.holdout.mechanisms import (
     MECHANISMS,
     Argmax,
@@ -33,7 +32,8 @@ from validstats.holdout.mechanisms import (
     ThresholdoutScience,
     mechanism,
 )
-from validstats.holdout.widths import guess_gap
+from validstats.holdout.widths import intervals
+from validstats.holdout.widths.half_widths import guess_gap
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "holdout.json").read_text())
 

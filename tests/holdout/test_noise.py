@@ -6,9 +6,14 @@ import hmac
 import numpy as np
 import pytest
 
-from validstats.holdout import fingerprint as fingerprint_module
-from validstats.holdout.fingerprint import ask_digest, holdout_fingerprint, keyed_order, keyed_row_digests
-from validstats.holdout.noise import counter_generator, derive_key, round_to_grid
+from validstats.holdout.ledger import fingerprint as fingerprint_module
+from validstats.holdout.ledger.fingerprint import (
+    ask_digest,
+    holdout_fingerprint,
+    keyed_order,
+    keyed_row_digests,
+)
+from validstats.holdout.ledger.noise import counter_generator, derive_key, round_to_grid
 
 
 def test_noise_is_a_function_of_secret_index_and_stream():

@@ -10,8 +10,11 @@ import pytest
 from scipy.spatial.distance import pdist, squareform
 
 from validstats.exceptions import SupportWarning
-from validstats.mi.calibration import read_calibration, shipped_weights_path
-from validstats.mi.conformal import (
+from validstats.mi.anchors.discrete import entropy, mixed_ksg, plug_in, ross
+from validstats.mi.estimators import LearnedMI
+from validstats.mi.independence import independence_test
+from validstats.mi.network.calibration import read_calibration, shipped_weights_path
+from validstats.mi.network.conformal import (
     CELL_MINIMUM,
     DIM_CELLS,
     LEVEL_SCORES,
@@ -24,10 +27,7 @@ from validstats.mi.conformal import (
     interval_scores,
     thresholds,
 )
-from validstats.mi.discrete import entropy, mixed_ksg, plug_in, ross
-from validstats.mi.estimators import LearnedMI
-from validstats.mi.independence import independence_test
-from validstats.mi.network import (
+from validstats.mi.network.forward_pass import (
     anchor_values,
     from_log_scale,
     load_weights,
@@ -35,11 +35,11 @@ from validstats.mi.network import (
     residual_scale,
     scale_statistics,
 )
+from validstats.mi.network.support import check_support, fit_support
 from validstats.mi.permutation import Permuter, exceedance_threshold, permutation_p_value
-from validstats.mi.shards import pack_summaries
-from validstats.mi.statistics import ANCHOR_NAMES, STATISTIC_NAMES, summarise_data
-from validstats.mi.support import check_support, fit_support
-from validstats.mi.training import to_log_scale
+from validstats.mi.statistics.table import ANCHOR_NAMES, STATISTIC_NAMES, summarise_data
+from validstats.mi.training.loop import to_log_scale
+from validstats.mi.training.shards import pack_summaries
 
 
 class TestConformal:

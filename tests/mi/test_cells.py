@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 
 from validstats.mi import LearnedMI
-from validstats.mi.encoder_cells import encode_cells, side_mask
-from validstats.mi.families import default_family
-from validstats.mi.network import NetworkConfig, NetworkWeights, forward, round_weights, scale_statistics
-from validstats.mi.shards_cells import (
+from validstats.mi.families.default import default_family
+from validstats.mi.lost.encoder_cells import encode_cells, side_mask
+from validstats.mi.lost.shards_cells import (
     CellGroup,
     cell_groups,
     load_cell_shards,
@@ -21,22 +20,29 @@ from validstats.mi.shards_cells import (
     plain_shard,
     write_cell_shards,
 )
-from validstats.mi.statistics import STATISTIC_NAMES, summarise_data, summarise_smooth
-from validstats.mi.statistics_cells import CELL_LIMIT, cell_rows
+from validstats.mi.lost.statistics_cells import CELL_LIMIT, cell_rows
+from validstats.mi.network.forward_pass import (
+    NetworkConfig,
+    NetworkWeights,
+    forward,
+    round_weights,
+    scale_statistics,
+)
+from validstats.mi.statistics.table import STATISTIC_NAMES, summarise_data, summarise_smooth
 
 torch = pytest.importorskip("torch")
 
-from validstats.mi.differentiable import DIFFERENTIABLE_STATISTICS, LearnedMIModule  # noqa: E402
-from validstats.mi.network import save_weights  # noqa: E402
-from validstats.mi.torch_module import QuantileNetwork  # noqa: E402
-from validstats.mi.training import (  # noqa: E402
+from validstats.mi.lost.training_cells import smooth_scaling  # noqa: E402
+from validstats.mi.network.forward_pass import save_weights  # noqa: E402
+from validstats.mi.training.differentiable import DIFFERENTIABLE_STATISTICS, LearnedMIModule  # noqa: E402
+from validstats.mi.training.loop import (  # noqa: E402
     Recipe,
     grow_head,
     predict_prepared,
     prepare_sets,
     train_network,
 )
-from validstats.mi.training_cells import smooth_scaling  # noqa: E402
+from validstats.mi.training.torch_module import QuantileNetwork  # noqa: E402
 
 HYBRID = NetworkConfig(tokens=False, cells=True, width=24, depth=2, encoded=8, cell_width=16, cell_inducing=4)
 ALONE = replace(HYBRID, statistics=False)
@@ -219,7 +225,8 @@ def test_training_lowers_the_loss_from_the_head(shard):
 
 
 def test_the_command_trains_the_variant_and_ships_the_better(tmp_path, monkeypatch):
-    from validstats.mi import train, training_cells
+    from validstats.mi.lost import training_cells
+    from validstats.mi.training import recipes as train
 
     def pool(folder, numbers):
         return make_cell_shard(default_family(), 11, numbers.start, 240)

@@ -9,8 +9,13 @@ import numpy as np
 import pytest
 
 from tests.oracles import mi as oracle
-from validstats.mi.calibration import MICalibration, pack_calibration, read_calibration, shipped_weights_path
-from validstats.mi.conformal import (
+from validstats.mi.network.calibration import (
+    MICalibration,
+    pack_calibration,
+    read_calibration,
+    shipped_weights_path,
+)
+from validstats.mi.network.conformal import (
     calibrate_scores,
     cell_numbers,
     conformal_rank,
@@ -18,7 +23,7 @@ from validstats.mi.conformal import (
     interval_scores,
     thresholds,
 )
-from validstats.mi.network import QUANTILE_LEVELS
+from validstats.mi.network.forward_pass import QUANTILE_LEVELS
 
 
 def some_quantiles(m, seed=0):

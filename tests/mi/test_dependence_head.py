@@ -7,7 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from validstats.mi.dependence_head import (
+from validstats.mi.estimators import LearnedMI
+from validstats.mi.families.default import FamilyMixture
+from validstats.mi.families.gaussian import GaussianFamily
+from validstats.mi.families.pairs import IndependentFamily
+from validstats.mi.network import forward
+from validstats.mi.network.dependence_head import (
     DependenceHead,
     dependence_evidence,
     dependence_logits,
@@ -15,13 +20,8 @@ from validstats.mi.dependence_head import (
     save_dependence_head,
     shipped_dependence_head,
 )
-from validstats.mi.estimators import LearnedMI
-from validstats.mi.families import FamilyMixture
-from validstats.mi.families_gaussian import GaussianFamily
-from validstats.mi.families_pairs import IndependentFamily
-from validstats.mi.network import forward
-from validstats.mi.shards import make_shard
-from validstats.mi.statistics import STATISTIC_NAMES, summarise_data
+from validstats.mi.statistics.table import STATISTIC_NAMES, summarise_data
+from validstats.mi.training.shards import make_shard
 
 
 def shipped():
@@ -94,7 +94,7 @@ def test_stored_weights_return_unchanged_and_foreign_ones_are_refused(tmp_path):
 
 def test_training_learns_to_tell_dependent_from_independent_sets():
     torch = pytest.importorskip("torch")
-    from validstats.mi.training_dependence import DependenceRecipe, borderline_sets, train_dependence_head
+    from validstats.mi.training.dependence import DependenceRecipe, borderline_sets, train_dependence_head
 
     torch.set_num_threads(1)
     family = FamilyMixture(

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from validstats.mi import LearnedMI
-from validstats.mi.statistics import STATISTIC_NAMES, summarise_data
+from validstats.mi.statistics.table import STATISTIC_NAMES, summarise_data
 
 torch = pytest.importorskip("torch")
 
-from validstats.mi.differentiable import (  # noqa: E402
+from validstats.mi.training.differentiable import (  # noqa: E402
     DIFFERENTIABLE_STATISTICS,
     LearnedMIModule,
     smooth_statistics,

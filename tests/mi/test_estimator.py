@@ -12,16 +12,16 @@ from sklearn.base import clone
 
 from validstats.exceptions import ConstantColumnWarning, NotCalibratedError, SupportWarning
 from validstats.mi import LearnedMI
-from validstats.mi.calibration import shipped_weights_path
-from validstats.mi.classical import ksg, normal_scores
-from validstats.mi.families_base import JointSample
-from validstats.mi.families_gaussian import GaussianFamily, StudentFamily
-from validstats.mi.network import MEDIAN, member_stack, to_log_scale
-from validstats.mi.pools import check_folder
-from validstats.mi.preparation import member_quantiles_of
-from validstats.mi.shards import write_shards
-from validstats.mi.shards_cells import pack_cells
-from validstats.mi.statistics import summarise_data
+from validstats.mi.anchors.neighbours import ksg, normal_scores
+from validstats.mi.families.base import JointSample
+from validstats.mi.families.gaussian import GaussianFamily, StudentFamily
+from validstats.mi.lost.shards_cells import pack_cells
+from validstats.mi.network.calibration import shipped_weights_path
+from validstats.mi.network.forward_pass import MEDIAN, member_stack, to_log_scale
+from validstats.mi.network.preparation import member_quantiles_of
+from validstats.mi.statistics.table import summarise_data
+from validstats.mi.training.pools import check_folder
+from validstats.mi.training.shards import write_shards
 
 
 def linear_pair(n, dim, seed=0, noise=1.0):

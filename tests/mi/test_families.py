@@ -9,17 +9,19 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from validstats.mi import families_functional, families_mixtures, families_pairs
-from validstats.mi.families import FAMILY_NAMES, HELD_OUT_FAMILIES, all_families, default_family
-from validstats.mi.families_base import FamilyMixture
-from validstats.mi.families_flow import FlowFamily, fit_flow
-from validstats.mi.families_gaussian import gaussian_mutual_information, student_correction
-from validstats.mi.families_maps import coupling_flow, spiral
-from validstats.mi.families_warped import twist
-from validstats.mi.shards import load_shards, make_shard, write_shards
-from validstats.mi.statistics import summarise_data
-from validstats.mi.statistics_local import pair_information
-from validstats.mi.statistics_scores import doubled_ranks, normal_scores
+from validstats.mi.families import functional as families_functional
+from validstats.mi.families import mixtures as families_mixtures
+from validstats.mi.families import pairs as families_pairs
+from validstats.mi.families.base import FamilyMixture
+from validstats.mi.families.default import FAMILY_NAMES, HELD_OUT_FAMILIES, all_families, default_family
+from validstats.mi.families.flow import FlowFamily, fit_flow
+from validstats.mi.families.gaussian import gaussian_mutual_information, student_correction
+from validstats.mi.families.maps import coupling_flow, spiral
+from validstats.mi.families.warped import twist
+from validstats.mi.statistics.local import pair_information
+from validstats.mi.statistics.scores import doubled_ranks, normal_scores
+from validstats.mi.statistics.table import summarise_data
+from validstats.mi.training.shards import load_shards, make_shard, write_shards
 
 
 @pytest.mark.parametrize("name", FAMILY_NAMES)

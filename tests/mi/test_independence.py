@@ -9,17 +9,17 @@ import pytest
 
 from tests.oracles import mi_classical as oracle
 from validstats.mi import independence_test, permutation
-from validstats.mi.classical_sides import prepare_sides
-from validstats.mi.dependence_head import dependence_evidence, shipped_dependence_head
-from validstats.mi.discrete import plug_in
+from validstats.mi.anchors.discrete import plug_in
 from validstats.mi.estimators import LearnedMI
 from validstats.mi.mutual_information import mutual_info
+from validstats.mi.network.dependence_head import dependence_evidence, shipped_dependence_head
 from validstats.mi.permutation import (
     Permuter,
     bind_statistic,
     distance_correlation,
     permutation_p_value,
 )
+from validstats.mi.sides import prepare_sides
 
 NAMES = ["learned", "ksg", "gaussian", "cca", "histogram", "distance_correlation"]
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from tests.oracles import mi as oracle
-from validstats.mi.encoder import attention
-from validstats.mi.families import default_family
-from validstats.mi.network import (
+from validstats.mi.families.default import default_family
+from validstats.mi.lost.encoder import attention
+from validstats.mi.network.forward_pass import (
     QUANTILE_LEVELS,
     NetworkConfig,
     NetworkWeights,
@@ -22,14 +22,14 @@ from validstats.mi.network import (
     save_weights,
     to_log_scale,
 )
-from validstats.mi.shards import make_shard
-from validstats.mi.statistics import STATISTIC_NAMES
-from validstats.mi.training import choose_anchors, fit_scaling, pinball, prepare_sets
+from validstats.mi.statistics.table import STATISTIC_NAMES
+from validstats.mi.training.loop import choose_anchors, fit_scaling, pinball, prepare_sets
+from validstats.mi.training.shards import make_shard
 
 torch = pytest.importorskip("torch")
 
-from validstats.mi.torch_module import QuantileNetwork, pinball_loss  # noqa: E402
-from validstats.mi.training import Recipe, grow_head, predict_prepared, train_network  # noqa: E402
+from validstats.mi.training.loop import Recipe, grow_head, predict_prepared, train_network  # noqa: E402
+from validstats.mi.training.torch_module import QuantileNetwork, pinball_loss  # noqa: E402
 
 SMALL = NetworkConfig(width=24, depth=2, hidden=16, heads=2, inducing=4, blocks=2, encoded=8)
 HEAD = NetworkConfig(width=24, depth=2, tokens=False)

@@ -7,16 +7,15 @@ import pytest
 
 from tests.oracles import mi as oracle
 from validstats.kernels.local_geometry import local_counts, pair_information_sums, same_class_counts
-from validstats.mi.families import default_family
-from validstats.mi.statistics import ANCHOR_NAMES, STATISTIC_NAMES, summarise_data
-from validstats.mi.statistics_linear import cross_fitted_information, gaussian_bias, linear_parts
-from validstats.mi.statistics_local import (
+from validstats.mi.families.default import default_family
+from validstats.mi.statistics.linear import cross_fitted_information, gaussian_bias, linear_parts
+from validstats.mi.statistics.local import (
     class_information,
     digamma_table,
     distance_correlation,
     pair_information,
 )
-from validstats.mi.statistics_scores import (
+from validstats.mi.statistics.scores import (
     break_common_ties,
     canonical_scores,
     doubled_ranks,
@@ -24,6 +23,7 @@ from validstats.mi.statistics_scores import (
     normal_scores,
     side_labels,
 )
+from validstats.mi.statistics.table import ANCHOR_NAMES, STATISTIC_NAMES, summarise_data
 
 ARRAYS = ("statistics", "anchors", "sample_tokens", "coordinate_tokens")
 

@@ -10,8 +10,8 @@ import pytest
 from scipy import stats
 
 from tests.oracles import mi_classical as oracle
-from validstats.mi import laws, tasks
-from validstats.mi.classical import ksg
+from validstats.mi.anchors.neighbours import ksg
+from validstats.mi.families import laws, tasks
 
 GOLDEN = Path(__file__).parent / "golden"
 TASKS = tasks.bmi_tasks()

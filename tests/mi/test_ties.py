@@ -9,12 +9,11 @@ import pandas as pd
 import pytest
 
 from validstats.exceptions import SparseCellsWarning
-from validstats.mi import LearnedMI, conditional_mutual_info, mutual_info
-from validstats.mi import classical_sides as sides
-from validstats.mi.classical import ksg, scale_columns
-from validstats.mi.classical_sides import prepare_side
+from validstats.mi import LearnedMI, conditional_mutual_info, mutual_info, sides
+from validstats.mi.anchors.discrete import ball_counts, mixed_ksg, plug_in, ross
+from validstats.mi.anchors.neighbours import ksg, scale_columns
 from validstats.mi.conditional import conditional_ksg
-from validstats.mi.discrete import ball_counts, mixed_ksg, plug_in, ross
+from validstats.mi.sides import prepare_side
 
 
 def zero_inflated(n, seed, share=0.04):

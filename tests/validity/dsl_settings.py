@@ -9,12 +9,12 @@ import numpy as np
 import statsmodels.api as sm
 from scipy.special import expit
 
-from validstats.dsl.augmentation import Component, LabelledSample
-from validstats.dsl.completion import Completion, Outcome, expected_completions, plug_in_completions
-from validstats.dsl.crossfit import CrossFitter, make_folds
-from validstats.dsl.estimation import cluster_codes
-from validstats.dsl.inference import Estimate, NoRootError, estimate, naive_fit
-from validstats.dsl.moments import (
+from validstats.dsl.fit.augmentation import Component, LabelledSample
+from validstats.dsl.fit.estimation import cluster_codes
+from validstats.dsl.fit.inference import Estimate, NoRootError, estimate, naive_fit
+from validstats.dsl.labels.completion import Completion, Outcome, expected_completions, plug_in_completions
+from validstats.dsl.labels.crossfit import CrossFitter, make_folds
+from validstats.dsl.moments.models import (
     GLMMoment,
     InstrumentalMoment,
     LinearMoment,
@@ -22,7 +22,7 @@ from validstats.dsl.moments import (
     MultinomialMoment,
     RegressionRows,
 )
-from validstats.dsl.variance import SamplingDesign
+from validstats.dsl.moments.variance import SamplingDesign
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,11 +10,12 @@ import math
 import numpy as np
 import pytest
 
-from validstats.batch.compositional import compositional_interval
-from validstats.batch.envelope import order_statistic_box, rank_envelope
-from validstats.batch.means import mean_interval, partition_interval
-from validstats.batch.order_statistics import order_statistic_interval
-from validstats.batch.rank_laws import (
+from validstats.batch.laws.compositional import compositional_interval
+from validstats.batch.laws.envelope import order_statistic_box, rank_envelope
+from validstats.batch.laws.means import mean_interval, partition_interval
+from validstats.batch.laws.order_statistics import order_statistic_interval
+from validstats.batch.laws.rank_sum import rank_sum_quantile
+from validstats.batch.laws.ranks import (
     batch_coverage_probability,
     error_count_upper,
     rank_lower,
@@ -22,8 +23,7 @@ from validstats.batch.rank_laws import (
     selection_rank,
     simultaneous_rank,
 )
-from validstats.batch.rank_sum import rank_sum_quantile
-from validstats.batch.sampling import monte_carlo_quantile, sample_ranks
+from validstats.batch.laws.sampling import monte_carlo_quantile, sample_ranks
 from validstats.validity import binomial_acceptance, simulate
 
 pytestmark = pytest.mark.validity

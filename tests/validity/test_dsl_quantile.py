@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from validstats.dsl.augmentation import LabelledSample
-from validstats.dsl.completion import expected_completions
-from validstats.dsl.crossfit import CrossFitter, make_folds
-from validstats.dsl.moments import MeanMoment, RegressionRows
-from validstats.dsl.quantiles import LabelDistribution, invert_distribution, naive_quantile
-from validstats.dsl.variance import SamplingDesign
-from validstats.parallel import map_replicates
+from validstats.dsl.fit.augmentation import LabelledSample
+from validstats.dsl.labels.completion import expected_completions
+from validstats.dsl.labels.crossfit import CrossFitter, make_folds
+from validstats.dsl.moments.models import MeanMoment, RegressionRows
+from validstats.dsl.moments.variance import SamplingDesign
+from validstats.dsl.regression.quantiles import LabelDistribution, invert_distribution, naive_quantile
+from validstats.runtime.replicates import map_replicates
 from validstats.validity.coverage import binomial_acceptance
 
 pytestmark = pytest.mark.validity

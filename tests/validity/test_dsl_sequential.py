@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from validstats.dsl.confidence_sequences import mean_sequence
-from validstats.dsl.sequential import SequentialLabelling
-from validstats.parallel import map_replicates
+from validstats.dsl.sequence.confidence_sequences import mean_sequence
+from validstats.dsl.sequence.labelling import SequentialLabelling
+from validstats.runtime.replicates import map_replicates
 from validstats.validity.coverage import binomial_acceptance
 
 pytestmark = pytest.mark.validity

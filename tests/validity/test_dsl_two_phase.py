@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from validstats import DesignSupervised
-from validstats.parallel import map_replicates
+from validstats.runtime.replicates import map_replicates
 from validstats.validity.coverage import binomial_acceptance
 
 pytestmark = pytest.mark.validity

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from validstats.exceptions import SupportWarning
+from validstats.intake.arguments import alpha_fraction
 from validstats.mi import LearnedMI
-from validstats.mi.conformal import calibrate_scores, interval_at, thresholds
-from validstats.mi.families import HELD_OUT_FAMILIES, default_family
-from validstats.mi.families_base import Family, JointSample
-from validstats.mi.families_gaussian import GaussianFamily
-from validstats.mi.network import MEDIAN, from_log_scale, member_stack, to_log_scale
-from validstats.mi.shards import make_shard
-from validstats.validation import alpha_fraction
+from validstats.mi.families.base import Family, JointSample
+from validstats.mi.families.default import HELD_OUT_FAMILIES, default_family
+from validstats.mi.families.gaussian import GaussianFamily
+from validstats.mi.network.conformal import calibrate_scores, interval_at, thresholds
+from validstats.mi.network.forward_pass import MEDIAN, from_log_scale, member_stack, to_log_scale
+from validstats.mi.training.shards import make_shard
 from validstats.validity.coverage import binomial_acceptance
 
 pytestmark = pytest.mark.validity

@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
-from validstats.batch.compositional_target import Compositional
 from validstats.batch.estimators import BatchPredictor
-from validstats.batch.learned_scores import APSScore, CQRScore, NormalisedScore, ProbabilityScore
 from validstats.batch.planner import plan_batch
-from validstats.batch.scores import AbsoluteScore, CallableScore, ErrorScore, LabelScore, Score, SignedScore
-from validstats.batch.set_targets import Envelope, Selection, Simultaneous
-from validstats.batch.targets import BatchMean, BatchQuantile, BatchTotal, ErrorCount, Target
+from validstats.batch.scores import (
+    AbsoluteScore,
+    APSScore,
+    CallableScore,
+    CQRScore,
+    ErrorScore,
+    LabelScore,
+    NormalisedScore,
+    ProbabilityScore,
+    Score,
+    SignedScore,
+)
+from validstats.batch.targets import (
+    BatchMean,
+    BatchQuantile,
+    BatchTotal,
+    Compositional,
+    Envelope,
+    ErrorCount,
+    Selection,
+    Simultaneous,
+    Target,
+)
 
 __all__ = [
     "APSScore",

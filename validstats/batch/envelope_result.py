@@ -9,13 +9,11 @@ from typing import Any
 import numpy as np
 
 from validstats._typing import AnyArray, Float1D
-from validstats.batch.envelope import false_claim_curve
-from validstats.batch.problem import EnvelopeAnswer
-from validstats.batch.rank_laws import quantile_index
+from validstats.batch.laws import false_claim_curve, quantile_index, rounding_of_means
 from validstats.batch.results import BatchResult
-from validstats.batch.rounding import rounding_of_means
+from validstats.batch.targets import EnvelopeAnswer
+from validstats.intake import check_in_range, check_positive_int, check_vector
 from validstats.results import Report, Table
-from validstats.validation import check_in_range, check_positive_int, check_vector
 
 __all__ = ["BatchEnvelopes", "DiscoveryCurve"]
 

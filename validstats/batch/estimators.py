@@ -13,24 +13,17 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import validate_data
 
 from validstats._typing import AnyArray, Bool1D, Float2D, RandomState
-from validstats.batch._assemble import assemble_result
-from validstats.batch._internals import PredictorInternals, RowCount, check_strata_kind
-from validstats.batch._rows import (
+from validstats.batch.answering import PredictorInternals, RowCount, check_strata_kind
+from validstats.batch.assemble import assemble_result
+from validstats.batch.results import BatchResult
+from validstats.batch.rows import (
     label_array,
     split_rows,
     take_labels,
     take_rows,
 )
-from validstats.batch.guarantees import batch_guarantee, confidence_of
-from validstats.batch.results import BatchResult
-from validstats.batch.targets import Target
-from validstats.frames import backend_of
-from validstats.validation import (
-    alpha_fraction,
-    check_random_state,
-    check_same_length,
-    check_vector,
-)
+from validstats.batch.targets import Target, batch_guarantee, confidence_of
+from validstats.intake import alpha_fraction, backend_of, check_random_state, check_same_length, check_vector
 
 __all__ = ["BatchPredictor"]
 

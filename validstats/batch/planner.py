@@ -12,16 +12,21 @@ import numpy as np
 from scipy.special import gammaln
 
 from validstats._typing import Float1D
-from validstats.batch.compositional_target import Compositional
-from validstats.batch.guarantees import level_text
-from validstats.batch.levels import ceil_fraction
-from validstats.batch.means import smallest_partition_n
-from validstats.batch.rank_laws import rank_upper, smallest_informative_n
-from validstats.batch.set_targets import Envelope, Selection, Simultaneous
-from validstats.batch.targets import BatchMean, BatchQuantile, ErrorCount, Target
+from validstats.batch.laws import ceil_fraction, rank_upper, smallest_informative_n, smallest_partition_n
+from validstats.batch.targets import (
+    BatchMean,
+    BatchQuantile,
+    Compositional,
+    Envelope,
+    ErrorCount,
+    Selection,
+    Simultaneous,
+    Target,
+    level_text,
+)
 from validstats.guarantee import Guarantee
+from validstats.intake import alpha_fraction, as_decimal, check_positive_int
 from validstats.results import Report, Result, Table
-from validstats.validation import alpha_fraction, as_decimal, check_positive_int
 
 __all__ = ["BatchPlan", "plan_batch"]
 

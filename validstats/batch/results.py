@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 
 from validstats._typing import AnyArray, Float2D
-from validstats.batch.problem import IntervalAnswer, SelectionAnswer, SetAnswer
-from validstats.reading import read_array
+from validstats.batch.targets import IntervalAnswer, SelectionAnswer, SetAnswer
+from validstats.intake import check_vector, read_array
 from validstats.results import Report, Result, Table
-from validstats.validation import check_vector
 
 __all__ = ["BatchIntervals", "BatchResult", "BatchSelection", "BatchSets"]
 

@@ -17,7 +17,7 @@ import click
 
 from validstats.cli._options import DataError
 from validstats.results import Page, Report, Section, Summary
-from validstats.writing import whole_file
+from validstats.runtime import whole_file
 
 __all__ = ["check_columns", "numeric_column", "read_table", "write_report", "write_result"]
 

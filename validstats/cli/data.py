@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from validstats.cli._options import DataError, guarded
-from validstats.writing import whole_file
+from validstats.runtime import whole_file
 
 __all__ = ["data", "example_tables"]
 

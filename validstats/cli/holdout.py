@@ -201,8 +201,8 @@ def plan(
       validstats holdout plan study.ledger --queries 20
     """
     from validstats.holdout import plan as plan_holdout
-    from validstats.holdout.epochs import confidence_of, epoch_log_share
-    from validstats.validation import alpha_fraction
+    from validstats.holdout.budget import confidence_of, epoch_log_share
+    from validstats.intake import alpha_fraction
 
     opened, entries = _open(ledger, receipt)
     state = entries[-1].state if entries else {}

@@ -11,7 +11,7 @@ from validstats.cli._options import DataError, confidence_level_option, guarded,
 from validstats.cli._tables import check_columns, numeric_column, read_table, write_result
 from validstats.cli.batch import make_target, target_options
 from validstats.cli.dsl import estimate_study, study_options
-from validstats.writing import whole_file
+from validstats.runtime import whole_file
 
 __all__ = ["plan"]
 
@@ -121,7 +121,7 @@ def labels(
       validstats plan labels documents.csv --formula "expert_positive ~ log_length" --label expert_positive \\
         --surrogate machine_positive --model logit --sizes 400,800,1600
     """
-    from validstats.dsl.planning import plan_labels
+    from validstats.dsl.plan import plan_labels
 
     try:
         numbers = [int(text) for text in parse_names(sizes)] or None
@@ -170,7 +170,7 @@ def design(
     Example (validstats data writes the file):
       validstats plan design documents.csv --labels 400 --strata corpus --write to_label.csv
     """
-    from validstats.dsl.sampling_design import design_sampling
+    from validstats.dsl.plan import design_sampling
 
     table = read_table(file)
     check_columns(table, [strata] if strata else [], file, "--strata")

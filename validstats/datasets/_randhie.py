@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from validstats._typing import FrameBackend
-from validstats.frames import to_frame
+from validstats.intake import to_frame
 
 __all__ = ["RANDHIE_FEATURES", "load_randhie"]
 

@@ -13,8 +13,7 @@ import numpy as np
 
 from validstats._typing import AnyArray, FrameBackend
 from validstats.datasets._text_features import TEXT_FEATURES
-from validstats.frames import to_frame
-from validstats.validation import check_literal
+from validstats.intake import check_literal, to_frame
 
 __all__ = ["SENTIMENT_CORPORA", "SENTIMENT_FEATURES", "load_sentiment"]
 

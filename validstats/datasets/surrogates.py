@@ -16,8 +16,7 @@ import numpy as np
 from scipy.special import expit, ndtr, ndtri
 
 from validstats._typing import Bool1D, Float1D, Float2D, FrameBackend, RandomState
-from validstats.frames import to_frame
-from validstats.validation import check_in_range, check_literal, check_positive_int, check_random_state
+from validstats.intake import check_in_range, check_literal, check_positive_int, check_random_state, to_frame
 
 __all__ = ["SurrogateSample", "make_surrogate_covariate", "make_surrogate_labels"]
 

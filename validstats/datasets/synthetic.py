@@ -17,7 +17,7 @@ import numpy.typing as npt
 from scipy.special import ndtr
 
 from validstats._typing import Float1D, Float2D, Int1D, RandomState
-from validstats.validation import (
+from validstats.intake import (
     check_in_range,
     check_literal,
     check_positive_int,

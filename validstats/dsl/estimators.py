@@ -9,12 +9,17 @@ import numpy as np
 
 from validstats._typing import AnyArray, FloatND, RandomState
 from validstats.base import CalibratedEstimator
-from validstats.dsl.assembly import ModelName
-from validstats.dsl.calibration import (
+from validstats.dsl.fit import EstimatorName, Population, Tuning, cluster_codes
+from validstats.dsl.labelling import LabellingMixin
+from validstats.dsl.labels import (
     Calibration,
+    CrossFitter,
     PartialLabels,
     calibration_report,
+    encode_features,
+    label_kind,
     labelled_rows,
+    make_folds,
     predict_labels,
     read_labels,
     resolve_design,
@@ -22,23 +27,27 @@ from validstats.dsl.calibration import (
     typed_labels,
     warn_about_labels,
 )
-from validstats.dsl.crossfit import CrossFitter, encode_features, label_kind, make_folds
-from validstats.dsl.estimation import EstimatorName, Tuning, cluster_codes
-from validstats.dsl.inference import Population
-from validstats.dsl.labelling import LabellingMixin
-from validstats.dsl.preparation import InferenceRequest, joined_names, row_vectors, surrogate_columns
-from validstats.dsl.solution import run_inference
-from validstats.dsl.statements import calibration_guarantee
-from validstats.dsl.user_moments import Moment
-from validstats.dsl.variance import VarianceKind
-from validstats.frames import backend_of, column, is_frame, to_pandas
-from validstats.results import Report
-from validstats.validation import (
+from validstats.dsl.moments import Moment, VarianceKind
+from validstats.dsl.regression import (
+    InferenceRequest,
+    ModelName,
+    calibration_guarantee,
+    joined_names,
+    row_vectors,
+    run_inference,
+    surrogate_columns,
+)
+from validstats.intake import (
+    backend_of,
     check_confidence_level,
     check_literal,
     check_positive_int,
     check_random_state,
+    column,
+    is_frame,
+    to_pandas,
 )
+from validstats.results import Report
 
 __all__ = ["DesignSupervised"]
 
@@ -369,7 +378,7 @@ class DesignSupervised(LabellingMixin, CalibratedEstimator):
         CoefficientResult
             Coefficients, covariance, guarantee, and the naive and gold-only fits. With ``sequential=True``, where
             model and level are the only options, a
-            :class:`~validstats.dsl.sequential_results.ConfidenceSequence`.
+            :class:`~validstats.dsl.sequence.results.ConfidenceSequence`.
 
         Raises
         ------

@@ -9,17 +9,28 @@ from typing import Any, Self
 import numpy as np
 
 from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, FloatND
-from validstats.dsl.allocation import residual_scale
-from validstats.dsl.calibration import Calibration, missing_values, read_labels
-from validstats.dsl.formulas import DesignBuilder, parse_formula
-from validstats.dsl.planning import LabelPlan, plan_labels
-from validstats.dsl.preparation import InferenceRequest, feature_matrix, fill_labels
+from validstats.dsl.labels import Calibration, missing_values, read_labels
+from validstats.dsl.plan import (
+    DrawName,
+    LabelPlan,
+    MethodName,
+    Pilot,
+    SamplingPlan,
+    design_sampling,
+    plan_labels,
+    residual_scale,
+)
+from validstats.dsl.regression import (
+    DesignBuilder,
+    InferenceRequest,
+    feature_matrix,
+    fill_labels,
+    parse_formula,
+)
 from validstats.dsl.results import CoefficientResult
-from validstats.dsl.sampling_design import DrawName, MethodName, Pilot, SamplingPlan, design_sampling
-from validstats.dsl.sequential import RuleName, SequentialLabelling
-from validstats.dsl.sequential_results import ConfidenceSequence, LabelRequest
+from validstats.dsl.sequence import ConfidenceSequence, LabelRequest, RuleName, SequentialLabelling
+from validstats.intake import check_random_state
 from validstats.results import Report
-from validstats.validation import check_random_state
 
 __all__ = ["LabellingMixin"]
 
@@ -139,7 +150,7 @@ class LabellingMixin:
         coefficients : sequence of str or None, default None
             Coefficients of interest, each in units of its standard error; None takes all but the intercept.
         method, draw, floor, minimum_gain
-            As in :func:`validstats.dsl.sampling_design.design_sampling`.
+            As in :func:`validstats.dsl.plan.sampling_design.design_sampling`.
         scale_learner : scikit-learn regressor or None, default None
             Learns squared residuals; None is a random forest.
         random_state : int, numpy.random.Generator or None, default None

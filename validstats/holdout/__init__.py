@@ -6,25 +6,25 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 _PUBLIC = {
-    "absolute_error": "validstats.holdout.metrics",
+    "absolute_error": "validstats.holdout.asking.metrics",
     "Answer": "validstats.holdout.answers",
     "Answers": "validstats.holdout.answers",
-    "betting_e_value": "validstats.holdout.evalues",
-    "coverage": "validstats.holdout.metrics",
-    "e_bh": "validstats.holdout.evalues",
-    "e_lond": "validstats.holdout.evalues",
-    "ELond": "validstats.holdout.evalues",
+    "betting_e_value": "validstats.holdout.widths.evalues",
+    "coverage": "validstats.holdout.asking.metrics",
+    "e_bh": "validstats.holdout.widths.evalues",
+    "e_lond": "validstats.holdout.widths.evalues",
+    "ELond": "validstats.holdout.widths.evalues",
     "HoldoutSearchCV": "validstats.holdout.search",
-    "kraft_e_value": "validstats.holdout.evalues",
-    "Ledger": "validstats.holdout.ledger",
-    "log_loss": "validstats.holdout.metrics",
-    "Metric": "validstats.holdout.metrics",
-    "Plan": "validstats.holdout.planning",
-    "plan": "validstats.holdout.planning",
+    "kraft_e_value": "validstats.holdout.widths.evalues",
+    "Ledger": "validstats.holdout.ledger.core",
+    "log_loss": "validstats.holdout.asking.metrics",
+    "Metric": "validstats.holdout.asking.metrics",
+    "Plan": "validstats.holdout.budget.planning",
+    "plan": "validstats.holdout.budget.planning",
     "ReusableHoldout": "validstats.holdout.estimators",
     "SelectFromHoldout": "validstats.holdout.search",
-    "squared_error": "validstats.holdout.metrics",
-    "subgroup_accuracy": "validstats.holdout.metrics",
+    "squared_error": "validstats.holdout.asking.metrics",
+    "subgroup_accuracy": "validstats.holdout.asking.metrics",
 }
 """Public name -> the module that defines it, imported at first use."""
 
@@ -52,10 +52,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from validstats.holdout.answers import Answer, Answers
-    from validstats.holdout.estimators import ReusableHoldout
-    from validstats.holdout.evalues import ELond, betting_e_value, e_bh, e_lond, kraft_e_value
-    from validstats.holdout.ledger import Ledger
-    from validstats.holdout.metrics import (
+    from validstats.holdout.asking import (
         Metric,
         absolute_error,
         coverage,
@@ -63,8 +60,11 @@ if TYPE_CHECKING:
         squared_error,
         subgroup_accuracy,
     )
-    from validstats.holdout.planning import Plan, plan
+    from validstats.holdout.budget import Plan, plan
+    from validstats.holdout.estimators import ReusableHoldout
+    from validstats.holdout.ledger import Ledger
     from validstats.holdout.search import HoldoutSearchCV, SelectFromHoldout
+    from validstats.holdout.widths import ELond, betting_e_value, e_bh, e_lond, kraft_e_value
 
 
 def __getattr__(name: str) -> Any:

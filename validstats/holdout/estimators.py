@@ -10,48 +10,47 @@ from typing import Any, Literal, Self, get_args
 import numpy as np
 
 from validstats.base import CalibratedEstimator
-from validstats.frames import backend_of, is_frame
 from validstats.holdout.answers import Answer, Answers
-from validstats.holdout.books import Books, Declaration
-from validstats.holdout.discoveries import DiscoveryRelease
-from validstats.holdout.epochs import joint_level
-from validstats.holdout.fingerprint import ask_digest
-from validstats.holdout.informative import warn_if_silent
-from validstats.holdout.inputs import (
+from validstats.holdout.asking import (
+    DiscoveryRelease,
+    HoldoutSample,
+    Looking,
+    Metric,
+    Question,
+    SealedState,
+    SpecialReleases,
+    TrainingPart,
+    VaultRelease,
+    as_metric,
     check_finite_bounds,
     check_labels,
     check_users,
+    class_indices,
     classes_of,
+    count_rows,
+    is_estimator,
     is_list_of_targets,
+    lent,
     seed_of,
+    split_sample,
+    subject_of,
     user_tag,
+    values_of_query,
     warn_about_other_ledger,
     warn_about_reuse,
 )
-from validstats.holdout.ledger import Ledger
-from validstats.holdout.looking import Looking
+from validstats.holdout.budget import Books, Declaration, guarantee_of, joint_level, warn_if_silent
+from validstats.holdout.ledger import Ledger, ask_digest
 from validstats.holdout.mechanisms import ScoreMechanism, check_score_mechanism, mechanism
 from validstats.holdout.mechanisms.noisy import Analysis
-from validstats.holdout.metrics import Metric, as_metric
-from validstats.holdout.questions import (
-    Question,
-    TrainingPart,
-    class_indices,
-    is_estimator,
-    subject_of,
-    values_of_query,
-)
-from validstats.holdout.releases import SpecialReleases
-from validstats.holdout.reports import guarantee_of
-from validstats.holdout.sample import HoldoutSample, count_rows, lent, split_sample
-from validstats.holdout.sealing import SealedState
-from validstats.holdout.vault import VaultRelease
-from validstats.reading import check_groups
-from validstats.validation import (
+from validstats.intake import (
+    backend_of,
     check_confidence_level,
+    check_groups,
     check_in_range,
     check_literal,
     check_positive_int,
+    is_frame,
 )
 
 __all__ = ["HoldoutCalibration", "ReusableHoldout"]

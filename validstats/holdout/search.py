@@ -20,13 +20,9 @@ from validstats.exceptions import (
     BudgetExhaustedWarning,
     budget_exhausted_search_message,
 )
+from validstats.holdout.asking import Metric, TrainingPart, check_labels, respond
 from validstats.holdout.estimators import ReusableHoldout
-from validstats.holdout.inputs import check_labels
-from validstats.holdout.metrics import Metric
-from validstats.holdout.questions import TrainingPart
-from validstats.holdout.responses import respond
-from validstats.reading import check_groups
-from validstats.validation import check_matrix, check_positive_int, check_vector
+from validstats.intake import check_groups, check_matrix, check_positive_int, check_vector
 
 __all__ = ["HoldoutScorer", "HoldoutSearchCV", "SelectFromHoldout"]
 

@@ -10,16 +10,16 @@ _PUBLIC = {
     "IndependenceTestResult": "validstats.mi.independence",
     "MISelector": "validstats.mi.selection",
     "MutualInformationMatrix": "validstats.mi.matrix",
-    "Family": "validstats.mi.families",
-    "FamilyMixture": "validstats.mi.families",
-    "FlowFamily": "validstats.mi.families_flow",
+    "Family": "validstats.mi.families.default",
+    "FamilyMixture": "validstats.mi.families.default",
+    "FlowFamily": "validstats.mi.families.flow",
     "LearnedMI": "validstats.mi.estimators",
     "LearnedMIResult": "validstats.mi.results",
     "MutualInformationResult": "validstats.mi.mutual_information",
     "conditional_mutual_info": "validstats.mi.conditional",
     "distance_correlation": "validstats.mi.permutation",
     "independence_test": "validstats.mi.independence",
-    "default_family": "validstats.mi.families",
+    "default_family": "validstats.mi.families.default",
     "mutual_info": "validstats.mi.mutual_information",
     "mutual_info_matrix": "validstats.mi.matrix",
 }
@@ -47,8 +47,7 @@ __all__ = [
 if TYPE_CHECKING:
     from validstats.mi.conditional import ConditionalMutualInformationResult, conditional_mutual_info
     from validstats.mi.estimators import LearnedMI
-    from validstats.mi.families import Family, FamilyMixture, default_family
-    from validstats.mi.families_flow import FlowFamily
+    from validstats.mi.families import Family, FamilyMixture, FlowFamily, default_family
     from validstats.mi.independence import IndependenceTestResult, independence_test
     from validstats.mi.matrix import MutualInformationMatrix, mutual_info_matrix
     from validstats.mi.mutual_information import MutualInformationResult, mutual_info

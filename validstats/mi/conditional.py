@@ -9,16 +9,27 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 from scipy.special import digamma
 
-from validstats import frames
 from validstats._typing import Float2D, Int1D
 from validstats.guarantee import Guarantee
-from validstats.mi.classical import (
+from validstats.intake import check_literal, check_positive_int, frames
+from validstats.mi.anchors import (
+    NATS_PER_UNIT,
+    Options,
+    Unit,
+    ball_counts,
+    entropy,
+    entropy_bound,
+    estimate_sides,
     gaussian_plug_in,
     neighbour_radii,
     normal_scores,
+    plug_in,
+    refuse_unused,
+    row_codes,
     scale_columns,
 )
-from validstats.mi.classical_sides import (
+from validstats.mi.learned import learned_chain_rule
+from validstats.mi.sides import (
     MIN_ROWS,
     Declared,
     Side,
@@ -27,18 +38,7 @@ from validstats.mi.classical_sides import (
     prepare_side,
     without_repeats,
 )
-from validstats.mi.discrete import ball_counts, entropy, plug_in, row_codes
-from validstats.mi.learned_sides import learned_chain_rule
-from validstats.mi.methods import (
-    NATS_PER_UNIT,
-    Options,
-    Unit,
-    entropy_bound,
-    estimate_sides,
-    refuse_unused,
-)
 from validstats.results import Report, Result, Table
-from validstats.validation import check_literal, check_positive_int
 
 __all__ = ["ConditionalMutualInformationResult", "conditional_ksg", "conditional_mutual_info"]
 

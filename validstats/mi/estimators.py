@@ -13,45 +13,46 @@ import numpy as np
 from validstats._typing import Float1D, Float2D, FloatND, RandomState
 from validstats.base import CalibratedEstimator
 from validstats.exceptions import SupportWarning, support_message
-from validstats.frames import backend_of
 from validstats.guarantee import Guarantee
-from validstats.mi.calibration import MICalibration, read_model, shipped_weights_path
-from validstats.mi.conformal import (
-    DIM_CELLS,
-    N_CELLS,
-    calibrate_scores,
-    interval_at,
-    thresholds,
-)
-from validstats.mi.families import Family
-from validstats.mi.network import (
-    MEDIAN,
-    from_log_scale,
-    to_log_scale,
-)
-from validstats.mi.pools import check_folder
-from validstats.mi.preparation import (
-    LARGEST_N,
-    PreparedPair,
-    as_pairs,
-    member_quantiles_of,
-    prepare_pair,
-    spread_rows,
-)
-from validstats.mi.results import LearnedMIResult
-from validstats.mi.shards import Shard, usable_sample
-from validstats.mi.shards_cells import pack_cells
-from validstats.mi.statistics import ANCHOR_NAMES
-from validstats.mi.support import WIDENING, SupportVerdict, check_support, fit_support
-from validstats.parallel import progress
-from validstats.results import Report, Table
-from validstats.validation import (
+from validstats.intake import (
     alpha_fraction,
+    backend_of,
     check_confidence_level,
     check_literal,
     check_positive_int,
     check_random_state,
 )
+from validstats.mi.families import Family
+from validstats.mi.lost.shards_cells import pack_cells
+from validstats.mi.network import (
+    DIM_CELLS,
+    LARGEST_N,
+    MEDIAN,
+    N_CELLS,
+    WIDENING,
+    MICalibration,
+    PreparedPair,
+    SupportVerdict,
+    as_pairs,
+    calibrate_scores,
+    check_support,
+    fit_support,
+    from_log_scale,
+    interval_at,
+    member_quantiles_of,
+    prepare_pair,
+    read_model,
+    shipped_weights_path,
+    spread_rows,
+    thresholds,
+    to_log_scale,
+)
+from validstats.mi.results import LearnedMIResult
+from validstats.mi.statistics import ANCHOR_NAMES
+from validstats.mi.training.pools import check_folder
+from validstats.mi.training.shards import Shard, usable_sample
+from validstats.results import Report, Table
+from validstats.runtime import progress
 
 __all__ = ["LearnedMI"]
 
@@ -80,7 +81,7 @@ class LearnedMI(CalibratedEstimator):
         Unit of every value returned.
     weights : str or Path, default "shipped"
         "shipped", "evaluation" (trained without spirals, swiss rolls, uniform noise and exotic mixtures), or a file
-        written by ``python -m validstats.mi.train``.
+        written by ``python -m validstats.mi.training.recipes``.
     random_state : int, Generator or None, default None
         Seed of ``fit`` and of ``calibrate`` on a family. ``infer`` uses no randomness.
 
@@ -177,7 +178,7 @@ class LearnedMI(CalibratedEstimator):
             self._forget()
             self._load()
             return self
-        from validstats.mi.train import train_on_family
+        from validstats.mi.training.recipes import train_on_family
 
         if not isinstance(family, Family):
             raise TypeError(

@@ -9,11 +9,10 @@ from typing import Any
 import joblib
 import numpy as np
 
-from validstats import frames
 from validstats._typing import Float1D, Int1D, RandomState
 from validstats.guarantee import Guarantee
-from validstats.mi.classical_sides import Declared, prepare_side, prepare_sides
-from validstats.mi.methods import refuse_unused
+from validstats.intake import check_positive_int, frames
+from validstats.mi.anchors import refuse_unused
 from validstats.mi.permutation import (
     BoundStatistic,
     PermutationPValue,
@@ -24,10 +23,10 @@ from validstats.mi.permutation import (
     permutation_p_value,
     reads_cells,
 )
-from validstats.parallel import progress
+from validstats.mi.sides import Declared, prepare_side, prepare_sides
 from validstats.results import Report, Result, Table
 from validstats.results.formats import Format
-from validstats.validation import check_positive_int
+from validstats.runtime import progress
 
 __all__ = ["IndependenceTestResult", "independence_test"]
 

@@ -11,25 +11,22 @@ from typing import Any, get_args
 import joblib
 import numpy as np
 
-from validstats import frames
 from validstats._typing import Float2D
 from validstats.guarantee import Guarantee
-from validstats.mi.classical import Scaling
-from validstats.mi.classical_sides import Declared, Side, prepare_side
-from validstats.mi.methods import (
+from validstats.intake import check_confidence_level, check_literal, check_positive_int, frames, read_array
+from validstats.mi.anchors import (
     NATS_PER_UNIT,
     Method,
     Options,
+    Scaling,
     Unit,
     clip_estimate,
     estimate_sides,
     refuse_unused,
 )
-from validstats.mi.warned import collect_warnings, repeat_warnings
-from validstats.parallel import progress
-from validstats.reading import read_array
+from validstats.mi.sides import Declared, Side, prepare_side
 from validstats.results import Report, Result, Table
-from validstats.validation import check_confidence_level, check_literal, check_positive_int
+from validstats.runtime import collect_warnings, progress, repeat_warnings
 
 __all__ = ["MutualInformationMatrix", "mutual_info_matrix"]
 

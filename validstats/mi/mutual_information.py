@@ -8,23 +8,20 @@ from typing import Any, get_args
 
 import numpy as np
 
-from validstats import frames
-from validstats.mi.classical import (
-    Scaling,
-)
-from validstats.mi.classical_sides import Declared, Side, prepare_sides
-from validstats.mi.methods import (
+from validstats.intake import check_confidence_level, check_literal, check_positive_int, frames
+from validstats.mi.anchors import (
     NATS_PER_UNIT,
     Estimate,
     Method,
     Options,
+    Scaling,
     Unit,
     clip_estimate,
     estimate_sides,
     refuse_unused,
 )
+from validstats.mi.sides import Declared, Side, prepare_sides
 from validstats.results import Report, Result, Table
-from validstats.validation import check_confidence_level, check_literal, check_positive_int
 
 __all__ = ["MutualInformationResult", "mutual_info"]
 

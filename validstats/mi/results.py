@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 
 from validstats._typing import Float1D, Float2D
-from validstats.mi.network import QUANTILE_LEVELS
+from validstats.mi.network import QUANTILE_LEVELS, SupportVerdict
 from validstats.mi.statistics import ANCHOR_NAMES
-from validstats.mi.support import SupportVerdict
 from validstats.results import Report, Result, Table
 
 __all__ = ["LearnedMIResult"]

@@ -15,12 +15,18 @@ from sklearn.exceptions import NotFittedError
 from sklearn.feature_selection import SelectorMixin
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
-from validstats import frames
 from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, RandomState
 from validstats.exceptions import PermutationResolutionWarning, permutation_resolution_message
 from validstats.guarantee import Guarantee
-from validstats.mi.classical_sides import MIN_ROWS, Declared, Side, prepare_side
-from validstats.mi.methods import Method, Options, estimate_sides, refuse_unused
+from validstats.intake import (
+    as_decimal,
+    check_in_range,
+    check_literal,
+    check_positive_int,
+    frames,
+    read_array,
+)
+from validstats.mi.anchors import Method, Options, estimate_sides, refuse_unused
 from validstats.mi.permutation import (
     PermutationPValue,
     Permuter,
@@ -28,11 +34,9 @@ from validstats.mi.permutation import (
     exceedance_threshold,
     permutation_p_value,
 )
-from validstats.mi.warned import collect_warnings, repeat_warnings
-from validstats.parallel import progress
-from validstats.reading import read_array
+from validstats.mi.sides import MIN_ROWS, Declared, Side, prepare_side
 from validstats.results import Report, Summary, Table
-from validstats.validation import as_decimal, check_in_range, check_literal, check_positive_int
+from validstats.runtime import collect_warnings, progress, repeat_warnings
 
 __all__ = ["Control", "MISelector", "adjust_p_values", "max_t_p_values", "standardise_columns"]
 

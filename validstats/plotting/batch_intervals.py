@@ -7,8 +7,8 @@ from typing import Any, Self
 
 import numpy as np
 
+from validstats.intake import check_same_length, check_vector
 from validstats.plotting._style import COLOURS, figure_and_axes, plain, tidy_axes
-from validstats.validation import check_same_length, check_vector
 
 __all__ = ["BatchIntervalDisplay"]
 

@@ -6,8 +6,8 @@ from typing import Any, Self
 
 import numpy as np
 
+from validstats.intake import check_vector
 from validstats.plotting._style import COLOURS, figure_and_axes, tidy_axes
-from validstats.validation import check_vector
 
 __all__ = ["SelectionDisplay"]
 

@@ -9,8 +9,8 @@ from scipy import stats
 
 from validstats._typing import Float1D, Int1D
 from validstats.dsl.results import level_text
+from validstats.intake import check_same_length, check_vector
 from validstats.plotting._style import COLOURS, figure_and_axes, plain, tidy_axes
-from validstats.validation import check_same_length, check_vector
 
 __all__ = ["ConfidenceSequenceDisplay"]
 

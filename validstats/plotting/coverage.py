@@ -8,8 +8,8 @@ from typing import Any, Self
 import numpy as np
 from scipy import stats
 
+from validstats.intake import check_same_length, check_vector
 from validstats.plotting._style import COLOURS, figure_and_axes, tidy_axes
-from validstats.validation import check_same_length, check_vector
 
 __all__ = ["CoverageDisplay"]
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from validstats.intake import check_same_length, check_vector
 from validstats.plotting._style import COLOURS, figure_and_axes, tidy_axes
-from validstats.validation import check_same_length, check_vector
 
 if TYPE_CHECKING:
-    from validstats.holdout.planning import Plan
+    from validstats.holdout.budget import Plan
 
 __all__ = ["HoldoutPlanDisplay"]
 

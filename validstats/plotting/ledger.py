@@ -7,8 +7,8 @@ from typing import Any, Self
 
 import numpy as np
 
+from validstats.intake import check_same_length
 from validstats.plotting._style import COLOURS, tidy_axes
-from validstats.validation import check_same_length
 
 __all__ = ["LedgerDisplay"]
 

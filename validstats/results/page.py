@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from validstats.results.summary import Summary
-from validstats.writing import whole_file
+from validstats.runtime import whole_file
 
 __all__ = ["Page", "Section"]
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from validstats._typing import FrameBackend
-from validstats.frames import to_frame
 from validstats.guarantee import Guarantee
+from validstats.intake import to_frame
 from validstats.results.summary import Summary
 from validstats.results.table import Report
 

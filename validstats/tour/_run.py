@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
+from validstats.intake import check_literal
 from validstats.reporting import package_versions
 from validstats.results import Page
 from validstats.tour._section import TerminalProgress, TourSection
-from validstats.validation import check_literal
 
 __all__ = ["SECTIONS", "run_tour"]
 

@@ -15,9 +15,12 @@ from sklearn.preprocessing import StandardScaler
 
 from validstats._typing import AnyArray, Float1D
 from validstats.batch import BatchMean, BatchPredictor, Envelope, ErrorCount, Selection, Simultaneous
-from validstats.batch.order_statistics import order_statistic_interval
-from validstats.batch.rank_laws import batch_coverage_probability, simultaneous_rank
-from validstats.batch.selection import selection_scores
+from validstats.batch.laws import (
+    batch_coverage_probability,
+    order_statistic_interval,
+    selection_scores,
+    simultaneous_rank,
+)
 from validstats.datasets import load_sentiment
 from validstats.exceptions import UninformativeWarning
 from validstats.results import Report, Section, Summary, Table

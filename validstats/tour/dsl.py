@@ -10,8 +10,8 @@ import numpy as np
 from validstats._typing import Float1D
 from validstats.datasets import load_sentiment
 from validstats.dsl import CoefficientResult, DesignSupervised
-from validstats.parallel import spawn_generators
 from validstats.results import Report, Section, Summary, Table
+from validstats.runtime import spawn_generators
 from validstats.tour._section import Progress, TourSection, join_text
 
 __all__ = ["Sentences", "draw_labels", "load_sentences", "run_section"]

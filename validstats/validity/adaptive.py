@@ -17,7 +17,7 @@ import numpy as np
 
 from validstats._typing import Float1D, Int1D
 from validstats.holdout.mechanisms import Release, mechanism
-from validstats.validation import check_positive_int
+from validstats.intake import check_positive_int
 
 __all__ = [
     "AttackOutcome",

@@ -10,8 +10,8 @@ import numpy as np
 from scipy import stats
 
 from validstats._typing import RandomState
-from validstats.parallel import map_replicates
-from validstats.validation import check_in_range, check_literal, check_positive_int
+from validstats.intake import check_in_range, check_literal, check_positive_int
+from validstats.runtime import map_replicates
 
 __all__ = ["CoverageCheck", "binomial_acceptance", "simulate"]
 

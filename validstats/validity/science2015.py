@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from validstats._typing import Float1D, Float2D, Int1D
+from validstats.intake import check_literal
 from validstats.kernels.thresholdout import thresholdout_path
-from validstats.validation import check_literal
 
 __all__ = ["FEATURE_COUNTS", "Experiment", "ScienceRun", "Variant", "run_literally", "simulate_in_law"]
 

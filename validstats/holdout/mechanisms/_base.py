@@ -20,8 +20,8 @@ from typing import Any, ClassVar, Literal, Self, TypeAlias
 import numpy as np
 
 from validstats._typing import FloatND
-from validstats.holdout.intervals import hoeffding_half_width, kl_interval
-from validstats.validation import alpha_fraction, check_in_range, check_literal, check_positive_int
+from validstats.holdout.widths import hoeffding_half_width, kl_interval
+from validstats.intake import alpha_fraction, check_in_range, check_literal, check_positive_int
 
 __all__ = ["IntervalKind", "Mechanism", "Noise", "Release", "Source", "State"]
 

@@ -19,7 +19,7 @@ from validstats.holdout.mechanisms._base import (
     row_values,
 )
 from validstats.holdout.widths import log_independent_level
-from validstats.validation import check_positive_int
+from validstats.intake import check_positive_int
 
 __all__ = ["GRID", "FreshChunks", "Rounds", "chunk_bounds"]
 

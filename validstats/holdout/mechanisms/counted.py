@@ -8,20 +8,6 @@ from functools import lru_cache
 from typing import Any, Literal, TypeAlias, get_args
 
 from validstats._typing import Float1D
-from validstats.holdout.counting import (
-    log_full_nodes,
-    log_guess_nodes,
-    log_guess_weight,
-    log_position_weight,
-)
-from validstats.holdout.intervals import (
-    LOG_2,
-    hoeffding_half_width,
-    kl_divergence,
-    kl_interval,
-    log_capital,
-    predictable_stakes,
-)
 from validstats.holdout.mechanisms._base import (
     IntervalKind,
     Mechanism,
@@ -37,11 +23,21 @@ from validstats.holdout.mechanisms._base import (
     row_values,
 )
 from validstats.holdout.widths import (
+    LOG_2,
     description_length_width,
     guess_gap,
     guess_width,
+    hoeffding_half_width,
+    kl_divergence,
+    kl_interval,
+    log_capital,
+    log_full_nodes,
+    log_guess_nodes,
+    log_guess_weight,
+    log_position_weight,
+    predictable_stakes,
 )
-from validstats.validation import check_in_range, check_literal, check_positive_int
+from validstats.intake import check_in_range, check_literal, check_positive_int
 
 __all__ = ["DescriptionLength", "GuessAndCheck", "SparseValidate"]
 

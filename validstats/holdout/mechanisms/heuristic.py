@@ -20,7 +20,7 @@ from validstats.holdout.mechanisms._base import (
     row_values,
 )
 from validstats.holdout.mechanisms.chunked import chunk_bounds
-from validstats.validation import check_in_range, check_positive_int
+from validstats.intake import check_in_range, check_positive_int
 
 __all__ = ["EffectiveRounds", "Sparse", "ThresholdoutScience"]
 

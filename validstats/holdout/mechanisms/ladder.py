@@ -11,7 +11,6 @@ import numpy as np
 from scipy import special
 
 from validstats._typing import Float1D
-from validstats.holdout.counting import log_ladder_nodes
 from validstats.holdout.mechanisms._base import (
     IntervalKind,
     Mechanism,
@@ -25,8 +24,8 @@ from validstats.holdout.mechanisms._base import (
     node_interval,
     row_values,
 )
-from validstats.holdout.widths import ladder_width
-from validstats.validation import check_in_range, check_positive_int
+from validstats.holdout.widths import ladder_width, log_ladder_nodes
+from validstats.intake import check_in_range, check_positive_int
 
 __all__ = ["Ladder", "ParameterFreeLadder", "ShakyLadder"]
 

@@ -8,13 +8,6 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from scipy import special
 
-from validstats.holdout.gaussian import (
-    GaussianWidth,
-    grid_cell,
-    mixed_half_width,
-    tight_half_width,
-    tight_optimum,
-)
 from validstats.holdout.mechanisms._base import (
     Mechanism,
     Noise,
@@ -24,9 +17,18 @@ from validstats.holdout.mechanisms._base import (
     holdout_mean,
     log_level,
 )
-from validstats.holdout.published import bassily_optimum, jung_optimum, rogers_optimum
-from validstats.holdout.widths import thresholdout_width
-from validstats.validation import check_in_range, check_literal, check_positive_int
+from validstats.holdout.widths import (
+    GaussianWidth,
+    bassily_optimum,
+    grid_cell,
+    jung_optimum,
+    mixed_half_width,
+    rogers_optimum,
+    thresholdout_width,
+    tight_half_width,
+    tight_optimum,
+)
+from validstats.intake import check_in_range, check_literal, check_positive_int
 
 __all__ = ["Analysis", "Gaussian", "Thresholdout", "gaussian_optimum", "pure_dp_to_mu"]
 
@@ -99,7 +101,7 @@ class Gaussian(Mechanism):
 
     References
     ----------
-    :mod:`validstats.holdout.gaussian` for the bound that is the default; Rogers et al. (2020), Jung et al. (2020) and
+    :mod:`validstats.holdout.widths.gaussian` for the bound that is the default; Rogers et al. (2020), Jung et al. (2020) and
     Bassily et al. (2016) for the others.
 
     Examples

@@ -16,7 +16,7 @@ import numpy as np
 
 from validstats._typing import Float1D, Float2D
 from validstats.holdout.mechanisms._base import Mechanism, Noise, Release, State, check_counts, log_level
-from validstats.validation import check_in_range, check_vector
+from validstats.intake import check_in_range, check_vector
 
 __all__ = ["MAX_CELLS", "MedianMechanism", "PrivateMultiplicativeWeights"]
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from validstats.holdout.counting import log_argmax_nodes, log_position_weight
 from validstats.holdout.mechanisms._base import (
     IntervalKind,
     Mechanism,
@@ -22,8 +21,8 @@ from validstats.holdout.mechanisms._base import (
     node_interval,
     row_values,
 )
-from validstats.holdout.widths import argmax_width
-from validstats.validation import check_positive_int
+from validstats.holdout.widths import argmax_width, log_argmax_nodes, log_position_weight
+from validstats.intake import check_positive_int
 
 __all__ = ["Argmax"]
 

@@ -1,0 +1,63 @@
+"""Laws of ranks, means and sums of a batch: exact probabilities and the bounds that follow from them."""
+
+from __future__ import annotations
+
+from validstats.batch.laws.compositional import (
+    Step,
+    compositional_interval,
+    default_rank_weights,
+    evaluate_steps,
+    ignored_extremes,
+    smallest_drop_n,
+)
+from validstats.batch.laws.envelope import RankBand, false_claim_curve, order_statistic_box, rank_envelope
+from validstats.batch.laws.levels import ceil_fraction, product_share
+from validstats.batch.laws.means import MeanMethod, Side, mean_interval, smallest_partition_n
+from validstats.batch.laws.order_statistics import order_statistic_interval, score_at_rank, scores_at_ranks
+from validstats.batch.laws.ranks import (
+    batch_coverage_probability,
+    error_count_upper,
+    quantile_index,
+    rank_lower,
+    rank_upper,
+    selection_rank,
+    simultaneous_rank,
+    smallest_informative_n,
+)
+from validstats.batch.laws.rounding import reach_out, rounding_of_means
+from validstats.batch.laws.selection import benjamini_hochberg, conformal_p_values, selection_scores
+
+__all__ = [
+    "MeanMethod",
+    "RankBand",
+    "Side",
+    "Step",
+    "batch_coverage_probability",
+    "benjamini_hochberg",
+    "ceil_fraction",
+    "compositional_interval",
+    "conformal_p_values",
+    "default_rank_weights",
+    "error_count_upper",
+    "evaluate_steps",
+    "false_claim_curve",
+    "ignored_extremes",
+    "mean_interval",
+    "order_statistic_box",
+    "order_statistic_interval",
+    "product_share",
+    "quantile_index",
+    "rank_envelope",
+    "rank_lower",
+    "rank_upper",
+    "reach_out",
+    "rounding_of_means",
+    "score_at_rank",
+    "scores_at_ranks",
+    "selection_rank",
+    "selection_scores",
+    "simultaneous_rank",
+    "smallest_drop_n",
+    "smallest_informative_n",
+    "smallest_partition_n",
+]

@@ -1,0 +1,335 @@
+"""Bounds of a user's own compositional function of a batch's sorted scores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from validstats._typing import Float1D, Int1D
+from validstats.batch.laws.bisection import last_where
+from validstats.batch.laws.checks import check_scores
+from validstats.batch.laws.levels import Level, ceil_fraction, exact_level
+from validstats.batch.laws.rank_sum import weight_sum_quantile
+from validstats.intake import check_literal, check_positive_int
+from validstats.kernels.compositional import compositional_extreme
+
+__all__ = [
+    "CompositionalBound",
+    "Step",
+    "check_step_monotone",
+    "compositional_interval",
+    "default_rank_weights",
+    "evaluate_steps",
+    "ignored_extremes",
+    "smallest_drop_n",
+]
+
+Step: TypeAlias = Callable[[int, float, float], float]
+"""``step(j, accumulated, score)``: how the j-th smallest score (1-based) enters the statistic."""
+
+_GRID = 1600
+
+
+@dataclass(frozen=True)
+class CompositionalBound:
+    """Interval for a compositional function of a batch.
+
+    Attributes
+    ----------
+    low, high : float
+        Bounds; infinite on a side that was not asked for or about which nothing can be said.
+    q_upper, q_lower : int or None
+        Largest sum of rank weights on the upper side, and smallest one on the lower side.
+    informative : bool
+        Whether every requested side excludes some rank vector and is finite.
+    """
+
+    low: float
+    high: float
+    q_upper: int | None
+    q_lower: int | None
+    informative: bool = True
+
+
+def compositional_interval(
+    step: Step,
+    scores: Float1D,
+    m: int,
+    alpha: Level,
+    *,
+    start: float = 0.0,
+    weights: Int1D | None = None,
+    side: str = "two-sided",
+    bounds: tuple[float, float] = (-np.inf, np.inf),
+) -> CompositionalBound:
+    r"""Bound :math:`G_m` with :math:`G_j = \mathrm{step}(j, G_{j-1}, T_{(j)})` for a batch of m scores.
+
+    Parameters
+    ----------
+    step : callable
+        ``step(j, accumulated, score)``, plain Python or compiled by ``numba.njit``; non-decreasing in the
+        accumulated value and in the score (checked on random pairs). Scores arrive in increasing order.
+    scores : array-like of shape (n,)
+        Calibration scores.
+    m : int
+        Batch size.
+    alpha : Fraction, float or str
+        Miscoverage level; each side of a two-sided interval gets half.
+    start : float, default 0.0
+        :math:`G_0`.
+    weights : array-like of int, shape (n + 1,), or None, default None
+        Non-negative weight of each rank, fixed before looking; the level set bounds their sum. None takes
+        :func:`default_rank_weights`. Time is O(m n V) with V the bound on the sum.
+    side : {"two-sided", "upper", "lower"}, default "two-sided"
+        Which bounds are wanted.
+    bounds : tuple of float, default (-inf, inf)
+        Known bounds of the scores. Without one on a side, rank vectors that reach beyond all calibration scores are
+        excluded first, which costs the probability m / (n + m), where the level of that side allows it. This is not
+        done where so few batch scores can lie beyond that the function ignores them, as a trimmed mean does.
+
+    Returns
+    -------
+    CompositionalBound
+        The interval.
+
+    Raises
+    ------
+    ValueError
+        If the step is not monotone, or an argument is out of range.
+
+    References
+    ----------
+    Lee, Tchetgen Tchetgen and Dobriban (2024), arXiv 2409.13990, on compositional functions.
+
+    Examples
+    --------
+    >>> scores = np.array([0.11, 0.25, 0.38, 0.52, 0.77, 0.93])
+    >>> bound = compositional_interval(lambda j, acc, s: acc * s, scores, 3, 0.2, start=1.0,
+    ...                                weights=np.arange(7), side="upper", bounds=(0, 1))
+    >>> round(bound.high, 6)
+    0.456533
+    """
+    values = check_scores(scores, bounds)
+    check_positive_int(m, "m")
+    check_literal(side, "side", ("two-sided", "upper", "lower"))
+    level = exact_level(alpha)
+    share = level / 2 if side == "two-sided" else level
+    ranks = default_rank_weights(values.size, m) if weights is None else _check_weights(weights, values.size)
+    check_step_monotone(step, start, values, m)
+    low, high, q_lower, q_upper, said = -np.inf, np.inf, None, None, True
+    if side != "lower":
+        found, q_upper, told = _one_side(step, start, values, ranks, m, share, bounds[1], 1.0)
+        high, said = found, said and told
+    if side != "upper":
+        spare = ranks.max() - ranks
+        found, slack, told = _one_side(step, start, values, spare, m, share, bounds[0], -1.0)
+        low, q_lower, said = found, m * int(ranks.max()) - slack, said and told
+    return CompositionalBound(low, high, q_upper, q_lower, said)
+
+
+def ignored_extremes(step: Step, start: float, m: int, sign: float) -> int:
+    """Count how many of m scores may be infinite while the function stays finite.
+
+    The other scores are zeros, so the answer does not depend on any data.
+
+    Parameters
+    ----------
+    step : callable
+        ``step(j, accumulated, score)``.
+    start : float
+        Value before the first step.
+    m : int
+        Batch size.
+    sign : float
+        1.0 for infinitely large scores, -1.0 for infinitely small ones.
+
+    Returns
+    -------
+    int
+        The number, 0 also where the function has no value at zeros.
+
+    Examples
+    --------
+    >>> ignored_extremes(lambda j, acc, s: acc + (s if j <= 3 else 0.0), 0.0, 5, 1.0)
+    2
+    """
+
+    def finite(count: int) -> bool:
+        values = np.append(np.zeros(m - count), np.full(count, sign * np.inf))
+        try:
+            return bool(np.isfinite(evaluate_steps(step, values, start)))
+        except (ArithmeticError, ValueError):
+            return False
+
+    return last_where(finite, 0, m)
+
+
+def smallest_drop_n(m: int, share: Level) -> int:
+    """Return the smallest calibration size at which ranks beyond all calibration scores can be excluded.
+
+    Parameters
+    ----------
+    m : int
+        Batch size.
+    share : Fraction, float or str
+        Miscoverage level of the side.
+
+    Returns
+    -------
+    int
+        Smallest n with ``n / (n + m) >= 1 - share``.
+
+    Examples
+    --------
+    >>> smallest_drop_n(5, 0.1)
+    45
+    """
+    level = exact_level(share)
+    return max(1, ceil_fraction(m * (1 - level) / level))
+
+
+def default_rank_weights(n: int, m: int) -> Int1D:
+    """Return weights proportional to the rank on a grid coarse enough for the dynamic programme.
+
+    Parameters
+    ----------
+    n, m : int
+        Calibration and batch sizes.
+
+    Returns
+    -------
+    ndarray of int64, shape (n + 1,)
+        Non-decreasing weights from 0; their largest sum is about 1,600. Any fixed weights are valid, so
+        this is no approximation.
+
+    Examples
+    --------
+    >>> default_rank_weights(4, 10)
+    array([0, 1, 2, 3, 4])
+    """
+    top = max(1, min(n, _GRID // m))
+    return np.asarray(np.round(np.arange(n + 1) * (top / n)), dtype=np.int64)
+
+
+def evaluate_steps(step: Step, values: Float1D, start: float = 0.0) -> float:
+    """Return the compositional function of known scores.
+
+    Parameters
+    ----------
+    step : callable
+        ``step(j, accumulated, score)``.
+    values : array-like of shape (m,)
+        Scores in any order.
+    start : float, default 0.0
+        Value before the first step.
+
+    Returns
+    -------
+    float
+        The value after the last step.
+
+    Examples
+    --------
+    >>> evaluate_steps(lambda j, acc, s: acc + s, [1.0, 2.0])
+    3.0
+    """
+    accumulated = float(start)
+    for j, value in enumerate(np.sort(np.asarray(values, dtype=np.float64)), start=1):
+        accumulated = float(step(j, accumulated, float(value)))
+    return accumulated
+
+
+def check_step_monotone(step: Step, start: float, scores: Float1D, m: int, n_pairs: int = 200) -> None:
+    """Raise if a step decreases in the accumulated value or in the score on random pairs.
+
+    Parameters
+    ----------
+    step : callable
+        ``step(j, accumulated, score)``.
+    start : float
+        Value before the first step.
+    scores : ndarray of shape (n,)
+        Calibration scores, from which the pairs are drawn.
+    m : int
+        Batch size.
+    n_pairs : int, default 200
+        Number of pairs; the draw is fixed, so the check is deterministic.
+
+    Raises
+    ------
+    ValueError
+        If a violation is found. Passing proves nothing; the guarantee assumes monotonicity.
+    """
+    rng = np.random.default_rng(0)
+    trail = [float(start)]
+    for j, value in enumerate(np.sort(rng.choice(scores, size=min(m, 50))), start=1):
+        trail.append(float(step(j, trail[-1], float(value))))
+    for _ in range(n_pairs):
+        j = int(rng.integers(1, m + 1))
+        low, high = sorted(float(v) for v in rng.choice(scores, size=2))
+        before, after = sorted(float(v) for v in rng.choice(trail, size=2))
+        values = step(j, before, low), step(j, before, high), step(j, after, low)
+        tolerance = 1e-12 * (1 + abs(values[0]))
+        if not (values[0] <= values[1] + tolerance and values[0] <= values[2] + tolerance):
+            raise ValueError(
+                f"step must be non-decreasing in the accumulated value and in the score, but step({j}, {before:g}, "
+                f"{low:g}) = {values[0]:g}, step({j}, {before:g}, {high:g}) = {values[1]:g} and step({j}, {after:g}, "
+                f"{low:g}) = {values[2]:g}. Use a monotone step, or method 'partition' of a mean."
+            )
+
+
+def _check_weights(weights: Any, n: int) -> Int1D:
+    array = np.asarray(weights)
+    if array.shape != (n + 1,) or array.dtype.kind not in "iu" or array.min() < 0:
+        raise ValueError(
+            f"weights must hold n + 1 = {n + 1} non-negative integers, one for each rank; got shape {array.shape} "
+            f"and dtype {array.dtype}."
+        )
+    return np.ascontiguousarray(array, dtype=np.int64)
+
+
+def _one_side(
+    step: Step,
+    start: float,
+    values: Float1D,
+    weights: Int1D,
+    m: int,
+    share: Fraction,
+    end: float,
+    sign: float,
+) -> tuple[float, int, bool]:
+    """Bound one side; weights are small where the bound is harmless. Return bound, budget and what it says."""
+    n = values.size
+    outer = -1 if sign > 0 else 0
+    budget = int(weight_sum_quantile(weights, m, share).q)
+    if not np.isfinite(end) and n >= smallest_drop_n(m, share):
+        beyond = ignored_extremes(step, start, m, sign) + 1
+        cheapest = beyond * int(weights[outer]) + (m - beyond) * int(weights.min())
+        if beyond <= m and cheapest <= budget:
+            inner = np.ascontiguousarray(weights[:-1] if sign > 0 else weights[1:])
+            budget = _budget_inside(inner, m, 1 - (1 - share) * Fraction(n + m, n))
+            found = _extreme(step, start, values, inner, m, budget, sign)
+            return found, budget, bool(np.isfinite(found))
+    padded = np.append(values, end) if sign > 0 else np.append(end, values)
+    found = _extreme(step, start, padded, weights, m, budget, sign)
+    return found, budget, bool(np.isfinite(found)) and budget < m * int(weights.max())
+
+
+def _budget_inside(weights: Int1D, m: int, share: Fraction) -> int:
+    """Largest sum of weights of ranks 1..n at a level that may be spent already."""
+    if share <= 0 or weights.size == 1:
+        return m * int(weights.max())
+    return int(weight_sum_quantile(weights, m, share).q)
+
+
+def _extreme(
+    step: Step, start: float, scores: Float1D, weights: Int1D, m: int, budget: int, sign: float
+) -> float:
+    compiled = type(step).__name__ == "CPUDispatcher"
+    run = compositional_extreme if compiled else compositional_extreme.py_func
+    value = float(run(step, float(start), np.ascontiguousarray(scores), weights, m, budget, sign))
+    return sign * np.inf if np.isnan(value) else value

@@ -1,0 +1,275 @@
+"""A band that holds all sorted ranks of a batch at once: every monotone question, also after looking."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+
+import numpy as np
+
+from validstats._typing import Bool1D, Float1D, Int1D
+from validstats.batch.laws.levels import Level, exact_level
+from validstats.intake import check_literal, check_positive_int, check_vector
+from validstats.kernels.envelope import band_probability
+from validstats.kernels.ranks import local_upper_ranks
+
+__all__ = [
+    "RankBand",
+    "envelope_probability",
+    "false_claim_curve",
+    "order_statistic_box",
+    "rank_envelope",
+]
+
+_SAFETY = 1e-12
+_MAX_STEPS = 60
+
+
+@dataclass(frozen=True)
+class RankBand:
+    """Limits of the sorted ranks of a batch that hold all at once.
+
+    Attributes
+    ----------
+    lower, upper : ndarray of int64, shape (m,)
+        ``lower[j] <= r_(j+1) <= upper[j]``.
+    probability : float
+        Exact joint probability when there are no ties; with ties it can only be larger.
+    local_level : float
+        Tail probability given to each limit.
+    """
+
+    lower: Int1D
+    upper: Int1D
+    probability: float
+    local_level: float
+
+    def bounds(self, sorted_scores: Float1D, low: float, high: float) -> tuple[Float1D, Float1D]:
+        """Turn ranks into bounds of the sorted batch scores.
+
+        Parameters
+        ----------
+        sorted_scores : ndarray of shape (n,)
+            Sorted calibration scores.
+        low, high : float
+            Known bounds of the scores, or infinite.
+
+        Returns
+        -------
+        tuple of ndarray, each of shape (m,)
+            Lower and upper bounds of T_(1) <= ... <= T_(m).
+        """
+        padded = np.concatenate([[low], sorted_scores, [high]])
+        return padded[self.lower - 1], padded[self.upper]
+
+
+def envelope_probability(n: int, lower: Int1D, upper: Int1D) -> float:
+    """Return the probability that every sorted rank stays between its limits.
+
+    Parameters
+    ----------
+    n : int
+        Calibration size.
+    lower, upper : array-like of int, shape (m,)
+        Limits in 1..n+1, inclusive. They need not be non-decreasing: the ranks are, so they are tightened.
+
+    Returns
+    -------
+    float
+        Exact probability up to rounding, by a normalised path count that never overflows.
+
+    Raises
+    ------
+    ValueError
+        If the limits differ in length or leave 1..n+1.
+
+    References
+    ----------
+    Gazin, Blanchard and Roquain (2024), arXiv 2310.18108, for the joint law.
+
+    Examples
+    --------
+    >>> round(envelope_probability(7, [1, 2, 3], [5, 7, 8]) * 24, 9)
+    19.0
+    """
+    check_positive_int(n, "n")
+    low = np.maximum.accumulate(np.asarray(lower, dtype=np.int64))
+    high = np.minimum.accumulate(np.asarray(upper, dtype=np.int64)[::-1])[::-1]
+    if low.shape != high.shape or low.ndim != 1 or low.size == 0:
+        raise ValueError(f"lower and upper must be vectors of one length, got {low.shape} and {high.shape}.")
+    if low.min() < 1 or high.max() > n + 1:
+        raise ValueError(f"The limits must lie in 1..n+1 = 1..{n + 1}.")
+    if np.any(low > high):
+        return 0.0
+    return float(band_probability(n, np.ascontiguousarray(low), np.ascontiguousarray(high)))
+
+
+def rank_envelope(
+    n: int, m: int, alpha: Level, side: str = "two-sided", *, drop_extreme: bool = False
+) -> RankBand:
+    """Return the band of equal local levels whose joint probability is at least 1 - alpha.
+
+    Parameters
+    ----------
+    n, m : int
+        Calibration and batch sizes.
+    alpha : Fraction, float or str
+        Miscoverage level of the whole band.
+    side : {"two-sided", "upper", "lower"}, default "two-sided"
+        Which limits it has.
+    drop_extreme : bool, default False
+        Whether rank n + 1 is excluded first, with the probability that this costs, so that upper limits of
+        unbounded scores are finite where that is possible: if n / (n + m) >= 1 - alpha.
+
+    Returns
+    -------
+    RankBand
+        The band; limits 1 and n + 1 throughout if nothing can be excluded.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is out of range.
+
+    References
+    ----------
+    Gazin, Blanchard and Roquain (2024), arXiv 2310.18108.
+
+    Examples
+    --------
+    >>> rank_envelope(10, 4, 0.2, "upper").upper
+    array([ 6,  8, 10, 11])
+    """
+    check_positive_int(n, "n")
+    check_positive_int(m, "m")
+    check_literal(side, "side", ("two-sided", "upper", "lower"))
+    return _rank_envelope(n, m, exact_level(alpha), side, np.ones(m, dtype=bool).tobytes(), drop_extreme)
+
+
+def order_statistic_box(
+    n: int, m: int, indices: list[int], alpha: Level, side: str = "two-sided"
+) -> RankBand:
+    """Return limits of several order statistics of a batch that hold at once.
+
+    Parameters
+    ----------
+    n, m : int
+        Calibration and batch sizes.
+    indices : list of int
+        Which order statistics, each in 1..m.
+    alpha : Fraction, float or str
+        Miscoverage level of all together.
+    side : {"two-sided", "upper", "lower"}, default "two-sided"
+        Which limits they have.
+
+    Returns
+    -------
+    RankBand
+        A band over all m ranks that limits only those asked for.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is out of range.
+
+    Examples
+    --------
+    >>> band = order_statistic_box(100, 40, [10, 30], 0.1)
+    >>> int(band.lower[9]), int(band.upper[29]), round(band.probability, 3)
+    (12, 88, 0.904)
+    """
+    check_positive_int(n, "n")
+    check_positive_int(m, "m")
+    check_literal(side, "side", ("two-sided", "upper", "lower"))
+    wanted = np.zeros(m, dtype=bool)
+    for index in indices:
+        wanted[check_positive_int(index, "indices", maximum=m) - 1] = True
+    return _rank_envelope(n, m, exact_level(alpha), side, wanted.tobytes(), False)
+
+
+def false_claim_curve(upper_bounds: Float1D, thresholds: Float1D) -> Int1D:
+    """Bound the number of batch scores above each threshold, for all thresholds at once.
+
+    Parameters
+    ----------
+    upper_bounds : ndarray of shape (m,)
+        Envelope of the sorted batch scores, non-decreasing.
+    thresholds : ndarray of shape (k,)
+        Thresholds t, chosen in any way.
+
+    Returns
+    -------
+    ndarray of int64, shape (k,)
+        ``V(t) = m - max{j : bound_j <= t}``.
+
+    References
+    ----------
+    Song, Jin and Candes (2026), arXiv 2605.20726; Gazin, Blanchard and Roquain (2024), arXiv 2310.18108.
+
+    Examples
+    --------
+    >>> false_claim_curve(np.array([0.1, 0.4, np.inf]), np.array([0.0, 0.4]))
+    array([3, 1])
+    """
+    bounds = check_vector(upper_bounds, "upper_bounds", allow_infinite=True)
+    return np.asarray(bounds.size - np.searchsorted(bounds, thresholds, side="right"), dtype=np.int64)
+
+
+@lru_cache(maxsize=64)
+def _rank_envelope(n: int, m: int, alpha: Fraction, side: str, mask: bytes, drop_extreme: bool) -> RankBand:
+    wanted = np.frombuffer(mask, dtype=bool)
+
+    def band(level: float) -> RankBand:
+        lower, upper = _local_band(n, m, level, side, wanted, drop_extreme)
+        return RankBand(lower, upper, envelope_probability(n, lower, upper), level)
+
+    target = float(1 - alpha) + _SAFETY
+    widest = RankBand(np.ones(m, dtype=np.int64), np.full(m, n + 1, dtype=np.int64), 1.0, 0.0)
+    return _largest_level(
+        band, target, float(alpha) * (1e-9 if drop_extreme else 1.0) / (2 * m), float(alpha), widest
+    )
+
+
+def _local_band(
+    n: int, m: int, level: float, side: str, wanted: Bool1D, drop_extreme: bool
+) -> tuple[Int1D, Int1D]:
+    upper = np.full(m, n + 1, dtype=np.int64)
+    lower = np.ones(m, dtype=np.int64)
+    ranks = local_upper_ranks(n, m, level)
+    if side != "lower":
+        upper[wanted] = ranks[wanted]
+        if drop_extreme:
+            upper = np.minimum(upper, n)
+    if side != "upper":
+        lower[wanted] = (n + 2 - ranks[::-1])[wanted]
+    return lower, upper
+
+
+def _largest_level(
+    band: Callable[[float], RankBand], target: float, low: float, high: float, widest: RankBand
+) -> RankBand:
+    """Bisect the local level in log scale until the band no longer changes; return the last valid band."""
+    low, high = low * (1 - 1e-9), high * (1 + 1e-9)
+    failing = band(high)
+    if failing.probability >= target:
+        return failing
+    best = band(low)
+    if best.probability < target:
+        return widest
+    large = failing.lower.size * failing.upper[-1] > 10**7
+    for _ in range(_MAX_STEPS):
+        if _same(best, failing) or high / low < (1.002 if large else 1 + 1e-12):
+            break
+        middle = float(np.sqrt(low * high))
+        trial = band(middle)
+        if trial.probability >= target:
+            low, best = middle, trial
+        else:
+            high, failing = middle, trial
+    return best
+
+
+def _same(first: RankBand, second: RankBand) -> bool:
+    return np.array_equal(first.lower, second.lower) and np.array_equal(first.upper, second.upper)

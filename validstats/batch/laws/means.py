@@ -1,0 +1,392 @@
+"""Bounds of the mean of a batch's scores: rank sum, learned rank weights, rank band, and partition."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from typing import Literal, TypeAlias, get_args
+
+import numpy as np
+
+from validstats._typing import Float1D, Int1D, RandomState
+from validstats.batch.laws.checks import check_scores
+from validstats.batch.laws.envelope import rank_envelope
+from validstats.batch.laws.extremal_sums import dual_bound, hull_bound, rank_sum_maximum
+from validstats.batch.laws.levels import Level, ceil_fraction, exact_level
+from validstats.batch.laws.rank_sum import has_exact_law, rank_sum_quantile
+from validstats.batch.laws.sampling import monte_carlo_quantile, sample_weight_sums
+from validstats.intake import check_literal, check_positive_int, check_random_state
+from validstats.kernels.ranks import local_upper_ranks
+
+__all__ = [
+    "MeanBound",
+    "MeanMethod",
+    "Side",
+    "choose_mean_method",
+    "learned_weights",
+    "mean_interval",
+    "partition_available",
+    "partition_interval",
+    "smallest_partition_n",
+]
+
+MeanMethod: TypeAlias = Literal["auto", "partition", "phi-band", "phi-sum", "rank-sum"]
+"""How the mean of a batch is bounded."""
+Side: TypeAlias = Literal["two-sided", "upper", "lower"]
+"""Which bounds are wanted."""
+
+_EXACT_UP_TO = 20
+_EXACT_N = 20_000
+_BAND_SHARE = Fraction(1, 4)
+_ENVELOPE_WORK = 1_000_000
+
+
+@dataclass(frozen=True)
+class MeanBound:
+    """Interval for the mean of a batch's scores.
+
+    Attributes
+    ----------
+    low, high : float
+        Bounds of the mean; infinite on a side about which nothing can be said.
+    method : str
+        Method used.
+    probability : float or None
+        Exact probability where the method has one (partition, without ties), else None.
+    informative : bool
+        Whether every requested side excludes something.
+    """
+
+    low: float
+    high: float
+    method: str
+    probability: float | None
+    informative: bool
+
+
+def smallest_partition_n(m: int, alpha_side: Level) -> int:
+    """Return the smallest calibration size at which the partition method has a finite bound.
+
+    Parameters
+    ----------
+    m : int
+        Batch size.
+    alpha_side : Fraction, float or str
+        Level of the side: half of alpha for two-sided bounds.
+
+    Returns
+    -------
+    int
+        ``m (ceil(1 / alpha_side) - 1)``, at least m. It is also the smallest size at which any method has a finite
+        bound for the mean of unbounded scores, up to divisibility by m.
+
+    Examples
+    --------
+    >>> smallest_partition_n(5, 0.1), smallest_partition_n(100, 0.05)
+    (45, 1900)
+    """
+    check_positive_int(m, "m")
+    return m * max(ceil_fraction(1 / exact_level(alpha_side)) - 1, 1)
+
+
+def partition_available(n: int, m: int, alpha_side: Level) -> bool:
+    """Tell whether the partition method excludes anything: floor(n / m) + 1 >= 1 / alpha_side.
+
+    Parameters
+    ----------
+    n, m : int
+        Calibration and batch sizes.
+    alpha_side : Fraction, float or str
+        Level of the side.
+
+    Returns
+    -------
+    bool
+        True where it does.
+
+    Examples
+    --------
+    >>> partition_available(45, 5, 0.1), partition_available(44, 5, 0.1)
+    (True, False)
+    """
+    return n // m >= 1 and Fraction(n // m + 1) >= 1 / exact_level(alpha_side)
+
+
+def choose_mean_method(n: int, m: int, alpha_side: Level) -> MeanMethod:
+    """Choose the method for the mean from the sizes and the level alone, before any score is seen.
+
+    Parameters
+    ----------
+    n, m : int
+        Calibration and batch sizes.
+    alpha_side : Fraction, float or str
+        Level of each side.
+
+    Returns
+    -------
+    {"partition", "phi-band"}
+        Partition where it is available, since it is tighter there; learned rank weights with a band elsewhere, which
+        need bounded scores to say something.
+
+    Examples
+    --------
+    >>> choose_mean_method(1000, 20, 0.05), choose_mean_method(300, 100, 0.05)
+    ('partition', 'phi-band')
+    """
+    return "partition" if partition_available(n, m, alpha_side) else "phi-band"
+
+
+def mean_interval(
+    scores: Float1D,
+    m: int,
+    alpha: Level,
+    *,
+    side: Side = "two-sided",
+    bounds: tuple[float, float] = (-np.inf, np.inf),
+    method: MeanMethod = "auto",
+    reference_scores: Float1D | None = None,
+    reference_bounds: tuple[float, float] | None = None,
+    exact: bool | None = None,
+    drop_extreme: bool | None = None,
+    n_resamples: int = 9999,
+    random_state: RandomState = 0,
+) -> MeanBound:
+    """Bound the mean of a batch of m scores that are exchangeable with the calibration scores.
+
+    Parameters
+    ----------
+    scores : array-like of shape (n,)
+        Calibration scores.
+    m : int
+        Batch size.
+    alpha : Fraction, float or str
+        Miscoverage level; each side of a two-sided interval gets half.
+    side : {"two-sided", "upper", "lower"}, default "two-sided"
+        Which bounds are wanted; the other one is the known bound.
+    bounds : tuple of float, default (-inf, inf)
+        Known bounds of the scores.
+    method : {"auto", "partition", "phi-band", "phi-sum", "rank-sum"}, default "auto"
+        "auto" is :func:`choose_mean_method`.
+    reference_scores : array-like of shape (k,) or None, default None
+        Scores independent of calibration and batch (of the training rows), from which the phi methods learn
+        rank weights. Without them the ranks themselves are the weights.
+    reference_bounds : tuple of float or None, default None
+        Bounds of the scores as known without calibration and batch, which enter the learned weights; None takes
+        ``bounds``. Give them where ``bounds`` depends on the rows of the batch.
+    exact : bool or None, default None
+        Whether "rank-sum" is maximised exactly instead of by the concave envelope; None does so for m <= 20.
+    drop_extreme : bool or None, default None
+        Whether rank vectors with n + 1 are excluded first; None does so on sides without a known bound.
+    n_resamples : int, default 9999
+        Draws of the exact Monte Carlo quantile, which keeps the level for every number of draws.
+    random_state : int, numpy.random.Generator or None, default 0
+        Stream of the draws and of the partition's blocks. Fix it before looking.
+
+    Returns
+    -------
+    MeanBound
+        The interval.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is out of range, or a score lies outside the stated bounds.
+
+    References
+    ----------
+    Lee, Tchetgen Tchetgen and Dobriban (2024), arXiv 2409.13990, for the rank sum.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> bound = mean_interval(rng.random(100), 50, 0.1, side="upper", bounds=(0, 1), method="rank-sum")
+    >>> round(bound.high, 2)
+    0.66
+    """
+    values = check_scores(scores, bounds)
+    check_positive_int(m, "m")
+    check_literal(side, "side", get_args(Side))
+    check_literal(method, "method", get_args(MeanMethod))
+    level = exact_level(alpha)
+    alpha_side = level / 2 if side == "two-sided" else level
+    chosen = choose_mean_method(values.size, m, alpha_side) if method == "auto" else method
+    if chosen == "partition":
+        return partition_interval(values, m, alpha_side, side, bounds, np.mean, random_state)
+    reference = None if reference_scores is None else check_scores(reference_scores)
+    seeds = check_random_state(random_state).integers(2**63, size=2).tolist()
+    low, high = bounds
+    tops = bounds if reference_bounds is None else reference_bounds
+    plus = None if reference is None else learned_weights(reference, values.size, tops[1])
+    minus = None if reference is None else learned_weights(-reference, values.size, -tops[0])
+    if side != "lower":
+        high = _upper_mean(
+            values, m, alpha_side, bounds[1], chosen, plus, exact, drop_extreme, n_resamples, seeds[0]
+        )
+    if side != "upper":
+        low = -_upper_mean(
+            -values[::-1],
+            m,
+            alpha_side,
+            -bounds[0],
+            chosen,
+            minus,
+            exact,
+            drop_extreme,
+            n_resamples,
+            seeds[1],
+        )
+    tight = (side == "lower" or high < bounds[1]) and (side == "upper" or low > bounds[0])
+    return MeanBound(float(low), float(high), chosen, None, bool(tight))
+
+
+def partition_interval(
+    scores: Float1D,
+    m: int,
+    alpha_side: Level,
+    side: Side,
+    bounds: tuple[float, float],
+    statistic: Callable[[Float1D], float],
+    random_state: RandomState = 0,
+) -> MeanBound:
+    """Bound any symmetric statistic of a batch by split conformal prediction on blocks of calibration scores.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n,)
+        Calibration scores.
+    m : int
+        Batch and block size.
+    alpha_side : Fraction, float or str
+        Level of each side.
+    side : {"two-sided", "upper", "lower"}
+        Which bounds are wanted.
+    bounds : tuple of float
+        Known bounds of the statistic.
+    statistic : callable
+        Statistic of one block; it need not be monotone.
+    random_state : int, numpy.random.Generator or None, default 0
+        Assignment of scores to blocks.
+
+    Returns
+    -------
+    MeanBound
+        The interval, with its exact probability (without ties).
+
+    Examples
+    --------
+    >>> bound = partition_interval(np.arange(100.0), 5, 0.1, "upper", (-np.inf, np.inf), np.mean)
+    >>> round(bound.probability, 4)
+    0.9048
+    """
+    alpha = exact_level(alpha_side)
+    n_blocks = scores.size // m
+    order = check_random_state(random_state).permutation(scores.size)[: n_blocks * m]
+    blocks = scores[order].reshape(n_blocks, m)
+    values = np.sort([float(statistic(block)) for block in blocks])
+    k = ceil_fraction((1 - alpha) * (n_blocks + 1))
+    low, high = bounds
+    if k > n_blocks:
+        return MeanBound(low, high, "partition", 1.0, False)
+    if side != "lower":
+        high = min(high, float(values[k - 1]))
+    if side != "upper":
+        low = max(low, float(values[n_blocks - k]))
+    failure = (1 - k / (n_blocks + 1)) * (2 if side == "two-sided" else 1)
+    return MeanBound(low, high, "partition", max(0.0, 1.0 - failure), True)
+
+
+def learned_weights(reference: Float1D, n: int, top: float) -> Float1D:
+    """Turn reference scores into a non-decreasing weight of each rank 1..n+1.
+
+    Parameters
+    ----------
+    reference : ndarray of shape (k,)
+        Scores that are independent of calibration and batch.
+    n : int
+        Calibration size.
+    top : float
+        Known upper bound of the scores; where infinite, rank n + 1 weighs as much as the largest reference score.
+
+    Returns
+    -------
+    ndarray of shape (n + 1,)
+        Quantiles of the reference at (r - 1/2) / n, and the known bound for rank n + 1.
+
+    Examples
+    --------
+    >>> learned_weights(np.array([0.0, 1.0]), 2, 3.0)
+    array([0.25, 0.75, 3.  ])
+    """
+    weights = np.quantile(reference, (np.arange(1, n + 1) - 0.5) / n)
+    last = max(top, float(weights[-1])) if np.isfinite(top) else float(max(reference.max(), weights[-1]))
+    return np.append(weights, last)
+
+
+def _upper_mean(
+    values: Float1D,
+    m: int,
+    alpha: Fraction,
+    top: float,
+    method: str,
+    learned: Float1D | None,
+    exact: bool | None,
+    drop_extreme: bool | None,
+    n_resamples: int,
+    seed: int,
+) -> float:
+    """Upper bound of the mean by the chosen method; ``values`` are sorted."""
+    n = values.size
+    padded = np.append(values, top)
+    drop = bool(np.isinf(top)) if drop_extreme is None else drop_extreme
+    if drop and Fraction(n, n + m) < 1 - alpha:
+        return top
+    if method == "rank-sum" and has_exact_law(n, m):
+        return _rank_sum_mean(padded, m, alpha, drop, m <= _EXACT_UP_TO if exact is None else exact)
+    weights = np.arange(1.0, n + 2) if learned is None or method == "rank-sum" else learned
+    band = method == "phi-band"
+    q, lower, upper = _weight_quantile(weights.tobytes(), m, alpha, drop, band, n_resamples, seed)
+    if np.isinf(q):
+        return top
+    if method == "phi-band":
+        return min(top, dual_bound(padded, weights, lower, upper, q) / m)
+    reachable = n if drop else n + 1
+    return min(top, hull_bound(padded[:reachable], weights[:reachable], m, q) / m)
+
+
+@lru_cache(maxsize=8)
+def _weight_quantile(
+    packed: bytes, m: int, alpha: Fraction, drop: bool, band: bool, n_resamples: int, seed: int
+) -> tuple[float, Int1D, Int1D]:
+    """Exact Monte Carlo quantile of the sum of rank weights in its band; the same for all batches of one size."""
+    weights = np.frombuffer(packed, dtype=np.float64)
+    n = weights.size - 1
+    if band:
+        lower, upper = _weight_band(n, m, alpha, drop)
+    else:
+        lower, upper = np.ones(m, dtype=np.int64), np.full(m, n if drop else n + 1, dtype=np.int64)
+    sums = sample_weight_sums(weights, m, n_resamples, seed, lower=lower, upper=upper)
+    return monte_carlo_quantile(sums, alpha), lower, upper
+
+
+def _rank_sum_mean(padded: Float1D, m: int, alpha: Fraction, drop: bool, exact: bool) -> float:
+    q = rank_sum_quantile(padded.size - 1, m, alpha, drop_extreme=drop).q
+    scores = padded[:-1] if drop else padded
+    if np.isinf(scores[-1]):
+        return np.inf
+    if exact and scores.size <= _EXACT_N:
+        return rank_sum_maximum(scores, m, int(q)) / m
+    return hull_bound(scores, np.arange(1.0, scores.size + 1), m, q) / m
+
+
+def _weight_band(n: int, m: int, alpha: Fraction, drop: bool) -> tuple[Int1D, Int1D]:
+    """A band that costs at most about a quarter of the level that is left; its exact cost does not matter to validity."""
+    spent = Fraction(m, n + m) if drop else Fraction(0)
+    cost = (alpha - spent) * _BAND_SHARE
+    if n * math.isqrt(m) <= _ENVELOPE_WORK and cost > 0:
+        band = rank_envelope(n, m, spent + cost, "two-sided", drop_extreme=drop)
+        return band.lower, band.upper
+    ranks = local_upper_ranks(n, m, float(cost) / (24 + 12 * math.log(m)))
+    return n + 2 - ranks[::-1], np.minimum(ranks, n) if drop else ranks

@@ -1,0 +1,32 @@
+"""Scores: how far a row is from what the model says of it."""
+
+from __future__ import annotations
+
+from validstats.batch.scores.learned import APSScore, CQRScore, NormalisedScore, ProbabilityScore
+from validstats.batch.scores.registry import resolve_score
+from validstats.batch.scores.residual import (
+    AbsoluteScore,
+    CallableScore,
+    ErrorScore,
+    LabelScore,
+    Score,
+    SignedScore,
+    numeric_predictions,
+    unwritable,
+)
+
+__all__ = [
+    "APSScore",
+    "AbsoluteScore",
+    "CQRScore",
+    "CallableScore",
+    "ErrorScore",
+    "LabelScore",
+    "NormalisedScore",
+    "ProbabilityScore",
+    "Score",
+    "SignedScore",
+    "numeric_predictions",
+    "resolve_score",
+    "unwritable",
+]

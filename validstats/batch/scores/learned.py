@@ -1,0 +1,237 @@
+"""Scores that learn more than one model, and those of classifiers: normalised, CQR, probability, APS."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import clone
+
+from validstats._typing import AnyArray, Bool1D, Float1D, Float2D
+from validstats.batch.laws import reach_out
+from validstats.batch.scores.residual import (
+    Bounds,
+    Score,
+    clip_intervals,
+    plain_predictions,
+    probabilities,
+)
+
+__all__ = ["APSScore", "CQRScore", "NormalisedScore", "ProbabilityScore"]
+
+
+class NormalisedScore(Score):
+    """Absolute residual over a learned local scale, so that intervals are wide where the model is uncertain.
+
+    Parameters
+    ----------
+    scale_estimator : estimator or None, default None
+        Regressor that is trained on the absolute training residuals; None takes gradient boosting.
+
+    Attributes
+    ----------
+    scale_estimator_ : estimator
+        The fitted regressor.
+    floor_ : float
+        Smallest scale: a hundredth of the mean absolute training residual.
+
+    Notes
+    -----
+    Any fixed scale is valid; a poor one only makes wider intervals.
+
+    Examples
+    --------
+    >>> NormalisedScore().scores(np.array([[1.0, 0.5]]), np.array([2.0]))
+    array([2.])
+    """
+
+    kind = "regressor"
+    quantity = "|y - prediction| / scale"
+
+    def __init__(self, scale_estimator: Any = None) -> None:
+        self.scale_estimator = scale_estimator
+
+    def fit(self, model: Any, X: Any, y: AnyArray) -> Self:
+        """Train the scale on absolute training residuals."""
+        residuals = np.abs(y - plain_predictions(model, X))
+        self.floor_ = max(float(residuals.mean()) / 100, np.finfo(float).tiny)
+        base = _boosting() if self.scale_estimator is None else self.scale_estimator
+        self.scale_estimator_ = clone(base).fit(X, residuals)
+        return self
+
+    def outputs(self, model: Any, X: Any) -> AnyArray:
+        """Return predictions and scales as two columns."""
+        if not hasattr(self, "scale_estimator_"):
+            raise ValueError(
+                "The locally normalised score needs training rows for its scale: call fit(X, y), also with a "
+                "FrozenEstimator, whose scale is then trained on the part of the rows that is not calibration."
+            )
+        scale = np.maximum(np.asarray(self.scale_estimator_.predict(X), dtype=np.float64), self.floor_)
+        return np.column_stack([np.asarray(plain_predictions(model, X), dtype=np.float64), scale])
+
+    def scores(self, outputs: AnyArray, y: AnyArray) -> Float1D:
+        """Return absolute residuals over scales."""
+        return np.asarray(np.abs(y - outputs[:, 0]) / outputs[:, 1], dtype=np.float64)
+
+    def score_bounds(self, outputs: AnyArray, label_bounds: Bounds) -> Bounds:
+        """Return zero and the largest scaled distance from a prediction to a bound."""
+        reach = np.maximum(label_bounds[1] - outputs[:, 0], outputs[:, 0] - label_bounds[0])
+        return 0.0, float((reach / outputs[:, 1]).max())
+
+    def interval(self, outputs: AnyArray, threshold: float | Float1D, label_bounds: Bounds) -> Float2D | None:
+        """Return the prediction plus and minus the threshold times the scale, and labels beyond that fit rounded."""
+        centre, half = outputs[:, 0], threshold * outputs[:, 1]
+
+        def fits(labels: Float1D) -> Bool1D:
+            return self.scores(outputs, labels) <= threshold
+
+        low = reach_out(centre - half, centre, -1.0, fits)
+        high = reach_out(centre + half, centre, 1.0, fits)
+        return clip_intervals(low, high, label_bounds)
+
+
+class CQRScore(Score):
+    """Conformalised quantile regression: signed distance outside of an estimated quantile interval.
+
+    Parameters
+    ----------
+    lower, upper : estimator or None, default None
+        Regressors of a lower and an upper conditional quantile; None takes gradient boosting of the 5 % and
+        95 % quantiles. Wrap them in FrozenEstimator if they are already fitted.
+
+    Attributes
+    ----------
+    lower_, upper_ : estimator
+        The fitted regressors.
+
+    References
+    ----------
+    Romano, Patterson and Candes (2019), Conformalized quantile regression, arXiv 1905.03222.
+
+    Examples
+    --------
+    >>> CQRScore().scores(np.array([[0.0, 2.0]]), np.array([3.0]))
+    array([1.])
+    """
+
+    kind = "regressor"
+    quantity = "distance outside of the quantile interval"
+
+    def __init__(self, lower: Any = None, upper: Any = None) -> None:
+        self.lower = lower
+        self.upper = upper
+
+    def fit(self, model: Any, X: Any, y: AnyArray) -> Self:
+        """Train both quantile regressors."""
+        self.lower_ = clone(_boosting(0.05) if self.lower is None else self.lower).fit(X, y)
+        self.upper_ = clone(_boosting(0.95) if self.upper is None else self.upper).fit(X, y)
+        return self
+
+    def outputs(self, model: Any, X: Any) -> AnyArray:
+        """Return both quantiles as two columns."""
+        lower, upper = getattr(self, "lower_", self.lower), getattr(self, "upper_", self.upper)
+        if lower is None or upper is None:
+            raise ValueError(
+                "The CQR score needs its quantile regressors: call fit(X, y), or pass fitted ones as "
+                "CQRScore(FrozenEstimator(lower), FrozenEstimator(upper))."
+            )
+        ends = [np.asarray(e.predict(X), dtype=np.float64) for e in (lower, upper)]
+        return np.sort(np.column_stack(ends), axis=1)
+
+    def scores(self, outputs: AnyArray, y: AnyArray) -> Float1D:
+        """Return the signed distance outside of the interval; negative inside."""
+        return np.asarray(np.maximum(outputs[:, 0] - y, y - outputs[:, 1]), dtype=np.float64)
+
+    def score_bounds(self, outputs: AnyArray, label_bounds: Bounds) -> Bounds:
+        """Return minus half of the widest interval and the largest distance from an interval to a bound."""
+        low = -float((outputs[:, 1] - outputs[:, 0]).max()) / 2 * (1 + 4 * np.finfo(np.float64).eps)
+        return low, max(
+            float(outputs[:, 0].max()) - label_bounds[0], label_bounds[1] - float(outputs[:, 1].min())
+        )
+
+    def interval(self, outputs: AnyArray, threshold: float | Float1D, label_bounds: Bounds) -> Float2D | None:
+        """Return the interval widened by the threshold on both sides; empty intervals are NaN."""
+        below, above = outputs[:, 0], outputs[:, 1]
+        low = reach_out(below - threshold, below, -1.0, lambda labels: below - labels <= threshold)
+        high = reach_out(above + threshold, above, 1.0, lambda labels: labels - above <= threshold)
+        empty = low > high
+        ends = clip_intervals(low, high, label_bounds)
+        ends[empty] = np.nan
+        return ends
+
+
+class ProbabilityScore(Score):
+    """One minus the predicted probability of the label.
+
+    A label that the classifier has never seen has the score infinity: no set of known classes can hold it.
+
+    Examples
+    --------
+    >>> ProbabilityScore().scores(np.array([[0.2, 0.8]]), np.array([1]))
+    array([0.2])
+    """
+
+    kind = "classifier"
+    quantity = "1 - probability of y"
+
+    def outputs(self, model: Any, X: Any) -> AnyArray:
+        """Return the predicted probabilities."""
+        return probabilities(model, X)
+
+    def class_scores(self, outputs: AnyArray) -> Float2D:
+        """Return the score that each class would have.
+
+        Parameters
+        ----------
+        outputs : ndarray of shape (n, n_classes)
+            Predicted probabilities.
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes)
+            The scores.
+        """
+        return np.asarray(1.0 - outputs, dtype=np.float64)
+
+    def scores(self, outputs: AnyArray, y: AnyArray) -> Float1D:
+        """Return the score of the label, given as a class index; -1 stands for an unseen class."""
+        index = np.asarray(y, dtype=np.int64)
+        own = self.class_scores(outputs)[np.arange(len(index)), np.maximum(index, 0)]
+        return np.where(index >= 0, own, np.inf)
+
+    def label_set(self, outputs: AnyArray, threshold: float | Float1D) -> Bool1D | None:
+        """Return the classes whose score is at most the threshold."""
+        return np.asarray(self.class_scores(outputs) <= np.reshape(threshold, (-1, 1)))
+
+
+class APSScore(ProbabilityScore):
+    """Adaptive prediction sets: total probability of the classes at least as probable as the label.
+
+    References
+    ----------
+    Romano, Sesia and Candes (2020), Classification with valid and adaptive coverage, arXiv 2006.02544; here
+    without randomisation, which keeps validity and makes sets slightly larger.
+
+    Examples
+    --------
+    >>> APSScore().scores(np.array([[0.2, 0.5, 0.3]]), np.array([2]))
+    array([0.8])
+    """
+
+    quantity = "probability of classes at least as probable as y"
+
+    def class_scores(self, outputs: AnyArray) -> Float2D:
+        """Return cumulated probabilities in decreasing order, for each class."""
+        order = np.argsort(-outputs, axis=1, kind="stable")
+        cumulated = np.cumsum(np.take_along_axis(outputs, order, axis=1), axis=1)
+        result = np.empty_like(cumulated)
+        np.put_along_axis(result, order, cumulated, axis=1)
+        return np.asarray(np.minimum(result, 1.0), dtype=np.float64)
+
+
+def _boosting(quantile: float | None = None) -> Any:
+    from sklearn.ensemble import HistGradientBoostingRegressor
+
+    if quantile is None:
+        return HistGradientBoostingRegressor(max_iter=60, random_state=0)
+    return HistGradientBoostingRegressor(loss="quantile", quantile=quantile, max_iter=60, random_state=0)

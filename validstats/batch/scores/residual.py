@@ -1,0 +1,492 @@
+"""Scores: how badly a label fits a model's prediction, and the set of labels that a threshold leaves."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, ClassVar, Self, TypeAlias
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from validstats._typing import AnyArray, Bool1D, Float1D, Float2D
+from validstats.batch.laws import reach_out
+from validstats.intake import check_bounds, check_vector
+
+__all__ = [
+    "AbsoluteScore",
+    "Bounds",
+    "CallableScore",
+    "ErrorScore",
+    "LabelScore",
+    "Score",
+    "SignedScore",
+    "clip_intervals",
+    "numeric_predictions",
+    "plain_predictions",
+    "probabilities",
+    "unwritable",
+]
+
+Bounds: TypeAlias = tuple[float, float]
+
+
+class Score(BaseEstimator):
+    """Base class of the scores.
+
+    A score is computed in two steps, so that one pass of the model serves everything: :meth:`outputs` runs the
+    model, :meth:`scores` compares its outputs with labels.
+
+    Attributes
+    ----------
+    kind : {"regressor", "classifier", "any"}
+        Learners that it works with.
+    quantity : str
+        What one score is, for reports.
+    """
+
+    kind: ClassVar[str] = "any"
+    quantity: ClassVar[str] = "score"
+
+    def fit(self, model: Any, X: Any, y: AnyArray) -> Self:
+        """Learn what the score needs beyond the model, from the training rows.
+
+        Parameters
+        ----------
+        model : estimator
+            Fitted learner.
+        X, y : array-like
+            Training rows and labels.
+
+        Returns
+        -------
+        Score
+            Itself.
+        """
+        return self
+
+    def outputs(self, model: Any, X: Any) -> AnyArray:
+        """Run the model.
+
+        Parameters
+        ----------
+        model : estimator
+            Fitted learner.
+        X : array-like of n rows
+            Rows.
+
+        Returns
+        -------
+        ndarray with n rows
+            Whatever :meth:`scores` needs.
+        """
+        return plain_predictions(model, X)
+
+    def scores(self, outputs: AnyArray, y: AnyArray) -> Float1D:
+        """Compare outputs with labels.
+
+        Parameters
+        ----------
+        outputs : ndarray with n rows
+            From :meth:`outputs`.
+        y : ndarray of shape (n,)
+            Labels.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            The scores.
+        """
+        raise NotImplementedError
+
+    def score_bounds(self, outputs: AnyArray, label_bounds: Bounds) -> Bounds:
+        """Bound the scores of rows whose labels are bounded.
+
+        Parameters
+        ----------
+        outputs : ndarray with n rows
+            From :meth:`outputs`.
+        label_bounds : tuple of float
+            Known bounds of the labels.
+
+        Returns
+        -------
+        tuple of float
+            Bounds that hold for the score of every row; infinite where unknown.
+        """
+        return -np.inf, np.inf
+
+    def offset(self, outputs: AnyArray) -> Float1D | None:
+        """Return what must be added to scores to get labels, or None where scores are no shifted labels.
+
+        Parameters
+        ----------
+        outputs : ndarray with n rows
+            From :meth:`outputs`.
+
+        Returns
+        -------
+        ndarray of shape (n,) or None
+            The shift of each row.
+        """
+        return None
+
+    def interval(self, outputs: AnyArray, threshold: float | Float1D, label_bounds: Bounds) -> Float2D | None:
+        """Return the labels whose score is at most a threshold, as an interval for each row.
+
+        Parameters
+        ----------
+        outputs : ndarray with n rows
+            From :meth:`outputs`.
+        threshold : float or ndarray of shape (n,)
+            Threshold, common or by row.
+        label_bounds : tuple of float
+            Known bounds of the labels, to which intervals are clipped.
+
+        Returns
+        -------
+        ndarray of shape (n, 2) or None
+            Lower and upper ends; None where the score has no intervals.
+        """
+        return None
+
+    def label_set(self, outputs: AnyArray, threshold: float | Float1D) -> Bool1D | None:
+        """Return the classes whose score is at most a threshold.
+
+        Parameters
+        ----------
+        outputs : ndarray with n rows
+            From :meth:`outputs`.
+        threshold : float or ndarray of shape (n,)
+            Threshold, common or by row.
+
+        Returns
+        -------
+        ndarray of bool, shape (n, n_classes), or None
+            Membership; None where the score has no label sets.
+        """
+        return None
+
+
+class LabelScore(Score):
+    """The label itself: no model is used.
+
+    Examples
+    --------
+    >>> LabelScore().scores(np.zeros(2), np.array([1.0, 2.0]))
+    array([1., 2.])
+    """
+
+    quantity = "y"
+
+    def outputs(self, model: Any, X: Any) -> AnyArray:
+        """Return zeros: the model is not consulted."""
+        return np.zeros(X.shape[0] if hasattr(X, "shape") else len(X))
+
+    def scores(self, outputs: AnyArray, y: AnyArray) -> Float1D:
+        """Return the labels."""
+        return np.asarray(y, dtype=np.float64)
+
+    def score_bounds(self, outputs: AnyArray, label_bounds: Bounds) -> Bounds:
+        """Return the bounds of the labels."""
+        return label_bounds
+
+    def offset(self, outputs: AnyArray) -> Float1D | None:
+        """Return zeros."""
+        return np.zeros(len(outputs))
+
+    def interval(self, outputs: AnyArray, threshold: float | Float1D, label_bounds: Bounds) -> Float2D | None:
+        """Return everything up to the threshold."""
+        return clip_intervals(
+            np.full(len(outputs), -np.inf), np.broadcast_to(threshold, len(outputs)), label_bounds
+        )
+
+
+class SignedScore(Score):
+    """Label minus prediction; for a binary classifier the indicator of its second class minus its probability.
+
+    Examples
+    --------
+    >>> SignedScore().scores(np.array([1.0, 2.0]), np.array([1.5, 1.0]))
+    array([ 0.5, -1. ])
+    """
+
+    quantity = "y - prediction"
+
+    def outputs(self, model: Any, X: Any) -> AnyArray:
+        """Return predictions, or the probability of the second class."""
+        return numeric_predictions(model, X)
+
+    def scores(self, outputs: AnyArray, y: AnyArray) -> Float1D:
+        """Return the residuals."""
+        return np.asarray(y - outputs, dtype=np.float64)
+
+    def score_bounds(self, outputs: AnyArray, label_bounds: Bounds) -> Bounds:
+        """Subtract the extreme predictions from the bounds of the labels."""
+        return label_bounds[0] - float(outputs.max()), label_bounds[1] - float(outputs.min())
+
+    def offset(self, outputs: AnyArray) -> Float1D | None:
+        """Return the predictions."""
+        return np.asarray(outputs, dtype=np.float64)
+
+    def interval(self, outputs: AnyArray, threshold: float | Float1D, label_bounds: Bounds) -> Float2D | None:
+        """Return everything up to the prediction plus the threshold."""
+        high = reach_out(
+            outputs + threshold, outputs, 1.0, lambda labels: self.scores(outputs, labels) <= threshold
+        )
+        return clip_intervals(np.full(len(outputs), -np.inf), high, label_bounds)
+
+
+class AbsoluteScore(Score):
+    """Distance of the label from the prediction.
+
+    Examples
+    --------
+    >>> AbsoluteScore().scores(np.array([1.0, 2.0]), np.array([1.5, 1.0]))
+    array([0.5, 1. ])
+    """
+
+    kind = "regressor"
+    quantity = "|y - prediction|"
+
+    def scores(self, outputs: AnyArray, y: AnyArray) -> Float1D:
+        """Return the absolute residuals."""
+        residuals = np.asarray(y - outputs, dtype=np.float64)
+        return np.asarray(np.abs(residuals, out=residuals))
+
+    def score_bounds(self, outputs: AnyArray, label_bounds: Bounds) -> Bounds:
+        """Return zero and the largest distance from a prediction to a bound."""
+        low, high = label_bounds
+        return 0.0, max(high - float(outputs.min()), float(outputs.max()) - low)
+
+    def interval(self, outputs: AnyArray, threshold: float | Float1D, label_bounds: Bounds) -> Float2D | None:
+        """Return the prediction plus and minus the threshold, and any label beyond whose rounded score fits."""
+
+        def fits(labels: Float1D) -> Bool1D:
+            return np.asarray(self.scores(outputs, labels) <= threshold)
+
+        low = reach_out(outputs - threshold, outputs, -1.0, fits)
+        high = reach_out(outputs + threshold, outputs, 1.0, fits)
+        return clip_intervals(low, high, label_bounds)
+
+
+class ErrorScore(Score):
+    """One where the prediction is wrong, zero where it is right.
+
+    Parameters
+    ----------
+    tolerance : float or None, default None
+        For regressors, the distance from which a prediction counts as wrong.
+
+    Examples
+    --------
+    >>> ErrorScore(tolerance=0.5).scores(np.array([1.0, 2.0]), np.array([1.2, 3.0]))
+    array([0., 1.])
+    """
+
+    quantity = "error"
+
+    def __init__(self, tolerance: float | None = None) -> None:
+        self.tolerance = tolerance
+
+    def scores(self, outputs: AnyArray, y: AnyArray) -> Float1D:
+        """Return zeros and ones."""
+        wrong = outputs != y if self.tolerance is None else np.abs(y - outputs) > self.tolerance
+        return np.asarray(wrong, dtype=np.float64)
+
+    def score_bounds(self, outputs: AnyArray, label_bounds: Bounds) -> Bounds:
+        """Return zero and one."""
+        return 0.0, 1.0
+
+
+class CallableScore(Score):
+    """A user's own score.
+
+    Parameters
+    ----------
+    function : callable
+        ``function(model, X, y)`` returns one number a row; it must not look at other rows. It gets copies, or an
+        array that cannot be written to.
+    bounds : tuple of (float or None, float or None), default (None, None)
+        Known bounds of the score.
+
+    Examples
+    --------
+    >>> score = CallableScore(lambda model, X, y: (y - model.predict(X)) ** 2, bounds=(0, None))
+    """
+
+    quantity = "score"
+
+    def __init__(
+        self, function: Callable[..., Any], bounds: tuple[float | None, float | None] = (None, None)
+    ) -> None:
+        self.function = function
+        self.bounds = bounds
+
+    def evaluate(self, model: Any, X: Any, y: AnyArray) -> Float1D:
+        """Call the user's function and check what it returns.
+
+        Parameters
+        ----------
+        model : estimator
+            Fitted learner.
+        X, y : array-like
+            Rows and labels.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            The scores.
+
+        Raises
+        ------
+        ValueError
+            If it does not return one number a row, or a score is NaN or outside the bounds.
+        """
+        found = self.function(model, unwritable(X), y.copy())
+        values = check_vector(found, "the result of the callable score").copy()
+        if values.size != len(y):
+            raise ValueError(f"The callable score returned {values.size} values for {len(y)} rows.")
+        low, high = check_bounds(self.bounds)
+        if values.min() < low or values.max() > high:
+            raise ValueError(
+                f"The callable score ranges from {values.min():g} to {values.max():g}, outside its stated bounds "
+                f"[{low:g}, {high:g}]."
+            )
+        return values
+
+    def outputs(self, model: Any, X: Any) -> AnyArray:
+        """Return zeros: scores of unlabelled rows are not needed."""
+        return np.zeros(X.shape[0] if hasattr(X, "shape") else len(X))
+
+    def score_bounds(self, outputs: AnyArray, label_bounds: Bounds) -> Bounds:
+        """Return the stated bounds of the score."""
+        return check_bounds(self.bounds)
+
+
+def plain_predictions(model: Any, X: Any) -> AnyArray:
+    """Return a learner's predictions as a vector, also where it gives a matrix of one column.
+
+    Parameters
+    ----------
+    model : estimator
+        Fitted learner.
+    X : array-like of n rows
+        Rows.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        Numbers or classes.
+
+    Raises
+    ------
+    ValueError
+        If it predicts several values a row.
+    """
+    values = np.asarray(model.predict(X))
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = values[:, 0]
+    if values.ndim != 1:
+        raise ValueError(
+            f"The learner must predict one value a row of X, and its predictions have the shape {values.shape}."
+        )
+    return values
+
+
+def unwritable(X: Any) -> Any:
+    """Return rows that a user's function may have without a way to change those of the caller.
+
+    Parameters
+    ----------
+    X : array-like of n rows
+        Rows.
+
+    Returns
+    -------
+    object
+        A view that cannot be written to of an array, a copy of anything else that has one.
+    """
+    if isinstance(X, np.ndarray):
+        view = X.view()
+        view.flags.writeable = False
+        return view
+    return X.copy() if hasattr(X, "copy") else X
+
+
+def numeric_predictions(model: Any, X: Any) -> Float1D:
+    """Return predictions of a regressor, or the probability of the second class of a binary classifier.
+
+    Parameters
+    ----------
+    model : estimator
+        Fitted learner.
+    X : array-like of n rows
+        Rows.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        Numbers.
+
+    Raises
+    ------
+    ValueError
+        If a classifier has more than two classes.
+    """
+    if not hasattr(model, "classes_"):
+        return np.asarray(plain_predictions(model, X), dtype=np.float64)
+    if len(model.classes_) != 2:
+        raise ValueError(
+            f"This target needs numeric or binary labels, and the classifier has {len(model.classes_)} classes."
+        )
+    return probabilities(model, X)[:, 1]
+
+
+def probabilities(model: Any, X: Any) -> Float2D:
+    """Return predicted class probabilities.
+
+    Parameters
+    ----------
+    model : classifier
+        Fitted learner with ``predict_proba``.
+    X : array-like of n rows
+        Rows.
+
+    Returns
+    -------
+    ndarray of shape (n, n_classes)
+        Probabilities.
+
+    Raises
+    ------
+    ValueError
+        If the classifier has no probabilities.
+    """
+    if not hasattr(model, "predict_proba"):
+        raise ValueError(
+            f"This score needs predict_proba, which {type(model).__name__} lacks; wrap it in "
+            "CalibratedClassifierCV or choose score='error'."
+        )
+    return np.asarray(model.predict_proba(X), dtype=np.float64)
+
+
+def clip_intervals(low: AnyArray, high: AnyArray, label_bounds: Bounds) -> Float2D:
+    """Stack interval ends and clip them to the known bounds of the labels.
+
+    Parameters
+    ----------
+    low, high : ndarray of shape (n,)
+        Ends.
+    label_bounds : tuple of float
+        Known bounds of the labels.
+
+    Returns
+    -------
+    ndarray of shape (n, 2)
+        The clipped ends.
+    """
+    ends = np.empty((len(low), 2))
+    ends[:, 0], ends[:, 1] = low, high
+    bounded = math.isfinite(label_bounds[0]) or math.isfinite(label_bounds[1])
+    return np.clip(ends, *label_bounds, out=ends) if bounded else ends

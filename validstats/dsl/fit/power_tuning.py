@@ -1,0 +1,77 @@
+"""PPI++: the raw-prediction score with one scale for all coefficients."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from validstats._typing import Float1D, Float2D
+from validstats.dsl.fit.augmentation import (
+    LabelledSample,
+    ScoreTerm,
+    expected_score,
+    identity_augmentation,
+    labelled_term,
+)
+from validstats.dsl.fit.estimation import AugmentedFit, fit_augmented, one_step
+from validstats.dsl.fit.tuning import TunedFit
+
+__all__ = ["fit_power_tuned", "power_tuning_scale"]
+
+
+def power_tuning_scale(gold: Float2D, term: Float2D, probability: Float1D, bread: Float2D) -> float:
+    """Return the scalar of PPI++ that minimises the trace of the covariance matrix.
+
+    Parameters
+    ----------
+    gold : ndarray of shape (n_labelled, p)
+        Gold scores of the labelled rows.
+    term : ndarray of shape (n_labelled, p)
+        Raw-prediction scores of the labelled rows.
+    probability : ndarray of shape (n_labelled,)
+        Labelling probabilities.
+    bread : ndarray of shape (p, p)
+        Inverse mean Jacobian.
+
+    Returns
+    -------
+    float
+        The scale, not clipped to [0, 1].
+
+    References
+    ----------
+    Angelopoulos, Duchi and Zrnic (2023), PPI++, arXiv 2311.01453, Proposition 2.
+    """
+    weight = (1.0 - probability) / probability**2
+    total = weight.sum()
+    centre = weight / total if total > 0.0 else weight
+    left = (gold - centre @ gold) @ bread.T
+    right = (term - centre @ term) @ bread.T
+    denominator = float(np.sum(weight[:, None] * right**2))
+    return float(np.sum(weight[:, None] * left * right)) / denominator if denominator > 0.0 else 0.0
+
+
+def fit_power_tuned(sample: LabelledSample, raw: ScoreTerm, pilot: AugmentedFit) -> TunedFit:
+    """Fit PPI++: the raw-prediction score with one scale for all coefficients.
+
+    Parameters
+    ----------
+    sample : LabelledSample
+        Labelled rows and their design weights.
+    raw : ScoreTerm
+        Score with the surrogate in place of the label.
+    pilot : AugmentedFit
+        A consistent fit at which the scores are evaluated.
+
+    Returns
+    -------
+    TunedFit
+        The fit with its scale.
+    """
+    gold = sample.moment.score(sample.gold, pilot.params)
+    term = expected_score(sample.moment, labelled_term(sample, raw), pilot.params)
+    scale = power_tuning_scale(gold, term, sample.gold_probability, pilot.bread)
+    augmentation = identity_augmentation(raw, gold.shape[1], scale)
+    fit = fit_augmented(sample, augmentation, start=pilot.params)
+    if fit is None:
+        fit = one_step(sample, augmentation, pilot, "one Newton step from the gold-only estimate")
+    return TunedFit(fit=fit, kind="scalar", n_tuned=1)

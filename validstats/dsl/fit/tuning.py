@@ -1,0 +1,442 @@
+"""How much of the machine labels to use: the augmentation that minimises the variance of the estimate."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from validstats._typing import Float1D, Float2D, Int1D
+from validstats.dsl.fit.augmentation import (
+    Augmentation,
+    LabelledSample,
+    ScoreTerm,
+    expected_score,
+    labelled_term,
+)
+from validstats.dsl.fit.estimation import (
+    AugmentedFit,
+    TuningKind,
+    fit_augmented,
+)
+from validstats.dsl.moments import SamplingDesign, sum_by_cluster
+
+__all__ = [
+    "UNTUNED",
+    "ChosenAugmentation",
+    "TunedFit",
+    "choose_augmentation",
+    "choose_tuning",
+    "fit_tuned",
+    "is_near",
+    "steady_reach",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TunedFit:
+    """A fit whose augmentation was chosen to minimise its variance.
+
+    Attributes
+    ----------
+    fit : AugmentedFit
+        The solved estimating equation.
+    kind : {"matrix", "diagonal", "scalar", "none"}
+        How freely the augmentation was scaled.
+    n_tuned : int
+        Number of tuning coefficients behind each coefficient of the model.
+    """
+
+    fit: AugmentedFit
+    kind: TuningKind
+    n_tuned: int
+
+
+def choose_tuning(n_units: int, n_params: int) -> TuningKind:
+    """Return how freely the augmentation may be scaled with so many labelled units.
+
+    Parameters
+    ----------
+    n_units : int
+        Labelled rows, or labelled clusters where whole clusters were drawn.
+    n_params : int
+        Number of parameters of the model.
+
+    Returns
+    -------
+    {"matrix", "diagonal", "scalar"}
+        ``"matrix"`` from 20 units a parameter on, ``"diagonal"`` from 30 units on, else ``"scalar"``.
+
+    Examples
+    --------
+    >>> choose_tuning(1000, 5), choose_tuning(60, 5), choose_tuning(20, 5)
+    ('matrix', 'diagonal', 'scalar')
+    """
+    if n_units >= 20 * n_params:
+        return "matrix"
+    return "diagonal" if n_units >= 30 else "scalar"
+
+
+@dataclass(frozen=True)
+class _TuningData:
+    """Scores on the drawn units, centred for the design, times the root of their weight."""
+
+    gold: Float2D
+    terms: tuple[Float2D, ...]
+    centring: Float1D
+
+
+def _design_units(sample: LabelledSample, design: SamplingDesign) -> Int1D | None:
+    if design.units is None:
+        return None
+    return np.unique(design.units[sample.labelled], return_inverse=True)[1].reshape(-1).astype(np.int64)
+
+
+def _tuning_data(
+    sample: LabelledSample, gold: Float2D, terms: tuple[Float2D, ...], design: SamplingDesign
+) -> _TuningData:
+    probability = sample.gold_probability
+    codes = np.zeros(len(gold), dtype=np.int64)
+    units = _design_units(sample, design)
+    if design.scheme == "clusters":
+        assert units is not None
+        gold = sum_by_cluster(gold, units)
+        terms = tuple(sum_by_cluster(t, units) for t in terms)
+        probability = np.bincount(units, probability) / np.bincount(units)
+        codes = np.zeros(len(gold), dtype=np.int64)
+    elif design.scheme == "stratified":
+        assert units is not None
+        codes = units
+    weight = (1.0 - probability) / probability**2
+    total = np.bincount(codes, weight)
+    return _TuningData(
+        gold=_centre(gold, weight, codes) * np.sqrt(weight)[:, None],
+        terms=tuple(_centre(t, weight, codes) * np.sqrt(weight)[:, None] for t in terms),
+        centring=weight / np.where(total > 0.0, total, 1.0)[codes],
+    )
+
+
+def _centre(values: Float2D, weight: Float1D, codes: Int1D) -> Float2D:
+    return values - _stratum_means(values, weight, codes)[codes]
+
+
+def _stratum_means(values: Float2D, weight: Float1D, codes: Int1D) -> Float2D:
+    total = np.bincount(codes, weight)
+    sums = sum_by_cluster(values * weight[:, None], codes)
+    return sums / np.where(total > 0.0, total, 1.0)[:, None]
+
+
+@dataclass(frozen=True)
+class _Smoother:
+    """Ridge regression of one coefficient's gold influence on those of the terms, deviating from a prior."""
+
+    slopes: Float1D
+    fitted_numbers: float
+    errors: Float1D
+
+
+def _ridge_path(target: Float1D, regressors: Float2D, prior: Float1D, centring: Float1D) -> list[_Smoother]:
+    """Return ridge fits at all penalties with their leave-one-out errors; the largest penalty is the prior."""
+    norms = np.linalg.norm(regressors, axis=0)
+    norms = np.where(norms > 0.0, norms, 1.0)
+    left, singular, right = np.linalg.svd(regressors / norms, full_matrices=False)
+    kept = singular > 1e-7 * max(singular.max(initial=0.0), 1e-300)
+    left, singular, right = left[:, kept], singular[kept], right[kept]
+    deviation = target - regressors @ prior
+    rotated = left.T @ deviation
+    found = []
+    for penalty in _PENALTIES:
+        shrink = singular**2 / (singular**2 + penalty) if np.isfinite(penalty) else np.zeros_like(singular)
+        hat = np.clip(centring + left**2 @ shrink, None, 0.99)
+        residual = (deviation - left @ (shrink * rotated)) / (1.0 - hat)
+        slopes = prior + right.T @ (shrink / singular * rotated) / norms
+        found.append(_Smoother(slopes, float(shrink.sum()), residual**2))
+    return found
+
+
+_PENALTIES = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, np.inf)
+"""Ridge penalties in units of the squared norm of a regressor; zero is least squares."""
+
+
+def _is_better(candidate: _Smoother, incumbent: _Smoother) -> bool:
+    """Tell whether leave-one-out errors fall by more than a standard error of the fall."""
+    gain = incumbent.errors - candidate.errors
+    return float(gain.mean()) > float(gain.std()) / math.sqrt(len(gain)) + 1e-12 * float(
+        incumbent.errors.mean()
+    )
+
+
+def _least_error(candidates: Sequence[_Smoother]) -> _Smoother:
+    return min(candidates, key=lambda c: float(c.errors.sum()))
+
+
+def _best_slopes(
+    gold: Float2D, terms: list[Float2D], centring: Float1D, kind: TuningKind
+) -> tuple[list[Float2D], float]:
+    """Return for every coefficient the slopes on all terms, chosen by leave-one-out error.
+
+    The simplest candidates are plain design-based estimation (slope one on the first term) and gold-only
+    estimation (no slopes). Ridge paths from either, first on the coefficient's own terms and for
+    ``"matrix"`` then on those of all coefficients, replace them where the error falls by more than its
+    standard error.
+    """
+    p, n_terms = gold.shape[1], len(terms)
+    everything = np.column_stack(terms)
+    slopes = np.zeros((n_terms * p, p))
+    largest = 0.0
+    for k in range(p):
+        own = np.array([j * p + k for j in range(n_terms)])
+        families = [own] if kind == "diagonal" else [own, np.arange(n_terms * p)]
+        best: _Smoother | None = None
+        chosen = own
+        for columns in families:
+            plain = (columns == k).astype(np.float64)
+            paths = [
+                _ridge_path(gold[:, k], everything[:, columns], prior, centring)
+                for prior in (plain, np.zeros(len(columns)))
+            ]
+            if best is None:
+                best = _least_error([path[-1] for path in paths])
+            candidate = _least_error([found for path in paths for found in path])
+            if _is_better(candidate, best):
+                best, chosen = candidate, columns
+        assert best is not None
+        slopes[chosen, k] = best.slopes
+        largest = max(largest, best.fitted_numbers)
+    return [slopes[j * p : (j + 1) * p] for j in range(n_terms)], largest
+
+
+def _scalar_slopes(gold: Float2D, terms: list[Float2D]) -> tuple[list[Float2D], float]:
+    """Return one slope a term for all coefficients, each scaled to the same gold variance."""
+    p, n_terms = gold.shape[1], len(terms)
+    unit = np.linalg.norm(gold, axis=0)
+    unit = np.where(unit > 0.0, unit, 1.0)
+    flat = np.column_stack([(t / unit).ravel() for t in terms])
+    target = (gold / unit).ravel()
+    priors = (np.eye(n_terms)[0], np.zeros(n_terms))
+    paths = [_ridge_path(target, flat, prior, np.zeros(len(target))) for prior in priors]
+    best = _least_error([path[-1] for path in paths])
+    candidate = _least_error([found for path in paths for found in path])
+    if _is_better(candidate, best):
+        best = candidate
+    return [np.eye(p) * slope for slope in best.slopes], best.fitted_numbers
+
+
+def _matrices(data: _TuningData, bread: Float2D, kind: TuningKind) -> tuple[tuple[Float2D, ...], float]:
+    gold = data.gold @ bread.T
+    terms = [t @ bread.T for t in data.terms]
+    if kind == "scalar":
+        slopes, fitted = _scalar_slopes(gold, terms)
+    else:
+        slopes, fitted = _best_slopes(gold, terms, data.centring, kind)
+    inverse = np.linalg.inv(bread.T)
+    return tuple(bread.T @ s @ inverse for s in slopes), fitted
+
+
+def _constant(sample: LabelledSample, remainder: Float2D, design: SamplingDesign) -> Float2D:
+    """Return the weighted mean of ``s - g``: one row for all, one a stratum, or a share of each cluster."""
+    probability = sample.gold_probability
+    units = _design_units(sample, design)
+    if design.scheme == "clusters":
+        assert units is not None
+        assert design.units is not None
+        unit_probability = np.bincount(units, probability) / np.bincount(units)
+        weight = (1.0 - unit_probability) / unit_probability**2
+        sums = sum_by_cluster(remainder, units)
+        mean = _stratum_means(sums, weight, np.zeros(len(sums), dtype=np.int64))[0]
+        return mean / np.bincount(design.units)[design.units][:, None]
+    weight = (1.0 - probability) / probability**2
+    if design.scheme == "stratified":
+        assert units is not None
+        assert design.units is not None
+        table = np.zeros((int(design.units.max()) + 1, remainder.shape[1]))
+        table[np.unique(design.units[sample.labelled])] = _stratum_means(remainder, weight, units)
+        return table[design.units]
+    return _stratum_means(remainder, weight, np.zeros(len(remainder), dtype=np.int64))[0]
+
+
+def fit_tuned(
+    sample: LabelledSample,
+    terms: tuple[ScoreTerm, ...],
+    pilot: AugmentedFit,
+    design: SamplingDesign,
+    kind: TuningKind | None = None,
+) -> TunedFit:
+    """Fit with the augmentation of least variance in the span of the given expected scores and a constant.
+
+    Each coefficient's gold influence is regressed on those of the expected scores over the labelled units,
+    with weights ``(1 - pi) / pi^2``: the residual of that regression is what the labelling design adds to
+    the variance. The regression is at the level at which labels were drawn: rows, rows centred within
+    strata, or cluster sums. It starts from plain design-based or gold-only estimation, whichever has the
+    smaller leave-one-out error, and moves along a ridge path where that error falls by more than its
+    standard error; least squares is at the end of the path, so that in the limit nothing in the span has
+    less variance, and few or heavy-tailed labels cost little.
+
+    Parameters
+    ----------
+    sample : LabelledSample
+        Labelled rows and their design weights.
+    terms : tuple of ScoreTerm
+        Expected scores that span the augmentation; the first is the cross-fitted one.
+    pilot : AugmentedFit
+        A consistent fit at which the scores are evaluated.
+    design : SamplingDesign
+        How rows were chosen.
+    kind : {"matrix", "diagonal", "scalar"} or None, default None
+        How freely to scale; None decides by :func:`choose_tuning`.
+
+    Returns
+    -------
+    TunedFit
+        The root; or the pilot, where the root is further from it than :func:`steady_reach` of the pilot's standard
+        errors, or missing.
+
+    References
+    ----------
+    Chen and Chen (2000), JRSS-B 62, 449-460; Robins, Rotnitzky and Zhao (1994), JASA 89, 846-866.
+    """
+    found = choose_augmentation(sample, terms, pilot.params, pilot.bread, design, kind)
+    if found is None:
+        return TunedFit(fit=pilot, kind="none", n_tuned=0)
+    root = fit_augmented(sample, found.augmentation, start=pilot.params)
+    if root is None or not is_near(root.params, pilot.params, _standard_errors(pilot, design), found.n_units):
+        return TunedFit(fit=replace(pilot, fallback=UNTUNED), kind="none", n_tuned=0)
+    return TunedFit(fit=root, kind=found.kind, n_tuned=found.n_tuned)
+
+
+UNTUNED = "the untuned estimate: the tuned one has no root within reach of it"
+"""What a fit says whose tuning was given up."""
+
+
+@dataclass(frozen=True)
+class ChosenAugmentation:
+    """The augmentation of least variance, and how it was found.
+
+    Attributes
+    ----------
+    augmentation : Augmentation
+        The function ``g``.
+    kind : {"matrix", "diagonal", "scalar"}
+        How freely it was scaled.
+    n_tuned : int
+        Number of tuning coefficients behind each coefficient of the model.
+    n_units : int
+        Labelled rows, or labelled clusters.
+    """
+
+    augmentation: Augmentation
+    kind: TuningKind
+    n_tuned: int
+    n_units: int
+
+
+def choose_augmentation(
+    sample: LabelledSample,
+    terms: tuple[ScoreTerm, ...],
+    params: Float1D,
+    bread: Float2D,
+    design: SamplingDesign,
+    kind: TuningKind | None = None,
+) -> ChosenAugmentation | None:
+    """Return the augmentation of least variance in the span of expected scores and a constant.
+
+    Parameters
+    ----------
+    sample : LabelledSample
+        Labelled rows and their design weights.
+    terms : tuple of ScoreTerm
+        Expected scores; only their labelled rows are read.
+    params : ndarray of shape (p,)
+        Consistent estimate at which the scores are evaluated.
+    bread : ndarray of shape (p, p)
+        Its inverse mean Jacobian.
+    design : SamplingDesign
+        How rows were chosen.
+    kind : {"matrix", "diagonal", "scalar"} or None, default None
+        How freely to scale; None decides by :func:`choose_tuning`.
+
+    Returns
+    -------
+    ChosenAugmentation or None
+        None where all gold scores vanish, so that there is nothing to explain.
+    """
+    gold = sample.moment.score(sample.gold, params)
+    scores = tuple(expected_score(sample.moment, labelled_term(sample, t), params) for t in terms)
+    data = _tuning_data(sample, gold, scores, design)
+    if not np.any(data.gold):
+        return None
+    if kind is None:
+        kind = choose_tuning(len(data.gold), gold.shape[1])
+    matrices, fitted = _matrices(data, bread, kind)
+    mapped = np.sum([s @ m for s, m in zip(scores, matrices, strict=True)], axis=0)
+    constant = _constant(sample, gold - mapped, design)
+    return ChosenAugmentation(
+        augmentation=Augmentation(terms=terms, matrices=matrices, constant=constant),
+        kind=kind,
+        n_tuned=1 + math.ceil(fitted),
+        n_units=len(data.gold),
+    )
+
+
+def is_near(params: Float1D, pilot: Float1D, std_errors: Float1D, n_units: int) -> bool:
+    """Tell whether a tuned estimate is within :func:`steady_reach` standard errors of the untuned one.
+
+    Parameters
+    ----------
+    params, pilot : ndarray of shape (p,)
+        Tuned and untuned estimate.
+    std_errors : ndarray of shape (p,)
+        Standard errors of the untuned one.
+    n_units : int
+        Labelled rows, or labelled clusters.
+
+    Returns
+    -------
+    bool
+        Whether all coefficients are.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> is_near(np.array([0.9]), np.zeros(1), np.ones(1), 160), is_near(np.array([1.1]), np.zeros(1), np.ones(1), 160)
+    (True, False)
+    """
+    return bool(np.all(np.abs(params - pilot) <= steady_reach(n_units) * std_errors))
+
+
+def steady_reach(n_units: int) -> float:
+    """Return how many of its standard errors a tuned estimate may be from the untuned one.
+
+    Two consistent estimates of which one is efficient differ by less than a standard error of the other, in the
+    limit; a larger gap says that the tuned equation has a second root, or follows chance. The reach grows without
+    bound, so that in the limit the tuned estimate is always kept.
+
+    Parameters
+    ----------
+    n_units : int
+        Labelled rows, or labelled clusters.
+
+    Returns
+    -------
+    float
+        ``(n_units / 160) ** (1 / 4)``.
+
+    References
+    ----------
+    Hausman (1978), Econometrica 46, 1251-1271, for the size of the gap; the rate is ours.
+
+    Examples
+    --------
+    >>> steady_reach(160), steady_reach(2560)
+    (1.0, 2.0)
+    """
+    return float((n_units / 160.0) ** 0.25)
+
+
+def _standard_errors(fit: AugmentedFit, design: SamplingDesign) -> Float1D:
+    influence = fit.psi @ fit.bread.T
+    if design.scheme == "clusters" and design.units is not None:
+        influence = sum_by_cluster(influence, design.units)
+    return np.sqrt(np.sum(influence**2, axis=0)) / len(fit.psi)

@@ -1,0 +1,515 @@
+"""Expert labels, the probabilities they were drawn with, and what is checked about both."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+
+from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, FloatND, Int1D, Int2D
+from validstats.dsl.fit import cluster_codes
+from validstats.dsl.labels.crossfit import CrossFitter, LabelKind, label_kind
+from validstats.dsl.moments import SamplingDesign, kish_size
+from validstats.exceptions import (
+    LabellingWarning,
+    few_labels_message,
+    inconsistent_probability_message,
+    weak_overlap_message,
+)
+from validstats.guarantee import Guarantee
+from validstats.intake import check_vector, column, column_names, is_frame, read_array
+from validstats.results import Report, Table
+
+__all__ = [
+    "Calibration",
+    "PartialLabels",
+    "calibration_report",
+    "labelled_rows",
+    "predict_labels",
+    "read_labels",
+    "resolve_probability",
+    "typed_labels",
+]
+
+PartialLabels: TypeAlias = Literal["error", "unlabelled"]
+"""What to do with rows that carry some of several expert labels."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibration:
+    """What the expert labels have taught, and how they were drawn.
+
+    Attributes
+    ----------
+    labels : dict of str to ndarray of shape (n,)
+        Expert labels, missing where unlabelled.
+    kinds : dict of str to str
+        Kind of every label.
+    labelled : ndarray of shape (n,)
+        Rows with all labels.
+    probability : ndarray of shape (n,)
+        Labelling probabilities.
+    design : SamplingDesign
+        How rows were chosen.
+    design_text : str
+        The same in words.
+    clusters : tuple of ndarray of shape (n,)
+        Cluster codes of dependent rows.
+    folds : ndarray of shape (n_repeats, n)
+        Folds of the cross-fitting.
+    predictions : dict of str to ndarray
+        Cross-fitted predictions, averaged over repeats: means of shape (n,), or class probabilities of
+        shape (n_classes, n).
+    classes : dict of str to ndarray
+        Classes of the categorical labels.
+    n_partial : int
+        Rows with some labels that count as unlabelled.
+    """
+
+    labels: Mapping[str, AnyArray]
+    kinds: Mapping[str, LabelKind]
+    labelled: Bool1D
+    probability: Float1D
+    design: SamplingDesign
+    design_text: str
+    clusters: tuple[Int1D, ...]
+    folds: Int2D
+    predictions: Mapping[str, FloatND]
+    classes: Mapping[str, AnyArray]
+    n_partial: int = 0
+
+    @property
+    def n_labelled(self) -> int:
+        """Number of labelled rows."""
+        return int(self.labelled.sum())
+
+    @property
+    def n_units(self) -> int:
+        """Number of labelled sampling units: rows, or clusters where these were drawn."""
+        if self.design.scheme == "clusters" and self.design.units is not None:
+            return len(np.unique(self.design.units[self.labelled]))
+        return self.n_labelled
+
+
+LARGEST_VALUE = 1e140
+"""Largest size of a numeric label; sums of squares of larger ones overflow."""
+
+
+def missing_values(values: AnyArray) -> Bool1D:
+    """Tell which entries are missing: NaN, None or the missing values of pandas.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n,)
+        Any values.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        True where missing.
+    """
+    if values.dtype.kind == "f":
+        return np.isnan(values)
+    if values.dtype.kind != "O":
+        return np.zeros(len(values), dtype=np.bool_)
+    return np.array(
+        [not isinstance(v, str) and (v is None or str(v) in ("nan", "<NA>", "NaT")) for v in values.tolist()]
+    )
+
+
+def read_labels(labels: Any, n_rows: int) -> dict[str, AnyArray]:
+    """Read expert labels from a column, a frame or a mapping.
+
+    Parameters
+    ----------
+    labels : series, data frame, mapping of str to array-like, or array-like of shape (n,)
+        NaN or None means "not labelled". A plain array gets the name ``"label"``.
+    n_rows : int
+        Number of rows that ``fit`` saw.
+
+    Returns
+    -------
+    dict of str to ndarray of shape (n,)
+        Float64 for numbers, object for anything else.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, a label is infinite, or no row is labelled.
+    """
+    if is_frame(labels):
+        raw = {name: column(labels, name) for name in column_names(labels)}
+    elif isinstance(labels, Mapping):
+        raw = {
+            str(name): read_array(values, f"labels[{str(name)!r}]", masked_as_missing=True)
+            for name, values in labels.items()
+        }
+    else:
+        name = str(getattr(labels, "name", None) or "label")
+        raw = {name: read_array(labels, "labels", masked_as_missing=True)}
+    return {name: _clean_label(name, values, n_rows) for name, values in raw.items()}
+
+
+def _clean_label(name: str, values: AnyArray, n_rows: int) -> AnyArray:
+    if values.ndim != 1 or len(values) != n_rows:
+        raise ValueError(
+            f"labels: the label {name!r} has shape {values.shape}; fit saw {n_rows} rows, and a label has one entry a "
+            "row, missing where a row is not labelled."
+        )
+    missing = missing_values(values)
+    if missing.all():
+        raise ValueError(f"No row carries the expert label {name!r}; at least a few dozen are needed.")
+    if values.dtype.kind in "OUS" and all(isinstance(v, str) for v in values[~missing].tolist()):
+        return values.astype(object)
+    try:
+        filled = np.where(missing, np.nan, values).astype(np.float64)
+    except (TypeError, ValueError):
+        return values.astype(object)
+    if np.isinf(filled).any():
+        raise ValueError(f"labels: the label {name!r} has {int(np.isinf(filled).sum())} infinite value(s).")
+    if np.nanmax(np.abs(filled)) > LARGEST_VALUE:
+        raise ValueError(
+            f"labels: the label {name!r} has values beyond {LARGEST_VALUE:g} in size, whose squares overflow; rescale it."
+        )
+    return filled
+
+
+def labelled_rows(labels: Mapping[str, AnyArray], partial: PartialLabels) -> tuple[Bool1D, int]:
+    """Return which rows carry every label, and how many carry only some.
+
+    Parameters
+    ----------
+    labels : mapping of str to ndarray of shape (n,)
+        Expert labels.
+    partial : {"error", "unlabelled"}
+        What to do with rows that carry some.
+
+    Returns
+    -------
+    labelled : ndarray of shape (n,)
+        Rows with every label.
+    n_partial : int
+        Number of rows with some.
+
+    Raises
+    ------
+    ValueError
+        If some rows carry some of the labels and ``partial`` is ``"error"``.
+    """
+    known = np.array([~missing_values(v) for v in labels.values()])
+    labelled = np.asarray(known.all(axis=0))
+    n_partial = int((known.any(axis=0) & ~labelled).sum())
+    if n_partial and partial == "error":
+        raise ValueError(
+            f"{n_partial} row(s) carry some of the labels {', '.join(map(repr, labels))} but not all. Pass "
+            "partial_labels='unlabelled' to count them as unlabelled, with sampling_probability the "
+            "probability that a row carries all labels, or calibrate with one label at a time."
+        )
+    if not labelled.any():
+        raise ValueError(f"No row carries all of the labels {', '.join(map(repr, labels))}.")
+    return labelled, n_partial
+
+
+def resolve_design(
+    labelled: Bool1D, strata: AnyArray | None, clusters: tuple[Int1D, ...], probability: Any
+) -> SamplingDesign:
+    """Return the sampling scheme that labels, strata and clusters show.
+
+    Parameters
+    ----------
+    labelled : ndarray of shape (n,)
+        Labelled rows.
+    strata : ndarray of shape (n,) or None
+        Strata within which a fixed number of rows, or of whole clusters, was drawn.
+    clusters : tuple of ndarray
+        Cluster codes.
+    probability : object
+        What was passed as ``sampling_probability``.
+
+    Returns
+    -------
+    SamplingDesign
+        Whole clusters, where every cluster is labelled entirely or not at all, a fixed number of them (within
+        strata) where no probability was given; else strata; else a fixed number of rows where no probability was
+        given; else independent rows.
+
+    Raises
+    ------
+    ValueError
+        If whole clusters are labelled, without a probability, and lie in several strata.
+    """
+    if clusters:
+        codes = clusters[0]
+        size = np.bincount(codes)
+        hits = np.bincount(codes, labelled)
+        if size.max() > 1 and np.all((hits == 0) | (hits == size)) and np.sum(hits > 0) > 1:
+            fixed = None if probability is not None else _cluster_strata(codes, strata)
+            return SamplingDesign(scheme="clusters", units=codes, strata=fixed)
+    if strata is not None:
+        return SamplingDesign(scheme="stratified", units=cluster_codes(strata))
+    if probability is None:
+        return SamplingDesign(scheme="simple")
+    return SamplingDesign(scheme="independent")
+
+
+def _cluster_strata(clusters: Int1D, strata: AnyArray | None) -> Int1D:
+    """Return the strata within which whole clusters were drawn, one where there are none."""
+    if strata is None:
+        return np.zeros(len(clusters), dtype=np.int64)
+    codes = cluster_codes(strata)
+    n_clusters = len(np.unique(clusters))
+    pairs = np.unique(np.column_stack([clusters, codes]), axis=0)[:, 0]
+    split = int(np.sum(np.bincount(pairs) > 1))
+    if split:
+        raise ValueError(
+            f"Whole clusters are labelled, and {split} of {n_clusters} clusters have rows in several strata, so that "
+            "strata and clusters do not say with which probability a cluster was drawn. Pass sampling_probability, "
+            "or strata that contain whole clusters."
+        )
+    return codes
+
+
+def resolve_probability(
+    sampling_probability: Any, labelled: Bool1D, design: SamplingDesign, features: Float2D
+) -> tuple[Float1D, str]:
+    """Return the labelling probability of every row, and where it comes from.
+
+    Parameters
+    ----------
+    sampling_probability : array-like of shape (n,), float, "estimated" or None
+        Known probabilities; None is simple random sampling, within strata or of clusters where there are.
+    labelled : ndarray of shape (n,)
+        Labelled rows.
+    design : SamplingDesign
+        How rows were chosen.
+    features : ndarray of shape (n, n_features)
+        Features for estimated probabilities.
+
+    Returns
+    -------
+    probability : ndarray of shape (n,)
+        In (0, 1].
+    text : str
+        How they came about, as a clause.
+
+    Raises
+    ------
+    ValueError
+        If a probability is not in (0, 1], or is 1 where there is no label, or a stratum has no labelled row.
+    """
+    n = len(labelled)
+    if isinstance(sampling_probability, str):
+        if sampling_probability != "estimated":
+            raise ValueError(
+                f"sampling_probability must be numbers, None or 'estimated', got {sampling_probability!r}."
+            )
+        return _estimated_probability(labelled, features), (
+            "the labelling probabilities follow the logistic regression that they were estimated by (they are "
+            "estimated, not known by design)"
+        )
+    if sampling_probability is None:
+        return _simple_probability(labelled, design)
+    sampling_probability = read_array(sampling_probability, "sampling_probability")
+    if np.ndim(sampling_probability) == 0:
+        sampling_probability = np.full(n, sampling_probability)
+    probability = check_vector(sampling_probability, "sampling_probability")
+    if len(probability) != n:
+        raise ValueError(f"sampling_probability has {len(probability)} entries; fit saw {n} rows.")
+    bad = (probability <= 0) | (probability > 1)
+    if bad.any():
+        hint = " A row that is labelled cannot have had probability 0." if (labelled & bad).any() else ""
+        raise ValueError(
+            f"sampling_probability must be in (0, 1]; {int(bad.sum())} value(s) are not, from "
+            f"{probability.min():g} to {probability.max():g}.{hint} Rows that could never have been labelled "
+            "are outside the population that labels can speak for: leave them out."
+        )
+    certain = int(np.sum((probability == 1.0) & ~labelled))
+    if certain:
+        raise ValueError(
+            f"{certain} row(s) have sampling_probability 1, which makes a label certain, and carry none. Pass the "
+            "probabilities that labels were drawn with."
+        )
+    return probability, "the labelling probabilities are those by which rows were drawn"
+
+
+def _simple_probability(labelled: Bool1D, design: SamplingDesign) -> tuple[Float1D, str]:
+    n = len(labelled)
+    if design.scheme == "stratified":
+        assert design.units is not None
+        share = np.bincount(design.units, labelled) / np.bincount(design.units)
+        if np.any(share == 0):
+            raise ValueError(
+                f"{int(np.sum(share == 0))} of {len(share)} strata have no labelled row. Label some there, "
+                "or merge them with others."
+            )
+        return share[design.units], "rows were drawn by simple random sampling within strata"
+    if design.scheme == "clusters":
+        assert design.units is not None
+        assert design.strata is not None
+        text = "whole clusters were drawn by simple random sampling"
+        strata = design.strata[np.unique(design.units, return_index=True)[1]]
+        share = np.bincount(strata, np.bincount(design.units, labelled) > 0) / np.bincount(strata)
+        if np.any(share == 0):
+            raise ValueError(
+                f"{int(np.sum(share == 0))} of {len(share)} strata have no labelled cluster. Label some there, "
+                "or merge them with others."
+            )
+        return share[design.strata], text if len(share) == 1 else f"{text} within strata"
+    return np.full(n, labelled.mean()), "labelled rows are a simple random sample of all rows"
+
+
+def _estimated_probability(labelled: Bool1D, features: Float2D) -> Float1D:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=1e4, max_iter=2000))
+    model.fit(features, labelled.astype(np.int64))
+    return np.asarray(model.predict_proba(features)[:, 1], dtype=np.float64)
+
+
+def warn_about_labels(calibration_probability: Float1D, labelled: Bool1D, n_units: int, units: str) -> None:
+    """Warn about few labels, weak overlap, and probabilities that do not fit the number of labels.
+
+    Parameters
+    ----------
+    calibration_probability : ndarray of shape (n,)
+        Labelling probabilities.
+    labelled : ndarray of shape (n,)
+        Labelled rows.
+    n_units : int
+        Labelled sampling units.
+    units : str
+        What they are called.
+    """
+    n_labelled = int(labelled.sum())
+    if n_units < 50:
+        warnings.warn(
+            few_labels_message.format(n_labelled=n_units, units=units), LabellingWarning, stacklevel=3
+        )
+    probability = calibration_probability
+    kish = kish_size(1.0 / probability[labelled])
+    if kish < 0.3 * n_labelled:
+        message = weak_overlap_message.format(
+            low=probability.min(), high=probability.max(), n_labelled=n_labelled, kish=kish
+        )
+        warnings.warn(message, LabellingWarning, stacklevel=3)
+    spread = float(np.sqrt(np.sum(probability * (1.0 - probability))))
+    distance = abs(n_labelled - probability.sum()) / max(spread, 1.0)
+    if units == "rows" and distance > 6.0:
+        message = inconsistent_probability_message.format(
+            expected=probability.sum(), n_labelled=n_labelled, distance=distance
+        )
+        warnings.warn(message, LabellingWarning, stacklevel=3)
+
+
+def calibration_report(calibration: Calibration, n_folds: int, guarantee: Guarantee) -> Report:
+    """Describe a calibration.
+
+    Parameters
+    ----------
+    calibration : Calibration
+        Labels, design and cross-fitted predictions.
+    n_folds : int
+        Number of folds.
+    guarantee : Guarantee
+        What any inference promises.
+
+    Returns
+    -------
+    Report
+        Sizes, design and how well each label is predicted out of fold.
+    """
+    rows: list[tuple[str, str, float, str]] = []
+    for name, kind in calibration.kinds.items():
+        gold = typed_labels(calibration.labels[name][calibration.labelled])
+        fitted = calibration.predictions[name][..., calibration.labelled]
+        if kind == "categorical":
+            best = calibration.classes[name][fitted.argmax(axis=0)]
+            rows.append((name, kind, float(np.mean(best == gold.astype(str))), "accuracy"))
+        else:
+            explained = 1.0 - np.mean((gold - fitted) ** 2) / np.var(gold) if np.var(gold) > 0 else np.nan
+            rows.append((name, kind, float(explained), "explained variance"))
+    table = Table(
+        {
+            "Label": [r[0] for r in rows],
+            "Kind": [r[1] for r in rows],
+            "Cross-fitted fit": [r[2] for r in rows],
+            "Measure": [r[3] for r in rows],
+        },
+        formats={"Cross-fitted fit": "estimate"},
+    )
+    probability = calibration.probability
+    return Report(
+        title="Design-based supervised learning",
+        header=(
+            ("Rows", len(calibration.labelled)),
+            ("Expert labels", calibration.n_labelled),
+            ("Sampling", _scheme_text(calibration.design)),
+            ("Probabilities", f"{probability.min():.4g} to {probability.max():.4g}"),
+            ("Folds", f"{n_folds}, repeated {len(calibration.folds)} times"),
+        ),
+        tables=(table,),
+        guarantees=(guarantee,),
+    )
+
+
+def _scheme_text(design: SamplingDesign) -> str:
+    """Name the scheme, with strata where clusters were drawn within several."""
+    if design.strata is None or not np.any(design.strata):
+        return design.scheme
+    return f"{design.scheme} within strata"
+
+
+def typed_labels(values: AnyArray) -> AnyArray:
+    """Return numbers as float64 and everything else as text.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n,)
+        Labels.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        Float64, or object with text.
+    """
+    if values.dtype.kind in "fiub":
+        return values.astype(np.float64)
+    return values.astype(str).astype(object)
+
+
+def predict_labels(
+    fitter: CrossFitter, gold: Mapping[str, AnyArray], features: Any
+) -> tuple[dict[str, FloatND], dict[str, AnyArray]]:
+    """Predict every expert label by cross-fitting, averaged over repeats.
+
+    Parameters
+    ----------
+    fitter : CrossFitter
+        Learner, folds and labelled rows.
+    gold : mapping of str to ndarray of shape (n_labelled,)
+        Expert labels.
+    features : ndarray of shape (n, n_features)
+        What is always observed.
+
+    Returns
+    -------
+    predictions : dict of str to ndarray
+        Means of shape (n,), or class probabilities of shape (n_classes, n).
+    classes : dict of str to ndarray
+        Classes of the categorical labels.
+    """
+    predictions: dict[str, FloatND] = {}
+    classes: dict[str, AnyArray] = {}
+    for name, values in gold.items():
+        if label_kind(values) == "categorical":
+            levels, codes = np.unique(values.astype(str), return_inverse=True)
+            found = fitter.classify(name, codes.reshape(-1), len(levels), features)
+            predictions[name], classes[name] = found.mean(axis=0), levels
+        else:
+            predictions[name] = fitter.regress(name, values, features)[:, 0].mean(axis=0)
+    return predictions, classes

@@ -1,0 +1,67 @@
+"""Moments: scores and Jacobians of the models, and the variances of designs."""
+
+from __future__ import annotations
+
+from validstats.dsl.moments.absorption import Absorber
+from validstats.dsl.moments.models import (
+    GLMMoment,
+    InstrumentalMoment,
+    LinearMoment,
+    MeanMoment,
+    ModelMoment,
+    MultinomialMoment,
+    RegressionRows,
+    two_stage_projection,
+)
+from validstats.dsl.moments.newton import NewtonResult, collinear_columns, find_root, invert_bread
+from validstats.dsl.moments.user import Moment, UserMoment
+from validstats.dsl.moments.variance import (
+    SamplingDesign,
+    VarianceKind,
+    centred_influence,
+    clustered_meat,
+    critical_value,
+    design_meat,
+    drawn_deviations,
+    effective_labels,
+    influence_functions,
+    kish_size,
+    labelled_units,
+    median_of_splits,
+    sandwich,
+    small_sample_scores,
+    sum_by_cluster,
+)
+
+__all__ = [
+    "Absorber",
+    "GLMMoment",
+    "InstrumentalMoment",
+    "LinearMoment",
+    "MeanMoment",
+    "ModelMoment",
+    "Moment",
+    "MultinomialMoment",
+    "NewtonResult",
+    "RegressionRows",
+    "SamplingDesign",
+    "UserMoment",
+    "VarianceKind",
+    "centred_influence",
+    "clustered_meat",
+    "collinear_columns",
+    "critical_value",
+    "design_meat",
+    "drawn_deviations",
+    "effective_labels",
+    "find_root",
+    "influence_functions",
+    "invert_bread",
+    "kish_size",
+    "labelled_units",
+    "median_of_splits",
+    "sandwich",
+    "small_sample_scores",
+    "sum_by_cluster",
+    "two_stage_projection",
+]

@@ -1,0 +1,282 @@
+"""Whether machine labels will help, and how much, before expert labels are bought."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from validstats._typing import Float1D, Int1D
+from validstats.dsl.labels import LARGEST_VALUE
+from validstats.dsl.plan.label_forecast import binary_r_squared, label_worth, pilot_r_squared
+from validstats.guarantee import Guarantee
+from validstats.intake import alpha_fraction, check_in_range, check_positive_int, check_vector
+from validstats.results import Report, Result, Table
+
+__all__ = ["GainForecast", "forecast_gain"]
+
+
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class GainForecast(Result):
+    """Whether machine labels help, and how much, before labels are bought.
+
+    Attributes
+    ----------
+    sizes : ndarray of shape (k,)
+        Numbers of expert labels.
+    ratio : ndarray of shape (k,)
+        Variance with expert labels alone over the variance with tuned machine labels, at least 1.
+    ratio_low, ratio_high : ndarray of shape (k,) or None
+        Interval from the pilot.
+    raw_ratio : ndarray of shape (k,) or None
+        The same for machine labels taken as they are; below 1 they hurt.
+    ceiling : ndarray of shape (k,)
+        The ratio for perfect machine labels.
+    r_squared : float
+        Share of the variance of the expert label that machine labels explain.
+    std_dev : float or None
+        Standard deviation of the expert label, where known.
+    n_rows : int
+        Number of units.
+    """
+
+    sizes: Int1D
+    ratio: Float1D
+    ratio_low: Float1D | None
+    ratio_high: Float1D | None
+    raw_ratio: Float1D | None
+    ceiling: Float1D
+    r_squared: float
+    std_dev: float | None
+    n_rows: int
+
+    @property
+    def verdict(self) -> str:
+        """One sentence: how much machine labels help."""
+        best = int(np.argmax(self.ratio))
+        gain, size = float(self.ratio[best]), int(self.sizes[best])
+        if gain < 1.05:
+            return "Machine labels hardly help here: they are worth less than 5 % more expert labels."
+        text = f"Machine labels help: {size:,} expert labels are worth about {size * gain:,.0f} alone"
+        if self.raw_ratio is not None and self.raw_ratio[best] < 1.0:
+            text += ", but taken as they are, without tuning, they would hurt"
+        return text + "."
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw what expert labels are worth against their number.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or None, default None
+            Axes to draw on.
+
+        Returns
+        -------
+        GainForecastDisplay
+            The display, with ``ax_`` and ``figure_``.
+        """
+        from validstats.plotting.label_plan import GainForecastDisplay
+
+        return GainForecastDisplay.from_forecast(self).plot(ax)
+
+    def _tidy_columns(self) -> Mapping[str, Sequence[Any] | np.ndarray]:
+        columns: dict[str, Sequence[Any] | np.ndarray] = {
+            "n_labels": self.sizes,
+            "variance_ratio": self.ratio,
+            "effective_labels": self.sizes * self.ratio,
+            "ceiling": self.ceiling,
+        }
+        if self.ratio_low is not None and self.ratio_high is not None:
+            columns |= {"ratio_low": self.ratio_low, "ratio_high": self.ratio_high}
+        if self.raw_ratio is not None:
+            columns["untuned_ratio"] = self.raw_ratio
+        if self.std_dev is not None:
+            columns["gold_std_error"] = self.std_dev / np.sqrt(self.sizes)
+            columns["std_error"] = self.std_dev / np.sqrt(self.sizes * self.ratio)
+        return columns
+
+    def _glance_columns(self) -> Mapping[str, Any]:
+        return {
+            "n_rows": self.n_rows,
+            "r_squared": self.r_squared,
+            "largest_ratio": float(np.max(self.ratio)),
+            "verdict": self.verdict,
+        }
+
+    def _report(self) -> Report:
+        columns: dict[str, Any] = {
+            "Labels": self.sizes.tolist(),
+            "Worth": [round(v) for v in (self.sizes * self.ratio).tolist()],
+            "Variance ratio": self.ratio.tolist(),
+        }
+        if self.ratio_low is not None and self.ratio_high is not None:
+            columns |= {"Low": self.ratio_low.tolist(), "High": self.ratio_high.tolist()}
+        if self.raw_ratio is not None:
+            columns["Untuned"] = self.raw_ratio.tolist()
+        columns["Perfect labels"] = self.ceiling.tolist()
+        return Report(
+            title="Will machine labels help",
+            header=(("Units", self.n_rows), ("Variance explained", f"{self.r_squared:.1%}")),
+            tables=(
+                Table(
+                    columns,
+                    title="Worth: number of expert labels that alone would give the same standard error",
+                    formats={"Labels": "int", "Worth": "int"},
+                ),
+            ),
+            guarantees=(self.guarantee,),
+            notes=(self.verdict,),
+        )
+
+
+def forecast_gain(
+    n_rows: int,
+    sizes: int | Sequence[int],
+    *,
+    accuracy: float | None = None,
+    sensitivity: float | None = None,
+    specificity: float | None = None,
+    prevalence: float | None = None,
+    r_squared: float | None = None,
+    pilot: tuple[Any, Any] | None = None,
+    confidence_level: float = 0.95,
+) -> GainForecast:
+    """Forecast whether machine labels help, and how much, before expert labels are bought.
+
+    The forecast is for a mean, a share, or the coefficients of a regression whose outcome is labelled (with
+    ``r_squared`` then among units with equal covariates), labels being drawn with equal probabilities.
+
+    Parameters
+    ----------
+    n_rows : int
+        Number of units with machine labels.
+    sizes : int or sequence of int
+        Numbers of expert labels, between 1 and ``n_rows``.
+    accuracy : float or None, default None
+        Share of binary machine labels that are right, in [0, 1], equally for positives and negatives. Needs
+        ``prevalence``.
+    sensitivity, specificity : float or None, default None
+        Instead of ``accuracy``: shares of positives and of negatives that are recognised.
+    prevalence : float or None, default None
+        Share of positives, in (0, 1).
+    r_squared : float or None, default None
+        Share of the variance of the expert label that the machine label explains, in [0, 1].
+    pilot : tuple of (array-like of shape (m,), array-like of shape (m,)) or None, default None
+        Expert and machine labels of a few units drawn at random; gives an interval as well.
+    confidence_level : float, default 0.95
+        Level of that interval.
+
+    Returns
+    -------
+    GainForecast
+        Variance ratios and what they mean in labels.
+
+    Raises
+    ------
+    ValueError
+        If not exactly one description of the machine labels is given, or a value is out of range.
+
+    References
+    ----------
+    Angelopoulos, Duchi and Zrnic (2023), PPI++, arXiv 2311.01453, Example 6.1.
+
+    Examples
+    --------
+    >>> forecast = forecast_gain(20_000, [500, 1000], accuracy=0.9, prevalence=0.5)
+    >>> forecast.ratio.round(2)
+    array([2.66, 2.55])
+    >>> print(forecast.verdict)
+    Machine labels help: 500 expert labels are worth about 1,330 alone.
+    """
+    check_positive_int(n_rows, "n_rows", minimum=2)
+    alpha = float(alpha_fraction(confidence_level))
+    listed: list[Any] = list(sizes) if np.iterable(sizes) else [sizes]
+    chosen = np.array([check_positive_int(s, "sizes", maximum=n_rows) for s in listed], dtype=np.int64)
+    if len(chosen) == 0:
+        raise ValueError("sizes is empty; pass at least one number of labels.")
+    explained, raw_error, std_dev, interval, n_pilot = _describe(
+        accuracy, sensitivity, specificity, prevalence, r_squared, pilot, alpha
+    )
+
+    def ratios(share: float) -> Float1D:
+        return np.array([label_worth(n_rows, int(s), share).ratio for s in chosen])
+
+    raw = None
+    if raw_error is not None:
+        raw = np.array([label_worth(n_rows, int(s), explained, raw_error).raw_ratio for s in chosen])
+    return GainForecast(
+        guarantee=_gain_guarantee(n_pilot),
+        sizes=chosen,
+        ratio=ratios(explained),
+        ratio_low=None if interval is None else ratios(interval[0]),
+        ratio_high=None if interval is None else ratios(interval[1]),
+        raw_ratio=raw,
+        ceiling=n_rows / chosen,
+        r_squared=explained,
+        std_dev=std_dev,
+        n_rows=n_rows,
+    )
+
+
+def _describe(
+    accuracy: float | None,
+    sensitivity: float | None,
+    specificity: float | None,
+    prevalence: float | None,
+    r_squared: float | None,
+    pilot: tuple[Any, Any] | None,
+    alpha: float,
+) -> tuple[float, float | None, float | None, tuple[float, float] | None, int]:
+    """Return explained share, relative raw error, standard deviation, interval and pilot size."""
+    rates = sensitivity is not None or specificity is not None
+    if sum([accuracy is not None, rates, r_squared is not None, pilot is not None]) != 1:
+        raise ValueError(
+            "Describe the machine labels in exactly one way: accuracy and prevalence; sensitivity, specificity "
+            "and prevalence; r_squared; or pilot=(expert labels, machine labels)."
+        )
+    if r_squared is not None:
+        return check_in_range(r_squared, "r_squared", 0, 1), None, None, None, 0
+    if pilot is not None:
+        outcome, machine = (check_vector(v, "pilot") for v in pilot)
+        if len(outcome) != len(machine) or len(outcome) < 5:
+            raise ValueError(
+                f"pilot needs at least 5 units with both labels; got {len(outcome)} expert and {len(machine)} "
+                "machine labels."
+            )
+        if max(np.abs(outcome).max(), np.abs(machine).max()) > LARGEST_VALUE:
+            raise ValueError(
+                f"pilot has values beyond {LARGEST_VALUE:g} in size, whose squares overflow; rescale both labels."
+            )
+        if np.var(outcome) == 0.0:
+            raise ValueError(
+                "All expert labels of the pilot are equal, so it says nothing; label more units."
+            )
+        explained, low, high = pilot_r_squared(outcome, machine, alpha)
+        raw = float(np.var(outcome - machine) / np.var(outcome))
+        return explained, raw, float(np.std(outcome, ddof=1)), (low, high), len(outcome)
+    if accuracy is not None:
+        sensitivity = specificity = accuracy
+    if prevalence is None or sensitivity is None or specificity is None:
+        raise ValueError("Binary machine labels need prevalence, and sensitivity together with specificity.")
+    name = "accuracy" if accuracy is not None else "sensitivity and specificity"
+    rate = [check_in_range(v, name, 0, 1) for v in (sensitivity, specificity)]
+    share = check_in_range(prevalence, "prevalence", 0, 1, low_open=True, high_open=True)
+    explained, raw = binary_r_squared(rate[0], rate[1], share)
+    return explained, raw, float(np.sqrt(share * (1.0 - share))), None, 0
+
+
+def _gain_guarantee(n_pilot: int) -> Guarantee:
+    source = "the pilot is a random sample" if n_pilot else "the stated quality of the machine labels is true"
+    caveats = ["A learner that also uses covariates can only add to the gain, up to the ceiling"]
+    if n_pilot:
+        caveats.append("The interval is approximate, from Fisher's transformation of the correlation")
+    return Guarantee(
+        statement="the variance ratio is the limiting one of tuned estimates over expert labels alone",
+        kind="asymptotic",
+        assumptions=(source, "expert labels are drawn with equal probabilities"),
+        n_reference=n_pilot,
+        citation="Angelopoulos, Duchi and Zrnic (2023), PPI++, arXiv 2311.01453, Example 6.1",
+        caveats=tuple(caveats),
+    )

@@ -1,0 +1,31 @@
+"""Regressions: from a formula or columns to rows, and from rows to a result."""
+
+from __future__ import annotations
+
+from validstats.dsl.regression.assembly import ModelName, choose_moment
+from validstats.dsl.regression.formulas import DesignBuilder, parse_formula
+from validstats.dsl.regression.preparation import (
+    InferenceRequest,
+    feature_matrix,
+    fill_labels,
+    joined_names,
+    row_vectors,
+    surrogate_columns,
+)
+from validstats.dsl.regression.solution import run_inference
+from validstats.dsl.regression.statements import calibration_guarantee
+
+__all__ = [
+    "DesignBuilder",
+    "InferenceRequest",
+    "ModelName",
+    "calibration_guarantee",
+    "choose_moment",
+    "feature_matrix",
+    "fill_labels",
+    "joined_names",
+    "parse_formula",
+    "row_vectors",
+    "run_inference",
+    "surrogate_columns",
+]

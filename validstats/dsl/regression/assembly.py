@@ -1,0 +1,502 @@
+"""From a model's name, a formula and labelled data to the arrays that the estimators work on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+
+from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, FloatND
+from validstats.dsl.fit import Component, LabelledSample, ScoreTerm, cluster_codes, scaled_rows
+from validstats.dsl.labels import Completion, Outcome, label_kind, one_hot
+from validstats.dsl.moments import (
+    Absorber,
+    GLMMoment,
+    InstrumentalMoment,
+    LinearMoment,
+    MeanMoment,
+    ModelMoment,
+    MultinomialMoment,
+    RegressionRows,
+    two_stage_projection,
+)
+from validstats.dsl.regression.formulas import DesignBuilder, ParsedFormula
+
+__all__ = [
+    "AssembledModel",
+    "ModelName",
+    "assemble",
+    "categories_of",
+    "choose_moment",
+    "labelled_design",
+    "raw_completion",
+    "reduce_instruments",
+    "varying_columns",
+]
+
+ModelName: TypeAlias = Literal[
+    "mean",
+    "proportion",
+    "shares",
+    "difference",
+    "quantile",
+    "linear",
+    "logit",
+    "probit",
+    "poisson",
+    "glm",
+    "multinomial",
+]
+"""Models of :meth:`DesignSupervised.infer`; fixed effects and instruments are parts of a linear formula."""
+
+RowMaker: TypeAlias = Callable[[Mapping[str, AnyArray], FloatND | None], RegressionRows]
+"""Completed rows from values of the covariate labels and of the outcome."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AssembledModel:
+    """A model with everything but the completions of the unlabelled variables.
+
+    Attributes
+    ----------
+    moment : ModelMoment
+        Estimating function.
+    gold : RegressionRows
+        Labelled rows.
+    outcome : Outcome or None
+        Outcome, where it depends on an expert label.
+    covariate_labels : tuple of str
+        Labels among the covariates or instruments.
+    names : tuple of str
+        Names of the coefficients.
+    absorber : Absorber or None
+        Fixed effects.
+    is_within : bool
+        Whether the rows are within-transformed; covariate labels forbid it.
+    make_plain : callable or None
+        With fixed effects, rows that are not transformed, from a completion.
+    effects : tuple of str
+        Names of the absorbed variables.
+    make_rows : callable
+        Rows from a completion.
+    """
+
+    moment: ModelMoment
+    gold: RegressionRows
+    outcome: Outcome | None
+    covariate_labels: tuple[str, ...]
+    names: tuple[str, ...]
+    make_rows: RowMaker
+    absorber: Absorber | None = None
+    is_within: bool = False
+    make_plain: RowMaker | None = None
+    effects: tuple[str, ...] = ()
+
+    def term(self, completions: Sequence[Completion]) -> ScoreTerm:
+        """Return the expected score of some completions.
+
+        Parameters
+        ----------
+        completions : sequence of Completion
+            Values with their probabilities.
+
+        Returns
+        -------
+        tuple of Component
+            The mixture.
+        """
+        return tuple(
+            Component(rows=self.make_rows(c.replacements, c.outcome), weight=c.weight) for c in completions
+        )
+
+    def sample(self, labelled: Bool1D, probability: Float1D) -> LabelledSample:
+        """Return the labelled sample of the model.
+
+        Parameters
+        ----------
+        labelled : ndarray of shape (n,)
+            Labelled rows.
+        probability : ndarray of shape (n,)
+            Labelling probabilities.
+
+        Returns
+        -------
+        LabelledSample
+            Moment, labelled rows and design.
+        """
+        return LabelledSample(moment=self.moment, gold=self.gold, labelled=labelled, probability=probability)
+
+
+def categories_of(values: AnyArray) -> AnyArray:
+    """Return the sorted distinct values of a categorical label.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n,)
+        Observed labels.
+
+    Returns
+    -------
+    ndarray of shape (n_categories,)
+        Sorted distinct values.
+    """
+    if values.dtype.kind not in "fiub":
+        return np.array(sorted({str(v) for v in values.tolist()}), dtype=object)
+    return np.unique(values)
+
+
+def choose_moment(model: ModelName, family: Any, n_categories: int, instrumental: bool) -> ModelMoment:
+    """Return the estimating function of a model.
+
+    Parameters
+    ----------
+    model : str
+        Name of the model.
+    family : statsmodels family or None
+        For ``"glm"``.
+    n_categories : int
+        For ``"multinomial"``.
+    instrumental : bool
+        Whether the formula has instruments.
+
+    Returns
+    -------
+    ModelMoment
+        The estimating function.
+
+    Raises
+    ------
+    ValueError
+        If ``family`` is missing or not wanted, or instruments are combined with another model.
+    """
+    if (family is not None) != (model == "glm"):
+        raise ValueError(
+            f"family={family!r} goes with model='glm' and only with it; got model={model!r}. For example "
+            "model='glm', family=statsmodels.api.families.Gamma(...)."
+        )
+    if instrumental:
+        if model != "linear":
+            raise ValueError(f"Instruments are for model='linear', got model={model!r}.")
+        return InstrumentalMoment()
+    if model in ("mean", "proportion", "shares"):
+        return MeanMoment()
+    if model in ("linear", "difference"):
+        return LinearMoment()
+    if model == "multinomial":
+        return MultinomialMoment(n_categories)
+    from statsmodels.genmod import families
+
+    if model == "logit":
+        return GLMMoment(families.Binomial())
+    if model == "probit":
+        return GLMMoment(families.Binomial(families.links.Probit()))
+    if model == "poisson":
+        return GLMMoment(families.Poisson())
+    if not isinstance(family, families.Family):
+        raise ValueError(
+            f"family must be an instance of a statsmodels family, such as families.Gamma(); got {family!r}."
+        )
+    return GLMMoment(family)
+
+
+def _check_outcome(model: ModelName, family: Any, values: FloatND, name: str) -> None:
+    binomial = model in ("logit", "probit", "proportion") or type(family).__name__ == "Binomial"
+    if binomial and (values.min() < 0 or values.max() > 1):
+        raise ValueError(
+            f"The outcome {name!r} of model={model!r} must lie between 0 and 1; it ranges from "
+            f"{values.min():g} to {values.max():g}."
+        )
+    if model == "poisson" and values.min() < 0:
+        raise ValueError(f"The outcome {name!r} of model='poisson' has negative values.")
+
+
+def _check_formula(model: ModelName, parsed: ParsedFormula, builder: DesignBuilder) -> None:
+    if model in ("mean", "proportion", "shares", "quantile") and parsed.covariates != "1":
+        raise ValueError(
+            f"model={model!r} takes no covariates; pass {parsed.outcome!r} alone, or use model='linear'."
+        )
+    if model == "difference" and len(builder.names) != 2:
+        raise ValueError(
+            "model='difference' compares two groups: the formula must be 'y ~ group' with a covariate of two "
+            f"levels; it gives the columns {', '.join(builder.names)}."
+        )
+    if parsed.effects and model != "linear":
+        raise ValueError(f"Fixed effects ('| {parsed.effects[0]}') are for model='linear', got {model!r}.")
+
+
+def _numeric_outcome(values: AnyArray, name: str) -> Float1D:
+    if values.dtype.kind not in "fiubO":
+        raise ValueError(
+            f"The outcome {name!r} is not numeric; use model='multinomial' or 'shares' for classes."
+        )
+    try:
+        numbers = values.astype(np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"The outcome {name!r} is not numeric; use model='multinomial' or 'shares' for classes, or "
+            "encode two classes as 0 and 1."
+        ) from None
+    if not np.all(np.isfinite(numbers)):
+        raise ValueError(f"The outcome {name!r} has missing or infinite values among the rows it is used in.")
+    return numbers
+
+
+def assemble(
+    builder: DesignBuilder,
+    template: Any,
+    labelled: Bool1D,
+    *,
+    model: ModelName,
+    family: Any = None,
+    weights: Float1D | None = None,
+    offset: Float1D | None = None,
+) -> AssembledModel:
+    """Build estimating function, labelled rows and row maker of a formula.
+
+    Parameters
+    ----------
+    builder : DesignBuilder
+        The formula on the template.
+    template : pandas.DataFrame
+        All rows with labels filled in.
+    labelled : ndarray of shape (n,)
+        Which rows carry expert labels.
+    model : str
+        Name of the model.
+    family : statsmodels family or None, default None
+        For ``model="glm"``.
+    weights, offset : ndarray of shape (n,) or None, default None
+        Analysis weights and offset.
+
+    Returns
+    -------
+    AssembledModel
+        Ready for completions.
+    """
+    parsed = builder.parsed
+    _check_formula(model, parsed, builder)
+    raw_outcome = builder.outcome()
+    categorical = model in ("shares", "multinomial")
+    categories: AnyArray = np.empty(0)
+    if categorical:
+        known = raw_outcome[labelled] if builder.outcome_labels else raw_outcome
+        categories = categories_of(known)
+        if len(categories) < 2:
+            raise ValueError(f"The outcome {parsed.outcome!r} has a single category among the expert labels.")
+
+    def encode(values: AnyArray) -> FloatND:
+        if not categorical:
+            return _numeric_outcome(values, parsed.outcome)
+        return one_hot(np.searchsorted(*_alike(categories, values)), len(categories))
+
+    moment = choose_moment(model, family, len(categories), parsed.endogenous is not None)
+    outcome_all = encode(raw_outcome)
+    _check_outcome(model, family, outcome_all[labelled], parsed.outcome)
+    intercept_only = model in ("mean", "proportion", "shares")
+    names = _coefficient_names(model, parsed, builder, categories)
+    absorber = _absorber(parsed, template, weights)
+    is_within = absorber is not None and not builder.covariate_labels
+    fixed_design = None if builder.covariate_labels else builder.design()
+    all_instruments = builder.instruments()
+    wanted = None
+    if all_instruments is not None and absorber is not None:
+        wanted = varying_columns(all_instruments, absorber)
+
+    def instruments_of(replacements: Mapping[str, AnyArray]) -> Float2D | None:
+        found = builder.instruments(replacements)
+        return found if found is None or wanted is None else found[:, wanted]
+
+    fixed_instruments = None if builder.covariate_labels else instruments_of({})
+
+    def make_plain(replacements: Mapping[str, AnyArray], outcome: FloatND | None) -> RegressionRows:
+        design = fixed_design if fixed_design is not None else builder.design(replacements)
+        return RegressionRows(
+            y=outcome_all if outcome is None else outcome,
+            X=design if not intercept_only else np.ones((len(labelled), 1)),
+            Z=fixed_instruments if fixed_design is not None else instruments_of(replacements),
+            weights=None if absorber is not None else weights,
+            offset=offset,
+        )
+
+    gold = make_plain({}, None).take(labelled)
+    outcome = None
+    if builder.outcome_labels:
+        outcome = Outcome(name=builder.outcome_labels[0], values=gold.y)
+    make_rows: RowMaker = make_plain
+    if is_within:
+        assert absorber is not None
+        make_rows = _within_maker(make_plain, absorber)
+        gold = make_rows({}, None).take(labelled)
+    return AssembledModel(
+        moment=moment,
+        gold=gold,
+        outcome=outcome,
+        covariate_labels=builder.covariate_labels,
+        names=names,
+        make_rows=make_rows,
+        absorber=absorber,
+        is_within=is_within,
+        make_plain=None if absorber is None else make_plain,
+        effects=parsed.effects,
+    )
+
+
+def _within_maker(make_plain: RowMaker, absorber: Absorber) -> RowMaker:
+    """Return the maker of rows whose covariates and instruments are within-transformed once and for all."""
+    fixed = scaled_rows(make_plain({}, None), absorber)
+    design = absorber.residualise(fixed.X)
+    instruments = None if fixed.Z is None else absorber.residualise(fixed.Z)
+
+    def make_rows(replacements: Mapping[str, AnyArray], outcome: FloatND | None) -> RegressionRows:
+        rows = scaled_rows(make_plain(replacements, outcome), absorber)
+        return replace(rows, X=design, Z=instruments)
+
+    return make_rows
+
+
+def varying_columns(values: Float2D, absorber: Absorber) -> Bool1D:
+    """Return which columns vary within the absorbed effects.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n, p)
+        Columns.
+    absorber : Absorber
+        Projection on the effects.
+
+    Returns
+    -------
+    ndarray of shape (p,)
+        False for a column that the effects span, to the rounding of its projection.
+    """
+    scaled = absorber.scaled(values)
+    inside = np.linalg.norm(absorber.residualise(scaled), axis=0)
+    return np.asarray(inside > 1e-8 * np.maximum(np.linalg.norm(scaled, axis=0), 1e-300))
+
+
+def _absorber(parsed: ParsedFormula, template: Any, weights: Float1D | None) -> Absorber | None:
+    if not parsed.effects:
+        return None
+    codes = [cluster_codes(template[name].astype(str).to_numpy()) for name in parsed.effects]
+    return Absorber(codes, weights)
+
+
+def _coefficient_names(
+    model: ModelName, parsed: ParsedFormula, builder: DesignBuilder, categories: AnyArray
+) -> tuple[str, ...]:
+    if model in ("mean", "proportion"):
+        return (f"{model}({parsed.outcome})",)
+    if model == "shares":
+        return tuple(f"{parsed.outcome}={c}" for c in categories)
+    if model == "multinomial":
+        return tuple(f"{c}: {name}" for c in categories[1:] for name in builder.names)
+    return builder.names
+
+
+def reduce_instruments(assembled: AssembledModel, sample: LabelledSample, term: ScoreTerm) -> AssembledModel:
+    """Replace the instruments by their first-stage combinations, one a coefficient.
+
+    The first stage is estimated from design-adjusted cross moments; its error does not change the limiting
+    distribution of the coefficients.
+
+    Parameters
+    ----------
+    assembled : AssembledModel
+        Model whose rows carry all instruments.
+    sample : LabelledSample
+        Labelled rows and their design.
+    term : ScoreTerm
+        Completed data.
+
+    Returns
+    -------
+    AssembledModel
+        The same model with reduced instruments.
+    """
+    gold = sample.gold
+    assert gold.Z is not None
+    weighted = gold.Z * gold.weighted(sample.gold_weights)[:, None]
+    gram, cross = weighted.T @ gold.Z, weighted.T @ gold.X
+    remainder = sample.remainder
+    for component in term:
+        z = component.rows.Z
+        assert z is not None
+        scaled = z * component.rows.weighted(remainder * component.weight)[:, None]
+        gram, cross = gram + scaled.T @ z, cross + scaled.T @ component.rows.X
+    projection = two_stage_projection(gram / sample.n_rows, cross / sample.n_rows)
+    inner = assembled.make_rows
+
+    def make_rows(replacements: Mapping[str, AnyArray], outcome: FloatND | None) -> RegressionRows:
+        rows = inner(replacements, outcome)
+        assert rows.Z is not None
+        return replace(rows, Z=rows.Z @ projection)
+
+    return replace(assembled, gold=replace(gold, Z=gold.Z @ projection), make_rows=make_rows)
+
+
+def _alike(categories: AnyArray, values: AnyArray) -> tuple[AnyArray, AnyArray]:
+    """Return categories and values as text, each at its own width, where the categories are objects."""
+    if categories.dtype != object:
+        return categories, values
+    return categories.astype(str), values.astype(str)
+
+
+def raw_completion(
+    assembled: AssembledModel, surrogates: Mapping[str, AnyArray], builder: DesignBuilder
+) -> tuple[Completion, ...] | None:
+    """Return the completion that takes machine labels for the truth, or None where one is missing.
+
+    Parameters
+    ----------
+    assembled : AssembledModel
+        The model.
+    surrogates : mapping of str to ndarray of shape (n,)
+        Machine labels by the name of the expert label.
+    builder : DesignBuilder
+        The formula.
+
+    Returns
+    -------
+    tuple of one Completion, or None
+        None where a label has no surrogate, or the surrogate has classes that no expert label has.
+    """
+    needed = {*assembled.covariate_labels, *builder.outcome_labels}
+    if not needed <= set(surrogates):
+        return None
+    values = {name: surrogates[name] for name in needed}
+    outcome: FloatND | None = None
+    if builder.outcome_labels:
+        raw = builder.outcome(values)
+        if assembled.gold.y.ndim == 2:
+            known = builder.outcome()
+            categories = categories_of(known)
+            classes, machine = _alike(categories, raw)
+            if not np.all(np.isin(machine, classes)):
+                return None
+            outcome = one_hot(np.searchsorted(classes, machine), len(categories))
+        else:
+            outcome = _numeric_outcome(raw, builder.parsed.outcome)
+    covariates = {v: values[v] for v in assembled.covariate_labels}
+    for name, value in covariates.items():
+        known = builder.observed_values(name)
+        if label_kind(known) == "categorical" and not set(map(str, value)) <= set(map(str, known)):
+            return None
+    return (Completion(replacements=covariates, outcome=outcome),)
+
+
+def labelled_design(gold: RegressionRows) -> Float2D:
+    """Return the design of the labelled rows times the root of their analysis weights.
+
+    Parameters
+    ----------
+    gold : RegressionRows
+        Labelled rows.
+
+    Returns
+    -------
+    ndarray of shape (n_labelled, p)
+        Design for rank checks.
+    """
+    return gold.X if gold.weights is None else gold.X * np.sqrt(gold.weights)[:, None]

@@ -1,0 +1,583 @@
+"""What ``infer`` returns: coefficients, their covariance, and what one would have reported otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, Int1D, RandomState
+from validstats.dsl.fit import (
+    EstimatorName,
+    Population,
+    SimpleFit,
+    TuningKind,
+    checked_clusters,
+    cluster_degrees,
+    warn_about_clusters,
+)
+from validstats.dsl.moments import VarianceKind, clustered_meat, critical_value, sandwich, sum_by_cluster
+from validstats.dsl.plan import VarianceParts
+from validstats.dsl.results.hypotheses import InapplicableTest, WaldTest, restriction_matrix, wald_test
+from validstats.intake import check_groups, check_positive_int, check_random_state
+from validstats.results import Report, Result, Table
+
+__all__ = ["CoefficientComparison", "CoefficientResult", "joint_covariance", "level_text"]
+
+ESTIMATOR_TEXT = {
+    "tuned": "tuned design-based",
+    "dsl": "design-based supervised learning",
+    "ppi": "prediction-powered (PPI)",
+    "ppi++": "power-tuned (PPI++)",
+    "gold": "expert labels only",
+}
+
+
+def level_text(confidence_level: Fraction | float) -> str:
+    """Return a confidence level in percent, with as many digits as it has.
+
+    Parameters
+    ----------
+    confidence_level : Fraction or float
+        The level, in (0, 1).
+
+    Returns
+    -------
+    str
+        For headings.
+
+    Examples
+    --------
+    >>> level_text(0.95), level_text(0.975), level_text(0.999)
+    ('95%', '97.5%', '99.9%')
+    """
+    return f"{100.0 * float(confidence_level):.10g}%"
+
+
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class CoefficientResult(Result):
+    """Coefficients of a model estimated from machine labels and a sample of expert labels.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Coefficient names.
+    params : ndarray of shape (p,)
+        Coefficients.
+    covariance : ndarray of shape (p, p)
+        Covariance matrix.
+    influence : ndarray of shape (n, p) or None
+        Influence function of every row, inflated for small samples where asked for; None for the median
+        of sample splits.
+    confidence_level : Fraction
+        Level of the intervals.
+    degrees_of_freedom : float or None
+        Of the t distribution; None for normal quantiles.
+    estimator, tuning, kind, population : str
+        Estimator, tuning, small-sample correction and population.
+    model, formula, outcome : str
+        What was estimated.
+    n_rows, n_labelled : int
+        Sizes.
+    effective_labels : ndarray of shape (p,)
+        Number of expert labels that alone would give the same variance; NaN where the gold-only fit fails.
+    kish_labels : float
+        Kish's effective size of the labelled rows' inverse probabilities.
+    naive, gold : SimpleFit or None
+        Fit on machine labels alone, and on expert labels alone.
+    clustered_by : str or None
+        How rows are clustered.
+    clusters : tuple of ndarray of shape (n,)
+        Codes of these clusters.
+    labelled : ndarray of shape (n,)
+        Which rows carry expert labels.
+    effects : tuple of str
+        Absorbed effects.
+    interval : ndarray of shape (p, 2) or None
+        Intervals that are not symmetric, from an inverted test, at ``confidence_level``.
+    residual : ndarray of shape (n_labelled, p) or None
+        Gold score minus augmentation on the labelled rows, in coefficient units: what labelling adds to the
+        variance. For a median of splits that of the first split.
+    variance_parts : VarianceParts or None
+        Which part of the covariance more labels shrink, for planning.
+    notes : tuple of str
+        What was decided on the way.
+    """
+
+    names: tuple[str, ...]
+    params: Float1D
+    covariance: Float2D
+    influence: Float2D | None
+    confidence_level: Fraction
+    degrees_of_freedom: float | None
+    estimator: EstimatorName
+    tuning: TuningKind
+    kind: VarianceKind
+    population: Population
+    model: str
+    formula: str
+    outcome: str
+    n_rows: int
+    n_labelled: int
+    effective_labels: Float1D
+    kish_labels: float
+    labelled: Bool1D
+    naive: SimpleFit | None = None
+    gold: SimpleFit | None = None
+    clustered_by: str | None = None
+    clusters: tuple[Int1D, ...] = ()
+    effects: tuple[str, ...] = ()
+    interval: Float2D | None = None
+    residual: Float2D | None = None
+    variance_parts: VarianceParts | None = None
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def std_error(self) -> Float1D:
+        """Standard errors, shape ``(p,)``."""
+        return np.sqrt(np.diag(self.covariance))
+
+    @property
+    def statistic(self) -> Float1D:
+        """Estimates divided by their standard errors, shape ``(p,)``."""
+        return self.params / self.std_error
+
+    @property
+    def p_value(self) -> Float1D:
+        """Two-sided p-values from the survival function, shape ``(p,)``."""
+        absolute = np.abs(self.statistic)
+        if self.degrees_of_freedom is None:
+            return 2.0 * stats.norm.sf(absolute)
+        return 2.0 * stats.t.sf(absolute, self.degrees_of_freedom)
+
+    def confidence_interval(self, confidence_level: float | None = None) -> Float2D:
+        """Return confidence intervals.
+
+        Parameters
+        ----------
+        confidence_level : float or None, default None
+            Level; None keeps that of the result.
+
+        Returns
+        -------
+        ndarray of shape (p, 2)
+            Lower and upper ends.
+
+        Raises
+        ------
+        ValueError
+            If another level is asked of an inverted test.
+        """
+        if self.interval is not None:
+            if confidence_level is not None and float(confidence_level) != float(self.confidence_level):
+                raise ValueError(
+                    f"This interval inverts a test at level {float(self.confidence_level):g}; call infer with "
+                    f"confidence_level={confidence_level!r} for another one."
+                )
+            return self.interval
+        alpha = 1.0 - float(self.confidence_level if confidence_level is None else confidence_level)
+        half = critical_value(alpha, self.degrees_of_freedom) * self.std_error
+        return np.column_stack([self.params - half, self.params + half])
+
+    def _tidy_columns(self) -> Mapping[str, Sequence[Any] | np.ndarray]:
+        interval = self.confidence_interval()
+        columns: dict[str, Any] = {
+            "term": list(self.names),
+            "estimate": self.params,
+            "std_error": self.std_error,
+            "statistic": self.statistic,
+            "p_value": self.p_value,
+            "conf_low": interval[:, 0],
+            "conf_high": interval[:, 1],
+            "effective_labels": self.effective_labels,
+        }
+        if self.naive is not None:
+            columns["naive_estimate"] = self.naive.params
+        if self.gold is not None:
+            columns["gold_estimate"] = self.gold.params
+            columns["gold_std_error"] = self.gold.std_error
+        return columns
+
+    def _glance_columns(self) -> Mapping[str, Any]:
+        return {
+            "model": self.model,
+            "estimator": self.estimator,
+            "n": self.n_rows,
+            "n_labelled": self.n_labelled,
+            "kish_labels": self.kish_labels,
+            "median_effective_labels": float(np.median(self.effective_labels)),
+            "confidence_level": float(self.confidence_level),
+            "degrees_of_freedom": self.degrees_of_freedom,
+            "tuning": self.tuning,
+            "vcov": self.kind if self.clustered_by is None else f"clustered by {self.clustered_by}",
+            "population": self.population,
+        }
+
+    def _report(self) -> Report:
+        interval = self.confidence_interval()
+        level = level_text(self.confidence_level)
+        columns: dict[str, Any] = {
+            "Term": list(self.names),
+            "Estimate": self.params,
+            "Std. error": self.std_error,
+            f"{level} low": interval[:, 0],
+            f"{level} high": interval[:, 1],
+            "p": self.p_value,
+        }
+        if self.naive is not None:
+            columns["Naive"] = self.naive.params
+        if self.gold is not None:
+            columns["Gold only"] = self.gold.params
+        columns["Worth"] = np.round(self.effective_labels)
+        formats = {name: "estimate" for name in columns if name not in ("Term", "p", "Worth")}
+        header: list[tuple[str, Any]] = [
+            ("Model", f"{self.model}: {self.formula}"),
+            ("Estimator", f"{ESTIMATOR_TEXT[self.estimator]} (tuning: {self.tuning})"),
+            ("Rows", self.n_rows),
+            ("Expert labels", f"{self.n_labelled:,} (Kish effective size {self.kish_labels:,.0f})"),
+            ("Standard errors", self._variance_text()),
+            ("Population", self.population),
+        ]
+        notes = ["Worth: number of expert labels that alone would give the same standard error."]
+        if self.naive is not None:
+            notes.append(
+                "Naive: the same model with machine labels taken for the truth; it has no guarantee."
+            )
+        return Report(
+            title="Regression with machine labels",
+            header=header,
+            tables=(Table(columns, formats={**formats, "p": "p_value", "Worth": "int"}),),  # type: ignore[dict-item]
+            guarantees=(self.guarantee,),
+            notes=(*notes, *self.notes),
+        )
+
+    def _variance_text(self) -> str:
+        text = self.kind if self.clustered_by is None else f"{self.kind}, clustered by {self.clustered_by}"
+        if self.degrees_of_freedom is None:
+            return f"{text}, normal quantiles"
+        return f"{text}, t with {self.degrees_of_freedom:g} degrees of freedom"
+
+    def _influence(self, purpose: str) -> Float2D:
+        if self.population == "finite":
+            raise ValueError(
+                f"This result describes a finite population, whose uncertainty is that of labelling alone; {purpose} "
+                "rests on influence functions, which vary with the population as well. Infer with "
+                "population='superpopulation'."
+            )
+        if self.influence is None:
+            raise ValueError(
+                f"This result has no influence functions, which {purpose} needs: it is a median of sample "
+                "splits, or a quantile without a bounded interval. Use estimator='tuned', or n_repeats=1; for a "
+                "quantile, label more rows."
+            )
+        return self.influence
+
+    def wald_test(self, restrictions: Any) -> WaldTest | InapplicableTest:
+        """Test restrictions on the coefficients.
+
+        Parameters
+        ----------
+        restrictions : str, sequence of str, mapping of str to float, or ndarray of shape (q, p)
+            Names that are jointly zero, values by name, or a matrix ``R`` of ``R b = 0``.
+
+        Returns
+        -------
+        WaldTest or InapplicableTest
+            Prints as one line.
+        """
+        matrix, values, null = restriction_matrix(self.names, restrictions)
+        return wald_test(
+            self.params, self.covariance, matrix, values, null=null, denominator=self.degrees_of_freedom
+        )
+
+    def joint_test(self) -> WaldTest | InapplicableTest:
+        """Test that all coefficients but the intercept are zero.
+
+        Returns
+        -------
+        WaldTest or InapplicableTest
+            Inapplicable where there is nothing but an intercept.
+        """
+        tested = [name for name in self.names if not _is_intercept(name)]
+        if not tested:
+            return InapplicableTest(reason="the model has no coefficients besides the intercept")
+        return self.wald_test(tested)
+
+    def recluster(self, *clusters: AnyArray, name: str = "given clusters") -> CoefficientResult:
+        """Return the same fit with standard errors clustered in another way.
+
+        Parameters
+        ----------
+        *clusters : ndarray of shape (n,)
+            None for independent rows, or one or two vectors of cluster labels.
+        name : str, default "given clusters"
+            What to call the clusters.
+
+        Returns
+        -------
+        CoefficientResult
+            With the new covariance; normal quantiles, or t with the number of clusters that carry expert labels minus
+            one below 200, as from ``infer(clusters=...)``.
+
+        Raises
+        ------
+        ValueError
+            For a finite population or a median of splits, where there is no such thing, for missing labels or for a
+            single cluster.
+
+        Warns
+        -----
+        LabellingWarning
+            If fewer than 50 clusters carry expert labels.
+
+        Notes
+        -----
+        The interval of a quantile, which inverts a test, becomes the estimate plus or minus a multiple of the
+        new standard error.
+        """
+        influence = self._influence("another clustering")
+        codes = [_cluster_codes(c, self.n_rows) for c in clusters]
+        covariance = sandwich(np.eye(len(self.params)), clustered_meat(influence, codes), self.n_rows)
+        warn_about_clusters(codes, self.labelled, name, stacklevel=2)
+        degrees = cluster_degrees(codes, self.labelled) if codes else None
+        return replace(
+            self,
+            covariance=covariance,
+            clustered_by=name if codes else None,
+            clusters=tuple(codes),
+            degrees_of_freedom=degrees,
+            interval=None,
+        )
+
+    def bootstrap(
+        self,
+        n_replicates: int = 999,
+        *,
+        clusters: AnyArray | None = None,
+        random_state: RandomState = None,
+    ) -> Float2D:
+        """Draw from the multiplier bootstrap of the estimate.
+
+        Parameters
+        ----------
+        n_replicates : int, default 999
+            Number of draws.
+        clusters : ndarray of shape (n,) or None, default None
+            Clusters that share a multiplier; None takes those of the standard errors.
+        random_state : int, numpy.random.Generator or None, default None
+            Seed.
+
+        Returns
+        -------
+        ndarray of shape (n_replicates, p)
+            Estimate plus the mean of influence functions times Rademacher multipliers.
+
+        Raises
+        ------
+        ValueError
+            For a finite population or a median of splits, for missing cluster labels, or if the standard errors are
+            clustered in two ways and none is chosen.
+        """
+        check_positive_int(n_replicates, "n_replicates")
+        influence = self._influence("the bootstrap")
+        if clusters is None and len(self.clusters) > 1:
+            raise ValueError(
+                "Multipliers are shared within clusters of one kind, and the standard errors are clustered in two "
+                "ways; pass clusters=<one of them>."
+            )
+        codes = self.clusters if clusters is None else (_cluster_codes(clusters, self.n_rows),)
+        if codes:
+            influence = sum_by_cluster(influence, codes[0])
+        generator = check_random_state(random_state)
+        draws = np.empty((n_replicates, len(self.params)))
+        for b in range(n_replicates):
+            signs = generator.integers(0, 2, len(influence)) * 2.0 - 1.0
+            draws[b] = self.params + signs @ influence / self.n_rows
+        return draws
+
+    def compare(self) -> CoefficientComparison:
+        """Put the estimate beside the naive and the gold-only fit.
+
+        Returns
+        -------
+        CoefficientComparison
+            A table of coefficients and standard errors.
+        """
+        return CoefficientComparison(
+            guarantee=self.guarantee,
+            backend=self.backend,
+            names=self.names,
+            confidence_level=self.confidence_level,
+            fits={
+                "validstats": SimpleFit(params=self.params, std_error=self.std_error),
+                **({} if self.gold is None else {"gold only": self.gold}),
+                **({} if self.naive is None else {"naive": self.naive}),
+            },
+        )
+
+    def plot(self, ax: Any = None, *, truth: Float1D | None = None) -> Any:
+        """Draw the coefficients with those of the naive and the gold-only fit.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or None, default None
+            Axes to draw on.
+        truth : ndarray of shape (p,) or None, default None
+            Known values to mark.
+
+        Returns
+        -------
+        CoefficientDisplay
+            The drawn display.
+        """
+        from validstats.plotting.coefficients import CoefficientDisplay
+
+        return CoefficientDisplay.from_result(self, truth=truth).plot(ax)
+
+    @property
+    def __maketables_coef_table__(self) -> Any:
+        import pandas as pd
+
+        interval = self.confidence_interval(None if self.interval is not None else 0.95)
+        return pd.DataFrame(
+            {
+                "b": self.params,
+                "se": self.std_error,
+                "t": self.statistic,
+                "p": self.p_value,
+                "ci95l": interval[:, 0],
+                "ci95u": interval[:, 1],
+            },
+            index=pd.Index(self.names, name="Coefficient"),
+        )
+
+    def __maketables_stat__(self, key: str) -> Any:
+        values = {
+            "N": self.n_rows,
+            "n_labelled": self.n_labelled,
+            "estimator": ESTIMATOR_TEXT[self.estimator],
+            "se_type": self.kind if self.clustered_by is None else f"by: {self.clustered_by}",
+        }
+        return values.get(key)
+
+    @property
+    def __maketables_depvar__(self) -> str:
+        return self.outcome
+
+    @property
+    def __maketables_fixef_string__(self) -> str | None:
+        return "+".join(self.effects) if self.effects else None
+
+    @property
+    def __maketables_vcov_info__(self) -> dict[str, Any]:
+        return {"vcov_type": self.kind, "clustervar": self.clustered_by}
+
+    @property
+    def __maketables_stat_labels__(self) -> dict[str, str]:
+        return {"n_labelled": "Expert labels", "estimator": "Estimator"}
+
+    @property
+    def __maketables_default_stat_keys__(self) -> list[str]:
+        return ["N", "n_labelled", "se_type"]
+
+
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class CoefficientComparison(Result):
+    """The same model from several sources of labels, side by side.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Coefficient names.
+    fits : dict of str to SimpleFit
+        Fits by name, the guaranteed one first.
+    confidence_level : Fraction
+        Level of the intervals of :meth:`tidy`, normal.
+    """
+
+    names: tuple[str, ...]
+    fits: Mapping[str, SimpleFit]
+    confidence_level: Fraction
+
+    def _tidy_columns(self) -> Mapping[str, Sequence[Any] | np.ndarray]:
+        critical = critical_value(float(1 - self.confidence_level), None)
+        params = np.concatenate([f.params for f in self.fits.values()])
+        errors = np.concatenate([f.std_error for f in self.fits.values()])
+        return {
+            "fit": [name for name in self.fits for _ in self.names],
+            "term": list(self.names) * len(self.fits),
+            "estimate": params,
+            "std_error": errors,
+            "conf_low": params - critical * errors,
+            "conf_high": params + critical * errors,
+        }
+
+    def _glance_columns(self) -> Mapping[str, Any]:
+        return {"n_fits": len(self.fits), "confidence_level": float(self.confidence_level)}
+
+    def _report(self) -> Report:
+        columns: dict[str, Any] = {"Term": list(self.names)}
+        for name, fit in self.fits.items():
+            columns[name] = [f"{b:.4f} ({s:.4f})" for b, s in zip(fit.params, fit.std_error, strict=True)]
+        return Report(
+            title="Comparison of fits: estimate (standard error)",
+            tables=(Table(columns),),
+            guarantees=(self.guarantee,),
+            notes=("The guarantee is that of the first column alone.",),
+        )
+
+
+def joint_covariance(
+    results: Sequence[CoefficientResult], clusters: Sequence[AnyArray] | None = None
+) -> Float2D:
+    """Return the covariance of the stacked coefficients of several results on the same rows.
+
+    Parameters
+    ----------
+    results : sequence of CoefficientResult
+        Results of one calibration, with influence functions.
+    clusters : sequence of ndarray of shape (n,) or None, default None
+        One or two vectors of cluster labels, or none of them for independent rows; None takes those of the
+        results.
+
+    Returns
+    -------
+    ndarray of shape (sum of p, sum of p)
+        Covariance in the order of the results, for tests across models.
+
+    Raises
+    ------
+    ValueError
+        If the results differ in their number of rows or, with ``clusters=None``, in their clusters, or if one is of a
+        finite population or a median of splits.
+    """
+    sizes = {r.n_rows for r in results}
+    if len(sizes) != 1:
+        raise ValueError(f"The results must rest on the same rows; they have {sorted(sizes)} rows.")
+    stacked = np.hstack([r._influence("a joint covariance") for r in results])
+    n = sizes.pop()
+    if clusters is not None:
+        codes = tuple(_cluster_codes(c, n) for c in clusters)
+    else:
+        codes = results[0].clusters
+        for other in results[1:]:
+            same = len(other.clusters) == len(codes) and all(map(np.array_equal, other.clusters, codes))
+            if not same:
+                raise ValueError(
+                    "The results are clustered in different ways; pass clusters=<vectors>, or []."
+                )
+    return sandwich(np.eye(stacked.shape[1]), clustered_meat(stacked, codes), n)
+
+
+def _cluster_codes(labels: AnyArray, n_rows: int) -> Int1D:
+    """Return cluster codes of labels, one a row, none missing and of one type."""
+    return checked_clusters(check_groups(labels, "clusters", n_rows).astype(str), n_rows)
+
+
+def _is_intercept(name: str) -> bool:
+    """Tell whether a coefficient is an intercept; those of a multinomial model carry the class before a colon."""
+    return name == "Intercept" or name.endswith(": Intercept")

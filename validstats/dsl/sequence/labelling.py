@@ -1,0 +1,442 @@
+"""Labelling in sequence: ask for some labels, look at the interval, go on or stop.
+
+The learner that predicts a unit's label, and the probability with which the unit is labelled, depend on
+earlier units only. So the pseudo-outcomes have the right conditional mean given the past, whatever the
+learner is, and a confidence sequence covers at all times at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal, Self, TypeAlias, get_args
+
+import numpy as np
+from sklearn.base import BaseEstimator, clone, is_classifier
+
+from validstats._typing import Float1D, Float2D, FrameBackend, Int1D, RandomState
+from validstats.dsl.plan import bounded_probabilities
+from validstats.dsl.results import level_text
+from validstats.dsl.sequence.confidence_sequences import mixture_scale, sequence_radius
+from validstats.dsl.sequence.forward import predict_upcoming, regression_look
+from validstats.dsl.sequence.results import ConfidenceSequence, LabelRequest
+from validstats.guarantee import Guarantee
+from validstats.intake import (
+    alpha_fraction,
+    backend_of,
+    check_in_range,
+    check_literal,
+    check_matrix,
+    check_positive_int,
+    check_random_state,
+    check_vector,
+    column_names,
+    is_frame,
+    to_pandas,
+)
+
+__all__ = [
+    "LabellingState",
+    "SequentialLabelling",
+]
+
+RuleName: TypeAlias = Literal["uniform", "active"]
+"""Equal probabilities, or probabilities proportional to the size of past errors on similar units."""
+
+CITATION = "Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas (2024), Annals of Statistics 52, 2613-2640"
+
+
+@dataclass
+class LabellingState:
+    """What has happened so far: grows with every recorded request.
+
+    Attributes
+    ----------
+    order : ndarray of shape (n,)
+        Random order in which units are visited.
+    features : ndarray of shape (n, q)
+        What is observed of every unit.
+    fallback : ndarray of shape (n,)
+        Prediction before there are labels to learn from.
+    n_visited : int
+        Units whose turn has passed, a pending request not counted.
+    prediction, probability, outcome : ndarray of shape (n,)
+        By position in ``order``; the outcome is NaN where not labelled.
+    look_times : list of int
+        Number of visited units after each recorded request.
+    """
+
+    order: Int1D
+    features: Float2D
+    fallback: Float1D
+    n_visited: int = 0
+    prediction: Float1D = field(default_factory=lambda: np.zeros(0))
+    probability: Float1D = field(default_factory=lambda: np.zeros(0))
+    outcome: Float1D = field(default_factory=lambda: np.zeros(0))
+    look_times: list[int] = field(default_factory=list)
+
+    @property
+    def pseudo_outcome(self) -> Float1D:
+        """Pseudo-outcome ``g + labelled / pi (y - g)`` of every visited unit."""
+        labelled = ~np.isnan(self.outcome)
+        correction = np.where(labelled, (np.nan_to_num(self.outcome) - self.prediction) / self.probability, 0)
+        return self.prediction + correction
+
+
+class SequentialLabelling(BaseEstimator):
+    """Label a corpus in sequence, with predictions and probabilities from the past only.
+
+    ``fit`` puts the units into a random order. ``next_labels`` takes the next units, fixes the probability of
+    each from what earlier labels taught, and draws whom to label; ``record`` takes the experts' answers;
+    ``infer`` gives intervals that hold at all looks at once. Every label is used for learning only after the
+    units of its own request are settled, so there is no cross-fitting: folds would let later labels predict
+    earlier ones.
+
+    Parameters
+    ----------
+    learner : scikit-learn regressor or classifier, or None, default None
+        Predicts the label from the features. None is linear regression. A classifier needs labels 0 and 1.
+    label_share : float, default 0.1
+        Expected share of the units that is labelled after the first request, in (0, 1].
+    rule : {"uniform", "active"}, default "uniform"
+        ``"active"``: probabilities proportional to the root-mean-square error that earlier predictions made
+        on similar units.
+    n_first : int, default 100
+        Units of the first request, all of which are labelled.
+    floor : float, default 0.2
+        Smallest probability as a share of ``label_share``, in (0, 1].
+    start : int, default 500
+        Number of visited units from which on intervals are given.
+    n_best : int or None, default None
+        Number of visited units at which intervals are to be narrowest; None is ``5 * start``, at most all units.
+    confidence_level : float, default 0.95
+        Level, for all looks at once.
+    random_state : int, numpy.random.Generator or None, default None
+        Seed of the order, the draws and the learners.
+
+    Attributes
+    ----------
+    state_ : LabellingState
+        What has been recorded.
+
+    References
+    ----------
+    Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas (2024), Annals of Statistics 52, 2613-2640; Zrnic and Candes
+    (2024), Active Statistical Inference, arXiv 2403.03208, Section 5.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> machine = rng.random(2000)
+    >>> truth = (rng.random(2000) < machine).astype(float)
+    >>> labelling = SequentialLabelling(random_state=0).fit(machine)
+    >>> while labelling.n_remaining > 0:
+    ...     request = labelling.next_labels(300)
+    ...     labelling = labelling.record(truth[request.to_label])
+    >>> result = labelling.infer()
+    >>> bool(result.conf_low[-1, 0] < 0.5 < result.conf_high[-1, 0])
+    True
+    """
+
+    def __init__(
+        self,
+        learner: Any = None,
+        *,
+        label_share: float = 0.1,
+        rule: RuleName = "uniform",
+        n_first: int = 100,
+        floor: float = 0.2,
+        start: int = 500,
+        n_best: int | None = None,
+        confidence_level: float = 0.95,
+        random_state: RandomState = None,
+    ) -> None:
+        self.learner = learner
+        self.label_share = label_share
+        self.rule = rule
+        self.n_first = n_first
+        self.floor = floor
+        self.start = start
+        self.n_best = n_best
+        self.confidence_level = confidence_level
+        self.random_state = random_state
+
+    def fit(self, features: Any, surrogate: Any = None) -> Self:
+        """Fix the order in which units are visited; forgets everything recorded before.
+
+        Parameters
+        ----------
+        features : array-like of shape (n, q) or data frame of numbers
+            What is observed of every unit, the machine label included.
+        surrogate : array-like of shape (n,) or None, default None
+            Machine label on the scale of the expert label, used as prediction until there are labels to learn
+            from. None predicts the mean of the labels so far, at first zero.
+
+        Returns
+        -------
+        SequentialLabelling
+            Itself.
+        """
+        check_in_range(self.label_share, "label_share", 0, 1, low_open=True)
+        check_in_range(self.floor, "floor", 0, 1, low_open=True)
+        check_literal(self.rule, "rule", get_args(RuleName))
+        check_positive_int(self.n_first, "n_first", minimum=2)
+        check_positive_int(self.start, "start", minimum=2)
+        matrix = _feature_matrix(features)
+        n = len(matrix)
+        guess = np.zeros(n) if surrogate is None else check_vector(surrogate, "surrogate")
+        if len(guess) != n:
+            raise ValueError(f"surrogate has {len(guess)} values, but features has {n} rows.")
+        self._generator = check_random_state(self.random_state)
+        order = self._generator.permutation(n)
+        self.state_ = LabellingState(order=order, features=matrix[order], fallback=guess[order])
+        self._has_surrogate = surrogate is not None
+        self._backend: FrameBackend = backend_of(features)
+        self._pending: LabelRequest | None = None
+        return self
+
+    @property
+    def n_remaining(self) -> int:
+        """Number of units whose turn has not come."""
+        return len(self._require_state().order) - self._require_state().n_visited
+
+    @property
+    def awaits_labels(self) -> bool:
+        """Whether a request has been made whose labels are not recorded yet."""
+        return self._pending is not None
+
+    @property
+    def guarantee(self) -> Guarantee:
+        """What the intervals of all looks promise together."""
+        return self._sequence_guarantee(self.confidence_level, False)
+
+    def next_labels(self, n_units: int = 200) -> LabelRequest:
+        """Take the next units and draw whom of them to label.
+
+        The same request is returned until its labels are recorded.
+
+        Parameters
+        ----------
+        n_units : int, default 200
+            Units to visit; the first request visits ``n_first`` and labels them all.
+
+        Returns
+        -------
+        LabelRequest
+            Whom to label, and every probability.
+
+        Raises
+        ------
+        ValueError
+            If every unit has had its turn.
+        """
+        state = self._require_state()
+        check_positive_int(n_units, "n_units")
+        if self._pending is not None:
+            return self._pending
+        if self.n_remaining == 0:
+            raise ValueError("Every unit has had its turn; there is nobody left to label.")
+        size = min(self.n_first if state.n_visited == 0 else n_units, self.n_remaining)
+        block = slice(state.n_visited, state.n_visited + size)
+        prediction, error = self._learn(state, block)
+        probability = self._probabilities(state, size, error)
+        self._pending = LabelRequest(
+            guarantee=self._request_guarantee(),
+            backend=self._backend,
+            rows=state.order[block],
+            sampling_probability=probability,
+            selected=self._generator.random(size) < probability,
+            prediction=prediction,
+        )
+        return self._pending
+
+    def record(self, labels: Any) -> Self:
+        """Store the experts' labels of the pending request.
+
+        Parameters
+        ----------
+        labels : array-like of shape (n_to_label,)
+            Labels of ``request.to_label``, in that order.
+
+        Returns
+        -------
+        SequentialLabelling
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            If no request is pending, or the number of labels is not the number asked for.
+        """
+        state = self._require_state()
+        if self._pending is None:
+            raise ValueError("No labels are awaited; call next_labels() first.")
+        wanted = int(self._pending.selected.sum())
+        values = check_vector(labels, "labels", allow_empty=True)
+        if len(values) != wanted:
+            raise ValueError(
+                f"labels has {len(values)} values, but {wanted} were asked for: pass the labels of "
+                "request.to_label in that order."
+            )
+        if (
+            self.learner is not None
+            and is_classifier(self.learner)
+            and not np.all(np.isin(values, (0.0, 1.0)))
+        ):
+            raise ValueError(
+                "A classifier as learner needs labels 0 and 1; use a regressor for other labels."
+            )
+        outcome = np.full(len(self._pending.rows), np.nan)
+        outcome[self._pending.selected] = values
+        state.outcome = np.concatenate([state.outcome, outcome])
+        state.prediction = np.concatenate([state.prediction, self._pending.prediction])
+        state.probability = np.concatenate([state.probability, self._pending.sampling_probability])
+        state.n_visited += len(outcome)
+        state.look_times.append(state.n_visited)
+        self._pending = None
+        return self
+
+    def infer(self, design: Any = None, *, confidence_level: float | None = None) -> ConfidenceSequence:
+        """Return anytime-valid intervals for the mean label or for regression coefficients.
+
+        Parameters
+        ----------
+        design : data frame or array-like of shape (n, p), or None, default None
+            Always-observed regressors of every unit, in the order given to ``fit``, the constant included.
+            None estimates the mean. Coefficients are those of the linear projection of the label.
+        confidence_level : float or None, default None
+            Level; None is that of the estimator. It must be chosen before the first look.
+
+        Returns
+        -------
+        ConfidenceSequence
+            One entry for every look with at least ``start`` units.
+
+        Raises
+        ------
+        ValueError
+            If fewer than ``start`` units have been visited.
+        """
+        state = self._require_state()
+        level = self.confidence_level if confidence_level is None else confidence_level
+        alpha = float(alpha_fraction(level))
+        looks = [t for t in state.look_times if t >= self.start]
+        if not looks:
+            raise ValueError(
+                f"Intervals are given from start={self.start} visited units on; {state.n_visited} have been "
+                "visited. Go on labelling, or choose a smaller start before the first look."
+            )
+        matrix, terms = _design_matrix(design, len(state.order))
+        regressors = matrix[state.order[: state.n_visited]]
+        pseudo = state.pseudo_outcome
+        values = [regression_look(regressors[:t], pseudo[:t]) for t in looks]
+        estimates = np.array([v[0] for v in values])
+        variances = np.array([v[1] for v in values])
+        n_best = min(5 * self.start, len(state.order)) if self.n_best is None else self.n_best
+        times = np.array(looks)
+        radii = np.full(estimates.shape, np.inf)
+        for j in np.flatnonzero(variances[0] > 0.0):
+            rho = mixture_scale(alpha, n_best, float(variances[0, j]))
+            radii[:, j] = sequence_radius(times, variances[:, j], rho, alpha)
+        return ConfidenceSequence(
+            guarantee=self._sequence_guarantee(level, design is not None),
+            backend=self._backend,
+            terms=terms,
+            times=times,
+            estimates=estimates,
+            std_errors=np.sqrt(variances / times[:, None]),
+            radii=radii,
+            n_labelled=int(np.sum(~np.isnan(state.outcome))),
+            confidence_level=float(level),
+        )
+
+    def _require_state(self) -> LabellingState:
+        if not hasattr(self, "state_"):
+            raise ValueError("SequentialLabelling has no units yet; call fit(features) first.")
+        return self.state_
+
+    def _learn(self, state: LabellingState, block: slice) -> tuple[Float1D, Float1D | None]:
+        labelled = ~np.isnan(state.outcome)
+        past, outcome = state.features[: state.n_visited][labelled], state.outcome[labelled]
+        upcoming = state.features[block]
+        if len(outcome) < 10:
+            guess = state.fallback[block]
+            start = guess if self._has_surrogate or not len(outcome) else np.full(len(guess), outcome.mean())
+            return start.copy(), None
+        prediction = predict_upcoming(self._seeded(self.learner), past, outcome, upcoming)
+        if self.rule == "uniform" or len(outcome) < 50:
+            return prediction, None
+        from sklearn.ensemble import RandomForestRegressor
+
+        forest = RandomForestRegressor(n_estimators=50, min_samples_leaf=max(10, len(outcome) // 20))
+        squared = (outcome - state.prediction[labelled]) ** 2
+        error = predict_upcoming(self._seeded(forest), past, squared, upcoming)
+        return prediction, np.sqrt(np.maximum(error, 0.0))
+
+    def _seeded(self, learner: Any) -> Any:
+        if learner is None:
+            from sklearn.linear_model import LinearRegression
+
+            return LinearRegression()
+        model = clone(learner)
+        parameters = model.get_params()
+        if "random_state" in parameters and parameters["random_state"] is None:
+            model.set_params(random_state=int(self._generator.integers(2**31 - 1)))
+        return model
+
+    def _probabilities(self, state: LabellingState, size: int, error: Float1D | None) -> Float1D:
+        if state.n_visited == 0:
+            return np.ones(size)
+        if error is None:
+            return np.full(size, float(self.label_share))
+        return bounded_probabilities(error, self.label_share * size, self.floor)
+
+    def _request_guarantee(self) -> Guarantee:
+        return Guarantee(
+            statement="every unit is labelled with exactly the recorded probability, given the past",
+            kind="finite-sample",
+            assumptions=("the units selected, and no others, are labelled and recorded",),
+            n_reference=int(np.sum(~np.isnan(self.state_.outcome))),
+            citation="Zrnic and Candes (2024), Active Statistical Inference, arXiv 2403.03208, Section 5",
+        )
+
+    def _sequence_guarantee(self, level: float, regression: bool) -> Guarantee:
+        caveats = [
+            "The level is approached as the first look comes later; it is no finite-sample bound",
+            "The level holds for each coefficient by itself" if regression else "",
+        ]
+        return Guarantee(
+            statement=f"the intervals of all looks, from {self.start} units on, cover the value together with "
+            f"probability {level_text(level)}, so one may stop when they are short enough",
+            kind="asymptotic",
+            assumptions=(
+                "units are visited in random order and stand for a large population",
+                "predictions and labelling probabilities depend on earlier units only, as recorded",
+                "probabilities stay away from zero and values have more than two moments",
+                "level, start and n_best were chosen before the first look",
+            ),
+            n_reference=int(np.sum(~np.isnan(self.state_.outcome))),
+            citation=f"{CITATION}, Theorems 2.5 and 2.8",
+            confidence_level=float(level),
+            caveats=tuple(c for c in caveats if c),
+        )
+
+
+def _feature_matrix(features: Any) -> Float2D:
+    if is_frame(features):
+        features = to_pandas(features).to_numpy()
+    return check_matrix(features, "features")
+
+
+def _design_matrix(design: Any, n: int) -> tuple[Float2D, tuple[str, ...]]:
+    if design is None:
+        return np.ones((n, 1)), ("mean",)
+    if is_frame(design):
+        names = tuple(str(name) for name in column_names(design))
+        matrix = check_matrix(to_pandas(design).to_numpy(), "design")
+    else:
+        matrix = check_matrix(design, "design")
+        names = tuple(f"x{j}" for j in range(matrix.shape[1]))
+    if len(matrix) != n:
+        raise ValueError(f"design has {len(matrix)} rows, but there are {n} units.")
+    return matrix, names

@@ -1,0 +1,177 @@
+"""Results of sequential labelling: whom to label next, and intervals that hold at all looks at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from validstats._typing import Bool1D, Float1D, Float2D, Int1D
+from validstats.dsl.results import level_text
+from validstats.intake import to_frame
+from validstats.results import Report, Result, Table
+
+__all__ = ["ConfidenceSequence", "LabelRequest"]
+
+
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class LabelRequest(Result):
+    """The next units, who of them is to be labelled, and the probabilities that were used.
+
+    Attributes
+    ----------
+    rows : ndarray of shape (m,)
+        Positions of the units in the data given to ``fit``.
+    sampling_probability : ndarray of shape (m,)
+        Probability with which each was to be labelled, fixed before the draw.
+    selected : ndarray of shape (m,)
+        Which of them to send to the experts.
+    prediction : ndarray of shape (m,)
+        Predicted label, from earlier units only.
+    """
+
+    rows: Int1D
+    sampling_probability: Float1D
+    selected: Bool1D
+    prediction: Float1D
+
+    @property
+    def to_label(self) -> Int1D:
+        """Positions of the units to label, in the order in which ``record`` expects their labels."""
+        return self.rows[self.selected]
+
+    def _tidy_columns(self) -> Mapping[str, Sequence[Any] | np.ndarray]:
+        return {
+            "row": self.rows,
+            "sampling_probability": self.sampling_probability,
+            "selected": self.selected,
+            "prediction": self.prediction,
+        }
+
+    def _glance_columns(self) -> Mapping[str, Any]:
+        return {"n_units": len(self.rows), "n_to_label": int(self.selected.sum())}
+
+    def _report(self) -> Report:
+        p = self.sampling_probability
+        header = (
+            ("Units", len(self.rows)),
+            ("To be labelled", int(self.selected.sum())),
+            ("Probabilities", f"{p.min():.4f} to {p.max():.4f}"),
+        )
+        return Report(title="Next labels", header=header, guarantees=(self.guarantee,))
+
+
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class ConfidenceSequence(Result):
+    """Intervals that cover at every look at once, with the path of estimates.
+
+    Attributes
+    ----------
+    terms : tuple of str
+        Names of the coefficients.
+    times : ndarray of shape (T,)
+        Number of units visited at each look.
+    estimates, std_errors, radii : ndarray of shape (T, p)
+        Estimate, standard error (for a single look planned beforehand) and half-width at each look.
+    n_labelled : int
+        Labels spent so far.
+    confidence_level : float
+        Level that holds at all looks at once, for each coefficient by itself.
+    """
+
+    terms: tuple[str, ...]
+    times: Int1D
+    estimates: Float2D
+    std_errors: Float2D
+    radii: Float2D
+    n_labelled: int
+    confidence_level: float
+
+    @property
+    def conf_low(self) -> Float2D:
+        """Lower ends, shape ``(T, p)``."""
+        return self.estimates - self.radii
+
+    @property
+    def conf_high(self) -> Float2D:
+        """Upper ends, shape ``(T, p)``."""
+        return self.estimates + self.radii
+
+    def path(self) -> Any:
+        """Return the whole sequence, one row a look and coefficient.
+
+        Returns
+        -------
+        DataFrame
+            Columns n_units, term, estimate, std_error, conf_low, conf_high, in the caller's frame library.
+        """
+        p = len(self.terms)
+        columns = {
+            "n_units": np.repeat(self.times, p),
+            "term": list(self.terms) * len(self.times),
+            "estimate": self.estimates.ravel(),
+            "std_error": self.std_errors.ravel(),
+            "conf_low": self.conf_low.ravel(),
+            "conf_high": self.conf_high.ravel(),
+        }
+        return to_frame(columns, self.backend)
+
+    def plot(self, ax: Any = None, term: str | None = None) -> Any:
+        """Draw the sequence of one coefficient beside the ordinary intervals.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or None, default None
+            Axes to draw on.
+        term : str or None, default None
+            Coefficient; None takes the last one.
+
+        Returns
+        -------
+        ConfidenceSequenceDisplay
+            The display, with ``ax_`` and ``figure_``.
+        """
+        from validstats.plotting.confidence_sequence import ConfidenceSequenceDisplay
+
+        return ConfidenceSequenceDisplay.from_result(self, term=term).plot(ax)
+
+    def _tidy_columns(self) -> Mapping[str, Sequence[Any] | np.ndarray]:
+        return {
+            "term": list(self.terms),
+            "estimate": self.estimates[-1],
+            "std_error": self.std_errors[-1],
+            "conf_low": self.conf_low[-1],
+            "conf_high": self.conf_high[-1],
+        }
+
+    def _glance_columns(self) -> Mapping[str, Any]:
+        return {
+            "n_units": int(self.times[-1]),
+            "n_labelled": self.n_labelled,
+            "n_looks": len(self.times),
+            "first_look": int(self.times[0]),
+            "confidence_level": self.confidence_level,
+        }
+
+    def _report(self) -> Report:
+        table = Table(
+            {
+                "Term": list(self.terms),
+                "Estimate": self.estimates[-1].tolist(),
+                "Std. Error": self.std_errors[-1].tolist(),
+                "Lower": self.conf_low[-1].tolist(),
+                "Upper": self.conf_high[-1].tolist(),
+            },
+            title=f"Anytime-valid intervals at {level_text(self.confidence_level)}",
+        )
+        header = (
+            ("Units visited", int(self.times[-1])),
+            ("Expert labels", self.n_labelled),
+            ("Looks so far", len(self.times)),
+            ("First look at", int(self.times[0])),
+        )
+        return Report(
+            title="Sequential labelling", header=header, tables=(table,), guarantees=(self.guarantee,)
+        )

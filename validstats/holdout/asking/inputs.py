@@ -1,0 +1,193 @@
+"""Checks of what a caller hands to the holdout, before anything is charged."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from validstats._typing import AnyArray, RandomState
+from validstats.exceptions import DataReuseWarning
+from validstats.holdout.asking.questions import is_estimator
+from validstats.holdout.ledger import (
+    anchors_of,
+    any_anchor,
+    holdout_fingerprint,
+    holdout_key,
+    keyed_row_digests,
+)
+from validstats.intake import (
+    check_bounds,
+    check_positive_int,
+    check_random_state,
+    is_frame,
+    read_array,
+    row_digests,
+    warn_data_reuse,
+)
+
+__all__ = [
+    "check_finite_bounds",
+    "check_labels",
+    "check_users",
+    "classes_of",
+    "is_list_of_targets",
+    "seed_of",
+    "user_tag",
+    "warn_about_other_ledger",
+    "warn_about_reuse",
+]
+
+
+def check_labels(values: Any, n: int, name: str) -> AnyArray:
+    """Return one label a row.
+
+    Parameters
+    ----------
+    values : array-like of shape (n,) or (n, 1)
+        Labels of any type.
+    n : int
+        Number of rows.
+    name : str
+        Public name of the argument.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        A view or copy.
+
+    Raises
+    ------
+    ValueError
+        If the shape is wrong, there are no rows, or a label is NaN or infinite.
+    """
+    array = read_array(values, name)
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim != 1 or len(array) != n or n == 0:
+        raise ValueError(
+            f"{name} must have one value for each of the {n} rows of X, at least one, got shape {array.shape}."
+        )
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise ValueError(f"{name} must not contain NaN or infinity.")
+    if array.dtype.kind == "O" and any(value is None or value != value for value in array):
+        raise ValueError(f"{name} must not contain missing values.")
+    return array
+
+
+def classes_of(labels: AnyArray) -> AnyArray:
+    """Return the distinct labels in order; empty for a continuous target (numbers with fractions).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> classes_of(np.array(["b", "a", "b"])).tolist(), classes_of(np.array([0.5, 1.0])).tolist()
+    (['a', 'b'], [])
+    """
+    distinct = np.unique(labels)
+    continuous = labels.dtype.kind == "f" and not np.array_equal(distinct, np.round(distinct))
+    return np.empty(0) if continuous else distinct
+
+
+def seed_of(random_state: RandomState) -> int:
+    """Draw the seed of the splits."""
+    return int(check_random_state(random_state).integers(2**31))
+
+
+def user_tag(X: Any, y: AnyArray) -> str:
+    """Tag holdout rows under this user's key, so that a second ledger of the same rows is noticed."""
+    key = holdout_key()
+    rows = X if is_frame(X) or hasattr(X, "tocsr") else np.asarray(X)
+    return holdout_fingerprint(key, keyed_row_digests(key, rows, y))
+
+
+def warn_about_reuse(training: Any, holdout: Any) -> None:
+    """Warn if holdout rows were trained on.
+
+    Parameters
+    ----------
+    training, holdout : array-like or data frame
+        Features of both.
+    """
+    if any(hasattr(X, "tocsr") or np.ndim(X) == 1 for X in (training, holdout) if not is_frame(X)):
+        return
+    warn_data_reuse(row_digests(training), row_digests(holdout), stacklevel=4)
+
+
+def warn_about_other_ledger(X: Any, y: AnyArray) -> None:
+    """Warn if holdout rows that get a ledger in memory have a ledger file already.
+
+    Parameters
+    ----------
+    X : array-like or data frame of n rows
+        Features of the holdout.
+    y : ndarray of shape (n,)
+        Labels.
+    """
+    others = anchors_of("holdout", user_tag(X, y)) if any_anchor() else []
+    if others:
+        place = others[0].facts().get("path", "an unknown place")
+        warnings.warn(
+            f"These holdout rows have a ledger already, at {place}. What was asked there counts, and a ledger in "
+            f"memory forgets it: the guarantee is void. Use ledger={place!r}.",
+            DataReuseWarning,
+            stacklevel=3,
+        )
+
+
+def check_users(users: Mapping[str, int] | None, queries: int, user: str) -> dict[str, int]:
+    """Return the queries of each user.
+
+    Parameters
+    ----------
+    users : mapping of str to int, or None
+        Shares.
+    queries : int
+        The whole budget.
+    user : str
+        Who is going to ask.
+
+    Returns
+    -------
+    dict of str to int
+        Empty if the budget is shared.
+
+    Raises
+    ------
+    ValueError
+        If the shares exceed the whole, or the user has none.
+    """
+    shares = {str(name): check_positive_int(count, "users") for name, count in (users or {}).items()}
+    if sum(shares.values()) > queries:
+        raise ValueError(
+            f"users may have {sum(shares.values())} queries together, more than queries={queries}. Raise queries "
+            "or lower the shares."
+        )
+    if shares and user not in shares:
+        raise ValueError(f"user={user!r} has no share; users are {', '.join(map(repr, shares))}.")
+    return shares
+
+
+def check_finite_bounds(bounds: Any) -> tuple[float, float]:
+    """Return two finite bounds.
+
+    Raises
+    ------
+    ValueError
+        If one is infinite or unknown.
+    """
+    low, high = check_bounds(bounds)
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise ValueError(
+            f"bounds must be two finite numbers, got {bounds!r}: without bounds there is no guarantee. Clip the "
+            "values to bounds that are fixed without looking at the holdout."
+        )
+    return low, high
+
+
+def is_list_of_targets(target: Any) -> bool:
+    """Tell whether a target is a list of estimators."""
+    return isinstance(target, list | tuple) and len(target) > 0 and all(is_estimator(t) for t in target)

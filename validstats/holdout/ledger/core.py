@@ -1,0 +1,504 @@
+"""The ledger: what was asked of a holdout and what it cost, kept where it cannot be lost."""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from validstats.exceptions import (
+    LedgerMismatchError,
+    LedgerMissingError,
+    LedgerTamperedError,
+    ledger_missing_message,
+    ledger_tampered_message,
+)
+from validstats.holdout.ledger.anchor import Anchor, Receipt, anchors_of, state_key
+from validstats.holdout.ledger.store import (
+    GENESIS,
+    Entry,
+    Identity,
+    Store,
+    digest_at,
+    first_broken_link,
+    read_entry,
+    read_rows,
+)
+from validstats.holdout.ledger.turn import Turn
+from validstats.runtime import new_file
+
+__all__ = ["Ledger", "LedgerCheck", "Turn"]
+
+
+@dataclass(frozen=True)
+class LedgerCheck:
+    """What :meth:`Ledger.verify` found.
+
+    Attributes
+    ----------
+    n_entries : int
+        Number of entries, all of them linked.
+    receipt : str
+        Text to keep elsewhere; ``Ledger.open(path, receipt=...)`` accepts it in place of the anchor.
+    anchored : bool
+        Whether an anchor outside the file agrees.
+    nats, mu_squared : float
+        The two totals that were charged.
+    """
+
+    n_entries: int
+    receipt: str
+    anchored: bool
+    nats: float
+    mu_squared: float
+
+
+class Ledger:
+    """An append-only record of every question that a holdout was asked.
+
+    A question is charged before it is answered, in one transaction, so that a program killed at any moment may
+    lose an answer that was paid for but never has one for free. Threads, processes and copies of an estimator
+    that name the same file share one budget. Entries are chained by keyed digests; the number of entries and the
+    last digest are also kept in an anchor outside the file (in the user's state directory), or in a receipt that
+    the caller keeps, so that a file that is missing, truncated, edited or rolled back is refused.
+
+    A ledger cannot stop someone who holds the labels from using them, or who removes the anchor together with
+    the file: see ``docs/holdout_threat_model.md`` in the source repository.
+
+    Make one with :meth:`create` (once), :meth:`open` or :meth:`in_memory`.
+
+    Attributes
+    ----------
+    path : Path or None
+        The file; None for a ledger in memory.
+
+    Examples
+    --------
+    >>> from validstats.holdout import Ledger
+    >>> ledger = Ledger.in_memory()
+    >>> with ledger.turn() as turn:
+    ...     entry = turn.append("answer", nats=0.5, answer=0.75, half_width=0.1)
+    >>> entry.idx, ledger.totals()
+    (1, (0.5, 0.0))
+    """
+
+    def __init__(self, store: Store, identity: Identity, *, anchored: bool) -> None:
+        self._store = store
+        self._identity = identity
+        self._anchored = anchored
+        self._verified = (0, GENESIS)
+
+    # ------------------------------------------------------------------ making one
+
+    @classmethod
+    def create(cls, path: str | Path) -> Self:
+        """Create a ledger file, once, and its anchor in the user's state directory.
+
+        Parameters
+        ----------
+        path : str or Path
+            Where; nothing may be there yet, and no ledger may have been there before.
+
+        Returns
+        -------
+        Ledger
+            Empty and not yet bound to a holdout.
+
+        Raises
+        ------
+        FileExistsError
+            If there is a file already.
+        LedgerMissingError
+            If a ledger was created at this path before and is gone.
+        """
+        path = Path(path)
+        if path.exists():
+            raise FileExistsError(
+                f"There is a file at {path} already; open it with Ledger.open({str(path)!r})."
+            )
+        _refuse_if_lost(path)
+        if not path.parent.is_dir():
+            raise FileNotFoundError(f"The folder {path.parent} does not exist.")
+        identity = _new_identity()
+        with new_file(path) as draft:
+            store = Store(draft)
+            try:
+                store.create(identity)
+                cls(store, identity, anchored=True)._begin()
+            finally:
+                store.close()
+        Anchor.of(identity.id).write("path", str(path.resolve()))
+        return cls.open(path)
+
+    @classmethod
+    def open(cls, path: str | Path, *, receipt: str | Receipt | None = None) -> Self:
+        """Open a ledger file that exists, and verify it.
+
+        Parameters
+        ----------
+        path : str or Path
+            The file.
+        receipt : str, Receipt or None, default None
+            How far the ledger had come, as :meth:`receipt` returned it. Needed where the anchor is not, for
+            instance on another machine; a new anchor is then made.
+
+        Returns
+        -------
+        Ledger
+            Verified.
+
+        Raises
+        ------
+        LedgerMissingError
+            If the file is not there, or neither an anchor nor a receipt is.
+        LedgerTamperedError
+            If the chain is broken, or the file is behind its anchor or receipt.
+        """
+        path = Path(path)
+        if not path.is_file():
+            _refuse_if_lost(path)
+            raise LedgerMissingError(ledger_missing_message.format(path=str(path), more=""))
+        store = Store(path)
+        identity = _identity_of(store, path)
+        ledger = cls(store, identity, anchored=True)
+        ledger._admit(None if receipt is None else _as_receipt(receipt))
+        ledger.verify()
+        return ledger
+
+    @classmethod
+    def in_memory(cls, *, secret: bytes | None = None) -> Self:
+        """Keep a ledger in memory: for quick use, in one process, without protection against a restart.
+
+        It refuses to be pickled or deep-copied, since a copy would refill the budget.
+
+        Parameters
+        ----------
+        secret : bytes or None, default None
+            Key of the noise; drawn if None. Give one only in simulations that must be repeatable: noise that can
+            be repeated protects nothing.
+
+        Returns
+        -------
+        Ledger
+            Empty and not yet bound to a holdout.
+        """
+        identity = _new_identity() if secret is None else Identity(secrets.token_hex(16), bytes(secret))
+        store = Store(None)
+        store.create(identity)
+        return cls(store, identity, anchored=False)._begin()
+
+    def _begin(self) -> Self:
+        with self.turn() as turn:
+            turn.append("created")
+        return self
+
+    # ------------------------------------------------------------------ asking
+
+    @property
+    def path(self) -> Path | None:
+        """The file; None for a ledger in memory."""
+        return self._store.path
+
+    @property
+    def secret(self) -> bytes:
+        """Key of the chain, the cache, the order of rows and the noise. Whoever has it can remove the noise."""
+        return self._identity.secret
+
+    @contextmanager
+    def turn(self, user: str = "") -> Iterator[Turn]:
+        """Take the ledger's write lock, look at its state, and append.
+
+        What is appended is on disk, and in the anchor, when the block is left; only then may an answer be given.
+        If the block raises, nothing is charged.
+
+        Parameters
+        ----------
+        user : str, default ""
+            Who asks.
+
+        Yields
+        ------
+        Turn
+            The state, and :meth:`Turn.append`.
+
+        Raises
+        ------
+        LedgerTamperedError
+            If the ledger is not what this process or the anchor last saw.
+        """
+        with self._store.lock:
+            with self._guarded(), self._store.writing() as connection:
+                self._check_progress(connection)
+                turn = Turn(connection, self._identity, user)
+                yield turn
+            self._advance(turn)
+
+    def entries(self, start: int = 0) -> list[Entry]:
+        """Return the entries.
+
+        Parameters
+        ----------
+        start : int, default 0
+            Index of the first one wanted.
+
+        Returns
+        -------
+        list of Entry
+            In order.
+        """
+        with self._guarded(), self._store.reading() as connection:
+            return [read_entry(row) for row in read_rows(connection, start)]
+
+    def __len__(self) -> int:
+        with self._guarded(), self._store.reading() as connection:
+            return int(connection.execute("SELECT COUNT(*) FROM entries").fetchone()[0])
+
+    def totals(self) -> tuple[float, float]:
+        """Return the two additive numbers that all entries were charged.
+
+        Returns
+        -------
+        tuple of float
+            Description nats, and squared Gaussian-DP parameter.
+        """
+        with self._guarded(), self._store.reading() as connection:
+            row = connection.execute("SELECT TOTAL(nats), TOTAL(mu_squared) FROM entries").fetchone()
+        return float(row[0]), float(row[1])
+
+    # ------------------------------------------------------------------ keeping it honest
+
+    def bind(self, fingerprint: str, tag: str | None = None) -> None:
+        """Bind the ledger to a holdout at the first time, and check that it is the same one ever after.
+
+        Parameters
+        ----------
+        fingerprint : str
+            Order-insensitive keyed digest of the rows under this ledger's secret.
+        tag : str or None, default None
+            The same under the user's key, by which another ledger of the same rows is found. Not used in memory.
+
+        Raises
+        ------
+        LedgerMismatchError
+            If the ledger belongs to other rows, or these rows to another ledger.
+        """
+        with self.turn() as turn:
+            bound = turn.find("bound")
+            if bound is not None and bound.query != fingerprint:
+                raise LedgerMismatchError(
+                    f"{self!r} belongs to other holdout rows than the ones given. A budget is valid for the rows "
+                    "it was opened with: give those (in any order), or create a new ledger for new rows."
+                )
+            if bound is not None:
+                return
+            if self._anchored and tag is not None:
+                self._claim(tag)
+            turn.append("bound", query=fingerprint)
+
+    def fits(self, fingerprint: str) -> bool:
+        """Tell whether the ledger is unbound, or bound to these rows."""
+        bound = [entry.query for entry in self.entries() if entry.release == "bound"]
+        return not bound or bound[0] == fingerprint
+
+    def verify(self) -> LedgerCheck:
+        """Follow the whole chain and compare it with the anchor.
+
+        Returns
+        -------
+        LedgerCheck
+            Number of entries, totals, and a receipt.
+
+        Raises
+        ------
+        LedgerTamperedError
+            If an entry was edited or removed, or the file is behind its anchor.
+        """
+        # The anchor follows the file, so it is read before the state of the file that must reach it.
+        known = self._anchored_receipt()
+        with self._guarded(), self._store.reading() as connection:
+            if _identity_of(self._store, self.path) != self._identity:
+                raise self._tampered("its identity changed")
+            self._check_links(connection, 0, GENESIS)
+            self._check_anchor(connection, known)
+        count, head = self._verified
+        nats, mu_squared = self.totals()
+        return LedgerCheck(
+            count, str(Receipt(self._identity.id, count, head)), self._anchored, nats, mu_squared
+        )
+
+    def receipt(self) -> str:
+        """Return how far the ledger has come, as a line of text to be kept elsewhere.
+
+        Returns
+        -------
+        str
+            For ``Ledger.open(path, receipt=...)``.
+        """
+        return self.verify().receipt
+
+    def close(self) -> None:
+        """Close the file; it is opened again when needed."""
+        self._store.close()
+
+    def _claim(self, tag: str) -> None:
+        others = [anchor for anchor in anchors_of("holdout", tag) if anchor.ledger != self._identity.id]
+        if others:
+            place = others[0].facts().get("path", "an unknown place")
+            raise LedgerMismatchError(
+                f"These holdout rows have a ledger already, at {place}; what was asked there counts. Use "
+                f"ledger={place!r}. If it is lost, the holdout is spent; to declare otherwise, knowingly, remove "
+                f"its anchor {others[0].path}."
+            )
+        Anchor.of(self._identity.id).write("holdout", tag)
+
+    def _admit(self, receipt: Receipt | None) -> None:
+        anchor = Anchor.of(self._identity.id)
+        if receipt is None:
+            if anchor.head() is None:
+                raise LedgerMissingError(
+                    f"The ledger at {self.path} has no anchor in this user's state directory ({anchor.path}), so "
+                    "a rollback would go unnoticed. Pass the receipt that you kept: "
+                    f"Ledger.open({str(self.path)!r}, receipt=...)."
+                )
+            return
+        if receipt.ledger != self._identity.id:
+            raise LedgerMismatchError("The receipt is of another ledger.")
+        with self._guarded(), self._store.reading() as connection:
+            self._check_reaches(connection, receipt)
+            if not anchor.exists():
+                anchor.write("path", str(Path(str(self.path)).resolve()))
+            anchor.advance(receipt)
+
+    def _check_progress(self, connection: sqlite3.Connection) -> None:
+        count, head = self._verified
+        if count and digest_at(connection, count - 1) != head:
+            raise self._tampered(f"entry {count - 1} is not the one that was last seen")
+        self._check_links(connection, count, head)
+        self._check_anchor(connection, self._anchored_receipt())
+
+    def _check_links(self, connection: sqlite3.Connection, start: int, previous: str) -> None:
+        count, head, wrong = first_broken_link(
+            read_rows(connection, start), self._identity.secret, start, previous
+        )
+        if wrong:
+            raise self._tampered(wrong)
+        self._verified = (count, head)
+
+    def _anchored_receipt(self) -> Receipt | None:
+        return Anchor.of(self._identity.id).head() if self._anchored else None
+
+    def _check_anchor(self, connection: sqlite3.Connection, known: Receipt | None) -> None:
+        if known is not None:
+            self._check_reaches(connection, known)
+        elif self._anchored and self._verified[0]:
+            raise LedgerMissingError(
+                f"The anchor of the ledger at {self.path} is gone: {Anchor.of(self._identity.id).path}. Pass the "
+                f"receipt that you kept: Ledger.open({str(self.path)!r}, receipt=...)."
+            )
+
+    def _check_reaches(self, connection: sqlite3.Connection, known: Receipt) -> None:
+        if digest_at(connection, known.count - 1) != known.head:
+            raise self._tampered(
+                f"it had {known.count} entries when it was last used, and the file does not contain them all "
+                "(it was truncated, or an older copy was put back)",
+                known,
+            )
+
+    def _advance(self, turn: Turn) -> None:
+        if turn.appended:
+            self._verified = (turn.index, turn.head)
+            if self._anchored:
+                Anchor.of(self._identity.id).advance(Receipt(self._identity.id, *self._verified))
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        try:
+            yield
+        except FileNotFoundError as error:
+            raise LedgerMissingError(str(error)) from None
+        except sqlite3.OperationalError as error:
+            if "unable to open" in str(error):
+                raise LedgerMissingError(
+                    ledger_missing_message.format(path=str(self.path), more="")
+                ) from None
+            raise
+        except sqlite3.DatabaseError as error:
+            raise self._tampered(str(error)) from None
+
+    def _tampered(self, what: str, known: Receipt | None = None) -> LedgerTamperedError:
+        receipt = known or Receipt(self._identity.id, *self._verified)
+        return LedgerTamperedError(ledger_tampered_message.format(path=self.path, what=what, receipt=receipt))
+
+    # ------------------------------------------------------------------ copies
+
+    def __sklearn_clone__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        self._refuse_copy("deep-copied")
+        return self
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __reduce__(self) -> tuple[Any, tuple[Path]]:
+        self._refuse_copy("pickled")
+        return _reopen, (Path(str(self.path)).resolve(),)
+
+    def _refuse_copy(self, what: str) -> None:
+        if self.path is None:
+            raise TypeError(
+                f"A ledger in memory cannot be {what}: each copy would have the whole budget again. Give the "
+                "holdout a file, ledger='study.ledger', which copies and processes share."
+            )
+
+    def __repr__(self) -> str:
+        return f"Ledger({'in memory' if self.path is None else repr(str(self.path))})"
+
+
+def holdout_key() -> bytes:
+    """Return the key under which this user's anchors tag holdouts."""
+    return state_key()
+
+
+def _new_identity() -> Identity:
+    return Identity(secrets.token_hex(16), secrets.token_bytes(32))
+
+
+def _identity_of(store: Store, path: Path | None) -> Identity:
+    try:
+        with store.lock:
+            return store.identity()
+    except sqlite3.DatabaseError as error:
+        with suppress(sqlite3.Error):
+            store.close()
+        raise LedgerTamperedError(
+            ledger_tampered_message.format(path=path, what=str(error), receipt="in its anchor")
+        ) from None
+
+
+def _refuse_if_lost(path: Path) -> None:
+    lost = anchors_of("path", str(path.resolve()))
+    if lost and not path.exists():
+        head = lost[-1].head()
+        raise LedgerMissingError(
+            f"The ledger at {path} is gone. Its anchor {lost[-1].path} says that it had "
+            f"{0 if head is None else head.count} entries. Put the file back; a new one would forget what was "
+            "asked. If the holdout is given up, remove the anchor and create a new ledger for new rows."
+        )
+
+
+def _as_receipt(receipt: str | Receipt) -> Receipt:
+    return receipt if isinstance(receipt, Receipt) else Receipt.parse(receipt)
+
+
+def _reopen(path: Path) -> Ledger:
+    return _OPENED.setdefault(path, Ledger.open(path)) if path not in _OPENED else _OPENED[path]
+
+
+_OPENED: dict[Path, Ledger] = {}
+"""Ledgers that unpickling has opened in this process."""

@@ -1,0 +1,95 @@
+"""Widths: the intervals that a mechanism or a count of answers can promise."""
+
+from __future__ import annotations
+
+from validstats.holdout.widths.counting import (
+    log_argmax_nodes,
+    log_full_nodes,
+    log_guess_nodes,
+    log_guess_weight,
+    log_ladder_nodes,
+    log_position_weight,
+)
+from validstats.holdout.widths.evalues import (
+    ELond,
+    betting_e_value,
+    e_bh,
+    e_lond,
+    kraft_e_value,
+    paid_betting_e_value,
+)
+from validstats.holdout.widths.gaussian import (
+    GaussianWidth,
+    grid_cell,
+    mixed_half_width,
+    tight_half_width,
+    tight_optimum,
+)
+from validstats.holdout.widths.half_widths import (
+    argmax_width,
+    description_length_width,
+    fresh_chunk_width,
+    guess_gap,
+    guess_width,
+    ladder_width,
+    log_independent_level,
+    nonadaptive_width,
+    rounds_width,
+    sparse_validate_width,
+    thresholdout_rows,
+    thresholdout_width,
+)
+from validstats.holdout.widths.intervals import (
+    LOG_2,
+    betting_interval,
+    clopper_pearson,
+    hoeffding_half_width,
+    kl_divergence,
+    kl_interval,
+    log_capital,
+    predictable_stakes,
+)
+from validstats.holdout.widths.published import bassily_optimum, jung_optimum, rogers_optimum
+
+__all__ = [
+    "ELond",
+    "GaussianWidth",
+    "LOG_2",
+    "argmax_width",
+    "bassily_optimum",
+    "betting_e_value",
+    "betting_interval",
+    "clopper_pearson",
+    "description_length_width",
+    "e_bh",
+    "e_lond",
+    "fresh_chunk_width",
+    "grid_cell",
+    "guess_gap",
+    "guess_width",
+    "hoeffding_half_width",
+    "jung_optimum",
+    "kl_divergence",
+    "kl_interval",
+    "kraft_e_value",
+    "ladder_width",
+    "log_argmax_nodes",
+    "log_capital",
+    "log_full_nodes",
+    "log_guess_nodes",
+    "log_guess_weight",
+    "log_independent_level",
+    "log_ladder_nodes",
+    "log_position_weight",
+    "mixed_half_width",
+    "nonadaptive_width",
+    "paid_betting_e_value",
+    "predictable_stakes",
+    "rogers_optimum",
+    "rounds_width",
+    "sparse_validate_width",
+    "thresholdout_rows",
+    "thresholdout_width",
+    "tight_half_width",
+    "tight_optimum",
+]

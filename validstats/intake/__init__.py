@@ -1,0 +1,57 @@
+"""The one door for what callers hand over: arguments, columns, frames and the identity of rows."""
+
+from __future__ import annotations
+
+from validstats.intake.arguments import (
+    alpha_fraction,
+    as_decimal,
+    check_bounds,
+    check_confidence_level,
+    check_in_range,
+    check_literal,
+    check_matrix,
+    check_positive_int,
+    check_random_state,
+    check_same_length,
+    check_vector,
+)
+from validstats.intake.frames import (
+    backend_of,
+    column,
+    column_names,
+    columns,
+    is_frame,
+    n_rows,
+    row_digests,
+    to_frame,
+    to_pandas,
+)
+from validstats.intake.identity import warn_data_reuse
+from validstats.intake.kinds import check_groups, is_missing, read_array
+
+__all__ = [
+    "alpha_fraction",
+    "as_decimal",
+    "backend_of",
+    "check_bounds",
+    "check_confidence_level",
+    "check_groups",
+    "check_in_range",
+    "check_literal",
+    "check_matrix",
+    "check_positive_int",
+    "check_random_state",
+    "check_same_length",
+    "check_vector",
+    "column",
+    "column_names",
+    "columns",
+    "is_frame",
+    "is_missing",
+    "n_rows",
+    "read_array",
+    "row_digests",
+    "to_frame",
+    "to_pandas",
+    "warn_data_reuse",
+]

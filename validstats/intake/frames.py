@@ -1,0 +1,352 @@
+"""The only door for pandas, polars and pyarrow: columns in, the caller's frame type out."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, cast, get_args
+
+import narwhals as nw
+import numpy as np
+import numpy.typing as npt
+
+from validstats._typing import AnyArray, Float1D, FrameBackend
+from validstats.intake.arguments import check_literal
+
+__all__ = [
+    "backend_of",
+    "column",
+    "column_names",
+    "columns",
+    "is_frame",
+    "n_rows",
+    "row_digests",
+    "to_frame",
+    "to_pandas",
+    "unique_names",
+]
+
+
+_BLOCK = 16_384
+_TEXT_DIGEST = np.dtype([("digest", np.uint64)])
+_SPLITMIX = (
+    (np.uint64(0xBF58476D1CE4E5B9), np.uint64(31)),
+    (np.uint64(0x94D049BB133111EB), np.uint64(29)),
+)
+
+
+def is_frame(data: Any) -> bool:
+    """Tell whether an object is a data frame of a supported library.
+
+    Parameters
+    ----------
+    data : object
+        Anything.
+
+    Returns
+    -------
+    bool
+        True for an eager pandas, polars or pyarrow table.
+
+    Examples
+    --------
+    >>> is_frame([[1, 2]])
+    False
+    """
+    return bool(nw.dependencies.is_into_dataframe(data))
+
+
+def backend_of(data: Any) -> FrameBackend:
+    """Name the library in which results about an object should be returned.
+
+    Parameters
+    ----------
+    data : object
+        A data frame, a series, or anything else.
+
+    Returns
+    -------
+    {"pandas", "polars", "pyarrow"}
+        The library of a frame or series; "pandas" for arrays and lists.
+
+    Examples
+    --------
+    >>> backend_of([1, 2, 3])
+    'pandas'
+    """
+    wrapped = nw.from_native(data, allow_series=True, pass_through=True)
+    if isinstance(wrapped, nw.DataFrame | nw.Series | nw.LazyFrame):
+        name = wrapped.implementation.value
+        if name in get_args(FrameBackend):
+            return cast(FrameBackend, name)
+    return "pandas"
+
+
+def column_names(frame: Any) -> list[str]:
+    """List the columns of a data frame.
+
+    Parameters
+    ----------
+    frame : pandas, polars or pyarrow table
+        The frame.
+
+    Returns
+    -------
+    list of str
+        Names in order.
+
+    Examples
+    --------
+    >>> column_names(to_frame({"a": [1], "b": [2]}))
+    ['a', 'b']
+    """
+    return list(_eager(frame).columns)
+
+
+def n_rows(frame: Any) -> int:
+    """Count the rows of a data frame.
+
+    Parameters
+    ----------
+    frame : pandas, polars or pyarrow table
+        The frame.
+
+    Returns
+    -------
+    int
+        Number of rows.
+
+    Examples
+    --------
+    >>> n_rows(to_frame({"a": [1, 2]}))
+    2
+    """
+    return len(_eager(frame))
+
+
+def column(frame: Any, name: str) -> AnyArray:
+    """Take one column of a data frame as an array.
+
+    Parameters
+    ----------
+    frame : pandas, polars or pyarrow table
+        The frame.
+    name : str
+        Column name.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        The values; missing numbers become NaN.
+
+    Raises
+    ------
+    KeyError
+        If there is no such column; the message lists those there are.
+
+    Examples
+    --------
+    >>> column(to_frame({"a": [1, 2]}), "a")
+    array([1, 2])
+    """
+    eager = _eager(frame)
+    if name not in eager.columns:
+        raise KeyError(f"There is no column {name!r}; the columns are {', '.join(map(repr, eager.columns))}.")
+    return _series_values(eager[name])
+
+
+def columns(frame: Any) -> list[AnyArray]:
+    """Take all columns of a data frame as arrays, whatever their names.
+
+    Parameters
+    ----------
+    frame : pandas, polars or pyarrow table
+        The frame; names of a pandas frame need be neither text nor unique.
+
+    Returns
+    -------
+    list of ndarray of shape (n,)
+        The values in order; missing numbers become NaN.
+
+    Examples
+    --------
+    >>> columns(to_frame({"a": [1, 2], "b": [3, 4]}))[1]
+    array([3, 4])
+    """
+    eager = _eager(_with_plain_names(frame))
+    return [_series_values(eager[:, j]) for j in range(eager.shape[1])]
+
+
+def unique_names(frame: Any, name: str) -> list[str]:
+    """List the columns of a data frame as text, and refuse names that occur twice.
+
+    Parameters
+    ----------
+    frame : pandas, polars or pyarrow table
+        The frame.
+    name : str
+        Public name of the argument.
+
+    Returns
+    -------
+    list of str
+        Names in order.
+
+    Raises
+    ------
+    ValueError
+        If a name occurs twice.
+
+    Examples
+    --------
+    >>> unique_names(to_frame({"a": [1], "b": [2]}), "data")
+    ['a', 'b']
+    """
+    names = [str(column) for column in frame.columns] if hasattr(frame, "set_axis") else column_names(frame)
+    twice = sorted({column for column in names if names.count(column) > 1})
+    if twice:
+        raise ValueError(
+            f"{name} has several columns of the name {', '.join(map(repr, twice))}; rename them."
+        )
+    return names
+
+
+def _with_plain_names(frame: Any) -> Any:
+    """Number the columns of a pandas frame, whose names need be neither text nor unique."""
+    return frame.set_axis(range(frame.shape[1]), axis="columns") if hasattr(frame, "set_axis") else frame
+
+
+def _series_values(series: nw.Series[Any]) -> AnyArray:
+    if series.dtype.is_numeric() and series.is_null().any():
+        return np.asarray(series.cast(nw.Float64).to_numpy(), dtype=np.float64)
+    return np.asarray(series.to_numpy())
+
+
+def to_frame(columns: Mapping[str, Any], backend: FrameBackend = "pandas") -> Any:
+    """Build a data frame of the library asked for.
+
+    Parameters
+    ----------
+    columns : mapping of str to sequence
+        Values by column name, all of one length.
+    backend : {"pandas", "polars", "pyarrow"}, default "pandas"
+        The library; it must be installed.
+
+    Returns
+    -------
+    DataFrame or Table
+        The frame, in the library's own type.
+
+    Raises
+    ------
+    ValueError
+        If the library is not supported.
+    ModuleNotFoundError
+        If it is not installed.
+
+    Examples
+    --------
+    >>> to_frame({"term": ["x"], "estimate": [0.5]})
+      term  estimate
+    0    x       0.5
+    """
+    check_literal(backend, "backend", get_args(FrameBackend))
+    plain = {name: _plain(values) for name, values in columns.items()}
+    return nw.from_dict(plain, backend=backend).to_native()
+
+
+def to_pandas(frame: Any) -> Any:
+    """Convert a data frame to pandas; a pandas frame is returned as it is.
+
+    Parameters
+    ----------
+    frame : pandas, polars or pyarrow table
+        The frame.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The same columns.
+
+    Examples
+    --------
+    >>> to_pandas(to_frame({"a": [1]})).shape
+    (1, 1)
+    """
+    return _eager(frame).to_pandas()
+
+
+def row_digests(rows: Any) -> npt.NDArray[np.uint64]:
+    """Digest each row to 64 bits, to find rows that two data sets share.
+
+    Parameters
+    ----------
+    rows : array-like of shape (n, p) or data frame
+        The rows; numbers are compared as float64, everything else as text.
+
+    Returns
+    -------
+    ndarray of shape (n,), uint64
+        One digest a row. Equal rows have equal digests.
+
+    Examples
+    --------
+    >>> d = row_digests([[1.0, 2.0], [1.0, 2.0], [3.0, 4.0]])
+    >>> bool(d[0] == d[1]), bool(d[0] == d[2])
+    (True, False)
+    """
+    if is_frame(rows):
+        eager = _eager(_with_plain_names(rows))
+        n, arrays = len(eager), [_series_values(eager[:, j]) for j in range(eager.shape[1])]
+    else:
+        matrix = rows.toarray() if hasattr(rows, "toarray") else np.asarray(rows)
+        matrix = matrix.reshape(matrix.shape[0], math.prod(matrix.shape[1:]))
+        n, arrays = len(matrix), list(matrix.T)
+    return _mix_columns([_digest_column(array) for array in arrays], n)
+
+
+def _eager(frame: Any) -> nw.DataFrame[Any]:
+    return nw.from_native(frame, eager_only=True)
+
+
+def _plain(values: Any) -> list[Any]:
+    return values.tolist() if isinstance(values, np.ndarray) else list(values)
+
+
+def _digest_column(array: AnyArray) -> AnyArray:
+    """Return numbers as they are, and one digest a value of everything else."""
+    if array.dtype.kind in "fiub":
+        return array
+    values, inverse = np.unique(array.astype(str), return_inverse=True)
+    digests = [int.from_bytes(hashlib.blake2b(v.encode(), digest_size=8).digest(), "little") for v in values]
+    return np.array(digests, dtype=np.uint64)[inverse.reshape(-1)].view(_TEXT_DIGEST)
+
+
+def _mix_columns(columns: Sequence[AnyArray], n: int) -> npt.NDArray[np.uint64]:
+    """Chain the columns of each row through the finaliser of splitmix64, a block of rows at a time."""
+    digests = np.full(n, 0x9E3779B97F4A7C15, dtype=np.uint64)
+    numbers, shifted = np.empty(_BLOCK), np.empty(_BLOCK, dtype=np.uint64)
+    for start in range(0, n, _BLOCK):
+        state = digests[start : start + _BLOCK]
+        for values in columns:
+            _mix_words(state, _words(values[start : start + _BLOCK], numbers), shifted[: len(state)])
+    return digests
+
+
+def _words(values: AnyArray, buffer: Float1D) -> npt.NDArray[np.uint64]:
+    """Return numbers as the bits of float64, with zeros of one sign, or digests of text as they are."""
+    if values.dtype == _TEXT_DIGEST:
+        return values.view(np.uint64)
+    return np.add(values, 0.0, out=buffer[: len(values)]).view(np.uint64)
+
+
+def _mix_words(
+    state: npt.NDArray[np.uint64], words: npt.NDArray[np.uint64], shifted: npt.NDArray[np.uint64]
+) -> None:
+    """Mix one word into the state of each row, in place; multiplication of arrays wraps around silently."""
+    np.bitwise_xor(state, words, out=state)
+    for factor, shift in _SPLITMIX:
+        np.multiply(state, factor, out=state)
+        np.right_shift(state, shift, out=shifted)
+        np.bitwise_xor(state, shifted, out=state)

@@ -1,0 +1,264 @@
+"""Mutual information with discrete or partly discrete sides, as functions of arrays (values in nats)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import digamma
+
+from validstats._typing import Float1D, Float2D, Int1D
+from validstats.mi.anchors.neighbours import neighbour_counts, neighbour_radii
+
+__all__ = [
+    "DiscreteEstimate",
+    "ball_counts",
+    "bin_columns",
+    "entropy",
+    "mixed_ksg",
+    "plug_in",
+    "row_codes",
+    "ross",
+]
+
+
+LATTICE_TOLERANCE = 1e-10
+"""Distances that differ relatively by less are taken as equal: on a lattice rounding alone separates them."""
+
+
+@dataclass(frozen=True)
+class DiscreteEstimate:
+    """Plug-in mutual information of two discrete variables.
+
+    Attributes
+    ----------
+    value : float
+        Estimate in nats, with the Miller-Madow correction where asked for; not clipped.
+    plug_in : float
+        Plug-in value, at least 0 and at most the smaller plug-in entropy.
+    standard_error : float
+        Delta-method standard error; it tends to 0 at independence, where the law is not normal.
+    entropy_x, entropy_y : float
+        Plug-in entropies.
+    """
+
+    value: float
+    plug_in: float
+    standard_error: float
+    entropy_x: float
+    entropy_y: float
+
+
+def row_codes(rows: Float2D) -> Int1D:
+    """Number the distinct rows.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n, p)
+        Values.
+
+    Returns
+    -------
+    ndarray of shape (n,), int64
+        Codes from 0, in the sorted order of the distinct rows.
+    """
+    _, codes = np.unique(rows, axis=0, return_inverse=True)
+    return codes.reshape(-1).astype(np.int64)
+
+
+def entropy(codes: Int1D) -> float:
+    """Plug-in entropy of a discrete variable.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n,)
+        Non-negative codes.
+
+    Returns
+    -------
+    float
+        Nats.
+
+    Examples
+    --------
+    >>> round(entropy(np.array([0, 1, 0, 1])), 4)
+    0.6931
+    """
+    share = np.bincount(codes) / len(codes)
+    share = share[share > 0]
+    return float(-(share * np.log(share)).sum())
+
+
+def plug_in(codes_x: Int1D, codes_y: Int1D, *, miller_madow: bool = True) -> DiscreteEstimate:
+    """Plug-in mutual information of two discrete variables.
+
+    Parameters
+    ----------
+    codes_x, codes_y : ndarray of shape (n,)
+        Non-negative codes.
+    miller_madow : bool, default True
+        Add ``(cells_x + cells_y - cells_xy - 1) / (2 n)``, the first-order bias of the occupied cells.
+
+    Returns
+    -------
+    DiscreteEstimate
+        Value, standard error and entropies.
+
+    References
+    ----------
+    Miller (1955), "Note on the bias of information estimates"; Paninski (2003), Neural Computation 15.
+
+    Examples
+    --------
+    >>> x = np.array([0, 0, 1, 1] * 25)
+    >>> round(plug_in(x, x).plug_in, 4), round(plug_in(x, np.roll(x, 1)).plug_in, 4)
+    (0.6931, 0.0)
+    """
+    n = len(codes_x)
+    n_levels = int(codes_y.max()) + 1
+    cells, count = np.unique(codes_x * n_levels + codes_y, return_counts=True)
+    share = count / n
+    share_x, share_y = np.bincount(codes_x) / n, np.bincount(codes_y) / n
+    log_ratio = np.log(share / (share_x[cells // n_levels] * share_y[cells % n_levels]))
+    value = float((share * log_ratio).sum())
+    spread = float((share * log_ratio**2).sum()) - value**2
+    correction = (np.count_nonzero(share_x) + np.count_nonzero(share_y) - len(cells) - 1) / (2.0 * n)
+    return DiscreteEstimate(
+        value=value + correction if miller_madow else value,
+        plug_in=max(0.0, value),
+        standard_error=float(np.sqrt(max(0.0, spread) / n)),
+        entropy_x=entropy(codes_x),
+        entropy_y=entropy(codes_y),
+    )
+
+
+def bin_columns(rows: Float2D, n_bins: int) -> Int1D:
+    """Cut each column into bins of equal counts and number the occupied cells.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n, p)
+        Values; tied values stay in one bin.
+    n_bins : int
+        Bins for each column, at least 2.
+
+    Returns
+    -------
+    ndarray of shape (n,), int64
+        Cell of each row.
+
+    Examples
+    --------
+    >>> bin_columns(np.array([[0.1], [5.0], [0.2], [7.0]]), 2).tolist()
+    [0, 1, 0, 1]
+    """
+    inner = np.quantile(rows, np.arange(1, n_bins) / n_bins, axis=0)
+    bins = [np.searchsorted(inner[:, j], rows[:, j], side="left") for j in range(rows.shape[1])]
+    return row_codes(np.column_stack(bins).astype(np.float64))
+
+
+def ross(codes: Int1D, rows: Float2D, n_neighbors: int = 3) -> float:
+    """Mutual information of a discrete variable with a continuous vector.
+
+    Where the k-th neighbour within the level has the same values, all rows with these values are counted, within the
+    level and altogether, as the mixture estimator does.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n,)
+        Level of the discrete variable; rows of a level that occurs once are left out.
+    rows : ndarray of shape (n, p)
+        Continuous rows.
+    n_neighbors : int, default 3
+        Neighbours sought within the level (fewer in a smaller level).
+
+    Returns
+    -------
+    float
+        Estimate in nats; not clipped at 0.
+
+    Raises
+    ------
+    ValueError
+        If no level occurs twice.
+
+    References
+    ----------
+    Ross (2014), PLoS ONE 9(2), e87357; the convention of scikit-learn's ``mutual_info_classif``. Gao, Kannan, Oh and
+    Viswanath (2017), NeurIPS, for rows with the same values.
+    """
+    count = np.bincount(codes)
+    kept = count[codes] > 1
+    if not kept.any():
+        raise ValueError(
+            "Every level of the discrete side occurs only once, so nothing can be estimated. If the values of x or y "
+            "are measurements, declare the side continuous."
+        )
+    codes, rows = codes[kept], np.ascontiguousarray(rows[kept])
+    radii, used = np.empty(len(codes)), np.empty(len(codes))
+    nothing = np.zeros((len(codes), 0))
+    for level in np.unique(codes):
+        members = np.flatnonzero(codes == level)
+        k = min(n_neighbors, len(members) - 1)
+        radii[members] = neighbour_radii(rows[members], nothing[members], k)
+        used[members] = k
+    within = neighbour_counts(rows, radii) + 1.0
+    tied = radii == 0.0
+    if tied.any():
+        values = row_codes(rows)
+        cells = row_codes(np.column_stack([codes, values]).astype(np.float64))
+        used[tied], within[tied] = (np.bincount(c)[c[tied]] - 1.0 for c in (cells, values))
+    return float(digamma(len(codes)) + np.mean(digamma(used) - digamma(count[codes]) - digamma(within)))
+
+
+def mixed_ksg(x: Float2D, y: Float2D, n_neighbors: int = 3) -> float:
+    """Mutual information of vectors that may be continuous, discrete, or mixtures of both.
+
+    Where one row alone lies at the distance of the k-th neighbour the terms are Kraskov's. Where several do (on a
+    lattice, or at distance 0) all rows in the closed ball are counted, jointly and on each side.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n, p)
+        Rows of X; ties are allowed.
+    y : ndarray of shape (n, q)
+        Rows of Y.
+    n_neighbors : int, default 3
+        k.
+
+    Returns
+    -------
+    float
+        Estimate in nats; not clipped at 0.
+
+    References
+    ----------
+    Gao, Kannan, Oh and Viswanath (2017), "Estimating Mutual Information for Discrete-Continuous Mixtures",
+    NeurIPS, algorithm 1; Mesner and Shalizi (2021), IEEE Transactions on Information Theory 67, 464-484, for the
+    closed ball at every distance.
+    """
+    radii = neighbour_radii(x, y, n_neighbors)
+    joint, _ = ball_counts(np.hstack([x, y]), radii)
+    (closed_x, open_x), (closed_y, open_y) = (ball_counts(rows, radii) for rows in (x, y))
+    alone = (joint == n_neighbors) & (closed_x + closed_y == open_x + open_y + 1)
+    n_x, n_y = np.where(alone, open_x + 1, closed_x), np.where(alone, open_y + 1, closed_y)
+    return float(np.log(len(x)) + np.mean(digamma(joint) - digamma(n_x) - digamma(n_y)))
+
+
+def ball_counts(rows: Float2D, radii: Float1D) -> tuple[Int1D, Int1D]:
+    """Count the other rows in the closed and in the open ball around each row.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n, p)
+        Rows of one side.
+    radii : ndarray of shape (n,)
+        Radii.
+
+    Returns
+    -------
+    closed, open : ndarray of shape (n,), int64
+        Counts with and without the rows at the radius, up to rounding.
+    """
+    outside = np.maximum(radii * (1.0 + LATTICE_TOLERANCE), np.nextafter(radii, np.inf))
+    return neighbour_counts(rows, outside), neighbour_counts(rows, radii * (1.0 - LATTICE_TOLERANCE))

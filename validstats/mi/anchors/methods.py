@@ -1,0 +1,498 @@
+"""Estimates of two prepared sides by each method, in nats, with what their intervals promise."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from scipy import stats
+
+from validstats._typing import Float2D, Int1D
+from validstats.exceptions import SparseCellsWarning, sparse_cells_message
+from validstats.guarantee import Guarantee
+from validstats.intake import check_positive_int
+from validstats.mi.anchors.discrete import bin_columns, entropy, mixed_ksg, plug_in, ross, row_codes
+from validstats.mi.anchors.neighbours import (
+    GaussianEstimate,
+    Scaling,
+    gaussian_copula,
+    gaussian_plug_in,
+    ksg,
+    scale_columns,
+    subsample_standard_error,
+)
+from validstats.mi.learned import learned_inference, learned_value
+from validstats.mi.sides import FUNCTIONAL_VALUES, MIN_ROWS, Side, is_functional
+
+__all__ = [
+    "NATS_PER_UNIT",
+    "Estimate",
+    "Method",
+    "Options",
+    "Unit",
+    "clip_estimate",
+    "entropy_bound",
+    "estimate_sides",
+    "refuse_unused",
+]
+
+Method: TypeAlias = Literal["learned", "ksg", "gaussian", "cca", "histogram"]
+"""Estimators that :func:`mutual_info` offers."""
+
+Unit: TypeAlias = Literal["nats", "bits"]
+"""Unit of every reported value."""
+
+NATS_PER_UNIT = {"nats": 1.0, "bits": float(np.log(2.0))}
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """An estimate in nats before clipping, with an approximate interval where there is one.
+
+    Attributes
+    ----------
+    value : float
+        Unclipped value.
+    standard_error : float
+        NaN where there is none.
+    interval : tuple of float
+        Ends of the interval before clipping; NaN where there is none.
+    estimator : str
+        What was computed, in words.
+    guarantee : Guarantee
+        What the interval promises.
+    """
+
+    value: float
+    standard_error: float
+    interval: tuple[float, float]
+    estimator: str
+    guarantee: Guarantee
+
+
+@dataclass(frozen=True)
+class Options:
+    """Checked options of :func:`mutual_info`, as :func:`estimate_sides` takes them."""
+
+    method: str
+    n_neighbors: int = 3
+    n_bins: int | None = None
+    scaling: Scaling = "standard"
+    confidence_level: float = 0.9
+    interval: bool = True
+
+
+def refuse_unused(
+    method: str, n_neighbors: int = 3, n_bins: int | None = None, scaling: Scaling = "standard"
+) -> None:
+    """Refuse settings that the chosen method would not read.
+
+    Parameters
+    ----------
+    method : str
+        Method or statistic.
+    n_neighbors, n_bins, scaling
+        As passed by the user.
+
+    Raises
+    ------
+    ValueError
+        If one differs from its default and belongs to another method.
+    """
+    for name, value, default, owner in (
+        ("n_neighbors", n_neighbors, 3, "ksg"),
+        ("n_bins", n_bins, None, "histogram"),
+        ("scaling", scaling, "standard", "ksg"),
+    ):
+        is_default = value is default or (isinstance(value, int | str) and value == default)
+        if method != owner and not is_default:
+            raise ValueError(
+                f"{name}={value!r} is for {owner!r} only; {method!r} does not read it. Leave it out."
+            )
+
+
+def clip_estimate(estimate: Estimate, bound: float) -> tuple[float, float, float]:
+    """Send an estimate and its interval into their possible range.
+
+    Parameters
+    ----------
+    estimate : Estimate
+        Unclipped, in nats.
+    bound : float
+        Smaller plug-in entropy of the discrete sides.
+
+    Returns
+    -------
+    value, low, high : float
+        The value and the lower end are in [0, bound]. The upper end is not cut at ``bound``: the entropy in the sample
+        bounds the estimate, but that of the law, and with it the mutual information, may be larger.
+    """
+    value, low = (float(np.clip(v, 0.0, bound)) for v in (estimate.value, estimate.interval[0]))
+    return value, low, float(np.maximum(0.0, estimate.interval[1]))
+
+
+def estimate_sides(x: Side, y: Side, options: Options) -> Estimate:
+    """Estimate the mutual information of two prepared sides with the estimator that suits their kinds.
+
+    Parameters
+    ----------
+    x, y : Side
+        The sides.
+    options : Options
+        Method and its settings.
+
+    Returns
+    -------
+    Estimate
+        Value in nats, unclipped.
+
+    Raises
+    ------
+    ValueError
+        If the method does not suit the sides.
+    """
+    if x.is_constant or y.is_constant:
+        return _known_estimate(0.0, "a constant side carries no information", x.n_rows)
+    if is_functional(x, y):
+        return _known_estimate(float("inf"), "exact functional relation", x.n_rows)
+    if x.kind == y.kind == "discrete":
+        return _discrete_estimate(x, y, options)
+    if options.method == "learned":
+        return _learned_estimate(x, y, options)
+    if options.method == "ksg":
+        return _neighbour_estimate(x, y, options)
+    if options.method == "histogram":
+        return _histogram_estimate(x, y, options)
+    return _gaussian_estimate(x, y, options)
+
+
+# --- the estimators ---------------------------------------------------------------------------------------
+
+
+def _learned_estimate(x: Side, y: Side, options: Options) -> Estimate:
+    nan = float("nan")
+    if not options.interval:
+        value = learned_value(x, y)
+        return Estimate(value, nan, (nan, nan), "learned", _point_guarantee(x.n_rows))
+    found = learned_inference(x, y, options.confidence_level)
+    interval = (float(found.lows[0]), float(found.highs[0]))
+    return Estimate(float(found.estimates[0]), nan, interval, "learned", found.guarantee)
+
+
+def _point_guarantee(n: int) -> Guarantee:
+    return Guarantee(
+        statement="the value is a point estimate, whose bias and spread are not stated",
+        kind="heuristic",
+        assumptions=(),
+        n_reference=n,
+        citation="the estimators of mutual_info, each with its own source",
+    )
+
+
+@dataclass(frozen=True)
+class PointEstimator:
+    """An estimator bound to two prepared sides, evaluated on chosen rows of each.
+
+    Attributes
+    ----------
+    name : str
+        What it computes, in words.
+    source : str
+        Paper.
+    evaluate : callable
+        Maps row indices of X and of Y, of one length, to an unclipped estimate in nats.
+    """
+
+    name: str
+    source: str
+    evaluate: Callable[[Int1D, Int1D], float]
+
+
+def neighbour_estimator(x: Side, y: Side, options: Options) -> PointEstimator:
+    """Choose the nearest-neighbour estimator that suits the kinds of the sides.
+
+    Parameters
+    ----------
+    x, y : Side
+        The sides, not both discrete.
+    options : Options
+        Number of neighbours and scaling.
+
+    Returns
+    -------
+    PointEstimator
+        Kraskov's, Ross's or Gao's estimator; Gao's also where more than k rows of each of two continuous sides share
+        their values, because Kraskov's may then find a k-th neighbour at distance 0.
+    """
+    k, codes_x, codes_y = options.n_neighbors, x.codes, y.codes
+    kinds = (x.kind, y.kind)
+    if "mixed" in kinds or ("discrete" not in kinds and _most_repeats(x) > k and _most_repeats(y) > k):
+        lattice_x, lattice_y = (_scaled(_from_zero(side), options) for side in (x, y))
+        return PointEstimator(
+            f"mixture KSG, k = {k}",
+            "Gao, Kannan, Oh and Viswanath (2017); Mesner and Shalizi (2021)",
+            lambda i, j: mixed_ksg(lattice_x[i], lattice_y[j], k),
+        )
+    ross_name, ross_source = f"discrete-continuous (Ross), k = {k}", "Ross (2014), PLoS ONE 9(2), e87357"
+    if codes_x is not None:
+        scaled_y = _scaled(y, options)
+        return PointEstimator(ross_name, ross_source, lambda i, j: ross(codes_x[i], scaled_y[j], k))
+    if codes_y is not None:
+        scaled_x = _scaled(x, options)
+        return PointEstimator(ross_name, ross_source, lambda i, j: ross(codes_y[j], scaled_x[i], k))
+    rows_x, rows_y = _scaled(x, options), _scaled(y, options)
+    return PointEstimator(
+        f"KSG 1, k = {k}",
+        "Kraskov, Stögbauer and Grassberger (2004), equation (8)",
+        lambda i, j: ksg(rows_x[i], rows_y[j], k),
+    )
+
+
+def _neighbour_estimate(x: Side, y: Side, options: Options) -> Estimate:
+    estimator = neighbour_estimator(x, y, options)
+    everything = np.arange(x.n_rows)
+    value, error = estimator.evaluate(everything, everything), float("nan")
+    if options.interval and x.n_rows >= 4 * (options.n_neighbors + MIN_ROWS):
+        try:
+            error = subsample_standard_error(
+                lambda part: estimator.evaluate(part, part), _in_either_order(x.keys, y.keys)
+            )
+        except ValueError:  # In a part of the rows no level occurs twice: the spread is not known.
+            error = float("nan")
+    return _approximate_estimate(estimator, value, error, options.confidence_level, x.n_rows)
+
+
+def _in_either_order(x: Float2D, y: Float2D) -> Float2D:
+    """Columns of both sides, the first side the same whichever is passed first."""
+    both = [np.hstack(sides) + 0.0 for sides in ((x, y), (y, x))]
+    return min(both, key=lambda rows: rows[np.lexsort(rows.T)].tobytes())
+
+
+def _most_repeats(side: Side) -> int:
+    return int(np.bincount(row_codes(side.rows)).max())
+
+
+def _from_zero(side: Side) -> Side:
+    """Move each column to the least value 0, so that scaling leaves a lattice one."""
+    parts = tuple(
+        p if p.levels is not None else replace(p, values=p.values - p.values.min()) for p in side.parts
+    )
+    return replace(side, parts=parts)
+
+
+def _scaled(side: Side, options: Options) -> Float2D:
+    """Scaled numeric columns; the 0/1 columns of categories keep their unit distances."""
+    rows = side.rows.copy()
+    if len(side.numeric_columns):
+        columns = side.numeric_columns
+        rows[:, columns] = scale_columns(rows[:, columns], options.scaling)
+    return rows
+
+
+def _approximate_estimate(
+    estimator: PointEstimator, value: float, error: float, level: float, n: int
+) -> Estimate:
+    half = float(stats.norm.isf((1 - level) / 2)) * error
+    guarantee = Guarantee(
+        statement=f"the interval shows the spread over disjoint parts of the rows at nominal level {level:g}",
+        kind="heuristic",
+        assumptions=(),
+        n_reference=n,
+        citation=f"{estimator.source}; Holmes and Nemenman (2019) for the spread",
+        confidence_level=level,
+        caveats=(
+            "The bias of the nearest-neighbour estimate is not covered; it grows with the dimension and with "
+            "the mutual information",
+        ),
+    )
+    return Estimate(value, error, (value - half, value + half), estimator.name, guarantee)
+
+
+ROWS_PER_CELL = 5
+"""Fewest rows a filled cell, on average, at which a plug-in estimate goes without a warning."""
+
+
+def _discrete_estimate(x: Side, y: Side, options: Options) -> Estimate:
+    assert x.codes is not None
+    assert y.codes is not None
+    cells = len(np.unique(x.codes.astype(np.int64) * (int(y.codes.max()) + 1) + y.codes))
+    if cells * ROWS_PER_CELL > x.n_rows:
+        remedy = " and ".join(f"{option}=False" for option in dict.fromkeys((x.option, y.option)))
+        message = sparse_cells_message.format(x=x.name, y=y.name, cells=cells, n=x.n_rows, remedy=remedy)
+        warnings.warn(message, SparseCellsWarning, stacklevel=5)
+    return _cells_estimate(x.codes, y.codes, "plug-in, Miller-Madow", options.confidence_level, binned=False)
+
+
+def _histogram_estimate(x: Side, y: Side, options: Options) -> Estimate:
+    codes_x, codes_y, n_bins = binned_codes(x, y, options.n_bins)
+    name = f"histogram, {n_bins} bins a column, Miller-Madow"
+    return _cells_estimate(codes_x, codes_y, name, options.confidence_level, binned=True)
+
+
+def binned_codes(x: Side, y: Side, n_bins: int | None) -> tuple[Int1D, Int1D, int]:
+    """Cells of both sides: the levels of a discrete side, bins of equal counts of any other.
+
+    Parameters
+    ----------
+    x, y : Side
+        The sides.
+    n_bins : int or None
+        Bins for each column; None chooses.
+
+    Returns
+    -------
+    codes_x, codes_y : ndarray of shape (n,)
+        Cells.
+    n_bins : int
+        Bins used.
+    """
+    dims = sum(side.width for side in (x, y) if side.codes is None)
+    chosen = _choose_bins(x.n_rows, max(1, dims), n_bins, coded=x.codes is not None or y.codes is not None)
+    codes_x, codes_y = (bin_columns(s.rows, chosen) if s.codes is None else s.codes for s in (x, y))
+    return codes_x, codes_y, chosen
+
+
+def _choose_bins(n: int, dims: int, n_bins: int | None, *, coded: bool) -> int:
+    """Bins for each column such that the joint cells hold about five rows each."""
+    if n_bins is not None:
+        return check_positive_int(n_bins, "n_bins", minimum=2)
+    cells = n / 5.0 if not coded else np.sqrt(n / 5.0)
+    chosen = int(np.floor(cells ** (1.0 / dims)))
+    if chosen < 2 and dims > 2:
+        raise ValueError(
+            f"A histogram of {dims} continuous columns needs more rows than n = {n}: fewer than five would "
+            "fall into each joint cell. Use method='ksg', fewer columns, or set n_bins."
+        )
+    return max(2, chosen)
+
+
+def _cells_estimate(codes_x: Any, codes_y: Any, name: str, level: float, *, binned: bool) -> Estimate:
+    cells = plug_in(codes_x, codes_y)
+    half = float(stats.norm.isf((1 - level) / 2)) * cells.standard_error
+    caveats = ["Near independence the law of the estimate is not normal and the interval is rough"]
+    if binned:
+        caveats.append(
+            "It concerns the binned variables, whose mutual information is at most that of the data"
+        )
+    guarantee = Guarantee(
+        statement=f"the interval covers the mutual information of the cells with probability near {level:g}",
+        kind="asymptotic",
+        assumptions=(
+            "rows are independent",
+            "the sides are dependent",
+            "the number of cells is small against n",
+        ),
+        n_reference=len(codes_x),
+        citation="delta method for the plug-in; Miller (1955) for its bias",
+        confidence_level=level,
+        caveats=tuple(caveats),
+    )
+    return Estimate(
+        cells.value, cells.standard_error, (cells.value - half, cells.value + half), name, guarantee
+    )
+
+
+def _gaussian_estimate(x: Side, y: Side, options: Options) -> Estimate:
+    for side in (x, y):
+        if side.kind == "discrete":
+            raise ValueError(
+                f"method={options.method!r} needs numeric measurements, but {side.name} is discrete. Use "
+                f"method='ksg' or 'histogram', or pass {side.option}=False if its numbers are a scale."
+            )
+    copula = options.method == "gaussian"
+    fit = gaussian_copula(x.rows, y.rows) if copula else gaussian_plug_in(x.rows, y.rows)
+    level = options.confidence_level
+    if (bounding := entropy_bound((x, y), fit.value)) is not None:
+        return _entropy_estimate(bounding, level)
+    error = float(np.sqrt((fit.correlations**2).sum() / x.n_rows))
+    guarantee = Guarantee(
+        statement=f"the interval covers the mutual information with probability near {level:g}",
+        kind="asymptotic",
+        assumptions=(
+            "rows are independent",
+            "the copula of all columns is Gaussian" if copula else "all columns are jointly Gaussian",
+            "the sides are dependent" if fit.rank_x * fit.rank_y > 1 else "n is not small",
+        ),
+        n_reference=x.n_rows,
+        citation=(
+            "Ince et al. (2017), Human Brain Mapping 38, 1541-1573"
+            if copula
+            else "Björck and Golub (1973), Mathematics of Computation 27, 579-594"
+        ),
+        confidence_level=level,
+        caveats=(f"Dependence that is not {'monotone' if copula else 'linear'} is missed",),
+    )
+    name = "Gaussian copula, bias-corrected" if copula else "canonical correlations"
+    return Estimate(fit.value, error, _gaussian_interval(fit, x.n_rows, error, level), name, guarantee)
+
+
+def _gaussian_interval(fit: GaussianEstimate, n: int, error: float, level: float) -> tuple[float, float]:
+    """Fisher's z for one pair of columns; else normal, with the variance of the log density ratio."""
+    quantile = float(stats.norm.isf((1 - level) / 2))
+    if fit.rank_x == fit.rank_y == 1:
+        centre, half = float(np.arctanh(fit.correlations[0])), quantile / np.sqrt(n - 3)
+        low, high = np.tanh(max(0.0, centre - half)), np.tanh(centre + half)
+        ends = -0.5 * np.log1p(-(np.array([low, high]) ** 2))
+        return min(float(ends[0]), fit.value), max(float(ends[1]), fit.value)
+    return fit.value - quantile * error, fit.value + quantile * error
+
+
+def entropy_bound(sides: tuple[Side, Side], value: float) -> Side | None:
+    """Find a side of few values whose plug-in entropy a Gaussian value exceeds.
+
+    Parameters
+    ----------
+    sides : tuple of Side
+        The sides.
+    value : float
+        Gaussian estimate in nats; infinite where the columns in the sample are an exact relation of too few values to
+        count as one.
+
+    Returns
+    -------
+    Side or None
+        The side of the least entropy; None where the value stands.
+    """
+    bounds = {side: entropy(row_codes(side.rows)) for side in sides if np.isinf(value) or _few_values(side)}
+    exceeded = {side: bound for side, bound in bounds.items() if value > bound}
+    return min(exceeded, key=lambda side: exceeded[side]) if exceeded else None
+
+
+def _few_values(side: Side) -> bool:
+    return side.kind != "continuous" and row_codes(side.rows).max() + 1 < FUNCTIONAL_VALUES
+
+
+def _entropy_estimate(side: Side, level: float) -> Estimate:
+    codes = row_codes(side.rows)
+    found = plug_in(codes, codes, miller_madow=False)
+    half = float(stats.norm.isf((1 - level) / 2)) * found.standard_error
+    guarantee = Guarantee(
+        statement=f"the interval covers the entropy of {side.name} with probability near {level:g}",
+        kind="asymptotic",
+        assumptions=("rows are independent", "the number of values is small against n"),
+        n_reference=side.n_rows,
+        citation="delta method for the plug-in; Cover and Thomas (2006), chapter 2, for the bound",
+        confidence_level=level,
+        caveats=(
+            f"The Gaussian value exceeds the entropy of {side.name} in the sample, which has too few values to tell a "
+            "functional relation; the entropy is reported in its place",
+        ),
+    )
+    name = f"entropy of {side.name}, below the Gaussian value"
+    return Estimate(
+        found.value, found.standard_error, (found.value - half, found.value + half), name, guarantee
+    )
+
+
+def _known_estimate(value: float, name: str, n: int) -> Estimate:
+    guarantee = Guarantee(
+        statement=f"the value follows from the sample: {name}",
+        kind="heuristic",
+        assumptions=(),
+        n_reference=n,
+        citation="Cover and Thomas (2006), Elements of Information Theory, chapter 2",
+    )
+    return Estimate(value, float("nan"), (float("nan"), float("nan")), name, guarantee)

@@ -1,0 +1,1 @@
+"""Encoders that no shipped network reads."""

@@ -1,0 +1,427 @@
+"""The network in NumPy: statistics head, encoders and non-crossing quantiles around an anchor."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import expit
+
+from validstats._typing import AnyArray, Float1D, Float2D, FloatND
+from validstats.mi.lost.encoder import encode, layer_norm, linear
+from validstats.mi.lost.encoder_cells import encode_cells
+from validstats.mi.lost.shards_cells import CellShard, cell_groups
+from validstats.mi.statistics import ANCHOR_NAMES, COORDINATE_TOKENS, SAMPLE_TOKENS, STATISTIC_NAMES
+from validstats.mi.training.shards import Shard
+from validstats.runtime import whole_file
+
+__all__ = [
+    "QUANTILE_LEVELS",
+    "SHAPE_STATISTICS",
+    "NetworkConfig",
+    "NetworkWeights",
+    "anchor_values",
+    "forward",
+    "gate_inputs",
+    "from_log_scale",
+    "load_weights",
+    "member_stack",
+    "residual_scale",
+    "round_weights",
+    "save_weights",
+    "to_log_scale",
+]
+
+QUANTILE_LEVELS = (
+    0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.975, 0.99,
+)  # fmt: skip
+"""Levels of the predicted quantiles."""
+MEDIAN = QUANTILE_LEVELS.index(0.5)
+SHAPE_STATISTICS = 9
+"""Leading statistics that describe n, the dimensions and ties alone."""
+RESIDUAL_BOUND = 6.0
+N_EDGES = (10, 25, 60, 150, 400, 1000, 2500, 1 << 40)
+DIM_EDGES = (2, 3, 5, 9, 17, 33, 1 << 20)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkConfig:
+    """Sizes of one network.
+
+    Parameters
+    ----------
+    statistics : bool, default True
+        Read all statistics; otherwise only those that describe n, the dimensions and ties.
+    tokens : bool, default True
+        Read the tokens through the attention encoder.
+    width : int, default 192
+        Width of the head.
+    depth : int, default 3
+        Residual blocks of the head.
+    hidden : int, default 48
+        Width of the encoder, a multiple of ``heads``.
+    heads : int, default 4
+        Attention heads.
+    inducing : int, default 12
+        Inducing points along the axis of samples.
+    blocks : int, default 2
+        Encoder blocks.
+    encoded : int, default 48
+        Numbers that the encoder hands to the head.
+    gate : bool, default False
+        Let the network mix the classical estimates to its anchor instead of taking one by cell. For 1x1 data the
+        anchor is KSG on all points in any case.
+    cells : bool, default False
+        Read the cells through the plain cell encoder.
+    cell_width : int, default 32
+        Width of the cell encoder, a multiple of ``heads``, which is then even.
+    cell_blocks : int, default 2
+        Layers of attention along coordinates; between two of them stands one along samples.
+    cell_inducing : int, default 8
+        Inducing points of the attention along samples.
+    """
+
+    statistics: bool = True
+    tokens: bool = True
+    width: int = 192
+    depth: int = 3
+    hidden: int = 48
+    heads: int = 4
+    inducing: int = 12
+    blocks: int = 2
+    encoded: int = 48
+    gate: bool = False
+    cells: bool = False
+    cell_width: int = 32
+    cell_blocks: int = 2
+    cell_inducing: int = 8
+
+    @property
+    def n_outputs(self) -> int:
+        """Number of raw outputs."""
+        return len(QUANTILE_LEVELS) + (len(ANCHOR_NAMES) if self.gate else 0)
+
+    @property
+    def n_statistics(self) -> int:
+        """Number of statistics that the head reads."""
+        return len(STATISTIC_NAMES) if self.statistics else SHAPE_STATISTICS
+
+
+@dataclass(frozen=True)
+class NetworkWeights:
+    """An ensemble of networks that share scaling and anchors.
+
+    Attributes
+    ----------
+    scaling : dict of str to ndarray
+        Constants that bring statistics and tokens to unit scale.
+    anchor_table : ndarray of int64 of shape (7, 6)
+        Number of the anchor in ``ANCHOR_NAMES`` by cell of n and of dim X + dim Y.
+    members : tuple of (NetworkConfig, dict of str to ndarray)
+        Sizes and parameters of each network.
+    card : dict
+        Recipe, seeds and metrics of the training.
+    """
+
+    scaling: dict[str, FloatND]
+    anchor_table: npt.NDArray[np.int64]
+    members: tuple[tuple[NetworkConfig, dict[str, FloatND]], ...]
+    card: dict[str, Any] = field(default_factory=dict)
+
+
+def to_log_scale(information: AnyArray) -> FloatND:
+    """Return log(1 + 2 max(I, 0))."""
+    return np.asarray(np.log1p(2.0 * np.maximum(information, 0.0)))
+
+
+def from_log_scale(value: FloatND) -> FloatND:
+    """Invert :func:`to_log_scale`, with negative values sent to 0.
+
+    Examples
+    --------
+    >>> float(from_log_scale(to_log_scale(0.25)))
+    0.25
+    """
+    return 0.5 * np.expm1(np.maximum(value, 0.0))
+
+
+def residual_scale(shape: npt.NDArray[np.int32]) -> Float1D:
+    """Return the scale of the correction of the anchor, which shrinks as n grows.
+
+    Parameters
+    ----------
+    shape : ndarray of shape (m, 3)
+        n and the two dimensions.
+
+    Returns
+    -------
+    ndarray of shape (m,)
+        min(1, 8 n^(-1 / d)) with d = dim X + dim Y, at least 2.
+    """
+    dims = np.maximum(shape[:, 1] + shape[:, 2], 2)
+    return np.minimum(1.0, 8.0 * shape[:, 0] ** (-1.0 / dims))
+
+
+def shape_cells(shape: npt.NDArray[np.int32]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return the cells of n and of dim X + dim Y."""
+    rows = np.searchsorted(N_EDGES, shape[:, 0], side="right") - 1
+    columns = np.searchsorted(DIM_EDGES, shape[:, 1] + shape[:, 2], side="right") - 1
+    return np.clip(rows, 0, len(N_EDGES) - 2), np.clip(columns, 0, len(DIM_EDGES) - 2)
+
+
+def anchor_values(shard: Shard, table: npt.NDArray[np.int64]) -> Float1D:
+    """Return the anchor of each set on the logarithmic scale.
+
+    Parameters
+    ----------
+    shard : Shard
+        Summaries.
+    table : ndarray of int64 of shape (7, 6)
+        Anchor by cell.
+
+    Returns
+    -------
+    ndarray of shape (m,)
+        log(1 + 2 max(A, 0)).
+    """
+    rows, columns = shape_cells(shard.shape)
+    chosen = table[rows, columns]
+    return np.asarray(to_log_scale(shard.anchors[np.arange(len(shard)), chosen].astype(np.float64)))
+
+
+def gate_inputs(shard: Shard, table: npt.NDArray[np.int64]) -> Float2D:
+    """Return all anchors on the logarithmic scale beside the logits that the gate starts from.
+
+    Parameters
+    ----------
+    shard : Shard
+        Summaries.
+    table : ndarray of int64 of shape (7, 6)
+        Anchor by cell, favoured at the start.
+
+    Returns
+    -------
+    ndarray of shape (m, 8)
+        Four anchors, then four logits; for 1x1 data the logits leave KSG alone.
+    """
+    rows, columns = shape_cells(shard.shape)
+    logits = np.zeros((len(shard), len(ANCHOR_NAMES)))
+    logits[np.arange(len(shard)), table[rows, columns]] = 2.0
+    univariate = (shard.shape[:, 1] == 1) & (shard.shape[:, 2] == 1)
+    logits[univariate] = np.where(np.arange(len(ANCHOR_NAMES)) == ANCHOR_NAMES.index("ksg"), 0.0, -1e4)
+    return np.concatenate([to_log_scale(shard.anchors.astype(np.float64)), logits], axis=1)
+
+
+def mix_anchors(raw: FloatND, inputs: Float2D) -> Float1D:
+    """Return the mixture of the anchors with softmax weights."""
+    count = len(ANCHOR_NAMES)
+    logits = raw[:, len(QUANTILE_LEVELS) :] + inputs[:, count:]
+    weights = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(np.sum(weights * inputs[:, :count], axis=1) / weights.sum(axis=1))
+
+
+def scale_statistics(values: AnyArray, scaling: dict[str, FloatND]) -> FloatND:
+    """Bring statistics to unit scale by a signed logarithm, then by centre and spread, within ±5."""
+    ratio = np.asarray(values, dtype=np.float64) / scaling["statistic_unit"]
+    logs = np.sign(ratio) * np.log1p(np.abs(ratio))
+    return np.clip((logs - scaling["statistic_centre"]) / scaling["statistic_spread"], -5.0, 5.0)
+
+
+def scale_tokens(values: AnyArray, scaling: dict[str, FloatND], name: str) -> FloatND:
+    """Bring tokens to unit scale by centre and spread, within ±5."""
+    centred = np.asarray(values, dtype=np.float64) - scaling[f"{name}_centre"]
+    return np.clip(centred / scaling[f"{name}_spread"], -5.0, 5.0)
+
+
+def softplus(values: FloatND) -> FloatND:
+    """Return log(1 + exp(values)) without overflow."""
+    return np.logaddexp(0.0, values)
+
+
+def head(features: FloatND, parameters: dict[str, FloatND], config: NetworkConfig) -> FloatND:
+    """Apply the residual head; the last axis holds the median and the increments before and after it."""
+    x = linear(features, parameters, "head_in")
+    for block in range(config.depth):
+        inner = linear(layer_norm(x, parameters, f"head.{block}.norm"), parameters, f"head.{block}.inner")
+        x = x + linear(inner * expit(inner), parameters, f"head.{block}.outer")
+    return linear(layer_norm(x, parameters, "head_norm"), parameters, "head_out")
+
+
+def assemble_quantiles(raw: FloatND, anchor: Float1D, scale: Float1D) -> Float2D:
+    """Turn raw outputs into increasing quantiles around the anchor.
+
+    Parameters
+    ----------
+    raw : ndarray of shape (m, 19)
+        First the median, then 9 increments downwards and 9 upwards.
+    anchor : ndarray of shape (m,)
+        Anchor on the logarithmic scale.
+    scale : ndarray of shape (m,)
+        Scale of the correction.
+
+    Returns
+    -------
+    ndarray of shape (m, 19)
+        Quantiles on the logarithmic scale, strictly increasing.
+    """
+    median = RESIDUAL_BOUND * np.tanh(raw[:, :1] / RESIDUAL_BOUND)
+    steps = 0.1 * softplus(raw[:, 1:]) + 1e-5
+    down = np.cumsum(steps[:, :MEDIAN], axis=1)[:, ::-1]
+    up = np.cumsum(steps[:, MEDIAN:], axis=1)
+    return anchor[:, None] + scale[:, None] * np.concatenate([median - down, median, median + up], axis=1)
+
+
+def member_quantiles(shard: Shard, weights: NetworkWeights, number: int) -> Float2D:
+    """Return the quantiles of one network of the ensemble."""
+    config, parameters = weights.members[number]
+    features = scale_statistics(shard.statistics, weights.scaling)[:, : config.n_statistics]
+    if config.tokens:
+        rows = max(int(shard.sample_counts.max()), 1)
+        sample_mask = np.arange(rows)[None, :] < shard.sample_counts[:, None]
+        columns = max(int(shard.coordinate_counts.max()), 1)
+        coordinate_mask = np.arange(columns)[None, :] < shard.coordinate_counts[:, None]
+        samples = scale_tokens(shard.sample_tokens[:, :rows], weights.scaling, "sample")
+        coordinates = scale_tokens(shard.coordinate_tokens[:, :columns], weights.scaling, "coordinate")
+        encoded = encode(samples, sample_mask, coordinates, coordinate_mask, parameters, config)
+        features = np.concatenate([features, encoded], axis=1)
+    if config.cells:
+        assert isinstance(shard, CellShard)
+        groups = cell_groups(shard.cells, shard.cell_counts)
+        features = np.concatenate([features, encode_cells(groups, parameters, config)], axis=1)
+    raw = head(features, parameters, config)
+    scale = residual_scale(shard.shape)
+    if config.gate:
+        anchor = mix_anchors(raw, gate_inputs(shard, weights.anchor_table))
+        return assemble_quantiles(raw[:, : len(QUANTILE_LEVELS)], anchor, scale)
+    return assemble_quantiles(raw, anchor_values(shard, weights.anchor_table), scale)
+
+
+def member_stack(shard: Shard, weights: NetworkWeights, batch_size: int = 256) -> FloatND:
+    """Return the quantiles of each network of the ensemble.
+
+    Parameters
+    ----------
+    shard : Shard
+        Summaries of the sets.
+    weights : NetworkWeights
+        Ensemble.
+    batch_size : int, default 256
+        Sets per pass through the encoder.
+
+    Returns
+    -------
+    ndarray of shape (networks, m, 19)
+        Quantiles of log(1 + 2 I).
+    """
+    out = np.zeros((len(weights.members), len(shard), len(QUANTILE_LEVELS)))
+    for start in range(0, len(shard), batch_size):
+        chosen = np.arange(start, min(start + batch_size, len(shard)))
+        part = shard.select(chosen)
+        for number in range(len(weights.members)):
+            out[number, chosen] = member_quantiles(part, weights, number)
+    return out
+
+
+def forward(shard: Shard, weights: NetworkWeights, batch_size: int = 256) -> Float2D:
+    """Return the predicted quantiles of each set, averaged over the ensemble.
+
+    Parameters
+    ----------
+    shard : Shard
+        Summaries of the sets.
+    weights : NetworkWeights
+        Ensemble.
+    batch_size : int, default 256
+        Sets per pass through the encoder.
+
+    Returns
+    -------
+    ndarray of shape (m, 19)
+        Quantiles of log(1 + 2 I) at ``QUANTILE_LEVELS``, increasing along the second axis.
+    """
+    return np.asarray(member_stack(shard, weights, batch_size).mean(axis=0))
+
+
+def round_weights(weights: NetworkWeights) -> NetworkWeights:
+    """Return the ensemble as it is after storage in half precision."""
+    members = tuple(
+        (config, {name: value.astype(np.float16).astype(np.float64) for name, value in parameters.items()})
+        for config, parameters in weights.members
+    )
+    return replace(weights, members=members)
+
+
+def save_weights(weights: NetworkWeights, path: Path, extra: dict[str, Any] | None = None) -> None:
+    """Write weights as a plain array file: parameters in half precision, the card as JSON.
+
+    Parameters
+    ----------
+    weights : NetworkWeights
+        Ensemble.
+    path : Path
+        File, with suffix ``.npz``.
+    extra : dict of str to ndarray or None, default None
+        Further arrays, for instance the calibration.
+    """
+    arrays: dict[str, npt.NDArray[Any]] = {
+        f"scaling/{k}": v.astype(np.float32) for k, v in weights.scaling.items()
+    }
+    arrays["anchor_table"] = weights.anchor_table.astype(np.int8)
+    for number, (_, parameters) in enumerate(weights.members):
+        arrays.update(
+            {f"member/{number}/{name}": value.astype(np.float16) for name, value in parameters.items()}
+        )
+    card = dict(
+        weights.card, configs=[asdict(config) for config, _ in weights.members], anchors=list(ANCHOR_NAMES)
+    )
+    arrays["card"] = np.frombuffer(json.dumps(card, sort_keys=True).encode(), dtype=np.uint8)
+    arrays.update(extra or {})
+    with whole_file(path) as draft:
+        np.savez_compressed(draft, **arrays)  # type: ignore[arg-type]
+
+
+def load_weights(path: Path) -> NetworkWeights:
+    """Read weights written by :func:`save_weights`.
+
+    Parameters
+    ----------
+    path : Path
+        File.
+
+    Returns
+    -------
+    NetworkWeights
+        Parameters in double precision.
+
+    Raises
+    ------
+    ValueError
+        If the file belongs to other statistics than this version computes.
+    """
+    with np.load(path, allow_pickle=False) as file:
+        card = json.loads(bytes(file["card"]).decode())
+        scaling = {
+            k.split("/", 1)[1]: file[k].astype(np.float64) for k in file.files if k.startswith("scaling/")
+        }
+        members = []
+        for number, sizes in enumerate(card["configs"]):
+            prefix = f"member/{number}/"
+            names = [k for k in file.files if k.startswith(prefix)]
+            parameters = {k[len(prefix) :]: file[k].astype(np.float64) for k in names}
+            members.append((NetworkConfig(**sizes), parameters))
+        table = file["anchor_table"].astype(np.int64)
+    if len(scaling["statistic_unit"]) != len(STATISTIC_NAMES):
+        raise ValueError(
+            f"{path} expects {len(scaling['statistic_unit'])} statistics, and this version computes "
+            f"{len(STATISTIC_NAMES)}. Use the weights that came with this version."
+        )
+    return NetworkWeights(scaling, table, tuple(members), card)
+
+
+def token_shapes() -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return the shapes of sample and coordinate tokens."""
+    return SAMPLE_TOKENS, COORDINATE_TOKENS

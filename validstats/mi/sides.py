@@ -1,0 +1,477 @@
+"""One side of a mutual information: its columns as numbers, and what kind of variable they form."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from scipy.stats import rankdata
+
+from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, Int1D
+from validstats.exceptions import ConstantColumnWarning, constant_column_message
+from validstats.intake import frames, read_array
+from validstats.mi.anchors import canonical_correlations, entropy, row_codes
+
+__all__ = [
+    "FUNCTIONAL_VALUES",
+    "MIN_ROWS",
+    "Side",
+    "SideKind",
+    "is_functional",
+    "join_sides",
+    "prepare_side",
+    "prepare_sides",
+    "without_repeats",
+]
+
+MIN_ROWS = 10
+"""Fewest rows from which anything is estimated."""
+
+FUNCTIONAL_VALUES = 50
+"""Fewest distinct values at which equal ranks of two columns count as an exact relation."""
+
+SideKind: TypeAlias = Literal["continuous", "discrete", "mixed"]
+"""Continuous: hardly any ties. Discrete: few values, each often. Mixed: ties beside other values, or both."""
+
+Declared: TypeAlias = bool | Literal["auto"]
+"""Whether a side is discrete: said by the user, or found from its values."""
+
+LARGEST_VALUE = 1e140
+"""Largest size of a number; sums of squares of larger ones overflow."""
+
+ROWS_PER_LEVEL = 10
+"""A numeric column counts as discrete when it has at least so many rows for each distinct value."""
+
+FEW_TIES = 0.95
+"""A column counts as continuous when at least this share of its rows is distinct."""
+
+
+LARGEST_BLOCK = 2**28
+"""Largest number of values of the 0/1 columns of categories: 2 GiB."""
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """A numeric column, or the levels of a column of categories.
+
+    Attributes
+    ----------
+    values : ndarray of shape (n,)
+        The numbers, or the level of each row.
+    levels : ndarray of shape (l,) or None
+        Levels that have a 0/1 column; None for a numeric column.
+    """
+
+    values: Float1D
+    levels: Float1D | None = None
+
+    @property
+    def width(self) -> int:
+        """Number of columns."""
+        return 1 if self.levels is None else len(self.levels)
+
+    def columns(self) -> Float2D:
+        """Return the columns, of shape (n, width)."""
+        if self.levels is None:
+            return self.values[:, None]
+        return (self.values[:, None] == self.levels[None, :]).astype(np.float64)
+
+    def varies(self) -> Bool1D:
+        """Tell which of the columns hold more than one value."""
+        if self.levels is None:
+            return np.array([(self.values != self.values[:1]).any()])
+        found, counts = np.unique(self.values, return_counts=True)
+        place = np.minimum(np.searchsorted(found, self.levels), len(found) - 1)
+        return (found[place] == self.levels) & (counts[place] < len(self.values))
+
+    def choose(self, kept: Bool1D) -> Part:
+        """Keep the chosen columns."""
+        return self if self.levels is None else replace(self, levels=self.levels[kept])
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """One side, ready for estimation.
+
+    Attributes
+    ----------
+    name : str
+        Public name of the argument.
+    parts : tuple of Part
+        Numeric columns and columns of categories, in order; constant columns are gone.
+    n_rows : int
+        Number of rows.
+    kind : {"continuous", "discrete", "mixed"}
+        What the columns form together.
+    codes : ndarray of shape (n,) or None
+        Level of each row where the side is discrete.
+    n_columns : int
+        Number of columns passed.
+    continuous_columns : ndarray of shape (c,)
+        Columns of ``rows`` that are not discrete by themselves.
+    numeric_columns : ndarray of shape (m,)
+        Columns of ``rows`` that are numbers, not categories.
+    option : str
+        What the caller's setting of the kind is called.
+    """
+
+    name: str
+    parts: tuple[Part, ...]
+    n_rows: int
+    kind: SideKind
+    codes: Int1D | None
+    n_columns: int
+    continuous_columns: Int1D
+    numeric_columns: Int1D
+    option: str
+
+    @property
+    def width(self) -> int:
+        """Number of columns of ``rows``."""
+        return sum(part.width for part in self.parts)
+
+    @cached_property
+    def rows(self) -> Float2D:
+        """Numeric columns as they are and categories as 0/1 columns, of shape (n, width); made when first read."""
+        categories = sum(part.width for part in self.parts if part.levels is not None)
+        if categories * self.n_rows > LARGEST_BLOCK:
+            raise ValueError(
+                f"{self.name} has {categories:,} categories in {self.n_rows:,} rows, and a column of 0 and 1 for each "
+                f"would hold more than {LARGEST_BLOCK:,} values. Merge rare categories."
+            )
+        blocks = [np.zeros((self.n_rows, 0)), *(part.columns() for part in self.parts)]
+        return np.ascontiguousarray(np.hstack(blocks))
+
+    @cached_property
+    def keys(self) -> Float2D:
+        """The level of each row of a discrete side as one column, else ``rows``."""
+        return self.rows if self.codes is None else self.codes[:, None].astype(np.float64)
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether nothing varies on this side."""
+        return self.width == 0
+
+    @property
+    def entropy(self) -> float:
+        """Plug-in entropy in nats of a discrete side, an upper bound of any mutual information; else infinite."""
+        return float("inf") if self.codes is None else entropy(self.codes)
+
+    def take(self, rows: Bool1D) -> Side:
+        """Keep the chosen rows, with columns that became constant left out.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n,), bool
+            Rows to keep.
+
+        Returns
+        -------
+        Side
+            The smaller side, of the same kind.
+        """
+        parts = tuple(replace(part, values=part.values[rows]) for part in self.parts)
+        codes = None if self.codes is None else self.codes[rows]
+        chosen = replace(self, parts=parts, n_rows=int(rows.sum()), codes=codes)
+        return _choose_columns(
+            chosen, np.concatenate([np.zeros(0, bool), *(part.varies() for part in parts)])
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _Column:
+    values: Float1D
+    is_category: bool
+    kind: SideKind
+
+
+def prepare_sides(
+    x: Any, y: Any, discrete_x: Declared = "auto", discrete_y: Declared = "auto"
+) -> tuple[Side, Side]:
+    """Read both sides and check that they belong together.
+
+    Parameters
+    ----------
+    x, y : array-like of shape (n,) or (n, p), series or data frame
+        The two sides, row by row.
+    discrete_x, discrete_y : bool or "auto", default "auto"
+        Whether a side is discrete.
+
+    Returns
+    -------
+    tuple of Side
+        The sides.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, there are fewer than 10 rows, or a value is missing or infinite.
+    TypeError
+        If a side cannot be read as numbers or categories.
+
+    Warns
+    -----
+    ConstantColumnWarning
+        If a column is constant.
+    """
+    sides = prepare_side(x, "x", discrete_x), prepare_side(y, "y", discrete_y)
+    if sides[0].n_rows != sides[1].n_rows:
+        raise ValueError(
+            f"x and y must have the same number of rows; x has {sides[0].n_rows}, y has {sides[1].n_rows}."
+        )
+    return sides
+
+
+def prepare_side(values: Any, name: str, discrete: Declared = "auto", option: str | None = None) -> Side:
+    """Read one side.
+
+    Parameters
+    ----------
+    values : array-like of shape (n,) or (n, p), series or data frame
+        Numbers or categories, without missing values.
+    name : str
+        Public name of the argument, for messages.
+    discrete : bool or "auto", default "auto"
+        True: every distinct row is a level. False: numbers are measurements (ties are still handled).
+        "auto": text, categories and booleans are discrete, and so is a numeric column with ten or more rows
+        for each distinct value.
+    option : str or None, default None
+        What ``discrete`` is called where the user sets it, for messages; None is ``discrete_{name}``.
+
+    Returns
+    -------
+    Side
+        The side.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As :func:`prepare_sides`.
+    """
+    option = option or f"discrete_{name}"
+    if not (isinstance(discrete, bool | np.bool_) or (isinstance(discrete, str) and discrete == "auto")):
+        raise ValueError(f"{option} must be True, False or 'auto', got {discrete!r}.")
+    raw = _split_columns(values, name)
+    n = len(raw[0]) if raw else 0
+    if n < MIN_ROWS:
+        raise ValueError(f"Mutual information needs at least {MIN_ROWS} rows, {name} has {n}.")
+    columns = [_read_column(column, name, discrete, option) for column in raw]
+    kept = [column for column in columns if (column.values != column.values[0]).any()]
+    if len(kept) < len(columns):
+        message = constant_column_message.format(
+            side=name, n_constant=len(columns) - len(kept), n_columns=len(columns)
+        )
+        warnings.warn(message, ConstantColumnWarning, stacklevel=4)
+    return _join_columns(kept, name, n, len(columns), option)
+
+
+def is_functional(x: Side, y: Side) -> bool:
+    """Tell whether the sample shows an exact relation that leaves the mutual information unbounded.
+
+    Found are a column of one side that is a strictly monotone function of a column of the other, if it has 50 or more
+    distinct values (fewer may be in the same order by chance, or be levels, whose information is bounded), and exact
+    linear dependence between columns without many ties. Other exact relations cannot be told from strong ones.
+
+    Parameters
+    ----------
+    x, y : Side
+        The sides.
+
+    Returns
+    -------
+    bool
+        True if such a relation holds in every row.
+    """
+    n = x.n_rows
+    x_rows, y_rows = _rich_columns(x, FUNCTIONAL_VALUES), _rich_columns(y, FUNCTIONAL_VALUES)
+    ranks_x, ranks_y = rankdata(x_rows, axis=0), rankdata(y_rows, axis=0)
+    increasing = {column.tobytes() for column in ranks_y.T}
+    if any({r.tobytes(), (n + 1.0 - r).tobytes()} & increasing for r in np.ascontiguousarray(ranks_x.T)):
+        return True
+    enough = min(FUNCTIONAL_VALUES, FEW_TIES * n)
+    x_rows, y_rows = _rich_columns(x, enough), _rich_columns(y, enough)
+    if x_rows.shape[1] == 0 or y_rows.shape[1] == 0:
+        return False
+    if n <= x_rows.shape[1] + y_rows.shape[1] + 1:
+        return False
+    correlations, _, _ = canonical_correlations(x_rows, y_rows)
+    return bool((1.0 - correlations**2 < 1e-12).any())
+
+
+def without_repeats(side: Side, given: Side) -> Side:
+    """Leave out the columns of a side that are strictly monotone functions of columns of another.
+
+    Parameters
+    ----------
+    side : Side
+        The side; one that is discrete is returned as it is.
+    given : Side
+        The other side.
+
+    Returns
+    -------
+    Side
+        The side with the remaining columns.
+    """
+    if side.codes is not None:
+        return side
+    ranks, n = rankdata(given.rows, axis=0), side.n_rows
+    known = {column.tobytes() for column in ranks.T} | {(n + 1.0 - column).tobytes() for column in ranks.T}
+    own = np.ascontiguousarray(rankdata(side.rows, axis=0).T)
+    return _choose_columns(side, np.array([column.tobytes() not in known for column in own], dtype=bool))
+
+
+def join_sides(one: Side, two: Side) -> Side:
+    """Put the columns of two sides, not both discrete, beside each other.
+
+    Parameters
+    ----------
+    one, two : Side
+        The sides.
+
+    Returns
+    -------
+    Side
+        A side without codes.
+    """
+    width = one.width
+    return Side(
+        name=one.name,
+        parts=one.parts + two.parts,
+        n_rows=one.n_rows,
+        kind="continuous" if one.kind == two.kind == "continuous" else "mixed",
+        codes=None,
+        n_columns=one.n_columns + two.n_columns,
+        continuous_columns=np.concatenate([one.continuous_columns, two.continuous_columns + width]),
+        numeric_columns=np.concatenate([one.numeric_columns, two.numeric_columns + width]),
+        option=one.option,
+    )
+
+
+def _choose_columns(side: Side, kept: Bool1D) -> Side:
+    position = np.cumsum(kept) - 1
+    ends = np.cumsum([part.width for part in side.parts], dtype=np.int64)
+    shares = np.split(kept, ends[:-1])
+    return replace(
+        side,
+        parts=tuple(part.choose(share) for part, share in zip(side.parts, shares) if share.any()),
+        continuous_columns=position[side.continuous_columns[kept[side.continuous_columns]]],
+        numeric_columns=position[side.numeric_columns[kept[side.numeric_columns]]],
+    )
+
+
+def _rich_columns(side: Side, enough: float) -> Float2D:
+    """Columns that are not discrete, with at least so many distinct values."""
+    if len(side.continuous_columns) == 0:
+        return np.zeros((side.n_rows, 0))
+    columns = side.rows[:, side.continuous_columns]
+    return columns[:, [len(np.unique(column)) >= enough for column in columns.T]]
+
+
+# --- reading ----------------------------------------------------------------------------------------------
+
+
+def _split_columns(values: Any, name: str) -> list[AnyArray]:
+    if frames.is_frame(values):
+        return frames.columns(values)
+    array = read_array(values, name)
+    if array.ndim == 1:
+        return [array]
+    if array.ndim != 2:
+        raise ValueError(f"{name} must have one or two dimensions, got shape {array.shape}.")
+    if array.shape[1] == 0:
+        raise ValueError(f"{name} has no columns.")
+    return list(array.T)
+
+
+def _read_column(array: AnyArray, name: str, discrete: Declared, option: str) -> _Column:
+    if array.dtype.kind in "cmM":
+        raise TypeError(f"{name} must hold numbers or categories, got dtype {array.dtype}; convert it first.")
+    if array.dtype.kind in "OUS":
+        return _read_objects(array, name, discrete, option)
+    values = array.astype(np.float64)
+    _check_finite(values, name)
+    if array.dtype.kind == "b":
+        return _Column(values, is_category=False, kind="discrete" if discrete is not False else "mixed")
+    return _Column(values, is_category=False, kind=_numeric_kind(values, discrete))
+
+
+def _read_objects(array: AnyArray, name: str, discrete: Declared, option: str) -> _Column:
+    missing = sum(_is_missing(value) for value in array.tolist())
+    if missing:
+        raise ValueError(f"{name} has {missing} missing value(s); remove or impute them first.")
+    if not any(isinstance(value, str | bytes) for value in array.tolist()):
+        try:
+            return _read_column(array.astype(np.float64), name, discrete, option)
+        except (TypeError, ValueError) as error:
+            if "infinite" in str(error):
+                raise
+    if discrete is False:
+        raise TypeError(f"{name} holds categories, so it is discrete; {option} cannot say that it is not.")
+    for value in array.tolist():
+        if isinstance(value, dict | list | set | np.ndarray):
+            raise TypeError(
+                f"{name} holds an object of type {type(value).__name__}; the argument must be a string, a "
+                "category or a number."
+            )
+    codes = np.unique(array.astype(str), return_inverse=True)[1].reshape(-1)
+    return _Column(codes.astype(np.float64), is_category=True, kind="discrete")
+
+
+def _is_missing(value: Any) -> bool:
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    return isinstance(value, float) and np.isnan(value)
+
+
+def _check_finite(values: Float1D, name: str) -> None:
+    if n_nan := int(np.isnan(values).sum()):
+        raise ValueError(f"{name} has {n_nan} missing value(s) (NaN); remove or impute them first.")
+    if n_infinite := int(np.isinf(values).sum()):
+        raise ValueError(f"{name} has {n_infinite} infinite value(s); it must be finite.")
+    if np.abs(values).max(initial=0.0) > LARGEST_VALUE:
+        raise ValueError(
+            f"{name} has values beyond {LARGEST_VALUE:g} in size, whose squares overflow; rescale it, which changes no "
+            "mutual information."
+        )
+
+
+def _numeric_kind(values: Float1D, discrete: Declared) -> SideKind:
+    if discrete is True:
+        return "discrete"
+    n_distinct = len(np.unique(values))
+    if discrete == "auto" and n_distinct * ROWS_PER_LEVEL <= len(values):
+        return "discrete"
+    return "continuous" if n_distinct >= FEW_TIES * len(values) else "mixed"
+
+
+def _join_columns(columns: Sequence[_Column], name: str, n: int, n_columns: int, option: str) -> Side:
+    parts, continuous, numeric = [], [], []
+    width = 0
+    for column in columns:
+        if not column.is_category:
+            numeric.append(width)
+        if column.kind != "discrete":
+            continuous.append(width)
+        parts.append(Part(column.values, np.unique(column.values) if column.is_category else None))
+        width += parts[-1].width
+    kinds = {column.kind for column in columns} or {"discrete"}
+    kind: SideKind = kinds.pop() if len(kinds) == 1 else "mixed"
+    codes = None
+    if kind == "discrete":
+        codes = row_codes(np.column_stack([c.values for c in columns])) if columns else np.zeros(n, np.int64)
+    return Side(
+        name=name,
+        parts=tuple(parts),
+        n_rows=n,
+        kind=kind,
+        codes=codes,
+        n_columns=n_columns,
+        continuous_columns=np.array(continuous, dtype=np.int64),
+        numeric_columns=np.array(numeric, dtype=np.int64),
+        option=option,
+    )

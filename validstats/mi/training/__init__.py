@@ -1,0 +1,1 @@
+"""Training: simulated data sets, recipes and the loop; needs the torch extra where it learns."""

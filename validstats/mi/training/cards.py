@@ -1,0 +1,102 @@
+"""From trained weights to files: calibration, tests on fresh sets, and the card."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from validstats._typing import Float2D
+from validstats.intake import alpha_fraction
+from validstats.mi.families import FAMILY_NAMES, default_family
+from validstats.mi.network import (
+    MICalibration,
+    NetworkWeights,
+    calibrate_scores,
+    cell_numbers,
+    fit_support,
+    forward,
+    interval_scores,
+    member_stack,
+    pack_calibration,
+    save_weights,
+    thresholds,
+    to_log_scale,
+)
+from validstats.mi.training.loop import pinball, score_table, without_families
+from validstats.mi.training.shards import Shard
+from validstats.runtime import whole_file
+
+__all__ = ["coverage_table", "finish_weights"]
+
+
+def coverage_table(quantiles: Float2D, calibration: MICalibration, test: Shard) -> dict[str, Any]:
+    """Return the coverage of 90 % intervals on test sets, for all and by cell of n and dimension."""
+    target = to_log_scale(test.truth)
+    limit = thresholds(calibration.table, test.shape, alpha_fraction(0.9))
+    inside = interval_scores(quantiles, target) <= limit
+    numbers = cell_numbers(test.shape)
+    cells = {}
+    for row, column in sorted({(int(a), int(b)) for a, b in numbers}):
+        chosen = (numbers == (row, column)).all(axis=1)
+        cells[f"{row},{column}"] = {"sets": int(chosen.sum()), "coverage": float(inside[chosen].mean())}
+    return {"sets": len(test), "coverage": float(inside.mean()), "cells": cells}
+
+
+def finish_weights(
+    weights: NetworkWeights,
+    out: Path,
+    about: dict[str, Any],
+    reference: Shard,
+    everything: Shard,
+    held_out: tuple[str, ...] = (),
+) -> dict[str, Any]:
+    """Calibrate and test trained weights, and write them with their card.
+
+    Parameters
+    ----------
+    weights : NetworkWeights
+        Trained ensemble.
+    out : Path
+        File of weights; the card goes beside it with suffix ``.json``.
+    about : dict
+        What the card says of the training: ``seed``, ``training_sets``, ``networks`` with sizes, schedules and losses, and more.
+    reference, everything : Shard
+        Sets that calibrate and sets that test, of all families.
+    held_out : tuple of str, default ()
+        Families left out of training and calibration.
+
+    Returns
+    -------
+    dict
+        The card.
+    """
+    reference = without_families(reference, held_out)
+    name = "the default meta-distribution of validstats.mi (validstats.mi.default_family)"
+    if held_out:
+        name += f" without {', '.join(held_out)}"
+    members, quantiles = member_stack(reference, weights), forward(everything, weights)
+    table = calibrate_scores(members.mean(axis=0), to_log_scale(reference.truth), reference.shape)
+    calibration = MICalibration(table, fit_support(reference, weights, members), name)
+    inside = ~np.isin(everything.family, [FAMILY_NAMES.index(family) for family in held_out])
+    brief = {"family": name, "calibration_sets": len(reference), "held_out": list(held_out)}
+    brief.update({key: about[key] for key in ("seed", "training_sets")})
+    card = {
+        **about, **brief,
+        "test": score_table(quantiles, everything),
+        "test_pinball_in_family": float(pinball(quantiles, to_log_scale(everything.truth))[inside].mean()),
+        "coverage_in_family": coverage_table(quantiles[inside], calibration, everything.select(inside)),
+        "coverage_all_families": {
+            family: coverage_table(quantiles[chosen], calibration, everything.select(chosen))["coverage"]
+            for number, family in enumerate(default_family().members)
+            for chosen in [everything.family == number]
+        },
+    }  # fmt: skip
+    out.parent.mkdir(parents=True, exist_ok=True)
+    save_weights(replace(weights, card=brief), out, pack_calibration(calibration))
+    with whole_file(out.with_suffix(".json")) as draft:
+        draft.write_text(json.dumps(card, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    return card

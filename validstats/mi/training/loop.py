@@ -1,0 +1,388 @@
+"""Training of the network on shards: scaling, anchors, the loop with early stopping, metrics."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from validstats._typing import AnyArray, Float1D, Float2D, FloatND
+from validstats.mi.families import FAMILY_NAMES
+from validstats.mi.lost.shards_cells import CellShard, cell_groups
+from validstats.mi.network import (
+    DIM_EDGES,
+    N_EDGES,
+    QUANTILE_LEVELS,
+    NetworkConfig,
+    anchor_values,
+    from_log_scale,
+    gate_inputs,
+    residual_scale,
+    scale_statistics,
+    scale_tokens,
+    shape_cells,
+    to_log_scale,
+)
+from validstats.mi.statistics import ANCHOR_NAMES
+from validstats.mi.training.shards import Shard
+from validstats.runtime import whole_file
+
+if TYPE_CHECKING:
+    from validstats.mi.lost.torch_cells import CellTensors
+    from validstats.mi.training.torch_module import QuantileNetwork
+
+__all__ = [
+    "Recipe",
+    "choose_anchors",
+    "fit_scaling",
+    "pinball",
+    "score_table",
+    "train_network",
+    "without_families",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How a network is trained.
+
+    Parameters
+    ----------
+    epochs : int, default 12
+        Passes over the sets.
+    batch_size : int, default 512
+        Sets in a step.
+    learning_rate : float, default 2e-3
+        Peak of the one-cycle schedule.
+    weight_decay : float, default 1e-3
+        Decoupled weight decay.
+    noise : float, default 0.03
+        Standard deviation of noise on the scaled statistics.
+    crop : int, default 64
+        Sample tokens drawn at random for each step.
+    dropout : float, default 0.1
+        Dropout rate in the head.
+    patience : int, default 4
+        Epochs without a better validation loss before training stops.
+    seed : int, default 0
+        Seed of initial weights, order and noise.
+    """
+
+    epochs: int = 12
+    batch_size: int = 512
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-3
+    noise: float = 0.03
+    crop: int = 64
+    dropout: float = 0.1
+    patience: int = 4
+    seed: int = 0
+
+
+def without_families(shard: Shard, names: tuple[str, ...]) -> Shard:
+    """Return the sets that belong to none of the named families."""
+    numbers = [FAMILY_NAMES.index(name) for name in names]
+    return shard.select(~np.isin(shard.family, numbers))
+
+
+def fit_scaling(shard: Shard, limit: int = 20_000) -> dict[str, FloatND]:
+    """Return the constants that bring statistics and tokens to unit scale.
+
+    Parameters
+    ----------
+    shard : Shard
+        Training sets.
+    limit : int, default 20000
+        The first so many sets serve.
+
+    Returns
+    -------
+    dict of str to ndarray
+        Unit, centre and spread of the statistics; centre and spread of both kinds of tokens.
+    """
+    values = shard.statistics[:limit].astype(np.float64)
+    unit = np.maximum(np.median(np.abs(values), axis=0), 0.05 * values.std(axis=0)) + 1e-3
+    logs = np.sign(values) * np.log1p(np.abs(values) / unit)
+    scaling = {
+        "statistic_unit": unit,
+        "statistic_centre": np.median(logs, axis=0),
+        "statistic_spread": logs.std(axis=0) + 1e-3,
+    }
+    for name, tokens, counts in (
+        ("sample", shard.sample_tokens[: limit // 4], shard.sample_counts[: limit // 4]),
+        ("coordinate", shard.coordinate_tokens[:limit], shard.coordinate_counts[:limit]),
+    ):
+        if tokens.size == 0:
+            continue
+        mask = np.arange(tokens.shape[1])[None, :] < counts[:, None]
+        kept = tokens[mask].astype(np.float64)
+        scaling[f"{name}_centre"] = kept.mean(axis=0)
+        scaling[f"{name}_spread"] = kept.std(axis=0) + 1e-3
+    return {name: value.astype(np.float32).astype(np.float64) for name, value in scaling.items()}
+
+
+def choose_anchors(shard: Shard, least: int = 150) -> npt.NDArray[np.int64]:
+    """Choose, by cell of n and dim X + dim Y, the anchor with the least mean absolute error on the training sets.
+
+    Parameters
+    ----------
+    shard : Shard
+        Training sets with their truths.
+    least : int, default 150
+        Cells with fewer sets take the Gaussian anchor. Cells of 1x1 data always take KSG on all points.
+
+    Returns
+    -------
+    ndarray of int64 of shape (7, 6)
+        Number of the anchor in ``ANCHOR_NAMES``.
+    """
+    table = np.full((len(N_EDGES) - 1, len(DIM_EDGES) - 1), ANCHOR_NAMES.index("gaussian"), dtype=np.int64)
+    rows, columns = shape_cells(shard.shape)
+    error = np.abs(to_log_scale(shard.anchors) - to_log_scale(shard.truth)[:, None])
+    for i in range(table.shape[0]):
+        for j in range(table.shape[1]):
+            cell = (rows == i) & (columns == j)
+            if cell.sum() >= least:
+                table[i, j] = int(np.argmin(error[cell].mean(axis=0)))
+    table[:, 0] = ANCHOR_NAMES.index("ksg")
+    return table
+
+
+@dataclass(frozen=True)
+class PreparedSets:
+    """Scaled inputs and targets as float32 arrays (tokens stay in half precision until a batch is drawn)."""
+
+    statistics: npt.NDArray[np.float32]
+    anchor: npt.NDArray[np.float32]
+    gate: npt.NDArray[np.float32]
+    scale: npt.NDArray[np.float32]
+    target: npt.NDArray[np.float32]
+    shard: Shard
+    scaling: dict[str, FloatND]
+
+
+def prepare_sets(shard: Shard, scaling: dict[str, FloatND], table: npt.NDArray[np.int64]) -> PreparedSets:
+    """Scale the inputs of a training or validation set once."""
+    return PreparedSets(
+        statistics=scale_statistics(shard.statistics, scaling).astype(np.float32),
+        anchor=anchor_values(shard, table).astype(np.float32),
+        gate=gate_inputs(shard, table).astype(np.float32),
+        scale=residual_scale(shard.shape).astype(np.float32),
+        target=to_log_scale(shard.truth).astype(np.float32),
+        shard=shard,
+        scaling=scaling,
+    )
+
+
+def draw_tokens(
+    sets: PreparedSets, chosen: npt.NDArray[np.int64], crop: int, generator: np.random.Generator | None
+) -> tuple[Any, Any, Any, Any]:
+    """Return scaled tokens of a batch as tensors, the sample tokens cropped at random."""
+    import torch
+
+    shard = sets.shard
+    counts = shard.sample_counts[chosen].astype(np.int64)
+    if generator is None:
+        rows = int(counts.max())
+        samples = shard.sample_tokens[chosen, :rows]
+        sample_mask = np.arange(rows)[None, :] < counts[:, None]
+    else:
+        rows = min(crop, int(counts.max()))
+        start = (generator.random(len(chosen)) * np.maximum(counts - rows + 1, 1)).astype(np.int64)
+        position = start[:, None] + np.arange(rows)[None, :]
+        sample_mask = position < counts[:, None]
+        samples = shard.sample_tokens[chosen[:, None], np.minimum(position, shard.sample_tokens.shape[1] - 1)]
+    columns = int(shard.coordinate_counts[chosen].max())
+    coordinate_mask = np.arange(columns)[None, :] < shard.coordinate_counts[chosen][:, None]
+    coordinates = shard.coordinate_tokens[chosen, :columns]
+    scaled = [
+        torch.from_numpy(scale_tokens(values, sets.scaling, name).astype(np.float32))
+        for values, name in ((samples, "sample"), (coordinates, "coordinate"))
+    ]
+    return scaled[0], torch.from_numpy(sample_mask), scaled[1], torch.from_numpy(coordinate_mask)
+
+
+def draw_cells(sets: PreparedSets, chosen: npt.NDArray[np.int64]) -> list[CellTensors]:
+    """Return the cells of a batch as tensors, grouped so that little is padded."""
+    from validstats.mi.lost.torch_cells import group_tensors
+
+    assert isinstance(sets.shard, CellShard)
+    return group_tensors(cell_groups(sets.shard.cells[chosen], sets.shard.cell_counts[chosen]))
+
+
+def predict_prepared(model: QuantileNetwork, sets: PreparedSets, batch_size: int = 1024) -> Float2D:
+    """Return the quantiles of prepared sets from a torch model."""
+    import torch
+
+    model.eval()
+    out = []
+    with torch.no_grad():
+        for start in range(0, len(sets.target), batch_size):
+            chosen = np.arange(start, min(start + batch_size, len(sets.target)))
+            tokens = draw_tokens(sets, chosen, 0, None) if model.config.tokens else None
+            anchors = sets.gate if model.config.gate else sets.anchor
+            inputs = (torch.from_numpy(a[chosen]) for a in (sets.statistics, anchors, sets.scale))
+            cells = draw_cells(sets, chosen) if model.config.cells else None
+            out.append(model(*inputs, tokens, cells).numpy())
+    model.train()
+    return np.concatenate(out).astype(np.float64)
+
+
+def train_network(
+    train: PreparedSets, validation: PreparedSets, config: NetworkConfig, recipe: Recipe,
+    report: Callable[[dict[str, Any]], None] | None = None, checkpoint: Path | None = None,
+    initial: dict[str, FloatND] | None = None,
+) -> tuple[dict[str, FloatND], list[dict[str, Any]]]:  # fmt: skip
+    """Train one network and return the weights of its best epoch.
+
+    Parameters
+    ----------
+    train, validation : PreparedSets
+        Sets for the gradient and for early stopping.
+    config : NetworkConfig
+        Sizes.
+    recipe : Recipe
+        Schedule.
+    report : callable or None, default None
+        Called with the log entry of each epoch.
+    checkpoint : Path or None, default None
+        File that holds the state after each epoch; training resumes from it where it exists.
+    initial : dict of str to ndarray or None, default None
+        Weights of a trained head to start from; the encoder's share of the first layer then starts at zero.
+
+    Returns
+    -------
+    parameters : dict of str to ndarray
+        Weights with the least validation loss.
+    log : list of dict
+        Epoch, losses and seconds.
+    """
+    import torch
+
+    from validstats.mi.training.torch_module import QuantileNetwork, pinball_loss
+
+    torch.manual_seed(recipe.seed)
+    generator = np.random.default_rng([recipe.seed, 1])
+    model = QuantileNetwork(config, recipe.dropout)
+    if initial is not None:
+        model.load_arrays(grow_head(model.parameters_as_arrays(), initial))
+    optimiser = torch.optim.AdamW(
+        model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+    )
+    steps = max(len(train.target) // recipe.batch_size, 1)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, recipe.learning_rate, total_steps=steps * recipe.epochs + 1, pct_start=0.15
+    )
+    anchors = train.gate if config.gate else train.anchor
+    log: list[dict[str, Any]] = []
+    best, best_loss = model.parameters_as_arrays(), np.inf
+    if checkpoint is not None and checkpoint.exists():
+        state = torch.load(checkpoint, weights_only=True)
+        model.load_state_dict(state["model"])
+        optimiser.load_state_dict(state["optimiser"])
+        schedule.load_state_dict(state["schedule"])
+        best, best_loss = {name: value.numpy() for name, value in state["best"].items()}, state["best_loss"]
+        log, generator.bit_generator.state = json.loads(state["log"]), json.loads(state["generator"])
+    for epoch in range(len(log), recipe.epochs):
+        started, total = time.perf_counter(), 0.0
+        order = generator.permutation(len(train.target))
+        for step in range(steps):
+            chosen = np.sort(order[step * recipe.batch_size : (step + 1) * recipe.batch_size])
+            tokens = draw_tokens(train, chosen, recipe.crop, generator) if config.tokens else None
+            cells = draw_cells(train, chosen) if config.cells else None
+            statistics = torch.from_numpy(train.statistics[chosen])
+            statistics = statistics + recipe.noise * torch.randn_like(statistics)
+            anchor, scale, target = (
+                torch.from_numpy(a[chosen]) for a in (anchors, train.scale, train.target)
+            )
+            loss = pinball_loss(model(statistics, anchor, scale, tokens, cells), target).mean()
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimiser.step()
+            schedule.step()
+            total += float(loss.detach())
+        held_out = pinball(predict_prepared(model, validation), validation.target)
+        log.append({
+            "epoch": epoch, "train": total / steps, "validation": float(held_out.mean()),
+            "seconds": time.perf_counter() - started,
+        })  # fmt: skip
+        if log[-1]["validation"] < best_loss:
+            best, best_loss = model.parameters_as_arrays(), log[-1]["validation"]
+        if report is not None:
+            report(log[-1])
+        if checkpoint is not None:
+            state = {
+                "model": model.state_dict(), "optimiser": optimiser.state_dict(), "schedule": schedule.state_dict(),
+                "best": {name: torch.from_numpy(value) for name, value in best.items()}, "best_loss": best_loss,
+                "log": json.dumps(log), "generator": json.dumps(generator.bit_generator.state),
+            }  # fmt: skip
+            with whole_file(checkpoint) as draft:
+                torch.save(state, draft)
+        if epoch - min(log, key=lambda entry: entry["validation"])["epoch"] >= recipe.patience:
+            break
+    return best, log
+
+
+def grow_head(own: dict[str, FloatND], initial: dict[str, FloatND]) -> dict[str, FloatND]:
+    """Return a network's weights with those of a trained head in place, its first layer padded with zeros."""
+    out = dict(own)
+    for name, value in initial.items():
+        if name == "head_in.weight":
+            wide = np.zeros_like(own[name])
+            columns = min(value.shape[1], wide.shape[1])
+            wide[:, :columns] = value[:, :columns]
+            out[name] = wide
+        elif name in own and own[name].shape == value.shape:
+            out[name] = value
+    return out
+
+
+def pinball(quantiles: Float2D, target: AnyArray) -> Float1D:
+    """Return the pinball loss of each set, averaged over ``QUANTILE_LEVELS``."""
+    gap = np.asarray(target, dtype=np.float64)[:, None] - quantiles
+    levels = np.array(QUANTILE_LEVELS)
+    return np.asarray(np.maximum(levels * gap, (levels - 1) * gap).mean(axis=1))
+
+
+def score_table(quantiles: Float2D, shard: Shard) -> dict[str, dict[str, float]]:
+    """Return errors and raw coverage by family, and for all.
+
+    Parameters
+    ----------
+    quantiles : ndarray of shape (m, 19)
+        Predictions on the logarithmic scale.
+    shard : Shard
+        The sets.
+
+    Returns
+    -------
+    dict of str to dict
+        By family and under "all": sets, pinball loss, mean and median absolute error in nats, the same of the
+        anchor KSG where it is known, and the share of truths between the 5 % and 95 % quantiles.
+    """
+    estimate = from_log_scale(quantiles[:, QUANTILE_LEVELS.index(0.5)])
+    error = np.abs(estimate - shard.truth)
+    classical = np.abs(shard.anchors[:, 0] - shard.truth)
+    target = to_log_scale(shard.truth)
+    low, high = quantiles[:, QUANTILE_LEVELS.index(0.05)], quantiles[:, QUANTILE_LEVELS.index(0.95)]
+    inside = (np.maximum(low, 0.0) <= target + 1e-12) & (target <= np.maximum(high, 0.0) + 1e-12)
+    loss = pinball(quantiles, target)
+    out = {}
+    for name in ("all", *FAMILY_NAMES):
+        chosen = np.ones(len(shard), bool) if name == "all" else shard.family == FAMILY_NAMES.index(name)
+        if chosen.any():
+            out[name] = {
+                "sets": int(chosen.sum()), "pinball": float(loss[chosen].mean()), "mae": float(error[chosen].mean()),
+                "median": float(np.median(error[chosen])), "coverage": float(inside[chosen].mean()),
+            }  # fmt: skip
+            if np.isfinite(classical).all():
+                out[name]["ksg_mae"] = float(classical[chosen].mean())
+                out[name]["ksg_median"] = float(np.median(classical[chosen]))
+    return out

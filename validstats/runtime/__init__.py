@@ -1,0 +1,17 @@
+"""How work is run: replicates, warnings that are kept, and files that appear whole."""
+
+from __future__ import annotations
+
+from validstats.runtime.replicates import map_replicates, progress, spawn_generators
+from validstats.runtime.warned import collect_warnings, repeat_warnings
+from validstats.runtime.writing import new_file, whole_file
+
+__all__ = [
+    "collect_warnings",
+    "map_replicates",
+    "new_file",
+    "progress",
+    "repeat_warnings",
+    "spawn_generators",
+    "whole_file",
+]
