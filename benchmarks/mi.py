@@ -24,11 +24,11 @@ from sklearn.feature_selection import mutual_info_regression
 
 from benchmarks._peers import LazyPeer, server
 from benchmarks._runner import Implementations, Spec
+from benchmarks.mi_tasks import BenchmarkTask, bmi_tasks
 from validstats.exceptions import SupportWarning
 from validstats.mi import LearnedMI, independence_test
 from validstats.mi.anchors.neighbours import gaussian_copula, gaussian_plug_in, ksg, scale_columns
 from validstats.mi.estimators import shipped_weights_path
-from validstats.mi.families.tasks import BenchmarkTask, bmi_tasks
 
 Estimator = Callable[[np.ndarray, np.ndarray], float]
 

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.mi_tasks import MIST_IN_FAMILY, MIST_OUT_OF_FAMILY, draw_mist_set
 from validstats.mi import LearnedMI
 from validstats.mi.families.base import Family, JointSample, log_uniform
 from validstats.mi.families.default import FAMILY_NAMES
-from validstats.mi.families.tasks import MIST_IN_FAMILY, MIST_OUT_OF_FAMILY, draw_mist_set
 from validstats.mi.network.forward_pass import MEDIAN, NetworkWeights, forward, from_log_scale
-from validstats.mi.statistics.table import summarise_data
-from validstats.mi.training.shards import Shard, load_shards, pack_summaries, write_shards
+from validstats.mi.statistics import summarise_data
+from validstats.mi.training.shards import Shard, load_shards, pack_shard, write_shards
 
 TRAINING_STRINGS = (
     "multi_normal-dense-base",
@@ -76,7 +76,7 @@ def test_shard(families: Sequence[str], draws: int) -> Shard:
                     drawn = draw_mist_set(family, n, dim, generator)
                     summaries.append(summarise_data(drawn.x, drawn.y))
                     truths.append(drawn.mutual_information)
-    return pack_summaries(summaries, truths)
+    return pack_shard(summaries, truths)
 
 
 def stratified_mean(values: np.ndarray, sizes: np.ndarray) -> tuple[float, float]:
@@ -113,19 +113,15 @@ def table_row(name: str, shard: Shard, estimate: np.ndarray) -> str:
 
 def own_weights(shards: Path, law_shards: Path, count: int, law_count: int) -> tuple[NetworkWeights, int]:
     """Train on the law itself at small n, and on the shipped weights' sets of its families."""
+    from validstats.mi.training.ensemble import HEAD, train_ensemble
     from validstats.mi.training.loop import Recipe
-    from validstats.mi.training.recipes import (
-        FIRST_TRAINING_SHARD,
-        HEAD,
-        finished_shards,
-        join_shards,
-        train_ensemble,
-    )
+    from validstats.mi.training.recipes import FIRST_TRAINING_SHARD, finished_shards
+    from validstats.mi.training.shards import join_shards
 
     numbers = range(FIRST_TRAINING_SHARD, FIRST_TRAINING_SHARD + count)
-    pool = load_shards(finished_shards(shards, numbers), tokens=False)
+    pool = load_shards(finished_shards(shards, numbers))
     families = [FAMILY_NAMES.index(name) for name in ("mist_gaussian", "mist_student", "uniform_noise")]
-    small = load_shards(list(write_shards(SmallMistSets(), SEED, range(law_count), law_shards)), tokens=False)
+    small = load_shards(list(write_shards(SmallMistSets(), SEED, range(law_count), law_shards)))
     both = join_shards([small, pool.select(np.isin(pool.family, families))])
     both = both.select(np.random.default_rng(0).permutation(len(both)))
     config, held = replace(HEAD, width=320, depth=4), len(both) // 20

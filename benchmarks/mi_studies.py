@@ -1,8 +1,7 @@
 """Studies of the learned estimator beyond time and accuracy: ``python -m benchmarks.mi_studies NAME --output DIR``.
 
 ``mist``: the test law of the original (arXiv 2511.18945) with the shipped weights and with weights trained on its
-families alone. ``left-out``: heads trained without one family at a time, tested on it. ``ablation``: statistics,
-attention, both. ``cells``: the differentiable variant with smooth statistics, the plain cell encoder, both. ``digits``:
+families alone. ``left-out``: heads trained without one family at a time, tested on it. ``digits``:
 weights trained on a family fitted to images. ``speed``: seconds an estimate against a neural estimator and a set
 transformer, and memory. ``neural``: errors beside those of neural estimators on twelve of the benchmark laws. Each writes
 ``mi_NAME.md``.
@@ -17,7 +16,6 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -45,8 +43,8 @@ from validstats.mi.training.shards import Shard, load_shards, make_shard
 
 def quick_weights(train: Shard, config: NetworkConfig, epochs: int, ensemble: int = 1) -> NetworkWeights:
     """Train networks, early stopping on a twentieth of the sets."""
+    from validstats.mi.training.ensemble import train_ensemble
     from validstats.mi.training.loop import Recipe
-    from validstats.mi.training.recipes import train_ensemble
 
     held = len(train) // 20
     everything = np.arange(len(train))
@@ -58,12 +56,13 @@ def quick_weights(train: Shard, config: NetworkConfig, epochs: int, ensemble: in
 
 def study_left_out(shards: Path, count: int, epochs: int) -> str:
     """Errors on each family of a head that never saw it beside one that saw them all."""
+    from validstats.mi.training.ensemble import HEAD
     from validstats.mi.training.loop import pinball, without_families
-    from validstats.mi.training.recipes import FIRST_TRAINING_SHARD, HEAD, TEST_SHARDS, finished_shards
+    from validstats.mi.training.recipes import FIRST_TRAINING_SHARD, TEST_SHARDS, finished_shards
 
     numbers = range(FIRST_TRAINING_SHARD, FIRST_TRAINING_SHARD + count)
-    train = load_shards(finished_shards(shards, numbers), tokens=False)
-    test = load_shards(finished_shards(shards, TEST_SHARDS), tokens=False)
+    train = load_shards(finished_shards(shards, numbers))
+    test = load_shards(finished_shards(shards, TEST_SHARDS))
     everything = quick_weights(train, HEAD, epochs)
     lines = [
         f"one head, {len(train):,} sets, {epochs} epochs; pinball loss of log(1 + 2 I) (mean absolute error in nats)\n",
@@ -81,92 +80,6 @@ def study_left_out(shards: Path, count: int, epochs: int) -> str:
         classical = np.abs(part.anchors[:, 0] - part.truth).mean()
         lines.append(f"| {name} | {len(part)} | {' | '.join(cells)} | {classical:.3f} |")
         print(lines[-1], file=sys.stderr, flush=True)
-    return "\n".join(lines)
-
-
-def study_ablation(shards: Path, count: int, epochs: int) -> str:
-    """Loss on fresh sets of statistics alone, attention alone, and both."""
-    from validstats.mi.training.loop import pinball, without_families
-    from validstats.mi.training.recipes import FIRST_TRAINING_SHARD, TEST_SHARDS, finished_shards
-
-    numbers = range(FIRST_TRAINING_SHARD, FIRST_TRAINING_SHARD + count)
-    held_out = ("spiral", "swiss_roll", "uniform_noise", "exotic_mixture")
-    train = without_families(load_shards(finished_shards(shards, numbers)), held_out)
-    test = load_shards(finished_shards(shards, TEST_SHARDS))
-    inside = without_families(test, held_out)
-    outside = test.select(np.isin(test.family, [FAMILY_NAMES.index(name) for name in held_out]))
-    lines = [
-        f"one network each, {len(train):,} sets; pinball loss of log(1 + 2 I)\n",
-        "| network | epochs | in family | families left out | seconds of training |",
-        "| :--- | ---: | ---: | ---: | ---: |",
-    ]
-    variants = {
-        "statistics alone": (NetworkConfig(tokens=False, gate=True), epochs),
-        "attention alone": (NetworkConfig(statistics=False, gate=True), max(epochs // 2, 1)),
-        "both": (NetworkConfig(gate=True), max(epochs // 2, 1)),
-    }
-    for name, (config, passes) in variants.items():
-        start = time.process_time()
-        weights = quick_weights(train, config, passes)
-        seconds = time.process_time() - start
-        losses = [
-            pinball(forward(part, weights), to_log_scale(part.truth)).mean() for part in (inside, outside)
-        ]
-        lines.append(f"| {name} | {passes} | {losses[0]:.4f} | {losses[1]:.4f} | {seconds:.0f} |")
-        print(lines[-1], file=sys.stderr, flush=True)
-    return "\n".join(lines)
-
-
-def study_cells(shards: Path, count: int) -> str:
-    """Loss on fresh sets of the differentiable variant: smooth statistics, the cell encoder, both."""
-    from validstats.mi.families.default import HELD_OUT_FAMILIES
-    from validstats.mi.lost.training_cells import (
-        CELL_RECIPE,
-        CELLS_ALONE,
-        SMOOTH_AND_CELLS,
-        SMOOTH_HEAD,
-        prepare_smooth,
-        smooth_scaling,
-        train_variant,
-    )
-    from validstats.mi.training.loop import pinball, without_families
-    from validstats.mi.training.recipes import CELL_TEST_SHARDS, FIRST_CELL_TRAINING_SHARD, cell_pool
-
-    numbers = range(FIRST_CELL_TRAINING_SHARD, FIRST_CELL_TRAINING_SHARD + count)
-    pool, test = (
-        without_families(cell_pool(shards, numbers), HELD_OUT_FAMILIES),
-        cell_pool(shards, CELL_TEST_SHARDS),
-    )
-    scaling, order = smooth_scaling(pool), np.arange(len(pool))
-    held = len(pool) // 20
-    validation, train = (prepare_smooth(pool.select(part), scaling) for part in (order[:held], order[held:]))
-    outside = np.isin(test.family, [FAMILY_NAMES.index(name) for name in HELD_OUT_FAMILIES])
-    curved = np.isin(test.family, [FAMILY_NAMES.index(name) for name in ("functional", "pairs")])
-    lines = [
-        f"one network each, {len(order) - held:,} sets; pinball loss of log(1 + 2 I) on {(~outside).sum():,} fresh sets in family "
-        f"({curved.sum():,} of them functional or pairs of coordinates) and {outside.sum():,} of families left out\n",
-        "| network | epochs | in family | functional and pairs | families left out | seconds of training |",
-        "| :--- | ---: | ---: | ---: | ---: | ---: |",
-    ]
-    head, inside = None, []
-    for name, config in (
-        ("smooth statistics alone", SMOOTH_HEAD),
-        ("smooth statistics and cells", SMOOTH_AND_CELLS),
-        ("cells alone", CELLS_ALONE),
-    ):
-        start = time.process_time()
-        recipe = None if config.statistics else replace(CELL_RECIPE, epochs=1)
-        variant = train_variant(config, train, validation, recipe, head if config.statistics else None)
-        seconds, head = time.process_time() - start, head or variant
-        loss = pinball(forward(test, variant.weights(scaling)), to_log_scale(test.truth))
-        cells = " | ".join(f"{loss[part].mean():.4f}" for part in (~outside, curved, outside))
-        inside.append(loss[~outside].mean())
-        lines.append(f"| {name} | {len(variant.log)} | {cells} | {seconds:.0f} |")
-        print(lines[-1], file=sys.stderr, flush=True)
-    verdict = "lower" if inside[1] < inside[0] else "do not lower"
-    lines.append(
-        f"\nThe second network starts from the first. Beside it, cells {verdict} the loss in family."
-    )
     return "\n".join(lines)
 
 
@@ -350,7 +263,7 @@ print(json.dumps(out))
 def study_neural(python: str | None, sizes: Sequence[int] = (100, 500, 1000)) -> str:
     """Absolute errors beside those of neural estimators, which run in an environment of their own."""
     from benchmarks.mi import cca, ksg_standard
-    from validstats.mi.families.tasks import bmi_tasks
+    from benchmarks.mi_tasks import bmi_tasks
 
     if python is None:
         raise SystemExit("The study needs --neural, an interpreter with benchmark-mi.")
@@ -418,18 +331,12 @@ def memory_lines(estimator: LearnedMI) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one study."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.mi_studies", description=__doc__)
-    parser.add_argument(
-        "study", choices=["mist", "left-out", "ablation", "cells", "digits", "speed", "neural"]
-    )
+    parser.add_argument("study", choices=["mist", "left-out", "digits", "speed", "neural"])
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results"))
-    parser.add_argument(
-        "--shards", type=Path, help="folder of training shards, for mist, left-out, ablation and cells"
-    )
+    parser.add_argument("--shards", type=Path, help="folder of training shards, for mist and left-out")
     parser.add_argument("--sets", type=int, default=20_000, help="sets to train on, for digits")
-    parser.add_argument(
-        "--count", type=int, default=30, help="training shards, for mist, left-out, ablation and cells"
-    )
-    parser.add_argument("--epochs", type=int, default=8, help="epochs, for left-out and ablation")
+    parser.add_argument("--count", type=int, default=30, help="training shards, for mist and left-out")
+    parser.add_argument("--epochs", type=int, default=8, help="epochs, for left-out")
     parser.add_argument(
         "--law-shards",
         type=Path,
@@ -449,8 +356,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
             options.shards, options.law_shards, options.count, options.law_count, options.draws
         ),
         "left-out": lambda: study_left_out(options.shards, options.count, options.epochs),
-        "ablation": lambda: study_ablation(options.shards, options.count, options.epochs),
-        "cells": lambda: study_cells(options.shards, options.count),
         "digits": lambda: study_digits(options.sets, 300),
         "speed": lambda: study_speed(options.neural),
         "neural": lambda: study_neural(options.neural),

@@ -34,12 +34,11 @@ from validstats.mi.network.forward_pass import (
     member_stack,
     residual_scale,
     scale_statistics,
+    to_log_scale,
 )
 from validstats.mi.network.support import check_support, fit_support
 from validstats.mi.permutation import Permuter, exceedance_threshold, permutation_p_value
-from validstats.mi.statistics.table import ANCHOR_NAMES, STATISTIC_NAMES, summarise_data
-from validstats.mi.training.loop import to_log_scale
-from validstats.mi.training.shards import pack_summaries
+from validstats.mi.statistics import ANCHOR_NAMES, STATISTIC_NAMES, pack_summaries, summarise_data
 
 
 class TestConformal:

@@ -20,7 +20,7 @@ from validstats.mi.network.dependence_head import (
     save_dependence_head,
     shipped_dependence_head,
 )
-from validstats.mi.statistics.table import STATISTIC_NAMES, summarise_data
+from validstats.mi.statistics import STATISTIC_NAMES, summarise_data
 from validstats.mi.training.shards import make_shard
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from validstats.mi import LearnedMI
-from validstats.mi.statistics.table import STATISTIC_NAMES, summarise_data
+from validstats.mi.statistics import STATISTIC_NAMES, summarise_data
 
 torch = pytest.importorskip("torch")
 

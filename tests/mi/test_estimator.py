@@ -15,12 +15,11 @@ from validstats.mi import LearnedMI
 from validstats.mi.anchors.neighbours import ksg, normal_scores
 from validstats.mi.families.base import JointSample
 from validstats.mi.families.gaussian import GaussianFamily, StudentFamily
-from validstats.mi.lost.shards_cells import pack_cells
 from validstats.mi.network.calibration import shipped_weights_path
 from validstats.mi.network.forward_pass import MEDIAN, member_stack, to_log_scale
 from validstats.mi.network.preparation import member_quantiles_of
-from validstats.mi.statistics.table import summarise_data
-from validstats.mi.training.pools import check_folder
+from validstats.mi.statistics import pack_summaries, summarise_data
+from validstats.mi.training import check_folder
 from validstats.mi.training.shards import write_shards
 
 
@@ -264,7 +263,7 @@ def test_the_correction_goes_on_shrinking_beyond_the_trained_sizes(estimator):
     """The consistency that is claimed for two single columns needs it; read as 10,000 rows a bias would stay."""
     x, y = linear_pair(40_000, 1, noise=0.3)
     result = estimator.infer(x, y)
-    full = pack_cells([summarise_data(x, y)])
+    full = pack_summaries([summarise_data(x, y)])
     clipped, members = member_quantiles_of(full, estimator.weights_)
     assert (full.shape[0, 0], clipped.shape[0, 0]) == (40_000, 10_000)
     anchor = to_log_scale(full.anchors[0, 0].astype(float))

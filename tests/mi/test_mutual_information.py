@@ -16,10 +16,10 @@ from validstats.mi import (
     LearnedMI,
     conditional_mutual_info,
     independence_test,
+    methods,
     mutual_info,
     mutual_info_matrix,
 )
-from validstats.mi.anchors import methods
 from validstats.mi.sides import is_functional, prepare_side, prepare_sides
 
 METHODS = ["ksg", "gaussian", "cca", "histogram"]

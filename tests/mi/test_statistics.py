@@ -8,6 +8,7 @@ import pytest
 from tests.oracles import mi as oracle
 from validstats.kernels.local_geometry import local_counts, pair_information_sums, same_class_counts
 from validstats.mi.families.default import default_family
+from validstats.mi.statistics import ANCHOR_NAMES, STATISTIC_NAMES, summarise_data
 from validstats.mi.statistics.linear import cross_fitted_information, gaussian_bias, linear_parts
 from validstats.mi.statistics.local import (
     class_information,
@@ -23,9 +24,8 @@ from validstats.mi.statistics.scores import (
     normal_scores,
     side_labels,
 )
-from validstats.mi.statistics.table import ANCHOR_NAMES, STATISTIC_NAMES, summarise_data
 
-ARRAYS = ("statistics", "anchors", "sample_tokens", "coordinate_tokens")
+ARRAYS = ("statistics", "anchors")
 
 
 def some_sets(count, most_rows=600):

@@ -108,33 +108,3 @@ def interval_contains(quantiles, levels, score, target):
     high = end(list(quantiles[middle:]), list(z[middle:]))
     low = end(list(quantiles[middle::-1]), [abs(v) for v in z[middle::-1]])
     return low - 1e-12 <= target <= high + 1e-12
-
-
-def attention_block(queries, keys, parameters, name, heads):
-    """One block of attention for one set, token by token and head by head."""
-
-    def norm(v, part):
-        v = v - v.mean()
-        return (
-            v / math.sqrt(np.mean(v**2) + 1e-5) * parameters[f"{name}.{part}.weight"]
-            + parameters[f"{name}.{part}.bias"]
-        )
-
-    def apply(v, part):
-        return parameters[f"{name}.{part}.weight"] @ v + parameters[f"{name}.{part}.bias"]
-
-    size = len(queries[0]) // heads
-    read = [norm(k, "norm_keys") for k in keys]
-    out = []
-    for token in queries:
-        q = apply(norm(token, "norm_queries"), "query")
-        mixed = np.zeros(len(token))
-        for h in range(heads):
-            part = slice(h * size, (h + 1) * size)
-            weights = np.array([math.exp(q[part] @ apply(k, "key")[part] / math.sqrt(size)) for k in read])
-            weights /= weights.sum()
-            mixed[part] = sum(w * apply(k, "value")[part] for w, k in zip(weights, read, strict=True))
-        token = token + apply(mixed, "merge")
-        inner = apply(norm(token, "norm_forward"), "forward_in")
-        out.append(token + apply(inner / (1 + np.exp(-inner)), "forward_out"))
-    return np.array(out)

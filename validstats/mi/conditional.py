@@ -13,22 +13,17 @@ from validstats._typing import Float2D, Int1D
 from validstats.guarantee import Guarantee
 from validstats.intake import check_literal, check_positive_int, frames
 from validstats.mi.anchors import (
-    NATS_PER_UNIT,
-    Options,
-    Unit,
     ball_counts,
     entropy,
-    entropy_bound,
-    estimate_sides,
     gaussian_plug_in,
     neighbour_radii,
     normal_scores,
     plug_in,
-    refuse_unused,
     row_codes,
     scale_columns,
 )
 from validstats.mi.learned import learned_chain_rule
+from validstats.mi.methods import NATS_PER_UNIT, Options, Unit, entropy_bound, estimate_sides, refuse_unused
 from validstats.mi.sides import (
     MIN_ROWS,
     Declared,

@@ -23,7 +23,6 @@ from validstats.intake import (
     check_random_state,
 )
 from validstats.mi.families import Family
-from validstats.mi.lost.shards_cells import pack_cells
 from validstats.mi.network import (
     DIM_CELLS,
     LARGEST_N,
@@ -48,9 +47,8 @@ from validstats.mi.network import (
     to_log_scale,
 )
 from validstats.mi.results import LearnedMIResult
-from validstats.mi.statistics import ANCHOR_NAMES
-from validstats.mi.training.pools import check_folder
-from validstats.mi.training.shards import Shard, usable_sample
+from validstats.mi.statistics import ANCHOR_NAMES, SummaryTable, pack_summaries
+from validstats.mi.training import Shard, check_folder, pack_shard, train_on_family, usable_sample
 from validstats.results import Report, Table
 from validstats.runtime import progress
 
@@ -178,8 +176,6 @@ class LearnedMI(CalibratedEstimator):
             self._forget()
             self._load()
             return self
-        from validstats.mi.training.recipes import train_on_family
-
         if not isinstance(family, Family):
             raise TypeError(
                 f"family must be a Family or None, got an object of type {type(family).__name__}."
@@ -227,9 +223,9 @@ class LearnedMI(CalibratedEstimator):
         self._load_weights()
         family = f"the family {reference.name!r}" if isinstance(reference, Family) else OWN_SETS
         drawn = self._reference_shard(reference, check_positive_int(n_sets, "n_sets"), verbose)
-        shard, members = member_quantiles_of(drawn, self.weights_)
-        table = calibrate_scores(members.mean(axis=0), to_log_scale(shard.truth), shard.shape)
-        limits = fit_support(shard, self.weights_, members)
+        sets, members = member_quantiles_of(drawn, self.weights_)
+        table = calibrate_scores(members.mean(axis=0), to_log_scale(drawn.truth), sets.shape)
+        limits = fit_support(sets, self.weights_, members)
         self.calibration_ = MICalibration(table, limits, family)
         self._own_calibration = True
         self.guarantee_ = self._guarantee(check_confidence_level(self.confidence_level))
@@ -288,14 +284,12 @@ class LearnedMI(CalibratedEstimator):
         level, alpha = check_confidence_level(chosen), alpha_fraction(chosen)
         pairs = as_pairs(x, y)
         prepared = _prepare_all(pairs, single=y is not None)
-        estimates, members, shard = self._estimates(prepared)
+        estimates, members, sets = self._estimates(prepared)
         quantiles = members.mean(axis=0)
-        verdicts = self._verdicts(prepared, shard, members)
-        lows, highs = self._intervals(prepared, quantiles, shard, verdicts, estimates, alpha)
+        verdicts = self._verdicts(prepared, sets, members)
+        lows, highs = self._intervals(prepared, quantiles, sets, verdicts, estimates, alpha)
         unit = self._unit_size()
-        anchors = spread_rows(
-            prepared, shard.anchors.astype(np.float64) if shard else np.zeros((0, 4)), np.nan
-        )
+        anchors = spread_rows(prepared, sets.anchors.astype(np.float64) if sets else np.zeros((0, 4)), np.nan)
         return LearnedMIResult(
             guarantee=self._guarantee(level),
             backend=backend_of(pairs[0][0]),
@@ -361,7 +355,7 @@ class LearnedMI(CalibratedEstimator):
             drawn = [usable_sample(reference, seed, index) for index in bar]
             kept = [pair for pair in drawn if pair is not None]
             truths = [sample.mutual_information for sample, _ in kept]
-            return pack_cells([summary for _, summary in kept], truths)
+            return pack_shard([summary for _, summary in kept], truths)
         summaries, truths = [], []
         for position, item in enumerate(_checked_iterable(reference)):
             if not (isinstance(item, tuple | list) and len(item) == 3):
@@ -374,22 +368,22 @@ class LearnedMI(CalibratedEstimator):
                 truths.append(_checked_truth(item[2], position))
         if not summaries:
             raise ValueError("calibrate() needs at least one data set with a known mutual information.")
-        return pack_cells(summaries, truths)
+        return pack_shard(summaries, truths)
 
-    def _estimates(self, prepared: list[PreparedPair]) -> tuple[Float1D, FloatND, Shard | None]:
+    def _estimates(self, prepared: list[PreparedPair]) -> tuple[Float1D, FloatND, SummaryTable | None]:
         summaries = [p.summary for p in prepared if p.summary is not None]
         if not summaries:
             return np.array([p.known for p in prepared], dtype=np.float64), np.zeros((1, 0, 19)), None
-        shard, members = member_quantiles_of(pack_cells(summaries), self.weights_)
-        values = np.minimum(from_log_scale(members.mean(axis=0)[:, MEDIAN]), shard.bound.astype(np.float64))
+        sets, members = member_quantiles_of(pack_summaries(summaries), self.weights_)
+        values = np.minimum(from_log_scale(members.mean(axis=0)[:, MEDIAN]), sets.bound.astype(np.float64))
         estimates = spread_rows(prepared, values[:, None], np.nan)[:, 0]
-        return estimates, members, shard
+        return estimates, members, sets
 
     def _verdicts(
-        self, prepared: list[PreparedPair], shard: Shard | None, members: FloatND
+        self, prepared: list[PreparedPair], sets: SummaryTable | None, members: FloatND
     ) -> list[SupportVerdict]:
         limits = self.calibration_.limits
-        checked = iter(check_support(shard, self.weights_, members, limits) if shard else ())
+        checked = iter(check_support(sets, self.weights_, members, limits) if sets else ())
         verdicts = []
         for i, p in enumerate(prepared):
             if p.summary is None:
@@ -408,17 +402,17 @@ class LearnedMI(CalibratedEstimator):
         return verdicts
 
     def _intervals(
-        self, prepared: list[PreparedPair], quantiles: Float2D, shard: Shard | None, verdicts: list[SupportVerdict],
+        self, prepared: list[PreparedPair], quantiles: Float2D, sets: SummaryTable | None, verdicts: list[SupportVerdict],
         estimates: Float1D, alpha: Any,
     ) -> tuple[Float1D, Float1D]:  # fmt: skip
-        if shard is None:
+        if sets is None:
             return estimates.copy(), estimates.copy()
-        score = thresholds(self.calibration_.table, shard.shape, alpha)
+        score = thresholds(self.calibration_.table, sets.shape, alpha)
         inside = [v.inside for v, p in zip(verdicts, prepared, strict=True) if p.summary is not None]
         score = np.where(inside, score, WIDENING * score)
         low, high = (from_log_scale(end) for end in interval_at(quantiles, score))
         for i in np.flatnonzero(~np.array(inside)):
-            anchor = float(shard.anchors[i].max()) if shard.shape[i, 1] == 1 == shard.shape[i, 2] else None
+            anchor = float(sets.anchors[i].max()) if sets.shape[i, 1] == 1 == sets.shape[i, 2] else None
             if anchor is not None:
                 low[i], high[i] = min(low[i], anchor), max(high[i], anchor)
         ends = spread_rows(prepared, np.column_stack([low, high]), np.nan)

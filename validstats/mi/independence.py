@@ -12,7 +12,7 @@ import numpy as np
 from validstats._typing import Float1D, Int1D, RandomState
 from validstats.guarantee import Guarantee
 from validstats.intake import check_positive_int, frames
-from validstats.mi.anchors import refuse_unused
+from validstats.mi.methods import refuse_unused
 from validstats.mi.permutation import (
     BoundStatistic,
     PermutationPValue,

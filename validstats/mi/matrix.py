@@ -14,11 +14,11 @@ import numpy as np
 from validstats._typing import Float2D
 from validstats.guarantee import Guarantee
 from validstats.intake import check_confidence_level, check_literal, check_positive_int, frames, read_array
-from validstats.mi.anchors import (
+from validstats.mi.anchors import Scaling
+from validstats.mi.methods import (
     NATS_PER_UNIT,
     Method,
     Options,
-    Scaling,
     Unit,
     clip_estimate,
     estimate_sides,

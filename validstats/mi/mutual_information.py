@@ -9,12 +9,12 @@ from typing import Any, get_args
 import numpy as np
 
 from validstats.intake import check_confidence_level, check_literal, check_positive_int, frames
-from validstats.mi.anchors import (
+from validstats.mi.anchors import Scaling
+from validstats.mi.methods import (
     NATS_PER_UNIT,
     Estimate,
     Method,
     Options,
-    Scaling,
     Unit,
     clip_estimate,
     estimate_sides,

@@ -11,16 +11,14 @@ import numpy as np
 from validstats._typing import Float1D, Float2D, Int1D, RandomState
 from validstats.intake import check_literal, check_random_state
 from validstats.mi.anchors import (
-    Options,
-    binned_codes,
     cosines,
     gaussian_from_correlations,
-    neighbour_estimator,
     normal_scores,
     orthonormal_basis,
     plug_in,
 )
 from validstats.mi.learned import learned_statistic
+from validstats.mi.methods import Options, binned_codes, neighbour_estimator
 from validstats.mi.sides import Side, prepare_sides
 from validstats.runtime import progress
 

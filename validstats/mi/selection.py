@@ -26,7 +26,7 @@ from validstats.intake import (
     frames,
     read_array,
 )
-from validstats.mi.anchors import Method, Options, estimate_sides, refuse_unused
+from validstats.mi.methods import Method, Options, estimate_sides, refuse_unused
 from validstats.mi.permutation import (
     PermutationPValue,
     Permuter,

@@ -10,11 +10,9 @@ import numpy as np
 from scipy.special import expit
 
 from validstats._typing import AnyArray, Float1D, Float2D, FloatND
-from validstats.mi.lost.encoder import linear
-from validstats.mi.network.forward_pass import NetworkWeights, forward, scale_statistics
+from validstats.mi.network.forward_pass import NetworkWeights, forward, linear, scale_statistics
 from validstats.mi.network.preparation import clip_shape
-from validstats.mi.statistics import STATISTIC_NAMES, summarise_data
-from validstats.mi.training.shards import pack_summaries
+from validstats.mi.statistics import STATISTIC_NAMES, pack_summaries, summarise_data
 from validstats.runtime import whole_file
 
 __all__ = [
@@ -112,8 +110,8 @@ def dependence_evidence(x: Float2D, y: Float2D, weights: NetworkWeights, head: D
     float
         Evidence of dependence.
     """
-    shard = clip_shape(pack_summaries([summarise_data(x, y)]))
-    return float(dependence_logits(shard.statistics, forward(shard, weights), head)[0])
+    sets = clip_shape(pack_summaries([summarise_data(x, y)]))
+    return float(dependence_logits(sets.statistics, forward(sets, weights), head)[0])
 
 
 def save_dependence_head(head: DependenceHead, path: Path) -> None:

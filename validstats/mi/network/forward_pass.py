@@ -1,4 +1,4 @@
-"""The network in NumPy: statistics head, encoders and non-crossing quantiles around an anchor."""
+"""Forward pass of the network in NumPy: non-crossing quantiles around a mixture of anchors."""
 
 from __future__ import annotations
 
@@ -12,16 +12,11 @@ import numpy.typing as npt
 from scipy.special import expit
 
 from validstats._typing import AnyArray, Float1D, Float2D, FloatND
-from validstats.mi.lost.encoder import encode, layer_norm, linear
-from validstats.mi.lost.encoder_cells import encode_cells
-from validstats.mi.lost.shards_cells import CellShard, cell_groups
-from validstats.mi.statistics import ANCHOR_NAMES, COORDINATE_TOKENS, SAMPLE_TOKENS, STATISTIC_NAMES
-from validstats.mi.training.shards import Shard
+from validstats.mi.statistics import ANCHOR_NAMES, STATISTIC_NAMES, SummaryTable
 from validstats.runtime import whole_file
 
 __all__ = [
     "QUANTILE_LEVELS",
-    "SHAPE_STATISTICS",
     "NetworkConfig",
     "NetworkWeights",
     "anchor_values",
@@ -41,8 +36,6 @@ QUANTILE_LEVELS = (
 )  # fmt: skip
 """Levels of the predicted quantiles."""
 MEDIAN = QUANTILE_LEVELS.index(0.5)
-SHAPE_STATISTICS = 9
-"""Leading statistics that describe n, the dimensions and ties alone."""
 RESIDUAL_BOUND = 6.0
 N_EDGES = (10, 25, 60, 150, 400, 1000, 2500, 1 << 40)
 DIM_EDGES = (2, 3, 5, 9, 17, 33, 1 << 20)
@@ -54,61 +47,23 @@ class NetworkConfig:
 
     Parameters
     ----------
-    statistics : bool, default True
-        Read all statistics; otherwise only those that describe n, the dimensions and ties.
-    tokens : bool, default True
-        Read the tokens through the attention encoder.
     width : int, default 192
         Width of the head.
     depth : int, default 3
         Residual blocks of the head.
-    hidden : int, default 48
-        Width of the encoder, a multiple of ``heads``.
-    heads : int, default 4
-        Attention heads.
-    inducing : int, default 12
-        Inducing points along the axis of samples.
-    blocks : int, default 2
-        Encoder blocks.
-    encoded : int, default 48
-        Numbers that the encoder hands to the head.
     gate : bool, default False
         Let the network mix the classical estimates to its anchor instead of taking one by cell. For 1x1 data the
         anchor is KSG on all points in any case.
-    cells : bool, default False
-        Read the cells through the plain cell encoder.
-    cell_width : int, default 32
-        Width of the cell encoder, a multiple of ``heads``, which is then even.
-    cell_blocks : int, default 2
-        Layers of attention along coordinates; between two of them stands one along samples.
-    cell_inducing : int, default 8
-        Inducing points of the attention along samples.
     """
 
-    statistics: bool = True
-    tokens: bool = True
     width: int = 192
     depth: int = 3
-    hidden: int = 48
-    heads: int = 4
-    inducing: int = 12
-    blocks: int = 2
-    encoded: int = 48
     gate: bool = False
-    cells: bool = False
-    cell_width: int = 32
-    cell_blocks: int = 2
-    cell_inducing: int = 8
 
     @property
     def n_outputs(self) -> int:
         """Number of raw outputs."""
         return len(QUANTILE_LEVELS) + (len(ANCHOR_NAMES) if self.gate else 0)
-
-    @property
-    def n_statistics(self) -> int:
-        """Number of statistics that the head reads."""
-        return len(STATISTIC_NAMES) if self.statistics else SHAPE_STATISTICS
 
 
 @dataclass(frozen=True)
@@ -118,7 +73,7 @@ class NetworkWeights:
     Attributes
     ----------
     scaling : dict of str to ndarray
-        Constants that bring statistics and tokens to unit scale.
+        Constants that bring statistics to unit scale.
     anchor_table : ndarray of int64 of shape (7, 6)
         Number of the anchor in ``ANCHOR_NAMES`` by cell of n and of dim X + dim Y.
     members : tuple of (NetworkConfig, dict of str to ndarray)
@@ -173,12 +128,12 @@ def shape_cells(shape: npt.NDArray[np.int32]) -> tuple[npt.NDArray[np.int64], np
     return np.clip(rows, 0, len(N_EDGES) - 2), np.clip(columns, 0, len(DIM_EDGES) - 2)
 
 
-def anchor_values(shard: Shard, table: npt.NDArray[np.int64]) -> Float1D:
+def anchor_values(sets: SummaryTable, table: npt.NDArray[np.int64]) -> Float1D:
     """Return the anchor of each set on the logarithmic scale.
 
     Parameters
     ----------
-    shard : Shard
+    sets : SummaryTable
         Summaries.
     table : ndarray of int64 of shape (7, 6)
         Anchor by cell.
@@ -188,17 +143,17 @@ def anchor_values(shard: Shard, table: npt.NDArray[np.int64]) -> Float1D:
     ndarray of shape (m,)
         log(1 + 2 max(A, 0)).
     """
-    rows, columns = shape_cells(shard.shape)
+    rows, columns = shape_cells(sets.shape)
     chosen = table[rows, columns]
-    return np.asarray(to_log_scale(shard.anchors[np.arange(len(shard)), chosen].astype(np.float64)))
+    return np.asarray(to_log_scale(sets.anchors[np.arange(len(sets)), chosen].astype(np.float64)))
 
 
-def gate_inputs(shard: Shard, table: npt.NDArray[np.int64]) -> Float2D:
+def gate_inputs(sets: SummaryTable, table: npt.NDArray[np.int64]) -> Float2D:
     """Return all anchors on the logarithmic scale beside the logits that the gate starts from.
 
     Parameters
     ----------
-    shard : Shard
+    sets : SummaryTable
         Summaries.
     table : ndarray of int64 of shape (7, 6)
         Anchor by cell, favoured at the start.
@@ -208,12 +163,12 @@ def gate_inputs(shard: Shard, table: npt.NDArray[np.int64]) -> Float2D:
     ndarray of shape (m, 8)
         Four anchors, then four logits; for 1x1 data the logits leave KSG alone.
     """
-    rows, columns = shape_cells(shard.shape)
-    logits = np.zeros((len(shard), len(ANCHOR_NAMES)))
-    logits[np.arange(len(shard)), table[rows, columns]] = 2.0
-    univariate = (shard.shape[:, 1] == 1) & (shard.shape[:, 2] == 1)
+    rows, columns = shape_cells(sets.shape)
+    logits = np.zeros((len(sets), len(ANCHOR_NAMES)))
+    logits[np.arange(len(sets)), table[rows, columns]] = 2.0
+    univariate = (sets.shape[:, 1] == 1) & (sets.shape[:, 2] == 1)
     logits[univariate] = np.where(np.arange(len(ANCHOR_NAMES)) == ANCHOR_NAMES.index("ksg"), 0.0, -1e4)
-    return np.concatenate([to_log_scale(shard.anchors.astype(np.float64)), logits], axis=1)
+    return np.concatenate([to_log_scale(sets.anchors.astype(np.float64)), logits], axis=1)
 
 
 def mix_anchors(raw: FloatND, inputs: Float2D) -> Float1D:
@@ -231,15 +186,21 @@ def scale_statistics(values: AnyArray, scaling: dict[str, FloatND]) -> FloatND:
     return np.clip((logs - scaling["statistic_centre"]) / scaling["statistic_spread"], -5.0, 5.0)
 
 
-def scale_tokens(values: AnyArray, scaling: dict[str, FloatND], name: str) -> FloatND:
-    """Bring tokens to unit scale by centre and spread, within ±5."""
-    centred = np.asarray(values, dtype=np.float64) - scaling[f"{name}_centre"]
-    return np.clip(centred / scaling[f"{name}_spread"], -5.0, 5.0)
-
-
 def softplus(values: FloatND) -> FloatND:
     """Return log(1 + exp(values)) without overflow."""
     return np.logaddexp(0.0, values)
+
+
+def linear(x: FloatND, parameters: dict[str, FloatND], name: str) -> FloatND:
+    """Apply a linear layer."""
+    return x @ parameters[f"{name}.weight"].T + parameters[f"{name}.bias"]
+
+
+def layer_norm(x: FloatND, parameters: dict[str, FloatND], name: str) -> FloatND:
+    """Normalise the last axis."""
+    centred = x - x.mean(axis=-1, keepdims=True)
+    spread = np.sqrt(np.mean(centred**2, axis=-1, keepdims=True) + 1e-5)
+    return centred / spread * parameters[f"{name}.weight"] + parameters[f"{name}.bias"]
 
 
 def head(features: FloatND, parameters: dict[str, FloatND], config: NetworkConfig) -> FloatND:
@@ -275,37 +236,24 @@ def assemble_quantiles(raw: FloatND, anchor: Float1D, scale: Float1D) -> Float2D
     return anchor[:, None] + scale[:, None] * np.concatenate([median - down, median, median + up], axis=1)
 
 
-def member_quantiles(shard: Shard, weights: NetworkWeights, number: int) -> Float2D:
+def member_quantiles(sets: SummaryTable, weights: NetworkWeights, number: int) -> Float2D:
     """Return the quantiles of one network of the ensemble."""
     config, parameters = weights.members[number]
-    features = scale_statistics(shard.statistics, weights.scaling)[:, : config.n_statistics]
-    if config.tokens:
-        rows = max(int(shard.sample_counts.max()), 1)
-        sample_mask = np.arange(rows)[None, :] < shard.sample_counts[:, None]
-        columns = max(int(shard.coordinate_counts.max()), 1)
-        coordinate_mask = np.arange(columns)[None, :] < shard.coordinate_counts[:, None]
-        samples = scale_tokens(shard.sample_tokens[:, :rows], weights.scaling, "sample")
-        coordinates = scale_tokens(shard.coordinate_tokens[:, :columns], weights.scaling, "coordinate")
-        encoded = encode(samples, sample_mask, coordinates, coordinate_mask, parameters, config)
-        features = np.concatenate([features, encoded], axis=1)
-    if config.cells:
-        assert isinstance(shard, CellShard)
-        groups = cell_groups(shard.cells, shard.cell_counts)
-        features = np.concatenate([features, encode_cells(groups, parameters, config)], axis=1)
+    features = scale_statistics(sets.statistics, weights.scaling)
     raw = head(features, parameters, config)
-    scale = residual_scale(shard.shape)
+    scale = residual_scale(sets.shape)
     if config.gate:
-        anchor = mix_anchors(raw, gate_inputs(shard, weights.anchor_table))
+        anchor = mix_anchors(raw, gate_inputs(sets, weights.anchor_table))
         return assemble_quantiles(raw[:, : len(QUANTILE_LEVELS)], anchor, scale)
-    return assemble_quantiles(raw, anchor_values(shard, weights.anchor_table), scale)
+    return assemble_quantiles(raw, anchor_values(sets, weights.anchor_table), scale)
 
 
-def member_stack(shard: Shard, weights: NetworkWeights, batch_size: int = 256) -> FloatND:
+def member_stack(sets: SummaryTable, weights: NetworkWeights, batch_size: int = 256) -> FloatND:
     """Return the quantiles of each network of the ensemble.
 
     Parameters
     ----------
-    shard : Shard
+    sets : SummaryTable
         Summaries of the sets.
     weights : NetworkWeights
         Ensemble.
@@ -317,21 +265,21 @@ def member_stack(shard: Shard, weights: NetworkWeights, batch_size: int = 256) -
     ndarray of shape (networks, m, 19)
         Quantiles of log(1 + 2 I).
     """
-    out = np.zeros((len(weights.members), len(shard), len(QUANTILE_LEVELS)))
-    for start in range(0, len(shard), batch_size):
-        chosen = np.arange(start, min(start + batch_size, len(shard)))
-        part = shard.select(chosen)
+    out = np.zeros((len(weights.members), len(sets), len(QUANTILE_LEVELS)))
+    for start in range(0, len(sets), batch_size):
+        chosen = np.arange(start, min(start + batch_size, len(sets)))
+        part = sets.select(chosen)
         for number in range(len(weights.members)):
             out[number, chosen] = member_quantiles(part, weights, number)
     return out
 
 
-def forward(shard: Shard, weights: NetworkWeights, batch_size: int = 256) -> Float2D:
+def forward(sets: SummaryTable, weights: NetworkWeights, batch_size: int = 256) -> Float2D:
     """Return the predicted quantiles of each set, averaged over the ensemble.
 
     Parameters
     ----------
-    shard : Shard
+    sets : SummaryTable
         Summaries of the sets.
     weights : NetworkWeights
         Ensemble.
@@ -343,7 +291,7 @@ def forward(shard: Shard, weights: NetworkWeights, batch_size: int = 256) -> Flo
     ndarray of shape (m, 19)
         Quantiles of log(1 + 2 I) at ``QUANTILE_LEVELS``, increasing along the second axis.
     """
-    return np.asarray(member_stack(shard, weights, batch_size).mean(axis=0))
+    return np.asarray(member_stack(sets, weights, batch_size).mean(axis=0))
 
 
 def round_weights(weights: NetworkWeights) -> NetworkWeights:
@@ -412,7 +360,7 @@ def load_weights(path: Path) -> NetworkWeights:
             prefix = f"member/{number}/"
             names = [k for k in file.files if k.startswith(prefix)]
             parameters = {k[len(prefix) :]: file[k].astype(np.float64) for k in names}
-            members.append((NetworkConfig(**sizes), parameters))
+            members.append((_read_config(sizes, path), parameters))
         table = file["anchor_table"].astype(np.int64)
     if len(scaling["statistic_unit"]) != len(STATISTIC_NAMES):
         raise ValueError(
@@ -422,6 +370,10 @@ def load_weights(path: Path) -> NetworkWeights:
     return NetworkWeights(scaling, table, tuple(members), card)
 
 
-def token_shapes() -> tuple[tuple[int, int], tuple[int, int]]:
-    """Return the shapes of sample and coordinate tokens."""
-    return SAMPLE_TOKENS, COORDINATE_TOKENS
+def _read_config(sizes: dict[str, Any], path: Path) -> NetworkConfig:
+    """Sizes of a stored network; files of version 0.1.0 also name encoders, which must be switched off."""
+    if sizes.get("tokens") or sizes.get("cells") or not sizes.get("statistics", True):
+        raise ValueError(
+            f"{path} holds a network with an attention encoder, which this version does not read. Train it again."
+        )
+    return NetworkConfig(**{name: sizes[name] for name in ("width", "depth", "gate")})

@@ -11,8 +11,7 @@ import numpy as np
 from validstats._typing import Float2D, FloatND
 from validstats.mi.network.forward_pass import NetworkWeights, member_stack, residual_scale, to_log_scale
 from validstats.mi.sides import Side, is_functional, prepare_sides
-from validstats.mi.statistics import ANCHOR_NAMES, STATISTIC_NAMES, DataSummary, summarise_data
-from validstats.mi.training.shards import Shard
+from validstats.mi.statistics import ANCHOR_NAMES, STATISTIC_NAMES, DataSummary, SummaryTable, summarise_data
 
 __all__ = [
     "LARGEST_N",
@@ -49,12 +48,12 @@ class PreparedPair:
     dim_y: int
 
 
-def clip_shape(shard: Shard) -> Shard:
+def clip_shape(sets: SummaryTable) -> SummaryTable:
     """Return the sets with n above 10,000 read as 10,000, the largest that is trained."""
-    if shard.shape[:, 0].max() <= LARGEST_N:
-        return shard
-    shape = shard.shape.copy()
-    statistics = shard.statistics.copy()
+    if sets.shape[:, 0].max() <= LARGEST_N:
+        return sets
+    shape = sets.shape.copy()
+    statistics = sets.statistics.copy()
     above = shape[:, 0] > LARGEST_N
     shape[above, 0] = LARGEST_N
     ratio = shape[above, 1:].sum(axis=1) / LARGEST_N
@@ -65,10 +64,10 @@ def clip_shape(shard: Shard) -> Shard:
         ("log_dim_per_row", np.log(ratio)),
     ):
         statistics[above, STATISTIC_NAMES.index(name)] = value
-    return replace(shard, shape=shape, statistics=statistics)
+    return replace(sets, shape=shape, statistics=statistics)
 
 
-def member_quantiles_of(shard: Shard, weights: NetworkWeights) -> tuple[Shard, FloatND]:
+def member_quantiles_of(sets: SummaryTable, weights: NetworkWeights) -> tuple[SummaryTable, FloatND]:
     """Let each network read the sets, those with n above 10,000 as if they had 10,000 rows.
 
     For two single columns the correction of the nearest-neighbour estimate goes on shrinking as n^(-1/2) beyond 10,000
@@ -76,7 +75,7 @@ def member_quantiles_of(shard: Shard, weights: NetworkWeights) -> tuple[Shard, F
 
     Parameters
     ----------
-    shard : Shard
+    sets : SummaryTable
         Summaries with their own n.
     weights : NetworkWeights
         Ensemble.
@@ -88,13 +87,13 @@ def member_quantiles_of(shard: Shard, weights: NetworkWeights) -> tuple[Shard, F
     members : ndarray of shape (networks, m, 19)
         Quantiles of log(1 + 2 I).
     """
-    clipped = clip_shape(shard)
+    clipped = clip_shape(sets)
     members = member_stack(clipped, weights)
-    long = (shard.shape[:, 0] > LARGEST_N) & (shard.shape[:, 1] == 1) & (shard.shape[:, 2] == 1)
+    long = (sets.shape[:, 0] > LARGEST_N) & (sets.shape[:, 1] == 1) & (sets.shape[:, 2] == 1)
     if long.any():
-        ksg = shard.anchors[long, ANCHOR_NAMES.index("ksg")].astype(np.float64)
+        ksg = sets.anchors[long, ANCHOR_NAMES.index("ksg")].astype(np.float64)
         anchor = to_log_scale(ksg)[None, :, None]
-        ratio = (residual_scale(shard.shape) / residual_scale(clipped.shape))[long][None, :, None]
+        ratio = (residual_scale(sets.shape) / residual_scale(clipped.shape))[long][None, :, None]
         members[:, long] = anchor + ratio * (members[:, long] - anchor)
     return clipped, members
 

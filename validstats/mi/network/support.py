@@ -15,8 +15,7 @@ from validstats.mi.network.forward_pass import (
     scale_statistics,
     to_log_scale,
 )
-from validstats.mi.statistics import ANCHOR_NAMES, STATISTIC_NAMES
-from validstats.mi.training.shards import Shard
+from validstats.mi.statistics import ANCHOR_NAMES, STATISTIC_NAMES, SummaryTable
 
 __all__ = ["SupportLimits", "SupportVerdict", "check_support", "fit_support"]
 
@@ -82,22 +81,24 @@ class SupportVerdict:
     anchor_name: str
 
 
-def _criteria(shard: Shard, weights: NetworkWeights, members: FloatND) -> tuple[Float2D, Float1D, Float1D]:
+def _criteria(
+    sets: SummaryTable, weights: NetworkWeights, members: FloatND
+) -> tuple[Float2D, Float1D, Float1D]:
     medians = members[:, :, MEDIAN]
     mean = members.mean(axis=0)
     middle = mean[:, MEDIAN + 3] - mean[:, MEDIAN - 3]
     disagreement = (medians.max(axis=0) - medians.min(axis=0)) / (middle + 1e-3)
-    anchor = anchor_values(shard, weights.anchor_table)
-    correction = np.abs(mean[:, MEDIAN] - anchor) / residual_scale(shard.shape)
-    return scale_statistics(shard.statistics, weights.scaling), disagreement, correction
+    anchor = anchor_values(sets, weights.anchor_table)
+    correction = np.abs(mean[:, MEDIAN] - anchor) / residual_scale(sets.shape)
+    return scale_statistics(sets.statistics, weights.scaling), disagreement, correction
 
 
-def fit_support(shard: Shard, weights: NetworkWeights, members: FloatND) -> SupportLimits:
+def fit_support(sets: SummaryTable, weights: NetworkWeights, members: FloatND) -> SupportLimits:
     """Find the limits on sets from the training family that the network has not seen.
 
     Parameters
     ----------
-    shard : Shard
+    sets : SummaryTable
         Calibration sets.
     weights : NetworkWeights
         Trained ensemble.
@@ -109,7 +110,7 @@ def fit_support(shard: Shard, weights: NetworkWeights, members: FloatND) -> Supp
     SupportLimits
         Limits, each kept by all but ``FLAG_RATE`` of the sets.
     """
-    scaled, disagreement, correction = _criteria(shard, weights, members)
+    scaled, disagreement, correction = _criteria(sets, weights, members)
     low, high = np.quantile(scaled, [FLAG_RATE / 10, 1 - FLAG_RATE / 10], axis=0)
     outside = ((scaled < low) | (scaled > high)).sum(axis=1)
     return SupportLimits(
@@ -118,18 +119,18 @@ def fit_support(shard: Shard, weights: NetworkWeights, members: FloatND) -> Supp
         outside=float(np.quantile(outside, 1 - FLAG_RATE)),
         disagreement=float(np.quantile(disagreement, 1 - FLAG_RATE)),
         correction=float(np.quantile(correction, 1 - FLAG_RATE)),
-        largest_dim=int(shard.shape[:, 1:].max()),
+        largest_dim=int(sets.shape[:, 1:].max()),
     )
 
 
 def check_support(
-    shard: Shard, weights: NetworkWeights, members: FloatND, limits: SupportLimits
+    sets: SummaryTable, weights: NetworkWeights, members: FloatND, limits: SupportLimits
 ) -> list[SupportVerdict]:
     """Compare data sets with the limits.
 
     Parameters
     ----------
-    shard : Shard
+    sets : SummaryTable
         Summaries.
     weights : NetworkWeights
         Ensemble.
@@ -144,12 +145,12 @@ def check_support(
         One for each set. A set that passes may still come from an unknown family: the check sees only what the
         statistics and the ensemble show.
     """
-    scaled, disagreement, correction = _criteria(shard, weights, members)
+    scaled, disagreement, correction = _criteria(sets, weights, members)
     strange = (scaled < limits.low) | (scaled > limits.high)
     names = np.array(STATISTIC_NAMES)
     verdicts = []
-    for i in range(len(shard)):
-        dims = [int(v) for v in shard.shape[i, 1:]]
+    for i in range(len(sets)):
+        dims = [int(v) for v in sets.shape[i, 1:]]
         reasons = []
         if max(dims) > limits.largest_dim:
             reasons.append(
@@ -164,13 +165,13 @@ def check_support(
             reasons.append("the networks of the ensemble disagree more than usual")
         if correction[i] > limits.correction:
             reasons.append("the network departs from its classical anchor more than usual")
-        verdicts.append(SupportVerdict(not reasons, tuple(reasons), best_anchor(shard, weights, i)))
+        verdicts.append(SupportVerdict(not reasons, tuple(reasons), best_anchor(sets, weights, i)))
     return verdicts
 
 
-def best_anchor(shard: Shard, weights: NetworkWeights, position: int) -> str:
+def best_anchor(sets: SummaryTable, weights: NetworkWeights, position: int) -> str:
     """Return the name of the anchor that the network corrects for a set."""
-    one = shard.select(np.array([position]))
+    one = sets.select(np.array([position]))
     value = anchor_values(one, weights.anchor_table)[0]
     candidates = to_log_scale(one.anchors[0].astype(np.float64))
     return ANCHOR_NAMES[int(np.argmin(np.abs(candidates - value)))]

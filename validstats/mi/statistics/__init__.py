@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+from validstats.mi.statistics.linear import LIMIT, gaussian_bias
+from validstats.mi.statistics.scores import readable_scores
+from validstats.mi.statistics.summary import ANCHOR_NAMES, STATISTIC_NAMES, DataSummary, summarise_data
+from validstats.mi.statistics.table import SummaryTable, pack_summaries
 
-_PUBLIC = {
-    "ANCHOR_NAMES": "validstats.mi.statistics.table",
-    "COORDINATE_TOKENS": "validstats.mi.statistics.table",
-    "DataSummary": "validstats.mi.statistics.table",
-    "LIMIT": "validstats.mi.statistics.linear",
-    "SAMPLE_TOKENS": "validstats.mi.statistics.table",
-    "STATISTIC_NAMES": "validstats.mi.statistics.table",
-    "gaussian_bias": "validstats.mi.statistics.linear",
-    "readable_scores": "validstats.mi.statistics.scores",
-    "summarise_data": "validstats.mi.statistics.table",
-    "summarise_smooth": "validstats.mi.statistics.table",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name in _PUBLIC:
-        return getattr(importlib.import_module(_PUBLIC[name]), name)
-    raise AttributeError(f"module 'validstats.mi.statistics' has no attribute {name!r}")
+__all__ = [
+    "ANCHOR_NAMES",
+    "DataSummary",
+    "LIMIT",
+    "STATISTIC_NAMES",
+    "SummaryTable",
+    "gaussian_bias",
+    "pack_summaries",
+    "readable_scores",
+    "summarise_data",
+]

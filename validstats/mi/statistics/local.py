@@ -161,7 +161,7 @@ def pair_information(x: Float1D, y: Float1D, orders: tuple[int, ...] = (3, 8)) -
 
 def pair_statistics(
     x: Float2D, y: Float2D, parts: LinearParts, tied: bool, most: int = 6, rows: int = 800
-) -> tuple[dict[str, float], Float1D]:
+) -> dict[str, float]:
     """Sum one-dimensional estimates over the strongest matched pairs; the Gaussian term serves for the rest.
 
     Parameters
@@ -203,7 +203,7 @@ def pair_statistics(
         "pairs_max": float(estimates.max()),
         "pairs_positive": float(np.maximum(estimates, 0.0).sum()),
     }
-    return values, estimates
+    return values
 
 
 def distance_correlation(x: Float2D, y: Float2D, rows: int = 160) -> float:

@@ -1,381 +1,55 @@
-"""The permutation-invariant statistics, the anchors and the tokens that the network reads."""
+"""Summaries of many data sets as arrays: what the network reads at once."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Self
 
 import numpy as np
+import numpy.typing as npt
 
-from validstats._typing import Float1D, Float2D
-from validstats.mi.lost.statistics_cells import pick_cells
-from validstats.mi.statistics.linear import (
-    LinearParts,
-    gaussian_terms,
-    linear_parts,
-    linear_statistics,
-    second_order_statistics,
-)
-from validstats.mi.statistics.local import (
-    LocalGeometry,
-    discrete_statistics,
-    distance_correlation,
-    local_geometry,
-    local_statistics,
-    pair_statistics,
-    radius_statistics,
-)
-from validstats.mi.statistics.scores import (
-    CanonicalScores,
-    readable_scores,
-    side_labels,
-    unique_share,
-)
+from validstats.mi.statistics.summary import ANCHOR_NAMES, STATISTIC_NAMES, DataSummary
 
-__all__ = [
-    "ANCHOR_NAMES",
-    "COORDINATE_TOKENS",
-    "SAMPLE_TOKENS",
-    "STATISTIC_NAMES",
-    "DataSummary",
-    "summarise_data",
-    "summarise_smooth",
-]
-
-SAMPLE_TOKENS = (128, 24)
-"""Largest number of sample tokens, and numbers in each."""
-COORDINATE_TOKENS = (24, 12)
-"""Largest number of coordinate tokens (half of them for each side), and numbers in each."""
-ANCHOR_NAMES = ("ksg", "gaussian", "pairs", "whitened_ksg")
-"""Classical estimates that the network may correct: see :func:`anchors`."""
-DENSE_CELL = 5.0
-"""Rows per filled cell of two discrete sides from which the plug-in estimate is an anchor."""
+__all__ = ["SummaryTable", "pack_summaries"]
 
 
 @dataclass(frozen=True)
-class DataSummary:
-    """Everything that the network reads about one data set.
+class SummaryTable:
+    """Summaries of many sets as arrays; the first axis of each counts the sets.
 
     Attributes
     ----------
-    statistics : ndarray of shape (len(STATISTIC_NAMES),)
-        Permutation-invariant statistics.
-    anchors : ndarray of shape (len(ANCHOR_NAMES),)
-        Classical estimates in nats, clipped at zero.
-    sample_tokens : ndarray of shape (rows, 24)
-        Local numbers of at most 128 rows.
-    coordinate_tokens : ndarray of shape (coordinates, 12)
-        Numbers of at most twelve coordinates of each side.
-    cells : tuple of ndarray of shape (rows, coordinates)
-        Normal scores of the first rows in the strongest coordinates of each side: see :func:`pick_cells`.
-    n, dim_x, dim_y : int
-        Rows, and coordinates that are neither constant nor copies; ``dim_x`` is the smaller.
-    tie_share : float
-        Largest share of repeated values in a coordinate.
-    entropy_bound : float
-        Smaller of the entropies of the discrete sides, ``inf`` where neither has ties.
+    statistics : ndarray of float32 of shape (m, len(STATISTIC_NAMES))
+        Statistics.
+    anchors : ndarray of float32 of shape (m, len(ANCHOR_NAMES))
+        Classical estimates.
+    shape : ndarray of int32 of shape (m, 3)
+        n and the two dimensions, the smaller first.
+    bound : ndarray of float32 of shape (m,)
+        Smaller of the entropies of the discrete sides, or infinity.
     """
 
-    statistics: Float1D
-    anchors: Float1D
-    sample_tokens: Float2D
-    coordinate_tokens: Float2D
-    cells: tuple[Float2D, Float2D]
-    n: int
-    dim_x: int
-    dim_y: int
-    tie_share: float
-    entropy_bound: float
+    statistics: npt.NDArray[np.float32]
+    anchors: npt.NDArray[np.float32]
+    shape: npt.NDArray[np.int32]
+    bound: npt.NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.bound)
+
+    def select(self, chosen: npt.NDArray[np.generic]) -> Self:
+        """Return the sets at the given positions, or where a mask holds."""
+        return type(self)(**{f.name: getattr(self, f.name)[chosen] for f in fields(self)})
 
 
-def summarise_data(x: Float2D, y: Float2D) -> DataSummary:
-    """Compute statistics, anchors and tokens of a data set.
-
-    Parameters
-    ----------
-    x, y : ndarray of shape (n, dim_x) and (n, dim_y)
-        Finite values, n at least 10.
-
-    Returns
-    -------
-    DataSummary
-        The same, to the last bit, for any order of rows, of coordinates and of sides.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> rng = np.random.default_rng(0)
-    >>> x = rng.normal(size=(50, 2)); y = x + rng.normal(size=(50, 2))
-    >>> a, b = summarise_data(x, y), summarise_data(y[::-1], np.exp(x[::-1, ::-1]))
-    >>> bool(np.array_equal(a.statistics, b.statistics))
-    True
-    """
-    scores, tied, broken = readable_scores(x, y)
-    return _assemble(scores, linear_parts(scores.first, scores.second), tied, broken)
-
-
-def summarise_smooth(x: Float2D, y: Float2D) -> DataSummary:
-    """Compute cells, and what is smooth in the scores of the statistics: a fraction of the work.
-
-    Parameters
-    ----------
-    x, y : ndarray of shape (n, dim_x) and (n, dim_y)
-        Finite values, n at least 10.
-
-    Returns
-    -------
-    DataSummary
-        As :func:`summarise_data` returns it, with zeros for the statistics that count neighbours or halve the rows, NaN for the
-        anchors but the Gaussian one, no tokens, and no bound.
-    """
-    scores, tied, _ = readable_scores(x, y)
-    parts = linear_parts(scores.first, scores.second)
-    shares = unique_share(tied.ranks_first), unique_share(tied.ranks_second)
-    dim_x, dim_y = scores.first.shape[1], scores.second.shape[1]
-    values = dict.fromkeys(STATISTIC_NAMES, 0.0)
-    values.update(_shape_statistics(scores.n, dim_x, dim_y, shares))
-    values.update(second_order_statistics(parts))
-    values.update(radius_statistics(parts))
-    known = np.array([name == "gaussian" for name in ANCHOR_NAMES])
-    return DataSummary(
-        statistics=np.array([values[name] for name in STATISTIC_NAMES]),
-        anchors=np.where(known, max(_gaussian_anchor(values), 0.0), np.nan),
-        sample_tokens=np.zeros((0, SAMPLE_TOKENS[1])),
-        coordinate_tokens=np.zeros((0, COORDINATE_TOKENS[1])),
-        cells=pick_cells(scores.first, scores.second, parts.strength),
-        n=scores.n,
-        dim_x=dim_x,
-        dim_y=dim_y,
-        tie_share=float(1.0 - min(shares[0].min(), shares[1].min())),
-        entropy_bound=np.inf,
+def pack_summaries(summaries: list[DataSummary]) -> SummaryTable:
+    """Stack the summaries of data sets."""
+    m = len(summaries)
+    statistics = np.array([s.statistics for s in summaries], dtype=np.float32)
+    anchors = np.array([s.anchors for s in summaries], dtype=np.float32)
+    return SummaryTable(
+        statistics=statistics.reshape(m, len(STATISTIC_NAMES)),
+        anchors=anchors.reshape(m, len(ANCHOR_NAMES)),
+        shape=np.array([(s.n, *sorted((s.dim_x, s.dim_y))) for s in summaries], dtype=np.int32).reshape(m, 3),
+        bound=np.array([s.entropy_bound for s in summaries], dtype=np.float32),
     )
-
-
-def _assemble(
-    scores: CanonicalScores, parts: LinearParts, tied: CanonicalScores, broken: bool
-) -> DataSummary:
-    """Statistics of the geometry from ``scores``, those of ties and levels from ``tied``, row by row the same."""
-    x, y = scores.first, scores.second
-    n, dim_x, dim_y = scores.n, x.shape[1], y.shape[1]
-    shares = unique_share(tied.ranks_first), unique_share(tied.ranks_second)
-    column_ties = not broken and min(shares[0].min(), shares[1].min()) < 1.0
-    values = _shape_statistics(n, dim_x, dim_y, shares)
-    values.update(linear_statistics(x, y, parts))
-    values.update(radius_statistics(parts))
-    geometries = _geometries(x, y, parts)
-    for name, geometry in geometries.items():
-        values.update(local_statistics(geometry, name))
-    pair_values, pair_estimates = pair_statistics(x, y, parts, column_ties)
-    values.update(pair_values)
-    values["distance_correlation"] = distance_correlation(parts.white_x, parts.white_y)
-    repeated, discrete = _discrete(tied, parts, shares)
-    values.update(discrete)
-    entropies = zip(_side_entropies(tied, repeated), repeated, strict=True)
-    bound = min((entropy for entropy, repeats in entropies if repeats), default=np.inf)
-    return DataSummary(
-        statistics=np.array([values[name] for name in STATISTIC_NAMES]),
-        anchors=anchors(values, dim_x, dim_y, repeated),
-        sample_tokens=sample_tokens(parts, geometries),
-        coordinate_tokens=coordinate_tokens(parts, pair_estimates, shares),
-        cells=pick_cells(x, y, parts.strength),
-        n=n,
-        dim_x=dim_x,
-        dim_y=dim_y,
-        tie_share=float(1.0 - min(shares[0].min(), shares[1].min())),
-        entropy_bound=float(bound),
-    )
-
-
-def _shape_statistics(n: int, dim_x: int, dim_y: int, shares: tuple[Float1D, Float1D]) -> dict[str, float]:
-    low, high = sorted((dim_x, dim_y))
-    ties = sorted((float(1 - shares[0].mean()), float(1 - shares[1].mean())))
-    return {
-        "log_n": float(np.log(n)),
-        "log_dim_low": float(np.log(low)),
-        "log_dim_high": float(np.log(high)),
-        "dim_per_row": (dim_x + dim_y) / n,
-        "log_dim_per_row": float(np.log((dim_x + dim_y) / n)),
-        "inverse_root_n": float(1 / np.sqrt(n)),
-        "univariate": float(high == 1),
-        "ties_low": ties[0],
-        "ties_high": ties[1],
-    }
-
-
-def _geometries(x: Float2D, y: Float2D, parts: LinearParts) -> dict[str, LocalGeometry]:
-    scores = local_geometry(x, y, euclidean=False)
-    if x.shape[1] == 1 and y.shape[1] == 1:
-        return {"scores": scores, "white": scores, "variates": scores}
-    white = local_geometry(parts.white_x, parts.white_y, euclidean=True)
-    variates = local_geometry(parts.variates_x, parts.variates_y, euclidean=False)
-    return {"scores": scores, "white": white, "variates": variates}
-
-
-def _discrete(
-    scores: CanonicalScores, parts: LinearParts, shares: tuple[Float1D, Float1D]
-) -> tuple[tuple[bool, bool], dict[str, float]]:
-    labels, tied = [], []
-    for ranks, share in zip((scores.ranks_first, scores.ranks_second), shares, strict=True):
-        if share.max() < 1.0:
-            label = side_labels(ranks)
-            tied.append(int(label.max()) + 1 < len(label))
-        else:
-            label = np.arange(len(ranks), dtype=np.int64)
-            tied.append(False)
-        labels.append(label)
-    values = discrete_statistics(parts.white_x, parts.white_y, labels[0], labels[1], tied[0], tied[1])
-    values["discrete_sides"] = float(sum(tied))
-    return (tied[0], tied[1]), values
-
-
-def _side_entropies(scores: CanonicalScores, tied: tuple[bool, bool]) -> list[float]:
-    out = []
-    for ranks, has_ties in zip((scores.ranks_first, scores.ranks_second), tied, strict=True):
-        if not has_ties:
-            out.append(np.inf)
-            continue
-        shares = np.bincount(side_labels(ranks)) / len(ranks)
-        out.append(float(-np.sum(shares * np.log(shares))))
-    return out
-
-
-def anchors(values: dict[str, float], dim_x: int, dim_y: int, tied: tuple[bool, bool]) -> Float1D:
-    """Return the classical estimates in the order of ``ANCHOR_NAMES``, clipped at zero.
-
-    Parameters
-    ----------
-    values : dict of str to float
-        Statistics by name.
-    dim_x, dim_y : int
-        Dimensions of the sides.
-    tied : tuple of bool
-        Whether each side has repeated rows.
-
-    Returns
-    -------
-    ndarray of shape (4,)
-        KSG on the scores (all points for 1x1 data; for discrete sides the plug-in, where a cell has five rows on
-        average, or the class-based estimate);
-        the Gaussian copula, bias-corrected where n allows, else shrunk; the sum over matched pairs of
-        coordinates; KSG on the whitened sides.
-    """
-    ksg = 0.5 * (values["scores_ksg3"] + values["scores_ksg8"])
-    if dim_x == 1 and dim_y == 1:
-        ksg = 0.5 * (values["pairs_3"] + values["pairs_8"])
-    white = 0.5 * (values["white_ksg3"] + values["white_ksg8"])
-    if all(tied) and values["cell_rows"] >= np.log(DENSE_CELL):
-        ksg = white = values["plug_in"]
-    elif any(tied) and not all(tied) and values["class_information"] != 0.0:
-        ksg = white = values["class_information"]
-    pairs = 0.5 * (values["pairs_3"] + values["pairs_8"])
-    return np.maximum(np.array([ksg, _gaussian_anchor(values), pairs, white]), 0.0)
-
-
-def _gaussian_anchor(values: dict[str, float]) -> float:
-    return values["gauss_corrected"] if values["dim_per_row"] < 0.5 else values["gauss_ridge"]
-
-
-def sample_tokens(parts: LinearParts, geometries: dict[str, LocalGeometry]) -> Float2D:
-    """Return local numbers of the first rows in canonical order, symmetric in the sides and even in signs.
-
-    Parameters
-    ----------
-    parts : LinearParts
-        Whitened sides and canonical variates.
-    geometries : dict of str to LocalGeometry
-        Neighbour counts.
-
-    Returns
-    -------
-    ndarray of shape (rows, 24)
-        At most 128 rows.
-    """
-    rows = min(SAMPLE_TOKENS[0], parts.white_x.shape[0])
-    columns: list[Float2D] = []
-    for name in ("scores", "white"):
-        geometry = geometries[name]
-        gap = np.abs(geometry.log_counts[:rows, :, 0] - geometry.log_counts[:rows, :, 1])
-        radius = np.maximum(geometry.log_radius[:rows], -12.0)
-        prediction = geometry.prediction[:rows]
-        columns += [
-            geometry.terms[:rows],
-            gap[:, 1:3],
-            radius[:, [2]],
-            radius[:, [3]] - radius[:, [0]],
-            prediction.sum(axis=1, keepdims=True),
-            np.abs(prediction[:, [0]] - prediction[:, [1]]),
-        ]
-    dims = parts.white_x.shape[1], parts.white_y.shape[1]
-    norm_x = np.log(np.sum(parts.white_x[:rows] ** 2, axis=1) / dims[0] + 1e-3)
-    norm_y = np.log(np.sum(parts.white_y[:rows] ** 2, axis=1) / dims[1] + 1e-3)
-    u, v = parts.variates_x[:rows, 0], parts.variates_y[:rows, 0]
-    columns.append(
-        np.column_stack([norm_x + norm_y, np.abs(norm_x - norm_y), np.tanh(u * v), np.tanh(np.abs(u - v))])
-    )
-    return np.hstack(columns)
-
-
-def coordinate_tokens(
-    parts: LinearParts, pair_estimates: Float1D, shares: tuple[Float1D, Float1D]
-) -> Float2D:
-    """Return numbers of the strongest coordinates of each side.
-
-    Parameters
-    ----------
-    parts : LinearParts
-        Correlations and the matching.
-    pair_estimates : ndarray of shape (pairs,)
-        One-dimensional estimates of the strongest matched pairs.
-    shares : tuple of ndarray
-        Share of distinct values in each coordinate of the two sides.
-
-    Returns
-    -------
-    ndarray of shape (coordinates, 12)
-        At most twelve coordinates of each side, strongest first.
-    """
-    tokens = []
-    limit = COORDINATE_TOKENS[0] // 2
-    matched = (parts.matched_x, parts.matched_y)
-    matrices = (parts.cross, parts.squares_cross, parts.mixed_cross, parts.cubes_cross)
-    for axis, (explained, within, share) in enumerate(
-        ((parts.explained_x, parts.within_x, shares[0]), (parts.explained_y, parts.within_y, shares[1]))
-    ):
-        dim = len(explained)
-        other = len(parts.explained_y if axis == 0 else parts.explained_x)
-        order = np.argsort(-parts.strength.max(axis=1 - axis), kind="stable")[:limit]
-        best = [np.max(np.abs(m), axis=1 - axis) for m in matrices]
-        pair = np.zeros(dim)
-        has_pair = np.zeros(dim)
-        for position, estimate in zip(matched[axis], pair_estimates):
-            pair[position], has_pair[position] = estimate, 1.0
-        block = np.column_stack(
-            [gaussian_terms(b) for b in best]
-            + [pair, has_pair, gaussian_terms(np.sqrt(np.clip(explained, 0, 1))), within, share,
-               np.full(dim, np.log(dim)), np.full(dim, np.log(other)), np.sum(parts.strength, axis=1 - axis)]
-        )  # fmt: skip
-        tokens.append(block[order])
-    return np.vstack(tokens)
-
-
-_LOCAL = (
-    "ksg1", "ksg3", "ksg8", "ksg20", "spread3", "spread20", "radius", "growth", "radius_spread", "asymmetry",
-    "predict_low", "predict_high", "predict_tail",
-)  # fmt: skip
-STATISTIC_NAMES: tuple[str, ...] = (
-    "log_n", "log_dim_low", "log_dim_high", "dim_per_row", "log_dim_per_row", "inverse_root_n", "univariate",
-    "ties_low", "ties_high",
-    "gauss_plain", "gauss_ridge", "gauss_strong", "gauss_corrected", "within_low", "within_high",
-    "excess_cross", "excess_cross_max", "excess_low", "excess_high",
-    "canonical_1", "canonical_2", "canonical_3", "canonical_4", "canonical_energy", "canonical_energy_4",
-    "cross_matched", "cross_max", "cross_energy", "squares_matched", "squares_max", "squares_energy",
-    "mixed_matched", "mixed_max", "mixed_energy", "cubes_matched", "cubes_max", "cubes_energy",
-    "folds_linear", "folds_first", "folds_hermite", "folds_squares",
-    "radius_information", "radius_correlation", "radius_low", "radius_high", "kurtosis_low", "kurtosis_high",
-    "radius_fourth_low", "radius_fourth_high",
-    *(f"scores_{name}" for name in _LOCAL), *(f"white_{name}" for name in _LOCAL),
-    *(f"variates_{name}" for name in _LOCAL),
-    "pairs_3", "pairs_8", "pairs_max", "pairs_positive", "distance_correlation",
-    "plug_in", "class_information", "entropy_low", "entropy_high", "levels_low", "levels_high", "discrete_sides",
-    "cell_rows",
-)  # fmt: skip
-"""Names of the statistics, in the order of the training shards."""

@@ -8,16 +8,13 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from validstats._typing import Float2D
-from validstats.mi.lost.statistics_cells import cell_rows, strongest_coordinates
-from validstats.mi.lost.torch_cells import CellTensors
 from validstats.mi.network import MEDIAN, load_weights, residual_scale, shipped_weights_path
-from validstats.mi.statistics import LIMIT, STATISTIC_NAMES, gaussian_bias, readable_scores
+from validstats.mi.statistics import LIMIT, STATISTIC_NAMES, gaussian_bias
 from validstats.mi.training.torch_module import QuantileNetwork, torch
 
 __all__ = [
     "DIFFERENTIABLE_STATISTICS",
     "LearnedMIModule",
-    "smooth_cells",
     "smooth_statistics",
     "soft_normal_scores",
 ]
@@ -46,9 +43,6 @@ class LearnedMIModule(torch.nn.Module):
 
     Notes
     -----
-    A file of weights may hold networks with cells (``NetworkConfig(cells=True)``). Those read at most 512 of the smooth scores
-    as well, from rows and coordinates that the content of the data chooses; the choice is a constant of the gradient.
-
     Where the dependence is hardly visible the estimate is flat, and a maximiser may stay there: start where some
     dependence shows. A maximised estimate leaves the distributions that the network knows: it is adversarial input. Report the value of
     :class:`LearnedMI`, or a permutation test, on fresh data, never the value that was maximised.
@@ -105,9 +99,7 @@ class LearnedMIModule(torch.nn.Module):
         anchor = torch.log1p(2 * anchor_of(values).clamp_min(0.0))[None]
         shape = np.array([[len(x), *sorted((x.shape[1], y.shape[1]))]])
         scale = torch.as_tensor(residual_scale(shape))
-        reads_cells = any(network.config.cells for network in self.networks)
-        cells = [smooth_cells(x, y, a, b)] if reads_cells else None
-        members = [network(scaled, anchor, scale, cells=cells)[0] for network in self.networks]
+        members = [network(scaled, anchor, scale)[0] for network in self.networks]
         return torch.stack(members).mean(dim=0)
 
     def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
@@ -137,29 +129,6 @@ def soft_normal_scores(side: torch.Tensor, temperature: float) -> torch.Tensor:
     scores = torch.special.ndtri(share.clamp(1e-9, 1 - 1e-9))
     scores = scores - scores.mean(dim=0)
     return scores / scores.pow(2).mean(dim=0).sqrt()
-
-
-def smooth_cells(x: torch.Tensor, y: torch.Tensor, a: torch.Tensor, b: torch.Tensor) -> CellTensors:
-    """Return the cells that the estimator would read, from smooth scores.
-
-    Parameters
-    ----------
-    x, y : Tensor of shape (n, dim_x) and (n, dim_y)
-        The data, whose content chooses the rows.
-    a, b : Tensor of shape (n, dim_x) and (n, dim_y)
-        Their scores, which choose the coordinates. Either choice is a constant of the gradient.
-
-    Returns
-    -------
-    CellTensors
-        One set.
-    """
-    tied = readable_scores(x.detach().numpy(), y.detach().numpy())[1]
-    first, second = strongest_coordinates(_strength(_products(a, b)))
-    rows = tied.rows[: cell_rows(len(x), len(first) + len(second))]
-    cells = torch.cat([a[rows][:, first], b[rows][:, second]], dim=1)[None]
-    mask = torch.ones(1, len(rows), dtype=torch.bool)
-    return CellTensors(torch.zeros(1, dtype=torch.int64), cells, mask, len(first))
 
 
 def anchor_of(values: dict[str, torch.Tensor]) -> torch.Tensor:

@@ -14,7 +14,6 @@ import numpy.typing as npt
 
 from validstats._typing import AnyArray, Float1D, Float2D, FloatND
 from validstats.mi.families import FAMILY_NAMES
-from validstats.mi.lost.shards_cells import CellShard, cell_groups
 from validstats.mi.network import (
     DIM_EDGES,
     N_EDGES,
@@ -25,7 +24,6 @@ from validstats.mi.network import (
     gate_inputs,
     residual_scale,
     scale_statistics,
-    scale_tokens,
     shape_cells,
     to_log_scale,
 )
@@ -34,7 +32,6 @@ from validstats.mi.training.shards import Shard
 from validstats.runtime import whole_file
 
 if TYPE_CHECKING:
-    from validstats.mi.lost.torch_cells import CellTensors
     from validstats.mi.training.torch_module import QuantileNetwork
 
 __all__ = [
@@ -64,8 +61,6 @@ class Recipe:
         Decoupled weight decay.
     noise : float, default 0.03
         Standard deviation of noise on the scaled statistics.
-    crop : int, default 64
-        Sample tokens drawn at random for each step.
     dropout : float, default 0.1
         Dropout rate in the head.
     patience : int, default 4
@@ -79,7 +74,6 @@ class Recipe:
     learning_rate: float = 2e-3
     weight_decay: float = 1e-3
     noise: float = 0.03
-    crop: int = 64
     dropout: float = 0.1
     patience: int = 4
     seed: int = 0
@@ -92,7 +86,7 @@ def without_families(shard: Shard, names: tuple[str, ...]) -> Shard:
 
 
 def fit_scaling(shard: Shard, limit: int = 20_000) -> dict[str, FloatND]:
-    """Return the constants that bring statistics and tokens to unit scale.
+    """Return the constants that bring statistics to unit scale.
 
     Parameters
     ----------
@@ -104,7 +98,7 @@ def fit_scaling(shard: Shard, limit: int = 20_000) -> dict[str, FloatND]:
     Returns
     -------
     dict of str to ndarray
-        Unit, centre and spread of the statistics; centre and spread of both kinds of tokens.
+        Unit, centre and spread of the statistics.
     """
     values = shard.statistics[:limit].astype(np.float64)
     unit = np.maximum(np.median(np.abs(values), axis=0), 0.05 * values.std(axis=0)) + 1e-3
@@ -114,16 +108,6 @@ def fit_scaling(shard: Shard, limit: int = 20_000) -> dict[str, FloatND]:
         "statistic_centre": np.median(logs, axis=0),
         "statistic_spread": logs.std(axis=0) + 1e-3,
     }
-    for name, tokens, counts in (
-        ("sample", shard.sample_tokens[: limit // 4], shard.sample_counts[: limit // 4]),
-        ("coordinate", shard.coordinate_tokens[:limit], shard.coordinate_counts[:limit]),
-    ):
-        if tokens.size == 0:
-            continue
-        mask = np.arange(tokens.shape[1])[None, :] < counts[:, None]
-        kept = tokens[mask].astype(np.float64)
-        scaling[f"{name}_centre"] = kept.mean(axis=0)
-        scaling[f"{name}_spread"] = kept.std(axis=0) + 1e-3
     return {name: value.astype(np.float32).astype(np.float64) for name, value in scaling.items()}
 
 
@@ -156,15 +140,13 @@ def choose_anchors(shard: Shard, least: int = 150) -> npt.NDArray[np.int64]:
 
 @dataclass(frozen=True)
 class PreparedSets:
-    """Scaled inputs and targets as float32 arrays (tokens stay in half precision until a batch is drawn)."""
+    """Scaled inputs and targets as float32 arrays."""
 
     statistics: npt.NDArray[np.float32]
     anchor: npt.NDArray[np.float32]
     gate: npt.NDArray[np.float32]
     scale: npt.NDArray[np.float32]
     target: npt.NDArray[np.float32]
-    shard: Shard
-    scaling: dict[str, FloatND]
 
 
 def prepare_sets(shard: Shard, scaling: dict[str, FloatND], table: npt.NDArray[np.int64]) -> PreparedSets:
@@ -175,45 +157,7 @@ def prepare_sets(shard: Shard, scaling: dict[str, FloatND], table: npt.NDArray[n
         gate=gate_inputs(shard, table).astype(np.float32),
         scale=residual_scale(shard.shape).astype(np.float32),
         target=to_log_scale(shard.truth).astype(np.float32),
-        shard=shard,
-        scaling=scaling,
     )
-
-
-def draw_tokens(
-    sets: PreparedSets, chosen: npt.NDArray[np.int64], crop: int, generator: np.random.Generator | None
-) -> tuple[Any, Any, Any, Any]:
-    """Return scaled tokens of a batch as tensors, the sample tokens cropped at random."""
-    import torch
-
-    shard = sets.shard
-    counts = shard.sample_counts[chosen].astype(np.int64)
-    if generator is None:
-        rows = int(counts.max())
-        samples = shard.sample_tokens[chosen, :rows]
-        sample_mask = np.arange(rows)[None, :] < counts[:, None]
-    else:
-        rows = min(crop, int(counts.max()))
-        start = (generator.random(len(chosen)) * np.maximum(counts - rows + 1, 1)).astype(np.int64)
-        position = start[:, None] + np.arange(rows)[None, :]
-        sample_mask = position < counts[:, None]
-        samples = shard.sample_tokens[chosen[:, None], np.minimum(position, shard.sample_tokens.shape[1] - 1)]
-    columns = int(shard.coordinate_counts[chosen].max())
-    coordinate_mask = np.arange(columns)[None, :] < shard.coordinate_counts[chosen][:, None]
-    coordinates = shard.coordinate_tokens[chosen, :columns]
-    scaled = [
-        torch.from_numpy(scale_tokens(values, sets.scaling, name).astype(np.float32))
-        for values, name in ((samples, "sample"), (coordinates, "coordinate"))
-    ]
-    return scaled[0], torch.from_numpy(sample_mask), scaled[1], torch.from_numpy(coordinate_mask)
-
-
-def draw_cells(sets: PreparedSets, chosen: npt.NDArray[np.int64]) -> list[CellTensors]:
-    """Return the cells of a batch as tensors, grouped so that little is padded."""
-    from validstats.mi.lost.torch_cells import group_tensors
-
-    assert isinstance(sets.shard, CellShard)
-    return group_tensors(cell_groups(sets.shard.cells[chosen], sets.shard.cell_counts[chosen]))
 
 
 def predict_prepared(model: QuantileNetwork, sets: PreparedSets, batch_size: int = 1024) -> Float2D:
@@ -225,11 +169,9 @@ def predict_prepared(model: QuantileNetwork, sets: PreparedSets, batch_size: int
     with torch.no_grad():
         for start in range(0, len(sets.target), batch_size):
             chosen = np.arange(start, min(start + batch_size, len(sets.target)))
-            tokens = draw_tokens(sets, chosen, 0, None) if model.config.tokens else None
             anchors = sets.gate if model.config.gate else sets.anchor
             inputs = (torch.from_numpy(a[chosen]) for a in (sets.statistics, anchors, sets.scale))
-            cells = draw_cells(sets, chosen) if model.config.cells else None
-            out.append(model(*inputs, tokens, cells).numpy())
+            out.append(model(*inputs).numpy())
     model.train()
     return np.concatenate(out).astype(np.float64)
 
@@ -237,7 +179,6 @@ def predict_prepared(model: QuantileNetwork, sets: PreparedSets, batch_size: int
 def train_network(
     train: PreparedSets, validation: PreparedSets, config: NetworkConfig, recipe: Recipe,
     report: Callable[[dict[str, Any]], None] | None = None, checkpoint: Path | None = None,
-    initial: dict[str, FloatND] | None = None,
 ) -> tuple[dict[str, FloatND], list[dict[str, Any]]]:  # fmt: skip
     """Train one network and return the weights of its best epoch.
 
@@ -253,8 +194,6 @@ def train_network(
         Called with the log entry of each epoch.
     checkpoint : Path or None, default None
         File that holds the state after each epoch; training resumes from it where it exists.
-    initial : dict of str to ndarray or None, default None
-        Weights of a trained head to start from; the encoder's share of the first layer then starts at zero.
 
     Returns
     -------
@@ -270,8 +209,6 @@ def train_network(
     torch.manual_seed(recipe.seed)
     generator = np.random.default_rng([recipe.seed, 1])
     model = QuantileNetwork(config, recipe.dropout)
-    if initial is not None:
-        model.load_arrays(grow_head(model.parameters_as_arrays(), initial))
     optimiser = torch.optim.AdamW(
         model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
     )
@@ -294,14 +231,12 @@ def train_network(
         order = generator.permutation(len(train.target))
         for step in range(steps):
             chosen = np.sort(order[step * recipe.batch_size : (step + 1) * recipe.batch_size])
-            tokens = draw_tokens(train, chosen, recipe.crop, generator) if config.tokens else None
-            cells = draw_cells(train, chosen) if config.cells else None
             statistics = torch.from_numpy(train.statistics[chosen])
             statistics = statistics + recipe.noise * torch.randn_like(statistics)
             anchor, scale, target = (
                 torch.from_numpy(a[chosen]) for a in (anchors, train.scale, train.target)
             )
-            loss = pinball_loss(model(statistics, anchor, scale, tokens, cells), target).mean()
+            loss = pinball_loss(model(statistics, anchor, scale), target).mean()
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -328,20 +263,6 @@ def train_network(
         if epoch - min(log, key=lambda entry: entry["validation"])["epoch"] >= recipe.patience:
             break
     return best, log
-
-
-def grow_head(own: dict[str, FloatND], initial: dict[str, FloatND]) -> dict[str, FloatND]:
-    """Return a network's weights with those of a trained head in place, its first layer padded with zeros."""
-    out = dict(own)
-    for name, value in initial.items():
-        if name == "head_in.weight":
-            wide = np.zeros_like(own[name])
-            columns = min(value.shape[1], wide.shape[1])
-            wide[:, :columns] = value[:, :columns]
-            out[name] = wide
-        elif name in own and own[name].shape == value.shape:
-            out[name] = value
-    return out
 
 
 def pinball(quantiles: Float2D, target: AnyArray) -> Float1D:

@@ -12,15 +12,15 @@ from typing import Literal, Protocol, TypeAlias
 import numpy as np
 from scipy.special import ndtr
 
-from validstats._typing import Float2D, FloatND
-from validstats.mi.families.base import JointSample
-from validstats.mi.families.laws import (
+from benchmarks.mi_laws import (
     AdditiveUniformLaw,
     GaussianLaw,
     StudentLaw,
     dense_correlation,
     latent_variable_correlation,
 )
+from validstats._typing import Float2D, FloatND
+from validstats.mi.families.base import JointSample
 
 __all__ = [
     "MIST_IN_FAMILY",

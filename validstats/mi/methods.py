@@ -14,13 +14,18 @@ from validstats._typing import Float2D, Int1D
 from validstats.exceptions import SparseCellsWarning, sparse_cells_message
 from validstats.guarantee import Guarantee
 from validstats.intake import check_positive_int
-from validstats.mi.anchors.discrete import bin_columns, entropy, mixed_ksg, plug_in, ross, row_codes
-from validstats.mi.anchors.neighbours import (
+from validstats.mi.anchors import (
     GaussianEstimate,
     Scaling,
+    bin_columns,
+    entropy,
     gaussian_copula,
     gaussian_plug_in,
     ksg,
+    mixed_ksg,
+    plug_in,
+    ross,
+    row_codes,
     scale_columns,
     subsample_standard_error,
 )

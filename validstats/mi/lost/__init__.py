@@ -1,1 +1,0 @@
-"""Encoders that no shipped network reads."""
