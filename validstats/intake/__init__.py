@@ -28,8 +28,11 @@ from validstats.intake.frames import (
 )
 from validstats.intake.identity import warn_data_reuse
 from validstats.intake.kinds import check_groups, is_missing, read_array
+from validstats.intake.sketches import RowOverlap, RowSketch, find_overlap, sketch_ids, sketch_rows
 
 __all__ = [
+    "RowOverlap",
+    "RowSketch",
     "alpha_fraction",
     "as_decimal",
     "backend_of",
@@ -46,11 +49,14 @@ __all__ = [
     "column",
     "column_names",
     "columns",
+    "find_overlap",
     "is_frame",
     "is_missing",
     "n_rows",
     "read_array",
     "row_digests",
+    "sketch_ids",
+    "sketch_rows",
     "to_frame",
     "to_pandas",
     "warn_data_reuse",
