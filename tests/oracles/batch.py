@@ -163,3 +163,58 @@ def benjamini_hochberg(p_values: np.ndarray, q: float) -> np.ndarray:
     k = max((i for i in range(1, m + 1) if sorted(p_values)[i - 1] <= q * i / m), default=0)
     limit = sorted(p_values)[k - 1] if k else -1.0
     return np.asarray(p_values) <= limit
+
+
+def swap_p_value(calibration: Sequence[float], batch: Sequence[float]) -> Fraction:
+    """Share of the m-subsets of all scores whose sum is at least the batch's."""
+    pooled, m = [*calibration, *batch], len(batch)
+    observed = math.fsum(batch)
+    sums = [math.fsum(subset) for subset in itertools.combinations(pooled, m)]
+    return Fraction(sum(s >= observed - 1e-12 for s in sums), len(sums))
+
+
+def swap_p_value_cancelled(calibration: Sequence[float], batch: Sequence[float]) -> Fraction:
+    """The same after the scores that a subset shares with the batch are cancelled from both sums."""
+    n, m = len(calibration), len(batch)
+    total = Fraction(0)
+    for k in range(min(n, m) + 1):
+        inside = [math.fsum(s) for s in itertools.combinations(calibration, k)]
+        outside = [math.fsum(s) for s in itertools.combinations(batch, k)]
+        larger = sum(a >= b - 1e-12 for a in inside for b in outside)
+        weight = Fraction(math.comb(n, k) * math.comb(m, m - k), math.comb(n + m, m))
+        total += weight * Fraction(larger, len(inside) * len(outside))
+    return total
+
+
+def betting_rejects(
+    x: Sequence[float], size: int, g: float, alpha: float, low: float, high: float, width: float
+) -> bool:
+    """Whether the hedged bets against a population mean of at least g reach 1 / alpha, one draw after the other."""
+    from scipy import stats
+
+    tau, capital, m = 1.5, 1.0, size - len(x)
+    for i, value in enumerate(x, start=1):
+        earlier = x[: i - 1]
+        mu = (size * g - math.fsum(earlier)) / (size - i + 1)
+        if mu > high + 1e-12 * width:
+            return True
+        mean = math.fsum(earlier) / max(len(earlier), 1)
+        deviations = math.fsum((e - mean) ** 2 for e in earlier)
+        variance = (4 * (width / 6) ** 2 + deviations) / (4 + max(i - 2, 0))
+        remaining = variance * (1 / m - 1 / (size - i + 1)) + variance / (size - i) ** 2
+        p = alpha * capital / tau
+        bet = 0.0
+        if low < mu < high:
+            bet = stats.norm.pdf(stats.norm.ppf(p)) / p / math.sqrt(remaining) / (size - i)
+            bet = min(bet, (1 / p - 1) / (mu - low), 0.999 / (high - mu))
+        capital *= 1 + bet * (mu - value)
+        if alpha * capital >= 1:
+            return True
+    return bool(size * g - math.fsum(x) > m * (high + 1e-12 * width))
+
+
+def urn_plug_in_p_value(calibration: Sequence[float], batch: Sequence[float], high: float) -> Fraction:
+    """P(urn draws from calibration and the upper bound have at least the batch's sum): tempting, and not valid."""
+    values = [*calibration, high]
+    totals = [math.fsum(values[r - 1] for r in ranks) for ranks in rank_vectors(len(calibration), len(batch))]
+    return Fraction(sum(t >= math.fsum(batch) - 1e-9 for t in totals), len(totals))

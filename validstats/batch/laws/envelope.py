@@ -21,10 +21,12 @@ __all__ = [
     "false_claim_curve",
     "order_statistic_box",
     "rank_envelope",
+    "spread_band",
 ]
 
 _SAFETY = 1e-12
 _MAX_STEPS = 60
+_LARGEST_COUNT = 20_000_000
 
 
 @dataclass(frozen=True)
@@ -146,6 +148,63 @@ def rank_envelope(
     check_positive_int(m, "m")
     check_literal(side, "side", ("two-sided", "upper", "lower"))
     return _rank_envelope(n, m, exact_level(alpha), side, np.ones(m, dtype=bool).tobytes(), drop_extreme)
+
+
+def spread_band(n: int, m: int, alpha: Level, *, drop_extremes: bool = False) -> RankBand:
+    """Band with lower limits for the smaller half of the ranks and upper limits for the larger half.
+
+    Parameters
+    ----------
+    n, m : int
+        Calibration and batch sizes.
+    alpha : Fraction, float or str
+        Miscoverage level of the whole band.
+    drop_extremes : bool, default False
+        Whether ranks 1 and n + 1 are excluded first.
+
+    Returns
+    -------
+    RankBand
+        The band, with limits that are non-decreasing; its probability is exact, or a union bound for large sizes.
+
+    Notes
+    -----
+    The limits that are left out do not matter to the most spread batch inside the band, so the others are narrower.
+
+    Examples
+    --------
+    >>> band = spread_band(100, 4, 0.05)
+    >>> band.lower.tolist(), band.upper.tolist()
+    ([1, 7, 7, 7], [95, 95, 95, 101])
+    """
+    check_positive_int(n, "n")
+    check_positive_int(m, "m")
+    return _spread_band(n, m, exact_level(alpha), drop_extremes)
+
+
+@lru_cache(maxsize=64)
+def _spread_band(n: int, m: int, alpha: Fraction, drop_extremes: bool) -> RankBand:
+    half = m // 2
+
+    def limits(level: float) -> tuple[Int1D, Int1D]:
+        ranks = local_upper_ranks(n, m, level)
+        lower, upper = n + 2 - ranks[::-1], ranks
+        lower[half:], upper[:half] = 1, n + 1
+        if drop_extremes:
+            lower, upper = np.maximum(lower, 2), np.minimum(upper, n)
+        return np.maximum.accumulate(lower), np.minimum.accumulate(upper[::-1])[::-1]
+
+    def band(level: float) -> RankBand:
+        lower, upper = limits(level)
+        return RankBand(lower, upper, envelope_probability(n, lower, upper), level)
+
+    if n * m > _LARGEST_COUNT:
+        spent = 1 - Fraction(n * (n - 1), (n + m) * (n + m - 1)) if drop_extremes else Fraction(0)
+        level = float(alpha - spent) / m  # one limit for each of the m ranks: a union bound
+        return RankBand(*limits(level), float(1 - alpha), level)
+    widest = RankBand(np.ones(m, dtype=np.int64), np.full(m, n + 1, dtype=np.int64), 1.0, 0.0)
+    smallest = float(alpha) * (1e-9 if drop_extremes else 1.0) / (2 * m)
+    return _largest_level(band, float(1 - alpha) + _SAFETY, smallest, float(alpha), widest)
 
 
 def order_statistic_box(

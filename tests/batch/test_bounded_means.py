@@ -1,0 +1,206 @@
+"""Bounds of means of bounded scores by exchanges and by bets, against slow versions and by enumeration."""
+
+from __future__ import annotations
+
+import itertools
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from tests.oracles import batch as oracle
+from validstats.batch.laws import betting
+from validstats.batch.laws.betting import betting_upper_mean, grid_points
+from validstats.batch.laws.envelope import envelope_probability, spread_band
+from validstats.batch.laws.swap import swap_bounds
+from validstats.kernels.betting import chain_of_rejections_plain
+from validstats.kernels.subset_sums import subset_sum_counts
+
+POPULATIONS = {
+    "uniform": [0.02, 0.11, 0.35, 0.42, 0.58, 0.77, 0.93],
+    "binary": [0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0],
+    "three values": [0.0, 0.3, 0.3, 1.0, 0.3, 0.0, 1.0],
+    "near low": [u**6 for u in (0.05, 0.2, 0.4, 0.6, 0.8, 0.9, 1.0)],
+    "near high": [1 - u**6 for u in (0.05, 0.2, 0.4, 0.6, 0.8, 0.9, 1.0)],
+    "atom at high": [0.1, 0.1, 0.12, 0.1, 1.0, 1.0, 0.11],
+}
+SPLITS = [(4, 2), (5, 1), (5, 2), (4, 3), (3, 3)]
+
+
+@pytest.mark.parametrize("sizes", [(3, 2), (4, 2), (2, 3), (3, 3)], ids=str)
+def test_both_forms_of_the_exchange_p_value_are_equal(sizes) -> None:
+    n, m = sizes
+    rng = np.random.default_rng(n + 10 * m)
+    for scores in (rng.random(n + m), rng.integers(0, 3, n + m) / 2):
+        first = oracle.swap_p_value(scores[:n].tolist(), scores[n:].tolist())
+        assert first == oracle.swap_p_value_cancelled(scores[:n].tolist(), scores[n:].tolist())
+
+
+@pytest.mark.parametrize("sizes", [(12, 2), (8, 3)], ids=str)
+def test_the_exchange_bound_is_above_every_accepted_batch_of_the_band(sizes) -> None:
+    n, m = sizes
+    x = np.sort(np.random.default_rng(m).random(n))
+    for alpha in ("0.3", "0.5"):
+        found = swap_bounds(x, m, alpha, (0.0, 1.0), sides=(False, True))
+        band = spread_band(n, m, Fraction(alpha) / 10)
+        low, high = np.append(0.0, x)[band.lower - 1], np.append(x, 1.0)[band.upper - 1]
+        side = float(Fraction(alpha)) - (1 - band.probability)
+        best = 0.0
+        grid = np.linspace(0, 1, 15)
+        for batch in itertools.combinations_with_replacement(grid.tolist(), m):
+            inside = all(a <= v <= b for a, v, b in zip(low, batch, high))
+            if inside and np.mean(batch) > best and oracle.swap_p_value_cancelled(x.tolist(), batch) > side:
+                best = float(np.mean(batch))
+        assert 0 < best <= found.high <= 1
+
+
+@pytest.mark.parametrize("split", SPLITS[:3], ids=str)
+@pytest.mark.parametrize("name", POPULATIONS)
+def test_exchanges_keep_the_level_in_every_small_population(split, name) -> None:
+    n, m = split
+    scores = np.array(POPULATIONS[name][: n + m])
+    for alpha in (0.4,):
+        misses, count = 0, 0
+        for batch in itertools.combinations(range(n + m), m):
+            rest = [i for i in range(n + m) if i not in batch]
+            found = swap_bounds(scores[rest], m, alpha, (0.0, 1.0))
+            mean = scores[list(batch)].mean()
+            misses += not found.low - 1e-12 <= mean <= found.high + 1e-12
+            count += 1
+        assert misses <= alpha * count
+
+
+@pytest.mark.parametrize("split", SPLITS, ids=str)
+@pytest.mark.parametrize("name", POPULATIONS)
+def test_bets_keep_the_level_over_all_ordered_draws(split, name) -> None:
+    n, m = split
+    scores = np.array(POPULATIONS[name][: n + m])
+    draws = list(itertools.permutations(range(n + m), n))
+    for alpha in (0.15, 0.3, 0.5):
+        cache: dict[tuple[float, ...], float] = {}
+        misses = 0
+        for draw in draws:
+            x = scores[list(draw)]
+            key = tuple(x.tolist())
+            if key not in cache:
+                cache[key] = betting_upper_mean(x, m, alpha, 1.0, low=0.0)
+            misses += (scores.sum() - x.sum()) / m > cache[key] + 1e-12
+        assert misses <= alpha * len(draws)
+
+
+def test_bets_reject_as_the_slow_version_does(monkeypatch) -> None:
+    """On one grid at the full level, the bound is the first mean from the top that the slow version keeps."""
+    monkeypatch.setattr(betting, "_STAGES", ((1, 1.0),))
+    rng = np.random.default_rng(4)
+    for n, m in [(6, 3), (12, 8), (15, 40)]:
+        x = rng.random(n)
+        step = 1.0 / grid_points(n, m)
+        found = betting_upper_mean(x, m, 0.2, 1.0, low=0.0)
+        j = 0
+        while oracle.betting_rejects(x.tolist(), n + m, 1.0 - j * step, 0.2, 0.0, 1.0, 1.0):
+            j += 1
+        slow = min(1.0, ((n + m) * (1.0 - (j - 1) * step) - x.sum()) / m)
+        # the table of hedges is a thousandth off, which moves the bound by a few steps of the grid
+        assert found == pytest.approx(slow, abs=5 * (n + m) / m * step)
+
+
+@pytest.mark.parametrize("low", [0.0, -np.inf])
+def test_the_compiled_chain_is_the_plain_one(monkeypatch, low) -> None:
+    rng = np.random.default_rng(7)
+    for n, m in [(1, 1), (3, 2), (40, 10), (60, 80)]:
+        x = rng.random(n)
+        compiled = betting_upper_mean(x, m, 0.1, 1.0, low=low, width=1.0)
+        with monkeypatch.context() as patched:
+            patched.setattr(betting, "chain_of_rejections", chain_of_rejections_plain)
+            assert betting_upper_mean(x, m, 0.1, 1.0, low=low, width=1.0) == compiled
+
+
+def test_the_compiled_subset_sums_are_the_plain_ones() -> None:
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=30)
+    draws = rng.integers(0, np.arange(30, 18, -1), size=(200, 12))
+    origin, step = np.full(9, -6.0), np.full(9, 0.5)
+    results = []
+    for run in (subset_sum_counts, subset_sum_counts.py_func):
+        above, below = np.zeros((9, 26), dtype=np.int64), np.zeros((9, 26), dtype=np.int64)
+        run(draws, values.copy(), 4, origin, step, above, below)
+        assert (above.sum(axis=1) == 200).all() and (below.sum(axis=1) == 200).all()
+        results.append((above, below))
+    assert np.array_equal(results[0], results[1])
+
+
+def test_subset_sums_have_their_mean_and_variance() -> None:
+    x = np.random.default_rng(1).exponential(size=40)
+    x -= x.mean()
+    draws = np.random.default_rng(2).integers(0, np.arange(40, 30, -1), size=(40_000, 10))
+    above, below = np.zeros((1, 402), dtype=np.int64), np.zeros((1, 402), dtype=np.int64)
+    subset_sum_counts(draws, x.copy(), 10, np.array([-20.0]), np.array([0.1]), above, below)
+    middle = -20 + 0.1 * (np.arange(402) - 0.5)
+    mean = (above[0] * middle).sum() / 40_000
+    variance = (above[0] * (middle - mean) ** 2).sum() / 40_000
+    expected = x.var() * 10 * 30 / 39
+    assert abs(mean) < 5 * np.sqrt(expected / 40_000)
+    assert variance == pytest.approx(expected, rel=0.03)
+
+
+@pytest.mark.parametrize("sizes", [(50, 4), (30, 7), (10, 10)], ids=str)
+def test_the_spread_band_limits_one_half_on_each_side(sizes) -> None:
+    n, m = sizes
+    band = spread_band(n, m, 0.05)
+    assert band.probability >= 0.95
+    assert envelope_probability(n, band.lower, band.upper) == pytest.approx(band.probability, abs=1e-12)
+    assert (np.diff(band.lower[m // 2 :]) == 0).all() and (np.diff(band.upper[: m // 2 + 1]) == 0).all()
+
+
+def test_exchanges_ignore_the_order_of_rows_and_bets_do_not() -> None:
+    rng = np.random.default_rng(3)
+    x = rng.random(100)
+    other = rng.permutation(x)
+    assert swap_bounds(x, 10, 0.1, (0.0, 1.0)) == swap_bounds(other, 10, 0.1, (0.0, 1.0))
+    assert betting_upper_mean(x, 10, 0.1, 1.0, low=0.0) != betting_upper_mean(other, 10, 0.1, 1.0, low=0.0)
+
+
+def test_bounds_follow_shift_scale_and_reflection() -> None:
+    x = np.random.default_rng(5).beta(0.5, 2, size=120)
+    plain = swap_bounds(x, 12, 0.1, (0.0, 1.0))
+    moved = swap_bounds(1e6 + 4 * x, 12, 0.1, (1e6, 1e6 + 4))
+    mirror = swap_bounds(-x, 12, 0.1, (-1.0, 0.0))
+    assert moved.high == pytest.approx(1e6 + 4 * plain.high, abs=0.02)
+    assert mirror.high == pytest.approx(-plain.low, abs=0.005)
+    bet = betting_upper_mean(x, 40, 0.1, 1.0, low=0.0)
+    assert betting_upper_mean(1e6 + 4 * x, 40, 0.1, 1e6 + 4, low=1e6) == pytest.approx(
+        1e6 + 4 * bet, abs=1e-5
+    )
+
+
+@pytest.mark.parametrize("constant", [0.0, 0.3, 1.0])
+def test_constant_scores_keep_what_markov_allows(constant) -> None:
+    x = np.full(200, constant)
+    found = swap_bounds(x, 20, 0.1, (0.0, 1.0))
+    assert 0 <= found.low <= constant <= found.high <= 1
+    assert found.low < found.high
+    high = betting_upper_mean(x, 20, 0.05, 1.0, low=0.0)
+    assert constant <= high <= 1
+    assert high > constant or constant == 1.0
+
+
+def test_one_score_says_little_and_is_allowed() -> None:
+    assert betting_upper_mean(np.array([0.2]), 5, 0.1, 1.0, low=0.0) == 1.0
+
+
+def test_dropped_extremes_make_unbounded_scores_finite_or_say_so() -> None:
+    x = np.random.default_rng(8).normal(size=1000)
+    ends = (-np.inf, np.inf)
+    found = swap_bounds(x, 10, 0.1, ends, drop_extremes=True)
+    assert np.isfinite([found.low, found.high]).all() and found.low < 0 < found.high
+    assert swap_bounds(x[:100], 10, 0.1, ends, drop_extremes=True).high == np.inf
+
+
+def test_the_predictive_urn_is_not_valid() -> None:
+    """The test of the test: 7 of the 56 calibration subsets of this population have p <= 6/56."""
+    population = [100 - s for s in (0, 0, 0, 0, 48, 50, 99, 100)]
+    small = 0
+    for calibration in itertools.combinations(range(8), 3):
+        inside = [population[i] for i in calibration]
+        outside = [population[i] for i in range(8) if i not in calibration]
+        small += oracle.urn_plug_in_p_value(inside, outside, 100) <= Fraction(6, 56)
+    assert small == 7

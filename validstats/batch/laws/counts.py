@@ -1,0 +1,82 @@
+"""Exact bounds of how many rows of a batch have a label, and of the shares of all labels at once."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+
+from validstats._typing import Float1D, Int1D
+from validstats.batch.laws.levels import Level, exact_level
+from validstats.batch.laws.ranks import error_count_upper
+
+__all__ = ["class_share_bounds", "count_bounds"]
+
+
+def count_bounds(n: int, count: int, m: int, alpha: Level, side: str = "two-sided") -> tuple[int, int]:
+    """Bounds of the number of marked rows among m, from the number among n exchangeable ones.
+
+    Parameters
+    ----------
+    n, count : int
+        Calibration rows, and how many of them are marked.
+    m : int
+        Batch size.
+    alpha : Fraction, float or str
+        Miscoverage level; each bound of a two-sided statement has half.
+    side : {"two-sided", "upper", "lower"}, default "two-sided"
+        Which bounds are wanted; the other one is 0 or m.
+
+    Returns
+    -------
+    tuple of int
+        The bounds, by inversion of the hypergeometric law; each of them holds by itself at its own level.
+
+    Examples
+    --------
+    >>> count_bounds(100, 30, 50, 0.1)
+    (9, 22)
+    """
+    level = exact_level(alpha)
+    share = level / 2 if side == "two-sided" else level
+    low = 0 if side == "upper" else m - error_count_upper(n, n - count, m, share)
+    high = m if side == "lower" else error_count_upper(n, count, m, share)
+    return low, high
+
+
+def class_share_bounds(counts: Int1D, m: int, alpha: Level) -> tuple[Float1D, Float1D]:
+    """Bounds of the shares of all classes in a batch of m that hold at once.
+
+    Parameters
+    ----------
+    counts : ndarray of int, shape (K,)
+        Calibration rows of each class, K >= 2; classes that were not seen count 0.
+    m : int
+        Batch size.
+    alpha : Fraction, float or str
+        Miscoverage level of all statements together.
+
+    Returns
+    -------
+    tuple of ndarray of shape (K,)
+        Lower and upper bounds.
+
+    Notes
+    -----
+    Each class has level alpha / K (Bonferroni, whatever the dependence); two classes are one count and its mirror
+    image at alpha. As the shares add up to one, each is at least one minus the upper bounds of the others, which
+    costs nothing.
+
+    Examples
+    --------
+    >>> low, high = class_share_bounds(np.array([50, 30, 20]), 20, 0.1)
+    >>> low.tolist(), high.tolist()
+    ([0.25, 0.1, 0.0], [0.75, 0.55, 0.45])
+    """
+    level, n, k = exact_level(alpha), int(np.sum(counts)), len(counts)
+    each = level if k == 2 else level / Fraction(k)
+    ends = np.array([count_bounds(n, int(count), m, each) for count in counts], dtype=np.int64)
+    low, high = ends[:, 0], ends[:, 1]
+    tight_low = np.maximum(low, m - (high.sum() - high))
+    tight_high = np.minimum(high, m - (low.sum() - low))
+    return tight_low / m, tight_high / m

@@ -1,0 +1,311 @@
+"""Tests of exchangeability: rows within batches, batches in their order, calibration against batch, and streams."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import spatial, stats
+
+from validstats._typing import AnyArray, Float1D, Float2D, RandomState
+from validstats.intake import check_random_state
+
+__all__ = [
+    "ExchangeabilityTest",
+    "Martingale",
+    "WithinBatchTest",
+    "conformal_martingale",
+    "covariate_test",
+    "unit_order_test",
+    "within_batch_test",
+]
+
+_MOST_ROWS = 2_000
+_FEWEST_BATCH_ROWS = 20
+_JUMP = 0.01
+_SLOPES = np.array([-1.0, 0.0, 1.0])
+
+
+@dataclass(frozen=True)
+class ExchangeabilityTest:
+    """Result of a permutation test of exchangeability.
+
+    Attributes
+    ----------
+    statistic : float
+        Observed statistic; NaN where the data cannot tell.
+    p_value : float
+        (1 + number of permutations with at least this statistic) / (1 + permutations); 1 where the data cannot tell.
+    n_permutations : int
+        Random permutations.
+    """
+
+    statistic: float
+    p_value: float
+    n_permutations: int
+
+
+@dataclass(frozen=True)
+class WithinBatchTest(ExchangeabilityTest):
+    """Whether rows of one batch share something, with the size of what they share.
+
+    Attributes
+    ----------
+    variance_ratio : float
+        F: mean square between batches over mean square within them; about 1 for exchangeable rows.
+    intraclass_correlation : float
+        Correlation of two rows of one batch that the ratio amounts to.
+    """
+
+    variance_ratio: float
+    intraclass_correlation: float
+
+
+@dataclass(frozen=True)
+class Martingale:
+    """A conformal test martingale: evidence against exchangeability that may be watched row by row.
+
+    Attributes
+    ----------
+    values : ndarray of shape (n,)
+        Logarithm of the capital after each row.
+    alarm : int or None
+        First row, counted from 0, at which the capital reached 1 / level; None without an alarm.
+    level : float
+        Probability of ever raising a false alarm.
+    """
+
+    values: Float1D
+    alarm: int | None
+    level: float
+
+
+def within_batch_test(
+    residuals: Float1D, batches: AnyArray, *, n_permutations: int = 499, random_state: RandomState = 0
+) -> WithinBatchTest:
+    """Test whether rows of one batch share something, by permuting rows over batches.
+
+    Parameters
+    ----------
+    residuals : ndarray of shape (R,)
+        Scores or residuals of labelled rows.
+    batches : ndarray of shape (R,)
+        Batch of each row; at least two batches, one of them with two rows.
+    n_permutations : int, default 499
+        Random permutations.
+    random_state : int, numpy.random.Generator or None, default 0
+        Stream of the permutations.
+
+    Returns
+    -------
+    WithinBatchTest
+        The p-value is exact if rows are exchangeable over batches.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> batches = np.repeat(np.arange(20), 30)
+    >>> test = within_batch_test(rng.normal(size=600) + rng.normal(size=20)[batches], batches)
+    >>> test.p_value
+    0.002
+    """
+    rng = check_random_state(random_state)
+    _, codes = np.unique(batches, return_inverse=True)
+    sizes = np.bincount(codes).astype(np.float64)
+    rows, b = float(codes.size), sizes.size
+    if b < 2 or rows == b:
+        return WithinBatchTest(np.nan, 1.0, 0, np.nan, np.nan)
+    centred = residuals - residuals.mean()
+
+    def between(values: Float1D) -> float:
+        return float((np.bincount(codes, values, minlength=b) ** 2 / sizes).sum())
+
+    observed = between(centred)
+    permuted = np.array([between(rng.permutation(centred)) for _ in range(n_permutations)])
+    within = float((centred**2).sum()) - observed
+    ratio = (observed / (b - 1)) / (within / (rows - b)) if within > 0 else np.inf
+    # average size of unequal batches in the analysis of variance: (R - sum size^2 / R) / (b - 1)
+    size = (rows - float((sizes**2).sum()) / rows) / (b - 1)
+    correlation = (ratio - 1) / (ratio - 1 + size) if np.isfinite(ratio) else 1.0
+    return WithinBatchTest(
+        observed, _permutation_p_value(observed, permuted), n_permutations, float(ratio), float(correlation)
+    )
+
+
+def unit_order_test(
+    unit_scores: Float1D, *, n_permutations: int = 499, random_state: RandomState = 0
+) -> ExchangeabilityTest:
+    """Test whether scores of whole batches trend or follow one another, in the order in which they are given.
+
+    Parameters
+    ----------
+    unit_scores : ndarray of shape (b,)
+        Scores in the order of time.
+    n_permutations : int, default 499
+        Random permutations.
+    random_state : int, numpy.random.Generator or None, default 0
+        Stream of the permutations.
+
+    Returns
+    -------
+    ExchangeabilityTest
+        The smaller p-value of lag-1 products and rank correlation with order, doubled (Bonferroni).
+
+    Examples
+    --------
+    >>> unit_order_test(np.arange(30.0)).p_value
+    0.004
+    """
+    b = unit_scores.size
+    if b < 4 or np.ptp(unit_scores) == 0:
+        return ExchangeabilityTest(np.nan, 1.0, 0)
+    rng = check_random_state(random_state)
+    centred = unit_scores - unit_scores.mean()
+    ranks = stats.rankdata(unit_scores) - (b + 1) / 2
+    time = np.arange(b) - (b - 1) / 2
+    order = np.array([rng.permutation(b) for _ in range(n_permutations)])
+    lags = (centred[order][:, 1:] * centred[order][:, :-1]).sum(axis=1)
+    trends = np.abs(ranks[order] @ time)
+    p_lag = _permutation_p_value(abs(float((centred[1:] * centred[:-1]).sum())), np.abs(lags))
+    p_trend = _permutation_p_value(abs(float(ranks @ time)), trends)
+    correlation = float(ranks @ time) / np.sqrt((ranks @ ranks) * (time @ time))
+    return ExchangeabilityTest(float(correlation), min(1.0, 2 * min(p_lag, p_trend)), n_permutations)
+
+
+def covariate_test(
+    calibration: Float2D, batch: Float2D, *, n_permutations: int = 199, random_state: RandomState = 0
+) -> ExchangeabilityTest:
+    """Test whether rows of the batch look like rows of the calibration, by the energy distance.
+
+    Parameters
+    ----------
+    calibration, batch : ndarray of shape (n, d) and (m, d)
+        Numeric covariates; at most 2,000 random rows of each are used.
+    n_permutations : int, default 199
+        Random permutations of the sides.
+    random_state : int, numpy.random.Generator or None, default 0
+        Stream of the rows and permutations.
+
+    Returns
+    -------
+    ExchangeabilityTest
+        The p-value is exact if all rows are exchangeable; a batch of fewer than 20 rows cannot tell.
+
+    References
+    ----------
+    Szekely and Rizzo (2013), Energy statistics, Journal of Statistical Planning and Inference 143, 1249-1272.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> covariate_test(rng.normal(size=(300, 2)), rng.normal(size=(100, 2)) + 1).p_value
+    0.005
+    """
+    if batch.shape[0] < _FEWEST_BATCH_ROWS or calibration.shape[0] < _FEWEST_BATCH_ROWS:
+        return ExchangeabilityTest(np.nan, 1.0, 0)
+    rng = check_random_state(random_state)
+    sides = [rows[rng.permutation(rows.shape[0])[:_MOST_ROWS]] for rows in (calibration, batch)]
+    pooled = np.vstack(sides).astype(np.float64)
+    spread = pooled.std(axis=0)
+    pooled = (pooled[:, spread > 0] - pooled[:, spread > 0].mean(axis=0)) / spread[spread > 0]
+    n, size = sides[0].shape[0], pooled.shape[0]
+    if pooled.shape[1] == 0:
+        return ExchangeabilityTest(0.0, 1.0, 0)
+    distances = spatial.distance.squareform(spatial.distance.pdist(pooled))
+    row_sums = distances.sum(axis=1)
+    total = float(row_sums.sum())
+    m = size - n
+
+    def energy(indicators: Float2D) -> Float1D:
+        # with D the distances and u the side: 2 u'D(1-u)/(nm) - u'Du/n^2 - (1-u)'D(1-u)/m^2
+        inside = (indicators * (distances @ indicators)).sum(axis=0)
+        across = row_sums @ indicators - inside
+        rest = total - 2 * across - inside
+        return np.asarray(2 * across / (n * m) - inside / n**2 - rest / m**2)
+
+    first = np.zeros((size, 1))
+    first[:n] = 1.0
+    observed = float(energy(first)[0])
+    permuted = np.concatenate(
+        [energy(_random_sides(rng, n, size, 50)) for _ in range(0, n_permutations, 50)]
+    )[:n_permutations]
+    return ExchangeabilityTest(observed, _permutation_p_value(observed, permuted), n_permutations)
+
+
+def conformal_martingale(
+    scores: Float1D, *, level: float = 0.01, random_state: RandomState = 0
+) -> Martingale:
+    """Bet against the exchangeability of scores in their order, by conformal p-values and a jumping bet.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n,)
+        Scores in the order of time.
+    level : float, default 0.01
+        Probability of ever raising a false alarm.
+    random_state : int, numpy.random.Generator or None, default 0
+        Stream that breaks ties.
+
+    Returns
+    -------
+    Martingale
+        Log capital after each row, and the first row at which it reached 1 / level.
+
+    Notes
+    -----
+    The p-value of row i is its rank from above among the first i scores, ties broken at random; under exchangeability
+    p-values are independent and uniform, so capital is a martingale (Ville). A bet 1 + e (p - 1/2) with slope e in
+    {-1, 0, 1}, of which a hundredth of the capital moves to another slope at each step ("simple jumper").
+
+    References
+    ----------
+    Vovk, Petej, Nouretdinov, Ahlberg, Carlsson and Gammerman (2021), Retrain or not retrain: conformal test martingales
+    for change-point detection, arXiv 2102.10439.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> path = conformal_martingale(np.concatenate([rng.normal(size=200), rng.normal(size=200) + 2]))
+    >>> 200 < path.alarm < 300
+    True
+    """
+    rng = check_random_state(random_state)
+    p = _online_p_values(scores, rng)
+    capital = np.full(_SLOPES.size, 1.0 / _SLOPES.size)
+    log_values, log_total = np.empty(p.size), 0.0
+    for i, value in enumerate(p.tolist()):
+        capital = (
+            1 - _JUMP
+        ) * capital + _JUMP / _SLOPES.size  # capital of each slope, in shares of the whole
+        capital = capital * (1 + _SLOPES * (value - 0.5))
+        log_total += float(np.log(capital.sum()))
+        capital /= capital.sum()
+        log_values[i] = log_total
+    reached = np.flatnonzero(log_values >= -np.log(level))
+    return Martingale(log_values, int(reached[0]) if reached.size else None, level)
+
+
+def _online_p_values(scores: Float1D, rng: np.random.Generator) -> Float1D:
+    """Share of the scores so far that are larger, ties by a uniform share, the row itself included."""
+    from bisect import bisect_left, bisect_right, insort
+
+    seen: list[float] = []
+    p = np.empty(scores.size)
+    for i, (score, share) in enumerate(zip(scores.tolist(), rng.random(scores.size).tolist())):
+        insort(seen, score)
+        below, upto = bisect_left(seen, score), bisect_right(seen, score)
+        p[i] = (i + 1 - upto + share * (upto - below)) / (i + 1)
+    return p
+
+
+def _random_sides(rng: np.random.Generator, n: int, size: int, count: int) -> Float2D:
+    """Indicators of random sides of n rows, one a column."""
+    sides = np.zeros((size, count))
+    sides[:n] = 1.0
+    return np.asarray(rng.permuted(sides, axis=0))
+
+
+def _permutation_p_value(observed: float, permuted: Float1D) -> float:
+    """Ties that rounding broke count as ties."""
+    slack = 1e-9 * max(abs(observed), float(np.abs(permuted).max(initial=0.0)))
+    return float((1 + np.count_nonzero(permuted >= observed - slack)) / (1 + permuted.size))

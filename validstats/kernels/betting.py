@@ -1,0 +1,108 @@
+"""Capital of bets against a population mean, along a grid of means that are tested from the top."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from validstats.kernels._jit import jit
+
+__all__ = ["chain_of_rejections", "chain_of_rejections_plain"]
+
+_BROKE = 0.999
+"""Share of the largest bet that keeps capital positive."""
+_POINTS_AT_ONCE = 512
+
+
+@jit
+def chain_of_rejections(
+    x, before, inverse, scale, size, top, step, first, alpha, tau, low, high, slack, hedge
+):  # type: ignore[no-untyped-def]
+    """Number j of the first mean ``top - j * step``, from ``first`` on, that the bets do not reject.
+
+    Parameters
+    ----------
+    x : ndarray of float64, shape (n,)
+        Draws without replacement, in their random order.
+    before : ndarray of float64, shape (n,)
+        Sum of the draws before each draw.
+    inverse : ndarray of float64, shape (n,)
+        One over the number of rows from each draw on.
+    scale : ndarray of float64, shape (n,)
+        Size of a bet for each unit of the hedge, known before the draw.
+    size : int
+        Number N of rows of the population.
+    top, step : float
+        The grid of means.
+    first : int
+        Where the chain starts.
+    alpha, tau : float
+        Level, and the share by which the capital aims above 1 / alpha.
+    low, high : float
+        Bounds of the scores; ``low`` may be minus infinity.
+    slack : float
+        What rounding may do to a mean that is impossible.
+    hedge : ndarray of float64, shape (k,)
+        phi(Phi^-1(p)) / p at p = (i / (k - 1))^2.
+
+    Returns
+    -------
+    int
+        The number; all means before it, from ``first`` on, are rejected.
+    """
+    n = x.size
+    cells = hedge.size - 1
+    j = first
+    while True:
+        goal = size * (top - j * step)
+        capital = 1.0
+        rejected = False
+        for i in range(n):
+            mu = (goal - before[i]) * inverse[i]
+            if mu > high + slack:
+                rejected = True
+                break
+            if mu <= low or mu >= high:
+                continue
+            p = alpha * capital / tau
+            bet = hedge[min(int(np.sqrt(p) * cells), cells)] * scale[i]
+            if low > -np.inf and bet * p * (mu - low) > 1.0 - p:
+                bet = (1.0 - p) / (p * (mu - low))
+            if bet * (high - mu) > _BROKE:
+                bet = _BROKE / (high - mu)
+            capital *= 1.0 + bet * (mu - x[i])
+            if alpha * capital >= 1.0:
+                rejected = True
+                break
+        if not rejected:
+            left = goal - before[n - 1] - x[n - 1]
+            rejected = left > (size - n) * (high + slack)
+        if not rejected:
+            return j
+        j += 1
+
+
+def chain_of_rejections_plain(
+    x, before, inverse, scale, size, top, step, first, alpha, tau, low, high, slack, hedge
+):  # type: ignore[no-untyped-def]
+    """:func:`chain_of_rejections` without a compiler: capitals of 512 means at a time."""
+    n, cells, start = x.size, hedge.size - 1, first
+    while True:
+        goal = size * (top - np.arange(start, start + _POINTS_AT_ONCE) * step)
+        capital, rejected = np.ones(goal.size), np.zeros(goal.size, dtype=bool)
+        for i in range(n):
+            mu = (goal - before[i]) * inverse[i]
+            rejected |= mu > high + slack
+            open_ = ~rejected & (mu > low) & (mu < high)
+            if rejected.all():
+                break
+            mu, p = mu[open_], alpha * capital[open_] / tau
+            bet = hedge[np.minimum((np.sqrt(p) * cells).astype(np.int64), cells)] * scale[i]
+            if low > -np.inf:
+                bet = np.where(bet * p * (mu - low) > 1.0 - p, (1.0 - p) / (p * (mu - low)), bet)
+            bet = np.where(bet * (high - mu) > _BROKE, _BROKE / (high - mu), bet)
+            capital[open_] *= 1.0 + bet * (mu - x[i])
+            rejected |= alpha * capital >= 1.0
+        rejected |= goal - before[n - 1] - x[n - 1] > (size - n) * (high + slack)
+        if not rejected.all():
+            return start + int(np.argmin(rejected))
+        start += _POINTS_AT_ONCE
