@@ -13,9 +13,7 @@ from validstats.results import Report, Result, Summary, Table
 
 
 def guarantee(level=0.95, kind="finite-sample") -> Guarantee:
-    return Guarantee(
-        statement="s", kind=kind, assumptions=("a",), n_reference=5, citation="c", confidence_level=level
-    )
+    return Guarantee(holds="s", kind=kind, check=("a",), n_reference=5, citation="c", confidence_level=level)
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)

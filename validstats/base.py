@@ -52,8 +52,13 @@ class CalibratedEstimator(BaseEstimator, ABC):
     def _report(self) -> Report:
         """What the summary of the calibration prints."""
 
-    def summary(self) -> Summary:
+    def summary(self, *, details: bool = False) -> Summary:
         """Describe the calibration.
+
+        Parameters
+        ----------
+        details : bool, default False
+            Whether to print the details of the guarantee: strength, exact statement, conditions and source.
 
         Returns
         -------
@@ -66,7 +71,7 @@ class CalibratedEstimator(BaseEstimator, ABC):
             If the estimator is not calibrated.
         """
         self._check_calibrated("summary")
-        return Summary(self._report())
+        return Summary(self._report(), details)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "calibration_")

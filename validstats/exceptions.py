@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import warnings
+from pathlib import Path
+
 from sklearn.exceptions import NotFittedError
 
 __all__ = [
@@ -21,7 +26,18 @@ __all__ = [
     "SupportWarning",
     "UninformativeWarning",
     "ValidstatsWarning",
+    "warn",
 ]
+
+_PACKAGE = str(Path(__file__).parent) + os.sep
+
+
+def warn(message: str, category: type[Warning]) -> None:
+    """Warn at the first frame outside the package, so that the user sees the line that he wrote."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)
 
 
 class NotCalibratedError(NotFittedError):

@@ -1,8 +1,10 @@
-"""What a result promises, under which assumptions, from how much reference data: one printed paragraph."""
+"""Guarantees in three layers: what a reader can rely on, what he must check, and the details."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+import textwrap
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from numbers import Real
 from typing import Any, Literal, TypeAlias
 
@@ -18,19 +20,25 @@ _KIND_TEXT = {
     "heuristic": "No guarantee (heuristic)",
 }
 
+_MOST_CHECKS = 3
+"""Points that a reader can be asked to judge; what is more goes to the details."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Guarantee:
-    """A statistical guarantee together with everything it rests on.
+    """A statistical guarantee in three layers.
 
     Parameters
     ----------
-    statement : str
-        What holds, as one sentence without a final period, including its level.
+    holds : str
+        What the reader can rely on: one sentence in plain words, without a final period.
+    check : tuple of str
+        What the reader must judge, at most three points, most important first. May be empty only for a heuristic.
+    details : tuple of str, default ()
+        The exact statement, further conditions and every approximation, one sentence each. Printed by
+        ``summary(details=True)``.
     kind : {"finite-sample", "asymptotic", "marginal-over-family", "heuristic"}
         Strength of the statement.
-    assumptions : tuple of str
-        Conditions under which it holds, one clause each. May be empty only for a heuristic.
     n_reference : int
         Number of trusted reference units that it rests on (rows, clusters or data sets).
     citation : str
@@ -39,50 +47,48 @@ class Guarantee:
         Nominal level in (0, 1), where the statement has one.
     exact_probability : float or None, default None
         Probability of the statement where it is known exactly, at least ``confidence_level``.
-    caveats : tuple of str, default ()
-        What the statement does not say, and every approximation made.
-
-    Attributes
-    ----------
-    finite_sample : bool
-        Whether the statement holds for every sample size.
 
     Raises
     ------
     TypeError, ValueError
-        If the kind is unknown, a guarantee is stated without assumptions, or the level is not in (0, 1).
+        If the kind is unknown, a guarantee comes without a point to check or with more than three, or the level is
+        not in (0, 1).
 
     Examples
     --------
     >>> from validstats import Guarantee
     >>> g = Guarantee(
-    ...     statement="the set covers the batch mean with probability at least 0.9",
+    ...     holds="in 90 of 100 such batches the mean lies in the interval",
+    ...     check=("the batch comes from the same source as the calibration rows",),
+    ...     details=("Calibration and batch rows are exchangeable given the fitted model.",),
     ...     kind="finite-sample",
-    ...     assumptions=("calibration and batch rows are exchangeable",),
     ...     n_reference=200,
     ...     citation="Lee et al. (2024), arXiv 2409.13990, Theorem 1",
     ...     confidence_level=0.9,
     ... )
     >>> print(g)
-    Finite-sample guarantee: the set covers the batch mean with probability at least 0.9. It assumes that
-    calibration and batch rows are exchangeable. Trusted reference: n = 200. Source: Lee et al. (2024),
-    arXiv 2409.13990, Theorem 1.
+    What you can rely on: in 90 of 100 such batches the mean lies in the interval.
+    Check that the batch comes from the same source as the calibration rows.
     """
 
-    statement: str
+    holds: str
+    check: tuple[str, ...]
+    details: tuple[str, ...] = ()
     kind: GuaranteeKind
-    assumptions: tuple[str, ...]
     n_reference: int
     citation: str
     confidence_level: float | None = None
     exact_probability: float | None = None
-    caveats: tuple[str, ...] = field(default=())
 
     def __post_init__(self) -> None:
         if self.kind not in _KIND_TEXT:
             raise ValueError(f"kind must be one of {sorted(_KIND_TEXT)}, got {self.kind!r}.")
-        if not self.assumptions and self.kind != "heuristic":
-            raise ValueError("A guarantee is never printed without its assumptions; assumptions is empty.")
+        if not self.check and self.kind != "heuristic":
+            raise ValueError("A guarantee is never printed without what must be checked; check is empty.")
+        if len(self.check) > _MOST_CHECKS:
+            raise ValueError(
+                f"check takes at most {_MOST_CHECKS} points, got {len(self.check)}; put the rest into details."
+            )
         level = self.confidence_level
         if level is None:
             return
@@ -101,33 +107,61 @@ class Guarantee:
         """How strong the statement is, in words."""
         return _KIND_TEXT[self.kind]
 
-    def paragraph(self) -> str:
+    def parts(self, details: bool = False) -> Iterator[tuple[str, str]]:
+        """Yield the layers as pairs of a heading and a text, in reading order.
+
+        Parameters
+        ----------
+        details : bool, default False
+            Whether to add the details: strength, exact statement, conditions, size of the reference and source.
+
+        Yields
+        ------
+        (str, str)
+            Heading and text of one layer.
+
+        Examples
+        --------
+        >>> g = Guarantee(holds="it holds", check=("a", "b"), kind="asymptotic", n_reference=9, citation="c")
+        >>> list(g.parts())
+        [('What you can rely on:', 'it holds.'), ('Check that', '(1) a; (2) b.')]
+        """
+        yield "What you can rely on:", f"{self.holds.rstrip('.')}."
+        if len(self.check) == 1:
+            yield "Check that", f"{self.check[0].rstrip('.')}."
+        elif self.check:
+            points = "; ".join(f"({i}) {point.rstrip('.')}" for i, point in enumerate(self.check, start=1))
+            yield "Check that", f"{points}."
+        if details:
+            yield "Details:", self._detail_text()
+
+    def _detail_text(self) -> str:
+        sentences = [f"{self.heading}."]
+        if self.exact_probability is not None:
+            sentences.append(
+                f"The probability is exactly {self.exact_probability:.4f} when there are no ties."
+            )
+        sentences += [f"{sentence.rstrip('.')}." for sentence in self.details]
+        sentences += [
+            f"Trusted reference: n = {self.n_reference:,}.",
+            f"Source: {self.citation.rstrip('.')}.",
+        ]
+        return " ".join(sentences)
+
+    def paragraph(self, details: bool = True) -> str:
         """Return the guarantee as one paragraph of plain text.
 
-        Returns
-        -------
-        str
-            The heading and the body.
-        """
-        return f"{self.heading}: {self.body()}"
-
-    def body(self) -> str:
-        """Return the paragraph without its heading.
+        Parameters
+        ----------
+        details : bool, default True
+            Whether to add the details.
 
         Returns
         -------
         str
-            Statement, assumptions, caveats, reference size and source, in this order.
+            All layers, joined.
         """
-        parts = [f"{self.statement}."]
-        if self.exact_probability is not None:
-            parts.append(f"The probability is exactly {self.exact_probability:.4f} when there are no ties.")
-        if self.assumptions:
-            parts.append("It assumes that " + "; ".join(self.assumptions) + ".")
-        parts.extend(caveat.rstrip(".") + "." for caveat in self.caveats)
-        parts.append(f"Trusted reference: n = {self.n_reference:,}.")
-        parts.append(f"Source: {self.citation}.")
-        return " ".join(parts)
+        return " ".join(f"{heading} {text}" for heading, text in self.parts(details))
 
     def to_dict(self) -> dict[str, Any]:
         """Return every field as plain Python values.
@@ -142,6 +176,4 @@ class Guarantee:
         return values
 
     def __str__(self) -> str:
-        import textwrap
-
-        return textwrap.fill(self.paragraph(), width=104)
+        return "\n".join(textwrap.fill(f"{heading} {text}", width=104) for heading, text in self.parts())

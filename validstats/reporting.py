@@ -107,7 +107,7 @@ def joint_statement(guarantees: Sequence[Guarantee]) -> str | None:
 
     Examples
     --------
-    >>> g = Guarantee(statement="s", kind="finite-sample", assumptions=("a",), n_reference=1, citation="c",
+    >>> g = Guarantee(holds="s", kind="finite-sample", check=("a",), n_reference=1, citation="c",
     ...               confidence_level=0.95)
     >>> joint_statement([g, g])
     'All 2 statements hold together with probability at least 0.9 (union bound over their error levels).'
@@ -123,7 +123,7 @@ def joint_statement(guarantees: Sequence[Guarantee]) -> str | None:
     return (
         f"{which} {len(joinable)} statements hold together with probability at least {float(level):g}"
         f"{limit} (union bound over their error levels)."
-        + (_ONE_BATCH if any("batches by itself" in c for g in joinable for c in g.caveats) else "")
+        + (_ONE_BATCH if any("batches by itself" in c for g in joinable for c in g.details) else "")
     )
 
 

@@ -332,7 +332,7 @@ def test_bounds_of_labels_are_not_those_of_a_callable_score():
 def test_strata_are_an_assumption_under_covariate_shift_too():
     strata = np.repeat([0, 1], N // 2)
     model = frozen(BatchQuantile(0.5)).calibrate(X, Y, strata=strata, weights=np.ones(N), w_max=1.0)
-    assert "within each stratum calibration rows are independent" in str(model.guarantee_.assumptions)
+    assert "within each stratum calibration rows are independent" in model.guarantee_.paragraph()
 
 
 def test_parameters_that_were_changed_after_the_calibration_are_checked():
@@ -349,8 +349,8 @@ def test_joint_is_yes_or_no_and_says_nothing_about_one_batch():
     model = calibrated(BatchQuantile(0.5))
     with pytest.raises(TypeError, match="joint"):
         model.infer(NEW, joint="no")
-    assert "at once" not in model.infer(NEW, joint=True).guarantee.statement
-    assert "for all 2 batches at once" in model.infer(NEW, batches=TWO, joint=True).guarantee.statement
+    assert "at once" not in model.infer(NEW, joint=True).guarantee.holds
+    assert "for all 2 batches at once" in model.infer(NEW, batches=TWO, joint=True).guarantee.holds
 
 
 def test_a_joint_statement_says_that_it_counts_one_of_several_batches():

@@ -279,7 +279,7 @@ def test_batches_and_joint_level(data):
     assert each.batches == ("u", "v")
     assert each.sizes == [60, 40]
     assert each.high[0, 0] == alone.high[0, 0]
-    assert "each of the 2 batches by itself" in str(each.guarantee)
+    assert "each of the 2 batches by itself" in each.guarantee.paragraph()
     joint = estimator.infer(X[400:500], batches=batch, joint=True)
     assert joint.confidence_level == 0.95
     assert np.all(joint.high >= each.high)

@@ -219,7 +219,7 @@ def test_headings_of_sequences_show_the_level_that_was_asked_for() -> None:
         labelling.record(machine[labelling.next_labels(600).to_label])
     answer = labelling.infer()
     assert "Anytime-valid intervals at 97.5%" in str(answer)
-    assert "probability 97.5%" in answer.guarantee.statement
+    assert "probability 97.5%" in answer.guarantee.holds
     shown = ConfidenceSequenceDisplay.from_result(answer).plot()
     assert shown.ax_.get_title() == "Intervals at 97.5%"
     plt.close(shown.figure_)

@@ -182,8 +182,8 @@ def test_forecasts_hold_for_a_simulated_mean() -> None:
 def test_results_print_and_come_in_the_callers_frame() -> None:
     plan = plan_labels(pilot(backend="polars"), [200, 400, 800])
     assert isinstance(plan.tidy(), pl.DataFrame) and plan.tidy().shape == (6, 6)
-    text = str(plan.summary())
-    assert "How many expert labels" in text and "Asymptotic guarantee" in text and "pilot estimates" in text
+    text = " ".join(str(plan.summary(details=True)).split())
+    assert "How many expert labels" in text and "What you can rely on" in text and "pilot estimates" in text
     assert "\\begin{table}" in plan.summary().as_latex()
     display = plan.plot()
     assert display.names == ["x"] and len(display.ax_.lines) == 3
@@ -267,7 +267,7 @@ def test_a_pilot_gives_an_interval() -> None:
     assert pilot_r_squared(y, np.ones(60), 0.05) == (0.0, 0.0, 0.0)
     display = forecast.plot()
     assert len(display.ax_.lines) == 3
-    assert "interval is approximate" in forecast.summary().as_markdown()
+    assert "interval is approximate" in forecast.summary(details=True).as_markdown()
 
 
 @pytest.mark.parametrize(

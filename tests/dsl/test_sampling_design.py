@@ -214,7 +214,7 @@ def test_the_draw_is_reproducible_and_the_input_untouched() -> None:
 def test_the_report_names_design_forecast_and_guarantee() -> None:
     plan = design_sampling(1000, 100, uncertainty=np.full(1000, 0.5), random_state=0)
     text = str(plan.summary())
-    assert "Whom to label" in text and "Finite-sample guarantee" in text and "neyman" in text
+    assert "Whom to label" in text and "What you can rely on" in text and "neyman" in text
     assert plan.to_dict()["overall"]["n_selected"] == 100
     assert "<table" in plan._repr_html_()
 

@@ -200,7 +200,7 @@ def test_regression_coefficients_cover_the_projection() -> None:
     assert np.all((result.conf_low <= [1.0, 2.0]) & (result.conf_high >= [1.0, 2.0]))
     assert isinstance(result.tidy(), pl.DataFrame)
     assert result.path().shape == (2 * len(result.times), 6)
-    assert "Asymptotic guarantee" in str(result.summary())
+    assert "What you can rely on" in str(result.summary())
     narrow = labelling.infer(design, confidence_level=0.5)
     assert np.all(narrow.radii < result.radii)
 

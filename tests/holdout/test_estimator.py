@@ -507,7 +507,7 @@ def test_the_vault_keeps_the_level_that_was_declared():
     first = rh.final(MODEL)
     ones = round(float(first) * 300)
     assert first.bounds[0] == pytest.approx(stats.beta.ppf(0.25, ones, 301 - ones), abs=1e-9)
-    assert vault_level(first) == 0.5 and "at least 0.5" in first.guarantee.statement
+    assert vault_level(first) == 0.5 and "at least 0.5" in first.guarantee.holds
     rh.set_params(confidence_level=0.9)
     again = rh.final(MODEL)
     assert again.cached and again.bounds == first.bounds and vault_level(again) == 0.5
@@ -532,7 +532,7 @@ def test_a_later_epoch_promises_no_more_than_the_answers_before_it(tmp_path):
         again = later.infer(MODEL, guess=0.75)
         assert again.cached and again.bounds == first.bounds
         assert later.guarantee_.confidence_level == again.guarantee.confidence_level == 0.5
-        assert "at least 0.5 " in later.guarantee_.statement
+        assert "at least 0.5 " in later.guarantee_.holds
     assert make(confidence_level=0.9).guarantee_.confidence_level == 0.9
 
 
@@ -1140,7 +1140,7 @@ def test_summary_has_ledger_budget_and_guarantee():
         "Ledger",
         "Declared queries",
         "Left: queries",
-        "guarantee",
+        "What you can rely on",
         "3rd look",
         "best of 2",
         "verified",

@@ -139,7 +139,7 @@ def test_printing_and_tables() -> None:
     for part in (
         "Plan for a reusable holdout",
         "sparse_validate",
-        "Finite-sample guarantee",
+        "What you can rely on",
         "promises nothing",
     ):
         assert part in text

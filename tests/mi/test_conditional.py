@@ -89,7 +89,7 @@ def test_results_print_and_tabulate() -> None:
     assert list(result.tidy().columns) == ["term", "estimate"]
     assert result.glance()["dim_z"][0] == 1
     assert float(result) == result.estimate
-    assert "strata=z" in " ".join(str(result.summary()).split())
+    assert "strata=z" in " ".join(str(result.summary(details=True)).split())
 
 
 @pytest.mark.parametrize(

@@ -241,7 +241,7 @@ def test_results_print_and_tabulate(parabola) -> None:
     result = independence_test(pd.Series(x), y, n_permutations=19, random_state=0, statistic="ksg")
     assert list(result.tidy().columns) == ["term", "statistic", "p_value"]
     assert result.glance()["n_permutations"][0] == 19
-    assert "Finite-sample guarantee" in str(result.summary())
+    assert "What you can rely on" in str(result.summary())
 
 
 @pytest.mark.parametrize(

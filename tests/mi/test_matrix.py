@@ -77,7 +77,7 @@ def test_tables_and_summary(frame) -> None:
     wide = matrix.to_frame()
     assert list(wide.columns) == ["name", "a", "b", "sign", "noise"]
     assert matrix.glance()["n_pairs"][0] == 6
-    assert "MISelector" in " ".join(str(matrix.summary()).split())
+    assert "MISelector" in " ".join(str(matrix.summary(details=True)).split())
 
 
 def test_correlation_scale_inverts_the_gaussian_formula(frame) -> None:

@@ -155,5 +155,5 @@ def test_warnings_are_collected_in_other_processes_only() -> None:
     with pytest.warns(SparseCellsWarning, match="careful"):
         assert collect_warnings(os.getpid(), warn) == (1, [])
     with pytest.warns(SparseCellsWarning) as record:
-        repeat_warnings([("careful", SparseCellsWarning)] * 2, stacklevel=1)
+        repeat_warnings([("careful", SparseCellsWarning)] * 2)
     assert len(record) == 1 and record[0].filename == __file__

@@ -158,7 +158,7 @@ def test_few_values_bound_a_gaussian_value_by_their_entropy(method, noise) -> No
         assert result.conf_low < result.estimate < result.conf_high < 4
     if noise == 0.0:
         assert result.estimator == "entropy of x, below the Gaussian value"
-        assert "too few values to tell" in " ".join(str(result.summary()).split())
+        assert "too few values to tell" in " ".join(str(result.summary(details=True)).split())
 
 
 def test_ten_rows_in_one_order_have_a_finite_gaussian_value() -> None:

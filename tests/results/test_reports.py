@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from validstats import Guarantee
-from validstats.results import Page, Report, Result, Section, Summary, Table
+from validstats.results import NotApplicable, Page, Report, Result, Section, Summary, Table, interval_words
 from validstats.results.formats import format_value
 
 HOSTILE = "<script>alert('x')</script> & \"q\" | a_b $5 100%\\"
 GUARANTEE = Guarantee(
-    statement="it holds", kind="asymptotic", assumptions=("a < b",), n_reference=7, citation="Nobody (2020)"
+    holds="it holds", kind="asymptotic", check=("a < b",), n_reference=7, citation="Nobody (2020)"
 )
 
 
@@ -39,7 +39,8 @@ def report() -> Report:
         (np.float64(12.3456), "auto", "12.346"),
         (1234.5, "estimate", "1234.50"),
         (123456.0, "estimate", "123,456.0"),
-        (1.5e9, "estimate", "1.500e+09"),
+        (1.5e9, "estimate", "1,500,000,000"),
+        (1.5e16, "estimate", "1.500e+16"),
         (1e-5, "estimate", "1.000e-05"),
         (0.0, "estimate", "0.0000"),
         (0.00005, "p_value", "<1e-04"),
@@ -70,7 +71,8 @@ def test_text_holds_every_value_and_the_guarantee() -> None:
         "0.2500",
         "--",
         "1,000",
-        "Asymptotic guarantee: it holds.",
+        "What you can rely on: it holds.",
+        "Check that a < b.",
     ):
         assert part in text
     assert str(Summary(report())) == repr(Summary(report())) == text
@@ -117,7 +119,7 @@ def test_latex_escapes_and_balances() -> None:
 def test_latex_letters_that_its_default_fonts_lack() -> None:
     text = Summary(Report('<a> | "b"', tables=[Table({"t": ['<a> | "b"']})])).as_latex()
     assert text.count(r"\textless{}a\textgreater{} \textbar{} ''b''") == 2
-    assert not set('<>|"') & set(text)
+    assert not set('<>|"') & set(text.replace(r"\width>\linewidth", ""))
 
 
 @pytest.mark.parametrize("start", ["[2pt]", "*", "  [x", "\n*"])
@@ -170,8 +172,8 @@ def test_wide_and_combining_characters_keep_text_aligned() -> None:
     names = ["plain", "名前", "e\u0301te\u0301", "ｗｉｄｅ"]
     shown = Report("名", (("名前", "値"), ("b", 1)), [Table({"name": names, "value": [1, 2, 3, 4]})])
     lines = Summary(shown).as_text().splitlines()
-    assert lines[3].startswith("名前: 値" + " " * 30 + "  b:    1")
-    rows = [line for line in lines if line.endswith(("value", "1", "2", "3", "4"))][-5:]
+    assert lines[-2].startswith("名前: 値" + " " * 30 + "  b:    1")
+    rows = [line for line in lines if line.endswith(("value", "1", "2", "3", "4"))][:5]
     assert rows == [
         "name      value",
         "plain         1",
@@ -224,12 +226,14 @@ def test_a_result_as_a_dictionary_is_json() -> None:
     read = json.loads(json.dumps(result.to_dict()))
     assert read["terms"] == [{"term": "a", "estimate": 1.0}, {"term": "b", "estimate": 2.0}]
     assert read["overall"] == {"n": 2, "level": 0.9}
-    assert read["guarantee"]["statement"] == "it holds"
+    assert read["guarantee"]["holds"] == "it holds"
+    assert (read["schema"], read["kind"]) == ("validstats.result/1", "Demo")
+    assert read["informative"] is True
 
 
 def test_a_result_prints_its_guarantee_and_no_object_id() -> None:
     result = Demo(values=np.array([1.0, 2.0]), guarantee=GUARANTEE)
-    assert "Asymptotic guarantee" in repr(result)
+    assert "What you can rely on" in repr(result)
     assert " at 0x" not in repr(result) + result._repr_html_()
 
 
@@ -265,3 +269,73 @@ def test_no_block_is_printed_empty() -> None:
 def test_a_page_needs_its_folder(tmp_path) -> None:
     with pytest.raises(FileNotFoundError):
         Page("t", "l", []).write(tmp_path / "missing" / "page.html")
+
+
+def test_the_answer_comes_first_in_every_format() -> None:
+    shown = Summary(
+        Report(
+            "T",
+            (("Rows", 9),),
+            [Table({"Term": ["x"], "Estimate": [0.5]})],
+            (GUARANTEE,),
+            answer="It is 0.5.",
+        )
+    )
+    for text in (shown.as_text(), shown.as_html(), shown.as_latex(), shown.as_markdown()):
+        places = [text.index(part) for part in ("It is 0.5.", "Estimate", "Rows", "rely on")]
+        assert places == sorted(places)
+
+
+def test_details_of_the_guarantee_are_there_for_who_asks() -> None:
+    for markup in ("text", "latex", "markdown"):
+        short, long = (getattr(Summary(report(), details), f"as_{markup}")() for details in (False, True))
+        assert "Nobody (2020)" not in short and "Nobody (2020)" in " ".join(long.split())
+    assert (
+        "<details>" in Summary(report()).as_html() and "<details open>" in Summary(report(), True).as_html()
+    )
+
+
+@pytest.mark.parametrize("width", [60, 78, 110])
+def test_wide_tables_fold_to_the_width(width) -> None:
+    columns = {"Term": ["intercept", "slope"], **{f"Column {i}": [1.25 * i, 2.5] for i in range(12)}}
+    text = Summary(Report("T", tables=[Table(columns)], guarantees=(GUARANTEE,))).as_text(width)
+    assert max(map(len, text.splitlines())) <= width
+    assert all(text.count(f"Column {i} ") + text.count(f"Column {i}\n") == 1 for i in range(12))
+    assert text.count("intercept") == text.count("Term") > 1
+
+
+def test_a_page_without_a_terminal_has_78_columns() -> None:
+    assert {len(line) for line in Summary(report()).as_text().splitlines() if set(line) == {"="}} == {78}
+
+
+def test_labels_digits_and_dropped_terms() -> None:
+    result = Demo(values=np.array([1.25, 2.0]), guarantee=GUARANTEE)
+    text = result.summary(labels={"a": "Age", "estimate": "Slope"}, digits=1, drop="b").as_text()
+    assert "Age" in text and "1.2" in text and "1.2500" not in text and "\nb" not in text
+    tidy = result.tidy(labels={"a": "Age"}, drop=["b"])
+    assert tidy["term"].tolist() == ["Age"]
+    with pytest.raises(ValueError, match=r"drop names .'zzz'., which no table holds"):
+        result.summary(drop=["zzz"])
+    with pytest.raises(ValueError, match="digits must be a whole number"):
+        result.summary(digits=-1)
+
+
+def test_what_does_not_apply_says_why() -> None:
+    nothing = NotApplicable("a plan has no estimate")
+    assert not nothing and np.isnan(float(nothing)) and "a plan has no estimate" in repr(nothing)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((129712345.0, 127.1e6, 132.3e6), "129,700,000 (127,100,000 to 132,300,000)"),
+        ((0.48213, 0.45, 0.51), "0.482 (0.450 to 0.510)"),
+        ((3.0, float("-inf"), 4.0), "3.0 (at most 4.0)"),
+        ((3.0, 2.0, float("inf")), "3.0 (at least 2.0)"),
+        ((3.0, float("-inf"), float("inf")), "3.000 (no finite interval)"),
+        ((float("nan"), 2.0, 3.0), "unknown (2.00 to 3.00)"),
+        ((-0.0001, -0.5, 0.5), "0.00 (-0.50 to 0.50)"),
+    ],
+)
+def test_sentences_round_to_what_the_interval_justifies(arguments, words) -> None:
+    assert interval_words(*arguments) == words

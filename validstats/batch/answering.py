@@ -138,7 +138,7 @@ class PredictorInternals(CalibratedEstimator):
     def _warn_reuse(self, X: Any, y: AnyArray) -> None:
         """Warn if rows of the calibration were used for training."""
         if self._digests is not None and self.check_reuse:
-            warn_data_reuse(self._digests, row_digests_with_labels(X, y), stacklevel=4)
+            warn_data_reuse(self._digests, row_digests_with_labels(X, y))
 
     def _check_unchanged(self, verb: str) -> None:
         """Refuse a target or score that asks for other scores than those of the calibration."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,7 +11,7 @@ from validstats._typing import AnyArray, FrameBackend
 from validstats.batch.envelope_result import BatchEnvelopes
 from validstats.batch.results import BatchIntervals, BatchResult, BatchSelection, BatchSets
 from validstats.batch.targets import Calibration
-from validstats.exceptions import UninformativeWarning, uninformative_message
+from validstats.exceptions import UninformativeWarning, uninformative_message, warn
 from validstats.guarantee import Guarantee
 
 __all__ = ["assemble_result"]
@@ -143,7 +142,7 @@ def _warn_uninformative(result: BatchResult, calibration: Calibration) -> None:
         if smallest > fewest
         else "State bounds for the labels, or take smaller batches."
     )
-    warnings.warn(
+    warn(
         uninformative_message.format(
             what="statement",
             value=value,
@@ -153,5 +152,4 @@ def _warn_uninformative(result: BatchResult, calibration: Calibration) -> None:
             remedy=remedy,
         ),
         UninformativeWarning,
-        stacklevel=4,
     )

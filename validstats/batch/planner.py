@@ -289,11 +289,11 @@ def _log_tail(n: int, m: Float1D, index: Float1D, level: Fraction) -> Float1D:
 
 def _guarantee(target: Target, alpha: Fraction, n: int) -> Guarantee:
     return Guarantee(
-        statement=target.statement(level_text(alpha)),
+        holds=target.statement(level_text(alpha)),
         kind="finite-sample",
-        assumptions=("calibration rows and the rows of the batch are exchangeable, given the fitted model",),
+        check=("calibration rows and the rows of the batch are exchangeable, given the fitted model",),
         n_reference=n,
         citation=target.citation,
         confidence_level=float(1 - alpha) if target.has_level else None,
-        caveats=("An informative bound need not be a narrow one",),
+        details=("An informative bound need not be a narrow one",),
     )

@@ -19,6 +19,7 @@ from validstats.exceptions import (
     BudgetExhaustedInterrupt,
     BudgetExhaustedWarning,
     budget_exhausted_search_message,
+    warn,
 )
 from validstats.holdout.asking import Metric, TrainingPart, check_labels, respond
 from validstats.holdout.estimators import ReusableHoldout
@@ -190,10 +191,9 @@ class HoldoutSearchCV(MetaEstimatorMixin, BaseEstimator):
             fitted.append((i, model))
         self._keep_best(candidates, guesses, parts, fitted, sign)
         if self.exhausted_:
-            warnings.warn(
+            warn(
                 budget_exhausted_search_message.format(done=len(fitted), total=len(winners)),
                 BudgetExhaustedWarning,
-                stacklevel=2,
             )
         return self
 
@@ -346,10 +346,9 @@ class SelectFromHoldout(SelectorMixin, MetaEstimatorMixin, TransformerMixin, Bas
                 kept, current = columns, larger
         self.support_ = np.isin(np.arange(n_features), kept)
         if self.exhausted_:
-            warnings.warn(
+            warn(
                 budget_exhausted_search_message.format(done=len(self.answers_), total=len(self.order_)),
                 BudgetExhaustedWarning,
-                stacklevel=2,
             )
         return self
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 import numpy.typing as npt
 
-from validstats.exceptions import DataReuseWarning, data_reuse_message
+from validstats.exceptions import DataReuseWarning, data_reuse_message, warn
 
 __all__ = ["TOLERATED_SHARE", "warn_data_reuse"]
 
@@ -15,17 +13,13 @@ TOLERATED_SHARE = 0.05
 """Share of reference rows that may equal training rows without a warning: honest duplicates exist."""
 
 
-def warn_data_reuse(
-    training: npt.NDArray[np.uint64], reference: npt.NDArray[np.uint64], *, stacklevel: int = 3
-) -> float:
+def warn_data_reuse(training: npt.NDArray[np.uint64], reference: npt.NDArray[np.uint64]) -> float:
     """Warn if rows of the reference were used for training, and return their share.
 
     Parameters
     ----------
     training, reference : ndarray of uint64
         Row digests (see :func:`validstats.intake.frames.row_digests`).
-    stacklevel : int, default 3
-        Frame that the warning points at, as in :func:`warnings.warn`.
 
     Returns
     -------
@@ -49,10 +43,9 @@ def warn_data_reuse(
     n_shared = _count_shared(reference, training)
     share = n_shared / len(reference)
     if share > TOLERATED_SHARE:
-        warnings.warn(
+        warn(
             data_reuse_message.format(n_shared=n_shared, n_reference=len(reference), share=share),
             DataReuseWarning,
-            stacklevel=stacklevel,
         )
     return share
 

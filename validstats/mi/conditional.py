@@ -326,10 +326,10 @@ def _average_over_levels(x: Side, y: Side, levels: Int1D, options: Options) -> f
 
 def _guarantee(source: str, n: int) -> Guarantee:
     return Guarantee(
-        statement="the value is a point estimate, whose bias and spread are not stated",
+        holds="the value is a point estimate, whose bias and spread are not stated",
         kind="heuristic",
-        assumptions=(),
+        check=(),
         n_reference=n,
         citation=source,
-        caveats=("For a test that is exact with discrete Z use independence_test(x, y, strata=z)",),
+        details=("For a test that is exact with discrete Z use independence_test(x, y, strata=z)",),
     )

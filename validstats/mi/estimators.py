@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 
 from validstats._typing import Float1D, Float2D, FloatND, RandomState
 from validstats.base import CalibratedEstimator
-from validstats.exceptions import SupportWarning, support_message
+from validstats.exceptions import SupportWarning, support_message, warn
 from validstats.guarantee import Guarantee
 from validstats.intake import (
     alpha_fraction,
@@ -398,7 +397,7 @@ class LearnedMI(CalibratedEstimator):
                 message = support_message.format(
                     position=i + 1, reasons="; ".join(reasons), anchor=verdict.anchor_name
                 )
-                warnings.warn(message, SupportWarning, stacklevel=3)
+                warn(message, SupportWarning)
         return verdicts
 
     def _intervals(
@@ -423,12 +422,12 @@ class LearnedMI(CalibratedEstimator):
     def _guarantee(self, level: Any) -> Guarantee:
         calibration = self.calibration_
         return Guarantee(
-            statement=(
+            holds=(
                 f"the interval contains the true mutual information with probability at least {float(level):g}, "
                 f"on average over data sets drawn from {calibration.family}"
             ),
             kind="marginal-over-family",
-            assumptions=(
+            check=(
                 "the data set is drawn like the calibration sets: its law from the same family, with the same mix of "
                 "sample sizes and dimensions",
                 "its rows are independent and identically distributed",
@@ -436,7 +435,7 @@ class LearnedMI(CalibratedEstimator):
             n_reference=calibration.n_sets,
             citation="Vovk, Gammerman, Shafer (2005), section 4.5 (Mondrian); Chernozhukov et al. (2021), PNAS 118(48)",
             confidence_level=float(level),
-            caveats=(
+            details=(
                 f"Scores are kept apart for {len(calibration.table.cells)} cells of n (from {N_CELLS}) and of "
                 f"dim X + dim Y (from {DIM_CELLS}), where at least 1,000 sets are there; the other sets share theirs",
                 "Nothing is promised for a single fixed law, nor for laws outside the family",

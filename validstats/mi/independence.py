@@ -250,10 +250,10 @@ def _guarantee(n: int, strata: Int1D | None) -> Guarantee:
         hypothesis = "X and Y are independent given the strata"
         assumption = "rows are independent, and identically distributed within each stratum"
     return Guarantee(
-        statement=f"if {hypothesis}, the p-value is at most a with probability at most a, for every a",
+        holds=f"if {hypothesis}, the p-value is at most a with probability at most a, for every a",
         kind="finite-sample",
-        assumptions=(assumption,),
+        check=(assumption,),
         n_reference=n,
         citation="Hemerik and Goeman (2018), TEST 27, 811-825, theorem 2; Besag and Clifford (1991)",
-        caveats=("The statistic decides about power only, not about validity",),
+        details=("The statistic decides about power only, not about validity",),
     )

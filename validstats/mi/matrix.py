@@ -287,7 +287,7 @@ def _estimate_pairs(
     )
     stream = joblib.Parallel(n_jobs=n_jobs, return_as="generator")(tasks)
     parts = list(progress(stream, total=len(chunks), description="pairs", verbose=verbose))
-    repeat_warnings([entry for _, warned in parts for entry in warned], stacklevel=3)
+    repeat_warnings([entry for _, warned in parts for entry in warned])
     return [estimate for part, _ in parts for estimate in part]
 
 
@@ -322,11 +322,11 @@ def _guarantee(n: int, level: float, intervals: bool) -> Guarantee:
         statement = f"each interval is approximate at nominal level {level:g}, for its pair alone"
     remedy = "To choose features with an error rate under control use MISelector"
     return Guarantee(
-        statement=statement,
+        holds=statement,
         kind="heuristic",
-        assumptions=(),
+        check=(),
         n_reference=n,
         citation="the estimators of mutual_info, each with its own source",
         confidence_level=level if intervals else None,
-        caveats=(remedy,),
+        details=(remedy,),
     )

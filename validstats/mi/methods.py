@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
@@ -11,7 +10,7 @@ import numpy as np
 from scipy import stats
 
 from validstats._typing import Float2D, Int1D
-from validstats.exceptions import SparseCellsWarning, sparse_cells_message
+from validstats.exceptions import SparseCellsWarning, sparse_cells_message, warn
 from validstats.guarantee import Guarantee
 from validstats.intake import check_positive_int
 from validstats.mi.anchors import (
@@ -189,9 +188,9 @@ def _learned_estimate(x: Side, y: Side, options: Options) -> Estimate:
 
 def _point_guarantee(n: int) -> Guarantee:
     return Guarantee(
-        statement="the value is a point estimate, whose bias and spread are not stated",
+        holds="the value is a point estimate, whose bias and spread are not stated",
         kind="heuristic",
-        assumptions=(),
+        check=(),
         n_reference=n,
         citation="the estimators of mutual_info, each with its own source",
     )
@@ -302,13 +301,13 @@ def _approximate_estimate(
 ) -> Estimate:
     half = float(stats.norm.isf((1 - level) / 2)) * error
     guarantee = Guarantee(
-        statement=f"the interval shows the spread over disjoint parts of the rows at nominal level {level:g}",
+        holds=f"the interval shows the spread over disjoint parts of the rows at nominal level {level:g}",
         kind="heuristic",
-        assumptions=(),
+        check=(),
         n_reference=n,
         citation=f"{estimator.source}; Holmes and Nemenman (2019) for the spread",
         confidence_level=level,
-        caveats=(
+        details=(
             "The bias of the nearest-neighbour estimate is not covered; it grows with the dimension and with "
             "the mutual information",
         ),
@@ -327,7 +326,7 @@ def _discrete_estimate(x: Side, y: Side, options: Options) -> Estimate:
     if cells * ROWS_PER_CELL > x.n_rows:
         remedy = " and ".join(f"{option}=False" for option in dict.fromkeys((x.option, y.option)))
         message = sparse_cells_message.format(x=x.name, y=y.name, cells=cells, n=x.n_rows, remedy=remedy)
-        warnings.warn(message, SparseCellsWarning, stacklevel=5)
+        warn(message, SparseCellsWarning)
     return _cells_estimate(x.codes, y.codes, "plug-in, Miller-Madow", options.confidence_level, binned=False)
 
 
@@ -383,9 +382,9 @@ def _cells_estimate(codes_x: Any, codes_y: Any, name: str, level: float, *, binn
             "It concerns the binned variables, whose mutual information is at most that of the data"
         )
     guarantee = Guarantee(
-        statement=f"the interval covers the mutual information of the cells with probability near {level:g}",
+        holds=f"the interval covers the mutual information of the cells with probability near {level:g}",
         kind="asymptotic",
-        assumptions=(
+        check=(
             "rows are independent",
             "the sides are dependent",
             "the number of cells is small against n",
@@ -393,7 +392,7 @@ def _cells_estimate(codes_x: Any, codes_y: Any, name: str, level: float, *, binn
         n_reference=len(codes_x),
         citation="delta method for the plug-in; Miller (1955) for its bias",
         confidence_level=level,
-        caveats=tuple(caveats),
+        details=tuple(caveats),
     )
     return Estimate(
         cells.value, cells.standard_error, (cells.value - half, cells.value + half), name, guarantee
@@ -414,9 +413,9 @@ def _gaussian_estimate(x: Side, y: Side, options: Options) -> Estimate:
         return _entropy_estimate(bounding, level)
     error = float(np.sqrt((fit.correlations**2).sum() / x.n_rows))
     guarantee = Guarantee(
-        statement=f"the interval covers the mutual information with probability near {level:g}",
+        holds=f"the interval covers the mutual information with probability near {level:g}",
         kind="asymptotic",
-        assumptions=(
+        check=(
             "rows are independent",
             "the copula of all columns is Gaussian" if copula else "all columns are jointly Gaussian",
             "the sides are dependent" if fit.rank_x * fit.rank_y > 1 else "n is not small",
@@ -428,7 +427,7 @@ def _gaussian_estimate(x: Side, y: Side, options: Options) -> Estimate:
             else "Björck and Golub (1973), Mathematics of Computation 27, 579-594"
         ),
         confidence_level=level,
-        caveats=(f"Dependence that is not {'monotone' if copula else 'linear'} is missed",),
+        details=(f"Dependence that is not {'monotone' if copula else 'linear'} is missed",),
     )
     name = "Gaussian copula, bias-corrected" if copula else "canonical correlations"
     return Estimate(fit.value, error, _gaussian_interval(fit, x.n_rows, error, level), name, guarantee)
@@ -475,13 +474,13 @@ def _entropy_estimate(side: Side, level: float) -> Estimate:
     found = plug_in(codes, codes, miller_madow=False)
     half = float(stats.norm.isf((1 - level) / 2)) * found.standard_error
     guarantee = Guarantee(
-        statement=f"the interval covers the entropy of {side.name} with probability near {level:g}",
+        holds=f"the interval covers the entropy of {side.name} with probability near {level:g}",
         kind="asymptotic",
-        assumptions=("rows are independent", "the number of values is small against n"),
+        check=("rows are independent", "the number of values is small against n"),
         n_reference=side.n_rows,
         citation="delta method for the plug-in; Cover and Thomas (2006), chapter 2, for the bound",
         confidence_level=level,
-        caveats=(
+        details=(
             f"The Gaussian value exceeds the entropy of {side.name} in the sample, which has too few values to tell a "
             "functional relation; the entropy is reported in its place",
         ),
@@ -494,9 +493,9 @@ def _entropy_estimate(side: Side, level: float) -> Estimate:
 
 def _known_estimate(value: float, name: str, n: int) -> Estimate:
     guarantee = Guarantee(
-        statement=f"the value follows from the sample: {name}",
+        holds=f"the value follows from the sample: {name}",
         kind="heuristic",
-        assumptions=(),
+        check=(),
         n_reference=n,
         citation="Cover and Thomas (2006), Elements of Information Theory, chapter 2",
     )

@@ -16,7 +16,7 @@ from sklearn.feature_selection import SelectorMixin
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, RandomState
-from validstats.exceptions import PermutationResolutionWarning, permutation_resolution_message
+from validstats.exceptions import PermutationResolutionWarning, permutation_resolution_message, warn
 from validstats.guarantee import Guarantee
 from validstats.intake import (
     as_decimal,
@@ -218,7 +218,7 @@ class MISelector(SelectorMixin, BaseEstimator):
         )
         stream = joblib.Parallel(n_jobs=self.n_jobs, return_as="generator")(tasks)
         parts = list(progress(stream, total=len(columns), description="features", verbose=bool(self.verbose)))
-        repeat_warnings([entry for _, warned in parts for entry in warned], stacklevel=3)
+        repeat_warnings([entry for _, warned in parts for entry in warned])
         found = [part for part, _ in parts]
         self.scores_ = np.array([part[0] for part in found])
         outcomes = [part[2] for part in found]
@@ -265,11 +265,7 @@ class MISelector(SelectorMixin, BaseEstimator):
             return
         check_positive_int(self.k, "k", minimum=0)
         if self.k > n_features:
-            warnings.warn(
-                f"k = {self.k} is greater than the {n_features} features; all are kept.",
-                UserWarning,
-                stacklevel=3,
-            )
+            warn(f"k = {self.k} is greater than the {n_features} features; all are kept.", UserWarning)
 
     def _stop_after(self) -> int | None:
         if self.stop_after == "auto":
@@ -296,7 +292,7 @@ class MISelector(SelectorMixin, BaseEstimator):
                 alpha=float(self.alpha),
                 needed=needed,
             )
-            warnings.warn(message, PermutationResolutionWarning, stacklevel=4)
+            warn(message, PermutationResolutionWarning)
         return chosen
 
     def _control_guarantee(self, n: int, stop_after: int | None) -> Guarantee:
@@ -318,12 +314,12 @@ class MISelector(SelectorMixin, BaseEstimator):
         else:
             citation += "Holm (1979)"
         return Guarantee(
-            statement=f"the {rate} is at most {self.alpha:g}, a feature independent of the target being false",
+            holds=f"the {rate} is at most {self.alpha:g}, a feature independent of the target being false",
             kind="finite-sample",
-            assumptions=tuple(assumptions),
+            check=tuple(assumptions),
             n_reference=n,
             citation=citation,
-            caveats=("Features must not have been screened by the same data before",),
+            details=("Features must not have been screened by the same data before",),
         )
 
     def _get_support_mask(self) -> Bool1D:
@@ -558,10 +554,10 @@ def _declared_features(discrete: Any, n_features: int) -> list[Any]:
 
 def _ranking_guarantee(n: int) -> Guarantee:
     return Guarantee(
-        statement="the features with the highest estimates are kept; no error rate is controlled",
+        holds="the features with the highest estimates are kept; no error rate is controlled",
         kind="heuristic",
-        assumptions=(),
+        check=(),
         n_reference=n,
         citation="the estimators of mutual_info, each with its own source",
-        caveats=("Set control='fdr_bh', 'fdr_by' or 'fwer' for a selection with a guarantee",),
+        details=("Set control='fdr_bh', 'fdr_by' or 'fwer' for a selection with a guarantee",),
     )

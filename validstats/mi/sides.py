@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -12,7 +11,7 @@ import numpy as np
 from scipy.stats import rankdata
 
 from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, Int1D
-from validstats.exceptions import ConstantColumnWarning, constant_column_message
+from validstats.exceptions import ConstantColumnWarning, constant_column_message, warn
 from validstats.intake import frames, read_array
 from validstats.mi.anchors import canonical_correlations, entropy, row_codes
 
@@ -265,7 +264,7 @@ def prepare_side(values: Any, name: str, discrete: Declared = "auto", option: st
         message = constant_column_message.format(
             side=name, n_constant=len(columns) - len(kept), n_columns=len(columns)
         )
-        warnings.warn(message, ConstantColumnWarning, stacklevel=4)
+        warn(message, ConstantColumnWarning)
     return _join_columns(kept, name, n, len(columns), option)
 
 

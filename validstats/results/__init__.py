@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from validstats.results.answer import NotApplicable, interval_words, percent_words, rounded
 from validstats.results.page import Page, Section
 from validstats.results.result import Result
 from validstats.results.summary import Summary
 from validstats.results.table import Report, Table
 
-__all__ = ["Page", "Report", "Result", "Section", "Summary", "Table"]
+__all__ = [
+    "NotApplicable",
+    "Page",
+    "Report",
+    "Result",
+    "Section",
+    "Summary",
+    "Table",
+    "interval_words",
+    "percent_words",
+    "rounded",
+]

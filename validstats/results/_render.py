@@ -6,6 +6,7 @@ import html
 import textwrap
 import unicodedata
 
+from validstats.guarantee import Guarantee
 from validstats.results.table import Report, Table
 
 WIDTH = 78
@@ -30,20 +31,23 @@ _LATEX_SPECIAL = {
     '"': "''",
 }
 _LATEX_ARGUMENTS = ("[", "*")
+_LATEX_FIT = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
+"""A table wider than the page is scaled down to it; narrower ones keep their size."""
+
 _MARKDOWN_SPECIAL = "\\`*_[]<>|~&!"
 
 
-def render_text(report: Report) -> str:
-    """Render as monospaced text in the manner of R."""
-    tables = [_text_table(table) for table in report.tables]
-    width = max([WIDTH, *(_width(line) for table in tables for line in table)])
+def render_text(report: Report, details: bool = False, width: int = WIDTH) -> str:
+    """Render as monospaced text in the manner of R: answer, tables, facts, guarantee."""
     title = _visible(report.title)
+    tables = [lines for table in report.tables for lines in _text_table(table, width)]
+    answer = textwrap.wrap(_one_line(report.answer), width, break_on_hyphens=False)
+    facts = _text_header(report.header_cells(), width)
+    closing = _text_closing(report, width, details)
     lines = ["=" * width, title.center(width - _width(title) + len(title)).rstrip(), "=" * width]
-    blocks = [_text_header(report.header_cells(), width), *tables, _text_closing(report, width)]
-    for block in filter(None, blocks):
+    for block in filter(None, [answer, *tables, facts, closing]):
         lines += ["-" * width, *block] if lines[-1] != "=" * width else block
-    lines.append("=" * width)
-    return "\n".join(lines)
+    return "\n".join([*lines, "=" * width])
 
 
 def _visible(text: str) -> str:
@@ -76,33 +80,45 @@ def _padded(text: str, width: int, right: bool = False) -> str:
     return blanks + text if right else text + blanks
 
 
-def render_html(report: Report) -> str:
-    """Render as an HTML fragment with inline styles only."""
+def render_html(report: Report, details: bool = False) -> str:
+    """Render as an HTML fragment with inline styles only; details of guarantees fold unless asked for."""
     parts = ['<div class="validstats-report">', f"<h3>{html.escape(report.title)}</h3>"]
+    if report.answer:
+        parts.append(f'<p class="validstats-answer">{html.escape(report.answer)}</p>')
+    parts += [_html_table(table) for table in report.tables]
     if report.header:
         rows = "".join(
             f"<tr><th>{html.escape(label)}</th><td>{html.escape(text)}</td></tr>"
             for label, text in report.header_cells()
         )
         parts.append(f'<table class="validstats-header">{rows}</table>')
-    parts += [_html_table(table) for table in report.tables]
-    parts += [
-        f'<p class="validstats-guarantee"><strong>{g.heading}:</strong> {html.escape(g.body())}</p>'
-        for g in report.guarantees
-    ]
+    parts += [_html_guarantee(g, details) for g in report.guarantees]
     parts += [f'<p class="validstats-note">{html.escape(note)}</p>' for note in report.notes]
     return "\n".join([*parts, "</div>"])
 
 
-def render_latex(report: Report) -> str:
-    """Render as a LaTeX table environment (packages: booktabs)."""
+def _html_guarantee(guarantee: Guarantee, details: bool) -> str:
+    """One paragraph a layer; the details are there for who opens them."""
+    parts = list(guarantee.parts(details=True))
+    *shown, (heading, text) = parts
+    lines = [f"<p><strong>{html.escape(h)}</strong> {html.escape(t)}</p>" for h, t in shown]
+    opened = " open" if details else ""
+    summary = f"<summary>{html.escape(heading.rstrip(':'))}</summary>"
+    lines.append(f"<details{opened}>{summary}<p>{html.escape(text)}</p></details>")
+    return '<div class="validstats-guarantee">' + "".join(lines) + "</div>"
+
+
+def render_latex(report: Report, details: bool = False) -> str:
+    """Render as a LaTeX table environment (packages: booktabs, graphicx)."""
     lines = [r"\begin{table}[ht]", r"\centering", rf"\caption{{{_latex(report.title)}}}"]
-    if report.header:
-        facts = "; ".join(f"{_latex(label)}: {_latex(text)}" for label, text in report.header_cells())
-        lines.append(rf"{{\footnotesize {facts}\par}}")
+    if report.answer:
+        lines.append(rf"{{\small {_latex(report.answer)}\par}}\smallskip")
     for table in report.tables:
         lines += _latex_table(table)
-    notes = [g.paragraph() for g in report.guarantees] + list(report.notes)
+    if report.header:
+        facts = "; ".join(f"{_latex(label)}: {_latex(text)}" for label, text in report.header_cells())
+        lines.append(rf"\par\smallskip{{\footnotesize {facts}\par}}")
+    notes = [g.paragraph(details) for g in report.guarantees] + list(report.notes)
     for note in notes:
         lines.append(
             rf"\par\smallskip\begin{{minipage}}{{\linewidth}}\footnotesize {_latex(note)}\end{{minipage}}"
@@ -110,13 +126,17 @@ def render_latex(report: Report) -> str:
     return "\n".join([*lines, r"\end{table}"])
 
 
-def render_markdown(report: Report) -> str:
+def render_markdown(report: Report, details: bool = False) -> str:
     """Render as GitHub-flavoured Markdown."""
     blocks = [f"### {_markdown(report.title)}"]
+    if report.answer:
+        blocks.append(_markdown(report.answer))
+    blocks += [_markdown_table(table) for table in report.tables]
     if report.header:
         blocks.append("\n".join(f"- {_markdown(k)}: {_markdown(v)}" for k, v in report.header_cells()))
-    blocks += [_markdown_table(table) for table in report.tables]
-    blocks += [f"**{g.heading}:** {_markdown(g.body())}" for g in report.guarantees]
+    blocks += [
+        f"**{heading}** {_markdown(text)}" for g in report.guarantees for heading, text in g.parts(details)
+    ]
     blocks += [_markdown(note) for note in report.notes]
     return "\n\n".join(blocks)
 
@@ -141,21 +161,37 @@ def _text_header(cells: list[tuple[str, str]], width: int) -> list[str]:
     return lines + ([pending] if pending is not None else [])
 
 
-def _text_closing(report: Report, width: int) -> list[str]:
-    paragraphs = [g.paragraph() for g in report.guarantees] + [f"Note. {note}" for note in report.notes]
+def _text_closing(report: Report, width: int, details: bool) -> list[str]:
+    paragraphs = [f"{heading} {text}" for g in report.guarantees for heading, text in g.parts(details)]
+    paragraphs += [f"Note. {note}" for note in report.notes]
     wrapped = (textwrap.wrap(_one_line(text), width, break_on_hyphens=False) for text in paragraphs)
     return [line for lines in wrapped for line in lines]
 
 
-def _text_table(table: Table) -> list[str]:
+def _text_table(table: Table, width: int) -> list[list[str]]:
+    """Lines of a table, in one block or, where it is wider than the page, in several with the first column repeated."""
     rows = [[_visible(cell) for cell in row] for row in [table.headings, *table.cells()]]
     widths = [max(_width(row[j]) for row in rows) for j in range(len(table.headings))]
     right = table.right_aligned()
-    lines = [
-        "  ".join(_padded(c, w, r) for c, w, r in zip(row, widths, right, strict=True)).rstrip()
-        for row in rows
+    blocks = [
+        ["  ".join(_padded(row[j], widths[j], right[j]) for j in columns).rstrip() for row in rows]
+        for columns in _column_blocks(widths, width)
     ]
-    return ([_visible(table.title)] if table.title else []) + lines
+    if table.title:
+        blocks[0] = [_visible(table.title), *blocks[0]]
+    return blocks
+
+
+def _column_blocks(widths: list[int], width: int) -> list[list[int]]:
+    """Columns that stand side by side: as many as fit, the first one in every block."""
+    blocks, used = [[0]], widths[0] if widths else 0
+    for j in range(1, len(widths)):
+        if used + 2 + widths[j] > width and len(blocks[-1]) > 1:
+            blocks.append([0])
+            used = widths[0]
+        blocks[-1].append(j)
+        used += 2 + widths[j]
+    return blocks if widths else []
 
 
 def _one_line(text: str) -> str:
@@ -190,11 +226,11 @@ def _latex_row(cells: list[str]) -> str:
 def _latex_table(table: Table) -> list[str]:
     alignment = "".join("r" if right else "l" for right in table.right_aligned())
     lines = [rf"\par {_latex(table.title)}\par"] if table.title else []
-    lines += [rf"\begin{{tabular}}{{{alignment}}}", r"\toprule"]
+    lines += [_LATEX_FIT, rf"\begin{{tabular}}{{{alignment}}}", r"\toprule"]
     lines.append(_latex_row(table.headings))
     lines.append(r"\midrule")
     lines += [_latex_row(row) for row in table.cells()]
-    return [*lines, r"\bottomrule", r"\end{tabular}"]
+    return [*lines, r"\bottomrule", r"\end{tabular}}"]
 
 
 def _markdown(text: str) -> str:

@@ -100,9 +100,9 @@ def _format_number(number: float, how: str) -> str:
 
 def _four_digits(number: float) -> str:
     size = abs(number)
-    if size and (size < 1e-3 or size >= 1e7):
+    if size and (size < 1e-3 or size >= 1e15):
         return f"{number:.3e}"
     if size >= 1e4:
-        return f"{number:,.1f}"
+        return f"{number:,.{1 if size < 1e6 else 0}f}"
     decimals = 4 if size < 10 else 3 if size < 100 else 2
     return f"{number:.{decimals}f}"

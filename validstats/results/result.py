@@ -1,17 +1,18 @@
-"""The base class of everything that ``infer`` returns."""
+"""Results: the one contract of everything that ``infer`` and the public functions return."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import numpy as np
 
 from validstats._typing import FrameBackend
 from validstats.guarantee import Guarantee
 from validstats.intake import to_frame
+from validstats.results.answer import NotApplicable
 from validstats.results.summary import Summary
 from validstats.results.table import Report
 
@@ -22,8 +23,11 @@ __all__ = ["Result"]
 class Result(ABC):
     """A statement with its guarantee, which prints, shows, and turns into tables.
 
-    Subclasses are frozen dataclasses that add their values and implement ``_tidy_columns``,
-    ``_glance_columns`` and ``_report``.
+    Every result has ``estimate``, ``conf_low``, ``conf_high`` (scalars, or arrays aligned with ``terms``),
+    ``confidence_level``, ``n_reference``, ``naive`` (what one would have reported without the method), ``guarantee``
+    and ``informative``. What does not apply is a :class:`~validstats.results.NotApplicable` that says why.
+    Subclasses are frozen dataclasses that add these as fields or properties and implement ``_answer``,
+    ``_tidy_columns``, ``_glance_columns`` and ``_report``.
 
     Parameters
     ----------
@@ -33,12 +37,34 @@ class Result(ABC):
         Data frame library of :meth:`tidy` and :meth:`glance`: the one the input came in.
     """
 
+    schema: ClassVar[str] = "validstats.result/1"
+    """Version of :meth:`to_dict`: new keys keep it, a changed meaning raises it."""
+
     guarantee: Guarantee
     backend: FrameBackend = "pandas"
 
+    @property
+    def n_reference(self) -> int:
+        """Number of trusted reference units (rows, clusters or data sets)."""
+        return self.guarantee.n_reference
+
+    @property
+    def informative(self) -> bool:
+        """Whether the statement excludes anything."""
+        return True
+
+    @property
+    def answer(self) -> str:
+        """The answer in one sentence."""
+        return self._answer()
+
+    def _answer(self) -> str:
+        """The answer in one sentence, with units and sensible rounding."""
+        return ""
+
     @abstractmethod
     def _tidy_columns(self) -> Mapping[str, Sequence[Any] | np.ndarray]:
-        """One row a term, with broom's column names."""
+        """One row a term, with broom's column names; the first column names the terms."""
 
     @abstractmethod
     def _glance_columns(self) -> Mapping[str, Any]:
@@ -46,16 +72,32 @@ class Result(ABC):
 
     @abstractmethod
     def _report(self) -> Report:
-        """What the summary prints."""
+        """What the summary prints below the answer."""
 
-    def tidy(self) -> Any:
+    def tidy(self, labels: Mapping[str, str] | None = None, drop: Collection[str] = ()) -> Any:
         """Return one row a term: term, estimate, std_error, statistic, p_value, conf_low, conf_high, where they exist.
+
+        Parameters
+        ----------
+        labels : mapping of str to str or None, default None
+            Words instead of terms.
+        drop : collection of str, default ()
+            Terms to leave out.
 
         Returns
         -------
         DataFrame
             In the caller's data frame library.
         """
+        columns = {name: _plain(values) for name, values in self._tidy_columns().items()}
+        first = "term" if "term" in columns else next(iter(columns), "term")
+        if labels or drop:
+            drop = (drop,) if isinstance(drop, str) else drop
+            terms = columns[first]
+            kept = [i for i, term in enumerate(terms) if str(term) not in drop]
+            columns = {name: [values[i] for i in kept] for name, values in columns.items()}
+            columns[first] = [(labels or {}).get(str(term), term) for term in columns[first]]
+            return to_frame(columns, self.backend)
         return to_frame(dict(self._tidy_columns()), self.backend)
 
     def glance(self) -> Any:
@@ -66,7 +108,9 @@ class Result(ABC):
         DataFrame
             In the caller's data frame library.
         """
-        return to_frame({name: [value] for name, value in self._glance_columns().items()}, self.backend)
+        return to_frame(
+            {name: [_cell(value)] for name, value in self._glance_columns().items()}, self.backend
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain Python values, ready for JSON.
@@ -74,22 +118,54 @@ class Result(ABC):
         Returns
         -------
         dict
-            Keys ``terms`` (one dictionary a term), ``overall`` and ``guarantee``.
+            Keys ``schema``, ``kind`` (the class), ``answer``, ``terms`` (one dictionary a term), ``overall``,
+            ``informative`` and ``guarantee``.
         """
         columns = {name: _plain(values) for name, values in self._tidy_columns().items()}
         terms = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
         overall = {name: _plain_scalar(value) for name, value in self._glance_columns().items()}
-        return {"terms": terms, "overall": overall, "guarantee": self.guarantee.to_dict()}
+        return {
+            "schema": self.schema,
+            "kind": type(self).__name__,
+            "answer": self.answer,
+            "terms": terms,
+            "overall": overall,
+            "informative": bool(self.informative),
+            "guarantee": self.guarantee.to_dict(),
+        }
 
-    def summary(self) -> Summary:
-        """Return the R-like report: header, table, guarantee.
+    def summary(
+        self,
+        *,
+        details: bool = False,
+        labels: Mapping[str, str] | None = None,
+        digits: int | None = None,
+        drop: Collection[str] = (),
+    ) -> Summary:
+        """Return the R-like report: the answer in one sentence, the table, the guarantee.
+
+        Parameters
+        ----------
+        details : bool, default False
+            Whether to print the details of the guarantee: strength, exact statement, conditions and source.
+        labels : mapping of str to str or None, default None
+            Words to print instead of terms and headings.
+        digits : int or None, default None
+            Decimals of estimates and their intervals.
+        drop : collection of str, default ()
+            Terms to leave out.
 
         Returns
         -------
         Summary
             Prints as text, shows as HTML in a notebook, exports LaTeX and Markdown.
         """
-        return Summary(self._report())
+        report = self._report()
+        if not report.answer:
+            report = replace(report, answer=self._answer())
+        if labels or drop or digits is not None:
+            report = report.styled(labels, digits, drop)
+        return Summary(report, details)
 
     def __repr__(self) -> str:
         return self.summary().as_text()
@@ -98,9 +174,13 @@ class Result(ABC):
         return self.summary().as_html()
 
 
+def _cell(value: Any) -> Any:
+    return None if isinstance(value, NotApplicable) else value
+
+
 def _plain(values: Sequence[Any] | np.ndarray) -> list[Any]:
     return [_plain_scalar(value) for value in values]
 
 
 def _plain_scalar(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value
+    return value.item() if isinstance(value, np.generic) else _cell(value)

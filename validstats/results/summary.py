@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from dataclasses import dataclass
 
 from validstats.results._render import render_html, render_latex, render_markdown, render_text
@@ -21,9 +23,16 @@ _STYLE = """<style>
 .validstats-report .number {text-align: right;}
 .validstats-report .text {text-align: left;}
 .validstats-report .validstats-table td.text:first-child {min-width: 8em;}
+.validstats-report .validstats-answer {font-size: 1.08em; margin: .2em 0 .7em;}
 .validstats-report .validstats-guarantee {border-left: 3px solid #2a7f86; padding-left: .8em; margin: .6em 0;}
+.validstats-report .validstats-guarantee p {margin: .25em 0;}
+.validstats-report .validstats-guarantee summary {cursor: pointer; opacity: .8;}
 .validstats-report .validstats-note {opacity: .8; margin: .4em 0;}
 </style>"""
+
+
+_NARROWEST, _WIDEST, _USUAL = 60, 110, 78
+"""Columns of text: the terminal's width within limits, and the usual width where there is no terminal."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +43,8 @@ class Summary:
     ----------
     report : Report
         What to print.
+    details : bool, default False
+        Whether guarantees are printed with their details: strength, exact statement, conditions and source.
 
     Examples
     --------
@@ -47,16 +58,23 @@ class Summary:
     """
 
     report: Report
+    details: bool = False
 
-    def as_text(self) -> str:
+    def as_text(self, width: int | None = None) -> str:
         """Return the report as monospaced text.
+
+        Parameters
+        ----------
+        width : int or None, default None
+            Columns; a table that is wider is folded into blocks. None takes the width of the terminal, within 60
+            and 110, and 78 where there is none.
 
         Returns
         -------
         str
-            Lines of at least 78 columns, wider only where a table needs it.
+            Lines of text.
         """
-        return render_text(self.report)
+        return render_text(self.report, self.details, _terminal_width() if width is None else width)
 
     def as_html(self) -> str:
         """Return the report as a self-contained HTML fragment; every user-given string is escaped.
@@ -66,17 +84,17 @@ class Summary:
         str
             A ``div`` preceded by its style sheet.
         """
-        return _STYLE + render_html(self.report)
+        return _STYLE + render_html(self.report, self.details)
 
     def as_latex(self) -> str:
-        """Return the report as a LaTeX table (needs the booktabs package).
+        """Return the report as a LaTeX table (needs the packages booktabs and graphicx).
 
         Returns
         -------
         str
-            A ``table`` environment.
+            A ``table`` environment that fits the page.
         """
-        return render_latex(self.report)
+        return render_latex(self.report, self.details)
 
     def as_markdown(self) -> str:
         """Return the report as GitHub-flavoured Markdown.
@@ -86,7 +104,7 @@ class Summary:
         str
             Heading, lists and pipe tables.
         """
-        return render_markdown(self.report)
+        return render_markdown(self.report, self.details)
 
     def __str__(self) -> str:
         return self.as_text()
@@ -96,3 +114,9 @@ class Summary:
 
     def _repr_html_(self) -> str:
         return self.as_html()
+
+
+def _terminal_width() -> int:
+    if not (sys.stdout and sys.stdout.isatty()):
+        return _USUAL
+    return min(max(shutil.get_terminal_size((_USUAL, 24)).columns, _NARROWEST), _WIDEST)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -86,6 +86,48 @@ class Table:
         """
         return [is_right_aligned(_plain_list(values)) for values in self.columns.values()]
 
+    def styled(
+        self,
+        labels: Mapping[str, str] | None = None,
+        digits: int | None = None,
+        drop: Collection[str] = (),
+    ) -> Table:
+        """Return the table with other words, decimals or fewer rows.
+
+        Parameters
+        ----------
+        labels : mapping of str to str or None, default None
+            Words to print instead of headings and instead of entries of the first column.
+        digits : int or None, default None
+            Decimals of every number that is not a count, a p-value or a share; None keeps the format.
+        drop : collection of str, default ()
+            Rows to leave out, by their entry in the first column.
+
+        Returns
+        -------
+        Table
+            A new table.
+
+        Examples
+        --------
+        >>> table = Table({"Term": ["x1", "x2"], "Estimate": [0.51, 0.2]})
+        >>> table.styled({"x1": "Age"}, digits=1, drop=["x2"]).cells()
+        [['Age', '0.5']]
+        """
+        words = dict(labels or {})
+        kept = [i for i, entry in enumerate(next(iter(self.columns.values()), ())) if str(entry) not in drop]
+        columns: dict[str, list[Any]] = {}
+        formats: dict[str, Format] = {}
+        for position, (heading, values) in enumerate(self.columns.items()):
+            plain = _plain_list(values)
+            chosen = [plain[i] for i in kept]
+            name = words.get(heading, heading)
+            columns[name] = [words.get(str(v), v) for v in chosen] if position == 0 else chosen
+            how = self.formats.get(heading, "auto")
+            numbers = how in ("estimate", "statistic") or (how == "auto" and _has_decimals(chosen))
+            formats[name] = _fixed(digits) if digits is not None and numbers else how
+        return replace(self, columns=columns, formats=formats)
+
     def _shown_rows(self) -> list[int | None]:
         n = self.n_rows
         if self.max_rows is None or n <= self.max_rows:
@@ -103,13 +145,15 @@ class Report:
     title : str
         First line.
     header : sequence of (str, value), default ()
-        Facts printed in two columns under the title.
+        Facts printed in two columns under the tables.
     tables : sequence of Table, default ()
         Tables in order.
     guarantees : sequence of Guarantee, default ()
         What holds, each printed as a paragraph. A guarantee cannot be switched off.
     notes : sequence of str, default ()
         Sentences at the end.
+    answer : str, default ""
+        The answer in one sentence with units, printed under the title.
 
     Examples
     --------
@@ -122,6 +166,7 @@ class Report:
     tables: Sequence[Table] = ()
     guarantees: Sequence[Guarantee] = ()
     notes: Sequence[str] = ()
+    answer: str = ""
 
     def header_cells(self) -> list[tuple[str, str]]:
         """Return the printed header.
@@ -132,6 +177,58 @@ class Report:
             Label and text.
         """
         return [(label, format_value(value)) for label, value in self.header]
+
+    def styled(
+        self,
+        labels: Mapping[str, str] | None = None,
+        digits: int | None = None,
+        drop: Collection[str] = (),
+    ) -> Report:
+        """Return the report with styled tables; see :meth:`Table.styled`.
+
+        Parameters
+        ----------
+        labels : mapping of str to str or None, default None
+            Words to print instead of headings and terms.
+        digits : int or None, default None
+            Decimals of estimates.
+        drop : collection of str, default ()
+            Terms to leave out.
+
+        Returns
+        -------
+        Report
+            A new report. Guarantees and notes stay.
+
+        Raises
+        ------
+        ValueError
+            If ``digits`` is negative, or a term in ``drop`` is in no table.
+        """
+        if digits is not None and (not isinstance(digits, int) or digits < 0):
+            raise ValueError(f"digits must be a whole number of at least 0 or None, got {digits!r}.")
+        drop = (drop,) if isinstance(drop, str) else drop
+        known = {str(v) for table in self.tables for v in next(iter(table.columns.values()), ())}
+        unknown = [term for term in drop if term not in known]
+        if unknown:
+            raise ValueError(f"drop names {unknown}, which no table holds; the terms are {sorted(known)}.")
+        return replace(self, tables=[table.styled(labels, digits, drop) for table in self.tables])
+
+
+def _has_decimals(values: Sequence[Any]) -> bool:
+    return any(isinstance(v, float | np.floating) for v in values)
+
+
+def _fixed(digits: int) -> Format:
+    """A format with so many decimals, dashes and infinities as everywhere."""
+
+    def how(value: Any) -> str:
+        plain = format_value(value)
+        if not isinstance(value, float | np.floating) or not np.isfinite(value):
+            return plain
+        return f"{value:,.{digits}f}"
+
+    return how
 
 
 def _plain_list(values: Sequence[Any]) -> list[Any]:

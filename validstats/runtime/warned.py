@@ -7,6 +7,8 @@ import warnings
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
+from validstats.exceptions import warn
+
 __all__ = ["Warned", "collect_warnings", "repeat_warnings"]
 
 Warned: TypeAlias = tuple[str, type[Warning]]
@@ -40,15 +42,13 @@ def collect_warnings(process: int, function: Callable[..., Any], *arguments: Any
     return result, [(str(entry.message), entry.category) for entry in record]
 
 
-def repeat_warnings(warned: list[Warned], stacklevel: int) -> None:
+def repeat_warnings(warned: list[Warned]) -> None:
     """Issue collected warnings, equal ones once.
 
     Parameters
     ----------
     warned : list of tuple
         Messages and categories.
-    stacklevel : int
-        As in :func:`warnings.warn`, counted from the caller.
     """
     for message, category in dict.fromkeys(warned):
-        warnings.warn(message, category, stacklevel=stacklevel + 1)
+        warn(message, category)

@@ -95,15 +95,16 @@ def batch_guarantee(
     statement = target.statement(level) + (
         f", for all {n_batches} batches at once" if joint and n_batches > 1 else ""
     )
+    points = _assumptions(target, calibration)
     return Guarantee(
-        statement=statement,
+        holds=statement,
         kind="finite-sample",
-        assumptions=_assumptions(target, calibration),
+        check=points[:3],
         n_reference=calibration.n,
         citation=target.citation,
         confidence_level=confidence_of(alpha) if target.has_level else None,
         exact_probability=exact,
-        caveats=_caveats(target, n_batches, joint),
+        details=(*points[3:], *_caveats(target, n_batches, joint)),
     )
 
 

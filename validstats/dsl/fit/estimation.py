@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -22,7 +21,7 @@ from validstats.dsl.fit.augmentation import (
     psi_scores,
 )
 from validstats.dsl.moments import ModelMoment, NewtonResult, find_root, invert_bread
-from validstats.exceptions import LabellingWarning, few_clusters_message
+from validstats.exceptions import LabellingWarning, few_clusters_message, warn
 
 __all__ = [
     "AugmentedFit",
@@ -300,9 +299,7 @@ def cluster_degrees(clusters: Sequence[Int1D], labelled: Bool1D) -> float | None
     return float(max(n_clusters - 1, 1)) if n_clusters < 200 else None
 
 
-def warn_about_clusters(
-    clusters: Sequence[Int1D], labelled: Bool1D, name: str | None, stacklevel: int
-) -> None:
+def warn_about_clusters(clusters: Sequence[Int1D], labelled: Bool1D, name: str | None) -> None:
     """Warn if fewer than 50 clusters carry expert labels.
 
     Parameters
@@ -313,8 +310,6 @@ def warn_about_clusters(
         Which rows carry expert labels.
     name : str or None
         What the clusters are called.
-    stacklevel : int
-        As in :func:`warnings.warn`, as seen from the caller.
 
     Warns
     -----
@@ -326,4 +321,4 @@ def warn_about_clusters(
     n_clusters = _labelled_clusters(clusters, labelled)
     if n_clusters < 50:
         message = few_clusters_message.format(n_clusters=n_clusters, name=name or "given clusters")
-        warnings.warn(message, LabellingWarning, stacklevel=stacklevel + 1)
+        warn(message, LabellingWarning)

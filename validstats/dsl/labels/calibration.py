@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
@@ -17,6 +16,7 @@ from validstats.exceptions import (
     LabellingWarning,
     few_labels_message,
     inconsistent_probability_message,
+    warn,
     weak_overlap_message,
 )
 from validstats.guarantee import Guarantee
@@ -387,23 +387,21 @@ def warn_about_labels(calibration_probability: Float1D, labelled: Bool1D, n_unit
     """
     n_labelled = int(labelled.sum())
     if n_units < 50:
-        warnings.warn(
-            few_labels_message.format(n_labelled=n_units, units=units), LabellingWarning, stacklevel=3
-        )
+        warn(few_labels_message.format(n_labelled=n_units, units=units), LabellingWarning)
     probability = calibration_probability
     kish = kish_size(1.0 / probability[labelled])
     if kish < 0.3 * n_labelled:
         message = weak_overlap_message.format(
             low=probability.min(), high=probability.max(), n_labelled=n_labelled, kish=kish
         )
-        warnings.warn(message, LabellingWarning, stacklevel=3)
+        warn(message, LabellingWarning)
     spread = float(np.sqrt(np.sum(probability * (1.0 - probability))))
     distance = abs(n_labelled - probability.sum()) / max(spread, 1.0)
     if units == "rows" and distance > 6.0:
         message = inconsistent_probability_message.format(
             expected=probability.sum(), n_labelled=n_labelled, distance=distance
         )
-        warnings.warn(message, LabellingWarning, stacklevel=3)
+        warn(message, LabellingWarning)
 
 
 def calibration_report(calibration: Calibration, n_folds: int, guarantee: Guarantee) -> Report:

@@ -273,10 +273,10 @@ def _gain_guarantee(n_pilot: int) -> Guarantee:
     if n_pilot:
         caveats.append("The interval is approximate, from Fisher's transformation of the correlation")
     return Guarantee(
-        statement="the variance ratio is the limiting one of tuned estimates over expert labels alone",
+        holds="the variance ratio is the limiting one of tuned estimates over expert labels alone",
         kind="asymptotic",
-        assumptions=(source, "expert labels are drawn with equal probabilities"),
+        check=(source, "expert labels are drawn with equal probabilities"),
         n_reference=n_pilot,
         citation="Angelopoulos, Duchi and Zrnic (2023), PPI++, arXiv 2311.01453, Example 6.1",
-        caveats=tuple(caveats),
+        details=tuple(caveats),
     )

@@ -331,13 +331,13 @@ def _plan_guarantee(n_labelled: int, from_estimates: bool) -> Guarantee:
     if from_estimates:
         caveats.append("Power is for coefficients as the pilot estimates them, whose error carries over")
     return Guarantee(
-        statement="each forecast standard error converges to the one that so many labels would give",
+        holds="each forecast standard error converges to the one that so many labels would give",
         kind="asymptotic",
-        assumptions=(
+        check=(
             "all labelling probabilities are multiplied by the same number and stay at most one",
             "the machine labels and the learner stay as they are",
         ),
         n_reference=n_labelled,
         citation="Egami, Hinck, Stewart and Wei (2023), arXiv 2306.04746",
-        caveats=tuple(caveats),
+        details=tuple(caveats),
     )

@@ -485,13 +485,13 @@ def _guarantee(n_labels: int, how: str, method: str, from_pilot: bool) -> Guaran
             "always, too large"
         )
     return Guarantee(
-        statement="every unit is selected with exactly the probability that is recorded for it",
+        holds="every unit is selected with exactly the probability that is recorded for it",
         kind="finite-sample",
-        assumptions=(
+        check=(
             "the selection is used as drawn, without replacing or skipping units",
             "the probabilities are stored with the data and passed to calibrate",
         ),
         n_reference=n_labels,
         citation="Saerndal, Swensson and Wretman (1992), Model Assisted Survey Sampling, Chapter 3",
-        caveats=tuple(caveats),
+        details=tuple(caveats),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -45,7 +44,7 @@ from validstats.dsl.regression.assembly import (
 )
 from validstats.dsl.regression.effects import centre_outcome, transform_whole_clusters
 from validstats.dsl.regression.formulas import DesignBuilder, ParsedFormula, widen_numbers
-from validstats.exceptions import LabellingWarning, unlabelled_category_message
+from validstats.exceptions import LabellingWarning, unlabelled_category_message, warn
 from validstats.intake import check_groups, check_vector, read_array
 
 __all__ = [
@@ -330,7 +329,7 @@ def _check_rank(assembled: AssembledModel, builder: DesignBuilder) -> None:
         unseen = collinear_columns(labelled_design(assembled.gold), names)
         if unseen and not assembled.effects:
             message = unlabelled_category_message.format(columns=", ".join(map(repr, unseen)))
-            warnings.warn(message, LabellingWarning, stacklevel=6)
+            warn(message, LabellingWarning)
 
 
 def _full_design(assembled: AssembledModel) -> Float2D:

@@ -424,7 +424,7 @@ def _quantile_problem(parsed: ParsedFormula, request: InferenceRequest, template
         tuning=request.tuning,
     )
     clusters, clustered_by = resolve_clusters(request, ())
-    warn_about_few_clusters(request, clusters, clustered_by, stacklevel=5)
+    warn_about_few_clusters(request, clusters, clustered_by)
     degrees = degrees_of_freedom(request, clusters, 1)
     return _QuantileProblem(
         label=parsed.outcome,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -42,7 +41,7 @@ from validstats.dsl.regression.preparation import (
 )
 from validstats.dsl.regression.statements import inference_guarantee
 from validstats.dsl.results import CoefficientResult
-from validstats.exceptions import LabellingWarning
+from validstats.exceptions import LabellingWarning, warn
 
 __all__ = ["degrees_of_freedom", "resolve_clusters", "run_inference", "warn_about_few_clusters"]
 
@@ -145,13 +144,13 @@ def _check_drawn_clusters(request: InferenceRequest, codes: list[Int1D]) -> None
 
 def _solve(prepared: PreparedModel, request: InferenceRequest) -> CoefficientResult:
     clusters, clustered_by = resolve_clusters(request, prepared.assembled.effects)
-    warn_about_few_clusters(request, clusters, clustered_by, stacklevel=4)
+    warn_about_few_clusters(request, clusters, clustered_by)
     found = _estimated(prepared, request, clusters)
     beside = _comparisons(prepared, request, clusters, found)
     _check_separation(prepared.assembled, prepared.sample, found)
     unidentified = beside.gold is None and request.estimator != "gold" and _has_classes(prepared.assembled)
     if unidentified:
-        warnings.warn(unidentified_by_labels_message, LabellingWarning, stacklevel=4)
+        warn(unidentified_by_labels_message, LabellingWarning)
     _check_covariance(found, request)
     notes = _notes(prepared, request, found, unidentified)
     return _result(prepared, request, found, beside, (clusters, clustered_by), notes)
@@ -271,7 +270,7 @@ def _result(
 
 
 def warn_about_few_clusters(
-    request: InferenceRequest, clusters: list[Int1D], clustered_by: str | None, stacklevel: int
+    request: InferenceRequest, clusters: list[Int1D], clustered_by: str | None
 ) -> None:
     """Warn about clusters of standard errors that are few, unless ``calibrate`` has said so of the same clusters.
 
@@ -283,8 +282,6 @@ def warn_about_few_clusters(
         Cluster codes of the standard errors.
     clustered_by : str or None
         What they are called.
-    stacklevel : int
-        As in :func:`warnings.warn`, as seen from the caller.
 
     Warns
     -----
@@ -294,7 +291,7 @@ def warn_about_few_clusters(
     calibration = request.calibration
     drawn = calibration.design.scheme == "clusters" and not request.clusters and len(clusters) == 1
     if request.population == "superpopulation" and not drawn:
-        warn_about_clusters(clusters, calibration.labelled, clustered_by, stacklevel + 1)
+        warn_about_clusters(clusters, calibration.labelled, clustered_by)
 
 
 def degrees_of_freedom(request: InferenceRequest, clusters: list[Int1D], n_fitted: int) -> float | None:

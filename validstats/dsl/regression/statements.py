@@ -63,12 +63,12 @@ def calibration_guarantee(calibration: Calibration, level: Fraction) -> Guarante
         Asymptotic.
     """
     return Guarantee(
-        statement=(
+        holds=(
             f"intervals of each regression cover the coefficients of expert labels for all rows with "
             f"probability tending to {float(level):g}, for any quality of the machine labels"
         ),
         kind="asymptotic",
-        assumptions=design_assumptions(calibration),
+        check=design_assumptions(calibration)[:3],
         n_reference=calibration.n_units,
         citation=CITATIONS["tuned"],
         confidence_level=float(level),
@@ -133,16 +133,16 @@ def inference_guarantee(
     elif estimator == "tuned" and tuning != "none":
         caveats.append(_tuning_caveat(tuning, with_raw, calibration))
     return Guarantee(
-        statement=(
+        holds=(
             f"each interval covers its coefficient among {target} with probability tending to "
             f"{float(level):g}, for any quality of the machine labels"
         ),
         kind="asymptotic",
-        assumptions=tuple(assumptions),
+        check=tuple(assumptions[:3]),
         n_reference=calibration.n_units,
         citation=CITATIONS[estimator],
         confidence_level=float(level),
-        caveats=tuple(caveats),
+        details=(*assumptions[3:], *caveats),
     )
 
 

@@ -342,7 +342,7 @@ class CoefficientResult(Result):
         influence = self._influence("another clustering")
         codes = [_cluster_codes(c, self.n_rows) for c in clusters]
         covariance = sandwich(np.eye(len(self.params)), clustered_meat(influence, codes), self.n_rows)
-        warn_about_clusters(codes, self.labelled, name, stacklevel=2)
+        warn_about_clusters(codes, self.labelled, name)
         degrees = cluster_degrees(codes, self.labelled) if codes else None
         return replace(
             self,

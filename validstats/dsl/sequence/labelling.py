@@ -393,9 +393,9 @@ class SequentialLabelling(BaseEstimator):
 
     def _request_guarantee(self) -> Guarantee:
         return Guarantee(
-            statement="every unit is labelled with exactly the recorded probability, given the past",
+            holds="every unit is labelled with exactly the recorded probability, given the past",
             kind="finite-sample",
-            assumptions=("the units selected, and no others, are labelled and recorded",),
+            check=("the units selected, and no others, are labelled and recorded",),
             n_reference=int(np.sum(~np.isnan(self.state_.outcome))),
             citation="Zrnic and Candes (2024), Active Statistical Inference, arXiv 2403.03208, Section 5",
         )
@@ -406,19 +406,18 @@ class SequentialLabelling(BaseEstimator):
             "The level holds for each coefficient by itself" if regression else "",
         ]
         return Guarantee(
-            statement=f"the intervals of all looks, from {self.start} units on, cover the value together with "
+            holds=f"the intervals of all looks, from {self.start} units on, cover the value together with "
             f"probability {level_text(level)}, so one may stop when they are short enough",
             kind="asymptotic",
-            assumptions=(
+            check=(
                 "units are visited in random order and stand for a large population",
                 "predictions and labelling probabilities depend on earlier units only, as recorded",
                 "probabilities stay away from zero and values have more than two moments",
-                "level, start and n_best were chosen before the first look",
             ),
             n_reference=int(np.sum(~np.isnan(self.state_.outcome))),
             citation=f"{CITATION}, Theorems 2.5 and 2.8",
             confidence_level=float(level),
-            caveats=tuple(c for c in caveats if c),
+            details=("level, start and n_best were chosen before the first look", *(c for c in caveats if c)),
         )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial, reduce
@@ -49,7 +48,7 @@ from validstats.dsl.streaming.chunks import (
 from validstats.dsl.streaming.learner import FirstStage, fit_first_stage
 from validstats.dsl.streaming.moment_sums import MomentSums, RowChunk, chunk_sums
 from validstats.dsl.streaming.results import StreamedResult, streaming_guarantee
-from validstats.exceptions import LabellingWarning, few_labels_message, unlabelled_category_message
+from validstats.exceptions import LabellingWarning, few_labels_message, unlabelled_category_message, warn
 from validstats.intake import (
     alpha_fraction,
     backend_of,
@@ -424,13 +423,13 @@ def _check_labelled(chunk: RowChunk, columns: ChunkColumns, model: StreamModel, 
     unseen = collinear_columns(chunk.X, columns.coefficient_names)
     if unseen:
         message = unlabelled_category_message.format(columns=", ".join(map(repr, unseen)))
-        warnings.warn(message, LabellingWarning, stacklevel=3)
+        warn(message, LabellingWarning)
     if chunk.n_rows < 50:
         message = few_labels_message.format(n_labelled=chunk.n_rows, units="rows")
-        warnings.warn(message, LabellingWarning, stacklevel=3)
+        warn(message, LabellingWarning)
     if chunk.clusters is not None:
         everyone = np.ones(chunk.n_rows, dtype=bool)
-        warn_about_clusters([cluster_codes(chunk.clusters)], everyone, columns.clusters, stacklevel=3)
+        warn_about_clusters([cluster_codes(chunk.clusters)], everyone, columns.clusters)
 
 
 def _solve(equation: _Equation, start: Float1D, rows: _Labelled, names: Sequence[str]) -> NewtonResult:

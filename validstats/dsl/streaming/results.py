@@ -185,13 +185,15 @@ def streaming_guarantee(
     """
     independent = "rows" if clusters is None else f"clusters ({clusters})"
     return Guarantee(
-        statement=f"each interval covers its coefficient with probability tending to {confidence_level:g}, for "
+        holds=f"each interval covers its coefficient with probability tending to {confidence_level:g}, for "
         "any quality of the machine labels",
         kind="asymptotic",
-        assumptions=(
+        check=(
             "the labelling probabilities are those by which rows were drawn, independently of each other",
             "expert labels are what is meant to be measured",
             "prediction columns were made without the row's own expert label",
+        ),
+        details=(
             f"{independent} are independent of each other",
             "scores have finite fourth moments and the Jacobian is not singular",
         ),

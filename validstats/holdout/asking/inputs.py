@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from validstats._typing import AnyArray, RandomState
-from validstats.exceptions import DataReuseWarning
+from validstats.exceptions import DataReuseWarning, warn
 from validstats.holdout.asking.questions import is_estimator
 from validstats.holdout.ledger import (
     anchors_of,
@@ -114,7 +113,7 @@ def warn_about_reuse(training: Any, holdout: Any) -> None:
     """
     if any(hasattr(X, "tocsr") or np.ndim(X) == 1 for X in (training, holdout) if not is_frame(X)):
         return
-    warn_data_reuse(row_digests(training), row_digests(holdout), stacklevel=4)
+    warn_data_reuse(row_digests(training), row_digests(holdout))
 
 
 def warn_about_other_ledger(X: Any, y: AnyArray) -> None:
@@ -130,11 +129,10 @@ def warn_about_other_ledger(X: Any, y: AnyArray) -> None:
     others = anchors_of("holdout", user_tag(X, y)) if any_anchor() else []
     if others:
         place = others[0].facts().get("path", "an unknown place")
-        warnings.warn(
+        warn(
             f"These holdout rows have a ledger already, at {place}. What was asked there counts, and a ledger in "
             f"memory forgets it: the guarantee is void. Use ledger={place!r}.",
             DataReuseWarning,
-            stacklevel=3,
         )
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
 
-from validstats.exceptions import UninformativeWarning, uninformative_holdout_message
+from validstats.exceptions import UninformativeWarning, uninformative_holdout_message, warn
 from validstats.holdout.budget.books import Session
 from validstats.holdout.budget.epochs import Declaration, fresh_state, main_options
 from validstats.holdout.mechanisms import mechanism
@@ -141,7 +140,7 @@ def warn_if_silent(session: Session) -> None:
     declared, state = session.declared, session.load_main()
     if not _is_silent(dry_half_widths(declared.mechanism, state, session.log_carry(declared.mechanism))):
         return
-    warnings.warn(
+    warn(
         uninformative_holdout_message.format(
             mechanism=declared.mechanism,
             n=declared.n,
@@ -149,7 +148,6 @@ def warn_if_silent(session: Session) -> None:
             remedy=_remedy(declared, float(session.state["log_alpha"])),
         ),
         UninformativeWarning,
-        stacklevel=3,
     )
 
 

@@ -393,16 +393,15 @@ def _guess_candidates(n: int, queries: int, failures: int, log_alpha: float) -> 
 
 def _guarantee(n: int, queries: int, level: float) -> Guarantee:
     return Guarantee(
-        statement=(
+        holds=(
             f"all answers to at most {queries:,} queries, each chosen after seeing every earlier answer, are within the "
             f"half-width of the truth together with probability at least {level:g}"
         ),
         kind="finite-sample",
-        assumptions=(
+        check=(
             "the holdout rows are independent draws from one law",
             "every per-row value lies in [0, 1]",
             "the analyst sees the released answers and nothing else of the holdout",
-            "no more queries and failures are asked than declared",
         ),
         n_reference=n,
         citation=(
@@ -410,7 +409,8 @@ def _guarantee(n: int, queries: int, level: float) -> Guarantee:
             "arXiv 1502.04585; transcripts counted exactly, and the tight Gaussian bound of validstats.holdout.widths.gaussian"
         ),
         confidence_level=level,
-        caveats=(
+        details=(
+            "no more queries and failures are asked than declared",
             "Each mechanism's half-width holds for its own answers; taking another mechanism after seeing answers opens a "
             "new budget",
         ),

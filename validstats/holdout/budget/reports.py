@@ -60,21 +60,21 @@ def guarantee_of(
     caveats = ("Answers are about the mean over clusters of the mean within a cluster",) if clustered else ()
     if not is_proved(declared.mechanism, state):
         return Guarantee(
-            statement=_without_proof(declared.mechanism, state),
+            holds=_without_proof(declared.mechanism, state),
             kind="heuristic",
-            assumptions=(),
+            check=(),
             n_reference=declared.n,
             citation=_citation(declared),
             confidence_level=level,
-            caveats=caveats,
+            details=caveats,
         )
     return Guarantee(
-        statement=(
+        holds=(
             f"with probability at least {level:g} every certified interval released under this ledger contains the "
             f"value in the population, for up to {declared.queries:,} questions however they were chosen"
         ),
         kind="finite-sample",
-        assumptions=(
+        check=(
             f"holdout {unit} are independent draws from the population asked about",
             "the analyst knows of the holdout only what the ledger released",
             "the ledger and its anchor were not both rolled back",
@@ -82,7 +82,7 @@ def guarantee_of(
         n_reference=declared.n,
         citation=_citation(declared),
         confidence_level=level,
-        caveats=caveats,
+        details=caveats,
     )
 
 
@@ -114,16 +114,16 @@ def vault_guarantee(n_vault: int, confidence_level: float) -> Guarantee:
         Finite-sample.
     """
     return Guarantee(
-        statement=f"the interval contains the population value with probability at least {confidence_level:g}",
+        holds=f"the interval contains the population value with probability at least {confidence_level:g}",
         kind="finite-sample",
-        assumptions=(
+        check=(
             "the vault's units are independent draws from the population",
             "nobody looked at them before",
         ),
         n_reference=n_vault,
         citation="Clopper and Pearson (1934); Waudby-Smith and Ramdas (2024) for values other than 0 and 1",
         confidence_level=confidence_level,
-        caveats=("This interval holds by itself, not jointly with the answers of the reusable part",),
+        details=("This interval holds by itself, not jointly with the answers of the reusable part",),
     )
 
 
