@@ -7,6 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+
 from tests.oracles import batch as oracle
 from validstats.batch.laws import betting
 from validstats.batch.laws.betting import betting_upper_mean, grid_points
@@ -190,9 +191,9 @@ def test_one_score_says_little_and_is_allowed() -> None:
 def test_dropped_extremes_make_unbounded_scores_finite_or_say_so() -> None:
     x = np.random.default_rng(8).normal(size=1000)
     ends = (-np.inf, np.inf)
-    found = swap_bounds(x, 10, 0.1, ends, drop_extremes=True)
+    found = swap_bounds(x, 10, 0.1, ends, drop=(True, True))
     assert np.isfinite([found.low, found.high]).all() and found.low < 0 < found.high
-    assert swap_bounds(x[:100], 10, 0.1, ends, drop_extremes=True).high == np.inf
+    assert swap_bounds(x[:100], 10, 0.1, ends, drop=(True, True)).high == np.inf
 
 
 def test_the_predictive_urn_is_not_valid() -> None:

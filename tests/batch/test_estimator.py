@@ -110,7 +110,7 @@ def test_automatic_method_depends_on_sizes_only(data):
         .method
         for scale in (1.0, 1e-3, 1e3)
     }
-    assert methods == {"phi-band"}
+    assert methods == {"bet"}
 
 
 def test_quantile_ignores_the_model(data):

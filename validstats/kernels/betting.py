@@ -14,9 +14,9 @@ _POINTS_AT_ONCE = 512
 
 
 @jit
-def chain_of_rejections(
+def chain_of_rejections(  # type: ignore[no-untyped-def]
     x, before, inverse, scale, size, top, step, first, alpha, tau, low, high, slack, hedge
-):  # type: ignore[no-untyped-def]
+):
     """Number j of the first mean ``top - j * step``, from ``first`` on, that the bets do not reject.
 
     Parameters
@@ -81,9 +81,9 @@ def chain_of_rejections(
         j += 1
 
 
-def chain_of_rejections_plain(
+def chain_of_rejections_plain(  # type: ignore[no-untyped-def]
     x, before, inverse, scale, size, top, step, first, alpha, tau, low, high, slack, hedge
-):  # type: ignore[no-untyped-def]
+):
     """:func:`chain_of_rejections` without a compiler: capitals of 512 means at a time."""
     n, cells, start = x.size, hedge.size - 1, first
     while True:

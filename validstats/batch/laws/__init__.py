@@ -11,8 +11,8 @@ from validstats.batch.laws.compositional import (
     smallest_drop_n,
 )
 from validstats.batch.laws.envelope import RankBand, false_claim_curve, order_statistic_box, rank_envelope
-from validstats.batch.laws.levels import ceil_fraction, product_share
-from validstats.batch.laws.means import MeanMethod, Side, mean_interval, smallest_partition_n
+from validstats.batch.laws.levels import Side, ceil_fraction, product_share
+from validstats.batch.laws.means import MeanMethod, mean_interval, smallest_partition_n
 from validstats.batch.laws.order_statistics import order_statistic_interval, score_at_rank, scores_at_ranks
 from validstats.batch.laws.ranks import (
     batch_coverage_probability,

@@ -7,13 +7,13 @@ from fractions import Fraction
 import numpy as np
 
 from validstats._typing import Float1D, Int1D
-from validstats.batch.laws.levels import Level, exact_level
+from validstats.batch.laws.levels import Level, Side, exact_level
 from validstats.batch.laws.ranks import error_count_upper
 
 __all__ = ["class_share_bounds", "count_bounds"]
 
 
-def count_bounds(n: int, count: int, m: int, alpha: Level, side: str = "two-sided") -> tuple[int, int]:
+def count_bounds(n: int, count: int, m: int, alpha: Level, side: Side = "two-sided") -> tuple[int, int]:
     """Bounds of the number of marked rows among m, from the number among n exchangeable ones.
 
     Parameters

@@ -18,6 +18,7 @@ from validstats.kernels.ranks import local_upper_ranks
 __all__ = [
     "RankBand",
     "envelope_probability",
+    "extremes_cost",
     "false_claim_curve",
     "order_statistic_box",
     "rank_envelope",
@@ -150,7 +151,7 @@ def rank_envelope(
     return _rank_envelope(n, m, exact_level(alpha), side, np.ones(m, dtype=bool).tobytes(), drop_extreme)
 
 
-def spread_band(n: int, m: int, alpha: Level, *, drop_extremes: bool = False) -> RankBand:
+def spread_band(n: int, m: int, alpha: Level, *, drop: tuple[bool, bool] = (False, False)) -> RankBand:
     """Band with lower limits for the smaller half of the ranks and upper limits for the larger half.
 
     Parameters
@@ -159,8 +160,8 @@ def spread_band(n: int, m: int, alpha: Level, *, drop_extremes: bool = False) ->
         Calibration and batch sizes.
     alpha : Fraction, float or str
         Miscoverage level of the whole band.
-    drop_extremes : bool, default False
-        Whether ranks 1 and n + 1 are excluded first.
+    drop : tuple of bool, default (False, False)
+        Whether rank 1 and rank n + 1 are excluded first.
 
     Returns
     -------
@@ -179,19 +180,25 @@ def spread_band(n: int, m: int, alpha: Level, *, drop_extremes: bool = False) ->
     """
     check_positive_int(n, "n")
     check_positive_int(m, "m")
-    return _spread_band(n, m, exact_level(alpha), drop_extremes)
+    return _spread_band(n, m, exact_level(alpha), drop)
+
+
+def extremes_cost(n: int, m: int, drop: tuple[bool, bool]) -> Fraction:
+    """Probability that a batch score lies beyond all calibration scores, on the sides that are dropped."""
+    # n of n + m equally likely rows hold the largest score; then n - 1 of n + m - 1 the smallest
+    inside = Fraction(n, n + m) if any(drop) else Fraction(1)
+    return 1 - (inside * Fraction(n - 1, n + m - 1) if all(drop) else inside)
 
 
 @lru_cache(maxsize=64)
-def _spread_band(n: int, m: int, alpha: Fraction, drop_extremes: bool) -> RankBand:
+def _spread_band(n: int, m: int, alpha: Fraction, drop: tuple[bool, bool]) -> RankBand:
     half = m // 2
 
     def limits(level: float) -> tuple[Int1D, Int1D]:
         ranks = local_upper_ranks(n, m, level)
         lower, upper = n + 2 - ranks[::-1], ranks
         lower[half:], upper[:half] = 1, n + 1
-        if drop_extremes:
-            lower, upper = np.maximum(lower, 2), np.minimum(upper, n)
+        lower, upper = np.maximum(lower, 1 + drop[0]), np.minimum(upper, n + 1 - drop[1])
         return np.maximum.accumulate(lower), np.minimum.accumulate(upper[::-1])[::-1]
 
     def band(level: float) -> RankBand:
@@ -199,11 +206,12 @@ def _spread_band(n: int, m: int, alpha: Fraction, drop_extremes: bool) -> RankBa
         return RankBand(lower, upper, envelope_probability(n, lower, upper), level)
 
     if n * m > _LARGEST_COUNT:
-        spent = 1 - Fraction(n * (n - 1), (n + m) * (n + m - 1)) if drop_extremes else Fraction(0)
-        level = float(alpha - spent) / m  # one limit for each of the m ranks: a union bound
+        level = (
+            float(alpha - extremes_cost(n, m, drop)) / m
+        )  # one limit for each of the m ranks: a union bound
         return RankBand(*limits(level), float(1 - alpha), level)
     widest = RankBand(np.ones(m, dtype=np.int64), np.full(m, n + 1, dtype=np.int64), 1.0, 0.0)
-    smallest = float(alpha) * (1e-9 if drop_extremes else 1.0) / (2 * m)
+    smallest = float(alpha) * (1e-9 if any(drop) else 1.0) / (2 * m)
     return _largest_level(band, float(1 - alpha) + _SAFETY, smallest, float(alpha), widest)
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
-__all__ = ["Level", "ceil_fraction", "exact_level", "product_share"]
+__all__ = ["Level", "Side", "ceil_fraction", "exact_level", "product_share"]
 
 Level: TypeAlias = Fraction | float | str
 """A miscoverage level: an exact fraction, or a decimal to be read as it was typed."""
+Side: TypeAlias = Literal["two-sided", "upper", "lower"]
+"""Which bounds are wanted."""
 
 _ROOT_DIGITS = 10**15
 _SMALLEST = Fraction(1, 10**300)

@@ -1,4 +1,4 @@
-"""Bounds of the mean of a batch's scores: rank sum, learned rank weights, rank band, and partition."""
+"""Bounds of the mean of a batch's scores by the method that its sizes, level and known bounds choose."""
 
 from __future__ import annotations
 
@@ -12,12 +12,17 @@ from typing import Literal, TypeAlias, get_args
 import numpy as np
 
 from validstats._typing import Float1D, Int1D, RandomState
+from validstats.batch.laws.betting import betting_upper_mean
 from validstats.batch.laws.checks import check_scores
+from validstats.batch.laws.counts import count_bounds
 from validstats.batch.laws.envelope import rank_envelope
 from validstats.batch.laws.extremal_sums import dual_bound, hull_bound, rank_sum_maximum
-from validstats.batch.laws.levels import Level, ceil_fraction, exact_level
+from validstats.batch.laws.levels import Level, Side, ceil_fraction, exact_level
+from validstats.batch.laws.order_statistics import order_statistic_interval
 from validstats.batch.laws.rank_sum import has_exact_law, rank_sum_quantile
 from validstats.batch.laws.sampling import monte_carlo_quantile, sample_weight_sums
+from validstats.batch.laws.swap import swap_bounds
+from validstats.batch.laws.textbook import textbook_interval
 from validstats.intake import check_literal, check_positive_int, check_random_state
 from validstats.kernels.ranks import local_upper_ranks
 
@@ -33,11 +38,15 @@ __all__ = [
     "smallest_partition_n",
 ]
 
-MeanMethod: TypeAlias = Literal["auto", "partition", "phi-band", "phi-sum", "rank-sum"]
+MeanMethod: TypeAlias = Literal[
+    "auto", "swap", "bet", "count", "partition", "rank", "asymptotic", "phi-band", "phi-sum", "rank-sum"
+]
 """How the mean of a batch is bounded."""
-Side: TypeAlias = Literal["two-sided", "upper", "lower"]
-"""Which bounds are wanted."""
 
+_SWAP_RATIO = 8
+"""Exchanges and bets have widths within .05 of each other where n = 8 m, measured on residuals."""
+_SWAP_LARGEST = 200
+"""Batch size from which bets are faster and at least as narrow."""
 _EXACT_UP_TO = 20
 _EXACT_N = 20_000
 _BAND_SHARE = Fraction(1, 4)
@@ -115,8 +124,16 @@ def partition_available(n: int, m: int, alpha_side: Level) -> bool:
     return n // m >= 1 and Fraction(n // m + 1) >= 1 / exact_level(alpha_side)
 
 
-def choose_mean_method(n: int, m: int, alpha_side: Level) -> MeanMethod:
-    """Choose the method for the mean from the sizes and the level alone, before any score is seen.
+def choose_mean_method(
+    n: int,
+    m: int,
+    alpha_side: Level,
+    bounds: tuple[float, float],
+    *,
+    side: Side = "two-sided",
+    lattice: bool = False,
+) -> MeanMethod:
+    """Choose the method for the mean from sizes, level and known bounds alone, before any score is seen.
 
     Parameters
     ----------
@@ -124,19 +141,35 @@ def choose_mean_method(n: int, m: int, alpha_side: Level) -> MeanMethod:
         Calibration and batch sizes.
     alpha_side : Fraction, float or str
         Level of each side.
+    bounds : tuple of float
+        Known bounds of the scores.
+    side : {"two-sided", "upper", "lower"}, default "two-sided"
+        Which bounds are wanted.
+    lattice : bool, default False
+        Whether scores are known to have few distinct values, which exchanges do not use well.
 
     Returns
     -------
-    {"partition", "phi-band"}
-        Partition where it is available, since it is tighter there; learned rank weights with a band elsewhere, which
-        need bounded scores to say something.
+    {"rank", "swap", "bet", "partition"}
+        One row is a rank. Scores that are bounded on both sides are exchanged where the batch is at most an eighth of
+        the calibration and 200 rows, and bet against elsewhere; an upper bound alone needs the upper bound only.
+        Otherwise partition, if need be with bets on the bounded side.
 
     Examples
     --------
-    >>> choose_mean_method(1000, 20, 0.05), choose_mean_method(300, 100, 0.05)
-    ('partition', 'phi-band')
+    >>> [choose_mean_method(n, 20, 0.05, (0, 1)) for n in (1000, 100)]
+    ['swap', 'bet']
+    >>> choose_mean_method(1000, 20, 0.05, (-np.inf, np.inf))
+    'partition'
     """
-    return "partition" if partition_available(n, m, alpha_side) else "phi-band"
+    if m == 1:
+        return "rank"
+    finite = np.isfinite(bounds)
+    if finite.all():
+        return "swap" if _SWAP_RATIO * m <= n and m <= _SWAP_LARGEST and not lattice else "bet"
+    if (side == "upper" and finite[1]) or (side == "lower" and finite[0]):
+        return "bet"
+    return "partition"
 
 
 def mean_interval(
@@ -147,6 +180,9 @@ def mean_interval(
     side: Side = "two-sided",
     bounds: tuple[float, float] = (-np.inf, np.inf),
     method: MeanMethod = "auto",
+    values: tuple[float, float] | None = None,
+    lattice: bool = False,
+    width: float | None = None,
     reference_scores: Float1D | None = None,
     reference_bounds: tuple[float, float] | None = None,
     exact: bool | None = None,
@@ -163,13 +199,21 @@ def mean_interval(
     m : int
         Batch size.
     alpha : Fraction, float or str
-        Miscoverage level; each side of a two-sided interval gets half.
+        Miscoverage level; each side of a two-sided interval gets half, except with "swap", whose ends hold together.
     side : {"two-sided", "upper", "lower"}, default "two-sided"
         Which bounds are wanted; the other one is the known bound.
     bounds : tuple of float, default (-inf, inf)
         Known bounds of the scores.
-    method : {"auto", "partition", "phi-band", "phi-sum", "rank-sum"}, default "auto"
-        "auto" is :func:`choose_mean_method`.
+    method : {"auto", "swap", "bet", "count", "partition", "rank", "asymptotic", "phi-band", "phi-sum", "rank-sum"}
+        "auto" is "count" where ``values`` are given and :func:`choose_mean_method` elsewhere. "asymptotic" is the textbook
+        interval and has no finite-sample guarantee.
+    values : tuple of float or None, default None
+        The two values that scores can have, smaller first, where they are declared to have no other.
+    lattice : bool, default False
+        Whether scores are declared to have few distinct values.
+    width : float or None, default None
+        Range of most scores for bets on one-sided bounds, fixed without the calibration; None bets with two finite bounds
+        only.
     reference_scores : array-like of shape (k,) or None, default None
         Scores independent of calibration and batch (of the training rows), from which the phi methods learn
         rank weights. Without them the ranks themselves are the weights.
@@ -183,7 +227,7 @@ def mean_interval(
     n_resamples : int, default 9999
         Draws of the exact Monte Carlo quantile, which keeps the level for every number of draws.
     random_state : int, numpy.random.Generator or None, default 0
-        Stream of the draws and of the partition's blocks. Fix it before looking.
+        Stream of the draws, of the partition's blocks and of the order of the bets. Fix it before looking.
 
     Returns
     -------
@@ -197,47 +241,198 @@ def mean_interval(
 
     References
     ----------
-    Lee, Tchetgen Tchetgen and Dobriban (2024), arXiv 2409.13990, for the rank sum.
+    Lee, Tchetgen Tchetgen and Dobriban (2024), arXiv 2409.13990, for the rank sum; Waudby-Smith and Ramdas (2020),
+    arXiv 2006.04347, for bets without replacement.
 
     Examples
     --------
     >>> rng = np.random.default_rng(0)
-    >>> bound = mean_interval(rng.random(100), 50, 0.1, side="upper", bounds=(0, 1), method="rank-sum")
-    >>> round(bound.high, 2)
-    0.66
+    >>> bound = mean_interval(rng.random(100), 50, 0.1, side="upper", bounds=(0, 1))
+    >>> bound.method, round(bound.high, 1)
+    ('bet', 0.6)
     """
-    values = check_scores(scores, bounds)
+    sorted_scores = check_scores(scores, bounds)
     check_positive_int(m, "m")
     check_literal(side, "side", get_args(Side))
     check_literal(method, "method", get_args(MeanMethod))
     level = exact_level(alpha)
     alpha_side = level / 2 if side == "two-sided" else level
-    chosen = choose_mean_method(values.size, m, alpha_side) if method == "auto" else method
+    n = sorted_scores.size
+    chosen: MeanMethod = method
+    if method == "auto":
+        chosen = "count"
+        if values is None:
+            chosen = choose_mean_method(n, m, alpha_side, bounds, side=side, lattice=lattice)
+    if chosen == "count":
+        return _count_interval(sorted_scores, m, level, side, values)
+    if chosen == "rank":
+        return _rank_interval(sorted_scores, m, level, side, bounds)
+    if chosen == "asymptotic":
+        return _textbook_bound(sorted_scores, m, level, side, bounds)
+    if chosen == "swap":
+        return _swap_interval(sorted_scores, m, level, side, bounds, _seed_of(random_state))
+    if chosen == "bet":
+        return _bet_interval(sorted_scores, m, alpha_side, side, bounds, width, random_state)
     if chosen == "partition":
-        return partition_interval(values, m, alpha_side, side, bounds, np.mean, random_state)
-    reference = None if reference_scores is None else check_scores(reference_scores)
+        if method == "auto" and np.isfinite(bounds).any():
+            return _half_bounded_interval(sorted_scores, m, level, side, bounds, width, random_state)
+        return partition_interval(sorted_scores, m, alpha_side, side, bounds, np.mean, random_state)
+    return _weighted_rank_interval(
+        sorted_scores,
+        m,
+        alpha_side,
+        side,
+        bounds,
+        chosen,
+        None if reference_scores is None else check_scores(reference_scores),
+        bounds if reference_bounds is None else reference_bounds,
+        exact,
+        drop_extreme,
+        n_resamples,
+        random_state,
+    )
+
+
+def _seed_of(random_state: RandomState) -> int:
+    return int(check_random_state(random_state).integers(2**63))
+
+
+def _bound(low: float, high: float, method: str, side: Side, bounds: tuple[float, float]) -> MeanBound:
+    """A bound whose ends are in order and within what is known; it informs if every wanted side excludes something."""
+    low, high = min(low, high), max(low, high)
+    low, high = max(low, bounds[0]), min(high, bounds[1])
+    tight = (side == "lower" or high < bounds[1]) and (side == "upper" or low > bounds[0])
+    return MeanBound(float(low), float(high), method, None, bool(tight))
+
+
+def _count_interval(
+    scores: Float1D, m: int, alpha: Fraction, side: Side, values: tuple[float, float] | None
+) -> MeanBound:
+    """Two values a < b: the mean is a + (b - a) times the share of b, whose count has an exact law."""
+    if values is None or not values[0] < values[1] or not np.isin(scores, values).all():
+        raise ValueError(
+            f'method="count" needs scores with two declared values, got values={values!r}; take "bet" for other scores.'
+        )
+    smaller, larger = values
+    low, high = count_bounds(scores.size, int((scores == larger).sum()), m, alpha, side)
+    span = larger - smaller
+    return _bound(smaller + span * low / m, smaller + span * high / m, "count", side, values)
+
+
+def _rank_interval(
+    scores: Float1D, m: int, alpha: Fraction, side: Side, bounds: tuple[float, float]
+) -> MeanBound:
+    """One row: the mean is the row's own score, whose rank is uniform."""
+    if m != 1:
+        raise ValueError(
+            f'method="rank" bounds the score of one row, got a batch of m = {m} rows; take "auto".'
+        )
+    found = order_statistic_interval(scores, 1, 1, alpha, side=side, bounds=bounds)
+    return MeanBound(found.low, found.high, "rank", found.probability, found.informative)
+
+
+def _textbook_bound(
+    scores: Float1D, m: int, alpha: Fraction, side: Side, bounds: tuple[float, float]
+) -> MeanBound:
+    """Normal theory, cut at what is known; one calibration score says nothing."""
+    low, high = textbook_interval(scores, m, alpha, side=side)
+    return MeanBound(max(low, bounds[0]), min(high, bounds[1]), "asymptotic", None, scores.size > 1)
+
+
+def _swap_interval(
+    scores: Float1D, m: int, alpha: Fraction, side: Side, bounds: tuple[float, float], seed: int
+) -> MeanBound:
+    """Exchanges; sides without a known bound give up batches with a score beyond the calibration."""
+    drop = (not np.isfinite(bounds[0]), not np.isfinite(bounds[1]))
+    if scores.size < 2 or m < 2:
+        raise ValueError(
+            f'method="swap" needs at least two calibration rows and two rows of the batch, got n = {scores.size} and m = {m}; '
+            'take "auto".'
+        )
+    found = swap_bounds(
+        scores, m, alpha, bounds, sides=(side != "upper", side != "lower"), drop=drop, seed=seed
+    )
+    return _bound(found.low, found.high, "swap", side, bounds)
+
+
+def _bet_interval(
+    scores: Float1D,
+    m: int,
+    alpha_side: Fraction,
+    side: Side,
+    bounds: tuple[float, float],
+    width: float | None,
+    random_state: RandomState,
+) -> MeanBound:
+    """Bets against each side in one random order of the sorted scores, which does not depend on the order of rows."""
+    order = check_random_state(random_state).permutation(scores.size)
+    ends = _bet_ends(scores[order], m, alpha_side, side, bounds, width)
+    return _bound(*ends, "bet", side, bounds)
+
+
+def _bet_ends(
+    x: Float1D, m: int, alpha_side: Fraction, side: Side, bounds: tuple[float, float], width: float | None
+) -> tuple[float, float]:
+    low, high = bounds
+    span = width if not np.isfinite(high - low) else None
+    if not np.isfinite(high - low) and span is None:
+        return low, high
+    if side != "lower" and np.isfinite(high):
+        high = betting_upper_mean(x, m, alpha_side, bounds[1], low=bounds[0], width=span)
+    if side != "upper" and np.isfinite(low):
+        low = -betting_upper_mean(-x, m, alpha_side, -bounds[0], low=-bounds[1], width=span)
+    return low, high
+
+
+def _half_bounded_interval(
+    scores: Float1D,
+    m: int,
+    alpha: Fraction,
+    side: Side,
+    bounds: tuple[float, float],
+    width: float | None,
+    random_state: RandomState,
+) -> MeanBound:
+    """One known bound: bets on its side and partition on the other, or exchanges without the other side's extremes."""
+    alpha_side = alpha / 2 if side == "two-sided" else alpha
+    n, rng = scores.size, check_random_state(random_state)
+    seed = _seed_of(rng)
+    if partition_available(n, m, alpha_side):
+        found = partition_interval(scores, m, alpha_side, side, bounds, np.mean, rng)
+        if side != "two-sided" or width is None:
+            return found
+        low, high = _bet_ends(scores[rng.permutation(n)], m, alpha_side, side, bounds, width)
+        ends = (found.low, high) if np.isfinite(bounds[1]) else (low, found.high)
+        return _bound(*ends, "bet, partition", side, bounds)
+    if Fraction(m, n + m) < alpha and n >= 2:
+        return _swap_interval(scores, m, alpha, side, bounds, seed)
+    return _bet_interval(scores, m, alpha_side, side, bounds, width, rng)
+
+
+def _weighted_rank_interval(
+    values: Float1D,
+    m: int,
+    alpha_side: Fraction,
+    side: Side,
+    bounds: tuple[float, float],
+    chosen: MeanMethod,
+    reference: Float1D | None,
+    tops: tuple[float, float],
+    exact: bool | None,
+    drop_extreme: bool | None,
+    n_resamples: int,
+    random_state: RandomState,
+) -> MeanBound:
+    """Largest mean in a level set of the sum of rank weights."""
     seeds = check_random_state(random_state).integers(2**63, size=2).tolist()
     low, high = bounds
-    tops = bounds if reference_bounds is None else reference_bounds
     plus = None if reference is None else learned_weights(reference, values.size, tops[1])
     minus = None if reference is None else learned_weights(-reference, values.size, -tops[0])
+    options = (exact, drop_extreme, n_resamples)
     if side != "lower":
-        high = _upper_mean(
-            values, m, alpha_side, bounds[1], chosen, plus, exact, drop_extreme, n_resamples, seeds[0]
-        )
+        high = _upper_mean(values, m, alpha_side, bounds[1], chosen, plus, *options, seeds[0])
     if side != "upper":
-        low = -_upper_mean(
-            -values[::-1],
-            m,
-            alpha_side,
-            -bounds[0],
-            chosen,
-            minus,
-            exact,
-            drop_extreme,
-            n_resamples,
-            seeds[1],
-        )
+        low = -_upper_mean(-values[::-1], m, alpha_side, -bounds[0], chosen, minus, *options, seeds[1])
     tight = (side == "lower" or high < bounds[1]) and (side == "upper" or low > bounds[0])
     return MeanBound(float(low), float(high), chosen, None, bool(tight))
 

@@ -9,8 +9,7 @@ from typing import Any, get_args
 import numpy as np
 
 from validstats.batch.laws.checks import check_scores
-from validstats.batch.laws.levels import Level, exact_level
-from validstats.batch.laws.means import Side
+from validstats.batch.laws.levels import Level, Side, exact_level
 from validstats.batch.laws.ranks import rank_lower, rank_upper, smallest_informative_n
 from validstats.intake import check_literal, check_positive_int
 

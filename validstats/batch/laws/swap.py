@@ -10,7 +10,7 @@ import numpy as np
 from scipy import special, stats
 
 from validstats._typing import Float1D, Float2D, Int1D
-from validstats.batch.laws.envelope import spread_band
+from validstats.batch.laws.envelope import extremes_cost, spread_band
 from validstats.batch.laws.levels import Level, exact_level
 from validstats.kernels.subset_sums import subset_sum_counts
 
@@ -54,7 +54,7 @@ def swap_bounds(
     bounds: tuple[float, float],
     *,
     sides: tuple[bool, bool] = (True, True),
-    drop_extremes: bool = False,
+    drop: tuple[bool, bool] = (False, False),
     seed: int = 0,
 ) -> SwapBound:
     r"""Bounds of the mean of m scores, for m much smaller than n.
@@ -68,12 +68,12 @@ def swap_bounds(
     alpha : Fraction, float or str
         Level of both bounds together.
     bounds : tuple of float
-        Known bounds of the scores; finite, unless extremes are dropped.
+        Known bounds of the scores; finite on every side whose extremes are not dropped.
     sides : tuple of bool, default (True, True)
         Whether a lower and an upper bound are wanted.
-    drop_extremes : bool, default False
-        Whether batches with a score beyond all calibration scores are given up first, which costs about 2m / (n + m)
-        of the level and makes unbounded scores finite.
+    drop : tuple of bool, default (False, False)
+        Whether batches with a score below, or above, all calibration scores are given up first: m / (n + m) of the level
+        for each side, which makes unbounded scores finite.
     seed : int, default 0
         Seed of the simulated subset sums.
 
@@ -99,11 +99,10 @@ def swap_bounds(
     """
     x, level = np.sort(scores), exact_level(alpha)
     n = x.size
-    # P(no batch score beyond all calibration scores, on either side) = n (n - 1) / ((n + m) (n + m - 1))
-    drop = 1 - Fraction(n * (n - 1), (n + m) * (n + m - 1)) if drop_extremes else Fraction(0)
-    if level * (1 - _BAND_SHARE) <= drop:
-        return SwapBound(-np.inf, np.inf, float(drop))
-    band = spread_band(n, m, drop + (level - drop) * _BAND_SHARE, drop_extremes=drop_extremes)
+    dropped = extremes_cost(n, m, drop)
+    if level <= dropped:
+        return SwapBound(*bounds, float(dropped))
+    band = spread_band(n, m, dropped + (level - dropped) * _BAND_SHARE, drop=drop)
     cost = 1 - band.probability
     alpha_side = (float(level) - cost) / sum(sides)
     low_end, high_end = np.append(bounds[0], x)[band.lower - 1], np.append(x, bounds[1])[band.upper - 1]

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import stats
 
 from validstats._typing import AnyArray, Float1D
-from validstats.batch.laws.levels import Level, ceil_fraction, exact_level
+from validstats.batch.laws.levels import Level, Side, ceil_fraction, exact_level
 from validstats.batch.laws.order_statistics import order_statistic_interval
 
 __all__ = [
@@ -71,7 +71,8 @@ def unit_totals(values: Float1D, units: AnyArray) -> tuple[AnyArray, Float1D, Fl
     (array([7, 9]), array([3., 4.]), array([2., 1.]))
     """
     names, codes = np.unique(units, return_inverse=True)
-    return names, np.bincount(codes, values), np.bincount(codes).astype(np.float64)
+    totals: Float1D = np.bincount(codes, values).astype(np.float64)
+    return names, totals, np.bincount(codes).astype(np.float64)
 
 
 def unit_scale(sizes: Float1D, scale: UnitScale, variances: tuple[float, float] | None = None) -> Float1D:
@@ -171,7 +172,7 @@ def unit_interval(
     unit_scores: Float1D,
     alpha: Level,
     *,
-    side: Literal["two-sided", "upper", "lower"] = "two-sided",
+    side: Side = "two-sided",
     bounds: tuple[float, float] = (-np.inf, np.inf),
 ) -> UnitBound:
     """Bound the score of one new unit by order statistics of the scores of past units.
@@ -203,7 +204,7 @@ def unit_interval(
 
 
 def unit_asymptotic_interval(
-    unit_scores: Float1D, alpha: Level, *, side: Literal["two-sided", "upper", "lower"] = "two-sided"
+    unit_scores: Float1D, alpha: Level, *, side: Side = "two-sided"
 ) -> tuple[float, float]:
     """Textbook prediction interval of one new unit: mean plus and minus t quantiles on b - 1 degrees of freedom.
 
