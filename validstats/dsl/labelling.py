@@ -76,41 +76,7 @@ class LabellingMixin:
         confidence_level: float | None = None,
         **options: Any,
     ) -> LabelPlan:
-        """Forecast standard errors and power for other numbers of expert labels, from the labels there are.
-
-        Parameters
-        ----------
-        formula : str or Moment
-            What is to be estimated, as in ``infer``.
-        sizes : sequence of int or None, default None
-            Numbers of labels; None takes half to four times the present one.
-        effects : mapping of str to float, float or None, default None
-            Coefficients for which power is wanted; None takes the estimates.
-        target_std_error, target_power : float or None, default None
-            What to reach; one of them at most.
-        confidence_level : float or None, default None
-            One minus the level of the tests.
-        **options
-            Further options of ``infer``, such as ``model`` and ``clusters``.
-
-        Returns
-        -------
-        LabelPlan
-            Forecasts, with a plot.
-
-        Examples
-        --------
-        >>> import numpy as np, pandas as pd
-        >>> from validstats import DesignSupervised
-        >>> rng = np.random.default_rng(0)
-        >>> truth = rng.normal(size=2000)
-        >>> docs = pd.DataFrame({"machine": truth + rng.normal(size=2000)})
-        >>> docs["expert"] = np.where(rng.random(2000) < 0.2, truth, np.nan)
-        >>> dsl = DesignSupervised(random_state=0).fit(docs, surrogate="machine").calibrate(docs["expert"])
-        >>> plan = dsl.plan_labels("expert", [400, 800], model="mean")
-        >>> bool(plan.std_errors[1, 0] < plan.std_errors[0, 0])
-        True
-        """
+        """Forecast standard errors and power for other numbers of expert labels, from the labels there are."""
         self._refuse_sequential("plan_labels")
         result = self.infer(formula, **options)  # type: ignore[attr-defined]
         return plan_labels(
@@ -136,40 +102,12 @@ class LabellingMixin:
         random_state: Any = None,
         **options: Any,
     ) -> SamplingPlan:
-        """Propose which further units to label; the labels there are serve as the pilot.
-
-        The size of the residual influence on the chosen coefficients is learned from the pilot, by
-        cross-fitting, and the gain of Neyman allocation is forecast from the pilot's own residuals.
-
-        Parameters
-        ----------
-        formula : str
-            What is to be estimated, as in ``infer``.
-        n_labels : int
-            Further labels to buy.
-        coefficients : sequence of str or None, default None
-            Coefficients of interest, each in units of its standard error; None takes all but the intercept.
-        method, draw, floor, minimum_gain
-            As in :func:`validstats.dsl.plan.sampling_design.design_sampling`.
-        scale_learner : scikit-learn regressor or None, default None
-            Learns squared residuals; None is a random forest.
-        random_state : int, numpy.random.Generator or None, default None
-            Seed of draw and folds; None takes that of the estimator.
-        **options
-            Further options of ``infer``, such as ``model``.
-
-        Returns
-        -------
-        SamplingPlan
-            For all units of ``fit``. Units that carry labels have probability 1 and are not selected again:
-            given the pilot they are certain. Pass ``sampling_probability`` and ``strata`` of the plan, with
-            all labels, to ``calibrate``.
-
-        Raises
-        ------
-        ValueError
-            If a coefficient does not exist, or the pilot covers every unit.
-        """
+        """Propose which further units to label; the labels there are serve as the pilot."""
+        # The size of the residual influence on the chosen coefficients is learned from the pilot, by
+        # cross-fitting, and the gain of Neyman allocation is forecast from the pilot's own residuals.
+        # For all units of ``fit``. Units that carry labels have probability 1 and are not selected again:
+        # given the pilot they are certain. Pass ``sampling_probability`` and ``strata`` of the plan, with all
+        # labels, to ``calibrate``.
         self._refuse_sequential("design_sampling")
         result = self.infer(formula, **options)  # type: ignore[attr-defined]
         calibration: Calibration = self.calibration_
@@ -217,52 +155,9 @@ class LabellingMixin:
         n_first: int = 100,
         start: int = 500,
     ) -> LabelRequest:
-        """Take the next units in random order and draw whom of them to label.
-
-        Send ``request.to_label`` to the experts, pass all labels so far to ``calibrate``, look at ``infer``,
-        and go on or stop. The same request is returned until its labels have been passed.
-
-        Parameters
-        ----------
-        n_units : int, default 200
-            Units to visit; the first request visits ``n_first`` and labels them all.
-        label_share : float, default 0.1
-            Expected share of units that is labelled, in (0, 1]. This and what follows counts at the first
-            call.
-        rule : {"uniform", "active"}, default "uniform"
-            ``"active"``: probabilities proportional to the size of past errors on similar units.
-        n_first : int, default 100
-            Units of the first request.
-        start : int, default 500
-            Visited units from which on intervals are given.
-
-        Returns
-        -------
-        LabelRequest
-            Whom to label, with every probability.
-
-        Raises
-        ------
-        ValueError
-            If the estimator is not sequential, or every unit has had its turn.
-
-        Examples
-        --------
-        >>> import numpy as np, pandas as pd
-        >>> from validstats import DesignSupervised
-        >>> rng = np.random.default_rng(0)
-        >>> truth = rng.normal(size=3000)
-        >>> docs = pd.DataFrame({"machine": truth + rng.normal(size=3000)})
-        >>> dsl = DesignSupervised(sequential=True, random_state=0).fit(docs, surrogate="machine")
-        >>> answers = np.full(3000, np.nan)
-        >>> for _ in range(6):
-        ...     to_label = dsl.next_labels(300).to_label
-        ...     answers[to_label] = truth[to_label]
-        ...     dsl = dsl.calibrate(answers)
-        >>> result = dsl.infer("label", model="mean")
-        >>> bool(result.conf_low[-1, 0] < 0 < result.conf_high[-1, 0])
-        True
-        """
+        """Take the next units in random order and draw whom of them to label."""
+        # Send ``request.to_label`` to the experts, pass all labels so far to ``calibrate``, look at
+        # ``infer``, and go on or stop. The same request is returned until its labels have been passed.
         if not self.sequential:
             raise ValueError(
                 "next_labels draws labels in sequence, for which folds are invalid; construct the estimator "

@@ -39,18 +39,10 @@ __all__ = [
 
 @dataclass(frozen=True, kw_only=True)
 class Component:
-    """One way of completing the unlabelled variables, with its conditional probability in every row.
+    """One way of completing the unlabelled variables, with its conditional probability in every row."""
 
-    Parameters
-    ----------
-    rows : RegressionRows
-        All ``n`` rows with the predicted variables filled in.
-    weight : ndarray of shape (n,) or float
-        Conditional probability of this completion given what is always observed.
-    """
-
-    rows: RegressionRows
-    weight: Float1D | float = 1.0
+    rows: RegressionRows  # all ``n`` rows with the predicted variables filled in
+    weight: Float1D | float = 1.0  # conditional probability of this completion given what is always observed
 
 
 ScoreTerm: TypeAlias = tuple[Component, ...]
@@ -59,30 +51,15 @@ ScoreTerm: TypeAlias = tuple[Component, ...]
 
 @dataclass(frozen=True, kw_only=True)
 class LabelledSample:
-    """The expert-labelled part of a data set and how it was drawn.
+    """The expert-labelled part of a data set and how it was drawn."""
 
-    Parameters
-    ----------
-    moment : ModelMoment
-        The model.
-    gold : RegressionRows
-        Labelled rows only, completed with expert labels, in the order of the data.
-    labelled : ndarray of shape (n,)
-        Which of the ``n`` rows are labelled.
-    probability : ndarray of shape (n,)
-        Probability in (0, 1] with which each row was to be labelled.
-    effect_scores : ndarray of shape (n, p) or None, default None
-        Part of the scores that absorbed effects explain; it adds to zero and is taken off for variances.
-    effect_leverage : ndarray of shape (n,) or None, default None
-        Leverage of every row on absorbed effects.
-    """
-
-    moment: ModelMoment
-    gold: RegressionRows
-    labelled: Bool1D
-    probability: Float1D
+    moment: ModelMoment  # the model
+    gold: RegressionRows  # labelled rows only, completed with expert labels, in the order of the data
+    labelled: Bool1D  # which of the ``n`` rows are labelled
+    probability: Float1D  # probability in (0, 1] with which each row was to be labelled
+    # part of the scores that absorbed effects explain; it adds to zero and is taken off for variances
     effect_scores: Float2D | None = None
-    effect_leverage: Float1D | None = None
+    effect_leverage: Float1D | None = None  # leverage of every row on absorbed effects
 
     @property
     def n_rows(self) -> int:
@@ -119,40 +96,18 @@ class LabelledSample:
 
 @dataclass(frozen=True, kw_only=True)
 class Augmentation:
-    """The function ``g`` of always-observed variables: a constant plus linearly mapped expected scores.
+    """The function ``g`` of always-observed variables: a constant plus linearly mapped expected scores."""
 
-    Parameters
-    ----------
-    terms : tuple of ScoreTerm
-        Expected scores.
-    matrices : tuple of ndarray of shape (p, p)
-        One matrix a term: the row ``a_i`` of expected scores enters as ``a_i @ matrix``.
-    constant : ndarray of shape (p,) or (n, p), or None, default None
-        Constant part, one for all rows or one a row (for instance one a stratum).
-    """
-
-    terms: tuple[ScoreTerm, ...] = ()
+    terms: tuple[ScoreTerm, ...] = ()  # expected scores
+    # one matrix a term: the row ``a_i`` of expected scores enters as ``a_i @ matrix``
     matrices: tuple[Float2D, ...] = ()
+    # constant part, one for all rows or one a row (for instance one a stratum)
     constant: Float2D | None = None
 
 
 def expected_score(moment: ModelMoment, term: ScoreTerm, params: Float1D) -> Float2D:
-    """Return the expected score of every row, the mixture of the scores of its completions.
-
-    Parameters
-    ----------
-    moment : ModelMoment
-        The model.
-    term : ScoreTerm
-        Completions with their probabilities.
-    params : ndarray of shape (p,)
-        Parameter vector.
-
-    Returns
-    -------
-    ndarray of shape (n, p)
-        ``sum_k weight_k * score(rows_k, params)``.
-    """
+    """Return the expected score of every row, the mixture of the scores of its completions."""
+    # ``sum_k weight_k * score(rows_k, params)``.
     total: Float2D | None = None
     for component in term:
         score = moment.score(component.rows, params)
@@ -164,24 +119,7 @@ def expected_score(moment: ModelMoment, term: ScoreTerm, params: Float1D) -> Flo
 
 
 def expected_jacobian(moment: ModelMoment, term: ScoreTerm, params: Float1D, row_weights: Float1D) -> Float2D:
-    """Return the weighted sum of the negative derivative of the expected score.
-
-    Parameters
-    ----------
-    moment : ModelMoment
-        The model.
-    term : ScoreTerm
-        Completions with their probabilities.
-    params : ndarray of shape (p,)
-        Parameter vector.
-    row_weights : ndarray of shape (n,)
-        Multiplier of each row.
-
-    Returns
-    -------
-    ndarray of shape (p, p)
-        Summed Jacobian.
-    """
+    """Return the weighted sum of the negative derivative of the expected score."""
     parts = [
         moment.jacobian(c.rows, params, row_weights if _is_one(c.weight) else row_weights * c.weight)
         for c in term
@@ -194,22 +132,8 @@ def _is_one(weight: Float1D | float) -> bool:
 
 
 def psi_scores(sample: LabelledSample, augmentation: Augmentation, params: Float1D) -> Float2D:
-    """Return the design-based estimating function of every row.
-
-    Parameters
-    ----------
-    sample : LabelledSample
-        Labelled rows and their design.
-    augmentation : Augmentation
-        The function ``g``.
-    params : ndarray of shape (p,)
-        Parameter vector.
-
-    Returns
-    -------
-    ndarray of shape (n, p)
-        ``w s + (1 - w) g``.
-    """
+    """Return the design-based estimating function of every row."""
+    # ``w s + (1 - w) g``.
     psi = augmentation_scores(sample, augmentation, params)
     weight, rows = sample.gold_weights[:, None], sample.positions
     psi[rows] = (1.0 - weight) * psi[rows] + weight * sample.moment.score(sample.gold, params)
@@ -217,22 +141,7 @@ def psi_scores(sample: LabelledSample, augmentation: Augmentation, params: Float
 
 
 def psi_mean(sample: LabelledSample, augmentation: Augmentation, params: Float1D) -> Float1D:
-    """Return the mean of the design-based estimating function, without forming it.
-
-    Parameters
-    ----------
-    sample : LabelledSample
-        Labelled rows and their design.
-    augmentation : Augmentation
-        The function ``g``.
-    params : ndarray of shape (p,)
-        Parameter vector.
-
-    Returns
-    -------
-    ndarray of shape (p,)
-        Mean of :func:`psi_scores` over rows.
-    """
+    """Return the mean of the design-based estimating function, without forming it."""
     total = sample.gold_weights @ sample.moment.score(sample.gold, params)
     for term, matrix in zip(augmentation.terms, augmentation.matrices, strict=True):
         total = total + (sample.remainder @ expected_score(sample.moment, term, params)) @ matrix
@@ -243,44 +152,14 @@ def psi_mean(sample: LabelledSample, augmentation: Augmentation, params: Float1D
 
 
 def augmentation_scores(sample: LabelledSample, augmentation: Augmentation, params: Float1D) -> Float2D:
-    """Return the function ``g`` of every row.
-
-    Parameters
-    ----------
-    sample : LabelledSample
-        Labelled rows and their design.
-    augmentation : Augmentation
-        The function ``g``.
-    params : ndarray of shape (p,)
-        Parameter vector.
-
-    Returns
-    -------
-    ndarray of shape (n, p)
-        Augmentation, a fresh array.
-    """
+    """Return the function ``g`` of every row."""
     return _add_terms(sample.moment, augmentation, params, sample.n_rows)
 
 
 def labelled_augmentation_scores(
     sample: LabelledSample, augmentation: Augmentation, params: Float1D
 ) -> Float2D:
-    """Return the function ``g`` of the labelled rows, without passing over the others.
-
-    Parameters
-    ----------
-    sample : LabelledSample
-        Labelled rows and their design.
-    augmentation : Augmentation
-        The function ``g``.
-    params : ndarray of shape (p,)
-        Parameter vector.
-
-    Returns
-    -------
-    ndarray of shape (n_labelled, p)
-        The labelled rows of :func:`augmentation_scores`.
-    """
+    """Return the function ``g`` of the labelled rows, without passing over the others."""
     constant = augmentation.constant
     restricted = replace(
         augmentation,
@@ -291,20 +170,8 @@ def labelled_augmentation_scores(
 
 
 def labelled_term(sample: LabelledSample, term: ScoreTerm) -> ScoreTerm:
-    """Return the labelled rows of an expected score.
-
-    Parameters
-    ----------
-    sample : LabelledSample
-        Says which rows are labelled.
-    term : ScoreTerm
-        Completions of all rows.
-
-    Returns
-    -------
-    ScoreTerm
-        The same completions of the labelled rows, in the order of ``sample.gold``.
-    """
+    """Return the labelled rows of an expected score."""
+    # The same completions of the labelled rows, in the order of ``sample.gold``.
     return tuple(
         Component(
             rows=c.rows.take(sample.positions),
@@ -336,22 +203,8 @@ def _map_scores(score: Float2D, matrix: Float2D) -> Float2D:
 
 
 def psi_jacobian(sample: LabelledSample, augmentation: Augmentation, params: Float1D) -> Float2D:
-    """Return the mean negative derivative of the estimating function.
-
-    Parameters
-    ----------
-    sample : LabelledSample
-        Labelled rows and their design.
-    augmentation : Augmentation
-        The function ``g``.
-    params : ndarray of shape (p,)
-        Parameter vector.
-
-    Returns
-    -------
-    ndarray of shape (p, p)
-        ``mean[w J(s) + (1 - w) matrix' J(g)]``.
-    """
+    """Return the mean negative derivative of the estimating function."""
+    # ``mean[w J(s) + (1 - w) matrix' J(g)]``.
     total = sample.moment.jacobian(sample.gold, params, sample.gold_weights)
     for term, matrix in zip(augmentation.terms, augmentation.matrices, strict=True):
         total = total + matrix.T @ expected_jacobian(sample.moment, term, params, sample.remainder)
@@ -361,27 +214,9 @@ def psi_jacobian(sample: LabelledSample, augmentation: Augmentation, params: Flo
 def psi_leverage(
     sample: LabelledSample, augmentation: Augmentation, params: Float1D, bread: Float2D
 ) -> Float1D:
-    """Return the leverage of every row in the estimating equation.
-
-    The leverage is ``trace(bread @ J_i) / n`` with ``J_i`` the negative derivative of ``psi_i``; it adds to
-    the number of parameters and is the usual hat value where all rows are labelled.
-
-    Parameters
-    ----------
-    sample : LabelledSample
-        Labelled rows and their design.
-    augmentation : Augmentation
-        The function ``g``.
-    params : ndarray of shape (p,)
-        Estimate.
-    bread : ndarray of shape (p, p)
-        Inverse mean Jacobian.
-
-    Returns
-    -------
-    ndarray of shape (n,)
-        Leverages; those of unlabelled rows come from the augmentation alone.
-    """
+    """Return the leverage of every row in the estimating equation."""
+    # The leverage is ``trace(bread @ J_i) / n`` with ``J_i`` the negative derivative of ``psi_i``; it adds to
+    # the number of parameters and is the usual hat value where all rows are labelled.
     inverse = bread / sample.n_rows
     values = np.zeros(sample.n_rows)
     for term, matrix in zip(augmentation.terms, augmentation.matrices, strict=True):
@@ -393,22 +228,8 @@ def psi_leverage(
 
 
 def identity_augmentation(term: ScoreTerm | None, n_params: int, scale: float = 1.0) -> Augmentation:
-    """Return the augmentation that uses one expected score as it is, or none at all.
-
-    Parameters
-    ----------
-    term : ScoreTerm or None
-        Expected score; None gives the gold-only estimator.
-    n_params : int
-        Number of parameters.
-    scale : float, default 1.0
-        Multiplier of the expected score.
-
-    Returns
-    -------
-    Augmentation
-        ``g = scale * term``.
-    """
+    """Return the augmentation that uses one expected score as it is, or none at all."""
+    # ``g = scale * term``.
     if term is None:
         return Augmentation()
     return Augmentation(terms=(term,), matrices=(scale * np.eye(n_params),))

@@ -49,30 +49,14 @@ TuningKind: TypeAlias = Literal["matrix", "diagonal", "scalar", "none"]
 
 @dataclass(frozen=True, kw_only=True)
 class AugmentedFit:
-    """A solved design-based estimating equation.
+    """A solved design-based estimating equation."""
 
-    Attributes
-    ----------
-    params : ndarray of shape (p,)
-        Estimate.
-    evaluate : callable
-        Returns the estimating function of every row; see ``psi``.
-    bread : ndarray of shape (p, p)
-        Inverse of the mean Jacobian of ``psi``.
-    augmentation : Augmentation
-        The function that was used.
-    newton : NewtonResult
-        Diagnostics of the solver.
-    fallback : str or None
-        What was done where no root was found.
-    """
-
-    params: Float1D
-    evaluate: Callable[[], Float2D]
-    bread: Float2D
-    augmentation: Augmentation
-    newton: NewtonResult
-    fallback: str | None = None
+    params: Float1D  # estimate
+    evaluate: Callable[[], Float2D]  # returns the estimating function of every row; see ``psi``
+    bread: Float2D  # inverse of the mean Jacobian of ``psi``
+    augmentation: Augmentation  # the function that was used
+    newton: NewtonResult  # diagnostics of the solver
+    fallback: str | None = None  # what was done where no root was found
 
     @cached_property
     def psi(self) -> Float2D:
@@ -81,22 +65,7 @@ class AugmentedFit:
 
 
 def fit_term(moment: ModelMoment, term: ScoreTerm, start: Float1D | None = None) -> NewtonResult:
-    """Solve the mean expected score alone: the naive fit that takes machine labels for the truth.
-
-    Parameters
-    ----------
-    moment : ModelMoment
-        The model.
-    term : ScoreTerm
-        Completed data.
-    start : ndarray of shape (p,) or None, default None
-        Starting value; None asks the model.
-
-    Returns
-    -------
-    NewtonResult
-        Root of the mean expected score.
-    """
+    """Solve the mean expected score alone: the naive fit that takes machine labels for the truth."""
     first = term[0].rows
     n = first.n_rows
     ones = np.ones(n)
@@ -112,23 +81,7 @@ def fit_term(moment: ModelMoment, term: ScoreTerm, start: Float1D | None = None)
 def fit_augmented(
     sample: LabelledSample, augmentation: Augmentation, start: Float1D | None = None
 ) -> AugmentedFit | None:
-    """Solve the design-based estimating equation for one augmentation.
-
-    Parameters
-    ----------
-    sample : LabelledSample
-        Labelled rows and their design.
-    augmentation : Augmentation
-        The function ``g``.
-    start : ndarray of shape (p,) or None, default None
-        Starting value; None starts from the model's own value on the labelled rows and, where that fails,
-        from the naive fit.
-
-    Returns
-    -------
-    AugmentedFit or None
-        The solution, or None where no root with an invertible Jacobian was found.
-    """
+    """Solve the design-based estimating equation for one augmentation."""
     for attempt in range(2):
         if attempt == 0:
             candidate = sample.moment.start(sample.gold, sample.gold_weights) if start is None else start
@@ -175,27 +128,10 @@ class _EstimatingEquation:
 def one_step(
     sample: LabelledSample, augmentation: Augmentation, pilot: AugmentedFit, reason: str
 ) -> AugmentedFit:
-    """Take one Newton step on a new augmentation from the root of another one.
-
-    A single step from a root-n-consistent pilot has the same limiting distribution as the root; the
-    pilot's bread is used, which is invertible.
-
-    Parameters
-    ----------
-    sample : LabelledSample
-        Labelled rows and their design.
-    augmentation : Augmentation
-        The function ``g``.
-    pilot : AugmentedFit
-        A solved fit of the same model.
-    reason : str
-        Why the root is not used, kept in ``fallback``.
-
-    Returns
-    -------
-    AugmentedFit
-        The one-step estimate, with ``psi`` evaluated at the pilot and recentred to mean zero.
-    """
+    """Take one Newton step on a new augmentation from the root of another one."""
+    # A single step from a root-n-consistent pilot has the same limiting distribution as the root; the pilot's
+    # bread is used, which is invertible.
+    # The one-step estimate, with ``psi`` evaluated at the pilot and recentred to mean zero.
     moment = psi_mean(sample, augmentation, pilot.params)
     return AugmentedFit(
         params=pilot.params + pilot.bread @ moment,
@@ -214,47 +150,12 @@ def _recentred_scores(
 
 
 def cluster_codes(labels: AnyArray) -> Int1D:
-    """Return integer codes ``0..G-1`` of cluster or stratum labels.
-
-    Parameters
-    ----------
-    labels : ndarray of shape (n,)
-        Labels of any sortable kind.
-
-    Returns
-    -------
-    ndarray of shape (n,)
-        Codes.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> cluster_codes(np.array(["b", "a", "b"]))
-    array([1, 0, 1])
-    """
+    """Return integer codes ``0..G-1`` of cluster or stratum labels."""
     return np.unique(labels, return_inverse=True)[1].reshape(-1).astype(np.int64)
 
 
 def checked_clusters(labels: AnyArray, n_rows: int) -> Int1D:
-    """Return cluster codes for a variance, which needs two clusters at least.
-
-    Parameters
-    ----------
-    labels : array-like of shape (n,)
-        Labels of any sortable kind.
-    n_rows : int
-        Number of rows.
-
-    Returns
-    -------
-    ndarray of shape (n,)
-        Codes.
-
-    Raises
-    ------
-    ValueError
-        If the length is wrong, or all rows are in one cluster, whose scores add to zero.
-    """
+    """Return cluster codes for a variance, which needs two clusters at least."""
     values = np.asarray(labels)
     if values.shape != (n_rows,):
         raise ValueError(
@@ -274,48 +175,14 @@ def _labelled_clusters(clusters: Sequence[Int1D], labelled: Bool1D) -> int:
 
 
 def cluster_degrees(clusters: Sequence[Int1D], labelled: Bool1D) -> float | None:
-    """Return degrees of freedom of the t distribution for clustered standard errors, or None for normal quantiles.
-
-    Parameters
-    ----------
-    clusters : sequence of ndarray of shape (n,)
-        One or two vectors of cluster codes.
-    labelled : ndarray of shape (n,)
-        Which rows carry expert labels.
-
-    Returns
-    -------
-    float or None
-        Clusters with expert labels minus one, at least 1, where these are fewer than 200; of two ways the one with
-        fewer counts. Clusters without labels say nothing about the errors of the machine.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> cluster_degrees([np.arange(60) // 6], np.arange(60) < 30)
-    4.0
-    """
+    """Return degrees of freedom of the t distribution for clustered standard errors, or None for normal
+    quantiles."""
     n_clusters = _labelled_clusters(clusters, labelled)
     return float(max(n_clusters - 1, 1)) if n_clusters < 200 else None
 
 
 def warn_about_clusters(clusters: Sequence[Int1D], labelled: Bool1D, name: str | None) -> None:
-    """Warn if fewer than 50 clusters carry expert labels.
-
-    Parameters
-    ----------
-    clusters : sequence of ndarray of shape (n,)
-        None, one or two vectors of cluster codes; of two ways the one with fewer clusters counts.
-    labelled : ndarray of shape (n,)
-        Which rows carry expert labels.
-    name : str or None
-        What the clusters are called.
-
-    Warns
-    -----
-    LabellingWarning
-        If there are few.
-    """
+    """Warn if fewer than 50 clusters carry expert labels."""
     if not clusters:
         return
     n_clusters = _labelled_clusters(clusters, labelled)

@@ -15,46 +15,21 @@ __all__ = ["Absorber", "FixedEffectsFit", "empty_term", "fit_fixed_effects", "sc
 
 @dataclass(frozen=True, kw_only=True)
 class FixedEffectsFit:
-    """A design-based fixed-effects regression.
+    """A design-based fixed-effects regression."""
 
-    Attributes
-    ----------
-    params : ndarray of shape (p,)
-        Coefficients of the covariates.
-    psi : ndarray of shape (n, p)
-        Score of every row; its sums within units are the contributions of the units.
-    bread : ndarray of shape (p, p)
-        Inverse mean Jacobian.
-    residual : ndarray of shape (n_labelled, p)
-        What the label of each labelled row adds to the estimating function, all other labels held fixed,
-        per unit of ``w_i - 1``; in the plain profiled form gold score less expected score.
-    leverage : ndarray of shape (n,)
-        Leverage of every row, effects included; with every row labelled, the hat values of the regression
-        on covariates and dummies.
-    """
-
-    params: Float1D
-    psi: Float2D
-    bread: Float2D
+    params: Float1D  # coefficients of the covariates
+    psi: Float2D  # score of every row; its sums within units are the contributions of the units
+    bread: Float2D  # inverse mean Jacobian
+    # what the label of each labelled row adds to the estimating function, all other labels held fixed, per
+    # unit of ``w_i - 1``; in the plain profiled form gold score less expected score
     residual: Float2D
+    # leverage of every row, effects included; with every row labelled, the hat values of the regression on
+    # covariates and dummies
     leverage: Float1D
 
 
 def scaled_rows(rows: RegressionRows, absorber: Absorber) -> RegressionRows:
-    """Return rows with the offset taken from the outcome and every variable times the root of the weights.
-
-    Parameters
-    ----------
-    rows : RegressionRows
-        All rows that the absorber knows.
-    absorber : Absorber
-        Fixed effects with their analysis weights.
-
-    Returns
-    -------
-    RegressionRows
-        Rows of an unweighted regression with the same coefficients.
-    """
+    """Return rows with the offset taken from the outcome and every variable times the root of the weights."""
     y = rows.y if rows.offset is None else rows.y - rows.offset
     return replace(
         rows,
@@ -67,41 +42,17 @@ def scaled_rows(rows: RegressionRows, absorber: Absorber) -> RegressionRows:
 
 
 def empty_term(sample: LabelledSample) -> ScoreTerm:
-    """Return predictions that are all zero: the design-based estimator without machine labels.
-
-    Parameters
-    ----------
-    sample : LabelledSample
-        Labelled rows.
-
-    Returns
-    -------
-    tuple of one Component
-        Rows of zeros.
-    """
+    """Return predictions that are all zero: the design-based estimator without machine labels."""
     n, gold = sample.n_rows, sample.gold
     z = None if gold.Z is None else np.zeros((n, gold.Z.shape[1]))
     return (Component(rows=RegressionRows(y=np.zeros(n), X=np.zeros((n, gold.X.shape[1])), Z=z)),)
 
 
 def within_term(term: ScoreTerm, absorber: Absorber) -> ScoreTerm:
-    """Return completed rows less their expected projection on the effects.
-
-    Deviations of a completion from the expectation are shrunk by ``sqrt(1 - P_ii)``, so that the mixture has
-    the expected second moments of the within-transformed variables where rows are completed independently.
-
-    Parameters
-    ----------
-    term : ScoreTerm
-        Completed data, scaled by :func:`scaled_rows`.
-    absorber : Absorber
-        Projection on the fixed effects.
-
-    Returns
-    -------
-    ScoreTerm
-        Within-transformed completions.
-    """
+    """Return completed rows less their expected projection on the effects."""
+    # Deviations of a completion from the expectation are shrunk by ``sqrt(1 - P_ii)``, so that the mixture
+    # has the expected second moments of the within-transformed variables where rows are completed
+    # independently.
     shrink = np.sqrt(np.clip(1.0 - absorber.leverage(), 0.0, None))
 
     def transformed(values: list[FloatND]) -> list[FloatND]:
@@ -187,31 +138,13 @@ def fit_fixed_effects(
     *,
     own_term_correction: bool = True,
 ) -> FixedEffectsFit | None:
-    """Fit a linear model with absorbed effects when covariates, and possibly the outcome, are predicted.
-
-    The within estimator is quadratic in the covariates, and ``adjX' P adjX`` of the adjusted covariates
-    ``adjX = Xp + w (Xo - Xp)`` is biased by the diagonal of the projection: its expectation exceeds
-    ``X' P X`` by ``sum_i P_ii (1 / pi_i - 1) (Xo_i - Xp_i)(Xo_i - Xp_i)'``, which does not vanish in short
-    panels. The correction replaces the own terms ``adjX_i adjX_i'`` by the unbiased
-    ``(1 - w_i) E[x x' | Z] + w_i Xo_i Xo_i'``. With instruments in the rows the same holds for
-    ``Z' (I - P) X``, ``Z' (I - P) Z`` and ``Z' (I - P) y``, and two-stage least squares are formed from them.
-
-    Parameters
-    ----------
-    sample : LabelledSample
-        Labelled rows and their design; rows must be labelled independently of each other.
-    term : ScoreTerm
-        Completed data for all rows.
-    absorber : Absorber
-        Projection on the fixed effects, with the analysis weights.
-    own_term_correction : bool, default True
-        False gives the plain profiled form, for parity with the R package ``dsl`` only.
-
-    Returns
-    -------
-    FixedEffectsFit or None
-        The fit, or None where the adjusted cross-product matrix is singular.
-    """
+    """Fit a linear model with absorbed effects when covariates, and possibly the outcome, are predicted."""
+    # The within estimator is quadratic in the covariates, and ``adjX' P adjX`` of the adjusted covariates
+    # ``adjX = Xp + w (Xo - Xp)`` is biased by the diagonal of the projection: its expectation exceeds ``X' P
+    # X`` by ``sum_i P_ii (1 / pi_i - 1) (Xo_i - Xp_i)(Xo_i - Xp_i)'``, which does not vanish in short panels.
+    # The correction replaces the own terms ``adjX_i adjX_i'`` by the unbiased ``(1 - w_i) E[x x' | Z] + w_i
+    # Xo_i Xo_i'``. With instruments in the rows the same holds for ``Z' (I - P) X``, ``Z' (I - P) Z`` and
+    # ``Z' (I - P) y``, and two-stage least squares are formed from them.
     n = sample.n_rows
     sample = replace(sample, gold=scaled_rows(sample.gold, absorber.within(sample.positions)))
     term = tuple(replace(c, rows=scaled_rows(c.rows, absorber)) for c in term)

@@ -61,56 +61,30 @@ no_root_message = (
 
 @dataclass(frozen=True, kw_only=True)
 class SimpleFit:
-    """Coefficients and standard errors of a fit shown for comparison.
+    """Coefficients and standard errors of a fit shown for comparison."""
 
-    Attributes
-    ----------
-    params : ndarray of shape (p,)
-        Coefficients.
-    std_error : ndarray of shape (p,)
-        Standard errors.
-    variance_parts : VarianceParts or None, default None
-        Which part of the covariance more labels shrink; None where that is not known.
-    """
-
-    params: Float1D
-    std_error: Float1D
+    params: Float1D  # coefficients
+    std_error: Float1D  # standard errors
+    # which part of the covariance more labels shrink; None where that is not known
     variance_parts: VarianceParts | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """An estimate with its covariance and everything to recompute it.
+    """An estimate with its covariance and everything to recompute it."""
 
-    Attributes
-    ----------
-    params : ndarray of shape (p,)
-        Coefficients.
-    covariance : ndarray of shape (p, p)
-        Covariance matrix.
-    influence : ndarray of shape (n, p) or None
-        Influence functions, centred where the design fixes the number of labels; None for the median of splits,
-        which has none.
-    residual : ndarray of shape (n_labelled, p) or None
-        Gold score minus augmentation on the labelled rows, in coefficient units.
-    variance_parts : VarianceParts or None
-        Which part of the covariance more labels shrink; None for a finite population.
-    tuning : {"matrix", "diagonal", "scalar", "none"}
-        How the augmentation was scaled.
-    n_tuned : int
-        Tuning coefficients a coefficient.
-    fallbacks : tuple of str
-        What was done where no root was found.
-    """
-
-    params: Float1D
-    covariance: Float2D
+    params: Float1D  # coefficients
+    covariance: Float2D  # covariance matrix
+    # influence functions, centred where the design fixes the number of labels; None for the median of splits,
+    # which has none
     influence: Float2D | None
+    # gold score minus augmentation on the labelled rows, in coefficient units
     residual: Float2D | None = None
+    # which part of the covariance more labels shrink; None for a finite population
     variance_parts: VarianceParts | None = None
-    tuning: TuningKind = "none"
-    n_tuned: int = 0
-    fallbacks: tuple[str, ...] = field(default=())
+    tuning: TuningKind = "none"  # how the augmentation was scaled
+    n_tuned: int = 0  # tuning coefficients a coefficient
+    fallbacks: tuple[str, ...] = field(default=())  # what was done where no root was found
 
 
 def covariance_matrix(
@@ -121,28 +95,7 @@ def covariance_matrix(
     clusters: Sequence[Int1D],
     population: Population,
 ) -> Float2D:
-    """Return the covariance of an estimate from its influence functions.
-
-    Parameters
-    ----------
-    influence : ndarray of shape (n, p)
-        Influence functions, centred for the design and inflated for small samples where wanted.
-    residual : ndarray of shape (n_labelled, p)
-        ``bread @ (s - g)`` on the labelled rows, inflated in the same way.
-    sample : LabelledSample
-        Labelled rows and their design.
-    design : SamplingDesign
-        How rows were chosen.
-    clusters : sequence of ndarray
-        Cluster codes of dependent rows.
-    population : {"superpopulation", "finite"}
-        What the coefficients describe.
-
-    Returns
-    -------
-    ndarray of shape (p, p)
-        Covariance matrix.
-    """
+    """Return the covariance of an estimate from its influence functions."""
     n = sample.n_rows
     probability = sample.gold_probability
     identity = np.eye(influence.shape[1])
@@ -162,32 +115,7 @@ def finish(
     tuning: TuningKind = "none",
     n_tuned: int = 0,
 ) -> Estimate:
-    """Turn a solved estimating equation into an estimate with its covariance.
-
-    Parameters
-    ----------
-    fit : AugmentedFit
-        The solution.
-    sample : LabelledSample
-        Labelled rows and their design.
-    design : SamplingDesign
-        How rows were chosen.
-    clusters : sequence of ndarray, default ()
-        Cluster codes of dependent rows.
-    kind : {"HC0", "HC1", "HC2", "HC3"}, default "HC0"
-        Small-sample correction.
-    population : {"superpopulation", "finite"}, default "superpopulation"
-        What the coefficients describe.
-    tuning : {"matrix", "diagonal", "scalar", "none"}, default "none"
-        How the augmentation was scaled, for the record.
-    n_tuned : int, default 0
-        Tuning coefficients a coefficient, for the degrees of freedom.
-
-    Returns
-    -------
-    Estimate
-        With influence functions.
-    """
+    """Turn a solved estimating equation into an estimate with its covariance."""
     residual = sample.moment.score(sample.gold, fit.params)
     residual = residual - labelled_augmentation_scores(sample, fit.augmentation, fit.params)
     psi, labelled = fit.psi, sample.labelled
@@ -223,22 +151,7 @@ def finish(
 
 
 def naive_fit(sample: LabelledSample, raw: ScoreTerm, clusters: Sequence[Int1D] = ()) -> SimpleFit | None:
-    """Fit the model as if the machine labels were true.
-
-    Parameters
-    ----------
-    sample : LabelledSample
-        Gives the model.
-    raw : ScoreTerm
-        Data with machine labels.
-    clusters : sequence of ndarray, default ()
-        Cluster codes of dependent rows.
-
-    Returns
-    -------
-    SimpleFit or None
-        Coefficients with robust standard errors; None where there is no root.
-    """
+    """Fit the model as if the machine labels were true."""
     newton = fit_term(sample.moment, raw)
     if not newton.converged:
         return None
@@ -253,18 +166,7 @@ def naive_fit(sample: LabelledSample, raw: ScoreTerm, clusters: Sequence[Int1D] 
 
 
 def gold_only(sample: LabelledSample) -> AugmentedFit | None:
-    """Fit the labelled rows alone, weighted by inverse probabilities.
-
-    Parameters
-    ----------
-    sample : LabelledSample
-        Labelled rows and their design.
-
-    Returns
-    -------
-    AugmentedFit or None
-        None where there is no root.
-    """
+    """Fit the labelled rows alone, weighted by inverse probabilities."""
     return fit_augmented(sample, Augmentation())
 
 
@@ -293,37 +195,7 @@ def estimate(
     population: Population = "superpopulation",
     tuning: Literal["matrix", "diagonal", "scalar"] | None = None,
 ) -> Estimate:
-    """Estimate a model with one of the estimators.
-
-    Parameters
-    ----------
-    sample : LabelledSample
-        Labelled rows and their design.
-    terms : sequence of ScoreTerm
-        Expected scores: one a sample split for ``"dsl"``, a single one for ``"tuned"``, none otherwise.
-    raw : ScoreTerm or None
-        Score with machine labels in place of expert labels.
-    design : SamplingDesign
-        How rows were chosen.
-    estimator : {"tuned", "dsl", "ppi", "ppi++", "gold"}, default "tuned"
-        The augmentation.
-    clusters, kind, population
-        As in :func:`finish`.
-    tuning : {"matrix", "diagonal", "scalar"} or None, default None
-        How freely ``"tuned"`` may scale; None decides by the number of labels.
-
-    Returns
-    -------
-    Estimate
-        Coefficients and covariance.
-
-    Raises
-    ------
-    NoRootError
-        If neither the augmented nor the gold-only equation has a root.
-    ValueError
-        If ``"ppi"`` or ``"ppi++"`` lacks machine labels.
-    """
+    """Estimate a model with one of the estimators."""
     if estimator in ("ppi", "ppi++") and raw is None:
         raise ValueError(
             f"estimator={estimator!r} plugs in the machine labels and needs a surrogate, with known classes, "

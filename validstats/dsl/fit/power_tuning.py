@@ -19,28 +19,8 @@ __all__ = ["fit_power_tuned", "power_tuning_scale"]
 
 
 def power_tuning_scale(gold: Float2D, term: Float2D, probability: Float1D, bread: Float2D) -> float:
-    """Return the scalar of PPI++ that minimises the trace of the covariance matrix.
-
-    Parameters
-    ----------
-    gold : ndarray of shape (n_labelled, p)
-        Gold scores of the labelled rows.
-    term : ndarray of shape (n_labelled, p)
-        Raw-prediction scores of the labelled rows.
-    probability : ndarray of shape (n_labelled,)
-        Labelling probabilities.
-    bread : ndarray of shape (p, p)
-        Inverse mean Jacobian.
-
-    Returns
-    -------
-    float
-        The scale, not clipped to [0, 1].
-
-    References
-    ----------
-    Angelopoulos, Duchi and Zrnic (2023), PPI++, arXiv 2311.01453, Proposition 2.
-    """
+    """Return the scalar of PPI++ that minimises the trace of the covariance matrix."""
+    # Source: Angelopoulos, Duchi and Zrnic (2023), PPI++, arXiv 2311.01453, Proposition 2.
     weight = (1.0 - probability) / probability**2
     total = weight.sum()
     centre = weight / total if total > 0.0 else weight
@@ -51,22 +31,7 @@ def power_tuning_scale(gold: Float2D, term: Float2D, probability: Float1D, bread
 
 
 def fit_power_tuned(sample: LabelledSample, raw: ScoreTerm, pilot: AugmentedFit) -> TunedFit:
-    """Fit PPI++: the raw-prediction score with one scale for all coefficients.
-
-    Parameters
-    ----------
-    sample : LabelledSample
-        Labelled rows and their design weights.
-    raw : ScoreTerm
-        Score with the surrogate in place of the label.
-    pilot : AugmentedFit
-        A consistent fit at which the scores are evaluated.
-
-    Returns
-    -------
-    TunedFit
-        The fit with its scale.
-    """
+    """Fit PPI++: the raw-prediction score with one scale for all coefficients."""
     gold = sample.moment.score(sample.gold, pilot.params)
     term = expected_score(sample.moment, labelled_term(sample, raw), pilot.params)
     scale = power_tuning_scale(gold, term, sample.gold_probability, pilot.bread)

@@ -37,43 +37,16 @@ __all__ = [
 
 @dataclass(frozen=True, kw_only=True)
 class TunedFit:
-    """A fit whose augmentation was chosen to minimise its variance.
+    """A fit whose augmentation was chosen to minimise its variance."""
 
-    Attributes
-    ----------
-    fit : AugmentedFit
-        The solved estimating equation.
-    kind : {"matrix", "diagonal", "scalar", "none"}
-        How freely the augmentation was scaled.
-    n_tuned : int
-        Number of tuning coefficients behind each coefficient of the model.
-    """
-
-    fit: AugmentedFit
-    kind: TuningKind
-    n_tuned: int
+    fit: AugmentedFit  # the solved estimating equation
+    kind: TuningKind  # how freely the augmentation was scaled
+    n_tuned: int  # number of tuning coefficients behind each coefficient of the model
 
 
 def choose_tuning(n_units: int, n_params: int) -> TuningKind:
-    """Return how freely the augmentation may be scaled with so many labelled units.
-
-    Parameters
-    ----------
-    n_units : int
-        Labelled rows, or labelled clusters where whole clusters were drawn.
-    n_params : int
-        Number of parameters of the model.
-
-    Returns
-    -------
-    {"matrix", "diagonal", "scalar"}
-        ``"matrix"`` from 20 units a parameter on, ``"diagonal"`` from 30 units on, else ``"scalar"``.
-
-    Examples
-    --------
-    >>> choose_tuning(1000, 5), choose_tuning(60, 5), choose_tuning(20, 5)
-    ('matrix', 'diagonal', 'scalar')
-    """
+    """Return how freely the augmentation may be scaled with so many labelled units."""
+    # ``"matrix"`` from 20 units a parameter on, ``"diagonal"`` from 30 units on, else ``"scalar"``.
     if n_units >= 20 * n_params:
         return "matrix"
     return "diagonal" if n_units >= 30 else "scalar"
@@ -175,13 +148,11 @@ def _least_error(candidates: Sequence[_Smoother]) -> _Smoother:
 def _best_slopes(
     gold: Float2D, terms: list[Float2D], centring: Float1D, kind: TuningKind
 ) -> tuple[list[Float2D], float]:
-    """Return for every coefficient the slopes on all terms, chosen by leave-one-out error.
-
-    The simplest candidates are plain design-based estimation (slope one on the first term) and gold-only
-    estimation (no slopes). Ridge paths from either, first on the coefficient's own terms and for
-    ``"matrix"`` then on those of all coefficients, replace them where the error falls by more than its
-    standard error.
-    """
+    """Return for every coefficient the slopes on all terms, chosen by leave-one-out error."""
+    # The simplest candidates are plain design-based estimation (slope one on the first term) and gold-only
+    # estimation (no slopes). Ridge paths from either, first on the coefficient's own terms and for
+    # ``"matrix"`` then on those of all coefficients, replace them where the error falls by more than its
+    # standard error.
     p, n_terms = gold.shape[1], len(terms)
     everything = np.column_stack(terms)
     slopes = np.zeros((n_terms * p, p))
@@ -264,39 +235,15 @@ def fit_tuned(
     design: SamplingDesign,
     kind: TuningKind | None = None,
 ) -> TunedFit:
-    """Fit with the augmentation of least variance in the span of the given expected scores and a constant.
-
-    Each coefficient's gold influence is regressed on those of the expected scores over the labelled units,
-    with weights ``(1 - pi) / pi^2``: the residual of that regression is what the labelling design adds to
-    the variance. The regression is at the level at which labels were drawn: rows, rows centred within
-    strata, or cluster sums. It starts from plain design-based or gold-only estimation, whichever has the
-    smaller leave-one-out error, and moves along a ridge path where that error falls by more than its
-    standard error; least squares is at the end of the path, so that in the limit nothing in the span has
-    less variance, and few or heavy-tailed labels cost little.
-
-    Parameters
-    ----------
-    sample : LabelledSample
-        Labelled rows and their design weights.
-    terms : tuple of ScoreTerm
-        Expected scores that span the augmentation; the first is the cross-fitted one.
-    pilot : AugmentedFit
-        A consistent fit at which the scores are evaluated.
-    design : SamplingDesign
-        How rows were chosen.
-    kind : {"matrix", "diagonal", "scalar"} or None, default None
-        How freely to scale; None decides by :func:`choose_tuning`.
-
-    Returns
-    -------
-    TunedFit
-        The root; or the pilot, where the root is further from it than :func:`steady_reach` of the pilot's standard
-        errors, or missing.
-
-    References
-    ----------
-    Chen and Chen (2000), JRSS-B 62, 449-460; Robins, Rotnitzky and Zhao (1994), JASA 89, 846-866.
-    """
+    """Fit with the augmentation of least variance in the span of the given expected scores and a constant."""
+    # Each coefficient's gold influence is regressed on those of the expected scores over the labelled units,
+    # with weights ``(1 - pi) / pi^2``: the residual of that regression is what the labelling design adds to
+    # the variance. The regression is at the level at which labels were drawn: rows, rows centred within
+    # strata, or cluster sums. It starts from plain design-based or gold-only estimation, whichever has the
+    # smaller leave-one-out error, and moves along a ridge path where that error falls by more than its
+    # standard error; least squares is at the end of the path, so that in the limit nothing in the span has
+    # less variance, and few or heavy-tailed labels cost little.
+    # Source: Chen and Chen (2000), JRSS-B 62, 449-460; Robins, Rotnitzky and Zhao (1994), JASA 89, 846-866.
     found = choose_augmentation(sample, terms, pilot.params, pilot.bread, design, kind)
     if found is None:
         return TunedFit(fit=pilot, kind="none", n_tuned=0)
@@ -312,24 +259,12 @@ UNTUNED = "the untuned estimate: the tuned one has no root within reach of it"
 
 @dataclass(frozen=True)
 class ChosenAugmentation:
-    """The augmentation of least variance, and how it was found.
+    """The augmentation of least variance, and how it was found."""
 
-    Attributes
-    ----------
-    augmentation : Augmentation
-        The function ``g``.
-    kind : {"matrix", "diagonal", "scalar"}
-        How freely it was scaled.
-    n_tuned : int
-        Number of tuning coefficients behind each coefficient of the model.
-    n_units : int
-        Labelled rows, or labelled clusters.
-    """
-
-    augmentation: Augmentation
-    kind: TuningKind
-    n_tuned: int
-    n_units: int
+    augmentation: Augmentation  # the function ``g``
+    kind: TuningKind  # how freely it was scaled
+    n_tuned: int  # number of tuning coefficients behind each coefficient of the model
+    n_units: int  # labelled rows, or labelled clusters
 
 
 def choose_augmentation(
@@ -340,28 +275,7 @@ def choose_augmentation(
     design: SamplingDesign,
     kind: TuningKind | None = None,
 ) -> ChosenAugmentation | None:
-    """Return the augmentation of least variance in the span of expected scores and a constant.
-
-    Parameters
-    ----------
-    sample : LabelledSample
-        Labelled rows and their design weights.
-    terms : tuple of ScoreTerm
-        Expected scores; only their labelled rows are read.
-    params : ndarray of shape (p,)
-        Consistent estimate at which the scores are evaluated.
-    bread : ndarray of shape (p, p)
-        Its inverse mean Jacobian.
-    design : SamplingDesign
-        How rows were chosen.
-    kind : {"matrix", "diagonal", "scalar"} or None, default None
-        How freely to scale; None decides by :func:`choose_tuning`.
-
-    Returns
-    -------
-    ChosenAugmentation or None
-        None where all gold scores vanish, so that there is nothing to explain.
-    """
+    """Return the augmentation of least variance in the span of expected scores and a constant."""
     gold = sample.moment.score(sample.gold, params)
     scores = tuple(expected_score(sample.moment, labelled_term(sample, t), params) for t in terms)
     data = _tuning_data(sample, gold, scores, design)
@@ -381,57 +295,17 @@ def choose_augmentation(
 
 
 def is_near(params: Float1D, pilot: Float1D, std_errors: Float1D, n_units: int) -> bool:
-    """Tell whether a tuned estimate is within :func:`steady_reach` standard errors of the untuned one.
-
-    Parameters
-    ----------
-    params, pilot : ndarray of shape (p,)
-        Tuned and untuned estimate.
-    std_errors : ndarray of shape (p,)
-        Standard errors of the untuned one.
-    n_units : int
-        Labelled rows, or labelled clusters.
-
-    Returns
-    -------
-    bool
-        Whether all coefficients are.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> is_near(np.array([0.9]), np.zeros(1), np.ones(1), 160), is_near(np.array([1.1]), np.zeros(1), np.ones(1), 160)
-    (True, False)
-    """
+    """Tell whether a tuned estimate is within :func:`steady_reach` standard errors of the untuned one."""
     return bool(np.all(np.abs(params - pilot) <= steady_reach(n_units) * std_errors))
 
 
 def steady_reach(n_units: int) -> float:
-    """Return how many of its standard errors a tuned estimate may be from the untuned one.
-
-    Two consistent estimates of which one is efficient differ by less than a standard error of the other, in the
-    limit; a larger gap says that the tuned equation has a second root, or follows chance. The reach grows without
-    bound, so that in the limit the tuned estimate is always kept.
-
-    Parameters
-    ----------
-    n_units : int
-        Labelled rows, or labelled clusters.
-
-    Returns
-    -------
-    float
-        ``(n_units / 160) ** (1 / 4)``.
-
-    References
-    ----------
-    Hausman (1978), Econometrica 46, 1251-1271, for the size of the gap; the rate is ours.
-
-    Examples
-    --------
-    >>> steady_reach(160), steady_reach(2560)
-    (1.0, 2.0)
-    """
+    """Return how many of its standard errors a tuned estimate may be from the untuned one."""
+    # Two consistent estimates of which one is efficient differ by less than a standard error of the other, in
+    # the limit; a larger gap says that the tuned equation has a second root, or follows chance. The reach
+    # grows without bound, so that in the limit the tuned estimate is always kept.
+    # ``(n_units / 160) ** (1 / 4)``.
+    # Source: Hausman (1978), Econometrica 46, 1251-1271, for the size of the gap; the rate is ours.
     return float((n_units / 160.0) ** 0.25)
 
 

@@ -40,46 +40,21 @@ PartialLabels: TypeAlias = Literal["error", "unlabelled"]
 
 @dataclass(frozen=True, kw_only=True)
 class Calibration:
-    """What the expert labels have taught, and how they were drawn.
+    """What the expert labels have taught, and how they were drawn."""
 
-    Attributes
-    ----------
-    labels : dict of str to ndarray of shape (n,)
-        Expert labels, missing where unlabelled.
-    kinds : dict of str to str
-        Kind of every label.
-    labelled : ndarray of shape (n,)
-        Rows with all labels.
-    probability : ndarray of shape (n,)
-        Labelling probabilities.
-    design : SamplingDesign
-        How rows were chosen.
-    design_text : str
-        The same in words.
-    clusters : tuple of ndarray of shape (n,)
-        Cluster codes of dependent rows.
-    folds : ndarray of shape (n_repeats, n)
-        Folds of the cross-fitting.
-    predictions : dict of str to ndarray
-        Cross-fitted predictions, averaged over repeats: means of shape (n,), or class probabilities of
-        shape (n_classes, n).
-    classes : dict of str to ndarray
-        Classes of the categorical labels.
-    n_partial : int
-        Rows with some labels that count as unlabelled.
-    """
-
-    labels: Mapping[str, AnyArray]
-    kinds: Mapping[str, LabelKind]
-    labelled: Bool1D
-    probability: Float1D
-    design: SamplingDesign
-    design_text: str
-    clusters: tuple[Int1D, ...]
-    folds: Int2D
+    labels: Mapping[str, AnyArray]  # expert labels, missing where unlabelled
+    kinds: Mapping[str, LabelKind]  # kind of every label
+    labelled: Bool1D  # rows with all labels
+    probability: Float1D  # labelling probabilities
+    design: SamplingDesign  # how rows were chosen
+    design_text: str  # the same in words
+    clusters: tuple[Int1D, ...]  # cluster codes of dependent rows
+    folds: Int2D  # folds of the cross-fitting
+    # cross-fitted predictions, averaged over repeats: means of shape (n,), or class probabilities of shape
+    # (n_classes, n)
     predictions: Mapping[str, FloatND]
-    classes: Mapping[str, AnyArray]
-    n_partial: int = 0
+    classes: Mapping[str, AnyArray]  # classes of the categorical labels
+    n_partial: int = 0  # rows with some labels that count as unlabelled
 
     @property
     def n_labelled(self) -> int:
@@ -99,18 +74,7 @@ LARGEST_VALUE = 1e140
 
 
 def missing_values(values: AnyArray) -> Bool1D:
-    """Tell which entries are missing: NaN, None or the missing values of pandas.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n,)
-        Any values.
-
-    Returns
-    -------
-    ndarray of shape (n,)
-        True where missing.
-    """
+    """Tell which entries are missing: NaN, None or the missing values of pandas."""
     if values.dtype.kind == "f":
         return np.isnan(values)
     if values.dtype.kind != "O":
@@ -121,25 +85,7 @@ def missing_values(values: AnyArray) -> Bool1D:
 
 
 def read_labels(labels: Any, n_rows: int) -> dict[str, AnyArray]:
-    """Read expert labels from a column, a frame or a mapping.
-
-    Parameters
-    ----------
-    labels : series, data frame, mapping of str to array-like, or array-like of shape (n,)
-        NaN or None means "not labelled". A plain array gets the name ``"label"``.
-    n_rows : int
-        Number of rows that ``fit`` saw.
-
-    Returns
-    -------
-    dict of str to ndarray of shape (n,)
-        Float64 for numbers, object for anything else.
-
-    Raises
-    ------
-    ValueError
-        If lengths differ, a label is infinite, or no row is labelled.
-    """
+    """Read expert labels from a column, a frame or a mapping."""
     if is_frame(labels):
         raw = {name: column(labels, name) for name in column_names(labels)}
     elif isinstance(labels, Mapping):
@@ -178,27 +124,7 @@ def _clean_label(name: str, values: AnyArray, n_rows: int) -> AnyArray:
 
 
 def labelled_rows(labels: Mapping[str, AnyArray], partial: PartialLabels) -> tuple[Bool1D, int]:
-    """Return which rows carry every label, and how many carry only some.
-
-    Parameters
-    ----------
-    labels : mapping of str to ndarray of shape (n,)
-        Expert labels.
-    partial : {"error", "unlabelled"}
-        What to do with rows that carry some.
-
-    Returns
-    -------
-    labelled : ndarray of shape (n,)
-        Rows with every label.
-    n_partial : int
-        Number of rows with some.
-
-    Raises
-    ------
-    ValueError
-        If some rows carry some of the labels and ``partial`` is ``"error"``.
-    """
+    """Return which rows carry every label, and how many carry only some."""
     known = np.array([~missing_values(v) for v in labels.values()])
     labelled = np.asarray(known.all(axis=0))
     n_partial = int((known.any(axis=0) & ~labelled).sum())
@@ -216,31 +142,7 @@ def labelled_rows(labels: Mapping[str, AnyArray], partial: PartialLabels) -> tup
 def resolve_design(
     labelled: Bool1D, strata: AnyArray | None, clusters: tuple[Int1D, ...], probability: Any
 ) -> SamplingDesign:
-    """Return the sampling scheme that labels, strata and clusters show.
-
-    Parameters
-    ----------
-    labelled : ndarray of shape (n,)
-        Labelled rows.
-    strata : ndarray of shape (n,) or None
-        Strata within which a fixed number of rows, or of whole clusters, was drawn.
-    clusters : tuple of ndarray
-        Cluster codes.
-    probability : object
-        What was passed as ``sampling_probability``.
-
-    Returns
-    -------
-    SamplingDesign
-        Whole clusters, where every cluster is labelled entirely or not at all, a fixed number of them (within
-        strata) where no probability was given; else strata; else a fixed number of rows where no probability was
-        given; else independent rows.
-
-    Raises
-    ------
-    ValueError
-        If whole clusters are labelled, without a probability, and lie in several strata.
-    """
+    """Return the sampling scheme that labels, strata and clusters show."""
     if clusters:
         codes = clusters[0]
         size = np.bincount(codes)
@@ -275,31 +177,7 @@ def _cluster_strata(clusters: Int1D, strata: AnyArray | None) -> Int1D:
 def resolve_probability(
     sampling_probability: Any, labelled: Bool1D, design: SamplingDesign, features: Float2D
 ) -> tuple[Float1D, str]:
-    """Return the labelling probability of every row, and where it comes from.
-
-    Parameters
-    ----------
-    sampling_probability : array-like of shape (n,), float, "estimated" or None
-        Known probabilities; None is simple random sampling, within strata or of clusters where there are.
-    labelled : ndarray of shape (n,)
-        Labelled rows.
-    design : SamplingDesign
-        How rows were chosen.
-    features : ndarray of shape (n, n_features)
-        Features for estimated probabilities.
-
-    Returns
-    -------
-    probability : ndarray of shape (n,)
-        In (0, 1].
-    text : str
-        How they came about, as a clause.
-
-    Raises
-    ------
-    ValueError
-        If a probability is not in (0, 1], or is 1 where there is no label, or a stratum has no labelled row.
-    """
+    """Return the labelling probability of every row, and where it comes from."""
     n = len(labelled)
     if isinstance(sampling_probability, str):
         if sampling_probability != "estimated":
@@ -372,19 +250,7 @@ def _estimated_probability(labelled: Bool1D, features: Float2D) -> Float1D:
 
 
 def warn_about_labels(calibration_probability: Float1D, labelled: Bool1D, n_units: int, units: str) -> None:
-    """Warn about few labels, weak overlap, and probabilities that do not fit the number of labels.
-
-    Parameters
-    ----------
-    calibration_probability : ndarray of shape (n,)
-        Labelling probabilities.
-    labelled : ndarray of shape (n,)
-        Labelled rows.
-    n_units : int
-        Labelled sampling units.
-    units : str
-        What they are called.
-    """
+    """Warn about few labels, weak overlap, and probabilities that do not fit the number of labels."""
     n_labelled = int(labelled.sum())
     if n_units < 50:
         warn(few_labels_message.format(n_labelled=n_units, units=units), LabellingWarning)
@@ -405,22 +271,7 @@ def warn_about_labels(calibration_probability: Float1D, labelled: Bool1D, n_unit
 
 
 def calibration_report(calibration: Calibration, n_folds: int, guarantee: Guarantee) -> Report:
-    """Describe a calibration.
-
-    Parameters
-    ----------
-    calibration : Calibration
-        Labels, design and cross-fitted predictions.
-    n_folds : int
-        Number of folds.
-    guarantee : Guarantee
-        What any inference promises.
-
-    Returns
-    -------
-    Report
-        Sizes, design and how well each label is predicted out of fold.
-    """
+    """Describe a calibration."""
     rows: list[tuple[str, str, float, str]] = []
     for name, kind in calibration.kinds.items():
         gold = typed_labels(calibration.labels[name][calibration.labelled])
@@ -463,18 +314,7 @@ def _scheme_text(design: SamplingDesign) -> str:
 
 
 def typed_labels(values: AnyArray) -> AnyArray:
-    """Return numbers as float64 and everything else as text.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n,)
-        Labels.
-
-    Returns
-    -------
-    ndarray of shape (n,)
-        Float64, or object with text.
-    """
+    """Return numbers as float64 and everything else as text."""
     if values.dtype.kind in "fiub":
         return values.astype(np.float64)
     return values.astype(str).astype(object)
@@ -483,24 +323,7 @@ def typed_labels(values: AnyArray) -> AnyArray:
 def predict_labels(
     fitter: CrossFitter, gold: Mapping[str, AnyArray], features: Any
 ) -> tuple[dict[str, FloatND], dict[str, AnyArray]]:
-    """Predict every expert label by cross-fitting, averaged over repeats.
-
-    Parameters
-    ----------
-    fitter : CrossFitter
-        Learner, folds and labelled rows.
-    gold : mapping of str to ndarray of shape (n_labelled,)
-        Expert labels.
-    features : ndarray of shape (n, n_features)
-        What is always observed.
-
-    Returns
-    -------
-    predictions : dict of str to ndarray
-        Means of shape (n,), or class probabilities of shape (n_classes, n).
-    classes : dict of str to ndarray
-        Classes of the categorical labels.
-    """
+    """Predict every expert label by cross-fitting, averaged over repeats."""
     predictions: dict[str, FloatND] = {}
     classes: dict[str, AnyArray] = {}
     for name, values in gold.items():

@@ -25,37 +25,19 @@ _DRAW_ORDERS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Completion:
-    """Values for the unlabelled variables of every row, with their probability.
+    """Values for the unlabelled variables of every row, with their probability."""
 
-    Attributes
-    ----------
-    weight : ndarray of shape (n,) or float
-        Conditional probability of these values.
-    replacements : dict of str to ndarray of shape (n,)
-        Values of the covariate labels.
-    outcome : ndarray of shape (n,) or (n, n_categories), or None
-        Expected outcome; None where the outcome is always observed.
-    """
-
-    weight: Float1D | float = 1.0
-    replacements: Mapping[str, AnyArray] = field(default_factory=dict)
-    outcome: FloatND | None = None
+    weight: Float1D | float = 1.0  # conditional probability of these values
+    replacements: Mapping[str, AnyArray] = field(default_factory=dict)  # values of the covariate labels
+    outcome: FloatND | None = None  # expected outcome; None where the outcome is always observed
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """The outcome of a model on the labelled rows, where it depends on a label.
+    """The outcome of a model on the labelled rows, where it depends on a label."""
 
-    Parameters
-    ----------
-    name : str
-        Name that picks the learner.
-    values : ndarray of shape (n_labelled,) or (n_labelled, n_categories)
-        Numbers, or one indicator column a category.
-    """
-
-    name: str
-    values: FloatND
+    name: str  # name that picks the learner
+    values: FloatND  # numbers, or one indicator column a category
 
 
 def _predict_outcome(
@@ -86,28 +68,10 @@ def _discrete(values: AnyArray) -> bool:
 def expected_completions(
     fitter: CrossFitter, labels: Mapping[str, AnyArray], outcome: Outcome | None, features: Float2D
 ) -> tuple[Completion, ...]:
-    """Return completions whose weighted scores add to the expected score given the features.
-
-    Discrete covariate labels are summed over their observed combinations with cross-fitted probabilities
-    (their joint distribution); continuous ones over draws of their cross-fitted residuals. The outcome
-    enters by its expectation given the features and the completed covariates. Repeats are averaged.
-
-    Parameters
-    ----------
-    fitter : CrossFitter
-        Folds and learner.
-    labels : mapping of str to ndarray of shape (n_labelled,)
-        Expert labels of the covariates.
-    outcome : Outcome or None
-        Outcome, where it is an expert label.
-    features : ndarray of shape (n, n_features)
-        Always-observed features.
-
-    Returns
-    -------
-    tuple of Completion
-        At least one.
-    """
+    """Return completions whose weighted scores add to the expected score given the features."""
+    # Discrete covariate labels are summed over their observed combinations with cross-fitted probabilities
+    # (their joint distribution); continuous ones over draws of their cross-fitted residuals. The outcome
+    # enters by its expectation given the features and the completed covariates. Repeats are averaged.
     if not labels:
         found = _predict_outcome(fitter, outcome, features, None, [])[0]
         return (Completion(outcome=None if found is None else found.mean(axis=0)),)
@@ -183,29 +147,7 @@ def _encode(
 def plug_in_completions(
     fitter: CrossFitter, labels: Mapping[str, AnyArray], outcome: Outcome | None, features: Float2D
 ) -> tuple[tuple[Completion, ...], ...]:
-    """Return one completion a repeat with every label at its cross-fitted mean, as the R package ``dsl``.
-
-    Parameters
-    ----------
-    fitter : CrossFitter
-        Folds and learner.
-    labels : mapping of str to ndarray of shape (n_labelled,)
-        Expert labels of the covariates, numeric.
-    outcome : Outcome or None
-        Outcome, where it is an expert label.
-    features : ndarray of shape (n, n_features)
-        Always-observed features.
-
-    Returns
-    -------
-    tuple of tuple of Completion
-        One tuple, of one completion, a repeat.
-
-    Raises
-    ------
-    ValueError
-        If a covariate label is not numeric.
-    """
+    """Return one completion a repeat with every label at its cross-fitted mean, as the R package ``dsl``."""
     for name, values in labels.items():
         if label_kind(values) == "categorical":
             raise ValueError(

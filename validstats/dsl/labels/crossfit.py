@@ -26,37 +26,10 @@ _MAX_LEVELS = 50
 def make_folds(
     n_rows: int, n_folds: int, generator: np.random.Generator, clusters: Int1D | None = None
 ) -> Int1D:
-    """Assign rows, or whole clusters, to folds of nearly equal size at random.
-
-    Folds are drawn without looking at which rows are labelled, so that they are independent of the sampling.
-
-    Parameters
-    ----------
-    n_rows : int
-        Number of rows.
-    n_folds : int
-        Number of folds, at least 2.
-    generator : numpy.random.Generator
-        Random stream.
-    clusters : ndarray of shape (n_rows,) or None, default None
-        Cluster codes ``0..G-1``; the rows of a cluster go to the same fold.
-
-    Returns
-    -------
-    ndarray of shape (n_rows,)
-        Fold of every row, ``0..n_folds-1``.
-
-    Raises
-    ------
-    ValueError
-        If there are fewer units than folds.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> np.bincount(make_folds(7, 3, np.random.default_rng(0)))
-    array([3, 2, 2])
-    """
+    """Assign rows, or whole clusters, to folds of nearly equal size at random."""
+    # Folds are drawn without looking at which rows are labelled, so that they are independent of the
+    # sampling.
+    # Fold of every row, ``0..n_folds-1``.
     n_units = n_rows if clusters is None else int(clusters.max()) + 1
     if n_units < n_folds:
         raise ValueError(
@@ -68,74 +41,22 @@ def make_folds(
 
 
 def label_kind(values: AnyArray) -> LabelKind:
-    """Tell whether observed labels are binary, categorical or continuous.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n,)
-        Observed labels, none missing.
-
-    Returns
-    -------
-    {"binary", "categorical", "continuous"}
-        ``"binary"`` for the numbers 0 and 1 or booleans, ``"categorical"`` for anything not numeric.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> label_kind(np.array([0.0, 1.0])), label_kind(np.array(["a", "b"])), label_kind(np.array([0.3]))
-    ('binary', 'categorical', 'continuous')
-    """
+    """Tell whether observed labels are binary, categorical or continuous."""
+    # ``"binary"`` for the numbers 0 and 1 or booleans, ``"categorical"`` for anything not numeric.
     if values.dtype.kind not in "fiub":
         return "categorical"
     return "binary" if np.all(np.isin(values, (0, 1))) else "continuous"
 
 
 def one_hot(codes: Int1D, n_levels: int) -> Float2D:
-    """Return indicator columns of integer codes.
-
-    Parameters
-    ----------
-    codes : ndarray of shape (n,)
-        Codes ``0..n_levels-1``.
-    n_levels : int
-        Number of columns.
-
-    Returns
-    -------
-    ndarray of shape (n, n_levels)
-        Zeros and ones.
-    """
+    """Return indicator columns of integer codes."""
     indicators = np.zeros((len(codes), n_levels))
     indicators[np.arange(len(codes)), codes] = 1.0
     return indicators
 
 
 def encode_features(columns: Mapping[str, AnyArray]) -> Float2D:
-    """Turn always-observed columns into a numeric matrix for the learner.
-
-    Parameters
-    ----------
-    columns : mapping of str to ndarray of shape (n,)
-        Numbers are kept; text and other classes become indicator columns.
-
-    Returns
-    -------
-    ndarray of shape (n, n_features)
-        Finite numbers.
-
-    Raises
-    ------
-    ValueError
-        If a column has a missing or infinite value, or too many classes.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> encode_features({"x": np.array([1.0, 2.0]), "g": np.array(["a", "b"])})
-    array([[1., 1., 0.],
-           [2., 0., 1.]])
-    """
+    """Turn always-observed columns into a numeric matrix for the learner."""
     blocks = []
     for name, values in columns.items():
         if values.dtype.kind in "fiub":
@@ -171,22 +92,13 @@ def _as_text(values: AnyArray, name: str) -> AnyArray:
 
 @dataclass(frozen=True, kw_only=True)
 class CrossFitter:
-    """Fits a learner on the labelled rows outside each fold and predicts every row of the fold.
+    """Fits a learner on the labelled rows outside each fold and predicts every row of the fold."""
 
-    Parameters
-    ----------
-    learner : estimator, mapping of str to estimator, or None
-        Scikit-learn estimator, one for each label by name, or None for penalised logistic and linear
-        regression on standardised features.
-    folds : ndarray of shape (n_repeats, n)
-        Fold of every row in every repeat.
-    labelled : ndarray of shape (n,)
-        Which rows may be used for training.
-    """
-
+    # scikit-learn estimator, one for each label by name, or None for penalised logistic and linear regression
+    # on standardised features
     learner: Any
-    folds: Int2D
-    labelled: Bool1D
+    folds: Int2D  # fold of every row in every repeat
+    labelled: Bool1D  # which rows may be used for training
 
     def regress(
         self,
@@ -196,26 +108,8 @@ class CrossFitter:
         extra_training: Float2D | None = None,
         extra_target: Sequence[Float2D] = (),
     ) -> FloatND:
-        """Predict the mean of a numeric label.
-
-        Parameters
-        ----------
-        name : str
-            Name of the label, which picks the learner.
-        target : ndarray of shape (n_labelled,)
-            Labels of the labelled rows.
-        features : ndarray of shape (n, n_features)
-            Always-observed features.
-        extra_training : ndarray of shape (n_labelled, q) or None, default None
-            Further features of the labelled rows (labels of other variables).
-        extra_target : sequence of ndarray of shape (n, q), default ()
-            Values at which the further features are set for prediction, one prediction each.
-
-        Returns
-        -------
-        ndarray of shape (n_repeats, n_predictions, n)
-            Cross-fitted means; ``n_predictions`` is 1 without further features.
-        """
+        """Predict the mean of a numeric label."""
+        # Cross-fitted means; ``n_predictions`` is 1 without further features.
         binary = label_kind(target) == "binary"
         learner = self._learner_for(name, "binary" if binary else "continuous")
         evaluations = list(extra_target) if extra_training is not None else [None]
@@ -237,24 +131,7 @@ class CrossFitter:
         return result
 
     def classify(self, name: str, codes: Int1D, n_classes: int, features: Float2D) -> FloatND:
-        """Predict class probabilities.
-
-        Parameters
-        ----------
-        name : str
-            Name of the label, which picks the learner.
-        codes : ndarray of shape (n_labelled,)
-            Class codes of the labelled rows.
-        n_classes : int
-            Number of classes.
-        features : ndarray of shape (n, n_features)
-            Always-observed features.
-
-        Returns
-        -------
-        ndarray of shape (n_repeats, n_classes, n)
-            Cross-fitted probabilities, adding to one. A class that a training set lacks gets none.
-        """
+        """Predict class probabilities."""
         learner = self._learner_for(name, "categorical")
         result = np.zeros((len(self.folds), n_classes, len(self.labelled)))
         splits = self._splits()
@@ -269,26 +146,8 @@ class CrossFitter:
         return result
 
     def residual_quantiles(self, name: str, target: Float1D, features: Float2D, n_draws: int) -> FloatND:
-        """Return quantiles of honest residuals, from the training rows of each fold alone.
-
-        Each training set is halved; a model of one half is scored on the other.
-
-        Parameters
-        ----------
-        name : str
-            Name of the label.
-        target : ndarray of shape (n_labelled,)
-            Labels of the labelled rows.
-        features : ndarray of shape (n, n_features)
-            Always-observed features.
-        n_draws : int
-            Number of quantiles.
-
-        Returns
-        -------
-        ndarray of shape (n_repeats, n_draws, n)
-            For every row the quantiles that its fold may use.
-        """
+        """Return quantiles of honest residuals, from the training rows of each fold alone."""
+        # Each training set is halved; a model of one half is scored on the other.
         learner = self._learner_for(name, "continuous")
         levels = (np.arange(n_draws) + 0.5) / n_draws
         result = np.empty((len(self.folds), n_draws, len(self.labelled)))

@@ -16,33 +16,7 @@ __all__ = ["Absorber"]
 
 
 class Absorber:
-    """Orthogonal projection on the dummies of one or two categorical variables.
-
-    Parameters
-    ----------
-    codes : sequence of ndarray of shape (n,)
-        One or two vectors of level codes.
-    weights : ndarray of shape (n,) or None, default None
-        Analysis weights, not negative. The projection is then on the dummies times the root of the weights,
-        for variables that :meth:`scaled` has multiplied by it too.
-
-    Attributes
-    ----------
-    n_effects : int
-        Rank of the dummies.
-
-    Raises
-    ------
-    ValueError
-        If more than two variables are given.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> absorber = Absorber([np.array([0, 0, 1, 1])])
-    >>> absorber.residualise(np.array([1.0, 3.0, 5.0, 5.0]))
-    array([-1.,  1.,  0.,  0.])
-    """
+    """Orthogonal projection on the dummies of one or two categorical variables."""
 
     def __init__(self, codes: Sequence[Int1D], weights: Float1D | None = None) -> None:
         if not 1 <= len(codes) <= 2:
@@ -96,18 +70,7 @@ class Absorber:
         return sums / self._counts[:, None]
 
     def project(self, values: FloatND) -> FloatND:
-        """Return the projection of each column on the dummies.
-
-        Parameters
-        ----------
-        values : ndarray of shape (n,) or (n, p)
-            Columns.
-
-        Returns
-        -------
-        ndarray of the same shape
-            Fitted values of a regression on the dummies.
-        """
+        """Return the projection of each column on the dummies."""
         matrix = self.scaled(values.reshape(len(values), -1))
         fitted = self._means(matrix)[self._large]
         if self._small is not None and self._solver is not None:
@@ -127,60 +90,22 @@ class Absorber:
         return self.scaled(fitted).reshape(values.shape)
 
     def scaled(self, values: FloatND) -> FloatND:
-        """Return values times the root of the analysis weights, where there are any.
-
-        Parameters
-        ----------
-        values : ndarray of shape (n,) or (n, p)
-            Columns.
-
-        Returns
-        -------
-        ndarray of the same shape
-            Scaled columns.
-        """
+        """Return values times the root of the analysis weights, where there are any."""
         if self._root is None:
             return values
         return values * (self._root if values.ndim == 1 else self._root[:, None])
 
     def within(self, rows: AnyArray) -> Absorber:
-        """Return the absorber of some of the rows.
-
-        Parameters
-        ----------
-        rows : ndarray
-            Row positions or a boolean mask.
-
-        Returns
-        -------
-        Absorber
-            Projection on the dummies of these rows.
-        """
+        """Return the absorber of some of the rows."""
         return Absorber([c[rows] for c in self.codes], None if self.weights is None else self.weights[rows])
 
     def residualise(self, values: FloatND) -> FloatND:
-        """Return each column minus its projection on the dummies.
-
-        Parameters
-        ----------
-        values : ndarray of shape (n,) or (n, p)
-            Columns.
-
-        Returns
-        -------
-        ndarray of the same shape
-            Within-transformed columns.
-        """
+        """Return each column minus its projection on the dummies."""
         return values - self.project(values)
 
     def leverage(self) -> Float1D:
-        """Return the diagonal of the projection matrix.
-
-        Returns
-        -------
-        ndarray of shape (n,)
-            Leverage of every row on the dummies; it adds to ``n_effects``.
-        """
+        """Return the diagonal of the projection matrix."""
+        # Leverage of every row on the dummies; it adds to ``n_effects``.
         values = 1.0 / self._counts[self._large]
         if self._small is None or self._solver is None:
             return values if self.weights is None else values * self.weights

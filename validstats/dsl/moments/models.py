@@ -26,30 +26,16 @@ __all__ = [
 
 @dataclass(frozen=True, kw_only=True)
 class RegressionRows:
-    """Rows of a completed data set: every variable of the model has a value in every row.
+    """Rows of a completed data set: every variable of the model has a value in every row."""
 
-    Parameters
-    ----------
-    y : ndarray of shape (n,) or (n, n_categories)
-        Outcome; for category shares and the multinomial logit one column a category, rows adding to one.
-    X : ndarray of shape (n, p)
-        Design matrix. A mean has a single constant column.
-    Z : ndarray of shape (n, p) or None, default None
-        Instruments, already reduced to as many columns as ``X`` (see :func:`two_stage_projection`).
-    weights : ndarray of shape (n,) or None, default None
-        Non-negative analysis weights that multiply each row's score.
-    offset : ndarray of shape (n,) or None, default None
-        Known part of the linear predictor.
-    columns : mapping of str to ndarray, or None, default None
-        The variables of a moment written by the user.
-    """
-
+    # outcome; for category shares and the multinomial logit one column a category, rows adding to one
     y: FloatND
-    X: Float2D
+    X: Float2D  # design matrix. A mean has a single constant column
+    # instruments, already reduced to as many columns as ``X`` (see :func:`two_stage_projection`)
     Z: Float2D | None = None
-    weights: Float1D | None = None
-    offset: Float1D | None = None
-    columns: Mapping[str, AnyArray] | None = None
+    weights: Float1D | None = None  # non-negative analysis weights that multiply each row's score
+    offset: Float1D | None = None  # known part of the linear predictor
+    columns: Mapping[str, AnyArray] | None = None  # the variables of a moment written by the user
 
     @property
     def n_rows(self) -> int:
@@ -57,18 +43,7 @@ class RegressionRows:
         return len(self.y)
 
     def take(self, index: AnyArray) -> RegressionRows:
-        """Return the rows that an index or a boolean mask selects.
-
-        Parameters
-        ----------
-        index : ndarray
-            Row positions or a boolean mask of length ``n_rows``.
-
-        Returns
-        -------
-        RegressionRows
-            The selected rows.
-        """
+        """Return the rows that an index or a boolean mask selects."""
         return replace(
             self,
             y=self.y[index],
@@ -80,34 +55,12 @@ class RegressionRows:
         )
 
     def linear_predictor(self, params: Float1D) -> Float1D:
-        """Return ``X @ params`` plus the offset.
-
-        Parameters
-        ----------
-        params : ndarray of shape (p,)
-            Coefficients.
-
-        Returns
-        -------
-        ndarray of shape (n,)
-            The linear predictor.
-        """
+        """Return ``X @ params`` plus the offset."""
         eta = self.X @ params
         return eta if self.offset is None else eta + self.offset
 
     def weighted(self, row_values: Float1D) -> Float1D:
-        """Return per-row values multiplied by the analysis weights, where there are any.
-
-        Parameters
-        ----------
-        row_values : ndarray of shape (n,)
-            One value a row.
-
-        Returns
-        -------
-        ndarray of shape (n,)
-            The product.
-        """
+        """Return per-row values multiplied by the analysis weights, where there are any."""
         return row_values if self.weights is None else row_values * self.weights
 
 
@@ -119,72 +72,20 @@ class ModelMoment(ABC):
 
     @abstractmethod
     def n_params(self, rows: RegressionRows) -> int:
-        """Return the number of parameters.
-
-        Parameters
-        ----------
-        rows : RegressionRows
-            Completed rows.
-
-        Returns
-        -------
-        int
-            Length of the parameter vector.
-        """
+        """Return the number of parameters."""
 
     @abstractmethod
     def score(self, rows: RegressionRows, params: Float1D) -> Float2D:
-        """Return the score of every row.
-
-        Parameters
-        ----------
-        rows : RegressionRows
-            Completed rows.
-        params : ndarray of shape (p,)
-            Parameter vector.
-
-        Returns
-        -------
-        ndarray of shape (n, p)
-            Estimating function of each row, an array of its own that the caller may change.
-        """
+        """Return the score of every row."""
 
     @abstractmethod
     def jacobian(self, rows: RegressionRows, params: Float1D, row_weights: Float1D) -> Float2D:
-        """Return the weighted sum over rows of the negative derivative of the score.
-
-        Parameters
-        ----------
-        rows : RegressionRows
-            Completed rows.
-        params : ndarray of shape (p,)
-            Parameter vector.
-        row_weights : ndarray of shape (n,)
-            Multiplier of each row, of either sign.
-
-        Returns
-        -------
-        ndarray of shape (p, p)
-            ``-sum_i row_weights[i] * d score_i / d params``.
-        """
+        """Return the weighted sum over rows of the negative derivative of the score."""
+        # ``-sum_i row_weights[i] * d score_i / d params``.
 
     def leverage(self, rows: RegressionRows, params: Float1D, inverse: Float2D) -> Float1D:
-        """Return ``trace(inverse @ J_i)`` for every row, with ``J_i`` the row's negative derivative.
-
-        Parameters
-        ----------
-        rows : RegressionRows
-            Completed rows.
-        params : ndarray of shape (p,)
-            Parameter vector.
-        inverse : ndarray of shape (p, p)
-            Inverse of the summed Jacobian.
-
-        Returns
-        -------
-        ndarray of shape (n,)
-            Leverages; over all rows of an ordinary fit they add to ``p``.
-        """
+        """Return ``trace(inverse @ J_i)`` for every row, with ``J_i`` the row's negative derivative."""
+        # Leverages; over all rows of an ordinary fit they add to ``p``.
         values = np.empty(rows.n_rows)
         for i in range(rows.n_rows):
             row = rows.take(np.array([i]))
@@ -193,20 +94,7 @@ class ModelMoment(ABC):
 
     @abstractmethod
     def start(self, rows: RegressionRows, row_weights: Float1D) -> Float1D:
-        """Return a starting value for Newton's method.
-
-        Parameters
-        ----------
-        rows : RegressionRows
-            Completed rows.
-        row_weights : ndarray of shape (n,)
-            Non-negative multiplier of each row.
-
-        Returns
-        -------
-        ndarray of shape (p,)
-            Parameter vector at which score and Jacobian are finite.
-        """
+        """Return a starting value for Newton's method."""
 
 
 def _weighted_gram(left: Float2D, right: Float2D, multiplier: Float1D) -> Float2D:
@@ -219,16 +107,7 @@ def _solve_least_squares(gram: Float2D, cross: FloatND) -> FloatND:
 
 @dataclass(frozen=True)
 class LinearMoment(ModelMoment):
-    """Linear regression by least squares: ``x (y - x'b)``.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> rows = RegressionRows(y=np.array([1.0, 3.0]), X=np.array([[1.0, 0.0], [1.0, 1.0]]))
-    >>> LinearMoment().score(rows, np.array([1.0, 2.0]))
-    array([[0., 0.],
-           [0., 0.]])
-    """
+    """Linear regression by least squares: ``x (y - x'b)``."""
 
     linear_in_params = True
 
@@ -255,16 +134,7 @@ class LinearMoment(ModelMoment):
 
 @dataclass(frozen=True)
 class MeanMoment(ModelMoment):
-    """Means of one or several columns: ``y - b``. Category shares are means of indicators.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> rows = RegressionRows(y=np.array([[1.0, 0.0], [0.0, 1.0]]), X=np.ones((2, 1)))
-    >>> MeanMoment().score(rows, np.array([0.5, 0.5]))
-    array([[ 0.5, -0.5],
-           [-0.5,  0.5]])
-    """
+    """Means of one or several columns: ``y - b``. Category shares are means of indicators."""
 
     linear_in_params = True
 
@@ -292,27 +162,12 @@ class MeanMoment(ModelMoment):
 
 @dataclass(frozen=True)
 class GLMMoment(ModelMoment):
-    """Generalised linear model of any statsmodels family and link: ``x (y - mu) mu' / V(mu)``.
+    """Generalised linear model of any statsmodels family and link: ``x (y - mu) mu' / V(mu)``."""
 
-    Parameters
-    ----------
-    family : statsmodels.genmod.families.Family
-        Family with its link, such as ``sm.families.Binomial()``.
+    # The dispersion cancels from the estimating equation. The Jacobian is the exact derivative, including the
+    # term in ``y - mu`` that the expected information of Fisher scoring leaves out for non-canonical links.
 
-    Notes
-    -----
-    The dispersion cancels from the estimating equation. The Jacobian is the exact derivative, including the
-    term in ``y - mu`` that the expected information of Fisher scoring leaves out for non-canonical links.
-
-    Examples
-    --------
-    >>> import numpy as np, statsmodels.api as sm
-    >>> rows = RegressionRows(y=np.array([1.0, 0.0]), X=np.ones((2, 1)))
-    >>> GLMMoment(sm.families.Binomial()).score(rows, np.zeros(1)).ravel().round(3)
-    array([ 0.5, -0.5])
-    """
-
-    family: Any
+    family: Any  # family with its link, such as ``sm.families.Binomial()``
 
     def n_params(self, rows: RegressionRows) -> int:
         """Return the number of columns of ``X``."""
@@ -359,18 +214,12 @@ class GLMMoment(ModelMoment):
 
 @dataclass(frozen=True)
 class MultinomialMoment(ModelMoment):
-    """Multinomial logit: ``x (1{y = k} - P(k | x))`` for every category but the first.
+    """Multinomial logit: ``x (1{y = k} - P(k | x))`` for every category but the first."""
 
-    The parameter vector stacks one block of ``p`` coefficients a category, in the order of the columns of
-    ``rows.y`` without the first, which is the reference.
+    # The parameter vector stacks one block of ``p`` coefficients a category, in the order of the columns of
+    # ``rows.y`` without the first, which is the reference.
 
-    Parameters
-    ----------
-    n_categories : int
-        Number of categories, at least 2.
-    """
-
-    n_categories: int
+    n_categories: int  # number of categories, at least 2
 
     def n_params(self, rows: RegressionRows) -> int:
         """Return ``p`` times the number of categories but the reference."""
@@ -453,25 +302,8 @@ def _instruments(rows: RegressionRows) -> Float2D:
 
 
 def two_stage_projection(instrument_gram: Float2D, instrument_cross: Float2D) -> Float2D:
-    """Return the first-stage matrix that reduces the instruments to one a coefficient.
-
-    Parameters
-    ----------
-    instrument_gram : ndarray of shape (q, q)
-        ``E[z z']``.
-    instrument_cross : ndarray of shape (q, p)
-        ``E[z x']``, with ``q >= p``.
-
-    Returns
-    -------
-    ndarray of shape (q, p)
-        ``Pi = E[z z']^-1 E[z x']``, so that ``z @ Pi`` are the instruments of two-stage least squares.
-
-    Raises
-    ------
-    ValueError
-        If there are fewer instruments than coefficients.
-    """
+    """Return the first-stage matrix that reduces the instruments to one a coefficient."""
+    # ``Pi = E[z z']^-1 E[z x']``, so that ``z @ Pi`` are the instruments of two-stage least squares.
     if instrument_gram.shape[0] < instrument_cross.shape[1]:
         raise ValueError(
             f"{instrument_gram.shape[0]} instruments (exogenous covariates included) cannot identify "

@@ -17,27 +17,13 @@ _LARGE_CONDITION = 1e13
 
 @dataclass(frozen=True, kw_only=True)
 class NewtonResult:
-    """Outcome of Newton's method.
+    """Outcome of Newton's method."""
 
-    Attributes
-    ----------
-    params : ndarray of shape (p,)
-        Last iterate.
-    converged : bool
-        Whether the last Newton step is below the tolerance.
-    reason : str
-        Why it stopped.
-    n_iterations : int
-        Number of Newton steps.
-    largest_moment : float
-        Largest absolute mean score at ``params``.
-    """
-
-    params: Float1D
-    converged: bool
-    reason: str
-    n_iterations: int
-    largest_moment: float
+    params: Float1D  # last iterate
+    converged: bool  # whether the last Newton step is below the tolerance
+    reason: str  # why it stopped
+    n_iterations: int  # number of Newton steps
+    largest_moment: float  # largest absolute mean score at ``params``
 
 
 def _newton_step(jacobian: Float2D, moment: Float1D) -> Float1D | None:
@@ -64,46 +50,12 @@ def find_root(
     max_halvings: int = 30,
     is_affine: bool = False,
 ) -> NewtonResult:
-    """Solve ``moment(b) = 0`` by Newton's method with step halving.
-
-    A step is accepted when it passes the natural monotonicity test: the Newton correction that the old
-    Jacobian assigns to the new point is shorter than the step itself. The test does not change under linear
-    reparametrisation, so badly scaled columns need no standardisation.
-
-    Parameters
-    ----------
-    moment : callable
-        Mean score, ``(p,) -> (p,)``.
-    jacobian : callable
-        Negative derivative of the mean score, ``(p,) -> (p, p)``.
-    start : ndarray of shape (p,)
-        Starting value with finite moment and Jacobian.
-    tolerance : float, default 1e-12
-        Relative length of the Newton step at which the root is accepted.
-    max_iterations : int, default 100
-        Bound on the number of steps.
-    max_halvings : int, default 30
-        Bound on the halvings of one step.
-    is_affine : bool, default False
-        Whether ``moment`` is affine, so that its Jacobian is evaluated once.
-
-    Returns
-    -------
-    NewtonResult
-        The root, or the last iterate with ``converged=False`` and the reason.
-
-    References
-    ----------
-    P. Deuflhard (2011), Newton Methods for Nonlinear Problems, Section 2.1.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> result = find_root(lambda b: np.array([2.0 - b[0] ** 2]), lambda b: np.array([[2.0 * b[0]]]),
-    ...                    np.array([1.0]))
-    >>> bool(result.converged), round(float(result.params[0]), 12)
-    (True, 1.414213562373)
-    """
+    """Solve ``moment(b) = 0`` by Newton's method with step halving."""
+    # A step is accepted when it passes the natural monotonicity test: the Newton correction that the old
+    # Jacobian assigns to the new point is shorter than the step itself. The test does not change under linear
+    # reparametrisation, so badly scaled columns need no standardisation.
+    # The root, or the last iterate with ``converged=False`` and the reason.
+    # Source: P. Deuflhard (2011), Newton Methods for Nonlinear Problems, Section 2.1.
     params = np.array(start, dtype=np.float64)
     value = moment(params)
     reason, converged, n_steps = "the number of iterations is exhausted", False, 0
@@ -154,28 +106,7 @@ def _relative_length(step: Float1D, params: Float1D) -> float:
 
 
 def collinear_columns(matrix: Float2D, names: Sequence[str], tolerance: float = 1e-10) -> list[str]:
-    """Return the names of columns that the columns before them already span.
-
-    Parameters
-    ----------
-    matrix : ndarray of shape (n, p)
-        Design matrix.
-    names : sequence of str
-        Column names.
-    tolerance : float, default 1e-10
-        Residual length, relative to the column's own, below which a column counts as spanned.
-
-    Returns
-    -------
-    list of str
-        Names of redundant columns, empty if the matrix has full column rank. A column of zeros is redundant.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> collinear_columns(np.array([[1.0, 2.0], [1.0, 2.0], [1.0, 2.0]]), ["constant", "twice"])
-    ['twice']
-    """
+    """Return the names of columns that the columns before them already span."""
     norms = np.linalg.norm(matrix, axis=0)
     scaled = matrix / np.where(norms > 0.0, norms, 1.0)
     if matrix.shape[0] < matrix.shape[1]:
@@ -185,18 +116,7 @@ def collinear_columns(matrix: Float2D, names: Sequence[str], tolerance: float = 
 
 
 def invert_bread(jacobian: Float2D) -> Float2D | None:
-    """Return the inverse of a mean Jacobian, or None where it is singular to working precision.
-
-    Parameters
-    ----------
-    jacobian : ndarray of shape (p, p)
-        Mean negative derivative of the score.
-
-    Returns
-    -------
-    ndarray of shape (p, p) or None
-        Inverse, computed after scaling the diagonal to one.
-    """
+    """Return the inverse of a mean Jacobian, or None where it is singular to working precision."""
     if not np.all(np.isfinite(jacobian)):
         return None
     scale = np.sqrt(np.abs(np.diag(jacobian)))

@@ -51,15 +51,9 @@ class Moment:
 
 @dataclass(frozen=True)
 class UserMoment(ModelMoment):
-    """A :class:`Moment` behind the interface of the built-in models.
+    """A :class:`Moment` behind the interface of the built-in models."""
 
-    Parameters
-    ----------
-    moment : Moment
-        The user's functions.
-    """
-
-    moment: Moment
+    moment: Moment  # the user's functions
 
     def n_params(self, rows: RegressionRows) -> int:
         """Return the length of the starting value."""

@@ -40,65 +40,26 @@ SamplingScheme: TypeAlias = Literal["independent", "simple", "stratified", "clus
 
 @dataclass(frozen=True, kw_only=True)
 class SamplingDesign:
-    """How rows were chosen for expert labelling.
+    """How rows were chosen for expert labelling."""
 
-    Parameters
-    ----------
-    scheme : {"independent", "simple", "stratified", "clusters"}
-        ``"independent"``: each row by its own coin (Poisson sampling). ``"simple"``: a fixed number of rows,
-        all subsets equally likely. ``"stratified"``: the same within strata. ``"clusters"``: whole clusters,
-        each by its own coin or, with ``strata``, a fixed number.
-    units : ndarray of shape (n,) or None, default None
-        Stratum codes for ``"stratified"``, cluster codes for ``"clusters"``.
-    strata : ndarray of shape (n,) or None, default None
-        For ``"clusters"``, codes of the strata within which a fixed number of clusters was drawn; a cluster lies
-        in one stratum. None if each cluster was drawn by its own coin.
-    """
-
+    # ``"independent"``: each row by its own coin (Poisson sampling). ``"simple"``: a fixed number of rows,
+    # all subsets equally likely. ``"stratified"``: the same within strata. ``"clusters"``: whole clusters,
+    # each by its own coin or, with ``strata``, a fixed number
     scheme: SamplingScheme = "independent"
-    units: Int1D | None = None
+    units: Int1D | None = None  # stratum codes for ``"stratified"``, cluster codes for ``"clusters"``
+    # for ``"clusters"``, codes of the strata within which a fixed number of clusters was drawn; a cluster
+    # lies in one stratum. None if each cluster was drawn by its own coin
     strata: Int1D | None = None
 
     def fixed_strata(self, n_rows: int) -> Int1D | None:
-        """Return the strata within which the number of drawn units was fixed.
-
-        Parameters
-        ----------
-        n_rows : int
-            Number of rows.
-
-        Returns
-        -------
-        ndarray of shape (n,) or None
-            Stratum codes of the rows, zero where there is one stratum; None if the number was left to chance.
-        """
+        """Return the strata within which the number of drawn units was fixed."""
         if self.scheme == "simple":
             return np.zeros(n_rows, dtype=np.int64)
         return self.units if self.scheme == "stratified" else self.strata
 
 
 def sum_by_cluster(values: Float2D, codes: Int1D) -> Float2D:
-    """Return the sums of rows within clusters.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n, p)
-        Row values.
-    codes : ndarray of shape (n,)
-        Cluster codes ``0..G-1``.
-
-    Returns
-    -------
-    ndarray of shape (G, p)
-        Sums.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> sum_by_cluster(np.array([[1.0], [2.0], [4.0]]), np.array([0, 1, 0]))
-    array([[5.],
-           [2.]])
-    """
+    """Return the sums of rows within clusters."""
     n_clusters = int(codes.max()) + 1
     return np.column_stack(
         [np.bincount(codes, values[:, j], minlength=n_clusters) for j in range(values.shape[1])]
@@ -106,25 +67,10 @@ def sum_by_cluster(values: Float2D, codes: Int1D) -> Float2D:
 
 
 def clustered_meat(psi: Float2D, clusters: Sequence[Int1D] = ()) -> Float2D:
-    """Return the meat of the sandwich, for independent rows or one- or two-way clusters.
-
-    Parameters
-    ----------
-    psi : ndarray of shape (n, p)
-        Estimating function of every row.
-    clusters : sequence of ndarray of shape (n,), default ()
-        None, one or two vectors of cluster codes.
-
-    Returns
-    -------
-    ndarray of shape (p, p)
-        Sum of outer products of cluster sums, divided by ``n``. Two ways are combined as the first plus the
-        second minus their intersection; a negative eigenvalue of the result is set to zero.
-
-    References
-    ----------
-    Cameron, Gelbach and Miller (2011), Journal of Business and Economic Statistics 29, 238-249.
-    """
+    """Return the meat of the sandwich, for independent rows or one- or two-way clusters."""
+    # Sum of outer products of cluster sums, divided by ``n``. Two ways are combined as the first plus the
+    # second minus their intersection; a negative eigenvalue of the result is set to zero.
+    # Source: Cameron, Gelbach and Miller (2011), Journal of Business and Economic Statistics 29, 238-249.
     n = len(psi)
     if len(clusters) == 0:
         return psi.T @ psi / n
@@ -144,45 +90,14 @@ def clustered_meat(psi: Float2D, clusters: Sequence[Int1D] = ()) -> Float2D:
 def meat_parts(
     expected: Float2D, correction: Float2D, clusters: Sequence[Int1D] = ()
 ) -> tuple[Float2D, Float2D]:
-    """Split the meat into the part that more labels shrink and the rest.
-
-    Parameters
-    ----------
-    expected : ndarray of shape (n, p)
-        Expected scores ``g``.
-    correction : ndarray of shape (n, p)
-        ``w (s - g)``, zero on unlabelled rows.
-    clusters : sequence of ndarray of shape (n,), default ()
-        Vectors of cluster codes. The first part is a sum over rows in any case: labels of different rows
-        are drawn independently, so terms across rows of a cluster do not shrink with more labels.
-
-    Returns
-    -------
-    main_1, main_23 : ndarray of shape (p, p)
-        Their sum is the meat.
-    """
+    """Split the meat into the part that more labels shrink and the rest."""
     total = clustered_meat(expected + correction, clusters)
     main_1 = correction.T @ correction / len(correction)
     return main_1, total - main_1
 
 
 def sandwich(bread: Float2D, meat: Float2D, n_rows: int) -> Float2D:
-    """Return ``bread @ meat @ bread.T / n``, symmetrised.
-
-    Parameters
-    ----------
-    bread : ndarray of shape (p, p)
-        Inverse mean Jacobian.
-    meat : ndarray of shape (p, p)
-        Meat.
-    n_rows : int
-        Number of rows.
-
-    Returns
-    -------
-    ndarray of shape (p, p)
-        Covariance matrix of the estimate.
-    """
+    """Return ``bread @ meat @ bread.T / n``, symmetrised."""
     covariance = bread @ meat @ bread.T / n_rows
     return (covariance + covariance.T) / 2.0
 
@@ -190,51 +105,14 @@ def sandwich(bread: Float2D, meat: Float2D, n_rows: int) -> Float2D:
 def forecast_variance(
     bread: Float2D, main_1: Float2D, main_23: Float2D, n_rows: int, label_ratio: float
 ) -> Float2D:
-    """Return the covariance to expect with ``1 / label_ratio`` times as many labels.
-
-    Parameters
-    ----------
-    bread : ndarray of shape (p, p)
-        Inverse mean Jacobian.
-    main_1, main_23 : ndarray of shape (p, p)
-        Parts of the meat, see :func:`meat_parts`.
-    n_rows : int
-        Number of rows.
-    label_ratio : float
-        Present number of labels divided by the number that is planned.
-
-    Returns
-    -------
-    ndarray of shape (p, p)
-        Predicted covariance matrix.
-    """
+    """Return the covariance to expect with ``1 / label_ratio`` times as many labels."""
     return sandwich(bread, label_ratio * main_1 + main_23, n_rows)
 
 
 def small_sample_scores(
     psi: Float2D, leverage: Float1D, kind: VarianceKind, n_labelled: int, n_fitted: int
 ) -> Float2D:
-    """Return scores inflated for the parameters that were fitted to them.
-
-    Parameters
-    ----------
-    psi : ndarray of shape (n, p)
-        Estimating function of every row.
-    leverage : ndarray of shape (n,)
-        Leverage of every row, see :func:`validstats.dsl.fit.augmentation.psi_leverage`.
-    kind : {"HC0", "HC1", "HC2", "HC3"}
-        ``"HC1"`` multiplies the variance by ``n_labelled / (n_labelled - n_fitted)``; ``"HC2"`` and
-        ``"HC3"`` divide each score by the square root of one minus its leverage, and by one minus it.
-    n_labelled : int
-        Number of labelled units.
-    n_fitted : int
-        Number of fitted numbers a coefficient: parameters and tuning.
-
-    Returns
-    -------
-    ndarray of shape (n, p)
-        Inflated scores. With every row labelled they give the HC variances of linear regression.
-    """
+    """Return scores inflated for the parameters that were fitted to them."""
     if kind == "HC0":
         return psi
     if kind == "HC1":
@@ -246,33 +124,12 @@ def small_sample_scores(
 def design_meat(
     residual: Float2D, probability: Float1D, n_rows: int, design: SamplingDesign, labelled: Bool1D
 ) -> Float2D:
-    """Return the meat that comes from the choice of rows to label alone, the population held fixed.
-
-    Parameters
-    ----------
-    residual : ndarray of shape (n_labelled, p)
-        ``s - g`` on the labelled rows.
-    probability : ndarray of shape (n_labelled,)
-        Their labelling probabilities.
-    n_rows : int
-        Size of the finite population.
-    design : SamplingDesign
-        How rows were chosen.
-    labelled : ndarray of shape (n,)
-        Which rows are labelled.
-
-    Returns
-    -------
-    ndarray of shape (p, p)
-        For independent sampling ``sum (1 - pi) / pi^2 r r' / n``; for a fixed number of rows the same with
-        ``r`` centred (within strata) and ``n_h / (n_h - 1)``; for whole clusters with ``r`` summed by
-        cluster.
-
-    References
-    ----------
-    Saerndal, Swensson and Wretman (1992), Model Assisted Survey Sampling, Sections 3.5-3.7 and 6.6.
-    Hajek (1964), Annals of Mathematical Statistics 35, 1491-1523, for a fixed number with unequal probabilities.
-    """
+    """Return the meat that comes from the choice of rows to label alone, the population held fixed."""
+    # For independent sampling ``sum (1 - pi) / pi^2 r r' / n``; for a fixed number of rows the same with
+    # ``r`` centred (within strata) and ``n_h / (n_h - 1)``; for whole clusters with ``r`` summed by cluster.
+    # Source: Saerndal, Swensson and Wretman (1992), Model Assisted Survey Sampling, Sections 3.5-3.7 and 6.6.
+    # Hajek (1964), Annals of Mathematical Statistics 35, 1491-1523, for a fixed number with unequal
+    # probabilities.
     deviations, unit_probability = drawn_deviations(residual, probability, design, labelled)
     scaled = deviations * np.sqrt(1.0 - unit_probability)[:, None]
     return scaled.T @ scaled / n_rows
@@ -321,27 +178,9 @@ def _stratum_centres(units: _DrawnUnits) -> tuple[Float2D, Float1D]:
 def drawn_deviations(
     residual: Float2D, probability: Float1D, design: SamplingDesign, labelled: Bool1D
 ) -> tuple[Float2D, Float1D]:
-    """Return what each labelled unit adds, as it deviates from what the design fixes.
-
-    Parameters
-    ----------
-    residual : ndarray of shape (n_labelled, p)
-        ``s - g`` on the labelled rows.
-    probability : ndarray of shape (n_labelled,)
-        Their labelling probabilities.
-    design : SamplingDesign
-        How rows were chosen.
-    labelled : ndarray of shape (n,)
-        Which rows are labelled.
-
-    Returns
-    -------
-    deviations : ndarray of shape (n_units, p)
-        ``r / pi``, summed within clusters that were drawn as a whole; where the number of units in a stratum was
-        fixed, less their mean there with weights ``1 - pi``, times the root of ``n_h / (n_h - 1)``.
-    probability : ndarray of shape (n_units,)
-        Probabilities of the units.
-    """
+    """Return what each labelled unit adds, as it deviates from what the design fixes."""
+    # ``r / pi``, summed within clusters that were drawn as a whole; where the number of units in a stratum
+    # was fixed, less their mean there with weights ``1 - pi``, times the root of ``n_h / (n_h - 1)``.
     units = _drawn_units(residual, probability, design, labelled)
     if units.strata is None:
         return units.expanded, units.probability
@@ -353,31 +192,12 @@ def drawn_deviations(
 def centred_influence(
     influence: Float2D, residual: Float2D, probability: Float1D, design: SamplingDesign, labelled: Bool1D
 ) -> Float2D:
-    """Return influence functions without the part of the residual that a fixed number of labels cancels.
-
-    Where the number of units in a stratum was fixed, ``sum (w_i - 1) c`` is zero for any constant ``c``. Taking
-    ``(w_i - 1)`` times the mean residual of the stratum off every row leaves the estimate as it is, and the mean
-    square of what remains is its variance.
-
-    Parameters
-    ----------
-    influence : ndarray of shape (n, p)
-        Influence functions, ``bread @ psi``.
-    residual : ndarray of shape (n_labelled, p)
-        ``bread @ (s - g)`` on the labelled rows.
-    probability : ndarray of shape (n,)
-        Labelling probabilities of all rows.
-    design : SamplingDesign
-        How rows were chosen.
-    labelled : ndarray of shape (n,)
-        Which rows are labelled.
-
-    Returns
-    -------
-    ndarray of shape (n, p)
-        The same for units that were drawn independently. Deviations within strata are multiplied by the root of
-        ``n_h / (n_h - 1)``, relative to that of a single stratum, for which small-sample corrections account.
-    """
+    """Return influence functions without the part of the residual that a fixed number of labels cancels."""
+    # Where the number of units in a stratum was fixed, ``sum (w_i - 1) c`` is zero for any constant ``c``.
+    # Taking ``(w_i - 1)`` times the mean residual of the stratum off every row leaves the estimate as it is,
+    # and the mean square of what remains is its variance.
+    # The same for units that were drawn independently. Deviations within strata are multiplied by the root of
+    # ``n_h / (n_h - 1)``, relative to that of a single stratum, for which small-sample corrections account.
     strata = design.fixed_strata(len(labelled))
     if strata is None:
         return influence
@@ -401,28 +221,7 @@ def centred_influence(
 
 
 def labelled_units(design: SamplingDesign, labelled: Bool1D) -> int:
-    """Return the number of labelled sampling units.
-
-    Parameters
-    ----------
-    design : SamplingDesign
-        How rows were chosen.
-    labelled : ndarray of shape (n,)
-        Which rows are labelled.
-
-    Returns
-    -------
-    int
-        Rows, or clusters where these were drawn as a whole.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> labelled = np.array([True, True, False, False, True, True])
-    >>> design = SamplingDesign(scheme="clusters", units=np.array([0, 0, 1, 1, 2, 2]))
-    >>> labelled_units(SamplingDesign(), labelled), labelled_units(design, labelled)
-    (4, 2)
-    """
+    """Return the number of labelled sampling units."""
     if design.scheme != "clusters":
         return int(np.sum(labelled))
     assert design.units is not None
@@ -430,43 +229,14 @@ def labelled_units(design: SamplingDesign, labelled: Bool1D) -> int:
 
 
 def influence_functions(psi: Float2D, bread: Float2D) -> Float2D:
-    """Return the influence function of every row on every coefficient.
-
-    Parameters
-    ----------
-    psi : ndarray of shape (n, p)
-        Estimating function of every row.
-    bread : ndarray of shape (p, p)
-        Inverse mean Jacobian.
-
-    Returns
-    -------
-    ndarray of shape (n, p)
-        ``psi @ bread.T``; the estimate minus the truth is close to its mean.
-    """
+    """Return the influence function of every row on every coefficient."""
+    # ``psi @ bread.T``; the estimate minus the truth is close to its mean.
     return psi @ bread.T
 
 
 def critical_value(alpha: float, degrees_of_freedom: float | None) -> float:
-    """Return the two-sided critical value of the t or, without degrees of freedom, the normal distribution.
-
-    Parameters
-    ----------
-    alpha : float
-        One minus the confidence level.
-    degrees_of_freedom : float or None
-        Degrees of freedom of the t distribution.
-
-    Returns
-    -------
-    float
-        Upper ``alpha / 2`` quantile.
-
-    Examples
-    --------
-    >>> round(critical_value(0.05, None), 4), round(critical_value(0.05, 10), 4)
-    (1.96, 2.2281)
-    """
+    """Return the two-sided critical value of the t or, without degrees of freedom, the normal distribution."""
+    # Upper ``alpha / 2`` quantile.
     if degrees_of_freedom is None:
         return float(stats.norm.isf(alpha / 2.0))
     return float(stats.t.isf(alpha / 2.0, degrees_of_freedom))
@@ -480,35 +250,10 @@ def effective_labels(
     *,
     finite: bool = False,
 ) -> Float1D:
-    """Return how many expert labels alone would have given the same variance, per coefficient.
-
-    Parameters
-    ----------
-    n_labelled : int
-        Number of expert labels.
-    gold_variance : ndarray of shape (p,)
-        Variances of the gold-only estimate.
-    variance : ndarray of shape (p,)
-        Variances of the estimate.
-    n_rows : int or None, default None
-        Number of rows, which the result cannot exceed.
-    finite : bool, default False
-        Whether the rows are the population, so that labels of all rows leave no variance; needs ``n_rows``.
-
-    Returns
-    -------
-    ndarray of shape (p,)
-        ``n_labelled * ratio`` with ``ratio = gold_variance / variance``; in a finite population, where the variance
-        with ``m`` labels is proportional to ``1 / m - 1 / n_rows``, divided by ``1 - f + f * ratio`` with
-        ``f = n_labelled / n_rows``.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> four, two = np.array([4.0]), np.array([2.0])
-    >>> effective_labels(100, four, two), effective_labels(100, four, two, 1000, finite=True).round(1)
-    (array([200.]), array([181.8]))
-    """
+    """Return how many expert labels alone would have given the same variance, per coefficient."""
+    # ``n_labelled * ratio`` with ``ratio = gold_variance / variance``; in a finite population, where the
+    # variance with ``m`` labels is proportional to ``1 / m - 1 / n_rows``, divided by ``1 - f + f * ratio``
+    # with ``f = n_labelled / n_rows``.
     if n_rows is None:
         return n_labelled * gold_variance / variance
     if n_labelled == n_rows:
@@ -521,51 +266,13 @@ def effective_labels(
 
 
 def kish_size(weights: Float1D) -> float:
-    """Return Kish's effective sample size of unequal weights, ``(sum w)^2 / sum w^2``.
-
-    Parameters
-    ----------
-    weights : ndarray of shape (n_labelled,)
-        Inverse probabilities.
-
-    Returns
-    -------
-    float
-        Effective sample size, the number of weights where they are equal.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> kish_size(np.array([2.0, 2.0, 2.0]))
-    3.0
-    """
+    """Return Kish's effective sample size of unequal weights, ``(sum w)^2 / sum w^2``."""
     return float(weights.sum() ** 2 / np.sum(weights**2))
 
 
 def median_of_splits(params: Float2D, covariances: Float2D) -> tuple[Float1D, Float1D, Float2D]:
-    """Aggregate repeated sample splits by medians, as the R package ``dsl`` does.
-
-    Parameters
-    ----------
-    params : ndarray of shape (n_splits, p)
-        Estimates of the splits.
-    covariances : ndarray of shape (n_splits, p, p)
-        Their covariance matrices.
-
-    Returns
-    -------
-    estimate : ndarray of shape (p,)
-        Medians.
-    std_error : ndarray of shape (p,)
-        Root of the median of squared standard errors plus squared distances to the median.
-    covariance : ndarray of shape (p, p)
-        Elementwise median of covariances plus outer products of distances. It has no influence function
-        and need not be positive definite.
-
-    References
-    ----------
-    Chernozhukov et al. (2018), The Econometrics Journal 21, C1-C68, Definition 3.3.
-    """
+    """Aggregate repeated sample splits by medians, as the R package ``dsl`` does."""
+    # Source: Chernozhukov et al. (2018), The Econometrics Journal 21, C1-C68, Definition 3.3.
     estimate = np.median(params, axis=0)
     distance = params - estimate
     spread = covariances + distance[:, :, None] * distance[:, None, :]

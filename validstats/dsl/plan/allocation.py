@@ -24,32 +24,11 @@ __all__ = [
 
 
 def bounded_probabilities(size: Float1D, n_labels: float, floor: float = 0.2) -> Float1D:
-    """Return inclusion probabilities proportional to size, between a floor and one, with a given sum.
-
-    Parameters
-    ----------
-    size : ndarray of shape (n,)
-        Non-negative sizes. For Neyman allocation the root of ``E[|c'J^-1 (s - h)|^2 | Z]``.
-    n_labels : float
-        Sum of the probabilities: the expected number of labels, in (0, n].
-    floor : float, default 0.2
-        Smallest probability, as a share of the uniform one ``n_labels / n``, in (0, 1].
-
-    Returns
-    -------
-    ndarray of shape (n,)
-        ``clip(k * size, floor * n_labels / n, 1)`` with the multiplier ``k`` for which they add to
-        ``n_labels``. Sizes that are all zero give uniform probabilities.
-
-    References
-    ----------
-    Neyman (1934), JRSS 97, 558-625; Zrnic and Candes (2024), Active Statistical Inference, arXiv 2403.03208.
-
-    Examples
-    --------
-    >>> bounded_probabilities(np.array([1.0, 1.0, 2.0, 4.0]), 2.0).round(3)
-    array([0.25, 0.25, 0.5 , 1.  ])
-    """
+    """Return inclusion probabilities proportional to size, between a floor and one, with a given sum."""
+    # ``clip(k * size, floor * n_labels / n, 1)`` with the multiplier ``k`` for which they add to
+    # ``n_labels``. Sizes that are all zero give uniform probabilities.
+    # Source: Neyman (1934), JRSS 97, 558-625; Zrnic and Candes (2024), Active Statistical Inference, arXiv
+    # 2403.03208.
     n = len(size)
     lowest = floor * n_labels / n
     if n_labels >= n or not np.any(size > 0.0):
@@ -84,69 +63,16 @@ def _clipped_totals(ordered: Float1D, multipliers: Float1D, lowest: float) -> Fl
 def active_probabilities(
     uncertainty: Float1D, n_labels: float, mixing: float = 0.8, floor: float = 0.2
 ) -> Float1D:
-    """Return the sampling rule of active inference: uncertainty sampling mixed with uniform sampling.
-
-    Parameters
-    ----------
-    uncertainty : ndarray of shape (n,)
-        Non-negative uncertainty of the machine about each unit.
-    n_labels : float
-        Expected number of labels, in (0, n].
-    mixing : float, default 0.8
-        Weight of uncertainty sampling, in [0, 1]; the rest is uniform.
-    floor : float, default 0.2
-        Smallest probability as a share of the uniform one.
-
-    Returns
-    -------
-    ndarray of shape (n,)
-        ``mixing * pi(uncertainty) + (1 - mixing) * n_labels / n``, adding to ``n_labels``.
-
-    References
-    ----------
-    Zrnic and Candes (2024), Active Statistical Inference, arXiv 2403.03208, Section 3.
-
-    Examples
-    --------
-    >>> active_probabilities(np.array([0.0, 1.0]), 1.0, mixing=0.5, floor=0.2)
-    array([0.3, 0.7])
-    """
+    """Return the sampling rule of active inference: uncertainty sampling mixed with uniform sampling."""
+    # ``mixing * pi(uncertainty) + (1 - mixing) * n_labels / n``, adding to ``n_labels``.
+    # Source: Zrnic and Candes (2024), Active Statistical Inference, arXiv 2403.03208, Section 3.
     uniform = n_labels / len(uncertainty)
     return mixing * bounded_probabilities(uncertainty, n_labels, floor) + (1.0 - mixing) * uniform
 
 
 def allocate_to_strata(sizes: Int1D, n_labels: int, scale: Float1D | None = None, minimum: int = 2) -> Int1D:
-    """Divide labels among strata, in proportion to their size or to size times scale (Neyman).
-
-    Parameters
-    ----------
-    sizes : ndarray of shape (H,)
-        Number of units in each stratum, at least 1.
-    n_labels : int
-        Number of labels in all.
-    scale : ndarray of shape (H,) or None, default None
-        Root-mean-square residual of each stratum; None allocates in proportion to size.
-    minimum : int, default 2
-        Smallest number of labels in a stratum (or all its units, if it has fewer), so that a variance
-        within the stratum exists.
-
-    Returns
-    -------
-    ndarray of shape (H,)
-        Whole numbers that add to ``n_labels``, by largest remainders.
-
-    Raises
-    ------
-    ValueError
-        If there are too few labels for the minimum, or more labels than units.
-
-    Examples
-    --------
-    >>> allocate_to_strata(np.array([100, 300]), 40).tolist()
-    [10, 30]
-    >>> allocate_to_strata(np.array([100, 300]), 40, scale=np.array([3.0, 1.0])).tolist()
-    [20, 20]
-    """
+    """Divide labels among strata, in proportion to their size or to size times scale (Neyman)."""
+    # Whole numbers that add to ``n_labels``, by largest remainders.
     lowest = np.minimum(minimum, sizes)
     if n_labels < lowest.sum() or n_labels > sizes.sum():
         raise ValueError(
@@ -183,44 +109,14 @@ def allocate_to_strata(sizes: Int1D, n_labels: int, scale: Float1D | None = None
 
 
 def draw_poisson(probability: Float1D, generator: np.random.Generator) -> Bool1D:
-    """Draw each unit by a coin of its own.
-
-    Parameters
-    ----------
-    probability : ndarray of shape (n,)
-        Inclusion probabilities.
-    generator : numpy.random.Generator
-        Source of randomness.
-
-    Returns
-    -------
-    ndarray of shape (n,)
-        Which units are drawn; their number is random.
-    """
+    """Draw each unit by a coin of its own."""
     return generator.random(len(probability)) < probability
 
 
 def draw_systematic(probability: Float1D, generator: np.random.Generator) -> Bool1D:
-    """Draw a fixed number of units with unequal probabilities, by one random start in random order.
-
-    Parameters
-    ----------
-    probability : ndarray of shape (n,)
-        Inclusion probabilities. If they add to a whole number, so many units are drawn; else that number
-        rounded down or up.
-    generator : numpy.random.Generator
-        Source of randomness.
-
-    Returns
-    -------
-    ndarray of shape (n,)
-        Which units are drawn; each with exactly its probability.
-
-    References
-    ----------
-    Madow (1949), Annals of Mathematical Statistics 20, 333-354; in random order, Hartley and Rao (1962),
-    Annals of Mathematical Statistics 33, 350-374.
-    """
+    """Draw a fixed number of units with unequal probabilities, by one random start in random order."""
+    # Source: Madow (1949), Annals of Mathematical Statistics 20, 333-354; in random order, Hartley and Rao
+    # (1962), Annals of Mathematical Statistics 33, 350-374.
     order = generator.permutation(len(probability))
     marks = np.concatenate([[0.0], np.cumsum(probability[order])])
     nearest = round(marks[-1])
@@ -234,22 +130,7 @@ def draw_systematic(probability: Float1D, generator: np.random.Generator) -> Boo
 
 
 def draw_fixed(strata: Int1D, counts: Int1D, generator: np.random.Generator) -> Bool1D:
-    """Draw a fixed number of units in each stratum, all subsets equally likely.
-
-    Parameters
-    ----------
-    strata : ndarray of shape (n,)
-        Stratum codes ``0..H-1``; all zero for simple random sampling.
-    counts : ndarray of shape (H,)
-        Number of units to draw in each stratum.
-    generator : numpy.random.Generator
-        Source of randomness.
-
-    Returns
-    -------
-    ndarray of shape (n,)
-        Which units are drawn.
-    """
+    """Draw a fixed number of units in each stratum, all subsets equally likely."""
     key = generator.random(len(strata))
     order = np.lexsort((key, strata))
     sizes = np.bincount(strata, minlength=len(counts))
@@ -261,43 +142,15 @@ def draw_fixed(strata: Int1D, counts: Int1D, generator: np.random.Generator) -> 
 
 
 def label_variance(squared_residual: Float1D, probability: Float1D) -> float:
-    """Return the variance that labelling only a sample adds to a mean of ``n`` influence values.
-
-    Parameters
-    ----------
-    squared_residual : ndarray of shape (n,)
-        Expected squared residual ``E[|c'J^-1 (s - h)|^2 | Z]`` of every unit.
-    probability : ndarray of shape (n,)
-        Inclusion probabilities.
-
-    Returns
-    -------
-    float
-        ``sum (1 / pi - 1) v / n^2``, exact for Poisson sampling.
-    """
+    """Return the variance that labelling only a sample adds to a mean of ``n`` influence values."""
+    # ``sum (1 / pi - 1) v / n^2``, exact for Poisson sampling.
     return float(np.sum((1.0 / probability - 1.0) * squared_residual) / len(probability) ** 2)
 
 
 def neyman_gain_bound(squared_residual: Float1D) -> float:
-    """Return the largest possible gain of unequal probabilities, when few units are labelled.
-
-    Parameters
-    ----------
-    squared_residual : ndarray of shape (n,)
-        Expected squared residuals ``v``.
-
-    Returns
-    -------
-    float
-        ``E[v] / (E[sqrt v])^2``, at least 1: the ratio of the variances due to labelling under uniform and
-        under optimal probabilities.
-
-    Examples
-    --------
-    >>> v = np.repeat([0.01 * 0.99, 0.25], [90, 10])
-    >>> round(neyman_gain_bound(v), 2)
-    1.74
-    """
+    """Return the largest possible gain of unequal probabilities, when few units are labelled."""
+    # ``E[v] / (E[sqrt v])^2``, at least 1: the ratio of the variances due to labelling under uniform and
+    # under optimal probabilities.
     root = float(np.mean(np.sqrt(squared_residual)))
     return float(np.mean(squared_residual)) / root**2 if root > 0.0 else 1.0
 
@@ -310,30 +163,7 @@ def residual_scale(
     learner: Any = None,
     n_folds: int = 5,
 ) -> Float1D:
-    """Learn ``sqrt(E[|c'J^-1 (s - h)|^2 | Z])`` from a labelled pilot, by cross-fitting.
-
-    Parameters
-    ----------
-    squared_residual : ndarray of shape (n_labelled,)
-        Squared residual influence of the pilot units.
-    features : ndarray of shape (n, q)
-        What is observed of every unit.
-    labelled : ndarray of shape (n,)
-        Which units form the pilot.
-    generator : numpy.random.Generator
-        Assigns pilot units to folds and seeds the learners.
-    learner : scikit-learn regressor or None, default None
-        None takes a random forest with leaves of at least ``max(10, n_labelled / 20)`` units, whose
-        predictions lie between the smallest and largest squared residual.
-    n_folds : int, default 5
-        Number of folds, at most the number of pilot units.
-
-    Returns
-    -------
-    ndarray of shape (n,)
-        Scale of every unit: of pilot units by the learner that did not see them, of the others by the mean
-        prediction of all folds' learners.
-    """
+    """Learn ``sqrt(E[|c'J^-1 (s - h)|^2 | Z])`` from a labelled pilot, by cross-fitting."""
     n_pilot = int(labelled.sum())
     if learner is None:
         from sklearn.ensemble import RandomForestRegressor
@@ -359,26 +189,7 @@ def residual_scale(
 def pilot_gain(
     squared_residual: Float1D, pilot_weight: Float1D, probability: Float1D, uniform: float
 ) -> tuple[float, float]:
-    """Forecast the gain of a design over uniform sampling from the pilot's own residuals.
-
-    Parameters
-    ----------
-    squared_residual : ndarray of shape (n_pilot,)
-        Squared residual influence of the pilot units.
-    pilot_weight : ndarray of shape (n_pilot,)
-        Inverse probabilities with which they entered the pilot.
-    probability : ndarray of shape (n_pilot,)
-        Their probabilities under the design, from a rule that did not see their own residuals.
-    uniform : float
-        Probability under uniform sampling.
-
-    Returns
-    -------
-    gain : float
-        Ratio of the variances due to labelling, uniform over proposed; above 1 the design helps.
-    std_error : float
-        Standard error of the gain, by the delta method.
-    """
+    """Forecast the gain of a design over uniform sampling from the pilot's own residuals."""
     weight = pilot_weight / pilot_weight.sum()
     before = (1.0 / uniform - 1.0) * squared_residual
     after = (1.0 / probability - 1.0) * squared_residual

@@ -26,71 +26,32 @@ __all__ = [
 
 @dataclass(frozen=True, kw_only=True)
 class VarianceParts:
-    """Covariance of an estimate, split into what more labels shrink and what they do not.
+    """Covariance of an estimate, split into what more labels shrink and what they do not."""
 
-    Attributes
-    ----------
-    covariance : ndarray of shape (S, p, p)
-        Covariance of each sample split, ``S = 1`` unless medians of splits are reported.
-    label_covariance : ndarray of shape (S, p, p)
-        The part that is inversely proportional to the number of labels, ``J^-1 main_1 J^-T / n``.
-    """
-
-    covariance: FloatND
+    covariance: FloatND  # covariance of each sample split, ``S = 1`` unless medians of splits are reported
+    # the part that is inversely proportional to the number of labels, ``J^-1 main_1 J^-T / n``
     label_covariance: FloatND
 
     @classmethod
     def stack(cls, parts: Sequence[VarianceParts]) -> Self:
-        """Put the parts of several sample splits together.
-
-        Parameters
-        ----------
-        parts : sequence of VarianceParts
-            One a split.
-
-        Returns
-        -------
-        VarianceParts
-            All splits.
-        """
+        """Put the parts of several sample splits together."""
         return cls(
             covariance=np.concatenate([p.covariance for p in parts]),
             label_covariance=np.concatenate([p.label_covariance for p in parts]),
         )
 
     def variances(self, label_ratio: float) -> Float2D:
-        """Return the variances to expect in every split.
-
-        Parameters
-        ----------
-        label_ratio : float
-            Present number of labels divided by the planned one.
-
-        Returns
-        -------
-        ndarray of shape (S, p)
-            ``diag(J^-1 [ratio main_1 + main_23] J^-T) / n``. A forecast below the part that labels cannot
-            shrink to zero may be negative for many labels; it is then the present variance times the ratio,
-            a lower bound of what more labels leave.
-        """
+        """Return the variances to expect in every split."""
+        # ``diag(J^-1 [ratio main_1 + main_23] J^-T) / n``. A forecast below the part that labels cannot
+        # shrink to zero may be negative for many labels; it is then the present variance times the ratio, a
+        # lower bound of what more labels leave.
         present = np.diagonal(self.covariance, axis1=1, axis2=2)
         labels = np.diagonal(self.label_covariance, axis1=1, axis2=2)
         forecast = present + (label_ratio - 1.0) * labels
         return np.where(forecast > 0.0, forecast, present * label_ratio)
 
     def std_errors(self, label_ratio: float) -> Float1D:
-        """Return the standard errors to expect, medians over splits.
-
-        Parameters
-        ----------
-        label_ratio : float
-            Present number of labels divided by the planned one.
-
-        Returns
-        -------
-        ndarray of shape (p,)
-            Standard errors.
-        """
+        """Return the standard errors to expect, medians over splits."""
         return np.median(np.sqrt(self.variances(label_ratio)), axis=0)
 
 
@@ -102,82 +63,22 @@ def variance_parts(
     design: SamplingDesign,
     labelled: Bool1D,
 ) -> VarianceParts:
-    """Split the covariance of an estimate for planning.
-
-    Parameters
-    ----------
-    covariance : ndarray of shape (p, p)
-        Covariance matrix.
-    residual : ndarray of shape (n_labelled, p)
-        Gold score minus augmentation on the labelled rows, in coefficient units.
-    probability : ndarray of shape (n_labelled,)
-        Their labelling probabilities.
-    n_rows : int
-        Number of rows.
-    design : SamplingDesign
-        How rows were chosen: residuals are summed within clusters that were drawn as a whole, and centred where
-        the number of labels was fixed.
-    labelled : ndarray of shape (n_rows,)
-        Which rows are labelled.
-
-    Returns
-    -------
-    VarianceParts
-        A single split.
-
-    References
-    ----------
-    Egami et al. (2024), framework paper of the R package ``dsl``, function ``power_dsl``.
-    """
+    """Split the covariance of an estimate for planning."""
+    # Source: Egami et al. (2024), framework paper of the R package ``dsl``, function ``power_dsl``.
     scaled, _ = drawn_deviations(residual, probability, design, labelled)
     label_covariance = scaled.T @ scaled / n_rows**2
     return VarianceParts(covariance=covariance[None].copy(), label_covariance=label_covariance[None])
 
 
 def wald_power(effect: FloatND, std_error: FloatND, alpha: float) -> FloatND:
-    """Return the power of the two-sided Wald test.
-
-    Parameters
-    ----------
-    effect : ndarray
-        True coefficients.
-    std_error : ndarray
-        Standard errors, broadcast against the effects.
-    alpha : float
-        Error level of the test.
-
-    Returns
-    -------
-    ndarray
-        Probability of rejecting that the coefficient is zero.
-
-    Examples
-    --------
-    >>> wald_power(np.array([0.0, 2.8]), np.array([1.0, 1.0]), 0.05).round(3)
-    array([0.05, 0.8 ])
-    """
+    """Return the power of the two-sided Wald test."""
     critical = stats.norm.isf(alpha / 2.0)
     ratio = np.asarray(effect) / np.asarray(std_error)
     return stats.norm.sf(critical - ratio) + stats.norm.cdf(-critical - ratio)
 
 
 def labels_for_std_error(parts: VarianceParts, n_labelled: int, target: Float1D) -> Float1D:
-    """Return the number of labels with which standard errors reach a target.
-
-    Parameters
-    ----------
-    parts : VarianceParts
-        Parts of the present covariance.
-    n_labelled : int
-        Present number of labels.
-    target : ndarray of shape (p,)
-        Wanted standard errors.
-
-    Returns
-    -------
-    ndarray of shape (p,)
-        Numbers of labels, rounded up, medians over splits; infinite where no number suffices.
-    """
+    """Return the number of labels with which standard errors reach a target."""
     present = np.diagonal(parts.covariance, axis1=1, axis2=2)
     labels = np.diagonal(parts.label_covariance, axis1=1, axis2=2)
     room = target**2 - (present - labels)
@@ -188,52 +89,19 @@ def labels_for_std_error(parts: VarianceParts, n_labelled: int, target: Float1D)
 
 @dataclass(frozen=True, kw_only=True)
 class Worth:
-    """What machine labels are worth for one quantity.
+    """What machine labels are worth for one quantity."""
 
-    Attributes
-    ----------
-    ratio : float
-        Variance with expert labels alone, divided by the variance with tuned machine labels; at least 1.
-    raw_ratio : float or None
-        The same with the machine labels taken as they are (PPI); may be below 1. None if unknown.
-    ceiling : float
-        The ratio for perfect machine labels.
-    """
-
+    # variance with expert labels alone, divided by the variance with tuned machine labels; at least 1
     ratio: float
+    # the same with the machine labels taken as they are (PPI); may be below 1. None if unknown
     raw_ratio: float | None
-    ceiling: float
+    ceiling: float  # the ratio for perfect machine labels
 
 
 def label_worth(n_rows: int, n_labelled: float, r_squared: float, raw_error: float | None = None) -> Worth:
-    """Return how much machine labels reduce the variance of a mean, or of a regression on its residual.
-
-    Parameters
-    ----------
-    n_rows : int
-        Number of units.
-    n_labelled : float
-        Number of expert labels, in (0, n_rows].
-    r_squared : float
-        Share of the variance of the expert label (given the covariates) that the machine label predicts,
-        in [0, 1].
-    raw_error : float or None, default None
-        Variance of expert minus machine label, divided by the variance of the expert label.
-
-    Returns
-    -------
-    Worth
-        With ``f = n_labelled / n_rows``: ``1 / ((1 - f)(1 - r_squared) + f)``.
-
-    References
-    ----------
-    Angelopoulos, Duchi and Zrnic (2023), PPI++, arXiv 2311.01453, Example 6.1.
-
-    Examples
-    --------
-    >>> round(label_worth(10_000, 500, 0.5).ratio, 3)
-    1.905
-    """
+    """Return how much machine labels reduce the variance of a mean, or of a regression on its residual."""
+    # With ``f = n_labelled / n_rows``: ``1 / ((1 - f)(1 - r_squared) + f)``.
+    # Source: Angelopoulos, Duchi and Zrnic (2023), PPI++, arXiv 2311.01453, Example 6.1.
     share = n_labelled / n_rows
     ratio = 1.0 / ((1.0 - share) * (1.0 - r_squared) + share)
     raw = None if raw_error is None else 1.0 / ((1.0 - share) * raw_error + share)
@@ -241,27 +109,7 @@ def label_worth(n_rows: int, n_labelled: float, r_squared: float, raw_error: flo
 
 
 def binary_r_squared(sensitivity: float, specificity: float, prevalence: float) -> tuple[float, float]:
-    """Return what a binary machine label explains of a binary expert label.
-
-    Parameters
-    ----------
-    sensitivity, specificity : float
-        Probabilities that positives and negatives are recognised, in [0, 1].
-    prevalence : float
-        Share of positives, in (0, 1).
-
-    Returns
-    -------
-    r_squared : float
-        Squared correlation of both labels.
-    raw_error : float
-        Variance of their difference, relative to the variance of the expert label.
-
-    Examples
-    --------
-    >>> tuple(round(v, 3) for v in binary_r_squared(0.9, 0.9, 0.5))
-    (0.64, 0.4)
-    """
+    """Return what a binary machine label explains of a binary expert label."""
     positive = prevalence * sensitivity + (1.0 - prevalence) * (1.0 - specificity)
     variance = prevalence * (1.0 - prevalence)
     covariance = prevalence * sensitivity - prevalence * positive
@@ -271,23 +119,7 @@ def binary_r_squared(sensitivity: float, specificity: float, prevalence: float) 
 
 
 def pilot_r_squared(outcome: Float1D, prediction: Float1D, alpha: float) -> tuple[float, float, float]:
-    """Return the share of variance that a prediction explains in a pilot, with an interval.
-
-    Parameters
-    ----------
-    outcome : ndarray of shape (m,)
-        Expert labels.
-    prediction : ndarray of shape (m,)
-        Machine labels.
-    alpha : float
-        Error level of the interval.
-
-    Returns
-    -------
-    r_squared, low, high : float
-        Squared correlation, and the interval from Fisher's transformation of the correlation, which is
-        approximate for labels that are not normal.
-    """
+    """Return the share of variance that a prediction explains in a pilot, with an interval."""
     if np.var(outcome) == 0.0 or np.var(prediction) == 0.0:
         return 0.0, 0.0, 0.0
     correlation = float(np.corrcoef(outcome, prediction)[0, 1])

@@ -243,27 +243,7 @@ def plan_labels(
 
 
 def std_error_for_power(effect: float, power: float, alpha: float) -> float:
-    """Return the standard error at which a two-sided Wald test reaches a power.
-
-    Parameters
-    ----------
-    effect : float
-        True coefficient.
-    power : float
-        Wanted power, above ``alpha`` and below 1.
-    alpha : float
-        Error level of the test.
-
-    Returns
-    -------
-    float
-        Largest standard error that suffices; zero for an effect of zero.
-
-    Examples
-    --------
-    >>> round(std_error_for_power(2.8, 0.8, 0.05), 3)
-    0.999
-    """
+    """Return the standard error at which a two-sided Wald test reaches a power."""
     if effect == 0.0:
         return 0.0
     ratio = optimize.brentq(lambda r: float(wald_power(r, 1.0, alpha)) - power, 0.0, 100.0)  # type: ignore[arg-type]

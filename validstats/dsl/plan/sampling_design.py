@@ -70,28 +70,15 @@ class Pilot:
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """One design that was considered.
+    """One design that was considered."""
 
-    Attributes
-    ----------
-    method : str
-        Its name.
-    probability : ndarray of shape (n,)
-        Inclusion probabilities.
-    gain : float or None
-        Forecast ratio of the variances due to labelling, uniform sampling over this design; None if there is
-        nothing to forecast from.
-    gain_std_error : float or None
-        Its standard error, where it comes from a pilot.
-    counts : ndarray of shape (H,) or None
-        Labels in each stratum, for a stratified design.
-    """
-
-    method: str
-    probability: Float1D
+    method: str  # its name
+    probability: Float1D  # inclusion probabilities
+    # forecast ratio of the variances due to labelling, uniform sampling over this design; None if there is
+    # nothing to forecast from
     gain: float | None = None
-    gain_std_error: float | None = None
-    counts: Int1D | None = None
+    gain_std_error: float | None = None  # its standard error, where it comes from a pilot
+    counts: Int1D | None = None  # labels in each stratum, for a stratified design
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)

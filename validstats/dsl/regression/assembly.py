@@ -57,120 +57,39 @@ RowMaker: TypeAlias = Callable[[Mapping[str, AnyArray], FloatND | None], Regress
 
 @dataclass(frozen=True, kw_only=True)
 class AssembledModel:
-    """A model with everything but the completions of the unlabelled variables.
+    """A model with everything but the completions of the unlabelled variables."""
 
-    Attributes
-    ----------
-    moment : ModelMoment
-        Estimating function.
-    gold : RegressionRows
-        Labelled rows.
-    outcome : Outcome or None
-        Outcome, where it depends on an expert label.
-    covariate_labels : tuple of str
-        Labels among the covariates or instruments.
-    names : tuple of str
-        Names of the coefficients.
-    absorber : Absorber or None
-        Fixed effects.
-    is_within : bool
-        Whether the rows are within-transformed; covariate labels forbid it.
-    make_plain : callable or None
-        With fixed effects, rows that are not transformed, from a completion.
-    effects : tuple of str
-        Names of the absorbed variables.
-    make_rows : callable
-        Rows from a completion.
-    """
-
-    moment: ModelMoment
-    gold: RegressionRows
-    outcome: Outcome | None
-    covariate_labels: tuple[str, ...]
-    names: tuple[str, ...]
-    make_rows: RowMaker
-    absorber: Absorber | None = None
-    is_within: bool = False
-    make_plain: RowMaker | None = None
-    effects: tuple[str, ...] = ()
+    moment: ModelMoment  # estimating function
+    gold: RegressionRows  # labelled rows
+    outcome: Outcome | None  # outcome, where it depends on an expert label
+    covariate_labels: tuple[str, ...]  # labels among the covariates or instruments
+    names: tuple[str, ...]  # names of the coefficients
+    make_rows: RowMaker  # rows from a completion
+    absorber: Absorber | None = None  # fixed effects
+    is_within: bool = False  # whether the rows are within-transformed; covariate labels forbid it
+    make_plain: RowMaker | None = None  # with fixed effects, rows that are not transformed, from a completion
+    effects: tuple[str, ...] = ()  # names of the absorbed variables
 
     def term(self, completions: Sequence[Completion]) -> ScoreTerm:
-        """Return the expected score of some completions.
-
-        Parameters
-        ----------
-        completions : sequence of Completion
-            Values with their probabilities.
-
-        Returns
-        -------
-        tuple of Component
-            The mixture.
-        """
+        """Return the expected score of some completions."""
         return tuple(
             Component(rows=self.make_rows(c.replacements, c.outcome), weight=c.weight) for c in completions
         )
 
     def sample(self, labelled: Bool1D, probability: Float1D) -> LabelledSample:
-        """Return the labelled sample of the model.
-
-        Parameters
-        ----------
-        labelled : ndarray of shape (n,)
-            Labelled rows.
-        probability : ndarray of shape (n,)
-            Labelling probabilities.
-
-        Returns
-        -------
-        LabelledSample
-            Moment, labelled rows and design.
-        """
+        """Return the labelled sample of the model."""
         return LabelledSample(moment=self.moment, gold=self.gold, labelled=labelled, probability=probability)
 
 
 def categories_of(values: AnyArray) -> AnyArray:
-    """Return the sorted distinct values of a categorical label.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n,)
-        Observed labels.
-
-    Returns
-    -------
-    ndarray of shape (n_categories,)
-        Sorted distinct values.
-    """
+    """Return the sorted distinct values of a categorical label."""
     if values.dtype.kind not in "fiub":
         return np.array(sorted({str(v) for v in values.tolist()}), dtype=object)
     return np.unique(values)
 
 
 def choose_moment(model: ModelName, family: Any, n_categories: int, instrumental: bool) -> ModelMoment:
-    """Return the estimating function of a model.
-
-    Parameters
-    ----------
-    model : str
-        Name of the model.
-    family : statsmodels family or None
-        For ``"glm"``.
-    n_categories : int
-        For ``"multinomial"``.
-    instrumental : bool
-        Whether the formula has instruments.
-
-    Returns
-    -------
-    ModelMoment
-        The estimating function.
-
-    Raises
-    ------
-    ValueError
-        If ``family`` is missing or not wanted, or instruments are combined with another model.
-    """
+    """Return the estimating function of a model."""
     if (family is not None) != (model == "glm"):
         raise ValueError(
             f"family={family!r} goes with model='glm' and only with it; got model={model!r}. For example "
@@ -253,28 +172,7 @@ def assemble(
     weights: Float1D | None = None,
     offset: Float1D | None = None,
 ) -> AssembledModel:
-    """Build estimating function, labelled rows and row maker of a formula.
-
-    Parameters
-    ----------
-    builder : DesignBuilder
-        The formula on the template.
-    template : pandas.DataFrame
-        All rows with labels filled in.
-    labelled : ndarray of shape (n,)
-        Which rows carry expert labels.
-    model : str
-        Name of the model.
-    family : statsmodels family or None, default None
-        For ``model="glm"``.
-    weights, offset : ndarray of shape (n,) or None, default None
-        Analysis weights and offset.
-
-    Returns
-    -------
-    AssembledModel
-        Ready for completions.
-    """
+    """Build estimating function, labelled rows and row maker of a formula."""
     parsed = builder.parsed
     _check_formula(model, parsed, builder)
     raw_outcome = builder.outcome()
@@ -357,20 +255,7 @@ def _within_maker(make_plain: RowMaker, absorber: Absorber) -> RowMaker:
 
 
 def varying_columns(values: Float2D, absorber: Absorber) -> Bool1D:
-    """Return which columns vary within the absorbed effects.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n, p)
-        Columns.
-    absorber : Absorber
-        Projection on the effects.
-
-    Returns
-    -------
-    ndarray of shape (p,)
-        False for a column that the effects span, to the rounding of its projection.
-    """
+    """Return which columns vary within the absorbed effects."""
     scaled = absorber.scaled(values)
     inside = np.linalg.norm(absorber.residualise(scaled), axis=0)
     return np.asarray(inside > 1e-8 * np.maximum(np.linalg.norm(scaled, axis=0), 1e-300))
@@ -396,25 +281,9 @@ def _coefficient_names(
 
 
 def reduce_instruments(assembled: AssembledModel, sample: LabelledSample, term: ScoreTerm) -> AssembledModel:
-    """Replace the instruments by their first-stage combinations, one a coefficient.
-
-    The first stage is estimated from design-adjusted cross moments; its error does not change the limiting
-    distribution of the coefficients.
-
-    Parameters
-    ----------
-    assembled : AssembledModel
-        Model whose rows carry all instruments.
-    sample : LabelledSample
-        Labelled rows and their design.
-    term : ScoreTerm
-        Completed data.
-
-    Returns
-    -------
-    AssembledModel
-        The same model with reduced instruments.
-    """
+    """Replace the instruments by their first-stage combinations, one a coefficient."""
+    # The first stage is estimated from design-adjusted cross moments; its error does not change the limiting
+    # distribution of the coefficients.
     gold = sample.gold
     assert gold.Z is not None
     weighted = gold.Z * gold.weighted(sample.gold_weights)[:, None]
@@ -446,22 +315,7 @@ def _alike(categories: AnyArray, values: AnyArray) -> tuple[AnyArray, AnyArray]:
 def raw_completion(
     assembled: AssembledModel, surrogates: Mapping[str, AnyArray], builder: DesignBuilder
 ) -> tuple[Completion, ...] | None:
-    """Return the completion that takes machine labels for the truth, or None where one is missing.
-
-    Parameters
-    ----------
-    assembled : AssembledModel
-        The model.
-    surrogates : mapping of str to ndarray of shape (n,)
-        Machine labels by the name of the expert label.
-    builder : DesignBuilder
-        The formula.
-
-    Returns
-    -------
-    tuple of one Completion, or None
-        None where a label has no surrogate, or the surrogate has classes that no expert label has.
-    """
+    """Return the completion that takes machine labels for the truth, or None where one is missing."""
     needed = {*assembled.covariate_labels, *builder.outcome_labels}
     if not needed <= set(surrogates):
         return None
@@ -487,16 +341,5 @@ def raw_completion(
 
 
 def labelled_design(gold: RegressionRows) -> Float2D:
-    """Return the design of the labelled rows times the root of their analysis weights.
-
-    Parameters
-    ----------
-    gold : RegressionRows
-        Labelled rows.
-
-    Returns
-    -------
-    ndarray of shape (n_labelled, p)
-        Design for rank checks.
-    """
+    """Return the design of the labelled rows times the root of their analysis weights."""
     return gold.X if gold.weights is None else gold.X * np.sqrt(gold.weights)[:, None]

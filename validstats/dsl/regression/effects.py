@@ -67,38 +67,10 @@ def centre_outcome(
     estimator: EstimatorName,
     with_leverage: bool,
 ) -> tuple[LabelledSample, tuple[ScoreTerm, ...], ScoreTerm | None]:
-    """Take the effects out of a predicted outcome whose covariates are observed and within-transformed.
-
-    Effects of the prediction are always observed, so that subtracting them biases nothing; it removes what
-    the effects would add to the weighted scores. Effects of the design-adjusted outcome enter the variance
-    alone: the scores of a fixed-effects regression hold residuals from its effects.
-
-    Parameters
-    ----------
-    sample : LabelledSample
-        Labelled rows with within-transformed covariates.
-    terms : tuple of ScoreTerm
-        Expected scores.
-    raw : ScoreTerm or None
-        Score with machine labels.
-    absorber : Absorber
-        Projection on the effects.
-    left : ndarray of shape (n, p)
-        Within-transformed covariates, or instruments, of all rows.
-    estimator : str
-        Name of the estimator; ``"gold"`` uses no prediction.
-    with_leverage : bool
-        Whether leverages are wanted.
-
-    Returns
-    -------
-    sample : LabelledSample
-        With centred outcome, the scores of the effects and their leverage.
-    terms : tuple of ScoreTerm
-        Centred.
-    raw : ScoreTerm or None
-        Centred.
-    """
+    """Take the effects out of a predicted outcome whose covariates are observed and within-transformed."""
+    # Effects of the prediction are always observed, so that subtracting them biases nothing; it removes what
+    # the effects would add to the weighted scores. Effects of the design-adjusted outcome enter the variance
+    # alone: the scores of a fixed-effects regression hold residuals from its effects.
     first = None if estimator == "gold" else (terms[0] if terms else raw)
     n, gold, lab = sample.n_rows, sample.gold, sample.positions
     shift = np.zeros(n) if first is None else absorber.project(_expected_outcome(first))
@@ -128,34 +100,9 @@ def transform_whole_clusters(
     absorber: Absorber,
     design: SamplingDesign,
 ) -> tuple[LabelledSample, tuple[ScoreTerm, ...], ScoreTerm | None]:
-    """Within-transform every completion where clusters that contain the effects are labelled as wholes.
-
-    The fixed-effects score of such a cluster depends on its own rows only, so that the estimator is the
-    ordinary one with clusters in place of rows, and nothing needs an own-term correction.
-
-    Parameters
-    ----------
-    sample : LabelledSample
-        Labelled rows.
-    terms : tuple of ScoreTerm
-        Expected scores.
-    raw : ScoreTerm or None
-        Score with machine labels.
-    absorber : Absorber
-        Projection on the effects.
-    design : SamplingDesign
-        Whole clusters.
-
-    Returns
-    -------
-    sample, terms, raw
-        Within-transformed, with instruments reduced to one a coefficient.
-
-    Raises
-    ------
-    ValueError
-        If some level of an effect occurs in several sampled clusters.
-    """
+    """Within-transform every completion where clusters that contain the effects are labelled as wholes."""
+    # The fixed-effects score of such a cluster depends on its own rows only, so that the estimator is the
+    # ordinary one with clusters in place of rows, and nothing needs an own-term correction.
     units = design.units
     assert units is not None
     for codes in absorber.codes:
@@ -227,39 +174,7 @@ def estimate_effects(
     kind: VarianceKind,
     population: Population,
 ) -> Estimate:
-    """Estimate absorbed effects with a predicted covariate, rows labelled independently of each other.
-
-    Parameters
-    ----------
-    sample : LabelledSample
-        Labelled rows.
-    terms : tuple of ScoreTerm
-        Expected scores.
-    raw : ScoreTerm or None
-        Score with machine labels.
-    absorber : Absorber
-        Projection on the effects.
-    design : SamplingDesign
-        How rows were chosen.
-    estimator : {"tuned", "dsl", "ppi", "gold"}
-        The prediction that is corrected; nothing is tuned.
-    clusters, kind, population
-        As in :func:`validstats.dsl.fit.inference.finish`. For a finite population the variance is that of the
-        labelling, estimated by an upper bound: products of the errors of two rows with a common effect are
-        counted twice.
-
-    Returns
-    -------
-    Estimate
-        Coefficients and covariance.
-
-    Raises
-    ------
-    ValueError
-        If the estimator is not available.
-    NoRootError
-        If the adjusted cross products are singular.
-    """
+    """Estimate absorbed effects with a predicted covariate, rows labelled independently of each other."""
     if estimator == "gold":
         term: ScoreTerm | None = empty_term(sample)
     elif estimator in ("tuned", "dsl"):
@@ -314,30 +229,7 @@ def gold_within(
     kind: VarianceKind,
     population: Population,
 ) -> SimpleFit | None:
-    """Fit the fixed-effects regression of the labelled rows alone, weighted by inverse probabilities.
-
-    Parameters
-    ----------
-    sample : LabelledSample
-        Labelled rows and their probabilities.
-    plain : RegressionRows
-        Labelled rows, not transformed, without analysis weights.
-    absorber : Absorber
-        Effects of all rows, with analysis weights.
-    design : SamplingDesign
-        How rows were chosen.
-    clusters : sequence of ndarray of shape (n,)
-        Cluster codes.
-    kind : {"HC0", "HC1", "HC2", "HC3"}
-        Small-sample correction.
-    population : {"superpopulation", "finite"}
-        For a finite population the variance is that of the labelling alone.
-
-    Returns
-    -------
-    SimpleFit or None
-        None where the labelled rows do not identify the coefficients within effects.
-    """
+    """Fit the fixed-effects regression of the labelled rows alone, weighted by inverse probabilities."""
     lab, n, labelled = sample.positions, sample.n_rows, sample.labelled
     mass = sample.gold_weights if absorber.weights is None else sample.gold_weights * absorber.weights[lab]
     inside = Absorber([c[lab] for c in absorber.codes], mass)
@@ -363,24 +255,7 @@ def naive_within(
     absorber: Absorber,
     clusters: Sequence[Int1D],
 ) -> SimpleFit | None:
-    """Fit the fixed-effects regression that takes machine labels for the truth.
-
-    Parameters
-    ----------
-    sample : LabelledSample
-        Gives the model.
-    plain : RegressionRows
-        All rows with machine labels, not transformed, without analysis weights.
-    absorber : Absorber
-        Effects, with analysis weights.
-    clusters : sequence of ndarray of shape (n,)
-        Cluster codes.
-
-    Returns
-    -------
-    SimpleFit or None
-        None where the machine labels do not vary within effects.
-    """
+    """Fit the fixed-effects regression that takes machine labels for the truth."""
     fit = fit_fixed_effects(_everything_labelled(sample, plain), (Component(rows=plain),), absorber)
     if fit is None:
         return None

@@ -16,25 +16,13 @@ __all__ = ["DesignBuilder", "ParsedFormula", "parse_formula", "widen_numbers"]
 
 @dataclass(frozen=True, kw_only=True)
 class ParsedFormula:
-    """Parts of ``"y ~ x + z | unit + time | endogenous ~ instruments"``.
+    """Parts of ``"y ~ x + z | unit + time | endogenous ~ instruments"``."""
 
-    Attributes
-    ----------
-    outcome : str
-        Left-hand side.
-    covariates : str
-        Exogenous right-hand side, ``"1"`` where there is none.
-    effects : tuple of str
-        Columns whose levels are absorbed.
-    endogenous, instruments : str or None
-        Sides of the instrumental part.
-    """
-
-    outcome: str
-    covariates: str
-    effects: tuple[str, ...] = ()
-    endogenous: str | None = None
-    instruments: str | None = None
+    outcome: str  # left-hand side
+    covariates: str  # exogenous right-hand side, ``"1"`` where there is none
+    effects: tuple[str, ...] = ()  # columns whose levels are absorbed
+    endogenous: str | None = None  # sides of the instrumental part
+    instruments: str | None = None  # sides of the instrumental part
 
     def __str__(self) -> str:
         parts = [f"{self.outcome} ~ {self.covariates}"]
@@ -46,30 +34,7 @@ class ParsedFormula:
 
 
 def parse_formula(formula: str) -> ParsedFormula:
-    """Split a formula into outcome, covariates, absorbed effects and instruments.
-
-    Parameters
-    ----------
-    formula : str
-        ``"y"``, ``"y ~ x"``, ``"y ~ x | unit + time"``, ``"y ~ x | d ~ z"`` or all three parts.
-
-    Returns
-    -------
-    ParsedFormula
-        Its parts.
-
-    Raises
-    ------
-    ValueError
-        If the formula cannot be split that way.
-
-    Examples
-    --------
-    >>> parse_formula("y ~ x + z | unit + time").effects
-    ('unit', 'time')
-    >>> parse_formula("y ~ 1 | d ~ z").endogenous
-    'd'
-    """
+    """Split a formula into outcome, covariates, absorbed effects and instruments."""
     if not isinstance(formula, str) or not formula.strip():
         raise ValueError(f"A formula must be a text such as 'y ~ x1 + x2', got {formula!r}.")
     main, *rest = (part.strip() for part in formula.split("|"))
@@ -98,27 +63,7 @@ def parse_formula(formula: str) -> ParsedFormula:
 
 
 class DesignBuilder:
-    """Design matrices of one formula for any completion of the label columns.
-
-    Parameters
-    ----------
-    parsed : ParsedFormula
-        The formula.
-    template : pandas.DataFrame
-        All rows with every label filled in: expert labels where known, any observed value elsewhere. It
-        fixes the levels of categorical variables and the constants of transformations.
-    labels : sequence of str
-        Names of the label columns.
-
-    Attributes
-    ----------
-    names : tuple of str
-        Names of the coefficients.
-    outcome_labels, covariate_labels : tuple of str
-        Labels that the outcome and the covariates (or instruments) use.
-    variables : tuple of str
-        Always-observed columns of the formula.
-    """
+    """Design matrices of one formula for any completion of the label columns."""
 
     def __init__(self, parsed: ParsedFormula, template: Any, labels: Sequence[str]) -> None:
         from formulaic import Formula
@@ -187,50 +132,17 @@ class DesignBuilder:
         return formula.get_model_matrix(self._template, na_action="raise", output="pandas").model_spec
 
     def design(self, replacements: Mapping[str, AnyArray] | None = None) -> Float2D:
-        """Return the covariates for one completion of the labels.
-
-        Parameters
-        ----------
-        replacements : mapping of str to ndarray of shape (n,), or None, default None
-            Values of label columns; None keeps the template.
-
-        Returns
-        -------
-        ndarray of shape (n, p)
-            Design matrix, finite.
-        """
+        """Return the covariates for one completion of the labels."""
         matrix = self._matrix(self._spec, replacements)[:, self._columns]
         _check_finite(matrix, self.names)
         return np.ascontiguousarray(matrix)
 
     def observed_values(self, name: str) -> AnyArray:
-        """Return a column of the template.
-
-        Parameters
-        ----------
-        name : str
-            Column name.
-
-        Returns
-        -------
-        ndarray of shape (n,)
-            Its values, labels filled in.
-        """
+        """Return a column of the template."""
         return np.asarray(self._template[name].to_numpy())
 
     def instruments(self, replacements: Mapping[str, AnyArray] | None = None) -> Float2D | None:
-        """Return exogenous covariates and instruments for one completion, or None without instruments.
-
-        Parameters
-        ----------
-        replacements : mapping of str to ndarray of shape (n,), or None, default None
-            Values of label columns.
-
-        Returns
-        -------
-        ndarray of shape (n, q) or None
-            Instruments.
-        """
+        """Return exogenous covariates and instruments for one completion, or None without instruments."""
         if self._instrument_spec is None:
             return None
         matrix = self._matrix(self._instrument_spec, replacements)
@@ -238,18 +150,7 @@ class DesignBuilder:
         return matrix
 
     def outcome(self, replacements: Mapping[str, AnyArray] | None = None) -> AnyArray:
-        """Return the outcome for one completion; a plain column keeps its type.
-
-        Parameters
-        ----------
-        replacements : mapping of str to ndarray of shape (n,), or None, default None
-            Values of label columns.
-
-        Returns
-        -------
-        ndarray of shape (n,)
-            Outcome.
-        """
+        """Return the outcome for one completion; a plain column keeps its type."""
         name = self.parsed.outcome
         if name in self._template.columns:
             if replacements is not None and name in replacements:
@@ -275,26 +176,7 @@ class DesignBuilder:
 
 
 def widen_numbers(frame: Any, names: Sequence[str]) -> Any:
-    """Return a frame whose columns of small numbers have 64 bits, in which products and squares fit.
-
-    Parameters
-    ----------
-    frame : pandas.DataFrame
-        The columns.
-    names : sequence of str
-        Columns to look at.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The same values; booleans, categories and columns with missing values stay as they are.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> widen_numbers(pd.DataFrame({"a": pd.array([100], dtype="int8")}), ["a"])["a"].pow(2).tolist()
-    [10000]
-    """
+    """Return a frame whose columns of small numbers have 64 bits, in which products and squares fit."""
     wide = {name: _wide_type(frame[name].dtype) for name in names}
     changed = {name: kind for name, kind in wide.items() if kind is not None and not frame[name].hasnans}
     return frame.astype(changed) if changed else frame

@@ -92,12 +92,11 @@ class InferenceRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class PreparedModel:
-    """A model with its sample and terms.
+    """A model with its sample and terms."""
 
-    ``pairwise`` tells that absorbed effects tie rows that are labelled one by one and covariates that are
-    predicted; ``raw_parts`` are the values behind ``raw``; ``unknown_classes`` those of categorical machine
-    labels that no expert label has.
-    """
+    # ``pairwise`` tells that absorbed effects tie rows that are labelled one by one and covariates that are
+    # predicted; ``raw_parts`` are the values behind ``raw``; ``unknown_classes`` those of categorical machine
+    # labels that no expert label has.
 
     assembled: AssembledModel
     sample: LabelledSample
@@ -123,21 +122,9 @@ def fill_labels(request: InferenceRequest) -> Any:
 
 
 def feature_matrix(request: InferenceRequest, variables: tuple[str, ...]) -> Float2D:
-    """Return the features of the learner for a formula.
-
-    Parameters
-    ----------
-    request : InferenceRequest
-        Data and options.
-    variables : tuple of str
-        Always-observed columns of the formula.
-
-    Returns
-    -------
-    ndarray of shape (n, n_features)
-        Surrogates, features, and with ``"all"`` the variables of the formula that have few classes; a
-        constant where there is nothing.
-    """
+    """Return the features of the learner for a formula."""
+    # Surrogates, features, and with ``"all"`` the variables of the formula that have few classes; a constant
+    # where there is nothing.
     names = list(request.surrogate_columns)
     if request.features == "all":
         if request.estimator != "dsl":
@@ -171,46 +158,13 @@ def _completions(
 
 
 def gold_labels(request: InferenceRequest, names: tuple[str, ...]) -> dict[str, AnyArray]:
-    """Return expert labels on the labelled rows.
-
-    Parameters
-    ----------
-    request : InferenceRequest
-        Data and options.
-    names : tuple of str
-        Which labels.
-
-    Returns
-    -------
-    dict of str to ndarray of shape (n_labelled,)
-        Labels.
-    """
+    """Return expert labels on the labelled rows."""
     calibration = request.calibration
     return {name: calibration.labels[name][calibration.labelled] for name in names}
 
 
 def prepare_formula(parsed: ParsedFormula, request: InferenceRequest, template: Any) -> PreparedModel:
-    """Prepare the model of a formula.
-
-    Parameters
-    ----------
-    parsed : ParsedFormula
-        The formula.
-    request : InferenceRequest
-        Data, calibration and options.
-    template : pandas.DataFrame
-        All rows with labels filled in.
-
-    Returns
-    -------
-    PreparedModel
-        Model, sample and expected scores.
-
-    Raises
-    ------
-    ValueError
-        If no expert label is used, or the design is collinear.
-    """
+    """Prepare the model of a formula."""
     calibration = request.calibration
     builder = DesignBuilder(parsed, template, tuple(calibration.labels))
     if not builder.outcome_labels and not builder.covariate_labels:
@@ -293,23 +247,7 @@ def _checked_size(values: AnyArray, name: str) -> Float1D:
 
 
 def checked_weights(weights: AnyArray) -> Float1D:
-    """Return analysis weights as numbers.
-
-    Parameters
-    ----------
-    weights : ndarray of shape (n,)
-        Weights.
-
-    Returns
-    -------
-    ndarray of shape (n,)
-        The same.
-
-    Raises
-    ------
-    ValueError
-        If one is missing, infinite or negative, or all are zero.
-    """
+    """Return analysis weights as numbers."""
     numbers = _checked_size(weights, "weights")
     if np.any(~np.isfinite(numbers)) or np.any(numbers < 0) or not np.any(numbers > 0):
         raise ValueError("weights must be finite, not negative, and not all zero.")
@@ -344,27 +282,7 @@ def _full_design(assembled: AssembledModel) -> Float2D:
 
 
 def prepare_moment(moment: Moment, request: InferenceRequest, template: Any) -> PreparedModel:
-    """Prepare an estimating function of the user's own.
-
-    Parameters
-    ----------
-    moment : Moment
-        The functions.
-    request : InferenceRequest
-        Data, calibration and options.
-    template : pandas.DataFrame
-        All rows with labels filled in.
-
-    Returns
-    -------
-    PreparedModel
-        Model, sample and expected scores.
-
-    Raises
-    ------
-    ValueError
-        If no expert label is used, the parameters do not fit together, or an option would be ignored.
-    """
+    """Prepare an estimating function of the user's own."""
     if request.model != "linear" or request.family is not None:
         what = f"model={request.model!r}" if request.family is None else f"family={request.family!r}"
         raise ValueError(
@@ -416,18 +334,7 @@ def prepare_moment(moment: Moment, request: InferenceRequest, template: Any) -> 
 
 
 def surrogate_columns(surrogate: Any) -> list[str]:
-    """Return the machine label columns, each once.
-
-    Parameters
-    ----------
-    surrogate : str, sequence of str, mapping of str to str, or None
-        As in ``fit``.
-
-    Returns
-    -------
-    list of str
-        Column names.
-    """
+    """Return the machine label columns, each once."""
     if surrogate is None:
         return []
     if isinstance(surrogate, str):
@@ -436,18 +343,7 @@ def surrogate_columns(surrogate: Any) -> list[str]:
 
 
 def joined_names(clusters: Any) -> str | None:
-    """Return what clusters given by column names are called.
-
-    Parameters
-    ----------
-    clusters : object
-        As in ``infer``.
-
-    Returns
-    -------
-    str or None
-        Names, or None where values were given.
-    """
+    """Return what clusters given by column names are called."""
     if isinstance(clusters, str):
         return clusters
     if isinstance(clusters, list | tuple) and clusters and all(isinstance(v, str) for v in clusters):
@@ -456,27 +352,7 @@ def joined_names(clusters: Any) -> str | None:
 
 
 def row_vectors(data: Any, values: Any, name: str) -> list[AnyArray]:
-    """Return columns given by name or as values.
-
-    Parameters
-    ----------
-    data : pandas.DataFrame
-        All rows.
-    values : array-like of shape (n,), str, sequence of str or None
-        Column names or values.
-    name : str
-        Public name of the argument.
-
-    Returns
-    -------
-    list of ndarray of shape (n,)
-        Empty for None.
-
-    Raises
-    ------
-    ValueError
-        If the values do not fit the rows, or some are missing.
-    """
+    """Return columns given by name or as values."""
     if values is None:
         return []
     if isinstance(values, str):

@@ -56,19 +56,11 @@ _N_ROUNDS = 4
 
 @dataclass(frozen=True, kw_only=True)
 class QuantileEstimate:
-    """A quantile with the interval of an inverted test.
+    """A quantile with the interval of an inverted test."""
 
-    Attributes
-    ----------
-    value : float
-        Smallest point at which the rearranged distribution function reaches the level.
-    low, high : float
-        Ends of the interval; infinite where the labels do not bound it.
-    """
-
-    value: float
-    low: float
-    high: float
+    value: float  # smallest point at which the rearranged distribution function reaches the level
+    low: float  # ends of the interval; infinite where the labels do not bound it
+    high: float  # ends of the interval; infinite where the labels do not bound it
 
 
 def invert_distribution(
@@ -77,30 +69,11 @@ def invert_distribution(
     level: float,
     critical: float,
 ) -> QuantileEstimate:
-    """Invert a distribution function that need not be monotone, and its pointwise tests.
-
-    Parameters
-    ----------
-    distribution : callable
-        Estimate and standard error of the distribution function at some points.
-    candidates : ndarray of shape (m,)
-        Sorted points at which it may jump, the expert labels.
-    level : float
-        Level of the quantile, in (0, 1).
-    critical : float
-        Critical value of the pointwise tests.
-
-    Returns
-    -------
-    QuantileEstimate
-        The interval holds every point at which the hypothesis "the distribution function is ``level``" is
-        not rejected, and what lies between such points, at the resolution of the expert labels. The grid is
-        refined where the ends are.
-
-    References
-    ----------
-    Chernozhukov, Fernandez-Val and Galichon (2010), Econometrica 78, 1093-1125 (rearrangement).
-    """
+    """Invert a distribution function that need not be monotone, and its pointwise tests."""
+    # The interval holds every point at which the hypothesis "the distribution function is ``level``" is not
+    # rejected, and what lies between such points, at the resolution of the expert labels. The grid is refined
+    # where the ends are.
+    # Source: Chernozhukov, Fernandez-Val and Galichon (2010), Econometrica 78, 1093-1125 (rearrangement).
     unique = np.unique(candidates)
     grid = unique[np.unique(np.linspace(0, len(unique) - 1, min(_N_GRID, len(unique))).astype(int))]
     known: dict[float, tuple[float, float]] = {}
@@ -165,49 +138,25 @@ def _refined(unique: Float1D, grid: Float1D, ends: Sequence[int]) -> Float1D:
 
 @dataclass(frozen=True, kw_only=True)
 class LabelDistribution:
-    """The design-based distribution function of a label.
+    """The design-based distribution function of a label."""
 
-    Attributes
-    ----------
-    gold : ndarray of shape (n_labelled,)
-        Expert labels.
-    sample : LabelledSample
-        Labelled rows and their probabilities; its moment and rows are replaced at each point.
-    expected : tuple of (weight, values)
-        Draws of the label for all rows with their weights.
-    raw : ndarray of shape (n,) or None
-        Machine labels.
-    weights : ndarray of shape (n,) or None
-        Analysis weights.
-    design, estimator, clusters, kind, population, tuning
-        As in :func:`validstats.dsl.fit.inference.estimate`.
-    """
-
-    gold: Float1D
+    gold: Float1D  # expert labels
+    # labelled rows and their probabilities; its moment and rows are replaced at each point
     sample: LabelledSample
+    # draws of the label for all rows with their weights
     expected: tuple[tuple[Float1D | float, Float1D], ...]
-    raw: Float1D | None
-    weights: Float1D | None = None
-    design: SamplingDesign
-    estimator: EstimatorName
-    clusters: tuple[Int1D, ...]
-    kind: VarianceKind
-    population: Population
-    tuning: Tuning | None = None
+    raw: Float1D | None  # machine labels
+    weights: Float1D | None = None  # analysis weights
+    design: SamplingDesign  # as in :func:`validstats.dsl.fit.inference.estimate`
+    estimator: EstimatorName  # as in :func:`validstats.dsl.fit.inference.estimate`
+    clusters: tuple[Int1D, ...]  # as in :func:`validstats.dsl.fit.inference.estimate`
+    kind: VarianceKind  # as in :func:`validstats.dsl.fit.inference.estimate`
+    population: Population  # as in :func:`validstats.dsl.fit.inference.estimate`
+    tuning: Tuning | None = None  # as in :func:`validstats.dsl.fit.inference.estimate`
 
     def __call__(self, points: Float1D) -> tuple[Float1D, Float1D]:
-        """Estimate the distribution function at some points.
-
-        Parameters
-        ----------
-        points : ndarray of shape (m,)
-            Points.
-
-        Returns
-        -------
-        value, std_error : ndarray of shape (m,)
-            Means of ``1{label <= point}`` and their standard errors.
-        """
+        """Estimate the distribution function at some points."""
+        # Means of ``1{label <= point}`` and their standard errors.
         value, error = np.empty(len(points)), np.empty(len(points))
         for k, point in enumerate(points):
             found = self.share_below(float(point))
@@ -215,18 +164,8 @@ class LabelDistribution:
         return value, error
 
     def share_below(self, point: float) -> Estimate:
-        """Estimate the share of labels at or below one point.
-
-        Parameters
-        ----------
-        point : float
-            The point.
-
-        Returns
-        -------
-        Estimate
-            Mean of ``1{label <= point}`` with its influence functions.
-        """
+        """Estimate the share of labels at or below one point."""
+        # Mean of ``1{label <= point}`` with its influence functions.
         return estimate(
             replace(self.sample, moment=MeanMoment(), gold=self._gold_rows(point)),
             self._terms(point),
@@ -256,30 +195,14 @@ class LabelDistribution:
 
 
 def quantile_influence(share: Estimate, std_error: float) -> Float2D | None:
-    """Return the influence functions of a quantile from those of the distribution function there.
-
-    The quantile moves by minus the change of the distribution function over the density. The density is read
-    off the interval: its width over twice the critical value is the standard error of the share over the
-    density.
-
-    Parameters
-    ----------
-    share : Estimate
-        Distribution function at the quantile.
-    std_error : float
-        Half the width of the quantile's interval over the critical value.
-
-    Returns
-    -------
-    ndarray of shape (n, 1) or None
-        Influence functions, whose mean square over ``n`` is ``std_error`` squared; None where the share has
-        none, or the interval is not bounded.
-
-    References
-    ----------
-    Bahadur (1966), Annals of Mathematical Statistics 37, 577-580; Siddiqui (1960), Journal of Research of the
-    National Bureau of Standards 64B, 145-150, for the density.
-    """
+    """Return the influence functions of a quantile from those of the distribution function there."""
+    # The quantile moves by minus the change of the distribution function over the density. The density is
+    # read off the interval: its width over twice the critical value is the standard error of the share over
+    # the density.
+    # Influence functions, whose mean square over ``n`` is ``std_error`` squared; None where the share has
+    # none, or the interval is not bounded.
+    # Source: Bahadur (1966), Annals of Mathematical Statistics 37, 577-580; Siddiqui (1960), Journal of
+    # Research of the National Bureau of Standards 64B, 145-150, for the density.
     if share.influence is None or not np.isfinite(std_error):
         return None
     spread = float(np.sqrt(share.covariance[0, 0]))
@@ -293,31 +216,8 @@ def naive_quantile(
     weights: Float1D | None = None,
     clusters: Sequence[Int1D] = (),
 ) -> SimpleFit:
-    """Return the quantile of the machine labels, as if they were true.
-
-    Parameters
-    ----------
-    raw : ndarray of shape (n,)
-        Machine labels.
-    level : float
-        Level of the quantile.
-    critical : float
-        Critical value of the interval by which the standard error is measured.
-    weights : ndarray of shape (n,) or None, default None
-        Analysis weights, which count with their effective size.
-    clusters : sequence of ndarray of shape (n,), default ()
-        Cluster codes of dependent rows, which widen the interval as they widen that of the share below the quantile.
-
-    Returns
-    -------
-    SimpleFit
-        Sample quantile; its standard error is the width of the interval between order statistics over twice
-        the critical value.
-
-    References
-    ----------
-    Woodruff (1952), Journal of the American Statistical Association 47, 635-646.
-    """
+    """Return the quantile of the machine labels, as if they were true."""
+    # Source: Woodruff (1952), Journal of the American Statistical Association 47, 635-646.
     spread = np.sqrt(level * (1.0 - level) / (len(raw) if weights is None else kish_size(weights)))
     if clusters:
         spread = _clustered_spread(raw, level, weights, clusters)
@@ -368,23 +268,7 @@ class _QuantileProblem:
 
 
 def infer_quantile(parsed: ParsedFormula, request: InferenceRequest, template: Any) -> CoefficientResult:
-    """Estimate a quantile of a label.
-
-    Parameters
-    ----------
-    parsed : ParsedFormula
-        The label, without covariates.
-    request : InferenceRequest
-        Data, calibration and options.
-    template : pandas.DataFrame
-        All rows with labels filled in.
-
-    Returns
-    -------
-    CoefficientResult
-        One coefficient with the interval of the inverted test; its standard error is half the width of
-        that interval divided by the critical value.
-    """
+    """Estimate a quantile of a label."""
     problem = _quantile_problem(parsed, request, template)
     answer, error = _inverted(problem, problem.distribution)
     by_gold, gold_error = _inverted(problem, replace(problem.distribution, estimator="gold"))

@@ -61,20 +61,7 @@ class _Comparisons(NamedTuple):
 
 
 def run_inference(formula: str | Moment, request: InferenceRequest) -> CoefficientResult:
-    """Carry out one inference.
-
-    Parameters
-    ----------
-    formula : str or Moment
-        What to estimate.
-    request : InferenceRequest
-        Data, calibration and options.
-
-    Returns
-    -------
-    CoefficientResult
-        The result.
-    """
+    """Carry out one inference."""
     template = fill_labels(request)
     if isinstance(formula, Moment):
         prepared = prepare_moment(formula, request, template)
@@ -88,27 +75,7 @@ def run_inference(formula: str | Moment, request: InferenceRequest) -> Coefficie
 
 
 def resolve_clusters(request: InferenceRequest, effects: tuple[str, ...]) -> tuple[list[Int1D], str | None]:
-    """Return cluster codes of the standard errors and what they are called.
-
-    Parameters
-    ----------
-    request : InferenceRequest
-        Data and options.
-    effects : tuple of str
-        Absorbed effects.
-
-    Returns
-    -------
-    codes : list of ndarray of shape (n,)
-        None, one or two vectors.
-    name : str or None
-        Name for the report; None in a finite population, whose standard errors do not use them.
-
-    Raises
-    ------
-    ValueError
-        If all rows are in one cluster, or whole clusters were drawn and the given ones divide them.
-    """
+    """Return cluster codes of the standard errors and what they are called."""
     codes, name = _clusters_of(request, effects)
     return codes, None if request.population == "finite" else name
 
@@ -272,22 +239,8 @@ def _result(
 def warn_about_few_clusters(
     request: InferenceRequest, clusters: list[Int1D], clustered_by: str | None
 ) -> None:
-    """Warn about clusters of standard errors that are few, unless ``calibrate`` has said so of the same clusters.
-
-    Parameters
-    ----------
-    request : InferenceRequest
-        Data and options.
-    clusters : list of ndarray
-        Cluster codes of the standard errors.
-    clustered_by : str or None
-        What they are called.
-
-    Warns
-    -----
-    LabellingWarning
-        If fewer than 50 clusters carry expert labels.
-    """
+    """Warn about clusters of standard errors that are few, unless ``calibrate`` has said so of the same
+    clusters."""
     calibration = request.calibration
     drawn = calibration.design.scheme == "clusters" and not request.clusters and len(clusters) == 1
     if request.population == "superpopulation" and not drawn:
@@ -295,23 +248,7 @@ def warn_about_few_clusters(
 
 
 def degrees_of_freedom(request: InferenceRequest, clusters: list[Int1D], n_fitted: int) -> float | None:
-    """Return degrees of freedom of the t distribution, or None for normal quantiles.
-
-    Parameters
-    ----------
-    request : InferenceRequest
-        Data and options.
-    clusters : list of ndarray
-        Cluster codes of the standard errors.
-    n_fitted : int
-        Parameters and tuning coefficients.
-
-    Returns
-    -------
-    float or None
-        Labelled units minus fitted numbers below 200 units; with clusters as in
-        :func:`validstats.dsl.fit.estimation.cluster_degrees`.
-    """
+    """Return degrees of freedom of the t distribution, or None for normal quantiles."""
     calibration = request.calibration
     if clusters and request.population == "superpopulation":
         return cluster_degrees(clusters, calibration.labelled)

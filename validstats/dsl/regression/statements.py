@@ -27,18 +27,7 @@ SCHEMES = {
 
 
 def design_assumptions(calibration: Calibration) -> tuple[str, ...]:
-    """Return the assumptions about how labels were drawn.
-
-    Parameters
-    ----------
-    calibration : Calibration
-        Labels and design.
-
-    Returns
-    -------
-    tuple of str
-        One clause each.
-    """
+    """Return the assumptions about how labels were drawn."""
     lowest = calibration.probability.min()
     return (
         f"{calibration.design_text} (smallest probability {lowest:.3g})",
@@ -48,20 +37,7 @@ def design_assumptions(calibration: Calibration) -> tuple[str, ...]:
 
 
 def calibration_guarantee(calibration: Calibration, level: Fraction) -> Guarantee:
-    """Return what a calibrated estimator promises of any inference.
-
-    Parameters
-    ----------
-    calibration : Calibration
-        Labels and design.
-    level : Fraction
-        Confidence level.
-
-    Returns
-    -------
-    Guarantee
-        Asymptotic.
-    """
+    """Return what a calibrated estimator promises of any inference."""
     return Guarantee(
         holds=(
             f"intervals of each regression cover the coefficients of expert labels for all rows with "
@@ -86,28 +62,7 @@ def inference_guarantee(
     pairwise_effects: bool,
     with_raw: bool,
 ) -> Guarantee:
-    """Return what one inference promises.
-
-    Parameters
-    ----------
-    calibration : Calibration
-        Labels and design.
-    level : Fraction
-        Confidence level.
-    estimator, tuning, population : str
-        What was done.
-    clustered_by : str or None
-        Clusters of the standard errors.
-    pairwise_effects : bool
-        Whether a covariate was predicted beside absorbed effects.
-    with_raw : bool
-        Whether the raw machine labels are in the span of the tuning.
-
-    Returns
-    -------
-    Guarantee
-        Asymptotic.
-    """
+    """Return what one inference promises."""
     target = (
         "the coefficients that expert labels of all rows would give (the rows are the population)"
         if population == "finite"

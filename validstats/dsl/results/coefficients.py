@@ -38,23 +38,7 @@ ESTIMATOR_TEXT = {
 
 
 def level_text(confidence_level: Fraction | float) -> str:
-    """Return a confidence level in percent, with as many digits as it has.
-
-    Parameters
-    ----------
-    confidence_level : Fraction or float
-        The level, in (0, 1).
-
-    Returns
-    -------
-    str
-        For headings.
-
-    Examples
-    --------
-    >>> level_text(0.95), level_text(0.975), level_text(0.999)
-    ('95%', '97.5%', '99.9%')
-    """
+    """Return a confidence level in percent, with as many digits as it has."""
     return f"{100.0 * float(confidence_level):.10g}%"
 
 

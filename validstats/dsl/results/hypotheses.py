@@ -63,34 +63,7 @@ class InapplicableTest:
 
 
 def restriction_matrix(names: Sequence[str], restrictions: Any) -> tuple[Float2D, Float1D, str]:
-    """Read restrictions on named coefficients.
-
-    Parameters
-    ----------
-    names : sequence of str
-        Coefficient names.
-    restrictions : str, sequence of str, mapping of str to float, or ndarray of shape (q, p)
-        Names that are jointly zero, values by name, or a matrix ``R`` of ``R b = 0``.
-
-    Returns
-    -------
-    matrix : ndarray of shape (q, p)
-        Restrictions.
-    values : ndarray of shape (q,)
-        Right-hand sides.
-    text : str
-        The hypothesis in words.
-
-    Raises
-    ------
-    ValueError
-        If a name is unknown or a matrix has the wrong number of columns.
-
-    Examples
-    --------
-    >>> restriction_matrix(["a", "b"], {"b": 1.0})[2]
-    'b = 1'
-    """
+    """Read restrictions on named coefficients."""
     if isinstance(restrictions, np.ndarray):
         matrix = np.atleast_2d(restrictions).astype(np.float64)
         if matrix.shape[1] != len(names):
@@ -126,34 +99,7 @@ def wald_test(
     null: str = "R b = r",
     denominator: float | None = None,
 ) -> WaldTest | InapplicableTest:
-    """Test linear restrictions ``R b = r``.
-
-    Parameters
-    ----------
-    params : ndarray of shape (p,)
-        Estimate.
-    covariance : ndarray of shape (p, p)
-        Its covariance.
-    matrix : ndarray of shape (q, p)
-        Restrictions ``R``.
-    values : ndarray of shape (q,)
-        Right-hand sides ``r``.
-    null : str, default "R b = r"
-        The hypothesis in words.
-    denominator : float or None, default None
-        Denominator degrees of freedom for an F test; None gives the chi-squared test.
-
-    Returns
-    -------
-    WaldTest or InapplicableTest
-        The latter where the restrictions are redundant given the covariance.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> print(wald_test(np.array([2.0]), np.eye(1), np.eye(1), np.zeros(1), null="x = 0"))
-    H0: x = 0; chi2(1) = 4, p = 0.0455
-    """
+    """Test linear restrictions ``R b = r``."""
     spread = matrix @ covariance @ matrix.T
     if np.linalg.matrix_rank(spread) < len(matrix):
         return InapplicableTest(reason="the restrictions are redundant, or their covariance is singular")

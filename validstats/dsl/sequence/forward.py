@@ -13,27 +13,8 @@ __all__ = ["forward_predictions", "predict_upcoming", "regression_look"]
 
 
 def regression_look(regressors: Float2D, pseudo_outcome: Float1D) -> tuple[Float1D, Float1D]:
-    """Return least-squares coefficients and the variances of their influence values.
-
-    Parameters
-    ----------
-    regressors : ndarray of shape (t, p)
-        Regressors of the visited units.
-    pseudo_outcome : ndarray of shape (t,)
-        Their pseudo-outcomes.
-
-    Returns
-    -------
-    estimate : ndarray of shape (p,)
-        Coefficients.
-    variance : ndarray of shape (p,)
-        Mean squares of the influence values ``J^-1 x (y - x'b)``.
-
-    Raises
-    ------
-    ValueError
-        If the regressors are collinear.
-    """
+    """Return least-squares coefficients and the variances of their influence values."""
+    # Mean squares of the influence values ``J^-1 x (y - x'b)``.
     gram = regressors.T @ regressors / len(regressors)
     scale = np.sqrt(np.diag(gram))
     if np.any(scale == 0.0) or np.linalg.cond(gram / np.outer(scale, scale)) > 1e12:
@@ -49,26 +30,7 @@ def regression_look(regressors: Float2D, pseudo_outcome: Float1D) -> tuple[Float
 def forward_predictions(
     learner: Any, features: Float2D, outcome: Float1D, blocks: AnyArray, fallback: Float1D
 ) -> Float1D:
-    """Predict every block of units from the labels of earlier blocks only.
-
-    Parameters
-    ----------
-    learner : scikit-learn regressor or classifier
-        The learner, cloned for every block.
-    features : ndarray of shape (n, q)
-        What is observed of every unit.
-    outcome : ndarray of shape (n,)
-        Expert labels, NaN where there is none.
-    blocks : ndarray of shape (n,)
-        Sortable block of each unit; labels were requested in this order.
-    fallback : ndarray of shape (n,)
-        Predictions for blocks before which there are fewer than 10 labels.
-
-    Returns
-    -------
-    ndarray of shape (n,)
-        Predictions that no later label has influenced.
-    """
+    """Predict every block of units from the labels of earlier blocks only."""
     prediction = np.array(fallback, dtype=float)
     labelled = ~np.isnan(outcome)
     for block in np.unique(blocks):
@@ -80,24 +42,7 @@ def forward_predictions(
 
 
 def predict_upcoming(model: Any, features: Float2D, outcome: Float1D, upcoming: Float2D) -> Float1D:
-    """Fit a learner on earlier labels and predict upcoming units.
-
-    Parameters
-    ----------
-    model : scikit-learn estimator
-        A clone that may be fitted; a classifier predicts the probability of label 1.
-    features : ndarray of shape (m, q)
-        Features of the labelled units.
-    outcome : ndarray of shape (m,)
-        Their labels.
-    upcoming : ndarray of shape (k, q)
-        Features of the units to predict.
-
-    Returns
-    -------
-    ndarray of shape (k,)
-        Predictions.
-    """
+    """Fit a learner on earlier labels and predict upcoming units."""
     if is_classifier(model):
         if len(np.unique(outcome)) < 2:
             return np.full(len(upcoming), float(outcome[0]))

@@ -47,32 +47,19 @@ CITATION = "Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas (2024), Annals of St
 
 @dataclass
 class LabellingState:
-    """What has happened so far: grows with every recorded request.
+    """What has happened so far: grows with every recorded request."""
 
-    Attributes
-    ----------
-    order : ndarray of shape (n,)
-        Random order in which units are visited.
-    features : ndarray of shape (n, q)
-        What is observed of every unit.
-    fallback : ndarray of shape (n,)
-        Prediction before there are labels to learn from.
-    n_visited : int
-        Units whose turn has passed, a pending request not counted.
-    prediction, probability, outcome : ndarray of shape (n,)
-        By position in ``order``; the outcome is NaN where not labelled.
-    look_times : list of int
-        Number of visited units after each recorded request.
-    """
-
-    order: Int1D
-    features: Float2D
-    fallback: Float1D
-    n_visited: int = 0
+    order: Int1D  # random order in which units are visited
+    features: Float2D  # what is observed of every unit
+    fallback: Float1D  # prediction before there are labels to learn from
+    n_visited: int = 0  # units whose turn has passed, a pending request not counted
+    # by position in ``order``; the outcome is NaN where not labelled
     prediction: Float1D = field(default_factory=lambda: np.zeros(0))
+    # by position in ``order``; the outcome is NaN where not labelled
     probability: Float1D = field(default_factory=lambda: np.zeros(0))
+    # by position in ``order``; the outcome is NaN where not labelled
     outcome: Float1D = field(default_factory=lambda: np.zeros(0))
-    look_times: list[int] = field(default_factory=list)
+    look_times: list[int] = field(default_factory=list)  # number of visited units after each recorded request
 
     @property
     def pseudo_outcome(self) -> Float1D:

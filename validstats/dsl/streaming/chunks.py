@@ -36,32 +36,16 @@ missing_level_message = "The column {name!r} has missing values; every row needs
 
 @dataclass(frozen=True, kw_only=True)
 class ChunkColumns:
-    """Which columns of a chunk play which part.
+    """Which columns of a chunk play which part."""
 
-    Parameters
-    ----------
-    label : str
-        Expert label, missing where there is none.
-    covariates : tuple of str
-        Regressors; text and categorical columns become indicators of all but their first level.
-    predictions : tuple of str
-        Columns with predicted labels.
-    features : tuple of str
-        Numeric columns that a learner predicts from.
-    probability : str or float
-        Column with labelling probabilities, or one for all rows.
-    clusters : str or None
-        Column with clusters.
-    levels : dict of str to tuple of str
-        Levels of the text and categorical columns, from a first pass over all rows.
-    """
-
-    label: str
+    label: str  # expert label, missing where there is none
+    # regressors; text and categorical columns become indicators of all but their first level
     covariates: tuple[str, ...]
-    predictions: tuple[str, ...]
-    features: tuple[str, ...]
-    probability: str | float
-    clusters: str | None
+    predictions: tuple[str, ...]  # columns with predicted labels
+    features: tuple[str, ...]  # numeric columns that a learner predicts from
+    probability: str | float  # column with labelling probabilities, or one for all rows
+    clusters: str | None  # column with clusters
+    # levels of the text and categorical columns, from a first pass over all rows
     levels: dict[str, tuple[str, ...]]
 
     @property
@@ -86,36 +70,16 @@ class ChunkColumns:
 
 @dataclass(frozen=True, kw_only=True)
 class ChunkLevels:
-    """Levels of one column in one chunk.
+    """Levels of one column in one chunk."""
 
-    Attributes
-    ----------
-    present : frozenset
-        Values that occur.
-    categories : tuple or None
-        All categories in their order; None for text.
-    by_appearance : bool
-        Whether categories stand in the order in which they were met, as in polars and pyarrow.
-    """
-
-    present: frozenset[Any]
-    categories: tuple[Any, ...] | None = None
+    present: frozenset[Any]  # values that occur
+    categories: tuple[Any, ...] | None = None  # all categories in their order; None for text
+    # whether categories stand in the order in which they were met, as in polars and pyarrow
     by_appearance: bool = False
 
 
 def is_dask(source: Any) -> bool:
-    """Tell whether a source is a dask data frame.
-
-    Parameters
-    ----------
-    source : object
-        Anything.
-
-    Returns
-    -------
-    bool
-        True for a dask data frame.
-    """
+    """Tell whether a source is a dask data frame."""
     return type(source).__module__.split(".")[0].startswith("dask") and hasattr(source, "to_delayed")
 
 
@@ -128,28 +92,7 @@ def map_chunks(
     verbose: bool = False,
     description: str = "",
 ) -> Iterator[T]:
-    """Apply a function to every chunk of a source, in order.
-
-    Parameters
-    ----------
-    source : path, frame, sequence of frames, callable or dask data frame
-        Rows.
-    function : callable
-        ``function(frame, index)``; runs on dask's workers for a dask data frame.
-    columns : sequence of str
-        Columns to read.
-    chunk_size : int
-        Rows of a chunk, for paths and frames.
-    verbose : bool, default False
-        Whether to show a progress bar.
-    description : str, default ""
-        Text of the bar.
-
-    Returns
-    -------
-    iterator
-        Results, one a chunk.
-    """
+    """Apply a function to every chunk of a source, in order."""
     if is_dask(source):
         import dask
 
@@ -214,29 +157,7 @@ def _slices(frame: Any, chunk_size: int) -> Iterator[Any]:
 
 
 def read_chunk(frame: Any, columns: ChunkColumns, index: int, extra: Sequence[Float1D] = ()) -> RowChunk:
-    """Turn a chunk into arrays and check it.
-
-    Parameters
-    ----------
-    frame : data frame
-        The chunk.
-    columns : ChunkColumns
-        Roles of its columns.
-    index : int
-        Number of the chunk, for messages.
-    extra : sequence of ndarray of shape (m,), default ()
-        Predictions to put before those of the columns.
-
-    Returns
-    -------
-    RowChunk
-        The arrays.
-
-    Raises
-    ------
-    ValueError
-        If a value is missing, infinite or out of range; the message names column and chunk.
-    """
+    """Turn a chunk into arrays and check it."""
     m = n_rows(frame)
     y = _numbers(frame, columns.label, index, missing=True)
     if isinstance(columns.probability, str):
@@ -265,45 +186,12 @@ def read_chunk(frame: Any, columns: ChunkColumns, index: int, extra: Sequence[Fl
 
 
 def chunk_features(frame: Any, columns: ChunkColumns, index: int) -> Float2D:
-    """Return the learner's features of a chunk.
-
-    Parameters
-    ----------
-    frame : data frame
-        The chunk.
-    columns : ChunkColumns
-        Roles of its columns.
-    index : int
-        Number of the chunk, for messages.
-
-    Returns
-    -------
-    ndarray of shape (m, q)
-        Features.
-    """
+    """Return the learner's features of a chunk."""
     return np.column_stack([_numbers(frame, name, index) for name in columns.features])
 
 
 def chunk_levels(frame: Any, covariates: Sequence[str]) -> dict[str, ChunkLevels]:
-    """Return the levels of the text and categorical columns of a chunk.
-
-    Parameters
-    ----------
-    frame : data frame
-        The chunk.
-    covariates : sequence of str
-        Columns to look at.
-
-    Returns
-    -------
-    dict of str to ChunkLevels
-        Levels; numeric columns are left out.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If values are neither numbers nor categories, or a level is missing.
-    """
+    """Return the levels of the text and categorical columns of a chunk."""
     found = {}
     for name in covariates:
         categorical = _categorical(frame, name)
@@ -330,24 +218,7 @@ def chunk_levels(frame: Any, covariates: Sequence[str]) -> dict[str, ChunkLevels
 
 
 def merge_levels(found: Sequence[ChunkLevels]) -> tuple[str, ...]:
-    """Return the levels of a column of all chunks, the reference first.
-
-    Parameters
-    ----------
-    found : sequence of ChunkLevels
-        Levels of the chunks.
-
-    Returns
-    -------
-    tuple of str
-        Levels that occur, in the order that they have in one frame of all chunks: that of the categories where the
-        chunks share them, of appearance in polars and pyarrow, sorted elsewhere.
-
-    Examples
-    --------
-    >>> merge_levels([ChunkLevels(present=frozenset("ab"), categories=("c", "b", "a"))])
-    ('b', 'a')
-    """
+    """Return the levels of a column of all chunks, the reference first."""
     present = frozenset[Any]().union(*(chunk.present for chunk in found))
     shared = len({chunk.categories for chunk in found}) == 1
     if found[0].categories is not None and (shared or all(chunk.by_appearance for chunk in found)):
@@ -359,28 +230,8 @@ def merge_levels(found: Sequence[ChunkLevels]) -> tuple[str, ...]:
 
 
 def fold_of_rows(rows: Int1D, n_folds: int, seed: int) -> Int1D:
-    """Assign rows to folds by their position, the same in every pass and on every machine.
-
-    Parameters
-    ----------
-    rows : ndarray of shape (m,)
-        Positions in the whole data set.
-    n_folds : int
-        Number of folds.
-    seed : int
-        Seed of the assignment.
-
-    Returns
-    -------
-    ndarray of shape (m,)
-        Folds ``0..n_folds-1``, as if drawn independently: the finaliser of splitmix64.
-
-    Examples
-    --------
-    >>> folds = fold_of_rows(np.arange(10_000), 5, seed=0)
-    >>> bool(np.all(np.abs(np.bincount(folds) - 2000) < 200))
-    True
-    """
+    """Assign rows to folds by their position, the same in every pass and on every machine."""
+    # Folds ``0..n_folds-1``, as if drawn independently: the finaliser of splitmix64.
     with np.errstate(over="ignore"):
         state = rows.astype(np.uint64) + np.uint64(seed % 2**63) * np.uint64(0xD1342543DE82EF95)
         state += np.uint64(0x9E3779B97F4A7C15)

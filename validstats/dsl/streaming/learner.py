@@ -17,21 +17,11 @@ __all__ = ["FirstStage", "fit_first_stage"]
 
 @dataclass(frozen=True, kw_only=True)
 class FirstStage:
-    """Learners of the folds, each fitted without the labels of its fold.
+    """Learners of the folds, each fitted without the labels of its fold."""
 
-    Attributes
-    ----------
-    learners : tuple of callable
-        From features of shape (m, q) to predictions of shape (m,).
-    offsets : ndarray of shape (n_chunks + 1,)
-        Number of rows before each chunk.
-    seed : int
-        Of the folds.
-    """
-
-    learners: tuple[Any, ...]
-    offsets: Int1D
-    seed: int
+    learners: tuple[Any, ...]  # from features of shape (m, q) to predictions of shape (m,)
+    offsets: Int1D  # number of rows before each chunk
+    seed: int  # of the folds
 
     def predict_chunk(self, features: Float2D, index: int) -> Float1D:
         """Return the cross-fitted predictions of a whole chunk."""
@@ -66,35 +56,7 @@ def fit_first_stage(
     n_folds: int,
     seed: int,
 ) -> FirstStage:
-    """Fit one learner a fold on the labelled rows outside it.
-
-    Parameters
-    ----------
-    features : ndarray of shape (n_labelled, q)
-        Features of the labelled rows.
-    labels : ndarray of shape (n_labelled,)
-        Expert labels.
-    positions : ndarray of shape (n_labelled,)
-        Positions of these rows in the data set.
-    offsets : ndarray of shape (n_chunks + 1,)
-        Number of rows before each chunk.
-    learner : estimator or None
-        What to clone; None takes a standardised linear or, for zeros and ones, logistic regression.
-    n_folds : int
-        Number of folds.
-    seed : int
-        Of the folds.
-
-    Returns
-    -------
-    FirstStage
-        The fitted learners.
-
-    Raises
-    ------
-    ValueError
-        If a fold leaves fewer than two labelled rows, or has none.
-    """
+    """Fit one learner a fold on the labelled rows outside it."""
     if learner is None:
         from sklearn.linear_model import LinearRegression, LogisticRegression
         from sklearn.pipeline import make_pipeline

@@ -20,27 +20,13 @@ _BLOCK = 32_768
 
 @dataclass(frozen=True, kw_only=True)
 class RowChunk:
-    """Some rows of a data set, as arrays.
+    """Some rows of a data set, as arrays."""
 
-    Parameters
-    ----------
-    X : ndarray of shape (m, p)
-        Design matrix.
-    y : ndarray of shape (m,)
-        Expert labels, NaN where there is none.
-    probability : ndarray of shape (m,)
-        Labelling probabilities in (0, 1].
-    predictions : tuple of ndarray of shape (m,)
-        Predicted labels, one array a term of the augmentation.
-    clusters : ndarray of shape (m,) or None, default None
-        Cluster labels.
-    """
-
-    X: Float2D
-    y: Float1D
-    probability: Float1D
-    predictions: tuple[Float1D, ...]
-    clusters: AnyArray | None = None
+    X: Float2D  # design matrix
+    y: Float1D  # expert labels, NaN where there is none
+    probability: Float1D  # labelling probabilities in (0, 1]
+    predictions: tuple[Float1D, ...]  # predicted labels, one array a term of the augmentation
+    clusters: AnyArray | None = None  # cluster labels
 
     @property
     def n_rows(self) -> int:
@@ -48,18 +34,7 @@ class RowChunk:
         return len(self.y)
 
     def part(self, rows: slice | AnyArray) -> RowChunk:
-        """Return some of the rows.
-
-        Parameters
-        ----------
-        rows : slice or ndarray
-            Which ones.
-
-        Returns
-        -------
-        RowChunk
-            The rows.
-        """
+        """Return some of the rows."""
         return RowChunk(
             X=self.X[rows],
             y=self.y[rows],
@@ -69,37 +44,13 @@ class RowChunk:
         )
 
     def sample(self, moment: ModelMoment) -> LabelledSample:
-        """Return the rows as a labelled sample of a model.
-
-        Parameters
-        ----------
-        moment : ModelMoment
-            The model.
-
-        Returns
-        -------
-        LabelledSample
-            Labelled rows and their design.
-        """
+        """Return the rows as a labelled sample of a model."""
         labelled = ~np.isnan(self.y)
         gold = RegressionRows(y=self.y[labelled], X=self.X[labelled])
         return LabelledSample(moment=moment, gold=gold, labelled=labelled, probability=self.probability)
 
     def augmentation(self, matrices: Sequence[Float2D], constant: Float1D | None) -> Augmentation:
-        """Return the augmentation of these rows.
-
-        Parameters
-        ----------
-        matrices : sequence of ndarray of shape (p, p)
-            One a prediction.
-        constant : ndarray of shape (p,) or None
-            Constant part.
-
-        Returns
-        -------
-        Augmentation
-            With the predictions in place of the label.
-        """
+        """Return the augmentation of these rows."""
         used = self.predictions[: len(matrices)]
         terms = tuple((Component(rows=RegressionRows(y=h, X=self.X)),) for h in used)
         return Augmentation(terms=terms, matrices=tuple(matrices), constant=constant)
@@ -107,35 +58,14 @@ class RowChunk:
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterSums:
-    """Sums of scores within clusters.
+    """Sums of scores within clusters."""
 
-    Attributes
-    ----------
-    labels : ndarray of shape (G,)
-        Sorted cluster labels.
-    sums : ndarray of shape (G, p)
-        Sum of scores of each.
-    """
-
-    labels: AnyArray
-    sums: Float2D
+    labels: AnyArray  # sorted cluster labels
+    sums: Float2D  # sum of scores of each
 
     @classmethod
     def of(cls, labels: AnyArray, scores: Float2D) -> Self:
-        """Sum scores by cluster.
-
-        Parameters
-        ----------
-        labels : ndarray of shape (m,)
-            Cluster labels.
-        scores : ndarray of shape (m, p)
-            Scores.
-
-        Returns
-        -------
-        ClusterSums
-            One row a cluster.
-        """
+        """Sum scores by cluster."""
         found, codes = np.unique(labels, return_inverse=True)
         codes = codes.reshape(-1)
         sums = [np.bincount(codes, scores[:, j], minlength=len(found)) for j in range(scores.shape[1])]
@@ -149,31 +79,15 @@ class ClusterSums:
 
 @dataclass(frozen=True, kw_only=True)
 class MomentSums:
-    """Sums over rows at one parameter vector; sums of disjoint rows add.
+    """Sums over rows at one parameter vector; sums of disjoint rows add."""
 
-    Attributes
-    ----------
-    n_rows, n_labelled : int
-        Numbers of rows.
-    score : ndarray of shape (p,)
-        Sum of ``psi``.
-    jacobian : ndarray of shape (p, p)
-        Sum of its negative derivative.
-    meat : ndarray of shape (p, p)
-        Sum of ``psi psi'``.
-    label_meat : ndarray of shape (p, p)
-        Sum of ``w^2 (s - g)(s - g)'``, the part that more labels shrink.
-    clusters : ClusterSums or None
-        Sums of ``psi`` within clusters.
-    """
-
-    n_rows: int
-    n_labelled: int
-    score: Float1D
-    jacobian: Float2D
-    meat: Float2D
-    label_meat: Float2D
-    clusters: ClusterSums | None = None
+    n_rows: int  # numbers of rows
+    n_labelled: int  # numbers of rows
+    score: Float1D  # sum of ``psi``
+    jacobian: Float2D  # sum of its negative derivative
+    meat: Float2D  # sum of ``psi psi'``
+    label_meat: Float2D  # sum of ``w^2 (s - g)(s - g)'``, the part that more labels shrink
+    clusters: ClusterSums | None = None  # sums of ``psi`` within clusters
 
     def __add__(self, other: MomentSums) -> MomentSums:
         clusters = self.clusters
@@ -197,26 +111,7 @@ def chunk_sums(
     matrices: Sequence[Float2D],
     constant: Float1D | None = None,
 ) -> MomentSums:
-    """Return the sums of one chunk, worked through in blocks.
-
-    Parameters
-    ----------
-    moment : ModelMoment
-        The model.
-    params : ndarray of shape (p,)
-        Parameter vector.
-    chunk : RowChunk
-        The rows.
-    matrices : sequence of ndarray of shape (p, p)
-        How each prediction's score enters the augmentation.
-    constant : ndarray of shape (p,) or None, default None
-        Constant part of the augmentation.
-
-    Returns
-    -------
-    MomentSums
-        Sums over the rows.
-    """
+    """Return the sums of one chunk, worked through in blocks."""
     accumulator = MomentAccumulator(moment, params, matrices, constant)
     for begin in range(0, chunk.n_rows, _BLOCK):
         accumulator._add_block(chunk.part(slice(begin, begin + _BLOCK)))
@@ -224,34 +119,7 @@ def chunk_sums(
 
 
 class MomentAccumulator:
-    """Accumulate moments over chunks that come one after the other, or merge those of several machines.
-
-    Parameters
-    ----------
-    moment : ModelMoment
-        The model.
-    params : ndarray of shape (p,)
-        Parameter vector at which moments are taken.
-    matrices : sequence of ndarray of shape (p, p), default ()
-        How each prediction's score enters the augmentation; the identity is plain design-based supervised
-        learning, none is expert labels alone.
-    constant : ndarray of shape (p,) or None, default None
-        Constant part of the augmentation.
-
-    Attributes
-    ----------
-    sums : MomentSums
-        Sums so far.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from validstats.dsl.moments.models import LinearMoment
-    >>> rows = RowChunk(X=np.ones((2, 1)), y=np.array([1.0, np.nan]), probability=np.full(2, 0.5),
-    ...                 predictions=(np.array([0.5, 0.5]),))
-    >>> MomentAccumulator(LinearMoment(), np.zeros(1), [np.eye(1)]).update(rows).sums.score
-    array([2.])
-    """
+    """Accumulate moments over chunks that come one after the other, or merge those of several machines."""
 
     def __init__(
         self,
@@ -275,39 +143,12 @@ class MomentAccumulator:
         )
 
     def update(self, chunk: RowChunk) -> Self:
-        """Add the rows of a chunk.
-
-        Parameters
-        ----------
-        chunk : RowChunk
-            Rows that were not added before.
-
-        Returns
-        -------
-        MomentAccumulator
-            Itself.
-        """
+        """Add the rows of a chunk."""
         self.sums = self.sums + chunk_sums(self.moment, self.params, chunk, self.matrices, self.constant)
         return self
 
     def merge(self, other: MomentAccumulator) -> Self:
-        """Add the sums of another accumulator at the same parameters.
-
-        Parameters
-        ----------
-        other : MomentAccumulator
-            Sums over other rows.
-
-        Returns
-        -------
-        MomentAccumulator
-            Itself.
-
-        Raises
-        ------
-        ValueError
-            If its parameters differ.
-        """
+        """Add the sums of another accumulator at the same parameters."""
         if not np.array_equal(self.params, other.params):
             raise ValueError("Only sums at the same parameters can be merged; these differ.")
         self.sums = self.sums + other.sums

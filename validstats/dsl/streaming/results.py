@@ -165,24 +165,7 @@ class StreamedResult(Result):
 def streaming_guarantee(
     n_units: int, confidence_level: float, estimator: str, clusters: str | None
 ) -> Guarantee:
-    """Return what a streamed regression promises.
-
-    Parameters
-    ----------
-    n_units : int
-        Labelled rows, or clusters with labelled rows.
-    confidence_level : float
-        Level of the intervals.
-    estimator : str
-        What was done.
-    clusters : str or None
-        Column of the clusters.
-
-    Returns
-    -------
-    Guarantee
-        Asymptotic.
-    """
+    """Return what a streamed regression promises."""
     independent = "rows" if clusters is None else f"clusters ({clusters})"
     return Guarantee(
         holds=f"each interval covers its coefficient with probability tending to {confidence_level:g}, for "
