@@ -21,7 +21,7 @@ from validstats.dsl.moments.variance import (
     effective_labels,
     labelled_units,
 )
-from validstats.dsl.plan.label_forecast import VarianceParts
+from validstats.dsl.moments.variance_parts import VarianceParts
 from validstats.dsl.plan.planning import plan_labels
 
 ESTIMATORS = ["gold", "ppi", "ppi++", "dsl", "tuned"]

@@ -19,8 +19,9 @@ from validstats.dsl.fit.augmentation import (
     augmentation_scores,
     identity_augmentation,
 )
-from validstats.dsl.fit.estimation import cluster_codes, fit_augmented
+from validstats.dsl.fit.estimation import fit_augmented
 from validstats.dsl.fit.fixed_effects import Absorber, fit_fixed_effects
+from validstats.dsl.moments.clusters import cluster_codes
 from validstats.dsl.moments.models import GLMMoment, LinearMoment, RegressionRows
 from validstats.dsl.moments.variance import (
     clustered_meat,

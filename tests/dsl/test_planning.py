@@ -12,17 +12,16 @@ import polars as pl
 import pytest
 
 from tests.dsl.test_golden import _as_list, _split
-from validstats.dsl.fit.estimation import cluster_codes
 from validstats.dsl.fit.inference import SimpleFit
+from validstats.dsl.moments.clusters import cluster_codes
 from validstats.dsl.moments.variance import SamplingDesign, meat_parts, sandwich
+from validstats.dsl.moments.variance_parts import VarianceParts, variance_parts
 from validstats.dsl.plan.gain_forecast import forecast_gain
 from validstats.dsl.plan.label_forecast import (
-    VarianceParts,
     binary_r_squared,
     label_worth,
     labels_for_std_error,
     pilot_r_squared,
-    variance_parts,
     wald_power,
 )
 from validstats.dsl.plan.planning import plan_labels, std_error_for_power

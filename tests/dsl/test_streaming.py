@@ -12,8 +12,8 @@ import pytest
 import statsmodels.api as sm
 
 from validstats.dsl.fit.augmentation import Component, LabelledSample
-from validstats.dsl.fit.estimation import cluster_codes
 from validstats.dsl.fit.inference import NoRootError, estimate
+from validstats.dsl.moments.clusters import cluster_codes
 from validstats.dsl.moments.models import GLMMoment, LinearMoment, RegressionRows
 from validstats.dsl.moments.variance import SamplingDesign
 from validstats.dsl.streaming.chunks import fold_of_rows

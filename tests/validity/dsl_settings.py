@@ -10,10 +10,10 @@ import statsmodels.api as sm
 from scipy.special import expit
 
 from validstats.dsl.fit.augmentation import Component, LabelledSample
-from validstats.dsl.fit.estimation import cluster_codes
 from validstats.dsl.fit.inference import Estimate, NoRootError, estimate, naive_fit
 from validstats.dsl.labels.completion import Completion, Outcome, expected_completions, plug_in_completions
 from validstats.dsl.labels.crossfit import CrossFitter, make_folds
+from validstats.dsl.moments.clusters import cluster_codes
 from validstats.dsl.moments.models import (
     GLMMoment,
     InstrumentalMoment,

@@ -9,7 +9,7 @@ import numpy as np
 
 from validstats._typing import AnyArray, FloatND, RandomState
 from validstats.base import CalibratedEstimator
-from validstats.dsl.fit import EstimatorName, Population, Tuning, cluster_codes
+from validstats.dsl.fit import EstimatorName, Population, Tuning
 from validstats.dsl.labelling import LabellingMixin
 from validstats.dsl.labels import (
     Calibration,
@@ -27,7 +27,7 @@ from validstats.dsl.labels import (
     typed_labels,
     warn_about_labels,
 )
-from validstats.dsl.moments import Moment, VarianceKind
+from validstats.dsl.moments import Moment, VarianceKind, cluster_codes
 from validstats.dsl.regression import (
     InferenceRequest,
     ModelName,

@@ -15,10 +15,6 @@ from validstats.dsl.fit.estimation import (
     EstimatorName,
     Tuning,
     TuningKind,
-    checked_clusters,
-    cluster_codes,
-    cluster_degrees,
-    warn_about_clusters,
 )
 from validstats.dsl.fit.fixed_effects import (
     FixedEffectsFit,
@@ -57,10 +53,7 @@ __all__ = [
     "Tuning",
     "TuningKind",
     "augmentation_scores",
-    "checked_clusters",
     "choose_augmentation",
-    "cluster_codes",
-    "cluster_degrees",
     "covariance_matrix",
     "empty_term",
     "estimate",
@@ -72,6 +65,5 @@ __all__ = [
     "no_root_message",
     "psi_jacobian",
     "scaled_rows",
-    "warn_about_clusters",
     "within_term",
 ]

@@ -31,6 +31,7 @@ from validstats.dsl.fit.tuning import fit_tuned
 from validstats.dsl.moments import (
     SamplingDesign,
     VarianceKind,
+    VarianceParts,
     centred_influence,
     clustered_meat,
     design_meat,
@@ -40,8 +41,8 @@ from validstats.dsl.moments import (
     median_of_splits,
     sandwich,
     small_sample_scores,
+    variance_parts,
 )
-from validstats.dsl.plan import VarianceParts, variance_parts
 
 __all__ = ["Estimate", "NoRootError", "Population", "SimpleFit", "estimate", "gold_only", "naive_fit"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from validstats.dsl.labels.calibration import (
-    LARGEST_VALUE,
     Calibration,
     PartialLabels,
     calibration_report,
@@ -23,7 +22,6 @@ __all__ = [
     "Calibration",
     "Completion",
     "CrossFitter",
-    "LARGEST_VALUE",
     "Outcome",
     "PartialLabels",
     "calibration_report",

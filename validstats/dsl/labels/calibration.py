@@ -9,9 +9,8 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, FloatND, Int1D, Int2D
-from validstats.dsl.fit import cluster_codes
 from validstats.dsl.labels.crossfit import CrossFitter, LabelKind, label_kind
-from validstats.dsl.moments import SamplingDesign, kish_size
+from validstats.dsl.moments import LARGEST_VALUE, SamplingDesign, cluster_codes, kish_size
 from validstats.exceptions import (
     LabellingWarning,
     few_labels_message,
@@ -67,10 +66,6 @@ class Calibration:
         if self.design.scheme == "clusters" and self.design.units is not None:
             return len(np.unique(self.design.units[self.labelled]))
         return self.n_labelled
-
-
-LARGEST_VALUE = 1e140
-"""Largest size of a numeric label; sums of squares of larger ones overflow."""
 
 
 def missing_values(values: AnyArray) -> Bool1D:

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from validstats.dsl.moments.absorption import Absorber
+from validstats.dsl.moments.clusters import (
+    checked_clusters,
+    cluster_codes,
+    cluster_degrees,
+    warn_about_clusters,
+)
 from validstats.dsl.moments.models import (
+    LARGEST_VALUE,
     GLMMoment,
     InstrumentalMoment,
     LinearMoment,
@@ -32,8 +39,16 @@ from validstats.dsl.moments.variance import (
     small_sample_scores,
     sum_by_cluster,
 )
+from validstats.dsl.moments.variance_parts import VarianceParts, variance_parts
 
 __all__ = [
+    "LARGEST_VALUE",
+    "VarianceParts",
+    "checked_clusters",
+    "cluster_codes",
+    "cluster_degrees",
+    "variance_parts",
+    "warn_about_clusters",
     "Absorber",
     "GLMMoment",
     "InstrumentalMoment",

@@ -13,6 +13,7 @@ from scipy.special import softmax
 from validstats._typing import AnyArray, Float1D, Float2D, FloatND
 
 __all__ = [
+    "LARGEST_VALUE",
     "GLMMoment",
     "InstrumentalMoment",
     "LinearMoment",
@@ -22,6 +23,10 @@ __all__ = [
     "RegressionRows",
     "two_stage_projection",
 ]
+
+
+LARGEST_VALUE = 1e140
+"""Largest size of a numeric label; sums of squares of larger ones overflow."""
 
 
 @dataclass(frozen=True, kw_only=True)

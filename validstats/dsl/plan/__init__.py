@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from validstats.dsl.plan.allocation import bounded_probabilities, residual_scale
 from validstats.dsl.plan.gain_forecast import GainForecast, forecast_gain
-from validstats.dsl.plan.label_forecast import VarianceParts, variance_parts
 from validstats.dsl.plan.planning import LabelPlan, plan_labels
 from validstats.dsl.plan.sampling_design import DrawName, MethodName, Pilot, SamplingPlan, design_sampling
 
@@ -15,11 +14,9 @@ __all__ = [
     "MethodName",
     "Pilot",
     "SamplingPlan",
-    "VarianceParts",
     "bounded_probabilities",
     "design_sampling",
     "forecast_gain",
     "plan_labels",
     "residual_scale",
-    "variance_parts",
 ]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from validstats._typing import Float1D, Int1D
-from validstats.dsl.labels import LARGEST_VALUE
+from validstats.dsl.moments import LARGEST_VALUE
 from validstats.dsl.plan.label_forecast import binary_r_squared, label_worth, pilot_r_squared
 from validstats.guarantee import Guarantee
 from validstats.intake import alpha_fraction, check_in_range, check_positive_int, check_vector

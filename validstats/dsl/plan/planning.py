@@ -10,11 +10,8 @@ import numpy as np
 from scipy import optimize
 
 from validstats._typing import Float1D, Float2D, FrameBackend, Int1D
-from validstats.dsl.plan.label_forecast import (
-    VarianceParts,
-    labels_for_std_error,
-    wald_power,
-)
+from validstats.dsl.moments import VarianceParts
+from validstats.dsl.plan.label_forecast import labels_for_std_error, wald_power
 from validstats.guarantee import Guarantee
 from validstats.intake import alpha_fraction, check_in_range, check_positive_int
 from validstats.results import Report, Result, Table

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 
 from validstats._typing import AnyArray, Bool1D, Float1D, Int1D, RandomState
-from validstats.dsl.labels import LARGEST_VALUE
+from validstats.dsl.moments import LARGEST_VALUE
 from validstats.dsl.plan.allocation import (
     active_probabilities,
     allocate_to_strata,

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, FloatND
-from validstats.dsl.fit import Component, LabelledSample, ScoreTerm, cluster_codes, scaled_rows
+from validstats.dsl.fit import Component, LabelledSample, ScoreTerm, scaled_rows
 from validstats.dsl.labels import Completion, Outcome, label_kind, one_hot
 from validstats.dsl.moments import (
     Absorber,
@@ -20,6 +20,7 @@ from validstats.dsl.moments import (
     ModelMoment,
     MultinomialMoment,
     RegressionRows,
+    cluster_codes,
     two_stage_projection,
 )
 from validstats.dsl.regression.formulas import DesignBuilder, ParsedFormula

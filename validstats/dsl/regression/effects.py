@@ -37,8 +37,8 @@ from validstats.dsl.moments import (
     sandwich,
     small_sample_scores,
     two_stage_projection,
+    variance_parts,
 )
-from validstats.dsl.plan import variance_parts
 
 __all__ = [
     "centre_outcome",

@@ -12,7 +12,6 @@ import numpy as np
 from validstats._typing import AnyArray, Float1D, Float2D, FrameBackend
 from validstats.dsl.fit import EstimatorName, LabelledSample, Population, ScoreTerm
 from validstats.dsl.labels import (
-    LARGEST_VALUE,
     Calibration,
     Completion,
     CrossFitter,
@@ -23,6 +22,7 @@ from validstats.dsl.labels import (
     plug_in_completions,
 )
 from validstats.dsl.moments import (
+    LARGEST_VALUE,
     GLMMoment,
     InstrumentalMoment,
     LinearMoment,

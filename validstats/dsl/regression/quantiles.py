@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -32,13 +32,12 @@ from validstats.dsl.moments import (
     kish_size,
 )
 from validstats.dsl.regression.assembly import assemble
+from validstats.dsl.regression.clusters import degrees_of_freedom, resolve_clusters, warn_about_few_clusters
 from validstats.dsl.regression.formulas import DesignBuilder, ParsedFormula
+from validstats.dsl.regression.preparation import InferenceRequest, checked_weights, feature_matrix
 from validstats.dsl.regression.statements import inference_guarantee
+from validstats.dsl.results import CoefficientResult
 from validstats.intake import check_in_range
-
-if TYPE_CHECKING:
-    from validstats.dsl.regression.preparation import InferenceRequest
-    from validstats.dsl.results import CoefficientResult
 
 __all__ = [
     "LabelDistribution",
@@ -277,13 +276,6 @@ def infer_quantile(parsed: ParsedFormula, request: InferenceRequest, template: A
 
 
 def _quantile_problem(parsed: ParsedFormula, request: InferenceRequest, template: Any) -> _QuantileProblem:
-    from validstats.dsl.regression.preparation import checked_weights
-    from validstats.dsl.regression.solution import (
-        degrees_of_freedom,
-        resolve_clusters,
-        warn_about_few_clusters,
-    )
-
     level = check_in_range(request.quantile, "quantile", 0, 1, low_open=True, high_open=True)
     if request.offset is not None:
         raise ValueError("model='quantile' takes no offset.")
@@ -333,8 +325,6 @@ def _quantile_result(
     error: float,
     gold: SimpleFit,
 ) -> CoefficientResult:
-    from validstats.dsl.results import CoefficientResult
-
     calibration, distribution = request.calibration, problem.distribution
     raw, clusters = distribution.raw, distribution.clusters
     share = distribution.share_below(answer.value)
@@ -394,8 +384,6 @@ def _expected_draws(
     builder: DesignBuilder, request: InferenceRequest, gold: Float1D
 ) -> list[tuple[Float1D | float, Float1D]]:
     """Return draws of the label for all rows with their weights; none where the estimator predicts nothing."""
-    from validstats.dsl.regression.preparation import feature_matrix
-
     if request.estimator not in ("tuned", "dsl"):
         return []
     calibration = request.calibration

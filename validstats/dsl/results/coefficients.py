@@ -11,17 +11,18 @@ import numpy as np
 from scipy import stats
 
 from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, Int1D, RandomState
-from validstats.dsl.fit import (
-    EstimatorName,
-    Population,
-    SimpleFit,
-    TuningKind,
+from validstats.dsl.fit import EstimatorName, Population, SimpleFit, TuningKind
+from validstats.dsl.moments import (
+    VarianceKind,
+    VarianceParts,
     checked_clusters,
     cluster_degrees,
+    clustered_meat,
+    critical_value,
+    sandwich,
+    sum_by_cluster,
     warn_about_clusters,
 )
-from validstats.dsl.moments import VarianceKind, clustered_meat, critical_value, sandwich, sum_by_cluster
-from validstats.dsl.plan import VarianceParts
 from validstats.dsl.results.hypotheses import InapplicableTest, WaldTest, restriction_matrix, wald_test
 from validstats.intake import check_groups, check_positive_int, check_random_state
 from validstats.results import Report, Result, Table

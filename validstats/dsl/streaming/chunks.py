@@ -12,7 +12,7 @@ import narwhals as nw
 import numpy as np
 
 from validstats._typing import AnyArray, Float1D, Float2D, Int1D
-from validstats.dsl.labels import LARGEST_VALUE
+from validstats.dsl.moments import LARGEST_VALUE
 from validstats.dsl.streaming.moment_sums import RowChunk
 from validstats.intake import backend_of, column, is_frame, is_missing, n_rows, read_array, to_pandas
 from validstats.runtime import progress

@@ -17,23 +17,23 @@ from validstats.dsl.fit import (
     NoRootError,
     SimpleFit,
     choose_augmentation,
-    cluster_codes,
     gold_only,
     is_near,
-    warn_about_clusters,
 )
 from validstats.dsl.moments import (
     GLMMoment,
     ModelMoment,
     NewtonResult,
     SamplingDesign,
+    VarianceParts,
+    cluster_codes,
     clustered_meat,
     collinear_columns,
     find_root,
     invert_bread,
     sandwich,
+    warn_about_clusters,
 )
-from validstats.dsl.plan import VarianceParts
 from validstats.dsl.regression import choose_moment
 from validstats.dsl.streaming.chunks import (
     ChunkColumns,

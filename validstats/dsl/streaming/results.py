@@ -11,8 +11,8 @@ from scipy import stats
 
 from validstats._typing import Float1D, Float2D
 from validstats.dsl.fit import SimpleFit
-from validstats.dsl.moments import critical_value
-from validstats.dsl.plan import LabelPlan, VarianceParts, plan_labels
+from validstats.dsl.moments import VarianceParts, critical_value
+from validstats.dsl.plan import LabelPlan, plan_labels
 from validstats.dsl.results import level_text
 from validstats.guarantee import Guarantee
 from validstats.results import Report, Result, Table
