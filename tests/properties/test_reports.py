@@ -45,9 +45,9 @@ class Reader(HTMLParser):
 
 def guarantee(**changes):
     values = {
-        "statement": "s",
+        "holds": "s",
         "kind": "finite-sample",
-        "assumptions": ("a",),
+        "check": ("a",),
         "n_reference": 10,
         "citation": "c",
     }
@@ -61,7 +61,7 @@ def test_pages_hold_any_text_and_run_none(title, lead, key, name, value, seed, s
         key,
         header=[(name, value)],
         tables=(Table({name: [value, None], f"{name} 2": [statement, key]}),),
-        guarantees=(guarantee(statement=statement, assumptions=(lead,)),),
+        guarantees=(guarantee(holds=statement, check=(lead,)),),
         notes=(statement,),
     )
     page = report({key: Summary(shown)}, title=title, lead=lead, seeds={name: seed}, data={name: [[value]]})
@@ -86,11 +86,11 @@ def test_pages_hold_any_text_and_run_none(title, lead, key, name, value, seed, s
 def test_guarantees_are_whole_or_refused(kind, level, assumptions):
     given_level = isinstance(level, float) and 0.0 < level < 1.0
     allowed = kind in KINDS and (assumptions or kind == "heuristic") and (level is None or given_level)
-    made = partial(guarantee, kind=kind, confidence_level=level, assumptions=tuple(assumptions))
+    made = partial(guarantee, kind=kind, confidence_level=level, check=tuple(assumptions))
     if allowed:
         assert made().kind == kind
     else:
-        with pytest.raises((TypeError, ValueError), match=r"kind|assumptions|confidence_level"):
+        with pytest.raises((TypeError, ValueError), match=r"kind|check|confidence_level"):
             made()
 
 
@@ -103,7 +103,7 @@ def test_levels_outside_zero_and_one_are_refused(level):
 @pytest.mark.parametrize("kind", ["heuristic", "none"])
 def test_a_heuristic_still_prints(kind):
     if kind == "heuristic":
-        assert "s" in str(guarantee(kind=kind, assumptions=(), confidence_level=None))
+        assert "s" in str(guarantee(kind=kind, check=(), confidence_level=None))
     else:
         with pytest.raises(ValueError, match="kind"):
             guarantee(kind=kind)

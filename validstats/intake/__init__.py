@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from validstats.intake.alignment import RowLabels, align, row_labels
 from validstats.intake.arguments import (
     alpha_fraction,
     as_decimal,
@@ -28,9 +29,15 @@ from validstats.intake.frames import (
 )
 from validstats.intake.identity import warn_data_reuse
 from validstats.intake.kinds import check_groups, is_missing, read_array
+from validstats.intake.outcomes import outcome_levels, read_outcome
 from validstats.intake.sketches import RowOverlap, RowSketch, find_overlap, sketch_ids, sketch_rows
 
 __all__ = [
+    "RowLabels",
+    "align",
+    "outcome_levels",
+    "read_outcome",
+    "row_labels",
     "RowOverlap",
     "RowSketch",
     "alpha_fraction",

@@ -14,9 +14,9 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 
 from validstats._typing import AnyArray, Float1D, Float2D, RandomState
+from validstats.intake.kinds import LARGEST_EXACT, is_missing, read_array
 
 __all__ = [
     "alpha_fraction",
@@ -458,26 +458,29 @@ def check_random_state(random_state: RandomState) -> np.random.Generator:
 
 
 def _to_float(values: Any, name: str) -> AnyArray:
-    if sparse.issparse(values):
-        raise TypeError(f"{name} is a sparse matrix; pass {name}.toarray() if it fits in memory.")
     if isinstance(values, np.ma.MaskedArray):
         values = np.ma.filled(values.astype(np.float64), np.nan)
-    try:
-        array = np.asarray(values)
-    except ValueError as error:
-        raise ValueError(f"{name} cannot be read as an array: {error}") from None
-    if array.dtype.kind == "c":
-        raise TypeError(f"{name} is complex; pass real numbers.")
-    if array.dtype.kind in "OUSmMV":
-        if array.dtype.kind != "O" or any(isinstance(v, str | bytes) for v in array.ravel()[:1000]):
-            raise TypeError(f"{name} must be numeric, got dtype {array.dtype}; encode it first.")
-        try:
-            array = array.astype(np.float64)
-        except (TypeError, ValueError) as error:
-            raise TypeError(f"{name} must be numeric, got objects that are not: {error}.") from None
-        except OverflowError as error:
-            raise ValueError(f"{name} has a number too large for float64: {error}.") from None
+    array = read_array(values, name)
+    if array.dtype.kind == "O" and not any(isinstance(v, str) for v in array.ravel().tolist()):
+        # truth values with missing ones among them
+        plain = [math.nan if is_missing(v) else float(v) for v in array.ravel().tolist()]
+        return np.array(plain, dtype=np.float64).reshape(array.shape)
+    if array.dtype.kind in "OUT":
+        raise TypeError(f"{name} must be numeric, got text; encode it first.")
+    if array.dtype.kind in "iu" and array.dtype.itemsize == 8 and array.size:
+        _check_exact(array, name)
     return array.astype(np.float64, copy=False)
+
+
+def _check_exact(array: AnyArray, name: str) -> None:
+    """Refuse whole numbers that float64 would merge: beyond 2^53 neighbours become equal."""
+    largest = max(abs(int(array.min())), abs(int(array.max())))
+    if largest <= LARGEST_EXACT or np.array_equal(array.astype(np.float64).astype(array.dtype), array):
+        return
+    raise ValueError(
+        f"{name} has whole numbers beyond 2^53 (up to {largest:,}), which float64 cannot tell apart. Subtract a "
+        "constant first, or pass them as text if they are identifiers."
+    )
 
 
 def _one_form(array: AnyArray) -> AnyArray:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import datetime as dt
+import numbers
 from typing import Any
 
 import numpy as np
@@ -9,22 +12,30 @@ from scipy import sparse
 
 from validstats._typing import AnyArray
 
-__all__ = ["check_groups", "is_missing", "read_array"]
+__all__ = ["LARGEST_EXACT", "check_groups", "is_missing", "read_array"]
+
+LARGEST_EXACT = 2**53
+"""Largest bound below which float64 holds every whole number (52 bits of mantissa and a hidden one)."""
 
 _LARGEST_FLOAT = int(np.finfo(np.float64).max)
 
 
-def read_array(values: Any, name: str, *, masked_as_missing: bool = False) -> AnyArray:
+def read_array(values: Any, name: str, *, masked_as_missing: bool = False, dates: bool = False) -> AnyArray:
     """Return numbers or categories as an array of the type they have.
+
+    Numbers in any dress (Decimal, Fraction, numbers as objects) become numbers, truth values and text stay what they
+    are, and what is neither a number nor a category is refused with the remedy.
 
     Parameters
     ----------
     values : array-like
-        Numbers, text, dates, booleans; a data frame column serves.
+        Numbers, text, booleans; a data frame column serves.
     name : str
         Public name of the argument.
     masked_as_missing : bool, default False
         Whether masked values become NaN (None where they are no numbers) instead of an error.
+    dates : bool, default False
+        Whether dates are taken as they are: as names of groups they are categories.
 
     Returns
     -------
@@ -34,7 +45,7 @@ def read_array(values: Any, name: str, *, masked_as_missing: bool = False) -> An
     Raises
     ------
     TypeError
-        If the values are sparse, complex, records, or containers.
+        If the values are sparse, complex, bytes, records, containers, dates, or of several kinds.
     ValueError
         If they are ragged, masked, or too large for float64.
 
@@ -51,10 +62,21 @@ def read_array(values: Any, name: str, *, masked_as_missing: bool = False) -> An
         array = np.asarray(values)
     except ValueError as error:
         raise ValueError(f"{name} cannot be read as an array: {error}") from None
-    if array.dtype.kind in "cV":
-        raise TypeError(f"{name} must hold numbers or categories, got dtype {array.dtype}; convert it first.")
-    if array.dtype.kind == "O":
-        _check_objects(array, name)
+    kind = array.dtype.kind
+    if kind == "c":
+        raise TypeError(f"{name} is complex; pass the real and the imaginary part as two columns.")
+    if kind == "V":
+        raise TypeError(
+            f"{name} holds records (dtype {array.dtype}); pass its fields as columns of a data frame."
+        )
+    if kind == "S":
+        raise TypeError(f"{name} holds bytes; decode them first, as in {name}.astype(str).")
+    if kind in "mM":
+        if dates:
+            return array
+        raise TypeError(_date_message(name, str(array.dtype)))
+    if kind == "O":
+        return array if dates and _all_dates(array) else _read_objects(array, name)
     return array
 
 
@@ -85,7 +107,7 @@ def check_groups(values: Any, name: str, n_rows: int) -> AnyArray:
     >>> check_groups(["a", "b"], "strata", 2).tolist()
     ['a', 'b']
     """
-    array = read_array(values, name)
+    array = read_array(values, name, dates=True)
     if array.ndim != 1 or len(array) != n_rows:
         raise ValueError(
             f"{name} must have one label for each of the {n_rows} rows, got shape {array.shape}."
@@ -99,8 +121,6 @@ def check_groups(values: Any, name: str, n_rows: int) -> AnyArray:
         missing = sum(is_missing(value) for value in array.tolist()) if kind == "O" else 0
     if missing:
         raise ValueError(f"{name} has {missing} missing value(s); every row needs a label.")
-    if kind == "O" and len({isinstance(value, str) for value in array.tolist()}) > 1:
-        raise TypeError(f"{name} mixes text with other types; convert the labels to one type.")
     return array
 
 
@@ -125,6 +145,11 @@ def is_missing(value: Any) -> bool:
     return value is None or type(value).__name__ in ("NAType", "NaTType") or bool(value != value)
 
 
+def _all_dates(array: AnyArray) -> bool:
+    present = [value for value in array.ravel().tolist() if not is_missing(value)]
+    return bool(present) and all(isinstance(value, dt.date) for value in present)
+
+
 def _without_mask(values: np.ma.MaskedArray, name: str, masked_as_missing: bool) -> AnyArray:
     if not np.ma.is_masked(values):
         return np.asarray(values.data)
@@ -136,11 +161,73 @@ def _without_mask(values: np.ma.MaskedArray, name: str, masked_as_missing: bool)
     return np.asarray(np.ma.filled(values.astype(object), None))
 
 
-def _check_objects(array: AnyArray, name: str) -> None:
-    for value in array.ravel().tolist():
+def _read_objects(array: AnyArray, name: str) -> AnyArray:
+    """Decide what an array of Python objects holds: numbers become float64, text and truth values stay what they are."""
+    kinds: dict[str, tuple[int, Any]] = {}
+    flat = array.ravel().tolist()
+    for i, value in enumerate(flat):
         if isinstance(value, dict | list | set | tuple | np.ndarray):
             raise TypeError(
                 f"{name} holds an object of type {type(value).__name__}; the argument must be a string, a category or a number."
             )
-        if isinstance(value, int) and abs(value) > _LARGEST_FLOAT:
+        if is_missing(value):
+            continue
+        kinds.setdefault(_kind_of_object(value, name), (i, value))
+    if len(kinds) > 1 and set(kinds) != {"number", "flag"}:
+        found = " and ".join(f"{kind} ({value!r} in row {i})" for kind, (i, value) in kinds.items())
+        raise TypeError(f"{name} mixes {found}; convert it to one type.")
+    if "date" in kinds:
+        raise TypeError(_date_message(name, type(kinds["date"][1]).__name__))
+    if "number" not in kinds:
+        return array
+    values = [np.nan if is_missing(value) else _as_number(value, name) for value in flat]
+    if all(isinstance(v, int) and not isinstance(v, bool) for v in values) and values:
+        with contextlib.suppress(OverflowError):
+            return np.array(values, dtype=np.int64).reshape(array.shape)
+    for value in values:
+        if isinstance(value, int) and abs(value) > LARGEST_EXACT and int(float(value)) != value:
+            raise ValueError(
+                f"{name} has {value:,} beside other numbers, which float64 does not hold exactly; subtract a constant "
+                "first, or pass it as text if it is an identifier."
+            )
+    return np.array([float(v) for v in values], dtype=np.float64).reshape(array.shape)
+
+
+def _kind_of_object(value: Any, name: str) -> str:
+    if isinstance(value, str):
+        return "text"
+    if isinstance(value, bool | np.bool_):
+        return "flag"
+    if isinstance(value, bytes | bytearray):
+        raise TypeError(f"{name} holds bytes; decode them first, as in {name}.str.decode('utf-8').")
+    if isinstance(value, complex | np.complexfloating):
+        raise TypeError(f"{name} is complex; pass the real and the imaginary part as two columns.")
+    if isinstance(value, numbers.Number) or hasattr(value, "__float__"):
+        return "number"
+    if isinstance(value, dt.date | dt.timedelta | dt.time | np.datetime64 | np.timedelta64):
+        return "date"
+    if type(value).__name__ in ("Period", "Interval"):
+        raise TypeError(f"{name} holds a {type(value).__name__}; pass it as text with {name}.astype(str).")
+    raise TypeError(
+        f"{name} holds an object of type {type(value).__name__}; the argument must be a string, a category or a number."
+    )
+
+
+def _as_number(value: Any, name: str) -> int | float:
+    """Return a whole number exactly, anything else as float64."""
+    if isinstance(value, int | np.integer) and not isinstance(value, bool):
+        if abs(int(value)) > _LARGEST_FLOAT:
             raise ValueError(f"{name} has a number too large for float64.")
+        return int(value)
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f"{name} has a number that float64 does not hold: {error}.") from None
+
+
+def _date_message(name: str, kind: str) -> str:
+    return (
+        f"{name} holds dates or durations ({kind}), which are neither numbers nor categories until you say how. For a "
+        f"number pass ({name} - {name}.min()).dt.days (a duration: {name}.dt.total_seconds()); for a category "
+        f"{name}.dt.strftime('%Y-%m-%d')."
+    )
