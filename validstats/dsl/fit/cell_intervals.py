@@ -1,0 +1,384 @@
+"""Intervals of shares, bounded means and differences from labels within cells of equal machine verdict.
+
+Labels are compared within cells of equal machine verdict; the interval is what the labels allow if one more label, of
+the kind that would hurt most, had been drawn. With one cell of 0/1 labels it is the Clopper-Pearson interval.
+
+Arrays carry the cells in their last axis, so that many data sets are computed at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+from scipy import special, stats
+
+from validstats._typing import Bool1D, Float1D, FloatND, Int1D
+
+__all__ = [
+    "CellInterval",
+    "CellSums",
+    "cell_counts",
+    "cell_difference",
+    "cell_estimate",
+    "cell_interval",
+    "cell_sums",
+    "effective_cells",
+    "label_surprises",
+    "select_cells",
+]
+
+_LARGE_SIZE = 1e8
+"""Prior size s of a Beta law above which its quantiles are taken from the normal law; betaincinv loses digits there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellSums:
+    """What the labels of every cell add up to, all outcomes rescaled to [0, 1]; arrays of shape ``(..., K)``.
+
+    Attributes
+    ----------
+    share : ndarray
+        Share ``W`` of all units that lie in the cell; known.
+    largest_weight : ndarray
+        Largest ``1 / pi`` over all units of the cell, labelled or not.
+    smallest_probability : ndarray
+        Smallest ``pi`` over all units of the cell.
+    n : ndarray
+        Number of labels.
+    total, square : ndarray
+        ``S``, the sum of the weights ``a = 1 / pi`` of the labels, and the sum of ``a ** 2``.
+    mean : ndarray
+        Weighted mean ``ybar`` of the labels; 0 where there are none.
+    spread : ndarray
+        Sum of ``a ** 2 (y - ybar) ** 2``.
+    open_square, open_first, open_spread : ndarray
+        Sums of ``a ** 2 f``, ``a ** 2 f (y - ybar)`` and ``a ** 2 f (y - ybar) ** 2``, with ``f = 1 - pi`` where the
+        target is the finite population and 1 otherwise.
+    low, high : ndarray or float
+        Ends of the range of an outcome in the cell; 0 and 1 unless outcomes are residuals.
+    stratum : ndarray of shape (K,) or None
+        Stratum of every cell, whose label mean stands in where a cell has no label.
+    finite : bool
+        Whether the target is the finite population.
+    n_units : ndarray or float
+        Number ``N`` of units; infinite where the shares are those of the law.
+    within : ndarray or float
+        Variance, within each cell, of what was subtracted from the outcomes; 0 unless outcomes are residuals.
+    """
+
+    share: FloatND
+    largest_weight: FloatND
+    smallest_probability: FloatND
+    n: FloatND
+    total: FloatND
+    square: FloatND
+    mean: FloatND
+    spread: FloatND
+    open_square: FloatND
+    open_first: FloatND
+    open_spread: FloatND
+    low: FloatND | float = 0.0
+    high: FloatND | float = 1.0
+    stratum: Int1D | None = None
+    finite: bool = False
+    n_units: FloatND | float = np.inf
+    within: FloatND | float = 0.0
+
+
+class CellInterval(NamedTuple):
+    """Estimate and ends, each of the shape of the sums without their last axis."""
+
+    estimate: FloatND
+    conf_low: FloatND
+    conf_high: FloatND
+
+
+class _Limit(NamedTuple):
+    """An end of the interval with the mean and variance of the Beta law that gave it."""
+
+    value: FloatND
+    mean: FloatND
+    variance: FloatND
+
+
+def cell_sums(
+    y: Float1D,
+    cell: Int1D,
+    labelled: Bool1D,
+    probability: Float1D,
+    n_cells: int,
+    *,
+    size: Float1D | None = None,
+    finite: bool = False,
+    control: Float1D | None = None,
+    stratum: Int1D | None = None,
+) -> CellSums:
+    """Return the sums of one data set: labels ``y`` (in [0, 1], one a labelled unit) of cells of all ``N`` units."""
+    n_units = len(cell)
+    mass = np.ones(n_units) if size is None else size  # clusters: rows of the unit
+    weight = mass / probability
+    share = np.bincount(cell, mass, minlength=n_cells) / mass.sum()
+    largest = np.zeros(n_cells)
+    np.maximum.at(largest, cell, weight)
+    smallest = np.ones(n_cells)
+    np.minimum.at(smallest, cell, probability)
+    low, high, within = np.zeros(n_cells), np.ones(n_cells), np.zeros(n_cells)
+    of_label, a = cell[labelled], weight[labelled]
+    if control is not None:
+        # y - (s - mean of s in the cell): the same mean over the cell, and a range that is moved by s - mean
+        rows = np.maximum(np.bincount(cell, mass, minlength=n_cells), np.finfo(float).tiny)
+        centre = np.bincount(cell, mass * control, minlength=n_cells) / rows
+        deviation = control - centre[cell]
+        np.minimum.at(low, cell, -deviation)
+        np.maximum.at(high, cell, 1.0 - deviation)
+        within = np.bincount(cell, mass * deviation**2, minlength=n_cells) / rows
+        y = y - deviation[labelled]
+
+    def add(values: Float1D) -> Float1D:
+        return np.bincount(of_label, values, minlength=n_cells).astype(np.float64)
+
+    total = add(a)
+    mean = np.divide(add(a * y), total, out=np.zeros(n_cells), where=total > 0)
+    off = y - mean[of_label]  # about ybar, not about 0: no digits are lost where labels are nearly alike
+    open_square = a**2 * (1.0 - probability[labelled] if finite else 1.0)
+    return CellSums(
+        share=share,
+        largest_weight=largest,
+        smallest_probability=smallest,
+        n=add(np.ones(len(y))),
+        total=total,
+        square=add(a**2),
+        mean=mean,
+        spread=add(a**2 * off**2),
+        open_square=add(open_square),
+        open_first=add(open_square * off),
+        open_spread=add(open_square * off**2),
+        low=low,
+        high=high,
+        stratum=stratum,
+        finite=finite,
+        n_units=float(n_units),
+        within=within,
+    )
+
+
+def cell_counts(
+    ones: FloatND,
+    n: FloatND,
+    share: FloatND,
+    probability: FloatND,
+    *,
+    finite: bool = False,
+    n_units: FloatND | float = np.inf,
+) -> CellSums:
+    """Return the sums of 0/1 labels by cell from counts, with one labelling probability in each cell."""
+    n = np.asarray(n, dtype=np.float64)
+    mean = np.divide(ones, n, out=np.zeros(n.shape), where=n > 0)
+    pi = np.broadcast_to(np.asarray(probability, dtype=np.float64), n.shape)
+    square = n / pi**2
+    spread = square * mean * (1.0 - mean)
+    still_open = 1.0 - pi if finite else 1.0
+    return CellSums(
+        share=np.broadcast_to(share, n.shape),
+        largest_weight=1.0 / pi,
+        smallest_probability=pi,
+        n=n,
+        total=n / pi,
+        square=square,
+        mean=mean,
+        spread=spread,
+        open_square=square * still_open,
+        open_first=np.zeros(n.shape),
+        open_spread=spread * still_open,
+        finite=finite,
+        n_units=n_units,
+    )
+
+
+def cell_estimate(sums: CellSums) -> FloatND:
+    """Return ``sum W ybar``, with the label mean of the stratum (else of all labels) in cells without labels."""
+    empty = sums.n == 0
+    mean = sums.mean
+    if np.any(empty & (sums.share > 0)):
+        everything = _pooled(sums.total, sums.mean)[..., None]
+        stand_in = np.broadcast_to(everything, mean.shape).copy()
+        if sums.stratum is not None:
+            for h in np.unique(sums.stratum):
+                inside = sums.stratum == h
+                total = sums.total[..., inside]
+                pooled = _pooled(total, sums.mean[..., inside])[..., None]
+                stand_in[..., inside] = np.where(
+                    total.sum(axis=-1)[..., None] > 0, pooled, stand_in[..., inside]
+                )
+        mean = np.where(empty, stand_in, mean)
+    return np.sum(sums.share * mean, axis=-1)
+
+
+def _pooled(total: FloatND, mean: FloatND) -> FloatND:
+    """Return the weighted mean of the labels of several cells, NaN without labels."""
+    everything = total.sum(axis=-1)
+    return np.divide(
+        np.sum(total * mean, axis=-1), everything, out=np.full(everything.shape, np.nan), where=everything > 0
+    )
+
+
+def effective_cells(sums: CellSums) -> FloatND:
+    """Return ``K_eff = (sum a_max) ** 2 / sum a_max ** 2`` over the cells that have units."""
+    largest = np.where(sums.share > 0, sums.largest_weight, 0.0)
+    return largest.sum(axis=-1) ** 2 / np.sum(largest**2, axis=-1)
+
+
+def label_surprises(sums: CellSums) -> FloatND:
+    """Return the number of 0/1 labels that are unlike the commonest label of their cell."""
+    ones = sums.n * sums.mean
+    return np.sum(np.minimum(ones, sums.n - ones), axis=-1)
+
+
+def _pseudo_weight(sums: CellSums, end: FloatND) -> FloatND:
+    """Return the weight of the pseudo-label at an end, from 1 (few labels as surprising) to 1/2 (ten and more).
+
+    ``T = sum W^2 sum a^2 (y - ybar)^2 / S^2  over  max (W a_max / S)^2 (end - ybar)^2`` counts the labels that are as
+    surprising as one at the end; ``w = clip(1.5 - T / 10, 1/2, 1)``.
+    """
+    has = sums.n > 0
+    total = np.where(has, sums.total, 1.0)
+    counted = np.sum(np.where(has, (sums.share / total) ** 2 * sums.spread, 0.0), axis=-1)
+    largest = np.where(
+        has, (sums.share * sums.largest_weight / total) ** 2 * (end - sums.mean) ** 2, sums.share**2
+    ).max(axis=-1)
+    surprises = np.divide(counted, largest, out=np.zeros(np.shape(counted)), where=largest > 0)
+    return np.clip(1.5 - surprises / 10.0, 0.5, 1.0)
+
+
+def _with_pseudo_label(
+    sums: CellSums, end: FloatND, weight: FloatND, power: FloatND
+) -> tuple[FloatND, FloatND]:
+    """Return mean and variance of every cell with pseudo-labels of total weight ``weight * a_max`` at the end."""
+    has = sums.n > 0
+    total = np.where(has, sums.total, 1.0)
+    added = weight * sums.largest_weight
+    fbar = 1.0 - sums.smallest_probability if sums.finite else np.ones(np.shape(sums.share))
+    everything = total + added
+    mean = (total * sums.mean + added * end) / everything
+    # B and B': effective numbers of labels, 1 / n, without and with the pseudo-labels
+    before = np.minimum(np.where(has, sums.square / total**2, 0.0), 0.5)
+    after = (sums.square + weight * sums.largest_weight**2) / everything**2
+    # sum a^2 f (y - m)^2 = Q + 2 (ybar - m) L + (ybar - m)^2 A
+    shift = sums.mean - mean
+    spread = sums.open_spread + 2.0 * shift * sums.open_first + shift**2 * sums.open_square
+    spread = np.maximum(spread, 0.0) + weight * sums.largest_weight**2 * fbar * (end - mean) ** 2
+    # Dirichlet variance (divisor n + 1); with many effective cells the divisor moves to n - 1
+    variance = spread / everything**2 / (1.0 + after) * ((1.0 + before) / (1.0 - before)) ** power
+    # a finite target: the pseudo-label moves the mean by what is not labelled, by one unlabelled unit at least
+    reach = np.where(fbar > 0, np.maximum(np.sqrt(fbar), 1.0 - fbar), 0.0)
+    mean = sums.mean + reach * (mean - sums.mean)
+    return np.where(has, mean, end), np.where(has, variance, 0.0)
+
+
+def _limit(sums: CellSums, side: int, tail: float, binary: bool) -> _Limit:
+    """Return the lower (``side`` 0) or upper (1) limit: the worst over the cell that gets one full pseudo-label."""
+    shape = np.shape(sums.share)
+    low, high = np.broadcast_to(sums.low, shape), np.broadcast_to(sums.high, shape)
+    end = high if side else low
+    bottom, top = np.sum(sums.share * low, axis=-1), np.sum(sums.share * high, axis=-1)
+    effective = effective_cells(sums)[..., None]
+    power = 1.0 - 6.0 / np.maximum(effective, 6.0)
+    full = np.ones((*shape[:-1], 1)) if binary else _pseudo_weight(sums, end)[..., None]
+    partial = full * np.where(sums.n < 5, 0.25, 0.5 / np.maximum(effective, 2.0))
+    mean_part, variance_part = _with_pseudo_label(sums, end, partial, power)
+    mean_full, variance_full = _with_pseudo_label(sums, end, np.broadcast_to(full, shape), power)
+
+    def exchange(share: FloatND, part: FloatND, whole: FloatND) -> FloatND:
+        return np.sum(share * part, axis=-1, keepdims=True) + share * (whole - part)
+
+    mean = exchange(sums.share, mean_part, mean_full)
+    variance = exchange(sums.share**2, variance_part, variance_full)
+    if not sums.finite:
+        # a sample of N units from the law: + (sum W m^2 - M^2) / N
+        about = np.asarray(bottom)[..., None]
+        squares = exchange(sums.share, (mean_part - about) ** 2, (mean_full - about) ** 2)
+        units = np.asarray(sums.n_units, dtype=np.float64)[..., None]
+        between = np.maximum(squares - (mean - about) ** 2, 0.0)
+        inside = np.sum(sums.share * sums.within, axis=-1, keepdims=True)
+        variance = variance + (between + inside) / units
+    value = _beta_quantile(mean, variance, bottom[..., None], top[..., None], tail, side)
+    value = np.where(sums.share > 0, value, -np.inf if side else np.inf)
+    worst = np.expand_dims(value.argmax(axis=-1) if side else value.argmin(axis=-1), -1)
+    return _Limit(*(np.take_along_axis(a, worst, -1)[..., 0] for a in (value, mean, variance)))
+
+
+def _beta_quantile(
+    mean: FloatND, variance: FloatND, low: FloatND | float, high: FloatND | float, tail: float, side: int
+) -> FloatND:
+    """Return the quantile at ``tail`` (upper tail for ``side`` 1) of the Beta law on [low, high] with these moments."""
+    width = high - low
+    m = np.clip((mean - low) / width, 0.0, 1.0)
+    v = np.minimum(variance / width**2, 0.999 * m * (1.0 - m))
+    regular = (m > 0) & (m < 1) & (v > 0)
+    m_safe, v_safe = np.where(regular, m, 0.5), np.where(regular, v, 0.1)
+    size = m_safe * (1.0 - m_safe) / v_safe - 1.0
+    inverse = special.betainccinv if side else special.betaincinv
+    bounded = np.minimum(size, _LARGE_SIZE)
+    quantile = inverse(m_safe * bounded, (1.0 - m_safe) * bounded, tail)
+    z = stats.norm.isf(tail) * (1.0 if side else -1.0)
+    quantile = np.where(size > _LARGE_SIZE, np.clip(m_safe + z * np.sqrt(v_safe), 0.0, 1.0), quantile)
+    return low + width * np.where(regular, quantile, m)
+
+
+def cell_interval(sums: CellSums, confidence_level: float = 0.95, *, binary: bool = False) -> CellInterval:
+    """Return the interval of a share (``binary``: outcomes declared 0/1) or of a mean of outcomes in [0, 1]."""
+    tail = (1.0 - confidence_level) / 2.0
+    estimate = cell_estimate(sums)
+    lower, upper = (_limit(sums, side, tail, binary).value for side in (0, 1))
+    # fmin and fmax: without any label the estimate is NaN and the interval open
+    low = np.clip(np.fmin(lower, estimate), 0.0, 1.0)
+    high = np.clip(np.fmax(upper, estimate), 0.0, 1.0)
+    return CellInterval(estimate, low, high)
+
+
+def cell_difference(
+    first: CellSums, second: CellSums, confidence_level: float = 0.95, *, binary: bool = False
+) -> CellInterval:
+    """Return the interval of the mean of the first group minus that of the second, labelled independently.
+
+    Lower limit: ``M = M_a(lower) - M_b(upper)``, ``V = V_a + V_b``, a Beta law on [-1, 1]; upper likewise (melding).
+    """
+    tail = (1.0 - confidence_level) / 2.0
+    estimate = cell_estimate(first) - cell_estimate(second)
+    ends = []
+    for side in (0, 1):
+        a, b = _limit(first, side, tail, binary), _limit(second, 1 - side, tail, binary)
+        ends.append(_beta_quantile(a.mean - b.mean, a.variance + b.variance, -1.0, 1.0, tail, side))
+    low_end, high_end = np.fmin(ends[0], estimate), np.fmax(ends[1], estimate)
+    return CellInterval(estimate, np.clip(low_end, -1.0, 1.0), np.clip(high_end, -1.0, 1.0))
+
+
+def select_cells(sums: CellSums, inside: Bool1D) -> CellSums:
+    """Return the sums of some cells, their shares rescaled to add to one: those of a group."""
+
+    def chosen(values: FloatND | float) -> FloatND:
+        return np.broadcast_to(values, np.shape(sums.share))[..., inside]
+
+    share = chosen(sums.share)
+    total = share.sum(axis=-1, keepdims=True)
+    return replace(
+        sums,
+        share=np.divide(share, total, out=np.zeros(share.shape), where=total > 0),
+        largest_weight=chosen(sums.largest_weight),
+        smallest_probability=chosen(sums.smallest_probability),
+        n=chosen(sums.n),
+        total=chosen(sums.total),
+        square=chosen(sums.square),
+        mean=chosen(sums.mean),
+        spread=chosen(sums.spread),
+        open_square=chosen(sums.open_square),
+        open_first=chosen(sums.open_first),
+        open_spread=chosen(sums.open_spread),
+        low=chosen(sums.low),
+        high=chosen(sums.high),
+        within=chosen(sums.within),
+        stratum=None if sums.stratum is None else sums.stratum[inside],
+        n_units=sums.n_units * total[..., 0],
+    )

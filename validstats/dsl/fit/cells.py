@@ -1,0 +1,164 @@
+"""Cells of equal machine verdict, formed from what is known before any label is read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from validstats._typing import AnyArray, Float1D, FloatND, Int1D
+
+__all__ = ["Cells", "form_cells"]
+
+_MOST_VALUES = 20
+"""Distinct values of the surrogate, or combinations of several, up to which each value is a cell."""
+
+_FEWEST_EXPECTED = 5.0
+"""Expected number of labels below which a cell is merged; 3 for verdicts of three values."""
+
+_FEWEST_EXPECTED_TERNARY = 3.0
+
+
+class Cells(NamedTuple):
+    """A partition of the units.
+
+    Attributes
+    ----------
+    cell : ndarray of shape (n,)
+        Cell ``0..n_cells-1`` of every unit.
+    n_cells : int
+        Number of cells.
+    stratum : ndarray of shape (n_cells,)
+        Stratum, after merging, that each cell lies in.
+    discrete : bool
+        Whether cells are values of the surrogate rather than bins.
+    merged_strata : int
+        Number of strata that were merged with others because few labels were expected.
+    """
+
+    cell: Int1D
+    n_cells: int
+    stratum: Int1D
+    discrete: bool
+    merged_strata: int
+
+
+def form_cells(
+    probability: Float1D,
+    surrogates: Sequence[AnyArray] = (),
+    strata: Int1D | None = None,
+    *,
+    strata_ordered: bool = True,
+    equal_probability: bool = True,
+) -> Cells:
+    """Return cells: stratum by verdict, merged where fewer than five labels are expected; labels are not seen.
+
+    ``strata`` are codes in an order that means something, or else are ordered by their mean surrogate.
+    """
+    n_units = len(probability)
+    verdict, discrete = _verdict_codes(surrogates, probability)
+    stratum = np.zeros(n_units, dtype=np.int64) if strata is None else strata
+    n_strata = int(stratum.max()) + 1
+    expected = np.asarray(np.bincount(stratum, probability, minlength=n_strata), dtype=np.float64)
+    order = np.arange(n_strata)
+    if n_strata > 1 and not strata_ordered:
+        order = np.argsort(np.bincount(stratum, verdict) / np.bincount(stratum), kind="stable")
+    group_of = np.empty(n_strata, dtype=np.int64)
+    group_of[order] = _merge_neighbours(expected[order], _FEWEST_EXPECTED)
+    merged_group = np.bincount(group_of) > 1
+    group = group_of[stratum]
+    n_verdicts = int(verdict.max()) + 1
+    fewest = _FEWEST_EXPECTED_TERNARY if discrete and n_verdicts == 3 else _FEWEST_EXPECTED
+    never = discrete and n_verdicts == 2 and equal_probability and strata is None
+    table: Float1D = np.bincount(
+        group * n_verdicts + verdict, probability, minlength=(int(group.max()) + 1) * n_verdicts
+    ).astype(np.float64)
+    occupied = np.bincount(group * n_verdicts + verdict, minlength=len(table)) > 0
+    code = np.full(len(table), -1, dtype=np.int64)
+    stratum_of: list[int] = []
+    for g in range(int(group.max()) + 1):
+        here = np.flatnonzero(occupied[g * n_verdicts : (g + 1) * n_verdicts]) + g * n_verdicts
+        labels = table[here]
+        # inside merged strata verdicts are kept from 10 expected labels on, and only where each expects 5
+        whole = merged_group[g] and (labels.sum() < 2 * _FEWEST_EXPECTED or labels.min() < _FEWEST_EXPECTED)
+        part = np.zeros(len(here), dtype=np.int64) if whole else np.arange(len(here))
+        if not whole and not never:
+            part = _merge_neighbours(labels, fewest)
+        code[here] = part + len(stratum_of)
+        stratum_of += [g] * (int(part.max()) + 1)
+    return Cells(
+        cell=code[group * n_verdicts + verdict],
+        n_cells=len(stratum_of),
+        stratum=np.array(stratum_of, dtype=np.int64),
+        discrete=discrete,
+        merged_strata=int(np.bincount(group_of)[merged_group].sum()),
+    )
+
+
+def _verdict_codes(surrogates: Sequence[AnyArray], probability: Float1D) -> tuple[Int1D, bool]:
+    """Return ordered verdict codes of all units, and whether they are values rather than bins."""
+    if not surrogates:
+        return np.zeros(len(probability), dtype=np.int64), True
+    coded = [np.unique(_sortable(s), return_inverse=True)[1].reshape(-1).astype(np.int64) for s in surrogates]
+    if len(coded) == 1:
+        if int(coded[0].max()) < _MOST_VALUES:
+            return coded[0], True
+        return _bins(
+            np.asarray(surrogates[0], dtype=np.float64) if _numeric(surrogates[0]) else coded[0], probability
+        )
+    sizes = [int(c.max()) + 1 for c in coded]
+    if np.prod(sizes, dtype=float) <= 1e6:
+        joint = np.zeros(len(probability), dtype=np.int64)
+        for c, size in zip(coded, sizes):
+            joint = joint * size + c
+        joint = np.unique(joint, return_inverse=True)[1].reshape(-1).astype(np.int64)
+        if int(joint.max()) < _MOST_VALUES and np.bincount(joint, probability).min() >= _FEWEST_EXPECTED:
+            return joint, True
+    # bins of the mean rank of the surrogates, ties at the middle of theirs
+    ranks = []
+    for c in coded:
+        counts = np.bincount(c)
+        middle = np.cumsum(counts) - (counts - 1) / 2.0
+        ranks.append(middle[c])
+    return _bins(np.mean(ranks, axis=0), probability)
+
+
+def _numeric(values: AnyArray) -> bool:
+    return np.asarray(values).dtype.kind in "fiub"
+
+
+def _sortable(values: AnyArray) -> AnyArray:
+    array = np.asarray(values)
+    return array if array.dtype.kind in "fiubUS" else array.astype(str)
+
+
+def _bins(values: AnyArray, probability: Float1D) -> tuple[Int1D, bool]:
+    """Return bins with equal expected numbers of labels: one per ten labels, at most ten; equal values stay together."""
+    expected = float(probability.sum())
+    n_bins = int(np.clip(np.floor(expected / 10.0 + 1e-9), 1, 10))
+    levels, codes = np.unique(values, return_inverse=True)
+    cumulated = np.cumsum(np.bincount(codes.reshape(-1), probability, minlength=len(levels)))
+    middle = cumulated - np.diff(cumulated, prepend=0.0) / 2.0
+    bin_of = np.minimum(np.floor(middle / expected * n_bins), n_bins - 1).astype(np.int64)
+    bin_of = np.unique(bin_of, return_inverse=True)[1].reshape(-1)
+    return bin_of[codes.reshape(-1)].astype(np.int64), False
+
+
+def _merge_neighbours(expected: FloatND, fewest: float) -> Int1D:
+    """Return groups of neighbours: the smallest below ``fewest`` joins the neighbour with fewer, until none is left."""
+    groups = [[i] for i in range(len(expected))]
+    sums = [float(e) for e in expected]
+    # sums of equal probabilities are whole numbers up to rounding
+    bound = fewest - 1e-9
+    while len(groups) > 1 and min(sums) < bound:
+        i = int(np.argmin(sums))
+        beside = [j for j in (i - 1, i + 1) if 0 <= j < len(sums)]
+        j = min(beside, key=lambda k: sums[k])
+        first, second = sorted((i, j))
+        groups[first] += groups.pop(second)
+        sums[first] += sums.pop(second)
+    code = np.empty(len(expected), dtype=np.int64)
+    for g, members in enumerate(groups):
+        code[members] = g
+    return code
