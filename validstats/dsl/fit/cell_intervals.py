@@ -56,16 +56,12 @@ class CellSums:
     open_square, open_first, open_spread : ndarray
         Sums of ``a ** 2 f``, ``a ** 2 f (y - ybar)`` and ``a ** 2 f (y - ybar) ** 2``, with ``f = 1 - pi`` where the
         target is the finite population and 1 otherwise.
-    low, high : ndarray or float
-        Ends of the range of an outcome in the cell; 0 and 1 unless outcomes are residuals.
     stratum : ndarray of shape (K,) or None
         Stratum of every cell, whose label mean stands in where a cell has no label.
     finite : bool
         Whether the target is the finite population.
     n_units : ndarray or float
         Number ``N`` of units; infinite where the shares are those of the law.
-    within : ndarray or float
-        Variance, within each cell, of what was subtracted from the outcomes; 0 unless outcomes are residuals.
     """
 
     share: FloatND
@@ -79,12 +75,9 @@ class CellSums:
     open_square: FloatND
     open_first: FloatND
     open_spread: FloatND
-    low: FloatND | float = 0.0
-    high: FloatND | float = 1.0
     stratum: Int1D | None = None
     finite: bool = False
     n_units: FloatND | float = np.inf
-    within: FloatND | float = 0.0
 
 
 class CellInterval(NamedTuple):
@@ -112,7 +105,6 @@ def cell_sums(
     *,
     size: Float1D | None = None,
     finite: bool = False,
-    control: Float1D | None = None,
     stratum: Int1D | None = None,
 ) -> CellSums:
     """Return the sums of one data set: labels ``y`` (in [0, 1], one a labelled unit) of cells of all ``N`` units."""
@@ -124,17 +116,7 @@ def cell_sums(
     np.maximum.at(largest, cell, weight)
     smallest = np.ones(n_cells)
     np.minimum.at(smallest, cell, probability)
-    low, high, within = np.zeros(n_cells), np.ones(n_cells), np.zeros(n_cells)
     of_label, a = cell[labelled], weight[labelled]
-    if control is not None:
-        # y - (s - mean of s in the cell): the same mean over the cell, and a range that is moved by s - mean
-        rows = np.maximum(np.bincount(cell, mass, minlength=n_cells), np.finfo(float).tiny)
-        centre = np.bincount(cell, mass * control, minlength=n_cells) / rows
-        deviation = control - centre[cell]
-        np.minimum.at(low, cell, -deviation)
-        np.maximum.at(high, cell, 1.0 - deviation)
-        within = np.bincount(cell, mass * deviation**2, minlength=n_cells) / rows
-        y = y - deviation[labelled]
 
     def add(values: Float1D) -> Float1D:
         return np.bincount(of_label, values, minlength=n_cells).astype(np.float64)
@@ -155,12 +137,9 @@ def cell_sums(
         open_square=add(open_square),
         open_first=add(open_square * off),
         open_spread=add(open_square * off**2),
-        low=low,
-        high=high,
         stratum=stratum,
         finite=finite,
         n_units=float(n_units),
-        within=within,
     )
 
 
@@ -236,7 +215,7 @@ def label_surprises(sums: CellSums) -> FloatND:
     return np.sum(np.minimum(ones, sums.n - ones), axis=-1)
 
 
-def _pseudo_weight(sums: CellSums, end: FloatND) -> FloatND:
+def _pseudo_weight(sums: CellSums, end: float) -> FloatND:
     """Return the weight of the pseudo-label at an end, from 1 (few labels as surprising) to 1/2 (ten and more).
 
     ``T = sum W^2 sum a^2 (y - ybar)^2 / S^2  over  max (W a_max / S)^2 (end - ybar)^2`` counts the labels that are as
@@ -253,7 +232,7 @@ def _pseudo_weight(sums: CellSums, end: FloatND) -> FloatND:
 
 
 def _with_pseudo_label(
-    sums: CellSums, end: FloatND, weight: FloatND, power: FloatND
+    sums: CellSums, end: float, weight: FloatND, power: FloatND
 ) -> tuple[FloatND, FloatND]:
     """Return mean and variance of every cell with pseudo-labels of total weight ``weight * a_max`` at the end."""
     has = sums.n > 0
@@ -279,10 +258,7 @@ def _with_pseudo_label(
 
 def _limit(sums: CellSums, side: int, tail: float, binary: bool) -> _Limit:
     """Return the lower (``side`` 0) or upper (1) limit: the worst over the cell that gets one full pseudo-label."""
-    shape = np.shape(sums.share)
-    low, high = np.broadcast_to(sums.low, shape), np.broadcast_to(sums.high, shape)
-    end = high if side else low
-    bottom, top = np.sum(sums.share * low, axis=-1), np.sum(sums.share * high, axis=-1)
+    shape, end = np.shape(sums.share), float(side)
     effective = effective_cells(sums)[..., None]
     power = 1.0 - 6.0 / np.maximum(effective, 6.0)
     full = np.ones((*shape[:-1], 1)) if binary else _pseudo_weight(sums, end)[..., None]
@@ -297,20 +273,17 @@ def _limit(sums: CellSums, side: int, tail: float, binary: bool) -> _Limit:
     variance = exchange(sums.share**2, variance_part, variance_full)
     if not sums.finite:
         # a sample of N units from the law: + (sum W m^2 - M^2) / N
-        about = np.asarray(bottom)[..., None]
-        squares = exchange(sums.share, (mean_part - about) ** 2, (mean_full - about) ** 2)
+        squares = exchange(sums.share, mean_part**2, mean_full**2)
         units = np.asarray(sums.n_units, dtype=np.float64)[..., None]
-        between = np.maximum(squares - (mean - about) ** 2, 0.0)
-        inside = np.sum(sums.share * sums.within, axis=-1, keepdims=True)
-        variance = variance + (between + inside) / units
-    value = _beta_quantile(mean, variance, bottom[..., None], top[..., None], tail, side)
+        variance = variance + np.maximum(squares - mean**2, 0.0) / units
+    value = _beta_quantile(mean, variance, 0.0, 1.0, tail, side)
     value = np.where(sums.share > 0, value, -np.inf if side else np.inf)
     worst = np.expand_dims(value.argmax(axis=-1) if side else value.argmin(axis=-1), -1)
     return _Limit(*(np.take_along_axis(a, worst, -1)[..., 0] for a in (value, mean, variance)))
 
 
 def _beta_quantile(
-    mean: FloatND, variance: FloatND, low: FloatND | float, high: FloatND | float, tail: float, side: int
+    mean: FloatND, variance: FloatND, low: float, high: float, tail: float, side: int
 ) -> FloatND:
     """Return the quantile at ``tail`` (upper tail for ``side`` 1) of the Beta law on [low, high] with these moments."""
     width = high - low
@@ -376,9 +349,6 @@ def select_cells(sums: CellSums, inside: Bool1D) -> CellSums:
         open_square=chosen(sums.open_square),
         open_first=chosen(sums.open_first),
         open_spread=chosen(sums.open_spread),
-        low=chosen(sums.low),
-        high=chosen(sums.high),
-        within=chosen(sums.within),
         stratum=None if sums.stratum is None else sums.stratum[inside],
         n_units=sums.n_units * total[..., 0],
     )
