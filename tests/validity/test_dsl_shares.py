@@ -73,7 +73,7 @@ def test_a_good_judge_and_a_high_rate_cover_where_the_normal_interval_does_not()
 
 
 def test_jeffreys_in_each_cell_fails_with_few_events():
-    data = draw(Setting(20, 0.999, 0.98, 0.02, np.inf, False), np.random.default_rng(1), 4000)
+    data = draw(Setting(20, 0.999, 0.7, 0.4, np.inf, False), np.random.default_rng(1), 4000)
     a, b = data.ones + 0.5, data.n - data.ones + 0.5
     mean, variance = a / (a + b), a * b / ((a + b) ** 2 * (a + b + 1))
     m = np.sum(data.verdict_share * mean, axis=1)
