@@ -18,6 +18,7 @@ from validstats.dsl.moments.models import (
     ModelMoment,
     MultinomialMoment,
     RegressionRows,
+    ScoreParts,
     two_stage_projection,
 )
 from validstats.dsl.moments.newton import NewtonResult, collinear_columns, find_root, invert_bread
@@ -60,6 +61,7 @@ __all__ = [
     "NewtonResult",
     "RegressionRows",
     "SamplingDesign",
+    "ScoreParts",
     "UserMoment",
     "VarianceKind",
     "centred_influence",

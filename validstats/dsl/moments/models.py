@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.special import softmax
@@ -21,6 +21,7 @@ __all__ = [
     "ModelMoment",
     "MultinomialMoment",
     "RegressionRows",
+    "ScoreParts",
     "two_stage_projection",
 ]
 
@@ -69,6 +70,30 @@ class RegressionRows:
         return row_values if self.weights is None else row_values * self.weights
 
 
+class ScoreParts(NamedTuple):
+    """A score that is one vector times one number in every row: ``carriers * residual``.
+
+    Attributes
+    ----------
+    carriers : ndarray of shape (n, p)
+        Covariates, or instruments.
+    residual : ndarray of shape (n,)
+        What multiplies them, analysis weights included.
+    information : ndarray of shape (n,)
+        Variance that the model gives the residual, up to one factor; ``mu'`` for canonical links.
+    slope : ndarray of shape (n,)
+        Derivative of the residual with respect to the outcome.
+    mean : ndarray of shape (n,)
+        Fitted mean of the outcome.
+    """
+
+    carriers: Float2D
+    residual: Float1D
+    information: Float1D
+    slope: Float1D
+    mean: Float1D
+
+
 class ModelMoment(ABC):
     """A model given by one estimating function a parameter: ``E[score(row, params)] = 0`` at the truth."""
 
@@ -95,6 +120,49 @@ class ModelMoment(ABC):
         for i in range(rows.n_rows):
             row = rows.take(np.array([i]))
             values[i] = np.trace(inverse @ self.jacobian(row, params, np.ones(1)))
+        return values
+
+    def parts(self, rows: RegressionRows, params: Float1D) -> ScoreParts | None:
+        """Return carriers and residuals of the score, or None where it is not one vector times one number.
+
+        Parameters
+        ----------
+        rows : RegressionRows
+            Completed rows.
+        params : ndarray of shape (p,)
+            Parameter vector.
+
+        Returns
+        -------
+        ScoreParts or None
+            Parts of the score.
+        """
+        return None
+
+    def carried(self, rows: RegressionRows, params: Float1D, bread: Float2D) -> Float2D:
+        """Return how much each row carries of each coefficient, whatever its outcome: ``(bread x)_c sqrt(mu')``.
+
+        Parameters
+        ----------
+        rows : RegressionRows
+            Completed rows.
+        params : ndarray of shape (p,)
+            Parameter vector.
+        bread : ndarray of shape (p, p)
+            Inverse Jacobian.
+
+        Returns
+        -------
+        ndarray of shape (n, p)
+            Non-negative; without parts the diagonal of ``bread @ J_i``.
+        """
+        found = self.parts(rows, params)
+        if found is not None:
+            return np.abs(found.carriers @ bread.T) * np.sqrt(np.maximum(found.information, 0.0))[:, None]
+        values = np.empty((rows.n_rows, len(params)))
+        for i in range(rows.n_rows):
+            row = rows.take(np.array([i]))
+            values[i] = np.abs(np.diag(bread @ self.jacobian(row, params, np.ones(1))))
         return values
 
     @abstractmethod
@@ -132,6 +200,11 @@ class LinearMoment(ModelMoment):
         """Return ``x' inverse x`` for every row."""
         return rows.weighted(np.einsum("ij,jk,ik->i", rows.X, inverse, rows.X))
 
+    def parts(self, rows: RegressionRows, params: Float1D) -> ScoreParts | None:
+        """Return covariates and ordinary residuals."""
+        fitted, weight = rows.linear_predictor(params), rows.weighted(np.ones(rows.n_rows))
+        return ScoreParts(rows.X, weight * (rows.y - fitted), weight, weight, fitted)
+
     def start(self, rows: RegressionRows, row_weights: Float1D) -> Float1D:
         """Return zeros: one Newton step solves a linear moment."""
         return np.zeros(rows.X.shape[1])
@@ -159,6 +232,23 @@ class MeanMoment(ModelMoment):
     def leverage(self, rows: RegressionRows, params: Float1D, inverse: Float2D) -> Float1D:
         """Return the trace of ``inverse`` times the analysis weight."""
         return rows.weighted(np.full(rows.n_rows, np.trace(inverse)))
+
+    def parts(self, rows: RegressionRows, params: Float1D) -> ScoreParts | None:
+        """Return ones and deviations of a single outcome."""
+        if rows.y.ndim != 1:
+            return None
+        weight = rows.weighted(np.ones(rows.n_rows))
+        return ScoreParts(
+            np.ones((rows.n_rows, 1)),
+            weight * (rows.y - params[0]),
+            weight,
+            weight,
+            np.full(rows.n_rows, params[0]),
+        )
+
+    def carried(self, rows: RegressionRows, params: Float1D, bread: Float2D) -> Float2D:
+        """Return the root of the analysis weight, times the diagonal of ``bread``."""
+        return np.sqrt(rows.weighted(np.ones(rows.n_rows)))[:, None] * np.abs(np.diag(bread))
 
     def start(self, rows: RegressionRows, row_weights: Float1D) -> Float1D:
         """Return zeros: one Newton step solves a linear moment."""
@@ -203,6 +293,14 @@ class GLMMoment(ModelMoment):
     def leverage(self, rows: RegressionRows, params: Float1D, inverse: Float2D) -> Float1D:
         """Return curvature times ``x' inverse x`` for every row."""
         return self._row_curvature(rows, params) * np.einsum("ij,jk,ik->i", rows.X, inverse, rows.X)
+
+    def parts(self, rows: RegressionRows, params: Float1D) -> ScoreParts | None:
+        """Return covariates and residuals ``(y - mu) mu' / V(mu)``."""
+        eta = rows.linear_predictor(params)
+        mu = self.family.link.inverse(eta)
+        slope = self.family.link.inverse_deriv(eta)
+        scale = rows.weighted(slope / self.family.variance(mu))
+        return ScoreParts(rows.X, scale * (rows.y - mu), scale * slope, scale, mu)
 
     def start(self, rows: RegressionRows, row_weights: Float1D) -> Float1D:
         """Return one step of iteratively reweighted least squares from the family's own starting means."""
@@ -268,6 +366,16 @@ class MultinomialMoment(ModelMoment):
                 values += probability[:, a] * ((a == b) - probability[:, b]) * quadratic
         return rows.weighted(values)
 
+    def carried(self, rows: RegressionRows, params: Float1D, bread: Float2D) -> Float2D:
+        """Return the root of the diagonal of ``bread @ J_i @ bread'`` for every row."""
+        probability = self._probabilities(rows, params)[:, 1:]
+        p, k = rows.X.shape[1], self.n_categories - 1
+        # (bread x)_c by category; J_i = (diag(P) - P P') Kronecker x x'
+        mapped = np.einsum("ckj,ij->ick", bread.reshape(k * p, k, p), rows.X)
+        mean = np.einsum("ick,ik->ic", mapped, probability)
+        spread = np.einsum("ick,ik->ic", mapped**2, probability) - mean**2
+        return np.sqrt(np.maximum(spread, 0.0) * rows.weighted(np.ones(rows.n_rows))[:, None])
+
     def start(self, rows: RegressionRows, row_weights: Float1D) -> Float1D:
         """Return zeros, where the log-likelihood is concave."""
         return np.zeros(self.n_params(rows))
@@ -294,6 +402,11 @@ class InstrumentalMoment(ModelMoment):
     def leverage(self, rows: RegressionRows, params: Float1D, inverse: Float2D) -> Float1D:
         """Return ``x' inverse z`` for every row."""
         return rows.weighted(np.einsum("ij,jk,ik->i", rows.X, inverse, _instruments(rows)))
+
+    def parts(self, rows: RegressionRows, params: Float1D) -> ScoreParts | None:
+        """Return instruments and ordinary residuals."""
+        fitted, weight = rows.linear_predictor(params), rows.weighted(np.ones(rows.n_rows))
+        return ScoreParts(_instruments(rows), weight * (rows.y - fitted), weight, weight, fitted)
 
     def start(self, rows: RegressionRows, row_weights: Float1D) -> Float1D:
         """Return zeros: one Newton step solves a linear moment."""

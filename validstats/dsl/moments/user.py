@@ -97,6 +97,11 @@ class UserMoment(ModelMoment):
         """Return ``trace(inverse @ J_i)`` for every row."""
         return -rows.weighted(np.einsum("kj,ijk->i", inverse, self._row_derivatives(rows, params)))
 
+    def carried(self, rows: RegressionRows, params: Float1D, bread: Float2D) -> Float2D:
+        """Return the diagonal of ``bread @ J_i`` for every row."""
+        own = -np.einsum("cj,ijc->ic", bread, self._row_derivatives(rows, params))
+        return np.abs(own) * rows.weighted(np.ones(rows.n_rows))[:, None]
+
     def start(self, rows: RegressionRows, row_weights: Float1D) -> Float1D:
         """Return the user's starting value."""
         return np.asarray(self.moment.start, dtype=np.float64)
