@@ -1,0 +1,148 @@
+"""The default first stage: its three learners, their predictions without a row, and the choice among them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+
+from validstats.dsl.labels.crossfit import CrossFitter, make_folds
+from validstats.dsl.labels.stack import StackedLearner, _linear, _logit, _varying, distinct_rows
+
+
+def curved(rng, n, law):
+    x, u = rng.normal(size=n), rng.random(n)
+    f = {
+        "sine": 1.5 * (1 + x) * np.sin(3 * np.pi * u),
+        "step": 3.0 * (u > 0.6),
+        "U": 12 * (u - 0.5) ** 2,
+        "saturating": 3 * (1 - np.exp(-8 * u)),
+        "linear": 3 * (u - 0.5),
+        "none": 0 * u,
+    }[law]
+    mean = 1 + 0.5 * x + f
+    return np.column_stack([u, x]), mean, mean + 0.5 * rng.normal(size=n)
+
+
+def without_each_row(fit, z, y, rows):
+    return np.array([fit(np.delete(z, i, axis=0), np.delete(y, i)).predict(z[[i]])[0] for i in rows])
+
+
+def test_linear_predictions_without_a_row_are_refits():
+    rng = np.random.default_rng(0)
+    z, y = rng.normal(size=(40, 3)), rng.normal(size=40)
+    assert _linear(z, y).inner[:10] == pytest.approx(without_each_row(_linear, z, y, range(10)), abs=1e-10)
+
+
+def test_logistic_predictions_without_a_row_are_close_to_refits():
+    rng = np.random.default_rng(1)
+    z = rng.normal(size=(80, 2))
+    y = (rng.random(80) < 1 / (1 + np.exp(-z[:, 0]))).astype(float)
+    assert _logit(z, y).inner[:10] == pytest.approx(without_each_row(_logit, z, y, range(10)), abs=0.01)
+
+
+def test_kernel_predictions_without_a_row_are_refits_of_the_same_penalty():
+    rng = np.random.default_rng(2)
+    z = rng.normal(size=(40, 2))
+    y = np.sin(3 * z[:, 0]) + 0.1 * rng.normal(size=40)
+    free = np.array([True, False])
+    refitted = without_each_row(lambda a, b: _varying(a, b, free), z, y, range(10))
+    # refits may choose another penalty, and centre at another mean
+    assert np.corrcoef(_varying(z, y, free).inner[:10], refitted)[0, 1] > 0.98
+
+
+@pytest.mark.parametrize("law", ["sine", "step", "U", "saturating"])
+def test_curved_laws_are_learned_where_a_line_is_not_enough(law):
+    rng = np.random.default_rng(3)
+    X, _, y = curved(rng, 400, law)
+    X_new, mean, _ = curved(rng, 2000, law)
+    model = StackedLearner((0,)).fit(X, y)
+    error = np.mean((model.predict(X_new) - mean) ** 2)
+    line = StackedLearner(()).fit(X, y)
+    assert line.weights_ == pytest.approx([1.0])
+    assert error < 0.15 * np.mean((line.predict(X_new) - mean) ** 2)
+    assert error < 0.1
+
+
+@pytest.mark.parametrize("law", ["linear", "none"])
+def test_linear_laws_keep_the_linear_learner_or_lose_nothing(law):
+    rng = np.random.default_rng(4)
+    X, _, y = curved(rng, 400, law)
+    X_new, mean, _ = curved(rng, 2000, law)
+    error = np.mean((StackedLearner((0,)).fit(X, y).predict(X_new) - mean) ** 2)
+    line = np.mean((StackedLearner(()).fit(X, y).predict(X_new) - mean) ** 2)
+    assert error < line + 0.01
+
+
+def test_binary_labels_are_predicted_by_chances():
+    rng = np.random.default_rng(5)
+    u = rng.random(400)
+    y = (rng.random(400) < np.where((u > 0.3) & (u < 0.7), 0.9, 0.1)).astype(float)
+    chance = StackedLearner((0,)).fit(u[:, None], y).predict(np.array([[0.1], [0.5], [0.9], [5.0]]))
+    assert np.all((chance >= 0) & (chance <= 1))
+    assert chance[1] > 0.7
+    assert chance[0] < 0.35
+
+
+def test_a_binary_machine_label_is_left_to_the_linear_learner():
+    rng = np.random.default_rng(6)
+    q = rng.integers(0, 2, 100).astype(float)
+    model = StackedLearner((0,)).fit(q[:, None], q + rng.normal(size=100))
+    assert model.weights_ == pytest.approx([1.0])
+
+
+def test_weights_are_not_negative_and_add_to_one_at_most():
+    rng = np.random.default_rng(7)
+    for law in ("sine", "step", "linear"):
+        X, _, y = curved(rng, 200, law)
+        weights = StackedLearner((0,)).fit(X, y).weights_
+        assert np.all(weights >= 0)
+        assert weights.sum() <= 1 + 1e-6
+
+
+def test_effective_numbers_grow_with_the_curve_and_stay_below_a_third_of_the_rows():
+    rng = np.random.default_rng(8)
+    X, _, y = curved(rng, 300, "sine")
+    assert 8 < StackedLearner((0,)).fit(X, y).n_effective_ <= 100
+    X, _, y = curved(rng, 300, "none")
+    assert StackedLearner((0,)).fit(X, y).n_effective_ < 8
+
+
+def test_constant_features_and_few_rows_do_no_harm():
+    rng = np.random.default_rng(9)
+    y = rng.normal(size=6)
+    assert StackedLearner().fit(np.ones((6, 2)), y).predict(np.zeros((2, 2))) == pytest.approx(y.mean())
+    X = np.column_stack([rng.random(6), np.ones(6)])
+    assert np.all(np.isfinite(StackedLearner((0,)).fit(X, y).predict(X)))
+
+
+def test_the_same_rows_give_the_same_predictions():
+    rng = np.random.default_rng(10)
+    X, _, y = curved(rng, 200, "sine")
+    a, b = StackedLearner((0,)), clone(StackedLearner((0,)))
+    assert np.array_equal(a.fit(X, y).predict(X), b.fit(X, y).predict(X))
+
+
+def test_no_row_of_a_fold_is_seen_when_its_model_is_chosen():
+    rng = np.random.default_rng(11)
+    X, _, y = curved(rng, 200, "sine")
+    labelled = np.ones(200, dtype=bool)
+    folds = make_folds(200, 5, np.random.default_rng(0))
+    changed = np.where(folds == 2, 1e3 * rng.normal(size=200), y)
+    predict = [
+        CrossFitter(learner=StackedLearner((0,)), folds=folds[None], labelled=labelled).regress(
+            "y", target, X
+        )[0, 0]
+        for target in (y, changed)
+    ]
+    assert np.array_equal(predict[0][folds == 2], predict[1][folds == 2])
+    assert not np.array_equal(predict[0][folds == 1], predict[1][folds == 1])
+
+
+def test_distinct_rows_of_discrete_features():
+    rng = np.random.default_rng(12)
+    X = rng.integers(0, 3, (500, 2)).astype(float)
+    rows, code = distinct_rows(X)
+    assert len(rows) == 9
+    assert np.array_equal(rows[code], X)
+    assert distinct_rows(rng.random((5000, 1))) is None
