@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 _PUBLIC = {
     "absolute_error": "validstats.holdout.asking.metrics",
+    "audit_looks": "validstats.holdout.audit",
     "Answer": "validstats.holdout.answers",
     "Answers": "validstats.holdout.answers",
     "betting_e_value": "validstats.holdout.widths.evalues",
@@ -17,6 +18,7 @@ _PUBLIC = {
     "HoldoutSearchCV": "validstats.holdout.search",
     "kraft_e_value": "validstats.holdout.widths.evalues",
     "Ledger": "validstats.holdout.ledger.core",
+    "LookAudit": "validstats.holdout.audit",
     "log_loss": "validstats.holdout.asking.metrics",
     "Metric": "validstats.holdout.asking.metrics",
     "Plan": "validstats.holdout.budget.planning",
@@ -30,6 +32,7 @@ _PUBLIC = {
 
 __all__ = [
     "absolute_error",
+    "audit_looks",
     "Answer",
     "Answers",
     "betting_e_value",
@@ -41,6 +44,7 @@ __all__ = [
     "kraft_e_value",
     "Ledger",
     "log_loss",
+    "LookAudit",
     "Metric",
     "plan",
     "Plan",
@@ -60,6 +64,7 @@ if TYPE_CHECKING:
         squared_error,
         subgroup_accuracy,
     )
+    from validstats.holdout.audit import LookAudit, audit_looks
     from validstats.holdout.budget import Plan, plan
     from validstats.holdout.estimators import ReusableHoldout
     from validstats.holdout.ledger import Ledger

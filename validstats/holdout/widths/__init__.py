@@ -2,13 +2,40 @@
 
 from __future__ import annotations
 
+from validstats.holdout.widths.capital import (
+    ContrastBound,
+    capital_interval,
+    capital_lower,
+    contrast_lower,
+    planned_radius,
+    ratio_interval,
+)
+from validstats.holdout.widths.coded import (
+    CodedCell,
+    CodedGuess,
+    PairSign,
+    coded_cell,
+    coded_mean,
+    coded_pairs,
+    pair_sign,
+)
 from validstats.holdout.widths.counting import (
     log_argmax_nodes,
+    log_binomial,
     log_full_nodes,
     log_guess_nodes,
     log_guess_weight,
     log_ladder_nodes,
     log_position_weight,
+)
+from validstats.holdout.widths.counts import (
+    CountCell,
+    GuessCells,
+    cell_interval,
+    clopper_pearson_ends,
+    guess_deviation,
+    rounded_counts,
+    split_log_level,
 )
 from validstats.holdout.widths.evalues import (
     ELond,
@@ -17,6 +44,13 @@ from validstats.holdout.widths.evalues import (
     e_lond,
     kraft_e_value,
     paid_betting_e_value,
+)
+from validstats.holdout.widths.gains import (
+    GateCertificate,
+    certify_gain,
+    keeps_proposal,
+    outwards,
+    start_upper,
 )
 from validstats.holdout.widths.gaussian import (
     GaussianWidth,
@@ -49,9 +83,52 @@ from validstats.holdout.widths.intervals import (
     log_capital,
     predictable_stakes,
 )
+from validstats.holdout.widths.not_means import (
+    auc_interval,
+    average_precision_interval,
+    balanced_accuracy_interval,
+    f_score_interval,
+    r2_interval,
+)
+from validstats.holdout.widths.paired import paired_difference_interval, paired_lower, paired_tail_at_most
 from validstats.holdout.widths.published import bassily_optimum, jung_optimum, rogers_optimum
+from validstats.holdout.widths.ties import tied_models
 
 __all__ = [
+    "ContrastBound",
+    "capital_interval",
+    "capital_lower",
+    "contrast_lower",
+    "planned_radius",
+    "ratio_interval",
+    "CodedCell",
+    "CodedGuess",
+    "PairSign",
+    "coded_cell",
+    "coded_mean",
+    "coded_pairs",
+    "pair_sign",
+    "GateCertificate",
+    "certify_gain",
+    "keeps_proposal",
+    "outwards",
+    "start_upper",
+    "paired_difference_interval",
+    "paired_lower",
+    "paired_tail_at_most",
+    "tied_models",
+    "auc_interval",
+    "average_precision_interval",
+    "balanced_accuracy_interval",
+    "f_score_interval",
+    "r2_interval",
+    "CountCell",
+    "GuessCells",
+    "cell_interval",
+    "clopper_pearson_ends",
+    "guess_deviation",
+    "rounded_counts",
+    "split_log_level",
     "ELond",
     "GaussianWidth",
     "LOG_2",
@@ -74,6 +151,7 @@ __all__ = [
     "kraft_e_value",
     "ladder_width",
     "log_argmax_nodes",
+    "log_binomial",
     "log_capital",
     "log_full_nodes",
     "log_guess_nodes",

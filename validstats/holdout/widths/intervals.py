@@ -200,8 +200,11 @@ def clopper_pearson(successes: int, n: int, log_alpha: float) -> tuple[float, fl
     if log_alpha - LOG_2 < _SMALLEST_LOG_LEVEL:
         return kl_interval(successes / n, n, log_alpha)
     tail = math.exp(log_alpha - LOG_2)
+    # the upper end by the mirrored count, which keeps its precision near 1
     low = 0.0 if successes == 0 else float(special.betaincinv(successes, n - successes + 1, tail))
-    high = 1.0 if successes == n else float(special.betainccinv(successes + 1, n - successes, tail))
+    high = 1.0 if successes == n else 1.0 - float(special.betaincinv(n - successes, successes + 1, tail))
+    if math.isnan(low + high):  # betaincinv gives up at some tails below e^-300
+        return kl_interval(successes / n, n, log_alpha)
     return low, high
 
 

@@ -1,0 +1,119 @@
+"""Past looks: prices of what is known about them, and statements that hold where a plain interval fails."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+
+from validstats.holdout import audit_looks
+from validstats.holdout.audit import estimate_drift, log_description, log_record, log_rises
+from validstats.holdout.widths import clopper_pearson
+
+
+def test_widths_of_the_method() -> None:
+    by_number = audit_looks(10_000, 0.85, decimals=2, looks=40)
+    assert by_number.best.half_width == pytest.approx(0.073, abs=1e-3)
+    honest = np.round(np.random.default_rng(0).binomial(10_000, 0.85, 40) / 10_000, 2)
+    by_record = audit_looks(10_000, float(honest.max()), decimals=2, scores=honest.tolist())
+    record = next(row for row in by_record.rows if "list of all" in row.known)
+    assert record.half_width == pytest.approx(0.046, abs=5e-3)
+    rises = 1 + int((np.diff(np.maximum.accumulate(honest)) > 0).sum())
+    by_rises = audit_looks(10_000, float(honest.max()), decimals=2, looks=40, rises=rises)
+    assert by_rises.best.half_width == pytest.approx(0.020, abs=3e-3)
+
+
+@pytest.mark.parametrize("length", [1, 2, 4])
+def test_the_record_code_adds_up_to_at_most_one(length: int) -> None:
+    total = sum(math.exp(log_record(units, 1)) for units in itertools.product(range(11), repeat=length))
+    assert total <= 1.0 + 1e-12
+    assert total > 0.2
+
+
+def test_the_rises_have_a_code() -> None:
+    assert sum(math.comb(9, r) * math.exp(log_rises(9, r)) for r in range(10)) == pytest.approx(1.0)
+    assert log_rises(9, 3, 2) == pytest.approx(log_rises(9, 3) - 3 * math.log(101))
+
+
+def test_descriptions_have_a_prefix_free_length() -> None:
+    # all texts of n bytes have probability 256^n 2^(-8 n - delta(n + 1)); Elias' lengths add up to at most 1
+    total = sum(math.exp(log_description(b"x" * n) + 8 * n * math.log(2)) for n in range(2000))
+    assert 0.5 < total <= 1.0
+
+
+def test_prices_of_what_is_known() -> None:
+    audit = audit_looks(1000, 0.85, looks=3, description_bits=10, candidates=50)
+    nats = {row.known.split()[0]: row.nats for row in audit.rows}
+    assert nats["at"] == pytest.approx(3 * math.log(1001))  # n + 1 counts are fewer than 10^4 + 1 numbers
+    assert nats["a"] == pytest.approx(10 * math.log(2))
+    assert nats["the"] == pytest.approx(math.log(50))
+    assert audit.mass == pytest.approx(0.5 * math.exp(-audit.best.nats))
+
+
+def test_several_rows_share_the_level() -> None:
+    alone = audit_looks(1000, 0.85, candidates=50)
+    both = audit_looks(1000, 0.85, candidates=50, looks=5)
+    same = next(row for row in both.rows if row.nats == alone.best.nats)
+    assert same.half_width > alone.best.half_width
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "Nothing is said"),
+        ({"rises": 3}, "number of looks"),
+        ({"scores": [0.5, 0.7]}, "not among the scores"),
+        ({"scores": [0.8512345, 0.85]}, "not rounded to decimals=4"),
+        ({"scores": [0.85, 0.85], "looks": 1}, "less than the 2 scores"),
+        ({"looks": 4, "rises": 5}, "rises"),
+        ({"looks": 0}, "looks"),
+    ],
+)
+def test_what_does_not_fit_together_is_refused(options: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        audit_looks(1000, 0.85, **options)
+
+
+def test_every_row_names_its_assumption() -> None:
+    text = audit_looks(1000, 0.85, decimals=2, scores=[0.8, 0.85], rises=2, candidates=9).summary()
+    assert text.count("holds if") == 4
+    assert "list is complete" in text and "nobody saw the numbers" in text
+
+
+def _climb(rng: np.random.Generator, n: int, decimals: int) -> tuple[list[float], float]:
+    """Sign aggregation: each look tries random labels, the winner takes the sign of its score; the truth is 1/2."""
+    labels = rng.integers(0, 2, n)
+    votes, shown = np.zeros(n), []
+    for _ in range(n - 1):
+        guess = rng.integers(0, 2, n)
+        score = round(float((guess == labels).mean()), decimals)
+        shown.append(score)
+        votes += (2 * guess - 1) * (1 if score >= 0.5 else -1)
+    final = round(float(((votes > 0) == labels).mean()), decimals)
+    return [*shown, final], final
+
+
+def test_the_record_holds_under_sign_aggregation_where_a_plain_interval_fails() -> None:
+    missed = plain = 0
+    for seed in range(20):
+        scores, final = _climb(np.random.default_rng(seed), 200, 3)
+        audit = audit_looks(200, final, decimals=3, scores=scores)
+        missed += not all(row.low <= 0.5 <= row.high for row in audit.rows)
+        low, high = clopper_pearson(round(final * 200), 200, math.log(0.05))
+        plain += not low <= 0.5 <= high
+    assert missed == 0
+    assert plain == 20
+
+
+def test_the_drift_is_an_estimate_of_the_optimism_of_independent_models() -> None:
+    drifts, truths = [], []
+    for seed in range(30):
+        right = np.random.default_rng(seed).random((50, 500)) < 0.6
+        drifts.append(estimate_drift(right, halves=40))
+        truths.append(right.mean(axis=1).max() - 0.6)
+    assert np.mean(drifts) == pytest.approx(np.mean(truths), rel=0.25)
+    assert "estimate, no guarantee" in audit_looks(500, 0.65, looks=50, results=right).summary()
+    with pytest.raises(ValueError, match="shape"):
+        estimate_drift(np.ones(5))

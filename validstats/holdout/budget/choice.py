@@ -1,0 +1,327 @@
+"""Choice of a mechanism for shares of rows: the smallest mean half-width over honest questions, by quadrature.
+
+Three ways of answering k questions about a share compete before the first look: one look (the count itself, k = 1),
+splitting (k disjoint parts of the rows, Clopper-Pearson on each), and answers coded around guesses with a gap, a cell
+and a weight of failures out of a short list. All that enters is public: numbers of rows, the level and an expected
+share, so that the choice itself costs nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy import stats
+
+from validstats._typing import Float1D
+from validstats.holdout.budget.mass import GuessAllocation, log_cell_code
+from validstats.holdout.widths import GuessCells, clopper_pearson_ends, guess_deviation, split_log_level
+from validstats.intake import check_in_range, check_literal, check_positive_int
+
+__all__ = [
+    "CountCandidate",
+    "CountMechanism",
+    "count_candidates",
+    "honest_half_widths",
+    "rows_for",
+    "queries_for",
+]
+
+CountMechanism = Literal["one_look", "splitting", "guess_coded"]
+Ranking = Literal["mean", "worst"]
+
+_GAPS = (0.25, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0)  # t, in deviations of an honest guess
+_WEIGHTS = (0.5, 1.0, 2.0, 4.0)  # F k: weight of a failure, times the number of questions
+_CELLS = (0.5, 1.0)  # c, in standard errors
+_MOST_CELLS = 6  # cells of the quadrature on either side; the last takes the tail
+_NODES = 24  # levels at which half-widths are computed; those between are interpolated
+_WORST = 0.95  # quantile of single answers that is printed beside the mean
+
+
+@dataclass(frozen=True)
+class CountCandidate:
+    """One way of answering k questions about a share, and what an honest day gives.
+
+    Parameters
+    ----------
+    mechanism : {"one_look", "splitting", "guess_coded"}
+        The way.
+    mean, worst : float
+        Mean half-width of all answers, and the 95 % quantile of single ones.
+    t, c, failure_weight : float or None, default None
+        Gap, cell and weight of a failure for "guess_coded".
+    """
+
+    mechanism: CountMechanism
+    mean: float
+    worst: float
+    t: float | None = None
+    c: float | None = None
+    failure_weight: float | None = None
+
+
+def count_candidates(
+    n: int,
+    queries: int,
+    *,
+    log_alpha: float,
+    n_guess: int | None = None,
+    failures: int | None = None,
+    expected: float = 0.85,
+    rank: Ranking = "mean",
+) -> tuple[CountCandidate, ...]:
+    """List the ways of answering questions about a share, the best first.
+
+    Parameters
+    ----------
+    n : int
+        Independent rows.
+    queries : int
+        Number of questions k.
+    log_alpha : float
+        Logarithm of the joint failure probability, the mass of the ledger included.
+    n_guess : int or None, default None
+        Training rows that guesses come from; n if None. 0 says that there are no guesses.
+    failures : int or None, default None
+        Failures that may happen; any number if None.
+    expected : float, default 0.85
+        Share that is expected.
+    rank : {"mean", "worst"}, default "mean"
+        What is compared.
+
+    Returns
+    -------
+    tuple of CountCandidate
+        "one_look" for one question, "splitting" where there is a row for each question, and the best settings of
+        "guess_coded", by ascending half-width.
+
+    Examples
+    --------
+    >>> best = count_candidates(2000, 20, log_alpha=math.log(0.05))[0]
+    >>> best.mechanism, round(best.mean, 3)
+    ('guess_coded', 0.05)
+    """
+    check_positive_int(n, "n")
+    check_positive_int(queries, "queries")
+    check_in_range(expected, "expected", 0.0, 1.0)
+    check_literal(rank, "rank", ("mean", "worst"))
+    found = []
+    if queries == 1:
+        found.append(_plain("one_look", n, math.log(0.99) + log_alpha, expected))
+    if queries <= n:
+        found.append(_plain("splitting", n // queries, split_log_level(queries, log_alpha), expected))
+    if n_guess != 0:
+        coded = _coded(n, queries, log_alpha, n_guess or n, failures, expected)
+        found.append(min(coded, key=lambda c: getattr(c, rank)))
+    return tuple(sorted(found, key=lambda c: getattr(c, rank)))
+
+
+def _plain(mechanism: CountMechanism, rows: int, log_alpha: float, expected: float) -> CountCandidate:
+    """Clopper-Pearson on so many rows, averaged over the counts that the expected share gives."""
+    u = (np.arange(41) + 0.5) / 41.0
+    counts = stats.binom.ppf(u, rows, expected)
+    low, high = clopper_pearson_ends(counts, counts, rows, np.full(41, log_alpha))
+    half = 0.5 * (high - low)
+    return CountCandidate(mechanism, float(half.mean()), float(np.quantile(half, _WORST)))
+
+
+def _coded(
+    n: int, queries: int, log_alpha: float, n_guess: int, failures: int | None, expected: float
+) -> list[CountCandidate]:
+    found = []
+    for t in _GAPS:
+        for c in _CELLS:
+            for times in _WEIGHTS:
+                weight = min(1.0, times / queries)
+                allocation = GuessAllocation(queries, failures, weight)
+                half, probability = honest_half_widths(
+                    n, allocation, log_alpha=log_alpha, n_guess=n_guess, t=t, c=c, expected=expected
+                )
+                order = np.argsort(half)
+                at = np.searchsorted(np.cumsum(probability[order]), _WORST * probability.sum())
+                worst = float(half[order][min(at, len(half) - 1)])
+                mean = float(np.dot(half, probability) / probability.sum())
+                found.append(CountCandidate("guess_coded", mean, worst, t, c, weight))
+    return found
+
+
+def honest_half_widths(
+    n: int,
+    allocation: GuessAllocation,
+    *,
+    log_alpha: float,
+    n_guess: int,
+    t: float,
+    c: float,
+    expected: float,
+) -> tuple[Float1D, Float1D]:
+    """Return the half-widths of guess-coded answers and their probabilities, for honest guesses.
+
+    Parameters
+    ----------
+    n : int
+        Independent rows.
+    allocation : GuessAllocation
+        Questions, failures and weight.
+    log_alpha : float
+        Logarithm of the joint failure probability.
+    n_guess : int
+        Training rows that guesses come from.
+    t, c : float
+        Gap and cell.
+    expected : float
+        Share of the rows.
+
+    Returns
+    -------
+    tuple of (ndarray, ndarray)
+        Half-widths by number of earlier failures and cell, and their probabilities. The code of earlier cells enters
+        by its mean.
+    """
+    parts = GuessCells.of(n, expected, n_guess=n_guess, t=t, c=c)
+    cells, codes, probability = _cells_of(parts, guess_deviation(expected, n, n_guess))
+    fails = 1.0 - probability[0]
+    earlier, weights = _failures_before(allocation, float(fails))
+    mean_code = float(np.dot(probability[1:], codes[1:]) / fails) if fails > 0 else 0.0
+    penalty = math.log(float(allocation.failure_weight or 1.0)) + mean_code
+    levels = log_alpha + allocation.log_share(*allocation.start) + earlier * penalty
+    nodes = np.linspace(levels.min() - 1e-9, levels.max() + 1e-9, _NODES)
+    low, high = clopper_pearson_ends(cells[:, :1], cells[:, 1:], n, nodes[None, :])
+    half = np.array([np.interp(levels, nodes, row) for row in 0.5 * (high - low)])
+    return half.ravel(), np.outer(probability, weights).ravel()
+
+
+def _cells_of(parts: GuessCells, deviation: float) -> tuple[np.ndarray, Float1D, Float1D]:
+    """Counts, log codes and probabilities of the gap and of the cells, for a normal error of the guess."""
+    reach = parts.gap + parts.width * np.arange(_MOST_CELLS + 1)
+    reach[-1] = math.inf
+    tails = stats.norm.sf(reach / deviation)
+    ends, codes, probability = [parts.gap_counts], [0.0], [1.0 - 2.0 * tails[0]]
+    low, high = parts.gap_counts
+    for d in range(1, _MOST_CELLS + 1):
+        for side, room in ((1, parts.n_above), (-1, parts.n_below)):
+            if room:
+                cell = side * min(d, room)
+                count = high + 1 if side > 0 else low - 1
+                found = parts.find(
+                    min(max(count + side * round((d - 1) * parts.n * parts.width), 0), parts.n)
+                )
+                ends.append((found.low, found.high))
+                codes.append(log_cell_code(cell, parts.n_below, parts.n_above))
+                probability.append(float(tails[d - 1] - tails[d]))
+    share = np.array(probability)
+    if ends[0][0] > ends[0][1]:  # no count lies within the gap
+        ends[0], share[0] = ends[1] if len(ends) > 1 else (0, parts.n), 0.0
+    return np.array(ends), np.array(codes), share / share.sum()
+
+
+def _failures_before(allocation: GuessAllocation, fails: float) -> tuple[Float1D, Float1D]:
+    """Failures before a question that is drawn from those answered, and their probabilities.
+
+    ``sum_{i<k} C(i, j) p^j (1 - p)^(i - j) = P(Bin(k, p) > j) / p``.
+    """
+    k, f = allocation.start
+    j = np.arange(min(f, k))
+    if fails <= 0.0:
+        return j[:1].astype(np.float64), np.ones(1)
+    weights = stats.binom.sf(j, k, fails) / (k * fails)
+    kept = weights > 1e-12
+    return j[kept].astype(np.float64), weights[kept] / weights[kept].sum()
+
+
+def queries_for(width: float, n: int, *, log_alpha: float, most: int = 100_000, **settings: object) -> int:
+    """Return the largest number of questions whose mean half-width is at most ``width``; 0 if one is too many.
+
+    Parameters
+    ----------
+    width : float
+        Half-width, on the scale of a share.
+    n : int
+        Independent rows.
+    log_alpha : float
+        Logarithm of the joint failure probability.
+    most : int, default 100000
+        Number at which the search ends.
+    **settings
+        As in :func:`count_candidates`.
+
+    Returns
+    -------
+    int
+        Number of questions; half-widths increase in it.
+
+    Examples
+    --------
+    >>> queries_for(0.05, 2000, log_alpha=math.log(0.05))
+    19
+    """
+    check_in_range(width, "width", 0.0, 1.0, low_open=True)
+
+    def fits(k: int) -> bool:
+        return count_candidates(n, k, log_alpha=log_alpha, **settings)[0].mean <= width  # type: ignore[arg-type]
+
+    return _largest(fits, most)
+
+
+def rows_for(
+    width: float, queries: int, *, log_alpha: float, most: int = 100_000_000, **settings: object
+) -> int:
+    """Return the smallest number of rows with which k questions have a mean half-width of at most ``width``.
+
+    Parameters
+    ----------
+    width : float
+        Half-width, on the scale of a share.
+    queries : int
+        Number of questions.
+    log_alpha : float
+        Logarithm of the joint failure probability.
+    most : int, default 100000000
+        Number at which the search ends.
+    **settings
+        As in :func:`count_candidates`.
+
+    Returns
+    -------
+    int
+        Number of rows.
+
+    Raises
+    ------
+    ValueError
+        If ``most`` rows do not suffice.
+    """
+    check_in_range(width, "width", 0.0, 1.0, low_open=True)
+
+    def too_few(n: int) -> bool:
+        return count_candidates(n, queries, log_alpha=log_alpha, **settings)[0].mean > width  # type: ignore[arg-type]
+
+    # half-widths fall about as 1 / sqrt(n)
+    at_1000 = count_candidates(1000, queries, log_alpha=log_alpha, **settings)[0].mean  # type: ignore[arg-type]
+    found = _largest(too_few, most, start=round(1000 * (at_1000 / width) ** 2)) + 1
+    if found > most:
+        raise ValueError(
+            f"{most:,} rows do not give {queries:,} answers with half-width {width}; ask for less."
+        )
+    return found
+
+
+def _largest(holds: Callable[[int], bool], most: int, start: int = 1) -> int:
+    """Largest integer in 0..most for which a condition that ends once holds, by growing brackets and bisection."""
+    low, high = 0, min(max(start, 1), most)
+    step = max(high // 20, 1)
+    if holds(high):
+        while high <= most and holds(high):
+            low, high, step = high, high + step, 2 * step
+        high = min(high, most + 1)
+    else:
+        while high - step > 0 and not holds(high - step):
+            high, step = high - step, 2 * step
+        low = max(high - step, 0)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if holds(middle) else (low, middle)
+    return low

@@ -1,0 +1,298 @@
+"""Answers about a share of rows that are coded around a guess: nothing but "within the gap" or a cell is published.
+
+The counts 0..n are parted into those within a gap of the guess and cells on either side of it. The published interval
+is Clopper-Pearson's at both ends of the part in which the count lies; it contains the interval of the count itself,
+since both ends of Clopper-Pearson's interval increase in the count. Everything that parts the counts is computed from
+the guess and from numbers of rows.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import special
+
+from validstats._typing import AnyArray, Float1D
+from validstats.holdout.widths.intervals import LOG_2, clopper_pearson
+from validstats.intake import check_in_range, check_positive_int
+
+__all__ = [
+    "CountCell",
+    "GuessCells",
+    "cell_interval",
+    "clopper_pearson_ends",
+    "guess_deviation",
+    "rounded_counts",
+    "split_log_level",
+]
+
+_SMALLEST_LOG_LEVEL = (
+    -650.0
+)  # below it special.betaincinv has no relative precision; the KL interval takes over
+
+
+@dataclass(frozen=True)
+class CountCell:
+    """A part of the counts 0..n.
+
+    Parameters
+    ----------
+    cell : int
+        0 within the gap, 1, 2, ... above it, -1, -2, ... below it.
+    low, high : int
+        Smallest and largest count in it.
+    """
+
+    cell: int
+    low: int
+    high: int
+
+
+def guess_deviation(guess: float, n: float, n_guess: float) -> float:
+    """Return the standard deviation of the difference of a holdout share and its guess, for an honest guess.
+
+    Parameters
+    ----------
+    guess : float
+        The guess, in [0, 1].
+    n, n_guess : float
+        Rows of the holdout, and rows that the guess was estimated from.
+
+    Returns
+    -------
+    float
+        ``sqrt(g' (1 - g') (1/n + 1/n_g))`` with ``g' = (n_g g + 1) / (n_g + 2)``.
+
+    Examples
+    --------
+    >>> round(guess_deviation(0.85, 2000, 2000), 4)
+    0.0113
+    """
+    smoothed = (n_guess * guess + 1.0) / (n_guess + 2.0)  # Laplace: never 0 or 1
+    return math.sqrt(smoothed * (1.0 - smoothed) * (1.0 / n + 1.0 / n_guess))
+
+
+@dataclass(frozen=True)
+class GuessCells:
+    """The parts of the counts around one guess.
+
+    Parameters
+    ----------
+    n : int
+        Rows of the holdout.
+    guess : float
+        The guess, in [0, 1].
+    gap : float
+        Largest distance of a confirmed guess from the share of the holdout.
+    width : float
+        Width of a cell beside the gap.
+
+    Examples
+    --------
+    >>> parts = GuessCells.of(100, 0.8, n_guess=100, t=1.0, c=1.0)
+    >>> parts.find(80), parts.find(90)
+    (CountCell(cell=0, low=75, high=85), CountCell(cell=2, low=90, high=93))
+    """
+
+    n: int
+    guess: float
+    gap: float
+    width: float
+
+    @classmethod
+    def of(cls, n: int, guess: float, *, n_guess: float, t: float, c: float) -> GuessCells:
+        """Return the parts for a gap of ``t`` deviations and cells of ``c`` standard errors.
+
+        Parameters
+        ----------
+        n : int
+            Rows of the holdout.
+        guess : float
+            The guess.
+        n_guess : float
+            Rows that it was estimated from.
+        t, c : float
+            Gap in units of :func:`guess_deviation`, width in units of ``sqrt(max(g (1 - g), 1/n) / n)``.
+
+        Returns
+        -------
+        GuessCells
+            The parts.
+        """
+        check_positive_int(n, "n")
+        check_in_range(guess, "guess", 0.0, 1.0)
+        standard_error = math.sqrt(max(guess * (1.0 - guess), 1.0 / n) / n)  # not 0 at a guess of 0 or 1
+        return cls(n, float(guess), t * guess_deviation(guess, n, n_guess), c * standard_error)
+
+    @property
+    def gap_counts(self) -> tuple[int, int]:
+        """Smallest and largest count within the gap; the first is larger if there is none."""
+        low = math.ceil(self.n * (self.guess - self.gap))
+        high = math.floor(self.n * (self.guess + self.gap))
+        return max(low, 0), min(high, self.n)
+
+    @property
+    def n_below(self) -> int:
+        """Number of cells below the gap."""
+        return self._number(self.gap_counts[0])
+
+    @property
+    def n_above(self) -> int:
+        """Number of cells above the gap."""
+        return self._number(self.n - self.gap_counts[1])
+
+    def find(self, count: int) -> CountCell:
+        """Return the part in which a count lies.
+
+        Parameters
+        ----------
+        count : int
+            Rows that are right, 0..n.
+
+        Returns
+        -------
+        CountCell
+            The part; every count is in exactly one.
+        """
+        x = check_positive_int(count, "count", minimum=0, maximum=self.n)
+        low, high = self.gap_counts
+        if low <= x <= high:
+            return CountCell(0, low, high)
+        # d = number of the cell; its ends are integers, so that no rounding moves a count between cells
+        side, beyond = (1, x - high) if x > high else (-1, low - x)
+        d = max(1, math.floor(beyond / (self.n * self.width)))
+        while self._end(d) < beyond:
+            d += 1
+        while d > 1 and self._end(d - 1) >= beyond:
+            d -= 1
+        room = self.n - high if side > 0 else low
+        first, last = self._end(d - 1) + 1, min(self._end(d), room)
+        ends = (high + first, high + last) if side > 0 else (low - last, low - first)
+        return CountCell(side * d, *ends)
+
+    def _end(self, d: int) -> int:
+        """Last count of cell d, counted from the end of the gap; at least one count a cell."""
+        return max(math.floor(d * self.n * self.width), d)
+
+    def _number(self, room: int) -> int:
+        if room <= 0:
+            return 0
+        d = max(1, math.floor(room / max(self.n * self.width, 1.0)) - 1)
+        while self._end(d) < room:
+            d += 1
+        return d
+
+
+def cell_interval(low: int, high: int, n: int, log_alpha: float) -> tuple[float, float]:
+    """Return the interval that covers whichever count of a cell was seen.
+
+    Parameters
+    ----------
+    low, high : int
+        Ends of the cell, ``0 <= low <= high <= n``.
+    n : int
+        Number of independent rows.
+    log_alpha : float
+        Logarithm of the two-sided failure probability.
+
+    Returns
+    -------
+    tuple of (float, float)
+        Clopper-Pearson's lower end at ``low``, and its upper end at ``high``.
+
+    Examples
+    --------
+    >>> [round(end, 4) for end in cell_interval(75, 85, 100, math.log(0.05))]
+    [0.6534, 0.9135]
+    """
+    return clopper_pearson(low, n, log_alpha)[0], clopper_pearson(high, n, log_alpha)[1]
+
+
+def rounded_counts(score: float, decimals: int, n: int, *, truncated: bool = False) -> tuple[int, int]:
+    """Return the smallest and largest count whose share is shown as a rounded score.
+
+    Parameters
+    ----------
+    score : float
+        The share that was shown, in [0, 1].
+    decimals : int
+        Decimals that it was rounded to.
+    n : int
+        Number of rows.
+    truncated : bool, default False
+        Whether further decimals were cut off instead.
+
+    Returns
+    -------
+    tuple of (int, int)
+        First and last count, both ends outwards: all counts from ``(s - h) n`` to ``(s + h) n``, h half of the last
+        decimal, or from ``s n`` to below ``(s + 2 h) n``.
+
+    Raises
+    ------
+    ValueError
+        If no count of n rows is shown so.
+
+    Examples
+    --------
+    >>> rounded_counts(0.85, 2, 1000)
+    (845, 855)
+    """
+    check_in_range(score, "score", 0.0, 1.0)
+    half = 0.5 * 10.0 ** -check_positive_int(decimals, "decimals", minimum=0)
+    # 1e-6 of a row: decimal ends are no binary fractions, and a count at an end belongs to both cells
+    if truncated:
+        low, high = math.ceil(score * n - 1e-6), math.ceil((score + 2.0 * half) * n + 1e-6) - 1
+    else:
+        low, high = math.ceil((score - half) * n - 1e-6), math.floor((score + half) * n + 1e-6)
+    low, high = max(low, 0), min(high, n)
+    if low > high:
+        raise ValueError(
+            f"No share of n={n} rows is shown as {score} with decimals={decimals}. Check the number of rows and "
+            "decimals, and whether the board cut decimals off instead of rounding (truncated=True)."
+        )
+    return low, high
+
+
+def split_log_level(queries: int, log_alpha: float) -> float:
+    """Return the level of each of k intervals on parts of the rows, together at ``.99 alpha``.
+
+    Parameters
+    ----------
+    queries : int
+        Number of parts k.
+    log_alpha : float
+        Logarithm of the joint failure probability.
+
+    Returns
+    -------
+    float
+        ``ln(1 - (1 - .99 alpha)^(1/k))``: the parts are independent, so that coverages multiply.
+
+    Examples
+    --------
+    >>> round(math.exp(split_log_level(10, math.log(0.05))), 5)
+    0.00506
+    """
+    k = check_positive_int(queries, "queries")
+    return math.log(-math.expm1(math.log1p(-0.99 * math.exp(log_alpha)) / k))
+
+
+def clopper_pearson_ends(
+    low: AnyArray, high: AnyArray, n: int, log_alpha: AnyArray
+) -> tuple[Float1D, Float1D]:
+    """Ends of :func:`cell_interval` for arrays of cells and levels, for plans; Hoeffding's below e^-650."""
+    log_tail = np.asarray(log_alpha, dtype=np.float64) - LOG_2
+    tail = np.exp(np.maximum(log_tail, _SMALLEST_LOG_LEVEL))
+    with np.errstate(all="ignore"):
+        lower = np.where(low <= 0, 0.0, special.betaincinv(np.maximum(low, 1), n - low + 1.0, tail))
+        upper = np.where(high >= n, 1.0, 1.0 - special.betaincinv(np.maximum(n - high, 1), high + 1.0, tail))
+    hoeffding = np.sqrt(-log_tail / (2.0 * n))
+    far = (log_tail < _SMALLEST_LOG_LEVEL) | np.isnan(
+        lower + upper
+    )  # betaincinv gives up at some tails below e^-300
+    lower = np.where(far, np.maximum(low / n - hoeffding, 0.0), lower)
+    upper = np.where(far, np.minimum(high / n + hoeffding, 1.0), upper)
+    return lower, upper
