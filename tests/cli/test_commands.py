@@ -337,12 +337,12 @@ def test_texts_with_gaps_are_alike_in_csv_and_parquet(dtype, run, kinds) -> None
 def test_a_column_of_two_kinds_is_refused_by_name(textual, option, run, kinds) -> None:
     for table, name in zip(kinds, ("known", "new"), strict=True):
         codes = np.arange(len(table)).astype(str)
-        codes[5] = "n/a" if textual == name else "5"
+        codes[5] = "low" if textual == name else "5"
         table.assign(code=codes).to_csv(f"{name}.csv", index=False)
     refused = mean(run, "known.csv", "new.csv", option, "code")
     numeric = "new" if textual == "known" else "known"
     assert refused.exit_code == 1
-    assert f"'code' holds numbers in {numeric}.csv, and in {textual}.csv it holds 'n/a'" in refused.stderr
+    assert f"'code' holds numbers in {numeric}.csv, and in {textual}.csv it holds 'low'" in refused.stderr
 
 
 @pytest.mark.parametrize("column", ["x", "text", "flag"])

@@ -41,9 +41,7 @@ def test_the_default_range_is_positions() -> None:
 
 
 def test_shuffled_row_numbers_beside_rows_in_order_are_refused() -> None:
-    with pytest.raises(
-        ValueError, match=r"y has the row numbers 0 to 4 .*y.sort_index\(\).*y.to_numpy\(\)"
-    ):
+    with pytest.raises(ValueError, match=r"y has the row numbers 0 to 4 .*y.sort_index\(\).*y.to_numpy\(\)"):
         align(pd.Series(range(5), index=[4, 2, 3, 1, 0]), row_labels(ROWS.reset_index(drop=True)), "y")
 
 

@@ -12,8 +12,11 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
+from validstats.intake.files import TableFormat
+
 __all__ = [
     "EXIT_CODES",
+    "TABLE_FORMAT",
     "DataError",
     "LedgerRefusal",
     "confidence_level_option",
@@ -21,6 +24,7 @@ __all__ = [
     "output_options",
     "parse_names",
     "refuse_given",
+    "table_options",
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -31,6 +35,9 @@ Exit codes:
   1  a file, a column or its values cannot be used; nothing was written
   2  an option or argument is wrong
   3  a ledger is missing, was changed, or refuses"""
+
+TABLE_FORMAT = "validstats.table_format"
+"""Where a command's options about its files wait for the reader."""
 
 FORMATS = ("text", "html", "latex", "markdown", "json")
 
@@ -75,6 +82,39 @@ def output_options(command: F) -> F:
         show_default=True,
         help="How to print. JSON holds every number in full; NaN is null, infinities are text.",
     )(command)
+
+
+def table_options(command: F) -> F:
+    """Add ``--sep``, ``--decimal``, ``--thousands`` and ``--encoding`` to a command that reads tables."""
+
+    @functools.wraps(command)
+    def run(
+        *args: Any,
+        sep: str | None,
+        decimal: str | None,
+        thousands: str | None,
+        encoding: str | None,
+        **kwargs: Any,
+    ) -> Any:
+        separator = {"tab": "\t", "\\t": "\t"}.get(sep or "", sep)
+        if separator is not None and len(separator) != 1:
+            raise click.UsageError(f"--sep takes one character or the word tab, got {sep!r}.")
+        context = click.get_current_context()
+        context.meta[TABLE_FORMAT] = TableFormat(separator, decimal, thousands, encoding)
+        return command(*args, **kwargs)
+
+    for name, kind, text in (
+        ("--encoding", str, "Encoding of text files, such as latin-1; recognised if not given."),
+        (
+            "--thousands",
+            click.Choice((",", ".", " ", "'")),
+            "Sign between groups of three digits; recognised if not given.",
+        ),
+        ("--decimal", click.Choice((".", ",")), "Decimal sign; recognised if not given."),
+        ("--sep", str, "Separator of fields: one character, or tab; recognised if not given."),
+    ):
+        run = click.option(name, type=kind, default=None, help=text)(run)
+    return run  # type: ignore[return-value]
 
 
 def confidence_level_option(default: float) -> Callable[[F], F]:

@@ -15,6 +15,7 @@ from validstats.cli._options import (
     output_options,
     parse_names,
     refuse_given,
+    table_options,
 )
 from validstats.cli._tables import check_columns, numeric_column, read_table, write_result
 
@@ -104,6 +105,7 @@ def target_options(command: F) -> F:
 @confidence_level_option(0.9)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @output_options
+@table_options
 @guarded
 def batch(
     labelled: Path,

@@ -9,7 +9,14 @@ from typing import Any, TypeVar
 
 import click
 
-from validstats.cli._options import DataError, confidence_level_option, guarded, output_options, parse_names
+from validstats.cli._options import (
+    DataError,
+    confidence_level_option,
+    guarded,
+    output_options,
+    parse_names,
+    table_options,
+)
 from validstats.cli._tables import check_columns, numeric_column, read_table, write_result
 
 __all__ = ["dsl", "estimate_study", "study_options"]
@@ -85,6 +92,7 @@ def study_options(command: F) -> F:
     show_default=True,
 )
 @output_options
+@table_options
 @guarded
 def dsl(file: Path, population: str, output_format: str, output: Path | None, **study: Any) -> None:
     """Estimate a regression whose labels a machine made for all rows of FILE and experts for some.

@@ -8,7 +8,14 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from validstats.cli._options import DataError, confidence_level_option, guarded, output_options, parse_names
+from validstats.cli._options import (
+    DataError,
+    confidence_level_option,
+    guarded,
+    output_options,
+    parse_names,
+    table_options,
+)
 from validstats.cli._tables import check_columns, read_table, write_result
 
 __all__ = ["mi"]
@@ -37,6 +44,7 @@ __all__ = ["mi"]
 @confidence_level_option(0.9)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @output_options
+@table_options
 @guarded
 def mi(
     file: Path,

@@ -7,7 +7,14 @@ from typing import Any
 
 import click
 
-from validstats.cli._options import DataError, confidence_level_option, guarded, output_options, parse_names
+from validstats.cli._options import (
+    DataError,
+    confidence_level_option,
+    guarded,
+    output_options,
+    parse_names,
+    table_options,
+)
 from validstats.cli._tables import check_columns, numeric_column, read_table, write_result
 from validstats.cli.batch import make_target, target_options
 from validstats.cli.dsl import estimate_study, study_options
@@ -105,6 +112,7 @@ def holdout(
 )
 @click.option("--std-error", type=click.FloatRange(0, min_open=True), help="Standard error to reach.")
 @output_options
+@table_options
 @guarded
 def labels(
     file: Path,
@@ -152,6 +160,7 @@ def labels(
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the draw.")
 @output_options
+@table_options
 @guarded
 def design(
     file: Path,

@@ -16,6 +16,7 @@ from validstats.intake.arguments import (
     check_same_length,
     check_vector,
 )
+from validstats.intake.files import TableError, TableFormat, read_table
 from validstats.intake.frames import (
     backend_of,
     column,
@@ -33,6 +34,9 @@ from validstats.intake.outcomes import outcome_levels, read_outcome
 from validstats.intake.sketches import RowOverlap, RowSketch, find_overlap, sketch_ids, sketch_rows
 
 __all__ = [
+    "TableError",
+    "TableFormat",
+    "read_table",
     "RowLabels",
     "align",
     "outcome_levels",
