@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 
@@ -13,17 +14,22 @@ from validstats._typing import Bool1D, Float1D, Int1D
 from validstats.batch.laws.levels import Level, exact_level
 from validstats.intake import check_literal, check_positive_int, check_vector
 from validstats.kernels.envelope import band_probability
-from validstats.kernels.ranks import local_upper_ranks
+from validstats.kernels.ranks import local_upper_ranks, upper_rank
 
 __all__ = [
+    "EnvelopeShape",
     "RankBand",
     "envelope_probability",
     "extremes_cost",
     "false_claim_curve",
+    "interpolated_curve",
     "order_statistic_box",
     "rank_envelope",
     "spread_band",
 ]
+
+EnvelopeShape: TypeAlias = Literal["equal", "largest", "simes"]
+"""How an envelope shares its level between the limits of the sorted ranks."""
 
 _SAFETY = 1e-12
 _MAX_STEPS = 60
@@ -110,9 +116,15 @@ def envelope_probability(n: int, lower: Int1D, upper: Int1D) -> float:
 
 
 def rank_envelope(
-    n: int, m: int, alpha: Level, side: str = "two-sided", *, drop_extreme: bool = False
+    n: int,
+    m: int,
+    alpha: Level,
+    side: str = "two-sided",
+    *,
+    drop_extreme: bool = False,
+    shape: EnvelopeShape = "equal",
 ) -> RankBand:
-    """Return the band of equal local levels whose joint probability is at least 1 - alpha.
+    """Return the widest-level band of a shape whose joint probability is at least 1 - alpha.
 
     Parameters
     ----------
@@ -125,6 +137,10 @@ def rank_envelope(
     drop_extreme : bool, default False
         Whether rank n + 1 is excluded first, with the probability that this costs, so that upper limits of
         unbounded scores are finite where that is possible: if n / (n + m) >= 1 - alpha.
+    shape : {"equal", "largest", "simes"}, default "equal"
+        How the level is shared by the limits: "equal" gives each the same local level; "largest" gives the k-th from the
+        end a k-th part, for selections of few rows; "simes" limits the k-th smallest conformal p-value by a multiple of k
+        (upper limits, mirrored for lower ones), for selections of many rows. Choose it before looking.
 
     Returns
     -------
@@ -148,7 +164,9 @@ def rank_envelope(
     check_positive_int(n, "n")
     check_positive_int(m, "m")
     check_literal(side, "side", ("two-sided", "upper", "lower"))
-    return _rank_envelope(n, m, exact_level(alpha), side, np.ones(m, dtype=bool).tobytes(), drop_extreme)
+    check_literal(shape, "shape", get_args(EnvelopeShape))
+    every = np.ones(m, dtype=bool).tobytes()
+    return _rank_envelope(n, m, exact_level(alpha), side, every, drop_extreme, shape)
 
 
 def spread_band(n: int, m: int, alpha: Level, *, drop: tuple[bool, bool] = (False, False)) -> RankBand:
@@ -253,7 +271,31 @@ def order_statistic_box(
     wanted = np.zeros(m, dtype=bool)
     for index in indices:
         wanted[check_positive_int(index, "indices", maximum=m) - 1] = True
-    return _rank_envelope(n, m, exact_level(alpha), side, wanted.tobytes(), False)
+    return _rank_envelope(n, m, exact_level(alpha), side, wanted.tobytes(), False, "equal")
+
+
+def interpolated_curve(selected: Int1D, most: Int1D) -> Int1D:
+    """Sharpen bounds of false claims in nested selections: rows that are added can at most all be false.
+
+    Parameters
+    ----------
+    selected : ndarray of int64, shape (k,)
+        Sizes of selections, each of which contains the one before.
+    most : ndarray of int64, shape (k,)
+        Bounds of their false claims that hold at once.
+
+    Returns
+    -------
+    ndarray of int64, shape (k,)
+        Bounds that are no larger and hold at once.
+
+    Examples
+    --------
+    >>> interpolated_curve(np.array([2, 5, 6]), np.array([0, 4, 4]))
+    array([0, 3, 4])
+    """
+    gained = np.minimum.accumulate(np.minimum(most, selected) - selected)
+    return np.asarray(gained + selected, dtype=np.int64)
 
 
 def false_claim_curve(upper_bounds: Float1D, thresholds: Float1D) -> Int1D:
@@ -285,26 +327,29 @@ def false_claim_curve(upper_bounds: Float1D, thresholds: Float1D) -> Int1D:
 
 
 @lru_cache(maxsize=64)
-def _rank_envelope(n: int, m: int, alpha: Fraction, side: str, mask: bytes, drop_extreme: bool) -> RankBand:
+def _rank_envelope(
+    n: int, m: int, alpha: Fraction, side: str, mask: bytes, drop_extreme: bool, shape: EnvelopeShape
+) -> RankBand:
     wanted = np.frombuffer(mask, dtype=bool)
 
     def band(level: float) -> RankBand:
-        lower, upper = _local_band(n, m, level, side, wanted, drop_extreme)
+        lower, upper = _local_band(n, m, level, side, wanted, drop_extreme, shape)
         return RankBand(lower, upper, envelope_probability(n, lower, upper), level)
 
     target = float(1 - alpha) + _SAFETY
     widest = RankBand(np.ones(m, dtype=np.int64), np.full(m, n + 1, dtype=np.int64), 1.0, 0.0)
-    return _largest_level(
-        band, target, float(alpha) * (1e-9 if drop_extreme else 1.0) / (2 * m), float(alpha), widest
-    )
+    smallest = float(alpha) * (1e-9 if drop_extreme else 1.0) / (2 * m)
+    # limits of the Simes shape depend on one another, so that their level may exceed alpha
+    largest = min(4 * float(alpha), 1.0) if shape == "simes" else float(alpha)
+    return _largest_level(band, target, smallest, largest, widest)
 
 
 def _local_band(
-    n: int, m: int, level: float, side: str, wanted: Bool1D, drop_extreme: bool
+    n: int, m: int, level: float, side: str, wanted: Bool1D, drop_extreme: bool, shape: EnvelopeShape
 ) -> tuple[Int1D, Int1D]:
     upper = np.full(m, n + 1, dtype=np.int64)
     lower = np.ones(m, dtype=np.int64)
-    ranks = local_upper_ranks(n, m, level)
+    ranks = _upper_ranks(n, m, level, shape)
     if side != "lower":
         upper[wanted] = ranks[wanted]
         if drop_extreme:
@@ -312,6 +357,19 @@ def _local_band(
     if side != "upper":
         lower[wanted] = (n + 2 - ranks[::-1])[wanted]
     return lower, upper
+
+
+def _upper_ranks(n: int, m: int, level: float, shape: EnvelopeShape) -> Int1D:
+    """Upper limits of the sorted ranks at one level of a shape."""
+    k = np.arange(m, 0, -1)  # the last of m sorted scores is the first from the end
+    if shape == "simes":
+        # the k-th smallest of (n + 2 - rank) / (n + 1) is at least level k / m
+        steps = np.ceil(level * k * (n + 1) / m * (1 - 1e-12)).astype(np.int64)
+        return np.asarray(np.clip(n + 2 - steps, 1, n + 1), dtype=np.int64)
+    if shape == "equal":
+        return np.asarray(local_upper_ranks(n, m, level), dtype=np.int64)
+    ranks = np.array([upper_rank(n, m, m + 1 - j, level / j)[0] for j in k.tolist()], dtype=np.int64)
+    return np.minimum.accumulate(ranks[::-1])[::-1]
 
 
 def _largest_level(

@@ -13,10 +13,12 @@ from validstats.intake import check_random_state
 __all__ = [
     "ExchangeabilityTest",
     "Martingale",
+    "WeightTest",
     "WithinBatchTest",
     "conformal_martingale",
     "covariate_test",
     "unit_order_test",
+    "weight_test",
     "within_batch_test",
 ]
 
@@ -230,6 +232,84 @@ def covariate_test(
         [energy(_random_sides(rng, n, size, 50)) for _ in range(0, n_permutations, 50)]
     )[:n_permutations]
     return ExchangeabilityTest(observed, _permutation_p_value(observed, permuted), n_permutations)
+
+
+@dataclass(frozen=True)
+class WeightTest:
+    """Whether weights turn the calibration into the law of the batch, as far as means and variances show.
+
+    Attributes
+    ----------
+    mean : float
+        Mean weight of the calibration rows; 1 for a density ratio.
+    mean_p_value : float
+        Normal p-value of "the mean weight is 1".
+    balance : ndarray of shape (2 d,)
+        Standardised differences, weighted calibration minus batch, of each column and of its square.
+    p_value : float
+        Smallest normal p-value of the balance times the number of columns and squares (Bonferroni).
+    effective_n : float
+        (sum of weights)^2 / sum of squared weights.
+    """
+
+    mean: float
+    mean_p_value: float
+    balance: Float1D
+    p_value: float
+    effective_n: float
+
+
+def weight_test(calibration: Float2D, weights: Float1D, batch: Float2D) -> WeightTest:
+    """Test whether weighted calibration rows look like the batch; large samples, approximate.
+
+    Parameters
+    ----------
+    calibration : ndarray of shape (n, d)
+        Numeric covariates of the calibration rows.
+    weights : ndarray of shape (n,)
+        Stated ratio of the batch's density to the density of these rows, up to a factor.
+    batch : ndarray of shape (m, d)
+        Covariates of the batch.
+
+    Returns
+    -------
+    WeightTest
+        Mean, balance and their p-values.
+
+    Notes
+    -----
+    With self-normalised weights, a column's difference is sum w (x - c) / sum w - mean(batch - c), c the batch's mean, whose
+    variance is sum w^2 (x - c)^2 / (sum w)^2 plus the batch's variance over m.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> past, new = rng.normal(size=(2000, 1)), rng.normal(size=(500, 1)) + 0.5
+    >>> right = weight_test(past, np.exp(0.5 * past[:, 0] - 0.125), new)
+    >>> bool(right.p_value > 0.05), weight_test(past, np.ones(2000), new).p_value < 0.001
+    (True, True)
+    """
+    n, m = calibration.shape[0], batch.shape[0]
+    spread = float(weights.std(ddof=1)) if n > 1 else 0.0
+    mean = float(weights.mean())
+    z_mean = (mean - 1) / (spread / np.sqrt(n)) if spread > 0 else np.inf * (mean != 1)
+    centre, scale = batch.mean(axis=0), np.maximum(batch.std(axis=0), np.finfo(np.float64).tiny)
+    past, new = (calibration - centre) / scale, (batch - centre) / scale
+    columns = np.hstack([past, past**2 - (new**2).mean(axis=0)])
+    others = np.hstack([new, new**2 - (new**2).mean(axis=0)])
+    share = weights / weights.sum()
+    difference = share @ columns
+    variance = (share**2) @ (columns - difference) ** 2 + others.var(axis=0, ddof=1) / m
+    with np.errstate(divide="ignore", invalid="ignore"):
+        balance = np.where(variance > 0, difference / np.sqrt(variance), 0.0)
+    p_value = 2 * stats.norm.sf(np.abs(balance).max(initial=0.0)) * max(balance.size, 1)
+    return WeightTest(
+        mean,
+        float(2 * stats.norm.sf(abs(z_mean))),
+        np.asarray(balance, dtype=np.float64),
+        float(min(1.0, p_value)),
+        float(1 / (share**2).sum()),
+    )
 
 
 def conformal_martingale(

@@ -1,0 +1,228 @@
+"""Widths and coverage of bounds of means: residuals of ratings, laws, weeks with a shared shock, learners.
+
+Run with ``python -m benchmarks.batch_means`` (minutes); ``--quick`` takes a tenth of the replicates. All seeds are new: no
+constant of the methods was chosen with them.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+from scipy import stats
+
+from validstats.batch.laws.exchangeability import within_batch_test
+from validstats.batch.laws.means import mean_interval, partition_available
+from validstats.batch.laws.textbook import textbook_interval
+from validstats.batch.laws.units import unit_interval, unit_totals
+from validstats.datasets import load_sentiment
+from validstats.runtime import map_replicates
+
+LEVEL = 0.1
+SIZES = (
+    (1000, 20),
+    (200, 20),
+    (1000, 100),
+    (400, 100),
+    (100, 100),
+    (400, 400),
+    (100, 400),
+    (2000, 500),
+    (5000, 1000),
+)
+REACH = {
+    (1000, 20): 1.20,
+    (200, 20): 1.40,
+    (1000, 100): 1.25,
+    (400, 100): 1.30,
+    (100, 100): 1.42,
+    (400, 400): 1.20,
+    (5000, 1000): 1.15,
+}
+LAWS = {
+    "normal, sd 0.5, in +-6": (lambda rng, k: np.clip(0.5 * rng.normal(size=k), -6, 6), (-6.0, 6.0)),
+    "uniform": (lambda rng, k: rng.random(k), (0.0, 1.0)),
+    "arcsine": (lambda rng, k: rng.beta(0.5, 0.5, size=k), (0.0, 1.0)),
+    "exponential up to 10": (lambda rng, k: np.minimum(rng.exponential(size=k), 10.0), (0.0, 10.0)),
+    "five values": (lambda rng, k: rng.integers(1, 6, size=k).astype(float), (1.0, 5.0)),
+    "two values, 3 %": (lambda rng, k: (rng.random(k) < 0.03).astype(float), (0.0, 1.0)),
+    "atom at the bound": (lambda rng, k: np.where(rng.random(k) < 0.02, 1.0, rng.random(k) / 5), (0.0, 1.0)),
+    "pareto up to 50": (lambda rng, k: np.minimum(rng.pareto(1.1, size=k), 50.0), (0.0, 50.0)),
+}
+
+
+def rating_residuals() -> np.ndarray:
+    """Human ratings minus a ridge prediction that was fitted on the first 3,000 distinct sentences of a fixed order."""
+    from sklearn.linear_model import RidgeCV
+
+    frame = load_sentiment()
+    features = frame.loc[:, "vader_compound":"lexicon_max"].to_numpy(dtype=float)
+    ratings = frame["human_mean"].to_numpy(dtype=float)
+    order = np.random.default_rng(0).permutation(len(ratings))
+    model = RidgeCV(np.logspace(-2, 4, 13)).fit(features[order[:3000]], ratings[order[:3000]])
+    rest = order[3000:]
+    return np.clip(ratings[rest] - model.predict(features[rest]), -6, 6)
+
+
+def table(header: list[str], rows: list[list[str]]) -> str:
+    """Lines of a Markdown table."""
+    lines = ["| " + " | ".join(header) + " |", "|" + " :-- |" + " --: |" * (len(header) - 1)]
+    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
+
+
+def one_interval(rng: np.random.Generator, draw, bounds, n: int, m: int) -> list[float]:
+    """Widths over normal theory and hits: chosen method, textbook, partition, sums of intervals of rows."""
+    scores = draw(rng, n + m)
+    x, truth = scores[:n], scores[n:].mean()
+    unit = 2 * stats.norm.isf(LEVEL / 2) * np.sqrt(1 / n + 1 / m)
+    seed = int(rng.integers(2**31))
+    chosen = mean_interval(x, m, str(LEVEL), bounds=bounds, random_state=seed)
+    low, high = textbook_interval(x, m, str(LEVEL))
+    row_half = np.sort(np.abs(x - np.median(x)))[min(int(np.ceil((1 - LEVEL) * (n + 1))), n) - 1]
+    out = [chosen.high - chosen.low, chosen.low - 1e-12 <= truth <= chosen.high + 1e-12]
+    out += [high - low, low <= truth <= high]
+    if partition_available(n, m, str(LEVEL / 2)):
+        part = mean_interval(x, m, str(LEVEL), bounds=bounds, method="partition", random_state=seed)
+        out += [part.high - part.low, part.low <= truth <= part.high]
+    else:
+        out += [np.nan, np.nan]
+    out += [2 * row_half]
+    return [value / unit if i in (0, 2, 4, 6) else float(value) for i, value in enumerate(out)]
+
+
+def width_rows(
+    draw, bounds, sd: float, replicates: int, seed: int, jobs: int | None, sizes=SIZES
+) -> list[list[str]]:
+    """One row for each pair of sizes."""
+    rows = []
+    for n, m in sizes:
+        values = np.array(
+            map_replicates(
+                lambda rng, index, n=n, m=m: one_interval(rng, draw, bounds, n, m),
+                replicates,
+                seed,
+                n_jobs=jobs,
+            )
+        )
+        width, hit = values[:, [0, 2, 4, 6]].mean(axis=0) / sd, values[:, [1, 3, 5]].mean(axis=0)
+        goal = f"{REACH[(n, m)]:.2f}" if (n, m) in REACH else ""
+        cells = [f"({n}, {m})", f"{width[0]:.2f}", goal, f"{hit[0]:.3f}", f"{width[1]:.2f}", f"{hit[1]:.3f}"]
+        partition = ["", ""] if np.isnan(width[2]) else [f"{width[2]:.2f}", f"{hit[2]:.3f}"]
+        rows.append([*cells, *partition, f"{width[3]:.1f}"])
+    return rows
+
+
+WIDTHS = [
+    "(n, m)",
+    "ratio",
+    "to reach",
+    "covers",
+    "textbook",
+    "covers",
+    "partition",
+    "covers",
+    "sum of row intervals",
+]
+
+
+def rating_table(replicates: int, jobs: int | None) -> str:
+    """Ratios for residuals of ratings, the bounds +-6."""
+    residuals = rating_residuals()
+
+    def draw(rng: np.random.Generator, k: int) -> np.ndarray:
+        return rng.choice(residuals, size=k, replace=False)
+
+    return table(WIDTHS, width_rows(draw, (-6.0, 6.0), float(residuals.std()), replicates, 2026, jobs))
+
+
+def law_table(replicates: int, jobs: int | None) -> str:
+    """Ratios and coverage for other laws."""
+    rows = []
+    for i, (name, (draw, bounds)) in enumerate(LAWS.items()):
+        sd = float(np.std(draw(np.random.default_rng(1), 400_000)))
+        for row in width_rows(
+            draw, bounds, sd, replicates, 500 + i, jobs, ((200, 20), (400, 100), (100, 100))
+        ):
+            rows.append([f"{name} {row[0]}", *row[1:2], *row[3:]])
+    return table(["law (n, m)", "ratio", "covers", "textbook", "covers", "partition", "covers", "rows"], rows)
+
+
+def one_history(rng: np.random.Generator, shock: float, unequal: bool) -> list[float]:
+    """Hits and widths of whole weeks and of rows, and whether the check warns, for one history of 60 weeks."""
+    sizes = rng.integers(70, 211, size=61) if unequal else np.full(61, 140)
+    unit = np.repeat(np.arange(61), sizes)
+    y = rng.poisson(110 * np.maximum(1 + shock * rng.normal(size=61), 0)[unit]).astype(float)
+    past, (_, totals, counts) = unit < 60, unit_totals(y, unit)
+    truth, size = totals[60], counts[60]
+    whole = unit_interval((totals / counts)[:60], str(LEVEL))
+    rows = mean_interval(
+        y[past], int(size), str(LEVEL), bounds=(0.0, 400.0), random_state=int(rng.integers(2**31))
+    )
+    low, high = textbook_interval(y[past], int(size), str(LEVEL))
+    test = within_batch_test(y[past], unit[past], random_state=rng)
+    return [
+        size * whole.low <= truth <= size * whole.high,
+        size * (whole.high - whole.low),
+        size * rows.low <= truth <= size * rows.high,
+        size * low <= truth <= size * high,
+        size * (high - low),
+        test.p_value <= 0.01,
+    ]
+
+
+def week_table(replicates: int, jobs: int | None) -> str:
+    """Totals of next week when the rows of a week share a shock."""
+    rows = []
+    for unequal in (False, True):
+        for shock in (0.0, 0.01, 0.03, 0.1):
+            values = np.array(
+                map_replicates(
+                    lambda rng, index, s=shock, u=unequal: one_history(rng, s, u), replicates, 77, n_jobs=jobs
+                )
+            )
+            covered, width, by_rows, textbook, narrow, warned = values.mean(axis=0)
+            name = f"{100 * shock:.0f} %" + (", sizes 70 to 210" if unequal else "")
+            rows.append(
+                [
+                    name,
+                    f"{covered:.3f}",
+                    f"{width:.0f}",
+                    f"{by_rows:.3f}",
+                    f"{textbook:.3f}",
+                    f"{narrow:.0f}",
+                    f"{warned:.3f}",
+                ]
+            )
+    return table(
+        [
+            "shock (sd)",
+            "whole weeks cover",
+            "width",
+            "rows cover",
+            "textbook of rows",
+            "width",
+            "warned (p <= .01)",
+        ],
+        rows,
+    )
+
+
+def main() -> None:
+    """Print all tables."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.batch_means", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a tenth of the replicates")
+    parser.add_argument("--jobs", type=int, default=None, help="number of joblib workers")
+    arguments = parser.parse_args()
+    scale = 10 if arguments.quick else 1
+    print("Residuals of ratings in +-6, two-sided 0.9: width over normal theory, and coverage\n")
+    print(rating_table(200 // scale, arguments.jobs), flush=True)
+    print("\nOther laws, two-sided 0.9\n")
+    print(law_table(200 // scale, arguments.jobs), flush=True)
+    print(
+        "\nTotal of next week from 60 weeks of 140 Poisson rows, two-sided 0.9 (whole weeks: 1 - 6/61 = 0.902)\n"
+    )
+    print(week_table(400 // scale, arguments.jobs))
+
+
+if __name__ == "__main__":
+    main()
