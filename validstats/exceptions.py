@@ -23,10 +23,12 @@ __all__ = [
     "NoisyReleaseError",
     "NotCalibratedError",
     "PermutationResolutionWarning",
+    "SpeedWarning",
     "SupportWarning",
     "UninformativeWarning",
     "ValidstatsWarning",
     "warn",
+    "warn_once",
 ]
 
 _PACKAGE = str(Path(__file__).parent) + os.sep
@@ -38,6 +40,16 @@ def warn(message: str, category: type[Warning]) -> None:
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         frame, level = frame.f_back, level + 1
     warnings.warn(message, category, stacklevel=level)
+
+
+_said: set[str] = set()
+
+
+def warn_once(message: str, category: type[Warning]) -> None:
+    """Warn once in a process about what concerns the machine and not the call."""
+    if message not in _said:
+        _said.add(message)
+        warn(message, category)
 
 
 class NotCalibratedError(NotFittedError):
@@ -215,4 +227,24 @@ noisy_release_message = (
     "e-values of claims chosen after looking are proved for countable transcripts only, and noisy answers worth "
     "mu^2 = {mu2:.3g} have been released from this holdout. Use a ledger with deterministic mechanisms only "
     "(guess-and-check, description length, bits, winners), or test the claim on fresh rows."
+)
+
+
+class SpeedWarning(ValidstatsWarning):
+    """Answers are right, but the machine makes them slower than they need be."""
+
+
+no_numba_message = (
+    "numba is not installed, so inner loops run as plain Python: every answer is the same, and large ones take much "
+    "longer. Install it with: pip install numba."
+)
+
+no_cache_message = (
+    "Compiled code cannot be kept, because neither the package's folder nor the user's cache can be written: every new "
+    "process compiles anew, which takes seconds. Set NUMBA_CACHE_DIR to a folder that can be written."
+)
+
+damaged_cache_message = (
+    "The cached code {path} cannot be used ({error}); it is compiled anew in every process. Delete that folder, or its "
+    "files for this function, to have it kept again."
 )

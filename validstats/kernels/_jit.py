@@ -7,6 +7,14 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
+from validstats.exceptions import (
+    SpeedWarning,
+    damaged_cache_message,
+    no_cache_message,
+    no_numba_message,
+    warn_once,
+)
+
 __all__ = ["LazyKernel", "jit", "jit_uncached"]
 
 
@@ -53,10 +61,59 @@ class LazyKernel:
 
     def _compile(self) -> Callable[..., Any]:
         if self._dispatcher is None:
-            import numba
-
-            self._dispatcher = numba.njit(cache=self._cache)(self.py_func)
+            self._dispatcher = _compiled(self.py_func, self._cache)
         return self._dispatcher
+
+
+class _CarefulCache:
+    """A cache of compiled code that gives way where numba's own raises: files may be cut, garbled or unwritable."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def load_overload(self, signature: Any, context: Any) -> Any:
+        """Return compiled code from the disk, or None where it must be compiled."""
+        return self._attempt("load_overload", signature, context)
+
+    def save_overload(self, signature: Any, compiled: Any) -> None:
+        """Keep compiled code on the disk, where that is possible."""
+        self._attempt("save_overload", signature, compiled)
+
+    def _attempt(self, method: str, *arguments: Any) -> Any:
+        if self._inner is None:
+            return None
+        try:
+            return getattr(self._inner, method)(*arguments)
+        except Exception as error:
+            # whatever a damaged file raises (EOFError, UnpicklingError, ValueError, OSError, ...): go on without it
+            warn_once(
+                damaged_cache_message.format(path=self._inner.cache_path, error=type(error).__name__),
+                SpeedWarning,
+            )
+            self._inner = None
+            return None
+
+
+def _compiled(function: Callable[..., Any], cache: bool) -> Callable[..., Any]:
+    """Compile with the best that the machine allows: cached, uncached, or as plain Python."""
+    try:
+        import numba
+    except ImportError:
+        warn_once(no_numba_message, SpeedWarning)
+        return function
+    try:
+        dispatcher: Any = numba.njit(cache=cache)(function)
+    except RuntimeError as error:
+        if "no locator available" not in str(error):
+            raise
+        warn_once(no_cache_message, SpeedWarning)
+        return numba.njit(function)  # type: ignore[no-any-return]
+    if cache and hasattr(dispatcher, "_cache"):
+        dispatcher._cache = _CarefulCache(dispatcher._cache)
+    return dispatcher  # type: ignore[no-any-return]
 
 
 def jit(function: Callable[..., Any]) -> LazyKernel:
