@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from validstats.mi.anchors.blocks import interaction_strength, split_blocks
 from validstats.mi.anchors.discrete import (
     ball_counts,
     bin_columns,
@@ -26,8 +27,34 @@ from validstats.mi.anchors.neighbours import (
     scale_columns,
     subsample_standard_error,
 )
+from validstats.mi.anchors.summaries import (
+    forest_means,
+    offered_columns,
+    rank_scores,
+    reduce_predictions,
+    side_targets,
+)
+from validstats.mi.anchors.tables import (
+    adjusted_plug_in,
+    chosen_columns_plug_in,
+    column_codes,
+    merge_rare,
+    predicted_levels,
+)
 
 __all__ = [
+    "interaction_strength",
+    "split_blocks",
+    "forest_means",
+    "offered_columns",
+    "rank_scores",
+    "reduce_predictions",
+    "side_targets",
+    "adjusted_plug_in",
+    "chosen_columns_plug_in",
+    "column_codes",
+    "merge_rare",
+    "predicted_levels",
     "GaussianEstimate",
     "Scaling",
     "ball_counts",

@@ -28,6 +28,14 @@ from validstats.mi.families.pairs import (
     SharpNoiseFamily,
     UniformNoiseFamily,
 )
+from validstats.mi.families.structured import (
+    AlignedFamily,
+    CountsFamily,
+    DependentMixtureFamily,
+    InteractionFamily,
+    RadialFamily,
+    SparseFamily,
+)
 from validstats.mi.families.warped import TwistedFamily, WarpedFamily
 
 __all__ = [
@@ -62,6 +70,12 @@ _WEIGHTS = {
     "warped": 0.09,
     "twisted": 0.08,
     "sharp_noise": 0.045,
+    "aligned": 0.28,
+    "interaction": 0.18,
+    "radial": 0.16,
+    "sparse": 0.18,
+    "counts": 0.08,
+    "dependent_mixture": 0.12,
 }
 
 FAMILY_NAMES = tuple(_WEIGHTS)
@@ -89,6 +103,12 @@ def all_families() -> dict[str, Family]:
         WarpedFamily(),
         TwistedFamily(),
         SharpNoiseFamily(),
+        AlignedFamily(),
+        InteractionFamily(),
+        RadialFamily(),
+        SparseFamily(),
+        CountsFamily(),
+        DependentMixtureFamily(),
     ]
     sources = (
         GaussianFamily(),

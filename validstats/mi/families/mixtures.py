@@ -17,6 +17,7 @@ __all__ = [
     "ExoticMixtureFamily",
     "GaussianMixtureFamily",
     "LabelFamily",
+    "MixtureFamily",
     "mixture_information",
 ]
 
@@ -94,8 +95,10 @@ def random_component(generator: np.random.Generator, dim: int) -> Float2D:
     return (rotation * spread) @ rotation.T + 1e-3 * np.eye(dim)
 
 
-class _MixtureFamily(Family):
-    """Shared machinery: draw components, rows, the truth and maps of the sides."""
+class MixtureFamily(Family):
+    """Joint Gaussian mixtures: draw components, rows, the truth and maps of the sides."""
+
+    truth_draws = TRUTH_DRAWS
 
     def components(
         self, generator: np.random.Generator, dim_x: int, dim_y: int
@@ -111,7 +114,7 @@ class _MixtureFamily(Family):
         """Draw a mixture, n rows and the truth."""
         dim_x, dim_y = self.dims(generator, n)
         weights, means, covariances = self.components(generator, dim_x, dim_y)
-        truth = mixture_information(generator, weights, means, covariances, dim_x)
+        truth = mixture_information(generator, weights, means, covariances, dim_x, self.truth_draws)
         rows = mixture_rows(generator, weights, means, cholesky_roots(covariances), n)
         x, y = rows[:, :dim_x], rows[:, dim_x:]
         if generator.random() < 0.3:
@@ -119,7 +122,7 @@ class _MixtureFamily(Family):
         return JointSample(x, y, truth, self.name)
 
 
-class GaussianMixtureFamily(_MixtureFamily):
+class GaussianMixtureFamily(MixtureFamily):
     """Joint mixtures of two to six Gaussians with random means and covariances."""
 
     name = "mixture"
@@ -139,7 +142,7 @@ class GaussianMixtureFamily(_MixtureFamily):
         return weights, means, covariances
 
 
-class ExoticMixtureFamily(_MixtureFamily):
+class ExoticMixtureFamily(MixtureFamily):
     """Joint mixtures with shapes: waves, arcs, spirals, strokes, grids, concentric shells and outliers."""
 
     name = "exotic_mixture"

@@ -27,6 +27,7 @@ from validstats.mi.statistics.scores import (
     side_labels,
     unique_share,
 )
+from validstats.mi.statistics.structure import STRUCTURE_ANCHORS, STRUCTURE_NAMES, structure_statistics
 
 __all__ = [
     "ANCHOR_NAMES",
@@ -35,8 +36,12 @@ __all__ = [
     "summarise_data",
 ]
 
-ANCHOR_NAMES = ("ksg", "gaussian", "pairs", "whitened_ksg")
+CLASSICAL_ANCHORS = ("ksg", "gaussian", "pairs", "whitened_ksg")
 """Classical estimates that the network may correct: see :func:`anchors`."""
+ANCHOR_NAMES = (*CLASSICAL_ANCHORS, *STRUCTURE_ANCHORS)
+"""All candidates of the gate."""
+LARGEST_N = 10_000
+"""Largest sample size of the families; longer data are read as if they had so many rows."""
 DENSE_CELL = 5.0
 """Rows per filled cell of two discrete sides from which the plug-in estimate is an anchor."""
 
@@ -50,7 +55,9 @@ class DataSummary:
     statistics : ndarray of shape (len(STATISTIC_NAMES),)
         Permutation-invariant statistics.
     anchors : ndarray of shape (len(ANCHOR_NAMES),)
-        Classical estimates in nats, clipped at zero.
+        Candidates in nats, clipped at zero; NaN where one does not apply.
+    scales : ndarray of shape (len(ANCHOR_NAMES),)
+        Size of the correction that each candidate leaves room for.
     n, dim_x, dim_y : int
         Rows, and coordinates that are neither constant nor copies; ``dim_x`` is the smaller.
     entropy_bound : float
@@ -59,19 +66,22 @@ class DataSummary:
 
     statistics: Float1D
     anchors: Float1D
+    scales: Float1D
     n: int
     dim_x: int
     dim_y: int
     entropy_bound: float
 
 
-def summarise_data(x: Float2D, y: Float2D) -> DataSummary:
+def summarise_data(x: Float2D, y: Float2D, structure: bool = True) -> DataSummary:
     """Compute statistics and anchors of a data set.
 
     Parameters
     ----------
     x, y : ndarray of shape (n, dim_x) and (n, dim_y)
         Finite values, n at least 10.
+    structure : bool, default True
+        Compute the statistics of structure as well; without them they are zero, and their candidates NaN.
 
     Returns
     -------
@@ -88,11 +98,11 @@ def summarise_data(x: Float2D, y: Float2D) -> DataSummary:
     True
     """
     scores, tied, broken = readable_scores(x, y)
-    return _assemble(scores, linear_parts(scores.first, scores.second), tied, broken)
+    return _assemble(scores, linear_parts(scores.first, scores.second), tied, broken, structure)
 
 
 def _assemble(
-    scores: CanonicalScores, parts: LinearParts, tied: CanonicalScores, broken: bool
+    scores: CanonicalScores, parts: LinearParts, tied: CanonicalScores, broken: bool, structure: bool
 ) -> DataSummary:
     """Statistics of the geometry from ``scores``, those of ties and levels from ``tied``, row by row the same."""
     x, y = scores.first, scores.second
@@ -111,9 +121,19 @@ def _assemble(
     values.update(discrete)
     entropies = zip(_side_entropies(tied, repeated), repeated, strict=True)
     bound = min((entropy for entropy, repeats in entropies if repeats), default=np.inf)
+    classical = anchors(values, dim_x, dim_y, repeated)
+    candidates = np.full(len(STRUCTURE_ANCHORS), np.nan)
+    scales = np.ones(len(STRUCTURE_ANCHORS))
+    values.update(dict.fromkeys(STRUCTURE_NAMES, 0.0))
+    if structure:
+        further, candidates, scales = structure_statistics(scores, tied, parts, classical)
+        values.update(further)
+    # The correction of a classical anchor shrinks as n^(-1/d), d = dim X + dim Y; of 1x1 data as n^(-1/2).
+    classical_scale = min(1.0, 8.0 * min(n, LARGEST_N) ** (-1.0 / (dim_x + dim_y)))
     return DataSummary(
         statistics=np.array([values[name] for name in STATISTIC_NAMES]),
-        anchors=anchors(values, dim_x, dim_y, repeated),
+        anchors=np.concatenate([classical, candidates]),
+        scales=np.concatenate([np.full(len(classical), classical_scale), scales]),
         n=n,
         dim_x=dim_x,
         dim_y=dim_y,
@@ -175,7 +195,7 @@ def _side_entropies(scores: CanonicalScores, tied: tuple[bool, bool]) -> list[fl
 
 
 def anchors(values: dict[str, float], dim_x: int, dim_y: int, tied: tuple[bool, bool]) -> Float1D:
-    """Return the classical estimates in the order of ``ANCHOR_NAMES``, clipped at zero.
+    """Return the classical estimates in the order of ``CLASSICAL_ANCHORS``, clipped at zero.
 
     Parameters
     ----------
@@ -229,6 +249,6 @@ STATISTIC_NAMES: tuple[str, ...] = (
     *(f"variates_{name}" for name in _LOCAL),
     "pairs_3", "pairs_8", "pairs_max", "pairs_positive", "distance_correlation",
     "plug_in", "class_information", "entropy_low", "entropy_high", "levels_low", "levels_high", "discrete_sides",
-    "cell_rows",
+    "cell_rows", *STRUCTURE_NAMES,
 )  # fmt: skip
 """Names of the statistics, in the order of the training shards."""

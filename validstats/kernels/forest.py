@@ -1,0 +1,159 @@
+"""Extremely randomised regression trees that keep nothing but the means of the rows left out of them.
+
+Geurts, Ernst and Wehenkel (2006), Machine Learning 63: random thresholds, the best of a few. No tree is stored: the rows that
+grow a tree and the rows that ask it are partitioned side by side.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from validstats.kernels._jit import jit
+
+__all__ = ["forest_sums"]
+
+
+@jit
+def _mix(z: Any) -> Any:
+    # Finaliser of SplitMix64 (Steele, Lea, Flood 2014): a bijection of 64-bit numbers without visible structure.
+    z = z + np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+@jit
+def _below(key: Any, n: Any) -> Any:
+    # A number below n from the upper bits of a key.
+    return np.int64((key >> np.uint64(11)) % np.uint64(n))
+
+
+@jit
+def _partition(rows: Any, start: Any, stop: Any, column: Any, threshold: Any) -> Any:
+    # Rows at or below the threshold first, both parts in their old order; returns where the second part begins.
+    kept = np.empty(stop - start, dtype=np.int64)
+    left = start
+    right = 0
+    for i in range(start, stop):
+        row = rows[i]
+        if column[row] <= threshold:
+            rows[left] = row
+            left += 1
+        else:
+            kept[right] = row
+            right += 1
+    for i in range(right):
+        rows[left + i] = kept[i]
+    return left
+
+
+@jit
+def forest_sums(
+    columns: Any, targets: Any, n_grow: Any, n_bag: Any, n_trees: Any, n_draws: Any, leaf: Any, seed: Any
+) -> Any:
+    """Sum, over the trees that did not grow on a row, the mean targets of the leaf that the row falls into.
+
+    Every draw is a function of the seed, the tree and the node alone, so that what grows a tree does not depend on who asks it:
+    the sums of a row are the same whatever other rows ask.
+
+    Parameters
+    ----------
+    columns : ndarray of shape (d, n)
+        Predictors, one a row, float64 and C-contiguous.
+    targets : ndarray of shape (n, t)
+        What the trees predict; only the first ``n_grow`` rows are read.
+    n_grow : int
+        The first so many rows may grow trees; the rows after them only ask.
+    n_bag : int
+        Rows that grow one tree, drawn without replacement.
+    n_trees, n_draws, leaf : int
+        Trees, candidate splits at a node, and fewest rows in a leaf.
+    seed : int
+        Seed.
+
+    Returns
+    -------
+    sums : ndarray of shape (n, t)
+        Sums of predictions.
+    trees : ndarray of int64 of shape (n,)
+        Number of trees that each row asked.
+    """
+    dim, n = columns.shape
+    width = targets.shape[1]
+    sums = np.zeros((n, width))
+    trees = np.zeros(n, dtype=np.int64)
+    order = np.empty(n, dtype=np.int64)
+    stack = np.empty((2 * n_grow + 2, 4), dtype=np.int64)
+    keys = np.empty(2 * n_grow + 2, dtype=np.uint64)
+    left_sum = np.empty(width)
+    total = np.empty(width)
+    for tree in range(n_trees):
+        root = _mix(_mix(np.uint64(seed)) + np.uint64(tree))
+        for i in range(n):
+            order[i] = i
+        for i in range(n_bag):
+            # Fisher-Yates for the rows in the bag; the others follow it and ask.
+            j = i + _below(_mix(root + np.uint64(i + 1)), n_grow - i)
+            order[i], order[j] = order[j], order[i]
+        grow = order[:n_bag].copy()
+        ask = order[n_bag:].copy()
+        for i in range(len(ask)):
+            trees[ask[i]] += 1
+        stack[0, 0], stack[0, 1], stack[0, 2], stack[0, 3] = 0, n_bag, 0, len(ask)
+        keys[0] = _mix(root ^ np.uint64(0x5851F42D4C957F2D))
+        depth = 1
+        while depth > 0:
+            depth -= 1
+            a, b, c, d = stack[depth, 0], stack[depth, 1], stack[depth, 2], stack[depth, 3]
+            key = keys[depth]
+            if c == d:
+                continue
+            total[:] = 0.0
+            for i in range(a, b):
+                row = grow[i]
+                for m in range(width):
+                    total[m] += targets[row, m]
+            best = -1.0
+            best_column = -1
+            best_threshold = 0.0
+            if b - a >= 2 * leaf:
+                for draw in range(n_draws):
+                    choice = _mix(key + np.uint64(2 * draw + 1))
+                    j = _below(choice, dim)
+                    threshold = columns[j, grow[a + _below(_mix(choice), b - a)]]
+                    left_sum[:] = 0.0
+                    count = 0
+                    for i in range(a, b):
+                        row = grow[i]
+                        if columns[j, row] <= threshold:
+                            count += 1
+                            for m in range(width):
+                                left_sum[m] += targets[row, m]
+                    if count < leaf or b - a - count < leaf:
+                        continue
+                    # Between-part sum of squares, up to a constant of the node.
+                    gain = 0.0
+                    for m in range(width):
+                        rest = total[m] - left_sum[m]
+                        gain += left_sum[m] ** 2 / count + rest**2 / (b - a - count)
+                    if gain > best:
+                        best = gain
+                        best_column = j
+                        best_threshold = threshold
+            if best_column < 0:
+                for i in range(c, d):
+                    row = ask[i]
+                    for m in range(width):
+                        sums[row, m] += total[m] / (b - a)
+                continue
+            middle = _partition(grow, a, b, columns[best_column], best_threshold)
+            between = _partition(ask, c, d, columns[best_column], best_threshold)
+            stack[depth, 0], stack[depth, 1], stack[depth, 2], stack[depth, 3] = a, middle, c, between
+            keys[depth] = _mix(key ^ np.uint64(0xD1B54A32D192ED03))
+            depth += 1
+            stack[depth, 0], stack[depth, 1], stack[depth, 2], stack[depth, 3] = middle, b, between, d
+            keys[depth] = _mix(key ^ np.uint64(0xABC98388FB8FAC03))
+            depth += 1
+    return sums, trees
