@@ -64,12 +64,24 @@ def test_trees_bisection_and_all_pairs_count_the_same(dim, monkeypatch) -> None:
     radii = np.random.default_rng(3).choice([0.0, 0.1, 0.5, 1.0], size=80)
     expected = oracle.counts_within(rows, radii)
     np.testing.assert_array_equal(kernels.counts_within(rows, radii, False), expected)
-    monkeypatch.setattr(classical, "TREE_MAX_DIM", 20)
+    monkeypatch.setattr(classical, "TREE_MIN_ROWS", 0)
     np.testing.assert_array_equal(classical.neighbour_counts(rows, radii), expected)
     empty = np.zeros((80, 0))
     by_tree = classical.neighbour_radii(rows, empty, 3)
-    monkeypatch.setattr(classical, "TREE_MAX_DIM", 0)
+    monkeypatch.setattr(classical, "TREE_MIN_ROWS", 10**9)
+    monkeypatch.setattr(classical, "WIDE_TREE_MIN_ROWS", 10**9)
     np.testing.assert_array_equal(classical.neighbour_radii(rows, empty, 3), by_tree)
+
+
+@pytest.mark.parametrize(("n", "dim"), [(600, 2), (600, 5), (700, 20)])
+@pytest.mark.parametrize("ties", [False, True])
+def test_trees_give_the_estimate_of_all_pairs(n, dim, ties, monkeypatch) -> None:
+    x, y = correlated(n, dim, dim, seed=n)
+    if ties:
+        x, y = x.round(1), y.round(1)
+    by_tree = classical.ksg(x, y)
+    monkeypatch.setattr(classical, "TREE_MIN_ROWS", 10**9)
+    assert by_tree == pytest.approx(classical.ksg(x, y), abs=1e-12)
 
 
 @pytest.mark.parametrize("name", ["product_radii", "counts_within", "counts_within_sorted"])

@@ -8,7 +8,7 @@ import pytest
 from tests.oracles import mi as oracle
 from validstats.kernels.local_geometry import local_counts, pair_information_sums, same_class_counts
 from validstats.mi.families.default import default_family
-from validstats.mi.statistics import ANCHOR_NAMES, STATISTIC_NAMES, summarise_data
+from validstats.mi.statistics import ANCHOR_NAMES, CLASSICAL_ANCHORS, STATISTIC_NAMES, summarise_data
 from validstats.mi.statistics.linear import cross_fitted_information, gaussian_bias, linear_parts
 from validstats.mi.statistics.local import (
     class_information,
@@ -46,8 +46,8 @@ def test_order_of_rows_columns_and_sides_changes_nothing(sample):
     y = sample.y[rows][:, generator.permutation(sample.y.shape[1])]
     one, two, swapped = summarise_data(sample.x, sample.y), summarise_data(x, y), summarise_data(y, x)
     for name in ARRAYS:
-        assert np.array_equal(getattr(one, name), getattr(two, name)), name
-        assert np.array_equal(getattr(one, name), getattr(swapped, name)), name
+        assert np.array_equal(getattr(one, name), getattr(two, name), equal_nan=True), name
+        assert np.array_equal(getattr(one, name), getattr(swapped, name), equal_nan=True), name
 
 
 @pytest.mark.parametrize("sample", some_sets(8), ids=lambda s: f"{s.family}-{s.n}")
@@ -56,16 +56,19 @@ def test_increasing_maps_change_nothing(sample):
     x, y = (doubled_ranks(side) / 4096.0 for side in (sample.x, sample.y))
     one, two = summarise_data(x, y), summarise_data(np.exp(x), y**3)
     for name in ARRAYS:
-        assert np.array_equal(getattr(one, name), getattr(two, name)), name
+        assert np.array_equal(getattr(one, name), getattr(two, name), equal_nan=True), name
 
 
 def test_decreasing_maps_change_little():
     changes = []
     for sample in some_sets(25):
         one, two = summarise_data(sample.x, sample.y), summarise_data(-sample.x, sample.y)
-        changes.append(np.max(np.abs(one.anchors - two.anchors)))
-    assert np.median(changes) < 1e-9
-    assert np.max(changes) < 0.1
+        changes.append(np.abs(one.anchors - two.anchors))
+    classical, structure = np.split(np.array(changes), [len(CLASSICAL_ANCHORS)], axis=1)
+    assert np.median(classical.max(axis=1)) < 1e-9
+    assert classical.max() < 0.1
+    # Trees cut the reflected columns at other places.
+    assert np.nanmedian(structure) < 0.02
 
 
 def test_inputs_are_not_mutated():
@@ -92,7 +95,7 @@ def test_small_and_wide_data_are_finite(n):
     generator = np.random.default_rng(n)
     summary = summarise_data(generator.normal(size=(n, 50)), generator.normal(size=(n, 45)))
     assert np.isfinite(summary.statistics).all()
-    assert (summary.anchors >= 0).all()
+    assert np.nanmin(summary.anchors) >= 0
     assert summary.statistics.shape == (len(STATISTIC_NAMES),)
     assert summary.anchors.shape == (len(ANCHOR_NAMES),)
 

@@ -90,12 +90,12 @@ def forest_sums(
     left_sum = np.empty(width)
     total = np.empty(width)
     for tree in range(n_trees):
-        root = _mix(_mix(np.uint64(seed)) + np.uint64(tree))
+        root = np.uint64(_mix(np.uint64(_mix(np.uint64(seed))) + np.uint64(tree)))
         for i in range(n):
             order[i] = i
         for i in range(n_bag):
             # Fisher-Yates for the rows in the bag; the others follow it and ask.
-            j = i + _below(_mix(root + np.uint64(i + 1)), n_grow - i)
+            j = i + _below(np.uint64(_mix(root + np.uint64(i + 1))), n_grow - i)
             order[i], order[j] = order[j], order[i]
         grow = order[:n_bag].copy()
         ask = order[n_bag:].copy()
@@ -120,9 +120,9 @@ def forest_sums(
             best_threshold = 0.0
             if b - a >= 2 * leaf:
                 for draw in range(n_draws):
-                    choice = _mix(key + np.uint64(2 * draw + 1))
+                    choice = np.uint64(_mix(key + np.uint64(2 * draw + 1)))
                     j = _below(choice, dim)
-                    threshold = columns[j, grow[a + _below(_mix(choice), b - a)]]
+                    threshold = columns[j, grow[a + _below(np.uint64(_mix(choice)), b - a)]]
                     left_sum[:] = 0.0
                     count = 0
                     for i in range(a, b):

@@ -46,7 +46,7 @@ from validstats.mi.network import (
     to_log_scale,
 )
 from validstats.mi.results import LearnedMIResult
-from validstats.mi.statistics import ANCHOR_NAMES, SummaryTable, pack_summaries
+from validstats.mi.statistics import ANCHOR_NAMES, CLASSICAL_ANCHORS, SummaryTable, pack_summaries
 from validstats.mi.training import Shard, check_folder, pack_shard, train_on_family, usable_sample
 from validstats.results import Report, Table
 from validstats.runtime import progress
@@ -246,7 +246,7 @@ class LearnedMI(CalibratedEstimator):
             Medians in ``unit``.
         """
         self._ready("predict")
-        prepared = _prepare_all(as_pairs(x, y), single=y is not None)
+        prepared = self._prepare_all(as_pairs(x, y), single=y is not None)
         estimates, _, _ = self._estimates(prepared)
         values = estimates / self._unit_size()
         return float(values[0]) if y is not None else values
@@ -282,13 +282,15 @@ class LearnedMI(CalibratedEstimator):
         chosen = self.confidence_level if confidence_level is None else confidence_level
         level, alpha = check_confidence_level(chosen), alpha_fraction(chosen)
         pairs = as_pairs(x, y)
-        prepared = _prepare_all(pairs, single=y is not None)
+        prepared = self._prepare_all(pairs, single=y is not None)
         estimates, members, sets = self._estimates(prepared)
         quantiles = members.mean(axis=0)
         verdicts = self._verdicts(prepared, sets, members)
         lows, highs = self._intervals(prepared, quantiles, sets, verdicts, estimates, alpha)
         unit = self._unit_size()
-        anchors = spread_rows(prepared, sets.anchors.astype(np.float64) if sets else np.zeros((0, 4)), np.nan)
+        anchors = spread_rows(
+            prepared, sets.anchors.astype(np.float64) if sets else np.zeros((0, len(ANCHOR_NAMES))), np.nan
+        )
         return LearnedMIResult(
             guarantee=self._guarantee(level),
             backend=backend_of(pairs[0][0]),
@@ -296,7 +298,7 @@ class LearnedMI(CalibratedEstimator):
             lows=lows / unit,
             highs=highs / unit,
             quantiles=spread_rows(prepared, from_log_scale(quantiles), np.nan) / unit,
-            anchors={name: anchors[:, i] / unit for i, name in enumerate(ANCHOR_NAMES)},
+            anchors={name: anchors[:, i] / unit for i, name in enumerate(self._anchor_names())},
             support=tuple(verdicts),
             single=y is not None,
             unit=self.unit,
@@ -361,7 +363,7 @@ class LearnedMI(CalibratedEstimator):
                 raise ValueError(
                     f"reference must hold triples (x, y, mutual_information); number {position + 1} is not one."
                 )
-            prepared = _prepare_numbered(item[0], item[1], position)
+            prepared = _prepare_numbered(item[0], item[1], position, self.weights_.reads_structure)
             if prepared.summary is not None:
                 summaries.append(prepared.summary)
                 truths.append(_checked_truth(item[2], position))
@@ -377,6 +379,15 @@ class LearnedMI(CalibratedEstimator):
         values = np.minimum(from_log_scale(members.mean(axis=0)[:, MEDIAN]), sets.bound.astype(np.float64))
         estimates = spread_rows(prepared, values[:, None], np.nan)[:, 0]
         return estimates, members, sets
+
+    def _prepare_all(self, pairs: list[tuple[Any, Any]], *, single: bool) -> list[PreparedPair]:
+        structure = self.weights_.reads_structure
+        if single:
+            return [prepare_pair(a, b, structure) for a, b in pairs]
+        return [_prepare_numbered(a, b, position, structure) for position, (a, b) in enumerate(pairs)]
+
+    def _anchor_names(self) -> tuple[str, ...]:
+        return ANCHOR_NAMES if self.weights_.reads_structure else CLASSICAL_ANCHORS
 
     def _verdicts(
         self, prepared: list[PreparedPair], sets: SummaryTable | None, members: FloatND
@@ -470,16 +481,10 @@ class LearnedMI(CalibratedEstimator):
         return super().summary()
 
 
-def _prepare_all(pairs: list[tuple[Any, Any]], *, single: bool) -> list[PreparedPair]:
-    if single:
-        return [prepare_pair(a, b) for a, b in pairs]
-    return [_prepare_numbered(a, b, position) for position, (a, b) in enumerate(pairs)]
-
-
-def _prepare_numbered(x: Any, y: Any, position: int) -> PreparedPair:
+def _prepare_numbered(x: Any, y: Any, position: int, structure: bool) -> PreparedPair:
     """Read one of several data sets; errors say which."""
     try:
-        return prepare_pair(x, y)
+        return prepare_pair(x, y, structure)
     except (ValueError, TypeError) as error:
         raise type(error)(f"Data set {position + 1}: {error}") from error
 

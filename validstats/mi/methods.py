@@ -255,18 +255,25 @@ def neighbour_estimator(x: Side, y: Side, options: Options) -> PointEstimator:
     )
 
 
+FEW_PARTS = 4
+
+
 def _neighbour_estimate(x: Side, y: Side, options: Options) -> Estimate:
     estimator = neighbour_estimator(x, y, options)
     everything = np.arange(x.n_rows)
     value, error = estimator.evaluate(everything, everything), float("nan")
-    if options.interval and x.n_rows >= 4 * (options.n_neighbors + MIN_ROWS):
+    needed = options.n_neighbors + MIN_ROWS
+    if options.interval and x.n_rows >= FEW_PARTS * needed:
+        # Eight parts cost less than the estimate itself; short data are cut into four, five times.
+        parts = (8, 1) if x.n_rows >= 8 * needed else (FEW_PARTS, 5)
         try:
             error = subsample_standard_error(
-                lambda part: estimator.evaluate(part, part), _in_either_order(x.keys, y.keys)
+                lambda part: estimator.evaluate(part, part), _in_either_order(x.keys, y.keys), *parts
             )
         except ValueError:  # In a part of the rows no level occurs twice: the spread is not known.
             error = float("nan")
-    return _approximate_estimate(estimator, value, error, options.confidence_level, x.n_rows)
+    single = x.n_columns == 1 == y.n_columns
+    return _approximate_estimate(estimator, value, error, options.confidence_level, x.n_rows, single)
 
 
 def _in_either_order(x: Float2D, y: Float2D) -> Float2D:
@@ -297,17 +304,23 @@ def _scaled(side: Side, options: Options) -> Float2D:
 
 
 def _approximate_estimate(
-    estimator: PointEstimator, value: float, error: float, level: float, n: int
+    estimator: PointEstimator, value: float, error: float, level: float, n: int, single: bool
 ) -> Estimate:
-    half = float(stats.norm.isf((1 - level) / 2)) * error
+    """Estimate with its spread; an interval for two single columns only, because elsewhere the bias outweighs it."""
+    half = float(stats.norm.isf((1 - level) / 2)) * error if single else float("nan")
+    if single:
+        holds = f"the interval shows how much the estimate varies from sample to sample, at nominal level {level:g}"
+    else:
+        holds = "the standard error shows how much the estimate varies from sample to sample, not how far it is from the truth"
     guarantee = Guarantee(
-        holds=f"the interval shows the spread over disjoint parts of the rows at nominal level {level:g}",
+        holds=holds,
         kind="heuristic",
         check=(),
         n_reference=n,
         citation=f"{estimator.source}; Holmes and Nemenman (2019) for the spread",
-        confidence_level=level,
+        confidence_level=level if single else None,
         details=(
+            "The spread is that over disjoint parts of the rows",
             "The bias of the nearest-neighbour estimate is not covered; it grows with the dimension and with "
             "the mutual information",
         ),

@@ -10,14 +10,25 @@ import numpy as np
 
 from validstats._typing import Float1D, Float2D
 from validstats.mi.network import QUANTILE_LEVELS, SupportVerdict
-from validstats.mi.statistics import ANCHOR_NAMES
 from validstats.results import Report, Result, Table
 
 __all__ = ["LearnedMIResult"]
 
-ANCHOR_LABELS = dict(
-    zip(ANCHOR_NAMES, ("KSG", "Gaussian copula", "Matched pairs", "KSG, whitened"), strict=True)
-)
+ANCHOR_LABELS = {
+    "ksg": "KSG",
+    "gaussian": "Gaussian copula",
+    "pairs": "Matched pairs",
+    "whitened_ksg": "KSG, whitened",
+    "summary": "One side summarised",
+    "summaries": "Both sides summarised",
+    "blocks": "Independent blocks",
+    "block_summaries": "Blocks, summarised",
+    "matched": "Pairs by chi-square",
+    "radius": "Norms",
+    "table": "Table, adjusted",
+    "log_loss": "Predicted levels",
+    "chosen_columns": "Table of few columns",
+}
 
 MAX_NOTES = 10
 """Data sets outside the support that a summary describes one by one."""
@@ -108,8 +119,8 @@ class LearnedMIResult(Result):
 
         names, classical = self._terms(), []
         if self.single:
-            names = ["learned", *ANCHOR_LABELS.values()]
-            classical = [float(self.anchors[name][0]) for name in ANCHOR_NAMES]
+            names = ["learned", *(ANCHOR_LABELS[name] for name in self.anchors)]
+            classical = [float(values[0]) for values in self.anchors.values()]
         nothing = np.full(len(classical), np.nan)
         return MutualInformationDisplay(
             names,
@@ -136,7 +147,7 @@ class LearnedMIResult(Result):
             "dim_x": self.dim_x,
             "dim_y": self.dim_y,
             "inside_support": [verdict.inside for verdict in self.support],
-            **{name: self.anchors[name] for name in ANCHOR_NAMES},
+            **self.anchors,
         }
 
     def _glance_columns(self) -> Mapping[str, Any]:
@@ -154,7 +165,7 @@ class LearnedMIResult(Result):
         else:
             header += [("Data sets", len(self.estimates))]
         values: dict[str, Any] = {"Estimate": self.estimates, "Low": self.lows, "High": self.highs}
-        classical: dict[str, Any] = {ANCHOR_LABELS[name]: self.anchors[name] for name in ANCHOR_NAMES}
+        classical: dict[str, Any] = {ANCHOR_LABELS[name]: values for name, values in self.anchors.items()}
         tables = [
             Table({"": self._terms(), **values}, formats=dict.fromkeys(values, "estimate")),
             Table(

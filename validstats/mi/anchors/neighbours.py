@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import numpy as np
-from scipy.spatial import cKDTree
 from scipy.special import digamma, ndtri
 from scipy.stats import rankdata
+from sklearn.neighbors import KDTree
 
 from validstats._typing import Float1D, Float2D, Int1D
 from validstats.kernels.nearest_neighbours import counts_within, counts_within_sorted, product_radii
@@ -40,11 +40,12 @@ Metric: TypeAlias = Literal["chebyshev", "euclidean"]
 Scaling: TypeAlias = Literal["standard", "normal_scores", "none"]
 """What is done to each column before distances are taken."""
 
-TREE_MAX_DIM = 8
-"""Up to this dimension a k-d tree finds neighbours faster than comparing all pairs."""
-
-TREE_MIN_ROWS = 10_000
+TREE_MIN_ROWS = 500
+"""From so many rows on a k-d tree finds neighbours faster than comparing all pairs, in up to ``TREE_MAX_DIM`` columns."""
+TREE_MAX_DIM = 25
+WIDE_TREE_MIN_ROWS = 3_000
 """From so many rows on the tree is used in any dimension."""
+LEAF_SIZE = 32
 
 
 @dataclass(frozen=True)
@@ -138,8 +139,8 @@ def neighbour_radii(x: Float2D, y: Float2D, n_neighbors: int, metric: Metric = "
     """
     if metric == "chebyshev" and _tree_pays(len(x), x.shape[1] + y.shape[1]):
         joint = np.hstack([x, y])
-        distances = np.asarray(cKDTree(joint).query(joint, k=[n_neighbors + 1], p=np.inf)[0])
-        return np.ascontiguousarray(distances[:, 0])
+        distances, _ = KDTree(joint, leaf_size=LEAF_SIZE, metric="chebyshev").query(joint, k=n_neighbors + 1)
+        return np.ascontiguousarray(distances[:, -1])
     return product_radii(np.ascontiguousarray(x), np.ascontiguousarray(y), n_neighbors, metric == "euclidean")
 
 
@@ -160,18 +161,19 @@ def neighbour_counts(rows: Float2D, radii: Float1D, metric: Metric = "chebyshev"
     ndarray of shape (n,), int64
         Counts, the row itself excluded.
     """
-    if metric == "euclidean" or not _tree_pays(*rows.shape):
-        return counts_within(np.ascontiguousarray(rows), radii, metric == "euclidean")
-    if rows.shape[1] == 1:
+    if metric == "chebyshev" and rows.shape[1] == 1:
         values = np.ascontiguousarray(rows[:, 0])
         return counts_within_sorted(np.sort(values), values, radii)
-    inside = np.nextafter(radii, 0.0)
-    found = cKDTree(rows).query_ball_point(rows, inside, p=np.inf, return_length=True)
-    return np.where(radii > 0.0, np.asarray(found, dtype=np.int64) - 1, 0)
+    if metric == "euclidean" or not _tree_pays(*rows.shape):
+        return counts_within(np.ascontiguousarray(rows), radii, metric == "euclidean")
+    # Strictly within the radius: the largest number below it, and nothing within a radius of 0 (Gao et al. 2017).
+    tree = KDTree(rows, leaf_size=LEAF_SIZE, metric="chebyshev")
+    found = np.asarray(tree.query_radius(rows, np.nextafter(radii, 0.0), count_only=True), dtype=np.int64)
+    return np.where(radii > 0.0, found - 1, 0)
 
 
 def _tree_pays(n: int, dim: int) -> bool:
-    return dim <= TREE_MAX_DIM or n >= TREE_MIN_ROWS
+    return (n >= TREE_MIN_ROWS and dim <= TREE_MAX_DIM) or n >= WIDE_TREE_MIN_ROWS
 
 
 def ksg(x: Float2D, y: Float2D, n_neighbors: int = 3, metric: Metric = "chebyshev") -> float:
@@ -216,7 +218,7 @@ def ksg(x: Float2D, y: Float2D, n_neighbors: int = 3, metric: Metric = "chebyshe
 
 
 def subsample_standard_error(
-    estimate: Callable[[Int1D], float], rows: Float2D, n_parts: int = 4, n_partitions: int = 5
+    estimate: Callable[[Int1D], float], rows: Float2D, n_parts: int = 8, n_partitions: int = 1
 ) -> float:
     """Standard error from the spread of an estimate over disjoint parts of the rows.
 
@@ -228,9 +230,9 @@ def subsample_standard_error(
         Maps an index array of rows to the estimate from these rows.
     rows : ndarray of shape (n, p)
         All columns; they only define the order of the rows.
-    n_parts : int, default 4
+    n_parts : int, default 8
         Parts of each partition.
-    n_partitions : int, default 5
+    n_partitions : int, default 1
         Random partitions averaged.
 
     Returns

@@ -70,6 +70,8 @@ _WEIGHTS = {
     "warped": 0.09,
     "twisted": 0.08,
     "sharp_noise": 0.045,
+}
+_STRUCTURED_WEIGHTS = {
     "aligned": 0.28,
     "interaction": 0.18,
     "radial": 0.16,
@@ -78,7 +80,7 @@ _WEIGHTS = {
     "dependent_mixture": 0.12,
 }
 
-FAMILY_NAMES = tuple(_WEIGHTS)
+FAMILY_NAMES = (*_WEIGHTS, *_STRUCTURED_WEIGHTS)
 """Names of all families, in the order of their numbers in the training shards."""
 
 
@@ -152,7 +154,9 @@ def default_family(exclude: Iterable[str] = ()) -> FamilyMixture:
     unknown = excluded - set(FAMILY_NAMES)
     if unknown:
         raise ValueError(f"Unknown families {sorted(unknown)}; the names are {list(FAMILY_NAMES)}.")
-    kept = {name: family for name, family in all_families().items() if name not in excluded}
+    kept = {
+        name: family for name, family in all_families().items() if name in _WEIGHTS and name not in excluded
+    }
     if not kept:
         raise ValueError("All families are excluded; keep at least one.")
     return FamilyMixture(kept, [_WEIGHTS[name] for name in kept], name="default")

@@ -110,7 +110,7 @@ def dependence_evidence(x: Float2D, y: Float2D, weights: NetworkWeights, head: D
     float
         Evidence of dependence.
     """
-    sets = clip_shape(pack_summaries([summarise_data(x, y)]))
+    sets = clip_shape(pack_summaries([summarise_data(x, y, weights.reads_structure)]))
     return float(dependence_logits(sets.statistics, forward(sets, weights), head)[0])
 
 
@@ -126,7 +126,7 @@ def save_dependence_head(head: DependenceHead, path: Path) -> None:
     """
     arrays = {f"scaling/{name}": head.scaling[name].astype(np.float32) for name in SCALING}
     arrays.update({f"layer/{name}": value.astype(np.float32) for name, value in head.parameters.items()})
-    arrays["names"] = np.array(STATISTIC_NAMES)
+    arrays["names"] = np.array(STATISTIC_NAMES[: len(head.scaling["statistic_unit"])])
     with whole_file(path) as draft:
         np.savez_compressed(draft, **arrays)  # type: ignore[arg-type]
 
@@ -150,7 +150,7 @@ def load_dependence_head(path: Path) -> DependenceHead:
         If the file belongs to other statistics than this version computes.
     """
     with np.load(path, allow_pickle=False) as file:
-        if tuple(file["names"]) != STATISTIC_NAMES:
+        if tuple(file["names"]) != STATISTIC_NAMES[: len(file["names"])]:
             raise ValueError(
                 f"{path.name} was made for other statistics than this version computes; train it again with "
                 "python -m validstats.mi.training.recipes --dependence."

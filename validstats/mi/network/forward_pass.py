@@ -12,7 +12,13 @@ import numpy.typing as npt
 from scipy.special import expit
 
 from validstats._typing import AnyArray, Float1D, Float2D, FloatND
-from validstats.mi.statistics import ANCHOR_NAMES, STATISTIC_NAMES, SummaryTable
+from validstats.mi.statistics import (
+    ANCHOR_NAMES,
+    CLASSICAL_ANCHORS,
+    CLASSICAL_STATISTICS,
+    STATISTIC_NAMES,
+    SummaryTable,
+)
 from validstats.runtime import whole_file
 
 __all__ = [
@@ -54,16 +60,22 @@ class NetworkConfig:
     gate : bool, default False
         Let the network mix the classical estimates to its anchor instead of taking one by cell. For 1x1 data the
         anchor is KSG on all points in any case.
+    inputs : int, default len(STATISTIC_NAMES)
+        Statistics that are read, the first in order; fewer than all in networks that were trained before others were known.
+    candidates : int, default len(ANCHOR_NAMES)
+        Anchors that the gate mixes, the first in order.
     """
 
     width: int = 192
     depth: int = 3
     gate: bool = False
+    inputs: int = len(STATISTIC_NAMES)
+    candidates: int = len(ANCHOR_NAMES)
 
     @property
     def n_outputs(self) -> int:
         """Number of raw outputs."""
-        return len(QUANTILE_LEVELS) + (len(ANCHOR_NAMES) if self.gate else 0)
+        return len(QUANTILE_LEVELS) + (self.candidates if self.gate else 0)
 
 
 @dataclass(frozen=True)
@@ -86,6 +98,11 @@ class NetworkWeights:
     anchor_table: npt.NDArray[np.int64]
     members: tuple[tuple[NetworkConfig, dict[str, FloatND]], ...]
     card: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def reads_structure(self) -> bool:
+        """Whether a network reads more than the classical statistics."""
+        return any(config.inputs > CLASSICAL_STATISTICS for config, _ in self.members)
 
 
 def to_log_scale(information: AnyArray) -> FloatND:
@@ -148,40 +165,43 @@ def anchor_values(sets: SummaryTable, table: npt.NDArray[np.int64]) -> Float1D:
     return np.asarray(to_log_scale(sets.anchors[np.arange(len(sets)), chosen].astype(np.float64)))
 
 
-def gate_inputs(sets: SummaryTable, table: npt.NDArray[np.int64]) -> Float2D:
-    """Return all anchors on the logarithmic scale beside the logits that the gate starts from.
+OUT_OF_REACH = -1e4
+"""Logit of a candidate that does not apply."""
 
-    Parameters
-    ----------
-    sets : SummaryTable
-        Summaries.
-    table : ndarray of int64 of shape (7, 6)
-        Anchor by cell, favoured at the start.
 
-    Returns
-    -------
-    ndarray of shape (m, 8)
-        Four anchors, then four logits; for 1x1 data the logits leave KSG alone.
+def gate_inputs(sets: SummaryTable, table: npt.NDArray[np.int64], count: int) -> Float2D:
+    """Candidates on the logarithmic scale, the logits that the gate starts from, and residual scales: (m, 3 count).
+
+    The logits favour the anchor of the table; for 1x1 data they leave KSG alone. Only the first ``count`` candidates are read.
     """
     rows, columns = shape_cells(sets.shape)
-    logits = np.zeros((len(sets), len(ANCHOR_NAMES)))
+    anchors = sets.anchors[:, :count].astype(np.float64)
+    logits = np.zeros(anchors.shape)
     logits[np.arange(len(sets)), table[rows, columns]] = 2.0
-    univariate = (sets.shape[:, 1] == 1) & (sets.shape[:, 2] == 1)
-    logits[univariate] = np.where(np.arange(len(ANCHOR_NAMES)) == ANCHOR_NAMES.index("ksg"), 0.0, -1e4)
-    return np.concatenate([to_log_scale(sets.anchors.astype(np.float64)), logits], axis=1)
+    logits[~np.isfinite(anchors)] = OUT_OF_REACH
+    univariate = (
+        (sets.shape[:, 1] == 1)
+        & (sets.shape[:, 2] == 1)
+        & ~np.isfinite(anchors[:, len(CLASSICAL_ANCHORS) :]).any(axis=1)
+    )
+    logits[univariate] = np.where(np.arange(count) == CLASSICAL_ANCHORS.index("ksg"), 0.0, OUT_OF_REACH)
+    scales = sets.scales[:, :count].astype(np.float64)
+    return np.concatenate([to_log_scale(np.nan_to_num(anchors)), logits, scales], axis=1)
 
 
-def mix_anchors(raw: FloatND, inputs: Float2D) -> Float1D:
-    """Return the mixture of the anchors with softmax weights."""
-    count = len(ANCHOR_NAMES)
-    logits = raw[:, len(QUANTILE_LEVELS) :] + inputs[:, count:]
+def mix_anchors(raw: FloatND, inputs: Float2D) -> tuple[Float1D, Float1D]:
+    """Mixture of the candidates with softmax weights, and of their residual scales."""
+    count = inputs.shape[1] // 3
+    logits = raw[:, len(QUANTILE_LEVELS) :] + inputs[:, count : 2 * count]
     weights = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(np.sum(weights * inputs[:, :count], axis=1) / weights.sum(axis=1))
+    weights /= weights.sum(axis=1, keepdims=True)
+    return np.sum(weights * inputs[:, :count], axis=1), np.sum(weights * inputs[:, 2 * count :], axis=1)
 
 
 def scale_statistics(values: AnyArray, scaling: dict[str, FloatND]) -> FloatND:
     """Bring statistics to unit scale by a signed logarithm, then by centre and spread, within ±5."""
-    ratio = np.asarray(values, dtype=np.float64) / scaling["statistic_unit"]
+    read = np.asarray(values, dtype=np.float64)[..., : len(scaling["statistic_unit"])]
+    ratio = read / scaling["statistic_unit"]
     logs = np.sign(ratio) * np.log1p(np.abs(ratio))
     return np.clip((logs - scaling["statistic_centre"]) / scaling["statistic_spread"], -5.0, 5.0)
 
@@ -239,13 +259,11 @@ def assemble_quantiles(raw: FloatND, anchor: Float1D, scale: Float1D) -> Float2D
 def member_quantiles(sets: SummaryTable, weights: NetworkWeights, number: int) -> Float2D:
     """Return the quantiles of one network of the ensemble."""
     config, parameters = weights.members[number]
-    features = scale_statistics(sets.statistics, weights.scaling)
-    raw = head(features, parameters, config)
-    scale = residual_scale(sets.shape)
+    raw = head(scale_statistics(sets.statistics, weights.scaling), parameters, config)
     if config.gate:
-        anchor = mix_anchors(raw, gate_inputs(sets, weights.anchor_table))
+        anchor, scale = mix_anchors(raw, gate_inputs(sets, weights.anchor_table, config.candidates))
         return assemble_quantiles(raw[:, : len(QUANTILE_LEVELS)], anchor, scale)
-    return assemble_quantiles(raw, anchor_values(sets, weights.anchor_table), scale)
+    return assemble_quantiles(raw, anchor_values(sets, weights.anchor_table), residual_scale(sets.shape))
 
 
 def member_stack(sets: SummaryTable, weights: NetworkWeights, batch_size: int = 256) -> FloatND:
@@ -362,7 +380,7 @@ def load_weights(path: Path) -> NetworkWeights:
             parameters = {k[len(prefix) :]: file[k].astype(np.float64) for k in names}
             members.append((_read_config(sizes, path), parameters))
         table = file["anchor_table"].astype(np.int64)
-    if len(scaling["statistic_unit"]) != len(STATISTIC_NAMES):
+    if len(scaling["statistic_unit"]) not in (CLASSICAL_STATISTICS, len(STATISTIC_NAMES)):
         raise ValueError(
             f"{path} expects {len(scaling['statistic_unit'])} statistics, and this version computes "
             f"{len(STATISTIC_NAMES)}. Use the weights that came with this version."
@@ -376,4 +394,10 @@ def _read_config(sizes: dict[str, Any], path: Path) -> NetworkConfig:
         raise ValueError(
             f"{path} holds a network with an attention encoder, which this version does not read. Train it again."
         )
-    return NetworkConfig(**{name: sizes[name] for name in ("width", "depth", "gate")})
+    inputs, candidates = (
+        sizes.get("inputs", CLASSICAL_STATISTICS),
+        sizes.get("candidates", len(CLASSICAL_ANCHORS)),
+    )
+    return NetworkConfig(
+        width=sizes["width"], depth=sizes["depth"], gate=sizes["gate"], inputs=inputs, candidates=candidates
+    )

@@ -11,7 +11,14 @@ import numpy as np
 from validstats._typing import Float2D, FloatND
 from validstats.mi.network.forward_pass import NetworkWeights, member_stack, residual_scale, to_log_scale
 from validstats.mi.sides import Side, is_functional, prepare_sides
-from validstats.mi.statistics import ANCHOR_NAMES, STATISTIC_NAMES, DataSummary, SummaryTable, summarise_data
+from validstats.mi.statistics import (
+    ANCHOR_NAMES,
+    LARGEST_N,
+    STATISTIC_NAMES,
+    DataSummary,
+    SummaryTable,
+    summarise_data,
+)
 
 __all__ = [
     "LARGEST_N",
@@ -22,9 +29,6 @@ __all__ = [
     "prepare_pair",
     "spread_rows",
 ]
-
-LARGEST_N = 10_000
-"""Largest sample size of the families; longer data are read as if they had so many rows."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +120,7 @@ def _is_pair(pair: Any) -> bool:
     return isinstance(pair, tuple | list) and len(pair) == 2
 
 
-def prepare_pair(x: Any, y: Any) -> PreparedPair:
+def prepare_pair(x: Any, y: Any, structure: bool) -> PreparedPair:
     """Read both sides, and summarise them unless the answer is known beforehand."""
     side_x, side_y = prepare_sides(x, y)
     shape = (side_x.n_rows, side_x.n_columns, side_y.n_columns)
@@ -125,7 +129,7 @@ def prepare_pair(x: Any, y: Any) -> PreparedPair:
     if is_functional(side_x, side_y):
         return PreparedPair(None, float("inf"), *shape)
     rows_x, rows_y = _numeric(side_x), _numeric(side_y)
-    return PreparedPair(summarise_data(rows_x, rows_y), None, *shape)
+    return PreparedPair(summarise_data(rows_x, rows_y, structure), None, *shape)
 
 
 def _numeric(side: Side) -> Float2D:

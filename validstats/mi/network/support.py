@@ -15,7 +15,7 @@ from validstats.mi.network.forward_pass import (
     scale_statistics,
     to_log_scale,
 )
-from validstats.mi.statistics import ANCHOR_NAMES, STATISTIC_NAMES, SummaryTable
+from validstats.mi.statistics import CLASSICAL_ANCHORS, STATISTIC_NAMES, SummaryTable
 
 __all__ = ["SupportLimits", "SupportVerdict", "check_support", "fit_support"]
 
@@ -147,7 +147,7 @@ def check_support(
     """
     scaled, disagreement, correction = _criteria(sets, weights, members)
     strange = (scaled < limits.low) | (scaled > limits.high)
-    names = np.array(STATISTIC_NAMES)
+    names = np.array(STATISTIC_NAMES[: scaled.shape[1]])
     verdicts = []
     for i in range(len(sets)):
         dims = [int(v) for v in sets.shape[i, 1:]]
@@ -173,5 +173,5 @@ def best_anchor(sets: SummaryTable, weights: NetworkWeights, position: int) -> s
     """Return the name of the anchor that the network corrects for a set."""
     one = sets.select(np.array([position]))
     value = anchor_values(one, weights.anchor_table)[0]
-    candidates = to_log_scale(one.anchors[0].astype(np.float64))
-    return ANCHOR_NAMES[int(np.argmin(np.abs(candidates - value)))]
+    candidates = to_log_scale(one.anchors[0, : len(CLASSICAL_ANCHORS)].astype(np.float64))
+    return CLASSICAL_ANCHORS[int(np.argmin(np.abs(candidates - value)))]

@@ -16,6 +16,7 @@ __all__ = [
     "canonical_scores",
     "doubled_ranks",
     "has_common_ties",
+    "keyed_order",
     "normal_scores",
     "readable_scores",
     "shuffle_rows",
@@ -221,6 +222,21 @@ def canonical_scores(x: Float2D, y: Float2D) -> CanonicalScores:
     return CanonicalScores(
         normal_scores(first), normal_scores(second), first, second, swapped, dropped, order.astype(np.int64)
     )
+
+
+def keyed_order(x: Float2D, y: Float2D) -> Int1D:
+    """Order of the rows that acts like a random one: by a hash of the ranks in the row and of its number among equal rows.
+
+    The same rows in any order give the same sequence of rows, up to equal ones. A hash of the content alone would put equal rows side by
+    side, so that the row before would tell what follows.
+    """
+    keys = content_keys([(doubled_ranks(side) + np.int64(1 << 40)).astype(np.uint64) for side in (x, y)])
+    order = np.argsort(keys.rows, kind="stable")
+    ordered = keys.rows[order]
+    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+    occurrence = np.arange(len(ordered)) - np.repeat(starts, np.diff(np.append(starts, len(ordered))))
+    final = _mix(ordered + _mix(occurrence.astype(np.uint64)))
+    return order[np.argsort(final, kind="stable")].astype(np.int64)
 
 
 def side_labels(ranks: Int2D) -> npt.NDArray[np.int64]:

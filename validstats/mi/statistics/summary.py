@@ -31,6 +31,9 @@ from validstats.mi.statistics.structure import STRUCTURE_ANCHORS, STRUCTURE_NAME
 
 __all__ = [
     "ANCHOR_NAMES",
+    "CLASSICAL_ANCHORS",
+    "CLASSICAL_STATISTICS",
+    "LARGEST_N",
     "STATISTIC_NAMES",
     "DataSummary",
     "summarise_data",
@@ -252,3 +255,5 @@ STATISTIC_NAMES: tuple[str, ...] = (
     "cell_rows", *STRUCTURE_NAMES,
 )  # fmt: skip
 """Names of the statistics, in the order of the training shards."""
+CLASSICAL_STATISTICS = len(STATISTIC_NAMES) - len(STRUCTURE_NAMES)
+"""Number of statistics without those of structure, which come after them."""

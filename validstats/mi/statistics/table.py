@@ -23,7 +23,7 @@ class SummaryTable:
         Statistics.
     anchors : ndarray of float32 of shape (m, len(ANCHOR_NAMES))
         Candidates, NaN where one does not apply.
-    scales : ndarray of float32 of shape (m, len(ANCHOR_NAMES))
+    scales : ndarray of float64 of shape (m, len(ANCHOR_NAMES))
         Size of the correction that each candidate leaves room for.
     shape : ndarray of int32 of shape (m, 3)
         n and the two dimensions, the smaller first.
@@ -33,7 +33,7 @@ class SummaryTable:
 
     statistics: npt.NDArray[np.float32]
     anchors: npt.NDArray[np.float32]
-    scales: npt.NDArray[np.float32]
+    scales: npt.NDArray[np.float64]
     shape: npt.NDArray[np.int32]
     bound: npt.NDArray[np.float32]
 
@@ -53,7 +53,7 @@ def pack_summaries(summaries: list[DataSummary]) -> SummaryTable:
     return SummaryTable(
         statistics=statistics.reshape(m, len(STATISTIC_NAMES)),
         anchors=anchors.reshape(m, len(ANCHOR_NAMES)),
-        scales=np.array([s.scales for s in summaries], dtype=np.float32).reshape(m, len(ANCHOR_NAMES)),
+        scales=np.array([s.scales for s in summaries], dtype=np.float64).reshape(m, len(ANCHOR_NAMES)),
         shape=np.array([(s.n, *sorted((s.dim_x, s.dim_y))) for s in summaries], dtype=np.int32).reshape(m, 3),
         bound=np.array([s.entropy_bound for s in summaries], dtype=np.float32),
     )

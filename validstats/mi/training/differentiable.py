@@ -92,7 +92,9 @@ class LearnedMIModule(torch.nn.Module):
             )
         a, b = (soft_normal_scores(side.double(), self.temperature) for side in (x, y))
         values = smooth_statistics(a, b)
-        vector = torch.stack([values.get(name, a.new_zeros(())) for name in STATISTIC_NAMES])
+        vector = torch.stack(
+            [values.get(name, a.new_zeros(())) for name in STATISTIC_NAMES[: len(self.statistic_unit)]]
+        )
         ratio = vector / self.statistic_unit
         logs = torch.sign(ratio) * torch.log1p(ratio.abs())
         scaled = ((logs - self.statistic_centre) / self.statistic_spread).clamp(-5, 5)[None]

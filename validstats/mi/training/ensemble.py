@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from validstats._typing import FloatND
 from validstats.mi.families import Family
 from validstats.mi.network import NetworkConfig, NetworkWeights, round_weights
 from validstats.mi.training.loop import Recipe, choose_anchors, fit_scaling, prepare_sets, train_network
@@ -21,35 +22,53 @@ __all__ = ["HEAD", "train_ensemble", "train_on_family"]
 HEAD = NetworkConfig(gate=True)
 
 
+GATE_START = -3.0
+"""Bias of a new candidate's logit in a grown network: it starts with little weight."""
+
+
+def grow_scaling(served: NetworkWeights, train: Shard) -> dict[str, FloatND]:
+    """Constants of the inputs that served weights know, with those of the further ones from training sets."""
+    return {
+        name: np.concatenate([served.scaling[name], values[len(served.scaling[name]) :]])
+        for name, values in fit_scaling(train).items()
+    }
+
+
+def grow_parameters(
+    parameters: dict[str, FloatND], config: NetworkConfig, old: NetworkConfig
+) -> dict[str, FloatND]:
+    """Parameters of a network that reads more statistics and mixes more candidates, and answers as before at the start."""
+    out = dict(parameters)
+    first = np.zeros((config.width, config.inputs))
+    first[:, : old.inputs] = parameters["head_in.weight"]
+    out["head_in.weight"] = first
+    further = config.candidates - old.candidates
+    out["head_out.weight"] = np.vstack([parameters["head_out.weight"], np.zeros((further, config.width))])
+    out["head_out.bias"] = np.append(parameters["head_out.bias"], np.full(further, GATE_START))
+    return out
+
+
 def train_ensemble(
     train: Shard, validation: Shard, plan: Sequence[tuple[NetworkConfig, Recipe]], verbose: bool = True,
-    checkpoints: Path | None = None,
+    checkpoints: Path | None = None, served: NetworkWeights | None = None,
 ) -> tuple[NetworkWeights, list[dict[str, Any]]]:  # fmt: skip
-    """Train the networks of an ensemble one after the other.
+    """Train the networks of an ensemble one after the other; with ``served`` weights each grows from one of theirs.
 
-    Parameters
-    ----------
-    train, validation : Shard
-        Sets for the gradient and for early stopping.
-    plan : sequence of (NetworkConfig, Recipe)
-        Sizes and schedule of each network.
-    verbose : bool, default True
-        Print the losses of each epoch to standard error.
-    checkpoints : Path or None, default None
-        Folder for states from which an interrupted training resumes.
-
-    Returns
-    -------
-    weights : NetworkWeights
-        The ensemble, rounded to half precision as it is stored.
-    logs : list of dict
-        Sizes, schedule and losses of each network.
+    Returns the ensemble, rounded to half precision as it is stored, and sizes, schedule and losses of each network. ``checkpoints`` is
+    a folder for states from which an interrupted training resumes.
     """
-    scaling, table = fit_scaling(train), choose_anchors(train)
+    if served is None:
+        scaling, table = fit_scaling(train), choose_anchors(train)
+    else:
+        scaling, table = grow_scaling(served, train), served.anchor_table
     prepared = prepare_sets(train, scaling, table), prepare_sets(validation, scaling, table)
     members: list[Any] = []
     logs: list[dict[str, Any]] = []
     for number, (config, recipe) in enumerate(plan):
+        initial = None
+        if served is not None:
+            old, parameters = served.members[number % len(served.members)]
+            initial = grow_parameters(parameters, config, old)
 
         def report(entry: dict[str, Any], number: int = number) -> None:
             if verbose:
@@ -59,8 +78,8 @@ def train_ensemble(
                 print(f"network {number}: {values}", file=sys.stderr, flush=True)
 
         checkpoint = None if checkpoints is None else checkpoints / f"network-{number}.pt"
-        parameters, log = train_network(*prepared, config, recipe, report, checkpoint)
-        members.append((config, parameters))
+        trained, log = train_network(*prepared, config, recipe, report, checkpoint, initial)
+        members.append((config, trained))
         logs.append({"config": asdict(config), "recipe": asdict(recipe), "log": log})
     return round_weights(NetworkWeights(scaling, table, tuple(members))), logs
 

@@ -27,7 +27,7 @@ from validstats.mi.network import (
     shape_cells,
     to_log_scale,
 )
-from validstats.mi.statistics import ANCHOR_NAMES
+from validstats.mi.statistics import ANCHOR_NAMES, CLASSICAL_ANCHORS
 from validstats.mi.training.shards import Shard
 from validstats.runtime import whole_file
 
@@ -128,7 +128,9 @@ def choose_anchors(shard: Shard, least: int = 150) -> npt.NDArray[np.int64]:
     """
     table = np.full((len(N_EDGES) - 1, len(DIM_EDGES) - 1), ANCHOR_NAMES.index("gaussian"), dtype=np.int64)
     rows, columns = shape_cells(shard.shape)
-    error = np.abs(to_log_scale(shard.anchors) - to_log_scale(shard.truth)[:, None])
+    error = np.abs(
+        to_log_scale(shard.anchors[:, : len(CLASSICAL_ANCHORS)]) - to_log_scale(shard.truth)[:, None]
+    )
     for i in range(table.shape[0]):
         for j in range(table.shape[1]):
             cell = (rows == i) & (columns == j)
@@ -154,7 +156,7 @@ def prepare_sets(shard: Shard, scaling: dict[str, FloatND], table: npt.NDArray[n
     return PreparedSets(
         statistics=scale_statistics(shard.statistics, scaling).astype(np.float32),
         anchor=anchor_values(shard, table).astype(np.float32),
-        gate=gate_inputs(shard, table).astype(np.float32),
+        gate=gate_inputs(shard, table, len(ANCHOR_NAMES)).astype(np.float32),
         scale=residual_scale(shard.shape).astype(np.float32),
         target=to_log_scale(shard.truth).astype(np.float32),
     )
@@ -179,6 +181,7 @@ def predict_prepared(model: QuantileNetwork, sets: PreparedSets, batch_size: int
 def train_network(
     train: PreparedSets, validation: PreparedSets, config: NetworkConfig, recipe: Recipe,
     report: Callable[[dict[str, Any]], None] | None = None, checkpoint: Path | None = None,
+    initial: dict[str, FloatND] | None = None,
 ) -> tuple[dict[str, FloatND], list[dict[str, Any]]]:  # fmt: skip
     """Train one network and return the weights of its best epoch.
 
@@ -194,6 +197,8 @@ def train_network(
         Called with the log entry of each epoch.
     checkpoint : Path or None, default None
         File that holds the state after each epoch; training resumes from it where it exists.
+    initial : dict of str to ndarray or None, default None
+        Weights to start from.
 
     Returns
     -------
@@ -209,6 +214,8 @@ def train_network(
     torch.manual_seed(recipe.seed)
     generator = np.random.default_rng([recipe.seed, 1])
     model = QuantileNetwork(config, recipe.dropout)
+    if initial is not None:
+        model.load_arrays(initial)
     optimiser = torch.optim.AdamW(
         model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
     )

@@ -14,7 +14,6 @@ except ImportError as error:  # pragma: no cover
 
 from validstats._typing import FloatND
 from validstats.mi.network import MEDIAN, QUANTILE_LEVELS, RESIDUAL_BOUND, NetworkConfig
-from validstats.mi.statistics import STATISTIC_NAMES
 
 __all__ = ["QuantileNetwork", "pinball_loss"]
 
@@ -58,7 +57,7 @@ class QuantileNetwork(nn.Module):
     def __init__(self, config: NetworkConfig, dropout: float = 0.1) -> None:
         super().__init__()
         self.config = config
-        self.head_in = nn.Linear(len(STATISTIC_NAMES), config.width)
+        self.head_in = nn.Linear(config.inputs, config.width)
         self.head = nn.ModuleList(HeadBlock(config.width, dropout) for _ in range(config.depth))
         self.head_norm = nn.LayerNorm(config.width)
         self.head_out = nn.Linear(config.width, config.n_outputs)
@@ -78,24 +77,26 @@ class QuantileNetwork(nn.Module):
         ----------
         statistics : Tensor of shape (m, len(STATISTIC_NAMES))
             Scaled statistics.
-        anchor : Tensor of shape (m,), or (m, 8) where the network has a gate
-            Anchor on the logarithmic scale, or all anchors and the logits that the gate starts from.
+        anchor : Tensor of shape (m,), or (m, 3 c) where the network has a gate
+            Anchor on the logarithmic scale, or c candidates, the logits that the gate starts from, and residual scales.
         scale : Tensor of shape (m,)
-            Scale of the correction.
+            Scale of the correction; not read by a gate.
 
         Returns
         -------
         Tensor of shape (m, 19)
             Quantiles.
         """
-        x = self.head_in(statistics)
+        x = self.head_in(statistics[:, : self.config.inputs])
         for block in self.head:
             x = block(x)
         raw = self.head_out(self.head_norm(x))
         if self.config.gate:
             raw, logits = raw[:, : len(QUANTILE_LEVELS)], raw[:, len(QUANTILE_LEVELS) :]
             count = logits.shape[1]
-            anchor = (torch.softmax(logits + anchor[:, count:], dim=1) * anchor[:, :count]).sum(dim=1)
+            weights = torch.softmax(logits + anchor[:, count : 2 * count], dim=1)
+            scale = (weights * anchor[:, 2 * count :]).sum(dim=1)
+            anchor = (weights * anchor[:, :count]).sum(dim=1)
         return assemble_quantiles(raw, anchor, scale)
 
     def parameters_as_arrays(self) -> dict[str, FloatND]:
