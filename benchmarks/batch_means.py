@@ -215,9 +215,9 @@ def main() -> None:
     arguments = parser.parse_args()
     scale = 10 if arguments.quick else 1
     print("Residuals of ratings in +-6, two-sided 0.9: width over normal theory, and coverage\n")
-    print(rating_table(200 // scale, arguments.jobs), flush=True)
+    print(rating_table(100 // scale, arguments.jobs), flush=True)
     print("\nOther laws, two-sided 0.9\n")
-    print(law_table(200 // scale, arguments.jobs), flush=True)
+    print(law_table(60 // scale, arguments.jobs), flush=True)
     print(
         "\nTotal of next week from 60 weeks of 140 Poisson rows, two-sided 0.9 (whole weeks: 1 - 6/61 = 0.902)\n"
     )

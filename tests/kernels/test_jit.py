@@ -50,3 +50,12 @@ def test_numba_is_loaded_at_the_first_call_and_not_before() -> None:
         """
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_vectorised_twin_answers_where_numba_is_missing(monkeypatch) -> None:
+    from validstats.kernels import _jit
+
+    monkeypatch.setitem(sys.modules, "numba", None)
+    monkeypatch.setattr(_jit, "warn_once", lambda *arguments: None)
+    assert LazyKernel(sum_of_squares, plain=lambda values: -1.0)([2.0]) == -1.0
+    assert LazyKernel(sum_of_squares)([2.0]) == 4.0

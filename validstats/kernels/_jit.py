@@ -30,6 +30,8 @@ class LazyKernel:
         Module-level function on scalars and C-contiguous arrays, within numba's nopython subset.
     cache : bool, default True
         Whether compiled code is kept on disk.
+    plain : callable or None, default None
+        Vectorised twin that answers where numba is missing; None runs the function itself, step by step.
 
     Attributes
     ----------
@@ -37,9 +39,12 @@ class LazyKernel:
         The undecorated function.
     """
 
-    def __init__(self, function: Callable[..., Any], cache: bool = True) -> None:
+    def __init__(
+        self, function: Callable[..., Any], cache: bool = True, plain: Callable[..., Any] | None = None
+    ) -> None:
         functools.update_wrapper(self, function)
         self._cache = cache
+        self._plain = function if plain is None else plain
         self.py_func = function
         self._dispatcher: Callable[..., Any] | None = None
 
@@ -61,7 +66,7 @@ class LazyKernel:
 
     def _compile(self) -> Callable[..., Any]:
         if self._dispatcher is None:
-            self._dispatcher = _compiled(self.py_func, self._cache)
+            self._dispatcher = _compiled(self.py_func, self._cache, self._plain)
         return self._dispatcher
 
 
@@ -97,13 +102,13 @@ class _CarefulCache:
             return None
 
 
-def _compiled(function: Callable[..., Any], cache: bool) -> Callable[..., Any]:
-    """Compile with the best that the machine allows: cached, uncached, or as plain Python."""
+def _compiled(function: Callable[..., Any], cache: bool, plain: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile with the best that the machine allows: cached, uncached, or not at all."""
     try:
         import numba
     except ImportError:
         warn_once(no_numba_message, SpeedWarning)
-        return function
+        return plain
     try:
         dispatcher: Any = numba.njit(cache=cache)(function)
     except RuntimeError as error:
@@ -116,13 +121,15 @@ def _compiled(function: Callable[..., Any], cache: bool) -> Callable[..., Any]:
     return dispatcher  # type: ignore[no-any-return]
 
 
-def jit(function: Callable[..., Any]) -> LazyKernel:
+def jit(function: Callable[..., Any], plain: Callable[..., Any] | None = None) -> LazyKernel:
     """Mark a function as a kernel, compiled by numba at its first call and cached on disk.
 
     Parameters
     ----------
     function : callable
         Module-level function within numba's nopython subset.
+    plain : callable or None, default None
+        Vectorised twin for machines without numba.
 
     Returns
     -------
@@ -140,7 +147,7 @@ def jit(function: Callable[..., Any]) -> LazyKernel:
     >>> jit(total).py_func([1.0, 2.0])
     3.0
     """
-    return LazyKernel(function)
+    return LazyKernel(function, plain=plain)
 
 
 def jit_uncached(function: Callable[..., Any]) -> LazyKernel:

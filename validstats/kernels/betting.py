@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from validstats.kernels._jit import jit
@@ -13,7 +15,34 @@ _BROKE = 0.999
 _POINTS_AT_ONCE = 512
 
 
-@jit
+def chain_of_rejections_plain(  # type: ignore[no-untyped-def]
+    x, before, inverse, scale, size, top, step, first, alpha, tau, low, high, slack, hedge
+):
+    """:func:`chain_of_rejections` without a compiler: capitals of 512 means at a time."""
+    n, cells, start = x.size, hedge.size - 1, first
+    while True:
+        goal = size * (top - np.arange(start, start + _POINTS_AT_ONCE) * step)
+        capital, rejected = np.ones(goal.size), np.zeros(goal.size, dtype=bool)
+        for i in range(n):
+            mu = (goal - before[i]) * inverse[i]
+            rejected |= mu > high + slack
+            open_ = ~rejected & (mu > low) & (mu < high)
+            if rejected.all():
+                break
+            mu, p = mu[open_], alpha * capital[open_] / tau
+            bet = hedge[np.minimum((np.sqrt(p) * cells).astype(np.int64), cells)] * scale[i]
+            if low > -np.inf:
+                bet = np.where(bet * p * (mu - low) > 1.0 - p, (1.0 - p) / (p * (mu - low)), bet)
+            bet = np.where(bet * (high - mu) > _BROKE, _BROKE / (high - mu), bet)
+            capital[open_] *= 1.0 + bet * (mu - x[i])
+            rejected |= alpha * capital >= 1.0
+        rejected |= goal - before[n - 1] - x[n - 1] > (size - n) * (high + slack)
+        if not rejected.all():
+            return start + int(np.argmin(rejected))
+        start += _POINTS_AT_ONCE
+
+
+@functools.partial(jit, plain=chain_of_rejections_plain)
 def chain_of_rejections(  # type: ignore[no-untyped-def]
     x, before, inverse, scale, size, top, step, first, alpha, tau, low, high, slack, hedge
 ):
@@ -79,30 +108,3 @@ def chain_of_rejections(  # type: ignore[no-untyped-def]
         if not rejected:
             return j
         j += 1
-
-
-def chain_of_rejections_plain(  # type: ignore[no-untyped-def]
-    x, before, inverse, scale, size, top, step, first, alpha, tau, low, high, slack, hedge
-):
-    """:func:`chain_of_rejections` without a compiler: capitals of 512 means at a time."""
-    n, cells, start = x.size, hedge.size - 1, first
-    while True:
-        goal = size * (top - np.arange(start, start + _POINTS_AT_ONCE) * step)
-        capital, rejected = np.ones(goal.size), np.zeros(goal.size, dtype=bool)
-        for i in range(n):
-            mu = (goal - before[i]) * inverse[i]
-            rejected |= mu > high + slack
-            open_ = ~rejected & (mu > low) & (mu < high)
-            if rejected.all():
-                break
-            mu, p = mu[open_], alpha * capital[open_] / tau
-            bet = hedge[np.minimum((np.sqrt(p) * cells).astype(np.int64), cells)] * scale[i]
-            if low > -np.inf:
-                bet = np.where(bet * p * (mu - low) > 1.0 - p, (1.0 - p) / (p * (mu - low)), bet)
-            bet = np.where(bet * (high - mu) > _BROKE, _BROKE / (high - mu), bet)
-            capital[open_] *= 1.0 + bet * (mu - x[i])
-            rejected |= alpha * capital >= 1.0
-        rejected |= goal - before[n - 1] - x[n - 1] > (size - n) * (high + slack)
-        if not rejected.all():
-            return start + int(np.argmin(rejected))
-        start += _POINTS_AT_ONCE
