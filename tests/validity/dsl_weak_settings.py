@@ -282,3 +282,47 @@ def measure(setting: WeakSetting, replicates: int, seed, *, untuned: bool = Fals
         halves={k: v[2] for k, v in parts.items()},
         n_labels=setting.n_labels,
     )
+
+
+@dataclass(frozen=True)
+class RareSetting:
+    """Rare events, oversampled where a judge flags them."""
+
+    sensitivity: float
+    other_probability: float = 0.03
+    n_rows: int = 20_000
+
+
+RARE = {
+    "sensitivity .8": RareSetting(0.8),
+    "sensitivity .5": RareSetting(0.5),
+    "sensitivity .95": RareSetting(0.95),
+    "sensitivity .8, others .1": RareSetting(0.8, 0.1),
+}
+
+
+def rare_replicate(setting: RareSetting, rng: np.random.Generator) -> dict[str, Answer] | None:
+    """Return labels alone and the default, with and without the term of unseen events; None without a root."""
+    n, b = setting.n_rows, np.array([-5.0, 0.8])
+    x = rng.normal(size=n)
+    X = np.column_stack([np.ones(n), x])
+    y = (rng.random(n) < expit(X @ b)).astype(float)
+    flag = rng.random(n) < np.where(y == 1, setting.sensitivity, 0.01)
+    probability = np.where(flag, 0.6, setting.other_probability)
+    labelled = rng.random(n) < probability
+    data = WeakDraw(X, y, flag.astype(float), b, probability, labelled, True)
+    folds = make_folds(n, 5, rng)
+    prediction = np.empty(n)
+    for k in range(5):
+        train = labelled & (folds != k)
+        rates = [y[train & (flag == f)].mean() for f in (False, True)]
+        prediction[folds == k] = np.where(flag[folds == k], rates[1], rates[0])
+    with_term = answers(data, "logit", prediction, cell=flag.astype(int))
+    without = answers(data, "logit", prediction)
+    if with_term is None or without is None:
+        return None
+    return {
+        "tuned": with_term["tuned"],
+        "gold": with_term["gold"],
+        "tuned, no term": without["tuned"],
+    }
