@@ -21,7 +21,13 @@ from validstats.dsl.moments.models import (
     ScoreParts,
     two_stage_projection,
 )
-from validstats.dsl.moments.newton import NewtonResult, collinear_columns, find_root, invert_bread
+from validstats.dsl.moments.newton import (
+    NewtonResult,
+    collinear_columns,
+    find_root,
+    invert_bread,
+    singular_reason,
+)
 from validstats.dsl.moments.user import Moment, UserMoment
 from validstats.dsl.moments.variance import (
     SamplingDesign,
@@ -78,6 +84,7 @@ __all__ = [
     "labelled_units",
     "median_of_splits",
     "sandwich",
+    "singular_reason",
     "small_sample_scores",
     "sum_by_cluster",
     "two_stage_projection",

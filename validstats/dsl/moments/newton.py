@@ -10,9 +10,20 @@ import scipy.linalg
 
 from validstats._typing import Float1D, Float2D
 
-__all__ = ["NewtonResult", "collinear_columns", "find_root", "invert_bread"]
+__all__ = [
+    "NewtonResult",
+    "collinear_columns",
+    "find_root",
+    "invert_bread",
+    "scale_rows_and_columns",
+    "singular_reason",
+]
 
-_LARGE_CONDITION = 1e13
+_SINGULAR = 1e-13
+"""Smallest over largest singular value, rows and columns scaled, below which a Jacobian counts as singular."""
+
+_SCALING_PASSES = 3
+"""Passes of the scaling of rows and columns."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,15 +37,42 @@ class NewtonResult:
     largest_moment: float  # largest absolute mean score at ``params``
 
 
+def scale_rows_and_columns(jacobian: Float2D) -> tuple[Float1D, Float1D]:
+    """Return factors of the rows (equations) and columns (parameters) that bring the largest entries to about one.
+
+    Parameters
+    ----------
+    jacobian : ndarray of shape (p, p)
+        Any finite matrix; rows and columns of zeros keep the factor one.
+
+    Returns
+    -------
+    rows, columns : ndarray of shape (p,)
+        ``rows[:, None] * jacobian * columns`` is the scaled matrix.
+
+    References
+    ----------
+    Ruiz (2001), A scaling algorithm to equilibrate both rows and columns norms in matrices, RAL-TR-2001-034.
+    """
+    rows, columns = np.ones(len(jacobian)), np.ones(len(jacobian))
+    for _ in range(_SCALING_PASSES):
+        for factors, axis in ((rows, 1), (columns, 0)):
+            largest = np.max(np.abs(rows[:, None] * jacobian * columns), axis=axis)
+            factors /= np.where(largest > 0.0, largest, 1.0)
+    return rows, columns
+
+
 def _newton_step(jacobian: Float2D, moment: Float1D) -> Float1D | None:
     if len(moment) == 1:
         with np.errstate(divide="ignore", invalid="ignore"):
             step = moment / jacobian[0, 0]
         return step if np.isfinite(step[0]) else None
-    scale = np.sqrt(np.abs(np.diag(jacobian)))
-    scale[scale == 0.0] = 1.0
+    if not np.all(np.isfinite(jacobian)):
+        return None
+    rows, columns = scale_rows_and_columns(jacobian)
     try:
-        step = np.linalg.solve(jacobian / np.outer(scale, scale), moment / scale) / scale
+        # J^-1 = C (R J C)^-1 R, whatever the order of the equations
+        step = np.linalg.solve(rows[:, None] * jacobian * columns, rows * moment) * columns
     except np.linalg.LinAlgError:
         return None
     return step if np.all(np.isfinite(step)) else None
@@ -116,15 +154,63 @@ def collinear_columns(matrix: Float2D, names: Sequence[str], tolerance: float = 
 
 
 def invert_bread(jacobian: Float2D) -> Float2D | None:
-    """Return the inverse of a mean Jacobian, or None where it is singular to working precision."""
+    """Return the inverse of a mean Jacobian, or None where it is singular to working precision.
+
+    Parameters
+    ----------
+    jacobian : ndarray of shape (p, p)
+        Mean negative derivative of the score, equations in any order.
+
+    Returns
+    -------
+    ndarray of shape (p, p) or None
+        Inverse, computed after scaling rows and columns.
+    """
     if not np.all(np.isfinite(jacobian)):
         return None
-    scale = np.sqrt(np.abs(np.diag(jacobian)))
-    if np.any(scale == 0.0):
+    if len(jacobian) == 1:
+        return None if jacobian[0, 0] == 0.0 else 1.0 / jacobian
+    rows, columns = scale_rows_and_columns(jacobian)
+    scaled = rows[:, None] * jacobian * columns
+    left, values, right = np.linalg.svd(scaled)
+    if values[-1] < _SINGULAR * values[0]:
         return None
-    if len(scale) == 1:
-        return 1.0 / jacobian
-    scaled = jacobian / np.outer(scale, scale)
-    if np.linalg.cond(scaled) > _LARGE_CONDITION:
+    return (columns[:, None] * right.T) @ (left / values).T * rows
+
+
+def singular_reason(jacobian: Float2D, names: Sequence[str]) -> str | None:
+    """Say why a Jacobian cannot be inverted, or None where it can.
+
+    Parameters
+    ----------
+    jacobian : ndarray of shape (p, p)
+        Mean negative derivative of the score: row an equation, column a parameter.
+    names : sequence of str
+        Names of the parameters.
+
+    Returns
+    -------
+    str or None
+        The equation that depends on no parameter, the parameter that no equation depends on, or the parameters that
+        the equations do not tell apart.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> singular_reason(np.array([[1.0, 2.0], [2.0, 4.0]]), ["a", "b"])
+    "the equations do not tell the parameters 'a', 'b' apart"
+    """
+    if not np.all(np.isfinite(jacobian)):
+        return "the derivative of the equations is not finite"
+    dead = np.flatnonzero(~np.any(jacobian != 0.0, axis=1))
+    if len(dead):
+        return f"equation {int(dead[0]) + 1} does not depend on any parameter"
+    unused = np.flatnonzero(~np.any(jacobian != 0.0, axis=0))
+    if len(unused):
+        return f"no equation depends on the parameter {names[int(unused[0])]!r}"
+    rows, columns = scale_rows_and_columns(jacobian)
+    _, values, right = np.linalg.svd(rows[:, None] * jacobian * columns)
+    if values[-1] >= _SINGULAR * values[0]:
         return None
-    return np.linalg.inv(scaled) / np.outer(scale, scale)
+    involved = np.flatnonzero(np.abs(right[-1]) > 0.1 * np.abs(right[-1]).max())
+    return f"the equations do not tell the parameters {', '.join(repr(names[int(k)]) for k in involved)} apart"
