@@ -17,8 +17,8 @@ from benchmarks import holdout_ledger
 from benchmarks._peers import LazyPeer, server
 from benchmarks._runner import Implementations, Spec
 from validstats.holdout import Ledger, ReusableHoldout
-from validstats.holdout.budget.planning import plan
 from validstats.holdout.mechanisms import GuessAndCheck, Thresholdout
+from validstats.holdout.planner import plan
 from validstats.kernels.thresholdout import thresholdout_path
 from validstats.validity.science2015 import Experiment, simulate_in_law
 

@@ -12,8 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from validstats.holdout import Metric, ReusableHoldout, SelectFromHoldout
-from validstats.holdout.asking.metrics import as_metric
-from validstats.holdout.asking.responses import in_class_order, respond
+from validstats.holdout.asking.metrics import as_metric, in_class_order, respond
 
 GENERATOR = np.random.default_rng(0)
 X = GENERATOR.normal(size=(900, 3))
@@ -140,7 +139,7 @@ def test_the_area_under_the_curve_follows_the_classes(kind):
     truth = roc_auc_score(y[HOLD], model.predict_proba(X[HOLD])[:, 1])
     assert truth > 0.6 and answer.bounds[0] <= truth <= answer.bounds[1] and float(answer) > 0.5
     one_class = fitted_on([1], y, DummyClassifier())
-    assert rh._question(one_class, "auc", None, None).units.tolist() == [1.0] * 450
+    assert rh.desk_.values(one_class, rh.desk_.chosen("auc"))[0].tolist() == [1.0] * 450
 
 
 @pytest.mark.parametrize("kind", [Reversed, OneColumn])
@@ -157,7 +156,7 @@ def test_guesses_place_the_columns_too(how):
     """The training part of a search may lack a class of the declared training labels."""
     rh = holdout(mechanism="guess_and_check", guess=how)
     few = np.isin(CLASS[TRAIN], [0, 2])
-    part = type(rh._training)(X[TRAIN][few], CLASS[TRAIN][few], rh._training.classes, 0)
+    part = type(rh.training_)(X[TRAIN][few], CLASS[TRAIN][few], rh.training_.classes, 0)
     guess = part.guess(fitted_on([0, 2]), as_metric("brier"), how)
     truth = brier_by_hand(placed(fitted_on([0, 2]), range(3), X[TRAIN][few]), CLASS[TRAIN][few])
     assert guess == pytest.approx(truth, abs=0.02)

@@ -130,7 +130,7 @@ def test_true_claims_are_found_after_much_was_spent() -> None:
         rng = np.random.default_rng([13, seed])
         knowing = [np.where(rng.random(y.size) < 0.8, y, 1 - y) for _ in range(2)]
         assert 60 < rh.nats_ < 160
-        rows = [(guess == y)[rh._sample.given] / 1.0 for guess in (*knowing, vote)]
+        rows = [(guess == y)[rh.desk_.parts.reusable.given] / 1.0 for guess in (*knowing, vote)]
         untuned = e_bh(np.array([kraft_e_value(betting_e_value(x, 0.5), rh.nats_) for x in rows]), 0.05)
         confirmed = rh.discover([*knowing, vote], at_least=0.5)
         assert not confirmed[2]
@@ -144,7 +144,7 @@ def test_false_claims_are_rare_after_much_was_spent() -> None:
     wrong = naive = 0
     for seed in range(40):
         rh, y, vote = spent_holdout(100 + seed, 200)
-        rows = (vote == y)[rh._sample.given] / 1.0
+        rows = (vote == y)[rh.desk_.parts.reusable.given] / 1.0
         naive += betting_e_value(rows, 0.5, log_target=np.log(20.0)) >= 20
         assert rh.nats_ > 40
         wrong += rh.discover([vote, 1 - vote], at_least=0.5).any()

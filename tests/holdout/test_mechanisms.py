@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.experiments.ladders import ParameterFreeLadder, ShakyLadder
+from benchmarks.experiments.small_domain import MedianMechanism, PrivateMultiplicativeWeights
 from tests.oracles import holdout as oracle
 from validstats.holdout.mechanisms import (
     MECHANISMS,
@@ -21,11 +23,7 @@ from validstats.holdout.mechanisms import (
     Gaussian,
     GuessAndCheck,
     Ladder,
-    MedianMechanism,
-    ParameterFreeLadder,
-    PrivateMultiplicativeWeights,
     Rounds,
-    ShakyLadder,
     Sparse,
     SparseValidate,
     Thresholdout,

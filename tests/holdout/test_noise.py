@@ -6,14 +6,15 @@ import hmac
 import numpy as np
 import pytest
 
-from validstats.holdout.ledger import fingerprint as fingerprint_module
-from validstats.holdout.ledger.fingerprint import (
+from validstats.holdout.ledger import keys as fingerprint_module
+from validstats.holdout.ledger.keys import (
     ask_digest,
+    counter_generator,
+    derive_key,
     holdout_fingerprint,
     keyed_order,
     keyed_row_digests,
 )
-from validstats.holdout.ledger.noise import counter_generator, derive_key, round_to_grid
 
 
 def test_noise_is_a_function_of_secret_index_and_stream():
@@ -36,15 +37,6 @@ def test_noise_over_indices_is_standard_normal():
 
 def test_purposes_do_not_run_into_each_other():
     assert derive_key(b"k", "ab", "c") != derive_key(b"k", "a", "bc")
-
-
-def test_rounding_is_within_half_a_cell_and_on_the_grid():
-    values = np.linspace(-1, 1, 203)
-    rounded = np.array([round_to_grid(v, 0.03) for v in values])
-    assert np.all(np.abs(rounded - values) <= 0.015 + 1e-12)
-    assert np.allclose(rounded / 0.03, np.round(rounded / 0.03))
-    with pytest.raises(ValueError, match="cell must be positive"):
-        round_to_grid(0.5, 0.0)
 
 
 def test_fingerprint_knows_the_rows_and_not_their_order():

@@ -32,11 +32,11 @@ def guesses(k):
 
 
 def current(rh):
-    return rh._books.look().load_main().current
+    return rh.desk_.books.look().load_main().current
 
 
 def charged(rh):
-    state = rh._books.look().state
+    state = rh.desk_.books.look().state
     return state["asked"], rh.ledger_.totals(), current(rh)
 
 
@@ -67,7 +67,7 @@ def test_sign_aggregation_cannot_stay_in_a_round_by_repeating_a_question(batch):
 
 def test_each_round_answers_from_its_own_chunk():
     rh = rounds_of()
-    order = rh._sample.given
+    order = rh.desk_.parts.reusable.given
     right = (guesses(0) == Y)[order]
     assert float(rh.score_many([CONSTANT, guesses(0)])[1]) == pytest.approx(right[: N // 2].mean(), abs=1e-6)
     other = (guesses(1) == Y)[order]
@@ -81,7 +81,7 @@ def test_what_is_new_in_one_batch_shares_a_round():
     rh.score_many([guesses(0), guesses(1), guesses(0)])
     assert current(rh) == 0
     rh.score_many([guesses(1), guesses(2), guesses(3)])
-    assert current(rh) == 1 and rh._books.look().state["asked"] == 4
+    assert current(rh) == 1 and rh.desk_.books.look().state["asked"] == 4
 
 
 def test_a_batch_of_cached_answers_is_no_round_and_costs_nothing():

@@ -19,7 +19,7 @@ from tests.properties.probes import (
 )
 from validstats import ReusableHoldout
 from validstats.holdout import Ledger, SelectFromHoldout
-from validstats.holdout.budget.planning import Plan, plan
+from validstats.holdout.planner import Plan, plan
 
 N = 40
 _RNG = np.random.default_rng(0)

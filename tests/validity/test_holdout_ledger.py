@@ -106,7 +106,7 @@ def test_all_kinds_of_answers_together_are_covered_over_two_epochs():
         differences += [rh.compare(vote, p) for p in predictions[9:11]]
         bits += [rh.validate(p, at_least=0.5 + 0.02) for p in (vote, predictions[11])]
         second = ReusableHoldout(ledger=rh.ledger, queries=10, **options)
-        second.calibrate(np.asarray(rh._sample.X), rh._sample.y)
+        second.calibrate(np.asarray(rh.desk_.parts.reusable.X), rh.desk_.parts.reusable.y)
         answers += [second.infer(vote, guess=0.6), second.infer(1 - vote, guess=0.4)]
         wrong = misses(answers) or misses(differences, 0.0) or any(b.passed for b in bits)
         covered += not wrong
@@ -240,8 +240,8 @@ def test_averaging_one_question_gains_nothing():
     exact = (prediction == y).mean()
     released = [float(rh.infer(prediction)) for _ in range(1000)]
     assert len(set(released)) == 1
-    assert rh._books.look().state["asked"] == 1
-    sigma = rh._books.look().load_main().sigma
+    assert rh.desk_.books.look().state["asked"] == 1
+    sigma = rh.desk_.books.look().load_main().sigma
     naive = exact + sigma * np.random.default_rng(0).normal(size=1000)
     assert abs(naive.mean() - exact) < sigma / 10 < abs(released[0] - exact) + sigma
 
@@ -249,7 +249,7 @@ def test_averaging_one_question_gains_nothing():
 def test_paraphrases_of_one_question_are_charged():
     rh, _ = noisy_holdout(b"a" * 32)
     asked = [rh.query(lambda X, y: y.astype(float)) for _ in range(50)]
-    assert rh._books.look().state["asked"] == 50
+    assert rh.desk_.books.look().state["asked"] == 50
     assert len({float(a) for a in asked}) > 25
     assert sum(a.mu_squared for a in asked) == pytest.approx(50 * asked[0].mu_squared)
 
@@ -264,10 +264,10 @@ def test_a_replayed_seed_does_not_cancel_noise():
         a = float(rh.infer(first))
         restarted = ReusableHoldout(
             queries=2000, mechanism="gaussian", guess=None, ledger=rh.ledger, random_state=0
-        ).calibrate(rh._sample.X, rh._sample.y)
-        b = float(restarted.infer(second[rh._sample.given]))
+        ).calibrate(rh.desk_.parts.reusable.X, rh.desk_.parts.reusable.y)
+        b = float(restarted.infer(second[rh.desk_.parts.reusable.given]))
         errors.append(a - b - exact)
-        sigma = rh._books.look().load_main().sigma
+        sigma = rh.desk_.books.look().load_main().sigma
         noise = sigma * np.random.default_rng(0).normal()
         naive_errors.append(((first == y).mean() + noise) - ((second == y).mean() + noise) - exact)
     assert np.abs(naive_errors).max() < 1e-12

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 _PUBLIC = {
     "absolute_error": "validstats.holdout.asking.metrics",
     "audit_looks": "validstats.holdout.audit",
-    "Answer": "validstats.holdout.answers",
-    "Answers": "validstats.holdout.answers",
+    "Answer": "validstats.holdout.results",
+    "Answers": "validstats.holdout.results",
     "betting_e_value": "validstats.holdout.widths.evalues",
     "coverage": "validstats.holdout.asking.metrics",
     "e_bh": "validstats.holdout.widths.evalues",
@@ -21,8 +21,8 @@ _PUBLIC = {
     "LookAudit": "validstats.holdout.audit",
     "log_loss": "validstats.holdout.asking.metrics",
     "Metric": "validstats.holdout.asking.metrics",
-    "Plan": "validstats.holdout.budget.planning",
-    "plan": "validstats.holdout.budget.planning",
+    "Plan": "validstats.holdout.planner",
+    "plan": "validstats.holdout.planner",
     "ReusableHoldout": "validstats.holdout.estimators",
     "SelectFromHoldout": "validstats.holdout.search",
     "squared_error": "validstats.holdout.asking.metrics",
@@ -55,7 +55,6 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from validstats.holdout.answers import Answer, Answers
     from validstats.holdout.asking import (
         Metric,
         absolute_error,
@@ -65,9 +64,10 @@ if TYPE_CHECKING:
         subgroup_accuracy,
     )
     from validstats.holdout.audit import LookAudit, audit_looks
-    from validstats.holdout.budget import Plan, plan
     from validstats.holdout.estimators import ReusableHoldout
     from validstats.holdout.ledger import Ledger
+    from validstats.holdout.planner import Plan, plan
+    from validstats.holdout.results import Answer, Answers
     from validstats.holdout.search import HoldoutSearchCV, SelectFromHoldout
     from validstats.holdout.widths import ELond, betting_e_value, e_bh, e_lond, kraft_e_value
 

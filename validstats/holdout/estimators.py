@@ -1,87 +1,51 @@
-"""The public face of the reusable holdout."""
+"""Estimator of the reusable holdout: adaptively chosen questions, each charged before it is answered."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, Self
 
 import numpy as np
+from sklearn.model_selection import ShuffleSplit
 
 from validstats.base import CalibratedEstimator
-from validstats.holdout.answers import Answer, Answers
+from validstats.exceptions import NoisyReleaseError, noisy_release_message
+from validstats.holdout import asking
 from validstats.holdout.asking import (
-    DiscoveryRelease,
-    HoldoutSample,
-    Looking,
+    Desk,
+    GuessKind,
+    HoldoutCalibration,
+    HoldoutScorer,
+    Leaderboard,
     Metric,
-    Question,
-    SealedState,
-    SpecialReleases,
     TrainingPart,
-    VaultRelease,
-    as_metric,
+    calibration_of,
     check_finite_bounds,
     check_labels,
-    check_users,
-    class_indices,
     classes_of,
     count_rows,
     is_estimator,
     is_list_of_targets,
-    lent,
+    number_question,
+    open_desk,
+    plan_of,
+    query_question,
     seed_of,
-    split_sample,
-    subject_of,
-    user_tag,
-    values_of_query,
-    warn_about_other_ledger,
-    warn_about_reuse,
 )
-from validstats.holdout.budget import Books, Declaration, guarantee_of, joint_level, warn_if_silent
-from validstats.holdout.ledger import Ledger, ask_digest
-from validstats.holdout.mechanisms import ScoreMechanism, check_score_mechanism, mechanism
-from validstats.holdout.mechanisms.noisy import Analysis
-from validstats.intake import (
-    backend_of,
-    check_confidence_level,
-    check_groups,
-    check_in_range,
-    check_literal,
-    check_positive_int,
-    is_frame,
-)
+from validstats.holdout.budget import closing_nats, holdout_report, outlook, warn_if_silent
+from validstats.holdout.ledger import Ledger
+from validstats.holdout.mechanisms import Analysis, ScoreMechanism
+from validstats.holdout.planner import Plan
+from validstats.holdout.results import Answer, Answers, Discoveries
+from validstats.intake import check_positive_int
+from validstats.results import Report
 
 __all__ = ["HoldoutCalibration", "ReusableHoldout"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class HoldoutCalibration:
-    """What was declared and what it applies to.
-
-    Attributes
-    ----------
-    declared : Declaration
-        The budget.
-    n_rows, n_units : int
-        Rows and independent units of the reusable part.
-    n_vault : int
-        Units in the sealed vault.
-    epoch : int
-        Number of the ledger's epoch.
-    """
-
-    declared: Declaration
-    n_rows: int
-    n_units: int
-    n_vault: int
-    epoch: int
-
-
-class ReusableHoldout(
-    SealedState, SpecialReleases, VaultRelease, DiscoveryRelease, Looking, CalibratedEstimator
-):
+class ReusableHoldout(CalibratedEstimator):
     """A holdout that may be asked again and again, with answers that stay valid whatever was asked before.
 
     Parameters
@@ -131,6 +95,10 @@ class ReusableHoldout(
         What is promised.
     ledger_ : Ledger
         The ledger in use.
+    training_ : TrainingPart
+        The training rows, after :meth:`fit`.
+    desk_ : Desk
+        What charges and answers; copies of it carry the holdout's rows only under the ledger's key.
 
     References
     ----------
@@ -152,6 +120,11 @@ class ReusableHoldout(
     (True, 49)
     """
 
+    calibration_: HoldoutCalibration
+    ledger_: Ledger
+    training_: TrainingPart
+    desk_: Desk
+
     def __init__(
         self,
         *,
@@ -162,7 +135,7 @@ class ReusableHoldout(
         analysis: Analysis = "tight",
         tolerance: float | None = None,
         metric: str | Metric = "accuracy",
-        guess: str | None = "cv",
+        guess: GuessKind | None = "cv",
         ledger: str | Path | Ledger | None = None,
         vault: float = 0.0,
         user: str = "",
@@ -208,8 +181,9 @@ class ReusableHoldout(
             If the lengths differ or there are no rows.
         """
         labels = check_labels(y, count_rows(X), "y")
-        seed = seed_of(self.random_state)
-        self._training = TrainingPart(X, labels, classes_of(labels), seed)
+        self.training_ = TrainingPart(X, labels, classes_of(labels), seed_of(self.random_state))
+        if hasattr(self, "desk_"):
+            self.desk_ = dataclasses.replace(self.desk_, training=self.training_)
         return self
 
     def calibrate(self, X: Any, y: Any, *, clusters: Any = None, check_reuse: bool = True) -> Self:
@@ -242,118 +216,16 @@ class ReusableHoldout(
         ValueError
             If a parameter or the data are invalid.
         """
-        declared_metric = as_metric(self.metric)
-        labels = check_labels(y, count_rows(X), "y")
-        groups = None if clusters is None else check_groups(clusters, "clusters", len(labels))
-        vault = check_in_range(self.vault, "vault", 0.0, 1.0, high_open=True)
-        training = getattr(self, "_training", None)
-        if declared_metric.response != "predict" and training is None:
-            raise ValueError(
-                f"metric={declared_metric.name!r} needs the training labels: call fit(...) first."
-            )
-        known = np.empty(0) if training is None else training.classes
-        if check_reuse and training is not None:
-            warn_about_reuse(training.X, X)
-        ledger = self._resolve_ledger()
-        if check_reuse and ledger.path is None:
-            warn_about_other_ledger(X, labels)
-        sample, sealed, fingerprint = split_sample(
-            X, labels, class_indices(labels, known), groups, vault=vault, secret=ledger.secret
-        )
-        if self.ledger is None and not ledger.fits(fingerprint):
-            self.__dict__.pop("ledger_", None)
-            return self.calibrate(X, y, clusters=clusters, check_reuse=False)
-        declared = self._declare(sample.n_units, vault)
-        ledger.bind(fingerprint, user_tag(X, labels) if ledger.path is not None else None)
-        books = Books(ledger, declared, self.user)
-        books.open()
-        self._classes = known
-        self._install(ledger, books, sample, sealed, declared, X)
-        warn_if_silent(books.look())
+        self.desk_ = open_desk(self, X, y, clusters, check_reuse)
+        self.ledger_ = self.desk_.books.ledger
+        self.calibration_ = calibration_of(self.desk_)
+        self.guarantee_ = self.desk_.guarantee
+        warn_if_silent(self.desk_.books.look())
         return self
 
-    def _resolve_ledger(self) -> Ledger:
-        if isinstance(self.ledger, Ledger):
-            return self.ledger
-        if self.ledger is not None:
-            return Ledger.open(self.ledger)
-        return getattr(self, "ledger_", None) or Ledger.in_memory()
-
-    def _declare(self, n: int, vault: float) -> Declaration:
-        queries = check_positive_int(self.queries, "queries")
-        failures = check_positive_int(self.failures, "failures", minimum=0)
-        rounds = None if self.rounds is None else check_positive_int(self.rounds, "rounds")
-        if self.guess is not None:
-            check_literal(self.guess, "guess", ("cv", "train"))
-        users = check_users(self.users, queries, self.user)
-        check_confidence_level(self.confidence_level)
-        name: str = self.mechanism
-        check_literal(self.analysis, "analysis", get_args(Analysis))
-        if name == "auto":
-            name = self._plan_for(n).choice
-        check_score_mechanism(name)
-        if mechanism(name).needs_guess and self.guess is None:
-            raise ValueError(f"mechanism={name!r} checks guesses, and guess=None gives none. Use guess='cv'.")
-        return Declaration(
-            n=n,
-            queries=queries,
-            failures=failures,
-            rounds=rounds,
-            mechanism=name,
-            confidence_level=float(self.confidence_level),
-            users=users,
-            vault=vault,
-            analysis=self._declared_analysis(name),
-            tolerance=self._declared_tolerance(),
-        )
-
-    def _declared_analysis(self, name: str) -> str | None:
-        if name == "gaussian":
-            return self.analysis
-        if self.mechanism != "auto" and self.analysis != "tight":
-            raise ValueError(
-                f"analysis={self.analysis!r} is a bound for Gaussian noise, and mechanism={name!r} draws none. Use "
-                "mechanism='gaussian', or leave analysis out."
-            )
-        return None
-
-    def _declared_tolerance(self) -> float | None:
-        if self.tolerance is None:
-            return None
-        if self.mechanism != "thresholdout":
-            raise ValueError(
-                f"tolerance={self.tolerance!r} is for mechanism='thresholdout', and this is {self.mechanism!r}, whose "
-                "intervals follow from the declared counts. Leave tolerance out."
-            )
-        return check_in_range(self.tolerance, "tolerance", 0.0, 1.0, low_open=True)
-
-    def _install(
-        self,
-        ledger: Ledger,
-        books: Books,
-        sample: HoldoutSample,
-        sealed: HoldoutSample | None,
-        declared: Declaration,
-        X: Any,
-    ) -> None:
-        self.ledger_ = ledger
-        self._books = books
-        self._parts = (sample, sealed)
-        self._backend = backend_of(X) if is_frame(X) else "pandas"
-        session = books.look()
-        self.calibration_ = HoldoutCalibration(
-            declared=declared,
-            n_rows=sample.n_rows,
-            n_units=sample.n_units,
-            n_vault=0 if sealed is None else sealed.n_units,
-            epoch=session.turn.epoch,
-        )
-        self.guarantee_ = guarantee_of(
-            declared,
-            session.load_main(),
-            clustered=sample.clustered,
-            level=joint_level(session.state),
-        )
+    def _desk(self, verb: str) -> Desk:
+        self._check_calibrated(verb)
+        return self.desk_
 
     # ------------------------------------------------------------------ asking
 
@@ -400,21 +272,21 @@ class ReusableHoldout(
         NotCalibratedError
             Before :meth:`calibrate`.
         """
-        self._check_calibrated("infer")
+        desk = self._desk("infer")
         if confidence_level is not None:
             raise ValueError(
                 "infer(confidence_level=...) is refused: the level holds for all answers together and was "
                 "declared before the first look. An answer at another level would break the promise of those "
                 "given already. Declare confidence_level in the constructor; a new level opens a new epoch."
             )
-        if not is_estimator(target) and callable(target):
-            if metric is not None:
-                raise ValueError(
-                    f"infer(metric={getattr(metric, 'name', metric)!r}) is for estimators and predictions, and the target "
-                    "is a callable, whose own values are the measure. Leave metric out; nothing was charged."
-                )
-            return self.query(target, guess=guess, query_id=query_id)
-        return self._answers([self._ask_number(self._question(target, metric, guess, query_id))])[0]
+        if is_estimator(target) or not callable(target):
+            return desk.ask(number_question(desk, target, metric, guess, query_id))
+        if metric is not None:
+            raise ValueError(
+                f"infer(metric={getattr(metric, 'name', metric)!r}) is for estimators and predictions, and the target "
+                "is a callable, whose own values are the measure. Leave metric out; nothing was charged."
+            )
+        return self.query(target, guess=guess, query_id=query_id)
 
     def predict(self, target: Any, **options: Any) -> np.ndarray:
         """Ask like :meth:`infer`, and return plain values.
@@ -473,25 +345,8 @@ class ReusableHoldout(
             If values are out of bounds, the function fails, or ``query_id`` stands for another question already;
             nothing is charged then.
         """
-        self._check_calibrated("query")
-        bounds = check_finite_bounds(bounds)
-        label = str(query_id or getattr(fn, "__name__", "query"))
-        scale = Metric(name=label, rows=lambda y, prediction, X: prediction, bounds=bounds)
-        values = values_of_query(fn, self._sample, bounds)
-        if guess is None and self._needs_guess():
-            training = self._need_training("query")
-            guess = float(np.mean(np.asarray(fn(lent(training.X), lent(training.y)), dtype=np.float64)))
-        digest = None if query_id is None else ask_digest(self.ledger_.secret, "id", query_id)
-        units = self._sample.unit_means(scale.to_unit(values))
-        question = Question(
-            units=units,
-            guess=self._unit_guess(guess, scale),
-            query=digest,
-            label=label,
-            metric=scale,
-            subject=None if query_id is None else subject_of(fn, bounds),
-        )
-        return self._answers([self._ask_number(question)])[0]
+        desk = self._desk("query")
+        return desk.ask(query_question(desk, fn, check_finite_bounds(bounds), guess, query_id))
 
     def score_many(self, targets: Sequence[Any], *, metric: str | Metric | None = None) -> Answers:
         """Ask several questions that do not depend on each other's answers: one round.
@@ -511,9 +366,314 @@ class ReusableHoldout(
             In order. Either all are asked or none, unless failures run out in the middle: then the error's
             ``answered`` holds those that were given.
         """
-        self._check_calibrated("score_many")
-        questions = [self._question(target, metric, None, None) for target in targets]
-        if not questions:
+        desk = self._desk("score_many")
+        if len(targets) == 0:
             raise ValueError("score_many needs at least one target.")
-        asks = [self._ask_number(q) for q in questions]
-        return Answers(items=tuple(self._answers(asks)), guarantee=self.guarantee_, backend=self._backend)
+        items = desk.ask_all([number_question(desk, target, metric) for target in targets])
+        return Answers(items=tuple(items), guarantee=desk.guarantee, backend=desk.backend)
+
+    # ------------------------------------------------------------------ cheap releases
+
+    def best(self, targets: Sequence[Any], *, metric: str | Metric | None = None) -> Answer:
+        """Release which of several candidates is best on the holdout, and its score: nothing about the others.
+
+        It costs ln(c) nats and one score, not c scores.
+
+        Parameters
+        ----------
+        targets : sequence of estimators or predictions
+            The c candidates.
+        metric : str, Metric or None, default None
+            What to measure.
+
+        Returns
+        -------
+        Answer
+            With ``winner``, the index of the best.
+
+        Raises
+        ------
+        BudgetExhaustedError
+            If the budget is used up.
+        """
+        return asking.best(self._desk("best"), targets, metric)
+
+    def compare(self, first: Any, second: Any, *, metric: str | Metric | None = None) -> Answer:
+        """Ask by how much one model is better than another on the same rows.
+
+        What is released are the two one-sided differences, each near 0 where the models mostly agree, so that
+        their intervals are much narrower than those of two scores. It costs two queries.
+
+        Parameters
+        ----------
+        first, second : estimator or predictions
+            The two.
+        metric : str, Metric or None, default None
+            What to measure.
+
+        Returns
+        -------
+        Answer
+            Mean of first minus second, on the metric's scale (a negative difference of a loss is good).
+        """
+        return asking.compare(self._desk("compare"), first, second, metric)
+
+    def validate(
+        self,
+        target: Any,
+        *,
+        at_least: float | None = None,
+        at_most: float | None = None,
+        metric: str | Metric | None = None,
+    ) -> Answer:
+        """Ask for one bit: is the score at least (or the loss at most) what is claimed?
+
+        A yes is certified together with all other answers. A no says nothing. Bits are cheap where most of them are
+        alike, and a yes is cheaper than a no: with guess-and-check or description length twelve yes cost 6.1 nats
+        together, twelve no 11.3, and six of each 16.8 in any order. Under other mechanisms a bit costs an answer.
+
+        Parameters
+        ----------
+        target : estimator or predictions
+            What the claim is about.
+        at_least, at_most : float
+            The claim, on the metric's scale; exactly one of them.
+        metric : str, Metric or None, default None
+            What to measure.
+
+        Returns
+        -------
+        Answer
+            Without a value; ``passed`` is the bit and ``bool(answer)`` works.
+        """
+        return asking.validate(self._desk("validate"), target, at_least, at_most, metric)
+
+    def validate_gain(
+        self, first: Any, second: Any, *, at_least: float = 0.0, metric: str | Metric | None = None
+    ) -> Answer:
+        """Ask for one bit about a pair: is the first model better than the second by more than so much?
+
+        Parameters
+        ----------
+        first, second : estimator or predictions
+            The two.
+        at_least : float, default 0
+            The gain that is claimed, on the metric's scale; for losses, by how much the first one's is smaller.
+        metric : str, Metric or None, default None
+            What to measure.
+
+        Returns
+        -------
+        Answer
+            Without a value; ``passed`` is the bit.
+
+        Notes
+        -----
+        With guess-and-check or description length the claim is tested by betting on the paired differences of the
+        rows, which are mostly zero: the wider the agreement of the two models, the smaller the gain that is found.
+
+        References
+        ----------
+        Waudby-Smith and Ramdas (2023), "Estimating means of bounded random variables by betting".
+        """
+        return asking.validate_gain(self._desk("validate_gain"), first, second, at_least, metric)
+
+    def leaderboard(
+        self, *, baseline: float | None = None, metric: str | Metric | None = None
+    ) -> Leaderboard:
+        """Open a board that shows the best score so far, and nothing about submissions that do not improve it.
+
+        The first submission pays for the whole board, for as many submissions as there are queries left; after
+        that none costs more. Open it in an epoch of its own where single scores are wanted too.
+
+        Parameters
+        ----------
+        baseline : float or None, default None
+            Score known without the holdout (that of the majority class, say), where the board starts. The worst
+            possible score if None.
+        metric : str, Metric or None, default None
+            What to measure.
+
+        Returns
+        -------
+        Leaderboard
+            Its ``submit`` asks.
+        """
+        return asking.leaderboard(self._desk("leaderboard"), baseline, metric)
+
+    def discover(
+        self,
+        targets: Sequence[Any],
+        *,
+        at_least: float,
+        false_discovery_rate: float = 0.05,
+        metric: str | Metric | None = None,
+    ) -> Discoveries:
+        """Say which of several models score above a threshold, with a controlled false discovery rate.
+
+        The models may have been chosen after any number of answers of guess-and-check or description length: each
+        claim's e-value is multiplied by ``exp(-nats)`` for all that was released before, and e-BH decides over the
+        batch. The bets behind the e-values aim at what a claim needs, ``exp(nats) m / rate``, which is known before a
+        row is betted on. What is released is the set of confirmed claims; it costs ln 2 nats a claim and one query.
+
+        Parameters
+        ----------
+        targets : sequence of estimators or predictions
+            The m models of this batch.
+        at_least : float
+            The claim is that the population score exceeds this, on the metric's scale. For a loss, that it is below.
+        false_discovery_rate : float, default 0.05
+            Expected share of false claims among the confirmed ones of this batch, in (0, 1).
+        metric : str, Metric or None, default None
+            What to measure.
+
+        Returns
+        -------
+        Discoveries
+            ``confirmed`` is an array of m bool; the result itself is a sequence of them.
+
+        Raises
+        ------
+        ValueError
+            If the mechanism is not one of the two, or an argument is invalid; nothing is charged then.
+        BudgetExhaustedError
+            If the budget is used up.
+
+        References
+        ----------
+        Wang and Ramdas (2022), "False discovery rate control with e-values".
+        """
+        return asking.discover(self._desk("discover"), targets, at_least, false_discovery_rate, metric)
+
+    def final(self, target: Any, *, metric: str | Metric | None = None) -> Answer:
+        """Open the vault, once, for the model that was chosen.
+
+        The vault's rows were used for nothing, so the interval is the ordinary one: Clopper and Pearson's for a
+        proportion, a betting interval for other bounded metrics. Afterwards the vault is closed for good.
+
+        Parameters
+        ----------
+        target : estimator or predictions
+            The chosen model, or predictions for all holdout rows.
+        metric : str, Metric or None, default None
+            What to measure.
+
+        Returns
+        -------
+        Answer
+            Score on the vault with an interval that holds by itself, at the level that was declared when the vault
+            was opened. Asked again, it is the same interval at the same level.
+
+        Raises
+        ------
+        ValueError
+            If no vault was set aside.
+        BudgetExhaustedError
+            If it was opened for another question before.
+        """
+        return asking.final(self._desk("final"), target, metric)
+
+    # ------------------------------------------------------------------ scikit-learn
+
+    def scorer(self, metric: str | Metric | None = None) -> HoldoutScorer:
+        """Return a scorer for scikit-learn's searches: it scores on the holdout, guessing from the test fold.
+
+        An exhausted budget is raised as :class:`BudgetExhaustedInterrupt`, which scikit-learn does not turn into
+        NaN. :class:`HoldoutSearchCV` needs fewer looks.
+
+        Parameters
+        ----------
+        metric : str, Metric or None, default None
+            What to measure.
+
+        Returns
+        -------
+        HoldoutScorer
+            For ``GridSearchCV(..., scoring=rh.scorer(), cv=rh.cv())``.
+        """
+        desk = self._desk("scorer")
+        return HoldoutScorer(desk, desk.chosen(metric))
+
+    def cv(self, test_size: float = 0.2) -> ShuffleSplit:
+        """Return the split that goes with :meth:`scorer`: one split, whose test fold gives the guess.
+
+        Parameters
+        ----------
+        test_size : float, default 0.2
+            Share of the training rows on which the guess is made.
+
+        Returns
+        -------
+        ShuffleSplit
+            With one split.
+        """
+        training = getattr(self, "training_", None)
+        return ShuffleSplit(1, test_size=test_size, random_state=0 if training is None else training.seed)
+
+    # ------------------------------------------------------------------ looks that cost nothing
+
+    def plan(self, n: int | None = None) -> Plan:
+        """Show what each mechanism would give for the declared budget, before anything is spent.
+
+        Parameters
+        ----------
+        n : int or None, default None
+            Rows of the holdout after the vault is set aside; that of the calibration if None.
+
+        Returns
+        -------
+        Plan
+            Half-widths by mechanism, tightest first; under a published ``analysis`` the Gaussian mechanism has that
+            one only.
+        """
+        if n is None:
+            self._check_calibrated("plan", "calibrate(...), or pass n=...,")
+            n = self.calibration_.n_units
+        return plan_of(self, check_positive_int(n, "n"))
+
+    def outlook(self) -> str:
+        """Say in words what the next question would give and cost, without asking it.
+
+        Returns
+        -------
+        str
+            One or two sentences.
+        """
+        books = self._desk("outlook").books
+        return outlook(books.look(), books.left)
+
+    @property
+    def exhausted_(self) -> bool:
+        """Whether a question has been refused in this epoch; it stays so, in every process."""
+        return bool(self._desk("exhausted_").books.look().state["exhausted"])
+
+    @property
+    def nats_(self) -> float:
+        """Description nats of everything released so far: what a claim chosen now has to pay for.
+
+        This is what :func:`~validstats.holdout.kraft_e_value` takes. It is a little more than the sum of the
+        charges, since it includes what the last declared answer may say. Once a noisy answer was released there is
+        no such number, and :class:`~validstats.exceptions.NoisyReleaseError` is raised.
+        """
+        state = self._desk("nats_").books.look().state
+        nats, mu_squared = self.ledger_.totals()
+        if mu_squared > 0:
+            raise NoisyReleaseError(noisy_release_message.format(mu2=mu_squared))
+        return nats + closing_nats(state["mechanisms"])
+
+    def _report(self) -> Report:
+        books = self.desk_.books
+        return holdout_report(self.calibration_, self.ledger_, books, self.guarantee_, self.outlook())
+
+    def plot(self) -> Any:
+        """Draw the ledger: budget left, guesses against answers, width along the questions.
+
+        Returns
+        -------
+        LedgerDisplay
+            With ``figure_``.
+        """
+        from validstats.plotting.ledger import LedgerDisplay
+
+        self._check_calibrated("plot")
+        return LedgerDisplay.from_ledger(self.ledger_, queries=self.calibration_.declared.queries).plot()

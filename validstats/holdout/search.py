@@ -1,4 +1,4 @@
-"""Doors for scikit-learn: a scorer, a search that shows the holdout only its winners, and a feature selector."""
+"""Doors for scikit-learn: a search that shows the holdout only its winners, and a feature selector."""
 
 from __future__ import annotations
 
@@ -16,66 +16,15 @@ from sklearn.utils.validation import check_is_fitted
 
 from validstats.exceptions import (
     BudgetExhaustedError,
-    BudgetExhaustedInterrupt,
     BudgetExhaustedWarning,
     budget_exhausted_search_message,
     warn,
 )
-from validstats.holdout.asking import Metric, TrainingPart, check_labels, respond
+from validstats.holdout.asking import TrainingPart, as_metric, check_labels
 from validstats.holdout.estimators import ReusableHoldout
 from validstats.intake import check_groups, check_matrix, check_positive_int, check_vector
 
-__all__ = ["HoldoutScorer", "HoldoutSearchCV", "SelectFromHoldout"]
-
-
-class HoldoutScorer:
-    """Scores a fitted estimator on the holdout; the test fold that scikit-learn hands over gives the guess.
-
-    Parameters
-    ----------
-    holdout : ReusableHoldout
-        Calibrated.
-    metric : Metric
-        What to measure.
-    """
-
-    def __init__(self, holdout: Any, metric: Metric) -> None:
-        self.holdout = holdout
-        self.metric = metric
-
-    def __call__(self, estimator: Any, X: Any, y: Any = None) -> float:
-        """Ask the holdout.
-
-        Parameters
-        ----------
-        estimator : estimator
-            Fitted.
-        X, y : array-like
-            The test fold.
-
-        Returns
-        -------
-        float
-            Greater is better: losses are returned with a minus sign.
-
-        Raises
-        ------
-        BudgetExhaustedInterrupt
-            If the budget is used up; it passes through scikit-learn's ``error_score``.
-        """
-        guess = None
-        if y is not None and self.metric.name != "auc":
-            training = self.holdout._need_training("scorer")
-            prediction = respond(estimator, X, self.metric, training.classes)
-            guess = training.score(prediction, self.metric, X, np.asarray(y))
-        try:
-            answer = self.holdout.infer(estimator, metric=self.metric, guess=guess)
-        except BudgetExhaustedError as error:
-            raise BudgetExhaustedInterrupt(str(error)) from None
-        return float(answer) if self.metric.greater_is_better else -float(answer)
-
-    def __repr__(self) -> str:
-        return f"HoldoutScorer(metric={self.metric.name!r})"
+__all__ = ["HoldoutSearchCV", "SelectFromHoldout"]
 
 
 class HoldoutSearchCV(MetaEstimatorMixin, BaseEstimator):
@@ -165,7 +114,7 @@ class HoldoutSearchCV(MetaEstimatorMixin, BaseEstimator):
         """
         candidates = list(ParameterGrid(self.param_grid))
         batches = check_positive_int(self.batches, "batches", maximum=len(candidates))
-        metric = self.holdout._metric(None)
+        metric = as_metric(self.holdout.metric)
         training = _training_rows(self.holdout, X, y)
         sign = 1.0 if metric.greater_is_better else -1.0
         guesses = Parallel(n_jobs=self.n_jobs)(
@@ -411,7 +360,7 @@ class _ConstantModel:
 
 
 def _training_rows(holdout: ReusableHoldout, X: Any, y: Any) -> TrainingPart:
-    declared: TrainingPart | None = getattr(holdout, "_training", None)
+    declared: TrainingPart | None = getattr(holdout, "training_", None)
     labels = np.asarray(y)
     seed = 0 if declared is None else declared.seed
     return TrainingPart(X, labels, np.unique(labels) if declared is None else declared.classes, seed)

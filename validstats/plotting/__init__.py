@@ -6,10 +6,12 @@ import importlib
 from typing import Any
 
 _PUBLIC = {
+    "AnswersDisplay": "validstats.plotting.answers",
     "BatchIntervalDisplay": "validstats.plotting.batch_intervals",
     "CoefficientDisplay": "validstats.plotting.coefficients",
     "ConfidenceSequenceDisplay": "validstats.plotting.confidence_sequence",
     "CoverageDisplay": "validstats.plotting.coverage",
+    "DiscoveriesDisplay": "validstats.plotting.answers",
     "LedgerDisplay": "validstats.plotting.ledger",
     "EnvelopeDisplay": "validstats.plotting.batch_envelope",
     "GainForecastDisplay": "validstats.plotting.label_plan",
@@ -22,10 +24,12 @@ _PUBLIC = {
 """Public name -> the module that defines it, imported at first use."""
 
 __all__ = [
+    "AnswersDisplay",
     "BatchIntervalDisplay",
     "CoefficientDisplay",
     "ConfidenceSequenceDisplay",
     "CoverageDisplay",
+    "DiscoveriesDisplay",
     "LedgerDisplay",
     "EnvelopeDisplay",
     "GainForecastDisplay",

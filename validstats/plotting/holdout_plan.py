@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -11,7 +11,7 @@ from validstats.intake import check_same_length, check_vector
 from validstats.plotting._style import COLOURS, figure_and_axes, tidy_axes
 
 if TYPE_CHECKING:
-    from validstats.holdout.budget import Plan
+    from validstats.holdout.planner import Plan
 
 __all__ = ["HoldoutPlanDisplay"]
 
@@ -51,13 +51,19 @@ class HoldoutPlanDisplay:
         self.title = title
 
     @classmethod
-    def from_plan(cls, plan: Plan) -> Self:
+    def from_plan(
+        cls, plan: Plan, labels: Mapping[str, str] | None = None, drop: Collection[str] = ()
+    ) -> Self:
         """Make the display of a plan.
 
         Parameters
         ----------
         plan : Plan
             Result of :func:`validstats.holdout.plan`.
+        labels : mapping of str to str or None, default None
+            Words instead of the mechanisms' names.
+        drop : collection of str, default ()
+            Mechanisms to leave out, by name or by name and analysis.
 
         Returns
         -------
@@ -65,9 +71,10 @@ class HoldoutPlanDisplay:
             Its display.
         """
         title = f"{plan.release}: n = {plan.n:,}, {plan.queries:,} queries"
+        kept = [c for c in plan.candidates if c.name not in drop and c.label not in drop]
         return cls(
-            [candidate.label for candidate in plan.candidates],
-            [candidate.half_width for candidate in plan.candidates],
+            [(labels or {}).get(candidate.label, candidate.label) for candidate in kept],
+            [candidate.half_width for candidate in kept],
             nonadaptive=plan.nonadaptive,
             title=title,
         )

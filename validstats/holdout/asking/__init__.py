@@ -1,20 +1,17 @@
-"""Questions: what an analyst asks, how it is answered, and what is recorded before the answer."""
+"""Asking: what an analyst asks, how it is answered, and what is recorded before the answer."""
 
 from __future__ import annotations
 
-from validstats.holdout.asking.discoveries import DiscoveryRelease
+from validstats.holdout.asking.board import Leaderboard, leaderboard
+from validstats.holdout.asking.desk import Desk, GuessKind, is_estimator, number_question, query_question
+from validstats.holdout.asking.discoveries import discover
 from validstats.holdout.asking.inputs import (
     check_finite_bounds,
     check_labels,
-    check_users,
     classes_of,
     is_list_of_targets,
     seed_of,
-    user_tag,
-    warn_about_other_ledger,
-    warn_about_reuse,
 )
-from validstats.holdout.asking.looking import Looking
 from validstats.holdout.asking.metrics import (
     Metric,
     absolute_error,
@@ -24,51 +21,43 @@ from validstats.holdout.asking.metrics import (
     squared_error,
     subgroup_accuracy,
 )
-from validstats.holdout.asking.questions import (
-    Question,
-    TrainingPart,
-    class_indices,
-    is_estimator,
-    subject_of,
-    values_of_query,
-)
-from validstats.holdout.asking.releases import SpecialReleases
-from validstats.holdout.asking.responses import respond
-from validstats.holdout.asking.sample import HoldoutSample, count_rows, lent, split_sample
-from validstats.holdout.asking.sealing import SealedState
-from validstats.holdout.asking.vault import VaultRelease
+from validstats.holdout.asking.opening import HoldoutCalibration, calibration_of, open_desk, plan_of
+from validstats.holdout.asking.releases import best, compare, validate, validate_gain
+from validstats.holdout.asking.rows import TrainingPart, count_rows
+from validstats.holdout.asking.scorer import HoldoutScorer
+from validstats.holdout.asking.vault import final
 
 __all__ = [
-    "DiscoveryRelease",
-    "HoldoutSample",
-    "Looking",
+    "Desk",
+    "GuessKind",
+    "HoldoutCalibration",
+    "HoldoutScorer",
+    "Leaderboard",
     "Metric",
-    "Question",
-    "SealedState",
-    "SpecialReleases",
     "TrainingPart",
-    "VaultRelease",
     "absolute_error",
     "as_metric",
+    "best",
+    "calibration_of",
     "check_finite_bounds",
     "check_labels",
-    "check_users",
-    "class_indices",
     "classes_of",
+    "compare",
     "count_rows",
     "coverage",
+    "discover",
+    "final",
     "is_estimator",
     "is_list_of_targets",
-    "lent",
+    "leaderboard",
     "log_loss",
-    "respond",
+    "number_question",
+    "open_desk",
+    "plan_of",
+    "query_question",
     "seed_of",
-    "split_sample",
     "squared_error",
     "subgroup_accuracy",
-    "subject_of",
-    "user_tag",
-    "values_of_query",
-    "warn_about_other_ledger",
-    "warn_about_reuse",
+    "validate",
+    "validate_gain",
 ]

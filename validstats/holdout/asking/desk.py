@@ -1,71 +1,90 @@
-"""From a target to a question, and from a charged question to an answer."""
+"""Desk of a calibrated holdout: it turns targets into values a unit, and questions into charged answers."""
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from validstats._typing import AnyArray
+from validstats._typing import AnyArray, Float1D, FrameBackend
 from validstats.exceptions import BudgetExhaustedError
 from validstats.guarantee import Guarantee
-from validstats.holdout.answers import Answer
-from validstats.holdout.asking.metrics import AUC, Metric, as_metric
-from validstats.holdout.asking.questions import (
-    Question,
-    TrainingPart,
-    is_estimator,
-    question_of_predictions,
+from validstats.holdout.asking.metrics import (
+    Metric,
+    as_metric,
+    checked_rows,
+    in_class_order,
+    lent,
+    own_classes,
     quietly,
-    subject_of,
+    raw_response,
 )
-from validstats.holdout.asking.responses import in_class_order, own_classes, raw_response
-from validstats.holdout.asking.sample import HoldoutSample
-from validstats.holdout.budget import Ask, Books, Outcome, Session, main_options
+from validstats.holdout.asking.rows import HoldoutSample, Parts, TrainingPart
+from validstats.holdout.budget import Books, Question, Session
 from validstats.holdout.ledger import Entry, ask_digest
-from validstats.holdout.mechanisms import mechanism
+from validstats.holdout.mechanisms import Release, mechanism
+from validstats.holdout.results import Answer
 
-__all__ = ["Asking"]
+__all__ = ["Desk", "GuessKind", "is_estimator", "number_question", "query_question"]
+
+GuessKind: TypeAlias = Literal["cv", "train"]
+"""Where guesses come from: cross-validation on the training rows, or the training score itself."""
 
 
-class Asking:
-    """What every release does before and after the ledger is charged."""
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class Desk:
+    """What is at hand where a calibrated holdout is asked."""
 
-    metric: Any
-    guess: str | None
-    ledger_: Any
-    calibration_: Any
-    _books: Books
-    _classes: AnyArray
-    _backend: Any
-    _open_parts: Callable[..., tuple[HoldoutSample, HoldoutSample | None]]
-    _ask_auc: Callable[..., Ask]
-    _guarantee_for: Callable[..., Guarantee]
-    _check_calibrated: Callable[..., None]
-
-    # ------------------------------------------------------------------ from targets to questions
+    books: Books  # charge questions
+    parts: Parts  # the reusable rows and the vault
+    training: TrainingPart | None  # where guesses come from
+    classes: AnyArray  # distinct training labels at the calibration; empty if they are no classes
+    metric: Metric  # what is measured unless told otherwise
+    guess: GuessKind | None
+    guarantee: Guarantee  # what all answers promise together
+    backend: FrameBackend
 
     @property
-    def _sample(self) -> HoldoutSample:
-        return self._open_parts()[0]
+    def hosts(self) -> bool:
+        """Whether releases beside the declared mechanism are accounted for exactly."""
+        return mechanism(self.books.declared.mechanism).hosts
 
-    def _metric(self, metric: str | Metric | None) -> Metric:
-        return as_metric(self.metric if metric is None else metric)
+    @property
+    def needs_guess(self) -> bool:
+        """Whether the declared mechanism compares with a guess."""
+        return mechanism(self.books.declared.mechanism).needs_guess
 
-    def _needs_guess(self) -> bool:
-        return mechanism(self.calibration_.declared.mechanism).needs_guess
+    # ------------------------------------------------------------------ from targets to values
 
-    def _need_training(self, verb: str) -> TrainingPart:
-        training: TrainingPart | None = getattr(self, "_training", None)
-        if training is None:
-            raise ValueError(
-                f"{verb} needs a guess from the training rows: call fit(...) first or pass guess=..."
-            )
-        return training
+    def digest(self, *asked: Any) -> str:
+        """Return the keyed digest of what is asked: the key of the cache."""
+        return ask_digest(self.books.ledger.secret, *asked)
 
-    def _prediction(self, target: Any, metric: Metric, part: HoldoutSample) -> np.ndarray:
+    def chosen(self, metric: str | Metric | None) -> Metric:
+        """Return the metric that is asked for, or the declared one."""
+        return self.metric if metric is None else as_metric(metric)
+
+    def mean_metric(self, metric: str | Metric | None, verb: str, remedy: str = "") -> Metric:
+        """Return the metric that is asked for, where the verb is for means of row values only."""
+        chosen = self.chosen(metric)
+        if not chosen.row_mean:
+            what = remedy or f"not for {chosen.name!r}"
+            raise ValueError(f"{verb} is for means of row values, {what}; nothing was charged.")
+        return chosen
+
+    def values(self, target: Any, metric: Metric, part: HoldoutSample | None = None) -> tuple[Float1D, str]:
+        """Return one value a unit of the reusable rows, or of the vault, and the digest of what was asked."""
+        part = self.parts.reusable if part is None else part
+        prediction = self._prediction(target, metric, part)
+        if not metric.row_mean:
+            return np.asarray(prediction, dtype=np.float64), self.digest(metric.name, prediction)
+        return part.values_of(prediction, metric, self.books.ledger.secret)
+
+    def _prediction(self, target: Any, metric: Metric, part: HoldoutSample) -> AnyArray:
         """Return predictions for the rows of one part, in its order."""
         if not is_estimator(target):
             prediction = part.aligned(target)
@@ -73,124 +92,175 @@ class Asking:
                 raise ValueError("target: predictions must not contain NaN or infinity; nothing was charged.")
             if prediction.dtype.kind == "O" and any(v is None or v != v for v in prediction.ravel()):
                 raise ValueError("target: predictions must not contain missing values; nothing was charged.")
-            return in_class_order(prediction, metric, self._classes)
-        training: TrainingPart | None = getattr(self, "_training", None)
-        fitted = target if training is None else training.fitted(target)
-        answer: np.ndarray = quietly(lambda: raw_response(fitted, part.X, metric), "estimator")
+            return in_class_order(prediction, metric, self.classes)
+        fitted = target if self.training is None else self.training.fitted(target)
+        answer: AnyArray = quietly(lambda: raw_response(fitted, part.X, metric), "estimator")
         if len(answer) != part.n_rows:
             raise ValueError(f"The estimator returned {len(answer)} predictions; nothing was charged.")
-        return in_class_order(answer, metric, self._classes, own_classes(fitted), type(fitted).__name__)
+        return in_class_order(answer, metric, self.classes, own_classes(fitted), type(fitted).__name__)
 
-    def _question(
-        self,
-        target: Any,
-        metric: str | Metric | None,
-        guess: float | None,
-        query_id: str | None,
-        part: HoldoutSample | None = None,
-    ) -> Question:
-        """Turn a target into one value a unit of the reusable part, or of the vault."""
-        chosen = self._metric(metric)
-        sample = self._sample if part is None else part
-        prediction = self._prediction(target, chosen, sample)
-        secret = self.ledger_.secret
-        if chosen.name == AUC:
-            units, digest = np.asarray(prediction, dtype=np.float64), ask_digest(secret, "auc", prediction)
-        else:
-            units, digest = question_of_predictions(sample, prediction, chosen, secret)
-            if guess is None and self._needs_guess():
-                guess = self._guess_for(target, chosen)
-        if query_id is not None:
-            digest = ask_digest(secret, "id", query_id)
-        label = query_id or (type(target).__name__ if is_estimator(target) else "predictions")
-        return Question(
-            units=units,
-            guess=self._unit_guess(guess, chosen),
-            query=digest,
-            label=f"{chosen.name}: {label}",
-            metric=chosen,
-            subject=None if query_id is None else subject_of(chosen, chosen.bounds),
-        )
+    # ------------------------------------------------------------------ guesses
 
-    def _guess_for(self, target: Any, metric: Metric) -> float:
-        if not is_estimator(target):
+    def training_for(self, verb: str) -> TrainingPart:
+        """Return the training rows, where a verb needs a guess from them."""
+        if self.training is None:
             raise ValueError(
-                f"mechanism={self.calibration_.declared.mechanism!r} checks a guess, and predictions alone give "
-                "none: pass guess=..., the score you expect from the training rows (cross-validated), or pass the "
-                "estimator. Nothing was charged."
+                f"{verb} needs a guess from the training rows: call fit(...) first or pass guess=..."
             )
-        how = self.guess or "cv"
-        return self._need_training("infer").guess(target, metric, how)
+        return self.training
 
-    def _unit_guess(self, guess: float | None, metric: Metric) -> float | None:
-        if guess is None or not self._needs_guess():
+    def guess_of(self, target: Any, metric: Metric, guess: float | None = None) -> float | None:
+        """Return what is expected of a target, on the scale of [0, 1]; None where nothing compares with it."""
+        if not self.needs_guess:
             return None
-        number = float(guess)
-        if not math.isfinite(number):
-            raise ValueError(f"guess must be a finite number, got {guess!r}; nothing was charged.")
-        return float(np.clip(metric.to_unit(number), 0.0, 1.0))
+        if guess is None:
+            if not is_estimator(target):
+                raise ValueError(
+                    f"mechanism={self.books.declared.mechanism!r} checks a guess, and predictions alone give none: pass "
+                    "guess=..., the score you expect from the training rows (cross-validated), or pass the estimator. "
+                    "Nothing was charged."
+                )
+            guess = self.training_for("infer").guess(target, metric, self.guess or "cv")
+        return _unit_guess(guess, metric)
 
     # ------------------------------------------------------------------ from questions to answers
 
-    def _ask_number(self, question: Question) -> Ask:
-        if question.metric.name == AUC:
-            return self._ask_auc(question)
+    def ask(self, question: Question) -> Answer:
+        """Charge one question and answer it."""
+        return self.ask_all([question])[0]
 
-        def work(session: Session) -> Outcome:
-            release = self._main_step(session, question.units, question.guess)
-            return Outcome.of(release, question.metric.from_unit)
-
-        guess = None if question.guess is None else question.metric.from_unit(question.guess)
-        return Ask(
-            release="answer",
-            label=question.label,
-            query=question.query,
-            work=work,
-            guess=guess,
-            subject=question.subject,
-        )
-
-    def _main_step(self, session: Session, units: np.ndarray, guess: float | None) -> Any:
-        """Let the declared mechanism give one number; the first number of a batch closes the round before it."""
-        declared = session.declared
-        chosen = mechanism(declared.mechanism)
-        started = declared.mechanism in session.state["mechanisms"]
-        advance = session.starts_batch() and started and declared.mechanism == "rounds"
-        return session.step(
-            declared.mechanism,
-            units if chosen.needs_rows else float(np.clip(units.mean(), 0.0, 1.0)),
-            guess,
-            options=main_options(declared),
-            before=(lambda kind, state: kind.next_round(state)) if advance else None,
-        )
-
-    def _answers(self, asks: Sequence[Ask]) -> list[Answer]:
+    def ask_all(self, questions: Sequence[Question]) -> list[Answer]:
+        """Charge questions as one batch and answer them."""
         try:
-            charged = self._books.charge(asks)
+            entries = self.books.charge(questions)
         except BudgetExhaustedError as error:
-            answered = [self._answer(ask, entry) for ask, entry in getattr(error, "answered", [])]
-            error.answered = answered  # type: ignore[attr-defined]
+            answered = zip(questions, getattr(error, "answered", []), strict=False)
+            error.answered = [self._answer(question, entry) for question, entry in answered]  # type: ignore[attr-defined]
             raise
-        return [self._answer(ask, entry) for ask, entry in charged]
+        return [self._answer(question, entry) for question, entry in zip(questions, entries, strict=True)]
 
-    def _answer(self, ask: Ask, entry: Entry) -> Answer:
-        detail = entry.detail
-        bounds = None if detail["low"] is None else (float(detail["low"]), float(detail["high"]))
-        left = self._books.left(entry.state)
+    def _answer(self, question: Question, entry: Entry) -> Answer:
         return Answer(
-            guarantee=self._guarantee_for(detail),
-            backend=self._backend,
-            value=entry.answer,
-            bounds=bounds,
-            certified=bool(detail["certified"]),
-            source=detail["source"],
-            passed=entry.passed,
-            nats=entry.nats,
-            mu_squared=entry.mu_squared,
-            left=left,
-            question=ask.label,
-            index=entry.idx,
-            cached=entry.release == "cached",
-            winner=detail.get("winner"),
-            message=f"Left: {', '.join(f'{count:,} {name}' for name, count in left.items())}.",
+            guarantee=self.guarantee if question.guarantee is None else question.guarantee(entry),
+            backend=self.backend,
+            # The state of the mechanisms stays in the ledger: it may hold a noisy threshold.
+            entry=dataclasses.replace(entry, state={}),
+            left=self.books.left(entry.state),
         )
+
+
+# ---------------------------------------------------------------- numbers
+
+
+def number_question(
+    desk: Desk,
+    target: Any,
+    metric: str | Metric | None = None,
+    guess: float | None = None,
+    query_id: str | None = None,
+) -> Question:
+    """Ask for the score of an estimator or of predictions."""
+    chosen = desk.chosen(metric)
+    units, digest = desk.values(target, chosen)
+    label = f"{chosen.name}: {query_id or name_of(target)}"
+    subject = None if query_id is None else subject_of(chosen, chosen.bounds)
+    query = digest if query_id is None else desk.digest("id", query_id)
+    if not chosen.row_mean:
+        respond = _rank_response(desk, chosen, units)
+        return Question(release="answer", label=label, query=query, subject=subject, respond=respond)
+    return _mean_question(units, chosen, desk.guess_of(target, chosen, guess), label, query, subject)
+
+
+def query_question(
+    desk: Desk,
+    function: Callable[[Any, Any], Any],
+    bounds: tuple[float, float],
+    guess: float | None,
+    query_id: str | None,
+) -> Question:
+    """Ask for the mean of a function of a row."""
+    label = str(query_id or getattr(function, "__name__", "query"))
+    scale = Metric(name=label, rows=lambda y, prediction, X: prediction, bounds=bounds)
+    sample = desk.parts.reusable
+    raw = quietly(lambda: function(lent(sample.X), lent(sample.y)), "query")
+    units = sample.unit_means(scale.to_unit(checked_rows(raw, sample.n_rows, bounds, "query")))
+    if guess is None and desk.needs_guess:
+        training = desk.training_for("query")
+        guess = float(np.mean(np.asarray(function(lent(training.X), lent(training.y)), dtype=np.float64)))
+    start = None if guess is None or not desk.needs_guess else _unit_guess(guess, scale)
+    subject = None if query_id is None else subject_of(function, bounds)
+    query = None if query_id is None else desk.digest("id", query_id)
+    return _mean_question(units, scale, start, label, query, subject)
+
+
+def _mean_question(
+    units: Float1D,
+    metric: Metric,
+    guess: float | None,
+    label: str,
+    query: str | None,
+    subject: str | None,
+) -> Question:
+    return Question(
+        release="answer",
+        label=label,
+        query=query,
+        respond=lambda session: session.number(units, guess).rescaled(metric.from_unit),
+        guess=None if guess is None else metric.from_unit(guess),
+        subject=subject,
+        scale=metric.bounds,
+    )
+
+
+def _rank_response(desk: Desk, metric: Metric, score: Float1D) -> Callable[[Session], Release]:
+    """Release an AUC rounded to a grid; its bound counts the smaller class, whose size is paid for."""
+    sample = desk.parts.reusable
+    n_positive = int((sample.labels == 1).sum())
+    n_smaller = min(n_positive, sample.n_rows - n_positive)
+    if sample.clustered or not desk.hosts or n_smaller == 0 or sample.labels.max() > 1:
+        raise ValueError(
+            "AUC needs two classes in the holdout, independent rows, and mechanism='guess_and_check' or "
+            f"'description_length' (this is {desk.books.declared.mechanism!r}); nothing was charged."
+        )
+    value = metric.score(sample.labels, score)
+
+    def respond(session: Session) -> Release:
+        key = "description_length/auc"
+        if key not in session.state["mechanisms"]:
+            session.branch(math.log(sample.n_rows + 1))  # the size of the smaller class: n + 1 possibilities
+        return session.step(
+            "description_length",
+            value,
+            key=key,
+            options={"queries": None, "interval": "hoeffding", "n": n_smaller},
+        )
+
+    return respond
+
+
+def _unit_guess(guess: float, metric: Metric) -> float:
+    number = float(guess)
+    if not math.isfinite(number):
+        raise ValueError(f"guess must be a finite number, got {guess!r}; nothing was charged.")
+    return float(np.clip(metric.to_unit(number), 0.0, 1.0))
+
+
+def is_estimator(target: Any) -> bool:
+    """Tell whether a target can predict."""
+    return hasattr(target, "predict") and not isinstance(target, type)
+
+
+def name_of(target: Any) -> str:
+    """Return the name of a target, as labels have it."""
+    return type(target).__name__ if is_estimator(target) else "predictions"
+
+
+def subject_of(asked: Metric | Callable[..., Any], bounds: tuple[float, float]) -> str:
+    """Say what a caller's name for a question stands for, as far as that can be told."""
+    # What the function does, and the predictions that a metric is applied to, are not told.
+    if isinstance(asked, Metric):
+        what = f"the metric {asked.name!r}"
+    else:
+        inner = getattr(asked, "func", asked)  # of functools.partial
+        what = f"the function {getattr(inner, '__qualname__', type(inner).__qualname__)!r}"
+    return f"{what} with bounds ({float(bounds[0])!r}, {float(bounds[1])!r})"

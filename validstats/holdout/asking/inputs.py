@@ -1,4 +1,4 @@
-"""Checks of what a caller hands to the holdout, before anything is charged."""
+"""Checks of what a caller hands over, before anything is charged."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from validstats._typing import AnyArray, RandomState
 from validstats.exceptions import DataReuseWarning, warn
-from validstats.holdout.asking.questions import is_estimator
+from validstats.holdout.asking.desk import is_estimator
 from validstats.holdout.ledger import (
     anchors_of,
     any_anchor,
@@ -42,27 +42,7 @@ __all__ = [
 
 
 def check_labels(values: Any, n: int, name: str) -> AnyArray:
-    """Return one label a row.
-
-    Parameters
-    ----------
-    values : array-like of shape (n,) or (n, 1)
-        Labels of any type.
-    n : int
-        Number of rows.
-    name : str
-        Public name of the argument.
-
-    Returns
-    -------
-    ndarray of shape (n,)
-        A view or copy.
-
-    Raises
-    ------
-    ValueError
-        If the shape is wrong, there are no rows, or a label is NaN or infinite.
-    """
+    """Return one label a row."""
     array = read_array(values, name)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
@@ -78,14 +58,7 @@ def check_labels(values: Any, n: int, name: str) -> AnyArray:
 
 
 def classes_of(labels: AnyArray) -> AnyArray:
-    """Return the distinct labels in order; empty for a continuous target (numbers with fractions).
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> classes_of(np.array(["b", "a", "b"])).tolist(), classes_of(np.array([0.5, 1.0])).tolist()
-    (['a', 'b'], [])
-    """
+    """Return the distinct labels in order; empty for a continuous target (numbers with fractions)."""
     distinct = np.unique(labels)
     continuous = labels.dtype.kind == "f" and not np.array_equal(distinct, np.round(distinct))
     return np.empty(0) if continuous else distinct
@@ -104,28 +77,14 @@ def user_tag(X: Any, y: AnyArray) -> str:
 
 
 def warn_about_reuse(training: Any, holdout: Any) -> None:
-    """Warn if holdout rows were trained on.
-
-    Parameters
-    ----------
-    training, holdout : array-like or data frame
-        Features of both.
-    """
+    """Warn if holdout rows were trained on."""
     if any(hasattr(X, "tocsr") or np.ndim(X) == 1 for X in (training, holdout) if not is_frame(X)):
         return
     warn_data_reuse(row_digests(training), row_digests(holdout))
 
 
 def warn_about_other_ledger(X: Any, y: AnyArray) -> None:
-    """Warn if holdout rows that get a ledger in memory have a ledger file already.
-
-    Parameters
-    ----------
-    X : array-like or data frame of n rows
-        Features of the holdout.
-    y : ndarray of shape (n,)
-        Labels.
-    """
+    """Warn if holdout rows that get a ledger in memory have a ledger file already."""
     others = anchors_of("holdout", user_tag(X, y)) if any_anchor() else []
     if others:
         place = others[0].facts().get("path", "an unknown place")
@@ -137,27 +96,7 @@ def warn_about_other_ledger(X: Any, y: AnyArray) -> None:
 
 
 def check_users(users: Mapping[str, int] | None, queries: int, user: str) -> dict[str, int]:
-    """Return the queries of each user.
-
-    Parameters
-    ----------
-    users : mapping of str to int, or None
-        Shares.
-    queries : int
-        The whole budget.
-    user : str
-        Who is going to ask.
-
-    Returns
-    -------
-    dict of str to int
-        Empty if the budget is shared.
-
-    Raises
-    ------
-    ValueError
-        If the shares exceed the whole, or the user has none.
-    """
+    """Return the queries of each user."""
     shares = {str(name): check_positive_int(count, "users") for name, count in (users or {}).items()}
     if sum(shares.values()) > queries:
         raise ValueError(
@@ -170,13 +109,7 @@ def check_users(users: Mapping[str, int] | None, queries: int, user: str) -> dic
 
 
 def check_finite_bounds(bounds: Any) -> tuple[float, float]:
-    """Return two finite bounds.
-
-    Raises
-    ------
-    ValueError
-        If one is infinite or unknown.
-    """
+    """Return two finite bounds."""
     low, high = check_bounds(bounds)
     if not (math.isfinite(low) and math.isfinite(high)):
         raise ValueError(

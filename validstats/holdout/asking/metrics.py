@@ -1,25 +1,33 @@
-"""Metrics as statistical queries: a value between declared bounds for every row, whose mean is the score."""
+"""Metrics: a value between declared bounds for every row, whose mean is the score, and what they ask of an estimator."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
+from scipy.stats import rankdata
 
-from validstats._typing import AnyArray, Float1D
+from validstats._typing import AnyArray, Float1D, Int1D
 from validstats.intake import check_in_range, check_vector
 
 __all__ = [
-    "AUC",
     "Metric",
+    "RankMetric",
     "absolute_error",
     "as_metric",
-    "auc_score",
+    "checked_rows",
     "coverage",
+    "in_class_order",
+    "lent",
     "log_loss",
+    "method_of",
+    "own_classes",
+    "quietly",
+    "raw_response",
+    "respond",
     "squared_error",
     "subgroup_accuracy",
 ]
@@ -53,6 +61,9 @@ class Metric:
     >>> metric.values(np.array([0, 1, 1]), np.array([0, 1, 0])).tolist()
     [1.0, 1.0, 0.0]
     """
+
+    row_mean: ClassVar[bool] = True
+    """Whether the score is the mean of row values."""
 
     name: str
     rows: Callable[[AnyArray, AnyArray, Any], AnyArray]
@@ -95,6 +106,25 @@ class Metric:
             )
         return checked_rows(values, len(y), self.bounds, f"metric {self.name!r} of the target")
 
+    def score(self, truth: AnyArray, prediction: AnyArray, X: Any = None) -> float:
+        """Return the score of given rows.
+
+        Parameters
+        ----------
+        truth : ndarray of shape (n,)
+            Labels, or their class indices where the metric compares with classes.
+        prediction : ndarray of shape (n,) or (n, p)
+            Predictions in the same order.
+        X : array-like or data frame of n rows, or None, default None
+            Features, for metrics that look at them.
+
+        Returns
+        -------
+        float
+            The mean of the row values.
+        """
+        return float(self.values(truth, prediction, X).mean())
+
     def to_unit(self, value: float | Float1D) -> Any:
         """Rescale from the bounds to [0, 1]."""
         low, high = self.bounds
@@ -107,29 +137,7 @@ class Metric:
 
 
 def checked_rows(values: Any, n: int, bounds: tuple[float, float], what: str) -> Float1D:
-    """Check that there is one finite number a row within the bounds, without quoting any of them.
-
-    Parameters
-    ----------
-    values : array-like of shape (n,)
-        What a query returned.
-    n : int
-        Number of rows.
-    bounds : tuple of float
-        Least and largest allowed value.
-    what : str
-        Name of the query, for the message.
-
-    Returns
-    -------
-    ndarray of shape (n,), float64
-        The values.
-
-    Raises
-    ------
-    ValueError
-        If they are not; nothing was charged then.
-    """
+    """Check that there is one finite number a row within the bounds, without quoting any of them."""
     try:
         rows = check_vector(values, what, allow_nan=True, allow_infinite=True, allow_empty=True)
     except (TypeError, ValueError):
@@ -333,37 +341,19 @@ def subgroup_accuracy(member: Callable[[Any], Any], *, share: float, name: str) 
     return Metric(name=f"accuracy[{name}](share={share!r})", rows=rows, bounds=(0.0, 1.0 / share))
 
 
-AUC = "auc"
-"""Area under the ROC curve: no mean of row values, so it has a bound and a release of its own."""
+@dataclass(frozen=True, kw_only=True)
+class RankMetric(Metric):
+    """A metric that is no mean of row values, so that it has a bound and a release of its own."""
 
+    row_mean = False
 
-def auc_score(y: AnyArray, score: AnyArray) -> float:
-    """Area under the ROC curve: the share of pairs that are in the right order, ties counting one half.
-
-    Parameters
-    ----------
-    y : ndarray of shape (n,)
-        Labels 0 and 1, both present.
-    score : ndarray of shape (n,)
-        Larger means more likely 1.
-
-    Returns
-    -------
-    float
-        Between 0 and 1.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> auc_score(np.array([0, 0, 1, 1]), np.array([0.1, 0.4, 0.35, 0.8]))
-    0.75
-    """
-    from scipy.stats import rankdata
-
-    positive = np.asarray(y) == 1
-    n_positive, n_negative = int(positive.sum()), int((~positive).sum())
-    rank_sum = float(rankdata(score)[positive].sum())
-    return (rank_sum - n_positive * (n_positive + 1) / 2) / (n_positive * n_negative)
+    def score(self, truth: AnyArray, prediction: AnyArray, X: Any = None) -> float:
+        """Return the area under the ROC curve: the share of pairs in the right order, ties counting one half."""
+        # Mann-Whitney: AUC = (R_1 - n_1 (n_1 + 1) / 2) / (n_1 n_0), with R_1 the sum of the ranks of the positives.
+        positive = np.asarray(truth) == 1
+        n_positive, n_negative = int(positive.sum()), int((~positive).sum())
+        rank_sum = float(rankdata(prediction)[positive].sum())
+        return (rank_sum - n_positive * (n_positive + 1) / 2) / (n_positive * n_negative)
 
 
 _NAMED = {
@@ -372,33 +362,12 @@ _NAMED = {
     "brier": Metric(name="brier", rows=_brier_rows, response="predict_proba", greater_is_better=False),
     "log_loss": log_loss(),
     "coverage": coverage(),
-    AUC: Metric(name=AUC, rows=_accuracy_rows, response="decision"),
+    "auc": RankMetric(name="auc", rows=_accuracy_rows, response="decision"),
 }
 
 
 def as_metric(metric: str | Metric) -> Metric:
-    """Return a metric by its name.
-
-    Parameters
-    ----------
-    metric : {"accuracy", "error", "brier", "log_loss", "coverage", "auc"} or Metric
-        What to measure.
-
-    Returns
-    -------
-    Metric
-        The metric.
-
-    Raises
-    ------
-    ValueError
-        If the name is unknown.
-
-    Examples
-    --------
-    >>> as_metric("brier").greater_is_better
-    False
-    """
+    """Return a metric by its name."""
     if isinstance(metric, Metric):
         return metric
     if metric not in _NAMED:
@@ -412,3 +381,111 @@ def as_metric(metric: str | Metric) -> Metric:
 
 def _numbers(values: AnyArray) -> Float1D:
     return np.asarray(values, dtype=np.float64)
+
+
+def method_of(estimator: Any, metric: Metric) -> str:
+    """Return the name of the method that a metric calls."""
+    if metric.response != "decision":
+        return metric.response
+    return "decision_function" if hasattr(estimator, "decision_function") else "predict_proba"
+
+
+def raw_response(estimator: Any, X: Any, metric: Metric) -> AnyArray:
+    """Return what an estimator answers for a metric, its columns in the estimator's own order."""
+    return np.asarray(getattr(estimator, method_of(estimator, metric))(lent(X)))
+
+
+def respond(estimator: Any, X: Any, metric: Metric, classes: AnyArray) -> AnyArray:
+    """Return what a metric looks at of an estimator, its columns in the order of the training classes."""
+    raw = raw_response(estimator, X, metric)
+    return in_class_order(raw, metric, classes, own_classes(estimator), type(estimator).__name__)
+
+
+def own_classes(estimator: Any) -> Any:
+    """Return the class of each of an estimator's columns, or None if it does not say."""
+    own = getattr(estimator, "classes_", None)
+    several_outputs = isinstance(own, list) and any(np.ndim(labels) > 0 for labels in own)
+    return None if several_outputs else own
+
+
+def in_class_order(
+    prediction: AnyArray, metric: Metric, classes: AnyArray, own: Any = None, what: str = "target"
+) -> AnyArray:
+    """Bring probabilities or scores from the order of an estimator's classes to that of the training classes."""
+    if metric.response == "predict":
+        return prediction
+    if not len(classes):
+        raise ValueError(
+            f"metric={metric.name!r} compares with classes, and no training labels gave any: call fit(...) with class "
+            "labels before calibrate(...). Nothing was charged."
+        )
+    index = np.arange(len(classes)) if own is None else _class_positions(own, classes, what)
+    if metric.response == "decision":
+        return _second_class_score(prediction, index, own is not None, what)
+    return _class_probabilities(prediction, index, len(classes), what)
+
+
+def _class_positions(own: Any, classes: AnyArray, what: str) -> Int1D:
+    known = {label: i for i, label in enumerate(classes.tolist())}
+    labels = np.asarray(own).tolist()
+    foreign = [repr(label) for label in labels if label not in known]
+    if foreign:
+        raise ValueError(
+            f"{what} has classes that are not among the {len(classes)} training labels: {', '.join(foreign[:5])}. Fit it "
+            "on labels of the same kind as fit(...) was given; nothing was charged."
+        )
+    return np.array([known[label] for label in labels], dtype=np.int64)
+
+
+def _class_probabilities(prediction: AnyArray, index: Int1D, n_classes: int, what: str) -> AnyArray:
+    """Put each column where its class belongs; what is in order already stays as it is, for the cache."""
+    in_order = index.tolist() == list(range(n_classes))
+    if prediction.ndim == 1 and len(index) == 2:
+        if in_order:
+            return prediction
+        prediction = np.column_stack([1 - prediction, prediction])
+    if prediction.ndim != 2 or prediction.shape[1] != len(index):
+        raise ValueError(
+            f"{what} must give one column of probabilities for each of {len(index)} classes, got shape "
+            f"{prediction.shape}; nothing was charged."
+        )
+    if in_order:
+        return prediction
+    placed = np.zeros((len(prediction), n_classes))
+    placed[:, index] = prediction
+    return placed
+
+
+def _second_class_score(prediction: AnyArray, index: Int1D, known: bool, what: str) -> AnyArray:
+    """Return a score that is larger where the second training class is more likely."""
+    columns = len(index) if known else 2
+    if prediction.ndim > 2 or (prediction.ndim == 2 and prediction.shape[1] != columns):
+        raise ValueError(f"AUC is for two classes, got predictions of shape {prediction.shape} from {what}.")
+    if known and index.max() > 1:
+        raise ValueError(
+            f"AUC is for the first two training classes, and {what} knows others; nothing was charged."
+        )
+    if prediction.ndim == 2:
+        column = np.flatnonzero(index == 1)
+        return prediction[:, column[0]] if len(column) else np.zeros(len(prediction))
+    return -prediction if known and index.tolist() == [1, 0] else prediction
+
+
+def lent(rows: Any) -> Any:
+    """Return a copy of rows or labels for code that might write into what it is given."""
+    for method in ("copy", "clone"):
+        if hasattr(rows, method):
+            return getattr(rows, method)()
+    return rows
+
+
+def quietly(function: Callable[[], Any], what: str) -> Any:
+    """Call something that sees holdout rows; its errors are reported without their text, which might quote rows."""
+    try:
+        return function()
+    except Exception as error:
+        kind = type(error).__name__
+    raise ValueError(
+        f"The {what} failed on the holdout with {kind}; nothing was charged. The text of the error is withheld, "
+        "since it may quote holdout rows: try it on the training rows to see it."
+    )

@@ -1,8 +1,16 @@
-"""Budget: what answers cost, what is left, and what a plan allows."""
+"""Budget: what answers cost, what is left, and what a declared budget promises."""
 
 from __future__ import annotations
 
-from validstats.holdout.budget.books import Ask, Books, Declaration, Outcome, Session, main_options
+from validstats.holdout.budget.books import (
+    Books,
+    Question,
+    Session,
+    closing_nats,
+    confidence_of,
+    epoch_log_share,
+    joint_level,
+)
 from validstats.holdout.budget.choice import (
     CountCandidate,
     CountMechanism,
@@ -11,8 +19,7 @@ from validstats.holdout.budget.choice import (
     queries_for,
     rows_for,
 )
-from validstats.holdout.budget.epochs import MIXING, closing_nats, confidence_of, epoch_log_share, joint_level
-from validstats.holdout.budget.informative import warn_if_silent
+from validstats.holdout.budget.informative import dry_half_widths, warn_if_silent
 from validstats.holdout.budget.mass import (
     LOG_ERROR,
     LOG_NO_ERROR,
@@ -30,8 +37,14 @@ from validstats.holdout.budget.mass import (
     log_side_outcome,
     log_side_share,
 )
-from validstats.holdout.budget.planning import Plan, plan
-from validstats.holdout.budget.reports import guarantee_of, holdout_report, outlook, vault_guarantee
+from validstats.holdout.budget.reports import (
+    discovery_guarantee,
+    guarantee_of,
+    holdout_report,
+    next_half_widths,
+    outlook,
+    vault_guarantee,
+)
 
 __all__ = [
     "CountCandidate",
@@ -55,22 +68,19 @@ __all__ = [
     "log_exponent_code",
     "log_side_outcome",
     "log_side_share",
-    "Ask",
     "Books",
-    "Declaration",
-    "MIXING",
-    "Outcome",
-    "Plan",
+    "Question",
     "Session",
     "closing_nats",
     "confidence_of",
+    "discovery_guarantee",
+    "dry_half_widths",
     "epoch_log_share",
     "guarantee_of",
     "holdout_report",
     "joint_level",
-    "main_options",
+    "next_half_widths",
     "outlook",
-    "plan",
     "vault_guarantee",
     "warn_if_silent",
 ]

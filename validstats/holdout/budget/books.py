@@ -1,129 +1,153 @@
-"""Between ledger and mechanisms: open an epoch, take one step, charge it, and only then hand the answer over."""
+"""Books of one declared budget: open an epoch, let a mechanism take a step, charge it, and only then answer.
+
+One record travels: a :class:`Question` comes to the books, its mechanism's :class:`~validstats.holdout.mechanisms.Release`
+is charged, and the ledger's :class:`~validstats.holdout.ledger.Entry` goes back to whoever asked.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from fractions import Fraction
 from typing import Any
 
+import numpy as np
+
+from validstats._typing import Float1D
 from validstats.exceptions import BudgetExhaustedError, LedgerMismatchError, budget_exhausted_message
-from validstats.holdout.budget.epochs import (
-    Declaration,
-    changed_fields,
-    closing_nats,
-    declared_alike,
-    epoch_log_share,
-    fresh_state,
-    frozen_fields,
-    joint_level,
-    main_options,
-)
+from validstats.guarantee import Guarantee
 from validstats.holdout.ledger import Entry, Ledger, Turn
-from validstats.holdout.mechanisms import Release, mechanism
+from validstats.holdout.mechanisms import Declaration, Release, mechanism
 from validstats.intake import alpha_fraction
 
-__all__ = ["Ask", "Books", "Outcome", "Session"]
+__all__ = [
+    "Books",
+    "Question",
+    "Session",
+    "changed_fields",
+    "closing_nats",
+    "confidence_of",
+    "declared_alike",
+    "epoch_log_share",
+    "fresh_state",
+    "frozen_fields",
+    "joint_level",
+]
+
+LEAST_LOG_ALPHA = math.log(1e-12)
+"""Least level that is handed to a mechanism as a confidence level."""
+
+EPOCH_RESERVE = 0.01
+"""Share of the failure probability that is kept for epochs after the first."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """What one step releases, on the scale of the question.
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Question:
+    """One question, ready to be charged."""
 
-    Attributes
-    ----------
-    value, low, high : float or None
-        Answer and interval.
-    source : str
-        Where the value came from.
-    certified : bool
-        Whether the interval is proved.
-    passed : bool or None
-        Whether a guess or claim held.
-    winner : int or None
-        Index of the winning candidate.
-    flags : tuple of bool or None
-        Which claims of a batch were confirmed.
-    confidence_level : float or None
-        Of an interval that holds by itself; None for those that hold together at the declared level.
-    """
-
-    value: float | None
-    low: float | None
-    high: float | None
-    source: str
-    certified: bool
-    passed: bool | None = None
-    winner: int | None = None
-    flags: tuple[bool, ...] | None = None
-    confidence_level: float | None = None
-
-    @classmethod
-    def of(cls, release: Release, rescale: Callable[[float], float], **changes: Any) -> Outcome:
-        """Take over a release of a mechanism, rescaled from [0, 1]."""
-        scaled = [None if v is None else rescale(v) for v in (release.value, release.low, release.high)]
-        values: dict[str, Any] = {
-            "value": scaled[0],
-            "low": scaled[1],
-            "high": scaled[2],
-            "source": release.source,
-            "certified": release.certified,
-            "passed": release.passed,
-            "winner": release.winner,
-        }
-        return cls(**{**values, **changes})
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ask:
-    """One question, ready to be charged.
-
-    Attributes
-    ----------
-    release : str
-        Kind of release.
-    label : str
-        What is asked, in words.
-    query : str or None
-        Keyed digest for the cache; None if it is always charged.
-    work : callable
-        Takes the :class:`Session` and returns the :class:`Outcome`.
-    cost : int
-        How many of the declared queries it uses.
-    guess : float or None
-        What the training rows said, on the scale of the answer; recorded.
-    subject : str or None
-        What a name given by the caller stands for, as far as it can be told; recorded with the name, and compared
-        when the name comes again.
-    """
-
-    release: str
-    label: str
-    query: str | None
-    work: Callable[[Session], Outcome]
-    cost: int = 1
-    guess: float | None = None
+    release: str  # kind of release, as the ledger names it
+    label: str  # what is asked, in words
+    query: str | None  # keyed digest for the cache; None if it is always charged
+    respond: Callable[[Session], Release]  # what lets mechanisms work on it, on the scale of the answer
+    cost: int = 1  # how many of the declared queries it uses
+    guess: float | None = None  # what the training rows said, on the scale of the answer; recorded
+    # What a name given by the caller stands for; recorded with the name, and compared when it comes again
     subject: str | None = None
+    scale: tuple[float, float] | None = None  # least and largest possible answer; recorded
+    # What its answer promises, where that is not what the whole holdout promises
+    guarantee: Callable[[Entry], Guarantee] | None = None
+
+
+def declared_alike(stored: Mapping[str, Any] | None, declared: Declaration) -> bool:
+    """Tell whether a ledger's epoch was declared as given."""
+    if stored is None:
+        return False
+    takes = mechanism(stored["mechanism"]).takes
+    defaults = {"analysis": "tight" if "analysis" in takes else None, "tolerance": None}
+    return {**defaults, **stored} == asdict(declared)
+
+
+def epoch_log_share(epoch: int) -> float:
+    """Log of the share of the failure probability that an epoch may use; the shares sum to 1."""
+    if epoch == 0:
+        return math.log1p(-EPOCH_RESERVE)
+    return math.log(EPOCH_RESERVE * 6 / (math.pi * epoch) ** 2)
+
+
+def joint_level(state: Mapping[str, Any]) -> float:
+    """Return the level at which all answers of a ledger hold together: the least that an epoch has declared."""
+    declared = state.get("declared", {}).get("confidence_level", 1.0)
+    return float(state.get("joint_level", declared))
+
+
+def closing_nats(records: Mapping[str, Mapping[str, Any]]) -> float:
+    """Return what is still to be paid when something follows an epoch: the content of its last answers."""
+    # A tree declared for k questions has weights for the nodes at which intervals are issued. What comes
+    # after the k-th answer hangs below its leaves, and those are nodes of the tree for k + 1 questions.
+    total = 0.0
+    for record in records.values():
+        state = unused_state(record)
+        if state.queries is None or not mechanism(record["name"]).mixes:
+            continue
+        longer = dataclasses.replace(state, queries=state.queries + 1)
+        total += state.log_weight - longer.log_weight
+        if state.failures == 0:
+            total += math.log(2.0)
+    return total
+
+
+@functools.lru_cache(maxsize=256)
+def fresh_state(name: str, options: tuple[tuple[str, Any], ...]) -> Any:
+    """Return the state of a mechanism that has not been asked anything."""
+    # Below a level that a float near 1 can hold, grids and steps are tuned for that level, and the intervals
+    # of deterministic mechanisms are computed at the level itself: any grid is valid, only its tuning is not
+    # best.
+    settings = dict(options)
+    log_alpha = float(settings.pop("log_alpha"))
+    if log_alpha >= LEAST_LOG_ALPHA:
+        return mechanism(name).initial_state(confidence_level=confidence_of(log_alpha), **settings)
+    if mechanism(name).noisy:
+        raise ValueError(
+            f"mechanism={name!r} cannot be opened after {-log_alpha:.0f} nats of earlier answers: its interval would "
+            "be everything. Take mechanism='guess_and_check' or 'description_length', or a new holdout."
+        )
+    state = mechanism(name).initial_state(confidence_level=confidence_of(LEAST_LOG_ALPHA), **settings)
+    return dataclasses.replace(state, log_alpha=log_alpha)
+
+
+def confidence_of(log_alpha: float) -> Fraction:
+    """Return ``1 - exp(log_alpha)`` exactly enough for levels far below what a float near 1 can hold."""
+    exponent = math.floor(log_alpha / math.log(10)) - 16
+    digits = round(math.exp(log_alpha - exponent * math.log(10)))
+    return 1 - Fraction(digits) * Fraction(10) ** exponent
+
+
+def changed_fields(fresh: Any, state: Any) -> dict[str, Any]:
+    """Return the fields of a state that differ from the fresh one: what the ledger has to keep."""
+    before, after = asdict(fresh), asdict(state)
+    return {name: value for name, value in after.items() if value != before[name]}
+
+
+def unused_state(record: Mapping[str, Any]) -> Any:
+    """Return the state in which a recorded mechanism was opened."""
+    return fresh_state(record["name"], tuple(sorted(record["options"].items())))
+
+
+def stored_state(record: Mapping[str, Any]) -> Any:
+    """Return the state in which a recorded mechanism was left."""
+    return dataclasses.replace(unused_state(record), **frozen_fields(record["state"]))
+
+
+def frozen_fields(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return stored fields with lists turned back into tuples."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
 
 
 class Session:
-    """The mechanisms' states during one turn, and what they charge.
-
-    Parameters
-    ----------
-    turn : Turn
-        The open turn.
-    declared : Declaration
-        The current epoch's.
-    new_batch : bool, default True
-        Whether no question of the batch was worked on before this one.
-
-    Attributes
-    ----------
-    nats, mu_squared : float
-        Charged so far in this session.
-    """
+    """The mechanisms' states during one turn, and what they charge."""
 
     def __init__(self, turn: Turn, declared: Declaration, *, new_batch: bool = True) -> None:
         self.turn = turn
@@ -139,6 +163,18 @@ class Session:
         self.state["branch_nats"] = self.state["branch_nats"] + nats
         self.nats += nats
 
+    def number(self, units: Float1D, guess: float | None = None) -> Release:
+        """Let the declared mechanism give one number; the first number of a batch closes the round before it."""
+        chosen = mechanism(self.declared.mechanism)
+        first, self._new_batch = self._new_batch, False
+        return self.step(
+            chosen.name,
+            units if chosen.needs_rows else float(np.clip(units.mean(), 0.0, 1.0)),
+            guess,
+            options=chosen.options(self.declared),
+            next_round=first and chosen.name in self.state["mechanisms"],
+        )
+
     def step(
         self,
         name: str,
@@ -147,41 +183,15 @@ class Session:
         *,
         key: str | None = None,
         options: Mapping[str, Any] | None = None,
-        before: Callable[[Any, Any], Any] | None = None,
+        next_round: bool = False,
     ) -> Release:
-        """Let a mechanism take one step.
-
-        Parameters
-        ----------
-        name : str
-            Name of the mechanism.
-        values : float or ndarray
-            Mean, or values a unit, in [0, 1].
-        guess : float or None, default None
-            What the mechanism compares with.
-        key : str or None, default None
-            Name of this instance, where the same mechanism is used twice; ``name`` if None.
-        options : mapping or None, default None
-            Options with which it is opened at first use.
-        before : callable or None, default None
-            Applied to the mechanism class and the state first.
-
-        Returns
-        -------
-        Release
-            Never a refused one.
-
-        Raises
-        ------
-        BudgetExhaustedError
-            If the mechanism refuses.
-        """
+        """Let a mechanism take one step."""
         key = key or name
         opened = key in self.state["mechanisms"]
         chosen = mechanism(name)
         state = self.load(key) if opened else self._open(key, name, options or {})
-        if before is not None:
-            state = before(chosen, state)
+        if next_round:
+            state = chosen.next_round(state)
         after, release = chosen.step(state, values, guess, self._noise(key), log_carry=self.log_carry(key))
         if release.source == "refused" and after == state:
             raise _Refused(state.exhausted or "its budget is used up", self)
@@ -195,20 +205,15 @@ class Session:
             raise _Refused(after.exhausted or "a guess failed and no failure was declared", self)
         return release
 
-    def starts_batch(self) -> bool:
-        """Tell whether nothing of the batch was worked on before: once, for the first answer that is not cached."""
-        first, self._new_batch = self._new_batch, False
-        return first
-
     def load_main(self) -> Any:
         """Return the state of the declared mechanism, fresh if it was not asked yet; nothing is charged."""
         name = self.declared.mechanism
         opened = name in self.state["mechanisms"]
-        return self.load(name) if opened else self._open(name, name, main_options(self.declared))
+        return self.load(name) if opened else self._open(name, name, mechanism(name).options(self.declared))
 
     def load(self, key: str) -> Any:
         """Return the state of an opened mechanism."""
-        return dataclasses.replace(self._fresh(key), **frozen_fields(self.state["mechanisms"][key]["state"]))
+        return stored_state(self.state["mechanisms"][key])
 
     def log_carry(self, key: str) -> float:
         """Log-weight of everything in this epoch but one mechanism, the epoch's own opening included."""
@@ -223,8 +228,7 @@ class Session:
         return self._fresh(key)
 
     def _fresh(self, key: str) -> Any:
-        record = self.state["mechanisms"][key]
-        return fresh_state(record["name"], tuple(sorted(record["options"].items())))
+        return unused_state(self.state["mechanisms"][key])
 
     def _save(self, key: str, state: Any) -> None:
         mechanisms = dict(self.state["mechanisms"])
@@ -240,17 +244,7 @@ class Session:
 
 
 class Books:
-    """Keeps one declared budget in one ledger.
-
-    Parameters
-    ----------
-    ledger : Ledger
-        Where it is kept.
-    declared : Declaration
-        The budget.
-    user : str, default ""
-        Who asks.
-    """
+    """Keeps one declared budget in one ledger."""
 
     def __init__(self, ledger: Ledger, declared: Declaration, user: str = "") -> None:
         self.ledger = ledger
@@ -264,43 +258,24 @@ class Books:
                 closing = closing_nats(turn.state.get("mechanisms", {}))
                 turn.append("epoch", nats=closing, state=self._opening_state(turn, closing), new_epoch=True)
 
-    def charge(self, asks: Sequence[Ask]) -> list[tuple[Ask, Entry]]:
-        """Charge questions in one transaction, as one batch; what comes back may be released.
-
-        Parameters
-        ----------
-        asks : sequence of Ask
-            The questions, in order.
-
-        Returns
-        -------
-        list of (Ask, Entry)
-            What was recorded for each.
-
-        Raises
-        ------
-        BudgetExhaustedError
-            If the budget does not suffice. Nothing is charged for a question that is refused; those answered
-            before it are in the error's ``answered``.
-        ValueError
-            If a name stands for another question already; nothing is charged then.
-        """
-        done: list[tuple[Ask, Entry]] = []
+    def charge(self, questions: Sequence[Question]) -> list[Entry]:
+        """Charge questions in one transaction, as one batch; what comes back may be released."""
+        done: list[Entry] = []
         new_batch = True
         with self.ledger.turn(self.user) as turn:
             self._check_epoch(turn)
-            _check_names(turn, asks)
-            refused = self._budget_refusal(turn, asks)
+            _check_names(turn, questions)
+            refused = self._budget_refusal(turn, questions)
             if refused:
                 self._record_refusal(turn)
-            for ask in [] if refused else asks:
+            for question in [] if refused else questions:
                 try:
-                    entry = self._charge_one(turn, ask, new_batch=new_batch)
+                    entry = self._charge_one(turn, question, new_batch=new_batch)
                 except _Refused as refusal:
                     refused = str(refusal)
                     self._record_refusal(turn, refusal.session)
                     break
-                done.append((ask, entry))
+                done.append(entry)
                 new_batch = new_batch and entry.release == "cached"
         if refused:
             error = BudgetExhaustedError(
@@ -323,43 +298,42 @@ class Books:
             left["own queries"] = self.declared.users.get(self.user, 0) - state["by_user"].get(self.user, 0)
         main = state["mechanisms"].get(self.declared.mechanism)
         if main is not None:
-            restored = dataclasses.replace(
-                fresh_state(main["name"], tuple(sorted(main["options"].items()))),
-                **frozen_fields(main["state"]),
-            )
-            failures = restored.remaining.get("failures")
+            failures = stored_state(main).remaining.get("failures")
             if failures is not None:
                 left["failures"] = int(failures)
         elif mechanism(self.declared.mechanism).needs_guess:
             left["failures"] = self.declared.failures
         return left
 
-    def _charge_one(self, turn: Turn, ask: Ask, *, new_batch: bool) -> Entry:
-        if ask.query is not None and (hit := turn.cached(ask.query)) is not None:
+    def _charge_one(self, turn: Turn, question: Question, *, new_batch: bool) -> Entry:
+        if question.query is not None and (hit := turn.cached(question.query)) is not None:
             return turn.append(
-                "cached", query=ask.query, passed=hit.passed, answer=hit.answer, half_width=hit.half_width,
+                "cached", query=question.query, passed=hit.passed, answer=hit.answer, half_width=hit.half_width,
                 detail={**hit.detail, "answered_by": hit.idx},
             )  # fmt: skip
         session = Session(turn, self.declared, new_batch=new_batch)
-        outcome = ask.work(session)
+        release = question.respond(session)
         state = session.state
-        state["asked"] = state["asked"] + ask.cost
+        state["asked"] = state["asked"] + question.cost
         if self.declared.users:
-            state["by_user"] = {**state["by_user"], self.user: state["by_user"].get(self.user, 0) + ask.cost}
-        half_width = None if outcome.low is None or outcome.high is None else (outcome.high - outcome.low) / 2
+            state["by_user"] = {
+                **state["by_user"],
+                self.user: state["by_user"].get(self.user, 0) + question.cost,
+            }
         return turn.append(
-            ask.release,
-            query=ask.query,
+            question.release,
+            query=question.query,
             nats=session.nats,
             mu_squared=session.mu_squared,
-            passed=outcome.passed,
-            answer=outcome.value,
-            half_width=half_width,
+            passed=release.passed,
+            answer=release.value,
+            half_width=release.half_width,
             detail={
-                **asdict(outcome),
-                "question": ask.label,
-                "guess": ask.guess,
-                **({} if ask.subject is None else {"subject": ask.subject}),
+                **release.stored(),
+                "question": question.label,
+                "guess": question.guess,
+                **({} if question.subject is None else {"subject": question.subject}),
+                **({} if question.scale is None else {"scale": list(question.scale)}),
             },
             state=state,
         )
@@ -372,10 +346,14 @@ class Books:
             mu_squared = 0.0 if session is None else session.mu_squared
             turn.append("refused", nats=nats, mu_squared=mu_squared, state={**state, "exhausted": True})
 
-    def _budget_refusal(self, turn: Turn, asks: Sequence[Ask]) -> str:
+    def _budget_refusal(self, turn: Turn, questions: Sequence[Question]) -> str:
         """Why the declared counts do not suffice; empty if they do. Questions asked before are free."""
-        fresh = [ask for ask in asks if ask.query is None or turn.cached(ask.query) is None]
-        cost = sum(ask.cost for ask in fresh)
+        fresh = [
+            question
+            for question in questions
+            if question.query is None or turn.cached(question.query) is None
+        ]
+        cost = sum(question.cost for question in fresh)
         asked = int(turn.state["asked"])
         if not fresh:
             return ""
@@ -414,11 +392,13 @@ class Books:
                 "noisy, or exact means of a part of the rows, and no interval of a further epoch would be proved. "
                 "Keep the declared budget, or take a new holdout."
             )
+        # ln(alpha_e) = ln(share of epoch e) + ln(alpha) - everything charged so far
         log_alpha = (
             epoch_log_share(turn.epoch + 1) + math.log(alpha_fraction(self.declared.confidence_level)) - nats
         )
-        options = {"n": self.declared.n, "log_alpha": log_alpha, **main_options(self.declared)}
-        fresh_state(self.declared.mechanism, tuple(sorted(options.items())))
+        opened_with = mechanism(self.declared.mechanism).options(self.declared)
+        options = {"n": self.declared.n, "log_alpha": log_alpha, **opened_with}
+        fresh_state(self.declared.mechanism, tuple(sorted(options.items())))  # refuses what cannot be opened
         return {
             "declared": asdict(self.declared),
             "log_alpha": log_alpha,
@@ -438,14 +418,14 @@ class Books:
         )
 
 
-def _check_names(turn: Turn, asks: Sequence[Ask]) -> None:
+def _check_names(turn: Turn, questions: Sequence[Question]) -> None:
     """Refuse a name that was given to another question."""
-    for ask in asks:
-        hit = None if ask.query is None or ask.subject is None else turn.cached(ask.query)
+    for question in questions:
+        hit = None if question.query is None or question.subject is None else turn.cached(question.query)
         known = None if hit is None else hit.detail.get("subject")
-        if known not in (None, ask.subject):
+        if known not in (None, question.subject):
             raise ValueError(
-                f"This query_id stands for {known} already, and this asks for {ask.subject}. One name is one question: "
+                f"This query_id stands for {known} already, and this asks for {question.subject}. One name is one question: "
                 "choose another query_id. Nothing was charged."
             )
 

@@ -1,4 +1,4 @@
-"""What the holdout says about itself: its guarantee, what comes next, and its ledger as a report."""
+"""Guarantees of a holdout, its outlook on the next question, and its ledger as a report."""
 
 from __future__ import annotations
 
@@ -8,28 +8,19 @@ from typing import Any
 
 from validstats.guarantee import Guarantee
 from validstats.holdout.budget.books import Books, Session
-from validstats.holdout.budget.epochs import MIXING, Declaration
-from validstats.holdout.budget.informative import dry_half_widths, is_proved, unproved_tolerance
+from validstats.holdout.budget.informative import dry_half_widths
 from validstats.holdout.ledger import Ledger
-from validstats.holdout.mechanisms import mechanism
+from validstats.holdout.mechanisms import Declaration, mechanism
 from validstats.results import Report, Table
 
-__all__ = ["guarantee_of", "holdout_report", "outlook", "vault_guarantee"]
-
-_SOURCES = {
-    "guess_and_check": "Rogers et al. (2020), guess-and-check, by the exact count of transcripts",
-    "description_length": "Dwork et al. (2015), arXiv 1506.02629, Theorem 9, by the exact count of transcripts",
-    "thresholdout": "Dwork et al. (2015), arXiv 1506.02629, Theorem 25",
-    "rounds": "Hoeffding (1963), a fresh chunk for each declared round",
-    "fresh_chunks": "Hoeffding (1963), a fresh chunk for each question",
-}
-
-_ANALYSES = {
-    "tight": "leave-one-out information bound for Gaussian noise, and Gaussian differential privacy",
-    "rogers2020": "Rogers et al. (2020), arXiv 1906.09231, Theorem 2.1, for Gaussian noise",
-    "jung2020": "Jung et al. (2020), arXiv 1909.03577, Theorem 3.5, for Gaussian noise",
-    "bassily2016": "Bassily et al. (2016), arXiv 1511.02513, Theorem 3.4, for Gaussian noise",
-}
+__all__ = [
+    "discovery_guarantee",
+    "guarantee_of",
+    "holdout_report",
+    "next_half_widths",
+    "outlook",
+    "vault_guarantee",
+]
 
 _RELEASES = ("answer", "best", "compare", "bit", "board", "discover", "cached", "final", "refused", "epoch")
 
@@ -37,130 +28,94 @@ _RELEASES = ("answer", "best", "compare", "bit", "board", "discover", "cached", 
 def guarantee_of(
     declared: Declaration, state: Any, *, clustered: bool, level: float | None = None
 ) -> Guarantee:
-    """State what a declared budget promises.
-
-    Parameters
-    ----------
-    declared : Declaration
-        The budget.
-    state : State
-        Of its mechanism.
-    clustered : bool
-        Whether units are clusters.
-    level : float or None, default None
-        At which the answers of all epochs hold together; the declared one if None.
-
-    Returns
-    -------
-    Guarantee
-        Finite-sample for certified mechanisms, otherwise heuristic.
-    """
+    """State what a declared budget promises, at the level at which the answers of all epochs hold together."""
     unit = "clusters" if clustered else "rows"
     level = declared.confidence_level if level is None else level
-    caveats = ("Answers are about the mean over clusters of the mean within a cluster",) if clustered else ()
-    if not is_proved(declared.mechanism, state):
+    chosen = mechanism(declared.mechanism)
+    details = ("Answers are about the mean over clusters of the mean within a cluster",) if clustered else ()
+    if not chosen.proved(state):
         return Guarantee(
-            holds=_without_proof(declared.mechanism, state),
+            holds=f"nothing is proved, and answers are approximate: {chosen.without_proof(state)}",
             kind="heuristic",
             check=(),
             n_reference=declared.n,
-            citation=_citation(declared),
+            citation=chosen.source(declared),
             confidence_level=level,
-            details=caveats,
+            details=details,
         )
     return Guarantee(
         holds=(
-            f"with probability at least {level:g} every certified interval released under this ledger contains the "
-            f"value in the population, for up to {declared.queries:,} questions however they were chosen"
+            f"in at least {100 * level:g} of 100 studies like this one every interval that is released here contains "
+            "the true value, whatever is asked and in whatever order"
         ),
         kind="finite-sample",
         check=(
-            f"holdout {unit} are independent draws from the population asked about",
-            "the analyst knows of the holdout only what the ledger released",
-            "the ledger and its anchor were not both rolled back",
+            f"the holdout {unit} were drawn independently from the population that you ask about",
+            "nobody has seen these rows except through this ledger",
+            "the ledger was not put back to an earlier copy together with its anchor",
         ),
         n_reference=declared.n,
-        citation=_citation(declared),
+        citation=chosen.source(declared),
         confidence_level=level,
-        details=caveats,
+        details=(
+            f"With probability at least {level:g} all certified intervals of this ledger cover together, for up to "
+            f"{declared.queries:,} questions, each of which may depend on all earlier answers",
+            *details,
+        ),
     )
 
 
-def _without_proof(name: str, state: Any) -> str:
-    if not mechanism(name).certified:
-        return f"the mechanism {name!r} has no proof with constants; its answers are approximate"
-    return f"{unproved_tolerance(state)}; the answers are approximate"
-
-
-def _citation(declared: Declaration) -> str:
-    if declared.analysis is not None:
-        return _ANALYSES[declared.analysis]
-    return _SOURCES.get(declared.mechanism, "see the documentation of the mechanism")
-
-
 def vault_guarantee(n_vault: int, confidence_level: float) -> Guarantee:
-    """State what an answer from the vault promises.
-
-    Parameters
-    ----------
-    n_vault : int
-        Units in the vault.
-    confidence_level : float
-        Of this interval by itself.
-
-    Returns
-    -------
-    Guarantee
-        Finite-sample.
-    """
+    """State what an answer from the vault promises."""
     return Guarantee(
-        holds=f"the interval contains the population value with probability at least {confidence_level:g}",
+        holds=(
+            f"in at least {100 * confidence_level:g} of 100 studies like this one the interval contains the true value"
+        ),
         kind="finite-sample",
         check=(
-            "the vault's units are independent draws from the population",
+            "the vault's rows were drawn independently from the population that you ask about",
             "nobody looked at them before",
         ),
         n_reference=n_vault,
         citation="Clopper and Pearson (1934); Waudby-Smith and Ramdas (2024) for values other than 0 and 1",
         confidence_level=confidence_level,
-        details=("This interval holds by itself, not jointly with the answers of the reusable part",),
+        details=(
+            "This interval holds by itself, not jointly with the answers of the reusable part",
+            "The vault was opened once",
+        ),
+    )
+
+
+def discovery_guarantee(n: int, false_discovery_rate: float) -> Guarantee:
+    """State what a set of confirmed claims promises."""
+    return Guarantee(
+        holds=(
+            f"on average at most {100 * false_discovery_rate:g} % of the claims that are confirmed in one batch are "
+            "false, although the claims were chosen after earlier answers"
+        ),
+        kind="finite-sample",
+        check=(
+            "the holdout rows were drawn independently from the population that you ask about",
+            "nobody has seen these rows except through this ledger",
+        ),
+        n_reference=n,
+        citation="Wang and Ramdas (2022), False discovery rate control with e-values",
+        details=(
+            "The e-value of each claim is multiplied by exp(-nats) for all that was released before, and the e-BH "
+            "procedure decides over the batch",
+            "A claim that is not confirmed may be true",
+        ),
     )
 
 
 def next_half_widths(session: Session, branch_nats: float = 0.0) -> dict[str, float]:
-    """Work out the half-widths that the next answer would have, on the scale of [0, 1], by a dry run.
-
-    Parameters
-    ----------
-    session : Session
-        For looking; nothing is charged.
-    branch_nats : float, default 0
-        Paid before the answer, as by :meth:`ReusableHoldout.best`.
-
-    Returns
-    -------
-    dict of str to float
-        By what happens, at a score of one half, where intervals are widest. Empty if the mechanism refuses.
-    """
+    """Work out the half-widths that the next answer would have, on the scale of [0, 1], by a dry run."""
     name = session.declared.mechanism
     return dry_half_widths(name, session.load_main(), session.log_carry(name) - branch_nats)
 
 
 def outlook(session: Session, left: Callable[[Mapping[str, Any]], dict[str, int]]) -> str:
-    """Say what the next question would be and give.
-
-    Parameters
-    ----------
-    session : Session
-        For looking; nothing is charged.
-    left : callable
-        From a state to what is left.
-
-    Returns
-    -------
-    str
-        Sentences.
-    """
+    """Say what the next question would be and give."""
     declared, state = session.declared, session.state
     number = int(state["asked"]) + 1
     remaining = left(state)
@@ -176,62 +131,29 @@ def outlook(session: Session, left: Callable[[Mapping[str, Any]], dict[str, int]
         f"good to {priced}"
     )
     text += _approximate(session)
-    if declared.mechanism in MIXING:
+    if mechanism(declared.mechanism).hosts:
         best = max(next_half_widths(session, math.log(100)).values())
         text += f", and best() of 100 candidates would cost one query at +-{best:.3f} at most"
     return f"{text} (left: {rest})."
 
 
 def _approximate(session: Session) -> str:
-    name, state = session.declared.mechanism, session.load_main()
-    if is_proved(name, state):
-        return ""
-    if not mechanism(name).certified:
-        return ", which is approximate: this mechanism has no proof"
-    return f", which is approximate: {unproved_tolerance(state)}"
-
-
-def _declared_rows(declared: Declaration, state: Any) -> list[tuple[str, Any]]:
-    """What the mechanism was declared with, where it has a choice."""
-    rows: list[tuple[str, Any]] = [("Mechanism", declared.mechanism)]
-    if declared.analysis is not None:
-        rows.append(("Analysis", declared.analysis))
-    if declared.mechanism == "thresholdout":
-        proved = "proved" if is_proved(declared.mechanism, state) else "not proved"
-        rows.append(("Tolerance", f"{state.tolerance:.4g} ({proved})"))
-    return rows
+    chosen, state = mechanism(session.declared.mechanism), session.load_main()
+    return "" if chosen.proved(state) else f", which is approximate: {chosen.without_proof(state)}"
 
 
 def holdout_report(
     calibration: Any, ledger: Ledger, books: Books, guarantee: Guarantee, next_look: str
 ) -> Report:
-    """Describe the budget and the ledger.
-
-    Parameters
-    ----------
-    calibration : HoldoutCalibration
-        Sizes and declarations.
-    ledger : Ledger
-        The ledger.
-    books : Books
-        For what is left.
-    guarantee : Guarantee
-        What is promised.
-    next_look : str
-        What comes next, in words.
-
-    Returns
-    -------
-    Report
-        Header, ledger table, guarantee, outlook.
-    """
+    """Describe the budget and the ledger."""
     declared = calibration.declared
     check = ledger.verify()
     entries = [entry for entry in ledger.entries() if entry.release in _RELEASES]
     session = books.look()
     left = books.left(session.state)
     header: list[tuple[str, Any]] = [
-        *_declared_rows(declared, session.load_main()),
+        ("Mechanism", declared.mechanism),
+        *mechanism(declared.mechanism).facts(session.load_main()),
         ("Independent units", calibration.n_units),
         ("Sealed in the vault", calibration.n_vault),
         ("Declared queries", declared.queries),
@@ -260,12 +182,6 @@ def holdout_report(
 
 
 def ordinal(number: int) -> str:
-    """Write a number as an ordinal.
-
-    Examples
-    --------
-    >>> [ordinal(i) for i in (1, 2, 3, 4, 11, 12, 21, 112)]
-    ['1st', '2nd', '3rd', '4th', '11th', '12th', '21st', '112th']
-    """
+    """Write a number as an ordinal."""
     suffix = "th" if 10 <= number % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
     return f"{number}{suffix}"

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from validstats.holdout.ledger.anchor import anchors_of, any_anchor
-from validstats.holdout.ledger.core import Ledger, holdout_key
-from validstats.holdout.ledger.fingerprint import (
+from validstats.holdout.ledger.core import Ledger, LedgerCheck, Turn, holdout_key
+from validstats.holdout.ledger.keys import (
     ask_digest,
+    derive_key,
     holdout_fingerprint,
     keyed_order,
     keyed_row_digests,
 )
-from validstats.holdout.ledger.noise import derive_key
 from validstats.holdout.ledger.store import Entry
-from validstats.holdout.ledger.turn import Turn
 
 __all__ = [
     "Entry",
     "Ledger",
+    "LedgerCheck",
     "Turn",
     "anchors_of",
     "any_anchor",

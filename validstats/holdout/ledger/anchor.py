@@ -22,50 +22,18 @@ _RECEIPT = re.compile(r"validstats-ledger:([0-9a-f]{32}):(\d+):([0-9a-f]{64})")
 
 @dataclass(frozen=True)
 class Receipt:
-    """How far a ledger had come: what the anchor holds, and what a caller may keep instead of it.
+    """How far a ledger had come: what the anchor holds, and what a caller may keep instead of it."""
 
-    Parameters
-    ----------
-    ledger : str
-        Identifier of the ledger, 32 hexadecimal digits.
-    count : int
-        Number of entries.
-    head : str
-        Digest of the last of them, 64 hexadecimal digits.
-
-    Examples
-    --------
-    >>> receipt = Receipt("0" * 32, 3, "a" * 64)
-    >>> Receipt.parse(str(receipt)) == receipt
-    True
-    """
-
-    ledger: str
-    count: int
-    head: str
+    ledger: str  # identifier of the ledger, 32 hexadecimal digits
+    count: int  # number of entries
+    head: str  # digest of the last of them, 64 hexadecimal digits
 
     def __str__(self) -> str:
         return f"validstats-ledger:{self.ledger}:{self.count}:{self.head}"
 
     @classmethod
     def parse(cls, text: str) -> Receipt:
-        """Read a receipt from its text.
-
-        Parameters
-        ----------
-        text : str
-            What ``str(receipt)`` gave.
-
-        Returns
-        -------
-        Receipt
-            The receipt.
-
-        Raises
-        ------
-        ValueError
-            If the text is not a receipt.
-        """
+        """Read a receipt from its text."""
         match = _RECEIPT.fullmatch(str(text).strip())
         if match is None:
             raise ValueError(
@@ -76,13 +44,8 @@ class Receipt:
 
 
 def state_directory() -> Path:
-    """Return the directory in which this user's programs keep their state, honouring ``XDG_STATE_HOME``.
-
-    Returns
-    -------
-    Path
-        ``$XDG_STATE_HOME/validstats``, or the platform's place for it. It is not created here.
-    """
+    """Return the directory in which this user's programs keep their state, honouring ``XDG_STATE_HOME``."""
+    # ``$XDG_STATE_HOME/validstats``, or the platform's place for it. It is not created here.
     configured = os.environ.get("XDG_STATE_HOME")
     if configured and Path(configured).is_absolute():
         return Path(configured) / "validstats"
@@ -94,13 +57,7 @@ def state_directory() -> Path:
 
 
 def state_key() -> bytes:
-    """Return this user's key, made at first use: it tags holdouts in anchors without revealing them.
-
-    Returns
-    -------
-    bytes
-        32 random bytes, kept with mode 0600 in the state directory.
-    """
+    """Return this user's key, made at first use: it tags holdouts in anchors without revealing them."""
     path = state_directory() / "key"
     path.parent.mkdir(parents=True, exist_ok=True)
     with suppress(FileExistsError), new_file(path) as draft:
@@ -115,21 +72,10 @@ def state_key() -> bytes:
 
 @dataclass(frozen=True)
 class Anchor:
-    """An append-only text file beside no ledger: one line for each head that was reached.
+    """An append-only text file beside no ledger: one line for each head that was reached."""
 
-    Lines are short enough to be appended in one piece, so that several processes can write and a killed one
-    leaves at most an incomplete last line, which is passed over.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-
-    Attributes
-    ----------
-    ledger : str
-        Identifier of the ledger, from the file's name.
-    """
+    # Lines are short enough to be appended in one piece, so that several processes can write and a killed one
+    # leaves at most an incomplete last line, which is passed over.
 
     path: Path
 
@@ -158,25 +104,13 @@ class Anchor:
             os.close(handle)
 
     def advance(self, receipt: Receipt) -> None:
-        """Record a head, unless a later one is there already.
-
-        Parameters
-        ----------
-        receipt : Receipt
-            The head that was reached.
-        """
+        """Record a head, unless a later one is there already."""
         known = self.head()
         if known is None or known.count < receipt.count:
             self.write("head", receipt.count, receipt.head)
 
     def head(self) -> Receipt | None:
-        """Return the furthest head on record.
-
-        Returns
-        -------
-        Receipt or None
-            None if there is no anchor, or none of its lines names a head.
-        """
+        """Return the furthest head on record."""
         try:
             with self.path.open("rb") as stream:
                 size = stream.seek(0, os.SEEK_END)
@@ -195,20 +129,7 @@ class Anchor:
 
 
 def anchors_of(fact: str, value: str) -> list[Anchor]:
-    """Find the anchors that carry a fact.
-
-    Parameters
-    ----------
-    fact : {"path", "holdout"}
-        Kind of fact.
-    value : str
-        Its value.
-
-    Returns
-    -------
-    list of Anchor
-        In the order of their identifiers.
-    """
+    """Find the anchors that carry a fact."""
     folder = state_directory() / "ledgers"
     files = sorted(folder.glob("*.anchor")) if folder.is_dir() else []
     return [anchor for anchor in map(Anchor, files) if anchor.facts().get(fact) == value]

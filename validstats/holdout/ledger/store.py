@@ -114,38 +114,17 @@ class Entry:
 
 @dataclass(frozen=True, repr=False)
 class Identity:
-    """Who a ledger is.
+    """Who a ledger is."""
 
-    Attributes
-    ----------
-    id : str
-        32 hexadecimal digits.
-    secret : bytes
-        Key of its chain, cache, order of rows and noise.
-    """
-
-    id: str
-    secret: bytes
+    id: str  # 32 hexadecimal digits
+    secret: bytes  # key of its chain, cache, order of rows and noise
 
     def __repr__(self) -> str:
         return f"Identity(id={self.id[:8]}...)"
 
 
 def chain_digest(secret: bytes, columns: Sequence[Any]) -> str:
-    """Digest one entry's columns, the digest of the entry before among them.
-
-    Parameters
-    ----------
-    secret : bytes
-        The ledger's secret.
-    columns : sequence
-        Everything but the digest itself, as stored.
-
-    Returns
-    -------
-    str
-        64 hexadecimal digits, HMAC-SHA256 of the canonical JSON text.
-    """
+    """Digest one entry's columns, the digest of the entry before among them."""
     message = json.dumps(list(columns), separators=(",", ":"), ensure_ascii=True)
     return hmac.new(secret, b"chain" + message.encode(), hashlib.sha256).hexdigest()
 
@@ -153,24 +132,7 @@ def chain_digest(secret: bytes, columns: Sequence[Any]) -> str:
 def first_broken_link(
     rows: Iterator[tuple[Any, ...]], secret: bytes, start: int = 0, previous: str = GENESIS
 ) -> tuple[int, str, str]:
-    """Follow the chain and find where it breaks.
-
-    Parameters
-    ----------
-    rows : iterator of tuple
-        Stored rows from ``start`` on.
-    secret : bytes
-        The ledger's secret.
-    start : int, default 0
-        Index of the first of them.
-    previous : str, default 64 zeros
-        Digest of the entry before it.
-
-    Returns
-    -------
-    tuple of (int, str, str)
-        Number of sound entries up to there, digest of the last of them, and what is wrong ("" if nothing).
-    """
+    """Follow the chain and find where it breaks."""
     count = start
     for row in rows:
         *columns, digest = row
@@ -183,16 +145,10 @@ def first_broken_link(
 
 
 class Store:
-    """One SQLite database, opened when needed and closed before every fork.
+    """One SQLite database, opened when needed and closed before every fork."""
 
-    A connection that is inherited by a forked process can corrupt the database, since the locks of POSIX belong
-    to processes; so it is closed before the fork and opened again by whoever needs it next.
-
-    Parameters
-    ----------
-    path : Path or None
-        The file; None keeps the database in memory.
-    """
+    # A connection that is inherited by a forked process can corrupt the database, since the locks of POSIX
+    # belong to processes; so it is closed before the fork and opened again by whoever needs it next.
 
     def __init__(self, path: Path | None) -> None:
         self.path = path
@@ -203,18 +159,7 @@ class Store:
         _STORES.add(self)
 
     def create(self, identity: Identity) -> None:
-        """Lay out the tables, with the identity in them.
-
-        Parameters
-        ----------
-        identity : Identity
-            The new ledger's.
-
-        Raises
-        ------
-        FileExistsError
-            If there is a file already.
-        """
+        """Lay out the tables, with the identity in them."""
         if self.path is not None:
             os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         connection = self.connection()
@@ -224,15 +169,7 @@ class Store:
         connection.execute("COMMIT")
 
     def connection(self) -> sqlite3.Connection:
-        """Return this process's connection.
-
-        Raises
-        ------
-        FileNotFoundError
-            If the file is gone or was replaced since it was opened.
-        RuntimeError
-            If the database is in memory and this is another process than the one that made it.
-        """
+        """Return this process's connection."""
         if self._pid != os.getpid():
             self._forget_inherited()
         if self.path is not None and self._connection is not None and self._inode != _inode(self.path):
@@ -243,13 +180,7 @@ class Store:
         return self._connection
 
     def identity(self) -> Identity:
-        """Read the identity, and check that the tables and their guards are there.
-
-        Raises
-        ------
-        sqlite3.DatabaseError
-            If the file is no ledger, or its guards were removed.
-        """
+        """Read the identity, and check that the tables and their guards are there."""
         connection = self.connection()
         rows = connection.execute("SELECT id, secret, format FROM ledger").fetchall()
         guards = connection.execute("SELECT COUNT(*) FROM sqlite_master WHERE type = 'trigger'").fetchone()[0]

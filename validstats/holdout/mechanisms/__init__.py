@@ -1,21 +1,34 @@
-"""The mechanisms of the reusable holdout, one file a family, and their registry."""
+"""Mechanisms: the ways of answering adaptively chosen questions, one file a family."""
 
 from __future__ import annotations
 
 from typing import Literal, TypeAlias, get_args
 
-from validstats.holdout.mechanisms._base import Mechanism, Noise, Release, Source, State
+from validstats.holdout.mechanisms.base import (
+    MECHANISMS,
+    SILENT,
+    Mechanism,
+    Noise,
+    Release,
+    Source,
+    State,
+    mechanism,
+)
 from validstats.holdout.mechanisms.chunked import FreshChunks, Rounds
 from validstats.holdout.mechanisms.counted import DescriptionLength, GuessAndCheck, SparseValidate
+from validstats.holdout.mechanisms.declared import Analysis, Candidate, Declaration, ReleaseKind, Use
 from validstats.holdout.mechanisms.heuristic import EffectiveRounds, Sparse, ThresholdoutScience
-from validstats.holdout.mechanisms.ladder import Ladder, ParameterFreeLadder, ShakyLadder
+from validstats.holdout.mechanisms.ladder import Ladder
 from validstats.holdout.mechanisms.noisy import Gaussian, Thresholdout
-from validstats.holdout.mechanisms.small_domain import MedianMechanism, PrivateMultiplicativeWeights
 from validstats.holdout.mechanisms.winner import Argmax
 
 __all__ = [
     "MECHANISMS",
+    "SILENT",
+    "Analysis",
     "Argmax",
+    "Candidate",
+    "Declaration",
     "DescriptionLength",
     "EffectiveRounds",
     "FreshChunks",
@@ -23,47 +36,21 @@ __all__ = [
     "GuessAndCheck",
     "Ladder",
     "Mechanism",
-    "MedianMechanism",
     "Noise",
-    "ParameterFreeLadder",
-    "PrivateMultiplicativeWeights",
     "Release",
+    "ReleaseKind",
     "Rounds",
     "ScoreMechanism",
-    "ShakyLadder",
     "Source",
     "Sparse",
     "SparseValidate",
     "State",
     "Thresholdout",
     "ThresholdoutScience",
+    "Use",
     "check_score_mechanism",
     "mechanism",
 ]
-
-MECHANISMS: dict[str, type[Mechanism]] = {
-    kind.name: kind
-    for kind in (
-        GuessAndCheck,
-        DescriptionLength,
-        Gaussian,
-        Thresholdout,
-        SparseValidate,
-        Rounds,
-        FreshChunks,
-        Ladder,
-        Argmax,
-        ParameterFreeLadder,
-        ThresholdoutScience,
-        Sparse,
-        EffectiveRounds,
-        ShakyLadder,
-        PrivateMultiplicativeWeights,
-        MedianMechanism,
-    )
-}
-"""Name -> mechanism; the certified ones come first."""
-
 
 ScoreMechanism: TypeAlias = Literal[
     "guess_and_check",
@@ -76,63 +63,17 @@ ScoreMechanism: TypeAlias = Literal[
     "sparse",
     "effective_rounds",
 ]
-"""Mechanisms that release a number for each question."""
-
-_VERBS = {"argmax": "best()", "sparse_validate": "validate()", "ladder": "leaderboard()"}
+"""Mechanisms of the package that release a number for each question."""
 
 
 def check_score_mechanism(name: str) -> None:
-    """Refuse a mechanism that does not release a number for each question.
-
-    Parameters
-    ----------
-    name : str
-        Name of a mechanism.
-
-    Raises
-    ------
-    ValueError
-        If it is unknown, has a verb of its own, or is offered as a step function only.
-
-    Examples
-    --------
-    >>> check_score_mechanism("gaussian")
-    """
-    options = get_args(ScoreMechanism)
-    if name in options:
+    """Refuse a mechanism that does not release a number for each question."""
+    known = MECHANISMS.get(name)
+    if known is not None and known.verb == Mechanism.verb:
         return
-    if name in _VERBS:
-        reason = f"{name!r} releases less than a score: call {_VERBS[name]} under any other mechanism"
-    elif name in MECHANISMS:
-        reason = f"{name!r} is offered as a step function only: validstats.holdout.mechanisms.{MECHANISMS[name].__name__}"
-    else:
+    if known is None:
         reason = f"got {name!r}"
-    raise ValueError(f"mechanism must be 'auto' or one of {', '.join(map(repr, options))}; {reason}.")
-
-
-def mechanism(name: str) -> type[Mechanism]:
-    """Return a mechanism by its name.
-
-    Parameters
-    ----------
-    name : str
-        A key of :data:`MECHANISMS`.
-
-    Returns
-    -------
-    type of Mechanism
-        The mechanism.
-
-    Raises
-    ------
-    ValueError
-        If there is none of that name.
-
-    Examples
-    --------
-    >>> mechanism("ladder").certified
-    True
-    """
-    if name not in MECHANISMS:
-        raise ValueError(f"mechanism must be one of {sorted(MECHANISMS)}, got {name!r}.")
-    return MECHANISMS[name]
+    else:
+        reason = f"{name!r} releases less than a score: call {known.verb} under any other mechanism"
+    options = ", ".join(map(repr, get_args(ScoreMechanism)))
+    raise ValueError(f"mechanism must be 'auto' or one of {options}; {reason}.")

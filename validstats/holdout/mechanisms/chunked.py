@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, get_args
 
-from validstats.holdout.mechanisms._base import (
+from validstats.holdout.mechanisms.base import (
     IntervalKind,
     Mechanism,
     Noise,
@@ -18,7 +19,8 @@ from validstats.holdout.mechanisms._base import (
     node_interval,
     row_values,
 )
-from validstats.holdout.widths import log_independent_level
+from validstats.holdout.mechanisms.declared import Candidate, ReleaseKind, Use
+from validstats.holdout.widths import fresh_chunk_width, log_independent_level, rounds_width
 from validstats.intake import check_positive_int
 
 __all__ = ["GRID", "FreshChunks", "Rounds", "chunk_bounds"]
@@ -28,25 +30,7 @@ GRID = 2**24
 
 
 def chunk_bounds(n: int, chunks: int, index: int) -> tuple[int, int]:
-    """Return the rows of one chunk: ``n // chunks`` each, the remainder spread over the first ones.
-
-    Parameters
-    ----------
-    n, chunks : int
-        Rows and number of chunks.
-    index : int
-        Which chunk, from 0.
-
-    Returns
-    -------
-    tuple of (int, int)
-        First row and the one after the last.
-
-    Examples
-    --------
-    >>> [chunk_bounds(10, 3, i) for i in range(3)]
-    [(0, 4), (4, 7), (7, 10)]
-    """
+    """Return the rows of one chunk: ``n // chunks`` each, the remainder spread over the first ones."""
     size, extra = divmod(n, chunks)
     start = index * size + min(index, extra)
     return start, start + size + (index < extra)
@@ -54,21 +38,11 @@ def chunk_bounds(n: int, chunks: int, index: int) -> tuple[int, int]:
 
 @dataclass(frozen=True, kw_only=True)
 class ChunkState(State):
-    """State of a mechanism that answers from chunks.
+    """State of a mechanism that answers from chunks."""
 
-    Attributes
-    ----------
-    chunks : int
-        Number of chunks.
-    current : int
-        Chunk that the next query is answered from.
-    interval : {"kl", "hoeffding"}
-        Interval on a chunk.
-    """
-
-    chunks: int
-    current: int = 0
-    interval: IntervalKind = "kl"
+    chunks: int  # number of chunks
+    current: int = 0  # chunk that the next query is answered from
+    interval: IntervalKind = "kl"  # interval on a chunk
 
     @property
     def log_weight(self) -> float:
@@ -89,23 +63,24 @@ class ChunkState(State):
 
 
 class FreshChunks(Mechanism):
-    """Answer every query from rows of its own.
+    """Answer every query from rows of its own."""
 
-    The rows must be in an order that does not depend on their values, such as a secret shuffle. Within the epoch
-    answers cost nothing beyond their rows. Their transcript is long, ``ln 2^24`` nats an answer, so an epoch of fresh
-    chunks is shared with no other mechanism, and a further epoch on the same rows pays for every answer.
-
-    Examples
-    --------
-    >>> state = FreshChunks.initial_state(100, queries=2)
-    >>> state, release = FreshChunks.step(state, [1.0] * 50 + [0.0] * 50)
-    >>> release.value
-    1.0
-    """
+    # The rows must be in an order that does not depend on their values, such as a secret shuffle. Within the
+    # epoch answers cost nothing beyond their rows. Their transcript is long, ``ln 2^24`` nats an answer, so
+    # an epoch of fresh chunks is shared with no other mechanism, and a further epoch on the same rows pays
+    # for every answer.
 
     name = "fresh_chunks"
+    citation = "Hoeffding (1963), a fresh chunk for each question"
+    serves = get_args(ReleaseKind)
     needs_rows = True
     mixes = False
+
+    @classmethod
+    def candidates(cls, use: Use) -> Iterator[Candidate]:
+        """Yield what it would promise for a planned use."""
+        width = fresh_chunk_width(use.n, use.asked, use.log_alpha)
+        yield Candidate(name=cls.name, half_width=width, note=f"{use.n // use.asked:,} rows a query")
 
     @classmethod
     def initial_state(
@@ -117,31 +92,7 @@ class FreshChunks(Mechanism):
         interval: IntervalKind = "kl",
         failures: int | None = None,
     ) -> ChunkState:
-        """Declare the counts.
-
-        Parameters
-        ----------
-        n : int
-            Rows, at least ``queries``.
-        queries : int
-            Declared number of queries.
-        confidence_level : float, default 0.95
-            Of all intervals together.
-        interval : {"kl", "hoeffding"}, default "kl"
-            Interval on a chunk.
-        failures : None
-            Ignored.
-
-        Returns
-        -------
-        ChunkState
-            Before the first query.
-
-        Examples
-        --------
-        >>> FreshChunks.initial_state(100, queries=4).chunks
-        4
-        """
+        """Declare the counts."""
         n, queries, _ = check_counts(n, queries, failures, need_queries=cls.name)
         assert queries is not None
         if queries > n:
@@ -164,28 +115,27 @@ class FreshChunks(Mechanism):
 
 
 class Rounds(Mechanism):
-    """Answer each declared batch of queries from a chunk of its own; within a batch nothing adapts.
+    """Answer each declared batch of queries from a chunk of its own; within a batch nothing adapts."""
 
-    An answer counts as ``ln 2^24`` nats for whatever is asked of the same rows in a further epoch. Queries of one batch
-    are asked one after the other, and the batch is closed by :meth:`next_round`. They must be
-    chosen before any of its answers is seen; answers of one batch are best released together.
-
-    References
-    ----------
-    Dwork et al. (2015), arXiv 1411.2664, EffectiveRounds with the boundaries declared.
-
-    Examples
-    --------
-    >>> state = Rounds.initial_state(100, queries=10, rounds=2)
-    >>> state, first = Rounds.step(state, [1.0] * 50 + [0.0] * 50)
-    >>> state, second = Rounds.step(Rounds.next_round(state), [1.0] * 50 + [0.0] * 50)
-    >>> first.value, second.value
-    (1.0, 0.0)
-    """
+    # An answer counts as ``ln 2^24`` nats for whatever is asked of the same rows in a further epoch. Queries
+    # of one batch are asked one after the other, and the batch is closed by :meth:`next_round`. They must be
+    # chosen before any of its answers is seen; answers of one batch are best released together.
+    # Source: Dwork et al. (2015), arXiv 1411.2664, EffectiveRounds with the boundaries declared.
 
     name = "rounds"
+    citation = "Hoeffding (1963), a fresh chunk for each declared round"
+    serves = get_args(ReleaseKind)
+    takes = ("queries", "rounds")
     needs_rows = True
     mixes = False
+
+    @classmethod
+    def candidates(cls, use: Use) -> Iterator[Candidate]:
+        """Yield what it would promise for a planned use, if its batches are known."""
+        if use.batches is not None:
+            width = rounds_width(use.n, use.asked, use.batches, use.log_alpha)
+            note = f"{use.batches:,} batches, {use.n // use.batches:,} rows each"
+            yield Candidate(name=cls.name, half_width=width, note=note)
 
     @classmethod
     def initial_state(
@@ -198,33 +148,7 @@ class Rounds(Mechanism):
         interval: IntervalKind = "kl",
         failures: int | None = None,
     ) -> ChunkState:
-        """Declare the counts.
-
-        Parameters
-        ----------
-        n : int
-            Rows, at least ``rounds``.
-        queries : int
-            Declared number of queries in all batches together.
-        rounds : int, default 2
-            Declared number of batches.
-        confidence_level : float, default 0.95
-            Of all intervals together.
-        interval : {"kl", "hoeffding"}, default "kl"
-            Interval on a chunk.
-        failures : None
-            Ignored.
-
-        Returns
-        -------
-        ChunkState
-            Before the first query.
-
-        Examples
-        --------
-        >>> Rounds.initial_state(100, queries=10, rounds=2).chunks
-        2
-        """
+        """Declare the counts."""
         n, queries, _ = check_counts(n, queries, failures, need_queries=cls.name)
         rounds = check_positive_int(rounds, "rounds")
         if rounds > n:
@@ -239,23 +163,7 @@ class Rounds(Mechanism):
 
     @classmethod
     def next_round(cls, state: ChunkState) -> ChunkState:
-        """Close the current batch: later queries are answered from the next chunk.
-
-        Parameters
-        ----------
-        state : ChunkState
-            Present state.
-
-        Returns
-        -------
-        ChunkState
-            The state at the start of the next batch; exhausted after the last one.
-
-        Examples
-        --------
-        >>> Rounds.next_round(Rounds.initial_state(100, queries=10, rounds=1)).exhausted
-        'all 1 chunks have been used.'
-        """
+        """Close the current batch: later queries are answered from the next chunk."""
         return replace(state, current=state.current + 1)
 
     @classmethod

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Literal, TypeAlias, get_args
 
 from validstats._typing import Float1D
-from validstats.holdout.mechanisms._base import (
+from validstats.holdout.mechanisms.base import (
     IntervalKind,
     Mechanism,
     Noise,
@@ -22,6 +23,7 @@ from validstats.holdout.mechanisms._base import (
     node_interval,
     row_values,
 )
+from validstats.holdout.mechanisms.declared import Candidate, ReleaseKind, Use
 from validstats.holdout.widths import (
     LOG_2,
     description_length_width,
@@ -36,6 +38,7 @@ from validstats.holdout.widths import (
     log_guess_weight,
     log_position_weight,
     predictable_stakes,
+    sparse_validate_width,
 )
 from validstats.intake import check_in_range, check_literal, check_positive_int
 
@@ -47,24 +50,12 @@ TestKind: TypeAlias = Literal["kl", "hoeffding", "betting"]
 
 @dataclass(frozen=True, kw_only=True)
 class GuessState(State):
-    """State of guess-and-check.
+    """State of guess-and-check."""
 
-    Attributes
-    ----------
-    cells : int
-        Cells that failed answers are rounded to.
-    gap : float
-        Allowed difference of guess and holdout, where no tolerance is fixed.
-    tolerance : float or None
-        Fixed half-width of confirmed guesses.
-    interval : {"kl", "hoeffding"}
-        Interval at a node.
-    """
-
-    cells: int
-    gap: float
-    tolerance: float | None = None
-    interval: IntervalKind = "kl"
+    cells: int  # cells that failed answers are rounded to
+    gap: float  # allowed difference of guess and holdout, where no tolerance is fixed
+    tolerance: float | None = None  # fixed half-width of confirmed guesses
+    interval: IntervalKind = "kl"  # interval at a node
 
     @property
     def log_weight(self) -> float:
@@ -80,22 +71,21 @@ def _declared_guess_weight(queries: int, failures: int | None, cells: int) -> fl
 
 
 class GuessAndCheck(Mechanism):
-    """Confirm a guess, or release a rounded holdout value: only failed guesses are expensive.
-
-    References
-    ----------
-    Rogers et al. (2020), arXiv 1906.09231, section 4.
-
-    Examples
-    --------
-    >>> state = GuessAndCheck.initial_state(10_000, queries=100, failures=5)
-    >>> state, release = GuessAndCheck.step(state, 0.81, guess=0.80)
-    >>> release.passed, release.value, release.source
-    (True, 0.8, 'guess')
-    """
+    """Confirm a guess, or release a rounded holdout value: only failed guesses are expensive."""
 
     name = "guess_and_check"
+    citation = "Rogers et al. (2020), arXiv 1906.09231, section 4, guess-and-check, by the exact count of transcripts"
+    serves = ("guess", "bit")
+    takes = ("queries", "failures")
     needs_guess = True
+    hosts = True
+
+    @classmethod
+    def candidates(cls, use: Use) -> Iterator[Candidate]:
+        """Yield what it would promise for a planned use."""
+        width = guess_width(use.n, use.asked, use.failures, use.log_alpha)
+        note = f"{use.failures} failed guesses, {width.cells} cells"
+        yield Candidate(name=cls.name, half_width=width.half_width, note=note)
 
     @classmethod
     def initial_state(
@@ -110,37 +100,7 @@ class GuessAndCheck(Mechanism):
         gap: float | None = None,
         interval: IntervalKind = "kl",
     ) -> GuessState:
-        """Declare the counts.
-
-        Parameters
-        ----------
-        n : int
-            Rows.
-        queries : int or None, default None
-            Declared number of queries; None leaves the horizon open, at a price.
-        failures : int or None, default 10
-            After so many failed guesses every query is refused; with 0 the first failure is not answered.
-        confidence_level : float, default 0.95
-            Of all intervals together.
-        cells : int or None, default None
-            Cells of failed answers; the best number for the plan by default.
-        tolerance : float or None, default None
-            Fixed half-width of confirmed guesses; by default a guess passes within ``gap`` of the holdout.
-        gap : float or None, default None
-            Two standard deviations by default.
-        interval : {"kl", "hoeffding"}, default "kl"
-            Interval at a node.
-
-        Returns
-        -------
-        GuessState
-            Before the first query.
-
-        Examples
-        --------
-        >>> GuessAndCheck.initial_state(1000, queries=10).cells
-        11
-        """
+        """Declare the counts."""
         n, queries, failures = check_counts(n, queries, failures)
         allowed = guess_gap(n) if gap is None else check_in_range(gap, "gap", 0, 1)
         log_alpha = log_level(confidence_level)
@@ -198,18 +158,10 @@ class GuessAndCheck(Mechanism):
 
 @dataclass(frozen=True, kw_only=True)
 class CellState(State):
-    """State of the description-length mechanism.
+    """State of the description-length mechanism."""
 
-    Attributes
-    ----------
-    cells : int
-        Cells that answers are rounded to.
-    interval : {"kl", "hoeffding"}
-        Interval at a node.
-    """
-
-    cells: int
-    interval: IntervalKind = "kl"
+    cells: int  # cells that answers are rounded to
+    interval: IntervalKind = "kl"  # interval at a node
 
     @property
     def log_weight(self) -> float:
@@ -220,21 +172,18 @@ class CellState(State):
 
 
 class DescriptionLength(Mechanism):
-    """Release the holdout's value rounded to one of m cells.
-
-    References
-    ----------
-    Dwork et al. (2015), arXiv 1506.02629, Theorem 9.
-
-    Examples
-    --------
-    >>> state = DescriptionLength.initial_state(1000, queries=10)
-    >>> state, release = DescriptionLength.step(state, 0.5)
-    >>> state.cells, round(release.value, 3), release.source
-    (29, 0.5, 'holdout')
-    """
+    """Release the holdout's value rounded to one of m cells."""
 
     name = "description_length"
+    citation = "Dwork et al. (2015), arXiv 1506.02629, Theorem 9, by the exact count of transcripts"
+    serves = get_args(ReleaseKind)
+    hosts = True
+
+    @classmethod
+    def candidates(cls, use: Use) -> Iterator[Candidate]:
+        """Yield what it would promise for a planned use."""
+        width = description_length_width(use.n, use.asked, use.log_alpha)
+        yield Candidate(name=cls.name, half_width=width.half_width, note=f"rounding to {width.cells} cells")
 
     @classmethod
     def initial_state(
@@ -247,33 +196,7 @@ class DescriptionLength(Mechanism):
         interval: IntervalKind = "kl",
         failures: int | None = None,
     ) -> CellState:
-        """Declare the counts.
-
-        Parameters
-        ----------
-        n : int
-            Rows.
-        queries : int or None, default None
-            Declared number of queries; None leaves the horizon open.
-        confidence_level : float, default 0.95
-            Of all intervals together.
-        cells : int or None, default None
-            Cells; the best number for ``queries`` (or for 10) by default.
-        interval : {"kl", "hoeffding"}, default "kl"
-            Interval at a node.
-        failures : None
-            Ignored.
-
-        Returns
-        -------
-        CellState
-            Before the first query.
-
-        Examples
-        --------
-        >>> DescriptionLength.initial_state(10_000, queries=100).cells
-        26
-        """
+        """Declare the counts."""
         n, queries, _ = check_counts(n, queries, failures)
         log_alpha = log_level(confidence_level)
         if cells is None:
@@ -299,15 +222,9 @@ class DescriptionLength(Mechanism):
 
 @dataclass(frozen=True, kw_only=True)
 class BitState(State):
-    """State of SparseValidate.
+    """State of SparseValidate."""
 
-    Attributes
-    ----------
-    interval : {"kl", "hoeffding", "betting"}
-        Interval, or test, at a node.
-    """
-
-    interval: TestKind = "kl"
+    interval: TestKind = "kl"  # interval, or test, at a node
 
     @property
     def log_weight(self) -> float:
@@ -318,23 +235,23 @@ class BitState(State):
 
 
 class SparseValidate(Mechanism):
-    """Say whether a claim "the truth is at least c" is confirmed: one bit, and only refuted claims are expensive.
+    """Say whether a claim "the truth is at least c" is confirmed: one bit, and only refuted claims are expensive."""
 
-    References
-    ----------
-    Dwork et al. (2015), arXiv 1506.02629, Theorem 27; Waudby-Smith and Ramdas (2023), "Estimating means of bounded
-    random variables by betting", for the test by betting.
-
-    Examples
-    --------
-    >>> state = SparseValidate.initial_state(1000, queries=10, failures=3)
-    >>> state, release = SparseValidate.step(state, 0.9, guess=0.8)
-    >>> release.passed, release.value, release.low
-    (True, None, 0.8)
-    """
+    # Source: Dwork et al. (2015), arXiv 1506.02629, Theorem 27; Waudby-Smith and Ramdas (2023), "Estimating
+    # means of bounded random variables by betting", for the test by betting.
 
     name = "sparse_validate"
+    citation = "Dwork et al. (2015), arXiv 1506.02629, Theorem 27, by the exact count of transcripts"
+    verb = "validate()"
+    serves = ("bit",)
+    takes = ("queries", "failures")
     needs_guess = True
+
+    @classmethod
+    def candidates(cls, use: Use) -> Iterator[Candidate]:
+        """Yield what it would promise for a planned use."""
+        width = sparse_validate_width(use.n, use.asked, use.failures, use.log_alpha)
+        yield Candidate(name=cls.name, half_width=width, note="bits only")
 
     @classmethod
     def initial_state(
@@ -346,33 +263,7 @@ class SparseValidate(Mechanism):
         confidence_level: Any = 0.95,
         interval: TestKind = "kl",
     ) -> BitState:
-        """Declare the counts.
-
-        Parameters
-        ----------
-        n : int
-            Rows.
-        queries : int or None, default None
-            Declared number of claims; None leaves the horizon open.
-        failures : int or None, default 10
-            After so many claims that are not confirmed every claim is refused.
-        confidence_level : float, default 0.95
-            Of all statements together.
-        interval : {"kl", "hoeffding", "betting"}, default "kl"
-            How a claim is tested. Betting takes the values of all rows, in an order fixed beforehand, and adapts to
-            their variance: much the strongest where few rows differ from the claim, as for paired differences. It
-            says nothing about claims that it does not confirm.
-
-        Returns
-        -------
-        BitState
-            Before the first claim.
-
-        Examples
-        --------
-        >>> SparseValidate.initial_state(1000, queries=10).remaining
-        {'queries': 10, 'failures': 10}
-        """
+        """Declare the counts."""
         n, queries, failures = check_counts(n, queries, failures)
         return BitState(
             n=n,

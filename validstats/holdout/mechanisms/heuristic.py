@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
-from validstats.holdout.mechanisms._base import (
+from validstats.holdout.mechanisms.base import (
     Mechanism,
     Noise,
     Release,
@@ -27,22 +27,12 @@ __all__ = ["EffectiveRounds", "Sparse", "ThresholdoutScience"]
 
 @dataclass(frozen=True, kw_only=True)
 class HeuristicState(State):
-    """State of a comparison with a threshold.
+    """State of a comparison with a threshold."""
 
-    Attributes
-    ----------
-    threshold, sigma : float
-        Threshold and noise scale.
-    noisy_threshold : float or None
-        Threshold with its present noise, where it is kept between queries.
-    chunks, current : int
-        Number of chunks and the present one (EffectiveRounds).
-    """
-
-    threshold: float
+    threshold: float  # threshold and noise scale
     sigma: float
-    noisy_threshold: float | None = None
-    chunks: int = 1
+    noisy_threshold: float | None = None  # threshold with its present noise, where it is kept between queries
+    chunks: int = 1  # number of chunks and the present one (EffectiveRounds)
     current: int = 0
 
     @property
@@ -101,24 +91,14 @@ def _heuristic_release(
 
 
 class ThresholdoutScience(Mechanism):
-    """Thresholdout as in the supplement of the Science paper: normal noise, no budget unless one is declared.
+    """Thresholdout as in the supplement of the Science paper: normal noise, no budget unless one is declared."""
 
-    The interval it prints is the threshold plus two standard deviations of the noise; it is not proved, and the
-    straddle attack uses the missing budget.
-
-    References
-    ----------
-    Dwork et al. (2015), "The reusable holdout", Science 349, supplementary material.
-
-    Examples
-    --------
-    >>> state = ThresholdoutScience.initial_state(10_000)
-    >>> state, release = ThresholdoutScience.step(state, 0.50, guess=0.52, noise=lambda role, law: 0.0)
-    >>> release.value, release.certified
-    (0.52, False)
-    """
+    # The interval it prints is the threshold plus two standard deviations of the noise; it is not proved, and
+    # the straddle attack uses the missing budget.
+    # Source: Dwork et al. (2015), "The reusable holdout", Science 349, supplementary material.
 
     name = "thresholdout_science"
+    takes = ("queries", "failures")
     certified = False
     noisy = True
     needs_guess = True
@@ -135,29 +115,7 @@ class ThresholdoutScience(Mechanism):
         threshold: float | None = None,
         sigma: float | None = None,
     ) -> HeuristicState:
-        """Declare the numbers.
-
-        Parameters
-        ----------
-        n : int
-            Rows.
-        queries, failures : int or None, default None
-            Declared numbers, if any.
-        confidence_level : float, default 0.95
-            Nominal only.
-        threshold, sigma : float or None, default None
-            ``4 / sqrt(n)`` and ``1 / sqrt(n)`` by default.
-
-        Returns
-        -------
-        HeuristicState
-            Before the first query.
-
-        Examples
-        --------
-        >>> ThresholdoutScience.initial_state(10_000).threshold
-        0.04
-        """
+        """Declare the numbers."""
         return _heuristic_state(n, queries, failures, confidence_level, threshold, sigma)
 
     @classmethod
@@ -177,21 +135,12 @@ class ThresholdoutScience(Mechanism):
 
 
 class Sparse(Mechanism):
-    """SPARSE: is the guess close to the holdout, by a noisy comparison; a noisy value when it is not.
+    """SPARSE: is the guess close to the holdout, by a noisy comparison; a noisy value when it is not."""
 
-    References
-    ----------
-    Dwork et al. (2015), arXiv 1411.2664, section 5.
-
-    Examples
-    --------
-    >>> state = Sparse.initial_state(10_000, failures=1)
-    >>> state, release = Sparse.step(state, 0.5, guess=0.7, noise=lambda role, law: 0.0)
-    >>> release.value, state.exhausted
-    (0.5, 'the budget of 1 answers from the holdout is spent.')
-    """
+    # Source: Dwork et al. (2015), arXiv 1411.2664, section 5.
 
     name = "sparse"
+    takes = ("queries", "failures")
     certified = False
     noisy = True
     needs_guess = True
@@ -208,31 +157,7 @@ class Sparse(Mechanism):
         threshold: float | None = None,
         sigma: float | None = None,
     ) -> HeuristicState:
-        """Declare the numbers.
-
-        Parameters
-        ----------
-        n : int
-            Rows.
-        queries : int or None, default None
-            Declared number of queries, if any.
-        failures : int, default 10
-            Budget of wrong guesses.
-        confidence_level : float, default 0.95
-            Nominal only.
-        threshold, sigma : float or None, default None
-            ``4 / sqrt(n)`` and ``1 / sqrt(n)`` by default.
-
-        Returns
-        -------
-        HeuristicState
-            Before the first query.
-
-        Examples
-        --------
-        >>> Sparse.initial_state(10_000).failures
-        10
-        """
+        """Declare the numbers."""
         return _heuristic_state(n, queries, failures, confidence_level, threshold, sigma)
 
     @classmethod
@@ -251,28 +176,7 @@ class Sparse(Mechanism):
 
 
 def sparse_comparison(state: HeuristicState, distance: float, noise: Noise) -> tuple[HeuristicState, bool]:
-    """Compare a distance with a noisy threshold whose noise is kept until it is exceeded.
-
-    Parameters
-    ----------
-    state : HeuristicState
-        Present state.
-    distance : float
-        Distance of guess and holdout.
-    noise : callable
-        Standard draws.
-
-    Returns
-    -------
-    tuple of (HeuristicState, bool)
-        Next state, and whether the threshold was exceeded.
-
-    Examples
-    --------
-    >>> state = Sparse.initial_state(100)
-    >>> sparse_comparison(state, 1.0, lambda role, law: 0.0)[1]
-    True
-    """
+    """Compare a distance with a noisy threshold whose noise is kept until it is exceeded."""
     current = state.noisy_threshold
     if current is None:
         current = state.threshold + 2.0 * state.sigma * noise("threshold", "laplace")
@@ -282,25 +186,15 @@ def sparse_comparison(state: HeuristicState, distance: float, noise: Noise) -> t
 
 
 class EffectiveRounds(Mechanism):
-    """Answer from a chunk until a checker chunk finds it stale; then move on to the next chunk.
+    """Answer from a chunk until a checker chunk finds it stale; then move on to the next chunk."""
 
-    The boundaries of the rounds are found by the mechanism, without constants proved here; :class:`Rounds` with declared
-    boundaries is the certified version. ``failures`` is the number of stale chunks, one less than the chunks.
-
-    References
-    ----------
-    Dwork et al. (2015), arXiv 1411.2664, section 5.1.
-
-    Examples
-    --------
-    >>> state = EffectiveRounds.initial_state(400, rounds=3)
-    >>> rows = [1.0] * 100 + [0.5] * 300
-    >>> state, release = EffectiveRounds.step(state, rows, noise=lambda role, law: 0.0)
-    >>> release.value, state.current
-    (0.5, 1)
-    """
+    # The boundaries of the rounds are found by the mechanism, without constants proved here; :class:`Rounds`
+    # with declared boundaries is the certified version. ``failures`` is the number of stale chunks, one less
+    # than the chunks.
+    # Source: Dwork et al. (2015), arXiv 1411.2664, section 5.1.
 
     name = "effective_rounds"
+    takes = ("queries", "failures", "rounds")
     certified = False
     noisy = True
     needs_rows = True
@@ -318,33 +212,7 @@ class EffectiveRounds(Mechanism):
         threshold: float | None = None,
         sigma: float | None = None,
     ) -> HeuristicState:
-        """Declare the numbers.
-
-        Parameters
-        ----------
-        n : int
-            Rows, at least ``rounds + 1``: the last chunk is the checker.
-        rounds : int, default 5
-            Number of chunks that answer.
-        queries : int or None, default None
-            Declared number of queries, if any.
-        failures : None
-            Set to ``rounds``.
-        confidence_level : float, default 0.95
-            Nominal only.
-        threshold, sigma : float or None, default None
-            ``4 / sqrt(chunk)`` and ``1 / sqrt(chunk)`` by default.
-
-        Returns
-        -------
-        HeuristicState
-            Before the first query.
-
-        Examples
-        --------
-        >>> EffectiveRounds.initial_state(400, rounds=3).chunks
-        4
-        """
+        """Declare the numbers."""
         chunks = check_positive_int(rounds, "rounds") + 1
         if n < chunks:
             raise ValueError(

@@ -1,17 +1,13 @@
-"""Leaderboards: the Ladder with a fixed step, the parameter-free one with a cap, and the noisy ShakyLadder."""
+"""Ladder: the best loss so far, on a grid of fixed steps."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-from scipy import special
-
-from validstats._typing import Float1D
-from validstats.holdout.mechanisms._base import (
+from validstats.holdout.mechanisms.base import (
     IntervalKind,
     Mechanism,
     Noise,
@@ -22,37 +18,23 @@ from validstats.holdout.mechanisms._base import (
     holdout_mean,
     log_level,
     node_interval,
-    row_values,
 )
+from validstats.holdout.mechanisms.declared import Candidate, Use
 from validstats.holdout.widths import ladder_width, log_ladder_nodes
-from validstats.intake import check_in_range, check_positive_int
+from validstats.intake import check_in_range
 
-__all__ = ["Ladder", "ParameterFreeLadder", "ShakyLadder"]
+__all__ = ["Ladder"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class LadderState(State):
-    """State of a ladder.
+    """State of a ladder."""
 
-    Attributes
-    ----------
-    step_size : float
-        Step eta: the released loss moves only by more than it, and to multiples of it.
-    steps : int
-        Multiples of the step below the baseline.
-    best : int
-        Released loss in steps; ``steps`` before the first improvement.
-    baseline : float
-        Loss before the first improvement.
-    interval : {"kl", "hoeffding"}
-        Interval at a node.
-    """
-
-    step_size: float
-    steps: int
-    best: int
-    baseline: float
-    interval: IntervalKind = "kl"
+    step_size: float  # step eta: the released loss moves only by more than it, and to multiples of it
+    steps: int  # multiples of the step below the baseline
+    best: int  # released loss in steps; ``steps`` before the first improvement
+    baseline: float  # loss before the first improvement
+    interval: IntervalKind = "kl"  # interval at a node
 
     @property
     def log_weight(self) -> float:
@@ -71,26 +53,23 @@ class LadderState(State):
 
 
 class Ladder(Mechanism):
-    """Release the best loss so far, on a grid, and only when it improves by more than a step.
+    """Release the best loss so far, on a grid, and only when it improves by more than a step."""
 
-    ``values`` are losses. The interval is for the smallest true loss among the submissions so far (and the baseline).
-
-    References
-    ----------
-    Blum and Hardt (2015), arXiv 1502.04585, Algorithm 1; half-width by the exact count of transcripts.
-
-    Examples
-    --------
-    >>> state = Ladder.initial_state(1000, queries=10, step=0.02)
-    >>> state, release = Ladder.step(state, 0.477336)
-    >>> release.value, release.passed
-    (0.48, True)
-    >>> state, release = Ladder.step(state, 0.463427)
-    >>> release.value, release.passed
-    (0.48, False)
-    """
+    # ``values`` are losses. The interval is for the smallest true loss among the submissions so far (and the
+    # baseline).
+    # Source: Blum and Hardt (2015), arXiv 1502.04585, Algorithm 1; half-width by the exact count of
+    # transcripts.
 
     name = "ladder"
+    citation = "Blum and Hardt (2015), arXiv 1502.04585, Algorithm 1, by the exact count of transcripts"
+    verb = "leaderboard()"
+    serves = ("leaderboard",)
+
+    @classmethod
+    def candidates(cls, use: Use) -> Iterator[Candidate]:
+        """Yield what it would promise for a planned use."""
+        width = ladder_width(use.n, use.asked, use.log_alpha, use.baseline)
+        yield Candidate(name=cls.name, half_width=width.half_width, note=f"{width.cells} steps")
 
     @classmethod
     def initial_state(
@@ -104,35 +83,7 @@ class Ladder(Mechanism):
         interval: IntervalKind = "kl",
         failures: int | None = None,
     ) -> LadderState:
-        """Declare the counts.
-
-        Parameters
-        ----------
-        n : int
-            Rows.
-        queries : int
-            Declared number of submissions.
-        step : float or None, default None
-            Step in (0, baseline]; the best one by default.
-        baseline : float, default 1.0
-            Loss known without the holdout, such as the majority class's, in (0, 1].
-        confidence_level : float, default 0.95
-            Of all statements together.
-        interval : {"kl", "hoeffding"}, default "kl"
-            Interval at a node.
-        failures : None
-            Ignored.
-
-        Returns
-        -------
-        LadderState
-            Before the first submission.
-
-        Examples
-        --------
-        >>> Ladder.initial_state(10_000, queries=100).steps
-        52
-        """
+        """Declare the counts."""
         n, queries, _ = check_counts(n, queries, failures, need_queries=cls.name)
         assert queries is not None
         check_in_range(baseline, "baseline", 0, 1, low_open=True)
@@ -168,211 +119,3 @@ class Ladder(Mechanism):
         if after.best >= after.steps:
             high = min(high, value)
         return after, Release(value=value, low=low, high=high, source="holdout", passed=improved)
-
-
-@lru_cache(maxsize=1024)
-def _capped_ladder_weight(n: int, queries: int, improvements: int) -> float:
-    j = np.arange(min(improvements, queries - 1) + 1.0)
-    choose_queries = special.gammaln(queries + 1.0) - special.gammaln(j + 2) - special.gammaln(queries - j)
-    choose_values = special.gammaln(n + 2.0) - special.gammaln(j + 1) - special.gammaln(n + 2 - j)
-    return -float(special.logsumexp(choose_queries + choose_values))
-
-
-@dataclass(frozen=True, kw_only=True)
-class FreeLadderState(State):
-    """State of the parameter-free ladder.
-
-    Attributes
-    ----------
-    best : float
-        Released loss, a multiple of ``1 / n``; 1 before the first improvement.
-    private_losses : array of shape (n,) or None
-        Per-row losses of the best submission: these are holdout values, never to be stored or shown.
-    """
-
-    best: float = 1.0
-    private_losses: Float1D | None = field(default=None, repr=False, compare=False)
-
-    @property
-    def log_weight(self) -> float:
-        """One over ``sum_j C(k, j + 1) C(n, j)`` nodes with at most the declared number of improvements."""
-        assert self.queries is not None
-        assert self.failures is not None
-        return _capped_ladder_weight(self.n, self.queries, self.failures)
-
-    def fresh(self) -> FreeLadderState:
-        """Return the state before the first submission."""
-        return replace(self, asked=0, failed=0, best=1.0, private_losses=None)
-
-
-class ParameterFreeLadder(Mechanism):
-    """The ladder whose step is the standard error of the improvement, with a cap on the number of improvements.
-
-    Without a cap it can be climbed: with as many submissions as rows, a hill climb takes the released loss from 0.50
-    to 0.38. With at most J improvements released on the grid of 1/n the transcripts are countable, and the interval is
-    proved in the same way as the fixed ladder's, with ``1 / sqrt(n)`` as the largest step. ``failures`` counts the
-    improvements.
-
-    References
-    ----------
-    Blum and Hardt (2015), arXiv 1502.04585, Algorithm 2 (without the cap).
-
-    Examples
-    --------
-    >>> state = ParameterFreeLadder.initial_state(100, queries=10, max_improvements=2)
-    >>> state, release = ParameterFreeLadder.step(state, [0.0] * 60 + [1.0] * 40)
-    >>> release.value, release.passed
-    (0.4, True)
-    """
-
-    name = "parameter_free_ladder"
-    needs_rows = True
-
-    @classmethod
-    def initial_state(
-        cls,
-        n: int,
-        *,
-        queries: int | None = None,
-        max_improvements: int | None = None,
-        confidence_level: Any = 0.95,
-        failures: int | None = None,
-    ) -> FreeLadderState:
-        """Declare the counts.
-
-        Parameters
-        ----------
-        n : int
-            Rows.
-        queries : int
-            Declared number of submissions.
-        max_improvements : int
-            After so many improvements every submission is refused; there is no default, since the cap is the guarantee.
-        confidence_level : float, default 0.95
-            Of all statements together.
-        failures : int or None, default None
-            Another name of ``max_improvements``.
-
-        Returns
-        -------
-        FreeLadderState
-            Before the first submission.
-
-        Examples
-        --------
-        >>> ParameterFreeLadder.initial_state(100, queries=10, max_improvements=3).failures
-        3
-        """
-        n, queries, _ = check_counts(n, queries, need_queries=cls.name)
-        cap = failures if max_improvements is None else max_improvements
-        if cap is None:
-            raise ValueError(
-                "parameter_free_ladder needs max_improvements: without a cap it can be climbed. "
-                "Pass a number, or use the ladder with a fixed step."
-            )
-        cap = check_positive_int(cap, "max_improvements")
-        return FreeLadderState(n=n, log_alpha=log_level(confidence_level), queries=queries, failures=cap)
-
-    @classmethod
-    def _answer(
-        cls, state: FreeLadderState, values: Any, guess: float | None, noise: Noise | None, log_carry: float
-    ) -> tuple[FreeLadderState, Release]:
-        losses = row_values(values, state.n)
-        mean = float(losses.mean())
-        previous = np.ones(state.n) if state.private_losses is None else state.private_losses
-        step = min(float(np.std(losses - previous)), 1.0) / math.sqrt(state.n)
-        rounded = math.floor(mean * state.n + 0.5) / state.n
-        improved = mean < state.best - step and rounded < state.best
-        after = replace(state, asked=state.asked + 1)
-        if improved:
-            after = replace(after, best=rounded, failed=state.failed + 1, private_losses=losses.copy())
-        level = state.log_alpha + state.log_weight + log_carry
-        low_mean, high_mean = (
-            after.best - 1.0 / math.sqrt(state.n) - 0.5 / state.n,
-            after.best + 0.5 / state.n,
-        )
-        low, high = node_interval(low_mean, high_mean, state.n, level, "kl")
-        return after, Release(value=after.best, low=low, high=high, source="holdout", passed=improved)
-
-
-class ShakyLadder(Mechanism):
-    """The ladder with Laplace noise in the comparison and in the value; its constants are not proved here.
-
-    References
-    ----------
-    Hardt (2017), "Climbing a shaky ladder", arXiv 1706.02733.
-
-    Examples
-    --------
-    >>> state = ShakyLadder.initial_state(1000, queries=10, step=0.02)
-    >>> state, release = ShakyLadder.step(state, 0.4, noise=lambda role, law: 0.0)
-    >>> release.value, release.certified
-    (0.4, False)
-    """
-
-    name = "shaky_ladder"
-    certified = False
-    noisy = True
-
-    @classmethod
-    def initial_state(
-        cls,
-        n: int,
-        *,
-        queries: int | None = None,
-        step: float | None = None,
-        baseline: float = 1.0,
-        confidence_level: Any = 0.95,
-        failures: int | None = None,
-    ) -> LadderState:
-        """Declare the counts.
-
-        Parameters
-        ----------
-        n : int
-            Rows.
-        queries : int
-            Declared number of submissions.
-        step : float or None, default None
-            Step; ``n^-0.4`` by default. The noise has scale ``step / 4``.
-        baseline : float, default 1.0
-            Loss known without the holdout.
-        confidence_level : float, default 0.95
-            Nominal only.
-        failures : None
-            Ignored.
-
-        Returns
-        -------
-        LadderState
-            Before the first submission.
-
-        Examples
-        --------
-        >>> round(ShakyLadder.initial_state(1000, queries=10).step_size, 3)
-        0.063
-        """
-        eta = min(n**-0.4, baseline) if step is None else step
-        return Ladder.initial_state(
-            n, queries=queries, step=eta, baseline=baseline, confidence_level=confidence_level
-        )
-
-    @classmethod
-    def _answer(
-        cls, state: LadderState, values: Any, guess: float | None, noise: Noise | None, log_carry: float
-    ) -> tuple[LadderState, Release]:
-        assert noise is not None
-        loss = holdout_mean(values)
-        scale = state.step_size / 4.0
-        after = replace(state, asked=state.asked + 1)
-        improved = loss + scale * noise("comparison", "laplace") < state.released - state.step_size
-        if improved:
-            noisy = loss + scale * noise("answer", "laplace")
-            rung = math.floor(noisy / state.step_size + 0.5)
-            after = replace(after, best=min(max(rung, 0), max(state.best - 1, 0)))
-        level = state.log_alpha + state.log_weight + log_carry
-        value, eta = after.released, state.step_size
-        low, high = node_interval(value - eta, value + eta, state.n, level, "hoeffding")
-        return after, Release(
-            value=value, low=low, high=high, certified=False, source="noisy", passed=improved
-        )

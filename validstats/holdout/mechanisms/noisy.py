@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, get_args
 
 from scipy import special
 
-from validstats.holdout.mechanisms._base import (
+from validstats.holdout.mechanisms.base import (
+    SILENT,
     Mechanism,
     Noise,
     Release,
@@ -17,6 +19,7 @@ from validstats.holdout.mechanisms._base import (
     holdout_mean,
     log_level,
 )
+from validstats.holdout.mechanisms.declared import Analysis, Candidate, Declaration, ReleaseKind, Use
 from validstats.holdout.widths import (
     GaussianWidth,
     bassily_optimum,
@@ -24,16 +27,22 @@ from validstats.holdout.widths import (
     jung_optimum,
     mixed_half_width,
     rogers_optimum,
+    thresholdout_rows,
     thresholdout_width,
     tight_half_width,
     tight_optimum,
 )
 from validstats.intake import check_in_range, check_literal, check_positive_int
 
-__all__ = ["Analysis", "Gaussian", "Thresholdout", "gaussian_optimum", "pure_dp_to_mu"]
+__all__ = ["Gaussian", "Thresholdout", "gaussian_optimum", "pure_dp_to_mu"]
 
-Analysis: TypeAlias = Literal["tight", "rogers2020", "jung2020", "bassily2016"]
-"""Whose bound the Gaussian mechanism states."""
+_CITATIONS = {
+    "tight": "leave-one-out information bound for Gaussian noise, and Gaussian differential privacy",
+    "rogers2020": "Rogers et al. (2020), arXiv 1906.09231, Theorem 2.1, for Gaussian noise",
+    "jung2020": "Jung et al. (2020), arXiv 1909.03577, Theorem 3.5, for Gaussian noise",
+    "bassily2016": "Bassily et al. (2016), arXiv 1511.02513, Theorem 3.4, for Gaussian noise",
+}
+"""Analysis -> paper and theorem."""
 
 _OPTIMA = {
     "tight": tight_optimum,
@@ -44,50 +53,18 @@ _OPTIMA = {
 
 
 def gaussian_optimum(n: int, queries: int, log_alpha: float, analysis: str = "tight") -> GaussianWidth:
-    """Return the best noise level of the Gaussian mechanism under one analysis.
-
-    Parameters
-    ----------
-    n, queries : int
-        Rows and declared number of answers.
-    log_alpha : float
-        Logarithm of the failure probability.
-    analysis : {"tight", "rogers2020", "jung2020", "bassily2016"}, default "tight"
-        Whose bound.
-
-    Returns
-    -------
-    GaussianWidth
-        Noise and half-width, before rounding to the grid.
-
-    Examples
-    --------
-    >>> round(gaussian_optimum(10_000, 100, math.log(0.05), "rogers2020").half_width, 4)
-    0.247
-    """
+    """Return the best noise level of the Gaussian mechanism under one analysis."""
     return _OPTIMA[check_literal(analysis, "analysis", get_args(Analysis))](n, queries, log_alpha)
 
 
 @dataclass(frozen=True, kw_only=True)
 class GaussianState(State):
-    """State of the Gaussian mechanism.
+    """State of the Gaussian mechanism."""
 
-    Attributes
-    ----------
-    sigma : float
-        Standard deviation of the noise.
-    node_half_width : float
-        What all answers keep, rounding included.
-    cell : float
-        Grid of the answers; 0 for none.
-    analysis : str
-        Whose bound.
-    """
-
-    sigma: float
-    node_half_width: float
-    cell: float
-    analysis: Analysis = "tight"
+    sigma: float  # standard deviation of the noise
+    node_half_width: float  # what all answers keep, rounding included
+    cell: float  # grid of the answers; 0 for none
+    analysis: Analysis = "tight"  # whose bound
 
     @property
     def declared_mu2(self) -> float:
@@ -97,23 +74,40 @@ class GaussianState(State):
 
 
 class Gaussian(Mechanism):
-    """Release the holdout's value plus normal noise, rounded to a fine grid.
+    """Release the holdout's value plus normal noise, rounded to a fine grid."""
 
-    References
-    ----------
-    :mod:`validstats.holdout.widths.gaussian` for the bound that is the default; Rogers et al. (2020), Jung et al. (2020) and
-    Bassily et al. (2016) for the others.
-
-    Examples
-    --------
-    >>> state = Gaussian.initial_state(10_000, queries=100)
-    >>> state, release = Gaussian.step(state, 0.5, noise=lambda role, law: 1.0)
-    >>> round(release.value, 2), round(release.half_width, 3), release.source
-    (0.52, 0.129, 'noisy')
-    """
+    # Source: :mod:`validstats.holdout.widths.gaussian` for the bound that is the default; Rogers et al.
+    # (2020), Jung et al. (2020) and Bassily et al. (2016) for the others.
 
     name = "gaussian"
+    serves = get_args(ReleaseKind)
+    takes = ("queries", "analysis")
     noisy = True
+
+    @classmethod
+    def options(cls, declared: Declaration) -> dict[str, Any]:
+        """Return the keyword arguments of ``initial_state`` that a declaration gives."""
+        return {**super().options(declared), "analysis": declared.analysis or "tight"}
+
+    @classmethod
+    def candidates(cls, use: Use) -> Iterator[Candidate]:
+        """Yield what each listed analysis would promise for a planned use."""
+        for analysis in use.analyses:
+            width = gaussian_optimum(use.n, use.asked, use.log_alpha, analysis)
+            # Rounding to the grid moves an answer by half a cell.
+            half_width = width.half_width + 0.5 * grid_cell(width.sigma)
+            note = f"normal noise, sd {width.sigma:.4f}"
+            yield Candidate(name=cls.name, half_width=half_width, note=note, analysis=analysis)
+
+    @classmethod
+    def source(cls, declared: Declaration) -> str:
+        """Return whose theorem its intervals rest on, as declared."""
+        return _CITATIONS[declared.analysis or "tight"]
+
+    @classmethod
+    def facts(cls, state: GaussianState) -> list[tuple[str, str]]:
+        """Return what it was declared with beside the counts, for reports."""
+        return [("Analysis", state.analysis)]
 
     @classmethod
     def initial_state(
@@ -127,35 +121,7 @@ class Gaussian(Mechanism):
         grid: bool = True,
         failures: int | None = None,
     ) -> GaussianState:
-        """Declare the counts.
-
-        Parameters
-        ----------
-        n : int
-            Rows, at least 2.
-        queries : int
-            Declared number of answers.
-        confidence_level : float, default 0.95
-            Of all intervals together, at least 0.5.
-        analysis : {"tight", "rogers2020", "jung2020", "bassily2016"}, default "tight"
-            Whose bound.
-        sigma : float or None, default None
-            Noise level; the best one by default, and only with the tight analysis another one.
-        grid : bool, default True
-            Whether answers are rounded to a power of two below ``sigma / 64``; half of it is added to the half-width.
-        failures : None
-            Ignored.
-
-        Returns
-        -------
-        GaussianState
-            Before the first query.
-
-        Examples
-        --------
-        >>> round(Gaussian.initial_state(1000, queries=10).sigma, 4)
-        0.0338
-        """
+        """Declare the counts."""
         n, queries, _ = check_counts(n, queries, failures, need_queries=cls.name)
         assert queries is not None
         log_alpha = log_level(confidence_level)
@@ -203,47 +169,22 @@ class Gaussian(Mechanism):
 
 
 def pure_dp_to_mu(epsilon: float) -> float:
-    """Return the smallest mu for which epsilon-DP implies mu-Gaussian-DP.
-
-    Parameters
-    ----------
-    epsilon : float
-        At least 0.
-
-    Returns
-    -------
-    float
-        ``-2 Phi^-1(1 / (1 + e^epsilon))``: the Gaussian trade-off curve is convex, and meets that of epsilon-DP, which
-        is made of two chords, at its ends and at its kink.
-
-    Examples
-    --------
-    >>> round(pure_dp_to_mu(0.1), 4)
-    0.1253
-    """
+    """Return the smallest mu for which epsilon-DP implies mu-Gaussian-DP."""
+    # ``-2 Phi^-1(1 / (1 + e^epsilon))``: the Gaussian trade-off curve is convex, and meets that of
+    # epsilon-DP, which is made of two chords, at its ends and at its kink.
     return -2.0 * float(special.ndtri_exp(-math.log1p(math.exp(epsilon)))) if epsilon < 700 else math.inf
 
 
 @dataclass(frozen=True, kw_only=True)
 class ThresholdState(State):
-    """State of Thresholdout.
+    """State of Thresholdout."""
 
-    Attributes
-    ----------
-    threshold, sigma : float
-        Threshold T and noise scale.
-    noisy_threshold : float or None
-        T plus its present noise, drawn at the first query and again only when an answer is taken from the holdout.
-    tolerance : float
-        Half-width that is stated.
-    proved : bool
-        Whether Theorem 25 covers these numbers.
-    """
-
-    threshold: float
+    threshold: float  # threshold T and noise scale
     sigma: float
-    tolerance: float
-    proved: bool
+    tolerance: float  # half-width that is stated
+    proved: bool  # whether Theorem 25 covers these numbers
+    # T plus its present noise, drawn at the first query and again only when an answer is taken from the
+    # holdout
     noisy_threshold: float | None = None
 
     @property
@@ -267,27 +208,59 @@ class ThresholdState(State):
 
 
 class Thresholdout(Mechanism):
-    """Release the training value unless it overfits by more than a noisy threshold; then a noisy holdout value.
+    """Release the training value unless it overfits by more than a noisy threshold; then a noisy holdout value."""
 
-    Theorem 25 covers every answer given while fewer than B queries have a training value farther than half the
-    tolerance from the truth. The threshold's noise is drawn again only after an answer from the holdout.
-
-    References
-    ----------
-    Dwork et al. (2015), arXiv 1506.02629, Figure 1, Lemmas 23 and 24, Theorem 25.
-
-    Examples
-    --------
-    >>> state = Thresholdout.initial_state(10**8, queries=100, failures=2)
-    >>> state, release = Thresholdout.step(state, 0.5, guess=0.9, noise=lambda role, law: 0.0)
-    >>> release.value, release.passed, release.certified, state.remaining["failures"]
-    (0.5, False, True, 1)
-    """
+    # Theorem 25 covers every answer given while fewer than B queries have a training value farther than half
+    # the tolerance from the truth. The threshold's noise is drawn again only after an answer from the
+    # holdout.
+    # Source: Dwork et al. (2015), arXiv 1506.02629, Figure 1, Lemmas 23 and 24, Theorem 25.
 
     name = "thresholdout"
+    citation = "Dwork et al. (2015), arXiv 1506.02629, Theorem 25"
+    serves = ("guess", "bit")
+    takes = ("queries", "failures", "tolerance")
     noisy = True
     needs_guess = True
     mixes = False
+
+    @classmethod
+    def candidates(cls, use: Use) -> Iterator[Candidate]:
+        """Yield what it would promise for a planned use; it needs a budget of failures."""
+        if use.failures:
+            width = thresholdout_width(use.n, use.asked, use.failures, use.log_alpha)
+            note = f"{use.failures} overfits, Theorem 25"
+            yield Candidate(name=cls.name, half_width=width, note=note)
+
+    @classmethod
+    def proved(cls, state: ThresholdState) -> bool:
+        """Tell whether Theorem 25 proves the tolerance that it was opened with."""
+        return state.proved
+
+    @classmethod
+    def without_proof(cls, state: ThresholdState) -> str:
+        """Say what Theorem 25 proves, where it is not the declared tolerance."""
+        assert state.queries is not None
+        assert state.failures is not None
+        counts = (state.queries, state.failures, state.log_alpha)
+        width = thresholdout_width(state.n, *counts)
+        rows = thresholdout_rows(state.tolerance, *counts)
+        return (
+            f"Theorem 25 proves the declared tolerance {state.tolerance:g} from n = {rows:,} on, and no tolerance "
+            f"below {width:.3g} for n = {state.n:,}"
+        )
+
+    @classmethod
+    def facts(cls, state: ThresholdState) -> list[tuple[str, str]]:
+        """Return what it was declared with beside the counts, for reports."""
+        return [("Tolerance", f"{state.tolerance:.4g} ({'proved' if state.proved else 'not proved'})")]
+
+    @classmethod
+    def remedy(cls, declared: Declaration, least_rows: Callable[[], int | None]) -> str:
+        """Say what to do where a declared budget says nothing."""
+        if declared.tolerance is not None:
+            return f"tolerance={declared.tolerance:g} is its half-width: declare one below {SILENT:g}."
+        more = "With tolerance=... it works on these rows, and its intervals are then not proved."
+        return f"{super().remedy(declared, least_rows)} {more}"
 
     @classmethod
     def initial_state(
@@ -301,35 +274,7 @@ class Thresholdout(Mechanism):
         threshold: float | None = None,
         sigma: float | None = None,
     ) -> ThresholdState:
-        """Declare the counts.
-
-        Parameters
-        ----------
-        n : int
-            Rows.
-        queries : int
-            Declared number of queries.
-        failures : int, default 10
-            Budget B of answers taken from the holdout, at least 1.
-        confidence_level : float, default 0.95
-            Of all answers together.
-        tolerance : float or None, default None
-            Half-width tau; the smallest one that Theorem 25 proves by default, which is above 1 for small n. A smaller
-            one makes the mechanism usable and its intervals uncertified.
-        threshold, sigma : float or None, default None
-            T and the noise scale; ``3 tau / 4`` and ``tau / (96 ln(4 k / alpha))`` by default, the theorem's. Other
-            values make the intervals uncertified.
-
-        Returns
-        -------
-        ThresholdState
-            Before the first query.
-
-        Examples
-        --------
-        >>> Thresholdout.initial_state(10_000, queries=100, tolerance=0.1).proved
-        False
-        """
+        """Declare the counts."""
         n, queries, failures = check_counts(n, queries, failures, need_queries=cls.name)
         assert queries is not None
         budget = check_positive_int(failures, "failures")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from validstats.holdout.mechanisms._base import (
+from validstats.holdout.mechanisms.base import (
     IntervalKind,
     Mechanism,
     Noise,
@@ -21,6 +22,7 @@ from validstats.holdout.mechanisms._base import (
     node_interval,
     row_values,
 )
+from validstats.holdout.mechanisms.declared import Candidate, Use
 from validstats.holdout.widths import argmax_width, log_argmax_nodes, log_position_weight
 from validstats.intake import check_positive_int
 
@@ -29,21 +31,11 @@ __all__ = ["Argmax"]
 
 @dataclass(frozen=True, kw_only=True)
 class ArgmaxState(State):
-    """State of the release of winners only.
+    """State of the release of winners only."""
 
-    Attributes
-    ----------
-    candidates : int
-        Size of the largest batch.
-    cells : int
-        Cells that a winner's score is rounded to.
-    interval : {"kl", "hoeffding"}
-        Interval at a node.
-    """
-
-    candidates: int
-    cells: int
-    interval: IntervalKind = "kl"
+    candidates: int  # size of the largest batch
+    cells: int  # cells that a winner's score is rounded to
+    interval: IntervalKind = "kl"  # interval at a node
 
     @property
     def log_weight(self) -> float:
@@ -55,21 +47,21 @@ class ArgmaxState(State):
 
 
 class Argmax(Mechanism):
-    """Of each batch of candidates release the winner and its rounded score, nothing about the others.
+    """Of each batch of candidates release the winner and its rounded score, nothing about the others."""
 
-    References
-    ----------
-    Dwork et al. (2015), arXiv 1506.02629, Theorem 9, with the transcripts counted exactly.
-
-    Examples
-    --------
-    >>> state = Argmax.initial_state(1000, queries=5, candidates=3)
-    >>> state, release = Argmax.step(state, [0.7, 0.8, 0.6])
-    >>> release.winner, release.low < 0.8 < release.high
-    (1, True)
-    """
+    # Source: Dwork et al. (2015), arXiv 1506.02629, Theorem 9, with the transcripts counted exactly.
 
     name = "argmax"
+    citation = "Dwork et al. (2015), arXiv 1506.02629, Theorem 9, by the exact count of transcripts"
+    verb = "best()"
+    serves = ("argmax",)
+
+    @classmethod
+    def candidates(cls, use: Use) -> Iterator[Candidate]:
+        """Yield what it would promise for a planned use."""
+        width = argmax_width(use.n, use.queries, use.size, use.log_alpha)
+        note = f"{width.cells} cells, winner only"
+        yield Candidate(name=cls.name, half_width=width.half_width, note=note)
 
     @classmethod
     def initial_state(
@@ -83,35 +75,7 @@ class Argmax(Mechanism):
         interval: IntervalKind = "kl",
         failures: int | None = None,
     ) -> ArgmaxState:
-        """Declare the counts.
-
-        Parameters
-        ----------
-        n : int
-            Rows.
-        queries : int or None, default None
-            Declared number of batches; None leaves the horizon open.
-        candidates : int, default 100
-            Size of the largest batch.
-        confidence_level : float, default 0.95
-            Of all intervals together.
-        cells : int or None, default None
-            Cells of a score; the best number by default.
-        interval : {"kl", "hoeffding"}, default "kl"
-            Interval at a node.
-        failures : None
-            Ignored.
-
-        Returns
-        -------
-        ArgmaxState
-            Before the first batch.
-
-        Examples
-        --------
-        >>> Argmax.initial_state(10_000, queries=5, candidates=20).candidates
-        20
-        """
+        """Declare the counts."""
         n, queries, _ = check_counts(n, queries, failures)
         candidates = check_positive_int(candidates, "candidates")
         log_alpha = log_level(confidence_level)

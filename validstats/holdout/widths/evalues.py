@@ -74,33 +74,9 @@ def betting_e_value(
 def paid_betting_e_value(
     values: Float1D, null_mean: float, alternative: Side = "greater", *, nats: float, log_target: float
 ) -> float:
-    """Return the e-value of a claim that was chosen after ``nats`` of answers, with stakes tuned to pay for them.
-
-    Parameters
-    ----------
-    values : array of shape (n,)
-        As in :func:`betting_e_value`.
-    null_mean : float
-        As in :func:`betting_e_value`.
-    alternative : {"greater", "less"}, default "greater"
-        As in :func:`betting_e_value`.
-    nats : float
-        Description length of everything released so far, at least 0.
-    log_target : float
-        Logarithm of the e-value that is needed after ``nats`` are paid, above 0.
-
-    Returns
-    -------
-    float
-        The bet's capital times ``exp(-nats)``, cut at 1e300 after that, so that no number of nats is out of reach.
-
-    Examples
-    --------
-    >>> rows = np.tile([1.0, 1.0, 1.0, 0.0], 100)
-    >>> tuned = paid_betting_e_value(rows, 0.5, nats=30.0, log_target=math.log(20.0))
-    >>> tuned > 20 > kraft_e_value(betting_e_value(rows, 0.5), 30.0)
-    True
-    """
+    """Return the e-value of a claim that was chosen after ``nats`` of answers, with stakes tuned to pay for them."""
+    # The bet's capital times ``exp(-nats)``, cut at 1e300 after that, so that no number of nats is out of
+    # reach.
     nats = check_in_range(nats, "nats", 0)
     log_target = check_in_range(log_target, "log_target", 0, low_open=True)
     capital = _log_e_value(values, null_mean, alternative, nats + log_target)

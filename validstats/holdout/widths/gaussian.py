@@ -45,21 +45,11 @@ _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(96)
 
 @dataclass(frozen=True)
 class GaussianWidth:
-    """A noise level and what it promises.
+    """A noise level and what it promises."""
 
-    Attributes
-    ----------
-    half_width : float
-        All answers are within it of the truth, at the stated level.
-    sigma : float
-        Standard deviation of the noise.
-    analysis : str
-        Whose bound it is.
-    """
-
-    half_width: float
-    sigma: float
-    analysis: str
+    half_width: float  # all answers are within it of the truth, at the stated level
+    sigma: float  # standard deviation of the noise
+    analysis: str  # whose bound it is
 
 
 def _log_exceedance(t: float | np.ndarray, k: int) -> np.ndarray:
@@ -72,50 +62,14 @@ def _log_exceedance(t: float | np.ndarray, k: int) -> np.ndarray:
 
 @lru_cache(maxsize=4096)
 def tail_quantile_of_maximum(k: int, log_p: float) -> float:
-    """Return the value that the largest of k absolute standard normals exceeds with probability ``exp(log_p)``.
-
-    Parameters
-    ----------
-    k : int
-        Number of normals, at least 1.
-    log_p : float
-        Logarithm of the probability, below 0.
-
-    Returns
-    -------
-    float
-        The quantile.
-
-    Examples
-    --------
-    >>> round(tail_quantile_of_maximum(1, math.log(0.05)), 4)
-    1.96
-    """
+    """Return the value that the largest of k absolute standard normals exceeds with probability ``exp(log_p)``."""
     high = math.sqrt(2.0 * (math.log(2.0 * k) - log_p)) + 1.0
     return float(optimize.brentq(lambda t: float(_log_exceedance(t, k)) - log_p, 0.0, high, xtol=1e-13))
 
 
 @lru_cache(maxsize=4096)
 def tail_mean_of_maximum(k: int, log_p: float) -> float:
-    """Return c_{k, p}: the mean of the largest of k absolute standard normals over its upper p-tail.
-
-    Parameters
-    ----------
-    k : int
-        Number of normals, at least 1.
-    log_p : float
-        Logarithm of the probability p of the tail, below 0.
-
-    Returns
-    -------
-    float
-        The mean.
-
-    Examples
-    --------
-    >>> round(tail_mean_of_maximum(100, math.log(0.05)), 4)
-    3.73
-    """
+    """Return c_{k, p}: the mean of the largest of k absolute standard normals over its upper p-tail."""
     k = check_positive_int(k, "k")
     start = tail_quantile_of_maximum(k, log_p)
     end = math.sqrt(start**2 + 2.0 * 60.0) + 0.5
@@ -128,85 +82,26 @@ def tail_mean_of_maximum(k: int, log_p: float) -> float:
 
 
 def gaussian_dp_mu(n: int, queries: int, sigma: float) -> float:
-    """Return the Gaussian-DP parameter of noisy means of values in [0, 1] (replace-one neighbours).
-
-    Parameters
-    ----------
-    n, queries : int
-        Rows and number of noisy answers, at least 1.
-    sigma : float
-        Standard deviation of the noise, above 0.
-
-    Returns
-    -------
-    float
-        ``sqrt(queries) / (n sigma)``, exact under composition.
-
-    References
-    ----------
-    Dong, Roth and Su (2022), "Gaussian differential privacy", Corollary 3.3.
-
-    Examples
-    --------
-    >>> gaussian_dp_mu(100, 25, 0.05)
-    1.0
-    """
+    """Return the Gaussian-DP parameter of noisy means of values in [0, 1] (replace-one neighbours)."""
+    # ``sqrt(queries) / (n sigma)``, exact under composition.
+    # Source: Dong, Roth and Su (2022), "Gaussian differential privacy", Corollary 3.3.
     return math.sqrt(queries) / (n * check_in_range(sigma, "sigma", 0, low_open=True))
 
 
 def gaussian_dp_delta(epsilon: float, mu: float) -> float:
-    """Return the smallest delta for which mu-Gaussian-DP implies (epsilon, delta)-DP.
-
-    Parameters
-    ----------
-    epsilon : float
-        At least 0.
-    mu : float
-        Above 0.
-
-    Returns
-    -------
-    float
-        ``Phi(mu/2 - epsilon/mu) - exp(epsilon) Phi(-mu/2 - epsilon/mu)``.
-
-    References
-    ----------
-    Dong, Roth and Su (2022), Corollary 2.13; Balle and Wang (2018), Theorem 8.
-
-    Examples
-    --------
-    >>> round(gaussian_dp_delta(0.5, 1.0), 6)
-    0.238422
-    """
+    """Return the smallest delta for which mu-Gaussian-DP implies (epsilon, delta)-DP."""
+    # ``Phi(mu/2 - epsilon/mu) - exp(epsilon) Phi(-mu/2 - epsilon/mu)``.
+    # Source: Dong, Roth and Su (2022), Corollary 2.13; Balle and Wang (2018), Theorem 8.
     first = float(special.log_ndtr(mu / 2.0 - epsilon / mu))
     second = epsilon + float(special.log_ndtr(-mu / 2.0 - epsilon / mu))
     return math.exp(first) * -math.expm1(min(second - first, 0.0))
 
 
 def gaussian_dp_bias(mu: float, log_p: float) -> float:
-    """Return ``G_mu(p) / p``, route A's bound on the bias over an event of probability p.
-
-    ``G_mu(p) = max_{u <= p} min{F(u) - u, (p - u) - F^-1(p - u)}`` with ``F(u) = Phi(Phi^-1(u) + mu)``. The first
-    term is concave in u with its largest value where ``Phi^-1(u) = -mu/2``, the second decreases, so the maximum
-    is at their crossing or at that point.
-
-    Parameters
-    ----------
-    mu : float
-        Gaussian-DP parameter, at least 0.
-    log_p : float
-        Logarithm of p, which is at most 1/2.
-
-    Returns
-    -------
-    float
-        Between 0 and 1.
-
-    Examples
-    --------
-    >>> round(gaussian_dp_bias(0.1, math.log(0.05)), 6)
-    0.116469
-    """
+    """Return ``G_mu(p) / p``, route A's bound on the bias over an event of probability p."""
+    # ``G_mu(p) = max_{u <= p} min{F(u) - u, (p - u) - F^-1(p - u)}`` with ``F(u) = Phi(Phi^-1(u) + mu)``. The
+    # first term is concave in u with its largest value where ``Phi^-1(u) = -mu/2``, the second decreases, so
+    # the maximum is at their crossing or at that point.
     check_in_range(mu, "mu", 0)
     if log_p > -math.log(2.0):
         raise ValueError(f"log_p must be at most log(1/2), got {log_p!r}.")
@@ -243,54 +138,13 @@ def _shifted(log_u: float, mu: float) -> float:
 
 
 def stability_bias(n: int, queries: int, sigma: float, log_p: float) -> float:
-    """Return route B's bound on the bias over an event of probability p, divided by p.
-
-    Parameters
-    ----------
-    n, queries : int
-        Rows, at least 2, and number of noisy answers.
-    sigma : float
-        Standard deviation of the noise, above 0.
-    log_p : float
-        Logarithm of p.
-
-    Returns
-    -------
-    float
-        ``sqrt(queries) / (4 sigma (n - 1) sqrt(p))``.
-
-    Examples
-    --------
-    >>> round(stability_bias(1001, 100, 0.05, math.log(0.04)), 6)
-    0.25
-    """
+    """Return route B's bound on the bias over an event of probability p, divided by p."""
+    # ``sqrt(queries) / (4 sigma (n - 1) sqrt(p))``.
     return math.sqrt(queries) / (4.0 * sigma * (n - 1)) * math.exp(-0.5 * log_p)
 
 
 def tight_half_width(n: int, queries: int, sigma: float, log_alpha: float) -> float:
-    """Return the half-width that all noisy answers keep together with probability ``1 - exp(log_alpha)``.
-
-    Parameters
-    ----------
-    n : int
-        Independent rows, at least 2.
-    queries : int
-        Declared number of noisy answers.
-    sigma : float
-        Standard deviation of the noise, above 0.
-    log_alpha : float
-        Logarithm of the failure probability, at most ``log(1/2)``.
-
-    Returns
-    -------
-    float
-        The smaller of the two routes.
-
-    Examples
-    --------
-    >>> round(tight_half_width(10_000, 100, 0.0173139, math.log(0.05)), 4)
-    0.1292
-    """
+    """Return the half-width that all noisy answers keep together with probability ``1 - exp(log_alpha)``."""
     check_positive_int(n, "n", minimum=2)
     mu = gaussian_dp_mu(n, queries, sigma)
     bias = min(gaussian_dp_bias(mu, log_alpha), stability_bias(n, queries, sigma, log_alpha))
@@ -299,29 +153,9 @@ def tight_half_width(n: int, queries: int, sigma: float, log_alpha: float) -> fl
 
 @lru_cache(maxsize=1024)
 def tight_optimum(n: int, queries: int, log_alpha: float) -> GaussianWidth:
-    """Return the noise level with the smallest half-width, and that half-width.
-
-    Parameters
-    ----------
-    n : int
-        Independent rows, at least 2.
-    queries : int
-        Declared number of noisy answers.
-    log_alpha : float
-        Logarithm of the failure probability, at most ``log(1/2)``.
-
-    Returns
-    -------
-    GaussianWidth
-        Route B's optimum ``sqrt(c sqrt(k) / ((n - 1) sqrt(beta)))``, or route A's by a search over sigma where
-        it is smaller.
-
-    Examples
-    --------
-    >>> best = tight_optimum(10_000, 100, math.log(0.05))
-    >>> round(best.half_width, 6), round(best.sigma, 6)
-    (0.129161, 0.017314)
-    """
+    """Return the noise level with the smallest half-width, and that half-width."""
+    # Route B's optimum ``sqrt(c sqrt(k) / ((n - 1) sqrt(beta)))``, or route A's by a search over sigma where
+    # it is smaller.
     check_positive_int(n, "n", minimum=2)
     c = tail_mean_of_maximum(queries, log_alpha)
     by_stability = math.sqrt(c * math.sqrt(queries) / ((n - 1) * math.exp(0.5 * log_alpha)))
@@ -339,58 +173,15 @@ def tight_optimum(n: int, queries: int, log_alpha: float) -> GaussianWidth:
 
 
 def mixed_half_width(log_alpha: float, n: int, queries: int, sigma: float, resolution: float) -> float:
-    """Return the half-width of every answer of an epoch that mixes noisy and rounded answers.
-
-    For each fixed sequence of rounded answers the rest is the Gaussian mechanism, so the bound applies at the
-    level ``alpha`` times the weight of that sequence; a rounded answer differs from q(S) by at most half a cell.
-
-    Parameters
-    ----------
-    log_alpha : float
-        Logarithm of the failure probability minus the description nats of the node (its Kraft weight).
-    n, queries : int
-        Rows, and declared number of noisy answers of the epoch (not the number given so far).
-    sigma : float
-        Standard deviation of the noise.
-    resolution : float
-        Cell of the coarsest rounded answer of the epoch, noisy answers' grid included, at least 0.
-
-    Returns
-    -------
-    float
-        Half-width that all answers of the epoch, rounded ones included, keep together.
-
-    Examples
-    --------
-    >>> plain = tight_half_width(10_000, 100, 0.0173, math.log(0.05))
-    >>> mixed = mixed_half_width(math.log(0.05) - 10.0, 10_000, 100, 0.0173, 0.01)
-    >>> bool(mixed > plain)
-    True
-    """
+    """Return the half-width of every answer of an epoch that mixes noisy and rounded answers."""
+    # For each fixed sequence of rounded answers the rest is the Gaussian mechanism, so the bound applies at
+    # the level ``alpha`` times the weight of that sequence; a rounded answer differs from q(S) by at most
+    # half a cell.
     half_cell = 0.5 * check_in_range(resolution, "resolution", 0)
     return half_cell + tight_half_width(n, queries, sigma, log_alpha)
 
 
 def grid_cell(sigma: float) -> float:
-    """Return the cell that noisy answers are rounded to: a power of two between sigma/128 and sigma/64.
-
-    Parameters
-    ----------
-    sigma : float
-        Standard deviation of the noise, above 0.
-
-    Returns
-    -------
-    float
-        The cell; half of it is added to the half-width. A power of two makes the rounding exact.
-
-    References
-    ----------
-    Mironov (2012), "On significance of the least significant bits for differential privacy".
-
-    Examples
-    --------
-    >>> grid_cell(1.0)
-    0.015625
-    """
+    """Return the cell that noisy answers are rounded to: a power of two between sigma/128 and sigma/64."""
+    # Source: Mironov (2012), "On significance of the least significant bits for differential privacy".
     return 2.0 ** math.floor(math.log2(check_in_range(sigma, "sigma", 0, low_open=True) / 64.0))

@@ -42,43 +42,15 @@ __all__ = [
 
 @dataclass(frozen=True)
 class CellWidth:
-    """A half-width and the resolution at which it is reached.
+    """A half-width and the resolution at which it is reached."""
 
-    Attributes
-    ----------
-    half_width : float
-        All answers are within it of the truth.
-    cells : int
-        Number of cells that released values are rounded to (steps of a ladder).
-    node_half_width : float
-        The half-width of the interval at one node, without rounding.
-    """
-
-    half_width: float
-    cells: int
-    node_half_width: float
+    half_width: float  # all answers are within it of the truth
+    cells: int  # number of cells that released values are rounded to (steps of a ladder)
+    node_half_width: float  # the half-width of the interval at one node, without rounding
 
 
 def best_integer(cost: Callable[[int], float], low: int, high: int) -> int:
-    """Return the integer with the smallest cost, for a cost with one valley.
-
-    Parameters
-    ----------
-    cost : callable
-        Function of an integer.
-    low, high : int
-        Range, ends included.
-
-    Returns
-    -------
-    int
-        The minimiser, by a geometric scan and a ternary search around its best point.
-
-    Examples
-    --------
-    >>> best_integer(lambda m: 1 / (2 * m) + 0.001 * m, 2, 4000)
-    22
-    """
+    """Return the integer with the smallest cost, for a cost with one valley."""
     scan = sorted({*(round(low * (high / low) ** (i / 24)) for i in range(25)), low, high})
     best = min(range(len(scan)), key=lambda i: cost(scan[i]))
     left, right = scan[max(best - 1, 0)], scan[min(best + 1, len(scan) - 1)]
@@ -93,73 +65,22 @@ def best_integer(cost: Callable[[int], float], low: int, high: int) -> int:
 
 
 def nonadaptive_width(n: int, queries: int, log_alpha: float) -> float:
-    """Return Hoeffding's half-width with Bonferroni's correction: valid only for queries fixed beforehand.
-
-    Parameters
-    ----------
-    n, queries : int
-        Rows and number of queries.
-    log_alpha : float
-        Logarithm of the failure probability of all answers together.
-
-    Returns
-    -------
-    float
-        ``sqrt(ln(2 queries / alpha) / (2 n))``.
-
-    Examples
-    --------
-    >>> round(nonadaptive_width(1000, 10, math.log(0.05)), 4)
-    0.0547
-    """
+    """Return Hoeffding's half-width with Bonferroni's correction: valid only for queries fixed beforehand."""
+    # ``sqrt(ln(2 queries / alpha) / (2 n))``.
     return hoeffding_half_width(n, log_alpha - math.log(check_positive_int(queries, "queries")))
 
 
 def fresh_chunk_width(n: int, queries: int, log_alpha: float) -> float:
-    """Return the half-width when every query is answered from rows of its own.
-
-    Parameters
-    ----------
-    n, queries : int
-        Rows and declared number of queries.
-    log_alpha : float
-        Logarithm of the failure probability.
-
-    Returns
-    -------
-    float
-        Hoeffding's on ``n // queries`` rows, each at level ``1 - (1 - alpha)^(1 / queries)`` since chunks are
-        independent; infinite with more queries than rows.
-
-    Examples
-    --------
-    >>> round(fresh_chunk_width(1000, 10, math.log(0.05)), 4)
-    0.1727
-    """
+    """Return the half-width when every query is answered from rows of its own."""
+    # Hoeffding's on ``n // queries`` rows, each at level ``1 - (1 - alpha)^(1 / queries)`` since chunks are
+    # independent; infinite with more queries than rows.
     chunk = n // check_positive_int(queries, "queries")
     return hoeffding_half_width(chunk, log_independent_level(queries, log_alpha)) if chunk else math.inf
 
 
 def log_independent_level(parts: int, log_alpha: float) -> float:
-    """Return the log level of each of several independent statements that fail together with ``exp(log_alpha)``.
-
-    Parameters
-    ----------
-    parts : int
-        Number of independent statements.
-    log_alpha : float
-        Logarithm of the probability that any fails, below 0.
-
-    Returns
-    -------
-    float
-        ``ln(1 - (1 - alpha)^(1 / parts))``.
-
-    Examples
-    --------
-    >>> round(math.exp(log_independent_level(2, math.log(0.19))), 6)
-    0.1
-    """
+    """Return the log level of each of several independent statements that fail together with ``exp(log_alpha)``."""
+    # ``ln(1 - (1 - alpha)^(1 / parts))``.
     alpha = math.exp(log_alpha)
     if alpha < 1e-12:
         return log_alpha - math.log(parts)
@@ -167,58 +88,17 @@ def log_independent_level(parts: int, log_alpha: float) -> float:
 
 
 def rounds_width(n: int, queries: int, rounds: int, log_alpha: float) -> float:
-    """Return the half-width when queries come in declared batches, each batch answered from a chunk of its own.
-
-    Parameters
-    ----------
-    n, queries, rounds : int
-        Rows, declared number of queries in all batches together, declared number of batches.
-    log_alpha : float
-        Logarithm of the failure probability.
-
-    Returns
-    -------
-    float
-        Hoeffding's on ``n // rounds`` rows at level ``alpha / queries``; infinite with more rounds than rows.
-
-    References
-    ----------
-    Dwork et al. (2015), arXiv 1411.2664, EffectiveRounds with the boundaries declared.
-
-    Examples
-    --------
-    >>> round(rounds_width(10_000, 100, 2, math.log(0.05)), 4)
-    0.0288
-    """
+    """Return the half-width when queries come in declared batches, each batch answered from a chunk of its own."""
+    # Hoeffding's on ``n // rounds`` rows at level ``alpha / queries``; infinite with more rounds than rows.
+    # Source: Dwork et al. (2015), arXiv 1411.2664, EffectiveRounds with the boundaries declared.
     chunk = n // check_positive_int(rounds, "rounds")
     return nonadaptive_width(chunk, queries, log_alpha) if chunk else math.inf
 
 
 def description_length_width(n: int, queries: int, log_alpha: float) -> CellWidth:
-    """Return the half-width when every answer is rounded to one of m cells, at the best m.
-
-    Parameters
-    ----------
-    n, queries : int
-        Rows and declared number of queries.
-    log_alpha : float
-        Logarithm of the failure probability.
-
-    Returns
-    -------
-    CellWidth
-        ``1 / (2 m) + sqrt(ln(2 (1 + m + ... + m^(k - 1)) / alpha) / (2 n))``.
-
-    References
-    ----------
-    Dwork et al. (2015), arXiv 1506.02629, Theorem 9.
-
-    Examples
-    --------
-    >>> width = description_length_width(1000, 10, math.log(0.05))
-    >>> round(width.half_width, 4), width.cells
-    (0.1477, 29)
-    """
+    """Return the half-width when every answer is rounded to one of m cells, at the best m."""
+    # ``1 / (2 m) + sqrt(ln(2 (1 + m + ... + m^(k - 1)) / alpha) / (2 n))``.
+    # Source: Dwork et al. (2015), arXiv 1506.02629, Theorem 9.
 
     def node(m: int) -> float:
         return hoeffding_half_width(n, log_alpha - log_full_nodes(queries, m))
@@ -232,54 +112,15 @@ def _most_cells(n: int) -> int:
 
 
 def guess_gap(n: int) -> float:
-    """Return the gap between a guess and the holdout that plans allow for: two standard deviations.
-
-    Parameters
-    ----------
-    n : int
-        Rows of the holdout; the guess is taken to come from as many.
-
-    Returns
-    -------
-    float
-        ``2 sqrt(1 / (2 n))``, for the difference of two means of n fair coins.
-
-    Examples
-    --------
-    >>> round(guess_gap(1000), 4)
-    0.0447
-    """
+    """Return the gap between a guess and the holdout that plans allow for: two standard deviations."""
+    # ``2 sqrt(1 / (2 n))``, for the difference of two means of n fair coins.
     return math.sqrt(2.0 / n)
 
 
 def guess_width(n: int, queries: int, failures: int, log_alpha: float, gap: float | None = None) -> CellWidth:
-    """Return guess-and-check's half-width for declared queries and failures, at the best number of cells.
-
-    Parameters
-    ----------
-    n, queries, failures : int
-        Rows, declared number of queries and of failed guesses.
-    log_alpha : float
-        Logarithm of the failure probability.
-    gap : float or None, default None
-        Allowed difference of guess and holdout on a pass; :func:`guess_gap` by default.
-
-    Returns
-    -------
-    CellWidth
-        The larger of the half-widths of a confirmed guess, ``gap + w``, and of a failed one, ``1 / (2 m) + w``.
-
-    References
-    ----------
-    Rogers et al. (2020), arXiv 1906.09231, section 4, with the horizon declared.
-
-    Examples
-    --------
-    >>> round(guess_width(10_000, 10_000, 0, math.log(0.05), gap=0.0).half_width, 4)
-    0.0254
-    >>> round(guess_width(10_000, 10_000, 10, math.log(0.05)).half_width, 4)
-    0.0927
-    """
+    """Return guess-and-check's half-width for declared queries and failures, at the best number of cells."""
+    # The larger of the half-widths of a confirmed guess, ``gap + w``, and of a failed one, ``1 / (2 m) + w``.
+    # Source: Rogers et al. (2020), arXiv 1906.09231, section 4, with the horizon declared.
     allowed = guess_gap(n) if gap is None else check_in_range(gap, "gap", 0)
 
     def node(m: int) -> float:
@@ -296,91 +137,23 @@ def guess_width(n: int, queries: int, failures: int, log_alpha: float, gap: floa
 def unknown_horizon_guess_width(
     n: int, position: int, failed: int, cells: int, log_alpha: float, gap: float = 0.0
 ) -> float:
-    """Return guess-and-check's half-width at a position when no horizon was declared.
-
-    Parameters
-    ----------
-    n : int
-        Rows.
-    position, failed : int
-        Queries and failures before this query.
-    cells : int
-        Cells that failed answers are rounded to.
-    log_alpha : float
-        Logarithm of the failure probability.
-    gap : float, default 0.0
-        Allowed difference of guess and holdout.
-
-    Returns
-    -------
-    float
-        ``gap + w`` at level ``alpha z(i) z(f) / (C(i, f) m^f)``.
-
-    References
-    ----------
-    Rogers et al. (2020), arXiv 1906.09231, Algorithm 1 (guess-and-check) and Theorem 4.1.
-
-    Examples
-    --------
-    >>> round(unknown_horizon_guess_width(1000, 9, 0, 20, math.log(0.05)), 4)
-    0.0682
-    """
+    """Return guess-and-check's half-width at a position when no horizon was declared."""
+    # ``gap + w`` at level ``alpha z(i) z(f) / (C(i, f) m^f)``.
+    # Source: Rogers et al. (2020), arXiv 1906.09231, Algorithm 1 (guess-and-check) and Theorem 4.1.
     return gap + hoeffding_half_width(n, log_alpha + log_guess_weight(position, failed, cells))
 
 
 def sparse_validate_width(n: int, queries: int, failures: int, log_alpha: float) -> float:
-    """Return how far a claim must be from the holdout's value to be decided, when only bits are released.
-
-    Parameters
-    ----------
-    n, queries, failures : int
-        Rows, declared number of claims and of failed ones.
-    log_alpha : float
-        Logarithm of the failure probability.
-
-    Returns
-    -------
-    float
-        Hoeffding's half-width at ``alpha`` over the number of nodes ``sum_i l_i``.
-
-    References
-    ----------
-    Dwork et al. (2015), arXiv 1506.02629, Theorem 27.
-
-    Examples
-    --------
-    >>> round(sparse_validate_width(1000, 10, 10, math.log(0.05)), 4)
-    0.0729
-    """
+    """Return how far a claim must be from the holdout's value to be decided, when only bits are released."""
+    # Hoeffding's half-width at ``alpha`` over the number of nodes ``sum_i l_i``.
+    # Source: Dwork et al. (2015), arXiv 1506.02629, Theorem 27.
     return hoeffding_half_width(n, log_alpha - log_guess_nodes(queries, failures, 1))
 
 
 def ladder_width(n: int, queries: int, log_alpha: float, baseline: float = 1.0) -> CellWidth:
-    """Return the ladder's half-width by the exact count of its transcripts, at the best step.
-
-    Parameters
-    ----------
-    n, queries : int
-        Rows and declared number of submissions.
-    log_alpha : float
-        Logarithm of the failure probability.
-    baseline : float, default 1.0
-        Starting loss, in (0, 1], known without the holdout.
-
-    Returns
-    -------
-    CellWidth
-        ``eta + sqrt(ln(2 C(k + M, M + 1) / alpha) / (2 n))`` with ``eta = baseline / M``; ``cells`` is M.
-
-    References
-    ----------
-    Blum and Hardt (2015), arXiv 1502.04585, Algorithm 1.
-
-    Examples
-    --------
-    >>> round(ladder_width(10_000, 100, math.log(0.05)).half_width, 4)
-    0.0897
-    """
+    """Return the ladder's half-width by the exact count of its transcripts, at the best step."""
+    # ``eta + sqrt(ln(2 C(k + M, M + 1) / alpha) / (2 n))`` with ``eta = baseline / M``; ``cells`` is M.
+    # Source: Blum and Hardt (2015), arXiv 1502.04585, Algorithm 1.
     check_in_range(baseline, "baseline", 0, 1, low_open=True)
 
     def node(steps: int) -> float:
@@ -391,29 +164,9 @@ def ladder_width(n: int, queries: int, log_alpha: float, baseline: float = 1.0) 
 
 
 def blum_hardt_width(n: int, queries: int, log_alpha: float) -> float:
-    """Return the ladder's half-width as published, for comparison with the exact count.
-
-    Parameters
-    ----------
-    n, queries : int
-        Rows and number of submissions.
-    log_alpha : float
-        Logarithm of the failure probability.
-
-    Returns
-    -------
-    float
-        ``eps + eta`` with ``exp(-2 eps^2 n + (1 / eta + 2) ln(4 k / eta) + 1) = alpha``, at the best eta.
-
-    References
-    ----------
-    Blum and Hardt (2015), arXiv 1502.04585, Theorem 3.1.
-
-    Examples
-    --------
-    >>> round(blum_hardt_width(10_000, 100, math.log(0.05)), 4)
-    0.1504
-    """
+    """Return the ladder's half-width as published, for comparison with the exact count."""
+    # ``eps + eta`` with ``exp(-2 eps^2 n + (1 / eta + 2) ln(4 k / eta) + 1) = alpha``, at the best eta.
+    # Source: Blum and Hardt (2015), arXiv 1502.04585, Theorem 3.1.
 
     def cost(log_eta: float) -> float:
         eta = math.exp(log_eta)
@@ -424,25 +177,8 @@ def blum_hardt_width(n: int, queries: int, log_alpha: float) -> float:
 
 
 def argmax_width(n: int, batches: int, candidates: int, log_alpha: float) -> CellWidth:
-    """Return the half-width when of each batch only the winner and its rounded score are released.
-
-    Parameters
-    ----------
-    n, batches, candidates : int
-        Rows, declared number of batches, size of the largest one.
-    log_alpha : float
-        Logarithm of the failure probability.
-
-    Returns
-    -------
-    CellWidth
-        ``1 / (2 m) + sqrt(ln(2 c (1 + c m + ... + (c m)^(b - 1)) / alpha) / (2 n))`` at the best m.
-
-    Examples
-    --------
-    >>> round(argmax_width(10_000, 5, 20, math.log(0.05)).half_width, 4)
-    0.0471
-    """
+    """Return the half-width when of each batch only the winner and its rounded score are released."""
+    # ``1 / (2 m) + sqrt(ln(2 c (1 + c m + ... + (c m)^(b - 1)) / alpha) / (2 n))`` at the best m.
 
     def node(m: int) -> float:
         return hoeffding_half_width(n, log_alpha - log_argmax_nodes(batches, candidates, m))
@@ -452,30 +188,10 @@ def argmax_width(n: int, batches: int, candidates: int, log_alpha: float) -> Cel
 
 
 def thresholdout_width(n: int, queries: int, overfits: int, log_alpha: float) -> float:
-    """Return the smallest tolerance that Theorem 25 proves for Thresholdout; above 1/2 at practical n.
-
-    Parameters
-    ----------
-    n, queries, overfits : int
-        Rows, declared number of queries, budget of answers taken from the holdout.
-    log_alpha : float
-        Logarithm of the failure probability.
-
-    Returns
-    -------
-    float
-        The smallest tau with ``n >= min{n0, n1}(B, sigma, tau / 8, alpha / (2 k))`` for
-        ``sigma = tau / (96 ln(4 k / alpha))``.
-
-    References
-    ----------
-    Dwork et al. (2015), arXiv 1506.02629, Lemma 24 and Theorem 25.
-
-    Examples
-    --------
-    >>> round(thresholdout_width(1000, 10, 10, math.log(0.05)), 2)
-    10.13
-    """
+    """Return the smallest tolerance that Theorem 25 proves for Thresholdout; above 1/2 at practical n."""
+    # The smallest tau with ``n >= min{n0, n1}(B, sigma, tau / 8, alpha / (2 k))`` for ``sigma = tau / (96
+    # ln(4 k / alpha))``.
+    # Source: Dwork et al. (2015), arXiv 1506.02629, Lemma 24 and Theorem 25.
     b = check_positive_int(overfits, "overfits")
     k = check_positive_int(queries, "queries")
     first = math.sqrt(_pure_rows(k, b, log_alpha) / n)
@@ -489,32 +205,8 @@ def thresholdout_width(n: int, queries: int, overfits: int, log_alpha: float) ->
 
 
 def thresholdout_rows(tolerance: float, queries: int, overfits: int, log_alpha: float) -> int:
-    """Return the smallest number of rows for which Theorem 25 proves a tolerance of Thresholdout.
-
-    Parameters
-    ----------
-    tolerance : float
-        Half-width, above 0.
-    queries, overfits : int
-        Declared number of queries, budget of answers taken from the holdout.
-    log_alpha : float
-        Logarithm of the failure probability.
-
-    Returns
-    -------
-    int
-        Rows.
-
-    References
-    ----------
-    Dwork et al. (2015), arXiv 1506.02629, Lemma 24 and Theorem 25.
-
-    Examples
-    --------
-    >>> rows = thresholdout_rows(0.1, 100, 10, math.log(0.05))
-    >>> rows, round(thresholdout_width(rows, 100, 10, math.log(0.05)), 6)
-    (13804335, 0.1)
-    """
+    """Return the smallest number of rows for which Theorem 25 proves a tolerance of Thresholdout."""
+    # Source: Dwork et al. (2015), arXiv 1506.02629, Lemma 24 and Theorem 25.
     tau = check_in_range(tolerance, "tolerance", 0, low_open=True)
     k, b = check_positive_int(queries, "queries"), check_positive_int(overfits, "overfits")
     approximate = _log_approximate_rows(math.log(tau), k, b, log_alpha)

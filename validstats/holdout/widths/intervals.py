@@ -32,89 +32,23 @@ _SMALLEST_LOG_LEVEL = -650.0
 
 
 def hoeffding_half_width(n: float, log_alpha: float) -> float:
-    """Return the half-width of Hoeffding's two-sided interval for a mean of values in [0, 1].
-
-    Parameters
-    ----------
-    n : float
-        Number of independent rows, above 0.
-    log_alpha : float
-        Logarithm of the two-sided failure probability, at most 0.
-
-    Returns
-    -------
-    float
-        ``sqrt((ln 2 - log_alpha) / (2 n))``; may exceed 1, where it says nothing.
-
-    References
-    ----------
-    Hoeffding (1963), Theorem 1.
-
-    Examples
-    --------
-    >>> round(hoeffding_half_width(1000, math.log(0.05)), 4)
-    0.0429
-    """
+    """Return the half-width of Hoeffding's two-sided interval for a mean of values in [0, 1]."""
+    # ``sqrt((ln 2 - log_alpha) / (2 n))``; may exceed 1, where it says nothing.
+    # Source: Hoeffding (1963), Theorem 1.
     check_in_range(n, "n", 0, math.inf, low_open=True)
     return math.sqrt((LOG_2 - log_alpha) / (2.0 * n))
 
 
 def kl_divergence(p: float, q: float) -> float:
-    """Return the Kullback-Leibler divergence of Bernoulli(p) from Bernoulli(q).
-
-    Parameters
-    ----------
-    p, q : float
-        Probabilities in [0, 1].
-
-    Returns
-    -------
-    float
-        In nats, infinite where q excludes what p allows.
-
-    Examples
-    --------
-    >>> round(kl_divergence(0.5, 0.25), 4)
-    0.1438
-    """
+    """Return the Kullback-Leibler divergence of Bernoulli(p) from Bernoulli(q)."""
     return float(special.rel_entr(p, q) + special.rel_entr(1.0 - p, 1.0 - q))
 
 
 def kl_bounds(mean: float, n: float, log_inverse_alpha: float) -> tuple[float, float]:
-    """Return the interval of all means whose divergence from the observed one is at most ``log_inverse_alpha / n``.
-
-    Each end holds with probability at least ``1 - exp(-log_inverse_alpha)``, by Chernoff's bound, for the mean
-    of any independent values in [0, 1].
-
-    Parameters
-    ----------
-    mean : float
-        Observed mean, in [0, 1].
-    n : float
-        Number of independent rows, above 0.
-    log_inverse_alpha : float
-        Minus the logarithm of the failure probability of one end, at least 0.
-
-    Returns
-    -------
-    tuple of (float, float)
-        Lower and upper bound, by bisection to full precision, rounded outwards.
-
-    Raises
-    ------
-    ValueError
-        If an argument is out of range.
-
-    References
-    ----------
-    Hoeffding (1963), Theorem 1, equation (2.1); Chernoff (1952).
-
-    Examples
-    --------
-    >>> low, high = kl_bounds(0.5, 1000, 5.0)
-    >>> round(low, 8), round(high, 8)
-    (0.45012474, 0.54987526)
-    """
+    """Return the interval of all means whose divergence from the observed one is at most ``log_inverse_alpha / n``."""
+    # Each end holds with probability at least ``1 - exp(-log_inverse_alpha)``, by Chernoff's bound, for the
+    # mean of any independent values in [0, 1].
+    # Source: Hoeffding (1963), Theorem 1, equation (2.1); Chernoff (1952).
     check_in_range(mean, "mean", 0, 1)
     check_in_range(n, "n", 0, math.inf, low_open=True)
     radius = max(float(log_inverse_alpha), 0.0) / n
@@ -141,60 +75,13 @@ def _kl_upper(mean: float, radius: float) -> float:
 
 
 def kl_interval(mean: float, n: float, log_alpha: float) -> tuple[float, float]:
-    """Return the two-sided KL interval, half of the failure probability on each side.
-
-    Parameters
-    ----------
-    mean : float
-        Observed mean, in [0, 1].
-    n : float
-        Number of independent rows, above 0.
-    log_alpha : float
-        Logarithm of the two-sided failure probability, at most 0.
-
-    Returns
-    -------
-    tuple of (float, float)
-        Lower and upper bound; always inside Hoeffding's interval.
-
-    Examples
-    --------
-    >>> [round(end, 4) for end in kl_interval(0.95, 10_000, math.log(0.05))]
-    [0.9439, 0.9557]
-    """
+    """Return the two-sided KL interval, half of the failure probability on each side."""
     return kl_bounds(mean, n, LOG_2 - log_alpha)
 
 
 def clopper_pearson(successes: int, n: int, log_alpha: float) -> tuple[float, float]:
-    """Return the exact two-sided interval for a probability from a binomial count.
-
-    Parameters
-    ----------
-    successes, n : int
-        Count and number of independent rows, ``0 <= successes <= n``.
-    log_alpha : float
-        Logarithm of the two-sided failure probability, at most 0. Below -650 the KL interval takes over,
-        which contains the exact one.
-
-    Returns
-    -------
-    tuple of (float, float)
-        Lower and upper bound.
-
-    Raises
-    ------
-    ValueError
-        If the count is not in range.
-
-    References
-    ----------
-    Clopper and Pearson (1934).
-
-    Examples
-    --------
-    >>> [round(end, 4) for end in clopper_pearson(9, 10, math.log(0.05))]
-    [0.555, 0.9975]
-    """
+    """Return the exact two-sided interval for a probability from a binomial count."""
+    # Source: Clopper and Pearson (1934).
     check_positive_int(n, "n")
     check_positive_int(successes, "successes", minimum=0, maximum=n)
     if log_alpha - LOG_2 < _SMALLEST_LOG_LEVEL:
@@ -209,40 +96,12 @@ def clopper_pearson(successes: int, n: int, log_alpha: float) -> tuple[float, fl
 
 
 def betting_interval(values: Float1D, log_alpha: float) -> tuple[float, float]:
-    """Return the betting interval for a mean of values in [0, 1], which adapts to their variance.
-
-    Two gamblers bet against each candidate mean, one on larger values and one on smaller ones, with stakes
-    fixed by the values seen so far; a candidate is excluded once a capital reaches ``2 / alpha``. The interval
-    depends on the order of the rows: the order must be fixed before the query is asked.
-
-    Parameters
-    ----------
-    values : array of shape (n,)
-        Values in [0, 1], in an order that was fixed beforehand.
-    log_alpha : float
-        Logarithm of the two-sided failure probability, at most 0.
-
-    Returns
-    -------
-    tuple of (float, float)
-        Lower and upper bound, rounded outwards.
-
-    Raises
-    ------
-    ValueError
-        If a value is not in [0, 1].
-
-    References
-    ----------
-    Waudby-Smith and Ramdas (2023), "Estimating means of bounded random variables by betting", Theorem 3.
-
-    Examples
-    --------
-    >>> rows = np.tile([0.4, 0.5, 0.6], 300)
-    >>> low, high = betting_interval(rows, math.log(0.05))
-    >>> low <= 0.5 <= high, high - low < hoeffding_half_width(900, math.log(0.05))
-    (True, True)
-    """
+    """Return the betting interval for a mean of values in [0, 1], which adapts to their variance."""
+    # Two gamblers bet against each candidate mean, one on larger values and one on smaller ones, with stakes
+    # fixed by the values seen so far; a candidate is excluded once a capital reaches ``2 / alpha``. The
+    # interval depends on the order of the rows: the order must be fixed before the query is asked.
+    # Source: Waudby-Smith and Ramdas (2023), "Estimating means of bounded random variables by betting",
+    # Theorem 3.
     x = check_vector(values, "values")
     if x.min() < 0 or x.max() > 1:
         raise ValueError(f"values must lie in [0, 1], got values from {x.min()} to {x.max()}.")
@@ -254,25 +113,7 @@ def betting_interval(values: Float1D, log_alpha: float) -> tuple[float, float]:
 
 
 def predictable_stakes(x: Float1D, log_inverse_alpha: float) -> Float1D:
-    """Return the stakes that are near optimal for a variance estimated from the earlier values.
-
-    Parameters
-    ----------
-    x : array of shape (n,)
-        Values in [0, 1].
-    log_inverse_alpha : float
-        Logarithm of the capital that is aimed at.
-
-    Returns
-    -------
-    array of shape (n,)
-        Stake before each value, a function of the earlier values only.
-
-    Examples
-    --------
-    >>> predictable_stakes(np.array([0.5, 0.5]), 1.0)
-    array([2.        , 2.82842712])
-    """
+    """Return the stakes that are near optimal for a variance estimated from the earlier values."""
     n = x.size
     t = np.arange(1, n + 1)
     mean = (0.5 + np.cumsum(x)) / (t + 1)
@@ -282,30 +123,10 @@ def predictable_stakes(x: Float1D, log_inverse_alpha: float) -> Float1D:
 
 
 def log_capital(x: Float1D, stakes: Float1D, null_mean: float) -> float:
-    """Return the logarithm of the capital of a gambler who bets on values larger than ``null_mean``.
-
-    It decreases in ``null_mean``, and its exponential has mean at most 1 where the true mean is at most
-    ``null_mean``.
-
-    Parameters
-    ----------
-    x : array of shape (n,)
-        Values in [0, 1].
-    stakes : array of shape (n,)
-        Stakes, each at least 0 and a function of earlier values; cut at ``0.5 / null_mean``.
-    null_mean : float
-        Mean that is betted against, in [0, 1].
-
-    Returns
-    -------
-    float
-        Sum of ``log(1 + stake * (x - null_mean))``.
-
-    Examples
-    --------
-    >>> round(log_capital(np.array([1.0, 1.0]), np.array([1.0, 1.0]), 0.5), 4)
-    0.8109
-    """
+    """Return the logarithm of the capital of a gambler who bets on values larger than ``null_mean``."""
+    # It decreases in ``null_mean``, and its exponential has mean at most 1 where the true mean is at most
+    # ``null_mean``.
+    # Sum of ``log(1 + stake * (x - null_mean))``.
     limit = 0.5 / null_mean if null_mean > 0 else math.inf
     return float(np.log1p(np.minimum(stakes, limit) * (x - null_mean)).sum())
 
@@ -324,28 +145,8 @@ def _betting_lower(x: Float1D, stakes: Float1D, target: float) -> float:
 
 
 def auc_half_width(n_positive: int, n_negative: int, log_alpha: float) -> float:
-    """Return Hoeffding's half-width for the area under the ROC curve, given the labels.
-
-    Parameters
-    ----------
-    n_positive, n_negative : int
-        Numbers of rows of the two classes, at least 1.
-    log_alpha : float
-        Logarithm of the two-sided failure probability, at most 0.
-
-    Returns
-    -------
-    float
-        ``sqrt((ln 2 - log_alpha) / (2 min(n_positive, n_negative)))``.
-
-    References
-    ----------
-    Hoeffding (1963), section 5b, two-sample U-statistics.
-
-    Examples
-    --------
-    >>> round(auc_half_width(400, 100, math.log(0.05)), 4)
-    0.1358
-    """
+    """Return Hoeffding's half-width for the area under the ROC curve, given the labels."""
+    # ``sqrt((ln 2 - log_alpha) / (2 min(n_positive, n_negative)))``.
+    # Source: Hoeffding (1963), section 5b, two-sample U-statistics.
     smaller = min(check_positive_int(n_positive, "n_positive"), check_positive_int(n_negative, "n_negative"))
     return hoeffding_half_width(smaller, log_alpha)

@@ -20,27 +20,9 @@ __all__ = ["bassily_optimum", "jung_optimum", "rogers_optimum", "zcdp_log_delta"
 
 
 def zcdp_log_delta(epsilon: float, rho: float) -> float:
-    """Return ``ln delta`` such that rho-zCDP implies (epsilon, delta)-DP.
-
-    Parameters
-    ----------
-    epsilon, rho : float
-        Above 0.
-
-    Returns
-    -------
-    float
-        ``min(1/2 ln(pi rho), 0) - (epsilon - rho)^2 / (4 rho)``, and 0 where ``epsilon <= rho``.
-
-    References
-    ----------
-    Bun and Steinke (2016), arXiv 1605.02065, Lemma 3.5 and Proposition 1.3.
-
-    Examples
-    --------
-    >>> round(zcdp_log_delta(1.0, 0.01), 3)
-    -26.233
-    """
+    """Return ``ln delta`` such that rho-zCDP implies (epsilon, delta)-DP."""
+    # ``min(1/2 ln(pi rho), 0) - (epsilon - rho)^2 / (4 rho)``, and 0 where ``epsilon <= rho``.
+    # Source: Bun and Steinke (2016), arXiv 1605.02065, Lemma 3.5 and Proposition 1.3.
     if epsilon <= rho:
         return 0.0
     return min(0.0, 0.5 * math.log(math.pi * rho)) - (epsilon - rho) ** 2 / (4.0 * rho)
@@ -48,30 +30,11 @@ def zcdp_log_delta(epsilon: float, rho: float) -> float:
 
 @lru_cache(maxsize=1024)
 def rogers_optimum(n: int, queries: int, log_alpha: float) -> GaussianWidth:
-    """Return the half-width by mutual information and the second moment of the bias.
-
-    Parameters
-    ----------
-    n, queries : int
-        Rows and declared number of answers.
-    log_alpha : float
-        Logarithm of the failure probability.
-
-    Returns
-    -------
-    GaussianWidth
-        ``sqrt(min_l (2 rho n - ln(1 - l)) / l / (2 n beta)) + sigma sqrt(2 ln(4 k / beta))``, at the best sigma.
-
-    References
-    ----------
-    Rogers et al. (2020), arXiv 1906.09231, Theorem 2.1. (The functions with names ending in ``_new`` of the code
-    published with it halve the noise term; this is the statement of the theorem.)
-
-    Examples
-    --------
-    >>> round(rogers_optimum(10_000, 100, math.log(0.05)).half_width, 4)
-    0.247
-    """
+    """Return the half-width by mutual information and the second moment of the bias."""
+    # ``sqrt(min_l (2 rho n - ln(1 - l)) / l / (2 n beta)) + sigma sqrt(2 ln(4 k / beta))``, at the best
+    # sigma.
+    # Source: Rogers et al. (2020), arXiv 1906.09231, Theorem 2.1. (The functions with names ending in
+    # ``_new`` of the code published with it halve the noise term; this is the statement of the theorem.)
     beta = math.exp(log_alpha)
     noise_scale = math.sqrt(2.0 * (math.log(4.0 * queries) - log_alpha))
 
@@ -91,30 +54,10 @@ def rogers_optimum(n: int, queries: int, log_alpha: float) -> GaussianWidth:
 
 @lru_cache(maxsize=1024)
 def jung_optimum(n: int, queries: int, log_alpha: float) -> GaussianWidth:
-    """Return the half-width by the transfer theorem from the posterior of the data.
-
-    Parameters
-    ----------
-    n, queries : int
-        Rows and declared number of answers.
-    log_alpha : float
-        Logarithm of the failure probability.
-
-    Returns
-    -------
-    GaussianWidth
-        ``a + (e^epsilon - 1) + 2 c + d`` with ``beta = delta / c + b / d`` split equally, where all noises exceed a
-        with probability b; the best sigma, epsilon and b.
-
-    References
-    ----------
-    Jung, Ligett, Neel, Roth, Sharifi-Malvajerdi and Shenfeld (2020), arXiv 1909.03577, Theorem 3.5.
-
-    Examples
-    --------
-    >>> round(jung_optimum(10_000, 100, math.log(0.05)).half_width, 4)
-    0.2812
-    """
+    """Return the half-width by the transfer theorem from the posterior of the data."""
+    # ``a + (e^epsilon - 1) + 2 c + d`` with ``beta = delta / c + b / d`` split equally, where all noises
+    # exceed a with probability b; the best sigma, epsilon and b.
+    # Source: Jung, Ligett, Neel, Roth, Sharifi-Malvajerdi and Shenfeld (2020), arXiv 1909.03577, Theorem 3.5.
     beta = math.exp(log_alpha)
 
     def half_width(point: np.ndarray) -> float:
@@ -132,32 +75,13 @@ def jung_optimum(n: int, queries: int, log_alpha: float) -> GaussianWidth:
 
 @lru_cache(maxsize=1024)
 def bassily_optimum(n: int, queries: int, log_alpha: float) -> GaussianWidth:
-    """Return the half-width by the monitor argument with ``floor(1 / beta)`` copies.
-
-    Parameters
-    ----------
-    n, queries : int
-        Rows and declared number of answers.
-    log_alpha : float
-        Logarithm of the failure probability.
-
-    Returns
-    -------
-    GaussianWidth
-        ``(e^epsilon - 1 + 2 T delta + sigma sqrt(2 ln(4 k / delta))) / (1 - (1 - beta)^T)`` with
-        ``T = floor(1 / beta)``, at the best sigma and epsilon. All k noises of a copy stay below the last term of the
-        sum with probability ``1 - delta / 2``.
-
-    References
-    ----------
-    Bassily, Nissim, Smith, Steinke, Stemmer and Ullman (2016), arXiv 1511.02513, Theorem 3.4 and Lemma 3.3, with the
-    accuracy term and the constants of the code published with Rogers et al. (2020), arXiv 1906.09231.
-
-    Examples
-    --------
-    >>> round(bassily_optimum(10_000, 100, math.log(0.05)).half_width, 4)
-    0.4356
-    """
+    """Return the half-width by the monitor argument with ``floor(1 / beta)`` copies."""
+    # ``(e^epsilon - 1 + 2 T delta + sigma sqrt(2 ln(4 k / delta))) / (1 - (1 - beta)^T)`` with ``T = floor(1
+    # / beta)``, at the best sigma and epsilon. All k noises of a copy stay below the last term of the sum
+    # with probability ``1 - delta / 2``.
+    # Source: Bassily, Nissim, Smith, Steinke, Stemmer and Ullman (2016), arXiv 1511.02513, Theorem 3.4 and
+    # Lemma 3.3, with the accuracy term and the constants of the code published with Rogers et al. (2020),
+    # arXiv 1906.09231.
     beta = math.exp(log_alpha)
     copies = math.floor((1.0 + 1e-12) / beta)  # exp(log(0.05)) is a little above 1 / 20
     share = -math.expm1(copies * math.log1p(-beta))

@@ -1,4 +1,7 @@
-"""What every mechanism has: a frozen state, a step that returns the next state and a release, nothing else.
+"""Mechanism, state and release: a frozen state, and a step that returns the next state and a release.
+
+A mechanism owns its name, its sources, what it reads of a declaration, what it offers to a plan and what it says of
+itself. It is known by its name as soon as its class exists: a new one is one file and one line in the room's door.
 
 Mixing deterministic mechanisms in one epoch. Give each node v of a mechanism's tree of transcripts a weight w(v)
 with ``sum w(v) <= 1`` over all its interval-issuing nodes. An epoch that interleaves several mechanisms, as the
@@ -13,20 +16,34 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar, Literal, Self, TypeAlias
 
 import numpy as np
 
 from validstats._typing import FloatND
+from validstats.holdout.mechanisms.declared import Candidate, Declaration, ReleaseKind, Use
 from validstats.holdout.widths import hoeffding_half_width, kl_interval
 from validstats.intake import alpha_fraction, check_in_range, check_literal, check_positive_int
 
-__all__ = ["IntervalKind", "Mechanism", "Noise", "Release", "Source", "State"]
+__all__ = [
+    "MECHANISMS",
+    "SILENT",
+    "IntervalKind",
+    "Mechanism",
+    "Noise",
+    "Release",
+    "Source",
+    "State",
+    "mechanism",
+]
 
-Source: TypeAlias = Literal["guess", "holdout", "noisy", "refused"]
+Source: TypeAlias = Literal["guess", "holdout", "noisy", "bit", "unchanged", "vault", "refused"]
 """Where a released value comes from."""
+
+SILENT = 0.49
+"""At this half-width the interval of a score of one half leaves out one percent of [0, 1] at either end."""
 
 IntervalKind: TypeAlias = Literal["kl", "hoeffding"]
 """The ordinary interval that is issued at a node."""
@@ -37,65 +54,45 @@ Noise: TypeAlias = Callable[[str, str], float]
 
 @dataclass(frozen=True, kw_only=True)
 class Release:
-    """What one step gives to the analyst, and what it costs.
+    """What one answer gives to the analyst, and what it costs: mechanisms make it, and the ledger keeps it."""
 
-    Attributes
-    ----------
-    value : float or None
-        The answer; None when refused and for a bit.
-    low, high : float or None
-        Interval for the truth, inside [0, 1]; None when refused.
-    certified : bool
-        Whether the interval is proved.
-    source : {"guess", "holdout", "noisy", "refused"}
-        Where the value comes from.
-    passed : bool or None
-        Guess confirmed, claim validated, or new best; None where nothing is tested.
-    nats : float
-        Description length that this step adds.
-    mu2 : float
-        Squared Gaussian-DP parameter that this step spends.
-    winner : int or None
-        Index of the winner, for a release of the winner only.
-    """
-
-    value: float | None = None
-    low: float | None = None
+    value: float | None = None  # the answer; None when refused and for a bit
+    low: float | None = None  # interval for the truth; None when refused and for a bit
     high: float | None = None
-    certified: bool = True
-    source: Source = "refused"
-    passed: bool | None = None
-    nats: float = 0.0
-    mu2: float = 0.0
-    winner: int | None = None
+    certified: bool = True  # whether the interval is proved
+    source: Source = "refused"  # where the value comes from
+    passed: bool | None = None  # guess confirmed, claim validated, or new best; None where nothing is tested
+    nats: float = 0.0  # description length that this step adds
+    mu2: float = 0.0  # squared Gaussian-DP parameter that this step spends
+    winner: int | None = None  # index of the winner, for a release of the winner only
+    flags: tuple[bool, ...] | None = None  # which claims of a batch were confirmed
+    confidence_level: float | None = None  # of an interval by itself; None for those that hold together
 
     @property
     def half_width(self) -> float | None:
         """Half the length of the interval."""
         return None if self.low is None or self.high is None else 0.5 * (self.high - self.low)
 
+    def rescaled(self, rescale: Callable[[float], float]) -> Release:
+        """Return the release on another scale, which may run the other way."""
+        value, ends = self.value, [end for end in (self.low, self.high) if end is not None]
+        low, high = sorted(map(rescale, ends)) if len(ends) == 2 else (self.low, self.high)
+        return replace(self, value=None if value is None else rescale(value), low=low, high=high)
+
+    def stored(self) -> dict[str, Any]:
+        """Return what the ledger keeps beside the charges."""
+        return {name: value for name, value in asdict(self).items() if name not in ("nats", "mu2")}
+
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """Everything a mechanism remembers between queries.
+    """Everything a mechanism remembers between queries."""
 
-    Attributes
-    ----------
-    n : int
-        Independent rows (or clusters) of the holdout.
-    log_alpha : float
-        Logarithm of the failure probability of the whole epoch.
-    asked, failed : int
-        Queries and failures so far.
-    queries, failures : int or None
-        Declared numbers; None where none was declared.
-    """
-
-    n: int
-    log_alpha: float
-    asked: int = 0
+    n: int  # independent rows (or clusters) of the holdout
+    log_alpha: float  # logarithm of the failure probability of the whole epoch
+    asked: int = 0  # queries and failures so far
     failed: int = 0
-    queries: int | None = None
+    queries: int | None = None  # declared numbers; None where none was declared
     failures: int | None = None
 
     @property
@@ -131,39 +128,74 @@ class State:
         return 0.0
 
     def fresh(self) -> Self:
-        """Return the state before the first query.
-
-        Returns
-        -------
-        State
-            Same declarations, nothing asked.
-        """
+        """Return the state before the first query."""
         return replace(self, asked=0, failed=0)
 
 
+MECHANISMS: dict[str, type[Mechanism]] = {}
+"""Name -> mechanism; every class with a name of its own is in it."""
+
+
 class Mechanism(ABC):
-    """A way of answering adaptively chosen queries: a name, an opening and a step.
+    """A way of answering adaptively chosen queries: a name, an opening and a step."""
 
-    Attributes
-    ----------
-    name : str
-        Name in the registry.
-    certified : bool
-        Whether its intervals are proved with constants.
-    noisy : bool
-        Whether it draws noise.
-    needs_rows, needs_guess : bool
-        Whether ``values`` must be per-row values, or a guess is needed.
-    mixes : bool
-        Whether it keeps its guarantee when other mechanisms release answers in the same epoch.
-    """
+    name: ClassVar[str]  # on the command line, in declarations and in ledgers
+    citation: ClassVar[str] = "see the documentation of the mechanism"  # whose theorem it rests on
+    verb: ClassVar[str] = "infer()"  # the public verb that it answers
+    serves: ClassVar[tuple[ReleaseKind, ...]] = ()  # releases that a plan lists it for
+    takes: ClassVar[tuple[str, ...]] = ("queries",)  # fields of a declaration that it is opened with
+    certified: ClassVar[bool] = True  # whether its intervals are proved with constants
+    noisy: ClassVar[bool] = False  # whether it draws noise
+    needs_rows: ClassVar[bool] = False  # whether ``values`` must be the values of the rows, not their mean
+    needs_guess: ClassVar[bool] = False  # whether it compares with a guess
+    mixes: ClassVar[bool] = True  # whether its guarantee survives releases of others in the same epoch
+    hosts: ClassVar[bool] = False  # whether releases of others beside it are accounted for exactly
 
-    name: ClassVar[str]
-    certified: ClassVar[bool] = True
-    noisy: ClassVar[bool] = False
-    needs_rows: ClassVar[bool] = False
-    needs_guess: ClassVar[bool] = False
-    mixes: ClassVar[bool] = True
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "name" in cls.__dict__:
+            MECHANISMS[cls.name] = cls
+
+    # What it reads, offers and says of itself
+
+    @classmethod
+    def options(cls, declared: Declaration) -> dict[str, Any]:
+        """Return the keyword arguments of ``initial_state`` that a declaration gives."""
+        return {name: getattr(declared, name) for name in cls.takes}
+
+    @classmethod
+    def candidates(cls, use: Use) -> Iterator[Candidate]:
+        """Yield what it would promise for a planned use."""
+        return iter(())
+
+    @classmethod
+    def source(cls, declared: Declaration) -> str:
+        """Return whose theorem its intervals rest on, as declared."""
+        return cls.citation
+
+    @classmethod
+    def proved(cls, state: Any) -> bool:
+        """Tell whether its intervals, as it was opened, are proved."""
+        return cls.certified
+
+    @classmethod
+    def without_proof(cls, state: Any) -> str:
+        """Say why its intervals are not proved."""
+        return "this mechanism has no proof with constants"
+
+    @classmethod
+    def facts(cls, state: Any) -> list[tuple[str, str]]:
+        """Return what it was declared with beside the counts, for reports."""
+        return []
+
+    @classmethod
+    def remedy(cls, declared: Declaration, least_rows: Callable[[], int | None]) -> str:
+        """Say what to do where a declared budget says nothing."""
+        rows = least_rows()
+        first = "" if rows is None else f"The smallest n that says something is {rows:,}. "
+        return f"{first}plan() shows what other mechanisms and smaller budgets give."
+
+    # How it answers
 
     @classmethod
     @abstractmethod
@@ -178,6 +210,11 @@ class Mechanism(ABC):
         """Answer one query of a mechanism that is not exhausted."""
 
     @classmethod
+    def next_round(cls, state: Any) -> Any:
+        """Return the state at the start of the next batch of questions."""
+        return state
+
+    @classmethod
     def step(
         cls,
         state: Any,
@@ -187,31 +224,7 @@ class Mechanism(ABC):
         *,
         log_carry: float = 0.0,
     ) -> tuple[Any, Release]:
-        """Answer one query.
-
-        Parameters
-        ----------
-        state : State
-            State of this mechanism; never changed.
-        values : float or array
-            Mean over the holdout, or the per-row values in [0, 1]; see the mechanism.
-        guess : float or None, default None
-            Answer from the training side, in [0, 1], where the mechanism takes one.
-        noise : callable or None, default None
-            ``noise(role, law)``, a standard draw; only noisy mechanisms call it.
-        log_carry : float, default 0.0
-            Log weight of the other deterministic mechanisms opened in the same epoch, at most 0.
-
-        Returns
-        -------
-        tuple of (State, Release)
-            The next state and the release; an exhausted mechanism refuses and its state stays.
-
-        Raises
-        ------
-        ValueError
-            If a value is missing or not in range; nothing has changed then.
-        """
+        """Answer one query."""
         if state.exhausted is not None:
             return state, Release(certified=cls.certified, passed=None)
         if cls.needs_guess:
@@ -228,24 +241,16 @@ class Mechanism(ABC):
         return after, replace(release, nats=max(state.log_weight - after.log_weight, 0.0))
 
 
+def mechanism(name: str) -> type[Mechanism]:
+    """Return a mechanism by its name."""
+    if name not in MECHANISMS:
+        raise ValueError(f"mechanism must be one of {sorted(MECHANISMS)}, got {name!r}.")
+    return MECHANISMS[name]
+
+
 def log_level(confidence_level: Any) -> float:
-    """Return the logarithm of the failure probability of a confidence level.
-
-    Parameters
-    ----------
-    confidence_level : float or Fraction
-        In (0, 1).
-
-    Returns
-    -------
-    float
-        ``ln(1 - confidence_level)``.
-
-    Examples
-    --------
-    >>> log_level(0.95) == math.log(0.05)
-    True
-    """
+    """Return the logarithm of the failure probability of a confidence level."""
+    # ``ln(1 - confidence_level)``.
     alpha = alpha_fraction(confidence_level)
     return (
         math.log(alpha.numerator) - math.log(alpha.denominator)
@@ -255,58 +260,14 @@ def log_level(confidence_level: Any) -> float:
 
 
 def holdout_mean(values: Any) -> float:
-    """Return the mean over the holdout of a query with values in [0, 1].
-
-    Parameters
-    ----------
-    values : float or array of shape (n,)
-        The mean itself, or the per-row values.
-
-    Returns
-    -------
-    float
-        In [0, 1].
-
-    Raises
-    ------
-    ValueError
-        If a value is NaN or not in [0, 1].
-
-    Examples
-    --------
-    >>> holdout_mean([0.0, 1.0])
-    0.5
-    """
+    """Return the mean over the holdout of a query with values in [0, 1]."""
     if isinstance(values, float | int | np.floating | np.integer):
         return check_in_range(values, "values", 0, 1)
     return float(row_values(values).mean())
 
 
 def row_values(values: Any, n: int | None = None) -> FloatND:
-    """Return per-row values, checked to lie in [0, 1].
-
-    Parameters
-    ----------
-    values : array of shape (n,) or (c, n)
-        Per-row values of one or several queries.
-    n : int or None, default None
-        Number of rows that there must be in the last axis.
-
-    Returns
-    -------
-    array
-        float64.
-
-    Raises
-    ------
-    ValueError
-        If the shape is wrong, or a value is NaN or not in [0, 1].
-
-    Examples
-    --------
-    >>> row_values([0, 1], 2)
-    array([0., 1.])
-    """
+    """Return per-row values, checked to lie in [0, 1]."""
     rows = np.asarray(values, dtype=np.float64)
     if rows.ndim == 0 or rows.size == 0 or (n is not None and rows.shape[-1] != n):
         wanted = "at least one row" if n is None else f"{n} rows, one value for each"
@@ -319,30 +280,7 @@ def row_values(values: Any, n: int | None = None) -> FloatND:
 def node_interval(
     low_mean: float, high_mean: float, n: int, log_level: float, kind: str
 ) -> tuple[float, float]:
-    """Return the interval for the truth of a query whose holdout mean is known to lie in a range.
-
-    Parameters
-    ----------
-    low_mean, high_mean : float
-        Range of the holdout mean (a cell, or a guess plus or minus its gap).
-    n : int
-        Rows.
-    log_level : float
-        Logarithm of the two-sided level of the node.
-    kind : {"kl", "hoeffding"}
-        Interval.
-
-    Returns
-    -------
-    tuple of (float, float)
-        Bounds inside [0, 1].
-
-    Examples
-    --------
-    >>> low, high = node_interval(0.5, 0.55, 5000, math.log(0.01), "hoeffding")
-    >>> round(low, 4), round(high, 4)
-    (0.477, 0.573)
-    """
+    """Return the interval for the truth of a query whose holdout mean is known to lie in a range."""
     low_mean, high_mean = min(max(low_mean, 0.0), 1.0), min(max(high_mean, 0.0), 1.0)
     if kind == "kl":
         return kl_interval(low_mean, n, log_level)[0], kl_interval(high_mean, n, log_level)[1]
@@ -351,25 +289,7 @@ def node_interval(
 
 
 def cell_of(value: float, cells: int) -> tuple[float, float, float]:
-    """Return centre and ends of the cell that a value in [0, 1] is rounded to.
-
-    Parameters
-    ----------
-    value : float
-        In [0, 1].
-    cells : int
-        Number of equal cells of [0, 1].
-
-    Returns
-    -------
-    tuple of (float, float, float)
-        Centre, lower end, upper end.
-
-    Examples
-    --------
-    >>> cell_of(0.502, 20)
-    (0.525, 0.5, 0.55)
-    """
+    """Return centre and ends of the cell that a value in [0, 1] is rounded to."""
     j = min(int(value * cells), cells - 1)
     return (j + 0.5) / cells, j / cells, (j + 1) / cells
 
@@ -377,32 +297,7 @@ def cell_of(value: float, cells: int) -> tuple[float, float, float]:
 def check_counts(
     n: Any, queries: Any = None, failures: Any = None, *, need_queries: str | None = None
 ) -> tuple[int, int | None, int | None]:
-    """Return the declared counts of a mechanism as ints.
-
-    Parameters
-    ----------
-    n : int
-        Rows.
-    queries, failures : int or None, default None
-        Declared numbers.
-    need_queries : str or None, default None
-        Name of a mechanism that cannot do without a declared number of queries.
-
-    Returns
-    -------
-    tuple of (int, int or None, int or None)
-        The counts.
-
-    Raises
-    ------
-    ValueError
-        If a count is missing or too small.
-
-    Examples
-    --------
-    >>> check_counts(100, 5)
-    (100, 5, None)
-    """
+    """Return the declared counts of a mechanism as ints."""
     n = check_positive_int(n, "n")
     if queries is None and need_queries is not None:
         raise ValueError(f"{need_queries} needs a declared number of queries; pass queries=...")
@@ -411,21 +306,5 @@ def check_counts(
 
 
 def check_kind(interval: str) -> str:
-    """Return the kind of interval, checked.
-
-    Parameters
-    ----------
-    interval : {"kl", "hoeffding"}
-        Kind.
-
-    Returns
-    -------
-    str
-        The kind.
-
-    Examples
-    --------
-    >>> check_kind("kl")
-    'kl'
-    """
+    """Return the kind of interval, checked."""
     return check_literal(interval, "interval", ("kl", "hoeffding"))

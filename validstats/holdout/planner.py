@@ -1,29 +1,18 @@
-"""What an answer will be worth, for every mechanism with a proof, before anything is spent."""
+"""Plan of a holdout: what an answer will be worth under every mechanism with a proof, before anything is spent."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, get_args
 
 import numpy as np
 
 from validstats.guarantee import Guarantee
-from validstats.holdout.mechanisms.noisy import Analysis, gaussian_optimum
-from validstats.holdout.widths import (
-    argmax_width,
-    description_length_width,
-    fresh_chunk_width,
-    grid_cell,
-    guess_width,
-    ladder_width,
-    nonadaptive_width,
-    rounds_width,
-    sparse_validate_width,
-    thresholdout_width,
-)
+from validstats.holdout.mechanisms import MECHANISMS, Analysis, Candidate, ReleaseKind, Use
+from validstats.holdout.widths import nonadaptive_width
 from validstats.intake import (
     alpha_fraction,
     check_confidence_level,
@@ -31,74 +20,85 @@ from validstats.intake import (
     check_literal,
     check_positive_int,
 )
-from validstats.results import Report, Result, Table
+from validstats.results import NotApplicable, Report, Result, Table
 
 __all__ = ["Candidate", "Plan", "ReleaseKind", "plan"]
 
-ReleaseKind: TypeAlias = Literal["numeric", "guess", "bit", "leaderboard", "argmax"]
-"""What is released: a number, a number for which a guess is at hand, a bit, the best so far, the winner of a batch."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Candidate:
-    """One mechanism and what it would promise.
-
-    Attributes
-    ----------
-    name : str
-        Name of the mechanism.
-    half_width : float
-        All answers are within it of the truth; 1/2 or more says nothing.
-    note : str
-        What it rests on.
-    analysis : str
-        Whose bound, for the Gaussian mechanism.
-    """
-
-    name: str
-    half_width: float
-    note: str
-    analysis: str = ""
-
-    @property
-    def informative(self) -> bool:
-        """Whether the half-width excludes anything for a value in the middle of [0, 1]."""
-        return self.half_width < 0.5
-
-    @property
-    def label(self) -> str:
-        """Name with the analysis, where there are several."""
-        return f"{self.name} ({self.analysis})" if self.analysis else self.name
+_NO_VALUE = "a plan says how wide answers will be, not what they will be"
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class Plan(Result):
     """Half-widths of every valid mechanism for a declared use, and the one that ``mechanism="auto"`` takes.
 
-    Attributes
+    Parameters
     ----------
-    n, queries, failures : int
-        Rows and declared counts.
-    rounds : int or None
-        Declared number of batches.
-    release : str
-        What is released.
-    confidence_level : float
-        Of all answers together.
+    use : Use
+        What was planned: rows, declared counts, release and level.
     candidates : tuple of Candidate
         Sorted by half-width.
     nonadaptive : float
         What the same number of queries would get if they were all fixed beforehand; not valid otherwise.
     """
 
-    n: int
-    queries: int
-    failures: int
-    rounds: int | None
-    release: ReleaseKind
-    confidence_level: float
+    use: Use
     candidates: tuple[Candidate, ...]
     nonadaptive: float
+
+    @property
+    def n(self) -> int:
+        """Rows of the holdout."""
+        return self.use.n
+
+    @property
+    def queries(self) -> int:
+        """Declared number of queries."""
+        return self.use.queries
+
+    @property
+    def failures(self) -> int:
+        """Declared number of failed guesses."""
+        return self.use.failures
+
+    @property
+    def rounds(self) -> int | None:
+        """Declared number of batches."""
+        return self.use.rounds
+
+    @property
+    def release(self) -> ReleaseKind:
+        """What is released."""
+        return self.use.release
+
+    @property
+    def confidence_level(self) -> float:
+        """Of all answers together."""
+        return self.use.confidence_level
+
+    @property
+    def terms(self) -> list[str]:
+        """The mechanisms, tightest first."""
+        return [candidate.label for candidate in self.candidates]
+
+    @property
+    def estimate(self) -> NotApplicable:
+        """Not applicable: a plan says how wide answers will be, not what they will be."""
+        return NotApplicable(_NO_VALUE)
+
+    @property
+    def conf_low(self) -> NotApplicable:
+        """Not applicable: a plan says how wide answers will be, not what they will be."""
+        return NotApplicable(_NO_VALUE)
+
+    @property
+    def conf_high(self) -> NotApplicable:
+        """Not applicable: a plan says how wide answers will be, not what they will be."""
+        return NotApplicable(_NO_VALUE)
+
+    @property
+    def naive(self) -> float:
+        """Half-width if all queries were fixed before the holdout is seen; not valid otherwise."""
+        return self.nonadaptive
 
     @property
     def best(self) -> Candidate:
@@ -151,22 +151,37 @@ class Plan(Result):
         names = sorted({candidate.name for candidate in self.candidates})
         raise KeyError(f"{name!r} is not in the plan for release={self.release!r}; there are {names}.")
 
-    def plot(self, ax: Any = None) -> Any:
+    def plot(
+        self, ax: Any = None, labels: Mapping[str, str] | None = None, drop: Collection[str] = ()
+    ) -> Any:
         """Draw the half-widths.
 
         Parameters
         ----------
         ax : matplotlib Axes or None, default None
             Axes to draw on.
+        labels : mapping of str to str or None, default None
+            Words instead of the mechanisms' names.
+        drop : collection of str, default ()
+            Mechanisms to leave out.
 
         Returns
         -------
         HoldoutPlanDisplay
-            The figure's display.
+            With ``ax_`` and ``figure_``.
         """
         from validstats.plotting.holdout_plan import HoldoutPlanDisplay
 
-        return HoldoutPlanDisplay.from_plan(self).plot(ax)
+        return HoldoutPlanDisplay.from_plan(self, labels, drop).plot(ax)
+
+    def _answer(self) -> str:
+        asked = f"{self.queries:,} adaptively chosen {'batches' if self.release == 'argmax' else 'questions'}"
+        if not self.informative:
+            return f"{self.n:,} rows say nothing about {asked}: declare fewer, or take more rows."
+        return (
+            f"With {self.n:,} rows each of {asked} is answered to within {self.half_width:.3f} "
+            f"(mechanism {self.choice!r}), all together in {100 * self.confidence_level:g} of 100 studies."
+        )
 
     def _tidy_columns(self) -> Mapping[str, Sequence[Any] | np.ndarray]:
         return {
@@ -285,133 +300,58 @@ def plan(
     check_literal(release, "release", get_args(ReleaseKind))
     if analysis is not None:
         check_literal(analysis, "analysis", get_args(Analysis))
-    return _cached_plan(
-        check_positive_int(n, "n", minimum=2),
-        check_positive_int(queries, "queries"),
-        check_positive_int(failures, "failures", minimum=0),
-        None if rounds is None else check_positive_int(rounds, "rounds"),
-        release,
-        check_positive_int(candidates, "candidates"),
-        check_in_range(baseline, "baseline", 0, 1, low_open=True),
-        get_args(Analysis) if analysis is None else (analysis,),
-        float(level),
-        math.log(float(alpha_fraction(confidence_level))),
+    return _plan_for(
+        Use(
+            n=check_positive_int(n, "n", minimum=2),
+            queries=check_positive_int(queries, "queries"),
+            failures=check_positive_int(failures, "failures", minimum=0),
+            rounds=None if rounds is None else check_positive_int(rounds, "rounds"),
+            release=release,
+            size=check_positive_int(candidates, "candidates"),
+            baseline=check_in_range(baseline, "baseline", 0, 1, low_open=True),
+            analyses=get_args(Analysis) if analysis is None else (analysis,),
+            confidence_level=float(level),
+            log_alpha=math.log(float(alpha_fraction(confidence_level))),
+        )
     )
 
 
 @lru_cache(maxsize=512)
-def _cached_plan(
-    n: int,
-    queries: int,
-    failures: int,
-    rounds: int | None,
-    release: ReleaseKind,
-    size: int,
-    baseline: float,
-    analyses: tuple[Analysis, ...],
-    level: float,
-    log_alpha: float,
-) -> Plan:
-    asked = queries * size if release == "argmax" else queries
-    batches = queries if release == "argmax" and rounds is None else rounds
-    found = _numeric_candidates(n, asked, batches, analyses, log_alpha)
-    if release in ("guess", "bit"):
-        found += _guess_candidates(n, asked, failures, log_alpha)
-    if release == "bit":
-        width = sparse_validate_width(n, asked, failures, log_alpha)
-        found.append(Candidate(name="sparse_validate", half_width=width, note="bits only"))
-    if release == "leaderboard":
-        ladder = ladder_width(n, asked, log_alpha, baseline)
-        found.append(Candidate(name="ladder", half_width=ladder.half_width, note=f"{ladder.cells} steps"))
-    if release == "argmax":
-        winner = argmax_width(n, queries, size, log_alpha)
-        found.append(
-            Candidate(name="argmax", half_width=winner.half_width, note=f"{winner.cells} cells, winner only")
-        )
+def _plan_for(use: Use) -> Plan:
+    """Ask every mechanism that can serve the release what it would promise."""
+    serving = [kind for kind in MECHANISMS.values() if use.release in kind.serves]
+    found = [candidate for kind in serving for candidate in kind.candidates(use)]
     return Plan(
-        guarantee=_guarantee(n, asked, level),
-        n=n,
-        queries=queries,
-        failures=failures,
-        rounds=rounds,
-        release=release,
-        confidence_level=level,
+        guarantee=_guarantee(use),
+        use=use,
         candidates=tuple(sorted(found, key=lambda candidate: candidate.half_width)),
-        nonadaptive=nonadaptive_width(n, asked, log_alpha),
+        nonadaptive=nonadaptive_width(use.n, use.asked, use.log_alpha),
     )
 
 
-def _numeric_candidates(
-    n: int, queries: int, rounds: int | None, analyses: tuple[Analysis, ...], log_alpha: float
-) -> list[Candidate]:
-    description = description_length_width(n, queries, log_alpha)
-    found = [
-        Candidate(
-            name="fresh_chunks",
-            half_width=fresh_chunk_width(n, queries, log_alpha),
-            note=f"{n // queries:,} rows a query",
-        ),
-        Candidate(
-            name="description_length",
-            half_width=description.half_width,
-            note=f"rounding to {description.cells} cells",
-        ),
-    ]
-    for analysis in analyses:
-        width = gaussian_optimum(n, queries, log_alpha, analysis)
-        found.append(
-            Candidate(
-                name="gaussian",
-                half_width=width.half_width + 0.5 * grid_cell(width.sigma),
-                note=f"normal noise, sd {width.sigma:.4f}",
-                analysis=analysis,
-            )
-        )
-    if rounds is not None:
-        width_of_rounds = rounds_width(n, queries, rounds, log_alpha)
-        note = f"{rounds:,} batches, {n // rounds:,} rows each"
-        found.append(Candidate(name="rounds", half_width=width_of_rounds, note=note))
-    return found
-
-
-def _guess_candidates(n: int, queries: int, failures: int, log_alpha: float) -> list[Candidate]:
-    guess = guess_width(n, queries, failures, log_alpha)
-    found = [
-        Candidate(
-            name="guess_and_check",
-            half_width=guess.half_width,
-            note=f"{failures} failed guesses, {guess.cells} cells",
-        )
-    ]
-    if failures:
-        width = thresholdout_width(n, queries, failures, log_alpha)
-        found.append(
-            Candidate(name="thresholdout", half_width=width, note=f"{failures} overfits, Theorem 25")
-        )
-    return found
-
-
-def _guarantee(n: int, queries: int, level: float) -> Guarantee:
+def _guarantee(use: Use) -> Guarantee:
     return Guarantee(
         holds=(
-            f"all answers to at most {queries:,} queries, each chosen after seeing every earlier answer, are within the "
-            f"half-width of the truth together with probability at least {level:g}"
+            f"in at least {100 * use.confidence_level:g} of 100 studies like this one all answers are within the "
+            "half-width of the truth, although each question may depend on every earlier answer"
         ),
         kind="finite-sample",
         check=(
-            "the holdout rows are independent draws from one law",
-            "every per-row value lies in [0, 1]",
-            "the analyst sees the released answers and nothing else of the holdout",
+            "the holdout rows are independent draws from the population that you ask about",
+            "nobody sees these rows except through the released answers",
+            f"no more than {use.asked:,} questions are asked",
         ),
-        n_reference=n,
+        n_reference=use.n,
         citation=(
             "Dwork et al. (2015), arXiv 1506.02629; Rogers et al. (2020), arXiv 1906.09231; Blum and Hardt (2015), "
-            "arXiv 1502.04585; transcripts counted exactly, and the tight Gaussian bound of validstats.holdout.widths.gaussian"
+            "arXiv 1502.04585; transcripts counted exactly, and an exact bound for Gaussian noise"
         ),
-        confidence_level=level,
+        confidence_level=use.confidence_level,
         details=(
-            "no more queries and failures are asked than declared",
-            "Each mechanism's half-width holds for its own answers; taking another mechanism after seeing answers opens a "
-            "new budget",
+            f"All answers to at most {use.asked:,} queries are within the half-width of the truth together with "
+            f"probability at least {use.confidence_level:g}",
+            "Every row's value lies in [0, 1]",
+            "Each mechanism's half-width holds for its own answers; taking another mechanism after seeing answers opens "
+            "a new budget",
         ),
     )

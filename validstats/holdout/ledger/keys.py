@@ -1,4 +1,7 @@
-"""Keyed digests of holdout rows: to recognise the same data in any order, and to order rows by a secret."""
+"""Keys from a ledger's secret: for the noise, the order of the rows, their digests and the digests of questions.
+
+The noise is a function of the secret and of the ledger's index, so that no restart repeats it.
+"""
 
 from __future__ import annotations
 
@@ -10,34 +13,38 @@ import numpy as np
 import numpy.typing as npt
 
 from validstats._typing import AnyArray
-from validstats.holdout.ledger.noise import derive_key
 from validstats.intake import columns, is_frame
 
-__all__ = ["ask_digest", "holdout_fingerprint", "keyed_order", "keyed_row_digests"]
+__all__ = [
+    "ask_digest",
+    "counter_generator",
+    "derive_key",
+    "holdout_fingerprint",
+    "keyed_order",
+    "keyed_row_digests",
+]
 
 _CHUNK = 100_000
 
 
+def derive_key(secret: bytes, *purpose: object) -> bytes:
+    """Derive a key for one purpose from a secret."""
+    words = [str(word).encode() for word in purpose]
+    message = b"".join(len(word).to_bytes(4, "big") + word for word in words)
+    return hmac.new(secret, message, hashlib.sha256).digest()
+
+
+def counter_generator(secret: bytes, index: int, stream: str = "answer") -> np.random.Generator:
+    """Return the random stream that belongs to one index of one ledger."""
+    # The same index always gives the same numbers and different indices give independent ones: a restarted
+    # program cannot replay the noise of an earlier answer for another question, since the index has moved on.
+    # Source: Salmon et al. (2011), "Parallel random numbers: as easy as 1, 2, 3".
+    key = int.from_bytes(derive_key(secret, "noise", stream, index)[:16], "little")
+    return np.random.Generator(np.random.Philox(key=key))
+
+
 def keyed_row_digests(secret: bytes, *parts: Any) -> npt.NDArray[np.void]:
-    """Digest each row of aligned arrays under a key.
-
-    Parameters
-    ----------
-    secret : bytes
-        The key.
-    *parts : array-like or data frame with n rows each
-        Numbers are compared as float64, everything else as text.
-
-    Returns
-    -------
-    ndarray of shape (n,), 16-byte void
-        One keyed BLAKE2b digest a row; equal rows have equal digests.
-
-    Raises
-    ------
-    ValueError
-        If the parts differ in length.
-    """
+    """Digest each row of aligned arrays under a key."""
     key = derive_key(secret, "rows")
     cells = [_cells(part) for part in parts if part is not None]
     if len({len(cell) for cell in cells}) > 1:
@@ -73,50 +80,13 @@ def _row_bytes(rows: AnyArray) -> list[bytes]:
 
 
 def holdout_fingerprint(secret: bytes, digests: npt.NDArray[np.void]) -> str:
-    """Combine row digests to a fingerprint that does not depend on the order of the rows.
-
-    Parameters
-    ----------
-    secret : bytes
-        The key; without it the fingerprint reveals nothing about the rows.
-    digests : ndarray of shape (n,), 16-byte void
-        From :func:`keyed_row_digests`.
-
-    Returns
-    -------
-    str
-        64 hexadecimal digits: HMAC-SHA256 of the sorted digests and their number.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> X = np.arange(6.0).reshape(3, 2)
-    >>> a = holdout_fingerprint(b"key", keyed_row_digests(b"key", X))
-    >>> b = holdout_fingerprint(b"key", keyed_row_digests(b"key", X[::-1]))
-    >>> a == b
-    True
-    """
+    """Combine row digests to a fingerprint that does not depend on the order of the rows."""
     message = len(digests).to_bytes(8, "big") + digests[_ascending(digests)].tobytes()
     return hmac.new(derive_key(secret, "fingerprint"), message, hashlib.sha256).hexdigest()
 
 
 def keyed_order(secret: bytes, digests: npt.NDArray[np.void], purpose: str) -> npt.NDArray[np.int64]:
-    """Order rows by a secret, in the same way whatever order they come in.
-
-    Parameters
-    ----------
-    secret : bytes
-        The key.
-    digests : ndarray of shape (n,), 16-byte void
-        From :func:`keyed_row_digests`, or of clusters.
-    purpose : str
-        Different purposes give unrelated orders.
-
-    Returns
-    -------
-    ndarray of shape (n,), int64
-        Positions that sort the rows. Equal rows are interchangeable and keep their relative order.
-    """
+    """Order rows by a secret, in the same way whatever order they come in."""
     key = derive_key(secret, "order", purpose)
     ranks = b"".join([hashlib.blake2b(d, key=key, digest_size=16).digest() for d in _row_bytes(digests)])
     return _ascending(np.frombuffer(ranks, dtype="V16"))
@@ -129,26 +99,7 @@ def _ascending(digests: npt.NDArray[np.void]) -> npt.NDArray[np.int64]:
 
 
 def ask_digest(secret: bytes, *asked: Any) -> str:
-    """Digest what was asked, never what was answered: the key of the cache.
-
-    Parameters
-    ----------
-    secret : bytes
-        The ledger's secret.
-    *asked : str, number, bytes or array
-        The question: kind of release, metric, predictions in a fixed order, or an explicit identifier.
-        Nothing that depends on labels may enter.
-
-    Returns
-    -------
-    str
-        64 hexadecimal digits, HMAC-SHA256.
-
-    Examples
-    --------
-    >>> ask_digest(b"key", "accuracy", [0, 1]) == ask_digest(b"key", "accuracy", [0, 1])
-    True
-    """
+    """Digest what was asked, never what was answered: the key of the cache."""
     hasher = hmac.new(derive_key(secret, "ask"), digestmod=hashlib.sha256)
     for part in asked:
         tag, raw = _encode(part)

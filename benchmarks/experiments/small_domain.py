@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from validstats._typing import Float1D, Float2D
-from validstats.holdout.mechanisms._base import Mechanism, Noise, Release, State, check_counts, log_level
+from validstats.holdout.mechanisms.base import Mechanism, Noise, Release, State, check_counts, log_level
 from validstats.intake import check_in_range, check_vector
 
 __all__ = ["MAX_CELLS", "MedianMechanism", "PrivateMultiplicativeWeights"]
@@ -26,26 +26,15 @@ MAX_CELLS = 100_000
 
 @dataclass(frozen=True, kw_only=True)
 class DomainState(State):
-    """State of a mechanism on a small domain.
+    """State of a mechanism on a small domain."""
 
-    Attributes
-    ----------
-    tolerance, sigma : float
-        Tolerance tau and noise scale.
-    private_histogram : array of shape (cells,)
-        The holdout's shares: never to be stored or shown.
-    hypothesis : array of shape (cells,) or (candidates, cells)
-        Public: the weights, or the histograms that are still consistent.
-    noisy_threshold : float or None
-        Threshold with its present noise.
-    """
-
-    tolerance: float
+    tolerance: float  # tolerance tau and noise scale
     sigma: float
-    private_histogram: Float1D = field(repr=False)
+    private_histogram: Float1D = field(repr=False)  # the holdout's shares: never to be stored or shown
+    # Public: the weights, or the histograms that are still consistent
     hypothesis: Float2D = field(repr=False)
     opening_hypothesis: Float2D = field(repr=False)
-    noisy_threshold: float | None = None
+    noisy_threshold: float | None = None  # threshold with its present noise
 
     @property
     def exhausted(self) -> str | None:
@@ -89,28 +78,7 @@ def _open(
 
 
 def check_histogram(histogram: Any) -> Float1D:
-    """Return the shares of the cells.
-
-    Parameters
-    ----------
-    histogram : array-like of shape (cells,)
-        Counts or shares, at least 0, at most 100,000 cells.
-
-    Returns
-    -------
-    array of shape (cells,)
-        Shares that sum to 1.
-
-    Raises
-    ------
-    ValueError
-        If it has too many cells, a negative one, or no rows.
-
-    Examples
-    --------
-    >>> check_histogram([1, 3])
-    array([0.25, 0.75])
-    """
+    """Return the shares of the cells."""
     counts = check_vector(histogram, "histogram")
     if counts.size > MAX_CELLS:
         raise ValueError(f"histogram must have at most {MAX_CELLS:,} cells, got {counts.size:,}.")
@@ -153,22 +121,12 @@ def _domain_release(value: float, state: DomainState, *, stale: bool) -> Release
 
 
 class PrivateMultiplicativeWeights(Mechanism):
-    """Answer from public weights on the domain, and correct them where a noisy comparison finds them wrong.
+    """Answer from public weights on the domain, and correct them where a noisy comparison finds them wrong."""
 
-    References
-    ----------
-    Hardt and Rothblum (2010); Dwork et al. (2015), arXiv 1411.2664, section 4.
-
-    Examples
-    --------
-    >>> quiet = lambda role, law: 0.0
-    >>> state = PrivateMultiplicativeWeights.initial_state(1000, histogram=[900, 100], tolerance=0.2)
-    >>> state, release = PrivateMultiplicativeWeights.step(state, [1.0, 0.0], noise=quiet)
-    >>> release.value, release.passed, bool(state.hypothesis[0] > 0.5)
-    (0.9, False, True)
-    """
+    # Source: Hardt and Rothblum (2010); Dwork et al. (2015), arXiv 1411.2664, section 4.
 
     name = "private_multiplicative_weights"
+    verb = "its step()"
     certified = False
     noisy = True
     mixes = False
@@ -185,35 +143,7 @@ class PrivateMultiplicativeWeights(Mechanism):
         sigma: float | None = None,
         confidence_level: Any = 0.95,
     ) -> DomainState:
-        """Declare the numbers.
-
-        Parameters
-        ----------
-        n : int
-            Rows.
-        histogram : array-like of shape (cells,)
-            Counts of the holdout in the cells of the domain, at most 100,000.
-        queries : int or None, default None
-            Declared number of queries, if any.
-        failures : int or None, default None
-            Budget of updates; ``ceil(4 ln(cells) / tolerance^2)`` by default.
-        tolerance : float, default 0.1
-            Tolerance tau, in (0, 1].
-        sigma : float or None, default None
-            Noise scale; ``1 / sqrt(n)`` by default.
-        confidence_level : float, default 0.95
-            Nominal only.
-
-        Returns
-        -------
-        DomainState
-            Before the first query.
-
-        Examples
-        --------
-        >>> PrivateMultiplicativeWeights.initial_state(100, histogram=[50, 50]).failures
-        278
-        """
+        """Declare the numbers."""
         shares = check_histogram(histogram)
         tau = check_in_range(tolerance, "tolerance", 0, 1, low_open=True)
         updates = max(1, math.ceil(4.0 * math.log(shares.size) / tau**2)) if failures is None else failures
@@ -238,28 +168,7 @@ class PrivateMultiplicativeWeights(Mechanism):
 
 
 def all_histograms(cells: int, size: int) -> Float2D:
-    """Return the shares of every data set of a size on a domain.
-
-    Parameters
-    ----------
-    cells, size : int
-        Number of cells, and of rows of a data set.
-
-    Returns
-    -------
-    array of shape (C(size + cells - 1, size), cells)
-        One histogram a row.
-
-    Raises
-    ------
-    ValueError
-        If there are more than 100,000.
-
-    Examples
-    --------
-    >>> all_histograms(2, 2).tolist()
-    [[0.0, 1.0], [0.5, 0.5], [1.0, 0.0]]
-    """
+    """Return the shares of every data set of a size on a domain."""
     count = math.comb(size + cells - 1, size)
     if count > MAX_CELLS:
         raise ValueError(
@@ -274,22 +183,12 @@ def all_histograms(cells: int, size: int) -> Float2D:
 
 
 class MedianMechanism(Mechanism):
-    """Answer with the median over all small data sets that agree with the answers so far.
+    """Answer with the median over all small data sets that agree with the answers so far."""
 
-    References
-    ----------
-    Roth and Roughgarden (2010); Dwork et al. (2015), arXiv 1411.2664, section 4.
-
-    Examples
-    --------
-    >>> quiet = lambda role, law: 0.0
-    >>> state = MedianMechanism.initial_state(1000, histogram=[900, 100], tolerance=0.25, size=10)
-    >>> state, release = MedianMechanism.step(state, [1.0, 0.0], noise=quiet)
-    >>> release.value, len(state.hypothesis)
-    (0.9, 3)
-    """
+    # Source: Roth and Roughgarden (2010); Dwork et al. (2015), arXiv 1411.2664, section 4.
 
     name = "median_mechanism"
+    verb = "its step()"
     certified = False
     noisy = True
     mixes = False
@@ -307,37 +206,7 @@ class MedianMechanism(Mechanism):
         sigma: float | None = None,
         confidence_level: Any = 0.95,
     ) -> DomainState:
-        """Declare the numbers.
-
-        Parameters
-        ----------
-        n : int
-            Rows.
-        histogram : array-like of shape (cells,)
-            Counts of the holdout in the cells of the domain.
-        size : int, default 20
-            Rows of the candidate data sets, ``ln(queries) / tolerance^2`` in the paper; all of them are kept.
-        queries : int or None, default None
-            Declared number of queries, if any.
-        failures : int or None, default None
-            Budget of updates; the base-2 logarithm of the number of data sets, rounded up, by default.
-        tolerance : float, default 0.1
-            Tolerance tau, in (0, 1].
-        sigma : float or None, default None
-            Noise scale; ``1 / sqrt(n)`` by default.
-        confidence_level : float, default 0.95
-            Nominal only.
-
-        Returns
-        -------
-        DomainState
-            Before the first query.
-
-        Examples
-        --------
-        >>> MedianMechanism.initial_state(100, histogram=[1, 1, 1], size=20).failures
-        8
-        """
+        """Declare the numbers."""
         shares = check_histogram(histogram)
         tau = check_in_range(tolerance, "tolerance", 0, 1, low_open=True)
         candidates = all_histograms(shares.size, size)

@@ -1,0 +1,1 @@
+"""Experiments: what was tried and did not win, kept so that it can be tried again."""

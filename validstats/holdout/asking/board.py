@@ -1,0 +1,112 @@
+"""Leaderboard: the best score so far, and nothing about submissions that do not improve it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from validstats.holdout.asking.desk import Desk, name_of
+from validstats.holdout.asking.metrics import Metric
+from validstats.holdout.budget import Question, Session
+from validstats.holdout.mechanisms import Release
+from validstats.holdout.results import Answer
+from validstats.intake import check_in_range
+
+__all__ = ["Leaderboard", "leaderboard"]
+
+
+@dataclass(frozen=True, repr=False)
+class Leaderboard:
+    """A board that shows the best score so far, opened by :meth:`ReusableHoldout.leaderboard`.
+
+    Parameters
+    ----------
+    desk : Desk
+        Of the holdout whose budget it uses.
+    metric : Metric
+        What it shows.
+    baseline_loss : float
+        Loss in [0, 1] where it starts.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from validstats.holdout import ReusableHoldout
+    >>> y = np.arange(4000) % 2
+    >>> rh = ReusableHoldout(queries=10, mechanism="description_length").calibrate(np.zeros((4000, 1)), y)
+    >>> board = rh.leaderboard(baseline=0.5)
+    >>> board.submit(1 - y).passed, board.submit(y).passed
+    (False, True)
+    """
+
+    desk: Desk
+    metric: Metric
+    baseline_loss: float
+
+    def submit(self, target: Any) -> Answer:
+        """Submit a model.
+
+        Parameters
+        ----------
+        target : estimator or predictions
+            The model.
+
+        Returns
+        -------
+        Answer
+            The best score so far; ``passed`` says whether this one improved it.
+        """
+        return _submit(self, target)
+
+    def __repr__(self) -> str:
+        return f"Leaderboard(metric={self.metric.name!r})"
+
+
+def leaderboard(desk: Desk, baseline: float | None, metric: str | Metric | None) -> Leaderboard:
+    """Open a board that starts at a score known without the holdout, or at the worst possible one."""
+    chosen = desk.chosen(metric)
+    if not chosen.row_mean or not desk.hosts:
+        raise ValueError(
+            "A leaderboard needs a mean of row values and mechanism='guess_and_check' or 'description_length', got "
+            f"{chosen.name!r} and {desk.books.declared.mechanism!r}."
+        )
+    worst = chosen.bounds[0] if chosen.greater_is_better else chosen.bounds[1]
+    start = worst if baseline is None else check_in_range(baseline, "baseline", *chosen.bounds)
+    unit = float(chosen.to_unit(start))
+    loss = 1.0 - unit if chosen.greater_is_better else unit
+    if loss <= 0:
+        raise ValueError(
+            f"baseline={baseline!r} is the best possible score already; nothing can improve on it."
+        )
+    return Leaderboard(desk, chosen, loss)
+
+
+def _submit(board: Leaderboard, target: Any) -> Answer:
+    desk, metric = board.desk, board.metric
+    units, asked = desk.values(target, metric)
+    loss = float((1.0 - units if metric.greater_is_better else units).mean())
+
+    def score_of(loss: float) -> float:
+        return metric.from_unit(1.0 - loss if metric.greater_is_better else loss)
+
+    def respond(session: Session) -> Release:
+        release = session.step(
+            "ladder",
+            loss,
+            key=f"ladder/{metric.name}/{board.baseline_loss!r}",
+            options={
+                "queries": session.declared.queries - session.state["asked"],
+                "baseline": board.baseline_loss,
+            },
+        )
+        return replace(release.rescaled(score_of), source="holdout" if release.passed else "unchanged")
+
+    return desk.ask(
+        Question(
+            release="board",
+            label=f"{metric.name}: {name_of(target)} (board)",
+            query=desk.digest("submit", asked, board.baseline_loss),
+            respond=respond,
+            scale=metric.bounds,
+        )
+    )

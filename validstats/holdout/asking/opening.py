@@ -1,0 +1,188 @@
+"""Opening of a holdout: its rows are split and bound to a ledger, its budget is declared, and its desk opens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, get_args
+
+import numpy as np
+
+from validstats._typing import AnyArray
+from validstats.holdout.asking.desk import Desk, GuessKind
+from validstats.holdout.asking.inputs import (
+    check_labels,
+    check_users,
+    user_tag,
+    warn_about_other_ledger,
+    warn_about_reuse,
+)
+from validstats.holdout.asking.metrics import as_metric
+from validstats.holdout.asking.rows import Parts, class_indices, count_rows, split_sample
+from validstats.holdout.budget import Books, guarantee_of, joint_level
+from validstats.holdout.ledger import Ledger
+from validstats.holdout.mechanisms import MECHANISMS, Analysis, Declaration, check_score_mechanism, mechanism
+from validstats.holdout.planner import Plan, plan
+from validstats.intake import (
+    backend_of,
+    check_confidence_level,
+    check_groups,
+    check_in_range,
+    check_literal,
+    check_positive_int,
+    is_frame,
+)
+
+__all__ = ["HoldoutCalibration", "calibration_of", "open_desk", "plan_of"]
+
+_CHOICES = {"analysis": "a bound for Gaussian noise", "tolerance": "a half-width"}
+"""Parameters that belong to some mechanisms only, and what they are."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HoldoutCalibration:
+    """What was declared and what it applies to: the ``calibration_`` of a :class:`ReusableHoldout`.
+
+    Attributes
+    ----------
+    declared : Declaration
+        The budget: n, queries, failures, rounds, mechanism, confidence_level, users, vault, analysis, tolerance.
+    n_rows, n_units : int
+        Rows and independent units of the reusable part.
+    n_vault : int
+        Units in the sealed vault.
+    epoch : int
+        Number of the ledger's epoch.
+    """
+
+    declared: Declaration
+    n_rows: int
+    n_units: int
+    n_vault: int
+    epoch: int
+
+
+def calibration_of(desk: Desk) -> HoldoutCalibration:
+    """Return what was declared at a desk, and the sizes that it applies to."""
+    reusable, vault = desk.parts.reusable, desk.parts.vault
+    return HoldoutCalibration(
+        declared=desk.books.declared,
+        n_rows=reusable.n_rows,
+        n_units=reusable.n_units,
+        n_vault=0 if vault is None else vault.n_units,
+        epoch=desk.books.look().turn.epoch,
+    )
+
+
+def open_desk(holdout: Any, X: Any, y: Any, clusters: Any, check_reuse: bool) -> Desk:
+    """Check, split and bind the rows, and open the budget that an estimator's parameters declare, or continue it."""
+    metric = as_metric(holdout.metric)
+    labels = check_labels(y, count_rows(X), "y")
+    groups = None if clusters is None else check_groups(clusters, "clusters", len(labels))
+    vault = check_in_range(holdout.vault, "vault", 0.0, 1.0, high_open=True)
+    training = getattr(holdout, "training_", None)
+    if metric.response != "predict" and training is None:
+        raise ValueError(f"metric={metric.name!r} needs the training labels: call fit(...) first.")
+    classes = np.empty(0) if training is None else training.classes
+    if check_reuse and training is not None:
+        warn_about_reuse(training.X, X)
+    ledger = _ledger_of(holdout)
+    if check_reuse and ledger.path is None:
+        warn_about_other_ledger(X, labels)
+    parts, fingerprint = _split(ledger, X, labels, classes, groups, vault)
+    if holdout.ledger is None and not ledger.fits(fingerprint):
+        ledger = Ledger.in_memory()  # other rows get a budget of their own
+        parts, fingerprint = _split(ledger, X, labels, classes, groups, vault)
+    declared = _declaration(holdout, parts.reusable.n_units, vault)
+    ledger.bind(fingerprint, user_tag(X, labels) if ledger.path is not None else None)
+    books = Books(ledger, declared, holdout.user)
+    books.open()
+    session = books.look()
+    return Desk(
+        books=books,
+        parts=parts,
+        training=training,
+        classes=classes,
+        metric=metric,
+        guess=holdout.guess,
+        guarantee=guarantee_of(
+            declared,
+            session.load_main(),
+            clustered=parts.reusable.clustered,
+            level=joint_level(session.state),
+        ),
+        backend=backend_of(X) if is_frame(X) else "pandas",
+    )
+
+
+def _split(
+    ledger: Ledger, X: Any, y: AnyArray, classes: AnyArray, clusters: AnyArray | None, vault: float
+) -> tuple[Parts, str]:
+    reusable, sealed, fingerprint = split_sample(
+        X, y, class_indices(y, classes), clusters, vault=vault, secret=ledger.secret
+    )
+    return Parts(ledger, reusable, sealed), fingerprint
+
+
+def _ledger_of(holdout: Any) -> Ledger:
+    """Return the ledger that the parameters name; without one, that of the calibration before, or a new one."""
+    if isinstance(holdout.ledger, Ledger):
+        return holdout.ledger
+    if holdout.ledger is not None:
+        return Ledger.open(holdout.ledger)
+    return getattr(holdout, "ledger_", None) or Ledger.in_memory()
+
+
+def plan_of(holdout: Any, n: int) -> Plan:
+    """Return the plan of the budget that an estimator's parameters declare."""
+    return plan(
+        n,
+        holdout.queries,
+        holdout.failures,
+        holdout.rounds,
+        "numeric" if holdout.guess is None else "guess",
+        analysis=None if holdout.analysis == "tight" else holdout.analysis,
+        confidence_level=holdout.confidence_level,
+    )
+
+
+def _declaration(holdout: Any, n: int, vault: float) -> Declaration:
+    queries = check_positive_int(holdout.queries, "queries")
+    failures = check_positive_int(holdout.failures, "failures", minimum=0)
+    rounds = None if holdout.rounds is None else check_positive_int(holdout.rounds, "rounds")
+    if holdout.guess is not None:
+        check_literal(holdout.guess, "guess", get_args(GuessKind))
+    users = check_users(holdout.users, queries, holdout.user)
+    check_confidence_level(holdout.confidence_level)
+    check_literal(holdout.analysis, "analysis", get_args(Analysis))
+    auto = holdout.mechanism == "auto"
+    name: str = plan_of(holdout, n).choice if auto else holdout.mechanism
+    check_score_mechanism(name)
+    if mechanism(name).needs_guess and holdout.guess is None:
+        raise ValueError(f"mechanism={name!r} checks guesses, and guess=None gives none. Use guess='cv'.")
+    # The plan compares the chosen analysis; a tolerance takes part in no plan, so that it needs a named mechanism.
+    foreign = {} if auto or holdout.analysis == "tight" else {"analysis": holdout.analysis}
+    if holdout.tolerance is not None:
+        foreign["tolerance"] = holdout.tolerance
+    for option, value in foreign.items():
+        if auto or option not in mechanism(name).takes:
+            owners = " or ".join(repr(kind.name) for kind in MECHANISMS.values() if option in kind.takes)
+            raise ValueError(
+                f"{option}={value!r} is {_CHOICES[option]}: it is for mechanism={owners}, and this is "
+                f"{holdout.mechanism!r}. Leave {option} out."
+            )
+    takes = mechanism(name).takes
+    tolerance = holdout.tolerance
+    return Declaration(
+        n=n,
+        queries=queries,
+        failures=failures,
+        rounds=rounds,
+        mechanism=name,
+        confidence_level=float(holdout.confidence_level),
+        users=users,
+        vault=vault,
+        analysis=holdout.analysis if "analysis" in takes else None,
+        tolerance=None
+        if tolerance is None
+        else check_in_range(tolerance, "tolerance", 0.0, 1.0, low_open=True),
+    )
