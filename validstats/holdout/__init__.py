@@ -7,19 +7,26 @@ from typing import TYPE_CHECKING, Any
 
 _PUBLIC = {
     "absolute_error": "validstats.holdout.asking.metrics",
-    "audit_looks": "validstats.holdout.audit",
     "Answer": "validstats.holdout.results",
     "Answers": "validstats.holdout.results",
+    "audit_looks": "validstats.holdout.audit",
     "betting_e_value": "validstats.holdout.widths.evalues",
+    "Candidate": "validstats.holdout.mechanisms.declared",
     "coverage": "validstats.holdout.asking.metrics",
+    "Discoveries": "validstats.holdout.results",
     "e_bh": "validstats.holdout.widths.evalues",
     "e_lond": "validstats.holdout.widths.evalues",
     "ELond": "validstats.holdout.widths.evalues",
+    "Entry": "validstats.holdout.ledger.store",
+    "HoldoutCalibration": "validstats.holdout.asking.opening",
+    "HoldoutScorer": "validstats.holdout.asking.scorer",
     "HoldoutSearchCV": "validstats.holdout.search",
     "kraft_e_value": "validstats.holdout.widths.evalues",
+    "Leaderboard": "validstats.holdout.asking.board",
     "Ledger": "validstats.holdout.ledger.core",
-    "LookAudit": "validstats.holdout.audit",
+    "LedgerCheck": "validstats.holdout.ledger.core",
     "log_loss": "validstats.holdout.asking.metrics",
+    "LookAudit": "validstats.holdout.audit",
     "Metric": "validstats.holdout.asking.metrics",
     "Plan": "validstats.holdout.planner",
     "plan": "validstats.holdout.planner",
@@ -27,35 +34,47 @@ _PUBLIC = {
     "SelectFromHoldout": "validstats.holdout.search",
     "squared_error": "validstats.holdout.asking.metrics",
     "subgroup_accuracy": "validstats.holdout.asking.metrics",
+    "Turn": "validstats.holdout.ledger.core",
 }
 """Public name -> the module that defines it, imported at first use."""
 
 __all__ = [
     "absolute_error",
-    "audit_looks",
     "Answer",
     "Answers",
+    "audit_looks",
     "betting_e_value",
+    "Candidate",
     "coverage",
+    "Discoveries",
     "e_bh",
     "e_lond",
     "ELond",
+    "Entry",
+    "HoldoutCalibration",
+    "HoldoutScorer",
     "HoldoutSearchCV",
     "kraft_e_value",
+    "Leaderboard",
     "Ledger",
+    "LedgerCheck",
     "log_loss",
     "LookAudit",
     "Metric",
-    "plan",
     "Plan",
+    "plan",
     "ReusableHoldout",
     "SelectFromHoldout",
     "squared_error",
     "subgroup_accuracy",
+    "Turn",
 ]
 
 if TYPE_CHECKING:
     from validstats.holdout.asking import (
+        HoldoutCalibration,
+        HoldoutScorer,
+        Leaderboard,
         Metric,
         absolute_error,
         coverage,
@@ -65,9 +84,10 @@ if TYPE_CHECKING:
     )
     from validstats.holdout.audit import LookAudit, audit_looks
     from validstats.holdout.estimators import ReusableHoldout
-    from validstats.holdout.ledger import Ledger
+    from validstats.holdout.ledger import Entry, Ledger, LedgerCheck, Turn
+    from validstats.holdout.mechanisms import Candidate
     from validstats.holdout.planner import Plan, plan
-    from validstats.holdout.results import Answer, Answers
+    from validstats.holdout.results import Answer, Answers, Discoveries
     from validstats.holdout.search import HoldoutSearchCV, SelectFromHoldout
     from validstats.holdout.widths import ELond, betting_e_value, e_bh, e_lond, kraft_e_value
 
