@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import ast
 import csv
+import functools
 import os
 import random
 import shutil
@@ -32,21 +33,34 @@ ROOT = Path(__file__).parents[2]
 
 MODULES = {
     "batch": (
-        "batch/rank_laws", "batch/rank_sum", "batch/rank_sum_spectrum", "batch/extremal_sums", "batch/levels",
-        "batch/order_statistics", "batch/means", "batch/selection", "batch/sampling", "batch/envelope",
-        "kernels/ranks", "kernels/rank_sum", "kernels/extremal_sums", "kernels/envelope",
+        "batch/laws/*",
+        "kernels/ranks",
+        "kernels/rank_sum",
+        "kernels/extremal_sums",
+        "kernels/envelope",
     ),
     "holdout": (
-        "holdout/widths", "holdout/counting", "holdout/gaussian", "holdout/intervals", "holdout/books",
-        "holdout/evalues", "holdout/mechanisms/counted", "holdout/mechanisms/noisy",
+        "holdout/widths/*",
+        "holdout/budget/*",
+        "holdout/mechanisms/counted",
+        "holdout/mechanisms/noisy",
     ),
     "dsl": (
-        "dsl/moments", "dsl/user_moments", "dsl/moment_sums", "dsl/variance", "dsl/newton",
-        "dsl/power_tuning", "dsl/confidence_sequences",
+        "dsl/moments/*",
+        "dsl/fit/*",
+        "dsl/streaming/moment_sums",
+        "dsl/streaming/moment_sums",
+        "dsl/sequence/confidence_sequences",
     ),
-    "mi": ("mi/conformal", "mi/calibration", "mi/support", "mi/permutation", "mi/discrete"),
-}  # fmt: skip
-"""Domain -> its theory modules."""
+    "mi": (
+        "mi/network/conformal",
+        "mi/network/calibration",
+        "mi/network/support",
+        "mi/permutation",
+        "mi/anchors/*",
+    ),
+}
+"""Domain -> its theory modules, as patterns below the package."""
 
 TESTS = {
     "batch": ("tests/batch", "tests/kernels"),
@@ -92,6 +106,12 @@ class Outcome:
     seed: int = 0
 
 
+def within_line(mutant: Mutant, source: str) -> tuple[int, str]:
+    """Column and text of a mutant's line without its indentation, which moving code changes."""
+    line = source.splitlines()[mutant.line - 1]
+    return mutant.column - (len(line) - len(line.lstrip())), line.strip()
+
+
 class Trials:
     """Tests by the lines that they execute, and the trial of one mutant in the current folder."""
 
@@ -126,7 +146,7 @@ class Trials:
                 path.write_text(source, encoding="utf-8")
         outcome = {None: "timeout", 0: "survived"}.get(code, "killed") if tests else "uncovered"
         return Outcome(
-            domain, mutant.path, mutant.line, mutant.column, source.splitlines()[mutant.line - 1].strip(),
+            domain, mutant.path, mutant.line, *within_line(mutant, source),
             mutant.kind, mutant.old, mutant.new, outcome, len(tests), round(time.monotonic() - start, 2),
         )  # fmt: skip
 
@@ -145,13 +165,40 @@ def enclosing_statement(source: str, line: int) -> tuple[range, bool]:
     return min(found[1:] or found, key=len), not inside
 
 
+@functools.lru_cache(maxsize=64)
+def functions_of(source: str) -> list[tuple[int, int, str]]:
+    """First line, last line and qualified name of every function of a source."""
+    found, pending = [], [(ast.parse(source), "")]
+    while pending:
+        node, prefix = pending.pop()
+        for child in ast.iter_child_nodes(node):
+            name = prefix
+            if isinstance(child, ast.FunctionDef | ast.ClassDef):
+                name = f"{prefix}.{child.name}" if prefix else child.name
+                if isinstance(child, ast.FunctionDef):
+                    found.append((child.lineno, child.end_lineno, name))
+            pending.append((child, name))
+    return found
+
+
+def function_at(source: str, line: int) -> str:
+    """Qualified name of the innermost function at a line, empty outside all functions."""
+    around = [(last - first, name) for first, last, name in functions_of(source) if first <= line <= last]
+    return min(around)[1] if around else ""
+
+
 def mutants_of(domain: str) -> list[Mutant]:
     """Return all mutants of the modules of a domain."""
-    every = []
-    for module in MODULES[domain]:
-        path = f"validstats/{module}.py"
+    every: list[Mutant] = []
+    for path in files_of(domain):
         every += mutants(Path(path).read_text(encoding="utf-8"), path)
     return sorted(every)
+
+
+def files_of(domain: str) -> list[str]:
+    """Return the files of the theory modules of a domain, relative to the root of the repository."""
+    found = {path for module in MODULES[domain] for path in Path("validstats").glob(f"{module}.py")}
+    return sorted(str(path) for path in found if path.name != "__init__.py")
 
 
 def sample_of(domain: str, size: int, seed: int) -> tuple[list[Mutant], int]:
@@ -193,10 +240,10 @@ def survivors_of(outcomes: list[Outcome], domain: str) -> list[tuple[Mutant | No
     None stands for the mutant of a line that is no longer there.
     """
     examined, found = read_examined(), []
-    places: dict[tuple[str, str, int, str], list[Mutant]] = defaultdict(list)
+    places: dict[tuple[str, int, str], list[Mutant]] = defaultdict(list)
     for mutant in mutants_of(domain):
-        text = Path(mutant.path).read_text(encoding="utf-8").splitlines()[mutant.line - 1].strip()
-        places[mutant.path, text, mutant.column, mutant.new].append(mutant)
+        column, text = within_line(mutant, Path(mutant.path).read_text(encoding="utf-8"))
+        places[text, column, mutant.new].append(mutant)
     for outcome in outcomes:
         candidates = places.get(place_of(outcome), [])
         if outcome.outcome in ALIVE and place_of(outcome) not in examined:
@@ -205,9 +252,9 @@ def survivors_of(outcomes: list[Outcome], domain: str) -> list[tuple[Mutant | No
     return found
 
 
-def place_of(outcome: Outcome) -> tuple[str, str, int, str]:
-    """Identify a mutant wherever its line has moved."""
-    return outcome.path, outcome.text, outcome.column, outcome.new
+def place_of(outcome: Outcome) -> tuple[str, int, str]:
+    """Identify a mutant wherever its line has moved, into another file or room as well."""
+    return outcome.text, outcome.column, outcome.new
 
 
 def replace_outcome(old: Outcome, new: Outcome, path: Path) -> None:
@@ -227,7 +274,7 @@ def try_domain(domain: str, size: int, seed: int, output: Path, minutes: float, 
     from tests.mutation.worker import record_lines, warm_up
 
     warm_up()
-    files = [f"validstats/{module}.py" for module in MODULES[domain]]
+    files = files_of(domain)
     recorded = record_lines(files, [*TESTS[domain], *files], Path("recorded.json"), SLOWEST)
     print(
         f"{domain}: {len(recorded['seconds'])} tests in {sum(recorded['seconds'].values()):.0f} s", flush=True
@@ -274,13 +321,15 @@ def killed_share(outcomes: list[Outcome], equivalent: int = 0) -> tuple[int, int
     return killed, total, bound
 
 
-def read_examined() -> dict[tuple[str, str, int, str], str]:
+def read_examined() -> dict[tuple[str, int, str], str]:
     """Read why mutants that somebody has looked at change nothing that a user could see."""
+    return {(row["text"], int(row["column"]), row["new"]): row["reason"] for row in examined_rows()}
+
+
+def examined_rows() -> list[dict[str, str]]:
+    """Read the examined mutants: function, text of the line, column in it, what stands there instead, reason."""
     with EXAMINED.open(newline="", encoding="utf-8") as handle:
-        return {
-            (row["path"], row["text"], int(row["column"]), row["new"]): row["reason"]
-            for row in csv.DictReader(handle)
-        }
+        return list(csv.DictReader(handle))
 
 
 def report(folder: Path) -> str:
