@@ -1,0 +1,78 @@
+"""The house in figures: circles, deferred imports, width of folders, words that nobody can reach, lengths of trips."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import validstats
+from benchmarks import structure
+
+ROOT = Path(validstats.__file__).parent
+FOUND = structure.measure(ROOT)
+
+WIDEST = 17
+"""Files and rooms side by side in a domain or a room."""
+
+MAY_WAIT = (
+    ("validstats", "validstats.plotting"),
+    ("validstats.cli", "validstats"),
+    ("validstats.tour", "validstats"),
+    ("validstats.mi.training", "validstats.mi.training"),
+)
+"""(importer, imported): figures, commands that start quickly, and training, which needs the torch extra."""
+
+
+def below(name: str, prefix: str) -> bool:
+    return name == prefix or name.startswith(prefix + ".")
+
+
+def test_no_circle_of_imports_deferred_ones_counted() -> None:
+    assert FOUND.circles == []
+
+
+def test_imports_within_functions_are_those_that_may_wait() -> None:
+    others = [
+        pair
+        for pair in FOUND.deferred
+        if not any(below(pair[0], a) and below(pair[1], b) for a, b in MAY_WAIT)
+    ]
+    assert others == []
+
+
+def test_no_folder_is_wider_than_a_reader_can_hold() -> None:
+    wide = {str(d.parent): structure.width(d.parent) for d in ROOT.rglob("__init__.py") if d.parent != ROOT}
+    assert {folder: width for folder, width in wide.items() if width > WIDEST} == {}
+
+
+def test_words_are_where_they_are_read() -> None:
+    assert FOUND.internal_docstring_lines <= 0.06 * FOUND.lines
+    assert FOUND.comment_lines >= 0.01 * FOUND.lines
+
+
+@pytest.mark.parametrize("domain", sorted(structure.ANSWERS))
+def test_one_answer_enters_ten_files_of_its_domain_at_most(domain) -> None:
+    entered = structure.files_entered(domain, ROOT)
+    assert 0 < len(entered) <= 10, entered
+
+
+def test_a_circle_and_a_deferred_import_are_noticed(tmp_path) -> None:
+    package = tmp_path / "pack"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "a.py").write_text("from pack.b import f\n")
+    (package / "b.py").write_text("def f():\n    from pack.a import f\n    return f\n")
+    found = structure.measure(package)
+    assert found.circles == [["pack.a", "pack.b"]]
+    assert found.deferred == [("pack.b", "pack.a")]
+
+
+def test_an_import_through_a_door_counts_as_one_of_the_file_behind_it(tmp_path) -> None:
+    package = tmp_path / "pack"
+    (package / "room").mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / "room" / "__init__.py").write_text("from pack.room.inside import f\n")
+    (package / "room" / "inside.py").write_text("from pack.user import g\nf = g\n")
+    (package / "user.py").write_text("from pack.room import f\ng = 1\n")
+    assert structure.measure(package).circles == [["pack.room.inside", "pack.user"]]
