@@ -142,7 +142,11 @@ def threshold_implementations(n: int) -> Implementations:
 
     def ours(check_reuse: bool) -> Callable[[], Any]:
         estimator = BatchPredictor(
-            LinearRegression(), Simultaneous(0.1), check_reuse=check_reuse, random_state=0
+            LinearRegression(),
+            Simultaneous(0.1),
+            check_reuse=check_reuse,
+            random_state=0,
+            confidence_level=0.9,
         )
         estimator.fit(X_train, y_train)
 
@@ -254,7 +258,9 @@ def envelope_spec(n: int) -> Spec:
     """Calibrate and bound all sorted scores of 100 rows."""
     X, y = regression(n)
     X_test, _ = regression(100, seed=2)
-    estimator = BatchPredictor(LinearRegression(), Envelope(), random_state=0).fit(*regression(1_000, seed=1))
+    estimator = BatchPredictor(LinearRegression(), Envelope(), random_state=0, confidence_level=0.9).fit(
+        *regression(1_000, seed=1)
+    )
 
     def run() -> Any:
         from validstats.batch.laws import envelope

@@ -27,7 +27,9 @@ def paper_replicate(rng: np.random.Generator, index: int) -> list[float]:
     a, b, c = (x @ k for k in coefficients)
     y = a + b**2 + rng.normal(size=500) * np.abs(c)
     forest = RandomForestRegressor(100, random_state=0).fit(x[:200], y[:200])
-    estimator = BatchPredictor(FrozenEstimator(forest), Simultaneous(0.1)).calibrate(x[200:400], y[200:400])
+    estimator = BatchPredictor(FrozenEstimator(forest), Simultaneous(0.1), confidence_level=0.9).calibrate(
+        x[200:400], y[200:400]
+    )
     row = []
     for level in (0.9, 0.95, 0.99):
         result = estimator.infer(x[400:], confidence_level=level)

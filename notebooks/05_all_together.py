@@ -172,7 +172,7 @@ panels = [
         f"errors among {len(batch)} new labels",
         (1 - naive_accuracy) * len(batch),
         float(errors.estimate[0, 0]),
-        (float(errors.low[0, 0]), float(errors.high[0, 0])),
+        (float(errors.conf_low[0, 0]), float(errors.conf_high[0, 0])),
         true_errors,
     ),
     (

@@ -90,7 +90,7 @@ def test_errors_of_the_batch_are_bounded(results, selected, study) -> None:
     X, y = study
     kept, _, _, search = selected
     wrong = np.sum(search.best_estimator_.predict(X.iloc[BATCH][kept]) != y[BATCH])
-    assert wrong <= results[1].high[0, 0]
+    assert wrong <= results[1].conf_high[0, 0]
 
 
 def test_report_states_what_holds_together(results) -> None:

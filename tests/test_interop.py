@@ -20,7 +20,7 @@ from validstats import BatchMean, BatchPredictor, DesignSupervised, ReusableHold
 from validstats.mi import LearnedMI, MISelector, mutual_info
 
 ESTIMATORS = [
-    BatchPredictor(LinearRegression(), Simultaneous()),
+    BatchPredictor(LinearRegression(), Simultaneous(), confidence_level=0.9),
     DesignSupervised(LogisticRegression()),
     ReusableHoldout(queries=20),
     LearnedMI(),
@@ -54,11 +54,14 @@ def test_batch_predictor_in_pipelines_and_cross_validation(frame) -> None:
     X, y = frame
     encoder = make_column_transformer((StandardScaler(), ["a", "b"]), (OneHotEncoder(), ["group"]))
     inside = BatchPredictor(
-        make_pipeline(encoder, LinearRegression()), Simultaneous(miss=0.2), random_state=0
+        make_pipeline(encoder, LinearRegression()),
+        Simultaneous(miss=0.2),
+        random_state=0,
+        confidence_level=0.9,
     )
     outside = make_pipeline(
         make_column_transformer((StandardScaler(), ["a", "b"]), (OneHotEncoder(), ["group"])),
-        BatchPredictor(LinearRegression(), Simultaneous(miss=0.2), random_state=0),
+        BatchPredictor(LinearRegression(), Simultaneous(miss=0.2), random_state=0, confidence_level=0.9),
     )
     for model in (inside, outside):
         scores = cross_validate(model, X, y, cv=3, scoring="r2")["test_score"]
@@ -71,7 +74,10 @@ def test_batch_predictor_in_pipelines_and_cross_validation(frame) -> None:
 def test_grid_search_reaches_the_learner(frame) -> None:
     X, y = frame
     model = BatchPredictor(
-        RandomForestRegressor(n_estimators=5, random_state=0), Simultaneous(), random_state=0
+        RandomForestRegressor(n_estimators=5, random_state=0),
+        Simultaneous(),
+        random_state=0,
+        confidence_level=0.9,
     )
     search = GridSearchCV(model, {"estimator__max_depth": [1, 4]}, cv=2, scoring="r2").fit(X[["a", "b"]], y)
     assert search.best_params_["estimator__max_depth"] in (1, 4)
@@ -110,7 +116,9 @@ def test_tidy_comes_in_the_caller_s_frame_type(frame, backend) -> None:
     assert library is not None
     assert backend_of(mutual_info(native, y).tidy()) == backend
     if backend != "pyarrow":
-        model = BatchPredictor(LinearRegression(), Simultaneous(miss=0.2), random_state=0).fit(native, y)
+        model = BatchPredictor(
+            LinearRegression(), Simultaneous(miss=0.2), random_state=0, confidence_level=0.9
+        ).fit(native, y)
         assert backend_of(model.infer(native).tidy()) == backend
 
 
@@ -133,7 +141,9 @@ def saved_with_skops(estimator):
 @pytest.mark.parametrize("target", [Simultaneous(miss=0.2), BatchMean()], ids=lambda t: type(t).__name__)
 def test_a_fitted_batch_predictor_is_saved_with_skops(frame, target) -> None:
     X, y = frame
-    model = BatchPredictor(LinearRegression(), target, bounds=(-9, 9), random_state=0).fit(X[["a", "b"]], y)
+    model = BatchPredictor(
+        LinearRegression(), target, bounds=(-9, 9), random_state=0, confidence_level=0.9
+    ).fit(X[["a", "b"]], y)
     again = saved_with_skops(model)
     new = X[["a", "b"]].head(30)
     assert str(again.infer(new).summary()) == str(model.infer(new).summary())

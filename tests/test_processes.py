@@ -27,7 +27,9 @@ def batch_answer(seed: int) -> list[float]:
     y = x[:, 0] + rng.normal(size=560)
     found = []
     for target in (BatchMean(), BatchQuantile(0.5)):
-        model = BatchPredictor(LinearRegression(), target, random_state=0).fit(x[:100], y[:100])
+        model = BatchPredictor(LinearRegression(), target, random_state=0, confidence_level=0.9).fit(
+            x[:100], y[:100]
+        )
         table = model.calibrate(x[100:540], y[100:540]).infer(x[540:]).tidy()
         found += table.select_dtypes("number").to_numpy().ravel().tolist()
     return found

@@ -125,7 +125,7 @@ def hostile_summaries() -> tuple[Summary, ...]:
     holdout = ReusableHoldout(queries=5).calibrate(frame[[ATTACK]], (x > 0).astype(int))
     answer = holdout.query(lambda rows, labels: np.full(len(labels), 0.5), query_id=ATTACK)
     batch = (
-        BatchPredictor(LinearRegression(), BatchMean())
+        BatchPredictor(LinearRegression(), BatchMean(), confidence_level=0.9)
         .fit(x[:200, None], y[:200])
         .calibrate(x[200:380, None], y[200:380])
     )

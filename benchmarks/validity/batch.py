@@ -124,6 +124,7 @@ def _total(case: MeanCase, rng: np.random.Generator) -> list[tuple[bool, bool]]:
         bounds=bounds,
         n_resamples=199,
         random_state=rng,
+        confidence_level=0.9,
     ).fit(x[: -case.m], y[: -case.m])
     residuals = estimator.calibration_.scores
     predicted, total = x[-case.m :, 0].sum(), y[-case.m :].sum()
@@ -131,7 +132,9 @@ def _total(case: MeanCase, rng: np.random.Generator) -> list[tuple[bool, bool]]:
     for level in LEVELS:
         result: Any = estimator.infer(x[-case.m :], confidence_level=level)
         low, high = (predicted + case.m * end for end in normal_interval(residuals, case.side, 1 - level))
-        held.append((bool(result.low[0, 0] <= total <= result.high[0, 0]), bool(low <= total <= high)))
+        held.append(
+            (bool(result.conf_low[0, 0] <= total <= result.conf_high[0, 0]), bool(low <= total <= high))
+        )
     return held
 
 
@@ -170,7 +173,7 @@ def _holds(target: Target, result: Any, y: np.ndarray, predictions: np.ndarray, 
     if isinstance(target, Simultaneous):
         inside = np.reshape(result.contains(y), labels.shape).sum(axis=1)
         return bool((inside >= math.ceil(0.9 * labels.shape[1])).all())
-    return bool((_truth(target, labels, predictions.reshape(labels.shape)) <= result.high[:, 0]).all())
+    return bool((_truth(target, labels, predictions.reshape(labels.shape)) <= result.conf_high[:, 0]).all())
 
 
 def _truth(target: Target, y: np.ndarray, predictions: np.ndarray) -> Any:

@@ -35,7 +35,9 @@ TWO = np.repeat([0, 1], M // 2)
 
 
 def frozen(target, model=LINE, **options):
-    return BatchPredictor(FrozenEstimator(model), target, random_state=0, **options)
+    return BatchPredictor(
+        FrozenEstimator(model), target, random_state=0, **{"confidence_level": 0.9, **options}
+    )
 
 
 def calibrated(target, **options):
@@ -93,11 +95,13 @@ def test_predictions_in_a_matrix_of_one_column_are_a_vector(score):
     column = LinearRegression().fit(X, Y[:, None])
     for target in [Simultaneous(0.1)] if score else TARGETS:
         ours, plain = (
-            frozen(target, model, score=score, calibration_size=0.5).fit(X, Y).infer(NEW).tidy()
+            frozen(target, model, conformity_score=score, calibration_size=0.5).fit(X, Y).infer(NEW).tidy()
             for model in (column, LINE)
         )
         pd.testing.assert_frame_equal(ours, plain)
-    framed = BatchPredictor(LinearRegression(), BatchMean(), random_state=0).fit(X, pd.DataFrame({"y": Y}))
+    framed = BatchPredictor(LinearRegression(), BatchMean(), random_state=0, confidence_level=0.9).fit(
+        X, pd.DataFrame({"y": Y})
+    )
     assert framed.calibration_.scores.shape == (60,)
 
 
@@ -107,8 +111,8 @@ def test_a_calibration_does_not_change_with_the_arrays_that_it_was_made_of():
     y[:], strata[:] = 0.0, 0
     again = frozen(BatchQuantile(0.5)).calibrate(X, Y, strata=np.repeat([0, 1], N // 2))
     np.testing.assert_array_equal(
-        model.infer(NEW, strata=TWO).low,
-        again.infer(NEW, strata=TWO).low,
+        model.infer(NEW, strata=TWO).conf_low,
+        again.infer(NEW, strata=TWO).conf_low,
     )
 
 
@@ -126,11 +130,11 @@ def test_code_that_writes_into_what_it_is_given_does_not_change_the_caller():
         return labels
 
     x, y, frame = X.copy(), Y.copy(), pd.DataFrame(X, columns=["a", "b"])
-    scores = frozen(BatchQuantile(0.5), score=into_labels).calibrate(x, y).calibration_.scores
+    scores = frozen(BatchQuantile(0.5), conformity_score=into_labels).calibrate(x, y).calibration_.scores
     np.testing.assert_allclose(scores, Y - LINE.predict(X))
     with pytest.raises(ValueError, match="read-only"):
-        frozen(BatchQuantile(0.5), score=into_rows).calibrate(x, y)
-    frozen(BatchQuantile(0.5), score=into_frame).calibrate(frame, y)
+        frozen(BatchQuantile(0.5), conformity_score=into_rows).calibrate(x, y)
+    frozen(BatchQuantile(0.5), conformity_score=into_frame).calibrate(frame, y)
     np.testing.assert_array_equal(frame.to_numpy(), X)
     np.testing.assert_array_equal(x, X)
     np.testing.assert_array_equal(y, Y)
@@ -164,16 +168,18 @@ def test_a_target_may_be_changed_where_the_scores_stay_the_same():
 
 def test_error_counts_need_scores_of_zero_and_one():
     with pytest.raises(ValueError, match="ErrorCount counts scores of one"):
-        calibrated(ErrorCount(), score="absolute").infer(NEW)
-    own = calibrated(ErrorCount(), score=lambda m, rows, y: np.abs(y - m.predict(rows)) > 1.0).infer(NEW)
-    assert own.high == calibrated(ErrorCount(tolerance=1.0)).infer(NEW).high
+        calibrated(ErrorCount(), conformity_score="absolute").infer(NEW)
+    own = calibrated(
+        ErrorCount(), conformity_score=lambda m, rows, y: np.abs(y - m.predict(rows)) > 1.0
+    ).infer(NEW)
+    assert own.conf_high == calibrated(ErrorCount(tolerance=1.0)).infer(NEW).conf_high
 
 
 def test_the_tolerance_of_an_error_score_is_kept_and_given_once():
-    by_score = calibrated(ErrorCount(), score=ErrorScore(tolerance=1.0)).infer(NEW)
-    assert by_score.high == calibrated(ErrorCount(tolerance=1.0)).infer(NEW).high < M
+    by_score = calibrated(ErrorCount(), conformity_score=ErrorScore(tolerance=1.0)).infer(NEW)
+    assert by_score.conf_high == calibrated(ErrorCount(tolerance=1.0)).infer(NEW).conf_high < M
     with pytest.raises(ValueError, match=r"tolerance is 2\.0 in the target and 1\.0 in the score"):
-        calibrated(ErrorCount(tolerance=2.0), score=ErrorScore(tolerance=1.0))
+        calibrated(ErrorCount(tolerance=2.0), conformity_score=ErrorScore(tolerance=1.0))
 
 
 def test_a_tolerance_is_no_option_of_classifiers():
@@ -210,7 +216,7 @@ def test_classes_in_any_order_have_their_own_probability():
 
 
 def test_weights_are_checked_before_they_are_shared_out():
-    model = BatchPredictor(LinearRegression(), BatchMean(), random_state=0)
+    model = BatchPredictor(LinearRegression(), BatchMean(), random_state=0, confidence_level=0.9)
     with pytest.raises(ValueError, match="weights has 300"):
         model.fit(X, Y, weights=np.ones(300), w_max=1.0)
     masked = np.ma.MaskedArray(np.ones(N), np.arange(N) < 3)
@@ -228,7 +234,7 @@ def test_options_of_p_values_belong_to_rates():
 def test_a_false_discovery_rate_has_no_confidence_level():
     model = calibrated(Selection(above=0, fdr=0.1))
     result = model.infer(NEW, batches=TWO)
-    assert result.guarantee.confidence_level is None and result.confidence_level is None
+    assert result.guarantee.confidence_level is None and not result.confidence_level
     assert result.glance()["confidence_level"].isna().all()
     for shown in (result, model):
         assert "Confidence level" not in shown.summary().as_text()
@@ -313,7 +319,7 @@ def test_conformity_scores_are_not_stretched():
 
 
 def test_rows_of_the_training_that_come_by_update_are_noticed():
-    model = BatchPredictor(LinearRegression(), BatchMean(), random_state=0).fit(X, Y)
+    model = BatchPredictor(LinearRegression(), BatchMean(), random_state=0, confidence_level=0.9).fit(X, Y)
     with pytest.warns(DataReuseWarning):
         model.update(X, Y)
 
@@ -326,13 +332,14 @@ def test_every_method_that_was_used_is_named():
 
 def test_bounds_of_labels_are_not_those_of_a_callable_score():
     with pytest.raises(ValueError, match=r"bounds are those of the labels.*CallableScore"):
-        frozen(BatchMean(), score=lambda m, rows, y: y, bounds=(-99, 99)).calibrate(X, Y)
+        frozen(BatchMean(), conformity_score=lambda m, rows, y: y, bounds=(-99, 99)).calibrate(X, Y)
 
 
 def test_strata_are_an_assumption_under_covariate_shift_too():
     strata = np.repeat([0, 1], N // 2)
     model = frozen(BatchQuantile(0.5)).calibrate(X, Y, strata=strata, weights=np.ones(N), w_max=1.0)
-    assert "within each stratum calibration rows are independent" in model.guarantee_.paragraph()
+    assert "within each stratum a batch differs" in model.guarantee_.check[0]
+    assert "Within each stratum calibration rows are independent" in model.guarantee_.paragraph()
 
 
 def test_parameters_that_were_changed_after_the_calibration_are_checked():

@@ -29,7 +29,9 @@ def close_figures():
 
 def predictor(target, data, **kwargs):
     X, y = data
-    return BatchPredictor(LinearRegression(), target, random_state=0, **kwargs).fit(X[:400], y[:400])
+    return BatchPredictor(
+        LinearRegression(), target, random_state=0, **{"confidence_level": 0.9, **kwargs}
+    ).fit(X[:400], y[:400])
 
 
 def test_intervals(data):
@@ -41,7 +43,7 @@ def test_intervals(data):
     display = result.plot(truth=truth)
     assert isinstance(display, BatchIntervalDisplay)
     np.testing.assert_array_equal(
-        display.covered(), (result.low[:, 0] <= truth) & (truth <= result.high[:, 0])
+        display.covered(), (result.conf_low[:, 0] <= truth) & (truth <= result.conf_high[:, 0])
     )
     assert display.ax_.get_xlabel() == "mean of the batch"
     _, ax = plt.subplots()

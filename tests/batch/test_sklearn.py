@@ -32,9 +32,9 @@ from validstats.batch import (
 
 @parametrize_with_checks(
     [
-        BatchPredictor(LinearRegression(), BatchMean(), random_state=0),
-        BatchPredictor(Ridge(), Simultaneous(), random_state=0),
-        BatchPredictor(LogisticRegression(), ErrorCount(), random_state=0),
+        BatchPredictor(LinearRegression(), BatchMean(), random_state=0, confidence_level=0.9),
+        BatchPredictor(Ridge(), Simultaneous(), random_state=0, confidence_level=0.9),
+        BatchPredictor(LogisticRegression(), ErrorCount(), random_state=0, confidence_level=0.9),
     ]
 )
 def test_scikit_learn_contract(estimator, check):
@@ -53,18 +53,23 @@ def classification():
 
 
 def predictor(target=None, learner=None, **kwargs):
-    return BatchPredictor(learner or LinearRegression(), target or Simultaneous(), random_state=0, **kwargs)
+    return BatchPredictor(
+        learner or LinearRegression(),
+        target or Simultaneous(),
+        random_state=0,
+        **{"confidence_level": 0.9, **kwargs},
+    )
 
 
 def test_clone_keeps_every_parameter():
-    estimator = predictor(score="absolute", bounds=(0, None), strata="group", n_resamples=99)
+    estimator = predictor(conformity_score="absolute", bounds=(0, None), strata="group", n_resamples=99)
     copy = clone(estimator)
     assert copy is not estimator
     assert copy.get_params(deep=False).keys() == estimator.get_params(deep=False).keys()
-    assert copy.get_params()["score"] == "absolute"
+    assert copy.get_params()["conformity_score"] == "absolute"
     assert copy.get_params()["target__miss"] == 0.1
-    copy.set_params(target__miss=0.2, score="signed", estimator__fit_intercept=False)
-    assert (copy.target.miss, copy.get_params()["score"]) == (0.2, "signed")
+    copy.set_params(target__miss=0.2, conformity_score="signed", estimator__fit_intercept=False)
+    assert (copy.target.miss, copy.get_params()["conformity_score"]) == (0.2, "signed")
     assert estimator.target.miss == 0.1
 
 
@@ -195,7 +200,7 @@ def test_classifier_targets(classification):
     assert sets.sets.shape == (100, 2)
     assert sets.contains(y[:100]).mean() >= 0.9
     share = predictor(BatchMean(method="rank-sum"), LogisticRegression()).fit(X, y).infer(X[:100])
-    assert 0 <= share.low[0, 0] < y[:100].mean() < share.high[0, 0] <= 1
+    assert 0 <= share.conf_low[0, 0] < y[:100].mean() < share.conf_high[0, 0] <= 1
     chosen = predictor(Selection(above=0.5, max_false=3), LogisticRegression()).fit(X, y)
     assert chosen.select(X[:100]).dtype == bool
     assert not hasattr(chosen, "predict_interval")
@@ -209,6 +214,6 @@ def test_text_labels():
     assert estimator.classes_.tolist() == ["cat", "dog", "eel"]
     assert estimator.infer(X[:60]).contains(names[:60]).sum() >= 50
     errors = predictor(ErrorCount(), LogisticRegression()).fit(X, names).infer(X[:60])
-    assert 0 < errors.high[0, 0] <= 60
+    assert 0 < errors.conf_high[0, 0] <= 60
     with pytest.raises(ValueError, match="binary labels"):
         predictor(BatchMean(), LogisticRegression()).fit(X, names)

@@ -28,11 +28,11 @@ from validstats import (
     Simultaneous,
 )
 from validstats.batch import Compositional, ErrorScore
+from validstats.batch.laws import reach_out
 from validstats.batch.laws.compositional import compositional_interval, ignored_extremes, smallest_drop_n
-from validstats.batch.laws.rounding import reach_out
 from validstats.batch.scores.learned import CQRScore, NormalisedScore
 from validstats.batch.scores.residual import AbsoluteScore, CallableScore, SignedScore
-from validstats.batch.targets.sets import _largest_remainders
+from validstats.batch.targets.selection import _largest_remainders
 from validstats.exceptions import UninformativeWarning
 
 FREE = (-np.inf, np.inf)
@@ -119,7 +119,13 @@ class TestLabelsTiedWithTheThreshold:
         for seed in range(20):
             X = rng.normal(size=(600, 2))
             y = few_labels(rng, 600) if seed % 2 else (X[:, 0] + rng.normal(size=600)).round(1)
-            model = BatchPredictor(learner, Simultaneous(miss=0.1), score=score, random_state=seed)
+            model = BatchPredictor(
+                learner,
+                Simultaneous(miss=0.1),
+                conformity_score=score,
+                random_state=seed,
+                confidence_level=0.9,
+            )
             result = model.fit(X[:400], y[:400]).infer(X[400:])
             threshold = result.answers[0].threshold
             fits = model.conformity_scores(X[400:], y[400:]) <= threshold
@@ -133,7 +139,11 @@ class TestLabelsTiedWithTheThreshold:
         for seed in range(100):
             X, y = np.zeros((500, 1)), few_labels(rng, 500)
             model = BatchPredictor(
-                DummyRegressor(), Simultaneous(miss=0.1), calibration_size=200, random_state=seed
+                DummyRegressor(),
+                Simultaneous(miss=0.1),
+                calibration_size=200,
+                random_state=seed,
+                confidence_level=0.9,
             )
             held += model.fit(X[:400], y[:400]).infer(X[400:]).contains(y[400:]).mean() >= 0.9
         assert held >= 90
@@ -147,20 +157,27 @@ class TestLabelsTiedWithTheThreshold:
         for seed in range(60):
             X, y = np.zeros((405, 1)), few_labels(rng, 405)
             model = BatchPredictor(
-                DummyRegressor(), target(), score=score, calibration_size=200, random_state=seed
+                DummyRegressor(),
+                target(),
+                conformity_score=score,
+                calibration_size=200,
+                random_state=seed,
+                confidence_level=0.9,
             )
             ends = model.fit(X[:400], y[:400]).infer(X[400:])
             values = y[400:] if score is None else np.abs(y[400:] - model.predict(X[400:]))
             truth = float(math.fsum(values)) / (5 if target is BatchMean else 1)
-            for bound in (ends.low[0, 0], ends.high[0, 0]):
-                lost += abs(truth - bound) < 1e-9 and not ends.low[0, 0] <= truth <= ends.high[0, 0]
-            assert abs(ends.high[0, 0] - np.round(ends.high[0, 0], 12)) < 1e-11
+            for bound in (ends.conf_low[0, 0], ends.conf_high[0, 0]):
+                lost += abs(truth - bound) < 1e-9 and not ends.conf_low[0, 0] <= truth <= ends.conf_high[0, 0]
+            assert abs(ends.conf_high[0, 0] - np.round(ends.conf_high[0, 0], 12)) < 1e-11
         assert lost == 0
 
     def test_the_mean_of_an_envelope_holds_means_tied_with_it(self):
         rng = np.random.default_rng(4)
         y = np.full(200, 0.1)
-        result = BatchPredictor(constant(y), Envelope(), random_state=0).calibrate(np.zeros((200, 1)), y)
+        result = BatchPredictor(constant(y), Envelope(), random_state=0, confidence_level=0.9).calibrate(
+            np.zeros((200, 1)), y
+        )
         for m in (3, 7, 10):
             low, high = result.infer(np.zeros((m, 1))).mean()[0]
             truth = float(np.cumsum(rng.permutation(np.full(m, 0.1)))[-1] / m)
@@ -182,33 +199,44 @@ class TestParametersChangedInPlace:
     @pytest.mark.parametrize(
         ("score", "change"),
         [
-            (ErrorScore(tolerance=1.0), {"score__tolerance": 2.0}),
-            (CallableScore(shifted, bounds=(0, 20)), {"score__bounds": (0, 30)}),
-            (CallableScore(shifted), {"score__function": lambda m, rows, y: 2 * shifted(m, rows, y)}),
+            (ErrorScore(tolerance=1.0), {"conformity_score__tolerance": 2.0}),
+            (CallableScore(shifted, bounds=(0, 20)), {"conformity_score__bounds": (0, 30)}),
+            (
+                CallableScore(shifted),
+                {"conformity_score__function": lambda m, rows, y: 2 * shifted(m, rows, y)},
+            ),
         ],
         ids=["tolerance", "bounds", "function"],
     )
     def test_a_changed_score_is_refused_and_the_next_calibration_follows_it(self, score, change):
         target = ErrorCount() if isinstance(score, ErrorScore) else BatchMean(side="upper", method="rank-sum")
-        model = BatchPredictor(LINE, target, score=score, random_state=0).calibrate(X, Y)
-        before = model.infer(NEW).high
+        model = BatchPredictor(
+            LINE, target, conformity_score=score, random_state=0, confidence_level=0.9
+        ).calibrate(X, Y)
+        before = model.infer(NEW).conf_high
         model = pickle.loads(pickle.dumps(model)) if isinstance(score, ErrorScore) else model
-        np.testing.assert_array_equal(model.infer(NEW).high, before)
+        np.testing.assert_array_equal(model.infer(NEW).conf_high, before)
         model.set_params(**change)
         for use in (lambda: model.infer(NEW), lambda: model.update(X, Y)):
             with pytest.raises(ValueError, match=r"score was changed.*calibrate"):
                 use()
-        after = model.calibrate(X, Y).infer(NEW).high
-        fresh = BatchPredictor(LINE, target, score=model.get_params()["score"], random_state=0)
-        np.testing.assert_array_equal(after, fresh.calibrate(X, Y).infer(NEW).high)
+        after = model.calibrate(X, Y).infer(NEW).conf_high
+        fresh = BatchPredictor(
+            LINE,
+            target,
+            conformity_score=model.get_params()["conformity_score"],
+            random_state=0,
+            confidence_level=0.9,
+        )
+        np.testing.assert_array_equal(after, fresh.calibrate(X, Y).infer(NEW).conf_high)
         assert after != before
 
     def test_changed_bounds_are_refused_and_the_next_calibration_follows_them(self):
-        model = BatchPredictor(LINE, BatchQuantile(1.0, side="upper"), random_state=0).calibrate(
-            X[:20], Y[:20]
-        )
+        model = BatchPredictor(
+            LINE, BatchQuantile(1.0, side="upper"), random_state=0, confidence_level=0.9
+        ).calibrate(X[:20], Y[:20])
         with pytest.warns(UninformativeWarning):
-            assert np.isinf(model.infer(NEW).high)
+            assert np.isinf(model.infer(NEW).conf_high)
         model.set_params(bounds=(-50, 50))
         for use in (lambda: model.infer(NEW), lambda: model.update(X, Y)):
             with pytest.raises(
@@ -216,27 +244,37 @@ class TestParametersChangedInPlace:
             ):
                 use()
         with pytest.warns(UninformativeWarning):
-            assert model.calibrate(X[:20], Y[:20]).infer(NEW).high == 50
+            assert model.calibrate(X[:20], Y[:20]).infer(NEW).conf_high == 50
         with pytest.raises(ValueError, match="outside the stated bounds"):
             model.set_params(bounds=(-1e-3, 1e-3)).calibrate(X, Y)
 
     def test_bounds_given_later_to_a_callable_score_are_refused_too(self):
-        model = BatchPredictor(LINE, BatchMean(), score=shifted, random_state=0).calibrate(X, Y)
+        model = BatchPredictor(
+            LINE, BatchMean(), conformity_score=shifted, random_state=0, confidence_level=0.9
+        ).calibrate(X, Y)
         with pytest.raises(ValueError, match="bounds are those of the labels"):
             model.set_params(bounds=(-50, 50)).calibrate(X, Y)
 
     def test_learned_weights_follow_bounds_that_are_given_later(self):
-        later = BatchPredictor(LinearRegression(), BatchMean(method="phi-band"), random_state=0).fit(X, Y)
+        later = BatchPredictor(
+            LinearRegression(), BatchMean(method="phi-band"), random_state=0, confidence_level=0.9
+        ).fit(X, Y)
         later.set_params(bounds=(-9, 9)).calibrate(-X, Y)
         at_once = BatchPredictor(
-            LinearRegression(), BatchMean(method="phi-band"), bounds=(-9, 9), random_state=0
+            LinearRegression(),
+            BatchMean(method="phi-band"),
+            bounds=(-9, 9),
+            random_state=0,
+            confidence_level=0.9,
         )
         at_once.fit(X, Y).calibrate(-X, Y)
         assert later.calibration_.reference_bounds == at_once.calibration_.reference_bounds
 
     def test_strata_are_not_renamed_by_an_update(self):
         numbers = np.arange(200) % 2
-        model = BatchPredictor(LINE, BatchQuantile(), random_state=0).calibrate(X, Y, strata=numbers)
+        model = BatchPredictor(LINE, BatchQuantile(), random_state=0, confidence_level=0.9).calibrate(
+            X, Y, strata=numbers
+        )
         for text in (numbers.astype(str), numbers.astype(str).astype(object)):
             with pytest.raises(TypeError, match=r"strata were numbers.*text in update\(\), such as '0'"):
                 model.update(X, Y, strata=text)
@@ -261,7 +299,9 @@ class TestSharesOfFalseClaims:
         y = X[:, 0] + 0.2 * rng.normal(size=1200)
         strata = np.arange(1200) % 4
         model = BatchPredictor(
-            FrozenEstimator(LinearRegression().fit(X[:400], y[:400])), Selection(above=0.0, max_false=3)
+            FrozenEstimator(LinearRegression().fit(X[:400], y[:400])),
+            Selection(above=0.0, max_false=3),
+            confidence_level=0.9,
         )
         model.calibrate(X[400:1160], y[400:1160], strata=strata[400:1160])
         result, groups = model.infer(X[1160:], strata=strata[1160:]), strata[1160:]
@@ -322,7 +362,7 @@ class TestFunctionsOfUnboundedScores:
         rng = np.random.default_rng(0)
         target, m = Compositional(lambda j, acc, s: acc + s, side=side), 5
         y = rng.normal(size=1000)
-        model = BatchPredictor(constant(y), target, random_state=0)
+        model = BatchPredictor(constant(y), target, random_state=0, confidence_level=0.9)
         share = Fraction(1, 20) if side == "two-sided" else Fraction(1, 10)
         needed = smallest_drop_n(m, share)
         assert needed == (95 if side == "two-sided" else 45)
@@ -336,7 +376,7 @@ class TestFunctionsOfUnboundedScores:
     def test_bounded_scores_are_told_apart_from_their_bounds(self):
         target = Compositional(lambda j, acc, s: acc + s, side="upper")
         y = np.random.default_rng(0).random(9)
-        model = BatchPredictor(constant(y), target, bounds=(0, 1), random_state=0)
+        model = BatchPredictor(constant(y), target, bounds=(0, 1), random_state=0, confidence_level=0.9)
         for n in (2, 3):
             model.calibrate(np.zeros((n, 1)), y[:n])
             with warnings.catch_warnings(record=True) as found:
@@ -344,7 +384,7 @@ class TestFunctionsOfUnboundedScores:
                 result = model.infer(np.zeros((2, 1)))
             assert result.informative == (not found) == (n >= 3)
             assert result.answers[0].smallest_n == 3
-            assert (result.high[0, 0] < 2) == (n >= 3)
+            assert (result.conf_high[0, 0] < 2) == (n >= 3)
 
     @pytest.mark.parametrize("side", ["upper", "lower", "two-sided"])
     def test_sums_of_strata_cover(self, side):
@@ -354,53 +394,63 @@ class TestFunctionsOfUnboundedScores:
         held = 0
         for seed in range(60):
             y, new = rng.standard_cauchy(400) + 5 * strata, rng.standard_cauchy(6) + 5 * mixed
-            model = BatchPredictor(constant(y), target, random_state=seed)
+            model = BatchPredictor(constant(y), target, random_state=seed, confidence_level=0.9)
             result = model.calibrate(np.zeros((400, 1)), y, strata=strata).infer(
                 np.zeros((6, 1)), strata=mixed
             )
             assert result.informative
-            held += result.low[0, 0] <= new.sum() <= result.high[0, 0]
+            held += result.conf_low[0, 0] <= new.sum() <= result.conf_high[0, 0]
         assert held >= 50
 
 
 class TestWhatSaysSomething:
     def test_an_interval_of_no_errors_says_much(self):
         y = np.zeros(500)
-        model = BatchPredictor(constant(y), ErrorCount("two-sided"), random_state=0)
+        model = BatchPredictor(constant(y), ErrorCount("two-sided"), random_state=0, confidence_level=0.9)
         result = model.calibrate(np.zeros((500, 1)), y).infer(np.zeros((20, 1)))
-        assert (result.low, result.high) == (0, 0) and result.informative
+        assert (result.conf_low, result.conf_high) == (0, 0) and result.informative
         few = model.calibrate(np.zeros((1, 1)), y[:1])
         with pytest.warns(UninformativeWarning):
             result = few.infer(np.zeros((2, 1)))
-        assert (result.low, result.high) == (0, 2) and not result.informative
+        assert (result.conf_low, result.conf_high) == (0, 2) and not result.informative
 
     def test_errors_of_one_stratum_bound_those_of_all(self):
         y, strata = np.zeros(101), np.repeat([0, 1], [100, 1])
-        model = BatchPredictor(constant(y), ErrorCount(), random_state=0)
+        model = BatchPredictor(constant(y), ErrorCount(), random_state=0, confidence_level=0.9)
         result = model.calibrate(np.zeros((101, 1)), y, strata=strata).infer(
             np.zeros((4, 1)), strata=[0, 0, 0, 1]
         )
-        assert result.high == 1 and result.informative
+        assert result.conf_high == 1 and result.informative
 
     def test_bounds_of_labels_in_strata_are_no_statement(self):
         strata = np.arange(200) % 2
-        model = BatchPredictor(LINE, BatchQuantile(), bounds=(-20, 20), random_state=0)
+        model = BatchPredictor(LINE, BatchQuantile(), bounds=(-20, 20), random_state=0, confidence_level=0.9)
         model.calibrate(X[:4], Y[:4], strata=strata[:4])
         with pytest.warns(UninformativeWarning, match="in each stratum"):
             result = model.infer(NEW, strata=strata[:20])
-        assert (result.low, result.high) == (-20, 20) and not result.informative
+        assert (result.conf_low, result.conf_high) == (-20, 20) and not result.informative
         model.calibrate(X, Y, strata=strata)
         result = model.infer(NEW, strata=strata[:20])
-        assert -20 < result.low < result.high < 20 and result.informative
+        assert -20 < result.conf_low < result.conf_high < 20 and result.informative
 
     def test_known_bounds_of_a_score_bound_its_mean(self):
         for target in (BatchMean(side="upper"), BatchTotal(side="upper")):
-            result = BatchPredictor(LINE, target, score="absolute", random_state=0).calibrate(X, Y).infer(NEW)
-            assert result.low == 0 and np.isfinite(result.high)
+            result = (
+                BatchPredictor(
+                    LINE, target, conformity_score="absolute", random_state=0, confidence_level=0.9
+                )
+                .calibrate(X, Y)
+                .infer(NEW)
+            )
+            assert result.conf_low == 0 and np.isfinite(result.conf_high)
         bounded = BatchPredictor(
-            LINE, BatchMean(side="lower"), score=CallableScore(shifted, bounds=(0, 30)), random_state=0
+            LINE,
+            BatchMean(side="lower"),
+            conformity_score=CallableScore(shifted, bounds=(0, 30)),
+            random_state=0,
+            confidence_level=0.9,
         )
-        assert bounded.calibrate(X, Y).infer(NEW).high == 30
+        assert bounded.calibrate(X, Y).infer(NEW).conf_high == 30
 
 
 class Slope(RegressorMixin, BaseEstimator):
@@ -420,17 +470,23 @@ class Slope(RegressorMixin, BaseEstimator):
 class TestEnvelopes:
     def test_means_stay_within_the_bounds_of_labels(self):
         labels = np.clip(0.9 + 0.3 * np.random.default_rng(0).normal(size=200), 0, 1)
-        model = BatchPredictor(LINE, Envelope(), score="signed", bounds=(0, 1), random_state=0)
+        model = BatchPredictor(
+            LINE, Envelope(), conformity_score="signed", bounds=(0, 1), random_state=0, confidence_level=0.9
+        )
         ends = model.calibrate(X, labels).infer(NEW).mean()[0]
         assert 0 <= ends[0] < ends[1] <= 1
-        free = BatchPredictor(LINE, Envelope(), score="signed", random_state=0).calibrate(X, labels)
+        free = BatchPredictor(
+            LINE, Envelope(), conformity_score="signed", random_state=0, confidence_level=0.9
+        ).calibrate(X, labels)
         assert free.infer(NEW).mean()[0, 1] > 1
 
     def test_discoveries_count_tied_predictions_together(self):
         rng = np.random.default_rng(1)
         predictions, batch = rng.integers(0, 5, (300, 1)) / 1.0, rng.integers(0, 5, (40, 1)) / 1.0
         labels = predictions[:, 0] + rng.normal(size=300)
-        model = BatchPredictor(FrozenEstimator(Slope().fit(predictions, labels)), Envelope(above=1.0))
+        model = BatchPredictor(
+            FrozenEstimator(Slope().fit(predictions, labels)), Envelope(above=1.0), confidence_level=0.9
+        )
         curve = model.calibrate(predictions, labels).infer(batch).discoveries()
         values = np.unique(batch)[::-1]
         np.testing.assert_array_equal(curve.selected, [(batch >= v).sum() for v in values])
@@ -439,7 +495,7 @@ class TestEnvelopes:
     @pytest.mark.parametrize("batch", [-1, 2, 5])
     def test_a_batch_that_is_not_there_is_refused_by_name(self, batch):
         result = (
-            BatchPredictor(LINE, Envelope(above=0.0), random_state=0)
+            BatchPredictor(LINE, Envelope(above=0.0), random_state=0, confidence_level=0.9)
             .calibrate(X, Y)
             .infer(NEW, batches=np.arange(20) % 2)
         )

@@ -48,7 +48,7 @@ class FirstColumn(RegressorMixin, BaseEstimator):
 def predictor(target: Any = None, **options: Any) -> BatchPredictor:
     options = {"random_state": 0, "n_resamples": 19, **options}
     target = BatchQuantile(0.5) if target is None else target
-    return BatchPredictor(FrozenEstimator(FirstColumn()), target, **options)
+    return BatchPredictor(FrozenEstimator(FirstColumn()), target, **{"confidence_level": 0.9, **options})
 
 
 TARGETS = {
@@ -82,7 +82,7 @@ def calibrate_labels(make: Any) -> Any:
 
 
 def calibrate_rows(rows: Any) -> np.ndarray:
-    return numbers(predictor(BatchQuantile(0.5), score="absolute").calibrate(rows, Y).infer(X_NEW))
+    return numbers(predictor(BatchQuantile(0.5), conformity_score="absolute").calibrate(rows, Y).infer(X_NEW))
 
 
 def infer_rows(rows: Any) -> np.ndarray:
@@ -90,7 +90,9 @@ def infer_rows(rows: Any) -> np.ndarray:
 
 
 def fit_labels(y: Any) -> np.ndarray:
-    estimator = BatchPredictor(FirstColumn(), BatchQuantile(0.5), random_state=0, check_reuse=False)
+    estimator = BatchPredictor(
+        FirstColumn(), BatchQuantile(0.5), random_state=0, check_reuse=False, confidence_level=0.9
+    )
     return numbers(estimator.fit(X, y).infer(X_NEW))
 
 
@@ -117,7 +119,7 @@ def update_labels(y: Any) -> np.ndarray:
 
 
 def update_rows(rows: Any) -> np.ndarray:
-    return numbers(predictor(score="absolute").calibrate(X, Y).update(rows, Y).infer(X_NEW))
+    return numbers(predictor(conformity_score="absolute").calibrate(X, Y).update(rows, Y).infer(X_NEW))
 
 
 def score_labels(y: Any) -> np.ndarray:
@@ -129,7 +131,9 @@ def predict_rows(rows: Any) -> np.ndarray:
 
 
 def fit_rows(rows: Any) -> np.ndarray:
-    estimator = BatchPredictor(FirstColumn(), BatchQuantile(0.5), score="absolute", random_state=0)
+    estimator = BatchPredictor(
+        FirstColumn(), BatchQuantile(0.5), conformity_score="absolute", random_state=0, confidence_level=0.9
+    )
     return numbers(estimator.fit(rows, Y).infer(X_NEW))
 
 
@@ -139,7 +143,7 @@ def fit_weights(weights: Any) -> np.ndarray:
 
 
 def own_score(values: Any) -> np.ndarray:
-    return numbers(predictor(score=lambda model, rows, y: values).calibrate(X, Y).infer(X_NEW))
+    return numbers(predictor(conformity_score=lambda model, rows, y: values).calibrate(X, Y).infer(X_NEW))
 
 
 def held_labels(y: Any) -> np.ndarray:
@@ -255,8 +259,20 @@ PROBES: list[Probe | Refusal] = [
     Refusal(
         "Selection(fdr)", "fdr", lambda v: predictor(Selection(above=0.0, fdr=v)).calibrate(X, Y), "level"
     ),
-    Refusal("plan_batch(m)", "m", lambda v: plan_batch(BatchQuantile(0.5), m=v), "count", is_none),
-    Refusal("plan_batch(n)", "n", lambda v: plan_batch(BatchQuantile(0.5), n=v), "count", is_none),
+    Refusal(
+        "plan_batch(m)",
+        "m",
+        lambda v: plan_batch(BatchQuantile(0.5), m=v, confidence_level=0.9),
+        "count",
+        is_none,
+    ),
+    Refusal(
+        "plan_batch(n)",
+        "n",
+        lambda v: plan_batch(BatchQuantile(0.5), n=v, confidence_level=0.9),
+        "count",
+        is_none,
+    ),
     Refusal(
         "plan_batch(confidence_level)",
         "confidence_level",

@@ -45,7 +45,7 @@ def spoilt(values):
 @pytest.mark.parametrize("target", [BatchMean(), Simultaneous(0.1)], ids=str)
 def test_batch(target):
     x, y = rows()
-    model = BatchPredictor(Column(), target, random_state=0).fit(x[:100, None], y[:100])
+    model = BatchPredictor(Column(), target, random_state=0, confidence_level=0.9).fit(x[:100, None], y[:100])
     new = np.random.default_rng(1).normal(size=500)
     result = model.calibrate(x[:, None], y).infer(new[:, None])
     if isinstance(target, BatchMean):

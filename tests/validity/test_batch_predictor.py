@@ -38,7 +38,9 @@ class Identity(RegressorMixin, BaseEstimator):
 
 
 def frozen(target, **kwargs):
-    return BatchPredictor(FrozenEstimator(Identity()), target, **{"random_state": 0, **kwargs})
+    return BatchPredictor(
+        FrozenEstimator(Identity()), target, **{"random_state": 0, "confidence_level": 0.9, **kwargs}
+    )
 
 
 def linear(rng, size, shift=0.0):
@@ -62,9 +64,9 @@ def test_paper_simulation_41():
     for generator in np.random.default_rng(41).spawn(replicates):
         x, y = paper_design(generator, 500)
         forest = RandomForestRegressor(10, min_samples_leaf=5, random_state=0).fit(x[:200], y[:200])
-        estimator = BatchPredictor(FrozenEstimator(forest), Simultaneous(0.1)).calibrate(
-            x[200:400], y[200:400]
-        )
+        estimator = BatchPredictor(
+            FrozenEstimator(forest), Simultaneous(0.1), confidence_level=0.9
+        ).calibrate(x[200:400], y[200:400])
         result = estimator.infer(x[400:])
         ours += result.contains(y[400:]).sum() >= 90
         naive += result.contains(y[400:], naive=True).sum() >= 90
@@ -118,7 +120,9 @@ def test_randhie_selection():
     held, replicates = 0, 300
     for _ in range(replicates):
         rows = rng.choice(rest, 1100, replace=False)
-        estimator = BatchPredictor(FrozenEstimator(learner), Selection(above=5, max_false=3), random_state=0)
+        estimator = BatchPredictor(
+            FrozenEstimator(learner), Selection(above=5, max_false=3), random_state=0, confidence_level=0.9
+        )
         estimator.calibrate(X[rows[:1000]], y[rows[:1000]])
         held += estimator.infer(X[rows[1000:]]).false_claims(y[rows[1000:]])[0] <= 3
     check = binomial_acceptance(int(held), replicates, 0.9)
@@ -148,7 +152,7 @@ def test_intervals(name):
             truth = np.array([values.mean()])
         else:
             truth = np.quantile(values, target.probabilities(), method="inverted_cdf")
-        return bool(((result.low[0] <= truth) & (truth <= result.high[0])).all())
+        return bool(((result.conf_low[0] <= truth) & (truth <= result.conf_high[0])).all())
 
     check = simulate(replicate, 400, 0.9, random_state=11)
     assert check.accepted, str(check)
@@ -158,7 +162,7 @@ def test_wrong_predictions():
     def replicate(rng, index):
         x, y = linear(rng, 150)
         result = frozen(ErrorCount(tolerance=1.0)).calibrate(x[:100], y[:100]).infer(x[100:])
-        return (np.abs(y - x[:, 0])[100:] > 1.0).sum() <= result.high[0, 0]
+        return (np.abs(y - x[:, 0])[100:] > 1.0).sum() <= result.conf_high[0, 0]
 
     check = simulate(replicate, 600, 0.9, random_state=12)
     assert check.accepted, str(check)
@@ -223,7 +227,7 @@ def test_strata_under_another_mix(target):
         result = frozen(target).calibrate(x, y, strata=group).infer(x_new, strata=group_new)
         if isinstance(target, Simultaneous):
             return result.contains(y_new).sum() >= 36
-        return np.quantile(y_new, 0.5, method="inverted_cdf") <= result.high[0, 0]
+        return np.quantile(y_new, 0.5, method="inverted_cdf") <= result.conf_high[0, 0]
 
     check = simulate(replicate, 400, 0.9, random_state=16)
     assert check.accepted, str(check)
@@ -236,7 +240,7 @@ def test_pooling_strata_fails_under_another_mix():
         x, y, _ = strata_data(rng, 300, 0.2)
         x_new, y_new, _ = strata_data(rng, 40, 0.7)
         result = frozen(BatchQuantile(0.5, "upper")).calibrate(x, y).infer(x_new)
-        return np.quantile(y_new, 0.5, method="inverted_cdf") <= result.high[0, 0]
+        return np.quantile(y_new, 0.5, method="inverted_cdf") <= result.conf_high[0, 0]
 
     check = simulate(replicate, 300, 0.9, random_state=17)
     assert not check.accepted
@@ -258,7 +262,7 @@ def test_covariate_shift(use_weights):
         X_new, _, y_new = shifted(rng, 40, tilted=True)
         options = {"weights": 2 * x, "w_max": 2.0} if use_weights else {}
         estimator = frozen(BatchQuantile(0.5, "upper"), random_state=rng).calibrate(X, y, **options)
-        return np.quantile(y_new, 0.5, method="inverted_cdf") <= estimator.infer(X_new).high[0, 0]
+        return np.quantile(y_new, 0.5, method="inverted_cdf") <= estimator.infer(X_new).conf_high[0, 0]
 
     check = simulate(replicate, 800, 0.9, random_state=18)
     assert check.accepted == use_weights, str(check)
@@ -274,7 +278,7 @@ def test_joint_statements_over_batches(joint):
         result = frozen(BatchQuantile(0.5, "upper")).calibrate(x[:120], y[:120])
         result = result.infer(x[120:], batches=batches, joint=joint)
         truth = [np.quantile(y[120:][batches == b], 0.5, method="inverted_cdf") for b in range(6)]
-        return bool((np.array(truth) <= result.high[:, 0]).all())
+        return bool((np.array(truth) <= result.conf_high[:, 0]).all())
 
     check = simulate(replicate, 600, 0.9, random_state=19)
     assert check.accepted == joint, str(check)
@@ -289,7 +293,7 @@ def test_stream_of_updates():
         estimator = frozen(BatchQuantile(0.8, "upper")).calibrate(x[:60], y[:60])
         for b in range(4):
             rows = slice(60 + 30 * b, 90 + 30 * b)
-            bound = estimator.infer(x[rows]).high[0, 0]
+            bound = estimator.infer(x[rows]).conf_high[0, 0]
             hits[b] += np.quantile(y[rows], 0.8, method="inverted_cdf") <= bound
             estimator.update(x[rows], y[rows])
     for count in hits:
@@ -303,7 +307,9 @@ def test_reusing_training_rows_breaks_the_guarantee():
     def replicate(rng, index):
         x, y = linear(rng, 200)
         forest = RandomForestRegressor(10, random_state=0).fit(x[:100], y[:100])
-        estimator = BatchPredictor(FrozenEstimator(forest), Simultaneous(0.1)).calibrate(x[:100], y[:100])
+        estimator = BatchPredictor(
+            FrozenEstimator(forest), Simultaneous(0.1), confidence_level=0.9
+        ).calibrate(x[:100], y[:100])
         return estimator.infer(x[100:]).contains(y[100:]).sum() >= 90
 
     assert not simulate(replicate, 100, 0.9, random_state=21).accepted

@@ -1,29 +1,32 @@
-"""BatchPredictor: finite-sample statements about whole batches of unlabelled rows, for any model."""
+"""Predictor of statements about whole batches of unlabelled rows, valid in finite samples for any model."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from fractions import Fraction
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import clone
-from sklearn.frozen import FrozenEstimator
+from sklearn.utils import Tags, get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import validate_data
 
 from validstats._typing import AnyArray, Bool1D, Float2D, RandomState
-from validstats.batch.answering import PredictorInternals, RowCount, check_strata_kind
-from validstats.batch.assemble import assemble_result
-from validstats.batch.results import BatchResult
-from validstats.batch.rows import (
-    label_array,
-    split_rows,
-    take_labels,
-    take_rows,
+from validstats.base import CalibratedEstimator
+from validstats.batch.results import BatchResult, BatchSelection, BatchSets
+from validstats.batch.rows import LabelledRows, column_values, split_batches
+from validstats.batch.scores import Score
+from validstats.batch.scoring import Scorer, is_frozen
+from validstats.batch.targets import Calibration, Inquiry, Target
+from validstats.guarantee import Guarantee
+from validstats.intake import (
+    alpha_fraction,
+    backend_of,
+    check_bounds,
+    check_positive_int,
+    check_random_state,
 )
-from validstats.batch.targets import Target, batch_guarantee, confidence_of
-from validstats.intake import alpha_fraction, backend_of, check_random_state, check_same_length, check_vector
+from validstats.results import Report
 
 __all__ = ["BatchPredictor"]
 
@@ -35,14 +38,14 @@ def _learner_has(name: str) -> Callable[[Any], bool]:
     return check
 
 
-def _target_is(kind: str) -> Callable[[Any], bool]:
+def _target_gives(result_type: type[BatchResult]) -> Callable[[Any], bool]:
     def check(self: Any) -> bool:
-        return getattr(self.target, "kind", None) == kind
+        return isinstance(self.target, Target) and issubclass(self.target.result_type, result_type)
 
     return check
 
 
-class BatchPredictor(PredictorInternals):
+class BatchPredictor(CalibratedEstimator):
     """Finite-sample statements about a batch of rows, for any model and any distribution.
 
     ``fit`` trains the learner on part of the rows and calibrates on the rest; ``infer`` makes the statement about
@@ -56,10 +59,10 @@ class BatchPredictor(PredictorInternals):
     target : Target
         The question: :class:`BatchMean`, :class:`BatchTotal`, :class:`BatchQuantile`, :class:`Simultaneous`,
         :class:`ErrorCount`, :class:`Selection`, :class:`Envelope` or :class:`Compositional`.
-    score : str, callable, Score or None, default None
+    conformity_score : str, callable, Score or None, default None
         "absolute", "signed", "normalised", "cqr", "label", "probability", "aps", "error", a callable
         ``score(model, X, y)``, or a score object. None takes the target's default.
-    confidence_level : float, default 0.9
+    confidence_level : float, default 0.95
         Level of the statement about one batch, in (0, 1).
     calibration_size : float, int or None, default None
         Share or number of the rows given to ``fit`` that calibrate. None is 0.3, and everything for a frozen learner.
@@ -109,13 +112,16 @@ class BatchPredictor(PredictorInternals):
     0            150             0.9267
     """
 
+    calibration_: Calibration
+    _scorer: Scorer
+
     def __init__(
         self,
         estimator: Any,
         target: Target,
         *,
-        score: Any = None,
-        confidence_level: float = 0.9,
+        conformity_score: Any = None,
+        confidence_level: float = 0.95,
         calibration_size: float | int | None = None,
         bounds: tuple[float | None, float | None] = (None, None),
         strata: Any = None,
@@ -125,7 +131,7 @@ class BatchPredictor(PredictorInternals):
     ) -> None:
         self.estimator = estimator
         self.target = target
-        self.score = score
+        self.conformity_score = conformity_score
         self.confidence_level = confidence_level
         self.calibration_size = calibration_size
         self.bounds = bounds
@@ -159,35 +165,14 @@ class BatchPredictor(PredictorInternals):
             If a parameter or the data are invalid.
         """
         self._check_parameters()
-        self._check_learner()
-        score = self._make_score()
+        scorer = Scorer.make(self.estimator, self.target, self.conformity_score, self.bounds)
         validate_data(self, X, skip_check_array=True)
-        y_all = label_array(y)
-        n = check_same_length(X=RowCount(X), y=y_all, weights=weights)
-        shares = None if weights is None else check_vector(weights, "weights")
+        given = LabelledRows.read(X, y, self.strata if strata is None else strata, weights)
         rng = check_random_state(self.random_state)
-        frozen = isinstance(self.estimator, FrozenEstimator)
-        train, reserve = split_rows(n, self.calibration_size, frozen, rng)
-        self.estimator_ = self.estimator if frozen else clone(self.estimator)
-        self._digests = None
-        if train.size:
-            X_train, y_train = take_rows(X, train), take_labels(y, train)
-            if not frozen:
-                self.estimator_.fit(X_train, y_train)
-            self.score_ = score.fit(self.estimator_, X_train, np.asarray(y_all[train]))
-            self._keep_training(X_train, y_all[train])
-        else:
-            self.score_ = score
-            self._reference, self._reference_outputs = None, None
-        labels = self._strata_of(X, strata)
-        return self._calibrate(
-            take_rows(X, reserve),
-            y_all[reserve],
-            None if labels is None else labels[reserve],
-            None if shares is None else shares[reserve],
-            w_max,
-            rng,
-        )
+        train, reserve = given.split(self.calibration_size, is_frozen(self.estimator), rng)
+        self._scorer = scorer.trained(train, self.target, self.check_reuse) if train.n else scorer
+        self.calibration_ = self._scorer.calibrate(reserve, self.bounds, w_max, rng)
+        return self
 
     def calibrate(
         self, X: Any, y: Any, *, strata: Any = None, weights: Any = None, w_max: float | None = None
@@ -227,20 +212,13 @@ class BatchPredictor(PredictorInternals):
             If more than 5 % of the rows were used for training.
         """
         self._check_parameters()
-        if not hasattr(self, "estimator_"):
-            if not isinstance(self.estimator, FrozenEstimator):
-                self._check_calibrated("calibrate", "fit(X, y), or wrap a fitted learner in FrozenEstimator,")
-            self._check_learner()
-            self.estimator_ = self.estimator
-            self._digests, self._reference, self._reference_outputs = None, None, None
-            self.score_ = self._make_score()
-            validate_data(self, X, skip_check_array=True)
-        self._refresh_score()
-        y_all = label_array(y)
-        check_same_length(X=RowCount(X), y=y_all, strata=strata, weights=weights)
-        self._warn_reuse(X, y_all)
-        labels = self._strata_of(X, strata)
-        return self._calibrate(X, y_all, labels, weights, w_max, self.random_state)
+        scorer = self._scorer_to_calibrate(X)
+        given = LabelledRows.read(X, y, self.strata if strata is None else strata, weights)
+        if self.check_reuse:
+            scorer.warn_reuse(given)
+        self.calibration_ = scorer.calibrate(given, self.bounds, w_max, self.random_state)
+        self._scorer = scorer
+        return self
 
     def update(self, X: Any, y: Any, *, strata: Any = None) -> Self:
         """Add rows whose labels have become known to the calibration, after a batch has been predicted.
@@ -272,29 +250,12 @@ class BatchPredictor(PredictorInternals):
         -----
         The statement about each later batch is exact; statements about several batches are not joint.
         """
-        self._check_calibrated("update")
-        self._check_unchanged("update")
-        old = self.calibration_
-        if old.w_max is not None:
-            raise ValueError(
-                "update() cannot add rows to a calibration by rejection; calibrate again on all rows."
-            )
-        y_new = label_array(y)
-        check_same_length(X=RowCount(X), y=y_new, strata=strata)
+        self._check_ready("update")
+        given = LabelledRows.read(X, y, self.strata if strata is None else strata)
         self._check_features(X)
-        self._warn_reuse(X, y_new)
-        scores = self._scores_of(X, y_new, old.label_bounds)
-        labels = self._strata_of(X, strata)
-        if (labels is None) != (old.strata is None):
-            raise ValueError("update() needs strata exactly where calibrate() had them.")
-        if labels is not None:
-            check_strata_kind(old.strata, labels)
-        self.calibration_ = replace(
-            old,
-            scores=np.concatenate([old.scores, scores]),
-            n_supplied=old.n_supplied + scores.size,
-            strata=None if labels is None else np.concatenate([old.strata, labels]),
-        )
+        if self.check_reuse:
+            self._scorer.warn_reuse(given)
+        self.calibration_ = self._scorer.extended(self.calibration_, given)
         return self
 
     def predict(self, X: Any) -> AnyArray:
@@ -400,36 +361,12 @@ class BatchPredictor(PredictorInternals):
         UninformativeWarning
             If there are too few calibration rows to say anything about some batch.
         """
-        self._check_calibrated("infer", "fit(X, y), or calibrate(X, y),")
-        self._check_unchanged("infer")
-        if not isinstance(joint, bool | np.bool_):
-            raise TypeError(f"joint must be True or False, got {joint!r}.")
-        if not self.target.has_level and (joint or confidence_level is not None):
-            option = "joint" if joint else "confidence_level"
-            raise ValueError(
-                f"{option} is not read with fdr, which bounds an expected share of false claims in each batch: leave it out."
-            )
-        level = self.confidence_level if confidence_level is None else confidence_level
-        alpha = alpha_fraction(level)
+        self._check_ready("infer", "fit(X, y), or calibrate(X, y),")
+        alpha = self._alpha(confidence_level, joint)
         self._check_features(X)
-        labels, rows = self._batches_of(X, batches)
-        share = alpha / len(rows) if joint else alpha
-        outputs = self._outputs_of(X)
-        strata_labels = self._strata_of(X, strata)
-        answers = [self._answer(outputs, r, share, strata_labels) for r in rows]
-        backend = "pandas" if isinstance(X, np.ndarray) else backend_of(X)
-        guarantee = batch_guarantee(
-            self.target,
-            self.calibration_,
-            alpha,
-            n_batches=len(rows),
-            joint=joint,
-            probabilities=[a.probability for a in answers],
-        )
-        one_batch = confidence_of(share) if self.target.has_level else None
-        return assemble_result(self, outputs, labels, rows, answers, guarantee, one_batch, backend)
+        return self._inquiry(X, batches, self.strata if strata is None else strata, alpha, joint).result()
 
-    @available_if(_target_is("sets"))
+    @available_if(_target_gives(BatchSets))
     def predict_interval(self, X: Any, *, batches: Any = None, strata: Any = None) -> Float2D:
         """Return an interval for each row, of which the stated share is right in each batch.
 
@@ -455,7 +392,7 @@ class BatchPredictor(PredictorInternals):
             )
         return np.asarray(result.intervals)
 
-    @available_if(_target_is("selection"))
+    @available_if(_target_gives(BatchSelection))
     def select(self, X: Any, *, batches: Any = None, strata: Any = None) -> Bool1D:
         """Return the rows about which the claim is made.
 
@@ -488,12 +425,146 @@ class BatchPredictor(PredictorInternals):
             Scores, comparable with ``calibration_.scores``.
         """
         self._check_calibrated("conformity_scores")
-        labels = label_array(y)
-        check_same_length(X=RowCount(X), y=labels)
+        given = LabelledRows.read(X, y)
         self._check_features(X)
-        return self._scores_of(X, labels, (-np.inf, np.inf))
+        return self._scorer.scores(X, given.y)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the learner's own score of its predictions, for model selection in scikit-learn.
+
+        Parameters
+        ----------
+        X : array-like or data frame of n rows
+            Rows.
+        y : array-like of shape (n,)
+            Labels.
+        sample_weight : array-like of shape (n,) or None, default None
+            Weights of the rows.
+
+        Returns
+        -------
+        float
+            R squared of a regressor, accuracy of a classifier, unless the learner has another score.
+
+        Raises
+        ------
+        NotCalibratedError
+            Before calibration.
+        """
+        self._check_calibrated("score", "fit(X, y)")
+        weights = {} if sample_weight is None else {"sample_weight": sample_weight}
+        return float(self.estimator_.score(X, y, **weights))
+
+    @property
+    def estimator_(self) -> Any:
+        """The fitted learner."""
+        return self._scorer.learner
+
+    @property
+    def score_(self) -> Score:
+        """The fitted score."""
+        return self._scorer.score
 
     @property
     def classes_(self) -> AnyArray:
         """Classes of a classifier."""
         return np.asarray(self.estimator_.classes_)
+
+    @property
+    def guarantee_(self) -> Guarantee:  # type: ignore[override]
+        """What ``infer`` promises for one batch."""
+        return self.target.guarantee(self.calibration_, alpha_fraction(self.confidence_level))
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        inner = get_tags(self.estimator)
+        tags.estimator_type = inner.estimator_type
+        tags.regressor_tags, tags.classifier_tags = inner.regressor_tags, inner.classifier_tags
+        tags.target_tags, tags.input_tags = inner.target_tags, inner.input_tags
+        tags.target_tags.multi_output = False
+        tags.non_deterministic = inner.non_deterministic
+        return tags
+
+    def _check_parameters(self) -> None:
+        if not isinstance(self.target, Target):
+            raise TypeError(
+                f"target must be a target such as BatchMean() or Simultaneous(miss=0.1), got {self.target!r}."
+            )
+        self.target.check()
+        alpha_fraction(self.confidence_level)
+        check_bounds(self.bounds)
+        check_positive_int(self.n_resamples, "n_resamples")
+
+    def _check_features(self, X: Any) -> None:
+        if getattr(X, "ndim", 2) == 1:
+            raise ValueError(
+                f"Expected 2D array, got 1D array instead: X has shape {X.shape}. Reshape your data with "
+                "X.reshape(-1, 1) if it has a single feature, or X.reshape(1, -1) if it is a single row."
+            )
+        known = type(X) is np.ndarray and X.ndim == 2 and X.shape[1] == getattr(self, "n_features_in_", None)
+        if not known or hasattr(self, "feature_names_in_"):
+            validate_data(self, X, reset=False, skip_check_array=True)
+
+    def _check_ready(self, verb: str, remedy: str = "fit(...) and then calibrate(...)") -> None:
+        """Refuse to answer before calibration, or after something was changed that the calibration rests on."""
+        self._check_calibrated(verb, remedy)
+        self._check_parameters()
+        self._scorer.check_unchanged(self.calibration_, self.target, self.conformity_score, self.bounds, verb)
+
+    def _scorer_to_calibrate(self, X: Any) -> Scorer:
+        """The trained scorer, or a new one around a frozen learner."""
+        if hasattr(self, "_scorer"):
+            return self._scorer.following(self.target, self.conformity_score, self.bounds)
+        if not is_frozen(self.estimator):
+            self._check_calibrated("calibrate", "fit(X, y), or wrap a fitted learner in FrozenEstimator,")
+        scorer = Scorer.make(self.estimator, self.target, self.conformity_score, self.bounds)
+        validate_data(self, X, skip_check_array=True)
+        return scorer
+
+    def _alpha(self, confidence_level: float | None, joint: bool) -> Fraction:
+        """The level of a statement; a bound of an expected share reads none."""
+        if not isinstance(joint, bool | np.bool_):
+            raise TypeError(f"joint must be True or False, got {joint!r}.")
+        if not self.target.has_level and (joint or confidence_level is not None):
+            option = "joint" if joint else "confidence_level"
+            raise ValueError(
+                f"{option} is not read with fdr, which bounds an expected share of false claims in each batch: leave it out."
+            )
+        return alpha_fraction(self.confidence_level if confidence_level is None else confidence_level)
+
+    def _inquiry(self, X: Any, batches: Any, strata: Any, alpha: Fraction, joint: bool) -> Inquiry:
+        labels, rows = split_batches(X, batches)
+        if (strata is None) != (self.calibration_.strata is None):
+            verb = "gives no strata" if strata is None else "gives strata"
+            raise ValueError(f"infer() {verb}, unlike the calibration; pass strata to both or to neither.")
+        return Inquiry(
+            target=self.target,
+            calibration=self.calibration_,
+            score=self.score_,
+            outputs=self._scorer.outputs(X),
+            batches=labels,
+            rows=rows,
+            strata=None if strata is None else column_values(X, strata, "strata"),
+            alpha=alpha,
+            joint=bool(joint),
+            n_resamples=self.n_resamples,
+            classes=getattr(self.estimator_, "classes_", None),
+            backend="pandas" if isinstance(X, np.ndarray) else backend_of(X),
+        )
+
+    def _report(self) -> Report:
+        calibration = self.calibration_
+        header: list[tuple[str, Any]] = [
+            ("Learner", type(getattr(self.estimator_, "estimator", self.estimator_)).__name__),
+            ("Target", repr(self.target)),
+            ("Score", self.score_.quantity),
+            ("Calibration rows", calibration.n),
+        ]
+        if self.target.has_level:
+            header.append(("Confidence level", self.confidence_level))
+        if calibration.w_max is not None:
+            header.append(("Rows supplied", calibration.n_supplied))
+        if calibration.strata is not None:
+            sizes = {str(label): part.n for label, part in calibration.by_stratum.items()}
+            header.append(("Strata", ", ".join(f"{k}: {v}" for k, v in sizes.items())))
+        return Report(title="Batch predictor", header=header, guarantees=[self.guarantee_])

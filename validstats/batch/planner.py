@@ -1,9 +1,9 @@
-"""How many labelled rows a question about a batch needs, and what a given number supports."""
+"""Plans: how many labelled rows a question about a batch needs, and what a given number supports."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -12,28 +12,22 @@ import numpy as np
 from scipy.special import gammaln
 
 from validstats._typing import Float1D
-from validstats.batch.laws import ceil_fraction, rank_upper, smallest_informative_n, smallest_partition_n
-from validstats.batch.targets import (
-    BatchMean,
-    BatchQuantile,
-    Compositional,
-    Envelope,
-    ErrorCount,
-    Selection,
-    Simultaneous,
-    Target,
-    level_text,
-)
+from validstats.batch.laws import rank_upper
+from validstats.batch.targets import Calibration, Target
 from validstats.guarantee import Guarantee
-from validstats.intake import alpha_fraction, as_decimal, check_positive_int
-from validstats.results import Report, Result, Table
+from validstats.intake import alpha_fraction, check_positive_int
+from validstats.results import NotApplicable, Report, Result, Table
 
 __all__ = ["BatchPlan", "plan_batch"]
 
 _LARGEST_M = 1_000_000
+"""Largest batch size that is looked at."""
 _LOG_DOUBT = 1e-6
+"""Distance from the level, in logarithms, within which rounding may decide and the exact law is asked."""
 _MAX_EXACT = 200
+"""Batch sizes at most that the exact law is asked about."""
 _SHOWN_MULTIPLES = (1, 2, 5, 10, 20)
+"""Calibration sizes of the table, as multiples of the first."""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -73,6 +67,71 @@ class BatchPlan(Result):
     ranks: tuple[int, ...]
     shares: tuple[float, ...]
     probabilities: tuple[float, ...]
+
+    @property
+    def estimate(self) -> int | None:
+        """The smallest calibration size where m was given, else the largest batch size."""
+        return self.smallest_n if self.m is not None else self.largest_m
+
+    @property
+    def conf_low(self) -> Any:
+        """Not applicable: a plan is computed, not estimated."""
+        return NotApplicable("a plan is computed exactly")
+
+    conf_high = conf_low
+
+    @property
+    def naive(self) -> Any:
+        """Not applicable: there is no plan without the method."""
+        return NotApplicable("a plan has no naive version")
+
+    @property
+    def confidence_level(self) -> Any:
+        """Level that is planned for; not applicable where an expected share is bounded."""
+        level = self.guarantee.confidence_level
+        return NotApplicable("an expected share is bounded, not a probability") if level is None else level
+
+    def _answer(self) -> str:
+        said = []
+        if self.m is not None:
+            said.append(
+                f"{self.smallest_n:,} calibration rows are the fewest that say anything about a batch of {self.m:,} rows"
+            )
+        if self.n is not None:
+            said.append(
+                f"{self.n:,} calibration rows say something about batches of up to {self.largest_m:,} rows"
+                if self.largest_m
+                else f"{self.n:,} calibration rows say nothing about any batch"
+            )
+        return "; ".join(said)
+
+    def plot(
+        self, ax: Any = None, labels: Mapping[str, str] | None = None, drop: Collection[str] = ()
+    ) -> Any:
+        """Draw which calibration score becomes the threshold at several calibration sizes.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or None, default None
+            Axes to draw on.
+        labels : mapping of str to str or None, default None
+            Words instead of the terms of :meth:`tidy`.
+        drop : collection of str, default ()
+            Terms to leave out.
+
+        Returns
+        -------
+        BatchPlanDisplay
+            The display, with ``ax_`` and ``figure_``.
+
+        Raises
+        ------
+        ValueError
+            If the target has no single threshold.
+        """
+        from validstats.plotting.batch_plan import BatchPlanDisplay
+
+        return BatchPlanDisplay.from_result(self, labels=labels, drop=drop).plot(ax)
 
     def _tidy_columns(self) -> Mapping[str, Any]:
         return {
@@ -123,7 +182,7 @@ def plan_batch(
     *,
     m: int | None = None,
     n: int | None = None,
-    confidence_level: float = 0.9,
+    confidence_level: float = 0.95,
     bounded: bool = False,
 ) -> BatchPlan:
     """Plan the number of labelled rows for a question, or the batch size that a number of them supports.
@@ -136,7 +195,7 @@ def plan_batch(
         Batch size; gives the smallest informative n.
     n : int or None, default None
         Number of calibration rows; gives the largest informative m, and the m up to which every batch size is informative.
-    confidence_level : float, default 0.9
+    confidence_level : float, default 0.95
         Level of the statement; ``Selection(fdr=...)`` has none.
     bounded : bool, default False
         Whether the labels have known bounds, which matters for means, totals and Compositional.
@@ -168,10 +227,10 @@ def plan_batch(
     for name, value in (("m", m), ("n", n)):
         if value is not None:
             check_positive_int(value, name)
-    smallest = None if m is None else _smallest_n(target, m, alpha, bounded)
+    smallest = None if m is None else target.smallest_n(m, alpha, _ends(bounded))
     largest, every = (None, None) if n is None else _informative_sizes(target, n, alpha, bounded)
     size = m if m is not None else max(largest or 1, 1)
-    index = _threshold_index(target, size) if size < _LARGEST_M else None
+    index = target.threshold_index(size) if size < _LARGEST_M else None
     sizes: tuple[int, ...] = ()
     bounds = []
     if index is not None:
@@ -193,46 +252,16 @@ def plan_batch(
     )
 
 
-def _smallest_n(target: Target, m: int, alpha: Fraction, bounded: bool) -> int:
-    if isinstance(target, Simultaneous):
-        return smallest_informative_n(m, _threshold_index(target, m) or m, alpha)
-    if isinstance(target, Selection):
-        if target.fdr is not None:
-            return max(1, ceil_fraction(1 / as_decimal(target.fdr)) - 1)
-        index = _threshold_index(target, m)
-        return 1 if index is None else smallest_informative_n(m, index, alpha)
-    if isinstance(target, BatchQuantile):
-        return target.smallest_n(m, alpha)
-    if isinstance(target, Envelope):
-        return target.smallest_n(m, alpha)
-    share = alpha / 2 if getattr(target, "side", "") == "two-sided" else alpha
-    if isinstance(target, BatchMean) and not (bounded and target.method != "partition"):
-        return smallest_partition_n(m, share)
-    if isinstance(target, Compositional):
-        return target.smallest_n(m, alpha, (0.0, 0.0) if bounded else (-np.inf, np.inf))
-    if isinstance(target, ErrorCount | BatchMean):
-        return smallest_informative_n(m, 1, share)
-    raise TypeError(f"plan_batch does not know {type(target).__name__}.")
-
-
-def _threshold_index(target: Target, m: int) -> int | None:
-    """Order statistic of the batch whose upper bound is the target's threshold."""
-    if isinstance(target, Simultaneous):
-        return ceil_fraction((1 - as_decimal(target.miss)) * m)
-    if isinstance(target, Selection) and target.max_false is not None and target.max_false < m:
-        return m - target.max_false
-    return None
-
-
 def _informative_sizes(target: Target, n: int, alpha: Fraction, bounded: bool) -> tuple[int, int]:
     """Largest informative m, and the largest m up to which every one is."""
 
     def supported(m: int) -> bool:
-        return _smallest_n(target, m, alpha, bounded) <= n
+        return target.smallest_n(m, alpha, _ends(bounded)) <= n
 
-    tails = _tails_of_sizes(target, n, alpha)
-    if tails is None:
+    limits = target.share_limits(alpha)
+    if not limits:
         return _search_sizes(supported)
+    tails = _worst_tails(n, limits)
     # The logarithms are sums of four large ones, so those next to the level are decided by the exact law.
     surely = tails < -_LOG_DOUBT
     maybe = np.flatnonzero(np.abs(tails) <= _LOG_DOUBT)[:_MAX_EXACT] + 1
@@ -253,25 +282,23 @@ def _search_sizes(supported: Callable[[int], bool]) -> tuple[int, int]:
     return low, low
 
 
-def _tails_of_sizes(target: Target, n: int, alpha: Fraction) -> Float1D | None:
-    r"""Log of :math:`P(r = n + 1) / \alpha` for m = 1, 2, ..., 1,000,000, largest of the order statistics that are wanted.
+def _worst_tails(n: int, limits: Sequence[tuple[Fraction, str, Fraction]]) -> Float1D:
+    """Log of P(r = n + 1) / alpha for m = 1, 2, ..., 1,000,000, largest of the order statistics that are wanted.
 
-    Only for targets whose order statistic is a share of m, so that the need of rows jumps up and down with m.
+    Only where order statistics are shares of m, so that the need of rows jumps up and down with m.
     """
     m = np.arange(1.0, _LARGEST_M + 1)
-    if isinstance(target, Simultaneous):
-        return _log_tail(n, m, _ceil_shares(1 - as_decimal(target.miss)), alpha)
-    if not isinstance(target, BatchQuantile):
-        return None
-    shares = sorted({as_decimal(p) for p in target.probabilities()})
-    level = (alpha / 2 if target.side == "two-sided" else alpha) / len(shares)
     worst = np.full(m.size, -np.inf)
-    for share in shares:
+    for share, side, level in limits:
         index = _ceil_shares(share)
-        for side, wanted in (("upper", index), ("lower", m + 1 - index)):
-            if target.side in (side, "two-sided"):
-                worst = np.maximum(worst, _log_tail(n, m, wanted, level))
+        # a lower bound of the i-th smallest is an upper bound of the (m + 1 - i)-th largest
+        worst = np.maximum(worst, _log_tail(n, m, index if side == "upper" else m + 1 - index, level))
     return worst
+
+
+def _ends(bounded: bool) -> tuple[float, float]:
+    """Known ends of the scores, whose values do not matter to a plan."""
+    return (0.0, 0.0) if bounded else (-np.inf, np.inf)
 
 
 def _ceil_shares(share: Fraction) -> Float1D:
@@ -288,10 +315,11 @@ def _log_tail(n: int, m: Float1D, index: Float1D, level: Fraction) -> Float1D:
 
 
 def _guarantee(target: Target, alpha: Fraction, n: int) -> Guarantee:
+    nothing = Calibration(scores=np.empty(0), n_supplied=0, seed=0)
     return Guarantee(
-        holds=target.statement(level_text(alpha)),
+        holds=target.promise(alpha),
         kind="finite-sample",
-        check=("calibration rows and the rows of the batch are exchangeable, given the fitted model",),
+        check=target.assumptions(nothing)[:1],
         n_reference=n,
         citation=target.citation,
         confidence_level=float(1 - alpha) if target.has_level else None,

@@ -1,19 +1,143 @@
-"""What BatchPredictor.infer returns: intervals, label sets, selections, envelopes."""
+"""Results about batches: intervals, label sets, selections and envelopes, with the answers they are made of."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, ClassVar
 
 import numpy as np
 
-from validstats._typing import AnyArray, Float2D
-from validstats.batch.targets import IntervalAnswer, SelectionAnswer, SetAnswer
-from validstats.intake import check_vector, read_array
-from validstats.results import Report, Result, Table
+from validstats._typing import AnyArray, Bool1D, Float1D, Float2D
+from validstats.batch.laws import (
+    Interval,
+    batch_coverage_probability,
+    false_claim_curve,
+    quantile_index,
+    rounding_of_means,
+)
+from validstats.intake import check_in_range, check_positive_int, check_vector, read_array
+from validstats.results import NotApplicable, Report, Result, Table, interval_words, rounded
 
-__all__ = ["BatchIntervals", "BatchResult", "BatchSelection", "BatchSets"]
+__all__ = [
+    "BatchEnvelopes",
+    "BatchIntervals",
+    "BatchResult",
+    "BatchSelection",
+    "BatchSets",
+    "DiscoveryCurve",
+    "EnvelopeAnswer",
+    "SelectionAnswer",
+    "SetAnswer",
+]
+
+
+@dataclass(frozen=True, eq=False)
+class SetAnswer:
+    """Label sets for all rows of a batch.
+
+    Attributes
+    ----------
+    threshold : ndarray of shape (m,)
+        Score threshold of each row (the same for all without strata).
+    covered : int
+        Number of rows covered at least.
+    probability : float
+        Exact probability of the statement, without ties.
+    ranks : tuple of int
+        Rank of each stratum's threshold.
+    smallest_n : int
+        Smallest calibration size that would be informative.
+    informative : bool
+        Whether every threshold is a calibration score.
+    naive_threshold : ndarray of shape (m,)
+        Threshold of split conformal prediction for one row at the share of covered rows.
+    naive_law : tuple of (int, int, int, int)
+        Calibration size, batch size, rows to cover and rank of the naive threshold, one entry a stratum.
+    """
+
+    threshold: Float1D
+    covered: int
+    probability: float
+    ranks: tuple[int, ...]
+    smallest_n: int
+    informative: bool
+    naive_threshold: Float1D
+    naive_law: tuple[tuple[int, int, int, int], ...]
+
+    @cached_property
+    def naive_probability(self) -> float:
+        """Exact probability of the same statement with the naive threshold."""
+        return float(np.prod([batch_coverage_probability(*law) for law in self.naive_law]))
+
+
+@dataclass(frozen=True, eq=False)
+class SelectionAnswer:
+    """Rows of a batch about which a claim is made.
+
+    Attributes
+    ----------
+    selected : ndarray of bool, shape (m,)
+        The claims.
+    threshold : ndarray of shape (m,)
+        Prediction that a row must exceed; NaN under false discovery rate control.
+    p_values : ndarray of shape (m,)
+        Conformal p-values; NaN under a bound of the number.
+    probability : float or None
+        Exact probability that the false claims stay within their bound.
+    ranks : tuple of int
+        Rank of each stratum's threshold.
+    smallest_n : int
+        Smallest calibration size that would be informative.
+    informative : bool
+        Whether anything can be selected at all.
+    naive_selected : ndarray of bool, shape (m,)
+        Claims by the plain prediction: above the limit.
+    """
+
+    selected: Bool1D
+    threshold: Float1D
+    p_values: Float1D
+    probability: float | None
+    ranks: tuple[int, ...]
+    smallest_n: int
+    informative: bool
+    naive_selected: Bool1D
+
+
+@dataclass(frozen=True, eq=False)
+class EnvelopeAnswer:
+    """Bounds of all sorted scores of a batch at once.
+
+    Attributes
+    ----------
+    low, high : ndarray of shape (m,)
+        Bounds of the sorted scores.
+    offset : ndarray of shape (m,) or None
+        What turns scores into labels, where they are shifted labels.
+    predictions : ndarray of shape (m,)
+        Model outputs, for selections.
+    probability : float
+        Exact joint probability, without ties.
+    local_level : float
+        Tail probability of each limit.
+    smallest_n : int
+        Smallest calibration size that would be informative.
+    informative : bool
+        Whether any limit is a calibration score.
+    """
+
+    low: Float1D
+    high: Float1D
+    offset: Float1D | None
+    predictions: Float1D
+    probability: float
+    local_level: float
+    smallest_n: int
+    informative: bool
+    rank_low: tuple[int, ...] = ()
+    rank_high: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -28,20 +152,27 @@ class BatchResult(Result):
         Row positions of each batch in the data passed to ``infer``.
     answers : tuple
         One answer a batch.
-    confidence_level : float or None
-        Level of the statement about one batch; None where it bounds an expected share.
+    confidence_level : float or NotApplicable
+        Level of the statement about one batch; not applicable where it bounds an expected share.
     quantity : str
         What one score is.
-    n : int
-        Number of calibration scores.
+    title : str
+        Heading of the report.
     """
 
     batches: tuple[Any, ...]
     rows: tuple[AnyArray, ...]
     answers: tuple[Any, ...]
-    confidence_level: float | None
+    confidence_level: float | NotApplicable
     quantity: str
-    n: int
+    title: str
+
+    _naming: ClassVar[tuple[str, ...]] = ("batch", "term")
+
+    @property
+    def n(self) -> int:
+        """Number of calibration rows."""
+        return self.n_reference
 
     @property
     def informative(self) -> bool:
@@ -52,6 +183,30 @@ class BatchResult(Result):
     def sizes(self) -> list[int]:
         """Size of each batch."""
         return [len(r) for r in self.rows]
+
+    def _subject(self) -> str:
+        """The batches, as sentences speak of them."""
+        if len(self.batches) == 1:
+            return f"this batch of {self.sizes[0]:,} row{'s' if self.sizes[0] != 1 else ''}"
+        return f"{len(self.batches):,} batches"
+
+    def _silence(self, what: str) -> str:
+        """The sentence about batches of which nothing can be said."""
+        needed = max(a.smallest_n for a in self.answers if not a.informative)
+        remedy = (
+            f"{needed:,} would be the fewest"
+            if needed > self.n
+            else "state bounds of the labels or take smaller batches"
+        )
+        return f"Nothing can be said about {what} of {self._subject()} from {self.n:,} calibration rows: {remedy}"
+
+    def _first_batch(self, drop: Collection[str]) -> int:
+        """Position of the first batch that is not left out."""
+        left_out = (drop,) if isinstance(drop, str) else drop
+        kept = [i for i, name in enumerate(self.batches) if str(name) not in left_out]
+        if not kept:
+            raise ValueError(f"drop={drop!r} leaves no batch to draw.")
+        return kept[0]
 
     def _common_glance(self) -> dict[str, Any]:
         known = {a.probability for a in self.answers}
@@ -69,7 +224,7 @@ class BatchResult(Result):
         sizes = sorted(set(self.sizes))
         size = str(sizes[0]) if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
         smallest = max(a.smallest_n for a in self.answers)
-        level = [] if self.confidence_level is None else [("Confidence level", self.confidence_level)]
+        level = [("Confidence level", self.confidence_level)] if self.confidence_level else []
         return [
             ("Calibration rows", self.n),
             ("Batches", len(self.batches)),
@@ -95,10 +250,7 @@ class BatchResult(Result):
 class BatchIntervals(BatchResult):
     """Intervals for numbers about batches.
 
-    Attributes
-    ----------
-    title : str
-        Heading of the report.
+    ``estimate``, ``conf_low``, ``conf_high`` and ``naive`` have shape (n_batches, n_terms).
 
     Notes
     -----
@@ -106,23 +258,45 @@ class BatchIntervals(BatchResult):
     exact_probability, rank_low, rank_high, method, informative, smallest_n.
     """
 
-    answers: tuple[IntervalAnswer, ...]
-    title: str = "Intervals for batches"
+    answers: tuple[Interval, ...]
 
     @property
-    def low(self) -> Float2D:
-        """Lower bounds, shape (n_batches, n_terms)."""
-        return np.array([a.low for a in self.answers])
-
-    @property
-    def high(self) -> Float2D:
-        """Upper bounds, shape (n_batches, n_terms)."""
-        return np.array([a.high for a in self.answers])
+    def terms(self) -> tuple[str, ...]:
+        """What each number is."""
+        return self.answers[0].terms
 
     @property
     def estimate(self) -> Float2D:
-        """Point values, shape (n_batches, n_terms)."""
+        """Point values."""
         return np.array([a.estimate for a in self.answers])
+
+    @property
+    def conf_low(self) -> Float2D:
+        """Lower bounds."""
+        return np.array([a.low for a in self.answers])
+
+    @property
+    def conf_high(self) -> Float2D:
+        """Upper bounds."""
+        return np.array([a.high for a in self.answers])
+
+    @property
+    def naive(self) -> Float2D:
+        """What the model alone would say; NaN where it says nothing."""
+        return np.array([a.naive for a in self.answers])
+
+    def _answer(self) -> str:
+        name = " and ".join(self.terms) if len(self.terms) <= 2 else f"{len(self.terms)} numbers"
+        if not self.informative:
+            return self._silence(f"the {name}")
+        if len(self.batches) > 1:
+            estimates, width = self.estimate, float((self.conf_high - self.conf_low).mean())
+            span = f"{rounded(estimates.min(), width / 2)} to {rounded(estimates.max(), width / 2)}"
+            wide = f"; an interval is {rounded(width)} wide on average" if np.isfinite(width) else ""
+            return f"The {name} of {self._subject()} is estimated at {span}{wide}"
+        ends = zip(self.terms, self.estimate[0], self.conf_low[0], self.conf_high[0], strict=True)
+        told = [f"{term} {interval_words(e, low, high)}" for term, e, low, high in ends]
+        return f"Estimate for {self._subject()}: {', '.join(told)}"
 
     def _tidy_columns(self) -> Mapping[str, Sequence[Any] | np.ndarray]:
         cells = [
@@ -148,7 +322,7 @@ class BatchIntervals(BatchResult):
         }
 
     def _glance_columns(self) -> Mapping[str, Any]:
-        widths = self.high - self.low
+        widths = self.conf_high - self.conf_low
         return {**self._common_glance(), "mean_width": float(widths.mean()), "method": self._methods()}
 
     def _methods(self) -> str:
@@ -178,7 +352,14 @@ class BatchIntervals(BatchResult):
             title=self.title, header=header, tables=[Table(columns)], guarantees=[self.guarantee], notes=notes
         )
 
-    def plot(self, truth: Any = None, ax: Any = None) -> Any:
+    def plot(
+        self,
+        truth: Any = None,
+        ax: Any = None,
+        *,
+        labels: Mapping[str, str] | None = None,
+        drop: Collection[str] = (),
+    ) -> Any:
         """Draw the interval of every batch.
 
         Parameters
@@ -187,6 +368,10 @@ class BatchIntervals(BatchResult):
             True values, where they are known.
         ax : matplotlib Axes or None, default None
             Axes to draw on.
+        labels : mapping of str to str or None, default None
+            Words instead of the names of batches.
+        drop : collection of str, default ()
+            Batches to leave out.
 
         Returns
         -------
@@ -195,7 +380,7 @@ class BatchIntervals(BatchResult):
         """
         from validstats.plotting.batch_intervals import BatchIntervalDisplay
 
-        return BatchIntervalDisplay.from_result(self, truth=truth).plot(ax)
+        return BatchIntervalDisplay.from_result(self, truth=truth, labels=labels, drop=drop).plot(ax)
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -220,6 +405,36 @@ class BatchSets(BatchResult):
     naive_intervals: Float2D | None
     naive_sets: AnyArray | None
     classes: AnyArray | None
+
+    @property
+    def estimate(self) -> Float1D:
+        """Largest score threshold of each batch, shape (n_batches,)."""
+        return np.array([float(a.threshold.max()) for a in self.answers])
+
+    @property
+    def conf_low(self) -> Any:
+        """Not applicable: the statement is about the sets."""
+        return NotApplicable("the statement is about the label sets; see intervals or sets")
+
+    conf_high = conf_low
+
+    @property
+    def naive(self) -> Float1D:
+        """Threshold of split conformal prediction for one row, shape (n_batches,)."""
+        return np.array([float(a.naive_threshold.max()) for a in self.answers])
+
+    def _answer(self) -> str:
+        if not self.informative:
+            return self._silence("the label sets")
+        covered, size = min(a.covered for a in self.answers), float(np.mean(self.sizes_of_sets()))
+        unit = "wide" if self.intervals is not None else "classes large"
+        mean = f"; a set is {rounded(size)} {unit} on average" if np.isfinite(size) else ""
+        if len(self.batches) == 1:
+            return f"At least {covered:,} of the {self.sizes[0]:,} label sets of this batch hold their label{mean}"
+        if len(set(self.sizes)) == 1:
+            return f"In each of {self._subject()} at least {covered:,} of {self.sizes[0]:,} label sets hold their label{mean}"
+        share = min(a.covered / m for a, m in zip(self.answers, self.sizes, strict=True))
+        return f"In each of {self._subject()} at least {100 * share:.3g} % of the label sets hold their label{mean}"
 
     def contains(self, y: Any, *, naive: bool = False) -> AnyArray:
         """Tell which sets hold their label.
@@ -283,12 +498,12 @@ class BatchSets(BatchResult):
             "batch": list(self.batches),
             "term": ["threshold"] * len(self.batches),
             "m": self.sizes,
-            "estimate": [float(a.threshold.max()) for a in self.answers],
+            "estimate": self.estimate,
             "covered_at_least": [a.covered for a in self.answers],
             "mean_set_size": [float(ours[r].mean()) for r in self.rows],
             "exact_probability": [a.probability for a in self.answers],
             "rank_high": [max(a.ranks) for a in self.answers],
-            "naive": [float(a.naive_threshold.max()) for a in self.answers],
+            "naive": self.naive,
             "naive_set_size": [float(naive[r].mean()) for r in self.rows],
             "naive_probability": [a.naive_probability for a in self.answers],
             "informative": [a.informative for a in self.answers],
@@ -324,12 +539,35 @@ class BatchSets(BatchResult):
             "the same statement about the batch, exact without ties.",
         ]
         return Report(
-            title="Label sets for batches",
+            title=self.title,
             header=self._header(),
             tables=[Table(columns)],
             guarantees=[self.guarantee],
             notes=notes,
         )
+
+    def plot(
+        self, ax: Any = None, *, labels: Mapping[str, str] | None = None, drop: Collection[str] = ()
+    ) -> Any:
+        """Draw the sizes of the sets beside those of split conformal prediction.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or None, default None
+            Axes to draw on.
+        labels : mapping of str to str or None, default None
+            Words instead of the names of batches.
+        drop : collection of str, default ()
+            Batches to leave out.
+
+        Returns
+        -------
+        LabelSetDisplay
+            The display, with ``ax_`` and ``figure_``.
+        """
+        from validstats.plotting.batch_sets import LabelSetDisplay
+
+        return LabelSetDisplay.from_result(self, labels=labels, drop=drop).plot(ax)
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -356,6 +594,41 @@ class BatchSelection(BatchResult):
     predictions: AnyArray
     bound: float
     above: float
+
+    @property
+    def estimate(self) -> AnyArray:
+        """Number of claims of each batch, shape (n_batches,)."""
+        return np.array([int(a.selected.sum()) for a in self.answers], dtype=np.int64)
+
+    @property
+    def conf_low(self) -> Any:
+        """Least number of true claims of each batch, shape (n_batches,)."""
+        if not self.confidence_level:
+            return NotApplicable("the expected share of false claims is bounded, not their number")
+        return np.maximum(self.estimate - int(self.bound), 0)
+
+    @property
+    def conf_high(self) -> Any:
+        """Largest number of true claims of each batch: all of them."""
+        return self.estimate if self.confidence_level else self.conf_low
+
+    @property
+    def naive(self) -> AnyArray:
+        """Number of claims by the plain prediction."""
+        return np.array([int(a.naive_selected.sum()) for a in self.answers], dtype=np.int64)
+
+    def _answer(self) -> str:
+        if not self.informative:
+            return self._silence(f"labels above {self.above:g}")
+        total, m = int(self.selected.sum()), self.selected.size
+        where = f"the {m:,} rows of this batch" if len(self.batches) == 1 else f"{m:,} rows"
+        each = "" if len(self.batches) == 1 else " in each batch"
+        false = (
+            f"at most {int(self.bound):,} of them false{each}"
+            if self.confidence_level
+            else f"an expected share of at most {100 * self.bound:g} % of them false{each}"
+        )
+        return f"{total:,} of {where} are claimed to be above {self.above:g}, {false}"
 
     def false_claims(self, y: Any, *, naive: bool = False) -> AnyArray:
         """Count the false claims of each batch.
@@ -384,12 +657,12 @@ class BatchSelection(BatchResult):
             "batch": list(self.batches),
             "term": ["selected"] * len(self.batches),
             "m": self.sizes,
-            "estimate": [int(a.selected.sum()) for a in self.answers],
+            "estimate": self.estimate,
             "threshold": [_finite_max(a.threshold) for a in self.answers],
             "max_false": [self.bound] * len(self.batches),
             "exact_probability": [a.probability for a in self.answers],
             "rank_high": [max(a.ranks) if a.ranks else None for a in self.answers],
-            "naive": [int(a.naive_selected.sum()) for a in self.answers],
+            "naive": self.naive,
             "informative": [a.informative for a in self.answers],
             "smallest_n": [a.smallest_n for a in self.answers],
         }
@@ -407,14 +680,14 @@ class BatchSelection(BatchResult):
             "Batch": [str(b) for b in tidy["batch"]],
             "m": tidy["m"],
             "Claims": tidy["estimate"],
-            "False at most" if self.bound >= 1 or self.answers[0].ranks else "FDR": tidy["max_false"],
+            "False at most" if self.confidence_level else "FDR": tidy["max_false"],
             "Probability": tidy["exact_probability"],
             "Threshold": tidy["threshold"],
             "Rank": tidy["rank_high"],
             "Naive": tidy["naive"],
         }
         return Report(
-            title=f"Selection of rows above {self.above:g}",
+            title=self.title,
             header=self._header(),
             tables=[Table(columns)],
             guarantees=[self.guarantee],
@@ -424,8 +697,15 @@ class BatchSelection(BatchResult):
             ],
         )
 
-    def plot(self, y: Any = None, ax: Any = None) -> Any:
-        """Draw predictions, threshold and claims.
+    def plot(
+        self,
+        y: Any = None,
+        ax: Any = None,
+        *,
+        labels: Mapping[str, str] | None = None,
+        drop: Collection[str] = (),
+    ) -> Any:
+        """Draw predictions, threshold and claims of the first batch that is not left out.
 
         Parameters
         ----------
@@ -433,6 +713,10 @@ class BatchSelection(BatchResult):
             True labels, where they are known.
         ax : matplotlib Axes or None, default None
             Axes to draw on.
+        labels : mapping of str to str or None, default None
+            Words instead of the names of batches.
+        drop : collection of str, default ()
+            Batches to leave out.
 
         Returns
         -------
@@ -441,7 +725,276 @@ class BatchSelection(BatchResult):
         """
         from validstats.plotting.batch_selection import SelectionDisplay
 
-        return SelectionDisplay.from_result(self, y=y).plot(ax)
+        batch = self._first_batch(drop)
+        return SelectionDisplay.from_result(self, y=y, batch=batch, labels=labels).plot(ax)
+
+
+@dataclass(frozen=True, eq=False)
+class DiscoveryCurve:
+    """Bounds on false claims of every selection "prediction above t".
+
+    Attributes
+    ----------
+    threshold : ndarray of shape (k,)
+        Thresholds t, decreasing.
+    selected : ndarray of int64, shape (k,)
+        Number of rows selected.
+    max_false : ndarray of int64, shape (k,)
+        Bound of the number of false claims.
+    max_proportion : ndarray of shape (k,)
+        Bound of the false discovery proportion.
+    """
+
+    threshold: Float1D
+    selected: AnyArray
+    max_false: AnyArray
+    max_proportion: Float1D
+
+
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class BatchEnvelopes(BatchResult):
+    """Bounds of all sorted scores of each batch at once.
+
+    All methods may be called in any order and number, also after looking at their answers.
+
+    Attributes
+    ----------
+    predictions : ndarray of shape (n_rows,)
+        Model outputs, in the order of the rows passed to ``infer``.
+    above : float or None
+        Limit of the claims whose scores these are; None where they are no claims.
+    label_bounds : tuple of float
+        Known bounds of the labels.
+    """
+
+    answers: tuple[EnvelopeAnswer, ...]
+    predictions: AnyArray
+    above: float | None = None
+    label_bounds: tuple[float, float] = (-np.inf, np.inf)
+
+    @property
+    def estimate(self) -> Any:
+        """Not applicable: an envelope has limits only."""
+        return NotApplicable("an envelope bounds every sorted score and estimates none")
+
+    @property
+    def naive(self) -> Any:
+        """Not applicable: a plain prediction has no envelope."""
+        return NotApplicable("a plain prediction has no envelope")
+
+    @property
+    def conf_low(self) -> Float1D:
+        """Lower limits of the sorted scores, batch after batch."""
+        return np.concatenate([a.low for a in self.answers])
+
+    @property
+    def conf_high(self) -> Float1D:
+        """Upper limits of the sorted scores, batch after batch."""
+        return np.concatenate([a.high for a in self.answers])
+
+    def _answer(self) -> str:
+        if not self.informative:
+            return self._silence("the sorted scores")
+        asked = "means, quantiles and counts" if self.above is None else "the false claims of any selection"
+        return f"All sorted scores of {self._subject()} are bounded at once: ask for bounds of {asked}, also after looking"
+
+    def bounds(self, function: Callable[[Float1D], float]) -> AnyArray:
+        """Bound a function of the sorted scores that is non-decreasing in each of them.
+
+        Parameters
+        ----------
+        function : callable
+            Takes an array of m increasing scores and returns a number.
+
+        Returns
+        -------
+        ndarray of shape (n_batches, 2)
+            Lower and upper bounds; infinite where the function has no value because a limit is infinite.
+
+        Raises
+        ------
+        ValueError
+            If the function is NaN at finite scores, or larger at the lower limits than at the upper ones.
+        """
+        return np.array([self._ends(function, a) for a in self.answers])
+
+    def mean(self) -> AnyArray:
+        """Bound the mean: of the labels where scores are labels or residuals, else of the scores.
+
+        Returns
+        -------
+        ndarray of shape (n_batches, 2)
+            Lower and upper bounds, within the known bounds of the labels.
+        """
+        if self.above is not None:
+            raise ValueError(
+                "The scores of Envelope(above=...) are those of claims, whose mean says nothing; use discoveries()."
+            )
+        return np.array([self._mean_of(a) for a in self.answers])
+
+    def quantile(self, q: float) -> AnyArray:
+        """Bound a quantile of the scores.
+
+        Parameters
+        ----------
+        q : float
+            Probability in (0, 1]; the ceil(q m)-th smallest score.
+
+        Returns
+        -------
+        ndarray of shape (n_batches, 2)
+            Lower and upper bounds.
+        """
+        share = check_in_range(q, "q", 0, 1, low_open=True)
+        return self.bounds(lambda scores: float(scores[quantile_index(scores.size, share) - 1]))
+
+    def count_above(self, threshold: float) -> AnyArray:
+        """Bound the number of scores above a threshold.
+
+        Parameters
+        ----------
+        threshold : float
+            Any number, chosen in any way.
+
+        Returns
+        -------
+        ndarray of int64, shape (n_batches, 2)
+            Lower and upper bounds.
+        """
+        threshold = float(check_vector([threshold], "threshold", allow_infinite=True)[0])
+        counts = [[int((a.low > threshold).sum()), int((a.high > threshold).sum())] for a in self.answers]
+        return np.array(counts, dtype=np.int64)
+
+    def discoveries(self, batch: int = 0) -> DiscoveryCurve:
+        """Bound the false claims of every selection "prediction above t" of one batch.
+
+        Parameters
+        ----------
+        batch : int, default 0
+            Position of the batch.
+
+        Returns
+        -------
+        DiscoveryCurve
+            One entry for each distinct prediction; all hold at once. It needs ``Envelope(above=...)``.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the scores are not those of claims, or there is no batch at that position.
+        """
+        if self.above is None:
+            raise ValueError("discoveries() needs the scores of claims: calibrate Envelope(above=...).")
+        answer, rows = self.answers[self._position(batch)], self.rows[batch]
+        predictions = np.sort(self.predictions[rows])
+        thresholds = np.nextafter(np.unique(predictions)[::-1], -np.inf)
+        selected = predictions.size - np.searchsorted(predictions, thresholds, side="right")
+        most = np.minimum(false_claim_curve(answer.high, thresholds), selected)
+        return DiscoveryCurve(thresholds, selected, most, most / np.maximum(selected, 1))
+
+    def _mean_of(self, answer: EnvelopeAnswer) -> Float1D:
+        offset = np.zeros(0) if answer.offset is None else answer.offset
+        known = (-np.inf, np.inf) if answer.offset is None else self.label_bounds
+        shift = float(offset.mean()) if offset.size else 0.0
+        slack = rounding_of_means(answer.low.size, answer.low, answer.high, offset)
+        ends = np.array(self._ends(lambda scores: float(scores.mean()), answer)) + shift
+        return np.asarray(np.clip(ends + [-slack, slack], *known))
+
+    def _position(self, batch: int) -> int:
+        return check_positive_int(batch, "batch", minimum=0, maximum=len(self.batches) - 1)
+
+    @staticmethod
+    def _ends(function: Callable[[Float1D], float], answer: EnvelopeAnswer) -> list[float]:
+        ends = []
+        for limits, open_end in ((answer.low, -np.inf), (answer.high, np.inf)):
+            value = float(function(limits.copy()))
+            if np.isnan(value) and np.isfinite(limits).all():
+                raise ValueError("function is NaN at the limits of the scores; it must be a number there.")
+            ends.append(open_end if np.isnan(value) else value)
+        if ends[0] > ends[1]:
+            raise ValueError(
+                f"function must be non-decreasing in each score, and it is {ends[0]:g} at the lower and {ends[1]:g} at the upper "
+                "limits."
+            )
+        return ends
+
+    def _tidy_columns(self) -> Mapping[str, Sequence[Any] | np.ndarray]:
+        return {
+            "batch": [b for b, m in zip(self.batches, self.sizes) for _ in range(m)],
+            "term": [j for m in self.sizes for j in range(1, m + 1)],
+            "conf_low": self.conf_low,
+            "conf_high": self.conf_high,
+            "exact_probability": [a.probability for a, m in zip(self.answers, self.sizes) for _ in range(m)],
+        }
+
+    def _glance_columns(self) -> Mapping[str, Any]:
+        return {**self._common_glance(), "local_level": self.answers[0].local_level}
+
+    def _report(self) -> Report:
+        columns: dict[str, Any] = {
+            "Batch": [str(b) for b in self.batches],
+            "m": self.sizes,
+            "Probability": [a.probability for a in self.answers],
+        }
+        if self.above is not None:
+            curves = [self.discoveries(i) for i in range(len(self.batches))]
+            for share in (0.1, 0.25, 0.5):
+                columns[f"Claims with FDP <= {share:g}"] = [
+                    int(c.selected[c.max_proportion <= share].max(initial=0)) for c in curves
+                ]
+        else:
+            for name, ends in (("Mean", self.mean()), ("Median", self.quantile(0.5))):
+                columns[f"{name}, lower"], columns[f"{name}, upper"] = ends[:, 0], ends[:, 1]
+        return Report(
+            title=self.title,
+            header=[*self._header(), ("Local level", self.answers[0].local_level)],
+            tables=[Table(columns)],
+            guarantees=[self.guarantee],
+            notes=[
+                *self._notes(),
+                "Ask more with bounds(), quantile(), count_above()"
+                + (": it costs nothing." if self.above is None else ", discoveries(): it costs nothing."),
+            ],
+        )
+
+    def plot(
+        self,
+        batch: int | None = None,
+        truth: Any = None,
+        ax: Any = None,
+        *,
+        labels: Mapping[str, str] | None = None,
+        drop: Collection[str] = (),
+    ) -> Any:
+        """Draw the envelope of one batch.
+
+        Parameters
+        ----------
+        batch : int or None, default None
+            Position of the batch; None takes the first that is not left out.
+        truth : array-like of shape (m,) or None, default None
+            True scores of the batch, where they are known.
+        ax : matplotlib Axes or None, default None
+            Axes to draw on.
+        labels : mapping of str to str or None, default None
+            Words instead of the names of batches.
+        drop : collection of str, default ()
+            Batches to leave out.
+
+        Returns
+        -------
+        EnvelopeDisplay
+            The display, with ``ax_`` and ``figure_``.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If there is no batch at that position, or all are left out.
+        """
+        from validstats.plotting.batch_envelope import EnvelopeDisplay
+
+        chosen = self._first_batch(drop) if batch is None else self._position(batch)
+        return EnvelopeDisplay.from_result(self, batch=chosen, truth=truth, labels=labels).plot(ax)
 
 
 def _dash(rank: int | None) -> str:

@@ -1,57 +1,117 @@
-"""Rows and labels on their way into a calibration: splitting, taking, digesting, rejecting."""
+"""Rows and labels on their way into a calibration: reading, splitting, taking, digesting, rejecting, grouping."""
 
 from __future__ import annotations
 
 import numbers
-from typing import Any
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, Self
 
 import numpy as np
 from scipy import sparse
 from sklearn.utils import _safe_indexing
-from sklearn.utils.validation import column_or_1d
+from sklearn.utils.validation import _num_samples, column_or_1d
 
-from validstats._typing import AnyArray, Int1D
-from validstats.batch.scores import ErrorScore, ProbabilityScore, Score
+from validstats._typing import AnyArray, Float1D, Int1D, RandomState
+from validstats.batch.scores import unwritable
 from validstats.intake import (
+    check_groups,
     check_in_range,
     check_random_state,
+    check_same_length,
     check_vector,
+    column,
+    is_frame,
     is_missing,
     read_array,
     row_digests,
 )
 
-__all__ = [
-    "encode_labels",
-    "label_array",
-    "rejection_keep",
-    "row_digests_with_labels",
-    "split_rows",
-    "take_labels",
-    "take_rows",
-]
+__all__ = ["LabelledRows", "check_strata_kind", "column_values", "split_batches"]
 
 _DEFAULT_SHARE = 0.3
+"""Share of the rows given to ``fit`` that calibrate where the user does not say."""
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledRows:
+    """Rows with labels, as they were handed over.
+
+    Attributes
+    ----------
+    X : array-like of n rows
+        Rows.
+    y : ndarray of shape (n,)
+        Labels.
+    labels : array-like of n labels
+        The same in the container that the learner gets.
+    strata : ndarray of shape (n,) or None
+        Stratum of each row.
+    weights : ndarray of shape (n,) or None
+        Known ratio of the batch's density to the density of these rows.
+    """
+
+    X: Any
+    y: AnyArray
+    labels: Any
+    strata: AnyArray | None = None
+    weights: Float1D | None = None
+
+    @classmethod
+    def read(cls, X: Any, y: Any, strata: Any = None, weights: Any = None) -> Self:
+        """Check rows; ``strata`` is a column of X by name or position, a callable, an array, or None."""
+        labels = label_array(y)
+        given = None if strata is None or callable(strata) or isinstance(strata, str | int) else strata
+        check_same_length(X=_RowCount(X), y=labels, strata=given, weights=weights)
+        return cls(
+            X,
+            labels,
+            y,
+            None if strata is None else column_values(X, strata, "strata"),
+            None if weights is None else check_vector(weights, "weights"),
+        )
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+        return int(self.y.size)
+
+    def take(self, index: Int1D) -> Self:
+        """The rows at some positions."""
+        return replace(
+            self,
+            X=take_rows(self.X, index),
+            y=self.y[index],
+            labels=take_rows(self.labels, index),
+            strata=None if self.strata is None else self.strata[index],
+            weights=None if self.weights is None else self.weights[index],
+        )
+
+    def split(self, size: float | int | None, frozen: bool, rng: np.random.Generator) -> tuple[Self, Self]:
+        """Training and calibration rows, split at random; no training rows for a learner that needs none."""
+        train, reserve = split_rows(self.n, size, frozen, rng)
+        return self.take(train), self.take(reserve)
+
+    def kept(self, w_max: float | None, random_state: RandomState) -> tuple[Self, int]:
+        """Rows kept under covariate shift, and the seed of everything random that follows."""
+        if self.weights is None and isinstance(random_state, int):
+            rejection_keep(None, w_max, self.n, None)
+            return self, _first_seed(random_state)
+        rng = check_random_state(random_state)
+        keep = rejection_keep(self.weights, w_max, self.n, rng)
+        return self if keep is None else self.take(keep), int(rng.integers(2**63))
+
+    def digests(self) -> AnyArray:
+        """One digest a row, of the row together with its label."""
+        # multiplied by an odd constant (2**64 over the golden ratio), so that row and label do not cancel
+        with np.errstate(over="ignore"):
+            return np.asarray(
+                row_digests(self.X) * np.uint64(0x9E3779B97F4A7C15) ^ row_digests(self.y.reshape(-1, 1))
+            )
 
 
 def label_array(y: Any) -> AnyArray:
-    """Return labels as a one-dimensional array.
-
-    Parameters
-    ----------
-    y : array-like of shape (n,) or (n, 1)
-        Labels of any type.
-
-    Returns
-    -------
-    ndarray of shape (n,)
-        The labels.
-
-    Raises
-    ------
-    ValueError
-        If y is None, not one-dimensional, or has missing values.
-    """
+    """Labels as a one-dimensional array without missing values."""
     if y is None:
         raise ValueError("This estimator requires y to be passed, but the target y is None.")
     if np.asarray(y).dtype.kind == "c":
@@ -69,29 +129,7 @@ def label_array(y: Any) -> AnyArray:
 def split_rows(
     n: int, calibration_size: float | int | None, frozen: bool, rng: np.random.Generator
 ) -> tuple[Int1D, Int1D]:
-    """Split row positions at random into training and calibration.
-
-    Parameters
-    ----------
-    n : int
-        Number of rows.
-    calibration_size : float, int or None
-        Share in (0, 1), number, or None for the default.
-    frozen : bool
-        Whether the learner needs no training.
-    rng : numpy.random.Generator
-        Stream.
-
-    Returns
-    -------
-    tuple of ndarray
-        Positions for training and for calibration, each in increasing order.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If the size is invalid, or one of the parts would be empty.
-    """
+    """Positions for training and for calibration, each in increasing order."""
     if frozen and calibration_size is None:
         return np.empty(0, dtype=np.int64), np.arange(n)
     size = _DEFAULT_SHARE if calibration_size is None else calibration_size
@@ -114,20 +152,7 @@ def split_rows(
 
 
 def take_rows(X: Any, index: Int1D) -> Any:
-    """Take rows of an array, list, sparse matrix or data frame.
-
-    Parameters
-    ----------
-    X : array-like of n rows
-        Rows.
-    index : ndarray of int
-        Positions.
-
-    Returns
-    -------
-    object
-        Of the type of X.
-    """
+    """Rows of an array, list, sparse matrix or data frame."""
     if sparse.issparse(X):
         compressed: Any = X
         return compressed.tocsr()[index]
@@ -136,91 +161,10 @@ def take_rows(X: Any, index: Int1D) -> Any:
     return _safe_indexing(X, index)
 
 
-def take_labels(y: Any, index: Int1D) -> Any:
-    """Take labels, leaving their container to the learner.
-
-    Parameters
-    ----------
-    y : array-like of n labels
-        Labels.
-    index : ndarray of int
-        Positions.
-
-    Returns
-    -------
-    object
-        Of the type of y.
-    """
-    return take_rows(y, index)
-
-
-def encode_labels(y: AnyArray, score: Score, model: Any) -> AnyArray:
-    """Turn labels into what a score compares: class indices, indicators, or numbers.
-
-    Parameters
-    ----------
-    y : ndarray of shape (n,)
-        Labels.
-    score : Score
-        The score.
-    model : estimator
-        Fitted learner.
-
-    Returns
-    -------
-    ndarray of shape (n,)
-        Indices (-1 for an unseen class), labels, or float64 numbers.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If the labels do not fit.
-    """
-    classes = getattr(model, "classes_", None)
-    if isinstance(score, ProbabilityScore):
-        known = np.asarray(classes)
-        order = np.argsort(known, kind="stable")
-        index = order[np.clip(np.searchsorted(known[order], y), 0, len(known) - 1)]
-        return np.where(known[index] == y, index, -1)
-    if isinstance(score, ErrorScore) and score.tolerance is None:
-        return y
-    if classes is not None:
-        if len(classes) != 2:
-            raise ValueError(
-                f"This target needs numeric or binary labels, and the classifier has {len(classes)} classes."
-            )
-        if unseen := sorted(set(np.unique(y).tolist()) - set(np.asarray(classes).tolist())):
-            raise ValueError(f"The labels {unseen} are not among the classes {np.asarray(classes).tolist()}.")
-        return np.asarray(y == classes[1], dtype=np.float64)
-    return check_vector(y, "y") if y.dtype != np.float64 else y
-
-
 def rejection_keep(
     weights: Any, w_max: float | None, n: int, rng: np.random.Generator | None
 ) -> Int1D | None:
-    """Draw the rows that are kept under covariate shift.
-
-    Parameters
-    ----------
-    weights : array-like of shape (n,) or None
-        Known density ratio of each row.
-    w_max : float or None
-        Declared bound of the ratio.
-    n : int
-        Number of rows.
-    rng : numpy.random.Generator or None
-        Stream; unused without weights.
-
-    Returns
-    -------
-    ndarray of int or None
-        Positions kept, each with probability weight / w_max; None without weights.
-
-    Raises
-    ------
-    ValueError
-        If w_max is missing, a weight is negative or above it, or no row is kept.
-    """
+    """Positions kept under covariate shift, each with probability weight / w_max; None without weights."""
     if weights is None:
         if w_max is not None:
             raise ValueError("w_max is given without weights; pass both for covariate shift, or neither.")
@@ -245,20 +189,63 @@ def rejection_keep(
     return keep
 
 
-def row_digests_with_labels(X: Any, y: AnyArray) -> AnyArray:
-    """Digest rows together with their labels.
+@lru_cache(maxsize=256, typed=True)
+def _first_seed(random_state: int) -> int:
+    return int(check_random_state(random_state).integers(2**63))
 
-    Parameters
-    ----------
-    X : array-like of n rows
-        Rows.
-    y : ndarray of shape (n,)
-        Labels.
 
-    Returns
-    -------
-    ndarray of uint64, shape (n,)
-        One digest a row.
-    """
-    with np.errstate(over="ignore"):
-        return np.asarray(row_digests(X) * np.uint64(0x9E3779B97F4A7C15) ^ row_digests(y.reshape(-1, 1)))
+def column_values(X: Any, chosen: Any, name: str) -> AnyArray:
+    """A copy of a column of X given by name or position, of a callable, or of an array; dates become text."""
+    if callable(chosen):
+        values = chosen(unwritable(X))
+    elif isinstance(chosen, str):
+        if not is_frame(X):
+            raise TypeError(
+                f"{name}={chosen!r} names a column, but X is no data frame; pass an array of labels."
+            )
+        values = column(X, chosen)
+    elif isinstance(chosen, int) and not isinstance(chosen, bool):
+        matrix = np.asarray(X)
+        if matrix.ndim != 2 or not -matrix.shape[1] <= chosen < matrix.shape[1]:
+            raise ValueError(
+                f"{name}={chosen!r} is no position of a column of X, whose shape is {matrix.shape}."
+            )
+        values = matrix[:, chosen]
+    else:
+        values = chosen
+    groups = np.array(check_groups(values, name, _num_samples(X)))
+    if groups.dtype.kind == "M":
+        return np.datetime_as_string(groups, unit="auto")
+    return groups.astype(str) if groups.dtype.kind == "m" else groups
+
+
+def split_batches(X: Any, batches: Any) -> tuple[tuple[Any, ...], tuple[AnyArray, ...]]:
+    """Labels of the batches and the positions of their rows; one batch where none are given."""
+    n = _num_samples(X)
+    if n == 0:
+        raise ValueError("X has no rows: a batch needs at least one.")
+    if batches is None:
+        return ("all",), (np.arange(n),)
+    names, codes = np.unique(column_values(X, batches, "batches"), return_inverse=True)
+    order = np.argsort(codes, kind="stable")
+    return tuple(names.tolist()), tuple(np.split(order, np.cumsum(np.bincount(codes))[:-1]))
+
+
+def check_strata_kind(calibrated: Any, added: AnyArray) -> None:
+    """Raise if one array names strata by numbers and the other by text, which would make text of all of them."""
+    kinds = ["text" if isinstance(v[:1].tolist()[0], str) else "numbers" for v in (calibrated, added)]
+    if kinds[0] != kinds[1]:
+        raise TypeError(
+            f"strata were {kinds[0]} in the calibration and are {kinds[1]} in update(), such as {added.tolist()[0]!r}; name "
+            "them in one way."
+        )
+
+
+class _RowCount:
+    """Shape of anything with rows, so that lengths can be compared."""
+
+    def __init__(self, X: Any) -> None:
+        try:
+            self.shape = (_num_samples(X),)
+        except TypeError as error:
+            raise TypeError(f"X must have rows: {error}") from None

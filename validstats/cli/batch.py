@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,41 +19,43 @@ from validstats.cli._options import (
 )
 from validstats.cli._tables import check_columns, numeric_column, read_table, write_result
 
-__all__ = ["batch", "make_target", "target_options"]
+__all__ = ["TargetName", "batch", "make_target", "target_options", "targets_by_name"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_TARGETS = ("mean", "total", "quantile", "sets", "errors", "selection")
 _SIDES = ("two-sided", "upper", "lower")
 _EMPTY = "empty cells (among numbers NA counts as empty)"
-_NUMERIC_TARGETS = ("mean", "total", "quantile", "selection")
-_OPTIONS = {
-    "mean": ("side", "bounds", "bounded"),
-    "total": ("side", "bounds", "bounded"),
-    "quantile": ("side", "quantile", "bounds"),
-    "sets": ("miss", "bounds"),
-    "errors": ("side",),
-    "selection": ("above", "max_false", "fdr"),
-}
+
+
+def targets_by_name() -> dict[str, Any]:
+    """Classes of targets by their name on the command line; each says which options it reads."""
+    from validstats.batch import targets
+
+    exported = [getattr(targets, name) for name in targets.__all__]
+    return {c.command: c for c in exported if issubclass(c, targets.Target) and c.command}
+
+
+class TargetName(click.ParamType):
+    """Name of a target, looked up when it is needed: loading the targets takes a second."""
+
+    name = "target"
+
+    def get_metavar(self, *args: Any, **kwargs: Any) -> str:
+        """Names of all targets, for the help."""
+        return f"[{'|'.join(targets_by_name())}]"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> str:
+        """The name, if there is such a target."""
+        names = targets_by_name()
+        if value not in names:
+            self.fail(f"{value!r} is not one of {', '.join(map(repr, names))}.", param, ctx)
+        return str(value)
 
 
 def target_options(command: F) -> F:
-    """Add the options that say what is asked about a batch.
-
-    Parameters
-    ----------
-    command : callable
-        Takes ``target``, ``miss``, ``quantile``, ``above``, ``max_false``, ``fdr`` and ``side``.
-
-    Returns
-    -------
-    callable
-        The same with options.
-    """
+    """Add the options that say what is asked about a batch; ``make_target`` reads them."""
     options = [
-        click.option(
-            "--target", type=click.Choice(_TARGETS), required=True, help="What is asked about a batch."
-        ),
+        click.option("--target", type=TargetName(), required=True, help="What is asked about a batch."),
         click.option(
             "--miss",
             type=click.FloatRange(0, 1, max_open=True),
@@ -102,7 +104,7 @@ def target_options(command: F) -> F:
 @click.option("--classes", is_flag=True, help="Labels are classes although they are numbers.")
 @click.option("--strata", help="Column of both files; rows are exchangeable within its values only.")
 @click.option("--bounds", type=(float, float), help="Known least and greatest label.")
-@confidence_level_option(0.9)
+@confidence_level_option(0.95)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @output_options
 @table_options
@@ -112,12 +114,6 @@ def batch(
     new: Path,
     label: str,
     target: str,
-    miss: float,
-    quantile: float,
-    above: float | None,
-    max_false: int | None,
-    fdr: float | None,
-    side: str | None,
     batches: str | None,
     joint: bool,
     features: str | None,
@@ -130,6 +126,7 @@ def batch(
     seed: int,
     output_format: str,
     output: Path | None,
+    **asked: Any,
 ) -> None:
     """Train and calibrate on LABELLED, and make a statement about the rows of NEW.
 
@@ -146,7 +143,7 @@ def batch(
 
     from validstats.batch import BatchPredictor
 
-    question = make_target(target, miss, quantile, above, max_false, fdr, side)
+    question = make_target(target, asked)
     if prediction:
         refuse_given(("features", "model"), "is not read with --prediction.")
     if not batches:
@@ -157,7 +154,7 @@ def batch(
     for table, file in ((known, labelled), (unknown, new)):
         check_columns(table, [strata] if strata else [], file, "--strata")
         check_columns(table, [prediction] if prediction else [], file, "--prediction")
-    y = _labels(known, label, labelled, classes, target)
+    y = _labels(known, label, labelled, classes, question)
     columns = _features(
         known, unknown, (label, batches), list(dict.fromkeys(parse_names(features))), labelled, new
     )
@@ -188,65 +185,44 @@ def batch(
     write_result(result, output_format, output)
 
 
-def make_target(
-    target: str,
-    miss: float,
-    quantile: float,
-    above: float | None,
-    max_false: int | None,
-    fdr: float | None,
-    side: Any,
-) -> Any:
-    """Make the target that the options describe.
-
-    Parameters
-    ----------
-    target : {"mean", "total", "quantile", "sets", "errors", "selection"}
-        What is asked.
-    miss, quantile, above, max_false, fdr, side
-        Its parameters, as the options.
-
-    Returns
-    -------
-    Target
-        The target.
-
-    Raises
-    ------
-    click.UsageError
-        If options are missing or contradict each other.
-    """
-    from validstats.batch import BatchMean, BatchQuantile, BatchTotal, ErrorCount, Selection, Simultaneous
-
-    own = {name for names in _OPTIONS.values() for name in names} - set(_OPTIONS[target])
-    refuse_given(sorted(own), f"is not read with --target {target}.")
-    if fdr is not None:
-        refuse_given(("joint", "confidence_level"), "is not read with --fdr, which bounds an expected share.")
-    if target == "selection":
-        if above is None or (max_false is None) == (fdr is None):
-            raise click.UsageError("--target selection needs --above, and either --max-false or --fdr.")
-        return Selection(above=above, max_false=max_false, fdr=fdr)
-    if target == "sets":
-        return Simultaneous(miss=miss)
-    if target == "errors":
-        return ErrorCount(side=side or "upper")
-    if target == "quantile":
-        return BatchQuantile(quantile, side=side or "two-sided")
-    return (BatchTotal if target == "total" else BatchMean)(side=side or "two-sided")
+def make_target(target: str, asked: Mapping[str, Any]) -> Any:
+    """Target that the options describe; options that it does not read are refused."""
+    kinds = targets_by_name()
+    kind = kinds[target]
+    others = {option for other in kinds.values() for option in other.command_options}
+    refuse_given(sorted(others - set(kind.command_options)), f"is not read with --target {target}.")
+    values = {
+        parameter: asked[option]
+        for option, parameter in kind.command_options.items()
+        if parameter is not None and asked[option] is not None
+    }
+    for option in kind.command_required:
+        if asked[option] is None:
+            raise click.UsageError(f"--target {target} needs --{option.replace('_', '-')}.")
+    question = kind(**values)
+    try:
+        question.check()
+    except (TypeError, ValueError) as error:
+        raise click.UsageError(f"--target {target}: {error}") from error
+    if not question.has_level:
+        refuse_given(
+            ("joint", "confidence_level"), "is not read with this target, which bounds an expected share."
+        )
+    return question
 
 
-def _labels(table: Any, name: str, file: Path, classes: bool, target: str) -> Any:
+def _labels(table: Any, name: str, file: Path, classes: bool, question: Any) -> Any:
     from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
     missing = int(table[name].isna().sum())
     if missing:
         raise DataError(f"The label column {name!r} of {file} has {missing} {_EMPTY}; leave those rows out.")
     numeric = is_numeric_dtype(table[name]) and not is_bool_dtype(table[name])
-    if numeric and not classes and target != "errors":
+    if numeric and not classes and not question.counts_classes:
         return numeric_column(table, name, file, "--label")
-    if target in _NUMERIC_TARGETS and not numeric and target != "selection":
+    if question.needs_numbers and not numeric:
         raise DataError(
-            f"--target {target} needs numbers, and the column {name!r} of {file} has "
+            f"--target {question.command} needs numbers, and the column {name!r} of {file} has "
             f"{str(table[name].iloc[0])[:40]!r}."
         )
     return _classes(table[name], numeric, name, file, classes)

@@ -40,23 +40,18 @@ def plan() -> None:
 @click.option("--rows", "m", type=click.IntRange(min=1), help="Rows of a batch: how many labels are needed?")
 @click.option("--labelled", "n", type=click.IntRange(min=1), help="Labelled rows: how large may a batch be?")
 @click.option("--bounded", is_flag=True, help="The labels have known bounds.")
-@confidence_level_option(0.9)
+@confidence_level_option(0.95)
 @output_options
 @guarded
 def batch(
     target: str,
-    miss: float,
-    quantile: float,
-    above: float | None,
-    max_false: int | None,
-    fdr: float | None,
-    side: str | None,
     m: int | None,
     n: int | None,
     bounded: bool,
     confidence_level: float,
     output_format: str,
     output: Path | None,
+    **asked: Any,
 ) -> None:
     """Say how many labelled rows a question about a batch needs.
 
@@ -68,7 +63,7 @@ def batch(
 
     if m is None and n is None:
         raise click.UsageError("Give --rows, --labelled, or both.")
-    question = make_target(target, miss, quantile, above, max_false, fdr, side)
+    question = make_target(target, asked)
     sizes = plan_batch(question, m=m, n=n, confidence_level=confidence_level, bounded=bounded)
     write_result(sizes, output_format, output)
 

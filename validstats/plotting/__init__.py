@@ -8,6 +8,7 @@ from typing import Any
 _PUBLIC = {
     "AnswersDisplay": "validstats.plotting.answers",
     "BatchIntervalDisplay": "validstats.plotting.batch_intervals",
+    "BatchPlanDisplay": "validstats.plotting.batch_plan",
     "CoefficientDisplay": "validstats.plotting.coefficients",
     "ConfidenceSequenceDisplay": "validstats.plotting.confidence_sequence",
     "CoverageDisplay": "validstats.plotting.coverage",
@@ -16,6 +17,7 @@ _PUBLIC = {
     "EnvelopeDisplay": "validstats.plotting.batch_envelope",
     "GainForecastDisplay": "validstats.plotting.label_plan",
     "HoldoutPlanDisplay": "validstats.plotting.holdout_plan",
+    "LabelSetDisplay": "validstats.plotting.batch_sets",
     "LabelPlanDisplay": "validstats.plotting.label_plan",
     "MutualInformationDisplay": "validstats.plotting.mutual_information",
     "MutualInformationMatrixDisplay": "validstats.plotting.mutual_information",
@@ -26,6 +28,7 @@ _PUBLIC = {
 __all__ = [
     "AnswersDisplay",
     "BatchIntervalDisplay",
+    "BatchPlanDisplay",
     "CoefficientDisplay",
     "ConfidenceSequenceDisplay",
     "CoverageDisplay",
@@ -34,6 +37,7 @@ __all__ = [
     "EnvelopeDisplay",
     "GainForecastDisplay",
     "HoldoutPlanDisplay",
+    "LabelSetDisplay",
     "LabelPlanDisplay",
     "MutualInformationDisplay",
     "MutualInformationMatrixDisplay",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["COLOURS", "figure_and_axes", "plain", "tidy_axes"]
+__all__ = ["COLOURS", "batch_name", "figure_and_axes", "plain", "tidy_axes"]
 
 COLOURS = {
     "ours": "#1f6f78",
@@ -37,6 +38,14 @@ def figure_and_axes(ax: Any = None, figsize: tuple[float, float] = (7.0, 4.2)) -
     import matplotlib.pyplot as plt
 
     return plt.subplots(figsize=figsize, layout="constrained")
+
+
+def batch_name(result: Any, batch: int, labels: Mapping[str, str] | None) -> str:
+    """Name of one of several batches, for titles; empty where there is only one."""
+    if len(result.batches) == 1:
+        return ""
+    name = str(result.batches[batch])
+    return (labels or {}).get(name, name)
 
 
 def plain(text: Any) -> str:

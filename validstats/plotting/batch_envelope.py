@@ -1,13 +1,14 @@
-"""The envelope of a batch's sorted scores, or of the false discoveries of every selection from it."""
+"""Figure of the envelope of a batch's sorted scores, or of the false discoveries of every selection from it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
 
 from validstats.intake import check_vector
-from validstats.plotting._style import COLOURS, figure_and_axes, plain, tidy_axes
+from validstats.plotting._style import COLOURS, batch_name, figure_and_axes, plain, tidy_axes
 
 __all__ = ["EnvelopeDisplay"]
 
@@ -25,6 +26,8 @@ class EnvelopeDisplay:
         True scores in any order.
     quantity : str, default "score"
         What one score is.
+    name : str, default ""
+        Name of the batch, for the title.
 
     Attributes
     ----------
@@ -39,16 +42,26 @@ class EnvelopeDisplay:
     """
 
     def __init__(
-        self, low: Any, high: Any, probability: float, *, truth: Any = None, quantity: str = "score"
+        self,
+        low: Any,
+        high: Any,
+        probability: float,
+        *,
+        truth: Any = None,
+        quantity: str = "score",
+        name: str = "",
     ) -> None:
         self.low = check_vector(low, "low", allow_infinite=True)
         self.high = check_vector(high, "high", allow_infinite=True)
         self.probability = probability
         self.truth = None if truth is None else np.sort(check_vector(truth, "truth", allow_infinite=True))
         self.quantity = quantity
+        self.name = name
 
     @classmethod
-    def from_result(cls, result: Any, *, batch: int = 0, truth: Any = None) -> Self:
+    def from_result(
+        cls, result: Any, *, batch: int = 0, truth: Any = None, labels: Mapping[str, str] | None = None
+    ) -> Self:
         """Take one batch of a result.
 
         Parameters
@@ -59,6 +72,8 @@ class EnvelopeDisplay:
             Position of the batch.
         truth : array-like of shape (m,) or None, default None
             True scores of the batch.
+        labels : mapping of str to str or None, default None
+            Words instead of the names of batches.
 
         Returns
         -------
@@ -66,7 +81,14 @@ class EnvelopeDisplay:
             The display, not drawn yet.
         """
         answer = result.answers[batch]
-        return cls(answer.low, answer.high, answer.probability, truth=truth, quantity=result.quantity)
+        return cls(
+            answer.low,
+            answer.high,
+            answer.probability,
+            truth=truth,
+            quantity=result.quantity,
+            name=batch_name(result, batch, labels),
+        )
 
     def holds(self) -> bool:
         """Tell whether the truth stays inside throughout.
@@ -110,7 +132,8 @@ class EnvelopeDisplay:
                 linewidth=1.4,
                 label="truth",
             )
-        title = f"every sorted score at once, with probability {self.probability:.3f}"
+        where = f"{plain(self.name)}: " if self.name else ""
+        title = f"{where}every sorted score at once, with probability {self.probability:.3f}"
         self.ax_.set_title(title, loc="left", fontsize=11)
         self.ax_.set(xlabel="share of the batch", ylabel=plain(self.quantity), xlim=(0, 1))
         self.ax_.legend(frameon=False)

@@ -1,8 +1,8 @@
-"""Interval of every batch, with the truth where it is known."""
+"""Figure of the interval of every batch, with the truth where it is known."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -62,7 +62,15 @@ class BatchIntervalDisplay:
         self.name = name
 
     @classmethod
-    def from_result(cls, result: Any, *, truth: Any = None, term: int = 0) -> Self:
+    def from_result(
+        cls,
+        result: Any,
+        *,
+        truth: Any = None,
+        term: int = 0,
+        labels: Mapping[str, str] | None = None,
+        drop: Collection[str] = (),
+    ) -> Self:
         """Take the intervals of a result.
 
         Parameters
@@ -73,21 +81,30 @@ class BatchIntervalDisplay:
             True values.
         term : int, default 0
             Which number, where there are several.
+        labels : mapping of str to str or None, default None
+            Words instead of the names of batches and of the number.
+        drop : collection of str, default ()
+            Batches to leave out.
 
         Returns
         -------
         BatchIntervalDisplay
             The display, not drawn yet.
         """
-        naive = np.array([a.naive[term] for a in result.answers])
+        check_same_length(batches=result.batches, truth=truth)
+        left_out = {drop} if isinstance(drop, str) else set(drop)
+        kept = [i for i, name in enumerate(result.batches) if str(name) not in left_out]
+        if not kept:
+            raise ValueError(f"drop={drop!r} leaves no batch to draw.")
+        words, naive, name = labels or {}, result.naive[kept, term], result.terms[term]
         return cls(
-            result.batches,
-            result.estimate[:, term],
-            result.low[:, term],
-            result.high[:, term],
-            truth=truth,
+            [words.get(str(result.batches[i]), result.batches[i]) for i in kept],
+            result.estimate[kept, term],
+            result.conf_low[kept, term],
+            result.conf_high[kept, term],
+            truth=None if truth is None else np.asarray(truth)[kept],
             naive=None if np.isnan(naive).all() else naive,
-            name=f"{result.answers[0].terms[term]} of the batch",
+            name=words.get(name, f"{name} of the batch"),
         )
 
     def covered(self) -> np.ndarray:

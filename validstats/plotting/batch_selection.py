@@ -1,13 +1,14 @@
-"""Which rows are claimed, where the threshold lies, and how many of the claims may be false."""
+"""Figure of a selection: claimed rows, threshold, and how many of the claims may be false."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
 
 from validstats.intake import check_vector
-from validstats.plotting._style import COLOURS, figure_and_axes, tidy_axes
+from validstats.plotting._style import COLOURS, batch_name, figure_and_axes, plain, tidy_axes
 
 __all__ = ["SelectionDisplay"]
 
@@ -29,6 +30,8 @@ class SelectionDisplay:
         Limit of the claim.
     y : array-like of shape (m,) or None, default None
         True labels.
+    name : str, default ""
+        Name of the batch, for the title.
 
     Attributes
     ----------
@@ -43,7 +46,15 @@ class SelectionDisplay:
     """
 
     def __init__(
-        self, predictions: Any, selected: Any, threshold: float, bound: str, above: float, *, y: Any = None
+        self,
+        predictions: Any,
+        selected: Any,
+        threshold: float,
+        bound: str,
+        above: float,
+        *,
+        y: Any = None,
+        name: str = "",
     ) -> None:
         self.predictions = check_vector(predictions, "predictions")
         self.selected = np.asarray(selected, dtype=bool)
@@ -51,9 +62,12 @@ class SelectionDisplay:
         self.bound = bound
         self.above = float(above)
         self.y = None if y is None else check_vector(y, "y")
+        self.name = name
 
     @classmethod
-    def from_result(cls, result: Any, *, y: Any = None, batch: int = 0) -> Self:
+    def from_result(
+        cls, result: Any, *, y: Any = None, batch: int = 0, labels: Mapping[str, str] | None = None
+    ) -> Self:
         """Take one batch of a result.
 
         Parameters
@@ -64,6 +78,8 @@ class SelectionDisplay:
             True labels of all rows.
         batch : int, default 0
             Position of the batch.
+        labels : mapping of str to str or None, default None
+            Words instead of the names of batches.
 
         Returns
         -------
@@ -75,9 +91,10 @@ class SelectionDisplay:
                 f"y must have one label for each of the {len(result.selected)} rows, got {len(y)}."
             )
         rows, answer = result.rows[batch], result.answers[batch]
-        by_number = bool(answer.ranks)
         bound = (
-            f"at most {result.bound} false" if by_number else f"expected false share at most {result.bound:g}"
+            f"at most {result.bound} false"
+            if result.confidence_level
+            else f"expected false share at most {result.bound:g}"
         )
         return cls(
             result.predictions[rows],
@@ -86,6 +103,7 @@ class SelectionDisplay:
             bound,
             result.above,
             y=None if y is None else np.asarray(y)[rows],
+            name=batch_name(result, batch, labels),
         )
 
     @property
@@ -132,7 +150,10 @@ class SelectionDisplay:
             self.above, color=COLOURS["reference"], linewidth=1, linestyle=":", label="limit of the claim"
         )
         counted = "" if self.n_false is None else f", {self.n_false} in fact"
-        self.ax_.set_title(f"{int(chosen.sum())} claims, {self.bound}{counted}", loc="left", fontsize=11)
+        where = f"{plain(self.name)}: " if self.name else ""
+        self.ax_.set_title(
+            f"{where}{int(chosen.sum())} claims, {self.bound}{counted}", loc="left", fontsize=11
+        )
         self.ax_.set(xlabel="rows of the batch, by prediction", ylabel="prediction")
         self.ax_.legend(frameon=False, fontsize=9)
         tidy_axes(self.ax_)

@@ -40,6 +40,9 @@ class Result(ABC):
     schema: ClassVar[str] = "validstats.result/1"
     """Version of :meth:`to_dict`: new keys keep it, a changed meaning raises it."""
 
+    _naming: ClassVar[tuple[str, ...]] = ("term",)
+    """Columns of :meth:`tidy` whose entries ``labels`` and ``drop`` speak of; the first column where none is there."""
+
     guarantee: Guarantee
     backend: FrameBackend = "pandas"
 
@@ -89,16 +92,21 @@ class Result(ABC):
         DataFrame
             In the caller's data frame library.
         """
-        columns = {name: _plain(values) for name, values in self._tidy_columns().items()}
-        first = "term" if "term" in columns else next(iter(columns), "term")
-        if labels or drop:
-            drop = (drop,) if isinstance(drop, str) else drop
-            terms = columns[first]
-            kept = [i for i, term in enumerate(terms) if str(term) not in drop]
-            columns = {name: [values[i] for i in kept] for name, values in columns.items()}
-            columns[first] = [(labels or {}).get(str(term), term) for term in columns[first]]
+        columns = dict(self._tidy_columns())
+        if not labels and not drop:
             return to_frame(columns, self.backend)
-        return to_frame(dict(self._tidy_columns()), self.backend)
+        left_out = {drop} if isinstance(drop, str) else set(drop)
+        plain = {name: _plain(values) for name, values in columns.items()}
+        names = [name for name in self._naming if name in plain] or list(plain)[:1]
+        kept = [
+            i
+            for i, entry in enumerate(zip(*(plain[n] for n in names)))
+            if left_out.isdisjoint(map(str, entry))
+        ]
+        chosen = {name: [values[i] for i in kept] for name, values in plain.items()}
+        for name in names:
+            chosen[name] = [(labels or {}).get(str(entry), entry) for entry in chosen[name]]
+        return to_frame(chosen, self.backend)
 
     def glance(self) -> Any:
         """Return one row about the result as a whole.

@@ -168,11 +168,11 @@ def _claims(study: _Study, results: dict[str, Any], rows: AnyArray, batches: Any
     return (
         f"(a) At least {sets.answers[0].covered} of the {BATCH} sentences of batch 1 lie in their rating intervals, "
         f"of mean length {sets.sizes_of_sets()[first].mean():.2f}; in fact {right} do.",
-        f"(b) The mean human rating of batch 1 lies in [{mean.low[0, 0]:.2f}, {mean.high[0, 0]:.2f}]; "
+        f"(b) The mean human rating of batch 1 lies in [{mean.conf_low[0, 0]:.2f}, {mean.conf_high[0, 0]:.2f}]; "
         f"in fact it is {rating.mean():.2f}.",
         f"(c) Of the {chosen} sentences of batch 1 that are claimed to be positive at most {MAX_FALSE} are not; "
         f"in fact {false} are not.",
-        f"(d) At most {errors.high[0, 0]:.0f} of the {BATCH} machine labels of batch 1 are wrong; in fact {wrong} are.",
+        f"(d) At most {errors.conf_high[0, 0]:.0f} of the {BATCH} machine labels of batch 1 are wrong; in fact {wrong} are.",
     )
 
 
@@ -212,7 +212,7 @@ def _holds(
         return result.contains(rating).sum() >= 90, result.contains(rating, naive=True).sum() >= 90
     if name == "mean":
         plain = _split_conformal_mean(study, calibration, batch)
-        return bool(result.low[0, 0] <= rating.mean() <= result.high[0, 0]), plain
+        return bool(result.conf_low[0, 0] <= rating.mean() <= result.conf_high[0, 0]), plain
     if name == "selection":
         scores = selection_scores(study.learner.predict(study.X[calibration]), study.rating[calibration], 0.0)
         threshold = order_statistic_interval(
@@ -221,7 +221,7 @@ def _holds(
         false = ((study.learner.predict(study.X[batch]) > threshold) & (rating <= 0)).sum()
         return bool(result.false_claims(rating)[0] <= MAX_FALSE), bool(false <= MAX_FALSE)
     wrong = (MachineSign().predict(study.X[batch]) != (rating > 0)).sum()
-    return bool(wrong <= result.high[0, 0]), bool(wrong <= result.estimate[0, 0])
+    return bool(wrong <= result.conf_high[0, 0]), bool(wrong <= result.estimate[0, 0])
 
 
 def _split_conformal_mean(study: _Study, calibration: AnyArray, batch: AnyArray) -> bool:

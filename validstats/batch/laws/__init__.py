@@ -11,6 +11,7 @@ from validstats.batch.laws.compositional import (
     smallest_drop_n,
 )
 from validstats.batch.laws.envelope import RankBand, false_claim_curve, order_statistic_box, rank_envelope
+from validstats.batch.laws.interval import Interval, reach_out, rounding_of_means
 from validstats.batch.laws.levels import Side, ceil_fraction, product_share
 from validstats.batch.laws.means import MeanMethod, mean_interval, smallest_partition_n
 from validstats.batch.laws.order_statistics import order_statistic_interval, score_at_rank, scores_at_ranks
@@ -24,10 +25,10 @@ from validstats.batch.laws.ranks import (
     simultaneous_rank,
     smallest_informative_n,
 )
-from validstats.batch.laws.rounding import reach_out, rounding_of_means
 from validstats.batch.laws.selection import benjamini_hochberg, conformal_p_values, selection_scores
 
 __all__ = [
+    "Interval",
     "MeanMethod",
     "RankBand",
     "Side",

@@ -12,13 +12,14 @@ import numpy as np
 from validstats._typing import Float1D, Int1D
 from validstats.batch.laws.bisection import last_where
 from validstats.batch.laws.checks import check_scores
+from validstats.batch.laws.interval import Interval
 from validstats.batch.laws.levels import Level, ceil_fraction, exact_level
 from validstats.batch.laws.rank_sum import weight_sum_quantile
 from validstats.intake import check_literal, check_positive_int
 from validstats.kernels.compositional import compositional_extreme
 
 __all__ = [
-    "CompositionalBound",
+    "CompositionalInterval",
     "Step",
     "check_step_monotone",
     "compositional_interval",
@@ -34,25 +35,18 @@ Step: TypeAlias = Callable[[int, float, float], float]
 _GRID = 1600
 
 
-@dataclass(frozen=True)
-class CompositionalBound:
-    """Interval for a compositional function of a batch.
+@dataclass(frozen=True, kw_only=True)
+class CompositionalInterval(Interval):
+    """Interval for a compositional function of a batch, with the sums of rank weights that it rests on.
 
     Attributes
     ----------
-    low, high : float
-        Bounds; infinite on a side that was not asked for or about which nothing can be said.
     q_upper, q_lower : int or None
-        Largest sum of rank weights on the upper side, and smallest one on the lower side.
-    informative : bool
-        Whether every requested side excludes some rank vector and is finite.
+        Largest sum of rank weights on the upper side, and smallest one on the lower side; None where not asked for.
     """
 
-    low: float
-    high: float
-    q_upper: int | None
-    q_lower: int | None
-    informative: bool = True
+    q_upper: int | None = None
+    q_lower: int | None = None
 
 
 def compositional_interval(
@@ -65,7 +59,7 @@ def compositional_interval(
     weights: Int1D | None = None,
     side: str = "two-sided",
     bounds: tuple[float, float] = (-np.inf, np.inf),
-) -> CompositionalBound:
+) -> CompositionalInterval:
     r"""Bound :math:`G_m` with :math:`G_j = \mathrm{step}(j, G_{j-1}, T_{(j)})` for a batch of m scores.
 
     Parameters
@@ -93,7 +87,7 @@ def compositional_interval(
 
     Returns
     -------
-    CompositionalBound
+    CompositionalInterval
         The interval.
 
     Raises
@@ -128,7 +122,14 @@ def compositional_interval(
         spare = ranks.max() - ranks
         found, slack, told = _one_side(step, start, values, spare, m, share, bounds[0], -1.0)
         low, q_lower, said = found, m * int(ranks.max()) - slack, said and told
-    return CompositionalBound(low, high, q_upper, q_lower, said)
+    return CompositionalInterval(
+        low=low,
+        high=high,
+        method="rank weights, dynamic programme",
+        informative=said,
+        q_upper=q_upper,
+        q_lower=q_lower,
+    )
 
 
 def ignored_extremes(step: Step, start: float, m: int, sign: float) -> int:

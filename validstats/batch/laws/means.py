@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache
 from typing import Literal, TypeAlias, get_args
@@ -17,6 +17,7 @@ from validstats.batch.laws.checks import check_scores
 from validstats.batch.laws.counts import count_bounds
 from validstats.batch.laws.envelope import rank_envelope
 from validstats.batch.laws.extremal_sums import dual_bound, hull_bound, rank_sum_maximum
+from validstats.batch.laws.interval import Interval
 from validstats.batch.laws.levels import Level, Side, ceil_fraction, exact_level
 from validstats.batch.laws.order_statistics import order_statistic_interval
 from validstats.batch.laws.rank_sum import has_exact_law, rank_sum_quantile
@@ -27,7 +28,6 @@ from validstats.intake import check_literal, check_positive_int, check_random_st
 from validstats.kernels.ranks import local_upper_ranks
 
 __all__ = [
-    "MeanBound",
     "MeanMethod",
     "Side",
     "choose_mean_method",
@@ -51,29 +51,6 @@ _EXACT_UP_TO = 20
 _EXACT_N = 20_000
 _BAND_SHARE = Fraction(1, 4)
 _ENVELOPE_WORK = 1_000_000
-
-
-@dataclass(frozen=True)
-class MeanBound:
-    """Interval for the mean of a batch's scores.
-
-    Attributes
-    ----------
-    low, high : float
-        Bounds of the mean; infinite on a side about which nothing can be said.
-    method : str
-        Method used.
-    probability : float or None
-        Exact probability where the method has one (partition, without ties), else None.
-    informative : bool
-        Whether every requested side excludes something.
-    """
-
-    low: float
-    high: float
-    method: str
-    probability: float | None
-    informative: bool
 
 
 def smallest_partition_n(m: int, alpha_side: Level) -> int:
@@ -189,7 +166,7 @@ def mean_interval(
     drop_extreme: bool | None = None,
     n_resamples: int = 9999,
     random_state: RandomState = 0,
-) -> MeanBound:
+) -> Interval:
     """Bound the mean of a batch of m scores that are exchangeable with the calibration scores.
 
     Parameters
@@ -231,7 +208,7 @@ def mean_interval(
 
     Returns
     -------
-    MeanBound
+    Interval
         The interval.
 
     Raises
@@ -297,17 +274,17 @@ def _seed_of(random_state: RandomState) -> int:
     return int(check_random_state(random_state).integers(2**63))
 
 
-def _bound(low: float, high: float, method: str, side: Side, bounds: tuple[float, float]) -> MeanBound:
+def _bound(low: float, high: float, method: str, side: Side, bounds: tuple[float, float]) -> Interval:
     """A bound whose ends are in order and within what is known; it informs if every wanted side excludes something."""
     low, high = min(low, high), max(low, high)
     low, high = max(low, bounds[0]), min(high, bounds[1])
     tight = (side == "lower" or high < bounds[1]) and (side == "upper" or low > bounds[0])
-    return MeanBound(float(low), float(high), method, None, bool(tight))
+    return Interval(low=float(low), high=float(high), method=method, informative=bool(tight))
 
 
 def _count_interval(
     scores: Float1D, m: int, alpha: Fraction, side: Side, values: tuple[float, float] | None
-) -> MeanBound:
+) -> Interval:
     """Two values a < b: the mean is a + (b - a) times the share of b, whose count has an exact law."""
     if values is None or not values[0] < values[1] or not np.isin(scores, values).all():
         raise ValueError(
@@ -321,27 +298,30 @@ def _count_interval(
 
 def _rank_interval(
     scores: Float1D, m: int, alpha: Fraction, side: Side, bounds: tuple[float, float]
-) -> MeanBound:
+) -> Interval:
     """One row: the mean is the row's own score, whose rank is uniform."""
     if m != 1:
         raise ValueError(
             f'method="rank" bounds the score of one row, got a batch of m = {m} rows; take "auto".'
         )
-    found = order_statistic_interval(scores, 1, 1, alpha, side=side, bounds=bounds)
-    return MeanBound(found.low, found.high, "rank", found.probability, found.informative)
+    return replace(
+        order_statistic_interval(scores, 1, 1, alpha, side=side, bounds=bounds), method="rank", ranks=()
+    )
 
 
 def _textbook_bound(
     scores: Float1D, m: int, alpha: Fraction, side: Side, bounds: tuple[float, float]
-) -> MeanBound:
+) -> Interval:
     """Normal theory, cut at what is known; one calibration score says nothing."""
     low, high = textbook_interval(scores, m, alpha, side=side)
-    return MeanBound(max(low, bounds[0]), min(high, bounds[1]), "asymptotic", None, scores.size > 1)
+    return Interval(
+        low=max(low, bounds[0]), high=min(high, bounds[1]), method="asymptotic", informative=scores.size > 1
+    )
 
 
 def _swap_interval(
     scores: Float1D, m: int, alpha: Fraction, side: Side, bounds: tuple[float, float], seed: int
-) -> MeanBound:
+) -> Interval:
     """Exchanges; sides without a known bound give up batches with a score beyond the calibration."""
     drop = (not np.isfinite(bounds[0]), not np.isfinite(bounds[1]))
     if scores.size < 2 or m < 2:
@@ -363,7 +343,7 @@ def _bet_interval(
     bounds: tuple[float, float],
     width: float | None,
     random_state: RandomState,
-) -> MeanBound:
+) -> Interval:
     """Bets against each side in one random order of the sorted scores, which does not depend on the order of rows."""
     order = check_random_state(random_state).permutation(scores.size)
     ends = _bet_ends(scores[order], m, alpha_side, side, bounds, width)
@@ -392,7 +372,7 @@ def _half_bounded_interval(
     bounds: tuple[float, float],
     width: float | None,
     random_state: RandomState,
-) -> MeanBound:
+) -> Interval:
     """One known bound: bets on its side and partition on the other, or exchanges without the other side's extremes."""
     alpha_side = alpha / 2 if side == "two-sided" else alpha
     n, rng = scores.size, check_random_state(random_state)
@@ -422,7 +402,7 @@ def _weighted_rank_interval(
     drop_extreme: bool | None,
     n_resamples: int,
     random_state: RandomState,
-) -> MeanBound:
+) -> Interval:
     """Largest mean in a level set of the sum of rank weights."""
     seeds = check_random_state(random_state).integers(2**63, size=2).tolist()
     low, high = bounds
@@ -434,7 +414,7 @@ def _weighted_rank_interval(
     if side != "upper":
         low = -_upper_mean(-values[::-1], m, alpha_side, -bounds[0], chosen, minus, *options, seeds[1])
     tight = (side == "lower" or high < bounds[1]) and (side == "upper" or low > bounds[0])
-    return MeanBound(float(low), float(high), chosen, None, bool(tight))
+    return Interval(low=float(low), high=float(high), method=chosen, informative=bool(tight))
 
 
 def partition_interval(
@@ -445,7 +425,7 @@ def partition_interval(
     bounds: tuple[float, float],
     statistic: Callable[[Float1D], float],
     random_state: RandomState = 0,
-) -> MeanBound:
+) -> Interval:
     """Bound any symmetric statistic of a batch by split conformal prediction on blocks of calibration scores.
 
     Parameters
@@ -467,7 +447,7 @@ def partition_interval(
 
     Returns
     -------
-    MeanBound
+    Interval
         The interval, with its exact probability (without ties).
 
     Examples
@@ -484,13 +464,13 @@ def partition_interval(
     k = ceil_fraction((1 - alpha) * (n_blocks + 1))
     low, high = bounds
     if k > n_blocks:
-        return MeanBound(low, high, "partition", 1.0, False)
+        return Interval(low=low, high=high, method="partition", probability=1.0, informative=False)
     if side != "lower":
         high = min(high, float(values[k - 1]))
     if side != "upper":
         low = max(low, float(values[n_blocks - k]))
     failure = (1 - k / (n_blocks + 1)) * (2 if side == "two-sided" else 1)
-    return MeanBound(low, high, "partition", max(0.0, 1.0 - failure), True)
+    return Interval(low=low, high=high, method="partition", probability=max(0.0, 1.0 - failure))
 
 
 def learned_weights(reference: Float1D, n: int, top: float) -> Float1D:

@@ -3,44 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, get_args
 
 import numpy as np
 
 from validstats.batch.laws.checks import check_scores
+from validstats.batch.laws.interval import Interval
 from validstats.batch.laws.levels import Level, Side, exact_level
 from validstats.batch.laws.ranks import rank_lower, rank_upper, smallest_informative_n
 from validstats.intake import check_literal, check_positive_int
 
-__all__ = ["OrderStatisticBound", "order_statistic_interval", "score_at_rank", "scores_at_ranks"]
-
-
-@dataclass(frozen=True)
-class OrderStatisticBound:
-    """Interval for one order statistic of a batch.
-
-    Attributes
-    ----------
-    low, high : float
-        Bounds; a known or infinite end of the score's range where nothing better can be said.
-    rank_low, rank_high : int or None
-        Ranks used (1-based; the lower bound is the score before its rank), None on a side not asked for.
-    probability : float
-        Exact probability when there are no ties; with ties it can only be larger.
-    informative : bool
-        Whether every requested side is a calibration score.
-    smallest_n : int
-        Smallest calibration size at which every requested side would be one.
-    """
-
-    low: float
-    high: float
-    rank_low: int | None
-    rank_high: int | None
-    probability: float
-    informative: bool
-    smallest_n: int
+__all__ = ["order_statistic_interval", "score_at_rank", "scores_at_ranks"]
 
 
 def order_statistic_interval(
@@ -52,7 +25,7 @@ def order_statistic_interval(
     side: Side = "two-sided",
     bounds: tuple[float | None, float | None] = (None, None),
     allow_minus_infinity: bool = False,
-) -> OrderStatisticBound:
+) -> Interval:
     """Bound the zeta-th smallest of a batch of m scores.
 
     Parameters
@@ -74,7 +47,7 @@ def order_statistic_interval(
 
     Returns
     -------
-    OrderStatisticBound
+    Interval
         The interval with its exact probability and ranks.
 
     Raises
@@ -114,7 +87,15 @@ def order_statistic_interval(
         misses += 1.0 - below.probability
         informative &= below.informative
         needed = max(needed, smallest_informative_n(m, zeta, share, "lower"))
-    return OrderStatisticBound(low, high, rank_low, rank_high, 1.0 - misses, informative, needed)
+    return Interval(
+        low=low,
+        high=high,
+        method="order statistic",
+        probability=1.0 - misses,
+        informative=informative,
+        ranks=((rank_low, rank_high),),
+        smallest_n=needed,
+    )
 
 
 def score_at_rank(scores: np.ndarray, rank: int, high: float = np.inf) -> float:

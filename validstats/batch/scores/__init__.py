@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from validstats.batch.scores.claim import ClaimScore
 from validstats.batch.scores.learned import APSScore, CQRScore, NormalisedScore, ProbabilityScore
 from validstats.batch.scores.registry import resolve_score
 from validstats.batch.scores.residual import (
@@ -11,7 +12,7 @@ from validstats.batch.scores.residual import (
     LabelScore,
     Score,
     SignedScore,
-    numeric_predictions,
+    checked_outputs,
     unwritable,
 )
 
@@ -20,13 +21,14 @@ __all__ = [
     "AbsoluteScore",
     "CQRScore",
     "CallableScore",
+    "ClaimScore",
     "ErrorScore",
     "LabelScore",
     "NormalisedScore",
     "ProbabilityScore",
     "Score",
     "SignedScore",
-    "numeric_predictions",
+    "checked_outputs",
     "resolve_score",
     "unwritable",
 ]

@@ -45,6 +45,7 @@ class NormalisedScore(Score):
     array([2.])
     """
 
+    name = "normalised"
     kind = "regressor"
     quantity = "|y - prediction| / scale"
 
@@ -114,6 +115,7 @@ class CQRScore(Score):
     array([1.])
     """
 
+    name = "cqr"
     kind = "regressor"
     quantity = "distance outside of the quantile interval"
 
@@ -171,8 +173,17 @@ class ProbabilityScore(Score):
     array([0.2])
     """
 
+    name = "probability"
     kind = "classifier"
     quantity = "1 - probability of y"
+    numeric = False
+
+    def encode(self, model: Any, y: AnyArray) -> AnyArray:
+        """Return class indices, -1 for a class that the classifier has never seen."""
+        known = np.asarray(model.classes_)
+        order = np.argsort(known, kind="stable")
+        index = order[np.clip(np.searchsorted(known[order], y), 0, len(known) - 1)]
+        return np.where(known[index] == y, index, -1)
 
     def outputs(self, model: Any, X: Any) -> AnyArray:
         """Return the predicted probabilities."""
@@ -218,6 +229,7 @@ class APSScore(ProbabilityScore):
     array([0.8])
     """
 
+    name = "aps"
     quantity = "probability of classes at least as probable as y"
 
     def class_scores(self, outputs: AnyArray) -> Float2D:

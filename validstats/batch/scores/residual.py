@@ -8,10 +8,11 @@ from typing import Any, ClassVar, Self, TypeAlias
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.utils.validation import _num_samples
 
 from validstats._typing import AnyArray, Bool1D, Float1D, Float2D
 from validstats.batch.laws import reach_out
-from validstats.intake import check_bounds, check_vector
+from validstats.intake import check_bounds, check_in_range, check_vector
 
 __all__ = [
     "AbsoluteScore",
@@ -21,6 +22,7 @@ __all__ = [
     "LabelScore",
     "Score",
     "SignedScore",
+    "checked_outputs",
     "clip_intervals",
     "numeric_predictions",
     "plain_predictions",
@@ -39,14 +41,128 @@ class Score(BaseEstimator):
 
     Attributes
     ----------
+    name : str
+        How ``conformity_score=`` and the command line call it; empty where it has no name.
     kind : {"regressor", "classifier", "any"}
         Learners that it works with.
     quantity : str
         What one score is, for reports.
+    numeric : bool
+        Whether it compares labels as numbers, classes of a binary classifier as 0 and 1.
     """
 
+    name: ClassVar[str] = ""
     kind: ClassVar[str] = "any"
     quantity: ClassVar[str] = "score"
+    numeric: ClassVar[bool] = True
+
+    def check(self, classifier: bool) -> None:
+        """Raise if the score does not fit the learner, or a parameter is out of range.
+
+        Parameters
+        ----------
+        classifier : bool
+            Whether the learner is a classifier.
+        """
+        if self.kind == ("regressor" if classifier else "classifier"):
+            learner = "a classifier" if classifier else "a regressor"
+            raise ValueError(f"The score {type(self).__name__} does not work with {learner}.")
+
+    def label_bounds(self, bounds: Any, classifier: bool) -> Bounds:
+        """Read the stated bounds of the labels as this score compares labels.
+
+        Parameters
+        ----------
+        bounds : tuple of (float or None, float or None)
+            As the user states them.
+        classifier : bool
+            Whether the learner is a classifier.
+
+        Returns
+        -------
+        tuple of float
+            Bounds; 0 and 1 for classes that are compared as numbers, infinite for other classes.
+        """
+        low, high = check_bounds(bounds)
+        if not classifier:
+            return low, high
+        return (max(low, 0.0), min(high, 1.0)) if self.numeric else (-np.inf, np.inf)
+
+    def encode(self, model: Any, y: AnyArray) -> AnyArray:
+        """Turn labels into what :meth:`scores` compares: numbers, class indices, or the labels as they are.
+
+        Parameters
+        ----------
+        model : estimator
+            Fitted learner.
+        y : ndarray of shape (n,)
+            Labels.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            float64 numbers here; the second class of a binary classifier is 1.
+        """
+        classes = getattr(model, "classes_", None)
+        if classes is None:
+            return check_vector(y, "y") if y.dtype != np.float64 else y
+        if len(classes) != 2:
+            raise ValueError(
+                f"This target needs numeric or binary labels, and the classifier has {len(classes)} classes."
+            )
+        if unseen := sorted(set(np.unique(y).tolist()) - set(np.asarray(classes).tolist())):
+            raise ValueError(f"The labels {unseen} are not among the classes {np.asarray(classes).tolist()}.")
+        return np.asarray(y == classes[1], dtype=np.float64)
+
+    def of_rows(self, model: Any, X: Any, y: AnyArray, label_bounds: Bounds) -> Float1D:
+        """Score labelled rows.
+
+        Parameters
+        ----------
+        model : estimator
+            Fitted learner.
+        X, y : array-like
+            Rows and labels.
+        label_bounds : tuple of float
+            Known bounds of the labels, which are checked.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            The scores.
+        """
+        labels, (low, high) = self.encode(model, y), label_bounds
+        bounded = labels.dtype.kind == "f" and (np.isfinite(low) or np.isfinite(high))
+        if bounded and (labels.min() < low or labels.max() > high):
+            raise ValueError(
+                f"y ranges from {labels.min():g} to {labels.max():g}, outside the stated bounds [{low:g}, {high:g}]. "
+                "State bounds that hold for every row, or None where there is none."
+            )
+        found = self.scores(checked_outputs(self, model, X), labels)
+        if np.isnan(found).any():
+            raise ValueError(
+                f"{int(np.isnan(found).sum())} of the calibration scores are NaN: the learner's predictions have "
+                "missing or infinite values. Repair the learner, or drop those rows."
+            )
+        return found.copy() if np.may_share_memory(found, y) else found
+
+    def of_training(self, model: Any, X: Any, y: AnyArray) -> tuple[Float1D, AnyArray] | None:
+        """Score the training rows, from which rank weights can be learned.
+
+        Parameters
+        ----------
+        model : estimator
+            Fitted learner.
+        X, y : array-like
+            Training rows and labels.
+
+        Returns
+        -------
+        tuple of ndarray or None
+            Scores and outputs; None where they are of no use.
+        """
+        outputs = checked_outputs(self, model, X)
+        return self.scores(outputs, self.encode(model, y)), outputs
 
     def fit(self, model: Any, X: Any, y: AnyArray) -> Self:
         """Learn what the score needs beyond the model, from the training rows.
@@ -177,6 +293,7 @@ class LabelScore(Score):
     array([1., 2.])
     """
 
+    name = "label"
     quantity = "y"
 
     def outputs(self, model: Any, X: Any) -> AnyArray:
@@ -211,6 +328,7 @@ class SignedScore(Score):
     array([ 0.5, -1. ])
     """
 
+    name = "signed"
     quantity = "y - prediction"
 
     def outputs(self, model: Any, X: Any) -> AnyArray:
@@ -246,6 +364,7 @@ class AbsoluteScore(Score):
     array([0.5, 1. ])
     """
 
+    name = "absolute"
     kind = "regressor"
     quantity = "|y - prediction|"
 
@@ -284,10 +403,27 @@ class ErrorScore(Score):
     array([0., 1.])
     """
 
+    name = "error"
     quantity = "error"
+    numeric = False
 
     def __init__(self, tolerance: float | None = None) -> None:
         self.tolerance = tolerance
+
+    def check(self, classifier: bool) -> None:
+        """Raise if the tolerance is out of range, or the learner is a classifier."""
+        super().check(classifier)
+        if self.tolerance is None:
+            return
+        check_in_range(self.tolerance, "tolerance", 0)
+        if classifier:
+            raise ValueError(
+                f"tolerance is a distance between numbers, so it is not read with a classifier; got {self.tolerance!r}."
+            )
+
+    def encode(self, model: Any, y: AnyArray) -> AnyArray:
+        """Return labels as they are, or numbers where a tolerance is given."""
+        return y if self.tolerance is None else super().encode(model, y)
 
     def scores(self, outputs: AnyArray, y: AnyArray) -> Float1D:
         """Return zeros and ones."""
@@ -316,12 +452,29 @@ class CallableScore(Score):
     """
 
     quantity = "score"
+    numeric = False
 
     def __init__(
         self, function: Callable[..., Any], bounds: tuple[float | None, float | None] = (None, None)
     ) -> None:
         self.function = function
         self.bounds = bounds
+
+    def label_bounds(self, bounds: Any, classifier: bool) -> Bounds:
+        """Refuse bounds of the labels, which a callable does not read."""
+        if np.isfinite(check_bounds(bounds)).any():
+            raise ValueError(
+                f"bounds are those of the labels, which a callable score does not read, got {bounds!r}; state the bounds "
+                "of the score: conformity_score=CallableScore(function, bounds=...)."
+            )
+        return -np.inf, np.inf
+
+    def of_rows(self, model: Any, X: Any, y: AnyArray, label_bounds: Bounds) -> Float1D:
+        """Call the user's function."""
+        return self.evaluate(model, X, y)
+
+    def of_training(self, model: Any, X: Any, y: AnyArray) -> None:
+        """Return None: the function is not called for training rows."""
 
     def evaluate(self, model: Any, X: Any, y: AnyArray) -> Float1D:
         """Call the user's function and check what it returns.
@@ -362,6 +515,21 @@ class CallableScore(Score):
     def score_bounds(self, outputs: AnyArray, label_bounds: Bounds) -> Bounds:
         """Return the stated bounds of the score."""
         return check_bounds(self.bounds)
+
+
+def checked_outputs(score: Score, model: Any, X: Any) -> AnyArray:
+    """Outputs of the model for rows; those that would spoil the numbers of a result are refused."""
+    outputs, n = score.outputs(model, X), _num_samples(X)
+    if len(outputs) != n:
+        raise ValueError(f"The learner gave {len(outputs)} predictions for the {n} rows of X.")
+    if outputs.dtype.kind == "f" and not np.isfinite(outputs).all():
+        spoilt = np.isnan(outputs) if outputs.ndim > 1 else ~np.isfinite(outputs)
+        if bad := int(spoilt.reshape(n, -1).any(axis=1).sum()):
+            raise ValueError(
+                f"The learner's predictions for {bad} of the {n} rows of X are NaN or infinite. Repair the learner, or drop "
+                "those rows."
+            )
+    return outputs
 
 
 def plain_predictions(model: Any, X: Any) -> AnyArray:
@@ -466,7 +634,7 @@ def probabilities(model: Any, X: Any) -> Float2D:
     if not hasattr(model, "predict_proba"):
         raise ValueError(
             f"This score needs predict_proba, which {type(model).__name__} lacks; wrap it in "
-            "CalibratedClassifierCV or choose score='error'."
+            "CalibratedClassifierCV or choose conformity_score='error'."
         )
     return np.asarray(model.predict_proba(X), dtype=np.float64)
 

@@ -2,37 +2,26 @@
 
 from __future__ import annotations
 
+from validstats.batch.targets.base import Calibration, Inquiry, Question, Target
 from validstats.batch.targets.compositional import Compositional
-from validstats.batch.targets.guarantees import batch_guarantee, confidence_of, level_text
-from validstats.batch.targets.problem import (
-    Calibration,
-    EnvelopeAnswer,
-    IntervalAnswer,
-    Question,
-    SelectionAnswer,
-    SetAnswer,
-)
-from validstats.batch.targets.sets import ClaimScore, Envelope, Selection, Simultaneous
-from validstats.batch.targets.values import BatchMean, BatchQuantile, BatchTotal, ErrorCount, Target
+from validstats.batch.targets.envelope import Envelope
+from validstats.batch.targets.errors import ErrorCount
+from validstats.batch.targets.mean import BatchMean, BatchTotal
+from validstats.batch.targets.quantile import BatchQuantile
+from validstats.batch.targets.selection import Selection
+from validstats.batch.targets.simultaneous import Simultaneous
 
 __all__ = [
     "BatchMean",
     "BatchQuantile",
     "BatchTotal",
     "Calibration",
-    "ClaimScore",
     "Compositional",
     "Envelope",
-    "EnvelopeAnswer",
     "ErrorCount",
-    "IntervalAnswer",
+    "Inquiry",
     "Question",
     "Selection",
-    "SelectionAnswer",
-    "SetAnswer",
     "Simultaneous",
     "Target",
-    "batch_guarantee",
-    "confidence_of",
-    "level_text",
 ]

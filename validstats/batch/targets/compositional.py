@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
+from validstats._typing import AnyArray
 from validstats.batch.laws import (
+    Interval,
     RankBand,
     Side,
     Step,
@@ -20,8 +23,7 @@ from validstats.batch.laws import (
     smallest_drop_n,
     smallest_informative_n,
 )
-from validstats.batch.targets.problem import IntervalAnswer, Question
-from validstats.batch.targets.values import IntervalTarget
+from validstats.batch.targets.base import Calibration, IntervalTarget, Question, shared_level
 from validstats.intake import check_in_range
 
 __all__ = ["Compositional"]
@@ -81,11 +83,18 @@ class Compositional(IntervalTarget):
             if not callable(value) and not (name == "rank_weight" and value is None):
                 raise TypeError(f"{name} must be callable, got {value!r}.")
 
-    def default_score(self, classifier: bool) -> str:
-        """Labels."""
-        return "label"
+    def statement(self) -> str:
+        """Say what holds."""
+        return f"the {self.name} of a batch {self.between()}"
 
-    def answer(self, question: Question) -> IntervalAnswer:
+    def assumptions(self, calibration: Calibration) -> tuple[str, ...]:
+        """Add that the function is monotone."""
+        return (
+            *super().assumptions(calibration),
+            "the step never decreases when the accumulated value or the score grows",
+        )
+
+    def answer(self, question: Question) -> Interval:
         """Bound the function of one batch."""
         assert self.step is not None
         n, m = question.n, question.m
@@ -102,18 +111,16 @@ class Compositional(IntervalTarget):
         )
         middle = question.calibration.sorted_scores[_spread(n, m)]
         smallest = self.smallest_n(m, question.alpha, question.bounds)
-        return IntervalAnswer(
+        return replace(
+            bound,
             **self._value(evaluate_steps(self.step, middle, self.start), bound.low, bound.high),
-            probability=None,
             smallest_n=min(smallest, n) if bound.informative else smallest,
-            informative=bound.informative,
-            method="rank weights, dynamic programme",
         )
 
-    def answer_strata(self, questions: Sequence[Question], rows: Sequence[np.ndarray]) -> IntervalAnswer:
+    def answer_strata(self, questions: Sequence[Question], rows: Sequence[AnyArray]) -> Interval:
         """Evaluate the function at the pooled envelopes of the strata."""
         assert self.step is not None
-        shared = self.shared_level(questions)
+        shared = shared_level(questions)
         bands = [rank_envelope(q.n, q.m, q.alpha, self.side) for q in shared]
         if self._reaches_beyond(shared, bands):
             bands = [_band_inside(q, self.side) for q in shared]
@@ -124,7 +131,7 @@ class Compositional(IntervalTarget):
         above = np.isfinite(high) and any((b.upper <= q.n).any() for b, q in zip(bands, shared))
         below = np.isfinite(low) and any((b.lower > 1).any() for b in bands)
         middle = np.concatenate([q.calibration.sorted_scores[_spread(q.n, q.m)] for q in questions])
-        return IntervalAnswer(
+        return Interval(
             **self._value(evaluate_steps(self.step, middle, self.start), low, high),
             probability=float(np.prod([b.probability for b in bands])),
             smallest_n=max(self.smallest_n(q.m, q.alpha, q.bounds) for q in shared),
@@ -133,33 +140,13 @@ class Compositional(IntervalTarget):
         )
 
     def smallest_n(self, m: int, alpha: Fraction, bounds: tuple[float, float] = (-np.inf, np.inf)) -> int:
-        """Return the smallest calibration size at which every wanted bound says something.
-
-        Parameters
-        ----------
-        m : int
-            Batch size.
-        alpha : Fraction
-            Miscoverage level.
-        bounds : tuple of float, default (-inf, inf)
-            Known bounds of the scores.
-
-        Returns
-        -------
-        int
-            The size with the default rank weights; for a function that ignores some extreme scores, as a trimmed mean does,
-            and unbounded scores, a size that is large enough.
-        """
-        share = self._share(alpha)
+        """Where every wanted bound says something with the default rank weights; large enough for trimmed means."""
+        share = self.share(alpha)
         return max(
             smallest_informative_n(m, 1, share) if np.isfinite(end) else smallest_drop_n(m, share)
             for side, end in zip(("lower", "upper"), bounds)
             if self.side in (side, "two-sided")
         )
-
-    def statement(self, level: str) -> str:
-        """State the guarantee."""
-        return f"with probability at least {level} the {self.name} of a batch {self.between()}"
 
     def _value(self, estimate: float, low: float, high: float) -> dict[str, Any]:
         """Parts of an answer that are numbers; a side that was not asked for has no bound."""
@@ -171,7 +158,6 @@ class Compositional(IntervalTarget):
             "low": np.array([low]),
             "high": np.array([high]),
             "naive": np.array([np.nan]),
-            "ranks": (),
         }
 
     def _reaches_beyond(self, questions: Sequence[Question], bands: Sequence[RankBand]) -> bool:

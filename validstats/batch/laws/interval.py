@@ -1,14 +1,55 @@
-"""What rounding may take from a bound: ends of intervals, and means that were added up in another order."""
+"""Intervals for numbers about a batch: the record that travels, and guards against the rounding of its ends."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from validstats._typing import AnyArray, Bool1D, Float1D
 
-__all__ = ["reach_out", "rounding_of_means"]
+__all__ = ["Interval", "reach_out", "rounding_of_means"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interval:
+    """Bounds of one or several numbers about a batch.
+
+    A law computes it, a target adds what it means (terms, estimate, naive value, smallest size) by ``replace``, and
+    the result prints it.
+
+    Attributes
+    ----------
+    low, high : float or ndarray of shape (k,)
+        Bounds; infinite, or known bounds, on a side about which nothing can be said.
+    method : str
+        How the bounds were computed.
+    probability : float or None
+        Exact joint probability where it is known, without ties.
+    informative : bool
+        Whether every requested side excludes something.
+    ranks : tuple of (int or None, int or None)
+        Ranks of the lower and the upper bound, one pair a term; empty where no single ranks are used.
+    smallest_n : int
+        Smallest calibration size that would be informative.
+    terms : tuple of str
+        What each number is.
+    estimate, naive : float or ndarray of shape (k,)
+        Point value, and what the model alone would say; NaN where it says nothing.
+    """
+
+    low: Any
+    high: Any
+    method: str
+    probability: float | None = None
+    informative: bool = True
+    ranks: tuple[tuple[int | None, int | None], ...] = ()
+    smallest_n: int = 1
+    terms: tuple[str, ...] = ("value",)
+    estimate: Any = np.nan
+    naive: Any = np.nan
 
 
 def reach_out(ends: AnyArray, centre: AnyArray, outward: float, fits: Callable[[Float1D], Bool1D]) -> Float1D:

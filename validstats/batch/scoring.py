@@ -1,0 +1,169 @@
+"""Learner and score together: they are trained, followed when parameters change, and calibrated as one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import clone, is_classifier
+from sklearn.frozen import FrozenEstimator
+
+from validstats._typing import AnyArray, Float1D, RandomState
+from validstats.batch.rows import LabelledRows, check_strata_kind
+from validstats.batch.scores import Score, checked_outputs
+from validstats.batch.targets import Calibration, Target
+from validstats.intake import warn_data_reuse
+
+__all__ = ["Scorer", "is_frozen"]
+
+
+@dataclass(frozen=True, eq=False)
+class Scorer:
+    """Learner with the score that compares its predictions with labels.
+
+    Attributes
+    ----------
+    learner : estimator
+        The learner.
+    score : Score
+        The score.
+    classifier : bool
+        Whether the learner is a classifier.
+    asked : tuple
+        What the score was made from, to notice changes.
+    digests : ndarray of uint64 or None
+        Digests of the training rows.
+    reference : tuple of ndarray or None
+        Scores and outputs of the training rows.
+    """
+
+    learner: Any
+    score: Score
+    classifier: bool
+    asked: tuple[Any, ...]
+    digests: AnyArray | None = None
+    reference: tuple[Float1D, AnyArray] | None = None
+
+    @classmethod
+    def make(cls, learner: Any, target: Target, given: Any, bounds: Any) -> Self:
+        """Scorer that is not trained; ``given`` is what the user asked for as score."""
+        classifier = bool(is_classifier(learner.estimator if is_frozen(learner) else learner))
+        score = target.make_score(given, classifier)
+        score.label_bounds(bounds, classifier)
+        return cls(learner, score, classifier, _asked(target, given, classifier))
+
+    def trained(self, rows: LabelledRows, target: Target, keep_digests: bool) -> Self:
+        """The same after training on rows; a frozen learner trains the score only."""
+        frozen = is_frozen(self.learner)
+        learner = self.learner if frozen else clone(self.learner).fit(rows.X, rows.labels)
+        score = self.score.fit(learner, rows.X, rows.y)
+        return replace(
+            self,
+            learner=learner,
+            score=score,
+            digests=rows.digests() if keep_digests and not frozen else None,
+            reference=score.of_training(learner, rows.X, rows.y) if target.uses_reference() else None,
+        )
+
+    def following(self, target: Target, given: Any, bounds: Any) -> Self:
+        """The same for a target or score that was changed after training, unless the new score needs training."""
+        if self.asked == _asked(target, given, self.classifier):
+            self.score.label_bounds(bounds, self.classifier)
+            return self
+        made = self.make(self.learner, target, given, bounds)
+        if type(made.score).fit is not Score.fit:
+            raise ValueError(
+                f"The score was changed to {type(made.score).__name__} after fit, and it needs training rows: fit again."
+            )
+        return replace(self, score=made.score, asked=made.asked, reference=None)
+
+    def check_unchanged(
+        self, calibration: Calibration, target: Target, given: Any, bounds: Any, verb: str
+    ) -> None:
+        """Refuse a target, score or bounds that ask for other scores than those of the calibration."""
+        if self.asked != _asked(target, given, self.classifier):
+            raise ValueError(
+                f"The target or the score was changed after the calibration, whose scores answer another question: call "
+                f"calibrate(X, y) before {verb}()."
+            )
+        if (used := calibration.label_bounds) != (now := self.score.label_bounds(bounds, self.classifier)):
+            raise ValueError(
+                f"bounds were changed after the calibration from [{used[0]:g}, {used[1]:g}] to [{now[0]:g}, {now[1]:g}], which "
+                f"its labels were not compared with: call calibrate(X, y) before {verb}()."
+            )
+
+    def warn_reuse(self, rows: LabelledRows) -> None:
+        """Warn if rows were used for training."""
+        if self.digests is not None:
+            warn_data_reuse(self.digests, rows.digests())
+
+    def outputs(self, X: Any) -> AnyArray:
+        """Model outputs of rows."""
+        return checked_outputs(self.score, self.learner, X)
+
+    def scores(self, X: Any, y: AnyArray, label_bounds: tuple[float, float] = (-np.inf, np.inf)) -> Float1D:
+        """Scores of labelled rows."""
+        return self.score.of_rows(self.learner, X, y, label_bounds)
+
+    def calibrate(
+        self, rows: LabelledRows, bounds: Any, w_max: float | None, random_state: RandomState
+    ) -> Calibration:
+        """Calibration on rows."""
+        kept, seed = rows.kept(w_max, random_state)
+        label_bounds = self.score.label_bounds(bounds, self.classifier)
+        reference, outputs = (None, None) if self.reference is None else self.reference
+        return Calibration(
+            scores=self.scores(kept.X, kept.y, label_bounds),
+            n_supplied=rows.n,
+            seed=seed,
+            strata=kept.strata,
+            reference=reference,
+            reference_bounds=(-np.inf, np.inf)
+            if outputs is None
+            else self.score.score_bounds(outputs, label_bounds),
+            w_max=w_max,
+            label_bounds=label_bounds,
+        )
+
+    def extended(self, calibration: Calibration, rows: LabelledRows) -> Calibration:
+        """The calibration with further rows, whose labels have become known."""
+        if calibration.w_max is not None:
+            raise ValueError(
+                "update() cannot add rows to a calibration by rejection; calibrate again on all rows."
+            )
+        if (rows.strata is None) != (calibration.strata is None):
+            raise ValueError("update() needs strata exactly where calibrate() had them.")
+        strata = None
+        if rows.strata is not None:
+            check_strata_kind(calibration.strata, rows.strata)
+            strata = np.concatenate([np.asarray(calibration.strata), rows.strata])
+        scores = self.scores(rows.X, rows.y, calibration.label_bounds)
+        return replace(
+            calibration,
+            scores=np.concatenate([calibration.scores, scores]),
+            n_supplied=calibration.n_supplied + scores.size,
+            strata=strata,
+        )
+
+
+def is_frozen(learner: Any) -> bool:
+    """Whether a learner counts as fitted."""
+    return isinstance(learner, FrozenEstimator)
+
+
+def _asked(target: Target, given: Any, classifier: bool) -> tuple[Any, ...]:
+    """What a score is made from, with the parameters that it has now, since ``set_params`` changes it in place."""
+    params: dict[str, Any] = {}
+    if hasattr(given, "get_params") and not isinstance(given, type):
+        params = given.get_params()
+    now = tuple((name, _hashable(value)) for name, value in sorted(params.items()))
+    return given, now, target.default_score(classifier), target.score_parameters()
+
+
+def _hashable(value: Any) -> Any:
+    try:
+        hash(value)
+    except TypeError:
+        return repr(value)
+    return value

@@ -1,0 +1,566 @@
+"""Targets in general: the question about a batch, what every target knows of itself, and its guarantee."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import cached_property
+from typing import Any, ClassVar, get_args
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from validstats._typing import AnyArray, Float1D, FrameBackend
+from validstats.batch.laws import Interval, Side, product_share
+from validstats.batch.results import BatchIntervals, BatchResult
+from validstats.batch.scores import Score, resolve_score
+from validstats.exceptions import UninformativeWarning, uninformative_message, warn
+from validstats.guarantee import Guarantee
+from validstats.intake import check_literal
+from validstats.results import NotApplicable
+
+__all__ = ["Calibration", "Inquiry", "IntervalTarget", "Question", "Target"]
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """Frozen record of a calibration.
+
+    Attributes
+    ----------
+    scores : ndarray of shape (n,)
+        Scores of the calibration rows that were kept.
+    n_supplied : int
+        Rows supplied, before any rejection.
+    seed : int
+        Seed of everything random that follows; fixed here, before any batch is seen.
+    strata : ndarray of shape (n,) or None
+        Stratum of each score.
+    reference : ndarray of shape (k,) or None
+        Scores of the training rows, from which rank weights are learned.
+    reference_bounds : tuple of float
+        Bounds of scores as known from the training rows.
+    w_max : float or None
+        Declared bound of the weights, where rows were rejected for covariate shift.
+    label_bounds : tuple of float
+        Known bounds of the labels.
+    """
+
+    scores: Float1D
+    n_supplied: int
+    seed: int
+    strata: AnyArray | None = None
+    reference: Float1D | None = None
+    reference_bounds: tuple[float, float] = (-np.inf, np.inf)
+    w_max: float | None = None
+    label_bounds: tuple[float, float] = (-np.inf, np.inf)
+
+    @property
+    def n(self) -> int:
+        """Number of scores that statements rest on."""
+        return int(self.scores.size)
+
+    @cached_property
+    def sorted_scores(self) -> Float1D:
+        """The scores in increasing order, sorted once."""
+        return np.sort(self.scores)
+
+    @cached_property
+    def by_stratum(self) -> dict[object, Calibration]:
+        """One calibration for each stratum."""
+        if self.strata is None:
+            return {None: self}
+        labels, codes = np.unique(self.strata, return_inverse=True)
+        return {
+            label: replace(self, scores=self.scores[codes == i], strata=None)
+            for i, label in enumerate(labels.tolist())
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """One batch (or its part in one stratum) and the level of the statement about it.
+
+    Attributes
+    ----------
+    calibration : Calibration
+        Scores exchangeable with those of the batch.
+    outputs : ndarray with m rows
+        Model outputs of the batch.
+    alpha : Fraction
+        Miscoverage level.
+    score : Score
+        The score.
+    n_resamples : int
+        Draws of exact Monte Carlo quantiles.
+    """
+
+    calibration: Calibration
+    outputs: AnyArray
+    alpha: Fraction
+    score: Score
+    n_resamples: int
+
+    @property
+    def n(self) -> int:
+        """Number of calibration scores."""
+        return self.calibration.n
+
+    @property
+    def m(self) -> int:
+        """Size of the batch."""
+        return len(self.outputs)
+
+    @cached_property
+    def bounds(self) -> tuple[float, float]:
+        """Bounds that hold for the scores of calibration and batch."""
+        low, high = self.score.score_bounds(self.outputs, self.calibration.label_bounds)
+        if np.isfinite(low):
+            low = min(low, float(self.calibration.scores.min()))
+        if np.isfinite(high):
+            high = max(high, float(self.calibration.scores.max()))
+        return low, high
+
+
+class Target(BaseEstimator, ABC):
+    """Base class of the questions that can be asked about a batch.
+
+    A target is a small object with parameters, so it can be cloned and searched over like any estimator. It owns
+    everything about itself: title, law, assumptions, guarantee, kind of result, plan, and name on the command line.
+
+    Attributes
+    ----------
+    title : str
+        Heading of its reports.
+    result_type : type
+        Class of its results.
+    citation : str
+        Source of its guarantee.
+    has_level : bool
+        Whether the statement holds with a stated probability; a bound of an expected share does not.
+    reads_bounds : bool
+        Whether known bounds of the labels enter its law.
+    command : str
+        Its name on the command line; empty where it has none.
+    command_options : mapping of str to (str or None)
+        Options of the command line that it reads, with the parameter of this class that each one sets, or None where
+        the option is one of the estimator or of the plan.
+    command_required : tuple of str
+        Options among them that must be given.
+    needs_numbers, counts_classes : bool
+        Whether labels must be numbers, and whether numbers are read as classes.
+    """
+
+    title: str = "Intervals for batches"
+    result_type: ClassVar[type[BatchResult]] = BatchIntervals
+    citation: str = "Lee, Tchetgen Tchetgen and Dobriban (2024), arXiv 2409.13990"
+    has_level: bool = True
+    reads_bounds: ClassVar[bool] = True
+    command: ClassVar[str] = ""
+    command_options: ClassVar[Mapping[str, str | None]] = {}
+    command_required: ClassVar[tuple[str, ...]] = ()
+    needs_numbers: ClassVar[bool] = False
+    counts_classes: ClassVar[bool] = False
+
+    @abstractmethod
+    def check(self) -> None:
+        """Raise if a parameter is out of range."""
+
+    @abstractmethod
+    def statement(self) -> str:
+        """Say what holds with the stated probability (or, without one, always), as a clause."""
+
+    @abstractmethod
+    def answer(self, question: Question) -> Any:
+        """Answer for one batch."""
+
+    @abstractmethod
+    def answer_strata(self, questions: Sequence[Question], rows: Sequence[AnyArray]) -> Any:
+        """Answer for one batch that is made of strata, whose rank vectors are independent."""
+
+    @abstractmethod
+    def smallest_n(self, m: int, alpha: Fraction, bounds: tuple[float, float] = (-np.inf, np.inf)) -> int:
+        """Return the smallest calibration size that says something about a batch.
+
+        Parameters
+        ----------
+        m : int
+            Batch size.
+        alpha : Fraction
+            Miscoverage level of the whole statement.
+        bounds : tuple of float, default (-inf, inf)
+            Known bounds of the scores; it matters which of them are finite.
+
+        Returns
+        -------
+        int
+            The size.
+        """
+
+    def default_score(self, classifier: bool) -> str:
+        """Name the score that is used where the user gives none.
+
+        Parameters
+        ----------
+        classifier : bool
+            Whether the learner is a classifier.
+
+        Returns
+        -------
+        str
+            Name of a score.
+        """
+        return "label"
+
+    def make_score(self, given: Any, classifier: bool) -> Score:
+        """Make the score that calibrates this target.
+
+        Parameters
+        ----------
+        given : str, callable, Score or None
+            What the user passed as ``conformity_score``.
+        classifier : bool
+            Whether the learner is a classifier.
+
+        Returns
+        -------
+        Score
+            A fresh score.
+        """
+        return resolve_score(given, self.default_score(classifier), classifier)
+
+    def score_parameters(self) -> tuple[Any, ...]:
+        """Return the parameters of this target that its scores depend on, so that a change is noticed."""
+        return ()
+
+    def uses_reference(self) -> bool:
+        """Tell whether scores of training rows are of use."""
+        return False
+
+    def threshold_index(self, m: int) -> int | None:
+        """Return the order statistic of a batch whose upper bound is the target's only threshold, or None."""
+        return None
+
+    def share_limits(self, alpha: Fraction) -> list[tuple[Fraction, str, Fraction]]:
+        """Return the order statistics that are bounded, where they are shares of m: share, side and level of each."""
+        return []
+
+    def result_parts(self, inquiry: Inquiry, answers: Sequence[Any]) -> dict[str, Any]:
+        """Return what the result has beyond the answers: fields of ``result_type`` by name."""
+        return {}
+
+    def assumptions(self, calibration: Calibration) -> tuple[str, ...]:
+        """Say what the reader must judge, most important first. A subclass adds to what its parent says.
+
+        Parameters
+        ----------
+        calibration : Calibration
+            What the statement rests on.
+
+        Returns
+        -------
+        tuple of str
+            Clauses.
+        """
+        within = "within each stratum " if calibration.strata is not None else ""
+        if calibration.w_max is None:
+            source = f"{within}the calibration rows and the rows of a batch come from one source and are drawn alike"
+        else:
+            source = (
+                f"{within}a batch differs from the calibration rows only as the stated weights say, and no weight exceeds "
+                f"w_max = {calibration.w_max:g} ({calibration.n} of {calibration.n_supplied} rows were kept)"
+            )
+        clauses = [source, self.fixed_before()]
+        if self.reads_bounds and any(map(math.isfinite, calibration.label_bounds)):
+            low, high = calibration.label_bounds
+            clauses.append(f"every label lies in [{low:g}, {high:g}]")
+        return tuple(clauses)
+
+    def fixed_before(self) -> str:
+        """Say what had to be chosen before looking."""
+        return "question, score, level and method were chosen before anyone looked at the calibration labels"
+
+    def promise(self, alpha: Fraction) -> str:
+        """Say what a reader can rely on, in one sentence.
+
+        Parameters
+        ----------
+        alpha : Fraction
+            Miscoverage level.
+
+        Returns
+        -------
+        str
+            The sentence, without a period.
+        """
+        if not self.has_level:
+            return self.statement()
+        return f"in at least {100 * float(1 - alpha):.6g} % of analyses like this one {self.statement()}"
+
+    def guarantee(
+        self,
+        calibration: Calibration,
+        alpha: Fraction,
+        *,
+        n_batches: int = 1,
+        joint: bool = False,
+        probabilities: Sequence[float | None] = (),
+    ) -> Guarantee:
+        """State what the target promises.
+
+        Parameters
+        ----------
+        calibration : Calibration
+            What it rests on.
+        alpha : Fraction
+            Miscoverage level of the whole statement.
+        n_batches : int, default 1
+            Number of batches in the result.
+        joint : bool, default False
+            Whether the level was split so that the statement holds for all batches at once.
+        probabilities : sequence of (float or None), default ()
+            Exact probability for each batch.
+
+        Returns
+        -------
+        Guarantee
+            The guarantee.
+        """
+        exact = set(probabilities) if not joint else set()
+        points = self.assumptions(calibration)
+        return Guarantee(
+            holds=self.promise(alpha)
+            + (f", for all {n_batches} batches at once" if joint and n_batches > 1 else ""),
+            kind="finite-sample",
+            check=points[:3],
+            n_reference=calibration.n,
+            citation=self.citation,
+            confidence_level=float(1 - alpha) if self.has_level else None,
+            exact_probability=exact.pop() if len(exact) == 1 else None,
+            details=(*points[3:], *self._details(calibration, alpha, n_batches, joint)),
+        )
+
+    def _details(
+        self, calibration: Calibration, alpha: Fraction, n_batches: int, joint: bool
+    ) -> tuple[str, ...]:
+        level = f"with probability at least {float(1 - alpha):.6g} " if self.has_level else ""
+        measure = "probability" if self.has_level else "expectation"
+        drawn = (
+            "calibration rows and rows of the batch are exchangeable, given the fitted model"
+            if calibration.w_max is None
+            else "calibration rows are independent, and a batch is drawn from the law that the weights tilt theirs to"
+        )
+        drawn = f"within each stratum {drawn}" if calibration.strata is not None else drawn
+        notes = [
+            f"Exactly: {level}{self.statement()}",
+            drawn[0].upper() + drawn[1:],
+            f"The {measure} is over calibration and batch together; for one calibration set it varies around it",
+        ]
+        if n_batches > 1 and not joint:
+            remedy = "; joint=True makes it hold for all at once" if self.has_level else ""
+            notes.append(f"It holds for each of the {n_batches} batches by itself{remedy}")
+        return tuple(notes)
+
+
+class IntervalTarget(Target):
+    """Base class of targets that are numbers, with one or two sides.
+
+    Attributes
+    ----------
+    side : {"two-sided", "upper", "lower"}
+        Which bounds are wanted.
+    """
+
+    side: Side
+
+    def check(self) -> None:
+        """Raise if a parameter is out of range."""
+        check_literal(self.side, "side", get_args(Side))
+
+    @property
+    def sides(self) -> tuple[Side, ...]:
+        """The sides that are wanted, upper first."""
+        return ("upper", "lower") if self.side == "two-sided" else (self.side,)
+
+    def share(self, alpha: Fraction) -> Fraction:
+        """Level of one side.
+
+        Parameters
+        ----------
+        alpha : Fraction
+            Level of all sides.
+
+        Returns
+        -------
+        Fraction
+            alpha, halved for two sides.
+        """
+        return alpha / len(self.sides)
+
+    def between(self) -> str:
+        """Say what holds, for the guarantee: a verb phrase."""
+        return {
+            "two-sided": "lies in its interval",
+            "upper": "is at most its upper bound",
+            "lower": "is at least its lower bound",
+        }[self.side]
+
+
+def shared_level(questions: Sequence[Question]) -> list[Question]:
+    """Questions about the strata, each with its share of the level by the product law."""
+    # independent strata: prod (1 - share) >= 1 - alpha
+    share = product_share(questions[0].alpha, len(questions))
+    return [replace(q, alpha=share) for q in questions]
+
+
+def weighted_sum(answers: Sequence[Interval], weights: Float1D) -> Interval:
+    """Sum of intervals of parts that hold at once."""
+    known = [a.probability for a in answers if a.probability is not None]
+    columns = {
+        name: np.sum([w * getattr(a, name) for w, a in zip(weights, answers, strict=True)], axis=0)
+        for name in ("estimate", "low", "high", "naive")
+    }
+    return replace(
+        answers[0],
+        **columns,
+        # strata are independent, so their exact probabilities multiply
+        probability=float(np.prod(known)) if len(known) == len(answers) else None,
+        smallest_n=max(a.smallest_n for a in answers),
+        informative=all(a.informative for a in answers),
+    )
+
+
+def scatter(parts: Sequence[AnyArray], rows: Sequence[AnyArray]) -> AnyArray:
+    """Parts of the strata, put back into the order of the rows."""
+    if len(parts) == 1:
+        return parts[0]
+    whole = np.empty(sum(len(part) for part in parts), dtype=parts[0].dtype)
+    for part, index in zip(parts, rows, strict=True):
+        whole[index] = part
+    return whole
+
+
+@dataclass(frozen=True, eq=False)
+class Inquiry:
+    """Everything that one call of ``infer`` asks: the batches, their model outputs, and the level.
+
+    Attributes
+    ----------
+    target : Target
+        The question.
+    calibration : Calibration
+        What the answers rest on.
+    score : Score
+        The score.
+    outputs : ndarray with n rows
+        Model outputs of all rows.
+    batches : tuple
+        Label of each batch.
+    rows : tuple of ndarray
+        Positions of each batch's rows.
+    strata : ndarray of shape (n,) or None
+        Stratum of each row.
+    alpha : Fraction
+        Miscoverage level of the whole statement.
+    joint : bool
+        Whether it is split over the batches.
+    n_resamples : int
+        Draws of exact Monte Carlo quantiles.
+    classes : ndarray or None
+        Classes of a classifier.
+    backend : str
+        Data frame library of the input.
+    """
+
+    target: Target
+    calibration: Calibration
+    score: Score
+    outputs: AnyArray
+    batches: tuple[Any, ...]
+    rows: tuple[AnyArray, ...]
+    strata: AnyArray | None
+    alpha: Fraction
+    joint: bool
+    n_resamples: int
+    classes: AnyArray | None
+    backend: FrameBackend
+
+    @property
+    def alpha_batch(self) -> Fraction:
+        """Level of the statement about one batch."""
+        return self.alpha / len(self.rows) if self.joint else self.alpha
+
+    def result(self) -> BatchResult:
+        """Ask about every batch, and warn where nothing can be said."""
+        target = self.target
+        answers = tuple(self._answer(rows) for rows in self.rows)
+        result = target.result_type(
+            batches=self.batches,
+            rows=self.rows,
+            answers=answers,
+            confidence_level=float(1 - self.alpha_batch)
+            if target.has_level
+            else NotApplicable("the expected share of false claims is bounded, not a probability"),
+            quantity=self.score.quantity,
+            title=target.title,
+            backend=self.backend,
+            guarantee=target.guarantee(
+                self.calibration,
+                self.alpha,
+                n_batches=len(self.rows),
+                joint=self.joint,
+                probabilities=[a.probability for a in answers],
+            ),
+            **target.result_parts(self, answers),
+        )
+        self._warn_uninformative(result)
+        return result
+
+    def _answer(self, rows: AnyArray) -> Any:
+        """Answer about one batch, from the strata that it has rows of."""
+        if self.strata is None:
+            return self.target.answer(self._question(self.calibration, rows))
+        parts = self.calibration.by_stratum
+        present = np.unique(self.strata[rows]).tolist()
+        if unknown := [label for label in present if label not in parts]:
+            known = ", ".join(map(repr, parts))
+            raise ValueError(f"The strata {unknown} were not calibrated; the calibration has {known}.")
+        inside = [np.flatnonzero(self.strata[rows] == label) for label in present]
+        questions = [
+            self._question(parts[label], rows[index]) for label, index in zip(present, inside, strict=True)
+        ]
+        return (
+            self.target.answer(questions[0])
+            if len(questions) == 1
+            else self.target.answer_strata(questions, inside)
+        )
+
+    def _question(self, calibration: Calibration, rows: AnyArray) -> Question:
+        return Question(calibration, self.outputs[rows], self.alpha_batch, self.score, self.n_resamples)
+
+    def _warn_uninformative(self, result: BatchResult) -> None:
+        silent = [i for i, a in enumerate(result.answers) if not a.informative]
+        if not silent:
+            return
+        smallest = max(result.answers[i].smallest_n for i in silent)
+        fewest = min(part.n for part in self.calibration.by_stratum.values())
+        where = "" if self.calibration.strata is None else " in each stratum"
+        remedy = (
+            f"The smallest calibration size that would be informative is {smallest}{where}."
+            if smallest > fewest
+            else "State bounds for the labels, or take smaller batches."
+        )
+        warn(
+            uninformative_message.format(
+                what="statement",
+                value=f"{len(silent)} of {len(result.answers)} batches",
+                n=result.n,
+                m=max(result.sizes[i] for i in silent),
+                level=f"{result.confidence_level:.6g}" if self.target.has_level else "--",
+                remedy=remedy,
+            ),
+            UninformativeWarning,
+        )

@@ -1,0 +1,123 @@
+"""Label sets of which a stated share is right in every batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from functools import lru_cache
+from typing import Any, ClassVar
+
+import numpy as np
+
+from validstats._typing import AnyArray
+from validstats.batch.laws import ceil_fraction, scores_at_ranks, simultaneous_rank, smallest_informative_n
+from validstats.batch.results import BatchSets, SetAnswer
+from validstats.batch.targets.base import Inquiry, Question, Target, scatter, shared_level
+from validstats.intake import as_decimal, check_in_range
+
+__all__ = ["Simultaneous"]
+
+
+class Simultaneous(Target):
+    """Label sets of which at most a share ``miss`` of a batch's rows are wrong.
+
+    Parameters
+    ----------
+    miss : float, default 0.1
+        Share of the rows whose sets may miss, in [0, 1). Zero asks for all of them.
+
+    References
+    ----------
+    Lee, Tchetgen Tchetgen and Dobriban (2024), arXiv 2409.13990; Marques (2023), arXiv 2303.02770.
+
+    Examples
+    --------
+    >>> Simultaneous(miss=0.05)
+    Simultaneous(miss=0.05)
+    """
+
+    title = "Label sets for batches"
+    result_type = BatchSets
+    command = "sets"
+    command_options: ClassVar[Mapping[str, str | None]] = {"miss": "miss", "bounds": None}
+
+    def __init__(self, miss: float = 0.1) -> None:
+        self.miss = miss
+
+    def check(self) -> None:
+        """Raise if a parameter is out of range."""
+        check_in_range(self.miss, "miss", 0, 1, high_open=True)
+
+    def default_score(self, classifier: bool) -> str:
+        """Absolute residual, or one minus the probability."""
+        return "probability" if classifier else "absolute"
+
+    def answer(self, question: Question) -> SetAnswer:
+        """Find the threshold for one batch."""
+        n, m, scores = question.n, question.m, question.calibration.scores
+        k, bound = simultaneous_rank(n, m, self.miss, question.alpha)
+        # split conformal prediction for one row: rank ceil((1 - miss) (n + 1))
+        naive_rank = min(ceil_fraction(_share_covered(as_decimal(self.miss)) * (n + 1)), n + 1)
+        highest = question.bounds[1] if max(bound.rank, naive_rank) > n else np.inf
+        ours, naive = scores_at_ranks(scores, (bound.rank, naive_rank), highest)
+        return SetAnswer(
+            threshold=np.full(m, ours),
+            covered=k,
+            probability=bound.probability,
+            ranks=(bound.rank,),
+            smallest_n=self.smallest_n(m, question.alpha),
+            informative=bound.informative,
+            naive_threshold=np.full(m, naive),
+            naive_law=((n, m, k, naive_rank),),
+        )
+
+    def answer_strata(self, questions: Sequence[Question], rows: Sequence[AnyArray]) -> SetAnswer:
+        """Cover the same share in every stratum, at the level of the product law."""
+        answers = [self.answer(q) for q in shared_level(questions)]
+        return SetAnswer(
+            threshold=scatter([a.threshold for a in answers], rows),
+            covered=sum(a.covered for a in answers),
+            probability=float(np.prod([a.probability for a in answers])),
+            ranks=tuple(a.ranks[0] for a in answers),
+            smallest_n=max(a.smallest_n for a in answers),
+            informative=all(a.informative for a in answers),
+            naive_threshold=scatter([a.naive_threshold for a in answers], rows),
+            naive_law=tuple(a.naive_law[0] for a in answers),
+        )
+
+    def statement(self) -> str:
+        """Say what holds."""
+        share = float(_share_covered(as_decimal(self.miss)))
+        return f"at least {100 * share:.6g} % of the label sets of a batch hold their label"
+
+    def smallest_n(self, m: int, alpha: Fraction, bounds: tuple[float, float] = (-np.inf, np.inf)) -> int:
+        """The size at which the threshold is a calibration score."""
+        return smallest_informative_n(m, self.threshold_index(m), alpha)
+
+    def threshold_index(self, m: int) -> int:
+        """The score that the k-th smallest of the batch must not exceed, k = ceil((1 - miss) m)."""
+        return ceil_fraction(_share_covered(as_decimal(self.miss)) * m)
+
+    def share_limits(self, alpha: Fraction) -> list[tuple[Fraction, str, Fraction]]:
+        """The covered share, from above."""
+        return [(_share_covered(as_decimal(self.miss)), "upper", alpha)]
+
+    def result_parts(self, inquiry: Inquiry, answers: Sequence[SetAnswer]) -> dict[str, Any]:
+        """Sets and intervals of every row, and those of split conformal prediction."""
+        outputs, score, known = inquiry.outputs, inquiry.score, inquiry.calibration.label_bounds
+        ours, naive = np.empty(len(outputs)), np.empty(len(outputs))
+        for rows, answer in zip(inquiry.rows, answers, strict=True):
+            ours[rows], naive[rows] = answer.threshold, answer.naive_threshold
+        has_sets = score.label_set(outputs[:1], ours[:1]) is not None
+        return {
+            "intervals": score.interval(outputs, ours, known),
+            "sets": score.label_set(outputs, ours),
+            "naive_intervals": score.interval(outputs, naive, known),
+            "naive_sets": score.label_set(outputs, naive),
+            "classes": inquiry.classes if has_sets else None,
+        }
+
+
+@lru_cache(maxsize=256)
+def _share_covered(miss: Fraction) -> Fraction:
+    return 1 - miss
