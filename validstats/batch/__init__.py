@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from validstats.batch.estimators import BatchPredictor
-from validstats.batch.planner import plan_batch
+from validstats.batch.planner import BatchPlan, plan_batch
+from validstats.batch.results import (
+    BatchEnvelopes,
+    BatchIntervals,
+    BatchResult,
+    BatchSelection,
+    BatchSets,
+    DiscoveryCurve,
+)
 from validstats.batch.scores import (
     AbsoluteScore,
     APSScore,
@@ -31,13 +39,20 @@ from validstats.batch.targets import (
 __all__ = [
     "APSScore",
     "AbsoluteScore",
+    "BatchEnvelopes",
+    "BatchIntervals",
     "BatchMean",
+    "BatchPlan",
     "BatchPredictor",
     "BatchQuantile",
+    "BatchResult",
+    "BatchSelection",
+    "BatchSets",
     "BatchTotal",
     "CQRScore",
     "CallableScore",
     "Compositional",
+    "DiscoveryCurve",
     "Envelope",
     "ErrorCount",
     "ErrorScore",

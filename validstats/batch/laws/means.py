@@ -382,8 +382,11 @@ def _half_bounded_interval(
         if side != "two-sided" or width is None:
             return found
         low, high = _bet_ends(scores[rng.permutation(n)], m, alpha_side, side, bounds, width)
-        ends = (found.low, high) if np.isfinite(bounds[1]) else (low, found.high)
-        return _bound(*ends, "bet, partition", side, bounds)
+        if np.isfinite(bounds[1]):
+            low = found.low
+        else:
+            high = found.high
+        return _bound(low, high, "bet, partition", side, bounds)
     if Fraction(m, n + m) < alpha and n >= 2:
         return _swap_interval(scores, m, alpha, side, bounds, seed)
     return _bet_interval(scores, m, alpha_side, side, bounds, width, rng)

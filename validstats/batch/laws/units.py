@@ -200,6 +200,7 @@ def unit_interval(
     (2.0, 38.0, 0.9)
     """
     found = order_statistic_interval(unit_scores, 1, 1, alpha, side=side, bounds=bounds)
+    assert found.probability is not None
     return UnitBound(found.low, found.high, round(found.probability, 15), found.smallest_n)
 
 

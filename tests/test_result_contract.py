@@ -1,0 +1,118 @@
+"""The one contract of results: what every inference and every public function returns."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import matplotlib
+import numpy as np
+import pytest
+
+from validstats import Guarantee
+from validstats.results import NotApplicable
+
+matplotlib.use("Agg")
+
+
+def batch_results() -> Iterator[tuple[str, Callable[[], Any]]]:
+    """One result of each kind about batches."""
+    from sklearn.linear_model import LinearRegression, LogisticRegression
+
+    from validstats import batch
+
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(400, 2))
+    y = X[:, 0] + rng.normal(scale=0.5, size=400)
+    weeks = np.repeat(["first", "second"], 20)
+
+    def infer(target: Any, learner: Any = None, labels: Any = y, **options: Any) -> Any:
+        model = batch.BatchPredictor(learner or LinearRegression(), target, random_state=0, **options)
+        return model.fit(X[:360], labels[:360]).infer(X[360:], batches=weeks)
+
+    yield "mean", lambda: infer(batch.BatchMean(), bounds=(-9, 9))
+    yield "quantiles", lambda: infer(batch.BatchQuantile((0.25, 0.5)))
+    yield "sets", lambda: infer(batch.Simultaneous(miss=0.2))
+    yield "classes", lambda: infer(batch.Simultaneous(miss=0.2), LogisticRegression(), (y > 0).astype(int))
+    yield "selection", lambda: infer(batch.Selection(above=0.0, max_false=4))
+    yield "selection by rate", lambda: infer(batch.Selection(above=0.0, fdr=0.2))
+    yield "envelope", lambda: infer(batch.Envelope(), bounds=(-9, 9))
+    yield "envelope of claims", lambda: infer(batch.Envelope(side="upper", above=0.0))
+    yield "plan", lambda: batch.plan_batch(batch.Simultaneous(miss=0.1), m=100, n=50)
+
+
+FACTORIES = [
+    pytest.param(make, id=f"{domain}: {name}")
+    for domain, results in (("batch", batch_results),)
+    for name, make in results()
+]
+
+
+@pytest.fixture(params=FACTORIES, scope="module")
+def result(request: pytest.FixtureRequest) -> Any:
+    return request.param()
+
+
+def test_it_has_every_part(result: Any) -> None:
+    for name in ("estimate", "conf_low", "conf_high", "naive", "confidence_level"):
+        value = getattr(result, name)
+        assert isinstance(value, NotApplicable | float | int | np.ndarray | np.generic), name
+        if isinstance(value, NotApplicable):
+            assert value.reason
+    assert isinstance(result.guarantee, Guarantee)
+    assert result.n_reference == result.guarantee.n_reference > 0
+    assert isinstance(result.informative, bool)
+
+
+def test_its_interval_has_the_shape_of_its_estimate_and_holds_it(result: Any) -> None:
+    low, high, estimate = result.conf_low, result.conf_high, result.estimate
+    if isinstance(low, NotApplicable):
+        assert isinstance(high, NotApplicable)
+        return
+    assert np.shape(low) == np.shape(high)
+    assert (np.asarray(low) <= np.asarray(high)).all()
+    if not isinstance(estimate, NotApplicable):
+        assert np.shape(low) == np.shape(estimate)
+
+
+def test_its_answer_is_one_sentence_that_opens_the_summary(result: Any) -> None:
+    answer = result.answer
+    assert answer and answer[0] == answer[0].upper() and not answer.endswith(".")
+    assert "nan" not in answer.lower().split() and "e+" not in answer
+    text = " ".join(result.summary().as_text().split())
+    assert answer in text
+    assert "What you can rely on" in text and "Check that" in text
+    assert len(result.guarantee.check) <= 3
+
+
+def test_details_are_printed_on_request(result: Any) -> None:
+    assert "Source:" not in str(result)
+    assert "Source:" in str(result.summary(details=True))
+
+
+def test_tables_follow_labels_and_leave_out_terms(result: Any) -> None:
+    tidy = result.tidy()
+    name = next(n for n in ("batch", "term") if n in tidy.columns)
+    entries = list(dict.fromkeys(map(str, tidy[name])))
+    shorter = result.tidy(drop=entries[:1])
+    assert len(shorter) < len(tidy) and entries[0] not in list(map(str, shorter[name]))
+    renamed = result.tidy(labels={entries[-1]: "In other words"})
+    assert "In other words" in list(renamed[name])
+    assert len(result.glance()) == 1
+
+
+def test_it_is_written_to_json_with_its_schema(result: Any) -> None:
+    content = json.loads(json.dumps(result.to_dict(), default=str))
+    assert content["schema"] == "validstats.result/1" and content["kind"] == type(result).__name__
+    assert content["answer"] == result.answer and len(content["terms"]) == len(result.tidy())
+    assert content["guarantee"]["holds"] == result.guarantee.holds
+
+
+def test_it_draws_itself_and_leaves_out_what_it_is_told(result: Any) -> None:
+    from matplotlib import pyplot as plt
+
+    for options in ({}, {"labels": {"first": "Week 1", "n = 50": "fifty"}}, {"drop": ["first", "n = 50"]}):
+        display = result.plot(**options)
+        assert display.figure_ is display.ax_.figure
+        plt.close(display.figure_)
