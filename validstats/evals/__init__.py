@@ -1,0 +1,1 @@
+"""Evaluations of models: pass rates, comparisons, ranks, pass@k and releases, each with error bars."""

@@ -1,0 +1,1 @@
+"""The mathematics of evaluations as functions of arrays."""

@@ -1,0 +1,240 @@
+"""Sets of ranks: step-down comparisons of all pairs of systems, and what they leave open."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from validstats._typing import Bool1D, Float1D, Float2D, Int1D, Int2D
+
+__all__ = [
+    "RankSets",
+    "covariance_factor",
+    "letter_groups",
+    "rank_sets",
+    "sign_test_vetoes",
+    "smoothed_variance",
+    "studentised_maximum",
+]
+
+_CHUNK_FLOATS = 4_000_000
+"""Numbers held at once while Wishart matrices are drawn."""
+
+
+@dataclass(frozen=True)
+class RankSets:
+    """Which systems are certainly above which, and the ranks that remain possible."""
+
+    above: Float2D
+    """Boolean matrix: row system certainly above column system."""
+    critical: float
+    """Critical value of the last step."""
+    low: Int1D
+    """Best rank that each system may have."""
+    high: Int1D
+    """Worst rank that each system may have."""
+
+    @property
+    def may_be_best(self) -> Bool1D:
+        """Systems that nothing is certainly above."""
+        return self.low == 1
+
+
+def covariance_factor(covariance: Float2D) -> Float2D:
+    """Matrix L with ``L L' = V``, one column for each direction that has variance."""
+    values, vectors = np.linalg.eigh(0.5 * (covariance + covariance.T))
+    kept = values > 1e-13 * max(float(values[-1]), 0.0)
+    return vectors[:, kept] * np.sqrt(values[kept])
+
+
+def _squared_errors_of_pairs(
+    factor: Float2D, first: Int1D, second: Int1D, df: float, n: int, generator: np.random.Generator
+) -> Float2D:
+    """Draws of ``W_ss + W_tt - 2 W_st`` with W ~ Wishart_df(V)/df, shape (n, pairs)."""
+    contrasts = factor[first] - factor[second]
+    rank = factor.shape[1]
+    if df > rank:
+        # Bartlett: W = L A A' L' / df, A lower triangular with chi (df - i) on the diagonal and normals below.
+        lower = np.tril(generator.standard_normal((n, rank, rank)), -1)
+        index = np.arange(rank)
+        lower[:, index, index] = np.sqrt(generator.chisquare(np.maximum(df - index, 1e-3), (n, rank)))
+        return np.square(contrasts @ lower).sum(axis=2) / df
+    rows = max(int(round(df)), 1)
+    normal = generator.standard_normal((n, rank, rows))
+    return np.square(contrasts @ normal).sum(axis=2) / rows
+
+
+def _studentised_draws(
+    covariance: Float2D, first: Int1D, second: Int1D, df: float, n_draws: int, generator: np.random.Generator
+) -> Float2D:
+    """Draws of ``(Z_s - Z_t)/sqrt(W_ss + W_tt - 2 W_st)``, each with standard errors of its own."""
+    factor = covariance_factor(covariance)
+    n_systems = len(covariance)
+    z = generator.standard_normal((n_draws, factor.shape[1])) @ factor.T
+    numerator = z[:, first] - z[:, second]
+    if df > max(1_000, 20 * n_systems):
+        return numerator / np.linalg.norm(factor[first] - factor[second], axis=1)
+    step = max(1, _CHUNK_FLOATS // (len(first) * max(n_systems, 1)))
+    for start in range(0, n_draws, step):
+        block = numerator[start : start + step]
+        block /= np.sqrt(_squared_errors_of_pairs(factor, first, second, df, len(block), generator))
+    return numerator
+
+
+def rank_sets(
+    theta: Float1D,
+    covariance: Float2D,
+    degrees_of_freedom: float,
+    confidence_level: float,
+    *,
+    generator: np.random.Generator,
+    vetoes: Float2D | None = None,
+    n_draws: int = 10_000,
+) -> RankSets:
+    """Compare all pairs by Romano and Wolf's step-down (2005); without a wrong direction all ranks are covered.
+
+    ``vetoes`` holds, for each ordered pair, an exact p-value that must not exceed the tail of the critical value.
+    """
+    m = len(theta)
+    variance = np.diag(covariance)
+    squared = variance[:, None] + variance[None, :] - 2.0 * covariance
+    # Pairs s < t; the draws of (t, s) are those of (s, t) with the other sign.
+    scale = variance[:, None] + variance[None, :]
+    first, second = (v.astype(np.int64) for v in np.nonzero(np.triu(squared > 1e-12 * np.maximum(scale, 1e-300), 1)))
+    above = np.zeros((m, m), dtype=bool)
+    critical = np.inf
+    if len(first):
+        draws = _studentised_draws(covariance, first, second, degrees_of_freedom, n_draws, generator)
+        t = (theta[first] - theta[second]) / np.sqrt(squared[first, second])
+        critical = _step_down(t, draws, first, second, above, confidence_level, degrees_of_freedom, vetoes)
+    low = 1 + above.sum(axis=0)
+    high = m - above.sum(axis=1)
+    return RankSets(above, float(critical), low.astype(np.int64), high.astype(np.int64))
+
+
+def _step_down(
+    t: Float1D,
+    draws: Float2D,
+    first: Int1D,
+    second: Int1D,
+    above: Float2D,
+    level: float,
+    df: float,
+    vetoes: Float2D | None,
+) -> float:
+    """Reject pairs until none is new; writes ``above`` and returns the last critical value."""
+    n_draws = len(draws)
+    # The next higher order statistic: ceil(level (n + 1)) of n.
+    position = min(n_draws, int(np.ceil(level * (n_draws + 1) - 1e-9))) - 1
+    upper_alive, lower_alive = np.ones(len(t), dtype=bool), np.ones(len(t), dtype=bool)
+    while True:
+        maxima = np.full(n_draws, -np.inf)
+        if upper_alive.any():
+            maxima = draws[:, upper_alive].max(axis=1)
+        if lower_alive.any():
+            maxima = np.maximum(maxima, -draws[:, lower_alive].min(axis=1))
+        critical = float(np.partition(maxima, position)[position])
+        up, down = upper_alive & (t > critical), lower_alive & (-t > critical)
+        if vetoes is not None:
+            tail = float(stats.t.sf(critical, df))
+            up &= vetoes[first, second] <= tail
+            down &= vetoes[second, first] <= tail
+        if not (up.any() or down.any()):
+            return critical
+        above[first[up], second[up]] = True
+        above[second[down], first[down]] = True
+        upper_alive &= ~up
+        lower_alive &= ~down
+        if not (upper_alive.any() or lower_alive.any()):
+            return critical
+
+
+def sign_test_vetoes(scores: Float2D) -> Float2D:
+    """One-sided exact sign test of every ordered pair of columns of 0/1 scores (items x systems)."""
+    both = scores.T @ (1.0 - scores)  # b: row system right, column system wrong
+    b, c = np.rint(both).astype(np.int64), np.rint(both.T).astype(np.int64)
+    # P(Bin(b + c, 1/2) >= b), 1 without a discordant pair.
+    return stats.binom.sf(b - 1, b + c, 0.5)
+
+
+def smoothed_variance(share: Float1D, labels: Float1D, right: Float1D) -> float:
+    """Variance that one pseudo-label of each kind adds in the judge classes of a system.
+
+    ``share`` is a class's share of the answers, ``labels`` its (effective) number of labels, ``right`` the weighted
+    number of right ones; a class without labels adds W^2/4.
+    """
+    m = np.where(labels > 0, labels, 1.0)
+    p = np.where(labels > 0, right / m, 0.0)
+    smoothed = (p * m + 1.0) / (m + 2.0)
+    # W^2 max(0, p~(1 - p~) - p(1 - p)) / m; an empty class counts as p = 0 with variance 1/4.
+    extra = np.where(labels > 0, smoothed * (1 - smoothed) - p * (1 - p), 0.25)
+    return float(np.sum(share**2 * np.maximum(extra, 0.0) / m))
+
+
+def studentised_maximum(
+    covariance: Float2D,
+    degrees_of_freedom: float,
+    confidence_level: float,
+    generator: np.random.Generator,
+    n_draws: int = 10_000,
+) -> float:
+    """Critical value of ``max |Z_k| / sqrt(W_kk)``: simultaneous intervals, not below the pointwise t quantile."""
+    keep = np.diag(covariance) > 0
+    pointwise = float(stats.t.isf((1.0 - confidence_level) / 2.0, degrees_of_freedom))
+    if keep.sum() <= 1:
+        return pointwise
+    sub = covariance[np.ix_(keep, keep)]
+    factor = covariance_factor(sub)
+    n, rank = len(sub), factor.shape[1]
+    z = generator.standard_normal((n_draws, rank)) @ factor.T
+    if degrees_of_freedom > max(1_000, 20 * n):
+        ratio = np.abs(z) / np.sqrt(np.diag(sub))
+    else:
+        # A contrast of each column with a column that is always 0 has the squared error W_kk.
+        padded = np.vstack([factor, np.zeros((1, rank))])
+        first, second = np.arange(n), np.full(n, n)
+        ratio = np.empty_like(z)
+        step = max(1, _CHUNK_FLOATS // (n * rank))
+        for start in range(0, n_draws, step):
+            block = z[start : start + step]
+            squared = _squared_errors_of_pairs(padded, first, second, degrees_of_freedom, len(block), generator)
+            ratio[start : start + step] = np.abs(block) / np.sqrt(squared)
+    maxima = ratio.max(axis=1)
+    position = min(n_draws, int(np.ceil(confidence_level * (n_draws + 1) - 1e-9))) - 1
+    return max(pointwise, float(np.partition(maxima, position)[position]))
+
+
+def letter_groups(above: Float2D, order: Int1D) -> list[str]:
+    """Compact letter display: two systems share a letter exactly if neither is certainly above the other."""
+    m = len(above)
+    decided = above | above.T
+    # Insert and absorb (Piepho 2004): split every column of letters that holds a decided pair.
+    columns: list[frozenset[int]] = [frozenset(range(m))]
+    for i in range(m):
+        for j in range(i + 1, m):
+            if decided[i, j]:
+                split: list[frozenset[int]] = []
+                for column in columns:
+                    split.extend([column - {i}, column - {j}] if {i, j} <= column else [column])
+                columns = _maximal(split)
+    place = {int(s): position for position, s in enumerate(order)}
+    columns.sort(key=lambda column: sorted(place[s] for s in column))
+    return ["".join(_letter(k) for k, column in enumerate(columns) if s in column) for s in range(m)]
+
+
+def _maximal(columns: list[frozenset[int]]) -> list[frozenset[int]]:
+    """Sets that no other one contains."""
+    unique = sorted(set(columns), key=len, reverse=True)
+    kept: list[frozenset[int]] = []
+    for column in unique:
+        if not any(column <= other for other in kept):
+            kept.append(column)
+    return kept
+
+
+def _letter(position: int) -> str:
+    """a, b, ..., z, a2, b2, ..."""
+    cycle, letter = divmod(position, 26)
+    return chr(ord("a") + letter) + ("" if cycle == 0 else str(cycle + 1))

@@ -1,0 +1,96 @@
+"""Means of scores: weights, clusters and an interval that is never degenerate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from validstats._typing import Float1D, FloatND, Int1D
+
+__all__ = ["ClusterMean", "cluster_mean", "effective_score_interval", "kish_size", "t_quantile", "welch_difference"]
+
+
+def kish_size(weights: Float1D) -> float:
+    """Effective number of equally weighted units: ``(sum a)^2 / sum a^2``."""
+    total = float(np.sum(weights))
+    return total * total / float(np.sum(np.square(weights)))
+
+
+@dataclass(frozen=True)
+class ClusterMean:
+    """Weighted mean of scores whose rows depend on each other within clusters."""
+
+    estimate: float
+    contributions: Float1D
+    """One value a cluster; their mean is the estimate and their variance over G its squared standard error."""
+    weights: Float1D
+    """Total weight of each cluster."""
+
+    @property
+    def variance(self) -> float:
+        """Squared standard error, NaN with one cluster."""
+        n = len(self.contributions)
+        return float(np.var(self.contributions, ddof=1) / n) if n > 1 else float("nan")
+
+    @property
+    def std_error(self) -> float:
+        """Standard error."""
+        return float(np.sqrt(self.variance))
+
+    @property
+    def effective_units(self) -> float:
+        """Kish's number of clusters; with rows as units and log-normal weights intervals would cover .78."""
+        return kish_size(self.weights)
+
+    @property
+    def degrees_of_freedom(self) -> float:
+        """Effective clusters - 1, at least a sliver above 0."""
+        return max(self.effective_units - 1.0, 0.1)
+
+
+def cluster_mean(values: Float1D, clusters: Int1D, weights: Float1D | None = None) -> ClusterMean:
+    """Ratio estimate ``E[aY]/E[a]`` with one contribution a cluster; codes are 0..G-1."""
+    weights = np.ones(len(values)) if weights is None else weights
+    n_clusters = int(clusters.max()) + 1
+    numerator = np.bincount(clusters, weights * values, n_clusters)
+    denominator = np.bincount(clusters, weights, n_clusters)
+    estimate = float(numerator.sum() / denominator.sum())
+    # Linearised ratio: psi_g = theta + (num_g - theta den_g) / mean(den).
+    contributions = estimate + (numerator - estimate * denominator) / denominator.mean()
+    return ClusterMean(estimate, contributions, denominator)
+
+
+def t_quantile(confidence_level: float, degrees_of_freedom: float | None) -> float:
+    """Two-sided critical value of the t law; of the normal law without degrees of freedom."""
+    tail = (1.0 - confidence_level) / 2.0
+    if degrees_of_freedom is None or np.isinf(degrees_of_freedom):
+        return float(stats.norm.isf(tail))
+    return float(stats.t.isf(tail, degrees_of_freedom))
+
+
+def effective_score_interval(
+    mean: FloatND | float, std_error: FloatND | float, n_units: FloatND | float, critical: FloatND | float
+) -> tuple[FloatND, FloatND]:
+    """Score interval of a mean of values in [0, 1], with the sample size that its standard error implies."""
+    m = np.clip(np.asarray(mean, dtype=float), 0.0, 1.0)
+    se, n, c = (np.asarray(v, dtype=float) for v in (std_error, n_units, critical))
+    # Two pseudo-units, one at 0 and one at 1, keep the variance above 0 (Agresti-Caffo's device).
+    mean_2 = (n * m + 1.0) / (n + 2.0)
+    variance_2 = (n * (n * se**2 + m**2) + 1.0) / (n + 2.0) - mean_2**2
+    n_eff = n * mean_2 * (1.0 - mean_2) / variance_2
+    # Wilson's interval with n_eff units.
+    shrink = 1.0 + c**2 / n_eff
+    centre = (m + c**2 / (2.0 * n_eff)) / shrink
+    half = c / shrink * np.sqrt(m * (1.0 - m) / n_eff + c**2 / (4.0 * n_eff**2))
+    return np.clip(np.minimum(centre - half, m), 0.0, 1.0), np.clip(np.maximum(centre + half, m), 0.0, 1.0)
+
+
+def welch_difference(a: ClusterMean, b: ClusterMean) -> tuple[float, float, float]:
+    """Difference of two independent means, its standard error and Welch-Satterthwaite degrees of freedom."""
+    parts = np.array([a.variance, b.variance])
+    dfs = np.array([a.degrees_of_freedom, b.degrees_of_freedom])
+    total = float(parts.sum())
+    df = total**2 / float(np.sum(parts**2 / dfs)) if total > 0 else float(dfs.min())
+    return a.estimate - b.estimate, float(np.sqrt(total)), df
