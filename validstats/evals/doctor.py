@@ -1,0 +1,647 @@
+"""Checks of evaluation data: what is in the way of an answer, what to look at, and which questions can be answered."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from validstats._typing import Bool1D, Float1D, Int1D
+from validstats.evals.readers import Check, EvalTable, codes_of, read
+from validstats.results import Report, Summary, Table
+
+__all__ = ["DoctorReport", "check_table", "doctor", "drawn_level"]
+
+_SURE = 1e-3
+"""Chance below which labels are said not to look random."""
+
+_FEW = 10
+"""Disagreements, events or clusters below which a check fires."""
+
+_COPIED_FROM = 30
+"""Labels from which perfect agreement is worth a note."""
+
+_MOST_VERDICTS = 20
+"""Verdicts up to which a judge counts as discrete."""
+
+_FAR = 4.0
+"""Standard deviations by which label counts may differ from their probabilities."""
+
+
+@dataclass(frozen=True, repr=False)
+class DoctorReport:
+    """What was found in evaluation files.
+
+    Attributes
+    ----------
+    table : EvalTable
+        The data.
+    checks : tuple of Check
+        Findings, errors first.
+    commands : tuple of (str, str)
+        Questions that the data can answer, each with its complete command.
+
+    Examples
+    --------
+    >>> from validstats.evals import doctor
+    >>> found = doctor({"item": ["a", "b", "c"], "judge": [1, 1, 1], "human": [1, None, 0]})
+    >>> found.has_errors, found.checks[0].code
+    (True, 'constant-judge')
+    """
+
+    table: EvalTable
+    checks: tuple[Check, ...]
+    commands: tuple[tuple[str, str], ...]
+
+    @property
+    def has_errors(self) -> bool:
+        """Whether a finding is in the way of an answer."""
+        return any(check.severity == "error" for check in self.checks)
+
+    def summary(self) -> Summary:
+        """Return what was found as a report.
+
+        Returns
+        -------
+        Summary
+            Prints as text, shows as HTML in a notebook, exports LaTeX and Markdown.
+        """
+        return Summary(self.report())
+
+    def report(self) -> Report:
+        """Return the report without markup.
+
+        Returns
+        -------
+        Report
+            What the summary prints.
+        """
+        table = self.table
+        roles = Table(
+            {"Role": list(table.roles), "Column": [str(v) for v in table.roles.values()]}, title="Roles of columns"
+        )
+        parts = [roles]
+        if self.checks:
+            parts.append(
+                Table(
+                    {
+                        "Severity": [c.severity for c in self.checks],
+                        "Check": [c.code for c in self.checks],
+                        "Finding": [c.sentence for c in self.checks],
+                    },
+                    title="Findings",
+                )
+            )
+        if self.commands:
+            parts.append(
+                Table(
+                    {"Question": [q for q, _ in self.commands], "Command": [c for _, c in self.commands]},
+                    title="Questions that these data can answer",
+                )
+            )
+        errors = sum(c.severity == "error" for c in self.checks)
+        answer = (
+            f"{errors} finding{'s are' if errors > 1 else ' is'} in the way of an answer."
+            if errors
+            else "Nothing was found that is in the way of an answer; that is no proof that there is nothing."
+        )
+        facts = [("Format", table.format), ("Rows", len(table)), ("Items", len(table.items))]
+        if table.has("system"):
+            facts.append(("Systems", ", ".join(table.systems[:8])))
+        return Report("Evaluation data", header=facts, tables=parts, answer=answer)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the findings as plain values.
+
+        Returns
+        -------
+        dict
+            Format, roles, checks and commands.
+        """
+        return {
+            "schema": "validstats.evals/1",
+            "verb": "doctor",
+            "checks": [{"code": c.code, "severity": c.severity, "sentence": c.sentence} for c in self.checks],
+            "inputs": {
+                "files": [
+                    {"name": f.name, "sha256": f.sha256, "format": f.format, "rows": f.rows} for f in self.table.files
+                ],
+                "roles": dict(self.table.roles),
+                "items": len(self.table.items),
+                "systems": self.table.systems if self.table.has("system") else [],
+            },
+            "commands": [{"question": q, "command": c} for q, c in self.commands],
+        }
+
+    def __repr__(self) -> str:
+        return self.summary().as_text()
+
+    def _repr_html_(self) -> str:
+        return self.summary().as_html()
+
+
+def doctor(*sources: Any, **roles: Any) -> DoctorReport:
+    """Say what evaluation data are, what is wrong with them, and what they can answer.
+
+    Parameters
+    ----------
+    *sources : str, Path, data frame, mapping of str to array-like, or EvalTable
+        Files or data, as for :func:`validstats.evals.read`.
+    **roles : str
+        Columns with roles, as for :func:`validstats.evals.read`.
+
+    Returns
+    -------
+    DoctorReport
+        Findings and questions.
+
+    Raises
+    ------
+    EvalFileError
+        If a file cannot be read.
+
+    Examples
+    --------
+    >>> from validstats.evals import doctor
+    >>> doctor({"item": ["a", "b"], "score": [1, 0]}).has_errors
+    False
+    """
+    table = read(list(sources) if len(sources) > 1 else sources[0], **roles)
+    checks = check_table(table)
+    return DoctorReport(table, checks, tuple(_commands(table, checks)))
+
+
+def check_table(table: EvalTable) -> tuple[Check, ...]:
+    """All findings about a table, errors first."""
+    found = [*table.checks, *_duplicates(table), *_items(table), *_content(table), *_structure(table)]
+    if table.format.startswith("repeated samples"):
+        found += _audits(table)
+    elif table.has("human") and table.has("judge"):
+        found += [*_judge(table), *_labelling(table)]
+    elif table.scores:
+        found += _constant_scores(table)
+    rank = {"error": 0, "warning": 1, "note": 2}
+    return tuple(sorted(dict.fromkeys(found), key=lambda check: rank[check.severity]))
+
+
+def _key(table: EvalTable) -> list[Any]:
+    roles = ("task", "item", "system", "sample", "filter", "system_a", "system_b")
+    return [table.names(role) for role in roles if table.has(role)]  # type: ignore[arg-type]
+
+
+def _duplicates(table: EvalTable) -> Iterator[Check]:
+    """Rows with one key: exact copies, or a conflict; without sample numbers they are repeated samples."""
+    codes, keys = codes_of(*_key(table))
+    if len(keys) == len(codes) or table.format == "battles":
+        return
+    if not table.has("sample"):
+        if not table.has("size"):
+            yield Check(
+                "repeats",
+                "note",
+                f"{len(codes) - len(keys)} rows repeat an item of the same system; they are taken as repeated samples, and "
+                "the item as the unit.",
+            )
+        return
+    names = [*table.scores, *([table.roles["human"]] if table.has("human") else [])]
+    content = [_plain(table, name) for name in dict.fromkeys(names)]
+    full, _ = codes_of(codes.astype(object), *content)
+    first = np.full(len(keys), -1, dtype=np.int64)
+    conflict, copies = set(), 0
+    for row, (key, value) in enumerate(zip(codes, full)):
+        if first[key] < 0:
+            first[key] = value
+        elif first[key] != value:
+            conflict.add(int(key))
+        else:
+            copies += 1
+    if copies:
+        yield Check("duplicates", "warning", f"{copies} rows are exact copies of another row; the first is kept.")
+    if conflict:
+        example = keys[min(conflict)]
+        shown = " / ".join(map(str, example if isinstance(example, tuple) else (example,)))
+        yield Check(
+            "conflicts",
+            "error",
+            f"{len(conflict)} answer{'s have' if len(conflict) > 1 else ' has'} several rows with different scores, for "
+            f"example {shown!r}; keep the right one.",
+        )
+
+
+def _plain(table: EvalTable, name: str) -> Any:
+    values = table.column(name)
+    if values.dtype.kind == "f":
+        return np.where(np.isnan(values), -1e308, values).astype(object)
+    return np.array([str(v) for v in values.tolist()], dtype=object)
+
+
+def _items(table: EvalTable) -> Iterator[Check]:
+    """Items that some systems did not answer, and names that differ only in case or blanks."""
+    names = table.items
+    folded: dict[str, list[str]] = {}
+    for name in names:
+        folded.setdefault(name.strip().casefold(), []).append(name)
+    near = [group for group in folded.values() if len(group) > 1]
+    if near:
+        shown = ", ".join(" and ".join(map(repr, group)) for group in near[:3])
+        yield Check("near-miss-names", "warning", f"Items differ only in case or blanks: {shown}. They count as different.")
+    if not table.has("system") or len(table.systems) < 2:
+        return
+    items, systems = table.names("item"), table.names("system")
+    sets = {system: set(items[systems == system].tolist()) for system in table.systems}
+    shared, union = set.intersection(*sets.values()), set.union(*sets.values())
+    if shared != union:
+        lacking = ", ".join(f"{s} lacks {len(union - have)}" for s, have in sets.items() if have != union)
+        yield Check(
+            "items-not-shared",
+            "warning",
+            f"Only {len(shared)} of {len(union)} items were answered by all systems ({lacking}).",
+        )
+
+
+def _content(table: EvalTable) -> Iterator[Check]:
+    """Other content under one name."""
+    if not table.has("content"):
+        return
+    task = table.names("task")
+    pairs = {}
+    different = set()
+    for key, digest in zip(zip(task, table.names("item")), table.names("content")):
+        if digest and pairs.setdefault(key, digest) != digest:
+            different.add(key[1])
+    if different:
+        shown = ", ".join(map(repr, sorted(different)[:3]))
+        yield Check(
+            "other-content",
+            "error",
+            f"{len(different)} items have different content in different rows (for example {shown}): the systems were not "
+            "asked the same.",
+        )
+
+
+def _structure(table: EvalTable) -> Iterator[Check]:
+    """Repeated samples, few clusters, error rows, and several scorers or filters."""
+    for name in table.clusters:
+        n = len(set(_text(table, name)))
+        if n < _FEW:
+            yield Check("few-clusters", "note", f"{name!r} has {n} clusters only; intervals clustered by it are approximate.")
+    if table.has("error"):
+        n = int(np.sum(table.frame[table.roles["error"]].fillna(False).astype(bool)))
+        if n:
+            yield Check("error-rows", "note", f"{n} row{'s' if n > 1 else ''} ended in an error of the tool; errors= decides.")
+    judges = [s for s in table.scores if s != table.roles.get("human")]
+    if len(judges) > 1:
+        yield Check("several-scorers", "note", f"There are several scores: {', '.join(map(repr, judges))}; name one.")
+    if table.has("filter"):
+        filters = list(dict.fromkeys(table.names("filter").tolist()))
+        if len(filters) > 1:
+            yield Check(
+                "several-filters",
+                "note",
+                f"Every answer has a row for each of {len(filters)} filters ({', '.join(filters)}); name one, or n would be "
+                f"{len(filters)} times too large.",
+            )
+
+
+def _audits(table: EvalTable) -> Iterator[Check]:
+    """Samples a problem, and audits of passing ones."""
+    codes, keys = codes_of(table.names("item"))
+    sizes = np.bincount(codes)
+    if sizes.min() != sizes.max():
+        yield Check(
+            "unequal-samples",
+            "note",
+            f"Problems have {sizes.min()} to {sizes.max()} samples; k beyond {sizes.min()} is refused. The number of samples must "
+            "not depend on the results.",
+        )
+    if not table.has("human"):
+        return
+    probability = _probability(table)
+    if probability is not None and np.any(np.isnan(probability) | (probability <= 0) | (probability > 1)):
+        yield Check("probabilities", "error", "Audit probabilities must lie in (0, 1].")
+    audited = ~np.isnan(table.values("human"))
+    n = len(set(codes[audited].tolist()))
+    if n < _FEW:
+        yield Check("few-audits", "warning", f"Only {n} of {len(keys)} problems have audited samples.")
+
+
+def _text(table: EvalTable, name: str) -> Any:
+    return np.array([str(v) for v in table.column(name).tolist()], dtype=object)
+
+
+def _constant_scores(table: EvalTable) -> list[Check]:
+    found = []
+    for name in table.scores:
+        values = table.values(name)
+        if len(set(values[~np.isnan(values)].tolist())) == 1:
+            found.append(Check("constant-score", "note", f"All scores in {name!r} are {values[~np.isnan(values)][0]:g}."))
+    return found
+
+
+def _verdicts(table: EvalTable) -> tuple[Int1D, list[Any]]:
+    """Codes of the judge's verdicts, and the verdicts; a missing one is a class of its own."""
+    if table.format == "battles":
+        return codes_of(_text(table, table.roles["judge"]))
+    values = table.values("judge")
+    return codes_of(np.array(["missing" if np.isnan(v) else f"{v:g}" for v in values], dtype=object))
+
+
+def _labelled(table: EvalTable) -> Bool1D:
+    if table.format == "battles":
+        return table.frame[table.roles["human"]].notna().to_numpy() & (_text(table, table.roles["human"]) != "")
+    return ~np.isnan(table.values("human"))
+
+
+def _judge(table: EvalTable) -> Iterator[Check]:
+    """Constant judge, copied labels, few disagreements or events."""
+    codes, names = _verdicts(table)
+    labelled = _labelled(table)
+    n = int(labelled.sum())
+    if n == 0:
+        yield Check("no-labels", "error", "No row carries a human label, so the judge cannot be corrected.")
+        return
+    if len(set(names) - {"missing"}) == 1:
+        yield Check(
+            "constant-judge",
+            "error",
+            f"The judge says {names[0]!r} everywhere, so it tells nothing; use the {n} human labels alone.",
+        )
+    human = _text(table, table.roles["human"])
+    if table.format == "battles":
+        agree = human[labelled] == _text(table, table.roles["judge"])[labelled]
+        events = n
+    else:
+        truth = table.values("human")[labelled]
+        judged = table.values("judge")[labelled]
+        agree = truth == judged
+        events = int(min(np.sum(truth == truth.max()), np.sum(truth == truth.min()))) if truth.min() < truth.max() else 0
+        discrete = len(names) <= _MOST_VERDICTS and set(truth.tolist()) <= {0.0, 0.5, 1.0}
+        if not discrete:
+            agree = np.zeros(n, dtype=bool)
+            events = n
+        if set(truth.tolist()) <= {0.0, 1.0} and events < _FEW:
+            yield Check(
+                "few-events",
+                "warning",
+                f"Of {n} human labels {events} {'are' if events != 1 else 'is'} of the rarer kind; the interval is set by what "
+                "was not seen.",
+            )
+        if not discrete:
+            yield from _copied_column(table, labelled)
+            return
+    wrong = int(n - agree.sum())
+    if wrong == 0 and n >= _COPIED_FROM:
+        yield Check(
+            "copied-labels",
+            "note",
+            f"Humans and judge agree on all {n} labelled rows. A very good judge does that; labels copied from the judge do too.",
+        )
+    elif wrong < _FEW:
+        yield Check("few-disagreements", "warning", f"Humans and judge disagree on {wrong} of {n} labelled rows only.")
+    yield from _copied_column(table, labelled)
+
+
+def _copied_column(table: EvalTable, labelled: Bool1D) -> Iterator[Check]:
+    """Another column that equals the humans wherever they are known, and is known elsewhere."""
+    if labelled.sum() < _COPIED_FROM or table.format == "battles":
+        return
+    truth = table.values("human")
+    for name in table.scores:
+        if name in (table.roles.get("judge"), table.roles["human"]):
+            continue
+        values = table.values(name)
+        known = ~np.isnan(values)
+        if known[labelled].all() and np.array_equal(values[labelled], truth[labelled]) and known[~labelled].any():
+            yield Check(
+                "copied-labels",
+                "warning",
+                f"{name!r} equals the human labels on all {int(labelled.sum())} labelled rows and is known elsewhere: the labels "
+                "seem to be a copy of it.",
+            )
+
+
+def drawn_level(table: EvalTable, labelled: Bool1D) -> tuple[str, Int1D]:
+    """The coarsest grouping whose groups are labelled as a whole or not at all: clusters, items, else rows."""
+    for name in (*table.clusters, table.roles.get("item", "")):
+        if not name:
+            continue
+        codes, keys = codes_of(_text(table, name))
+        total, known = np.bincount(codes), np.bincount(codes, labelled)
+        if total.max() > 1 and np.all((known == 0) | (known == total)) and len(keys) < len(codes):
+            return name, codes
+    return "rows", np.arange(len(table), dtype=np.int64)
+
+
+def _labelling(table: EvalTable) -> Iterator[Check]:
+    """Whether labels look like a random sample, at the level at which they were drawn."""
+    labelled = _labelled(table)
+    if not labelled.any() or labelled.all():
+        return
+    level, groups = drawn_level(table, labelled)
+    codes, names = _verdicts(table)
+    probability = _probability(table)
+    if probability is not None:
+        wrong = np.isnan(probability) | (probability <= 0) | (probability > 1)
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            yield Check(
+                "probabilities",
+                "error",
+                f"Labelling probabilities must lie in (0, 1]; row {row + 1} has {probability[row]:g} ({int(wrong.sum())} rows).",
+            )
+            return
+        yield from _totals(table, labelled, probability, groups, codes, names)
+    yield from _empty_classes(labelled, probability, codes, names)
+    if probability is None:
+        yield from _random_sample(table, labelled, level, groups, codes, names)
+
+
+def _probability(table: EvalTable) -> Float1D | None:
+    if not table.has("probability"):
+        return None
+    import pandas as pd
+
+    return pd.to_numeric(table.frame[table.roles["probability"]], errors="coerce").to_numpy(float)
+
+
+def _group_sums(groups: Int1D, values: Float1D) -> Float1D:
+    return np.bincount(groups, values)
+
+
+def _totals(
+    table: EvalTable, labelled: Bool1D, pi: Float1D, groups: Int1D, codes: Int1D, names: Sequence[Any]
+) -> Iterator[Check]:
+    """Label count and weighted totals of every verdict and category against what is known."""
+    first = np.unique(groups, return_index=True)[1]
+    chance, known = pi[first], labelled[first]
+    spread = float(np.sqrt(np.sum(chance * (1.0 - chance))))
+    distance = (known.sum() - chance.sum()) / max(spread, 1e-12)
+    if abs(distance) > _FAR:
+        yield Check(
+            "probabilities",
+            "error",
+            f"The probabilities add to {chance.sum():.0f} expected labels and there are {int(known.sum())}, which is "
+            f"{abs(distance):.0f} standard deviations away; they cannot be those that labels were drawn with.",
+        )
+    for title, member_codes, member_names in _kinds(table, codes, names):
+        for k, name in enumerate(member_names):
+            member = (member_codes == k).astype(float)
+            total = _group_sums(groups, member)
+            # Horvitz-Thompson: sum R x / pi against sum x, variance sum x^2 (1 - pi)/pi.
+            off = float(np.sum(known * total / chance) - total.sum())
+            sd = float(np.sqrt(np.sum(total**2 * (1.0 - chance) / chance)))
+            if sd > 0 and abs(off) > _FAR * sd:
+                yield Check(
+                    "probabilities",
+                    "error",
+                    f"Weighted by their probabilities, the labelled rows stand for {total.sum() + off:.0f} rows with {title} "
+                    f"{name!r}; there are {total.sum():.0f}. Labels were not drawn with these probabilities.",
+                )
+                return
+
+
+def _kinds(table: EvalTable, codes: Int1D, names: Sequence[Any]) -> Iterator[tuple[str, Int1D, Sequence[Any]]]:
+    if len(names) <= _MOST_VERDICTS:
+        yield "verdict", codes, names
+    for category in table.categories:
+        category_codes, values = codes_of(_text(table, category))
+        yield category, category_codes, values
+
+
+def _empty_classes(
+    labelled: Bool1D, probability: Float1D | None, codes: Int1D, names: Sequence[Any]
+) -> Iterator[Check]:
+    """Verdicts without any label: opened by their share where labels are random, else not identified."""
+    if len(names) > _MOST_VERDICTS:
+        return
+    n, total = len(labelled), int(labelled.sum())
+    for k, name in enumerate(names):
+        member = codes == k
+        if labelled[member].any():
+            continue
+        size = int(member.sum())
+        if probability is not None:
+            chance = float(np.prod(1.0 - probability[member]))
+        else:
+            chance = float(stats.hypergeom.sf(total - 1, n, n - size, total))
+        if chance < _SURE:
+            yield Check(
+                "class-without-labels",
+                "error",
+                f"None of the {size} rows that the judge called {name!r} has a human label, which would not happen to a random "
+                "sample: what these rows are worth is not identified. Label a random sample of them.",
+            )
+        else:
+            yield Check(
+                "class-without-labels",
+                "note",
+                f"None of the {size} rows that the judge called {name!r} has a human label; the interval is opened by their "
+                "share.",
+            )
+
+
+def _random_sample(
+    table: EvalTable, labelled: Bool1D, level: str, groups: Int1D, codes: Int1D, names: Sequence[Any]
+) -> Iterator[Check]:
+    """Tests of labelled against not, by verdict, category and position, Bonferroni over all of them."""
+    first = np.unique(groups, return_index=True)[1]
+    known = labelled[first]
+    tests: list[tuple[float, str]] = []
+    for title, member_codes, member_names in _kinds(table, codes, names):
+        if len(member_names) < 2:
+            continue
+        for k, name in enumerate(member_names):
+            member = (member_codes == k).astype(float)
+            tests.append((_sample_p_value(known, _group_sums(groups, member), _group_sums(groups, member * 0 + 1)), f"{title} {name!r}"))
+    order = np.argsort(first)
+    sequence = known[order]
+    tests.append((_rank_p_value(sequence), "the position in the file"))
+    tests.append((_runs_p_value(sequence), "runs of neighbouring rows"))
+    worst, what = min(tests)
+    if worst * len(tests) < _SURE:
+        yield Check(
+            "labels-not-random",
+            "warning",
+            f"Labelled and other {level if level == 'rows' else f'groups ({level})'} differ in {what} (p = {worst:.2g}): labels do "
+            "not look like a random sample. If they were drawn with known probabilities, give them.",
+        )
+    else:
+        yield Check("labels-random", "note", "Nothing was found that speaks against a random sample of labels.")
+
+
+def _sample_p_value(known: Bool1D, total: Float1D, size: Float1D) -> float:
+    """Two-sided p-value of a total over groups drawn without replacement; exact for single rows."""
+    n, drawn = len(known), int(known.sum())
+    if drawn in (0, n):
+        return 1.0
+    if size.max() == 1:
+        table = [[int(total[known].sum()), int(drawn - total[known].sum())]]
+        table.append([int(total[~known].sum()), int(n - drawn - total[~known].sum())])
+        return float(stats.fisher_exact(table)[1])
+    # Residuals from the overall share; their sum over a simple random sample has variance m (1 - m/G) S^2.
+    residual = total - total.sum() / size.sum() * size
+    sd = np.sqrt(drawn * (1.0 - drawn / n) * np.var(residual, ddof=1))
+    return float(2.0 * stats.norm.sf(abs(residual[known].sum()) / sd)) if sd > 0 else 1.0
+
+
+def _rank_p_value(known: Bool1D) -> float:
+    """Wilcoxon's test of the positions of labelled rows."""
+    n, m = len(known), int(known.sum())
+    if m in (0, n):
+        return 1.0
+    total = float(np.flatnonzero(known).sum() + m)
+    sd = np.sqrt(m * (n - m) * (n + 1) / 12.0)
+    return float(2.0 * stats.norm.sf(abs(total - m * (n + 1) / 2.0) / sd))
+
+
+def _runs_p_value(known: Bool1D) -> float:
+    """Wald and Wolfowitz' test: too few runs of labelled rows."""
+    n, m = len(known), int(known.sum())
+    if m in (0, n) or n < 20:
+        return 1.0
+    runs = 1 + int(np.sum(known[1:] != known[:-1]))
+    mean = 1.0 + 2.0 * m * (n - m) / n
+    variance = (mean - 1.0) * (mean - 2.0) / (n - 1.0)
+    return float(stats.norm.cdf((runs + 0.5 - mean) / np.sqrt(variance))) if variance > 0 else 1.0
+
+
+def _commands(table: EvalTable, checks: Sequence[Check]) -> Iterator[tuple[str, str]]:
+    """Questions that the data can answer, with the command that does."""
+    names = " ".join(shlex.quote(f.name) for f in table.files) or "FILE"
+    blocked = any(c.severity == "error" for c in checks)
+    options = _options(table)
+    if blocked:
+        return
+    if table.format == "battles":
+        yield "Which systems are best?", f"validstats rank {names}"
+        return
+    n_systems = len(table.systems) if table.has("system") else 1
+    if table.format.startswith("repeated samples"):
+        yield "How often does one of k tries succeed?", f"validstats passk {names}"
+        return
+    if n_systems == 1:
+        yield "How good is the system?", f"validstats eval {names}{options}"
+    if n_systems == 2:
+        a, b = table.systems
+        yield "Is one of them better?", f"validstats compare {names} --a {shlex.quote(a)} --b {shlex.quote(b)}{options}"
+    if n_systems >= 2:
+        yield "Which systems are best?", f"validstats rank {names}{options}"
+        yield "How good is one of them?", f"validstats eval {names} --system {shlex.quote(table.systems[0])}{options}"
+
+
+def _options(table: EvalTable) -> str:
+    parts = []
+    judges = [s for s in table.scores if s != table.roles.get("human")]
+    if len(judges) > 1 and not table.has("judge"):
+        parts.append(f"--score {shlex.quote(judges[0])}")
+    if table.has("filter"):
+        filters = list(dict.fromkeys(table.names("filter").tolist()))
+        if len(filters) > 1:
+            parts.append(f"--filter {shlex.quote(filters[0])}")
+    if len(table.clusters) == 1:
+        parts.append(f"--clusters {shlex.quote(table.clusters[0])}")
+    return "".join(f" {part}" for part in parts)

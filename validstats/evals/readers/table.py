@@ -1,0 +1,258 @@
+"""The table that every reader returns: rows of scores with the roles of their columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+
+from validstats._typing import AnyArray, Float1D, Int1D
+from validstats.evals.readers.errors import EvalFileError
+from validstats.evals.readers.limits import InputFile
+from validstats.evals.readers.values import as_scores
+
+__all__ = ["Check", "EvalTable", "Role", "Severity", "codes_of", "joined"]
+
+Role: TypeAlias = Literal[
+    "item", "system", "sample", "task", "filter", "judge", "human", "probability", "error", "content", "size"
+]
+"""What a column is for."""
+
+Severity: TypeAlias = Literal["note", "warning", "error"]
+"""How much a finding matters: for information, to be checked, or in the way of an answer."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """A finding about the data.
+
+    Attributes
+    ----------
+    code : str
+        Stable name of the check.
+    severity : {"note", "warning", "error"}
+        How much it matters.
+    sentence : str
+        What was found and what to do.
+
+    Examples
+    --------
+    >>> print(Check("few-clusters", "note", "There are 6 clusters."))
+    note: There are 6 clusters.
+    """
+
+    code: str
+    severity: Severity
+    sentence: str
+
+    def __str__(self) -> str:
+        return f"{self.severity}: {self.sentence}"
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class EvalTable:
+    """Rows of scores of one or several systems, with the role of each column.
+
+    Attributes
+    ----------
+    frame : pandas.DataFrame
+        One row a graded answer (or battle), with the columns of the file under their own names.
+    format : str
+        What kind of file it came from.
+    roles : mapping of str to str
+        Column of each role: item, system, sample, task, filter, judge, human, probability, error.
+    scores : tuple of str
+        Columns that hold scores, the judge's among them.
+    clusters : tuple of str
+        Columns that may say which items depend on each other.
+    categories : tuple of str
+        Columns that divide the items into kinds.
+    checks : tuple of Check
+        What was guessed while reading.
+    files : tuple of InputFile
+        Where the rows came from.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from validstats import evals
+    >>> table = evals.read(pd.DataFrame({"item": ["a", "b"], "model": ["m", "m"], "judge": ["pass", "fail"]}))
+    >>> table.roles["system"], table.values("judge").tolist()
+    ('model', [1.0, 0.0])
+    """
+
+    frame: Any
+    format: str
+    roles: Mapping[str, str]
+    scores: tuple[str, ...] = ()
+    clusters: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    checks: tuple[Check, ...] = ()
+    files: tuple[InputFile, ...] = field(default=())
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def has(self, role: Role) -> bool:
+        """Tell whether a column has a role.
+
+        Parameters
+        ----------
+        role : str
+            The role.
+
+        Returns
+        -------
+        bool
+            Whether there is such a column.
+        """
+        return role in self.roles
+
+    def column(self, name: str) -> AnyArray:
+        """Take a column as it is.
+
+        Parameters
+        ----------
+        name : str
+            Name of the column.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Its values.
+
+        Raises
+        ------
+        EvalFileError
+            If there is no such column; the message lists those there are.
+        """
+        if name not in self.frame.columns:
+            raise EvalFileError(
+                f"There is no column {name!r}; the columns are {', '.join(map(repr, map(str, self.frame.columns)))}."
+            )
+        return self.frame[name].to_numpy()
+
+    def values(self, role_or_name: str) -> Float1D:
+        """Take a column of scores as numbers, NaN where one is missing.
+
+        Parameters
+        ----------
+        role_or_name : str
+            Role or name of the column.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Scores.
+
+        Raises
+        ------
+        EvalFileError
+            If the column does not exist or holds words that are no scores.
+        """
+        name = self.roles.get(role_or_name, role_or_name)
+        return as_scores(self.column(name), name)
+
+    def names(self, role: Role) -> AnyArray:
+        """Take a column of names as text.
+
+        Parameters
+        ----------
+        role : str
+            Role of the column.
+
+        Returns
+        -------
+        ndarray of shape (n,), str
+            Names; an empty array of the right length filled with "" where there is no such column.
+        """
+        if role not in self.roles:
+            return np.full(len(self), "", dtype=object)
+        return text_of(self.column(self.roles[role]))
+
+    @property
+    def items(self) -> list[str]:
+        """Names of the items, in order of appearance."""
+        return list(dict.fromkeys(self.names("item").tolist()))
+
+    @property
+    def systems(self) -> list[str]:
+        """Names of the systems, in order of appearance."""
+        return list(dict.fromkeys(self.names("system").tolist()))
+
+    def rows(self, mask: Any) -> EvalTable:
+        """Take some of the rows.
+
+        Parameters
+        ----------
+        mask : array-like of bool, shape (n,)
+            Rows to keep.
+
+        Returns
+        -------
+        EvalTable
+            The same table with fewer rows.
+        """
+        return replace(self, frame=self.frame[np.asarray(mask)].reset_index(drop=True))
+
+    def __repr__(self) -> str:
+        systems = f"{len(self.systems)} systems, " if self.has("system") else ""
+        return f"EvalTable({self.format}: {len(self):,} rows, {len(self.items):,} items, {systems}roles {dict(self.roles)})"
+
+
+def text_of(values: AnyArray) -> AnyArray:
+    """Values as text: whole floats without their point, missing ones as the empty text."""
+    if values.dtype.kind == "f" and np.all(np.isfinite(values)) and np.all(values == np.round(values)):
+        values = values.astype(np.int64)
+    return np.array(["" if _missing(v) else str(v) for v in values.tolist()], dtype=object)
+
+
+def _missing(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and value != value) or str(value) == "<NA>"
+
+
+def codes_of(*columns: AnyArray) -> tuple[Int1D, list[Any]]:
+    """Codes 0..G-1 of the distinct values (or tuples of values) in order of appearance, and these values."""
+    if len(columns) == 1:
+        keys: list[Any] = columns[0].tolist()
+    else:
+        keys = list(zip(*(c.tolist() for c in columns), strict=True))
+    index: dict[Any, int] = {}
+    codes = np.fromiter((index.setdefault(key, len(index)) for key in keys), dtype=np.int64, count=len(keys))
+    return codes, list(index)
+
+
+def joined(tables: Sequence[EvalTable]) -> EvalTable:
+    """Several tables as one; their roles must agree where both have one."""
+    if len(tables) == 1:
+        return tables[0]
+    import pandas as pd
+
+    roles: dict[str, str] = {}
+    for table in tables:
+        for role, name in table.roles.items():
+            if roles.setdefault(role, name) != name:
+                raise EvalFileError(
+                    f"The files call their {role} by different names, {roles[role]!r} and {name!r}; rename one column, or "
+                    f"pass {role}=."
+                )
+    if "system" not in roles:
+        raise EvalFileError("The files do not say which system they come from; add a column 'system' to each.")
+    frame = pd.concat([table.frame for table in tables], ignore_index=True)
+
+    def union(parts: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(name for part in parts for name in part))
+
+    formats = union([(t.format,) for t in tables])
+    return EvalTable(
+        frame=frame,
+        format=" and ".join(formats),
+        roles=roles,
+        scores=union([t.scores for t in tables]),
+        clusters=union([t.clusters for t in tables]),
+        categories=union([t.categories for t in tables]),
+        checks=tuple(dict.fromkeys(c for t in tables for c in t.checks)),
+        files=tuple(f for t in tables for f in t.files),
+    )

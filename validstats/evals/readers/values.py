@@ -1,0 +1,110 @@
+"""Values of scores: words and numbers of many tools as numbers between 0 and 1, or as missing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from validstats._typing import Float1D
+from validstats.evals.readers.errors import EvalFileError
+
+__all__ = ["MISSING_WORDS", "WORDS", "as_scores", "looks_like_scores", "score_of"]
+
+WORDS = {
+    "pass": 1.0,
+    "passed": 1.0,
+    "fail": 0.0,
+    "failed": 0.0,
+    "yes": 1.0,
+    "no": 0.0,
+    "correct": 1.0,
+    "incorrect": 0.0,
+    "true": 1.0,
+    "false": 0.0,
+    "c": 1.0,  # Inspect: correct, incorrect, partial, no answer
+    "i": 0.0,
+    "p": 0.5,
+    "n": 0.0,
+}
+"""Words that are read as scores, in any case."""
+
+MISSING_WORDS = frozenset({"", "na", "n/a", "nan", "none", "null", "<na>", "#n/a"})
+"""Words that say that there is no score."""
+
+
+def score_of(value: Any) -> float | None:
+    """One value as a number, NaN where it is missing; None if it is no score."""
+    if value is None:
+        return math.nan
+    if isinstance(value, bool | np.bool_):
+        return float(value)
+    if isinstance(value, int | float | np.integer | np.floating):
+        try:
+            number = float(value)
+        except OverflowError:
+            return None
+        return None if math.isinf(number) else number
+    if not isinstance(value, str):
+        return None
+    word = value.strip().lower()
+    if word in MISSING_WORDS:
+        return math.nan
+    if word in WORDS:
+        return WORDS[word]
+    try:
+        number = float(word)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) and "_" not in word else None
+
+
+def as_scores(values: Iterable[Any], name: str) -> Float1D:
+    """A column as numbers; other words are refused with their list."""
+    array = np.asarray(values)
+    if array.dtype.kind in "fiub":
+        numbers = array.astype(np.float64)
+        if np.isinf(numbers).any():
+            raise EvalFileError(f"The column {name!r} holds an infinite score in row {_first(np.isinf(numbers))}.")
+        return numbers
+    out = np.empty(len(array))
+    unknown: dict[str, int] = {}
+    for row, value in enumerate(array.tolist()):
+        number = score_of(value)
+        if number is None:
+            unknown.setdefault(str(value)[:40], row + 1)
+            number = math.nan
+        out[row] = number
+    if unknown:
+        shown = ", ".join(f"{word!r} (row {row})" for word, row in list(unknown.items())[:8])
+        raise EvalFileError(
+            f"The column {name!r} holds words that are no scores: {shown}. Known words are pass/fail, yes/no, "
+            "correct/incorrect, true/false and C/I/P/N in any case; recode the others, or name another column."
+        )
+    return out
+
+
+def looks_like_scores(values: Sequence[Any]) -> bool:
+    """Whether every value of a column is a number, a known word, or missing, and one at least is there."""
+    array = np.asarray(values)
+    if array.dtype.kind in "fiub":
+        return bool(np.isfinite(array.astype(np.float64)).any())
+    seen = False
+    for value in set(array.tolist()) if array.dtype.kind in "USO" and _hashable(array) else array.tolist():
+        number = score_of(value)
+        if number is None:
+            return False
+        seen = seen or not math.isnan(number)
+    return seen
+
+
+def _hashable(array: Any) -> bool:
+    return all(isinstance(v, str | int | float | bool | type(None)) for v in array[:50].tolist()) and all(
+        isinstance(v, str | int | float | bool | type(None)) for v in array.tolist()
+    )
+
+
+def _first(mask: Any) -> int:
+    return int(np.argmax(mask)) + 1
