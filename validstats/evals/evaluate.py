@@ -1,0 +1,308 @@
+"""``evaluate``: how good one system is, with error bars, overall and by category."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import numpy as np
+
+from validstats._typing import RandomState
+from validstats.evals.agreement import agreement
+from validstats.evals.inputs import Errors, EvalInput, Population, load
+from validstats.evals.judged import judged_mean
+from validstats.evals.readers import Check, EvalFileError, codes_of
+from validstats.evals.results import EvaluationResult, inputs_of_data
+from validstats.evals.sentences import Verdict, percent, say, score_words
+from validstats.evals.statistics import cluster_mean, effective_score_interval, t_quantile
+from validstats.guarantee import Guarantee
+from validstats.intake import check_confidence_level, check_literal
+from validstats.results import NotApplicable, rounded
+
+__all__ = ["evaluate"]
+
+_CITATION = "Miller (2024), Adding error bars to evals, arXiv 2411.00640"
+_JUDGED_CITATION = "Egami, Hinck, Stewart and Wei (2023), arXiv 2306.04746"
+
+
+def evaluate(
+    data: Any,
+    *,
+    score: str | None = None,
+    judge: str | None = None,
+    human: str | None = None,
+    system: str | None = None,
+    item: str | None = None,
+    by: str | None = None,
+    clusters: Any = None,
+    sampling_probability: Any = None,
+    weights: Any = None,
+    filter: str | None = None,
+    errors: Errors = "fail",
+    population: Population = "superpopulation",
+    confidence_level: float = 0.95,
+    random_state: RandomState = None,
+) -> EvaluationResult:
+    """Estimate how good one system is.
+
+    With human labels of some answers the judge's verdicts of all answers are corrected; the answer is what humans
+    would say, however good or bad the judge. Without them scores are averaged, with items (or coarser clusters) as
+    units.
+
+    Parameters
+    ----------
+    data : str, Path, data frame, mapping of str to array-like, EvalTable, or sequence of these
+        Scores, as for :func:`validstats.evals.read`.
+    score, judge : str or None, default None
+        Column of automatic scores: of a benchmark, or of a judge. None where there is one only.
+    human : str or None, default None
+        Column of human scores, missing where an answer was not labelled.
+    system : str or None, default None
+        Which system, where the data hold several.
+    item : str or None, default None
+        Column that names the items.
+    by : str or None, default None
+        Column of categories, each of which gets a row.
+    clusters : str, array-like of shape (n,) or None, default None
+        Dependent items (a passage with several questions); None takes items.
+    sampling_probability : str, float, array-like of shape (n,) or None, default None
+        Probability with which an answer was to be labelled; None asserts a simple random sample.
+    weights : str, array-like of shape (n,) or None, default None
+        Share of the target population that an item stands for; never a sampling probability.
+    filter : str or None, default None
+        Of a log with several filters, the one to use.
+    errors : {"fail", "drop"}, default "fail"
+        What becomes of rows in which the tool failed.
+    population : {"superpopulation", "finite"}, default "superpopulation"
+        Whether the statement is about all items like these, or about these items.
+    confidence_level : float, default 0.95
+        Level of the intervals.
+    random_state : int, numpy.random.Generator or None, default None
+        Seed of the folds and draws; None is a fixed one.
+
+    Returns
+    -------
+    EvaluationResult
+        The answer, with the judge's agreement in ``judge``.
+
+    Raises
+    ------
+    EvalFileError
+        If the data cannot be read, or would give a wrong number; the message says what to do.
+    ValueError
+        If an option is out of range.
+
+    References
+    ----------
+    Miller (2024), arXiv 2411.00640. Egami, Hinck, Stewart and Wei (2023), arXiv 2306.04746.
+
+    Examples
+    --------
+    >>> from validstats import evals
+    >>> print(evals.evaluate({"score": [1, 1, 0, 1, 1, 1, 0, 1, 1, 1, 1, 1]}).answer)
+    The pass rate is 83.3 % (54.4 to 95.5 %).
+    """
+    level = float(check_confidence_level(confidence_level))
+    check_literal(population, "population", get_args(Population))
+    # ``system`` is a column where the data have it, else a name in the data's own column of systems.
+    inputs = load(
+        data,
+        score=score,
+        judge=judge,
+        human=human,
+        item=item,
+        clusters=clusters,
+        sampling_probability=sampling_probability,
+        weights=weights,
+        filter=filter,
+        errors=errors,
+    )
+    inputs, name = _one_system(inputs, system)
+    checks = list(inputs.checks)
+    parts = [("all", inputs)]
+    if by is not None:
+        codes, names = codes_of(np.array([str(v) for v in inputs.table.column(by).tolist()], dtype=object))
+        order = sorted(range(len(names)), key=lambda k: str(names[k]))
+        parts += [(str(names[k]), inputs.rows(codes == k)) for k in order]
+    bounds = (0.0, 1.0) if inputs.in_unit_range else None
+    rows = [_estimate(part, bounds, level, population, random_state) for _, part in parts]
+    overall = rows[0]
+    found = agreement(inputs, level, random_state) if inputs.judged else None
+    units = int(inputs.cluster.max()) + 1
+    if units < 10:
+        checks.append(
+            Check("few-clusters", "warning", f"There are {units} independent units ({inputs.clustered_by}) only; intervals are approximate.")
+        )
+    verdict = _verdict(inputs, overall, name, bounds is not None)
+    if by is not None:
+        verdict = _with_worst(verdict, parts, bounds, level, population, random_state)
+    return EvaluationResult(
+        guarantee=_guarantee(inputs, level, population),
+        backend=inputs.backend,
+        verdict=verdict,
+        checks=tuple(dict.fromkeys(checks)),
+        inputs=inputs_of_data(inputs),
+        options={"confidence_level": level, "population": population, "errors": errors, "clusters": inputs.clustered_by},
+        study=overall[5],
+        judge=found if found is not None else NotApplicable("there is no judge that humans checked"),
+        terms=tuple(title for title, _ in parts),
+        estimates=np.array([r[0] for r in rows]),
+        std_errors=np.array([r[1] for r in rows]),
+        lows=np.array([r[2] for r in rows]),
+        highs=np.array([r[3] for r in rows]),
+        judge_estimates=np.array([r[4] for r in rows]),
+        human_estimates=np.array([r[6] for r in rows]),
+        n_items=np.array([len(part.item_names) for _, part in parts]),
+        n_human=np.array([int(part.labelled.sum()) for _, part in parts]),
+        share=bounds is not None,
+        title=f"Evaluation of {name}" if name else "Evaluation",
+    )
+
+
+def _one_system(inputs: EvalInput, system: str | None) -> tuple[EvalInput, str]:
+    """The rows of the system that is meant."""
+    if system is None:
+        if len(inputs.system_names) > 1:
+            raise EvalFileError(
+                f"The data hold several systems: {', '.join(map(repr, inputs.system_names))}. Pass system= with one of them, "
+                "or call compare or rank."
+            )
+        return inputs, inputs.system_names[0] if inputs.table.has("system") else ""
+    code = inputs.system_code(system, "system")
+    return inputs.of_system(code), inputs.system_names[code]
+
+
+def _estimate(
+    data: EvalInput, bounds: tuple[float, float] | None, level: float, population: Population, random_state: RandomState
+) -> tuple[float, float, float, float, float, Any, float]:
+    """Estimate, standard error, low, high, judge alone, study, humans alone."""
+    nan = float("nan")
+    if data.judged:
+        if not data.labelled.any():
+            low, high = bounds or (-np.inf, np.inf)
+            return nan, nan, low, high, float(np.nanmean(data.score)), None, nan
+        found = judged_mean(
+            data, confidence_level=level, population=population, random_state=random_state, bounds=bounds
+        )
+        return (
+            found.estimate,
+            found.std_error,
+            found.conf_low,
+            found.conf_high,
+            found.judge_estimate,
+            found.study,
+            found.human_estimate,
+        )
+    mean = cluster_mean(data.score, data.cluster, data.weight)
+    n, df, std_error = mean.effective_units, mean.degrees_of_freedom, mean.std_error
+    if population == "finite":
+        std_error, n, df = _sampling_error(data)
+    elif len(mean.weights) == 1:
+        raise EvalFileError(
+            f"All rows belong to one unit ({data.clustered_by}); nothing can be said about others. Cluster by something finer."
+        )
+    critical = t_quantile(level, df)
+    if bounds is None:
+        low, high = mean.estimate - critical * std_error, mean.estimate + critical * std_error
+        if std_error == 0.0:
+            low, high = -np.inf, np.inf
+    else:
+        low, high = map(float, effective_score_interval(mean.estimate, std_error, n, critical))
+    return mean.estimate, std_error, float(low), float(high), nan, None, nan
+
+
+def _sampling_error(data: EvalInput) -> tuple[float, float, float]:
+    """Standard error over repeated samples of these items alone, effective items and degrees of freedom."""
+    count = np.bincount(data.item)
+    if count.min() < 2:
+        raise EvalFileError(
+            "population='finite' means these items alone, whose scores are known exactly: there is no uncertainty with one "
+            "sample an item. It takes two or more samples of every item."
+        )
+    mean = np.bincount(data.item, data.score) / count
+    within = np.bincount(data.item, (data.score - mean[data.item]) ** 2) / (count - 1)
+    # Weighted by rows, as the estimate is: sum count_i within_i / n^2.
+    n = len(data.score)
+    return float(np.sqrt(np.sum(count * within)) / n), float(n), float(n - len(count))
+
+
+def _verdict(data: EvalInput, row: tuple[Any, ...], name: str, share: bool) -> Verdict:
+    noun = "pass rate" if data.binary and share else "mean score"
+    if name:
+        noun = f"{noun} of {name}"
+    estimate, _, low, high, judge = row[:5]
+    if not np.isfinite(estimate):
+        return say("no_labels", noun=noun)
+    value = score_words(estimate, low, high, share)
+    if not np.isfinite(judge):
+        return say("estimate", noun=noun, value=value)
+    code = "judge_lenient" if judge > high else "judge_strict" if judge < low else "judge_within"
+    words = percent(judge) if share else rounded(judge, (high - low) / 2)
+    return say(code, noun=noun, value=value, judge=words)
+
+
+def _with_worst(
+    verdict: Verdict,
+    parts: list[tuple[str, EvalInput]],
+    bounds: tuple[float, float] | None,
+    level: float,
+    population: Population,
+    random_state: RandomState,
+) -> Verdict:
+    """The verdict with words on the worst category, whose interval holds for all categories at once (Bonferroni)."""
+    categories = parts[1:]
+    joint = 1.0 - (1.0 - level) / len(categories)
+    rows = [(title, _estimate(part, bounds, joint, population, random_state)) for title, part in categories]
+    known = [(title, row) for title, row in rows if np.isfinite(row[0])]
+    if not known:
+        return verdict
+    title, row = min(known, key=lambda pair: pair[1][0])
+    value = score_words(row[0], row[2], row[3], bounds is not None)
+    return Verdict(verdict.code, f"{verdict.sentence} The lowest category is {title}: {value}, allowing for {len(categories)}.")
+
+
+def _guarantee(data: EvalInput, level: float, population: Population) -> Guarantee:
+    share = f"{100 * level:g}"
+    these = "these items" if population == "finite" else "all items like these"
+    units = int(data.cluster.max()) + 1
+    if data.judged:
+        how = (
+            "answers were labelled with the probabilities that were given"
+            if data.probability is not None
+            else f"the {int(data.labelled.sum()):,} labelled answers were drawn at random"
+        )
+        return Guarantee(
+            holds=(
+                f"however good or bad the judge, about {share} of 100 such intervals contain the score that humans would give "
+                f"to {these}"
+            ),
+            check=(
+                how,
+                "the humans judge what you mean by a pass",
+                f"units ({data.clustered_by}) do not depend on each other; this is the first look",
+            ),
+            details=(
+                "The estimate is the mean of the cross-fitted judge plus the weighted human correction",
+                "The interval is a score interval with the effective number of labelled units, exact in the limit",
+            ),
+            kind="asymptotic",
+            n_reference=int(data.labelled.sum()),
+            citation=_JUDGED_CITATION,
+            confidence_level=level,
+        )
+    return Guarantee(
+        holds=f"about {share} of 100 such intervals contain the mean score over {these}",
+        check=(
+            f"units ({data.clustered_by}) do not depend on each other",
+            "items stand for those that you care about",
+            "this is the first look at these items",
+        ),
+        details=(
+            f"The unit is the {data.clustered_by}; repeated samples count as one unit",
+            "The interval is a score interval with the sample size that the clustered standard error implies and a t "
+            "quantile; it is approximate with few units",
+        ),
+        kind="asymptotic",
+        n_reference=units,
+        citation=_CITATION,
+        confidence_level=level,
+    )

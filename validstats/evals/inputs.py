@@ -1,0 +1,309 @@
+"""Inputs of the verbs: scores, labels, probabilities, items and clusters of one table, aligned and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+
+from validstats._typing import AnyArray, Bool1D, Float1D, FrameBackend, Int1D
+from validstats.evals.doctor import check_table
+from validstats.evals.readers import Check, EvalFileError, EvalTable, codes_of, read
+from validstats.intake import backend_of
+
+__all__ = ["Errors", "EvalInput", "Population", "item_matrix", "load"]
+
+Errors: TypeAlias = Literal["fail", "drop"]
+"""What becomes of rows in which the tool failed: they count as 0, or are left out."""
+
+Population: TypeAlias = Literal["superpopulation", "finite"]
+"""Whether a statement is about all items like these, or about these items."""
+
+_BLOCKING = ("conflicts", "class-without-labels", "probabilities", "constant-judge", "no-labels")
+"""Errors of the doctor without whose repair no number would mean anything."""
+
+
+@dataclass(frozen=True, eq=False)
+class EvalInput:
+    """Rows of scores, ready for a verb."""
+
+    table: EvalTable
+    score: Float1D
+    """Automatic score; NaN where a judge said nothing."""
+    human: Float1D | None
+    probability: Float1D | None
+    item: Int1D
+    item_names: list[str]
+    system: Int1D
+    system_names: list[str]
+    cluster: Int1D
+    """Codes of the coarsest unit: the given clusters, else items."""
+    clustered_by: str
+    weight: Float1D | None
+    score_name: str
+    checks: tuple[Check, ...]
+    backend: FrameBackend
+
+    @property
+    def judged(self) -> bool:
+        """Whether humans correct a judge."""
+        return self.human is not None
+
+    @property
+    def labelled(self) -> Bool1D:
+        """Rows with a human label."""
+        return np.zeros(len(self.score), bool) if self.human is None else ~np.isnan(self.human)
+
+    @property
+    def outcome(self) -> Float1D:
+        """What a row is worth: the human label where it is known, else the automatic score."""
+        return self.score if self.human is None else np.where(self.labelled, self.human, self.score)
+
+    @property
+    def binary(self) -> bool:
+        """Whether what is estimated is a rate: all trusted scores are 0 or 1."""
+        trusted = self.score if self.human is None else self.human
+        return set(np.unique(trusted[~np.isnan(trusted)]).tolist()) <= {0.0, 1.0}
+
+    @property
+    def in_unit_range(self) -> bool:
+        """Whether trusted scores lie in [0, 1]."""
+        trusted = self.score if self.human is None else self.human
+        known = trusted[~np.isnan(trusted)]
+        return bool(known.min() >= 0.0 and known.max() <= 1.0)
+
+    def rows(self, mask: Bool1D) -> EvalInput:
+        """Some of the rows, with items and clusters numbered anew."""
+
+        def anew(codes: Int1D) -> Int1D:
+            return np.unique(codes[mask], return_inverse=True)[1].astype(np.int64)
+
+        kept_items = np.unique(self.item[mask])
+        return replace(
+            self,
+            table=self.table.rows(mask),
+            score=self.score[mask],
+            human=None if self.human is None else self.human[mask],
+            probability=None if self.probability is None else self.probability[mask],
+            item=anew(self.item),
+            item_names=[self.item_names[i] for i in kept_items],
+            system=self.system[mask],
+            cluster=anew(self.cluster),
+            weight=None if self.weight is None else self.weight[mask],
+        )
+
+    def of_system(self, code: int) -> EvalInput:
+        """The rows of one system."""
+        return self.rows(self.system == code)
+
+    def system_code(self, name: Any, argument: str) -> int:
+        """Code of a system by name."""
+        if str(name) not in self.system_names:
+            raise EvalFileError(
+                f"{argument}={name!r} is no system of these data; there are {', '.join(map(repr, self.system_names))}."
+            )
+        return self.system_names.index(str(name))
+
+    def verdict_classes(self) -> tuple[Int1D, list[str]]:
+        """Codes of the judge's verdicts; a missing one is a class of its own."""
+        words = np.array(["missing" if np.isnan(v) else f"{v:g}" for v in self.score], dtype=object)
+        return codes_of(words)
+
+
+def load(
+    data: Any,
+    *,
+    score: str | None = None,
+    judge: str | None = None,
+    human: str | None = None,
+    item: str | None = None,
+    system: str | None = None,
+    sample: str | None = None,
+    clusters: Any = None,
+    sampling_probability: Any = None,
+    weights: Any = None,
+    filter: str | None = None,
+    errors: Errors = "fail",
+    with_human: bool = True,
+) -> EvalInput:
+    """Read the data and give every argument its role; refuse what would give a wrong number."""
+    if score is not None and judge is not None and score != judge:
+        raise ValueError(f"score={score!r} and judge={judge!r} name two automatic scores; give one of them.")
+    probability_name = sampling_probability if isinstance(sampling_probability, str) else None
+    table = read(
+        data,
+        item=item,
+        system=system,
+        sample=sample,
+        judge=judge or score,
+        human=human,
+        sampling_probability=probability_name,
+        filter=filter,
+    )
+    if score is not None and human is None and "human" in table.roles and judge is None:
+        # A plain score was asked for: labels of humans do not correct it.
+        table = replace(table, roles={k: v for k, v in table.roles.items() if k not in ("human", "probability")})
+    table = _deduplicated(_single_filter(table))
+    name = _score_name(table)
+    checks = list(check_table(table))
+    table, values, note = _error_rows(table, table.values(name), errors)
+    checks += note
+    human_values = table.values("human") if table.has("human") and with_human else None
+    _refuse(checks, human_values is not None)
+    if human_values is None:
+        _refuse_missing(values, name)
+    items, item_names = codes_of(table.names("item"))
+    system_names = table.systems if table.has("system") else ["all rows"]
+    system_codes = codes_of(table.names("system"))[0] if table.has("system") else np.zeros(len(table), np.int64)
+    cluster_codes, clustered_by = _clusters(table, clusters, items, item_names)
+    return EvalInput(
+        table=table,
+        score=values,
+        human=human_values,
+        probability=_probability(table, sampling_probability, human_values),
+        item=items,
+        item_names=[str(n) for n in item_names],
+        system=system_codes,
+        system_names=[str(n) for n in system_names],
+        cluster=cluster_codes,
+        clustered_by=clustered_by,
+        weight=_vector(table, weights, "weights", positive=True),
+        score_name=name,
+        checks=tuple(dict.fromkeys(checks)),
+        backend=backend_of(data),
+    )
+
+
+def _single_filter(table: EvalTable) -> EvalTable:
+    if not table.has("filter"):
+        return table
+    filters = list(dict.fromkeys(table.names("filter").tolist()))
+    if len(filters) > 1:
+        raise EvalFileError(
+            f"Every answer has a row for each of the filters {', '.join(map(repr, filters))}; with all of them n would be "
+            f"{len(filters)} times too large. Pass filter= with one of them."
+        )
+    return table
+
+
+def _score_name(table: EvalTable) -> str:
+    if table.has("judge"):
+        return table.roles["judge"]
+    candidates = [s for s in table.scores if s != table.roles.get("human")]
+    if len(candidates) == 1:
+        return candidates[0]
+    if not candidates:
+        raise EvalFileError("There is no column of scores; name one with score=.")
+    raise EvalFileError(f"There are several scores: {', '.join(map(repr, candidates))}. Pass score= with one of them.")
+
+
+def _deduplicated(table: EvalTable) -> EvalTable:
+    """Without exact copies of rows that have a sample number."""
+    if not table.has("sample"):
+        return table
+    copies = table.frame.astype(str).duplicated()
+    return table.rows(~copies.to_numpy()) if copies.any() else table
+
+
+def _error_rows(table: EvalTable, values: Float1D, errors: Errors) -> tuple[EvalTable, Float1D, list[Check]]:
+    if errors not in ("fail", "drop"):
+        raise ValueError(f"errors must be 'fail' or 'drop', got {errors!r}.")
+    if not table.has("error"):
+        return table, values, []
+    failed = table.frame[table.roles["error"]].fillna(False).astype(bool).to_numpy()
+    if not failed.any():
+        return table, values, []
+    with_zero = np.where(failed, 0.0, values)
+    dropped = values[~failed]
+    note = Check(
+        "error-rows",
+        "note",
+        f"{int(failed.sum())} row{'s' if failed.sum() > 1 else ''} ended in an error of the tool: counted as 0 the mean score is "
+        f"{np.nanmean(with_zero):.4g}, left out it is {np.nanmean(dropped):.4g}; errors={errors!r} was used.",
+    )
+    if errors == "drop":
+        return table.rows(~failed), dropped, [note]
+    return table, with_zero, [note]
+
+
+def _refuse(checks: Sequence[Check], judged: bool) -> None:
+    for check in checks:
+        needs_judge = check.code != "conflicts" and check.code != "other-content"
+        if check.severity == "error" and check.code in (*_BLOCKING, "other-content") and (judged or not needs_judge):
+            raise EvalFileError(check.sentence)
+
+
+def _refuse_missing(values: Float1D, name: str) -> None:
+    missing = np.flatnonzero(np.isnan(values))
+    if len(missing):
+        rows = ", ".join(str(r + 1) for r in missing[:8]) + (", ..." if len(missing) > 8 else "")
+        raise EvalFileError(
+            f"The score {name!r} is missing in {len(missing)} row{'s' if len(missing) > 1 else ''} ({rows}). Leaving them out "
+            "would favour the system that fails to answer; give them a score, or remove the items for all systems."
+        )
+
+
+def _clusters(
+    table: EvalTable, clusters: Any, items: Int1D, item_names: Sequence[Any]
+) -> tuple[Int1D, str]:
+    """Codes of the coarsest unit; items must lie within the clusters."""
+    if clusters is None:
+        return items, table.roles.get("item", "item")
+    if isinstance(clusters, str):
+        codes, _ = codes_of(np.array([str(v) for v in table.column(clusters).tolist()], dtype=object))
+        title = clusters
+    else:
+        values = np.asarray(clusters)
+        if values.shape != (len(table),):
+            raise ValueError(f"clusters must be a column name or have shape ({len(table)},), got {values.shape}.")
+        codes, title = codes_of(values.astype(str).astype(object))[0], "clusters"
+    low = np.full(len(item_names), np.iinfo(np.int64).max)
+    high = np.full(len(item_names), -1)
+    np.minimum.at(low, items, codes)
+    np.maximum.at(high, items, codes)
+    if np.any(low != high):
+        which = str(item_names[int(np.argmax(low != high))])
+        raise EvalFileError(
+            f"Clusters must contain whole items; the item {which!r} lies in several clusters of {title!r}. Cluster by "
+            "something coarser."
+        )
+    return codes, title
+
+
+def _vector(table: EvalTable, values: Any, name: str, positive: bool = False) -> Float1D | None:
+    if values is None:
+        return None
+    if isinstance(values, str):
+        array = np.asarray(table.column(values), dtype=float)
+    else:
+        array = np.asarray(values, dtype=float)
+        if array.ndim == 0:
+            array = np.full(len(table), float(array))
+    if array.shape != (len(table),):
+        raise ValueError(f"{name} must be a column name, a number or have shape ({len(table)},), got {array.shape}.")
+    if not np.isfinite(array).all() or (positive and np.any(array <= 0)):
+        raise ValueError(f"{name} must be positive finite numbers.")
+    return array
+
+
+def _probability(table: EvalTable, given: Any, human: Float1D | None) -> Float1D | None:
+    if human is None:
+        if given is not None and not table.has("human"):
+            raise EvalFileError("sampling_probability= was given, but there are no human labels; name them with human=.")
+        return None
+    source: Any = given if given is not None else table.roles.get("probability")
+    values = _vector(table, source, "sampling_probability")
+    if values is not None and np.any((values <= 0) | (values > 1)):
+        raise EvalFileError("sampling_probability must lie in (0, 1].")
+    return values
+
+
+def item_matrix(values: Float1D, rows: Int1D, columns: Int1D, n_rows: int, n_columns: int) -> tuple[AnyArray, AnyArray]:
+    """Mean of the values in each cell of items x systems (NaN where empty), and the number of rows in it."""
+    cell = rows * n_columns + columns
+    count = np.bincount(cell, minlength=n_rows * n_columns).astype(float)
+    total = np.bincount(cell, values, n_rows * n_columns)
+    mean = np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)
+    return mean.reshape(n_rows, n_columns), count.reshape(n_rows, n_columns)
