@@ -1,5 +1,48 @@
 """Evaluations of models: pass rates, comparisons, ranks, pass@k and releases, each with error bars."""
 
-from validstats.evals.readers import read
+from __future__ import annotations
 
-__all__ = ["read"]
+from validstats.evals.agreement import AgreementResult
+from validstats.evals.compare import compare
+from validstats.evals.doctor import DoctorReport, doctor
+from validstats.evals.evaluate import evaluate
+from validstats.evals.pass_at_k import pass_at_k
+from validstats.evals.plan import EvalPlan, plan
+from validstats.evals.rank import rank
+from validstats.evals.readers import Check, EvalFileError, EvalTable, read
+from validstats.evals.release import release
+from validstats.evals.results import (
+    ComparisonResult,
+    EvaluationResult,
+    PassAtKResult,
+    RankingResult,
+    ReleaseResult,
+    SignResult,
+)
+from validstats.evals.sentences import Verdict
+from validstats.evals.statistics import BattlesNotIdentifiedError
+
+__all__ = [
+    "AgreementResult",
+    "BattlesNotIdentifiedError",
+    "Check",
+    "ComparisonResult",
+    "DoctorReport",
+    "EvalFileError",
+    "EvalPlan",
+    "EvalTable",
+    "EvaluationResult",
+    "PassAtKResult",
+    "RankingResult",
+    "ReleaseResult",
+    "SignResult",
+    "Verdict",
+    "compare",
+    "doctor",
+    "evaluate",
+    "pass_at_k",
+    "plan",
+    "rank",
+    "read",
+    "release",
+]

@@ -89,19 +89,23 @@ class AgreementResult(Result):
 
     def _answer(self) -> str:
         at = {term: i for i, term in enumerate(self.terms)}
+        first = self._words(0)
         if "sensitivity" in at:
-            k = at["kappa"]
-            spread = (self.conf_high[k] - self.conf_low[k]) / 2
-            kappa = "unknown" if math.isnan(self.estimate[k]) else (
-                f"{rounded(self.estimate[k], spread)} ({rounded(self.conf_low[k], spread)} to "
-                f"{rounded(self.conf_high[k], spread)})"
-            )
-            good = self.estimate[at["sensitivity"]]
-            bad = 1.0 - self.estimate[at["specificity"]]
+            good, bad = self.estimate[at["sensitivity"]], 1.0 - self.estimate[at["specificity"]]
             words = ["an unknown share" if math.isnan(v) else percent(v, 0) for v in (good, bad)]
-            return say("agreement", kappa=kappa, good=words[0], bad=words[1]).sentence
-        k = 0
-        return say("agreement_scores", value=rounded(self.estimate[k], (self.conf_high[k] - self.conf_low[k]) / 2)).sentence
+            return say("agreement", kappa=first, good=words[0], bad=words[1]).sentence
+        if "accuracy" in at:
+            same = self.estimate[at["accuracy"]]
+            return say("agreement_classes", kappa=first, same=percent(same, 0)).sentence
+        return say("agreement_scores", value=first).sentence
+
+    def _words(self, row: int) -> str:
+        """A measure with its interval."""
+        value, low, high = self.estimate[row], self.conf_low[row], self.conf_high[row]
+        if math.isnan(value):
+            return "unknown"
+        spread = (high - low) / 2
+        return f"{rounded(value, spread)} ({rounded(low, spread)} to {rounded(high, spread)})"
 
     def _tidy_columns(self) -> Mapping[str, Any]:
         return {

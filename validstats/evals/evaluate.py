@@ -181,7 +181,12 @@ def _estimate(
             low, high = bounds or (-np.inf, np.inf)
             return nan, nan, low, high, float(np.nanmean(data.score)), None, nan
         found = judged_mean(
-            data, confidence_level=level, population=population, random_state=random_state, bounds=bounds
+            data,
+            confidence_level=level,
+            population=population,
+            random_state=random_state,
+            bounds=bounds,
+            binary=data.binary,
         )
         return (
             found.estimate,

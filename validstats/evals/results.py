@@ -287,6 +287,10 @@ class ComparisonResult(EvalResult):
         Whether scores lie in [0, 1].
     method : str
         Test and interval, in words.
+    naive_difference : float
+        Difference according to the judge alone; NaN without a judge.
+    sign_flip_p_value : float
+        p-value of sign flips of units, exact if both systems are exchangeable; NaN where it is not used.
     """
 
     verb: ClassVar[str] = "compare"
@@ -308,6 +312,7 @@ class ComparisonResult(EvalResult):
     share: bool
     method: str
     naive_difference: float = math.nan
+    sign_flip_p_value: float = math.nan
 
     @property
     def naive(self) -> Any:
@@ -348,19 +353,20 @@ class ComparisonResult(EvalResult):
             "detectable": self.detectable,
             "needed_items": self.needed_items,
             "method": self.method,
+            "sign_flip_p_value": self.sign_flip_p_value,
             "code": self.verdict.code,
         }
 
     def _report(self) -> Report:
         table = Table(
             {
-                "Difference": [f"{self.a} - {self.b}"],
+                "Difference": ["candidate - baseline"],
                 "Estimate": [self.estimate],
                 "Low": [self.conf_low],
                 "High": [self.conf_high],
                 "p": [self.p_value],
-                self.a: [self.mean_a],
-                self.b if self.b != self.a else f"{self.b} (baseline)": [self.mean_b],
+                "Candidate": [self.mean_a],
+                "Baseline": [self.mean_b],
             },
             formats={"p": "p_value"},
         )
@@ -371,6 +377,8 @@ class ComparisonResult(EvalResult):
             ("Found with 80 % probability", f"differences from {points(self.detectable, None, self.share)} up"),
             ("The observed difference needs", f"about {needed(self.needed_items)} items"),
         ]
+        if math.isfinite(self.sign_flip_p_value):
+            header.insert(1, ("p of sign flips", f"{self.sign_flip_p_value:.3g}"))
         if isinstance(self.judge, AgreementResult):
             header.append(("Judge", self.judge.answer))
         return Report(

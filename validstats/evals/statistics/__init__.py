@@ -13,6 +13,7 @@ from validstats.evals.statistics.battles import (
     davidson_fit,
     win_rate,
 )
+from validstats.evals.statistics.cells import CellMean, cell_mean
 from validstats.evals.statistics.pairs import (
     Direction,
     PairedAnswer,
@@ -56,6 +57,7 @@ from validstats.evals.statistics.scores import (
     ClusterMean,
     cluster_mean,
     effective_score_interval,
+    effective_size,
     kish_size,
     t_quantile,
     welch_difference,
@@ -65,6 +67,7 @@ __all__ = [
     "Band",
     "BattleFit",
     "BattlesNotIdentifiedError",
+    "CellMean",
     "ClusterMean",
     "Direction",
     "PairedAnswer",
@@ -75,6 +78,7 @@ __all__ = [
     "allocation",
     "audited_pass_at_k",
     "best_of_n_utility",
+    "cell_mean",
     "chance_none_passes",
     "cluster_mean",
     "column_means",
@@ -87,6 +91,7 @@ __all__ = [
     "direction_code",
     "effective_counts",
     "effective_score_interval",
+    "effective_size",
     "expected_samples",
     "finite_pass_at_k_covariance",
     "items_for_difference",

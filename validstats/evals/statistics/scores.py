@@ -9,7 +9,7 @@ from scipy import stats
 
 from validstats._typing import Float1D, FloatND, Int1D
 
-__all__ = ["ClusterMean", "cluster_mean", "effective_score_interval", "kish_size", "t_quantile", "welch_difference"]
+__all__ = ["ClusterMean", "cluster_mean", "effective_score_interval", "effective_size", "kish_size", "t_quantile", "welch_difference"]
 
 
 def kish_size(weights: Float1D) -> float:
@@ -70,16 +70,22 @@ def t_quantile(confidence_level: float, degrees_of_freedom: float | None) -> flo
     return float(stats.t.isf(tail, degrees_of_freedom))
 
 
+def effective_size(mean: FloatND | float, std_error: FloatND | float, n_units: FloatND | float) -> FloatND:
+    """Number of independent 0/1 units that would have this standard error."""
+    m, se, n = (np.asarray(v, dtype=float) for v in (mean, std_error, n_units))
+    # Two pseudo-units, one at 0 and one at 1, keep the variance above 0 (Agresti-Caffo's device).
+    mean_2 = (n * m + 1.0) / (n + 2.0)
+    variance_2 = (n * (n * se**2 + m**2) + 1.0) / (n + 2.0) - mean_2**2
+    return np.asarray(n * mean_2 * (1.0 - mean_2) / variance_2)
+
+
 def effective_score_interval(
     mean: FloatND | float, std_error: FloatND | float, n_units: FloatND | float, critical: FloatND | float
 ) -> tuple[FloatND, FloatND]:
     """Score interval of a mean of values in [0, 1], with the sample size that its standard error implies."""
     m = np.clip(np.asarray(mean, dtype=float), 0.0, 1.0)
     se, n, c = (np.asarray(v, dtype=float) for v in (std_error, n_units, critical))
-    # Two pseudo-units, one at 0 and one at 1, keep the variance above 0 (Agresti-Caffo's device).
-    mean_2 = (n * m + 1.0) / (n + 2.0)
-    variance_2 = (n * (n * se**2 + m**2) + 1.0) / (n + 2.0) - mean_2**2
-    n_eff = n * mean_2 * (1.0 - mean_2) / variance_2
+    n_eff = effective_size(m, se, n)
     # Wilson's interval with n_eff units.
     shrink = 1.0 + c**2 / n_eff
     centre = (m + c**2 / (2.0 * n_eff)) / shrink

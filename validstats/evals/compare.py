@@ -1,0 +1,582 @@
+"""``compare``: whether one system is better than another, with an interval and a p-value that agree."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+from scipy import stats
+
+from validstats._typing import Float1D, RandomState
+from validstats.evals.agreement import agreement
+from validstats.evals.inputs import Errors, EvalInput, Population, item_matrix, load
+from validstats.evals.judged import JudgedMean, judged_mean, judged_systems, score_p_value
+from validstats.evals.readers import Check, EvalFileError, EvalTable, codes_of, read
+from validstats.evals.results import ComparisonResult, inputs_of_data
+from validstats.evals.sentences import Verdict, difference_words, needed, points, say
+from validstats.evals.statistics import (
+    PairedAnswer,
+    PairedInterval,
+    cluster_mean,
+    consistent_answer,
+    detectable_difference,
+    direction_code,
+    effective_score_interval,
+    items_for_difference,
+    paired_binary,
+    sign_flip_p_value,
+    t_quantile,
+    welch_difference,
+)
+from validstats.guarantee import Guarantee
+from validstats.intake import check_confidence_level, check_in_range, check_literal, check_positive_int, check_random_state, is_frame
+from validstats.results import NotApplicable
+
+__all__ = ["compare"]
+
+_MOST_LEFT_OUT = 0.10
+"""Share of items answered by one system only above which a paired comparison is refused."""
+
+_BOTH_LABELLED = 0.80
+"""Share of labelled items that must have labels of both systems for a comparison of differences."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Difference:
+    """A difference with its method, before words are found for it."""
+
+    answer: PairedAnswer
+    std_error: float
+    mean_a: float
+    mean_b: float
+    n_items: int
+    n_discordant: int
+    sd: float
+    method: str
+    units: str
+    study: Any = None
+    judge_difference: float = math.nan
+    flips: float = math.nan
+
+
+def compare(
+    data: Any,
+    a: Any = None,
+    b: Any = None,
+    *,
+    candidate: str | None = None,
+    baseline: str | None = None,
+    score: str | None = None,
+    judge: str | None = None,
+    human: str | None = None,
+    item: str | None = None,
+    system: str | None = None,
+    clusters: Any = None,
+    sampling_probability: Any = None,
+    weights: Any = None,
+    filter: str | None = None,
+    errors: Errors = "fail",
+    margin: float = 0.0,
+    interval: PairedInterval = "buehler",
+    unpaired: str | None = None,
+    looks: int = 1,
+    population: Population = "superpopulation",
+    confidence_level: float = 0.95,
+    random_state: RandomState = None,
+) -> ComparisonResult:
+    """Compare a candidate with a baseline on the items that both answered.
+
+    Parameters
+    ----------
+    data : str, Path, data frame, mapping of str to array-like, EvalTable, or sequence of these
+        Scores, as for :func:`validstats.evals.read`; two files are given as a list, or as ``data`` and ``a``.
+    a, b : str, path or None, default None
+        Candidate and baseline: names of systems, or of two columns of scores. None takes the two systems there are,
+        the first one as candidate.
+    candidate, baseline : str or None, default None
+        Other words for ``a`` and ``b``.
+    score, judge, human, item, clusters, sampling_probability, weights, filter, errors, population
+        As for :func:`validstats.evals.evaluate`.
+    system : str or None, default None
+        Column that names the systems.
+    margin : float, default 0.0
+        Difference that does not matter, on the scale of the scores.
+    interval : {"buehler", "bonett-price"}, default "buehler"
+        Interval of paired 0/1 scores: exact, or the adjusted Wald interval.
+    unpaired : {"ok"} or None, default None
+        ``"ok"`` accepts that more than a tenth of the items was answered by one system only.
+    looks : int, default 1
+        Number of comparisons that were fixed beforehand; the level is shared out among them.
+    confidence_level : float, default 0.95
+        Level of the interval.
+    random_state : int, numpy.random.Generator or None, default None
+        Seed of random sign flips; None is a fixed one.
+
+    Returns
+    -------
+    ComparisonResult
+        Difference a - b; its verdict is about a.
+
+    Raises
+    ------
+    EvalFileError
+        If the data cannot be read, or would give a wrong number.
+    ValueError
+        If an option is out of range.
+
+    References
+    ----------
+    Buehler (1957), JASA 52, 482. Bonett and Price (2012), JEBS 37, 479. Miller (2024), arXiv 2411.00640.
+
+    Examples
+    --------
+    >>> from validstats import evals
+    >>> new = [1] * 30 + [0] * 10
+    >>> old = [1] * 18 + [0] * 22
+    >>> print(evals.compare({"new": new, "old": old}, "new", "old").answer)
+    new beats old by 30.0 points (12.8 to 46.6; p < .001) on 40 shared items.
+    """
+    level = float(check_confidence_level(confidence_level))
+    check_literal(population, "population", get_args(Population))
+    check_literal(interval, "interval", get_args(PairedInterval))
+    check_in_range(margin, "margin", 0.0)
+    check_positive_int(looks, "looks")
+    if unpaired not in (None, "ok"):
+        raise ValueError(f"unpaired must be None or 'ok', got {unpaired!r}.")
+    # Bonferroni over comparisons that were fixed beforehand.
+    single = 1.0 - (1.0 - level) / looks
+    data, name_a, name_b = _sources(data, candidate or a, baseline or b)
+    data, columns = _two_columns(data, name_a, name_b, system, human)
+    inputs = load(
+        data,
+        score=score if not columns else None,
+        judge=judge,
+        human=human,
+        item=item,
+        system="system" if columns else system,
+        clusters=clusters,
+        sampling_probability=sampling_probability,
+        weights=weights,
+        filter=filter,
+        errors=errors,
+    )
+    inputs, name_a, name_b = _two_systems(inputs, name_a, name_b)
+    paired, checks, shared = _shared_items(inputs, unpaired)
+    found = _difference(paired if shared else inputs, shared, single, interval, population, random_state)
+    agreed = agreement(paired if shared else inputs, level, random_state) if inputs.judged else None
+    share = inputs.in_unit_range
+    code = direction_code(found.answer.conf_low, found.answer.conf_high, margin)
+    se = found.std_error if found.std_error > 0 else (found.answer.conf_high - found.answer.conf_low) / 4.0
+    detectable = detectable_difference(se, single)
+    wanted = (
+        float(items_for_difference(found.answer.estimate, found.sd, single))
+        if found.answer.estimate != 0 and found.sd > 0
+        else math.inf
+    )
+    verdict = _verdict(code, name_a, name_b, found, margin, detectable, wanted, share)
+    return ComparisonResult(
+        guarantee=_guarantee(inputs, level, looks, found, shared),
+        backend=inputs.backend,
+        verdict=verdict,
+        checks=tuple(dict.fromkeys([*inputs.checks, *checks])),
+        inputs=inputs_of_data(inputs),
+        options={
+            "confidence_level": level,
+            "looks": looks,
+            "margin": margin,
+            "population": population,
+            "errors": errors,
+            "clusters": inputs.clustered_by,
+        },
+        study=found.study,
+        judge=agreed if agreed is not None else NotApplicable("there is no judge that humans checked"),
+        a=name_a,
+        b=name_b,
+        estimate=found.answer.estimate,
+        std_error=found.std_error,
+        conf_low=found.answer.conf_low,
+        conf_high=found.answer.conf_high,
+        p_value=found.answer.p_value,
+        mean_a=found.mean_a,
+        mean_b=found.mean_b,
+        n_items=found.n_items,
+        n_discordant=found.n_discordant,
+        margin=float(margin),
+        detectable=detectable,
+        needed_items=wanted,
+        share=share,
+        method=found.method,
+        naive_difference=found.judge_difference,
+        sign_flip_p_value=found.flips,
+    )
+
+
+def _sources(data: Any, a: Any, b: Any) -> tuple[Any, Any, Any]:
+    """Two files may be given as ``data`` and ``a``; the first one is the candidate."""
+    second = isinstance(a, Path | EvalTable) or is_frame(a)
+    if isinstance(a, str) and b is None and isinstance(data, str | Path) and Path(a).is_file():
+        second = True
+    return ([data, a], None, b) if second else (data, a, b)
+
+
+def _two_columns(data: Any, a: Any, b: Any, system: str | None, human: str | None) -> tuple[Any, bool]:
+    """Two columns of scores, one row an item, become two systems."""
+    if a is None or b is None or system is not None or isinstance(data, list | tuple):
+        return data, False
+    table = read(data)
+    columns = list(table.frame.columns)
+    if table.has("system") or a not in columns or b not in columns:
+        return data if not isinstance(data, EvalTable) else table, False
+    import pandas as pd
+
+    rest = table.frame.drop(columns=[c for c in dict.fromkeys([a, b]) if c in table.frame.columns])
+    parts = []
+    for name in (a, b):
+        part = rest.copy()
+        part["system"], part["score"] = str(name), table.values(name)
+        parts.append(part)
+    roles = {k: v for k, v in table.roles.items() if v not in (a, b) and k in ("item", "sample", "probability", "error")}
+    long = EvalTable(
+        frame=pd.concat(parts, ignore_index=True),
+        format=table.format,
+        roles={**roles, "system": "system", "judge": "score"},
+        scores=("score",),
+        clusters=table.clusters,
+        categories=table.categories,
+        checks=tuple(c for c in table.checks if c.code != "no-items"),
+        files=table.files,
+    )
+    return long, True
+
+
+def _two_systems(inputs: EvalInput, a: Any, b: Any) -> tuple[EvalInput, str, str]:
+    """The rows of candidate and baseline, which become systems 0 and 1."""
+    names = inputs.system_names
+    if a is None and b is None:
+        if len(names) != 2:
+            raise EvalFileError(
+                f"There are {len(names)} systems ({', '.join(map(repr, names[:8]))}); name two of them, or call rank."
+            )
+        a, b = names
+    elif a is None or b is None:
+        given = a if b is None else b
+        others = [n for n in names if n != str(given)]
+        if len(names) != 2 or str(given) not in names:
+            raise EvalFileError(f"One system of several was named ({given!r}); name both of {', '.join(map(repr, names))}.")
+        a, b = (given, others[0]) if b is None else (others[0], given)
+    if str(a) == str(b):
+        raise EvalFileError(f"Candidate and baseline are the same system, {str(a)!r}.")
+    first, second = inputs.system_code(a, "a"), inputs.system_code(b, "b")
+    kept = inputs.rows((inputs.system == first) | (inputs.system == second))
+    kept = replace(kept, system=(kept.system == second).astype(np.int64), system_names=[str(a), str(b)])
+    return kept, str(a), str(b)
+
+
+def _shared_items(inputs: EvalInput, unpaired: str | None) -> tuple[EvalInput, list[Check], bool]:
+    """Rows of the items that both answered; too many others are refused."""
+    present = np.zeros((len(inputs.item_names), 2), dtype=bool)
+    present[inputs.item, inputs.system] = True
+    both = present.all(axis=1)
+    if not both.any():
+        note = Check("no-shared-items", "warning", "No item was answered by both systems; they are compared as two samples.")
+        return inputs, [note], False
+    alone = int((~both).sum())
+    if alone == 0:
+        return inputs, [], True
+    lost = [str(inputs.item_names[i]) for i in np.flatnonzero(~both)[:5]]
+    share = alone / len(both)
+    if share > _MOST_LEFT_OUT and unpaired != "ok":
+        raise EvalFileError(
+            f"{alone} of {len(both)} items ({share:.0%}) were answered by one system only (for example "
+            f"{', '.join(map(repr, lost))}). Run both on all items, or pass unpaired='ok' to leave these out."
+        )
+    note = Check(
+        "items-left-out", "note", f"{alone} items were answered by one system only and are left out: {', '.join(lost)}."
+    )
+    return inputs.rows(both[inputs.item]), [note], True
+
+
+def _difference(
+    data: EvalInput, shared: bool, level: float, interval: PairedInterval, population: Population, random_state: RandomState
+) -> _Difference:
+    """The difference by the method that fits: exact pairs, sign flips, two samples, or a judge with humans."""
+    if data.judged:
+        return _judged(data, shared, level, population, random_state)
+    if not shared:
+        return _two_samples(data, level)
+    n_items = len(data.item_names)
+    scores, counts = item_matrix(data.score, data.item, data.system, n_items, 2)
+    means = scores.mean(axis=0)
+    cluster_of_item = np.zeros(n_items, dtype=np.int64)
+    cluster_of_item[data.item] = data.cluster
+    weight = None
+    if data.weight is not None:
+        weight = np.bincount(data.item, data.weight) / np.bincount(data.item)
+        means = np.average(scores, axis=0, weights=weight)
+    independent = int(cluster_of_item.max()) + 1 == n_items
+    d = scores[:, 0] - scores[:, 1]
+    discordant = int(np.count_nonzero(d))
+    size = data.table.values("size") if data.table.has("size") else np.ones(1)
+    if data.binary and counts.max() == 1 and size.max() == 1 and independent and weight is None:
+        wins, losses = int((d > 0).sum()), int((d < 0).sum())
+        answer = paired_binary(wins, losses, n_items, level, interval)
+        sd = float(np.std(d, ddof=1)) if n_items > 1 else 0.0
+        name = "Buehler's bound" if interval == "buehler" else "Bonett and Price"
+        return _Difference(
+            answer,
+            sd / math.sqrt(n_items),
+            float(means[0]),
+            float(means[1]),
+            n_items,
+            discordant,
+            sd,
+            f"exact McNemar test and {name}",
+            "shared items",
+        )
+    mean = cluster_mean(d, cluster_of_item, weight)
+    answer, flips = _clustered_answer(mean, cluster_of_item, d, weight, level, data.in_unit_range, random_state)
+    return _Difference(
+        answer,
+        mean.std_error,
+        float(means[0]),
+        float(means[1]),
+        n_items,
+        discordant,
+        mean.std_error * math.sqrt(n_items),
+        f"t interval over {len(mean.weights)} units ({data.clustered_by}), sign flips",
+        "shared items",
+        flips=flips,
+    )
+
+
+def _clustered_answer(
+    mean: Any, cluster: Any, d: Float1D, weight: Float1D | None, level: float, bounded: bool, random_state: RandomState
+) -> tuple[PairedAnswer, float]:
+    """A t interval with its p-value, and the exact p-value of sign flips where they disagree about 0."""
+    if len(mean.weights) == 1:
+        raise EvalFileError("All items belong to one unit; nothing can be said about others. Cluster by something finer.")
+    df = len(mean.weights) - 1.0 if weight is None else mean.degrees_of_freedom
+    critical, se = t_quantile(level, df), mean.std_error
+    low, high = mean.estimate - critical * se, mean.estimate + critical * se
+    sums = np.bincount(cluster, d if weight is None else d * weight)
+    flips = sign_flip_p_value(sums, check_random_state(0 if random_state is None else random_state))
+    if se <= 1e-12 * max(1.0, abs(mean.estimate)):
+        # No spread is no certainty: a score interval on [-1, 1], nothing without bounds.
+        low, high = -math.inf, math.inf
+        if bounded:
+            ends = effective_score_interval((mean.estimate + 1) / 2, 0.0, mean.effective_units, critical)
+            low, high = 2 * float(ends[0]) - 1, 2 * float(ends[1]) - 1
+    elif bounded:
+        low, high = max(low, -1.0), min(high, 1.0)
+    own = 2.0 * float(stats.t.sf(abs(mean.estimate) / se, df)) if se > 0 else 1.0
+    if low <= 0.0 <= high:
+        # Undecided: never a p-value that rejects.
+        return consistent_answer(mean.estimate, low, high, max(own, float(np.nextafter(1.0 - level, 2.0))), level), flips
+    return consistent_answer(mean.estimate, low, high, own if flips <= 1.0 - level else flips, level), flips
+
+
+def _two_samples(data: EvalInput, level: float) -> _Difference:
+    """Welch's comparison of two samples of items."""
+    parts = [data.of_system(s) for s in (0, 1)]
+    means = [cluster_mean(p.score, p.cluster, p.weight) for p in parts]
+    if min(len(m.weights) for m in means) < 2:
+        raise EvalFileError("Each system needs two items or more that do not depend on each other.")
+    d, se, df = welch_difference(means[0], means[1])
+    critical = t_quantile(level, df)
+    low, high = d - critical * se, d + critical * se
+    p_value = 2.0 * float(stats.t.sf(abs(d) / se, df)) if se > 0 else 1.0
+    if se == 0:
+        low, high = (-1.0, 1.0) if data.in_unit_range else (-math.inf, math.inf)
+    answer = consistent_answer(d, low, high, p_value, level)
+    n = len(data.item_names)
+    return _Difference(
+        answer,
+        se,
+        means[0].estimate,
+        means[1].estimate,
+        n,
+        0,
+        se * math.sqrt(n),
+        "Welch's comparison of two samples: no item is shared",
+        "items, none of them shared",
+    )
+
+
+def _judged(
+    data: EvalInput, shared: bool, level: float, population: Population, random_state: RandomState
+) -> _Difference:
+    """Differences of pairs where both were labelled, else the contrast of two judged systems."""
+    pairs = _labelled_pairs(data) if shared else None
+    n_items = len(data.item_names)
+    if pairs is not None:
+        bounds = (-1.0, 1.0) if data.in_unit_range else None
+        mean = judged_mean(
+            pairs,
+            confidence_level=level,
+            population=population,
+            random_state=random_state,
+            bounds=bounds,
+            null=0.0,
+        )
+        answer = _from_mean(mean, level)
+        means = [judged_mean_of(data, s, level, population, random_state) for s in (0, 1)]
+        d = pairs.score
+        return _Difference(
+            answer,
+            mean.std_error,
+            means[0],
+            means[1],
+            n_items,
+            int(np.count_nonzero(np.nan_to_num(d))),
+            mean.std_error * math.sqrt(n_items),
+            f"differences of pairs, {mean.n_human} of them labelled by humans",
+            "shared items",
+            mean.study,
+            mean.judge_estimate,
+        )
+    both = judged_systems(
+        data, confidence_level=level, population=population, random_state=random_state
+    )
+    d = float(both.estimate[0] - both.estimate[1])
+    v = both.covariance
+    se = float(np.sqrt(max(v[0, 0] + v[1, 1] - 2 * v[0, 1], 0.0)))
+    df = both.degrees_of_freedom
+    if data.in_unit_range:
+        ends = effective_score_interval((d + 1) / 2, se / 2, both.effective_units, t_quantile(level, df))
+        low, high = 2 * float(ends[0]) - 1, 2 * float(ends[1]) - 1
+        p_value = score_p_value((d + 1) / 2, se / 2, both.effective_units, 0.5, df)
+    else:
+        critical = t_quantile(level, df)
+        low, high = d - critical * se, d + critical * se
+        p_value = 2.0 * float(stats.t.sf(abs(d) / se, df)) if se > 0 else 1.0
+    return _Difference(
+        consistent_answer(d, low, high, p_value, level),
+        se,
+        float(both.estimate[0]),
+        float(both.estimate[1]),
+        n_items,
+        0,
+        se * math.sqrt(n_items),
+        f"contrast of two judged systems, {both.n_human.sum()} answers labelled by humans",
+        "shared items" if shared else "items",
+        both.study,
+        float(both.judge_estimate[0] - both.judge_estimate[1]),
+    )
+
+
+def judged_mean_of(
+    data: EvalInput, system: int, level: float, population: Population, random_state: RandomState
+) -> float:
+    """Judge-corrected mean of one system."""
+    part = data.of_system(system)
+    bounds = (0.0, 1.0) if data.in_unit_range else None
+    return judged_mean(
+        part,
+        confidence_level=level,
+        population=population,
+        random_state=random_state,
+        bounds=bounds,
+        binary=part.binary,
+    ).estimate
+
+
+def _from_mean(mean: JudgedMean, level: float) -> PairedAnswer:
+    low, high, p = mean.conf_low, mean.conf_high, mean.p_value
+    if p <= 1.0 - level and low <= 0.0 <= high:
+        p = float(np.nextafter(1.0 - level, 2.0))
+    return consistent_answer(mean.estimate, low, high, p, level)
+
+
+def _labelled_pairs(data: EvalInput) -> EvalInput | None:
+    """Differences a - b by item and sample, if most labelled items have both labels and equal probabilities."""
+    assert data.human is not None
+    sample = data.table.names("sample") if data.table.has("sample") else np.full(len(data.score), "", dtype=object)
+    pair, _ = codes_of(data.item.astype(object), sample)
+    n_pairs = int(pair.max()) + 1
+    rows = np.full((n_pairs, 2), -1, dtype=np.int64)
+    if np.bincount(pair * 2 + data.system, minlength=2 * n_pairs).max() > 1:
+        return None
+    rows[pair, data.system] = np.arange(len(pair))
+    complete = (rows >= 0).all(axis=1)
+    rows = rows[complete]
+    if len(rows) == 0:
+        return None
+    human = data.human[rows]
+    labelled = ~np.isnan(human)
+    touched = labelled.any(axis=1)
+    if not touched.any() or labelled.all(axis=1).sum() < _BOTH_LABELLED * touched.sum():
+        return None
+    if data.probability is not None and not np.allclose(data.probability[rows[:, 0]], data.probability[rows[:, 1]]):
+        return None
+    if data.probability is not None and labelled.all(axis=1).sum() < touched.sum():
+        return None
+    first = data.rows(np.isin(np.arange(len(pair)), rows[:, 0]))
+    order = np.argsort(np.argsort(rows[:, 0], kind="stable"), kind="stable")
+    inverse = np.argsort(order)
+    score = (data.score[rows[:, 0]] - data.score[rows[:, 1]])[inverse]
+    difference = (human[:, 0] - human[:, 1])[inverse]
+    return replace(first, score=score, human=difference)
+
+
+def _verdict(
+    code: str,
+    a: str,
+    b: str,
+    found: _Difference,
+    margin: float,
+    detectable: float,
+    wanted: float,
+    share: bool,
+) -> Verdict:
+    answer = found.answer
+    if code == "worse":
+        value = difference_words(-answer.estimate, -answer.conf_high, -answer.conf_low, answer.p_value, share)
+        return say("worse", a=a, b=b, value=value, n=f"{found.n_items:,}", units=found.units)
+    value = difference_words(answer.estimate, answer.conf_low, answer.conf_high, answer.p_value, share)
+    if code == "undecided":
+        value = difference_words(answer.estimate, answer.conf_low, answer.conf_high, None, share)
+        size = points(abs(answer.estimate), None, share)
+        limits = f"These {found.n_items:,} items find differences from {points(detectable, None, share)} up"
+        limits += "." if answer.estimate == 0 else f"; {size} {'needs' if size.startswith('1 ') else 'need'} about {needed(wanted)}."
+        return say("undecided", value=value, limits=limits)
+    shown = points(margin, None, share)
+    verdict = say(code, a=a, b=b, value=value, n=f"{found.n_items:,}", units=found.units, margin=shown)
+    if code == "not_worse" and answer.conf_low > 0:
+        return Verdict(code, f"{verdict.sentence} {a} is better than {b}, by more or less than that margin.")
+    return verdict
+
+
+def _guarantee(data: EvalInput, level: float, looks: int, found: _Difference, shared: bool) -> Guarantee:
+    often = f"{100 * (1 - level):g}"
+    checks = ["both systems answered the same items and were graded alike" if shared else "items of both systems are alike"]
+    if data.judged:
+        checks.append(
+            f"the {int(data.labelled.sum()):,} labelled answers were drawn at random, or with the probabilities given"
+        )
+    else:
+        checks.append(f"units ({data.clustered_by}) do not depend on each other")
+    checks.append(
+        "this is the first look at these items"
+        if looks == 1
+        else f"all {looks} comparisons were fixed beforehand, none in the light of another"
+    )
+    exact = found.method.startswith("exact McNemar test and Buehler")
+    return Guarantee(
+        holds=(
+            f"if both were equally good, such a statement would appear in at most {often} of 100 "
+            f"{'comparisons' if looks == 1 else f'sets of {looks} comparisons'}"
+        ),
+        check=tuple(checks),
+        details=(
+            f"Method: {found.method}",
+            "Interval and p-value are made to agree: where the test does not reject, the interval touches 0, and where the "
+            "interval holds 0, its own p-value is printed",
+        ),
+        kind="finite-sample" if exact else "asymptotic",
+        n_reference=int(data.labelled.sum()) if data.judged else found.n_items,
+        citation="Buehler (1957), JASA 52, 482; Miller (2024), arXiv 2411.00640",
+        confidence_level=level,
+    )
