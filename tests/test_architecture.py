@@ -29,11 +29,12 @@ LAYERS = {
     "holdout": 3,
     "dsl": 3,
     "mi": 3,
-    "plotting": 4,
-    "validity": 4,
-    "reporting": 4,
-    "tour": 5,
-    "cli": 6,
+    "evals": 4,
+    "plotting": 5,
+    "validity": 5,
+    "reporting": 5,
+    "tour": 6,
+    "cli": 7,
 }
 DOMAINS = {"batch", "holdout", "dsl", "mi"}
 HEAVY = ("numba", "matplotlib", "torch", "statsmodels", "formulaic", "pandas", "polars", "sklearn")

@@ -55,7 +55,9 @@ def test_quadratic_kappa_agrees_with_scikit_learn():
 
 
 def test_draws_of_precision_have_the_beta_law():
-    draws = agreement_draws(np.array([300, 700]), np.array([[25, 5], [10, 60]]), np.random.default_rng(1), 20_000)
+    draws = agreement_draws(
+        np.array([300, 700]), np.array([[25, 5], [10, 60]]), np.random.default_rng(1), 20_000
+    )
     np.testing.assert_allclose(draws.sum(axis=(1, 2)), 1.0)
     precision = agreement_measures(draws)["precision"]
     assert stats.kstest(precision, stats.beta(60.5, 10.5).cdf).pvalue > 1e-3
@@ -72,7 +74,9 @@ def test_effective_counts_of_independent_labels_are_their_number():
 
 @pytest.mark.parametrize(("n", "p10", "p01"), [(12, 0.3, 0.05), (30, 0.2, 0.05), (25, 0.1, 0.1)])
 def test_power_adds_up_all_tables(n, p10, p01):
-    assert mcnemar_power(n, p10, p01, 0.05) == pytest.approx(oracle.mcnemar_power(n, p10, p01, 0.05), abs=1e-10)
+    assert mcnemar_power(n, p10, p01, 0.05) == pytest.approx(
+        oracle.mcnemar_power(n, p10, p01, 0.05), abs=1e-10
+    )
 
 
 def test_power_stays_above_from_the_planned_number_on():

@@ -100,7 +100,9 @@ def test_buehler_mirrors():
 
 def test_sign_flips_up_to_sixteen_clusters_are_all_of_them():
     sums = np.array([0.4, -0.1, 0.3, 0.0, 0.2, 0.2, -0.3, 0.7])
-    assert sign_flip_p_value(sums, np.random.default_rng(0)) == pytest.approx(oracle.sign_flips(sums[sums != 0]))
+    assert sign_flip_p_value(sums, np.random.default_rng(0)) == pytest.approx(
+        oracle.sign_flips(sums[sums != 0])
+    )
 
 
 def test_sign_flips_of_pairs_are_mcnemar():

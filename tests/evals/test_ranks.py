@@ -49,7 +49,9 @@ def test_squared_errors_are_those_of_a_wishart_matrix(df):
     root = rng.normal(size=(6, 6))
     covariance = root @ root.T
     first, second = np.array([0, 2, 1]), np.array([1, 5, 4])
-    drawn = ranks._squared_errors_of_pairs(ranks.covariance_factor(covariance), first, second, df, 40_000, rng)
+    drawn = ranks._squared_errors_of_pairs(
+        ranks.covariance_factor(covariance), first, second, df, 40_000, rng
+    )
     for k in range(3):
         contrast = np.zeros(6)
         contrast[first[k]], contrast[second[k]] = 1, -1
@@ -64,7 +66,9 @@ def test_squared_errors_are_those_of_a_wishart_matrix(df):
 
 def test_two_systems_are_compared_by_the_t_law():
     covariance = np.array([[0.02, 0.005], [0.005, 0.03]])
-    found = rank_sets(np.array([0.1, 0.0]), covariance, 9, 0.95, generator=np.random.default_rng(0), n_draws=40_000)
+    found = rank_sets(
+        np.array([0.1, 0.0]), covariance, 9, 0.95, generator=np.random.default_rng(0), n_draws=40_000
+    )
     assert not found.above.any()
     assert found.critical == pytest.approx(stats.t.isf(0.025, 9), abs=0.05)
 
@@ -83,7 +87,12 @@ def test_vetoes_only_remove_rejections():
     covariance = np.cov(scores.T) / 60
     free = rank_sets(scores.mean(0), covariance, 59, 0.95, generator=np.random.default_rng(0))
     vetoed = rank_sets(
-        scores.mean(0), covariance, 59, 0.95, generator=np.random.default_rng(0), vetoes=sign_test_vetoes(scores)
+        scores.mean(0),
+        covariance,
+        59,
+        0.95,
+        generator=np.random.default_rng(0),
+        vetoes=sign_test_vetoes(scores),
     )
     assert not (vetoed.above & ~free.above).any()
     blocked = rank_sets(

@@ -51,7 +51,9 @@ def test_samples_of_a_file_have_the_known_pass_at_k():
     np.testing.assert_allclose(found, list(known.values()), atol=5e-7)
 
 
-@pytest.mark.parametrize(("s", "c", "m", "b"), [(6, 4, 4, 2), (6, 4, 3, 1), (5, 5, 5, 0), (7, 2, 2, 2), (4, 0, 0, 0)])
+@pytest.mark.parametrize(
+    ("s", "c", "m", "b"), [(6, 4, 4, 2), (6, 4, 3, 1), (5, 5, 5, 0), (7, 2, 2, 2), (4, 0, 0, 0)]
+)
 def test_audited_pass_at_k_is_written_out(s, c, m, b):
     ks = np.arange(1, m + 1) if c else np.arange(1, s + 1)
     low, high = audited_pass_at_k([s], [c], [m], [b], ks)
@@ -172,14 +174,18 @@ def test_covariance_of_sampling_alone_is_unbiased():
         chance = np.prod([comb(s, c) * q**c * (1 - q) ** (s - c) for c, q in zip((c1, c2), p)])
         cell = np.array([c1, c2])
         sizes = np.array([s, s])
-        outcomes.append((chance, pass_at_k(sizes, cell, k).mean(0), finite_pass_at_k_covariance(sizes, cell, k)))
+        outcomes.append(
+            (chance, pass_at_k(sizes, cell, k).mean(0), finite_pass_at_k_covariance(sizes, cell, k))
+        )
     chance = np.array([o[0] for o in outcomes])
     means = np.array([o[1] for o in outcomes])
     centre = chance @ means
     true = (means - centre).T @ (chance[:, None] * (means - centre))
     stated = np.einsum("o,okl->kl", chance, np.array([o[2] for o in outcomes]))
     np.testing.assert_allclose(stated, true, atol=1e-12)
-    np.testing.assert_allclose(centre, np.mean([1 - (1 - np.array(p)[:, None]) ** k], axis=(0, 1)), atol=1e-12)
+    np.testing.assert_allclose(
+        centre, np.mean([1 - (1 - np.array(p)[:, None]) ** k], axis=(0, 1)), atol=1e-12
+    )
 
 
 def test_all_problems_solved_is_no_certainty():

@@ -119,9 +119,8 @@ class AgreementResult(Result):
         return {"n_human": self.n_human, "confidence_level": self.confidence_level}
 
     def _report(self) -> Report:
-        table = Table(
-            {"Measure": list(self.terms), "Estimate": self.estimate, "Low": self.conf_low, "High": self.conf_high}
-        )
+        columns: dict[str, Any] = {"Measure": list(self.terms), "Estimate": self.estimate}
+        table = Table(columns | {"Low": self.conf_low, "High": self.conf_high})
         notes = [f"{term}: {reason}." for term, reason in self.reasons.items()]
         return Report(
             "Agreement of the judge with humans",
@@ -159,7 +158,7 @@ def agreement(data: EvalInput, confidence_level: float, random_state: Any) -> Ag
     labelled = data.labelled
     truth = data.human[labelled]
     kinds = np.unique(truth)
-    verdicts, names = data.verdict_classes()
+    _verdicts, names = data.verdict_classes()
     judged = {name for name in names if name != "missing"}
     generator = check_random_state(0 if random_state is None else random_state)
     n_human = int(labelled.sum())
@@ -175,9 +174,7 @@ def _label_weights(data: EvalInput) -> Float1D:
     return weight if data.probability is None else weight / data.probability
 
 
-def _binary(
-    data: EvalInput, level: float, generator: np.random.Generator, n_human: int
-) -> AgreementResult:
+def _binary(data: EvalInput, level: float, generator: np.random.Generator, n_human: int) -> AgreementResult:
     """Two verdicts; an answer without a verdict counts as not passed by the judge."""
     assert data.human is not None
     said = (data.score == 1.0).astype(np.int64)
@@ -205,9 +202,7 @@ def _binary(
     return _result(terms, point, draws, level, n_human, reasons)
 
 
-def _tables(
-    data: EvalInput, said: Any, human: Float1D, n_judge: int, kinds: Float1D
-) -> tuple[Float1D, Any]:
+def _tables(data: EvalInput, said: Any, human: Float1D, n_judge: int, kinds: Float1D) -> tuple[Float1D, Any]:
     """Numbers of answers by verdict, and effective numbers of labels by verdict and human label."""
     weight = np.ones(len(said)) if data.weight is None else data.weight
     labelled = data.labelled
@@ -286,7 +281,10 @@ def _result(
         low, high = np.array([e[0] for e in ends]), np.array([e[1] for e in ends])
     shown = float(level if level is not None else level_shown or 0.95)
     inside = np.isfinite(estimate)
-    low, high = np.where(inside, np.minimum(low, estimate), low), np.where(inside, np.maximum(high, estimate), high)
+    low, high = (
+        np.where(inside, np.minimum(low, estimate), low),
+        np.where(inside, np.maximum(high, estimate), high),
+    )
     guarantee = Guarantee(
         holds=f"about {100 * shown:g} of 100 such intervals contain the agreement over all answers",
         check=("labelled answers were drawn at random, or with the probabilities that were given",),

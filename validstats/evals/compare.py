@@ -10,7 +10,7 @@ from typing import Any, get_args
 import numpy as np
 from scipy import stats
 
-from validstats._typing import Float1D, RandomState
+from validstats._typing import Bool1D, Float1D, RandomState
 from validstats.evals.agreement import agreement
 from validstats.evals.inputs import Errors, EvalInput, Population, item_matrix, load
 from validstats.evals.judged import JudgedMean, judged_mean, judged_systems, score_p_value
@@ -32,7 +32,14 @@ from validstats.evals.statistics import (
     welch_difference,
 )
 from validstats.guarantee import Guarantee
-from validstats.intake import check_confidence_level, check_in_range, check_literal, check_positive_int, check_random_state, is_frame
+from validstats.intake import (
+    check_confidence_level,
+    check_in_range,
+    check_literal,
+    check_positive_int,
+    check_random_state,
+    is_frame,
+)
 from validstats.results import NotApplicable
 
 __all__ = ["compare"]
@@ -137,7 +144,7 @@ def compare(
     >>> new = [1] * 30 + [0] * 10
     >>> old = [1] * 18 + [0] * 22
     >>> print(evals.compare({"new": new, "old": old}, "new", "old").answer)
-    new beats old by 30.0 points (12.8 to 46.6; p < .001) on 40 shared items.
+    new beats old by 30.0 points (13.5 to 46.7; p < .001) on 40 shared items.
     """
     level = float(check_confidence_level(confidence_level))
     check_literal(population, "population", get_args(Population))
@@ -238,7 +245,11 @@ def _two_columns(data: Any, a: Any, b: Any, system: str | None, human: str | Non
         part = rest.copy()
         part["system"], part["score"] = str(name), table.values(name)
         parts.append(part)
-    roles = {k: v for k, v in table.roles.items() if v not in (a, b) and k in ("item", "sample", "probability", "error")}
+    roles = {
+        k: v
+        for k, v in table.roles.items()
+        if v not in (a, b) and k in ("item", "sample", "probability", "error")
+    }
     long = EvalTable(
         frame=pd.concat(parts, ignore_index=True),
         format=table.format,
@@ -265,7 +276,9 @@ def _two_systems(inputs: EvalInput, a: Any, b: Any) -> tuple[EvalInput, str, str
         given = a if b is None else b
         others = [n for n in names if n != str(given)]
         if len(names) != 2 or str(given) not in names:
-            raise EvalFileError(f"One system of several was named ({given!r}); name both of {', '.join(map(repr, names))}.")
+            raise EvalFileError(
+                f"One system of several was named ({given!r}); name both of {', '.join(map(repr, names))}."
+            )
         a, b = (given, others[0]) if b is None else (others[0], given)
     if str(a) == str(b):
         raise EvalFileError(f"Candidate and baseline are the same system, {str(a)!r}.")
@@ -279,9 +292,13 @@ def _shared_items(inputs: EvalInput, unpaired: str | None) -> tuple[EvalInput, l
     """Rows of the items that both answered; too many others are refused."""
     present = np.zeros((len(inputs.item_names), 2), dtype=bool)
     present[inputs.item, inputs.system] = True
-    both = present.all(axis=1)
+    both: Bool1D = np.asarray(present.all(axis=1))
     if not both.any():
-        note = Check("no-shared-items", "warning", "No item was answered by both systems; they are compared as two samples.")
+        note = Check(
+            "no-shared-items",
+            "warning",
+            "No item was answered by both systems; they are compared as two samples.",
+        )
         return inputs, [note], False
     alone = int((~both).sum())
     if alone == 0:
@@ -294,13 +311,20 @@ def _shared_items(inputs: EvalInput, unpaired: str | None) -> tuple[EvalInput, l
             f"{', '.join(map(repr, lost))}). Run both on all items, or pass unpaired='ok' to leave these out."
         )
     note = Check(
-        "items-left-out", "note", f"{alone} items were answered by one system only and are left out: {', '.join(lost)}."
+        "items-left-out",
+        "note",
+        f"{alone} items were answered by one system only and are left out: {', '.join(lost)}.",
     )
     return inputs.rows(both[inputs.item]), [note], True
 
 
 def _difference(
-    data: EvalInput, shared: bool, level: float, interval: PairedInterval, population: Population, random_state: RandomState
+    data: EvalInput,
+    shared: bool,
+    level: float,
+    interval: PairedInterval,
+    population: Population,
+    random_state: RandomState,
 ) -> _Difference:
     """The difference by the method that fits: exact pairs, sign flips, two samples, or a judge with humans."""
     if data.judged:
@@ -337,7 +361,9 @@ def _difference(
             "shared items",
         )
     mean = cluster_mean(d, cluster_of_item, weight)
-    answer, flips = _clustered_answer(mean, cluster_of_item, d, weight, level, data.in_unit_range, random_state)
+    answer, flips = _clustered_answer(
+        mean, cluster_of_item, d, weight, level, data.in_unit_range, random_state
+    )
     return _Difference(
         answer,
         mean.std_error,
@@ -353,11 +379,19 @@ def _difference(
 
 
 def _clustered_answer(
-    mean: Any, cluster: Any, d: Float1D, weight: Float1D | None, level: float, bounded: bool, random_state: RandomState
+    mean: Any,
+    cluster: Any,
+    d: Float1D,
+    weight: Float1D | None,
+    level: float,
+    bounded: bool,
+    random_state: RandomState,
 ) -> tuple[PairedAnswer, float]:
     """A t interval with its p-value, and the exact p-value of sign flips where they disagree about 0."""
     if len(mean.weights) == 1:
-        raise EvalFileError("All items belong to one unit; nothing can be said about others. Cluster by something finer.")
+        raise EvalFileError(
+            "All items belong to one unit; nothing can be said about others. Cluster by something finer."
+        )
     df = len(mean.weights) - 1.0 if weight is None else mean.degrees_of_freedom
     critical, se = t_quantile(level, df), mean.std_error
     low, high = mean.estimate - critical * se, mean.estimate + critical * se
@@ -374,7 +408,9 @@ def _clustered_answer(
     own = 2.0 * float(stats.t.sf(abs(mean.estimate) / se, df)) if se > 0 else 1.0
     if low <= 0.0 <= high:
         # Undecided: never a p-value that rejects.
-        return consistent_answer(mean.estimate, low, high, max(own, float(np.nextafter(1.0 - level, 2.0))), level), flips
+        return consistent_answer(
+            mean.estimate, low, high, max(own, float(np.nextafter(1.0 - level, 2.0))), level
+        ), flips
     return consistent_answer(mean.estimate, low, high, own if flips <= 1.0 - level else flips, level), flips
 
 
@@ -437,33 +473,31 @@ def _judged(
             mean.study,
             mean.judge_estimate,
         )
-    both = judged_systems(
-        data, confidence_level=level, population=population, random_state=random_state
-    )
-    d = float(both.estimate[0] - both.estimate[1])
-    v = both.covariance
+    systems = judged_systems(data, confidence_level=level, population=population, random_state=random_state)
+    gap = float(systems.estimate[0] - systems.estimate[1])
+    v = systems.covariance
     se = float(np.sqrt(max(v[0, 0] + v[1, 1] - 2 * v[0, 1], 0.0)))
-    df = both.degrees_of_freedom
+    df = systems.degrees_of_freedom
     if data.in_unit_range:
-        ends = effective_score_interval((d + 1) / 2, se / 2, both.effective_units, t_quantile(level, df))
+        ends = effective_score_interval((gap + 1) / 2, se / 2, systems.effective_units, t_quantile(level, df))
         low, high = 2 * float(ends[0]) - 1, 2 * float(ends[1]) - 1
-        p_value = score_p_value((d + 1) / 2, se / 2, both.effective_units, 0.5, df)
+        p_value = score_p_value((gap + 1) / 2, se / 2, systems.effective_units, 0.5, df)
     else:
         critical = t_quantile(level, df)
-        low, high = d - critical * se, d + critical * se
-        p_value = 2.0 * float(stats.t.sf(abs(d) / se, df)) if se > 0 else 1.0
+        low, high = gap - critical * se, gap + critical * se
+        p_value = 2.0 * float(stats.t.sf(abs(gap) / se, df)) if se > 0 else 1.0
     return _Difference(
-        consistent_answer(d, low, high, p_value, level),
+        consistent_answer(gap, low, high, p_value, level),
         se,
-        float(both.estimate[0]),
-        float(both.estimate[1]),
+        float(systems.estimate[0]),
+        float(systems.estimate[1]),
         n_items,
         0,
         se * math.sqrt(n_items),
-        f"contrast of two judged systems, {both.n_human.sum()} answers labelled by humans",
+        f"contrast of two judged systems, {systems.n_human.sum()} answers labelled by humans",
         "shared items" if shared else "items",
-        both.study,
-        float(both.judge_estimate[0] - both.judge_estimate[1]),
+        systems.study,
+        float(systems.judge_estimate[0] - systems.judge_estimate[1]),
     )
 
 
@@ -493,7 +527,9 @@ def _from_mean(mean: JudgedMean, level: float) -> PairedAnswer:
 def _labelled_pairs(data: EvalInput) -> EvalInput | None:
     """Differences a - b by item and sample, if most labelled items have both labels and equal probabilities."""
     assert data.human is not None
-    sample = data.table.names("sample") if data.table.has("sample") else np.full(len(data.score), "", dtype=object)
+    sample = (
+        data.table.names("sample") if data.table.has("sample") else np.full(len(data.score), "", dtype=object)
+    )
     pair, _ = codes_of(data.item.astype(object), sample)
     n_pairs = int(pair.max()) + 1
     rows = np.full((n_pairs, 2), -1, dtype=np.int64)
@@ -509,7 +545,9 @@ def _labelled_pairs(data: EvalInput) -> EvalInput | None:
     touched = labelled.any(axis=1)
     if not touched.any() or labelled.all(axis=1).sum() < _BOTH_LABELLED * touched.sum():
         return None
-    if data.probability is not None and not np.allclose(data.probability[rows[:, 0]], data.probability[rows[:, 1]]):
+    if data.probability is not None and not np.allclose(
+        data.probability[rows[:, 0]], data.probability[rows[:, 1]]
+    ):
         return None
     if data.probability is not None and labelled.all(axis=1).sum() < touched.sum():
         return None
@@ -540,7 +578,11 @@ def _verdict(
         value = difference_words(answer.estimate, answer.conf_low, answer.conf_high, None, share)
         size = points(abs(answer.estimate), None, share)
         limits = f"These {found.n_items:,} items find differences from {points(detectable, None, share)} up"
-        limits += "." if answer.estimate == 0 else f"; {size} {'needs' if size.startswith('1 ') else 'need'} about {needed(wanted)}."
+        limits += (
+            "."
+            if answer.estimate == 0
+            else f"; {size} {'needs' if size.startswith('1 ') else 'need'} about {needed(wanted)}."
+        )
         return say("undecided", value=value, limits=limits)
     shown = points(margin, None, share)
     verdict = say(code, a=a, b=b, value=value, n=f"{found.n_items:,}", units=found.units, margin=shown)
@@ -551,7 +593,11 @@ def _verdict(
 
 def _guarantee(data: EvalInput, level: float, looks: int, found: _Difference, shared: bool) -> Guarantee:
     often = f"{100 * (1 - level):g}"
-    checks = ["both systems answered the same items and were graded alike" if shared else "items of both systems are alike"]
+    checks = [
+        "both systems answered the same items and were graded alike"
+        if shared
+        else "items of both systems are alike"
+    ]
     if data.judged:
         checks.append(
             f"the {int(data.labelled.sum()):,} labelled answers were drawn at random, or with the probabilities given"

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from validstats._typing import Bool1D, Float1D, Int1D
+from validstats._typing import AnyArray, Bool1D, Float1D, Int1D
 from validstats.evals.readers import Check, EvalTable, codes_of, read
 from validstats.results import Report, Summary, Table
 
@@ -82,7 +82,8 @@ class DoctorReport:
         """
         table = self.table
         roles = Table(
-            {"Role": list(table.roles), "Column": [str(v) for v in table.roles.values()]}, title="Roles of columns"
+            {"Role": list(table.roles), "Column": [str(v) for v in table.roles.values()]},
+            title="Roles of columns",
         )
         parts = [roles]
         if self.checks:
@@ -128,7 +129,8 @@ class DoctorReport:
             "checks": [{"code": c.code, "severity": c.severity, "sentence": c.sentence} for c in self.checks],
             "inputs": {
                 "files": [
-                    {"name": f.name, "sha256": f.sha256, "format": f.format, "rows": f.rows} for f in self.table.files
+                    {"name": f.name, "sha256": f.sha256, "format": f.format, "rows": f.rows}
+                    for f in self.table.files
                 ],
                 "roles": dict(self.table.roles),
                 "items": len(self.table.items),
@@ -212,7 +214,7 @@ def _duplicates(table: EvalTable) -> Iterator[Check]:
     full, _ = codes_of(codes.astype(object), *content)
     first = np.full(len(keys), -1, dtype=np.int64)
     conflict, copies = set(), 0
-    for row, (key, value) in enumerate(zip(codes, full)):
+    for _row, (key, value) in enumerate(zip(codes, full)):
         if first[key] < 0:
             first[key] = value
         elif first[key] != value:
@@ -220,7 +222,9 @@ def _duplicates(table: EvalTable) -> Iterator[Check]:
         else:
             copies += 1
     if copies:
-        yield Check("duplicates", "warning", f"{copies} rows are exact copies of another row; the first is kept.")
+        yield Check(
+            "duplicates", "warning", f"{copies} rows are exact copies of another row; the first is kept."
+        )
     if conflict:
         example = keys[min(conflict)]
         shown = " / ".join(map(str, example if isinstance(example, tuple) else (example,)))
@@ -248,7 +252,11 @@ def _items(table: EvalTable) -> Iterator[Check]:
     near = [group for group in folded.values() if len(group) > 1]
     if near:
         shown = ", ".join(" and ".join(map(repr, group)) for group in near[:3])
-        yield Check("near-miss-names", "warning", f"Items differ only in case or blanks: {shown}. They count as different.")
+        yield Check(
+            "near-miss-names",
+            "warning",
+            f"Items differ only in case or blanks: {shown}. They count as different.",
+        )
     if not table.has("system") or len(table.systems) < 2:
         return
     items, systems = table.names("item"), table.names("system")
@@ -268,7 +276,7 @@ def _content(table: EvalTable) -> Iterator[Check]:
     if not table.has("content"):
         return
     task = table.names("task")
-    pairs = {}
+    pairs: dict[Any, str] = {}
     different = set()
     for key, digest in zip(zip(task, table.names("item")), table.names("content")):
         if digest and pairs.setdefault(key, digest) != digest:
@@ -288,14 +296,24 @@ def _structure(table: EvalTable) -> Iterator[Check]:
     for name in table.clusters:
         n = len(set(_text(table, name)))
         if n < _FEW:
-            yield Check("few-clusters", "note", f"{name!r} has {n} clusters only; intervals clustered by it are approximate.")
+            yield Check(
+                "few-clusters",
+                "note",
+                f"{name!r} has {n} clusters only; intervals clustered by it are approximate.",
+            )
     if table.has("error"):
         n = int(np.sum(table.frame[table.roles["error"]].fillna(False).astype(bool)))
         if n:
-            yield Check("error-rows", "note", f"{n} row{'s' if n > 1 else ''} ended in an error of the tool; errors= decides.")
+            yield Check(
+                "error-rows",
+                "note",
+                f"{n} row{'s' if n > 1 else ''} ended in an error of the tool; errors= decides.",
+            )
     judges = [s for s in table.scores if s != table.roles.get("human")]
     if len(judges) > 1:
-        yield Check("several-scorers", "note", f"There are several scores: {', '.join(map(repr, judges))}; name one.")
+        yield Check(
+            "several-scorers", "note", f"There are several scores: {', '.join(map(repr, judges))}; name one."
+        )
     if table.has("filter"):
         filters = list(dict.fromkeys(table.names("filter").tolist()))
         if len(filters) > 1:
@@ -338,7 +356,11 @@ def _constant_scores(table: EvalTable) -> list[Check]:
     for name in table.scores:
         values = table.values(name)
         if len(set(values[~np.isnan(values)].tolist())) == 1:
-            found.append(Check("constant-score", "note", f"All scores in {name!r} are {values[~np.isnan(values)][0]:g}."))
+            found.append(
+                Check(
+                    "constant-score", "note", f"All scores in {name!r} are {values[~np.isnan(values)][0]:g}."
+                )
+            )
     return found
 
 
@@ -352,13 +374,15 @@ def _verdicts(table: EvalTable) -> tuple[Int1D, list[Any]]:
 
 def _labelled(table: EvalTable) -> Bool1D:
     if table.format == "battles":
-        return table.frame[table.roles["human"]].notna().to_numpy() & (_text(table, table.roles["human"]) != "")
+        return table.frame[table.roles["human"]].notna().to_numpy() & (
+            _text(table, table.roles["human"]) != ""
+        )
     return ~np.isnan(table.values("human"))
 
 
 def _judge(table: EvalTable) -> Iterator[Check]:
     """Constant judge, copied labels, few disagreements or events."""
-    codes, names = _verdicts(table)
+    _codes, names = _verdicts(table)
     labelled = _labelled(table)
     n = int(labelled.sum())
     if n == 0:
@@ -378,7 +402,11 @@ def _judge(table: EvalTable) -> Iterator[Check]:
         truth = table.values("human")[labelled]
         judged = table.values("judge")[labelled]
         agree = truth == judged
-        events = int(min(np.sum(truth == truth.max()), np.sum(truth == truth.min()))) if truth.min() < truth.max() else 0
+        events = (
+            int(min(np.sum(truth == truth.max()), np.sum(truth == truth.min())))
+            if truth.min() < truth.max()
+            else 0
+        )
         discrete = len(names) <= _MOST_VERDICTS and set(truth.tolist()) <= {0.0, 0.5, 1.0}
         if not discrete:
             agree = np.zeros(n, dtype=bool)
@@ -401,7 +429,9 @@ def _judge(table: EvalTable) -> Iterator[Check]:
             f"Humans and judge agree on all {n} labelled rows. A very good judge does that; labels copied from the judge do too.",
         )
     elif wrong < _FEW:
-        yield Check("few-disagreements", "warning", f"Humans and judge disagree on {wrong} of {n} labelled rows only.")
+        yield Check(
+            "few-disagreements", "warning", f"Humans and judge disagree on {wrong} of {n} labelled rows only."
+        )
     yield from _copied_column(table, labelled)
 
 
@@ -415,7 +445,11 @@ def _copied_column(table: EvalTable, labelled: Bool1D) -> Iterator[Check]:
             continue
         values = table.values(name)
         known = ~np.isnan(values)
-        if known[labelled].all() and np.array_equal(values[labelled], truth[labelled]) and known[~labelled].any():
+        if (
+            known[labelled].all()
+            and np.array_equal(values[labelled], truth[labelled])
+            and known[~labelled].any()
+        ):
             yield Check(
                 "copied-labels",
                 "warning",
@@ -468,7 +502,7 @@ def _probability(table: EvalTable) -> Float1D | None:
     return pd.to_numeric(table.frame[table.roles["probability"]], errors="coerce").to_numpy(float)
 
 
-def _group_sums(groups: Int1D, values: Float1D) -> Float1D:
+def _group_sums(groups: Int1D, values: Float1D) -> AnyArray:
     return np.bincount(groups, values)
 
 
@@ -504,7 +538,9 @@ def _totals(
                 return
 
 
-def _kinds(table: EvalTable, codes: Int1D, names: Sequence[Any]) -> Iterator[tuple[str, Int1D, Sequence[Any]]]:
+def _kinds(
+    table: EvalTable, codes: Int1D, names: Sequence[Any]
+) -> Iterator[tuple[str, Int1D, Sequence[Any]]]:
     if len(names) <= _MOST_VERDICTS:
         yield "verdict", codes, names
     for category in table.categories:
@@ -556,7 +592,12 @@ def _random_sample(
             continue
         for k, name in enumerate(member_names):
             member = (member_codes == k).astype(float)
-            tests.append((_sample_p_value(known, _group_sums(groups, member), _group_sums(groups, member * 0 + 1)), f"{title} {name!r}"))
+            tests.append(
+                (
+                    _sample_p_value(known, _group_sums(groups, member), _group_sums(groups, member * 0 + 1)),
+                    f"{title} {name!r}",
+                )
+            )
     order = np.argsort(first)
     sequence = known[order]
     tests.append((_rank_p_value(sequence), "the position in the file"))
@@ -570,10 +611,12 @@ def _random_sample(
             "not look like a random sample. If they were drawn with known probabilities, give them.",
         )
     else:
-        yield Check("labels-random", "note", "Nothing was found that speaks against a random sample of labels.")
+        yield Check(
+            "labels-random", "note", "Nothing was found that speaks against a random sample of labels."
+        )
 
 
-def _sample_p_value(known: Bool1D, total: Float1D, size: Float1D) -> float:
+def _sample_p_value(known: Bool1D, total: AnyArray, size: AnyArray) -> float:
     """Two-sided p-value of a total over groups drawn without replacement; exact for single rows."""
     n, drawn = len(known), int(known.sum())
     if drawn in (0, n):
@@ -627,10 +670,16 @@ def _commands(table: EvalTable, checks: Sequence[Check]) -> Iterator[tuple[str, 
         yield "How good is the system?", f"validstats eval {names}{options}"
     if n_systems == 2:
         a, b = table.systems
-        yield "Is one of them better?", f"validstats compare {names} --a {shlex.quote(a)} --b {shlex.quote(b)}{options}"
+        yield (
+            "Is one of them better?",
+            f"validstats compare {names} --a {shlex.quote(a)} --b {shlex.quote(b)}{options}",
+        )
     if n_systems >= 2:
         yield "Which systems are best?", f"validstats rank {names}{options}"
-        yield "How good is one of them?", f"validstats eval {names} --system {shlex.quote(table.systems[0])}{options}"
+        yield (
+            "How good is one of them?",
+            f"validstats eval {names} --system {shlex.quote(table.systems[0])}{options}",
+        )
 
 
 def _options(table: EvalTable) -> str:

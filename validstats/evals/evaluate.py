@@ -99,7 +99,7 @@ def evaluate(
     --------
     >>> from validstats import evals
     >>> print(evals.evaluate({"score": [1, 1, 0, 1, 1, 1, 0, 1, 1, 1, 1, 1]}).answer)
-    The pass rate is 83.3 % (54.4 to 95.5 %).
+    The pass rate is 83.3 % (50.6 to 96.1 %).
     """
     level = float(check_confidence_level(confidence_level))
     check_literal(population, "population", get_args(Population))
@@ -130,7 +130,11 @@ def evaluate(
     units = int(inputs.cluster.max()) + 1
     if units < 10:
         checks.append(
-            Check("few-clusters", "warning", f"There are {units} independent units ({inputs.clustered_by}) only; intervals are approximate.")
+            Check(
+                "few-clusters",
+                "warning",
+                f"There are {units} independent units ({inputs.clustered_by}) only; intervals are approximate.",
+            )
         )
     verdict = _verdict(inputs, overall, name, bounds is not None)
     if by is not None:
@@ -141,7 +145,12 @@ def evaluate(
         verdict=verdict,
         checks=tuple(dict.fromkeys(checks)),
         inputs=inputs_of_data(inputs),
-        options={"confidence_level": level, "population": population, "errors": errors, "clusters": inputs.clustered_by},
+        options={
+            "confidence_level": level,
+            "population": population,
+            "errors": errors,
+            "clusters": inputs.clustered_by,
+        },
         study=overall[5],
         judge=found if found is not None else NotApplicable("there is no judge that humans checked"),
         terms=tuple(title for title, _ in parts),
@@ -172,7 +181,11 @@ def _one_system(inputs: EvalInput, system: str | None) -> tuple[EvalInput, str]:
 
 
 def _estimate(
-    data: EvalInput, bounds: tuple[float, float] | None, level: float, population: Population, random_state: RandomState
+    data: EvalInput,
+    bounds: tuple[float, float] | None,
+    level: float,
+    population: Population,
+    random_state: RandomState,
 ) -> tuple[float, float, float, float, float, Any, float]:
     """Estimate, standard error, low, high, judge alone, study, humans alone."""
     nan = float("nan")
@@ -262,7 +275,10 @@ def _with_worst(
         return verdict
     title, row = min(known, key=lambda pair: pair[1][0])
     value = score_words(row[0], row[2], row[3], bounds is not None)
-    return Verdict(verdict.code, f"{verdict.sentence} The lowest category is {title}: {value}, allowing for {len(categories)}.")
+    return Verdict(
+        verdict.code,
+        f"{verdict.sentence} The lowest category is {title}: {value}, allowing for {len(categories)}.",
+    )
 
 
 def _guarantee(data: EvalInput, level: float, population: Population) -> Guarantee:

@@ -144,7 +144,9 @@ def load(
     )
     if score is not None and human is None and "human" in table.roles and judge is None:
         # A plain score was asked for: labels of humans do not correct it.
-        table = replace(table, roles={k: v for k, v in table.roles.items() if k not in ("human", "probability")})
+        table = replace(
+            table, roles={k: v for k, v in table.roles.items() if k not in ("human", "probability")}
+        )
     table = _deduplicated(_single_filter(table))
     name = _score_name(table)
     checks = list(check_table(table))
@@ -156,7 +158,9 @@ def load(
         _refuse_missing(values, name)
     items, item_names = codes_of(table.names("item"))
     system_names = table.systems if table.has("system") else ["all rows"]
-    system_codes = codes_of(table.names("system"))[0] if table.has("system") else np.zeros(len(table), np.int64)
+    system_codes = (
+        codes_of(table.names("system"))[0] if table.has("system") else np.zeros(len(table), np.int64)
+    )
     cluster_codes, clustered_by = _clusters(table, clusters, items, item_names)
     return EvalInput(
         table=table,
@@ -196,7 +200,9 @@ def _score_name(table: EvalTable) -> str:
         return candidates[0]
     if not candidates:
         raise EvalFileError("There is no column of scores; name one with score=.")
-    raise EvalFileError(f"There are several scores: {', '.join(map(repr, candidates))}. Pass score= with one of them.")
+    raise EvalFileError(
+        f"There are several scores: {', '.join(map(repr, candidates))}. Pass score= with one of them."
+    )
 
 
 def _deduplicated(table: EvalTable) -> EvalTable:
@@ -231,7 +237,11 @@ def _error_rows(table: EvalTable, values: Float1D, errors: Errors) -> tuple[Eval
 def _refuse(checks: Sequence[Check], judged: bool) -> None:
     for check in checks:
         needs_judge = check.code != "conflicts" and check.code != "other-content"
-        if check.severity == "error" and check.code in (*_BLOCKING, "other-content") and (judged or not needs_judge):
+        if (
+            check.severity == "error"
+            and check.code in (*_BLOCKING, "other-content")
+            and (judged or not needs_judge)
+        ):
             raise EvalFileError(check.sentence)
 
 
@@ -245,9 +255,7 @@ def _refuse_missing(values: Float1D, name: str) -> None:
         )
 
 
-def _clusters(
-    table: EvalTable, clusters: Any, items: Int1D, item_names: Sequence[Any]
-) -> tuple[Int1D, str]:
+def _clusters(table: EvalTable, clusters: Any, items: Int1D, item_names: Sequence[Any]) -> tuple[Int1D, str]:
     """Codes of the coarsest unit; items must lie within the clusters."""
     if clusters is None:
         return items, table.roles.get("item", "item")
@@ -257,7 +265,9 @@ def _clusters(
     else:
         values = np.asarray(clusters)
         if values.shape != (len(table),):
-            raise ValueError(f"clusters must be a column name or have shape ({len(table)},), got {values.shape}.")
+            raise ValueError(
+                f"clusters must be a column name or have shape ({len(table)},), got {values.shape}."
+            )
         codes, title = codes_of(values.astype(str).astype(object))[0], "clusters"
     low = np.full(len(item_names), np.iinfo(np.int64).max)
     high = np.full(len(item_names), -1)
@@ -282,7 +292,9 @@ def _vector(table: EvalTable, values: Any, name: str, positive: bool = False) ->
         if array.ndim == 0:
             array = np.full(len(table), float(array))
     if array.shape != (len(table),):
-        raise ValueError(f"{name} must be a column name, a number or have shape ({len(table)},), got {array.shape}.")
+        raise ValueError(
+            f"{name} must be a column name, a number or have shape ({len(table)},), got {array.shape}."
+        )
     if not np.isfinite(array).all() or (positive and np.any(array <= 0)):
         raise ValueError(f"{name} must be positive finite numbers.")
     return array
@@ -291,7 +303,9 @@ def _vector(table: EvalTable, values: Any, name: str, positive: bool = False) ->
 def _probability(table: EvalTable, given: Any, human: Float1D | None) -> Float1D | None:
     if human is None:
         if given is not None and not table.has("human"):
-            raise EvalFileError("sampling_probability= was given, but there are no human labels; name them with human=.")
+            raise EvalFileError(
+                "sampling_probability= was given, but there are no human labels; name them with human=."
+            )
         return None
     source: Any = given if given is not None else table.roles.get("probability")
     values = _vector(table, source, "sampling_probability")
@@ -300,7 +314,9 @@ def _probability(table: EvalTable, given: Any, human: Float1D | None) -> Float1D
     return values
 
 
-def item_matrix(values: Float1D, rows: Int1D, columns: Int1D, n_rows: int, n_columns: int) -> tuple[AnyArray, AnyArray]:
+def item_matrix(
+    values: Float1D, rows: Int1D, columns: Int1D, n_rows: int, n_columns: int
+) -> tuple[AnyArray, AnyArray]:
     """Mean of the values in each cell of items x systems (NaN where empty), and the number of rows in it."""
     cell = rows * n_columns + columns
     count = np.bincount(cell, minlength=n_rows * n_columns).astype(float)

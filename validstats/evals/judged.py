@@ -62,7 +62,9 @@ def _study(
     study = DesignSupervised(random_state=0 if seed is None else seed)
     study.fit(frame, surrogate=surrogates, features=[])
     study.calibrate(
-        {"human": human}, sampling_probability=data.probability, clusters=groups.astype(str) if whole else None
+        {"human": human},
+        sampling_probability=data.probability,
+        clusters=groups.astype(str) if whole else None,
     )
     return study
 
@@ -101,7 +103,9 @@ def judged_mean(
     n_units = labelled_units(labelled, data.cluster, weight / pi)[1]
     judged = ~np.isnan(data.score)
     parts = {
-        "judge_estimate": float(np.average(data.score[judged], weights=weight[judged])) if judged.any() else np.nan,
+        "judge_estimate": float(np.average(data.score[judged], weights=weight[judged]))
+        if judged.any()
+        else np.nan,
         "human_estimate": float(np.average(data.human[labelled], weights=(weight / pi)[labelled])),
         "n_human": int(labelled.sum()),
         "n_units": n_units,
@@ -232,14 +236,24 @@ def _inside_clusters(
     width = high_bound - low_bound
     cell = _verdict_cells(data.score, pi, data.probability is None)
     found = cell_mean(
-        (data.human - low_bound) / width, data.labelled, weight, pi, cell, data.cluster, int(data.cluster.max()) + 1
+        (data.human - low_bound) / width,
+        data.labelled,
+        weight,
+        pi,
+        cell,
+        data.cluster,
+        int(data.cluster.max()) + 1,
     )
     std_error = float(np.sqrt(found.labelling if population == "finite" else found.variance))
     df = max(found.n_units - 1.0, 1.0)
-    low, high = effective_score_interval(found.estimate, std_error, found.effective_units, t_quantile(level, df))
+    low, high = effective_score_interval(
+        found.estimate, std_error, found.effective_units, t_quantile(level, df)
+    )
     p_value = float("nan")
     if null is not None:
-        p_value = score_p_value(found.estimate, std_error, found.effective_units, (null - low_bound) / width, df)
+        p_value = score_p_value(
+            found.estimate, std_error, found.effective_units, (null - low_bound) / width, df
+        )
     return JudgedMean(
         estimate=low_bound + width * found.estimate,
         conf_low=low_bound + width * float(low),
@@ -344,7 +358,9 @@ def judged_systems(
         pi = data.probability
     units = [labelled_units(labelled & rows, data.cluster, weight / pi) for rows in parts]
     judge = np.array([np.nanmean(data.score[rows]) for rows in parts])
-    human = np.array([np.average(data.human[labelled & r], weights=(weight / pi)[labelled & r]) for r in parts])
+    human = np.array(
+        [np.average(data.human[labelled & r], weights=(weight / pi)[labelled & r]) for r in parts]
+    )
     study: Any = None
     if data.in_unit_range:
         n_clusters = int(data.cluster.max()) + 1
@@ -353,7 +369,13 @@ def judged_systems(
             cell = _verdict_cells(data.score[rows], pi[rows], data.probability is None)
             means.append(
                 cell_mean(
-                    data.human[rows], labelled[rows], weight[rows], pi[rows], cell, data.cluster[rows], n_clusters
+                    data.human[rows],
+                    labelled[rows],
+                    weight[rows],
+                    pi[rows],
+                    cell,
+                    data.cluster[rows],
+                    n_clusters,
                 )
             )
         theta = np.array([m.estimate for m in means])

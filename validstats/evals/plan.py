@@ -101,19 +101,22 @@ class EvalPlan(EvalResult):
     def _report(self) -> Report:
         tables = []
         if self.verdicts:
-            tables.append(
-                Table(
-                    {
-                        "Verdict": list(self.verdicts),
-                        "Share": self.share,
-                        "Rate": self.rate,
-                        "Labels": self.allocation,
-                    },
-                    formats={"Share": "percent", "Rate": "percent", "Labels": "percent"},
-                )
-            )
+            verdicts: dict[str, Any] = {
+                "Verdict": list(self.verdicts),
+                "Share": self.share,
+                "Rate": self.rate,
+            }
+            shares: dict[str, Any] = dict.fromkeys(("Share", "Rate", "Labels"), "percent")
+            tables.append(Table(verdicts | {"Labels": self.allocation}, formats=shares))
         columns = dict(self._tidy_columns())
-        tables.append(Table({"Number": [f"{int(n):,}" for n in columns.pop("n")], **{k.capitalize(): v for k, v in columns.items()}}))
+        tables.append(
+            Table(
+                {
+                    "Number": [f"{int(n):,}" for n in columns.pop("n")],
+                    **{k.capitalize(): v for k, v in columns.items()},
+                }
+            )
+        )
         return Report("Plan of an evaluation", tables=tables, guarantees=[self.guarantee])
 
     def plot(self, ax: Any = None, labels: Mapping[str, str] | None = None, drop: Sequence[str] = ()) -> Any:
@@ -197,7 +200,9 @@ def plan(
     level = float(check_confidence_level(confidence_level))
     check_in_range(power, "power", 0.0, 1.0, low_open=True, high_open=True)
     if (width is None) == (difference is None):
-        raise ValueError("Give either width (of an interval) or difference (of two systems), not both or neither.")
+        raise ValueError(
+            "Give either width (of an interval) or difference (of two systems), not both or neither."
+        )
     if difference is not None:
         return _plan_difference(difference, discordance, standard_deviation, n_systems, power, level)
     assert width is not None
@@ -216,7 +221,9 @@ def _plan_difference(
     level: float,
 ) -> EvalPlan:
     if (discordance is None) == (standard_deviation is None):
-        raise ValueError("Give either discordance (pass rates) or standard_deviation (scores of differences by item).")
+        raise ValueError(
+            "Give either discordance (pass rates) or standard_deviation (scores of differences by item)."
+        )
     if not isinstance(n_systems, int) or n_systems < 2:
         raise ValueError(f"n_systems must be a whole number of at least 2, got {n_systems!r}.")
     pairs = n_systems * (n_systems - 1) // 2
@@ -242,7 +249,9 @@ def _plan_difference(
         power=percent(power, 0),
     )
     return EvalPlan(
-        guarantee=_guarantee(0, level, ("items differ as you assume", "units do not depend on each other"), detail),
+        guarantee=_guarantee(
+            0, level, ("items differ as you assume", "units do not depend on each other"), detail
+        ),
         verdict=verdict,
         inputs=Inputs((), {}, 0, (), 0),
         options={"confidence_level": level, "difference": difference, "power": power, "n_systems": n_systems},
@@ -337,7 +346,9 @@ def _assumed_rates(
 ) -> Float1D:
     """Rates of good answers by verdict, from an assumed judge."""
     if set(names) - {"0", "1"}:
-        raise EvalFileError("Without ten human labels a plan needs a judge that says 0 or 1; label a few answers first.")
+        raise EvalFileError(
+            "Without ten human labels a plan needs a judge that says 0 or 1; label a few answers first."
+        )
     sens = _SENSITIVITY if sensitivity is None else sensitivity
     spec = _SPECIFICITY if specificity is None else specificity
     for name, value in (("sensitivity", sens), ("specificity", spec)):

@@ -170,10 +170,12 @@ def _rank_scores(
     checks = list(inputs.checks)
     present = np.zeros((len(inputs.item_names), n_systems), dtype=bool)
     present[inputs.item, inputs.system] = True
-    complete = present.all(axis=1)
+    complete: Bool1D = np.asarray(present.all(axis=1))
     if common_items and not complete.all():
         if complete.sum() < 2:
-            raise EvalFileError("Fewer than two items were answered by all systems; common_items=True leaves nothing.")
+            raise EvalFileError(
+                "Fewer than two items were answered by all systems; common_items=True leaves nothing."
+            )
         inputs = inputs.rows(complete[inputs.item])
         complete = np.ones(int(complete.sum()), dtype=bool)
     elif not complete.all():
@@ -191,7 +193,9 @@ def _rank_scores(
     vetoes = None
     study: Any = None
     if inputs.judged:
-        found = judged_systems(inputs, confidence_level=level, population=population, random_state=random_state)
+        found = judged_systems(
+            inputs, confidence_level=level, population=population, random_state=random_state
+        )
         theta, covariance, df, study = found.estimate, found.covariance, found.degrees_of_freedom, found.study
         judge_rank, n_human = _ranks(found.judge_estimate), found.n_human
     else:
@@ -212,7 +216,9 @@ def _rank_scores(
         judge_rank,
         unit="Pass rate" if inputs.binary and share else "Mean score",
         facts={"Systems": n_systems, "Items": len(inputs.item_names), "Unit": inputs.clustered_by},
-        guarantee=_guarantee(level, len(inputs.item_names), int(df), fewest, bool(complete.all()), inputs.judged),
+        guarantee=_guarantee(
+            level, len(inputs.item_names), int(df), fewest, bool(complete.all()), inputs.judged
+        ),
         verdict_checks=checks,
         inputs=inputs_of_data(inputs),
         options={"confidence_level": level, "population": population, "common_items": common_items},
@@ -226,7 +232,9 @@ def _score_means(inputs: EvalInput) -> tuple[Float1D, Float2D, float, Float2D | 
     n_systems, n_items = len(inputs.system_names), len(inputs.item_names)
     n_clusters = int(inputs.cluster.max()) + 1
     if n_clusters < 2:
-        raise EvalFileError("All items belong to one unit; nothing can be said about others. Cluster by something finer.")
+        raise EvalFileError(
+            "All items belong to one unit; nothing can be said about others. Cluster by something finer."
+        )
     contributions = np.zeros((n_clusters, n_systems))
     theta = np.zeros(n_systems)
     effective = float(n_clusters)
@@ -238,7 +246,9 @@ def _score_means(inputs: EvalInput) -> tuple[Float1D, Float2D, float, Float2D | 
         theta[s] = mean.estimate
         # Deviation of each cluster, scaled so that V = sum over clusters of products times G/(G - 1).
         contributions[clusters[0], s] = (mean.contributions - mean.estimate) / len(mean.contributions)
-        effective = min(effective, mean.effective_units if inputs.weight is not None else len(mean.contributions))
+        effective = min(
+            effective, mean.effective_units if inputs.weight is not None else len(mean.contributions)
+        )
     covariance = contributions.T @ contributions * (n_clusters / (n_clusters - 1))
     matrix, counts = item_matrix(inputs.score, inputs.item, inputs.system, n_items, n_systems)
     exact = (
@@ -261,7 +271,11 @@ def _as_battles(data: Any, battles: tuple[str, str] | None) -> EvalTable | None:
             table.column(name)
         from dataclasses import replace
 
-        roles = {k: v for k, v in table.roles.items() if k not in ("system", "system_a", "system_b") and v not in (a, b)}
+        roles = {
+            k: v
+            for k, v in table.roles.items()
+            if k not in ("system", "system_a", "system_b") and v not in (a, b)
+        }
         return replace(table, format="battles", roles={**roles, "system_a": a, "system_b": b})
     if isinstance(data, EvalTable):
         return data if data.format == "battles" else None
@@ -346,7 +360,9 @@ def _rank_battles(
         human_outcome, human_tie, labelled, _ = winners(table, human_name)
         if labelled.sum() < 10:
             raise EvalFileError(f"Only {int(labelled.sum())} battles were judged by humans; label more.")
-        judge_fit = _strengths(first, second, outcome, tie, prompts, len(names), scale, order_effect, pair_weights)
+        judge_fit = _strengths(
+            first, second, outcome, tie, prompts, len(names), scale, order_effect, pair_weights
+        )
         judge_rank = _ranks(judge_fit[0])
         n_human = np.bincount(first[labelled], minlength=len(names)) + np.bincount(
             second[labelled], minlength=len(names)
@@ -354,7 +370,9 @@ def _rank_battles(
         pi = _battle_probability(table, sampling_probability, labelled)
         target = np.column_stack([human_outcome, human_tie])
         verdict = np.where(known, np.where(tie > 0, 1, np.where(outcome > 0, 2, 0)), 3)
-        guess = _battle_guess(target, verdict, first, second, len(names), labelled, prompts, 1.0 / pi, generator)
+        guess = _battle_guess(
+            target, verdict, first, second, len(names), labelled, prompts, 1.0 / pi, generator
+        )
         corrected = guess.copy()
         corrected[labelled] += (target[labelled] - guess[labelled]) / pi[labelled, None]
         outcome, tie = corrected[:, 0], corrected[:, 1]
@@ -414,7 +432,9 @@ def _refuse_unconnected(first: Int1D, second: Int1D, names: list[str]) -> None:
 def _prompts(table: EvalTable, clusters: Any) -> Int1D:
     """Codes of what battles have in common: the given clusters, else the prompt."""
     if clusters is None:
-        return codes_of(table.names("item"))[0] if table.has("item") else np.arange(len(table), dtype=np.int64)
+        return (
+            codes_of(table.names("item"))[0] if table.has("item") else np.arange(len(table), dtype=np.int64)
+        )
     if isinstance(clusters, str):
         return codes_of(np.array([str(v) for v in table.column(clusters).tolist()], dtype=object))[0]
     values = np.asarray(clusters)
@@ -513,7 +533,10 @@ def _fit_check(first: Int1D, second: Int1D, outcome: Float1D, fitted: Float2D, n
         return "too few battles a pair to tell"
     z = np.abs(total[enough]) / np.sqrt(square[enough])
     limit = stats.norm.isf(0.025 / enough.sum())
-    return f"largest deviation of {int(enough.sum())} pairs {z.max():.1f} standard errors ({'above' if z.max() > limit else 'below'} {limit:.1f})"
+    side = "above" if z.max() > limit else "below"
+    return (
+        f"largest deviation of {int(enough.sum())} pairs {z.max():.1f} standard errors ({side} {limit:.1f})"
+    )
 
 
 def _pointwise(
@@ -600,7 +623,11 @@ def _guarantee(
     if battles:
         checks.append("prompts do not depend on each other and stand for those that you care about")
     else:
-        checks.append("all systems answered the same items" if same_items else "differences of items do not decide the order")
+        checks.append(
+            "all systems answered the same items"
+            if same_items
+            else "differences of items do not decide the order"
+        )
     if judged:
         checks.append(f"labels were drawn at random, or with the probabilities given; {fewest}")
     checks.append("this is the first look at these data")

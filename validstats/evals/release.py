@@ -97,11 +97,21 @@ def release(
         raise ValueError("Give either max_false or fdr, not both or neither.")
     model = FrozenEstimator(_GivenScores().fit(checked))
     options: dict[str, Any] = {} if fdr is not None else {"confidence_level": level}
-    predictor = BatchPredictor(model, Selection(above=0.5, max_false=max_false, fdr=fdr), random_state=0, **options)
+    predictor = BatchPredictor(
+        model, Selection(above=0.5, max_false=max_false, fdr=fdr), random_state=0, **options
+    )
     study = predictor.calibrate(checked[:, None], right).infer(new[:, None])
-    selected = np.asarray(study.selected, dtype=bool).reshape(-1)
-    bound = f"at most {max_false} wrong ones" if max_false is not None else f"a share of {percent(fdr or 0.0)}"
-    words = {"selected": f"{int(selected.sum()):,}", "total": f"{len(new):,}", "bound": bound, "level": f"{level:g}".lstrip("0")}
+    selection: Any = study
+    selected = np.asarray(selection.selected).reshape(-1) > 0
+    bound = (
+        f"at most {max_false} wrong ones" if max_false is not None else f"a share of {percent(fdr or 0.0)}"
+    )
+    words = {
+        "selected": f"{int(selected.sum()):,}",
+        "total": f"{len(new):,}",
+        "bound": bound,
+        "level": f"{level:g}".lstrip("0"),
+    }
     if not selected.any():
         verdict = say("release_none", **words)
     elif max_false is not None:

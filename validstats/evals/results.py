@@ -46,7 +46,9 @@ class Inputs:
 def inputs_of(table: EvalTable, human_labels: int = 0) -> Inputs:
     """The record of the inputs of a table."""
     return Inputs(
-        files=tuple({"name": f.name, "sha256": f.sha256, "format": f.format, "rows": f.rows} for f in table.files),
+        files=tuple(
+            {"name": f.name, "sha256": f.sha256, "format": f.format, "rows": f.rows} for f in table.files
+        ),
         roles=dict(table.roles),
         items=len(table.items),
         systems=tuple(table.systems) if table.has("system") else (),
@@ -125,7 +127,9 @@ class EvalResult(Result):
                 "systems": list(self.inputs.systems),
                 "human_labels": self.inputs.human_labels,
             },
-            "options": {k: v for k, v in self.options.items() if isinstance(v, int | float | str | bool | type(None))},
+            "options": {
+                k: v for k, v in self.options.items() if isinstance(v, int | float | str | bool | type(None))
+            },
             "exit_code": 0,
         }
 
@@ -238,7 +242,11 @@ class EvaluationResult(EvalResult):
         if isinstance(self.judge, AgreementResult):
             header.append(("Judge", self.judge.answer))
         return Report(
-            self.title, header=header, tables=[Table(columns)], guarantees=[self.guarantee], notes=self._notes()
+            self.title,
+            header=header,
+            tables=[Table(columns)],
+            guarantees=[self.guarantee],
+            notes=self._notes(),
         )
 
     def plot(self, ax: Any = None, labels: Mapping[str, str] | None = None, drop: Sequence[str] = ()) -> Any:
@@ -374,7 +382,10 @@ class ComparisonResult(EvalResult):
 
         header = [
             ("Method", self.method),
-            ("Found with 80 % probability", f"differences from {points(self.detectable, None, self.share)} up"),
+            (
+                "Found with 80 % probability",
+                f"differences from {points(self.detectable, None, self.share)} up",
+            ),
             ("The observed difference needs", f"about {needed(self.needed_items)} items"),
         ]
         if math.isfinite(self.sign_flip_p_value):
@@ -575,7 +586,10 @@ class RankingResult(EvalResult):
             self.unit: self.estimate,
             "Low": self.conf_low,
             "High": self.conf_high,
-            "Rank": [f"{low}" if low == high else f"{low} to {high}" for low, high in zip(self.rank_low, self.rank_high)],
+            "Rank": [
+                f"{low}" if low == high else f"{low} to {high}"
+                for low, high in zip(self.rank_low, self.rank_high)
+            ],
             "Group": list(self.groups),
         }
         if self.judge_rank.any():
@@ -583,7 +597,11 @@ class RankingResult(EvalResult):
             columns["Labels"] = self.n_human
         header = [(name, value) for name, value in self.facts.items()]
         return Report(
-            "Ranking", header=header, tables=[Table(columns)], guarantees=[self.guarantee], notes=self._notes()
+            "Ranking",
+            header=header,
+            tables=[Table(columns)],
+            guarantees=[self.guarantee],
+            notes=self._notes(),
         )
 
     def plot(self, ax: Any = None, labels: Mapping[str, str] | None = None, drop: Sequence[str] = ()) -> Any:
@@ -713,22 +731,21 @@ class PassAtKResult(EvalResult):
             "wrong": "delivered and wrong",
             "utility": "utility",
         }
-        table = Table(
-            {
-                "Quantity": [words.get(q, q) for q in self.quantity],
-                "Samples": self.k,
-                "Estimate": self.estimate,
-                "Low": self.conf_low,
-                "High": self.conf_high,
-            }
-        )
+        columns: dict[str, Any] = {"Quantity": [words.get(q, q) for q in self.quantity], "Samples": self.k}
+        table = Table(columns | {"Estimate": self.estimate, "Low": self.conf_low, "High": self.conf_high})
         header: list[tuple[str, Any]] = [("Problems", self.n_problems)]
         if self.n_audited:
             header.append(("Audited problems that something passed", self.n_audited))
         if self.ceiling:
-            header.append(("Right with any number of samples", f"{self.ceiling[0]:.3f} to {self.ceiling[1]:.3f}"))
+            header.append(
+                ("Right with any number of samples", f"{self.ceiling[0]:.3f} to {self.ceiling[1]:.3f}")
+            )
         return Report(
-            "Repeated samples", header=header, tables=[table], guarantees=[self.guarantee], notes=self._notes()
+            "Repeated samples",
+            header=header,
+            tables=[table],
+            guarantees=[self.guarantee],
+            notes=self._notes(),
         )
 
     def plot(self, ax: Any = None, labels: Mapping[str, str] | None = None, drop: Sequence[str] = ()) -> Any:
@@ -784,7 +801,9 @@ class ReleaseResult(EvalResult):
     @property
     def conf_low(self) -> Any:
         """Not a range: the number of selected answers is known."""
-        return NotApplicable("the number of selected answers is known; what is bounded are the wrong ones among them")
+        return NotApplicable(
+            "the number of selected answers is known; what is bounded are the wrong ones among them"
+        )
 
     @property
     def conf_high(self) -> Any:
@@ -818,7 +837,11 @@ class ReleaseResult(EvalResult):
         }
 
     def _report(self) -> Report:
-        header = [("Checked answers", self.n_checked), ("New answers", len(self.selected)), ("Selected", self.estimate)]
+        header = [
+            ("Checked answers", self.n_checked),
+            ("New answers", len(self.selected)),
+            ("Selected", self.estimate),
+        ]
         return Report("Release", header=header, guarantees=[self.guarantee], notes=self._notes())
 
     def plot(self, ax: Any = None, labels: Mapping[str, str] | None = None, drop: Sequence[str] = ()) -> Any:

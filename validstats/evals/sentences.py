@@ -49,8 +49,9 @@ SENTENCES = {
     "one_best": "{best} is best; {groups} can be told apart.",
     "shared_best": "{best} is best or shares the first place with {others}; {groups} can be told apart.",
     "no_order": "No system can be told apart from the others.",
-    "pass_at_k": "With {k} tries a solution that passes is found for {value} of problems.",
-    "pass_at_k_audited": "With {k} tries a right solution is found for {value} of problems, not {tests} as the tests say.",
+    "pass_at_k": "With {k} tries a solution that passes is found for {value} of problems ({low} to {high}).",
+    "pass_at_k_audited": "With {k} tries a right solution is found for {value} of problems ({low} to {high}), not {tests} as the "
+    "tests say.",
     "pass_range": "With {k} tries a right solution is found for between {low} and {high} of problems; single audited samples "
     "cannot say more.",
     "delivered": "Delivering the {rule} is right for {right} and wrong for {wrong}.",
@@ -88,7 +89,9 @@ def points(value: float, spread: float | None = None, share: bool = True) -> str
     if share:
         size = 100.0 * value
         decimals = 1 if spread is None or 100.0 * spread >= 0.1 else 2
-        text = f"{size:.{decimals}f}".rstrip("0").rstrip(".") if size == round(size) else f"{size:.{decimals}f}"
+        text = (
+            f"{size:.{decimals}f}".rstrip("0").rstrip(".") if size == round(size) else f"{size:.{decimals}f}"
+        )
         return f"{text} {'point' if text == '1' else 'points'}"
     return rounded(value, spread)
 
@@ -137,7 +140,21 @@ def joined_names(names: list[str], most: int = 4) -> str:
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
-NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+NUMBERS = (
+    "no",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+)
 """Small numbers in words."""
 
 

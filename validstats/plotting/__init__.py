@@ -7,6 +7,12 @@ from typing import Any
 
 _PUBLIC = {
     "AnswersDisplay": "validstats.plotting.answers",
+    "AgreementDisplay": "validstats.plotting.evaluations",
+    "ComparisonDisplay": "validstats.plotting.evaluations",
+    "EvaluationDisplay": "validstats.plotting.evaluations",
+    "PassAtKDisplay": "validstats.plotting.evaluations",
+    "PlanDisplay": "validstats.plotting.evaluations",
+    "RankDisplay": "validstats.plotting.evaluations",
     "BatchIntervalDisplay": "validstats.plotting.batch_intervals",
     "BatchPlanDisplay": "validstats.plotting.batch_plan",
     "CoefficientDisplay": "validstats.plotting.coefficients",
@@ -27,6 +33,12 @@ _PUBLIC = {
 
 __all__ = [
     "AnswersDisplay",
+    "AgreementDisplay",
+    "ComparisonDisplay",
+    "EvaluationDisplay",
+    "PassAtKDisplay",
+    "PlanDisplay",
+    "RankDisplay",
     "BatchIntervalDisplay",
     "BatchPlanDisplay",
     "CoefficientDisplay",

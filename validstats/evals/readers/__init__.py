@@ -8,4 +8,14 @@ from validstats.evals.readers.read import read
 from validstats.evals.readers.table import Check, EvalTable, Role, Severity, codes_of
 from validstats.evals.readers.values import as_scores
 
-__all__ = ["Check", "EvalFileError", "EvalTable", "InputFile", "Role", "Severity", "as_scores", "codes_of", "read"]
+__all__ = [
+    "Check",
+    "EvalFileError",
+    "EvalTable",
+    "InputFile",
+    "Role",
+    "Severity",
+    "as_scores",
+    "codes_of",
+    "read",
+]

@@ -69,8 +69,13 @@ def open_document(path: Path) -> Document:
     """Open a file within the limits and tell what it holds."""
     content, digest = read_bytes(path)
     name = path.name
-    common = {"name": name, "folder": path.resolve().parent.name, "stem": path.stem, "sha256": digest}
-    if content.startswith(b"PK\x03\x04") or content.startswith(b"PK\x05\x06"):
+    common: dict[str, Any] = {
+        "name": name,
+        "folder": path.resolve().parent.name,
+        "stem": path.stem,
+        "sha256": digest,
+    }
+    if content.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return Document(**common, kind="zip", value=Zip(content, name))
     if content.startswith(b"PAR1"):
         return Document(**common, kind="table", value=_read_parquet(content, name))
@@ -115,7 +120,9 @@ def _read_parquet(content: bytes, name: str) -> Any:
     try:
         table = pd.read_parquet(io.BytesIO(content))
     except ImportError as error:
-        raise EvalFileError(f"Reading {name} needs pyarrow: pip install pyarrow, or save it as CSV.") from error
+        raise EvalFileError(
+            f"Reading {name} needs pyarrow: pip install pyarrow, or save it as CSV."
+        ) from error
     except Exception as error:  # pyarrow raises many kinds for damaged files
         raise EvalFileError(f"{name} cannot be read as Parquet; it may be damaged.") from error
     if len(table) == 0:
@@ -149,7 +156,9 @@ def _read_delimited(text: str, name: str) -> tuple[Any, tuple[Check, ...]]:
         raise EvalFileError(f"{name} has rows with more fields than names in its first line.") from error
     except (pd.errors.ParserError, pd.errors.EmptyDataError, csv.Error, ValueError, OverflowError) as error:
         detail = str(error).strip().splitlines()
-        raise EvalFileError(f"{name} cannot be read as a table: {detail[0][:200] if detail else 'damaged'}.") from error
+        raise EvalFileError(
+            f"{name} cannot be read as a table: {detail[0][:200] if detail else 'damaged'}."
+        ) from error
     if len(table) == 0:
         raise EvalFileError(f"{name} has a first line but no rows.")
     table.columns = [str(column).strip() for column in table.columns]
@@ -164,7 +173,9 @@ def _read_delimited(text: str, name: str) -> tuple[Any, tuple[Check, ...]]:
         table[column] = table[column].str.replace(",", ".", regex=False)
     if comma:
         shown = ", ".join(map(repr, comma))
-        notes.append(Check("decimal-comma", "note", f"A comma is read as the decimal sign in {shown} of {name}."))
+        notes.append(
+            Check("decimal-comma", "note", f"A comma is read as the decimal sign in {shown} of {name}.")
+        )
     for column in table.columns:
         table[column] = _numbers_or_text(table[column])
     return table, tuple(notes)

@@ -25,7 +25,11 @@ def recognise_inspect(document: Document) -> bool:
                 "unpack it and name the files in it."
             )
         return True
-    return document.kind == "json" and isinstance(document.value.get("eval"), dict) and "samples" in document.value
+    return (
+        document.kind == "json"
+        and isinstance(document.value.get("eval"), dict)
+        and "samples" in document.value
+    )
 
 
 def read_inspect(document: Document, keep_text: bool = False) -> EvalTable:
@@ -56,7 +60,11 @@ def read_inspect(document: Document, keep_text: bool = False) -> EvalTable:
     checks = []
     if header.get("status") not in (None, "success"):
         checks.append(
-            Check("unfinished", "warning", f"{document.name} has status {str(header['status'])[:40]!r}, not success.")
+            Check(
+                "unfinished",
+                "warning",
+                f"{document.name} has status {str(header['status'])[:40]!r}, not success.",
+            )
         )
     if header.get("invalidated"):
         checks.append(Check("invalidated", "warning", f"{document.name} was marked as invalid."))

@@ -14,7 +14,16 @@ from typing import Any
 
 from validstats.evals.readers.errors import EvalFileError
 
-__all__ = ["MAX_BYTES", "MAX_LINE", "InputFile", "Zip", "decode_text", "load_json", "load_json_lines", "read_bytes"]
+__all__ = [
+    "MAX_BYTES",
+    "MAX_LINE",
+    "InputFile",
+    "Zip",
+    "decode_text",
+    "load_json",
+    "load_json_lines",
+    "read_bytes",
+]
 
 MAX_BYTES = 2 * 2**30
 """Bytes of a file, or of everything unpacked from it (2 GiB)."""
@@ -53,7 +62,9 @@ def read_bytes(path: Path) -> tuple[bytes, str]:
         if size == 0:
             raise EvalFileError(f"{path} is empty.")
         if size > MAX_BYTES:
-            raise EvalFileError(f"{path} has {size:,} bytes, more than the {MAX_BYTES:,} that are read; split it.")
+            raise EvalFileError(
+                f"{path} has {size:,} bytes, more than the {MAX_BYTES:,} that are read; split it."
+            )
         content = path.read_bytes()
     except OSError as error:
         raise EvalFileError(f"{path} cannot be read: {error.strerror or error}.") from error
@@ -97,7 +108,9 @@ def load_json_lines(text: str, name: str) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for number, line in enumerate(io.StringIO(text), start=1):
         if len(line) > MAX_LINE:
-            raise EvalFileError(f"Line {number} of {name} has {len(line):,} characters, more than {MAX_LINE:,}.")
+            raise EvalFileError(
+                f"Line {number} of {name} has {len(line):,} characters, more than {MAX_LINE:,}."
+            )
         if not line.strip():
             continue
         try:
@@ -125,13 +138,22 @@ class Zip:
         try:
             self._zip = zipfile.ZipFile(io.BytesIO(content))
             members = self._zip.infolist()
-        except (zipfile.BadZipFile, ValueError, OSError, struct.error, NotImplementedError, OverflowError) as error:
+        except (
+            zipfile.BadZipFile,
+            ValueError,
+            OSError,
+            struct.error,
+            NotImplementedError,
+            OverflowError,
+        ) as error:
             raise EvalFileError(f"{name} is a damaged zip archive.") from error
         total = 0
         for member in members:
             parts = PurePosixPath(member.filename.replace("\\", "/"))
             if parts.is_absolute() or ".." in parts.parts or ":" in member.filename.split("/")[0]:
-                raise EvalFileError(f"{name} holds a member with a path outside the archive: {member.filename!r}.")
+                raise EvalFileError(
+                    f"{name} holds a member with a path outside the archive: {member.filename!r}."
+                )
             total += member.file_size
             if member.file_size > _RATIO_FROM and member.file_size > MAX_RATIO * max(member.compress_size, 1):
                 raise EvalFileError(
@@ -139,7 +161,9 @@ class Zip:
                     f"{MAX_RATIO} times its size."
                 )
         if total > MAX_BYTES:
-            raise EvalFileError(f"{name} unpacks to {total:,} bytes, more than the {MAX_BYTES:,} that are read.")
+            raise EvalFileError(
+                f"{name} unpacks to {total:,} bytes, more than the {MAX_BYTES:,} that are read."
+            )
         self._members = {member.filename: member for member in members}
 
     @property
@@ -187,7 +211,9 @@ class Zip:
         """Packed bytes: the local header is 30 bytes and the lengths of name and extra field, which end it."""
         start = info.header_offset
         if self._content[start : start + 4] != b"PK\x03\x04" or info.flag_bits & 1:
-            raise EvalFileError(f"{self.name} is damaged or encrypted: {info.filename!r} has no local header.")
+            raise EvalFileError(
+                f"{self.name} is damaged or encrypted: {info.filename!r} has no local header."
+            )
         name_length, extra_length = struct.unpack("<HH", self._content[start + 26 : start + 30])
         begin = start + 30 + name_length + extra_length
         return self._content[begin : begin + info.compress_size]

@@ -82,13 +82,17 @@ def read_promptfoo(document: Document, keep_text: bool = False) -> EvalTable:
     rows = Rows(document)
     seen: Counter[tuple[str, str]] = Counter()
     for entry, provider in zip(entries, providers, strict=True):
-        system = provider if len(prompts_of[provider]) == 1 else f"{provider} (prompt {entry.get('promptIdx')})"
+        system = (
+            provider if len(prompts_of[provider]) == 1 else f"{provider} (prompt {entry.get('promptIdx')})"
+        )
         item = str(entry["testIdx"])
         seen[item, system] += 1
         failed = bool(entry.get("error")) or entry.get("failureReason") == 2
         judged, human = _components(entry)
         named = entry.get("namedScores")
-        scores: dict[str, float] = {"success": _score(entry.get("success") if judged is None else judged, "success", document)}
+        scores: dict[str, float] = {
+            "success": _score(entry.get("success") if judged is None else judged, "success", document)
+        }
         scores["score"] = _score(entry.get("score"), "score", document)
         if isinstance(named, Mapping):
             scores.update({str(k): _score(v, str(k), document) for k, v in named.items()})
@@ -135,7 +139,12 @@ def recognise_deepeval(document: Document) -> bool:
     if document.kind != "json":
         return False
     cases = document.value.get("testCases")
-    return isinstance(cases, list) and bool(cases) and isinstance(cases[0], Mapping) and "metricsData" in cases[0]
+    return (
+        isinstance(cases, list)
+        and bool(cases)
+        and isinstance(cases[0], Mapping)
+        and "metricsData" in cases[0]
+    )
 
 
 def read_deepeval(document: Document, keep_text: bool = False) -> EvalTable:
@@ -166,15 +175,23 @@ def read_deepeval(document: Document, keep_text: bool = False) -> EvalTable:
     return rows.table("deepeval", keep_text=keep_text, judge="success")
 
 
-_RAGAS_TEXT = ("user_input", "retrieved_contexts", "response", "reference", "reference_contexts", "rubrics", "multi_responses")
+_RAGAS_TEXT = (
+    "user_input",
+    "retrieved_contexts",
+    "response",
+    "reference",
+    "reference_contexts",
+    "rubrics",
+    "multi_responses",
+)
 
 
 def recognise_ragas(document: Document) -> bool:
     """Records with ``user_input`` or ``response`` and numbers, and no column that names items or judges."""
     names = document.names
-    return bool({"user_input"} & names or ({"response"} & names and {"reference", "retrieved_contexts"} & names)) and not (
-        names & {"item", "item_id", "judge", "winner", "task_id", "prompt_id"}
-    )
+    return bool(
+        {"user_input"} & names or ({"response"} & names and {"reference", "retrieved_contexts"} & names)
+    ) and not (names & {"item", "item_id", "judge", "winner", "task_id", "prompt_id"})
 
 
 def read_ragas(document: Document, keep_text: bool = False) -> EvalTable:

@@ -119,7 +119,9 @@ def _read_one(source: Any, given: Mapping[str, str], keep_text: bool) -> EvalTab
         names = [str(name) for name in frame.columns]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise EvalFileError(f"The data have several columns named {', '.join(map(repr, twice))}; rename them.")
+            raise EvalFileError(
+                f"The data have several columns named {', '.join(map(repr, twice))}; rename them."
+            )
         if len(frame) == 0:
             raise EvalFileError("The data have no rows.")
         return table_of_frame(frame, given=given, keep_text=keep_text)
@@ -170,7 +172,9 @@ def _one_filter(table: EvalTable, name: str) -> EvalTable:
 def _frame_of_mapping(source: Mapping[str, Any]) -> Any:
     import pandas as pd
 
-    lengths = {str(name): len(np.atleast_1d(np.asarray(values, dtype=object))) for name, values in source.items()}
+    lengths = {
+        str(name): len(np.atleast_1d(np.asarray(values, dtype=object))) for name, values in source.items()
+    }
     if not lengths:
         raise EvalFileError("The dictionary of arrays is empty.")
     if len(set(lengths.values())) > 1:

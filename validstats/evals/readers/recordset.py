@@ -94,7 +94,12 @@ class Rows:
         self._rows.append(row)
 
     def table(
-        self, format_name: str, *, checks: Iterable[Check] = (), keep_text: bool = False, judge: str | None = None
+        self,
+        format_name: str,
+        *,
+        checks: Iterable[Check] = (),
+        keep_text: bool = False,
+        judge: str | None = None,
     ) -> EvalTable:
         """The table, with the roles of its columns."""
         import pandas as pd
@@ -150,6 +155,10 @@ def category_columns(frame: Any, taken: Sequence[str], item: str = "item") -> tu
             continue
         values = [v for v in frame[name].tolist() if isinstance(v, str) and v]
         kinds = set(values)
-        if 2 <= len(kinds) <= _MOST_KINDS and 2 * len(kinds) <= min(n_items, len(values)) and max(map(len, kinds)) <= _LONGEST:
+        if (
+            2 <= len(kinds) <= _MOST_KINDS
+            and 2 * len(kinds) <= min(n_items, len(values))
+            and max(map(len, kinds)) <= _LONGEST
+        ):
             kept.append(name)
     return tuple(kept)

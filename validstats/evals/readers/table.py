@@ -16,7 +16,19 @@ from validstats.evals.readers.values import as_scores
 __all__ = ["Check", "EvalTable", "Role", "Severity", "codes_of", "joined"]
 
 Role: TypeAlias = Literal[
-    "item", "system", "sample", "task", "filter", "judge", "human", "probability", "error", "content", "size"
+    "item",
+    "system",
+    "system_a",
+    "system_b",
+    "sample",
+    "task",
+    "filter",
+    "judge",
+    "human",
+    "probability",
+    "error",
+    "content",
+    "size",
 ]
 """What a column is for."""
 
@@ -239,7 +251,9 @@ def joined(tables: Sequence[EvalTable]) -> EvalTable:
                     f"pass {role}=."
                 )
     if "system" not in roles:
-        raise EvalFileError("The files do not say which system they come from; add a column 'system' to each.")
+        raise EvalFileError(
+            "The files do not say which system they come from; add a column 'system' to each."
+        )
     frame = pd.concat([table.frame for table in tables], ignore_index=True)
 
     def union(parts: Sequence[tuple[str, ...]]) -> tuple[str, ...]:

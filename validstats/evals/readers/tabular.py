@@ -34,7 +34,13 @@ ROLE_NAMES: Mapping[str, tuple[str, ...]] = {
     "sample": ("sample", "epoch", "trial", "run"),
     "judge": ("judge", "judge_score", "verdict", "llm_label"),
     "human": ("human", "gold", "oracle_label", "expert"),
-    "probability": ("sampling_probability", "audit_probability", "labelling_probability", "probability", "pi"),
+    "probability": (
+        "sampling_probability",
+        "audit_probability",
+        "labelling_probability",
+        "probability",
+        "pi",
+    ),
     "task": ("task",),
     "filter": ("filter",),
     "error": ("error",),
@@ -123,11 +129,11 @@ def table_of_frame(
     audit = next((lower[n] for n in _AUDIT_NAMES if n in lower), None)
     if audit is not None and "human" not in roles and looks_like_scores(frame[audit].tolist()):
         roles["human"] = audit
-    for column in (roles.get("judge"), roles.get("human"), *scores):
-        if column is not None:
-            frame[column] = as_scores(frame[column].tolist(), column)
-            if not given and column == roles.get("judge") and frame[column].isna().any():
-                checks.append(_abstentions(frame[column], column))
+    for scored in dict.fromkeys([roles.get("judge"), roles.get("human"), *scores]):
+        if scored is not None:
+            frame[scored] = as_scores(frame[scored].tolist(), scored)
+            if scored == roles.get("judge") and frame[scored].isna().any():
+                checks.append(_abstentions(frame[scored], scored))
     if "judge" not in roles and "human" in roles:
         others = [s for s in scores if s != roles["human"]]
         if len(others) == 1:
@@ -141,7 +147,9 @@ def table_of_frame(
     if "item" not in roles:
         frame["item"] = np.arange(len(frame)).astype(str)
         roles["item"] = "item"
-        checks.append(Check("no-items", "note", f"{name} names no items; every row counts as an item of its own."))
+        checks.append(
+            Check("no-items", "note", f"{name} names no items; every row counts as an item of its own.")
+        )
     kind = _format_of(lower, roles)
     if kind.startswith("repeated samples") and "sample" not in roles:
         frame["sample"] = _running_number(frame[roles["item"]].tolist())
@@ -204,7 +212,9 @@ def _prepared(frame: Any, roles: Mapping[str, str], keep_text: bool) -> tuple[An
 def _is_text(name: str, values: Any) -> bool:
     if name.lower() in _TEXT_NAMES:
         return not looks_like_scores(values.tolist())
-    return any(isinstance(v, list | dict) or (isinstance(v, str) and len(v) > _LONG_TEXT) for v in values.tolist())
+    return any(
+        isinstance(v, list | dict) or (isinstance(v, str) and len(v) > _LONG_TEXT) for v in values.tolist()
+    )
 
 
 def _score_columns(frame: Any, roles: Mapping[str, str], lower: Mapping[str, str]) -> tuple[str, ...]:
@@ -236,7 +246,12 @@ def _running_number(items: Sequence[Any]) -> list[int]:
 
 
 def _battles(
-    frame: Any, lower: Mapping[str, str], pair: tuple[str, str], winner: str, given: Mapping[str, str], keep_text: bool
+    frame: Any,
+    lower: Mapping[str, str],
+    pair: tuple[str, str],
+    winner: str,
+    given: Mapping[str, str],
+    keep_text: bool,
 ) -> EvalTable:
     """Pairwise battles; winners stay words, because their meaning depends on the pair."""
     roles = {"system_a": lower[pair[0]], "system_b": lower[pair[1]], "judge": winner}
@@ -273,7 +288,11 @@ def _wide_roles(frame: Any, given: Mapping[str, str]) -> dict[str, dict[str, str
         pattern = re.compile(rf"(?:{'|'.join(map(re.escape, names))})_(.+)", re.IGNORECASE)
         for column in map(str, frame.columns):
             match = pattern.fullmatch(column)
-            if match and column.lower() not in {n for v in ROLE_NAMES.values() for n in v} and column not in given.values():
+            if (
+                match
+                and column.lower() not in {n for v in ROLE_NAMES.values() for n in v}
+                and column not in given.values()
+            ):
                 found.setdefault(match[1], {})["judge" if role == "score" else role] = column
     judged = {system: roles for system, roles in found.items() if "judge" in roles}
     return judged if len(judged) >= 2 else {}
@@ -289,7 +308,9 @@ def _melted(
     rest = frame.drop(columns=list(used))
     clash = {"system", "judge", "human"} & set(rest.columns)
     if clash:
-        raise EvalFileError(f"{name} has both {sorted(clash)} and columns named role_system; rename one of them.")
+        raise EvalFileError(
+            f"{name} has both {sorted(clash)} and columns named role_system; rename one of them."
+        )
     parts = []
     with_human = any("human" in roles for roles in wide.values())
     for system, roles in wide.items():
@@ -319,7 +340,9 @@ def _counts(frame: Any, lower: Mapping[str, str], name: str) -> EvalTable | None
     for column in numeric:
         values = frame[column].to_numpy(float)
         if np.any(values < 0) or np.any(values > size.to_numpy(float)) or np.any(values != np.round(values)):
-            raise EvalFileError(f"The column {column!r} of {name} must hold whole numbers from 0 to {size_name!r}.")
+            raise EvalFileError(
+                f"The column {column!r} of {name} must hold whole numbers from 0 to {size_name!r}."
+            )
     parts = [
         pd.DataFrame(
             {
@@ -338,5 +361,3 @@ def _counts(frame: Any, lower: Mapping[str, str], name: str) -> EvalTable | None
         roles={"item": "item", "system": "system", "size": "samples"},
         scores=("score",),
     )
-
-

@@ -67,7 +67,9 @@ def as_scores(values: Iterable[Any], name: str) -> Float1D:
     if array.dtype.kind in "fiub":
         numbers = array.astype(np.float64)
         if np.isinf(numbers).any():
-            raise EvalFileError(f"The column {name!r} holds an infinite score in row {_first(np.isinf(numbers))}.")
+            raise EvalFileError(
+                f"The column {name!r} holds an infinite score in row {_first(np.isinf(numbers))}."
+            )
         return numbers
     out = np.empty(len(array))
     unknown: dict[str, int] = {}

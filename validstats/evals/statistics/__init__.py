@@ -112,4 +112,5 @@ __all__ = [
     "t_quantile",
     "weighted_kappa",
     "welch_difference",
+    "win_rate",
 ]

@@ -73,5 +73,7 @@ def effective_counts(shares: Float2D, variances: Float2D, counts: Float1D) -> Fl
     A verdict whose labels all agree keeps its (effective) number of labels.
     """
     spread = shares * (1.0 - shares)
-    total = np.where(variances.sum(axis=1) > 0, spread.sum(axis=1) / np.maximum(variances.sum(axis=1), 1e-300), counts)
+    total = np.where(
+        variances.sum(axis=1) > 0, spread.sum(axis=1) / np.maximum(variances.sum(axis=1), 1e-300), counts
+    )
     return shares * np.minimum(total, counts)[:, None]

@@ -86,7 +86,15 @@ def davidson_fit(
         d = theta[first] - theta[second] + (extra[0] if n_extra else 0.0)
         p = _probabilities(d, np.exp(log_nu) if has_ties else 0.0)
         s_mean, t_mean = 0.5 * (p[:, 0] - p[:, 1]), p[:, 2]
-        score = _assemble(first, second, weights * (outcome - s_mean), weights * (tie - t_mean), n_systems, n_extra, has_ties)
+        score = _assemble(
+            first,
+            second,
+            weights * (outcome - s_mean),
+            weights * (tie - t_mean),
+            n_systems,
+            n_extra,
+            has_ties,
+        )
         hessian = _hessian(first, second, p, weights, n_systems, n_extra, has_ties)
         # The direction of equal shifts has no information: 1 1'/M trace/M fixes the mean.
         shift = np.zeros(size)
@@ -185,7 +193,9 @@ def win_rate(
     prompt = np.concatenate([prompts, prompts])
     cell = a * n_systems + b
     count = np.bincount(cell, minlength=n_systems**2).astype(float)
-    mean = np.divide(np.bincount(cell, points, n_systems**2), count, out=np.zeros_like(count), where=count > 0)
+    mean = np.divide(
+        np.bincount(cell, points, n_systems**2), count, out=np.zeros_like(count), where=count > 0
+    )
     met = (count > 0).reshape(n_systems, n_systems)
     opponents = met.sum(axis=1)
     rate = mean.reshape(n_systems, n_systems).sum(axis=1) / np.maximum(opponents, 1)

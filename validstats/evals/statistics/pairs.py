@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from scipy import special, stats
 
-from validstats._typing import Float1D, FloatND, Int1D
+from validstats._typing import AnyArray, FloatND, Int1D
 
 __all__ = [
     "Direction",
@@ -81,7 +81,9 @@ class _BuehlerTail:
         high = float(special.betainccinv(b + c + 1, n - b - c, spent / 2.0)) if b + c < n else 1.0
         edges = np.linspace(low, high, _CELLS + 1)
         self.low, self.high = edges[:-1], edges[1:]
-        spread = _TRIM * np.sqrt(n * max(0.25 if low < 0.5 < high else 0.0, low * (1 - low), high * (1 - high)))
+        spread = _TRIM * np.sqrt(
+            n * max(0.25 if low < 0.5 < high else 0.0, low * (1 - low), high * (1 - high))
+        )
         first, last = max(0, int(n * low - spread) - 1), min(n, int(n * high + spread) + 2)
         self.m = np.arange(first, last + 1)
         self.cut = _closed_cuts(b, c, n, float(stats.norm.isf(alpha)))[first : last + 1]
@@ -129,7 +131,7 @@ def _closed_cuts(b: int, c: int, n: int, z: float) -> Int1D:
     return np.minimum.accumulate(cut[::-1])[::-1]
 
 
-def _order(d: FloatND | int, m: FloatND | int, n: int, z: float) -> FloatND:
+def _order(d: AnyArray | int, m: AnyArray | int, n: int, z: float) -> FloatND:
     """Lower end of a Wald interval of the difference, times n: the order of tables."""
     return np.asarray(d - z * np.sqrt(np.maximum(np.asarray(m) + 1.0 - np.square(d) / n, 0.0)))
 
@@ -189,7 +191,7 @@ def consistent_answer(
     return PairedAnswer(estimate, float(low), float(high), float(p_value))
 
 
-def sign_flip_p_value(sums: Float1D, generator: np.random.Generator, n_draws: int = 9_999) -> float:
+def sign_flip_p_value(sums: AnyArray, generator: np.random.Generator, n_draws: int = 9_999) -> float:
     """Two-sided p-value of sign flips of cluster sums: all of them up to 16, else at random."""
     size = np.abs(sums[sums != 0.0])
     if len(size) == 0:

@@ -59,9 +59,7 @@ def mcnemar_power(n: int, p10: float, p01: float, alpha: float) -> float:
     return float(np.sum(stats.binom.pmf(m, n, psi) * reject))
 
 
-def mcnemar_items(
-    difference: float, discordance: float, confidence_level: float, power: float = 0.8
-) -> int:
+def mcnemar_items(difference: float, discordance: float, confidence_level: float, power: float = 0.8) -> int:
     """Smallest number of pairs from which on the exact power stays above ``power`` (it is not monotone)."""
     if not 0.0 < abs(difference) <= discordance <= 1.0:
         raise ValueError(
@@ -69,7 +67,9 @@ def mcnemar_items(
             f"discordance {discordance!r}."
         )
     p10, p01 = (discordance + difference) / 2.0, (discordance - difference) / 2.0
-    start = items_for_difference(difference, float(np.sqrt(discordance - difference**2)), confidence_level, power)
+    start = items_for_difference(
+        difference, float(np.sqrt(discordance - difference**2)), confidence_level, power
+    )
     if start > _LARGE:
         # The exact test needs about 1/|difference| pairs more than the normal law says (continuity).
         return int(np.ceil(start + 1.0 / abs(difference)))
@@ -119,5 +119,3 @@ def labels_for_width(
     if target <= between:
         return None
     return max(1, int(np.ceil(within / (target - between))))
-
-

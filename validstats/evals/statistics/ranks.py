@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from validstats._typing import Bool1D, Float1D, Float2D, Int1D, Int2D
+from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, Int1D
 
 __all__ = [
     "RankSets",
@@ -27,7 +27,7 @@ _CHUNK_FLOATS = 4_000_000
 class RankSets:
     """Which systems are certainly above which, and the ranks that remain possible."""
 
-    above: Float2D
+    above: AnyArray
     """Boolean matrix: row system certainly above column system."""
     critical: float
     """Critical value of the last step."""
@@ -61,7 +61,7 @@ def _squared_errors_of_pairs(
         index = np.arange(rank)
         lower[:, index, index] = np.sqrt(generator.chisquare(np.maximum(df - index, 1e-3), (n, rank)))
         return np.square(contrasts @ lower).sum(axis=2) / df
-    rows = max(int(round(df)), 1)
+    rows = max(round(df), 1)
     normal = generator.standard_normal((n, rank, rows))
     return np.square(contrasts @ normal).sum(axis=2) / rows
 
@@ -102,7 +102,9 @@ def rank_sets(
     squared = variance[:, None] + variance[None, :] - 2.0 * covariance
     # Pairs s < t; the draws of (t, s) are those of (s, t) with the other sign.
     scale = variance[:, None] + variance[None, :]
-    first, second = (v.astype(np.int64) for v in np.nonzero(np.triu(squared > 1e-12 * np.maximum(scale, 1e-300), 1)))
+    first, second = (
+        v.astype(np.int64) for v in np.nonzero(np.triu(squared > 1e-12 * np.maximum(scale, 1e-300), 1))
+    )
     above = np.zeros((m, m), dtype=bool)
     critical = np.inf
     if len(first):
@@ -199,14 +201,16 @@ def studentised_maximum(
         step = max(1, _CHUNK_FLOATS // (n * rank))
         for start in range(0, n_draws, step):
             block = z[start : start + step]
-            squared = _squared_errors_of_pairs(padded, first, second, degrees_of_freedom, len(block), generator)
+            squared = _squared_errors_of_pairs(
+                padded, first, second, degrees_of_freedom, len(block), generator
+            )
             ratio[start : start + step] = np.abs(block) / np.sqrt(squared)
     maxima = ratio.max(axis=1)
     position = min(n_draws, int(np.ceil(confidence_level * (n_draws + 1) - 1e-9))) - 1
     return max(pointwise, float(np.partition(maxima, position)[position]))
 
 
-def letter_groups(above: Float2D, order: Int1D) -> list[str]:
+def letter_groups(above: AnyArray, order: Int1D) -> list[str]:
     """Compact letter display: two systems share a letter exactly if neither is certainly above the other."""
     m = len(above)
     decided = above | above.T

@@ -43,7 +43,9 @@ class Band:
 
 def chance_none_passes(samples: Int1D, passing: Int1D, k: Int1D) -> Float1D:
     """``N(n, c, k) = C(n - c, k)/C(n, k)``: no passing one among k samples drawn without replacement."""
-    n, c, k = np.broadcast_arrays(np.asarray(samples, float), np.asarray(passing, float), np.asarray(k, float))
+    n, c, k = np.broadcast_arrays(
+        np.asarray(samples, float), np.asarray(passing, float), np.asarray(k, float)
+    )
     possible = k <= n - c
     rest = np.where(possible, n - c, k)
     # log C(a, k) - log C(n, k) = lgamma(a + 1) - lgamma(a - k + 1) - lgamma(n + 1) + lgamma(n - k + 1).
@@ -173,7 +175,9 @@ def delivery_weights(problem: Int1D, passed: Bool1D, score: Float1D, ns: Int1D) 
     level = np.cumsum(new) - 1
     at = np.bincount(level)[level]
     first_of_level = np.flatnonzero(new)[level]
-    first_of_problem = np.flatnonzero(np.r_[True, p[1:] != p[:-1]])[np.cumsum(np.r_[True, p[1:] != p[:-1]]) - 1]
+    first_of_problem = np.flatnonzero(np.r_[True, p[1:] != p[:-1]])[
+        np.cumsum(np.r_[True, p[1:] != p[:-1]]) - 1
+    ]
     above = first_of_level - first_of_problem
     total = size[p][:, None]
     none_above = chance_none_passes(total, above[:, None], ns[None, :])
@@ -203,4 +207,8 @@ def best_of_n_utility(
     utility = right - wrong_costs * (delivered - right) - cost
     mean, covariance = column_means(utility)
     covariance = covariance * inflation
-    return mean, covariance, rank_sets(mean, covariance, degrees_of_freedom, confidence_level, generator=generator)
+    return (
+        mean,
+        covariance,
+        rank_sets(mean, covariance, degrees_of_freedom, confidence_level, generator=generator),
+    )

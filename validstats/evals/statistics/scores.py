@@ -7,12 +7,20 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from validstats._typing import Float1D, FloatND, Int1D
+from validstats._typing import AnyArray, Float1D, FloatND, Int1D
 
-__all__ = ["ClusterMean", "cluster_mean", "effective_score_interval", "effective_size", "kish_size", "t_quantile", "welch_difference"]
+__all__ = [
+    "ClusterMean",
+    "cluster_mean",
+    "effective_score_interval",
+    "effective_size",
+    "kish_size",
+    "t_quantile",
+    "welch_difference",
+]
 
 
-def kish_size(weights: Float1D) -> float:
+def kish_size(weights: AnyArray) -> float:
     """Effective number of equally weighted units: ``(sum a)^2 / sum a^2``."""
     total = float(np.sum(weights))
     return total * total / float(np.sum(np.square(weights)))
@@ -55,7 +63,7 @@ def cluster_mean(values: Float1D, clusters: Int1D, weights: Float1D | None = Non
     weights = np.ones(len(values)) if weights is None else weights
     n_clusters = int(clusters.max()) + 1
     numerator = np.bincount(clusters, weights * values, n_clusters)
-    denominator = np.bincount(clusters, weights, n_clusters)
+    denominator: Float1D = np.bincount(clusters, weights, n_clusters).astype(np.float64)
     estimate = float(numerator.sum() / denominator.sum())
     # Linearised ratio: psi_g = theta + (num_g - theta den_g) / mean(den).
     contributions = estimate + (numerator - estimate * denominator) / denominator.mean()

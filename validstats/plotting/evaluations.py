@@ -1,0 +1,528 @@
+"""Figures of evaluations: estimates, differences, ranges of ranks, curves over k, agreement and plans."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from validstats.plotting._style import COLOURS, figure_and_axes, plain, tidy_axes
+
+__all__ = [
+    "AgreementDisplay",
+    "ComparisonDisplay",
+    "EvaluationDisplay",
+    "PassAtKDisplay",
+    "PlanDisplay",
+    "RankDisplay",
+]
+
+
+def _kept(terms: Sequence[str], drop: Sequence[str]) -> list[int]:
+    chosen = (drop,) if isinstance(drop, str) else tuple(drop)
+    return [i for i, term in enumerate(terms) if term not in chosen]
+
+
+def _words(terms: Sequence[str], labels: Mapping[str, str] | None) -> list[str]:
+    return [(labels or {}).get(term, term) for term in terms]
+
+
+class EvaluationDisplay:
+    """Estimates with intervals, beside what the judge alone and the humans alone say.
+
+    Parameters
+    ----------
+    terms : sequence of str
+        All items, then categories.
+    estimate, low, high : array-like of shape (k,)
+        Estimates with intervals.
+    judge, humans : array-like of shape (k,)
+        What the judge alone and the labelled answers alone say; NaN where there is none.
+    name : str, default "score"
+        What was estimated.
+
+    Attributes
+    ----------
+    ax_, figure_ : matplotlib Axes and Figure
+        Set by :meth:`plot`.
+
+    Examples
+    --------
+    >>> EvaluationDisplay(["all"], [0.7], [0.6], [0.8], [0.9], [0.65]).terms
+    ['all']
+    """
+
+    def __init__(
+        self,
+        terms: Sequence[str],
+        estimate: Any,
+        low: Any,
+        high: Any,
+        judge: Any,
+        humans: Any,
+        name: str = "score",
+    ) -> None:
+        self.terms = list(terms)
+        self.estimate, self.low, self.high = (np.asarray(v, dtype=float) for v in (estimate, low, high))
+        self.judge, self.humans = np.asarray(judge, dtype=float), np.asarray(humans, dtype=float)
+        self.name = name
+
+    @classmethod
+    def from_result(
+        cls, result: Any, *, labels: Mapping[str, str] | None = None, drop: Sequence[str] = ()
+    ) -> Self:
+        """Take the estimates of a result.
+
+        Parameters
+        ----------
+        result : EvaluationResult
+            From :func:`validstats.evals.evaluate`.
+        labels : mapping of str to str or None, default None
+            Words instead of terms.
+        drop : sequence of str, default ()
+            Terms to leave out.
+
+        Returns
+        -------
+        EvaluationDisplay
+            The display, not drawn yet.
+        """
+        kept = _kept(result.terms, drop)
+        return cls(
+            _words([result.terms[i] for i in kept], labels),
+            result.estimates[kept],
+            result.lows[kept],
+            result.highs[kept],
+            result.judge_estimates[kept],
+            result.human_estimates[kept],
+            result.title,
+        )
+
+    def plot(self, ax: Any = None) -> Self:
+        """Draw the figure.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or None, default None
+            Axes to draw on; new ones if None.
+
+        Returns
+        -------
+        EvaluationDisplay
+            Itself, with ``ax_`` and ``figure_`` set.
+        """
+        n = len(self.terms)
+        self.figure_, self.ax_ = figure_and_axes(ax, (7.0, 1.4 + 0.45 * n))
+        rows = np.arange(n)
+        self.ax_.hlines(rows, self.low, self.high, color=COLOURS["ours"], linewidth=3.5, label="interval")
+        self.ax_.plot(
+            self.estimate,
+            rows,
+            "o",
+            color=COLOURS["ours"],
+            label="corrected" if np.isfinite(self.judge).any() else "mean",
+        )
+        for values, colour, label in (
+            (self.judge, COLOURS["naive"], "judge alone"),
+            (self.humans, COLOURS["reference"], "labelled answers alone"),
+        ):
+            if np.isfinite(values).any():
+                self.ax_.plot(values, rows, "|", color=colour, markersize=11, markeredgewidth=2, label=label)
+        self.ax_.set_yticks(rows, [plain(t) for t in self.terms])
+        self.ax_.set(xlabel=plain(self.name), ylim=(n - 0.5, -0.5))
+        self.ax_.legend(frameon=False, ncols=4, loc="lower left", bbox_to_anchor=(0.0, 1.0), fontsize=9)
+        tidy_axes(self.ax_, grid="x")
+        return self
+
+
+class ComparisonDisplay:
+    """A difference with its interval, zero, and the margin that does not matter.
+
+    Parameters
+    ----------
+    estimate, low, high, margin : float
+        Difference, interval and margin.
+    title : str
+        What is compared.
+
+    Attributes
+    ----------
+    ax_, figure_ : matplotlib Axes and Figure
+        Set by :meth:`plot`.
+
+    Examples
+    --------
+    >>> ComparisonDisplay(0.05, 0.01, 0.09, 0.02, "new - old").title
+    'new - old'
+    """
+
+    def __init__(self, estimate: float, low: float, high: float, margin: float, title: str) -> None:
+        self.estimate, self.low, self.high, self.margin, self.title = estimate, low, high, margin, title
+
+    @classmethod
+    def from_result(cls, result: Any, *, labels: Mapping[str, str] | None = None) -> Self:
+        """Take the difference of a result.
+
+        Parameters
+        ----------
+        result : ComparisonResult
+            From :func:`validstats.evals.compare`.
+        labels : mapping of str to str or None, default None
+            Words instead of the names of systems.
+
+        Returns
+        -------
+        ComparisonDisplay
+            The display, not drawn yet.
+        """
+        a, b = _words([result.a, result.b], labels)
+        return cls(result.estimate, result.conf_low, result.conf_high, result.margin, f"{a} - {b}")
+
+    def plot(self, ax: Any = None) -> Self:
+        """Draw the figure.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or None, default None
+            Axes to draw on; new ones if None.
+
+        Returns
+        -------
+        ComparisonDisplay
+            Itself, with ``ax_`` and ``figure_`` set.
+        """
+        self.figure_, self.ax_ = figure_and_axes(ax, (7.0, 1.8))
+        if self.margin > 0:
+            self.ax_.axvspan(-self.margin, self.margin, color=COLOURS["light"], label="margin")
+        self.ax_.axvline(0.0, color=COLOURS["truth"], linewidth=1.0)
+        self.ax_.hlines([0], self.low, self.high, color=COLOURS["ours"], linewidth=4, label="interval")
+        self.ax_.plot([self.estimate], [0], "o", color=COLOURS["ours"])
+        self.ax_.set_yticks([0], [plain(self.title)])
+        self.ax_.set(xlabel="difference", ylim=(0.6, -0.6))
+        self.ax_.legend(frameon=False, ncols=2, loc="lower left", bbox_to_anchor=(0.0, 1.0), fontsize=9)
+        tidy_axes(self.ax_, grid="x")
+        return self
+
+
+class RankDisplay:
+    """Range of ranks of each system, with the rank of its estimate and of the judge alone.
+
+    Parameters
+    ----------
+    systems : sequence of str
+        Systems, best estimate first.
+    rank, low, high : array-like of shape (k,)
+        Rank of the estimate and range.
+    judge : array-like of shape (k,)
+        Rank according to the judge alone; 0 where there is none.
+
+    Attributes
+    ----------
+    ax_, figure_ : matplotlib Axes and Figure
+        Set by :meth:`plot`.
+
+    Examples
+    --------
+    >>> RankDisplay(["a", "b"], [1, 2], [1, 1], [2, 2], [0, 0]).systems
+    ['a', 'b']
+    """
+
+    def __init__(self, systems: Sequence[str], rank: Any, low: Any, high: Any, judge: Any) -> None:
+        self.systems = list(systems)
+        self.rank, self.low, self.high, self.judge = (np.asarray(v) for v in (rank, low, high, judge))
+
+    @classmethod
+    def from_result(
+        cls, result: Any, *, labels: Mapping[str, str] | None = None, drop: Sequence[str] = ()
+    ) -> Self:
+        """Take the ranks of a result.
+
+        Parameters
+        ----------
+        result : RankingResult
+            From :func:`validstats.evals.rank`.
+        labels : mapping of str to str or None, default None
+            Words instead of systems.
+        drop : sequence of str, default ()
+            Systems to leave out.
+
+        Returns
+        -------
+        RankDisplay
+            The display, not drawn yet.
+        """
+        kept = _kept(result.systems, drop)
+        return cls(
+            _words([result.systems[i] for i in kept], labels),
+            result.rank[kept],
+            result.rank_low[kept],
+            result.rank_high[kept],
+            result.judge_rank[kept],
+        )
+
+    def plot(self, ax: Any = None) -> Self:
+        """Draw the figure.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or None, default None
+            Axes to draw on; new ones if None.
+
+        Returns
+        -------
+        RankDisplay
+            Itself, with ``ax_`` and ``figure_`` set.
+        """
+        n = len(self.systems)
+        self.figure_, self.ax_ = figure_and_axes(ax, (7.0, max(2.0, min(10.0, 1.2 + 0.28 * n))))
+        rows = np.arange(n)
+        self.ax_.hlines(rows, self.low, self.high, color=COLOURS["light"], linewidth=9)
+        self.ax_.hlines(rows, self.low, self.high, color=COLOURS["ours"], linewidth=2, label="possible ranks")
+        self.ax_.plot(self.rank, rows, "o", color=COLOURS["ours"], label="rank of the estimate")
+        if np.any(self.judge > 0):
+            self.ax_.plot(
+                self.judge,
+                rows,
+                "|",
+                color=COLOURS["naive"],
+                markersize=11,
+                markeredgewidth=2,
+                label="judge alone",
+            )
+        self.ax_.set_yticks(rows, [plain(s) for s in self.systems])
+        self.ax_.set(xlabel="rank", xlim=(0.5, max(float(self.high.max()), n) + 0.5), ylim=(n - 0.5, -0.5))
+        self.ax_.legend(frameon=False, ncols=3, loc="lower left", bbox_to_anchor=(0.0, 1.0), fontsize=9)
+        tidy_axes(self.ax_, grid="x")
+        return self
+
+
+class PassAtKDisplay:
+    """Bands over the number of samples, beside the curve of the tests.
+
+    Parameters
+    ----------
+    curves : mapping of str to mapping of str to ndarray
+        For each quantity ``k``, ``estimate``, ``conf_low`` and ``conf_high``.
+    labels : mapping of str to str or None, default None
+        Words instead of quantities.
+
+    Attributes
+    ----------
+    ax_, figure_ : matplotlib Axes and Figure
+        Set by :meth:`plot`.
+
+    Examples
+    --------
+    >>> curve = {"k": [1, 2], "estimate": [0.3, 0.5], "conf_low": [0.2, 0.4], "conf_high": [0.4, 0.6]}
+    >>> list(PassAtKDisplay({"pass": curve}).curves)
+    ['pass']
+    """
+
+    _STYLE: ClassVar = {
+        "pass": (COLOURS["ours"], "right (audited)"),
+        "best_of_n": (COLOURS["accent"], "delivered and right"),
+        "wrong": (COLOURS["reference"], "delivered and wrong"),
+        "pass_by_tests": (COLOURS["naive"], "passes the tests"),
+    }
+
+    def __init__(
+        self, curves: Mapping[str, Mapping[str, Any]], labels: Mapping[str, str] | None = None
+    ) -> None:
+        self.curves = dict(curves)
+        self.labels = dict(labels or {})
+
+    @classmethod
+    def from_result(
+        cls, result: Any, *, labels: Mapping[str, str] | None = None, drop: Sequence[str] = ()
+    ) -> Self:
+        """Take the curves of a result.
+
+        Parameters
+        ----------
+        result : PassAtKResult
+            From :func:`validstats.evals.pass_at_k`.
+        labels : mapping of str to str or None, default None
+            Words instead of quantities.
+        drop : sequence of str, default ()
+            Quantities to leave out.
+
+        Returns
+        -------
+        PassAtKDisplay
+            The display, not drawn yet.
+        """
+        names = [q for q in dict.fromkeys(result.quantity) if q not in drop and q != "utility"]
+        return cls({q: result.of(q) for q in names}, labels)
+
+    def plot(self, ax: Any = None) -> Self:
+        """Draw the figure.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or None, default None
+            Axes to draw on; new ones if None.
+
+        Returns
+        -------
+        PassAtKDisplay
+            Itself, with ``ax_`` and ``figure_`` set.
+        """
+        self.figure_, self.ax_ = figure_and_axes(ax)
+        for name, curve in self.curves.items():
+            colour, label = self._STYLE.get(name, (COLOURS["truth"], name))
+            label = self.labels.get(name, label)
+            k = np.asarray(curve["k"], dtype=float)
+            self.ax_.fill_between(
+                k, curve["conf_low"], curve["conf_high"], color=colour, alpha=0.18, linewidth=0
+            )
+            self.ax_.plot(k, curve["estimate"], "o-", color=colour, markersize=4, label=plain(label))
+        self.ax_.set(xscale="log", xlabel="samples k", ylabel="share of problems", ylim=(-0.02, 1.02))
+        self.ax_.legend(frameon=False, ncols=2, loc="lower left", bbox_to_anchor=(0.0, 1.0), fontsize=9)
+        tidy_axes(self.ax_)
+        return self
+
+
+class AgreementDisplay:
+    """Measures of agreement with their intervals.
+
+    Parameters
+    ----------
+    terms : sequence of str
+        Measures.
+    estimate, low, high : array-like of shape (k,)
+        Values with intervals.
+
+    Attributes
+    ----------
+    ax_, figure_ : matplotlib Axes and Figure
+        Set by :meth:`plot`.
+
+    Examples
+    --------
+    >>> AgreementDisplay(["kappa"], [0.6], [0.5], [0.7]).terms
+    ['kappa']
+    """
+
+    def __init__(self, terms: Sequence[str], estimate: Any, low: Any, high: Any) -> None:
+        self.terms = list(terms)
+        self.estimate, self.low, self.high = (np.asarray(v, dtype=float) for v in (estimate, low, high))
+
+    @classmethod
+    def from_result(
+        cls, result: Any, *, labels: Mapping[str, str] | None = None, drop: Sequence[str] = ()
+    ) -> Self:
+        """Take the measures of a result.
+
+        Parameters
+        ----------
+        result : AgreementResult
+            From the ``judge`` of an answer.
+        labels : mapping of str to str or None, default None
+            Words instead of measures.
+        drop : sequence of str, default ()
+            Measures to leave out.
+
+        Returns
+        -------
+        AgreementDisplay
+            The display, not drawn yet.
+        """
+        kept = _kept(result.terms, drop)
+        return cls(
+            _words([result.terms[i] for i in kept], labels),
+            result.estimate[kept],
+            result.conf_low[kept],
+            result.conf_high[kept],
+        )
+
+    def plot(self, ax: Any = None) -> Self:
+        """Draw the figure.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or None, default None
+            Axes to draw on; new ones if None.
+
+        Returns
+        -------
+        AgreementDisplay
+            Itself, with ``ax_`` and ``figure_`` set.
+        """
+        n = len(self.terms)
+        self.figure_, self.ax_ = figure_and_axes(ax, (7.0, 1.2 + 0.35 * n))
+        rows = np.arange(n)
+        self.ax_.hlines(rows, self.low, self.high, color=COLOURS["ours"], linewidth=3.5)
+        self.ax_.plot(self.estimate, rows, "o", color=COLOURS["ours"])
+        self.ax_.set_yticks(rows, [plain(t) for t in self.terms])
+        self.ax_.set(xlabel="agreement", ylim=(n - 0.5, -0.5))
+        tidy_axes(self.ax_, grid="x")
+        return self
+
+
+class PlanDisplay:
+    """Forecast width or power over the number of labels or items.
+
+    Parameters
+    ----------
+    n, values : array-like of shape (k,)
+        Numbers, and what is forecast there.
+    name : str
+        "width" or "power".
+    chosen : float or None, default None
+        The number that is needed.
+
+    Attributes
+    ----------
+    ax_, figure_ : matplotlib Axes and Figure
+        Set by :meth:`plot`.
+
+    Examples
+    --------
+    >>> PlanDisplay([10, 20], [0.4, 0.7], "power").name
+    'power'
+    """
+
+    def __init__(self, n: Any, values: Any, name: str, chosen: float | None = None) -> None:
+        self.n, self.values = np.asarray(n, dtype=float), np.asarray(values, dtype=float)
+        self.name, self.chosen = name, chosen
+
+    @classmethod
+    def from_result(cls, result: Any) -> Self:
+        """Take the curve of a plan.
+
+        Parameters
+        ----------
+        result : EvalPlan
+            From :func:`validstats.evals.plan`.
+
+        Returns
+        -------
+        PlanDisplay
+            The display, not drawn yet.
+        """
+        name = "width" if "width" in result.curve else "power"
+        chosen = float(result.estimate) if np.isfinite(result.estimate) else None
+        return cls(result.curve["n"], result.curve[name], name, chosen)
+
+    def plot(self, ax: Any = None) -> Self:
+        """Draw the figure.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or None, default None
+            Axes to draw on; new ones if None.
+
+        Returns
+        -------
+        PlanDisplay
+            Itself, with ``ax_`` and ``figure_`` set.
+        """
+        self.figure_, self.ax_ = figure_and_axes(ax)
+        self.ax_.plot(self.n, self.values, "o-", color=COLOURS["ours"])
+        if self.chosen is not None:
+            self.ax_.axvline(self.chosen, color=COLOURS["accent"], label="needed")
+            self.ax_.legend(frameon=False)
+        self.ax_.set(xlabel="labels" if self.name == "width" else "items", ylabel=self.name)
+        tidy_axes(self.ax_)
+        return self
