@@ -1,0 +1,42 @@
+"""The study that tests of the holdout share: its rows, its model, and a calibrated holdout."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+
+from validstats.holdout import (
+    ReusableHoldout,
+)
+
+N = 1200
+
+
+def draw(n=N, seed=0, p=3):
+    generator = np.random.default_rng(seed)
+    X = generator.normal(size=(n, p))
+    return X, (X[:, 0] + generator.normal(size=n) > 0).astype(int)
+
+
+X_TRAIN, Y_TRAIN = draw(seed=1)
+
+X_HOLD, Y_HOLD = draw(seed=2)
+
+MODEL = LogisticRegression().fit(X_TRAIN, Y_TRAIN)
+
+TRUE_MEAN = float((MODEL.predict(X_HOLD) == Y_HOLD).mean())
+
+
+def make(ledger=None, fit=True, X=X_HOLD, y=Y_HOLD, clusters=None, **options):
+    settings = {"queries": 20, "failures": 3, "random_state": 0, "ledger": ledger, **options}
+    rh = ReusableHoldout(**settings)
+    if fit:
+        rh.fit(X_TRAIN, Y_TRAIN)
+    return rh.calibrate(X, y, clusters=clusters)
+
+
+def noise_predictions(seed, n=N):
+    return np.random.default_rng(1000 + seed).integers(0, 2, n)
+
+
+TEN_THOUSAND = draw(10_000, seed=3)
