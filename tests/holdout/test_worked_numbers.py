@@ -49,7 +49,6 @@ from validstats.holdout.widths.counting import (
     log_guess_weight,
     log_ladder_nodes,
     log_position_weight,
-    log_sparse_prefixes,
 )
 from validstats.holdout.widths.evalues import betting_e_value, kraft_e_value, paid_betting_e_value
 from validstats.holdout.widths.gaussian import (
@@ -174,7 +173,6 @@ WORKED = {
     ),
     "log_guess_nodes": (lambda: round(math.exp(log_guess_nodes(3, 1, 5))), 18),
     "log_guess_weight": (lambda: round(math.exp(log_guess_weight(0, 0, 20)), 4), 0.3696),
-    "log_sparse_prefixes": (lambda: round(math.exp(log_sparse_prefixes(4, 1))), 5),
     "log_full_nodes": (lambda: round(math.exp(log_full_nodes(3, 10))), 111),
     "log_argmax_nodes": (lambda: round(math.exp(log_argmax_nodes(2, 3, 4))), 39),
     "log_ladder_nodes": (lambda: round(math.exp(log_ladder_nodes(2, 3))), 5),

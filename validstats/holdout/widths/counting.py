@@ -24,7 +24,6 @@ __all__ = [
     "log_guess_weight",
     "log_ladder_nodes",
     "log_position_weight",
-    "log_sparse_prefixes",
 ]
 
 _LOG_Z = math.log(6.0 / math.pi**2)
@@ -66,15 +65,6 @@ def log_guess_weight(position: int, failed: int, cells: int) -> float:
     # ``ln(z(i) z(f) / (C(i, f) m^f))``.
     weight = log_position_weight(position) + log_position_weight(failed)
     return weight - log_binomial(position, failed) - failed * math.log(cells)
-
-
-def log_sparse_prefixes(position: int, ones: int) -> float:
-    """Return ``ln l_i``: the number of 0-1 transcripts of length ``position`` with at most ``ones`` ones."""
-    # ``ln sum_{j <= min(position, ones)} C(position, j)``.
-    # Source: Dwork et al. (2015), arXiv 1506.02629, Theorem 27.
-    i = check_positive_int(position, "position", minimum=0)
-    b = min(i, check_positive_int(ones, "ones", minimum=0))
-    return float(special.logsumexp([log_binomial(i, j) for j in range(b + 1)]))
 
 
 def log_full_nodes(queries: int, cells: int) -> float:

@@ -16,7 +16,6 @@ from validstats.holdout.widths.counting import (
     log_argmax_nodes,
     log_full_nodes,
     log_guess_nodes,
-    log_guess_weight,
     log_ladder_nodes,
 )
 from validstats.holdout.widths.intervals import hoeffding_half_width
@@ -25,7 +24,6 @@ from validstats.intake import check_in_range, check_positive_int
 __all__ = [
     "CellWidth",
     "argmax_width",
-    "blum_hardt_width",
     "description_length_width",
     "fresh_chunk_width",
     "guess_gap",
@@ -36,7 +34,6 @@ __all__ = [
     "sparse_validate_width",
     "thresholdout_rows",
     "thresholdout_width",
-    "unknown_horizon_guess_width",
 ]
 
 
@@ -134,15 +131,6 @@ def guess_width(n: int, queries: int, failures: int, log_alpha: float, gap: floa
     return CellWidth(max(allowed, 0.5 / m) + node(m), m, node(m))
 
 
-def unknown_horizon_guess_width(
-    n: int, position: int, failed: int, cells: int, log_alpha: float, gap: float = 0.0
-) -> float:
-    """Return guess-and-check's half-width at a position when no horizon was declared."""
-    # ``gap + w`` at level ``alpha z(i) z(f) / (C(i, f) m^f)``.
-    # Source: Rogers et al. (2020), arXiv 1906.09231, Algorithm 1 (guess-and-check) and Theorem 4.1.
-    return gap + hoeffding_half_width(n, log_alpha + log_guess_weight(position, failed, cells))
-
-
 def sparse_validate_width(n: int, queries: int, failures: int, log_alpha: float) -> float:
     """Return how far a claim must be from the holdout's value to be decided, when only bits are released."""
     # Hoeffding's half-width at ``alpha`` over the number of nodes ``sum_i l_i``.
@@ -161,19 +149,6 @@ def ladder_width(n: int, queries: int, log_alpha: float, baseline: float = 1.0) 
 
     m = best_integer(lambda m: baseline / m + node(m), 1, _most_cells(n))
     return CellWidth(baseline / m + node(m), m, node(m))
-
-
-def blum_hardt_width(n: int, queries: int, log_alpha: float) -> float:
-    """Return the ladder's half-width as published, for comparison with the exact count."""
-    # ``eps + eta`` with ``exp(-2 eps^2 n + (1 / eta + 2) ln(4 k / eta) + 1) = alpha``, at the best eta.
-    # Source: Blum and Hardt (2015), arXiv 1502.04585, Theorem 3.1.
-
-    def cost(log_eta: float) -> float:
-        eta = math.exp(log_eta)
-        exponent = (1.0 / eta + 2.0) * math.log(4.0 * queries / eta) + 1.0 - log_alpha
-        return eta + math.sqrt(exponent / (2.0 * n))
-
-    return float(optimize.minimize_scalar(cost, bounds=(-9.0, 0.0), method="bounded").fun)
 
 
 def argmax_width(n: int, batches: int, candidates: int, log_alpha: float) -> CellWidth:

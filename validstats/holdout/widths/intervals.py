@@ -16,7 +16,6 @@ from validstats._typing import Float1D
 from validstats.intake import check_in_range, check_positive_int, check_vector
 
 __all__ = [
-    "auc_half_width",
     "betting_interval",
     "clopper_pearson",
     "hoeffding_half_width",
@@ -142,11 +141,3 @@ def _betting_lower(x: Float1D, stakes: Float1D, target: float) -> float:
         else:
             high = middle
     return low
-
-
-def auc_half_width(n_positive: int, n_negative: int, log_alpha: float) -> float:
-    """Return Hoeffding's half-width for the area under the ROC curve, given the labels."""
-    # ``sqrt((ln 2 - log_alpha) / (2 min(n_positive, n_negative)))``.
-    # Source: Hoeffding (1963), section 5b, two-sample U-statistics.
-    smaller = min(check_positive_int(n_positive, "n_positive"), check_positive_int(n_negative, "n_negative"))
-    return hoeffding_half_width(smaller, log_alpha)
