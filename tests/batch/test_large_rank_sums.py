@@ -16,9 +16,10 @@ from validstats.batch.laws.rank_sum import (
     rank_sum_counts,
     rank_sum_law,
     rank_sum_quantile,
+    rank_sum_spectrum,
+    share_up_to,
     weight_sum_quantile,
 )
-from validstats.batch.laws.rank_sum_spectrum import rank_sum_spectrum, share_up_to
 from validstats.kernels.rank_sum import gaussian_binomial
 from validstats.validity import binomial_acceptance
 

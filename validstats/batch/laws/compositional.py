@@ -10,11 +10,10 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from validstats._typing import Float1D, Int1D
-from validstats.batch.laws.bisection import last_where
-from validstats.batch.laws.checks import check_scores
 from validstats.batch.laws.interval import Interval
-from validstats.batch.laws.levels import Level, ceil_fraction, exact_level
+from validstats.batch.laws.levels import Level, ceil_fraction, check_scores, exact_level
 from validstats.batch.laws.rank_sum import weight_sum_quantile
+from validstats.batch.laws.ranks import last_where
 from validstats.intake import check_literal, check_positive_int
 from validstats.kernels.compositional import compositional_extreme
 
@@ -33,18 +32,15 @@ Step: TypeAlias = Callable[[int, float, float], float]
 """``step(j, accumulated, score)``: how the j-th smallest score (1-based) enters the statistic."""
 
 _GRID = 1600
+"""Largest m h for the rank weights h: finer weights cost time and gain little."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CompositionalInterval(Interval):
-    """Interval for a compositional function of a batch, with the sums of rank weights that it rests on.
+    """Interval for a compositional function of a batch, with the sums of rank weights that it rests on."""
 
-    Attributes
-    ----------
-    q_upper, q_lower : int or None
-        Largest sum of rank weights on the upper side, and smallest one on the lower side; None where not asked for.
-    """
-
+    # Largest sum of rank weights on the upper side, and smallest one on the lower side; None where not
+    # asked for.
     q_upper: int | None = None
     q_lower: int | None = None
 
@@ -60,53 +56,8 @@ def compositional_interval(
     side: str = "two-sided",
     bounds: tuple[float, float] = (-np.inf, np.inf),
 ) -> CompositionalInterval:
-    r"""Bound :math:`G_m` with :math:`G_j = \mathrm{step}(j, G_{j-1}, T_{(j)})` for a batch of m scores.
-
-    Parameters
-    ----------
-    step : callable
-        ``step(j, accumulated, score)``, plain Python or compiled by ``numba.njit``; non-decreasing in the
-        accumulated value and in the score (checked on random pairs). Scores arrive in increasing order.
-    scores : array-like of shape (n,)
-        Calibration scores.
-    m : int
-        Batch size.
-    alpha : Fraction, float or str
-        Miscoverage level; each side of a two-sided interval gets half.
-    start : float, default 0.0
-        :math:`G_0`.
-    weights : array-like of int, shape (n + 1,), or None, default None
-        Non-negative weight of each rank, fixed before looking; the level set bounds their sum. None takes
-        :func:`default_rank_weights`. Time is O(m n V) with V the bound on the sum.
-    side : {"two-sided", "upper", "lower"}, default "two-sided"
-        Which bounds are wanted.
-    bounds : tuple of float, default (-inf, inf)
-        Known bounds of the scores. Without one on a side, rank vectors that reach beyond all calibration scores are
-        excluded first, which costs the probability m / (n + m), where the level of that side allows it. This is not
-        done where so few batch scores can lie beyond that the function ignores them, as a trimmed mean does.
-
-    Returns
-    -------
-    CompositionalInterval
-        The interval.
-
-    Raises
-    ------
-    ValueError
-        If the step is not monotone, or an argument is out of range.
-
-    References
-    ----------
-    Lee, Tchetgen Tchetgen and Dobriban (2024), arXiv 2409.13990, on compositional functions.
-
-    Examples
-    --------
-    >>> scores = np.array([0.11, 0.25, 0.38, 0.52, 0.77, 0.93])
-    >>> bound = compositional_interval(lambda j, acc, s: acc * s, scores, 3, 0.2, start=1.0,
-    ...                                weights=np.arange(7), side="upper", bounds=(0, 1))
-    >>> round(bound.high, 6)
-    0.456533
-    """
+    r"""Bound :math:`G_m` with :math:`G_j = \mathrm{step}(j, G_{j-1}, T_{(j)})` for a batch of m scores."""
+    # Source: Lee, Tchetgen Tchetgen and Dobriban (2024), arXiv 2409.13990, on compositional functions.
     values = check_scores(scores, bounds)
     check_positive_int(m, "m")
     check_literal(side, "side", ("two-sided", "upper", "lower"))
@@ -133,31 +84,8 @@ def compositional_interval(
 
 
 def ignored_extremes(step: Step, start: float, m: int, sign: float) -> int:
-    """Count how many of m scores may be infinite while the function stays finite.
-
-    The other scores are zeros, so the answer does not depend on any data.
-
-    Parameters
-    ----------
-    step : callable
-        ``step(j, accumulated, score)``.
-    start : float
-        Value before the first step.
-    m : int
-        Batch size.
-    sign : float
-        1.0 for infinitely large scores, -1.0 for infinitely small ones.
-
-    Returns
-    -------
-    int
-        The number, 0 also where the function has no value at zeros.
-
-    Examples
-    --------
-    >>> ignored_extremes(lambda j, acc, s: acc + (s if j <= 3 else 0.0), 0.0, 5, 1.0)
-    2
-    """
+    """Count how many of m scores may be infinite while the function stays finite."""
+    # The other scores are zeros, so the answer does not depend on any data.
 
     def finite(count: int) -> bool:
         values = np.append(np.zeros(m - count), np.full(count, sign * np.inf))
@@ -170,74 +98,19 @@ def ignored_extremes(step: Step, start: float, m: int, sign: float) -> int:
 
 
 def smallest_drop_n(m: int, share: Level) -> int:
-    """Return the smallest calibration size at which ranks beyond all calibration scores can be excluded.
-
-    Parameters
-    ----------
-    m : int
-        Batch size.
-    share : Fraction, float or str
-        Miscoverage level of the side.
-
-    Returns
-    -------
-    int
-        Smallest n with ``n / (n + m) >= 1 - share``.
-
-    Examples
-    --------
-    >>> smallest_drop_n(5, 0.1)
-    45
-    """
+    """The smallest calibration size at which ranks beyond all calibration scores can be excluded."""
     level = exact_level(share)
     return max(1, ceil_fraction(m * (1 - level) / level))
 
 
 def default_rank_weights(n: int, m: int) -> Int1D:
-    """Return weights proportional to the rank on a grid coarse enough for the dynamic programme.
-
-    Parameters
-    ----------
-    n, m : int
-        Calibration and batch sizes.
-
-    Returns
-    -------
-    ndarray of int64, shape (n + 1,)
-        Non-decreasing weights from 0; their largest sum is about 1,600. Any fixed weights are valid, so
-        this is no approximation.
-
-    Examples
-    --------
-    >>> default_rank_weights(4, 10)
-    array([0, 1, 2, 3, 4])
-    """
+    """Return weights proportional to the rank on a grid coarse enough for the dynamic programme."""
     top = max(1, min(n, _GRID // m))
     return np.asarray(np.round(np.arange(n + 1) * (top / n)), dtype=np.int64)
 
 
 def evaluate_steps(step: Step, values: Float1D, start: float = 0.0) -> float:
-    """Return the compositional function of known scores.
-
-    Parameters
-    ----------
-    step : callable
-        ``step(j, accumulated, score)``.
-    values : array-like of shape (m,)
-        Scores in any order.
-    start : float, default 0.0
-        Value before the first step.
-
-    Returns
-    -------
-    float
-        The value after the last step.
-
-    Examples
-    --------
-    >>> evaluate_steps(lambda j, acc, s: acc + s, [1.0, 2.0])
-    3.0
-    """
+    """The compositional function of known scores."""
     accumulated = float(start)
     for j, value in enumerate(np.sort(np.asarray(values, dtype=np.float64)), start=1):
         accumulated = float(step(j, accumulated, float(value)))
@@ -245,26 +118,7 @@ def evaluate_steps(step: Step, values: Float1D, start: float = 0.0) -> float:
 
 
 def check_step_monotone(step: Step, start: float, scores: Float1D, m: int, n_pairs: int = 200) -> None:
-    """Raise if a step decreases in the accumulated value or in the score on random pairs.
-
-    Parameters
-    ----------
-    step : callable
-        ``step(j, accumulated, score)``.
-    start : float
-        Value before the first step.
-    scores : ndarray of shape (n,)
-        Calibration scores, from which the pairs are drawn.
-    m : int
-        Batch size.
-    n_pairs : int, default 200
-        Number of pairs; the draw is fixed, so the check is deterministic.
-
-    Raises
-    ------
-    ValueError
-        If a violation is found. Passing proves nothing; the guarantee assumes monotonicity.
-    """
+    """Raise if a step decreases in the accumulated value or in the score on random pairs."""
     rng = np.random.default_rng(0)
     trail = [float(start)]
     for j, value in enumerate(np.sort(rng.choice(scores, size=min(m, 50))), start=1):

@@ -32,77 +32,34 @@ EnvelopeShape: TypeAlias = Literal["equal", "largest", "simes"]
 """How an envelope shares its level between the limits of the sorted ranks."""
 
 _SAFETY = 1e-12
+"""Added to the probability that is asked for, against the rounding of the recursion."""
 _MAX_STEPS = 60
+"""Halvings of the local level at most; doubles have 53 digits."""
 _LARGEST_COUNT = 20_000_000
+"""Largest n m for which the joint probability of a band is computed."""
 
 
 @dataclass(frozen=True)
 class RankBand:
-    """Limits of the sorted ranks of a batch that hold all at once.
+    """Limits of the sorted ranks of a batch that hold all at once."""
 
-    Attributes
-    ----------
-    lower, upper : ndarray of int64, shape (m,)
-        ``lower[j] <= r_(j+1) <= upper[j]``.
-    probability : float
-        Exact joint probability when there are no ties; with ties it can only be larger.
-    local_level : float
-        Tail probability given to each limit.
-    """
-
+    # lower[j] <= r_(j+1) <= upper[j].
     lower: Int1D
     upper: Int1D
+    # Exact joint probability when there are no ties; with ties it can only be larger.
     probability: float
+    # Tail probability given to each limit.
     local_level: float
 
     def bounds(self, sorted_scores: Float1D, low: float, high: float) -> tuple[Float1D, Float1D]:
-        """Turn ranks into bounds of the sorted batch scores.
-
-        Parameters
-        ----------
-        sorted_scores : ndarray of shape (n,)
-            Sorted calibration scores.
-        low, high : float
-            Known bounds of the scores, or infinite.
-
-        Returns
-        -------
-        tuple of ndarray, each of shape (m,)
-            Lower and upper bounds of T_(1) <= ... <= T_(m).
-        """
+        """Turn ranks into bounds of the sorted batch scores."""
         padded = np.concatenate([[low], sorted_scores, [high]])
         return padded[self.lower - 1], padded[self.upper]
 
 
 def envelope_probability(n: int, lower: Int1D, upper: Int1D) -> float:
-    """Return the probability that every sorted rank stays between its limits.
-
-    Parameters
-    ----------
-    n : int
-        Calibration size.
-    lower, upper : array-like of int, shape (m,)
-        Limits in 1..n+1, inclusive. They need not be non-decreasing: the ranks are, so they are tightened.
-
-    Returns
-    -------
-    float
-        Exact probability up to rounding, by a normalised path count that never overflows.
-
-    Raises
-    ------
-    ValueError
-        If the limits differ in length or leave 1..n+1.
-
-    References
-    ----------
-    Gazin, Blanchard and Roquain (2024), arXiv 2310.18108, for the joint law.
-
-    Examples
-    --------
-    >>> round(envelope_probability(7, [1, 2, 3], [5, 7, 8]) * 24, 9)
-    19.0
-    """
+    """The probability that every sorted rank stays between its limits."""
+    # Source: Gazin, Blanchard and Roquain (2024), arXiv 2310.18108, for the joint law.
     check_positive_int(n, "n")
     low = np.maximum.accumulate(np.asarray(lower, dtype=np.int64))
     high = np.minimum.accumulate(np.asarray(upper, dtype=np.int64)[::-1])[::-1]
@@ -124,43 +81,8 @@ def rank_envelope(
     drop_extreme: bool = False,
     shape: EnvelopeShape = "equal",
 ) -> RankBand:
-    """Return the widest-level band of a shape whose joint probability is at least 1 - alpha.
-
-    Parameters
-    ----------
-    n, m : int
-        Calibration and batch sizes.
-    alpha : Fraction, float or str
-        Miscoverage level of the whole band.
-    side : {"two-sided", "upper", "lower"}, default "two-sided"
-        Which limits it has.
-    drop_extreme : bool, default False
-        Whether rank n + 1 is excluded first, with the probability that this costs, so that upper limits of
-        unbounded scores are finite where that is possible: if n / (n + m) >= 1 - alpha.
-    shape : {"equal", "largest", "simes"}, default "equal"
-        How the level is shared by the limits: "equal" gives each the same local level; "largest" gives the k-th from the
-        end a k-th part, for selections of few rows; "simes" limits the k-th smallest conformal p-value by a multiple of k
-        (upper limits, mirrored for lower ones), for selections of many rows. Choose it before looking.
-
-    Returns
-    -------
-    RankBand
-        The band; limits 1 and n + 1 throughout if nothing can be excluded.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is out of range.
-
-    References
-    ----------
-    Gazin, Blanchard and Roquain (2024), arXiv 2310.18108.
-
-    Examples
-    --------
-    >>> rank_envelope(10, 4, 0.2, "upper").upper
-    array([ 6,  8, 10, 11])
-    """
+    """The widest-level band of a shape whose joint probability is at least 1 - alpha."""
+    # Source: Gazin, Blanchard and Roquain (2024), arXiv 2310.18108.
     check_positive_int(n, "n")
     check_positive_int(m, "m")
     check_literal(side, "side", ("two-sided", "upper", "lower"))
@@ -170,32 +92,9 @@ def rank_envelope(
 
 
 def spread_band(n: int, m: int, alpha: Level, *, drop: tuple[bool, bool] = (False, False)) -> RankBand:
-    """Band with lower limits for the smaller half of the ranks and upper limits for the larger half.
-
-    Parameters
-    ----------
-    n, m : int
-        Calibration and batch sizes.
-    alpha : Fraction, float or str
-        Miscoverage level of the whole band.
-    drop : tuple of bool, default (False, False)
-        Whether rank 1 and rank n + 1 are excluded first.
-
-    Returns
-    -------
-    RankBand
-        The band, with limits that are non-decreasing; its probability is exact, or a union bound for large sizes.
-
-    Notes
-    -----
-    The limits that are left out do not matter to the most spread batch inside the band, so the others are narrower.
-
-    Examples
-    --------
-    >>> band = spread_band(100, 4, 0.05)
-    >>> band.lower.tolist(), band.upper.tolist()
-    ([1, 7, 7, 7], [95, 95, 95, 101])
-    """
+    """Band with lower limits for the smaller half of the ranks and upper limits for the larger half."""
+    # The limits that are left out do not matter to the most spread batch inside the band, so the others are
+    # narrower.
     check_positive_int(n, "n")
     check_positive_int(m, "m")
     return _spread_band(n, m, exact_level(alpha), drop)
@@ -236,35 +135,7 @@ def _spread_band(n: int, m: int, alpha: Fraction, drop: tuple[bool, bool]) -> Ra
 def order_statistic_box(
     n: int, m: int, indices: list[int], alpha: Level, side: str = "two-sided"
 ) -> RankBand:
-    """Return limits of several order statistics of a batch that hold at once.
-
-    Parameters
-    ----------
-    n, m : int
-        Calibration and batch sizes.
-    indices : list of int
-        Which order statistics, each in 1..m.
-    alpha : Fraction, float or str
-        Miscoverage level of all together.
-    side : {"two-sided", "upper", "lower"}, default "two-sided"
-        Which limits they have.
-
-    Returns
-    -------
-    RankBand
-        A band over all m ranks that limits only those asked for.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is out of range.
-
-    Examples
-    --------
-    >>> band = order_statistic_box(100, 40, [10, 30], 0.1)
-    >>> int(band.lower[9]), int(band.upper[29]), round(band.probability, 3)
-    (12, 88, 0.904)
-    """
+    """Return limits of several order statistics of a batch that hold at once."""
     check_positive_int(n, "n")
     check_positive_int(m, "m")
     check_literal(side, "side", ("two-sided", "upper", "lower"))
@@ -275,53 +146,15 @@ def order_statistic_box(
 
 
 def interpolated_curve(selected: Int1D, most: Int1D) -> Int1D:
-    """Sharpen bounds of false claims in nested selections: rows that are added can at most all be false.
-
-    Parameters
-    ----------
-    selected : ndarray of int64, shape (k,)
-        Sizes of selections, each of which contains the one before.
-    most : ndarray of int64, shape (k,)
-        Bounds of their false claims that hold at once.
-
-    Returns
-    -------
-    ndarray of int64, shape (k,)
-        Bounds that are no larger and hold at once.
-
-    Examples
-    --------
-    >>> interpolated_curve(np.array([2, 5, 6]), np.array([0, 4, 4]))
-    array([0, 3, 4])
-    """
+    """Sharpen bounds of false claims in nested selections: rows that are added can at most all be false."""
     gained = np.minimum.accumulate(np.minimum(most, selected) - selected)
     return np.asarray(gained + selected, dtype=np.int64)
 
 
 def false_claim_curve(upper_bounds: Float1D, thresholds: Float1D) -> Int1D:
-    """Bound the number of batch scores above each threshold, for all thresholds at once.
-
-    Parameters
-    ----------
-    upper_bounds : ndarray of shape (m,)
-        Envelope of the sorted batch scores, non-decreasing.
-    thresholds : ndarray of shape (k,)
-        Thresholds t, chosen in any way.
-
-    Returns
-    -------
-    ndarray of int64, shape (k,)
-        ``V(t) = m - max{j : bound_j <= t}``.
-
-    References
-    ----------
-    Song, Jin and Candes (2026), arXiv 2605.20726; Gazin, Blanchard and Roquain (2024), arXiv 2310.18108.
-
-    Examples
-    --------
-    >>> false_claim_curve(np.array([0.1, 0.4, np.inf]), np.array([0.0, 0.4]))
-    array([3, 1])
-    """
+    """Bound the number of batch scores above each threshold, for all thresholds at once."""
+    # Source: Song, Jin and Candes (2026), arXiv 2605.20726; Gazin, Blanchard and Roquain (2024), arXiv
+    # 2310.18108.
     bounds = check_vector(upper_bounds, "upper_bounds", allow_infinite=True)
     return np.asarray(bounds.size - np.searchsorted(bounds, thresholds, side="right"), dtype=np.int64)
 

@@ -20,34 +20,13 @@ from validstats.kernels.extremal_sums import (
 __all__ = ["dual_bound", "hull_bound", "knapsack_bound", "rank_sum_maximum"]
 
 _BRACKET_STEPS = 60
+"""Doublings of the multiplier until the dual is past its minimum."""
 _BISECTION_STEPS = 50
+"""Halvings of the bracket; any multiplier gives a valid bound, a better one a tighter bound."""
 
 
 def hull_bound(scores: Float1D, weights: Float1D, m: int, q: float) -> float:
-    r"""Bound the largest sum of m scores whose rank weights sum to at most q, by the concave envelope.
-
-    Parameters
-    ----------
-    scores : ndarray of float64, shape (n + 1,)
-        Non-decreasing scores of the ranks 1..n+1; the last is the known upper bound.
-    weights : ndarray of float64, shape (n + 1,)
-        Non-decreasing finite rank weights.
-    m : int
-        Batch size.
-    q : float
-        Largest sum of weights; infinite for no constraint.
-
-    Returns
-    -------
-    float
-        :math:`m \hat s(q / m)` with :math:`\hat s` the concave envelope of the points (weight, score): never
-        below the exact maximum, by Jensen's inequality. Infinite if the last score is, and can be reached.
-
-    Examples
-    --------
-    >>> hull_bound(np.array([0.0, 0.5, 1.0]), np.array([1.0, 2.0, 3.0]), 2, 4.0)
-    1.0
-    """
+    """Bound the largest sum of m scores whose rank weights sum to at most q, by the concave envelope."""
     if q >= m * weights[-1]:
         return float(m * scores[-1])
     if np.isinf(scores[-1]):
@@ -58,32 +37,9 @@ def hull_bound(scores: Float1D, weights: Float1D, m: int, q: float) -> float:
 
 
 def rank_sum_maximum(scores: Float1D, m: int, q: int) -> float:
-    """Return the exact largest sum of m scores whose ranks sum to at most q.
-
-    Parameters
-    ----------
-    scores : ndarray of float64, shape (n + 1,)
-        Non-decreasing scores of the ranks 1..n+1, finite.
-    m : int
-        Batch size.
-    q : int
-        Largest rank sum, at least m.
-
-    Returns
-    -------
-    float
-        The maximum.
-
-    Notes
-    -----
-    Gomory's group relaxation around the two hull vertices that enclose q / m: the cheapest multiset of other
-    ranks by residue. Where that is not feasible, a knapsack over the ranks that can still pay off.
-
-    Examples
-    --------
-    >>> rank_sum_maximum(np.array([0.0, 0.1, 1.0]), 2, 5)
-    1.1
-    """
+    """The exact largest sum of m scores whose ranks sum to at most q."""
+    # Gomory's group relaxation around the two hull vertices that enclose q / m: the cheapest multiset of
+    # other ranks by residue. Where that is not feasible, a knapsack over the ranks that can still pay off.
     if q >= m * scores.size:
         return float(m * scores[-1])
     ranks = np.arange(1, scores.size + 1, dtype=np.float64)
@@ -110,62 +66,15 @@ def rank_sum_maximum(scores: Float1D, m: int, q: int) -> float:
 
 
 def knapsack_bound(scores: Float1D, m: int, q: int) -> float:
-    """Return the largest sum of m scores with rank sum at most q by the O(m q n) dynamic programme.
-
-    Parameters
-    ----------
-    scores : ndarray of float64, shape (n + 1,)
-        Non-decreasing scores of the ranks 1..n+1, finite.
-    m : int
-        Batch size.
-    q : int
-        Largest rank sum.
-
-    Returns
-    -------
-    float
-        The maximum. This is the algorithm that the hull and the group relaxation replace.
-
-    References
-    ----------
-    Lee, Tchetgen Tchetgen and Dobriban (2024), arXiv 2409.13990.
-
-    Examples
-    --------
-    >>> knapsack_bound(np.array([0.0, 0.1, 1.0]), 2, 5)
-    1.1
-    """
+    """The largest sum of m scores with rank sum at most q by the O(m q n) dynamic programme."""
+    # Source: Lee, Tchetgen Tchetgen and Dobriban (2024), arXiv 2409.13990.
     return float(
         knapsack_max(np.ascontiguousarray(scores, dtype=np.float64), m, min(int(q), m * scores.size))
     )
 
 
 def dual_bound(scores: Float1D, weights: Float1D, lower: Int1D, upper: Int1D, q: float) -> float:
-    r"""Bound the largest sum of scores whose ranks stay in a band and whose weights sum to at most q.
-
-    Parameters
-    ----------
-    scores : ndarray of float64, shape (n + 1,)
-        Non-decreasing scores of the ranks 1..n+1.
-    weights : ndarray of float64, shape (n + 1,)
-        Non-decreasing rank weights, finite within the band.
-    lower, upper : ndarray of int64, shape (m,)
-        Band of the sorted ranks, inclusive.
-    q : float
-        Largest sum of weights; infinite for no constraint beyond the band.
-
-    Returns
-    -------
-    float
-        The smallest found value of :math:`D(\lambda) = \lambda q + \sum_j \max_{L_j \le r \le U_j} (S_{(r)} -
-        \lambda \phi_r)`. Every :math:`\lambda \ge 0` gives a valid bound and D is convex.
-
-    Examples
-    --------
-    >>> s = np.array([0.0, 0.5, 1.0]); w = np.array([1.0, 2.0, 3.0])
-    >>> dual_bound(s, w, np.array([1, 1]), np.array([3, 3]), 4.0)
-    1.0
-    """
+    """Bound the largest sum of scores whose ranks stay in a band and whose weights sum to at most q."""
     free = float(scores[upper - 1].sum())
     if not np.isfinite(q) or not np.isfinite(free):
         return free

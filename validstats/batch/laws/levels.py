@@ -1,12 +1,17 @@
-"""Miscoverage levels as the exact fractions that were typed, and splits of them that never round in favour."""
+"""Levels and scores as every law reads them: exact fractions of the decimals that were typed, scores in order."""
 
 from __future__ import annotations
 
 import math
 from fractions import Fraction
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
-__all__ = ["Level", "Side", "ceil_fraction", "exact_level", "product_share"]
+import numpy as np
+
+from validstats._typing import Float1D
+from validstats.intake import check_bounds, check_vector
+
+__all__ = ["Level", "Side", "ceil_fraction", "check_scores", "exact_level", "product_share"]
 
 Level: TypeAlias = Fraction | float | str
 """A miscoverage level: an exact fraction, or a decimal to be read as it was typed."""
@@ -14,34 +19,13 @@ Side: TypeAlias = Literal["two-sided", "upper", "lower"]
 """Which bounds are wanted."""
 
 _ROOT_DIGITS = 10**15
+"""Denominator of shares of a level, so that they stay short fractions."""
 _SMALLEST = Fraction(1, 10**300)
+"""Smallest level; doubles end near 1e-308."""
 
 
 def exact_level(alpha: Level, name: str = "alpha") -> Fraction:
-    """Read a level in (0, 1) as the decimal that was typed.
-
-    Parameters
-    ----------
-    alpha : Fraction, float or str
-        Level in the open interval (0, 1). A float stands for its shortest decimal, so 0.1 is one tenth.
-    name : str, default "alpha"
-        Name of the argument for the error message.
-
-    Returns
-    -------
-    Fraction
-        The exact level.
-
-    Raises
-    ------
-    ValueError
-        If the value is no number, outside (0, 1), or below 1e-300, where doubles end.
-
-    Examples
-    --------
-    >>> exact_level(0.1)
-    Fraction(1, 10)
-    """
+    """Read a level in (0, 1) as the decimal that was typed."""
     try:
         value = alpha if isinstance(alpha, Fraction) else Fraction(repr(float(alpha)))
     except (TypeError, ValueError) as error:
@@ -54,51 +38,14 @@ def exact_level(alpha: Level, name: str = "alpha") -> Fraction:
 
 
 def ceil_fraction(value: Fraction) -> int:
-    """Return the smallest integer that is not below ``value``.
-
-    Parameters
-    ----------
-    value : Fraction
-        Any rational number.
-
-    Returns
-    -------
-    int
-        The ceiling, computed in integers.
-
-    Examples
-    --------
-    >>> ceil_fraction(Fraction(9, 10) * 100)
-    90
-    """
+    """The smallest integer that is not below ``value``."""
     return -((-value.numerator) // value.denominator)
 
 
 def product_share(alpha: Fraction, n_parts: int) -> Fraction:
-    r"""Return the level of each of several independent parts that together keep ``alpha``.
-
-    The exact share is :math:`1 - (1 - \alpha)^{1/G}`; the result is rounded down until
-    :math:`(1 - \text{share})^G \ge 1 - \alpha` holds in exact arithmetic.
-
-    Parameters
-    ----------
-    alpha : Fraction
-        Level of all parts together, in (0, 1).
-    n_parts : int
-        Number of independent parts, at least 1.
-
-    Returns
-    -------
-    Fraction
-        Level of one part.
-
-    Examples
-    --------
-    >>> product_share(Fraction(1, 10), 1)
-    Fraction(1, 10)
-    >>> float(product_share(Fraction(19, 100), 2))
-    0.1
-    """
+    """The level of each of several independent parts that together keep ``alpha``."""
+    # The exact share is 1 - (1 - alpha)^{1/G}; the result is rounded down until (1 - {share})^G >= 1 -
+    # alpha holds in exact arithmetic.
     if n_parts == 1:
         return alpha
     root = -math.expm1(math.log1p(-float(alpha)) / n_parts)
@@ -106,3 +53,26 @@ def product_share(alpha: Fraction, n_parts: int) -> Fraction:
     while (1 - Fraction(units, _ROOT_DIGITS)) ** n_parts < 1 - alpha:
         units -= 1
     return Fraction(units, _ROOT_DIGITS)
+
+
+def check_scores(
+    scores: Any,
+    bounds: tuple[float | None, float | None] = (None, None),
+    *,
+    name: str = "scores",
+    allow_minus_infinity: bool = False,
+) -> Float1D:
+    """Return scores in increasing order after checking them."""
+    low, high = check_bounds(bounds)
+    array = np.asarray(scores)
+    if array.ndim != 1:
+        raise ValueError(f"{name} must be one-dimensional, got shape {array.shape}.")
+    values = np.sort(check_vector(array, name, allow_infinite=allow_minus_infinity))
+    if allow_minus_infinity and values[-1] == np.inf:
+        raise ValueError(f"{name} has infinite values; only minus infinity is allowed here.")
+    if values[0] < low or values[-1] > high:
+        raise ValueError(
+            f"{name} range from {values[0]:g} to {values[-1]:g}, outside the stated bounds [{low:g}, {high:g}]. "
+            "State bounds that hold for every row, or None where there is none."
+        )
+    return values

@@ -13,12 +13,11 @@ import numpy as np
 
 from validstats._typing import Float1D, Int1D, RandomState
 from validstats.batch.laws.betting import betting_upper_mean
-from validstats.batch.laws.checks import check_scores
 from validstats.batch.laws.counts import count_bounds
 from validstats.batch.laws.envelope import rank_envelope
 from validstats.batch.laws.extremal_sums import dual_bound, hull_bound, rank_sum_maximum
 from validstats.batch.laws.interval import Interval
-from validstats.batch.laws.levels import Level, Side, ceil_fraction, exact_level
+from validstats.batch.laws.levels import Level, Side, ceil_fraction, check_scores, exact_level
 from validstats.batch.laws.order_statistics import order_statistic_interval
 from validstats.batch.laws.rank_sum import has_exact_law, rank_sum_quantile
 from validstats.batch.laws.sampling import monte_carlo_quantile, sample_weight_sums

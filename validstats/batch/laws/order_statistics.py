@@ -7,9 +7,8 @@ from typing import Any, get_args
 
 import numpy as np
 
-from validstats.batch.laws.checks import check_scores
 from validstats.batch.laws.interval import Interval
-from validstats.batch.laws.levels import Level, Side, exact_level
+from validstats.batch.laws.levels import Level, Side, check_scores, exact_level
 from validstats.batch.laws.ranks import rank_lower, rank_upper, smallest_informative_n
 from validstats.intake import check_literal, check_positive_int
 
@@ -26,45 +25,8 @@ def order_statistic_interval(
     bounds: tuple[float | None, float | None] = (None, None),
     allow_minus_infinity: bool = False,
 ) -> Interval:
-    """Bound the zeta-th smallest of a batch of m scores.
-
-    Parameters
-    ----------
-    scores : array-like of shape (n,)
-        Calibration scores, exchangeable with those of the batch.
-    m : int
-        Batch size.
-    zeta : int
-        Which order statistic, in 1..m.
-    alpha : Fraction, float or str
-        Miscoverage level; each side of a two-sided interval gets half.
-    side : {"two-sided", "upper", "lower"}, default "two-sided"
-        Which bounds are wanted.
-    bounds : tuple of (float or None, float or None), default (None, None)
-        Known bounds of the scores.
-    allow_minus_infinity : bool, default False
-        Whether minus infinity is a legal score.
-
-    Returns
-    -------
-    Interval
-        The interval with its exact probability and ranks.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is of the wrong kind, out of range, or a score lies outside the stated bounds.
-
-    References
-    ----------
-    Lee, Tchetgen Tchetgen and Dobriban (2024), arXiv 2409.13990.
-
-    Examples
-    --------
-    >>> bound = order_statistic_interval(np.arange(200.0), 40, 20, 0.1)
-    >>> bound.low, bound.high, round(bound.probability, 4)
-    (69.0, 126.0, 0.9073)
-    """
+    """Bound the zeta-th smallest of a batch of m scores."""
+    # Source: Lee, Tchetgen Tchetgen and Dobriban (2024), arXiv 2409.13990.
     values = check_scores(scores, bounds, allow_minus_infinity=allow_minus_infinity)
     check_positive_int(m, "m")
     check_positive_int(zeta, "zeta", maximum=m)
@@ -99,52 +61,12 @@ def order_statistic_interval(
 
 
 def score_at_rank(scores: np.ndarray, rank: int, high: float = np.inf) -> float:
-    """Return the score at one rank without sorting all of them.
-
-    Parameters
-    ----------
-    scores : ndarray of shape (n,)
-        Calibration scores in any order, without NaN.
-    rank : int
-        Rank in 1..n+1.
-    high : float, default inf
-        Value at rank n + 1.
-
-    Returns
-    -------
-    float
-        The rank-th smallest score.
-
-    Examples
-    --------
-    >>> score_at_rank(np.array([3.0, 1.0, 2.0]), 2)
-    2.0
-    """
+    """The score at one rank without sorting all of them."""
     return high if rank > scores.size else float(np.partition(scores, rank - 1)[rank - 1])
 
 
 def scores_at_ranks(scores: np.ndarray, ranks: Sequence[int], high: float = np.inf) -> list[float]:
-    """Return the scores at several ranks from one partial sort.
-
-    Parameters
-    ----------
-    scores : ndarray of shape (n,)
-        Calibration scores in any order, without NaN.
-    ranks : sequence of int
-        Ranks in 1..n+1.
-    high : float, default inf
-        Value at rank n + 1.
-
-    Returns
-    -------
-    list of float
-        One score a rank.
-
-    Examples
-    --------
-    >>> scores_at_ranks(np.array([3.0, 1.0, 2.0]), (2, 4))
-    [2.0, inf]
-    """
+    """The scores at several ranks from one partial sort."""
     inside = sorted({rank - 1 for rank in ranks if rank <= scores.size})
     parted = np.partition(scores, inside) if inside else scores
     return [high if rank > scores.size else float(parted[rank - 1]) for rank in ranks]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -10,75 +11,54 @@ from functools import lru_cache, partial
 import numpy as np
 
 from validstats._typing import Float1D, Int1D
-from validstats.batch.laws.bisection import last_where
 from validstats.batch.laws.levels import Level, exact_level
-from validstats.batch.laws.rank_sum_spectrum import law_from_spectrum, rank_sum_spectrum, share_up_to
+from validstats.batch.laws.ranks import last_where
 from validstats.intake import check_positive_int
 from validstats.kernels.rank_sum import gaussian_binomial, weight_sum_law
 
 __all__ = [
     "SumQuantile",
     "has_exact_law",
+    "law_from_spectrum",
     "rank_sum_counts",
     "rank_sum_law",
     "rank_sum_quantile",
+    "rank_sum_spectrum",
+    "share_up_to",
     "weight_sum_probabilities",
     "weight_sum_quantile",
 ]
 
 _RELATIVE_DOUBT = 1e-9
+"""Relative distance of a probability from the level within which rounding may decide, and integers do."""
 _EXACT_WORK = 3_000_000
+"""Largest n m m for which a doubtful probability is decided in integers."""
 _EXACT_LAW_WORK = 5_000_000_000
+"""Largest work for which the law is computed; beyond, it is drawn."""
 _RECURSION_UP_TO = 64
 """Largest min(n, m) for which the recursion is accurate to about 1e-13; beyond it, errors grow exponentially."""
 _SPECTRAL_DOUBT = 1e-11
+"""Absolute error of probabilities from the characteristic function."""
+_REACH = 12.0
+"""Standard deviations of a normal law at which its characteristic function is far below the precision of doubles."""
 
 
 @dataclass(frozen=True)
 class SumQuantile:
-    """Upper quantile of a sum of rank weights.
+    """Upper quantile of a sum of rank weights."""
 
-    Attributes
-    ----------
-    q : float
-        The sum is at most q with at least the stated probability; infinite where no finite value is.
-    probability : float
-        P(sum <= q).
-    """
-
+    # The sum is at most q with at least the stated probability; infinite where no finite value is.
     q: float
+    # P(sum <= q).
     probability: float
 
 
 def rank_sum_law(n: int, m: int) -> Float1D:
-    """Return the law of the rank sum minus its minimum m.
-
-    Parameters
-    ----------
-    n, m : int
-        Calibration and batch sizes.
-
-    Returns
-    -------
-    ndarray of shape (n * m + 1,)
-        Probability of U = sum(r_j - 1) = 0, 1, ..., n m.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a size is not a positive integer.
-
-    Notes
-    -----
-    The Gaussian binomial [n+m choose m]: the null law of the Mann-Whitney statistic. Up to min(n, m) = 64 the lower
-    half is computed by a recursion and mirrored. Beyond, where the recursion cancels, it is the inverse Fourier
-    transform of the characteristic function: probabilities below about 1e-15 are lost there.
-
-    Examples
-    --------
-    >>> rank_sum_law(5, 3)[:3] * 56
-    array([1., 1., 2.])
-    """
+    """The law of the rank sum minus its minimum m."""
+    # The Gaussian binomial [n+m choose m]: the null law of the Mann-Whitney statistic. Up to min(n, m) = 64
+    # the lower half is computed by a recursion and mirrored. Beyond, where the recursion cancels, it is the
+    # inverse Fourier transform of the characteristic function: probabilities below about 1e-15 are lost
+    # there.
     check_positive_int(n, "n")
     check_positive_int(m, "m")
     if min(n, m) > _RECURSION_UP_TO:
@@ -87,50 +67,13 @@ def rank_sum_law(n: int, m: int) -> Float1D:
 
 
 def has_exact_law(n: int, m: int) -> bool:
-    """Tell whether the law of the rank sum is computed at these sizes; elsewhere it is drawn.
-
-    Parameters
-    ----------
-    n, m : int
-        Calibration and batch sizes.
-
-    Returns
-    -------
-    bool
-        False where min(n, m) is at most 64 and the recursion would take too much time or memory.
-
-    Examples
-    --------
-    >>> has_exact_law(10**6, 10**4), has_exact_law(10**8, 10)
-    (True, False)
-    """
+    """Whether the law of the rank sum is computed at these sizes; elsewhere it is drawn."""
     small = min(n, m)
     return small > _RECURSION_UP_TO or n * m * max(small, 32) <= _EXACT_LAW_WORK
 
 
 def rank_sum_counts(n: int, m: int) -> list[int]:
-    """Return the exact numbers of rank vectors by U = sum(r_j - 1).
-
-    Parameters
-    ----------
-    n, m : int
-        Calibration and batch sizes; time grows as n m^2 in Python integers.
-
-    Returns
-    -------
-    list of int
-        Coefficients of the Gaussian binomial.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a size is not a positive integer.
-
-    Examples
-    --------
-    >>> rank_sum_counts(5, 3)
-    [1, 1, 2, 3, 4, 5, 6, 6, 6, 6, 5, 4, 3, 2, 1, 1]
-    """
+    """The exact numbers of rank vectors by U = sum(r_j - 1)."""
     check_positive_int(n, "n")
     check_positive_int(m, "m")
     half = (n * m) // 2 + 1
@@ -144,39 +87,10 @@ def rank_sum_counts(n: int, m: int) -> list[int]:
 
 
 def rank_sum_quantile(n: int, m: int, alpha: Level, *, drop_extreme: bool = False) -> SumQuantile:
-    """Return the smallest q with P(sum of ranks <= q) >= 1 - alpha.
-
-    Parameters
-    ----------
-    n, m : int
-        Calibration and batch sizes.
-    alpha : Fraction, float or str
-        Miscoverage level.
-    drop_extreme : bool, default False
-        Whether rank vectors that contain n + 1 count as infinite, which keeps bounds finite for unbounded
-        scores. Possible only if n / (n + m) >= 1 - alpha.
-
-    Returns
-    -------
-    SumQuantile
-        The quantile and its probability.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is out of range.
-
-    Notes
-    -----
-    A probability within a relative 1e-9 of the level is decided in integers for small problems; for large
-    ones the next value is taken, which is valid and hardly larger. Beyond min(n, m) = 64 probabilities are known to an
-    absolute 1e-11, so that levels of that size give the largest sum.
-
-    Examples
-    --------
-    >>> rank_sum_quantile(5, 3, 0.1)
-    SumQuantile(q=15.0, probability=0.928...)
-    """
+    """The smallest q with P(sum of ranks <= q) >= 1 - alpha."""
+    # A probability within a relative 1e-9 of the level is decided in integers for small problems; for large
+    # ones the next value is taken, which is valid and hardly larger. Beyond min(n, m) = 64 probabilities
+    # are known to an absolute 1e-11, so that levels of that size give the largest sum.
     check_positive_int(n, "n")
     check_positive_int(m, "m")
     return _rank_sum_quantile(n, m, exact_level(alpha), drop_extreme)
@@ -215,32 +129,7 @@ def _largest_below(n: int, m: int, level: float) -> tuple[int, int, Callable[[in
 
 
 def weight_sum_probabilities(weights: Int1D, m: int, size: int | None = None) -> Float1D:
-    """Return the law of the sum of non-negative integer weights of a batch's ranks.
-
-    Parameters
-    ----------
-    weights : ndarray of int64, shape (n + 1,)
-        Weight of each rank.
-    m : int
-        Batch size.
-    size : int or None, default None
-        Number of leading values; all if None.
-
-    Returns
-    -------
-    ndarray of shape (size,)
-        P(sum = 0), P(sum = 1), ...
-
-    Raises
-    ------
-    ValueError
-        If a weight is negative.
-
-    Examples
-    --------
-    >>> weight_sum_probabilities(np.array([0, 1]), 2)
-    array([0.33333333, 0.33333333, 0.33333333])
-    """
+    """The law of the sum of non-negative integer weights of a batch's ranks."""
     values = np.ascontiguousarray(weights, dtype=np.int64)
     check_positive_int(m, "m")
     if values.size < 2 or values.min() < 0:
@@ -250,33 +139,7 @@ def weight_sum_probabilities(weights: Int1D, m: int, size: int | None = None) ->
 
 
 def weight_sum_quantile(weights: Int1D, m: int, alpha: Level) -> SumQuantile:
-    """Return the smallest q with P(sum of rank weights <= q) >= 1 - alpha.
-
-    Parameters
-    ----------
-    weights : ndarray of int64, shape (n + 1,)
-        Non-negative weight of each rank.
-    m : int
-        Batch size.
-    alpha : Fraction, float or str
-        Miscoverage level.
-
-    Returns
-    -------
-    SumQuantile
-        The quantile and its probability. A probability within a relative 1e-9 of the level is decided in
-        integers for small problems, and goes to the next value, which is valid, for large ones.
-
-    Raises
-    ------
-    ValueError
-        If a weight is negative or alpha out of range.
-
-    Examples
-    --------
-    >>> weight_sum_quantile(np.array([0, 0, 1, 1, 2, 3, 6]), 3, 0.2)
-    SumQuantile(q=9.0, probability=0.857...)
-    """
+    """The smallest q with P(sum of rank weights <= q) >= 1 - alpha."""
     exact = exact_level(alpha)
     law = weight_sum_probabilities(weights, m)
     above = np.concatenate([np.cumsum(law[::-1])[::-1][1:], [0.0]])
@@ -316,3 +179,36 @@ def _exact_weight_tail(weights: Int1D, m: int, q: int) -> Fraction:
             for v in range(weight, size):
                 counts[j][v] += counts[j - 1][v - weight]
     return Fraction(sum(counts[m][q + 1 :]), sum(counts[m]))
+
+
+def rank_sum_spectrum(n: int, m: int) -> Float1D:
+    """The characteristic function of the centred rank sum at the lowest frequencies."""
+    # The generating function of U is the Gaussian binomial, so that with x = pi k / (n m + 1) the value is
+    # prod_{j=1}^{m} \frac{sin((n + j) x)}{n + j} \frac{j}{sin(j x)}, the same with n and m exchanged. No
+    # argument of the denominator comes near pi before the product has vanished.
+    # Source: Di Bucchianico (1999), Journal of Statistical Planning and Inference 79, 349-364, for the
+    # generating function.
+    large, small = max(n, m), min(n, m)
+    period = n * m + 1
+    spread = math.sqrt(n * m * (n + m + 1) / 12)
+    j = np.arange(1.0, small + 1)
+    scale = j / (large + j)
+    angles = np.pi / period * np.arange(1, math.ceil(_REACH * period / (2 * np.pi * spread)) + 1)
+    return np.array([np.prod(scale * np.sin((large + j) * x) / np.sin(j * x)) for x in angles])
+
+
+def share_up_to(t: int, n: int, m: int, spectrum: Float1D) -> float:
+    """The probability that the rank sum minus its minimum is at most t."""
+    x = np.pi / (n * m + 1) * np.arange(1, spectrum.size + 1)
+    waves = spectrum * np.sin((t + 1) * x) / np.sin(x) * np.cos((t - n * m) * x)
+    return float((t + 1 + 2.0 * waves.sum()) / (n * m + 1))
+
+
+def law_from_spectrum(n: int, m: int) -> Float1D:
+    """All probabilities of the rank sum minus its minimum."""
+    spectrum, period = rank_sum_spectrum(n, m), n * m + 1
+    k = np.arange(1, spectrum.size + 1)
+    coefficients = np.zeros(period // 2 + 1, dtype=np.complex128)
+    coefficients[0] = 1.0
+    coefficients[1 : k.size + 1] = spectrum * np.exp(-1j * np.pi * n * m * k / period)
+    return np.maximum(np.fft.irfft(coefficients, period), 0.0)

@@ -9,6 +9,7 @@ the beta-binomial (negative hypergeometric) law, whatever the scores are.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -16,7 +17,6 @@ from functools import lru_cache
 import numpy as np
 
 from validstats._typing import Float1D
-from validstats.batch.laws.bisection import last_where
 from validstats.batch.laws.levels import Level, ceil_fraction, exact_level
 from validstats.intake import as_decimal, check_in_range, check_positive_int
 from validstats.kernels.ranks import upper_rank
@@ -25,6 +25,7 @@ __all__ = [
     "RankBound",
     "batch_coverage_probability",
     "error_count_upper",
+    "last_where",
     "order_statistic_counts",
     "quantile_index",
     "rank_lower",
@@ -35,162 +36,52 @@ __all__ = [
 ]
 
 _RELATIVE_DOUBT = 1e-9
+"""Relative distance of a tail from the level within which integers decide."""
 _NEGLIGIBLE = 1e-30
+"""Weight beside the mode, which is 1, at which a tail is cut."""
 _COMPILED_FROM = 20_000
+"""Calibration size from which the compiled search is faster."""
 
 
 @dataclass(frozen=True)
 class RankBound:
-    """A rank whose calibration score bounds an order statistic of the batch.
+    """A rank whose calibration score bounds an order statistic of the batch."""
 
-    Attributes
-    ----------
-    rank : int
-        Rank z in 1..n+1. An upper bound is the z-th smallest score, a lower bound the (z-1)-th smallest one.
-    probability : float
-        Exact probability of the bound when there are no ties; with ties it can only be larger.
-    informative : bool
-        Whether the bound is a calibration score, not the end of the score's range.
-    """
-
+    # Rank z in 1..n+1. An upper bound is the z-th smallest score, a lower bound the (z-1)-th smallest one.
     rank: int
+    # Exact probability of the bound when there are no ties; with ties it can only be larger.
     probability: float
+    # Whether the bound is a calibration score, not the end of the score's range.
     informative: bool
 
 
 def rank_upper(n: int, m: int, zeta: int, alpha: Level) -> RankBound:
-    r"""Return the smallest rank z with :math:`P(r_\zeta \le z) \ge 1 - \alpha`.
-
-    Parameters
-    ----------
-    n : int
-        Number of calibration scores, at least 1.
-    m : int
-        Batch size, at least 1.
-    zeta : int
-        Which order statistic of the batch, in 1..m (1 is the smallest).
-    alpha : Fraction, float or str
-        Miscoverage level in (0, 1), read as the decimal that was typed.
-
-    Returns
-    -------
-    RankBound
-        :math:`T_{(\zeta)} \le S_{(z)}` holds with the stated probability.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a size is no integer, or an argument is out of range.
-
-    Notes
-    -----
-    The tail of the law is summed against alpha in floating point by the ratio recurrence from the mode; a tail
-    within a relative 1e-9 of alpha is decided again in integers.
-
-    References
-    ----------
-    Lee, Tchetgen Tchetgen and Dobriban (2024), arXiv 2409.13990.
-
-    Examples
-    --------
-    >>> rank_upper(45, 5, 5, 0.1)
-    RankBound(rank=45, probability=0.9, informative=True)
-    """
+    r"""The smallest rank z with :math:`P(r_\zeta \le z) \ge 1 - \alpha`."""
+    # The tail of the law is summed against alpha in floating point by the ratio recurrence from the mode; a
+    # tail within a relative 1e-9 of alpha is decided again in integers.
+    # Source: Lee, Tchetgen Tchetgen and Dobriban (2024), arXiv 2409.13990.
     n, m, zeta, level = _check_arguments(n, m, zeta, alpha)
     return _rank_upper(n, m, zeta, level)
 
 
 def rank_lower(n: int, m: int, zeta: int, alpha: Level) -> RankBound:
-    r"""Return the largest rank z with :math:`P(r_\zeta \ge z) \ge 1 - \alpha`.
-
-    Parameters
-    ----------
-    n, m, zeta, alpha
-        As in :func:`rank_upper`.
-
-    Returns
-    -------
-    RankBound
-        :math:`T_{(\zeta)} \ge S_{(z-1)}` holds with the stated probability.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As in :func:`rank_upper`.
-
-    Examples
-    --------
-    >>> rank_lower(9, 1, 1, 0.1).rank
-    2
-    """
+    r"""The largest rank z with :math:`P(r_\zeta \ge z) \ge 1 - \alpha`."""
     n, m, zeta, level = _check_arguments(n, m, zeta, alpha)
     mirrored = _rank_upper(n, m, m + 1 - zeta, level)
     return RankBound(n + 2 - mirrored.rank, mirrored.probability, mirrored.informative)
 
 
 def quantile_index(m: int, q: float | Fraction) -> int:
-    """Return which order statistic of a batch is its q-quantile.
-
-    Parameters
-    ----------
-    m : int
-        Batch size, at least 1.
-    q : float or Fraction
-        Probability in (0, 1], read as the decimal that was typed.
-
-    Returns
-    -------
-    int
-        ``ceil(q m)`` in exact arithmetic: the lower median for q = 0.5 and even m.
-
-    Raises
-    ------
-    ValueError
-        If q is out of range.
-
-    Examples
-    --------
-    >>> quantile_index(100, 0.9), quantile_index(10, 0.5)
-    (90, 5)
-    """
+    """Which order statistic of a batch is its q-quantile."""
     check_positive_int(m, "m")
     check_in_range(float(q), "q", 0, 1, low_open=True)
     return ceil_fraction(as_decimal(q) * m)
 
 
 def simultaneous_rank(n: int, m: int, miss: float | Fraction, alpha: Level) -> tuple[int, RankBound]:
-    """Return the rank of the threshold that covers all but a share ``miss`` of a batch.
-
-    Parameters
-    ----------
-    n, m : int
-        Calibration and batch sizes.
-    miss : float or Fraction
-        Share of the batch that may be missed, in [0, 1).
-    alpha : Fraction, float or str
-        Miscoverage level of the statement about the batch.
-
-    Returns
-    -------
-    k : int
-        Number of rows that are covered: ``ceil((1 - miss) m)``.
-    bound : RankBound
-        Rank of the threshold.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As in :func:`rank_upper`, or if miss is out of range.
-
-    References
-    ----------
-    Lee et al. (2024), arXiv 2409.13990; Marques (2023), arXiv 2303.02770, for the law of batch coverage.
-
-    Examples
-    --------
-    >>> simultaneous_rank(200, 100, 0.1, 0.1)
-    (90, RankBound(rank=188, probability=0.902..., informative=True))
-    """
+    """The rank of the threshold that covers all but a share ``miss`` of a batch."""
+    # Source: Lee et al. (2024), arXiv 2409.13990; Marques (2023), arXiv 2303.02770, for the law of batch
+    # coverage.
     try:
         return _simultaneous_rank(n, m, miss, alpha)
     except TypeError:  # an argument without a hash gets the message of its own check
@@ -206,36 +97,8 @@ def _simultaneous_rank(n: int, m: int, miss: float | Fraction, alpha: Level) -> 
 
 
 def selection_rank(n: int, m: int, eta: int, alpha: Level) -> RankBound:
-    """Return the rank of the selection threshold that allows at most ``eta`` false claims.
-
-    Parameters
-    ----------
-    n, m : int
-        Calibration and batch sizes.
-    eta : int
-        Number of false claims allowed, in 0..m-1.
-    alpha : Fraction, float or str
-        Probability allowed for more false claims than ``eta``.
-
-    Returns
-    -------
-    RankBound
-        Rank of the threshold among the calibration scores (prediction where the claim is false, else -inf).
-
-    Raises
-    ------
-    TypeError, ValueError
-        As in :func:`rank_upper`, or if eta is not in 0..m-1.
-
-    References
-    ----------
-    Lee et al. (2024), arXiv 2409.13990.
-
-    Examples
-    --------
-    >>> selection_rank(300, 50, 0, 0.2)
-    RankBound(rank=300, probability=0.857..., informative=True)
-    """
+    """The rank of the selection threshold that allows at most ``eta`` false claims."""
+    # Source: Lee et al. (2024), arXiv 2409.13990.
     check_positive_int(m, "m")
     check_positive_int(eta, "eta", minimum=0)
     if eta >= m:
@@ -244,40 +107,10 @@ def selection_rank(n: int, m: int, eta: int, alpha: Level) -> RankBound:
 
 
 def error_count_upper(n: int, n_errors: int, m: int, alpha: Level) -> int:
-    """Bound the number of errors in a batch from the number of errors on the calibration rows.
-
-    Parameters
-    ----------
-    n : int
-        Number of calibration rows.
-    n_errors : int
-        Errors among them, in 0..n.
-    m : int
-        Batch size.
-    alpha : Fraction, float or str
-        Miscoverage level.
-
-    Returns
-    -------
-    int
-        Upper bound in 0..m; m itself says nothing.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is out of range.
-
-    Notes
-    -----
-    The score is 1 for an error and 0 otherwise, so the bound is ``m - zeta`` with zeta the largest order
-    statistic whose upper rank is at most ``n - n_errors``. As the bound grows with the calibration errors,
-    the choice of zeta by the data is a one-sided inversion of nested tests and keeps the level.
-
-    Examples
-    --------
-    >>> error_count_upper(100, 5, 20, 0.1)
-    3
-    """
+    """Bound the number of errors in a batch from the number of errors on the calibration rows."""
+    # The score is 1 for an error and 0 otherwise, so the bound is m - zeta with zeta the largest order
+    # statistic whose upper rank is at most n - n_errors. As the bound grows with the calibration errors,
+    # the choice of zeta by the data is a one-sided inversion of nested tests and keeps the level.
     n, m, _, level = _check_arguments(n, m, 1, alpha)
     check_positive_int(n_errors, "n_errors", minimum=0, maximum=n)
     allowed = n - n_errors
@@ -285,36 +118,8 @@ def error_count_upper(n: int, n_errors: int, m: int, alpha: Level) -> int:
 
 
 def batch_coverage_probability(n: int, m: int, k: int, rank: int) -> float:
-    """Return the exact probability that a threshold covers at least k rows of a batch.
-
-    Parameters
-    ----------
-    n, m : int
-        Calibration and batch sizes.
-    k : int
-        Number of rows to be covered, in 1..m.
-    rank : int
-        Rank of the threshold among the calibration scores, in 1..n+1.
-
-    Returns
-    -------
-    float
-        The probability, exact without ties.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is out of range.
-
-    References
-    ----------
-    Marques (2023), arXiv 2303.02770.
-
-    Examples
-    --------
-    >>> round(batch_coverage_probability(200, 100, 90, 181), 4)   # split conformal at 0.9
-    0.5876
-    """
+    """The exact probability that a threshold covers at least k rows of a batch."""
+    # Source: Marques (2023), arXiv 2303.02770.
     check_positive_int(n, "n")
     check_positive_int(m, "m")
     check_positive_int(k, "k", maximum=m)
@@ -328,28 +133,7 @@ def batch_coverage_probability(n: int, m: int, k: int, rank: int) -> float:
 
 
 def order_statistic_counts(n: int, m: int, zeta: int) -> list[int]:
-    """Return how many of the C(n+m, m) equally likely rank vectors give each rank.
-
-    Parameters
-    ----------
-    n, m, zeta : int
-        Sizes and order statistic, as in :func:`rank_upper`.
-
-    Returns
-    -------
-    list of int
-        Exact counts of the ranks 1..n+1.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As in :func:`rank_upper`.
-
-    Examples
-    --------
-    >>> order_statistic_counts(4, 3, 2)
-    [5, 8, 9, 8, 5]
-    """
+    """How many of the C(n+m, m) equally likely rank vectors give each rank."""
     n, m, zeta, _ = _check_arguments(n, m, zeta, Fraction(1, 2))
     return [
         math.comb(k + zeta - 2, zeta - 1) * math.comb(n + m - k - zeta + 1, m - zeta) for k in range(1, n + 2)
@@ -357,32 +141,7 @@ def order_statistic_counts(n: int, m: int, zeta: int) -> list[int]:
 
 
 def smallest_informative_n(m: int, zeta: int, alpha: Level, side: str = "upper") -> int:
-    r"""Return the smallest calibration size at which an order statistic has a bound that says something.
-
-    Parameters
-    ----------
-    m, zeta : int
-        Batch size and order statistic.
-    alpha : Fraction, float or str
-        Miscoverage level of this side.
-    side : {"upper", "lower"}, default "upper"
-        Which bound.
-
-    Returns
-    -------
-    int
-        Smallest n with :math:`\binom{n+\zeta-1}{n} / \binom{n+m}{n} \le \alpha` for the upper bound.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As in :func:`rank_upper`.
-
-    Examples
-    --------
-    >>> smallest_informative_n(5, 5, 0.1), smallest_informative_n(100, 90, 0.1)
-    (45, 23)
-    """
+    """The smallest calibration size at which an order statistic has a bound that says something."""
     _, m, zeta, level = _check_arguments(1, m, zeta, alpha)
     return _smallest_informative_n(m, zeta if side == "upper" else m + 1 - zeta, level)
 
@@ -495,3 +254,12 @@ def _last_rank_is_spare(n: int, m: int, zeta: int, alpha: Fraction) -> bool:
     if abs(gap) > doubt:
         return gap < 0
     return Fraction(math.comb(n + zeta - 1, n), math.comb(n + m, n)) <= alpha
+
+
+def last_where(holds: Callable[[int], bool], first: int, last: int) -> int:
+    """The last whole number at which a statement holds that stops holding from some number on."""
+    low, high = first, last + 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if holds(middle) else (low, middle)
+    return low

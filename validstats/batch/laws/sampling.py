@@ -14,40 +14,13 @@ from validstats.kernels.ranks import urn_statistics
 __all__ = ["monte_carlo_index", "monte_carlo_quantile", "sample_ranks", "sample_weight_sums"]
 
 _CHUNK = 4_000_000
+"""Ranks drawn at a time, so that memory stays small."""
 
 
 def sample_ranks(n: int, m: int, n_draws: int, random_state: RandomState = None) -> Int2D:
-    """Draw rank vectors uniformly from the C(n+m, m) non-decreasing ones.
-
-    Parameters
-    ----------
-    n, m : int
-        Calibration and batch sizes.
-    n_draws : int
-        Number of draws.
-    random_state : int, numpy.random.Generator or None, default None
-        Stream of the draws.
-
-    Returns
-    -------
-    ndarray of int64, shape (n_draws, m)
-        Sorted ranks in 1..n+1.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a size is not a positive integer.
-
-    Notes
-    -----
-    A Polya urn: rank k is drawn with weight one plus the number of earlier draws of k. Drawing ranks
-    independently and uniformly instead gives another law, which is too narrow.
-
-    Examples
-    --------
-    >>> sample_ranks(4, 3, 2, random_state=0).shape
-    (2, 3)
-    """
+    """Draw rank vectors uniformly from the C(n+m, m) non-decreasing ones."""
+    # A Polya urn: rank k is drawn with weight one plus the number of earlier draws of k. Drawing ranks
+    # independently and uniformly instead gives another law, which is too narrow.
     for name, value in (("n", n), ("m", m), ("n_draws", n_draws)):
         check_positive_int(value, name)
     draws = _urn_draws(n, m, n_draws, check_random_state(random_state))
@@ -68,36 +41,7 @@ def sample_weight_sums(
     lower: Int1D | None = None,
     upper: Int1D | None = None,
 ) -> Float1D:
-    """Draw the sum of rank weights of a batch, infinite where a sorted rank leaves its band.
-
-    Parameters
-    ----------
-    weights : ndarray of float64, shape (n + 1,)
-        Weight of each rank; may be infinite.
-    m : int
-        Batch size.
-    n_draws : int
-        Number of draws.
-    random_state : int, numpy.random.Generator or None, default None
-        Stream of the draws.
-    lower, upper : ndarray of int64, shape (m,), or None
-        Band of the sorted ranks, inclusive.
-
-    Returns
-    -------
-    ndarray of shape (n_draws,)
-        The sums.
-
-    Raises
-    ------
-    ValueError
-        If only one limit of the band is given.
-
-    Examples
-    --------
-    >>> sample_weight_sums(np.arange(1.0, 6.0), 3, 4, random_state=0)
-    array([13.,  5.,  4., 13.])
-    """
+    """Draw the sum of rank weights of a batch, infinite where a sorted rank leaves its band."""
     rng = check_random_state(random_state)
     n = weights.size - 1
     empty = np.empty(0, dtype=np.int64)
@@ -114,56 +58,14 @@ def sample_weight_sums(
 
 
 def monte_carlo_index(n_draws: int, alpha: Level) -> int | None:
-    r"""Return which order statistic of the draws is the exact Monte Carlo quantile.
-
-    Parameters
-    ----------
-    n_draws : int
-        Number of draws B.
-    alpha : Fraction, float or str
-        Miscoverage level.
-
-    Returns
-    -------
-    int or None
-        :math:`k = \lceil (1 - \alpha)(B + 1) \rceil`, or None where k exceeds B and nothing can be excluded.
-
-    Examples
-    --------
-    >>> monte_carlo_index(19, 0.1), monte_carlo_index(8, 0.1)
-    (18, None)
-    """
+    """Which order statistic of the draws is the exact Monte Carlo quantile."""
     level: Fraction = exact_level(alpha)
     k = ceil_fraction((1 - level) * (check_positive_int(n_draws, "n_draws") + 1))
     return k if k <= n_draws else None
 
 
 def monte_carlo_quantile(draws: Float1D, alpha: Level) -> float:
-    """Return a quantile of simulated values that keeps the level exactly, for any number of draws.
-
-    Parameters
-    ----------
-    draws : array-like of shape (B,)
-        Independent draws of the statistic under its law; may be infinite.
-    alpha : Fraction, float or str
-        Miscoverage level.
-
-    Returns
-    -------
-    float
-        The k-th smallest draw with k = ceil((1 - alpha)(B + 1)), infinite where k > B. A further
-        draw of the statistic is at most this value with probability at least 1 - alpha, averaged over the draws.
-
-    Raises
-    ------
-    ValueError
-        If a draw is NaN or alpha out of range.
-
-    Examples
-    --------
-    >>> monte_carlo_quantile(np.arange(1.0, 20.0), 0.1)
-    18.0
-    """
+    """A quantile of simulated values that keeps the level exactly, for any number of draws."""
     values = check_vector(draws, "draws", allow_infinite=True)
     k = monte_carlo_index(values.size, alpha)
     return np.inf if k is None else float(np.partition(values, k - 1)[k - 1])
