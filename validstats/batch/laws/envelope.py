@@ -36,7 +36,7 @@ _SAFETY = 1e-12
 _MAX_STEPS = 60
 """Halvings of the local level at most; doubles have 53 digits."""
 _LARGEST_COUNT = 20_000_000
-"""Largest n m for which the joint probability of a band is computed."""
+"""Largest n m for which the joint probability of a band is computed; beyond, a union bound is taken."""
 
 
 @dataclass(frozen=True)
