@@ -42,9 +42,37 @@ def batch_results() -> Iterator[tuple[str, Callable[[], Any]]]:
     yield "plan", lambda: batch.plan_batch(batch.Simultaneous(miss=0.1), m=100, n=50)
 
 
+def holdout_results() -> Iterator[tuple[str, Callable[[], Any]]]:
+    """One result of each verb of the reusable holdout."""
+    from sklearn.linear_model import LogisticRegression
+
+    from validstats import holdout
+
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(3000, 2))
+    y = (X[:, 0] + rng.normal(size=3000) > 0).astype(int)
+    models = [LogisticRegression(C=c).fit(X[:1000], y[:1000]) for c in (0.01, 1.0)]
+
+    def opened(**options: Any) -> Any:
+        rh = holdout.ReusableHoldout(queries=20, mechanism="guess_and_check", random_state=0, **options)
+        return rh.fit(X[:1000], y[:1000]).calibrate(X[1000:], y[1000:])
+
+    yield "answer", lambda: opened().infer(models[1])
+    yield "loss", lambda: opened().infer(models[1], metric=holdout.log_loss())
+    yield "AUC", lambda: opened().infer(models[1], metric="auc")
+    yield "bit", lambda: opened().validate(models[1], at_least=0.6)
+    yield "winner", lambda: opened().best(models)
+    yield "difference", lambda: opened().compare(*models)
+    yield "board", lambda: opened().leaderboard(baseline=0.5).submit(models[1])
+    yield "vault", lambda: opened(vault=0.2).final(models[1])
+    yield "answers", lambda: opened().score_many(models)
+    yield "discoveries", lambda: opened().discover(models, at_least=0.6)
+    yield "plan", lambda: holdout.plan(2000, 20)
+
+
 FACTORIES = [
     pytest.param(make, id=f"{domain}: {name}")
-    for domain, results in (("batch", batch_results),)
+    for domain, results in (("batch", batch_results), ("holdout", holdout_results))
     for name, make in results()
 ]
 

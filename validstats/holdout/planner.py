@@ -177,10 +177,10 @@ class Plan(Result):
     def _answer(self) -> str:
         asked = f"{self.queries:,} adaptively chosen {'batches' if self.release == 'argmax' else 'questions'}"
         if not self.informative:
-            return f"{self.n:,} rows say nothing about {asked}: declare fewer, or take more rows."
+            return f"{self.n:,} rows say nothing about {asked}: declare fewer, or take more rows"
         return (
             f"With {self.n:,} rows each of {asked} is answered to within {self.half_width:.3f} "
-            f"(mechanism {self.choice!r}), all together in {100 * self.confidence_level:g} of 100 studies."
+            f"(mechanism {self.choice!r}), all together in {100 * self.confidence_level:g} of 100 studies"
         )
 
     def _tidy_columns(self) -> Mapping[str, Sequence[Any] | np.ndarray]:

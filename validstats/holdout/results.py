@@ -42,7 +42,7 @@ class Answer(Result):
         Interval that contains the truth, together with those of all other certified answers.
     confidence_level : float
         Of all answers together; of this interval by itself for the vault.
-    naive : tuple of float or NotApplicable
+    naive : ndarray of shape (2,) or NotApplicable
         Interval that one would print around the same value if this were the only look at the rows (the normal one).
     informative : bool
         Whether the interval excludes a possible value.
@@ -155,7 +155,7 @@ class Answer(Result):
         return None if scale is None else (float(scale[0]), float(scale[1]))
 
     @property
-    def naive(self) -> tuple[float, float] | NotApplicable:
+    def naive(self) -> Float1D | NotApplicable:
         """Interval that one would print around the same value if this were the only look at the rows."""
         if self.value is None:
             return NotApplicable(_ONE_BIT)
@@ -166,7 +166,7 @@ class Answer(Result):
         # Wald's interval with the variance p (1 - p) of values 0 and 1, the largest that a mean of p allows.
         z = float(special.ndtri(0.5 + self.confidence_level / 2))
         half_width = z * (high - low) * math.sqrt(share * (1 - share) / self.n_reference)
-        return max(self.value - half_width, low), min(self.value + half_width, high)
+        return np.array([max(self.value - half_width, low), min(self.value + half_width, high)])
 
     @property
     def informative(self) -> bool:
@@ -214,17 +214,14 @@ class Answer(Result):
         return AnswersDisplay.from_answers([self], labels, drop).plot(ax)
 
     def _answer(self) -> str:
-        metric, _, what = self.question.partition(": ")
-        name = f"{metric} ({what})" if what else metric
+        phrase = self.entry.detail.get("phrase") or self.question
         if self.value is None:
-            verdict = (
-                "is confirmed" if self.passed else "is not confirmed, which says nothing about its truth"
-            )
-            return f"The claim that {self.question} {verdict}."
+            said = "is confirmed" if self.passed else "is not confirmed, which does not make it false"
+            return f"The claim that {phrase} {said}"
         if not self.informative:
-            return f"The interval of {name} excludes nothing: the budget is too large for {self.n_reference:,} rows."
-        best = "" if self.winner is None else f"Candidate {self.winner} is best on the holdout. "
-        return f"{best}In the population, {name} is {_in_words(self)}."
+            return f"{self.n_reference:,} rows say nothing about {phrase} under the declared budget"
+        won = "" if self.winner is None else f" (candidate {self.winner})"
+        return f"In the population {phrase}{won} is {_in_words(self)}"
 
     def _tidy_columns(self) -> Mapping[str, Sequence[Any] | np.ndarray]:
         low, high = self.bounds or (np.nan, np.nan)
@@ -244,7 +241,7 @@ class Answer(Result):
 
     def _report(self) -> Report:
         left = "; ".join(f"{count:,} {name}" for name, count in self.left.items())
-        header: list[tuple[str, Any]] = [("Source", _SOURCES.get(self.source, self.source))]
+        header: list[tuple[str, Any]] = [("Taken from", _SOURCES.get(self.source, self.source))]
         if self.passed is not None:
             header.append(("Claim held" if self.value is None else "Guess held", self.passed))
         if self.winner is not None:
@@ -320,8 +317,9 @@ class Answers(Result, Sequence[Answer]):
     @property
     def naive(self) -> Float2D:
         """Intervals that one would print if each were the only look at the rows, NaN where there is none."""
-        none = (np.nan, np.nan)
-        return np.array([a.naive if isinstance(a.naive, tuple) else none for a in self.items]).reshape(-1, 2)
+        single = [answer.naive for answer in self.items]
+        ends = [(np.nan, np.nan) if isinstance(naive, NotApplicable) else naive for naive in single]
+        return np.array(ends, dtype=np.float64).reshape(-1, 2)
 
     @property
     def informative(self) -> bool:
@@ -365,9 +363,9 @@ class Answers(Result, Sequence[Answer]):
     def _answer(self) -> str:
         said = [answer for answer in self.items if answer.value is not None and answer.informative]
         if not said:
-            return f"None of {len(self)} answers has an interval that excludes anything."
+            return f"None of {len(self)} answers has an interval that excludes anything"
         first = max(said, key=lambda answer: float(answer.estimate))
-        return f"The largest of {len(self)} answers is that of {first.question}: {_in_words(first)}."
+        return f"The largest of {len(self)} answers is that of {first.question}: {_in_words(first)}"
 
     def _tidy_columns(self) -> Mapping[str, Sequence[Any] | np.ndarray]:
         columns = [answer._tidy_columns() for answer in self.items]
@@ -533,10 +531,10 @@ class Discoveries(Result, Sequence[bool]):
         return DiscoveriesDisplay.from_discoveries(self, labels, drop).plot(ax)
 
     def _answer(self) -> str:
-        metric = str(self.entry.detail.get("question", "")).partition(": ")[0]
+        claim = self.entry.detail.get("phrase") or f"the score beats {self.at_least:g}"
         return (
-            f"{int(self.confirmed.sum())} of {len(self)} models are confirmed to beat {self.at_least:g} ({metric}); "
-            f"on average at most {100 * self.false_discovery_rate:g} % of such confirmations are false."
+            f"{int(self.confirmed.sum())} of {len(self)} claims that {claim} are confirmed; on average at most "
+            f"{100 * self.false_discovery_rate:g} % of such confirmations are false"
         )
 
     def _tidy_columns(self) -> Mapping[str, Sequence[Any] | np.ndarray]:

@@ -76,7 +76,7 @@ class AnswersDisplay:
             [float(answer.estimate) for answer in kept],
             [float(answer.conf_low) for answer in kept],
             [float(answer.conf_high) for answer in kept],
-            [answer.naive if isinstance(answer.naive, tuple) else (np.nan, np.nan) for answer in kept],
+            [answer.naive if isinstance(answer.naive, np.ndarray) else (np.nan, np.nan) for answer in kept],
         )
 
     def plot(self, ax: Any = None) -> Self:

@@ -105,6 +105,7 @@ def _submit(board: Leaderboard, target: Any) -> Answer:
         Question(
             release="board",
             label=f"{metric.name}: {name_of(target)} (board)",
+            phrase=f"the best {metric.name} on the board",
             query=desk.digest("submit", asked, board.baseline_loss),
             respond=respond,
             scale=metric.bounds,

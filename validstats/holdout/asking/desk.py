@@ -162,13 +162,16 @@ def number_question(
     """Ask for the score of an estimator or of predictions."""
     chosen = desk.chosen(metric)
     units, digest = desk.values(target, chosen)
-    label = f"{chosen.name}: {query_id or name_of(target)}"
+    name = query_id or name_of(target)
+    label, phrase = f"{chosen.name}: {name}", f"the {chosen.name} of {name}"
     subject = None if query_id is None else subject_of(chosen, chosen.bounds)
     query = digest if query_id is None else desk.digest("id", query_id)
     if not chosen.row_mean:
         respond = _rank_response(desk, chosen, units)
-        return Question(release="answer", label=label, query=query, subject=subject, respond=respond)
-    return _mean_question(units, chosen, desk.guess_of(target, chosen, guess), label, query, subject)
+        return Question(
+            release="answer", label=label, phrase=phrase, query=query, subject=subject, respond=respond
+        )
+    return _mean_question(units, chosen, desk.guess_of(target, chosen, guess), label, phrase, query, subject)
 
 
 def query_question(
@@ -190,7 +193,7 @@ def query_question(
     start = None if guess is None or not desk.needs_guess else _unit_guess(guess, scale)
     subject = None if query_id is None else subject_of(function, bounds)
     query = None if query_id is None else desk.digest("id", query_id)
-    return _mean_question(units, scale, start, label, query, subject)
+    return _mean_question(units, scale, start, label, f"the mean of {label}", query, subject)
 
 
 def _mean_question(
@@ -198,12 +201,14 @@ def _mean_question(
     metric: Metric,
     guess: float | None,
     label: str,
+    phrase: str,
     query: str | None,
     subject: str | None,
 ) -> Question:
     return Question(
         release="answer",
         label=label,
+        phrase=phrase,
         query=query,
         respond=lambda session: session.number(units, guess).rescaled(metric.from_unit),
         guess=None if guess is None else metric.from_unit(guess),

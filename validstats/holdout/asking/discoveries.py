@@ -55,6 +55,7 @@ def discover(
         Question(
             release="discover",
             label=f"{chosen.name}: which of {len(rows)} beat {threshold:g}",
+            phrase=f"the {chosen.name} beats {threshold:g}",
             query=desk.digest("discover", *(digest for _, digest in scored), threshold, rate),
             respond=respond,
             guarantee=lambda entry: discovery_guarantee(desk.books.declared.n, rate),

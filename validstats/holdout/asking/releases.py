@@ -49,6 +49,7 @@ def best(desk: Desk, targets: Sequence[Any], metric: str | Metric | None) -> Ans
         Question(
             release="best",
             label=f"{chosen.name}: best of {len(scored)}",
+            phrase=f"the {chosen.name} of the best of {len(scored)} candidates",
             query=desk.digest("best", *(digest for _, digest in scored)),
             respond=respond,
             cost=1 if desk.hosts else len(scored),
@@ -86,6 +87,7 @@ def compare(desk: Desk, first: Any, second: Any, metric: str | Metric | None) ->
         Question(
             release="compare",
             label=f"{chosen.name}: difference",
+            phrase=f"the difference in {chosen.name}, first minus second,",
             query=desk.digest("compare", ours_asked, theirs_asked),
             respond=respond,
             cost=2,
@@ -123,6 +125,7 @@ def validate(
         Question(
             release="bit",
             label=f"{chosen.name}: {name_of(target)} {'>=' if upwards else '<='} {claim:g}",
+            phrase=f"the {chosen.name} of {name_of(target)} is at {'least' if upwards else 'most'} {claim:g}",
             query=desk.digest("validate", asked, claim, upwards),
             respond=_bit(desk, units, unit_claim),
         )
@@ -143,6 +146,7 @@ def validate_gain(
         Question(
             release="bit",
             label=f"{chosen.name}: {name_of(first)} gains {gain:g}",
+            phrase=f"{name_of(first)} is better than {name_of(second)} by more than {gain:g} ({chosen.name})",
             query=desk.digest("gain", ours_asked, theirs_asked, gain),
             respond=_bit(desk, 0.5 + 0.5 * difference, 0.5 + 0.5 * gain / span, paired=True),
         )

@@ -50,6 +50,7 @@ def final(desk: Desk, target: Any, metric: str | Metric | None) -> Answer:
         Question(
             release="final",
             label=f"{chosen.name}: {name_of(target)} (vault)",
+            phrase=f"the {chosen.name} of {name_of(target)}",
             query=desk.digest("final", asked),
             respond=respond,
             cost=0,

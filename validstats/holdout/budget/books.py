@@ -50,6 +50,7 @@ class Question:
 
     release: str  # kind of release, as the ledger names it
     label: str  # what is asked, in words
+    phrase: str  # what is asked, as the subject of a sentence (of a claim: the claim)
     query: str | None  # keyed digest for the cache; None if it is always charged
     respond: Callable[[Session], Release]  # what lets mechanisms work on it, on the scale of the answer
     cost: int = 1  # how many of the declared queries it uses
@@ -331,6 +332,7 @@ class Books:
             detail={
                 **release.stored(),
                 "question": question.label,
+                "phrase": question.phrase,
                 "guess": question.guess,
                 **({} if question.subject is None else {"subject": question.subject}),
                 **({} if question.scale is None else {"scale": list(question.scale)}),
