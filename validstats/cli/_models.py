@@ -15,19 +15,7 @@ __all__ = ["PredictedClasses", "PredictedNumbers", "make_learner"]
 
 
 class PredictedNumbers(RegressorMixin, BaseEstimator):
-    """A regressor whose predictions stand in a column already.
-
-    Parameters
-    ----------
-    column : str
-        The column.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> PredictedNumbers("p").fit(None).predict(pd.DataFrame({"p": [1.5]}))
-    array([1.5])
-    """
+    """A regressor whose predictions stand in a column already."""
 
     def __init__(self, column: str) -> None:
         self.column = column
@@ -43,21 +31,7 @@ class PredictedNumbers(RegressorMixin, BaseEstimator):
 
 
 class PredictedClasses(ClassifierMixin, BaseEstimator):
-    """A classifier whose predictions stand in a column already.
-
-    Parameters
-    ----------
-    column : str
-        The column.
-    classes : tuple
-        Classes that occur.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> PredictedClasses("p", ("no", "yes")).fit(None).predict(pd.DataFrame({"p": ["yes"]})).tolist()
-    ['yes']
-    """
+    """A classifier whose predictions stand in a column already."""
 
     def __init__(self, column: str, classes: tuple[Any, ...]) -> None:
         self.column = column
@@ -75,27 +49,7 @@ class PredictedClasses(ClassifierMixin, BaseEstimator):
 
 
 def make_learner(name: str, classifier: bool, seed: int) -> Any:
-    """Make a learner that takes tables with numbers, texts and missing values.
-
-    Parameters
-    ----------
-    name : {"boosting", "forest", "linear"}
-        Kind of learner.
-    classifier : bool
-        Whether labels are classes.
-    seed : int
-        Seed.
-
-    Returns
-    -------
-    Pipeline
-        Encoding and learner.
-
-    Examples
-    --------
-    >>> make_learner("linear", False, 0).steps[-1][0]
-    'ridge'
-    """
+    """Make a learner that takes tables with numbers, texts and missing values."""
     from sklearn import ensemble, linear_model
 
     kind = "Classifier" if classifier else "Regressor"

@@ -55,18 +55,7 @@ class LedgerRefusal(click.ClickException):
 
 
 def output_options(command: F) -> F:
-    """Add ``--format`` and ``--output`` to a command.
-
-    Parameters
-    ----------
-    command : callable
-        The command's function, which takes ``output_format`` and ``output``.
-
-    Returns
-    -------
-    callable
-        The same with options.
-    """
+    """Add ``--format`` and ``--output`` to a command."""
     command = click.option(
         "--output",
         "-o",
@@ -118,18 +107,7 @@ def table_options(command: F) -> F:
 
 
 def confidence_level_option(default: float) -> Callable[[F], F]:
-    """Make the option ``--confidence-level``.
-
-    Parameters
-    ----------
-    default : float
-        Default level.
-
-    Returns
-    -------
-    callable
-        Decorator.
-    """
+    """Make the option ``--confidence-level``."""
     return click.option(
         "--confidence-level",
         type=click.FloatRange(0, 1, min_open=True, max_open=True),
@@ -140,23 +118,7 @@ def confidence_level_option(default: float) -> Callable[[F], F]:
 
 
 def parse_names(text: str | None) -> list[str]:
-    """Split a list of column names at commas; a comma within a name is written twice.
-
-    Parameters
-    ----------
-    text : str or None
-        What was typed.
-
-    Returns
-    -------
-    list of str
-        Names, without surrounding blanks.
-
-    Examples
-    --------
-    >>> parse_names("age, income"), parse_names("a,,b,c"), parse_names(None)
-    (['age', 'income'], ['a,b', 'c'], [])
-    """
+    """Split a list of column names at commas; a comma within a name is written twice."""
     if text is None:
         return []
     names = (name.strip().replace("\0", ",") for name in text.replace(",,", "\0").split(","))
@@ -164,20 +126,7 @@ def parse_names(text: str | None) -> list[str]:
 
 
 def refuse_given(names: Iterable[str], reason: str) -> None:
-    """Refuse options that were typed although nothing would read them.
-
-    Parameters
-    ----------
-    names : iterable of str
-        Parameters of the running command; those that it does not have are left out.
-    reason : str
-        Ends the message, after the option.
-
-    Raises
-    ------
-    click.UsageError
-        If one of them was typed.
-    """
+    """Refuse options that were typed although nothing would read them."""
     context = click.get_current_context()
     for name in names:
         source = context.get_parameter_source(name)
@@ -186,18 +135,7 @@ def refuse_given(names: Iterable[str], reason: str) -> None:
 
 
 def guarded(command: F) -> F:
-    """Turn the library's errors into messages with an exit code, and its warnings into notes.
-
-    Parameters
-    ----------
-    command : callable
-        The command's function.
-
-    Returns
-    -------
-    callable
-        The same, guarded.
-    """
+    """Turn the library's errors into messages with an exit code, and its warnings into notes."""
 
     @functools.wraps(command)
     def run(*args: Any, **kwargs: Any) -> Any:

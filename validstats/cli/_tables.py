@@ -29,24 +29,7 @@ def read_table(path: Path) -> Any:
 
 
 def check_columns(table: Any, names: Sequence[str], path: Path, option: str) -> None:
-    """Check that columns exist.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        The table.
-    names : sequence of str
-        Columns that are needed.
-    path : Path
-        Where the table came from.
-    option : str
-        Option that named them.
-
-    Raises
-    ------
-    DataError
-        If one is missing; the message lists those there are, and the closest one.
-    """
+    """Check that columns exist."""
     for name in names:
         if name not in table.columns:
             raise DataError(
@@ -56,29 +39,7 @@ def check_columns(table: Any, names: Sequence[str], path: Path, option: str) -> 
 
 
 def numeric_column(table: Any, name: str, path: Path, option: str) -> Any:
-    """Take a column of numbers.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        The table.
-    name : str
-        The column.
-    path : Path
-        Where the table came from.
-    option : str
-        Option that named it.
-
-    Returns
-    -------
-    ndarray of shape (n,), float64
-        The values; NaN where one is missing.
-
-    Raises
-    ------
-    DataError
-        If a value is no number; the message quotes the first.
-    """
+    """Take a column of numbers."""
     import pandas as pd
 
     check_columns(table, [name], path, option)
@@ -94,36 +55,14 @@ def numeric_column(table: Any, name: str, path: Path, option: str) -> Any:
 
 
 def write_result(result: Any, output_format: str, output: Path | None) -> None:
-    """Print or write a result.
-
-    Parameters
-    ----------
-    result : Result
-        The result.
-    output_format : {"text", "html", "latex", "markdown", "json"}
-        The format.
-    output : Path or None
-        File; the standard output if None.
-    """
+    """Print or write a result."""
     if output_format == "json":
         return _emit(_json(result.to_dict()), output)
     return _emit(_render(result.summary(), output_format), output)
 
 
 def write_report(report: Report, values: dict[str, Any], output_format: str, output: Path | None) -> None:
-    """Print or write a report that is no result.
-
-    Parameters
-    ----------
-    report : Report
-        What to print.
-    values : dict
-        The same as plain values, for JSON.
-    output_format : {"text", "html", "latex", "markdown", "json"}
-        The format.
-    output : Path or None
-        File; the standard output if None.
-    """
+    """Print or write a report that is no result."""
     text = _json(values) if output_format == "json" else _render(Summary(report), output_format)
     _emit(text, output)
 

@@ -41,18 +41,7 @@ def data(folder: Path) -> None:
 
 
 def example_tables() -> dict[str, Any]:
-    """Draw the example tables, the same at every call.
-
-    Returns
-    -------
-    dict of str to pandas.DataFrame
-        File name -> table.
-
-    Examples
-    --------
-    >>> {name: len(table) for name, table in example_tables().items()}
-    {'labelled.csv': 1500, 'new.csv': 300, 'documents.csv': 4000}
-    """
+    """Draw the example tables, the same at every call."""
     import numpy as np
 
     from validstats.datasets import load_sentiment

@@ -39,18 +39,7 @@ _ESTIMATORS = ("tuned", "dsl", "ppi", "ppi++", "gold")
 
 
 def study_options(command: F) -> F:
-    """Add the options that describe a study with machine labels.
-
-    Parameters
-    ----------
-    command : callable
-        Takes what :func:`estimate_study` takes.
-
-    Returns
-    -------
-    callable
-        The same with options.
-    """
+    """Add the options that describe a study with machine labels."""
     options: list[Callable[[F], F]] = [
         click.option("--formula", required=True, help='Regression, for example "label ~ x + C(group)".'),
         click.option(
@@ -123,27 +112,7 @@ def estimate_study(
     seed: int,
     population: Any = "superpopulation",
 ) -> Any:
-    """Estimate what the options of :func:`study_options` describe.
-
-    Parameters
-    ----------
-    file : Path
-        Table with a row for each unit.
-    formula, labels, surrogate, features, model, learner, probability, strata, clusters, estimator
-        As the options.
-    confidence_level, seed, population
-        As the options.
-
-    Returns
-    -------
-    CoefficientResult
-        The estimate.
-
-    Raises
-    ------
-    DataError
-        If a column is missing or holds what cannot be used.
-    """
+    """Estimate what the options of :func:`study_options` describe."""
     from validstats.dsl import DesignSupervised
 
     table = read_table(file)

@@ -42,49 +42,18 @@ _EMOTICON_CHARACTER = re.compile(r"[^A-Za-z0-9'&/ -]")
 
 @dataclass(frozen=True)
 class Lexicon:
-    """Word lists of a rule-based sentiment analyser.
+    """Word lists of a rule-based sentiment analyser."""
 
-    Attributes
-    ----------
-    valence : mapping of str to float
-        Sentiment of a word or emoticon, from -4 to 4.
-    negations : frozenset of str
-        Words that negate, in lower case.
-    boosters : frozenset of str
-        Words that strengthen or weaken the next one, in lower case.
-    """
-
+    # Sentiment of a word or emoticon, from -4 to 4.
     valence: Mapping[str, float]
+    # Words that negate, in lower case.
     negations: frozenset[str]
+    # Words that strengthen or weaken the next one, in lower case.
     boosters: frozenset[str]
 
 
 def text_features(text: str, tokens: Sequence[str], lexicon: Lexicon) -> dict[str, int | float]:
-    """Compute the features of one sentence.
-
-    Parameters
-    ----------
-    text : str
-        The sentence as it is in the source, entities included.
-    tokens : sequence of str
-        Its words and emoticons as the analyser separates them.
-    lexicon : Lexicon
-        The analyser's word lists.
-
-    Returns
-    -------
-    dict
-        One value for each name in :data:`TEXT_FEATURES`, in that order.
-
-    Examples
-    --------
-    >>> lexicon = Lexicon({"good": 1.9, "bad": -2.5, ":)": 2.0}, frozenset({"not"}), frozenset({"very"}))
-    >>> features = text_features("NOT very good, but :)", ["NOT", "very", "good", "but", ":)"], lexicon)
-    >>> features["n_words"], features["n_caps"], features["negation"], features["n_emoticons"]
-    (5, 1, 1, 1)
-    >>> features["lexicon_sum"], features["lexicon_min"], features["lexicon_max"]
-    (3.9, 0.0, 2.0)
-    """
+    """Compute the features of one sentence."""
     words = text.split()
     return {
         **_length_features(text, words),

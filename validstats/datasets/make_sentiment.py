@@ -1,4 +1,4 @@
-"""Make the bundled table of rated sentences from the source distribution of vaderSentiment 3.3.2.
+"""Maker of the bundled table of rated sentences from the source distribution of vaderSentiment 3.3.2.
 
 Run it as ``python -m validstats.datasets.make_sentiment PATH_TO_SDIST [--output FILE]``, where the source
 distribution comes from ``pip download --no-deps --no-binary :all: vaderSentiment==3.3.2``. The table holds
@@ -66,47 +66,22 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Sentence:
-    """One rated sentence as the source files give it.
+    """One rated sentence as the source files give it."""
 
-    Attributes
-    ----------
-    corpus : str
-        Name of the corpus.
-    source_id : str
-        Identifier in the source files.
-    text : str
-        The sentence.
-    mean : float
-        Mean rating in the file of ground truth.
-    ratings : tuple of int
-        The single ratings, from -4 to 4.
-    """
-
+    # Name of the corpus.
     corpus: str
+    # Identifier in the source files.
     source_id: str
+    # The sentence.
     text: str
+    # Mean rating in the file of ground truth.
     mean: float
+    # The single ratings, from -4 to 4.
     ratings: tuple[int, ...]
 
 
 def build_rows(sdist: Path) -> list[Row]:
-    """Derive the table from the source distribution.
-
-    Parameters
-    ----------
-    sdist : Path
-        The file ``vaderSentiment-3.3.2.tar.gz``.
-
-    Returns
-    -------
-    list of dict
-        23,703 rows with the keys of :data:`COLUMNS`, in the order of the source files.
-
-    Raises
-    ------
-    ValueError
-        If the file is not that source distribution, or if its tables are not as documented.
-    """
+    """Derive the table from the source distribution."""
     digest = hashlib.sha256(sdist.read_bytes()).hexdigest()
     if digest != SDIST_SHA256:
         raise ValueError(
@@ -125,31 +100,12 @@ def build_rows(sdist: Path) -> list[Row]:
 
 
 def write_rows(rows: Sequence[Row], path: Path) -> None:
-    """Write the table as compressed CSV, with the same bytes on every run.
-
-    Parameters
-    ----------
-    rows : sequence of dict
-        The output of :func:`build_rows`.
-    path : Path
-        Where to write; a ``.csv.gz`` file.
-    """
+    """Write the table as compressed CSV, with the same bytes on every run."""
     path.write_bytes(gzip.compress(rows_to_csv(rows).encode(), compresslevel=9, mtime=0))
 
 
 def rows_to_csv(rows: Sequence[Row]) -> str:
-    """Format the table as CSV.
-
-    Parameters
-    ----------
-    rows : sequence of dict
-        The output of :func:`build_rows`.
-
-    Returns
-    -------
-    str
-        Header and rows, with ``\\n`` line ends.
-    """
+    """Format the table as CSV."""
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
@@ -158,18 +114,7 @@ def rows_to_csv(rows: Sequence[Row]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Read the command line, make the table, write it.
-
-    Parameters
-    ----------
-    arguments : sequence of str, optional
-        Command-line arguments; those of the process by default.
-
-    Returns
-    -------
-    int
-        Exit status, 0.
-    """
+    """Read the command line, make the table, write it."""
     parser = argparse.ArgumentParser(prog="python -m validstats.datasets.make_sentiment", description=__doc__)
     parser.add_argument("sdist", type=Path, help="path of vaderSentiment-3.3.2.tar.gz")
     parser.add_argument(

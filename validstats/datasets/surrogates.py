@@ -340,12 +340,10 @@ def _covariate_limit(n_nodes: int = 80) -> tuple[Float1D, float]:
 
 @functools.cache
 def _random_flip_limit(accuracy: float, n_nodes: int = 28) -> Float1D:
-    """Coefficients of the logistic projection when each label is kept with the given probability.
-
-    The normal covariates 1, 4, 6 and 3 are integrated on a grid. The second one enters the law only through
-    whether it passes its cut, whose probability given the others is known exactly. With the default grid the
-    result is within 1e-5 of that of finer ones.
-    """
+    """Coefficients of the logistic projection when each label is kept with the given probability."""
+    # The normal covariates 1, 4, 6 and 3 are integrated on a grid. The second one enters the law only
+    # through whether it passes its cut, whose probability given the others is known exactly. With the
+    # default grid the result is within 1e-5 of that of finer ones.
     rules = (_normal_rule(n_nodes), _normal_rule(n_nodes), _normal_rule(n_nodes), _normal_rule(4))
     independent, weight = _grid(rules)
     covariance = np.full((5, 5), _CORRELATION) + (1 - _CORRELATION) * np.eye(5)

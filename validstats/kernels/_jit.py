@@ -19,25 +19,10 @@ __all__ = ["LazyKernel", "jit", "jit_uncached"]
 
 
 class LazyKernel:
-    """A kernel that numba compiles at its first call.
+    """A kernel that numba compiles at its first call."""
 
-    Importing numba takes longer than importing the rest of the package, so it waits until a kernel runs. At
-    that moment all lazy kernels of the same file are handed to numba, which lets them call each other.
-
-    Parameters
-    ----------
-    function : callable
-        Module-level function on scalars and C-contiguous arrays, within numba's nopython subset.
-    cache : bool, default True
-        Whether compiled code is kept on disk.
-    plain : callable or None, default None
-        Vectorised twin that answers where numba is missing; None runs the function itself, step by step.
-
-    Attributes
-    ----------
-    py_func : callable
-        The undecorated function.
-    """
+    # Importing numba takes longer than importing the rest of the package, so it waits until a kernel runs.
+    # At that moment all lazy kernels of the same file are handed to numba, which lets them call each other.
 
     def __init__(
         self, function: Callable[..., Any], cache: bool = True, plain: Callable[..., Any] | None = None
@@ -122,47 +107,12 @@ def _compiled(function: Callable[..., Any], cache: bool, plain: Callable[..., An
 
 
 def jit(function: Callable[..., Any], plain: Callable[..., Any] | None = None) -> LazyKernel:
-    """Mark a function as a kernel, compiled by numba at its first call and cached on disk.
-
-    Parameters
-    ----------
-    function : callable
-        Module-level function within numba's nopython subset.
-    plain : callable or None, default None
-        Vectorised twin for machines without numba.
-
-    Returns
-    -------
-    LazyKernel
-        A callable with the same signature (positional arguments only).
-
-    Examples
-    --------
-    >>> from validstats.kernels._jit import jit
-    >>> def total(values):
-    ...     s = 0.0
-    ...     for v in values:
-    ...         s += v
-    ...     return s
-    >>> jit(total).py_func([1.0, 2.0])
-    3.0
-    """
+    """Mark a function as a kernel, compiled by numba at its first call and cached on disk."""
     return LazyKernel(function, plain=plain)
 
 
 def jit_uncached(function: Callable[..., Any]) -> LazyKernel:
-    """Mark a kernel that takes a user's compiled function: the disk cache would grow with every such function.
-
-    Parameters
-    ----------
-    function : callable
-        Module-level function within numba's nopython subset.
-
-    Returns
-    -------
-    LazyKernel
-        As from :func:`jit`, compiled afresh in every process.
-    """
+    """Mark a kernel that takes a user's compiled function: the disk cache would grow with every such function."""
     return LazyKernel(function, cache=False)
 
 

@@ -46,38 +46,7 @@ def chain_of_rejections_plain(  # type: ignore[no-untyped-def]
 def chain_of_rejections(  # type: ignore[no-untyped-def]
     x, before, inverse, scale, size, top, step, first, alpha, tau, low, high, slack, hedge
 ):
-    """Number j of the first mean ``top - j * step``, from ``first`` on, that the bets do not reject.
-
-    Parameters
-    ----------
-    x : ndarray of float64, shape (n,)
-        Draws without replacement, in their random order.
-    before : ndarray of float64, shape (n,)
-        Sum of the draws before each draw.
-    inverse : ndarray of float64, shape (n,)
-        One over the number of rows from each draw on.
-    scale : ndarray of float64, shape (n,)
-        Size of a bet for each unit of the hedge, known before the draw.
-    size : int
-        Number N of rows of the population.
-    top, step : float
-        The grid of means.
-    first : int
-        Where the chain starts.
-    alpha, tau : float
-        Level, and the share by which the capital aims above 1 / alpha.
-    low, high : float
-        Bounds of the scores; ``low`` may be minus infinity.
-    slack : float
-        What rounding may do to a mean that is impossible.
-    hedge : ndarray of float64, shape (k,)
-        phi(Phi^-1(p)) / p at p = (i / (k - 1))^2.
-
-    Returns
-    -------
-    int
-        The number; all means before it, from ``first`` on, are rejected.
-    """
+    """Number j of the first mean ``top - j * step``, from ``first`` on, that the bets do not reject."""
     n = x.size
     cells = hedge.size - 1
     j = first

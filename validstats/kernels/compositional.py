@@ -11,30 +11,7 @@ __all__ = ["compositional_extreme"]
 
 @jit_uncached
 def compositional_extreme(step, start, scores, weights, m, budget, sign):  # type: ignore[no-untyped-def]
-    """Extreme of G_m over rank vectors whose weights sum to at most a budget.
-
-    Parameters
-    ----------
-    step : callable
-        ``step(j, accumulated, score)`` with 1-based j, non-decreasing in its last two arguments.
-    start : float
-        G_0.
-    scores : ndarray of float64, shape (k,)
-        Non-decreasing scores by rank.
-    weights : ndarray of int64, shape (k,)
-        Non-negative weight of each rank.
-    m : int
-        Batch size.
-    budget : int
-        Largest sum of weights.
-    sign : float
-        1.0 for the largest value, -1.0 for the smallest.
-
-    Returns
-    -------
-    float
-        The extreme; minus ``sign`` times infinity if no rank vector fits the budget.
-    """
+    """Extreme of G_m over rank vectors whose weights sum to at most a budget."""
     n_ranks = scores.size
     worst = -sign * np.inf
     best = np.full((n_ranks, budget + 1), worst)

@@ -11,20 +11,7 @@ __all__ = ["band_probability"]
 
 @jit
 def band_probability(n, lower, upper):  # type: ignore[no-untyped-def]
-    """P(lower_j <= r_(j) <= upper_j for all j) under the uniform law on sorted rank vectors.
-
-    Parameters
-    ----------
-    n : int
-        Calibration size.
-    lower, upper : ndarray of int64, shape (m,)
-        Non-decreasing limits of the sorted ranks, inclusive, within 1..n+1.
-
-    Returns
-    -------
-    float
-        The probability. Time O(n times the band's width), memory O(m).
-    """
+    """P(lower_j <= r_(j) <= upper_j for all j) under the uniform law on sorted rank vectors."""
     m = lower.size
     share = np.zeros(m + 1, dtype=np.float64)
     share[0] = 1.0

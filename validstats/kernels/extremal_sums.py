@@ -18,18 +18,7 @@ __all__ = [
 
 @jit
 def upper_hull(x, y):  # type: ignore[no-untyped-def]
-    """Vertices of the upper concave envelope of points with non-decreasing x and y.
-
-    Parameters
-    ----------
-    x, y : ndarray of float64, shape (k,)
-        Coordinates, finite.
-
-    Returns
-    -------
-    ndarray of int64
-        Indices of the vertices, with strictly increasing x.
-    """
+    """Vertices of the upper concave envelope of points with non-decreasing x and y."""
     stack = np.empty(x.size, dtype=np.int64)
     top = 0
     for i in range(x.size):
@@ -50,22 +39,7 @@ def upper_hull(x, y):  # type: ignore[no-untyped-def]
 
 @jit
 def hull_value(x, y, hull, abscissa):  # type: ignore[no-untyped-def]
-    """Height of the envelope at one abscissa; its last height beyond the last vertex.
-
-    Parameters
-    ----------
-    x, y : ndarray of float64, shape (k,)
-        The points.
-    hull : ndarray of int64
-        Vertices from :func:`upper_hull`.
-    abscissa : float
-        At least ``x[hull[0]]``.
-
-    Returns
-    -------
-    float
-        The height.
-    """
+    """Height of the envelope at one abscissa; its last height beyond the last vertex."""
     if abscissa >= x[hull[-1]]:
         return y[hull[-1]]
     low = 0
@@ -83,22 +57,7 @@ def hull_value(x, y, hull, abscissa):  # type: ignore[no-untyped-def]
 
 @jit
 def knapsack_max(scores, m, q):  # type: ignore[no-untyped-def]
-    """Largest sum of m scores whose 1-based ranks sum to at most q, by the full dynamic programme.
-
-    Parameters
-    ----------
-    scores : ndarray of float64, shape (k,)
-        Non-decreasing scores by rank.
-    m : int
-        Number of scores, with repetition.
-    q : int
-        Largest rank sum, at least m.
-
-    Returns
-    -------
-    float
-        The largest sum. Time O(m q k), memory O(q).
-    """
+    """Largest sum of m scores whose 1-based ranks sum to at most q, by the full dynamic programme."""
     best = np.full(q + 1, -np.inf)
     best[0] = 0.0
     for _ in range(m):
@@ -115,22 +74,7 @@ def knapsack_max(scores, m, q):  # type: ignore[no-untyped-def]
 
 @jit
 def residue_costs(offsets, costs, modulus):  # type: ignore[no-untyped-def]
-    """Cheapest multisets of items by the residue of their summed offsets (Dijkstra on a cycle).
-
-    Parameters
-    ----------
-    offsets : ndarray of int64, shape (k,)
-        Offset of each item, any sign.
-    costs : ndarray of float64, shape (k,)
-        Non-negative cost of each item.
-    modulus : int
-        Number of residues, at least 1.
-
-    Returns
-    -------
-    tuple of ndarray, each of shape (modulus,)
-        Least cost of each residue (infinite if unreachable), number of items used, and their summed offset.
-    """
+    """Cheapest multisets of items by the residue of their summed offsets (Dijkstra on a cycle)."""
     cost = np.full(modulus, np.inf)
     count = np.zeros(modulus, dtype=np.int64)
     shift = np.zeros(modulus, dtype=np.int64)
@@ -156,24 +100,7 @@ def residue_costs(offsets, costs, modulus):  # type: ignore[no-untyped-def]
 
 @jit
 def restricted_knapsack(ranks, scores, m, q):  # type: ignore[no-untyped-def]
-    """Largest sum of m scores whose ranks, taken from a short menu, sum to at most q.
-
-    Parameters
-    ----------
-    ranks : ndarray of int64, shape (k,)
-        Ranks of the menu, at least 1.
-    scores : ndarray of float64, shape (k,)
-        Their scores.
-    m : int
-        Number of scores, with repetition.
-    q : int
-        Largest rank sum.
-
-    Returns
-    -------
-    float
-        The largest sum. Time O(m q k), memory O(q).
-    """
+    """Largest sum of m scores whose ranks, taken from a short menu, sum to at most q."""
     best = np.full(q + 1, -np.inf)
     best[0] = 0.0
     for _ in range(m):
@@ -191,24 +118,7 @@ def restricted_knapsack(ranks, scores, m, q):  # type: ignore[no-untyped-def]
 
 @jit
 def dual_value(multiplier, scores, weights, lower, upper, q):  # type: ignore[no-untyped-def]
-    """Lagrangian bound on the largest sum of scores inside a band of ranks, and its slope.
-
-    Parameters
-    ----------
-    multiplier : float
-        Any non-negative multiplier of the constraint on the summed weights.
-    scores, weights : ndarray of float64, shape (n + 1,)
-        Score and non-decreasing weight of each rank.
-    lower, upper : ndarray of int64, shape (m,)
-        Non-decreasing band of the sorted ranks, inclusive.
-    q : float
-        Largest summed weight, finite.
-
-    Returns
-    -------
-    tuple of (float, float)
-        A valid upper bound for every multiplier, and a subgradient of it. Time O(n + m).
-    """
+    """Lagrangian bound on the largest sum of scores inside a band of ranks, and its slope."""
     m = lower.size
     queue = np.empty(scores.size, dtype=np.int64)
     head = 0

@@ -53,33 +53,9 @@ def _partition(rows: Any, start: Any, stop: Any, column: Any, threshold: Any) ->
 def forest_sums(
     columns: Any, targets: Any, n_grow: Any, n_bag: Any, n_trees: Any, n_draws: Any, leaf: Any, seed: Any
 ) -> Any:
-    """Sum, over the trees that did not grow on a row, the mean targets of the leaf that the row falls into.
-
-    Every draw is a function of the seed, the tree and the node alone, so that what grows a tree does not depend on who asks it:
-    the sums of a row are the same whatever other rows ask.
-
-    Parameters
-    ----------
-    columns : ndarray of shape (d, n)
-        Predictors, one a row, float64 and C-contiguous.
-    targets : ndarray of shape (n, t)
-        What the trees predict; only the first ``n_grow`` rows are read.
-    n_grow : int
-        The first so many rows may grow trees; the rows after them only ask.
-    n_bag : int
-        Rows that grow one tree, drawn without replacement.
-    n_trees, n_draws, leaf : int
-        Trees, candidate splits at a node, and fewest rows in a leaf.
-    seed : int
-        Seed.
-
-    Returns
-    -------
-    sums : ndarray of shape (n, t)
-        Sums of predictions.
-    trees : ndarray of int64 of shape (n,)
-        Number of trees that each row asked.
-    """
+    """Sum, over the trees that did not grow on a row, the mean targets of the leaf that the row falls into."""
+    # Every draw is a function of the seed, the tree and the node alone, so that what grows a tree does not
+    # depend on who asks it: the sums of a row are the same whatever other rows ask.
     dim, n = columns.shape
     width = targets.shape[1]
     sums = np.zeros((n, width))

@@ -26,27 +26,7 @@ def _insert(best: Any, value: Any) -> Any:
 
 @jit
 def local_counts(x: Any, y: Any, n_queries: Any, orders: Any, euclidean: Any) -> Any:
-    """Count neighbours of the first rows among all rows, in X, in Y and jointly.
-
-    Parameters
-    ----------
-    x, y : ndarray of shape (n, dim_x) and (n, dim_y)
-        The two sides, float64 and C-contiguous.
-    n_queries : int
-        The first so many rows are the query points.
-    orders : ndarray of int64 of shape (k,)
-        Increasing neighbour orders, the last at most n - 1.
-    euclidean : int
-        1 for the Euclidean norm within a side, 0 for the Chebyshev norm. The joint distance is the larger side.
-
-    Returns
-    -------
-    ndarray of shape (n_queries, 4 k + 2)
-        By order: logarithm of the joint distance to that neighbour (-50 for a distance of zero); points of X
-        nearer than it, the query included (at distance zero where it is zero); the same of Y; the order itself,
-        or the number of points at distance zero. Then the mean rank in Y, as a share of n, of the three nearest
-        points in X, and the reverse.
-    """
+    """Count neighbours of the first rows among all rows, in X, in Y and jointly."""
     n, dim_x = x.shape
     dim_y = y.shape[1]
     k = orders.shape[0]
@@ -174,26 +154,7 @@ def _count_sorted(ordered: Any, value: Any, radius: Any) -> Any:
 def pair_information_sums(
     x: Any, y: Any, order_x: Any, sorted_x: Any, sorted_y: Any, orders: Any, digamma: Any
 ) -> Any:
-    """Return mean local terms of the KSG estimator for one pair of coordinates, at several orders.
-
-    Parameters
-    ----------
-    x, y : ndarray of shape (n,)
-        The pair.
-    order_x : ndarray of int64 of shape (n,)
-        Permutation that sorts ``x``.
-    sorted_x, sorted_y : ndarray of shape (n,)
-        The coordinates, each sorted.
-    orders : ndarray of int64 of shape (k,)
-        Increasing neighbour orders, the last at most n - 1.
-    digamma : ndarray of shape (n + 2,)
-        Digamma at 0, 1, ..., n + 1 (the first entry unused).
-
-    Returns
-    -------
-    ndarray of shape (k,)
-        Estimates in nats, not clipped at zero. At distance zero the points at distance zero replace the order.
-    """
+    """Return mean local terms of the KSG estimator for one pair of coordinates, at several orders."""
     n = x.shape[0]
     k = orders.shape[0]
     most = orders[k - 1]
@@ -238,24 +199,7 @@ def pair_information_sums(
 
 @jit
 def same_class_counts(x: Any, label: Any, n_queries: Any, k: Any) -> Any:
-    """Count, around query points, the points within the distance of the k-th neighbour of the same class.
-
-    Parameters
-    ----------
-    x : ndarray of shape (n, dim)
-        Continuous side, float64 and C-contiguous.
-    label : ndarray of int64 of shape (n,)
-        Class of each row.
-    n_queries : int
-        The first so many rows are the query points.
-    k : int
-        Neighbour order, lowered to the class size minus one where a class is smaller.
-
-    Returns
-    -------
-    ndarray of shape (n_queries, 3)
-        Order used (0 for a class of one row), points of any class no farther than it, and the class size.
-    """
+    """Count, around query points, the points within the distance of the k-th neighbour of the same class."""
     n, dim = x.shape
     out = np.zeros((n_queries, 3))
     distance = np.empty(n)

@@ -28,24 +28,7 @@ def _distance(rows: Float2D, i: int, j: int, euclidean: bool) -> float:
 
 @jit
 def product_radii(x: Float2D, y: Float2D, n_neighbors: int, euclidean: bool) -> Float1D:
-    """Distance of each row to its k-th nearest other row in the maximum of the two sides' distances.
-
-    Parameters
-    ----------
-    x : ndarray of shape (n, p)
-        Rows of the first side.
-    y : ndarray of shape (n, q)
-        Rows of the second side.
-    n_neighbors : int
-        k, from 1 to n - 1.
-    euclidean : bool
-        False for Chebyshev distances; True for Euclidean ones, which are returned squared.
-
-    Returns
-    -------
-    ndarray of shape (n,)
-        Radii.
-    """
+    """Distance of each row to its k-th nearest other row in the maximum of the two sides' distances."""
     n = x.shape[0]
     radii = np.empty(n)
     nearest = np.empty(n_neighbors)
@@ -73,22 +56,7 @@ def product_radii(x: Float2D, y: Float2D, n_neighbors: int, euclidean: bool) -> 
 
 @jit
 def counts_within(rows: Float2D, radii: Float1D, euclidean: bool) -> Int1D:
-    """Count the other rows that lie strictly within each row's radius.
-
-    Parameters
-    ----------
-    rows : ndarray of shape (n, p)
-        Rows of one side.
-    radii : ndarray of shape (n,)
-        Radii; squared if ``euclidean``.
-    euclidean : bool
-        Which distance.
-
-    Returns
-    -------
-    ndarray of shape (n,), int64
-        Counts, the row itself excluded.
-    """
+    """Count the other rows that lie strictly within each row's radius."""
     n = rows.shape[0]
     counts = np.zeros(n, dtype=np.int64)
     for i in range(n):
@@ -100,25 +68,9 @@ def counts_within(rows: Float2D, radii: Float1D, euclidean: bool) -> Int1D:
 
 @jit
 def counts_within_sorted(ordered: Float1D, values: Float1D, radii: Float1D) -> Int1D:
-    """Count the other values on a line that lie strictly within each value's radius, by bisection.
-
-    The test is ``abs(difference) < radius`` on the differences themselves, so a neighbour exactly at the
-    radius is left out whatever the rounding of ``value + radius`` would say.
-
-    Parameters
-    ----------
-    ordered : ndarray of shape (n,)
-        The values in increasing order.
-    values : ndarray of shape (n,)
-        The values in their own order.
-    radii : ndarray of shape (n,)
-        Radii, at least 0; within a radius of 0 there is nothing.
-
-    Returns
-    -------
-    ndarray of shape (n,), int64
-        Counts, the value itself excluded.
-    """
+    """Count the other values on a line that lie strictly within each value's radius, by bisection."""
+    # The test is abs(difference) < radius on the differences themselves, so a neighbour exactly at the
+    # radius is left out whatever the rounding of value + radius would say.
     n = ordered.shape[0]
     counts = np.zeros(n, dtype=np.int64)
     for i in range(n):

@@ -11,20 +11,7 @@ __all__ = ["gaussian_binomial", "weight_sum_law"]
 
 @jit
 def gaussian_binomial(n, m, size):  # type: ignore[no-untyped-def]
-    """First ``size`` probabilities of the Mann-Whitney null law; accurate in the lower half.
-
-    Parameters
-    ----------
-    n, m : int
-        Numbers of calibration and batch scores.
-    size : int
-        Number of leading probabilities, P(U = 0), P(U = 1), ...
-
-    Returns
-    -------
-    ndarray of float64, shape (size,)
-        Coefficients of the Gaussian binomial divided by C(n+m, m).
-    """
+    """First ``size`` probabilities of the Mann-Whitney null law; accurate in the lower half."""
     law = np.zeros(size, dtype=np.float64)
     law[0] = 1.0
     for j in range(1, m + 1):
@@ -41,24 +28,8 @@ def gaussian_binomial(n, m, size):  # type: ignore[no-untyped-def]
 
 @jit
 def weight_sum_law(weights, m, size):  # type: ignore[no-untyped-def]
-    """Law of the sum of non-negative integer rank weights over a batch.
-
-    Every step is a convex combination, so nothing overflows and nothing cancels.
-
-    Parameters
-    ----------
-    weights : ndarray of int64, shape (n + 1,)
-        Non-negative weight of each rank.
-    m : int
-        Batch size.
-    size : int
-        Number of leading probabilities that are wanted.
-
-    Returns
-    -------
-    ndarray of float64, shape (size,)
-        P(sum = v) for v = 0..size-1.
-    """
+    """Law of the sum of non-negative integer rank weights over a batch."""
+    # Every step is a convex combination, so nothing overflows and nothing cancels.
     law = np.zeros((m + 1, size), dtype=np.float64)
     law[0, 0] = 1.0
     for r in range(1, weights.size + 1):

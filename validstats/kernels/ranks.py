@@ -13,20 +13,7 @@ _NEGLIGIBLE = 1e-30
 
 @jit
 def upper_rank(n, m, zeta, level):  # type: ignore[no-untyped-def]
-    """Smallest rank z of one order statistic with P(r > z) <= level, and the tails at and before it.
-
-    Parameters
-    ----------
-    n, m, zeta : int
-        Calibration size, batch size, order statistic in 1..m.
-    level : float
-        Tail probability in (0, 1).
-
-    Returns
-    -------
-    tuple of (int, float, float)
-        Rank in 1..n+1, P(r > z) and P(r > z - 1).
-    """
+    """Smallest rank z of one order statistic with P(r > z) <= level, and the tails at and before it."""
     a = float(zeta)
     c = float(m - zeta)
     mode = 0
@@ -64,20 +51,7 @@ def upper_rank(n, m, zeta, level):  # type: ignore[no-untyped-def]
 
 @jit
 def local_upper_ranks(n, m, level):  # type: ignore[no-untyped-def]
-    """Smallest rank z of each order statistic j = 1..m with P(r_j > z) <= level.
-
-    Parameters
-    ----------
-    n, m : int
-        Calibration and batch sizes.
-    level : float
-        Local tail probability in (0, 1).
-
-    Returns
-    -------
-    ndarray of int64, shape (m,)
-        Ranks in 1..n+1, non-decreasing.
-    """
+    """Smallest rank z of each order statistic j = 1..m with P(r_j > z) <= level."""
     ranks = np.empty(m, dtype=np.int64)
     for zeta in range(1, m + 1):
         ranks[zeta - 1] = upper_rank(n, m, zeta, level)[0]
@@ -86,24 +60,7 @@ def local_upper_ranks(n, m, level):  # type: ignore[no-untyped-def]
 
 @jit
 def urn_statistics(draws, n, weights, lower, upper):  # type: ignore[no-untyped-def]
-    """Sum of rank weights of each urn draw, infinite where a sorted rank leaves its band.
-
-    Parameters
-    ----------
-    draws : ndarray of int64, shape (B, m)
-        Column j holds integers that are uniform on 0..n+j (0-based j).
-    n : int
-        Calibration size.
-    weights : ndarray of float64, shape (n + 1,)
-        Weight of each rank.
-    lower, upper : ndarray of int64, shape (m,)
-        Band of the sorted ranks, inclusive; empty arrays for no band.
-
-    Returns
-    -------
-    ndarray of float64, shape (B,)
-        The statistic of each draw.
-    """
+    """Sum of rank weights of each urn draw, infinite where a sorted rank leaves its band."""
     n_draws, m = draws.shape
     ranks = np.empty(m, dtype=np.int64)
     out = np.empty(n_draws, dtype=np.float64)

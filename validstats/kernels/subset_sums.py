@@ -11,21 +11,7 @@ __all__ = ["subset_sum_counts"]
 
 @jit
 def subset_sum_counts(draws, values, first, origin, step, above, below):  # type: ignore[no-untyped-def]
-    """Count, for each subset size, the cells into which its sum and its mirrored sum fall.
-
-    Parameters
-    ----------
-    draws : ndarray of int64, shape (B, k)
-        Column j holds integers that are uniform on 0..n-1-j.
-    values : ndarray of float64, shape (n,)
-        Centred values; a run takes k of them without replacement and leaves the array permuted.
-    first : int
-        Smallest subset size that is counted.
-    origin, step : ndarray of float64, shape (k - first + 1,)
-        First knot and knot distance of each size.
-    above, below : ndarray of int64, shape (k - first + 1, knots + 1)
-        Counts to which sums and mirrored sums are added: cell c holds those with exactly c knots at or below them.
-    """
+    """Count, for each subset size, the cells into which its sum and its mirrored sum fall."""
     n_draws, largest = draws.shape
     n = values.size
     cells = above.shape[1] - 1

@@ -21,46 +21,10 @@ def thresholdout_path(
     xi: Float1D,
     released: Float1D,
 ) -> int:
-    """Answer a sequence of queries by Thresholdout with the noise given.
-
-    The noise of the threshold is replaced only after an answer from the holdout. Once the budget is spent every
-    further query is refused.
-
-    Parameters
-    ----------
-    train, holdout : array of shape (k,)
-        Means of the queries on the two samples.
-    threshold : float
-        Threshold without its noise.
-    budget : int
-        Number of answers from the holdout.
-    gamma : array of shape (g,)
-        Noise of the threshold: the first one, then one after each answer from the holdout; read cyclically.
-    eta : array of shape (k,)
-        Noise of the comparisons.
-    xi : array of shape (x,)
-        Noise of the answers from the holdout, in their order; read cyclically.
-    released : array of shape (k,)
-        Filled with the answers; NaN where refused.
-
-    Returns
-    -------
-    int
-        Number of answers from the holdout.
-
-    References
-    ----------
-    Dwork et al. (2015), arXiv 1506.02629, Figure 1.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> zeros, out = np.zeros(2), np.empty(2)
-    >>> thresholdout_path(np.array([0.5, 0.9]), np.array([0.5, 0.5]), 0.1, 3, zeros, zeros, zeros, out)
-    1
-    >>> out
-    array([0.5, 0.5])
-    """
+    """Answer a sequence of queries by Thresholdout with the noise given."""
+    # The noise of the threshold is replaced only after an answer from the holdout. Once the budget is spent
+    # every further query is refused.
+    # Source: Dwork et al. (2015), arXiv 1506.02629, Figure 1.
     used = 0
     noisy_threshold = threshold + gamma[0]
     for i in range(train.size):

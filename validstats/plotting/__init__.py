@@ -1,4 +1,4 @@
-"""Display objects: each computes and stores what it shows, then draws it with ``plot(ax=None)``."""
+"""Figures: display objects, each of which computes and stores what it shows, then draws it with ``plot(ax=None)``."""
 
 from __future__ import annotations
 

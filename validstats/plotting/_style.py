@@ -19,20 +19,7 @@ COLOURS = {
 
 
 def figure_and_axes(ax: Any = None, figsize: tuple[float, float] = (7.0, 4.2)) -> tuple[Any, Any]:
-    """Return the figure and axes to draw on, made where none are given.
-
-    Parameters
-    ----------
-    ax : matplotlib Axes or None, default None
-        Axes to draw on.
-    figsize : tuple of float, default (7.0, 4.2)
-        Size in inches of a new figure.
-
-    Returns
-    -------
-    tuple of (Figure, Axes)
-        The figure is not registered with pyplot's global state when it is new and no display is wanted.
-    """
+    """The figure and axes to draw on, made where none are given."""
     if ax is not None:
         return ax.figure, ax
     import matplotlib.pyplot as plt
@@ -49,36 +36,12 @@ def batch_name(result: Any, batch: int, labels: Mapping[str, str] | None) -> str
 
 
 def plain(text: Any) -> str:
-    """Return a user's text so that a figure shows it as it is: matplotlib reads dollar signs as formulas.
-
-    Parameters
-    ----------
-    text : object
-        A name of a column, a batch or a term.
-
-    Returns
-    -------
-    str
-        The text for matplotlib.
-
-    Examples
-    --------
-    >>> print(plain("US$ per AU$"))
-    US\\$ per AU\\$
-    """
+    """A user's text so that a figure shows it as it is: matplotlib reads dollar signs as formulas."""
     return str(text).replace("$", r"\$")
 
 
 def tidy_axes(ax: Any, *, grid: str | None = "y") -> None:
-    """Remove what carries no information: upper and right spines, ticks, heavy grids.
-
-    Parameters
-    ----------
-    ax : matplotlib Axes
-        The axes.
-    grid : {"x", "y", "both"} or None, default "y"
-        Direction of the thin grid.
-    """
+    """Remove what carries no information: upper and right spines, ticks, heavy grids."""
     for side in ("top", "right"):
         ax.spines[side].set_visible(False)
     for side in ("left", "bottom"):

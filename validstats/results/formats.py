@@ -21,30 +21,7 @@ MISSING = "--"
 
 
 def format_value(value: Any, how: Format = "auto") -> str:
-    """Print one value of a table.
-
-    Parameters
-    ----------
-    value : object
-        The value. None and NaN print as a dash, infinities as ``inf`` and ``-inf``.
-    how : {"estimate", "p_value", "int", "percent", "text", "statistic", "auto"} or callable, default "auto"
-        The format; "auto" chooses by type.
-
-    Returns
-    -------
-    str
-        The text.
-
-    Raises
-    ------
-    ValueError
-        If the name of the format is unknown.
-
-    Examples
-    --------
-    >>> format_value(0.12345, "estimate"), format_value(1e-9, "p_value"), format_value(20190, "int")
-    ('0.1235', '<1e-04', '20,190')
-    """
+    """Print one value of a table."""
     if callable(how):
         return how(value)
     if how not in get_args(FormatName):
@@ -59,23 +36,7 @@ def format_value(value: Any, how: Format = "auto") -> str:
 
 
 def is_right_aligned(values: list[Any]) -> bool:
-    """Tell whether a column holds numbers, which are aligned to the right.
-
-    Parameters
-    ----------
-    values : list
-        Values of the column.
-
-    Returns
-    -------
-    bool
-        True where every value that is present is a number.
-
-    Examples
-    --------
-    >>> is_right_aligned([1, None]), is_right_aligned(["a"])
-    (True, False)
-    """
+    """Whether a column holds numbers, which are aligned to the right."""
     present = [value for value in values if value is not None]
     return bool(present) and all(isinstance(v, numbers.Real) and not isinstance(v, bool) for v in present)
 

@@ -1,4 +1,4 @@
-"""Run the sections of the tour, print them, and write the page."""
+"""Runner of the tour: sections in order, what they print, and the page."""
 
 from __future__ import annotations
 

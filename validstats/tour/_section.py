@@ -1,4 +1,4 @@
-"""What every section of the tour gives back, and the progress display that it reports to."""
+"""Sections of the tour: what each gives back, and the progress display that it reports to."""
 
 from __future__ import annotations
 
@@ -14,17 +14,7 @@ __all__ = ["Progress", "QuietProgress", "TerminalProgress", "TourSection", "join
 
 @dataclass(frozen=True)
 class TourSection:
-    """One section of the tour: what is printed, and what goes on the page.
-
-    Parameters
-    ----------
-    text : str
-        Printed on the terminal: a sentence or two, then summaries and tables.
-    page : Section
-        The same for the HTML page, with figures.
-    facts : dict, default {}
-        Measured numbers by name, for tests and for the closing lines.
-    """
+    """One section of the tour: what is printed, and what goes on the page."""
 
     text: str
     page: Section
@@ -46,28 +36,14 @@ class QuietProgress:
 
 
 class TerminalProgress:
-    """One line a step, overwritten in place where the stream is a terminal.
-
-    Parameters
-    ----------
-    title : str
-        Name of the section.
-    stream : text stream or None, default None
-        Where to write; the standard error stream if None.
-    """
+    """One line a step, overwritten in place where the stream is a terminal."""
 
     def __init__(self, title: str, stream: TextIO | None = None) -> None:
         self.title = title
         self.stream = sys.stderr if stream is None else stream
 
     def step(self, message: str) -> None:
-        """Say what is being done now.
-
-        Parameters
-        ----------
-        message : str
-            A few words.
-        """
+        """Say what is being done now."""
         line = f"[{self.title}] {message} ..."
         self.stream.write(f"\r\x1b[2K{line[:100]}" if self.stream.isatty() else line + "\n")
         self.stream.flush()
@@ -80,16 +56,5 @@ class TerminalProgress:
 
 
 def join_text(parts: Sequence[object]) -> str:
-    """Join printed parts with blank lines.
-
-    Parameters
-    ----------
-    parts : sequence of objects
-        Strings and summaries.
-
-    Returns
-    -------
-    str
-        The text.
-    """
+    """Join printed parts with blank lines."""
     return "\n\n".join(str(part) for part in parts)

@@ -49,13 +49,7 @@ _THEORY = (
 
 
 class MachineSign(ClassifierMixin, BaseEstimator):
-    """A machine label: whether the first column is positive.
-
-    Attributes
-    ----------
-    classes_ : ndarray
-        Zero and one.
-    """
+    """A machine label: whether the first column is positive."""
 
     classes_ = np.array([0, 1])
 
@@ -83,18 +77,7 @@ class _Study:
 
 
 def run_section(progress: Progress) -> TourSection:
-    """Run the section.
-
-    Parameters
-    ----------
-    progress : Progress
-        Told of every step.
-
-    Returns
-    -------
-    TourSection
-        Text, page and measured numbers.
-    """
+    """Run the section."""
     progress.step("training on rated sentences")
     study = _load()
     estimators = _estimators(study)

@@ -24,34 +24,17 @@ SURROGATES = {"rating": "compound", "positive": "machine_positive"}
 
 @dataclass(frozen=True)
 class Sentences:
-    """The sentences as a regression study would have them, and the truth that it would not.
+    """The sentences as a regression study would have them, and the truth that it would not."""
 
-    Attributes
-    ----------
-    data : DataFrame
-        Machine scores and covariates of every sentence.
-    rating, positive : ndarray of shape (n,)
-        Mean human rating, and whether it exceeds 0.5.
-    """
-
+    # Machine scores and covariates of every sentence.
     data: Any
+    # Mean human rating, and whether it exceeds 0.5.
     rating: Float1D
     positive: Float1D
 
 
 def load_sentences() -> Sentences:
-    """Load the bundled sentences for the regressions of the tour.
-
-    Returns
-    -------
-    Sentences
-        The machine calls a sentence positive where its compound score exceeds 0.05.
-
-    Examples
-    --------
-    >>> len(load_sentences().data)
-    23703
-    """
+    """Load the bundled sentences for the regressions of the tour."""
     raw = load_sentiment()
     data = raw[["corpus", "negation"]].assign(
         log_length=np.log(raw["n_words"]),
@@ -63,20 +46,7 @@ def load_sentences() -> Sentences:
 
 
 def draw_labels(sentences: Sentences, generator: np.random.Generator) -> dict[str, Float1D]:
-    """Rate a simple random sample of the sentences.
-
-    Parameters
-    ----------
-    sentences : Sentences
-        All sentences.
-    generator : numpy.random.Generator
-        Random stream.
-
-    Returns
-    -------
-    dict of str to ndarray of shape (n,)
-        Labels ``rating`` and ``positive``, NaN but for 1,000 sentences.
-    """
+    """Rate a simple random sample of the sentences."""
     chosen = np.zeros(len(sentences.rating), dtype=np.bool_)
     chosen[generator.choice(len(chosen), N_LABELS, replace=False)] = True
     return {
@@ -142,18 +112,7 @@ def _comparison(result: CoefficientResult, truth: Float1D, title: str) -> Summar
 
 
 def run_section(progress: Progress) -> TourSection:
-    """Estimate both regressions from one sample of ratings, and check coverage over fresh samples.
-
-    Parameters
-    ----------
-    progress : Progress
-        What the steps are reported to.
-
-    Returns
-    -------
-    TourSection
-        Text, page and measured facts.
-    """
+    """Estimate both regressions from one sample of ratings, and check coverage over fresh samples."""
     progress.step("loading 23,703 sentences")
     sentences = load_sentences()
     truth = _full_data(sentences)

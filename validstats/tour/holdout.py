@@ -56,18 +56,7 @@ class _NaiveSearch:
 
 
 def run_section(progress: Progress) -> TourSection:
-    """Search with and without the ledger, and compare with the truth.
-
-    Parameters
-    ----------
-    progress : Progress
-        Told about each step.
-
-    Returns
-    -------
-    TourSection
-        Text, page and measured numbers.
-    """
+    """Search with and without the ledger, and compare with the truth."""
     progress.step("loading the sentences")
     data = _load()
     progress.step(f"growing {N_TREES} trees")

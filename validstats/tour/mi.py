@@ -43,18 +43,7 @@ FEATURES = (
 
 
 def run_section(progress: Progress) -> TourSection:
-    """Run the section on the bundled sentences.
-
-    Parameters
-    ----------
-    progress : Progress
-        Told about each step.
-
-    Returns
-    -------
-    TourSection
-        Text, page and facts.
-    """
+    """Run the section on the bundled sentences."""
     progress.step("reading the sentences")
     rows = _independent_rows(load_sentiment())
     results = {}

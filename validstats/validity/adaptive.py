@@ -38,41 +38,19 @@ AnswerFunction: TypeAlias = Callable[[Int1D], float | None]
 
 @dataclass(frozen=True)
 class AttackOutcome:
-    """What an attack achieved.
+    """What an attack achieved."""
 
-    Attributes
-    ----------
-    predictions : array of shape (n,)
-        The analyst's final model.
-    released : float or None
-        What the holdout releases about it (for a leaderboard, what the board says at the end).
-    answered, refused : int
-        Queries that were answered and refused.
-    """
-
+    # The analyst's final model.
     predictions: Int1D
+    # What the holdout releases about it (for a leaderboard, what the board says at the end).
     released: float | None
+    # Queries that were answered and refused.
     answered: int
     refused: int
 
 
 class NaiveHoldout:
-    """A holdout that answers every query with the empirical accuracy.
-
-    Parameters
-    ----------
-    labels : array of shape (n,)
-        Labels in {0, 1}.
-    decimals : int or None, default None
-        Decimals that answers are rounded to, as public leaderboards do.
-    loss : bool, default False
-        Whether to answer with the error rate instead.
-
-    Examples
-    --------
-    >>> NaiveHoldout(np.array([0, 1]))(np.array([0, 0]))
-    0.5
-    """
+    """A holdout that answers every query with the empirical accuracy."""
 
     def __init__(self, labels: Int1D, decimals: int | None = None, loss: bool = False) -> None:
         self.labels = labels
@@ -88,38 +66,7 @@ class NaiveHoldout:
 
 @dataclass
 class GuardedHoldout:
-    """A holdout that answers through a mechanism, and knows whether all its intervals hold.
-
-    Parameters
-    ----------
-    labels : array of shape (n,)
-        Labels in {0, 1}, fair coins.
-    name : str
-        Name of the mechanism.
-    declarations : dict
-        What the mechanism is opened with.
-    generator : numpy.random.Generator
-        Source of noise.
-    guess : float, default 0.5
-        The training side's answer, for mechanisms that take one.
-    loss : bool, default False
-        Whether values are errors instead of successes.
-
-    Attributes
-    ----------
-    state : State
-        Present state of the mechanism.
-    releases : list of Release
-        Everything released so far.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> guarded = GuardedHoldout(rng.integers(0, 2, 100), "gaussian", {"queries": 5}, rng)
-    >>> _ = guarded(rng.integers(0, 2, 100))
-    >>> guarded.all_covered(0.5)
-    True
-    """
+    """A holdout that answers through a mechanism, and knows whether all its intervals hold."""
 
     labels: Int1D
     name: str
@@ -127,7 +74,9 @@ class GuardedHoldout:
     generator: np.random.Generator
     guess: float = 0.5
     loss: bool = False
+    # Present state of the mechanism.
     state: Any = None
+    # Everything released so far.
     releases: list[Release] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -147,18 +96,7 @@ class GuardedHoldout:
         return float(self.generator.normal() if law == "normal" else self.generator.laplace())
 
     def all_covered(self, truth: float) -> bool:
-        """Tell whether every interval issued so far contains the truth.
-
-        Parameters
-        ----------
-        truth : float
-            True value of every query.
-
-        Returns
-        -------
-        bool
-            True if no interval misses.
-        """
+        """Whether every interval issued so far contains the truth."""
         slack = 1e-12
         return all(
             release.low - slack <= truth <= release.high + slack
@@ -188,36 +126,9 @@ class _Counter:
 def sign_aggregation(
     answer: AnswerFunction, n: int, queries: int, generator: np.random.Generator, centre: float = 0.5
 ) -> AttackOutcome:
-    """Submit random labelings, then the majority of those that scored above 1/2 and of the opposites of the others.
-
-    Parameters
-    ----------
-    answer : callable
-        The holdout; the last of ``queries + 1`` calls is for the majority.
-    n, queries : int
-        Rows, and random labelings.
-    generator : numpy.random.Generator
-        The analyst's randomness.
-    centre : float, default 0.5
-        Answers above it count for a labeling, answers below it against.
-
-    Returns
-    -------
-    AttackOutcome
-        The naive holdout releases about ``1/2 + sqrt(queries / (2 pi n))`` for queries well below n, and 0.79 for
-        ``queries = n = 1000``.
-
-    References
-    ----------
-    Dwork et al. (2014), arXiv 1411.2664, section 1.1; Blum and Hardt (2015), arXiv 1502.04585, section 4.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> outcome = sign_aggregation(NaiveHoldout(rng.integers(0, 2, 1000)), 1000, 1000, rng)
-    >>> outcome.released > 0.75
-    True
-    """
+    """Submit random labelings, then the majority of those that scored above 1/2 and of the opposites of the others."""
+    # Source: Dwork et al. (2014), arXiv 1411.2664, section 1.1; Blum and Hardt (2015), arXiv 1502.04585,
+    # section 4.
     counter = _Counter(answer)
     vote = np.zeros(n)
     for _ in range(check_positive_int(queries, "queries")):
@@ -237,39 +148,10 @@ def _majority(vote: Float1D, generator: np.random.Generator) -> Int1D:
 def straddle(
     answer: AnswerFunction, n: int, queries: int, generator: np.random.Generator, guess: float
 ) -> AttackOutcome:
-    """Make every training value sit just at the threshold, so that the overfit flag reveals the holdout's sign.
-
-    The queries are labelings whose training accuracy is made exactly ``guess = 1/2 + T`` by choosing the training rows'
-    predictions, which costs nothing. Thresholdout then answers with the training value where the holdout's is above
-    1/2, and with something else where it is below.
-
-    Parameters
-    ----------
-    answer : callable
-        Thresholdout, given ``guess`` as the training value of every query.
-    n, queries : int
-        Rows, and random labelings.
-    generator : numpy.random.Generator
-        The analyst's randomness.
-    guess : float
-        The training value, one half plus the threshold.
-
-    Returns
-    -------
-    AttackOutcome
-        ``released`` is None: the majority is not submitted, its accuracy is for the test to look up.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> labels = rng.integers(0, 2, 1000)
-    >>> def flags(predictions):  # Thresholdout without noise and budget, T = 0.1
-    ...     mean = float(np.mean(predictions == labels))
-    ...     return 0.6 if abs(mean - 0.6) <= 0.1 else mean
-    >>> outcome = straddle(flags, 1000, 1000, rng, guess=0.6)
-    >>> bool(np.mean(outcome.predictions == labels) > 0.75)
-    True
-    """
+    """Make every training value sit just at the threshold, so that the overfit flag reveals the holdout's sign."""
+    # The queries are labelings whose training accuracy is made exactly guess = 1/2 + T by choosing the
+    # training rows' predictions, which costs nothing. Thresholdout then answers with the training value
+    # where the holdout's is above 1/2, and with something else where it is below.
     counter = _Counter(answer)
     vote = np.zeros(n)
     for _ in range(check_positive_int(queries, "queries")):
@@ -281,33 +163,8 @@ def straddle(
 
 
 def boosting(answer: AnswerFunction, n: int, queries: int, generator: np.random.Generator) -> AttackOutcome:
-    """Submit random labelings to a leaderboard, then the majority of those whose loss on the board is below 1/2.
-
-    Parameters
-    ----------
-    answer : callable
-        The board: released loss of a submission. A board that shows the best so far counts where it moves.
-    n, queries : int
-        Rows, and submissions.
-    generator : numpy.random.Generator
-        The analyst's randomness.
-
-    Returns
-    -------
-    AttackOutcome
-        ``released`` is the board after the majority was submitted.
-
-    References
-    ----------
-    Blum and Hardt (2015), arXiv 1502.04585, section 4.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> board = NaiveHoldout(rng.integers(0, 2, 4000), decimals=5, loss=True)
-    >>> boosting(board, 4000, 400, rng).released < 0.45
-    True
-    """
+    """Submit random labelings to a leaderboard, then the majority of those whose loss on the board is below 1/2."""
+    # Source: Blum and Hardt (2015), arXiv 1502.04585, section 4.
     counter = _Counter(answer)
     vote = np.zeros(n)
     board = math.nan
@@ -326,31 +183,7 @@ def boosting(answer: AnswerFunction, n: int, queries: int, generator: np.random.
 def hill_climb(
     answer: AnswerFunction, n: int, queries: int, generator: np.random.Generator, block: int = 1
 ) -> AttackOutcome:
-    """Flip a block of labels and keep the flip where the board moves down.
-
-    Parameters
-    ----------
-    answer : callable
-        The board: released loss of a submission.
-    n, queries : int
-        Rows, and submissions.
-    generator : numpy.random.Generator
-        The analyst's randomness.
-    block : int, default 1
-        Labels flipped at a time; about ``2 sqrt(n)`` climbs the parameter-free ladder.
-
-    Returns
-    -------
-    AttackOutcome
-        ``released`` is the last value on the board.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> board = NaiveHoldout(rng.integers(0, 2, 1000), loss=True)
-    >>> hill_climb(board, 1000, 1000, rng).released < 0.25
-    True
-    """
+    """Flip a block of labels and keep the flip where the board moves down."""
     counter = _Counter(answer)
     current = generator.integers(0, 2, n)
     board = counter(current)
@@ -365,91 +198,20 @@ def hill_climb(
 
 
 def averaging(answer: AnswerFunction, predictions: Int1D, repeats: int) -> AttackOutcome:
-    """Ask the same question again and again and average the noise away.
-
-    Parameters
-    ----------
-    answer : callable
-        The holdout.
-    predictions : array of shape (n,)
-        The question.
-    repeats : int
-        Number of asks.
-
-    Returns
-    -------
-    AttackOutcome
-        ``released`` is the mean of what was answered.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> labels = np.tile([0, 1], 50)
-    >>> noisy = lambda predictions: 0.5 + rng.normal() * 0.1  # fresh noise for free
-    >>> abs(averaging(noisy, labels, 1000).released - 0.5) < 0.02
-    True
-    """
+    """Ask the same question again and again and average the noise away."""
     counter = _Counter(answer)
     values = [value for _ in range(repeats) if (value := counter(predictions)) is not None]
     return counter.outcome(predictions, float(np.mean(values)) if values else None)
 
 
 def seed_replay(open_holdout: Callable[[], AnswerFunction], first: Int1D, second: Int1D) -> float | None:
-    """Ask two questions of a holdout that is opened afresh for each, and subtract: replayed noise cancels.
-
-    Parameters
-    ----------
-    open_holdout : callable
-        Opens the holdout, as a restarted program would.
-    first, second : array of shape (n,)
-        The two questions.
-
-    Returns
-    -------
-    float or None
-        Difference of the two answers; None if one was refused.
-
-    Examples
-    --------
-    >>> labels = np.array([0, 1, 0, 1])
-    >>> def opened():
-    ...     rng = np.random.default_rng(7)  # a fixed seed: the same noise after every restart
-    ...     return lambda predictions: float(np.mean(predictions == labels)) + rng.normal()
-    >>> round(seed_replay(opened, labels, 1 - labels), 12)
-    1.0
-    """
+    """Ask two questions of a holdout that is opened afresh for each, and subtract: replayed noise cancels."""
     a, b = open_holdout()(first), open_holdout()(second)
     return None if a is None or b is None else a - b
 
 
 def restart(open_holdout: Callable[[], AnswerFunction], n: int, sessions: int, queries: int) -> int:
-    """Open the holdout again and again and ask as much as it allows.
-
-    Parameters
-    ----------
-    open_holdout : callable
-        Opens the holdout, as a restarted program, a clone or a worker process would.
-    n : int
-        Rows.
-    sessions, queries : int
-        Number of openings, and of questions in each.
-
-    Returns
-    -------
-    int
-        Number of answers received in all sessions together.
-
-    Examples
-    --------
-    >>> def opened():  # a budget of 3 that lives in the object
-    ...     left = [3]
-    ...     def answer(predictions):
-    ...         left[0] -= 1
-    ...         return 0.5 if left[0] >= 0 else None
-    ...     return answer
-    >>> restart(opened, 10, sessions=4, queries=5)
-    12
-    """
+    """Open the holdout again and again and ask as much as it allows."""
     answered = 0
     for _ in range(sessions):
         answer = open_holdout()

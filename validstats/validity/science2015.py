@@ -30,21 +30,7 @@ Variant: TypeAlias = Literal["supplement", "nips"]
 
 @dataclass(frozen=True, kw_only=True)
 class Experiment:
-    """Settings of the experiment.
-
-    Parameters
-    ----------
-    n, d : int, default 10000
-        Rows of each sample, and features.
-    n_signal : int, default 0
-        Features whose mean is ``effect`` times the label.
-    effect : float, default 0.06
-        Their strength.
-    variant : {"supplement", "nips"}, default "supplement"
-        Noise of Thresholdout.
-    feature_counts : tuple of int
-        Numbers of features to evaluate.
-    """
+    """Settings of the experiment."""
 
     n: int = 10_000
     d: int = 10_000
@@ -66,19 +52,13 @@ class Experiment:
 
 @dataclass(frozen=True)
 class ScienceRun:
-    """Accuracies of one repetition.
+    """Accuracies of one repetition."""
 
-    Attributes
-    ----------
-    naive, guarded : array of shape (len(feature_counts), 4)
-        Columns: training accuracy, accuracy that the holdout reports, fresh accuracy, the holdout's own accuracy. For
-        the naive analyst the second and the fourth are the same.
-    feature_overfits, classifier_overfits : int
-        Correlations, and accuracies of classifiers, that Thresholdout answered from the holdout.
-    """
-
+    # Columns: training accuracy, accuracy that the holdout reports, fresh accuracy, the holdout's own
+    # accuracy. For the naive analyst the second and the fourth are the same.
     naive: Float2D
     guarded: Float2D
+    # Correlations, and accuracies of classifiers, that Thresholdout answered from the holdout.
     feature_overfits: int
     classifier_overfits: int
 
@@ -216,60 +196,18 @@ def _run(experiment: Experiment, samples: _Samples, generator: np.random.Generat
 
 
 def simulate_in_law(experiment: Experiment, generator: np.random.Generator) -> ScienceRun:
-    """Simulate one repetition exactly in law, without drawing the features.
-
-    The correlations with the label are independent normal variables with variance 1/n. Given its correlation, a signed
-    feature times the label has rows that are normal around it, so the sum of a block of m features has rows distributed
-    as ``sqrt(m) (z - mean(z))`` plus the sum of their correlations. On the fresh sample nothing is given.
-
-    Parameters
-    ----------
-    experiment : Experiment
-        Settings.
-    generator : numpy.random.Generator
-        Randomness.
-
-    Returns
-    -------
-    ScienceRun
-        Accuracies of the naive and of the guarded analyst.
-
-    References
-    ----------
-    Dwork et al. (2015), "The reusable holdout: preserving validity in adaptive data analysis", Science 349.
-
-    Examples
-    --------
-    >>> run = simulate_in_law(Experiment(n=1000, d=1000, feature_counts=(0, 50)), np.random.default_rng(0))
-    >>> bool(run.naive[1, 1] > 0.55), bool(abs(run.naive[1, 2] - 0.5) < 0.06)
-    (True, True)
-    """
+    """Simulate one repetition exactly in law, without drawing the features."""
+    # The correlations with the label are independent normal variables with variance 1/n. Given its
+    # correlation, a signed feature times the label has rows that are normal around it, so the sum of a
+    # block of m features has rows distributed as sqrt(m) (z - mean(z)) plus the sum of their correlations.
+    # On the fresh sample nothing is given.
+    # Source: Dwork et al. (2015), "The reusable holdout: preserving validity in adaptive data analysis",
+    # Science 349.
     return _run(experiment, _InLaw(experiment, generator), generator)
 
 
 def run_literally(experiment: Experiment, generator: np.random.Generator) -> ScienceRun:
-    """Run one repetition with every feature drawn; about ten seconds for n = d = 10,000.
-
-    Parameters
-    ----------
-    experiment : Experiment
-        Settings.
-    generator : numpy.random.Generator
-        Randomness.
-
-    Returns
-    -------
-    ScienceRun
-        Accuracies of the naive and of the guarded analyst.
-
-    References
-    ----------
-    Dwork et al. (2015), "The reusable holdout: preserving validity in adaptive data analysis", Science 349.
-
-    Examples
-    --------
-    >>> run = run_literally(Experiment(n=300, d=400, feature_counts=(0, 50)), np.random.default_rng(0))
-    >>> run.naive.shape, bool(run.naive[1, 1] > 0.55)
-    ((2, 4), True)
-    """
+    """Run one repetition with every feature drawn; about ten seconds for n = d = 10,000."""
+    # Source: Dwork et al. (2015), "The reusable holdout: preserving validity in adaptive data analysis",
+    # Science 349.
     return _run(experiment, _Literal(experiment, generator), generator)
