@@ -9,6 +9,7 @@ from validstats.cli._options import EXIT_CODES
 from validstats.cli.batch import batch
 from validstats.cli.data import data
 from validstats.cli.dsl import dsl
+from validstats.cli.evals import compare, doctor, evaluate, passk, plan_eval, rank, release
 from validstats.cli.holdout import holdout
 from validstats.cli.mi import mi
 from validstats.cli.plan import plan
@@ -27,3 +28,6 @@ def main() -> None:
 
 for _command in (tour, data, batch, holdout, dsl, mi, plan):
     main.add_command(_command)
+for _command in (evaluate, compare, rank, passk, release, doctor):
+    main.add_command(_command)
+plan.add_command(plan_eval)

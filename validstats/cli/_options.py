@@ -34,7 +34,8 @@ Exit codes:
   0  the statement was made (notes and warnings go to the standard error)
   1  a file, a column or its values cannot be used; nothing was written
   2  an option or argument is wrong
-  3  a ledger is missing, was changed, or refuses"""
+  3  a ledger is missing, was changed, or refuses
+  4  the gate of --fail-on fired"""
 
 TABLE_FORMAT = "validstats.table_format"
 """Where a command's options about its files wait for the reader."""

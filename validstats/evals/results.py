@@ -61,6 +61,20 @@ def inputs_of_data(data: EvalInput) -> Inputs:
     return inputs_of(data.table, int(data.labelled.sum()))
 
 
+def _without_nan(value: Any, path: str, nulls: dict[str, str]) -> Any:
+    """Plain values, with null for every number that is not finite, and the reason beside."""
+    if isinstance(value, dict):
+        return {str(k): _without_nan(v, f"{path}.{k}" if path else str(k), nulls) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(v, f"{path}[{i}]", nulls) for i, v in enumerate(value)]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        nulls[path] = "not defined for these data" if math.isnan(value) else "no finite bound"
+        return None
+    return value
+
+
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class EvalResult(Result):
     """An answer about evaluated systems.
@@ -79,6 +93,8 @@ class EvalResult(Result):
         What the domain below returned; None where nothing but scores was used.
     judge : AgreementResult or NotApplicable
         Agreement of the judge with the humans.
+    exit_code : int
+        0, unless a gate of the command line fired.
     """
 
     schema: ClassVar[str] = "validstats.evals/1"
@@ -92,6 +108,8 @@ class EvalResult(Result):
     judge: AgreementResult | NotApplicable = field(
         default_factory=lambda: NotApplicable("there is no judge that humans checked")
     )
+
+    exit_code: int = 0
 
     @property
     def confidence_level(self) -> float:
@@ -108,12 +126,12 @@ class EvalResult(Result):
         -------
         dict
             Keys of every result, and ``validstats`` (version), ``verb``, ``verdict``, ``judge``, ``checks``, ``inputs``,
-            ``options`` and ``exit_code`` (0 unless a gate of the command line fired).
+            ``options``, ``exit_code`` (0 unless a gate of the command line fired) and ``nulls`` (why a number is null).
         """
         import validstats
 
         judge = self.judge
-        return {
+        values = {
             **super().to_dict(),
             "validstats": validstats.__version__,
             "verb": self.verb,
@@ -130,8 +148,11 @@ class EvalResult(Result):
             "options": {
                 k: v for k, v in self.options.items() if isinstance(v, int | float | str | bool | type(None))
             },
-            "exit_code": 0,
+            "exit_code": self.exit_code,
         }
+        nulls: dict[str, str] = {}
+        plain: dict[str, Any] = _without_nan(values, "", nulls)
+        return {**plain, "nulls": nulls}
 
     def _notes(self) -> list[str]:
         """Warnings about the data, in one sentence each."""

@@ -97,12 +97,8 @@ def open_document(path: Path) -> Document:
 def _json_or_lines(text: str, name: str) -> tuple[Kind, Any]:
     """One JSON value, or one object a line; a list of objects is records."""
     first, _, rest = text.strip().partition("\n")
-    if first.startswith("{") and first.rstrip().endswith("}") and (not rest or rest.lstrip().startswith("{")):
-        try:
-            return "records", load_json_lines(text, name)
-        except EvalFileError:
-            if rest:
-                raise
+    if first.startswith("{") and first.rstrip().endswith("}") and rest.lstrip().startswith("{"):
+        return "records", load_json_lines(text, name)
     value = load_json(text, name)
     if isinstance(value, list):
         if not value or not all(isinstance(row, dict) for row in value):
@@ -110,6 +106,8 @@ def _json_or_lines(text: str, name: str) -> tuple[Kind, Any]:
         return "records", value
     if not isinstance(value, dict):
         raise EvalFileError(f"{name} holds no JSON object.")
+    if value and not any(isinstance(part, list | dict) for part in value.values()):
+        return "records", [value]  # one record on one line
     return "json", value
 
 
