@@ -11,7 +11,7 @@ from typing import Any, get_args
 import numpy as np
 
 from validstats.guarantee import Guarantee
-from validstats.holdout.mechanisms import MECHANISMS, Analysis, Candidate, ReleaseKind, Use
+from validstats.holdout.mechanisms import MECHANISMS, Analysis, Candidate, ReleaseKind, Use, mechanism
 from validstats.holdout.widths import nonadaptive_width
 from validstats.intake import (
     alpha_fraction,
@@ -312,14 +312,15 @@ def plan(
             analyses=get_args(Analysis) if analysis is None else (analysis,),
             confidence_level=float(level),
             log_alpha=math.log(float(alpha_fraction(confidence_level))),
-        )
+        ),
+        tuple(MECHANISMS),
     )
 
 
 @lru_cache(maxsize=512)
-def _plan_for(use: Use) -> Plan:
-    """Ask every mechanism that can serve the release what it would promise."""
-    serving = [kind for kind in MECHANISMS.values() if use.release in kind.serves]
+def _plan_for(use: Use, names: tuple[str, ...]) -> Plan:
+    """Ask every known mechanism that can serve the release what it would promise."""
+    serving = [mechanism(name) for name in names if use.release in mechanism(name).serves]
     found = [candidate for kind in serving for candidate in kind.candidates(use)]
     return Plan(
         guarantee=_guarantee(use),
