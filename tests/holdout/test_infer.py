@@ -234,3 +234,11 @@ def test_a_restart_does_not_repeat_noise(tmp_path):
     exact = [(noise_predictions(i) == Y_HOLD).mean() for i in range(2)]
     noise = [e.answer - m for e, m in zip(entries, exact, strict=True)]
     assert abs(noise[0] - noise[1]) > 1e-6
+
+
+def test_parameters_that_are_no_part_of_the_budget_may_change_after_the_calibration():
+    rh = make(mechanism="description_length")
+    rh.set_params(metric="error")
+    answer = rh.infer(MODEL)
+    assert answer.question == "error: LogisticRegression"
+    assert answer.conf_low < 1 - TRUE_MEAN < answer.conf_high

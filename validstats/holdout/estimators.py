@@ -21,6 +21,7 @@ from validstats.holdout.asking import (
     Leaderboard,
     Metric,
     TrainingPart,
+    as_metric,
     calibration_of,
     check_finite_bounds,
     check_labels,
@@ -225,7 +226,7 @@ class ReusableHoldout(CalibratedEstimator):
 
     def _desk(self, verb: str) -> Desk:
         self._check_calibrated(verb)
-        return self.desk_
+        return dataclasses.replace(self.desk_, metric=as_metric(self.metric), guess=self.guess)
 
     # ------------------------------------------------------------------ asking
 
