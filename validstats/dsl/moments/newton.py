@@ -213,4 +213,6 @@ def singular_reason(jacobian: Float2D, names: Sequence[str]) -> str | None:
     if values[-1] >= _SINGULAR * values[0]:
         return None
     involved = np.flatnonzero(np.abs(right[-1]) > 0.1 * np.abs(right[-1]).max())
-    return f"the equations do not tell the parameters {', '.join(repr(names[int(k)]) for k in involved)} apart"
+    return (
+        f"the equations do not tell the parameters {', '.join(repr(names[int(k)]) for k in involved)} apart"
+    )

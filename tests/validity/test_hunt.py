@@ -1,0 +1,180 @@
+"""The hunt finds planted faults, says nothing of what holds, repeats itself, and goes on where it was stopped."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from validstats.batch.laws import rank_upper
+from validstats.validity import Choice, Claim, LogUniform, Prior, Refused, Trial, Uniform, hunt, replay
+
+FEW = Prior({"n": LogUniform(5, 300), "shift": Uniform(-1, 1)})
+
+
+def mean_interval(quantile, with_batch=True):
+    """A prediction interval for the mean of m normal rows from n others."""
+
+    def trial(setting, rng):
+        n, m = setting["n"], setting.get("m", 10)
+        x, new = rng.normal(setting["shift"], 1, n), rng.normal(setting["shift"], 1, m)
+        scale = np.sqrt(1 / n + (1 / m if with_batch else 0.0))
+        half = quantile(n) * x.std(ddof=1) * scale
+        return Trial(abs(new.mean() - x.mean()) <= half, 2 * half)
+
+    return trial
+
+
+def quantile_bound(off):
+    def trial(setting, rng):
+        n, m = setting["n"], 8
+        scores, new = rng.normal(size=n), rng.normal(size=m)
+        rank = rank_upper(n, m, 4, 0.1).rank - off
+        bound = np.sort(scores)[rank - 1] if 1 <= rank <= n else np.inf
+        return Trial(np.sort(new)[3] <= bound)
+
+    return trial
+
+
+def looks(counted):
+    """The best of ``looks`` noisy answers, reported with an interval that counts so many of them."""
+
+    def trial(setting, rng):
+        k, n = setting["looks"], setting["n"]
+        answers = rng.binomial(n, 0.5, k) / n
+        half = np.sqrt(np.log(2 * counted(k) / 0.05) / (2 * n))
+        return Trial(abs(answers.max() - 0.5) <= half)
+
+    return trial
+
+
+def total(recode):
+    def trial(setting, rng):
+        low, high = setting["classes"]
+        y = np.where(rng.random(400) < 0.4, high, low).astype(float)
+        read = (y == high).astype(float) if recode else y
+        half = 2.8 * y.std(ddof=1) / 20
+        return Trial(abs(read.mean() - (0.4 * high + 0.6 * low)) <= half)
+
+    return trial
+
+
+T, Z = (lambda n: stats.t.ppf(0.975, n - 1)), (lambda n: stats.norm.ppf(0.975))
+RANKS = Prior({"n": LogUniform(20, 200)})
+LOOKS = Prior({"n": LogUniform(100, 1000), "looks": LogUniform(2, 200)})
+CODES = Prior({"classes": Choice(((0, 1), (1, 2), (-1, 1), (0, 5)))})
+
+PAIRS = {
+    "z for the t quantile": (
+        Claim("mean", FEW, mean_interval(Z), 0.95),
+        Claim("mean", FEW, mean_interval(T), 0.95),
+    ),
+    "a forgotten variance term": (
+        Claim("mean", FEW, mean_interval(T, with_batch=False), 0.95),
+        Claim("mean", FEW, mean_interval(T), 0.95),
+    ),
+    "an off-by-one rank": (
+        Claim("rank", RANKS, quantile_bound(1), 0.9),
+        Claim("rank", RANKS, quantile_bound(0), 0.9),
+    ),
+    "an uncounted bit": (
+        Claim("looks", LOOKS, looks(lambda k: 1), 0.95),
+        Claim("looks", LOOKS, looks(lambda k: k), 0.95),
+    ),
+    "a recoded label": (Claim("codes", CODES, total(True), 0.95), Claim("codes", CODES, total(False), 0.95)),
+}
+
+
+@pytest.mark.parametrize("fault", sorted(PAIRS))
+def test_planted_faults_are_found_and_what_holds_is_not_blamed(fault) -> None:
+    wrong, right = (hunt([claim], n_trials=8000, random_state=1) for claim in PAIRS[fault])
+    assert wrong.faults, wrong.sentence
+    assert "below" in wrong.sentence
+    assert not right.faults, right.sentence
+    assert right.sentence.startswith("Nothing was found below its level in")
+
+
+def test_a_seed_line_reproduces_a_failing_data_set() -> None:
+    claim = PAIRS["z for the t quantile"][0]
+    worst = hunt([claim], n_trials=3000, random_state=2).faults[0]
+    assert not replay(claim, worst.setting, worst.seed).held
+
+
+def test_a_hunt_repeats_itself_and_goes_on_from_its_store(tmp_path) -> None:
+    calls = []
+
+    def trial(setting, rng):
+        calls.append(1)
+        return Trial(bool(rng.random() < 0.97), 1.0, True, 2.0)
+
+    claim = Claim("coin", Prior({"n": LogUniform(5, 50)}), trial, 0.9)
+    store = tmp_path / "hunt.jsonl"
+    first = hunt([claim], n_trials=1500, random_state=3, store=store)
+    made = len(calls)
+    store.write_text("\n".join(store.read_text().splitlines()[:-2]) + '\n{"key": "cut')
+    again = hunt([claim], n_trials=1500, random_state=3, store=store)
+    assert again.to_dict() == first.to_dict()
+    assert 0 < len(calls) - made < made
+    assert first.findings[0].width_ratio == pytest.approx(0.5) and first.findings[0].reference_held == 1.0
+
+
+def test_crashes_and_faults_are_failures_and_refusals_are_not() -> None:
+    def crash(setting, rng):
+        if setting["n"] > 25:
+            raise KeyError("n")
+        return Trial(True)
+
+    def silent(setting, rng):
+        return Trial(True, fault="an end is NaN" if rng.random() < 0.2 else "")
+
+    def refuse(setting, rng):
+        raise Refused("too few rows")
+
+    prior = Prior({"n": LogUniform(5, 50)})
+    found = hunt(
+        [Claim("crash", prior, crash, 0.9), Claim("silent", prior, silent, 0.9)],
+        n_trials=2000,
+        random_state=0,
+    )
+    errors = {text for f in found.faults for text in f.errors}
+    assert any("KeyError in crash" in text for text in errors) and "an end is NaN" in errors
+    assert "has errors" in found.sentence
+    assert not hunt([Claim("refuse", prior, refuse, 0.9)], n_trials=500, random_state=0).faults
+
+
+def test_asymptotic_statements_have_two_points() -> None:
+    def coin(setting, rng):
+        return Trial(bool(rng.random() < 0.937))
+
+    prior = Prior({"n": LogUniform(5, 50)})
+    for kind, fault in (("asymptotic", False), ("finite-sample", True)):
+        claim = Claim("coin", prior, coin, 0.95, kind)
+        assert (
+            bool(hunt([claim], n_trials=2000, confirm_trials=60_000, n_confirmed=1, random_state=0).faults)
+            is fault
+        )
+
+
+def test_settings_that_do_not_go_together_are_drawn_again() -> None:
+    prior = Prior({"n": LogUniform(5, 50), "m": LogUniform(5, 50)}, valid=lambda s: s["m"] < s["n"])
+    rng = np.random.default_rng(0)
+    drawn = [prior.draw(rng) for _ in range(50)]
+    assert all(s["m"] < s["n"] for s in drawn + [prior.mutate(drawn[0], rng) for _ in range(50)])
+    impossible = Prior({"n": LogUniform(5, 50)}, valid=lambda s: False)
+    with pytest.raises(ValueError, match="No valid setting"):
+        impossible.draw(rng)
+
+
+def test_a_time_or_a_number_is_needed() -> None:
+    with pytest.raises(ValueError, match="one of minutes= and n_trials="):
+        hunt([])
+
+
+def test_a_report_prints_plots_and_is_json() -> None:
+    found = hunt([PAIRS["an uncounted bit"][0]], n_trials=1500, random_state=0)
+    assert found.sentence in " ".join(str(found.summary()).split())
+    assert json.loads(json.dumps(found.to_dict()))["findings"][0]["claim"] == "looks"
+    axes = found.plot().ax_
+    assert len(axes.get_yticks()) == len(found.findings)
