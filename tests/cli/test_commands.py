@@ -188,10 +188,7 @@ def test_plans_equal_the_library(run, workplace) -> None:
     from validstats.batch import Simultaneous, plan_batch
 
     values = json.loads(run("plan", "batch", "--target", "sets", "--rows", "100", "--format", "json").stdout)
-    assert (
-        values["overall"]["smallest_n"]
-        == plan_batch(Simultaneous(miss=0.1), m=100).smallest_n
-    )
+    assert values["overall"]["smallest_n"] == plan_batch(Simultaneous(miss=0.1), m=100).smallest_n
     assert run("plan", "batch", "--target", "sets").exit_code == 2
     arguments = ("plan", "labels", "documents.csv", *DSL[2:])
     small, large = (

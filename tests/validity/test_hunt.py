@@ -87,6 +87,7 @@ PAIRS = {
 }
 
 
+@pytest.mark.validity
 @pytest.mark.parametrize("fault", sorted(PAIRS))
 def test_planted_faults_are_found_and_what_holds_is_not_blamed(fault) -> None:
     wrong, right = (hunt([claim], n_trials=8000, random_state=1) for claim in PAIRS[fault])

@@ -8,7 +8,7 @@ from validstats.validity.hunt import Claim
 
 __all__ = ["DOMAINS", "claims_of"]
 
-DOMAINS = ("batch", "holdout", "dsl", "mi", "evals")
+DOMAINS = ("batch", "dsl")
 
 
 def claims_of(domain: str) -> list[Claim]:
@@ -16,7 +16,7 @@ def claims_of(domain: str) -> list[Claim]:
 
     Parameters
     ----------
-    domain : {"batch", "holdout", "dsl", "mi", "evals"}
+    domain : {"batch", "dsl"}
         The domain.
 
     Returns

@@ -1,0 +1,261 @@
+"""Claims about batches: every target, with learners as users have them and labels as they are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from validstats._typing import AnyArray, Float1D
+from validstats.validity.hunt import Choice, Claim, LogUniform, Prior, Setting, Trial, Uniform
+
+__all__ = ["CLAIMS"]
+
+BOUNDS = (-6.0, 6.0)
+
+LAWS = ("normal", "skewed", "heavy", "rounded", "two-valued", "near a bound", "ties", "constant")
+LEARNERS = ("fitted", "frozen", "useless", "overfitted")
+
+
+def draw_labels(law: str, size: int, rng: np.random.Generator) -> tuple[AnyArray, Float1D]:
+    """Features and labels within the bounds; the first feature explains half of the label."""
+    X = rng.normal(size=(size, 2))
+    noise = {
+        "normal": lambda: rng.normal(size=size),
+        "skewed": lambda: rng.exponential(1.5, size) - 1.5,
+        "heavy": lambda: rng.standard_t(2.2, size),
+        "rounded": lambda: np.round(rng.normal(size=size)),
+        "two-valued": lambda: rng.choice([-1.0, 1.0], size),
+        "near a bound": lambda: 4.0 + rng.exponential(1.0, size),
+        "ties": lambda: rng.choice([0.0, 0.5], size),
+        "constant": lambda: np.zeros(size),
+    }[law]()
+    signal = np.round(X[:, 0]) if law in ("rounded", "ties") else X[:, 0]
+    y = np.where(X[:, 0] > 0, 1.0, 0.0) if law == "two-valued" else signal + noise
+    if law == "two-valued":
+        y = np.where(rng.random(size) < 0.15, 1.0 - y, y)
+    return X, np.clip(y, *BOUNDS)
+
+
+def make_learner(kind: str) -> Any:
+    """A learner as users have them: fitted here, useless, or one that knows its training rows by heart."""
+    from sklearn.dummy import DummyRegressor
+    from sklearn.linear_model import Ridge
+    from sklearn.neighbors import KNeighborsRegressor
+
+    return {"overfitted": KNeighborsRegressor(1), "useless": DummyRegressor()}.get(kind, Ridge())
+
+
+def calibrated(setting: Setting, target: Any, rng: np.random.Generator, **options: Any) -> Any:
+    """A predictor that was trained on 120 rows and calibrated on n others."""
+    from sklearn.frozen import FrozenEstimator
+
+    from validstats.batch import BatchPredictor
+
+    n, learner = setting["n"], make_learner(setting["learner"])
+    X, y = draw_labels(setting["law"], 120 + n, rng)
+    options = {"bounds": BOUNDS, "n_resamples": 999, "random_state": int(rng.integers(2**31))} | options
+    if setting["learner"] != "frozen":
+        model = BatchPredictor(
+            learner,
+            target,
+            confidence_level=setting["level"],
+            calibration_size=n,
+            check_reuse=False,
+            **options,
+        )
+        return model.fit(X, y)
+    frozen = FrozenEstimator(learner.fit(X[n:], y[n:]))
+    model = BatchPredictor(frozen, target, confidence_level=setting["level"], **options)
+    return model.calibrate(X[:n], y[:n])
+
+
+def _checked(
+    low: Float1D, high: Float1D, truth: Float1D, width_of_reference: float, reference: bool
+) -> Trial:
+    """A trial of intervals that hold together; NaN and ends in the wrong order are faults."""
+    fault = ""
+    if np.isnan(low).any() or np.isnan(high).any():
+        fault = "an end is NaN"
+    elif (low > high).any():
+        fault = "a lower end lies above the upper one"
+    held = bool(((low <= truth) & (truth <= high)).all())
+    width = float(np.mean(high - low))
+    return Trial(held, width, reference, width_of_reference, fault)
+
+
+def _mean_trial(total: bool) -> Callable[[Setting, np.random.Generator], Trial]:
+    def trial(setting: Setting, rng: np.random.Generator) -> Trial:
+        from validstats.batch import BatchMean, BatchTotal
+
+        model = calibrated(setting, BatchTotal() if total else BatchMean(), rng)
+        n, m = setting["n"], setting["m"]
+        X, y = draw_labels(setting["law"], m, rng)
+        result = model.infer(X)
+        factor = m if total else 1
+        truth = np.array([factor * y.mean()])
+        # the textbook's prediction interval of a mean of residuals
+        Xr, yr = draw_labels(setting["law"], n, rng)
+        residual = yr - np.asarray(model.predict(Xr)) if hasattr(model, "predict") else yr
+        half = factor * stats.t.ppf((1 + setting["level"]) / 2, max(n - 1, 1)) * residual.std(ddof=1)
+        half *= math.sqrt(1 / n + 1 / m)
+        centre = factor * (np.asarray(model.predict(X)).mean() + residual.mean())
+        return _checked(
+            result.conf_low[0], result.conf_high[0], truth, 2 * half, bool(abs(truth[0] - centre) <= half)
+        )
+
+    return trial
+
+
+def _quantile_trial(setting: Setting, rng: np.random.Generator) -> Trial:
+    from validstats.batch import BatchQuantile
+
+    model = calibrated(setting, BatchQuantile(setting["q"], side=setting["side"]), rng)
+    X, y = draw_labels(setting["law"], setting["m"], rng)
+    result = model.infer(X)
+    k = max(math.ceil(setting["q"] * setting["m"]), 1)
+    truth = np.array([np.sort(np.abs(y - np.asarray(model.predict(X))))[k - 1]])
+    return _checked(result.conf_low[0], result.conf_high[0], truth, math.nan, None)
+
+
+def _sets_trial(setting: Setting, rng: np.random.Generator) -> Trial:
+    from validstats.batch import Simultaneous
+
+    model = calibrated(setting, Simultaneous(miss=setting["miss"]), rng)
+    X, y = draw_labels(setting["law"], setting["m"], rng)
+    result = model.infer(X)
+    missed = int((~result.contains(y)).sum())
+    naive = int((~result.contains(y, naive=True)).sum())
+    allowed = math.floor(setting["miss"] * setting["m"] + 1e-9)
+    return Trial(missed <= allowed, reference_held=naive <= allowed)
+
+
+def _errors_trial(setting: Setting, rng: np.random.Generator) -> Trial:
+    from sklearn.linear_model import LogisticRegression
+
+    from validstats.batch import BatchPredictor, ErrorCount
+
+    n, m, classes = setting["n"], setting["m"], np.array(["a", "b", "c"])
+
+    def draw(size: int) -> tuple[AnyArray, AnyArray]:
+        X = rng.normal(size=(size, 2))
+        y = np.where(X[:, 0] > setting["rare"], 1, 0) + (X[:, 1] > 1)
+        return X, classes[np.where(rng.random(size) < setting["noise"], rng.integers(3, size=size), y)]
+
+    X, y = draw(120 + n)
+    if len(set(y)) < 2:
+        return Trial(True)
+    model = BatchPredictor(
+        LogisticRegression(),
+        ErrorCount(),
+        confidence_level=setting["level"],
+        calibration_size=n,
+        random_state=0,
+    )
+    model.fit(X, y)
+    X, y = draw(m)
+    result = model.infer(X)
+    truth = np.array([float((np.asarray(model.predict(X)) != y).sum())])
+    return _checked(result.conf_low[0], result.conf_high[0], truth, math.nan, None)
+
+
+def _selection_trial(setting: Setting, rng: np.random.Generator) -> Trial:
+    from validstats.batch import Selection
+
+    model = calibrated(setting, Selection(above=setting["above"], max_false=setting["max_false"]), rng)
+    X, y = draw_labels(setting["law"], setting["m"], rng)
+    result = model.infer(X)
+    false = int(np.asarray(result.false_claims(y))[0])
+    naive = int(np.asarray(result.false_claims(y, naive=True))[0])
+    return Trial(false <= setting["max_false"], reference_held=naive <= setting["max_false"])
+
+
+def _envelope_trial(setting: Setting, rng: np.random.Generator) -> Trial:
+    from validstats.batch import Envelope
+
+    model = calibrated(setting, Envelope(above=setting["above"], side="upper"), rng)
+    X, y = draw_labels(setting["law"], setting["m"], rng)
+    result = model.infer(X)
+    curve = result.discoveries()
+    predictions, wrong = np.asarray(model.predict(X)), y <= setting["above"]
+    false = np.array([np.sum(wrong & (predictions > t)) for t in curve.threshold])
+    return Trial(bool((false <= curve.max_false).all()))
+
+
+def _joint_trial(setting: Setting, rng: np.random.Generator) -> Trial:
+    from validstats.batch import BatchMean
+
+    model = calibrated(setting, BatchMean(), rng)
+    sizes = [max(1, setting["m"] // k) for k in range(1, setting["batches"] + 1)]
+    names = np.repeat(np.arange(len(sizes)), sizes)
+    X, y = draw_labels(setting["law"], len(names), rng)
+    result = model.infer(X, batches=names, joint=True)
+    truth = np.array([y[names == name].mean() for name in result.batches])
+    return _checked(result.conf_low[:, 0], result.conf_high[:, 0], truth, math.nan, None)
+
+
+def _prior(**more: Any) -> Prior:
+    return Prior(
+        {
+            "n": LogUniform(5, 2000, says="calibration rows"),
+            "m": LogUniform(1, 1000, says="rows of the batch"),
+            "law": Choice(LAWS, says="what the labels are like"),
+            "learner": Choice(LEARNERS, says="where predictions come from"),
+            "level": Choice((0.8, 0.9, 0.95)),
+            **more,
+        }
+    )
+
+
+def _level(setting: Setting) -> float:
+    return float(setting["level"])
+
+
+CLAIMS = (
+    Claim("mean of a batch", _prior(), _mean_trial(False), _level, reference="textbook prediction interval"),
+    Claim("total of a batch", _prior(), _mean_trial(True), _level, reference="textbook prediction interval"),
+    Claim("means of several batches at once", _prior(batches=Choice((2, 3, 7))), _joint_trial, _level),
+    Claim(
+        "quantile of a batch",
+        _prior(q=Choice((0.1, 0.5, 0.9)), side=Choice(("upper", "lower", "two-sided"))),
+        _quantile_trial,
+        _level,
+    ),
+    Claim(
+        "sets that hold for a share of a batch",
+        _prior(miss=Choice((0.0, 0.1, 0.3))),
+        _sets_trial,
+        _level,
+        reference="split conformal sets",
+    ),
+    Claim(
+        "number of errors in a batch",
+        Prior(
+            {
+                "n": LogUniform(5, 2000),
+                "m": LogUniform(1, 1000),
+                "rare": Uniform(-2.5, 2.5),
+                "noise": Uniform(0, 0.6),
+                "level": Choice((0.8, 0.9, 0.95)),
+            }
+        ),
+        _errors_trial,
+        _level,
+    ),
+    Claim(
+        "false claims of a selection",
+        _prior(above=Uniform(-2, 2), max_false=Choice((0, 1, 5))),
+        _selection_trial,
+        _level,
+        reference="claims by prediction",
+    ),
+    Claim(
+        "false claims of every selection, after looking",
+        _prior(above=Uniform(-2, 2)),
+        _envelope_trial,
+        _level,
+    ),
+)
