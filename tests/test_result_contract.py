@@ -70,9 +70,56 @@ def holdout_results() -> Iterator[tuple[str, Callable[[], Any]]]:
     yield "plan", lambda: holdout.plan(2000, 20)
 
 
+def evals_results() -> Iterator[tuple[str, Callable[[], Any]]]:
+    """One result of each verb of evaluations."""
+    from validstats import evals
+
+    rng = np.random.default_rng(0)
+    truth = rng.random((300, 3)) < [0.5, 0.6, 0.9]
+    labelled = np.repeat(rng.random(300) < 0.4, 3)
+    rows = {
+        "item": np.repeat(np.arange(300), 3),
+        "system": ["Ash", "Birch", "Cedar"] * 300,
+        "topic": np.repeat(np.array(["first", "second"])[np.arange(300) % 2], 3),
+        "judge": (truth ^ (rng.random((300, 3)) < 0.1)).ravel().astype(float),
+        "human": np.where(labelled, truth.ravel(), np.nan),
+    }
+    passed = rng.random((40, 10)) < 0.5
+    audited = np.repeat(np.arange(40) < 20, 10) & passed.ravel()
+    samples = {
+        "problem": np.repeat(np.arange(40), 10),
+        "passed": passed.ravel().astype(int),
+        "audit": np.where(audited, rng.random(400) < 0.7, np.nan),
+        "audit_probability": 0.5,
+    }
+    names = np.array(["Ash", "Birch", "Cedar"])
+    pairs = np.array([rng.permutation(3)[:2] for _ in range(300)])
+    battles = {
+        "model_a": names[pairs[:, 0]],
+        "model_b": names[pairs[:, 1]],
+        "winner": rng.choice(["model_a", "model_b", "tie"], 300),
+    }
+    samples["audit_probability"] = np.full(400, 0.5)
+    yield "evaluation", lambda: evals.evaluate(rows, system="Ash", by="topic")
+    yield "agreement", lambda: evals.evaluate(rows, system="Ash").judge
+    yield "comparison", lambda: evals.compare(rows, "Cedar", "Ash")
+    yield "ranking", lambda: evals.rank(rows)
+    yield "battles", lambda: evals.rank(battles)
+    yield "samples", lambda: evals.pass_at_k(samples, wrong_costs=1)
+    yield (
+        "release",
+        lambda: evals.release(rng.random(200), rng.random(200) < 0.9, rng.random(50), max_false=9),
+    )
+    yield "plan", lambda: evals.plan(difference=0.05, discordance=0.2)
+
+
 FACTORIES = [
     pytest.param(make, id=f"{domain}: {name}")
-    for domain, results in (("batch", batch_results), ("holdout", holdout_results))
+    for domain, results in (
+        ("batch", batch_results),
+        ("holdout", holdout_results),
+        ("evals", evals_results),
+    )
     for name, make in results()
 ]
 
@@ -132,7 +179,7 @@ def test_tables_follow_labels_and_leave_out_terms(result: Any) -> None:
 
 def test_it_is_written_to_json_with_its_schema(result: Any) -> None:
     content = json.loads(json.dumps(result.to_dict(), default=str))
-    assert content["schema"] == "validstats.result/1" and content["kind"] == type(result).__name__
+    assert content["schema"] == result.schema and content["kind"] == type(result).__name__
     assert content["answer"] == result.answer and len(content["terms"]) == len(result.tidy())
     assert content["guarantee"]["holds"] == result.guarantee.holds
 

@@ -93,11 +93,11 @@ class AgreementResult(Result):
         if "sensitivity" in at:
             good, bad = self.estimate[at["sensitivity"]], 1.0 - self.estimate[at["specificity"]]
             words = ["an unknown share" if math.isnan(v) else percent(v, 0) for v in (good, bad)]
-            return say("agreement", kappa=first, good=words[0], bad=words[1]).sentence
+            return _clause("agreement", kappa=first, good=words[0], bad=words[1])
         if "accuracy" in at:
             same = self.estimate[at["accuracy"]]
-            return say("agreement_classes", kappa=first, same=percent(same, 0)).sentence
-        return say("agreement_scores", value=first).sentence
+            return _clause("agreement_classes", kappa=first, same=percent(same, 0))
+        return _clause("agreement_scores", value=first)
 
     def _words(self, row: int) -> str:
         """A measure with its interval."""
@@ -150,6 +150,11 @@ class AgreementResult(Result):
         from validstats.plotting.evaluations import AgreementDisplay
 
         return AgreementDisplay.from_result(self, labels=labels, drop=drop).plot(ax)
+
+
+def _clause(code: str, **fields: str) -> str:
+    """A sentence without its final period."""
+    return say(code, **fields).sentence.removesuffix(".")
 
 
 def agreement(data: EvalInput, confidence_level: float, random_state: Any) -> AgreementResult | NotApplicable:

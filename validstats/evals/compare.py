@@ -144,7 +144,7 @@ def compare(
     >>> new = [1] * 30 + [0] * 10
     >>> old = [1] * 18 + [0] * 22
     >>> print(evals.compare({"new": new, "old": old}, "new", "old").answer)
-    new beats old by 30.0 points (13.5 to 46.7; p < .001) on 40 shared items.
+    new beats old by 30.0 points (13.5 to 46.7; p < .001) on 40 shared items
     """
     level = float(check_confidence_level(confidence_level))
     check_literal(population, "population", get_args(Population))

@@ -99,7 +99,7 @@ def evaluate(
     --------
     >>> from validstats import evals
     >>> print(evals.evaluate({"score": [1, 1, 0, 1, 1, 1, 0, 1, 1, 1, 1, 1]}).answer)
-    The pass rate is 83.3 % (50.6 to 96.1 %).
+    The pass rate is 83.3 % (50.6 to 96.1 %)
     """
     level = float(check_confidence_level(confidence_level))
     check_literal(population, "population", get_args(Population))

@@ -147,6 +147,8 @@ def load(
         table = replace(
             table, roles={k: v for k, v in table.roles.items() if k not in ("human", "probability")}
         )
+    if table.format == "battles":
+        raise EvalFileError("These are battles between pairs of systems, not scores; call rank.")
     table = _deduplicated(_single_filter(table))
     name = _score_name(table)
     checks = list(check_table(table))

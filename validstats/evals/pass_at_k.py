@@ -164,7 +164,7 @@ def pass_at_k(
     >>> p = np.repeat(rng.beta(0.7, 1.2, 100), 10)
     >>> samples = {"problem": np.repeat(np.arange(100), 10), "passed": (rng.random(1000) < p).astype(int)}
     >>> print(evals.pass_at_k(samples).answer)
-    With 10 tries a solution that passes is found for 85.0 % of problems (74.7 to 91.6 %).
+    With 10 tries a solution that passes is found for 85.0 % of problems (74.7 to 91.6 %)
     """
     level = float(check_confidence_level(confidence_level))
     check_literal(population, "population", get_args(Population))

@@ -88,7 +88,8 @@ class EvalPlan(EvalResult):
 
     def _tidy_columns(self) -> Mapping[str, Any]:
         name = "width" if "width" in self.curve else "power"
-        return {"n": self.curve["n"], name: self.curve[name]}
+        terms = [f"n = {int(n)}" for n in self.curve["n"]]
+        return {"term": terms, "n": self.curve["n"], name: self.curve[name]}
 
     def _glance_columns(self) -> Mapping[str, Any]:
         return {
@@ -109,6 +110,7 @@ class EvalPlan(EvalResult):
             shares: dict[str, Any] = dict.fromkeys(("Share", "Rate", "Labels"), "percent")
             tables.append(Table(verdicts | {"Labels": self.allocation}, formats=shares))
         columns = dict(self._tidy_columns())
+        columns.pop("term")
         tables.append(
             Table(
                 {
@@ -195,7 +197,7 @@ def plan(
     --------
     >>> from validstats import evals
     >>> print(evals.plan(difference=0.02, discordance=0.1).answer)
-    About 2,100 items find a difference of 2 points with 80 % probability.
+    About 2,100 items find a difference of 2 points with 80 % probability
     """
     level = float(check_confidence_level(confidence_level))
     check_in_range(power, "power", 0.0, 1.0, low_open=True, high_open=True)
@@ -250,7 +252,7 @@ def _plan_difference(
     )
     return EvalPlan(
         guarantee=_guarantee(
-            0, level, ("items differ as you assume", "units do not depend on each other"), detail
+            n, level, ("items differ as you assume", "units do not depend on each other"), detail
         ),
         verdict=verdict,
         inputs=Inputs((), {}, 0, (), 0),

@@ -117,7 +117,7 @@ class EvalResult(Result):
         return float(self.options["confidence_level"])
 
     def _answer(self) -> str:
-        return self.verdict.sentence
+        return self.verdict.sentence.removesuffix(".")
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain Python values, ready for JSON.
@@ -715,8 +715,8 @@ class PassAtKResult(EvalResult):
 
     @property
     def naive(self) -> Any:
-        """Share of problems with a passing sample by the tests, at each of their k."""
-        if "pass_by_tests" in self.quantity:
+        """Share of problems with a passing sample by the tests at each k, where audits say more."""
+        if len(set(self.quantity)) > 1:
             return self.of("pass_by_tests")["estimate"]
         return NotApplicable("nothing was audited, so that the tests are the answer")
 
@@ -828,10 +828,8 @@ class ReleaseResult(EvalResult):
 
     @property
     def conf_high(self) -> Any:
-        """Largest number of wrong answers among the selected ones."""
-        if self.max_false is not None:
-            return min(self.max_false, self.estimate)
-        return NotApplicable("the expected share is bounded, not the number")
+        """Not a range; ``max_false`` bounds the wrong answers."""
+        return self.conf_low
 
     @property
     def naive(self) -> Any:
@@ -844,7 +842,7 @@ class ReleaseResult(EvalResult):
         return bool(self.selected.any())
 
     def _tidy_columns(self) -> Mapping[str, Any]:
-        return {"row": np.arange(len(self.selected)), "selected": self.selected}
+        return {"term": [f"row {i}" for i in range(len(self.selected))], "selected": self.selected}
 
     def _glance_columns(self) -> Mapping[str, Any]:
         return {

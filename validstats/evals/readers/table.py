@@ -216,7 +216,7 @@ class EvalTable:
 
 def text_of(values: AnyArray) -> AnyArray:
     """Values as text: whole floats without their point, missing ones as the empty text."""
-    if values.dtype.kind == "f" and np.all(np.isfinite(values)) and np.all(values == np.round(values)):
+    if values.dtype.kind == "f" and np.all(np.abs(values) < 2.0**53) and np.all(values == np.round(values)):
         values = values.astype(np.int64)
     return np.array(["" if _missing(v) else str(v) for v in values.tolist()], dtype=object)
 
