@@ -11,7 +11,7 @@ from scipy.special import digamma
 
 from validstats._typing import Float2D, Int1D
 from validstats.guarantee import Guarantee
-from validstats.intake import check_literal, check_positive_int, frames
+from validstats.intake import align, check_literal, check_positive_int, frames, row_labels
 from validstats.mi.anchors import (
     ball_counts,
     entropy,
@@ -166,6 +166,8 @@ def conditional_mutual_info(
     """
     check_literal(method, "method", get_args(ConditionalMethod))
     check_literal(unit, "unit", get_args(Unit))
+    rows = row_labels(x, name="x")
+    y, z = align(y, rows, "y"), align(z, rows, "z")
     sides = (
         prepare_side(x, "x", discrete_x),
         prepare_side(y, "y", discrete_y),

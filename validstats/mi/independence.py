@@ -11,7 +11,7 @@ import numpy as np
 
 from validstats._typing import Float1D, Int1D, RandomState
 from validstats.guarantee import Guarantee
-from validstats.intake import check_positive_int, frames
+from validstats.intake import align, check_positive_int, frames, row_labels
 from validstats.mi.methods import refuse_unused
 from validstats.mi.permutation import (
     BoundStatistic,
@@ -179,7 +179,7 @@ default "learned"
         check_positive_int(stop_after, "stop_after", maximum=n_permutations)
     side_x, side_y = prepare_sides(x, y, discrete_x, discrete_y)
     check_positive_int(n_neighbors, "n_neighbors", maximum=side_x.n_rows - 1)
-    codes = _strata_codes(strata, side_x.n_rows)
+    codes = _strata_codes(align(strata, row_labels(x, name="x"), "strata"), side_x.n_rows)
     refuse_unused(statistic if isinstance(statistic, str) else f"{_name(statistic)}()", n_neighbors)
     bound = bind_statistic(statistic, side_x, side_y, n_neighbors)
     permuter = Permuter.from_random_state(side_x.n_rows, random_state, codes)

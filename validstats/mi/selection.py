@@ -19,12 +19,14 @@ from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, RandomState
 from validstats.exceptions import PermutationResolutionWarning, permutation_resolution_message, warn
 from validstats.guarantee import Guarantee
 from validstats.intake import (
+    align,
     as_decimal,
     check_in_range,
     check_literal,
     check_positive_int,
     frames,
     read_array,
+    row_labels,
 )
 from validstats.mi.methods import Method, Options, estimate_sides, refuse_unused
 from validstats.mi.permutation import (
@@ -252,6 +254,7 @@ class MISelector(SelectorMixin, BaseEstimator):
             # A constant feature simply scores 0 here.
             warnings.simplefilter("ignore")
             columns = [prepare_side(a, n, d, "discrete_features") for a, n, d in zip(arrays, names, declared)]
+        y = align(y, row_labels(X), "y")
         values = column_or_1d(read_array(y, "y"), warn=True)
         target = prepare_side(values, "y", self.discrete_target, "discrete_target")
         if columns[0].n_rows != target.n_rows:

@@ -12,7 +12,7 @@ from scipy.stats import rankdata
 
 from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, Int1D
 from validstats.exceptions import ConstantColumnWarning, constant_column_message, warn
-from validstats.intake import frames, read_array
+from validstats.intake import align, frames, read_array, row_labels
 from validstats.mi.anchors import canonical_correlations, entropy, row_codes
 
 __all__ = [
@@ -217,6 +217,7 @@ def prepare_sides(
     ConstantColumnWarning
         If a column is constant.
     """
+    y = align(y, row_labels(x, name="x"), "y")
     sides = prepare_side(x, "x", discrete_x), prepare_side(y, "y", discrete_y)
     if sides[0].n_rows != sides[1].n_rows:
         raise ValueError(
