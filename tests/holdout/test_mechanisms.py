@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-import pickle
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmarks.experiments.ladders import ParameterFreeLadder, ShakyLadder
-from benchmarks.experiments.small_domain import MedianMechanism, PrivateMultiplicativeWeights
+from tests.holdout import steps
+from tests.holdout.steps import normal_noise, quiet
 from tests.oracles import holdout as oracle
 from validstats.holdout.mechanisms import (
     MECHANISMS,
@@ -36,11 +36,6 @@ from validstats.holdout.widths.half_widths import guess_gap
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "holdout.json").read_text())
 
 
-def quiet(role: str, law: str) -> float:
-    """No noise."""
-    return 0.0
-
-
 class Injected:
     """Noise read from lists, one a role, scaled back to standard draws."""
 
@@ -52,12 +47,6 @@ class Injected:
         return next(self.lists[role]) / self.scales[role]
 
 
-def normal_noise(seed: int):
-    rng = np.random.default_rng(seed)
-    return lambda role, law: float(rng.normal() if law == "normal" else rng.laplace())
-
-
-SMALL = {"private_multiplicative_weights", "median_mechanism"}
 OPENINGS = {
     "guess_and_check": {"queries": 6, "failures": 2},
     "description_length": {"queries": 6},
@@ -68,22 +57,14 @@ OPENINGS = {
     "fresh_chunks": {"queries": 6},
     "ladder": {"queries": 6},
     "argmax": {"queries": 6, "candidates": 4},
-    "parameter_free_ladder": {"queries": 6, "max_improvements": 2},
     "thresholdout_science": {"queries": 6, "failures": 2},
     "sparse": {"queries": 6, "failures": 2},
     "effective_rounds": {"queries": 6, "rounds": 2},
-    "shaky_ladder": {"queries": 6},
-    "private_multiplicative_weights": {"queries": 6, "failures": 2, "histogram": [60, 40]},
-    "median_mechanism": {"queries": 6, "failures": 2, "histogram": [60, 40], "size": 5},
 }
 
 
 def values_for(name: str, rng: np.random.Generator):
-    if name in SMALL:
-        return rng.random(2)
-    if name == "argmax":
-        return rng.random((3, 120))
-    return rng.random(120)
+    return rng.random((3, 120) if name == "argmax" else 120)
 
 
 def opened(name: str):
@@ -168,49 +149,24 @@ def test_golden_guess_and_check() -> None:
 # --------------------------------------------------------------------------------- common behaviour
 
 
-@pytest.mark.parametrize("name", MECHANISMS)
+@pytest.mark.parametrize("name", OPENINGS)
 def test_steps_are_deterministic_pure_and_refuse_once_exhausted(name) -> None:
-    kind, rng, noise = mechanism(name), np.random.default_rng(5), normal_noise(7)
-    state = opened(name)
-    for _ in range(40):
-        values, guess = values_for(name, rng), float(rng.random())
-        before, kept = pickle.dumps(state), values.copy()
-        draws: list[float] = []
-
-        def recorded(role: str, law: str, draws=draws) -> float:
-            draws.append(noise(role, law))
-            return draws[-1]
-
-        after, release = kind.step(state, values, guess=guess, noise=recorded)
-        replay = iter(list(draws))
-        again = kind.step(state, values, guess=guess, noise=lambda role, law, replay=replay: next(replay))[1]
-        assert again == release
-        assert pickle.dumps(state) == before
-        np.testing.assert_array_equal(values, kept)
-        assert bool(draws) <= kind.noisy
-        if state.exhausted is not None:
-            assert after is state
-            assert release.source == "refused" and release.value is None and release.nats == release.mu2 == 0
-        else:
-            assert after.asked == state.asked + 1
-            assert release.certified <= kind.certified
-            if release.low is not None:
-                assert 0 <= release.low <= release.high <= 1
-        state = after
-    assert state.exhausted is not None and state.asked <= 6
+    steps.check_steps_are_pure(mechanism(name), opened(name), partial(values_for, name))
 
 
-@pytest.mark.parametrize("name", MECHANISMS)
+def test_every_mechanism_of_the_package_is_opened_here() -> None:
+    ours = {name for name, kind in MECHANISMS.items() if kind.__module__.startswith("validstats.")}
+    assert ours == set(OPENINGS)
+
+
+@pytest.mark.parametrize("name", OPENINGS)
 def test_bad_values_change_nothing(name) -> None:
-    kind, state = mechanism(name), opened(name)
-    size = 2 if name in SMALL else 120
-    for bad in (np.full(size, np.nan), np.full(size, 1.2), np.full(size, -0.1), np.ones(0)):
-        with pytest.raises(ValueError, match="values"):
-            kind.step(state, bad, guess=0.5, noise=quiet)
-    assert state == opened(name) if name not in SMALL else state.asked == 0
+    state = opened(name)
+    steps.check_bad_values(mechanism(name), state, 120)
+    assert state == opened(name)
 
 
-@pytest.mark.parametrize("name", [name for name, kind in MECHANISMS.items() if kind.needs_guess])
+@pytest.mark.parametrize("name", [name for name in OPENINGS if mechanism(name).needs_guess])
 def test_a_missing_or_bad_guess_is_refused(name) -> None:
     with pytest.raises(ValueError, match="needs a guess"):
         mechanism(name).step(opened(name), 0.5, noise=quiet)
@@ -218,49 +174,30 @@ def test_a_missing_or_bad_guess_is_refused(name) -> None:
         mechanism(name).step(opened(name), 0.5, guess=1.5, noise=quiet)
 
 
-@pytest.mark.parametrize("name", [name for name, kind in MECHANISMS.items() if kind.noisy])
+@pytest.mark.parametrize("name", [name for name in OPENINGS if mechanism(name).noisy])
 def test_noisy_mechanisms_ask_for_noise(name) -> None:
-    values = values_for(name, np.random.default_rng(0))
-    with pytest.raises(ValueError, match="draws noise"):
-        mechanism(name).step(opened(name), values, guess=0.5)
+    steps.check_noise_is_asked_for(mechanism(name), opened(name), partial(values_for, name))
 
 
-@pytest.mark.parametrize("name", [name for name, kind in MECHANISMS.items() if kind.needs_rows])
+@pytest.mark.parametrize("name", [name for name in OPENINGS if mechanism(name).needs_rows])
 def test_mechanisms_on_rows_say_how_many(name) -> None:
     with pytest.raises(ValueError, match="120 rows"):
         mechanism(name).step(opened(name), np.ones(5), noise=quiet)
 
 
-@pytest.mark.parametrize("name", [name for name, kind in MECHANISMS.items() if not kind.mixes])
+@pytest.mark.parametrize("name", [name for name in OPENINGS if not mechanism(name).mixes])
 def test_mechanisms_that_cannot_share_an_epoch_refuse_to(name) -> None:
-    values = values_for(name, np.random.default_rng(0))
-    with pytest.raises(ValueError, match="new epoch"):
-        mechanism(name).step(opened(name), values, guess=0.5, noise=quiet, log_carry=-1.0)
+    steps.check_it_shares_no_epoch(mechanism(name), opened(name), partial(values_for, name))
 
 
-@pytest.mark.parametrize("name", MECHANISMS)
+@pytest.mark.parametrize("name", OPENINGS)
 def test_nats_add_up_to_the_weight_of_the_node(name) -> None:
-    kind, rng = mechanism(name), np.random.default_rng(2)
-    state = opened(name)
-    total = state.opening_nats
-    for _ in range(6):
-        state, release = kind.step(state, values_for(name, rng), guess=float(rng.random()), noise=quiet)
-        total += release.nats
-    assert total == pytest.approx(-state.log_weight)
-    assert state.fresh().asked == 0 and state.fresh().log_weight == opened(name).log_weight
+    steps.check_nats_add_up(mechanism(name), opened(name), partial(values_for, name))
 
 
 def test_states_hold_plain_numbers() -> None:
-    for name in MECHANISMS:
-        if name not in SMALL and name != "parameter_free_ladder":
-            json.dumps(asdict(opened(name)))
-
-
-def test_private_values_are_not_shown() -> None:
-    state = ParameterFreeLadder.initial_state(4, queries=9, max_improvements=2)
-    state, _ = ParameterFreeLadder.step(state, [0.0, 0.0, 0.0, 0.1875])
-    assert "0.1875" not in repr(state)
-    assert "histogram=" not in repr(opened("median_mechanism")).replace("private_histogram", "")
+    for name in OPENINGS:
+        json.dumps(asdict(opened(name)))
 
 
 def test_unknown_names_and_missing_declarations() -> None:
@@ -269,8 +206,6 @@ def test_unknown_names_and_missing_declarations() -> None:
     for kind in (Gaussian, FreshChunks, Rounds, Ladder, Thresholdout):
         with pytest.raises(ValueError, match="declared number of queries"):
             kind.initial_state(100)
-    with pytest.raises(ValueError, match="max_improvements"):
-        ParameterFreeLadder.initial_state(100, queries=5)
     with pytest.raises(ValueError, match="a row for every query"):
         FreshChunks.initial_state(10, queries=11)
     with pytest.raises(ValueError, match="confidence_level"):
@@ -512,64 +447,10 @@ def test_sparse_stops_at_its_budget() -> None:
     assert release.value == 1.0 and sparse.exhausted is not None
 
 
-def test_ladders_never_go_up_and_a_cap_ends_the_climb() -> None:
-    rng = np.random.default_rng(4)
-    state = ParameterFreeLadder.initial_state(200, queries=60, max_improvements=3)
-    best, boards = 1.0, []
-    for i in range(60):
-        losses = (rng.random(200) < 0.6 - 0.1 * min(i, 4)).astype(float)
-        state, release = ParameterFreeLadder.step(state, losses)
-        if release.value is None:
-            break
-        assert release.value <= best
-        best = release.value
-        boards.append(best)
-    assert len(set(boards)) <= 4
-    shaky = ShakyLadder.initial_state(400, queries=30, step=0.05)
-    values = []
-    for loss in np.linspace(0.9, 0.1, 30):
-        shaky, release = ShakyLadder.step(shaky, float(loss), noise=normal_noise(3))
-        values.append(release.value)
-    assert values == sorted(values, reverse=True)
-
-
-def test_a_capped_ladder_counts_its_transcripts() -> None:
-    state = ParameterFreeLadder.initial_state(2, queries=3, max_improvements=1)
-    assert math.exp(-state.log_weight) == pytest.approx(oracle.count_capped_ladder_nodes(3, 3, 1))
-
-
 def test_ladder_baseline_without_improvement() -> None:
     state = Ladder.initial_state(1_000, queries=10, baseline=0.5)
     state, release = Ladder.step(state, 0.7)
     assert release.value == release.high == 0.5 and release.passed is False
-
-
-def test_multiplicative_weights_learn_the_histogram() -> None:
-    histogram = np.array([500, 300, 150, 50])
-    state = PrivateMultiplicativeWeights.initial_state(1_000, histogram=histogram, tolerance=0.05)
-    rng, errors = np.random.default_rng(8), []
-    for _ in range(400):
-        query = (rng.random(4) < 0.5).astype(float)
-        state, release = PrivateMultiplicativeWeights.step(state, query, noise=quiet)
-        errors.append(abs(release.value - query @ histogram / 1_000))
-    assert max(errors) <= 0.0375 + 1e-9
-    assert np.abs(state.hypothesis - histogram / 1_000).max() < 0.05
-    with pytest.raises(ValueError, match="4 cells"):
-        PrivateMultiplicativeWeights.step(state, np.ones(3), noise=quiet)
-    with pytest.raises(ValueError, match="at most 100,000 cells"):
-        PrivateMultiplicativeWeights.initial_state(10, histogram=np.ones(100_001))
-
-
-def test_the_median_mechanism_drops_what_does_not_agree() -> None:
-    histogram = np.array([70, 20, 10])
-    state = MedianMechanism.initial_state(100, histogram=histogram, size=20, tolerance=0.1)
-    start = len(state.hypothesis)
-    for query in np.eye(3):
-        state, release = MedianMechanism.step(state, query, noise=quiet)
-        assert abs(release.value - query @ histogram / 100) <= 0.075 + 1e-9
-    assert 0 < len(state.hypothesis) < start == math.comb(22, 2)
-    with pytest.raises(ValueError, match="more than 100,000"):
-        MedianMechanism.initial_state(100, histogram=np.ones(20), size=20)
 
 
 def test_mixed_epochs_share_one_level() -> None:
