@@ -170,7 +170,9 @@ class BatchPredictor(CalibratedEstimator):
         given = LabelledRows.read(X, y, self.strata if strata is None else strata, weights)
         rng = check_random_state(self.random_state)
         train, reserve = given.split(self.calibration_size, is_frozen(self.estimator), rng)
-        self._scorer = scorer.trained(train, self.target, self.check_reuse) if train.n else scorer
+        self._scorer = (
+            scorer.trained(train, self.target, self.check_reuse, self.bounds) if train.n else scorer
+        )
         self.calibration_ = self._scorer.calibrate(reserve, self.bounds, w_max, rng)
         return self
 

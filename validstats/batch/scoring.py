@@ -11,9 +11,9 @@ from sklearn.frozen import FrozenEstimator
 
 from validstats._typing import AnyArray, Float1D, RandomState
 from validstats.batch.rows import LabelledRows, check_strata_kind
-from validstats.batch.scores import Score, checked_outputs
-from validstats.batch.targets import Calibration, Target
-from validstats.intake import warn_data_reuse
+from validstats.batch.scores import Score, checked_outputs, class_values
+from validstats.batch.targets import Calibration, Target, TwoLabels
+from validstats.intake import check_bounds, warn_data_reuse
 
 __all__ = ["Scorer", "is_frozen"]
 
@@ -35,7 +35,9 @@ class Scorer:
     digests : ndarray of uint64 or None
         Digests of the training rows.
     reference : tuple of ndarray or None
-        Scores and outputs of the training rows.
+        Out-of-fold scores and outputs of training rows.
+    training_share : float
+        Share of the larger of two numeric classes among the training labels; NaN for other learners.
     """
 
     learner: Any
@@ -44,16 +46,28 @@ class Scorer:
     asked: tuple[Any, ...]
     digests: AnyArray | None = None
     reference: tuple[Float1D, AnyArray] | None = None
+    training_share: float = np.nan
+
+    @property
+    def classes(self) -> AnyArray | None:
+        """Classes of a classifier; None for a regressor, or before it is fitted."""
+        found = getattr(self.learner, "classes_", None) if self.classifier else None
+        return None if found is None else np.asarray(found)
 
     @classmethod
     def make(cls, learner: Any, target: Target, given: Any, bounds: Any) -> Self:
         """Scorer that is not trained; ``given`` is what the user asked for as score."""
         classifier = bool(is_classifier(learner.estimator if is_frozen(learner) else learner))
         score = target.make_score(given, classifier)
-        score.label_bounds(bounds, classifier)
-        return cls(learner, score, classifier, _asked(target, given, classifier))
+        made = cls(learner, score, classifier, _asked(target, given, classifier))
+        made.label_bounds(bounds)
+        return made
 
-    def trained(self, rows: LabelledRows, target: Target, keep_digests: bool) -> Self:
+    def label_bounds(self, bounds: Any) -> tuple[float, float]:
+        """Known bounds of the labels, as the score compares them."""
+        return self.score.label_bounds(bounds, self.classes)
+
+    def trained(self, rows: LabelledRows, target: Target, keep_digests: bool, bounds: Any) -> Self:
         """The same after training on rows; a frozen learner trains the score only."""
         frozen = is_frozen(self.learner)
         learner = self.learner if frozen else clone(self.learner).fit(rows.X, rows.labels)
@@ -63,13 +77,16 @@ class Scorer:
             learner=learner,
             score=score,
             digests=rows.digests() if keep_digests and not frozen else None,
-            reference=score.of_training(learner, rows.X, rows.y) if target.uses_reference() else None,
+            reference=score.out_of_fold(self.learner, rows.X, rows.labels)
+            if target.uses_reference(check_bounds(bounds), self.classifier)
+            else None,
+            training_share=_share_of_larger(learner, rows.y) if self.classifier else np.nan,
         )
 
     def following(self, target: Target, given: Any, bounds: Any) -> Self:
         """The same for a target or score that was changed after training, unless the new score needs training."""
         if self.asked == _asked(target, given, self.classifier):
-            self.score.label_bounds(bounds, self.classifier)
+            self.label_bounds(bounds)
             return self
         made = self.make(self.learner, target, given, bounds)
         if type(made.score).fit is not Score.fit:
@@ -87,7 +104,7 @@ class Scorer:
                 f"The target or the score was changed after the calibration, whose scores answer another question: call "
                 f"calibrate(X, y) before {verb}()."
             )
-        if (used := calibration.label_bounds) != (now := self.score.label_bounds(bounds, self.classifier)):
+        if (used := calibration.label_bounds) != (now := self.label_bounds(bounds)):
             raise ValueError(
                 f"bounds were changed after the calibration from [{used[0]:g}, {used[1]:g}] to [{now[0]:g}, {now[1]:g}], which "
                 f"its labels were not compared with: call calibrate(X, y) before {verb}()."
@@ -104,17 +121,20 @@ class Scorer:
 
     def scores(self, X: Any, y: AnyArray, label_bounds: tuple[float, float] = (-np.inf, np.inf)) -> Float1D:
         """Scores of labelled rows."""
-        return self.score.of_rows(self.learner, X, y, label_bounds)
+        return self.score.of_rows(self.learner, X, y, label_bounds)[0]
 
     def calibrate(
         self, rows: LabelledRows, bounds: Any, w_max: float | None, random_state: RandomState
     ) -> Calibration:
         """Calibration on rows."""
         kept, seed = rows.kept(w_max, random_state)
-        label_bounds = self.score.label_bounds(bounds, self.classifier)
+        label_bounds = self.label_bounds(bounds)
         reference, outputs = (None, None) if self.reference is None else self.reference
+        scores, own = self.score.of_rows(self.learner, kept.X, kept.y, label_bounds)
         return Calibration(
-            scores=self.scores(kept.X, kept.y, label_bounds),
+            scores=scores,
+            own_bounds=self.score.score_bounds(own, label_bounds),
+            pair=self._pair(kept.y, label_bounds),
             n_supplied=rows.n,
             seed=seed,
             strata=kept.strata,
@@ -138,13 +158,38 @@ class Scorer:
         if rows.strata is not None:
             check_strata_kind(calibration.strata, rows.strata)
             strata = np.concatenate([np.asarray(calibration.strata), rows.strata])
-        scores = self.scores(rows.X, rows.y, calibration.label_bounds)
+        scores, outputs = self.score.of_rows(self.learner, rows.X, rows.y, calibration.label_bounds)
+        own = self.score.score_bounds(outputs, calibration.label_bounds)
+        pair, added = calibration.pair, self._pair(rows.y, calibration.label_bounds)
         return replace(
             calibration,
+            own_bounds=(min(own[0], calibration.own_bounds[0]), max(own[1], calibration.own_bounds[1])),
+            pair=pair
+            if pair is None or added is None
+            else replace(pair, labels=np.concatenate([pair.labels, added.labels])),
             scores=np.concatenate([calibration.scores, scores]),
             n_supplied=calibration.n_supplied + scores.size,
             strata=strata,
         )
+
+    def _pair(self, y: AnyArray, label_bounds: tuple[float, float]) -> TwoLabels | None:
+        """The labels as numbers, where the learner's classes are two numbers and no wider bounds are stated."""
+        classes = self.classes
+        if classes is None or len(classes) != 2 or classes.dtype.kind not in "iufb" or not self.score.numeric:
+            return None
+        values = class_values(classes)
+        if label_bounds != (values[0], values[1]):
+            return None
+        spread = None
+        if self.reference is not None:
+            spread = float(self.reference[0].std()) / float(values[1] - values[0])
+        labels = self.score.encode(self.learner, y)
+        return TwoLabels((float(values[0]), float(values[1])), labels, self.training_share, spread)
+
+
+def _share_of_larger(learner: Any, y: AnyArray) -> float:
+    classes = np.asarray(learner.classes_)
+    return float(np.mean(y == classes[-1]))
 
 
 def is_frozen(learner: Any) -> bool:

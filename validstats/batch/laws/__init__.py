@@ -10,7 +10,26 @@ from validstats.batch.laws.compositional import (
     ignored_extremes,
     smallest_drop_n,
 )
-from validstats.batch.laws.envelope import RankBand, false_claim_curve, order_statistic_box, rank_envelope
+from validstats.batch.laws.counts import class_share_bounds, count_bounds, count_is_preferred
+from validstats.batch.laws.envelope import (
+    EnvelopeShape,
+    RankBand,
+    false_claim_curve,
+    interpolated_curve,
+    order_statistic_box,
+    rank_envelope,
+)
+from validstats.batch.laws.exchangeability import (
+    ExchangeabilityTest,
+    Martingale,
+    WeightTest,
+    WithinBatchTest,
+    conformal_martingale,
+    covariate_test,
+    unit_order_test,
+    weight_test,
+    within_batch_test,
+)
 from validstats.batch.laws.interval import Interval, reach_out, rounding_of_means
 from validstats.batch.laws.levels import Side, ceil_fraction, product_share
 from validstats.batch.laws.means import MeanMethod, mean_interval, smallest_partition_n
@@ -26,23 +45,44 @@ from validstats.batch.laws.ranks import (
     smallest_informative_n,
 )
 from validstats.batch.laws.selection import benjamini_hochberg, conformal_p_values, selection_scores
+from validstats.batch.laws.textbook import textbook_interval, textbook_is_doubtful
+from validstats.batch.laws.units import (
+    UnitScale,
+    smallest_unit_number,
+    unit_asymptotic_interval,
+    unit_interval,
+    unit_scale,
+    unit_variances,
+)
 
 __all__ = [
+    "EnvelopeShape",
+    "ExchangeabilityTest",
     "Interval",
+    "Martingale",
     "MeanMethod",
     "RankBand",
     "Side",
     "Step",
+    "UnitScale",
+    "WeightTest",
+    "WithinBatchTest",
     "batch_coverage_probability",
     "benjamini_hochberg",
     "ceil_fraction",
+    "class_share_bounds",
     "compositional_interval",
+    "conformal_martingale",
     "conformal_p_values",
+    "count_bounds",
+    "count_is_preferred",
+    "covariate_test",
     "default_rank_weights",
     "error_count_upper",
     "evaluate_steps",
     "false_claim_curve",
     "ignored_extremes",
+    "interpolated_curve",
     "mean_interval",
     "order_statistic_box",
     "order_statistic_interval",
@@ -61,4 +101,14 @@ __all__ = [
     "smallest_drop_n",
     "smallest_informative_n",
     "smallest_partition_n",
+    "smallest_unit_number",
+    "textbook_interval",
+    "textbook_is_doubtful",
+    "unit_asymptotic_interval",
+    "unit_interval",
+    "unit_order_test",
+    "unit_scale",
+    "unit_variances",
+    "weight_test",
+    "within_batch_test",
 ]

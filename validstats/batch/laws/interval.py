@@ -38,6 +38,8 @@ class Interval:
         What each number is.
     estimate, naive : float or ndarray of shape (k,)
         Point value, and what the model alone would say; NaN where it says nothing.
+    textbook_low, textbook_high : float or ndarray of shape (k,)
+        Normal theory's interval for the same number, without a guarantee for small samples; NaN where there is none.
     """
 
     low: Any
@@ -50,6 +52,8 @@ class Interval:
     terms: tuple[str, ...] = ("value",)
     estimate: Any = np.nan
     naive: Any = np.nan
+    textbook_low: Any = np.nan
+    textbook_high: Any = np.nan
 
 
 def reach_out(ends: AnyArray, centre: AnyArray, outward: float, fits: Callable[[Float1D], Bool1D]) -> Float1D:

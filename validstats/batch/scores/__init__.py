@@ -13,6 +13,7 @@ from validstats.batch.scores.residual import (
     Score,
     SignedScore,
     checked_outputs,
+    class_values,
     unwritable,
 )
 
@@ -29,6 +30,7 @@ __all__ = [
     "Score",
     "SignedScore",
     "checked_outputs",
+    "class_values",
     "resolve_score",
     "unwritable",
 ]

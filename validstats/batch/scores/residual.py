@@ -7,7 +7,9 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Self, TypeAlias
 
 import numpy as np
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone, is_classifier
+from sklearn.model_selection import KFold, StratifiedKFold
+from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
 from validstats._typing import AnyArray, Bool1D, Float1D, Float2D
@@ -23,6 +25,7 @@ __all__ = [
     "Score",
     "SignedScore",
     "checked_outputs",
+    "class_values",
     "clip_intervals",
     "numeric_predictions",
     "plain_predictions",
@@ -31,6 +34,10 @@ __all__ = [
 ]
 
 Bounds: TypeAlias = tuple[float, float]
+
+_FOLDS = 5
+_MOST_FOLD_ROWS = 5_000
+"""Training rows that out-of-fold scores are computed for: enough for quantiles and spreads, and cheap for large data."""
 
 
 class Score(BaseEstimator):
@@ -68,25 +75,32 @@ class Score(BaseEstimator):
             learner = "a classifier" if classifier else "a regressor"
             raise ValueError(f"The score {type(self).__name__} does not work with {learner}.")
 
-    def label_bounds(self, bounds: Any, classifier: bool) -> Bounds:
+    def label_bounds(self, bounds: Any, classes: AnyArray | None) -> Bounds:
         """Read the stated bounds of the labels as this score compares labels.
 
         Parameters
         ----------
         bounds : tuple of (float or None, float or None)
             As the user states them.
-        classifier : bool
-            Whether the learner is a classifier.
+        classes : ndarray or None
+            Classes of the learner; None for a regressor.
 
         Returns
         -------
         tuple of float
-            Bounds; 0 and 1 for classes that are compared as numbers, infinite for other classes.
+            Bounds; smallest and largest class where none are stated and classes are compared as numbers, infinite for
+            other classes.
         """
         low, high = check_bounds(bounds)
-        if not classifier:
+        if classes is None:
             return low, high
-        return (max(low, 0.0), min(high, 1.0)) if self.numeric else (-np.inf, np.inf)
+        if not self.numeric:
+            return -np.inf, np.inf
+        values = class_values(classes)
+        return (
+            float(values.min()) if low == -np.inf else low,
+            float(values.max()) if high == np.inf else high,
+        )
 
     def encode(self, model: Any, y: AnyArray) -> AnyArray:
         """Turn labels into what :meth:`scores` compares: numbers, class indices, or the labels as they are.
@@ -101,20 +115,17 @@ class Score(BaseEstimator):
         Returns
         -------
         ndarray of shape (n,)
-            float64 numbers here; the second class of a binary classifier is 1.
+            float64 numbers here: numeric classes keep their values, the second of two other classes is 1.
         """
         classes = getattr(model, "classes_", None)
         if classes is None:
             return check_vector(y, "y") if y.dtype != np.float64 else y
-        if len(classes) != 2:
-            raise ValueError(
-                f"This target needs numeric or binary labels, and the classifier has {len(classes)} classes."
-            )
-        if unseen := sorted(set(np.unique(y).tolist()) - set(np.asarray(classes).tolist())):
-            raise ValueError(f"The labels {unseen} are not among the classes {np.asarray(classes).tolist()}.")
-        return np.asarray(y == classes[1], dtype=np.float64)
+        names, values = np.asarray(classes), class_values(classes)
+        if unseen := sorted(set(np.unique(y).tolist()) - set(names.tolist())):
+            raise ValueError(f"The labels {unseen} are not among the classes {names.tolist()}.")
+        return np.asarray(values[np.searchsorted(names, y)], dtype=np.float64)
 
-    def of_rows(self, model: Any, X: Any, y: AnyArray, label_bounds: Bounds) -> Float1D:
+    def of_rows(self, model: Any, X: Any, y: AnyArray, label_bounds: Bounds) -> tuple[Float1D, AnyArray]:
         """Score labelled rows.
 
         Parameters
@@ -128,8 +139,8 @@ class Score(BaseEstimator):
 
         Returns
         -------
-        ndarray of shape (n,)
-            The scores.
+        tuple of ndarray
+            The scores, and the model outputs that they came from.
         """
         labels, (low, high) = self.encode(model, y), label_bounds
         bounded = labels.dtype.kind == "f" and (np.isfinite(low) or np.isfinite(high))
@@ -138,31 +149,31 @@ class Score(BaseEstimator):
                 f"y ranges from {labels.min():g} to {labels.max():g}, outside the stated bounds [{low:g}, {high:g}]. "
                 "State bounds that hold for every row, or None where there is none."
             )
-        found = self.scores(checked_outputs(self, model, X), labels)
+        outputs = checked_outputs(self, model, X)
+        found = self.scores(outputs, labels)
         if np.isnan(found).any():
             raise ValueError(
                 f"{int(np.isnan(found).sum())} of the calibration scores are NaN: the learner's predictions have "
                 "missing or infinite values. Repair the learner, or drop those rows."
             )
-        return found.copy() if np.may_share_memory(found, y) else found
+        return (found.copy() if np.may_share_memory(found, y) else found), outputs
 
-    def of_training(self, model: Any, X: Any, y: AnyArray) -> tuple[Float1D, AnyArray] | None:
-        """Score the training rows, from which rank weights can be learned.
+    def out_of_fold(self, model: Any, X: Any, labels: Any) -> tuple[Float1D, AnyArray] | None:
+        """Score training rows by copies of the learner that were fitted without them.
 
         Parameters
         ----------
         model : estimator
-            Fitted learner.
-        X, y : array-like
-            Training rows and labels.
+            Learner; a frozen one predicts as it is.
+        X, labels : array-like
+            Training rows and labels; a fixed random choice of at most 5,000 is used.
 
         Returns
         -------
         tuple of ndarray or None
-            Scores and outputs; None where they are of no use.
+            Scores and outputs; None where the rows are too few for five folds.
         """
-        outputs = checked_outputs(self, model, X)
-        return self.scores(outputs, self.encode(model, y)), outputs
+        return out_of_fold_scores(self, model, X, labels)
 
     def fit(self, model: Any, X: Any, y: AnyArray) -> Self:
         """Learn what the score needs beyond the model, from the training rows.
@@ -340,7 +351,7 @@ class SignedScore(Score):
         return np.asarray(y - outputs, dtype=np.float64)
 
     def score_bounds(self, outputs: AnyArray, label_bounds: Bounds) -> Bounds:
-        """Subtract the extreme predictions from the bounds of the labels."""
+        """Subtract the extreme predictions from the bounds of the labels: they hold for every row, whatever its label."""
         return label_bounds[0] - float(outputs.max()), label_bounds[1] - float(outputs.min())
 
     def offset(self, outputs: AnyArray) -> Float1D | None:
@@ -460,7 +471,7 @@ class CallableScore(Score):
         self.function = function
         self.bounds = bounds
 
-    def label_bounds(self, bounds: Any, classifier: bool) -> Bounds:
+    def label_bounds(self, bounds: Any, classes: AnyArray | None) -> Bounds:
         """Refuse bounds of the labels, which a callable does not read."""
         if np.isfinite(check_bounds(bounds)).any():
             raise ValueError(
@@ -469,11 +480,11 @@ class CallableScore(Score):
             )
         return -np.inf, np.inf
 
-    def of_rows(self, model: Any, X: Any, y: AnyArray, label_bounds: Bounds) -> Float1D:
+    def of_rows(self, model: Any, X: Any, y: AnyArray, label_bounds: Bounds) -> tuple[Float1D, AnyArray]:
         """Call the user's function."""
-        return self.evaluate(model, X, y)
+        return self.evaluate(model, X, y), self.outputs(model, X)
 
-    def of_training(self, model: Any, X: Any, y: AnyArray) -> None:
+    def out_of_fold(self, model: Any, X: Any, labels: Any) -> None:
         """Return None: the function is not called for training rows."""
 
     def evaluate(self, model: Any, X: Any, y: AnyArray) -> Float1D:
@@ -604,11 +615,46 @@ def numeric_predictions(model: Any, X: Any) -> Float1D:
     """
     if not hasattr(model, "classes_"):
         return np.asarray(plain_predictions(model, X), dtype=np.float64)
-    if len(model.classes_) != 2:
+    values = class_values(model.classes_)
+    # E y = sum of class value times probability
+    return np.asarray(probabilities(model, X) @ values, dtype=np.float64)
+
+
+def class_values(classes: Any) -> Float1D:
+    """Numbers that classes stand for: numeric ones keep their values, the second of two others is 1."""
+    names = np.asarray(classes)
+    if names.dtype.kind in "iufb":
+        return np.asarray(names, dtype=np.float64)
+    if len(names) != 2:
         raise ValueError(
-            f"This target needs numeric or binary labels, and the classifier has {len(model.classes_)} classes."
+            f"This target needs numeric or binary labels, and the classifier has {len(names)} classes without numbers: "
+            f"{names.tolist()[:5]}. Ask BatchShares() for the shares of all classes."
         )
-    return probabilities(model, X)[:, 1]
+    return np.array([0.0, 1.0])
+
+
+def out_of_fold_scores(score: Score, model: Any, X: Any, labels: Any) -> tuple[Float1D, AnyArray] | None:
+    """Scores and outputs of rows, from copies of the learner that were fitted on the other four fifths."""
+    rng, n = np.random.default_rng(0), _num_samples(X)
+    index = np.sort(rng.permutation(n)[:_MOST_FOLD_ROWS])
+    y = np.asarray(labels)[index] if not hasattr(labels, "iloc") else np.asarray(labels.iloc[index])
+    folds: Any = KFold(_FOLDS, shuffle=True, random_state=0)
+    if is_classifier(model):
+        if np.unique(y, return_counts=True)[1].min() < _FOLDS:
+            return None
+        folds = StratifiedKFold(_FOLDS, shuffle=True, random_state=0)
+    if index.size < 2 * _FOLDS:
+        return None
+    found: list[tuple[AnyArray, Float1D, AnyArray]] = []
+    for train, test in folds.split(np.zeros(index.size), y):
+        fitted = clone(model).fit(_safe_indexing(X, index[train]), y[train])
+        outputs = checked_outputs(score, fitted, _safe_indexing(X, index[test]))
+        found.append((test, score.scores(outputs, score.encode(fitted, y[test])), outputs))
+    order = np.argsort(np.concatenate([test for test, _, _ in found]))
+    return (
+        np.concatenate([scores for _, scores, _ in found])[order],
+        np.concatenate([outputs for _, _, outputs in found])[order],
+    )
 
 
 def probabilities(model: Any, X: Any) -> Float2D:

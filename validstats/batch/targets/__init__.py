@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from validstats.batch.targets.base import Calibration, Inquiry, Question, Target
+from validstats.batch.targets.base import Calibration, Inquiry, Question, Target, TwoLabels
 from validstats.batch.targets.compositional import Compositional
 from validstats.batch.targets.envelope import Envelope
 from validstats.batch.targets.errors import ErrorCount
@@ -24,4 +24,5 @@ __all__ = [
     "Selection",
     "Simultaneous",
     "Target",
+    "TwoLabels",
 ]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
-from typing import Any, ClassVar, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -22,7 +22,33 @@ from validstats.guarantee import Guarantee
 from validstats.intake import check_literal
 from validstats.results import NotApplicable
 
-__all__ = ["Calibration", "Inquiry", "IntervalTarget", "Question", "Target"]
+__all__ = ["Calibration", "Inquiry", "IntervalTarget", "Question", "Target", "TwoLabels"]
+
+
+@dataclass(frozen=True, eq=False)
+class TwoLabels:
+    """Labels with two declared values, and what training says about the worth of predicting them.
+
+    Attributes
+    ----------
+    values : tuple of float
+        The two values, smaller first.
+    labels : ndarray of shape (n,)
+        Labels of the calibration rows.
+    share : float
+        Share of the larger value among the training labels; NaN for a frozen learner.
+    residual_sd : float or None
+        Standard deviation of out-of-fold residuals of labels coded 0 and 1; None for a frozen learner.
+    """
+
+    values: tuple[float, float]
+    labels: Float1D
+    share: float = np.nan
+    residual_sd: float | None = None
+
+    def taken(self, index: AnyArray) -> TwoLabels:
+        """The same for some of the rows."""
+        return replace(self, labels=self.labels[index])
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +73,14 @@ class Calibration:
         Declared bound of the weights, where rows were rejected for covariate shift.
     label_bounds : tuple of float
         Known bounds of the labels.
+    batches : ndarray of shape (n,) or None
+        Batch of each score, where whole batches are the units of the calibration.
+    variances : tuple of float or None
+        Variances of what rows of a batch share and of a row, from training batches.
+    own_bounds : tuple of float
+        Bounds of the scores that follow from the labels' bounds and the predictions for the calibration rows.
+    pair : TwoLabels or None
+        The labels as numbers, where they are declared to have two values only.
     """
 
     scores: Float1D
@@ -57,6 +91,11 @@ class Calibration:
     reference_bounds: tuple[float, float] = (-np.inf, np.inf)
     w_max: float | None = None
     label_bounds: tuple[float, float] = (-np.inf, np.inf)
+    own_bounds: tuple[float, float] = (-np.inf, np.inf)
+    pair: TwoLabels | None = None
+    batches: AnyArray | None = None
+    variances: tuple[float, float] | None = None
+    answers: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def n(self) -> int:
@@ -68,6 +107,34 @@ class Calibration:
         """The scores in increasing order, sorted once."""
         return np.sort(self.scores)
 
+    @property
+    def n_units(self) -> int:
+        """Number of exchangeable units: whole batches, or rows."""
+        return self.n if self.batches is None else len(self.by_batch)
+
+    @cached_property
+    def by_batch(self) -> list[Float1D]:
+        """Scores of each whole batch, in the sorted order of their names."""
+        _, codes = np.unique(np.asarray(self.batches), return_inverse=True)
+        order = np.argsort(codes, kind="stable")
+        return np.split(self.scores[order], np.cumsum(np.bincount(codes))[:-1])
+
+    @cached_property
+    def mean_score(self) -> float:
+        """Mean of the scores, computed once."""
+        return float(self.scores.mean())
+
+    @cached_property
+    def largest_size(self) -> float:
+        """Largest absolute score."""
+        return float(max(-self.sorted_scores[0], self.sorted_scores[-1]))
+
+    def once(self, key: Any, compute: Callable[[], Any]) -> Any:
+        """The answer to one question about batches, computed at its first asking: equal batches have equal answers."""
+        if key not in self.answers:
+            self.answers[key] = compute()
+        return self.answers[key]
+
     @cached_property
     def by_stratum(self) -> dict[object, Calibration]:
         """One calibration for each stratum."""
@@ -75,7 +142,12 @@ class Calibration:
             return {None: self}
         labels, codes = np.unique(self.strata, return_inverse=True)
         return {
-            label: replace(self, scores=self.scores[codes == i], strata=None)
+            label: replace(
+                self,
+                scores=self.scores[codes == i],
+                strata=None,
+                pair=None if self.pair is None else self.pair.taken(codes == i),
+            )
             for i, label in enumerate(labels.tolist())
         }
 
@@ -96,6 +168,8 @@ class Question:
         The score.
     n_resamples : int
         Draws of exact Monte Carlo quantiles.
+    class_names : tuple or None
+        Classes of the learner; None for a regressor.
     """
 
     calibration: Calibration
@@ -103,6 +177,7 @@ class Question:
     alpha: Fraction
     score: Score
     n_resamples: int
+    class_names: tuple[Any, ...] | None = None
 
     @property
     def n(self) -> int:
@@ -116,13 +191,23 @@ class Question:
 
     @cached_property
     def bounds(self) -> tuple[float, float]:
-        """Bounds that hold for the scores of calibration and batch."""
-        low, high = self.score.score_bounds(self.outputs, self.calibration.label_bounds)
+        """Bounds that hold for the scores of the batch, and of the calibration as it turned out: for laws of ranks."""
+        known = self.calibration
+        low, high = self.score.score_bounds(self.outputs, known.label_bounds)
         if np.isfinite(low):
-            low = min(low, float(self.calibration.scores.min()))
+            low = min(low, float(known.sorted_scores[0]))
         if np.isfinite(high):
-            high = max(high, float(self.calibration.scores.max()))
+            high = max(high, float(known.sorted_scores[-1]))
         return low, high
+
+    @cached_property
+    def pool_bounds(self) -> tuple[float, float]:
+        """Bounds that hold for the scores of all rows, whatever their labels: for bets and exchanges."""
+        known = self.calibration
+        low, high = self.score.score_bounds(self.outputs, known.label_bounds)
+        low, high = min(low, known.own_bounds[0]), max(high, known.own_bounds[1])
+        # rounding may put a score beside its bound
+        return min(low, float(known.sorted_scores[0])), max(high, float(known.sorted_scores[-1]))
 
 
 class Target(BaseEstimator, ABC):
@@ -181,6 +266,44 @@ class Target(BaseEstimator, ABC):
     def answer_strata(self, questions: Sequence[Question], rows: Sequence[AnyArray]) -> Any:
         """Answer for one batch that is made of strata, whose rank vectors are independent."""
 
+    def answer_whole(self, question: Question) -> Any:
+        """Answer for one whole batch, from whole past batches as units.
+
+        Parameters
+        ----------
+        question : Question
+            The batch and a calibration with ``batches``.
+
+        Returns
+        -------
+        object
+            As from :meth:`answer`.
+
+        Raises
+        ------
+        TypeError
+            If the target's law is not that of an order statistic of one number for each batch.
+        """
+        raise TypeError(
+            f"{type(self).__name__} has no version for whole batches; calibrate it by rows, or ask BatchMean, BatchTotal, "
+            "BatchShares, BatchQuantile, ErrorCount, Simultaneous or Selection(max_false=...)."
+        )
+
+    def remedies(self, question: Question) -> tuple[str, ...]:
+        """Say what would make an uninformative answer say something, in order, with what each remedy gives.
+
+        Parameters
+        ----------
+        question : Question
+            The batch.
+
+        Returns
+        -------
+        tuple of str
+            Clauses; empty where only more rows help.
+        """
+        return ()
+
     @abstractmethod
     def smallest_n(self, m: int, alpha: Fraction, bounds: tuple[float, float] = (-np.inf, np.inf)) -> int:
         """Return the smallest calibration size that says something about a batch.
@@ -236,9 +359,27 @@ class Target(BaseEstimator, ABC):
         """Return the parameters of this target that its scores depend on, so that a change is noticed."""
         return ()
 
-    def uses_reference(self) -> bool:
-        """Tell whether scores of training rows are of use."""
+    def uses_reference(self, bounds: tuple[float, float], classifier: bool) -> bool:
+        """Tell whether out-of-fold scores of training rows are of use.
+
+        Parameters
+        ----------
+        bounds : tuple of float
+            Known bounds of the labels.
+        classifier : bool
+            Whether the learner is a classifier.
+
+        Returns
+        -------
+        bool
+            Whether they are.
+        """
         return False
+
+    @property
+    def kind(self) -> Literal["finite-sample", "asymptotic"]:
+        """Whether the statement holds for every sample size."""
+        return "finite-sample"
 
     def threshold_index(self, m: int) -> int | None:
         """Return the order statistic of a batch whose upper bound is the target's only threshold, or None."""
@@ -334,7 +475,7 @@ class Target(BaseEstimator, ABC):
         return Guarantee(
             holds=self.promise(alpha)
             + (f", for all {n_batches} batches at once" if joint and n_batches > 1 else ""),
-            kind="finite-sample",
+            kind=self.kind,
             check=points[:3],
             n_reference=calibration.n,
             citation=self.citation,
@@ -421,7 +562,7 @@ def weighted_sum(answers: Sequence[Interval], weights: Float1D) -> Interval:
     known = [a.probability for a in answers if a.probability is not None]
     columns = {
         name: np.sum([w * getattr(a, name) for w, a in zip(weights, answers, strict=True)], axis=0)
-        for name in ("estimate", "low", "high", "naive")
+        for name in ("estimate", "low", "high", "naive", "textbook_low", "textbook_high")
     }
     return replace(
         answers[0],
@@ -520,7 +661,9 @@ class Inquiry:
         return result
 
     def _answer(self, rows: AnyArray) -> Any:
-        """Answer about one batch, from the strata that it has rows of."""
+        """Answer about one batch: from whole past batches, from rows, or from the strata that it has rows of."""
+        if self.calibration.batches is not None:
+            return self.target.answer_whole(self._question(self.calibration, rows))
         if self.strata is None:
             return self.target.answer(self._question(self.calibration, rows))
         parts = self.calibration.by_stratum
@@ -539,7 +682,14 @@ class Inquiry:
         )
 
     def _question(self, calibration: Calibration, rows: AnyArray) -> Question:
-        return Question(calibration, self.outputs[rows], self.alpha_batch, self.score, self.n_resamples)
+        return Question(
+            calibration,
+            self.outputs[rows],
+            self.alpha_batch,
+            self.score,
+            self.n_resamples,
+            None if self.classes is None else tuple(self.classes.tolist()),
+        )
 
     def _warn_uninformative(self, result: BatchResult) -> None:
         silent = [i for i, a in enumerate(result.answers) if not a.informative]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from typing import ClassVar, get_args
+from typing import ClassVar, Literal, get_args
 
 import numpy as np
 
@@ -14,11 +15,22 @@ from validstats.batch.laws import (
     Interval,
     MeanMethod,
     Side,
+    UnitScale,
+    count_is_preferred,
     mean_interval,
+    quantile_index,
+    rank_lower,
+    rank_upper,
     rounding_of_means,
+    score_at_rank,
     smallest_informative_n,
     smallest_partition_n,
+    textbook_interval,
+    unit_asymptotic_interval,
+    unit_interval,
+    unit_scale,
 )
+from validstats.batch.scores import LabelScore, SignedScore
 from validstats.batch.targets.base import IntervalTarget, Question, shared_level, weighted_sum
 from validstats.intake import check_literal
 
@@ -38,10 +50,15 @@ class BatchMean(IntervalTarget):
     ----------
     side : {"two-sided", "upper", "lower"}, default "two-sided"
         Which bounds are wanted.
-    method : {"auto", "partition", "phi-band", "phi-sum", "rank-sum"}, default "auto"
-        How it is bounded. "auto" decides from the sizes and the level alone, before any score is seen:
-        partition where floor(n / m) + 1 >= 1 / alpha of a side, learned rank weights with a rank band elsewhere,
-        which need bounded labels.
+    method : {"auto", "swap", "bet", "count", "partition", "rank", "asymptotic", "phi-band", "phi-sum", "rank-sum"}
+        How it is bounded. "auto" decides from sizes, level and known bounds, before any score is seen: "count" for
+        two classes that features hardly predict, "rank" for one row, "swap" (batches of at most n / 8 and 200 rows) and
+        "bet" where labels are bounded, "partition" elsewhere. None of these needs training rows. "asymptotic" is the
+        textbook interval. "phi-band" and "phi-sum" learn rank weights from training rows, and "rank-sum" is the paper's
+        own: they are narrower only for a few rows (n up to about 50, m up to 10) under wide bounds.
+    scale : {"size", "sqrt", "one", "fitted"}, default "size"
+        With whole batches of different sizes: what their totals are divided by to be comparable. "fitted" takes the
+        variances of rows and of what they share from training batches.
 
     References
     ----------
@@ -59,22 +76,33 @@ class BatchMean(IntervalTarget):
     needs_numbers = True
     _label = "mean"
 
-    def __init__(self, side: Side = "two-sided", method: MeanMethod = "auto") -> None:
+    def __init__(
+        self, side: Side = "two-sided", method: MeanMethod = "auto", scale: UnitScale = "size"
+    ) -> None:
         self.side = side
         self.method = method
+        self.scale = scale
 
     def check(self) -> None:
         """Raise if a parameter is out of range."""
         super().check()
+        check_literal(self.scale, "scale", get_args(UnitScale))
         check_literal(self.method, "method", get_args(MeanMethod))
 
     def default_score(self, classifier: bool) -> str:
         """Signed residuals."""
         return "signed"
 
-    def uses_reference(self) -> bool:
-        """Rank weights are learned from training scores."""
-        return self.method in ("auto", "phi-band", "phi-sum")
+    def uses_reference(self, bounds: tuple[float, float], classifier: bool) -> bool:
+        """For learned rank weights, for bets with one known bound, and for what predicting two labels is worth."""
+        if self.method == "auto":
+            return classifier or bool(np.isfinite(bounds[0]) != np.isfinite(bounds[1]))
+        return self.method in ("phi-band", "phi-sum")
+
+    @property
+    def kind(self) -> Literal["finite-sample", "asymptotic"]:
+        """Asymptotic for the textbook interval."""
+        return "asymptotic" if self.method == "asymptotic" else "finite-sample"
 
     def statement(self) -> str:
         """Say what holds."""
@@ -83,37 +111,133 @@ class BatchMean(IntervalTarget):
     def answer(self, question: Question) -> Interval:
         """Bound the mean of one batch."""
         q, known = question, question.calibration
-        if np.abs(known.scores).max() > _LARGEST_SCORE:
+        if known.largest_size > _LARGEST_SCORE:
             raise ValueError(
                 f"y has scores beyond {_LARGEST_SCORE:g} in size, whose sums overflow; rescale the labels."
             )
-        bound = mean_interval(
-            known.sorted_scores,
-            q.m,
-            q.alpha,
-            side=self.side,
-            bounds=q.bounds,
-            method=self.method,
-            reference_scores=known.reference,
-            reference_bounds=known.reference_bounds,
-            n_resamples=q.n_resamples,
-            random_state=known.seed,
-        )
         # mean of labels = mean of predictions + mean of residuals, up to rounding of the sums
         offsets = q.score.offset(q.outputs)
-        offset = 0.0 if offsets is None else float(offsets.mean())
+        offset = 0.0 if offsets is None else float(offsets.sum()) / q.m
+        counted = self._counts_labels(q)
+        bound = self._bound(q, counted)
+        shift = 0.0 if counted else offset
         low_end, high_end = q.bounds if offsets is None else known.label_bounds
-        slack = rounding_of_means(q.m, known.scores, np.asarray([] if offsets is None else offsets))
-        low, high = np.clip([bound.low + offset - slack, bound.high + offset + slack], low_end, high_end)
+        slack = 0.0 if counted else rounding_of_means(q.m, np.array([known.largest_size]), np.array([offset]))
+        text_low, text_high = known.once(
+            ("textbook", q.m, q.alpha, self.side),
+            lambda: textbook_interval(known.sorted_scores, q.m, q.alpha, side=self.side),
+        )
+        low, high = bound.low + shift - slack, bound.high + shift + slack
         return replace(
             bound,
             terms=(self._label,),
-            estimate=np.array([float(known.scores.mean()) + offset]),
-            low=np.array([low_end if self.side == "upper" else low]),
-            high=np.array([high_end if self.side == "lower" else high]),
+            estimate=np.array(
+                [known.pair.labels.mean() if counted and known.pair else known.mean_score + offset]
+            ),
+            low=np.array([low_end if self.side == "upper" else max(low, low_end)]),
+            high=np.array([high_end if self.side == "lower" else min(high, high_end)]),
             naive=np.array([offset if offsets is not None else np.nan]),
+            textbook_low=np.array([max(text_low + offset, low_end)]),
+            textbook_high=np.array([min(text_high + offset, high_end)]),
             smallest_n=self.smallest_n(q.m, q.alpha, q.bounds),
         )
+
+    def answer_whole(self, question: Question) -> Interval:
+        """Bound the mean of a whole batch from whole past batches."""
+        q, known = question, question.calibration
+        offsets = q.score.offset(q.outputs)
+        offset = 0.0 if offsets is None else float(offsets.sum()) / q.m
+        parts = known.by_batch
+        sizes = np.array([part.size for part in parts], dtype=np.float64)
+        # score of a unit: its total residual over a scale that depends on its size only
+        scores = np.array([part.sum() for part in parts]) / unit_scale(sizes, self.scale, known.variances)
+        factor = float(unit_scale(np.array([float(q.m)]), self.scale, known.variances)[0]) / q.m
+        found = unit_interval(scores, q.alpha, side=self.side)
+        text_low, text_high = unit_asymptotic_interval(scores, q.alpha, side=self.side)
+        low_end, high_end = q.bounds if offsets is None else known.label_bounds
+        silent = not (np.isfinite(found.low) or self.side == "upper") or not (
+            np.isfinite(found.high) or self.side == "lower"
+        )
+        if self.method == "asymptotic":
+            low, high, silent = text_low, text_high, False
+        else:
+            low, high = found.low, found.high
+        return Interval(
+            terms=(self._label,),
+            estimate=np.array([factor * float(scores.mean()) + offset]),
+            low=np.array([max(factor * low + offset, low_end)]),
+            high=np.array([min(factor * high + offset, high_end)]),
+            naive=np.array([offset if offsets is not None else np.nan]),
+            textbook_low=np.array([max(factor * text_low + offset, low_end)]),
+            textbook_high=np.array([min(factor * text_high + offset, high_end)]),
+            probability=None if self.method == "asymptotic" else found.probability,
+            smallest_n=found.smallest_n,
+            informative=not silent,
+            method="whole batches, asymptotic" if self.method == "asymptotic" else "whole batches",
+        )
+
+    def _counts_labels(self, question: Question) -> bool:
+        """Whether two-valued labels are counted instead of predicted; training and sizes decide."""
+        pair = question.calibration.pair
+        if pair is None or self.method not in ("auto", "count"):
+            return False
+        if self.method == "count" or isinstance(question.score, LabelScore):
+            return True
+        return isinstance(question.score, SignedScore) and count_is_preferred(
+            question.n, question.m, question.alpha, pair.share, pair.residual_sd
+        )
+
+    def _bound(self, question: Question, counted: bool) -> Interval:
+        """The law's interval for the mean score, or for the mean label where labels are counted."""
+        q, known = question, question.calibration
+        pair = known.pair if counted else None
+        by_rank = self.method in ("phi-band", "phi-sum", "rank-sum", "partition")
+        bounds = pair.values if pair is not None else q.bounds if by_rank else q.pool_bounds
+        key = (q.m, q.alpha, self.side, self.method, bounds, q.n_resamples, counted)
+        found: Interval = known.once(
+            key,
+            lambda: mean_interval(
+                known.sorted_scores if pair is None else pair.labels,
+                q.m,
+                q.alpha,
+                side=self.side,
+                bounds=bounds,
+                method=self.method,
+                values=None if pair is None else pair.values,
+                lattice=isinstance(q.score, LabelScore) and q.class_names is not None,
+                # six standard deviations of out-of-fold scores: the prior of a bet then has their variance
+                width=None if known.reference is None else 6 * float(known.reference.std()),
+                reference_scores=known.reference,
+                reference_bounds=known.reference_bounds,
+                n_resamples=q.n_resamples,
+                random_state=known.seed,
+            ),
+        )
+        return found
+
+    def remedies(self, question: Question) -> tuple[str, ...]:
+        """What would make an infinite bound finite, in order, with what each gives."""
+        q, known, offsets = question, question.calibration, question.score.offset(question.outputs)
+        offset = 0.0 if offsets is None else float(offsets.mean())
+        scale = q.m if self._label == "total" else 1
+        found = []
+        if not np.isfinite(q.bounds).all() and offsets is not None:
+            found.append("state bounds that hold for every label: BatchPredictor(..., bounds=(low, high))")
+        share = self.share(q.alpha)
+        largest = q.n // max(math.ceil(1 / share) - 1, 1)
+        if 1 <= largest < q.m:
+            found.append(f"take batches of at most {largest} rows, which are bounded without that")
+        low, high = (rank(q.n, q.m, quantile_index(q.m, 0.5), share) for rank in (rank_lower, rank_upper))
+        if low.informative and high.informative:
+            ends = [score_at_rank(known.sorted_scores, r) for r in (low.rank - 1, high.rank)]
+            what = "score" if offsets is not None else "label"
+            found.append(f"ask for the median: that of the {what}s lies in [{ends[0]:.4g}, {ends[1]:.4g}]")
+        text = textbook_interval(known.sorted_scores, q.m, q.alpha, side=self.side)
+        ends = [scale * (end + offset) for end in text]
+        found.append(
+            f'method="asymptotic" gives [{ends[0]:.4g}, {ends[1]:.4g}], right for large samples and finite variance only'
+        )
+        return tuple(found)
 
     def answer_strata(self, questions: Sequence[Question], rows: Sequence[AnyArray]) -> Interval:
         """Bound the mean of each stratum and weigh by size."""
@@ -122,6 +246,8 @@ class BatchMean(IntervalTarget):
 
     def smallest_n(self, m: int, alpha: Fraction, bounds: tuple[float, float] = (-np.inf, np.inf)) -> int:
         """One rank where every wanted end is bounded, one block beyond 1 / alpha elsewhere."""
+        if self.method == "asymptotic":
+            return 2
         wanted = [end for end, side in zip(bounds, ("lower", "upper"), strict=True) if side in self.sides]
         if np.isfinite(wanted).all() and self.method != "partition":
             return smallest_informative_n(m, 1, self.share(alpha))
@@ -133,7 +259,7 @@ class BatchTotal(BatchMean):
 
     Parameters
     ----------
-    side, method
+    side, method, scale
         As in :class:`BatchMean`.
 
     Examples
@@ -149,6 +275,10 @@ class BatchTotal(BatchMean):
     def answer(self, question: Question) -> Interval:
         """Bound the total of one batch."""
         return weighted_sum([super().answer(question)], np.array([float(question.m)]))
+
+    def answer_whole(self, question: Question) -> Interval:
+        """Bound the total of a whole batch from whole past batches."""
+        return weighted_sum([super().answer_whole(question)], np.array([float(question.m)]))
 
     def answer_strata(self, questions: Sequence[Question], rows: Sequence[AnyArray]) -> Interval:
         """Bound the total of each stratum and add."""
