@@ -92,6 +92,17 @@ uninformative_holdout_message = (
 )
 
 
+class DependentRowsWarning(ValidstatsWarning):
+    """Rows of one batch move together, so that a statement that takes rows as units does not hold for a batch."""
+
+
+dependent_rows_message = (
+    "Rows of one batch move together (p = {p_value:.3g}, variance ratio {ratio:.3g}, intraclass correlation "
+    "{correlation:.2g}): a statement from single rows does not hold for whole batches. Calibrate on whole batches: pass "
+    "batches={batches} to fit(), calibrate() and update() as well."
+)
+
+
 class ConstantColumnWarning(ValidstatsWarning):
     """A column has one value only: it carries no information and is left out."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
-from typing import Any, Self
+from typing import Any, Literal, Self, TypeAlias, get_args
 
 import numpy as np
 from sklearn.utils import Tags, get_tags
@@ -13,22 +13,32 @@ from sklearn.utils.validation import validate_data
 
 from validstats._typing import AnyArray, Bool1D, Float2D, RandomState
 from validstats.base import CalibratedEstimator
+from validstats.batch.laws import within_batch_test
 from validstats.batch.results import BatchResult, BatchSelection, BatchSets
 from validstats.batch.rows import LabelledRows, column_values, split_batches
 from validstats.batch.scores import Score
 from validstats.batch.scoring import Scorer, is_frozen
 from validstats.batch.targets import Calibration, Inquiry, Target
+from validstats.exceptions import DependentRowsWarning, dependent_rows_message, warn
 from validstats.guarantee import Guarantee
 from validstats.intake import (
     alpha_fraction,
     backend_of,
     check_bounds,
+    check_literal,
     check_positive_int,
     check_random_state,
+    is_frame,
 )
 from validstats.results import Report
 
 __all__ = ["BatchPredictor"]
+
+Unit: TypeAlias = Literal["batch", "row"]
+"""What counts as one exchangeable unit where labelled rows come with batches."""
+
+_DEPENDENT = 0.01
+"""P-value of the within-batch test at which ``infer`` warns."""
 
 
 def _learner_has(name: str) -> Callable[[Any], bool]:
@@ -72,6 +82,9 @@ class BatchPredictor(CalibratedEstimator):
     strata : str, int, callable or None, default None
         Strata within which rows are exchangeable: a column of X by name or position, or a callable of X. The batch may
         mix them differently. Arrays can be passed to the verbs instead.
+    unit : {"batch", "row"}, default "batch"
+        What counts as one exchangeable unit where labelled rows come with ``batches``. "row" takes single rows all the
+        same, and ``infer`` warns if rows of one batch move together.
     n_resamples : int, default 9999
         Draws of exact Monte Carlo quantiles. The level is kept exactly for every number.
     check_reuse : bool, default True
@@ -114,6 +127,7 @@ class BatchPredictor(CalibratedEstimator):
 
     calibration_: Calibration
     _scorer: Scorer
+    _labelled: Any = None
 
     def __init__(
         self,
@@ -125,6 +139,7 @@ class BatchPredictor(CalibratedEstimator):
         calibration_size: float | int | None = None,
         bounds: tuple[float | None, float | None] = (None, None),
         strata: Any = None,
+        unit: Unit = "batch",
         n_resamples: int = 9999,
         check_reuse: bool = True,
         random_state: RandomState = None,
@@ -136,12 +151,20 @@ class BatchPredictor(CalibratedEstimator):
         self.calibration_size = calibration_size
         self.bounds = bounds
         self.strata = strata
+        self.unit = unit
         self.n_resamples = n_resamples
         self.check_reuse = check_reuse
         self.random_state = random_state
 
     def fit(
-        self, X: Any, y: Any, *, strata: Any = None, weights: Any = None, w_max: float | None = None
+        self,
+        X: Any,
+        y: Any,
+        *,
+        batches: Any = None,
+        strata: Any = None,
+        weights: Any = None,
+        w_max: float | None = None,
     ) -> Self:
         """Train the learner on part of the rows and calibrate on the rest.
 
@@ -151,6 +174,9 @@ class BatchPredictor(CalibratedEstimator):
             Rows.
         y : array-like of shape (n,)
             Labels.
+        batches : array-like of shape (n,), str or None, default None
+            Batch of each row, or the column of X that holds it, where whole past batches are to be the units: half of
+            them train the learner, unless ``calibration_size`` says otherwise, and no batch is on both sides.
         strata, weights, w_max
             As in :meth:`calibrate`; they concern the calibration part.
 
@@ -167,17 +193,25 @@ class BatchPredictor(CalibratedEstimator):
         self._check_parameters()
         scorer = Scorer.make(self.estimator, self.target, self.conformity_score, self.bounds)
         validate_data(self, X, skip_check_array=True)
-        given = LabelledRows.read(X, y, self.strata if strata is None else strata, weights)
+        given = LabelledRows.read(X, y, self.strata if strata is None else strata, weights, batches)
         rng = check_random_state(self.random_state)
         train, reserve = given.split(self.calibration_size, is_frozen(self.estimator), rng)
         self._scorer = (
             scorer.trained(train, self.target, self.check_reuse, self.bounds) if train.n else scorer
         )
-        self.calibration_ = self._scorer.calibrate(reserve, self.bounds, w_max, rng)
+        self.calibration_ = self._scorer.calibrate(reserve, self.target, self.bounds, w_max, rng, self.unit)
+        self._labelled = reserve.X if w_max is None and is_frame(reserve.X) else None
         return self
 
     def calibrate(
-        self, X: Any, y: Any, *, strata: Any = None, weights: Any = None, w_max: float | None = None
+        self,
+        X: Any,
+        y: Any,
+        *,
+        batches: Any = None,
+        strata: Any = None,
+        weights: Any = None,
+        w_max: float | None = None,
     ) -> Self:
         """Spend labelled rows that the learner has not seen; an earlier calibration is replaced.
 
@@ -187,6 +221,10 @@ class BatchPredictor(CalibratedEstimator):
             Rows that are exchangeable with those of future batches, given the learner.
         y : array-like of shape (n,)
             Their labels.
+        batches : array-like of shape (n,), str or None, default None
+            Batch of each row, or the column of X that holds it. If given, whole past batches are the units: nothing is
+            assumed about rows inside, so that a batch may share a shock, but batches must be exchangeable with the new
+            one, and two-sided statements at 0.9 need 19 of them. None takes rows as units.
         strata : array-like of shape (n,) or None, default None
             Stratum of each row; needed in ``infer`` as well then.
         weights : array-like of shape (n,) or None, default None
@@ -215,19 +253,22 @@ class BatchPredictor(CalibratedEstimator):
         """
         self._check_parameters()
         scorer = self._scorer_to_calibrate(X)
-        given = LabelledRows.read(X, y, self.strata if strata is None else strata, weights)
+        given = LabelledRows.read(X, y, self.strata if strata is None else strata, weights, batches)
         if self.check_reuse:
             scorer.warn_reuse(given)
-        self.calibration_ = scorer.calibrate(given, self.bounds, w_max, self.random_state)
+        self.calibration_ = scorer.calibrate(
+            given, self.target, self.bounds, w_max, self.random_state, self.unit
+        )
+        self._labelled = X if w_max is None and is_frame(X) else None
         self._scorer = scorer
         return self
 
-    def update(self, X: Any, y: Any, *, strata: Any = None) -> Self:
+    def update(self, X: Any, y: Any, *, batches: Any = None, strata: Any = None) -> Self:
         """Add rows whose labels have become known to the calibration, after a batch has been predicted.
 
         Parameters
         ----------
-        X, y, strata
+        X, y, batches, strata
             As in :meth:`calibrate`.
 
         Returns
@@ -253,11 +294,12 @@ class BatchPredictor(CalibratedEstimator):
         The statement about each later batch is exact; statements about several batches are not joint.
         """
         self._check_ready("update")
-        given = LabelledRows.read(X, y, self.strata if strata is None else strata)
+        given = LabelledRows.read(X, y, self.strata if strata is None else strata, batches=batches)
         self._check_features(X)
         if self.check_reuse:
             self._scorer.warn_reuse(given)
         self.calibration_ = self._scorer.extended(self.calibration_, given)
+        self._labelled = None
         return self
 
     def predict(self, X: Any) -> AnyArray:
@@ -362,10 +404,15 @@ class BatchPredictor(CalibratedEstimator):
         -----
         UninformativeWarning
             If there are too few calibration rows to say anything about some batch.
+        DependentRowsWarning
+            If rows are the units, and labelled rows of one batch move together (permutation test at 0.01). It is checked
+            where batches of the labelled rows are known: from ``unit="row"``, or where ``batches`` names a column that
+            their data frame had.
         """
         self._check_ready("infer", "fit(X, y), or calibrate(X, y),")
         alpha = self._alpha(confidence_level, joint)
         self._check_features(X)
+        self._warn_dependence(batches)
         return self._inquiry(X, batches, self.strata if strata is None else strata, alpha, joint).result()
 
     @available_if(_target_gives(BatchSets))
@@ -496,6 +543,7 @@ class BatchPredictor(CalibratedEstimator):
         alpha_fraction(self.confidence_level)
         check_bounds(self.bounds)
         check_positive_int(self.n_resamples, "n_resamples")
+        check_literal(self.unit, "unit", get_args(Unit))
 
     def _check_features(self, X: Any) -> None:
         if getattr(X, "ndim", 2) == 1:
@@ -533,6 +581,42 @@ class BatchPredictor(CalibratedEstimator):
                 f"{option} is not read with fdr, which bounds an expected share of false claims in each batch: leave it out."
             )
         return alpha_fraction(self.confidence_level if confidence_level is None else confidence_level)
+
+    def _warn_dependence(self, batches: Any) -> None:
+        """Warn if rows are the units although rows of one batch move together."""
+        calibration = self.calibration_
+        known = calibration.row_batches
+        if known is None and isinstance(batches, str) and self._labelled is not None:
+            known = calibration.once(("column", batches), lambda: self._column_of_labelled(batches))
+        if calibration.batches is not None or known is None:
+            return
+        test = calibration.once(
+            ("within", repr(batches)), lambda: within_batch_test(calibration.scores, known)
+        )
+        if test.p_value <= _DEPENDENT:
+            warn(
+                dependent_rows_message.format(
+                    p_value=test.p_value,
+                    ratio=test.variance_ratio,
+                    correlation=test.intraclass_correlation,
+                    batches=repr(batches) if isinstance(batches, str) else "...",
+                ),
+                DependentRowsWarning,
+            )
+
+    def _column_of_labelled(self, name: str) -> AnyArray | None:
+        """A column of the labelled rows, where they have it."""
+        try:
+            return column_values(self._labelled, name, "batches")
+        except (KeyError, TypeError, ValueError):
+            return None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """State without the reference to the caller's rows."""
+        state = dict(super().__getstate__())
+        if "_labelled" in state:
+            state["_labelled"] = None
+        return state
 
     def _inquiry(self, X: Any, batches: Any, strata: Any, alpha: Fraction, joint: bool) -> Inquiry:
         labels, rows = split_batches(X, batches)

@@ -14,9 +14,11 @@ from validstats.batch.laws import (
     Interval,
     batch_coverage_probability,
     false_claim_curve,
+    interpolated_curve,
     quantile_index,
     rounding_of_means,
 )
+from validstats.batch.scores import ClaimScore
 from validstats.intake import check_in_range, check_positive_int, check_vector, read_array
 from validstats.results import NotApplicable, Report, Result, Table, interval_words, rounded
 
@@ -68,7 +70,9 @@ class SetAnswer:
 
     @cached_property
     def naive_probability(self) -> float:
-        """Exact probability of the same statement with the naive threshold."""
+        """Exact probability of the same statement with the naive threshold; NaN where it has none (whole batches)."""
+        if not self.naive_law:
+            return np.nan
         return float(np.prod([batch_coverage_probability(*law) for law in self.naive_law]))
 
 
@@ -158,6 +162,8 @@ class BatchResult(Result):
         What one score is.
     title : str
         Heading of the report.
+    unit : {"row", "batch"}
+        What the calibration counts: rows, or whole past batches.
     """
 
     batches: tuple[Any, ...]
@@ -166,6 +172,7 @@ class BatchResult(Result):
     confidence_level: float | NotApplicable
     quantity: str
     title: str
+    unit: str = "row"
 
     _naming: ClassVar[tuple[str, ...]] = ("batch", "term")
 
@@ -198,7 +205,8 @@ class BatchResult(Result):
             if needed > self.n
             else "state bounds of the labels or take smaller batches"
         )
-        return f"Nothing can be said about {what} of {self._subject()} from {self.n:,} calibration rows: {remedy}"
+        counted = "calibration rows" if self.unit == "row" else "past batches"
+        return f"Nothing can be said about {what} of {self._subject()} from {self.n:,} {counted}: {remedy}"
 
     def _first_batch(self, drop: Collection[str]) -> int:
         """Position of the first batch that is not left out."""
@@ -226,7 +234,7 @@ class BatchResult(Result):
         smallest = max(a.smallest_n for a in self.answers)
         level = [("Confidence level", self.confidence_level)] if self.confidence_level else []
         return [
-            ("Calibration rows", self.n),
+            ("Calibration rows" if self.unit == "row" else "Past batches", self.n),
             ("Batches", len(self.batches)),
             ("Rows per batch", size),
             *level,
@@ -243,7 +251,8 @@ class BatchResult(Result):
             if len(self.answers) == 1
             else f"The statement about {silent} of {len(self.answers)} batches"
         )
-        return [f"{which} is valid but uninformative: there are too few calibration rows for the question."]
+        counted = "calibration rows" if self.unit == "row" else "past batches"
+        return [f"{which} is valid but uninformative: there are too few {counted} for the question."]
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -254,8 +263,8 @@ class BatchIntervals(BatchResult):
 
     Notes
     -----
-    ``tidy()`` has one row for each batch and term, with columns batch, term, m, estimate, conf_low, conf_high, naive,
-    exact_probability, rank_low, rank_high, method, informative, smallest_n.
+    ``tidy()`` has one row for each batch and term, with columns batch, term, m, estimate, conf_low, conf_high, naive, textbook_low,
+    textbook_high, exact_probability, rank_low, rank_high, method, informative, smallest_n.
     """
 
     answers: tuple[Interval, ...]
@@ -285,6 +294,21 @@ class BatchIntervals(BatchResult):
         """What the model alone would say; NaN where it says nothing."""
         return np.array([a.naive for a in self.answers])
 
+    @property
+    def textbook(self) -> AnyArray:
+        """Intervals of normal theory, shape (n_batches, n_terms, 2); NaN where there is none."""
+        ends = [np.broadcast_arrays(a.textbook_low, a.textbook_high, a.estimate)[:2] for a in self.answers]
+        return np.array([np.stack(pair, axis=-1) for pair in ends])
+
+    def _over_textbook(self) -> float:
+        """Mean width over that of the textbook intervals; NaN where either is unknown or infinite."""
+        text = self.textbook
+        theirs = text[..., 1] - text[..., 0]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            ratios = (self.conf_high - self.conf_low) / theirs
+        found = ratios[np.isfinite(ratios) & (theirs > 0)]
+        return float(found.mean()) if found.size else np.nan
+
     def _answer(self) -> str:
         name = " and ".join(self.terms) if len(self.terms) <= 2 else f"{len(self.terms)} numbers"
         if not self.informative:
@@ -313,6 +337,8 @@ class BatchIntervals(BatchResult):
             "conf_low": [float(a.low[i]) for _, _, a, i in cells],
             "conf_high": [float(a.high[i]) for _, _, a, i in cells],
             "naive": [float(a.naive[i]) for _, _, a, i in cells],
+            "textbook_low": self.textbook[..., 0].ravel(),
+            "textbook_high": self.textbook[..., 1].ravel(),
             "exact_probability": [a.probability for _, _, a, _ in cells],
             "rank_low": [p[0] for p in pairs],
             "rank_high": [p[1] for p in pairs],
@@ -340,6 +366,13 @@ class BatchIntervals(BatchResult):
         }
         if not np.isnan(np.asarray(tidy["naive"], dtype=np.float64)).all():
             columns["Naive"] = tidy["naive"]
+        text = self.textbook
+        if not np.isnan(text).all():
+            width = np.abs(text[..., 1] - text[..., 0]).ravel()
+            columns["Textbook"] = [
+                f"{rounded(low, w / 2)} to {rounded(high, w / 2)}"
+                for (low, high), w in zip(text.reshape(-1, 2), width, strict=True)
+            ]
         if any(r is not None for r in [*tidy["rank_low"], *tidy["rank_high"]]):
             columns["Ranks"] = [
                 f"{_dash(a)}..{_dash(b)}" for a, b in zip(tidy["rank_low"], tidy["rank_high"], strict=True)
@@ -348,6 +381,13 @@ class BatchIntervals(BatchResult):
         notes = self._notes()
         if "Naive" in columns:
             notes.append("Naive is what the model says without calibration; it comes without any guarantee.")
+        if "Textbook" in columns:
+            ratio = self._over_textbook()
+            wide = f"; ours are {ratio:.2f} times as wide" if np.isfinite(ratio) else ""
+            notes.append(
+                f"Textbook is the prediction interval of normal theory, which is right for large samples of unlike rows{wide}."
+            )
+        notes += [f"{note}." for note in dict.fromkeys(note for a in self.answers for note in a.notes)]
         return Report(
             title=self.title, header=header, tables=[Table(columns)], guarantees=[self.guarantee], notes=notes
         )
@@ -585,7 +625,13 @@ class BatchSelection(BatchResult):
     bound : float
         Bound of the false claims: a number, or a share under false discovery rate control.
     above : float
-        Limit of the claim.
+        Strength beyond which the plain prediction makes the claim: the limit itself for "above".
+    claim : ClaimScore
+        What is claimed.
+    outputs : ndarray with n_rows rows
+        Model outputs that the claim is made from.
+    learner_classes : ndarray or None
+        Classes of a classifier.
     """
 
     answers: tuple[SelectionAnswer, ...]
@@ -594,6 +640,9 @@ class BatchSelection(BatchResult):
     predictions: AnyArray
     bound: float
     above: float
+    claim: ClaimScore
+    outputs: AnyArray
+    learner_classes: AnyArray | None = None
 
     @property
     def estimate(self) -> AnyArray:
@@ -619,7 +668,7 @@ class BatchSelection(BatchResult):
 
     def _answer(self) -> str:
         if not self.informative:
-            return self._silence(f"labels above {self.above:g}")
+            return self._silence(f"labels {self.claim.words()}")
         total, m = int(self.selected.sum()), self.selected.size
         where = f"the {m:,} rows of this batch" if len(self.batches) == 1 else f"{m:,} rows"
         each = "" if len(self.batches) == 1 else " in each batch"
@@ -628,7 +677,7 @@ class BatchSelection(BatchResult):
             if self.confidence_level
             else f"an expected share of at most {100 * self.bound:g} % of them false{each}"
         )
-        return f"{total:,} of {where} are claimed to be above {self.above:g}, {false}"
+        return f"{total:,} of {where} are claimed to be {self.claim.words()}, {false}"
 
     def false_claims(self, y: Any, *, naive: bool = False) -> AnyArray:
         """Count the false claims of each batch.
@@ -646,10 +695,17 @@ class BatchSelection(BatchResult):
             Counts.
         """
         chosen = self.naive_selected if naive else self.selected
-        labels = check_vector(y, "y")
+        labels = read_array(y, "y")
         if labels.size != chosen.size:
             raise ValueError(f"y must have one label for each of the {chosen.size} rows, got {labels.size}.")
-        wrong = chosen & (labels <= self.above)
+        classes = self.learner_classes
+        if self.claim.label is not None:
+            encoded = np.asarray(labels == self.claim.label, dtype=np.float64)
+        elif classes is not None and labels.dtype.kind not in "iufb":
+            encoded = np.asarray(labels == classes[-1], dtype=np.float64)
+        else:
+            encoded = check_vector(labels, "y")
+        wrong = chosen & ~self.claim.holds(self.outputs, encoded)
         return np.array([int(wrong[r].sum()) for r in self.rows], dtype=np.int64)
 
     def _tidy_columns(self) -> Mapping[str, Sequence[Any] | np.ndarray]:
@@ -889,7 +945,8 @@ class BatchEnvelopes(BatchResult):
         predictions = np.sort(self.predictions[rows])
         thresholds = np.nextafter(np.unique(predictions)[::-1], -np.inf)
         selected = predictions.size - np.searchsorted(predictions, thresholds, side="right")
-        most = np.minimum(false_claim_curve(answer.high, thresholds), selected)
+        # a selection has at most as many false claims as a smaller one, plus the rows between them
+        most = interpolated_curve(selected, false_claim_curve(answer.high, thresholds))
         return DiscoveryCurve(thresholds, selected, most, most / np.maximum(selected, 1))
 
     def _mean_of(self, answer: EnvelopeAnswer) -> Float1D:

@@ -29,6 +29,8 @@ from validstats.intake import (
 
 __all__ = ["LabelledRows", "check_strata_kind", "column_values", "split_batches"]
 
+_DEFAULT_BATCH_SHARE = 0.5
+"""Share of the whole batches that calibrate: they are few, and each counts once."""
 _DEFAULT_SHARE = 0.3
 """Share of the rows given to ``fit`` that calibrate where the user does not say."""
 
@@ -49,6 +51,8 @@ class LabelledRows:
         Stratum of each row.
     weights : ndarray of shape (n,) or None
         Known ratio of the batch's density to the density of these rows.
+    batches : ndarray of shape (n,) or None
+        Batch of each row.
     """
 
     X: Any
@@ -56,19 +60,29 @@ class LabelledRows:
     labels: Any
     strata: AnyArray | None = None
     weights: Float1D | None = None
+    batches: AnyArray | None = None
 
     @classmethod
-    def read(cls, X: Any, y: Any, strata: Any = None, weights: Any = None) -> Self:
-        """Check rows; ``strata`` is a column of X by name or position, a callable, an array, or None."""
+    def read(cls, X: Any, y: Any, strata: Any = None, weights: Any = None, batches: Any = None) -> Self:
+        """Check rows; ``strata`` and ``batches`` are columns of X by name or position, callables, arrays, or None."""
         labels = label_array(y)
-        given = None if strata is None or callable(strata) or isinstance(strata, str | int) else strata
-        check_same_length(X=_RowCount(X), y=labels, strata=given, weights=weights)
+        arrays = {
+            name: None if values is None or callable(values) or isinstance(values, str | int) else values
+            for name, values in (("strata", strata), ("batches", batches))
+        }
+        check_same_length(X=_RowCount(X), y=labels, weights=weights, **arrays)
+        if batches is not None and (strata is not None or weights is not None):
+            other = "strata" if strata is not None else "weights"
+            raise ValueError(
+                f"Whole batches are calibrated without {other}: pass batches, or {other}, not both."
+            )
         return cls(
             X,
             labels,
             y,
             None if strata is None else column_values(X, strata, "strata"),
             None if weights is None else check_vector(weights, "weights"),
+            None if batches is None else _whole_batches(column_values(X, batches, "batches")),
         )
 
     @property
@@ -85,12 +99,20 @@ class LabelledRows:
             labels=take_rows(self.labels, index),
             strata=None if self.strata is None else self.strata[index],
             weights=None if self.weights is None else self.weights[index],
+            batches=None if self.batches is None else self.batches[index],
         )
 
     def split(self, size: float | int | None, frozen: bool, rng: np.random.Generator) -> tuple[Self, Self]:
         """Training and calibration rows, split at random; no training rows for a learner that needs none."""
-        train, reserve = split_rows(self.n, size, frozen, rng)
-        return self.take(train), self.take(reserve)
+        if self.batches is None:
+            train, reserve = split_rows(self.n, size, frozen, rng)
+            return self.take(train), self.take(reserve)
+        # whole batches go to one side: a learner that saw half of a batch shrinks the residuals of the other half
+        names, codes = np.unique(self.batches, return_inverse=True)
+        share = _DEFAULT_BATCH_SHARE if size is None and not frozen else size
+        _, kept = split_rows(names.size, share, frozen, rng, unit="batch")
+        inside = np.isin(codes, kept)
+        return self.take(np.flatnonzero(~inside)), self.take(np.flatnonzero(inside))
 
     def kept(self, w_max: float | None, random_state: RandomState) -> tuple[Self, int]:
         """Rows kept under covariate shift, and the seed of everything random that follows."""
@@ -127,7 +149,11 @@ def label_array(y: Any) -> AnyArray:
 
 
 def split_rows(
-    n: int, calibration_size: float | int | None, frozen: bool, rng: np.random.Generator
+    n: int,
+    calibration_size: float | int | None,
+    frozen: bool,
+    rng: np.random.Generator,
+    unit: str = "row",
 ) -> tuple[Int1D, Int1D]:
     """Positions for training and for calibration, each in increasing order."""
     if frozen and calibration_size is None:
@@ -144,8 +170,8 @@ def split_rows(
     n_calibration = max(n_calibration, 1) if not isinstance(size, numbers.Integral) else n_calibration
     if not 1 <= n_calibration <= n - (0 if frozen else 1):
         raise ValueError(
-            f"calibration_size={calibration_size!r} leaves no row for training or for calibration: n_samples = {n}, "
-            f"calibration rows = {n_calibration}."
+            f"calibration_size={calibration_size!r} leaves no {unit} for training or for calibration: n_samples = {n}, "
+            f"calibration {unit}{'es' if unit == 'batch' else 's'} = {n_calibration}."
         )
     order = rng.permutation(n)
     return np.sort(order[n_calibration:]), np.sort(order[:n_calibration])
@@ -217,6 +243,16 @@ def column_values(X: Any, chosen: Any, name: str) -> AnyArray:
     if groups.dtype.kind == "M":
         return np.datetime_as_string(groups, unit="auto")
     return groups.astype(str) if groups.dtype.kind == "m" else groups
+
+
+def _whole_batches(batches: AnyArray) -> AnyArray:
+    """Batches of rows, refused where each has one row only: those are rows."""
+    names = np.unique(batches)
+    if names.size == batches.size and names.size > 1:
+        raise ValueError(
+            f"batches has a different value in each of the {names.size} rows; batches of one row are rows: leave it out."
+        )
+    return batches
 
 
 def split_batches(X: Any, batches: Any) -> tuple[tuple[Any, ...], tuple[AnyArray, ...]]:

@@ -8,14 +8,18 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import clone, is_classifier
 from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import GroupKFold
 
 from validstats._typing import AnyArray, Float1D, RandomState
+from validstats.batch.laws import unit_variances
 from validstats.batch.rows import LabelledRows, check_strata_kind
 from validstats.batch.scores import Score, checked_outputs, class_values
 from validstats.batch.targets import Calibration, Target, TwoLabels
 from validstats.intake import check_bounds, warn_data_reuse
 
 __all__ = ["Scorer", "is_frozen"]
+
+_BATCH_FOLDS = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +42,10 @@ class Scorer:
         Out-of-fold scores and outputs of training rows.
     training_share : float
         Share of the larger of two numeric classes among the training labels; NaN for other learners.
+    training_batches : ndarray or None
+        Names of the batches that trained.
+    variances : tuple of float or None
+        Variances of what rows of a training batch share and of a row.
     """
 
     learner: Any
@@ -47,6 +55,8 @@ class Scorer:
     digests: AnyArray | None = None
     reference: tuple[Float1D, AnyArray] | None = None
     training_share: float = np.nan
+    training_batches: AnyArray | None = None
+    variances: tuple[float, float] | None = None
 
     @property
     def classes(self) -> AnyArray | None:
@@ -81,7 +91,20 @@ class Scorer:
             if target.uses_reference(check_bounds(bounds), self.classifier)
             else None,
             training_share=_share_of_larger(learner, rows.y) if self.classifier else np.nan,
+            training_batches=None if rows.batches is None else np.unique(rows.batches),
+            variances=self._variances(rows) if target.uses_variances() else None,
         )
+
+    def _variances(self, rows: LabelledRows) -> tuple[float, float] | None:
+        """Variances within and between training batches, of residuals that were not fitted to their batch."""
+        if rows.batches is None or np.unique(rows.batches).size < _BATCH_FOLDS:
+            return None
+        residuals = np.empty(rows.n)
+        for train, test in GroupKFold(_BATCH_FOLDS).split(rows.y, groups=rows.batches):
+            part, rest = rows.take(train), rows.take(test)
+            fitted = clone(self.learner).fit(part.X, part.labels)
+            residuals[test] = self.score.of_rows(fitted, rest.X, rest.y, (-np.inf, np.inf))[0]
+        return unit_variances(residuals, rows.batches)
 
     def following(self, target: Target, given: Any, bounds: Any) -> Self:
         """The same for a target or score that was changed after training, unless the new score needs training."""
@@ -124,17 +147,30 @@ class Scorer:
         return self.score.of_rows(self.learner, X, y, label_bounds)[0]
 
     def calibrate(
-        self, rows: LabelledRows, bounds: Any, w_max: float | None, random_state: RandomState
+        self,
+        rows: LabelledRows,
+        target: Target,
+        bounds: Any,
+        w_max: float | None,
+        random_state: RandomState,
+        unit: str = "batch",
     ) -> Calibration:
         """Calibration on rows."""
+        if self.classes is not None and self.score.numeric:
+            target.check_classes(self.classes)
         kept, seed = rows.kept(w_max, random_state)
         label_bounds = self.label_bounds(bounds)
         reference, outputs = (None, None) if self.reference is None else self.reference
+        if unit == "batch" and rows.batches is not None and self.training_batches is not None:
+            _refuse_common(self.training_batches, rows.batches, "trained the learner")
         scores, own = self.score.of_rows(self.learner, kept.X, kept.y, label_bounds)
         return Calibration(
             scores=scores,
             own_bounds=self.score.score_bounds(own, label_bounds),
             pair=self._pair(kept.y, label_bounds),
+            batches=kept.batches if unit == "batch" else None,
+            row_batches=kept.batches if unit == "row" else None,
+            variances=self.variances,
             n_supplied=rows.n,
             seed=seed,
             strata=kept.strata,
@@ -158,6 +194,15 @@ class Scorer:
         if rows.strata is not None:
             check_strata_kind(calibration.strata, rows.strata)
             strata = np.concatenate([np.asarray(calibration.strata), rows.strata])
+        whole = calibration.batches is not None
+        known_batches = calibration.batches if whole else calibration.row_batches
+        if (rows.batches is None) != (known_batches is None):
+            raise ValueError("update() needs batches exactly where calibrate() had them.")
+        batches = None if rows.batches is None else np.concatenate([np.asarray(known_batches), rows.batches])
+        if whole and rows.batches is not None:
+            for known, what in ((calibration.batches, "are calibrated"), (self.training_batches, "trained")):
+                if known is not None:
+                    _refuse_common(known, rows.batches, f"{what} already")
         scores, outputs = self.score.of_rows(self.learner, rows.X, rows.y, calibration.label_bounds)
         own = self.score.score_bounds(outputs, calibration.label_bounds)
         pair, added = calibration.pair, self._pair(rows.y, calibration.label_bounds)
@@ -170,6 +215,8 @@ class Scorer:
             scores=np.concatenate([calibration.scores, scores]),
             n_supplied=calibration.n_supplied + scores.size,
             strata=strata,
+            batches=batches if whole else None,
+            row_batches=None if whole else batches,
         )
 
     def _pair(self, y: AnyArray, label_bounds: tuple[float, float]) -> TwoLabels | None:
@@ -185,6 +232,16 @@ class Scorer:
             spread = float(self.reference[0].std()) / float(values[1] - values[0])
         labels = self.score.encode(self.learner, y)
         return TwoLabels((float(values[0]), float(values[1])), labels, self.training_share, spread)
+
+
+def _refuse_common(known: AnyArray, added: AnyArray, what: str) -> None:
+    """Refuse batches with rows on both sides: part of a batch is not a draw of a batch."""
+    common = sorted(set(np.unique(known).tolist()) & set(np.unique(added).tolist()), key=str)
+    if common:
+        raise ValueError(
+            f"{len(common)} batches {what}, such as {common[0]!r}: a batch must be whole and on one side. Drop its rows, or name "
+            "other batches differently."
+        )
 
 
 def _share_of_larger(learner: Any, y: AnyArray) -> float:

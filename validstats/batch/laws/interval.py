@@ -40,6 +40,8 @@ class Interval:
         Point value, and what the model alone would say; NaN where it says nothing.
     textbook_low, textbook_high : float or ndarray of shape (k,)
         Normal theory's interval for the same number, without a guarantee for small samples; NaN where there is none.
+    notes : tuple of str
+        What a reader should know about these bounds, sentences.
     """
 
     low: Any
@@ -54,6 +56,7 @@ class Interval:
     naive: Any = np.nan
     textbook_low: Any = np.nan
     textbook_high: Any = np.nan
+    notes: tuple[str, ...] = ()
 
 
 def reach_out(ends: AnyArray, centre: AnyArray, outward: float, fits: Callable[[Float1D], Bool1D]) -> Float1D:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from validstats.batch.scores.claim import ClaimScore
-from validstats.batch.scores.learned import APSScore, CQRScore, NormalisedScore, ProbabilityScore
+from validstats.batch.scores.adaptive import APSScore, RandomisedAPSScore, RAPSScore
+from validstats.batch.scores.claim import ClaimScore, Limit
+from validstats.batch.scores.learned import ClassScore, CQRScore, NormalisedScore, ProbabilityScore
 from validstats.batch.scores.registry import resolve_score
 from validstats.batch.scores.residual import (
     AbsoluteScore,
@@ -23,10 +24,14 @@ __all__ = [
     "CQRScore",
     "CallableScore",
     "ClaimScore",
+    "ClassScore",
     "ErrorScore",
     "LabelScore",
+    "Limit",
     "NormalisedScore",
     "ProbabilityScore",
+    "RAPSScore",
+    "RandomisedAPSScore",
     "Score",
     "SignedScore",
     "checked_outputs",

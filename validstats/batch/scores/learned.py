@@ -17,7 +17,7 @@ from validstats.batch.scores.residual import (
     probabilities,
 )
 
-__all__ = ["APSScore", "CQRScore", "NormalisedScore", "ProbabilityScore"]
+__all__ = ["CQRScore", "ClassScore", "NormalisedScore", "ProbabilityScore"]
 
 
 class NormalisedScore(Score):
@@ -215,30 +215,35 @@ class ProbabilityScore(Score):
         return np.asarray(self.class_scores(outputs) <= np.reshape(threshold, (-1, 1)))
 
 
-class APSScore(ProbabilityScore):
-    """Adaptive prediction sets: total probability of the classes at least as probable as the label.
-
-    References
-    ----------
-    Romano, Sesia and Candes (2020), Classification with valid and adaptive coverage, arXiv 2006.02544; here
-    without randomisation, which keeps validity and makes sets slightly larger.
+class ClassScore(ProbabilityScore):
+    """Place of the label among the classes, from 0: what shares of classes are counted from.
 
     Examples
     --------
-    >>> APSScore().scores(np.array([[0.2, 0.5, 0.3]]), np.array([2]))
-    array([0.8])
+    >>> ClassScore().scores(np.array([[0.2, 0.8]]), np.array([1]))
+    array([1.])
     """
 
-    name = "aps"
-    quantity = "probability of classes at least as probable as y"
+    name = "class"
+    quantity = "class of y"
 
-    def class_scores(self, outputs: AnyArray) -> Float2D:
-        """Return cumulated probabilities in decreasing order, for each class."""
-        order = np.argsort(-outputs, axis=1, kind="stable")
-        cumulated = np.cumsum(np.take_along_axis(outputs, order, axis=1), axis=1)
-        result = np.empty_like(cumulated)
-        np.put_along_axis(result, order, cumulated, axis=1)
-        return np.asarray(np.minimum(result, 1.0), dtype=np.float64)
+    def of_rows(self, model: Any, X: Any, y: AnyArray, label_bounds: Bounds) -> tuple[Float1D, AnyArray]:
+        """Score labelled rows; a label that is no class of the learner is refused."""
+        found, outputs = super().of_rows(model, X, y, label_bounds)
+        if (found < 0).any():
+            raise ValueError(
+                f"{int((found < 0).sum())} labels are not among the classes {np.asarray(model.classes_).tolist()} of the "
+                "learner; shares of classes need a learner that knows them all."
+            )
+        return found, outputs
+
+    def scores(self, outputs: AnyArray, y: AnyArray) -> Float1D:
+        """Return the class index."""
+        return np.asarray(y, dtype=np.float64)
+
+    def label_set(self, outputs: AnyArray, threshold: float | Float1D) -> Bool1D | None:
+        """Return None: places of classes have no sets."""
+        return None
 
 
 def _boosting(quantile: float | None = None) -> Any:

@@ -6,7 +6,8 @@ from typing import Any
 
 from sklearn.base import clone
 
-from validstats.batch.scores.learned import APSScore, CQRScore, NormalisedScore, ProbabilityScore
+from validstats.batch.scores.adaptive import APSScore, RandomisedAPSScore, RAPSScore
+from validstats.batch.scores.learned import ClassScore, CQRScore, NormalisedScore, ProbabilityScore
 from validstats.batch.scores.residual import (
     AbsoluteScore,
     CallableScore,
@@ -26,6 +27,9 @@ _NAMED: tuple[type[Score], ...] = (
     LabelScore,
     ProbabilityScore,
     APSScore,
+    RandomisedAPSScore,
+    RAPSScore,
+    ClassScore,
     ErrorScore,
 )
 

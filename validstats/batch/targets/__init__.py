@@ -9,11 +9,13 @@ from validstats.batch.targets.errors import ErrorCount
 from validstats.batch.targets.mean import BatchMean, BatchTotal
 from validstats.batch.targets.quantile import BatchQuantile
 from validstats.batch.targets.selection import Selection
+from validstats.batch.targets.shares import BatchShares
 from validstats.batch.targets.simultaneous import Simultaneous
 
 __all__ = [
     "BatchMean",
     "BatchQuantile",
+    "BatchShares",
     "BatchTotal",
     "Calibration",
     "Compositional",

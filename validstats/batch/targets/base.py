@@ -75,6 +75,8 @@ class Calibration:
         Known bounds of the labels.
     batches : ndarray of shape (n,) or None
         Batch of each score, where whole batches are the units of the calibration.
+    row_batches : ndarray of shape (n,) or None
+        Batch of each score, where rows are the units all the same.
     variances : tuple of float or None
         Variances of what rows of a batch share and of a row, from training batches.
     own_bounds : tuple of float
@@ -95,6 +97,7 @@ class Calibration:
     pair: TwoLabels | None = None
     batches: AnyArray | None = None
     variances: tuple[float, float] | None = None
+    row_batches: AnyArray | None = None
     answers: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
 
     @property
@@ -123,6 +126,11 @@ class Calibration:
     def mean_score(self) -> float:
         """Mean of the scores, computed once."""
         return float(self.scores.mean())
+
+    @cached_property
+    def spread(self) -> float:
+        """Standard deviation of the scores."""
+        return float(self.scores.std())
 
     @cached_property
     def largest_size(self) -> float:
@@ -183,6 +191,13 @@ class Question:
     def n(self) -> int:
         """Number of calibration scores."""
         return self.calibration.n
+
+    @property
+    def names(self) -> tuple[Any, ...]:
+        """Classes of the learner, which must be a classifier."""
+        if self.class_names is None:
+            raise ValueError("Shares of classes need a classifier; the learner has no classes.")
+        return self.class_names
 
     @property
     def m(self) -> int:
@@ -376,6 +391,19 @@ class Target(BaseEstimator, ABC):
         """
         return False
 
+    def uses_variances(self) -> bool:
+        """Tell whether variances within and between training batches are of use."""
+        return False
+
+    def check_classes(self, classes: AnyArray) -> None:
+        """Raise if the target has no meaning for the classes of a classifier.
+
+        Parameters
+        ----------
+        classes : ndarray of shape (K,)
+            Classes of the learner.
+        """
+
     @property
     def kind(self) -> Literal["finite-sample", "asymptotic"]:
         """Whether the statement holds for every sample size."""
@@ -407,7 +435,9 @@ class Target(BaseEstimator, ABC):
             Clauses.
         """
         within = "within each stratum " if calibration.strata is not None else ""
-        if calibration.w_max is None:
+        if calibration.batches is not None:
+            source = "the past batches and the new one come from one source and are drawn alike; rows inside may depend"
+        elif calibration.w_max is None:
             source = f"{within}the calibration rows and the rows of a batch come from one source and are drawn alike"
         else:
             source = (
@@ -422,6 +452,8 @@ class Target(BaseEstimator, ABC):
 
     def fixed_before(self) -> str:
         """Say what had to be chosen before looking."""
+        if self.kind == "asymptotic":
+            return "calibration and batch are large and no few values dominate their sums"
         return "question, score, level and method were chosen before anyone looked at the calibration labels"
 
     def promise(self, alpha: Fraction) -> str:
@@ -439,6 +471,8 @@ class Target(BaseEstimator, ABC):
         """
         if not self.has_level:
             return self.statement()
+        if self.kind == "asymptotic":
+            return f"for large samples, in about {100 * float(1 - alpha):.6g} % of analyses like this one {self.statement()}"
         return f"in at least {100 * float(1 - alpha):.6g} % of analyses like this one {self.statement()}"
 
     def guarantee(
@@ -477,7 +511,7 @@ class Target(BaseEstimator, ABC):
             + (f", for all {n_batches} batches at once" if joint and n_batches > 1 else ""),
             kind=self.kind,
             check=points[:3],
-            n_reference=calibration.n,
+            n_reference=calibration.n_units,
             citation=self.citation,
             confidence_level=float(1 - alpha) if self.has_level else None,
             exact_probability=exact.pop() if len(exact) == 1 else None,
@@ -490,7 +524,10 @@ class Target(BaseEstimator, ABC):
         level = f"with probability at least {float(1 - alpha):.6g} " if self.has_level else ""
         measure = "probability" if self.has_level else "expectation"
         drawn = (
-            "calibration rows and rows of the batch are exchangeable, given the fitted model"
+            f"the {calibration.n_units} past batches and the new one are exchangeable, given the fitted model; nothing is "
+            "assumed about their rows"
+            if calibration.batches is not None
+            else "calibration rows and rows of the batch are exchangeable, given the fitted model"
             if calibration.w_max is None
             else "calibration rows are independent, and a batch is drawn from the law that the weights tilt theirs to"
         )
@@ -550,6 +587,15 @@ class IntervalTarget(Target):
         }[self.side]
 
 
+def refuse_text(target: Target, classes: AnyArray) -> None:
+    """Raise if the classes of a learner are no numbers."""
+    if classes.dtype.kind not in "iufb":
+        raise ValueError(
+            f"{type(target).__name__} needs numbers, and the labels are classes without values: {classes.tolist()[:5]}. Ask "
+            "BatchShares() for the share of each class, or code them as numbers."
+        )
+
+
 def shared_level(questions: Sequence[Question]) -> list[Question]:
     """Questions about the strata, each with its share of the level by the product law."""
     # independent strata: prod (1 - share) >= 1 - alpha
@@ -569,6 +615,7 @@ def weighted_sum(answers: Sequence[Interval], weights: Float1D) -> Interval:
         **columns,
         # strata are independent, so their exact probabilities multiply
         probability=float(np.prod(known)) if len(known) == len(answers) else None,
+        notes=tuple(dict.fromkeys(note for a in answers for note in a.notes)),
         smallest_n=max(a.smallest_n for a in answers),
         informative=all(a.informative for a in answers),
     )
@@ -646,6 +693,7 @@ class Inquiry:
             if target.has_level
             else NotApplicable("the expected share of false claims is bounded, not a probability"),
             quantity=self.score.quantity,
+            unit="row" if self.calibration.batches is None else "batch",
             title=target.title,
             backend=self.backend,
             guarantee=target.guarantee(
@@ -681,6 +729,17 @@ class Inquiry:
             else self.target.answer_strata(questions, inside)
         )
 
+    def _remedies(self, rows: AnyArray) -> tuple[str, ...]:
+        """What would help the first batch that nothing can be said about."""
+        if self.calibration.batches is not None:
+            return (
+                "ask for one side, at a lower confidence_level, or calibrate on shorter batches",
+                'method="asymptotic" takes normal theory for means and totals of whole batches',
+            )
+        if self.calibration.strata is not None:
+            return ()
+        return self.target.remedies(self._question(self.calibration, rows))
+
     def _question(self, calibration: Calibration, rows: AnyArray) -> Question:
         return Question(
             calibration,
@@ -696,13 +755,21 @@ class Inquiry:
         if not silent:
             return
         smallest = max(result.answers[i].smallest_n for i in silent)
-        fewest = min(part.n for part in self.calibration.by_stratum.values())
-        where = "" if self.calibration.strata is None else " in each stratum"
-        remedy = (
-            f"The smallest calibration size that would be informative is {smallest}{where}."
-            if smallest > fewest
-            else "State bounds for the labels, or take smaller batches."
+        whole = self.calibration.batches is not None
+        fewest = (
+            self.calibration.n_units
+            if whole
+            else min(part.n for part in self.calibration.by_stratum.values())
         )
+        where = "" if self.calibration.strata is None else " in each stratum"
+        remedies = self._remedies(self.rows[silent[0]])
+        remedy = (
+            f"In order: {'; '.join(f'({i}) {r}' for i, r in enumerate(remedies, 1))}." if remedies else ""
+        )
+        if smallest > fewest:
+            unit = "number of past batches" if whole else "calibration size"
+            remedy = f"The smallest {unit} that would be informative is {smallest}{where}. {remedy}".rstrip()
+        remedy = remedy or "State bounds for the labels, or take smaller batches."
         warn(
             uninformative_message.format(
                 what="statement",

@@ -10,11 +10,11 @@ from typing import Any, get_args
 import numpy as np
 
 from validstats._typing import AnyArray, Float1D
-from validstats.batch.laws import RankBand, Side, rank_envelope, smallest_informative_n
+from validstats.batch.laws import EnvelopeShape, RankBand, Side, rank_envelope, smallest_informative_n
 from validstats.batch.results import BatchEnvelopes, EnvelopeAnswer
-from validstats.batch.scores import Score
+from validstats.batch.scores import ClaimScore, Score
 from validstats.batch.targets.base import Inquiry, Question, Target, scatter, shared_level
-from validstats.batch.targets.selection import claim_score
+from validstats.batch.targets.selection import checked_claim
 from validstats.intake import check_in_range, check_literal
 
 __all__ = ["Envelope"]
@@ -36,6 +36,9 @@ class Envelope(Target):
     above : float or None, default None
         If given, the scores are those of false claims "the label exceeds above", so that the result bounds the
         false discovery proportion of every selection.
+    shape : {"equal", "largest", "simes"}, default "equal"
+        How the level is shared by the limits: "equal" gives each limit the same; "largest" favours the largest scores, so
+        selections of few rows; "simes" is narrow for selections of many rows. Choose it before looking.
 
     References
     ----------
@@ -51,13 +54,17 @@ class Envelope(Target):
     result_type = BatchEnvelopes
     citation = "Gazin, Blanchard and Roquain (2024), arXiv 2310.18108"
 
-    def __init__(self, side: Side = "two-sided", above: float | None = None) -> None:
+    def __init__(
+        self, side: Side = "two-sided", above: float | None = None, shape: EnvelopeShape = "equal"
+    ) -> None:
         self.side = side
         self.above = above
+        self.shape = shape
 
     def check(self) -> None:
         """Raise if a parameter is out of range."""
         check_literal(self.side, "side", get_args(Side))
+        check_literal(self.shape, "shape", get_args(EnvelopeShape))
         if self.above is not None:
             check_in_range(self.above, "above")
 
@@ -65,7 +72,7 @@ class Envelope(Target):
         """Make the score: of labels, or of a false claim where ``above`` is given."""
         if self.above is None:
             return super().make_score(given, classifier)
-        return claim_score(self, given, self.above)
+        return checked_claim(self, ClaimScore(above=self.above), given, classifier)
 
     def score_parameters(self) -> tuple[Any, ...]:
         """The limit of the claims."""
@@ -97,7 +104,7 @@ class Envelope(Target):
     def answer_strata(self, questions: Sequence[Question], rows: Sequence[AnyArray]) -> EnvelopeAnswer:
         """Pool the envelopes of the strata, which hold together at the level of the product law."""
         shared = shared_level(questions)
-        bands = [rank_envelope(q.n, q.m, q.alpha, self.side) for q in shared]
+        bands = [rank_envelope(q.n, q.m, q.alpha, self.side, shape=self.shape) for q in shared]
         ends = [
             b.bounds(q.calibration.sorted_scores, *q.bounds) for b, q in zip(bands, questions, strict=True)
         ]
@@ -118,7 +125,7 @@ class Envelope(Target):
 
     def smallest_n(self, m: int, alpha: Fraction, bounds: tuple[float, float] = (-np.inf, np.inf)) -> int:
         """Where any limit is a calibration score; beyond 10,000 rows that of one limit at the full level."""
-        return _smallest_envelope_n(m, alpha, self.side)
+        return _smallest_envelope_n(m, alpha, self.side, self.shape)
 
 
 def _excludes(band: RankBand, n: int) -> bool:
@@ -126,14 +133,14 @@ def _excludes(band: RankBand, n: int) -> bool:
 
 
 @lru_cache(maxsize=256)
-def _smallest_envelope_n(m: int, alpha: Fraction, side: str) -> int:
+def _smallest_envelope_n(m: int, alpha: Fraction, side: str, shape: EnvelopeShape) -> int:
     """Double from the size that a single limit needs, then bisect."""
     low = smallest_informative_n(m, 1, alpha, "upper")
     if m > _LARGEST_SEARCHED:
         return low
 
     def excludes(n: int) -> bool:
-        return _excludes(rank_envelope(n, m, alpha, side), n)
+        return _excludes(rank_envelope(n, m, alpha, side, shape=shape), n)
 
     high = low
     while not excludes(high):

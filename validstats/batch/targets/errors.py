@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -10,7 +11,14 @@ from typing import Any, ClassVar
 import numpy as np
 
 from validstats._typing import AnyArray
-from validstats.batch.laws import Interval, Side, error_count_upper, smallest_informative_n
+from validstats.batch.laws import (
+    Interval,
+    Side,
+    error_count_upper,
+    smallest_informative_n,
+    unit_asymptotic_interval,
+    unit_interval,
+)
 from validstats.batch.scores import ErrorScore, Score
 from validstats.batch.targets.base import IntervalTarget, Question, shared_level, weighted_sum
 from validstats.intake import check_in_range
@@ -106,6 +114,28 @@ class ErrorCount(IntervalTarget):
             weighted_sum(answers, np.ones(len(answers))),
             smallest_n=min(a.smallest_n for a in answers),
             informative=any(a.informative for a in answers),
+        )
+
+    def answer_whole(self, question: Question) -> Interval:
+        """Bound the errors in a whole batch by the shares of errors in whole past batches."""
+        m, parts = question.m, question.calibration.by_batch
+        shares = np.array([float(part.mean()) for part in parts])
+        found = unit_interval(shares, question.alpha, side=self.side, bounds=(0.0, 1.0))
+        # a share of a whole number of rows: rounded inwards, past what doubles lose
+        low, high = math.ceil(m * found.low - 1e-9), math.floor(m * found.high + 1e-9)
+        text_low, text_high = unit_asymptotic_interval(shares, question.alpha, side=self.side)
+        return Interval(
+            terms=("errors",),
+            estimate=np.array([m * float(shares.mean())]),
+            low=np.array([float(low)]),
+            high=np.array([float(high)]),
+            naive=np.array([np.nan]),
+            textbook_low=np.array([max(m * text_low, 0.0)]),
+            textbook_high=np.array([min(m * text_high, float(m))]),
+            probability=found.probability,
+            smallest_n=found.smallest_n,
+            informative=found.smallest_n <= len(parts),
+            method="whole batches",
         )
 
     def smallest_n(self, m: int, alpha: Fraction, bounds: tuple[float, float] = (-np.inf, np.inf)) -> int:

@@ -26,16 +26,19 @@ from validstats.batch.laws import (
     smallest_informative_n,
     smallest_partition_n,
     textbook_interval,
+    textbook_is_doubtful,
     unit_asymptotic_interval,
     unit_interval,
     unit_scale,
 )
 from validstats.batch.scores import LabelScore, SignedScore
-from validstats.batch.targets.base import IntervalTarget, Question, shared_level, weighted_sum
+from validstats.batch.targets.base import IntervalTarget, Question, refuse_text, shared_level, weighted_sum
 from validstats.intake import check_literal
 
 __all__ = ["BatchMean", "BatchTotal"]
 
+_WIDE_BOUNDS = 12.0
+"""Distance of known bounds, in standard deviations, beyond which they cost much of the width (judgement)."""
 _LARGEST_SCORE = 1e300
 """Largest size of a score; sums of larger ones leave the range of doubles, which ends at 1.8e308."""
 
@@ -99,6 +102,10 @@ class BatchMean(IntervalTarget):
             return classifier or bool(np.isfinite(bounds[0]) != np.isfinite(bounds[1]))
         return self.method in ("phi-band", "phi-sum")
 
+    def uses_variances(self) -> bool:
+        """For the fitted scale of totals."""
+        return self.scale == "fitted"
+
     @property
     def kind(self) -> Literal["finite-sample", "asymptotic"]:
         """Asymptotic for the textbook interval."""
@@ -140,7 +147,27 @@ class BatchMean(IntervalTarget):
             textbook_low=np.array([max(text_low + offset, low_end)]),
             textbook_high=np.array([min(text_high + offset, high_end)]),
             smallest_n=self.smallest_n(q.m, q.alpha, q.bounds),
+            notes=self._notes(q, bound.method),
         )
+
+    def _notes(self, question: Question, method: str) -> tuple[str, ...]:
+        """What the reader should know about the method and about the comparator."""
+        known, (low, high) = question.calibration, question.pool_bounds
+        notes = []
+        if method == "swap":
+            notes.append("Both ends hold together; one end alone does not have half of the level")
+        if method == "bet":
+            notes.append("Bets take the calibration scores in one random order, which random_state fixes")
+        if method in ("swap", "bet") and high - low > _WIDE_BOUNDS * known.spread:
+            notes.append(
+                f"The stated bounds are {(high - low) / max(known.spread, 1e-300):.3g} standard deviations apart; tighter ones, where "
+                "they hold, give a narrower interval"
+            )
+        if known.once(
+            ("doubtful", question.m), lambda: textbook_is_doubtful(known.sorted_scores, question.m)
+        ):
+            notes.append("Scores are skewed: normal theory's interval is too narrow on one side")
+        return tuple(notes)
 
     def answer_whole(self, question: Question) -> Interval:
         """Bound the mean of a whole batch from whole past batches."""
@@ -214,6 +241,10 @@ class BatchMean(IntervalTarget):
             ),
         )
         return found
+
+    def check_classes(self, classes: AnyArray) -> None:
+        """Refuse text: it has shares, not a mean."""
+        refuse_text(self, classes)
 
     def remedies(self, question: Question) -> tuple[str, ...]:
         """What would make an infinite bound finite, in order, with what each gives."""

@@ -20,8 +20,10 @@ from validstats.batch.laws import (
     rank_upper,
     score_at_rank,
     smallest_informative_n,
+    unit_asymptotic_interval,
+    unit_interval,
 )
-from validstats.batch.targets.base import IntervalTarget, Question, shared_level
+from validstats.batch.targets.base import IntervalTarget, Question, refuse_text, shared_level
 from validstats.intake import as_decimal, check_in_range, check_vector
 
 __all__ = ["BatchQuantile"]
@@ -148,6 +150,41 @@ class BatchQuantile(IntervalTarget):
             smallest_n=max(_smallest_rank_n(q.m, (q.m,), self.share(q.alpha), self.sides) for q in shared),
             informative=bool(sides),
             method="envelopes of the strata",
+        )
+
+    def check_classes(self, classes: AnyArray) -> None:
+        """Refuse text: it has no order."""
+        refuse_text(self, classes)
+
+    def answer_whole(self, question: Question) -> Interval:
+        """Bound the quantiles of a whole batch by those of whole past batches, each at its part of the level."""
+        known, probabilities = question.calibration, self.probabilities()
+        past = np.array(
+            [
+                [float(np.sort(part)[quantile_index(part.size, p) - 1]) for p in probabilities]
+                for part in known.by_batch
+            ]
+        )
+        level = question.alpha / len(probabilities)
+        found = [
+            unit_interval(past[:, i], level, side=self.side, bounds=question.bounds)
+            for i in range(len(probabilities))
+        ]
+        text = [
+            unit_asymptotic_interval(past[:, i], level, side=self.side) for i in range(len(probabilities))
+        ]
+        return Interval(
+            terms=tuple(_quantile_name(p) for p in probabilities),
+            estimate=np.median(past, axis=0),
+            low=np.array([f.low for f in found]),
+            high=np.array([f.high for f in found]),
+            naive=np.full(len(probabilities), np.nan),
+            textbook_low=np.array([low for low, _ in text]),
+            textbook_high=np.array([high for _, high in text]),
+            probability=found[0].probability if len(found) == 1 else None,
+            smallest_n=found[0].smallest_n,
+            informative=found[0].smallest_n <= len(past),
+            method="whole batches",
         )
 
     def _single(self, question: Question, index: int) -> tuple[tuple[int | None, int | None], float]:

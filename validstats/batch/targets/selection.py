@@ -8,36 +8,42 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from validstats._typing import AnyArray
+from validstats._typing import AnyArray, Bool1D, Float1D
 from validstats.batch.laws import (
     benjamini_hochberg,
     ceil_fraction,
     conformal_p_values,
+    order_statistic_interval,
     score_at_rank,
     selection_rank,
     smallest_informative_n,
 )
 from validstats.batch.results import BatchSelection, SelectionAnswer
-from validstats.batch.scores import ClaimScore, Score
+from validstats.batch.scores import ClaimScore, Limit, Score
 from validstats.batch.targets.base import Inquiry, Question, Target, scatter, shared_level
 from validstats.intake import as_decimal, check_in_range, check_positive_int
 
-__all__ = ["Selection", "claim_score"]
+__all__ = ["Selection", "checked_claim"]
 
 
 class Selection(Target):
-    """Rows about which "the label exceeds ``above``" is claimed, with a bound on false claims.
+    """Rows about which a claim is made, such as "the label exceeds 5", with a bound on false claims.
 
     Parameters
     ----------
-    above : float, default 0.0
-        Limit of the claim. For a binary classifier labels count as 0 and 1, so 0.5 claims the second class.
+    above : float, str, callable or None, default None
+        The claim is that the label exceeds this number. A column of X by name, or a callable of X, gives every row its own
+        limit. None with no other condition is 0. Numeric classes keep their values, others are 0 and 1.
     max_false : int or None, default None
         Number of false claims allowed (0 is the familywise error rate).
     fdr : float or None, default None
         Bound of the expected share of false claims instead, by conformal p-values and Benjamini-Hochberg.
     randomised : bool, default False
         Whether the p-values of ``fdr`` break ties at random instead of conservatively.
+    below : float, str, callable or None, default None
+        The claim is that the label is less than this; together with ``above`` that it lies between.
+    label : object, default None
+        The claim is that the label is this class of a classifier.
 
     References
     ----------
@@ -62,12 +68,16 @@ class Selection(Target):
 
     def __init__(
         self,
-        above: float = 0.0,
+        above: Limit = None,
         max_false: int | None = None,
         fdr: float | None = None,
         randomised: bool = False,
+        below: Limit = None,
+        label: Any = None,
     ) -> None:
         self.above = above
+        self.below = below
+        self.label = label
         self.max_false = max_false
         self.fdr = fdr
         self.randomised = randomised
@@ -75,7 +85,7 @@ class Selection(Target):
     @property
     def title(self) -> str:  # type: ignore[override]
         """Heading of reports."""
-        return f"Selection of rows above {self.above:g}"
+        return f"Selection of rows {self.claim().words()}"
 
     @property
     def citation(self) -> str:  # type: ignore[override]
@@ -89,7 +99,7 @@ class Selection(Target):
 
     def check(self) -> None:
         """Raise if a parameter is out of range."""
-        check_in_range(self.above, "above")
+        self.claim().check(classifier=True)
         if (self.max_false is None) == (self.fdr is None):
             raise ValueError(
                 f"Give either max_false or fdr, not both or neither; got max_false={self.max_false!r} and "
@@ -106,11 +116,25 @@ class Selection(Target):
 
     def make_score(self, given: Any, classifier: bool) -> Score:
         """Make the score of a false claim, which is part of the target."""
-        return claim_score(self, given, self.above)
+        return checked_claim(self, self.claim(), given, classifier)
+
+    def claim(self) -> ClaimScore:
+        """Return the score of the claim, with its words and limits."""
+        nothing = self.above is None and self.below is None and self.label is None
+        return ClaimScore(0.0 if nothing else self.above, self.below, self.label)
 
     def score_parameters(self) -> tuple[Any, ...]:
-        """The limit of the claim."""
-        return (self.above,)
+        """The limits of the claim."""
+        return self.above, self.below, self.label
+
+    def strength(self, question: Question) -> Float1D:
+        """Strengths of the claims about a batch."""
+        return self.claim().strengths(question.outputs)
+
+    def naive_claims(self, question: Question) -> Bool1D:
+        """Claims by the plain prediction."""
+        claim = self.claim()
+        return claim.strengths(question.outputs) > claim.limit
 
     def statement(self) -> str:
         """Say what holds."""
@@ -140,6 +164,29 @@ class Selection(Target):
             naive_selected=scatter([a.naive_selected for a in answers], rows),
         )
 
+    def answer_whole(self, question: Question) -> SelectionAnswer:
+        """Select from a whole batch by the thresholds that whole past batches needed."""
+        if self.max_false is None:
+            return super().answer_whole(question)
+        m, allowed, parts = question.m, self.max_false, question.calibration.by_batch
+        # a past batch makes at most max_false false claims above its (max_false + 1)-th largest score
+        needed = np.array(
+            [-np.inf if part.size <= allowed else np.sort(part)[-allowed - 1] for part in parts]
+        )
+        found = order_statistic_interval(
+            needed, 1, 1, question.alpha, side="upper", allow_minus_infinity=True
+        )
+        return SelectionAnswer(
+            selected=self.strength(question) > found.high,
+            threshold=np.full(m, found.high),
+            p_values=np.full(m, np.nan),
+            probability=found.probability,
+            ranks=(int(found.ranks[0][1] or 0),),
+            smallest_n=found.smallest_n,
+            informative=found.informative,
+            naive_selected=self.naive_claims(question),
+        )
+
     def smallest_n(self, m: int, alpha: Fraction, bounds: tuple[float, float] = (-np.inf, np.inf)) -> int:
         """The size at which a row can be claimed at all."""
         if self.fdr is not None:
@@ -161,15 +208,18 @@ class Selection(Target):
         return {
             "selected": ours,
             "naive_selected": naive,
-            "predictions": inquiry.outputs,
+            "predictions": self.claim().strengths(inquiry.outputs),
             "bound": self.max_false if self.fdr is None else self.fdr,
-            "above": float(self.above),
+            "above": self.claim().limit,
+            "claim": self.claim(),
+            "outputs": inquiry.outputs,
+            "learner_classes": inquiry.classes,
         }
 
     def _by_number(self, question: Question, eta: int | None = None) -> SelectionAnswer:
         n, m = question.n, question.m
         allowed = (self.max_false or 0) if eta is None else eta
-        predictions = question.outputs
+        predictions = self.strength(question)
         if allowed >= m:
             threshold, rank, probability, informative, smallest = -np.inf, 0, 1.0, True, 1
         else:
@@ -185,7 +235,7 @@ class Selection(Target):
             ranks=(rank,),
             smallest_n=smallest,
             informative=informative,
-            naive_selected=predictions > self.above,
+            naive_selected=self.naive_claims(question),
         )
 
     def _by_fdr(self, questions: Sequence[Question], rows: Sequence[AnyArray]) -> SelectionAnswer:
@@ -193,7 +243,7 @@ class Selection(Target):
         parts = [
             conformal_p_values(
                 q.calibration.sorted_scores,
-                q.outputs,
+                self.strength(q),
                 np.random.default_rng([q.calibration.seed, i]),
                 randomised=self.randomised,
             )
@@ -209,17 +259,18 @@ class Selection(Target):
             ranks=(),
             smallest_n=smallest,
             informative=any(q.n >= smallest for q in questions),
-            naive_selected=scatter([q.outputs for q in questions], rows) > self.above,
+            naive_selected=scatter([self.naive_claims(q) for q in questions], rows),
         )
 
 
-def claim_score(target: Target, given: Any, above: float) -> Score:
-    """Score of a false claim "the label exceeds above", for a target that takes no other."""
+def checked_claim(target: Target, claim: ClaimScore, given: Any, classifier: bool) -> Score:
+    """Score of a false claim, for a target that takes no other."""
     if given is not None:
         raise ValueError(
             f"{type(target).__name__} defines its own score; leave conformity_score=None, got {given!r}."
         )
-    return ClaimScore(above)
+    claim.check(classifier)
+    return claim
 
 
 def _largest_remainders(total: int, sizes: Sequence[int]) -> list[int]:

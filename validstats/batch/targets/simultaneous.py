@@ -10,7 +10,13 @@ from typing import Any, ClassVar
 import numpy as np
 
 from validstats._typing import AnyArray
-from validstats.batch.laws import ceil_fraction, scores_at_ranks, simultaneous_rank, smallest_informative_n
+from validstats.batch.laws import (
+    ceil_fraction,
+    scores_at_ranks,
+    simultaneous_rank,
+    smallest_informative_n,
+    unit_interval,
+)
 from validstats.batch.results import BatchSets, SetAnswer
 from validstats.batch.targets.base import Inquiry, Question, Target, scatter, shared_level
 from validstats.intake import as_decimal, check_in_range
@@ -83,6 +89,24 @@ class Simultaneous(Target):
             informative=all(a.informative for a in answers),
             naive_threshold=scatter([a.naive_threshold for a in answers], rows),
             naive_law=tuple(a.naive_law[0] for a in answers),
+        )
+
+    def answer_whole(self, question: Question) -> SetAnswer:
+        """Find the threshold that covers enough rows of a whole batch, from the thresholds that past batches needed."""
+        m, known = question.m, question.calibration
+        needed = np.array([np.sort(part)[self.threshold_index(part.size) - 1] for part in known.by_batch])
+        found = unit_interval(needed, question.alpha, side="upper", bounds=(-np.inf, question.bounds[1]))
+        n = known.n
+        naive_rank = min(ceil_fraction(_share_covered(as_decimal(self.miss)) * (n + 1)), n + 1)
+        return SetAnswer(
+            threshold=np.full(m, found.high),
+            covered=self.threshold_index(m),
+            probability=found.probability,
+            ranks=(ceil_fraction((1 - question.alpha) * (needed.size + 1)),),
+            smallest_n=found.smallest_n,
+            informative=found.smallest_n <= needed.size,
+            naive_threshold=np.full(m, scores_at_ranks(known.scores, (naive_rank,), question.bounds[1])[0]),
+            naive_law=(),
         )
 
     def statement(self) -> str:
