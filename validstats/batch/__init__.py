@@ -3,6 +3,17 @@
 from __future__ import annotations
 
 from validstats.batch.estimators import BatchPredictor
+from validstats.batch.laws import (
+    ExchangeabilityTest,
+    Martingale,
+    WeightTest,
+    WithinBatchTest,
+    conformal_martingale,
+    covariate_test,
+    unit_order_test,
+    weight_test,
+    within_batch_test,
+)
 from validstats.batch.planner import BatchPlan, plan_batch
 from validstats.batch.results import (
     BatchEnvelopes,
@@ -62,7 +73,9 @@ __all__ = [
     "Envelope",
     "ErrorCount",
     "ErrorScore",
+    "ExchangeabilityTest",
     "LabelScore",
+    "Martingale",
     "NormalisedScore",
     "ProbabilityScore",
     "RAPSScore",
@@ -72,5 +85,12 @@ __all__ = [
     "SignedScore",
     "Simultaneous",
     "Target",
+    "WeightTest",
+    "WithinBatchTest",
+    "conformal_martingale",
+    "covariate_test",
     "plan_batch",
+    "unit_order_test",
+    "weight_test",
+    "within_batch_test",
 ]
