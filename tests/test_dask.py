@@ -9,6 +9,8 @@ import pytest
 from validstats.runtime.replicates import map_replicates
 from validstats.validity import simulate
 
+pytestmark = pytest.mark.slow
+
 distributed = pytest.importorskip("dask.distributed")
 
 

@@ -17,6 +17,8 @@ from validstats.exceptions import BudgetExhaustedError
 from validstats.holdout import Ledger
 from validstats.mi import independence_test
 
+pytestmark = pytest.mark.slow
+
 N_QUERIES = 12
 METHODS = [m for m in ("fork", "spawn") if m in multiprocessing.get_all_start_methods()]
 

@@ -10,6 +10,8 @@ import pytest
 
 import validstats
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("mypy")
 
 PROGRAM = """

@@ -128,6 +128,7 @@ def is_whole(path, name):
     return path.stat().st_size == 300_000
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
 @pytest.mark.parametrize("name", WRITERS)
 def test_a_killed_writer_leaves_a_whole_file(name, tmp_path):

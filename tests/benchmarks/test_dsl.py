@@ -10,6 +10,8 @@ from benchmarks import dsl_rmse
 from benchmarks._peers import PEERS
 from benchmarks._runner import measure
 
+pytestmark = pytest.mark.slow
+
 
 def test_absent_peers_are_recorded_as_not_run(monkeypatch) -> None:
     for variable in PEERS.values():

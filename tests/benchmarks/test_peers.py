@@ -12,6 +12,8 @@ from benchmarks import batch, dsl, holdout, mi
 from benchmarks._peers import PEERS, LazyPeer, Peer, interpreter, server, take_from
 from benchmarks._runner import Spec, measure
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = server("""
 def answer(value):
     return {"value": value.tolist()}

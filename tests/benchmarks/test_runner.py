@@ -13,6 +13,8 @@ import pytest
 from benchmarks import _runner
 from benchmarks._runner import Spec, in_environment, markdown_table, measure, run
 
+pytestmark = pytest.mark.slow
+
 
 def failing() -> None:
     raise MemoryError("asked for 74 GiB")

@@ -12,6 +12,8 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from validstats import BatchPredictor, DesignSupervised, ReusableHoldout, mutual_info
 from validstats.batch import BatchMean, Simultaneous
 
+pytestmark = pytest.mark.slow
+
 N = 1_000_000
 
 
