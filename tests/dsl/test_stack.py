@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 from sklearn.base import clone
@@ -121,6 +123,15 @@ def test_the_same_rows_give_the_same_predictions():
     X, _, y = curved(rng, 200, "sine")
     a, b = StackedLearner((0,)), clone(StackedLearner((0,)))
     assert np.array_equal(a.fit(X, y).predict(X), b.fit(X, y).predict(X))
+
+
+@pytest.mark.parametrize("binary", [False, True])
+def test_a_fitted_learner_can_be_sent_to_another_process(binary):
+    rng = np.random.default_rng(13)
+    X, _, y = curved(rng, 150, "sine")
+    y = (y > np.median(y)).astype(float) if binary else y
+    model = StackedLearner((0,)).fit(X, y)
+    assert np.array_equal(pickle.loads(pickle.dumps(model)).predict(X), model.predict(X))
 
 
 def test_no_row_of_a_fold_is_seen_when_its_model_is_chosen():

@@ -100,49 +100,54 @@ def _verdict_codes(surrogates: Sequence[AnyArray], probability: Float1D) -> tupl
     """Return ordered verdict codes of all units, and whether they are values rather than bins."""
     if not surrogates:
         return np.zeros(len(probability), dtype=np.int64), True
-    coded = [np.unique(_sortable(s), return_inverse=True)[1].reshape(-1).astype(np.int64) for s in surrogates]
-    if len(coded) == 1:
-        if int(coded[0].max()) < _MOST_VALUES:
-            return coded[0], True
-        return _bins(
-            np.asarray(surrogates[0], dtype=np.float64) if _numeric(surrogates[0]) else coded[0], probability
-        )
-    sizes = [int(c.max()) + 1 for c in coded]
-    if np.prod(sizes, dtype=float) <= 1e6:
+    if len(surrogates) == 1:
+        numeric = np.asarray(surrogates[0]).dtype.kind in "fiub"
+        if numeric and len(np.unique(surrogates[0][:2000])) > _MOST_VALUES:
+            return _bins(np.asarray(surrogates[0], dtype=np.float64), probability)
+        code, n_values = _value_codes(surrogates[0])
+        return (code, True) if n_values <= _MOST_VALUES else _bins(code.astype(np.float64), probability)
+    coded = [_value_codes(s) for s in surrogates]
+    if np.prod([n for _, n in coded], dtype=float) <= 1e6:
         joint = np.zeros(len(probability), dtype=np.int64)
-        for c, size in zip(coded, sizes):
-            joint = joint * size + c
-        joint = np.unique(joint, return_inverse=True)[1].reshape(-1).astype(np.int64)
-        if int(joint.max()) < _MOST_VALUES and np.bincount(joint, probability).min() >= _FEWEST_EXPECTED:
+        for code, n_values in coded:
+            joint = joint * n_values + code
+        joint, n_values = _value_codes(joint)
+        if n_values <= _MOST_VALUES and np.bincount(joint, probability).min() >= _FEWEST_EXPECTED:
             return joint, True
     # bins of the mean rank of the surrogates, ties at the middle of theirs
     ranks = []
-    for c in coded:
-        counts = np.bincount(c)
-        middle = np.cumsum(counts) - (counts - 1) / 2.0
-        ranks.append(middle[c])
+    for code, _ in coded:
+        counts = np.bincount(code)
+        ranks.append((np.cumsum(counts) - (counts - 1) / 2.0)[code])
     return _bins(np.mean(ranks, axis=0), probability)
 
 
-def _numeric(values: AnyArray) -> bool:
-    return np.asarray(values).dtype.kind in "fiub"
+def _value_codes(values: AnyArray) -> tuple[Int1D, int]:
+    """Return codes of the sorted distinct values, and their number."""
+    from pandas import factorize
 
-
-def _sortable(values: AnyArray) -> AnyArray:
     array = np.asarray(values)
-    return array if array.dtype.kind in "fiubUS" else array.astype(str)
+    code, levels = factorize(
+        array if array.dtype.kind in "fiub" else array.astype(str).astype(object), sort=True
+    )
+    return code.astype(np.int64), len(levels)
 
 
-def _bins(values: AnyArray, probability: Float1D) -> tuple[Int1D, bool]:
+def _bins(values: Float1D, probability: Float1D) -> tuple[Int1D, bool]:
     """Return bins with equal expected numbers of labels: one per ten labels, at most ten; equal values stay together."""
     expected = float(probability.sum())
     n_bins = int(np.clip(np.floor(expected / 10.0 + 1e-9), 1, 10))
-    levels, codes = np.unique(values, return_inverse=True)
-    cumulated = np.cumsum(np.bincount(codes.reshape(-1), probability, minlength=len(levels)))
-    middle = cumulated - np.diff(cumulated, prepend=0.0) / 2.0
+    order = np.argsort(values)
+    sorted_values, cumulated = values[order], np.cumsum(probability[order])
+    first = np.flatnonzero(np.r_[True, sorted_values[1:] > sorted_values[:-1]])
+    before = np.r_[0.0, cumulated[first[1:] - 1]]
+    # the middle of the expected labels of equal values decides their bin
+    middle = (before + np.r_[before[1:], cumulated[-1]]) / 2.0
     bin_of = np.minimum(np.floor(middle / expected * n_bins), n_bins - 1).astype(np.int64)
-    bin_of = np.unique(bin_of, return_inverse=True)[1].reshape(-1)
-    return bin_of[codes.reshape(-1)].astype(np.int64), False
+    bin_of = np.cumsum(np.r_[False, bin_of[1:] > bin_of[:-1]])  # without empty bins
+    code = np.empty(len(values), dtype=np.int64)
+    code[order] = np.repeat(bin_of, np.diff(np.r_[first, len(values)]))
+    return code, False
 
 
 def _merge_neighbours(expected: FloatND, fewest: float) -> Int1D:

@@ -8,6 +8,7 @@ validity hangs on any of this: it decides how narrow intervals are.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -41,6 +42,50 @@ class _Fitted(NamedTuple):
     inner: Float1D
     predict: Callable[[Float2D], Float1D]
     n_effective: float
+
+
+@dataclass(frozen=True)
+class _Plane:
+    """An intercept and slopes, through the logistic function for chances."""
+
+    intercept: float
+    slopes: Float1D
+    logistic: bool = False
+
+    def __call__(self, at: Float2D) -> Float1D:
+        eta = self.intercept + at @ self.slopes
+        return expit(eta) if self.logistic else eta
+
+
+@dataclass(frozen=True)
+class _PlaneAndCurves:
+    """A plane in some columns plus a monotone curve of every other one, given at its levels."""
+
+    plane: _Plane
+    others: Bool1D
+    columns: Int1D
+    levels: tuple[Float1D, ...]
+    curves: tuple[Float1D, ...]
+
+    def __call__(self, at: Float2D) -> Float1D:
+        total = self.plane(at[:, self.others])
+        for j, level, curve in zip(self.columns, self.levels, self.curves, strict=True):
+            total = total + np.interp(at[:, j], level, curve)
+        return total
+
+
+@dataclass(frozen=True)
+class _KernelMean:
+    """A mean plus a combination of kernels at centres."""
+
+    mean: float
+    centres: Float2D
+    free: Bool1D
+    width: float
+    solution: Float1D
+
+    def __call__(self, at: Float2D) -> Float1D:
+        return self.mean + _kernel(at, self.centres, self.free, self.width) @ self.solution
 
 
 class StackedLearner(RegressorMixin, BaseEstimator):
@@ -175,7 +220,7 @@ def _ridge(design: Float2D, y: Float1D, penalty: float) -> tuple[Float1D, Float1
 def _linear(z: Float2D, y: Float1D) -> _Fitted:
     """Fit linear regression with penalty 1/n on standardised features."""
     found, inner, trace = _ridge(z, y, 1.0)
-    return _Fitted(inner, lambda at: found[0] + at @ found[1:], trace)
+    return _Fitted(inner, _Plane(float(found[0]), found[1:]), trace)
 
 
 def _logit(z: Float2D, y: Float1D) -> _Fitted:
@@ -196,7 +241,7 @@ def _logit(z: Float2D, y: Float1D) -> _Fitted:
     inverse = np.linalg.inv(design.T @ (design * weight[:, None]) + penalty)
     hat = np.minimum(weight * np.einsum("ij,jk,ik->i", design, inverse, design), 0.999)
     inner = expit(design @ b - hat / (1 - hat) * (y - chance) / weight)
-    return _Fitted(inner, lambda at: expit(b[0] + at @ b[1:]), float(hat.sum()))
+    return _Fitted(inner, _Plane(float(b[0]), b[1:], logistic=True), float(hat.sum()))
 
 
 def _partially_isotonic(z: Float2D, y: Float1D, monotone: Bool1D) -> _Fitted:
@@ -229,25 +274,25 @@ def _back_fitted(z: Float2D, y: Float1D, monotone: Bool1D) -> tuple[Callable[[Fl
             curves[k] -= np.average(curves[k], weights=count)
             parts[k] = curves[k][code]
 
-    def predict(at: Float2D) -> Float1D:
-        total = coefficients[0] + at[:, others] @ coefficients[1:]
-        for k, j in enumerate(columns):
-            total = total + np.interp(at[:, j], levels[k][0], curves[k])
-        return total
-
     blocks = sum(len(np.unique(c)) - 1 for c in curves)
+    predict = _PlaneAndCurves(
+        _Plane(float(coefficients[0]), coefficients[1:]),
+        others,
+        columns,
+        tuple(found[0] for found in levels),
+        tuple(curves),
+    )
     return predict, float(len(coefficients) + blocks)
 
 
 def _varying(z: Float2D, y: Float1D, free: Bool1D) -> _Fitted:
     """Fit kernel ridge regression with ``(1 + x.x') (exp(-|q - q'|^2 / (2 s^2)) + 1)``; rows without themselves."""
-    others = ~free
     centres = _centres(z)
     best: tuple[float, Any] | None = None
     target = y - y.mean()
     for width in _WIDTHS:
-        kernel = _kernel(z, centres, free, others, width)
-        small = _kernel(centres, centres, free, others, width)
+        kernel = _kernel(z, centres, free, width)
+        small = _kernel(centres, centres, free, width)
         values, vectors = np.linalg.eigh(small)
         kept = values > 1e-10 * values[-1]
         root = vectors[:, kept] / np.sqrt(values[kept])
@@ -269,10 +314,7 @@ def _varying(z: Float2D, y: Float1D, free: Bool1D) -> _Fitted:
     assert best is not None
     width, solution, inner, trace = best[1]
 
-    def predict(at: Float2D) -> Float1D:
-        return y.mean() + _kernel(at, centres, free, others, width) @ solution
-
-    return _Fitted(inner, predict, trace)
+    return _Fitted(inner, _KernelMean(float(y.mean()), centres, free, width, solution), trace)
 
 
 def _centres(z: Float2D) -> Float2D:
@@ -283,7 +325,8 @@ def _centres(z: Float2D) -> Float2D:
     return distinct[np.random.default_rng(0).choice(len(distinct), _CENTRES, replace=False)]
 
 
-def _kernel(left: Float2D, right: Float2D, free: Bool1D, others: Bool1D, width: float) -> Float2D:
+def _kernel(left: Float2D, right: Float2D, free: Bool1D, width: float) -> Float2D:
+    others = ~free
     a, b = left[:, free], right[:, free]
     distance = np.sum(a**2, axis=1)[:, None] + np.sum(b**2, axis=1)[None, :] - 2.0 * a @ b.T
     smooth = np.exp(-np.maximum(distance, 0.0) / (2.0 * width**2)) + 1.0
