@@ -33,10 +33,10 @@ def interval(y, judge, unlabelled):
     return found.confidence_interval.lower_bound, found.confidence_interval.upper_bound
 """,
     "truescore": """
-import truescore
+from truescore import ppi_estimate
 def interval(y, judge, unlabelled):
-    found = truescore.estimate(y_judge=np.r_[judge, unlabelled], y_human=np.r_[y, np.full(len(unlabelled), np.nan)])
-    return found.ci
+    found = ppi_estimate(np.r_[judge, unlabelled], y, np.arange(len(y)))
+    return found.low, found.high
 """,
 }
 """Package -> code that defines ``interval(y, judge, unlabelled)`` of 0/1 arrays."""

@@ -16,6 +16,7 @@ from validstats.dsl.fit.cell_intervals import (
     cell_sums,
     label_surprises,
     select_cells,
+    table_sums,
 )
 from validstats.dsl.fit.cells import form_cells
 
@@ -204,6 +205,35 @@ def test_a_group_is_its_own_cells():
     alone = cell_counts(np.array([8, 3]), np.array([10, 10]), np.array([0.6, 0.4]), 0.1, n_units=500)
     inside = select_cells(everything, np.array([True, True, False]))
     assert np.allclose(cell_interval(inside, binary=True), cell_interval(alone, binary=True), atol=1e-12)
+
+
+def test_alike_units_may_be_given_once():
+    rng = np.random.default_rng(8)
+    n = 3000
+    verdict, stratum = rng.integers(0, 3, n), rng.integers(0, 4, n)
+    probability = np.array([0.01, 0.02, 0.03, 0.04])[stratum]
+    labelled = rng.random(n) < probability
+    y = rng.random(n)
+    rows = form_cells(probability, [verdict], stratum)
+    whole = cell_sums(y[labelled], rows.cell, labelled, probability, rows.n_cells, stratum=rows.stratum)
+    table, code, count = np.unique(
+        np.column_stack([stratum, verdict]), axis=0, return_inverse=True, return_counts=True
+    )
+    chance = np.array([0.01, 0.02, 0.03, 0.04])[table[:, 0]]
+    cells = form_cells(chance, [table[:, 1]], table[:, 0], count=count.astype(float))
+    assert cells.n_cells == rows.n_cells
+    compact = table_sums(
+        y[labelled],
+        cells.cell[code.reshape(-1)[labelled]],
+        probability[labelled],
+        None,
+        cells.cell,
+        chance,
+        cells.n_cells,
+        count=count.astype(float),
+        stratum=cells.stratum,
+    )
+    assert np.allclose(cell_interval(compact), cell_interval(whole), atol=1e-12)
 
 
 class TestForming:

@@ -27,6 +27,7 @@ __all__ = [
     "effective_cells",
     "label_surprises",
     "select_cells",
+    "table_sums",
 ]
 
 _LARGE_SIZE = 1e8
@@ -108,15 +109,45 @@ def cell_sums(
     stratum: Int1D | None = None,
 ) -> CellSums:
     """Return the sums of one data set: labels ``y`` (in [0, 1], one a labelled unit) of cells of all ``N`` units."""
-    n_units = len(cell)
-    mass = np.ones(n_units) if size is None else size  # clusters: rows of the unit
+    return table_sums(
+        y,
+        cell[labelled],
+        probability[labelled],
+        None if size is None else size[labelled],
+        cell,
+        probability,
+        n_cells,
+        size=size,
+        finite=finite,
+        stratum=stratum,
+    )
+
+
+def table_sums(
+    y: Float1D,
+    label_cell: Int1D,
+    label_probability: Float1D,
+    label_size: Float1D | None,
+    cell: Int1D,
+    probability: Float1D,
+    n_cells: int,
+    *,
+    size: Float1D | None = None,
+    count: Float1D | None = None,
+    finite: bool = False,
+    stratum: Int1D | None = None,
+) -> CellSums:
+    """Return the sums of labels beside a table of all units, alike ones given once with their ``count``."""
+    many = np.ones(len(cell)) if count is None else count
+    mass = np.ones(len(cell)) if size is None else size  # clusters: rows of the unit
     weight = mass / probability
-    share = np.bincount(cell, mass, minlength=n_cells) / mass.sum()
+    share = np.bincount(cell, mass * many, minlength=n_cells) / (mass @ many)
     largest = np.zeros(n_cells)
     np.maximum.at(largest, cell, weight)
     smallest = np.ones(n_cells)
     np.minimum.at(smallest, cell, probability)
-    of_label, a = cell[labelled], weight[labelled]
+    of_label = label_cell
+    a = 1.0 / label_probability if label_size is None else label_size / label_probability
 
     def add(values: Float1D) -> Float1D:
         return np.bincount(of_label, values, minlength=n_cells).astype(np.float64)
@@ -124,7 +155,7 @@ def cell_sums(
     total = add(a)
     mean = np.divide(add(a * y), total, out=np.zeros(n_cells), where=total > 0)
     off = y - mean[of_label]  # about ybar, not about 0: no digits are lost where labels are nearly alike
-    open_square = a**2 * (1.0 - probability[labelled] if finite else 1.0)
+    open_square = a**2 * (1.0 - label_probability if finite else 1.0)
     return CellSums(
         share=share,
         largest_weight=largest,
@@ -139,7 +170,7 @@ def cell_sums(
         open_spread=add(open_square * off**2),
         stratum=stratum,
         finite=finite,
-        n_units=float(n_units),
+        n_units=float(many.sum()),
     )
 
 

@@ -51,19 +51,23 @@ def form_cells(
     *,
     strata_ordered: bool = True,
     equal_probability: bool = True,
+    count: Float1D | None = None,
 ) -> Cells:
     """Return cells: stratum by verdict, merged where fewer than five labels are expected; labels are not seen.
 
-    ``strata`` are codes in an order that means something, or else are ordered by their mean surrogate.
+    ``strata`` are codes in an order that means something, or else are ordered by their mean surrogate. Alike units may
+    be given once, with their ``count``.
     """
     n_units = len(probability)
+    size = np.ones(n_units) if count is None else count
+    probability = probability * size  # expected labels
     verdict, discrete = _verdict_codes(surrogates, probability)
     stratum = np.zeros(n_units, dtype=np.int64) if strata is None else strata
     n_strata = int(stratum.max()) + 1
     expected = np.asarray(np.bincount(stratum, probability, minlength=n_strata), dtype=np.float64)
     order = np.arange(n_strata)
     if n_strata > 1 and not strata_ordered:
-        order = np.argsort(np.bincount(stratum, verdict) / np.bincount(stratum), kind="stable")
+        order = np.argsort(np.bincount(stratum, verdict * size) / np.bincount(stratum, size), kind="stable")
     group_of = np.empty(n_strata, dtype=np.int64)
     group_of[order] = _merge_neighbours(expected[order], _FEWEST_EXPECTED)
     merged_group = np.bincount(group_of) > 1
