@@ -3,18 +3,38 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 from pathlib import Path
 
-TITLES = {"batch": "Batch", "holdout": "Holdout", "dsl": "DSL", "mi": "MI"}
+DOMAINS = ("batch", "holdout", "dsl", "mi", "evals")
 
 
 def main() -> None:
-    """Write one page for each domain."""
-    for package in TITLES:
+    """Write one page for each domain, one for the figures and one for errors and warnings."""
+    for package in DOMAINS:
         module = importlib.import_module(f"validstats.{package}")
-        names = "\n".join(f"::: validstats.{package}.{name}" for name in sorted(module.__all__))
-        text = f"# API: validstats.{package}\n\n{module.__doc__}\n\n{names}\n"
-        (Path(__file__).parent / "api" / f"{package}.md").write_text(text, encoding="utf-8")
+        write(package, f"validstats.{package}", f"{module.__doc__}", sorted(module.__all__))
+    figures = importlib.import_module("validstats.plotting")
+    words = "What the `plot()` of a result returns. Each computes and stores what it shows, then draws it with `plot(ax=None)`."
+    write("figures", "validstats.plotting", words, sorted(figures.__all__))
+    exceptions = importlib.import_module("validstats.exceptions")
+    classes = [name for name, value in vars(exceptions).items() if own_class(value, exceptions.__name__)]
+    words = (
+        "What public calls raise, and what they warn with. `warnings.simplefilter` takes any of the warnings."
+    )
+    write("errors", "validstats.exceptions", words, sorted(classes))
+
+
+def own_class(value: object, module: str) -> bool:
+    """Whether a value is a class that a module defines."""
+    return inspect.isclass(value) and value.__module__ == module
+
+
+def write(page: str, package: str, words: str, names: list[str]) -> None:
+    """Write one page."""
+    listed = "\n".join(f"::: {package}.{name}" for name in names)
+    text = f"# API: {package}\n\n{words}\n\n{listed}\n"
+    (Path(__file__).parent / "api" / f"{page}.md").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

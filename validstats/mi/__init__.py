@@ -13,6 +13,7 @@ _PUBLIC = {
     "Family": "validstats.mi.families.default",
     "FamilyMixture": "validstats.mi.families.default",
     "FlowFamily": "validstats.mi.families.flow",
+    "JointSample": "validstats.mi.families.base",
     "LearnedMI": "validstats.mi.estimators",
     "LearnedMIResult": "validstats.mi.results",
     "MutualInformationResult": "validstats.mi.mutual_information",
@@ -31,6 +32,7 @@ __all__ = [
     "FamilyMixture",
     "FlowFamily",
     "IndependenceTestResult",
+    "JointSample",
     "MISelector",
     "MutualInformationMatrix",
     "LearnedMI",
@@ -47,7 +49,7 @@ __all__ = [
 if TYPE_CHECKING:
     from validstats.mi.conditional import ConditionalMutualInformationResult, conditional_mutual_info
     from validstats.mi.estimators import LearnedMI
-    from validstats.mi.families import Family, FamilyMixture, FlowFamily, default_family
+    from validstats.mi.families import Family, FamilyMixture, FlowFamily, JointSample, default_family
     from validstats.mi.independence import IndependenceTestResult, independence_test
     from validstats.mi.matrix import MutualInformationMatrix, mutual_info_matrix
     from validstats.mi.mutual_information import MutualInformationResult, mutual_info

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from validstats.batch.targets.base import Calibration, Inquiry, Question, Target, TwoLabels
+from validstats.batch.targets.base import (
+    Calibration,
+    Inquiry,
+    IntervalTarget,
+    Question,
+    Target,
+    TwoLabels,
+)
 from validstats.batch.targets.compositional import Compositional
 from validstats.batch.targets.envelope import Envelope
 from validstats.batch.targets.errors import ErrorCount
@@ -22,6 +29,7 @@ __all__ = [
     "Envelope",
     "ErrorCount",
     "Inquiry",
+    "IntervalTarget",
     "Question",
     "Selection",
     "Simultaneous",
