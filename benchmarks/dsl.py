@@ -83,9 +83,10 @@ def ours_on_arrays(data: dict[str, np.ndarray], task: str) -> dict[str, Any]:
         gold=RegressionRows(y=data["y"][rows], X=X[rows]),
         labelled=labelled,
         probability=np.broadcast_to(len(rows) / len(labelled), labelled.shape),
+        design=SamplingDesign(scheme="simple"),
     )
     raw = (Component(rows=RegressionRows(y=data["q"], X=X)),)
-    fit = estimate(sample, (), raw, SamplingDesign(scheme="simple"), estimator="ppi++")
+    fit = estimate(sample, (), raw, estimator="ppi++")
     half = 1.959963984540054 * np.sqrt(np.diag(fit.covariance))
     return {"estimate": fit.params, "low": fit.params - half, "high": fit.params + half}
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -12,7 +14,6 @@ from validstats.dsl.fit.augmentation import (
     LabelledSample,
     augmentation_scores,
     identity_augmentation,
-    labelled_augmentation_scores,
     psi_mean,
     psi_scores,
 )
@@ -60,14 +61,19 @@ def test_psi_is_the_row_by_row_definition_and_unbiased_over_every_sample():
         expected = oracle.psi_row_by_row(moment.score(rows, b), g, labelled, probability)
         np.testing.assert_allclose(psi, expected, atol=1e-12)
         np.testing.assert_allclose(
-            labelled_augmentation_scores(sample, augmentation, b), g[labelled], atol=1e-15
+            augmentation_scores(*sample.labelled_part(augmentation), b), g[labelled], atol=1e-15
         )
-        by_row = Augmentation(terms=(term,), matrices=augmentation.matrices, constant=X * 0.7)
-        g_by_row = augmentation_scores(sample, by_row, b)[labelled]
-        np.testing.assert_allclose(labelled_augmentation_scores(sample, by_row, b), g_by_row, atol=1e-15)
+        strata = np.arange(len(y)) % 2
+        divided = replace(sample, design=SamplingDesign(scheme="stratified", units=strata))
+        by_stratum = replace(augmentation, constant=np.array([[0.7, 0.1], [-0.2, 0.4]]))
+        in_strata = augmentation_scores(divided, by_stratum, b)
+        plain = augmentation_scores(divided, replace(by_stratum, constant=None), b)
+        np.testing.assert_allclose(in_strata - plain, by_stratum.constant[strata], atol=1e-15)
+        of_labelled = augmentation_scores(*divided.labelled_part(by_stratum), b)
+        np.testing.assert_allclose(of_labelled, in_strata[labelled], atol=1e-15)
         np.testing.assert_allclose(psi_mean(sample, augmentation, b), psi.mean(axis=0), atol=1e-13)
         np.testing.assert_allclose(
-            psi_mean(sample, by_row, b), psi_scores(sample, by_row, b).mean(axis=0), atol=1e-13
+            psi_mean(divided, by_stratum, b), psi_scores(divided, by_stratum, b).mean(axis=0), atol=1e-13
         )
         mean += chance * psi.sum(axis=0)
     np.testing.assert_allclose(mean, moment.score(rows, b).sum(axis=0), atol=1e-10)
@@ -165,7 +171,7 @@ class TestTuning:
         terms = tuple((Component(rows=RegressionRows(y=z[:, k], X=np.ones((n, 1)))),) for k in range(2))
         sample = sample_of(moment, rows, labelled, probability)
         pilot = fit_augmented(sample, identity_augmentation(terms[0], 1))
-        tuned = fit_tuned(sample, terms, pilot, SamplingDesign(), "matrix")
+        tuned = fit_tuned(terms, pilot, "matrix")
         best = oracle.best_linear_augmentation(
             moment.score(rows, pilot.params), z - pilot.params, probability
         )
@@ -182,7 +188,7 @@ class TestTuning:
         sample = sample_of(LinearMoment(), rows, labelled, np.full(n, 0.3))
         term = (Component(rows=rows),)
         pilot = fit_augmented(sample, identity_augmentation(term, 2))
-        tuned = fit_tuned(sample, (term,), pilot, SamplingDesign(), kind)
+        tuned = fit_tuned((term,), pilot, kind)
         np.testing.assert_allclose(tuned.fit.params, np.linalg.lstsq(X, y, rcond=None)[0], rtol=1e-8)
 
     def test_useless_machine_labels_are_switched_off(self):
@@ -193,7 +199,7 @@ class TestTuning:
         sample = sample_of(LinearMoment(), RegressionRows(y=y, X=X), labelled, np.full(n, 0.3))
         term = (Component(rows=RegressionRows(y=X @ [1.0, 2.0] + noise, X=X)),)
         pilot = fit_augmented(sample, identity_augmentation(term, 2))
-        tuned = fit_tuned(sample, (term,), pilot, SamplingDesign())
+        tuned = fit_tuned((term,), pilot)
         assert np.abs(tuned.fit.augmentation.matrices[0]).max() < 0.1
 
     def test_a_root_out_of_reach_of_the_untuned_estimate_is_not_used(self, monkeypatch):
@@ -204,14 +210,14 @@ class TestTuning:
         sample = sample_of(LinearMoment(), RegressionRows(y=y, X=X), labelled, np.full(n, 0.3))
         term = (Component(rows=RegressionRows(y=y + rng.normal(size=n), X=X)),)
         pilot = fit_augmented(sample, identity_augmentation(term, 2))
-        used = fit_tuned(sample, (term,), pilot, SamplingDesign())
+        used = fit_tuned((term,), pilot)
         assert used.kind == "matrix"
         assert used.fit.fallback is None
         influence = pilot.psi @ pilot.bread.T
         gap = np.abs(used.fit.params - pilot.params) / np.sqrt(np.sum(influence**2, axis=0)) * n
         for reach, kind in ((gap.max() * 1.01, "matrix"), (gap.max() * 0.99, "none")):
             monkeypatch.setattr("validstats.dsl.fit.tuning.steady_reach", lambda n_units, reach=reach: reach)
-            fit = fit_tuned(sample, (term,), pilot, SamplingDesign())
+            fit = fit_tuned((term,), pilot)
             assert fit.kind == kind
         np.testing.assert_array_equal(fit.fit.params, pilot.params)
         assert (fit.fit.fallback, fit.n_tuned) == (UNTUNED, 0)
@@ -225,16 +231,17 @@ class TestTuning:
             labelled[rng.choice(np.flatnonzero(strata == h), 40, replace=False)] = True
         term = (Component(rows=RegressionRows(y=rng.normal(size=n), X=np.ones((n, 1)))),)
         sample = sample_of(MeanMoment(), RegressionRows(y=y, X=np.ones((n, 1))), labelled, np.full(n, 0.2))
+        sample = replace(sample, design=SamplingDesign(scheme="stratified", units=strata))
         pilot = fit_augmented(sample, identity_augmentation(term, 1))
-        design = SamplingDesign(scheme="stratified", units=strata)
-        tuned = fit_tuned(sample, (term,), pilot, design)
+        tuned = fit_tuned((term,), pilot)
         residual = 10.0 * strata + 0 * y
         g = augmentation_scores(sample, tuned.fit.augmentation, tuned.fit.params)[:, 0]
         assert np.corrcoef(g, residual)[0, 1] > 0.98
         clusters = SamplingDesign(scheme="clusters", units=np.arange(n) // 4)
         whole = np.repeat(rng.random(n // 4) < 0.3, 4)
         sample = sample_of(MeanMoment(), RegressionRows(y=y, X=np.ones((n, 1))), whole, np.full(n, 0.3))
-        tuned = fit_tuned(sample, (term,), pilot, clusters)
+        sample = replace(sample, design=clusters)
+        tuned = fit_tuned((term,), replace(pilot, sample=sample))
         score = sample.moment.score(sample.gold, pilot.params)
         remainder = score - augmentation_scores(sample, tuned.fit.augmentation, pilot.params)[whole]
         sums = sum_by_cluster(remainder, np.unique(clusters.units[whole], return_inverse=True)[1])

@@ -22,6 +22,14 @@ from validstats.dsl.moments.models import (
 )
 from validstats.dsl.moments.user import Moment, UserMoment
 
+
+def fit_rows(moment, rows):
+    """Solve the score of rows that are all labelled."""
+    n = rows.n_rows
+    sample = LabelledSample(moment=moment, gold=rows, labelled=np.ones(n, dtype=bool), probability=np.ones(n))
+    return fit_term(sample, (Component(rows=rows),))
+
+
 F = sm.families
 LINKS = F.links
 FAMILIES = [
@@ -74,7 +82,7 @@ def test_glm_jacobian_is_the_exact_derivative(family):
 def test_glm_root_is_the_statsmodels_fit(family):
     rows = rows_for(family, np.random.default_rng(1))
     fit = sm.GLM(rows.y, rows.X, family=family).fit(tol=1e-13, maxiter=500)
-    newton = fit_term(GLMMoment(family), (Component(rows=rows),))
+    newton = fit_rows(GLMMoment(family), rows)
     assert newton.converged
     np.testing.assert_allclose(newton.params, fit.params, rtol=2e-6, atol=2e-7)
     assert newton.largest_moment < 1e-12
@@ -132,7 +140,7 @@ def test_multinomial_root_is_mnlogit():
     X = sm.add_constant(rng.normal(size=(400, 2)))
     y = rng.integers(0, 3, 400)
     fit = sm.MNLogit(y, X).fit(disp=0, tol=1e-12, maxiter=200)
-    newton = fit_term(MultinomialMoment(3), (Component(rows=RegressionRows(y=np.eye(3)[y], X=X)),))
+    newton = fit_rows(MultinomialMoment(3), RegressionRows(y=np.eye(3)[y], X=X))
     np.testing.assert_allclose(newton.params, fit.params.T.ravel(), atol=1e-7)
 
 
@@ -145,7 +153,7 @@ def test_two_stage_least_squares():
     projection = two_stage_projection(Z.T @ Z / 500, Z.T @ X / 500)
     fitted = Z @ np.linalg.lstsq(Z, X, rcond=None)[0]
     expected = np.linalg.solve(fitted.T @ X, fitted.T @ y)
-    newton = fit_term(InstrumentalMoment(), (Component(rows=RegressionRows(y=y, X=X, Z=Z @ projection)),))
+    newton = fit_rows(InstrumentalMoment(), RegressionRows(y=y, X=X, Z=Z @ projection))
     np.testing.assert_allclose(newton.params, expected, rtol=1e-9)
     with pytest.raises(ValueError, match="cannot identify"):
         two_stage_projection(np.eye(1), np.ones((1, 2)))

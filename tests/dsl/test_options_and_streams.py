@@ -37,6 +37,7 @@ def clustered_rows(n_clusters=80, size=25, seed=0):
 
 def streamed(frame, **options):
     settings = {"label": "y", "predictions": "machine", "sampling_probability": 0.4, "estimator": "dsl"}
+    settings["features"] = ()
     return stream_regression(frame, **(settings | {"chunk_size": 130, "verbose": False} | options))
 
 
@@ -308,7 +309,7 @@ def test_the_family_of_a_stream_is_an_instance() -> None:
 
 
 def test_counts_of_a_stream_are_not_negative() -> None:
-    with pytest.raises(ValueError, match="'y' of model='poisson' has negative values"):
+    with pytest.raises(ValueError, match="outcome 'y' of this model must lie at 0 or above"):
         streamed(clustered_rows(20), covariates=["x"], model="poisson")
 
 

@@ -146,12 +146,15 @@ def test_a_quantile_says_how_it_is_tuned(documents):
     dsl = (
         DesignSupervised(random_state=0, n_repeats=1).fit(data, surrogate="qscore").calibrate(labels["score"])
     )
-    found = {how: dsl.infer("score", model="quantile", tuning=how) for how in (None, "diagonal", "scalar")}
+    found = {
+        how: dsl.infer("score", model="quantile", quantile=0.25, tuning=how)
+        for how in (None, "diagonal", "scalar")
+    }
     means = {how: dsl.infer("score", model="mean", tuning=how) for how in found}
     for how, result in found.items():
         assert result.tuning == means[how].tuning == (how or "matrix")
         np.testing.assert_allclose(result.influence, found[None].influence, atol=1e-10)
-    plain = dsl.infer("score", model="quantile", estimator="dsl")
+    plain = dsl.infer("score", model="quantile", quantile=0.25, estimator="dsl")
     assert plain.tuning == "none"
     assert np.abs(plain.influence - found[None].influence).max() > 1e-3
     with pytest.raises(ValueError, match="goes with estimator='tuned'"):

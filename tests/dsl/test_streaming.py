@@ -11,14 +11,13 @@ import pyarrow.parquet as pq
 import pytest
 import statsmodels.api as sm
 
-from validstats.dsl.fit.augmentation import Component, LabelledSample
+from validstats.dsl import stream_regression
+from validstats.dsl.fit.augmentation import Augmentation, Component, LabelledSample, psi_sums
 from validstats.dsl.fit.inference import NoRootError, estimate
+from validstats.dsl.labels import CrossFitter, fold_of_units
+from validstats.dsl.moments import ClusterSums
 from validstats.dsl.moments.clusters import cluster_codes
 from validstats.dsl.moments.models import GLMMoment, LinearMoment, RegressionRows
-from validstats.dsl.moments.variance import SamplingDesign
-from validstats.dsl.streaming.chunks import fold_of_rows
-from validstats.dsl.streaming.moment_sums import ClusterSums, MomentAccumulator, RowChunk, chunk_sums
-from validstats.dsl.streaming.regression import stream_regression
 from validstats.exceptions import LabellingWarning
 
 FAMILIES = {
@@ -65,15 +64,14 @@ def in_memory(frame, model, estimator, predictions, clusters=()):
         gold=RegressionRows(y=frame["y"].to_numpy()[labelled], X=X[labelled]),
         labelled=labelled,
         probability=frame["pi"].to_numpy(),
+        clusters=tuple(cluster_codes(c) for c in clusters),
     )
     terms = [(Component(rows=RegressionRows(y=frame[p].to_numpy(), X=X)),) for p in predictions]
     return estimate(
         sample,
         terms[:1],
         terms[1] if len(terms) > 1 else None,
-        SamplingDesign(),
         estimator=estimator,
-        clusters=[cluster_codes(c) for c in clusters],
         kind="HC1" if estimator == "tuned" else "HC0",
     )
 
@@ -91,6 +89,7 @@ def test_streamed_equals_in_memory(model, estimator) -> None:
         model=model,
         family=FAMILIES[model] if model == "glm" else None,
         estimator=estimator,
+        features=(),
         chunk_size=377,
     )
     whole = in_memory(frame, model, estimator, ["machine", "second"])
@@ -110,6 +109,7 @@ def test_clusters_are_summed_across_chunks() -> None:
         predictions="machine",
         sampling_probability="pi",
         estimator="dsl",
+        features=(),
         clusters="group",
         chunk_size=250,
     )
@@ -124,6 +124,7 @@ COMMON = {
     "predictions": "machine",
     "features": ["machine", "x"],
     "sampling_probability": "pi",
+    "random_state": 0,
 }
 
 
@@ -188,79 +189,84 @@ def test_text_covariates_become_indicators() -> None:
         label="y",
         covariates=["x", "kind"],
         predictions="machine",
+        features=(),
         sampling_probability="pi",
         chunk_size=400,
     )
     assert streamed.names == ("Intercept", "x", "kind[T.b]", "kind[T.c]")
     dummies = frame.assign(b=1.0 * (frame["kind"] == "b"), c=1.0 * (frame["kind"] == "c"))
     by_hand = stream_regression(
-        dummies, label="y", covariates=["x", "b", "c"], predictions="machine", sampling_probability="pi"
+        dummies,
+        label="y",
+        covariates=["x", "b", "c"],
+        predictions="machine",
+        features=(),
+        sampling_probability="pi",
     )
     np.testing.assert_allclose(streamed.params, by_hand.params, rtol=1e-10)
 
 
 def test_learners_never_see_the_labels_of_their_fold() -> None:
     """Changing the labels of one fold leaves that fold's predictions, so psi of others' rows, unchanged."""
-    from validstats.dsl.streaming.learner import fit_first_stage
-
     rng = np.random.default_rng(1)
     x, y = rng.normal(size=(200, 1)), rng.normal(size=200)
     positions = np.sort(rng.choice(5000, 200, replace=False))
-    folds = fold_of_rows(positions, 5, 3)
+    folds = fold_of_units(positions, 5000, 5, 3)[None]
 
     def predictions(values):
-        stage = fit_first_stage(x, values, positions, np.array([0, 5000]), None, 5, 3)
-        return stage.predict_rows(x, positions)
+        fitter = CrossFitter(learner=None, folds=folds, labelled=np.ones(200, dtype=bool))
+        return fitter.means("y", values, x).predict(x, folds)[0]
 
-    before, after = predictions(y), predictions(np.where(folds == 2, 50.0, y))
-    np.testing.assert_allclose(before[folds == 2], after[folds == 2])
-    assert np.all(before[folds != 2] != after[folds != 2])
+    before, after = predictions(y), predictions(np.where(folds[0] == 2, 50.0, y))
+    np.testing.assert_allclose(before[folds[0] == 2], after[folds[0] == 2])
+    assert np.all(before[folds[0] != 2] != after[folds[0] != 2])
 
 
-def test_accumulators_update_and_merge() -> None:
+def test_sums_of_disjoint_rows_add() -> None:
     frame = rows(n=500)
     X = np.column_stack([np.ones(500), frame[["x", "z"]]])
-    chunk = RowChunk(
-        X=X,
-        y=frame["y"].to_numpy(),
-        probability=frame["pi"].to_numpy(),
-        predictions=(frame["machine"].to_numpy(),),
-    )
-    b, moment = np.array([0.1, 0.2, 0.3]), LinearMoment()
-    whole = chunk_sums(moment, b, chunk, [np.eye(3)])
-    left = MomentAccumulator(moment, b, [np.eye(3)]).update(chunk.part(slice(0, 123)))
-    right = MomentAccumulator(moment, b, [np.eye(3)]).update(chunk.part(slice(123, 500)))
-    merged = left.merge(right).sums
-    for name in ("score", "jacobian", "meat", "label_meat"):
-        np.testing.assert_allclose(getattr(merged, name), getattr(whole, name), rtol=1e-11)
-    assert (merged.n_rows, merged.n_labelled) == (500, int(frame["y"].notna().sum()))
-    with pytest.raises(ValueError, match="same parameters"):
-        left.merge(MomentAccumulator(moment, 2 * b, [np.eye(3)]))
+    b = np.array([0.1, 0.2, 0.3])
+
+    def sums(part):
+        y = frame["y"].to_numpy()[part]
+        known = ~np.isnan(y)
+        sample = LabelledSample(
+            moment=LinearMoment(),
+            gold=RegressionRows(y=y[known], X=X[part][known]),
+            labelled=known,
+            probability=frame["pi"].to_numpy()[part],
+        )
+        term = (Component(rows=RegressionRows(y=frame["machine"].to_numpy()[part], X=X[part])),)
+        return psi_sums(sample, Augmentation(terms=(term,), matrices=(np.eye(3),)), b)
+
+    whole, left, right = sums(slice(None)), sums(slice(0, 123)), sums(slice(123, 500))
+    np.testing.assert_allclose((left + right).score, whole.score, rtol=1e-11)
+    np.testing.assert_allclose((left + right).jacobian, whole.jacobian, rtol=1e-11)
 
 
-def test_cluster_sums_add_by_label() -> None:
-    a = ClusterSums.of(np.array(["u", "v", "u"]), np.array([[1.0], [2.0], [3.0]]))
-    b = ClusterSums.of(np.array(["w", "v"]), np.array([[5.0], [7.0]]))
+def test_cluster_sums_add_by_code() -> None:
+    a = ClusterSums.of(np.array([4, 7, 4]), np.array([[1.0], [2.0], [3.0]]))
+    b = ClusterSums.of(np.array([9, 7]), np.array([[5.0], [7.0]]))
     total = a + b
-    assert total.labels.tolist() == ["u", "v", "w"] and total.sums[:, 0].tolist() == [4.0, 9.0, 5.0]
+    assert total.codes.tolist() == [4, 7, 9] and total.sums[:, 0].tolist() == [4.0, 9.0, 5.0]
 
 
 def test_planning_from_a_stream(reference) -> None:
     plan = reference.plan_labels([reference.n_labelled, 2000])
     np.testing.assert_allclose(plan.std_errors[0], reference.std_error, rtol=1e-12)
     text = str(reference.summary())
-    assert "streamed" in text and "What you can rely on" in text
+    assert "(read " in text and "What you can rely on" in text
     assert set(reference.tidy().columns) >= {"term", "estimate", "conf_low", "gold_estimate"}
 
 
 LIMITED = """
 import resource, sys
 import numpy as np, pyarrow as pa, pyarrow.parquet as pq
-from validstats.dsl.streaming.regression import stream_regression
+from validstats.dsl import stream_regression
 pa.set_cpu_count(1); pa.set_io_thread_count(1)
 path, small = sys.argv[1:3]
 options = dict(label="y", covariates=[f"x{j}" for j in range(9)], predictions="machine",
-               sampling_probability=0.02, chunk_size=25_000, estimator="dsl")
+               sampling_probability=0.02, chunk_size=25_000, estimator="dsl", features=())
 stream_regression(small, **options)
 size = int(next(l for l in open("/proc/self/status") if l.startswith("VmSize")).split()[1]) * 1024
 limit = size + int(sys.argv[3])
@@ -313,12 +319,12 @@ def test_data_larger_than_the_memory_allowed(tmp_path) -> None:
         ({"pi": 0.0}, {}, r"must be in \(0, 1\]"),
         ({"pi": 1.5}, {}, r"must be in \(0, 1\]"),
         ({"pi": 1.0, "y": np.nan}, {}, "1 row.* have labelling probability 1"),
-        ({"y": 1.5}, {"model": "logit"}, "must lie between 0 and 1 in a binomial model"),
+        ({"y": 1.5}, {"model": "logit"}, "must lie between 0 and 1"),
         ({}, {"sampling_probability": 0.0}, r"sampling_probability must be finite and in \(0, 1\]"),
         ({}, {"predictions": (), "features": ()}, "nothing that predicts the label"),
         ({}, {"model": "tobit"}, "model must be one of"),
-        ({}, {"estimator": "ppi"}, "estimator must be one of"),
-        ({}, {"model": "glm"}, "family goes with model='glm'"),
+        ({}, {"estimator": "best"}, "estimator must be one of"),
+        ({}, {"model": "glm"}, "goes with model='glm'"),
         ({}, {"n_folds": 1}, "n_folds must be at least 2"),
         ({}, {"covariates": ["x", "y"]}, "cannot be a covariate"),
         ({}, {"confidence_level": 95}, "Did you mean 0.95"),
@@ -378,7 +384,9 @@ def test_a_singular_design_has_no_root() -> None:
 
 def test_few_labels_and_few_clusters_are_warned_of() -> None:
     with pytest.warns(LabellingWarning, match="Only 4 clusters \\(four\\) carry expert labels"):
-        stream_regression(rows().assign(four=lambda d: d["group"] % 4), **(COMMON | {"clusters": "four"}))
+        stream_regression(
+            rows().assign(four=lambda d: d["group"] % 4), **(COMMON | {"clusters": "four", "n_folds": 2})
+        )
     with pytest.warns(LabellingWarning, match="Only [1-4][0-9] rows carry expert labels"):
         stream_regression(rows(n=120), **COMMON)
 

@@ -235,7 +235,14 @@ def replicate(
         design = SamplingDesign(scheme="simple" if draw.probability is None else "independent")
     clusters = [] if draw.clusters is None else [cluster_codes(draw.clusters)]
     gold_rows = draw.make_rows({}, None).take(labelled)
-    sample = LabelledSample(moment=draw.moment, gold=gold_rows, labelled=labelled, probability=probability)
+    sample = LabelledSample(
+        moment=draw.moment,
+        gold=gold_rows,
+        labelled=labelled,
+        probability=probability,
+        design=design,
+        clusters=tuple(clusters),
+    )
     folds = np.array([make_folds(n, 5, rng, clusters[0] if clusters else None) for _ in range(n_repeats)])
     fitter = CrossFitter(learner=learner, folds=folds, labelled=labelled)
     gold = {v: x[labelled] for v, x in draw.covariates.items()}
@@ -250,7 +257,7 @@ def replicate(
     found: dict[str, Estimate | None] = {}
     for name in estimators:
         if name == "naive":
-            found[name] = naive_fit(sample, raw, clusters)
+            found[name] = naive_fit(sample, raw)
             continue
         terms = ()
         if name in ("dsl", "dsl-all"):
@@ -263,9 +270,7 @@ def replicate(
                 sample,
                 terms,
                 raw,
-                design,
                 estimator=name.removesuffix("-all"),
-                clusters=clusters,
                 kind=kind or ("HC1" if name == "tuned" else "HC0"),
                 population=population,
                 tuning=tuning,

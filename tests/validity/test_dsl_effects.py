@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -88,17 +89,15 @@ def effects_fits(rng, instruments=False, weighted=False, kind="HC1", numeric=Fal
     term = complete(rng, units, labelled, d, np.column_stack([q, z, y]), make_rows)
     absorber = Absorber([units], weights)
     found = estimate_effects(
-        sample,
+        replace(sample, clusters=(units,)),
         (term,),
         None,
         absorber,
-        SamplingDesign(),
         estimator="tuned",
-        clusters=[units],
         kind=kind,
         population="superpopulation",
     )
-    return found, naive_within(sample, make_rows(q), absorber, [units])
+    return found, naive_within(replace(sample, clusters=(units,)), make_rows(q), absorber)
 
 
 def effects_draw(rng, index, **options):
@@ -137,9 +136,10 @@ def whole_units_draw(rng, index):
     term = completions(rng, units, labelled, d, np.column_stack([q, z, y]), make_rows)
     raw, absorber = (Component(rows=make_rows(q)),), Absorber([units])
     design = SamplingDesign(scheme="clusters", units=units)
-    sample, terms, raw = transform_whole_clusters(sample, (term,), raw, absorber, design)
-    found = estimate(sample, terms, raw, design, estimator="tuned", clusters=[units], kind="HC1")
-    return covered(found), covered(naive_within(sample, make_rows(q), absorber, [units]))
+    sample = replace(sample, design=design, clusters=(units,))
+    sample, terms, raw = transform_whole_clusters(sample, (term,), raw, absorber)
+    found = estimate(sample, terms, raw, estimator="tuned", kind="HC1")
+    return covered(found), covered(naive_within(sample, make_rows(q), absorber))
 
 
 def test_whole_units_labelled():
@@ -172,13 +172,11 @@ def test_finite_population_with_absorbed_effects():
         )
         term = completions(rng, units, labelled, d, np.column_stack([q, z, y]), make_rows)
         found = estimate_effects(
-            sample,
+            replace(sample, clusters=(units,)),
             (term,),
             None,
             absorber,
-            SamplingDesign(),
             estimator="tuned",
-            clusters=[units],
             kind="HC0",
             population="finite",
         )
@@ -220,8 +218,8 @@ def two_way_draw(rng, index, n_units=45, n_times=45):
     raw = (Component(rows=rows(q)),)
     critical = float(stats.t.isf(0.025, min(n_units, n_times) - 1))
     found = [
-        estimate(sample, (term,), raw, SamplingDesign(), estimator="tuned", clusters=clusters, kind="HC1")
-        for clusters in ([units, times], [units])
+        estimate(replace(sample, clusters=clusters), (term,), raw, estimator="tuned", kind="HC1")
+        for clusters in ((units, times), (units,))
     ]
     return [covered(f, 0.5, critical) for f in found]
 

@@ -66,6 +66,8 @@ def hits_of_draw(draw, rng, level, criticals):
         gold=RegressionRows(y=gold, X=np.ones((len(gold), 1))),
         labelled=draw.labelled,
         probability=draw.probability,
+        design=draw.design,
+        clusters=tuple(draw.clusters),
     )
     fitter = CrossFitter(learner=None, folds=make_folds(n, 5, rng)[None, :], labelled=draw.labelled)
     found = expected_completions(fitter, {"y": gold}, None, draw.features)
@@ -75,9 +77,7 @@ def hits_of_draw(draw, rng, level, criticals):
         sample=sample,
         expected=tuple((c.weight, c.replacements["y"]) for c in found),
         raw=draw.machine,
-        design=draw.design,
         estimator="tuned",
-        clusters=tuple(draw.clusters),
         kind="HC1",
         population="superpopulation",
     )

@@ -20,7 +20,7 @@ from validstats.dsl.results import (
     joint_covariance,
 )
 from validstats.dsl.sequence import ConfidenceSequence, LabelRequest, SequentialLabelling
-from validstats.dsl.streaming import StreamedResult, stream_regression
+from validstats.dsl.streaming import stream_regression
 
 __all__ = [
     "CoefficientComparison",
@@ -36,7 +36,6 @@ __all__ = [
     "Pilot",
     "SamplingPlan",
     "SequentialLabelling",
-    "StreamedResult",
     "WaldTest",
     "design_sampling",
     "forecast_gain",

@@ -273,8 +273,7 @@ class DesignSupervised(LabellingMixin, CalibratedEstimator):
             classes=classes,
             n_partial=n_partial,
         )
-        units = "clusters" if design.scheme == "clusters" else "rows"
-        warn_about_labels(probability, labelled, calibration.n_units, units)
+        warn_about_labels(calibration)
         self.calibration_ = calibration
         self.guarantee_ = calibration_guarantee(calibration, check_confidence_level(self.confidence_level))
         return self

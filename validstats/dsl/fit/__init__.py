@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from validstats.dsl.fit.augmentation import (
     Augmentation,
+    Change,
     Component,
     LabelledSample,
+    Sample,
     ScoreTerm,
-    augmentation_scores,
-    psi_jacobian,
 )
 from validstats.dsl.fit.estimation import (
     AugmentedFit,
@@ -34,36 +34,34 @@ from validstats.dsl.fit.inference import (
     gold_only,
     naive_fit,
     no_root_message,
+    parts_of,
 )
-from validstats.dsl.fit.tuning import ChosenAugmentation, choose_augmentation, is_near
 
 __all__ = [
     "Augmentation",
     "AugmentedFit",
-    "ChosenAugmentation",
+    "Change",
     "Component",
     "Estimate",
     "EstimatorName",
     "FixedEffectsFit",
     "LabelledSample",
+    "Sample",
+    "parts_of",
     "NoRootError",
     "Population",
     "ScoreTerm",
     "SimpleFit",
     "Tuning",
     "TuningKind",
-    "augmentation_scores",
-    "choose_augmentation",
     "covariance_matrix",
     "empty_term",
     "estimate",
     "finish",
     "fit_fixed_effects",
     "gold_only",
-    "is_near",
     "naive_fit",
     "no_root_message",
-    "psi_jacobian",
     "scaled_rows",
     "within_term",
 ]

@@ -6,35 +6,44 @@ Every estimator of the module solves ``mean_i psi_i(b) = 0`` with
 
 where ``s`` is the score on expert labels and ``g`` any function of what is always observed. Since
 ``E[w_i | everything] = 1``, the mean of ``psi`` is unbiased for the mean of ``s`` whatever ``g`` is.
+
+Everything that an estimate needs of the rows is a sum. A :class:`LabelledSample` holds its rows in memory and is one
+part; a sample whose rows arrive in several parts offers the same attributes, and ``total`` adds over its parts.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import TypeAlias
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
+from typing import Any, Protocol, Self, TypeAlias, TypeVar
 
 import numpy as np
 
-from validstats._typing import AnyArray, Bool1D, Float1D, Float2D
-from validstats.dsl.moments import ModelMoment, RegressionRows
+from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, Int1D
+from validstats.dsl.moments import ModelMoment, RegressionRows, SamplingDesign
 
 __all__ = [
     "Augmentation",
+    "Change",
     "Component",
     "LabelledSample",
+    "PsiSums",
+    "Sample",
     "ScoreTerm",
     "augmentation_scores",
     "expected_jacobian",
     "expected_score",
     "identity_augmentation",
-    "labelled_augmentation_scores",
     "labelled_term",
     "psi_jacobian",
     "psi_leverage",
     "psi_mean",
     "psi_scores",
+    "psi_sums",
 ]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,16 +59,107 @@ ScoreTerm: TypeAlias = tuple[Component, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
-class LabelledSample:
-    """The expert-labelled part of a data set and how it was drawn."""
+class Augmentation:
+    """The function ``g`` of always-observed variables: a constant plus linearly mapped expected scores."""
 
-    moment: ModelMoment  # the model
+    # expected scores; in a sample of several parts what its parts replace by their own
+    terms: tuple[ScoreTerm, ...] = ()
+    # one matrix a term: the row ``a_i`` of expected scores enters as ``a_i @ matrix``
+    matrices: tuple[Float2D, ...] = ()
+    # constant part, one for all rows or one a stratum; the rows of a cluster that was drawn as a whole share it
+    constant: Float1D | Float2D | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether ``g`` is zero, so that rows without an expert label contribute nothing."""
+        return not self.terms and self.constant is None
+
+
+Change: TypeAlias = (
+    "Callable[[LabelledSample, tuple[ScoreTerm, ...]], tuple[LabelledSample, tuple[ScoreTerm, ...]]]"
+)
+"""What turns a part and its expected scores into those of another model."""
+
+
+class Sample(Protocol):
+    """What an estimator needs of a data set, whether its rows are in memory together or not."""
+
+    @property
+    def moment(self) -> ModelMoment:
+        """The model."""
+
+    @property
+    def gold(self) -> RegressionRows:
+        """Labelled rows, completed with expert labels."""
+
+    @property
+    def design(self) -> SamplingDesign:
+        """How rows were chosen."""
+
+    @property
+    def drawn(self) -> SamplingDesign:
+        """The design of the labelled rows alone."""
+
+    @property
+    def clusters(self) -> tuple[Int1D, ...]:
+        """Codes of dependent rows, for standard errors."""
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows, labelled or not."""
+
+    @property
+    def n_labelled(self) -> int:
+        """Number of labelled rows."""
+
+    @property
+    def gold_probability(self) -> Float1D:
+        """Probabilities of the labelled rows."""
+
+    @property
+    def gold_weights(self) -> Float1D:
+        """Their inverse."""
+
+    @property
+    def keeps_rows(self) -> bool:
+        """Whether values of single rows may be kept."""
+
+    @property
+    def n_passes(self) -> int:
+        """How often rows outside memory were read so far."""
+
+    def total(
+        self,
+        work: Callable[[LabelledSample, Augmentation], T],
+        augmentation: Augmentation,
+        *,
+        labelled_only: bool = False,
+    ) -> T:
+        """Add what ``work`` returns over the parts, or of the labelled rows where the others add nothing."""
+
+    def labelled_part(self, augmentation: Augmentation) -> tuple[LabelledSample, Augmentation]:
+        """Return the labelled rows as a sample of their own, with their part of an augmentation."""
+
+    def changed(self, change: Change, terms: tuple[ScoreTerm, ...]) -> tuple[Sample, tuple[ScoreTerm, ...]]:
+        """Return the sample and terms whose parts a function has changed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelledSample:
+    """Rows in memory: the model, the expert-labelled rows, and how they were drawn."""
+
+    moment: ModelMoment
     gold: RegressionRows  # labelled rows only, completed with expert labels, in the order of the data
     labelled: Bool1D  # which of the ``n`` rows are labelled
     probability: Float1D  # probability in (0, 1] with which each row was to be labelled
     # part of the scores that absorbed effects explain; it adds to zero and is taken off for variances
     effect_scores: Float2D | None = None
     effect_leverage: Float1D | None = None  # leverage of every row on absorbed effects
+    design: SamplingDesign = field(default_factory=SamplingDesign)
+    clusters: tuple[Int1D, ...] = ()  # codes of dependent rows, for standard errors
+
+    keeps_rows = True
+    n_passes = 0
 
     @property
     def n_rows(self) -> int:
@@ -93,16 +193,51 @@ class LabelledSample:
         values[self.positions] -= self.gold_weights
         return values
 
+    @cached_property
+    def drawn(self) -> SamplingDesign:
+        """The design of the labelled rows alone."""
+        return self.design.take(self.positions)
 
-@dataclass(frozen=True, kw_only=True)
-class Augmentation:
-    """The function ``g`` of always-observed variables: a constant plus linearly mapped expected scores."""
+    def total(
+        self,
+        work: Callable[[LabelledSample, Augmentation], T],
+        augmentation: Augmentation,
+        *,
+        labelled_only: bool = False,
+    ) -> T:
+        """Return what ``work`` makes of all rows, which are one part."""
+        return work(self, augmentation)
 
-    terms: tuple[ScoreTerm, ...] = ()  # expected scores
-    # one matrix a term: the row ``a_i`` of expected scores enters as ``a_i @ matrix``
-    matrices: tuple[Float2D, ...] = ()
-    # constant part, one for all rows or one a row (for instance one a stratum)
-    constant: Float2D | None = None
+    def labelled_part(self, augmentation: Augmentation) -> tuple[LabelledSample, Augmentation]:
+        """Return the labelled rows as a sample of their own, with their part of an augmentation."""
+        rows = self.positions
+        part = replace(
+            self,
+            labelled=np.ones(len(rows), dtype=np.bool_),
+            probability=self.gold_probability,
+            effect_scores=None if self.effect_scores is None else self.effect_scores[rows],
+            effect_leverage=None if self.effect_leverage is None else self.effect_leverage[rows],
+            design=self.drawn,
+            clusters=tuple(codes[rows] for codes in self.clusters),
+        )
+        return part, replace(augmentation, terms=tuple(labelled_term(self, t) for t in augmentation.terms))
+
+    def changed(
+        self, change: Change, terms: tuple[ScoreTerm, ...]
+    ) -> tuple[LabelledSample, tuple[ScoreTerm, ...]]:
+        """Return the sample and terms that a function makes of them."""
+        return change(self, terms)
+
+
+def labelled_term(sample: LabelledSample, term: ScoreTerm) -> ScoreTerm:
+    """Return the labelled rows of an expected score, in the order of ``sample.gold``."""
+    return tuple(
+        Component(
+            rows=c.rows.take(sample.positions),
+            weight=c.weight if np.ndim(c.weight) == 0 else np.asarray(c.weight)[sample.positions],
+        )
+        for c in term
+    )
 
 
 def expected_score(moment: ModelMoment, term: ScoreTerm, params: Float1D) -> Float2D:
@@ -131,65 +266,16 @@ def _is_one(weight: Float1D | float) -> bool:
     return np.ndim(weight) == 0 and weight == 1.0
 
 
-def psi_scores(sample: LabelledSample, augmentation: Augmentation, params: Float1D) -> Float2D:
-    """Return the design-based estimating function of every row."""
-    # ``w s + (1 - w) g``.
-    psi = augmentation_scores(sample, augmentation, params)
-    weight, rows = sample.gold_weights[:, None], sample.positions
-    psi[rows] = (1.0 - weight) * psi[rows] + weight * sample.moment.score(sample.gold, params)
-    return psi
-
-
-def psi_mean(sample: LabelledSample, augmentation: Augmentation, params: Float1D) -> Float1D:
-    """Return the mean of the design-based estimating function, without forming it."""
-    total = sample.gold_weights @ sample.moment.score(sample.gold, params)
-    for term, matrix in zip(augmentation.terms, augmentation.matrices, strict=True):
-        total = total + (sample.remainder @ expected_score(sample.moment, term, params)) @ matrix
-    if augmentation.constant is not None:
-        constant = np.broadcast_to(augmentation.constant, (sample.n_rows, len(params)))
-        total = total + sample.remainder @ constant
-    return np.asarray(total / sample.n_rows)
-
-
 def augmentation_scores(sample: LabelledSample, augmentation: Augmentation, params: Float1D) -> Float2D:
-    """Return the function ``g`` of every row."""
-    return _add_terms(sample.moment, augmentation, params, sample.n_rows)
-
-
-def labelled_augmentation_scores(
-    sample: LabelledSample, augmentation: Augmentation, params: Float1D
-) -> Float2D:
-    """Return the function ``g`` of the labelled rows, without passing over the others."""
-    constant = augmentation.constant
-    restricted = replace(
-        augmentation,
-        terms=tuple(labelled_term(sample, term) for term in augmentation.terms),
-        constant=constant[sample.positions] if constant is not None and constant.ndim == 2 else constant,
-    )
-    return _add_terms(sample.moment, restricted, params, sample.n_labelled)
-
-
-def labelled_term(sample: LabelledSample, term: ScoreTerm) -> ScoreTerm:
-    """Return the labelled rows of an expected score."""
-    # The same completions of the labelled rows, in the order of ``sample.gold``.
-    return tuple(
-        Component(
-            rows=c.rows.take(sample.positions),
-            weight=c.weight if np.ndim(c.weight) == 0 else np.asarray(c.weight)[sample.positions],
-        )
-        for c in term
-    )
-
-
-def _add_terms(moment: ModelMoment, augmentation: Augmentation, params: Float1D, n_rows: int) -> Float2D:
+    """Return the function ``g`` of every row of a part."""
     g: Float2D | None = None
     for term, matrix in zip(augmentation.terms, augmentation.matrices, strict=True):
-        mapped = _map_scores(expected_score(moment, term, params), matrix)
+        mapped = _map_scores(expected_score(sample.moment, term, params), matrix)
         g = mapped if g is None else np.add(g, mapped, out=g)
     if g is None:
-        g = np.zeros((n_rows, len(params)))
+        g = np.zeros((sample.n_rows, len(params)))
     if augmentation.constant is not None:
-        g += augmentation.constant
+        g += sample.design.row_values(augmentation.constant)
     return g
 
 
@@ -202,22 +288,83 @@ def _map_scores(score: Float2D, matrix: Float2D) -> Float2D:
     return score
 
 
-def psi_jacobian(sample: LabelledSample, augmentation: Augmentation, params: Float1D) -> Float2D:
-    """Return the mean negative derivative of the estimating function."""
-    # ``mean[w J(s) + (1 - w) matrix' J(g)]``.
+def psi_scores(sample: LabelledSample, augmentation: Augmentation, params: Float1D) -> Float2D:
+    """Return the estimating function of every row of a part, ``w s + (1 - w) g``."""
+    psi = augmentation_scores(sample, augmentation, params)
+    weight, rows = sample.gold_weights[:, None], sample.positions
+    psi[rows] = (1.0 - weight) * psi[rows] + weight * sample.moment.score(sample.gold, params)
+    return psi
+
+
+@dataclass(frozen=True)
+class PsiSums:
+    """Sums of the estimating function and of its negative derivative; sums of disjoint parts add."""
+
+    score: Float1D
+    jacobian: Float2D | None = None
+
+    def __add__(self, other: Self) -> Self:
+        both = self.jacobian is not None and other.jacobian is not None
+        slope = self.jacobian + other.jacobian if both else None  # type: ignore[operator]
+        return type(self)(self.score + other.score, slope)
+
+
+def psi_sums(
+    sample: LabelledSample, augmentation: Augmentation, params: Float1D, with_jacobian: bool = True
+) -> PsiSums:
+    """Return the sums of a part, without forming the estimating function of its rows."""
+    score = _psi_sum(sample, augmentation, params)
+    return PsiSums(score, _jacobian_sum(sample, augmentation, params) if with_jacobian else None)
+
+
+def _psi_sum(sample: LabelledSample, augmentation: Augmentation, params: Float1D) -> Float1D:
+    # sum_i w_i s_i + sum_j [sum_i (1 - w_i) a_ij] M_j + sum_i (1 - w_i) c_i
+    total = sample.gold_weights @ sample.moment.score(sample.gold, params)
+    for term, matrix in zip(augmentation.terms, augmentation.matrices, strict=True):
+        total = total + (sample.remainder @ expected_score(sample.moment, term, params)) @ matrix
+    if augmentation.constant is not None:
+        constant = np.broadcast_to(
+            sample.design.row_values(augmentation.constant), (sample.n_rows, len(params))
+        )
+        total = total + sample.remainder @ constant
+    return np.asarray(total)
+
+
+def _jacobian_sum(sample: LabelledSample, augmentation: Augmentation, params: Float1D) -> Float2D:
+    # sum_i w_i J(s_i) + sum_j M_j' sum_i (1 - w_i) J(a_ij)
     total = sample.moment.jacobian(sample.gold, params, sample.gold_weights)
     for term, matrix in zip(augmentation.terms, augmentation.matrices, strict=True):
         total = total + matrix.T @ expected_jacobian(sample.moment, term, params, sample.remainder)
-    return total / sample.n_rows
+    return total
+
+
+def psi_mean(sample: Sample, augmentation: Augmentation, params: Float1D) -> Float1D:
+    """Return the mean of the estimating function over all parts."""
+    return (
+        sample.total(partial(psi_sums, params=params, with_jacobian=False), augmentation).score
+        / sample.n_rows
+    )
+
+
+def psi_jacobian(sample: Sample, augmentation: Augmentation, params: Float1D) -> Float2D:
+    """Return the mean negative derivative of the estimating function over all parts."""
+    work = partial(psi_sums, params=params)
+    found = sample.total(work, augmentation, labelled_only=augmentation.is_empty).jacobian
+    assert found is not None
+    return found / sample.n_rows
 
 
 def psi_leverage(
-    sample: LabelledSample, augmentation: Augmentation, params: Float1D, bread: Float2D
+    sample: LabelledSample,
+    augmentation: Augmentation,
+    params: Float1D,
+    bread: Float2D,
+    n_rows: int | None = None,
 ) -> Float1D:
-    """Return the leverage of every row in the estimating equation."""
+    """Return the leverage of every row of a part of ``n_rows`` rows in the estimating equation."""
     # The leverage is ``trace(bread @ J_i) / n`` with ``J_i`` the negative derivative of ``psi_i``; it adds to
     # the number of parameters and is the usual hat value where all rows are labelled.
-    inverse = bread / sample.n_rows
+    inverse = bread / (sample.n_rows if n_rows is None else n_rows)
     values = np.zeros(sample.n_rows)
     for term, matrix in zip(augmentation.terms, augmentation.matrices, strict=True):
         for component in term:
@@ -227,9 +374,8 @@ def psi_leverage(
     return values if sample.effect_leverage is None else values + sample.effect_leverage
 
 
-def identity_augmentation(term: ScoreTerm | None, n_params: int, scale: float = 1.0) -> Augmentation:
-    """Return the augmentation that uses one expected score as it is, or none at all."""
-    # ``g = scale * term``.
+def identity_augmentation(term: Any | None, n_params: int, scale: float = 1.0) -> Augmentation:
+    """Return the augmentation ``g = scale * term``, none for the gold-only estimator."""
     if term is None:
         return Augmentation()
     return Augmentation(terms=(term,), matrices=(scale * np.eye(n_params),))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Literal, Self, TypeAlias
 
 import numpy as np
 
@@ -12,28 +13,33 @@ from validstats._typing import Float1D, Float2D, Int1D
 from validstats.dsl.fit.augmentation import (
     Augmentation,
     LabelledSample,
+    Sample,
     ScoreTerm,
+    augmentation_scores,
     expected_score,
     identity_augmentation,
-    labelled_augmentation_scores,
     psi_leverage,
 )
 from validstats.dsl.fit.estimation import (
     AugmentedFit,
     EstimatorName,
+    Tuning,
     TuningKind,
     fit_augmented,
     fit_term,
     one_step,
+    term_sums,
 )
 from validstats.dsl.fit.power_tuning import fit_power_tuned
 from validstats.dsl.fit.tuning import fit_tuned
 from validstats.dsl.moments import (
-    SamplingDesign,
+    ClusterSums,
+    StratumCentres,
     VarianceKind,
     VarianceParts,
-    centred_influence,
+    cluster_ways,
     clustered_meat,
+    combined_meat,
     design_meat,
     influence_functions,
     invert_bread,
@@ -44,7 +50,17 @@ from validstats.dsl.moments import (
     variance_parts,
 )
 
-__all__ = ["Estimate", "NoRootError", "Population", "SimpleFit", "estimate", "gold_only", "naive_fit"]
+__all__ = [
+    "Estimate",
+    "InfluenceSums",
+    "NoRootError",
+    "Population",
+    "SimpleFit",
+    "estimate",
+    "finish",
+    "gold_only",
+    "naive_fit",
+]
 
 Population: TypeAlias = Literal["superpopulation", "finite"]
 """What the coefficients describe: the process behind the rows, or the rows themselves."""
@@ -79,6 +95,8 @@ class Estimate:
     # influence functions, centred where the design fixes the number of labels; None for the median of splits,
     # which has none
     influence: Float2D | None
+    # their sums within the (first) clusters of the standard errors, where there are any, shape ``(G, p)``
+    by_cluster: Float2D | None = None
     # gold score minus augmentation on the labelled rows, in coefficient units
     residual: Float2D | None = None
     # which part of the covariance more labels shrink; None for a finite population
@@ -89,89 +107,170 @@ class Estimate:
 
 
 def covariance_matrix(
-    influence: Float2D,
-    residual: Float2D,
-    sample: LabelledSample,
-    design: SamplingDesign,
-    clusters: Sequence[Int1D],
-    population: Population,
+    influence: Float2D, residual: Float2D, sample: LabelledSample, population: Population
 ) -> Float2D:
-    """Return the covariance of an estimate from its influence functions."""
-    n = sample.n_rows
-    probability = sample.gold_probability
-    identity = np.eye(influence.shape[1])
+    """Return the covariance of an estimate from the influence functions of rows in memory."""
     if population == "finite":
-        return sandwich(identity, design_meat(residual, probability, n, design, sample.labelled), n)
-    return sandwich(identity, clustered_meat(influence, clusters), n)
+        return _labelling_covariance(residual, sample)
+    meat = clustered_meat(influence, sample.clusters)
+    return sandwich(np.eye(influence.shape[1]), meat, sample.n_rows)
+
+
+def _labelling_covariance(residual: Float2D, sample: Sample) -> Float2D:
+    """Return the covariance that comes from the choice of rows to label alone."""
+    everyone = np.ones(sample.n_labelled, dtype=np.bool_)
+    meat = design_meat(residual, sample.gold_probability, sample.n_rows, sample.drawn, everyone)
+    return sandwich(np.eye(residual.shape[1]), meat, sample.n_rows)
+
+
+def parts_of(covariance: Float2D, residual: Float2D, sample: Sample) -> VarianceParts:
+    """Split a covariance into what more labels shrink and what they do not."""
+    everyone = np.ones(sample.n_labelled, dtype=np.bool_)
+    return variance_parts(
+        covariance, residual, sample.gold_probability, sample.n_rows, sample.drawn, everyone
+    )
+
+
+@dataclass(frozen=True)
+class _Influence:
+    """Work on a part: influence functions, corrected for small samples and for what the design fixes."""
+
+    fit: AugmentedFit
+    kind: VarianceKind
+    n_units: int
+    n_tuned: int
+    n_rows: int
+    keep: bool
+    centres: StratumCentres | None = None
+
+    def __call__(self, part: LabelledSample, augmentation: Augmentation) -> InfluenceSums:
+        psi = self.fit.rows_of(part, augmentation)
+        if part.effect_scores is not None:
+            psi = psi - part.effect_scores
+        influence = self._mapped(psi, part, augmentation)
+        if self.centres is not None:
+            residual = self.residuals(*part.labelled_part(augmentation))
+            influence = self.centres.taken_off(
+                influence, residual, part.probability, part.design, part.labelled
+            )
+        return InfluenceSums.of(influence, part.clusters, self.keep)
+
+    def residuals(self, labelled: LabelledSample, augmentation: Augmentation) -> Float2D:
+        """Return gold score minus augmentation of labelled rows, in coefficient units."""
+        params = self.fit.params
+        score = labelled.moment.score(labelled.gold, params)
+        return self._mapped(
+            score - augmentation_scores(labelled, augmentation, params), labelled, augmentation
+        )
+
+    def _mapped(self, scores: Float2D, part: LabelledSample, augmentation: Augmentation) -> Float2D:
+        if self.kind in ("HC2", "HC3"):
+            leverage = psi_leverage(part, augmentation, self.fit.params, self.fit.bread, self.n_rows)
+            factor = np.sqrt(self.n_units / max(self.n_units - self.n_tuned, 1))
+            scores = factor * small_sample_scores(scores, leverage, self.kind, self.n_units, 0)
+        elif self.kind == "HC1":
+            fitted = len(self.fit.params) + self.n_tuned
+            scores = small_sample_scores(scores, np.empty(0), self.kind, self.n_units, fitted)
+        return influence_functions(scores, self.fit.bread)
+
+
+@dataclass(frozen=True)
+class InfluenceSums:
+    """Sums over influence functions: of squares of rows, or by cluster; the rows themselves in memory."""
+
+    square: Float2D
+    clusters: tuple[ClusterSums, ...]
+    rows: Float2D | None = None
+
+    @classmethod
+    def of(cls, influence: Float2D, clusters: Sequence[Int1D], keep: bool) -> Self:
+        """Return the sums of some rows."""
+        ways = tuple(ClusterSums.of(codes, influence) for codes in cluster_ways(clusters))
+        return cls(influence.T @ influence, ways, influence if keep else None)
+
+    def __add__(self, other: Self) -> Self:
+        ways = tuple(a + b for a, b in zip(self.clusters, other.clusters, strict=True))
+        return type(self)(self.square + other.square, ways)
+
+    def covariance(self, n_rows: int) -> Float2D:
+        """Return the covariance of their mean."""
+        meats = [c.sums.T @ c.sums / n_rows for c in self.clusters] or [self.square / n_rows]
+        return sandwich(np.eye(len(self.square)), combined_meat(meats), n_rows)
 
 
 def finish(
     fit: AugmentedFit,
-    sample: LabelledSample,
-    design: SamplingDesign,
     *,
-    clusters: Sequence[Int1D] = (),
     kind: VarianceKind = "HC0",
     population: Population = "superpopulation",
     tuning: TuningKind = "none",
     n_tuned: int = 0,
 ) -> Estimate:
-    """Turn a solved estimating equation into an estimate with its covariance."""
-    residual = sample.moment.score(sample.gold, fit.params)
-    residual = residual - labelled_augmentation_scores(sample, fit.augmentation, fit.params)
-    psi, labelled = fit.psi, sample.labelled
-    if sample.effect_scores is not None:
-        psi = psi - sample.effect_scores
-    n_units = labelled_units(design, labelled)
-    if kind in ("HC2", "HC3"):
-        leverage = psi_leverage(sample, fit.augmentation, fit.params, fit.bread)
-        factor = np.sqrt(n_units / max(n_units - n_tuned, 1))
-        residual = factor * small_sample_scores(residual, leverage[labelled], kind, n_units, 0)
-        psi = factor * small_sample_scores(psi, leverage, kind, n_units, 0)
-    elif kind == "HC1":
-        fitted = len(fit.params) + n_tuned
-        residual = small_sample_scores(residual, np.empty(0), kind, n_units, fitted)
-        psi = small_sample_scores(psi, np.empty(0), kind, n_units, fitted)
-    residual = influence_functions(residual, fit.bread)
-    influence = centred_influence(
-        influence_functions(psi, fit.bread), residual, sample.probability, design, labelled
+    """Turn a solved estimating equation into an estimate with its covariance, in one pass over the rows."""
+    sample = fit.sample
+    everyone = np.ones(sample.n_labelled, dtype=np.bool_)
+    work = _Influence(
+        fit=fit.lean(),
+        kind=kind,
+        n_units=labelled_units(sample.drawn, everyone),
+        n_tuned=n_tuned,
+        n_rows=sample.n_rows,
+        keep=sample.keeps_rows,
     )
-    covariance = covariance_matrix(influence, residual, sample, design, clusters, population)
+    residual = work.residuals(*sample.labelled_part(fit.augmentation))
+    centres = StratumCentres.of(residual, sample.gold_probability, sample.drawn)
+    finite = population == "finite"
+    found = None
+    if not finite or sample.keeps_rows:
+        alone = fit.augmentation.is_empty and centres is None and not sample.keeps_rows
+        found = sample.total(replace(work, centres=centres), fit.augmentation, labelled_only=alone)
+    covariance = (
+        _labelling_covariance(residual, sample)
+        if finite or found is None
+        else found.covariance(sample.n_rows)
+    )
     return Estimate(
         params=fit.params,
         covariance=covariance,
-        influence=influence,
+        influence=None if found is None else found.rows,
+        by_cluster=None if found is None or not found.clusters else found.clusters[0].sums,
         residual=residual,
-        variance_parts=None
-        if population == "finite"
-        else variance_parts(covariance, residual, sample.gold_probability, sample.n_rows, design, labelled),
+        variance_parts=None if finite else parts_of(covariance, residual, sample),
         tuning=tuning,
         n_tuned=n_tuned,
         fallbacks=() if fit.fallback is None else (fit.fallback,),
     )
 
 
-def naive_fit(sample: LabelledSample, raw: ScoreTerm, clusters: Sequence[Int1D] = ()) -> SimpleFit | None:
+def naive_fit(sample: Sample, raw: ScoreTerm) -> SimpleFit | None:
     """Fit the model as if the machine labels were true."""
-    newton = fit_term(sample.moment, raw)
+    newton = fit_term(sample, raw)
     if not newton.converged:
         return None
-    n = sample.n_rows
-    total = sum(sample.moment.jacobian(c.rows, newton.params, np.ones(n) * c.weight) for c in raw)
-    bread = invert_bread(np.asarray(total) / n)
+    augmentation = identity_augmentation(raw, len(newton.params))
+    slope = sample.total(partial(term_sums, params=newton.params), augmentation).jacobian
+    assert slope is not None
+    bread = invert_bread(slope / sample.n_rows)
     if bread is None:
         return None
-    score = expected_score(sample.moment, raw, newton.params)
-    covariance = sandwich(bread, clustered_meat(score, clusters), n)
-    return SimpleFit(params=newton.params, std_error=np.sqrt(np.diag(covariance)))
+    found = sample.total(partial(_naive_influence, params=newton.params, bread=bread), augmentation)
+    return SimpleFit(params=newton.params, std_error=np.sqrt(np.diag(found.covariance(sample.n_rows))))
 
 
-def gold_only(sample: LabelledSample) -> AugmentedFit | None:
+def _naive_influence(
+    part: LabelledSample, augmentation: Augmentation, params: Float1D, bread: Float2D
+) -> InfluenceSums:
+    (term,) = augmentation.terms
+    scores = expected_score(part.moment, term, params)
+    return InfluenceSums.of(influence_functions(scores, bread), part.clusters, keep=False)
+
+
+def gold_only(sample: Sample) -> AugmentedFit | None:
     """Fit the labelled rows alone, weighted by inverse probabilities."""
     return fit_augmented(sample, Augmentation())
 
 
-def _pilot(sample: LabelledSample, term: ScoreTerm, gold: AugmentedFit | None) -> AugmentedFit:
+def _pilot(sample: Sample, term: ScoreTerm, gold: AugmentedFit | None) -> AugmentedFit:
     n_params = sample.moment.n_params(sample.gold)
     augmentation = identity_augmentation(term, n_params)
     fit = fit_augmented(sample, augmentation, None if gold is None else gold.params)
@@ -185,18 +284,19 @@ def _pilot(sample: LabelledSample, term: ScoreTerm, gold: AugmentedFit | None) -
 
 
 def estimate(
-    sample: LabelledSample,
+    sample: Sample,
     terms: Sequence[ScoreTerm],
     raw: ScoreTerm | None,
-    design: SamplingDesign,
+    further: Sequence[ScoreTerm] = (),
     *,
     estimator: EstimatorName = "tuned",
-    clusters: Sequence[Int1D] = (),
     kind: VarianceKind = "HC0",
     population: Population = "superpopulation",
-    tuning: Literal["matrix", "diagonal", "scalar"] | None = None,
+    tuning: Tuning | None = None,
 ) -> Estimate:
     """Estimate a model with one of the estimators."""
+    # terms: one a sample split for "dsl", a single one for "tuned", none otherwise; raw: machine labels as they are;
+    # further: other predictions that "tuned" may combine
     if estimator in ("ppi", "ppi++") and raw is None:
         raise ValueError(
             f"estimator={estimator!r} plugs in the machine labels and needs a surrogate, with known classes, "
@@ -204,23 +304,14 @@ def estimate(
         )
 
     def complete(fit: AugmentedFit, how: TuningKind = "none", n_tuned: int = 0) -> Estimate:
-        return finish(
-            fit,
-            sample,
-            design,
-            clusters=clusters,
-            kind=kind,
-            population=population,
-            tuning=how,
-            n_tuned=n_tuned,
-        )
+        return finish(fit, kind=kind, population=population, tuning=how, n_tuned=n_tuned)
 
     gold = gold_only(sample)
     if estimator == "dsl":
         return _median([complete(_pilot(sample, term, gold)) for term in terms])
     if estimator == "tuned":
-        span = tuple(terms[:1]) if raw is None else (terms[0], raw)
-        tuned = fit_tuned(sample, span, _pilot(sample, terms[0], gold), design, tuning)
+        span = (terms[0], *(() if raw is None else (raw,)), *further)
+        tuned = fit_tuned(span, _pilot(sample, terms[0], gold), tuning)
         return complete(tuned.fit, tuned.kind, tuned.n_tuned)
     if estimator == "ppi":
         assert raw is not None
@@ -228,7 +319,7 @@ def estimate(
     if estimator == "ppi++":
         assert raw is not None
         pilot = gold if gold is not None else _pilot(sample, raw, gold)
-        return complete(fit_power_tuned(sample, raw, pilot).fit, "scalar")
+        return complete(fit_power_tuned(raw, pilot).fit, "scalar")
     if gold is None:
         n_params = sample.moment.n_params(sample.gold)
         raise NoRootError(no_root_message.format(n_labelled=sample.n_labelled, n_params=n_params, reason=""))
@@ -244,6 +335,7 @@ def _median(fits: Sequence[Estimate]) -> Estimate:
         params=params,
         covariance=covariance,
         influence=None if single is None else single.influence,
+        by_cluster=None if single is None else single.by_cluster,
         residual=fits[0].residual,
         variance_parts=_stacked_parts(fits),
         fallbacks=tuple(sorted({note for f in fits for note in f.fallbacks})),

@@ -6,11 +6,10 @@ import numpy as np
 
 from validstats._typing import Float1D, Float2D
 from validstats.dsl.fit.augmentation import (
-    LabelledSample,
+    Augmentation,
     ScoreTerm,
     expected_score,
     identity_augmentation,
-    labelled_term,
 )
 from validstats.dsl.fit.estimation import AugmentedFit, fit_augmented, one_step
 from validstats.dsl.fit.tuning import TunedFit
@@ -30,10 +29,12 @@ def power_tuning_scale(gold: Float2D, term: Float2D, probability: Float1D, bread
     return float(np.sum(weight[:, None] * left * right)) / denominator if denominator > 0.0 else 0.0
 
 
-def fit_power_tuned(sample: LabelledSample, raw: ScoreTerm, pilot: AugmentedFit) -> TunedFit:
+def fit_power_tuned(raw: ScoreTerm, pilot: AugmentedFit) -> TunedFit:
     """Fit PPI++: the raw-prediction score with one scale for all coefficients."""
+    sample = pilot.sample
     gold = sample.moment.score(sample.gold, pilot.params)
-    term = expected_score(sample.moment, labelled_term(sample, raw), pilot.params)
+    part, known = sample.labelled_part(Augmentation(terms=(raw,)))
+    term = expected_score(part.moment, known.terms[0], pilot.params)
     scale = power_tuning_scale(gold, term, sample.gold_probability, pilot.bread)
     augmentation = identity_augmentation(raw, gold.shape[1], scale)
     fit = fit_augmented(sample, augmentation, start=pilot.params)

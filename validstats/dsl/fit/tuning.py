@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Self
 
 import numpy as np
 
@@ -12,16 +14,16 @@ from validstats._typing import Float1D, Float2D, Int1D
 from validstats.dsl.fit.augmentation import (
     Augmentation,
     LabelledSample,
+    Sample,
     ScoreTerm,
     expected_score,
-    labelled_term,
 )
 from validstats.dsl.fit.estimation import (
     AugmentedFit,
     TuningKind,
     fit_augmented,
 )
-from validstats.dsl.moments import SamplingDesign, sum_by_cluster
+from validstats.dsl.moments import ClusterSums, SamplingDesign, sum_by_cluster
 
 __all__ = [
     "UNTUNED",
@@ -61,25 +63,24 @@ class _TuningData:
     centring: Float1D
 
 
-def _design_units(sample: LabelledSample, design: SamplingDesign) -> Int1D | None:
-    if design.units is None:
+def _labelled_codes(drawn: SamplingDesign) -> Int1D | None:
+    """Return compact codes of the drawn units or strata of labelled rows."""
+    if drawn.units is None:
         return None
-    return np.unique(design.units[sample.labelled], return_inverse=True)[1].reshape(-1).astype(np.int64)
+    return np.unique(drawn.units, return_inverse=True)[1].reshape(-1).astype(np.int64)
 
 
-def _tuning_data(
-    sample: LabelledSample, gold: Float2D, terms: tuple[Float2D, ...], design: SamplingDesign
-) -> _TuningData:
-    probability = sample.gold_probability
+def _tuning_data(sample: Sample, gold: Float2D, terms: tuple[Float2D, ...]) -> _TuningData:
+    probability, drawn = sample.gold_probability, sample.drawn
     codes = np.zeros(len(gold), dtype=np.int64)
-    units = _design_units(sample, design)
-    if design.scheme == "clusters":
+    units = _labelled_codes(drawn)
+    if drawn.scheme == "clusters":
         assert units is not None
         gold = sum_by_cluster(gold, units)
         terms = tuple(sum_by_cluster(t, units) for t in terms)
         probability = np.bincount(units, probability) / np.bincount(units)
         codes = np.zeros(len(gold), dtype=np.int64)
-    elif design.scheme == "stratified":
+    elif drawn.scheme == "stratified":
         assert units is not None
         codes = units
     weight = (1.0 - probability) / probability**2
@@ -206,35 +207,27 @@ def _matrices(data: _TuningData, bread: Float2D, kind: TuningKind) -> tuple[tupl
     return tuple(bread.T @ s @ inverse for s in slopes), fitted
 
 
-def _constant(sample: LabelledSample, remainder: Float2D, design: SamplingDesign) -> Float2D:
-    """Return the weighted mean of ``s - g``: one row for all, one a stratum, or a share of each cluster."""
-    probability = sample.gold_probability
-    units = _design_units(sample, design)
-    if design.scheme == "clusters":
+def _constant(sample: Sample, remainder: Float2D) -> Float1D | Float2D:
+    """Return the weighted mean of ``s - g``: one for all rows, one a stratum, or one a drawn cluster."""
+    probability, drawn = sample.gold_probability, sample.drawn
+    units = _labelled_codes(drawn)
+    if drawn.scheme == "clusters":
         assert units is not None
-        assert design.units is not None
         unit_probability = np.bincount(units, probability) / np.bincount(units)
         weight = (1.0 - unit_probability) / unit_probability**2
         sums = sum_by_cluster(remainder, units)
-        mean = _stratum_means(sums, weight, np.zeros(len(sums), dtype=np.int64))[0]
-        return mean / np.bincount(design.units)[design.units][:, None]
+        return np.asarray(_stratum_means(sums, weight, np.zeros(len(sums), dtype=np.int64))[0])
     weight = (1.0 - probability) / probability**2
-    if design.scheme == "stratified":
+    if drawn.scheme == "stratified":
         assert units is not None
-        assert design.units is not None
-        table = np.zeros((int(design.units.max()) + 1, remainder.shape[1]))
-        table[np.unique(design.units[sample.labelled])] = _stratum_means(remainder, weight, units)
-        return table[design.units]
-    return _stratum_means(remainder, weight, np.zeros(len(remainder), dtype=np.int64))[0]
+        assert drawn.units is not None
+        table = np.zeros((int(drawn.units.max()) + 1, remainder.shape[1]))
+        table[np.unique(drawn.units)] = _stratum_means(remainder, weight, units)
+        return table
+    return np.asarray(_stratum_means(remainder, weight, np.zeros(len(remainder), dtype=np.int64))[0])
 
 
-def fit_tuned(
-    sample: LabelledSample,
-    terms: tuple[ScoreTerm, ...],
-    pilot: AugmentedFit,
-    design: SamplingDesign,
-    kind: TuningKind | None = None,
-) -> TunedFit:
+def fit_tuned(terms: tuple[ScoreTerm, ...], pilot: AugmentedFit, kind: TuningKind | None = None) -> TunedFit:
     """Fit with the augmentation of least variance in the span of the given expected scores and a constant."""
     # Each coefficient's gold influence is regressed on those of the expected scores over the labelled units,
     # with weights ``(1 - pi) / pi^2``: the residual of that regression is what the labelling design adds to
@@ -244,11 +237,12 @@ def fit_tuned(
     # standard error; least squares is at the end of the path, so that in the limit nothing in the span has
     # less variance, and few or heavy-tailed labels cost little.
     # Source: Chen and Chen (2000), JRSS-B 62, 449-460; Robins, Rotnitzky and Zhao (1994), JASA 89, 846-866.
-    found = choose_augmentation(sample, terms, pilot.params, pilot.bread, design, kind)
+    sample = pilot.sample
+    found = choose_augmentation(sample, terms, pilot.params, pilot.bread, kind)
     if found is None:
         return TunedFit(fit=pilot, kind="none", n_tuned=0)
     root = fit_augmented(sample, found.augmentation, start=pilot.params)
-    if root is None or not is_near(root.params, pilot.params, _standard_errors(pilot, design), found.n_units):
+    if root is None or not is_near(root.params, pilot.params, _standard_errors(pilot), found.n_units):
         return TunedFit(fit=replace(pilot, fallback=UNTUNED), kind="none", n_tuned=0)
     return TunedFit(fit=root, kind=found.kind, n_tuned=found.n_tuned)
 
@@ -268,24 +262,24 @@ class ChosenAugmentation:
 
 
 def choose_augmentation(
-    sample: LabelledSample,
+    sample: Sample,
     terms: tuple[ScoreTerm, ...],
     params: Float1D,
     bread: Float2D,
-    design: SamplingDesign,
     kind: TuningKind | None = None,
 ) -> ChosenAugmentation | None:
     """Return the augmentation of least variance in the span of expected scores and a constant."""
     gold = sample.moment.score(sample.gold, params)
-    scores = tuple(expected_score(sample.moment, labelled_term(sample, t), params) for t in terms)
-    data = _tuning_data(sample, gold, scores, design)
+    part, known = sample.labelled_part(Augmentation(terms=terms))
+    scores = tuple(expected_score(part.moment, term, params) for term in known.terms)
+    data = _tuning_data(sample, gold, scores)
     if not np.any(data.gold):
         return None
     if kind is None:
         kind = choose_tuning(len(data.gold), gold.shape[1])
     matrices, fitted = _matrices(data, bread, kind)
     mapped = np.sum([s @ m for s, m in zip(scores, matrices, strict=True)], axis=0)
-    constant = _constant(sample, gold - mapped, design)
+    constant = _constant(sample, gold - mapped)
     return ChosenAugmentation(
         augmentation=Augmentation(terms=terms, matrices=matrices, constant=constant),
         kind=kind,
@@ -309,8 +303,38 @@ def steady_reach(n_units: int) -> float:
     return float((n_units / 160.0) ** 0.25)
 
 
-def _standard_errors(fit: AugmentedFit, design: SamplingDesign) -> Float1D:
-    influence = fit.psi @ fit.bread.T
-    if design.scheme == "clusters" and design.units is not None:
-        influence = sum_by_cluster(influence, design.units)
-    return np.sqrt(np.sum(influence**2, axis=0)) / len(fit.psi)
+def _standard_errors(fit: AugmentedFit) -> Float1D:
+    """Return standard errors of a fit, rows or drawn clusters being independent, without corrections."""
+    meat = fit.sample.total(partial(_unit_squares, fit=fit.lean()), fit.augmentation).square
+    return np.sqrt(np.diag(fit.bread @ meat @ fit.bread.T)) / fit.sample.n_rows
+
+
+def _unit_squares(part: LabelledSample, augmentation: Augmentation, fit: AugmentedFit) -> UnitSquares:
+    psi = fit.rows_of(part, augmentation)
+    if part.design.scheme != "clusters":
+        return UnitSquares(rows=psi.T @ psi)
+    assert part.design.units is not None
+    return UnitSquares(units=ClusterSums.of(part.design.units, psi))
+
+
+@dataclass(frozen=True)
+class UnitSquares:
+    """Sums of outer products of ``psi`` over rows, or what gives them over drawn clusters; parts add."""
+
+    rows: Float2D | None = None
+    units: ClusterSums | None = None
+
+    def __add__(self, other: Self) -> Self:
+        if self.units is not None and other.units is not None:
+            return type(self)(units=self.units + other.units)
+        assert self.rows is not None
+        assert other.rows is not None
+        return type(self)(rows=self.rows + other.rows)
+
+    @property
+    def square(self) -> Float2D:
+        """The sum of outer products."""
+        if self.units is not None:
+            return self.units.sums.T @ self.units.sums
+        assert self.rows is not None
+        return self.rows

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
 
@@ -23,6 +23,10 @@ from validstats.intake import check_vector, column, column_names, is_frame, read
 from validstats.results import Report, Table
 
 __all__ = [
+    "KNOWN_TEXT",
+    "ProbabilityRange",
+    "drawn_shares",
+    "simple_text",
     "Calibration",
     "PartialLabels",
     "calibration_report",
@@ -35,6 +39,30 @@ __all__ = [
 
 PartialLabels: TypeAlias = Literal["error", "unlabelled"]
 """What to do with rows that carry some of several expert labels."""
+
+
+@dataclass(frozen=True)
+class ProbabilityRange:
+    """Smallest and largest labelling probability, their sum and the variance of the number of labels; rows add."""
+
+    low: float
+    high: float
+    total: float
+    variance: float
+
+    @classmethod
+    def of(cls, probability: Float1D) -> Self:
+        """Return the range of the probabilities of some rows."""
+        spread = float(np.sum(probability * (1.0 - probability)))
+        return cls(float(probability.min()), float(probability.max()), float(probability.sum()), spread)
+
+    def __add__(self, other: Self) -> Self:
+        return type(self)(
+            min(self.low, other.low),
+            max(self.high, other.high),
+            self.total + other.total,
+            self.variance + other.variance,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +82,13 @@ class Calibration:
     predictions: Mapping[str, FloatND]
     classes: Mapping[str, AnyArray]  # classes of the categorical labels
     n_partial: int = 0  # rows with some labels that count as unlabelled
+    # range of the probabilities of all rows, where these are not in memory
+    streamed_range: ProbabilityRange | None = None
+
+    @property
+    def probability_range(self) -> ProbabilityRange:
+        """Range of the labelling probabilities of all rows."""
+        return self.streamed_range or ProbabilityRange.of(self.probability)
 
     @property
     def n_labelled(self) -> int:
@@ -205,33 +240,50 @@ def resolve_probability(
             f"{certain} row(s) have sampling_probability 1, which makes a label certain, and carry none. Pass the "
             "probabilities that labels were drawn with."
         )
-    return probability, "the labelling probabilities are those by which rows were drawn"
+    return probability, KNOWN_TEXT
+
+
+SIMPLE_TEXT = {
+    "simple": "labelled rows are a simple random sample of all rows",
+    "stratified": "rows were drawn by simple random sampling within strata",
+    "clusters": "whole clusters were drawn by simple random sampling",
+}
+"""What no given probability asserts, by scheme."""
+
+KNOWN_TEXT = "the labelling probabilities are those by which rows were drawn"
+"""What given probabilities assert."""
+
+
+def drawn_shares(size: Int1D, drawn: AnyArray, unit: str) -> Float1D:
+    """Return the share of units that was drawn in every stratum."""
+    share = drawn / size
+    if np.any(share == 0):
+        raise ValueError(
+            f"{int(np.sum(share == 0))} of {len(share)} strata have no labelled {unit}. Label some there, "
+            "or merge them with others."
+        )
+    return np.asarray(share, dtype=np.float64)
+
+
+def simple_text(scheme: str, n_strata: int) -> str:
+    """Say what no given probability asserts."""
+    text = SIMPLE_TEXT[scheme]
+    return f"{text} within strata" if scheme == "clusters" and n_strata > 1 else text
 
 
 def _simple_probability(labelled: Bool1D, design: SamplingDesign) -> tuple[Float1D, str]:
-    n = len(labelled)
     if design.scheme == "stratified":
         assert design.units is not None
-        share = np.bincount(design.units, labelled) / np.bincount(design.units)
-        if np.any(share == 0):
-            raise ValueError(
-                f"{int(np.sum(share == 0))} of {len(share)} strata have no labelled row. Label some there, "
-                "or merge them with others."
-            )
-        return share[design.units], "rows were drawn by simple random sampling within strata"
+        share = drawn_shares(np.bincount(design.units), np.bincount(design.units, labelled), "row")
+        return share[design.units], simple_text(design.scheme, len(share))
     if design.scheme == "clusters":
         assert design.units is not None
         assert design.strata is not None
-        text = "whole clusters were drawn by simple random sampling"
         strata = design.strata[np.unique(design.units, return_index=True)[1]]
-        share = np.bincount(strata, np.bincount(design.units, labelled) > 0) / np.bincount(strata)
-        if np.any(share == 0):
-            raise ValueError(
-                f"{int(np.sum(share == 0))} of {len(share)} strata have no labelled cluster. Label some there, "
-                "or merge them with others."
-            )
-        return share[design.strata], text if len(share) == 1 else f"{text} within strata"
-    return np.full(n, labelled.mean()), "labelled rows are a simple random sample of all rows"
+        hits = np.bincount(design.units, labelled) > 0
+        share = drawn_shares(np.bincount(strata), np.bincount(strata, hits), "cluster")
+        return share[design.strata], simple_text(design.scheme, len(share))
+    return np.full(len(labelled), labelled.mean()), simple_text("simple", 1)
 
 
 def _estimated_probability(labelled: Bool1D, features: Float2D) -> Float1D:
@@ -244,23 +296,25 @@ def _estimated_probability(labelled: Bool1D, features: Float2D) -> Float1D:
     return np.asarray(model.predict_proba(features)[:, 1], dtype=np.float64)
 
 
-def warn_about_labels(calibration_probability: Float1D, labelled: Bool1D, n_units: int, units: str) -> None:
+def warn_about_labels(calibration: Calibration) -> None:
     """Warn about few labels, weak overlap, and probabilities that do not fit the number of labels."""
-    n_labelled = int(labelled.sum())
-    if n_units < 50:
-        warn(few_labels_message.format(n_labelled=n_units, units=units), LabellingWarning)
-    probability = calibration_probability
-    kish = kish_size(1.0 / probability[labelled])
+    found, n_labelled = calibration.probability_range, calibration.n_labelled
+    units = "clusters" if calibration.design.scheme == "clusters" else "rows"
+    if calibration.n_units < 50:
+        message = few_labels_message.format(n_labelled=calibration.n_units, units=units)
+        warn(message, LabellingWarning)
+    kish = kish_size(1.0 / calibration.probability[calibration.labelled])
+    # below 30 % of the labels intervals rest on few heavy rows
     if kish < 0.3 * n_labelled:
         message = weak_overlap_message.format(
-            low=probability.min(), high=probability.max(), n_labelled=n_labelled, kish=kish
+            low=found.low, high=found.high, n_labelled=n_labelled, kish=kish
         )
         warn(message, LabellingWarning)
-    spread = float(np.sqrt(np.sum(probability * (1.0 - probability))))
-    distance = abs(n_labelled - probability.sum()) / max(spread, 1.0)
+    # six standard deviations of a sum of independent draws
+    distance = abs(n_labelled - found.total) / max(float(np.sqrt(found.variance)), 1.0)
     if units == "rows" and distance > 6.0:
         message = inconsistent_probability_message.format(
-            expected=probability.sum(), n_labelled=n_labelled, distance=distance
+            expected=found.total, n_labelled=n_labelled, distance=distance
         )
         warn(message, LabellingWarning)
 
@@ -286,14 +340,14 @@ def calibration_report(calibration: Calibration, n_folds: int, guarantee: Guaran
         },
         formats={"Cross-fitted fit": "estimate"},
     )
-    probability = calibration.probability
+    found = calibration.probability_range
     return Report(
         title="Design-based supervised learning",
         header=(
             ("Rows", len(calibration.labelled)),
             ("Expert labels", calibration.n_labelled),
             ("Sampling", _scheme_text(calibration.design)),
-            ("Probabilities", f"{probability.min():.4g} to {probability.max():.4g}"),
+            ("Probabilities", f"{found.low:.4g} to {found.high:.4g}"),
             ("Folds", f"{n_folds}, repeated {len(calibration.folds)} times"),
         ),
         tables=(table,),

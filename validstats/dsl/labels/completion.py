@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from validstats._typing import AnyArray, Float1D, Float2D, FloatND
-from validstats.dsl.labels.crossfit import CrossFitter, label_kind, one_hot
+from validstats.dsl.labels.crossfit import CrossFitter, FoldModels, label_kind, one_hot
 
-__all__ = ["Completion", "Outcome", "expected_completions", "plug_in_completions"]
+__all__ = ["Completion", "Outcome", "expected_completions", "expected_values", "plug_in_completions"]
 
 _N_DRAWS = 8
 _MAX_DISCRETE = 6
@@ -115,6 +115,28 @@ def expected_completions(
         Completion(weight=w, replacements=r, outcome=None if y is None else y.mean(axis=0))
         for (w, r), y in zip(parts, outcomes, strict=True)
     )
+
+
+@dataclass(frozen=True)
+class ValuesModel:
+    """The law of a numeric label given features: probabilities of few values, or a mean with draws around it."""
+
+    means: FoldModels | None = None
+    draws: FoldModels | None = None
+    classes: FoldModels | None = None
+    values: Float1D | None = None
+
+
+def expected_values(fitter: CrossFitter, name: str, values: Float1D, features: Float2D) -> ValuesModel:
+    """Fit the law of a label as :func:`expected_completions` does; features are those of the labelled rows."""
+    if not _discrete(values):
+        return ValuesModel(
+            means=fitter.means(name, values, features),
+            draws=fitter.residuals(name, values, features, _N_DRAWS),
+        )
+    known = np.array(sorted(set(values.tolist()), key=str))
+    codes = np.array([known.tolist().index(v) for v in values.tolist()], dtype=np.int64)
+    return ValuesModel(classes=fitter.classes(name, codes, len(known), features), values=known)
 
 
 def _filled(value: object, n: int) -> AnyArray:

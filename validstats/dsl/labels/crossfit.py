@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -15,7 +16,18 @@ from sklearn.preprocessing import StandardScaler
 
 from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, FloatND, Int1D, Int2D
 
-__all__ = ["CrossFitter", "LabelKind", "encode_features", "label_kind", "make_folds", "one_hot"]
+__all__ = [
+    "CrossFitter",
+    "FoldModels",
+    "LabelKind",
+    "check_enough_units",
+    "encode_features",
+    "fold_of_units",
+    "fold_seed",
+    "label_kind",
+    "make_folds",
+    "one_hot",
+]
 
 LabelKind: TypeAlias = Literal["binary", "categorical", "continuous"]
 """Numbers 0 and 1; text or other named classes; any other numbers."""
@@ -27,17 +39,50 @@ def make_folds(
     n_rows: int, n_folds: int, generator: np.random.Generator, clusters: Int1D | None = None
 ) -> Int1D:
     """Assign rows, or whole clusters, to folds of nearly equal size at random."""
-    # Folds are drawn without looking at which rows are labelled, so that they are independent of the
-    # sampling.
-    # Fold of every row, ``0..n_folds-1``.
+    # Folds are drawn without looking at which rows are labelled, so that they are independent of the sampling.
     n_units = n_rows if clusters is None else int(clusters.max()) + 1
+    check_enough_units(n_units, n_folds, clusters is not None)
+    units = np.arange(n_rows) if clusters is None else clusters
+    return fold_of_units(units, n_units, n_folds, fold_seed(generator))
+
+
+def check_enough_units(n_units: int, n_folds: int, clustered: bool) -> None:
+    """Refuse more folds than rows or clusters."""
     if n_units < n_folds:
         raise ValueError(
-            f"n_folds={n_folds} needs at least as many {'rows' if clusters is None else 'clusters'}; "
+            f"n_folds={n_folds} needs at least as many {'clusters' if clustered else 'rows'}; "
             f"there are {n_units}. Lower n_folds."
         )
-    folds = generator.permutation(np.arange(n_units) % n_folds)
-    return folds if clusters is None else folds[clusters]
+
+
+def fold_seed(generator: np.random.Generator) -> int:
+    """Draw the seed of one assignment to folds."""
+    return int(generator.integers(2**63))
+
+
+def fold_of_units(units: Int1D, n_units: int, n_folds: int, seed: int) -> Int1D:
+    """Return the folds of some of the units ``0..n_units-1``, the same in every pass and on every machine."""
+    return _permuted(units.astype(np.uint64), n_units, seed).astype(np.int64) % n_folds
+
+
+def _permuted(units: AnyArray, n_units: int, seed: int) -> AnyArray:
+    """Return the positions of units in a random order of all, in constant memory."""
+    # A keyed bijection of the integers below the next power of two, walked along its cycles until it falls below
+    # n_units (Black and Rogaway 2002, CT-RSA, LNCS 2271, 114-130). Each round multiplies by an odd number, adds and
+    # folds the upper half of the bits into the lower one, all of which can be undone.
+    bits = max(int(n_units - 1).bit_length(), 2)
+    mask, shift = np.uint64(2**bits - 1), np.uint64((bits + 1) // 2)
+    keys = np.random.default_rng(seed).integers(2**63, size=(6, 2), dtype=np.uint64)
+    found, waiting = units.copy(), np.ones(len(units), dtype=np.bool_)
+    with np.errstate(over="ignore"):
+        while waiting.any():
+            state = found[waiting]
+            for odd, added in keys:
+                state = (state * (odd | np.uint64(1)) + added) & mask
+                state ^= state >> shift
+            found[waiting] = state
+            waiting = found >= n_units
+    return found
 
 
 def label_kind(values: AnyArray) -> LabelKind:
@@ -90,6 +135,28 @@ def _as_text(values: AnyArray, name: str) -> AnyArray:
     return values.astype(str)
 
 
+@dataclass(frozen=True)
+class FoldModels:
+    """Fitted functions, one for each repeat and fold, none of which has seen the labels of its fold."""
+
+    functions: tuple[tuple[Callable[[Float2D], FloatND], ...], ...]
+
+    def predict(self, features: Float2D, folds: Int2D) -> FloatND:
+        """Return what the function of every row's fold gives, repeats on the first axis, rows on the second."""
+        found: FloatND | None = None
+        for repeat, (functions, fold) in enumerate(zip(self.functions, folds, strict=True)):
+            for k, function in enumerate(functions):
+                inside = fold == k
+                if not inside.any():
+                    continue
+                values = function(features[inside])
+                if found is None:
+                    found = np.empty((len(folds), len(features), *values.shape[1:]))
+                found[repeat, inside] = values
+        assert found is not None
+        return found
+
+
 @dataclass(frozen=True, kw_only=True)
 class CrossFitter:
     """Fits a learner on the labelled rows outside each fold and predicts every row of the fold."""
@@ -97,7 +164,7 @@ class CrossFitter:
     # scikit-learn estimator, one for each label by name, or None for penalised logistic and linear regression
     # on standardised features
     learner: Any
-    folds: Int2D  # fold of every row in every repeat
+    folds: Int2D  # fold of every row in every repeat, shape ``(n_repeats, n)``
     labelled: Bool1D  # which rows may be used for training
 
     def regress(
@@ -108,73 +175,63 @@ class CrossFitter:
         extra_training: Float2D | None = None,
         extra_target: Sequence[Float2D] = (),
     ) -> FloatND:
-        """Predict the mean of a numeric label."""
-        # Cross-fitted means; ``n_predictions`` is 1 without further features.
-        binary = label_kind(target) == "binary"
-        learner = self._learner_for(name, "binary" if binary else "continuous")
-        evaluations = list(extra_target) if extra_training is not None else [None]
-        result = np.empty((len(self.folds), len(evaluations), len(self.labelled)))
-        splits = self._splits()
-        tasks = []
-        for _, inside, training in splits:
-            x = features[self.labelled][training]
-            if extra_training is not None:
-                x = np.hstack([x, extra_training[training]])
-            at = [
-                features[inside] if e is None else np.hstack([features[inside], e[inside]])
-                for e in evaluations
-            ]
-            tasks.append(delayed(_fit_and_predict)(learner, x, target[training], at))
-        for (repeat, inside, _), predictions in zip(splits, Parallel()(tasks), strict=True):
-            for k, values in enumerate(predictions):
-                result[repeat, k, inside] = values
-        return result
+        """Predict the mean of a numeric label, repeats first, one prediction for each setting of further features."""
+        known = features[self.labelled]
+        if extra_training is None:
+            return self.means(name, target, known).predict(features, self.folds)[:, None]
+        models = self.means(name, target, np.hstack([known, extra_training]))
+        at = [models.predict(np.hstack([features, extra]), self.folds) for extra in extra_target]
+        return np.stack(at, axis=1)
 
     def classify(self, name: str, codes: Int1D, n_classes: int, features: Float2D) -> FloatND:
-        """Predict class probabilities."""
-        learner = self._learner_for(name, "categorical")
-        result = np.zeros((len(self.folds), n_classes, len(self.labelled)))
-        splits = self._splits()
-        tasks = [
-            delayed(_class_probabilities)(
-                learner, features[self.labelled][training], codes[training], n_classes, features[inside]
-            )
-            for _, inside, training in splits
-        ]
-        for (repeat, inside, _), probability in zip(splits, Parallel()(tasks), strict=True):
-            result[repeat][:, inside] = probability.T
-        return result
+        """Predict class probabilities, shape ``(n_repeats, n_classes, n)``."""
+        models = self.classes(name, codes, n_classes, features[self.labelled])
+        return np.moveaxis(models.predict(features, self.folds), 2, 1)
 
     def residual_quantiles(self, name: str, target: Float1D, features: Float2D, n_draws: int) -> FloatND:
-        """Return quantiles of honest residuals, from the training rows of each fold alone."""
-        # Each training set is halved; a model of one half is scored on the other.
-        learner = self._learner_for(name, "continuous")
-        levels = (np.arange(n_draws) + 0.5) / n_draws
-        result = np.empty((len(self.folds), n_draws, len(self.labelled)))
-        splits = self._splits()
-        tasks = [
-            delayed(_honest_residuals)(learner, features[self.labelled][training], target[training])
-            for _, _, training in splits
-        ]
-        for (repeat, inside, _), residual in zip(splits, Parallel()(tasks), strict=True):
-            quantiles = np.quantile(residual, levels)
-            result[repeat][:, inside] = (quantiles - quantiles.mean())[:, None]
-        return result
+        """Return quantiles of honest residuals, shape ``(n_repeats, n_draws, n)``."""
+        models = self.residuals(name, target, features[self.labelled], n_draws)
+        return np.moveaxis(models.predict(features, self.folds), 2, 1)
 
-    def _splits(self) -> list[tuple[int, Bool1D, Bool1D]]:
-        """Repeat, rows of the fold, and which labelled rows train its model."""
-        splits = []
-        for repeat, folds in enumerate(self.folds):
+    def means(self, name: str, target: Float1D, features: Float2D) -> FoldModels:
+        """Fit the mean of a numeric label; features are those of the labelled rows."""
+        binary = label_kind(target) == "binary"
+        return self._fitted(
+            _fit, self._learner_for(name, "binary" if binary else "continuous"), features, target
+        )
+
+    def classes(self, name: str, codes: Int1D, n_classes: int, features: Float2D) -> FoldModels:
+        """Fit class probabilities."""
+        work = partial(_fit_classes, n_classes=n_classes)
+        return self._fitted(work, self._learner_for(name, "categorical"), features, codes)
+
+    def residuals(self, name: str, target: Float1D, features: Float2D, n_draws: int) -> FoldModels:
+        """Fit quantiles of honest residuals, from the training rows of each fold alone."""
+        # Each training set is halved; a model of one half is scored on the other.
+        work = partial(_fit_residuals, levels=(np.arange(n_draws) + 0.5) / n_draws)
+        return self._fitted(work, self._learner_for(name, "continuous"), features, target)
+
+    def _fitted(self, work: Any, learner: Any, features: Float2D, target: AnyArray) -> FoldModels:
+        trainings = self._trainings()
+        tasks = [
+            delayed(work)(learner, features[rows], target[rows]) for repeat in trainings for rows in repeat
+        ]
+        done = iter(Parallel()(tasks))
+        return FoldModels(tuple(tuple(next(done) for _ in repeat) for repeat in trainings))
+
+    def _trainings(self) -> list[list[Bool1D]]:
+        """Return for every repeat and fold which labelled rows train its model."""
+        found = []
+        for folds in self.folds:
             fold_of_labelled = folds[self.labelled]
-            for fold in range(int(folds.max()) + 1):
-                training = fold_of_labelled != fold
+            found.append([fold_of_labelled != k for k in range(int(folds.max()) + 1)])
+            for k, training in enumerate(found[-1]):
                 if training.sum() < 4:
                     raise ValueError(
                         f"Only {int(training.sum())} labelled row(s) are left to train on outside fold "
-                        f"{fold + 1}. Label more rows, or lower n_folds."
+                        f"{k + 1}. Label more rows, or lower n_folds."
                     )
-                splits.append((repeat, folds == fold, training))
-        return splits
+        return found
 
     def _learner_for(self, name: str, kind: LabelKind) -> Any:
         learner = self.learner
@@ -196,41 +253,75 @@ class CrossFitter:
         return learner
 
 
-def _fit(learner: Any, x: Float2D, y: Float1D) -> Any:
+@dataclass(frozen=True)
+class _Mean:
+    """Mean function of a fitted learner, or a constant where all labels were equal."""
+
+    model: Any
+    constant: float = 0.0
+
+    def __call__(self, at: Float2D) -> Float1D:
+        if self.model is None:
+            return np.full(len(at), self.constant)
+        if is_classifier(self.model):
+            return np.asarray(self.model.predict_proba(at)[:, 1], dtype=np.float64)
+        return np.asarray(self.model.predict(at), dtype=np.float64).reshape(len(at))
+
+
+def _fit(learner: Any, x: Float2D, y: Float1D) -> _Mean:
     """Fit a clone and return its mean function."""
     if np.ptp(y) == 0.0:
-        return lambda at: np.full(len(at), y[0])
-    if is_classifier(learner):
-        classifier = clone(learner).fit(x, y.astype(np.int64))
-        return lambda at: np.asarray(classifier.predict_proba(at)[:, 1], dtype=np.float64)
-    model = clone(learner).fit(x, y)
-    return lambda at: np.asarray(model.predict(at), dtype=np.float64).reshape(len(at))
+        return _Mean(None, float(y[0]))
+    return _Mean(clone(learner).fit(x, y.astype(np.int64) if is_classifier(learner) else y))
 
 
-def _fit_and_predict(learner: Any, x: Float2D, y: Float1D, at: Sequence[Float2D]) -> list[Float1D]:
-    model = _fit(learner, x, y)
-    return [model(rows) for rows in at]
+@dataclass(frozen=True)
+class _Rows:
+    """The same values for every row."""
+
+    values: Float1D
+
+    def __call__(self, at: Float2D) -> Float2D:
+        return np.broadcast_to(self.values, (len(at), len(self.values)))
 
 
-def _honest_residuals(learner: Any, x: Float2D, y: Float1D) -> Float1D:
+def _fit_residuals(learner: Any, x: Float2D, y: Float1D, levels: Float1D) -> _Rows:
     half = np.arange(len(y)) % 2 == 0
     residual = np.empty(len(y))
     for part in (half, ~half):
         residual[part] = y[part] - _fit(learner, x[~part], y[~part])(x[part])
-    return residual
+    quantiles = np.quantile(residual, levels)
+    return _Rows(quantiles - quantiles.mean())
 
 
-def _class_probabilities(learner: Any, x: Float2D, y: Int1D, n_classes: int, at: Float2D) -> Float2D:
-    probability = np.zeros((len(at), n_classes))
+@dataclass(frozen=True)
+class _Classes:
+    """Class probabilities, adding to one; a class that the training rows lack gets none."""
+
+    n_classes: int
+    present: Int1D
+    model: Any = None  # classifier
+    means: tuple[_Mean, ...] = ()  # or one mean function a class that is present
+
+    def __call__(self, at: Float2D) -> Float2D:
+        probability = np.zeros((len(at), self.n_classes))
+        if len(self.present) == 1:
+            probability[:, self.present[0]] = 1.0
+            return probability
+        if self.model is not None:
+            probability[:, np.asarray(self.model.classes_, dtype=np.int64)] = self.model.predict_proba(at)
+            return probability
+        for k, mean in zip(self.present, self.means, strict=True):
+            probability[:, k] = np.clip(mean(at), 0.0, 1.0)
+        total = probability.sum(axis=1, keepdims=True)
+        return np.where(total > 0.0, probability / np.where(total > 0.0, total, 1.0), 1.0 / self.n_classes)
+
+
+def _fit_classes(learner: Any, x: Float2D, y: Int1D, n_classes: int) -> _Classes:
     present = np.unique(y)
     if len(present) == 1:
-        probability[:, present[0]] = 1.0
-        return probability
+        return _Classes(n_classes, present)
     if is_classifier(learner):
-        model = clone(learner).fit(x, y)
-        probability[:, np.asarray(model.classes_, dtype=np.int64)] = model.predict_proba(at)
-        return probability
-    for k in present:
-        probability[:, k] = np.clip(_fit(learner, x, (y == k).astype(np.float64))(at), 0.0, 1.0)
-    total = probability.sum(axis=1, keepdims=True)
-    return np.where(total > 0.0, probability / np.where(total > 0.0, total, 1.0), 1.0 / n_classes)
+        return _Classes(n_classes, present, clone(learner).fit(x, y))
+    means = tuple(_fit(learner, x, (y == k).astype(np.float64)) for k in present)
+    return _Classes(n_classes, present, means=means)

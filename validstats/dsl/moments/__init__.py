@@ -30,10 +30,14 @@ from validstats.dsl.moments.newton import (
 )
 from validstats.dsl.moments.user import Moment, UserMoment
 from validstats.dsl.moments.variance import (
+    ClusterSums,
     SamplingDesign,
+    StratumCentres,
     VarianceKind,
     centred_influence,
+    cluster_ways,
     clustered_meat,
+    combined_meat,
     critical_value,
     design_meat,
     drawn_deviations,
@@ -68,6 +72,10 @@ __all__ = [
     "RegressionRows",
     "SamplingDesign",
     "ScoreParts",
+    "ClusterSums",
+    "cluster_ways",
+    "combined_meat",
+    "StratumCentres",
     "UserMoment",
     "VarianceKind",
     "centred_influence",

@@ -100,6 +100,26 @@ class ModelMoment(ABC):
     linear_in_params: bool = False
     """Whether the score is an affine function of the parameters, so that one Newton step finds the root."""
 
+    @property
+    def has_classes(self) -> bool:
+        """Whether the outcome is a class, so that covariates may separate it."""
+        return False
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Between which values an outcome lies."""
+        return -np.inf, np.inf
+
+    def check_outcome(self, values: FloatND, name: str) -> None:
+        """Refuse outcomes outside the limits of the model."""
+        low, high = self.limits
+        if values.min() < low or values.max() > high:
+            wanted = f"between {low:g} and {high:g}" if np.isfinite(high) else f"at {low:g} or above"
+            raise ValueError(
+                f"The outcome {name!r} of this model must lie {wanted}; it ranges from {values.min():g} to "
+                f"{values.max():g}."
+            )
+
     @abstractmethod
     def n_params(self, rows: RegressionRows) -> int:
         """Return the number of parameters."""
@@ -215,6 +235,12 @@ class MeanMoment(ModelMoment):
     """Means of one or several columns: ``y - b``. Category shares are means of indicators."""
 
     linear_in_params = True
+    share: bool = False  # whether the outcome lies between 0 and 1
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Return 0 and 1 for a share."""
+        return (0.0, 1.0) if self.share else (-np.inf, np.inf)
 
     def n_params(self, rows: RegressionRows) -> int:
         """Return the number of outcome columns."""
@@ -255,6 +281,12 @@ class MeanMoment(ModelMoment):
         return np.zeros(self.n_params(rows))
 
 
+def _families() -> Any:
+    from statsmodels.genmod import families
+
+    return families
+
+
 @dataclass(frozen=True)
 class GLMMoment(ModelMoment):
     """Generalised linear model of any statsmodels family and link: ``x (y - mu) mu' / V(mu)``."""
@@ -263,6 +295,18 @@ class GLMMoment(ModelMoment):
     # term in ``y - mu`` that the expected information of Fisher scoring leaves out for non-canonical links.
 
     family: Any  # family with its link, such as ``sm.families.Binomial()``
+
+    @property
+    def has_classes(self) -> bool:
+        """Return whether the family is binomial, or derived from it."""
+        return isinstance(self.family, _families().Binomial)
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Return the range of outcomes of the family."""
+        if self.has_classes:
+            return 0.0, 1.0
+        return (0.0 if isinstance(self.family, _families().Poisson) else -np.inf), np.inf
 
     def n_params(self, rows: RegressionRows) -> int:
         """Return the number of columns of ``X``."""
@@ -323,6 +367,11 @@ class MultinomialMoment(ModelMoment):
     # ``rows.y`` without the first, which is the reference.
 
     n_categories: int  # number of categories, at least 2
+
+    @property
+    def has_classes(self) -> bool:
+        """Return True."""
+        return True
 
     def n_params(self, rows: RegressionRows) -> int:
         """Return ``p`` times the number of categories but the reference."""

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from dataclasses import dataclass, replace
+from typing import Literal, Self, TypeAlias
 
 import numpy as np
 from scipy import stats
 
-from validstats._typing import Bool1D, Float1D, Float2D, Int1D
+from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, FloatND, Int1D
 
 __all__ = [
+    "ClusterSums",
     "SamplingDesign",
+    "StratumCentres",
     "VarianceKind",
     "centred_influence",
+    "cluster_ways",
     "clustered_meat",
+    "combined_meat",
     "critical_value",
     "design_meat",
     "drawn_deviations",
@@ -51,6 +55,36 @@ class SamplingDesign:
     # lies in one stratum. None if each cluster was drawn by its own coin
     strata: Int1D | None = None
 
+    # for ``"clusters"``, the number of rows of every row's cluster; None counts ``units``
+    sizes: Int1D | None = None
+
+    def take(self, rows: AnyArray) -> SamplingDesign:
+        """Return the design of some of the rows."""
+        if self.units is None:
+            return self
+        return replace(
+            self,
+            units=self.units[rows],
+            strata=None if self.strata is None else self.strata[rows],
+            sizes=self.cluster_sizes[rows] if self.scheme == "clusters" else None,
+        )
+
+    @property
+    def cluster_sizes(self) -> Int1D:
+        """Number of rows of every row's drawn cluster, shape ``(n,)``."""
+        assert self.units is not None
+        return np.bincount(self.units)[self.units] if self.sizes is None else self.sizes
+
+    def row_values(self, constant: FloatND) -> FloatND:
+        """Return for every row a constant of all rows or of its stratum, shared by the rows of a drawn cluster."""
+        if self.scheme == "clusters":
+            return constant / self.cluster_sizes[:, None]
+        if constant.ndim == 1:
+            return constant
+        assert self.units is not None
+        known = self.units < len(constant)  # strata without a label have no constant
+        return np.where(known[:, None], constant[np.where(known, self.units, 0)], 0.0)
+
     def fixed_strata(self, n_rows: int) -> Int1D | None:
         """Return the strata within which the number of drawn units was fixed."""
         if self.scheme == "simple":
@@ -66,25 +100,51 @@ def sum_by_cluster(values: Float2D, codes: Int1D) -> Float2D:
     )
 
 
-def clustered_meat(psi: Float2D, clusters: Sequence[Int1D] = ()) -> Float2D:
-    """Return the meat of the sandwich, for independent rows or one- or two-way clusters."""
-    # Sum of outer products of cluster sums, divided by ``n``. Two ways are combined as the first plus the
-    # second minus their intersection; a negative eigenvalue of the result is set to zero.
-    # Source: Cameron, Gelbach and Miller (2011), Journal of Business and Economic Statistics 29, 238-249.
-    n = len(psi)
-    if len(clusters) == 0:
-        return psi.T @ psi / n
-    sums = [sum_by_cluster(psi, codes) for codes in clusters]
-    meats = [s.T @ s / n for s in sums]
-    if len(clusters) == 1:
-        return meats[0]
+@dataclass(frozen=True)
+class ClusterSums:
+    """Sums of values within clusters; sums of disjoint rows add by cluster."""
+
+    codes: Int1D  # sorted codes of the clusters, shape ``(G,)``
+    sums: Float2D  # shape ``(G, p)``
+
+    @classmethod
+    def of(cls, codes: Int1D, values: Float2D) -> Self:
+        """Sum values by cluster."""
+        found, compact = np.unique(codes, return_inverse=True)
+        return cls(codes=found, sums=sum_by_cluster(values, compact.reshape(-1)))
+
+    def __add__(self, other: Self) -> Self:
+        return type(self).of(
+            np.concatenate([self.codes, other.codes]), np.concatenate([self.sums, other.sums])
+        )
+
+
+def cluster_ways(clusters: Sequence[Int1D]) -> tuple[Int1D, ...]:
+    """Return cluster codes with those of the intersection, where clusters have two ways."""
     if len(clusters) > 2:
         raise ValueError(f"Variances can be clustered in one or two ways; {len(clusters)} were given.")
-    pairs = clusters[0] * (int(clusters[1].max()) + 1) + clusters[1]
-    both = sum_by_cluster(psi, np.unique(pairs, return_inverse=True)[1].reshape(-1))
-    total = meats[0] + meats[1] - both.T @ both / n
+    if len(clusters) < 2:
+        return tuple(clusters)
+    return clusters[0], clusters[1], clusters[0] * np.int64(2**31) + clusters[1]
+
+
+def combined_meat(meats: Sequence[Float2D]) -> Float2D:
+    """Return the meat of one way, or of two ways as the first plus the second minus their intersection."""
+    # A negative eigenvalue of the difference is set to zero.
+    # Source: Cameron, Gelbach and Miller (2011), Journal of Business and Economic Statistics 29, 238-249.
+    if len(meats) == 1:
+        return meats[0]
+    total = meats[0] + meats[1] - meats[2]
     values, vectors = np.linalg.eigh((total + total.T) / 2.0)
     return (vectors * np.maximum(values, 0.0)) @ vectors.T
+
+
+def clustered_meat(psi: Float2D, clusters: Sequence[Int1D] = ()) -> Float2D:
+    """Return the meat of the sandwich, the mean outer product of rows or of sums within one- or two-way clusters."""
+    if not len(clusters):
+        return psi.T @ psi / len(psi)
+    sums = [ClusterSums.of(codes, psi).sums for codes in cluster_ways(clusters)]
+    return combined_meat([s.T @ s / len(psi) for s in sums])
 
 
 def meat_parts(
@@ -189,35 +249,62 @@ def drawn_deviations(
     return deviations * np.sqrt(inflation)[units.strata][:, None], units.probability
 
 
+@dataclass(frozen=True)
+class StratumCentres:
+    """Mean contributions that a fixed number of labels cancels, by stratum, and how deviations are inflated."""
+
+    centre: Float2D
+    relative: Float1D
+
+    @classmethod
+    def of(cls, residual: Float2D, probability: Float1D, drawn: SamplingDesign) -> StratumCentres | None:
+        """Return the centres of residuals of labelled rows, None where units were drawn independently."""
+        if drawn.fixed_strata(len(residual)) is None:
+            return None
+        units = _drawn_units(residual, probability, drawn, np.ones(len(residual), dtype=np.bool_))
+        centre, inflation = _stratum_centres(units)
+        # n_h / (n_h - 1), relative to that of a single stratum, for which small-sample corrections account
+        n_units = len(units.expanded)
+        relative = np.where(inflation > 1.0, np.sqrt(inflation * (n_units - 1.0) / n_units), 1.0)
+        return cls(centre, relative)
+
+    def taken_off(
+        self,
+        influence: Float2D,
+        residual: Float2D,
+        probability: Float1D,
+        design: SamplingDesign,
+        labelled: Bool1D,
+    ) -> Float2D:
+        """Return influence functions of some rows, the labelled ones with these residuals, less the centres."""
+        # Where the number of units in a stratum was fixed, ``sum (w_i - 1) c`` is zero for any constant ``c``.
+        # Taking ``(w_i - 1)`` times the mean residual of the stratum off every row leaves the estimate as it is,
+        # and the mean square of what remains is its variance.
+        strata = design.fixed_strata(len(labelled))
+        assert strata is not None
+        known = np.minimum(strata, len(self.centre) - 1)  # strata beyond carry no label
+        inside = strata < len(self.centre)
+        expected = np.where(inside[:, None], self.centre[known], 0.0) * probability[:, None]
+        if design.scheme == "clusters":
+            expected /= design.cluster_sizes[:, None]
+        excess = (labelled / probability - 1.0)[:, None]
+        centred = influence - excess * expected
+        centred[labelled] += (
+            (self.relative[strata[labelled]] - 1.0)[:, None]
+            * excess[labelled]
+            * (residual - expected[labelled])
+        )
+        return centred
+
+
 def centred_influence(
     influence: Float2D, residual: Float2D, probability: Float1D, design: SamplingDesign, labelled: Bool1D
 ) -> Float2D:
     """Return influence functions without the part of the residual that a fixed number of labels cancels."""
-    # Where the number of units in a stratum was fixed, ``sum (w_i - 1) c`` is zero for any constant ``c``.
-    # Taking ``(w_i - 1)`` times the mean residual of the stratum off every row leaves the estimate as it is,
-    # and the mean square of what remains is its variance.
-    # The same for units that were drawn independently. Deviations within strata are multiplied by the root of
-    # ``n_h / (n_h - 1)``, relative to that of a single stratum, for which small-sample corrections account.
-    strata = design.fixed_strata(len(labelled))
-    if strata is None:
+    centres = StratumCentres.of(residual, probability[labelled], design.take(np.flatnonzero(labelled)))
+    if centres is None:
         return influence
-    units = _drawn_units(residual, probability[labelled], design, labelled)
-    assert units.strata is not None
-    centre, inflation = _stratum_centres(units)
-    table = np.zeros((int(strata.max()) + 1, residual.shape[1]))
-    table[: len(centre)] = centre
-    expected = table[strata] * probability[:, None]
-    if design.scheme == "clusters":
-        assert design.units is not None
-        expected /= np.bincount(design.units)[design.units][:, None]
-    excess = (labelled / probability - 1.0)[:, None]
-    n_units = len(units.expanded)
-    relative = np.where(inflation > 1.0, np.sqrt(inflation * (n_units - 1.0) / n_units), 1.0)
-    centred = influence - excess * expected
-    centred[labelled] += (
-        (relative[strata[labelled]] - 1.0)[:, None] * excess[labelled] * (residual - expected[labelled])
-    )
-    return centred
+    return centres.taken_off(influence, residual, probability, design, labelled)
 
 
 def labelled_units(design: SamplingDesign, labelled: Bool1D) -> int:

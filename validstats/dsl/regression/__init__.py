@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from validstats.dsl.regression.assembly import ModelName, choose_moment
+from validstats.dsl.regression.assembly import AssembledModel, ModelName, choose_moment
 from validstats.dsl.regression.formulas import DesignBuilder, parse_formula
 from validstats.dsl.regression.preparation import (
     InferenceRequest,
+    PreparedModel,
     feature_matrix,
     fill_labels,
     joined_names,
     row_vectors,
     surrogate_columns,
 )
-from validstats.dsl.regression.solution import run_inference
+from validstats.dsl.regression.quantiles import LabelDistribution, QuantileProblem, infer_quantile
+from validstats.dsl.regression.solution import run_inference, solve
 from validstats.dsl.regression.statements import calibration_guarantee
 
 __all__ = [
+    "AssembledModel",
+    "LabelDistribution",
+    "PreparedModel",
+    "QuantileProblem",
+    "infer_quantile",
+    "solve",
     "DesignBuilder",
     "InferenceRequest",
     "ModelName",

@@ -10,7 +10,7 @@ import numpy as np
 
 from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, FloatND
 from validstats.dsl.fit import Component, LabelledSample, ScoreTerm, scaled_rows
-from validstats.dsl.labels import Completion, Outcome, label_kind, one_hot
+from validstats.dsl.labels import Calibration, Completion, Outcome, label_kind, one_hot
 from validstats.dsl.moments import (
     Absorber,
     GLMMoment,
@@ -77,9 +77,15 @@ class AssembledModel:
             Component(rows=self.make_rows(c.replacements, c.outcome), weight=c.weight) for c in completions
         )
 
-    def sample(self, labelled: Bool1D, probability: Float1D) -> LabelledSample:
+    def sample(self, calibration: Calibration) -> LabelledSample:
         """Return the labelled sample of the model."""
-        return LabelledSample(moment=self.moment, gold=self.gold, labelled=labelled, probability=probability)
+        return LabelledSample(
+            moment=self.moment,
+            gold=self.gold,
+            labelled=calibration.labelled,
+            probability=calibration.probability,
+            design=calibration.design,
+        )
 
 
 def categories_of(values: AnyArray) -> AnyArray:
@@ -101,7 +107,7 @@ def choose_moment(model: ModelName, family: Any, n_categories: int, instrumental
             raise ValueError(f"Instruments are for model='linear', got model={model!r}.")
         return InstrumentalMoment()
     if model in ("mean", "proportion", "shares"):
-        return MeanMoment()
+        return MeanMoment(share=model == "proportion")
     if model in ("linear", "difference"):
         return LinearMoment()
     if model == "multinomial":
@@ -119,17 +125,6 @@ def choose_moment(model: ModelName, family: Any, n_categories: int, instrumental
             f"family must be an instance of a statsmodels family, such as families.Gamma(); got {family!r}."
         )
     return GLMMoment(family)
-
-
-def _check_outcome(model: ModelName, family: Any, values: FloatND, name: str) -> None:
-    binomial = model in ("logit", "probit", "proportion") or type(family).__name__ == "Binomial"
-    if binomial and (values.min() < 0 or values.max() > 1):
-        raise ValueError(
-            f"The outcome {name!r} of model={model!r} must lie between 0 and 1; it ranges from "
-            f"{values.min():g} to {values.max():g}."
-        )
-    if model == "poisson" and values.min() < 0:
-        raise ValueError(f"The outcome {name!r} of model='poisson' has negative values.")
 
 
 def _check_formula(model: ModelName, parsed: ParsedFormula, builder: DesignBuilder) -> None:
@@ -192,7 +187,7 @@ def assemble(
 
     moment = choose_moment(model, family, len(categories), parsed.endogenous is not None)
     outcome_all = encode(raw_outcome)
-    _check_outcome(model, family, outcome_all[labelled], parsed.outcome)
+    moment.check_outcome(outcome_all[labelled], parsed.outcome)
     intercept_only = model in ("mean", "proportion", "shares")
     names = _coefficient_names(model, parsed, builder, categories)
     absorber = _absorber(parsed, template, weights)

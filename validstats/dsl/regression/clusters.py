@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from validstats._typing import Int1D
@@ -47,7 +49,7 @@ def _check_drawn_clusters(request: InferenceRequest, codes: list[Int1D]) -> None
 
 
 def warn_about_few_clusters(
-    request: InferenceRequest, clusters: list[Int1D], clustered_by: str | None
+    request: InferenceRequest, clusters: Sequence[Int1D], clustered_by: str | None
 ) -> None:
     """Warn about clusters of standard errors that are few, unless ``calibrate`` has said so of the same
     clusters."""
@@ -57,7 +59,7 @@ def warn_about_few_clusters(
         warn_about_clusters(clusters, calibration.labelled, clustered_by)
 
 
-def degrees_of_freedom(request: InferenceRequest, clusters: list[Int1D], n_fitted: int) -> float | None:
+def degrees_of_freedom(request: InferenceRequest, clusters: Sequence[Int1D], n_fitted: int) -> float | None:
     """Return degrees of freedom of the t distribution, or None for normal quantiles."""
     calibration = request.calibration
     if clusters and request.population == "superpopulation":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -22,6 +21,7 @@ from validstats.dsl.fit import (
     empty_term,
     fit_fixed_effects,
     no_root_message,
+    parts_of,
     scaled_rows,
     within_term,
 )
@@ -36,8 +36,8 @@ from validstats.dsl.moments import (
     labelled_units,
     sandwich,
     small_sample_scores,
+    sum_by_cluster,
     two_stage_projection,
-    variance_parts,
 )
 
 __all__ = [
@@ -98,12 +98,11 @@ def transform_whole_clusters(
     terms: tuple[ScoreTerm, ...],
     raw: ScoreTerm | None,
     absorber: Absorber,
-    design: SamplingDesign,
 ) -> tuple[LabelledSample, tuple[ScoreTerm, ...], ScoreTerm | None]:
     """Within-transform every completion where clusters that contain the effects are labelled as wholes."""
     # The fixed-effects score of such a cluster depends on its own rows only, so that the estimator is the
     # ordinary one with clusters in place of rows, and nothing needs an own-term correction.
-    units = design.units
+    units = sample.design.units
     assert units is not None
     for codes in absorber.codes:
         pairs = len(np.unique(np.column_stack([codes, units]), axis=0))
@@ -167,10 +166,8 @@ def estimate_effects(
     terms: tuple[ScoreTerm, ...],
     raw: ScoreTerm | None,
     absorber: Absorber,
-    design: SamplingDesign,
     *,
     estimator: EstimatorName,
-    clusters: Sequence[Int1D],
     kind: VarianceKind,
     population: Population,
 ) -> Estimate:
@@ -193,16 +190,16 @@ def estimate_effects(
     lab, n_labelled = sample.positions, sample.n_labelled
     influence = influence_functions(_inflated(fit, fit.psi, slice(None), kind, n_labelled), fit.bread)
     residual = influence_functions(_inflated(fit, fit.residual, lab, kind, n_labelled), fit.bread)
-    influence = centred_influence(influence, residual, sample.probability, design, sample.labelled)
-    covariance = covariance_matrix(influence, residual, sample, design, clusters, population)
+    influence = centred_influence(influence, residual, sample.probability, sample.design, sample.labelled)
+    covariance = covariance_matrix(influence, residual, sample, population)
     parts = None
     if population == "superpopulation":
-        probability = sample.probability[lab]
-        parts = variance_parts(covariance, residual, probability, sample.n_rows, design, sample.labelled)
+        parts = parts_of(covariance, residual, sample)
     return Estimate(
         params=fit.params,
         covariance=covariance,
         influence=influence,
+        by_cluster=sum_by_cluster(influence, sample.clusters[0]) if sample.clusters else None,
         residual=residual,
         variance_parts=parts,
     )
@@ -217,6 +214,8 @@ def _everything_labelled(sample: LabelledSample, rows: RegressionRows) -> Labell
         probability=np.ones(n),
         effect_scores=None,
         effect_leverage=None,
+        design=SamplingDesign(),
+        clusters=(),
     )
 
 
@@ -224,8 +223,6 @@ def gold_within(
     sample: LabelledSample,
     plain: RegressionRows,
     absorber: Absorber,
-    design: SamplingDesign,
-    clusters: Sequence[Int1D],
     kind: VarianceKind,
     population: Population,
 ) -> SimpleFit | None:
@@ -236,15 +233,15 @@ def gold_within(
     fit = fit_fixed_effects(_everything_labelled(sample, plain), (Component(rows=plain),), inside)
     if fit is None:
         return None
-    scores = _inflated(fit, fit.psi, slice(None), kind, labelled_units(design, labelled))
+    scores = _inflated(fit, fit.psi, slice(None), kind, labelled_units(sample.design, labelled))
     influence = np.zeros((n, len(fit.params)))
     influence[lab] = influence_functions(scores, fit.bread) * (n / sample.n_labelled)
     residual = influence[lab] * sample.gold_probability[:, None]
-    influence = centred_influence(influence, residual, sample.probability, design, labelled)
-    covariance = covariance_matrix(influence, residual, sample, design, clusters, population)
+    influence = centred_influence(influence, residual, sample.probability, sample.design, labelled)
+    covariance = covariance_matrix(influence, residual, sample, population)
     parts = None
     if population == "superpopulation":
-        parts = variance_parts(covariance, residual, sample.gold_probability, n, design, labelled)
+        parts = parts_of(covariance, residual, sample)
     std_error = np.sqrt(np.clip(np.diag(covariance), 0.0, None))
     return SimpleFit(params=fit.params, std_error=std_error, variance_parts=parts)
 
@@ -253,11 +250,10 @@ def naive_within(
     sample: LabelledSample,
     plain: RegressionRows,
     absorber: Absorber,
-    clusters: Sequence[Int1D],
 ) -> SimpleFit | None:
     """Fit the fixed-effects regression that takes machine labels for the truth."""
     fit = fit_fixed_effects(_everything_labelled(sample, plain), (Component(rows=plain),), absorber)
     if fit is None:
         return None
-    covariance = sandwich(fit.bread, clustered_meat(fit.psi, clusters), plain.n_rows)
+    covariance = sandwich(fit.bread, clustered_meat(fit.psi, sample.clusters), plain.n_rows)
     return SimpleFit(params=fit.params, std_error=np.sqrt(np.clip(np.diag(covariance), 0.0, None)))

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from validstats._typing import AnyArray, Float1D, Float2D, FrameBackend
-from validstats.dsl.fit import EstimatorName, LabelledSample, Population, ScoreTerm
+from validstats.dsl.fit import EstimatorName, Population, Sample, ScoreTerm
 from validstats.dsl.labels import (
     Calibration,
     Completion,
@@ -99,11 +99,14 @@ class PreparedModel:
     # labels that no expert label has.
 
     assembled: AssembledModel
-    sample: LabelledSample
+    sample: Sample
     terms: tuple[ScoreTerm, ...]
     raw: ScoreTerm | None
     formula: str
     outcome: str
+    further: tuple[ScoreTerm, ...] = ()  # other predictions that may be combined
+    naive: ScoreTerm | None = None  # what the naive fit takes for the truth, where it is not ``raw``
+    model: str = ""  # what to call the model, where its name is not that of the request
     pairwise: bool = False
     raw_parts: tuple[Completion, ...] | None = None
     unknown_classes: tuple[str, ...] = ()
@@ -188,13 +191,13 @@ def prepare_formula(parsed: ParsedFormula, request: InferenceRequest, template: 
         request, gold_labels(request, assembled.covariate_labels), assembled.outcome, builder.variables
     )
     raw_parts = raw_completion(assembled, request.surrogates, builder)
-    sample = assembled.sample(calibration.labelled, calibration.probability)
+    sample = assembled.sample(calibration)
     pairwise = assembled.absorber is not None and not assembled.is_within
     if parsed.endogenous is not None and not pairwise:
         used = completions[0] if completions else raw_parts
         term = () if used is None else assembled.term(used)
         assembled = reduce_instruments(assembled, sample, term)
-        sample = assembled.sample(calibration.labelled, calibration.probability)
+        sample = assembled.sample(calibration)
     terms = tuple(assembled.term(c) for c in completions)
     raw = None if raw_parts is None else assembled.term(raw_parts)
     if assembled.absorber is not None:
@@ -210,9 +213,7 @@ def prepare_formula(parsed: ParsedFormula, request: InferenceRequest, template: 
                 with_leverage=request.kind in ("HC2", "HC3"),
             )
         elif calibration.design.scheme == "clusters":
-            sample, terms, raw = transform_whole_clusters(
-                sample, terms, raw, assembled.absorber, calibration.design
-            )
+            sample, terms, raw = transform_whole_clusters(sample, terms, raw, assembled.absorber)
             pairwise = False
     return PreparedModel(
         assembled=assembled,
@@ -325,11 +326,12 @@ def prepare_moment(moment: Moment, request: InferenceRequest, template: Any) -> 
         raw = assembled.term((Completion(replacements={v: request.surrogates[v] for v in used}),))
     return PreparedModel(
         assembled=assembled,
-        sample=assembled.sample(calibration.labelled, calibration.probability),
+        sample=assembled.sample(calibration),
         terms=tuple(assembled.term(c) for c in completions),
         raw=raw,
         formula=f"E[score({', '.join(moment.variables)})] = 0",
         outcome=", ".join(used),
+        model="user moment",
     )
 
 

@@ -15,36 +15,36 @@ from validstats.dsl.fit import (
     EstimatorName,
     LabelledSample,
     Population,
+    Sample,
     ScoreTerm,
     SimpleFit,
     Tuning,
     estimate,
 )
-from validstats.dsl.labels import CrossFitter, expected_completions
+from validstats.dsl.labels import Completion, CrossFitter, expected_completions
 from validstats.dsl.moments import (
     MeanMoment,
-    RegressionRows,
-    SamplingDesign,
     VarianceKind,
     clustered_meat,
     critical_value,
-    effective_labels,
     kish_size,
 )
-from validstats.dsl.regression.assembly import assemble
+from validstats.dsl.regression.assembly import AssembledModel, assemble
 from validstats.dsl.regression.clusters import degrees_of_freedom, resolve_clusters, warn_about_few_clusters
 from validstats.dsl.regression.formulas import DesignBuilder, ParsedFormula
+from validstats.dsl.regression.outcome import coefficient_result
 from validstats.dsl.regression.preparation import InferenceRequest, checked_weights, feature_matrix
-from validstats.dsl.regression.statements import inference_guarantee
 from validstats.dsl.results import CoefficientResult
 from validstats.intake import check_in_range
 
 __all__ = [
     "LabelDistribution",
     "QuantileEstimate",
+    "QuantileProblem",
     "infer_quantile",
     "invert_distribution",
     "naive_quantile",
+    "prepare_quantile",
     "quantile_influence",
 ]
 
@@ -135,27 +135,40 @@ def _refined(unique: Float1D, grid: Float1D, ends: Sequence[int]) -> Float1D:
     return np.unique(np.concatenate(added))
 
 
+@dataclass(frozen=True)
+class _SharesBelow:
+    """A change of labels into indicators of lying at or below a point, and of draws into expected shares."""
+
+    point: float
+
+    def __call__(
+        self, part: LabelledSample, terms: tuple[ScoreTerm, ...]
+    ) -> tuple[LabelledSample, tuple[ScoreTerm, ...]]:
+        gold = self._share((Component(rows=part.gold),))[0].rows
+        return replace(part, moment=MeanMoment(), gold=gold), tuple(self._share(term) for term in terms)
+
+    def _share(self, term: ScoreTerm) -> ScoreTerm:
+        if not term:
+            return term
+        # P(label <= point) = sum_k weight_k 1{draw_k <= point}
+        share = np.sum([c.weight * (c.rows.y <= self.point) for c in term], axis=0, dtype=np.float64)
+        return (Component(rows=replace(term[0].rows, y=np.asarray(share, dtype=np.float64))),)
+
+
 @dataclass(frozen=True, kw_only=True)
 class LabelDistribution:
-    """The design-based distribution function of a label."""
+    """The design-based distribution function of a label, estimated like any mean at every point."""
 
-    gold: Float1D  # expert labels
-    # labelled rows and their probabilities; its moment and rows are replaced at each point
-    sample: LabelledSample
-    # draws of the label for all rows with their weights
-    expected: tuple[tuple[Float1D | float, Float1D], ...]
-    raw: Float1D | None  # machine labels
-    weights: Float1D | None = None  # analysis weights
-    design: SamplingDesign  # as in :func:`validstats.dsl.fit.inference.estimate`
-    estimator: EstimatorName  # as in :func:`validstats.dsl.fit.inference.estimate`
-    clusters: tuple[Int1D, ...]  # as in :func:`validstats.dsl.fit.inference.estimate`
-    kind: VarianceKind  # as in :func:`validstats.dsl.fit.inference.estimate`
-    population: Population  # as in :func:`validstats.dsl.fit.inference.estimate`
-    tuning: Tuning | None = None  # as in :func:`validstats.dsl.fit.inference.estimate`
+    sample: Sample  # its outcome is the label
+    expected: ScoreTerm | None  # draws of the label for all rows with their weights
+    raw: ScoreTerm | None  # machine labels
+    estimator: EstimatorName
+    kind: VarianceKind
+    population: Population
+    tuning: Tuning | None = None
 
     def __call__(self, points: Float1D) -> tuple[Float1D, Float1D]:
-        """Estimate the distribution function at some points."""
-        # Means of ``1{label <= point}`` and their standard errors.
+        """Return the means of ``1{label <= point}`` and their standard errors."""
         value, error = np.empty(len(points)), np.empty(len(points))
         for k, point in enumerate(points):
             found = self.share_below(float(point))
@@ -164,33 +177,17 @@ class LabelDistribution:
 
     def share_below(self, point: float) -> Estimate:
         """Estimate the share of labels at or below one point."""
-        # Mean of ``1{label <= point}`` with its influence functions.
+        given = tuple(term for term in (self.expected, self.raw) if term is not None)
+        sample, terms = self.sample.changed(_SharesBelow(point), given)
         return estimate(
-            replace(self.sample, moment=MeanMoment(), gold=self._gold_rows(point)),
-            self._terms(point),
-            self._raw_term(point),
-            self.design,
+            sample,
+            terms[:1] if self.expected is not None else (),
+            terms[-1] if self.raw is not None else None,
             estimator=self.estimator,
-            clusters=self.clusters,
             kind=self.kind,
             population=self.population,
             tuning=self.tuning,
         )
-
-    def _gold_rows(self, point: float) -> RegressionRows:
-        known = None if self.weights is None else self.weights[self.sample.positions]
-        return _mean_rows((self.gold <= point).astype(np.float64), known)
-
-    def _terms(self, point: float) -> tuple[ScoreTerm, ...]:
-        if not self.expected:
-            return ()
-        share = np.sum([weight * (values <= point) for weight, values in self.expected], axis=0)
-        return (_indicator_term(share, self.weights),)
-
-    def _raw_term(self, point: float) -> ScoreTerm | None:
-        if self.raw is None:
-            return None
-        return _indicator_term((self.raw <= point).astype(np.float64), self.weights)
 
 
 def quantile_influence(share: Estimate, std_error: float) -> Float2D | None:
@@ -246,133 +243,104 @@ def _clustered_spread(
     return float(np.sqrt(clustered_meat(psi[:, None], clusters)[0, 0] / len(raw)))
 
 
-def _mean_rows(values: Float1D, weights: Float1D | None) -> RegressionRows:
-    return RegressionRows(y=values, X=np.ones((len(values), 1)), weights=weights)
-
-
-def _indicator_term(values: Float1D, weights: Float1D | None) -> ScoreTerm:
-    return (Component(rows=_mean_rows(values, weights)),)
-
-
 @dataclass(frozen=True, kw_only=True)
-class _QuantileProblem:
+class QuantileProblem:
     """What one inference about a quantile rests on."""
 
     label: str
-    level: float
     distribution: LabelDistribution
+    clusters: Sequence[Int1D]  # codes that the standard errors use
     clustered_by: str | None
-    degrees: float | None
-    critical: float
+    machine: Float1D | None  # machine labels of all rows, where they are in memory
+    weights: Float1D | None = None
 
 
-def infer_quantile(parsed: ParsedFormula, request: InferenceRequest, template: Any) -> CoefficientResult:
-    """Estimate a quantile of a label."""
-    problem = _quantile_problem(parsed, request, template)
-    answer, error = _inverted(problem, problem.distribution)
-    by_gold, gold_error = _inverted(problem, replace(problem.distribution, estimator="gold"))
-    gold = SimpleFit(params=np.array([by_gold.value]), std_error=np.array([gold_error]))
-    return _quantile_result(problem, request, answer, error, gold)
-
-
-def _quantile_problem(parsed: ParsedFormula, request: InferenceRequest, template: Any) -> _QuantileProblem:
-    level = check_in_range(request.quantile, "quantile", 0, 1, low_open=True, high_open=True)
+def prepare_quantile(parsed: ParsedFormula, request: InferenceRequest, template: Any) -> QuantileProblem:
+    """Prepare a quantile of a label whose rows are in memory."""
     if request.offset is not None:
         raise ValueError("model='quantile' takes no offset.")
     weights = None if request.weights is None else checked_weights(request.weights)
-    calibration = request.calibration
-    builder = DesignBuilder(parsed, template, tuple(calibration.labels))
+    builder = DesignBuilder(parsed, template, tuple(request.calibration.labels))
     if not builder.outcome_labels:
         raise ValueError(f"{parsed.outcome!r} is not an expert label; numpy.quantile does what you need.")
-    assembled = assemble(builder, template, calibration.labelled, model="mean")
-    gold = np.asarray(assembled.gold.y, dtype=np.float64)
+    assembled = assemble(builder, template, request.calibration.labelled, model="mean", weights=weights)
+    clusters, clustered_by = resolve_clusters(request, ())
+    machine = _raw_outcome(builder, request)
     distribution = LabelDistribution(
-        gold=gold,
-        sample=assembled.sample(calibration.labelled, calibration.probability),
-        expected=tuple(_expected_draws(builder, request, gold)),
-        raw=_raw_outcome(builder, request),
-        weights=weights,
-        design=calibration.design,
+        sample=replace(assembled.sample(request.calibration), clusters=tuple(clusters)),
+        expected=_expected_draws(builder, request, assembled),
+        raw=None if machine is None else assembled.term((Completion(outcome=machine),)),
         estimator=request.estimator,
-        clusters=(),
         kind=request.kind,
         population=request.population,
         tuning=request.tuning,
     )
-    clusters, clustered_by = resolve_clusters(request, ())
-    warn_about_few_clusters(request, clusters, clustered_by)
-    degrees = degrees_of_freedom(request, clusters, 1)
-    return _QuantileProblem(
+    return QuantileProblem(
         label=parsed.outcome,
-        level=level,
-        distribution=replace(distribution, clusters=tuple(clusters)),
+        distribution=distribution,
+        clusters=clusters,
         clustered_by=clustered_by,
-        degrees=degrees,
-        critical=critical_value(float(1 - request.confidence_level), degrees),
+        machine=machine,
+        weights=weights,
     )
 
 
-def _inverted(problem: _QuantileProblem, distribution: LabelDistribution) -> tuple[QuantileEstimate, float]:
+def infer_quantile(problem: QuantileProblem, request: InferenceRequest) -> CoefficientResult:
+    """Estimate a quantile of a label, and beside it those of the labels alone and of the machine labels."""
+    level = check_in_range(request.quantile, "quantile", 0, 1, low_open=True, high_open=True)
+    warn_about_few_clusters(request, problem.clusters, problem.clustered_by)
+    degrees = degrees_of_freedom(request, problem.clusters, 1)
+    critical = critical_value(float(1 - request.confidence_level), degrees)
+    distribution = problem.distribution
+    answer, error = _inverted(distribution, level, critical)
+    by_gold, gold_error = _inverted(replace(distribution, estimator="gold"), level, critical)
+    gold = SimpleFit(params=np.array([by_gold.value]), std_error=np.array([gold_error]))
+    naive = None
+    if problem.machine is not None:
+        naive = naive_quantile(problem.machine, level, critical, problem.weights, problem.clusters)
+    return _quantile_result(problem, request, answer, error, (gold, naive), degrees)
+
+
+def _inverted(
+    distribution: LabelDistribution, level: float, critical: float
+) -> tuple[QuantileEstimate, float]:
     """Return a quantile with its interval, and half the width of that over the critical value."""
-    answer = invert_distribution(distribution, np.sort(distribution.gold), problem.level, problem.critical)
-    return answer, (answer.high - answer.low) / (2.0 * problem.critical)
+    answer = invert_distribution(distribution, np.sort(distribution.sample.gold.y), level, critical)
+    return answer, (answer.high - answer.low) / (2.0 * critical)
 
 
 def _quantile_result(
-    problem: _QuantileProblem,
+    problem: QuantileProblem,
     request: InferenceRequest,
     answer: QuantileEstimate,
     error: float,
-    gold: SimpleFit,
+    beside: tuple[SimpleFit, SimpleFit | None],
+    degrees: float | None,
 ) -> CoefficientResult:
-    calibration, distribution = request.calibration, problem.distribution
-    raw, clusters = distribution.raw, distribution.clusters
+    distribution = problem.distribution
     share = distribution.share_below(answer.value)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        worth = effective_labels(
-            calibration.n_labelled,
-            gold.std_error**2,
-            np.array([error**2]),
-            distribution.sample.n_rows,
-            finite=request.population == "finite",
-        )
-    guarantee = inference_guarantee(
-        calibration,
-        request.confidence_level,
-        estimator=request.estimator,
-        tuning="none",
-        population=request.population,
-        clustered_by=problem.clustered_by,
-        pairwise_effects=False,
-        with_raw=raw is not None,
-    )
-    return CoefficientResult(
-        guarantee=guarantee,
-        backend=request.backend,
-        names=(f"quantile({problem.label}, {problem.level:g})",),
-        params=np.array([answer.value]),
-        covariance=np.array([[error**2]]),
-        influence=quantile_influence(share, error),
-        confidence_level=request.confidence_level,
-        degrees_of_freedom=problem.degrees,
-        estimator=request.estimator,
-        tuning=share.tuning,
-        kind=request.kind,
-        population=request.population,
+    level = check_in_range(request.quantile, "quantile", 0, 1)
+    return coefficient_result(
+        replace(
+            share,
+            params=np.array([answer.value]),
+            covariance=np.array([[error**2]]),
+            influence=quantile_influence(share, error),
+            by_cluster=None,
+            residual=None,
+            variance_parts=None,
+        ),
+        request,
+        distribution.sample,
+        gold=beside[0],
+        naive=beside[1],
+        names=(f"quantile({problem.label}, {level:g})",),
         model="quantile",
         formula=problem.label,
         outcome=problem.label,
-        n_rows=distribution.sample.n_rows,
-        n_labelled=calibration.n_labelled,
-        effective_labels=worth,
-        kish_labels=kish_size(distribution.sample.gold_weights),
-        labelled=calibration.labelled,
-        naive=None
-        if raw is None
-        else naive_quantile(raw, problem.level, problem.critical, distribution.weights, clusters),
-        gold=gold,
         clustered_by=problem.clustered_by,
-        clusters=() if request.population == "finite" else clusters,
+        degrees_of_freedom=degrees,
+        with_raw=distribution.raw is not None,
         interval=np.array([[answer.low, answer.high]]),
         notes=(
             "The interval inverts a test; the standard error is its width over twice the critical value.",
@@ -381,16 +349,22 @@ def _quantile_result(
 
 
 def _expected_draws(
-    builder: DesignBuilder, request: InferenceRequest, gold: Float1D
-) -> list[tuple[Float1D | float, Float1D]]:
+    builder: DesignBuilder, request: InferenceRequest, assembled: AssembledModel
+) -> ScoreTerm | None:
     """Return draws of the label for all rows with their weights; none where the estimator predicts nothing."""
     if request.estimator not in ("tuned", "dsl"):
-        return []
+        return None
     calibration = request.calibration
     fitter = CrossFitter(learner=request.learner, folds=calibration.folds, labelled=calibration.labelled)
     name = builder.outcome_labels[0]
+    gold = np.asarray(assembled.gold.y, dtype=np.float64)
     found = expected_completions(fitter, {name: gold}, None, feature_matrix(request, builder.variables))
-    return [(c.weight, np.asarray(c.replacements[name], dtype=np.float64)) for c in found]
+    return assembled.term(
+        tuple(
+            Completion(weight=c.weight, outcome=np.asarray(c.replacements[name], dtype=np.float64))
+            for c in found
+        )
+    )
 
 
 def _raw_outcome(builder: DesignBuilder, request: InferenceRequest) -> Float1D | None:

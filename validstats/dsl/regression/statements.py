@@ -28,7 +28,7 @@ SCHEMES = {
 
 def design_assumptions(calibration: Calibration) -> tuple[str, ...]:
     """Return the assumptions about how labels were drawn."""
-    lowest = calibration.probability.min()
+    lowest = calibration.probability_range.low
     return (
         f"{calibration.design_text} (smallest probability {lowest:.3g})",
         SCHEMES[calibration.design.scheme],

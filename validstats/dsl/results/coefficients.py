@@ -11,7 +11,7 @@ import numpy as np
 from scipy import stats
 
 from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, Int1D, RandomState
-from validstats.dsl.fit import EstimatorName, Population, SimpleFit, TuningKind
+from validstats.dsl.fit import Estimate, EstimatorName, Population, SimpleFit, TuningKind
 from validstats.dsl.moments import (
     VarianceKind,
     VarianceParts,
@@ -23,6 +23,7 @@ from validstats.dsl.moments import (
     sum_by_cluster,
     warn_about_clusters,
 )
+from validstats.dsl.plan import LabelPlan, plan_labels
 from validstats.dsl.results.hypotheses import InapplicableTest, WaldTest, restriction_matrix, wald_test
 from validstats.intake import check_groups, check_positive_int, check_random_state
 from validstats.results import Report, Result, Table
@@ -51,23 +52,18 @@ class CoefficientResult(Result):
     ----------
     names : tuple of str
         Coefficient names.
-    params : ndarray of shape (p,)
-        Coefficients.
-    covariance : ndarray of shape (p, p)
-        Covariance matrix.
-    influence : ndarray of shape (n, p) or None
-        Influence function of every row, inflated for small samples where asked for; None for the median
-        of sample splits.
+    fit : Estimate
+        The estimate with its covariance, influence functions, tuning and what planning needs.
     confidence_level : Fraction
         Level of the intervals.
     degrees_of_freedom : float or None
         Of the t distribution; None for normal quantiles.
-    estimator, tuning, kind, population : str
-        Estimator, tuning, small-sample correction and population.
+    estimator, kind, population : str
+        Estimator, small-sample correction and population.
     model, formula, outcome : str
         What was estimated.
-    n_rows, n_labelled : int
-        Sizes.
+    n_rows, n_labelled, n_passes : int
+        Rows, labelled rows, and how often rows outside memory were read.
     effective_labels : ndarray of shape (p,)
         Number of expert labels that alone would give the same variance; NaN where the gold-only fit fails.
     kish_labels : float
@@ -78,29 +74,21 @@ class CoefficientResult(Result):
         How rows are clustered.
     clusters : tuple of ndarray of shape (n,)
         Codes of these clusters.
-    labelled : ndarray of shape (n,)
-        Which rows carry expert labels.
+    labelled : ndarray of shape (n,) or None
+        Which rows carry expert labels; None for rows that were not in memory.
     effects : tuple of str
         Absorbed effects.
     interval : ndarray of shape (p, 2) or None
         Intervals that are not symmetric, from an inverted test, at ``confidence_level``.
-    residual : ndarray of shape (n_labelled, p) or None
-        Gold score minus augmentation on the labelled rows, in coefficient units: what labelling adds to the
-        variance. For a median of splits that of the first split.
-    variance_parts : VarianceParts or None
-        Which part of the covariance more labels shrink, for planning.
     notes : tuple of str
         What was decided on the way.
     """
 
     names: tuple[str, ...]
-    params: Float1D
-    covariance: Float2D
-    influence: Float2D | None
+    fit: Estimate
     confidence_level: Fraction
     degrees_of_freedom: float | None
     estimator: EstimatorName
-    tuning: TuningKind
     kind: VarianceKind
     population: Population
     model: str
@@ -110,16 +98,51 @@ class CoefficientResult(Result):
     n_labelled: int
     effective_labels: Float1D
     kish_labels: float
-    labelled: Bool1D
+    labelled: Bool1D | None
+    n_passes: int = 0
     naive: SimpleFit | None = None
     gold: SimpleFit | None = None
     clustered_by: str | None = None
     clusters: tuple[Int1D, ...] = ()
     effects: tuple[str, ...] = ()
     interval: Float2D | None = None
-    residual: Float2D | None = None
-    variance_parts: VarianceParts | None = None
     notes: tuple[str, ...] = field(default=())
+
+    @property
+    def params(self) -> Float1D:
+        """Coefficients, shape ``(p,)``."""
+        return self.fit.params
+
+    @property
+    def covariance(self) -> Float2D:
+        """Covariance matrix, shape ``(p, p)``."""
+        return self.fit.covariance
+
+    @property
+    def influence(self) -> Float2D | None:
+        """Influence function of every row, shape ``(n, p)``, inflated for small samples where asked for.
+
+        None for the median of sample splits and for rows that were not in memory.
+        """
+        return self.fit.influence
+
+    @property
+    def residual(self) -> Float2D | None:
+        """Gold score minus augmentation on the labelled rows, in coefficient units, shape ``(n_labelled, p)``.
+
+        It is what labelling adds to the variance; for a median of splits that of the first split.
+        """
+        return self.fit.residual
+
+    @property
+    def variance_parts(self) -> VarianceParts | None:
+        """Which part of the covariance more labels shrink, for planning."""
+        return self.fit.variance_parts
+
+    @property
+    def tuning(self) -> TuningKind:
+        """How freely the machine labels were scaled."""
+        return self.fit.tuning
 
     @property
     def std_error(self) -> Float1D:
@@ -222,7 +245,7 @@ class CoefficientResult(Result):
         header: list[tuple[str, Any]] = [
             ("Model", f"{self.model}: {self.formula}"),
             ("Estimator", f"{ESTIMATOR_TEXT[self.estimator]} (tuning: {self.tuning})"),
-            ("Rows", self.n_rows),
+            ("Rows", f"{self.n_rows:,}" + (f" (read {self.n_passes} times)" if self.n_passes else "")),
             ("Expert labels", f"{self.n_labelled:,} (Kish effective size {self.kish_labels:,.0f})"),
             ("Standard errors", self._variance_text()),
             ("Population", self.population),
@@ -252,6 +275,11 @@ class CoefficientResult(Result):
                 f"This result describes a finite population, whose uncertainty is that of labelling alone; {purpose} "
                 "rests on influence functions, which vary with the population as well. Infer with "
                 "population='superpopulation'."
+            )
+        if self.labelled is None:
+            raise ValueError(
+                f"This result rests on rows that were not in memory together, whose influence functions are not kept; "
+                f"{purpose} needs them. Estimate with DesignSupervised, or pass clusters to stream_regression."
             )
         if self.influence is None:
             raise ValueError(
@@ -329,9 +357,10 @@ class CoefficientResult(Result):
         covariance = sandwich(np.eye(len(self.params)), clustered_meat(influence, codes), self.n_rows)
         warn_about_clusters(codes, self.labelled, name)
         degrees = cluster_degrees(codes, self.labelled) if codes else None
+        by_cluster = sum_by_cluster(influence, codes[0]) if codes else None
         return replace(
             self,
-            covariance=covariance,
+            fit=replace(self.fit, covariance=covariance, by_cluster=by_cluster),
             clustered_by=name if codes else None,
             clusters=tuple(codes),
             degrees_of_freedom=degrees,
@@ -383,6 +412,23 @@ class CoefficientResult(Result):
             signs = generator.integers(0, 2, len(influence)) * 2.0 - 1.0
             draws[b] = self.params + signs @ influence / self.n_rows
         return draws
+
+    def plan_labels(self, sizes: Sequence[int] | None = None, **options: Any) -> LabelPlan:
+        """Forecast standard errors and power for other numbers of expert labels.
+
+        Parameters
+        ----------
+        sizes : sequence of int or None, default None
+            Numbers of labels; None takes half to four times the present one.
+        **options
+            As in :func:`validstats.dsl.plan_labels`.
+
+        Returns
+        -------
+        LabelPlan
+            Forecasts.
+        """
+        return plan_labels(self, sizes, **options)
 
     def compare(self) -> CoefficientComparison:
         """Put the estimate beside the naive and the gold-only fit.

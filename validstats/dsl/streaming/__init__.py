@@ -3,9 +3,5 @@
 from __future__ import annotations
 
 from validstats.dsl.streaming.regression import stream_regression
-from validstats.dsl.streaming.results import StreamedResult
 
-__all__ = [
-    "StreamedResult",
-    "stream_regression",
-]
+__all__ = ["stream_regression"]

@@ -11,18 +11,25 @@ from typing import Any, TypeVar
 import narwhals as nw
 import numpy as np
 
-from validstats._typing import AnyArray, Float1D, Float2D, Int1D
+from validstats._typing import AnyArray, Float1D, Float2D
 from validstats.dsl.moments import LARGEST_VALUE
-from validstats.dsl.streaming.moment_sums import RowChunk
-from validstats.intake import backend_of, column, is_frame, is_missing, n_rows, read_array, to_pandas
+from validstats.intake import (
+    backend_of,
+    check_groups,
+    column,
+    is_frame,
+    is_missing,
+    n_rows,
+    read_array,
+    to_pandas,
+)
 from validstats.runtime import progress
 
 __all__ = [
     "ChunkColumns",
     "ChunkLevels",
-    "chunk_features",
+    "RowChunk",
     "chunk_levels",
-    "fold_of_rows",
     "is_dask",
     "map_chunks",
     "merge_levels",
@@ -42,9 +49,13 @@ class ChunkColumns:
     # regressors; text and categorical columns become indicators of all but their first level
     covariates: tuple[str, ...]
     predictions: tuple[str, ...]  # columns with predicted labels
-    features: tuple[str, ...]  # numeric columns that a learner predicts from
-    probability: str | float  # column with labelling probabilities, or one for all rows
+    features: tuple[str, ...]  # columns that a learner predicts from
+    # column with labelling probabilities, one for all rows, or None where the number of labels was fixed
+    probability: str | float | None
     clusters: str | None  # column with clusters
+    strata: str | None  # column with strata within which a fixed number of labels was drawn
+    weights: str | None  # column with analysis weights
+    offset: str | None  # column with the known part of the linear predictor
     # levels of the text and categorical columns, from a first pass over all rows
     levels: dict[str, tuple[str, ...]]
 
@@ -52,10 +63,8 @@ class ChunkColumns:
     def needed(self) -> list[str]:
         """Columns to read, each once."""
         names = [self.label, *self.covariates, *self.predictions, *self.features]
-        if isinstance(self.probability, str):
-            names.append(self.probability)
-        if self.clusters is not None:
-            names.append(self.clusters)
+        others = (self.probability, self.clusters, self.strata, self.weights, self.offset)
+        names += [name for name in others if isinstance(name, str)]
         return list(dict.fromkeys(names))
 
     @property
@@ -156,14 +165,83 @@ def _slices(frame: Any, chunk_size: int) -> Iterator[Any]:
         yield eager[begin : begin + chunk_size].to_native()
 
 
-def read_chunk(frame: Any, columns: ChunkColumns, index: int, extra: Sequence[Float1D] = ()) -> RowChunk:
-    """Turn a chunk into arrays and check it."""
-    m = n_rows(frame)
+@dataclass(frozen=True, kw_only=True)
+class RowChunk:
+    """Some rows of a data set, as arrays."""
+
+    X: Float2D  # design matrix, shape ``(m, p)``
+    y: Float1D  # expert labels, NaN where there is none
+    probability: Float1D | None  # labelling probabilities, where they are known
+    predictions: tuple[Float1D, ...]  # columns with predicted labels
+    features: Float2D | None = None  # what a learner predicts from
+    clusters: AnyArray | None = None  # text of the cluster
+    strata: AnyArray | None = None  # text of the stratum
+    weights: Float1D | None = None
+    offset: Float1D | None = None
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return len(self.y)
+
+    def part(self, rows: slice | AnyArray) -> RowChunk:
+        """Return some of the rows."""
+        return RowChunk(
+            X=self.X[rows],
+            y=self.y[rows],
+            predictions=tuple(p[rows] for p in self.predictions),
+            **{name: _taken(getattr(self, name), rows) for name in _OPTIONAL},
+        )
+
+    @staticmethod
+    def joined(chunks: Sequence[RowChunk]) -> RowChunk:
+        """Return the rows of several chunks in order."""
+        first = chunks[0]
+        return RowChunk(
+            X=np.concatenate([c.X for c in chunks]),
+            y=np.concatenate([c.y for c in chunks]),
+            predictions=tuple(
+                np.concatenate([c.predictions[j] for c in chunks]) for j in range(len(first.predictions))
+            ),
+            **{
+                name: None
+                if getattr(first, name) is None
+                else np.concatenate([getattr(c, name) for c in chunks])
+                for name in _OPTIONAL
+            },
+        )
+
+
+_OPTIONAL = ("probability", "features", "clusters", "strata", "weights", "offset")
+
+
+def _taken(values: AnyArray | None, rows: slice | AnyArray) -> Any:
+    return None if values is None else values[rows]
+
+
+def read_chunk(frame: Any, columns: ChunkColumns, index: int) -> RowChunk:
+    """Turn a chunk into arrays and check it; messages name column and chunk."""
     y = _numbers(frame, columns.label, index, missing=True)
-    if isinstance(columns.probability, str):
-        probability = _numbers(frame, columns.probability, index)
+    return RowChunk(
+        X=_design(frame, columns, index),
+        y=y,
+        probability=_probability(frame, columns, index, y),
+        predictions=tuple(_numbers(frame, name, index) for name in columns.predictions),
+        features=_features(frame, columns, index) if columns.features else None,
+        clusters=None if columns.clusters is None else _groups(frame, columns.clusters),
+        strata=None if columns.strata is None else _groups(frame, columns.strata),
+        weights=None if columns.weights is None else _weights(frame, columns.weights, index),
+        offset=None if columns.offset is None else _numbers(frame, columns.offset, index),
+    )
+
+
+def _probability(frame: Any, columns: ChunkColumns, index: int, y: Float1D) -> Float1D | None:
+    if columns.probability is None:
+        return None
+    if not isinstance(columns.probability, str):
+        probability = np.full(len(y), float(columns.probability))
     else:
-        probability = np.full(m, float(columns.probability))
+        probability = _numbers(frame, columns.probability, index)
     if np.any(probability <= 0.0) or np.any(probability > 1.0):
         raise ValueError(
             f"Labelling probabilities must be in (0, 1]; chunk {index} has values from {probability.min():g} to "
@@ -175,19 +253,31 @@ def read_chunk(frame: Any, columns: ChunkColumns, index: int, extra: Sequence[Fl
             f"{certain} row(s) of chunk {index} have labelling probability 1, which makes a label certain, and carry "
             "none. Pass the probabilities that labels were drawn with."
         )
-    predictions = tuple(_numbers(frame, name, index) for name in columns.predictions)
-    return RowChunk(
-        X=_design(frame, columns, index),
-        y=y,
-        probability=probability,
-        predictions=(*extra, *predictions),
-        clusters=None if columns.clusters is None else column(frame, columns.clusters),
-    )
+    return probability
 
 
-def chunk_features(frame: Any, columns: ChunkColumns, index: int) -> Float2D:
-    """Return the learner's features of a chunk."""
-    return np.column_stack([_numbers(frame, name, index) for name in columns.features])
+def _groups(frame: Any, name: str) -> AnyArray:
+    return check_groups(column(frame, name), f"The column {name!r}", n_rows(frame)).astype(str)
+
+
+def _weights(frame: Any, name: str, index: int) -> Float1D:
+    weights = _numbers(frame, name, index)
+    if np.any(weights < 0.0):
+        raise ValueError(f"Analysis weights must not be negative; the column {name!r} is in chunk {index}.")
+    return weights
+
+
+def _features(frame: Any, columns: ChunkColumns, index: int) -> Float2D:
+    """Return the learner's features: numbers as they are, one indicator a level of text in sorted order."""
+    blocks = []
+    for name in columns.features:
+        levels = columns.levels.get(name)
+        if levels is None:
+            blocks.append(_numbers(frame, name, index)[:, None])
+        else:
+            text = _level_text(frame, name)
+            blocks.append((text[:, None] == np.array(sorted(levels))[None, :]).astype(np.float64))
+    return np.hstack(blocks)
 
 
 def chunk_levels(frame: Any, covariates: Sequence[str]) -> dict[str, ChunkLevels]:
@@ -227,18 +317,6 @@ def merge_levels(found: Sequence[ChunkLevels]) -> tuple[str, ...]:
     if all(isinstance(level, numbers.Real) for level in present):
         return tuple(str(level) for level in sorted(present))
     return tuple(sorted({str(level) for level in present}))
-
-
-def fold_of_rows(rows: Int1D, n_folds: int, seed: int) -> Int1D:
-    """Assign rows to folds by their position, the same in every pass and on every machine."""
-    # Folds ``0..n_folds-1``, as if drawn independently: the finaliser of splitmix64.
-    with np.errstate(over="ignore"):
-        state = rows.astype(np.uint64) + np.uint64(seed % 2**63) * np.uint64(0xD1342543DE82EF95)
-        state += np.uint64(0x9E3779B97F4A7C15)
-        state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        state ^= state >> np.uint64(31)
-    return (state % np.uint64(n_folds)).astype(np.int64)
 
 
 def _categorical(frame: Any, name: str) -> Any:
