@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from itertools import combinations, product
 
 import numpy as np
@@ -421,7 +422,7 @@ class TestClustersOfAnInference:
         rows = np.arange(len(y))
         for finer in (rows, [rows // 2, rows % 7]):
             named = {f"c{k}": c for k, c in enumerate(np.atleast_2d(finer))}
-            dsl.data_ = dsl.data_.assign(**named)
+            dsl.units_ = replace(dsl.units_, data=dsl.units_.data.assign(**named))
             with pytest.raises(
                 ValueError, match="clusters divides 400 of the 400 clusters that were labelled as a whole"
             ):
@@ -437,5 +438,5 @@ class TestClustersOfAnInference:
         np.testing.assert_allclose(same.covariance, dsl.infer("y", model="mean").covariance, rtol=1e-12)
         assert coarse.std_error[0] > 0
         crossed = np.arange(len(y)) % 60
-        dsl.data_ = dsl.data_.assign(crossed=crossed)
+        dsl.units_ = replace(dsl.units_, data=dsl.units_.data.assign(crossed=crossed))
         assert dsl.infer("y", model="mean", clusters=["unit", "crossed"]).std_error[0] > 0

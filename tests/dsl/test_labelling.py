@@ -56,7 +56,7 @@ def test_a_design_keeps_the_pilot_certain(calibrated) -> None:
     assert not np.any(plan.selected & labelled)
     assert plan.sampling_probability[~labelled].sum() == pytest.approx(300)
     answers = np.where(plan.selected | labelled, truth, np.nan)
-    again = DesignSupervised(random_state=0).fit(dsl.data_, surrogate="machine")
+    again = DesignSupervised(random_state=0).fit(dsl.units_.data, surrogate="machine")
     again.calibrate(
         pd.Series(answers, name="y"), sampling_probability=plan.sampling_probability, strata=plan.strata
     )
@@ -176,7 +176,7 @@ def test_sequential_inference_refuses_what_it_would_ignore(option, value) -> Non
         to_label = dsl.next_labels(300).to_label
         answers[to_label] = truth[to_label]
         dsl.calibrate(answers)
-    with pytest.raises(ValueError, match=f"{option} cannot be used with sequential=True"):
+    with pytest.raises(ValueError, match=f"{option} cannot be given with sequential=True"):
         dsl.infer("label", model="mean", **{option: value})
     with pytest.raises(ValueError, match="takes no covariates"):
         dsl.infer("label ~ machine", model="mean")
@@ -187,7 +187,7 @@ def test_a_sequential_estimator_clones_and_starts_afresh() -> None:
     dsl, _ = label_in_sequence(frame[["x", "machine"]], truth, rounds=3)
     assert clone(dsl).sequential is True
     dsl.fit(frame[["x", "machine"]], surrogate="machine")
-    assert not hasattr(dsl, "labelling_") and not hasattr(dsl, "calibration_")
+    assert not hasattr(dsl, "study_") and not hasattr(dsl, "calibration_")
 
 
 def test_next_labels_needs_a_sequential_estimator(calibrated) -> None:

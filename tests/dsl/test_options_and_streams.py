@@ -211,7 +211,7 @@ def test_headings_show_the_level_that_was_asked_for(calibrated, level, text) -> 
 
 
 def test_headings_of_sequences_show_the_level_that_was_asked_for() -> None:
-    from validstats.dsl.sequence.labelling import SequentialLabelling
+    from validstats.dsl.sequence import SequentialLabelling
 
     rng = np.random.default_rng(0)
     machine = rng.random(1200)

@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
 from tests.oracles import dsl_design as oracle
+from validstats.dsl.sequence import SequentialLabelling
 from validstats.dsl.sequence.confidence_sequences import (
     mean_sequence,
     mixture_scale,
@@ -17,7 +18,6 @@ from validstats.dsl.sequence.confidence_sequences import (
     sequence_radius,
 )
 from validstats.dsl.sequence.forward import forward_predictions, regression_look
-from validstats.dsl.sequence.labelling import SequentialLabelling
 
 
 def corpus(n=1500, seed=0):

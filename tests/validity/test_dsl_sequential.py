@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from validstats.dsl.sequence.confidence_sequences import mean_sequence
-from validstats.dsl.sequence.labelling import SequentialLabelling
+from validstats.dsl.sequence import SequentialLabelling
 from validstats.runtime.replicates import map_replicates
 from validstats.validity.coverage import binomial_acceptance
 

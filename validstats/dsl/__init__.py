@@ -19,7 +19,7 @@ from validstats.dsl.results import (
     WaldTest,
     joint_covariance,
 )
-from validstats.dsl.sequence import ConfidenceSequence, LabelRequest, SequentialLabelling
+from validstats.dsl.sequence import ConfidenceSequence, LabelRequest
 from validstats.dsl.streaming import stream_regression
 
 __all__ = [
@@ -35,7 +35,6 @@ __all__ = [
     "NoRootError",
     "Pilot",
     "SamplingPlan",
-    "SequentialLabelling",
     "WaldTest",
     "design_sampling",
     "forecast_gain",

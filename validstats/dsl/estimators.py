@@ -5,54 +5,46 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self, get_args
 
-import numpy as np
-
-from validstats._typing import AnyArray, FloatND, RandomState
+from validstats._typing import FloatND, RandomState
 from validstats.base import CalibratedEstimator
 from validstats.dsl.fit import EstimatorName, Population, Tuning
-from validstats.dsl.labelling import LabellingMixin
 from validstats.dsl.labels import (
-    Calibration,
-    CrossFitter,
     PartialLabels,
+    Units,
+    adjusted_labels,
+    calibrated,
     calibration_report,
-    encode_features,
-    label_kind,
-    labelled_rows,
-    make_folds,
-    predict_labels,
-    read_labels,
-    resolve_design,
-    resolve_probability,
-    typed_labels,
-    warn_about_labels,
 )
-from validstats.dsl.moments import Moment, VarianceKind, cluster_codes
+from validstats.dsl.moments import Moment, VarianceKind
+from validstats.dsl.plan import DrawName, LabelPlan, MethodName, SamplingPlan
 from validstats.dsl.regression import (
     InferenceRequest,
     ModelName,
     calibration_guarantee,
-    joined_names,
-    row_vectors,
     run_inference,
-    surrogate_columns,
+    sampling_of_further_units,
+)
+from validstats.dsl.sequence import (
+    LabelRequest,
+    RuleName,
+    SequentialLabelling,
+    SequentialStudy,
+    check_sequential,
+    refuse_options,
+    refuse_sequential,
 )
 from validstats.intake import (
-    backend_of,
     check_confidence_level,
     check_literal,
     check_positive_int,
     check_random_state,
-    column,
-    is_frame,
-    to_pandas,
 )
 from validstats.results import Report
 
 __all__ = ["DesignSupervised"]
 
 
-class DesignSupervised(LabellingMixin, CalibratedEstimator):
+class DesignSupervised(CalibratedEstimator):
     """Regressions from machine labels that are allowed to be wrong.
 
     Every unit has machine labels; a sample with known probabilities also has expert labels. Coefficients are
@@ -163,30 +155,15 @@ class DesignSupervised(LabellingMixin, CalibratedEstimator):
             If a column does not exist.
         """
         check_literal(self.estimator, "estimator", get_args(EstimatorName))
-        if self.n_folds is not None:
-            check_positive_int(self.n_folds, "n_folds", minimum=2)
-        if self.n_repeats is not None:
-            check_positive_int(self.n_repeats, "n_repeats")
+        check_positive_int(self._n_folds, "n_folds", minimum=2)
+        check_positive_int(self._n_repeats, "n_repeats")
         check_confidence_level(self.confidence_level)
-        if not is_frame(data):
-            raise TypeError(
-                f"data must be a pandas, polars or pyarrow table with named columns, got {type(data).__name__}. "
-                "Wrap arrays in pandas.DataFrame({...})."
-            )
-        if isinstance(features, str) and features != "all":
-            raise ValueError(f"features must be a list of column names or 'all', got {features!r}.")
-        for name in (*surrogate_columns(surrogate), *(() if features == "all" else features)):
-            column(data, name)
-        self._check_sequential()
-        for name in ("calibration_", "labelling_"):
+        check_sequential(self.sequential, self.n_folds, self.n_repeats)
+        units = Units.of(data, surrogate, features)
+        for name in ("calibration_", "guarantee_", "study_"):
             if hasattr(self, name):
                 delattr(self, name)
-        self.backend_ = backend_of(data)
-        self.data_ = to_pandas(data).reset_index(drop=True)
-        if len(self.data_) == 0:
-            raise ValueError("data has no rows.")
-        self.surrogate_ = surrogate
-        self.features_ = features
+        self.units_ = units
         return self
 
     def calibrate(
@@ -235,47 +212,33 @@ class DesignSupervised(LabellingMixin, CalibratedEstimator):
         LabellingWarning
             If labels are few, probabilities very unequal, or at odds with the number of labels.
         """
-        if not hasattr(self, "data_"):
-            self._check_calibrated("calibrate", "fit(data, surrogate=...)")
+        self._check_fitted("calibrate")
         if self.sequential:
-            self._refuse_design(sampling_probability, strata, clusters)
-            return self._calibrate_sequential(labels)
+            options = {
+                "sampling_probability": sampling_probability,
+                "strata": strata,
+                "clusters": clusters,
+                "partial_labels": None if partial_labels == "error" else partial_labels,
+            }
+            refuse_options(options, "the probabilities are those that next_labels recorded, unit by unit")
+            self.calibration_ = self._asked_study().record(labels)
+            self.guarantee_ = self.study_.guarantee
+            return self
         check_literal(partial_labels, "partial_labels", get_args(PartialLabels))
-        n = len(self.data_)
-        known = read_labels(labels, n)
-        labelled, n_partial = labelled_rows(known, partial_labels)
-        cluster_arrays = tuple(cluster_codes(c.astype(str)) for c in self._vectors(clusters, "clusters"))
-        stratum = self._vectors(strata, "strata")
-        design = resolve_design(
-            labelled, stratum[0] if stratum else None, cluster_arrays, sampling_probability
+        self.calibration_ = calibrated(
+            self.units_,
+            labels,
+            sampling_probability=sampling_probability,
+            strata=strata,
+            clusters=clusters,
+            partial_labels=partial_labels,
+            learner=self.learner,
+            n_folds=self._n_folds,
+            n_repeats=self._n_repeats,
+            generator=check_random_state(self.random_state),
         )
-        base = self._base_features(known)
-        probability, text = resolve_probability(sampling_probability, labelled, design, base)
-        generator = check_random_state(self.random_state)
-        n_repeats = self.n_repeats or (10 if self.estimator == "dsl" else 3)
-        fold_clusters = cluster_arrays[0] if cluster_arrays else None
-        folds = np.array(
-            [make_folds(n, self.n_folds or 5, generator, fold_clusters) for _ in range(n_repeats)]
-        )
-        fitter = CrossFitter(learner=self.learner, folds=folds, labelled=labelled)
-        gold = {name: typed_labels(values[labelled]) for name, values in known.items()}
-        predictions, classes = predict_labels(fitter, gold, base)
-        calibration = Calibration(
-            labels=known,
-            kinds={name: label_kind(values) for name, values in gold.items()},
-            labelled=labelled,
-            probability=probability,
-            design=design,
-            design_text=text,
-            clusters=cluster_arrays,
-            folds=folds,
-            predictions=predictions,
-            classes=classes,
-            n_partial=n_partial,
-        )
-        warn_about_labels(calibration)
-        self.calibration_ = calibration
-        self.guarantee_ = calibration_guarantee(calibration, check_confidence_level(self.confidence_level))
+        level = check_confidence_level(self.confidence_level)
+        self.guarantee_ = calibration_guarantee(self.calibration_, level)
         return self
 
     def predict(self, label: str | None = None) -> FloatND:
@@ -303,27 +266,7 @@ class DesignSupervised(LabellingMixin, CalibratedEstimator):
             If the label is unknown or not named among several.
         """
         self._check_calibrated("predict")
-        if self.sequential:
-            return self._predict_sequential()
-        calibration = self.calibration_
-        if label is None and len(calibration.labels) == 1:
-            label = next(iter(calibration.labels))
-        if label not in calibration.labels:
-            raise ValueError(
-                f"label must be one of {', '.join(map(repr, calibration.labels))}, got {label!r}."
-            )
-        labelled = calibration.labelled
-        gold = typed_labels(calibration.labels[label][labelled])
-        if calibration.kinds[label] == "categorical":
-            adjusted = calibration.predictions[label].T.copy()
-            target: FloatND = (gold.astype(str)[:, None] == calibration.classes[label][None, :]).astype(float)
-            weight = (1.0 / calibration.probability[labelled])[:, None]
-        else:
-            adjusted = calibration.predictions[label].copy()
-            target = gold.astype(np.float64)
-            weight = 1.0 / calibration.probability[labelled]
-        adjusted[labelled] += weight * (target - adjusted[labelled])
-        return adjusted
+        return self.study_.adjusted() if self.sequential else adjusted_labels(self.calibration_, label)
 
     def infer(
         self,
@@ -394,139 +337,153 @@ class DesignSupervised(LabellingMixin, CalibratedEstimator):
             If standard errors are clustered, in one way or two, and fewer than 50 clusters carry expert labels.
         """
         self._check_calibrated("infer")
+        options = {
+            "family": family,
+            "quantile": quantile,
+            "weights": weights,
+            "offset": offset,
+            "clusters": clusters,
+            "vcov": vcov,
+            "population": population,
+            "estimator": estimator,
+            "tuning": tuning,
+        }
         if self.sequential:
-            options = {
-                "family": family,
-                "quantile": quantile,
-                "weights": weights,
-                "offset": offset,
-                "clusters": clusters,
-                "vcov": vcov,
-                "population": None if population == "superpopulation" else population,
-                "estimator": estimator,
-                "tuning": tuning,
-            }
-            return self._infer_sequential(formula, model, confidence_level, options)
-        return run_inference(
-            formula,
-            self._request(
-                model=model,
-                family=family,
-                quantile=quantile,
-                weights=weights,
-                offset=offset,
-                clusters=clusters,
-                vcov=vcov,
-                population=population,
-                estimator=estimator,
-                tuning=tuning,
-                confidence_level=confidence_level,
-            ),
+            given = options | {"population": None if population == "superpopulation" else population}
+            refuse_options(
+                given,
+                "anytime-valid intervals are for unweighted means and linear coefficients of the whole population of "
+                "units",
+            )
+            return self.study_.infer(formula, model, confidence_level)
+        return run_inference(formula, self._request(model, confidence_level=confidence_level, **options))
+
+    def plan_labels(
+        self,
+        formula: str | Moment,
+        sizes: Sequence[int] | None = None,
+        *,
+        effects: Mapping[str, float] | float | None = None,
+        target_std_error: float | None = None,
+        target_power: float | None = None,
+        confidence_level: float | None = None,
+        **options: Any,
+    ) -> LabelPlan:
+        """Forecast standard errors and power for other numbers of expert labels, from the labels there are."""
+        refuse_sequential(self.sequential, "plan_labels")
+        return self.infer(formula, **options).plan_labels(
+            sizes,
+            effects=effects,
+            target_std_error=target_std_error,
+            target_power=target_power,
+            confidence_level=confidence_level,
         )
+
+    def design_sampling(
+        self,
+        formula: str,
+        n_labels: int,
+        *,
+        coefficients: Sequence[str] | None = None,
+        method: MethodName = "auto",
+        draw: DrawName = "auto",
+        floor: float = 0.2,
+        minimum_gain: float = 0.15,
+        scale_learner: Any = None,
+        random_state: Any = None,
+        **options: Any,
+    ) -> SamplingPlan:
+        """Propose which further units to label; the labels there are serve as the pilot."""
+        refuse_sequential(self.sequential, "design_sampling")
+        result = self.infer(formula, **options)
+        seed = self.random_state if random_state is None else random_state
+        return sampling_of_further_units(
+            result,
+            formula,
+            self._request(**options),
+            n_labels,
+            coefficients=coefficients,
+            scale_learner=scale_learner,
+            generator=check_random_state(seed),
+            method=method,
+            draw=draw,
+            floor=floor,
+            minimum_gain=minimum_gain,
+        )
+
+    def next_labels(
+        self,
+        n_units: int = 200,
+        *,
+        label_share: float = 0.1,
+        rule: RuleName = "uniform",
+        n_first: int = 100,
+        start: int = 500,
+        floor: float = 0.2,
+        n_best: int | None = None,
+    ) -> LabelRequest:
+        """Take the next units in random order and draw whom of them to label."""
+        if not self.sequential:
+            raise ValueError(
+                "next_labels draws labels in sequence, for which folds are invalid; construct the estimator "
+                "with sequential=True. For a design that is drawn at once use design_sampling."
+            )
+        if not hasattr(self, "units_"):
+            raise ValueError("There are no units yet; call fit(data, surrogate=...) first.")
+        if not hasattr(self, "study_"):
+            labelling = SequentialLabelling(
+                self.learner,
+                label_share=label_share,
+                rule=rule,
+                n_first=n_first,
+                floor=floor,
+                start=start,
+                n_best=n_best,
+                confidence_level=self.confidence_level,
+                random_state=self.random_state,
+            )
+            self.study_ = SequentialStudy(self.units_, labelling)
+        return self.study_.next_labels(n_units)
+
+    @property
+    def _n_folds(self) -> int:
+        return 5 if self.n_folds is None else self.n_folds
+
+    @property
+    def _n_repeats(self) -> int:
+        if self.n_repeats is not None:
+            return self.n_repeats
+        return 10 if self.estimator == "dsl" else 3
+
+    def _check_fitted(self, verb: str) -> None:
+        if not hasattr(self, "units_"):
+            self._check_calibrated(verb, "fit(data, surrogate=...)")
+
+    def _asked_study(self) -> SequentialStudy:
+        if not hasattr(self, "study_"):
+            raise ValueError("No labels have been asked for; call next_labels() first.")
+        return self.study_
 
     def _request(
         self,
-        *,
         model: ModelName = "linear",
-        family: Any = None,
-        quantile: float | None = None,
-        weights: Any = None,
-        offset: Any = None,
-        clusters: Any = None,
-        vcov: VarianceKind | None = None,
-        population: Population = "superpopulation",
+        *,
         estimator: EstimatorName | None = None,
-        tuning: Tuning | None = None,
         confidence_level: float | None = None,
+        **options: Any,
     ) -> InferenceRequest:
-        """Check the options of an inference and put them together with data and calibration."""
-        check_literal(model, "model", get_args(ModelName))
-        check_literal(population, "population", get_args(Population))
-        chosen = self.estimator if estimator is None else estimator
-        check_literal(chosen, "estimator", get_args(EstimatorName))
-        for value, name, alias in ((vcov, "vcov", VarianceKind), (tuning, "tuning", Tuning)):
-            if value is not None:
-                check_literal(value, name, get_args(alias))
-        if tuning is not None and chosen != "tuned":
-            raise ValueError(
-                f"tuning={tuning!r} goes with estimator='tuned'; {chosen!r} scales nothing freely."
-            )
-        _refuse_ignored(model, quantile, population, clusters)
-        level = check_confidence_level(
-            self.confidence_level if confidence_level is None else confidence_level
-        )
-        weight = self._vectors(weights, "weights")
-        known_offset = self._vectors(offset, "offset")
-        return InferenceRequest(
-            data=self.data_,
-            backend=self.backend_,
-            calibration=self.calibration_,
-            learner=self.learner,
-            surrogates=self._surrogate_by_label(),
-            surrogate_columns=tuple(surrogate_columns(self.surrogate_)),
-            features=self.features_,
+        """Put checked options together with units and calibration."""
+        return InferenceRequest.of(
+            self.units_,
+            self.calibration_,
+            self.learner,
             model=model,
-            family=family,
-            quantile=0.5 if quantile is None else quantile,
-            weights=weight[0] if weight else None,
-            offset=known_offset[0] if known_offset else None,
-            clusters=self._vectors(clusters, "clusters"),
-            cluster_names=joined_names(clusters),
-            kind=vcov or ("HC1" if chosen == "tuned" else "HC0"),
-            population=population,
-            estimator=chosen,
-            tuning=tuning,
-            confidence_level=level,
+            estimator=self.estimator if estimator is None else estimator,
+            confidence_level=self.confidence_level if confidence_level is None else confidence_level,
+            **options,
         )
-
-    def _vectors(self, values: Any, name: str) -> list[AnyArray]:
-        return row_vectors(self.data_, values, name)
-
-    def _base_features(self, labels: Mapping[str, AnyArray]) -> Any:
-        """Return the features that do not depend on a formula; a constant where there are none."""
-        extra = () if self.features_ == "all" else tuple(self.features_)
-        names = dict.fromkeys((*surrogate_columns(self.surrogate_), *extra))
-        clash = [name for name in names if name in labels]
-        if clash:
-            raise ValueError(
-                f"{', '.join(map(repr, clash))} cannot be a feature and an expert label at once."
-            )
-        if not names:
-            return np.zeros((len(self.data_), 1))
-        return encode_features({name: self.data_[name].to_numpy() for name in names})
-
-    def _surrogate_by_label(self) -> dict[str, AnyArray]:
-        labels = list(self.calibration_.labels)
-        surrogate = self.surrogate_
-        if isinstance(surrogate, Mapping):
-            pairs = dict(surrogate)
-            unknown = [name for name in pairs if name not in labels]
-            if unknown:
-                raise ValueError(
-                    f"surrogate names the label(s) {', '.join(map(repr, unknown))}; calibrate was given "
-                    f"{', '.join(map(repr, labels))}."
-                )
-        else:
-            columns = surrogate_columns(surrogate)
-            pairs = {labels[0]: columns[0]} if columns and len(labels) == 1 else {}
-        return {label: typed_labels(self.data_[name].to_numpy()) for label, name in pairs.items()}
 
     def _report(self) -> Report:
         if self.sequential:
-            return self._report_sequential()
-        return calibration_report(self.calibration_, self.n_folds or 5, self.guarantee_)
-
-
-def _refuse_ignored(model: ModelName, quantile: float | None, population: Population, clusters: Any) -> None:
-    """Refuse options that the model or the population would not use."""
-    if quantile is not None and model != "quantile":
-        raise ValueError(
-            f"quantile={quantile!r} goes with model='quantile' and only with it; got model={model!r}. Leave quantile "
-            "out, or pass model='quantile'."
-        )
-    if clusters is not None and population == "finite":
-        raise ValueError(
-            "clusters goes with population='superpopulation': the uncertainty of a finite population is that of "
-            "labelling alone, which clusters of the standard errors do not change. Leave clusters out, and pass those "
-            "that were drawn as a whole to calibrate."
-        )
+            return self.study_.report()
+        return calibration_report(self.calibration_, self._n_folds, self.guarantee_)

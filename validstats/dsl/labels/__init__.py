@@ -37,8 +37,16 @@ from validstats.dsl.labels.crossfit import (
     make_folds,
     one_hot,
 )
+from validstats.dsl.labels.drawn import adjusted_labels, calibrated
+from validstats.dsl.labels.units import Units, joined_names, row_vectors, surrogate_columns
 
 __all__ = [
+    "Units",
+    "adjusted_labels",
+    "calibrated",
+    "joined_names",
+    "row_vectors",
+    "surrogate_columns",
     "KNOWN_TEXT",
     "ProbabilityRange",
     "drawn_shares",

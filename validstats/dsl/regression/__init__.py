@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from validstats.dsl.regression.assembly import AssembledModel, ModelName, choose_moment
 from validstats.dsl.regression.formulas import DesignBuilder, parse_formula
+from validstats.dsl.regression.further import sampling_of_further_units
 from validstats.dsl.regression.preparation import (
     InferenceRequest,
     PreparedModel,
     feature_matrix,
     fill_labels,
-    joined_names,
-    row_vectors,
-    surrogate_columns,
 )
 from validstats.dsl.regression.quantiles import LabelDistribution, QuantileProblem, infer_quantile
 from validstats.dsl.regression.solution import run_inference, solve
 from validstats.dsl.regression.statements import calibration_guarantee
 
 __all__ = [
+    "sampling_of_further_units",
     "AssembledModel",
     "LabelDistribution",
     "PreparedModel",
@@ -31,9 +30,6 @@ __all__ = [
     "choose_moment",
     "feature_matrix",
     "fill_labels",
-    "joined_names",
     "parse_formula",
-    "row_vectors",
     "run_inference",
-    "surrogate_columns",
 ]

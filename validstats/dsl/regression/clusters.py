@@ -20,7 +20,7 @@ def resolve_clusters(request: InferenceRequest, effects: tuple[str, ...]) -> tup
 
 
 def _clusters_of(request: InferenceRequest, effects: tuple[str, ...]) -> tuple[list[Int1D], str | None]:
-    n = len(request.data)
+    n = len(request.units.data)
     if request.clusters:
         codes = [checked_clusters(c.astype(str), n) for c in request.clusters]
         _check_drawn_clusters(request, codes)
@@ -28,7 +28,7 @@ def _clusters_of(request: InferenceRequest, effects: tuple[str, ...]) -> tuple[l
     if request.calibration.clusters:
         return list(request.calibration.clusters), "calibration clusters"
     if effects:
-        return [checked_clusters(request.data[effects[0]].astype(str).to_numpy(), n)], effects[0]
+        return [checked_clusters(request.units.data[effects[0]].astype(str).to_numpy(), n)], effects[0]
     return [], None
 
 

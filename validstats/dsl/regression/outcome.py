@@ -40,7 +40,7 @@ def coefficient_result(
             pairwise_effects=pairwise,
             with_raw=with_raw,
         ),
-        backend=request.backend,
+        backend=request.units.backend,
         fit=found,
         confidence_level=request.confidence_level,
         estimator=request.estimator,

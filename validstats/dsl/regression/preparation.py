@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Any, Self, get_args
 
 import numpy as np
 
-from validstats._typing import AnyArray, Float1D, Float2D, FrameBackend
-from validstats.dsl.fit import EstimatorName, Population, Sample, ScoreTerm
+from validstats._typing import AnyArray, Float1D, Float2D
+from validstats.dsl.fit import EstimatorName, Population, Sample, ScoreTerm, Tuning
 from validstats.dsl.labels import (
     Calibration,
     Completion,
     CrossFitter,
     Outcome,
+    Units,
     encode_features,
     expected_completions,
+    joined_names,
     missing_values,
     plug_in_completions,
 )
@@ -45,7 +47,7 @@ from validstats.dsl.regression.assembly import (
 from validstats.dsl.regression.effects import centre_outcome, transform_whole_clusters
 from validstats.dsl.regression.formulas import DesignBuilder, ParsedFormula, widen_numbers
 from validstats.exceptions import LabellingWarning, unlabelled_category_message, warn
-from validstats.intake import check_groups, check_vector, read_array
+from validstats.intake import check_confidence_level, check_literal, check_vector
 
 __all__ = [
     "InferenceRequest",
@@ -54,11 +56,8 @@ __all__ = [
     "feature_matrix",
     "fill_labels",
     "gold_labels",
-    "joined_names",
     "prepare_formula",
     "prepare_moment",
-    "row_vectors",
-    "surrogate_columns",
 ]
 
 _MAX_FEATURE_CLASSES = 50
@@ -69,13 +68,9 @@ _WITHOUT_OFFSET = ("mean", "proportion", "shares", "multinomial")
 class InferenceRequest:
     """Everything that one inference depends on beside the formula."""
 
-    data: Any
-    backend: FrameBackend
+    units: Units  # all rows; without data for a stream
     calibration: Calibration
     learner: Any
-    surrogates: Mapping[str, AnyArray]
-    surrogate_columns: tuple[str, ...]
-    features: Any
     model: ModelName
     family: Any
     quantile: float
@@ -86,8 +81,77 @@ class InferenceRequest:
     kind: VarianceKind
     population: Population
     estimator: EstimatorName
-    tuning: Literal["matrix", "diagonal", "scalar"] | None
+    tuning: Tuning | None
     confidence_level: Fraction
+
+    @classmethod
+    def of(
+        cls,
+        units: Units,
+        calibration: Calibration,
+        learner: Any,
+        *,
+        model: ModelName,
+        estimator: EstimatorName,
+        confidence_level: float,
+        family: Any = None,
+        quantile: float | None = None,
+        weights: Any = None,
+        offset: Any = None,
+        clusters: Any = None,
+        vcov: VarianceKind | None = None,
+        population: Population = "superpopulation",
+        tuning: Tuning | None = None,
+    ) -> Self:
+        """Check options as a caller passes them."""
+        check_literal(model, "model", get_args(ModelName))
+        check_literal(population, "population", get_args(Population))
+        check_literal(estimator, "estimator", get_args(EstimatorName))
+        for value, name, alias in ((vcov, "vcov", VarianceKind), (tuning, "tuning", Tuning)):
+            if value is not None:
+                check_literal(value, name, get_args(alias))
+        if tuning is not None and estimator != "tuned":
+            raise ValueError(
+                f"tuning={tuning!r} goes with estimator='tuned'; {estimator!r} scales nothing freely."
+            )
+        _refuse_ignored(model, quantile, population, clusters)
+        return cls(
+            units=units,
+            calibration=calibration,
+            learner=learner,
+            model=model,
+            family=family,
+            quantile=0.5 if quantile is None else quantile,
+            weights=units.vector(weights, "weights"),
+            offset=units.vector(offset, "offset"),
+            clusters=units.vectors(clusters, "clusters"),
+            cluster_names=joined_names(clusters),
+            kind=vcov or ("HC1" if estimator == "tuned" else "HC0"),
+            population=population,
+            estimator=estimator,
+            tuning=tuning,
+            confidence_level=check_confidence_level(confidence_level),
+        )
+
+    @property
+    def surrogates(self) -> dict[str, AnyArray]:
+        """Machine labels by the name of the expert label."""
+        return self.units.surrogates(list(self.calibration.labels))
+
+
+def _refuse_ignored(model: ModelName, quantile: float | None, population: Population, clusters: Any) -> None:
+    """Refuse options that the model or the population would not use."""
+    if quantile is not None and model != "quantile":
+        raise ValueError(
+            f"quantile={quantile!r} goes with model='quantile' and only with it; got model={model!r}. Leave quantile "
+            "out, or pass model='quantile'."
+        )
+    if clusters is not None and population == "finite":
+        raise ValueError(
+            "clusters goes with population='superpopulation': the uncertainty of a finite population is that of "
+            "labelling alone, which clusters of the standard errors do not change. Leave clusters out, and pass those "
+            "that were drawn as a whole to calibrate."
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,23 +185,23 @@ def fill_labels(request: InferenceRequest) -> Any:
         complete = values.copy()
         complete[missing] = np.resize(known, int(missing.sum()))
         filled[name] = complete
-    return request.data.assign(**filled)
+    return request.units.data.assign(**filled)
 
 
 def feature_matrix(request: InferenceRequest, variables: tuple[str, ...]) -> Float2D:
     """Return the features of the learner for a formula."""
     # Surrogates, features, and with ``"all"`` the variables of the formula that have few classes; a constant
     # where there is nothing.
-    names = list(request.surrogate_columns)
-    if request.features == "all":
+    names = list(request.units.surrogate_columns)
+    if request.units.features == "all":
         if request.estimator != "dsl":
-            names += [v for v in variables if _is_usable(request.data[v])]
+            names += [v for v in variables if _is_usable(request.units.data[v])]
     else:
-        names += list(request.features)
+        names += list(request.units.features)
     names = [name for name in dict.fromkeys(names) if name not in request.calibration.labels]
     if not names:
-        return np.zeros((len(request.data), 1))
-    return encode_features({name: request.data[name].to_numpy() for name in names})
+        return np.zeros((len(request.units.data), 1))
+    return encode_features({name: request.units.data[name].to_numpy() for name in names})
 
 
 def _is_usable(series: Any) -> bool:
@@ -333,38 +397,3 @@ def prepare_moment(moment: Moment, request: InferenceRequest, template: Any) -> 
         outcome=", ".join(used),
         model="user moment",
     )
-
-
-def surrogate_columns(surrogate: Any) -> list[str]:
-    """Return the machine label columns, each once."""
-    if surrogate is None:
-        return []
-    if isinstance(surrogate, str):
-        return [surrogate]
-    return list(dict.fromkeys(surrogate.values())) if isinstance(surrogate, Mapping) else list(surrogate)
-
-
-def joined_names(clusters: Any) -> str | None:
-    """Return what clusters given by column names are called."""
-    if isinstance(clusters, str):
-        return clusters
-    if isinstance(clusters, list | tuple) and clusters and all(isinstance(v, str) for v in clusters):
-        return " and ".join(clusters)
-    return None
-
-
-def row_vectors(data: Any, values: Any, name: str) -> list[AnyArray]:
-    """Return columns given by name or as values."""
-    if values is None:
-        return []
-    if isinstance(values, str):
-        values = [values]
-    if isinstance(values, list | tuple) and values and all(isinstance(v, str) and v in data for v in values):
-        return [check_groups(data[v], name, len(data)) for v in values]
-    array = read_array(values, name)
-    if array.ndim != 1 or len(array) != len(data):
-        raise ValueError(
-            f"{name} must be the name of a column or have one value for each of the {len(data)} "
-            f"rows; got shape {array.shape}."
-        )
-    return [check_groups(array, name, len(data))]

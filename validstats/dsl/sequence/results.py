@@ -88,6 +88,7 @@ class ConfidenceSequence(Result):
     radii: Float2D
     n_labelled: int
     confidence_level: float
+    model: str = "mean"
 
     @property
     def conf_low(self) -> Float2D:

@@ -16,6 +16,7 @@ from validstats.dsl.labels import (
     Calibration,
     CrossFitter,
     ProbabilityRange,
+    Units,
     check_enough_units,
     drawn_shares,
     expected_values,
@@ -210,32 +211,25 @@ def stream_regression(
     moment = choose_moment("mean" if model == "quantile" else model, family, 0, instrumental=False)
     _check_model(model, columns)
     mapped = partial(map_chunks, source, chunk_size=chunk_size, verbose=verbose)
-    level = check_confidence_level(confidence_level)
+    check_confidence_level(confidence_level)
     columns = _with_levels(columns, mapped, drop_many=features == "all")
     census = _Census.taken(columns, mapped)
     coding, calibration = _calibrated(census, columns, moment)
     warn_about_labels(calibration)
     moment.check_outcome(census.labelled.y, label)
-    request = InferenceRequest(
-        data=None,
-        backend="pandas" if is_dask(source) else backend_of(source),
-        calibration=calibration,
-        learner=learner,
-        surrogates={},
-        surrogate_columns=columns.predictions,
-        features=columns.features,
+    backend = "pandas" if is_dask(source) else backend_of(source)
+    request = InferenceRequest.of(
+        Units(None, backend, columns.predictions, columns.features),
+        calibration,
+        learner,
         model=model,
-        family=family,
-        quantile=0.5 if quantile is None else quantile,
-        weights=None,
-        offset=None,
-        clusters=[],
-        cluster_names=None,
-        kind=vcov or ("HC1" if estimator == "tuned" else "HC0"),
-        population=population,
         estimator=estimator,
+        confidence_level=confidence_level,
+        family=family,
+        quantile=quantile,
+        vcov=vcov,
+        population=population,
         tuning=tuning,
-        confidence_level=level,
     )
     generator = check_random_state(random_state)
     coding = _with_prediction(coding, census, request, generator, n_folds or 5, n_repeats)
