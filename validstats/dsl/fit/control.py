@@ -302,7 +302,7 @@ def control_variate(sample: LabelledSample, term: ScoreTerm) -> ControlVariate |
     ``delta = A_hL sum_L w g / N`` and ``phi = A_hL w g [labelled] - A_hN g [all rows]``, with ``g`` the expected score
     at the root ``b_h`` of its mean over all rows.
     """
-    newton = fit_term(sample.moment, term)
+    newton = fit_term(sample, term)
     if not newton.converged:
         return None
     n = sample.n_rows
