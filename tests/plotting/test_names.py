@@ -9,7 +9,7 @@ import pytest
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
-from validstats.plotting import BatchIntervalDisplay, CoefficientDisplay
+from validstats.plotting import AnswersDisplay, BatchIntervalDisplay, CoefficientDisplay, DiscoveriesDisplay
 from validstats.plotting._style import plain
 from validstats.plotting.label_plan import LabelPlanDisplay
 from validstats.plotting.mutual_information import MutualInformationDisplay, MutualInformationMatrixDisplay
@@ -29,6 +29,8 @@ def shown(figure) -> list[str]:
 def displays():
     numbers = np.arange(3.0)
     yield BatchIntervalDisplay(NAMES, numbers, numbers - 1, numbers + 1, name=NAMES[0])
+    yield AnswersDisplay(NAMES, numbers, numbers - 1, numbers + 1, np.ones((3, 2)))
+    yield DiscoveriesDisplay(NAMES, [True, False, True], "beats 1")
     yield CoefficientDisplay(NAMES, {"validstats": (numbers, numbers - 1, numbers + 1)})
     yield MutualInformationDisplay(NAMES, numbers, numbers, numbers + 1)
     yield MutualInformationMatrixDisplay(np.eye(3), np.eye(3), NAMES)

@@ -104,7 +104,7 @@ class AnswersDisplay:
         self.ax_.set_yticks(places, [plain(question) for question in self.questions])
         self.ax_.set_ylim(len(places) - 0.4, -0.6)
         self.ax_.set(xlabel="answer of the holdout")
-        self.ax_.legend(frameon=False, fontsize=8)
+        self.ax_.legend(frameon=False, fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
         tidy_axes(self.ax_, grid="x")
         return self
 
