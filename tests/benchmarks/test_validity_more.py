@@ -14,7 +14,7 @@ from benchmarks.validity.holdout_releases import release_cases
 from benchmarks.validity.rows import LEVELS, Setting
 from validstats.validity import binomial_acceptance
 
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::UserWarning")]
 
 BY_PREFIX = {
     "quantile ": "dsl",
