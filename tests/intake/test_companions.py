@@ -22,6 +22,7 @@ def frame(rng: np.random.Generator) -> pd.DataFrame:
     rows["machine"] = rows["y"] + 0.5 * rng.normal(size=N)
     rows["group"] = np.repeat(np.arange(N // 4), 4)
     rows["stratum"] = rng.choice(["a", "b"], N)
+    rows["y"] += rows["stratum"] == "b"
     rows["weight"] = rng.uniform(0.5, 2, N)
     return rows
 
@@ -60,11 +61,45 @@ def selector(rows, y):
     return MISelector(k=1).fit(rows[["x", "w"]], y).scores_
 
 
+def predictor():
+    from sklearn.linear_model import LinearRegression
+
+    from validstats import BatchPredictor, BatchQuantile
+
+    return BatchPredictor(LinearRegression(), BatchQuantile(0.5), random_state=0, confidence_level=0.8)
+
+
+def batch_fit(rows, y):
+    return predictor().fit(rows[["x"]], y).infer(rows[["x"]].iloc[:20]).conf_high
+
+
+def batch_calibrate(rows, y, strata, weights):
+    X = rows[["x"]]
+    model = predictor().fit(X.iloc[:80], rows["y"].iloc[:80])
+    model.check_reuse = False
+    stratified = model.calibrate(X, y, strata=strata)
+    some = rows["stratum"].iloc[:25]
+    by_stratum = stratified.infer(X.iloc[:25], strata=some).conf_high
+    shifted = model.calibrate(X, y, weights=weights, w_max=2.0)
+    return np.append(by_stratum, shifted.infer(X.iloc[:30]).conf_high)
+
+
+def batch_infer(rows, batches):
+    model = predictor().fit(rows[["x"]].iloc[:120], rows["y"].iloc[:120])
+    return model.infer(rows[["x", "w"]][["x"]], batches=batches).conf_high
+
+
 CALLS: dict[str, tuple[Callable[..., Any], dict[str, Callable[[pd.DataFrame], Any]]]] = {
     "mutual_info": (mutual, {"y": lambda r: r["y"]}),
     "independence_test": (independence, {"y": lambda r: r["y"], "strata": lambda r: r["stratum"]}),
     "conditional_mutual_info": (conditional, {"y": lambda r: r["y"], "z": lambda r: r["w"]}),
     "LearnedMI.infer": (learned, {"y": lambda r: r[["y"]]}),
+    "BatchPredictor.fit": (batch_fit, {"y": lambda r: r["y"]}),
+    "BatchPredictor.calibrate": (
+        batch_calibrate,
+        {"y": lambda r: r["y"], "strata": lambda r: r["stratum"], "weights": lambda r: r["weight"]},
+    ),
+    "BatchPredictor.infer": (batch_infer, {"batches": lambda r: r["group"] // 20}),
     "MISelector.fit": (selector, {"y": lambda r: r["y"]}),
 }
 """Public call -> a function of the rows and their companions, and the companions."""

@@ -22,6 +22,7 @@ from validstats.batch.targets import Calibration, Inquiry, Target
 from validstats.exceptions import DependentRowsWarning, dependent_rows_message, warn
 from validstats.guarantee import Guarantee
 from validstats.intake import (
+    RowLabels,
     alpha_fraction,
     backend_of,
     check_bounds,
@@ -29,6 +30,7 @@ from validstats.intake import (
     check_positive_int,
     check_random_state,
     is_frame,
+    row_labels,
 )
 from validstats.results import Report
 
@@ -165,6 +167,7 @@ class BatchPredictor(CalibratedEstimator):
         strata: Any = None,
         weights: Any = None,
         w_max: float | None = None,
+        ids: Any = None,
     ) -> Self:
         """Train the learner on part of the rows and calibrate on the rest.
 
@@ -177,8 +180,8 @@ class BatchPredictor(CalibratedEstimator):
         batches : array-like of shape (n,), str or None, default None
             Batch of each row, or the column of X that holds it, where whole past batches are to be the units: half of
             them train the learner, unless ``calibration_size`` says otherwise, and no batch is on both sides.
-        strata, weights, w_max
-            As in :meth:`calibrate`; they concern the calibration part.
+        strata, weights, w_max, ids
+            As in :meth:`calibrate`; the first three concern the calibration part.
 
         Returns
         -------
@@ -193,7 +196,7 @@ class BatchPredictor(CalibratedEstimator):
         self._check_parameters()
         scorer = Scorer.make(self.estimator, self.target, self.conformity_score, self.bounds)
         validate_data(self, X, skip_check_array=True)
-        given = LabelledRows.read(X, y, self.strata if strata is None else strata, weights, batches)
+        given = LabelledRows.read(X, y, self.strata if strata is None else strata, weights, batches, ids)
         rng = check_random_state(self.random_state)
         train, reserve = given.split(self.calibration_size, is_frozen(self.estimator), rng)
         self._scorer = (
@@ -212,6 +215,7 @@ class BatchPredictor(CalibratedEstimator):
         strata: Any = None,
         weights: Any = None,
         w_max: float | None = None,
+        ids: Any = None,
     ) -> Self:
         """Spend labelled rows that the learner has not seen; an earlier calibration is replaced.
 
@@ -233,6 +237,9 @@ class BatchPredictor(CalibratedEstimator):
         w_max : float or None, default None
             Declared upper bound of the weights on their whole domain, not their sample maximum. Required with
             weights; a weight above it is an error.
+        ids : array-like of shape (n,), str or None, default None
+            Who the rows are, or the column of X that says it. Companions with labels are matched by it, and by the index of
+            pandas objects where it is None; what has no labels is taken by position.
 
         Returns
         -------
@@ -253,7 +260,7 @@ class BatchPredictor(CalibratedEstimator):
         """
         self._check_parameters()
         scorer = self._scorer_to_calibrate(X)
-        given = LabelledRows.read(X, y, self.strata if strata is None else strata, weights, batches)
+        given = LabelledRows.read(X, y, self.strata if strata is None else strata, weights, batches, ids)
         if self.check_reuse:
             scorer.warn_reuse(given)
         self.calibration_ = scorer.calibrate(
@@ -263,12 +270,12 @@ class BatchPredictor(CalibratedEstimator):
         self._scorer = scorer
         return self
 
-    def update(self, X: Any, y: Any, *, batches: Any = None, strata: Any = None) -> Self:
+    def update(self, X: Any, y: Any, *, batches: Any = None, strata: Any = None, ids: Any = None) -> Self:
         """Add rows whose labels have become known to the calibration, after a batch has been predicted.
 
         Parameters
         ----------
-        X, y, batches, strata
+        X, y, batches, strata, ids
             As in :meth:`calibrate`.
 
         Returns
@@ -294,7 +301,7 @@ class BatchPredictor(CalibratedEstimator):
         The statement about each later batch is exact; statements about several batches are not joint.
         """
         self._check_ready("update")
-        given = LabelledRows.read(X, y, self.strata if strata is None else strata, batches=batches)
+        given = LabelledRows.read(X, y, self.strata if strata is None else strata, batches=batches, ids=ids)
         self._check_features(X)
         if self.check_reuse:
             self._scorer.warn_reuse(given)
@@ -368,6 +375,7 @@ class BatchPredictor(CalibratedEstimator):
         strata: Any = None,
         confidence_level: float | None = None,
         joint: bool = False,
+        ids: Any = None,
     ) -> BatchResult:
         """Make the statement about one or many batches of unlabelled rows.
 
@@ -386,6 +394,8 @@ class BatchPredictor(CalibratedEstimator):
         joint : bool, default False
             Whether the level is split so that the statements hold for all batches at once. By default each holds by
             itself. Not for ``Selection(fdr=...)``.
+        ids : array-like of shape (n,), str or None, default None
+            As in :meth:`calibrate`.
 
         Returns
         -------
@@ -413,7 +423,9 @@ class BatchPredictor(CalibratedEstimator):
         alpha = self._alpha(confidence_level, joint)
         self._check_features(X)
         self._warn_dependence(batches)
-        return self._inquiry(X, batches, self.strata if strata is None else strata, alpha, joint).result()
+        return self._inquiry(
+            X, batches, self.strata if strata is None else strata, alpha, joint, row_labels(X, ids)
+        ).result()
 
     @available_if(_target_gives(BatchSets))
     def predict_interval(self, X: Any, *, batches: Any = None, strata: Any = None) -> Float2D:
@@ -618,8 +630,10 @@ class BatchPredictor(CalibratedEstimator):
             state["_labelled"] = None
         return state
 
-    def _inquiry(self, X: Any, batches: Any, strata: Any, alpha: Fraction, joint: bool) -> Inquiry:
-        labels, rows = split_batches(X, batches)
+    def _inquiry(
+        self, X: Any, batches: Any, strata: Any, alpha: Fraction, joint: bool, named: RowLabels
+    ) -> Inquiry:
+        labels, rows = split_batches(X, batches, named)
         if (strata is None) != (self.calibration_.strata is None):
             verb = "gives no strata" if strata is None else "gives strata"
             raise ValueError(f"infer() {verb}, unlike the calibration; pass strata to both or to neither.")
@@ -630,7 +644,7 @@ class BatchPredictor(CalibratedEstimator):
             outputs=self._scorer.outputs(X),
             batches=labels,
             rows=rows,
-            strata=None if strata is None else column_values(X, strata, "strata"),
+            strata=None if strata is None else column_values(X, strata, "strata", named),
             alpha=alpha,
             joint=bool(joint),
             n_resamples=self.n_resamples,

@@ -15,6 +15,8 @@ from sklearn.utils.validation import _num_samples, column_or_1d
 from validstats._typing import AnyArray, Float1D, Int1D, RandomState
 from validstats.batch.scores import unwritable
 from validstats.intake import (
+    RowLabels,
+    align,
     check_groups,
     check_in_range,
     check_random_state,
@@ -25,6 +27,7 @@ from validstats.intake import (
     is_missing,
     read_array,
     row_digests,
+    row_labels,
 )
 
 __all__ = ["LabelledRows", "check_strata_kind", "column_values", "split_batches"]
@@ -63,8 +66,12 @@ class LabelledRows:
     batches: AnyArray | None = None
 
     @classmethod
-    def read(cls, X: Any, y: Any, strata: Any = None, weights: Any = None, batches: Any = None) -> Self:
+    def read(
+        cls, X: Any, y: Any, strata: Any = None, weights: Any = None, batches: Any = None, ids: Any = None
+    ) -> Self:
         """Check rows; ``strata`` and ``batches`` are columns of X by name or position, callables, arrays, or None."""
+        rows = row_labels(X, ids)
+        y, weights = align(y, rows, "y"), align(weights, rows, "weights")
         labels = label_array(y)
         arrays = {
             name: None if values is None or callable(values) or isinstance(values, str | int) else values
@@ -79,10 +86,10 @@ class LabelledRows:
         return cls(
             X,
             labels,
-            y,
-            None if strata is None else column_values(X, strata, "strata"),
+            y if hasattr(y, "__getitem__") and not isinstance(y, memoryview) else labels,
+            None if strata is None else column_values(X, strata, "strata", rows),
             None if weights is None else check_vector(weights, "weights"),
-            None if batches is None else _whole_batches(column_values(X, batches, "batches")),
+            None if batches is None else _whole_batches(column_values(X, batches, "batches", rows)),
         )
 
     @property
@@ -136,10 +143,12 @@ def label_array(y: Any) -> AnyArray:
     """Labels as a one-dimensional array without missing values."""
     if y is None:
         raise ValueError("This estimator requires y to be passed, but the target y is None.")
-    if np.asarray(y).dtype.kind == "c":
+    if getattr(y, "dtype", None) is not None and getattr(y.dtype, "kind", "") == "c":
         raise ValueError("Complex data not supported: y must hold real numbers or categories.")
     labels = read_array(y, "y")
     if labels.ndim != 1:
+        if labels.ndim != 2 or labels.shape[1] != 1:
+            raise ValueError(f"y must have one label a row, got shape {labels.shape}.")
         labels = column_or_1d(labels, warn=True)
     if labels.dtype.kind == "f" and not np.isfinite(labels).all():
         raise ValueError("Input y contains NaN or infinity; remove those rows first.")
@@ -220,7 +229,7 @@ def _first_seed(random_state: int) -> int:
     return int(check_random_state(random_state).integers(2**63))
 
 
-def column_values(X: Any, chosen: Any, name: str) -> AnyArray:
+def column_values(X: Any, chosen: Any, name: str, rows: RowLabels | None = None) -> AnyArray:
     """A copy of a column of X given by name or position, of a callable, or of an array; dates become text."""
     if callable(chosen):
         values = chosen(unwritable(X))
@@ -238,7 +247,7 @@ def column_values(X: Any, chosen: Any, name: str) -> AnyArray:
             )
         values = matrix[:, chosen]
     else:
-        values = chosen
+        values = align(chosen, row_labels(X) if rows is None else rows, name)
     groups = np.array(check_groups(values, name, _num_samples(X)))
     if groups.dtype.kind == "M":
         return np.datetime_as_string(groups, unit="auto")
@@ -255,14 +264,16 @@ def _whole_batches(batches: AnyArray) -> AnyArray:
     return batches
 
 
-def split_batches(X: Any, batches: Any) -> tuple[tuple[Any, ...], tuple[AnyArray, ...]]:
+def split_batches(
+    X: Any, batches: Any, rows: RowLabels | None = None
+) -> tuple[tuple[Any, ...], tuple[AnyArray, ...]]:
     """Labels of the batches and the positions of their rows; one batch where none are given."""
     n = _num_samples(X)
     if n == 0:
         raise ValueError("X has no rows: a batch needs at least one.")
     if batches is None:
         return ("all",), (np.arange(n),)
-    names, codes = np.unique(column_values(X, batches, "batches"), return_inverse=True)
+    names, codes = np.unique(column_values(X, batches, "batches", rows), return_inverse=True)
     order = np.argsort(codes, kind="stable")
     return tuple(names.tolist()), tuple(np.split(order, np.cumsum(np.bincount(codes))[:-1]))
 

@@ -6,6 +6,7 @@ from validstats.intake.alignment import RowLabels, align, row_labels
 from validstats.intake.arguments import (
     alpha_fraction,
     as_decimal,
+    as_floats,
     check_bounds,
     check_confidence_level,
     check_in_range,
@@ -46,6 +47,7 @@ __all__ = [
     "RowSketch",
     "alpha_fraction",
     "as_decimal",
+    "as_floats",
     "backend_of",
     "check_bounds",
     "check_confidence_level",

@@ -69,7 +69,7 @@ def row_labels(rows: Any, ids: Any = None, name: str = "X") -> RowLabels:
     >>> row_labels([[1], [2]]).labels is None
     True
     """
-    n = n_rows(rows) if is_frame(rows) else _length(rows)
+    n = n_rows(rows) if is_frame(rows) else _length(rows, name)
     if ids is None:
         index = _index_of(rows)
         return RowLabels(n, index, f"the index of {name}")
@@ -249,8 +249,10 @@ def _take_or_missing(values: Any, position: AnyArray) -> Any:
     return by_position.reindex(position).reset_index(drop=True)
 
 
-def _length(rows: Any) -> int:
+def _length(rows: Any, name: str) -> int:
     shape = getattr(rows, "shape", None)
     if shape:
         return int(shape[0])
+    if not hasattr(rows, "__len__"):
+        raise TypeError(f"{name} must have rows, got {rows!r} of type {type(rows).__name__}.")
     return len(rows)

@@ -21,6 +21,7 @@ from validstats.intake.kinds import LARGEST_EXACT, is_missing, read_array
 __all__ = [
     "alpha_fraction",
     "as_decimal",
+    "as_floats",
     "check_bounds",
     "check_confidence_level",
     "check_in_range",
@@ -467,20 +468,21 @@ def _to_float(values: Any, name: str) -> AnyArray:
         return np.array(plain, dtype=np.float64).reshape(array.shape)
     if array.dtype.kind in "OUT":
         raise TypeError(f"{name} must be numeric, got text; encode it first.")
+    return as_floats(array, name)
+
+
+def as_floats(array: AnyArray, name: str) -> AnyArray:
+    """Convert numbers to float64, refusing whole numbers that would merge: beyond 2^53 neighbours become equal."""
     if array.dtype.kind in "iu" and array.dtype.itemsize == 8 and array.size:
-        _check_exact(array, name)
+        largest = max(abs(int(array.min())), abs(int(array.max())))
+        if largest > LARGEST_EXACT and not np.array_equal(
+            array.astype(np.float64).astype(array.dtype), array
+        ):
+            raise ValueError(
+                f"{name} has whole numbers beyond 2^53 (up to {largest:,}), which float64 cannot tell apart. Subtract a "
+                "constant first, or pass them as text if they are identifiers."
+            )
     return array.astype(np.float64, copy=False)
-
-
-def _check_exact(array: AnyArray, name: str) -> None:
-    """Refuse whole numbers that float64 would merge: beyond 2^53 neighbours become equal."""
-    largest = max(abs(int(array.min())), abs(int(array.max())))
-    if largest <= LARGEST_EXACT or np.array_equal(array.astype(np.float64).astype(array.dtype), array):
-        return
-    raise ValueError(
-        f"{name} has whole numbers beyond 2^53 (up to {largest:,}), which float64 cannot tell apart. Subtract a "
-        "constant first, or pass them as text if they are identifiers."
-    )
 
 
 def _one_form(array: AnyArray) -> AnyArray:

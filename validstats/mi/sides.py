@@ -12,7 +12,7 @@ from scipy.stats import rankdata
 
 from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, Int1D
 from validstats.exceptions import ConstantColumnWarning, constant_column_message, warn
-from validstats.intake import align, frames, read_array, row_labels
+from validstats.intake import align, as_floats, frames, is_missing, read_array, row_labels
 from validstats.mi.anchors import canonical_correlations, entropy, row_codes
 
 __all__ = [
@@ -388,44 +388,25 @@ def _split_columns(values: Any, name: str) -> list[AnyArray]:
     return list(array.T)
 
 
-def _read_column(array: AnyArray, name: str, discrete: Declared, option: str) -> _Column:
-    if array.dtype.kind in "cmM":
-        raise TypeError(f"{name} must hold numbers or categories, got dtype {array.dtype}; convert it first.")
-    if array.dtype.kind in "OUS":
-        return _read_objects(array, name, discrete, option)
-    values = array.astype(np.float64)
-    _check_finite(values, name)
+def _read_column(values: AnyArray, name: str, discrete: Declared, option: str) -> _Column:
+    array = read_array(values, name)
+    if array.dtype.kind in "OU":
+        return _read_words(array, name, discrete, option)
+    numbers = as_floats(array, name)
+    _check_finite(numbers, name)
     if array.dtype.kind == "b":
-        return _Column(values, is_category=False, kind="discrete" if discrete is not False else "mixed")
-    return _Column(values, is_category=False, kind=_numeric_kind(values, discrete))
+        return _Column(numbers, is_category=False, kind="discrete" if discrete is not False else "mixed")
+    return _Column(numbers, is_category=False, kind=_numeric_kind(numbers, discrete))
 
 
-def _read_objects(array: AnyArray, name: str, discrete: Declared, option: str) -> _Column:
-    missing = sum(_is_missing(value) for value in array.tolist())
+def _read_words(array: AnyArray, name: str, discrete: Declared, option: str) -> _Column:
+    missing = sum(is_missing(value) for value in array.tolist())
     if missing:
         raise ValueError(f"{name} has {missing} missing value(s); remove or impute them first.")
-    if not any(isinstance(value, str | bytes) for value in array.tolist()):
-        try:
-            return _read_column(array.astype(np.float64), name, discrete, option)
-        except (TypeError, ValueError) as error:
-            if "infinite" in str(error):
-                raise
     if discrete is False:
         raise TypeError(f"{name} holds categories, so it is discrete; {option} cannot say that it is not.")
-    for value in array.tolist():
-        if isinstance(value, dict | list | set | np.ndarray):
-            raise TypeError(
-                f"{name} holds an object of type {type(value).__name__}; the argument must be a string, a "
-                "category or a number."
-            )
     codes = np.unique(array.astype(str), return_inverse=True)[1].reshape(-1)
     return _Column(codes.astype(np.float64), is_category=True, kind="discrete")
-
-
-def _is_missing(value: Any) -> bool:
-    if value is None or type(value).__name__ in ("NAType", "NaTType"):
-        return True
-    return isinstance(value, float) and np.isnan(value)
 
 
 def _check_finite(values: Float1D, name: str) -> None:
