@@ -283,10 +283,8 @@ def _search_sizes(supported: Callable[[int], bool]) -> tuple[int, int]:
 
 
 def _worst_tails(n: int, limits: Sequence[tuple[Fraction, str, Fraction]]) -> Float1D:
-    """Log of P(r = n + 1) / alpha for m = 1, 2, ..., 1,000,000, largest of the order statistics that are wanted.
-
-    Only where order statistics are shares of m, so that the need of rows jumps up and down with m.
-    """
+    """Log of P(r = n + 1) / alpha for m = 1, 2, ..., 1,000,000, largest of the order statistics that are wanted."""
+    # Only where order statistics are shares of m, so that the need of rows jumps up and down with m.
     m = np.arange(1.0, _LARGEST_M + 1)
     worst = np.full(m.size, -np.inf)
     for share, side, level in limits:

@@ -40,28 +40,14 @@ _DEFAULT_SHARE = 0.3
 
 @dataclass(frozen=True, eq=False)
 class LabelledRows:
-    """Rows with labels, as they were handed over.
-
-    Attributes
-    ----------
-    X : array-like of n rows
-        Rows.
-    y : ndarray of shape (n,)
-        Labels.
-    labels : array-like of n labels
-        The same in the container that the learner gets.
-    strata : ndarray of shape (n,) or None
-        Stratum of each row.
-    weights : ndarray of shape (n,) or None
-        Known ratio of the batch's density to the density of these rows.
-    batches : ndarray of shape (n,) or None
-        Batch of each row.
-    """
+    """Rows with labels, as they were handed over."""
 
     X: Any
     y: AnyArray
+    # The same in the container that the learner gets.
     labels: Any
     strata: AnyArray | None = None
+    # Known ratio of the batch's density to the density of these rows.
     weights: Float1D | None = None
     batches: AnyArray | None = None
 

@@ -24,38 +24,23 @@ _BATCH_FOLDS = 5
 
 @dataclass(frozen=True, eq=False)
 class Scorer:
-    """Learner with the score that compares its predictions with labels.
-
-    Attributes
-    ----------
-    learner : estimator
-        The learner.
-    score : Score
-        The score.
-    classifier : bool
-        Whether the learner is a classifier.
-    asked : tuple
-        What the score was made from, to notice changes.
-    digests : ndarray of uint64 or None
-        Digests of the training rows.
-    reference : tuple of ndarray or None
-        Out-of-fold scores and outputs of training rows.
-    training_share : float
-        Share of the larger of two numeric classes among the training labels; NaN for other learners.
-    training_batches : ndarray or None
-        Names of the batches that trained.
-    variances : tuple of float or None
-        Variances of what rows of a training batch share and of a row.
-    """
+    """Learner with the score that compares its predictions with labels."""
 
     learner: Any
     score: Score
+    # Whether the learner is a classifier.
     classifier: bool
+    # What the score was made from, to notice changes.
     asked: tuple[Any, ...]
+    # Digests of the training rows.
     digests: AnyArray | None = None
+    # Out-of-fold scores and outputs of training rows.
     reference: tuple[Float1D, AnyArray] | None = None
+    # Share of the larger of two numeric classes among the training labels; NaN for other learners.
     training_share: float = np.nan
+    # Names of the batches that trained.
     training_batches: AnyArray | None = None
+    # Variances of what rows of a training batch share and of a row.
     variances: tuple[float, float] | None = None
 
     @property

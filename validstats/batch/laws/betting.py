@@ -31,47 +31,14 @@ def grid_points(n: int, m: int) -> float:
 def betting_upper_mean(
     scores: Float1D, m: int, alpha: Level, high: float, *, low: float = -np.inf, width: float | None = None
 ) -> float:
-    r"""Upper bound of the mean of a batch of m scores that holds with probability 1 - alpha over a random order.
-
-    Parameters
-    ----------
-    scores : ndarray of shape (n,)
-        Calibration scores in a random order that was fixed before they were seen.
-    m : int
-        Batch size.
-    alpha : Fraction, float or str
-        Level of this side.
-    high : float
-        Finite known upper bound of every score.
-    low : float, default -inf
-        Known lower bound; it only helps.
-    width : float or None, default None
-        Range that sets the prior variance and the grid; None takes ``high - low``. It must be fixed before the scores
-        are seen.
-
-    Returns
-    -------
-    float
-        The bound, at most ``high``.
-
-    Notes
-    -----
-    If the mean of all N = n + m scores is at least g, the scores still to come have conditional mean at least
-    :math:`\mu_i = (N g - S_{i-1}) / (N - i + 1)`, so the capital :math:`\prod_i (1 + \lambda_i (\mu_i - x_i))` of bets
-    that know earlier scores only is a non-negative supermartingale: it reaches 1 / alpha with probability at most
-    alpha (Ville). Means on a fixed grid are tested from the top; an error needs the largest grid point below the true
-    mean to be rejected, which is one test. Chains on coarser grids at a hundredth of the level skip what is far off.
-
-    References
-    ----------
-    Waudby-Smith and Ramdas (2020), arXiv 2006.04347, for betting without replacement.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> bool(0.5 < betting_upper_mean(rng.random(200), 100, 0.1, 1.0, low=0.0) < 0.6)
-    True
-    """
+    """Upper bound of the mean of a batch of m scores that holds with probability 1 - alpha over a random order."""
+    # If the mean of all N = n + m scores is at least g, the scores still to come have conditional mean at
+    # least mu_i = (N g - S_{i-1}) / (N - i + 1), so the capital prod_i (1 + lambda_i (mu_i - x_i)) of bets
+    # that know earlier scores only is a non-negative supermartingale: it reaches 1 / alpha with probability
+    # at most alpha (Ville). Means on a fixed grid are tested from the top; an error needs the largest grid
+    # point below the true mean to be rejected, which is one test. Chains on coarser grids at a hundredth of
+    # the level skip what is far off.
+    # Source: Waudby-Smith and Ramdas (2020), arXiv 2006.04347, for betting without replacement.
     x = np.ascontiguousarray(scores, dtype=np.float64)
     level, n = float(exact_level(alpha)), x.size
     size, span = n + m, high - low if width is None else width

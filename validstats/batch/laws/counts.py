@@ -20,29 +20,7 @@ _RARE = 0.1
 
 
 def count_bounds(n: int, count: int, m: int, alpha: Level, side: Side = "two-sided") -> tuple[int, int]:
-    """Bounds of the number of marked rows among m, from the number among n exchangeable ones.
-
-    Parameters
-    ----------
-    n, count : int
-        Calibration rows, and how many of them are marked.
-    m : int
-        Batch size.
-    alpha : Fraction, float or str
-        Miscoverage level; each bound of a two-sided statement has half.
-    side : {"two-sided", "upper", "lower"}, default "two-sided"
-        Which bounds are wanted; the other one is 0 or m.
-
-    Returns
-    -------
-    tuple of int
-        The bounds, by inversion of the hypergeometric law; each of them holds by itself at its own level.
-
-    Examples
-    --------
-    >>> count_bounds(100, 30, 50, 0.1)
-    (9, 22)
-    """
+    """Bounds of the number of marked rows among m, from the number among n exchangeable ones."""
     level = exact_level(alpha)
     share = level / 2 if side == "two-sided" else level
     low = 0 if side == "upper" else m - error_count_upper(n, n - count, m, share)
@@ -51,34 +29,9 @@ def count_bounds(n: int, count: int, m: int, alpha: Level, side: Side = "two-sid
 
 
 def count_is_preferred(n: int, m: int, alpha: Level, share: float, residual_sd: float | None) -> bool:
-    """Tell whether two-valued labels are better counted than predicted, from training rows alone.
-
-    Parameters
-    ----------
-    n, m : int
-        Calibration and batch sizes.
-    alpha : Fraction, float or str
-        Miscoverage level.
-    share : float
-        Share of the larger value among the training labels.
-    residual_sd : float or None
-        Standard deviation of out-of-fold residuals of labels coded 0 and 1; None, for a frozen learner, counts.
-
-    Returns
-    -------
-    bool
-        Whether the width of the count law at that share is at most what bets on residuals are expected to have.
-
-    Notes
-    -----
-    Bets have about 1.25 times the width of normal theory, and up to 1.8 times for shares below a tenth or above nine
-    tenths. The choice must not see the calibration, so it is made here, before.
-
-    Examples
-    --------
-    >>> count_is_preferred(400, 100, 0.1, 0.3, 0.44), count_is_preferred(400, 100, 0.1, 0.3, 0.2)
-    (True, False)
-    """
+    """Whether two-valued labels are better counted than predicted, from training rows alone."""
+    # Bets have about 1.25 times the width of normal theory, and up to 1.8 times for shares below a tenth or
+    # above nine tenths. The choice must not see the calibration, so it is made here, before.
     if residual_sd is None:
         return True
     low, high = count_bounds(n, round(share * n), m, alpha)
@@ -89,34 +42,10 @@ def count_is_preferred(n: int, m: int, alpha: Level, share: float, residual_sd: 
 
 
 def class_share_bounds(counts: Int1D, m: int, alpha: Level) -> tuple[Float1D, Float1D]:
-    """Bounds of the shares of all classes in a batch of m that hold at once.
-
-    Parameters
-    ----------
-    counts : ndarray of int, shape (K,)
-        Calibration rows of each class, K >= 2; classes that were not seen count 0.
-    m : int
-        Batch size.
-    alpha : Fraction, float or str
-        Miscoverage level of all statements together.
-
-    Returns
-    -------
-    tuple of ndarray of shape (K,)
-        Lower and upper bounds.
-
-    Notes
-    -----
-    Each class has level alpha / K (Bonferroni, whatever the dependence); two classes are one count and its mirror
-    image at alpha. As the shares add up to one, each is at least one minus the upper bounds of the others, which
-    costs nothing.
-
-    Examples
-    --------
-    >>> low, high = class_share_bounds(np.array([50, 30, 20]), 20, 0.1)
-    >>> low.tolist(), high.tolist()
-    ([0.25, 0.1, 0.0], [0.75, 0.55, 0.45])
-    """
+    """Bounds of the shares of all classes in a batch of m that hold at once."""
+    # Each class has level alpha / K (Bonferroni, whatever the dependence); two classes are one count and
+    # its mirror image at alpha. As the shares add up to one, each is at least one minus the upper bounds of
+    # the others, which costs nothing.
     level, n, k = exact_level(alpha), int(np.sum(counts)), len(counts)
     each = level if k == 2 else level / Fraction(k)
     ends = np.array([count_bounds(n, int(count), m, each) for count in counts], dtype=np.int64)

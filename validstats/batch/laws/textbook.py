@@ -17,29 +17,7 @@ _LARGEST_SKEW = 0.2
 def textbook_interval(
     scores: Float1D, m: int, alpha: Level, *, side: Side = "two-sided"
 ) -> tuple[float, float]:
-    """Prediction interval of the mean of m further scores: mean plus and minus t sd sqrt(1/n + 1/m).
-
-    Parameters
-    ----------
-    scores : ndarray of shape (n,)
-        Calibration scores, n >= 2.
-    m : int
-        Batch size.
-    alpha : Fraction, float or str
-        Miscoverage level; each side of a two-sided interval has half.
-    side : {"two-sided", "upper", "lower"}, default "two-sided"
-        Which bounds are wanted; the other one is infinite.
-
-    Returns
-    -------
-    tuple of float
-        The interval; infinite for a single score.
-
-    Examples
-    --------
-    >>> [round(float(end), 3) for end in textbook_interval(np.arange(10.0), 5, 0.1)]
-    [1.46, 7.54]
-    """
+    """Prediction interval of the mean of m further scores: mean plus and minus t sd sqrt(1/n + 1/m)."""
     level, n = exact_level(alpha), scores.size
     if n < 2:
         return -np.inf, np.inf
@@ -50,27 +28,7 @@ def textbook_interval(
 
 
 def confidence_half_width(scores: Float1D, alpha: Level, *, side: Side = "two-sided") -> float:
-    """Half-width of the confidence interval of the mean, which leaves out the noise of the batch itself.
-
-    Parameters
-    ----------
-    scores : ndarray of shape (n,)
-        Calibration scores.
-    alpha : Fraction, float or str
-        Miscoverage level.
-    side : {"two-sided", "upper", "lower"}, default "two-sided"
-        Which bounds are wanted.
-
-    Returns
-    -------
-    float
-        The half-width.
-
-    Examples
-    --------
-    >>> round(confidence_half_width(np.arange(10.0), 0.1), 3)
-    1.755
-    """
+    """Half-width of the confidence interval of the mean, which leaves out the noise of the batch itself."""
     level = exact_level(alpha)
     share = float(level / 2 if side == "two-sided" else level)
     if scores.size < 2:
@@ -79,25 +37,7 @@ def confidence_half_width(scores: Float1D, alpha: Level, *, side: Side = "two-si
 
 
 def textbook_is_doubtful(scores: Float1D, m: int) -> bool:
-    """Tell whether the skewness of the scores makes one tail of the textbook interval unreliable.
-
-    Parameters
-    ----------
-    scores : ndarray of shape (n,)
-        Calibration scores.
-    m : int
-        Batch size.
-
-    Returns
-    -------
-    bool
-        Whether |skewness| sqrt(1/n + 1/m) exceeds 0.2.
-
-    Examples
-    --------
-    >>> textbook_is_doubtful(np.array([0.0] * 99 + [1.0]), 50)
-    True
-    """
+    """Whether the skewness of the scores makes one tail of the textbook interval unreliable."""
     deviations = scores - scores.mean()
     spread = float(np.sqrt((deviations**2).mean()))
     if spread == 0:

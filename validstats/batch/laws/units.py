@@ -30,78 +30,26 @@ UnitScale: TypeAlias = Literal["size", "sqrt", "one", "fitted"]
 
 @dataclass(frozen=True)
 class UnitBound:
-    """Interval of the score of one new unit.
+    """Interval of the score of one new unit."""
 
-    Attributes
-    ----------
-    low, high : float
-        Bounds; infinite where the past units are too few.
-    probability : float
-        Exact probability without ties.
-    smallest_n : int
-        Smallest number of past units at which every wanted bound is finite.
-    """
-
+    # Bounds; infinite where the past units are too few.
     low: float
     high: float
+    # Exact probability without ties.
     probability: float
+    # Smallest number of past units at which every wanted bound is finite.
     smallest_n: int
 
 
 def unit_totals(values: Float1D, units: AnyArray) -> tuple[AnyArray, Float1D, Float1D]:
-    """Add up values within units.
-
-    Parameters
-    ----------
-    values : ndarray of shape (R,)
-        One value a row.
-    units : ndarray of shape (R,)
-        Unit of each row.
-
-    Returns
-    -------
-    names : ndarray of shape (b,)
-        Units in sorted order.
-    totals, sizes : ndarray of shape (b,)
-        Sum of the values, and number of rows.
-
-    Examples
-    --------
-    >>> unit_totals(np.array([1.0, 2.0, 4.0]), np.array([7, 7, 9]))
-    (array([7, 9]), array([3., 4.]), array([2., 1.]))
-    """
+    """Add up values within units."""
     names, codes = np.unique(units, return_inverse=True)
     totals: Float1D = np.bincount(codes, values).astype(np.float64)
     return names, totals, np.bincount(codes).astype(np.float64)
 
 
 def unit_scale(sizes: Float1D, scale: UnitScale, variances: tuple[float, float] | None = None) -> Float1D:
-    """Scale of the totals of units, a function of their sizes that is fixed before the calibration.
-
-    Parameters
-    ----------
-    sizes : ndarray of shape (b,)
-        Rows of each unit, at least 1.
-    scale : {"size", "sqrt", "one", "fitted"}
-        "size" compares means, "one" totals; "fitted" is the standard deviation under a shared shock.
-    variances : tuple of float or None, default None
-        Variances of the shock and of a row for "fitted", from :func:`unit_variances` on training units.
-
-    Returns
-    -------
-    ndarray of shape (b,)
-        Positive scales.
-
-    Raises
-    ------
-    ValueError
-        If "fitted" has no variances.
-
-    Examples
-    --------
-    >>> unit_scale(np.array([4.0, 9.0]), "sqrt")
-    array([2., 3.])
-    """
+    """Scale of the totals of units, a function of their sizes that is fixed before the calibration."""
     if scale == "fitted":
         if variances is None:
             raise ValueError(
@@ -114,25 +62,7 @@ def unit_scale(sizes: Float1D, scale: UnitScale, variances: tuple[float, float] 
 
 
 def unit_variances(residuals: Float1D, units: AnyArray) -> tuple[float, float]:
-    """Variances of the shock that rows of a unit share and of a row, by analysis of variance.
-
-    Parameters
-    ----------
-    residuals : ndarray of shape (R,)
-        Out-of-fold residuals of training rows.
-    units : ndarray of shape (R,)
-        Their units.
-
-    Returns
-    -------
-    tuple of float
-        Variance of the shock, at least 0, and of a row, above 0.
-
-    Examples
-    --------
-    >>> unit_variances(np.array([1.0, 3.0, -1.0, -3.0]), np.array([0, 0, 1, 1]))
-    (7.0, 2.0)
-    """
+    """Variances of the shock that rows of a unit share and of a row, by analysis of variance."""
     _, totals, sizes = unit_totals(residuals, units)
     rows, b = float(sizes.sum()), sizes.size
     mean = totals.sum() / rows
@@ -148,23 +78,7 @@ def unit_variances(residuals: Float1D, units: AnyArray) -> tuple[float, float]:
 
 
 def smallest_unit_number(alpha_side: Level) -> int:
-    """Smallest number of past units at which a bound of one new unit is finite.
-
-    Parameters
-    ----------
-    alpha_side : Fraction, float or str
-        Level of the side.
-
-    Returns
-    -------
-    int
-        ``ceil(1 / alpha_side) - 1``.
-
-    Examples
-    --------
-    >>> smallest_unit_number(0.05)
-    19
-    """
+    """Smallest number of past units at which a bound of one new unit is finite."""
     return ceil_fraction(1 / exact_level(alpha_side)) - 1
 
 
@@ -175,30 +89,7 @@ def unit_interval(
     side: Side = "two-sided",
     bounds: tuple[float, float] = (-np.inf, np.inf),
 ) -> UnitBound:
-    """Bound the score of one new unit by order statistics of the scores of past units.
-
-    Parameters
-    ----------
-    unit_scores : ndarray of shape (b,)
-        One score for each past unit; nothing is assumed about the rows inside.
-    alpha : Fraction, float or str
-        Miscoverage level; each bound of a two-sided interval has half.
-    side : {"two-sided", "upper", "lower"}, default "two-sided"
-        Which bounds are wanted.
-    bounds : tuple of float, default (-inf, inf)
-        Known bounds of the score.
-
-    Returns
-    -------
-    UnitBound
-        The interval.
-
-    Examples
-    --------
-    >>> bound = unit_interval(np.arange(1.0, 40.0), 0.1)
-    >>> bound.low, bound.high, bound.probability
-    (2.0, 38.0, 0.9)
-    """
+    """Bound the score of one new unit by order statistics of the scores of past units."""
     found = order_statistic_interval(unit_scores, 1, 1, alpha, side=side, bounds=bounds)
     assert found.probability is not None
     return UnitBound(found.low, found.high, round(found.probability, 15), found.smallest_n)
@@ -207,27 +98,7 @@ def unit_interval(
 def unit_asymptotic_interval(
     unit_scores: Float1D, alpha: Level, *, side: Side = "two-sided"
 ) -> tuple[float, float]:
-    """Textbook prediction interval of one new unit: mean plus and minus t quantiles on b - 1 degrees of freedom.
-
-    Parameters
-    ----------
-    unit_scores : ndarray of shape (b,)
-        Scores of past units, b >= 2.
-    alpha : Fraction, float or str
-        Miscoverage level.
-    side : {"two-sided", "upper", "lower"}, default "two-sided"
-        Which bounds are wanted.
-
-    Returns
-    -------
-    tuple of float
-        The interval; it holds for normal scores, or about so.
-
-    Examples
-    --------
-    >>> [round(end, 3) for end in unit_asymptotic_interval(np.array([1.0, 2.0, 3.0]), 0.1)]
-    [-1.372, 5.372]
-    """
+    """Textbook prediction interval of one new unit: mean plus and minus t quantiles on b - 1 degrees of freedom."""
     level: Fraction = exact_level(alpha)
     share = float(level / 2 if side == "two-sided" else level)
     b = unit_scores.size

@@ -544,25 +544,7 @@ def checked_outputs(score: Score, model: Any, X: Any) -> AnyArray:
 
 
 def plain_predictions(model: Any, X: Any) -> AnyArray:
-    """Return a learner's predictions as a vector, also where it gives a matrix of one column.
-
-    Parameters
-    ----------
-    model : estimator
-        Fitted learner.
-    X : array-like of n rows
-        Rows.
-
-    Returns
-    -------
-    ndarray of shape (n,)
-        Numbers or classes.
-
-    Raises
-    ------
-    ValueError
-        If it predicts several values a row.
-    """
+    """A learner's predictions as a vector, also where it gives a matrix of one column."""
     values = np.asarray(model.predict(X))
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
@@ -574,18 +556,7 @@ def plain_predictions(model: Any, X: Any) -> AnyArray:
 
 
 def unwritable(X: Any) -> Any:
-    """Return rows that a user's function may have without a way to change those of the caller.
-
-    Parameters
-    ----------
-    X : array-like of n rows
-        Rows.
-
-    Returns
-    -------
-    object
-        A view that cannot be written to of an array, a copy of anything else that has one.
-    """
+    """Return rows that a user's function may have without a way to change those of the caller."""
     if isinstance(X, np.ndarray):
         view = X.view()
         view.flags.writeable = False
@@ -594,25 +565,7 @@ def unwritable(X: Any) -> Any:
 
 
 def numeric_predictions(model: Any, X: Any) -> Float1D:
-    """Return predictions of a regressor, or the probability of the second class of a binary classifier.
-
-    Parameters
-    ----------
-    model : estimator
-        Fitted learner.
-    X : array-like of n rows
-        Rows.
-
-    Returns
-    -------
-    ndarray of shape (n,)
-        Numbers.
-
-    Raises
-    ------
-    ValueError
-        If a classifier has more than two classes.
-    """
+    """Return predictions of a regressor, or the probability of the second class of a binary classifier."""
     if not hasattr(model, "classes_"):
         return np.asarray(plain_predictions(model, X), dtype=np.float64)
     values = class_values(model.classes_)
@@ -658,25 +611,7 @@ def out_of_fold_scores(score: Score, model: Any, X: Any, labels: Any) -> tuple[F
 
 
 def probabilities(model: Any, X: Any) -> Float2D:
-    """Return predicted class probabilities.
-
-    Parameters
-    ----------
-    model : classifier
-        Fitted learner with ``predict_proba``.
-    X : array-like of n rows
-        Rows.
-
-    Returns
-    -------
-    ndarray of shape (n, n_classes)
-        Probabilities.
-
-    Raises
-    ------
-    ValueError
-        If the classifier has no probabilities.
-    """
+    """Return predicted class probabilities."""
     if not hasattr(model, "predict_proba"):
         raise ValueError(
             f"This score needs predict_proba, which {type(model).__name__} lacks; wrap it in "
@@ -686,20 +621,7 @@ def probabilities(model: Any, X: Any) -> Float2D:
 
 
 def clip_intervals(low: AnyArray, high: AnyArray, label_bounds: Bounds) -> Float2D:
-    """Stack interval ends and clip them to the known bounds of the labels.
-
-    Parameters
-    ----------
-    low, high : ndarray of shape (n,)
-        Ends.
-    label_bounds : tuple of float
-        Known bounds of the labels.
-
-    Returns
-    -------
-    ndarray of shape (n, 2)
-        The clipped ends.
-    """
+    """Stack interval ends and clip them to the known bounds of the labels."""
     ends = np.empty((len(low), 2))
     ends[:, 0], ends[:, 1] = low, high
     bounded = math.isfinite(label_bounds[0]) or math.isfinite(label_bounds[1])

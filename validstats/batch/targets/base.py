@@ -27,23 +27,15 @@ __all__ = ["Calibration", "Inquiry", "IntervalTarget", "Question", "Target", "Tw
 
 @dataclass(frozen=True, eq=False)
 class TwoLabels:
-    """Labels with two declared values, and what training says about the worth of predicting them.
+    """Labels with two declared values, and what training says about the worth of predicting them."""
 
-    Attributes
-    ----------
-    values : tuple of float
-        The two values, smaller first.
-    labels : ndarray of shape (n,)
-        Labels of the calibration rows.
-    share : float
-        Share of the larger value among the training labels; NaN for a frozen learner.
-    residual_sd : float or None
-        Standard deviation of out-of-fold residuals of labels coded 0 and 1; None for a frozen learner.
-    """
-
+    # The two values, smaller first.
     values: tuple[float, float]
+    # Labels of the calibration rows.
     labels: Float1D
+    # Share of the larger value among the training labels; NaN for a frozen learner.
     share: float = np.nan
+    # Standard deviation of out-of-fold residuals of labels coded 0 and 1; None for a frozen learner.
     residual_sd: float | None = None
 
     def taken(self, index: AnyArray) -> TwoLabels:
@@ -633,44 +625,20 @@ def scatter(parts: Sequence[AnyArray], rows: Sequence[AnyArray]) -> AnyArray:
 
 @dataclass(frozen=True, eq=False)
 class Inquiry:
-    """Everything that one call of ``infer`` asks: the batches, their model outputs, and the level.
-
-    Attributes
-    ----------
-    target : Target
-        The question.
-    calibration : Calibration
-        What the answers rest on.
-    score : Score
-        The score.
-    outputs : ndarray with n rows
-        Model outputs of all rows.
-    batches : tuple
-        Label of each batch.
-    rows : tuple of ndarray
-        Positions of each batch's rows.
-    strata : ndarray of shape (n,) or None
-        Stratum of each row.
-    alpha : Fraction
-        Miscoverage level of the whole statement.
-    joint : bool
-        Whether it is split over the batches.
-    n_resamples : int
-        Draws of exact Monte Carlo quantiles.
-    classes : ndarray or None
-        Classes of a classifier.
-    backend : str
-        Data frame library of the input.
-    """
+    """Everything that one call of ``infer`` asks: the batches, their model outputs, and the level."""
 
     target: Target
+    # What the answers rest on.
     calibration: Calibration
     score: Score
+    # Model outputs of all rows.
     outputs: AnyArray
     batches: tuple[Any, ...]
+    # Positions of each batch's rows.
     rows: tuple[AnyArray, ...]
     strata: AnyArray | None
     alpha: Fraction
+    # Whether it is split over the batches.
     joint: bool
     n_resamples: int
     classes: AnyArray | None
