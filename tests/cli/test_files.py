@@ -245,7 +245,16 @@ def test_the_example_data_need_no_file_beforehand(run, workplace) -> None:
     result = run("data", "sub/folder")
     assert result.exit_code == 0
     assert sorted(f.name for f in (workplace / "sub/folder").iterdir()) == sorted(
-        ["documents.csv", "labelled.csv", "new.csv"]
+        [
+            "answers.csv",
+            "battles.csv",
+            "checked.csv",
+            "documents.csv",
+            "labelled.csv",
+            "new.csv",
+            "samples.csv",
+            "unread.csv",
+        ]
     )
     assert builtins.len(pd.read_csv(workplace / "sub/folder/new.csv")) == 300
 

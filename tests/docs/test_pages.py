@@ -17,7 +17,7 @@ DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
 README = ROOT / "README.md"
 FENCE = re.compile(r"^```python\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
-PACKAGES = ("batch", "holdout", "dsl", "mi")
+PACKAGES = ("batch", "holdout", "dsl", "mi", "evals")
 
 pytestmark = pytest.mark.skipif(not DOCS.is_dir(), reason="the pages are not installed with the package")
 

@@ -20,9 +20,11 @@ _FEATURES = ["vader_compound", "n_words", "n_exclaim", "lexicon_sum", "negation"
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path), default=Path("."))
 @guarded
 def data(folder: Path) -> None:
-    """Write example files into FOLDER, drawn from the bundled sentences.
+    """Write example files into FOLDER, drawn from the bundled sentences or invented.
 
-    labelled.csv and new.csv are for `validstats batch` and `mi`, documents.csv is for `validstats dsl` and `plan`.
+    labelled.csv and new.csv are for `validstats batch` and `mi`, documents.csv is for `validstats dsl` and `plan`;
+    answers.csv, battles.csv, samples.csv, checked.csv and unread.csv are for `eval`, `compare`, `rank`, `passk`,
+    `release` and `doctor`.
     Existing files are not overwritten.
 
     \b
@@ -61,4 +63,50 @@ def example_tables() -> dict[str, Any]:
     chosen[generator.choice(N_DOCUMENTS, N_EXPERT, replace=False)] = True
     documents["expert_positive"] = expert.where(chosen)
     documents["sampling_probability"] = N_EXPERT / N_DOCUMENTS
-    return {"labelled.csv": labelled, "new.csv": new, "documents.csv": documents}
+    return {"labelled.csv": labelled, "new.csv": new, "documents.csv": documents, **_evaluation_tables()}
+
+
+def _evaluation_tables() -> dict[str, Any]:
+    """Invented evaluations: judged answers of two systems, battles, samples of problems, and scores to release."""
+    import numpy as np
+    import pandas as pd
+
+    rng = np.random.default_rng(21)
+    n = 400
+    right = rng.random((n, 2)) < np.array([0.8, 0.6])
+    judge = np.where(right, rng.random((n, 2)) < 0.96, rng.random((n, 2)) < 0.3)
+    labelled = rng.permutation(n) < 120
+    answers = pd.DataFrame(
+        {
+            "item": np.repeat([f"q{i:03d}" for i in range(n)], 2),
+            "system": ["new", "old"] * n,
+            "judge": judge.ravel().astype(int),
+            "human": np.where(labelled[:, None], right, np.nan).ravel(),
+        }
+    )
+    names = np.array(["ash", "birch", "cedar"])
+    pairs = np.array([rng.permutation(3)[:2] for _ in range(600)])
+    d = (pairs[:, 1] - pairs[:, 0]) * 0.5
+    u = rng.random(600) * (np.exp(d / 2) + np.exp(-d / 2) + 0.5)
+    winner = np.where(
+        u < np.exp(d / 2), "model_a", np.where(u < np.exp(d / 2) + np.exp(-d / 2), "model_b", "tie")
+    )
+    battles = pd.DataFrame(
+        {
+            "prompt_id": [f"p{i:03d}" for i in range(600)],
+            "model_a": names[pairs[:, 0]],
+            "model_b": names[pairs[:, 1]],
+            "winner": winner,
+        }
+    )
+    passed = rng.random((60, 10)) < rng.beta(0.7, 1.2, (60, 1))
+    samples = pd.DataFrame({"problem": np.repeat(np.arange(60), 10), "passed": passed.ravel().astype(int)})
+    score = rng.random(300).round(4)
+    checked = pd.DataFrame({"score": score, "right": (rng.random(300) < 0.5 + 0.5 * score).astype(int)})
+    return {
+        "answers.csv": answers,
+        "battles.csv": battles,
+        "samples.csv": samples,
+        "checked.csv": checked,
+        "unread.csv": pd.DataFrame({"score": rng.random(100).round(4)}),
+    }

@@ -122,8 +122,8 @@ def evaluate(
     """Say how good a system is, from scores or from a judge and some human labels.
 
     \b
-    Example:
-      validstats eval run.eval --judge model_graded_qa --human human_review
+    Example (validstats data writes the files):
+      validstats eval answers.csv --system new
     """
     from validstats import evals
 
@@ -175,7 +175,7 @@ def compare(
 
     \b
     Example:
-      validstats compare new.eval old.eval --fail-on worse
+      validstats compare answers.csv --a new --b old --fail-on worse
     """
     from validstats import evals
 
@@ -315,7 +315,7 @@ def passk(
 
     \b
     Example:
-      validstats passk samples.jsonl_results.jsonl -k 1,5,10
+      validstats passk samples.csv -k 1,5,10
     """
     from validstats import evals
 
@@ -376,7 +376,7 @@ def release(
 
     \b
     Example:
-      validstats release checked.csv new.csv --max-false 10
+      validstats release checked.csv unread.csv --max-false 10
     """
     from validstats import evals
     from validstats.cli._tables import numeric_column, read_table
@@ -408,7 +408,7 @@ def doctor(files: tuple[Path, ...], output_format: str, output: Path | None) -> 
 
     \b
     Example:
-      validstats doctor run.eval
+      validstats doctor answers.csv
     """
     from validstats import evals
 
@@ -447,7 +447,7 @@ def plan_eval(
 
     \b
     Example:
-      validstats plan eval answers.csv --width 0.06
+      validstats plan eval --difference 0.02 --discordance 0.1
     """
     from validstats import evals
 
