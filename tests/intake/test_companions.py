@@ -81,12 +81,12 @@ def batch_calibrate(rows, y, strata, weights):
     some = rows["stratum"].iloc[:25]
     by_stratum = stratified.infer(X.iloc[:25], strata=some).conf_high
     shifted = model.calibrate(X, y, weights=weights, w_max=2.0)
-    return np.append(by_stratum, shifted.infer(X.iloc[:30]).conf_high)
+    return np.append(by_stratum, shifted.calibration_.scores.sum())
 
 
 def batch_infer(rows, batches):
     model = predictor().fit(rows[["x"]].iloc[:120], rows["y"].iloc[:120])
-    return model.infer(rows[["x", "w"]][["x"]], batches=batches).conf_high
+    return np.concatenate(model.infer(rows[["x"]], batches=batches).rows)
 
 
 CALLS: dict[str, tuple[Callable[..., Any], dict[str, Callable[[pd.DataFrame], Any]]]] = {

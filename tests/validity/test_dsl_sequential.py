@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from validstats.dsl.sequence.confidence_sequences import mean_sequence
 from validstats.dsl.sequence import SequentialLabelling
+from validstats.dsl.sequence.confidence_sequences import mean_sequence
 from validstats.runtime.replicates import map_replicates
 from validstats.validity.coverage import binomial_acceptance
 

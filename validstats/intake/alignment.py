@@ -253,6 +253,9 @@ def _length(rows: Any, name: str) -> int:
     shape = getattr(rows, "shape", None)
     if shape:
         return int(shape[0])
-    if not hasattr(rows, "__len__"):
+    if hasattr(rows, "__len__"):
+        return len(rows)
+    array = np.asarray(rows)
+    if array.ndim == 0:
         raise TypeError(f"{name} must have rows, got {rows!r} of type {type(rows).__name__}.")
-    return len(rows)
+    return len(array)
