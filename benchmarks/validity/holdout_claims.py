@@ -58,12 +58,12 @@ def _claims(case: CoinCase, rng: np.random.Generator, level: float, n_true: int)
     holdout = opened(rng, labels, level, case)
     knowing = np.where(rng.random((n_true, case.n)) < 0.97, labels, 1 - labels)
     chosen = vote_of_answers(holdout, predictions, case)
-    ours = holdout.discover([*knowing, chosen, chosen[::-1]], at_least=0.5, false_discovery_rate=rate)
+    found = holdout.discover([*knowing, chosen, chosen[::-1]], at_least=0.5, false_discovery_rate=rate)
     open_vote = vote_of_exact_scores(labels, predictions)
     rows = [(p == labels).astype(float) for p in (*knowing, open_vote, open_vote[::-1])]
     naive = e_bh(np.array([betting_e_value(values, 0.5) for values in rows]), rate)
     coin = rng.random()
-    return coin >= _false_share(ours, n_true), coin >= _false_share(naive, n_true)
+    return coin >= _false_share(found.confirmed, n_true), coin >= _false_share(naive, n_true)
 
 
 def _false_share(confirmed: np.ndarray, n_true: int) -> float:

@@ -74,7 +74,7 @@ def training_rows(X: Any) -> np.ndarray:
 
 def discovered(targets: Any, **options: Any) -> np.ndarray:
     options = {"at_least": 0.1, **options}
-    return holdout().discover(targets, **options)
+    return holdout().discover(targets, **options).confirmed
 
 
 def selected(X: Any = X, y: Any = Y, model: Any = None, **options: Any) -> np.ndarray:

@@ -164,7 +164,7 @@ def test_the_false_discovery_rate_among_true_and_false_claims():
     for seed in range(N_SEEDS):
         rh, y, generator, vote, _ = attacked(seed, **options)
         knowing = [np.where(generator.random(N_ROWS) < 0.97, y, 1 - y) for _ in range(2)]
-        confirmed = rh.discover([*knowing, vote, vote[::-1]], at_least=0.5)
+        confirmed = rh.discover([*knowing, vote, vote[::-1]], at_least=0.5).confirmed
         share = confirmed[2:].sum() / max(confirmed.sum(), 1)
         false += generator.random() < share
         found += int(confirmed[:2].sum())
