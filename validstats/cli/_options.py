@@ -19,6 +19,7 @@ __all__ = [
     "TABLE_FORMAT",
     "DataError",
     "LedgerRefusal",
+    "OneOf",
     "confidence_level_option",
     "guarded",
     "output_options",
@@ -39,6 +40,27 @@ Exit codes:
 
 TABLE_FORMAT = "validstats.table_format"
 """Where a command's options about its files wait for the reader."""
+
+
+class OneOf(click.ParamType):
+    """Choice among names that the package owns; they are looked up when needed, since loading them takes a second."""
+
+    name = "choice"
+
+    def __init__(self, find: Callable[[], Iterable[str]]) -> None:
+        self.find = find
+
+    def get_metavar(self, *args: Any, **kwargs: Any) -> str:
+        """Names, for the help."""
+        return f"[{'|'.join(self.find())}]"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> str:
+        """The value, if it is one of the names."""
+        names = list(self.find())
+        if value not in names:
+            self.fail(f"{value!r} is not one of {', '.join(map(repr, names))}.", param, ctx)
+        return str(value)
+
 
 FORMATS = ("text", "html", "latex", "markdown", "json")
 

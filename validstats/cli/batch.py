@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import click
 
 from validstats.cli._options import (
     DataError,
+    OneOf,
     confidence_level_option,
     guarded,
     output_options,
@@ -19,11 +20,10 @@ from validstats.cli._options import (
 )
 from validstats.cli._tables import check_columns, numeric_column, read_table, write_result
 
-__all__ = ["TargetName", "batch", "make_target", "target_options", "targets_by_name"]
+__all__ = ["batch", "make_target", "target_options", "targets_by_name"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_SIDES = ("two-sided", "upper", "lower")
 _EMPTY = "empty cells (among numbers NA counts as empty)"
 
 
@@ -35,27 +35,18 @@ def targets_by_name() -> dict[str, Any]:
     return {c.command: c for c in exported if issubclass(c, targets.Target) and c.command}
 
 
-class TargetName(click.ParamType):
-    """Name of a target, looked up when it is needed: loading the targets takes a second."""
+def _sides() -> tuple[str, ...]:
+    from validstats.batch.laws import Side
 
-    name = "target"
-
-    def get_metavar(self, *args: Any, **kwargs: Any) -> str:
-        """Names of all targets, for the help."""
-        return f"[{'|'.join(targets_by_name())}]"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> str:
-        """The name, if there is such a target."""
-        names = targets_by_name()
-        if value not in names:
-            self.fail(f"{value!r} is not one of {', '.join(map(repr, names))}.", param, ctx)
-        return str(value)
+    return get_args(Side)
 
 
 def target_options(command: F) -> F:
     """Add the options that say what is asked about a batch; ``make_target`` reads them."""
     options = [
-        click.option("--target", type=TargetName(), required=True, help="What is asked about a batch."),
+        click.option(
+            "--target", type=OneOf(targets_by_name), required=True, help="What is asked about a batch."
+        ),
         click.option(
             "--miss",
             type=click.FloatRange(0, 1, max_open=True),
@@ -77,7 +68,7 @@ def target_options(command: F) -> F:
         ),
         click.option(
             "--side",
-            type=click.Choice(_SIDES),
+            type=OneOf(_sides),
             default=None,
             help="Bounds of mean, total, quantile and errors.  [default: two-sided; upper for errors]",
         ),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 from click.core import ParameterSource
 
 from validstats.cli._options import (
     DataError,
+    OneOf,
     confidence_level_option,
     guarded,
     output_options,
@@ -21,6 +22,18 @@ from validstats.cli._tables import check_columns, read_table, write_result
 __all__ = ["mi"]
 
 
+def _methods() -> tuple[str, ...]:
+    from validstats.mi.methods import Method
+
+    return get_args(Method)
+
+
+def _units() -> tuple[str, ...]:
+    from validstats.mi.methods import Unit
+
+    return get_args(Unit)
+
+
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
@@ -29,12 +42,12 @@ __all__ = ["mi"]
 @click.option("--y", "y_names", required=True, help="The same for the second side.")
 @click.option(
     "--method",
-    type=click.Choice(("ksg", "gaussian", "cca", "histogram", "learned")),
+    type=OneOf(_methods),
     default="learned",
     show_default=True,
     help="Estimator, and with --test the statistic.",
 )
-@click.option("--unit", type=click.Choice(("nats", "bits")), default="nats", show_default=True)
+@click.option("--unit", type=OneOf(_units), default="nats", show_default=True)
 @click.option("--test", is_flag=True, help="Test independence by permutations instead: exact p-value.")
 @click.option("--strata", help="With --test: column to condition on.")
 @click.option(

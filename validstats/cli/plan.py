@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
 from validstats.cli._options import (
     DataError,
+    OneOf,
     confidence_level_option,
     guarded,
     output_options,
@@ -22,7 +23,17 @@ from validstats.runtime import whole_file
 
 __all__ = ["plan"]
 
-RELEASES = ("numeric", "guess", "bit", "leaderboard", "argmax")
+
+def _releases() -> tuple[str, ...]:
+    from validstats.holdout.mechanisms import ReleaseKind
+
+    return get_args(ReleaseKind)
+
+
+def _designs() -> tuple[str, ...]:
+    from validstats.dsl.plan import MethodName
+
+    return get_args(MethodName)
 
 
 @click.group()
@@ -73,7 +84,7 @@ def batch(
 @click.option("--queries", type=click.IntRange(min=1), required=True, help="Looks to be declared.")
 @click.option("--failures", type=click.IntRange(min=0), default=10, show_default=True, help="Failed guesses.")
 @click.option("--rounds", type=click.IntRange(min=1), help="Batches that the queries come in.")
-@click.option("--release", type=click.Choice(RELEASES), default="guess", show_default=True)
+@click.option("--release", type=OneOf(_releases), default="guess", show_default=True)
 @confidence_level_option(0.95)
 @output_options
 @guarded
@@ -143,7 +154,7 @@ def labels(
 @click.option("--strata", help="Column with strata.")
 @click.option(
     "--method",
-    type=click.Choice(("auto", "uniform", "stratified", "neyman", "active")),
+    type=OneOf(_designs),
     default="auto",
     show_default=True,
 )

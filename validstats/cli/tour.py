@@ -6,11 +6,15 @@ from pathlib import Path
 
 import click
 
-from validstats.cli._options import DataError
+from validstats.cli._options import DataError, OneOf
 
 __all__ = ["tour"]
 
-_SECTIONS = ("batch", "holdout", "dsl", "mi")
+
+def _sections() -> tuple[str, ...]:
+    from validstats.tour import SECTIONS
+
+    return tuple(SECTIONS)
 
 
 @click.command()
@@ -26,7 +30,7 @@ _SECTIONS = ("batch", "holdout", "dsl", "mi")
     "--section",
     "sections",
     multiple=True,
-    type=click.Choice(_SECTIONS),
+    type=OneOf(_sections),
     help="Run only this section; may be repeated. All by default.",
 )
 def tour(output: Path, sections: tuple[str, ...]) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-__all__ = ["COLOURS", "batch_name", "figure_and_axes", "plain", "tidy_axes"]
+__all__ = ["COLOURS", "batch_name", "figure_and_axes", "kept", "plain", "tidy_axes", "words"]
 
 COLOURS = {
     "ours": "#1f6f78",
@@ -25,6 +25,20 @@ def figure_and_axes(ax: Any = None, figsize: tuple[float, float] = (7.0, 4.2)) -
     import matplotlib.pyplot as plt
 
     return plt.subplots(figsize=figsize, layout="constrained")
+
+
+def kept(names: Sequence[Any], drop: Collection[str]) -> list[int]:
+    """Positions of the names that are not left out; at least one."""
+    left_out = {drop} if isinstance(drop, str) else set(drop)
+    positions = [i for i, name in enumerate(names) if str(name) not in left_out]
+    if names and not positions:
+        raise ValueError(f"drop={drop!r} leaves nothing to draw.")
+    return positions
+
+
+def words(names: Sequence[Any], labels: Mapping[str, str] | None) -> list[Any]:
+    """Names, with the reader's words in their place where there are some."""
+    return [(labels or {}).get(str(name), name) for name in names]
 
 
 def batch_name(result: Any, batch: int, labels: Mapping[str, str] | None) -> str:

@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from validstats.intake import check_same_length, check_vector
-from validstats.plotting._style import COLOURS, figure_and_axes, plain, tidy_axes
+from validstats.plotting._style import COLOURS, figure_and_axes, kept, plain, tidy_axes, words
 
 __all__ = ["BatchIntervalDisplay"]
 
@@ -92,19 +92,16 @@ class BatchIntervalDisplay:
             The display, not drawn yet.
         """
         check_same_length(batches=result.batches, truth=truth)
-        left_out = {drop} if isinstance(drop, str) else set(drop)
-        kept = [i for i, name in enumerate(result.batches) if str(name) not in left_out]
-        if not kept:
-            raise ValueError(f"drop={drop!r} leaves no batch to draw.")
-        words, naive, name = labels or {}, result.naive[kept, term], result.terms[term]
+        shown = kept(result.batches, drop)
+        naive, name = result.naive[shown, term], result.terms[term]
         return cls(
-            [words.get(str(result.batches[i]), result.batches[i]) for i in kept],
-            result.estimate[kept, term],
-            result.conf_low[kept, term],
-            result.conf_high[kept, term],
-            truth=None if truth is None else np.asarray(truth)[kept],
+            words([result.batches[i] for i in shown], labels),
+            result.estimate[shown, term],
+            result.conf_low[shown, term],
+            result.conf_high[shown, term],
+            truth=None if truth is None else np.asarray(truth)[shown],
             naive=None if np.isnan(naive).all() else naive,
-            name=words.get(name, f"{name} of the batch"),
+            name=(labels or {}).get(name, f"{name} of the batch"),
         )
 
     def covered(self) -> np.ndarray:

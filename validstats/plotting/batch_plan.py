@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, Self
 
 from validstats.intake import check_same_length, check_vector
-from validstats.plotting._style import COLOURS, figure_and_axes, plain, tidy_axes
+from validstats.plotting._style import COLOURS, figure_and_axes, kept, plain, tidy_axes, words
 
 __all__ = ["BatchPlanDisplay"]
 
@@ -70,13 +70,14 @@ class BatchPlanDisplay:
         """
         if not result.ranks:
             raise ValueError(f"{result.target} has no single threshold to draw; print summary() instead.")
-        left_out = {drop} if isinstance(drop, str) else set(drop)
-        points = zip(result.sizes, result.shares, strict=True)
-        kept = [(f"n = {n}", n, share) for n, share in points if f"n = {n}" not in left_out]
-        if not kept:
-            raise ValueError(f"drop={drop!r} leaves no size to draw.")
-        terms, sizes, shares = zip(*kept, strict=True)
-        return cls([(labels or {}).get(t, t) for t in terms], sizes, shares, title=result.target)
+        terms = [f"n = {n}" for n in result.sizes]
+        shown = kept(terms, drop)
+        return cls(
+            words([terms[i] for i in shown], labels),
+            [result.sizes[i] for i in shown],
+            [result.shares[i] for i in shown],
+            title=result.target,
+        )
 
     def plot(self, ax: Any = None) -> Self:
         """Draw the figure.

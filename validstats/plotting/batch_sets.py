@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from validstats.intake import check_vector
-from validstats.plotting._style import COLOURS, figure_and_axes, plain, tidy_axes
+from validstats.plotting._style import COLOURS, figure_and_axes, kept, plain, tidy_axes, words
 
 __all__ = ["LabelSetDisplay"]
 
@@ -64,12 +64,9 @@ class LabelSetDisplay:
         LabelSetDisplay
             The display, not drawn yet.
         """
-        left_out = {drop} if isinstance(drop, str) else set(drop)
-        kept = [i for i, name in enumerate(result.batches) if str(name) not in left_out]
-        if not kept:
-            raise ValueError(f"drop={drop!r} leaves no batch to draw.")
-        rows = np.concatenate([result.rows[i] for i in kept])
-        names = [(labels or {}).get(str(result.batches[i]), str(result.batches[i])) for i in kept]
+        shown = kept(result.batches, drop)
+        rows = np.concatenate([result.rows[i] for i in shown])
+        names = [str(name) for name in words([result.batches[i] for i in shown], labels)]
         return cls(
             result.sizes_of_sets()[rows],
             result.sizes_of_sets(naive=True)[rows],

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from validstats.plotting._style import COLOURS, figure_and_axes, plain, tidy_axes
+from validstats.plotting._style import COLOURS, figure_and_axes, kept, plain, tidy_axes, words
 
 __all__ = [
     "AgreementDisplay",
@@ -17,15 +17,6 @@ __all__ = [
     "PlanDisplay",
     "RankDisplay",
 ]
-
-
-def _kept(terms: Sequence[str], drop: Sequence[str]) -> list[int]:
-    chosen = (drop,) if isinstance(drop, str) else tuple(drop)
-    return [i for i, term in enumerate(terms) if term not in chosen]
-
-
-def _words(terms: Sequence[str], labels: Mapping[str, str] | None) -> list[str]:
-    return [(labels or {}).get(term, term) for term in terms]
 
 
 class EvaluationDisplay:
@@ -88,14 +79,14 @@ class EvaluationDisplay:
         EvaluationDisplay
             The display, not drawn yet.
         """
-        kept = _kept(result.terms, drop)
+        shown = kept(result.terms, drop)
         return cls(
-            _words([result.terms[i] for i in kept], labels),
-            result.estimates[kept],
-            result.lows[kept],
-            result.highs[kept],
-            result.judge_estimates[kept],
-            result.human_estimates[kept],
+            words([result.terms[i] for i in shown], labels),
+            result.estimates[shown],
+            result.lows[shown],
+            result.highs[shown],
+            result.judge_estimates[shown],
+            result.human_estimates[shown],
             result.title,
         )
 
@@ -176,7 +167,7 @@ class ComparisonDisplay:
         ComparisonDisplay
             The display, not drawn yet.
         """
-        a, b = _words([result.a, result.b], labels)
+        a, b = words([result.a, result.b], labels)
         return cls(result.estimate, result.conf_low, result.conf_high, result.margin, f"{a} - {b}")
 
     def plot(self, ax: Any = None) -> Self:
@@ -252,13 +243,13 @@ class RankDisplay:
         RankDisplay
             The display, not drawn yet.
         """
-        kept = _kept(result.systems, drop)
+        shown = kept(result.systems, drop)
         return cls(
-            _words([result.systems[i] for i in kept], labels),
-            result.rank[kept],
-            result.rank_low[kept],
-            result.rank_high[kept],
-            result.judge_rank[kept],
+            words([result.systems[i] for i in shown], labels),
+            result.rank[shown],
+            result.rank_low[shown],
+            result.rank_high[shown],
+            result.judge_rank[shown],
         )
 
     def plot(self, ax: Any = None) -> Self:
@@ -428,12 +419,12 @@ class AgreementDisplay:
         AgreementDisplay
             The display, not drawn yet.
         """
-        kept = _kept(result.terms, drop)
+        shown = kept(result.terms, drop)
         return cls(
-            _words([result.terms[i] for i in kept], labels),
-            result.estimate[kept],
-            result.conf_low[kept],
-            result.conf_high[kept],
+            words([result.terms[i] for i in shown], labels),
+            result.estimate[shown],
+            result.conf_low[shown],
+            result.conf_high[shown],
         )
 
     def plot(self, ax: Any = None) -> Self:
