@@ -191,6 +191,7 @@ def check_table(table: EvalTable) -> tuple[Check, ...]:
 
 
 def _key(table: EvalTable) -> list[Any]:
+    """Columns that name an answer."""
     roles = ("task", "item", "system", "sample", "filter", "system_a", "system_b")
     return [table.names(role) for role in roles if table.has(role)]  # type: ignore[arg-type]
 
@@ -212,22 +213,16 @@ def _duplicates(table: EvalTable) -> Iterator[Check]:
     names = [*table.scores, *([table.roles["human"]] if table.has("human") else [])]
     content = [_plain(table, name) for name in dict.fromkeys(names)]
     full, _ = codes_of(codes.astype(object), *content)
-    first = np.full(len(keys), -1, dtype=np.int64)
-    conflict, copies = set(), 0
-    for _row, (key, value) in enumerate(zip(codes, full)):
-        if first[key] < 0:
-            first[key] = value
-        elif first[key] != value:
-            conflict.add(int(key))
-        else:
-            copies += 1
+    # A row is a copy if its key and its scores were seen before; a key with several scores is a conflict.
+    pairs, seen = np.unique(np.column_stack([codes, full]), axis=0, return_counts=True)
+    copies = int(np.sum(seen - 1))
+    conflict = np.flatnonzero(np.bincount(pairs[:, 0]) > 1).tolist()
     if copies:
         yield Check(
             "duplicates", "warning", f"{copies} rows are exact copies of another row; the first is kept."
         )
     if conflict:
-        example = keys[min(conflict)]
-        shown = " / ".join(map(str, example if isinstance(example, tuple) else (example,)))
+        shown = keys[min(conflict)]
         yield Check(
             "conflicts",
             "error",
@@ -247,7 +242,7 @@ def _items(table: EvalTable) -> Iterator[Check]:
     """Items that some systems did not answer, and names that differ only in case or blanks."""
     names = table.items
     folded: dict[str, list[str]] = {}
-    for name in names:
+    for name in names if len({n.strip().casefold() for n in names}) < len(names) else ():
         folded.setdefault(name.strip().casefold(), []).append(name)
     near = [group for group in folded.values() if len(group) > 1]
     if near:
@@ -259,15 +254,17 @@ def _items(table: EvalTable) -> Iterator[Check]:
         )
     if not table.has("system") or len(table.systems) < 2:
         return
-    items, systems = table.names("item"), table.names("system")
-    sets = {system: set(items[systems == system].tolist()) for system in table.systems}
-    shared, union = set.intersection(*sets.values()), set.union(*sets.values())
+    item, system = table.codes("item")[0], table.codes("system")[0]
+    present = np.zeros((len(names), len(table.systems)), dtype=bool)
+    present[item, system] = True
+    shared, union = int(present.all(axis=1).sum()), len(names)
     if shared != union:
-        lacking = ", ".join(f"{s} lacks {len(union - have)}" for s, have in sets.items() if have != union)
+        lacks = (~present).sum(axis=0)
+        lacking = ", ".join(f"{s} lacks {n}" for s, n in zip(table.systems, lacks, strict=True) if n)
         yield Check(
             "items-not-shared",
             "warning",
-            f"Only {len(shared)} of {len(union)} items were answered by all systems ({lacking}).",
+            f"Only {shared} of {union} items were answered by all systems ({lacking}).",
         )
 
 
@@ -275,12 +272,15 @@ def _content(table: EvalTable) -> Iterator[Check]:
     """Other content under one name."""
     if not table.has("content"):
         return
-    task = table.names("task")
-    pairs: dict[Any, str] = {}
-    different = set()
-    for key, digest in zip(zip(task, table.names("item")), table.names("content")):
-        if digest and pairs.setdefault(key, digest) != digest:
-            different.add(key[1])
+    table.names("task")
+    item, names = codes_of(table.names("task"), table.names("item"))
+    digest, digests = table.codes("content")
+    known = np.array(digests, dtype=object)[digest] != ""
+    cells = np.unique(np.column_stack([item[known], digest[known]]), axis=0)
+    several = (
+        np.flatnonzero(np.bincount(cells[:, 0], minlength=1) > 1) if len(cells) else np.zeros(0, dtype=int)
+    )
+    different = [names[k].removeprefix(" / ") for k in several]
     if different:
         shown = ", ".join(map(repr, sorted(different)[:3]))
         yield Check(
@@ -348,7 +348,8 @@ def _audits(table: EvalTable) -> Iterator[Check]:
 
 
 def _text(table: EvalTable, name: str) -> Any:
-    return np.array([str(v) for v in table.column(name).tolist()], dtype=object)
+    codes, names = codes_of(table.column(name))
+    return np.array(names, dtype=object)[codes]
 
 
 def _constant_scores(table: EvalTable) -> list[Check]:

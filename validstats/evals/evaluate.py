@@ -120,7 +120,7 @@ def evaluate(
     checks = list(inputs.checks)
     parts = [("all", inputs)]
     if by is not None:
-        codes, names = codes_of(np.array([str(v) for v in inputs.table.column(by).tolist()], dtype=object))
+        codes, names = codes_of(inputs.table.column(by))
         order = sorted(range(len(names)), key=lambda k: str(names[k]))
         parts += [(str(names[k]), inputs.rows(codes == k)) for k in order]
     bounds = (0.0, 1.0) if inputs.in_unit_range else None

@@ -158,7 +158,7 @@ def load(
     _refuse(checks, human_values is not None)
     if human_values is None:
         _refuse_missing(values, name)
-    items, item_names = codes_of(table.names("item"))
+    items, item_names = table.codes("item")
     system_names = table.systems if table.has("system") else ["all rows"]
     system_codes = (
         codes_of(table.names("system"))[0] if table.has("system") else np.zeros(len(table), np.int64)
@@ -262,7 +262,7 @@ def _clusters(table: EvalTable, clusters: Any, items: Int1D, item_names: Sequenc
     if clusters is None:
         return items, table.roles.get("item", "item")
     if isinstance(clusters, str):
-        codes, _ = codes_of(np.array([str(v) for v in table.column(clusters).tolist()], dtype=object))
+        codes, _ = codes_of(table.column(clusters))
         title = clusters
     else:
         values = np.asarray(clusters)

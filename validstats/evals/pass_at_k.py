@@ -218,7 +218,7 @@ def _samples(
     column = table.roles.get("judge") or (scores[0] if len(scores) == 1 else None)
     if column is None:
         raise EvalFileError("Name the column that says whether a sample passed, with passed=.")
-    codes, _ = codes_of(table.names("item"))
+    codes, _ = table.codes("item")
     values = table.values(column)
     if table.has("size"):
         codes, values = _expanded(table, codes, values)
@@ -241,8 +241,7 @@ def _samples(
     passing = np.bincount(codes, values).astype(np.int64)
     cluster = None
     if clusters is not None:
-        words = np.array([str(v) for v in table.column(clusters).tolist()], dtype=object)
-        cluster = codes_of(words)[0][np.unique(codes, return_index=True)[1]]
+        cluster = codes_of(table.column(clusters))[0][np.unique(codes, return_index=True)[1]]
     checks = [c for c in check_table(table) if c.severity != "error"]
     return _Samples(table, codes, values == 1.0, audit, pi, size, passing, cluster), checks
 

@@ -436,7 +436,7 @@ def _prompts(table: EvalTable, clusters: Any) -> Int1D:
             codes_of(table.names("item"))[0] if table.has("item") else np.arange(len(table), dtype=np.int64)
         )
     if isinstance(clusters, str):
-        return codes_of(np.array([str(v) for v in table.column(clusters).tolist()], dtype=object))[0]
+        return codes_of(table.column(clusters))[0]
     values = np.asarray(clusters)
     if values.shape != (len(table),):
         raise ValueError(f"clusters must be a column name or have shape ({len(table)},), got {values.shape}.")

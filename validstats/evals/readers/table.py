@@ -103,6 +103,7 @@ class EvalTable:
     categories: tuple[str, ...] = ()
     checks: tuple[Check, ...] = ()
     files: tuple[InputFile, ...] = field(default=())
+    _codes: dict[str, tuple[Int1D, list[str]]] = field(default_factory=dict, init=False)
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -180,19 +181,40 @@ class EvalTable:
         ndarray of shape (n,), str
             Names; an empty array of the right length filled with "" where there is no such column.
         """
-        if role not in self.roles:
-            return np.full(len(self), "", dtype=object)
-        return text_of(self.column(self.roles[role]))
+        codes, names = self.codes(role)
+        return np.array(names, dtype=object)[codes]
+
+    def codes(self, role: Role) -> tuple[Int1D, list[str]]:
+        """Take a column of names as codes.
+
+        Parameters
+        ----------
+        role : str
+            Role of the column.
+
+        Returns
+        -------
+        codes : ndarray of shape (n,)
+            Codes 0, 1, ... in order of appearance.
+        names : list of str
+            The name of each code.
+        """
+        if role not in self._codes:
+            if role in self.roles:
+                self._codes[role] = codes_of(self.column(self.roles[role]))
+            else:
+                self._codes[role] = (np.zeros(len(self), dtype=np.int64), [""])
+        return self._codes[role]
 
     @property
     def items(self) -> list[str]:
         """Names of the items, in order of appearance."""
-        return list(dict.fromkeys(self.names("item").tolist()))
+        return list(self.codes("item")[1])
 
     @property
     def systems(self) -> list[str]:
         """Names of the systems, in order of appearance."""
-        return list(dict.fromkeys(self.names("system").tolist()))
+        return list(self.codes("system")[1])
 
     def rows(self, mask: Any) -> EvalTable:
         """Take some of the rows.
@@ -225,15 +247,22 @@ def _missing(value: Any) -> bool:
     return value is None or (isinstance(value, float) and value != value) or str(value) == "<NA>"
 
 
-def codes_of(*columns: AnyArray) -> tuple[Int1D, list[Any]]:
-    """Codes 0..G-1 of the distinct values (or tuples of values) in order of appearance, and these values."""
-    if len(columns) == 1:
-        keys: list[Any] = columns[0].tolist()
-    else:
-        keys = list(zip(*(c.tolist() for c in columns), strict=True))
-    index: dict[Any, int] = {}
-    codes = np.fromiter((index.setdefault(key, len(index)) for key in keys), dtype=np.int64, count=len(keys))
-    return codes, list(index)
+def codes_of(*columns: AnyArray) -> tuple[Int1D, list[str]]:
+    """Codes 0, 1, ... of the distinct values (or tuples of values) in order of appearance, and their texts."""
+    import pandas as pd
+
+    codes, names = np.zeros(len(columns[0]), dtype=np.int64), [""]
+    for position, column in enumerate(columns):
+        part, values = pd.factorize(column, use_na_sentinel=False)
+        text, unique = pd.factorize(text_of(np.asarray(values)))  # 1 and "1" are one name
+        part = text[part]
+        if position == 0:
+            codes, names = part.astype(np.int64), [str(v) for v in unique]
+        else:
+            joint, kept = pd.factorize(codes * len(unique) + part)
+            names = [f"{names[k // len(unique)]} / {unique[k % len(unique)]}" for k in kept]
+            codes = joint.astype(np.int64)
+    return codes, names
 
 
 def joined(tables: Sequence[EvalTable]) -> EvalTable:

@@ -210,6 +210,8 @@ def _prepared(frame: Any, roles: Mapping[str, str], keep_text: bool) -> tuple[An
 
 
 def _is_text(name: str, values: Any) -> bool:
+    if values.dtype.kind in "fiub":
+        return False
     if name.lower() in _TEXT_NAMES:
         return not looks_like_scores(values.tolist())
     return any(
