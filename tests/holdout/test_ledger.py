@@ -278,6 +278,7 @@ def test_state_directory_honours_the_convention(tmp_path, monkeypatch):
     assert state_key() == state_key() and len(state_key()) == 32
 
 
+@pytest.mark.slow
 def test_many_make_one_key_and_one_ledger(tmp_path, monkeypatch):
     """Whoever comes second finds a whole key and a whole ledger, never the beginning of one."""
 
@@ -427,11 +428,13 @@ def test_a_ledger_in_memory_refuses_a_forked_process():
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
+@pytest.mark.slow
 def test_killed_while_asking_20_times(tmp_path):
     given, charged = crash_repeatedly(tmp_path / "crash.ledger", 20, seed=1)
     assert 20 <= given <= charged
 
 
+@pytest.mark.slow
 def test_a_charge_may_be_lost_to_the_analyst_but_no_answer_is_free(tmp_path):
     """The test of the test: answering before charging gives more answers than charges."""
     ledger = Ledger.create(tmp_path / "wrong.ledger")

@@ -90,6 +90,7 @@ def test_an_ordinary_exception_is_turned_into_nan():
     assert np.isnan(search.cv_results_["mean_test_score"]).sum() == 2
 
 
+@pytest.mark.slow
 def test_twenty_allowed_queries_are_twenty_in_parallel(tmp_path):
     path = tmp_path / "grid.ledger"
     Ledger.create(path)
@@ -117,6 +118,7 @@ def test_a_search_over_selected_features_asks_one_question_a_candidate():
     assert sum(e.release == "answer" for e in rh.ledger_.entries()) == 3
 
 
+@pytest.mark.slow
 def test_workers_of_a_dask_cluster_share_the_budget(tmp_path):
     distributed = pytest.importorskip("dask.distributed")
     path = tmp_path / "dask.ledger"
