@@ -89,6 +89,32 @@ def batch_infer(rows, batches):
     return np.concatenate(model.infer(rows[["x"]], batches=batches).rows)
 
 
+def study(rows, labels, **design):
+    from validstats import DesignSupervised
+
+    model = DesignSupervised(random_state=0).fit(rows[["x", "machine"]], surrogate="machine")
+    return model.calibrate({"y": labels}, **design)
+
+
+def few(rows):
+    return rows["y"].where(np.arange(N) % 3 == 0)
+
+
+def dsl_calibrate(rows, labels, sampling_probability):
+    result = study(rows, labels, sampling_probability=sampling_probability).infer("y ~ x")
+    return np.append(result.params, result.std_error)
+
+
+def dsl_strata(rows, strata):
+    return study(rows, few(rows), strata=strata).infer("y ~ x").std_error
+
+
+def dsl_infer(rows, clusters, weights):
+    model = study(rows, few(rows), sampling_probability=1 / 3)
+    clustered, weighted = model.infer("y ~ x", clusters=clusters), model.infer("y ~ x", weights=weights)
+    return np.append(clustered.std_error, weighted.params)
+
+
 CALLS: dict[str, tuple[Callable[..., Any], dict[str, Callable[[pd.DataFrame], Any]]]] = {
     "mutual_info": (mutual, {"y": lambda r: r["y"]}),
     "independence_test": (independence, {"y": lambda r: r["y"], "strata": lambda r: r["stratum"]}),
@@ -100,6 +126,15 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Callable[[pd.DataFrame], An
         {"y": lambda r: r["y"], "strata": lambda r: r["stratum"], "weights": lambda r: r["weight"]},
     ),
     "BatchPredictor.infer": (batch_infer, {"batches": lambda r: r["group"] // 20}),
+    "DesignSupervised.calibrate": (
+        dsl_calibrate,
+        {"labels": few, "sampling_probability": lambda r: 0.1 + 0.8 / (1 + np.exp(-r["w"]))},
+    ),
+    "DesignSupervised.calibrate strata": (dsl_strata, {"strata": lambda r: r["stratum"]}),
+    "DesignSupervised.infer": (
+        dsl_infer,
+        {"clusters": lambda r: r["group"], "weights": lambda r: r["weight"]},
+    ),
     "MISelector.fit": (selector, {"y": lambda r: r["y"]}),
 }
 """Public call -> a function of the rows and their companions, and the companions."""
@@ -133,7 +168,7 @@ def test_equal_labels_in_another_order_give_the_same_answer(call, name, rows) ->
 def test_other_labels_are_refused_by_name(call, name, rows) -> None:
     companion = CALLS[call][1][name](rows)
     strange = companion.set_axis([f"page-{i}" for i in range(N)])
-    with pytest.raises(ValueError, match=rf"{name} has {N} labels .*'page-0'.*to_numpy"):
+    with pytest.raises(ValueError, match=rf"{name}.* has {N} labels .*'page-0'.*to_numpy"):
         answered(call, rows, **{name: strange})
 
 
@@ -141,5 +176,5 @@ def test_other_labels_are_refused_by_name(call, name, rows) -> None:
 def test_shuffled_row_numbers_are_refused(call, name, rows) -> None:
     plain = rows.reset_index(drop=True)
     companion = CALLS[call][1][name](plain)
-    with pytest.raises(ValueError, match=rf"{name} has the row numbers 0 to {N - 1} as its labels"):
+    with pytest.raises(ValueError, match=rf"{name}.* has the row numbers 0 to {N - 1} as its labels"):
         answered(call, plain, **{name: other_order(companion)})

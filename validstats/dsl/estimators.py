@@ -128,6 +128,7 @@ class DesignSupervised(CalibratedEstimator):
         *,
         surrogate: str | Sequence[str] | Mapping[str, str] | None = None,
         features: Sequence[str] | Literal["all"] = "all",
+        ids: Any = None,
     ) -> Self:
         """Record the units and what predicts their labels.
 
@@ -141,6 +142,9 @@ class DesignSupervised(CalibratedEstimator):
         features : sequence of str or "all", default "all"
             Other always-observed columns that predict expert labels. ``"all"`` adds, at every ``infer``,
             those of the formula, an observed outcome included.
+        ids : array-like of shape (n,), str or None, default None
+            Who the units are, or the column that says it. Labels, probabilities, strata, clusters and weights that have
+            labels are matched by it, and by the index of a pandas frame where it is None.
 
         Returns
         -------
@@ -159,7 +163,7 @@ class DesignSupervised(CalibratedEstimator):
         check_positive_int(self._n_repeats, "n_repeats")
         check_confidence_level(self.confidence_level)
         check_sequential(self.sequential, self.n_folds, self.n_repeats)
-        units = Units.of(data, surrogate, features)
+        units = Units.of(data, surrogate, features, ids)
         for name in ("calibration_", "guarantee_", "study_"):
             if hasattr(self, name):
                 delattr(self, name)
@@ -179,9 +183,10 @@ class DesignSupervised(CalibratedEstimator):
 
         Parameters
         ----------
-        labels : series, data frame, mapping of str to array-like, or array-like of shape (n,)
-            Expert labels, NaN or None where a row is not labelled. Names are those of the formula.
-        sampling_probability : array-like of shape (n,), float, "estimated" or None, default None
+        labels : series, data frame, mapping of str to array-like, array-like of shape (n,), or names of columns
+            Expert labels, NaN or None where a row is not labelled. Names are those of the formula. Labels of fewer rows
+            (``labels.dropna()``) are matched by their index, or by the key column that ``ids`` named.
+        sampling_probability : array-like of shape (n,), float, column name, "estimated" or None, default None
             Probability in (0, 1] with which each row was to be labelled. None asserts simple random
             sampling (within strata, or of whole clusters). ``"estimated"`` fits a logistic regression on
             surrogates and features, which the guarantee then says.
@@ -221,7 +226,7 @@ class DesignSupervised(CalibratedEstimator):
                 "partial_labels": None if partial_labels == "error" else partial_labels,
             }
             refuse_options(options, "the probabilities are those that next_labels recorded, unit by unit")
-            self.calibration_ = self._asked_study().record(labels)
+            self.calibration_ = self._asked_study().record(self.units_.labels(labels))
             self.guarantee_ = self.study_.guarantee
             return self
         check_literal(partial_labels, "partial_labels", get_args(PartialLabels))

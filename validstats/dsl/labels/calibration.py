@@ -19,7 +19,7 @@ from validstats.exceptions import (
     weak_overlap_message,
 )
 from validstats.guarantee import Guarantee
-from validstats.intake import check_vector, column, column_names, is_frame, read_array
+from validstats.intake import as_floats, check_vector, column, column_names, is_frame, read_array
 from validstats.results import Report, Table
 
 __all__ = [
@@ -117,7 +117,10 @@ def missing_values(values: AnyArray) -> Bool1D:
 def read_labels(labels: Any, n_rows: int) -> dict[str, AnyArray]:
     """Read expert labels from a column, a frame or a mapping."""
     if is_frame(labels):
-        raw = {name: column(labels, name) for name in column_names(labels)}
+        raw = {
+            name: read_array(column(labels, name), f"labels[{name!r}]", masked_as_missing=True)
+            for name in column_names(labels)
+        }
     elif isinstance(labels, Mapping):
         raw = {
             str(name): read_array(values, f"labels[{str(name)!r}]", masked_as_missing=True)
@@ -130,6 +133,8 @@ def read_labels(labels: Any, n_rows: int) -> dict[str, AnyArray]:
 
 
 def _clean_label(name: str, values: AnyArray, n_rows: int) -> AnyArray:
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = values[:, 0]
     if values.ndim != 1 or len(values) != n_rows:
         raise ValueError(
             f"labels: the label {name!r} has shape {values.shape}; fit saw {n_rows} rows, and a label has one entry a "
@@ -140,8 +145,9 @@ def _clean_label(name: str, values: AnyArray, n_rows: int) -> AnyArray:
         raise ValueError(f"No row carries the expert label {name!r}; at least a few dozen are needed.")
     if values.dtype.kind in "OUS" and all(isinstance(v, str) for v in values[~missing].tolist()):
         return values.astype(object)
+    numbers = as_floats(values, f"labels: the label {name!r}") if values.dtype.kind in "iu" else values
     try:
-        filled = np.where(missing, np.nan, values).astype(np.float64)
+        filled = np.where(missing, np.nan, numbers).astype(np.float64)
     except (TypeError, ValueError):
         return values.astype(object)
     if np.isinf(filled).any():

@@ -39,7 +39,8 @@ def calibrated(
     generator: np.random.Generator,
 ) -> Calibration:
     """Read expert labels and how they were drawn, and cross-fit the learner."""
-    known = read_labels(labels, units.n_rows)
+    known = read_labels(units.labels(labels), units.n_rows)
+    sampling_probability = units.probability(sampling_probability)
     labelled, n_partial = labelled_rows(known, partial_labels)
     cluster_arrays = tuple(cluster_codes(c.astype(str)) for c in units.vectors(clusters, "clusters"))
     design = resolve_design(labelled, units.vector(strata, "strata"), cluster_arrays, sampling_probability)

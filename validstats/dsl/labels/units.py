@@ -11,7 +11,17 @@ import numpy as np
 from validstats._typing import AnyArray, Float2D, FrameBackend
 from validstats.dsl.labels.calibration import typed_labels
 from validstats.dsl.labels.crossfit import encode_features
-from validstats.intake import backend_of, check_groups, column, is_frame, read_array, to_pandas
+from validstats.intake import (
+    RowLabels,
+    align,
+    backend_of,
+    check_groups,
+    column,
+    is_frame,
+    read_array,
+    row_labels,
+    to_pandas,
+)
 
 __all__ = ["Units", "joined_names", "row_vectors", "surrogate_columns"]
 
@@ -24,9 +34,10 @@ class Units:
     backend: FrameBackend  # frame library of the caller
     surrogate: Any  # as in ``fit``
     features: Any  # column names or "all"
+    rows: RowLabels | None = None  # who the rows are; None for rows that arrive in parts
 
     @classmethod
-    def of(cls, data: Any, surrogate: Any, features: Any) -> Self:
+    def of(cls, data: Any, surrogate: Any, features: Any, ids: Any = None) -> Self:
         """Check what ``fit`` was given."""
         if not is_frame(data):
             raise TypeError(
@@ -40,7 +51,7 @@ class Units:
         frame = to_pandas(data).reset_index(drop=True)
         if len(frame) == 0:
             raise ValueError("data has no rows.")
-        return cls(frame, backend_of(data), surrogate, features)
+        return cls(frame, backend_of(data), surrogate, features, row_labels(data, ids, "data"))
 
     @property
     def n_rows(self) -> int:
@@ -54,7 +65,35 @@ class Units:
 
     def vectors(self, values: Any, name: str) -> list[AnyArray]:
         """Return columns given by name or as values, none for None."""
-        return row_vectors(self.data, values, name)
+        if values is None or isinstance(values, str) or _are_names(values, self.data):
+            return row_vectors(self.data, values, name)
+        return row_vectors(self.data, self.aligned(values, name), name)
+
+    def aligned(self, values: Any, name: str, partial: bool = False) -> Any:
+        """Bring what arrives beside the units into their order."""
+        return values if self.rows is None else align(values, self.rows, name, partial=partial)
+
+    def labels(self, labels: Any) -> Any:
+        """Return expert labels in the order of the units, missing where there is none; columns may be named."""
+        if isinstance(labels, str) or _are_names(labels, self.data):
+            names = [labels] if isinstance(labels, str) else list(labels)
+            return {name: column(self.data, name) for name in names}
+        if isinstance(labels, Mapping):
+            return {
+                name: self.aligned(values, f"labels[{str(name)!r}]", True) for name, values in labels.items()
+            }
+        found = self.aligned(labels, "labels", True)
+        if self.rows is not None and self.rows.key is not None and is_frame(found):
+            import narwhals as nw
+
+            return nw.from_native(found, eager_only=True).drop(self.rows.key, strict=False).to_native()
+        return found
+
+    def probability(self, values: Any) -> Any:
+        """Return labelling probabilities given by a column name, by values, as one number, or to be estimated."""
+        if isinstance(values, str):
+            return self.data[values].to_numpy() if values in self.data and values != "estimated" else values
+        return self.aligned(values, "sampling_probability")
 
     def vector(self, values: Any, name: str) -> AnyArray | None:
         """Return a column given by name or as values."""
@@ -108,13 +147,22 @@ def joined_names(clusters: Any) -> str | None:
     return None
 
 
+def _are_names(values: Any, data: Any) -> bool:
+    """Tell whether values are names of columns of the data."""
+    return (
+        isinstance(values, list | tuple)
+        and bool(values)
+        and all(isinstance(v, str) and v in data for v in values)
+    )
+
+
 def row_vectors(data: Any, values: Any, name: str) -> list[AnyArray]:
     """Return columns given by name or as values."""
     if values is None:
         return []
     if isinstance(values, str):
         values = [values]
-    if isinstance(values, list | tuple) and values and all(isinstance(v, str) and v in data for v in values):
+    if _are_names(values, data):
         return [check_groups(data[v], name, len(data)) for v in values]
     array = read_array(values, name)
     if array.ndim != 1 or len(array) != len(data):
