@@ -115,6 +115,39 @@ def dsl_infer(rows, clusters, weights):
     return np.append(clustered.std_error, weighted.params)
 
 
+def holdout(rows, y, **options):
+    from sklearn.linear_model import LogisticRegression
+
+    from validstats import ReusableHoldout
+
+    X = rows[["x", "w"]]
+    model = LogisticRegression().fit(X, rows["class"])
+    asked = ReusableHoldout(queries=5, random_state=0).fit(X, rows["class"])
+    return asked.calibrate(X, y, check_reuse=False, **options), model
+
+
+def holdout_calibrate(rows, y, clusters):
+    plain, model = holdout(rows, y)
+    clustered, _ = holdout(rows, rows["class"], clusters=clusters)
+    part = clustered.desk_.parts.reusable
+    return np.append(np.sort(part.unit_means(part.y.astype(float))), plain.infer(model).value)
+
+
+def holdout_fit(rows, y):
+    from sklearn.linear_model import LogisticRegression
+
+    from validstats import ReusableHoldout
+
+    asked = ReusableHoldout(queries=5, random_state=0).fit(rows[["x"]], y)
+    asked.calibrate(rows[["x"]], rows["class"], check_reuse=False)
+    return asked.infer(LogisticRegression()).value
+
+
+def holdout_infer(rows, target):
+    asked, _ = holdout(rows, rows["class"])
+    return asked.infer(target, guess=0.5).value
+
+
 CALLS: dict[str, tuple[Callable[..., Any], dict[str, Callable[[pd.DataFrame], Any]]]] = {
     "mutual_info": (mutual, {"y": lambda r: r["y"]}),
     "independence_test": (independence, {"y": lambda r: r["y"], "strata": lambda r: r["stratum"]}),
@@ -135,6 +168,12 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Callable[[pd.DataFrame], An
         dsl_infer,
         {"clusters": lambda r: r["group"], "weights": lambda r: r["weight"]},
     ),
+    "ReusableHoldout.fit": (holdout_fit, {"y": lambda r: r["class"]}),
+    "ReusableHoldout.calibrate": (
+        holdout_calibrate,
+        {"y": lambda r: r["class"], "clusters": lambda r: pd.qcut(r["x"], 60, labels=False)},
+    ),
+    "ReusableHoldout.infer": (holdout_infer, {"target": lambda r: (r["x"] > 0).astype(int)}),
     "MISelector.fit": (selector, {"y": lambda r: r["y"]}),
 }
 """Public call -> a function of the rows and their companions, and the companions."""

@@ -40,7 +40,7 @@ from validstats.holdout.ledger import Ledger
 from validstats.holdout.mechanisms import Analysis, ScoreMechanism
 from validstats.holdout.planner import Plan
 from validstats.holdout.results import Answer, Answers, Discoveries
-from validstats.intake import check_positive_int
+from validstats.intake import align, check_positive_int, row_labels
 from validstats.results import Report
 
 __all__ = ["HoldoutCalibration", "ReusableHoldout"]
@@ -181,7 +181,7 @@ class ReusableHoldout(CalibratedEstimator):
         ValueError
             If the lengths differ or there are no rows.
         """
-        labels = check_labels(y, count_rows(X), "y")
+        labels = check_labels(align(y, row_labels(X), "y"), count_rows(X), "y")
         self.training_ = TrainingPart(X, labels, classes_of(labels), seed_of(self.random_state))
         if hasattr(self, "desk_"):
             self.desk_ = dataclasses.replace(self.desk_, training=self.training_)

@@ -23,6 +23,7 @@ from validstats.holdout.ledger import Ledger
 from validstats.holdout.mechanisms import MECHANISMS, Analysis, Declaration, check_score_mechanism, mechanism
 from validstats.holdout.planner import Plan, plan
 from validstats.intake import (
+    align,
     backend_of,
     check_confidence_level,
     check_groups,
@@ -30,6 +31,7 @@ from validstats.intake import (
     check_literal,
     check_positive_int,
     is_frame,
+    row_labels,
 )
 
 __all__ = ["HoldoutCalibration", "calibration_of", "open_desk", "plan_of"]
@@ -76,7 +78,9 @@ def calibration_of(desk: Desk) -> HoldoutCalibration:
 def open_desk(holdout: Any, X: Any, y: Any, clusters: Any, check_reuse: bool) -> Desk:
     """Check, split and bind the rows, and open the budget that an estimator's parameters declare, or continue it."""
     metric = as_metric(holdout.metric)
-    labels = check_labels(y, count_rows(X), "y")
+    named = row_labels(X)
+    labels = check_labels(align(y, named, "y"), count_rows(X), "y")
+    clusters = align(clusters, named, "clusters")
     groups = None if clusters is None else check_groups(clusters, "clusters", len(labels))
     vault = check_in_range(holdout.vault, "vault", 0.0, 1.0, high_open=True)
     training = getattr(holdout, "training_", None)

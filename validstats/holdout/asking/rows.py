@@ -27,7 +27,7 @@ from validstats.holdout.ledger import (
     keyed_order,
     keyed_row_digests,
 )
-from validstats.intake import columns, is_frame, read_array
+from validstats.intake import RowLabels, align, columns, is_frame, read_array, row_labels
 
 __all__ = [
     "HoldoutSample",
@@ -53,6 +53,7 @@ class HoldoutSample:
     given: Int1D  # position of each row among those that were handed over
     n_given: int  # number of rows that were handed over, the other part included
     clustered: bool = False
+    named: RowLabels | None = None  # who the rows that were handed over are, in their order
     _sizes: Float1D = field(init=False)
 
     def __post_init__(self) -> None:
@@ -76,6 +77,8 @@ class HoldoutSample:
 
     def aligned(self, predictions: Any) -> AnyArray:
         """Bring predictions from the order in which the rows were handed over to the order kept here."""
+        if self.named is not None:
+            predictions = align(predictions, self.named, "target")
         array = read_array(predictions, "target")
         if array.ndim == 0 or len(array) != self.n_given:
             shape = array.shape
@@ -234,6 +237,7 @@ def _take(
         given=rows,
         n_given=len(y),
         clustered=clustered,
+        named=row_labels(X),
     )
 
 
