@@ -14,13 +14,11 @@ from sklearn.linear_model import LinearRegression
 
 from benchmarks._peers import LazyPeer, server
 from benchmarks._runner import Implementations, Spec
-from validstats.batch import BatchPredictor, Envelope, Simultaneous
-from validstats.batch.laws import means
+from validstats.batch import AbsoluteScore, BatchPredictor, Envelope, Simultaneous
+from validstats.batch.laws import means, score_at_rank
 from validstats.batch.laws import ranks as rank_laws
 from validstats.batch.laws.extremal_sums import hull_bound, knapsack_bound, rank_sum_maximum
-from validstats.batch.laws.order_statistics import score_at_rank
 from validstats.batch.laws.rank_sum import rank_sum_quantile
-from validstats.batch.scores.residual import AbsoluteScore
 
 N_FEATURES, N_TEST = 5, 1000
 GROWTH_SIZES = (1_000, 10_000, 100_000, 1_000_000, 10_000_000)

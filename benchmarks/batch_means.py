@@ -11,10 +11,10 @@ import argparse
 import numpy as np
 from scipy import stats
 
-from validstats.batch.laws.exchangeability import within_batch_test
-from validstats.batch.laws.means import mean_interval, partition_available
-from validstats.batch.laws.textbook import textbook_interval
-from validstats.batch.laws.units import unit_interval, unit_totals
+from validstats.batch import within_batch_test
+from validstats.batch.laws import mean_interval, textbook_interval, unit_interval
+from validstats.batch.laws.means import partition_available
+from validstats.batch.laws.units import unit_totals
 from validstats.datasets import load_sentiment
 from validstats.runtime import map_replicates
 

@@ -12,7 +12,7 @@ from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegresso
 from sklearn.frozen import FrozenEstimator
 
 from validstats.batch import BatchPredictor, Simultaneous
-from validstats.batch.laws.ranks import batch_coverage_probability, simultaneous_rank
+from validstats.batch.laws import batch_coverage_probability, simultaneous_rank
 from validstats.datasets import load_randhie
 from validstats.runtime.replicates import map_replicates
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 
@@ -14,3 +15,10 @@ def golden():
     for case in cases["cases"]:
         by_task.setdefault(case["task"], []).append(case)
     return {**cases, "by_task": by_task}
+
+
+@pytest.fixture(scope="module")
+def data():
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(900, 2))
+    return x, x[:, 0] + rng.normal(size=900) * (0.5 + np.abs(x[:, 1]))

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from validstats.batch.laws.counts import class_share_bounds, count_bounds
-from validstats.batch.laws.means import choose_mean_method, mean_interval
-from validstats.batch.laws.ranks import error_count_upper
+from validstats.batch.laws import class_share_bounds, count_bounds, error_count_upper, mean_interval
+from validstats.batch.laws.means import choose_mean_method
 
 SCORES = np.random.default_rng(0).beta(2, 3, size=300)
 INF = np.inf

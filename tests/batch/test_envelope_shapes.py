@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from tests.oracles import batch as oracle
-from validstats.batch.laws.counts import count_is_preferred
-from validstats.batch.laws.envelope import false_claim_curve, interpolated_curve, rank_envelope
-from validstats.batch.laws.exchangeability import weight_test
+from validstats.batch import weight_test
+from validstats.batch.laws import count_is_preferred, false_claim_curve, interpolated_curve, rank_envelope
 
 SHAPES = ("equal", "largest", "simes")
 

@@ -12,20 +12,22 @@ import pytest
 from scipy import stats
 
 from tests.oracles import batch as oracle
-from validstats.batch.laws import rank_sum
-from validstats.batch.laws import ranks as rank_laws
-from validstats.batch.laws.envelope import (
+from validstats.batch.laws import (
     RankBand,
-    _largest_level,
-    envelope_probability,
+    conformal_p_values,
     order_statistic_box,
+    order_statistic_interval,
+    product_share,
     rank_envelope,
+    rank_sum,
+    score_at_rank,
+    scores_at_ranks,
+    selection_scores,
 )
+from validstats.batch.laws import ranks as rank_laws
+from validstats.batch.laws.envelope import _largest_level, envelope_probability
 from validstats.batch.laws.extremal_sums import hull_bound
-from validstats.batch.laws.levels import product_share
-from validstats.batch.laws.order_statistics import order_statistic_interval, score_at_rank, scores_at_ranks
 from validstats.batch.laws.sampling import monte_carlo_quantile, sample_weight_sums
-from validstats.batch.laws.selection import conformal_p_values, selection_scores
 from validstats.kernels.extremal_sums import hull_value, upper_hull
 from validstats.kernels.ranks import upper_rank, urn_statistics
 

@@ -11,19 +11,20 @@ import numpy as np
 import pytest
 
 from tests.oracles import batch as oracle
-from validstats.batch.laws.compositional import compositional_interval
-from validstats.batch.laws.envelope import envelope_probability, rank_envelope
-from validstats.batch.laws.extremal_sums import hull_bound
-from validstats.batch.laws.means import mean_interval
-from validstats.batch.laws.order_statistics import order_statistic_interval
-from validstats.batch.laws.rank_sum import rank_sum_counts, rank_sum_quantile, weight_sum_quantile
-from validstats.batch.laws.ranks import (
+from validstats.batch.laws import (
+    compositional_interval,
     error_count_upper,
-    order_statistic_counts,
+    mean_interval,
+    order_statistic_interval,
+    rank_envelope,
     rank_lower,
     rank_upper,
     simultaneous_rank,
 )
+from validstats.batch.laws.envelope import envelope_probability
+from validstats.batch.laws.extremal_sums import hull_bound
+from validstats.batch.laws.rank_sum import rank_sum_counts, rank_sum_quantile, weight_sum_quantile
+from validstats.batch.laws.ranks import order_statistic_counts
 from validstats.batch.laws.sampling import monte_carlo_quantile
 from validstats.batch.laws.selection import selection_threshold
 

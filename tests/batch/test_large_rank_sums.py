@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from validstats.batch.laws import rank_sum
-from validstats.batch.laws.means import mean_interval
+from validstats.batch.laws import mean_interval, rank_sum
 from validstats.batch.laws.rank_sum import (
     has_exact_law,
     rank_sum_counts,

@@ -9,15 +9,10 @@ import numpy as np
 import pytest
 
 from tests.oracles import batch as oracle
-from validstats.batch.laws import means, rank_sum
+from validstats.batch.laws import mean_interval, means, rank_sum, smallest_partition_n
 from validstats.batch.laws.envelope import envelope_probability
 from validstats.batch.laws.extremal_sums import dual_bound, hull_bound
-from validstats.batch.laws.means import (
-    learned_weights,
-    mean_interval,
-    partition_available,
-    smallest_partition_n,
-)
+from validstats.batch.laws.means import learned_weights, partition_available
 from validstats.batch.laws.rank_sum import rank_sum_quantile
 from validstats.batch.laws.sampling import monte_carlo_quantile, sample_weight_sums
 

@@ -17,8 +17,8 @@ from validstats.batch import (
     Simultaneous,
     plan_batch,
 )
+from validstats.batch.laws import rank_upper
 from validstats.batch.laws.means import partition_available
-from validstats.batch.laws.ranks import rank_upper
 
 
 @pytest.mark.parametrize("m", [5, 10, 20, 50, 100])

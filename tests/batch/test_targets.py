@@ -27,11 +27,16 @@ from validstats import (
     Selection,
     Simultaneous,
 )
-from validstats.batch import Compositional, ErrorScore
-from validstats.batch.laws import reach_out
-from validstats.batch.laws.compositional import compositional_interval, ignored_extremes, smallest_drop_n
-from validstats.batch.scores.learned import CQRScore, NormalisedScore
-from validstats.batch.scores.residual import AbsoluteScore, CallableScore, SignedScore
+from validstats.batch import (
+    AbsoluteScore,
+    CallableScore,
+    Compositional,
+    CQRScore,
+    ErrorScore,
+    NormalisedScore,
+    SignedScore,
+)
+from validstats.batch.laws import compositional_interval, ignored_extremes, reach_out, smallest_drop_n
 from validstats.batch.targets.selection import _largest_remainders
 from validstats.exceptions import UninformativeWarning
 

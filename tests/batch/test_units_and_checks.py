@@ -7,20 +7,15 @@ import math
 import numpy as np
 import pytest
 
-from validstats.batch.laws.exchangeability import (
-    conformal_martingale,
-    covariate_test,
-    unit_order_test,
-    within_batch_test,
-)
-from validstats.batch.laws.units import (
+from validstats.batch import conformal_martingale, covariate_test, unit_order_test, within_batch_test
+from validstats.batch.laws import (
     smallest_unit_number,
     unit_asymptotic_interval,
     unit_interval,
     unit_scale,
-    unit_totals,
     unit_variances,
 )
+from validstats.batch.laws.units import unit_totals
 
 
 @pytest.mark.parametrize(("b", "alpha"), [(19, 0.1), (39, 0.1), (60, 0.1), (30, 0.2), (99, 0.02)])

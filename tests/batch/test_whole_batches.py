@@ -24,7 +24,7 @@ from validstats.batch import (
     Selection,
     Simultaneous,
 )
-from validstats.batch.laws.units import unit_interval
+from validstats.batch.laws import unit_interval
 from validstats.exceptions import DependentRowsWarning, UninformativeWarning
 
 RNG = np.random.default_rng(0)

@@ -10,19 +10,21 @@ import math
 import numpy as np
 import pytest
 
-from validstats.batch.laws.compositional import compositional_interval
-from validstats.batch.laws.envelope import order_statistic_box, rank_envelope
-from validstats.batch.laws.means import mean_interval, partition_interval
-from validstats.batch.laws.order_statistics import order_statistic_interval
-from validstats.batch.laws.rank_sum import rank_sum_quantile
-from validstats.batch.laws.ranks import (
+from validstats.batch.laws import (
     batch_coverage_probability,
+    compositional_interval,
     error_count_upper,
+    mean_interval,
+    order_statistic_box,
+    order_statistic_interval,
+    rank_envelope,
     rank_lower,
     rank_upper,
     selection_rank,
     simultaneous_rank,
 )
+from validstats.batch.laws.means import partition_interval
+from validstats.batch.laws.rank_sum import rank_sum_quantile
 from validstats.batch.laws.sampling import monte_carlo_quantile, sample_ranks
 from validstats.validity import binomial_acceptance, simulate
 

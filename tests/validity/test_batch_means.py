@@ -10,18 +10,18 @@ import math
 import numpy as np
 import pytest
 
-from validstats.batch.laws.betting import betting_upper_mean
-from validstats.batch.laws.counts import class_share_bounds
-from validstats.batch.laws.exchangeability import (
-    conformal_martingale,
-    covariate_test,
-    unit_order_test,
-    within_batch_test,
+from validstats.batch import conformal_martingale, covariate_test, unit_order_test, within_batch_test
+from validstats.batch.laws import (
+    class_share_bounds,
+    mean_interval,
+    textbook_interval,
+    unit_interval,
+    unit_scale,
+    unit_variances,
 )
-from validstats.batch.laws.means import mean_interval
+from validstats.batch.laws.betting import betting_upper_mean
 from validstats.batch.laws.swap import swap_bounds
-from validstats.batch.laws.textbook import textbook_interval
-from validstats.batch.laws.units import unit_interval, unit_scale, unit_totals, unit_variances
+from validstats.batch.laws.units import unit_totals
 from validstats.validity import binomial_acceptance, simulate
 
 pytestmark = pytest.mark.validity

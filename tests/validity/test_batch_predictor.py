@@ -17,7 +17,7 @@ from validstats.batch import (
     Selection,
     Simultaneous,
 )
-from validstats.batch.laws.ranks import batch_coverage_probability, simultaneous_rank
+from validstats.batch.laws import batch_coverage_probability, simultaneous_rank
 from validstats.datasets import load_randhie
 from validstats.validity import binomial_acceptance, simulate
 

@@ -12,9 +12,9 @@ import pytest
 from scipy import stats
 
 from tests.oracles import batch as oracle
+from validstats.batch.laws import compositional_interval, order_statistic_box, rank_envelope
 from validstats.batch.laws import ranks as rank_laws
-from validstats.batch.laws.compositional import compositional_interval
-from validstats.batch.laws.envelope import envelope_probability, order_statistic_box, rank_envelope
+from validstats.batch.laws.envelope import envelope_probability
 from validstats.batch.laws.extremal_sums import dual_bound, hull_bound, knapsack_bound, rank_sum_maximum
 from validstats.batch.laws.rank_sum import (
     rank_sum_counts,
