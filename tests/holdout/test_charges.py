@@ -59,11 +59,11 @@ def test_the_cache_never_looks_at_labels():
     a, b = make(), make(y=1 - Y_HOLD)
     keys = []
     for rh in (a, b):
-        keys.append(rh.desk_.values(MODEL, rh.desk_.metric)[1])
+        keys.append(rh.desk_.values(MODEL, rh.desk_.chosen(None))[1])
     same = make(ledger=Ledger.in_memory(secret=b"s" * 32))
     flipped = make(ledger=Ledger.in_memory(secret=b"s" * 32), y=1 - Y_HOLD)
     prediction = np.zeros(N, dtype=int)
-    digests = {rh.desk_.values(prediction, rh.desk_.metric)[1] for rh in (same, flipped)}
+    digests = {rh.desk_.values(prediction, rh.desk_.chosen(None))[1] for rh in (same, flipped)}
     assert len(digests) == 1
     assert keys[0] != keys[1]
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
-from tests.holdout.study import X_HOLD, X_TRAIN, Y_TRAIN, make, noise_predictions
+from tests.holdout.study import MODEL, X_HOLD, X_TRAIN, Y_TRAIN, make, noise_predictions
 from validstats.exceptions import (
     BudgetExhaustedError,
 )
@@ -53,3 +53,29 @@ def test_pickles_share_the_budget_and_hide_the_rows(tmp_path):
     assert rh.infer(noise_predictions(1), guess=0.5).left["queries"] == 0
     with pytest.raises(BudgetExhaustedError):
         other.infer(noise_predictions(2), guess=0.5)
+
+
+def test_a_shallow_copy_asks_at_the_same_desk():
+    rh = make()
+    copied = copy.copy(rh)
+    copied.infer(noise_predictions(0), guess=0.5)
+    assert rh.infer(noise_predictions(1), guess=0.5).left["queries"] == 18
+
+
+def test_boards_and_scorers_share_the_budget_and_hide_the_rows(tmp_path):
+    path = Ledger.create(tmp_path / "study.ledger").path
+    rh = make(path, queries=3, mechanism="description_length")
+    for door in (rh.leaderboard(baseline=0.5), rh.scorer()):
+        raw = pickle.dumps(door)
+        assert rh.ledger_.secret not in raw and rh.desk_.parts.reusable.X.tobytes() not in raw
+    pickle.loads(pickle.dumps(rh.leaderboard(baseline=0.5))).submit(MODEL)
+    assert rh.validate(MODEL, at_least=0.6).left["queries"] == 1
+    with pytest.raises(TypeError, match="cannot be pickled"):
+        pickle.dumps(make(mechanism="description_length").leaderboard())
+
+
+@pytest.mark.parametrize("metric", ["log_loss", "brier", "auc"])
+def test_a_pickle_needs_no_metric_that_can_be_pickled(tmp_path, metric):
+    path = Ledger.create(tmp_path / "study.ledger").path
+    other = pickle.loads(pickle.dumps(make(path, metric=metric, mechanism="description_length")))
+    assert other.infer(MODEL).question == f"{other.desk_.chosen(None).name}: LogisticRegression"

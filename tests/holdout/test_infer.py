@@ -51,7 +51,7 @@ def test_a_failed_guess_releases_the_rounded_holdout():
 def test_the_guess_of_an_estimator_is_cross_validated():
     rh = make()
     answer = rh.infer(MODEL)
-    guess = rh.training_.guess(MODEL, rh.desk_.metric, "cv")
+    guess = rh.training_.guess(MODEL, rh.desk_.chosen(None), "cv")
     assert answer.passed and float(answer) == pytest.approx(guess)
 
 

@@ -21,7 +21,6 @@ from validstats.holdout.asking import (
     Leaderboard,
     Metric,
     TrainingPart,
-    as_metric,
     calibration_of,
     check_finite_bounds,
     check_labels,
@@ -226,7 +225,7 @@ class ReusableHoldout(CalibratedEstimator):
 
     def _desk(self, verb: str) -> Desk:
         self._check_calibrated(verb)
-        return dataclasses.replace(self.desk_, metric=as_metric(self.metric), guess=self.guess)
+        return dataclasses.replace(self.desk_, metric=self.metric, guess=self.guess)
 
     # ------------------------------------------------------------------ asking
 

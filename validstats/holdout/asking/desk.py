@@ -43,7 +43,7 @@ class Desk:
     parts: Parts  # the reusable rows and the vault
     training: TrainingPart | None  # where guesses come from
     classes: AnyArray  # distinct training labels at the calibration; empty if they are no classes
-    metric: Metric  # what is measured unless told otherwise
+    metric: str | Metric  # what is measured unless told otherwise
     guess: GuessKind | None
     guarantee: Guarantee  # what all answers promise together
     backend: FrameBackend
@@ -66,7 +66,7 @@ class Desk:
 
     def chosen(self, metric: str | Metric | None) -> Metric:
         """Return the metric that is asked for, or the declared one."""
-        return self.metric if metric is None else as_metric(metric)
+        return as_metric(self.metric if metric is None else metric)
 
     def mean_metric(self, metric: str | Metric | None, verb: str, remedy: str = "") -> Metric:
         """Return the metric that is asked for, where the verb is for means of row values only."""

@@ -106,7 +106,7 @@ def open_desk(holdout: Any, X: Any, y: Any, clusters: Any, check_reuse: bool) ->
         parts=parts,
         training=training,
         classes=classes,
-        metric=metric,
+        metric=holdout.metric,
         guess=holdout.guess,
         guarantee=guarantee_of(
             declared,
