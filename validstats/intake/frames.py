@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,7 @@ import numpy.typing as npt
 
 from validstats._typing import AnyArray, Float1D, FrameBackend
 from validstats.intake.arguments import check_literal
+from validstats.intake.kinds import read_array
 
 __all__ = [
     "backend_of",
@@ -21,6 +23,7 @@ __all__ = [
     "columns",
     "is_frame",
     "n_rows",
+    "plain_frame",
     "row_digests",
     "to_frame",
     "to_pandas",
@@ -275,6 +278,48 @@ def to_pandas(frame: Any) -> Any:
     (1, 1)
     """
     return _eager(frame).to_pandas()
+
+
+def plain_frame(frame: Any) -> Any:
+    """Give the columns of a pandas frame the kinds that they mean.
+
+    Numbers as objects (Decimal, Fraction, ...) become float64, and levels of categories that no row has are dropped, as
+    in R. Columns that hold several kinds are left as they are, and refused by name where they are used.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        The frame; it is not modified.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The same columns; the frame itself where nothing had to change.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from decimal import Decimal
+    >>> plain_frame(pd.DataFrame({"price": [Decimal("1.5"), Decimal(2)]}))["price"].dtype
+    dtype('float64')
+    """
+    changed = {}
+    for j, dtype in enumerate(frame.dtypes):
+        values = frame.iloc[:, j]
+        if str(dtype) == "category":
+            if len(values.cat.categories) > values.nunique():
+                changed[j] = values.cat.remove_unused_categories()
+        elif str(dtype) == "object" or "decimal" in str(dtype):
+            with contextlib.suppress(TypeError, ValueError):
+                array = read_array(values, str(frame.columns[j]), dates=True)
+                if array.dtype.kind in "fiu":
+                    changed[j] = array
+    if not changed:
+        return frame
+    plain = frame.copy(deep=False)
+    for j, values in changed.items():
+        plain.isetitem(j, values)
+    return plain
 
 
 def row_digests(rows: Any) -> npt.NDArray[np.uint64]:

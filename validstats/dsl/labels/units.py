@@ -18,6 +18,7 @@ from validstats.intake import (
     check_groups,
     column,
     is_frame,
+    plain_frame,
     read_array,
     row_labels,
     to_pandas,
@@ -48,7 +49,7 @@ class Units:
             raise ValueError(f"features must be a list of column names or 'all', got {features!r}.")
         for name in (*surrogate_columns(surrogate), *(() if features == "all" else features)):
             column(data, name)
-        frame = to_pandas(data).reset_index(drop=True)
+        frame = plain_frame(to_pandas(data).reset_index(drop=True))
         if len(frame) == 0:
             raise ValueError("data has no rows.")
         return cls(frame, backend_of(data), surrogate, features, row_labels(data, ids, "data"))

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from validstats._typing import AnyArray, Float2D
+from validstats.intake import as_floats, read_array
 
 __all__ = ["DesignBuilder", "ParsedFormula", "parse_formula", "widen_numbers"]
 
@@ -127,6 +128,12 @@ class DesignBuilder:
                     f"The variable {name!r} of the formula is missing in {missing} row(s). Every variable "
                     "that is not an expert label must be observed in all rows: drop or impute them first."
                 )
+            # groups of absorbed effects may be dates; a covariate must be a number or a category
+            array = read_array(
+                self._template[name], f"the variable {name!r}", dates=name in self.parsed.effects
+            )
+            if array.dtype.kind in "iu":
+                as_floats(array, f"the variable {name!r}")
 
     def _fit_spec(self, formula: Any) -> Any:
         return formula.get_model_matrix(self._template, na_action="raise", output="pandas").model_spec

@@ -1,0 +1,63 @@
+"""Columns of formulas: numbers in any dress, categories with levels that no row has, and what is refused by name."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from fractions import Fraction
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from validstats import DesignSupervised
+
+N = 400
+RNG = np.random.default_rng(0)
+X = np.round(RNG.normal(size=N) * 8) / 8
+MACHINE = X + RNG.normal(size=N)
+
+
+def study(**columns):
+    rows = pd.DataFrame({"x": X, "m": MACHINE} | columns)
+    model = DesignSupervised(random_state=0, n_folds=2).fit(rows, surrogate="m", features=[])
+    return model.calibrate({"y": np.where(np.arange(N) % 3 == 0, X + MACHINE**2, np.nan)}, sampling_probability=1 / 3)
+
+
+@pytest.mark.parametrize("dress", [Decimal, Fraction, float, np.float32])
+def test_numbers_as_objects_are_numbers(dress) -> None:
+    values = np.empty(N, dtype=object)
+    values[:] = [dress(v) for v in X]
+    result = study(d=values).infer("y ~ d")
+    assert len(result.params) == 2
+    np.testing.assert_allclose(result.params, study(d=X).infer("y ~ d").params, atol=1e-9)
+
+
+def test_levels_that_no_row_has_are_dropped() -> None:
+    group = pd.Categorical(np.where(X > 0, "b", "a"), categories=["a", "b", "never"])
+    plain = study(g=np.where(X > 0, "b", "a")).infer("y ~ g")
+    assert study(g=group).infer("y ~ g").params.tolist() == plain.params.tolist()
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        (np.array([1, "a"] * (N // 2), dtype=object), "mixes number .* and text"),
+        (pd.date_range("2020", periods=N), r"holds dates .*\.dt\.days"),
+        (pd.to_timedelta(np.arange(N), "h"), "holds dates or durations"),
+        ([dt.date(2020, 1, 1 + i % 20) for i in range(N)], "holds dates"),
+        (X * 1j, "is complex"),
+        (np.array([b"a", b"b"] * (N // 2), dtype=object), "holds bytes"),
+        (2**53 + np.arange(N), "beyond 2.53"),
+    ],
+)
+def test_what_is_no_covariate_is_refused_by_name(values, words) -> None:
+    with pytest.raises(
+        (TypeError, ValueError), match=rf"the variable 'v' .*{words}|the variable 'v' {words}"
+    ):
+        study(v=values).infer("y ~ v")
+
+
+def test_days_may_be_absorbed() -> None:
+    days = [dt.date(2020, 1, 1 + i % 20) for i in range(N)]
+    assert np.isfinite(study(day=days).infer("y ~ x | day").params).all()
