@@ -953,7 +953,8 @@ class BatchEnvelopes(BatchResult):
         offset = np.zeros(0) if answer.offset is None else answer.offset
         known = (-np.inf, np.inf) if answer.offset is None else self.label_bounds
         shift = float(offset.mean()) if offset.size else 0.0
-        slack = rounding_of_means(answer.low.size, answer.low, answer.high, offset)
+        sizes = [np.abs(v[np.isfinite(v)]).max(initial=0.0) for v in (answer.low, answer.high, offset)]
+        slack = rounding_of_means(answer.low.size, *map(float, sizes))
         ends = np.array(self._ends(lambda scores: float(scores.mean()), answer)) + shift
         return np.asarray(np.clip(ends + [-slack, slack], *known))
 

@@ -62,6 +62,8 @@ def target_options(command: F) -> F:
             help="quantile: which one.",
         ),
         click.option("--above", type=float, help="selection: claim that the label is above this number."),
+        click.option("--below", type=float, help="selection: claim that it is below this; both: between."),
+        click.option("--claim", help="selection: claim that the label is this class."),
         click.option("--max-false", type=click.IntRange(min=0), help="selection: false claims allowed."),
         click.option(
             "--fdr", type=click.FloatRange(0, 1, min_open=True, max_open=True), help="selection: or a rate."
@@ -71,6 +73,12 @@ def target_options(command: F) -> F:
             type=OneOf(_sides),
             default=None,
             help="Bounds of mean, total, quantile and errors.  [default: two-sided; upper for errors]",
+        ),
+        click.option(
+            "--method",
+            type=click.Choice(("auto", "asymptotic")),
+            default=None,
+            help="mean and total: asymptotic is the textbook interval, for large samples.  [default: auto]",
         ),
     ]
     for option in reversed(options):
@@ -83,7 +91,18 @@ def target_options(command: F) -> F:
 @click.argument("new", type=click.Path(path_type=Path))
 @click.option("--label", required=True, help="Label column of LABELLED; NEW need not have it.")
 @target_options
-@click.option("--batches", help="Column of NEW that says which batch a row belongs to; one batch without it.")
+@click.option(
+    "--batches",
+    help="Column of NEW that says which batch a row belongs to; one batch without it. If LABELLED has it too, whole past "
+    "batches are the units.",
+)
+@click.option(
+    "--unit",
+    type=click.Choice(("batch", "row")),
+    default="batch",
+    show_default=True,
+    help="Whether whole batches or single rows of LABELLED are drawn alike, where it has the column of --batches.",
+)
 @click.option("--joint", is_flag=True, help="Let the statements about all batches hold together.")
 @click.option("--features", help="Columns to predict from, separated by commas; by default all shared ones.")
 @click.option(
@@ -106,6 +125,7 @@ def batch(
     label: str,
     target: str,
     batches: str | None,
+    unit: str,
     joint: bool,
     features: str | None,
     prediction: str | None,
@@ -138,7 +158,7 @@ def batch(
     if prediction:
         refuse_given(("features", "model"), "is not read with --prediction.")
     if not batches:
-        refuse_given(("joint",), "needs --batches.")
+        refuse_given(("joint", "unit"), "needs --batches.")
     known, unknown = read_table(labelled), read_table(new)
     check_columns(known, [label], labelled, "--label")
     check_columns(unknown, [batches] if batches else [], new, "--batches")
@@ -164,9 +184,11 @@ def batch(
         question,
         confidence_level=confidence_level,
         bounds=bounds or (None, None),
+        unit=unit,
         random_state=seed,
     )
-    predictor.fit(rows, y, strata=None if strata is None else known[strata].to_numpy())
+    past = known[batches].to_numpy() if batches and batches in known.columns else None
+    predictor.fit(rows, y, batches=past, strata=None if strata is None else known[strata].to_numpy())
     result = predictor.infer(
         new_rows,
         batches=None if batches is None else unknown[batches].to_numpy(),
@@ -187,9 +209,11 @@ def make_target(target: str, asked: Mapping[str, Any]) -> Any:
         for option, parameter in kind.command_options.items()
         if parameter is not None and asked[option] is not None
     }
-    for option in kind.command_required:
-        if asked[option] is None:
-            raise click.UsageError(f"--target {target} needs --{option.replace('_', '-')}.")
+    for choice in kind.command_required:
+        options = choice.split("|")
+        if all(asked[option] is None for option in options):
+            wanted = " or ".join(f"--{option.replace('_', '-')}" for option in options)
+            raise click.UsageError(f"--target {target} needs {wanted}.")
     question = kind(**values)
     try:
         question.check()

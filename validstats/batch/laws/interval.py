@@ -75,7 +75,6 @@ def reach_out(ends: AnyArray, centre: AnyArray, outward: float, fits: Callable[[
             step = 2 * step
 
 
-def rounding_of_means(m: int, *terms: AnyArray) -> float:
-    """Bound by how much two means of the same m numbers can differ that were added up in different orders."""
-    sizes = [np.abs(t[np.isfinite(t)]).max(initial=0.0) for t in terms]
+def rounding_of_means(m: int, *sizes: float) -> float:
+    """Largest difference of two means of the same m numbers added up in other orders; ``sizes`` sum to theirs at least."""
     return float((m + 4) * np.finfo(np.float64).eps * sum(sizes))

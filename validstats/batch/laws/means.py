@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache
-from typing import Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
@@ -42,6 +42,7 @@ MeanMethod: TypeAlias = Literal[
 ]
 """How the mean of a batch is bounded."""
 
+_Memo: TypeAlias = Callable[[Any, Callable[[], Any]], Any]
 _SWAP_RATIO = 8
 """Exchanges and bets have widths within .05 of each other where n = 8 m, measured on residuals."""
 _SWAP_LARGEST = 200
@@ -165,6 +166,7 @@ def mean_interval(
     drop_extreme: bool | None = None,
     n_resamples: int = 9999,
     random_state: RandomState = 0,
+    memo: _Memo = lambda key, compute: compute(),
 ) -> Interval:
     """Bound the mean of a batch of m scores that are exchangeable with the calibration scores.
 
@@ -204,6 +206,8 @@ def mean_interval(
         Draws of the exact Monte Carlo quantile, which keeps the level for every number of draws.
     random_state : int, numpy.random.Generator or None, default 0
         Stream of the draws, of the partition's blocks and of the order of the bets. Fix it before looking.
+    memo : callable, default no memory
+        ``memo(key, compute)`` returns what it has computed for the key before; calls with the same scores share simulations.
 
     Returns
     -------
@@ -246,12 +250,12 @@ def mean_interval(
     if chosen == "asymptotic":
         return _textbook_bound(sorted_scores, m, level, side, bounds)
     if chosen == "swap":
-        return _swap_interval(sorted_scores, m, level, side, bounds, _seed_of(random_state))
+        return _swap_interval(sorted_scores, m, level, side, bounds, _seed_of(random_state), memo)
     if chosen == "bet":
         return _bet_interval(sorted_scores, m, alpha_side, side, bounds, width, random_state)
     if chosen == "partition":
         if method == "auto" and np.isfinite(bounds).any():
-            return _half_bounded_interval(sorted_scores, m, level, side, bounds, width, random_state)
+            return _half_bounded_interval(sorted_scores, m, level, side, bounds, width, random_state, memo)
         return partition_interval(sorted_scores, m, alpha_side, side, bounds, np.mean, random_state)
     return _weighted_rank_interval(
         sorted_scores,
@@ -319,7 +323,7 @@ def _textbook_bound(
 
 
 def _swap_interval(
-    scores: Float1D, m: int, alpha: Fraction, side: Side, bounds: tuple[float, float], seed: int
+    scores: Float1D, m: int, alpha: Fraction, side: Side, bounds: tuple[float, float], seed: int, memo: _Memo
 ) -> Interval:
     """Exchanges; sides without a known bound give up batches with a score beyond the calibration."""
     drop = (not np.isfinite(bounds[0]), not np.isfinite(bounds[1]))
@@ -329,7 +333,7 @@ def _swap_interval(
             'take "auto".'
         )
     found = swap_bounds(
-        scores, m, alpha, bounds, sides=(side != "upper", side != "lower"), drop=drop, seed=seed
+        scores, m, alpha, bounds, sides=(side != "upper", side != "lower"), drop=drop, seed=seed, memo=memo
     )
     return _bound(found.low, found.high, "swap", side, bounds)
 
@@ -371,6 +375,7 @@ def _half_bounded_interval(
     bounds: tuple[float, float],
     width: float | None,
     random_state: RandomState,
+    memo: _Memo,
 ) -> Interval:
     """One known bound: bets on its side and partition on the other, or exchanges without the other side's extremes."""
     alpha_side = alpha / 2 if side == "two-sided" else alpha
@@ -387,7 +392,7 @@ def _half_bounded_interval(
             high = found.high
         return _bound(low, high, "bet, partition", side, bounds)
     if Fraction(m, n + m) < alpha and n >= 2:
-        return _swap_interval(scores, m, alpha, side, bounds, seed)
+        return _swap_interval(scores, m, alpha, side, bounds, seed, memo)
     return _bet_interval(scores, m, alpha_side, side, bounds, width, rng)
 
 

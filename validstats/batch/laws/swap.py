@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from scipy import special, stats
 
-from validstats._typing import Float1D, Float2D, Int1D
+from validstats._typing import Float1D, Float2D, Int1D, Int2D
 from validstats.batch.laws.envelope import extremes_cost, spread_band
 from validstats.batch.laws.levels import Level, exact_level
 from validstats.kernels.subset_sums import subset_sum_counts
 
-__all__ = ["SwapBound", "swap_bounds"]
+__all__ = ["SubsetCounts", "SwapBound", "subset_counts", "swap_bounds"]
 
 _BAND_SHARE = Fraction(1, 10)
 """Share of the level that the rank band takes: flat between 1/20 and 1/5, measured."""
@@ -24,7 +26,11 @@ _RUNS = 100_000
 _POINTS = 50_000
 _KNOT_STEP = 0.025
 _KNOT_REACH = 4.5
+_KNOTS = round(2 * _KNOT_REACH / _KNOT_STEP) + 1
+_BLOCKS = 4
 _STANDARD_ERRORS = 5.0
+_BISECTION = 0.002
+"""Standard errors of the mean to which the bound is found."""
 _CHUNK = 2_000_000
 _FLOOR = 1e-4
 """Smallest spread of a subset's sum, as a share of the band's range, so that constant scores have knots."""
@@ -56,6 +62,7 @@ def swap_bounds(
     sides: tuple[bool, bool] = (True, True),
     drop: tuple[bool, bool] = (False, False),
     seed: int = 0,
+    memo: Callable[[Any, Callable[[], Any]], Any] = lambda key, compute: compute(),
 ) -> SwapBound:
     r"""Bounds of the mean of m scores, for m much smaller than n.
 
@@ -76,6 +83,9 @@ def swap_bounds(
         for each side, which makes unbounded scores finite.
     seed : int, default 0
         Seed of the simulated subset sums.
+    memo : callable, default no memory
+        ``memo(key, compute)`` returns what it has computed for the key before, so that calls for batches of other sizes share
+        the simulation of the same scores.
 
     Returns
     -------
@@ -110,9 +120,15 @@ def swap_bounds(
     if spread == 0.0:
         return SwapBound(float(low_end[0]), float(high_end[-1]), cost)
     law = _subset_law(n, m, alpha_side)
-    above, below = _tail_functions(x - x.mean(), law, _FLOOR * spread, alpha_side, seed)
+    # sizes up to the next power of two, so that batches of many sizes share a simulation
+    largest = min(1 << (max(law.last, 1) - 1).bit_length(), n)
+    floor = _FLOOR * float(min(bounds[1], x[-1] + spread) - max(bounds[0], x[0] - spread))
+    counts = memo(
+        ("subset sums", largest, floor, seed), lambda: subset_counts(x - x.mean(), largest, floor, seed)
+    )
+    above, below = _tail_functions(counts, law, alpha_side)
     points = _quadrature(n, m, law.first, law.last, seed)
-    reach = 0.002 * np.sqrt((x.var() + (_FLOOR * spread) ** 2) * (1 / n + 1 / m))
+    reach = _BISECTION * np.sqrt((x.var() + (_FLOOR * spread) ** 2) * (1 / n + 1 / m))
     high, low = bounds[1], bounds[0]
     if sides[1]:
         high = _largest_mean(low_end - x.mean(), high_end - x.mean(), above, points, law, alpha_side, reach)
@@ -153,29 +169,49 @@ class _Tails:
     values: Float2D
 
 
-def _tail_functions(
-    x: Float1D, law: _SubsetLaw, floor: float, alpha_side: float, seed: int
-) -> tuple[_Tails, _Tails]:
-    """Convex upper limits of P(sum of a random k-subset >= s), for the scores and for their mirror image."""
-    n, first = x.size, max(law.first, 1)
-    sizes = np.arange(first, max(law.last, first) + 1)
+@dataclass(frozen=True)
+class SubsetCounts:
+    """Simulated sums of random subsets of the calibration, of all sizes up to the largest.
+
+    Attributes
+    ----------
+    spread : ndarray of shape (k,)
+        Standard deviation of the sum of each size, never 0.
+    above, below : ndarray of int64, shape (k, knots + 1)
+        Runs whose sum, or mirrored sum, lies in each cell between knots.
+    """
+
+    spread: Float1D
+    above: Int2D
+    below: Int2D
+
+
+def subset_counts(x: Float1D, largest: int, floor: float, seed: int) -> SubsetCounts:
+    """Simulate subset sums of centred scores; those of one size do not depend on the largest size asked for."""
+    n = x.size
+    sizes = np.arange(1, largest + 1)
     # variance of the sum of k of n numbers without replacement: k (n - k) / (n - 1) times their variance
-    spread = np.sqrt(x.var() * sizes * (n - sizes) / max(n - 1, 1))
-    spread = np.maximum(spread, floor)
-    step, origin = _KNOT_STEP * spread, -_KNOT_REACH * spread
-    knots = round(2 * _KNOT_REACH / _KNOT_STEP) + 1
-    above = np.zeros((sizes.size, knots + 1), dtype=np.int64)
+    spread = np.maximum(np.sqrt(x.var() * sizes * (n - sizes) / max(n - 1, 1)), floor)
+    above = np.zeros((largest, _KNOTS + 1), dtype=np.int64)
     below = np.zeros_like(above)
-    rng = np.random.default_rng(seed)
-    limits = np.arange(n, n - sizes[-1], -1)
-    values = np.ascontiguousarray(x, dtype=np.float64).copy()
-    for start in range(0, _RUNS, chunk := max(1, _CHUNK // int(sizes[-1]))):
-        draws = rng.integers(0, limits, size=(min(chunk, _RUNS - start), sizes[-1]), dtype=np.int64)
-        subset_sum_counts(draws, values, first, origin, step, above, below)
-    risk = alpha_side * _NUMERICAL_SHARE / 2 / (knots * sizes.size)
+    for block in range(_BLOCKS):
+        draws = np.empty((_RUNS // _BLOCKS, largest), dtype=np.int32)
+        for j in range(largest):
+            draws[:, j] = np.random.default_rng([seed, block, j]).integers(0, n - j, size=len(draws))
+        values = np.ascontiguousarray(x, dtype=np.float64).copy()
+        subset_sum_counts(draws, values, 1, -_KNOT_REACH * spread, _KNOT_STEP * spread, above, below)
+    return SubsetCounts(spread, above, below)
+
+
+def _tail_functions(counts: SubsetCounts, law: _SubsetLaw, alpha_side: float) -> tuple[_Tails, _Tails]:
+    """Convex upper limits of P(sum of a random k-subset >= s), for the scores and for their mirror image."""
+    first, last = max(law.first, 1), max(law.last, 1)
+    spread = counts.spread[first - 1 : last]
+    step, origin = _KNOT_STEP * spread, -_KNOT_REACH * spread
+    risk = alpha_side * _NUMERICAL_SHARE / 2 / (_KNOTS * spread.size)
     return (
-        _Tails(origin, step, _convex_limits(above, risk)),
-        _Tails(origin, step, _convex_limits(below, risk)),
+        _Tails(origin, step, _convex_limits(counts.above[first - 1 : last], risk)),
+        _Tails(origin, step, _convex_limits(counts.below[first - 1 : last], risk)),
     )
 
 
@@ -214,10 +250,15 @@ def _quadrature(n: int, m: int, first: int, last: int, seed: int) -> _Points:
     is_complement = sizes > m // 2
     lengths = np.where(is_complement, m - sizes, sizes)
     index = []
+    longest = int(lengths.max())
     for start in range(0, _POINTS, chunk := max(1, _CHUNK // m)):
         part = lengths[start : start + chunk]
-        order = rng.random((part.size, m)).argsort(axis=1)
-        index.append(order[np.arange(m) < part[:, None]])
+        order = np.tile(np.arange(m, dtype=np.int32), (part.size, 1))
+        rows = np.arange(part.size)
+        for place in range(longest):  # the first places of a random order, exchanged one after the other
+            other = rng.integers(place, m, size=part.size)
+            order[rows, other], order[:, place] = order[:, place].copy(), order[rows, other]
+        index.append(order[:, :longest][np.arange(longest) < part[:, None]])
     return _Points(
         sizes, is_complement, np.concatenate([[0], np.cumsum(lengths)[:-1]]), np.concatenate(index)
     )
@@ -233,19 +274,35 @@ def _largest_mean(
     reach: float,
 ) -> float:
     """Smallest mean, up to the reach of bisection, whose most spread batch in the band is rejected."""
-    accepted, rejected, error = float(low.mean()), float(high.mean()), 0.0
     goal = alpha_side * (1 - 1.5 * _NUMERICAL_SHARE)
     rising = np.concatenate([[0.0], np.cumsum(low)])
     falling = np.concatenate([np.cumsum(high[::-1])[::-1], [0.0]])
+    largest_error = 0.0
+
+    def excess(mean: float) -> float:
+        """Logarithm of the largest p-value of batches with this mean, over its goal; positive where accepted."""
+        nonlocal largest_error
+        terms = _tail_values(_most_spread(low, high, rising, falling, mean), tails, points, max(law.first, 1))
+        largest_error = max(largest_error, _STANDARD_ERRORS * float(terms.std()) / np.sqrt(_POINTS))
+        p = law.outside + (1 - law.outside) * (float(terms.mean()) + largest_error)
+        return float(np.log(p / goal))
+
+    accepted, rejected = float(low.mean()), float(high.mean())
+    if rejected - accepted <= reach or (above := excess(rejected)) > 0:
+        return rejected
+    below = excess(accepted)
+    stale = 0
     while rejected - accepted > reach:
-        middle = (accepted + rejected) / 2
-        batch = _most_spread(low, high, rising, falling, middle)
-        terms = _tail_values(batch, tails, points, max(law.first, 1))
-        error = max(error, _STANDARD_ERRORS * float(terms.std()) / np.sqrt(_POINTS))
-        if law.outside + (1 - law.outside) * (float(terms.mean()) + error) > goal:
-            accepted = middle
+        # false position by the Illinois rule, kept inside; every third step without progress halves the bracket
+        share = below / (below - above) if below > 0 > above and stale < 2 else 0.5
+        width = rejected - accepted
+        middle = accepted + min(max(share, reach / width / 2), 1 - reach / width / 2) * width
+        value = excess(middle)
+        if value > 0:
+            accepted, below, above = middle, value, above / 2
         else:
-            rejected = middle
+            rejected, above, below = middle, value, below / 2
+        stale = stale + 1 if rejected - accepted > width / 2 else 0
     return rejected
 
 

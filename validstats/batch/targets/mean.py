@@ -75,7 +75,12 @@ class BatchMean(IntervalTarget):
 
     title = "Mean of batches"
     command = "mean"
-    command_options: ClassVar[Mapping[str, str | None]] = {"side": "side", "bounds": None, "bounded": None}
+    command_options: ClassVar[Mapping[str, str | None]] = {
+        "side": "side",
+        "method": "method",
+        "bounds": None,
+        "bounded": None,
+    }
     needs_numbers = True
     _label = "mean"
 
@@ -124,31 +129,69 @@ class BatchMean(IntervalTarget):
             )
         # mean of labels = mean of predictions + mean of residuals, up to rounding of the sums
         offsets = q.score.offset(q.outputs)
-        offset = 0.0 if offsets is None else float(offsets.sum()) / q.m
-        counted = self._counts_labels(q)
-        bound = self._bound(q, counted)
-        shift = 0.0 if counted else offset
+        offset, largest = 0.0, 0.0
+        if offsets is not None:
+            offset, largest = float(offsets.sum()) / q.m, float(max(-offsets.min(), offsets.max()))
+        bounds = self._bounds(q)
+        key = (type(self), q.m, q.alpha, self.side, self.method, bounds, q.n_resamples)
+        base, counted, textbook = known.once(key, lambda: self._of_size(q, bounds))
         low_end, high_end = q.bounds if offsets is None else known.label_bounds
-        slack = 0.0 if counted else rounding_of_means(q.m, np.array([known.largest_size]), np.array([offset]))
-        text_low, text_high = known.once(
-            ("textbook", q.m, q.alpha, self.side),
-            lambda: textbook_interval(known.sorted_scores, q.m, q.alpha, side=self.side),
-        )
-        low, high = bound.low + shift - slack, bound.high + shift + slack
+        shift = 0.0 if counted else offset
+        slack = 0.0 if counted else rounding_of_means(q.m, known.largest_size, largest)
+        low, high = base.low + shift - slack, base.high + shift + slack
+        centre = base.estimate if counted else base.estimate + offset
         return replace(
-            bound,
-            terms=(self._label,),
-            estimate=np.array(
-                [known.pair.labels.mean() if counted and known.pair else known.mean_score + offset]
-            ),
+            base,
+            estimate=np.array([centre]),
             low=np.array([low_end if self.side == "upper" else max(low, low_end)]),
             high=np.array([high_end if self.side == "lower" else min(high, high_end)]),
             naive=np.array([offset if offsets is not None else np.nan]),
-            textbook_low=np.array([max(text_low + offset, low_end)]),
-            textbook_high=np.array([min(text_high + offset, high_end)]),
-            smallest_n=self.smallest_n(q.m, q.alpha, q.bounds),
-            notes=self._notes(q, bound.method),
+            textbook_low=np.array([max(textbook[0] + offset, low_end)]),
+            textbook_high=np.array([min(textbook[1] + offset, high_end)]),
         )
+
+    def _bounds(self, question: Question) -> tuple[float, float]:
+        """Bounds of scores that the method may use; ranks and counts use none, so that equal sizes have one answer."""
+        pair = question.calibration.pair
+        if pair is not None and self.method in ("auto", "count") and self._counts_labels(question):
+            return pair.values
+        if question.m == 1 and self.method in ("auto", "rank"):
+            return -np.inf, np.inf
+        by_rank = self.method in ("phi-band", "phi-sum", "rank-sum", "partition")
+        return question.bounds if by_rank else question.pool_bounds
+
+    def _of_size(
+        self, question: Question, bounds: tuple[float, float]
+    ) -> tuple[Interval, bool, tuple[float, float]]:
+        """The answer for scores of all batches of one size, whether labels are counted, and the textbook interval."""
+        q, known = question, question.calibration
+        counted = self._counts_labels(q)
+        pair = known.pair if counted else None
+        found = mean_interval(
+            known.sorted_scores if pair is None else pair.labels,
+            q.m,
+            q.alpha,
+            side=self.side,
+            bounds=bounds,
+            method=self.method,
+            values=None if pair is None else pair.values,
+            lattice=isinstance(q.score, LabelScore) and q.class_names is not None,
+            # six standard deviations of out-of-fold scores: the prior of a bet then has their variance
+            width=None if known.reference is None else 6 * float(known.reference.std()),
+            reference_scores=known.reference,
+            reference_bounds=known.reference_bounds,
+            n_resamples=q.n_resamples,
+            random_state=known.seed,
+            memo=known.once,
+        )
+        base = replace(
+            found,
+            terms=(self._label,),
+            estimate=known.mean_score if pair is None else float(pair.labels.mean()),
+            smallest_n=self.smallest_n(q.m, q.alpha, q.bounds),
+            notes=self._notes(q, found.method),
+        )
+        return base, counted, textbook_interval(known.sorted_scores, q.m, q.alpha, side=self.side)
 
     def _notes(self, question: Question, method: str) -> tuple[str, ...]:
         """What the reader should know about the method and about the comparator."""
@@ -163,9 +206,7 @@ class BatchMean(IntervalTarget):
                 f"The stated bounds are {(high - low) / max(known.spread, 1e-300):.3g} standard deviations apart; tighter ones, where "
                 "they hold, give a narrower interval"
             )
-        if known.once(
-            ("doubtful", question.m), lambda: textbook_is_doubtful(known.sorted_scores, question.m)
-        ):
+        if textbook_is_doubtful(known.sorted_scores, question.m):
             notes.append("Scores are skewed: normal theory's interval is too narrow on one side")
         return tuple(notes)
 
@@ -213,34 +254,6 @@ class BatchMean(IntervalTarget):
         return isinstance(question.score, SignedScore) and count_is_preferred(
             question.n, question.m, question.alpha, pair.share, pair.residual_sd
         )
-
-    def _bound(self, question: Question, counted: bool) -> Interval:
-        """The law's interval for the mean score, or for the mean label where labels are counted."""
-        q, known = question, question.calibration
-        pair = known.pair if counted else None
-        by_rank = self.method in ("phi-band", "phi-sum", "rank-sum", "partition")
-        bounds = pair.values if pair is not None else q.bounds if by_rank else q.pool_bounds
-        key = (q.m, q.alpha, self.side, self.method, bounds, q.n_resamples, counted)
-        found: Interval = known.once(
-            key,
-            lambda: mean_interval(
-                known.sorted_scores if pair is None else pair.labels,
-                q.m,
-                q.alpha,
-                side=self.side,
-                bounds=bounds,
-                method=self.method,
-                values=None if pair is None else pair.values,
-                lattice=isinstance(q.score, LabelScore) and q.class_names is not None,
-                # six standard deviations of out-of-fold scores: the prior of a bet then has their variance
-                width=None if known.reference is None else 6 * float(known.reference.std()),
-                reference_scores=known.reference,
-                reference_bounds=known.reference_bounds,
-                n_resamples=q.n_resamples,
-                random_state=known.seed,
-            ),
-        )
-        return found
 
     def check_classes(self, classes: AnyArray) -> None:
         """Refuse text: it has shares, not a mean."""

@@ -61,10 +61,12 @@ class Selection(Target):
     command = "selection"
     command_options: ClassVar[Mapping[str, str | None]] = {
         "above": "above",
+        "below": "below",
+        "claim": "label",
         "max_false": "max_false",
         "fdr": "fdr",
     }
-    command_required = ("above",)
+    command_required = ("above|below|claim",)
 
     def __init__(
         self,
