@@ -184,7 +184,7 @@ def batch(
         question,
         confidence_level=confidence_level,
         bounds=bounds or (None, None),
-        unit=unit,
+        unit=unit,  # type: ignore[arg-type]
         random_state=seed,
     )
     past = known[batches].to_numpy() if batches and batches in known.columns else None

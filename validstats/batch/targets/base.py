@@ -241,7 +241,7 @@ class Target(BaseEstimator, ABC):
         Options of the command line that it reads, with the parameter of this class that each one sets, or None where
         the option is one of the estimator or of the plan.
     command_required : tuple of str
-        Options among them that must be given.
+        Options among them that must be given; "a|b" asks for one of the two.
     needs_numbers, counts_classes : bool
         Whether labels must be numbers, and whether numbers are read as classes.
     """
