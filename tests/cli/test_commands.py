@@ -385,3 +385,29 @@ def test_a_feature_may_be_named_twice(run, kinds) -> None:
         table.to_csv(f"{name}.csv", index=False)
     once, twice = (mean(run, "known.csv", "new.csv", "--features", names).stdout for names in ("x", "x,x"))
     assert once == twice != ""
+
+
+def test_labels_of_another_file_are_matched_by_their_key(run, workplace) -> None:
+    documents = pd.read_csv(workplace / "documents.csv").assign(doc=lambda t: [f"d{i:05d}" for i in t.index])
+    options = (
+        "--formula",
+        "expert_positive ~ negation",
+        "--label",
+        "expert_positive",
+        "--surrogate",
+        "machine_positive",
+    )
+    options += ("--probability", "sampling_probability", "--format", "json")
+    documents.to_csv("together.csv", index=False)
+    expected = run("dsl", "together.csv", *options, "--key", "doc")
+    assert expected.exit_code == 0, expected.stderr
+    labelled = documents[["doc", "expert_positive"]].dropna().sample(frac=1, random_state=0)
+    labelled.to_csv("expert.csv", index=False)
+    documents.drop(columns="expert_positive").to_csv("machine.csv", index=False)
+    apart = run("dsl", "machine.csv", *options, "--labels-from", "expert.csv", "--key", "doc")
+    assert apart.exit_code == 0, apart.stderr
+    assert json.loads(apart.stdout)["terms"] == json.loads(expected.stdout)["terms"]
+    labelled.assign(doc="x" + labelled["doc"]).to_csv("strange.csv", index=False)
+    strange = run("dsl", "machine.csv", *options, "--labels-from", "strange.csv", "--key", "doc")
+    assert strange.exit_code == 1 and "0 of them match" in strange.stderr and "'xd" in strange.stderr
+    assert run("dsl", "machine.csv", *options, "--labels-from", "expert.csv").exit_code == 2

@@ -21,7 +21,9 @@ MACHINE = X + RNG.normal(size=N)
 def study(**columns):
     rows = pd.DataFrame({"x": X, "m": MACHINE} | columns)
     model = DesignSupervised(random_state=0, n_folds=2).fit(rows, surrogate="m", features=[])
-    return model.calibrate({"y": np.where(np.arange(N) % 3 == 0, X + MACHINE**2, np.nan)}, sampling_probability=1 / 3)
+    return model.calibrate(
+        {"y": np.where(np.arange(N) % 3 == 0, X + MACHINE**2, np.nan)}, sampling_probability=1 / 3
+    )
 
 
 @pytest.mark.parametrize("dress", [Decimal, Fraction, float, np.float32])

@@ -18,6 +18,7 @@ from validstats.cli._options import (
     table_options,
 )
 from validstats.cli._tables import check_columns, numeric_column, read_table, write_result
+from validstats.intake import align, row_labels
 
 __all__ = ["dsl", "estimate_study", "study_options"]
 
@@ -60,6 +61,12 @@ def study_options(command: F) -> F:
         ),
         click.option("--strata", help="Column with the strata of the expert sample."),
         click.option("--clusters", help="Column with dependent rows."),
+        click.option("--key", help="Column that names the rows; needed with --labels-from."),
+        click.option(
+            "--labels-from",
+            type=click.Path(path_type=Path),
+            help="File with the expert labels, in any order and of some rows, matched by --key.",
+        ),
         click.option("--estimator", type=click.Choice(_ESTIMATORS), default="tuned", show_default=True),
         confidence_level_option(0.95),
         click.option(
@@ -110,6 +117,8 @@ def estimate_study(
     estimator: Any,
     confidence_level: float,
     seed: int,
+    key: str | None = None,
+    labels_from: Path | None = None,
     population: Any = "superpopulation",
 ) -> Any:
     """Estimate what the options of :func:`study_options` describe."""
@@ -117,6 +126,9 @@ def estimate_study(
 
     table = read_table(file)
     label_names, surrogates, feature_names = (parse_names(t) for t in (labels, surrogate, features))
+    check_columns(table, [key] if key else [], file, "--key")
+    if labels_from is not None:
+        table = _with_labels(table, label_names, key, file, labels_from)
     for names, option in (
         (label_names, "--label"),
         (surrogates, "--surrogate"),
@@ -132,7 +144,10 @@ def estimate_study(
         random_state=seed,
     )
     study.fit(
-        table.drop(columns=label_names), surrogate=surrogates or None, features=feature_names or "all"
+        table.drop(columns=label_names),
+        surrogate=surrogates or None,
+        features=feature_names or "all",
+        ids=key,
     ).calibrate(
         {name: _label_values(table, name, file) for name in label_names},
         sampling_probability=_probability(table, probability, file),
@@ -140,6 +155,21 @@ def estimate_study(
         clusters=clusters,
     )
     return study.infer(formula, model=model, population=population)
+
+
+def _with_labels(table: Any, names: list[str], key: str | None, file: Path, labels_from: Path) -> Any:
+    """Add expert labels of another file, matched by the key."""
+    if key is None:
+        raise click.UsageError("--labels-from needs --key, the column that names the rows in both files.")
+    labels = read_table(labels_from)
+    check_columns(labels, [key, *names], labels_from, "--key or --label")
+    clash = [name for name in names if name in table.columns]
+    if clash:
+        raise DataError(
+            f"{file} has the expert label {clash[0]!r} as well as {labels_from}; leave it out of one."
+        )
+    found = align(labels, row_labels(table, key, str(file)), f"{labels_from}", partial=True)
+    return table.assign(**{name: found[name].to_numpy() for name in names})
 
 
 def _check_outcome(formula: str, labels: list[str]) -> None:
