@@ -118,9 +118,33 @@ class SupportWarning(ValidstatsWarning):
 
 
 support_message = (
-    "Data set {position} does not look like those the network was trained on: {reasons}. Its interval was "
-    "widened and the guarantee does not cover it. Compare with the classical estimate {anchor!r} in result.anchors, "
-    "or calibrate on a family that resembles the data."
+    "{subject}: {reasons}. The estimate is given without an interval; compare it with the classical estimates in "
+    "result.anchors."
+)
+
+
+class RepeatedRowsWarning(ValidstatsWarning):
+    """Rows repeat in a way that independent draws do not, as in a bootstrap sample or where covariates belong to groups."""
+
+
+repeated_rows_message = (
+    "{n_repeats:,} of {n_rows:,} rows repeat another one, and independent draws of measurements do not; {consequence}. Say "
+    "which rows are the same unit with ids=, or set repeats='keep' if each is a row of its own."
+)
+
+one_sided_repeats_message = (
+    "The rows of {side} repeat (only {n_distinct:,} of {n_rows:,} differ) while those of the other side do not, as where "
+    "covariates belong to groups; rows of a group are not independent, so there is no interval. Name the groups with clusters=."
+)
+
+
+class SerialDependenceWarning(ValidstatsWarning):
+    """Neighbouring rows resemble each other on both sides, as in a time series."""
+
+
+serial_dependence_message = (
+    "Neighbouring rows resemble each other on both sides (lag-1 rank autocorrelations {first:.2f} and {second:.2f}), as in a time "
+    "series; {consequence}. If the order of the rows means nothing, set exchangeable=True{remedy}."
 )
 
 

@@ -16,6 +16,11 @@ from validstats.mi.network.calibration import (
     shipped_weights_path,
 )
 from validstats.mi.network.conformal import (
+    CELL_MINIMUM,
+    DIM_CELLS,
+    LEVEL_SCORES,
+    MEDIAN,
+    N_CELLS,
     calibrate_scores,
     cell_numbers,
     conformal_rank,
@@ -23,7 +28,9 @@ from validstats.mi.network.conformal import (
     interval_scores,
     thresholds,
 )
-from validstats.mi.network.forward_pass import QUANTILE_LEVELS
+from validstats.mi.network.forward_pass import (
+    QUANTILE_LEVELS,
+)
 
 
 def some_quantiles(m, seed=0):
@@ -146,3 +153,52 @@ def test_coverage_is_as_promised_whatever_the_quantiles():
         low, high = interval_at(quantiles[59:], thresholds(table, shape[59:], Fraction(1, 5)))
         hits.append(low[0] <= target[59] <= high[0])
     assert 0.73 < np.mean(hits) < 0.87
+
+
+class TestConformal:
+    def test_every_edge_of_a_cell(self):
+        assert CELL_MINIMUM == 1000
+        assert (N_CELLS, DIM_CELLS) == ((10, 40, 150, 500), (2, 3, 7, 17))
+        for row, n in enumerate(N_CELLS):
+            for column, dim in enumerate(DIM_CELLS):
+                inside = cell_numbers(np.array([[n, 1, dim - 1]]))
+                assert inside.tolist() == [[row, column]]
+                below = cell_numbers(np.array([[n - 1, dim - 2, 1]]))
+                assert below.tolist() == [[max(row - 1, 0), max(column - 1, 0)]]
+
+    def test_scores_and_intervals_are_inverse_at_and_between_the_knots(self):
+        rng = np.random.default_rng(0)
+        quantiles = np.sort(rng.normal(size=(4, 19)), axis=1)
+        assert LEVEL_SCORES[MEDIAN] == 0.0 and np.isclose(LEVEL_SCORES, 1.6449, atol=1e-4).sum() == 2
+        for score in (*np.abs(LEVEL_SCORES), 0.3, 1.0, 2.5, 4.0):
+            low, high = interval_at(quantiles, np.full(4, score))
+            for end in (low, high):
+                np.testing.assert_allclose(interval_scores(quantiles, end), score, atol=1e-9)
+        for knot, level in enumerate(LEVEL_SCORES):
+            np.testing.assert_allclose(interval_scores(quantiles, quantiles[:, knot]), abs(level), atol=1e-12)
+        step = quantiles[:, -1] - quantiles[:, -2]
+        slope = (LEVEL_SCORES[-1] - LEVEL_SCORES[-2]) / step
+        np.testing.assert_allclose(
+            interval_scores(quantiles, quantiles[:, -1] + 0.7), LEVEL_SCORES[-1] + 0.7 * slope
+        )
+        low, high = interval_at(quantiles, np.full(4, np.inf))
+        assert np.all(low == -np.inf) and np.all(high == np.inf)
+
+    def test_a_cell_stands_alone_from_its_least_number_on(self):
+        quantiles = np.tile(np.linspace(-1, 1, 19), (11, 1))
+        shape = np.array([[50, 1, 1]] * 5 + [[200, 1, 1]] * 6)
+        target = np.linspace(0.0, 1.0, 11)
+        table = calibrate_scores(quantiles, target, shape, minimum=6)
+        assert list(table.cells) == [(2, 0)] and len(table.pooled) == 11
+        np.testing.assert_array_equal(table.cells[2, 0], np.sort(interval_scores(quantiles, target)[5:]))
+
+    def test_the_threshold_is_the_score_of_the_exact_rank(self):
+        quantiles = np.tile(np.linspace(-1, 1, 19), (19, 1))
+        shape = np.tile([200, 1, 1], (19, 1))
+        table = calibrate_scores(quantiles, np.linspace(0.0, 1.0, 19), shape, minimum=19)
+        scores = table.pooled
+        for alpha in (Fraction(1, 20), Fraction(1, 10), Fraction(1, 2), Fraction(19, 20)):
+            rank = conformal_rank(19, alpha)
+            assert thresholds(table, shape[:1], alpha)[0] == scores[rank - 1]
+        assert conformal_rank(19, Fraction(1, 20)) == 19
+        assert thresholds(table, shape[:1], Fraction(1, 21))[0] == np.inf

@@ -17,6 +17,7 @@ _PUBLIC = {
     "LearnedMI": "validstats.mi.estimators",
     "LearnedMIResult": "validstats.mi.results",
     "MutualInformationResult": "validstats.mi.mutual_information",
+    "conditional_independence_test": "validstats.mi.independence",
     "conditional_mutual_info": "validstats.mi.conditional",
     "distance_correlation": "validstats.mi.permutation",
     "independence_test": "validstats.mi.independence",
@@ -38,6 +39,7 @@ __all__ = [
     "LearnedMI",
     "LearnedMIResult",
     "MutualInformationResult",
+    "conditional_independence_test",
     "conditional_mutual_info",
     "default_family",
     "distance_correlation",
@@ -50,7 +52,11 @@ if TYPE_CHECKING:
     from validstats.mi.conditional import ConditionalMutualInformationResult, conditional_mutual_info
     from validstats.mi.estimators import LearnedMI
     from validstats.mi.families import Family, FamilyMixture, FlowFamily, JointSample, default_family
-    from validstats.mi.independence import IndependenceTestResult, independence_test
+    from validstats.mi.independence import (
+        IndependenceTestResult,
+        conditional_independence_test,
+        independence_test,
+    )
     from validstats.mi.matrix import MutualInformationMatrix, mutual_info_matrix
     from validstats.mi.mutual_information import MutualInformationResult, mutual_info
     from validstats.mi.permutation import distance_correlation

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtr, ndtri
 from scipy.stats import beta, norm, rankdata
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from validstats._typing import Float1D, Float2D, Int1D
 from validstats.mi.anchors import (
@@ -21,9 +22,19 @@ from validstats.mi.anchors import (
     reduce_predictions,
     side_targets,
 )
+from validstats.mi.sides import Side, network_columns
 from validstats.mi.statistics import keyed_order
+from validstats.results import NotApplicable
 
-__all__ = ["Predictions", "certified_bound", "lower_bound", "predict_rows", "serial_reason"]
+__all__ = [
+    "LowerBound",
+    "Predictions",
+    "certified_bound",
+    "certify_sides",
+    "lower_bound",
+    "predict_rows",
+    "serial_reason",
+]
 
 FIRST_SHARE = 0.3
 """Share of the rows that choose direction, levels and tuning, and that the bound itself does not count."""
@@ -296,6 +307,17 @@ class _Side:
     codes: Int1D | None
 
 
+def _side_of(columns: Float2D | None, codes: Int1D | None, n_first: int) -> _Side:
+    """A side as it predicts; levels without an order get numbers by how often, then how early, they occur in the first rows."""
+    if columns is None:
+        assert codes is not None
+        found, first, counts = np.unique(codes[:n_first], return_index=True, return_counts=True)
+        number = np.full(int(codes.max()) + 1, len(found))
+        number[found[np.lexsort((first, -counts))]] = np.arange(len(found))
+        columns = number[codes][:, None].astype(np.float64)
+    return _Side(columns, first_row_scores(columns, n_first), codes)
+
+
 def _candidates(side: _Side, other: _Side, n: int, n_first: int) -> list[_Levels]:
     """Ways to cut a side into levels, from the first rows."""
     if side.codes is not None:
@@ -319,19 +341,17 @@ def _candidates(side: _Side, other: _Side, n: int, n_first: int) -> list[_Levels
 
 
 def predict_rows(
-    x: Float2D, y: Float2D, codes_x: Int1D | None, codes_y: Int1D | None, alpha: float
+    x: Float2D | None, y: Float2D | None, codes_x: Int1D | None, codes_y: Int1D | None, alpha: float
 ) -> Predictions:
-    """Predict the levels of one side from the other, row by row, for rows in keyed order.
+    """Predict the levels of one side from the other, row by row, for rows in keyed order; None are levels without an order.
 
     Direction, levels, reference law and the size of the bet are functions of the first 30 % of the rows; every table is a function of
     the rows before it and of its own row of the predicting side.
     """
-    n = len(x)
+    known = next(values for values in (x, codes_x) if values is not None)
+    n = len(known)
     n_first = int(FIRST_SHARE * n)
-    sides = [
-        _Side(columns, first_row_scores(columns, n_first), codes)
-        for columns, codes in ((x, codes_x), (y, codes_y))
-    ]
+    sides = [_side_of(columns, codes, n_first) for columns, codes in ((x, codes_x), (y, codes_y))]
     best: tuple[float, float, int, _Levels, Int1D] | None = None
     inner = int(0.6 * n_first)
     for target in (0, 1):
@@ -360,15 +380,89 @@ def predict_rows(
 
 
 def certified_bound(
-    x: Float2D, y: Float2D, codes_x: Int1D | None, codes_y: Int1D | None, alpha: float
+    x: Float2D | None,
+    y: Float2D | None,
+    codes_x: Int1D | None,
+    codes_y: Int1D | None,
+    order: Int1D,
+    alpha: float,
 ) -> float:
-    """Certified lower bound in nats of the mutual information of two sides whose rows are independent; 0 below 60 rows."""
-    if len(x) < FEWEST_ROWS:
-        return 0.0
-    order = keyed_order(x, y)
-    ordered = [None if codes is None else codes[order] for codes in (codes_x, codes_y)]
-    predictions = predict_rows(x[order], y[order], ordered[0], ordered[1], alpha)
-    return lower_bound(predictions, alpha)
+    """Certified lower bound in nats of the mutual information of two sides whose rows are independent, read in a keyed order."""
+    columns = [None if values is None else values[order] for values in (x, y)]
+    codes = [None if values is None else values[order] for values in (codes_x, codes_y)]
+    return lower_bound(predict_rows(columns[0], columns[1], codes[0], codes[1], alpha), alpha)
+
+
+@dataclass(frozen=True)
+class LowerBound:
+    """A lower bound of mutual information that holds for every law of independent rows.
+
+    Attributes
+    ----------
+    value : float or NotApplicable
+        The bound in the unit of the result it belongs to, rounded down to four decimals; 0 where nothing can be certified, and
+        the reason where rows are not independent draws.
+    confidence_level : float
+        Probability with which the mutual information is at least the bound, one-sided.
+
+    Examples
+    --------
+    >>> LowerBound(0.4, 0.95).sentence("nats")
+    'Certified: at least 0.40 nats (95 %, any law, independent rows).'
+    """
+
+    value: float | NotApplicable
+    confidence_level: float
+
+    def scaled(self, scale: float) -> LowerBound:
+        """The bound in another unit, rounded down."""
+        if isinstance(self.value, NotApplicable) or scale == 1.0:
+            return self
+        return LowerBound(float(np.floor(1e4 * self.value * scale) / 1e4), self.confidence_level)
+
+    def clause(self, unit: str) -> str:
+        """The bound as the end of a sentence; empty where there is none."""
+        if not self.value:
+            return ""
+        # Rounded down: what is printed must hold too.
+        return (
+            f"at least {np.floor(100 * float(self.value)) / 100:.2f} {unit} is certified"
+            if float(self.value) >= 0.01
+            else ""
+        )
+
+    def sentence(self, unit: str) -> str:
+        """The bound as a sentence of its own."""
+        if isinstance(self.value, NotApplicable):
+            return f"Not certified: {self.value.reason}."
+        if self.value < 0.01:
+            return (
+                f"Certified: nothing above 0 ({100 * self.confidence_level:g} %, any law, independent rows)."
+            )
+        floor = np.floor(100 * self.value) / 100
+        return f"Certified: at least {floor:.2f} {unit} ({100 * self.confidence_level:g} %, any law, independent rows)."
+
+
+MOST_ROWS = 20_000
+"""Rows up to which the bound is made without being asked for: it costs less than a second."""
+
+
+def certify_sides(x: Side, y: Side, level: float, uncertified: str, exchangeable: bool) -> LowerBound:
+    """Certified bound of two sides in their order of rows, or the reason why there is none."""
+    reason = uncertified
+    if not reason and x.n_rows < FEWEST_ROWS:
+        reason = f"the bound needs {FEWEST_ROWS} rows"
+    if not reason and (x.is_constant or y.is_constant):
+        return LowerBound(0.0, level)
+    if not reason and not exchangeable:
+        reason = serial_reason(x.rows, y.rows)
+    if reason:
+        return LowerBound(NotApplicable(reason), level)
+    with threadpool_limits(1):
+        order = keyed_order(*network_columns(x, y))
+        columns = [None if side.nominal else side.rows for side in (x, y)]
+        value = certified_bound(columns[0], columns[1], x.codes, y.codes, order, 1.0 - level)
+    return LowerBound(float(np.floor(1e4 * value) / 1e4), level)
 
 
 # --- conditions -------------------------------------------------------------------------------------------
@@ -376,8 +470,8 @@ def certified_bound(
 SERIAL_LEVEL = 0.001
 
 
-def serial_reason(x: Float2D, y: Float2D) -> str | None:
-    """What in the order of the rows speaks against independent rows; None where nothing does.
+def serial_reason(x: Float2D, y: Float2D) -> str:
+    """What in the order of the rows speaks against independent rows; empty where nothing does.
 
     Dependence of one side alone breaks the bound, so every column of either side is looked at.
     """
@@ -386,10 +480,13 @@ def serial_reason(x: Float2D, y: Float2D) -> str | None:
     for column in columns.T:
         steps = np.diff(column)
         if (steps >= 0).all() or (steps <= 0).all():
-            return "sorted"
+            return (
+                "a column is sorted, so that the order of the rows says nothing about their independence; if it means nothing, "
+                "set exchangeable=True"
+            )
         ranks = rankdata(column)
         ranks -= ranks.mean()
         # Wald and Wolfowitz (1943): sqrt(n) times the lag-1 autocorrelation of the ranks is about standard normal.
         if abs(float(ranks[1:] @ ranks[:-1]) / float(ranks @ ranks)) * np.sqrt(n) > limit:
-            return "serial"
-    return None
+            return "neighbouring rows of a column resemble each other, so rows are not independent draws"
+    return ""

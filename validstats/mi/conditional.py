@@ -22,8 +22,9 @@ from validstats.mi.anchors import (
     row_codes,
     scale_columns,
 )
+from validstats.mi.estimators import NATS_PER_UNIT, Unit
 from validstats.mi.learned import learned_chain_rule
-from validstats.mi.methods import NATS_PER_UNIT, Options, Unit, entropy_bound, estimate_sides, refuse_unused
+from validstats.mi.methods import Options, entropy_bound, estimate_sides, refuse_unused
 from validstats.mi.sides import (
     MIN_ROWS,
     Declared,

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, Self, TypeAlias, get_args
 
 import numpy as np
 
-from validstats._typing import Float1D, Float2D, FloatND, RandomState
+from validstats._typing import Float1D, Float2D, RandomState
 from validstats.base import CalibratedEstimator
 from validstats.exceptions import SupportWarning, support_message, warn
 from validstats.guarantee import Guarantee
@@ -21,41 +20,41 @@ from validstats.intake import (
     check_positive_int,
     check_random_state,
 )
+from validstats.mi.certified import MOST_ROWS, LowerBound, certify_sides
 from validstats.mi.families import Family
 from validstats.mi.network import (
     DIM_CELLS,
-    LARGEST_N,
     MEDIAN,
     N_CELLS,
-    WIDENING,
     MICalibration,
+    NetworkWeights,
     PreparedPair,
-    SupportVerdict,
-    as_pairs,
+    SupportLimits,
     calibrate_scores,
-    check_support,
-    fit_support,
     from_log_scale,
     interval_at,
     member_quantiles_of,
     prepare_pair,
     read_model,
+    read_pairs,
     shipped_weights_path,
     spread_rows,
     thresholds,
     to_log_scale,
 )
 from validstats.mi.results import LearnedMIResult
-from validstats.mi.statistics import ANCHOR_NAMES, CLASSICAL_ANCHORS, SummaryTable, pack_summaries
+from validstats.mi.rows import Repeats, RowOptions, Rows, read_rows
+from validstats.mi.sides import Declared, Side, prepare_sides
+from validstats.mi.statistics import ANCHOR_NAMES, CLASSICAL_ANCHORS, SummaryTable
 from validstats.mi.training import Shard, check_folder, pack_shard, train_on_family, usable_sample
-from validstats.results import Report, Table
+from validstats.results import NotApplicable, Report, Summary, Table
 from validstats.runtime import progress
 
-__all__ = ["LearnedMI"]
+__all__ = ["NATS_PER_UNIT", "LearnedMI", "Unit", "infer_rows", "predict_rows"]
 
-Unit = Literal["nats", "bits"]
+Unit: TypeAlias = Literal["nats", "bits"]
+"""Unit of every reported value."""
 NATS_PER_UNIT = {"nats": 1.0, "bits": float(np.log(2.0))}
-
 
 OWN_SETS = "the law of the data sets passed to calibrate"
 
@@ -72,8 +71,8 @@ class LearnedMI(CalibratedEstimator):
 
     Parameters
     ----------
-    confidence_level : float, default 0.9
-        Level of the intervals.
+    confidence_level : float, default 0.95
+        Level of the intervals and of the certified bounds.
     unit : {"nats", "bits"}, default "nats"
         Unit of every value returned.
     weights : str or Path, default "shipped"
@@ -87,7 +86,7 @@ class LearnedMI(CalibratedEstimator):
     weights_ : NetworkWeights
         The ensemble in use.
     calibration_ : MICalibration
-        Sorted conformity scores and the limits of the support check.
+        Sorted conformity scores, and the largest dimension that was calibrated.
     guarantee_ : Guarantee
         What the intervals promise.
 
@@ -118,7 +117,7 @@ class LearnedMI(CalibratedEstimator):
     def __init__(
         self,
         *,
-        confidence_level: float = 0.9,
+        confidence_level: float = 0.95,
         unit: Unit = "nats",
         weights: str | Path = "shipped",
         random_state: RandomState = None,
@@ -224,8 +223,7 @@ class LearnedMI(CalibratedEstimator):
         drawn = self._reference_shard(reference, check_positive_int(n_sets, "n_sets"), verbose)
         sets, members = member_quantiles_of(drawn, self.weights_)
         table = calibrate_scores(members.mean(axis=0), to_log_scale(drawn.truth), sets.shape)
-        limits = fit_support(sets, self.weights_, members)
-        self.calibration_ = MICalibration(table, limits, family)
+        self.calibration_ = MICalibration(table, SupportLimits(int(sets.shape[:, 1:].max())), family)
         self._own_calibration = True
         self.guarantee_ = self._guarantee(check_confidence_level(self.confidence_level))
         return self
@@ -246,13 +244,27 @@ class LearnedMI(CalibratedEstimator):
             Medians in ``unit``.
         """
         self._ready("predict")
-        prepared = self._prepare_all(as_pairs(x, y), single=y is not None)
-        estimates, _, _ = self._estimates(prepared)
-        values = estimates / self._unit_size()
+        rows = [
+            Rows(a, b, a.n_rows) for a, b in read_sides(as_pairs(x, y), "auto", "auto", single=y is not None)
+        ]
+        values = predict_rows(rows, self.weights_) / NATS_PER_UNIT[self.unit]
         return float(values[0]) if y is not None else values
 
-    def infer(self, x: Any, y: Any = None, *, confidence_level: float | None = None) -> LearnedMIResult:
-        """Estimate mutual information with an interval, for one pair or for many.
+    def infer(
+        self,
+        x: Any,
+        y: Any = None,
+        *,
+        confidence_level: float | None = None,
+        discrete_x: Declared = "auto",
+        discrete_y: Declared = "auto",
+        repeats: Repeats = "auto",
+        ids: Any = None,
+        clusters: Any = None,
+        exchangeable: bool = False,
+        certify: bool | None = None,
+    ) -> LearnedMIResult:
+        """Estimate mutual information with an interval and a certified lower bound, for one pair or for many.
 
         Parameters
         ----------
@@ -261,12 +273,25 @@ class LearnedMI(CalibratedEstimator):
         y : array-like of shape (n,) or (n, q), or None
             The other side of a single pair.
         confidence_level : float or None, default None
-            Level of the intervals; None takes the estimator's.
+            Level of the intervals and of the certified bound; None takes the estimator's.
+        discrete_x, discrete_y : bool or "auto", default "auto"
+            Whether a side is discrete, as in :func:`mutual_info`.
+        repeats : {"auto", "keep", "collapse"}, default "auto"
+            What to do where joint rows repeat. "auto" reads one of each where the rows look like copies, as in a bootstrap sample, and
+            keeps them where a few values repeat or all columns are rounded or discrete.
+        ids : array-like of shape (n,) or None, default None
+            Unit of each row: one row of each is read. For a single pair.
+        clusters : array-like of shape (n,) or None, default None
+            Groups of dependent rows, of which one row each is read. For a single pair.
+        exchangeable : bool, default False
+            Whether the order of the rows means nothing, so that no trace of a time series is looked for.
+        certify : bool or None, default None
+            Whether to compute the certified lower bound; None does for a single pair of up to 20,000 rows.
 
         Returns
         -------
         LearnedMIResult
-            Medians, intervals, quantiles, classical estimates, support check and guarantee.
+            Medians, intervals, quantiles, classical estimates, certified bounds and guarantee.
 
         Raises
         ------
@@ -275,38 +300,23 @@ class LearnedMI(CalibratedEstimator):
 
         Warns
         -----
-        SupportWarning
-            If a data set does not look like those the network was trained on.
+        RepeatedRowsWarning, SerialDependenceWarning, SupportWarning
+            If rows are not independent draws, or a side has more columns than any simulated one: there is no interval then.
         """
         self._ready("infer")
-        chosen = self.confidence_level if confidence_level is None else confidence_level
-        level, alpha = check_confidence_level(chosen), alpha_fraction(chosen)
+        level = check_confidence_level(
+            self.confidence_level if confidence_level is None else confidence_level
+        )
+        options = RowOptions(repeats, ids, clusters, exchangeable)
+        options.check()
+        single = y is not None
+        if not single and (ids is not None or clusters is not None):
+            raise ValueError(
+                "ids and clusters belong to the rows of a single pair: call infer(x, y) for each."
+            )
         pairs = as_pairs(x, y)
-        prepared = self._prepare_all(pairs, single=y is not None)
-        estimates, members, sets = self._estimates(prepared)
-        quantiles = members.mean(axis=0)
-        verdicts = self._verdicts(prepared, sets, members)
-        lows, highs = self._intervals(prepared, quantiles, sets, verdicts, estimates, alpha)
-        unit = self._unit_size()
-        anchors = spread_rows(
-            prepared, sets.anchors.astype(np.float64) if sets else np.zeros((0, len(ANCHOR_NAMES))), np.nan
-        )
-        return LearnedMIResult(
-            guarantee=self._guarantee(level),
-            backend=backend_of(pairs[0][0]),
-            estimates=estimates / unit,
-            lows=lows / unit,
-            highs=highs / unit,
-            quantiles=spread_rows(prepared, from_log_scale(quantiles), np.nan) / unit,
-            anchors={name: anchors[:, i] / unit for i, name in enumerate(self._anchor_names())},
-            support=tuple(verdicts),
-            single=y is not None,
-            unit=self.unit,
-            confidence_level=float(level),
-            n_samples=np.array([p.n for p in prepared]),
-            dim_x=np.array([p.dim_x for p in prepared]),
-            dim_y=np.array([p.dim_y for p in prepared]),
-        )
+        rows = [read_rows(a, b, options) for a, b in read_sides(pairs, discrete_x, discrete_y, single=single)]
+        return infer_rows(self, rows, level, options, certify, self.unit, single, backend_of(pairs[0][0]))
 
     # --- steps --------------------------------------------------------------------------------------------
 
@@ -346,14 +356,12 @@ class LearnedMI(CalibratedEstimator):
                 )
             self._load()
 
-    def _unit_size(self) -> float:
-        return NATS_PER_UNIT[self.unit]
-
     def _reference_shard(self, reference: Any, n_sets: int, verbose: bool) -> Shard:
+        structure = self.weights_.reads_structure
         if isinstance(reference, Family):
             seed = int(check_random_state(self.random_state).integers(2**32)) + 2**33
             bar = progress(range(n_sets), n_sets, "calibration sets", verbose)
-            drawn = [usable_sample(reference, seed, index) for index in bar]
+            drawn = [usable_sample(reference, seed, index, structure) for index in bar]
             kept = [pair for pair in drawn if pair is not None]
             truths = [sample.mutual_information for sample, _ in kept]
             return pack_shard([summary for _, summary in kept], truths)
@@ -363,93 +371,36 @@ class LearnedMI(CalibratedEstimator):
                 raise ValueError(
                     f"reference must hold triples (x, y, mutual_information); number {position + 1} is not one."
                 )
-            prepared = _prepare_numbered(item[0], item[1], position, self.weights_.reads_structure)
-            if prepared.summary is not None:
-                summaries.append(prepared.summary)
+            prepared = prepare_pair(*read_numbered(item[0], item[1], position), structure)
+            if prepared.summaries:
+                summaries.append(prepared.summaries[0])
                 truths.append(_checked_truth(item[2], position))
         if not summaries:
             raise ValueError("calibrate() needs at least one data set with a known mutual information.")
         return pack_shard(summaries, truths)
 
-    def _estimates(self, prepared: list[PreparedPair]) -> tuple[Float1D, FloatND, SummaryTable | None]:
-        summaries = [p.summary for p in prepared if p.summary is not None]
-        if not summaries:
-            return np.array([p.known for p in prepared], dtype=np.float64), np.zeros((1, 0, 19)), None
-        sets, members = member_quantiles_of(pack_summaries(summaries), self.weights_)
-        values = np.minimum(from_log_scale(members.mean(axis=0)[:, MEDIAN]), sets.bound.astype(np.float64))
-        estimates = spread_rows(prepared, values[:, None], np.nan)[:, 0]
-        return estimates, members, sets
-
-    def _prepare_all(self, pairs: list[tuple[Any, Any]], *, single: bool) -> list[PreparedPair]:
-        structure = self.weights_.reads_structure
-        if single:
-            return [prepare_pair(a, b, structure) for a, b in pairs]
-        return [_prepare_numbered(a, b, position, structure) for position, (a, b) in enumerate(pairs)]
-
-    def _anchor_names(self) -> tuple[str, ...]:
-        return ANCHOR_NAMES if self.weights_.reads_structure else CLASSICAL_ANCHORS
-
-    def _verdicts(
-        self, prepared: list[PreparedPair], sets: SummaryTable | None, members: FloatND
-    ) -> list[SupportVerdict]:
-        limits = self.calibration_.limits
-        checked = iter(check_support(sets, self.weights_, members, limits) if sets else ())
-        verdicts = []
-        for i, p in enumerate(prepared):
-            if p.summary is None:
-                verdicts.append(SupportVerdict(True, (), "exact"))
-                continue
-            verdict = next(checked)
-            reasons = verdict.reasons
-            if p.n > LARGEST_N:
-                reasons = (f"n = {p.n:,} is above the largest trained, {LARGEST_N:,}", *reasons)
-            verdicts.append(replace(verdict, inside=not reasons, reasons=reasons))
-            if reasons:
-                message = support_message.format(
-                    position=i + 1, reasons="; ".join(reasons), anchor=verdict.anchor_name
-                )
-                warn(message, SupportWarning)
-        return verdicts
-
-    def _intervals(
-        self, prepared: list[PreparedPair], quantiles: Float2D, sets: SummaryTable | None, verdicts: list[SupportVerdict],
-        estimates: Float1D, alpha: Any,
-    ) -> tuple[Float1D, Float1D]:  # fmt: skip
-        if sets is None:
-            return estimates.copy(), estimates.copy()
-        score = thresholds(self.calibration_.table, sets.shape, alpha)
-        inside = [v.inside for v, p in zip(verdicts, prepared, strict=True) if p.summary is not None]
-        score = np.where(inside, score, WIDENING * score)
-        low, high = (from_log_scale(end) for end in interval_at(quantiles, score))
-        for i in np.flatnonzero(~np.array(inside)):
-            anchor = float(sets.anchors[i].max()) if sets.shape[i, 1] == 1 == sets.shape[i, 2] else None
-            if anchor is not None:
-                low[i], high[i] = min(low[i], anchor), max(high[i], anchor)
-        ends = spread_rows(prepared, np.column_stack([low, high]), np.nan)
-        known = np.array([p.known is not None for p in prepared])
-        ends[known] = estimates[known, None]
-        return np.minimum(ends[:, 0], estimates), np.maximum(ends[:, 1], estimates)
-
     def _guarantee(self, level: Any) -> Guarantee:
         calibration = self.calibration_
         return Guarantee(
             holds=(
-                f"the interval contains the true mutual information with probability at least {float(level):g}, "
-                f"on average over data sets drawn from {calibration.family}"
+                f"in {100 * float(level):g} of 100 data sets drawn like the simulated ones that calibrate it, the interval contains "
+                "the true mutual information; for one given law nobody can promise that"
             ),
             kind="marginal-over-family",
             check=(
-                "the data set is drawn like the calibration sets: its law from the same family, with the same mix of "
-                "sample sizes and dimensions",
-                "its rows are independent and identically distributed",
+                f"the data set is like those of {calibration.family}",
+                "the rows are independent of each other and come from one source",
             ),
             n_reference=calibration.n_sets,
             citation="Vovk, Gammerman, Shafer (2005), section 4.5 (Mondrian); Chernozhukov et al. (2021), PNAS 118(48)",
             confidence_level=float(level),
             details=(
+                f"The probability is at least {float(level):g} on average over laws, sample sizes and dimensions as "
+                f"{calibration.family} draws them",
                 f"Scores are kept apart for {len(calibration.table.cells)} cells of n (from {N_CELLS}) and of "
                 f"dim X + dim Y (from {DIM_CELLS}), where at least 1,000 sets are there; the other sets share theirs",
-                "Nothing is promised for a single fixed law, nor for laws outside the family",
+                "For laws outside the family the interval may cover less often; the certified lower bound, which is not part of the "
+                "interval, holds for every law of independent rows",
             ),
         )
 
@@ -475,18 +426,137 @@ class LearnedMI(CalibratedEstimator):
             guarantees=[self._guarantee(check_confidence_level(self.confidence_level))],
         )
 
-    def summary(self) -> Any:
-        """Describe the calibration; loads the shipped one if none was made."""
+    def summary(self, *, details: bool = False) -> Summary:
+        """Describe the calibration; loads the shipped one if none was made.
+
+        Parameters
+        ----------
+        details : bool, default False
+            Whether to print the details of the guarantee.
+
+        Returns
+        -------
+        Summary
+            Prints as text, shows as HTML in a notebook, exports LaTeX and Markdown.
+        """
         self._ready("summary")
-        return super().summary()
+        return super().summary(details=details)
 
 
-def _prepare_numbered(x: Any, y: Any, position: int, structure: bool) -> PreparedPair:
+# --- reading and answering --------------------------------------------------------------------------------
+
+
+def as_pairs(x: Any, y: Any) -> list[tuple[Any, Any]]:
+    """The pairs that ``infer(x, y)`` or ``infer([(x, y), ...])`` passes."""
+    if y is not None:
+        return [(x, y)]
+    fits = isinstance(x, Sequence) and not isinstance(x, str) and len(x) > 0
+    if not fits or not all(isinstance(pair, tuple | list) and len(pair) == 2 for pair in x):
+        raise ValueError("Pass two sides, infer(x, y), or a non-empty list of pairs, infer([(x, y), ...]).")
+    return [(pair[0], pair[1]) for pair in x]
+
+
+def read_sides(
+    pairs: list[tuple[Any, Any]], discrete_x: Declared, discrete_y: Declared, *, single: bool
+) -> list[tuple[Side, Side]]:
+    """Read the sides of every pair; errors of a list say which."""
+    if single:
+        return [prepare_sides(*pairs[0], discrete_x, discrete_y)]
+    return [read_numbered(a, b, i, discrete_x, discrete_y) for i, (a, b) in enumerate(pairs)]
+
+
+def read_numbered(
+    x: Any, y: Any, position: int, discrete_x: Declared = "auto", discrete_y: Declared = "auto"
+) -> tuple[Side, Side]:
     """Read one of several data sets; errors say which."""
     try:
-        return prepare_pair(x, y, structure)
+        return prepare_sides(x, y, discrete_x, discrete_y)
     except (ValueError, TypeError) as error:
         raise type(error)(f"Data set {position + 1}: {error}") from error
+
+
+def medians(prepared: list[PreparedPair], sets: SummaryTable | None, quantiles: Float2D) -> Float1D:
+    """Estimates in nats: medians, at most the entropy of a discrete side, or what is known."""
+    bound = np.zeros(0) if sets is None else sets.bound.astype(np.float64)
+    return spread_rows(prepared, np.minimum(from_log_scale(quantiles[:, MEDIAN]), bound)[:, None])[:, 0]
+
+
+def predict_rows(rows: list[Rows], weights: NetworkWeights) -> Float1D:
+    """Plain estimates in nats."""
+    prepared = [prepare_pair(r.x, r.y, weights.reads_structure) for r in rows]
+    sets, members = read_pairs(prepared, weights)
+    return medians(prepared, sets, members.mean(axis=0))
+
+
+def infer_rows(
+    estimator: LearnedMI,
+    rows: list[Rows],
+    level: Any,
+    options: RowOptions,
+    certify: bool | None,
+    unit: Unit,
+    single: bool,
+    backend: Any,
+) -> LearnedMIResult:
+    """Answer for pairs whose rows have been read: the one door behind ``infer`` and ``mutual_info``."""
+    weights, calibration = estimator.weights_, estimator.calibration_
+    prepared = [prepare_pair(r.x, r.y, weights.reads_structure) for r in rows]
+    sets, members = read_pairs(prepared, weights)
+    quantiles = members.mean(axis=0)
+    estimates = medians(prepared, sets, quantiles)
+    lows, highs = estimates.copy(), estimates.copy()
+    if sets is not None:
+        score = thresholds(calibration.table, sets.shape, alpha_fraction(level))
+        ends = spread_rows(
+            prepared, np.column_stack([from_log_scale(end) for end in interval_at(quantiles, score)])
+        )
+        lows, highs = np.minimum(ends[:, 0], estimates), np.maximum(ends[:, 1], estimates)
+    size = NATS_PER_UNIT[unit]
+    bounds = tuple(_certified(r, float(level), options.exchangeable, certify, single) for r in rows)
+    withheld = []
+    for i, (r, p, bound) in enumerate(zip(rows, prepared, bounds, strict=True)):
+        outside = calibration.limits.reason(r.x.n_columns, r.y.n_columns) if p.known is None else ""
+        if outside:
+            subject = "x and y" if single else f"Data set {i + 1}"
+            warn(support_message.format(subject=subject, reasons=outside), SupportWarning)
+        reason = "" if p.known is not None else r.withheld or outside
+        if not reason and bound.value and float(bound.value) > highs[i]:
+            reason = (
+                f"the certified bound, {bound.scaled(1 / size).value:g} {unit}, is above the interval, whose calibration "
+                "therefore does not fit these data"
+            )
+        if reason:
+            lows[i] = highs[i] = np.nan
+        withheld.append(reason)
+    names = ANCHOR_NAMES if weights.reads_structure else CLASSICAL_ANCHORS
+    anchors = np.zeros((0, len(names))) if sets is None else sets.anchors[:, : len(names)].astype(np.float64)
+    spread = spread_rows(prepared, anchors) / size
+    return LearnedMIResult(
+        guarantee=estimator._guarantee(level),
+        backend=backend,
+        estimates=estimates / size,
+        lows=lows / size,
+        highs=highs / size,
+        quantiles=spread_rows(prepared, from_log_scale(quantiles)) / size,
+        anchors={name: spread[:, i] for i, name in enumerate(names)},
+        withheld=tuple(withheld),
+        bounds=tuple(bound.scaled(1 / size) for bound in bounds),
+        single=single,
+        unit=unit,
+        confidence_level=float(level),
+        n_samples=np.array([r.x.n_rows for r in rows]),
+        dim_x=np.array([r.x.n_columns for r in rows]),
+        dim_y=np.array([r.y.n_columns for r in rows]),
+    )
+
+
+def _certified(
+    rows: Rows, level: float, exchangeable: bool, certify: bool | None, single: bool
+) -> LowerBound:
+    wanted = (single and rows.x.n_rows <= MOST_ROWS) if certify is None else certify
+    if not wanted:
+        return LowerBound(NotApplicable("the bound was not asked for (certify=True)"), level)
+    return certify_sides(rows.x, rows.y, level, rows.uncertified, exchangeable)
 
 
 def _checked_iterable(reference: Any) -> Iterable[Any]:

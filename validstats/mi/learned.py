@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
-from validstats._typing import Float2D, Int1D
-from validstats.exceptions import SupportWarning
-from validstats.mi.estimators import LearnedMI
+from validstats._typing import Int1D
+from validstats.mi.estimators import LearnedMI, Unit, infer_rows, predict_rows
 from validstats.mi.network import dependence_evidence, shipped_dependence_head
 from validstats.mi.results import LearnedMIResult
-from validstats.mi.sides import Side
+from validstats.mi.rows import RowOptions, Rows
+from validstats.mi.sides import Side, join_sides, network_columns
 
 __all__ = ["learned_chain_rule", "learned_inference", "learned_statistic", "learned_value"]
 
@@ -23,101 +23,38 @@ def _estimator() -> LearnedMI:
     return LearnedMI().fit()
 
 
-def numeric_rows(side: Side) -> Float2D:
-    """Columns as the network reads them: levels by number where a side is one discrete column.
-
-    Parameters
-    ----------
-    side : Side
-        The side.
-
-    Returns
-    -------
-    ndarray of shape (n, p)
-        Rows.
-    """
-    if side.codes is not None and side.n_columns == 1:
-        return side.codes[:, None].astype(np.float64)
-    return side.rows
-
-
-def learned_inference(x: Side, y: Side, confidence_level: float) -> LearnedMIResult:
-    """Estimate with an interval from the shipped weights.
-
-    Parameters
-    ----------
-    x, y : Side
-        The sides, neither constant.
-    confidence_level : float
-        Level of the interval.
-
-    Returns
-    -------
-    LearnedMIResult
-        In nats.
-
-    Warns
-    -----
-    SupportWarning
-        If the data do not look like those the network was trained on.
-    """
-    return _estimator().infer(numeric_rows(x), numeric_rows(y), confidence_level=confidence_level)
+def learned_inference(
+    rows: Rows, level: Any, options: RowOptions, certify: bool | None, unit: Unit, backend: Any
+) -> LearnedMIResult:
+    """Estimate with an interval and a certified bound from the shipped weights."""
+    return infer_rows(_estimator(), [rows], level, options, certify, unit, True, backend)
 
 
 def learned_value(x: Side, y: Side) -> float:
-    """Plain estimate from the shipped weights, without the support check.
-
-    Parameters
-    ----------
-    x, y : Side
-        The sides.
-
-    Returns
-    -------
-    float
-        Nats.
-    """
-    return float(_estimator().predict(numeric_rows(x), numeric_rows(y)))
+    """Plain estimate in nats from the shipped weights."""
+    return float(predict_rows([Rows(x, y, x.n_rows)], _estimator().weights_)[0])
 
 
 def learned_statistic(x: Side, y: Side) -> Callable[[Int1D], float]:
-    """Bind the learned evidence of dependence to two sides, for permutation tests.
+    """Bind the learned evidence of dependence to two sides, for permutation tests: a function of the order of the rows of Y.
 
-    Parameters
-    ----------
-    x, y : Side
-        The sides.
-
-    Returns
-    -------
-    callable
-        Maps an order of the rows of Y to the evidence: the logit of a network trained to tell dependent from
-        independent data sets, which has more power than the estimate of the information itself.
+    It is the logit of a network trained to tell dependent from independent data sets, which has more power than the estimate of the
+    information itself. Levels without an order are numbered anew under every permutation: their numbers are part of the statistic.
     """
-    rows_x, rows_y = numeric_rows(x), numeric_rows(y)
     weights, head = _estimator().weights_, shipped_dependence_head()
-    return lambda order: dependence_evidence(rows_x, rows_y[order], weights, head)
+
+    def evaluate(order: Int1D) -> float:
+        columns = network_columns(x, y.reorder(order))
+        return dependence_evidence(*columns, weights, head)
+
+    return evaluate
 
 
 def learned_chain_rule(x: Side, y: Side, z: Side) -> float:
-    """I(X; Y | Z) by the chain rule, averaged over its two forms.
-
-    Parameters
-    ----------
-    x, y, z : Side
-        The sides.
-
-    Returns
-    -------
-    float
-        ``(I(X; (Y, Z)) - I(X; Z) + I(Y; (X, Z)) - I(Y; Z)) / 2`` in nats, unclipped; 0 where Z determines X
-        or Y.
-    """
-    a, b, c = (numeric_rows(side) for side in (x, y, z))
-    pairs = [(a, np.hstack([b, c])), (a, c), (b, np.hstack([a, c])), (b, c)]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", SupportWarning)
-        x_yz, x_z, y_xz, y_z = (float(value) for value in _estimator().predict(pairs))
+    """I(X; Y | Z) = (I(X; (Y, Z)) - I(X; Z) + I(Y; (X, Z)) - I(Y; Z)) / 2 in nats, unclipped; 0 where Z determines X or Y."""
+    pairs = [(x, join_sides(y, z)), (x, z), (y, join_sides(x, z)), (y, z)]
+    values = predict_rows([Rows(a, b, a.n_rows) for a, b in pairs], _estimator().weights_)
+    x_yz, x_z, y_xz, y_z = (float(value) for value in values)
     if np.isinf(x_z) or np.isinf(y_z):
         return 0.0
     return 0.5 * (x_yz - x_z + y_xz - y_z)

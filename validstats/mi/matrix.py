@@ -15,15 +15,8 @@ from validstats._typing import Float2D
 from validstats.guarantee import Guarantee
 from validstats.intake import check_confidence_level, check_literal, check_positive_int, frames, read_array
 from validstats.mi.anchors import Scaling
-from validstats.mi.methods import (
-    NATS_PER_UNIT,
-    Method,
-    Options,
-    Unit,
-    clip_estimate,
-    estimate_sides,
-    refuse_unused,
-)
+from validstats.mi.estimators import NATS_PER_UNIT, Unit
+from validstats.mi.methods import Method, Options, clip_estimate, estimate_sides, refuse_unused
 from validstats.mi.sides import Declared, Side, prepare_side
 from validstats.results import Report, Result, Table
 from validstats.runtime import collect_warnings, progress, repeat_warnings

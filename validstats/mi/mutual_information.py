@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, get_args
 
 import numpy as np
 
 from validstats.intake import check_confidence_level, check_literal, check_positive_int, frames
 from validstats.mi.anchors import Scaling
-from validstats.mi.methods import (
-    NATS_PER_UNIT,
-    Estimate,
-    Method,
-    Options,
-    Unit,
-    clip_estimate,
-    estimate_sides,
-    refuse_unused,
-)
-from validstats.mi.sides import Declared, Side, prepare_sides
-from validstats.results import Report, Result, Table
+from validstats.mi.certified import MOST_ROWS, LowerBound, certify_sides
+from validstats.mi.estimators import NATS_PER_UNIT, Unit
+from validstats.mi.learned import learned_inference
+from validstats.mi.methods import Estimate, Method, Options, clip_estimate, estimate_sides, refuse_unused
+from validstats.mi.results import estimate_words
+from validstats.mi.rows import Repeats, RowOptions, Rows, read_rows
+from validstats.mi.sides import Declared, prepare_sides
+from validstats.results import NotApplicable, Report, Result, Table
 
 __all__ = ["MutualInformationResult", "mutual_info"]
 
@@ -35,11 +31,17 @@ class MutualInformationResult(Result):
     estimate : float
         Value in ``unit``, at least 0 and at most ``upper_bound``; infinite where the sample shows an exact
         functional relation between continuous sides.
-    conf_low, conf_high : float
+    low, high : float
         Interval in ``unit``; NaN where there is none. The upper end may lie above ``upper_bound``, because the entropy of
-        the law may.
+        the law may. ``conf_low`` and ``conf_high`` give them, or say why there are none.
     std_error : float
         Approximate standard error in ``unit``; NaN where there is none.
+    withheld : str
+        Why there is no interval; empty where there is one.
+    certified : LowerBound
+        Certified lower bound in ``unit``, which does not depend on the method.
+    naive : float or NotApplicable
+        The nearest-neighbour estimate (KSG) that one would have reported.
     unclipped : float
         Value before it was clipped to its possible range.
     upper_bound : float
@@ -48,6 +50,8 @@ class MutualInformationResult(Result):
         Whether an exact functional relation was found.
     unit : {"nats", "bits"}
         Unit.
+    confidence_level : float
+        Level of the interval and of the certified bound.
     method : str
         Method asked for.
     estimator : str
@@ -55,17 +59,21 @@ class MutualInformationResult(Result):
     kind_x, kind_y : {"continuous", "discrete", "mixed"}
         Kind of each side.
     n_samples, dim_x, dim_y : int
-        Shape of the data.
+        Shape of the data as they were read.
     """
 
     estimate: float
-    conf_low: float
-    conf_high: float
+    low: float
+    high: float
     std_error: float
+    withheld: str
+    certified: LowerBound
+    naive: Any
     unclipped: float
     upper_bound: float
     unbounded: bool
     unit: Unit
+    confidence_level: float
     method: str
     estimator: str
     kind_x: str
@@ -74,16 +82,73 @@ class MutualInformationResult(Result):
     dim_x: int
     dim_y: int
 
+    @property
+    def conf_low(self) -> Any:
+        """Lower end of the interval, or why there is none."""
+        return self._end(self.low)
+
+    @property
+    def conf_high(self) -> Any:
+        """Upper end of the interval, or why there is none."""
+        return self._end(self.high)
+
+    def _end(self, value: float) -> Any:
+        if not np.isnan(value):
+            return value
+        return NotApplicable(self.withheld or f"{self.estimator} has no interval for these data")
+
+    @property
+    def informative(self) -> bool:
+        """Whether the interval or the certified bound excludes anything."""
+        return bool(np.isfinite(self.high) or self.certified.value)
+
     def __float__(self) -> float:
         return self.estimate
+
+    def plot(
+        self, ax: Any = None, labels: Mapping[str, str] | None = None, drop: Collection[str] = ()
+    ) -> Any:
+        """Draw the estimate with its interval, beside the certified bound.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or None, default None
+            Axes to draw on; new ones if None.
+        labels : mapping of str to str or None, default None
+            Words instead of "mutual information" and "certified".
+        drop : collection of str, default ()
+            Lines to leave out.
+
+        Returns
+        -------
+        MutualInformationDisplay
+            The display, drawn.
+        """
+        from validstats.plotting.mutual_information import MutualInformationDisplay
+
+        lines = {
+            "mutual information": (self.estimate, self.low, self.high),
+            "certified": (float(self.certified.value), float("nan"), float("nan")),
+        }
+        kept = {name: line for name, line in lines.items() if name not in drop and not np.isnan(line[0])}
+        return MutualInformationDisplay(
+            [(labels or {}).get(name, name) for name in kept],
+            *(np.array(column) for column in zip(*kept.values(), strict=True)),
+            unit=self.unit,
+            sort=False,
+        ).plot(ax)
+
+    def _answer(self) -> str:
+        return estimate_words(self.estimate, self.low, self.high, self.unit, self.certified)
 
     def _tidy_columns(self) -> Mapping[str, Sequence[Any]]:
         return {
             "term": ["mutual information"],
             "estimate": [self.estimate],
             "std_error": [self.std_error],
-            "conf_low": [self.conf_low],
-            "conf_high": [self.conf_high],
+            "conf_low": [self.low],
+            "conf_high": [self.high],
+            "certified": [float(self.certified.value)],
         }
 
     def _glance_columns(self) -> Mapping[str, Any]:
@@ -98,6 +163,8 @@ class MutualInformationResult(Result):
             "kind_y": self.kind_y,
             "upper_bound": self.upper_bound,
             "unbounded": self.unbounded,
+            "confidence_level": self.confidence_level,
+            "withheld": self.withheld,
         }
 
     def _report(self) -> Report:
@@ -109,6 +176,9 @@ class MutualInformationResult(Result):
             )
         elif self.unclipped < 0:
             notes.append(f"The raw estimate was {self.unclipped:.4f}; mutual information is never negative.")
+        notes.append(self.certified.sentence(self.unit))
+        if self.withheld:
+            notes.append(f"No interval: {self.withheld}.")
         header = [
             ("Estimator", self.estimator),
             ("X", f"{self.dim_x} column(s), {self.kind_x}"),
@@ -121,8 +191,8 @@ class MutualInformationResult(Result):
         columns = {
             "Estimate": [self.estimate],
             "Std. error": [self.std_error],
-            "Low": [self.conf_low],
-            "High": [self.conf_high],
+            "Low": [self.low],
+            "High": [self.high],
         }
         return Report(
             title="Mutual information",
@@ -143,8 +213,13 @@ def mutual_info(
     n_neighbors: int = 3,
     n_bins: int | None = None,
     scaling: Scaling = "standard",
-    confidence_level: float = 0.9,
+    confidence_level: float = 0.95,
     unit: Unit = "nats",
+    repeats: Repeats = "auto",
+    ids: Any = None,
+    clusters: Any = None,
+    exchangeable: bool = False,
+    certify: bool | None = None,
 ) -> MutualInformationResult:
     """Estimate the mutual information of two sides, continuous, discrete or mixed, of any dimensions.
 
@@ -152,16 +227,16 @@ def mutual_info(
     ----------
     x, y : array-like of shape (n,) or (n, p), series or data frame
         The two sides, row by row: numbers, booleans, text or categories; at least 10 rows, nothing missing.
-    method : {"learned", "ksg", "gaussian", "cca", "histogram"}, default "learned"
-        * "learned": the network of :class:`LearnedMI` with its shipped weights and calibrated intervals. It reads a
-          column of categories as ordered levels.
+    method : {"learned", "plug-in", "ksg", "gaussian", "cca", "histogram"}, default "learned"
+        * "learned": the network of :class:`LearnedMI` with its shipped weights and calibrated intervals.
+        * "plug-in": two discrete sides, from the counts of their levels with the Miller-Madow correction; also what "ksg" and
+          "histogram" do with two discrete sides.
         * "ksg": nearest neighbours. Continuous sides: Kraskov's first estimator. A discrete and a continuous
-          side: Ross. Ties beside other values: the mixture estimator of Gao.
+          side: Ross. Ties beside other values: the mixture estimator of Gao. An interval for two single columns only: elsewhere the
+          bias outweighs the spread.
         * "gaussian": Gaussian copula on normal scores with bias correction; sees monotone dependence only.
         * "cca": Gaussian plug-in from canonical correlations of the columns as they are; sees linear dependence.
         * "histogram": bins of equal counts, plug-in with the Miller-Madow correction; few columns only.
-
-        Two discrete sides are estimated by the plug-in with the Miller-Madow correction, whatever the method.
     discrete_x, discrete_y : bool or "auto", default "auto"
         Whether a side is discrete. "auto": text, categories and booleans are, and numeric columns with ten
         or more rows for each distinct value.
@@ -172,15 +247,17 @@ def mutual_info(
     scaling : {"standard", "normal_scores", "none"}, default "standard"
         What "ksg" does to each numeric column first. "standard" matches scikit-learn's
         ``mutual_info_regression``; "normal_scores" makes the estimate invariant to increasing maps.
-    confidence_level : float, default 0.9
-        Level of the interval.
+    confidence_level : float, default 0.95
+        Level of the interval and of the certified lower bound.
     unit : {"nats", "bits"}, default "nats"
         Unit of all values.
+    repeats, ids, clusters, exchangeable, certify
+        What the rows are, and whether the certified lower bound is computed, as in :meth:`LearnedMI.infer`.
 
     Returns
     -------
     MutualInformationResult
-        Estimate, interval and how they were obtained.
+        Estimate, interval, certified lower bound and how they were obtained.
 
     Raises
     ------
@@ -194,8 +271,8 @@ def mutual_info(
     -----
     ConstantColumnWarning
         If a column is constant.
-    SupportWarning
-        If ``method="learned"`` and the data do not look like those the network was trained on.
+    RepeatedRowsWarning, SerialDependenceWarning, SupportWarning
+        If rows are not independent draws, or a side has more columns than any simulated one: there is no interval then.
 
     Examples
     --------
@@ -215,18 +292,47 @@ def mutual_info(
     check_literal(method, "method", get_args(Method))
     check_literal(unit, "unit", get_args(Unit))
     check_literal(scaling, "scaling", get_args(Scaling))
-    level = float(check_confidence_level(confidence_level))
+    level = check_confidence_level(confidence_level)
+    given = RowOptions(repeats, ids, clusters, exchangeable)
+    given.check()
     side_x, side_y = prepare_sides(x, y, discrete_x, discrete_y)
     check_positive_int(n_neighbors, "n_neighbors", maximum=side_x.n_rows - 1)
     refuse_unused(method, n_neighbors, n_bins, scaling)
-    options = Options(method, n_neighbors, n_bins, scaling, level)
-    estimate = estimate_sides(side_x, side_y, options)
-    return _build_result(side_x, side_y, estimate, options, unit, frames.backend_of(x))
+    rows = read_rows(side_x, side_y, given)
+    options = Options(method, n_neighbors, n_bins, scaling, float(level))
+    backend = frames.backend_of(x)
+    if method == "learned":
+        found = learned_inference(rows, level, given, certify, "nats", backend)
+        ends = float(found.lows[0]), float(found.highs[0])
+        value, nan = float(found.estimates[0]), float("nan")
+        estimate = Estimate(value, nan, ends, "learned", found.guarantee, found.withheld[0])
+        return _build_result(rows, estimate, options, unit, backend, found.certified, float(found.naive))
+    estimate = estimate_sides(rows.x, rows.y, options)
+    if rows.withheld:
+        estimate = replace(estimate, interval=(float("nan"), float("nan")), withheld=rows.withheld)
+    wanted = rows.x.n_rows <= MOST_ROWS if certify is None else certify
+    if wanted:
+        certified = certify_sides(rows.x, rows.y, float(level), rows.uncertified, exchangeable)
+    else:
+        certified = LowerBound(NotApplicable("the bound was not asked for (certify=True)"), float(level))
+    naive = (
+        estimate.value
+        if method == "ksg"
+        else NotApplicable("only method='learned' computes KSG beside its answer")
+    )
+    return _build_result(rows, estimate, options, unit, backend, certified, naive)
 
 
 def _build_result(
-    x: Side, y: Side, estimate: Estimate, options: Options, unit: Unit, backend: Any
+    rows: Rows,
+    estimate: Estimate,
+    options: Options,
+    unit: Unit,
+    backend: Any,
+    certified: LowerBound,
+    naive: Any,
 ) -> MutualInformationResult:
+    x, y = rows.x, rows.y
     bound = min(x.entropy, y.entropy)
     scale = 1.0 / NATS_PER_UNIT[unit]
     value, low, high = clip_estimate(estimate, bound)
@@ -234,13 +340,17 @@ def _build_result(
         guarantee=estimate.guarantee,
         backend=backend,
         estimate=value * scale,
-        conf_low=low * scale,
-        conf_high=high * scale,
+        low=low * scale,
+        high=high * scale,
         std_error=estimate.standard_error * scale,
+        withheld=estimate.withheld,
+        certified=certified.scaled(scale),
+        naive=naive if isinstance(naive, NotApplicable) else naive * scale,
         unclipped=estimate.value * scale,
         upper_bound=bound * scale,
         unbounded=bool(np.isinf(estimate.value)),
         unit=unit,
+        confidence_level=options.confidence_level,
         method=options.method,
         estimator=estimate.estimator,
         kind_x=x.kind,

@@ -1,18 +1,19 @@
-"""What the learned estimator returns: values, intervals, quantiles, classical estimates and the support check."""
+"""Results of the learned estimator: estimates, intervals, quantiles, classical estimates and certified bounds."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from validstats._typing import Float1D, Float2D
-from validstats.mi.network import QUANTILE_LEVELS, SupportVerdict
-from validstats.results import Report, Result, Table
+from validstats.mi.certified import LowerBound
+from validstats.mi.network import QUANTILE_LEVELS
+from validstats.results import NotApplicable, Report, Result, Table, interval_words, rounded
 
-__all__ = ["LearnedMIResult"]
+__all__ = ["LearnedMIResult", "estimate_words"]
 
 ANCHOR_LABELS = {
     "ksg": "KSG",
@@ -31,7 +32,19 @@ ANCHOR_LABELS = {
 }
 
 MAX_NOTES = 10
-"""Data sets outside the support that a summary describes one by one."""
+"""Data sets without an interval that a summary describes one by one."""
+
+
+def estimate_words(estimate: float, low: float, high: float, unit: str, certified: LowerBound) -> str:
+    """The answer in one sentence: the estimate with its interval, and what is certified for every law."""
+    if np.isinf(estimate):
+        return "X and Y are in an exact relation: their mutual information is unbounded."
+    if np.isfinite(low) or np.isfinite(high):
+        value = interval_words(estimate, low, high, unit)
+    else:
+        value = f"{rounded(estimate)} {unit} (no interval)"
+    certain = certified.clause(unit)
+    return f"X and Y share about {value} of information{f'; {certain}' if certain else ''}."
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -44,21 +57,24 @@ class LearnedMIResult(Result):
     ----------
     estimates, lows, highs : ndarray of shape (m,)
         Median and interval of each data set in ``unit``; infinite where an exact functional relation between
-        continuous sides was found.
+        continuous sides was found, and NaN ends where there is no interval.
     quantiles : ndarray of shape (m, 19)
         Predicted quantiles in ``unit``, before the conformal step, at ``quantile_levels``.
     anchors : dict of str to ndarray of shape (m,)
-        Classical estimates in ``unit``: "ksg", "gaussian", "pairs", "whitened_ksg".
-    support : tuple of SupportVerdict
-        What the support check says about each data set.
+        Estimates in ``unit`` that the network mixes and corrects, NaN where one does not apply: "ksg", "gaussian", "pairs",
+        "whitened_ksg", and those of structure.
+    withheld : tuple of str
+        Why each data set has no interval; empty where it has one.
+    bounds : tuple of LowerBound
+        Certified lower bound of each data set, in ``unit``.
     single : bool
         Whether one pair was passed.
     unit : {"nats", "bits"}
         Unit of all values.
     confidence_level : float
-        Level of the intervals.
+        Level of the intervals and of the certified bounds.
     n_samples, dim_x, dim_y : ndarray of int of shape (m,)
-        Shapes of the data sets.
+        Shapes of the data sets as they were read.
     """
 
     estimates: Float1D
@@ -66,7 +82,8 @@ class LearnedMIResult(Result):
     highs: Float1D
     quantiles: Float2D
     anchors: dict[str, Float1D]
-    support: tuple[SupportVerdict, ...]
+    withheld: tuple[str, ...]
+    bounds: tuple[LowerBound, ...]
     single: bool
     unit: str
     confidence_level: float
@@ -82,17 +99,37 @@ class LearnedMIResult(Result):
     @property
     def conf_low(self) -> Any:
         """Lower end of the interval, at least 0."""
-        return float(self.lows[0]) if self.single else self.lows
+        return self._end(self.lows)
 
     @property
     def conf_high(self) -> Any:
         """Upper end of the interval."""
-        return float(self.highs[0]) if self.single else self.highs
+        return self._end(self.highs)
+
+    @property
+    def certified(self) -> Any:
+        """Certified lower bound of the pair, or one for each data set."""
+        return self.bounds[0] if self.single else self.bounds
+
+    @property
+    def naive(self) -> Any:
+        """The nearest-neighbour estimate (KSG) that one would have reported."""
+        return float(self.anchors["ksg"][0]) if self.single else self.anchors["ksg"]
+
+    @property
+    def informative(self) -> bool:
+        """Whether an interval or a certified bound excludes anything."""
+        return bool(np.isfinite(self.highs).any() or any(bound.value for bound in self.bounds))
 
     @property
     def quantile_levels(self) -> tuple[float, ...]:
         """Levels of ``quantiles``."""
         return QUANTILE_LEVELS
+
+    def _end(self, ends: Float1D) -> Any:
+        if not self.single:
+            return ends
+        return NotApplicable(self.withheld[0]) if self.withheld[0] else float(ends[0])
 
     def __float__(self) -> float:
         if not self.single:
@@ -102,13 +139,19 @@ class LearnedMIResult(Result):
     def __len__(self) -> int:
         return len(self.estimates)
 
-    def plot(self, ax: Any = None) -> Any:
+    def plot(
+        self, ax: Any = None, labels: Mapping[str, str] | None = None, drop: Collection[str] = ()
+    ) -> Any:
         """Draw the estimates with their intervals; a single one beside the classical estimates.
 
         Parameters
         ----------
         ax : matplotlib Axes or None, default None
             Axes to draw on; new ones if None.
+        labels : mapping of str to str or None, default None
+            Words instead of the names of the lines.
+        drop : collection of str, default ()
+            Lines to leave out.
 
         Returns
         -------
@@ -119,16 +162,21 @@ class LearnedMIResult(Result):
 
         names, classical = self._terms(), []
         if self.single:
-            names = ["learned", *(ANCHOR_LABELS[name] for name in self.anchors)]
-            classical = [float(values[0]) for values in self.anchors.values()]
+            shown = {name: float(v[0]) for name, v in self.anchors.items() if np.isfinite(v[0])}
+            names = ["learned", *(ANCHOR_LABELS[name] for name in shown)]
+            classical = list(shown.values())
         nothing = np.full(len(classical), np.nan)
-        return MutualInformationDisplay(
-            names,
+        values = (
             np.append(self.estimates, classical),
             np.append(self.lows, nothing),
             np.append(self.highs, nothing),
+        )
+        kept = [i for i, name in enumerate(names) if name not in drop]
+        return MutualInformationDisplay(
+            [(labels or {}).get(names[i], names[i]) for i in kept],
+            *(array[kept] for array in values),
             unit=self.unit,
-            highlighted=np.arange(len(names)) < len(self.estimates),
+            highlighted=np.array(kept) < len(self.estimates),
             sort=False,
         ).plot(ax)
 
@@ -137,16 +185,29 @@ class LearnedMIResult(Result):
             return ["mutual information"]
         return [f"data set {i + 1}" for i in range(len(self.estimates))]
 
+    def _answer(self) -> str:
+        if self.single:
+            ends = float(self.lows[0]), float(self.highs[0])
+            return estimate_words(float(self.estimates[0]), *ends, self.unit, self.bounds[0])
+        finite = self.estimates[np.isfinite(self.estimates)]
+        spread = (
+            f"from {rounded(finite.min())} to {rounded(finite.max())} {self.unit}"
+            if len(finite)
+            else "all unbounded"
+        )
+        return f"{len(self.estimates)} data sets with a mutual information {spread}."
+
     def _tidy_columns(self) -> Mapping[str, Sequence[Any] | np.ndarray]:
         return {
             "term": self._terms(),
             "estimate": self.estimates,
             "conf_low": self.lows,
             "conf_high": self.highs,
+            "certified": [float(bound.value) for bound in self.bounds],
             "n": self.n_samples,
             "dim_x": self.dim_x,
             "dim_y": self.dim_y,
-            "inside_support": [verdict.inside for verdict in self.support],
+            "withheld": list(self.withheld),
             **self.anchors,
         }
 
@@ -155,7 +216,7 @@ class LearnedMIResult(Result):
             "data_sets": len(self.estimates),
             "unit": self.unit,
             "confidence_level": self.confidence_level,
-            "outside_support": sum(not verdict.inside for verdict in self.support),
+            "without_interval": sum(bool(reason) for reason in self.withheld),
         }
 
     def _report(self) -> Report:
@@ -165,12 +226,17 @@ class LearnedMIResult(Result):
         else:
             header += [("Data sets", len(self.estimates))]
         values: dict[str, Any] = {"Estimate": self.estimates, "Low": self.lows, "High": self.highs}
-        classical: dict[str, Any] = {ANCHOR_LABELS[name]: values for name, values in self.anchors.items()}
+        classical: dict[str, Any] = {
+            ANCHOR_LABELS[name]: v for name, v in self.anchors.items() if np.isfinite(v).any()
+        }
         tables = [
             Table({"": self._terms(), **values}, formats=dict.fromkeys(values, "estimate")),
             Table(
-                {"": self._terms(), **classical}, title="Classical estimates beside it",
-                formats=dict.fromkeys(classical, "estimate"),
+                {"Estimate": list(classical), **{term: [v[i] for v in classical.values()] for i, term in enumerate(self._terms())}}
+                if self.single
+                else {"": self._terms(), **classical},
+                title="Estimates that the network mixes and corrects",
+                formats=dict.fromkeys([*classical, *self._terms()], "estimate"),
             ),
         ]  # fmt: skip
         return Report(
@@ -186,24 +252,24 @@ class LearnedMIResult(Result):
             )
         constant = [
             term
-            for term, verdict, value in zip(self._terms(), self.support, self.estimates, strict=True)
-            if verdict.anchor_name == "exact" and value == 0
+            for i, term in enumerate(self._terms())
+            if self.estimates[i] == 0 and (self.quantiles[i] == 0).all()
         ]
         if constant:
             notes.append(
                 f"A side does not vary in the sample ({', '.join(constant)}): 0 is what the sample shows, and the "
                 "guarantee does not extend to it, because the law may vary where the sample does not."
             )
-        outside = []
-        for term, verdict in zip(self._terms(), self.support, strict=True):
-            if not verdict.inside:
-                outside.append(
-                    f"Outside the support ({term}): {'; '.join(verdict.reasons)}. The interval was widened and "
-                    f"its level is not guaranteed; compare with {ANCHOR_LABELS.get(verdict.anchor_name, 'KSG')}."
-                )
-        notes += outside[:MAX_NOTES]
-        if len(outside) > MAX_NOTES:
+        if self.single:
+            notes += [f"{bound.sentence(self.unit)}" for bound in self.bounds]
+        without = [
+            f"No interval ({term}): {reason}."
+            for term, reason in zip(self._terms(), self.withheld, strict=True)
+            if reason
+        ]
+        notes += without[:MAX_NOTES]
+        if len(without) > MAX_NOTES:
             notes.append(
-                f"{len(outside) - MAX_NOTES} more data sets are outside the support; see the attribute support."
+                f"{len(without) - MAX_NOTES} more data sets have no interval; see the attribute withheld."
             )
         return notes

@@ -33,6 +33,7 @@ from validstats.mi.anchors.summaries import (
     rank_scores,
     reduce_predictions,
     side_targets,
+    standardise,
 )
 from validstats.mi.anchors.tables import (
     adjusted_plug_in,
@@ -50,6 +51,7 @@ __all__ = [
     "rank_scores",
     "reduce_predictions",
     "side_targets",
+    "standardise",
     "adjusted_plug_in",
     "chosen_columns_plug_in",
     "column_codes",

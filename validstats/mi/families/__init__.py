@@ -5,7 +5,9 @@ from __future__ import annotations
 from validstats.mi.families.base import Family
 from validstats.mi.families.default import (
     FAMILY_NAMES,
+    FIRST_STAGE_FAMILIES,
     HELD_OUT_FAMILIES,
+    HELD_OUT_KINDS,
     FamilyMixture,
     JointSample,
     default_family,
@@ -17,7 +19,9 @@ __all__ = [
     "Family",
     "FamilyMixture",
     "FlowFamily",
+    "FIRST_STAGE_FAMILIES",
     "HELD_OUT_FAMILIES",
+    "HELD_OUT_KINDS",
     "JointSample",
     "default_family",
 ]

@@ -40,7 +40,9 @@ from validstats.mi.families.warped import TwistedFamily, WarpedFamily
 
 __all__ = [
     "FAMILY_NAMES",
+    "FIRST_STAGE_FAMILIES",
     "HELD_OUT_FAMILIES",
+    "HELD_OUT_KINDS",
     "Family",
     "FamilyMixture",
     "JointSample",
@@ -48,7 +50,11 @@ __all__ = [
 ]
 
 HELD_OUT_FAMILIES = ("spiral", "swiss_roll", "uniform_noise", "exotic_mixture")
-"""Families that the evaluation weights never see."""
+"""Families that no stage of the evaluation weights ever saw."""
+HELD_OUT_KINDS = (
+    *HELD_OUT_FAMILIES, "mixture", "dependent_mixture", "radial", "aligned", "interaction", "sparse",
+)  # fmt: skip
+"""Whole kinds that the second stage of the evaluation weights never saw; the first one saw mixtures."""
 
 _WEIGHTS = {
     "gaussian": 0.16,
@@ -80,6 +86,8 @@ _STRUCTURED_WEIGHTS = {
     "dependent_mixture": 0.12,
 }
 
+FIRST_STAGE_FAMILIES = tuple(_WEIGHTS)
+"""Families without structure, which the first stage of the network was trained on."""
 FAMILY_NAMES = (*_WEIGHTS, *_STRUCTURED_WEIGHTS)
 """Names of all families, in the order of their numbers in the training shards."""
 
@@ -154,9 +162,7 @@ def default_family(exclude: Iterable[str] = ()) -> FamilyMixture:
     unknown = excluded - set(FAMILY_NAMES)
     if unknown:
         raise ValueError(f"Unknown families {sorted(unknown)}; the names are {list(FAMILY_NAMES)}.")
-    kept = {
-        name: family for name, family in all_families().items() if name in _WEIGHTS and name not in excluded
-    }
+    kept = {name: family for name, family in all_families().items() if name not in excluded}
     if not kept:
         raise ValueError("All families are excluded; keep at least one.")
-    return FamilyMixture(kept, [_WEIGHTS[name] for name in kept], name="default")
+    return FamilyMixture(kept, [(_WEIGHTS | _STRUCTURED_WEIGHTS)[name] for name in kept], name="default")

@@ -1,4 +1,4 @@
-"""The network: forward pass, calibration, conformal intervals, and the check of support."""
+"""The network: forward pass, calibration, conformal intervals, and the limits of the calibration."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from validstats.mi.network.conformal import (
     cell_numbers,
     interval_at,
     interval_scores,
+    sort_scores,
     thresholds,
 )
 from validstats.mi.network.dependence_head import (
@@ -35,9 +36,11 @@ from validstats.mi.network.forward_pass import (
     NetworkConfig,
     NetworkWeights,
     anchor_values,
+    blend_inputs,
     forward,
     from_log_scale,
     gate_inputs,
+    is_pinned,
     load_weights,
     member_stack,
     residual_scale,
@@ -48,20 +51,18 @@ from validstats.mi.network.forward_pass import (
     to_log_scale,
 )
 from validstats.mi.network.preparation import (
-    LARGEST_N,
     PreparedPair,
-    as_pairs,
     member_quantiles_of,
     prepare_pair,
+    read_pairs,
     spread_rows,
 )
-from validstats.mi.network.support import WIDENING, SupportVerdict, check_support, fit_support
+from validstats.mi.network.support import SupportLimits
 
 __all__ = [
     "DIM_CELLS",
     "DIM_EDGES",
     "DependenceHead",
-    "LARGEST_N",
     "MEDIAN",
     "MICalibration",
     "N_CELLS",
@@ -72,27 +73,26 @@ __all__ = [
     "QUANTILE_LEVELS",
     "RESIDUAL_BOUND",
     "SCALING",
-    "SupportVerdict",
-    "WIDENING",
+    "SupportLimits",
     "anchor_values",
-    "as_pairs",
+    "blend_inputs",
     "calibrate_scores",
     "cell_numbers",
-    "check_support",
     "dependence_evidence",
     "dependence_logits",
-    "fit_support",
     "forward",
     "from_log_scale",
     "gate_inputs",
     "head_inputs",
     "interval_at",
+    "is_pinned",
     "interval_scores",
     "load_weights",
     "member_quantiles_of",
     "member_stack",
     "pack_calibration",
     "prepare_pair",
+    "read_pairs",
     "read_model",
     "residual_scale",
     "round_weights",
@@ -102,6 +102,7 @@ __all__ = [
     "shape_cells",
     "shipped_dependence_head",
     "shipped_weights_path",
+    "sort_scores",
     "spread_rows",
     "thresholds",
     "to_log_scale",

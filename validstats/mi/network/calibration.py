@@ -26,7 +26,7 @@ class MICalibration:
     table : ConformalTable
         Sorted scores, pooled and by cell.
     limits : SupportLimits
-        Limits of the support check.
+        What no calibration set exceeded.
     family : str
         Family of distributions that the calibration sets were drawn from, in words.
     """
@@ -59,7 +59,7 @@ def shipped_weights_path(name: str = "shipped") -> Path:
 
 def pack_calibration(calibration: MICalibration) -> dict[str, Any]:
     """Return a calibration as arrays, for the file of weights."""
-    out: dict[str, Any] = {f"support/{k}": v for k, v in calibration.limits.to_arrays().items()}
+    out: dict[str, Any] = {"support/largest_dim": np.array(calibration.limits.largest_dim)}
     out["calibration/pooled"] = calibration.table.pooled.astype(np.float32)
     if calibration.table.rest is not None:
         out["calibration/rest"] = calibration.table.rest.astype(np.float32)
@@ -71,16 +71,16 @@ def pack_calibration(calibration: MICalibration) -> dict[str, Any]:
 def read_calibration(path: Path, family: str) -> MICalibration:
     """Read the calibration stored beside the weights."""
     with np.load(path, allow_pickle=False) as file:
-        support = {
-            k.split("/")[1]: file[k].astype(np.float64) for k in file.files if k.startswith("support/")
-        }
+        # Files of version 0.1.0 hold it as the last of several limits.
+        newer = "support/largest_dim" in file.files
+        largest = int(file["support/largest_dim"] if newer else file["support/scalars"][3])
         cells = {}
         for key in (k for k in file.files if k.startswith("calibration/") and k.count("/") == 2):
             _, row, column = key.split("/")
             cells[int(row), int(column)] = file[key].astype(np.float64)
         pooled = file["calibration/pooled"].astype(np.float64)
         rest = file["calibration/rest"].astype(np.float64) if "calibration/rest" in file.files else None
-    return MICalibration(ConformalTable(pooled, cells, rest), SupportLimits.from_arrays(support), family)
+    return MICalibration(ConformalTable(pooled, cells, rest), SupportLimits(largest), family)
 
 
 def read_model(path: Path) -> tuple[NetworkWeights, MICalibration]:

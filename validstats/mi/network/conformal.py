@@ -19,6 +19,7 @@ __all__ = [
     "conformal_rank",
     "interval_at",
     "interval_scores",
+    "sort_scores",
     "thresholds",
 ]
 
@@ -169,7 +170,13 @@ def calibrate_scores(
     ConformalTable
         Sorted scores.
     """
-    scores = interval_scores(quantiles, target)
+    return sort_scores(interval_scores(quantiles, target), shape, minimum)
+
+
+def sort_scores(
+    scores: Float1D, shape: npt.NDArray[np.integer], minimum: int = CELL_MINIMUM
+) -> ConformalTable:
+    """Sort scores, pooled and by cell of n and of the dimensions."""
     numbers = cell_numbers(shape)
     cells, rest = {}, np.ones(len(scores), dtype=bool)
     for cell in {(int(a), int(b)) for a, b in numbers}:

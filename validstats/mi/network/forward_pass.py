@@ -64,6 +64,9 @@ class NetworkConfig:
         Statistics that are read, the first in order; fewer than all in networks that were trained before others were known.
     candidates : int, default len(ANCHOR_NAMES)
         Anchors that the gate mixes, the first in order.
+    blend : bool, default False
+        Second stage: also read the quantiles of a first stage, take its median as a further candidate, and give a share of the answer
+        to its quantiles.
     """
 
     width: int = 192
@@ -71,11 +74,17 @@ class NetworkConfig:
     gate: bool = False
     inputs: int = len(STATISTIC_NAMES)
     candidates: int = len(ANCHOR_NAMES)
+    blend: bool = False
 
     @property
     def n_outputs(self) -> int:
         """Number of raw outputs."""
-        return len(QUANTILE_LEVELS) + (self.candidates if self.gate else 0)
+        return len(QUANTILE_LEVELS) + (self.candidates if self.gate else 0) + (2 if self.blend else 0)
+
+    @property
+    def n_inputs(self) -> int:
+        """Numbers that the head reads."""
+        return self.inputs + (len(QUANTILE_LEVELS) if self.blend else 0)
 
 
 @dataclass(frozen=True)
@@ -92,12 +101,15 @@ class NetworkWeights:
         Sizes and parameters of each network.
     card : dict
         Recipe, seeds and metrics of the training.
+    first : NetworkWeights or None, default None
+        First stage, whose quantiles the members read and blend with their own.
     """
 
     scaling: dict[str, FloatND]
     anchor_table: npt.NDArray[np.int64]
     members: tuple[tuple[NetworkConfig, dict[str, FloatND]], ...]
     card: dict[str, Any] = field(default_factory=dict)
+    first: NetworkWeights | None = None
 
     @property
     def reads_structure(self) -> bool:
@@ -256,9 +268,53 @@ def assemble_quantiles(raw: FloatND, anchor: Float1D, scale: Float1D) -> Float2D
     return anchor[:, None] + scale[:, None] * np.concatenate([median - down, median, median + up], axis=1)
 
 
-def member_quantiles(sets: SummaryTable, weights: NetworkWeights, number: int) -> Float2D:
+FIRST_SCALE = 4.0
+"""Factor that brings quantiles of the first stage to unit scale."""
+FIRST_LOGIT = 1.0
+LEAST_SCALE = 0.1
+
+
+def is_pinned(sets: SummaryTable) -> npt.NDArray[np.bool_]:
+    """Sets of two single columns without structure, where the first stage keeps the whole answer and with it its consistency."""
+    single = (sets.shape[:, 1] == 1) & (sets.shape[:, 2] == 1)
+    return single & ~np.isfinite(sets.anchors[:, len(CLASSICAL_ANCHORS) :]).any(axis=1)
+
+
+def blend_inputs(
+    sets: SummaryTable, scaling: dict[str, FloatND], first: Float2D, count: int
+) -> tuple[FloatND, Float2D]:
+    """What a second stage reads: statistics beside the first quantiles; candidates with the first median, logits and scales."""
+    features = np.concatenate(
+        [scale_statistics(sets.statistics, scaling), np.clip(FIRST_SCALE * first, -5.0, 5.0)], axis=1
+    )
+    anchors = sets.anchors[:, :count].astype(np.float64)
+    logits = np.where(np.isfinite(anchors), 0.0, OUT_OF_REACH)
+    own = np.ones((len(sets), 1))
+    scale = np.maximum(LEAST_SCALE, residual_scale(sets.shape))[:, None]
+    gate = [
+        to_log_scale(np.nan_to_num(anchors)),
+        first[:, [MEDIAN]],
+        logits,
+        FIRST_LOGIT * own,
+        sets.scales[:, :count],
+        scale,
+    ]
+    return features, np.concatenate(gate, axis=1)
+
+
+def member_quantiles(
+    sets: SummaryTable, weights: NetworkWeights, number: int, first: Float2D | None = None
+) -> Float2D:
     """Return the quantiles of one network of the ensemble."""
     config, parameters = weights.members[number]
+    if config.blend:
+        assert first is not None
+        features, gate = blend_inputs(sets, weights.scaling, first, config.candidates)
+        raw = head(features, parameters, config)
+        anchor, scale = mix_anchors(raw[:, :-1], gate)
+        own = assemble_quantiles(raw[:, : len(QUANTILE_LEVELS)], anchor, scale)
+        share = np.where(is_pinned(sets), 1.0, expit(raw[:, -1]))[:, None]
+        return share * first + (1.0 - share) * own
     raw = head(scale_statistics(sets.statistics, weights.scaling), parameters, config)
     if config.gate:
         anchor, scale = mix_anchors(raw, gate_inputs(sets, weights.anchor_table, config.candidates))
@@ -287,8 +343,9 @@ def member_stack(sets: SummaryTable, weights: NetworkWeights, batch_size: int = 
     for start in range(0, len(sets), batch_size):
         chosen = np.arange(start, min(start + batch_size, len(sets)))
         part = sets.select(chosen)
+        first = None if weights.first is None else forward(part, weights.first)
         for number in range(len(weights.members)):
-            out[number, chosen] = member_quantiles(part, weights, number)
+            out[number, chosen] = member_quantiles(part, weights, number, first)
     return out
 
 
@@ -321,71 +378,58 @@ def round_weights(weights: NetworkWeights) -> NetworkWeights:
     return replace(weights, members=members)
 
 
-def save_weights(weights: NetworkWeights, path: Path, extra: dict[str, Any] | None = None) -> None:
-    """Write weights as a plain array file: parameters in half precision, the card as JSON.
-
-    Parameters
-    ----------
-    weights : NetworkWeights
-        Ensemble.
-    path : Path
-        File, with suffix ``.npz``.
-    extra : dict of str to ndarray or None, default None
-        Further arrays, for instance the calibration.
-    """
+def _arrays(weights: NetworkWeights, prefix: str = "") -> dict[str, npt.NDArray[Any]]:
+    """Scaling, anchors, parameters in half precision and sizes as arrays, a first stage under a prefix of its own."""
     arrays: dict[str, npt.NDArray[Any]] = {
-        f"scaling/{k}": v.astype(np.float32) for k, v in weights.scaling.items()
+        f"{prefix}scaling/{k}": v.astype(np.float32) for k, v in weights.scaling.items()
     }
-    arrays["anchor_table"] = weights.anchor_table.astype(np.int8)
+    arrays[f"{prefix}anchor_table"] = weights.anchor_table.astype(np.int8)
     for number, (_, parameters) in enumerate(weights.members):
         arrays.update(
-            {f"member/{number}/{name}": value.astype(np.float16) for name, value in parameters.items()}
+            {
+                f"{prefix}member/{number}/{name}": value.astype(np.float16)
+                for name, value in parameters.items()
+            }
         )
     card = dict(
         weights.card, configs=[asdict(config) for config, _ in weights.members], anchors=list(ANCHOR_NAMES)
     )
-    arrays["card"] = np.frombuffer(json.dumps(card, sort_keys=True).encode(), dtype=np.uint8)
-    arrays.update(extra or {})
+    arrays[f"{prefix}card"] = np.frombuffer(json.dumps(card, sort_keys=True).encode(), dtype=np.uint8)
+    if weights.first is not None:
+        arrays.update(_arrays(weights.first, f"{prefix}first/"))
+    return arrays
+
+
+def save_weights(weights: NetworkWeights, path: Path, extra: dict[str, Any] | None = None) -> None:
+    """Write weights, and further arrays beside them, as a plain array file with suffix ``.npz``."""
     with whole_file(path) as draft:
-        np.savez_compressed(draft, **arrays)  # type: ignore[arg-type]
+        np.savez_compressed(draft, **_arrays(weights), **(extra or {}))  # type: ignore[arg-type]
 
 
 def load_weights(path: Path) -> NetworkWeights:
-    """Read weights written by :func:`save_weights`.
-
-    Parameters
-    ----------
-    path : Path
-        File.
-
-    Returns
-    -------
-    NetworkWeights
-        Parameters in double precision.
-
-    Raises
-    ------
-    ValueError
-        If the file belongs to other statistics than this version computes.
-    """
+    """Read weights written by :func:`save_weights`, in double precision; refuse those of other statistics."""
     with np.load(path, allow_pickle=False) as file:
-        card = json.loads(bytes(file["card"]).decode())
-        scaling = {
-            k.split("/", 1)[1]: file[k].astype(np.float64) for k in file.files if k.startswith("scaling/")
-        }
-        members = []
-        for number, sizes in enumerate(card["configs"]):
-            prefix = f"member/{number}/"
-            names = [k for k in file.files if k.startswith(prefix)]
-            parameters = {k[len(prefix) :]: file[k].astype(np.float64) for k in names}
-            members.append((_read_config(sizes, path), parameters))
-        table = file["anchor_table"].astype(np.int64)
+        return _read_weights(file, path, "")
+
+
+def _read_weights(file: Any, path: Path, prefix: str) -> NetworkWeights:
+    card = json.loads(bytes(file[f"{prefix}card"]).decode())
+    start = f"{prefix}scaling/"
+    scaling = {k[len(start) :]: file[k].astype(np.float64) for k in file.files if k.startswith(start)}
+    members = []
+    for number, sizes in enumerate(card["configs"]):
+        place = f"{prefix}member/{number}/"
+        parameters = {k[len(place) :]: file[k].astype(np.float64) for k in file.files if k.startswith(place)}
+        members.append((_read_config(sizes, path), parameters))
     if len(scaling["statistic_unit"]) not in (CLASSICAL_STATISTICS, len(STATISTIC_NAMES)):
         raise ValueError(
             f"{path} expects {len(scaling['statistic_unit'])} statistics, and this version computes "
             f"{len(STATISTIC_NAMES)}. Use the weights that came with this version."
         )
-    return NetworkWeights(scaling, table, tuple(members), card)
+    first = _read_weights(file, path, f"{prefix}first/") if f"{prefix}first/card" in file.files else None
+    return NetworkWeights(
+        scaling, file[f"{prefix}anchor_table"].astype(np.int64), tuple(members), card, first
+    )
 
 
 def _read_config(sizes: dict[str, Any], path: Path) -> NetworkConfig:
@@ -399,5 +443,10 @@ def _read_config(sizes: dict[str, Any], path: Path) -> NetworkConfig:
         sizes.get("candidates", len(CLASSICAL_ANCHORS)),
     )
     return NetworkConfig(
-        width=sizes["width"], depth=sizes["depth"], gate=sizes["gate"], inputs=inputs, candidates=candidates
+        width=sizes["width"],
+        depth=sizes["depth"],
+        gate=sizes["gate"],
+        inputs=inputs,
+        candidates=candidates,
+        blend=sizes.get("blend", False),
     )

@@ -1,55 +1,46 @@
-"""From what the caller passes to what the network reads: pairs, sides, summaries, and answers known beforehand."""
+"""From two sides to what the network reads: summaries, answers that are known beforehand, and data longer than any that was trained."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from validstats._typing import Float2D, FloatND
 from validstats.mi.network.forward_pass import NetworkWeights, member_stack, residual_scale, to_log_scale
-from validstats.mi.sides import Side, is_functional, prepare_sides
+from validstats.mi.sides import Side, is_functional, network_columns
 from validstats.mi.statistics import (
     ANCHOR_NAMES,
     LARGEST_N,
     STATISTIC_NAMES,
     DataSummary,
     SummaryTable,
+    keyed_order,
+    pack_summaries,
     summarise_data,
 )
 
-__all__ = [
-    "LARGEST_N",
-    "PreparedPair",
-    "as_pairs",
-    "clip_shape",
-    "member_quantiles_of",
-    "prepare_pair",
-    "spread_rows",
-]
+__all__ = ["PreparedPair", "clip_shape", "member_quantiles_of", "prepare_pair", "read_pairs", "spread_rows"]
+
+MOST_PARTS = 10
+"""Disjoint subsamples of long data whose answers are averaged."""
 
 
 @dataclass(frozen=True)
 class PreparedPair:
-    """One pair of sides, read and summarised.
+    """One pair of sides, summarised.
 
     Attributes
     ----------
-    summary : DataSummary or None
-        What the network reads; None where the answer is known.
+    summaries : tuple of DataSummary
+        What the network reads: one, of long data one of each subsample; empty where the answer is known.
     known : float or None
         0 for a constant side, infinity for an exact functional relation.
-    n, dim_x, dim_y : int
-        Shape of the data as they were passed.
     """
 
-    summary: DataSummary | None
+    summaries: tuple[DataSummary, ...]
     known: float | None
-    n: int
-    dim_x: int
-    dim_y: int
 
 
 def clip_shape(sets: SummaryTable) -> SummaryTable:
@@ -72,24 +63,10 @@ def clip_shape(sets: SummaryTable) -> SummaryTable:
 
 
 def member_quantiles_of(sets: SummaryTable, weights: NetworkWeights) -> tuple[SummaryTable, FloatND]:
-    """Let each network read the sets, those with n above 10,000 as if they had 10,000 rows.
+    """The sets as they are read, with n at most 10,000, and the quantiles of each network: (networks, m, 19).
 
     For two single columns the correction of the nearest-neighbour estimate goes on shrinking as n^(-1/2) beyond 10,000
     rows; otherwise a bias of the networks would stay however long the data are.
-
-    Parameters
-    ----------
-    sets : SummaryTable
-        Summaries with their own n.
-    weights : NetworkWeights
-        Ensemble.
-
-    Returns
-    -------
-    clipped : Shard
-        The sets as they were read.
-    members : ndarray of shape (networks, m, 19)
-        Quantiles of log(1 + 2 I).
     """
     clipped = clip_shape(sets)
     members = member_stack(clipped, weights)
@@ -102,47 +79,45 @@ def member_quantiles_of(sets: SummaryTable, weights: NetworkWeights) -> tuple[Su
     return clipped, members
 
 
-def as_pairs(x: Any, y: Any) -> list[tuple[Any, Any]]:
-    """Return the pairs that ``infer(x, y)`` or ``infer([(x, y), ...])`` passes."""
-    if y is not None:
-        return [(x, y)]
-    if (
-        not isinstance(x, Sequence)
-        or isinstance(x, str)
-        or len(x) == 0
-        or not all(_is_pair(pair) for pair in x)
-    ):
-        raise ValueError("Pass two sides, infer(x, y), or a non-empty list of pairs, infer([(x, y), ...]).")
-    return [(pair[0], pair[1]) for pair in x]
+def prepare_pair(x: Side, y: Side, structure: bool) -> PreparedPair:
+    """Summarise both sides unless the answer is known beforehand."""
+    if x.is_constant or y.is_constant:
+        return PreparedPair((), 0.0)
+    if is_functional(x, y):
+        return PreparedPair((), float("inf"))
+    rows_x, rows_y = network_columns(x, y)
+    # Small matrices: several threads of linear algebra cost more than they save.
+    with threadpool_limits(1):
+        if x.n_rows <= LARGEST_N or rows_x.shape[1] == 1 == rows_y.shape[1]:
+            return PreparedPair((summarise_data(rows_x, rows_y, structure),), None)
+        parts = np.split(keyed_order(rows_x, rows_y), np.arange(LARGEST_N, x.n_rows, LARGEST_N))[
+            : min(MOST_PARTS, x.n_rows // LARGEST_N)
+        ]
+        return PreparedPair(
+            tuple(summarise_data(rows_x[part], rows_y[part], structure) for part in parts), None
+        )
 
 
-def _is_pair(pair: Any) -> bool:
-    return isinstance(pair, tuple | list) and len(pair) == 2
+def read_pairs(prepared: list[PreparedPair], weights: NetworkWeights) -> tuple[SummaryTable | None, FloatND]:
+    """Summaries and quantiles of the pairs whose answer is not known, one a pair: subsamples are averaged."""
+    summaries = [s for p in prepared for s in p.summaries]
+    if not summaries:
+        return None, np.zeros((len(weights.members), 0, 19))
+    with threadpool_limits(1):
+        sets, members = member_quantiles_of(pack_summaries(summaries), weights)
+    sizes = [len(p.summaries) for p in prepared if p.summaries]
+    if max(sizes) == 1:
+        return sets, members
+    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+    means = np.add.reduceat(members, starts, axis=1) / np.array(sizes)[None, :, None]
+    anchors = np.add.reduceat(sets.anchors.astype(np.float64), starts, axis=0) / np.array(sizes)[:, None]
+    return replace(sets.select(starts), anchors=anchors), means
 
 
-def prepare_pair(x: Any, y: Any, structure: bool) -> PreparedPair:
-    """Read both sides, and summarise them unless the answer is known beforehand."""
-    side_x, side_y = prepare_sides(x, y)
-    shape = (side_x.n_rows, side_x.n_columns, side_y.n_columns)
-    if side_x.is_constant or side_y.is_constant:
-        return PreparedPair(None, 0.0, *shape)
-    if is_functional(side_x, side_y):
-        return PreparedPair(None, float("inf"), *shape)
-    rows_x, rows_y = _numeric(side_x), _numeric(side_y)
-    return PreparedPair(summarise_data(rows_x, rows_y, structure), None, *shape)
-
-
-def _numeric(side: Side) -> Float2D:
-    # A single categorical column is one column of level numbers, as in training.
-    if side.codes is not None and side.n_columns == 1:
-        return side.codes[:, None].astype(np.float64)
-    return side.rows
-
-
-def spread_rows(prepared: list[PreparedPair], values: Float2D, missing: float) -> Float2D:
+def spread_rows(prepared: list[PreparedPair], values: Float2D) -> Float2D:
     """Send rows of values to the data sets that were estimated; the others get what is known."""
-    out = np.full((len(prepared), values.shape[1]), missing)
-    estimated = np.array([p.summary is not None for p in prepared])
+    out = np.empty((len(prepared), values.shape[1]))
+    estimated = np.array([bool(p.summaries) for p in prepared])
     out[estimated] = values
     for i, p in enumerate(prepared):
         if p.known is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from validstats.mi.statistics.linear import LIMIT, gaussian_bias
-from validstats.mi.statistics.scores import keyed_order, readable_scores
+from validstats.mi.statistics.scores import keyed_order, readable_scores, row_hashes, row_labels
 from validstats.mi.statistics.summary import (
     ANCHOR_NAMES,
     CLASSICAL_ANCHORS,
@@ -28,5 +28,7 @@ __all__ = [
     "keyed_order",
     "pack_summaries",
     "readable_scores",
+    "row_hashes",
+    "row_labels",
     "summarise_data",
 ]

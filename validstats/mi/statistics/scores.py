@@ -19,6 +19,8 @@ __all__ = [
     "keyed_order",
     "normal_scores",
     "readable_scores",
+    "row_hashes",
+    "row_labels",
     "shuffle_rows",
     "side_labels",
 ]
@@ -237,6 +239,18 @@ def keyed_order(x: Float2D, y: Float2D) -> Int1D:
     occurrence = np.arange(len(ordered)) - np.repeat(starts, np.diff(np.append(starts, len(ordered))))
     final = _mix(ordered + _mix(occurrence.astype(np.uint64)))
     return order[np.argsort(final, kind="stable")].astype(np.int64)
+
+
+def row_labels(rows: Float2D) -> Int1D:
+    """A number for each row such that equal rows share it; different ones do so with probability about n^2 / 2^65."""
+    return np.unique(row_hashes(rows), return_inverse=True)[1].astype(np.int64)
+
+
+def row_hashes(rows: Float2D) -> UInt64:
+    """A 64-bit hash of the values of each row."""
+    bits = np.ascontiguousarray(rows + 0.0).view(np.uint64)
+    places = _mix(np.arange(rows.shape[1], dtype=np.uint64)) | np.uint64(1)
+    return np.asarray((_mix(bits) * places).sum(axis=1, dtype=np.uint64))
 
 
 def side_labels(ranks: Int2D) -> npt.NDArray[np.int64]:

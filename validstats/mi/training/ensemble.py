@@ -3,85 +3,100 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from validstats._typing import FloatND
+from validstats._typing import Float2D
 from validstats.mi.families import Family
-from validstats.mi.network import NetworkConfig, NetworkWeights, round_weights
+from validstats.mi.network import QUANTILE_LEVELS, NetworkConfig, NetworkWeights, member_stack, round_weights
 from validstats.mi.training.loop import Recipe, choose_anchors, fit_scaling, prepare_sets, train_network
 from validstats.mi.training.shards import Shard, join_shards, load_shards, make_shard, write_shards
 from validstats.runtime import progress
 
-__all__ = ["HEAD", "train_ensemble", "train_on_family"]
+__all__ = ["HEAD", "train_ensemble", "train_on_family", "train_second_stage"]
 
 HEAD = NetworkConfig(gate=True)
 
 
-GATE_START = -3.0
-"""Bias of a new candidate's logit in a grown network: it starts with little weight."""
-
-
-def grow_scaling(served: NetworkWeights, train: Shard) -> dict[str, FloatND]:
-    """Constants of the inputs that served weights know, with those of the further ones from training sets."""
-    return {
-        name: np.concatenate([served.scaling[name], values[len(served.scaling[name]) :]])
-        for name, values in fit_scaling(train).items()
-    }
-
-
-def grow_parameters(
-    parameters: dict[str, FloatND], config: NetworkConfig, old: NetworkConfig
-) -> dict[str, FloatND]:
-    """Parameters of a network that reads more statistics and mixes more candidates, and answers as before at the start."""
-    out = dict(parameters)
-    first = np.zeros((config.width, config.inputs))
-    first[:, : old.inputs] = parameters["head_in.weight"]
-    out["head_in.weight"] = first
-    further = config.candidates - old.candidates
-    out["head_out.weight"] = np.vstack([parameters["head_out.weight"], np.zeros((further, config.width))])
-    out["head_out.bias"] = np.append(parameters["head_out.bias"], np.full(further, GATE_START))
-    return out
-
-
 def train_ensemble(
     train: Shard, validation: Shard, plan: Sequence[tuple[NetworkConfig, Recipe]], verbose: bool = True,
-    checkpoints: Path | None = None, served: NetworkWeights | None = None,
+    checkpoints: Path | None = None,
 ) -> tuple[NetworkWeights, list[dict[str, Any]]]:  # fmt: skip
-    """Train the networks of an ensemble one after the other; with ``served`` weights each grows from one of theirs.
+    """Train the networks of an ensemble one after the other.
 
     Returns the ensemble, rounded to half precision as it is stored, and sizes, schedule and losses of each network. ``checkpoints`` is
     a folder for states from which an interrupted training resumes.
     """
-    if served is None:
-        scaling, table = fit_scaling(train), choose_anchors(train)
-    else:
-        scaling, table = grow_scaling(served, train), served.anchor_table
+    scaling, table = fit_scaling(train), choose_anchors(train)
     prepared = prepare_sets(train, scaling, table), prepare_sets(validation, scaling, table)
     members: list[Any] = []
     logs: list[dict[str, Any]] = []
     for number, (config, recipe) in enumerate(plan):
-        initial = None
-        if served is not None:
-            old, parameters = served.members[number % len(served.members)]
-            initial = grow_parameters(parameters, config, old)
-
-        def report(entry: dict[str, Any], number: int = number) -> None:
-            if verbose:
-                values = ", ".join(
-                    f"{k} {v:.4f}" if isinstance(v, float) else f"{k} {v}" for k, v in entry.items()
-                )
-                print(f"network {number}: {values}", file=sys.stderr, flush=True)
-
         checkpoint = None if checkpoints is None else checkpoints / f"network-{number}.pt"
-        trained, log = train_network(*prepared, config, recipe, report, checkpoint, initial)
+        trained, log = train_network(*prepared, config, recipe, reporter(number, verbose), checkpoint)
         members.append((config, trained))
         logs.append({"config": asdict(config), "recipe": asdict(recipe), "log": log})
     return round_weights(NetworkWeights(scaling, table, tuple(members))), logs
+
+
+def reporter(number: int, verbose: bool) -> Callable[[dict[str, Any]], None]:
+    """Print the losses of an epoch to standard error."""
+
+    def report(entry: dict[str, Any]) -> None:
+        if verbose:
+            values = ", ".join(
+                f"{k} {v:.4f}" if isinstance(v, float) else f"{k} {v}" for k, v in entry.items()
+            )
+            print(f"network {number}: {values}", file=sys.stderr, flush=True)
+
+    return report
+
+
+SECOND = NetworkConfig(width=192, depth=3, gate=True, blend=True)
+SECOND_RECIPE = Recipe(
+    epochs=24, batch_size=128, learning_rate=2e-3, weight_decay=1e-2, noise=0.05, dropout=0.15, patience=24
+)
+FOLDS = 4
+"""Parts of the sets of a second stage: each network learns from the others and is judged on its own, so that every set serves both."""
+
+
+def train_second_stage(
+    pool: Shard, first: NetworkWeights, recipe: Recipe = SECOND_RECIPE, verbose: bool = True
+) -> tuple[NetworkWeights, Float2D, list[dict[str, Any]]]:
+    """Train second-stage networks on folds of the sets; also the quantiles of each set by the network that did not see it."""
+    known = first.scaling
+    scaling = {
+        name: np.concatenate([known[name], values[len(known[name]) :]])
+        for name, values in fit_scaling(pool).items()
+    }
+    prepared = prepare_sets(pool, scaling, first.anchor_table, first)
+    fold = np.arange(len(pool)) % FOLDS
+    members: list[Any] = []
+    logs: list[dict[str, Any]] = []
+    for number in range(FOLDS):
+        # A tenth of the other folds decides when to stop.
+        others = np.flatnonzero(fold != number)
+        stop = others[::10]
+        learn = np.setdiff1d(others, stop)
+        parameters, log = train_network(
+            prepared.select(learn),
+            prepared.select(stop),
+            SECOND,
+            replace(recipe, seed=recipe.seed + number),
+            reporter(number, verbose),
+        )
+        members.append((SECOND, parameters))
+        logs.append({"config": asdict(SECOND), "recipe": asdict(recipe), "log": log})
+    weights = round_weights(NetworkWeights(scaling, first.anchor_table, tuple(members), first=first))
+    left_out = np.empty((len(pool), len(QUANTILE_LEVELS)))
+    stack = member_stack(pool, weights)
+    for number in range(FOLDS):
+        left_out[fold == number] = stack[number, fold == number]
+    return weights, left_out, logs
 
 
 def train_on_family(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +19,13 @@ from validstats.mi.network import (
     N_EDGES,
     QUANTILE_LEVELS,
     NetworkConfig,
+    NetworkWeights,
     anchor_values,
+    blend_inputs,
+    forward,
     from_log_scale,
     gate_inputs,
+    is_pinned,
     residual_scale,
     scale_statistics,
     shape_cells,
@@ -149,17 +153,42 @@ class PreparedSets:
     gate: npt.NDArray[np.float32]
     scale: npt.NDArray[np.float32]
     target: npt.NDArray[np.float32]
+    first: npt.NDArray[np.float32] | None = None
+    pinned: npt.NDArray[np.float32] | None = None
+
+    def select(self, chosen: npt.NDArray[np.int64]) -> PreparedSets:
+        """Some of the sets."""
+        return PreparedSets(
+            *(None if a is None else a[chosen] for a in (getattr(self, f.name) for f in fields(self)))  # type: ignore[arg-type]
+        )
+
+    def batch(self, chosen: npt.NDArray[np.int64], gate: bool) -> list[Any]:
+        """Inputs of the network for some sets, as tensors; None for what it does not read."""
+        import torch
+
+        anchors = self.gate if gate else self.anchor
+        arrays = (self.statistics, anchors, self.scale, self.first, self.pinned)
+        return [None if a is None else torch.from_numpy(a[chosen]) for a in arrays]
 
 
-def prepare_sets(shard: Shard, scaling: dict[str, FloatND], table: npt.NDArray[np.int64]) -> PreparedSets:
-    """Scale the inputs of a training or validation set once."""
-    return PreparedSets(
-        statistics=scale_statistics(shard.statistics, scaling).astype(np.float32),
-        anchor=anchor_values(shard, table).astype(np.float32),
-        gate=gate_inputs(shard, table, len(ANCHOR_NAMES)).astype(np.float32),
-        scale=residual_scale(shard.shape).astype(np.float32),
-        target=to_log_scale(shard.truth).astype(np.float32),
-    )
+def prepare_sets(
+    shard: Shard,
+    scaling: dict[str, FloatND],
+    table: npt.NDArray[np.int64],
+    first: NetworkWeights | None = None,
+) -> PreparedSets:
+    """Scale the inputs of a training or validation set once; with a first stage, those of a second one."""
+    target = to_log_scale(shard.truth).astype(np.float32)
+    anchor = anchor_values(shard, table).astype(np.float32)
+    scale = residual_scale(shard.shape).astype(np.float32)
+    if first is None:
+        scaled = scale_statistics(shard.statistics, scaling).astype(np.float32)
+        mixed = gate_inputs(shard, table, len(ANCHOR_NAMES)).astype(np.float32)
+        return PreparedSets(scaled, anchor, mixed, scale, target)
+    quantiles = forward(shard, first)
+    features, gate = blend_inputs(shard, scaling, quantiles, len(ANCHOR_NAMES))
+    parts = (features, anchor, gate, scale, target, quantiles, is_pinned(shard))
+    return PreparedSets(*(np.ascontiguousarray(part, dtype=np.float32) for part in parts))
 
 
 def predict_prepared(model: QuantileNetwork, sets: PreparedSets, batch_size: int = 1024) -> Float2D:
@@ -171,9 +200,7 @@ def predict_prepared(model: QuantileNetwork, sets: PreparedSets, batch_size: int
     with torch.no_grad():
         for start in range(0, len(sets.target), batch_size):
             chosen = np.arange(start, min(start + batch_size, len(sets.target)))
-            anchors = sets.gate if model.config.gate else sets.anchor
-            inputs = (torch.from_numpy(a[chosen]) for a in (sets.statistics, anchors, sets.scale))
-            out.append(model(*inputs).numpy())
+            out.append(model(*sets.batch(chosen, model.config.gate)).numpy())
     model.train()
     return np.concatenate(out).astype(np.float64)
 
@@ -181,7 +208,6 @@ def predict_prepared(model: QuantileNetwork, sets: PreparedSets, batch_size: int
 def train_network(
     train: PreparedSets, validation: PreparedSets, config: NetworkConfig, recipe: Recipe,
     report: Callable[[dict[str, Any]], None] | None = None, checkpoint: Path | None = None,
-    initial: dict[str, FloatND] | None = None,
 ) -> tuple[dict[str, FloatND], list[dict[str, Any]]]:  # fmt: skip
     """Train one network and return the weights of its best epoch.
 
@@ -197,8 +223,6 @@ def train_network(
         Called with the log entry of each epoch.
     checkpoint : Path or None, default None
         File that holds the state after each epoch; training resumes from it where it exists.
-    initial : dict of str to ndarray or None, default None
-        Weights to start from.
 
     Returns
     -------
@@ -214,8 +238,6 @@ def train_network(
     torch.manual_seed(recipe.seed)
     generator = np.random.default_rng([recipe.seed, 1])
     model = QuantileNetwork(config, recipe.dropout)
-    if initial is not None:
-        model.load_arrays(initial)
     optimiser = torch.optim.AdamW(
         model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
     )
@@ -223,7 +245,6 @@ def train_network(
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, recipe.learning_rate, total_steps=steps * recipe.epochs + 1, pct_start=0.15
     )
-    anchors = train.gate if config.gate else train.anchor
     log: list[dict[str, Any]] = []
     best, best_loss = model.parameters_as_arrays(), np.inf
     if checkpoint is not None and checkpoint.exists():
@@ -238,12 +259,9 @@ def train_network(
         order = generator.permutation(len(train.target))
         for step in range(steps):
             chosen = np.sort(order[step * recipe.batch_size : (step + 1) * recipe.batch_size])
-            statistics = torch.from_numpy(train.statistics[chosen])
+            statistics, *others = train.batch(chosen, config.gate)
             statistics = statistics + recipe.noise * torch.randn_like(statistics)
-            anchor, scale, target = (
-                torch.from_numpy(a[chosen]) for a in (anchors, train.scale, train.target)
-            )
-            loss = pinball_loss(model(statistics, anchor, scale), target).mean()
+            loss = pinball_loss(model(statistics, *others), torch.from_numpy(train.target[chosen])).mean()
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)

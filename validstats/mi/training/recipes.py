@@ -14,7 +14,13 @@ import numpy as np
 from scipy.stats import rankdata
 
 from validstats._typing import AnyArray, Int1D
-from validstats.mi.families import FAMILY_NAMES, HELD_OUT_FAMILIES, default_family
+from validstats.mi.families import (
+    FAMILY_NAMES,
+    FIRST_STAGE_FAMILIES,
+    HELD_OUT_FAMILIES,
+    HELD_OUT_KINDS,
+    default_family,
+)
 from validstats.mi.network import (
     DIM_EDGES,
     N_EDGES,
@@ -28,14 +34,14 @@ from validstats.mi.network import (
     shipped_weights_path,
 )
 from validstats.mi.statistics import ANCHOR_NAMES, STATISTIC_NAMES
-from validstats.mi.training.cards import finish_weights
+from validstats.mi.training.cards import finish_second_stage, finish_weights
 from validstats.mi.training.dependence import (
     INDEPENDENT,
     DependenceRecipe,
     borderline_sets,
     train_dependence_head,
 )
-from validstats.mi.training.ensemble import HEAD, train_ensemble
+from validstats.mi.training.ensemble import HEAD, train_ensemble, train_second_stage
 from validstats.mi.training.loop import (
     Recipe,
     fit_scaling,
@@ -54,6 +60,9 @@ from validstats.runtime import whole_file
 __all__ = ["main"]
 
 SEED = 20261128
+SECOND_SEED = 20261129
+SECOND_SIZE = 500
+"""Seed of the sets of the second stage, and sets in one of its shards."""
 CALIBRATION_SHARDS = range(30)
 TEST_SHARDS = range(30, 42)
 FIRST_TRAINING_SHARD = 42
@@ -153,10 +162,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--jobs", type=int, default=1, help="processes that draw shards")
     parser.add_argument("--evaluation", action="store_true", help="leave out the held-out families")
+    parser.add_argument(
+        "--second", type=Path, help="train a second stage on top of these weights, on --sets sets"
+    )
     parser.add_argument("--quick", action="store_true", help="one small network, to try things out")
     parser.add_argument("--differentiable", action="store_true", help="train the network of LearnedMIModule")
     parser.add_argument("--dependence", action="store_true", help="train the statistic of independence_test")
     options = parser.parse_args(arguments)
+    if options.second is not None:
+        held_out = HELD_OUT_KINDS if options.evaluation else ()
+        card = fit_second_stage(
+            options.shards, options.sets, options.second, options.out, held_out, options.resume
+        )
+        print(json.dumps(card["test"]["all"], indent=1))
+        return
     last = FIRST_TRAINING_SHARD + -(-options.sets // SHARD_SIZE)
     draw_shards(options.shards, range(last if options.sets else 0), options.jobs, options.resume)
     if options.dependence:
@@ -195,6 +214,19 @@ def fit_differentiable(directory: Path, last: int, out: Path) -> dict[str, Any]:
         load_shards(finished_shards(directory, numbers)) for numbers in (CALIBRATION_SHARDS, TEST_SHARDS)
     )
     return finish_weights(weights, out, about, reference, test)
+
+
+def fit_second_stage(
+    directory: Path, sets: int, first: Path, out: Path, held_out: tuple[str, ...], resume: bool
+) -> dict[str, Any]:
+    """Draw sets of all families, train a second stage on top of weights, calibrate it on folds, and write it with its card."""
+    numbers = range(-(-sets // SECOND_SIZE))
+    paths = list(write_shards(default_family(), SECOND_SEED, numbers, directory, resume, SECOND_SIZE))
+    pool = without_families(load_shards(paths), held_out)
+    weights, left_out, logs = train_second_stage(pool, load_weights(first))
+    return finish_second_stage(
+        weights, left_out, pool, out, {"seed": SECOND_SEED, "networks": logs}, held_out
+    )
 
 
 def fit_dependence_head(directory: Path, last: int, out: Path) -> None:
@@ -241,7 +273,8 @@ def draw_shards(directory: Path, numbers: range, jobs: int, resume: bool) -> Non
 
 
 def _write_all(numbers: range, directory: Path, resume: bool) -> None:
-    for path in write_shards(default_family(), SEED, numbers, directory, resume):
+    family = default_family(set(FAMILY_NAMES) - set(FIRST_STAGE_FAMILIES))
+    for path in write_shards(family, SEED, numbers, directory, resume):
         print(path.name, file=sys.stderr, flush=True)
 
 

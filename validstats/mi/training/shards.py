@@ -60,13 +60,15 @@ def pack_shard(summaries: list[DataSummary], truths: list[float], families: list
     )
 
 
-def usable_sample(family: Family, seed: int, index: int) -> tuple[JointSample, DataSummary] | None:
+def usable_sample(
+    family: Family, seed: int, index: int, structure: bool = True
+) -> tuple[JointSample, DataSummary] | None:
     """Draw a set and summarise it; None where a side came out constant, or the truth beyond double precision."""
     sample = family.sample(seed, index)
     if not np.isfinite(sample.mutual_information):
         return None
     try:
-        return sample, summarise_data(sample.x, sample.y)
+        return sample, summarise_data(sample.x, sample.y, structure)
     except ValueError:
         return None
 

@@ -57,19 +57,24 @@ class QuantileNetwork(nn.Module):
     def __init__(self, config: NetworkConfig, dropout: float = 0.1) -> None:
         super().__init__()
         self.config = config
-        self.head_in = nn.Linear(config.inputs, config.width)
+        self.head_in = nn.Linear(config.n_inputs, config.width)
         self.head = nn.ModuleList(HeadBlock(config.width, dropout) for _ in range(config.depth))
         self.head_norm = nn.LayerNorm(config.width)
         self.head_out = nn.Linear(config.width, config.n_outputs)
         nn.init.zeros_(self.head_out.bias)
         with torch.no_grad():
             self.head_out.weight.mul_(0.1)
+            if config.blend:
+                # At the start the first stage has three quarters of the answer.
+                self.head_out.bias[-1] = 1.0
 
     def forward(
         self,
         statistics: torch.Tensor,
         anchor: torch.Tensor,
         scale: torch.Tensor,
+        first: torch.Tensor | None = None,
+        pinned: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Return increasing quantiles of log(1 + 2 I).
 
@@ -81,23 +86,36 @@ class QuantileNetwork(nn.Module):
             Anchor on the logarithmic scale, or c candidates, the logits that the gate starts from, and residual scales.
         scale : Tensor of shape (m,)
             Scale of the correction; not read by a gate.
+        first : Tensor of shape (m, 19) or None, default None
+            Quantiles of the first stage, for a second one.
+        pinned : Tensor of shape (m,) or None, default None
+            1 where the first stage keeps the whole answer.
 
         Returns
         -------
         Tensor of shape (m, 19)
             Quantiles.
         """
-        x = self.head_in(statistics[:, : self.config.inputs])
+        x = self.head_in(statistics[:, : self.config.n_inputs])
         for block in self.head:
             x = block(x)
         raw = self.head_out(self.head_norm(x))
+        share = None
+        if self.config.blend:
+            assert first is not None
+            assert pinned is not None
+            raw, keep = raw[:, :-1], raw[:, -1:]
+            share = torch.maximum(torch.sigmoid(keep), pinned[:, None])
         if self.config.gate:
             raw, logits = raw[:, : len(QUANTILE_LEVELS)], raw[:, len(QUANTILE_LEVELS) :]
             count = logits.shape[1]
             weights = torch.softmax(logits + anchor[:, count : 2 * count], dim=1)
             scale = (weights * anchor[:, 2 * count :]).sum(dim=1)
             anchor = (weights * anchor[:, :count]).sum(dim=1)
-        return assemble_quantiles(raw, anchor, scale)
+        own = assemble_quantiles(raw, anchor, scale)
+        if share is None or first is None:
+            return own
+        return share * first + (1.0 - share) * own
 
     def parameters_as_arrays(self) -> dict[str, FloatND]:
         """Return the parameters by name."""

@@ -1,15 +1,14 @@
-"""Permutations of one side: keyed streams, statistics bound to two sides, and exact p-values."""
+"""Statistics of dependence bound to two sides, with the work that permutations share done once."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, cast, get_args
 
 import numpy as np
 
-from validstats._typing import Float1D, Float2D, Int1D, RandomState
-from validstats.intake import check_literal, check_random_state
+from validstats._typing import Float2D, Int1D
+from validstats.intake import check_literal
 from validstats.mi.anchors import (
     cosines,
     gaussian_from_correlations,
@@ -19,179 +18,27 @@ from validstats.mi.anchors import (
 )
 from validstats.mi.learned import learned_statistic
 from validstats.mi.methods import Options, binned_codes, neighbour_estimator
+from validstats.mi.permutation.permuter import BoundStatistic
 from validstats.mi.sides import Side, prepare_sides
-from validstats.runtime import progress
 
 __all__ = [
-    "PermutationPValue",
-    "Permuter",
     "Statistic",
     "StatisticName",
     "bind_statistic",
     "distance_correlation",
-    "permutation_p_value",
     "reads_cells",
 ]
 
-StatisticName: TypeAlias = Literal["learned", "ksg", "gaussian", "cca", "histogram", "distance_correlation"]
+StatisticName: TypeAlias = Literal[
+    "combined", "learned", "ksg", "gaussian", "cca", "histogram", "distance_correlation"
+]
 """Statistics by name."""
 
 Statistic: TypeAlias = StatisticName | Callable[[Float2D, Float2D], float]
 """A statistic by name, or a function of the rows of both sides; large values speak for dependence."""
 
-BoundStatistic: TypeAlias = Callable[[Int1D], float]
-"""A statistic of X and of the rows of Y taken in the given order."""
-
 MAX_PAIRWISE_ROWS = 20_000
 """Beyond so many rows the matrices of all pairwise distances are refused."""
-
-
-@dataclass(frozen=True)
-class Permuter:
-    """Random permutations of rows, each a function of its number alone.
-
-    Attributes
-    ----------
-    n_rows : int
-        Number of rows.
-    seed : int
-        Key of the stream.
-    strata : ndarray of shape (n_rows,) or None
-        Rows are only exchanged within a stratum; None exchanges all.
-    """
-
-    n_rows: int
-    seed: int
-    strata: Int1D | None = None
-
-    @classmethod
-    def from_random_state(
-        cls, n_rows: int, random_state: RandomState, strata: Int1D | None = None
-    ) -> Permuter:
-        """Make the stream of a seed.
-
-        Parameters
-        ----------
-        n_rows : int
-            Number of rows.
-        random_state : int, Generator or None
-            Seed.
-        strata : ndarray of shape (n_rows,) or None, default None
-            Strata.
-
-        Returns
-        -------
-        Permuter
-            The permutations.
-        """
-        return cls(n_rows, int(check_random_state(random_state).integers(2**63)), strata)
-
-    def permutation(self, number: int) -> Int1D:
-        """Return permutation ``number``, the same at every call.
-
-        Parameters
-        ----------
-        number : int
-            Non-negative.
-
-        Returns
-        -------
-        ndarray of shape (n_rows,), int64
-            Order of the rows.
-        """
-        generator = np.random.default_rng([self.seed, number])
-        if self.strata is None:
-            return generator.permutation(self.n_rows)
-        order = np.arange(self.n_rows)
-        for stratum in np.unique(self.strata):
-            members = np.flatnonzero(self.strata == stratum)
-            order[members] = generator.permutation(members)
-        return order
-
-
-@dataclass(frozen=True)
-class PermutationPValue:
-    """An exact permutation p-value.
-
-    Attributes
-    ----------
-    p_value : float
-        Under the null hypothesis at most ``a`` with probability at most ``a``, for every ``a``.
-    n_exceeding : int
-        Permuted statistics at least as large as the observed one.
-    n_drawn : int
-        Permutations drawn.
-    null : ndarray of shape (n_drawn,)
-        Permuted statistics.
-    """
-
-    p_value: float
-    n_exceeding: int
-    n_drawn: int
-    null: Float1D
-
-
-def permutation_p_value(
-    statistic: BoundStatistic,
-    observed: float,
-    permuter: Permuter,
-    n_permutations: int,
-    stop_after: int | None = None,
-    verbose: bool = False,
-) -> PermutationPValue:
-    """Compare a statistic with its values under permutations.
-
-    Parameters
-    ----------
-    statistic : callable
-        Maps an order of the rows to the statistic.
-    observed : float
-        Its value for the rows as they are.
-    permuter : Permuter
-        Source of the permutations.
-    n_permutations : int
-        Largest number of permutations B.
-    stop_after : int or None, default None
-        Stop at so many exceedances h, at permutation l, with p-value h / l; None draws all.
-    verbose : bool, default False
-        Show progress.
-
-    Returns
-    -------
-    PermutationPValue
-        ``(1 + exceedances) / (B + 1)`` unless stopped early.
-
-    References
-    ----------
-    Besag and Clifford (1991), "Sequential Monte Carlo p-values", Biometrika 78, 301-304.
-    """
-    null: list[float] = []
-    exceeding = 0
-    threshold = exceedance_threshold(observed)
-    for number in progress(range(n_permutations), n_permutations, "permutations", verbose):
-        null.append(statistic(permuter.permutation(number)))
-        exceeding += null[-1] >= threshold
-        if stop_after is not None and exceeding == stop_after:
-            return PermutationPValue(exceeding / len(null), exceeding, len(null), np.array(null))
-    return PermutationPValue(
-        (exceeding + 1) / (n_permutations + 1), exceeding, n_permutations, np.array(null)
-    )
-
-
-def exceedance_threshold(observed: float) -> float:
-    """Value from which a permuted statistic counts as equal to the observed one, rounding included.
-
-    Parameters
-    ----------
-    observed : float
-        Observed statistic.
-
-    Returns
-    -------
-    float
-        Slightly below it, which can only raise a p-value.
-    """
-    return observed - 1e-12 * (1.0 + abs(observed)) if np.isfinite(observed) else observed
 
 
 # --- statistics -------------------------------------------------------------------------------------------
@@ -243,6 +90,8 @@ def bind_statistic(statistic: Statistic, x: Side, y: Side, n_neighbors: int = 3)
     name = cast(StatisticName, check_literal(statistic, "statistic", get_args(StatisticName)))
     if x.is_constant or y.is_constant:
         return lambda order: 0.0
+    if name == "combined":
+        raise ValueError("'combined' ranks its parts over all permutations; independence_test does that.")
     if name == "learned" and not reads_cells(name, x, y):
         return learned_statistic(x, y)
     if name == "distance_correlation":
