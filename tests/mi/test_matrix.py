@@ -107,7 +107,7 @@ def test_messages_name_the_argument(frame) -> None:
     with pytest.raises(
         TypeError, match=r"column 'sign' holds categories, so it is discrete; discrete cannot say"
     ):
-        mutual_info_matrix(frame, discrete=["b"])
+        mutual_info_matrix(frame.assign(b=frame["b"].round(1)), discrete=["b"])
     with pytest.raises(ValueError, match=r"column 'sign' is discrete.* or pass discrete=False if"):
         mutual_info_matrix(frame.assign(sign=frame["sign"] == "up"), method="cca")
     for wrong in (3, [1, 2], None):

@@ -50,7 +50,7 @@ class TestPermutations:
             asked.append(verbose)
             return items
 
-        monkeypatch.setattr("validstats.mi.permutation.progress", watched)
+        monkeypatch.setattr("validstats.mi.permutation.permuter.progress", watched)
         permuter = Permuter(10, seed=0)
         permutation_p_value(lambda order: 0.0, 0.0, permuter, 3)
         permutation_p_value(lambda order: 0.0, 0.0, permuter, 3, verbose=True)

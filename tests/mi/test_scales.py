@@ -141,7 +141,7 @@ def test_the_warning_of_sparse_cells_reaches_the_caller_from_every_worker(n_jobs
 def test_the_warning_of_sparse_cells_names_the_settings_of_the_caller() -> None:
     frame = sparse_frame()
     with pytest.warns(SparseCellsWarning, match="discrete_x=False and discrete_y=False in Python"):
-        mutual_info(frame["a"], frame["b"], discrete_x=True, discrete_y=True)
+        mutual_info(frame["a"], frame["b"], discrete_x=True, discrete_y=True, method="plug-in")
 
 
 def test_warnings_are_collected_in_other_processes_only() -> None:

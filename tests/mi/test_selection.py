@@ -208,7 +208,7 @@ def test_results_do_not_depend_on_the_workers(regression) -> None:
         ({"discrete_features": "no"}, "^discrete_features must be True, False or 'auto', got 'no'"),
         (
             {"method": "cca", "k": 1, "discrete_target": True},
-            r"y is discrete.* or pass discrete_target=False if",
+            r"Every level of y occurs only once.*discrete_target=False",
         ),
         ({"discrete_target": "no"}, "^discrete_target must be True, False or 'auto', got 'no'"),
     ],

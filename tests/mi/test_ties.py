@@ -153,9 +153,11 @@ def test_few_values_bound_a_gaussian_value_by_their_entropy(method, noise) -> No
     generator = np.random.default_rng(3)
     x = generator.integers(0, 30, size=200)
     y = 2 * x + 1 + noise * generator.standard_normal(200)
-    for result in (mutual_info(x, y, method=method), mutual_info(y, x, method=method)):
+    for a, b in ((x, y), (y, x)):
+        result = mutual_info(a, b, method=method, repeats="keep")
         assert not result.unbounded and 0 < result.estimate <= np.log(30)
-        assert result.conf_low < result.estimate < result.conf_high < 4
+        if noise:
+            assert result.conf_low < result.estimate < result.conf_high < 4
     if noise == 0.0:
         assert result.estimator == "entropy of x, below the Gaussian value"
         assert "too few values to tell" in " ".join(str(result.summary(details=True)).split())
@@ -188,18 +190,18 @@ def test_strong_but_inexact_gaussian_relations_are_not_cut() -> None:
 
 
 def test_many_texts_stay_codes_where_only_codes_are_read() -> None:
-    texts = np.array([f"word {i}" for i in range(4000)])
+    texts = np.array([f"word {i // 2}" for i in range(4000)])
     values = np.random.default_rng(7).standard_normal(4000)
     tracemalloc.start()
     try:
         with pytest.warns(SparseCellsWarning):
-            result = mutual_info(texts, texts[::-1])
+            result = mutual_info(texts, texts[::-1], method="plug-in")
         repeated = np.repeat(texts[:2000], 2)
         mutual_info(repeated, values, method="ksg")
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert result.estimate > 8 and peak < 30e6
+    assert result.estimate > 7 and peak < 30e6
 
 
 def test_too_many_categories_are_refused_by_name(monkeypatch) -> None:

@@ -455,7 +455,7 @@ def certify_sides(x: Side, y: Side, level: float, uncertified: str, exchangeable
     if not reason and (x.is_constant or y.is_constant):
         return LowerBound(0.0, level)
     if not reason and not exchangeable:
-        reason = serial_reason(x.rows, y.rows)
+        reason = serial_reason(*network_columns(x, y))
     if reason:
         return LowerBound(NotApplicable(reason), level)
     with threadpool_limits(1):

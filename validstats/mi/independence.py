@@ -34,7 +34,7 @@ from validstats.mi.permutation import (
     serial_length,
 )
 from validstats.mi.rows import serial_correlations
-from validstats.mi.sides import Declared, Side, prepare_side, prepare_sides
+from validstats.mi.sides import Declared, Side, network_columns, prepare_side, prepare_sides
 from validstats.mi.statistics import keyed_order
 from validstats.results import NotApplicable, Report, Result, Table
 from validstats.results.formats import Format
@@ -286,7 +286,7 @@ default "combined"
         outcome = _run(bound, observed, permuter, n_permutations, stop_after, n_jobs, verbose)
     series = None
     if not (exchangeable or least or constant):
-        series = serial_correlations(side_x.rows, side_y.rows)
+        series = serial_correlations(*network_columns(side_x, side_y))
         if series is not None:
             text = "the p-value is printed but its guarantee is withdrawn"
             message = serial_dependence_message.format(

@@ -26,7 +26,7 @@ __all__ = ["MutualInformationMatrix", "mutual_info_matrix"]
 PAIRS_PER_TASK = 20
 """Pairs estimated in one joblib task."""
 
-DEFAULT_LEVEL = 0.9
+DEFAULT_LEVEL = 0.95
 """Level of intervals by default."""
 
 

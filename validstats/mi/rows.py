@@ -19,7 +19,7 @@ from validstats.exceptions import (
 )
 from validstats.intake import check_literal
 from validstats.mi.anchors import forest_means, offered_columns, rank_scores, standardise
-from validstats.mi.sides import MIN_ROWS, Side, prepare_side
+from validstats.mi.sides import MIN_ROWS, Side, network_columns, prepare_side
 from validstats.mi.statistics import keyed_order, row_labels
 
 __all__ = ["Repeats", "RowOptions", "Rows", "read_rows", "serial_correlations"]
@@ -98,7 +98,9 @@ def read_rows(x: Side, y: Side, options: RowOptions) -> Rows:
         kept = _first_of_each(_group_codes(options.ids, "ids", n), np.arange(n))
         return _series_checked(Rows(x.take(kept), y.take(kept), n), options)
     if options.clusters is not None:
-        kept = _first_of_each(_group_codes(options.clusters, "clusters", n), keyed_order(x.rows, y.rows))
+        kept = _first_of_each(
+            _group_codes(options.clusters, "clusters", n), keyed_order(*network_columns(x, y))
+        )
         return Rows(_enough(x.take(kept)), _enough(y.take(kept)), n)
     return _series_checked(_repeats_read(x, y, options), options)
 
@@ -138,10 +140,10 @@ def _untied_column(rows: Float2D, first: Int1D) -> bool:
 
 def _repeats_read(x: Side, y: Side, options: RowOptions) -> Rows:
     n = x.n_rows
-    labels = row_labels(np.hstack([x.rows, y.rows]))
+    labels = row_labels(np.hstack([x.keys, y.keys]))
     _, first, counts = np.unique(labels, return_index=True, return_counts=True)
     surplus = n - len(first)
-    measured = _untied_column(x.rows, first) or _untied_column(y.rows, first) if surplus else False
+    measured = surplus > 0 and any(s.codes is None and _untied_column(s.rows, first) for s in (x, y))
     if options.repeats == "collapse" and surplus:
         return _collapsed(x, y, labels, "")
     if not measured:
@@ -181,8 +183,10 @@ def _one_sided(rows: Rows) -> Rows:
     """Warn where the measured rows of one side alone repeat."""
     n = rows.x.n_rows
     for side in (rows.x, rows.y):
+        if side.codes is not None or side.n_columns < 2 or n < FEWEST_FOR_REPEATS:
+            continue
         columns = _without_monotone_copies(side.rows)
-        if side.codes is not None or columns.shape[1] < 2 or n < FEWEST_FOR_REPEATS:
+        if columns.shape[1] < 2:
             continue
         _, first, counts = np.unique(row_labels(side.rows), return_index=True, return_counts=True)
         surplus = n - len(first)
@@ -250,7 +254,7 @@ def _series_checked(rows: Rows, options: RowOptions) -> Rows:
         _enough(side)
     if options.exchangeable or rows.x.is_constant or rows.y.is_constant:
         return rows
-    found = serial_correlations(rows.x.rows, rows.y.rows)
+    found = serial_correlations(*network_columns(rows.x, rows.y))
     if found is None:
         return rows
     message = serial_dependence_message.format(

@@ -184,10 +184,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.differentiable:
         card = fit_differentiable(options.shards, last, options.out)
     else:
-        held_out = HELD_OUT_FAMILIES if options.evaluation else ()
+        left_out = HELD_OUT_FAMILIES if options.evaluation else ()
         plan = default_plan(options.quick)
         repeats = EVALUATION_REPEATS if options.evaluation else None
-        card = fit_and_save(options.shards, last, options.out, plan, held_out, repeats)
+        card = fit_and_save(options.shards, last, options.out, plan, left_out, repeats)
     print(json.dumps(card["test"]["all"], indent=1))
 
 
