@@ -17,6 +17,8 @@ SLACK = 1.05
 looks like dependence."""
 WIDTHS = (0.15, 0.4)
 """Widths of the additive kernels on normal scores."""
+PAIR_WIDTHS = (0.5, 1.0)
+"""Widths of the products of pairs, which need more rows than one column does."""
 MOST_PAIRED = 6
 
 
@@ -44,8 +46,10 @@ def smoothing_kernels(z: Float2D) -> list[Float2D]:
         total = sum(gaps)
         kernels += [np.exp(-0.5 * total / (width**2 * dim)) for width in (0.5, 1.0)]
         if dim <= MOST_PAIRED:
-            pairs = [wide[i] * wide[j] for i in range(dim) for j in range(i)]
-            kernels.append(additive + sum(pairs) / len(pairs))
+            for width in PAIR_WIDTHS:
+                smooth = [np.exp(-0.5 * gap / width**2) for gap in gaps]
+                pairs = [smooth[i] * smooth[j] for i in range(dim) for j in range(i)]
+                kernels.append(additive + sum(pairs) / len(pairs))
     return [np.asarray(kernel) for kernel in kernels]
 
 
