@@ -55,8 +55,8 @@ MODULES = {
     "mi": (
         "mi/network/conformal",
         "mi/network/calibration",
-        "mi/network/support",
-        "mi/permutation",
+        "mi/certified",
+        "mi/permutation/*",
         "mi/anchors/*",
     ),
 }

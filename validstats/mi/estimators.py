@@ -13,12 +13,14 @@ from validstats.base import CalibratedEstimator
 from validstats.exceptions import SupportWarning, support_message, warn
 from validstats.guarantee import Guarantee
 from validstats.intake import (
+    align,
     alpha_fraction,
     backend_of,
     check_confidence_level,
     check_literal,
     check_positive_int,
     check_random_state,
+    row_labels,
 )
 from validstats.mi.certified import MOST_ROWS, LowerBound, certify_sides
 from validstats.mi.families import Family
@@ -307,7 +309,10 @@ class LearnedMI(CalibratedEstimator):
         level = check_confidence_level(
             self.confidence_level if confidence_level is None else confidence_level
         )
-        options = RowOptions(repeats, ids, clusters, exchangeable)
+        labels = row_labels(x, name="x") if y is not None else None
+        options = RowOptions(
+            repeats, align(ids, labels, "ids"), align(clusters, labels, "clusters"), exchangeable
+        )
         options.check()
         single = y is not None
         if not single and (ids is not None or clusters is not None):

@@ -8,7 +8,14 @@ from typing import Any, get_args
 
 import numpy as np
 
-from validstats.intake import check_confidence_level, check_literal, check_positive_int, frames
+from validstats.intake import (
+    align,
+    check_confidence_level,
+    check_literal,
+    check_positive_int,
+    frames,
+    row_labels,
+)
 from validstats.mi.anchors import Scaling
 from validstats.mi.certified import MOST_ROWS, LowerBound, certify_sides
 from validstats.mi.estimators import NATS_PER_UNIT, Unit
@@ -293,7 +300,8 @@ def mutual_info(
     check_literal(unit, "unit", get_args(Unit))
     check_literal(scaling, "scaling", get_args(Scaling))
     level = check_confidence_level(confidence_level)
-    given = RowOptions(repeats, ids, clusters, exchangeable)
+    labels = row_labels(x, name="x")
+    given = RowOptions(repeats, align(ids, labels, "ids"), align(clusters, labels, "clusters"), exchangeable)
     given.check()
     side_x, side_y = prepare_sides(x, y, discrete_x, discrete_y)
     check_positive_int(n_neighbors, "n_neighbors", maximum=side_x.n_rows - 1)
