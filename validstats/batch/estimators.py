@@ -124,7 +124,7 @@ class BatchPredictor(CalibratedEstimator):
     >>> result = est.infer(rng.normal(size=(50, 2)))
     >>> result.glance()[["n_calibration", "exact_probability"]].round(4)
        n_calibration  exact_probability
-    0            150             0.9267
+    0            150             0.9511
     """
 
     calibration_: Calibration
@@ -216,6 +216,7 @@ class BatchPredictor(CalibratedEstimator):
         weights: Any = None,
         w_max: float | None = None,
         ids: Any = None,
+        reference: Any = None,
     ) -> Self:
         """Spend labelled rows that the learner has not seen; an earlier calibration is replaced.
 
@@ -240,6 +241,9 @@ class BatchPredictor(CalibratedEstimator):
         ids : array-like of shape (n,), str or None, default None
             Who the rows are, or the column of X that says it. Companions with labels are matched by it, and by the index of
             pandas objects where it is None; what has no labels is taken by position.
+        reference : array-like of shape (k,) or None, default None
+            Scores of other rows, independent of these and of every batch, from which rank weights ("phi-band", "phi-sum") and
+            the width of bets with one known bound are learned where the learner is frozen.
 
         Returns
         -------
@@ -264,7 +268,13 @@ class BatchPredictor(CalibratedEstimator):
         if self.check_reuse:
             scorer.warn_reuse(given)
         self.calibration_ = scorer.calibrate(
-            given, self.target, self.bounds, w_max, self.random_state, self.unit
+            given,
+            self.target,
+            self.bounds,
+            w_max,
+            self.random_state,
+            self.unit,
+            None if reference is None else check_vector(reference, "reference"),
         )
         self._labelled = X if w_max is None and is_frame(X) else None
         self._scorer = scorer

@@ -139,6 +139,7 @@ class Scorer:
         w_max: float | None,
         random_state: RandomState,
         unit: str = "batch",
+        given_reference: Float1D | None = None,
     ) -> Calibration:
         """Calibration on rows."""
         if self.classes is not None and self.score.numeric:
@@ -146,6 +147,8 @@ class Scorer:
         kept, seed = rows.kept(w_max, random_state)
         label_bounds = self.label_bounds(bounds)
         reference, outputs = (None, None) if self.reference is None else self.reference
+        if given_reference is not None:
+            reference, outputs = given_reference, None
         if unit == "batch" and rows.batches is not None and self.training_batches is not None:
             _refuse_common(self.training_batches, rows.batches, "trained the learner")
         scores, own = self.score.of_rows(self.learner, kept.X, kept.y, label_bounds)

@@ -6,6 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.base import clone
+from sklearn.model_selection import KFold, cross_val_predict
 
 from validstats._typing import AnyArray, Bool1D, Float1D, Float2D
 from validstats.batch.laws import reach_out
@@ -19,6 +20,10 @@ from validstats.batch.scores.residual import (
 
 __all__ = ["CQRScore", "ClassScore", "NormalisedScore", "ProbabilityScore"]
 
+_FOLDS = 5
+_FLOOR_SHARE = 0.05
+"""Quantile of the fitted scale below which no scale is believed."""
+
 
 class NormalisedScore(Score):
     """Absolute residual over a learned local scale, so that intervals are wide where the model is uncertain.
@@ -26,14 +31,14 @@ class NormalisedScore(Score):
     Parameters
     ----------
     scale_estimator : estimator or None, default None
-        Regressor that is trained on the absolute training residuals; None takes gradient boosting.
+        Regressor that is trained on absolute out-of-fold residuals of the training rows; None takes gradient boosting.
 
     Attributes
     ----------
     scale_estimator_ : estimator
         The fitted regressor.
     floor_ : float
-        Smallest scale: a hundredth of the mean absolute training residual.
+        Smallest scale: the 5 % quantile of the fitted scale, and at least a hundredth of the mean absolute residual.
 
     Notes
     -----
@@ -53,11 +58,19 @@ class NormalisedScore(Score):
         self.scale_estimator = scale_estimator
 
     def fit(self, model: Any, X: Any, y: AnyArray) -> Self:
-        """Train the scale on absolute training residuals."""
-        residuals = np.abs(y - plain_predictions(model, X))
-        self.floor_ = max(float(residuals.mean()) / 100, np.finfo(float).tiny)
+        """Train the scale on absolute out-of-fold residuals."""
+        # a learner that overfits has residuals near 0 on its own rows; those of copies fitted without a row are honest
+        predicted = (
+            cross_val_predict(model, X, y, cv=KFold(_FOLDS, shuffle=True, random_state=0))
+            if len(y) >= 2 * _FOLDS
+            else plain_predictions(model, X)
+        )
+        residuals = np.abs(y - np.asarray(predicted).reshape(len(y)))
         base = _boosting() if self.scale_estimator is None else self.scale_estimator
         self.scale_estimator_ = clone(base).fit(X, residuals)
+        scales = np.asarray(self.scale_estimator_.predict(X), dtype=np.float64)
+        smallest = max(float(residuals.mean()) / 100, np.finfo(float).tiny)
+        self.floor_ = max(float(np.quantile(scales, _FLOOR_SHARE)), smallest)
         return self
 
     def outputs(self, model: Any, X: Any) -> AnyArray:
