@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from validstats.exceptions import DataReuseWarning
-from validstats.intake.identity import warn_data_reuse
+from validstats.intake.identity import reuse_sample, warn_data_reuse
 
 TRAINING = np.arange(100, dtype=np.uint64)
 
@@ -34,3 +34,16 @@ def test_the_share_is_exact_whichever_side_is_larger(n_training, n_reference) ->
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DataReuseWarning)
         assert warn_data_reuse(training, reference) == shared / n_reference
+
+
+def test_a_sample_decides_for_many_rows() -> None:
+    n = 1_000_000
+    assert reuse_sample(8000) is None
+    chosen = reuse_sample(n)
+    assert 3900 < len(chosen) <= 4000 and chosen.max() < n
+    training = np.arange(n, dtype=np.uint64)
+    with pytest.warns(
+        DataReuseWarning, match=r"^About 50% of the 1,000,000 reference rows \([0-9,]+ of 3,9\d\d sampled\)"
+    ):
+        share = warn_data_reuse(training, np.arange(n // 2, n + n // 2, dtype=np.uint64)[chosen], n)
+    assert share == pytest.approx(0.5, abs=0.03)

@@ -71,7 +71,7 @@ class DataReuseWarning(ValidstatsWarning):
 
 
 data_reuse_message = (
-    "{n_shared} of the {n_reference} reference rows ({share:.0%}) were also used to train the model, so the "
+    "{rows} were also used to train the model, so the "
     "reference is no longer independent of it and the guarantee is void. Calibrate on rows that the model has "
     "not seen. If these are honest duplicates, silence this with check_reuse=False."
 )

@@ -15,7 +15,7 @@ from validstats.batch.laws import unit_variances
 from validstats.batch.rows import LabelledRows, check_strata_kind
 from validstats.batch.scores import Score, checked_outputs, class_values
 from validstats.batch.targets import Calibration, Target, TwoLabels
-from validstats.intake import check_bounds, warn_data_reuse
+from validstats.intake import check_bounds, reuse_sample, warn_data_reuse
 
 __all__ = ["Scorer", "is_frozen"]
 
@@ -121,7 +121,9 @@ class Scorer:
     def warn_reuse(self, rows: LabelledRows) -> None:
         """Warn if rows were used for training."""
         if self.digests is not None:
-            warn_data_reuse(self.digests, rows.digests())
+            chosen = reuse_sample(rows.n)
+            part = rows if chosen is None else rows.take(chosen)
+            warn_data_reuse(self.digests, part.digests(), rows.n)
 
     def outputs(self, X: Any) -> AnyArray:
         """Model outputs of rows."""

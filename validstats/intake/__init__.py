@@ -30,7 +30,7 @@ from validstats.intake.frames import (
     to_frame,
     to_pandas,
 )
-from validstats.intake.identity import warn_data_reuse
+from validstats.intake.identity import reuse_sample, warn_data_reuse
 from validstats.intake.kinds import check_groups, is_missing, read_array
 from validstats.intake.outcomes import outcome_levels, read_outcome
 from validstats.intake.sketches import RowOverlap, RowSketch, find_overlap, sketch_ids, sketch_rows
@@ -74,5 +74,6 @@ __all__ = [
     "sketch_rows",
     "to_frame",
     "to_pandas",
+    "reuse_sample",
     "warn_data_reuse",
 ]
