@@ -36,7 +36,7 @@ from validstats.results import Report
 
 __all__ = ["BatchPredictor"]
 
-Unit: TypeAlias = Literal["batch", "row"]
+CalibrationUnit: TypeAlias = Literal["batch", "row"]
 """What counts as one exchangeable unit where labelled rows come with batches."""
 
 _DEPENDENT = 0.01
@@ -141,7 +141,7 @@ class BatchPredictor(CalibratedEstimator):
         calibration_size: float | int | None = None,
         bounds: tuple[float | None, float | None] = (None, None),
         strata: Any = None,
-        unit: Unit = "batch",
+        unit: CalibrationUnit = "batch",
         n_resamples: int = 9999,
         check_reuse: bool = True,
         random_state: RandomState = None,
@@ -565,7 +565,7 @@ class BatchPredictor(CalibratedEstimator):
         alpha_fraction(self.confidence_level)
         check_bounds(self.bounds)
         check_positive_int(self.n_resamples, "n_resamples")
-        check_literal(self.unit, "unit", get_args(Unit))
+        check_literal(self.unit, "unit", get_args(CalibrationUnit))
 
     def _check_features(self, X: Any) -> None:
         if getattr(X, "ndim", 2) == 1:

@@ -36,9 +36,9 @@ def targets_by_name() -> dict[str, Any]:
 
 
 def _sides() -> tuple[str, ...]:
-    from validstats.batch.laws import Side
+    from validstats.batch.laws import BoundSide
 
-    return get_args(Side)
+    return get_args(BoundSide)
 
 
 def target_options(command: F) -> F:

@@ -31,7 +31,7 @@ from validstats.batch.laws.exchangeability import (
     within_batch_test,
 )
 from validstats.batch.laws.interval import Interval, reach_out, rounding_of_means
-from validstats.batch.laws.levels import Side, ceil_fraction, product_share
+from validstats.batch.laws.levels import BoundSide, ceil_fraction, product_share
 from validstats.batch.laws.means import MeanMethod, mean_interval, smallest_partition_n
 from validstats.batch.laws.order_statistics import order_statistic_interval, score_at_rank, scores_at_ranks
 from validstats.batch.laws.ranks import (
@@ -62,7 +62,7 @@ __all__ = [
     "Martingale",
     "MeanMethod",
     "RankBand",
-    "Side",
+    "BoundSide",
     "Step",
     "UnitScale",
     "WeightTest",

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import stats
 
 from validstats._typing import Float1D, Int1D
-from validstats.batch.laws.levels import Level, Side, exact_level
+from validstats.batch.laws.levels import BoundSide, Level, exact_level
 from validstats.batch.laws.ranks import error_count_upper
 
 __all__ = ["class_share_bounds", "count_bounds", "count_is_preferred"]
@@ -19,7 +19,7 @@ _RARE = 0.1
 """Width of bets over normal theory for moderate and for rare shares, measured; a share below a tenth is rare."""
 
 
-def count_bounds(n: int, count: int, m: int, alpha: Level, side: Side = "two-sided") -> tuple[int, int]:
+def count_bounds(n: int, count: int, m: int, alpha: Level, side: BoundSide = "two-sided") -> tuple[int, int]:
     """Bounds of the number of marked rows among m, from the number among n exchangeable ones."""
     level = exact_level(alpha)
     share = level / 2 if side == "two-sided" else level

@@ -11,11 +11,11 @@ import numpy as np
 from validstats._typing import Float1D
 from validstats.intake import check_bounds, check_vector
 
-__all__ = ["Level", "Side", "ceil_fraction", "check_scores", "exact_level", "product_share"]
+__all__ = ["Level", "BoundSide", "ceil_fraction", "check_scores", "exact_level", "product_share"]
 
 Level: TypeAlias = Fraction | float | str
 """A miscoverage level: an exact fraction, or a decimal to be read as it was typed."""
-Side: TypeAlias = Literal["two-sided", "upper", "lower"]
+BoundSide: TypeAlias = Literal["two-sided", "upper", "lower"]
 """Which bounds are wanted."""
 
 _ROOT_DIGITS = 10**15

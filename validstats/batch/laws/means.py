@@ -17,7 +17,7 @@ from validstats.batch.laws.counts import count_bounds
 from validstats.batch.laws.envelope import rank_envelope
 from validstats.batch.laws.extremal_sums import dual_bound, hull_bound, rank_sum_maximum
 from validstats.batch.laws.interval import Interval
-from validstats.batch.laws.levels import Level, Side, ceil_fraction, check_scores, exact_level
+from validstats.batch.laws.levels import BoundSide, Level, ceil_fraction, check_scores, exact_level
 from validstats.batch.laws.order_statistics import order_statistic_interval
 from validstats.batch.laws.rank_sum import has_exact_law, rank_sum_quantile
 from validstats.batch.laws.sampling import monte_carlo_quantile, sample_weight_sums
@@ -28,7 +28,7 @@ from validstats.kernels.ranks import local_upper_ranks
 
 __all__ = [
     "MeanMethod",
-    "Side",
+    "BoundSide",
     "choose_mean_method",
     "learned_weights",
     "mean_interval",
@@ -107,7 +107,7 @@ def choose_mean_method(
     alpha_side: Level,
     bounds: tuple[float, float],
     *,
-    side: Side = "two-sided",
+    side: BoundSide = "two-sided",
     lattice: bool = False,
 ) -> MeanMethod:
     """Choose the method for the mean from sizes, level and known bounds alone, before any score is seen.
@@ -154,7 +154,7 @@ def mean_interval(
     m: int,
     alpha: Level,
     *,
-    side: Side = "two-sided",
+    side: BoundSide = "two-sided",
     bounds: tuple[float, float] = (-np.inf, np.inf),
     method: MeanMethod = "auto",
     values: tuple[float, float] | None = None,
@@ -233,7 +233,7 @@ def mean_interval(
     """
     sorted_scores = check_scores(scores, bounds)
     check_positive_int(m, "m")
-    check_literal(side, "side", get_args(Side))
+    check_literal(side, "side", get_args(BoundSide))
     check_literal(method, "method", get_args(MeanMethod))
     level = exact_level(alpha)
     alpha_side = level / 2 if side == "two-sided" else level
@@ -277,7 +277,7 @@ def _seed_of(random_state: RandomState) -> int:
     return int(check_random_state(random_state).integers(2**63))
 
 
-def _bound(low: float, high: float, method: str, side: Side, bounds: tuple[float, float]) -> Interval:
+def _bound(low: float, high: float, method: str, side: BoundSide, bounds: tuple[float, float]) -> Interval:
     """A bound whose ends are in order and within what is known; it informs if every wanted side excludes something."""
     low, high = min(low, high), max(low, high)
     low, high = max(low, bounds[0]), min(high, bounds[1])
@@ -286,7 +286,7 @@ def _bound(low: float, high: float, method: str, side: Side, bounds: tuple[float
 
 
 def _count_interval(
-    scores: Float1D, m: int, alpha: Fraction, side: Side, values: tuple[float, float] | None
+    scores: Float1D, m: int, alpha: Fraction, side: BoundSide, values: tuple[float, float] | None
 ) -> Interval:
     """Two values a < b: the mean is a + (b - a) times the share of b, whose count has an exact law."""
     if values is None or not values[0] < values[1] or not np.isin(scores, values).all():
@@ -300,7 +300,7 @@ def _count_interval(
 
 
 def _rank_interval(
-    scores: Float1D, m: int, alpha: Fraction, side: Side, bounds: tuple[float, float]
+    scores: Float1D, m: int, alpha: Fraction, side: BoundSide, bounds: tuple[float, float]
 ) -> Interval:
     """One row: the mean is the row's own score, whose rank is uniform."""
     if m != 1:
@@ -313,7 +313,7 @@ def _rank_interval(
 
 
 def _textbook_bound(
-    scores: Float1D, m: int, alpha: Fraction, side: Side, bounds: tuple[float, float]
+    scores: Float1D, m: int, alpha: Fraction, side: BoundSide, bounds: tuple[float, float]
 ) -> Interval:
     """Normal theory, cut at what is known; one calibration score says nothing."""
     low, high = textbook_interval(scores, m, alpha, side=side)
@@ -323,7 +323,13 @@ def _textbook_bound(
 
 
 def _swap_interval(
-    scores: Float1D, m: int, alpha: Fraction, side: Side, bounds: tuple[float, float], seed: int, memo: _Memo
+    scores: Float1D,
+    m: int,
+    alpha: Fraction,
+    side: BoundSide,
+    bounds: tuple[float, float],
+    seed: int,
+    memo: _Memo,
 ) -> Interval:
     """Exchanges; sides without a known bound give up batches with a score beyond the calibration."""
     drop = (not np.isfinite(bounds[0]), not np.isfinite(bounds[1]))
@@ -342,7 +348,7 @@ def _bet_interval(
     scores: Float1D,
     m: int,
     alpha_side: Fraction,
-    side: Side,
+    side: BoundSide,
     bounds: tuple[float, float],
     width: float | None,
     random_state: RandomState,
@@ -354,7 +360,12 @@ def _bet_interval(
 
 
 def _bet_ends(
-    x: Float1D, m: int, alpha_side: Fraction, side: Side, bounds: tuple[float, float], width: float | None
+    x: Float1D,
+    m: int,
+    alpha_side: Fraction,
+    side: BoundSide,
+    bounds: tuple[float, float],
+    width: float | None,
 ) -> tuple[float, float]:
     low, high = bounds
     span = width if not np.isfinite(high - low) else None
@@ -371,7 +382,7 @@ def _half_bounded_interval(
     scores: Float1D,
     m: int,
     alpha: Fraction,
-    side: Side,
+    side: BoundSide,
     bounds: tuple[float, float],
     width: float | None,
     random_state: RandomState,
@@ -400,7 +411,7 @@ def _weighted_rank_interval(
     values: Float1D,
     m: int,
     alpha_side: Fraction,
-    side: Side,
+    side: BoundSide,
     bounds: tuple[float, float],
     chosen: MeanMethod,
     reference: Float1D | None,
@@ -428,7 +439,7 @@ def partition_interval(
     scores: Float1D,
     m: int,
     alpha_side: Level,
-    side: Side,
+    side: BoundSide,
     bounds: tuple[float, float],
     statistic: Callable[[Float1D], float],
     random_state: RandomState = 0,

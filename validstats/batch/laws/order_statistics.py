@@ -8,7 +8,7 @@ from typing import Any, get_args
 import numpy as np
 
 from validstats.batch.laws.interval import Interval
-from validstats.batch.laws.levels import Level, Side, check_scores, exact_level
+from validstats.batch.laws.levels import BoundSide, Level, check_scores, exact_level
 from validstats.batch.laws.ranks import rank_lower, rank_upper, smallest_informative_n
 from validstats.intake import check_literal, check_positive_int
 
@@ -21,7 +21,7 @@ def order_statistic_interval(
     zeta: int,
     alpha: Level,
     *,
-    side: Side = "two-sided",
+    side: BoundSide = "two-sided",
     bounds: tuple[float | None, float | None] = (None, None),
     allow_minus_infinity: bool = False,
 ) -> Interval:
@@ -30,7 +30,7 @@ def order_statistic_interval(
     values = check_scores(scores, bounds, allow_minus_infinity=allow_minus_infinity)
     check_positive_int(m, "m")
     check_positive_int(zeta, "zeta", maximum=m)
-    check_literal(side, "side", get_args(Side))
+    check_literal(side, "side", get_args(BoundSide))
     level = exact_level(alpha)
     share = level / 2 if side == "two-sided" else level
     low = -np.inf if bounds[0] is None else float(bounds[0])

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import stats
 
 from validstats._typing import Float1D
-from validstats.batch.laws.levels import Level, Side, exact_level
+from validstats.batch.laws.levels import BoundSide, Level, exact_level
 
 __all__ = ["confidence_half_width", "textbook_interval", "textbook_is_doubtful"]
 
@@ -15,7 +15,7 @@ _LARGEST_SKEW = 0.2
 
 
 def textbook_interval(
-    scores: Float1D, m: int, alpha: Level, *, side: Side = "two-sided"
+    scores: Float1D, m: int, alpha: Level, *, side: BoundSide = "two-sided"
 ) -> tuple[float, float]:
     """Prediction interval of the mean of m further scores: mean plus and minus t sd sqrt(1/n + 1/m)."""
     level, n = exact_level(alpha), scores.size
@@ -27,7 +27,7 @@ def textbook_interval(
     return -np.inf if side == "upper" else centre - half, np.inf if side == "lower" else centre + half
 
 
-def confidence_half_width(scores: Float1D, alpha: Level, *, side: Side = "two-sided") -> float:
+def confidence_half_width(scores: Float1D, alpha: Level, *, side: BoundSide = "two-sided") -> float:
     """Half-width of the confidence interval of the mean, which leaves out the noise of the batch itself."""
     level = exact_level(alpha)
     share = float(level / 2 if side == "two-sided" else level)

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import stats
 
 from validstats._typing import AnyArray, Float1D
-from validstats.batch.laws.levels import Level, Side, ceil_fraction, exact_level
+from validstats.batch.laws.levels import BoundSide, Level, ceil_fraction, exact_level
 from validstats.batch.laws.order_statistics import order_statistic_interval
 
 __all__ = [
@@ -86,7 +86,7 @@ def unit_interval(
     unit_scores: Float1D,
     alpha: Level,
     *,
-    side: Side = "two-sided",
+    side: BoundSide = "two-sided",
     bounds: tuple[float, float] = (-np.inf, np.inf),
 ) -> UnitBound:
     """Bound the score of one new unit by order statistics of the scores of past units."""
@@ -96,7 +96,7 @@ def unit_interval(
 
 
 def unit_asymptotic_interval(
-    unit_scores: Float1D, alpha: Level, *, side: Side = "two-sided"
+    unit_scores: Float1D, alpha: Level, *, side: BoundSide = "two-sided"
 ) -> tuple[float, float]:
     """Textbook prediction interval of one new unit: mean plus and minus t quantiles on b - 1 degrees of freedom."""
     level: Fraction = exact_level(alpha)

@@ -14,7 +14,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from validstats._typing import AnyArray, Float1D, FrameBackend
-from validstats.batch.laws import Interval, Side, product_share
+from validstats.batch.laws import BoundSide, Interval, product_share
 from validstats.batch.results import BatchIntervals, BatchResult
 from validstats.batch.scores import Score, resolve_score
 from validstats.exceptions import UninformativeWarning, uninformative_message, warn
@@ -544,14 +544,14 @@ class IntervalTarget(Target):
         Which bounds are wanted.
     """
 
-    side: Side
+    side: BoundSide
 
     def check(self) -> None:
         """Raise if a parameter is out of range."""
-        check_literal(self.side, "side", get_args(Side))
+        check_literal(self.side, "side", get_args(BoundSide))
 
     @property
-    def sides(self) -> tuple[Side, ...]:
+    def sides(self) -> tuple[BoundSide, ...]:
         """The sides that are wanted, upper first."""
         return ("upper", "lower") if self.side == "two-sided" else (self.side,)
 

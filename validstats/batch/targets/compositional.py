@@ -11,9 +11,9 @@ import numpy as np
 
 from validstats._typing import AnyArray
 from validstats.batch.laws import (
+    BoundSide,
     Interval,
     RankBand,
-    Side,
     Step,
     compositional_interval,
     default_rank_weights,
@@ -58,7 +58,7 @@ class Compositional(IntervalTarget):
         step: Step | None = None,
         rank_weight: Callable[[int, int], Any] | None = None,
         start: float = 0.0,
-        side: Side = "two-sided",
+        side: BoundSide = "two-sided",
         name: str = "value",
     ) -> None:
         self.step = step

@@ -10,7 +10,7 @@ from typing import Any, get_args
 import numpy as np
 
 from validstats._typing import AnyArray, Float1D
-from validstats.batch.laws import EnvelopeShape, RankBand, Side, rank_envelope, smallest_informative_n
+from validstats.batch.laws import BoundSide, EnvelopeShape, RankBand, rank_envelope, smallest_informative_n
 from validstats.batch.results import BatchEnvelopes, EnvelopeAnswer
 from validstats.batch.scores import ClaimScore, Score
 from validstats.batch.targets.base import Inquiry, Question, Target, scatter, shared_level
@@ -55,7 +55,7 @@ class Envelope(Target):
     citation = "Gazin, Blanchard and Roquain (2024), arXiv 2310.18108"
 
     def __init__(
-        self, side: Side = "two-sided", above: float | None = None, shape: EnvelopeShape = "equal"
+        self, side: BoundSide = "two-sided", above: float | None = None, shape: EnvelopeShape = "equal"
     ) -> None:
         self.side = side
         self.above = above
@@ -63,7 +63,7 @@ class Envelope(Target):
 
     def check(self) -> None:
         """Raise if a parameter is out of range."""
-        check_literal(self.side, "side", get_args(Side))
+        check_literal(self.side, "side", get_args(BoundSide))
         check_literal(self.shape, "shape", get_args(EnvelopeShape))
         if self.above is not None:
             check_in_range(self.above, "above")

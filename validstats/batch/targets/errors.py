@@ -12,8 +12,8 @@ import numpy as np
 
 from validstats._typing import AnyArray
 from validstats.batch.laws import (
+    BoundSide,
     Interval,
-    Side,
     error_count_upper,
     smallest_informative_n,
     unit_asymptotic_interval,
@@ -49,7 +49,7 @@ class ErrorCount(IntervalTarget):
     command_options: ClassVar[Mapping[str, str | None]] = {"side": "side"}
     counts_classes = True
 
-    def __init__(self, side: Side = "upper", tolerance: float | None = None) -> None:
+    def __init__(self, side: BoundSide = "upper", tolerance: float | None = None) -> None:
         self.side = side
         self.tolerance = tolerance
 

@@ -12,9 +12,9 @@ import numpy as np
 
 from validstats._typing import AnyArray
 from validstats.batch.laws import (
+    BoundSide,
     Interval,
     MeanMethod,
-    Side,
     UnitScale,
     count_is_preferred,
     mean_interval,
@@ -85,7 +85,7 @@ class BatchMean(IntervalTarget):
     _label = "mean"
 
     def __init__(
-        self, side: Side = "two-sided", method: MeanMethod = "auto", scale: UnitScale = "size"
+        self, side: BoundSide = "two-sided", method: MeanMethod = "auto", scale: UnitScale = "size"
     ) -> None:
         self.side = side
         self.method = method

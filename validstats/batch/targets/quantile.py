@@ -11,8 +11,8 @@ import numpy as np
 
 from validstats._typing import AnyArray
 from validstats.batch.laws import (
+    BoundSide,
     Interval,
-    Side,
     order_statistic_box,
     quantile_index,
     rank_envelope,
@@ -61,7 +61,7 @@ class BatchQuantile(IntervalTarget):
     command_options: ClassVar[Mapping[str, str | None]] = {"side": "side", "quantile": "q", "bounds": None}
     needs_numbers = True
 
-    def __init__(self, q: float | Sequence[float] = 0.5, side: Side = "two-sided") -> None:
+    def __init__(self, q: float | Sequence[float] = 0.5, side: BoundSide = "two-sided") -> None:
         self.q = q
         self.side = side
 
@@ -211,15 +211,15 @@ class BatchQuantile(IntervalTarget):
         return above and below
 
 
-def _smallest_rank_n(m: int, indices: Sequence[int], share: Fraction, sides: Sequence[Side]) -> int:
+def _smallest_rank_n(m: int, indices: Sequence[int], share: Fraction, sides: Sequence[BoundSide]) -> int:
     """Smallest calibration size at which each of several order statistics alone has every bound."""
     return max(smallest_informative_n(m, index, share, side) for index in indices for side in sides)
 
 
 @lru_cache(maxsize=256)
-def _smallest_quantile_n(m: int, indices: tuple[int, ...], alpha: Fraction, side: Side) -> int:
+def _smallest_quantile_n(m: int, indices: tuple[int, ...], alpha: Fraction, side: BoundSide) -> int:
     """Bisect between what the neediest quantile needs alone and what suffices for all by shares of the level."""
-    sides: tuple[Side, ...] = ("upper", "lower") if side == "two-sided" else (side,)
+    sides: tuple[BoundSide, ...] = ("upper", "lower") if side == "two-sided" else (side,)
 
     def alone(level: Fraction) -> int:
         return _smallest_rank_n(m, indices, level / len(sides), sides)

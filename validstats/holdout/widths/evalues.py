@@ -22,7 +22,7 @@ from validstats.intake import check_in_range, check_literal, check_vector
 
 __all__ = ["ELond", "betting_e_value", "e_bh", "e_lond", "kraft_e_value", "paid_betting_e_value"]
 
-Side: TypeAlias = Literal["greater", "less"]
+OneSided: TypeAlias = Literal["greater", "less"]
 """Which departure from the null mean is claimed."""
 
 _LOG_LARGEST = math.log(1e300)
@@ -31,7 +31,11 @@ _LOG_TARGET = math.log(20.0)
 
 
 def betting_e_value(
-    values: Float1D, null_mean: float, alternative: Side = "greater", *, log_target: float = _LOG_TARGET
+    values: Float1D,
+    null_mean: float,
+    alternative: OneSided = "greater",
+    *,
+    log_target: float = _LOG_TARGET,
 ) -> float:
     """Return the e-value of a gambler who bets that the mean departs from the null.
 
@@ -72,7 +76,7 @@ def betting_e_value(
 
 
 def paid_betting_e_value(
-    values: Float1D, null_mean: float, alternative: Side = "greater", *, nats: float, log_target: float
+    values: Float1D, null_mean: float, alternative: OneSided = "greater", *, nats: float, log_target: float
 ) -> float:
     """Return the e-value of a claim that was chosen after ``nats`` of answers, with stakes tuned to pay for them."""
     # The bet's capital times ``exp(-nats)``, cut at 1e300 after that, so that no number of nats is out of
@@ -83,7 +87,7 @@ def paid_betting_e_value(
     return math.exp(min(capital - nats, _LOG_LARGEST))
 
 
-def _log_e_value(values: Float1D, null_mean: float, alternative: Side, log_target: float) -> float:
+def _log_e_value(values: Float1D, null_mean: float, alternative: OneSided, log_target: float) -> float:
     x = check_vector(values, "values")
     if x.min() < 0 or x.max() > 1:
         raise ValueError(f"values must lie in [0, 1], got values from {x.min()} to {x.max()}.")

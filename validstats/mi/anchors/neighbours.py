@@ -19,7 +19,7 @@ from validstats.kernels.nearest_neighbours import counts_within, counts_within_s
 
 __all__ = [
     "GaussianEstimate",
-    "Metric",
+    "Distance",
     "Scaling",
     "canonical_correlations",
     "cosines",
@@ -34,7 +34,7 @@ __all__ = [
     "subsample_standard_error",
 ]
 
-Metric: TypeAlias = Literal["chebyshev", "euclidean"]
+Distance: TypeAlias = Literal["chebyshev", "euclidean"]
 """Distance within each side; the product space always takes the larger of the two."""
 
 Scaling: TypeAlias = Literal["standard", "normal_scores", "none"]
@@ -118,7 +118,7 @@ def scale_columns(rows: Float2D, scaling: Scaling) -> Float2D:
 # --- nearest neighbours -----------------------------------------------------------------------------------
 
 
-def neighbour_radii(x: Float2D, y: Float2D, n_neighbors: int, metric: Metric = "chebyshev") -> Float1D:
+def neighbour_radii(x: Float2D, y: Float2D, n_neighbors: int, metric: Distance = "chebyshev") -> Float1D:
     """Distance of each row to its k-th neighbour in the product space.
 
     Parameters
@@ -144,7 +144,7 @@ def neighbour_radii(x: Float2D, y: Float2D, n_neighbors: int, metric: Metric = "
     return product_radii(np.ascontiguousarray(x), np.ascontiguousarray(y), n_neighbors, metric == "euclidean")
 
 
-def neighbour_counts(rows: Float2D, radii: Float1D, metric: Metric = "chebyshev") -> Int1D:
+def neighbour_counts(rows: Float2D, radii: Float1D, metric: Distance = "chebyshev") -> Int1D:
     """Count the other rows strictly within each row's radius.
 
     Parameters
@@ -176,7 +176,7 @@ def _tree_pays(n: int, dim: int) -> bool:
     return (n >= TREE_MIN_ROWS and dim <= TREE_MAX_DIM) or n >= WIDE_TREE_MIN_ROWS
 
 
-def ksg(x: Float2D, y: Float2D, n_neighbors: int = 3, metric: Metric = "chebyshev") -> float:
+def ksg(x: Float2D, y: Float2D, n_neighbors: int = 3, metric: Distance = "chebyshev") -> float:
     """First estimator of Kraskov, Stögbauer and Grassberger.
 
     Convention: ``n_x`` counts the other rows *strictly* closer in X than the k-th neighbour in the product
