@@ -29,6 +29,7 @@ from validstats.intake import (
     check_literal,
     check_positive_int,
     check_random_state,
+    check_vector,
     is_frame,
     row_labels,
 )
