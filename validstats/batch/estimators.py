@@ -614,7 +614,8 @@ class BatchPredictor(CalibratedEstimator):
         if calibration.batches is not None or known is None:
             return
         test = calibration.once(
-            ("within", repr(batches)), lambda: within_batch_test(calibration.scores, known)
+            ("within", repr(batches)),
+            lambda: within_batch_test(calibration.scores, known, random_state=calibration.seed),
         )
         if test.p_value <= _DEPENDENT:
             warn(

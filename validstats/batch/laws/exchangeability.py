@@ -85,7 +85,7 @@ class Martingale:
 
 
 def within_batch_test(
-    residuals: Float1D, batches: AnyArray, *, n_permutations: int = 499, random_state: RandomState = 0
+    residuals: Float1D, batches: AnyArray, *, n_permutations: int = 499, random_state: RandomState = None
 ) -> WithinBatchTest:
     """Test whether rows of one batch share something, by permuting rows over batches.
 
@@ -97,7 +97,7 @@ def within_batch_test(
         Batch of each row; at least two batches, one of them with two rows.
     n_permutations : int, default 499
         Random permutations.
-    random_state : int, numpy.random.Generator or None, default 0
+    random_state : int, numpy.random.Generator or None, default None
         Stream of the permutations.
 
     Returns
@@ -109,7 +109,7 @@ def within_batch_test(
     --------
     >>> rng = np.random.default_rng(0)
     >>> batches = np.repeat(np.arange(20), 30)
-    >>> test = within_batch_test(rng.normal(size=600) + rng.normal(size=20)[batches], batches)
+    >>> test = within_batch_test(rng.normal(size=600) + rng.normal(size=20)[batches], batches, random_state=0)
     >>> test.p_value
     0.002
     """
@@ -144,7 +144,7 @@ def within_batch_test(
 
 
 def unit_order_test(
-    unit_scores: Float1D, *, n_permutations: int = 499, random_state: RandomState = 0
+    unit_scores: Float1D, *, n_permutations: int = 499, random_state: RandomState = None
 ) -> ExchangeabilityTest:
     """Test whether scores of whole batches trend or follow one another, in the order in which they are given.
 
@@ -154,7 +154,7 @@ def unit_order_test(
         Scores in the order of time.
     n_permutations : int, default 499
         Random permutations.
-    random_state : int, numpy.random.Generator or None, default 0
+    random_state : int, numpy.random.Generator or None, default None
         Stream of the permutations.
 
     Returns
@@ -164,7 +164,7 @@ def unit_order_test(
 
     Examples
     --------
-    >>> unit_order_test(np.arange(30.0)).p_value
+    >>> unit_order_test(np.arange(30.0), random_state=0).p_value
     0.004
     """
     b = unit_scores.size
@@ -184,7 +184,7 @@ def unit_order_test(
 
 
 def covariate_test(
-    calibration: Float2D, batch: Float2D, *, n_permutations: int = 199, random_state: RandomState = 0
+    calibration: Float2D, batch: Float2D, *, n_permutations: int = 199, random_state: RandomState = None
 ) -> ExchangeabilityTest:
     """Test whether rows of the batch look like rows of the calibration, by the energy distance.
 
@@ -194,7 +194,7 @@ def covariate_test(
         Numeric covariates; at most 2,000 random rows of each are used.
     n_permutations : int, default 199
         Random permutations of the sides.
-    random_state : int, numpy.random.Generator or None, default 0
+    random_state : int, numpy.random.Generator or None, default None
         Stream of the rows and permutations.
 
     Returns
@@ -209,7 +209,7 @@ def covariate_test(
     Examples
     --------
     >>> rng = np.random.default_rng(0)
-    >>> covariate_test(rng.normal(size=(300, 2)), rng.normal(size=(100, 2)) + 1).p_value
+    >>> covariate_test(rng.normal(size=(300, 2)), rng.normal(size=(100, 2)) + 1, random_state=0).p_value
     0.005
     """
     if batch.shape[0] < _FEWEST_BATCH_ROWS or calibration.shape[0] < _FEWEST_BATCH_ROWS:
@@ -322,7 +322,7 @@ def weight_test(calibration: Float2D, weights: Float1D, batch: Float2D) -> Weigh
 
 
 def conformal_martingale(
-    scores: Float1D, *, level: float = 0.01, random_state: RandomState = 0
+    scores: Float1D, *, level: float = 0.01, random_state: RandomState = None
 ) -> Martingale:
     """Bet against the exchangeability of scores in their order, by conformal p-values and a jumping bet.
 
@@ -332,7 +332,7 @@ def conformal_martingale(
         Scores in the order of time.
     level : float, default 0.01
         Probability of ever raising a false alarm.
-    random_state : int, numpy.random.Generator or None, default 0
+    random_state : int, numpy.random.Generator or None, default None
         Stream that breaks ties.
 
     Returns
@@ -354,7 +354,7 @@ def conformal_martingale(
     Examples
     --------
     >>> rng = np.random.default_rng(0)
-    >>> path = conformal_martingale(np.concatenate([rng.normal(size=200), rng.normal(size=200) + 2]))
+    >>> path = conformal_martingale(np.concatenate([rng.normal(size=200), rng.normal(size=200) + 2]), random_state=0)
     >>> 200 < path.alarm < 300
     True
     """
