@@ -260,7 +260,7 @@ def interval_table(tasks: Sequence[BenchmarkTask], sizes: Sequence[int], seeds: 
             warnings.simplefilter("ignore", SupportWarning)
             results = [LearnedMI(weights=weights).infer(x, y) for x, y, _ in sets]
         inside = [r.conf_low <= truth <= r.conf_high for r, (_, _, truth) in zip(results, sets, strict=True)]
-        flagged = np.mean([not r.support[0].inside for r in results])
+        flagged = np.mean([bool(r.withheld[0]) for r in results])
         lines.append(f"| {name} | {len(sets)} | {np.mean(inside):.3f} | {flagged:.3f} |")
     return "\n".join(lines)
 

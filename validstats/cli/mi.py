@@ -29,7 +29,7 @@ def _methods() -> tuple[str, ...]:
 
 
 def _units() -> tuple[str, ...]:
-    from validstats.mi.methods import Unit
+    from validstats.mi.estimators import Unit
 
     return get_args(Unit)
 
@@ -45,7 +45,7 @@ def _units() -> tuple[str, ...]:
     type=OneOf(_methods),
     default="learned",
     show_default=True,
-    help="Estimator, and with --test the statistic.",
+    help="Estimator, and with --test the statistic (by default the combined one).",
 )
 @click.option("--unit", type=OneOf(_units), default="nats", show_default=True)
 @click.option("--test", is_flag=True, help="Test independence by permutations instead: exact p-value.")
@@ -54,7 +54,7 @@ def _units() -> tuple[str, ...]:
     "--permutations", type=click.IntRange(min=1), default=199, show_default=True, help="With --test."
 )
 @click.option("--max-rows", type=click.IntRange(min=10), help="Use at most so many rows, drawn at random.")
-@confidence_level_option(0.9)
+@confidence_level_option(0.95)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @output_options
 @table_options
@@ -97,7 +97,7 @@ def mi(
 
         result: Any = independence_test(
             *sides,
-            statistic=method,
+            statistic=_statistic(method),
             strata=None if strata is None else table[strata].to_numpy(),
             n_permutations=permutations,
             random_state=seed,
@@ -143,3 +143,9 @@ def _complete_rows(table: Any, file: Path, x: list[str], y: list[str], strata: s
 
 def _side(table: Any, names: list[str]) -> Any:
     return table[names[0]] if len(names) == 1 else table[names]
+
+
+def _statistic(method: str) -> str:
+    """Statistic of the test: the method if one was chosen, else the combined statistic."""
+    source = click.get_current_context().get_parameter_source("method")
+    return "combined" if source == ParameterSource.DEFAULT else method

@@ -231,15 +231,25 @@ def serial_correlations(x: Float2D, y: Float2D) -> tuple[float, float] | None:
     if np.abs(np.outer(first, second)).max() <= limit:
         return None
     scores_x, scores_y = rank_scores(x), rank_scores(y)
-    given_x = _autocorrelations(
-        standardise(scores_y) - forest_means(offered_columns(scores_x), standardise(scores_y))
-    )
-    given_y = _autocorrelations(
-        standardise(scores_x) - forest_means(offered_columns(scores_y), standardise(scores_x))
-    )
+    given_x, given_y = _excess(scores_y, scores_x), _excess(scores_x, scores_y)
     if min(np.abs(np.outer(first, given_x)).max(), np.abs(np.outer(given_y, second)).max()) <= limit:
         return None
     return float(first[np.abs(first).argmax()]), float(second[np.abs(second).argmax()])
+
+
+def _excess(side: Float2D, other: Float2D) -> Float1D:
+    """Autocorrelation of what the other side leaves over, less what it has when rows are sorted by the prediction.
+
+    Rows that are near in the other side share the error of its prediction, so residuals of data that are sorted by that side are
+    correlated without any series.
+    """
+    targets = standardise(side)
+    predicted = forest_means(offered_columns(other), targets)
+    residuals = targets - predicted
+    along = np.array(
+        [_autocorrelations(residuals[np.argsort(p, kind="stable")])[j] for j, p in enumerate(predicted.T)]
+    )
+    return np.maximum(np.abs(_autocorrelations(residuals)) - np.abs(along), 0.0)
 
 
 def _autocorrelations(columns: Float2D) -> Float1D:

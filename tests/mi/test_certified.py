@@ -1,0 +1,199 @@
+"""The certified lower bound: the inequality behind it, what may shape it, its level, and when it is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import binom
+
+from validstats.mi import LearnedMI, mutual_info
+from validstats.mi.certified import (
+    EPSILON,
+    FIRST_SHARE,
+    LowerBound,
+    Predictions,
+    _bound_function,
+    certified_bound,
+    lower_bound,
+    predict_rows,
+)
+from validstats.mi.statistics import keyed_order
+
+TABLE = np.array([[0.2, 0.05, 0.05], [0.05, 0.2, 0.05], [0.05, 0.05, 0.3]])
+
+
+def information(table):
+    seen = table > 0
+    expected = table.sum(axis=1, keepdims=True) * table.sum(axis=0)
+    return float((table[seen] * np.log(table[seen] / expected[seen])).sum())
+
+
+def table_predictions(generator, m, theta=0.08):
+    """Rows of a known table with the best possible prediction, fixed beforehand."""
+    cell = generator.choice(9, m, p=TABLE.ravel())
+    x, levels = cell // 3, cell % 3
+    reference = np.full(3, 1 / 3)
+    table = (1 - EPSILON) * TABLE / TABLE.sum(axis=1, keepdims=True) + EPSILON * reference
+    return Predictions(levels, np.log(table[x, levels] / reference[levels]), reference, theta, "y")
+
+
+def bound_of(x, y, alpha=0.05, codes_x=None, codes_y=None):
+    return certified_bound(x, y, codes_x, codes_y, keyed_order(x, y), alpha)
+
+
+def test_the_capital_is_a_supermartingale_and_the_bound_is_rarely_violated():
+    """With S = theta sum(Z - mu0) - psi sum(Z - mu0)^2: E exp(S) <= 1, and G(mu0) <= S wherever the limits of the levels hold."""
+    truth, alpha, runs, m = information(TABLE), 0.1, 2000, 100
+    generator = np.random.default_rng(0)
+    p = TABLE.sum(axis=0)
+    capitals, violations = [], 0
+    for _ in range(runs):
+        predictions = table_predictions(generator, m)
+        z = predictions.log_ratios - np.log(p / predictions.reference)[predictions.levels]
+        mean = truth - _loss()
+        gain, threshold = _bound_function(predictions, alpha)
+        # The true increments have mean I - KL; the capital at the truth uses mu0 = I.
+        b = np.log(1 / EPSILON) + max(float(np.log(p / predictions.reference).max()), 0.0) + np.log(3)
+        psi = (-np.log1p(-predictions.theta * b) - predictions.theta * b) / b**2
+        capitals.append(np.exp(predictions.theta * (z - truth).sum() - psi * ((z - truth) ** 2).sum()))
+        assert mean <= truth
+        if gain(truth) >= threshold:
+            violations += 1
+        assert gain(truth) <= np.log(capitals[-1]) + 1e-9 or not _limits_hold(predictions, p, alpha)
+    assert np.mean(capitals) <= 1.02
+    assert binom.sf(violations - 1, runs, alpha) > 1e-3
+
+
+def _loss():
+    """Kullback-Leibler loss of the mixed table."""
+    given = TABLE / TABLE.sum(axis=1, keepdims=True)
+    mixed = (1 - EPSILON) * given + EPSILON / 3
+    return float((TABLE * np.log(given / mixed)).sum())
+
+
+def _limits_hold(predictions, p, alpha):
+    from scipy.stats import beta
+
+    counts, m = np.bincount(predictions.levels, minlength=3), len(predictions.levels)
+    side = 0.1 * alpha / 6
+    upper = np.where(counts < m, beta.isf(side, counts + 1, np.maximum(m - counts, 1)), 1.0)
+    lower = np.where(counts > 0, beta.ppf(side, np.maximum(counts, 1), m - counts + 1), 0.0)
+    return bool(((lower <= p) & (p <= upper)).all())
+
+
+def test_the_bound_is_the_crossing_of_the_gain():
+    predictions = table_predictions(np.random.default_rng(1), 800)
+    bound = lower_bound(predictions, 0.05)
+    gain, threshold = _bound_function(predictions, 0.05)
+    assert 0 < bound < np.log(3)
+    assert gain(bound) == pytest.approx(threshold, abs=1e-6)
+    assert all(gain(mu) >= threshold for mu in np.linspace(0, bound * (1 - 1e-9), 20))
+    assert lower_bound(predictions, 0.01) < bound
+
+
+def test_later_rows_change_nothing_before_them():
+    generator = np.random.default_rng(2)
+    n = 300
+    x = generator.normal(size=(n, 2))
+    y = x[:, :1] + generator.normal(size=(n, 1))
+    cut = 200
+    other_x, other_y = x.copy(), y.copy()
+    other_x[cut:], other_y[cut:] = (
+        generator.normal(size=(n - cut, 2)) * 3,
+        generator.normal(size=(n - cut, 1)) + 5,
+    )
+    one, two = (predict_rows(a, b, None, None, 0.05) for a, b in ((x, y), (other_x, other_y)))
+    first = int(FIRST_SHARE * n)
+    kept = slice(0, cut - first)
+    assert one.direction == two.direction
+    assert one.theta == two.theta
+    assert np.array_equal(one.reference, two.reference)
+    assert np.array_equal(one.levels[kept], two.levels[kept])
+    assert np.array_equal(one.log_ratios[kept], two.log_ratios[kept])
+    assert not np.array_equal(one.log_ratios, two.log_ratios)
+
+
+def test_levels_of_later_rows_change_nothing_before_them():
+    generator = np.random.default_rng(3)
+    x = generator.integers(0, 5, 300)
+    y = (x + generator.integers(0, 2, 300)) % 5
+    other = y.copy()
+    other[200:] = 7
+    one, two = (predict_rows(None, None, x, codes, 0.05) for codes in (y, other))
+    assert np.array_equal(one.log_ratios[: 200 - 90], two.log_ratios[: 200 - 90])
+
+
+@pytest.mark.parametrize(("rho", "least"), [(0.8, 0.1), (0.99, 1.0)])
+def test_gaussian_pairs_are_certified_below_the_truth(rho, least):
+    truth = -0.5 * np.log(1 - rho**2)
+    for seed in range(3):
+        generator = np.random.default_rng(seed)
+        x = generator.normal(size=(500, 1))
+        y = rho * x + np.sqrt(1 - rho**2) * generator.normal(size=(500, 1))
+        assert least < bound_of(x, y) < truth
+
+
+def test_equal_rows_are_not_neighbours_in_the_keyed_order():
+    """A hash of the content alone puts equal rows side by side, and the row before then tells what follows."""
+    generator = np.random.default_rng(4)
+    x, y = generator.integers(0, 2, (400, 1)).astype(float), generator.integers(0, 2, (400, 1)).astype(float)
+    order = keyed_order(x, y)
+    labels = (2 * x + y)[order, 0]
+    same = (labels[1:] == labels[:-1]).mean()
+    expected = (np.bincount(labels.astype(int)) ** 2).sum() / 400**2
+    assert abs(same - expected) < 4 * np.sqrt(expected * (1 - expected) / 400)
+    assert bound_of(x, y, 0.05, x[:, 0].astype(int), y[:, 0].astype(int)) == 0.0
+
+
+def test_order_of_rows_changes_nothing():
+    generator = np.random.default_rng(5)
+    x = generator.normal(size=(200, 1))
+    y = x + 0.5 * generator.normal(size=(200, 1))
+    rows = generator.permutation(200)
+    assert bound_of(x, y) == bound_of(x[rows], y[rows]) > 0
+
+
+def test_the_bound_is_printed_rounded_down_and_as_a_sentence_of_its_own():
+    assert (
+        LowerBound(0.4099, 0.95).sentence("nats")
+        == "Certified: at least 0.40 nats (95 %, any law, independent rows)."
+    )
+    assert "nothing above 0" in LowerBound(0.0, 0.9).sentence("bits")
+    generator = np.random.default_rng(6)
+    x = generator.normal(size=400)
+    y = x + 0.3 * generator.normal(size=400)
+    result = mutual_info(x, y)
+    assert result.certified.sentence("nats") in " ".join(str(result.summary()).split())
+    assert result.certified.value < result.estimate
+    bits = mutual_info(x, y, unit="bits").certified.value
+    assert bits <= result.certified.value / np.log(2) < bits + 3e-4
+    assert LearnedMI().infer(x, y).certified == result.certified
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda x, y: (np.sort(x), y), "sorted"),
+        (lambda x, y: (x[:50], y[:50]), "needs 60 rows"),
+        (lambda x, y: (np.repeat(x[:75], 4), np.repeat(y[:75], 4)), "copies"),
+    ],
+)
+def test_rows_that_are_not_independent_draws_are_refused(change, reason):
+    generator = np.random.default_rng(7)
+    x = generator.normal(size=300)
+    x, y = change(x, x + generator.normal(size=300))
+    result = mutual_info(x, y, method="ksg")
+    assert not result.certified.value
+    assert reason in result.certified.value.reason
+
+
+def test_a_sticky_side_alone_is_refused():
+    """Dependence of X alone breaks the bound, and no test of both sides sees it."""
+    generator = np.random.default_rng(8)
+    x = np.zeros(600)
+    for t in range(1, 600):
+        x[t] = 0.8 * x[t - 1] + generator.normal()
+    result = mutual_info(x, generator.normal(size=600), method="ksg")
+    assert "resemble each other" in result.certified.value.reason
+    again = mutual_info(x, generator.normal(size=600), method="ksg", exchangeable=True)
+    assert again.certified.value == 0.0
