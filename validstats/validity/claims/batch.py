@@ -10,6 +10,15 @@ import numpy as np
 from scipy import stats
 
 from validstats._typing import AnyArray, Float1D
+from validstats.batch import (
+    BatchMean,
+    BatchPredictor,
+    BatchQuantile,
+    Envelope,
+    ErrorCount,
+    Selection,
+    Simultaneous,
+)
 from validstats.validity.hunt import Choice, Claim, LogUniform, Prior, Setting, Trial, Uniform
 
 __all__ = ["CLAIMS"]
@@ -52,8 +61,6 @@ def make_learner(kind: str) -> Any:
 def calibrated(setting: Setting, target: Any, rng: np.random.Generator, **options: Any) -> Any:
     """A predictor that was trained on 120 rows and calibrated on n others."""
     from sklearn.frozen import FrozenEstimator
-
-    from validstats.batch import BatchPredictor
 
     n, learner = setting["n"], make_learner(setting["learner"])
     X, y = draw_labels(setting["law"], 120 + n, rng)
@@ -111,8 +118,6 @@ def _mean_trial(total: bool) -> Callable[[Setting, np.random.Generator], Trial]:
 
 
 def _quantile_trial(setting: Setting, rng: np.random.Generator) -> Trial:
-    from validstats.batch import BatchQuantile
-
     model = calibrated(setting, BatchQuantile(setting["q"], side=setting["side"]), rng)
     X, y = draw_labels(setting["law"], setting["m"], rng)
     result = model.infer(X)
@@ -122,8 +127,6 @@ def _quantile_trial(setting: Setting, rng: np.random.Generator) -> Trial:
 
 
 def _sets_trial(setting: Setting, rng: np.random.Generator) -> Trial:
-    from validstats.batch import Simultaneous
-
     model = calibrated(setting, Simultaneous(miss=setting["miss"]), rng)
     X, y = draw_labels(setting["law"], setting["m"], rng)
     result = model.infer(X)
@@ -135,8 +138,6 @@ def _sets_trial(setting: Setting, rng: np.random.Generator) -> Trial:
 
 def _errors_trial(setting: Setting, rng: np.random.Generator) -> Trial:
     from sklearn.linear_model import LogisticRegression
-
-    from validstats.batch import BatchPredictor, ErrorCount
 
     n, m, classes = setting["n"], setting["m"], np.array(["a", "b", "c"])
 
@@ -163,8 +164,6 @@ def _errors_trial(setting: Setting, rng: np.random.Generator) -> Trial:
 
 
 def _selection_trial(setting: Setting, rng: np.random.Generator) -> Trial:
-    from validstats.batch import Selection
-
     model = calibrated(setting, Selection(above=setting["above"], max_false=setting["max_false"]), rng)
     X, y = draw_labels(setting["law"], setting["m"], rng)
     result = model.infer(X)
@@ -174,8 +173,6 @@ def _selection_trial(setting: Setting, rng: np.random.Generator) -> Trial:
 
 
 def _envelope_trial(setting: Setting, rng: np.random.Generator) -> Trial:
-    from validstats.batch import Envelope
-
     model = calibrated(setting, Envelope(above=setting["above"], side="upper"), rng)
     X, y = draw_labels(setting["law"], setting["m"], rng)
     result = model.infer(X)
@@ -186,8 +183,6 @@ def _envelope_trial(setting: Setting, rng: np.random.Generator) -> Trial:
 
 
 def _joint_trial(setting: Setting, rng: np.random.Generator) -> Trial:
-    from validstats.batch import BatchMean
-
     model = calibrated(setting, BatchMean(), rng)
     sizes = [max(1, setting["m"] // k) for k in range(1, setting["batches"] + 1)]
     names = np.repeat(np.arange(len(sizes)), sizes)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from validstats._typing import AnyArray, Float1D
+from validstats.dsl import DesignSupervised
 from validstats.validity.hunt import Choice, Claim, LogUniform, Prior, Refused, Setting, Trial, Uniform
 
 __all__ = ["CLAIMS"]
@@ -77,8 +78,6 @@ def _drawn(
 
 
 def _study(rows: Any, y: Float1D, judged: Float1D, setting: Setting, rng: np.random.Generator) -> Any:
-    from validstats.dsl import DesignSupervised
-
     chosen, design = _drawn(setting, y, judged, rng)
     if chosen.sum() < 5:
         raise Refused("fewer than five labels were drawn")
