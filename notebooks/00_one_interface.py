@@ -106,7 +106,7 @@ truth = full.infer(
 ).params
 term = regression.names.index("log_length")
 low, high = regression.confidence_interval()[term]
-naive = regression.naive
+naive = regression.naive_fit
 
 figure, axes = plt.subplots(1, 2, figsize=(9, 3), layout="constrained")
 rows = batch_result.tidy()

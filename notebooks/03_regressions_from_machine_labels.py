@@ -84,8 +84,8 @@ for seed in range(REPEATS):
     fit = estimate(seed, n_repeats=1)
     low, high = fit.confidence_interval().T
     covered.append((low <= true_params) & (true_params <= high))
-    margin = 1.96 * fit.naive.std_error
-    naive_covered.append(np.abs(fit.naive.params - true_params) <= margin)
+    margin = 1.96 * fit.naive_fit.std_error
+    naive_covered.append(np.abs(fit.naive_fit.params - true_params) <= margin)
     intervals.append(fit.confidence_interval())
 print("coefficient            ours   machine labels alone")
 for name, ours, naive in zip(
@@ -111,7 +111,7 @@ for kind, colour in ((True, COLOURS["light"]), (False, COLOURS["ours"])):
     chosen = np.flatnonzero(hit[order] == kind)
     axes[0].vlines(chosen, *ends[order][chosen].T, color=colour, linewidth=2)
 axes[0].axhline(true_params[term], color=COLOURS["truth"], linewidth=1.2, label="all 23,703 human ratings")
-naive, margin = result.naive.params[term], 1.96 * result.naive.std_error[term]
+naive, margin = result.naive_fit.params[term], 1.96 * result.naive_fit.std_error[term]
 axes[0].axhspan(
     naive - margin, naive + margin, color=COLOURS["naive"], alpha=0.5, label="machine labels alone"
 )

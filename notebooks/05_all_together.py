@@ -177,7 +177,7 @@ panels = [
     ),
     (
         "coefficient of log length",
-        regression.naive.params[term],
+        regression.naive_fit.params[term],
         regression.params[term],
         (low, high),
         truth[term],

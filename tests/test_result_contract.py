@@ -113,12 +113,58 @@ def evals_results() -> Iterator[tuple[str, Callable[[], Any]]]:
     yield "plan", lambda: evals.plan(difference=0.05, discordance=0.2)
 
 
+def dsl_results() -> Iterator[tuple[str, Callable[[], Any]]]:
+    """One result of each kind about regressions with machine labels."""
+    import pandas as pd
+
+    from validstats import dsl
+
+    rng = np.random.default_rng(0)
+    x, z = rng.normal(size=(2, 1500))
+    truth = (rng.random(1500) < 1 / (1 + np.exp(-x))).astype(float)
+    machine = np.where(rng.random(1500) < 0.85, truth, 1 - truth)
+    frame = pd.DataFrame({"x": x, "z": z, "machine": machine})
+    known = pd.Series(np.where(rng.random(1500) < 0.3, truth, np.nan), name="y")
+
+    def infer(formula: str, **options: Any) -> Any:
+        model = dsl.DesignSupervised(random_state=0, n_repeats=1).fit(frame, surrogate="machine")
+        return model.calibrate(known).infer(formula, **options)
+
+    def labelled(rule: str) -> Any:
+        model = dsl.DesignSupervised(sequential=True, random_state=0).fit(frame, surrogate="machine")
+        answers = np.full(1500, np.nan)
+        for _ in range(3):
+            rows = model.next_labels(400, rule=rule).to_label
+            answers[rows] = truth[rows]
+            model.calibrate(answers)
+        return model
+
+    yield "regression", lambda: infer("y ~ x + z", model="logit")
+    yield "odds ratios", lambda: infer("y ~ x + z", model="logit").exponentiated()
+    yield "marginal effects", lambda: infer("y ~ x + z", model="logit").marginal_effects()
+    yield "linear regression", lambda: infer("y ~ x + z")
+    yield "fits side by side", lambda: infer("y ~ x + z").compare()
+    yield (
+        "stream",
+        lambda: dsl.stream_regression(
+            frame.assign(y=known), label="y", covariates=["x"], predictions="machine", random_state=0
+        ),
+    )
+    yield "label plan", lambda: infer("y ~ x + z").plan_labels()
+    yield "label plan with a target", lambda: infer("y ~ x + z").plan_labels(target_std_error=0.02)
+    yield "gain", lambda: dsl.forecast_gain(5000, [100, 500], pilot=(truth[:90], machine[:90]))
+    yield "whom to label", lambda: dsl.design_sampling(frame, 100, random_state=0)
+    yield "next labels", lambda: labelled("uniform").next_labels(200)
+    yield "looks", lambda: labelled("uniform").infer("label ~ x", model="linear")
+
+
 FACTORIES = [
     pytest.param(make, id=f"{domain}: {name}")
     for domain, results in (
         ("batch", batch_results),
         ("holdout", holdout_results),
         ("evals", evals_results),
+        ("dsl", dsl_results),
     )
     for name, make in results()
 ]
@@ -168,7 +214,7 @@ def test_details_are_printed_on_request(result: Any) -> None:
 
 def test_tables_follow_labels_and_leave_out_terms(result: Any) -> None:
     tidy = result.tidy()
-    name = next(n for n in ("batch", "term") if n in tidy.columns)
+    name = next(n for n in ("batch", "term", "row") if n in tidy.columns)
     entries = list(dict.fromkeys(map(str, tidy[name])))
     shorter = result.tidy(drop=entries[:1])
     assert len(shorter) < len(tidy) and entries[0] not in list(map(str, shorter[name]))

@@ -134,7 +134,7 @@ def test_naive_column_is_the_fit_on_machine_labels(calibrated, documents):
     data, _, _ = documents
     naive = smf.logit("q ~ x1 + x2", data).fit(disp=0)
     result = calibrated.infer("y ~ x1 + x2", model="logit")
-    np.testing.assert_allclose(result.naive.params, naive.params, rtol=1e-5)
+    np.testing.assert_allclose(result.naive_fit.params, naive.params, rtol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -556,6 +556,6 @@ class TestErrors:
         )
         result = dsl.infer("topic", model="shares")
         assert "no expert label has ('zzz')" in result.notes[-1]
-        assert result.naive is None and np.isclose(result.params.sum(), 1.0, atol=0.05)
+        assert result.naive_fit is None and np.isclose(result.params.sum(), 1.0, atol=0.05)
         with pytest.raises(ValueError, match="known classes"):
             dsl.infer("topic", model="shares", estimator="ppi")

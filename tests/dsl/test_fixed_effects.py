@@ -256,7 +256,7 @@ class TestAllRowsLabelled:
         assert found.names[-1] == endogenous
         np.testing.assert_allclose(found.params, expected, rtol=1e-7)
         np.testing.assert_allclose(found.gold.params, expected, rtol=1e-7)
-        assert np.all(np.isfinite(found.naive.params)) and np.all(found.naive.std_error > 0)
+        assert np.all(np.isfinite(found.naive_fit.params)) and np.all(found.naive_fit.std_error > 0)
 
     def test_offset_is_taken_from_the_outcome(self, full_panel):
         data, truth, dsl = full_panel
@@ -302,7 +302,7 @@ class TestPartLabelled:
         assert np.all(np.abs(found.params - full) < 5 * found.std_error)
         plain = dsl.infer("observed ~ d + x | unit", estimator=estimator, vcov="HC0")
         assert np.all(found.std_error >= plain.std_error * (1 - 1e-12))
-        assert found.gold is not None and found.naive is not None
+        assert found.gold is not None and found.naive_fit is not None
 
     def test_gold_only_is_the_regression_of_the_labelled_rows(self, part_panel):
         data, truth, dsl, known = part_panel
@@ -314,7 +314,7 @@ class TestPartLabelled:
 
     def test_naive_is_the_regression_on_machine_labels(self, part_panel):
         data, _, dsl, _ = part_panel
-        found = dsl.infer("y ~ d | unit").naive
+        found = dsl.infer("y ~ d | unit").naive_fit
         expected = oracle.within_regression(
             data["guess"].to_numpy(), data[["machine"]].to_numpy(), data["unit"].to_numpy()
         )

@@ -128,8 +128,8 @@ def assert_same(memory, stream, rtol=1e-12):
 def test_a_stream_of_one_chunk_is_the_frame(model, design) -> None:
     memory, stream = both(study(model, design), model, design)
     assert_same(memory, stream)
-    np.testing.assert_allclose(stream.naive.params, memory.naive.params, rtol=1e-10)
-    np.testing.assert_allclose(stream.naive.std_error, memory.naive.std_error, rtol=1e-9)
+    np.testing.assert_allclose(stream.naive_fit.params, memory.naive_fit.params, rtol=1e-10)
+    np.testing.assert_allclose(stream.naive_fit.std_error, memory.naive_fit.std_error, rtol=1e-9)
 
 
 def test_a_quantile_of_one_chunk_is_that_of_the_frame() -> None:

@@ -220,7 +220,7 @@ def test_headings_of_sequences_show_the_level_that_was_asked_for() -> None:
         labelling.record(machine[labelling.next_labels(600).to_label])
     answer = labelling.infer()
     assert "Anytime-valid intervals at 97.5%" in str(answer)
-    assert "probability 97.5%" in answer.guarantee.holds
+    assert "about 97.5 of 100 studies" in answer.guarantee.holds
     shown = ConfidenceSequenceDisplay.from_result(answer).plot()
     assert shown.ax_.get_title() == "Intervals at 97.5%"
     plt.close(shown.figure_)
@@ -321,7 +321,7 @@ def test_machine_classes_that_begin_like_expert_classes_are_other_classes(model)
     known = pd.Series(np.where(rng.random(600) < 0.4, truth, None), name="y")
     calibrated = DesignSupervised(random_state=0, n_repeats=1).fit(data, surrogate="machine").calibrate(known)
     formula = "y" if model == "shares" else "y ~ x"
-    assert calibrated.infer(formula, model=model).naive is None
+    assert calibrated.infer(formula, model=model).naive_fit is None
     with pytest.raises(ValueError, match="needs a surrogate, with known classes"):
         calibrated.infer(formula, model=model, estimator="ppi")
 

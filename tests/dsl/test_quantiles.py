@@ -72,7 +72,7 @@ def test_a_quantile_stands_beside_that_of_the_machine_and_of_the_labelled_rows(d
     known = np.sort(labels["score"].dropna().to_numpy())
     assert result.gold.params[0] == known[int(np.ceil(0.25 * len(known))) - 1]
     machine = np.sort(data["qscore"].to_numpy())
-    assert result.naive.params[0] == machine[int(np.ceil(0.25 * len(machine))) - 1]
+    assert result.naive_fit.params[0] == machine[int(np.ceil(0.25 * len(machine))) - 1]
     assert result.effective_labels[0] > 0
     assert set(result.compare().fits) == {"validstats", "gold only", "naive"}
 
@@ -101,7 +101,7 @@ def test_a_weighted_quantile_is_that_of_repeated_rows(documents, level):
     repeated = np.sort(np.repeat(score[~np.isnan(score)], weights[~np.isnan(score)].astype(int)))
     assert result.gold.params[0] == repeated[int(np.ceil(level * len(repeated))) - 1]
     machine = np.sort(np.repeat(data["qscore"].to_numpy(), weights.astype(int)))
-    assert result.naive.params[0] == machine[int(np.ceil(level * len(machine))) - 1]
+    assert result.naive_fit.params[0] == machine[int(np.ceil(level * len(machine))) - 1]
     assert result.params[0] != dsl.infer("score", model="quantile", quantile=level).params[0]
     np.testing.assert_allclose(
         dsl.infer("score", **(options | {"weights": 7.0 * weights})).confidence_interval(),
@@ -154,7 +154,7 @@ def test_a_quantile_says_how_it_is_tuned(documents):
     for how, result in found.items():
         assert result.tuning == means[how].tuning == (how or "matrix")
         np.testing.assert_allclose(result.influence, found[None].influence, atol=1e-10)
-    plain = dsl.infer("score", model="quantile", quantile=0.25, estimator="dsl")
+    plain = dsl.infer("score", model="quantile", quantile=0.25, estimator="ppi")
     assert plain.tuning == "none"
     assert np.abs(plain.influence - found[None].influence).max() > 1e-3
     with pytest.raises(ValueError, match="goes with estimator='tuned'"):
@@ -169,9 +169,9 @@ def test_the_naive_quantile_knows_of_clusters(documents, weighted):
     weights = np.where(repeated["x1"] > 0, 3.0, 1.0) if weighted else None
     dsl = DesignSupervised(random_state=0, n_repeats=1).fit(repeated, surrogate="qscore").calibrate(expert)
     options = {"model": "quantile", "weights": weights}
-    plain = dsl.infer("score", **options).naive
-    single = dsl.infer("score", clusters=np.arange(6000), **options).naive
-    copies = dsl.infer("score", clusters=np.arange(6000) // 4, **options).naive
+    plain = dsl.infer("score", **options).naive_fit
+    single = dsl.infer("score", clusters=np.arange(6000), **options).naive_fit
+    copies = dsl.infer("score", clusters=np.arange(6000) // 4, **options).naive_fit
     assert plain.params[0] == single.params[0] == copies.params[0]
     np.testing.assert_allclose(single.std_error, plain.std_error, rtol=0.15)
     np.testing.assert_allclose(copies.std_error, 2.0 * single.std_error, rtol=0.2)

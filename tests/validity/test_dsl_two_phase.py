@@ -35,7 +35,7 @@ def two_phase_draw(rng, index):
     study.calibrate(pd.Series(labels, name="y"), sampling_probability=second)
     weighted = study.infer("y ~ x", weights="weight")
     unweighted = study.infer("y ~ x")
-    naive = np.abs(weighted.naive.params - TRUTH) <= 1.96 * weighted.naive.std_error
+    naive = np.abs(weighted.naive_fit.params - TRUTH) <= 1.96 * weighted.naive_fit.std_error
     return [covers(weighted), covers(unweighted), naive]
 
 

@@ -15,7 +15,9 @@ from validstats.dsl.plan import (
 from validstats.dsl.results import (
     CoefficientComparison,
     CoefficientResult,
+    ExponentiatedResult,
     InapplicableTest,
+    MarginalEffects,
     WaldTest,
     joint_covariance,
 )
@@ -27,6 +29,8 @@ __all__ = [
     "CoefficientResult",
     "ConfidenceSequence",
     "DesignSupervised",
+    "ExponentiatedResult",
+    "MarginalEffects",
     "GainForecast",
     "InapplicableTest",
     "LabelPlan",

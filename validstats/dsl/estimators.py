@@ -99,7 +99,7 @@ class DesignSupervised(CalibratedEstimator):
     >>> dsl = DesignSupervised(random_state=0).fit(docs, surrogate="machine").calibrate(docs["expert"])
     >>> result = dsl.infer("expert ~ x", model="logit")
     >>> low, high = result.confidence_interval()[1]
-    >>> bool(low < 1.0 < high), bool(result.naive.params[1] < low)
+    >>> bool(low < 1.0 < high), bool(result.naive[1] < low)
     (True, True)
     """
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -30,6 +30,8 @@ class CoefficientDisplay:
         Arrays of shape (p,) by name of the fit; "validstats", "gold only" and "naive" have house colours.
     truth : array-like of shape (p,) or None, default None
         Known values, drawn as vertical ticks.
+    ratio : str, default ""
+        Name of the ratio that exponentiated coefficients are; the axis is then logarithmic.
 
     Attributes
     ----------
@@ -49,16 +51,26 @@ class CoefficientDisplay:
         fits: Mapping[str, tuple[Any, Any, Any]],
         *,
         truth: Any = None,
+        ratio: str = "",
     ) -> None:
         self.names = list(names)
         self.fits = {name: tuple(check_vector(v, name) for v in values) for name, values in fits.items()}
         self.truth = None if truth is None else check_vector(truth, "truth")
+        self.ratio = ratio
         for name, values in [*self.fits.items(), ("truth", () if self.truth is None else (self.truth,))]:
             if any(len(v) != len(self.names) for v in values):
                 raise ValueError(f"{name!r} must have one value for each of the {len(self.names)} names.")
 
     @classmethod
-    def from_result(cls, result: Any, *, truth: Any = None, terms: Sequence[str] | None = None) -> Self:
+    def from_result(
+        cls,
+        result: Any,
+        *,
+        truth: Any = None,
+        terms: Sequence[str] | None = None,
+        labels: Mapping[str, str] | None = None,
+        drop: Collection[str] = (),
+    ) -> Self:
         """Take estimate, gold-only and naive fit from a result.
 
         Parameters
@@ -69,6 +81,10 @@ class CoefficientDisplay:
             Known values.
         terms : sequence of str or None, default None
             Coefficients to draw; None draws all but the intercept, and the intercept where it is alone.
+        labels : mapping of str to str or None, default None
+            Words instead of terms.
+        drop : collection of str, default ()
+            Terms to leave out.
 
         Returns
         -------
@@ -77,15 +93,17 @@ class CoefficientDisplay:
         """
         if terms is None:
             terms = [n for n in result.names if not n.endswith("Intercept")] or list(result.names)
+        terms = [name for name in terms if name not in drop]
         index = [list(result.names).index(name) for name in terms]
         interval = result.confidence_interval()
         fits = {"validstats": (result.params[index], interval[index, 0], interval[index, 1])}
         critical = (interval[:, 1] - interval[:, 0])[index] / (2 * result.std_error[index])
-        for name, fit in (("gold only", result.gold), ("naive", result.naive)):
+        for name, fit in (("gold only", result.gold), ("naive", result.naive_fit)):
             if fit is not None:
                 half = critical * fit.std_error[index]
                 fits[name] = (fit.params[index], fit.params[index] - half, fit.params[index] + half)
-        return cls(terms, fits, truth=None if truth is None else np.asarray(truth)[index])
+        words = [(labels or {}).get(name, name) for name in terms]
+        return cls(words, fits, truth=None if truth is None else np.asarray(truth)[index])
 
     def plot(self, ax: Any = None) -> Self:
         """Draw the figure.
@@ -104,7 +122,9 @@ class CoefficientDisplay:
         self.figure_, self.ax_ = figure_and_axes(ax, (7.0, 1.3 + 0.75 * n))
         height = np.arange(n)[::-1].astype(float)
         gap = 0.6 / max(len(self.fits), 1)
-        self.ax_.axvline(0.0, color="#b5bec5", linewidth=0.9, zorder=0)
+        if self.ratio:
+            self.ax_.set_xscale("log")
+        self.ax_.axvline(1.0 if self.ratio else 0.0, color="#b5bec5", linewidth=0.9, zorder=0)
         for k, (name, (estimate, low, high)) in enumerate(self.fits.items()):
             colour, marker = _STYLES.get(name, (COLOURS["accent"], "^"))
             at = height + gap * ((len(self.fits) - 1) / 2 - k)
@@ -116,7 +136,7 @@ class CoefficientDisplay:
             )
         self.ax_.set_yticks(height, [plain(name) for name in self.names])
         self.ax_.set_ylim(-0.6, n - 0.4)
-        self.ax_.set_xlabel("coefficient")
+        self.ax_.set_xlabel(self.ratio or "coefficient")
         if ax is None:
             handles = self.ax_.get_legend_handles_labels()
             self.figure_.legend(*handles, loc="outside upper center", ncols=4, frameon=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -61,7 +62,9 @@ class ConfidenceSequenceDisplay:
         self.confidence_level = confidence_level
 
     @classmethod
-    def from_result(cls, result: Any, term: str | None = None) -> Self:
+    def from_result(
+        cls, result: Any, term: str | None = None, labels: Mapping[str, str] | None = None
+    ) -> Self:
         """Take one coefficient of a result of sequential labelling.
 
         Parameters
@@ -70,6 +73,8 @@ class ConfidenceSequenceDisplay:
             The result.
         term : str or None, default None
             Coefficient; None takes the last one.
+        labels : mapping of str to str or None, default None
+            Words instead of terms.
 
         Returns
         -------
@@ -90,7 +95,7 @@ class ConfidenceSequenceDisplay:
             result.estimates[:, j],
             result.std_errors[:, j],
             result.radii[:, j],
-            name,
+            (labels or {}).get(name, name),
             result.confidence_level,
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -65,7 +65,13 @@ class LabelPlanDisplay:
         self.gold_std_errors = gold_std_errors
 
     @classmethod
-    def from_plan(cls, plan: Any, terms: Sequence[str] | None = None) -> Self:
+    def from_plan(
+        cls,
+        plan: Any,
+        terms: Sequence[str] | None = None,
+        labels: Mapping[str, str] | None = None,
+        drop: Collection[str] = (),
+    ) -> Self:
         """Take the coefficients of a plan.
 
         Parameters
@@ -74,6 +80,10 @@ class LabelPlanDisplay:
             The plan.
         terms : sequence of str or None, default None
             Coefficients to show; None shows all but the intercept, where there are others.
+        labels : mapping of str to str or None, default None
+            Words instead of terms.
+        drop : collection of str, default ()
+            Terms to leave out.
 
         Returns
         -------
@@ -92,9 +102,11 @@ class LabelPlanDisplay:
         unknown = [name for name in shown if name not in plan.names]
         if unknown:
             raise ValueError(f"There is no coefficient {unknown[0]!r}; there are {', '.join(plan.names)}.")
+        shown = [name for name in shown if name not in drop]
         index = [plan.names.index(name) for name in shown]
+        words = [(labels or {}).get(name, name) for name in shown]
         gold = None if plan.gold_std_errors is None else plan.gold_std_errors[:, index]
-        return cls(plan.sizes, plan.std_errors[:, index], shown, plan.n_labelled, gold)
+        return cls(plan.sizes, plan.std_errors[:, index], words, plan.n_labelled, gold)
 
     def plot(self, ax: Any = None) -> Self:
         """Draw the figure.
@@ -183,22 +195,24 @@ class GainForecastDisplay:
         self.low, self.high, self.raw_ratio = low, high, raw_ratio
 
     @classmethod
-    def from_forecast(cls, forecast: Any) -> Self:
+    def from_forecast(cls, forecast: Any, drop: Collection[str] = ()) -> Self:
         """Take the ratios of a forecast.
 
         Parameters
         ----------
         forecast : GainForecast
             The forecast.
+        drop : collection of str, default ()
+            Numbers of labels to leave out, as its terms name them.
 
         Returns
         -------
         GainForecastDisplay
             The display.
         """
-        return cls(
-            forecast.sizes, forecast.ratio, forecast.ratio_low, forecast.ratio_high, forecast.raw_ratio
-        )
+        kept = [k for k, term in enumerate(forecast.terms) if term not in drop]
+        parts = (forecast.sizes, forecast.ratio, forecast.ratio_low, forecast.ratio_high, forecast.raw_ratio)
+        return cls(*(None if part is None else part[kept] for part in parts))
 
     def worth(self) -> Float1D:
         """Return the numbers of expert labels alone that would do as well.
@@ -210,13 +224,15 @@ class GainForecastDisplay:
         """
         return self.sizes * self.ratio
 
-    def plot(self, ax: Any = None) -> Self:
+    def plot(self, ax: Any = None, labels: Mapping[str, str] | None = None) -> Self:
         """Draw the figure.
 
         Parameters
         ----------
         ax : matplotlib Axes or None, default None
             Axes to draw on; new ones if None.
+        labels : mapping of str to str or None, default None
+            Words for the legend, by what it says.
 
         Returns
         -------
@@ -249,6 +265,9 @@ class GainForecastDisplay:
         self.ax_.plot(x, self.worth()[order], "o-", color=COLOURS["ours"], markersize=4, label="tuned")
         self.ax_.set(xlabel="expert labels bought", ylabel="worth in expert labels alone")
         self.ax_.set_ylim(bottom=0)
-        self.ax_.legend(frameon=False, loc="best")
+        handles, names = self.ax_.get_legend_handles_labels()
+        self.ax_.legend(
+            handles, [(labels or {}).get(name, name) for name in names], frameon=False, loc="best"
+        )
         tidy_axes(self.ax_, grid="both")
         return self

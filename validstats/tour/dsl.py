@@ -79,19 +79,19 @@ def _coverage(sentences: Sentences, truth: Float1D, progress: Progress) -> tuple
         result = dsl.infer(f"positive ~ {COVARIATES}", model="logit", population="finite")
         interval = result.confidence_interval()
         ours += int(np.sum((interval[:, 0] <= truth) & (truth <= interval[:, 1])))
-        assert result.naive is not None
-        naive += int(np.sum(np.abs(result.naive.params - truth) <= 1.96 * result.naive.std_error))
+        assert result.naive_fit is not None
+        naive += int(np.sum(np.abs(result.naive_fit.params - truth) <= 1.96 * result.naive_fit.std_error))
     return ours, naive, N_DRAWS * len(truth)
 
 
 def _comparison(result: CoefficientResult, truth: Float1D, title: str) -> Summary:
-    assert result.naive is not None
+    assert result.naive_fit is not None
     assert result.gold is not None
     interval = result.confidence_interval()
     columns: dict[str, Any] = {
         "Term": list(result.names),
         "All 23,703 ratings": truth,
-        "Machine only": result.naive.params,
+        "Machine only": result.naive_fit.params,
         "validstats": result.params,
         "95% low": interval[:, 0],
         "95% high": interval[:, 1],
@@ -123,13 +123,13 @@ def run_section(progress: Progress) -> TourSection:
     logit = dsl.infer(f"positive ~ {COVARIATES}", model="logit", population="finite")
     ours, naive, total = _coverage(sentences, truth["logit"], progress)
 
-    assert logit.naive is not None
+    assert logit.naive_fit is not None
     at = logit.names.index("log_length")
     low, high = logit.confidence_interval()[at]
     lead = (
         "A machine has scored every sentence; people have rated 1,000, drawn at random. Does length go with "
         f"positive sentiment? From the machine's labels alone the coefficient of log length is "
-        f"{logit.naive.params[at]:.2f}; with all 23,703 ratings it is {truth['logit'][at]:.2f}. From the 1,000 "
+        f"{logit.naive_fit.params[at]:.2f}; with all 23,703 ratings it is {truth['logit'][at]:.2f}. From the 1,000 "
         f"ratings and the machine's labels together: {logit.params[at]:.2f}, interval {low:.2f} to {high:.2f}."
     )
     check = (
@@ -148,7 +148,7 @@ def run_section(progress: Progress) -> TourSection:
         figures=((figure, "Logit coefficients: ours, gold only, naive, and those of all 23,703 ratings."),),
     )
     facts = {
-        "naive_log_length": float(logit.naive.params[at]),
+        "naive_log_length": float(logit.naive_fit.params[at]),
         "true_log_length": float(truth["logit"][at]),
         "estimate_log_length": float(logit.params[at]),
         "interval_log_length": (float(low), float(high)),

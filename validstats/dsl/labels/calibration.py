@@ -82,6 +82,7 @@ class Calibration:
     predictions: Mapping[str, FloatND]
     classes: Mapping[str, AnyArray]  # classes of the categorical labels
     n_partial: int = 0  # rows with some labels that count as unlabelled
+    cluster_names: str | None = None  # what the clusters are called, where they are columns
     # range of the probabilities of all rows, where these are not in memory
     streamed_range: ProbabilityRange | None = None
 

@@ -41,17 +41,16 @@ def make_folds(
     """Assign rows, or whole clusters, to folds of nearly equal size at random."""
     # Folds are drawn without looking at which rows are labelled, so that they are independent of the sampling.
     n_units = n_rows if clusters is None else int(clusters.max()) + 1
-    check_enough_units(n_units, n_folds, clusters is not None)
+    check_enough_units(n_units, n_folds, "rows" if clusters is None else "clusters")
     units = np.arange(n_rows) if clusters is None else clusters
     return fold_of_units(units, n_units, n_folds, fold_seed(generator))
 
 
-def check_enough_units(n_units: int, n_folds: int, clustered: bool) -> None:
+def check_enough_units(n_units: int, n_folds: int, what: str) -> None:
     """Refuse more folds than rows or clusters."""
     if n_units < n_folds:
         raise ValueError(
-            f"n_folds={n_folds} needs at least as many {'clusters' if clustered else 'rows'}; "
-            f"there are {n_units}. Lower n_folds."
+            f"n_folds={n_folds} needs at least as many {what}; there are {n_units}. Lower n_folds."
         )
 
 

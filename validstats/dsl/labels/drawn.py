@@ -19,7 +19,7 @@ from validstats.dsl.labels.calibration import (
     warn_about_labels,
 )
 from validstats.dsl.labels.crossfit import CrossFitter, label_kind, make_folds
-from validstats.dsl.labels.units import Units
+from validstats.dsl.labels.units import Units, joined_names
 from validstats.dsl.moments import cluster_codes
 
 __all__ = ["adjusted_labels", "calibrated"]
@@ -63,6 +63,7 @@ def calibrated(
         predictions=predictions,
         classes=classes,
         n_partial=n_partial,
+        cluster_names=joined_names(clusters),
     )
     warn_about_labels(calibration)
     return calibration

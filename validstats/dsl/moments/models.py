@@ -106,6 +106,11 @@ class ModelMoment(ABC):
         return False
 
     @property
+    def ratio(self) -> str:
+        """What an exponentiated coefficient is called; empty where it has no name."""
+        return ""
+
+    @property
     def limits(self) -> tuple[float, float]:
         """Between which values an outcome lies."""
         return -np.inf, np.inf
@@ -302,6 +307,16 @@ class GLMMoment(ModelMoment):
         return isinstance(self.family, _families().Binomial)
 
     @property
+    def ratio(self) -> str:
+        """Return the name that the link gives to exponentiated coefficients."""
+        links = _families().links
+        if isinstance(self.family.link, links.Logit):
+            return "odds ratio"
+        if not isinstance(self.family.link, links.Log):
+            return ""
+        return "rate ratio" if isinstance(self.family, _families().Poisson) else "ratio of means"
+
+    @property
     def limits(self) -> tuple[float, float]:
         """Return the range of outcomes of the family."""
         if self.has_classes:
@@ -367,6 +382,11 @@ class MultinomialMoment(ModelMoment):
     # ``rows.y`` without the first, which is the reference.
 
     n_categories: int  # number of categories, at least 2
+
+    @property
+    def ratio(self) -> str:
+        """Return the name of exponentiated coefficients."""
+        return "relative risk ratio"
 
     @property
     def has_classes(self) -> bool:

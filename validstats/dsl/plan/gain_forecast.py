@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -13,9 +13,13 @@ from validstats.dsl.moments import LARGEST_VALUE
 from validstats.dsl.plan.label_forecast import binary_r_squared, label_worth, pilot_r_squared
 from validstats.guarantee import Guarantee
 from validstats.intake import alpha_fraction, check_in_range, check_positive_int, check_vector
-from validstats.results import Report, Result, Table
+from validstats.results import NotApplicable, Report, Result, Table
 
 __all__ = ["GainForecast", "forecast_gain"]
+
+
+NO_PILOT = NotApplicable("without a pilot there is no interval")
+"""What a forecast from stated qualities lacks."""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -52,6 +56,32 @@ class GainForecast(Result):
     std_dev: float | None
     n_rows: int
 
+    confidence_level: float | NotApplicable = NO_PILOT
+    naive: ClassVar[NotApplicable] = NotApplicable("the comparator is 1, the worth of expert labels alone")
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """Numbers of labels in words."""
+        return tuple(f"{size:,} labels" for size in self.sizes)
+
+    @property
+    def estimate(self) -> Float1D:
+        """Variance ratios, shape ``(k,)``."""
+        return self.ratio
+
+    @property
+    def conf_low(self) -> Float1D | NotApplicable:
+        """Lower ends of the ratios, from the pilot."""
+        return NO_PILOT if self.ratio_low is None else self.ratio_low
+
+    @property
+    def conf_high(self) -> Float1D | NotApplicable:
+        """Upper ends of the ratios, from the pilot."""
+        return NO_PILOT if self.ratio_high is None else self.ratio_high
+
+    def _answer(self) -> str:
+        return self.verdict.rstrip(".")
+
     @property
     def verdict(self) -> str:
         """One sentence: how much machine labels help."""
@@ -64,13 +94,19 @@ class GainForecast(Result):
             text += ", but taken as they are, without tuning, they would hurt"
         return text + "."
 
-    def plot(self, ax: Any = None) -> Any:
+    def plot(
+        self, ax: Any = None, labels: Mapping[str, str] | None = None, drop: Collection[str] = ()
+    ) -> Any:
         """Draw what expert labels are worth against their number.
 
         Parameters
         ----------
         ax : matplotlib Axes or None, default None
             Axes to draw on.
+        labels : mapping of str to str or None, default None
+            Words for the legend, by what it says.
+        drop : collection of str, default ()
+            Numbers of labels to leave out, such as ``"500 labels"``.
 
         Returns
         -------
@@ -79,10 +115,11 @@ class GainForecast(Result):
         """
         from validstats.plotting.label_plan import GainForecastDisplay
 
-        return GainForecastDisplay.from_forecast(self).plot(ax)
+        return GainForecastDisplay.from_forecast(self, drop=drop).plot(ax, labels=labels)
 
     def _tidy_columns(self) -> Mapping[str, Sequence[Any] | np.ndarray]:
         columns: dict[str, Sequence[Any] | np.ndarray] = {
+            "term": list(self.terms),
             "n_labels": self.sizes,
             "variance_ratio": self.ratio,
             "effective_labels": self.sizes * self.ratio,
@@ -127,7 +164,6 @@ class GainForecast(Result):
                 ),
             ),
             guarantees=(self.guarantee,),
-            notes=(self.verdict,),
         )
 
 
@@ -212,6 +248,7 @@ def forecast_gain(
         ratio=ratios(explained),
         ratio_low=None if interval is None else ratios(interval[0]),
         ratio_high=None if interval is None else ratios(interval[1]),
+        confidence_level=NO_PILOT if interval is None else float(confidence_level),
         raw_ratio=raw,
         ceiling=n_rows / chosen,
         r_squared=explained,
@@ -269,13 +306,16 @@ def _describe(
 
 def _gain_guarantee(n_pilot: int) -> Guarantee:
     source = "the pilot is a random sample" if n_pilot else "the stated quality of the machine labels is true"
-    caveats = ["A learner that also uses covariates can only add to the gain, up to the ceiling"]
+    caveats = [
+        "The variance ratio is the limiting one of tuned estimates over expert labels alone",
+        "A learner that also uses covariates can only add to the gain, up to the ceiling",
+    ]
     if n_pilot:
         caveats.append("The interval is approximate, from Fisher's transformation of the correlation")
     return Guarantee(
-        holds="the variance ratio is the limiting one of tuned estimates over expert labels alone",
+        holds="with many labels, machine labels save as many expert labels as forecast",
         kind="asymptotic",
-        check=(source, "expert labels are drawn with equal probabilities"),
+        check=(source, "experts will get rows picked at random"),
         n_reference=n_pilot,
         citation="Angelopoulos, Duchi and Zrnic (2023), PPI++, arXiv 2311.01453, Example 6.1",
         details=tuple(caveats),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from scipy import optimize
@@ -14,7 +14,7 @@ from validstats.dsl.moments import VarianceParts
 from validstats.dsl.plan.label_forecast import labels_for_std_error, wald_power
 from validstats.guarantee import Guarantee
 from validstats.intake import alpha_fraction, check_in_range, check_positive_int
-from validstats.results import Report, Result, Table
+from validstats.results import NotApplicable, Report, Result, Table, rounded
 
 __all__ = ["LabelPlan", "PilotResult", "plan_labels", "std_error_for_power"]
 
@@ -97,13 +97,49 @@ class LabelPlan(Result):
     confidence_level: float
     target: str = ""
 
-    def plot(self, ax: Any = None, terms: Sequence[str] | None = None) -> Any:
+    estimate: ClassVar[NotApplicable] = NotApplicable("a plan forecasts standard errors")
+    conf_low: ClassVar[NotApplicable] = NotApplicable("a plan forecasts standard errors")
+    conf_high: ClassVar[NotApplicable] = NotApplicable("a plan forecasts standard errors")
+    naive: ClassVar[NotApplicable] = NotApplicable("a plan stands beside that of expert labels alone")
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """Names of the coefficients."""
+        return self.names
+
+    def _answer(self) -> str:
+        j = next((k for k, name in enumerate(self.names) if not name.endswith("Intercept")), 0)
+        now = int(np.argmin(np.abs(self.sizes - self.n_labelled)))
+        if self.needed is not None:
+            needed = self.needed[j]
+            if not np.isfinite(needed):
+                return f"Labels of all {self.n_rows:,} rows would not reach {self.target} for {self.names[j]}"
+            return f"{needed:,.0f} expert labels reach {self.target} for {self.names[j]}; there are {self.n_labelled:,}"
+        most = int(np.argmax(self.sizes))
+        before, after = self.std_errors[now, j], self.std_errors[most, j]
+        return (
+            f"{self.sizes[most]:,} instead of {self.sizes[now]:,} expert labels would take the standard error of "
+            f"{self.names[j]} from {rounded(before)} to {rounded(after)}"
+        )
+
+    def plot(
+        self,
+        ax: Any = None,
+        labels: Mapping[str, str] | None = None,
+        drop: Collection[str] = (),
+        *,
+        terms: Sequence[str] | None = None,
+    ) -> Any:
         """Draw standard errors against the number of labels.
 
         Parameters
         ----------
         ax : matplotlib Axes or None, default None
             Axes to draw on.
+        labels : mapping of str to str or None, default None
+            Words instead of terms.
+        drop : collection of str, default ()
+            Terms to leave out.
         terms : sequence of str or None, default None
             Coefficients to show; None shows all but the intercept.
 
@@ -114,7 +150,7 @@ class LabelPlan(Result):
         """
         from validstats.plotting.label_plan import LabelPlanDisplay
 
-        return LabelPlanDisplay.from_plan(self, terms=terms).plot(ax)
+        return LabelPlanDisplay.from_plan(self, terms=terms, labels=labels, drop=drop).plot(ax)
 
     def _tidy_columns(self) -> Mapping[str, Sequence[Any] | np.ndarray]:
         k, p = self.std_errors.shape
@@ -304,14 +340,18 @@ def _needed(
 
 
 def _plan_guarantee(n_labelled: int, from_estimates: bool) -> Guarantee:
-    caveats = ["More labels also train a better learner, which the forecast leaves out"]
+    caveats = [
+        "Each forecast converges to the standard error that so many labels would give",
+        "All labelling probabilities are multiplied by the same number and stay at most one",
+        "More labels also train a better learner, which the forecast leaves out",
+    ]
     if from_estimates:
         caveats.append("Power is for coefficients as the pilot estimates them, whose error carries over")
     return Guarantee(
-        holds="each forecast standard error converges to the one that so many labels would give",
+        holds="with so many labels, standard errors will be close to the forecast ones",
         kind="asymptotic",
         check=(
-            "all labelling probabilities are multiplied by the same number and stay at most one",
+            "more labels are drawn as those so far, all probabilities raised or lowered alike",
             "the machine labels and the learner stay as they are",
         ),
         n_reference=n_labelled,

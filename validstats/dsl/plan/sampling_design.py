@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
 import numpy as np
 
@@ -35,7 +35,7 @@ from validstats.intake import (
     is_frame,
     n_rows,
 )
-from validstats.results import Report, Result, Table
+from validstats.results import NotApplicable, Report, Result, Table
 
 __all__ = ["Candidate", "Pilot", "SamplingPlan", "design_sampling"]
 
@@ -81,6 +81,10 @@ class Candidate:
     counts: Int1D | None = None  # labels in each stratum, for a stratified design
 
 
+NO_ESTIMATE = NotApplicable("a draw of units estimates nothing")
+"""What a plan of whom to label lacks."""
+
+
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class SamplingPlan(Result):
     """Whom to label, with the probability of every unit to record.
@@ -111,6 +115,45 @@ class SamplingPlan(Result):
     strata: AnyArray | None
     candidates: tuple[Candidate, ...]
     decision: str
+
+    estimate: ClassVar[NotApplicable] = NO_ESTIMATE
+    conf_low: ClassVar[NotApplicable] = NO_ESTIMATE
+    conf_high: ClassVar[NotApplicable] = NO_ESTIMATE
+    naive: ClassVar[NotApplicable] = NO_ESTIMATE
+    confidence_level: ClassVar[NotApplicable] = NO_ESTIMATE
+
+    def _answer(self) -> str:
+        p = self.sampling_probability
+        chance = f"{p.min():.3g}" if p.min() == p.max() else f"{p.min():.3g} to {p.max():.3g}"
+        return (
+            f"Label the {int(self.selected.sum()):,} selected of {len(p):,} units, drawn by the {self.method} design with "
+            f"probability {chance}"
+        )
+
+    def plot(
+        self, ax: Any = None, labels: Mapping[str, str] | None = None, drop: Collection[str] = ()
+    ) -> Any:
+        """Draw the probabilities of every design that was considered.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or None, default None
+            Axes to draw on.
+        labels : mapping of str to str or None, default None
+            Words instead of the names of designs.
+        drop : collection of str, default ()
+            Designs to leave out.
+
+        Returns
+        -------
+        ProbabilityDisplay
+            The display, with ``ax_`` and ``figure_``.
+        """
+        from validstats.plotting.probabilities import ProbabilityDisplay
+
+        curves = {c.method: c.probability for c in self.candidates if c.method not in drop}
+        words = {(labels or {}).get(name, name): values for name, values in curves.items()}
+        return ProbabilityDisplay(words).plot(ax)
 
     @property
     def gain(self) -> float | None:
@@ -472,11 +515,11 @@ def _guarantee(n_labels: int, how: str, method: str, from_pilot: bool) -> Guaran
             "always, too large"
         )
     return Guarantee(
-        holds="every unit is selected with exactly the probability that is recorded for it",
+        holds="every unit has exactly the recorded chance of being sent to the experts",
         kind="finite-sample",
         check=(
-            "the selection is used as drawn, without replacing or skipping units",
-            "the probabilities are stored with the data and passed to calibrate",
+            "the experts label the selected units, none skipped or replaced",
+            "the probabilities are kept with the data and passed to calibrate",
         ),
         n_reference=n_labels,
         citation="Saerndal, Swensson and Wretman (1992), Model Assisted Survey Sampling, Chapter 3",

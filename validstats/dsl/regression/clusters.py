@@ -26,7 +26,7 @@ def _clusters_of(request: InferenceRequest, effects: tuple[str, ...]) -> tuple[l
         _check_drawn_clusters(request, codes)
         return codes, request.cluster_names or "given clusters"
     if request.calibration.clusters:
-        return list(request.calibration.clusters), "calibration clusters"
+        return list(request.calibration.clusters), request.calibration.cluster_names or "calibration clusters"
     if effects:
         return [checked_clusters(request.units.data[effects[0]].astype(str).to_numpy(), n)], effects[0]
     return [], None

@@ -42,7 +42,7 @@ def coefficient_result(
         ),
         backend=request.units.backend,
         fit=found,
-        confidence_level=request.confidence_level,
+        confidence_level=float(request.confidence_level),
         estimator=request.estimator,
         kind=request.kind,
         population=request.population,

@@ -333,7 +333,7 @@ def _quantile_result(
         request,
         distribution.sample,
         gold=beside[0],
-        naive=beside[1],
+        naive_fit=beside[1],
         names=(f"quantile({problem.label}, {level:g})",),
         model="quantile",
         formula=problem.label,

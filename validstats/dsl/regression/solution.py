@@ -27,6 +27,7 @@ from validstats.dsl.moments import (
 from validstats.dsl.regression.clusters import degrees_of_freedom, resolve_clusters, warn_about_few_clusters
 from validstats.dsl.regression.effects import estimate_effects, gold_within, naive_within
 from validstats.dsl.regression.formulas import parse_formula
+from validstats.dsl.regression.marginal import marginal_effects
 from validstats.dsl.regression.outcome import coefficient_result
 from validstats.dsl.regression.preparation import (
     InferenceRequest,
@@ -87,24 +88,26 @@ def solve(
     everyone = prepared.sample.n_labelled == prepared.sample.n_rows
     if not np.all(np.diag(found.covariance) > 0) and not everyone:
         raise NoRootError("The covariance matrix is not positive; label more rows or use another estimator.")
-    n_fitted = len(found.params) + found.n_tuned
-    return coefficient_result(
+    degrees = degrees_of_freedom(request, clusters, len(found.params) + found.n_tuned)
+    result = coefficient_result(
         found,
         request,
         prepared.sample,
         gold=beside.gold,
-        naive=beside.naive,
+        naive_fit=beside.naive,
         names=prepared.assembled.names,
         model=prepared.model or request.model,
         formula=prepared.formula,
         outcome=prepared.outcome,
         clustered_by=clustered_by,
-        degrees_of_freedom=degrees_of_freedom(request, clusters, n_fitted),
+        degrees_of_freedom=degrees,
         with_raw=prepared.raw is not None,
         pairwise=prepared.pairwise,
         effects=prepared.assembled.effects,
         notes=_notes(prepared, request, found, unidentified),
+        ratio=prepared.sample.moment.ratio,
     )
+    return replace(result, marginal=marginal_effects(prepared, request, found, degrees, result.guarantee))
 
 
 def _estimated(prepared: PreparedModel, request: InferenceRequest) -> Estimate:

@@ -26,25 +26,50 @@ SCHEMES = {
 }
 
 
-def design_assumptions(calibration: Calibration) -> tuple[str, ...]:
-    """Return the assumptions about how labels were drawn."""
+DRAWN = {
+    "independent": "expert labels went to rows by chance, each with its stated probability",
+    "simple": "rows for the experts were picked at random from all rows",
+    "stratified": "rows for the experts were picked at random within each stratum",
+    "clusters": "whole clusters were picked at random for the experts",
+}
+"""What a reader must judge about how labels were drawn, by scheme."""
+
+
+def _points(calibration: Calibration) -> tuple[str, str]:
+    """Return what a reader must judge about the labels."""
     lowest = calibration.probability_range.low
+    drawn = DRAWN[calibration.design.scheme]
+    if "estimated" in calibration.design_text:
+        drawn = "which rows got expert labels depends on the machine labels and features alone"
     return (
-        f"{calibration.design_text} (smallest probability {lowest:.3g})",
-        SCHEMES[calibration.design.scheme],
-        "expert labels are what is meant to be measured",
+        f"{drawn} (smallest probability {lowest:.3g})",
+        "the experts' labels are the truth that you mean to measure",
     )
+
+
+def _design_details(calibration: Calibration) -> tuple[str, ...]:
+    """Return the exact conditions about how labels were drawn."""
+    text = calibration.design_text
+    return (text[:1].upper() + text[1:], SCHEMES[calibration.design.scheme].capitalize())
+
+
+def _percent(level: Fraction) -> str:
+    return f"{100 * float(level):.10g}"
 
 
 def calibration_guarantee(calibration: Calibration, level: Fraction) -> Guarantee:
     """Return what a calibrated estimator promises of any inference."""
     return Guarantee(
         holds=(
-            f"intervals of each regression cover the coefficients of expert labels for all rows with "
-            f"probability tending to {float(level):g}, for any quality of the machine labels"
+            f"about {_percent(level)} of 100 intervals hold the value that expert labels of all rows would give, however "
+            "wrong the machine labels are"
         ),
         kind="asymptotic",
-        check=design_assumptions(calibration)[:3],
+        check=_points(calibration),
+        details=(
+            *_design_details(calibration),
+            f"Intervals of each regression cover its coefficients with probability tending to {float(level):g}",
+        ),
         n_reference=calibration.n_units,
         citation=CITATIONS["tuned"],
         confidence_level=float(level),
@@ -63,41 +88,45 @@ def inference_guarantee(
     with_raw: bool,
 ) -> Guarantee:
     """Return what one inference promises."""
+    finite = population == "finite"
+    value = "that expert labels of these rows would give" if finite else "of the population behind the rows"
+    checks = list(_points(calibration))
+    if not finite:
+        checks.append(
+            "rows do not depend on each other"
+            if clustered_by is None
+            else f"rows of different clusters ({clustered_by}) do not depend on each other"
+        )
     target = (
         "the coefficients that expert labels of all rows would give (the rows are the population)"
-        if population == "finite"
+        if finite
         else "the coefficients of the population that the rows are drawn from"
     )
-    assumptions = list(design_assumptions(calibration))
-    if population == "superpopulation":
-        independent = "rows are independent of each other"
-        assumptions.append(
-            independent
-            if clustered_by is None
-            else f"clusters ({clustered_by}) are independent of each other"
-        )
-    assumptions.append("scores have finite fourth moments and the Jacobian is not singular")
-    caveats = []
+    details = [
+        f"Each interval covers its coefficient among {target} with probability tending to {float(level):g}, for any "
+        "quality of the machine labels",
+        *_design_details(calibration),
+        "Scores have finite fourth moments and the Jacobian is not singular",
+    ]
     if calibration.n_units < 200:
-        caveats.append(f"With {calibration.n_units} labelled units the level is approximate")
+        details.append(f"With {calibration.n_units} labelled units the level is approximate")
     if pairwise_effects:
-        caveats.append(
+        details.append(
             "Own terms of the absorbed effects are corrected, so that panels may be short; nothing is tuned, "
             "and gold-only estimates may be more precise"
         )
     elif estimator == "tuned" and tuning != "none":
-        caveats.append(_tuning_caveat(tuning, with_raw, calibration))
+        details.append(_tuning_caveat(tuning, with_raw, calibration))
     return Guarantee(
         holds=(
-            f"each interval covers its coefficient among {target} with probability tending to "
-            f"{float(level):g}, for any quality of the machine labels"
+            f"about {_percent(level)} of 100 such intervals hold the value {value}, however wrong the machine labels are"
         ),
         kind="asymptotic",
-        check=tuple(assumptions[:3]),
+        check=tuple(checks),
+        details=tuple(details),
         n_reference=calibration.n_units,
         citation=CITATIONS[estimator],
         confidence_level=float(level),
-        details=(*assumptions[3:], *caveats),
     )
 
 

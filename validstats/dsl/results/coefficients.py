@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -24,11 +23,16 @@ from validstats.dsl.moments import (
     warn_about_clusters,
 )
 from validstats.dsl.plan import LabelPlan, plan_labels
+from validstats.dsl.results.answers import coefficient_answer, is_intercept, level_text, main_term, sentence
 from validstats.dsl.results.hypotheses import InapplicableTest, WaldTest, restriction_matrix, wald_test
+from validstats.dsl.results.marginal import MarginalEffects
 from validstats.intake import check_groups, check_positive_int, check_random_state
-from validstats.results import Report, Result, Table
+from validstats.results import NotApplicable, Report, Result, Summary, Table, interval_words, rounded
 
-__all__ = ["CoefficientComparison", "CoefficientResult", "joint_covariance", "level_text"]
+__all__ = ["CoefficientComparison", "CoefficientResult", "ExponentiatedResult", "joint_covariance"]
+
+ON_THE_SCALE = NotApplicable("the coefficients are on the scale of the outcome")
+"""Why linear models have no marginal effects beside their coefficients."""
 
 ESTIMATOR_TEXT = {
     "tuned": "tuned design-based",
@@ -37,11 +41,6 @@ ESTIMATOR_TEXT = {
     "ppi++": "power-tuned (PPI++)",
     "gold": "expert labels only",
 }
-
-
-def level_text(confidence_level: Fraction | float) -> str:
-    """Return a confidence level in percent, with as many digits as it has."""
-    return f"{100.0 * float(confidence_level):.10g}%"
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -54,7 +53,7 @@ class CoefficientResult(Result):
         Coefficient names.
     fit : Estimate
         The estimate with its covariance, influence functions, tuning and what planning needs.
-    confidence_level : Fraction
+    confidence_level : float
         Level of the intervals.
     degrees_of_freedom : float or None
         Of the t distribution; None for normal quantiles.
@@ -68,7 +67,7 @@ class CoefficientResult(Result):
         Number of expert labels that alone would give the same variance; NaN where the gold-only fit fails.
     kish_labels : float
         Kish's effective size of the labelled rows' inverse probabilities.
-    naive, gold : SimpleFit or None
+    naive_fit, gold : SimpleFit or None
         Fit on machine labels alone, and on expert labels alone.
     clustered_by : str or None
         How rows are clustered.
@@ -82,11 +81,15 @@ class CoefficientResult(Result):
         Intervals that are not symmetric, from an inverted test, at ``confidence_level``.
     notes : tuple of str
         What was decided on the way.
+    ratio : str
+        What ``exp(coefficient)`` is called ("odds ratio", "rate ratio"); empty where it has no name.
+    marginal : MarginalEffects or NotApplicable
+        Average marginal effects, where the model has them.
     """
 
     names: tuple[str, ...]
     fit: Estimate
-    confidence_level: Fraction
+    confidence_level: float
     degrees_of_freedom: float | None
     estimator: EstimatorName
     kind: VarianceKind
@@ -100,13 +103,136 @@ class CoefficientResult(Result):
     kish_labels: float
     labelled: Bool1D | None
     n_passes: int = 0
-    naive: SimpleFit | None = None
+    naive_fit: SimpleFit | None = None
     gold: SimpleFit | None = None
     clustered_by: str | None = None
     clusters: tuple[Int1D, ...] = ()
     effects: tuple[str, ...] = ()
     interval: Float2D | None = None
     notes: tuple[str, ...] = field(default=())
+    ratio: str = ""
+    marginal: MarginalEffects | NotApplicable = ON_THE_SCALE
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """Names of the coefficients."""
+        return self.names
+
+    @property
+    def estimate(self) -> Float1D:
+        """Coefficients, shape ``(p,)``."""
+        return self.fit.params
+
+    @property
+    def conf_low(self) -> Float1D:
+        """Lower ends of the intervals, shape ``(p,)``."""
+        return self.confidence_interval()[:, 0]
+
+    @property
+    def conf_high(self) -> Float1D:
+        """Upper ends of the intervals, shape ``(p,)``."""
+        return self.confidence_interval()[:, 1]
+
+    @property
+    def naive(self) -> Float1D | NotApplicable:
+        """Coefficients with machine labels taken for the truth, shape ``(p,)``."""
+        if self.naive_fit is None:
+            return NotApplicable(
+                "there is no machine label of every expert label, or it has no fit of its own"
+            )
+        return self.naive_fit.params
+
+    @property
+    def informative(self) -> bool:
+        """Whether every interval is bounded."""
+        return bool(np.all(np.isfinite(self.confidence_interval())))
+
+    @property
+    def nobs(self) -> int:
+        """Number of rows."""
+        return self.n_rows
+
+    def coef(self) -> Any:
+        """Return the coefficients by name.
+
+        Returns
+        -------
+        pandas.Series
+            Indexed by term.
+
+        Examples
+        --------
+        ``result.coef()["x"]`` is the coefficient of ``x``.
+        """
+        return _series(self.params, self.names, "estimate")
+
+    def vcov(self) -> Any:
+        """Return the covariance matrix by name.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Rows and columns are terms.
+        """
+        return _named(self.covariance, self.names, list(self.names))
+
+    def confint(self, level: float | None = None) -> Any:
+        """Return the confidence intervals by name.
+
+        Parameters
+        ----------
+        level : float or None, default None
+            Level; None keeps that of the result.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Rows are terms, columns are named by their percentiles, as in R.
+        """
+        chosen = float(self.confidence_level if level is None else level)
+        tail = 50.0 * (1.0 - chosen)
+        columns = [f"{tail:.10g} %", f"{100.0 - tail:.10g} %"]
+        return _named(self.confidence_interval(level), self.names, columns)
+
+    def influence_values(self) -> Float2D:
+        """Return influence values, which are sums over rows of a cluster where standard errors are clustered.
+
+        The covariance matrix is the sum of their outer products over the squared number of rows, so that answers about
+        several coefficients, models or systems on the same rows can be combined.
+
+        Returns
+        -------
+        ndarray of shape (n_clusters, p) or (n, p)
+            One row a cluster, or a row where rows are independent.
+
+        Raises
+        ------
+        ValueError
+            For a median of splits, a finite population, or independent rows that were not in memory.
+        """
+        if self.fit.by_cluster is not None and self.population != "finite":
+            return self.fit.by_cluster
+        return self._influence("influence values")
+
+    def marginal_effects(self) -> MarginalEffects:
+        """Return average marginal effects: by how much the expected outcome changes with each covariate.
+
+        They are averages over all rows of the derivative of the expected outcome, for logit, probit and Poisson models,
+        with standard errors that know that rows are a sample.
+
+        Returns
+        -------
+        MarginalEffects
+            One effect a coefficient besides the intercept.
+
+        Raises
+        ------
+        ValueError
+            For a model whose coefficients are marginal effects already, and where they are not defined.
+        """
+        if isinstance(self.marginal, NotApplicable):
+            raise ValueError(f"There are no marginal effects: {self.marginal.reason}.")
+        return self.marginal
 
     @property
     def params(self) -> Float1D:
@@ -203,8 +329,8 @@ class CoefficientResult(Result):
             "conf_high": interval[:, 1],
             "effective_labels": self.effective_labels,
         }
-        if self.naive is not None:
-            columns["naive_estimate"] = self.naive.params
+        if self.naive_fit is not None:
+            columns["naive_estimate"] = self.naive_fit.params
         if self.gold is not None:
             columns["gold_estimate"] = self.gold.params
             columns["gold_std_error"] = self.gold.std_error
@@ -236,8 +362,8 @@ class CoefficientResult(Result):
             f"{level} high": interval[:, 1],
             "p": self.p_value,
         }
-        if self.naive is not None:
-            columns["Naive"] = self.naive.params
+        if self.naive_fit is not None:
+            columns["Naive"] = self.naive_fit.params
         if self.gold is not None:
             columns["Gold only"] = self.gold.params
         columns["Worth"] = np.round(self.effective_labels)
@@ -251,7 +377,7 @@ class CoefficientResult(Result):
             ("Population", self.population),
         ]
         notes = ["Worth: number of expert labels that alone would give the same standard error."]
-        if self.naive is not None:
+        if self.naive_fit is not None:
             notes.append(
                 "Naive: the same model with machine labels taken for the truth; it has no guarantee."
             )
@@ -262,6 +388,86 @@ class CoefficientResult(Result):
             guarantees=(self.guarantee,),
             notes=(*notes, *self.notes),
         )
+
+    def _answer(self) -> str:
+        return coefficient_answer(self)
+
+    def exponentiated(self) -> ExponentiatedResult:
+        """Return odds ratios, rate ratios or the like, which are exponentiated coefficients.
+
+        Returns
+        -------
+        ExponentiatedResult
+            Estimates and ends of the intervals on the scale of the ratio.
+
+        Raises
+        ------
+        ValueError
+            If ``exp(coefficient)`` has no meaning in the model.
+        """
+        if not self.ratio:
+            raise ValueError(
+                f"exponentiate=True gives ratios of logit, Poisson and other log-link models; the coefficients of "
+                f"model={self.model!r} are no logarithms."
+            )
+        return ExponentiatedResult(guarantee=self.guarantee, backend=self.backend, result=self)
+
+    def tidy(
+        self,
+        labels: Mapping[str, str] | None = None,
+        drop: Collection[str] = (),
+        *,
+        exponentiate: bool = False,
+    ) -> Any:
+        """Return one row a coefficient.
+
+        Parameters
+        ----------
+        labels : mapping of str to str or None, default None
+            Words instead of terms.
+        drop : collection of str, default ()
+            Terms to leave out.
+        exponentiate : bool, default False
+            Whether to give odds or rate ratios; ``std_error`` stays that of the coefficient, as in broom.
+
+        Returns
+        -------
+        DataFrame
+            In the caller's data frame library.
+        """
+        return self.exponentiated().tidy(labels, drop) if exponentiate else super().tidy(labels, drop)
+
+    def summary(
+        self,
+        *,
+        details: bool = False,
+        labels: Mapping[str, str] | None = None,
+        digits: int | None = None,
+        drop: Collection[str] = (),
+        exponentiate: bool = False,
+    ) -> Summary:
+        """Return the R-like report: the answer in one sentence, the table, the guarantee.
+
+        Parameters
+        ----------
+        details : bool, default False
+            Whether to print the details of the guarantee.
+        labels : mapping of str to str or None, default None
+            Words to print instead of terms and headings.
+        digits : int or None, default None
+            Decimals of estimates and their intervals.
+        drop : collection of str, default ()
+            Terms to leave out.
+        exponentiate : bool, default False
+            Whether to give odds or rate ratios.
+
+        Returns
+        -------
+        Summary
+            Prints as text, shows as HTML in a notebook, exports LaTeX and Markdown.
+        """
+        options: dict[str, Any] = {"details": details, "labels": labels, "digits": digits, "drop": drop}
+        return self.exponentiated().summary(**options) if exponentiate else super().summary(**options)
 
     def _variance_text(self) -> str:
         text = self.kind if self.clustered_by is None else f"{self.kind}, clustered by {self.clustered_by}"
@@ -315,7 +521,7 @@ class CoefficientResult(Result):
         WaldTest or InapplicableTest
             Inapplicable where there is nothing but an intercept.
         """
-        tested = [name for name in self.names if not _is_intercept(name)]
+        tested = [name for name in self.names if not is_intercept(name)]
         if not tested:
             return InapplicableTest(reason="the model has no coefficients besides the intercept")
         return self.wald_test(tested)
@@ -446,17 +652,28 @@ class CoefficientResult(Result):
             fits={
                 "validstats": SimpleFit(params=self.params, std_error=self.std_error),
                 **({} if self.gold is None else {"gold only": self.gold}),
-                **({} if self.naive is None else {"naive": self.naive}),
+                **({} if self.naive_fit is None else {"naive": self.naive_fit}),
             },
         )
 
-    def plot(self, ax: Any = None, *, truth: Float1D | None = None) -> Any:
+    def plot(
+        self,
+        ax: Any = None,
+        labels: Mapping[str, str] | None = None,
+        drop: Collection[str] = (),
+        *,
+        truth: Float1D | None = None,
+    ) -> Any:
         """Draw the coefficients with those of the naive and the gold-only fit.
 
         Parameters
         ----------
         ax : matplotlib Axes or None, default None
             Axes to draw on.
+        labels : mapping of str to str or None, default None
+            Words instead of terms.
+        drop : collection of str, default ()
+            Terms to leave out.
         truth : ndarray of shape (p,) or None, default None
             Known values to mark.
 
@@ -467,7 +684,7 @@ class CoefficientResult(Result):
         """
         from validstats.plotting.coefficients import CoefficientDisplay
 
-        return CoefficientDisplay.from_result(self, truth=truth).plot(ax)
+        return CoefficientDisplay.from_result(self, truth=truth, labels=labels, drop=drop).plot(ax)
 
     @property
     def __maketables_coef_table__(self) -> Any:
@@ -526,13 +743,80 @@ class CoefficientComparison(Result):
         Coefficient names.
     fits : dict of str to SimpleFit
         Fits by name, the guaranteed one first.
-    confidence_level : Fraction
+    confidence_level : float
         Level of the intervals of :meth:`tidy`, normal.
     """
 
     names: tuple[str, ...]
     fits: Mapping[str, SimpleFit]
-    confidence_level: Fraction
+    confidence_level: float
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """Names of the coefficients."""
+        return self.names
+
+    @property
+    def estimate(self) -> Float1D:
+        """Coefficients of the guaranteed fit, shape ``(p,)``."""
+        return next(iter(self.fits.values())).params
+
+    @property
+    def conf_low(self) -> Float1D:
+        """Lower ends of its intervals, shape ``(p,)``."""
+        return self.estimate - self._half(next(iter(self.fits.values())))
+
+    @property
+    def conf_high(self) -> Float1D:
+        """Upper ends of its intervals, shape ``(p,)``."""
+        return self.estimate + self._half(next(iter(self.fits.values())))
+
+    @property
+    def naive(self) -> Float1D | NotApplicable:
+        """Coefficients with machine labels taken for the truth, shape ``(p,)``."""
+        if "naive" not in self.fits:
+            return NotApplicable("there is no fit of the machine labels alone")
+        return self.fits["naive"].params
+
+    def _half(self, fit: SimpleFit) -> Float1D:
+        return critical_value(float(1 - self.confidence_level), None) * fit.std_error
+
+    def _answer(self) -> str:
+        j = main_term(self.names)
+        low, high = self.conf_low[j], self.conf_high[j]
+        spread = (high - low) / 2.0
+        others = [f"{name} {rounded(fit.params[j], spread)}" for name, fit in list(self.fits.items())[1:]]
+        own = f"{self.names[j]} is {interval_words(self.estimate[j], low, high)}"
+        return sentence(f"{own}; {', '.join(others)}" if others else own)
+
+    def plot(
+        self, ax: Any = None, labels: Mapping[str, str] | None = None, drop: Collection[str] = ()
+    ) -> Any:
+        """Draw the coefficients of every fit.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or None, default None
+            Axes to draw on.
+        labels : mapping of str to str or None, default None
+            Words instead of terms.
+        drop : collection of str, default ()
+            Terms to leave out.
+
+        Returns
+        -------
+        CoefficientDisplay
+            The drawn display.
+        """
+        from validstats.plotting.coefficients import CoefficientDisplay
+
+        kept = [j for j, name in enumerate(self.names) if name not in drop]
+        fits = {
+            name: tuple(v[kept] for v in (f.params, f.params - self._half(f), f.params + self._half(f)))
+            for name, f in self.fits.items()
+        }
+        words = [(labels or {}).get(self.names[j], self.names[j]) for j in kept]
+        return CoefficientDisplay(words, fits).plot(ax)
 
     def _tidy_columns(self) -> Mapping[str, Sequence[Any] | np.ndarray]:
         critical = critical_value(float(1 - self.confidence_level), None)
@@ -604,11 +888,118 @@ def joint_covariance(
     return sandwich(np.eye(stacked.shape[1]), clustered_meat(stacked, codes), n)
 
 
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class ExponentiatedResult(Result):
+    """Odds ratios, rate ratios or the like: exponentiated coefficients with their intervals.
+
+    Attributes
+    ----------
+    result : CoefficientResult
+        The coefficients.
+    """
+
+    result: CoefficientResult
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """Names of the coefficients."""
+        return self.result.names
+
+    @property
+    def confidence_level(self) -> float:
+        """Level of the intervals."""
+        return self.result.confidence_level
+
+    @property
+    def estimate(self) -> Float1D:
+        """Ratios, shape ``(p,)``."""
+        return np.exp(self.result.estimate)
+
+    @property
+    def conf_low(self) -> Float1D:
+        """Lower ends, shape ``(p,)``."""
+        return np.exp(self.result.conf_low)
+
+    @property
+    def conf_high(self) -> Float1D:
+        """Upper ends, shape ``(p,)``."""
+        return np.exp(self.result.conf_high)
+
+    @property
+    def naive(self) -> Float1D | NotApplicable:
+        """Ratios with machine labels taken for the truth, shape ``(p,)``."""
+        naive = self.result.naive
+        return naive if isinstance(naive, NotApplicable) else np.exp(naive)
+
+    def plot(
+        self, ax: Any = None, labels: Mapping[str, str] | None = None, drop: Collection[str] = ()
+    ) -> Any:
+        """Draw the ratios on a logarithmic axis.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or None, default None
+            Axes to draw on.
+        labels : mapping of str to str or None, default None
+            Words instead of terms.
+        drop : collection of str, default ()
+            Terms to leave out.
+
+        Returns
+        -------
+        CoefficientDisplay
+            The drawn display.
+        """
+        from validstats.plotting.coefficients import CoefficientDisplay
+
+        kept = [j for j, name in enumerate(self.terms) if name not in drop and not is_intercept(name)]
+        words = [(labels or {}).get(self.terms[j], self.terms[j]) for j in kept]
+        values = (self.estimate[kept], self.conf_low[kept], self.conf_high[kept])
+        return CoefficientDisplay(words, {"validstats": values}, ratio=self.result.ratio).plot(ax)
+
+    def _answer(self) -> str:
+        j = main_term(self.terms)
+        words = interval_words(self.estimate[j], self.conf_low[j], self.conf_high[j])
+        return sentence(f"the {self.result.ratio} of {self.terms[j]} is {words}")
+
+    def _tidy_columns(self) -> Mapping[str, Sequence[Any] | np.ndarray]:
+        columns = dict(self.result._tidy_columns())
+        columns |= {"estimate": self.estimate, "conf_low": self.conf_low, "conf_high": self.conf_high}
+        for name in ("naive_estimate", "gold_estimate"):
+            if name in columns:
+                columns[name] = np.exp(columns[name])
+        return columns
+
+    def _glance_columns(self) -> Mapping[str, Any]:
+        return {**self.result._glance_columns(), "exponentiated": self.result.ratio}
+
+    def _report(self) -> Report:
+        level = level_text(self.confidence_level)
+        heading = sentence(self.result.ratio)
+        columns: dict[str, Any] = {
+            "Term": list(self.terms),
+            heading: self.estimate,
+            f"{level} low": self.conf_low,
+            f"{level} high": self.conf_high,
+            "p": self.result.p_value,
+        }
+        formats: dict[str, Any] = {name: "estimate" for name in columns if name not in ("Term", "p")}
+        report = self.result._report()
+        return replace(report, tables=(Table(columns, formats={**formats, "p": "p_value"}),), notes=())
+
+
+def _series(values: Float1D, names: Sequence[str], title: str) -> Any:
+    import pandas as pd
+
+    return pd.Series(values, index=pd.Index(names, name="term"), name=title)
+
+
+def _named(values: Float2D, names: Sequence[str], columns: list[str]) -> Any:
+    import pandas as pd
+
+    return pd.DataFrame(values, index=pd.Index(names, name="term"), columns=columns)
+
+
 def _cluster_codes(labels: AnyArray, n_rows: int) -> Int1D:
     """Return cluster codes of labels, one a row, none missing and of one type."""
     return checked_clusters(check_groups(labels, "clusters", n_rows).astype(str), n_rows)
-
-
-def _is_intercept(name: str) -> bool:
-    """Tell whether a coefficient is an intercept; those of a multinomial model carry the class before a colon."""
-    return name == "Intercept" or name.endswith(": Intercept")

@@ -15,7 +15,6 @@ from sklearn.base import BaseEstimator, clone, is_classifier
 
 from validstats._typing import Float1D, Float2D, FrameBackend, Int1D, RandomState
 from validstats.dsl.plan import bounded_probabilities
-from validstats.dsl.results import level_text
 from validstats.dsl.sequence.confidence_sequences import mixture_scale, sequence_radius
 from validstats.dsl.sequence.forward import predict_upcoming, regression_look
 from validstats.dsl.sequence.results import ConfidenceSequence, LabelRequest
@@ -380,31 +379,36 @@ class SequentialLabelling(BaseEstimator):
 
     def _request_guarantee(self) -> Guarantee:
         return Guarantee(
-            holds="every unit is labelled with exactly the recorded probability, given the past",
+            holds="every unit had exactly the recorded chance of being sent to the experts",
             kind="finite-sample",
-            check=("the units selected, and no others, are labelled and recorded",),
+            check=("the units of to_label, and no others, are labelled and recorded",),
+            details=("Given the past, each probability was fixed before its draw",),
             n_reference=int(np.sum(~np.isnan(self.state_.outcome))),
             citation="Zrnic and Candes (2024), Active Statistical Inference, arXiv 2403.03208, Section 5",
         )
 
     def _sequence_guarantee(self, level: float, regression: bool) -> Guarantee:
         caveats = [
-            "The level is approached as the first look comes later; it is no finite-sample bound",
-            "The level holds for each coefficient by itself" if regression else "",
+            f"All intervals cover together with probability tending to {float(level):g} as the first look comes later; it "
+            "is no finite-sample bound",
+            "Units are visited in random order; predictions and labelling probabilities depend on earlier units only",
+            "Probabilities stay away from zero and values have more than two moments",
         ]
+        if regression:
+            caveats.append("The level holds for each coefficient by itself")
         return Guarantee(
-            holds=f"the intervals of all looks, from {self.start} units on, cover the value together with "
-            f"probability {level_text(level)}, so one may stop when they are short enough",
+            holds=f"in about {100 * float(level):.10g} of 100 studies the intervals of all looks, from {self.start} units "
+            "on, hold the value together, so you may stop as soon as they are short enough",
             kind="asymptotic",
             check=(
-                "units are visited in random order and stand for a large population",
-                "predictions and labelling probabilities depend on earlier units only, as recorded",
-                "probabilities stay away from zero and values have more than two moments",
+                "the units stand for the population that you mean",
+                "the experts labelled the units that were asked for, and the experts' labels are the truth",
+                "level, start and n_best were chosen before the first look",
             ),
             n_reference=int(np.sum(~np.isnan(self.state_.outcome))),
             citation=f"{CITATION}, Theorems 2.5 and 2.8",
             confidence_level=float(level),
-            details=("level, start and n_best were chosen before the first look", *(c for c in caveats if c)),
+            details=tuple(caveats),
         )
 
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
+from scipy import stats
 
 from validstats._typing import Bool1D, Float1D, Float2D, Int1D
 from validstats.dsl.results import level_text
 from validstats.intake import to_frame
-from validstats.results import Report, Result, Table
+from validstats.results import NotApplicable, Report, Result, Table, interval_words
 
 __all__ = ["ConfidenceSequence", "LabelRequest"]
+
+
+NO_ESTIMATE = NotApplicable("a request asks for labels and estimates nothing")
+"""What a request lacks."""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -36,6 +41,46 @@ class LabelRequest(Result):
     sampling_probability: Float1D
     selected: Bool1D
     prediction: Float1D
+
+    estimate: ClassVar[NotApplicable] = NO_ESTIMATE
+    conf_low: ClassVar[NotApplicable] = NO_ESTIMATE
+    conf_high: ClassVar[NotApplicable] = NO_ESTIMATE
+    naive: ClassVar[NotApplicable] = NO_ESTIMATE
+    confidence_level: ClassVar[NotApplicable] = NO_ESTIMATE
+
+    @property
+    def n_reference(self) -> int:
+        """Number of units whose turn it is."""
+        return self.guarantee.n_reference
+
+    def _answer(self) -> str:
+        return f"Label the {len(self.to_label):,} units of to_label, of {len(self.rows):,} whose turn it is"
+
+    def plot(
+        self, ax: Any = None, labels: Mapping[str, str] | None = None, drop: Collection[str] = ()
+    ) -> Any:
+        """Draw the probabilities of the request.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or None, default None
+            Axes to draw on.
+        labels : mapping of str to str or None, default None
+            Words for the legend: "units" and "to be labelled".
+        drop : collection of str, default ()
+            Entries of the legend to leave out.
+
+        Returns
+        -------
+        ProbabilityDisplay
+            The display, with ``ax_`` and ``figure_``.
+        """
+        from validstats.plotting.probabilities import ProbabilityDisplay
+
+        p = self.sampling_probability
+        curves = {"units": p, "to be labelled": p[self.selected]}
+        kept = {(labels or {}).get(k, k): v for k, v in curves.items() if k not in drop and len(v)}
+        return ProbabilityDisplay(kept).plot(ax)
 
     @property
     def to_label(self) -> Int1D:
@@ -91,14 +136,35 @@ class ConfidenceSequence(Result):
     model: str = "mean"
 
     @property
-    def conf_low(self) -> Float2D:
-        """Lower ends, shape ``(T, p)``."""
-        return self.estimates - self.radii
+    def estimate(self) -> Float1D:
+        """Estimates at the last look, shape ``(p,)``."""
+        return self.estimates[-1]
 
     @property
-    def conf_high(self) -> Float2D:
-        """Upper ends, shape ``(T, p)``."""
-        return self.estimates + self.radii
+    def conf_low(self) -> Float1D:
+        """Lower ends at the last look, shape ``(p,)``."""
+        return self.estimates[-1] - self.radii[-1]
+
+    @property
+    def conf_high(self) -> Float1D:
+        """Upper ends at the last look, shape ``(p,)``."""
+        return self.estimates[-1] + self.radii[-1]
+
+    @property
+    def naive(self) -> Float1D:
+        """Half-widths of ordinary intervals, which hold for one planned look only, shape ``(p,)``."""
+        return float(stats.norm.isf((1.0 - self.confidence_level) / 2.0)) * self.std_errors[-1]
+
+    @property
+    def informative(self) -> bool:
+        """Whether every interval of the last look is bounded."""
+        return bool(np.all(np.isfinite(self.radii[-1])))
+
+    def _answer(self) -> str:
+        j = next((k for k, name in enumerate(self.terms) if name != "Intercept"), 0)
+        words = interval_words(self.estimate[j], self.conf_low[j], self.conf_high[j])
+        text = f"{self.terms[j]} is {words} after {self.times[-1]:,} units and {self.n_labelled:,} labels"
+        return f"{text[:1].upper()}{text[1:]}, and you may stop here"
 
     def path(self) -> Any:
         """Return the whole sequence, one row a look and coefficient.
@@ -114,20 +180,31 @@ class ConfidenceSequence(Result):
             "term": list(self.terms) * len(self.times),
             "estimate": self.estimates.ravel(),
             "std_error": self.std_errors.ravel(),
-            "conf_low": self.conf_low.ravel(),
-            "conf_high": self.conf_high.ravel(),
+            "conf_low": (self.estimates - self.radii).ravel(),
+            "conf_high": (self.estimates + self.radii).ravel(),
         }
         return to_frame(columns, self.backend)
 
-    def plot(self, ax: Any = None, term: str | None = None) -> Any:
+    def plot(
+        self,
+        ax: Any = None,
+        labels: Mapping[str, str] | None = None,
+        drop: Collection[str] = (),
+        *,
+        term: str | None = None,
+    ) -> Any:
         """Draw the sequence of one coefficient beside the ordinary intervals.
 
         Parameters
         ----------
         ax : matplotlib Axes or None, default None
             Axes to draw on.
+        labels : mapping of str to str or None, default None
+            Words instead of terms.
+        drop : collection of str, default ()
+            Coefficients not to draw.
         term : str or None, default None
-            Coefficient; None takes the last one.
+            Coefficient; None takes the last one that is not left out.
 
         Returns
         -------
@@ -136,15 +213,17 @@ class ConfidenceSequence(Result):
         """
         from validstats.plotting.confidence_sequence import ConfidenceSequenceDisplay
 
-        return ConfidenceSequenceDisplay.from_result(self, term=term).plot(ax)
+        kept = [name for name in self.terms if name not in drop] or list(self.terms)
+        chosen = kept[-1] if term is None else term
+        return ConfidenceSequenceDisplay.from_result(self, term=chosen, labels=labels).plot(ax)
 
     def _tidy_columns(self) -> Mapping[str, Sequence[Any] | np.ndarray]:
         return {
             "term": list(self.terms),
             "estimate": self.estimates[-1],
             "std_error": self.std_errors[-1],
-            "conf_low": self.conf_low[-1],
-            "conf_high": self.conf_high[-1],
+            "conf_low": self.conf_low,
+            "conf_high": self.conf_high,
         }
 
     def _glance_columns(self) -> Mapping[str, Any]:
@@ -162,8 +241,8 @@ class ConfidenceSequence(Result):
                 "Term": list(self.terms),
                 "Estimate": self.estimates[-1].tolist(),
                 "Std. Error": self.std_errors[-1].tolist(),
-                "Lower": self.conf_low[-1].tolist(),
-                "Upper": self.conf_high[-1].tolist(),
+                "Lower": self.conf_low.tolist(),
+                "Upper": self.conf_high.tolist(),
             },
             title=f"Anytime-valid intervals at {level_text(self.confidence_level)}",
         )

@@ -501,9 +501,9 @@ def _with_prediction(
     """Fit the learner by cross-fitting on the labelled rows."""
     if not coding.columns.features or request.estimator not in ("tuned", "dsl"):
         return coding
-    clustered = coding.cluster_levels is not None
+    what = "rows" if coding.cluster_levels is None else f"clusters ({coding.columns.clusters})"
     n_units = len(coding.cluster_levels) if coding.cluster_levels is not None else census.n_rows
-    check_enough_units(n_units, n_folds, clustered)
+    check_enough_units(n_units, n_folds, what)
     repeats = n_repeats or (10 if request.estimator == "dsl" else 3)
     coding = replace(coding, n_folds=n_folds, seeds=tuple(fold_seed(generator) for _ in range(repeats)))
     codes = None

@@ -1,0 +1,99 @@
+"""Sentences that answer the question of a regression."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from validstats.results import interval_words, percent_words, rounded
+
+__all__ = ["coefficient_answer", "is_intercept", "level_text", "main_term", "sentence"]
+
+
+def level_text(confidence_level: Fraction | float) -> str:
+    """Return a confidence level in percent, with as many digits as it has."""
+    return f"{100.0 * float(confidence_level):.10g}%"
+
+
+def is_intercept(name: str) -> bool:
+    """Tell whether a coefficient is an intercept; those of a multinomial model carry the class before a colon."""
+    return name == "Intercept" or name.endswith(": Intercept")
+
+
+def main_term(names: Sequence[str]) -> int:
+    """Return the first coefficient that is no intercept."""
+    return next((j for j, name in enumerate(names) if not is_intercept(name)), 0)
+
+
+def sentence(text: str) -> str:
+    """Return a text that begins with a capital letter."""
+    return text[:1].upper() + text[1:]
+
+
+def coefficient_answer(result: Any) -> str:
+    """Answer the question of a model in one sentence, with what machine labels alone would say."""
+    words = _WORDS.get(result.model, _regression)
+    return sentence(words(result))
+
+
+def _value(result: Any, j: int, share: bool = False) -> str:
+    """Print one coefficient with its interval, and the machine's."""
+    ends = result.estimate[j], result.conf_low[j], result.conf_high[j]
+    text = percent_words(*ends) if share and np.all(np.isfinite(ends)) else interval_words(*ends)
+    if result.naive_fit is None:
+        return text
+    naive = float(result.naive_fit.params[j])
+    spread = (ends[2] - ends[1]) / 2.0
+    alone = f"{100 * naive:.1f} %" if share else rounded(naive, spread if np.isfinite(spread) else None)
+    return f"{text}; machine labels alone say {alone}"
+
+
+def _mean(result: Any) -> str:
+    return f"the mean of {result.outcome} is {_value(result, 0)}"
+
+
+def _share(result: Any) -> str:
+    return f"the share of {result.outcome} is {_value(result, 0, share=True)}"
+
+
+def _quantile(result: Any) -> str:
+    level = result.names[0].rpartition(", ")[2].rstrip(")")
+    return f"the {level} quantile of {result.outcome} is {_value(result, 0)}"
+
+
+def _shares(result: Any) -> str:
+    j = int(np.argmax(result.estimate))
+    return f"the most common class is {result.names[j]} with {_value(result, j, share=True)}"
+
+
+def _difference(result: Any) -> str:
+    j = main_term(result.names)
+    return f"between the levels of {result.names[j]}, {result.outcome} differs by {_value(result, j)}"
+
+
+def _regression(result: Any) -> str:
+    tested = [j for j, name in enumerate(result.names) if not is_intercept(name)]
+    if not tested:
+        return f"{result.names[0]} is {_value(result, 0)}"
+    clear = [j for j in tested if result.conf_low[j] > 0 or result.conf_high[j] < 0]
+    if not clear:
+        subject = "the coefficient" if len(tested) == 1 else f"none of {len(tested)} coefficients"
+        verb = "is not clearly different" if len(tested) == 1 else "is clearly different"
+        return f"{subject} of {result.formula} {verb} from zero; {result.names[tested[0]]} is {_value(result, tested[0])}"
+    best = max(clear, key=lambda j: abs(result.estimate[j]) / max(result.std_error[j], 1e-300))
+    own = f"{result.names[best]} is {_value(result, best)}"
+    if len(tested) == 1:
+        return own
+    return f"{len(clear)} of {len(tested)} coefficients differ clearly from zero, {result.names[best]} most: {_value(result, best)}"
+
+
+_WORDS = {
+    "mean": _mean,
+    "proportion": _share,
+    "quantile": _quantile,
+    "shares": _shares,
+    "difference": _difference,
+}
