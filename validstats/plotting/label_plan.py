@@ -211,8 +211,12 @@ class GainForecastDisplay:
             The display.
         """
         kept = [k for k, term in enumerate(forecast.terms) if term not in drop]
-        parts = (forecast.sizes, forecast.ratio, forecast.ratio_low, forecast.ratio_high, forecast.raw_ratio)
-        return cls(*(None if part is None else part[kept] for part in parts))
+        further = (forecast.ratio_low, forecast.ratio_high, forecast.raw_ratio)
+        return cls(
+            forecast.sizes[kept],
+            forecast.ratio[kept],
+            *(None if part is None else part[kept] for part in further),
+        )
 
     def worth(self) -> Float1D:
         """Return the numbers of expert labels alone that would do as well.

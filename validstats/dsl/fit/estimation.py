@@ -138,7 +138,7 @@ class _Equation:
         self._mean: Float1D | None = None
 
     def mean(self, params: Float1D) -> Float1D:
-        if self._mean is None or not np.array_equal(params, self._at):
+        if self._mean is None or self._at is None or not np.array_equal(params, self._at):
             self._evaluate(
                 params, with_jacobian=not self._sample.keeps_rows and not self._slope_is_known(None)
             )

@@ -73,7 +73,7 @@ def adjusted_labels(calibration: Calibration, label: str | None) -> FloatND:
     """Return the cross-fitted prediction plus the weighted expert correction of one label."""
     if label is None and len(calibration.labels) == 1:
         label = next(iter(calibration.labels))
-    if label not in calibration.labels:
+    if label is None or label not in calibration.labels:
         raise ValueError(f"label must be one of {', '.join(map(repr, calibration.labels))}, got {label!r}.")
     labelled = calibration.labelled
     gold = typed_labels(calibration.labels[label][labelled])

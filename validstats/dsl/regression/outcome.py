@@ -28,7 +28,7 @@ def coefficient_result(
     **words: Any,
 ) -> CoefficientResult:
     """Return an estimate with its guarantee and the fits that stand beside it."""
-    in_memory = isinstance(sample, LabelledSample)
+    labelled = sample.labelled if isinstance(sample, LabelledSample) else None
     return CoefficientResult(
         guarantee=inference_guarantee(
             request.calibration,
@@ -52,8 +52,8 @@ def coefficient_result(
         kish_labels=kish_size(sample.gold_weights),
         gold=gold,
         clustered_by=clustered_by,
-        clusters=sample.clusters if in_memory and clustered_by is not None else (),
-        labelled=sample.labelled if in_memory else None,
+        clusters=sample.clusters if labelled is not None and clustered_by is not None else (),
+        labelled=labelled,
         n_passes=sample.n_passes,
         **words,
     )

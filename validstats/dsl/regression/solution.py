@@ -67,6 +67,7 @@ def run_inference(formula: str | Moment, request: InferenceRequest) -> Coefficie
     else:
         prepared = prepare_formula(parse_formula(formula), request, template)
     clusters, clustered_by = resolve_clusters(request, prepared.assembled.effects)
+    assert isinstance(prepared.sample, LabelledSample)
     sample = replace(prepared.sample, clusters=tuple(clusters))
     return solve(replace(prepared, sample=sample), request, clusters, clustered_by)
 

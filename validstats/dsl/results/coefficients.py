@@ -559,6 +559,7 @@ class CoefficientResult(Result):
         new standard error.
         """
         influence = self._influence("another clustering")
+        assert self.labelled is not None
         codes = [_cluster_codes(c, self.n_rows) for c in clusters]
         covariance = sandwich(np.eye(len(self.params)), clustered_meat(influence, codes), self.n_rows)
         warn_about_clusters(codes, self.labelled, name)
@@ -812,7 +813,11 @@ class CoefficientComparison(Result):
 
         kept = [j for j, name in enumerate(self.names) if name not in drop]
         fits = {
-            name: tuple(v[kept] for v in (f.params, f.params - self._half(f), f.params + self._half(f)))
+            name: (
+                f.params[kept],
+                (f.params - self._half(f))[kept],
+                (f.params + self._half(f))[kept],
+            )
             for name, f in self.fits.items()
         }
         words = [(labels or {}).get(self.names[j], self.names[j]) for j in kept]

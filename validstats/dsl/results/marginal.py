@@ -115,7 +115,7 @@ class MarginalEffects(Result):
 
     def _report(self) -> Report:
         level = level_text(self.confidence_level)
-        columns = {
+        columns: dict[str, Any] = {
             "Term": list(self.terms),
             "Effect": self.estimate,
             "Std. error": self.std_error,

@@ -508,6 +508,7 @@ def _with_prediction(
     coding = replace(coding, n_folds=n_folds, seeds=tuple(fold_seed(generator) for _ in range(repeats)))
     codes = None
     if coding.cluster_levels is not None:
+        assert census.labelled.clusters is not None
         codes = np.searchsorted(coding.cluster_levels, census.labelled.clusters).astype(np.int64)
     labelled = census.labelled
     assert labelled.features is not None

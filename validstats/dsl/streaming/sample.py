@@ -143,6 +143,7 @@ class Coding:
             )
         if self.scheme == "stratified":
             assert self.strata_levels is not None
+            assert chunk.strata is not None
             codes = np.searchsorted(self.strata_levels, chunk.strata).astype(np.int64)
             return SamplingDesign(scheme="stratified", units=codes)
         return SamplingDesign(scheme=self.scheme)
@@ -250,7 +251,8 @@ class StreamedSample:
 
 def _bound(augmentation: Augmentation, terms: tuple[ScoreTerm, ...]) -> Augmentation:
     """Put the expected scores of a part where an augmentation names them."""
-    return replace(augmentation, terms=tuple(terms[column.index] for column in augmentation.terms))  # type: ignore[attr-defined]
+    columns: tuple[Any, ...] = augmentation.terms
+    return replace(augmentation, terms=tuple(terms[column.index] for column in columns))
 
 
 def _on_chunk(
@@ -264,7 +266,8 @@ def _on_chunk(
     chunk = read_chunk(frame, coding.columns, index)
     begin_at = int(coding.offsets[index])
     found = []
-    needed = [column.index for column in augmentation.terms]  # type: ignore[attr-defined]
+    columns: tuple[Any, ...] = augmentation.terms
+    needed = [column.index for column in columns]
     for begin in range(0, chunk.n_rows, _BLOCK):
         rows = np.arange(begin, min(begin + _BLOCK, chunk.n_rows))
         sample, terms = coding.part(chunk.part(slice(begin, begin + len(rows))), begin_at + rows, needed)
