@@ -15,6 +15,7 @@ from validstats.dsl.fit.inference import SimpleFit
 from validstats.dsl.labels.calibration import resolve_design
 from validstats.dsl.moments.variance import (
     SamplingDesign,
+    VarianceParts,
     centred_influence,
     clustered_meat,
     design_meat,
@@ -22,7 +23,6 @@ from validstats.dsl.moments.variance import (
     effective_labels,
     labelled_units,
 )
-from validstats.dsl.moments.variance_parts import VarianceParts
 from validstats.dsl.plan.planning import plan_labels
 
 ESTIMATORS = ["gold", "ppi", "ppi++", "dsl", "tuned"]

@@ -21,9 +21,9 @@ from validstats.dsl.fit.augmentation import (
 )
 from validstats.dsl.fit.estimation import fit_augmented
 from validstats.dsl.fit.fixed_effects import Absorber, fit_fixed_effects
-from validstats.dsl.moments.clusters import cluster_codes
 from validstats.dsl.moments.models import GLMMoment, LinearMoment, RegressionRows
 from validstats.dsl.moments.variance import (
+    cluster_codes,
     clustered_meat,
     forecast_variance,
     meat_parts,

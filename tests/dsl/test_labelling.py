@@ -111,7 +111,7 @@ def test_labelling_in_sequence_covers_mean_and_slope() -> None:
     frame, truth = documents(4000)
     dsl, answers = label_in_sequence(frame[["x", "machine"]], truth)
     mean = dsl.infer("y", model="mean")
-    assert mean.terms == ("mean(y)",) and mean.conf_low[-1, 0] < 0.5 < mean.conf_high[-1, 0]
+    assert mean.terms == ("mean(y)",) and mean.conf_low[0] < 0.5 < mean.conf_high[0]
     slopes = dsl.infer("y ~ x")
     assert slopes.terms == ("Intercept", "x")
     assert np.all(np.abs(slopes.estimates[-1] - [0.5, 1.0]) < slopes.radii[-1])

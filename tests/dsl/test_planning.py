@@ -13,9 +13,14 @@ import pytest
 
 from tests.dsl.test_golden import _as_list, _split
 from validstats.dsl.fit.inference import SimpleFit
-from validstats.dsl.moments.clusters import cluster_codes
-from validstats.dsl.moments.variance import SamplingDesign, meat_parts, sandwich
-from validstats.dsl.moments.variance_parts import VarianceParts, variance_parts
+from validstats.dsl.moments.variance import (
+    SamplingDesign,
+    VarianceParts,
+    cluster_codes,
+    meat_parts,
+    sandwich,
+    variance_parts,
+)
 from validstats.dsl.plan.gain_forecast import forecast_gain
 from validstats.dsl.plan.label_forecast import (
     binary_r_squared,

@@ -197,7 +197,7 @@ def test_regression_coefficients_cover_the_projection() -> None:
     labelling = SequentialLabelling(start=500, random_state=7).fit(pl.DataFrame({"q": machine}))
     result = label_all(labelling, truth, 500).infer(design)
     assert result.terms == ("const", "x")
-    assert np.all((result.conf_low <= [1.0, 2.0]) & (result.conf_high >= [1.0, 2.0]))
+    assert np.all((result.lows <= [1.0, 2.0]) & (result.highs >= [1.0, 2.0]))
     assert isinstance(result.tidy(), pl.DataFrame)
     assert result.path().shape == (2 * len(result.times), 6)
     assert "What you can rely on" in str(result.summary())

@@ -16,8 +16,8 @@ from validstats.dsl.fit.augmentation import Augmentation, Component, LabelledSam
 from validstats.dsl.fit.inference import NoRootError, estimate
 from validstats.dsl.labels import CrossFitter, fold_of_units
 from validstats.dsl.moments import ClusterSums
-from validstats.dsl.moments.clusters import cluster_codes
 from validstats.dsl.moments.models import GLMMoment, LinearMoment, RegressionRows
+from validstats.dsl.moments.variance import cluster_codes
 from validstats.exceptions import LabellingWarning
 
 FAMILIES = {

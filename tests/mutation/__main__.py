@@ -48,8 +48,7 @@ MODULES = {
     "dsl": (
         "dsl/moments/*",
         "dsl/fit/*",
-        "dsl/streaming/moment_sums",
-        "dsl/streaming/moment_sums",
+        "dsl/streaming/sample",
         "dsl/sequence/confidence_sequences",
     ),
     "mi": (

@@ -13,7 +13,6 @@ from validstats.dsl.fit.augmentation import Component, LabelledSample
 from validstats.dsl.fit.inference import Estimate, NoRootError, estimate, naive_fit
 from validstats.dsl.labels.completion import Completion, Outcome, expected_completions, plug_in_completions
 from validstats.dsl.labels.crossfit import CrossFitter, make_folds
-from validstats.dsl.moments.clusters import cluster_codes
 from validstats.dsl.moments.models import (
     GLMMoment,
     InstrumentalMoment,
@@ -22,7 +21,7 @@ from validstats.dsl.moments.models import (
     MultinomialMoment,
     RegressionRows,
 )
-from validstats.dsl.moments.variance import SamplingDesign
+from validstats.dsl.moments.variance import SamplingDesign, cluster_codes
 
 
 @dataclass(frozen=True, kw_only=True)

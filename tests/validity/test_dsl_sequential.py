@@ -85,7 +85,7 @@ def active_run(rng, index):
     while labelling.n_remaining > 0:
         labelling.record(truth[labelling.next_labels(600).to_label])
     result = labelling.infer()
-    return bool(np.all((result.conf_low[:, 0] <= 0.4) & (result.conf_high[:, 0] >= 0.4)))
+    return bool(np.all((result.lows[:, 0] <= 0.4) & (result.highs[:, 0] >= 0.4)))
 
 
 def test_learned_probabilities_keep_the_level() -> None:

@@ -7,15 +7,21 @@ from validstats.dsl.labels.calibration import (
     Calibration,
     PartialLabels,
     ProbabilityRange,
+    Units,
+    adjusted_labels,
+    calibrated,
     calibration_report,
     drawn_shares,
+    joined_names,
     labelled_rows,
     missing_values,
     predict_labels,
     read_labels,
     resolve_design,
     resolve_probability,
+    row_vectors,
     simple_text,
+    surrogate_columns,
     typed_labels,
     warn_about_labels,
 )
@@ -37,8 +43,6 @@ from validstats.dsl.labels.crossfit import (
     make_folds,
     one_hot,
 )
-from validstats.dsl.labels.drawn import adjusted_labels, calibrated
-from validstats.dsl.labels.units import Units, joined_names, row_vectors, surrogate_columns
 
 __all__ = [
     "Units",

@@ -3,12 +3,6 @@
 from __future__ import annotations
 
 from validstats.dsl.moments.absorption import Absorber
-from validstats.dsl.moments.clusters import (
-    checked_clusters,
-    cluster_codes,
-    cluster_degrees,
-    warn_about_clusters,
-)
 from validstats.dsl.moments.models import (
     LARGEST_VALUE,
     GLMMoment,
@@ -34,7 +28,11 @@ from validstats.dsl.moments.variance import (
     SamplingDesign,
     StratumCentres,
     VarianceKind,
+    VarianceParts,
     centred_influence,
+    checked_clusters,
+    cluster_codes,
+    cluster_degrees,
     cluster_ways,
     clustered_meat,
     combined_meat,
@@ -49,8 +47,9 @@ from validstats.dsl.moments.variance import (
     sandwich,
     small_sample_scores,
     sum_by_cluster,
+    variance_parts,
+    warn_about_clusters,
 )
-from validstats.dsl.moments.variance_parts import VarianceParts, variance_parts
 
 __all__ = [
     "LARGEST_VALUE",

@@ -10,13 +10,18 @@ import numpy as np
 from scipy import stats
 
 from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, FloatND, Int1D
+from validstats.exceptions import LabellingWarning, few_clusters_message, warn
 
 __all__ = [
     "ClusterSums",
     "SamplingDesign",
     "StratumCentres",
     "VarianceKind",
+    "VarianceParts",
     "centred_influence",
+    "checked_clusters",
+    "cluster_codes",
+    "cluster_degrees",
     "cluster_ways",
     "clustered_meat",
     "combined_meat",
@@ -28,12 +33,103 @@ __all__ = [
     "influence_functions",
     "kish_size",
     "labelled_units",
-    "median_of_splits",
     "meat_parts",
+    "median_of_splits",
     "sandwich",
     "small_sample_scores",
     "sum_by_cluster",
+    "variance_parts",
+    "warn_about_clusters",
 ]
+
+
+def cluster_codes(labels: AnyArray) -> Int1D:
+    """Return integer codes ``0..G-1`` of cluster or stratum labels."""
+    return np.unique(labels, return_inverse=True)[1].reshape(-1).astype(np.int64)
+
+
+def checked_clusters(labels: AnyArray, n_rows: int) -> Int1D:
+    """Return cluster codes for a variance, which needs two clusters at least."""
+    values = np.asarray(labels)
+    if values.shape != (n_rows,):
+        raise ValueError(
+            f"clusters must have one label for each of the {n_rows} rows; got shape {values.shape}."
+        )
+    codes = cluster_codes(values)
+    if codes.max() == 0:
+        raise ValueError(
+            "clusters puts all rows in one cluster, from which no variance can be estimated; cluster by something "
+            "finer, or not at all."
+        )
+    return codes
+
+
+def _labelled_clusters(clusters: Sequence[Int1D], labelled: Bool1D) -> int:
+    return min(len(np.unique(codes[labelled])) for codes in clusters)
+
+
+def cluster_degrees(clusters: Sequence[Int1D], labelled: Bool1D) -> float | None:
+    """Return degrees of freedom of the t distribution for clustered standard errors, or None for normal
+    quantiles."""
+    n_clusters = _labelled_clusters(clusters, labelled)
+    return float(max(n_clusters - 1, 1)) if n_clusters < 200 else None
+
+
+def warn_about_clusters(clusters: Sequence[Int1D], labelled: Bool1D, name: str | None) -> None:
+    """Warn if fewer than 50 clusters carry expert labels."""
+    if not clusters:
+        return
+    n_clusters = _labelled_clusters(clusters, labelled)
+    if n_clusters < 50:
+        message = few_clusters_message.format(n_clusters=n_clusters, name=name or "given clusters")
+        warn(message, LabellingWarning)
+
+
+@dataclass(frozen=True, kw_only=True)
+class VarianceParts:
+    """Covariance of an estimate, split into what more labels shrink and what they do not."""
+
+    covariance: FloatND  # covariance of each sample split, ``S = 1`` unless medians of splits are reported
+    # the part that is inversely proportional to the number of labels, ``J^-1 main_1 J^-T / n``
+    label_covariance: FloatND
+
+    @classmethod
+    def stack(cls, parts: Sequence[VarianceParts]) -> Self:
+        """Put the parts of several sample splits together."""
+        return cls(
+            covariance=np.concatenate([p.covariance for p in parts]),
+            label_covariance=np.concatenate([p.label_covariance for p in parts]),
+        )
+
+    def variances(self, label_ratio: float) -> Float2D:
+        """Return the variances to expect in every split."""
+        # ``diag(J^-1 [ratio main_1 + main_23] J^-T) / n``. A forecast below the part that labels cannot
+        # shrink to zero may be negative for many labels; it is then the present variance times the ratio, a
+        # lower bound of what more labels leave.
+        present = np.diagonal(self.covariance, axis1=1, axis2=2)
+        labels = np.diagonal(self.label_covariance, axis1=1, axis2=2)
+        forecast = present + (label_ratio - 1.0) * labels
+        return np.where(forecast > 0.0, forecast, present * label_ratio)
+
+    def std_errors(self, label_ratio: float) -> Float1D:
+        """Return the standard errors to expect, medians over splits."""
+        return np.median(np.sqrt(self.variances(label_ratio)), axis=0)
+
+
+def variance_parts(
+    covariance: Float2D,
+    residual: Float2D,
+    probability: Float1D,
+    n_rows: int,
+    design: SamplingDesign,
+    labelled: Bool1D,
+) -> VarianceParts:
+    """Split the covariance of an estimate for planning."""
+    # Source: Egami et al. (2024), framework paper of the R package ``dsl``, function ``power_dsl``.
+    scaled, _ = drawn_deviations(residual, probability, design, labelled)
+    label_covariance = scaled.T @ scaled / n_rows**2
+    return VarianceParts(covariance=covariance[None].copy(), label_covariance=label_covariance[None])
+
 
 VarianceKind: TypeAlias = Literal["HC0", "HC1", "HC2", "HC3"]
 """Small-sample corrections of the sandwich, named as for linear regression."""

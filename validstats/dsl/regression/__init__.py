@@ -5,6 +5,7 @@ from __future__ import annotations
 from validstats.dsl.regression.assembly import AssembledModel, ModelName, choose_moment
 from validstats.dsl.regression.formulas import DesignBuilder, parse_formula
 from validstats.dsl.regression.further import sampling_of_further_units
+from validstats.dsl.regression.outcome import calibration_guarantee
 from validstats.dsl.regression.preparation import (
     InferenceRequest,
     PreparedModel,
@@ -13,7 +14,6 @@ from validstats.dsl.regression.preparation import (
 )
 from validstats.dsl.regression.quantiles import LabelDistribution, QuantileProblem, infer_quantile
 from validstats.dsl.regression.solution import run_inference, solve
-from validstats.dsl.regression.statements import calibration_guarantee
 
 __all__ = [
     "sampling_of_further_units",

@@ -2,18 +2,326 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, Self
 
 import numpy as np
 
-from validstats._typing import Float1D
-from validstats.dsl.fit import Estimate, LabelledSample, Sample, SimpleFit
-from validstats.dsl.moments import effective_labels, kish_size
-from validstats.dsl.regression.preparation import InferenceRequest
-from validstats.dsl.regression.statements import inference_guarantee
-from validstats.dsl.results import CoefficientResult
+from validstats._typing import Float1D, Float2D, Int1D
+from validstats.dsl.fit import (
+    Estimate,
+    EstimatorName,
+    LabelledSample,
+    Population,
+    Sample,
+    SimpleFit,
+    TuningKind,
+)
+from validstats.dsl.labels import Calibration
+from validstats.dsl.moments import (
+    GLMMoment,
+    RegressionRows,
+    checked_clusters,
+    cluster_degrees,
+    clustered_meat,
+    effective_labels,
+    kish_size,
+    sandwich,
+    warn_about_clusters,
+)
+from validstats.dsl.regression.preparation import InferenceRequest, PreparedModel
+from validstats.dsl.results import CoefficientResult, MarginalEffects, is_intercept
+from validstats.guarantee import Guarantee
+from validstats.results import NotApplicable
 
-__all__ = ["coefficient_result"]
+__all__ = [
+    "calibration_guarantee",
+    "coefficient_result",
+    "degrees_of_freedom",
+    "inference_guarantee",
+    "marginal_effects",
+    "resolve_clusters",
+    "warn_about_few_clusters",
+]
+
+
+CITATIONS = {
+    "tuned": "Egami et al. (2023), arXiv 2306.04746, Section 4; Chen and Chen (2000), JRSS-B 62, 449-460",
+    "dsl": "Egami et al. (2023), arXiv 2306.04746, Proposition 1",
+    "ppi": "Angelopoulos et al. (2023), Science 382, 669-674",
+    "ppi++": "Angelopoulos, Duchi and Zrnic (2023), arXiv 2311.01453, Theorem 1",
+    "gold": "Robins, Rotnitzky and Zhao (1994), JASA 89, 846-866",
+}
+
+SCHEMES = {
+    "independent": "rows were drawn independently of each other",
+    "simple": "the number of labelled rows was fixed beforehand",
+    "stratified": "the number of labelled rows was fixed beforehand in every stratum",
+    "clusters": "whole clusters were drawn, each with its stated probability",
+}
+
+
+DRAWN = {
+    "independent": "expert labels went to rows by chance, each with its stated probability",
+    "simple": "rows for the experts were picked at random from all rows",
+    "stratified": "rows for the experts were picked at random within each stratum",
+    "clusters": "whole clusters were picked at random for the experts",
+}
+"""What a reader must judge about how labels were drawn, by scheme."""
+
+
+def _points(calibration: Calibration) -> tuple[str, str]:
+    """Return what a reader must judge about the labels."""
+    lowest = calibration.probability_range.low
+    drawn = DRAWN[calibration.design.scheme]
+    if "estimated" in calibration.design_text:
+        drawn = "which rows got expert labels depends on the machine labels and features alone"
+    return (
+        f"{drawn} (smallest probability {lowest:.3g})",
+        "the experts' labels are the truth that you mean to measure",
+    )
+
+
+def _design_details(calibration: Calibration) -> tuple[str, ...]:
+    """Return the exact conditions about how labels were drawn."""
+    text = calibration.design_text
+    return (text[:1].upper() + text[1:], SCHEMES[calibration.design.scheme].capitalize())
+
+
+def _percent(level: Fraction) -> str:
+    return f"{100 * float(level):.10g}"
+
+
+def calibration_guarantee(calibration: Calibration, level: Fraction) -> Guarantee:
+    """Return what a calibrated estimator promises of any inference."""
+    return Guarantee(
+        holds=(
+            f"about {_percent(level)} of 100 intervals hold the value that expert labels of all rows would give, however "
+            "wrong the machine labels are"
+        ),
+        kind="asymptotic",
+        check=_points(calibration),
+        details=(
+            *_design_details(calibration),
+            f"Intervals of each regression cover its coefficients with probability tending to {float(level):g}",
+        ),
+        n_reference=calibration.n_units,
+        citation=CITATIONS["tuned"],
+        confidence_level=float(level),
+    )
+
+
+def inference_guarantee(
+    calibration: Calibration,
+    level: Fraction,
+    *,
+    estimator: EstimatorName,
+    tuning: TuningKind,
+    population: Population,
+    clustered_by: str | None,
+    pairwise_effects: bool,
+    with_raw: bool,
+) -> Guarantee:
+    """Return what one inference promises."""
+    finite = population == "finite"
+    value = "that expert labels of these rows would give" if finite else "of the population behind the rows"
+    checks = list(_points(calibration))
+    if not finite:
+        checks.append(
+            "rows do not depend on each other"
+            if clustered_by is None
+            else f"rows of different clusters ({clustered_by}) do not depend on each other"
+        )
+    target = (
+        "the coefficients that expert labels of all rows would give (the rows are the population)"
+        if finite
+        else "the coefficients of the population that the rows are drawn from"
+    )
+    details = [
+        f"Each interval covers its coefficient among {target} with probability tending to {float(level):g}, for any "
+        "quality of the machine labels",
+        *_design_details(calibration),
+        "Scores have finite fourth moments and the Jacobian is not singular",
+    ]
+    if calibration.n_units < 200:
+        details.append(f"With {calibration.n_units} labelled units the level is approximate")
+    if pairwise_effects:
+        details.append(
+            "Own terms of the absorbed effects are corrected, so that panels may be short; nothing is tuned, "
+            "and gold-only estimates may be more precise"
+        )
+    elif estimator == "tuned" and tuning != "none":
+        details.append(_tuning_caveat(tuning, with_raw, calibration))
+    return Guarantee(
+        holds=(
+            f"about {_percent(level)} of 100 such intervals hold the value {value}, however wrong the machine labels are"
+        ),
+        kind="asymptotic",
+        check=tuple(checks),
+        details=tuple(details),
+        n_reference=calibration.n_units,
+        citation=CITATIONS[estimator],
+        confidence_level=float(level),
+    )
+
+
+def _tuning_caveat(tuning: TuningKind, with_raw: bool, calibration: Calibration) -> str:
+    rivals = (
+        "gold-only, plain design-based (same first stage)"
+        + (", PPI and PPI++" if with_raw else "")
+        + " estimates"
+    )
+    if tuning == "matrix":
+        what = "no linear combination of coefficients has a larger limiting variance"
+    elif tuning == "diagonal":
+        what = "no single coefficient has a larger limiting variance"
+    else:
+        return (
+            "With so few labels one scale serves all coefficients: the sum of their limiting variances, in "
+            f"units of the gold scores, is at most that of {rivals}"
+        )
+    condition = "with the number of coefficients fixed and labels growing in number"
+    if calibration.design.scheme == "clusters":
+        condition += " of clusters"
+    return (
+        f"Tuned: {what} than with {rivals}, {condition}; a tuned estimate further from the untuned one than two "
+        "consistent estimates should be is not used"
+    )
+
+
+def resolve_clusters(request: InferenceRequest, effects: tuple[str, ...]) -> tuple[list[Int1D], str | None]:
+    """Return cluster codes of the standard errors and what they are called."""
+    codes, name = _clusters_of(request, effects)
+    return codes, None if request.population == "finite" else name
+
+
+def _clusters_of(request: InferenceRequest, effects: tuple[str, ...]) -> tuple[list[Int1D], str | None]:
+    n = len(request.units.data)
+    if request.clusters:
+        codes = [checked_clusters(c.astype(str), n) for c in request.clusters]
+        _check_drawn_clusters(request, codes)
+        return codes, request.cluster_names or "given clusters"
+    if request.calibration.clusters:
+        return list(request.calibration.clusters), request.calibration.cluster_names or "calibration clusters"
+    if effects:
+        return [checked_clusters(request.units.data[effects[0]].astype(str).to_numpy(), n)], effects[0]
+    return [], None
+
+
+def _check_drawn_clusters(request: InferenceRequest, codes: list[Int1D]) -> None:
+    """Refuse clusters of standard errors that divide clusters of which the labels were drawn as a whole."""
+    design = request.calibration.design
+    if request.population == "finite" or design.scheme != "clusters":
+        return
+    assert design.units is not None
+    pairs = [np.unique(np.column_stack([design.units, c]), axis=0)[:, 0] for c in codes]
+    divided = min(int(np.sum(np.bincount(units) > 1)) for units in pairs)
+    if divided:
+        raise ValueError(
+            f"clusters divides {divided} of the {int(design.units.max()) + 1} clusters that were labelled as a whole in "
+            "calibrate, and the labels of a drawn cluster depend on each other. Give clusters that are unions of the "
+            "drawn ones, or leave clusters out, which takes the drawn ones."
+        )
+
+
+def warn_about_few_clusters(
+    request: InferenceRequest, clusters: Sequence[Int1D], clustered_by: str | None
+) -> None:
+    """Warn about clusters of standard errors that are few, unless ``calibrate`` has said so of the same
+    clusters."""
+    calibration = request.calibration
+    drawn = calibration.design.scheme == "clusters" and not request.clusters and len(clusters) == 1
+    if request.population == "superpopulation" and not drawn:
+        warn_about_clusters(clusters, calibration.labelled, clustered_by)
+
+
+def degrees_of_freedom(request: InferenceRequest, clusters: Sequence[Int1D], n_fitted: int) -> float | None:
+    """Return degrees of freedom of the t distribution, or None for normal quantiles."""
+    calibration = request.calibration
+    if clusters and request.population == "superpopulation":
+        return cluster_degrees(clusters, calibration.labelled)
+    return float(max(calibration.n_units - n_fitted, 1)) if calibration.n_units < 200 else None
+
+
+def marginal_effects(
+    prepared: PreparedModel, request: InferenceRequest, found: Estimate, degrees: float | None, guarantee: Any
+) -> MarginalEffects | NotApplicable:
+    """Return ``mean_i mu'(x_i b) b`` with its covariance, or why there is none."""
+    sample, names = prepared.sample, prepared.assembled.names
+    if not isinstance(sample.moment, GLMMoment):
+        return NotApplicable(
+            "the coefficients are on the scale of the outcome, or the model has several equations"
+        )
+    if not isinstance(sample, LabelledSample):
+        return NotApplicable("they need rows that are in memory together")
+    if found.influence is None:
+        return NotApplicable("a median of sample splits has no influence functions")
+    if request.population == "finite" and prepared.assembled.covariate_labels:
+        return NotApplicable("covariates are expert labels, which most rows of the finite population lack")
+    kept = [j for j, name in enumerate(names) if not is_intercept(name)]
+    if not kept:
+        return NotApplicable("the model has no covariates")
+    mass = prepared.assembled.make_rows({}, None).weights
+    mass = np.ones(sample.n_rows) if mass is None else mass / mass.mean()
+    slopes = _row_slopes(sample, prepared, found.params, mass)
+    params, n = found.params, sample.n_rows
+    # A = S b with S = mean mu'(x b), so dA/db = S I + b q' with q = mean mu''(x b) x
+    jacobian = slopes.first.mean() * np.eye(len(params)) + np.outer(params, slopes.second.mean(axis=0))
+    if request.population == "finite":
+        covariance = jacobian @ found.covariance @ jacobian.T
+    else:
+        # influence of A: dA/db phi + b (m_i s_i - m_i S), with m the analysis weight over its mean
+        deviation = slopes.first - mass * slopes.first.mean()
+        influence = found.influence @ jacobian.T + np.outer(deviation, params)
+        covariance = sandwich(np.eye(len(params)), clustered_meat(influence, sample.clusters), n)
+    return MarginalEffects(
+        guarantee=guarantee,
+        backend=request.units.backend,
+        terms=tuple(names[j] for j in kept),
+        estimate=slopes.first.mean() * params[kept],
+        covariance=covariance[np.ix_(kept, kept)],
+        confidence_level=float(request.confidence_level),
+        degrees_of_freedom=degrees,
+        outcome=prepared.outcome,
+    )
+
+
+@dataclass(frozen=True)
+class _Slopes:
+    """Derivative of the mean in every row, and its second derivative times the covariates."""
+
+    first: Float1D
+    second: Float2D
+
+    def weighted(self, weight: Float1D | float) -> Self:
+        """Return the slopes times a weight a row."""
+        return type(self)(self.first * weight, self.second * np.reshape(weight, (-1, 1)))
+
+
+def _row_slopes(sample: LabelledSample, prepared: PreparedModel, params: Float1D, mass: Float1D) -> _Slopes:
+    """Return design-adjusted slopes ``w s(gold) + (1 - w) E[s]``, which are those of the rows for known covariates."""
+    terms = prepared.terms or (() if prepared.raw is None else (prepared.raw,))
+    term = terms[0] if terms else None
+    if not prepared.assembled.covariate_labels:
+        return _slopes(prepared.assembled.make_rows({}, None), params, sample).weighted(mass)
+    first, second = np.zeros(sample.n_rows), np.zeros((sample.n_rows, len(params)))
+    for component in term or ():
+        part = _slopes(component.rows, params, sample).weighted(mass * component.weight)
+        first, second = first + part.first, second + part.second
+    expected = _Slopes(first, second).weighted(sample.remainder)
+    gold = _slopes(sample.gold, params, sample).weighted(mass[sample.positions] * sample.gold_weights)
+    expected.first[sample.positions] += gold.first
+    expected.second[sample.positions] += gold.second
+    return expected
+
+
+def _slopes(rows: RegressionRows, params: Float1D, sample: LabelledSample) -> _Slopes:
+    assert isinstance(sample.moment, GLMMoment)
+    eta, link = rows.linear_predictor(params), sample.moment.family.link
+    second = np.asarray(link.inverse_deriv2(eta))[:, None] * rows.X
+    return _Slopes(np.asarray(link.inverse_deriv(eta)), second)
 
 
 def coefficient_result(

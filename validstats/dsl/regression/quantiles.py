@@ -30,9 +30,13 @@ from validstats.dsl.moments import (
     kish_size,
 )
 from validstats.dsl.regression.assembly import AssembledModel, assemble
-from validstats.dsl.regression.clusters import degrees_of_freedom, resolve_clusters, warn_about_few_clusters
 from validstats.dsl.regression.formulas import DesignBuilder, ParsedFormula
-from validstats.dsl.regression.outcome import coefficient_result
+from validstats.dsl.regression.outcome import (
+    coefficient_result,
+    degrees_of_freedom,
+    resolve_clusters,
+    warn_about_few_clusters,
+)
 from validstats.dsl.regression.preparation import InferenceRequest, checked_weights, feature_matrix
 from validstats.dsl.results import CoefficientResult
 from validstats.intake import check_in_range

@@ -24,11 +24,15 @@ from validstats.dsl.fit import (
 from validstats.dsl.moments import (
     Moment,
 )
-from validstats.dsl.regression.clusters import degrees_of_freedom, resolve_clusters, warn_about_few_clusters
 from validstats.dsl.regression.effects import estimate_effects, gold_within, naive_within
 from validstats.dsl.regression.formulas import parse_formula
-from validstats.dsl.regression.marginal import marginal_effects
-from validstats.dsl.regression.outcome import coefficient_result
+from validstats.dsl.regression.outcome import (
+    coefficient_result,
+    degrees_of_freedom,
+    marginal_effects,
+    resolve_clusters,
+    warn_about_few_clusters,
+)
 from validstats.dsl.regression.preparation import (
     InferenceRequest,
     PreparedModel,

@@ -120,7 +120,7 @@ class SequentialLabelling(BaseEstimator):
     ...     request = labelling.next_labels(300)
     ...     labelling = labelling.record(truth[request.to_label])
     >>> result = labelling.infer()
-    >>> bool(result.conf_low[-1, 0] < 0.5 < result.conf_high[-1, 0])
+    >>> bool(result.conf_low[0] < 0.5 < result.conf_high[0])
     True
     """
 

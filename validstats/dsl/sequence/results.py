@@ -151,6 +151,16 @@ class ConfidenceSequence(Result):
         return self.estimates[-1] + self.radii[-1]
 
     @property
+    def lows(self) -> Float2D:
+        """Lower ends at every look, shape ``(T, p)``."""
+        return self.estimates - self.radii
+
+    @property
+    def highs(self) -> Float2D:
+        """Upper ends at every look, shape ``(T, p)``."""
+        return self.estimates + self.radii
+
+    @property
     def naive(self) -> Float1D:
         """Half-widths of ordinary intervals, which hold for one planned look only, shape ``(p,)``."""
         return float(stats.norm.isf((1.0 - self.confidence_level) / 2.0)) * self.std_errors[-1]
@@ -180,8 +190,8 @@ class ConfidenceSequence(Result):
             "term": list(self.terms) * len(self.times),
             "estimate": self.estimates.ravel(),
             "std_error": self.std_errors.ravel(),
-            "conf_low": (self.estimates - self.radii).ravel(),
-            "conf_high": (self.estimates + self.radii).ravel(),
+            "conf_low": self.lows.ravel(),
+            "conf_high": self.highs.ravel(),
         }
         return to_frame(columns, self.backend)
 
