@@ -14,15 +14,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from validstats.holdout import audit_looks
-from validstats.holdout.budget import (
+from validstats.holdout.widths import (
     BitCode,
     GuessAllocation,
-    count_candidates,
-    log_cell_code,
-    log_coded_outcome,
-    log_coded_share,
-)
-from validstats.holdout.widths import (
     GuessCells,
     cell_interval,
     certify_gain,
@@ -30,7 +24,11 @@ from validstats.holdout.widths import (
     coded_mean,
     coded_pairs,
     contrast_lower,
+    count_candidates,
     keeps_proposal,
+    log_cell_code,
+    log_coded_outcome,
+    log_coded_share,
     split_log_level,
     start_upper,
 )

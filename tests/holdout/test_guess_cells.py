@@ -8,19 +8,17 @@ import math
 import numpy as np
 import pytest
 
-from validstats.holdout.budget import (
-    GuessAllocation,
-    count_candidates,
-    log_cell_code,
-    queries_for,
-    rows_for,
-)
 from validstats.holdout.widths import (
+    GuessAllocation,
     GuessCells,
     cell_interval,
     clopper_pearson,
     clopper_pearson_ends,
+    count_candidates,
+    log_cell_code,
+    queries_for,
     rounded_counts,
+    rows_for,
 )
 
 LOG_ALPHA = math.log(0.05)

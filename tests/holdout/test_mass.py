@@ -18,7 +18,7 @@ from tests.oracles.holdout_mass import (
     user_code_kind,
     worst_sum,
 )
-from validstats.holdout.budget import (
+from validstats.holdout.widths import (
     BitCode,
     GuessAllocation,
     log_board_outcome,

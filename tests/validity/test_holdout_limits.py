@@ -17,12 +17,13 @@ from benchmarks.holdout_limits import (
     honest_day,
     search_loop,
 )
-from validstats.holdout.budget import GuessAllocation, count_candidates
 from validstats.holdout.widths import (
+    GuessAllocation,
     auc_interval,
     capital_interval,
     certify_gain,
     clopper_pearson,
+    count_candidates,
     f_score_interval,
     paired_lower,
     r2_interval,
@@ -170,8 +171,7 @@ def test_answers_that_follow_the_variance_hold_together(t: float) -> None:
 
 
 def _coded_day_holds(rng: np.random.Generator, shape: tuple[float, float], truth: float, t: float) -> bool:
-    from validstats.holdout.budget import log_coded_outcome, log_coded_share
-    from validstats.holdout.widths import coded_mean
+    from validstats.holdout.widths import coded_mean, log_coded_outcome, log_coded_share
 
     log_mass = 0.0
     for left in range(4, 0, -1):

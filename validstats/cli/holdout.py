@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -191,9 +190,9 @@ def history(
 def plan(
     ledger: Path, queries: int, failures: int, receipt: str | None, output_format: str, output: Path | None
 ) -> None:
-    """Say what a further epoch would give: other budgets on the same rows, after all that was asked.
+    """Say what another plan would give: other budgets on the same rows, after all that was asked.
 
-    A further epoch pays for everything that was charged before, so its intervals are wider than those of a new
+    It divides what is left of the ledger, so its intervals are wider than those of a new
     holdout. `validstats plan holdout` plans a new one.
 
     \b
@@ -201,8 +200,8 @@ def plan(
       validstats holdout plan study.ledger --queries 20
     """
     from validstats.holdout import plan as plan_holdout
-    from validstats.holdout.budget import confidence_of, epoch_log_share
-    from validstats.intake import alpha_fraction
+    from validstats.holdout.budget import Books, confidence_of
+    from validstats.holdout.mechanisms import Declaration
 
     opened, entries = _open(ledger, receipt)
     state = entries[-1].state if entries else {}
@@ -211,17 +210,19 @@ def plan(
         raise DataError(
             f"No budget was declared in {ledger} yet, so the number of rows is not known; use validstats plan holdout."
         )
-    nats, mu_squared = opened.totals()
+    mu_squared = opened.totals()[1]
     if mu_squared > 0:
-        raise LedgerRefusal(
-            "Noisy answers were released under this ledger: no further epoch would be proved."
-        )
-    level = declared["confidence_level"]
-    share = epoch_log_share(entries[-1].epoch + 1) + math.log(alpha_fraction(level)) - nats
+        raise LedgerRefusal("Noisy answers were released under this ledger: no further plan would be proved.")
+    log_mass = Books(opened, Declaration(**declared)).look().log_mass
+    nats = -log_mass
     widths = plan_holdout(
-        int(declared["n"]), queries, failures, release="guess", confidence_level=confidence_of(share)
+        int(declared["n"]),
+        queries,
+        failures,
+        release="guess",
+        confidence_level=confidence_of(float(state["log_alpha"]) + log_mass),
     )
-    click.echo(f"Note: {nats:.2f} nats were charged before; a further epoch pays for them.", err=True)
+    click.echo(f"Note: {nats:.2f} nats were charged before; the plan divides what is left.", err=True)
     write_result(widths, output_format, output)
 
 

@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 
 from validstats._typing import AnyArray
-from validstats.holdout.budget.mass import log_distance_code
-from validstats.holdout.widths import cell_interval, log_binomial, rounded_counts
+from validstats.holdout.widths import cell_interval, log_binomial, log_distance_code, rounded_counts
 from validstats.intake import (
     alpha_fraction,
     check_confidence_level,

@@ -14,6 +14,7 @@ from validstats.base import CalibratedEstimator
 from validstats.exceptions import NoisyReleaseError, noisy_release_message
 from validstats.holdout import asking
 from validstats.holdout.asking import (
+    CompareRelease,
     Desk,
     GuessKind,
     HoldoutCalibration,
@@ -34,7 +35,7 @@ from validstats.holdout.asking import (
     query_question,
     seed_of,
 )
-from validstats.holdout.budget import closing_nats, holdout_report, outlook, warn_if_silent
+from validstats.holdout.budget import holdout_report, outlook, warn_if_silent
 from validstats.holdout.ledger import Ledger
 from validstats.holdout.mechanisms import Analysis, ScoreMechanism
 from validstats.holdout.planner import Plan
@@ -52,11 +53,12 @@ class ReusableHoldout(CalibratedEstimator):
     ----------
     queries : int, default 100
         Answers that will be asked for. Declared before the first look; every interval depends on it.
-    failures : int, default 10
-        Guesses that may fail, for mechanisms that check guesses.
+    failures : int or None, default None
+        Guesses that may fail. Failures pay when they happen, so that no number is needed; after a given number every
+        further guess is refused. Mechanisms whose theorems count failures take 10 if None.
     rounds : int or None, default None
         Batches, if all questions come in so many :meth:`score_many` calls; offers ``mechanism="rounds"``.
-    mechanism : {"auto", "guess_and_check", "description_length", "gaussian", "thresholdout", "rounds", \
+    mechanism : {"auto", "guess_and_check", "single_look", "description_length", "gaussian", "thresholdout", "rounds", \
             "fresh_chunks", "thresholdout_science", "sparse", "effective_rounds"}, default "auto"
         How numbers are released. "auto" takes the tightest of :meth:`plan`; the last three have no proof. Cheaper
         releases have verbs of their own: :meth:`best`, :meth:`validate`, :meth:`leaderboard`, :meth:`discover`.
@@ -129,7 +131,7 @@ class ReusableHoldout(CalibratedEstimator):
         self,
         *,
         queries: int = 100,
-        failures: int = 10,
+        failures: int | None = None,
         rounds: int | None = None,
         mechanism: Literal["auto"] | ScoreMechanism = "auto",
         analysis: Analysis = "tight",
@@ -398,11 +400,18 @@ class ReusableHoldout(CalibratedEstimator):
         """
         return asking.best(self._desk("best"), targets, metric)
 
-    def compare(self, first: Any, second: Any, *, metric: str | Metric | None = None) -> Answer:
+    def compare(
+        self,
+        first: Any,
+        second: Any,
+        *,
+        metric: str | Metric | None = None,
+        release: CompareRelease = "difference",
+    ) -> Answer:
         """Ask by how much one model is better than another on the same rows.
 
-        What is released are the two one-sided differences, each near 0 where the models mostly agree, so that
-        their intervals are much narrower than those of two scores. It costs two queries.
+        The interval follows the rows on which the models differ, so that it is much narrower than those of two scores.
+        It is published as a cell around the difference that the training rows show, and costs one question.
 
         Parameters
         ----------
@@ -410,13 +419,15 @@ class ReusableHoldout(CalibratedEstimator):
             The two.
         metric : str, Metric or None, default None
             What to measure.
+        release : {"difference", "sign"}, default "difference"
+            A number with its interval, or only which one is better: one of three outcomes, which leaves more for later.
 
         Returns
         -------
         Answer
             Mean of first minus second, on the metric's scale (a negative difference of a loss is good).
         """
-        return asking.compare(self._desk("compare"), first, second, metric)
+        return asking.compare(self._desk("compare"), first, second, metric, release)
 
     def validate(
         self,
@@ -429,8 +440,7 @@ class ReusableHoldout(CalibratedEstimator):
         """Ask for one bit: is the score at least (or the loss at most) what is claimed?
 
         A yes is certified together with all other answers. A no says nothing. Bits are cheap where most of them are
-        alike, and a yes is cheaper than a no: with guess-and-check or description length twelve yes cost 6.1 nats
-        together, twelve no 11.3, and six of each 16.8 in any order. Under other mechanisms a bit costs an answer.
+        alike. Under mechanisms that release numbers only a bit costs an answer.
 
         Parameters
         ----------
@@ -651,15 +661,15 @@ class ReusableHoldout(CalibratedEstimator):
     def nats_(self) -> float:
         """Description nats of everything released so far: what a claim chosen now has to pay for.
 
-        This is what :func:`~validstats.holdout.kraft_e_value` takes. It is a little more than the sum of the
-        charges, since it includes what the last declared answer may say. Once a noisy answer was released there is
-        no such number, and :class:`~validstats.exceptions.NoisyReleaseError` is raised.
+        This is what :func:`~validstats.holdout.kraft_e_value` takes: minus the logarithm of the mass that is left
+        of the ledger. Once a noisy answer was released there is no such number, and
+        :class:`~validstats.exceptions.NoisyReleaseError` is raised.
         """
-        state = self._desk("nats_").books.look().state
-        nats, mu_squared = self.ledger_.totals()
+        session = self._desk("nats_").books.look()
+        mu_squared = self.ledger_.totals()[1]
         if mu_squared > 0:
             raise NoisyReleaseError(noisy_release_message.format(mu2=mu_squared))
-        return nats + closing_nats(state["mechanisms"])
+        return max(-session.log_mass, 0.0)
 
     def _report(self) -> Report:
         books = self.desk_.books

@@ -101,7 +101,7 @@ class LedgerDisplay:
         asked = [
             e
             for e in entries
-            if e.epoch == epoch and e.release not in ("epoch", "bound", "created", "refused")
+            if e.epoch == epoch and e.release not in ("plan", "bound", "created", "refused")
         ]
         if not asked:
             raise ValueError("Nothing was asked in this epoch yet, so there is nothing to draw.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from validstats.runtime.replicates import map_replicates, progress, spawn_generators
+from validstats.runtime.silence import quiet
 from validstats.runtime.warned import collect_warnings, repeat_warnings
 from validstats.runtime.writing import new_file, whole_file
 
@@ -11,6 +12,7 @@ __all__ = [
     "map_replicates",
     "new_file",
     "progress",
+    "quiet",
     "repeat_warnings",
     "spawn_generators",
     "whole_file",

@@ -109,8 +109,8 @@ class Desk:
             )
         return self.training
 
-    def guess_of(self, target: Any, metric: Metric, guess: float | None = None) -> float | None:
-        """Return what is expected of a target, on the scale of [0, 1]; None where nothing compares with it."""
+    def guess_of(self, target: Any, metric: Metric, guess: Any = None) -> Any:
+        """Return what is expected of a target, in [0, 1]: the training rows' values, or a number; None if not needed."""
         if not self.needs_guess:
             return None
         if guess is None:
@@ -120,8 +120,16 @@ class Desk:
                     "guess=..., the score you expect from the training rows (cross-validated), or pass the estimator. "
                     "Nothing was charged."
                 )
-            guess = self.training_for("infer").guess(target, metric, self.guess or "cv")
+            return self.training_values(target, metric)
         return _unit_guess(guess, metric)
+
+    def training_values(self, target: Any, metric: Metric) -> Float1D:
+        """Return the values of the training rows, out of sample unless the estimator is guessed by its training score."""
+        return self.training_for("infer").values(target, metric, self.guess or "cv")
+
+    def counts(self, metric: Metric) -> bool:
+        """Whether a question is about a share of independent rows: the metric says so, never the rows."""
+        return metric.binary and not self.parts.reusable.clustered
 
     # ------------------------------------------------------------------ from questions to answers
 
@@ -156,7 +164,7 @@ def number_question(
     desk: Desk,
     target: Any,
     metric: str | Metric | None = None,
-    guess: float | None = None,
+    guess: Any = None,
     query_id: str | None = None,
 ) -> Question:
     """Ask for the score of an estimator or of predictions."""
@@ -171,7 +179,8 @@ def number_question(
         return Question(
             release="answer", label=label, phrase=phrase, query=query, subject=subject, respond=respond
         )
-    return _mean_question(units, chosen, desk.guess_of(target, chosen, guess), label, phrase, query, subject)
+    known = units > 0.5 if desk.counts(chosen) else units
+    return _mean_question(known, chosen, desk.guess_of(target, chosen, guess), label, phrase, query, subject)
 
 
 def query_question(
@@ -185,21 +194,35 @@ def query_question(
     label = str(query_id or getattr(function, "__name__", "query"))
     scale = Metric(name=label, rows=lambda y, prediction, X: prediction, bounds=bounds)
     sample = desk.parts.reusable
-    raw = quietly(lambda: function(lent(sample.X), lent(sample.y)), "query")
-    units = sample.unit_means(scale.to_unit(checked_rows(raw, sample.n_rows, bounds, "query")))
     if guess is None and desk.needs_guess:
         training = desk.training_for("query")
-        guess = float(np.mean(np.asarray(function(lent(training.X), lent(training.y)), dtype=np.float64)))
+        guess = np.asarray(function(lent(training.X), lent(training.y)), dtype=np.float64)
     start = None if guess is None or not desk.needs_guess else _unit_guess(guess, scale)
     subject = None if query_id is None else subject_of(function, bounds)
     query = None if query_id is None else desk.digest("id", query_id)
-    return _mean_question(units, scale, start, label, f"the mean of {label}", query, subject)
+
+    def respond(session: Session) -> Release:
+        raw = function(lent(sample.X), lent(sample.y))
+        units = sample.unit_means(scale.to_unit(checked_rows(raw, sample.n_rows, bounds, "query")))
+        return session.number(units, start).rescaled(scale.from_unit)
+
+    return Question(
+        release="answer",
+        label=label,
+        phrase=f"the mean of {label}",
+        query=query,
+        respond=respond,
+        guess=None if start is None else scale.from_unit(float(np.mean(start))),
+        subject=subject,
+        scale=bounds,
+        sees_labels=True,
+    )
 
 
 def _mean_question(
-    units: Float1D,
+    units: AnyArray,
     metric: Metric,
-    guess: float | None,
+    guess: Any,
     label: str,
     phrase: str,
     query: str | None,
@@ -211,7 +234,7 @@ def _mean_question(
         phrase=phrase,
         query=query,
         respond=lambda session: session.number(units, guess).rescaled(metric.from_unit),
-        guess=None if guess is None else metric.from_unit(guess),
+        guess=None if guess is None else metric.from_unit(float(np.mean(guess))),
         subject=subject,
         scale=metric.bounds,
     )
@@ -243,7 +266,9 @@ def _rank_response(desk: Desk, metric: Metric, score: Float1D) -> Callable[[Sess
     return respond
 
 
-def _unit_guess(guess: float, metric: Metric) -> float:
+def _unit_guess(guess: Any, metric: Metric) -> Any:
+    if np.ndim(guess):
+        return np.clip(metric.to_unit(np.asarray(guess, dtype=np.float64)), 0.0, 1.0)
     number = float(guess)
     if not math.isfinite(number):
         raise ValueError(f"guess must be a finite number, got {guess!r}; nothing was charged.")

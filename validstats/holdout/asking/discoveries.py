@@ -10,7 +10,7 @@ import numpy as np
 
 from validstats.holdout.asking.desk import Desk, name_of
 from validstats.holdout.asking.metrics import Metric
-from validstats.holdout.budget import Question, Session, closing_nats, discovery_guarantee
+from validstats.holdout.budget import Question, Session, discovery_guarantee
 from validstats.holdout.mechanisms import Release
 from validstats.holdout.results import Discoveries
 from validstats.holdout.widths import e_bh, paid_betting_e_value
@@ -44,7 +44,7 @@ def discover(
     needed = math.log(len(rows) / rate)
 
     def respond(session: Session) -> Release:
-        nats = session.turn.totals()[0] + closing_nats(session.state["mechanisms"])
+        nats = -session.log_mass
         paid = [paid_betting_e_value(x, null, side, nats=nats, log_target=needed) for x in rows]
         confirmed = e_bh(np.array(paid), rate)
         session.branch(len(rows) * math.log(2.0))  # one of 2^m sets is released

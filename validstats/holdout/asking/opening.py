@@ -18,7 +18,7 @@ from validstats.holdout.asking.inputs import (
 )
 from validstats.holdout.asking.metrics import as_metric
 from validstats.holdout.asking.rows import Parts, class_indices, count_rows, split_sample
-from validstats.holdout.budget import Books, guarantee_of, joint_level
+from validstats.holdout.budget import Books, guarantee_of
 from validstats.holdout.ledger import Ledger
 from validstats.holdout.mechanisms import MECHANISMS, Analysis, Declaration, check_score_mechanism, mechanism
 from validstats.holdout.planner import Plan, plan
@@ -35,6 +35,9 @@ from validstats.intake import (
 )
 
 __all__ = ["HoldoutCalibration", "calibration_of", "open_desk", "plan_of"]
+
+_COUNT_FAILURES = ("thresholdout", "sparse", "effective_rounds")
+"""Mechanisms whose theorems need a number of failures; ten if none is given."""
 
 _CHOICES = {"analysis": "a bound for Gaussian noise", "tolerance": "a half-width"}
 """Parameters that belong to some mechanisms only, and what they are."""
@@ -112,7 +115,6 @@ def open_desk(holdout: Any, X: Any, y: Any, clusters: Any, check_reuse: bool) ->
             declared,
             session.load_main(),
             clustered=parts.reusable.clustered,
-            level=joint_level(session.state),
         ),
         backend=backend_of(X) if is_frame(X) else "pandas",
     )
@@ -141,7 +143,7 @@ def plan_of(holdout: Any, n: int) -> Plan:
     return plan(
         n,
         holdout.queries,
-        holdout.failures,
+        10 if holdout.failures is None else holdout.failures,
         holdout.rounds,
         "numeric" if holdout.guess is None else "guess",
         analysis=None if holdout.analysis == "tight" else holdout.analysis,
@@ -151,7 +153,9 @@ def plan_of(holdout: Any, n: int) -> Plan:
 
 def _declaration(holdout: Any, n: int, vault: float) -> Declaration:
     queries = check_positive_int(holdout.queries, "queries")
-    failures = check_positive_int(holdout.failures, "failures", minimum=0)
+    failures = (
+        None if holdout.failures is None else check_positive_int(holdout.failures, "failures", minimum=0)
+    )
     rounds = None if holdout.rounds is None else check_positive_int(holdout.rounds, "rounds")
     if holdout.guess is not None:
         check_literal(holdout.guess, "guess", get_args(GuessKind))
@@ -179,7 +183,7 @@ def _declaration(holdout: Any, n: int, vault: float) -> Declaration:
     return Declaration(
         n=n,
         queries=queries,
-        failures=failures,
+        failures=10 if failures is None and name in _COUNT_FAILURES else failures,
         rounds=rounds,
         mechanism=name,
         confidence_level=float(holdout.confidence_level),

@@ -9,19 +9,32 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
 from validstats._typing import Float1D
-from validstats.holdout.asking.desk import Desk, name_of
+from validstats.holdout.asking.desk import Desk, is_estimator, name_of
 from validstats.holdout.asking.metrics import Metric
 from validstats.holdout.budget import Question, Session
 from validstats.holdout.mechanisms import Release
 from validstats.holdout.results import Answer
-from validstats.intake import check_in_range
+from validstats.holdout.widths import (
+    capital_interval,
+    coded_mean,
+    coded_pairs,
+    log_coded_outcome,
+    log_coded_share,
+    paired_difference_interval,
+)
+from validstats.intake import check_in_range, check_literal
 
-__all__ = ["best", "compare", "validate", "validate_gain"]
+__all__ = ["CompareRelease", "best", "compare", "validate", "validate_gain"]
+
+CompareRelease: TypeAlias = Literal["difference", "sign"]
+"""The difference with its interval, or only which one is better."""
+
+_CELL = 0.35  # half the width of published cells of differences, in deviations of an honest guess
 
 
 def best(desk: Desk, targets: Sequence[Any], metric: str | Metric | None) -> Answer:
@@ -36,13 +49,15 @@ def best(desk: Desk, targets: Sequence[Any], metric: str | Metric | None) -> Ans
     def respond(session: Session) -> Release:
         if not desk.hosts:
             releases = [
-                session.number(units, guess) for (units, _), guess in zip(scored, guesses, strict=True)
+                session.number(units > 0.5 if desk.counts(chosen) else units, guess)
+                for (units, _), guess in zip(scored, guesses, strict=True)
             ]
             winner = int(np.argmax([sign * float(release.value) for release in releases]))  # type: ignore[arg-type]
             return replace(releases[winner].rescaled(chosen.from_unit), winner=winner)
         winner = int(np.argmax([sign * units.mean() for units, _ in scored]))
         session.branch(math.log(len(scored)))  # which of c won: ln c nats
-        release = session.number(scored[winner][0], guesses[winner])
+        units = scored[winner][0] > 0.5 if desk.counts(chosen) else scored[winner][0]
+        release = session.number(units, guesses[winner])
         return replace(release.rescaled(chosen.from_unit), winner=winner)
 
     return desk.ask(
@@ -58,16 +73,107 @@ def best(desk: Desk, targets: Sequence[Any], metric: str | Metric | None) -> Ans
     )
 
 
-def compare(desk: Desk, first: Any, second: Any, metric: str | Metric | None) -> Answer:
-    """Release by how much one model is better than another on the same rows, as two one-sided differences."""
+def compare(
+    desk: Desk, first: Any, second: Any, metric: str | Metric | None, release: CompareRelease = "difference"
+) -> Answer:
+    """Release by how much one model is better than another on the same rows, or only which one is better."""
     chosen = desk.mean_metric(metric, "compare()")
+    check_literal(release, "release", get_args(CompareRelease))
     (ours, ours_asked), (theirs, theirs_asked) = (desk.values(target, chosen) for target in (first, second))
-    difference = ours - theirs
     span = chosen.bounds[1] - chosen.bounds[0]
+    sign = release == "sign"
+    if desk.hosts:
+        training = _training_difference(desk, first, second, chosen)
+        respond = _paired(desk, chosen, ours - theirs, training, sign)
+    elif sign:
+        raise ValueError(
+            f"compare(release='sign') needs mechanism='guess_and_check' or 'description_length', and this is "
+            f"{desk.books.declared.mechanism!r}; nothing was charged."
+        )
+    else:
+        respond = _two_sides(ours - theirs)
+
+    def scaled(session: Session) -> Release:
+        return respond(session).rescaled(lambda unit: span * unit)
+
+    return desk.ask(
+        Question(
+            release="compare",
+            label=f"{chosen.name}: {'which is better' if sign else 'difference'}",
+            phrase="the first is better than the second" if sign else f"the difference in {chosen.name}, first minus second,",
+            query=desk.digest("compare", release, ours_asked, theirs_asked),
+            respond=scaled,
+            cost=1 if desk.hosts else 2,
+            scale=(-span, span),
+        )
+    )
+
+
+def _paired(
+    desk: Desk, metric: Metric, difference: Float1D, training: Float1D | None, sign: bool
+) -> Callable[[Session], Release]:
+    """Publish a paired interval as a cell around what the training rows say, or only its sign."""
+    n = len(difference)
+    counts = desk.counts(metric)
+    n10, n01 = int((difference > 0.5).sum()), int((difference < -0.5).sum())
 
     def respond(session: Session) -> Release:
-        # E[a - b] = E[(a - b)+] - E[(b - a)+]: both parts are near 0 where the models mostly agree.
-        more, less = (_side(desk, session, np.clip(part, 0.0, None)) for part in (difference, -difference))
+        left = max(session.declared.queries - int(session.state["asked"]), 1)
+        level = float(session.state["log_alpha"]) + session.log_mass + log_coded_share(left)
+        if counts:
+            prior = _prior_pairs(training, n)
+            interval = paired_difference_interval(n10, n01, n, level)
+            cell, guess = coded_pairs(n10, n01, n, prior, t=_CELL, log_alpha=level)
+        else:
+            # differences in [-1, 1] become values in [0, 1]
+            prior_values = np.full(n, 0.5) if training is None else 0.5 + 0.5 * training
+            variance = float(prior_values.var()) if training is not None else 0.05
+            ends = capital_interval(0.5 + 0.5 * difference, variance, level)
+            interval = 2.0 * ends[0] - 1.0, 2.0 * ends[1] - 1.0
+            cell, guess = coded_mean(0.5 + 0.5 * difference, _spread(prior_values), t=_CELL, log_alpha=level)
+            cell = replace(cell, low=2.0 * cell.low - 1.0, high=2.0 * cell.high - 1.0)
+            guess = replace(guess, centre=2.0 * guess.centre - 1.0, width=2.0 * guess.width)
+        kept = math.log1p(-math.exp(log_coded_share(left)))
+        if sign:
+            better = interval[0] > 0.0 or interval[1] < 0.0
+            session.branch(-kept - math.log(0.1 if better else 0.8))  # first better, undecided, second better
+            low, high = (0.0, 1.0) if interval[0] > 0.0 else (-1.0, 0.0) if better else (-1.0, 1.0)
+            return Release(source="bit", low=low, high=high, passed=interval[0] > 0.0 if better else None)
+        session.branch(-log_coded_outcome(left, cell.distance, cell.enlarged))
+        value = min(max(guess.centre + cell.distance * guess.width, cell.low), cell.high)
+        return Release(value=value, low=cell.low, high=cell.high, source="holdout")
+
+    return respond
+
+
+def _spread(values: Float1D) -> Float1D:
+    """Values with a spread where nothing is known: a tenth of the rows differ by as much as they can."""
+    if values.std() > 0.0:
+        return values
+    known = values.copy()
+    known[: max(len(known) // 20, 1)], known[-max(len(known) // 20, 1) :] = 0.0, 1.0
+    return known
+
+
+def _prior_pairs(training: Float1D | None, n: int) -> tuple[int, int, int]:
+    """Training rows won, lost and all; without any, one row in ten is expected to differ."""
+    if training is None:
+        return round(0.05 * n), round(0.05 * n), n
+    return int((training > 0.5).sum()), int((training < -0.5).sum()), len(training)
+
+
+def _training_difference(desk: Desk, first: Any, second: Any, metric: Metric) -> Float1D | None:
+    """Cross-validated differences of the training rows, where both targets are estimators."""
+    if desk.training is None or not (is_estimator(first) and is_estimator(second)):
+        return None
+    return desk.training_values(first, metric) - desk.training_values(second, metric)
+
+
+def _two_sides(difference: Float1D) -> Callable[[Session], Release]:
+    """Release two one-sided differences by the declared mechanism: E[a - b] = E[(a - b)+] - E[(b - a)+]."""
+
+    def respond(session: Session) -> Release:
+        more, less = (session.number(np.clip(part, 0.0, None), 0.0) for part in (difference, -difference))
         assert more.value is not None
         assert less.value is not None
         assert more.low is not None
@@ -76,35 +182,14 @@ def compare(desk: Desk, first: Any, second: Any, metric: str | Metric | None) ->
         assert less.high is not None
         return replace(
             more,
-            value=span * (more.value - less.value),
-            low=span * (more.low - less.high),
-            high=span * (more.high - less.low),
+            value=more.value - less.value,
+            low=more.low - less.high,
+            high=more.high - less.low,
             certified=more.certified and less.certified,
             passed=None,
         )
 
-    return desk.ask(
-        Question(
-            release="compare",
-            label=f"{chosen.name}: difference",
-            phrase=f"the difference in {chosen.name}, first minus second,",
-            query=desk.digest("compare", ours_asked, theirs_asked),
-            respond=respond,
-            cost=2,
-            scale=(-span, span),
-        )
-    )
-
-
-def _side(desk: Desk, session: Session, units: Float1D) -> Release:
-    if not desk.hosts:
-        return session.number(units, 0.0)
-    return session.step(
-        "description_length",
-        float(units.mean()),
-        key="description_length/paired",
-        options={"queries": None, "interval": "kl"},
-    )
+    return respond
 
 
 def validate(
@@ -127,7 +212,7 @@ def validate(
             label=f"{chosen.name}: {name_of(target)} {'>=' if upwards else '<='} {claim:g}",
             phrase=f"the {chosen.name} of {name_of(target)} is at {'least' if upwards else 'most'} {claim:g}",
             query=desk.digest("validate", asked, claim, upwards),
-            respond=_bit(desk, units, unit_claim),
+            respond=_bit(desk, units, unit_claim, whole=desk.counts(chosen)),
         )
     )
 
@@ -153,7 +238,9 @@ def validate_gain(
     )
 
 
-def _bit(desk: Desk, units: Float1D, claim: float, *, paired: bool = False) -> Callable[[Session], Release]:
+def _bit(
+    desk: Desk, units: Float1D, claim: float, *, whole: bool = False, paired: bool = False
+) -> Callable[[Session], Release]:
     def respond(session: Session) -> Release:
         if desk.hosts:
             release = session.step(
@@ -165,7 +252,7 @@ def _bit(desk: Desk, units: Float1D, claim: float, *, paired: bool = False) -> C
             )
             passed = bool(release.passed)
         else:
-            release = session.number(units, claim)
+            release = session.number(units > 0.5 if whole else units, claim)
             passed = release.low is not None and release.low >= claim
         return Release(source="bit", certified=release.certified, passed=passed)
 

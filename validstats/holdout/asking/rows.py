@@ -158,22 +158,28 @@ class TrainingPart:
             return clone(estimator).fit(lent(self.X), lent(self.y))
         return estimator
 
+    def values(self, estimator: Any, metric: Metric, how: str) -> Float1D:
+        """Return one value a training row, on the scale of [0, 1]."""
+        truth = self.y if metric.response == "predict" else class_indices(self.y, self.classes)
+        values = metric.to_unit(metric.values(truth, self._predicted(estimator, metric, how), self.X))
+        return np.clip(np.asarray(values, dtype=np.float64), 0.0, 1.0)
+
     def guess(self, estimator: Any, metric: Metric, how: str) -> float:
         """Score an estimator on the training rows, on the metric's own scale."""
+        return self.score(self._predicted(estimator, metric, how), metric, self.X, self.y)
+
+    def _predicted(self, estimator: Any, metric: Metric, how: str) -> AnyArray:
+        """Return predictions for the training rows: cross-validated, or of the fitted estimator."""
         if how == "train":
-            prediction = respond(self.fitted(estimator), self.X, metric, self.classes)
-        else:
-            raw = cross_val_predict(
-                clone(estimator),
-                self.X,
-                self.y,
-                cv=self.splits(estimator),
-                method=method_of(estimator, metric),
-            )
-            prediction = in_class_order(
-                raw, metric, self.classes, np.unique(self.y), type(estimator).__name__
-            )
-        return self.score(prediction, metric, self.X, self.y)
+            return respond(self.fitted(estimator), self.X, metric, self.classes)
+        raw = cross_val_predict(
+            clone(estimator),
+            self.X,
+            self.y,
+            cv=self.splits(estimator),
+            method=method_of(estimator, metric),
+        )
+        return in_class_order(raw, metric, self.classes, np.unique(self.y), type(estimator).__name__)
 
     def score(self, prediction: AnyArray, metric: Metric, X: Any, y: AnyArray) -> float:
         """Score predictions for given rows, on the metric's own scale."""

@@ -12,7 +12,7 @@ from validstats.exceptions import BudgetExhaustedError, budget_exhausted_message
 from validstats.guarantee import Guarantee
 from validstats.holdout.asking.desk import Desk, name_of
 from validstats.holdout.asking.metrics import Metric
-from validstats.holdout.budget import Question, Session, vault_guarantee
+from validstats.holdout.budget import VAULT_SHARE, Question, Session, vault_guarantee
 from validstats.holdout.ledger import Entry
 from validstats.holdout.mechanisms import Release
 from validstats.holdout.results import Answer
@@ -32,7 +32,9 @@ def final(desk: Desk, target: Any, metric: str | Metric | None) -> Answer:
     chosen = desk.mean_metric(metric, "final()")
     units, asked = desk.values(target, chosen, vault)
     level = desk.books.declared.confidence_level
-    release = vault_release(units, chosen, vault.clustered, level)
+    release = vault_release(
+        units, chosen, vault.clustered, math.log(alpha_fraction(level)) + math.log(VAULT_SHARE)
+    )
 
     def respond(session: Session) -> Release:
         opened = session.state.get("vault")
@@ -44,7 +46,7 @@ def final(desk: Desk, target: Any, metric: str | Metric | None) -> Answer:
         return release
 
     def promised(entry: Entry) -> Guarantee:
-        return vault_guarantee(vault.n_units, entry.detail.get("confidence_level") or level)
+        return vault_guarantee(vault.n_units, level)
 
     return desk.ask(
         Question(
@@ -60,14 +62,11 @@ def final(desk: Desk, target: Any, metric: str | Metric | None) -> Answer:
     )
 
 
-def vault_release(units: Float1D, metric: Metric, clustered: bool, confidence_level: float) -> Release:
+def vault_release(units: Float1D, metric: Metric, clustered: bool, log_alpha: float) -> Release:
     """Score the vault with an ordinary interval: Clopper and Pearson's for a proportion, a betting interval otherwise."""
-    log_alpha = math.log(alpha_fraction(confidence_level))
     if metric.binary and not clustered:
         low, high = clopper_pearson(round(float(units.sum())), len(units), log_alpha)
     else:
         low, high = betting_interval(np.ascontiguousarray(units), log_alpha)
-    release = Release(
-        value=float(units.mean()), low=low, high=high, source="vault", confidence_level=confidence_level
-    )
+    release = Release(value=float(units.mean()), low=low, high=high, source="vault")
     return release.rescaled(metric.from_unit)

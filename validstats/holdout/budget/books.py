@@ -1,4 +1,7 @@
-"""Books of one declared budget: open an epoch, let a mechanism take a step, charge it, and only then answer.
+"""Books of one declared budget: open a plan, let a mechanism take a step, charge it, and only then answer.
+
+The ledger has one mass, which statements and outcomes divide (:mod:`validstats.holdout.widths.mass`). Another declared
+budget is another plan for the mass that is left: it replaces the old one and costs nothing by itself.
 
 One record travels: a :class:`Question` comes to the books, its mechanism's :class:`~validstats.holdout.mechanisms.Release`
 is charged, and the ledger's :class:`~validstats.holdout.ledger.Entry` goes back to whoever asked.
@@ -9,39 +12,41 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from collections.abc import Callable, Mapping, Sequence
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
-from validstats._typing import Float1D
+from validstats._typing import AnyArray
 from validstats.exceptions import BudgetExhaustedError, LedgerMismatchError, budget_exhausted_message
 from validstats.guarantee import Guarantee
 from validstats.holdout.ledger import Entry, Ledger, Turn
-from validstats.holdout.mechanisms import Declaration, Release, mechanism
+from validstats.holdout.mechanisms import Declaration, Mechanism, Release, mechanism
+from validstats.holdout.widths import LOG_ERROR, LOG_NO_ERROR, SIDE_SHARE
 from validstats.intake import alpha_fraction
+from validstats.runtime import quiet
 
 __all__ = [
+    "VAULT_SHARE",
     "Books",
     "Question",
     "Session",
     "changed_fields",
-    "closing_nats",
     "confidence_of",
     "declared_alike",
-    "epoch_log_share",
     "fresh_state",
     "frozen_fields",
-    "joint_level",
 ]
 
 LEAST_LOG_ALPHA = math.log(1e-12)
 """Least level that is handed to a mechanism as a confidence level."""
 
-EPOCH_RESERVE = 0.01
-"""Share of the failure probability that is kept for epochs after the first."""
+VAULT_SHARE = 0.5
+"""Share of the failure probability that the vault takes at the root, where one is set aside."""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -57,47 +62,19 @@ class Question:
     guess: float | None = None  # what the training rows said, on the scale of the answer; recorded
     # What a name given by the caller stands for; recorded with the name, and compared when it comes again
     subject: str | None = None
+    sees_labels: bool = False  # whether a function of the caller's runs that is handed the labels
     scale: tuple[float, float] | None = None  # least and largest possible answer; recorded
     # What its answer promises, where that is not what the whole holdout promises
     guarantee: Callable[[Entry], Guarantee] | None = None
 
 
 def declared_alike(stored: Mapping[str, Any] | None, declared: Declaration) -> bool:
-    """Tell whether a ledger's epoch was declared as given."""
+    """Tell whether a ledger's plan was declared as given."""
     if stored is None:
         return False
     takes = mechanism(stored["mechanism"]).takes
     defaults = {"analysis": "tight" if "analysis" in takes else None, "tolerance": None}
     return {**defaults, **stored} == asdict(declared)
-
-
-def epoch_log_share(epoch: int) -> float:
-    """Log of the share of the failure probability that an epoch may use; the shares sum to 1."""
-    if epoch == 0:
-        return math.log1p(-EPOCH_RESERVE)
-    return math.log(EPOCH_RESERVE * 6 / (math.pi * epoch) ** 2)
-
-
-def joint_level(state: Mapping[str, Any]) -> float:
-    """Return the level at which all answers of a ledger hold together: the least that an epoch has declared."""
-    declared = state.get("declared", {}).get("confidence_level", 1.0)
-    return float(state.get("joint_level", declared))
-
-
-def closing_nats(records: Mapping[str, Mapping[str, Any]]) -> float:
-    """Return what is still to be paid when something follows an epoch: the content of its last answers."""
-    # A tree declared for k questions has weights for the nodes at which intervals are issued. What comes
-    # after the k-th answer hangs below its leaves, and those are nodes of the tree for k + 1 questions.
-    total = 0.0
-    for record in records.values():
-        state = unused_state(record)
-        if state.queries is None or not mechanism(record["name"]).mixes:
-            continue
-        longer = dataclasses.replace(state, queries=state.queries + 1)
-        total += state.log_weight - longer.log_weight
-        if state.failures == 0:
-            total += math.log(2.0)
-    return total
 
 
 @functools.lru_cache(maxsize=256)
@@ -159,18 +136,23 @@ class Session:
         self.mu_squared = 0.0
         self._steps = 0
 
+    @property
+    def log_mass(self) -> float:
+        """Logarithm of the mass of the ledger: everything that was released so far has left it."""
+        return sum(self._kept(key) for key in self.state["mechanisms"]) - float(self.state["branch_nats"])
+
     def branch(self, nats: float) -> None:
         """Charge a choice among ``exp(nats)`` outcomes, before anything that is released afterwards."""
         self.state["branch_nats"] = self.state["branch_nats"] + nats
         self.nats += nats
 
-    def number(self, units: Float1D, guess: float | None = None) -> Release:
+    def number(self, units: AnyArray, guess: Any = None) -> Release:
         """Let the declared mechanism give one number; the first number of a batch closes the round before it."""
         chosen = mechanism(self.declared.mechanism)
         first, self._new_batch = self._new_batch, False
         return self.step(
             chosen.name,
-            units if chosen.needs_rows else float(np.clip(units.mean(), 0.0, 1.0)),
+            _values_for(chosen, units),
             guess,
             options=chosen.options(self.declared),
             next_round=first and chosen.name in self.state["mechanisms"],
@@ -180,7 +162,7 @@ class Session:
         self,
         name: str,
         values: Any,
-        guess: float | None = None,
+        guess: Any = None,
         *,
         key: str | None = None,
         options: Mapping[str, Any] | None = None,
@@ -197,7 +179,7 @@ class Session:
         if release.source == "refused" and after == state:
             raise _Refused(state.exhausted or "its budget is used up", self)
         if not opened:
-            self.nats += float(self._fresh(key).opening_nats)
+            self.nats -= float(self.state["mechanisms"][key].get("log_kept", 0.0))
         self._save(key, after)
         self.nats += release.nats
         self.mu_squared += release.mu2
@@ -217,14 +199,28 @@ class Session:
         return stored_state(self.state["mechanisms"][key])
 
     def log_carry(self, key: str) -> float:
-        """Log-weight of everything in this epoch but one mechanism, the epoch's own opening included."""
-        others = [self.load(other).log_weight for other in self.state["mechanisms"] if other != key]
-        return sum(others) - float(self.state["branch_nats"])
+        """Log mass that everything but one mechanism has left, times the share that is for its statements."""
+        record = self.state["mechanisms"][key]
+        if record.get("alone"):
+            return 0.0
+        others = sum(self._kept(other) for other in self.state["mechanisms"] if other != key)
+        return others - float(self.state["branch_nats"]) + float(record.get("log_share", 0.0))
+
+    def _kept(self, key: str) -> float:
+        """Log mass that one mechanism has left for the others."""
+        return float(self.load(key).log_mass) + float(self.state["mechanisms"][key].get("log_kept", 0.0))
 
     def _open(self, key: str, name: str, options: Mapping[str, Any]) -> Any:
         settings = {"n": self.declared.n, "log_alpha": self.state["log_alpha"], **options}
+        record: dict[str, Any] = {"name": name, "options": settings, "state": {}}
+        if mechanism(name).noisy or not mechanism(name).mixes:
+            # its level is fixed when it is opened, at the mass found there: nothing is released beside it
+            settings["log_alpha"] += self.log_mass
+            record["alone"] = True
+        elif key != self.declared.mechanism:
+            record["log_share"], record["log_kept"] = math.log(SIDE_SHARE), math.log1p(-SIDE_SHARE)
         mechanisms = dict(self.state["mechanisms"])
-        mechanisms[key] = {"name": name, "options": settings, "state": {}}
+        mechanisms[key] = record
         self.state["mechanisms"] = mechanisms
         return self._fresh(key)
 
@@ -253,17 +249,46 @@ class Books:
         self.user = user
 
     def open(self) -> None:
-        """Continue the ledger's epoch if it was declared alike, else open a new one."""
-        with self.ledger.turn(self.user) as turn:
+        """Continue the ledger's plan if it was declared alike, else replace it."""
+        with self._turn() as turn:
             if not declared_alike(turn.state.get("declared"), self.declared):
-                closing = closing_nats(turn.state.get("mechanisms", {}))
-                turn.append("epoch", nats=closing, state=self._opening_state(turn, closing), new_epoch=True)
+                turn.append("plan", state=self._opening_state(turn), new_epoch=True)
 
     def charge(self, questions: Sequence[Question]) -> list[Entry]:
         """Charge questions in one transaction, as one batch; what comes back may be released."""
+        with self.ledger.held():
+            token = self._announce(questions) if any(q.sees_labels for q in questions) else ""
+            return self._charge(questions, token)
+
+    def _announce(self, questions: Sequence[Question]) -> str:
+        """Put on record that a function of the caller's is about to see labels: whatever it does then has a price."""
+        token = secrets.token_hex(8)
+        with self._turn() as turn:
+            self._check_epoch(turn)
+            _check_names(turn, questions)
+            if not self._budget_refusal(turn, questions):
+                turn.append("asked", state={**turn.state, "pending": [token, sum(q.cost for q in questions)]})
+        return token
+
+    @contextmanager
+    def _turn(self, token: str = "") -> Iterator[Turn]:
+        """Take a turn; what was announced and never came back is charged as an error first."""
+        with self.ledger.turn(self.user) as turn:
+            pending = turn.state.get("pending")
+            if pending is not None:
+                settled = {name: value for name, value in turn.state.items() if name != "pending"}
+                if pending[0] == token:
+                    turn.state = settled
+                else:
+                    settled["branch_nats"] = float(settled["branch_nats"]) - LOG_ERROR
+                    settled["asked"] = int(settled["asked"]) + int(pending[1])
+                    turn.append("error", nats=-LOG_ERROR, state=settled)
+            yield turn
+
+    def _charge(self, questions: Sequence[Question], token: str) -> list[Entry]:
         done: list[Entry] = []
         new_batch = True
-        with self.ledger.turn(self.user) as turn:
+        with self._turn(token) as turn:
             self._check_epoch(turn)
             _check_names(turn, questions)
             refused = self._budget_refusal(turn, questions)
@@ -278,6 +303,12 @@ class Books:
                     break
                 done.append(entry)
                 new_batch = new_batch and entry.release == "cached"
+        if any(entry.detail.get("source") == "error" for entry in done):
+            raise ValueError(
+                "The function failed on the holdout, or returned a value that is not finite or out of its bounds. What "
+                "went wrong is withheld, since it may tell labels; the question counts as asked and 6.9 nats are charged. "
+                "Try the function on the training rows."
+            )
         if refused:
             error = BudgetExhaustedError(
                 budget_exhausted_message.format(what=str(refused).rstrip("."), remedy=self._remedy())
@@ -288,7 +319,7 @@ class Books:
 
     def look(self) -> Session:
         """Return the current states, for looking only."""
-        with self.ledger.turn(self.user) as turn:
+        with self._turn() as turn:
             self._check_epoch(turn)
             return Session(turn, self.declared)
 
@@ -302,7 +333,7 @@ class Books:
             failures = stored_state(main).remaining.get("failures")
             if failures is not None:
                 left["failures"] = int(failures)
-        elif mechanism(self.declared.mechanism).needs_guess:
+        elif mechanism(self.declared.mechanism).needs_guess and self.declared.failures is not None:
             left["failures"] = self.declared.failures
         return left
 
@@ -313,7 +344,10 @@ class Books:
                 detail={**hit.detail, "answered_by": hit.idx},
             )  # fmt: skip
         session = Session(turn, self.declared, new_batch=new_batch)
-        release = question.respond(session)
+        if question.sees_labels:
+            release = _guarded(question, session)
+        else:
+            release = question.respond(session)
         state = session.state
         state["asked"] = state["asked"] + question.cost
         if self.declared.users:
@@ -323,7 +357,7 @@ class Books:
             }
         return turn.append(
             question.release,
-            query=question.query,
+            query=None if release.source == "error" else question.query,
             nats=session.nats,
             mu_squared=session.mu_squared,
             passed=release.passed,
@@ -374,38 +408,45 @@ class Books:
     def _check_epoch(self, turn: Turn) -> None:
         if not declared_alike(turn.state.get("declared"), self.declared):
             raise LedgerMismatchError(
-                f"Another program has opened an epoch with other budgets in {self.ledger!r}. Call calibrate() "
-                "again with the budgets that are to hold; this opens a further epoch."
+                f"Another program has opened a plan with other budgets in {self.ledger!r}. Call calibrate() "
+                "again with the budgets that are to hold."
             )
 
-    def _opening_state(self, turn: Turn, closing: float) -> dict[str, Any]:
-        charged, _ = turn.totals()
-        nats = charged + closing
-        earlier = turn.state.get("declared", {}).get("vault", self.declared.vault)
-        if earlier != self.declared.vault:
+    def _opening_state(self, turn: Turn) -> dict[str, Any]:
+        earlier = turn.state.get("declared", {})
+        if earlier.get("vault", self.declared.vault) != self.declared.vault:
             raise LedgerMismatchError(
-                f"This holdout was opened with vault={earlier!r}; rows of the reusable part have been asked about "
-                f"and cannot be sealed now, nor the other way round. Keep vault={earlier!r}."
+                f"This holdout was opened with vault={earlier['vault']!r}; rows of the reusable part have been asked about "
+                f"and cannot be sealed now, nor the other way round. Keep vault={earlier['vault']!r}."
+            )
+        level = earlier.get("confidence_level", self.declared.confidence_level)
+        if level != self.declared.confidence_level:
+            raise LedgerMismatchError(
+                f"This ledger was opened with confidence_level={level!r}, which holds for all of its answers together and "
+                f"cannot become {self.declared.confidence_level!r}. Keep confidence_level={level!r}."
             )
         asked = [record["name"] for record in turn.state.get("mechanisms", {}).values()]
         if any(not mechanism(name).mixes or mechanism(name).noisy for name in asked):
             raise LedgerMismatchError(
                 f"Answers of {asked[0]!r} were released under the budget that this ledger was opened with. They are "
-                "noisy, or exact means of a part of the rows, and no interval of a further epoch would be proved. "
+                "noisy, or exact means of a part of the rows, and no interval of a further plan would be proved. "
                 "Keep the declared budget, or take a new holdout."
             )
-        # ln(alpha_e) = ln(share of epoch e) + ln(alpha) - everything charged so far
-        log_alpha = (
-            epoch_log_share(turn.epoch + 1) + math.log(alpha_fraction(self.declared.confidence_level)) - nats
-        )
+        log_alpha = math.log(alpha_fraction(self.declared.confidence_level))
+        if earlier:
+            spent = -Session(turn, self.declared).log_mass
+        else:
+            # the vault has its share at the root: gate and vault together keep one alpha
+            spent = -math.log1p(-VAULT_SHARE) if self.declared.vault else 0.0
         opened_with = mechanism(self.declared.mechanism).options(self.declared)
         options = {"n": self.declared.n, "log_alpha": log_alpha, **opened_with}
+        if mechanism(self.declared.mechanism).noisy:
+            options["log_alpha"] -= spent
         fresh_state(self.declared.mechanism, tuple(sorted(options.items())))  # refuses what cannot be opened
         return {
             "declared": asdict(self.declared),
             "log_alpha": log_alpha,
-            "joint_level": min(joint_level(turn.state), self.declared.confidence_level),
-            "branch_nats": 0.0,
+            "branch_nats": spent,
             "asked": 0,
             "by_user": {},
             "mechanisms": {},
@@ -415,9 +456,31 @@ class Books:
 
     def _remedy(self) -> str:
         return (
-            "More queries cannot be had by asking again: declare them beforehand, or open a new epoch with "
-            "calibrate() under larger budgets, which pays for everything asked so far."
+            "More questions need a new plan: set queries=... and call calibrate() again with the same rows. It divides "
+            "what is left of the ledger, so that its intervals are wider."
         )
+
+
+def _guarded(question: Question, session: Session) -> Release:
+    """Let a function of the caller's see labels: a value, or the one symbol "error", whatever went wrong."""
+    before = dict(session.state)
+    session.branch(-LOG_NO_ERROR)
+    try:
+        with quiet():
+            return question.respond(session)
+    except _Refused:
+        raise
+    except BaseException:
+        session.state, session.nats, session.mu_squared = before, 0.0, 0.0
+        session.branch(-LOG_ERROR)
+        return Release(source="error")
+
+
+def _values_for(chosen: type[Mechanism], units: AnyArray) -> Any:
+    """Units as a mechanism reads them: truth values where it counts, values, or their mean."""
+    if chosen.counts:
+        return units
+    return units.astype(np.float64) if chosen.needs_rows else float(np.clip(units.mean(), 0.0, 1.0))
 
 
 def _check_names(turn: Turn, questions: Sequence[Question]) -> None:

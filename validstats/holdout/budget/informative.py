@@ -21,6 +21,8 @@ def dry_half_widths(name: str, state: Any, log_carry: float = 0.0) -> dict[str, 
     """Work out the half-widths of the next answer, on the scale of [0, 1], by a step that nobody sees."""
     chosen = mechanism(name)
     values: Any = np.broadcast_to(np.float64(0.5), (state.n,)) if chosen.needs_rows else 0.5
+    if chosen.counts:
+        values = np.arange(state.n) < state.n // 2
     guesses = {"if its guess holds": 0.5, "if not": 0.0} if chosen.needs_guess else {"": None}
     widths = {}
     for case, guess in guesses.items():

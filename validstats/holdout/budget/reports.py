@@ -22,13 +22,13 @@ __all__ = [
     "vault_guarantee",
 ]
 
-_RELEASES = ("answer", "best", "compare", "bit", "board", "discover", "cached", "final", "refused", "epoch")
+_RELEASES = ("answer", "best", "compare", "bit", "board", "discover", "cached", "final", "refused", "plan")
 
 
 def guarantee_of(
     declared: Declaration, state: Any, *, clustered: bool, level: float | None = None
 ) -> Guarantee:
-    """State what a declared budget promises, at the level at which the answers of all epochs hold together."""
+    """State what a declared budget promises, which holds for all plans of a ledger together."""
     unit = "clusters" if clustered else "rows"
     level = declared.confidence_level if level is None else level
     chosen = mechanism(declared.mechanism)
@@ -80,7 +80,7 @@ def vault_guarantee(n_vault: int, confidence_level: float) -> Guarantee:
         citation="Clopper and Pearson (1934); Waudby-Smith and Ramdas (2024) for values other than 0 and 1",
         confidence_level=confidence_level,
         details=(
-            "This interval holds by itself, not jointly with the answers of the reusable part",
+            "It holds together with the answers of the reusable part: the vault has half of the failure probability",
             "The vault was opened once",
         ),
     )

@@ -119,7 +119,7 @@ class Turn:
             The entry that answered it.
         """
         row = self._connection.execute(
-            "SELECT * FROM entries WHERE query = ? AND release NOT IN ('cached', 'refused', 'bound') "
+            "SELECT * FROM entries WHERE query = ? AND release NOT IN ('cached', 'refused', 'bound', 'asked') "
             "ORDER BY idx LIMIT 1",
             (query,),
         ).fetchone()
@@ -359,6 +359,12 @@ class Ledger:
     def secret(self) -> bytes:
         """Key of the chain, the cache, the order of rows and the noise. Whoever has it can remove the noise."""
         return self._identity.secret
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other threads of this process from taking a turn between two of one's own."""
+        with self._store.lock:
+            yield
 
     @contextmanager
     def turn(self, user: str = "") -> Iterator[Turn]:

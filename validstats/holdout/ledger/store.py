@@ -21,7 +21,7 @@ __all__ = ["Entry", "Identity", "Store", "chain_digest", "digest_at", "first_bro
 GENESIS: Final = "0" * 64
 """What the first entry names as its predecessor."""
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 
 _SCHEMA = """
 CREATE TABLE ledger (id TEXT NOT NULL, secret BLOB NOT NULL, format INTEGER NOT NULL);

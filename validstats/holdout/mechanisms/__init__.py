@@ -15,8 +15,9 @@ from validstats.holdout.mechanisms.base import (
     mechanism,
 )
 from validstats.holdout.mechanisms.chunked import FreshChunks, Rounds
-from validstats.holdout.mechanisms.counted import DescriptionLength, GuessAndCheck, SparseValidate
+from validstats.holdout.mechanisms.counted import DescriptionLength, SparseValidate
 from validstats.holdout.mechanisms.declared import Analysis, Candidate, Declaration, ReleaseKind, Use
+from validstats.holdout.mechanisms.guesses import GuessAndCheck, SingleLook
 from validstats.holdout.mechanisms.heuristic import EffectiveRounds, Sparse, ThresholdoutScience
 from validstats.holdout.mechanisms.ladder import Ladder
 from validstats.holdout.mechanisms.noisy import Gaussian, Thresholdout
@@ -42,6 +43,7 @@ __all__ = [
     "Rounds",
     "ScoreMechanism",
     "Source",
+    "SingleLook",
     "Sparse",
     "SparseValidate",
     "State",
@@ -54,6 +56,7 @@ __all__ = [
 
 ScoreMechanism: TypeAlias = Literal[
     "guess_and_check",
+    "single_look",
     "description_length",
     "gaussian",
     "thresholdout",

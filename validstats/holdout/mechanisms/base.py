@@ -3,13 +3,11 @@
 A mechanism owns its name, its sources, what it reads of a declaration, what it offers to a plan and what it says of
 itself. It is known by its name as soon as its class exists: a new one is one file and one line in the room's door.
 
-Mixing deterministic mechanisms in one epoch. Give each node v of a mechanism's tree of transcripts a weight w(v)
-with ``sum w(v) <= 1`` over all its interval-issuing nodes. An epoch that interleaves several mechanisms, as the
-analyst likes, is a tree whose nodes are tuples of nodes; who is asked next is a function of the transcript, so
-each tuple issues at most one interval. Giving it the level ``alpha * w_1(v_1) * w_2(v_2) * ...`` the failure
-probabilities sum to at most ``alpha * (sum w_1)(sum w_2) ... <= alpha``. A mechanism that was not opened yet
-counts as weight 1: its tree hangs below the node at which it is opened. ``log_carry`` is the sum of the logarithms
-of the other mechanisms' weights.
+Mixing. The ledger has one mass M. A statement of a mechanism holds at level ``alpha * M * s``, and its outcome y leaves
+``M * kappa(y)``, with ``s + sum kappa <= 1``; see :mod:`validstats.holdout.widths.mass`. A state tells ``log_mass``, the
+logarithm of the product of its kappas so far, and ``log_weight``, the logarithm of that product times the next ``s``.
+``log_carry`` is the mass that everything else in the ledger has left. A mechanism that is opened beside the declared one
+shares the mass at that moment: a tenth is for its statements, whose weights add up to 1, the rest for all others.
 """
 
 from __future__ import annotations
@@ -39,7 +37,7 @@ __all__ = [
     "mechanism",
 ]
 
-Source: TypeAlias = Literal["guess", "holdout", "noisy", "bit", "unchanged", "vault", "refused"]
+Source: TypeAlias = Literal["guess", "holdout", "noisy", "bit", "unchanged", "vault", "refused", "error"]
 """Where a released value comes from."""
 
 SILENT = 0.49
@@ -118,9 +116,9 @@ class State:
         return 0.0
 
     @property
-    def opening_nats(self) -> float:
-        """Description length paid when the mechanism is opened: minus the log weight of the first node."""
-        return -self.fresh().log_weight
+    def log_mass(self) -> float:
+        """Logarithm of the mass that its releases have left for everything else; 0 for mechanisms without a tree."""
+        return 0.0
 
     @property
     def declared_mu2(self) -> float:
@@ -147,7 +145,9 @@ class Mechanism(ABC):
     certified: ClassVar[bool] = True  # whether its intervals are proved with constants
     noisy: ClassVar[bool] = False  # whether it draws noise
     needs_rows: ClassVar[bool] = False  # whether ``values`` must be the values of the rows, not their mean
+    counts: ClassVar[bool] = False  # whether truth values are counted instead of averaged
     needs_guess: ClassVar[bool] = False  # whether it compares with a guess
+    takes_training: ClassVar[bool] = False  # whether it reads the training values behind a guess
     mixes: ClassVar[bool] = True  # whether its guarantee survives releases of others in the same epoch
     hosts: ClassVar[bool] = False  # whether releases of others beside it are accounted for exactly
 
@@ -219,7 +219,7 @@ class Mechanism(ABC):
         cls,
         state: Any,
         values: Any,
-        guess: float | None = None,
+        guess: Any = None,
         noise: Noise | None = None,
         *,
         log_carry: float = 0.0,
@@ -230,7 +230,10 @@ class Mechanism(ABC):
         if cls.needs_guess:
             if guess is None:
                 raise ValueError(f"{cls.name} needs a guess: the training side's answer, in [0, 1].")
-            guess = check_in_range(guess, "guess", 0, 1)
+            if np.ndim(guess) == 0:
+                guess = check_in_range(guess, "guess", 0, 1)
+            elif not cls.takes_training:
+                guess = float(np.mean(row_values(guess)))
         if cls.noisy and noise is None:
             raise ValueError(f"{cls.name} draws noise: pass noise, a callable of (role, law).")
         if log_carry != 0.0 and not cls.mixes:
@@ -238,7 +241,7 @@ class Mechanism(ABC):
                 f"{cls.name} keeps no guarantee beside other releases of the same epoch; open a new epoch for it."
             )
         after, release = cls._answer(state, values, guess, noise, min(float(log_carry), 0.0))
-        return after, replace(release, nats=max(state.log_weight - after.log_weight, 0.0))
+        return after, replace(release, nats=max(state.log_mass - after.log_mass, 0.0))
 
 
 def mechanism(name: str) -> type[Mechanism]:

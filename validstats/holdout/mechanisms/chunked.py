@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, get_args
 
+import numpy as np
+
 from validstats.holdout.mechanisms.base import (
     IntervalKind,
     Mechanism,
@@ -20,7 +22,13 @@ from validstats.holdout.mechanisms.base import (
     row_values,
 )
 from validstats.holdout.mechanisms.declared import Candidate, ReleaseKind, Use
-from validstats.holdout.widths import fresh_chunk_width, log_independent_level, rounds_width
+from validstats.holdout.widths import (
+    clopper_pearson,
+    count_candidates,
+    log_independent_level,
+    rounds_width,
+    split_log_level,
+)
 from validstats.intake import check_positive_int
 
 __all__ = ["GRID", "FreshChunks", "Rounds", "chunk_bounds"]
@@ -45,12 +53,6 @@ class ChunkState(State):
     interval: IntervalKind = "kl"  # interval on a chunk
 
     @property
-    def log_weight(self) -> float:
-        """Weight of a transcript of answers on the grid: what a further epoch on the same rows has to pay."""
-        assert self.queries is not None
-        return -self.asked * math.log(GRID) - math.log(self.queries)
-
-    @property
     def exhausted(self) -> str | None:
         """The reason why every further query is refused, or None."""
         if self.current >= self.chunks:
@@ -71,16 +73,20 @@ class FreshChunks(Mechanism):
     # for every answer.
 
     name = "fresh_chunks"
-    citation = "Hoeffding (1963), a fresh chunk for each question"
+    citation = "Clopper and Pearson (1934), a fresh chunk for each question"
     serves = get_args(ReleaseKind)
     needs_rows = True
+    counts = True
     mixes = False
 
     @classmethod
     def candidates(cls, use: Use) -> Iterator[Candidate]:
         """Yield what it would promise for a planned use."""
-        width = fresh_chunk_width(use.n, use.asked, use.log_alpha)
-        yield Candidate(name=cls.name, half_width=width, note=f"{use.n // use.asked:,} rows a query")
+        if use.asked > use.n:
+            return
+        found = count_candidates(use.n, use.asked, log_alpha=use.log_alpha, n_guess=0, expected=use.expected)
+        split = next(c for c in found if c.mechanism == "splitting")
+        yield Candidate(name=cls.name, half_width=split.mean, note=f"{use.n // use.asked:,} rows a query")
 
     @classmethod
     def initial_state(
@@ -109,9 +115,16 @@ class FreshChunks(Mechanism):
     def _answer(
         cls, state: ChunkState, values: Any, guess: float | None, noise: Noise | None, log_carry: float
     ) -> tuple[ChunkState, Release]:
+        after = replace(state, asked=state.asked + 1, current=state.current + 1)
+        if np.asarray(values).dtype == np.bool_:
+            start, stop = chunk_bounds(state.n, state.chunks, state.current)
+            right, rows = int(values[start:stop].sum()), stop - start
+            low, high = clopper_pearson(
+                right, rows, split_log_level(state.chunks, state.log_alpha + log_carry)
+            )
+            return after, Release(value=right / rows, low=low, high=high, source="holdout")
         level = log_independent_level(state.chunks, state.log_alpha + log_carry)
-        release = _chunk_release(state, values, level)
-        return replace(state, asked=state.asked + 1, current=state.current + 1), release
+        return after, _chunk_release(state, values, level)
 
 
 class Rounds(Mechanism):

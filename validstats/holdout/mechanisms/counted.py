@@ -1,12 +1,13 @@
-"""Deterministic mechanisms that answer one query: guess-and-check, description length, SparseValidate."""
+"""Deterministic mechanisms that answer one query: description length and SparseValidate."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Any, Literal, TypeAlias, get_args
+
+import numpy as np
 
 from validstats._typing import Float1D
 from validstats.holdout.mechanisms.base import (
@@ -26,134 +27,23 @@ from validstats.holdout.mechanisms.base import (
 from validstats.holdout.mechanisms.declared import Candidate, ReleaseKind, Use
 from validstats.holdout.widths import (
     LOG_2,
+    RESERVE,
+    BitCode,
     description_length_width,
-    guess_gap,
-    guess_width,
     hoeffding_half_width,
     kl_divergence,
-    kl_interval,
     log_capital,
     log_full_nodes,
-    log_guess_nodes,
-    log_guess_weight,
     log_position_weight,
     predictable_stakes,
     sparse_validate_width,
 )
-from validstats.intake import check_in_range, check_literal, check_positive_int
+from validstats.intake import check_literal, check_positive_int
 
-__all__ = ["DescriptionLength", "GuessAndCheck", "SparseValidate"]
+__all__ = ["DescriptionLength", "SparseValidate"]
 
 TestKind: TypeAlias = Literal["kl", "hoeffding", "betting"]
 """How SparseValidate tests a claim."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class GuessState(State):
-    """State of guess-and-check."""
-
-    cells: int  # cells that failed answers are rounded to
-    gap: float  # allowed difference of guess and holdout, where no tolerance is fixed
-    tolerance: float | None = None  # fixed half-width of confirmed guesses
-    interval: IntervalKind = "kl"  # interval at a node
-
-    @property
-    def log_weight(self) -> float:
-        """One over the number of nodes of the declared tree, or the weights of an open horizon."""
-        if self.queries is None:
-            return log_guess_weight(self.asked, self.failed, self.cells)
-        return _declared_guess_weight(self.queries, self.failures, self.cells)
-
-
-@lru_cache(maxsize=4096)
-def _declared_guess_weight(queries: int, failures: int | None, cells: int) -> float:
-    return -log_guess_nodes(queries, queries if failures is None else failures, cells)
-
-
-class GuessAndCheck(Mechanism):
-    """Confirm a guess, or release a rounded holdout value: only failed guesses are expensive."""
-
-    name = "guess_and_check"
-    citation = "Rogers et al. (2020), arXiv 1906.09231, section 4, guess-and-check, by the exact count of transcripts"
-    serves = ("guess", "bit")
-    takes = ("queries", "failures")
-    needs_guess = True
-    hosts = True
-
-    @classmethod
-    def candidates(cls, use: Use) -> Iterator[Candidate]:
-        """Yield what it would promise for a planned use."""
-        width = guess_width(use.n, use.asked, use.failures, use.log_alpha)
-        note = f"{use.failures} failed guesses, {width.cells} cells"
-        yield Candidate(name=cls.name, half_width=width.half_width, note=note)
-
-    @classmethod
-    def initial_state(
-        cls,
-        n: int,
-        *,
-        queries: int | None = None,
-        failures: int | None = 10,
-        confidence_level: Any = 0.95,
-        cells: int | None = None,
-        tolerance: float | None = None,
-        gap: float | None = None,
-        interval: IntervalKind = "kl",
-    ) -> GuessState:
-        """Declare the counts."""
-        n, queries, failures = check_counts(n, queries, failures)
-        allowed = guess_gap(n) if gap is None else check_in_range(gap, "gap", 0, 1)
-        log_alpha = log_level(confidence_level)
-        if cells is None and queries is not None:
-            cells = guess_width(
-                n, queries, queries if failures is None else failures, log_alpha, allowed
-            ).cells
-        elif cells is None:
-            cells = max(2, math.ceil(0.5 / max(allowed, 1.0 / n)))
-        return GuessState(
-            n=n,
-            log_alpha=log_alpha,
-            queries=queries,
-            failures=failures,
-            cells=check_positive_int(cells, "cells", minimum=1),
-            gap=allowed,
-            tolerance=None if tolerance is None else check_in_range(tolerance, "tolerance", 0, 1),
-            interval=check_kind(interval),  # type: ignore[arg-type]
-        )
-
-    @classmethod
-    def _answer(
-        cls, state: GuessState, values: Any, guess: float | None, noise: Noise | None, log_carry: float
-    ) -> tuple[GuessState, Release]:
-        assert guess is not None
-        mean = holdout_mean(values)
-        level = state.log_alpha + state.log_weight + log_carry
-        asked = replace(state, asked=state.asked + 1)
-        if cls._passes(state, mean, guess, level):
-            low, high = cls._confirmed(state, guess, level)
-            return asked, Release(value=guess, low=low, high=high, source="guess", passed=True)
-        failed = replace(asked, failed=state.failed + 1)
-        if state.failures == 0:
-            return failed, Release(source="refused", passed=False)
-        centre, left, right = cell_of(mean, state.cells)
-        low, high = node_interval(left, right, state.n, level, state.interval)
-        return failed, Release(value=centre, low=low, high=high, source="holdout", passed=False)
-
-    @staticmethod
-    def _passes(state: GuessState, mean: float, guess: float, level: float) -> bool:
-        if state.tolerance is None:
-            return abs(guess - mean) <= state.gap
-        if state.interval == "hoeffding":
-            return abs(guess - mean) <= state.tolerance - hoeffding_half_width(state.n, level)
-        low, high = kl_interval(mean, state.n, level)
-        return guess - state.tolerance <= low and high <= guess + state.tolerance
-
-    @staticmethod
-    def _confirmed(state: GuessState, guess: float, level: float) -> tuple[float, float]:
-        """Return the interval of a confirmed guess: a function of the guess and the transcript only."""
-        if state.tolerance is not None:
-            return max(guess - state.tolerance, 0.0), min(guess + state.tolerance, 1.0)
-        return node_interval(guess - state.gap, guess + state.gap, state.n, level, state.interval)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,10 +55,25 @@ class CellState(State):
 
     @property
     def log_weight(self) -> float:
-        """One over the number of nodes of the declared tree, or ``z(i) m^-i``."""
+        """One over the volume of the declared tree, or ``z(i) m^-i``."""
         if self.queries is None:
             return log_position_weight(self.asked) - self.asked * math.log(self.cells)
-        return -log_full_nodes(self.queries, self.cells)
+        return -self._log_volume(self.queries)
+
+    @property
+    def log_mass(self) -> float:
+        """Code of the answers so far: ``V(k - i) / V(k)``, or ``m^-i`` where no number is declared."""
+        if self.queries is None:
+            return -self.asked * math.log(self.cells)
+        return self._log_volume(self.queries - self.asked) - self._log_volume(self.queries)
+
+    def _log_volume(self, left: int) -> float:
+        """``ln V(r)``: statements below a node with r questions left, and the reserve of the ``m^r`` closed states."""
+        assert self.queries is not None
+        statements = log_full_nodes(left, self.cells) if left else -math.inf
+        whole = log_full_nodes(self.queries, self.cells)
+        reserve = math.log(RESERVE / (1.0 - RESERVE)) + whole - (self.queries - left) * math.log(self.cells)
+        return float(np.logaddexp(statements, reserve))
 
 
 class DescriptionLength(Mechanism):
@@ -225,13 +130,34 @@ class BitState(State):
     """State of SparseValidate."""
 
     interval: TestKind = "kl"  # interval, or test, at a node
+    keeps: tuple[float, ...] = BitCode().keeps  # counts and weights of the code of its bits
+    discards: tuple[float, ...] = BitCode().discards
+    log_weights: tuple[float, ...] = BitCode().log_weights
+    coded: float = 0.0  # logarithm of the code of the bits so far
 
     @property
     def log_weight(self) -> float:
-        """One over the number of nodes of the declared tree, or the weights of an open horizon."""
-        if self.queries is None:
-            return log_guess_weight(self.asked, self.failed, 1)
-        return _declared_guess_weight(self.queries, self.failures, 1)
+        """Position times code: ``z(i)`` times the probability of the bits, whose number need not be declared."""
+        return log_position_weight(self.asked) + self.coded
+
+    @property
+    def log_mass(self) -> float:
+        """Code of the bits so far."""
+        return self.coded
+
+    def after(self, passed: bool) -> BitState:
+        """Return the state after a bit."""
+        code = BitCode(self.keeps, self.discards, self.log_weights)
+        then = code.after(passed)
+        return replace(
+            self,
+            asked=self.asked + 1,
+            failed=self.failed + (not passed),
+            keeps=then.keeps,
+            discards=then.discards,
+            log_weights=then.log_weights,
+            coded=self.coded + code.log_probability(passed),
+        )
 
 
 class SparseValidate(Mechanism):
@@ -283,7 +209,7 @@ class SparseValidate(Mechanism):
             return cls._bet(state, row_values(values, state.n), guess, level)
         mean = holdout_mean(values)
         passed = node_interval(mean, mean, state.n, level, state.interval)[0] >= guess
-        after = replace(state, asked=state.asked + 1, failed=state.failed + (not passed))
+        after = state.after(bool(passed))
         if passed:
             return after, Release(low=guess, high=1.0, source="holdout", passed=True)
         ceiling = _largest_refuted_mean(guess, state.n, level, state.interval)
@@ -295,7 +221,7 @@ class SparseValidate(Mechanism):
         """Confirm a claim if a gambler against means below it multiplies the capital by one over the level."""
         capital = log_capital(rows, predictable_stakes(rows, -level), claim)
         passed = capital >= -level
-        after = replace(state, asked=state.asked + 1, failed=state.failed + (not passed))
+        after = state.after(bool(passed))
         low = claim if passed else 0.0
         return after, Release(low=low, high=1.0, source="holdout", passed=passed)
 

@@ -20,7 +20,7 @@ class Declaration:
 
     n: int  # independent units of the reusable part of the holdout
     queries: int  # answers allowed
-    failures: int  # failed guesses allowed
+    failures: int | None  # failed guesses allowed; None for any number
     rounds: int | None  # batches allowed, for the mechanism of that name
     mechanism: str  # name of the mechanism that gives numbers
     confidence_level: float  # of all answers together
@@ -37,7 +37,7 @@ class Use:
 
     n: int  # rows, or clusters
     queries: int  # answers, or batches of candidates
-    failures: int  # failed guesses
+    failures: int  # failed guesses, where a theorem counts them
     rounds: int | None  # batches that the answers come in
     release: ReleaseKind
     size: int  # candidates in the largest batch
@@ -45,6 +45,7 @@ class Use:
     analyses: tuple[Analysis, ...]  # whose bounds of the Gaussian mechanism are listed
     confidence_level: float
     log_alpha: float  # logarithm of the failure probability
+    expected: float = 0.85  # share that a score of right rows is expected to have
 
     @property
     def asked(self) -> int:

@@ -20,7 +20,7 @@ from validstats.holdout.mechanisms.base import (
     node_interval,
 )
 from validstats.holdout.mechanisms.declared import Candidate, Use
-from validstats.holdout.widths import ladder_width, log_ladder_nodes
+from validstats.holdout.widths import ladder_width, log_binomial, log_ladder_nodes
 from validstats.intake import check_in_range
 
 __all__ = ["Ladder"]
@@ -41,6 +41,13 @@ class LadderState(State):
         """One over the number of nodes of the ladder's tree."""
         assert self.queries is not None
         return -log_ladder_nodes(self.queries, self.steps)
+
+    @property
+    def log_mass(self) -> float:
+        """Share of the transcripts that are left: ``C(k - i + b, b)`` of ``C(k + m, m)``, b steps below the board."""
+        assert self.queries is not None
+        left, best = self.queries - self.asked, min(self.best, self.steps)
+        return log_binomial(left + best, best) - log_binomial(self.queries + self.steps, self.steps)
 
     @property
     def released(self) -> float:

@@ -45,6 +45,11 @@ class ArgmaxState(State):
             return log_position_weight(self.asked) - self.asked * per_batch - math.log(self.candidates)
         return -log_argmax_nodes(self.queries, self.candidates, self.cells)
 
+    @property
+    def log_mass(self) -> float:
+        """Code of the winners and scores so far: one over the number of outcomes of a batch, for each."""
+        return -self.asked * (math.log(self.candidates) + math.log(self.cells))
+
 
 class Argmax(Mechanism):
     """Of each batch of candidates release the winner and its rounded score, nothing about the others."""

@@ -10,6 +10,14 @@ from validstats.holdout.widths.capital import (
     planned_radius,
     ratio_interval,
 )
+from validstats.holdout.widths.choice import (
+    CountCandidate,
+    CountMechanism,
+    count_candidates,
+    honest_half_widths,
+    queries_for,
+    rows_for,
+)
 from validstats.holdout.widths.coded import (
     CodedCell,
     CodedGuess,
@@ -83,6 +91,23 @@ from validstats.holdout.widths.intervals import (
     log_capital,
     predictable_stakes,
 )
+from validstats.holdout.widths.mass import (
+    LOG_ERROR,
+    LOG_NO_ERROR,
+    RESERVE,
+    SIDE_SHARE,
+    BitCode,
+    GuessAllocation,
+    log_best_outcome,
+    log_board_outcome,
+    log_cell_code,
+    log_coded_outcome,
+    log_coded_share,
+    log_distance_code,
+    log_exponent_code,
+    log_side_outcome,
+    log_side_share,
+)
 from validstats.holdout.widths.not_means import (
     auc_interval,
     average_precision_interval,
@@ -95,6 +120,27 @@ from validstats.holdout.widths.published import bassily_optimum, jung_optimum, r
 from validstats.holdout.widths.ties import tied_models
 
 __all__ = [
+    "CountCandidate",
+    "CountMechanism",
+    "count_candidates",
+    "honest_half_widths",
+    "queries_for",
+    "rows_for",
+    "LOG_ERROR",
+    "LOG_NO_ERROR",
+    "RESERVE",
+    "SIDE_SHARE",
+    "BitCode",
+    "GuessAllocation",
+    "log_best_outcome",
+    "log_board_outcome",
+    "log_cell_code",
+    "log_coded_outcome",
+    "log_coded_share",
+    "log_distance_code",
+    "log_exponent_code",
+    "log_side_outcome",
+    "log_side_share",
     "ContrastBound",
     "capital_interval",
     "capital_lower",

@@ -18,7 +18,7 @@ from functools import lru_cache
 import numpy as np
 from scipy import special
 
-from validstats.holdout.widths import log_binomial
+from validstats.holdout.widths.counting import log_binomial
 from validstats.intake import check_in_range, check_positive_int
 
 __all__ = [

@@ -17,8 +17,13 @@ import numpy as np
 from scipy import stats
 
 from validstats._typing import Float1D
-from validstats.holdout.budget.mass import GuessAllocation, log_cell_code
-from validstats.holdout.widths import GuessCells, clopper_pearson_ends, guess_deviation, split_log_level
+from validstats.holdout.widths.counts import (
+    GuessCells,
+    clopper_pearson_ends,
+    guess_deviation,
+    split_log_level,
+)
+from validstats.holdout.widths.mass import GuessAllocation, log_cell_code
 from validstats.intake import check_in_range, check_literal, check_positive_int
 
 __all__ = [
