@@ -51,10 +51,6 @@ class FreeLadderState(State):
         assert self.failures is not None
         return _capped_ladder_weight(self.n, self.queries, self.failures)
 
-    def fresh(self) -> FreeLadderState:
-        """Return the state before the first submission."""
-        return replace(self, asked=0, failed=0, best=1.0, private_losses=None)
-
 
 class ParameterFreeLadder(Mechanism):
     """The ladder whose step is the standard error of the improvement, with a cap on the number of improvements."""

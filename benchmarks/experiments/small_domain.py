@@ -48,10 +48,6 @@ class DomainState(State):
         """No privacy accounting is proved for the heuristics: infinite."""
         return math.inf
 
-    def fresh(self) -> DomainState:
-        """Return the state before the first query."""
-        return replace(self, asked=0, failed=0, noisy_threshold=None, hypothesis=self.opening_hypothesis)
-
 
 def _open(
     n: int,

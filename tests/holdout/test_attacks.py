@@ -45,7 +45,6 @@ def test_sign_aggregation_defeats_the_naive_holdout() -> None:
 @pytest.mark.parametrize(
     ("name", "declarations"),
     [
-        ("guess_and_check", {"queries": K + 1, "failures": 5}),
         ("description_length", {"queries": K + 1}),
         ("gaussian", {"queries": K + 1}),
         ("fresh_chunks", {"queries": 400}),

@@ -129,7 +129,7 @@ def test_true_claims_are_found_after_much_was_spent() -> None:
         rh, y, vote = spent_holdout(seed)
         rng = np.random.default_rng([13, seed])
         knowing = [np.where(rng.random(y.size) < 0.8, y, 1 - y) for _ in range(2)]
-        assert 60 < rh.nats_ < 160
+        assert 50 < rh.nats_ < 160
         rows = [(guess == y)[rh.desk_.parts.reusable.given] / 1.0 for guess in (*knowing, vote)]
         untuned = e_bh(np.array([kraft_e_value(betting_e_value(x, 0.5), rh.nats_) for x in rows]), 0.05)
         confirmed = rh.discover([*knowing, vote], at_least=0.5)
@@ -146,7 +146,7 @@ def test_false_claims_are_rare_after_much_was_spent() -> None:
         rh, y, vote = spent_holdout(100 + seed, 200)
         rows = (vote == y)[rh.desk_.parts.reusable.given] / 1.0
         naive += betting_e_value(rows, 0.5, log_target=np.log(20.0)) >= 20
-        assert rh.nats_ > 40
+        assert rh.nats_ > 30
         wrong += rh.discover([vote, 1 - vote], at_least=0.5).any()
     assert binomial_acceptance(40 - int(wrong), 40, 0.95).accepted
     assert not binomial_acceptance(40 - int(naive), 40, 0.95).accepted
@@ -159,7 +159,7 @@ def overfitted_e_values(replicates: int, paid: bool) -> np.ndarray:
     for r in range(replicates):
         answers = rng.integers(0, 2, (9, 40)).astype(float)
         state = DescriptionLength.initial_state(40, queries=10, cells=2)
-        nats, signs = state.opening_nats, []
+        nats, signs = 0.0, []
         for row in answers:
             state, release = DescriptionLength.step(state, row)
             nats += release.nats

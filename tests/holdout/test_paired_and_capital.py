@@ -73,6 +73,12 @@ def test_the_paired_bound_moves_with_its_counts() -> None:
     assert (low, high) == pytest.approx((-other[1], -other[0]))
 
 
+@pytest.mark.parametrize("pair", [(0, 0), (3, 3), (1, 5), (12, 7)])
+def test_models_that_hardly_differ_have_a_narrow_bound(pair: tuple[int, int]) -> None:
+    low, high = paired_difference_interval(*pair, 1200, -6.0)
+    assert -0.04 < low <= (pair[0] - pair[1]) / 1200 <= high < 0.04
+
+
 def test_a_tested_difference_agrees_with_the_bound() -> None:
     bound = paired_lower(60, 20, 500, -6.0)
     assert paired_tail_at_most(60, 20, 500, bound - 1e-4, -6.0)

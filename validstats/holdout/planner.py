@@ -247,13 +247,14 @@ def plan(
     candidates: int = 1,
     baseline: float = 1.0,
     analysis: Analysis | None = None,
+    expected: float = 0.85,
     confidence_level: Any = 0.95,
 ) -> Plan:
     """Return every valid mechanism's half-width for a declared use; cached.
 
-    Mechanisms are ranked at the declared number of failures, by their worst answer: a failed guess, or a guess that
-    passes two standard deviations away from the holdout. A mechanism is listed where it can serve the release: numbers
-    serve any, guess-and-check and Thresholdout need guesses.
+    Answers around guesses are ranked by their mean half-width over honest guesses at the expected score, those of chunks
+    likewise; the others by their worst answer. A mechanism is listed where it can serve the release: numbers serve any,
+    guess-and-check and Thresholdout need guesses.
 
     Parameters
     ----------
@@ -262,7 +263,7 @@ def plan(
     queries : int
         Declared number of queries; of batches for ``release="argmax"``.
     failures : int, default 10
-        Declared number of failed guesses, refuted claims, or answers from the holdout.
+        Declared number of refuted claims, or answers from the holdout, where a theorem counts them.
     rounds : int or None, default None
         Number of batches that the queries come in; None if each may depend on the one before.
     release : {"numeric", "guess", "bit", "leaderboard", "argmax"}, default "numeric"
@@ -273,6 +274,8 @@ def plan(
         Loss known without the holdout, for ``release="leaderboard"``.
     analysis : {"tight", "rogers2020", "jung2020", "bassily2016"} or None, default None
         Whose bound of the Gaussian mechanism is listed; all if None.
+    expected : float, default 0.85
+        Share of right rows that is expected, for answers that are coded around guesses.
     confidence_level : float, default 0.95
         Probability with which all intervals together cover, at least 0.5.
 
@@ -290,7 +293,7 @@ def plan(
     --------
     >>> answer = plan(10_000, 10_000, failures=10, release="guess")
     >>> answer.choice, round(answer.half_width, 4)
-    ('guess_and_check', 0.0927)
+    ('guess_and_check', 0.0388)
     >>> plan(10_000, 100).choice
     'gaussian'
     """
@@ -308,6 +311,7 @@ def plan(
             rounds=None if rounds is None else check_positive_int(rounds, "rounds"),
             release=release,
             size=check_positive_int(candidates, "candidates"),
+            expected=check_in_range(expected, "expected", 0, 1),
             baseline=check_in_range(baseline, "baseline", 0, 1, low_open=True),
             analyses=get_args(Analysis) if analysis is None else (analysis,),
             confidence_level=float(level),

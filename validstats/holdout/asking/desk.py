@@ -187,7 +187,7 @@ def query_question(
     desk: Desk,
     function: Callable[[Any, Any], Any],
     bounds: tuple[float, float],
-    guess: float | None,
+    guess: Any,
     query_id: str | None,
 ) -> Question:
     """Ask for the mean of a function of a row."""

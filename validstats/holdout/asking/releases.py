@@ -100,7 +100,9 @@ def compare(
         Question(
             release="compare",
             label=f"{chosen.name}: {'which is better' if sign else 'difference'}",
-            phrase="the first is better than the second" if sign else f"the difference in {chosen.name}, first minus second,",
+            phrase="the first is better than the second"
+            if sign
+            else f"the difference in {chosen.name}, first minus second,",
             query=desk.digest("compare", release, ours_asked, theirs_asked),
             respond=scaled,
             cost=1 if desk.hosts else 2,

@@ -16,7 +16,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
-from typing import Any, ClassVar, Literal, Self, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 
@@ -124,10 +124,6 @@ class State:
     def declared_mu2(self) -> float:
         """Squared Gaussian-DP parameter of the whole epoch; 0 for deterministic mechanisms."""
         return 0.0
-
-    def fresh(self) -> Self:
-        """Return the state before the first query."""
-        return replace(self, asked=0, failed=0)
 
 
 MECHANISMS: dict[str, type[Mechanism]] = {}

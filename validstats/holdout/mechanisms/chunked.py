@@ -22,6 +22,7 @@ from validstats.holdout.mechanisms.base import (
     row_values,
 )
 from validstats.holdout.mechanisms.declared import Candidate, ReleaseKind, Use
+from validstats.holdout.mechanisms.guesses import SingleLook
 from validstats.holdout.widths import (
     clopper_pearson,
     count_candidates,
@@ -59,10 +60,6 @@ class ChunkState(State):
             return f"all {self.chunks} chunks have been used."
         return super().exhausted
 
-    def fresh(self) -> ChunkState:
-        """Return the state before the first query."""
-        return replace(self, asked=0, failed=0, current=0)
-
 
 class FreshChunks(Mechanism):
     """Answer every query from rows of its own."""
@@ -83,8 +80,13 @@ class FreshChunks(Mechanism):
     def candidates(cls, use: Use) -> Iterator[Candidate]:
         """Yield what it would promise for a planned use."""
         if use.asked > use.n:
+            yield Candidate(name=cls.name, half_width=math.inf, note="fewer rows than queries")
             return
-        found = count_candidates(use.n, use.asked, log_alpha=use.log_alpha, n_guess=0, expected=use.expected)
+        if use.asked == 1 and use.release in SingleLook.serves:
+            return  # one chunk is the whole holdout: a single look
+        # numbers without a guess are ranked at the worst share, one half
+        share = use.expected if use.release == "guess" else 0.5
+        found = count_candidates(use.n, use.asked, log_alpha=use.log_alpha, n_guess=0, expected=share)
         split = next(c for c in found if c.mechanism == "splitting")
         yield Candidate(name=cls.name, half_width=split.mean, note=f"{use.n // use.asked:,} rows a query")
 

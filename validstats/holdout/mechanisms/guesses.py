@@ -81,10 +81,6 @@ class GuessState(State):
             return self.spent
         return self.spent + self.allocation.log_share(*self.left)
 
-    def fresh(self) -> GuessState:
-        """Return the state before the first query."""
-        return replace(self, asked=0, failed=0, spent=0.0)
-
 
 class GuessAndCheck(Mechanism):
     """Confirm a guess, or release the cell in which the answer lies: only failed guesses are expensive."""
@@ -149,6 +145,7 @@ class GuessAndCheck(Mechanism):
     def _answer(
         cls, state: GuessState, values: Any, guess: Any, noise: Noise | None, log_carry: float
     ) -> tuple[GuessState, Release]:
+        row_values(values, state.n)
         # the question's type says which it is, never the rows: counts come as truth values
         if np.asarray(values).dtype == np.bool_:
             return cls._count(state, np.asarray(values), guess, log_carry)
@@ -250,6 +247,7 @@ class SingleLook(Mechanism):
     def _answer(
         cls, state: LookState, values: Any, guess: Any, noise: Noise | None, log_carry: float
     ) -> tuple[LookState, Release]:
+        row_values(values, state.n)
         units = np.asarray(values)
         level = state.log_alpha + state.log_weight + log_carry
         after = replace(state, asked=1)

@@ -47,10 +47,6 @@ class HeuristicState(State):
         """No privacy accounting is proved for the heuristics: infinite."""
         return math.inf
 
-    def fresh(self) -> HeuristicState:
-        """Return the state before the first query."""
-        return replace(self, asked=0, failed=0, noisy_threshold=None, current=0)
-
 
 def _heuristic_state(
     n: int,

@@ -54,10 +54,6 @@ class LadderState(State):
         """The loss on the board."""
         return self.baseline if self.best >= self.steps else self.best * self.step_size
 
-    def fresh(self) -> LadderState:
-        """Return the state before the first submission."""
-        return replace(self, asked=0, failed=0, best=self.steps)
-
 
 class Ladder(Mechanism):
     """Release the best loss so far, on a grid, and only when it improves by more than a step."""

@@ -202,10 +202,6 @@ class ThresholdState(State):
             math.inf if self.sigma == 0 else pure_dp_to_mu(2.0 * self.failures / (self.sigma * self.n)) ** 2
         )
 
-    def fresh(self) -> ThresholdState:
-        """Return the state before the first query."""
-        return replace(self, asked=0, failed=0, noisy_threshold=None)
-
 
 class Thresholdout(Mechanism):
     """Release the training value unless it overfits by more than a noisy threshold; then a noisy holdout value."""

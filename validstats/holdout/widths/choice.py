@@ -38,7 +38,7 @@ __all__ = [
 CountMechanism = Literal["one_look", "splitting", "guess_coded"]
 Ranking = Literal["mean", "worst"]
 
-_GAPS = (0.25, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0)  # t, in deviations of an honest guess
+_GAPS = (0.25, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0)  # t, in deviations of an honest guess
 _WEIGHTS = (0.5, 1.0, 2.0, 4.0)  # F k: weight of a failure, times the number of questions
 _CELLS = (0.5, 1.0)  # c, in standard errors
 _MOST_CELLS = 6  # cells of the quadrature on either side; the last takes the tail

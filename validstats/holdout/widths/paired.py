@@ -159,6 +159,9 @@ class _Tail:
         shifted = delta + self.half
         with np.errstate(divide="ignore", invalid="ignore"):
             theta = np.clip(0.5 * (1.0 + shifted / psi), 0.0, 1.0)
+        possible = (
+            psi + self.half >= -delta
+        )  # a difference is never larger than the share of rows that differ
         # where delta is larger than some share of the cell, p10 <= psi and p01 >= 0 bound the tail
         beyond = shifted > psi
         psi = np.where(beyond, psi + self.half, psi)
@@ -174,7 +177,8 @@ class _Tail:
         conditional = _binomial_tail(self.cuts, m, theta[:, None])
         outside = special.bdtr(self.first - 1.0, self.n, psi) if self.first > 0 else 0.0
         above = special.bdtrc(float(self.last), self.n, psi) if self.last < self.n else 0.0
-        return np.asarray((np.exp(log_weights) * conditional).sum(axis=1) + outside + above)
+        tails = (np.exp(log_weights) * conditional).sum(axis=1) + outside + above
+        return np.asarray(np.where(possible, tails, 0.0))
 
 
 def _binomial_tail(cuts: np.ndarray, m: np.ndarray, theta: np.ndarray) -> np.ndarray:
