@@ -70,7 +70,7 @@ def test_messages_are_in_words():
     assert "best() of 100 candidates would cost one query" in rh.outlook()
     assert len(rh.ledger_) == 3
     answer = rh.infer(MODEL)
-    assert answer.message == "Left: 19 queries, 3 failures."
+    assert answer.message == "Left: 19 queries."
     assert "the guess, confirmed by the holdout" in str(answer)
 
 

@@ -18,7 +18,7 @@ __all__ = ["holdout"]
 _RECEIPT = click.option(
     "--receipt", help="Receipt that you kept, where this user has no anchor of the ledger."
 )
-_BOOKKEEPING = ("created", "bound", "epoch")
+_BOOKKEEPING = ("created", "bound", "plan", "asked")
 
 
 @click.group()
@@ -70,7 +70,7 @@ def status(ledger: Path, receipt: str | None, output_format: str, output: Path |
     values: dict[str, Any] = {
         "ledger": str(ledger),
         "entries": len(entries),
-        "epochs": 1 + max((entry.epoch for entry in entries), default=-1),
+        "plans": 1 + max((entry.epoch for entry in entries), default=-1),
         "bound_to_a_holdout": any(entry.release == "bound" for entry in entries),
         "declared": declared,
         "asked": asked,
@@ -81,7 +81,7 @@ def status(ledger: Path, receipt: str | None, output_format: str, output: Path |
     }
     header = [
         ("Entries", values["entries"]),
-        ("Epochs", values["epochs"]),
+        ("Plans", values["plans"]),
         ("Bound to a holdout", values["bound_to_a_holdout"]),
         *((name.replace("_", " ").capitalize(), _text(value)) for name, value in declared.items()),
         *([("Asked", asked), ("Left", values["left"])] if declared else []),
@@ -161,7 +161,7 @@ def history(
             "entry": e.idx,
             "time": e.time,
             "user": e.user,
-            "epoch": e.epoch,
+            "plan": e.epoch,
             "release": e.release,
             "question": e.detail.get("question", ""),
             "answer": e.answer,

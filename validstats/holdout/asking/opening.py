@@ -99,7 +99,7 @@ def open_desk(holdout: Any, X: Any, y: Any, clusters: Any, check_reuse: bool) ->
     if holdout.ledger is None and not ledger.fits(fingerprint):
         ledger = Ledger.in_memory()  # other rows get a budget of their own
         parts, fingerprint = _split(ledger, X, labels, classes, groups, vault)
-    declared = _declaration(holdout, parts.reusable.n_units, vault, metric.binary and groups is None)
+    declared = _declaration(holdout, parts.reusable.n_units, vault)
     ledger.bind(fingerprint, user_tag(X, labels) if ledger.path is not None else None)
     books = Books(ledger, declared, holdout.user)
     books.open()
@@ -151,13 +151,7 @@ def plan_of(holdout: Any, n: int) -> Plan:
     )
 
 
-def _chosen(holdout: Any, n: int, counts: bool) -> str:
-    """Name of the tightest mechanism of the plan that can answer about the metric."""
-    fitting = (c.name for c in plan_of(holdout, n).candidates if counts or c.name != "single_look")
-    return next(fitting)
-
-
-def _declaration(holdout: Any, n: int, vault: float, counts: bool) -> Declaration:
+def _declaration(holdout: Any, n: int, vault: float) -> Declaration:
     queries = check_positive_int(holdout.queries, "queries")
     failures = (
         None if holdout.failures is None else check_positive_int(holdout.failures, "failures", minimum=0)
@@ -169,7 +163,7 @@ def _declaration(holdout: Any, n: int, vault: float, counts: bool) -> Declaratio
     check_confidence_level(holdout.confidence_level)
     check_literal(holdout.analysis, "analysis", get_args(Analysis))
     auto = holdout.mechanism == "auto"
-    name: str = _chosen(holdout, n, counts) if auto else holdout.mechanism
+    name: str = plan_of(holdout, n).choice if auto else holdout.mechanism
     check_score_mechanism(name)
     if mechanism(name).needs_guess and holdout.guess is None:
         raise ValueError(f"mechanism={name!r} checks guesses, and guess=None gives none. Use guess='cv'.")

@@ -22,6 +22,7 @@ from validstats.holdout.mechanisms.base import (
     State,
     check_counts,
     log_level,
+    node_interval,
     row_values,
 )
 from validstats.holdout.mechanisms.declared import Candidate, Use
@@ -45,6 +46,9 @@ _FEW, _MANY = (
     0.35,
     1.0,
 )  # half the width of cells of means, in deviations: for one or two answers, for a day of them
+
+
+_GRID = 1 << 16  # cells that a single mean of other values is rounded to
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,8 +210,8 @@ class LookState(State):
 
     @property
     def log_mass(self) -> float:
-        """After the look the reserve is left, divided by the counts that could have been released."""
-        return math.log(RESERVE) - math.log(self.n + 1.0) if self.asked else 0.0
+        """After the look the reserve is left, divided by the answers that could have been released."""
+        return math.log(RESERVE) - math.log(max(self.n, _GRID) + 1.0) if self.asked else 0.0
 
     @property
     def log_weight(self) -> float:
@@ -252,10 +256,10 @@ class SingleLook(Mechanism):
         level = state.log_alpha + state.log_weight + log_carry
         after = replace(state, asked=1)
         if units.dtype != np.bool_:
-            raise ValueError(
-                "mechanism='single_look' counts rows that are right or wrong, and this metric has other values. Use "
-                "mechanism='guess_and_check', whose answers follow their variance; nothing was charged."
-            )
+            # other values: the mean on a grid, and the KL interval of its cell
+            mean = round(float(units.mean()) * _GRID) / _GRID
+            low, high = node_interval(mean - 0.5 / _GRID, mean + 0.5 / _GRID, state.n, level, "kl")
+            return after, Release(value=mean, low=low, high=high, source="holdout")
         count = int(units.sum())
         low, high = clopper_pearson(count, state.n, level)
         return after, Release(value=count / state.n, low=low, high=high, source="holdout")
