@@ -40,10 +40,10 @@ def test_status(run, ledger) -> None:
 def test_status_with_a_declared_budget(run, ledger) -> None:
     opened = Ledger.open(ledger)
     with opened.turn() as turn:
-        turn.append("epoch", state={"declared": {"queries": 20, "users": {}}, "asked": 3}, new_epoch=True)
+        turn.append("plan", state={"declared": {"queries": 20, "users": {}}, "asked": 3}, new_epoch=True)
     opened.close()
     values = json.loads(run("holdout", "status", ledger, "--format", "json").output)
-    assert (values["asked"], values["left"], values["epochs"]) == (3, 17, 1)
+    assert (values["asked"], values["left"], values["plans"]) == (3, 17, 1)
     assert "Queries:" in run("holdout", "status", ledger).output
 
 
