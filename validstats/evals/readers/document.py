@@ -117,6 +117,10 @@ def _read_parquet(content: bytes, name: str) -> Any:
 
     try:
         table = pd.read_parquet(io.BytesIO(content))
+        for column, dtype in table.dtypes.items():
+            # Arrow decodes texts late: damaged ones must be noticed here.
+            if pd.api.types.is_string_dtype(dtype):
+                table[column] = table[column].astype(object).where(table[column].notna(), None)
     except ImportError as error:
         raise EvalFileError(
             f"Reading {name} needs pyarrow: pip install pyarrow, or save it as CSV."
