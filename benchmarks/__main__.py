@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmarks._peers import take_from
 from benchmarks._runner import run
 
-DOMAINS = ("batch", "holdout", "dsl", "mi")
+DOMAINS = ("batch", "holdout", "dsl", "mi", "evals")
 
 
 def main() -> None:

@@ -324,6 +324,9 @@ def judged_rate(rng, setting):
     rows = rng.choice(n, labels, replace=False)
     human[rows] = truth[rows]
     data = {"item": item, "judge": judge, "human": human}
-    result = evals.evaluate(data)
+    try:
+        result = evals.evaluate(data)
+    except evals.EvalFileError:
+        return [True, False]  # a judge that says the same everywhere is refused: no statement, none is wrong
     alone = evals.evaluate({"item": item, "score": judge})
     return [result.conf_low <= rate <= result.conf_high, alone.conf_low <= rate <= alone.conf_high]

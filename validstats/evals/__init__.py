@@ -17,7 +17,6 @@ from validstats.evals.results import (
     PassAtKResult,
     RankingResult,
     ReleaseResult,
-    SignResult,
 )
 from validstats.evals.sentences import Verdict
 from validstats.evals.statistics import BattlesNotIdentifiedError
@@ -35,7 +34,6 @@ __all__ = [
     "PassAtKResult",
     "RankingResult",
     "ReleaseResult",
-    "SignResult",
     "Verdict",
     "compare",
     "doctor",

@@ -25,7 +25,6 @@ __all__ = [
     "PassAtKResult",
     "RankingResult",
     "ReleaseResult",
-    "SignResult",
     "inputs_of",
 ]
 
@@ -441,73 +440,6 @@ class ComparisonResult(EvalResult):
         from validstats.plotting.evaluations import ComparisonDisplay
 
         return ComparisonDisplay.from_result(self, labels=labels).plot(ax)
-
-
-@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
-class SignResult(EvalResult):
-    """What a ledger releases about a comparison: the direction alone.
-
-    Attributes
-    ----------
-    a, b : str
-        Candidate and baseline.
-    budget : mapping of str to float
-        What the ledger has left.
-    """
-
-    verb: ClassVar[str] = "compare"
-
-    a: str
-    b: str
-    budget: Mapping[str, float] = field(default_factory=dict)
-
-    @property
-    def estimate(self) -> NotApplicable:
-        """Not released."""
-        return NotApplicable("a ledger releases the direction alone")
-
-    @property
-    def conf_low(self) -> NotApplicable:
-        """Not released."""
-        return self.estimate
-
-    @property
-    def conf_high(self) -> NotApplicable:
-        """Not released."""
-        return self.estimate
-
-    @property
-    def naive(self) -> NotApplicable:
-        """Not released."""
-        return self.estimate
-
-    def _tidy_columns(self) -> Mapping[str, Any]:
-        return {"term": [f"{self.a} - {self.b}"], "code": [self.verdict.code]}
-
-    def _glance_columns(self) -> Mapping[str, Any]:
-        return {"code": self.verdict.code, **self.budget}
-
-    def _report(self) -> Report:
-        return Report(
-            f"Comparison of {self.a} with {self.b}",
-            header=[(name.replace("_", " "), value) for name, value in self.budget.items()],
-            guarantees=[self.guarantee],
-        )
-
-    def plot(self, ax: Any = None, labels: Mapping[str, str] | None = None, drop: Sequence[str] = ()) -> Any:
-        """Refuse: a drawing would release more than the direction.
-
-        Parameters
-        ----------
-        ax, labels, drop : object
-            Not used.
-
-        Raises
-        ------
-        ValueError
-            Always.
-        """
-        raise ValueError("A ledger releases the direction alone; there is nothing to draw.")
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)

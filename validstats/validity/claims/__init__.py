@@ -8,7 +8,7 @@ from validstats.validity.hunt import Claim
 
 __all__ = ["DOMAINS", "claims_of"]
 
-DOMAINS = ("batch", "dsl")
+DOMAINS = ("batch", "dsl", "evals")
 
 
 def claims_of(domain: str) -> list[Claim]:
@@ -16,7 +16,7 @@ def claims_of(domain: str) -> list[Claim]:
 
     Parameters
     ----------
-    domain : {"batch", "dsl"}
+    domain : {"batch", "dsl", "evals"}
         The domain.
 
     Returns
