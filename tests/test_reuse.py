@@ -43,7 +43,8 @@ def test_a_sample_decides_for_many_rows() -> None:
     assert 3900 < len(chosen) <= 4000 and chosen.max() < n
     training = np.arange(n, dtype=np.uint64)
     with pytest.warns(
-        DataReuseWarning, match=r"^About [45]\d% of the 1,000,000 reference rows \([0-9,]+ of 3,9\d\d sampled\)"
+        DataReuseWarning,
+        match=r"^About [45]\d% of the 1,000,000 reference rows \([0-9,]+ of 3,9\d\d sampled\)",
     ):
         share = warn_data_reuse(training, np.arange(n // 2, n + n // 2, dtype=np.uint64)[chosen], n)
     assert share == pytest.approx(0.5, abs=0.03)

@@ -17,7 +17,7 @@ from validstats.batch.laws import within_batch_test
 from validstats.batch.results import BatchResult, BatchSelection, BatchSets
 from validstats.batch.rows import LabelledRows, column_values, split_batches
 from validstats.batch.scores import Score
-from validstats.batch.scoring import Scorer, is_frozen
+from validstats.batch.scoring import GivenPredictions, Scorer, is_frozen
 from validstats.batch.targets import Calibration, Inquiry, Target
 from validstats.exceptions import DependentRowsWarning, dependent_rows_message, warn
 from validstats.guarantee import Guarantee
@@ -66,8 +66,9 @@ class BatchPredictor(CalibratedEstimator):
 
     Parameters
     ----------
-    estimator : estimator
-        Any scikit-learn regressor or classifier. Wrapped in ``FrozenEstimator`` it counts as already fitted, and all
+    estimator : estimator or None
+        None takes numeric predictions from anywhere in place of rows: ``calibrate(y_pred, y)``, ``infer(y_pred_new)``.
+        Otherwise any scikit-learn regressor or classifier. Wrapped in ``FrozenEstimator`` it counts as already fitted, and all
         rows given to ``fit`` calibrate.
     target : Target
         The question: :class:`BatchMean`, :class:`BatchTotal`, :class:`BatchQuantile`, :class:`Simultaneous`,
@@ -549,7 +550,7 @@ class BatchPredictor(CalibratedEstimator):
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
-        inner = get_tags(self.estimator)
+        inner = get_tags(GivenPredictions() if self.estimator is None else self.estimator)
         tags.estimator_type = inner.estimator_type
         tags.regressor_tags, tags.classifier_tags = inner.regressor_tags, inner.classifier_tags
         tags.target_tags, tags.input_tags = inner.target_tags, inner.input_tags
@@ -569,6 +570,8 @@ class BatchPredictor(CalibratedEstimator):
         check_literal(self.unit, "unit", get_args(CalibrationUnit))
 
     def _check_features(self, X: Any) -> None:
+        if self.estimator is None:
+            return
         if getattr(X, "ndim", 2) == 1:
             raise ValueError(
                 f"Expected 2D array, got 1D array instead: X has shape {X.shape}. Reshape your data with "

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import clone, is_classifier
+from sklearn.base import BaseEstimator, RegressorMixin, clone, is_classifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GroupKFold
 
@@ -15,11 +15,26 @@ from validstats.batch.laws import unit_variances
 from validstats.batch.rows import LabelledRows, check_strata_kind
 from validstats.batch.scores import Score, checked_outputs, class_values
 from validstats.batch.targets import Calibration, Target, TwoLabels
-from validstats.intake import check_bounds, reuse_sample, warn_data_reuse
+from validstats.intake import check_bounds, check_vector, reuse_sample, warn_data_reuse
 
-__all__ = ["Scorer", "is_frozen"]
+__all__ = ["GivenPredictions", "Scorer", "is_frozen"]
 
 _BATCH_FOLDS = 5
+
+
+class GivenPredictions(RegressorMixin, BaseEstimator):
+    """The learner of predictions that come from elsewhere: its rows are the predictions."""
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Learn nothing."""
+        return self
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+    def predict(self, X: Any) -> Float1D:
+        """The predictions themselves, checked."""
+        return check_vector(X, "the predictions given as X")
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +67,8 @@ class Scorer:
     @classmethod
     def make(cls, learner: Any, target: Target, given: Any, bounds: Any) -> Self:
         """Scorer that is not trained; ``given`` is what the user asked for as score."""
+        if learner is None:
+            learner = FrozenEstimator(GivenPredictions())
         classifier = bool(is_classifier(learner.estimator if is_frozen(learner) else learner))
         score = target.make_score(given, classifier)
         made = cls(learner, score, classifier, _asked(target, given, classifier))
@@ -240,8 +257,8 @@ def _share_of_larger(learner: Any, y: AnyArray) -> float:
 
 
 def is_frozen(learner: Any) -> bool:
-    """Whether a learner counts as fitted."""
-    return isinstance(learner, FrozenEstimator)
+    """Whether a learner counts as fitted; where there is none, predictions are handed over instead of rows."""
+    return learner is None or isinstance(learner, FrozenEstimator)
 
 
 def _asked(target: Target, given: Any, classifier: bool) -> tuple[Any, ...]:
