@@ -28,6 +28,7 @@ _PUBLIC = {
     "LabelPlanDisplay": "validstats.plotting.label_plan",
     "MutualInformationDisplay": "validstats.plotting.mutual_information",
     "MutualInformationMatrixDisplay": "validstats.plotting.mutual_information",
+    "PermutationDisplay": "validstats.plotting.mutual_information",
     "SelectionDisplay": "validstats.plotting.batch_selection",
 }
 """Public name -> the module that defines it, imported at first use."""
@@ -55,6 +56,7 @@ __all__ = [
     "LabelPlanDisplay",
     "MutualInformationDisplay",
     "MutualInformationMatrixDisplay",
+    "PermutationDisplay",
     "SelectionDisplay",
 ]
 
