@@ -163,7 +163,7 @@ celsius, year = sea["celsius"].to_numpy(), sea["YEAR"].to_numpy()
 years = np.unique(year)
 hits = np.zeros(3)
 DRAWS = 200
-for draw in range(DRAWS):
+for _draw in range(DRAWS):
     order = generator.permutation(years)
     train, past, new = (np.isin(year, part) for part in (order[:20], order[20:60], order[60:]))
     learner = FrozenEstimator(Ridge().fit(month[train], celsius[train]))
