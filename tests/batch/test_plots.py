@@ -79,3 +79,10 @@ def test_envelope(data):
     low, high = result.answers[0].low, result.answers[0].high
     assert display.holds() == bool(((low <= np.sort(y[400:450])) & (np.sort(y[400:450]) <= high)).all())
     assert "0.9" in display.ax_.get_title(loc="left")
+
+
+def test_the_textbook_interval_is_drawn_beside_ours(data):
+    result = predictor(BatchMean(), data, bounds=(-9, 9)).infer(data[0][:60], batches=np.repeat([1, 2], 30))
+    display = result.plot()
+    assert "textbook" in [t.get_text() for t in display.ax_.get_legend().get_texts()]
+    assert display.textbook.shape == (2, 2) and (display.textbook[:, 0] < display.textbook[:, 1]).all()

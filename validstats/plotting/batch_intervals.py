@@ -26,6 +26,8 @@ class BatchIntervalDisplay:
         True values.
     naive : array-like of shape (k,) or None, default None
         What the model alone says.
+    textbook : array-like of shape (k, 2) or None, default None
+        Intervals of normal theory, drawn as thin lines below ours.
     name : str, default "value"
         What the number is.
 
@@ -50,6 +52,7 @@ class BatchIntervalDisplay:
         *,
         truth: Any = None,
         naive: Any = None,
+        textbook: Any = None,
         name: str = "value",
     ) -> None:
         check_same_length(batches=batches, estimate=estimate, low=low, high=high, truth=truth, naive=naive)
@@ -59,6 +62,7 @@ class BatchIntervalDisplay:
         self.high = check_vector(high, "high", allow_infinite=True)
         self.truth = None if truth is None else check_vector(truth, "truth")
         self.naive = None if naive is None else check_vector(naive, "naive", allow_nan=True)
+        self.textbook = None if textbook is None else np.asarray(textbook, dtype=np.float64)
         self.name = name
 
     @classmethod
@@ -94,6 +98,7 @@ class BatchIntervalDisplay:
         check_same_length(batches=result.batches, truth=truth)
         shown = kept(result.batches, drop)
         naive, name = result.naive[shown, term], result.terms[term]
+        textbook = result.textbook[shown, term]
         return cls(
             words([result.batches[i] for i in shown], labels),
             result.estimate[shown, term],
@@ -101,6 +106,7 @@ class BatchIntervalDisplay:
             result.conf_high[shown, term],
             truth=None if truth is None else np.asarray(truth)[shown],
             naive=None if np.isnan(naive).all() else naive,
+            textbook=None if np.isnan(textbook).any() else textbook,
             name=(labels or {}).get(name, f"{name} of the batch"),
         )
 
@@ -142,6 +148,10 @@ class BatchIntervalDisplay:
                 self.ax_.hlines(
                     positions[chosen], low[chosen], high[chosen], color=colour, linewidth=3.5, label=label
                 )
+        if self.textbook is not None:
+            self.ax_.hlines(
+                positions + 0.22, *self.textbook.T, color=COLOURS["reference"], linewidth=1.5, label="textbook"
+            )
         if self.naive is not None:
             self.ax_.plot(
                 self.naive,
