@@ -223,3 +223,14 @@ def test_bets_use_bounds_of_all_rows_and_not_of_seen_scores() -> None:
     assert model.calibration_.own_bounds == (0 - predictions.max(), 25 - predictions.min())
     first, again = (model.infer(X[NEW]).conf_high[0, 0] for _ in range(2))
     assert first == again and len(model.calibration_.answers) >= 1
+
+
+def test_a_summary_of_the_predictor_reports_its_batches() -> None:
+    whole = str(frozen(BatchMean()).calibrate(X[PAST], Y[PAST], batches=WEEK[PAST]).summary())
+    assert "move together (p = 0.002" in whole and "Order of batches by name" in whole
+    rows = str(
+        frozen(Selection(above=11.0, max_false=2), unit="row")
+        .calibrate(X[PAST], Y[PAST], batches=WEEK[PAST])
+        .summary()
+    )
+    assert "Rows of one batch" in rows and "Order of batches" not in rows

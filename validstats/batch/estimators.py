@@ -13,7 +13,7 @@ from sklearn.utils.validation import validate_data
 
 from validstats._typing import AnyArray, Bool1D, Float2D, RandomState
 from validstats.base import CalibratedEstimator
-from validstats.batch.laws import within_batch_test
+from validstats.batch.laws import unit_order_test, within_batch_test
 from validstats.batch.results import BatchResult, BatchSelection, BatchSets
 from validstats.batch.rows import LabelledRows, column_values, split_batches
 from validstats.batch.scores import Score
@@ -617,7 +617,7 @@ class BatchPredictor(CalibratedEstimator):
         if calibration.batches is not None or known is None:
             return
         test = calibration.once(
-            ("within", repr(batches)),
+            ("within", batches if isinstance(batches, str) and calibration.row_batches is None else None),
             lambda: within_batch_test(calibration.scores, known, random_state=calibration.seed),
         )
         if test.p_value <= _DEPENDENT:
@@ -675,6 +675,21 @@ class BatchPredictor(CalibratedEstimator):
             ("Score", self.score_.quantity),
             ("Calibration rows", calibration.n),
         ]
+        known = calibration.row_batches if calibration.batches is None else calibration.batches
+        if known is not None:
+            within = within_batch_test(calibration.scores, known, random_state=calibration.seed)
+            header.append(("Past batches", np.unique(known).size))
+            header.append(
+                (
+                    "Rows of one batch",
+                    f"{'move together' if within.p_value <= _DEPENDENT else 'no sign that they move together'} "
+                    f"(p = {within.p_value:.3g}, variance ratio {within.variance_ratio:.3g})",
+                )
+            )
+        if calibration.batches is not None and np.isfinite(calibration.scores).all():
+            means = np.array([float(part.mean()) for part in calibration.by_batch])
+            order = unit_order_test(means, random_state=calibration.seed)
+            header.append(("Order of batches by name", f"trend or memory: p = {order.p_value:.3g}"))
         if self.target.has_level:
             header.append(("Confidence level", self.confidence_level))
         if calibration.w_max is not None:
