@@ -20,6 +20,7 @@ _PUBLIC = {
     "Entry": "validstats.holdout.ledger.store",
     "HoldoutCalibration": "validstats.holdout.asking.opening",
     "HoldoutScorer": "validstats.holdout.asking.scorer",
+    "Gate": "validstats.holdout.asking.gate",
     "HoldoutSearchCV": "validstats.holdout.search",
     "kraft_e_value": "validstats.holdout.widths.evalues",
     "Leaderboard": "validstats.holdout.asking.board",
@@ -53,6 +54,7 @@ __all__ = [
     "Entry",
     "HoldoutCalibration",
     "HoldoutScorer",
+    "Gate",
     "HoldoutSearchCV",
     "kraft_e_value",
     "Leaderboard",
@@ -72,6 +74,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from validstats.holdout.asking import (
+        Gate,
         HoldoutCalibration,
         HoldoutScorer,
         Leaderboard,

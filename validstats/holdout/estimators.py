@@ -16,6 +16,7 @@ from validstats.holdout import asking
 from validstats.holdout.asking import (
     CompareRelease,
     Desk,
+    Gate,
     GuessKind,
     HoldoutCalibration,
     HoldoutScorer,
@@ -582,6 +583,28 @@ class ReusableHoldout(CalibratedEstimator):
             If it was opened for another question before.
         """
         return asking.final(self._desk("final"), target, metric)
+
+    def gate(self, start: Any, *, margin: float = 1.0, metric: str | Metric | None = None) -> Gate:
+        """Open a gate for an automated search: keep or discard, for any number of proposals.
+
+        Each bit is coded, so that their number need not be declared: a search of a thousand proposals costs some four
+        nats a proposal that is kept. The same start continues a gate that is open.
+
+        Parameters
+        ----------
+        start : estimator or predictions
+            The model that the search starts from.
+        margin : float, default 1.0
+            Standard errors by which a proposal must be better; 0 keeps whatever is better.
+        metric : str, Metric or None, default None
+            What is compared; the declared one if None.
+
+        Returns
+        -------
+        Gate
+            Its ``ask`` proposes, ``certify`` and ``final`` say what the search has gained.
+        """
+        return asking.open_gate(self._desk("gate"), start, margin, metric)
 
     # ------------------------------------------------------------------ scikit-learn
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from validstats.holdout.asking.board import Leaderboard, leaderboard
 from validstats.holdout.asking.desk import Desk, GuessKind, is_estimator, number_question, query_question
 from validstats.holdout.asking.discoveries import discover
+from validstats.holdout.asking.gate import Gate, open_gate
 from validstats.holdout.asking.inputs import (
     check_finite_bounds,
     check_labels,
@@ -28,6 +29,8 @@ from validstats.holdout.asking.scorer import HoldoutScorer
 from validstats.holdout.asking.vault import final
 
 __all__ = [
+    "Gate",
+    "open_gate",
     "CompareRelease",
     "Desk",
     "GuessKind",

@@ -452,6 +452,7 @@ class Books:
             "mechanisms": {},
             "exhausted": False,
             "vault": turn.state.get("vault"),
+            **({"gate": turn.state["gate"]} if "gate" in turn.state else {}),
         }
 
     def _remedy(self) -> str:
