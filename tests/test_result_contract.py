@@ -158,12 +158,31 @@ def dsl_results() -> Iterator[tuple[str, Callable[[], Any]]]:
     yield "looks", lambda: labelled("uniform").infer("label ~ x", model="linear")
 
 
+def mi_results() -> Iterator[tuple[str, Callable[[], Any]]]:
+    """One result of each kind about mutual information."""
+    from validstats import mi
+
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(200, 2))
+    y = x[:, 0] + rng.normal(size=200)
+    pairs = [(x, y), (x[:, 0], y)]
+    yield "learned", lambda: mi.LearnedMI().infer(x, y)
+    yield "learned, several", lambda: mi.LearnedMI().infer(pairs)
+    yield "one call", lambda: mi.mutual_info(x, y)
+    yield "plug-in", lambda: mi.mutual_info(x[:, 0] > 0, y > 0, method="plug-in")
+    yield "matrix", lambda: mi.mutual_info_matrix(np.column_stack([x, y]), method="gaussian", intervals=True)
+    yield "conditional", lambda: mi.conditional_mutual_info(x[:, 0], y, x[:, 1])
+    yield "test", lambda: mi.independence_test(x, y, n_permutations=99, random_state=0)
+    yield "conditional test", lambda: mi.conditional_independence_test(x[:, 0], y, x[:, 1], random_state=0)
+
+
 FACTORIES = [
     pytest.param(make, id=f"{domain}: {name}")
     for domain, results in (
         ("batch", batch_results),
         ("holdout", holdout_results),
         ("evals", evals_results),
+        ("mi", mi_results),
         ("dsl", dsl_results),
     )
     for name, make in results()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -34,7 +34,7 @@ from validstats.mi.sides import (
     prepare_side,
     without_repeats,
 )
-from validstats.results import Report, Result, Table
+from validstats.results import NotApplicable, Report, Result, Table, rounded
 
 __all__ = ["ConditionalMutualInformationResult", "conditional_ksg", "conditional_mutual_info"]
 
@@ -73,8 +73,69 @@ class ConditionalMutualInformationResult(Result):
     dim_y: int
     dim_z: int
 
+    @property
+    def conf_low(self) -> NotApplicable:
+        """There is no interval."""
+        return NotApplicable(
+            "no interval of conditional mutual information has a known coverage; see conditional_independence_test"
+        )
+
+    @property
+    def conf_high(self) -> NotApplicable:
+        """There is no interval."""
+        return self.conf_low
+
+    @property
+    def confidence_level(self) -> NotApplicable:
+        """There is no interval, and no level."""
+        return NotApplicable("there is no interval")
+
+    @property
+    def naive(self) -> NotApplicable:
+        """There is no simpler answer beside it."""
+        return NotApplicable("a partial correlation would see linear dependence only")
+
     def __float__(self) -> float:
         return self.estimate
+
+    def plot(
+        self, ax: Any = None, labels: Mapping[str, str] | None = None, drop: Collection[str] = ()
+    ) -> Any:
+        """Draw the estimate.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or None, default None
+            Axes to draw on; new ones if None.
+        labels : mapping of str to str or None, default None
+            Words instead of the name of the estimate.
+        drop : collection of str, default ()
+            Accepted for every result; there is one line only.
+
+        Returns
+        -------
+        MutualInformationDisplay
+            The display, drawn.
+        """
+        from validstats.plotting.mutual_information import MutualInformationDisplay
+
+        name, nothing = "conditional mutual information", np.array([np.nan])
+        display = MutualInformationDisplay(
+            [(labels or {}).get(name, name)],
+            np.array([self.estimate]),
+            nothing,
+            nothing,
+            unit=self.unit,
+            sort=False,
+        )
+        return display.plot(ax)
+
+    def _answer(self) -> str:
+        if np.isinf(self.estimate):
+            return "X and Y are in an exact relation that Z does not explain"
+        return (
+            f"Given Z, X and Y share about {rounded(self.estimate)} {self.unit} of information (no interval)"
+        )
 
     def _tidy_columns(self) -> Mapping[str, Sequence[Any]]:
         return {"term": ["conditional mutual information"], "estimate": [self.estimate]}
@@ -331,7 +392,7 @@ def _guarantee(source: str, n: int) -> Guarantee:
     return Guarantee(
         holds="the value is a point estimate, whose bias and spread are not stated",
         kind="heuristic",
-        check=(),
+        check=("the rows are independent of each other",),
         n_reference=n,
         citation=source,
         details=("For a test that is exact with discrete Z use independence_test(x, y, strata=z)",),

@@ -309,10 +309,10 @@ class LearnedMI(CalibratedEstimator):
         level = check_confidence_level(
             self.confidence_level if confidence_level is None else confidence_level
         )
-        labels = row_labels(x, name="x") if y is not None else None
-        options = RowOptions(
-            repeats, align(ids, labels, "ids"), align(clusters, labels, "clusters"), exchangeable
-        )
+        if y is not None:
+            labels = row_labels(x, name="x")
+            ids, clusters = align(ids, labels, "ids"), align(clusters, labels, "clusters")
+        options = RowOptions(repeats, ids, clusters, exchangeable)
         options.check()
         single = y is not None
         if not single and (ids is not None or clusters is not None):

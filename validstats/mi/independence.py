@@ -135,7 +135,7 @@ class IndependenceTestResult(Result):
     def _answer(self) -> str:
         given = " given the strata" if self.n_strata > 1 else f" given {self.given}" if self.given else ""
         verdict = "depend on each other" if self.p_value <= 0.05 else "show no clear dependence"
-        return f"X and Y {verdict}{given} (p = {self.p_value:.3g})."
+        return f"X and Y {verdict}{given} (p = {self.p_value:.3g})"
 
     def _tidy_columns(self) -> Mapping[str, Sequence[Any]]:
         return {"term": [self.statistic_name], "statistic": [self.statistic], "p_value": [self.p_value]}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -18,7 +18,7 @@ from validstats.mi.anchors import Scaling
 from validstats.mi.estimators import NATS_PER_UNIT, Unit
 from validstats.mi.methods import Method, Options, clip_estimate, estimate_sides, refuse_unused
 from validstats.mi.sides import Declared, Side, prepare_side
-from validstats.results import Report, Result, Table
+from validstats.results import NotApplicable, Report, Result, Table, rounded
 from validstats.runtime import collect_warnings, progress, repeat_warnings
 
 __all__ = ["MutualInformationMatrix", "mutual_info_matrix"]
@@ -42,7 +42,7 @@ class MutualInformationMatrix(Result):
         Estimates in ``unit``, symmetric. The diagonal holds the entropy of a discrete column and infinity for
         any other.
     conf_low, conf_high : ndarray of shape (p, p)
-        Intervals; NaN where there are none.
+        Intervals; NaN where there are none, and the value itself on the diagonal.
     kinds : tuple of str
         Kind of each column: continuous, discrete or mixed.
     unit : {"nats", "bits"}
@@ -91,13 +91,43 @@ class MutualInformationMatrix(Result):
         """
         return np.sqrt(-np.expm1(-2.0 * self.values * NATS_PER_UNIT[self.unit]))
 
-    def plot(self, ax: Any = None) -> Any:
+    @property
+    def estimate(self) -> Float2D:
+        """The matrix of estimates."""
+        return self.values
+
+    @property
+    def confidence_level(self) -> Any:
+        """Level of the intervals, or why there are none."""
+        level = self.guarantee.confidence_level
+        return NotApplicable("no intervals were asked for (intervals=True)") if level is None else level
+
+    @property
+    def naive(self) -> NotApplicable:
+        """There is no simpler matrix beside it."""
+        return NotApplicable("a matrix of correlations would see linear dependence only")
+
+    def _answer(self) -> str:
+        pairs = self._pairs()
+        if not pairs:
+            return "There is one column, and no pair"
+        i, j = max(pairs, key=lambda pair: self.values[pair])
+        value = rounded(float(self.values[i, j]))
+        return f"Of {len(pairs)} pairs {self.names[i]} and {self.names[j]} share most information, {value} {self.unit}"
+
+    def plot(
+        self, ax: Any = None, labels: Mapping[str, str] | None = None, drop: Collection[str] = ()
+    ) -> Any:
         """Draw the matrix as a heat map.
 
         Parameters
         ----------
         ax : matplotlib Axes or None, default None
             Axes to draw on.
+        labels : mapping of str to str or None, default None
+            Words instead of the names of columns.
+        drop : collection of str, default ()
+            Columns to leave out.
 
         Returns
         -------
@@ -106,7 +136,13 @@ class MutualInformationMatrix(Result):
         """
         from validstats.plotting.mutual_information import MutualInformationMatrixDisplay
 
-        return MutualInformationMatrixDisplay.from_matrix(self).plot(ax)
+        kept = [i for i, name in enumerate(self.names) if name not in drop]
+        return MutualInformationMatrixDisplay(
+            self.values[np.ix_(kept, kept)],
+            self.correlation_scale()[np.ix_(kept, kept)],
+            [(labels or {}).get(self.names[i], self.names[i]) for i in kept],
+            unit=self.unit,
+        ).plot(ax)
 
     def _pairs(self) -> list[tuple[int, int]]:
         return list(itertools.combinations(range(len(self.names)), 2))
@@ -304,7 +340,7 @@ def _fill(
         matrix = np.zeros((len(sides), len(sides)))
         for (i, j), estimate in zip(pairs, estimates):
             matrix[i, j] = matrix[j, i] = estimate[part] * scale
-        matrix[diagonal] = [side.entropy * scale if part == 0 else np.nan for side in sides]
+        matrix[diagonal] = [side.entropy * scale for side in sides]
         matrices.append(matrix)
     return matrices[0], matrices[1], matrices[2]
 
@@ -312,12 +348,12 @@ def _fill(
 def _guarantee(n: int, level: float, intervals: bool) -> Guarantee:
     statement = "the values are point estimates, whose bias and spread are not stated"
     if intervals:
-        statement = f"each interval is approximate at nominal level {level:g}, for its pair alone"
+        statement = f"each interval speaks about its own pair, in about {100 * level:g} of 100 data sets; not about all pairs at once"
     remedy = "To choose features with an error rate under control use MISelector"
     return Guarantee(
         holds=statement,
         kind="heuristic",
-        check=(),
+        check=("the rows are independent of each other",),
         n_reference=n,
         citation="the estimators of mutual_info, each with its own source",
         confidence_level=level if intervals else None,

@@ -38,13 +38,13 @@ MAX_NOTES = 10
 def estimate_words(estimate: float, low: float, high: float, unit: str, certified: LowerBound) -> str:
     """The answer in one sentence: the estimate with its interval, and what is certified for every law."""
     if np.isinf(estimate):
-        return "X and Y are in an exact relation: their mutual information is unbounded."
+        return "X and Y are in an exact relation: their mutual information is unbounded"
     if np.isfinite(low) or np.isfinite(high):
         value = interval_words(estimate, low, high, unit)
     else:
         value = f"{rounded(estimate)} {unit} (no interval)"
     certain = certified.clause(unit)
-    return f"X and Y share about {value} of information{f'; {certain}' if certain else ''}."
+    return f"X and Y share about {value} of information{f'; {certain}' if certain else ''}"
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -195,7 +195,7 @@ class LearnedMIResult(Result):
             if len(finite)
             else "all unbounded"
         )
-        return f"{len(self.estimates)} data sets with a mutual information {spread}."
+        return f"{len(self.estimates)} data sets with a mutual information {spread}"
 
     def _tidy_columns(self) -> Mapping[str, Sequence[Any] | np.ndarray]:
         return {
