@@ -8,8 +8,8 @@ import math
 import numpy as np
 import pytest
 
-from validstats.holdout import audit_looks
-from validstats.holdout.audit import estimate_drift, log_description, log_record, log_rises
+from validstats.holdout import audit_looks, log_description
+from validstats.holdout.audit import estimate_drift, log_record, log_rises
 from validstats.holdout.widths import clopper_pearson
 
 
@@ -77,7 +77,11 @@ def test_what_does_not_fit_together_is_refused(options: dict, message: str) -> N
 
 
 def test_every_row_names_its_assumption() -> None:
-    text = audit_looks(1000, 0.85, decimals=2, scores=[0.8, 0.85], rises=2, candidates=9).summary()
+    text = (
+        audit_looks(1000, 0.85, decimals=2, scores=[0.8, 0.85], rises=2, candidates=9)
+        .summary(details=True)
+        .as_text()
+    )
     assert text.count("holds if") == 4
     assert "list is complete" in text and "nobody saw the numbers" in text
 
@@ -114,6 +118,12 @@ def test_the_drift_is_an_estimate_of_the_optimism_of_independent_models() -> Non
         drifts.append(estimate_drift(right, halves=40))
         truths.append(right.mean(axis=1).max() - 0.6)
     assert np.mean(drifts) == pytest.approx(np.mean(truths), rel=0.25)
-    assert "estimate, no guarantee" in audit_looks(500, 0.65, looks=50, results=right).summary()
+    text = audit_looks(500, 0.65, looks=50, results=right).summary().as_text()
+    assert "estimate, no guarantee" in " ".join(text.split())
     with pytest.raises(ValueError, match="shape"):
         estimate_drift(np.ones(5))
+
+
+def test_prices_of_codes_by_hand() -> None:
+    assert -log_record([85, 85, 86], 2) == pytest.approx(7.99, abs=5e-3)
+    assert -log_rises(40, 6) == pytest.approx(math.log(math.comb(40, 6) * 41))

@@ -10,6 +10,7 @@ _PUBLIC = {
     "Answer": "validstats.holdout.results",
     "Answers": "validstats.holdout.results",
     "audit_looks": "validstats.holdout.audit",
+    "AuditRow": "validstats.holdout.audit",
     "betting_e_value": "validstats.holdout.widths.evalues",
     "Candidate": "validstats.holdout.mechanisms.declared",
     "coverage": "validstats.holdout.asking.metrics",
@@ -26,6 +27,7 @@ _PUBLIC = {
     "Leaderboard": "validstats.holdout.asking.board",
     "Ledger": "validstats.holdout.ledger.core",
     "LedgerCheck": "validstats.holdout.ledger.core",
+    "log_description": "validstats.holdout.audit",
     "log_loss": "validstats.holdout.asking.metrics",
     "LookAudit": "validstats.holdout.audit",
     "Metric": "validstats.holdout.asking.metrics",
@@ -44,6 +46,7 @@ __all__ = [
     "Answer",
     "Answers",
     "audit_looks",
+    "AuditRow",
     "betting_e_value",
     "Candidate",
     "coverage",
@@ -60,6 +63,7 @@ __all__ = [
     "Leaderboard",
     "Ledger",
     "LedgerCheck",
+    "log_description",
     "log_loss",
     "LookAudit",
     "Metric",
@@ -85,7 +89,7 @@ if TYPE_CHECKING:
         squared_error,
         subgroup_accuracy,
     )
-    from validstats.holdout.audit import LookAudit, audit_looks
+    from validstats.holdout.audit import AuditRow, LookAudit, audit_looks, log_description
     from validstats.holdout.estimators import ReusableHoldout
     from validstats.holdout.ledger import Entry, Ledger, LedgerCheck, Turn
     from validstats.holdout.mechanisms import Candidate

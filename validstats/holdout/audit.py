@@ -8,21 +8,22 @@ before the test set was seen; what must be true about the history is printed wit
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from validstats._typing import AnyArray
+from validstats._typing import AnyArray, Float1D
+from validstats.guarantee import Guarantee
 from validstats.holdout.widths import cell_interval, log_binomial, log_distance_code, rounded_counts
 from validstats.intake import (
     alpha_fraction,
     check_confidence_level,
     check_in_range,
     check_positive_int,
-    to_frame,
 )
+from validstats.results import Report, Result, Table, percent_words
 
 __all__ = [
     "AuditRow",
@@ -68,8 +69,8 @@ class AuditRow:
         return 0.5 * (self.high - self.low)
 
 
-@dataclass(frozen=True)
-class LookAudit:
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class LookAudit(Result):
     """What may be said about a score after the test set was used.
 
     Parameters
@@ -82,22 +83,33 @@ class LookAudit:
         Of all rows together.
     rows : tuple of AuditRow
         One a way of accounting, the narrowest first.
-    naive : tuple of (float, float)
+    single_look : tuple of (float, float)
         The interval of a test set that was never looked at before.
+    looks : int
+        Number of looks, or an upper bound of it; 0 where it is not known.
     drift : float or None
         Estimate of the optimism, without any guarantee; None if the results of each row are not known.
 
+    Attributes
+    ----------
+    estimate : float
+        The score.
+    conf_low, conf_high : float
+        Ends of the narrowest row.
+    naive : ndarray of shape (2,)
+        The interval of a test set that was never looked at before.
+
     Examples
     --------
-    >>> print(audit_looks(n=10_000, score=0.85, decimals=2, looks=40))
-    After 40 looks at n = 10,000 rows a score of 0.85 stands for 0.767 to 0.914 (95 % confidence).
+    >>> print(audit_looks(n=10_000, score=0.85, decimals=2, looks=40).answer)
+    After 40 looks at 10,000 rows a score of 0.85 stands for 85.0 % (76.7 to 91.4 %) on new rows
     """
 
     score: float
     n: int
     confidence_level: float
     rows: tuple[AuditRow, ...]
-    naive: tuple[float, float]
+    single_look: tuple[float, float]
     looks: int
     drift: float | None = None
 
@@ -105,6 +117,11 @@ class LookAudit:
     def best(self) -> AuditRow:
         """The narrowest row."""
         return self.rows[0]
+
+    @property
+    def estimate(self) -> float:
+        """The score that was shown."""
+        return self.score
 
     @property
     def conf_low(self) -> float:
@@ -117,54 +134,107 @@ class LookAudit:
         return self.best.high
 
     @property
+    def naive(self) -> Float1D:
+        """The interval of a test set that was never looked at before."""
+        return np.array(self.single_look)
+
+    @property
+    def terms(self) -> list[str]:
+        """What is known about the looks, the narrowest row first."""
+        return [row.known for row in self.rows]
+
+    @property
+    def informative(self) -> bool:
+        """Whether the narrowest row excludes a score."""
+        return bool(self.best.low > 0.0 or self.best.high < 1.0)
+
+    @property
     def mass(self) -> float:
         """Mass that is left for a ledger on the same rows after this statement took half, ``e^-nats / 2``."""
         return 0.5 * math.exp(-self.best.nats)
 
-    def tidy(self) -> Any:
-        """Return the rows as a data frame.
+    def plot(
+        self, ax: Any = None, labels: Mapping[str, str] | None = None, drop: Collection[str] = ()
+    ) -> Any:
+        """Draw the interval of each way of accounting, beside that of a single look.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or None, default None
+            Axes to draw on.
+        labels : mapping of str to str or None, default None
+            Words instead of what is known.
+        drop : collection of str, default ()
+            Ways of accounting to leave out.
 
         Returns
         -------
-        DataFrame
-            Columns known, nats, conf_low, conf_high, half_width and assumption.
+        AnswersDisplay
+            With ``ax_`` and ``figure_``.
         """
-        return to_frame(
+        from validstats.plotting.answers import AnswersDisplay
+
+        rows = [row for row in self.rows if row.known not in drop]
+        return AnswersDisplay(
+            [(labels or {}).get(row.known, row.known) for row in rows],
+            [self.score] * len(rows),
+            [row.low for row in rows],
+            [row.high for row in rows],
+            [self.single_look] * len(rows),
+        ).plot(ax)
+
+    def _answer(self) -> str:
+        looks = f"After {self.looks:,} looks at {self.n:,} rows" if self.looks else f"On {self.n:,} used rows"
+        interval = percent_words(self.score, self.conf_low, self.conf_high)
+        return f"{looks} a score of {self.score:g} stands for {interval} on new rows"
+
+    def _tidy_columns(self) -> Mapping[str, Sequence[Any] | np.ndarray]:
+        return {
+            "term": self.terms,
+            "estimate": [self.score] * len(self.rows),
+            "conf_low": [row.low for row in self.rows],
+            "conf_high": [row.high for row in self.rows],
+            "half_width": [row.half_width for row in self.rows],
+            "nats": [row.nats for row in self.rows],
+            "assumption": [row.assumption for row in self.rows],
+        }
+
+    def _glance_columns(self) -> Mapping[str, Any]:
+        return {
+            "n": self.n,
+            "looks": self.looks,
+            "score": self.score,
+            "conf_low": self.conf_low,
+            "conf_high": self.conf_high,
+            "confidence_level": self.confidence_level,
+            "mass": self.mass,
+            "drift": self.drift,
+        }
+
+    def _report(self) -> Report:
+        table = Table(
             {
-                "known": [row.known for row in self.rows],
-                "nats": [row.nats for row in self.rows],
-                "conf_low": [row.low for row in self.rows],
-                "conf_high": [row.high for row in self.rows],
-                "half_width": [row.half_width for row in self.rows],
-                "assumption": [row.assumption for row in self.rows],
-            }
+                "Known": self.terms,
+                "Lower": [row.low for row in self.rows],
+                "Upper": [row.high for row in self.rows],
+                "Nats": [row.nats for row in self.rows],
+                "Holds if": [row.assumption for row in self.rows],
+            },
+            formats={"Lower": "estimate", "Upper": "estimate", "Nats": lambda nats: f"{nats:.1f}"},
         )
-
-    def summary(self) -> str:
-        """Return the answer, the ways of accounting with their assumptions, and the estimate of the drift.
-
-        Returns
-        -------
-        str
-            Text of several lines.
-        """
-        lines = [str(self), ""]
-        for row in self.rows:
-            lines.append(f"  {row.low:.4f} to {row.high:.4f}  ({row.nats:.1f} nats)  {row.known}")
-            lines.append(f"      holds if {row.assumption}")
-        low, high = self.naive
-        lines.append(f"  {low:.4f} to {high:.4f}  a single look would have said this")
+        low, high = self.single_look
+        notes = [f"A single look would have said {low:.4f} to {high:.4f}"]
         if self.drift is not None:
-            lines.append(
+            notes.append(
                 f"Estimated optimism of the winner: {self.drift:.4f} (an estimate, no guarantee). It does not see that "
-                "later models were made because of earlier scores, and is too low for hill climbing."
+                "later models were made because of earlier scores, and is too low for hill climbing"
             )
-        return "\n".join(lines)
-
-    def __str__(self) -> str:
-        return (
-            f"After {self.looks} looks at n = {self.n:,} rows a score of {self.score:g} stands for "
-            f"{self.conf_low:.3f} to {self.conf_high:.3f} ({100 * self.confidence_level:g} % confidence)."
+        return Report(
+            "A test set that was used before",
+            header=[("Rows", f"{self.n:,}"), ("Confidence level", f"{self.confidence_level:g}")],
+            tables=[table],
+            guarantees=[self.guarantee],
+            notes=[f"{note}." for note in notes],
         )
 
 
@@ -291,14 +361,39 @@ def audit_looks(
     rows = [
         AuditRow(known, nats, *cell_interval(low, high, n, each - nats), holds) for known, nats, holds in ways
     ]
+    ordered = tuple(sorted(rows, key=lambda row: row.half_width))
     return LookAudit(
+        guarantee=_guarantee(n, confidence_level, ordered),
         score=float(score),
         n=n,
         confidence_level=confidence_level,
-        rows=tuple(sorted(rows, key=lambda row: row.half_width)),
-        naive=cell_interval(low, high, n, log_alpha),
+        rows=ordered,
+        single_look=cell_interval(low, high, n, log_alpha),
         looks=k or 0,
         drift=None if results is None else estimate_drift(results),
+    )
+
+
+def _guarantee(n: int, confidence_level: float, rows: Sequence[AuditRow]) -> Guarantee:
+    return Guarantee(
+        holds=(
+            f"in at least {100 * confidence_level:g} of 100 test sets like this one the score on new rows lies in the "
+            "interval, although the model was chosen after looking"
+        ),
+        kind="finite-sample",
+        check=(
+            "the rows were drawn independently from the population that you ask about",
+            rows[0].assumption,
+            "the score is a share of rows that are right",
+        ),
+        n_reference=n,
+        citation="Dwork et al. (2015), arXiv 1506.02629, Theorem 9; Kraft's inequality for the codes",
+        confidence_level=float(confidence_level),
+        details=(
+            "The level is divided by exp(nats): what was shown has a code, and its length is what the looks cost",
+            f"The {len(rows)} rows share the level and hold together",
+            *(f"The row with {row.known!r} holds if {row.assumption}" for row in rows),
+        ),
     )
 
 
@@ -328,27 +423,8 @@ def _units(scores: Sequence[float], decimals: int, score: float) -> list[int]:
 
 
 def log_record(units: Sequence[int], decimals: int) -> float:
-    """Return the logarithm of the probability that the record code gives a list of scores.
-
-    The first score is uniform over ``V = 10^d + 1`` values. Then ``.45 c(v - best) + .45 c(v - last) + .1 / V``.
-
-    Parameters
-    ----------
-    units : sequence of int
-        Scores in units of their last decimal, in order.
-    decimals : int
-        Decimals d.
-
-    Returns
-    -------
-    float
-        Its negative is the price in nats. The code adds up to at most 1 over all lists of one length.
-
-    Examples
-    --------
-    >>> round(-log_record([85, 85, 86], 2), 2)
-    7.99
-    """
+    """Return the logarithm of the probability that the record code gives a list of scores, in units of the last decimal."""
+    # The first score is uniform over V = 10^d + 1 values; then .45 c(v - best) + .45 c(v - last) + .1 / V.
     values = 10.0**decimals + 1.0
     total, best, last = -math.log(values), units[0], units[0]
     for unit in units[1:]:
@@ -359,25 +435,8 @@ def log_record(units: Sequence[int], decimals: int) -> float:
 
 
 def log_rises(looks: int, rises: int, decimals: int | None = None) -> float:
-    """Return the logarithm of the code of the looks at which the best score rose.
-
-    Parameters
-    ----------
-    looks, rises : int
-        Numbers k and r.
-    decimals : int or None, default None
-        Decimals of the best scores, if they were shown.
-
-    Returns
-    -------
-    float
-        ``-(ln C(k, r) + ln(k + 1))``, and ``-r ln V`` for the values of the rises.
-
-    Examples
-    --------
-    >>> round(-log_rises(40, 6), 2)
-    18.87
-    """
+    """Return the logarithm of the code of the looks at which the best score rose."""
+    # -(ln C(k, r) + ln(k + 1)), and -r ln V for the values of the rises, where they were shown.
     k = check_positive_int(looks, "looks")
     r = check_positive_int(rises, "rises", minimum=0, maximum=k)
     shown = 0.0 if decimals is None else r * math.log(10.0**decimals + 1.0)
@@ -414,29 +473,9 @@ def log_description(text: str | bytes) -> float:
 
 
 def estimate_drift(results: AnyArray, *, halves: int = 200) -> float:
-    """Estimate by how much the winner of a list of models is overrated; an estimate without any guarantee.
-
-    On random halves of the rows "keep if better" is replayed in the recorded order, and the winner is scored on the
-    other half. The mean difference is that of a test set of half the size, so it is divided by the root of 2.
-
-    Parameters
-    ----------
-    results : array of shape (k, n)
-        Whether each model was right on each row, models in their order.
-    halves : int, default 200
-        Number of halves.
-
-    Returns
-    -------
-    float
-        The estimate. It does not see that later models were made because of earlier scores.
-
-    Examples
-    --------
-    >>> right = np.random.default_rng(0).random((50, 500)) < 0.5
-    >>> 0.02 < estimate_drift(right) < 0.06
-    True
-    """
+    """Estimate by how much the winner of a list of models is overrated; an estimate without any guarantee."""
+    # On random halves of the rows "keep if better" is replayed in the recorded order, and the winner is scored on the
+    # other half. The mean difference is that of a test set of half the size, so it is divided by the root of 2.
     rows = np.asarray(results, dtype=np.float64)
     if rows.ndim != 2 or min(rows.shape) < 2:
         raise ValueError(f"results must have shape (models, rows), got {rows.shape}.")
