@@ -123,7 +123,7 @@ def _samples_trial(setting: Setting, rng: np.random.Generator) -> Trial:
     """pass@k at all k up to half of the samples, for a Beta law of difficulty; the reference is Wald at each k."""
     problems, samples = setting["problems"], setting["samples"]
     a, b = setting["a"], setting["b"]
-    c = rng.binomial(samples, rng.beta(a, b, problems))
+    c = np.asarray(rng.binomial(samples, rng.beta(a, b, problems)))
     passed = np.arange(samples)[None, :] < c[:, None]
     ks = np.unique([1, max(samples // 4, 1), max(samples // 2, 1)])
     data = {"problem": np.repeat(np.arange(problems), samples), "passed": passed.ravel().astype(int)}
