@@ -47,6 +47,8 @@ class Guarantee:
         Nominal level in (0, 1), where the statement has one.
     exact_probability : float or None, default None
         Probability of the statement where it is known exactly, at least ``confidence_level``.
+    n_statements : int, default 1
+        Number of statements that it speaks of, each by itself; a joint statement with others counts one of them.
 
     Raises
     ------
@@ -79,6 +81,7 @@ class Guarantee:
     citation: str
     confidence_level: float | None = None
     exact_probability: float | None = None
+    n_statements: int = 1
 
     def __post_init__(self) -> None:
         if self.kind not in _KIND_TEXT:
@@ -101,6 +104,16 @@ class Guarantee:
     def finite_sample(self) -> bool:
         """Whether the statement holds for every sample size."""
         return self.kind == "finite-sample"
+
+    @property
+    def in_the_limit(self) -> bool:
+        """Whether the statement holds for large samples only."""
+        return self.kind == "asymptotic"
+
+    @property
+    def joins(self) -> bool:
+        """Whether its error level can be added to those of other statements (union bound)."""
+        return self.confidence_level is not None and (self.finite_sample or self.in_the_limit)
 
     @property
     def heading(self) -> str:

@@ -20,7 +20,6 @@ from validstats.results import Page, Report, Result, Section, Summary, Table
 __all__ = ["data_fingerprint", "joint_statement", "package_versions", "report"]
 
 _PACKAGES = ("validstats", "numpy", "scipy", "scikit-learn", "numba", "statsmodels", "pandas")
-_JOINABLE = ("finite-sample", "asymptotic")
 _ONE_BATCH = " A statement about each of several batches by itself is counted for one of them."
 
 
@@ -112,18 +111,18 @@ def joint_statement(guarantees: Sequence[Guarantee]) -> str | None:
     >>> joint_statement([g, g])
     'All 2 statements hold together with probability at least 0.9 (union bound over their error levels).'
     """
-    joinable = [g for g in guarantees if g.kind in _JOINABLE and g.confidence_level is not None]
+    joinable = [g for g in guarantees if g.joins]
     if len(joinable) < 2:
         return None
     level = 1 - sum(alpha_fraction(g.confidence_level) for g in joinable)
     if level <= 0:
         return None
     which = "All" if len(joinable) == len(guarantees) else f"Of the {len(guarantees)} statements, the"
-    limit = ", in the limit of large samples" if any(g.kind == "asymptotic" for g in joinable) else ""
+    limit = ", in the limit of large samples" if any(g.in_the_limit for g in joinable) else ""
     return (
         f"{which} {len(joinable)} statements hold together with probability at least {float(level):g}"
         f"{limit} (union bound over their error levels)."
-        + (_ONE_BATCH if any("batches by itself" in c for g in joinable for c in g.details) else "")
+        + (_ONE_BATCH if any(g.n_statements > 1 for g in joinable) else "")
     )
 
 

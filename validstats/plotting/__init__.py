@@ -29,6 +29,7 @@ _PUBLIC = {
     "MutualInformationDisplay": "validstats.plotting.mutual_information",
     "MutualInformationMatrixDisplay": "validstats.plotting.mutual_information",
     "PermutationDisplay": "validstats.plotting.mutual_information",
+    "ProbabilityDisplay": "validstats.plotting.probabilities",
     "SelectionDisplay": "validstats.plotting.batch_selection",
 }
 """Public name -> the module that defines it, imported at first use."""
@@ -57,6 +58,7 @@ __all__ = [
     "MutualInformationDisplay",
     "MutualInformationMatrixDisplay",
     "PermutationDisplay",
+    "ProbabilityDisplay",
     "SelectionDisplay",
 ]
 

@@ -184,7 +184,7 @@ def _budget_inside(weights: Int1D, m: int, share: Fraction) -> int:
 def _extreme(
     step: Step, start: float, scores: Float1D, weights: Int1D, m: int, budget: int, sign: float
 ) -> float:
-    compiled = type(step).__name__ == "CPUDispatcher"
+    compiled = hasattr(step, "py_func")  # what numba keeps of the function that it compiled
     run = compositional_extreme if compiled else compositional_extreme.py_func
     value = float(run(step, float(start), np.ascontiguousarray(scores), weights, m, budget, sign))
     return sign * np.inf if np.isnan(value) else value

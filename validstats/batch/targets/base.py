@@ -507,6 +507,7 @@ class Target(BaseEstimator, ABC):
             citation=self.citation,
             confidence_level=float(1 - alpha) if self.has_level else None,
             exact_probability=exact.pop() if len(exact) == 1 else None,
+            n_statements=1 if joint else n_batches,
             details=(*points[3:], *self._details(calibration, alpha, n_batches, joint)),
         )
 
