@@ -310,7 +310,9 @@ class GLMMoment(ModelMoment):
     def ratio(self) -> str:
         """Return the name that the link gives to exponentiated coefficients."""
         links = _families().links
-        if isinstance(self.family.link, links.Logit):
+        # in statsmodels links of other distributions, such as the probit, are derived from the logit
+        others = (links.CDFLink, links.CLogLog)
+        if isinstance(self.family.link, links.Logit) and not isinstance(self.family.link, others):
             return "odds ratio"
         if not isinstance(self.family.link, links.Log):
             return ""
