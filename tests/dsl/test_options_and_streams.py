@@ -170,7 +170,7 @@ def test_a_finite_population_has_no_resampling_of_its_rows(calibrated) -> None:
     [
         (np.nan, float, ValueError, r"clusters has 3 missing value\(s\)"),
         (None, object, ValueError, r"clusters has 3 missing value\(s\)"),
-        (7, object, TypeError, "clusters mixes text with other types"),
+        (7, object, TypeError, "clusters mixes text"),
     ],
 )
 def test_missing_and_mixed_clusters_are_refused_after_the_fit_as_before(

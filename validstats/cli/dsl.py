@@ -209,7 +209,8 @@ def _learner(name: str, model: str, seed: int) -> Any:
         return None
     import sklearn.ensemble as ensemble
 
-    numeric = model in ("mean", "difference", "linear", "poisson")
-    kind = "Regressor" if numeric else "Classifier"
+    from validstats.dsl.regression import MODELS
+
+    kind = "Regressor" if MODELS[model].predicts_numbers else "Classifier"
     prefix = "RandomForest" if name == "forest" else "HistGradientBoosting"
     return getattr(ensemble, prefix + kind)(random_state=seed)

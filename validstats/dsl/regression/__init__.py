@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from validstats.dsl.regression.assembly import AssembledModel, ModelName, choose_moment
+from validstats.dsl.regression.assembly import AssembledModel, ModelName
 from validstats.dsl.regression.formulas import DesignBuilder, parse_formula
 from validstats.dsl.regression.further import sampling_of_further_units
+from validstats.dsl.regression.models import MODELS, choose_moment
 from validstats.dsl.regression.outcome import calibration_guarantee
 from validstats.dsl.regression.preparation import (
     InferenceRequest,
@@ -16,6 +17,7 @@ from validstats.dsl.regression.quantiles import LabelDistribution, QuantileProbl
 from validstats.dsl.regression.solution import run_inference, solve
 
 __all__ = [
+    "MODELS",
     "sampling_of_further_units",
     "AssembledModel",
     "LabelDistribution",

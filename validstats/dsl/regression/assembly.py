@@ -13,24 +13,19 @@ from validstats.dsl.fit import Component, LabelledSample, ScoreTerm, scaled_rows
 from validstats.dsl.labels import Calibration, Completion, Outcome, label_kind, one_hot
 from validstats.dsl.moments import (
     Absorber,
-    GLMMoment,
-    InstrumentalMoment,
-    LinearMoment,
-    MeanMoment,
     ModelMoment,
-    MultinomialMoment,
     RegressionRows,
     cluster_codes,
     two_stage_projection,
 )
 from validstats.dsl.regression.formulas import DesignBuilder, ParsedFormula
+from validstats.dsl.regression.models import MODELS, choose_moment
 
 __all__ = [
     "AssembledModel",
     "ModelName",
     "assemble",
     "categories_of",
-    "choose_moment",
     "labelled_design",
     "raw_completion",
     "reduce_instruments",
@@ -95,52 +90,6 @@ def categories_of(values: AnyArray) -> AnyArray:
     return np.unique(values)
 
 
-def choose_moment(model: ModelName, family: Any, n_categories: int, instrumental: bool) -> ModelMoment:
-    """Return the estimating function of a model."""
-    if (family is not None) != (model == "glm"):
-        raise ValueError(
-            f"family={family!r} goes with model='glm' and only with it; got model={model!r}. For example "
-            "model='glm', family=statsmodels.api.families.Gamma(...)."
-        )
-    if instrumental:
-        if model != "linear":
-            raise ValueError(f"Instruments are for model='linear', got model={model!r}.")
-        return InstrumentalMoment()
-    if model in ("mean", "proportion", "shares"):
-        return MeanMoment(share=model == "proportion")
-    if model in ("linear", "difference"):
-        return LinearMoment()
-    if model == "multinomial":
-        return MultinomialMoment(n_categories)
-    from statsmodels.genmod import families
-
-    if model == "logit":
-        return GLMMoment(families.Binomial())
-    if model == "probit":
-        return GLMMoment(families.Binomial(families.links.Probit()))
-    if model == "poisson":
-        return GLMMoment(families.Poisson())
-    if not isinstance(family, families.Family):
-        raise ValueError(
-            f"family must be an instance of a statsmodels family, such as families.Gamma(); got {family!r}."
-        )
-    return GLMMoment(family)
-
-
-def _check_formula(model: ModelName, parsed: ParsedFormula, builder: DesignBuilder) -> None:
-    if model in ("mean", "proportion", "shares", "quantile") and parsed.covariates != "1":
-        raise ValueError(
-            f"model={model!r} takes no covariates; pass {parsed.outcome!r} alone, or use model='linear'."
-        )
-    if model == "difference" and len(builder.names) != 2:
-        raise ValueError(
-            "model='difference' compares two groups: the formula must be 'y ~ group' with a covariate of two "
-            f"levels; it gives the columns {', '.join(builder.names)}."
-        )
-    if parsed.effects and model != "linear":
-        raise ValueError(f"Fixed effects ('| {parsed.effects[0]}') are for model='linear', got {model!r}.")
-
-
 def _numeric_outcome(values: AnyArray, name: str) -> Float1D:
     if values.dtype.kind not in "fiubO":
         raise ValueError(
@@ -170,9 +119,10 @@ def assemble(
 ) -> AssembledModel:
     """Build estimating function, labelled rows and row maker of a formula."""
     parsed = builder.parsed
-    _check_formula(model, parsed, builder)
+    kind = MODELS[model]
+    kind.check(parsed.outcome, builder.names, parsed.covariates != "1", parsed.effects)
     raw_outcome = builder.outcome()
-    categorical = model in ("shares", "multinomial")
+    categorical = kind.has_categories
     categories: AnyArray = np.empty(0)
     if categorical:
         known = raw_outcome[labelled] if builder.outcome_labels else raw_outcome
@@ -188,8 +138,8 @@ def assemble(
     moment = choose_moment(model, family, len(categories), parsed.endogenous is not None)
     outcome_all = encode(raw_outcome)
     moment.check_outcome(outcome_all[labelled], parsed.outcome)
-    intercept_only = model in ("mean", "proportion", "shares")
-    names = _coefficient_names(model, parsed, builder, categories)
+    intercept_only = not kind.takes_covariates
+    names = kind.names(parsed.outcome, builder.names, categories.tolist())
     absorber = _absorber(parsed, template, weights)
     is_within = absorber is not None and not builder.covariate_labels
     fixed_design = None if builder.covariate_labels else builder.design()
@@ -262,18 +212,6 @@ def _absorber(parsed: ParsedFormula, template: Any, weights: Float1D | None) -> 
         return None
     codes = [cluster_codes(template[name].astype(str).to_numpy()) for name in parsed.effects]
     return Absorber(codes, weights)
-
-
-def _coefficient_names(
-    model: ModelName, parsed: ParsedFormula, builder: DesignBuilder, categories: AnyArray
-) -> tuple[str, ...]:
-    if model in ("mean", "proportion"):
-        return (f"{model}({parsed.outcome})",)
-    if model == "shares":
-        return tuple(f"{parsed.outcome}={c}" for c in categories)
-    if model == "multinomial":
-        return tuple(f"{c}: {name}" for c in categories[1:] for name in builder.names)
-    return builder.names
 
 
 def reduce_instruments(assembled: AssembledModel, sample: LabelledSample, term: ScoreTerm) -> AssembledModel:

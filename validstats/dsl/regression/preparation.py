@@ -46,6 +46,7 @@ from validstats.dsl.regression.assembly import (
 )
 from validstats.dsl.regression.effects import centre_outcome, transform_whole_clusters
 from validstats.dsl.regression.formulas import DesignBuilder, ParsedFormula, widen_numbers
+from validstats.dsl.regression.models import MODELS
 from validstats.exceptions import LabellingWarning, unlabelled_category_message, warn
 from validstats.intake import check_confidence_level, check_literal, check_vector
 
@@ -61,7 +62,6 @@ __all__ = [
 ]
 
 _MAX_FEATURE_CLASSES = 50
-_WITHOUT_OFFSET = ("mean", "proportion", "shares", "multinomial")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -239,8 +239,7 @@ def prepare_formula(parsed: ParsedFormula, request: InferenceRequest, template: 
             f"The formula {str(parsed)!r} uses none of the expert labels "
             f"{', '.join(map(repr, calibration.labels))}; an ordinary regression does what you need."
         )
-    if request.offset is not None and request.model in _WITHOUT_OFFSET:
-        raise ValueError(f"model={request.model!r} takes no offset.")
+    MODELS[request.model].check_offset(request.offset is not None)
     assembled = assemble(
         builder,
         template,

@@ -31,6 +31,7 @@ from validstats.dsl.moments import (
 )
 from validstats.dsl.regression.assembly import AssembledModel, assemble
 from validstats.dsl.regression.formulas import DesignBuilder, ParsedFormula
+from validstats.dsl.regression.models import MODELS
 from validstats.dsl.regression.outcome import (
     coefficient_result,
     degrees_of_freedom,
@@ -261,8 +262,7 @@ class QuantileProblem:
 
 def prepare_quantile(parsed: ParsedFormula, request: InferenceRequest, template: Any) -> QuantileProblem:
     """Prepare a quantile of a label whose rows are in memory."""
-    if request.offset is not None:
-        raise ValueError("model='quantile' takes no offset.")
+    MODELS["quantile"].check_offset(request.offset is not None)
     weights = None if request.weights is None else checked_weights(request.weights)
     builder = DesignBuilder(parsed, template, tuple(request.calibration.labels))
     if not builder.outcome_labels:

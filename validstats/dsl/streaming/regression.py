@@ -27,6 +27,7 @@ from validstats.dsl.labels import (
 )
 from validstats.dsl.moments import ModelMoment, VarianceKind, collinear_columns
 from validstats.dsl.regression import (
+    MODELS,
     AssembledModel,
     InferenceRequest,
     LabelDistribution,
@@ -208,7 +209,7 @@ def stream_regression(
         features,
         estimator,
     )
-    moment = choose_moment("mean" if model == "quantile" else model, family, 0, instrumental=False)
+    moment = choose_moment(model, family, 0, instrumental=False)
     _check_model(model, columns)
     mapped = partial(map_chunks, source, chunk_size=chunk_size, verbose=verbose)
     check_confidence_level(confidence_level)
@@ -268,10 +269,10 @@ def _columns(columns: ChunkColumns, features: Any, estimator: str) -> ChunkColum
 
 
 def _check_model(model: str, columns: ChunkColumns) -> None:
-    if model in ("mean", "proportion", "quantile") and columns.covariates:
+    chosen = MODELS[model]
+    chosen.check_offset(columns.offset is not None)
+    if columns.covariates and not chosen.takes_covariates:
         raise ValueError(f"model={model!r} takes no covariates; leave them out, or use model='linear'.")
-    if model in ("mean", "proportion", "quantile") and columns.offset is not None:
-        raise ValueError(f"model={model!r} takes no offset.")
 
 
 def _levels_of(frame: Any, index: int, names: tuple[str, ...]) -> dict[str, ChunkLevels]:
@@ -541,14 +542,9 @@ def _sample(coding: Coding, census: _Census, mapped: Any) -> StreamedSample:
 
 def _inferred(sample: StreamedSample, request: InferenceRequest, columns: ChunkColumns) -> CoefficientResult:
     """Estimate by the path of rows in memory."""
-    names: tuple[str, ...] = columns.coefficient_names
-    if request.model in ("mean", "proportion"):
-        names = (f"{request.model}({columns.label})",)
-    if request.model == "difference" and len(names) != 2:
-        raise ValueError(
-            "model='difference' compares two groups: covariates must be one column of two levels; it gives the columns "
-            f"{', '.join(names)}."
-        )
+    chosen = MODELS[request.model]
+    chosen.check(columns.label, columns.coefficient_names, bool(columns.covariates), ())
+    names = chosen.names(columns.label, columns.coefficient_names, ())
     n_raw = len(columns.predictions)
     n_expected = len(sample.labelled_terms) - n_raw
     every: Any = tuple(Column(k) for k in range(len(sample.labelled_terms)))
