@@ -11,6 +11,7 @@ import click
 
 from validstats.cli._options import DataError, LedgerRefusal, guarded, output_options
 from validstats.cli._tables import write_report, write_result
+from validstats.cli.holdout_gate import COMMANDS
 from validstats.results import Report, Table
 
 __all__ = ["holdout"]
@@ -30,6 +31,10 @@ def holdout() -> None:
       validstats holdout create study.ledger
       validstats holdout status study.ledger
     """
+
+
+for _command in COMMANDS:
+    holdout.add_command(_command)
 
 
 @holdout.command()

@@ -150,7 +150,11 @@ class BatchIntervalDisplay:
                 )
         if self.textbook is not None:
             self.ax_.hlines(
-                positions + 0.22, *self.textbook.T, color=COLOURS["reference"], linewidth=1.5, label="textbook"
+                positions + 0.22,
+                *self.textbook.T,
+                color=COLOURS["reference"],
+                linewidth=1.5,
+                label="textbook",
             )
         if self.naive is not None:
             self.ax_.plot(

@@ -24,11 +24,13 @@ from validstats.holdout.asking.metrics import (
 )
 from validstats.holdout.asking.opening import HoldoutCalibration, calibration_of, open_desk, plan_of
 from validstats.holdout.asking.releases import CompareRelease, best, compare, validate, validate_gain
-from validstats.holdout.asking.rows import TrainingPart, count_rows
+from validstats.holdout.asking.rows import TrainingPart, count_rows, seal, unseal
 from validstats.holdout.asking.scorer import HoldoutScorer
 from validstats.holdout.asking.vault import final
 
 __all__ = [
+    "seal",
+    "unseal",
     "Gate",
     "open_gate",
     "CompareRelease",

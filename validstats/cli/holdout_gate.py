@@ -1,0 +1,201 @@
+"""``validstats holdout init | ask | certify | final | serve | audit``: a gate for searches, and past looks."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from validstats.cli._options import DataError, guarded
+
+__all__ = ["COMMANDS"]
+
+_LEDGER = click.argument("ledger", type=click.Path(path_type=Path))
+_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+
+
+@click.command()
+@_LEDGER
+@click.option("--labels", type=_FILE, required=True, help="CSV file with identifiers and labels.")
+@click.option("--id", "identifier", default="id", show_default=True, help="Column of the identifiers.")
+@click.option("--label", default="label", show_default=True, help="Column of the labels.")
+@click.option(
+    "--start", type=_FILE, help="CSV file with columns id and prediction; the commonest class without it."
+)
+@click.option("--vault", default=0.15, show_default=True, help="Share of the rows that is sealed.")
+@click.option("--margin", default=1.0, show_default=True, help="Standard errors that a proposal must win by.")
+@click.option("--confidence-level", default=0.95, show_default=True, help="Of everything that the gate says.")
+@guarded
+def init(
+    ledger: Path,
+    labels: Path,
+    identifier: str,
+    label: str,
+    start: Path | None,
+    vault: float,
+    margin: float,
+    confidence_level: float,
+) -> None:
+    """Create LEDGER with a gate for a search, once, by whoever holds the labels.
+
+    \b
+    Example:
+      validstats holdout init gate.ledger --labels y.csv --id id --label y
+    """
+    from validstats.holdout.boundary import create_gate, read_pairs
+
+    known = read_pairs(labels.read_text(encoding="utf-8-sig").splitlines(), identifier, label)
+    begin = None
+    if start is not None:
+        begin = read_pairs(start.read_text(encoding="utf-8-sig").splitlines(), "id", "prediction")
+    create_gate(ledger, known, begin, vault=vault, margin=margin, confidence_level=confidence_level)
+    click.echo(
+        f"Created {ledger} with a gate on {len(known):,} rows. Keep {labels} and {ledger} out of the search's reach."
+    )
+
+
+@click.command()
+@_LEDGER
+@click.argument("predictions", type=_FILE)
+@guarded
+def ask(ledger: Path, predictions: Path) -> None:
+    """Propose PREDICTIONS (columns id and prediction): prints keep or discard; exit code 0 or 10.
+
+    \b
+    Example:
+      validstats holdout ask gate.ledger predictions.csv
+    """
+    from validstats.holdout.boundary import GateServer, ProposalError, read_proposal
+
+    server = GateServer(ledger)
+    try:
+        kept = server.ask(
+            read_proposal(predictions.resolve(), predictions.resolve().parent, server.forbidden)
+        )
+    except ProposalError as error:
+        raise DataError(str(error)) from None
+    click.echo("keep" if kept else "discard")
+    if not kept:
+        sys.exit(10)
+
+
+@click.command()
+@_LEDGER
+@click.option("--go-on", is_flag=True, help="Proposals follow: three decimals, at a price.")
+@guarded
+def certify(ledger: Path, go_on: bool) -> None:
+    """Certify what the gate has kept, and end it.
+
+    \b
+    Example:
+      validstats holdout certify gate.ledger
+    """
+    from validstats.holdout.boundary import GateServer
+
+    found = GateServer(ledger).certify(go_on=go_on)
+    click.echo(
+        f"The kept model is right on {found['accuracy_low']:.4f} to {found['accuracy_high']:.4f} of new rows, and gains at "
+        f"least {found['gain']:.4f} over the start."
+    )
+
+
+@click.command()
+@_LEDGER
+@guarded
+def final(ledger: Path) -> None:
+    """Open the vault, once, for a lower bound of the gain.
+
+    \b
+    Example:
+      validstats holdout final gate.ledger
+    """
+    from validstats.holdout.boundary import GateServer
+
+    click.echo(f"By the vault the kept model gains at least {GateServer(ledger).final():.4f} over the start.")
+
+
+@click.command()
+@_LEDGER
+@click.option("--stdio", is_flag=True, help="Answer on standard input and output.")
+@click.option("--socket", type=click.Path(path_type=Path), help="Answer on a Unix socket of mode 0660.")
+@click.option(
+    "--inbox", type=click.Path(path_type=Path, file_okay=False), help="Folder that files may come from."
+)
+@guarded
+def serve(ledger: Path, stdio: bool, socket: Path | None, inbox: Path | None) -> None:
+    """Answer a searching program by JSON-RPC, one object a line, with the handshake of MCP.
+
+    Run it as another user than the search: who can read labels or ledger needs no gate.
+
+    \b
+    Example:
+      sudo -u holdout validstats holdout serve gate.ledger --socket /run/gate.sock
+    """
+    from validstats.holdout.boundary import GateServer
+
+    if stdio == (socket is not None):
+        raise DataError("Give one of --stdio and --socket PATH.")
+    server = GateServer(ledger, inbox=inbox)
+    if socket is None:
+        server.serve(sys.stdin, sys.stdout)
+        return
+    with server.listen(socket) as listening:
+        try:
+            listening.serve_forever()
+        finally:
+            socket.unlink(missing_ok=True)
+
+
+@click.command()
+@click.option("--rows", "n", type=int, required=True, help="Independent rows of the test set.")
+@click.option("--score", type=float, required=True, help="Score that was shown for the chosen model.")
+@click.option("--decimals", default=4, show_default=True, help="Decimals that scores were shown with.")
+@click.option("--looks", type=int, help="Number of looks, or an upper bound.")
+@click.option("--scores", type=_FILE, help="CSV file with all scores in order.")
+@click.option("--column", default="score", show_default=True, help="Column of the scores.")
+@click.option("--rises", type=int, help="How often a look was a new best, if nothing else was shown.")
+@click.option("--confidence-level", default=0.95, show_default=True)
+@guarded
+def audit(
+    n: int,
+    score: float,
+    decimals: int,
+    looks: int | None,
+    scores: Path | None,
+    column: str,
+    rises: int | None,
+    confidence_level: float,
+) -> None:
+    """Say what a score is worth after the test set was looked at many times.
+
+    \b
+    Example:
+      validstats holdout audit --rows 10000 --score 0.85 --decimals 2 --looks 40
+    """
+    import csv
+
+    from validstats.holdout import audit_looks
+
+    listed = None
+    if scores is not None:
+        with scores.open(encoding="utf-8-sig", newline="") as stream:
+            try:
+                listed = [float(row[column]) for row in csv.DictReader(stream)]
+            except (KeyError, TypeError, ValueError):
+                raise DataError(
+                    f"{scores} needs a column {column!r} of numbers; name it with --column."
+                ) from None
+    found = audit_looks(
+        n,
+        score,
+        decimals=decimals,
+        looks=looks,
+        scores=listed,
+        rises=rises,
+        confidence_level=confidence_level,
+    )
+    click.echo(found.summary())
+
+
+COMMANDS = (init, ask, certify, final, serve, audit)

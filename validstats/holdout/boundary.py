@@ -1,0 +1,435 @@
+"""Process boundary of a gate: labels on one side, predictions of a searching program on the other.
+
+The side that holds the labels keeps them beside the ledger, sealed under its key. The other side hands over one
+prediction for each identifier and gets one bit. Everything about a proposal is checked before labels are read, so that
+an error depends on the proposal alone and costs nothing.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import socketserver
+import stat
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from validstats.holdout.asking import Gate, seal, unseal
+from validstats.holdout.ledger import Ledger
+from validstats.runtime import new_file
+
+__all__ = ["GateServer", "ProposalError", "create_gate", "read_pairs", "read_proposal"]
+
+_MOST_BYTES = 64 * 1024 * 1024
+_PROTOCOL = "2025-06-18"
+_TOOLS: tuple[tuple[str, str, dict[str, str]], ...] = (
+    (
+        "ask",
+        "Propose predictions; answers keep or discard.",
+        {"path": "string", "rows": "object", "note": "string"},
+    ),
+    ("status", "Proposals so far, those kept, nats spent.", {}),
+    ("certify", "Certify the kept model and end the gate.", {}),
+)
+
+
+class ProposalError(ValueError):
+    """A proposal that cannot be read: nothing was asked, nothing was charged."""
+
+
+def read_pairs(lines: Iterable[str], first: str, second: str) -> dict[str, str]:
+    """Read two columns of a CSV file.
+
+    Parameters
+    ----------
+    lines : iterable of str
+        The file's lines, names of columns first.
+    first, second : str
+        Names of the columns; identifiers are in the first.
+
+    Returns
+    -------
+    dict of str to str
+        Second column by identifier.
+
+    Raises
+    ------
+    ProposalError
+        If a column is missing, or an identifier is missing or occurs twice; no content is quoted.
+
+    Examples
+    --------
+    >>> read_pairs(["id,y", "a,1", "b,0"], "id", "y")
+    {'a': '1', 'b': '0'}
+    """
+    reader = csv.DictReader(lines)
+    missing = [name for name in (first, second) if name not in (reader.fieldnames or ())]
+    if missing:
+        raise ProposalError(f"The file has no column {missing[0]!r}; it needs {first!r} and {second!r}.")
+    pairs: dict[str, str] = {}
+    for number, row in enumerate(reader, start=2):
+        key, value = (row[first] or "").strip(), (row[second] or "").strip()
+        if not key or not value:
+            raise ProposalError(f"Line {number} of the file has a missing value.")
+        if key in pairs:
+            raise ProposalError(f"Line {number} of the file repeats an identifier.")
+        pairs[key] = value
+    return pairs
+
+
+def create_gate(
+    path: str | Path,
+    labels: Mapping[str, str],
+    start: Mapping[str, str] | None = None,
+    *,
+    vault: float = 0.15,
+    margin: float = 1.0,
+    confidence_level: float = 0.95,
+) -> None:
+    """Create a ledger with a gate on it, once, by whoever holds the labels.
+
+    Parameters
+    ----------
+    path : str or Path
+        The ledger; the labels are kept sealed beside it.
+    labels : mapping of str to str
+        Label by identifier. The classes are those that occur; predictions must be among them.
+    start : mapping of str to str or None, default None
+        Predictions that a search starts from; the most frequent class if None.
+    vault : float, default 0.15
+        Share of the rows that no proposal is compared on.
+    margin : float, default 1.0
+        Standard errors by which a proposal must be better.
+    confidence_level : float, default 0.95
+        Of everything that the gate says, together.
+
+    Raises
+    ------
+    ProposalError
+        If the start does not fit the labels.
+    FileExistsError
+        If there is a file already.
+    """
+    values = list(labels.values())
+    classes = sorted(set(values))
+    if start is None:
+        start = dict.fromkeys(labels, max(classes, key=values.count))
+    _check_proposal(start, set(labels), set(classes))
+    ledger = Ledger.create(path)
+    settings = {
+        "ids": list(labels),
+        "labels": values,
+        "classes": classes,
+        "start": [start[key] for key in labels],
+        "vault": vault,
+        "margin": margin,
+        "confidence_level": confidence_level,
+    }
+    with new_file(_rows_of(path)) as draft:
+        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(seal(ledger.secret, settings))
+    ledger.close()
+    GateServer(path)  # binds the rows and opens the gate
+
+
+def read_proposal(path: str | Path, inbox: str | Path, forbidden: Iterable[Path]) -> dict[str, str]:
+    """Read a proposal from a file that the searching side names.
+
+    Parameters
+    ----------
+    path : str or Path
+        Regular file below the inbox, not a link, at most 64 MB.
+    inbox : str or Path
+        The one folder that files may come from.
+    forbidden : iterable of Path
+        Files that are never read: labels and ledger.
+
+    Returns
+    -------
+    dict of str to str
+        Prediction by identifier.
+
+    Raises
+    ------
+    ProposalError
+        If the file may not be read or cannot be; its content is not quoted.
+    """
+    folder, asked = Path(inbox).resolve(), Path(path)
+    target = asked if asked.is_absolute() else folder / asked
+    if folder not in (target.parent.resolve() / target.name).parents:
+        raise ProposalError(
+            "The file is not below the inbox folder; put it there, or send the rows themselves."
+        )
+    try:
+        handle = os.open(target, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+    except OSError:
+        raise ProposalError("The file cannot be opened; it must be a regular file, not a link.") from None
+    with os.fdopen(handle, "rb") as stream:
+        known = os.fstat(stream.fileno())
+        if not stat.S_ISREG(known.st_mode) or known.st_nlink > 1 or known.st_size > _MOST_BYTES:
+            raise ProposalError("The file must be a regular file with one name and at most 64 MB.")
+        for other in forbidden:
+            if other.exists() and os.path.samestat(known, other.stat()):
+                raise ProposalError("The file belongs to the gate itself and is no proposal.")
+        try:
+            text = stream.read(_MOST_BYTES + 1).decode("utf-8-sig")
+        except UnicodeDecodeError:
+            raise ProposalError("The file is not UTF-8 text.") from None
+    return read_pairs(text.splitlines(), "id", "prediction")
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """What the sealed file holds."""
+
+    ids: list[str]
+    labels: list[str]
+    classes: list[str]
+    start: list[str]
+    vault: float
+    margin: float
+    confidence_level: float
+
+
+class GateServer:
+    """Answer one searching program: proposals in, bits out, by call or as JSON-RPC with the handshake of MCP.
+
+    Parameters
+    ----------
+    path : str or Path
+        Ledger made by :func:`create_gate`.
+    inbox : str, Path or None, default None
+        Folder that proposals may be read from; None takes rows in the request only.
+    forbidden : iterable of Path, default ()
+        Further files that are never read as proposals, such as the file of the labels.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> labels = {f"r{i}": str(i % 2) for i in range(2000)}
+    >>> create_gate(f"{folder.name}/gate.ledger", labels, vault=0.0)
+    >>> server = GateServer(f"{folder.name}/gate.ledger")
+    >>> server.ask(labels), server.status["kept"]
+    (True, 1)
+    """
+
+    def __init__(
+        self, path: str | Path, *, inbox: str | Path | None = None, forbidden: Iterable[Path] = ()
+    ) -> None:
+        from validstats.holdout.estimators import ReusableHoldout
+
+        self.path = Path(path).resolve()
+        self.inbox = None if inbox is None else Path(inbox).resolve()
+        self.forbidden = (self.path, _rows_of(self.path), *forbidden)
+        ledger = Ledger.open(self.path)
+        self._rows = _Rows(**unseal(ledger.secret, _rows_of(self.path).read_bytes()))
+        rows = np.array(self._rows.ids, dtype=object).reshape(-1, 1)
+        rh = ReusableHoldout(
+            queries=1,
+            mechanism="single_look",
+            ledger=ledger,
+            vault=self._rows.vault,
+            confidence_level=self._rows.confidence_level,
+        )
+        rh.calibrate(rows, np.array(self._rows.labels), check_reuse=False)
+        self._gate: Gate = rh.gate(np.array(self._rows.start), margin=self._rows.margin)
+        self._one = threading.Lock()  # one request at a time
+
+    @property
+    def status(self) -> dict[str, Any]:
+        """Proposals, those kept, whether the gate was ended, and nats spent."""
+        return self._gate.status
+
+    def ask(self, proposal: Mapping[str, Any]) -> bool:
+        """Compare a proposal with the present model.
+
+        Parameters
+        ----------
+        proposal : mapping of str to str
+            One prediction for each identifier, in any order.
+
+        Returns
+        -------
+        bool
+            Whether it is kept.
+
+        Raises
+        ------
+        ProposalError
+            If an identifier is missing or unknown, or a prediction is not among the declared classes.
+        """
+        _check_proposal(proposal, set(self._rows.ids), set(self._rows.classes))
+        return self._gate.ask(np.array([str(proposal[key]) for key in self._rows.ids]))
+
+    def certify(self, *, go_on: bool = False) -> dict[str, float]:
+        """Certify the kept model.
+
+        Parameters
+        ----------
+        go_on : bool, default False
+            Whether proposals follow.
+
+        Returns
+        -------
+        dict of str to float
+            accuracy_low, accuracy_high and gain.
+        """
+        found = self._gate.certify(go_on=go_on)
+        return {"accuracy_low": found.accuracy_low, "accuracy_high": found.accuracy_high, "gain": found.gain}
+
+    def final(self) -> float:
+        """Open the vault, once, for a lower bound of the gain.
+
+        Returns
+        -------
+        float
+            The bound.
+        """
+        return self._gate.final()
+
+    # ------------------------------------------------------------------ JSON-RPC
+
+    def serve(self, requests: IO[str], answers: IO[str]) -> None:
+        """Answer requests, one JSON object a line, until they end.
+
+        Parameters
+        ----------
+        requests, answers : text streams
+            Standard input and output, say.
+        """
+        while line := requests.readline(_MOST_BYTES + 1):
+            answer = self.respond(line)
+            if answer is not None:
+                answers.write(json.dumps(answer) + "\n")
+                answers.flush()
+
+    def listen(self, socket: str | Path) -> socketserver.BaseServer:
+        """Return a server on a Unix socket of mode 0660; ``serve_forever()`` runs it. It never listens to a network.
+
+        Parameters
+        ----------
+        socket : str or Path
+            Where; nothing may be there yet.
+
+        Returns
+        -------
+        socketserver.BaseServer
+            Not yet running.
+        """
+        gate = self
+
+        class Handler(socketserver.StreamRequestHandler):
+            def handle(self) -> None:
+                while line := self.rfile.readline(_MOST_BYTES + 1):
+                    answer = gate.respond(line.decode("utf-8", "replace"))
+                    if answer is not None:
+                        self.wfile.write((json.dumps(answer) + "\n").encode())
+
+        before = os.umask(0o117)
+        try:
+            return socketserver.ThreadingUnixStreamServer(str(socket), Handler)
+        finally:
+            os.umask(before)
+
+    def respond(self, line: str) -> dict[str, Any] | None:
+        """Answer one request.
+
+        Parameters
+        ----------
+        line : str
+            JSON-RPC 2.0.
+
+        Returns
+        -------
+        dict or None
+            The answer; None for a notification.
+        """
+        try:
+            request = json.loads(line)
+            method, number = request["method"], request.get("id")
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return _error(None, -32700, "not a JSON-RPC request of one line")
+        params = request.get("params") or {}
+        if number is None:
+            return None
+        try:
+            with self._one:
+                return {"jsonrpc": "2.0", "id": number, "result": self._result(method, params)}
+        except _UnknownMethodError:
+            return _error(number, -32601, "unknown method")
+        except ProposalError as error:
+            return _error(number, -32602, str(error))
+        except Exception as error:
+            # the text of other errors could quote rows
+            return _error(number, -32000, type(error).__name__)
+
+    def _result(self, method: str, params: Any) -> dict[str, Any]:
+        if not isinstance(params, dict):
+            raise ProposalError("params must be an object.")
+        if method == "initialize":
+            version = params.get("protocolVersion", _PROTOCOL)
+            information = {"name": "validstats-gate", "version": "1"}
+            return {"protocolVersion": str(version), "capabilities": {"tools": {}}, "serverInfo": information}
+        if method == "ping":
+            return {}
+        if method == "tools/list":
+            return {"tools": [_tool(*tool) for tool in _TOOLS]}
+        if method == "tools/call":
+            value = self._call(params.get("name"), params.get("arguments") or {})
+            return {"content": [{"type": "text", "text": json.dumps(value)}], "structuredContent": value}
+        raise _UnknownMethodError
+
+    def _call(self, name: Any, arguments: Any) -> dict[str, Any]:
+        if name == "status":
+            return self.status
+        if name == "certify":
+            return self.certify()
+        if name != "ask" or not isinstance(arguments, dict):
+            raise ProposalError("The tools are ask, status and certify; arguments must be an object.")
+        rows, path = arguments.get("rows"), arguments.get("path")
+        if path is not None and rows is None:
+            if self.inbox is None:
+                raise ProposalError("This gate reads no files; send the rows themselves.")
+            rows = read_proposal(str(path), self.inbox, self.forbidden)
+        if not isinstance(rows, dict):
+            raise ProposalError("rows must map each identifier to its prediction.")
+        return {"keep": self.ask(rows)}
+
+
+class _UnknownMethodError(Exception):
+    """A method that this server has not."""
+
+
+def _check_proposal(proposal: Mapping[str, Any], ids: set[str], classes: set[str]) -> None:
+    missing, unknown = len(ids - set(proposal)), len(set(proposal) - ids)
+    if missing or unknown:
+        raise ProposalError(
+            f"A proposal needs one prediction for each of {len(ids)} identifiers; {missing} are missing and {unknown} are "
+            "not among them. Nothing was charged."
+        )
+    strange = sum(str(value) not in classes for value in proposal.values())
+    if strange:
+        raise ProposalError(
+            f"{strange} prediction(s) are not among the {len(classes)} declared classes. Nothing was charged."
+        )
+
+
+def _rows_of(path: str | Path) -> Path:
+    return Path(str(path) + ".rows").resolve()
+
+
+def _tool(name: str, description: str, properties: dict[str, str]) -> dict[str, Any]:
+    schema = {"type": "object", "properties": {key: {"type": kind} for key, kind in properties.items()}}
+    return {"name": name, "description": description, "inputSchema": schema}
+
+
+def _error(number: Any, code: int, message: str) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "id": number, "error": {"code": code, "message": message}}
