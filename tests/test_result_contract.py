@@ -68,6 +68,7 @@ def holdout_results() -> Iterator[tuple[str, Callable[[], Any]]]:
     yield "answers", lambda: opened().score_many(models)
     yield "discoveries", lambda: opened().discover(models, at_least=0.6)
     yield "plan", lambda: holdout.plan(2000, 20)
+    yield "certificate", lambda: opened().gate(np.zeros(2000, dtype=int)).certify()
     yield "audit", lambda: holdout.audit_looks(2000, 0.85, decimals=2, looks=9, candidates=50)
 
 

@@ -13,6 +13,7 @@ _PUBLIC = {
     "AuditRow": "validstats.holdout.audit",
     "betting_e_value": "validstats.holdout.widths.evalues",
     "Candidate": "validstats.holdout.mechanisms.declared",
+    "Certificate": "validstats.holdout.results",
     "coverage": "validstats.holdout.asking.metrics",
     "Discoveries": "validstats.holdout.results",
     "e_bh": "validstats.holdout.widths.evalues",
@@ -49,6 +50,7 @@ __all__ = [
     "AuditRow",
     "betting_e_value",
     "Candidate",
+    "Certificate",
     "coverage",
     "Discoveries",
     "e_bh",
@@ -94,7 +96,7 @@ if TYPE_CHECKING:
     from validstats.holdout.ledger import Entry, Ledger, LedgerCheck, Turn
     from validstats.holdout.mechanisms import Candidate
     from validstats.holdout.planner import Plan, plan
-    from validstats.holdout.results import Answer, Answers, Discoveries
+    from validstats.holdout.results import Answer, Answers, Certificate, Discoveries
     from validstats.holdout.search import HoldoutSearchCV, SelectFromHoldout
     from validstats.holdout.widths import ELond, betting_e_value, e_bh, e_lond, kraft_e_value
 

@@ -14,7 +14,7 @@ from validstats._typing import Bool1D, Float1D, Float2D
 from validstats.holdout.ledger import Entry
 from validstats.results import NotApplicable, Report, Result, Table, interval_words, percent_words
 
-__all__ = ["Answer", "Answers", "Discoveries"]
+__all__ = ["Answer", "Answers", "Certificate", "Discoveries"]
 
 _ONE_BIT = "only one bit was released"
 
@@ -399,6 +399,150 @@ class Answers(Result, Sequence[Answer]):
             tables=[table],
             guarantees=[self.guarantee],
             notes=[self.items[-1].message] if self.items and self.items[-1].message else [],
+        )
+
+
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class Certificate(Result):
+    """What holds about the model that a gate has kept, from :meth:`Gate.certify`: only bounds are released.
+
+    Parameters
+    ----------
+    entry : Entry
+        What the ledger keeps of the certificate.
+    left : dict of str to int
+        What is left of the declared budget.
+
+    Attributes
+    ----------
+    terms : list of str
+        The score of the kept model, and its gain over the start.
+    conf_low, conf_high : ndarray of shape (2,)
+        Bounds for the two; the gain has a lower bound only.
+    """
+
+    entry: Entry
+    left: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def accuracy_low(self) -> float:
+        """Lower bound for the score of the kept model, in [0, 1], larger is better."""
+        return float(self.entry.detail["low"])
+
+    @property
+    def accuracy_high(self) -> float:
+        """Upper bound for the score of the kept model, in [0, 1], larger is better."""
+        return float(self.entry.detail["high"])
+
+    @property
+    def gain(self) -> float:
+        """Lower bound for the gain over the start, 0 if there is none to certify."""
+        return float(self.entry.detail["value"])
+
+    @property
+    def terms(self) -> list[str]:
+        """What the two bounds are about."""
+        return ["score of the kept model", "gain over the start"]
+
+    @property
+    def estimate(self) -> NotApplicable:
+        """Not applicable: only bounds are released."""
+        return NotApplicable("only bounds are released")
+
+    @property
+    def conf_low(self) -> Float1D:
+        """Lower bounds of score and gain."""
+        return np.array([self.accuracy_low, self.gain])
+
+    @property
+    def conf_high(self) -> Float1D:
+        """Upper bounds of score and gain."""
+        return np.array([self.accuracy_high, 1.0])
+
+    @property
+    def confidence_level(self) -> float:
+        """Of all answers of the ledger together."""
+        level = self.guarantee.confidence_level
+        assert level is not None
+        return level
+
+    @property
+    def naive(self) -> NotApplicable:
+        """Not applicable: the scores were not released."""
+        return NotApplicable("the scores were not released")
+
+    @property
+    def informative(self) -> bool:
+        """Whether a gain is certified, or the interval of the score excludes anything."""
+        return self.gain > 0.0 or self.accuracy_low > 0.0 or self.accuracy_high < 1.0
+
+    def plot(
+        self, ax: Any = None, labels: Mapping[str, str] | None = None, drop: Collection[str] = ()
+    ) -> Any:
+        """Draw the two bounds.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or None, default None
+            Axes to draw on.
+        labels : mapping of str to str or None, default None
+            Words instead of the terms.
+        drop : collection of str, default ()
+            Terms to leave out.
+
+        Returns
+        -------
+        AnswersDisplay
+            With ``ax_`` and ``figure_``.
+        """
+        from validstats.plotting.answers import AnswersDisplay
+
+        kept = [i for i, term in enumerate(self.terms) if term not in drop]
+        none = np.full(len(kept), np.nan)
+        return AnswersDisplay(
+            [(labels or {}).get(self.terms[i], self.terms[i]) for i in kept],
+            none,
+            self.conf_low[kept],
+            self.conf_high[kept],
+            np.column_stack([none, none]),
+        ).plot(ax)
+
+    def _answer(self) -> str:
+        gain = (
+            f"by at least {100 * self.gain:.1f} percentage points"
+            if self.gain > 0
+            else "by an amount that is not certified"
+        )
+        return (
+            f"The kept model scores between {100 * self.accuracy_low:.1f} and {100 * self.accuracy_high:.1f} % in the "
+            f"population, and beats the start {gain}"
+        )
+
+    def _tidy_columns(self) -> Mapping[str, Sequence[Any] | np.ndarray]:
+        return {"term": self.terms, "conf_low": self.conf_low, "conf_high": self.conf_high}
+
+    def _glance_columns(self) -> Mapping[str, Any]:
+        left = {f"{name}_left": value for name, value in self.left.items()}
+        return {"index": self.entry.idx, "nats": self.entry.nats, **left}
+
+    def _report(self) -> Report:
+        return Report(
+            "Certificate of a gate",
+            header=[
+                ("Charged", f"{self.entry.nats:.2f} nats"),
+                ("Confidence level", f"{self.confidence_level:g}"),
+            ],
+            tables=[
+                Table(
+                    {
+                        "Statement": self.terms,
+                        "At least": self.conf_low.tolist(),
+                        "At most": self.conf_high.tolist(),
+                    },
+                    formats={"At least": "estimate", "At most": "estimate"},
+                )
+            ],
+            guarantees=[self.guarantee],
         )
 
 

@@ -14,10 +14,9 @@ from validstats.holdout.asking.desk import Desk, name_of
 from validstats.holdout.asking.metrics import Metric
 from validstats.holdout.budget import VAULT_SHARE, Question, Session
 from validstats.holdout.mechanisms import Release
-from validstats.holdout.results import Answer
+from validstats.holdout.results import Answer, Certificate
 from validstats.holdout.widths import (
     BitCode,
-    GateCertificate,
     certify_gain,
     contrast_lower,
     keeps_proposal,
@@ -126,7 +125,7 @@ class Gate:
         )
         return bool(answer.passed)
 
-    def certify(self, *, go_on: bool = False) -> GateCertificate:
+    def certify(self, *, go_on: bool = False) -> Certificate:
         """Certify the kept model: an interval for its score, and a lower bound of its gain over the start.
 
         Parameters
@@ -136,11 +135,10 @@ class Gate:
 
         Returns
         -------
-        GateCertificate
+        Certificate
             ``accuracy_low``, ``accuracy_high`` and ``gain``, which hold together with all other answers.
         """
         units = not self.desk.counts(self.metric)
-        found: list[GateCertificate] = []
 
         def respond(session: Session) -> Release:
             gate = dict(session.state["gate"])
@@ -155,14 +153,15 @@ class Gate:
             session.branch(math.log(2.0) + (_GRID_NATS if go_on else 0.0))
             gate.update(ended=not go_on)
             session.state["gate"] = gate
-            found.append(outwards(certificate) if go_on else certificate)
-            shown = found[-1]
+            shown = outwards(certificate) if go_on else certificate
             return Release(
                 value=shown.gain, low=shown.accuracy_low, high=shown.accuracy_high, source="holdout"
             )
 
-        self._charge("certify", respond)
-        return found[0]
+        answer = self._charge("certify", respond)
+        return Certificate(
+            entry=answer.entry, left=answer.left, guarantee=answer.guarantee, backend=answer.backend
+        )
 
     def final(self) -> float:
         """Open the vault once, for a lower bound of the kept model's gain over the start.
