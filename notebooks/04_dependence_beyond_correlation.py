@@ -45,7 +45,7 @@ sample = tweets.iloc[generator.choice(len(tweets), 800, replace=False)]
 mean, spread = sample["human_mean"].to_numpy(), sample["human_sd"].to_numpy()
 print(f"correlation of mean rating and disagreement: {np.corrcoef(mean, spread)[0, 1]:+.3f}")
 
-dependence = LearnedMI(confidence_level=0.9).infer(mean, spread)
+dependence = LearnedMI().infer(mean, spread)
 print(dependence.summary())
 
 # %% [markdown]
@@ -105,10 +105,9 @@ print(selector.guarantee_)
 # %% [markdown]
 # ## Where the methods are wrong
 # For normal pairs the truth is known. Nearest neighbours see only part of a strong dependence in several
-# dimensions. The network does better there, and on a ring seen through noise. It is not always right either: of a
-# wave with ten periods it sees less than half of the information, as the neighbours do, and the support check
-# says that the data do not look like the family. The guarantee holds on average over the family, not for every
-# member. The truth for the ring is a Monte Carlo average of its exact log density ratio, that for the wave the
+# dimensions. The network does better there, and on a ring seen through noise. It is not always right either, as for a
+# wave with ten periods. Its interval holds on average over the simulated family, not for every
+# member; the certified lower bound beside it holds for every law of independent rows. The truth for the ring is a Monte Carlo average of its exact log density ratio, that for the wave the
 # entropy of the smoothed sine. And rounding matters: recorded
 # ratings are multiples of 0.05, so that many points coincide, which looks like dependence to anything that
 # counts close neighbours. `LearnedMI` therefore puts tied values in random order, in training as in use, which

@@ -168,7 +168,7 @@ def test_the_guarantee_is_that_of_the_fit(regression) -> None:
     selector.set_params(control=None)
     np.testing.assert_array_equal(selector.get_support(), selected)
     text = " ".join(str(selector.summary()).split())
-    assert "the false discovery rate is at most 0.1" in text and "Adjusted" in text
+    assert "at most 10 in 100 selected features are unrelated" in text and "Adjusted" in text
     selector.fit(X, y)
     assert selector.get_support().sum() == 3
     assert not any(hasattr(selector, name) for name in ("pvalues_", "adjusted_pvalues_", "n_permutations_"))

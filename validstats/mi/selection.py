@@ -24,6 +24,7 @@ from validstats.intake import (
     check_in_range,
     check_literal,
     check_positive_int,
+    check_random_state,
     frames,
     read_array,
     row_labels,
@@ -35,6 +36,7 @@ from validstats.mi.permutation import (
     bind_statistic,
     exceedance_threshold,
     permutation_p_value,
+    rank_p_values,
 )
 from validstats.mi.sides import MIN_ROWS, Declared, Side, prepare_side
 from validstats.results import Report, Summary, Table
@@ -42,8 +44,17 @@ from validstats.runtime import collect_warnings, progress, repeat_warnings
 
 __all__ = ["Control", "MISelector", "adjust_p_values", "max_t_p_values", "standardise_columns"]
 
-Control: TypeAlias = Literal["fdr_bh", "fdr_by", "fwer"]
+Control: TypeAlias = Literal["fdr", "fdr_bh", "fdr_by", "fwer"]
 """Error rate under control: false discovery rate (Benjamini-Hochberg, -Yekutieli) or family-wise error rate."""
+
+SelectionTest: TypeAlias = Literal["auto", "ranks", "method"]
+"""How features are tested: by cross-tables of ranks, or by permutations of the estimator."""
+
+MOST_BH = 1_000
+"""Features up to which control="fdr" is Benjamini-Hochberg; beyond, Yekutieli, which needs no positive dependence."""
+
+MOST_SCORED = 1_000
+"""Features up to which all are scored by the estimator; of more, those that were selected."""
 
 STOP_AFTER = 10
 """Exceedances after which a feature's permutations stop by default."""
@@ -69,18 +80,23 @@ class MISelector(SelectorMixin, BaseEstimator):
         where many permutations are needed.
     k : int or "all", default 10
         Features kept without ``control``: those with the highest scores.
-    control : {None, "fdr_bh", "fdr_by", "fwer"}, default None
+    control : {None, "fdr", "fdr_bh", "fdr_by", "fwer"}, default None
         None keeps ``k`` features. Otherwise the features whose adjusted permutation p-value is at most
         ``alpha`` are kept: "fdr_bh" controls the false discovery rate if null features are independent of the
         target and the p-values positively dependent, "fdr_by" under any dependence, "fwer" the probability
-        of any false selection.
+        of any false selection. "fdr" is "fdr_bh" up to 1,000 features and "fdr_by" beyond.
+    test : {"auto", "ranks", "method"}, default "auto"
+        How features are tested. "ranks": the smallest chi-square p-value of three cross-tables of ranks, compared with a
+        table of permutations that all features share; exact for each feature, and the time does not grow with features
+        times permutations. "method": permutations of the estimator for each feature. "auto" is "method" where
+        ``n_permutations`` or ``stop_after`` is set, else "ranks".
     alpha : float, default 0.1
         Error rate, in (0, 1).
     n_permutations : int or "auto", default "auto"
-        Largest number of permutations for each feature. "auto" makes the smallest p-value small enough that a
+        For ``test="method"``. Largest number of permutations for each feature. "auto" makes the smallest p-value small enough that a
         single feature can be selected: p / alpha for "fdr_bh".
     stop_after : int, None or "auto", default "auto"
-        Besag and Clifford's sequential rule: a feature's permutations stop at so many exceedances. "auto" is
+        For ``test="method"``. Besag and Clifford's sequential rule: a feature's permutations stop at so many exceedances. "auto" is
         10 for the false discovery rate and None for "fwer", which then uses Westfall and Young's step-down
         max-T, each feature's statistic in units of its own permutation distribution; with a number "fwer" uses
         Holm's method.
@@ -100,7 +116,8 @@ class MISelector(SelectorMixin, BaseEstimator):
     Attributes
     ----------
     scores_ : ndarray of shape (p,)
-        Estimated mutual information of each feature with the target, in nats, at least 0.
+        Estimated mutual information of each feature with the target, in nats, at least 0. Those of selected features are biased upwards
+        by the selection. With ``test="ranks"`` and more than 1,000 features NaN for features that were not selected.
     pvalues_ : ndarray of shape (p,)
         Permutation p-values; only with ``control``.
     adjusted_pvalues_ : ndarray of shape (p,)
@@ -142,6 +159,7 @@ class MISelector(SelectorMixin, BaseEstimator):
         k: int | Literal["all"] = 10,
         *,
         control: Control | None = None,
+        test: SelectionTest = "auto",
         alpha: float = 0.1,
         n_permutations: int | Literal["auto"] = "auto",
         stop_after: int | Literal["auto"] | None = "auto",
@@ -155,6 +173,7 @@ class MISelector(SelectorMixin, BaseEstimator):
         self.method = method
         self.k = k
         self.control = control
+        self.test = test
         self.alpha = alpha
         self.n_permutations = n_permutations
         self.stop_after = stop_after
@@ -208,6 +227,10 @@ class MISelector(SelectorMixin, BaseEstimator):
     def _fit_control(self, columns: list[Side], target: Side) -> Self:
         check_literal(self.control, "control", get_args(Control))
         check_in_range(self.alpha, "alpha", 0.0, 1.0, low_open=True, high_open=True)
+        check_literal(self.test, "test", get_args(SelectionTest))
+        set_by_hand = self.n_permutations != "auto" or self.stop_after != "auto"
+        if self.test == "ranks" or (self.test == "auto" and not set_by_hand):
+            return self._fit_ranks(columns, target)
         stop_after = self._stop_after()
         n_permutations = self._n_permutations(len(columns), stop_after)
         permuter = Permuter.from_random_state(target.n_rows, self.random_state)
@@ -230,11 +253,41 @@ class MISelector(SelectorMixin, BaseEstimator):
             null = np.column_stack([outcome.null for outcome in outcomes])
             adjusted = max_t_p_values(*standardise_columns(np.array([part[1] for part in found]), null))
         else:
-            adjusted = adjust_p_values(exact, "holm" if self.control == "fwer" else str(self.control))
+            rate = self._error_rate(len(columns))
+            adjusted = adjust_p_values(exact, "holm" if rate == "fwer" else rate)
         self.pvalues_ = np.array([float(p) for p in exact])
         self.adjusted_pvalues_ = np.array([float(p) for p in adjusted])
         self._selected = np.array([p <= as_decimal(self.alpha) for p in adjusted])
-        self.guarantee_ = self._control_guarantee(target.n_rows, stop_after)
+        self.guarantee_ = self._control_guarantee(target.n_rows, stop_after, self._error_rate(len(columns)))
+        return self
+
+    def _error_rate(self, n_features: int) -> str:
+        """The error rate by its own name."""
+        if self.control != "fdr":
+            return str(self.control)
+        return "fdr_bh" if n_features <= MOST_BH else "fdr_by"
+
+    def _fit_ranks(self, columns: list[Side], target: Side) -> Self:
+        for name, default in (("n_permutations", "auto"), ("stop_after", "auto")):
+            if getattr(self, name) != default:
+                raise ValueError(
+                    f"{name}={getattr(self, name)!r} is for test='method' only; 'ranks' does not read it. Leave it out."
+                )
+        seed = int(check_random_state(self.random_state).integers(2**31))
+        found = rank_p_values(columns, target, float(self.alpha), seed)
+        rate = self._error_rate(len(columns))
+        adjusted = adjust_p_values(found.p_values, "holm" if rate == "fwer" else rate)
+        self.pvalues_ = np.array([float(p) for p in found.p_values])
+        self.adjusted_pvalues_ = np.array([float(p) for p in adjusted])
+        self.n_permutations_ = found.n_permutations
+        self._selected = np.array([p <= as_decimal(self.alpha) for p in adjusted])
+        options = Options(self.method, self.n_neighbors, interval=False)
+        scored = np.ones(len(columns), dtype=bool) if len(columns) <= MOST_SCORED else self._selected
+        bar = progress(np.flatnonzero(scored), int(scored.sum()), "features", bool(self.verbose))
+        self.scores_ = np.full(len(columns), np.nan)
+        for j in bar:
+            self.scores_[j] = score(columns[j], target, options)
+        self.guarantee_ = self._control_guarantee(target.n_rows, STOP_AFTER, rate)
         return self
 
     def _validate(self, X: Any, y: Any) -> tuple[list[Side], Side]:
@@ -279,7 +332,7 @@ class MISelector(SelectorMixin, BaseEstimator):
         alpha = as_decimal(self.alpha)
         max_t = self.control == "fwer" and stop_after is None
         tests = Fraction(1) if max_t else Fraction(n_features)
-        if self.control == "fdr_by":
+        if self._error_rate(n_features) == "fdr_by":
             tests *= _harmonic(n_features)
         needed = math.ceil(tests / alpha) - 1
         if self.n_permutations == "auto":
@@ -298,31 +351,34 @@ class MISelector(SelectorMixin, BaseEstimator):
             warn(message, PermutationResolutionWarning)
         return chosen
 
-    def _control_guarantee(self, n: int, stop_after: int | None) -> Guarantee:
-        rate = (
-            "false discovery rate"
-            if str(self.control).startswith("fdr")
-            else "probability of any false selection"
-        )
+    def _control_guarantee(self, n: int, stop_after: int | None, control: str) -> Guarantee:
+        rate = "false discovery rate" if control.startswith("fdr") else "probability of any false selection"
         assumptions = ["rows are independent and identically distributed"]
         citation = "Besag and Clifford (1991) for the p-values; "
-        if self.control == "fdr_bh":
+        if control == "fdr_bh":
             assumptions.append("p-values are positively dependent on those of the null features (PRDS)")
             citation += "Benjamini and Yekutieli (2001), theorem 1.2"
-        elif self.control == "fdr_by":
+        elif control == "fdr_by":
             citation += "Benjamini and Yekutieli (2001), theorem 1.3"
         elif stop_after is None:
             assumptions.append("the null features are jointly independent of the target")
             citation = "Westfall and Young (1993), algorithm 2.8"
         else:
             citation += "Holm (1979)"
+        if control.startswith("fdr"):
+            holds = f"on average at most {100 * self.alpha:g} in 100 selected features are unrelated to the target"
+        else:
+            holds = f"in at most {100 * self.alpha:g} of 100 data sets is any feature selected that is unrelated to the target"
         return Guarantee(
-            holds=f"the {rate} is at most {self.alpha:g}, a feature independent of the target being false",
+            holds=holds,
             kind="finite-sample",
-            check=tuple(assumptions),
+            check=(*assumptions, "features were not screened by the same data before")[:3],
             n_reference=n,
             citation=citation,
-            details=("Features must not have been screened by the same data before",),
+            details=(
+                f"The {rate} is at most {self.alpha:g}, a feature independent of the target being false",
+                "Estimates of selected features are biased upwards by the selection: describe with them, or estimate on other rows",
+            ),
         )
 
     def _get_support_mask(self) -> Bool1D:
@@ -540,6 +596,9 @@ def max_t_p_values(observed: Float1D, null: Float2D) -> list[Fraction]:
 
 
 def _harmonic(m: int) -> Fraction:
+    """1 + 1/2 + ... + 1/m; of many terms rounded up, because the exact fraction has thousands of digits."""
+    if m > MOST_BH:
+        return Fraction(math.ceil(float(np.sum(1.0 / np.arange(1, m + 1))) * 10**9) + 1, 10**9)
     return sum((Fraction(1, i) for i in range(1, m + 1)), Fraction(0))
 
 

@@ -17,6 +17,7 @@ from validstats.mi.permutation.permuter import (
     rotations,
     serial_length,
 )
+from validstats.mi.permutation.rank_tables import RankTest, rank_p_values
 from validstats.mi.permutation.residuals import left_out_residuals, multiplier_p_value
 from validstats.mi.permutation.statistics import (
     Statistic,
@@ -30,6 +31,7 @@ __all__ = [
     "BoundStatistic",
     "CombinedStatistic",
     "PermutationPValue",
+    "RankTest",
     "Permuter",
     "Statistic",
     "StatisticName",
@@ -42,6 +44,7 @@ __all__ = [
     "left_out_residuals",
     "multiplier_p_value",
     "permutation_p_value",
+    "rank_p_values",
     "reads_cells",
     "rotations",
     "serial_length",

@@ -1,0 +1,76 @@
+"""Rank tests of many features: exact levels with ties and labels, one shared table, and the longer table."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import binom, chi2_contingency
+
+from validstats.kernels.rank_tables import permuted_chi_squares
+from validstats.mi import MISelector
+from validstats.mi.permutation import rank_p_values, rank_tables
+from validstats.mi.sides import prepare_side
+
+
+def test_chi_squares_are_pearsons_and_the_compiled_text_equals_its_python():
+    generator = np.random.default_rng(0)
+    feature, target = generator.integers(0, 4, (1, 80)), generator.integers(0, 3, (1, 80))
+    sizes = np.bincount(feature[0])[None, :].astype(float), np.bincount(target[0])[None, :].astype(float)
+    drawn = permuted_chi_squares(feature, target, *sizes, 50, 1)
+    with np.errstate(over="ignore"):
+        plain = permuted_chi_squares.py_func(feature, target, *sizes, 50, 1)
+    np.testing.assert_allclose(drawn, plain, atol=1e-9)
+    table = np.zeros((4, 3))
+    np.add.at(table, (feature[0], target[0]), 1)
+    ours = rank_tables._chi_squares((feature, sizes[0]), (target, sizes[1]))[0]
+    assert ours == pytest.approx(chi2_contingency(table, correction=False)[0])
+    # Mean of Pearson's chi-square under permutation: n / (n - 1) times the degrees of freedom.
+    many = permuted_chi_squares(feature, target, *sizes, 20_000, 2)[:, 0]
+    assert many.mean() == pytest.approx(80 / 79 * 6, abs=4 * many.std() / np.sqrt(20_000))
+
+
+@pytest.mark.parametrize("target", ["continuous", "label", "rounded"])
+def test_the_level_is_kept_by_every_kind_of_feature(target, monkeypatch):
+    monkeypatch.setattr(rank_tables, "FIRST_TABLE", 2_000)
+    monkeypatch.setattr(rank_tables, "FEW_LEVELS_TABLE", 1_000)
+    monkeypatch.setattr(rank_tables, "LONGER", 1)
+    rejected, runs = 0, 0
+    for seed in range(12):
+        generator = np.random.default_rng(seed)
+        y = {"continuous": generator.standard_cauchy(60), "label": generator.integers(0, 3, 60),
+             "rounded": np.round(generator.normal(size=60), 1)}[target]  # fmt: skip
+        columns = [generator.normal(size=60) for _ in range(8)] + [
+            generator.integers(0, 2, 60) for _ in range(4)
+        ]
+        columns += [np.round(generator.normal(size=60), 1) for _ in range(4)]
+        sides = [prepare_side(column, "x") for column in columns]
+        p = [float(v) for v in rank_p_values(sides, prepare_side(y, "y"), 0.1, seed).p_values]
+        rejected += sum(v <= 0.05 for v in p)
+        runs += len(p)
+    assert binom.sf(rejected - 1, runs, 0.05) > 1e-3
+
+
+def test_a_feature_without_an_exceedance_takes_the_longer_table(monkeypatch):
+    monkeypatch.setattr(rank_tables, "FIRST_TABLE", 500)
+    generator = np.random.default_rng(3)
+    x = generator.normal(size=(200, 40))
+    sides = [prepare_side(column, "x") for column in x.T]
+    found = rank_p_values(sides, prepare_side(x[:, 0] ** 2 + 0.3 * generator.normal(size=200), "y"), 0.1, 0)
+    assert found.n_permutations[0] == 15 * 40 / 0.1
+    assert found.p_values[0] < 1 / 501
+    assert (found.n_permutations[1:] == 500).sum() >= 35
+
+
+def test_many_features_are_selected_in_one_pass_and_old_settings_test_by_the_estimator():
+    generator = np.random.default_rng(4)
+    X = generator.normal(size=(400, 1200))
+    y = 1.5 * X[:, 5] ** 2 + 1.5 * X[:, 9] + 0.3 * generator.normal(size=400)
+    selector = MISelector("ksg", control="fdr", random_state=0).fit(X, y)
+    assert set(selector.get_support(indices=True)) >= {5, 9}
+    assert selector.get_support().sum() <= 6
+    assert np.isfinite(selector.scores_[[5, 9]]).all() and np.isnan(selector.scores_).sum() > 1100
+    assert "theorem 1.3" in selector.guarantee_.citation
+    few = MISelector("ksg", control="fdr_bh", n_permutations=99, random_state=0).fit(X[:, :3], y)
+    assert few.n_permutations_.max() <= 99
+    with pytest.raises(ValueError, match="n_permutations=99 is for test='method' only"):
+        MISelector("ksg", control="fdr_bh", n_permutations=99, test="ranks").fit(X[:, :3], y)

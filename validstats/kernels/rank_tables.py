@@ -1,0 +1,71 @@
+"""Chi-squares of cross-tables of ranks under random permutations: the null law that all untied features share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from validstats.kernels._jit import jit
+
+__all__ = ["permuted_chi_squares"]
+
+
+@jit
+def _mix(z: Any) -> Any:
+    # Finaliser of SplitMix64 (Steele, Lea, Flood 2014): a stream of 64-bit numbers from a counter.
+    z = z + np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+@jit
+def permuted_chi_squares(
+    feature_cells: Any, target_cells: Any, feature_counts: Any, target_counts: Any, count: Any, seed: Any
+) -> Any:
+    """Pearson chi-squares of several cross-tables under the same permutations of the rows.
+
+    Parameters
+    ----------
+    feature_cells, target_cells : ndarray of int64 of shape (t, n)
+        Cells of the rows in each table.
+    feature_counts, target_counts : ndarray of shape (t, k)
+        Rows of each cell, 0 for cells that a table does not have.
+    count : int
+        Permutations.
+    seed : int
+        Key of the stream of permutations.
+
+    Returns
+    -------
+    ndarray of shape (count, t)
+        Chi-squares.
+    """
+    key = np.uint64(_mix(np.uint64(_mix(np.uint64(seed))) ^ np.uint64(0x5851F42D4C957F2D)))
+    tables, n = feature_cells.shape
+    k = feature_counts.shape[1]
+    q = target_counts.shape[1]
+    order = np.arange(n)
+    out = np.empty((count, tables))
+    cells = np.empty((k, q))
+    for b in range(count):
+        for i in range(n - 1, 0, -1):
+            key = key + np.uint64(0x9E3779B97F4A7C15)
+            # Fisher-Yates; the remainder favours a place by less than n / 2^53.
+            j = np.int64((np.uint64(_mix(key)) >> np.uint64(11)) % np.uint64(i + 1))
+            order[i], order[j] = order[j], order[i]
+        for t in range(tables):
+            cells[:] = 0.0
+            for i in range(n):
+                cells[feature_cells[t, i], target_cells[t, order[i]]] += 1.0
+            total = 0.0
+            for a in range(k):
+                if feature_counts[t, a] == 0.0:
+                    continue
+                for c in range(q):
+                    if target_counts[t, c] > 0.0:
+                        # n (sum of counts^2 / (row sum * column sum) - 1), Pearson's chi-square.
+                        total += cells[a, c] * cells[a, c] / (feature_counts[t, a] * target_counts[t, c])
+            out[b, t] = n * (total - 1.0)
+    return out
