@@ -11,7 +11,7 @@ import argparse
 import numpy as np
 from scipy import stats
 
-from validstats.batch import within_batch_test
+from validstats.batch import BatchMean, BatchPredictor, within_batch_test
 from validstats.batch.laws import mean_interval, textbook_interval, unit_interval
 from validstats.batch.laws.means import partition_available
 from validstats.batch.laws.units import unit_totals
@@ -207,6 +207,55 @@ def week_table(replicates: int, jobs: int | None) -> str:
     )
 
 
+def one_learner(rng: np.random.Generator, name: str, frozen: bool) -> list[float]:
+    """Width over the learner's own normal theory, and hit: 600 rows train, 400 calibrate, 100 are new."""
+    from sklearn.ensemble import RandomForestRegressor
+    from sklearn.frozen import FrozenEstimator
+    from sklearn.linear_model import RidgeCV
+    from sklearn.neighbors import KNeighborsRegressor
+    from sklearn.tree import DecisionTreeRegressor
+
+    learner = {
+        "ridge": RidgeCV(np.logspace(-2, 4, 7)),
+        "forest": RandomForestRegressor(30, random_state=0),
+        "full tree": DecisionTreeRegressor(random_state=0),
+        "5 neighbours": KNeighborsRegressor(5),
+    }[name]
+    frame = load_sentiment()
+    X = frame.loc[:, "vader_compound":"lexicon_max"].to_numpy(dtype=float)
+    y = frame["human_mean"].to_numpy(dtype=float)
+    order = rng.permutation(len(y))
+    train, past, new = order[:600], order[600:1000], order[1000:1100]
+    options = {"bounds": (-4, 4), "confidence_level": 0.9, "random_state": int(rng.integers(2**31))}
+    if frozen:
+        fitted = FrozenEstimator(learner.fit(X[train], y[train]))
+        model = BatchPredictor(fitted, BatchMean(), **options).calibrate(X[past], y[past])
+    else:
+        rows = order[:1000]
+        model = BatchPredictor(learner, BatchMean(), calibration_size=400, **options).fit(X[rows], y[rows])
+    result = model.infer(X[new])
+    low, high = float(result.conf_low[0, 0]), float(result.conf_high[0, 0])
+    sd = float(model.calibration_.scores.std(ddof=1))
+    unit = 2 * stats.norm.isf(LEVEL / 2) * sd * np.sqrt(1 / 400 + 1 / 100)
+    return [(high - low) / unit, float(low <= y[new].mean() <= high)]
+
+
+def learner_table(replicates: int, jobs: int | None) -> str:
+    """Ratios of fitted and frozen learners, from ridge to a tree that knows its rows by heart."""
+    rows = []
+    for name in ("ridge", "forest", "full tree", "5 neighbours"):
+        cells = [name]
+        for frozen in (False, True):
+            values = np.array(
+                map_replicates(
+                    lambda rng, index, n=name, f=frozen: one_learner(rng, n, f), replicates, 900, n_jobs=jobs
+                )
+            )
+            cells += [f"{values[:, 0].mean():.2f}", f"{values[:, 1].mean():.2f}"]
+        rows.append(cells)
+    return table(["learner", "fitted: ratio", "covers", "frozen: ratio", "covers"], rows)
+
+
 def main() -> None:
     """Print all tables."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.batch_means", description=__doc__)
@@ -218,6 +267,8 @@ def main() -> None:
     print(rating_table(100 // scale, arguments.jobs), flush=True)
     print("\nOther laws, two-sided 0.9\n")
     print(law_table(60 // scale, arguments.jobs), flush=True)
+    print("\nLearners, 400 calibration rows, m = 100, ratings in [-4, 4], two-sided 0.9\n")
+    print(learner_table(max(20 // scale, 2), arguments.jobs), flush=True)
     print(
         "\nTotal of next week from 60 weeks of 140 Poisson rows, two-sided 0.9 (whole weeks: 1 - 6/61 = 0.902)\n"
     )
