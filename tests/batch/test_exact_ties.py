@@ -403,7 +403,10 @@ def test_ties_of_a_row_with_itself_and_with_others_count_by_a_uniform_share():
     assert stats.kstest(above, stats.uniform(0, 1 / 6).cdf).pvalue > 1e-3
 
 
-@pytest.mark.parametrize(("n_draws", "n_seeds"), [(9, 20), (99, 20), (1000, 20), (9999, 600)])
+@pytest.mark.parametrize(
+    ("n_draws", "n_seeds"),
+    [(9, 20), (99, 20), (1000, 20), pytest.param(9999, 600, marks=pytest.mark.slow)],
+)
 def test_the_monte_carlo_quantile_is_a_draw_by_its_rank(n_draws, n_seeds):
     """Many seeds: a partial sort around another rank leaves this one in its place nearly always."""
     for seed in range(n_seeds):

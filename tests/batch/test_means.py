@@ -208,7 +208,7 @@ def test_a_band_of_ranks_costs_at_most_a_quarter_of_the_level_that_is_left(monke
         (20_100, 2500, "1/8", False),
         (20_100, 2500, "1/8", True),
         (200_000, 100, "1/20", False),
-        (500, 90_000, "1/20", False),
+        pytest.param(500, 90_000, "1/20", False, marks=pytest.mark.slow),
     ],
 )
 def test_bands_of_large_problems_cost_about_what_others_cost(n, m, alpha, drop):
@@ -220,6 +220,7 @@ def test_bands_of_large_problems_cost_about_what_others_cost(n, m, alpha, drop):
     assert float(spent) + float(left) / 8 <= cost <= float(spent) + float(left) / 3
 
 
+@pytest.mark.slow
 def test_the_bound_of_a_large_problem_is_as_narrow_as_that_of_a_slightly_smaller_one():
     rng = np.random.default_rng(0)
     scores, reference = rng.normal(size=20_100), rng.normal(size=3000)
