@@ -69,60 +69,15 @@ class LabellingState:
 
 
 class SequentialLabelling(BaseEstimator):
-    """Label a corpus in sequence, with predictions and probabilities from the past only.
+    """Label a corpus in sequence, with predictions and probabilities from the past only."""
 
-    ``fit`` puts the units into a random order. ``next_labels`` takes the next units, fixes the probability of
-    each from what earlier labels taught, and draws whom to label; ``record`` takes the experts' answers;
-    ``infer`` gives intervals that hold at all looks at once. Every label is used for learning only after the
-    units of its own request are settled, so there is no cross-fitting: folds would let later labels predict
-    earlier ones.
-
-    Parameters
-    ----------
-    learner : scikit-learn regressor or classifier, or None, default None
-        Predicts the label from the features. None is linear regression. A classifier needs labels 0 and 1.
-    label_share : float, default 0.1
-        Expected share of the units that is labelled after the first request, in (0, 1].
-    rule : {"uniform", "active"}, default "uniform"
-        ``"active"``: probabilities proportional to the root-mean-square error that earlier predictions made
-        on similar units.
-    n_first : int, default 100
-        Units of the first request, all of which are labelled.
-    floor : float, default 0.2
-        Smallest probability as a share of ``label_share``, in (0, 1].
-    start : int, default 500
-        Number of visited units from which on intervals are given.
-    n_best : int or None, default None
-        Number of visited units at which intervals are to be narrowest; None is ``5 * start``, at most all units.
-    confidence_level : float, default 0.95
-        Level, for all looks at once.
-    random_state : int, numpy.random.Generator or None, default None
-        Seed of the order, the draws and the learners.
-
-    Attributes
-    ----------
-    state_ : LabellingState
-        What has been recorded.
-
-    References
-    ----------
-    Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas (2024), Annals of Statistics 52, 2613-2640; Zrnic and Candes
-    (2024), Active Statistical Inference, arXiv 2403.03208, Section 5.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> rng = np.random.default_rng(0)
-    >>> machine = rng.random(2000)
-    >>> truth = (rng.random(2000) < machine).astype(float)
-    >>> labelling = SequentialLabelling(random_state=0).fit(machine)
-    >>> while labelling.n_remaining > 0:
-    ...     request = labelling.next_labels(300)
-    ...     labelling = labelling.record(truth[request.to_label])
-    >>> result = labelling.infer()
-    >>> bool(result.conf_low[0] < 0.5 < result.conf_high[0])
-    True
-    """
+    # ``fit`` puts the units into a random order. ``next_labels`` takes the next units, fixes the probability
+    # of each from what earlier labels taught, and draws whom to label; ``record`` takes the experts' answers;
+    # ``infer`` gives intervals that hold at all looks at once. Every label is used for learning only after
+    # the units of its own request are settled, so there is no cross-fitting: folds would let later labels
+    # predict earlier ones.
+    # Source: Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas (2024), Annals of Statistics 52, 2613-2640;
+    # Zrnic and Candes (2024), Active Statistical Inference, arXiv 2403.03208, Section 5.
 
     def __init__(
         self,
@@ -148,21 +103,7 @@ class SequentialLabelling(BaseEstimator):
         self.random_state = random_state
 
     def fit(self, features: Any, surrogate: Any = None) -> Self:
-        """Fix the order in which units are visited; forgets everything recorded before.
-
-        Parameters
-        ----------
-        features : array-like of shape (n, q) or data frame of numbers
-            What is observed of every unit, the machine label included.
-        surrogate : array-like of shape (n,) or None, default None
-            Machine label on the scale of the expert label, used as prediction until there are labels to learn
-            from. None predicts the mean of the labels so far, at first zero.
-
-        Returns
-        -------
-        SequentialLabelling
-            Itself.
-        """
+        """Fix the order in which units are visited; forgets everything recorded before."""
         check_in_range(self.label_share, "label_share", 0, 1, low_open=True)
         check_in_range(self.floor, "floor", 0, 1, low_open=True)
         check_literal(self.rule, "rule", get_args(RuleName))
@@ -197,25 +138,8 @@ class SequentialLabelling(BaseEstimator):
         return self._sequence_guarantee(self.confidence_level, False)
 
     def next_labels(self, n_units: int = 200) -> LabelRequest:
-        """Take the next units and draw whom of them to label.
-
-        The same request is returned until its labels are recorded.
-
-        Parameters
-        ----------
-        n_units : int, default 200
-            Units to visit; the first request visits ``n_first`` and labels them all.
-
-        Returns
-        -------
-        LabelRequest
-            Whom to label, and every probability.
-
-        Raises
-        ------
-        ValueError
-            If every unit has had its turn.
-        """
+        """Take the next units and draw whom of them to label."""
+        # The same request is returned until its labels are recorded.
         state = self._require_state()
         check_positive_int(n_units, "n_units")
         if self._pending is not None:
@@ -237,23 +161,7 @@ class SequentialLabelling(BaseEstimator):
         return self._pending
 
     def record(self, labels: Any) -> Self:
-        """Store the experts' labels of the pending request.
-
-        Parameters
-        ----------
-        labels : array-like of shape (n_to_label,)
-            Labels of ``request.to_label``, in that order.
-
-        Returns
-        -------
-        SequentialLabelling
-            Itself.
-
-        Raises
-        ------
-        ValueError
-            If no request is pending, or the number of labels is not the number asked for.
-        """
+        """Store the experts' labels of the pending request."""
         state = self._require_state()
         if self._pending is None:
             raise ValueError("No labels are awaited; call next_labels() first.")
@@ -283,26 +191,8 @@ class SequentialLabelling(BaseEstimator):
         return self
 
     def infer(self, design: Any = None, *, confidence_level: float | None = None) -> ConfidenceSequence:
-        """Return anytime-valid intervals for the mean label or for regression coefficients.
-
-        Parameters
-        ----------
-        design : data frame or array-like of shape (n, p), or None, default None
-            Always-observed regressors of every unit, in the order given to ``fit``, the constant included.
-            None estimates the mean. Coefficients are those of the linear projection of the label.
-        confidence_level : float or None, default None
-            Level; None is that of the estimator. It must be chosen before the first look.
-
-        Returns
-        -------
-        ConfidenceSequence
-            One entry for every look with at least ``start`` units.
-
-        Raises
-        ------
-        ValueError
-            If fewer than ``start`` units have been visited.
-        """
+        """Return anytime-valid intervals for the mean label or for regression coefficients."""
+        # One entry for every look with at least ``start`` units.
         state = self._require_state()
         level = self.confidence_level if confidence_level is None else confidence_level
         alpha = float(alpha_fraction(level))
