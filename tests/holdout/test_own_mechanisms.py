@@ -36,13 +36,13 @@ def test_a_subclass_of_guess_and_check_keeps_its_guarantee_and_its_host_rights()
 
         @classmethod
         def options(cls, declared):
-            return {**super().options(declared), "gap": 0.01}
+            return {**super().options(declared), "t": 0.25}
 
     rh = make(mechanism="careful_guess")
-    answer = rh.infer(MODEL, guess=TRUE_MEAN + 0.02)
+    answer = rh.infer(MODEL, guess=TRUE_MEAN + 0.05)
     assert answer.certified and answer.passed is False
     assert answer.guarantee.finite_sample and answer.guarantee.citation == GuessAndCheck.citation
-    assert answer.left == {"queries": 19, "failures": 2}
+    assert answer.left["queries"] == 19
     assert rh.best([MODEL]).winner == 0 and rh.validate(MODEL, at_least=0.6)
     assert rh.ledger_.entries()[-1].state["declared"]["mechanism"] == "careful_guess"
     named = {c.name: c for c in plan(2000, 10, release="guess").candidates}
@@ -53,7 +53,7 @@ def test_a_subclass_of_thresholdout_takes_a_tolerance_and_says_what_is_proved() 
     class Patient(Thresholdout):
         name = "patient_thresholdout"
 
-    rh = make(mechanism="patient_thresholdout", tolerance=0.1)
+    rh = make(mechanism="patient_thresholdout", tolerance=0.1, failures=3)
     assert rh.calibration_.declared.tolerance == 0.1
     assert "Theorem 25 proves the declared tolerance 0.1 from n =" in rh.guarantee_.holds
     assert not rh.infer(MODEL).certified
