@@ -194,7 +194,7 @@ def _read_text(path: Path, usual: str, written: TableFormat, notes: list[str]) -
 
 
 def _open(path: Path) -> io.BufferedIOBase:
-    return gzip.open(path, "rb") if path.suffix.lower() == ".gz" else open(path, "rb")  # type: ignore[return-value]
+    return gzip.open(path, "rb") if path.suffix.lower() == ".gz" else open(path, "rb")
 
 
 def _guessed(path: Path, usual: str, written: TableFormat, notes: list[str]) -> TableFormat:

@@ -100,10 +100,10 @@ def _compiled(function: Callable[..., Any], cache: bool, plain: Callable[..., An
         if "no locator available" not in str(error):
             raise
         warn_once(no_cache_message, SpeedWarning)
-        return numba.njit(function)  # type: ignore[no-any-return]
+        return numba.njit(function)
     if cache and hasattr(dispatcher, "_cache"):
         dispatcher._cache = _CarefulCache(dispatcher._cache)
-    return dispatcher  # type: ignore[no-any-return]
+    return dispatcher
 
 
 def jit(function: Callable[..., Any], plain: Callable[..., Any] | None = None) -> LazyKernel:

@@ -102,6 +102,7 @@ def interval_words(estimate: float, low: float, high: float, unit: str = "") -> 
     ('1.23 (1.10 to 1.40)', '3.0 (at most 4.0)')
     """
     finite = [end for end in (low, high) if math.isfinite(end)]
+    spread: float | None
     if len(finite) == 2:
         spread = (high - low) / 2
     else:

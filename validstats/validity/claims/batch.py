@@ -64,7 +64,7 @@ def calibrated(setting: Setting, target: Any, rng: np.random.Generator, **option
 
     n, learner = setting["n"], make_learner(setting["learner"])
     X, y = draw_labels(setting["law"], 120 + n, rng)
-    options = {"bounds": BOUNDS, "n_resamples": 999, "random_state": int(rng.integers(2**31))} | options
+    options = {"bounds": BOUNDS, "n_resamples": 999, "random_state": int(rng.integers(2**31)), **options}
     if setting["learner"] != "frozen":
         model = BatchPredictor(
             learner,
@@ -81,7 +81,7 @@ def calibrated(setting: Setting, target: Any, rng: np.random.Generator, **option
 
 
 def _checked(
-    low: Float1D, high: Float1D, truth: Float1D, width_of_reference: float, reference: bool
+    low: Float1D, high: Float1D, truth: Float1D, width_of_reference: float, reference: bool | None
 ) -> Trial:
     """A trial of intervals that hold together; NaN and ends in the wrong order are faults."""
     fault = ""
@@ -158,7 +158,7 @@ def _errors_trial(setting: Setting, rng: np.random.Generator) -> Trial:
     )
     model.fit(X, y)
     X, y = draw(m)
-    result = model.infer(X)
+    result: Any = model.infer(X)
     truth = np.array([float((np.asarray(model.predict(X)) != y).sum())])
     return _checked(result.conf_low[0], result.conf_high[0], truth, math.nan, None)
 
@@ -187,7 +187,7 @@ def _joint_trial(setting: Setting, rng: np.random.Generator) -> Trial:
     sizes = [max(1, setting["m"] // k) for k in range(1, setting["batches"] + 1)]
     names = np.repeat(np.arange(len(sizes)), sizes)
     X, y = draw_labels(setting["law"], len(names), rng)
-    result = model.infer(X, batches=names, joint=True)
+    result: Any = model.infer(X, batches=names, joint=True)
     truth = np.array([y[names == name].mean() for name in result.batches])
     return _checked(result.conf_low[:, 0], result.conf_high[:, 0], truth, math.nan, None)
 
