@@ -234,3 +234,19 @@ def test_a_summary_of_the_predictor_reports_its_batches() -> None:
         .summary()
     )
     assert "Rows of one batch" in rows and "Order of batches" not in rows
+
+
+def test_means_of_strata_take_equal_parts_of_the_level() -> None:
+    """Bets in strata share one random order, so that only the union bound holds for them together."""
+    strata = np.where(X[:, 1] > 0, "a", "b")
+    model = frozen(BatchMean(method="bet"), bounds=(0, 25)).calibrate(X[PAST], Y[PAST], strata=strata[PAST])
+    both = model.infer(X[NEW], strata=strata[NEW])
+    ends, share = [], []
+    for name in ("a", "b"):
+        inside = strata == name
+        alone = frozen(BatchMean(method="bet"), bounds=(0, 25)).calibrate(X[PAST & inside], Y[PAST & inside])
+        ends.append(alone.infer(X[NEW & inside], confidence_level=0.95).conf_high[0, 0])
+        share.append((NEW & inside).sum() / NEW.sum())
+    # the bounds of all rows' scores are at least those of a stratum's, so the parts are a little wider
+    assert both.conf_high[0, 0] >= np.dot(ends, share) - 1e-9
+    assert both.conf_high[0, 0] <= np.dot(ends, share) + 0.1

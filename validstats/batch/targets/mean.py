@@ -32,7 +32,7 @@ from validstats.batch.laws import (
     unit_scale,
 )
 from validstats.batch.scores import LabelScore, SignedScore
-from validstats.batch.targets.base import IntervalTarget, Question, refuse_text, shared_level, weighted_sum
+from validstats.batch.targets.base import IntervalTarget, Question, refuse_text, weighted_sum
 from validstats.intake import check_literal
 
 __all__ = ["BatchMean", "BatchTotal"]
@@ -251,8 +251,11 @@ class BatchMean(IntervalTarget):
             return False
         if self.method == "count" or isinstance(question.score, LabelScore):
             return True
-        return isinstance(question.score, SignedScore) and count_is_preferred(
-            question.n, question.m, question.alpha, pair.share, pair.residual_sd
+        n, m, alpha = question.n, question.m, question.alpha
+        return isinstance(question.score, SignedScore) and bool(
+            question.calibration.once(
+                ("count", m, alpha), lambda: count_is_preferred(n, m, alpha, pair.share, pair.residual_sd)
+            )
         )
 
     def check_classes(self, classes: AnyArray) -> None:
@@ -286,7 +289,7 @@ class BatchMean(IntervalTarget):
     def answer_strata(self, questions: Sequence[Question], rows: Sequence[AnyArray]) -> Interval:
         """Bound the mean of each stratum and weigh by size."""
         sizes = np.array([q.m for q in questions], dtype=np.float64)
-        return weighted_sum([self.answer(q) for q in shared_level(questions)], sizes / sizes.sum())
+        return weighted_sum([self.answer(q) for q in _equal_levels(questions)], sizes / sizes.sum())
 
     def smallest_n(self, m: int, alpha: Fraction, bounds: tuple[float, float] = (-np.inf, np.inf)) -> int:
         """One rank where every wanted end is bounded, one block beyond 1 / alpha elsewhere."""
@@ -296,6 +299,11 @@ class BatchMean(IntervalTarget):
         if np.isfinite(wanted).all() and self.method != "partition":
             return smallest_informative_n(m, 1, self.share(alpha))
         return smallest_partition_n(m, self.share(alpha))
+
+
+def _equal_levels(questions: Sequence[Question]) -> list[Question]:
+    """Questions about the strata at equal parts of the level: orders and simulations of one seed are not independent."""
+    return [replace(q, alpha=q.alpha / len(questions)) for q in questions]
 
 
 class BatchTotal(BatchMean):
@@ -326,5 +334,5 @@ class BatchTotal(BatchMean):
 
     def answer_strata(self, questions: Sequence[Question], rows: Sequence[AnyArray]) -> Interval:
         """Bound the total of each stratum and add."""
-        answers = [self.answer(q) for q in shared_level(questions)]
+        answers = [self.answer(q) for q in _equal_levels(questions)]
         return weighted_sum(answers, np.ones(len(answers)))
