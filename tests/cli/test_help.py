@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from pathlib import Path
 
 import click
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 
 from validstats.cli import main
 from validstats.holdout import ReusableHoldout
+from validstats.holdout.boundary import create_gate
 
 
 def declare(path: str) -> None:
@@ -20,6 +22,15 @@ def declare(path: str) -> None:
     reusable = ReusableHoldout(queries=5, failures=2, ledger=path, random_state=0)
     reusable.fit(rows[:300], labels[:300]).calibrate(rows[300:], labels[300:])
     reusable.infer(labels[300:], guess=1.0)
+
+
+def open_gate(init: bool) -> None:
+    """Write labels and better predictions, and create a gate on them."""
+    labels = {f"r{i}": str(i % 2) for i in range(400)}
+    for name, column in (("y.csv", "y"), ("predictions.csv", "prediction")):
+        Path(name).write_text(f"id,{column}\n" + "".join(f"{key},{value}\n" for key, value in labels.items()))
+    if init:
+        create_gate("gate.ledger", labels)
 
 
 def commands(
@@ -62,6 +73,8 @@ def test_examples_of_help_run(arguments, run, workplace) -> None:
             file.unlink()
     if arguments[0] == "holdout" and arguments[1] != "create":
         run("holdout", "create", "study.ledger")
+    if "gate.ledger" in arguments:
+        open_gate(init=arguments[1] != "init")
     if arguments[:2] == ["holdout", "plan"]:
         declare("study.ledger")
     result = run(*arguments)

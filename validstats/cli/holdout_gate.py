@@ -130,13 +130,14 @@ def serve(ledger: Path, stdio: bool, socket: Path | None, inbox: Path | None) ->
 
     \b
     Example:
-      sudo -u holdout validstats holdout serve gate.ledger --socket /run/gate.sock
+      validstats holdout serve gate.ledger --stdio
     """
     from validstats.holdout.boundary import GateServer
 
     if stdio == (socket is not None):
         raise DataError("Give one of --stdio and --socket PATH.")
     server = GateServer(ledger, inbox=inbox)
+    click.echo(f"The gate of {ledger} is open.", err=True)
     if socket is None:
         server.serve(sys.stdin, sys.stdout)
         return

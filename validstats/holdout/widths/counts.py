@@ -162,7 +162,7 @@ class GuessCells:
             return CountCell(0, low, high)
         # d = number of the cell; its ends are integers, so that no rounding moves a count between cells
         side, beyond = (1, x - high) if x > high else (-1, low - x)
-        d = max(1, math.floor(beyond / (self.n * self.width)))
+        d = max(1, math.floor(beyond / max(self.n * self.width, 1.0)))
         while self._end(d) < beyond:
             d += 1
         while d > 1 and self._end(d - 1) >= beyond:
