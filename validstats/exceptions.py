@@ -15,6 +15,7 @@ __all__ = [
     "BudgetExhaustedWarning",
     "ConstantColumnWarning",
     "DataReuseWarning",
+    "HoldoutOverlapError",
     "LedgerError",
     "LedgerMismatchError",
     "LedgerMissingError",
@@ -174,6 +175,15 @@ class LedgerTamperedError(LedgerError):
 class LedgerMismatchError(LedgerError):
     """The ledger belongs to other data, or these data belong to another ledger."""
 
+
+class HoldoutOverlapError(LedgerMismatchError):
+    """Rows of a holdout that has a ledger were given to another ledger, perhaps with engineered features."""
+
+
+holdout_overlap_message = (
+    "These rows belong to a holdout that has a ledger already, at {place}, as {overlap} show. What was asked there "
+    "counts: continue with ledger={place!r}, and give the rows as they were when it was opened."
+)
 
 ledger_missing_message = (
     "There is no ledger at {path}. A ledger is created once, explicitly, so that a lost one is not taken for a "

@@ -19,7 +19,7 @@ from validstats.holdout.asking.inputs import (
 from validstats.holdout.asking.metrics import as_metric
 from validstats.holdout.asking.rows import Parts, class_indices, count_rows, split_sample
 from validstats.holdout.budget import Books, guarantee_of
-from validstats.holdout.ledger import Ledger
+from validstats.holdout.ledger import Ledger, holdout_key
 from validstats.holdout.mechanisms import MECHANISMS, Analysis, Declaration, check_score_mechanism, mechanism
 from validstats.holdout.planner import Plan, plan
 from validstats.intake import (
@@ -32,6 +32,7 @@ from validstats.intake import (
     check_positive_int,
     is_frame,
     row_labels,
+    sketch_rows,
 )
 
 __all__ = ["HoldoutCalibration", "calibration_of", "open_desk", "plan_of"]
@@ -100,7 +101,10 @@ def open_desk(holdout: Any, X: Any, y: Any, clusters: Any, check_reuse: bool) ->
         ledger = Ledger.in_memory()  # other rows get a budget of their own
         parts, fingerprint = _split(ledger, X, labels, classes, groups, vault)
     declared = _declaration(holdout, parts.reusable.n_units, vault)
-    ledger.bind(fingerprint, user_tag(X, labels) if ledger.path is not None else None)
+    if ledger.path is None:
+        ledger.bind(fingerprint)
+    else:
+        ledger.bind(fingerprint, user_tag(X, labels), lambda: sketch_rows(X, labels, key=holdout_key()))
     books = Books(ledger, declared, holdout.user)
     books.open()
     session = books.look()

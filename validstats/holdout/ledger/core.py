@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ from validstats.exceptions import (
 )
 from validstats.holdout.ledger.anchor import Anchor, Receipt, anchors_of, state_key
 from validstats.holdout.ledger.keys import counter_generator
+from validstats.holdout.ledger.registry import claim_rows, registry_lock
 from validstats.holdout.ledger.store import (
     GENESIS,
     Entry,
@@ -33,6 +34,7 @@ from validstats.holdout.ledger.store import (
     read_entry,
     read_rows,
 )
+from validstats.intake import RowSketch
 from validstats.runtime import new_file
 
 __all__ = ["Ledger", "LedgerCheck", "Turn"]
@@ -429,7 +431,12 @@ class Ledger:
 
     # ------------------------------------------------------------------ keeping it honest
 
-    def bind(self, fingerprint: str, tag: str | None = None) -> None:
+    def bind(
+        self,
+        fingerprint: str,
+        tag: str | None = None,
+        sketches: Callable[[], Sequence[RowSketch]] | None = None,
+    ) -> None:
         """Bind the ledger to a holdout at the first time, and check that it is the same one ever after.
 
         Parameters
@@ -438,12 +445,26 @@ class Ledger:
             Order-insensitive keyed digest of the rows under this ledger's secret.
         tag : str or None, default None
             The same under the user's key, by which another ledger of the same rows is found. Not used in memory.
+        sketches : callable or None, default None
+            Gives sketches of the rows under the user's key, by which they are found after their features were
+            engineered; called at the first binding only.
 
         Raises
         ------
         LedgerMismatchError
             If the ledger belongs to other rows, or these rows to another ledger.
+        HoldoutOverlapError
+            If another ledger has these rows, or a part of them, with other features.
         """
+        if self._anchored and tag is not None:
+            with registry_lock():
+                self._bind(fingerprint, tag, sketches)
+        else:
+            self._bind(fingerprint, tag, None)
+
+    def _bind(
+        self, fingerprint: str, tag: str | None, sketches: Callable[[], Sequence[RowSketch]] | None
+    ) -> None:
         with self.turn() as turn:
             bound = turn.find("bound")
             if bound is not None and bound.query != fingerprint:
@@ -454,7 +475,10 @@ class Ledger:
             if bound is not None:
                 return
             if self._anchored and tag is not None:
-                self._claim(tag)
+                self._refuse_if_claimed(tag)
+                if sketches is not None:
+                    claim_rows(self._identity.id, sketches())
+                Anchor.of(self._identity.id).write("holdout", tag)
             turn.append("bound", query=fingerprint)
 
     def fits(self, fingerprint: str) -> bool:
@@ -502,7 +526,7 @@ class Ledger:
         """Close the file; it is opened again when needed."""
         self._store.close()
 
-    def _claim(self, tag: str) -> None:
+    def _refuse_if_claimed(self, tag: str) -> None:
         others = [anchor for anchor in anchors_of("holdout", tag) if anchor.ledger != self._identity.id]
         if others:
             place = others[0].facts().get("path", "an unknown place")
@@ -511,7 +535,6 @@ class Ledger:
                 f"ledger={place!r}. If it is lost, the holdout is spent; to declare otherwise, knowingly, remove "
                 f"its anchor {others[0].path}."
             )
-        Anchor.of(self._identity.id).write("holdout", tag)
 
     def _admit(self, receipt: Receipt | None) -> None:
         anchor = Anchor.of(self._identity.id)
