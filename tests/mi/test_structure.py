@@ -180,3 +180,14 @@ def test_copies_of_a_pair_side_by_side_add_up(copies):
     y = np.log(np.abs(x) + 0.2) + 0.3 * generator.normal(size=(1000, copies))
     single = LearnedMI().predict(x[:, 0], y[:, 0])
     assert LearnedMI().predict(x, y) == pytest.approx(copies * single, rel=0.15)
+
+
+def test_rounded_measurements_are_not_read_as_a_table():
+    """A lattice of a hundred values on each side fills nearly as many cells as there are rows."""
+    generator = np.random.default_rng(10)
+    x = generator.normal(size=(800, 1))
+    y = 0.5 * x + generator.normal(size=(800, 1))
+    fine = LearnedMI().predict(x, y)
+    coarse = summarise_data(np.round(x, 1), np.round(y, 1))
+    assert np.isnan(coarse.anchors[ANCHOR_NAMES.index("table")])
+    assert LearnedMI().predict(np.round(x, 1), np.round(y, 1)) == pytest.approx(fine, abs=0.06)

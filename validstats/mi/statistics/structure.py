@@ -32,6 +32,8 @@ ROWS = 2_500
 MOST_MATCHED = 12
 MOST_SUMMARY_BLOCKS = 4
 KSG_COLUMNS = 12
+MOST_FILLED = 0.5
+"""Filled cells a row beyond which two sides are not read as a table."""
 """Blocks with more columns than this are not read by nearest neighbours."""
 
 STRUCTURE_ANCHORS = (
@@ -178,11 +180,19 @@ def _tables(tied: CanonicalScores, n: int, values: dict[str, float], candidates:
         levels = int(labels.max()) + 1
         codes.append(labels if 2 <= levels <= n / 2 else None)
     coded = [i for i in (0, 1) if codes[i] is not None]
+    if len(coded) == 2:
+        one, two = (np.asarray(c) for c in codes)
+        if len(np.unique(one * (two.max() + 1) + two)) > MOST_FILLED * n:
+            # Rounded measurements: a table that thin says nothing, and its adjustment for chance divides by almost nothing.
+            if sides[0][1].shape[1] == 1 == sides[1][1].shape[1]:
+                return
+            wide = 0 if one.max() >= two.max() else 1
+            codes[wide] = None
+            coded = [1 - wide]
     values["coded_sides"] = float(len(coded))
     if not coded:
         return
     if len(coded) == 2:
-        one, two = (np.asarray(c) for c in codes)
         values["miller_madow"] = plug_in(one, two).value
         candidates["table"], values["chance"] = adjusted_plug_in(one, two)
         cells = len(np.unique(one * (two.max() + 1) + two))
@@ -203,7 +213,7 @@ def _chosen(sides: list[tuple[Float2D, Int2D]], codes: list[Int1D | None], n: in
     other = codes[1 - wide]
     if other is None or n < 20:
         return np.nan
-    columns = [column for column in column_codes(sides[wide][1].astype(np.float64)) if column.max() < n / 4]
+    columns = [column for column in column_codes(sides[wide][1].astype(np.float64)) if column.max() < n / 20]
     if not columns:
         return np.nan
     middle = n // 2
