@@ -123,7 +123,7 @@ def hostile_summaries() -> tuple[Summary, ...]:
     study.calibrate(pd.DataFrame({"y": np.where(drawn, y, np.nan)}))
     regression = study.infer("y ~ text").recluster(np.arange(400) % 20, name=ATTACK)
     holdout = ReusableHoldout(queries=5).calibrate(frame[[ATTACK]], (x > 0).astype(int))
-    answer = holdout.query(lambda rows, labels: np.full(len(labels), 0.5), query_id=ATTACK)
+    answer = holdout.query(lambda rows, labels: np.full(len(labels), 0.5), query_id=ATTACK, guess=0.5)
     batch = (
         BatchPredictor(LinearRegression(), BatchMean(), confidence_level=0.9)
         .fit(x[:200, None], y[:200])
