@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from validstats.dsl.fit.augmentation import LabelledSample
+from validstats.dsl.fit.augmentation import Component, LabelledSample
 from validstats.dsl.labels.completion import expected_completions
 from validstats.dsl.labels.crossfit import CrossFitter, make_folds
 from validstats.dsl.moments.models import MeanMoment, RegressionRows
@@ -72,11 +72,13 @@ def hits_of_draw(draw, rng, level, criticals):
     fitter = CrossFitter(learner=None, folds=make_folds(n, 5, rng)[None, :], labelled=draw.labelled)
     found = expected_completions(fitter, {"y": gold}, None, draw.features)
 
+    def rows_of(values):
+        return RegressionRows(y=np.asarray(values, dtype=float), X=np.ones((n, 1)))
+
     estimated = LabelDistribution(
-        gold=gold,
         sample=sample,
-        expected=tuple((c.weight, c.replacements["y"]) for c in found),
-        raw=draw.machine,
+        expected=tuple(Component(rows=rows_of(c.replacements["y"]), weight=c.weight) for c in found),
+        raw=(Component(rows=rows_of(draw.machine)),),
         estimator="tuned",
         kind="HC1",
         population="superpopulation",
