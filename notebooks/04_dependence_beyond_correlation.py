@@ -102,13 +102,13 @@ print(selector.guarantee_)
 # %% [markdown]
 # ## Where the methods are wrong
 # For normal pairs the truth is known. Nearest neighbours see only part of a strong dependence in several
-# dimensions. The network does better there, and on a ring seen through noise. It is not always right either, as for a
-# wave with ten periods. Its interval holds on average over the simulated family, not for every
-# member; the certified lower bound beside it holds for every law of independent rows. The truth for the ring is a Monte Carlo average of its exact log density ratio, that for the wave the
-# entropy of the smoothed sine. And rounding matters: recorded
-# ratings are multiples of 0.05, so that many points coincide, which looks like dependence to anything that
-# counts close neighbours. `LearnedMI` therefore puts tied values in random order, in training as in use, which
-# leaves the information as it is.
+# dimensions. The network does better there, and on a ring seen through noise. It is not always right either,
+# as for a wave with ten periods. Its interval holds on average over the simulated family, not for every
+# member; the certified lower bound beside it holds for every law of independent rows. The truth for the ring
+# is a Monte Carlo average of its exact log density ratio, that for the wave the entropy of the smoothed sine.
+# And rounding matters: recorded ratings are multiples of 0.05, so that many points coincide, which looks like
+# dependence to anything that counts close neighbours. `LearnedMI` therefore puts tied values in random order,
+# in training as in use, which leaves the information as it is.
 
 # %%
 wrong = []
