@@ -224,9 +224,15 @@ class LabellingWarning(ValidstatsWarning):
     """Expert labels or their probabilities look unsuitable for what is asked of them."""
 
 
-few_labels_message = (
-    "Only {n_labelled} {units} carry expert labels. Intervals use the t distribution and are approximate below "
-    "about 50; label more, or silence this with warnings.simplefilter('ignore', LabellingWarning)."
+few_degrees_message = (
+    "The coefficient {name!r} rests on few labels: its interval has {degrees:.1f} degrees of freedom. The labels of the "
+    "rows {rows} carry {share:.0%} of its variance. Label more rows like these, merge rare categories, or silence this "
+    "with warnings.simplefilter('ignore', LabellingWarning)."
+)
+
+few_events_message = (
+    "Only {events} of {n_labelled} labels are of the rarer class, for {n_params} coefficients; at least {needed} keep "
+    "intervals near their level. Label more rows where that class is likely, or leave out covariates."
 )
 
 few_clusters_message = (
@@ -248,8 +254,8 @@ inconsistent_probability_message = (
 
 unlabelled_category_message = (
     "No labelled row identifies {columns}: among the labelled rows these columns are spanned by the others. "
-    "The machine labels cannot be corrected there, and the standard errors do not show it. Label rows of these "
-    "categories, or merge them."
+    "Machine labels cannot be corrected there: 'tuned' and 'gold' leave the coefficients concerned open, and the "
+    "standard errors of other estimators do not show it. Label rows of these categories, or merge them."
 )
 
 

@@ -13,13 +13,11 @@ from validstats.dsl.fit.augmentation import (
     Component,
     LabelledSample,
     augmentation_scores,
-    identity_augmentation,
     psi_mean,
     psi_scores,
 )
-from validstats.dsl.fit.estimation import fit_augmented
 from validstats.dsl.fit.fixed_effects import Absorber, fit_fixed_effects
-from validstats.dsl.fit.tuning import UNTUNED, fit_tuned
+from validstats.dsl.fit.inference import estimate
 from validstats.dsl.moments.models import LinearMoment, MeanMoment, RegressionRows
 from validstats.dsl.moments.variance import (
     SamplingDesign,
@@ -158,38 +156,25 @@ def test_sandwich_is_symmetric():
 
 
 class TestTuning:
-    """The tuned augmentation against the dense minimiser, and what it guarantees in the sample."""
+    """The default against labels alone: perfect and useless machine labels, strata and clusters."""
 
-    def test_with_every_row_labelled_by_the_same_chance_it_is_the_weighted_projection(self):
-        rng = np.random.default_rng(5)
-        n = 4000
-        z = rng.normal(size=(n, 2))
-        y = z @ [1.0, -0.5] + rng.normal(size=n)
-        probability = 1 / (1 + np.exp(-z[:, 0])) * 0.8 + 0.1
-        labelled = rng.random(n) < probability
-        moment, rows = MeanMoment(), RegressionRows(y=y, X=np.ones((n, 1)))
-        terms = tuple((Component(rows=RegressionRows(y=z[:, k], X=np.ones((n, 1)))),) for k in range(2))
-        sample = sample_of(moment, rows, labelled, probability)
-        pilot = fit_augmented(sample, identity_augmentation(terms[0], 1))
-        tuned = fit_tuned(terms, pilot, "matrix")
-        best = oracle.best_linear_augmentation(
-            moment.score(rows, pilot.params), z - pilot.params, probability
-        )
-        g = augmentation_scores(sample, tuned.fit.augmentation, pilot.params)
-        assert np.corrcoef(g[:, 0], best[:, 0])[0, 1] > 0.998
-        assert np.abs(g - best).std() < 0.1
+    @staticmethod
+    def estimates(sample, term, tuning):
+        return [
+            estimate(sample, (term,), None, estimator=name, tuning=tuning if name == "tuned" else None)
+            for name in ("tuned", "gold")
+        ]
 
-    @pytest.mark.parametrize("kind", ["matrix", "diagonal", "scalar"])
-    def test_perfect_machine_labels_leave_no_labelling_error(self, kind):
-        rng, n = np.random.default_rng(6), 300
+    @pytest.mark.parametrize("tuning", ["matrix", "diagonal", "scalar"])
+    def test_perfect_machine_labels_take_nearly_the_whole_share(self, tuning):
+        rng, n = np.random.default_rng(6), 3000
         X = np.column_stack([np.ones(n), rng.normal(size=n)])
         y = X @ [1.0, 2.0] + rng.normal(size=n)
-        rows, labelled = RegressionRows(y=y, X=X), rng.random(n) < 0.3
-        sample = sample_of(LinearMoment(), rows, labelled, np.full(n, 0.3))
-        term = (Component(rows=rows),)
-        pilot = fit_augmented(sample, identity_augmentation(term, 2))
-        tuned = fit_tuned((term,), pilot, kind)
-        np.testing.assert_allclose(tuned.fit.params, np.linalg.lstsq(X, y, rcond=None)[0], rtol=1e-8)
+        rows, labelled = RegressionRows(y=y, X=X), rng.random(n) < 0.1
+        sample = sample_of(LinearMoment(), rows, labelled, np.full(n, 0.1))
+        tuned, gold = self.estimates(sample, (Component(rows=rows),), tuning)
+        assert np.all(tuned.share > 0.7)
+        assert np.all(np.diag(tuned.covariance) < 0.35 * np.diag(gold.covariance))
 
     def test_useless_machine_labels_are_switched_off(self):
         rng, n = np.random.default_rng(7), 20000
@@ -197,55 +182,36 @@ class TestTuning:
         y, noise = X @ [1.0, 2.0] + rng.normal(size=n), 5 * rng.normal(size=n)
         labelled = rng.random(n) < 0.3
         sample = sample_of(LinearMoment(), RegressionRows(y=y, X=X), labelled, np.full(n, 0.3))
-        term = (Component(rows=RegressionRows(y=X @ [1.0, 2.0] + noise, X=X)),)
-        pilot = fit_augmented(sample, identity_augmentation(term, 2))
-        tuned = fit_tuned((term,), pilot)
-        assert np.abs(tuned.fit.augmentation.matrices[0]).max() < 0.1
+        tuned, gold = self.estimates(
+            sample, (Component(rows=RegressionRows(y=X @ [1.0, 2.0] + noise, X=X)),), None
+        )
+        assert np.all(tuned.share < 0.02)
+        np.testing.assert_allclose(tuned.params, gold.params, atol=0.01)
 
-    def test_a_root_out_of_reach_of_the_untuned_estimate_is_not_used(self, monkeypatch):
-        rng, n = np.random.default_rng(11), 600
-        X = np.column_stack([np.ones(n), rng.normal(size=n)])
-        y = X @ [1.0, 2.0] + rng.normal(size=n)
-        labelled = rng.random(n) < 0.3
-        sample = sample_of(LinearMoment(), RegressionRows(y=y, X=X), labelled, np.full(n, 0.3))
-        term = (Component(rows=RegressionRows(y=y + rng.normal(size=n), X=X)),)
-        pilot = fit_augmented(sample, identity_augmentation(term, 2))
-        used = fit_tuned((term,), pilot)
-        assert used.kind == "matrix"
-        assert used.fit.fallback is None
-        influence = pilot.psi @ pilot.bread.T
-        gap = np.abs(used.fit.params - pilot.params) / np.sqrt(np.sum(influence**2, axis=0)) * n
-        for reach, kind in ((gap.max() * 1.01, "matrix"), (gap.max() * 0.99, "none")):
-            monkeypatch.setattr("validstats.dsl.fit.tuning.steady_reach", lambda n_units, reach=reach: reach)
-            fit = fit_tuned((term,), pilot)
-            assert fit.kind == kind
-        np.testing.assert_array_equal(fit.fit.params, pilot.params)
-        assert (fit.fit.fallback, fit.n_tuned) == (UNTUNED, 0)
-
-    def test_strata_and_clusters_centre_where_labels_were_drawn(self):
-        rng, n = np.random.default_rng(8), 400
+    @pytest.mark.parametrize("scheme", ["stratified", "clusters"])
+    def test_strata_and_clusters_centre_where_labels_were_drawn(self, scheme):
+        rng, n = np.random.default_rng(8), 2000
         strata = np.arange(n) % 2
         y = 10.0 * strata + rng.normal(size=n)
-        labelled = np.zeros(n, bool)
-        for h in range(2):
-            labelled[rng.choice(np.flatnonzero(strata == h), 40, replace=False)] = True
         term = (Component(rows=RegressionRows(y=rng.normal(size=n), X=np.ones((n, 1)))),)
+        if scheme == "stratified":
+            labelled = np.zeros(n, bool)
+            for h in range(2):
+                labelled[rng.choice(np.flatnonzero(strata == h), 200, replace=False)] = True
+            design = SamplingDesign(scheme="stratified", units=strata)
+        else:
+            labelled = np.repeat(rng.random(n // 4) < 0.2, 4)
+            design = SamplingDesign(scheme="clusters", units=np.arange(n) // 4)
         sample = sample_of(MeanMoment(), RegressionRows(y=y, X=np.ones((n, 1))), labelled, np.full(n, 0.2))
-        sample = replace(sample, design=SamplingDesign(scheme="stratified", units=strata))
-        pilot = fit_augmented(sample, identity_augmentation(term, 1))
-        tuned = fit_tuned((term,), pilot)
-        residual = 10.0 * strata + 0 * y
-        g = augmentation_scores(sample, tuned.fit.augmentation, tuned.fit.params)[:, 0]
-        assert np.corrcoef(g, residual)[0, 1] > 0.98
-        clusters = SamplingDesign(scheme="clusters", units=np.arange(n) // 4)
-        whole = np.repeat(rng.random(n // 4) < 0.3, 4)
-        sample = sample_of(MeanMoment(), RegressionRows(y=y, X=np.ones((n, 1))), whole, np.full(n, 0.3))
-        sample = replace(sample, design=clusters)
-        tuned = fit_tuned((term,), replace(pilot, sample=sample))
-        score = sample.moment.score(sample.gold, pilot.params)
-        remainder = score - augmentation_scores(sample, tuned.fit.augmentation, pilot.params)[whole]
-        sums = sum_by_cluster(remainder, np.unique(clusters.units[whole], return_inverse=True)[1])
-        assert abs(sums.mean()) < 1e-10
+        clusters = () if scheme == "stratified" else (design.units,)
+        sample = replace(sample, design=design, clusters=clusters)
+        tuned, gold = self.estimates(sample, term, None)
+        # the spread between strata, and what is alike in all clusters, is not that of a random sample
+        assert np.sqrt(gold.covariance[0, 0]) == pytest.approx(
+            {"stratified": np.sqrt(1 / 400 + 25 / n), "clusters": np.sqrt(1 / 400)}[scheme],
+            rel=0.15,
+        )
+        assert tuned.covariance[0, 0] <= gold.covariance[0, 0] * (1 + 1 / 90)
 
 
 class TestFixedEffects:

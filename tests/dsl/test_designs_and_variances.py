@@ -90,7 +90,7 @@ class TestClustersWithinStrata:
     def test_the_finite_variance_is_that_of_a_stratified_mean_of_clusters(self):
         data, y, labelled = stratified_clusters(2)
         dsl = calibrated(data, y, labelled, "gold", strata="stratum", clusters="unit")
-        result = dsl.infer("y", model="mean", population="finite")
+        result = dsl.infer("y", model="mean", population="finite", vcov="HC0")
         sums = np.bincount(data["unit"], y - result.params[0])
         stratum, drawn = data["stratum"].to_numpy()[::5], labelled[::5]
         variance = 0.0
@@ -385,7 +385,7 @@ class TestWeightedInstruments:
         y = x + 0.7 * e + noise + rng.normal(size=n)
         data = pd.DataFrame({"machine": y, "x": x, "e": e, "z": z, "z2": z2, "w": w})
         result = calibrated(data, y, np.ones(n, dtype=bool), "gold").infer(
-            "y ~ x | e ~ z + z2", weights=weights
+            "y ~ x | e ~ z + z2", weights=weights, vcov="HC0"
         )
         weight = np.ones(n) if weights is None else w
         X = np.column_stack([np.ones(n), x, e])

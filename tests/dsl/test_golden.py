@@ -128,6 +128,36 @@ def test_as_shipped_within_the_error_of_its_optimiser(solved):
     np.testing.assert_allclose(se, shipped["standard_errors"], atol=5e-4)
 
 
+@pytest.mark.parametrize("name", CASES["own"])
+def test_the_public_door_gives_the_outputs_of_the_r_package(name):
+    case, config, data, predictions = _load("own", name)
+    labels = _as_list(config["predicted_var"])
+    labelled = data[labels].notna().all(axis=1).to_numpy()
+    probability = float(labelled.mean())
+    if "sample_prob" in config:
+        given = data[config["sample_prob"]].to_numpy(float)
+        probability = given * labelled.mean() / given.mean()
+    known = data[labels].where(pd.Series(labelled), axis=0)
+    formula = config["formula"]
+    if config["model"] == "felm":
+        formula += " | " + " + ".join(_as_list(config["index"]))
+    result = (
+        DesignSupervised(estimator="dsl", n_folds=2, n_repeats=1, random_state=0)
+        .fit(data.drop(columns=labels))
+        .calibrate(known, sampling_probability=probability)
+        .infer(
+            formula,
+            model="logit" if config["model"] == "logit" else "linear",
+            clusters=config.get("cluster", "none"),
+            cross_fitted=predictions,
+            own_term_correction=False,
+        )
+    )
+    exact = case["exact_root"]
+    np.testing.assert_allclose(result.params, exact["coefficients"], rtol=1e-6, atol=1e-10)
+    np.testing.assert_allclose(result.std_error, exact["standard_errors"], rtol=1e-6)
+
+
 def test_forecast_matches_power_dsl(solved):
     case, config, data, splits = solved
     if "cluster" in config:

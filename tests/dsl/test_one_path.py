@@ -82,6 +82,8 @@ def both(frame, model, design, how=None, weights=None, chunk_size=10_000, **opti
     )
     drawn = OF_DESIGN[design]
     options = MODELS[model] | options
+    # cells of equal verdict need the rows together
+    interval = {"interval": "normal"} if model == "proportion" else {}
     memory = (
         DesignSupervised(**how)
         .fit(frame.drop(columns="y"), surrogate="machine")
@@ -91,7 +93,7 @@ def both(frame, model, design, how=None, weights=None, chunk_size=10_000, **opti
             strata=drawn.get("strata"),
             clusters=drawn.get("clusters"),
         )
-        .infer(f"y ~ {' + '.join(covariates) or '1'}", model=model, weights=weights, **options)
+        .infer(f"y ~ {' + '.join(covariates) or '1'}", model=model, weights=weights, **options, **interval)
     )
     stream = stream_regression(
         frame,

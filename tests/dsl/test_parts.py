@@ -177,16 +177,16 @@ class TestPowerTuning:
 
     def test_the_fit_is_the_root_at_its_scale(self):
         tuned = fit_power_tuned(*self.counts([0.0, 0.0, 0.0, 2.0, 1.0, 1.0, 1.0, 0.0])[1:])
-        assert (tuned.kind, tuned.n_tuned, tuned.fit.fallback) == ("scalar", 1, None)
-        np.testing.assert_allclose(tuned.fit.augmentation.matrices, [[[0.5]]], rtol=1e-12)
-        assert tuned.fit.params[0] == pytest.approx(np.log(0.25 + 0.5 * (5 / 8 - 2 / 4)), rel=1e-12)
+        assert tuned.fallback is None
+        np.testing.assert_allclose(tuned.augmentation.matrices, [[[0.5]]], rtol=1e-12)
+        assert tuned.params[0] == pytest.approx(np.log(0.25 + 0.5 * (5 / 8 - 2 / 4)), rel=1e-12)
 
     def test_one_newton_step_where_the_tuned_mean_would_be_negative(self):
         _, term, pilot = self.counts([10.0, 10.0, 10.0, 11.0, 0.0, 0.0, 0.0, 0.0])
         tuned = fit_power_tuned(term, pilot)
-        assert tuned.fit.fallback == "one Newton step from the gold-only estimate"
+        assert tuned.fallback == "one Newton step from the gold-only estimate"
         step = (41 / 8 - 41 / 4) / 0.25
-        np.testing.assert_allclose(tuned.fit.params, pilot.params + step, rtol=1e-9)
+        np.testing.assert_allclose(tuned.params, pilot.params + step, rtol=1e-9)
 
 
 class TestFormulas:

@@ -152,7 +152,7 @@ def test_a_quantile_says_how_it_is_tuned(documents):
     }
     means = {how: dsl.infer("score", model="mean", tuning=how) for how in found}
     for how, result in found.items():
-        assert result.tuning == means[how].tuning == (how or "matrix")
+        assert result.tuning == means[how].tuning == (how or "diagonal")
         np.testing.assert_allclose(result.influence, found[None].influence, atol=1e-10)
     plain = dsl.infer("score", model="quantile", quantile=0.25, estimator="ppi")
     assert plain.tuning == "none"

@@ -270,7 +270,7 @@ def replicate(
                 terms,
                 raw,
                 estimator=name.removesuffix("-all"),
-                kind=kind or ("HC1" if name == "tuned" else "HC0"),
+                kind=kind,
                 population=population,
                 tuning=tuning,
             )

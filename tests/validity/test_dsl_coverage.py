@@ -149,8 +149,7 @@ def few_labels_draw(rng, index, n_labels):
     found = settings.replicate(draw, rng, n_labels, ("tuned",))["tuned"]
     if found is None:
         return np.full(3, False)
-    critical = stats.t.isf(0.025, max(n_labels - 3 - found.n_tuned, 1))
-    return covers(found, draw.coefficients, critical)
+    return covers(found, draw.coefficients, stats.t.isf(0.025, found.degrees))
 
 
 @pytest.mark.parametrize("n_labels", [50, 100])

@@ -19,6 +19,7 @@ from validstats.dsl.moments import Moment, VarianceKind
 from validstats.dsl.plan import DrawName, LabelPlan, MethodName, SamplingPlan
 from validstats.dsl.regression import (
     InferenceRequest,
+    IntervalName,
     ModelName,
     calibration_guarantee,
     run_inference,
@@ -287,6 +288,10 @@ class DesignSupervised(CalibratedEstimator):
         population: Population = "superpopulation",
         estimator: EstimatorName | None = None,
         tuning: Tuning | None = None,
+        interval: IntervalName | None = None,
+        outcome_range: tuple[float, float] | None = None,
+        cross_fitted: Any = None,
+        own_term_correction: bool = True,
         confidence_level: float | None = None,
     ) -> Any:
         """Estimate a model; any number of them from one calibration.
@@ -308,15 +313,28 @@ class DesignSupervised(CalibratedEstimator):
             Analysis weights and offset, as values or a column name.
         clusters : array-like of shape (n,), str, sequence of str or None, default None
             Clusters of the standard errors; None takes those of ``calibrate`` and, with absorbed effects,
-            the first of these. Refused for a finite population.
+            the first of these; ``"none"`` takes none. Refused for a finite population.
         vcov : {"HC0", "HC1", "HC2", "HC3"} or None, default None
-            Small-sample correction; None is ``"HC1"`` for ``"tuned"`` and ``"HC0"`` otherwise.
+            Small-sample correction; None is ``"HC3"`` with a floor for rows of high leverage for ``"tuned"`` and
+            ``"gold"``, ``"HC0"`` otherwise. One given by name replaces the variance of the labels alone.
         population : {"superpopulation", "finite"}, default "superpopulation"
             ``"finite"`` if the rows are the whole population: uncertainty is then that of labelling alone.
         estimator : str or None, default None
             Estimator, where it is not that of the constructor.
-        tuning : {"matrix", "diagonal", "scalar"} or None, default None
-            How freely ``"tuned"`` scales; None decides by the number of labels. Refused where nothing is tuned.
+        tuning : {"diagonal", "scalar", "matrix", "none"} or None, default None
+            Shares of the control variate of ``"tuned"``: one a coefficient (None), one for all, a free matrix (for
+            which no bound is claimed), or the doubly robust root. Refused where nothing is tuned.
+        interval : {"cells", "exact", "normal"} or None, default None
+            For shares, bounded means and differences: cells of equal machine verdict, a guarantee at every number of
+            labels, or estimate and standard error. None takes ``"cells"`` wherever the range of the outcome is known;
+            the result says which was used, and why.
+        outcome_range : (float, float) or None, default None
+            Range of the outcome of ``model="mean"`` or ``"difference"``, which is never taken from the data. Labels
+            of 0 and 1 have it.
+        cross_fitted : array-like of shape (n,) or (n, n_repeats), mapping of str to these, or None, default None
+            First-stage predictions of the labels, made without each row's own label, in place of the learner.
+        own_term_correction : bool, default True
+            Of absorbed effects with a predicted covariate; False is the biased form of the R package.
         confidence_level : float or None, default None
             Level, where it is not that of the constructor.
 
@@ -352,9 +370,16 @@ class DesignSupervised(CalibratedEstimator):
             "population": population,
             "estimator": estimator,
             "tuning": tuning,
+            "interval": interval,
+            "outcome_range": outcome_range,
+            "cross_fitted": cross_fitted,
+            "own_term_correction": own_term_correction,
         }
         if self.sequential:
-            given = options | {"population": None if population == "superpopulation" else population}
+            given = options | {
+                "population": None if population == "superpopulation" else population,
+                "own_term_correction": None if own_term_correction else own_term_correction,
+            }
             refuse_options(
                 given,
                 "anytime-valid intervals are for unweighted means and linear coefficients of the whole population of "

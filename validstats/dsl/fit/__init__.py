@@ -9,6 +9,7 @@ from validstats.dsl.fit.augmentation import (
     LabelledSample,
     Sample,
     ScoreTerm,
+    identity_augmentation,
 )
 from validstats.dsl.fit.estimation import (
     AugmentedFit,
@@ -24,18 +25,17 @@ from validstats.dsl.fit.fixed_effects import (
     within_term,
 )
 from validstats.dsl.fit.inference import (
-    Estimate,
+    FirstStage,
     NoRootError,
-    Population,
-    SimpleFit,
-    covariance_matrix,
+    estimable,
     estimate,
     finish,
     gold_only,
+    median_estimate,
     naive_fit,
     no_root_message,
-    parts_of,
 )
+from validstats.dsl.fit.influence import Estimate, Population, SimpleFit, covariance_matrix, parts_of
 
 __all__ = [
     "Augmentation",
@@ -44,6 +44,7 @@ __all__ = [
     "Component",
     "Estimate",
     "EstimatorName",
+    "FirstStage",
     "FixedEffectsFit",
     "LabelledSample",
     "Sample",
@@ -56,10 +57,13 @@ __all__ = [
     "TuningKind",
     "covariance_matrix",
     "empty_term",
+    "estimable",
     "estimate",
     "finish",
     "fit_fixed_effects",
     "gold_only",
+    "identity_augmentation",
+    "median_estimate",
     "naive_fit",
     "no_root_message",
     "scaled_rows",

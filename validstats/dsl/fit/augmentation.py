@@ -153,6 +153,8 @@ class LabelledSample:
     labelled: Bool1D  # which of the ``n`` rows are labelled
     probability: Float1D  # probability in (0, 1] with which each row was to be labelled
     # part of the scores that absorbed effects explain; it adds to zero and is taken off for variances
+    # the same for the labels alone, without predictions
+    gold_effect_scores: Float2D | None = None
     effect_scores: Float2D | None = None
     effect_leverage: Float1D | None = None  # leverage of every row on absorbed effects
     design: SamplingDesign = field(default_factory=SamplingDesign)
@@ -216,6 +218,7 @@ class LabelledSample:
             labelled=np.ones(len(rows), dtype=np.bool_),
             probability=self.gold_probability,
             effect_scores=None if self.effect_scores is None else self.effect_scores[rows],
+            gold_effect_scores=None if self.gold_effect_scores is None else self.gold_effect_scores[rows],
             effect_leverage=None if self.effect_leverage is None else self.effect_leverage[rows],
             design=self.drawn,
             clusters=tuple(codes[rows] for codes in self.clusters),

@@ -8,27 +8,27 @@ that the standard error never exceeds that of the labels alone by more than ``sq
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal, NamedTuple, TypeAlias
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from validstats._typing import Bool1D, Float1D, Float2D, FloatND, Int1D
 from validstats.dsl.fit.augmentation import (
+    Augmentation,
     LabelledSample,
+    Sample,
     ScoreTerm,
     expected_jacobian,
     expected_score,
-    labelled_term,
+    identity_augmentation,
 )
-from validstats.dsl.fit.estimation import AugmentedFit, fit_term
+from validstats.dsl.fit.estimation import AugmentedFit, Tuning, fit_term, term_sums
+from validstats.dsl.fit.influence import Estimate, InfluenceSums, Population, labelling_covariance, parts_of
 from validstats.dsl.moments import (
-    SamplingDesign,
     ScoreParts,
-    centred_influence,
-    clustered_meat,
-    design_meat,
+    StratumCentres,
     invert_bread,
     labelled_units,
     sum_by_cluster,
@@ -36,9 +36,8 @@ from validstats.dsl.moments import (
 
 __all__ = [
     "BoundedShare",
-    "ControlFit",
+    "ControlVariate",
     "LabelError",
-    "ShareTuning",
     "bounded_share",
     "carrier_degrees",
     "control_variate",
@@ -48,9 +47,6 @@ __all__ = [
     "kurtosis_degrees",
     "label_error",
 ]
-
-ShareTuning: TypeAlias = Literal["diagonal", "scalar", "matrix"]
-"""One share a coefficient, one for all, or a free matrix (by name only: no bound is claimed for it)."""
 
 _LARGEST_LEVERAGE = 0.9
 """Leverages are cut here before dividing by one minus them."""
@@ -67,30 +63,28 @@ _FEW_EVENTS = 5
 
 @dataclass(frozen=True, kw_only=True)
 class LabelError:
-    """The uncertainty of the labels alone.
+    """The uncertainty of the labels alone."""
 
-    Attributes
-    ----------
-    params : ndarray of shape (p,)
-        Root on the labels alone.
-    bread : ndarray of shape (p, p)
-        Inverse mean Jacobian on the labels.
-    score : ndarray of shape (n_labelled, p)
-        Scores with floored leave-one-out residuals.
-    carried : ndarray of shape (n_labelled, p)
-        What each labelled row carries of each coefficient, times its weight.
-    fragile : ndarray of shape (p,)
-        Coefficients that rows of leverage one half or more carry.
-    events : ndarray of shape (p,)
-        Variance of the events that cells with few of them may still hold.
-    """
+    params: Float1D  # root on the labels alone
+    bread: Float2D  # inverse mean Jacobian on the labels
+    scale: float  # the model's error variance on the labels
+    n_rows: int
+    carried: Float2D  # what each labelled row carries of each coefficient, times its weight
+    fragile: Bool1D  # coefficients that rows of leverage one half or more carry
+    events: Float1D  # variance of the events that cells with few of them may still hold
 
-    params: Float1D
-    bread: Float2D
-    score: Float2D
-    carried: Float2D
-    fragile: Bool1D
-    events: Float1D
+    def residuals(self, part: LabelledSample) -> Float2D:
+        """Return floored leave-one-out scores of the labelled rows of a part, in coefficient units."""
+        moment, rows, weight = part.moment, part.gold, part.gold_weights
+        leverage = _leverage(part, self.params, self.bread, self.n_rows)
+        parts = moment.parts(rows, self.params)
+        if parts is None:
+            score = moment.score(rows, self.params) / (1.0 - leverage)[:, None]
+        else:
+            floored = floored_residuals(parts.residual, parts.information, leverage, self.scale)
+            score = parts.carriers * floored[:, None]
+        assert len(score) == len(weight)
+        return score @ self.bread.T
 
 
 class BoundedShare(NamedTuple):
@@ -100,48 +94,23 @@ class BoundedShare(NamedTuple):
     ratio: Float1D
 
 
-@dataclass(frozen=True, kw_only=True)
-class ControlFit:
-    """Coefficients with standard errors that do not exceed those of the labels alone by more than a known factor.
-
-    Attributes
-    ----------
-    params : ndarray of shape (p,)
-        Estimate.
-    covariance : ndarray of shape (p, p)
-        Covariance whose diagonal holds the squared standard errors.
-    degrees : ndarray of shape (p,)
-        Degrees of freedom of the t interval of each coefficient.
-    share : ndarray of shape (p,)
-        Share ``l`` of the control variate; zero is the labels alone.
-    gold_error : ndarray of shape (p,)
-        Standard errors of the labels alone.
-    influence : ndarray of shape (n, p)
-        Influence functions whose sandwich is the covariance; of the labels' part for a finite population.
-    residual : ndarray of shape (n_labelled, p)
-        What each label adds, in coefficient units, scaled alike.
-    fragile : ndarray of shape (p,)
-        Coefficients that rows of leverage one half or more carry.
-    """
-
-    params: Float1D
-    covariance: Float2D
-    degrees: Float1D
-    share: Float1D
-    gold_error: Float1D
-    influence: Float2D
-    residual: Float2D
-    fragile: Bool1D
+def _leverage(part: LabelledSample, params: Float1D, bread: Float2D, n_rows: int) -> Float1D:
+    """Return ``w mu' x'A x / N`` of the labelled rows of a part, from 0 to .9."""
+    leverage = part.gold_weights * part.moment.leverage(part.gold, params, bread / n_rows)
+    if part.effect_leverage is not None:
+        leverage = leverage + part.effect_leverage[part.positions]
+    return np.clip(leverage, 0.0, _LARGEST_LEVERAGE)
 
 
-def floored_residuals(
-    residual: Float1D, information: Float1D, leverage: Float1D, weight: Float1D, n_params: int
-) -> Float1D:
-    """Return ``e / (1 - lev)``, at least ``sqrt(s2 mu' / (1 - lev))`` in size where ``lev >= 1/2``."""
-    n = len(residual)
+def error_variance(residual: Float1D, information: Float1D, weight: Float1D, n_params: int) -> float:
+    """Return ``s2 = (sum w e^2 / mu' / sum w) n / m``, the model's error variance on the labels."""
     spread = np.where(information > 0, information, 1.0)
-    # s2 = (sum w e^2 / mu' / sum w) n / m, the model's error variance
-    scale = np.sum(weight * residual**2 / spread) / weight.sum() * n / max(n - n_params, 1)
+    n = len(residual)
+    return float(np.sum(weight * residual**2 / spread) / weight.sum() * n / max(n - n_params, 1))
+
+
+def floored_residuals(residual: Float1D, information: Float1D, leverage: Float1D, scale: float) -> Float1D:
+    """Return ``e / (1 - lev)``, at least ``sqrt(s2 mu' / (1 - lev))`` in size where ``lev >= 1/2``."""
     room = 1.0 - leverage
     inflated = residual / room
     floor = np.sqrt(scale * np.maximum(information, 0.0) / room)
@@ -218,21 +187,19 @@ def event_variance(
     cell: Int1D,
     n_rows: int,
     still_open: Float1D | float = 1.0,
-) -> tuple[Float1D, bool]:
-    """Return ``E``, half a label of the other kind in every cell with fewer than 5, and whether there is one.
+) -> Float1D:
+    """Return ``E``, half a label of the other kind in every cell with fewer than 5.
 
     ``E = sum_cells 1/2 sum_i omega_i S_i^2 / N^2``, ``S_i = (A x)_i w_i (y* - rate)``, with ``y*`` the rarer class and
     ``omega`` proportional to the chance that the model gives it.
     """
     total = np.zeros(bread.shape[0])
-    applies = False
     carried = (parts.carriers * parts.slope[:, None]) @ bread.T * weight[:, None]
     for c in np.unique(cell):
         inside = cell == c
         y = outcome[inside]
         if min(np.sum(y == 1), np.sum(y == 0)) >= _FEW_EVENTS:
             continue
-        applies = True
         rate = float(np.average(y, weights=weight[inside]))
         rarer = 1.0 if rate < 0.5 else 0.0
         chance = np.clip(parts.mean[inside], 0.0, 1.0)
@@ -241,194 +208,221 @@ def event_variance(
         size = carried[inside] ** 2 * (rarer - rate) ** 2
         opened = still_open if np.ndim(still_open) == 0 else np.asarray(still_open)[inside]
         total += 0.5 * (omega * opened) @ size / n_rows**2
-    return total, applies
+    return total
 
 
-def label_error(
-    sample: LabelledSample,
-    gold: AugmentedFit,
-    *,
-    n_params: int | None = None,
-    cell: Int1D | None = None,
-    finite: bool = False,
-) -> LabelError:
-    """Return floored leave-one-out scores of the labels alone, what rows carry, and the variance of unseen events.
+def label_error(gold: AugmentedFit, *, cell: Int1D | None = None, finite: bool = False) -> LabelError:
+    """Return the uncertainty of the labels alone at their root.
 
-    ``cell`` holds the verdict cell of every labelled row where the outcome is 0/1, else None; ``n_params`` counts
-    absorbed effects.
+    ``cell`` holds the verdict cell of every labelled row where the outcome is 0/1, else None.
     """
-    moment, rows, weight = sample.moment, sample.gold, sample.gold_weights
-    n_fitted = len(gold.params) if n_params is None else n_params
+    part, _ = gold.sample.labelled_part(Augmentation())
+    moment, rows, weight, n_rows = part.moment, part.gold, part.gold_weights, gold.sample.n_rows
     parts = moment.parts(rows, gold.params)
-    leverage = weight * moment.leverage(rows, gold.params, gold.bread / sample.n_rows)
-    if sample.effect_leverage is not None:
-        leverage = leverage + sample.effect_leverage[sample.positions]
-    leverage = np.clip(leverage, 0.0, _LARGEST_LEVERAGE)
-    if parts is None:
-        score = moment.score(rows, gold.params) / (1.0 - leverage)[:, None]
-    else:
-        floored = floored_residuals(parts.residual, parts.information, leverage, weight, n_fitted)
-        score = parts.carriers * floored[:, None]
     carried = weight[:, None] * moment.carried(rows, gold.params, gold.bread)
     square = carried**2
-    of_high = square[leverage >= _FLOORED_LEVERAGE].sum(axis=0)
-    events, applies = np.zeros(len(gold.params)), False
-    if cell is not None and parts is not None:
-        still_open = 1.0 - sample.gold_probability if finite else 1.0
-        events, applies = event_variance(
-            parts, gold.bread, np.asarray(rows.y, dtype=np.float64), weight, cell, sample.n_rows, still_open
-        )
+    high = _leverage(part, gold.params, gold.bread, n_rows) >= _FLOORED_LEVERAGE
+    events, scale = np.zeros(len(gold.params)), 0.0
+    if parts is not None:
+        scale = error_variance(parts.residual, parts.information, weight, len(gold.params))
+        if cell is not None:
+            still_open = 1.0 - part.gold_probability if finite else 1.0
+            outcome = np.asarray(rows.y, dtype=np.float64)
+            events = event_variance(parts, gold.bread, outcome, weight, cell, n_rows, still_open)
     return LabelError(
         params=gold.params,
         bread=gold.bread,
-        score=score,
+        scale=scale,
+        n_rows=n_rows,
         carried=carried,
-        fragile=of_high > 0.5 * square.sum(axis=0),
-        events=events if applies else np.zeros(len(gold.params)),
+        fragile=square[high].sum(axis=0) > 0.5 * square.sum(axis=0),
+        events=events,
     )
 
 
-class ControlVariate(NamedTuple):
-    """A variate of mean zero: its value, its residuals on the labels and its influence on all rows."""
+@dataclass(frozen=True, kw_only=True)
+class ControlVariate:
+    """A variate of mean zero: the fit of the first stage on the labels less its fit on all rows."""
 
-    delta: Float1D
-    residual: Float2D
-    influence: Float2D
+    delta: Float1D  # its value
+    augmentation: Augmentation  # the expected score
+    params: Float1D  # root of its mean over all rows
+    on_labels: Float2D  # inverse Jacobians there, of the weighted labels and of all rows
+    everywhere: Float2D
+
+    def residuals(self, part: LabelledSample, augmentation: Augmentation) -> Float2D:
+        """Return ``A_hL g`` of the rows of a part, all of which are labelled."""
+        return expected_score(part.moment, augmentation.terms[0], self.params) @ self.on_labels.T
+
+    def influence(self, part: LabelledSample, augmentation: Augmentation) -> Float2D:
+        """Return ``A_hL w g [labelled] - A_hN g [all rows]`` of a part."""
+        score = expected_score(part.moment, augmentation.terms[0], self.params)
+        found = -score @ self.everywhere.T
+        found[part.positions] += part.gold_weights[:, None] * (score[part.positions] @ self.on_labels.T)
+        return found
 
 
-def control_variate(sample: LabelledSample, term: ScoreTerm) -> ControlVariate | None:
-    """Return the fit of the first stage on the labels less its fit on all rows, or None without a root.
-
-    ``delta = A_hL sum_L w g / N`` and ``phi = A_hL w g [labelled] - A_hN g [all rows]``, with ``g`` the expected score
-    at the root ``b_h`` of its mean over all rows.
-    """
+def control_variate(sample: Sample, term: ScoreTerm) -> ControlVariate | None:
+    """Return the control variate of a first stage, or None without a root: ``delta = A_hL sum_L w g / N``."""
     newton = fit_term(sample, term)
     if not newton.converged:
         return None
-    n = sample.n_rows
-    of_labels = labelled_term(sample, term)
-    everywhere = invert_bread(expected_jacobian(sample.moment, term, newton.params, np.ones(n)) / n)
-    on_labels = invert_bread(
-        expected_jacobian(sample.moment, of_labels, newton.params, sample.gold_weights) / n
-    )
+    augmentation = identity_augmentation(term, len(newton.params))
+    slope = sample.total(partial(term_sums, params=newton.params), augmentation).jacobian
+    part, of_labels = sample.labelled_part(augmentation)
+    assert slope is not None
+    everywhere = invert_bread(slope / sample.n_rows)
+    weighted = expected_jacobian(part.moment, of_labels.terms[0], newton.params, part.gold_weights)
+    on_labels = invert_bread(weighted / sample.n_rows)
     if everywhere is None or on_labels is None:
         return None
-    score = expected_score(sample.moment, term, newton.params)
-    residual = score[sample.positions] @ on_labels.T
-    influence = -score @ everywhere.T
-    weighted = residual * sample.gold_weights[:, None]
-    influence[sample.positions] += weighted
-    return ControlVariate(weighted.sum(axis=0) / n, residual, influence)
+    found = ControlVariate(
+        delta=np.zeros(len(newton.params)),
+        augmentation=augmentation,
+        params=newton.params,
+        on_labels=on_labels,
+        everywhere=everywhere,
+    )
+    return replace(found, delta=part.gold_weights @ found.residuals(part, of_labels) / sample.n_rows)
+
+
+@dataclass(frozen=True)
+class _JointInfluence:
+    """Work on a part: influence of the labels alone beside that of the control variate."""
+
+    labels: LabelError
+    control: ControlVariate | None
+    keep: bool
+    centres: StratumCentres | None = None
+
+    def __call__(self, part: LabelledSample, augmentation: Augmentation) -> InfluenceSums:
+        p = len(self.labels.params)
+        influence = np.zeros((part.n_rows, 2 * p))
+        residual = self.labels.residuals(part)
+        influence[part.positions, :p] = residual * part.gold_weights[:, None]
+        if self.control is not None:
+            influence[:, p:] = self.control.influence(part, augmentation)
+        own, all_of_it = part.gold_effect_scores, part.effect_scores
+        if own is not None and all_of_it is not None:
+            # what absorbed effects explain of the labels alone, and of the control variate
+            influence[:, :p] -= own @ self.labels.bread.T
+            if self.control is not None:
+                influence[:, p:] -= (own - all_of_it) @ self.control.everywhere.T
+        if self.centres is not None:
+            known = self.residuals(*part.labelled_part(augmentation))
+            influence = self.centres.taken_off(influence, known, part.probability, part.design, part.labelled)
+        return InfluenceSums.of(influence, part.clusters, self.keep)
+
+    def residuals(self, part: LabelledSample, augmentation: Augmentation) -> Float2D:
+        """Return what each label adds to both, the part being labelled throughout."""
+        own = self.labels.residuals(part)
+        of_control = (
+            np.zeros_like(own) if self.control is None else self.control.residuals(part, augmentation)
+        )
+        return np.hstack([own, of_control])
 
 
 def controlled(
-    sample: LabelledSample,
+    sample: Sample,
     labels: LabelError,
     control: ControlVariate | None,
-    design: SamplingDesign,
     *,
-    clusters: Sequence[Int1D] = (),
-    finite: bool = False,
+    population: Population = "superpopulation",
     first_stage: float = 0.0,
-    n_params: int | None = None,
-    tuning: ShareTuning = "diagonal",
+    tuning: Tuning = "diagonal",
     gold_variance: Float1D | None = None,
-) -> ControlFit:
+) -> Estimate:
     """Return the labels alone less a bounded share of the control variate; ``control`` None is the labels alone.
 
     ``first_stage`` is the effective number of parameters of the first stage; ``gold_variance`` replaces the variance
     of the labels alone where another correction was asked for by name.
     """
     n, p = sample.n_rows, len(labels.params)
-    n_fitted = p if n_params is None else n_params
-    units = labelled_units(design, sample.labelled)
-    margin = max(units - n_fitted, 1)
-    gold_residual = labels.score @ labels.bread.T
-    gold_influence = np.zeros((n, p))
-    gold_influence[sample.positions] = gold_residual * sample.gold_weights[:, None]
-    if control is None:
-        control = ControlVariate(np.zeros(p), np.zeros_like(gold_residual), np.zeros((n, p)))
-    of_units = _by_unit(sample, design, clusters, gold_influence[sample.positions])
-    control_units = _by_unit(sample, design, clusters, control.influence[sample.positions])
-    carried = np.sqrt(_by_unit(sample, design, clusters, labels.carried**2))
-    residuals = np.hstack([gold_residual, control.residual])
-    if finite:
-        meat = design_meat(residuals, sample.gold_probability, n, design, sample.labelled)
-        influence = np.hstack([gold_influence, control.influence])
-    else:
-        influence = centred_influence(
-            np.hstack([gold_influence, control.influence]),
-            residuals,
-            sample.probability,
-            design,
-            sample.labelled,
-        )
-        meat = clustered_meat(influence, clusters)
-    joint = meat / n
-    diagonal = np.diag(joint)
+    everyone = np.ones(sample.n_labelled, dtype=np.bool_)
+    units = labelled_units(sample.drawn, everyone)
+    margin = max(units - p, 1)
+    augmentation = Augmentation() if control is None else control.augmentation
+    work = _JointInfluence(labels, control, sample.keeps_rows)
+    part, of_labels = sample.labelled_part(augmentation)
+    residual = work.residuals(part, of_labels)
+    centres = StratumCentres.of(residual, sample.gold_probability, sample.drawn)
+    finite = population == "finite"
+    found = None
+    if not finite or sample.keeps_rows:
+        alone = augmentation.is_empty and centres is None and not sample.keeps_rows
+        found = sample.total(replace(work, centres=centres), augmentation, labelled_only=alone)
+    joint = labelling_covariance(residual, sample) if finite or found is None else found.covariance(n)
     # F pays for the parameters of the first stage, at most a third of the labels
     q = min(first_stage, units / 3.0)
     factor = units / max(units - q - 1.0, units / 3.0)
-    events = labels.events
-    variance = diagonal[:p] + events
-    cross, spread = np.diag(joint[:p, p:]), factor * diagonal[p:]
-    few = carrier_degrees(carried)
-    if tuning == "matrix":
+    diagonal = np.diag(joint)
+    variance, spread = diagonal[:p] + labels.events, factor * diagonal[p:]
+    of_units = _by_unit(
+        part, np.hstack([residual[:, :p] * part.gold_weights[:, None], _own(control, part, of_labels)])
+    )
+    few = carrier_degrees(np.sqrt(_by_unit(part, labels.carried**2)))
+    if tuning == "matrix" and control is not None:
         slopes, ratio = _free_matrix(joint, variance, factor, margin)
         share = np.diag(slopes)
     else:
         share, ratio = bounded_share(
             variance,
-            cross,
+            np.diag(joint[:p, p:]),
             spread,
-            np.minimum(kurtosis_degrees(of_units, n_fitted), few),
+            np.minimum(kurtosis_degrees(of_units[:, :p], p), few),
             margin=margin,
-            tuning=tuning,
+            tuning="scalar" if tuning == "scalar" else "diagonal",
         )
         slopes = np.diag(share)
     degrees = np.maximum(
-        2.0, np.minimum(kurtosis_degrees(of_units - control_units @ slopes.T, n_fitted), few)
+        2.0, np.minimum(kurtosis_degrees(of_units[:, :p] - of_units[:, p:] @ slopes.T, p), few)
     )
-    degrees = np.where(events > 0, np.maximum(degrees, 3.0), degrees)
-    own = diagonal[:p] if gold_variance is None else gold_variance
-    error = np.sqrt((own + events) * ratio)
-    mapped = influence[:, :p] - influence[:, p:] @ slopes.T
-    pattern = (
-        joint[:p, :p] - slopes @ joint[p:, :p] - joint[:p, p:] @ slopes.T + slopes @ joint[p:, p:] @ slopes.T
-    )
-    spread_of = np.sqrt(np.maximum(np.diag(pattern), 0.0))
-    scale = np.divide(error, spread_of, out=np.zeros(p), where=spread_of > 0)
-    covariance = pattern * np.outer(scale, scale)
+    degrees = np.where(labels.events > 0, np.maximum(degrees, 3.0), degrees)
+    error = np.sqrt(((diagonal[:p] if gold_variance is None else gold_variance) + labels.events) * ratio)
+    mapping = np.hstack([np.eye(p), -slopes])
+    pattern = mapping @ joint @ mapping.T
+    length = np.sqrt(np.maximum(np.diag(pattern), 0.0))
+    mapping *= np.divide(error, length, out=np.zeros(p), where=length > 0)[:, None]
+    covariance = mapping @ joint @ mapping.T
+    covariance = (covariance + covariance.T) / 2.0
     np.fill_diagonal(covariance, error**2)
-    return ControlFit(
-        params=labels.params - slopes @ control.delta,
+    residual = residual @ mapping.T
+    delta = np.zeros(p) if control is None else control.delta
+    return Estimate(
+        params=labels.params - slopes @ delta,
         covariance=covariance,
+        influence=None if found is None or found.rows is None else found.rows @ mapping.T,
+        by_cluster=None if found is None or not found.clusters else found.clusters[0].sums @ mapping.T,
+        residual=residual,
+        variance_parts=None if finite else parts_of(covariance, residual, sample),
+        tuning="none" if control is None else tuning,
         degrees=degrees,
         share=share,
-        gold_error=np.sqrt(own + events),
-        influence=mapped * scale,
-        residual=(gold_residual - control.residual @ slopes.T) * scale,
         fragile=labels.fragile,
     )
+
+
+def _own(control: ControlVariate | None, part: LabelledSample, augmentation: Augmentation) -> Float2D:
+    """Return the control variate's influence of labelled rows, zero without one."""
+    p = part.moment.n_params(part.gold)
+    return np.zeros((part.n_rows, p)) if control is None else control.influence(part, augmentation)
 
 
 def _free_matrix(joint: Float2D, variance: Float1D, factor: float, margin: int) -> tuple[Float2D, Float1D]:
     """Return the matrix of least variance, ``C D^-1``, and the variance it leaves."""
     p = len(variance)
-    slopes = np.linalg.lstsq(factor * joint[p:, p:], joint[p:, :p], rcond=1e-10)[0].T
+    solved = np.linalg.lstsq(factor * joint[p:, p:], joint[p:, :p], rcond=1e-10)[0]
+    slopes: Float2D = np.asarray(solved.T, dtype=np.float64)
     left: Float1D = variance - np.diag(slopes @ joint[p:, :p])
     ratio: Float1D = np.clip(np.divide(left, variance, out=np.ones(p), where=variance > 0), 0.0, 1.0)
     return slopes, ratio * (1.0 + p / max(margin, 1))
 
 
-def _by_unit(
-    sample: LabelledSample, design: SamplingDesign, clusters: Sequence[Int1D], values: FloatND
-) -> FloatND:
+def _by_unit(part: LabelledSample, values: FloatND) -> FloatND:
     """Return sums of labelled rows by labelled cluster: those drawn, else the first of the standard errors."""
-    if design.scheme == "clusters":
-        codes = design.units
-    else:
-        codes = clusters[0] if clusters else None
+    codes = part.design.units if part.design.scheme == "clusters" else None
+    if codes is None and part.clusters:
+        codes = part.clusters[0]
     if codes is None:
         return values
-    return sum_by_cluster(values, np.unique(codes[sample.positions], return_inverse=True)[1].reshape(-1))
+    return sum_by_cluster(values, np.unique(codes, return_inverse=True)[1].reshape(-1))

@@ -39,7 +39,7 @@ __all__ = [
 EstimatorName: TypeAlias = Literal["tuned", "dsl", "ppi", "ppi++", "gold"]
 """The estimators: ``g`` is tuned, cross-fitted plug-in, raw surrogate score, the same scaled, or zero."""
 
-Tuning: TypeAlias = Literal["matrix", "diagonal", "scalar"]
+Tuning: TypeAlias = Literal["diagonal", "scalar", "matrix", "none"]
 """How freely ``"tuned"`` may scale, where that is asked for."""
 
 TuningKind: TypeAlias = Literal["matrix", "diagonal", "scalar", "none"]

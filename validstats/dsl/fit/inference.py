@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal, Self, TypeAlias
 
 import numpy as np
 
-from validstats._typing import Float1D, Float2D, Int1D
+from validstats._typing import Bool1D, Float1D, Float2D, Int1D
 from validstats.dsl.fit.augmentation import (
     Augmentation,
     LabelledSample,
@@ -19,6 +18,12 @@ from validstats.dsl.fit.augmentation import (
     expected_score,
     identity_augmentation,
     psi_leverage,
+)
+from validstats.dsl.fit.control import (
+    control_variate,
+    controlled,
+    kurtosis_degrees,
+    label_error,
 )
 from validstats.dsl.fit.estimation import (
     AugmentedFit,
@@ -30,40 +35,38 @@ from validstats.dsl.fit.estimation import (
     one_step,
     term_sums,
 )
+from validstats.dsl.fit.influence import (
+    Estimate,
+    InfluenceSums,
+    Population,
+    SimpleFit,
+    labelling_covariance,
+    parts_of,
+)
 from validstats.dsl.fit.power_tuning import fit_power_tuned
-from validstats.dsl.fit.tuning import fit_tuned
 from validstats.dsl.moments import (
-    ClusterSums,
+    RegressionRows,
     StratumCentres,
     VarianceKind,
     VarianceParts,
-    cluster_ways,
-    clustered_meat,
-    combined_meat,
-    design_meat,
+    collinear_columns,
     influence_functions,
     invert_bread,
     labelled_units,
     median_of_splits,
-    sandwich,
     small_sample_scores,
-    variance_parts,
 )
 
 __all__ = [
-    "Estimate",
-    "InfluenceSums",
+    "estimable",
+    "FirstStage",
     "NoRootError",
-    "Population",
-    "SimpleFit",
     "estimate",
     "finish",
     "gold_only",
+    "median_estimate",
     "naive_fit",
 ]
-
-Population: TypeAlias = Literal["superpopulation", "finite"]
-"""What the coefficients describe: the process behind the rows, or the rows themselves."""
 
 
 class NoRootError(ValueError):
@@ -76,61 +79,6 @@ no_root_message = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class SimpleFit:
-    """Coefficients and standard errors of a fit shown for comparison."""
-
-    params: Float1D  # coefficients
-    std_error: Float1D  # standard errors
-    # which part of the covariance more labels shrink; None where that is not known
-    variance_parts: VarianceParts | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Estimate:
-    """An estimate with its covariance and everything to recompute it."""
-
-    params: Float1D  # coefficients
-    covariance: Float2D  # covariance matrix
-    # influence functions, centred where the design fixes the number of labels; None for the median of splits,
-    # which has none
-    influence: Float2D | None
-    # their sums within the (first) clusters of the standard errors, where there are any, shape ``(G, p)``
-    by_cluster: Float2D | None = None
-    # gold score minus augmentation on the labelled rows, in coefficient units
-    residual: Float2D | None = None
-    # which part of the covariance more labels shrink; None for a finite population
-    variance_parts: VarianceParts | None = None
-    tuning: TuningKind = "none"  # how the augmentation was scaled
-    n_tuned: int = 0  # tuning coefficients a coefficient
-    fallbacks: tuple[str, ...] = field(default=())  # what was done where no root was found
-
-
-def covariance_matrix(
-    influence: Float2D, residual: Float2D, sample: LabelledSample, population: Population
-) -> Float2D:
-    """Return the covariance of an estimate from the influence functions of rows in memory."""
-    if population == "finite":
-        return _labelling_covariance(residual, sample)
-    meat = clustered_meat(influence, sample.clusters)
-    return sandwich(np.eye(influence.shape[1]), meat, sample.n_rows)
-
-
-def _labelling_covariance(residual: Float2D, sample: Sample) -> Float2D:
-    """Return the covariance that comes from the choice of rows to label alone."""
-    everyone = np.ones(sample.n_labelled, dtype=np.bool_)
-    meat = design_meat(residual, sample.gold_probability, sample.n_rows, sample.drawn, everyone)
-    return sandwich(np.eye(residual.shape[1]), meat, sample.n_rows)
-
-
-def parts_of(covariance: Float2D, residual: Float2D, sample: Sample) -> VarianceParts:
-    """Split a covariance into what more labels shrink and what they do not."""
-    everyone = np.ones(sample.n_labelled, dtype=np.bool_)
-    return variance_parts(
-        covariance, residual, sample.gold_probability, sample.n_rows, sample.drawn, everyone
-    )
-
-
 @dataclass(frozen=True)
 class _Influence:
     """Work on a part: influence functions, corrected for small samples and for what the design fixes."""
@@ -138,7 +86,6 @@ class _Influence:
     fit: AugmentedFit
     kind: VarianceKind
     n_units: int
-    n_tuned: int
     n_rows: int
     keep: bool
     centres: StratumCentres | None = None
@@ -166,36 +113,11 @@ class _Influence:
     def _mapped(self, scores: Float2D, part: LabelledSample, augmentation: Augmentation) -> Float2D:
         if self.kind in ("HC2", "HC3"):
             leverage = psi_leverage(part, augmentation, self.fit.params, self.fit.bread, self.n_rows)
-            factor = np.sqrt(self.n_units / max(self.n_units - self.n_tuned, 1))
-            scores = factor * small_sample_scores(scores, leverage, self.kind, self.n_units, 0)
+            scores = small_sample_scores(scores, leverage, self.kind, self.n_units, 0)
         elif self.kind == "HC1":
-            fitted = len(self.fit.params) + self.n_tuned
+            fitted = len(self.fit.params)
             scores = small_sample_scores(scores, np.empty(0), self.kind, self.n_units, fitted)
         return influence_functions(scores, self.fit.bread)
-
-
-@dataclass(frozen=True)
-class InfluenceSums:
-    """Sums over influence functions: of squares of rows, or by cluster; the rows themselves in memory."""
-
-    square: Float2D
-    clusters: tuple[ClusterSums, ...]
-    rows: Float2D | None = None
-
-    @classmethod
-    def of(cls, influence: Float2D, clusters: Sequence[Int1D], keep: bool) -> Self:
-        """Return the sums of some rows."""
-        ways = tuple(ClusterSums.of(codes, influence) for codes in cluster_ways(clusters))
-        return cls(influence.T @ influence, ways, influence if keep else None)
-
-    def __add__(self, other: Self) -> Self:
-        ways = tuple(a + b for a, b in zip(self.clusters, other.clusters, strict=True))
-        return type(self)(self.square + other.square, ways)
-
-    def covariance(self, n_rows: int) -> Float2D:
-        """Return the covariance of their mean."""
-        meats = [c.sums.T @ c.sums / n_rows for c in self.clusters] or [self.square / n_rows]
-        return sandwich(np.eye(len(self.square)), combined_meat(meats), n_rows)
 
 
 def finish(
@@ -204,7 +126,6 @@ def finish(
     kind: VarianceKind = "HC0",
     population: Population = "superpopulation",
     tuning: TuningKind = "none",
-    n_tuned: int = 0,
 ) -> Estimate:
     """Turn a solved estimating equation into an estimate with its covariance, in one pass over the rows."""
     sample = fit.sample
@@ -213,7 +134,6 @@ def finish(
         fit=fit.lean(),
         kind=kind,
         n_units=labelled_units(sample.drawn, everyone),
-        n_tuned=n_tuned,
         n_rows=sample.n_rows,
         keep=sample.keeps_rows,
     )
@@ -225,9 +145,7 @@ def finish(
         alone = fit.augmentation.is_empty and centres is None and not sample.keeps_rows
         found = sample.total(replace(work, centres=centres), fit.augmentation, labelled_only=alone)
     covariance = (
-        _labelling_covariance(residual, sample)
-        if finite or found is None
-        else found.covariance(sample.n_rows)
+        labelling_covariance(residual, sample) if finite or found is None else found.covariance(sample.n_rows)
     )
     return Estimate(
         params=fit.params,
@@ -237,7 +155,6 @@ def finish(
         residual=residual,
         variance_parts=None if finite else parts_of(covariance, residual, sample),
         tuning=tuning,
-        n_tuned=n_tuned,
         fallbacks=() if fit.fallback is None else (fit.fallback,),
     )
 
@@ -283,50 +200,223 @@ def _pilot(sample: Sample, term: ScoreTerm, gold: AugmentedFit | None) -> Augmen
     return one_step(sample, augmentation, gold, "one Newton step from the gold-only estimate")
 
 
+@dataclass(frozen=True, kw_only=True)
+class FirstStage:
+    """What an estimator is told about the predictions beside the expected scores."""
+
+    n_effective: float = 0.0  # effective number of fitted parameters
+    cell: Int1D | None = None  # verdict cell of every labelled row, where the outcome is 0/1
+
+
 def estimate(
     sample: Sample,
     terms: Sequence[ScoreTerm],
     raw: ScoreTerm | None,
-    further: Sequence[ScoreTerm] = (),
     *,
     estimator: EstimatorName = "tuned",
-    kind: VarianceKind = "HC0",
+    kind: VarianceKind | None = None,
     population: Population = "superpopulation",
     tuning: Tuning | None = None,
+    first: FirstStage | None = None,
 ) -> Estimate:
     """Estimate a model with one of the estimators."""
-    # terms: one a sample split for "dsl", a single one for "tuned", none otherwise; raw: machine labels as they are;
-    # further: other predictions that "tuned" may combine
+    # terms: one a sample split for "dsl", a single one for "tuned", none otherwise; raw: machine labels as they are
     if estimator in ("ppi", "ppi++") and raw is None:
         raise ValueError(
             f"estimator={estimator!r} plugs in the machine labels and needs a surrogate, with known classes, "
             "for every expert label of the model. Pass surrogate={label: column} to fit, or use 'tuned'."
         )
 
-    def complete(fit: AugmentedFit, how: TuningKind = "none", n_tuned: int = 0) -> Estimate:
-        return finish(fit, kind=kind, population=population, tuning=how, n_tuned=n_tuned)
+    def complete(fit: AugmentedFit, how: TuningKind = "none") -> Estimate:
+        return finish(fit, kind=kind or "HC0", population=population, tuning=how)
 
+    seen = estimable(sample)
+    if not np.all(seen) and estimator in ("gold", "tuned"):
+        return _estimable_alone(sample, terms, seen, estimator, kind, population, tuning, first)
     gold = gold_only(sample)
     if estimator == "dsl":
-        return _median([complete(_pilot(sample, term, gold)) for term in terms])
-    if estimator == "tuned":
-        span = (terms[0], *(() if raw is None else (raw,)), *further)
-        tuned = fit_tuned(span, _pilot(sample, terms[0], gold), tuning)
-        return complete(tuned.fit, tuned.kind, tuned.n_tuned)
+        return median_estimate([complete(_pilot(sample, term, gold)) for term in terms])
+    if estimator in ("tuned", "gold"):
+        if gold is None:
+            return _without_gold(sample, terms, kind, population, estimator)
+        if estimator == "tuned" and tuning == "none":
+            return complete(_pilot(sample, terms[0], gold))
+        return _bounded(
+            gold, terms if estimator == "tuned" else (), kind, population, tuning, first or FirstStage()
+        )
+    assert raw is not None
     if estimator == "ppi":
-        assert raw is not None
         return complete(_pilot(sample, raw, gold))
-    if estimator == "ppi++":
-        assert raw is not None
-        pilot = gold if gold is not None else _pilot(sample, raw, gold)
-        return complete(fit_power_tuned(raw, pilot).fit, "scalar")
-    if gold is None:
-        n_params = sample.moment.n_params(sample.gold)
+    pilot = gold if gold is not None else _pilot(sample, raw, gold)
+    return complete(fit_power_tuned(raw, pilot), "scalar")
+
+
+def _bounded(
+    gold: AugmentedFit,
+    terms: Sequence[ScoreTerm],
+    kind: VarianceKind | None,
+    population: Population,
+    tuning: Tuning | None,
+    first: FirstStage,
+) -> Estimate:
+    """Return the labels alone, less a bounded share of the control variate where there is a first stage."""
+    labels = label_error(gold, cell=first.cell, finite=population == "finite")
+    control = control_variate(gold.sample, terms[0]) if terms else None
+    # a correction asked for by name replaces the variance of the labels alone; the share stays
+    asked = None if kind is None else np.diag(finish(gold, kind=kind, population=population).covariance)
+    found = controlled(
+        gold.sample,
+        labels,
+        control,
+        population=population,
+        first_stage=first.n_effective,
+        tuning=tuning or "diagonal",
+        gold_variance=asked,
+    )
+    if terms and control is None:
+        note = "the machine predictions have no fit of this model; the labels alone are used"
+        found = replace(found, fallbacks=(note,))
+    return found
+
+
+def _without_gold(
+    sample: Sample,
+    terms: Sequence[ScoreTerm],
+    kind: VarianceKind | None,
+    population: Population,
+    estimator: EstimatorName,
+) -> Estimate:
+    """Return the doubly robust root where the labels alone have none, for instance where covariates separate them."""
+    n_params = sample.moment.n_params(sample.gold)
+    root = None
+    if estimator == "tuned":
+        root = fit_augmented(sample, identity_augmentation(terms[0], n_params))
+    if root is None:
         raise NoRootError(no_root_message.format(n_labelled=sample.n_labelled, n_params=n_params, reason=""))
-    return complete(gold)
+    found = finish(root, kind=kind or "HC3", population=population)
+    assert found.residual is not None
+    units = found.residual * sample.gold_weights[:, None]
+    degrees = np.maximum(kurtosis_degrees(units, n_params), 2.0)
+    note = "the labels alone have no root; the estimate rests on the predictions, corrected by the labels"
+    return replace(found, degrees=degrees, fallbacks=(*found.fallbacks, note))
 
 
-def _median(fits: Sequence[Estimate]) -> Estimate:
+def estimable(sample: Sample) -> Bool1D:
+    """Return which coefficients the labelled rows say something about: all, unless their design is short of rank."""
+    moment, rows = sample.moment, sample.gold
+    p = moment.n_params(rows)
+    if rows.X.shape[1] != p or p == 1:
+        return np.ones(p, dtype=np.bool_)
+    design = rows.X if rows.weights is None else rows.X * np.sqrt(rows.weights)[:, None]
+    length = np.linalg.norm(design, axis=0)
+    scaled = design / np.where(length > 0, length, 1.0)
+    _, values, right = np.linalg.svd(scaled, full_matrices=True)
+    values = np.r_[values, np.zeros(p - len(values))]
+    null = right[values <= 1e-10 * max(values[0], 1e-300)]
+    return ~np.any(np.abs(null) > 1e-8, axis=0) if len(null) else np.ones(p, dtype=np.bool_)
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """A change of every part: some columns of the design only."""
+
+    kept: Bool1D
+
+    def __call__(
+        self, part: LabelledSample, terms: tuple[ScoreTerm, ...]
+    ) -> tuple[LabelledSample, tuple[ScoreTerm, ...]]:
+        def rows(values: RegressionRows) -> RegressionRows:
+            return replace(
+                values, X=values.X[:, self.kept], Z=None if values.Z is None else values.Z[:, self.kept]
+            )
+
+        scores, alone = (
+            None if s is None else s[:, self.kept] for s in (part.effect_scores, part.gold_effect_scores)
+        )
+        found = tuple(tuple(replace(c, rows=rows(c.rows)) for c in term) for term in terms)
+        return replace(part, gold=rows(part.gold), effect_scores=scores, gold_effect_scores=alone), found
+
+
+def _estimable_alone(
+    sample: Sample,
+    terms: Sequence[ScoreTerm],
+    seen: Bool1D,
+    estimator: EstimatorName,
+    kind: VarianceKind | None,
+    population: Population,
+    tuning: Tuning | None,
+    first: FirstStage | None,
+) -> Estimate:
+    """Estimate what the labelled rows tell; the other coefficients are NaN, never what the first stage makes up."""
+    if terms:
+        p = len(seen)
+        work = partial(term_sums, params=np.zeros(p))
+        slope = sample.total(work, identity_augmentation(terms[0], p)).jacobian
+        assert slope is not None
+        if invert_bread(slope / sample.n_rows) is None:
+            # columns that all rows show to be spanned by others, not a category without labels
+            raise NoRootError(no_root_message.format(n_labelled=sample.n_labelled, n_params=p, reason=""))
+    # any basis of the labelled columns gives the coefficients that no null vector touches
+    kept = np.ones(len(seen), dtype=np.bool_)
+    names = [str(k) for k in range(len(seen))]
+    for name in collinear_columns(sample.gold.X, names):
+        kept[int(name)] = False
+    smaller, of_terms = sample.changed(_Columns(kept), tuple(terms))
+    found = estimate(
+        smaller,
+        of_terms,
+        None,
+        estimator=estimator,
+        kind=kind,
+        population=population,
+        tuning=tuning,
+        first=first,
+    )
+    place = np.flatnonzero(kept)
+    p = len(seen)
+
+    def spread(values: Float1D | None) -> Float1D | None:
+        if values is None:
+            return None
+        full = np.full(p, np.nan, dtype=np.float64)
+        full[place] = values
+        return np.where(seen, full, np.nan)
+
+    covariance = np.full((p, p), np.nan)
+    covariance[np.ix_(place, place)] = found.covariance
+    covariance[~seen], covariance[:, ~seen] = np.nan, np.nan
+    params = spread(found.params)
+    assert params is not None
+
+    def wide(values: Float2D | None) -> Float2D | None:
+        if values is None:
+            return None
+        full = np.full((len(values), p), np.nan)
+        full[:, place] = values
+        full[:, ~seen] = np.nan
+        return full
+
+    fragile = None if found.fragile is None else spread(found.fragile.astype(np.float64))
+    note = (
+        "without labels that tell them apart, coefficients are not estimated: those of groups without a label"
+    )
+    return replace(
+        found,
+        params=params,
+        covariance=covariance,
+        influence=wide(found.influence),
+        by_cluster=wide(found.by_cluster),
+        residual=wide(found.residual),
+        variance_parts=None,
+        degrees=spread(found.degrees),
+        share=spread(found.share),
+        fragile=None if fragile is None else fragile > 0,
+        fallbacks=(*found.fallbacks, note),
+    )
+
+
+def median_estimate(fits: Sequence[Estimate]) -> Estimate:
+    """Return the median of sample splits, as the R package ``dsl``."""
     params, _, covariance = median_of_splits(
         np.array([f.params for f in fits]), np.array([f.covariance for f in fits])
     )

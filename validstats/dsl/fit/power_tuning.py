@@ -12,7 +12,6 @@ from validstats.dsl.fit.augmentation import (
     identity_augmentation,
 )
 from validstats.dsl.fit.estimation import AugmentedFit, fit_augmented, one_step
-from validstats.dsl.fit.tuning import TunedFit
 
 __all__ = ["fit_power_tuned", "power_tuning_scale"]
 
@@ -29,7 +28,7 @@ def power_tuning_scale(gold: Float2D, term: Float2D, probability: Float1D, bread
     return float(np.sum(weight[:, None] * left * right)) / denominator if denominator > 0.0 else 0.0
 
 
-def fit_power_tuned(raw: ScoreTerm, pilot: AugmentedFit) -> TunedFit:
+def fit_power_tuned(raw: ScoreTerm, pilot: AugmentedFit) -> AugmentedFit:
     """Fit PPI++: the raw-prediction score with one scale for all coefficients."""
     sample = pilot.sample
     gold = sample.moment.score(sample.gold, pilot.params)
@@ -40,4 +39,4 @@ def fit_power_tuned(raw: ScoreTerm, pilot: AugmentedFit) -> TunedFit:
     fit = fit_augmented(sample, augmentation, start=pilot.params)
     if fit is None:
         fit = one_step(sample, augmentation, pilot, "one Newton step from the gold-only estimate")
-    return TunedFit(fit=fit, kind="scalar", n_tuned=1)
+    return fit

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
@@ -13,7 +14,7 @@ from validstats.dsl.labels.crossfit import CrossFitter, LabelKind, encode_featur
 from validstats.dsl.moments import LARGEST_VALUE, SamplingDesign, cluster_codes, kish_size
 from validstats.exceptions import (
     LabellingWarning,
-    few_labels_message,
+    few_clusters_message,
     inconsistent_probability_message,
     warn,
     weak_overlap_message,
@@ -47,6 +48,7 @@ __all__ = [
     "calibration_report",
     "drawn_shares",
     "joined_names",
+    "label_classes",
     "labelled_rows",
     "predict_labels",
     "read_labels",
@@ -94,6 +96,13 @@ class Units:
     def surrogate_columns(self) -> tuple[str, ...]:
         """Machine label columns, each once."""
         return tuple(surrogate_columns(self.surrogate))
+
+    @property
+    def surrogate_width(self) -> int:
+        """Number of feature columns that the machine labels give, which come first."""
+        if not self.surrogate_columns:
+            return 0
+        return encode_features({name: self.data[name].to_numpy() for name in self.surrogate_columns}).shape[1]
 
     def vectors(self, values: Any, name: str) -> list[AnyArray]:
         """Return columns given by name or as values, none for None."""
@@ -218,7 +227,7 @@ def calibrated(
     n_repeats: int,
     generator: np.random.Generator,
 ) -> Calibration:
-    """Read expert labels and how they were drawn, and cross-fit the learner."""
+    """Read expert labels and how they were drawn; the learner is fitted when predictions are asked for."""
     known = read_labels(units.labels(labels), units.n_rows)
     sampling_probability = units.probability(sampling_probability)
     labelled, n_partial = labelled_rows(known, partial_labels)
@@ -228,9 +237,11 @@ def calibrated(
     probability, text = resolve_probability(sampling_probability, labelled, design, base)
     fold_clusters = cluster_arrays[0] if cluster_arrays else None
     folds = np.array([make_folds(units.n_rows, n_folds, generator, fold_clusters) for _ in range(n_repeats)])
-    fitter = CrossFitter(learner=learner, folds=folds, labelled=labelled)
+    fitter = CrossFitter(
+        learner=learner, folds=folds, labelled=labelled, n_surrogates=units.surrogate_width or None
+    )
     gold = {name: typed_labels(values[labelled]) for name, values in known.items()}
-    predictions, classes = predict_labels(fitter, gold, base)
+    fitter.check_learners(gold)
     calibration = Calibration(
         labels=known,
         kinds={name: label_kind(values) for name, values in gold.items()},
@@ -240,8 +251,9 @@ def calibrated(
         design_text=text,
         clusters=cluster_arrays,
         folds=folds,
-        predictions=predictions,
-        classes=classes,
+        predictor=partial(predict_labels, fitter, gold, base),
+        classes=label_classes(gold),
+        probability_estimated=isinstance(sampling_probability, str),
         n_partial=n_partial,
         cluster_names=joined_names(clusters),
     )
@@ -309,14 +321,19 @@ class Calibration:
     design_text: str  # the same in words
     clusters: tuple[Int1D, ...]  # cluster codes of dependent rows
     folds: Int2D  # folds of the cross-fitting
-    # cross-fitted predictions, averaged over repeats: means of shape (n,), or class probabilities of shape
-    # (n_classes, n)
-    predictions: Mapping[str, FloatND]
+    # fits nothing before predictions are asked for; None for a stream
+    predictor: Callable[[], Mapping[str, FloatND]] | None
     classes: Mapping[str, AnyArray]  # classes of the categorical labels
+    probability_estimated: bool = False  # whether a model of the labelling gave the probabilities
     n_partial: int = 0  # rows with some labels that count as unlabelled
     cluster_names: str | None = None  # what the clusters are called, where they are columns
     # range of the probabilities of all rows, where these are not in memory
     streamed_range: ProbabilityRange | None = None
+
+    @cached_property
+    def predictions(self) -> Mapping[str, FloatND]:
+        """Cross-fitted predictions, averaged over repeats: means of shape (n,), or class probabilities by class."""
+        return {} if self.predictor is None else self.predictor()
 
     @property
     def probability_range(self) -> ProbabilityRange:
@@ -536,11 +553,11 @@ def _estimated_probability(labelled: Bool1D, features: Float2D) -> Float1D:
 
 
 def warn_about_labels(calibration: Calibration) -> None:
-    """Warn about few labels, weak overlap, and probabilities that do not fit the number of labels."""
+    """Warn about weak overlap, and about probabilities that do not fit the number of labels."""
     found, n_labelled = calibration.probability_range, calibration.n_labelled
     units = "clusters" if calibration.design.scheme == "clusters" else "rows"
-    if calibration.n_units < 50:
-        message = few_labels_message.format(n_labelled=calibration.n_units, units=units)
+    if units == "clusters" and calibration.n_units < 50:
+        message = few_clusters_message.format(n_clusters=calibration.n_units, name="drawn as a whole")
         warn(message, LabellingWarning)
     kish = kish_size(1.0 / calibration.probability[calibration.labelled])
     # below 30 % of the labels intervals rest on few heavy rows
@@ -608,17 +625,23 @@ def typed_labels(values: AnyArray) -> AnyArray:
     return values.astype(str).astype(object)
 
 
-def predict_labels(
-    fitter: CrossFitter, gold: Mapping[str, AnyArray], features: Any
-) -> tuple[dict[str, FloatND], dict[str, AnyArray]]:
+def predict_labels(fitter: CrossFitter, gold: Mapping[str, AnyArray], features: Any) -> dict[str, FloatND]:
     """Predict every expert label by cross-fitting, averaged over repeats."""
     predictions: dict[str, FloatND] = {}
-    classes: dict[str, AnyArray] = {}
     for name, values in gold.items():
         if label_kind(values) == "categorical":
             levels, codes = np.unique(values.astype(str), return_inverse=True)
             found = fitter.classify(name, codes.reshape(-1), len(levels), features)
-            predictions[name], classes[name] = found.mean(axis=0), levels
+            predictions[name] = found.mean(axis=0)
         else:
             predictions[name] = fitter.regress(name, values, features)[:, 0].mean(axis=0)
-    return predictions, classes
+    return predictions
+
+
+def label_classes(gold: Mapping[str, AnyArray]) -> dict[str, AnyArray]:
+    """Return the sorted classes of every categorical label."""
+    return {
+        name: np.unique(values.astype(str))
+        for name, values in gold.items()
+        if label_kind(values) == "categorical"
+    }

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 from joblib import Parallel, delayed
 from sklearn.base import clone, is_classifier
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, FloatND, Int1D, Int2D
+from validstats.dsl.labels.stack import StackedLearner, distinct_rows
+from validstats.intake import check_literal
 
 __all__ = [
     "CrossFitter",
     "FoldModels",
     "LabelKind",
+    "LearnerName",
     "check_enough_units",
     "encode_features",
     "fold_of_units",
@@ -32,7 +36,13 @@ __all__ = [
 LabelKind: TypeAlias = Literal["binary", "categorical", "continuous"]
 """Numbers 0 and 1; text or other named classes; any other numbers."""
 
+LearnerName: TypeAlias = Literal["stack", "linear", "boosting"]
+"""Learners by name: the stack (default), penalised linear and logistic regression, histogram boosting."""
+
 _MAX_LEVELS = 50
+
+_MANY_ROWS = 5000
+"""Rows from which distinct rows of features are looked for, each of which is then predicted once."""
 
 
 def make_folds(
@@ -142,6 +152,10 @@ class FoldModels:
 
     def predict(self, features: Float2D, folds: Int2D) -> FloatND:
         """Return what the function of every row's fold gives, repeats on the first axis, rows on the second."""
+        if len(features) > _MANY_ROWS:
+            compact = distinct_rows(features)
+            if compact is not None:
+                return self._by_distinct_row(*compact, folds)
         found: FloatND | None = None
         for repeat, (functions, fold) in enumerate(zip(self.functions, folds, strict=True)):
             for k, function in enumerate(functions):
@@ -155,16 +169,40 @@ class FoldModels:
         assert found is not None
         return found
 
+    def _by_distinct_row(self, rows: Float2D, code: Int1D, folds: Int2D) -> FloatND:
+        """Predict every distinct row of features once by each function."""
+        found: FloatND | None = None
+        for repeat, (functions, fold) in enumerate(zip(self.functions, folds, strict=True)):
+            table = np.stack([np.asarray(function(rows)) for function in functions])
+            values = table[fold, code]
+            if found is None:
+                found = np.empty((len(folds), *values.shape))
+            found[repeat] = values
+        assert found is not None
+        return found
+
 
 @dataclass(frozen=True, kw_only=True)
 class CrossFitter:
     """Fits a learner on the labelled rows outside each fold and predicts every row of the fold."""
 
-    # scikit-learn estimator, one for each label by name, or None for penalised logistic and linear regression
-    # on standardised features
+    # scikit-learn estimator, name of one, one for each label by name, or None for the stack; classes of more than two
+    # values have penalised logistic regression
     learner: Any
     folds: Int2D  # fold of every row in every repeat, shape ``(n_repeats, n)``
     labelled: Bool1D  # which rows may be used for training
+    n_surrogates: int | None = None  # leading features on which predictions may depend freely; None is all
+    numbers: list[float] = field(default_factory=list)  # effective numbers of parameters of what was fitted
+
+    @property
+    def n_effective(self) -> float:
+        """Mean effective number of parameters of the learners fitted so far."""
+        return float(np.mean(self.numbers)) if self.numbers else 0.0
+
+    def check_learners(self, gold: Mapping[str, AnyArray]) -> None:
+        """Refuse learners that do not fit the kinds of the labels, before anything is fitted."""
+        for name, values in gold.items():
+            self._learner_for(name, label_kind(values))
 
     def regress(
         self,
@@ -215,7 +253,9 @@ class CrossFitter:
         tasks = [
             delayed(work)(learner, features[rows], target[rows]) for repeat in trainings for rows in repeat
         ]
-        done = iter(Parallel()(tasks))
+        fitted = Parallel()(tasks)
+        self.numbers.extend(_effective_numbers(f, len(features)) for f in fitted)
+        done = iter(fitted)
         return FoldModels(tuple(tuple(next(done) for _ in repeat) for repeat in trainings))
 
     def _trainings(self) -> list[list[Bool1D]]:
@@ -240,16 +280,41 @@ class CrossFitter:
                     f"learner has no entry for the label {name!r}; it has {', '.join(map(repr, learner))}."
                 )
             learner = learner[name]
-        if learner is None:
-            if kind == "continuous":
-                return make_pipeline(StandardScaler(), Ridge(alpha=1.0))
-            return make_pipeline(StandardScaler(), LogisticRegression(C=1.0, max_iter=1000))
+        if learner is None or isinstance(learner, str):
+            return _named_learner(learner or "stack", kind, self.n_surrogates)
         if kind == "continuous" and is_classifier(learner):
             raise ValueError(
                 f"The label {name!r} is continuous, and {type(learner).__name__} is a classifier. Pass a "
                 "regressor, or a dictionary with one learner a label."
             )
         return learner
+
+
+def _named_learner(name: str, kind: LabelKind, n_surrogates: int | None) -> Any:
+    """Return a learner by its name, for one kind of label."""
+    check_literal(name, "learner", get_args(LearnerName))
+    if name == "boosting":
+        if kind == "continuous":
+            return HistGradientBoostingRegressor(max_iter=100, max_leaf_nodes=4)
+        return HistGradientBoostingClassifier(max_iter=100, max_leaf_nodes=4)
+    if name == "stack" and kind != "categorical":
+        return StackedLearner(None if n_surrogates is None else tuple(range(n_surrogates)))
+    if kind == "continuous":
+        return make_pipeline(StandardScaler(), Ridge(alpha=1.0))
+    return make_pipeline(StandardScaler(), LogisticRegression(C=1.0, max_iter=1000))
+
+
+def _effective_numbers(fitted: Any, n_rows: int) -> float:
+    """Return the effective number of parameters of a fitted function, a third of the rows where it is not known."""
+    model = getattr(fitted, "model", None)
+    if model is None:
+        return 1.0
+    last = model[-1] if hasattr(model, "steps") else model
+    if hasattr(last, "n_effective_"):
+        return float(last.n_effective_)
+    if hasattr(last, "coef_"):
+        return float(np.size(last.coef_) + np.size(getattr(last, "intercept_", 0.0)))
+    return n_rows / 3.0
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,9 @@ _WIDTHS = (0.1, 0.2, 0.4, 0.8, 1.6)
 _PENALTIES = tuple(10.0 ** np.arange(-3.0, 2.5, 0.5))
 """Penalties of the kernel ridge regression."""
 
+_MOST_ROWS = 4000
+"""Most training rows of the curved learners and of the weights; the linear learner sees all."""
+
 _CENTRES = 100
 """Most Nystroem centres; up to as many training rows the kernel regression is exact."""
 
@@ -148,6 +151,11 @@ class StackedLearner(RegressorMixin, BaseEstimator):
         # a single surrogate of two values is linear already
         curved = bool(free.any()) and (len(free) > 1 or len(np.unique(z)) > 2)
         if curved and n >= 12:
+            rows = np.arange(n)
+            if n > _MOST_ROWS:
+                rows = np.random.default_rng(0).choice(n, _MOST_ROWS, replace=False)
+            z, y = z[rows], y[rows]
+            learners = [linear._replace(inner=linear.inner[rows])]
             monotone = free & np.array([len(np.unique(column)) > 2 for column in z.T])
             if monotone.any():
                 learners.append(_partially_isotonic(z, y, monotone))

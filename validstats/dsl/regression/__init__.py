@@ -8,17 +8,23 @@ from validstats.dsl.regression.further import sampling_of_further_units
 from validstats.dsl.regression.models import MODELS, choose_moment
 from validstats.dsl.regression.outcome import calibration_guarantee
 from validstats.dsl.regression.preparation import (
+    BOUNDED_MODELS,
     InferenceRequest,
+    IntervalName,
     PreparedModel,
     feature_matrix,
     fill_labels,
+    verdict_cells,
 )
 from validstats.dsl.regression.quantiles import LabelDistribution, QuantileProblem, infer_quantile
 from validstats.dsl.regression.solution import run_inference, solve
 
 __all__ = [
     "MODELS",
+    "BOUNDED_MODELS",
+    "verdict_cells",
     "sampling_of_further_units",
+    "IntervalName",
     "AssembledModel",
     "LabelDistribution",
     "PreparedModel",

@@ -77,15 +77,17 @@ def centre_outcome(
     terms = tuple(_shifted(t, shift) for t in terms)
     raw = None if raw is None else _shifted(raw, shift)
     gold = replace(gold, y=gold.y - shift[lab])
-    adjusted = np.zeros(n)
+    alone = np.zeros(n)
+    alone[lab] = sample.gold_weights * gold.y
+    adjusted = alone
     if first is not None:
-        adjusted = sample.remainder * (_expected_outcome(first) - shift)
-    adjusted[lab] += sample.gold_weights * gold.y
+        adjusted = alone + sample.remainder * (_expected_outcome(first) - shift)
     return (
         replace(
             sample,
             gold=gold,
             effect_scores=left * absorber.project(adjusted)[:, None],
+            gold_effect_scores=left * absorber.project(alone)[:, None],
             effect_leverage=absorber.leverage() if with_leverage else None,
         ),
         terms,
@@ -168,8 +170,9 @@ def estimate_effects(
     absorber: Absorber,
     *,
     estimator: EstimatorName,
-    kind: VarianceKind,
+    kind: VarianceKind | None,
     population: Population,
+    own_term_correction: bool = True,
 ) -> Estimate:
     """Estimate absorbed effects with a predicted covariate, rows labelled independently of each other."""
     if estimator == "gold":
@@ -183,7 +186,8 @@ def estimate_effects(
             f"estimator={estimator!r} is not available with absorbed effects and a labelled covariate; "
             "use 'tuned', 'dsl', 'gold' or, with a surrogate for every label, 'ppi'."
         )
-    fit = fit_fixed_effects(sample, term, absorber)
+    kind = kind or ("HC3" if estimator in ("tuned", "gold") else "HC0")
+    fit = fit_fixed_effects(sample, term, absorber, own_term_correction=own_term_correction)
     if fit is None:
         n_params = sample.gold.X.shape[1]
         raise NoRootError(no_root_message.format(n_labelled=sample.n_labelled, n_params=n_params, reason=""))
@@ -223,7 +227,7 @@ def gold_within(
     sample: LabelledSample,
     plain: RegressionRows,
     absorber: Absorber,
-    kind: VarianceKind,
+    kind: VarianceKind | None,
     population: Population,
 ) -> SimpleFit | None:
     """Fit the fixed-effects regression of the labelled rows alone, weighted by inverse probabilities."""
@@ -233,7 +237,7 @@ def gold_within(
     fit = fit_fixed_effects(_everything_labelled(sample, plain), (Component(rows=plain),), inside)
     if fit is None:
         return None
-    scores = _inflated(fit, fit.psi, slice(None), kind, labelled_units(sample.design, labelled))
+    scores = _inflated(fit, fit.psi, slice(None), kind or "HC3", labelled_units(sample.design, labelled))
     influence = np.zeros((n, len(fit.params)))
     influence[lab] = influence_functions(scores, fit.bread) * (n / sample.n_labelled)
     residual = influence[lab] * sample.gold_probability[:, None]

@@ -36,7 +36,7 @@ def sampling_of_further_units(
         raise ValueError("Every unit carries an expert label; there is nobody left to label.")
     template = fill_labels(request)
     builder = DesignBuilder(parse_formula(formula), template, tuple(calibration.labels))
-    features = feature_matrix(replace(request, estimator="tuned"), builder.variables)
+    features, _ = feature_matrix(replace(request, estimator="tuned"), builder.variables)
     scale = residual_scale(squared, features, labelled, generator, scale_learner)
     pilot = Pilot(
         squared_residual=squared,

@@ -23,6 +23,7 @@ from validstats.dsl.labels import Calibration
 from validstats.dsl.moments import (
     GLMMoment,
     RegressionRows,
+    VarianceKind,
     checked_clusters,
     cluster_degrees,
     clustered_meat,
@@ -38,6 +39,7 @@ from validstats.results import NotApplicable
 
 __all__ = [
     "calibration_guarantee",
+    "cells_guarantee",
     "coefficient_result",
     "degrees_of_freedom",
     "inference_guarantee",
@@ -48,7 +50,7 @@ __all__ = [
 
 
 CITATIONS = {
-    "tuned": "Egami et al. (2023), arXiv 2306.04746, Section 4; Chen and Chen (2000), JRSS-B 62, 449-460",
+    "tuned": "Chen and Chen (2000), JRSS-B 62, 449-460, with bounded shares; Egami et al. (2023), arXiv 2306.04746",
     "dsl": "Egami et al. (2023), arXiv 2306.04746, Proposition 1",
     "ppi": "Angelopoulos et al. (2023), Science 382, 669-674",
     "ppi++": "Angelopoulos, Duchi and Zrnic (2023), arXiv 2311.01453, Theorem 1",
@@ -153,7 +155,7 @@ def inference_guarantee(
             "and gold-only estimates may be more precise"
         )
     elif estimator == "tuned" and tuning != "none":
-        details.append(_tuning_caveat(tuning, with_raw, calibration))
+        details.append(_tuning_caveat(tuning, calibration))
     return Guarantee(
         holds=(
             f"about {_percent(level)} of 100 such intervals hold the value {value}, however wrong the machine labels are"
@@ -167,27 +169,52 @@ def inference_guarantee(
     )
 
 
-def _tuning_caveat(tuning: TuningKind, with_raw: bool, calibration: Calibration) -> str:
-    rivals = (
-        "gold-only, plain design-based (same first stage)"
-        + (", PPI and PPI++" if with_raw else "")
-        + " estimates"
+def cells_guarantee(calibration: Calibration, level: Fraction, interval: str, finite: bool) -> Guarantee:
+    """Return what an interval from cells of equal verdict, or an exact one, promises."""
+    target = "the rows themselves" if finite else "the population that the rows are drawn from"
+    exact = interval == "exact"
+    details: tuple[str, ...] = (
+        "With one cell, 0/1 labels and equal probabilities the interval is Clopper and Pearson's, which covers at every "
+        "number of labels",
+        "With several cells it is exact to first order in the number of labels of each; at few labels its level is what "
+        "simulations show, none of which fell below .935 at .95",
     )
-    if tuning == "matrix":
-        what = "no linear combination of coefficients has a larger limiting variance"
-    elif tuning == "diagonal":
-        what = "no single coefficient has a larger limiting variance"
-    else:
-        return (
-            "With so few labels one scale serves all coefficients: the sum of their limiting variances, in "
-            f"units of the gold scores, is at most that of {rivals}"
+    if exact:
+        details = (
+            "Every cell has its own one-sided limits, and their levels are shared by Bonferroni; whether verdicts divide "
+            "the labels was decided before labels were read",
         )
-    condition = "with the number of coefficients fixed and labels growing in number"
-    if calibration.design.scheme == "clusters":
-        condition += " of clusters"
+    return Guarantee(
+        holds=(
+            f"the interval covers the share or mean that expert labels would give for {target} with probability "
+            f"{'at least' if exact else 'about'} {float(level):g}, for any quality of the machine labels"
+        ),
+        kind="finite-sample" if exact else "asymptotic",
+        check=_points(calibration),
+        n_reference=calibration.n_units,
+        citation=(
+            "Clopper and Pearson (1934), Biometrika 26, 404-413; Waudby-Smith and Ramdas (2024), JRSS-B 86, 1-27"
+            if exact
+            else "Fay and Feuer (1997), Statistics in Medicine 16, 791-801; Fay, Proschan and Brittain (2015), "
+            "Biometrics 71, 146-156"
+        ),
+        confidence_level=float(level),
+        details=(*_design_details(calibration), *details),
+    )
+
+
+def _tuning_caveat(tuning: TuningKind, calibration: Calibration) -> str:
+    if tuning == "matrix":
+        return (
+            "Tuned by a free matrix: with few labels standard errors can exceed those of the labels alone, and no bound "
+            "is claimed"
+        )
+    units = "labelled clusters" if calibration.design.scheme == "clusters" else "labels"
     return (
-        f"Tuned: {what} than with {rivals}, {condition}; a tuned estimate further from the untuned one than two "
-        "consistent estimates should be is not used"
+        f"Each standard error is at most sqrt(1 + 1/(n - p)) times that of the labels alone, in every data set, with n "
+        f"{units} and p coefficients; this bounds standard errors one coefficient at a time, not lengths of intervals "
+        "and not contrasts. With a skewed covariate, skewed errors and a good surrogate coverage can be .05 below that "
+        "of the labels alone (estimator='gold')"
     )
 
 
@@ -203,6 +230,8 @@ def _clusters_of(request: InferenceRequest, effects: tuple[str, ...]) -> tuple[l
         codes = [checked_clusters(c.astype(str), n) for c in request.clusters]
         _check_drawn_clusters(request, codes)
         return codes, request.cluster_names or "given clusters"
+    if request.independent:
+        return [], None
     if request.calibration.clusters:
         return list(request.calibration.clusters), request.calibration.cluster_names or "calibration clusters"
     if effects:
@@ -333,12 +362,14 @@ def coefficient_result(
     clustered_by: str | None,
     with_raw: bool,
     pairwise: bool = False,
+    guarantee: Guarantee | None = None,
     **words: Any,
 ) -> CoefficientResult:
     """Return an estimate with its guarantee and the fits that stand beside it."""
     labelled = sample.labelled if isinstance(sample, LabelledSample) else None
     return CoefficientResult(
-        guarantee=inference_guarantee(
+        guarantee=guarantee
+        or inference_guarantee(
             request.calibration,
             request.confidence_level,
             estimator=request.estimator,
@@ -352,7 +383,7 @@ def coefficient_result(
         fit=found,
         confidence_level=float(request.confidence_level),
         estimator=request.estimator,
-        kind=request.kind,
+        kind=request.kind or default_kind(request.estimator),
         population=request.population,
         n_rows=sample.n_rows,
         n_labelled=sample.n_labelled,
@@ -365,6 +396,11 @@ def coefficient_result(
         n_passes=sample.n_passes,
         **words,
     )
+
+
+def default_kind(estimator: EstimatorName) -> VarianceKind:
+    """Return the small-sample correction of an estimator where none is asked for by name."""
+    return "HC3" if estimator in ("tuned", "gold") else "HC0"
 
 
 def _worth_in_labels(sample: Sample, found: Estimate, gold: SimpleFit | None, finite: bool) -> Float1D:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any, Self, get_args
+from typing import Any, Literal, Self, TypeAlias, get_args
 
 import numpy as np
 
-from validstats._typing import AnyArray, Float1D, Float2D
-from validstats.dsl.fit import EstimatorName, Population, Sample, ScoreTerm, Tuning
+from validstats._typing import AnyArray, Float1D, Float2D, Int1D
+from validstats.dsl.fit import EstimatorName, Population, Sample, ScoreTerm, Tuning, identity_augmentation
 from validstats.dsl.labels import (
     Calibration,
     Completion,
@@ -50,7 +50,19 @@ from validstats.dsl.regression.models import MODELS
 from validstats.exceptions import LabellingWarning, unlabelled_category_message, warn
 from validstats.intake import check_confidence_level, check_literal, check_vector
 
+IntervalName: TypeAlias = Literal["cells", "exact", "normal"]
+"""Cells of equal verdict, a finite-sample guarantee, or estimate and standard error."""
+
+BOUNDED_MODELS = ("mean", "proportion", "shares", "difference")
+"""Models whose outcome may have a range."""
+
 __all__ = [
+    "BOUNDED_MODELS",
+    "checked_range",
+    "IntervalName",
+    "unknown_classes",
+    "unknown_classes_text",
+    "verdict_cells",
     "InferenceRequest",
     "PreparedModel",
     "checked_weights",
@@ -78,11 +90,16 @@ class InferenceRequest:
     offset: AnyArray | None
     clusters: list[AnyArray]
     cluster_names: str | None
-    kind: VarianceKind
+    kind: VarianceKind | None
     population: Population
     estimator: EstimatorName
     tuning: Tuning | None
     confidence_level: Fraction
+    interval: IntervalName | None = None  # None decides
+    outcome_range: tuple[float, float] | None = None
+    cross_fitted: Mapping[str, Float2D] = field(default_factory=dict)  # given predictions, repeats first
+    own_term_correction: bool = True  # of absorbed effects with a predicted covariate
+    independent: bool = False  # whether rows are independent also with absorbed effects
 
     @classmethod
     def of(
@@ -102,19 +119,34 @@ class InferenceRequest:
         vcov: VarianceKind | None = None,
         population: Population = "superpopulation",
         tuning: Tuning | None = None,
+        interval: IntervalName | None = None,
+        outcome_range: tuple[float, float] | None = None,
+        cross_fitted: Any = None,
+        own_term_correction: bool = True,
     ) -> Self:
         """Check options as a caller passes them."""
         check_literal(model, "model", get_args(ModelName))
         check_literal(population, "population", get_args(Population))
         check_literal(estimator, "estimator", get_args(EstimatorName))
-        for value, name, alias in ((vcov, "vcov", VarianceKind), (tuning, "tuning", Tuning)):
+        for value, name, alias in (
+            (vcov, "vcov", VarianceKind),
+            (tuning, "tuning", Tuning),
+            (interval, "interval", IntervalName),
+        ):
             if value is not None:
                 check_literal(value, name, get_args(alias))
         if tuning is not None and estimator != "tuned":
             raise ValueError(
                 f"tuning={tuning!r} goes with estimator='tuned'; {estimator!r} scales nothing freely."
             )
+        independent = isinstance(clusters, str) and clusters == "none"
+        clusters = None if independent else clusters
         _refuse_ignored(model, quantile, population, clusters)
+        if interval is not None and model not in BOUNDED_MODELS:
+            raise ValueError(
+                f"interval={interval!r} goes with the models {', '.join(map(repr, BOUNDED_MODELS))}; got model={model!r}. "
+                "Leave it out."
+            )
         return cls(
             units=units,
             calibration=calibration,
@@ -126,17 +158,65 @@ class InferenceRequest:
             offset=units.vector(offset, "offset"),
             clusters=units.vectors(clusters, "clusters"),
             cluster_names=joined_names(clusters),
-            kind=vcov or ("HC1" if estimator == "tuned" else "HC0"),
+            kind=vcov,
             population=population,
             estimator=estimator,
             tuning=tuning,
             confidence_level=check_confidence_level(confidence_level),
+            interval=interval,
+            outcome_range=None if outcome_range is None else checked_range(outcome_range, model),
+            cross_fitted=checked_predictions(cross_fitted, list(calibration.labels), units.n_rows)
+            if cross_fitted is not None
+            else {},
+            own_term_correction=own_term_correction,
+            independent=independent,
         )
 
     @property
     def surrogates(self) -> dict[str, AnyArray]:
         """Machine labels by the name of the expert label."""
         return self.units.surrogates(list(self.calibration.labels))
+
+
+def checked_range(outcome_range: tuple[float, float], model: str) -> tuple[float, float]:
+    """Return a range of outcomes as two numbers."""
+    if model not in ("mean", "difference"):
+        raise ValueError(
+            f"outcome_range goes with model='mean' and 'difference'; got model={model!r}. Shares lie between 0 and 1."
+        )
+    try:
+        low, high = (float(v) for v in outcome_range)
+    except (TypeError, ValueError):
+        raise ValueError(f"outcome_range must be two numbers (low, high), got {outcome_range!r}.") from None
+    if not (np.isfinite(low) and np.isfinite(high) and low < high):
+        raise ValueError(
+            f"outcome_range must be two finite numbers, the first the smaller, got {outcome_range!r}."
+        )
+    return low, high
+
+
+def checked_predictions(given: Any, labels: list[str], n_rows: int) -> dict[str, Float2D]:
+    """Return first-stage predictions by label, repeats first, as a caller passes them."""
+    if not isinstance(given, Mapping):
+        if len(labels) != 1:
+            raise ValueError(
+                f"cross_fitted must be a mapping from label to predictions where there are several labels: {labels}."
+            )
+        given = {labels[0]: given}
+    unknown = [name for name in given if name not in labels]
+    if unknown:
+        raise ValueError(f"cross_fitted names {unknown}, and the labels are {labels}.")
+    found = {}
+    for name, values in given.items():
+        array = np.asarray(values, dtype=np.float64)
+        array = array[None, :] if array.ndim == 1 else array.T
+        if array.ndim != 2 or array.shape[1] != n_rows or not np.all(np.isfinite(array)):
+            raise ValueError(
+                f"cross_fitted[{name!r}] must hold a finite prediction for each of the {n_rows} rows, shape (n,) or "
+                f"(n, n_repeats); got shape {np.shape(values)}."
+            )
+        found[name] = array
+    return found
 
 
 def _refuse_ignored(model: ModelName, quantile: float | None, population: Population, clusters: Any) -> None:
@@ -168,7 +248,9 @@ class PreparedModel:
     raw: ScoreTerm | None
     formula: str
     outcome: str
-    further: tuple[ScoreTerm, ...] = ()  # other predictions that may be combined
+    n_effective: float = 0.0  # effective number of parameters of the first stage
+    cell: Int1D | None = None  # verdict cell of every labelled row, where the outcome is 0/1
+    notes: tuple[str, ...] = ()
     naive: ScoreTerm | None = None  # what the naive fit takes for the truth, where it is not ``raw``
     model: str = ""  # what to call the model, where its name is not that of the request
     pairwise: bool = False
@@ -188,8 +270,8 @@ def fill_labels(request: InferenceRequest) -> Any:
     return request.units.data.assign(**filled)
 
 
-def feature_matrix(request: InferenceRequest, variables: tuple[str, ...]) -> Float2D:
-    """Return the features of the learner for a formula."""
+def feature_matrix(request: InferenceRequest, variables: tuple[str, ...]) -> tuple[Float2D, int]:
+    """Return the features of the learner for a formula, and how many leading ones are machine labels."""
     # Surrogates, features, and with ``"all"`` the variables of the formula that have few classes; a constant
     # where there is nothing.
     names = list(request.units.surrogate_columns)
@@ -200,8 +282,15 @@ def feature_matrix(request: InferenceRequest, variables: tuple[str, ...]) -> Flo
         names += list(request.units.features)
     names = [name for name in dict.fromkeys(names) if name not in request.calibration.labels]
     if not names:
-        return np.zeros((len(request.units.data), 1))
-    return encode_features({name: request.units.data[name].to_numpy() for name in names})
+        return np.zeros((len(request.units.data), 1)), 0
+    machine = [name for name in names if name in request.units.surrogate_columns]
+    others = [name for name in names if name not in machine]
+    blocks = [
+        encode_features({name: request.units.data[name].to_numpy() for name in part})
+        for part in (machine, others)
+        if part
+    ]
+    return np.hstack(blocks), blocks[0].shape[1] if machine else 0
 
 
 def _is_usable(series: Any) -> bool:
@@ -213,15 +302,48 @@ def _completions(
     gold: Mapping[str, AnyArray],
     outcome: Outcome | None,
     variables: tuple[str, ...],
-) -> tuple[tuple[Completion, ...], ...]:
+) -> tuple[tuple[tuple[Completion, ...], ...], float]:
     if request.estimator in ("ppi", "ppi++", "gold"):
-        return ()
+        return (), 0.0
     calibration = request.calibration
-    fitter = CrossFitter(learner=request.learner, folds=calibration.folds, labelled=calibration.labelled)
-    features = feature_matrix(request, variables)
+    if request.cross_fitted:
+        return _given_completions(request, gold, outcome), 0.0
+    features, n_surrogates = feature_matrix(request, variables)
+    fitter = CrossFitter(
+        learner=request.learner,
+        folds=calibration.folds,
+        labelled=calibration.labelled,
+        n_surrogates=n_surrogates or None,
+    )
     if request.estimator == "dsl":
-        return plug_in_completions(fitter, gold, outcome, features)
-    return (expected_completions(fitter, gold, outcome, features),)
+        return plug_in_completions(fitter, gold, outcome, features), fitter.n_effective
+    return (expected_completions(fitter, gold, outcome, features),), fitter.n_effective
+
+
+def _given_completions(
+    request: InferenceRequest, gold: Mapping[str, AnyArray], outcome: Outcome | None
+) -> tuple[tuple[Completion, ...], ...]:
+    """Return completions of given predictions: one a repeat for "dsl", their mean otherwise."""
+    given = request.cross_fitted
+    if outcome is not None and outcome.values.ndim != 1:
+        raise ValueError("cross_fitted holds numbers, and the outcome has classes; use a binary outcome.")
+    needed = [*gold, *(() if outcome is None else (outcome.name,))]
+    missing = [name for name in needed if name not in given]
+    if missing:
+        raise ValueError(f"cross_fitted lacks predictions of {', '.join(map(repr, missing))}.")
+    repeats = {len(given[name]) for name in needed}
+    if len(repeats) > 1:
+        raise ValueError("cross_fitted must have as many repeats for every label.")
+    of = given if request.estimator == "dsl" else {name: given[name].mean(axis=0)[None] for name in needed}
+    return tuple(
+        (
+            Completion(
+                replacements={name: of[name][r] for name in gold},
+                outcome=None if outcome is None else of[outcome.name][r],
+            ),
+        )
+        for r in range(len(of[needed[0]]))
+    )
 
 
 def gold_labels(request: InferenceRequest, names: tuple[str, ...]) -> dict[str, AnyArray]:
@@ -250,7 +372,7 @@ def prepare_formula(parsed: ParsedFormula, request: InferenceRequest, template: 
         offset=None if request.offset is None else _checked_size(request.offset, "offset"),
     )
     _check_rank(assembled, builder)
-    completions = _completions(
+    completions, n_effective = _completions(
         request, gold_labels(request, assembled.covariate_labels), assembled.outcome, builder.variables
     )
     raw_parts = raw_completion(assembled, request.surrogates, builder)
@@ -273,7 +395,7 @@ def prepare_formula(parsed: ParsedFormula, request: InferenceRequest, template: 
                 assembled.absorber,
                 rows.X if rows.Z is None else rows.Z,
                 estimator=request.estimator,
-                with_leverage=request.kind in ("HC2", "HC3"),
+                with_leverage=request.kind in ("HC2", "HC3", None),
             )
         elif calibration.design.scheme == "clusters":
             sample, terms, raw = transform_whole_clusters(sample, terms, raw, assembled.absorber)
@@ -287,11 +409,22 @@ def prepare_formula(parsed: ParsedFormula, request: InferenceRequest, template: 
         outcome=parsed.outcome,
         pairwise=pairwise,
         raw_parts=raw_parts,
-        unknown_classes=_unknown_classes(request, (*builder.outcome_labels, *builder.covariate_labels)),
+        unknown_classes=unknown_classes(request, (*builder.outcome_labels, *builder.covariate_labels)),
+        n_effective=n_effective,
+        cell=None if builder.covariate_labels else verdict_cells(sample, raw),
     )
 
 
-def _unknown_classes(request: InferenceRequest, names: tuple[str, ...]) -> tuple[str, ...]:
+def unknown_classes_text(unknown: tuple[str, ...]) -> str:
+    """Say that classes of the machine that no expert label has are not plugged in."""
+    listed = ", ".join(map(repr, unknown[:5]))
+    return (
+        f"Machine labels have classes that no expert label has ({listed}); they predict, and are not plugged in, so "
+        "that there is no naive fit."
+    )
+
+
+def unknown_classes(request: InferenceRequest, names: tuple[str, ...]) -> tuple[str, ...]:
     """Return the classes of the machine labels that no expert label has."""
     found: set[str] = set()
     for name in names:
@@ -383,7 +516,7 @@ def prepare_moment(moment: Moment, request: InferenceRequest, template: Any) -> 
         make_rows=make_rows,
     )
     observed = tuple(v for v in moment.variables if v not in calibration.labels)
-    completions = _completions(request, gold_labels(request, used), None, observed)
+    completions, n_effective = _completions(request, gold_labels(request, used), None, observed)
     raw = None
     if set(used) <= set(request.surrogates):
         raw = assembled.term((Completion(replacements={v: request.surrogates[v] for v in used}),))
@@ -395,4 +528,26 @@ def prepare_moment(moment: Moment, request: InferenceRequest, template: Any) -> 
         formula=f"E[score({', '.join(moment.variables)})] = 0",
         outcome=", ".join(used),
         model="user moment",
+        n_effective=n_effective,
     )
+
+
+def verdict_cells(sample: Sample, raw: ScoreTerm | None) -> Int1D | None:
+    """Return the cell of every labelled row, stratum by verdict, where outcome and verdict have few values."""
+    # cells: (design stratum or distinct probability) x verdict; those where labels of one kind are few hold events that
+    # were not seen
+    if raw is None:
+        return None
+    part, known = sample.labelled_part(identity_augmentation(raw, 1))
+    if len(known.terms[0]) != 1:
+        return None
+    outcome, verdict = part.gold.y, known.terms[0][0].rows.y
+    if outcome.ndim != 1 or not np.all((outcome == 0) | (outcome == 1)) or len(np.unique(verdict)) > 20:
+        return None
+    strata = part.design.fixed_strata(part.n_rows)
+    if strata is None:
+        values = np.unique(part.probability)
+        few = values if len(values) <= 20 else np.zeros(1)
+        strata = np.searchsorted(few[1:], part.probability, side="right").astype(np.int64)
+    pairs = np.column_stack([strata, np.unique(verdict, return_inverse=True)[1].reshape(-1)])
+    return np.unique(pairs, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from scipy import stats
 
 from validstats._typing import Float1D, Float2D, Int1D
 from validstats.dsl.fit import (
@@ -168,9 +169,11 @@ class LabelDistribution:
     expected: ScoreTerm | None  # draws of the label for all rows with their weights
     raw: ScoreTerm | None  # machine labels
     estimator: EstimatorName
-    kind: VarianceKind
+    kind: VarianceKind | None
     population: Population
     tuning: Tuning | None = None
+    alpha: float | None = None  # error of the interval, for degrees of freedom that differ by point
+    critical: float = 1.0  # what standard errors are multiplied by
 
     def __call__(self, points: Float1D) -> tuple[Float1D, Float1D]:
         """Return the means of ``1{label <= point}`` and their standard errors."""
@@ -178,6 +181,9 @@ class LabelDistribution:
         for k, point in enumerate(points):
             found = self.share_below(float(point))
             value[k], error[k] = found.params[0], np.sqrt(max(found.covariance[0, 0], 0.0))
+            if found.degrees is not None and self.alpha is not None:
+                # the quantile of each point's own t distribution, in units of the common one
+                error[k] *= float(stats.t.isf(self.alpha / 2.0, found.degrees[0])) / self.critical
         return value, error
 
     def share_below(self, point: float) -> Estimate:
@@ -295,7 +301,7 @@ def infer_quantile(problem: QuantileProblem, request: InferenceRequest) -> Coeff
     warn_about_few_clusters(request, problem.clusters, problem.clustered_by)
     degrees = degrees_of_freedom(request, problem.clusters, 1)
     critical = critical_value(float(1 - request.confidence_level), degrees)
-    distribution = problem.distribution
+    distribution = replace(problem.distribution, alpha=float(1 - request.confidence_level), critical=critical)
     answer, error = _inverted(distribution, level, critical)
     by_gold, gold_error = _inverted(replace(distribution, estimator="gold"), level, critical)
     gold = SimpleFit(params=np.array([by_gold.value]), std_error=np.array([gold_error]))
@@ -359,10 +365,16 @@ def _expected_draws(
     if request.estimator not in ("tuned", "dsl"):
         return None
     calibration = request.calibration
-    fitter = CrossFitter(learner=request.learner, folds=calibration.folds, labelled=calibration.labelled)
+    features, n_surrogates = feature_matrix(request, builder.variables)
+    fitter = CrossFitter(
+        learner=request.learner,
+        folds=calibration.folds,
+        labelled=calibration.labelled,
+        n_surrogates=n_surrogates or None,
+    )
     name = builder.outcome_labels[0]
     gold = np.asarray(assembled.gold.y, dtype=np.float64)
-    found = expected_completions(fitter, {name: gold}, None, feature_matrix(request, builder.variables))
+    found = expected_completions(fitter, {name: gold}, None, features)
     return assembled.term(
         tuple(
             Completion(weight=c.weight, outcome=np.asarray(c.replacements[name], dtype=np.float64))

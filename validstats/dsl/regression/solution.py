@@ -11,13 +11,13 @@ import numpy as np
 from validstats._typing import Int1D
 from validstats.dsl.fit import (
     Estimate,
+    FirstStage,
     LabelledSample,
     NoRootError,
     Sample,
     SimpleFit,
     estimate,
-    finish,
-    gold_only,
+    median_estimate,
     naive_fit,
     no_root_message,
 )
@@ -25,7 +25,7 @@ from validstats.dsl.moments import (
     Moment,
 )
 from validstats.dsl.regression.effects import estimate_effects, gold_within, naive_within
-from validstats.dsl.regression.formulas import parse_formula
+from validstats.dsl.regression.formulas import DesignBuilder, parse_formula
 from validstats.dsl.regression.outcome import (
     coefficient_result,
     degrees_of_freedom,
@@ -34,15 +34,18 @@ from validstats.dsl.regression.outcome import (
     warn_about_few_clusters,
 )
 from validstats.dsl.regression.preparation import (
+    BOUNDED_MODELS,
     InferenceRequest,
     PreparedModel,
     fill_labels,
     prepare_formula,
     prepare_moment,
+    unknown_classes_text,
 )
 from validstats.dsl.regression.quantiles import infer_quantile, prepare_quantile
+from validstats.dsl.regression.shares import choose_interval, infer_share
 from validstats.dsl.results import CoefficientResult
-from validstats.exceptions import LabellingWarning, warn
+from validstats.exceptions import LabellingWarning, few_degrees_message, few_events_message, warn
 
 __all__ = ["run_inference", "solve"]
 
@@ -52,6 +55,10 @@ unidentified_by_labels_message = (
     "some direction the coefficients rest on predictions that no label contradicts, and standard errors are too small "
     "there. Label more rows, leave out covariates, or merge rare categories."
 )
+
+
+_FEWEST_DEGREES = 5.0
+"""Degrees of freedom below which an interval rests on a handful of labels."""
 
 
 class _Comparisons(NamedTuple):
@@ -69,7 +76,15 @@ def run_inference(formula: str | Moment, request: InferenceRequest) -> Coefficie
     elif request.model == "quantile":
         return infer_quantile(prepare_quantile(parse_formula(formula), request, template), request)
     else:
-        prepared = prepare_formula(parse_formula(formula), request, template)
+        parsed, note = parse_formula(formula), ""
+        if request.model in BOUNDED_MODELS:
+            builder = DesignBuilder(parsed, template, tuple(request.calibration.labels))
+            choice = choose_interval(request, parsed, builder)
+            if choice.name != "normal":
+                return infer_share(parsed, builder, request, choice)
+            note = f"Interval 'normal', estimate and standard error: {choice.reason}."
+        prepared = prepare_formula(parsed, request, template)
+        prepared = replace(prepared, notes=(note,) if note else ())
     clusters, clustered_by = resolve_clusters(request, prepared.assembled.effects)
     assert isinstance(prepared.sample, LabelledSample)
     sample = replace(prepared.sample, clusters=tuple(clusters))
@@ -87,13 +102,15 @@ def solve(
     found = _estimated(prepared, request)
     beside = _comparisons(prepared, request, found)
     _check_separation(prepared.sample, found)
+    _warn_about_surprises(prepared, found)
     unidentified = beside.gold is None and request.estimator != "gold" and prepared.sample.moment.has_classes
     if unidentified:
         warn(unidentified_by_labels_message, LabellingWarning)
     everyone = prepared.sample.n_labelled == prepared.sample.n_rows
-    if not np.all(np.diag(found.covariance) > 0) and not everyone:
+    variance = np.diag(found.covariance)
+    if not np.all((variance > 0) | np.isnan(variance)) and not everyone:
         raise NoRootError("The covariance matrix is not positive; label more rows or use another estimator.")
-    degrees = degrees_of_freedom(request, clusters, len(found.params) + found.n_tuned)
+    degrees = degrees_of_freedom(request, clusters, len(found.params))
     result = coefficient_result(
         found,
         request,
@@ -115,6 +132,37 @@ def solve(
     return replace(result, marginal=marginal_effects(prepared, request, found, degrees, result.guarantee))
 
 
+def _warn_about_surprises(prepared: PreparedModel, found: Estimate) -> None:
+    """Warn where an interval rests on few labels, or the rarer class has few: surprises count, not labels."""
+    sample, names = prepared.sample, prepared.assembled.names
+    if found.degrees is None or found.residual is None or sample.n_labelled == sample.n_rows:
+        return
+    degrees = np.where(np.isnan(found.degrees), np.inf, found.degrees)
+    k = int(np.argmin(degrees))
+    if degrees[k] < _FEWEST_DEGREES:
+        # share of the variance that each labelled row carries
+        squares = (found.residual[:, k] * sample.gold_weights) ** 2
+        heaviest = np.argsort(-squares, kind="stable")[:3]
+        total = float(squares.sum())
+        places = sample.positions[heaviest] if isinstance(sample, LabelledSample) else heaviest
+        message = few_degrees_message.format(
+            name=names[k],
+            degrees=degrees[k],
+            rows=", ".join(map(str, places.tolist())),
+            share=float(squares[heaviest].sum()) / total if total > 0 else 1.0,
+        )
+        warn(message, LabellingWarning)
+    outcome = sample.gold.y
+    if sample.moment.has_classes and outcome.ndim == 1:
+        events = int(min(np.sum(outcome > 0.5), np.sum(outcome <= 0.5)))
+        needed = 5 * len(names)
+        if events < needed:
+            message = few_events_message.format(
+                events=events, n_labelled=sample.n_labelled, n_params=len(names), needed=needed
+            )
+            warn(message, LabellingWarning)
+
+
 def _estimated(prepared: PreparedModel, request: InferenceRequest) -> Estimate:
     """Estimate the coefficients, by pairs of rows where a labelled covariate meets absorbed effects."""
     options: dict[str, Any] = {
@@ -124,7 +172,8 @@ def _estimated(prepared: PreparedModel, request: InferenceRequest) -> Estimate:
     }
     sample, terms, raw = prepared.sample, prepared.terms, prepared.raw
     if not prepared.pairwise:
-        return estimate(sample, terms, raw, prepared.further, tuning=request.tuning, **options)
+        first = FirstStage(n_effective=prepared.n_effective, cell=prepared.cell)
+        return estimate(sample, terms, raw, tuning=request.tuning, first=first, **options)
     if request.tuning is not None:
         raise ValueError(
             f"tuning={request.tuning!r} has no effect with absorbed effects and a labelled covariate, where nothing is "
@@ -132,14 +181,20 @@ def _estimated(prepared: PreparedModel, request: InferenceRequest) -> Estimate:
         )
     assert prepared.assembled.absorber is not None
     assert isinstance(sample, LabelledSample)
-    return estimate_effects(sample, terms, raw, prepared.assembled.absorber, **options)
+    absorber, correct = prepared.assembled.absorber, request.own_term_correction
+    if request.estimator != "dsl":
+        return estimate_effects(sample, terms, raw, absorber, own_term_correction=correct, **options)
+    # the median of sample splits, as the R package
+    return median_estimate(
+        [estimate_effects(sample, (t,), raw, absorber, own_term_correction=correct, **options) for t in terms]
+    )
 
 
 def _notes(
     prepared: PreparedModel, request: InferenceRequest, found: Estimate, unidentified: bool
 ) -> tuple[str, ...]:
     """Say what a reader of the table has to know besides the guarantee."""
-    notes = list(found.fallbacks)
+    notes = [*prepared.notes, *found.fallbacks]
     if prepared.pairwise and request.population == "finite":
         notes.append(
             "The variance of the labelling is an upper bound: products of the label errors of two rows with a "
@@ -148,11 +203,7 @@ def _notes(
     if unidentified:
         notes.append(unidentified_by_labels_message)
     if prepared.raw is None and prepared.unknown_classes:
-        listed = ", ".join(map(repr, prepared.unknown_classes[:5]))
-        notes.append(
-            f"Machine labels have classes that no expert label has ({listed}); they predict, and are not plugged in, so "
-            "that there is no naive fit."
-        )
+        notes.append(unknown_classes_text(prepared.unknown_classes))
     if request.calibration.n_partial:
         notes.append(f"{request.calibration.n_partial} row(s) with some of the labels count as unlabelled.")
     return tuple(notes)
@@ -165,7 +216,7 @@ def _comparisons(prepared: PreparedModel, request: InferenceRequest, found: Esti
     if assembled.absorber is None:
         machine = prepared.raw if prepared.naive is None else prepared.naive
         naive = None if machine is None else naive_fit(sample, machine)
-        return _Comparisons(own or _gold_fit(sample, request), naive)
+        return _Comparisons(own or _gold_fit(prepared, request), naive)
     assert isinstance(sample, LabelledSample)
     assert assembled.make_plain is not None
     plain = assembled.make_plain({}, None).take(sample.positions)
@@ -178,11 +229,23 @@ def _comparisons(prepared: PreparedModel, request: InferenceRequest, found: Esti
     return _Comparisons(gold, naive)
 
 
-def _gold_fit(sample: Sample, request: InferenceRequest) -> SimpleFit | None:
-    fit = gold_only(sample)
-    if fit is None:
+def _gold_fit(prepared: PreparedModel, request: InferenceRequest) -> SimpleFit | None:
+    """Fit the labels alone, as estimator="gold" does."""
+    first = FirstStage(cell=prepared.cell)
+    try:
+        return _simple(
+            estimate(
+                prepared.sample,
+                (),
+                None,
+                estimator="gold",
+                kind=request.kind,
+                population=request.population,
+                first=first,
+            )
+        )
+    except NoRootError:
         return None
-    return _simple(finish(fit, kind=request.kind, population=request.population))
 
 
 def _simple(found: Estimate) -> SimpleFit:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -77,6 +77,10 @@ class CoefficientResult(Result):
         Which rows carry expert labels; None for rows that were not in memory.
     effects : tuple of str
         Absorbed effects.
+    intervals_at : callable or None
+        Ends at any level, ``level -> ndarray of shape (p, 2)``, of cells of equal verdict.
+    interval_name : {"cells", "exact", "normal", "inverted"}
+        How intervals come about.
     interval : ndarray of shape (p, 2) or None
         Intervals that are not symmetric, from an inverted test, at ``confidence_level``.
     notes : tuple of str
@@ -108,6 +112,8 @@ class CoefficientResult(Result):
     clustered_by: str | None = None
     clusters: tuple[Int1D, ...] = ()
     effects: tuple[str, ...] = ()
+    intervals_at: Callable[[float], Float2D] | None = None
+    interval_name: str = "normal"
     interval: Float2D | None = None
     notes: tuple[str, ...] = field(default=())
     ratio: str = ""
@@ -284,9 +290,19 @@ class CoefficientResult(Result):
     def p_value(self) -> Float1D:
         """Two-sided p-values from the survival function, shape ``(p,)``."""
         absolute = np.abs(self.statistic)
-        if self.degrees_of_freedom is None:
+        degrees = self.degrees
+        if degrees is None:
             return 2.0 * stats.norm.sf(absolute)
-        return 2.0 * stats.t.sf(absolute, self.degrees_of_freedom)
+        return np.asarray(2.0 * stats.t.sf(absolute, degrees))
+
+    @property
+    def degrees(self) -> Float1D | None:
+        """Degrees of freedom of every coefficient, shape ``(p,)``; None for normal quantiles."""
+        if self.fit.degrees is not None:
+            return self.fit.degrees
+        if self.degrees_of_freedom is None:
+            return None
+        return np.full(len(self.params), float(self.degrees_of_freedom))
 
     def confidence_interval(self, confidence_level: float | None = None) -> Float2D:
         """Return confidence intervals.
@@ -306,6 +322,10 @@ class CoefficientResult(Result):
         ValueError
             If another level is asked of an inverted test.
         """
+        if self.intervals_at is not None:
+            return self.intervals_at(
+                float(self.confidence_level if confidence_level is None else confidence_level)
+            )
         if self.interval is not None:
             if confidence_level is not None and float(confidence_level) != float(self.confidence_level):
                 raise ValueError(
@@ -314,8 +334,12 @@ class CoefficientResult(Result):
                 )
             return self.interval
         alpha = 1.0 - float(self.confidence_level if confidence_level is None else confidence_level)
-        half = critical_value(alpha, self.degrees_of_freedom) * self.std_error
-        return np.column_stack([self.params - half, self.params + half])
+        degrees = self.degrees
+        critical = critical_value(alpha, None) if degrees is None else stats.t.isf(alpha / 2.0, degrees)
+        half = critical * self.std_error
+        # a coefficient that no label tells anything about is open
+        ends = np.column_stack([self.params - half, self.params + half])
+        return np.where(np.isnan(ends), [-np.inf, np.inf], ends)
 
     def _tidy_columns(self) -> Mapping[str, Sequence[Any] | np.ndarray]:
         interval = self.confidence_interval()
@@ -345,7 +369,9 @@ class CoefficientResult(Result):
             "kish_labels": self.kish_labels,
             "median_effective_labels": float(np.median(self.effective_labels)),
             "confidence_level": float(self.confidence_level),
-            "degrees_of_freedom": self.degrees_of_freedom,
+            "degrees_of_freedom": self.degrees_of_freedom
+            if self.degrees is None
+            else float(np.nanmin(self.degrees)),
             "tuning": self.tuning,
             "vcov": self.kind if self.clustered_by is None else f"clustered by {self.clustered_by}",
             "population": self.population,
@@ -471,9 +497,12 @@ class CoefficientResult(Result):
 
     def _variance_text(self) -> str:
         text = self.kind if self.clustered_by is None else f"{self.kind}, clustered by {self.clustered_by}"
-        if self.degrees_of_freedom is None:
+        degrees = self.degrees
+        if degrees is None:
             return f"{text}, normal quantiles"
-        return f"{text}, t with {self.degrees_of_freedom:g} degrees of freedom"
+        least, most = np.nanmin(degrees), np.nanmax(degrees)
+        many = f"{least:.3g}" if most - least < 0.5 else f"{least:.3g} to {most:.3g}"
+        return f"{text}, t with {many} degrees of freedom"
 
     def _influence(self, purpose: str) -> Float2D:
         if self.population == "finite":
@@ -510,8 +539,15 @@ class CoefficientResult(Result):
         """
         matrix, values, null = restriction_matrix(self.names, restrictions)
         return wald_test(
-            self.params, self.covariance, matrix, values, null=null, denominator=self.degrees_of_freedom
+            self.params, self.covariance, matrix, values, null=null, denominator=self._least_degrees(matrix)
         )
+
+    def _least_degrees(self, matrix: Float2D) -> float | None:
+        """Return the fewest degrees of freedom of the coefficients that restrictions speak of."""
+        degrees = self.degrees
+        if degrees is None:
+            return None
+        return float(np.min(degrees[np.any(matrix != 0.0, axis=0)]))
 
     def joint_test(self) -> WaldTest | InapplicableTest:
         """Test that all coefficients but the intercept are zero.
@@ -567,11 +603,13 @@ class CoefficientResult(Result):
         by_cluster = sum_by_cluster(influence, codes[0]) if codes else None
         return replace(
             self,
-            fit=replace(self.fit, covariance=covariance, by_cluster=by_cluster),
+            fit=replace(self.fit, covariance=covariance, by_cluster=by_cluster, degrees=None),
             clustered_by=name if codes else None,
             clusters=tuple(codes),
             degrees_of_freedom=degrees,
             interval=None,
+            intervals_at=None,
+            interval_name="normal",
         )
 
     def bootstrap(

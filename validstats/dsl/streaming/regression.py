@@ -28,6 +28,7 @@ from validstats.dsl.labels import (
 from validstats.dsl.moments import ModelMoment, VarianceKind, collinear_columns
 from validstats.dsl.regression import (
     MODELS,
+    BOUNDED_MODELS,
     AssembledModel,
     InferenceRequest,
     LabelDistribution,
@@ -36,6 +37,7 @@ from validstats.dsl.regression import (
     choose_moment,
     infer_quantile,
     solve,
+    verdict_cells,
 )
 from validstats.dsl.results import CoefficientResult
 from validstats.dsl.streaming.chunks import (
@@ -450,7 +452,7 @@ def _calibrated(census: _Census, columns: ChunkColumns, moment: ModelMoment) -> 
         design_text=KNOWN_TEXT if shares is None else simple_text(scheme, len(shares)),
         clusters=sample.clusters,
         folds=np.zeros((0, sample.n_rows), dtype=np.int64),
-        predictions={},
+        predictor=None,
         classes={},
         streamed_range=census.probabilities or _range_of(shares, census, groups, cluster_strata),
     )
@@ -517,10 +519,16 @@ def _with_prediction(
         learner=request.learner,
         folds=coding.folds(census.positions, codes),
         labelled=np.ones(labelled.n_rows, dtype=np.bool_),
+        n_surrogates=_leading_predictions(coding.columns) or None,
     )
-    return replace(
-        coding, prediction=_prediction(fitter, coding.columns.label, labelled.y, labelled.features, request)
-    )
+    prediction = _prediction(fitter, coding.columns.label, labelled.y, labelled.features, request)
+    return replace(coding, prediction=replace(prediction, n_effective=fitter.n_effective))
+
+
+def _leading_predictions(columns: ChunkColumns) -> int:
+    """Return how many of the first features are machine labels."""
+    others = [k for k, name in enumerate(columns.features) if name not in columns.predictions]
+    return others[0] if others else len(columns.features)
 
 
 def _prediction(
@@ -587,7 +595,9 @@ def _inferred(sample: StreamedSample, request: InferenceRequest, columns: ChunkC
         sample=sample,
         terms=expected,
         raw=raw[0] if raw else None,
-        further=raw[1:],
+        n_effective=0.0 if sample.coding.prediction is None else sample.coding.prediction.n_effective,
+        cell=verdict_cells(sample, naive),
+        notes=_interval_note(request),
         naive=naive,
         formula=f"{columns.label} ~ {formula}" if formula else columns.label,
         outcome=columns.label,
@@ -596,6 +606,14 @@ def _inferred(sample: StreamedSample, request: InferenceRequest, columns: ChunkC
         return solve(prepared, request, sample.clusters, clustered_by)
     except NoRootError as error:
         raise NoRootError(f"{error}{_spanned_text(sample, names)}") from None
+
+
+def _interval_note(request: InferenceRequest) -> tuple[str, ...]:
+    if request.model not in BOUNDED_MODELS:
+        return ()
+    return (
+        "Interval 'normal', estimate and standard error: rows were read in parts, and cells need them together.",
+    )
 
 
 def _not_in_memory(*_: Any) -> Any:

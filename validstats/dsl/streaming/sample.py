@@ -39,6 +39,7 @@ class Prediction:
     draws: FoldModels | None = None  # quantiles of residuals, added to the means
     classes: FoldModels | None = None  # probabilities of the values below
     values: Float1D | None = None  # values of a label that has few
+    n_effective: float = 0.0  # effective number of parameters of the learner
     by_repeat: bool = False  # whether every repeat gives an expected score of its own
 
     def terms(self, rows: RegressionRows, features: Float2D, folds: Int2D) -> tuple[ScoreTerm, ...]:

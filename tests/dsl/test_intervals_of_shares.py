@@ -1,0 +1,254 @@
+"""Shares, bounded means and differences through the public door: which interval, its edges, its words."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from sklearn.base import BaseEstimator, RegressorMixin
+
+from validstats import DesignSupervised
+
+pytestmark = pytest.mark.filterwarnings("ignore::validstats.exceptions.LabellingWarning")
+
+
+def study(n=2000, n_labels=100, rate=0.9, accuracy=0.98, seed=0):
+    rng = np.random.default_rng(seed)
+    truth = (rng.random(n) < rate).astype(float)
+    frame = pd.DataFrame({"machine": np.where(rng.random(n) < accuracy, truth, 1 - truth)})
+    frame["group"] = rng.choice(["a", "b"], n, p=[0.3, 0.7])
+    labelled = np.zeros(n, dtype=bool)
+    labelled[rng.choice(n, n_labels, replace=False)] = True
+    frame["human"] = np.where(labelled, truth, np.nan)
+    return frame, truth, labelled
+
+
+def calibrated(frame, label="human", **options):
+    return DesignSupervised(random_state=0).fit(frame, surrogate="machine").calibrate(frame[label], **options)
+
+
+class Spy(RegressorMixin, BaseEstimator):
+    """A learner that counts its fits."""
+
+    fits = 0
+
+    def fit(self, X, y):
+        type(self).fits += 1
+        return self
+
+    def predict(self, X):
+        return np.zeros(len(X))
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+@pytest.mark.parametrize("n_labels", [1, 5, 20, 100])
+def test_labels_that_are_all_alike_have_an_interval(value, n_labels):
+    frame, _, labelled = study(n_labels=n_labels)
+    frame["human"] = np.where(labelled, value, np.nan)
+    result = calibrated(frame).infer("human", model="proportion")
+    ((low, high),) = result.confidence_interval()
+    assert 0 <= low <= value <= high <= 1
+    if n_labels == 100:
+        assert 0.036 <= high - low <= 0.042
+
+
+def test_the_result_says_which_interval_and_why():
+    frame, _, _ = study()
+    result = calibrated(frame).infer("human", model="proportion")
+    assert result.interval_name == "cells"
+    text = result.summary()
+    assert "if one more" in " ".join(str(text).split())
+    assert "disagree with the commonest of their cell" in " ".join(str(text).split())
+
+
+def test_no_learner_is_fitted_for_cells_and_for_labels_alone():
+    frame, _, _ = study()
+    Spy.fits = 0
+    dsl = DesignSupervised(Spy(), random_state=0).fit(frame, surrogate="machine").calibrate(frame["human"])
+    dsl.infer("human", model="proportion")
+    dsl.infer("human ~ group", model="difference")
+    dsl.infer("human ~ group", estimator="gold")
+    dsl.infer("human ~ group", estimator="ppi")
+    assert Spy.fits == 0
+    dsl.infer("human ~ group")
+    assert Spy.fits == 15
+
+
+def test_labels_alone_without_a_judge_are_clopper_pearson():
+    frame, _, labelled = study()
+    result = calibrated(frame).infer("human", model="proportion", estimator="gold")
+    known = frame["human"][labelled]
+    exact = stats.binomtest(int(known.sum()), 100).proportion_ci(method="exact")
+    assert result.confidence_interval()[0] == pytest.approx([exact.low, exact.high], abs=1e-10)
+
+
+def test_every_level_can_be_asked_of_one_result():
+    frame, _, _ = study()
+    dsl = calibrated(frame)
+    result = dsl.infer("human", model="proportion")
+    ninety = dsl.infer("human", model="proportion", confidence_level=0.9)
+    assert result.confidence_interval(0.9) == pytest.approx(ninety.confidence_interval())
+    wide = np.diff(result.confidence_interval(0.99)) > np.diff(result.confidence_interval())
+    assert wide.all()
+
+
+def test_the_three_intervals_by_name():
+    frame, truth, _ = study()
+    dsl = calibrated(frame)
+    for name in ("cells", "exact", "normal"):
+        result = dsl.infer("human", model="proportion", interval=name)
+        assert result.interval_name == name
+        ((low, high),) = result.confidence_interval()
+        assert low < truth.mean() < high
+    with pytest.raises(ValueError, match="interval must be one of"):
+        dsl.infer("human", model="proportion", interval="wald")
+    with pytest.raises(ValueError, match="goes with the models"):
+        dsl.infer("human ~ group", interval="cells")
+    with pytest.raises(ValueError, match="keeps its own estimate"):
+        dsl.infer("human", model="proportion", estimator="ppi", interval="cells")
+    assert dsl.infer("human", model="proportion", estimator="ppi").interval_name == "normal"
+
+
+def test_standard_errors_asked_by_name_take_the_normal_interval():
+    frame, _, _ = study()
+    result = calibrated(frame).infer("human", model="proportion", vcov="HC1")
+    assert result.interval_name == "normal"
+    assert any("HC1" in note for note in result.notes)
+
+
+def test_groups_and_a_group_without_labels():
+    frame, _, _ = study()
+    frame.loc[:9, "group"] = "empty"
+    frame.loc[:9, "human"] = np.nan
+    result = calibrated(frame).infer("human ~ group", model="proportion")
+    assert result.names == (
+        "proportion(human), group=a",
+        "proportion(human), group=b",
+        "proportion(human), group=empty",
+    )
+    assert np.isnan(result.params[2])
+    assert result.confidence_interval()[2].tolist() == [0.0, 1.0]
+    assert np.all(np.isfinite(result.params[:2]))
+
+
+def test_shares_of_classes_and_by_group():
+    rng = np.random.default_rng(1)
+    n = 3000
+    truth = rng.choice(["x", "y", "z"], n, p=[0.6, 0.3, 0.1])
+    frame = pd.DataFrame(
+        {"machine": np.where(rng.random(n) < 0.9, truth, "y"), "group": rng.choice(["a", "b"], n)}
+    )
+    frame["human"] = np.where(rng.random(n) < 0.1, truth, None)
+    dsl = calibrated(frame)
+    result = dsl.infer("human", model="shares")
+    assert result.names == ("human=x", "human=y", "human=z")
+    assert result.params.sum() == pytest.approx(1)
+    for (low, high), share in zip(result.confidence_interval(), (0.6, 0.3, 0.1)):
+        assert low < share < high
+    by_group = dsl.infer("human ~ group", model="shares")
+    assert len(by_group.names) == 6
+
+
+def test_a_paired_difference_is_one_thing_by_two_names():
+    rng = np.random.default_rng(2)
+    n = 2000
+    a, b = (rng.random(n) < 0.8).astype(float), (rng.random(n) < 0.7).astype(float)
+    frame = pd.DataFrame({"judge_a": a, "judge_b": b})
+    labelled = rng.random(n) < 0.05
+    labels = {"a": np.where(labelled, a, np.nan), "b": np.where(labelled, b, np.nan)}
+    dsl = (
+        DesignSupervised(random_state=0)
+        .fit(frame, surrogate={"a": "judge_a", "b": "judge_b"})
+        .calibrate(labels)
+    )
+    first = dsl.infer("I(a - b)", model="mean")
+    second = dsl.infer("I(a - b)", model="difference")
+    assert first.interval_name == second.interval_name == "cells"
+    assert first.confidence_interval() == pytest.approx(second.confidence_interval())
+    ((low, high),) = first.confidence_interval()
+    assert low < 0.1 < high
+
+
+def test_an_unpaired_difference_keeps_its_names_and_lies_in_range():
+    frame, _, _ = study(rate=0.99)
+    result = calibrated(frame).infer("human ~ group", model="difference")
+    assert result.names == ("Intercept", "group[T.b]")
+    low, high = result.confidence_interval()[1]
+    assert -1 <= low < 0 < high <= 1
+
+
+def test_scores_need_a_range_and_continuous_judges_many_labels():
+    rng = np.random.default_rng(3)
+    n = 4000
+    score = rng.beta(4, 2, n)
+    frame = pd.DataFrame({"machine": np.clip(score + 0.05 * rng.normal(size=n), 0, 1)})
+    few, many = score.copy(), score.copy()
+    few[100:], many[400:] = np.nan, np.nan
+    frame["few"], frame["many"] = few, many
+    assert calibrated(frame, "few").infer("few", model="mean").interval_name == "normal"
+    known = calibrated(frame, "few").infer("few", model="mean", outcome_range=(0, 1))
+    assert known.interval_name == "cells"
+    enough = calibrated(frame, "many").infer("many", model="mean", outcome_range=(0, 1))
+    assert enough.interval_name == "normal"
+    assert any("gross errors" in note for note in enough.notes)
+    with pytest.raises(ValueError, match=r"must lie between 0 and 0\.5"):
+        calibrated(frame, "few").infer("few", model="mean", outcome_range=(0, 0.5))
+    with pytest.raises(ValueError, match="the first the smaller"):
+        calibrated(frame, "few").infer("few", model="mean", outcome_range=(1, 0))
+    with pytest.raises(ValueError, match="outcome_range goes with"):
+        calibrated(frame, "few").infer("few", model="proportion", outcome_range=(0, 1))
+
+
+def test_the_range_rescales_the_interval():
+    frame, _, _ = study()
+    frame["grade"] = 1 + 4 * frame["human"]
+    plain = calibrated(frame).infer("human", model="mean", outcome_range=(0, 1))
+    graded = calibrated(frame, "grade").infer("grade", model="mean", outcome_range=(1, 5))
+    assert graded.confidence_interval() == pytest.approx(1 + 4 * plain.confidence_interval())
+
+
+def test_strata_with_one_label_are_merged_and_said_so():
+    rng = np.random.default_rng(4)
+    strata = np.repeat(np.arange(30), 40)
+    truth = (rng.random(1200) < 0.8).astype(float)
+    labelled = np.zeros(1200, dtype=bool)
+    for h in range(30):
+        labelled[rng.choice(np.flatnonzero(strata == h), 1 if h < 20 else 5, replace=False)] = True
+    frame = pd.DataFrame({"machine": truth, "human": np.where(labelled, truth, np.nan)})
+    result = calibrated(frame, strata=strata).infer("human", model="proportion")
+    assert any("strata" in note and "merged" in note for note in result.notes)
+    ((low, high),) = result.confidence_interval()
+    assert low < 0.8 < high
+
+
+def test_whole_clusters_are_the_units():
+    rng = np.random.default_rng(5)
+    cluster = np.repeat(np.arange(100), 8)
+    rate = rng.beta(8, 2, 100)
+    truth = (rng.random(800) < rate[cluster]).astype(float)
+    drawn = np.isin(cluster, rng.choice(100, 30, replace=False))
+    frame = pd.DataFrame({"machine": truth, "human": np.where(drawn, truth, np.nan)})
+    result = calibrated(frame, clusters=cluster).infer("human", model="proportion")
+    assert result.interval_name == "cells"
+    ((low, high),) = result.confidence_interval()
+    assert low < 0.8 < high
+
+
+def test_a_finite_population_is_known_when_all_are_labelled():
+    frame, truth, _ = study()
+    frame["human"] = truth
+    result = calibrated(frame).infer("human", model="proportion", population="finite")
+    assert result.confidence_interval()[0] == pytest.approx([truth.mean()] * 2)
+
+
+def test_influence_functions_give_the_printed_standard_errors():
+    frame, _, _ = study()
+    result = calibrated(frame).infer("human ~ group", model="proportion")
+    n = len(frame)
+    assert np.sqrt(np.sum(result.influence**2, axis=0)) / n == pytest.approx(result.std_error)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert result.plan_labels([200]) is not None

@@ -1,0 +1,636 @@
+"""Shares, bounded means and differences by cells of equal machine verdict: which interval, its units, the result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import stats
+
+from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, Int1D
+from validstats.dsl.fit import Estimate, LabelledSample, SimpleFit, parts_of
+from validstats.dsl.fit.cell_intervals import (
+    CellInterval,
+    CellSums,
+    cell_difference,
+    cell_interval,
+    cell_sums,
+    label_surprises,
+)
+from validstats.dsl.fit.cells import Cells, form_cells
+from validstats.dsl.fit.exact import exact_mean, exact_share
+from validstats.dsl.moments import MeanMoment, RegressionRows
+from validstats.dsl.regression.assembly import categories_of
+from validstats.dsl.regression.formulas import DesignBuilder, ParsedFormula
+from validstats.dsl.regression.outcome import cells_guarantee, coefficient_result
+from validstats.dsl.regression.preparation import (
+    InferenceRequest,
+    IntervalName,
+    unknown_classes,
+    unknown_classes_text,
+)
+from validstats.dsl.results import CoefficientResult
+
+__all__ = ["Choice", "choose_interval", "infer_share"]
+
+ENOUGH_FOR_SCORES = 300
+"""Labels from which continuous scores with a continuous judge have the interval of a regression on the judge."""
+
+_MOST_GROUPS = 100
+
+SENTENCE = (
+    "Labels are compared within cells of equal machine verdict; the interval is what the labels allow if one more "
+    "label, of the kind that would hurt most, had been drawn."
+)
+
+
+class Choice(NamedTuple):
+    """Which interval is used, and why."""
+
+    name: IntervalName
+    reason: str
+
+
+def outcome_bounds(
+    request: InferenceRequest, parsed: ParsedFormula, labels: tuple[str, ...]
+) -> tuple[float, float] | None:
+    """Return the declared range of the outcome, None where nothing declares one."""
+    if request.outcome_range is not None:
+        return request.outcome_range
+    if request.model in ("proportion", "shares"):
+        return 0.0, 1.0
+    binary = all(request.calibration.kinds[name] == "binary" for name in labels)
+    if binary and parsed.outcome in labels:
+        return 0.0, 1.0
+    if binary and _is_difference(parsed.outcome, labels):
+        return -1.0, 1.0
+    return None
+
+
+def _is_difference(outcome: str, labels: tuple[str, ...]) -> bool:
+    """Tell whether an outcome is ``I(a - b)`` of two labels."""
+    inner = outcome.replace(" ", "")
+    return len(labels) == 2 and inner in {f"I({a}-{b})" for a in labels for b in labels if a != b}
+
+
+def choose_interval(request: InferenceRequest, parsed: ParsedFormula, builder: DesignBuilder) -> Choice:
+    """Return the interval of a share, mean or difference: by kinds and numbers, never by what the labels say."""
+    if request.offset is not None:
+        raise ValueError(f"model={request.model!r} takes no offset.")
+    obstacle = _obstacle(request, parsed, builder)
+    if request.interval == "normal":
+        return Choice("normal", "it was asked for")
+    if request.interval is not None:
+        if obstacle is not None:
+            raise ValueError(
+                f"interval={request.interval!r} is not available here: {obstacle}. Leave interval out, which takes "
+                "'normal', or change the option."
+            )
+        return Choice(request.interval, "it was asked for")
+    if obstacle is not None:
+        return Choice("normal", obstacle)
+    labels = builder.outcome_labels
+    scores = request.model not in ("proportion", "shares") and any(
+        request.calibration.kinds[name] != "binary" for name in labels
+    )
+    n_units = request.calibration.n_units
+    if (
+        scores
+        and n_units >= ENOUGH_FOR_SCORES
+        and any(_is_continuous(v) for v in _verdicts(request, builder))
+    ):
+        return Choice(
+            "normal",
+            f"scores with a continuous judge have the shorter regression interval from {ENOUGH_FOR_SCORES} labels on "
+            f"({n_units} here); it does not see gross errors rarer than about 5 in {n_units}",
+        )
+    return Choice("cells", "the outcome is bounded")
+
+
+def _is_continuous(values: AnyArray) -> bool:
+    return values.dtype.kind in "fiu" and len(np.unique(values)) > 20
+
+
+def _obstacle(request: InferenceRequest, parsed: ParsedFormula, builder: DesignBuilder) -> str | None:
+    """Return why cells cannot be used, None where they can."""
+    calibration = request.calibration
+    if request.estimator in ("ppi", "ppi++"):
+        return f"estimator={request.estimator!r} keeps its own estimate and its normal interval"
+    if outcome_bounds(request, parsed, builder.outcome_labels) is None:
+        return "nothing declares the range of the outcome (outcome_range=)"
+    if builder.covariate_labels:
+        return "groups are given by an expert label"
+    if parsed.effects or parsed.endogenous is not None:
+        return "the formula has absorbed effects or instruments"
+    if (
+        request.model == "difference"
+        and parsed.covariates == "1"
+        and not _is_difference(parsed.outcome, builder.outcome_labels)
+    ):
+        return "a difference needs two groups or two labels"
+    if parsed.covariates != "1" and _group_column(request, parsed) is None:
+        return "the right-hand side is not a single group column"
+    if request.weights is not None:
+        return "analysis weights are given"
+    if request.kind is not None:
+        return f"vcov={request.kind!r} asks for standard errors"
+    if calibration.probability_estimated:
+        return "labelling probabilities are estimated"
+    dependent = calibration.clusters and calibration.design.scheme != "clusters"
+    if request.population == "superpopulation" and (request.clusters or dependent):
+        return "rows depend on each other within clusters that were not drawn as a whole"
+    if calibration.design.scheme == "clusters" and parsed.covariates != "1":
+        return "groups divide clusters that were drawn as a whole"
+    return None
+
+
+def _group_column(request: InferenceRequest, parsed: ParsedFormula) -> str | None:
+    name = parsed.covariates.strip()
+    if name.startswith("C(") and name.endswith(")"):
+        name = name[2:-1].strip()
+    if name not in request.units.data.columns or name in request.calibration.labels:
+        return None
+    return name if request.units.data[name].nunique() <= _MOST_GROUPS else None
+
+
+def _verdicts(request: InferenceRequest, builder: DesignBuilder) -> list[AnyArray]:
+    """Return what the machine says of the outcome, one array a surrogate; none for expert labels alone."""
+    if request.estimator == "gold":
+        return []
+    labels, plain = builder.outcome_labels, builder.parsed.outcome
+    if len(labels) == 1 and plain in labels:
+        if len(request.calibration.labels) == 1:
+            return [np.asarray(request.units.data[c].to_numpy()) for c in request.units.surrogate_columns]
+        return [request.surrogates[plain]] if plain in request.surrogates else []
+    if set(labels) <= set(request.surrogates):
+        return [builder.outcome({name: request.surrogates[name] for name in labels})]
+    return [request.surrogates[name] for name in labels if name in request.surrogates]
+
+
+@dataclass(frozen=True)
+class _Units:
+    """Sampling units: rows, or clusters that were drawn as a whole."""
+
+    labelled: Bool1D
+    probability: Float1D
+    size: Float1D | None
+    strata: Int1D | None  # of the design, else values of the probability where they are few
+    row_unit: Int1D | None  # unit of every row, None where units are rows
+    equal: bool
+
+    def means(self, values: AnyArray) -> Float1D:
+        """Return the mean of a number over the rows of each unit."""
+        numbers = np.asarray(values, dtype=np.float64)
+        if self.row_unit is None:
+            return numbers
+        assert self.size is not None
+        return np.bincount(self.row_unit, numbers) / self.size
+
+
+def _units(request: InferenceRequest) -> _Units:
+    calibration = request.calibration
+    design, probability, labelled = calibration.design, calibration.probability, calibration.labelled
+    strata, size, row_unit = None, None, None
+    if design.scheme == "clusters":
+        assert design.units is not None
+        row_unit = design.units
+        first = np.unique(row_unit, return_index=True)[1]
+        size = np.bincount(row_unit).astype(np.float64)
+        probability, labelled = probability[first], labelled[first]
+        strata = None if design.strata is None else design.strata[first]
+    elif design.scheme == "stratified":
+        strata = design.units
+    if strata is not None and len(np.unique(strata)) == 1:
+        strata = None
+    equal = bool(np.ptp(probability) <= 1e-12)
+    if strata is None and not equal:
+        # few values of the probability are strata: units of a cell are then drawn alike
+        values, codes = np.unique(probability, return_inverse=True)
+        strata = codes.reshape(-1).astype(np.int64) if len(values) <= 20 else None
+    return _Units(labelled, probability, size, strata, row_unit, equal)
+
+
+class _Part(NamedTuple):
+    """One share or mean: name, labels in [0, 1] of the labelled units, and the cells of all units."""
+
+    name: str
+    y: Float1D
+    inside: Bool1D  # units of the group
+    cells: Cells
+    word: Float1D  # what the judge says of each unit of the group, for the exact interval
+
+
+@dataclass(frozen=True)
+class _Intervals:
+    """Intervals of all parts at any level, from the sums of their cells."""
+
+    sums: tuple[CellSums, ...]
+    binary: bool
+    low: float
+    high: float
+    difference: bool
+
+    def at(self, confidence_level: float) -> list[CellInterval]:
+        """Return estimate and ends of every coefficient."""
+        parts = [cell_interval(s, confidence_level, binary=self.binary) for s in self.sums]
+        if self.difference:
+            second = cell_difference(self.sums[1], self.sums[0], confidence_level, binary=self.binary)
+            width = self.high - self.low
+            return [self._scaled(parts[0]), CellInterval(*(width * v for v in second))]
+        return [self._scaled(p) for p in parts]
+
+    def _scaled(self, found: CellInterval) -> CellInterval:
+        return CellInterval(*(self.low + (self.high - self.low) * v for v in found))
+
+    def __call__(self, confidence_level: float) -> Float2D:
+        """Return the ends, shape ``(p, 2)``."""
+        return np.array([[f.conf_low, f.conf_high] for f in self.at(confidence_level)], dtype=np.float64)
+
+
+def infer_share(
+    parsed: ParsedFormula, builder: DesignBuilder, request: InferenceRequest, choice: Choice
+) -> CoefficientResult:
+    """Return shares, means or a difference with their intervals; no learner is fitted."""
+    bounds = outcome_bounds(request, parsed, builder.outcome_labels)
+    assert bounds is not None
+    units = _units(request)
+    difference = request.model == "difference" and parsed.covariates != "1"
+    parts = _parts(parsed, builder, request, units, bounds)
+    binary = _declared_binary(request, parsed, builder)
+    level = float(request.confidence_level)
+    finite = request.population == "finite"
+
+    def sums_of(part: _Part, cells: Cells) -> CellSums:
+        labelled = units.labelled[part.inside]
+        return cell_sums(
+            part.y,
+            cells.cell,
+            labelled,
+            units.probability[part.inside],
+            cells.n_cells,
+            size=None if units.size is None else units.size[part.inside],
+            finite=finite,
+            stratum=cells.stratum,
+        )
+
+    intervals = _Intervals(tuple(sums_of(p, p.cells) for p in parts), binary, *bounds, difference)
+    alone = tuple(sums_of(p, _cells(units, p.inside, [])) for p in parts)
+    gold = _simple(_Intervals(alone, binary, *bounds, difference), level)
+    found = intervals.at(level)
+    notes = [f"Interval '{choice.name}': {choice.reason}. {SENTENCE}" if choice.name == "cells" else ""]
+    ends = intervals(level)
+    params = np.array([f.estimate for f in found], dtype=np.float64)
+    if choice.name == "exact":
+        exact = [
+            _exact(p, units, bounds, 1.0 - (1.0 - level) / (2 if difference else 1), binary, finite)
+            for p in parts
+        ]
+        params, ends = _exact_result(exact, bounds, difference, level, parts, units, binary, finite)
+        notes = ["Interval 'exact': it holds its level at every number of labels; it was asked for."]
+    notes += _unknown_notes(builder, request)
+    notes += _label_notes(intervals.sums, parts, binary, level, choice)
+    error = (ends[:, 1] - ends[:, 0]) / (2.0 * stats.norm.isf((1.0 - level) / 2.0))
+    estimate = _estimate(request, units, parts, intervals, params, error, difference, bounds)
+    names = _names(parsed, request, parts, builder, difference)
+    result = coefficient_result(
+        estimate,
+        request,
+        _sample(request),
+        gold=gold,
+        naive_fit=_naive(parsed, builder, request, parts, difference),
+        names=names,
+        model=request.model,
+        formula=parsed.outcome if parsed.covariates == "1" else str(parsed),
+        outcome=parsed.outcome,
+        clustered_by=None,
+        degrees_of_freedom=None,
+        with_raw=False,
+        notes=tuple(n for n in notes if n),
+        guarantee=cells_guarantee(request.calibration, request.confidence_level, choice.name, finite),
+    )
+    if choice.name == "exact":
+        return replace(result, interval=ends, interval_name="exact")
+    return replace(result, intervals_at=intervals, interval_name="cells")
+
+
+def _declared_binary(request: InferenceRequest, parsed: ParsedFormula, builder: DesignBuilder) -> bool:
+    """Tell whether the outcome is declared 0/1: a share, or one label of kind "binary" within [0, 1]."""
+    if request.calibration.design.scheme == "clusters":
+        return False  # means of clusters
+    if request.model in ("proportion", "shares"):
+        return True
+    labels = builder.outcome_labels
+    plain = len(labels) == 1 and parsed.outcome == labels[0]
+    return plain and request.outcome_range is None and request.calibration.kinds[labels[0]] == "binary"
+
+
+def _groups(request: InferenceRequest, parsed: ParsedFormula) -> list[tuple[str, Bool1D]]:
+    """Return the groups of the right-hand side with their rows, in the order of their levels."""
+    if parsed.covariates == "1":
+        return [("", np.ones(len(request.units.data), dtype=np.bool_))]
+    name = _group_column(request, parsed)
+    assert name is not None
+    column = request.units.data[name]
+    levels = list(column.cat.categories) if hasattr(column, "cat") else sorted(column.unique())
+    found = [(f"{name}={level}", np.asarray(column == level, dtype=np.bool_)) for level in levels]
+    found = [(text, rows) for text, rows in found if rows.any()]
+    if request.model == "difference" and len(found) != 2:
+        raise ValueError(
+            f"model='difference' compares two groups: the formula must be 'y ~ group' with a covariate of two levels; "
+            f"{name!r} has {len(found)}."
+        )
+    return found
+
+
+def _parts(
+    parsed: ParsedFormula,
+    builder: DesignBuilder,
+    request: InferenceRequest,
+    units: _Units,
+    bounds: tuple[float, float],
+) -> list[_Part]:
+    outcome, labelled = builder.outcome(), request.calibration.labelled
+    verdicts = _verdicts(request, builder)
+    categories: list[Any] = [None]
+    if request.model == "shares":
+        categories = list(categories_of(outcome[labelled]))
+        if len(categories) < 2:
+            raise ValueError(f"The outcome {parsed.outcome!r} has a single category among the expert labels.")
+    elif outcome.dtype.kind not in "fiubO":
+        raise ValueError(f"The outcome {parsed.outcome!r} is not numeric; use model='shares' for classes.")
+    found = []
+    for group, rows in _groups(request, parsed):
+        inside = rows if units.row_unit is None else np.ones(len(units.labelled), dtype=np.bool_)
+        for category in categories:
+            if category is None:
+                values = np.asarray(outcome, dtype=np.float64)
+                _check_range(values[labelled & rows], parsed.outcome, bounds)
+                values = (values - bounds[0]) / (bounds[1] - bounds[0])
+            else:
+                values = (outcome.astype(str) == str(category)).astype(np.float64)
+            cells = _cells(units, inside, [_of_units(v, units, category)[inside] for v in verdicts])
+            word = np.full(int(inside.sum()), 0.5)
+            if verdicts:
+                word = _word(_of_units(verdicts[0], units, category)[inside], bounds, category)
+            text = (
+                group
+                if category is None
+                else f"{parsed.outcome}={category}" + (f", {group}" if group else "")
+            )
+            found.append(_Part(text, units.means(values)[units.labelled & inside], inside, cells, word))
+    return found
+
+
+def _check_range(values: Float1D, name: str, bounds: tuple[float, float]) -> None:
+    if len(values) and (values.min() < bounds[0] - 1e-12 or values.max() > bounds[1] + 1e-12):
+        raise ValueError(
+            f"The outcome {name!r} must lie between {bounds[0]:g} and {bounds[1]:g}; it ranges from "
+            f"{values.min():g} to {values.max():g}. Give its range by outcome_range=(low, high)."
+        )
+
+
+def _of_units(verdict: AnyArray, units: _Units, category: Any) -> AnyArray:
+    """Return the verdict of every unit; a cluster has the mean of its rows."""
+    if units.row_unit is None:
+        return verdict
+    if verdict.dtype.kind in "fiub":
+        return units.means(verdict)
+    if category is not None:
+        return units.means(verdict.astype(str) == str(category))
+    return units.means(np.unique(verdict.astype(str), return_inverse=True)[1].reshape(-1))
+
+
+def _word(verdict: AnyArray, bounds: tuple[float, float], category: Any) -> Float1D:
+    """Return the share of ones that the judge gives each unit, 1/2 where it speaks of something else."""
+    if category is not None and verdict.dtype.kind not in "f":
+        return (verdict.astype(str) == str(category)).astype(np.float64)
+    if verdict.dtype.kind not in "fiub":
+        return np.full(len(verdict), 0.5)
+    return np.clip((verdict.astype(np.float64) - bounds[0]) / (bounds[1] - bounds[0]), 0.0, 1.0)
+
+
+def _cells(units: _Units, inside: Bool1D, verdicts: list[AnyArray]) -> Cells:
+    strata = (
+        None if units.strata is None else np.unique(units.strata[inside], return_inverse=True)[1].reshape(-1)
+    )
+    if strata is not None and int(strata.max()) == 0:
+        strata = None
+    return form_cells(
+        units.probability[inside],
+        verdicts,
+        None if strata is None else strata.astype(np.int64),
+        strata_ordered=not verdicts or not units.equal,
+        equal_probability=units.equal,
+    )
+
+
+class _Exact(NamedTuple):
+    estimate: float
+    low: float
+    high: float
+    by_verdict: bool
+
+
+def _exact(
+    part: _Part, units: _Units, bounds: tuple[float, float], level: float, binary: bool, finite: bool
+) -> _Exact:
+    """Return the finite-sample interval of one share or mean."""
+    labelled, probability = units.labelled[part.inside], units.probability[part.inside]
+    stratum = np.zeros(len(labelled), dtype=np.int64)
+    if units.strata is not None:
+        stratum = np.unique(units.strata[part.inside], return_inverse=True)[1].reshape(-1).astype(np.int64)
+    low, high = np.full(int(stratum.max()) + 1, np.inf), np.zeros(int(stratum.max()) + 1)
+    np.minimum.at(low, stratum, probability)
+    np.maximum.at(high, stratum, probability)
+    alike = bool(np.all(high <= low * (1.0 + 1e-12)))
+    if len(part.y) == 0:
+        return _Exact(np.nan, *bounds, False)
+    if binary and alike:
+        cells = np.unique(np.column_stack([stratum, part.cells.cell]), axis=0, return_inverse=True)[1]
+        found = exact_share(
+            part.y, cells.reshape(-1).astype(np.int64), stratum, labelled, part.word, level, finite=finite
+        )
+    else:
+        found = exact_mean(
+            part.y, stratum, labelled, probability, np.random.default_rng(0), level, finite=finite
+        )
+    width = bounds[1] - bounds[0]
+    estimate, lowest, highest = (bounds[0] + width * v for v in found[:3])
+    return _Exact(estimate, lowest, highest, found.by_verdict)
+
+
+def _exact_result(
+    exact: list[_Exact],
+    bounds: tuple[float, float],
+    difference: bool,
+    level: float,
+    parts: list[_Part],
+    units: _Units,
+    binary: bool,
+    finite: bool,
+) -> tuple[Float1D, Float2D]:
+    if not difference:
+        return np.array([e.estimate for e in exact]), np.array([[e.low, e.high] for e in exact])
+    # each side at half the error; the first coefficient alone at the whole of it
+    first, second = exact
+    alone = _exact(parts[0], units, bounds, level, binary, finite)
+    return (
+        np.array([alone.estimate, second.estimate - first.estimate]),
+        np.array([[alone.low, alone.high], [second.low - first.high, second.high - first.low]]),
+    )
+
+
+def _label_notes(
+    sums: tuple[CellSums, ...], parts: list[_Part], binary: bool, level: float, choice: Choice
+) -> list[str]:
+    """Say what the labels did not show, and what was merged."""
+    notes = []
+    for s, part in zip(sums, parts, strict=True):
+        of = f" of {part.name}" if part.name else ""
+        empty = int(np.sum((s.n == 0) & (s.share > 0)))
+        if s.n.sum() == 0:
+            notes.append(f"No label{of}: the interval is open.")
+        elif empty:
+            notes.append(
+                f"{empty} of {len(s.n)} cells{of} have no label; the interval is open by their share."
+            )
+        elif binary and label_surprises(s) < 5:
+            m = round(float(label_surprises(s)))
+            notes.append(
+                f"Only {m} label(s){of} disagree with the commonest of their cell; the width is set by what was not seen."
+            )
+        if part.cells.merged_strata:
+            notes.append(
+                f"{part.cells.merged_strata} strata{of} that expected fewer than 5 labels were merged."
+            )
+    if choice.name == "cells" and level > 0.95:
+        notes.append(
+            "Above level .95 these intervals miss up to twice as often as they say in some settings with few labels; "
+            "interval='exact' does not."
+        )
+    return list(dict.fromkeys(notes))
+
+
+def _unknown_notes(builder: DesignBuilder, request: InferenceRequest) -> list[str]:
+    """Say which classes of the machine no expert label has."""
+    unknown = unknown_classes(request, builder.outcome_labels)
+    return [unknown_classes_text(unknown)] if unknown else []
+
+
+def _simple(intervals: _Intervals, level: float) -> SimpleFit:
+    found = intervals.at(level)
+    z = stats.norm.isf((1.0 - level) / 2.0)
+    return SimpleFit(
+        params=np.array([f.estimate for f in found], dtype=np.float64),
+        std_error=np.array([(f.conf_high - f.conf_low) / (2.0 * z) for f in found], dtype=np.float64),
+    )
+
+
+def _sample(request: InferenceRequest) -> LabelledSample:
+    calibration = request.calibration
+    n = calibration.n_labelled
+    return LabelledSample(
+        moment=MeanMoment(),
+        gold=RegressionRows(y=np.zeros(n), X=np.ones((n, 1))),
+        labelled=calibration.labelled,
+        probability=calibration.probability,
+        design=calibration.design,
+    )
+
+
+def _estimate(
+    request: InferenceRequest,
+    units: _Units,
+    parts: list[_Part],
+    intervals: _Intervals,
+    params: Float1D,
+    error: Float1D,
+    difference: bool,
+    bounds: tuple[float, float],
+) -> Estimate:
+    """Return the estimate with influence functions of the post-stratified means, scaled to the intervals' lengths."""
+    n_units, width = len(units.labelled), bounds[1] - bounds[0]
+    influence, residual = np.zeros((n_units, len(parts))), np.zeros((n_units, len(parts)))
+    for k, (part, s) in enumerate(zip(parts, intervals.sums, strict=True)):
+        cell, inside = part.cells.cell, np.flatnonzero(part.inside)
+        labelled = units.labelled[part.inside]
+        mass = np.ones(len(cell)) if units.size is None else units.size[part.inside]
+        total = np.where(s.total > 0, s.total, 1.0)
+        # influence: N W_c / S_c a_i (y_i - ybar_c) of a label, plus ybar_c - theta of every unit
+        off = np.zeros(len(cell))
+        off[labelled] = part.y - s.mean[cell[labelled]]
+        own = n_units * (s.share / total)[cell] * mass * off
+        spread = (s.mean[cell] - float(np.sum(s.share * s.mean))) * mass * n_units / mass.sum()
+        residual[inside, k] = width * own
+        influence[inside, k] = width * (own / units.probability[part.inside] + spread)
+    mapping = np.eye(len(parts))
+    if difference:
+        mapping = np.array([[1.0, 0.0], [-1.0, 1.0]])
+    influence, residual = influence @ mapping.T, residual @ mapping.T
+    length = np.sqrt(np.sum(influence**2, axis=0)) / n_units
+    scale = np.divide(error, length, out=np.zeros(len(error)), where=length > 0)
+    influence, residual = influence * scale, residual * scale
+    covariance = influence.T @ influence / n_units**2
+    np.fill_diagonal(covariance, error**2)
+    sample = _sample(request)
+    if units.row_unit is not None:
+        # rows of a cluster share what it adds
+        share = 1.0 / units.size[units.row_unit, None] if units.size is not None else 1.0
+        influence = influence[units.row_unit] * share * (len(request.units.data) / n_units)
+        residual = residual[units.row_unit] * share * (len(request.units.data) / n_units)
+    residual = residual[request.calibration.labelled]
+    parts_ = None
+    if request.population == "superpopulation" and np.all(np.isfinite(residual)):
+        parts_ = parts_of(covariance, residual, sample)
+    return Estimate(
+        params=params, covariance=covariance, influence=influence, residual=residual, variance_parts=parts_
+    )
+
+
+def _names(
+    parsed: ParsedFormula,
+    request: InferenceRequest,
+    parts: list[_Part],
+    builder: DesignBuilder,
+    difference: bool,
+) -> tuple[str, ...]:
+    if difference:
+        return builder.names
+    if request.model == "shares":
+        return tuple(p.name for p in parts)
+    label = f"{request.model}({parsed.outcome})"
+    return tuple(f"{label}, {p.name}" if p.name else label for p in parts)
+
+
+def _naive(
+    parsed: ParsedFormula,
+    builder: DesignBuilder,
+    request: InferenceRequest,
+    parts: list[_Part],
+    difference: bool,
+) -> SimpleFit | None:
+    """Return the shares or means of the machine's verdicts, where they have the values of the outcome."""
+    labels = builder.outcome_labels
+    if not set(labels) <= set(request.surrogates):
+        return None
+    machine = builder.outcome({name: request.surrogates[name] for name in labels})
+    known = builder.outcome()[request.calibration.labelled]
+    means, errors = [], []
+    categories: list[Any] = [None]
+    if request.model == "shares":
+        categories = list(categories_of(known))
+        if not set(map(str, machine)) <= set(map(str, categories)):
+            return None
+    elif machine.dtype.kind not in "fiub":
+        return None
+    for _, rows in _groups(request, parsed):
+        for category in categories:
+            values = machine if category is None else machine.astype(str) == str(category)
+            chosen = np.asarray(values[rows], dtype=np.float64)
+            means.append(float(chosen.mean()))
+            errors.append(float(chosen.std() / np.sqrt(len(chosen))))
+    params, error = np.array(means), np.array(errors)
+    if difference:
+        params, error = np.array([params[0], params[1] - params[0]]), np.array([error[0], np.hypot(*error)])
+    return SimpleFit(params=params, std_error=error)
