@@ -312,7 +312,7 @@ def marginal_effects(
         estimate=slopes.first.mean() * params[kept],
         covariance=covariance[np.ix_(kept, kept)],
         confidence_level=float(request.confidence_level),
-        degrees_of_freedom=degrees,
+        degrees_of_freedom=degrees if found.degrees is None else float(np.nanmin(found.degrees)),
         outcome=prepared.outcome,
     )
 
