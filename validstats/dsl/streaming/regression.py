@@ -27,8 +27,8 @@ from validstats.dsl.labels import (
 )
 from validstats.dsl.moments import ModelMoment, VarianceKind, collinear_columns
 from validstats.dsl.regression import (
-    MODELS,
     BOUNDED_MODELS,
+    MODELS,
     AssembledModel,
     InferenceRequest,
     LabelDistribution,
