@@ -138,7 +138,6 @@ def _ask(
 
     rh = ReusableHoldout(
         queries=10,
-        failures=3,
         mechanism="guess_and_check",
         vault=VAULT,
         ledger=Ledger.in_memory(secret=b"validstats tour"),
