@@ -89,7 +89,7 @@ def measure(root: Path) -> Structure:
     """Measure the package in a folder."""
     found = Structure()
     files = sorted(root.rglob("*.py"))
-    exported = set().union(*(_exported(path) for path in files if path.name == "__init__.py"), set())
+    exported = set().union(*(_exported(path, root) for path in files if path.name == "__init__.py"), set())
     for path in files:
         source = path.read_text(encoding="utf-8")
         found.lines += source.count("\n")
@@ -203,10 +203,10 @@ def _folders(root: Path) -> Iterator[Path]:
     yield from (path.parent for path in root.rglob("__init__.py") if path.parent != root)
 
 
-def _exported(door: Path) -> set[str]:
+def _exported(door: Path, root: Path) -> set[str]:
     """Names that a user can import from the package's door or a domain's door."""
     names = set()
-    if len(door.relative_to(door.parents[1]).parts) <= 2:
+    if len(door.relative_to(root).parts) <= 2:
         for node in ast.parse(door.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__":
                 names |= set(ast.literal_eval(node.value))

@@ -47,7 +47,7 @@ def _mi_shard(count: int) -> tuple[Any, Any, Any]:
 
 def _mi_interval(name: str, size: tuple[int, int], width: tuple[int, int], count: int) -> list[Row]:
     from validstats.intake.arguments import alpha_fraction
-    from validstats.mi.network.conformal import interval_at, thresholds
+    from validstats.mi.network.calibration import interval_at, thresholds
     from validstats.mi.network.forward_pass import from_log_scale
 
     shard, estimator, quantiles = _mi_shard(count)

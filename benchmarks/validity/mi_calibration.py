@@ -34,7 +34,7 @@ def _pool(name: str) -> tuple[Any, Any, Any]:
     from validstats.intake.arguments import alpha_fraction
     from validstats.mi import LearnedMI
     from validstats.mi.families.default import all_families
-    from validstats.mi.network.conformal import thresholds
+    from validstats.mi.network.calibration import thresholds
     from validstats.mi.network.forward_pass import member_stack
     from validstats.mi.training.shards import make_shard
 
@@ -51,7 +51,7 @@ def _pool(name: str) -> tuple[Any, Any, Any]:
 def _own_calibration(name: str, family: str, n_sets: int, replicates: int) -> list[Row]:
     """Draw calibration sets and a new one from the pool without replacement, which makes them exchangeable."""
     from validstats.intake.arguments import alpha_fraction
-    from validstats.mi.network.conformal import calibrate_scores, thresholds
+    from validstats.mi.network.calibration import calibrate_scores, thresholds
     from validstats.mi.network.forward_pass import to_log_scale
 
     shard, quantiles, shipped = _pool(family)
@@ -72,7 +72,7 @@ def _own_calibration(name: str, family: str, n_sets: int, replicates: int) -> li
 
 
 def _inside(quantiles: Any, score: Any, truth: Any) -> bool:
-    from validstats.mi.network.conformal import interval_at
+    from validstats.mi.network.calibration import interval_at
     from validstats.mi.network.forward_pass import from_log_scale
 
     low, high = (from_log_scale(end) for end in interval_at(quantiles, score))

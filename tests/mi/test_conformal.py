@@ -10,22 +10,20 @@ import pytest
 
 from tests.oracles import mi as oracle
 from validstats.mi.network.calibration import (
-    MICalibration,
-    pack_calibration,
-    read_calibration,
-    shipped_weights_path,
-)
-from validstats.mi.network.conformal import (
     CELL_MINIMUM,
     DIM_CELLS,
     LEVEL_SCORES,
     MEDIAN,
     N_CELLS,
+    MICalibration,
     calibrate_scores,
     cell_numbers,
     conformal_rank,
     interval_at,
     interval_scores,
+    pack_calibration,
+    read_calibration,
+    shipped_weights_path,
     thresholds,
 )
 from validstats.mi.network.forward_pass import (

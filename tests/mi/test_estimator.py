@@ -16,8 +16,7 @@ from validstats.mi.anchors.neighbours import ksg, normal_scores
 from validstats.mi.families.base import JointSample
 from validstats.mi.families.gaussian import GaussianFamily, StudentFamily
 from validstats.mi.network.calibration import shipped_weights_path
-from validstats.mi.network.forward_pass import MEDIAN, member_stack, to_log_scale
-from validstats.mi.network.preparation import member_quantiles_of
+from validstats.mi.network.forward_pass import MEDIAN, member_quantiles_of, member_stack, to_log_scale
 from validstats.mi.statistics import ANCHOR_NAMES, pack_summaries, summarise_data
 from validstats.mi.training import check_folder
 from validstats.mi.training.shards import write_shards

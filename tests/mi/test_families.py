@@ -19,8 +19,8 @@ from validstats.mi.families.gaussian import gaussian_mutual_information, student
 from validstats.mi.families.maps import coupling_flow, spiral
 from validstats.mi.families.warped import twist
 from validstats.mi.statistics import summarise_data
+from validstats.mi.statistics.linear import doubled_ranks, normal_scores
 from validstats.mi.statistics.local import pair_information
-from validstats.mi.statistics.scores import doubled_ranks, normal_scores
 from validstats.mi.training.shards import load_shards, make_shard, write_shards
 
 

@@ -9,20 +9,22 @@ from tests.oracles import mi as oracle
 from validstats.kernels.local_geometry import local_counts, pair_information_sums, same_class_counts
 from validstats.mi.families.default import default_family
 from validstats.mi.statistics import ANCHOR_NAMES, CLASSICAL_ANCHORS, STATISTIC_NAMES, summarise_data
-from validstats.mi.statistics.linear import cross_fitted_information, gaussian_bias, linear_parts
+from validstats.mi.statistics.linear import (
+    break_common_ties,
+    canonical_scores,
+    cross_fitted_information,
+    doubled_ranks,
+    gaussian_bias,
+    has_common_ties,
+    linear_parts,
+    normal_scores,
+    side_labels,
+)
 from validstats.mi.statistics.local import (
     class_information,
     digamma_table,
     distance_correlation,
     pair_information,
-)
-from validstats.mi.statistics.scores import (
-    break_common_ties,
-    canonical_scores,
-    doubled_ranks,
-    has_common_ties,
-    normal_scores,
-    side_labels,
 )
 
 ARRAYS = ("statistics", "anchors")

@@ -14,7 +14,7 @@ from validstats.mi import LearnedMI
 from validstats.mi.families.base import Family, JointSample
 from validstats.mi.families.default import HELD_OUT_FAMILIES, default_family
 from validstats.mi.families.gaussian import GaussianFamily
-from validstats.mi.network.conformal import calibrate_scores, interval_at, thresholds
+from validstats.mi.network.calibration import calibrate_scores, interval_at, thresholds
 from validstats.mi.network.forward_pass import MEDIAN, from_log_scale, member_stack, to_log_scale
 from validstats.mi.training.shards import make_shard
 from validstats.validity.coverage import binomial_acceptance

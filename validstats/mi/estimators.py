@@ -45,8 +45,7 @@ from validstats.mi.network import (
     to_log_scale,
 )
 from validstats.mi.results import LearnedMIResult
-from validstats.mi.rows import Repeats, RowOptions, Rows, read_rows
-from validstats.mi.sides import Declared, Side, prepare_sides
+from validstats.mi.sides import Declared, Repeats, RowOptions, Rows, Side, prepare_sides, read_rows
 from validstats.mi.statistics import ANCHOR_NAMES, CLASSICAL_ANCHORS, SummaryTable
 from validstats.mi.training import Shard, check_folder, pack_shard, train_on_family, usable_sample
 from validstats.results import NotApplicable, Report, Summary, Table

@@ -33,8 +33,14 @@ from validstats.mi.permutation import (
     rotations,
     serial_length,
 )
-from validstats.mi.rows import serial_correlations
-from validstats.mi.sides import Declared, Side, network_columns, prepare_side, prepare_sides
+from validstats.mi.sides import (
+    Declared,
+    Side,
+    network_columns,
+    prepare_side,
+    prepare_sides,
+    serial_correlations,
+)
 from validstats.mi.statistics import keyed_order
 from validstats.results import NotApplicable, Report, Result, Table
 from validstats.results.formats import Format

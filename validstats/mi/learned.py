@@ -12,8 +12,7 @@ from validstats._typing import Int1D
 from validstats.mi.estimators import LearnedMI, Unit, infer_rows, predict_rows
 from validstats.mi.network import dependence_evidence, shipped_dependence_head
 from validstats.mi.results import LearnedMIResult
-from validstats.mi.rows import RowOptions, Rows
-from validstats.mi.sides import Side, join_sides, network_columns
+from validstats.mi.sides import RowOptions, Rows, Side, join_sides, network_columns
 
 __all__ = ["learned_chain_rule", "learned_inference", "learned_statistic", "learned_value"]
 

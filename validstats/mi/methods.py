@@ -29,8 +29,7 @@ from validstats.mi.anchors import (
     subsample_standard_error,
 )
 from validstats.mi.learned import learned_inference, learned_value
-from validstats.mi.rows import RowOptions, Rows
-from validstats.mi.sides import FUNCTIONAL_VALUES, MIN_ROWS, Side, is_functional
+from validstats.mi.sides import FUNCTIONAL_VALUES, MIN_ROWS, RowOptions, Rows, Side, is_functional
 
 __all__ = [
     "Estimate",

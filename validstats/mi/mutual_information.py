@@ -22,8 +22,7 @@ from validstats.mi.estimators import NATS_PER_UNIT, Unit
 from validstats.mi.learned import learned_inference
 from validstats.mi.methods import Estimate, Method, Options, clip_estimate, estimate_sides, refuse_unused
 from validstats.mi.results import estimate_words
-from validstats.mi.rows import Repeats, RowOptions, Rows, read_rows
-from validstats.mi.sides import Declared, prepare_sides
+from validstats.mi.sides import Declared, Repeats, RowOptions, Rows, prepare_sides, read_rows
 from validstats.results import NotApplicable, Report, Result, Table
 
 __all__ = ["MutualInformationResult", "mutual_info"]

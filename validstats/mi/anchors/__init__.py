@@ -17,23 +17,21 @@ from validstats.mi.anchors.neighbours import (
     Scaling,
     canonical_correlations,
     cosines,
+    forest_means,
     gaussian_copula,
     gaussian_from_correlations,
     gaussian_plug_in,
     ksg,
     neighbour_radii,
     normal_scores,
-    orthonormal_basis,
-    scale_columns,
-    subsample_standard_error,
-)
-from validstats.mi.anchors.summaries import (
-    forest_means,
     offered_columns,
+    orthonormal_basis,
     rank_scores,
     reduce_predictions,
+    scale_columns,
     side_targets,
     standardise,
+    subsample_standard_error,
 )
 from validstats.mi.anchors.tables import (
     adjusted_plug_in,

@@ -10,7 +10,7 @@ from scipy.special import gammaln
 
 from validstats._typing import Float1D, Float2D, Int1D
 from validstats.mi.anchors.discrete import entropy, row_codes
-from validstats.mi.anchors.summaries import forest_means
+from validstats.mi.anchors.neighbours import forest_means
 
 __all__ = [
     "adjusted_plug_in",

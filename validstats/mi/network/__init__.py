@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from validstats.mi.network.calibration import (
-    MICalibration,
-    pack_calibration,
-    read_model,
-    shipped_weights_path,
-)
-from validstats.mi.network.conformal import (
     DIM_CELLS,
     N_CELLS,
+    MICalibration,
+    SupportLimits,
     calibrate_scores,
     cell_numbers,
     interval_at,
     interval_scores,
+    pack_calibration,
+    read_model,
+    shipped_weights_path,
     sort_scores,
     thresholds,
 )
@@ -35,6 +34,7 @@ from validstats.mi.network.forward_pass import (
     RESIDUAL_BOUND,
     NetworkConfig,
     NetworkWeights,
+    PreparedPair,
     anchor_values,
     blend_inputs,
     forward,
@@ -42,22 +42,18 @@ from validstats.mi.network.forward_pass import (
     gate_inputs,
     is_pinned,
     load_weights,
+    member_quantiles_of,
     member_stack,
+    prepare_pair,
+    read_pairs,
     residual_scale,
     round_weights,
     save_weights,
     scale_statistics,
     shape_cells,
+    spread_rows,
     to_log_scale,
 )
-from validstats.mi.network.preparation import (
-    PreparedPair,
-    member_quantiles_of,
-    prepare_pair,
-    read_pairs,
-    spread_rows,
-)
-from validstats.mi.network.support import SupportLimits
 
 __all__ = [
     "DIM_CELLS",

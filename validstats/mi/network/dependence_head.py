@@ -10,8 +10,7 @@ import numpy as np
 from scipy.special import expit
 
 from validstats._typing import AnyArray, Float1D, Float2D, FloatND
-from validstats.mi.network.forward_pass import NetworkWeights, forward, linear, scale_statistics
-from validstats.mi.network.preparation import clip_shape
+from validstats.mi.network.forward_pass import NetworkWeights, clip_shape, forward, linear, scale_statistics
 from validstats.mi.statistics import STATISTIC_NAMES, pack_summaries, summarise_data
 from validstats.runtime import whole_file
 

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from validstats.mi.statistics.linear import LIMIT, gaussian_bias
-from validstats.mi.statistics.scores import keyed_order, readable_scores, row_hashes, row_labels
+from validstats.mi.statistics.linear import (
+    LIMIT,
+    equal_row_codes,
+    gaussian_bias,
+    keyed_order,
+    readable_scores,
+    row_hashes,
+)
 from validstats.mi.statistics.summary import (
     ANCHOR_NAMES,
     CLASSICAL_ANCHORS,
@@ -11,9 +17,10 @@ from validstats.mi.statistics.summary import (
     LARGEST_N,
     STATISTIC_NAMES,
     DataSummary,
+    SummaryTable,
+    pack_summaries,
     summarise_data,
 )
-from validstats.mi.statistics.table import SummaryTable, pack_summaries
 
 __all__ = [
     "ANCHOR_NAMES",
@@ -29,6 +36,6 @@ __all__ = [
     "pack_summaries",
     "readable_scores",
     "row_hashes",
-    "row_labels",
+    "equal_row_codes",
     "summarise_data",
 ]

@@ -10,8 +10,7 @@ from scipy.special import entr, psi
 
 from validstats._typing import Float1D, Float2D, Int1D
 from validstats.kernels.local_geometry import local_counts, pair_information_sums, same_class_counts
-from validstats.mi.statistics.linear import LinearParts, gaussian_terms
-from validstats.mi.statistics.scores import doubled_ranks, normal_scores
+from validstats.mi.statistics.linear import LinearParts, doubled_ranks, gaussian_terms, normal_scores
 
 __all__ = [
     "ORDERS",

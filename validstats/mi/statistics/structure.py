@@ -21,9 +21,8 @@ from validstats.mi.anchors import (
     side_targets,
     split_blocks,
 )
-from validstats.mi.statistics.linear import LinearParts
+from validstats.mi.statistics.linear import CanonicalScores, LinearParts, break_common_ties, side_labels
 from validstats.mi.statistics.local import class_information, pair_information
-from validstats.mi.statistics.scores import CanonicalScores, break_common_ties, side_labels
 
 __all__ = ["STRUCTURE_ANCHORS", "STRUCTURE_NAMES", "structure_statistics"]
 
