@@ -35,7 +35,8 @@ ANSWERS = {
         rng = np.random.default_rng(0)
         X = rng.normal(size=(900, 2)); y = (X[:, 0] > 0).astype(int)
         holdout = ReusableHoldout(queries=20, random_state=0).fit(X[:300], y[:300]).calibrate(X[300:], y[300:])
-        act = lambda: holdout.infer(LogisticRegression())
+        looks = iter(range(20))
+        act = lambda: holdout.infer((X[300:, 0] > .01 * next(looks)).astype(int), guess=.9)  # a new question each time
     """,
     "dsl": """
         import numpy as np, pandas as pd

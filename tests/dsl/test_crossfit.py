@@ -9,8 +9,16 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LinearRegression
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from validstats.dsl.labels.completion import Outcome, expected_completions, plug_in_completions
-from validstats.dsl.labels.crossfit import CrossFitter, encode_features, label_kind, make_folds, one_hot
+from validstats.dsl.labels.crossfit import (
+    CrossFitter,
+    Outcome,
+    encode_features,
+    expected_completions,
+    label_kind,
+    make_folds,
+    one_hot,
+    plug_in_completions,
+)
 
 
 @given(n=st.integers(4, 60), k=st.integers(2, 4), seed=st.integers(0, 10**6))

@@ -17,9 +17,9 @@ from validstats.dsl.fit.augmentation import (
     Component,
     LabelledSample,
     augmentation_scores,
+    fit_augmented,
     identity_augmentation,
 )
-from validstats.dsl.fit.estimation import fit_augmented
 from validstats.dsl.fit.fixed_effects import Absorber, fit_fixed_effects
 from validstats.dsl.moments.models import GLMMoment, LinearMoment, RegressionRows
 from validstats.dsl.moments.variance import (

@@ -9,8 +9,13 @@ import pytest
 import statsmodels.api as sm
 
 from tests.oracles.dsl import numeric_jacobian
-from validstats.dsl.fit.augmentation import Component, LabelledSample, identity_augmentation
-from validstats.dsl.fit.estimation import fit_augmented, fit_term
+from validstats.dsl.fit.augmentation import (
+    Component,
+    LabelledSample,
+    fit_augmented,
+    fit_term,
+    identity_augmentation,
+)
 from validstats.dsl.moments.models import (
     GLMMoment,
     InstrumentalMoment,

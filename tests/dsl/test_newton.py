@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from validstats.dsl.moments.newton import _relative_length, collinear_columns, find_root, invert_bread
+from validstats.dsl.moments.models import _relative_length, collinear_columns, find_root, invert_bread
 
 
 class TestStoppingOfNewton:

@@ -13,7 +13,7 @@ import statsmodels.api as sm
 
 from validstats import DesignSupervised
 from validstats.dsl import Moment, joint_covariance
-from validstats.dsl.regression.formulas import DesignBuilder, parse_formula, widen_numbers
+from validstats.dsl.regression.assembly import DesignBuilder, parse_formula, widen_numbers
 from validstats.dsl.results.coefficients import level_text
 from validstats.dsl.streaming.regression import stream_regression
 from validstats.plotting.confidence_sequence import ConfidenceSequenceDisplay

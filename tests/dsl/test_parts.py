@@ -10,19 +10,20 @@ import pytest
 from scipy import stats
 from statsmodels.genmod.families import Poisson
 
-from validstats.dsl.fit.augmentation import Augmentation, Component, LabelledSample
-from validstats.dsl.fit.estimation import fit_augmented
-from validstats.dsl.fit.power_tuning import fit_power_tuned, power_tuning_scale
+from validstats.dsl.fit.augmentation import Augmentation, Component, LabelledSample, fit_augmented
+from validstats.dsl.fit.inference import fit_power_tuned, power_tuning_scale
 from validstats.dsl.moments.models import (
     GLMMoment,
     InstrumentalMoment,
     LinearMoment,
     MeanMoment,
     RegressionRows,
+    collinear_columns,
+    find_root,
+    invert_bread,
 )
-from validstats.dsl.moments.newton import collinear_columns, find_root, invert_bread
 from validstats.dsl.moments.variance import critical_value, effective_labels, kish_size, small_sample_scores
-from validstats.dsl.regression.formulas import DesignBuilder, parse_formula
+from validstats.dsl.regression.assembly import DesignBuilder, parse_formula
 from validstats.dsl.regression.quantiles import invert_distribution
 from validstats.dsl.results.hypotheses import InapplicableTest, restriction_matrix, wald_test
 

@@ -8,8 +8,15 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
-from validstats.dsl.labels.crossfit import CrossFitter, make_folds
-from validstats.dsl.labels.stack import StackedLearner, _linear, _logit, _varying, distinct_rows
+from validstats.dsl.labels.crossfit import (
+    CrossFitter,
+    StackedLearner,
+    _linear,
+    _logit,
+    _varying,
+    distinct_rows,
+    make_folds,
+)
 
 
 def curved(rng, n, law):

@@ -11,8 +11,14 @@ from scipy.special import expit
 
 from validstats.dsl.fit.augmentation import Component, LabelledSample
 from validstats.dsl.fit.inference import Estimate, NoRootError, estimate, naive_fit
-from validstats.dsl.labels.completion import Completion, Outcome, expected_completions, plug_in_completions
-from validstats.dsl.labels.crossfit import CrossFitter, make_folds
+from validstats.dsl.labels.crossfit import (
+    Completion,
+    CrossFitter,
+    Outcome,
+    expected_completions,
+    make_folds,
+    plug_in_completions,
+)
 from validstats.dsl.moments.models import (
     GLMMoment,
     InstrumentalMoment,

@@ -12,17 +12,16 @@ from scipy import stats
 from scipy.special import expit
 
 from validstats.dsl.fit import LabelledSample, gold_only
-from validstats.dsl.fit.augmentation import Component, identity_augmentation
-from validstats.dsl.fit.control import (
+from validstats.dsl.fit.augmentation import Component, fit_augmented, identity_augmentation
+from validstats.dsl.fit.inference import (
     bounded_share,
     carrier_degrees,
     control_variate,
     controlled,
+    finish,
     kurtosis_degrees,
     label_error,
 )
-from validstats.dsl.fit.estimation import fit_augmented
-from validstats.dsl.fit.inference import finish
 from validstats.dsl.labels import make_folds
 from validstats.dsl.moments import GLMMoment, LinearMoment, RegressionRows, SamplingDesign
 

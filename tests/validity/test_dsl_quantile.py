@@ -11,8 +11,7 @@ import pytest
 from scipy import stats
 
 from validstats.dsl.fit.augmentation import Component, LabelledSample
-from validstats.dsl.labels.completion import expected_completions
-from validstats.dsl.labels.crossfit import CrossFitter, make_folds
+from validstats.dsl.labels.crossfit import CrossFitter, expected_completions, make_folds
 from validstats.dsl.moments.models import MeanMoment, RegressionRows
 from validstats.dsl.moments.variance import SamplingDesign
 from validstats.dsl.regression.quantiles import LabelDistribution, invert_distribution, naive_quantile

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from validstats.dsl.fit.augmentation import (
     Augmentation,
+    AugmentedFit,
     Change,
     Component,
+    EstimatorName,
     LabelledSample,
     Sample,
     ScoreTerm,
-    identity_augmentation,
-)
-from validstats.dsl.fit.estimation import (
-    AugmentedFit,
-    EstimatorName,
     Tuning,
     TuningKind,
+    identity_augmentation,
 )
 from validstats.dsl.fit.fixed_effects import (
     FixedEffectsFit,
@@ -25,8 +23,12 @@ from validstats.dsl.fit.fixed_effects import (
     within_term,
 )
 from validstats.dsl.fit.inference import (
+    Estimate,
     FirstStage,
     NoRootError,
+    Population,
+    SimpleFit,
+    covariance_matrix,
     estimable,
     estimate,
     finish,
@@ -34,8 +36,8 @@ from validstats.dsl.fit.inference import (
     median_estimate,
     naive_fit,
     no_root_message,
+    parts_of,
 )
-from validstats.dsl.fit.influence import Estimate, Population, SimpleFit, covariance_matrix, parts_of
 
 __all__ = [
     "Augmentation",

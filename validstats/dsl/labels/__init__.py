@@ -25,23 +25,21 @@ from validstats.dsl.labels.calibration import (
     typed_labels,
     warn_about_labels,
 )
-from validstats.dsl.labels.completion import (
-    Completion,
-    Outcome,
-    expected_completions,
-    expected_values,
-    plug_in_completions,
-)
 from validstats.dsl.labels.crossfit import (
+    Completion,
     CrossFitter,
     FoldModels,
+    Outcome,
     check_enough_units,
     encode_features,
+    expected_completions,
+    expected_values,
     fold_of_units,
     fold_seed,
     label_kind,
     make_folds,
     one_hot,
+    plug_in_completions,
 )
 
 __all__ = [

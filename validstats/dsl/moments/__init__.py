@@ -11,16 +11,14 @@ from validstats.dsl.moments.models import (
     MeanMoment,
     ModelMoment,
     MultinomialMoment,
+    NewtonResult,
     RegressionRows,
     ScoreParts,
-    two_stage_projection,
-)
-from validstats.dsl.moments.newton import (
-    NewtonResult,
     collinear_columns,
     find_root,
     invert_bread,
     singular_reason,
+    two_stage_projection,
 )
 from validstats.dsl.moments.user import Moment, UserMoment
 from validstats.dsl.moments.variance import (

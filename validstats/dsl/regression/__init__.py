@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from validstats.dsl.regression.assembly import AssembledModel, ModelName
-from validstats.dsl.regression.formulas import DesignBuilder, parse_formula
-from validstats.dsl.regression.further import sampling_of_further_units
-from validstats.dsl.regression.models import MODELS, choose_moment
-from validstats.dsl.regression.outcome import calibration_guarantee
+from validstats.dsl.regression.assembly import (
+    MODELS,
+    AssembledModel,
+    DesignBuilder,
+    ModelName,
+    choose_moment,
+    parse_formula,
+)
+from validstats.dsl.regression.outcome import calibration_guarantee, sampling_of_further_units
 from validstats.dsl.regression.preparation import (
     BOUNDED_MODELS,
     InferenceRequest,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
@@ -13,24 +14,392 @@ from validstats.dsl.fit import Component, LabelledSample, ScoreTerm, scaled_rows
 from validstats.dsl.labels import Calibration, Completion, Outcome, label_kind, one_hot
 from validstats.dsl.moments import (
     Absorber,
+    GLMMoment,
+    InstrumentalMoment,
+    LinearMoment,
+    MeanMoment,
     ModelMoment,
+    MultinomialMoment,
     RegressionRows,
     cluster_codes,
     two_stage_projection,
 )
-from validstats.dsl.regression.formulas import DesignBuilder, ParsedFormula
-from validstats.dsl.regression.models import MODELS, choose_moment
+from validstats.intake import as_floats, read_array
 
 __all__ = [
     "AssembledModel",
+    "DesignBuilder",
+    "MODELS",
     "ModelName",
+    "ParsedFormula",
+    "RegressionModel",
     "assemble",
     "categories_of",
+    "choose_moment",
     "labelled_design",
+    "parse_formula",
     "raw_completion",
     "reduce_instruments",
     "varying_columns",
+    "widen_numbers",
 ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParsedFormula:
+    """Parts of ``"y ~ x + z | unit + time | endogenous ~ instruments"``."""
+
+    outcome: str  # left-hand side
+    covariates: str  # exogenous right-hand side, ``"1"`` where there is none
+    effects: tuple[str, ...] = ()  # columns whose levels are absorbed
+    endogenous: str | None = None  # sides of the instrumental part
+    instruments: str | None = None  # sides of the instrumental part
+
+    def __str__(self) -> str:
+        parts = [f"{self.outcome} ~ {self.covariates}"]
+        if self.effects:
+            parts.append(" + ".join(self.effects))
+        if self.endogenous is not None:
+            parts.append(f"{self.endogenous} ~ {self.instruments}")
+        return " | ".join(parts)
+
+
+def parse_formula(formula: str) -> ParsedFormula:
+    """Split a formula into outcome, covariates, absorbed effects and instruments."""
+    if not isinstance(formula, str) or not formula.strip():
+        raise ValueError(f"A formula must be a text such as 'y ~ x1 + x2', got {formula!r}.")
+    main, *rest = (part.strip() for part in formula.split("|"))
+    outcome, tilde, covariates = (piece.strip() for piece in main.partition("~"))
+    if not outcome or (tilde and not covariates):
+        raise ValueError(f"The formula {formula!r} needs an outcome and covariates, as in 'y ~ x1 + x2'.")
+    effects: tuple[str, ...] = ()
+    endogenous = instruments = None
+    for part in rest:
+        if "~" in part and endogenous is None:
+            endogenous, _, instruments = (piece.strip() for piece in part.partition("~"))
+        elif "~" not in part and not effects and part and endogenous is None:
+            effects = tuple(piece.strip() for piece in part.split("+"))
+        else:
+            raise ValueError(
+                f"The part {part!r} of the formula {formula!r} is not understood; write "
+                "'y ~ x | unit + time' for fixed effects and 'y ~ x | d ~ z' for instruments."
+            )
+    return ParsedFormula(
+        outcome=outcome,
+        covariates=covariates or "1",
+        effects=effects,
+        endogenous=endogenous,
+        instruments=instruments,
+    )
+
+
+class DesignBuilder:
+    """Design matrices of one formula for any completion of the label columns."""
+
+    def __init__(self, parsed: ParsedFormula, template: Any, labels: Sequence[str]) -> None:
+        from formulaic import Formula
+
+        self.parsed = parsed
+        self._template = template
+        right = parsed.covariates
+        if parsed.endogenous is not None:
+            right = f"{right} + {parsed.endogenous}"
+        self._right = Formula(right if not parsed.effects else f"1 + {right}")
+        self._instruments = None
+        if parsed.instruments is not None:
+            self._instruments = Formula(f"{parsed.covariates} + {parsed.instruments}")
+        self._outcome_variables = self._required(Formula(f"0 + {parsed.outcome}"))
+        used = self._required(self._right)
+        if self._instruments is not None:
+            used |= self._required(self._instruments)
+        self._check_columns(used | self._outcome_variables | set(parsed.effects))
+        self.outcome_labels = tuple(v for v in labels if v in self._outcome_variables)
+        self.covariate_labels = tuple(v for v in labels if v in used)
+        absorbed = [name for name in parsed.effects if name in labels]
+        if absorbed:
+            raise ValueError(
+                f"{', '.join(map(repr, absorbed))} is an expert label, and effects of levels that most rows do not "
+                "show cannot be absorbed; write it as a covariate, C(...)."
+            )
+        observed = (used | self._outcome_variables) - set(labels)
+        self.variables = tuple(v for v in template.columns if v in observed)
+        self._check_observed((*self.variables, *parsed.effects))
+        self._template = widen_numbers(template, self.variables)
+        self._spec = self._fit_spec(self._right)
+        self._instrument_spec = None if self._instruments is None else self._fit_spec(self._instruments)
+        self._columns = [i for i, c in enumerate(self._spec.column_names) if self._keeps(str(c))]
+        self.names = tuple(str(self._spec.column_names[i]) for i in self._columns)
+
+    def _keeps(self, name: str) -> bool:
+        return not (self.parsed.effects and name == "Intercept")
+
+    def _required(self, formula: Any) -> set[str]:
+        """Return the variables of a formula, those inside stateful transformations such as poly included."""
+        columns = set(map(str, self._template.columns))
+        names = {str(v) for v in formula.required_variables}
+        for term in formula:
+            for factor in term.factors:
+                names |= _names_in(str(factor.expr)) & columns
+        return names
+
+    def _check_columns(self, names: set[str]) -> None:
+        unknown = sorted(names - set(map(str, self._template.columns)))
+        if unknown:
+            raise KeyError(
+                f"The formula uses {', '.join(map(repr, unknown))}, which the data do not have; the columns "
+                f"are {', '.join(map(repr, self._template.columns))}."
+            )
+
+    def _check_observed(self, names: Sequence[str]) -> None:
+        for name in names:
+            missing = int(self._template[name].isna().sum())
+            if missing:
+                raise ValueError(
+                    f"The variable {name!r} of the formula is missing in {missing} row(s). Every variable "
+                    "that is not an expert label must be observed in all rows: drop or impute them first."
+                )
+            # groups of absorbed effects may be dates; a covariate must be a number or a category
+            array = read_array(
+                self._template[name], f"the variable {name!r}", dates=name in self.parsed.effects
+            )
+            if array.dtype.kind in "iu":
+                as_floats(array, f"the variable {name!r}")
+
+    def _fit_spec(self, formula: Any) -> Any:
+        return formula.get_model_matrix(self._template, na_action="raise", output="pandas").model_spec
+
+    def design(self, replacements: Mapping[str, AnyArray] | None = None) -> Float2D:
+        """Return the covariates for one completion of the labels."""
+        matrix = self._matrix(self._spec, replacements)[:, self._columns]
+        _check_finite(matrix, self.names)
+        return np.ascontiguousarray(matrix)
+
+    def observed_values(self, name: str) -> AnyArray:
+        """Return a column of the template."""
+        return np.asarray(self._template[name].to_numpy())
+
+    def instruments(self, replacements: Mapping[str, AnyArray] | None = None) -> Float2D | None:
+        """Return exogenous covariates and instruments for one completion, or None without instruments."""
+        if self._instrument_spec is None:
+            return None
+        matrix = self._matrix(self._instrument_spec, replacements)
+        _check_finite(matrix, [str(c) for c in self._instrument_spec.column_names])
+        return matrix
+
+    def outcome(self, replacements: Mapping[str, AnyArray] | None = None) -> AnyArray:
+        """Return the outcome for one completion; a plain column keeps its type."""
+        name = self.parsed.outcome
+        if name in self._template.columns:
+            if replacements is not None and name in replacements:
+                return np.asarray(replacements[name])
+            return np.asarray(self._template[name].to_numpy())
+        from formulaic import model_matrix
+
+        values = model_matrix(f"0 + {name}", self._completed(replacements), na_action="raise")
+        if values.shape[1] != 1:
+            raise ValueError(
+                f"The outcome {name!r} gives {values.shape[1]} columns; it must give one number."
+            )
+        return np.asarray(values, dtype=np.float64)[:, 0]
+
+    def _completed(self, replacements: Mapping[str, AnyArray] | None) -> Any:
+        if not replacements:
+            return self._template
+        return widen_numbers(self._template.assign(**dict(replacements)), tuple(replacements))
+
+    def _matrix(self, spec: Any, replacements: Mapping[str, AnyArray] | None) -> Float2D:
+        values = spec.get_model_matrix(self._completed(replacements))
+        return np.asarray(values, dtype=np.float64)
+
+
+def widen_numbers(frame: Any, names: Sequence[str]) -> Any:
+    """Return a frame whose columns of small numbers have 64 bits, in which products and squares fit."""
+    wide = {name: _wide_type(frame[name].dtype) for name in names}
+    changed = {name: kind for name, kind in wide.items() if kind is not None and not frame[name].hasnans}
+    return frame.astype(changed) if changed else frame
+
+
+def _wide_type(dtype: Any) -> type | None:
+    from pandas.api.types import is_float_dtype, is_integer_dtype
+
+    if getattr(dtype, "itemsize", 8) >= 8:
+        return None
+    if is_integer_dtype(dtype):
+        return np.int64
+    return np.float64 if is_float_dtype(dtype) else None
+
+
+def _names_in(expression: str) -> set[str]:
+    try:
+        tree = ast.parse(expression, mode="eval")
+    except SyntaxError:
+        return set()
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+
+
+def _check_finite(matrix: Float2D, names: Sequence[str]) -> None:
+    bad = np.flatnonzero(~np.isfinite(matrix).all(axis=0))
+    if len(bad):
+        listed = ", ".join(repr(names[int(j)]) for j in bad)
+        raise ValueError(
+            f"The design has infinite or undefined values in {listed}. Check for zeros under a logarithm or "
+            "a division, and for infinite data."
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegressionModel:
+    """A model of ``infer``: a subclass and an entry in :data:`MODELS` add one."""
+
+    name: str
+    moment: Callable[[Any, int], ModelMoment]  # from a family and a number of categories
+    takes_covariates: bool = True
+    takes_offset: bool = True
+    takes_effects: bool = False  # absorbed effects and instruments
+    takes_family: bool = False
+    has_categories: bool = False  # whether the outcome is a class
+    streams: bool = True  # whether rows need not be in memory together
+    on_command_line: bool = True
+    predicts_numbers: bool = (
+        False  # whether a regressor, not a classifier, predicts its label on the command line
+    )
+
+    def check(
+        self, outcome: str, covariates: Sequence[str], has_covariates: bool, effects: Sequence[str]
+    ) -> None:
+        """Refuse formulas that the model does not allow; covariates are the names of the columns."""
+        if has_covariates and not self.takes_covariates:
+            raise ValueError(
+                f"model={self.name!r} takes no covariates; pass {outcome!r} alone, or use model='linear'."
+            )
+        if effects and not self.takes_effects:
+            raise ValueError(f"Fixed effects ('| {effects[0]}') are for model='linear', got {self.name!r}.")
+
+    def check_offset(self, given: bool) -> None:
+        """Refuse an offset that would be ignored."""
+        if given and not self.takes_offset:
+            raise ValueError(f"model={self.name!r} takes no offset.")
+
+    def names(self, outcome: str, covariates: Sequence[str], categories: Sequence[Any]) -> tuple[str, ...]:
+        """Return the names of the coefficients."""
+        return tuple(covariates)
+
+
+class _Mean(RegressionModel):
+    """A mean or a share of an outcome."""
+
+    def names(self, outcome: str, covariates: Sequence[str], categories: Sequence[Any]) -> tuple[str, ...]:
+        return (f"{self.name}({outcome})",)
+
+
+class _Shares(RegressionModel):
+    """Shares of all classes of an outcome."""
+
+    def names(self, outcome: str, covariates: Sequence[str], categories: Sequence[Any]) -> tuple[str, ...]:
+        return tuple(f"{outcome}={c}" for c in categories)
+
+
+class _Multinomial(RegressionModel):
+    """A multinomial logit, whose coefficients carry their class."""
+
+    def names(self, outcome: str, covariates: Sequence[str], categories: Sequence[Any]) -> tuple[str, ...]:
+        return tuple(f"{c}: {name}" for c in categories[1:] for name in covariates)
+
+
+class _Difference(RegressionModel):
+    """A difference of the means of two groups."""
+
+    def check(
+        self, outcome: str, covariates: Sequence[str], has_covariates: bool, effects: Sequence[str]
+    ) -> None:
+        super().check(outcome, covariates, has_covariates, effects)
+        if len(covariates) != 2:
+            raise ValueError(
+                "model='difference' compares two groups: the formula must be 'y ~ group' with a covariate of two "
+                f"levels; it gives the columns {', '.join(covariates)}."
+            )
+
+
+def _families() -> Any:
+    from statsmodels.genmod import families
+
+    return families
+
+
+def _any_family(family: Any, _: int) -> ModelMoment:
+    if not isinstance(family, _families().Family):
+        raise ValueError(
+            f"family must be an instance of a statsmodels family, such as families.Gamma(); got {family!r}."
+        )
+    return GLMMoment(family)
+
+
+def _mean(family: Any, n_categories: int) -> ModelMoment:
+    return MeanMoment()
+
+
+def _share(family: Any, n_categories: int) -> ModelMoment:
+    return MeanMoment(share=True)
+
+
+def _linear(family: Any, n_categories: int) -> ModelMoment:
+    return LinearMoment()
+
+
+def _logit(family: Any, n_categories: int) -> ModelMoment:
+    return GLMMoment(_families().Binomial())
+
+
+def _probit(family: Any, n_categories: int) -> ModelMoment:
+    return GLMMoment(_families().Binomial(_families().links.Probit()))
+
+
+def _poisson(family: Any, n_categories: int) -> ModelMoment:
+    return GLMMoment(_families().Poisson())
+
+
+def _multinomial(family: Any, n_categories: int) -> ModelMoment:
+    return MultinomialMoment(n_categories)
+
+
+_ALONE: dict[str, bool] = {"takes_covariates": False, "takes_offset": False}
+"""What describes a label without covariates."""
+
+MODELS: dict[str, RegressionModel] = {
+    model.name: model
+    for model in (
+        _Mean(name="mean", moment=_mean, predicts_numbers=True, **_ALONE),
+        _Mean(name="proportion", moment=_share, **_ALONE),
+        _Shares(name="shares", moment=_mean, has_categories=True, streams=False, **_ALONE),
+        _Difference(name="difference", moment=_linear, predicts_numbers=True),
+        RegressionModel(name="quantile", moment=_mean, on_command_line=False, **_ALONE),
+        RegressionModel(name="linear", moment=_linear, takes_effects=True, predicts_numbers=True),
+        RegressionModel(name="logit", moment=_logit),
+        RegressionModel(name="probit", moment=_probit),
+        RegressionModel(name="poisson", moment=_poisson, predicts_numbers=True),
+        RegressionModel(name="glm", moment=_any_family, takes_family=True, on_command_line=False),
+        _Multinomial(
+            name="multinomial", moment=_multinomial, has_categories=True, takes_offset=False, streams=False
+        ),
+    )
+}
+"""Every model by its name."""
+
+
+def choose_moment(model: str, family: Any, n_categories: int, instrumental: bool) -> ModelMoment:
+    """Return the estimating function of a model."""
+    chosen = MODELS[model]
+    if (family is not None) != chosen.takes_family:
+        raise ValueError(
+            f"family={family!r} goes with model='glm' and only with it; got model={model!r}. For example "
+            "model='glm', family=statsmodels.api.families.Gamma(...)."
+        )
+    if instrumental:
+        if not chosen.takes_effects:
+            raise ValueError(f"Instruments are for model='linear', got model={model!r}.")
+        return InstrumentalMoment()
+    return chosen.moment(family, n_categories)
+
 
 ModelName: TypeAlias = Literal[
     "mean",

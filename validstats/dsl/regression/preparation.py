@@ -36,17 +36,19 @@ from validstats.dsl.moments import (
     collinear_columns,
 )
 from validstats.dsl.regression.assembly import (
+    MODELS,
     AssembledModel,
+    DesignBuilder,
     ModelName,
+    ParsedFormula,
     assemble,
     labelled_design,
     raw_completion,
     reduce_instruments,
     varying_columns,
+    widen_numbers,
 )
 from validstats.dsl.regression.effects import centre_outcome, transform_whole_clusters
-from validstats.dsl.regression.formulas import DesignBuilder, ParsedFormula, widen_numbers
-from validstats.dsl.regression.models import MODELS
 from validstats.exceptions import LabellingWarning, unlabelled_category_message, warn
 from validstats.intake import check_confidence_level, check_literal, check_vector
 

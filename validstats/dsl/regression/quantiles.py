@@ -30,9 +30,7 @@ from validstats.dsl.moments import (
     critical_value,
     kish_size,
 )
-from validstats.dsl.regression.assembly import AssembledModel, assemble
-from validstats.dsl.regression.formulas import DesignBuilder, ParsedFormula
-from validstats.dsl.regression.models import MODELS
+from validstats.dsl.regression.assembly import MODELS, AssembledModel, DesignBuilder, ParsedFormula, assemble
 from validstats.dsl.regression.outcome import (
     coefficient_result,
     degrees_of_freedom,

@@ -21,8 +21,7 @@ from validstats.dsl.fit.cell_intervals import (
 from validstats.dsl.fit.cells import Cells, form_cells
 from validstats.dsl.fit.exact import exact_mean, exact_share
 from validstats.dsl.moments import MeanMoment, RegressionRows
-from validstats.dsl.regression.assembly import categories_of
-from validstats.dsl.regression.formulas import DesignBuilder, ParsedFormula
+from validstats.dsl.regression.assembly import DesignBuilder, ParsedFormula, categories_of
 from validstats.dsl.regression.outcome import cells_guarantee, coefficient_result
 from validstats.dsl.regression.preparation import (
     InferenceRequest,

@@ -24,8 +24,8 @@ from validstats.dsl.fit import (
 from validstats.dsl.moments import (
     Moment,
 )
+from validstats.dsl.regression.assembly import DesignBuilder, parse_formula
 from validstats.dsl.regression.effects import estimate_effects, gold_within, naive_within
-from validstats.dsl.regression.formulas import DesignBuilder, parse_formula
 from validstats.dsl.regression.outcome import (
     coefficient_result,
     degrees_of_freedom,
