@@ -12,7 +12,7 @@ from validstats.holdout.mechanisms import (
     SparseValidate,
     Thresholdout,
 )
-from validstats.holdout.widths import intervals
+from validstats.holdout.widths import counts as intervals
 
 LEVEL = math.log(0.05)
 

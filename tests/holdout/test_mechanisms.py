@@ -30,7 +30,7 @@ from validstats.holdout.mechanisms import (
     ThresholdoutScience,
     mechanism,
 )
-from validstats.holdout.widths import intervals
+from validstats.holdout.widths import counts as intervals
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "holdout.json").read_text())
 

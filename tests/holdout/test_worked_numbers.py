@@ -7,13 +7,6 @@ from dataclasses import asdict
 
 import numpy as np
 import pytest
-
-from validstats.holdout.asking.desk import subject_of
-from validstats.holdout.asking.inputs import classes_of
-from validstats.holdout.asking.metrics import as_metric, in_class_order, lent
-from validstats.holdout.budget.books import confidence_of, declared_alike
-from validstats.holdout.budget.reports import ordinal
-from validstats.holdout.ledger.anchor import Receipt
 from validstats.holdout.ledger.keys import (
     ask_digest,
     counter_generator,
@@ -21,6 +14,13 @@ from validstats.holdout.ledger.keys import (
     holdout_fingerprint,
     keyed_row_digests,
 )
+
+from validstats.holdout.asking.desk import subject_of
+from validstats.holdout.asking.inputs import classes_of
+from validstats.holdout.asking.metrics import as_metric, in_class_order, lent
+from validstats.holdout.budget.books import confidence_of, declared_alike
+from validstats.holdout.budget.reports import ordinal
+from validstats.holdout.ledger.anchor import Receipt
 from validstats.holdout.mechanisms.base import (
     cell_of,
     check_counts,
@@ -51,6 +51,16 @@ from validstats.holdout.widths.counting import (
     log_ladder_nodes,
     log_position_weight,
 )
+from validstats.holdout.widths.counts import (
+    betting_interval,
+    clopper_pearson,
+    hoeffding_half_width,
+    kl_bounds,
+    kl_divergence,
+    kl_interval,
+    log_capital,
+    predictable_stakes,
+)
 from validstats.holdout.widths.evalues import betting_e_value, kraft_e_value, paid_betting_e_value
 from validstats.holdout.widths.gaussian import (
     gaussian_dp_bias,
@@ -78,16 +88,6 @@ from validstats.holdout.widths.half_widths import (
     sparse_validate_width,
     thresholdout_rows,
     thresholdout_width,
-)
-from validstats.holdout.widths.intervals import (
-    betting_interval,
-    clopper_pearson,
-    hoeffding_half_width,
-    kl_bounds,
-    kl_divergence,
-    kl_interval,
-    log_capital,
-    predictable_stakes,
 )
 from validstats.holdout.widths.published import bassily_optimum, jung_optimum, rogers_optimum, zcdp_log_delta
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal, Self, get_args
 
 from validstats._typing import FloatND, RandomState
 from validstats.base import CalibratedEstimator
-from validstats.dsl.fit import EstimatorName, Population, Tuning
+from validstats.dsl.fit import EstimatorName, LabelledSample, Population, Tuning
 from validstats.dsl.labels import (
     PartialLabels,
     Units,
@@ -18,13 +19,25 @@ from validstats.dsl.labels import (
 from validstats.dsl.moments import Moment, VarianceKind
 from validstats.dsl.plan import DrawName, LabelPlan, MethodName, SamplingPlan
 from validstats.dsl.regression import (
+    BOUNDED_MODELS,
+    DesignBuilder,
     InferenceRequest,
     IntervalName,
     ModelName,
     calibration_guarantee,
-    run_inference,
+    choose_interval,
+    fill_labels,
+    infer_quantile,
+    infer_share,
+    parse_formula,
+    prepare_formula,
+    prepare_moment,
+    prepare_quantile,
+    resolve_clusters,
     sampling_of_further_units,
+    solve,
 )
+from validstats.dsl.results import CoefficientResult
 from validstats.dsl.sequence import (
     LabelRequest,
     RuleName,
@@ -55,8 +68,8 @@ class DesignSupervised(CalibratedEstimator):
     ----------
     learner : estimator, mapping of str to estimator, or None, default None
         Scikit-learn estimator that predicts expert labels from what is always observed: a classifier for
-        classes, a regressor for numbers, or one for each label by name. None uses penalised logistic and
-        linear regression on standardised features.
+        classes, a regressor for numbers, or one for each label by name. None stacks a linear, a partially
+        isotonic and a varying-coefficient learner.
     estimator : {"tuned", "dsl", "ppi", "ppi++", "gold"}, default "tuned"
         ``"tuned"``: cross-fitted expectation of the score, raw machine labels and a constant, combined to
         the least variance. ``"dsl"``: plug-in of cross-fitted labels, median of sample splits, as the R
@@ -517,3 +530,26 @@ class DesignSupervised(CalibratedEstimator):
         if self.sequential:
             return self.study_.report()
         return calibration_report(self.calibration_, self._n_folds, self.guarantee_)
+
+
+def run_inference(formula: str | Moment, request: InferenceRequest) -> CoefficientResult:
+    """Carry out one inference on rows in memory."""
+    template = fill_labels(request)
+    if isinstance(formula, Moment):
+        prepared = prepare_moment(formula, request, template)
+    elif request.model == "quantile":
+        return infer_quantile(prepare_quantile(parse_formula(formula), request, template), request)
+    else:
+        parsed, note = parse_formula(formula), ""
+        if request.model in BOUNDED_MODELS:
+            builder = DesignBuilder(parsed, template, tuple(request.calibration.labels))
+            choice = choose_interval(request, parsed, builder)
+            if choice.name != "normal":
+                return infer_share(parsed, builder, request, choice)
+            note = f"Interval 'normal', estimate and standard error: {choice.reason}."
+        prepared = prepare_formula(parsed, request, template)
+        prepared = replace(prepared, notes=(note,) if note else ())
+    clusters, clustered_by = resolve_clusters(request, prepared.assembled.effects)
+    assert isinstance(prepared.sample, LabelledSample)
+    sample = replace(prepared.sample, clusters=tuple(clusters))
+    return solve(replace(prepared, sample=sample), request, clusters, clustered_by)

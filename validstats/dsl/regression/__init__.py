@@ -10,7 +10,6 @@ from validstats.dsl.regression.assembly import (
     choose_moment,
     parse_formula,
 )
-from validstats.dsl.regression.outcome import calibration_guarantee, sampling_of_further_units
 from validstats.dsl.regression.preparation import (
     BOUNDED_MODELS,
     InferenceRequest,
@@ -18,12 +17,31 @@ from validstats.dsl.regression.preparation import (
     PreparedModel,
     feature_matrix,
     fill_labels,
+    prepare_formula,
+    prepare_moment,
     verdict_cells,
 )
-from validstats.dsl.regression.quantiles import LabelDistribution, QuantileProblem, infer_quantile
-from validstats.dsl.regression.solution import run_inference, solve
+from validstats.dsl.regression.quantiles import (
+    LabelDistribution,
+    QuantileProblem,
+    infer_quantile,
+    prepare_quantile,
+)
+from validstats.dsl.regression.shares import choose_interval, infer_share
+from validstats.dsl.regression.solution import (
+    calibration_guarantee,
+    resolve_clusters,
+    sampling_of_further_units,
+    solve,
+)
 
 __all__ = [
+    "choose_interval",
+    "infer_share",
+    "prepare_formula",
+    "prepare_moment",
+    "prepare_quantile",
+    "resolve_clusters",
     "MODELS",
     "BOUNDED_MODELS",
     "verdict_cells",
@@ -43,5 +61,4 @@ __all__ = [
     "feature_matrix",
     "fill_labels",
     "parse_formula",
-    "run_inference",
 ]

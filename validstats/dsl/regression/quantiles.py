@@ -31,13 +31,13 @@ from validstats.dsl.moments import (
     kish_size,
 )
 from validstats.dsl.regression.assembly import MODELS, AssembledModel, DesignBuilder, ParsedFormula, assemble
-from validstats.dsl.regression.outcome import (
+from validstats.dsl.regression.preparation import InferenceRequest, checked_weights, feature_matrix
+from validstats.dsl.regression.solution import (
     coefficient_result,
     degrees_of_freedom,
     resolve_clusters,
     warn_about_few_clusters,
 )
-from validstats.dsl.regression.preparation import InferenceRequest, checked_weights, feature_matrix
 from validstats.dsl.results import CoefficientResult
 from validstats.intake import check_in_range
 

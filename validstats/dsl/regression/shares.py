@@ -22,13 +22,13 @@ from validstats.dsl.fit.cells import Cells, form_cells
 from validstats.dsl.fit.exact import exact_mean, exact_share
 from validstats.dsl.moments import MeanMoment, RegressionRows
 from validstats.dsl.regression.assembly import DesignBuilder, ParsedFormula, categories_of
-from validstats.dsl.regression.outcome import cells_guarantee, coefficient_result
 from validstats.dsl.regression.preparation import (
     InferenceRequest,
     IntervalName,
     unknown_classes,
     unknown_classes_text,
 )
+from validstats.dsl.regression.solution import cells_guarantee, coefficient_result
 from validstats.dsl.results import CoefficientResult
 
 __all__ = ["Choice", "choose_interval", "infer_share"]

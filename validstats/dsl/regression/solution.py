@@ -3,51 +3,502 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from validstats._typing import Int1D
+from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, Int1D
 from validstats.dsl.fit import (
     Estimate,
+    EstimatorName,
     FirstStage,
     LabelledSample,
     NoRootError,
+    Population,
     Sample,
     SimpleFit,
+    TuningKind,
     estimate,
     median_estimate,
     naive_fit,
     no_root_message,
 )
+from validstats.dsl.labels import Calibration
 from validstats.dsl.moments import (
-    Moment,
+    GLMMoment,
+    RegressionRows,
+    VarianceKind,
+    checked_clusters,
+    cluster_degrees,
+    clustered_meat,
+    effective_labels,
+    kish_size,
+    sandwich,
+    warn_about_clusters,
 )
+from validstats.dsl.plan import Pilot, SamplingPlan, design_sampling, residual_scale
 from validstats.dsl.regression.assembly import DesignBuilder, parse_formula
 from validstats.dsl.regression.effects import estimate_effects, gold_within, naive_within
-from validstats.dsl.regression.outcome import (
-    coefficient_result,
-    degrees_of_freedom,
-    marginal_effects,
-    resolve_clusters,
-    warn_about_few_clusters,
-)
 from validstats.dsl.regression.preparation import (
-    BOUNDED_MODELS,
     InferenceRequest,
     PreparedModel,
+    feature_matrix,
     fill_labels,
-    prepare_formula,
-    prepare_moment,
     unknown_classes_text,
 )
-from validstats.dsl.regression.quantiles import infer_quantile, prepare_quantile
-from validstats.dsl.regression.shares import choose_interval, infer_share
-from validstats.dsl.results import CoefficientResult
+from validstats.dsl.results import CoefficientResult, MarginalEffects, is_intercept
 from validstats.exceptions import LabellingWarning, few_degrees_message, few_events_message, warn
+from validstats.guarantee import Guarantee
+from validstats.results import NotApplicable
 
-__all__ = ["run_inference", "solve"]
+__all__ = [
+    "calibration_guarantee",
+    "cells_guarantee",
+    "coefficient_result",
+    "degrees_of_freedom",
+    "inference_guarantee",
+    "marginal_effects",
+    "resolve_clusters",
+    "sampling_of_further_units",
+    "solve",
+    "warn_about_few_clusters",
+]
+
+
+CITATIONS = {
+    "tuned": "Chen and Chen (2000), JRSS-B 62, 449-460, with bounded shares; Egami et al. (2023), arXiv 2306.04746",
+    "dsl": "Egami et al. (2023), arXiv 2306.04746, Proposition 1",
+    "ppi": "Angelopoulos et al. (2023), Science 382, 669-674",
+    "ppi++": "Angelopoulos, Duchi and Zrnic (2023), arXiv 2311.01453, Theorem 1",
+    "gold": "Robins, Rotnitzky and Zhao (1994), JASA 89, 846-866",
+}
+
+SCHEMES = {
+    "independent": "rows were drawn independently of each other",
+    "simple": "the number of labelled rows was fixed beforehand",
+    "stratified": "the number of labelled rows was fixed beforehand in every stratum",
+    "clusters": "whole clusters were drawn, each with its stated probability",
+}
+
+
+DRAWN = {
+    "independent": "expert labels went to rows by chance, each with its stated probability",
+    "simple": "rows for the experts were picked at random from all rows",
+    "stratified": "rows for the experts were picked at random within each stratum",
+    "clusters": "whole clusters were picked at random for the experts",
+}
+"""What a reader must judge about how labels were drawn, by scheme."""
+
+
+def _points(calibration: Calibration) -> tuple[str, str]:
+    """Return what a reader must judge about the labels."""
+    lowest = calibration.probability_range.low
+    drawn = DRAWN[calibration.design.scheme]
+    if "estimated" in calibration.design_text:
+        drawn = "which rows got expert labels depends on the machine labels and features alone"
+    return (
+        f"{drawn} (smallest probability {lowest:.3g})",
+        "the experts' labels are the truth that you mean to measure",
+    )
+
+
+def _design_details(calibration: Calibration) -> tuple[str, ...]:
+    """Return the exact conditions about how labels were drawn."""
+    text = calibration.design_text
+    return (text[:1].upper() + text[1:], SCHEMES[calibration.design.scheme].capitalize())
+
+
+def _percent(level: Fraction) -> str:
+    return f"{100 * float(level):.10g}"
+
+
+def calibration_guarantee(calibration: Calibration, level: Fraction) -> Guarantee:
+    """Return what a calibrated estimator promises of any inference."""
+    return Guarantee(
+        holds=(
+            f"about {_percent(level)} of 100 intervals hold the value that expert labels of all rows would give, however "
+            "wrong the machine labels are"
+        ),
+        kind="asymptotic",
+        check=_points(calibration),
+        details=(
+            *_design_details(calibration),
+            f"Intervals of each regression cover its coefficients with probability tending to {float(level):g}",
+        ),
+        n_reference=calibration.n_units,
+        citation=CITATIONS["tuned"],
+        confidence_level=float(level),
+    )
+
+
+def inference_guarantee(
+    calibration: Calibration,
+    level: Fraction,
+    *,
+    estimator: EstimatorName,
+    tuning: TuningKind,
+    population: Population,
+    clustered_by: str | None,
+    pairwise_effects: bool,
+    with_raw: bool,
+) -> Guarantee:
+    """Return what one inference promises."""
+    finite = population == "finite"
+    value = "that expert labels of these rows would give" if finite else "of the population behind the rows"
+    checks = list(_points(calibration))
+    if not finite:
+        checks.append(
+            "rows do not depend on each other"
+            if clustered_by is None
+            else f"rows of different clusters ({clustered_by}) do not depend on each other"
+        )
+    target = (
+        "the coefficients that expert labels of all rows would give (the rows are the population)"
+        if finite
+        else "the coefficients of the population that the rows are drawn from"
+    )
+    details = [
+        f"Each interval covers its coefficient among {target} with probability tending to {float(level):g}, for any "
+        "quality of the machine labels",
+        *_design_details(calibration),
+        "Scores have finite fourth moments and the Jacobian is not singular",
+    ]
+    if calibration.n_units < 200:
+        details.append(f"With {calibration.n_units} labelled units the level is approximate")
+    if pairwise_effects:
+        details.append(
+            "Own terms of the absorbed effects are corrected, so that panels may be short; nothing is tuned, "
+            "and gold-only estimates may be more precise"
+        )
+    elif estimator == "tuned" and tuning != "none":
+        details.append(_tuning_caveat(tuning, calibration))
+    return Guarantee(
+        holds=(
+            f"about {_percent(level)} of 100 such intervals hold the value {value}, however wrong the machine labels are"
+        ),
+        kind="asymptotic",
+        check=tuple(checks),
+        details=tuple(details),
+        n_reference=calibration.n_units,
+        citation=CITATIONS[estimator],
+        confidence_level=float(level),
+    )
+
+
+def cells_guarantee(calibration: Calibration, level: Fraction, interval: str, finite: bool) -> Guarantee:
+    """Return what an interval from cells of equal verdict, or an exact one, promises."""
+    target = "the rows themselves" if finite else "the population that the rows are drawn from"
+    exact = interval == "exact"
+    details: tuple[str, ...] = (
+        "With one cell, 0/1 labels and equal probabilities the interval is Clopper and Pearson's, which covers at every "
+        "number of labels",
+        "With several cells it is exact to first order in the number of labels of each; at few labels its level is what "
+        "simulations show, none of which fell below .935 at .95",
+    )
+    if exact:
+        details = (
+            "Every cell has its own one-sided limits, and their levels are shared by Bonferroni; whether verdicts divide "
+            "the labels was decided before labels were read",
+        )
+    return Guarantee(
+        holds=(
+            f"the interval covers the share or mean that expert labels would give for {target} with probability "
+            f"{'at least' if exact else 'about'} {float(level):g}, for any quality of the machine labels"
+        ),
+        kind="finite-sample" if exact else "asymptotic",
+        check=_points(calibration),
+        n_reference=calibration.n_units,
+        citation=(
+            "Clopper and Pearson (1934), Biometrika 26, 404-413; Waudby-Smith and Ramdas (2024), JRSS-B 86, 1-27"
+            if exact
+            else "Fay and Feuer (1997), Statistics in Medicine 16, 791-801; Fay, Proschan and Brittain (2015), "
+            "Biometrics 71, 146-156"
+        ),
+        confidence_level=float(level),
+        details=(*_design_details(calibration), *details),
+    )
+
+
+def _tuning_caveat(tuning: TuningKind, calibration: Calibration) -> str:
+    if tuning == "matrix":
+        return (
+            "Tuned by a free matrix: with few labels standard errors can exceed those of the labels alone, and no bound "
+            "is claimed"
+        )
+    units = "labelled clusters" if calibration.design.scheme == "clusters" else "labels"
+    return (
+        f"Each standard error is at most sqrt(1 + 1/(n - p)) times that of the labels alone, in every data set, with n "
+        f"{units} and p coefficients; this bounds standard errors one coefficient at a time, not lengths of intervals "
+        "and not contrasts. With a skewed covariate, skewed errors and a good surrogate coverage can be .05 below that "
+        "of the labels alone (estimator='gold')"
+    )
+
+
+def resolve_clusters(request: InferenceRequest, effects: tuple[str, ...]) -> tuple[list[Int1D], str | None]:
+    """Return cluster codes of the standard errors and what they are called."""
+    codes, name = _clusters_of(request, effects)
+    return codes, None if request.population == "finite" else name
+
+
+def _clusters_of(request: InferenceRequest, effects: tuple[str, ...]) -> tuple[list[Int1D], str | None]:
+    n = len(request.units.data)
+    if request.clusters:
+        codes = [checked_clusters(c.astype(str), n) for c in request.clusters]
+        _check_drawn_clusters(request, codes)
+        return codes, request.cluster_names or "given clusters"
+    if request.independent:
+        return [], None
+    if request.calibration.clusters:
+        return list(request.calibration.clusters), request.calibration.cluster_names or "calibration clusters"
+    if effects:
+        return [checked_clusters(request.units.data[effects[0]].astype(str).to_numpy(), n)], effects[0]
+    return [], None
+
+
+def _check_drawn_clusters(request: InferenceRequest, codes: list[Int1D]) -> None:
+    """Refuse clusters of standard errors that divide clusters of which the labels were drawn as a whole."""
+    design = request.calibration.design
+    if request.population == "finite" or design.scheme != "clusters":
+        return
+    assert design.units is not None
+    pairs = [np.unique(np.column_stack([design.units, c]), axis=0)[:, 0] for c in codes]
+    divided = min(int(np.sum(np.bincount(units) > 1)) for units in pairs)
+    if divided:
+        raise ValueError(
+            f"clusters divides {divided} of the {int(design.units.max()) + 1} clusters that were labelled as a whole in "
+            "calibrate, and the labels of a drawn cluster depend on each other. Give clusters that are unions of the "
+            "drawn ones, or leave clusters out, which takes the drawn ones."
+        )
+
+
+def warn_about_few_clusters(
+    request: InferenceRequest, clusters: Sequence[Int1D], clustered_by: str | None
+) -> None:
+    """Warn about clusters of standard errors that are few, unless ``calibrate`` has said so of the same
+    clusters."""
+    calibration = request.calibration
+    drawn = calibration.design.scheme == "clusters" and not request.clusters and len(clusters) == 1
+    if request.population == "superpopulation" and not drawn:
+        warn_about_clusters(clusters, calibration.labelled, clustered_by)
+
+
+def degrees_of_freedom(request: InferenceRequest, clusters: Sequence[Int1D], n_fitted: int) -> float | None:
+    """Return degrees of freedom of the t distribution, or None for normal quantiles."""
+    calibration = request.calibration
+    if clusters and request.population == "superpopulation":
+        return cluster_degrees(clusters, calibration.labelled)
+    return float(max(calibration.n_units - n_fitted, 1)) if calibration.n_units < 200 else None
+
+
+def marginal_effects(
+    prepared: PreparedModel, request: InferenceRequest, found: Estimate, degrees: float | None, guarantee: Any
+) -> MarginalEffects | NotApplicable:
+    """Return ``mean_i mu'(x_i b) b`` with its covariance, or why there is none."""
+    sample, names = prepared.sample, prepared.assembled.names
+    if not isinstance(sample.moment, GLMMoment):
+        return NotApplicable(
+            "the coefficients are on the scale of the outcome, or the model has several equations"
+        )
+    if not isinstance(sample, LabelledSample):
+        return NotApplicable("they need rows that are in memory together")
+    if found.influence is None:
+        return NotApplicable("a median of sample splits has no influence functions")
+    if request.population == "finite" and prepared.assembled.covariate_labels:
+        return NotApplicable("covariates are expert labels, which most rows of the finite population lack")
+    kept = [j for j, name in enumerate(names) if not is_intercept(name)]
+    if not kept:
+        return NotApplicable("the model has no covariates")
+    mass = prepared.assembled.make_rows({}, None).weights
+    mass = np.ones(sample.n_rows) if mass is None else mass / mass.mean()
+    slopes = _row_slopes(sample, prepared, found.params, mass)
+    params, n = found.params, sample.n_rows
+    # A = S b with S = mean mu'(x b), so dA/db = S I + b q' with q = mean mu''(x b) x
+    jacobian = slopes.first.mean() * np.eye(len(params)) + np.outer(params, slopes.second.mean(axis=0))
+    if request.population == "finite":
+        covariance = jacobian @ found.covariance @ jacobian.T
+    else:
+        # influence of A: dA/db phi + b (m_i s_i - m_i S), with m the analysis weight over its mean
+        deviation = slopes.first - mass * slopes.first.mean()
+        influence = found.influence @ jacobian.T + np.outer(deviation, params)
+        covariance = sandwich(np.eye(len(params)), clustered_meat(influence, sample.clusters), n)
+    return MarginalEffects(
+        guarantee=guarantee,
+        backend=request.units.backend,
+        terms=tuple(names[j] for j in kept),
+        estimate=slopes.first.mean() * params[kept],
+        covariance=covariance[np.ix_(kept, kept)],
+        confidence_level=float(request.confidence_level),
+        degrees_of_freedom=degrees if found.degrees is None else float(np.nanmin(found.degrees)),
+        outcome=prepared.outcome,
+    )
+
+
+@dataclass(frozen=True)
+class _Slopes:
+    """Derivative of the mean in every row, and its second derivative times the covariates."""
+
+    first: Float1D
+    second: Float2D
+
+    def weighted(self, weight: Float1D | float) -> Self:
+        """Return the slopes times a weight a row."""
+        return type(self)(self.first * weight, self.second * np.reshape(weight, (-1, 1)))
+
+
+def _row_slopes(sample: LabelledSample, prepared: PreparedModel, params: Float1D, mass: Float1D) -> _Slopes:
+    """Return design-adjusted slopes ``w s(gold) + (1 - w) E[s]``, which are those of the rows for known covariates."""
+    terms = prepared.terms or (() if prepared.raw is None else (prepared.raw,))
+    term = terms[0] if terms else None
+    if not prepared.assembled.covariate_labels:
+        return _slopes(prepared.assembled.make_rows({}, None), params, sample).weighted(mass)
+    first, second = np.zeros(sample.n_rows), np.zeros((sample.n_rows, len(params)))
+    for component in term or ():
+        part = _slopes(component.rows, params, sample).weighted(mass * component.weight)
+        first, second = first + part.first, second + part.second
+    expected = _Slopes(first, second).weighted(sample.remainder)
+    gold = _slopes(sample.gold, params, sample).weighted(mass[sample.positions] * sample.gold_weights)
+    expected.first[sample.positions] += gold.first
+    expected.second[sample.positions] += gold.second
+    return expected
+
+
+def _slopes(rows: RegressionRows, params: Float1D, sample: LabelledSample) -> _Slopes:
+    assert isinstance(sample.moment, GLMMoment)
+    eta, link = rows.linear_predictor(params), sample.moment.family.link
+    second = np.asarray(link.inverse_deriv2(eta))[:, None] * rows.X
+    return _Slopes(np.asarray(link.inverse_deriv(eta)), second)
+
+
+def coefficient_result(
+    found: Estimate,
+    request: InferenceRequest,
+    sample: Sample,
+    *,
+    gold: SimpleFit | None,
+    clustered_by: str | None,
+    with_raw: bool,
+    pairwise: bool = False,
+    guarantee: Guarantee | None = None,
+    **words: Any,
+) -> CoefficientResult:
+    """Return an estimate with its guarantee and the fits that stand beside it."""
+    labelled = sample.labelled if isinstance(sample, LabelledSample) else None
+    return CoefficientResult(
+        guarantee=guarantee
+        or inference_guarantee(
+            request.calibration,
+            request.confidence_level,
+            estimator=request.estimator,
+            tuning=found.tuning,
+            population=request.population,
+            clustered_by=clustered_by,
+            pairwise_effects=pairwise,
+            with_raw=with_raw,
+        ),
+        backend=request.units.backend,
+        fit=found,
+        confidence_level=float(request.confidence_level),
+        estimator=request.estimator,
+        kind=request.kind or default_kind(request.estimator),
+        population=request.population,
+        n_rows=sample.n_rows,
+        n_labelled=sample.n_labelled,
+        effective_labels=_worth_in_labels(sample, found, gold, request.population == "finite"),
+        kish_labels=kish_size(sample.gold_weights),
+        gold=gold,
+        clustered_by=clustered_by,
+        clusters=sample.clusters if labelled is not None and clustered_by is not None else (),
+        labelled=labelled,
+        n_passes=sample.n_passes,
+        **words,
+    )
+
+
+def default_kind(estimator: EstimatorName) -> VarianceKind:
+    """Return the small-sample correction of an estimator where none is asked for by name."""
+    return "HC3" if estimator in ("tuned", "gold") else "HC0"
+
+
+def _worth_in_labels(sample: Sample, found: Estimate, gold: SimpleFit | None, finite: bool) -> Float1D:
+    """Return how many labels alone would be as precise, by coefficient."""
+    if gold is None:
+        return np.full(len(found.params), np.nan)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return effective_labels(
+            sample.n_labelled,
+            gold.std_error**2,
+            np.diag(found.covariance),
+            sample.n_rows,
+            finite=finite,
+        )
+
+
+def sampling_of_further_units(
+    result: CoefficientResult,
+    formula: str,
+    request: InferenceRequest,
+    n_labels: int,
+    *,
+    coefficients: Sequence[str] | None,
+    scale_learner: Any,
+    generator: np.random.Generator,
+    **options: Any,
+) -> SamplingPlan:
+    """Propose which further units to label; the labels there are serve as the pilot."""
+    calibration = request.calibration
+    labelled = calibration.labelled
+    squared = _squared_residual(result, coefficients)
+    if labelled.all():
+        raise ValueError("Every unit carries an expert label; there is nobody left to label.")
+    template = fill_labels(request)
+    builder = DesignBuilder(parse_formula(formula), template, tuple(calibration.labels))
+    features, _ = feature_matrix(replace(request, estimator="tuned"), builder.variables)
+    scale = residual_scale(squared, features, labelled, generator, scale_learner)
+    pilot = Pilot(
+        squared_residual=squared,
+        probability=calibration.probability[labelled],
+        uncertainty=scale[labelled],
+    )
+    plan = design_sampling(
+        int((~labelled).sum()),
+        n_labels,
+        uncertainty=scale[~labelled],
+        pilot=pilot,
+        random_state=generator,
+        **options,
+    )
+    return _over_all_units(plan, labelled, request.units.backend)
+
+
+def _squared_residual(result: CoefficientResult, coefficients: Sequence[str] | None) -> Float1D:
+    """Return the squared residual influence on some coefficients, in units of their standard errors."""
+    if result.residual is None:
+        raise ValueError("This model has no residual influence to design a sample for; use a smooth model.")
+    names = list(result.names)
+    if coefficients is None:
+        coefficients = [name for name in names if name != "Intercept"] or names
+    unknown = [name for name in coefficients if name not in names]
+    if unknown or not len(coefficients):
+        raise ValueError(
+            f"coefficients must be some of {', '.join(map(repr, names))}; got {list(coefficients)!r}."
+        )
+    index = [names.index(name) for name in coefficients]
+    scaled = result.residual[:, index] / result.std_error[index]
+    return np.asarray(np.sum(scaled**2, axis=1), dtype=np.float64)
+
+
+def _over_all_units(plan: SamplingPlan, labelled: Bool1D, backend: Any) -> SamplingPlan:
+    """Extend a plan for the unlabelled units to all units; those that carry labels are certain."""
+    probability = np.ones(len(labelled))
+    probability[~labelled] = plan.sampling_probability
+    selected = np.zeros(len(labelled), dtype=bool)
+    selected[~labelled] = plan.selected
+    strata: AnyArray | None = None
+    if plan.draw == "fixed":
+        strata = np.where(labelled, "labelled before", "new")
+    return replace(plan, sampling_probability=probability, selected=selected, strata=strata, backend=backend)
 
 
 unidentified_by_labels_message = (
@@ -66,29 +517,6 @@ class _Comparisons(NamedTuple):
 
     gold: SimpleFit | None
     naive: SimpleFit | None
-
-
-def run_inference(formula: str | Moment, request: InferenceRequest) -> CoefficientResult:
-    """Carry out one inference on rows in memory."""
-    template = fill_labels(request)
-    if isinstance(formula, Moment):
-        prepared = prepare_moment(formula, request, template)
-    elif request.model == "quantile":
-        return infer_quantile(prepare_quantile(parse_formula(formula), request, template), request)
-    else:
-        parsed, note = parse_formula(formula), ""
-        if request.model in BOUNDED_MODELS:
-            builder = DesignBuilder(parsed, template, tuple(request.calibration.labels))
-            choice = choose_interval(request, parsed, builder)
-            if choice.name != "normal":
-                return infer_share(parsed, builder, request, choice)
-            note = f"Interval 'normal', estimate and standard error: {choice.reason}."
-        prepared = prepare_formula(parsed, request, template)
-        prepared = replace(prepared, notes=(note,) if note else ())
-    clusters, clustered_by = resolve_clusters(request, prepared.assembled.effects)
-    assert isinstance(prepared.sample, LabelledSample)
-    sample = replace(prepared.sample, clusters=tuple(clusters))
-    return solve(replace(prepared, sample=sample), request, clusters, clustered_by)
 
 
 def solve(

@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from validstats.holdout.asking.board import Leaderboard, leaderboard
-from validstats.holdout.asking.desk import Desk, GuessKind, is_estimator, number_question, query_question
+from validstats.holdout.asking.desk import (
+    Desk,
+    GuessKind,
+    TrainingPart,
+    count_rows,
+    is_estimator,
+    number_question,
+    query_question,
+    seal,
+    unseal,
+)
 from validstats.holdout.asking.discoveries import discover
 from validstats.holdout.asking.gate import Gate, open_gate
 from validstats.holdout.asking.inputs import (
@@ -24,7 +34,6 @@ from validstats.holdout.asking.metrics import (
 )
 from validstats.holdout.asking.opening import HoldoutCalibration, calibration_of, open_desk, plan_of
 from validstats.holdout.asking.releases import CompareRelease, best, compare, validate, validate_gain
-from validstats.holdout.asking.rows import TrainingPart, count_rows, seal, unseal
 from validstats.holdout.asking.scorer import HoldoutScorer
 from validstats.holdout.asking.vault import final
 

@@ -8,7 +8,7 @@ from typing import Any, get_args
 import numpy as np
 
 from validstats._typing import AnyArray
-from validstats.holdout.asking.desk import Desk, GuessKind
+from validstats.holdout.asking.desk import Desk, GuessKind, Parts, class_indices, count_rows, split_sample
 from validstats.holdout.asking.inputs import (
     check_labels,
     check_users,
@@ -17,7 +17,6 @@ from validstats.holdout.asking.inputs import (
     warn_about_reuse,
 )
 from validstats.holdout.asking.metrics import as_metric
-from validstats.holdout.asking.rows import Parts, class_indices, count_rows, split_sample
 from validstats.holdout.budget import Books, guarantee_of
 from validstats.holdout.ledger import Ledger, holdout_key
 from validstats.holdout.mechanisms import MECHANISMS, Analysis, Declaration, check_score_mechanism, mechanism

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from validstats.holdout.ledger.anchor import anchors_of, any_anchor
 from validstats.holdout.ledger.core import Ledger, LedgerCheck, Turn, holdout_key
-from validstats.holdout.ledger.keys import (
+from validstats.holdout.ledger.store import (
+    Entry,
     ask_digest,
     derive_key,
     holdout_fingerprint,
     keyed_order,
     keyed_row_digests,
 )
-from validstats.holdout.ledger.store import Entry
 
 __all__ = [
     "Entry",

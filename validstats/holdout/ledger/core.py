@@ -20,7 +20,6 @@ from validstats.exceptions import (
     ledger_tampered_message,
 )
 from validstats.holdout.ledger.anchor import Anchor, Receipt, anchors_of, state_key
-from validstats.holdout.ledger.keys import counter_generator
 from validstats.holdout.ledger.registry import claim_rows, registry_lock
 from validstats.holdout.ledger.store import (
     GENESIS,
@@ -28,6 +27,7 @@ from validstats.holdout.ledger.store import (
     Identity,
     Store,
     append_entry,
+    counter_generator,
     digest_at,
     first_broken_link,
     now,

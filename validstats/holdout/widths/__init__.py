@@ -37,11 +37,19 @@ from validstats.holdout.widths.counting import (
     log_position_weight,
 )
 from validstats.holdout.widths.counts import (
+    LOG_2,
     CountCell,
     GuessCells,
+    betting_interval,
     cell_interval,
+    clopper_pearson,
     clopper_pearson_ends,
     guess_deviation,
+    hoeffding_half_width,
+    kl_divergence,
+    kl_interval,
+    log_capital,
+    predictable_stakes,
     rounded_counts,
     split_log_level,
 )
@@ -80,16 +88,6 @@ from validstats.holdout.widths.half_widths import (
     sparse_validate_width,
     thresholdout_rows,
     thresholdout_width,
-)
-from validstats.holdout.widths.intervals import (
-    LOG_2,
-    betting_interval,
-    clopper_pearson,
-    hoeffding_half_width,
-    kl_divergence,
-    kl_interval,
-    log_capital,
-    predictable_stakes,
 )
 from validstats.holdout.widths.mass import (
     LOG_ERROR,

@@ -17,7 +17,7 @@ import numpy as np
 
 from validstats._typing import Bool1D, Float1D
 from validstats.exceptions import NoisyReleaseError, noisy_release_message
-from validstats.holdout.widths.intervals import log_capital, predictable_stakes
+from validstats.holdout.widths.counts import log_capital, predictable_stakes
 from validstats.intake import check_in_range, check_literal, check_vector
 
 __all__ = ["ELond", "betting_e_value", "e_bh", "e_lond", "kraft_e_value", "paid_betting_e_value"]

@@ -14,7 +14,7 @@ import numpy as np
 
 from validstats._typing import Float1D
 from validstats.holdout.widths.capital import capital_interval, capital_lower, contrast_lower
-from validstats.holdout.widths.intervals import LOG_2, clopper_pearson
+from validstats.holdout.widths.counts import LOG_2, clopper_pearson
 from validstats.intake import check_in_range, check_vector
 
 __all__ = ["GateCertificate", "certify_gain", "keeps_proposal", "outwards", "start_upper"]

@@ -18,7 +18,7 @@ from validstats.holdout.widths.counting import (
     log_guess_nodes,
     log_ladder_nodes,
 )
-from validstats.holdout.widths.intervals import hoeffding_half_width
+from validstats.holdout.widths.counts import hoeffding_half_width
 from validstats.intake import check_in_range, check_positive_int
 
 __all__ = [

@@ -14,7 +14,7 @@ from scipy import special
 
 from validstats._typing import AnyArray, Float1D
 from validstats.holdout.widths.capital import ratio_interval
-from validstats.holdout.widths.intervals import LOG_2, clopper_pearson
+from validstats.holdout.widths.counts import LOG_2, clopper_pearson
 from validstats.intake import check_in_range, check_vector
 
 __all__ = [

@@ -16,7 +16,7 @@ import numpy as np
 from scipy import special
 
 from validstats._typing import AnyArray, Float1D
-from validstats.holdout.widths.intervals import LOG_2, clopper_pearson
+from validstats.holdout.widths.counts import LOG_2, clopper_pearson
 from validstats.intake import check_positive_int
 
 __all__ = ["paired_difference_interval", "paired_lower", "paired_tail_at_most"]
