@@ -209,11 +209,6 @@ def specs(quick: bool = False) -> list[Spec]:
                 "validstats": steps_of(
                     GuessAndCheck, GuessAndCheck.initial_state(5_000, queries=thousand, failures=10), thousand
                 ),
-                "validstats, Hoeffding intervals": steps_of(
-                    GuessAndCheck,
-                    GuessAndCheck.initial_state(5_000, queries=thousand, failures=10, interval="hoeffding"),
-                    thousand,
-                ),
             },
         ),
         Spec(

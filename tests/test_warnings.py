@@ -6,6 +6,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import validstats
@@ -13,15 +14,14 @@ from validstats import DesignSupervised, mutual_info
 from validstats.exceptions import ConstantColumnWarning, LabellingWarning
 
 
-def few_labels() -> None:
+def few_clusters() -> None:
     rng = np.random.default_rng(0)
-    import pandas as pd
-
-    rows = pd.DataFrame({"x": rng.normal(size=200), "machine": rng.normal(size=200)})
-    labels = np.where(np.arange(200) < 30, rng.normal(size=200), np.nan)
-    DesignSupervised(random_state=0).fit(rows, surrogate="machine").calibrate(
-        {"y": labels}, sampling_probability=0.15
+    rows = pd.DataFrame(
+        {"x": rng.normal(size=400), "machine": rng.normal(size=400), "group": np.arange(400) // 40}
     )
+    labels = np.where(rng.random(400) < 0.4, rng.normal(size=400), np.nan)
+    study = DesignSupervised(random_state=0).fit(rows, surrogate="machine")
+    study.calibrate({"y": labels}, sampling_probability=0.4).infer("y ~ x", clusters="group")
 
 
 def a_constant_column() -> None:
@@ -30,7 +30,7 @@ def a_constant_column() -> None:
 
 
 @pytest.mark.parametrize(
-    ("call", "category"), [(few_labels, LabellingWarning), (a_constant_column, ConstantColumnWarning)]
+    ("call", "category"), [(few_clusters, LabellingWarning), (a_constant_column, ConstantColumnWarning)]
 )
 def test_the_line_is_the_users(call, category) -> None:
     with warnings.catch_warnings(record=True) as caught:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from validstats.holdout.ledger.keys import counter_generator
 
 import benchmarks.experiments.ladders  # noqa: F401 (its ladders are known by their names)
+from validstats.holdout.ledger.store import counter_generator
 from validstats.holdout.widths.half_widths import nonadaptive_width
 from validstats.validity.adaptive import (
     GuardedHoldout,

@@ -5,7 +5,9 @@ import hmac
 
 import numpy as np
 import pytest
-from validstats.holdout.ledger.keys import (
+
+from validstats.holdout.ledger import store as fingerprint_module
+from validstats.holdout.ledger.store import (
     ask_digest,
     counter_generator,
     derive_key,
@@ -13,8 +15,6 @@ from validstats.holdout.ledger.keys import (
     keyed_order,
     keyed_row_digests,
 )
-
-from validstats.holdout.ledger import keys as fingerprint_module
 
 
 def test_noise_is_a_function_of_secret_index_and_stream():

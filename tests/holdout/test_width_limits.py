@@ -14,7 +14,8 @@ from validstats.holdout.mechanisms import (
     Gaussian,
     Thresholdout,
 )
-from validstats.holdout.widths import counting, evalues, gaussian, intervals
+from validstats.holdout.widths import counting, evalues, gaussian
+from validstats.holdout.widths import counts as intervals
 from validstats.holdout.widths import half_widths as widths
 
 LEVEL = math.log(0.05)

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from tests.oracles import holdout as oracle
-from validstats.holdout.widths import counting, gaussian, intervals, published
+from validstats.holdout.widths import counting, gaussian, published
+from validstats.holdout.widths import counts as intervals
 from validstats.holdout.widths import half_widths as widths
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "holdout.json").read_text())

@@ -7,13 +7,6 @@ from dataclasses import asdict
 
 import numpy as np
 import pytest
-from validstats.holdout.ledger.keys import (
-    ask_digest,
-    counter_generator,
-    derive_key,
-    holdout_fingerprint,
-    keyed_row_digests,
-)
 
 from validstats.holdout.asking.desk import subject_of
 from validstats.holdout.asking.inputs import classes_of
@@ -21,6 +14,13 @@ from validstats.holdout.asking.metrics import as_metric, in_class_order, lent
 from validstats.holdout.budget.books import confidence_of, declared_alike
 from validstats.holdout.budget.reports import ordinal
 from validstats.holdout.ledger.anchor import Receipt
+from validstats.holdout.ledger.store import (
+    ask_digest,
+    counter_generator,
+    derive_key,
+    holdout_fingerprint,
+    keyed_row_digests,
+)
 from validstats.holdout.mechanisms.base import (
     cell_of,
     check_counts,
@@ -110,7 +110,7 @@ WORKED = {
         lambda: [ordinal(i) for i in (1, 2, 3, 4, 11, 12, 21, 112)],
         ["1st", "2nd", "3rd", "4th", "11th", "12th", "21st", "112th"],
     ),
-    # ledger.keys
+    # ledger.store
     "ask_digest": (
         lambda: ask_digest(b"key", "accuracy", [0, 1]) == ask_digest(b"key", "accuracy", [0, 1]),
         True,
@@ -196,7 +196,7 @@ WORKED = {
     "ladder_width": (lambda: round(ladder_width(10_000, 100, math.log(0.05)).half_width, 4), 0.0897),
     "argmax_width": (lambda: round(argmax_width(10_000, 5, 20, math.log(0.05)).half_width, 4), 0.0471),
     "thresholdout_width": (lambda: round(thresholdout_width(1000, 10, 10, math.log(0.05)), 2), 10.13),
-    # widths.intervals
+    # widths.counts
     "hoeffding_half_width": (lambda: round(hoeffding_half_width(1000, math.log(0.05)), 4), 0.0429),
     "kl_divergence": (lambda: round(kl_divergence(0.5, 0.25), 4), 0.1438),
     "kl_interval": (

@@ -214,7 +214,7 @@ def plan_batch(
     --------
     >>> from validstats.batch import Simultaneous
     >>> plan_batch(Simultaneous(miss=0.1), m=100).smallest_n
-    23
+    30
     >>> plan_batch(BatchMean(side="upper"), n=500).largest_m
     55
     """

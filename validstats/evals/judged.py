@@ -13,6 +13,7 @@ from validstats._typing import Bool1D, Float1D, Float2D, Int1D, RandomState
 from validstats.dsl import DesignSupervised
 from validstats.dsl.fit.cell_intervals import cell_estimate, cell_interval, cell_sums
 from validstats.dsl.fit.cells import form_cells
+from validstats.evals.doctor import drawn_level
 from validstats.evals.inputs import EvalInput, Population
 from validstats.evals.readers import EvalFileError
 from validstats.evals.statistics import (
@@ -55,8 +56,6 @@ def _study(
     frame: Any, surrogates: list[str], human: Float1D, data: EvalInput, seed: RandomState
 ) -> DesignSupervised:
     """Calibrated study of the human labels; clusters that were labelled as a whole are the sampling units."""
-    from validstats.evals.doctor import drawn_level
-
     level, groups = drawn_level(data.table, ~np.isnan(human))
     whole = level != "rows" and int(groups.max()) + 1 < len(human)
     study = DesignSupervised(random_state=0 if seed is None else seed)

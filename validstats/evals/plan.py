@@ -12,7 +12,7 @@ from scipy import stats
 
 from validstats._typing import Float1D
 from validstats.evals.inputs import load
-from validstats.evals.readers import EvalFileError
+from validstats.evals.readers import EvalFileError, read
 from validstats.evals.results import EvalResult, Inputs, inputs_of_data
 from validstats.evals.sentences import needed, percent, points, say
 from validstats.evals.statistics import (
@@ -329,8 +329,6 @@ def _plan_width(
 
 def _judged_answers(data: Any, score: str | None, judge: str | None, human: str | None) -> Any:
     """The answers with their verdicts; labels are a pilot if there are ten or more."""
-    from validstats.evals.readers import read
-
     table = read(data, judge=judge or score, human=human)
     has_pilot = table.has("human") and int(np.sum(~np.isnan(table.values("human")))) >= 10
     inputs = load(table, judge=judge or score, with_human=has_pilot)

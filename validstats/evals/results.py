@@ -10,11 +10,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from validstats import __version__
 from validstats._typing import Float1D, Float2D, Int1D
 from validstats.evals.agreement import AgreementResult
 from validstats.evals.inputs import EvalInput
 from validstats.evals.readers import Check, EvalTable
-from validstats.evals.sentences import Verdict
+from validstats.evals.sentences import Verdict, needed, points
 from validstats.results import NotApplicable, Report, Result, Table
 
 __all__ = [
@@ -127,12 +128,10 @@ class EvalResult(Result):
             Keys of every result, and ``validstats`` (version), ``verb``, ``verdict``, ``judge``, ``checks``, ``inputs``,
             ``options``, ``exit_code`` (0 unless a gate of the command line fired) and ``nulls`` (why a number is null).
         """
-        import validstats
-
         judge = self.judge
         values = {
             **super().to_dict(),
-            "validstats": validstats.__version__,
+            "validstats": __version__,
             "verb": self.verb,
             "verdict": {"code": self.verdict.code, "sentence": self.verdict.sentence},
             "judge": judge.to_dict() if isinstance(judge, AgreementResult) else {"reason": judge.reason},
@@ -398,8 +397,6 @@ class ComparisonResult(EvalResult):
             },
             formats={"p": "p_value"},
         )
-        from validstats.evals.sentences import needed, points
-
         header = [
             ("Method", self.method),
             (

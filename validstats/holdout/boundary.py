@@ -21,6 +21,7 @@ from typing import IO, Any
 import numpy as np
 
 from validstats.holdout.asking import Gate, seal, unseal
+from validstats.holdout.estimators import ReusableHoldout
 from validstats.holdout.ledger import Ledger
 from validstats.runtime import new_file
 
@@ -224,7 +225,6 @@ class GateServer:
     def __init__(
         self, path: str | Path, *, inbox: str | Path | None = None, forbidden: Iterable[Path] = ()
     ) -> None:
-        from validstats.holdout.estimators import ReusableHoldout
 
         self.path = Path(path).resolve()
         self.inbox = None if inbox is None else Path(inbox).resolve()

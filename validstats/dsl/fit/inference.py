@@ -816,7 +816,9 @@ def estimable(sample: Sample) -> Bool1D:
     design = rows.X if rows.weights is None else rows.X * np.sqrt(rows.weights)[:, None]
     length = np.linalg.norm(design, axis=0)
     scaled = design / np.where(length > 0, length, 1.0)
-    _, values, right = np.linalg.svd(scaled, full_matrices=True)
+    # the right singular vectors are those of the triangular factor, which has p columns however many rows there are
+    triangle = np.linalg.qr(scaled, mode="r") if len(scaled) > p else scaled
+    _, values, right = np.linalg.svd(triangle, full_matrices=True)
     values = np.r_[values, np.zeros(p - len(values))]
     null = right[values <= 1e-10 * max(values[0], 1e-300)]
     return ~np.any(np.abs(null) > 1e-8, axis=0) if len(null) else np.ones(p, dtype=np.bool_)

@@ -31,7 +31,7 @@ from validstats.dsl.regression.preparation import (
 from validstats.dsl.regression.solution import cells_guarantee, coefficient_result
 from validstats.dsl.results import CoefficientResult
 
-__all__ = ["Choice", "choose_interval", "infer_share"]
+__all__ = ["IntervalChoice", "choose_interval", "infer_share"]
 
 ENOUGH_FOR_SCORES = 300
 """Labels from which continuous scores with a continuous judge have the interval of a regression on the judge."""
@@ -44,7 +44,7 @@ SENTENCE = (
 )
 
 
-class Choice(NamedTuple):
+class IntervalChoice(NamedTuple):
     """Which interval is used, and why."""
 
     name: IntervalName
@@ -73,22 +73,24 @@ def _is_difference(outcome: str, labels: tuple[str, ...]) -> bool:
     return len(labels) == 2 and inner in {f"I({a}-{b})" for a in labels for b in labels if a != b}
 
 
-def choose_interval(request: InferenceRequest, parsed: ParsedFormula, builder: DesignBuilder) -> Choice:
+def choose_interval(
+    request: InferenceRequest, parsed: ParsedFormula, builder: DesignBuilder
+) -> IntervalChoice:
     """Return the interval of a share, mean or difference: by kinds and numbers, never by what the labels say."""
     if request.offset is not None:
         raise ValueError(f"model={request.model!r} takes no offset.")
     obstacle = _obstacle(request, parsed, builder)
     if request.interval == "normal":
-        return Choice("normal", "it was asked for")
+        return IntervalChoice("normal", "it was asked for")
     if request.interval is not None:
         if obstacle is not None:
             raise ValueError(
                 f"interval={request.interval!r} is not available here: {obstacle}. Leave interval out, which takes "
                 "'normal', or change the option."
             )
-        return Choice(request.interval, "it was asked for")
+        return IntervalChoice(request.interval, "it was asked for")
     if obstacle is not None:
-        return Choice("normal", obstacle)
+        return IntervalChoice("normal", obstacle)
     labels = builder.outcome_labels
     scores = request.model not in ("proportion", "shares") and any(
         request.calibration.kinds[name] != "binary" for name in labels
@@ -99,12 +101,12 @@ def choose_interval(request: InferenceRequest, parsed: ParsedFormula, builder: D
         and n_units >= ENOUGH_FOR_SCORES
         and any(_is_continuous(v) for v in _verdicts(request, builder))
     ):
-        return Choice(
+        return IntervalChoice(
             "normal",
             f"scores with a continuous judge have the shorter regression interval from {ENOUGH_FOR_SCORES} labels on "
             f"({n_units} here); it does not see gross errors rarer than about 5 in {n_units}",
         )
-    return Choice("cells", "the outcome is bounded")
+    return IntervalChoice("cells", "the outcome is bounded")
 
 
 def _is_continuous(values: AnyArray) -> bool:
@@ -248,7 +250,7 @@ class _Intervals:
 
 
 def infer_share(
-    parsed: ParsedFormula, builder: DesignBuilder, request: InferenceRequest, choice: Choice
+    parsed: ParsedFormula, builder: DesignBuilder, request: InferenceRequest, choice: IntervalChoice
 ) -> CoefficientResult:
     """Return shares, means or a difference with their intervals; no learner is fitted."""
     bounds = outcome_bounds(request, parsed, builder.outcome_labels)
@@ -481,7 +483,7 @@ def _exact_result(
 
 
 def _label_notes(
-    sums: tuple[CellSums, ...], parts: list[_Part], binary: bool, level: float, choice: Choice
+    sums: tuple[CellSums, ...], parts: list[_Part], binary: bool, level: float, choice: IntervalChoice
 ) -> list[str]:
     """Say what the labels did not show, and what was merged."""
     notes = []

@@ -305,7 +305,7 @@ class Books:
                 new_batch = new_batch and entry.release == "cached"
         if any(entry.detail.get("source") == "error" for entry in done):
             raise ValueError(
-                "The function failed on the holdout, or returned a value that is not finite or out of its bounds. What "
+                "The function of query() failed on the holdout, or returned a value that is not finite or out of its bounds. What "
                 "went wrong is withheld, since it may tell labels; the question counts as asked and 6.9 nats are charged. "
                 "Try the function on the training rows."
             )

@@ -37,6 +37,7 @@ __all__ = [
 
 
 LOG_2 = math.log(2.0)
+# below it special.betaincinv has no relative precision; the KL interval takes over
 _SMALLEST_LOG_LEVEL = -650.0
 
 
@@ -151,11 +152,6 @@ def _betting_lower(x: Float1D, stakes: Float1D, target: float) -> float:
         else:
             high = middle
     return low
-
-
-_SMALLEST_LOG_LEVEL = (
-    -650.0
-)  # below it special.betaincinv has no relative precision; the KL interval takes over
 
 
 @dataclass(frozen=True)

@@ -96,8 +96,6 @@ def _checked(
 
 def _mean_trial(total: bool) -> Callable[[Setting, np.random.Generator], Trial]:
     def trial(setting: Setting, rng: np.random.Generator) -> Trial:
-        from validstats.batch import BatchMean, BatchTotal
-
         model = calibrated(setting, BatchTotal() if total else BatchMean(), rng)
         n, m = setting["n"], setting["m"]
         X, y = draw_labels(setting["law"], m, rng)
