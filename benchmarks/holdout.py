@@ -114,10 +114,12 @@ def cached_plan() -> float:
     return plan(5_000, 1_000, failures=10, rounds=3, release="guess").half_width
 
 
-def steps_of(kind: Any, state: Any, count: int) -> Callable[[], Any]:
-    """A run of single steps."""
+def steps_of(kind: Any, state: Any, count: int, rows: int | None = None) -> Callable[[], Any]:
+    """A run of single steps, from means, or from 0/1 values of so many rows."""
     rng = np.random.default_rng(1)
-    means = np.clip(rng.normal(0.5, 0.01, count), 0, 1).tolist()
+    means: Any = np.clip(rng.normal(0.5, 0.01, count), 0, 1).tolist()
+    if rows is not None:
+        means = (rng.random((count, rows)) < 0.5).astype(float)
 
     def call() -> Any:
         present = state
@@ -207,7 +209,10 @@ def specs(quick: bool = False) -> list[Spec]:
             thousand,
             {
                 "validstats": steps_of(
-                    GuessAndCheck, GuessAndCheck.initial_state(5_000, queries=thousand, failures=10), thousand
+                    GuessAndCheck,
+                    GuessAndCheck.initial_state(5_000, queries=thousand, failures=10),
+                    thousand,
+                    rows=5_000,
                 ),
             },
         ),

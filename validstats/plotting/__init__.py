@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 _PUBLIC = {
     "AnswersDisplay": "validstats.plotting.answers",
@@ -61,6 +61,35 @@ __all__ = [
     "ProbabilityDisplay",
     "SelectionDisplay",
 ]
+
+if TYPE_CHECKING:
+    from validstats.plotting.answers import AnswersDisplay, DiscoveriesDisplay
+    from validstats.plotting.batch_envelope import EnvelopeDisplay
+    from validstats.plotting.batch_intervals import BatchIntervalDisplay
+    from validstats.plotting.batch_plan import BatchPlanDisplay
+    from validstats.plotting.batch_selection import SelectionDisplay
+    from validstats.plotting.batch_sets import LabelSetDisplay
+    from validstats.plotting.coefficients import CoefficientDisplay
+    from validstats.plotting.confidence_sequence import ConfidenceSequenceDisplay
+    from validstats.plotting.coverage import CoverageDisplay
+    from validstats.plotting.evaluations import (
+        AgreementDisplay,
+        ComparisonDisplay,
+        EvaluationDisplay,
+        PassAtKDisplay,
+        PlanDisplay,
+        RankDisplay,
+    )
+    from validstats.plotting.holdout_plan import HoldoutPlanDisplay
+    from validstats.plotting.hunt import HuntDisplay
+    from validstats.plotting.label_plan import GainForecastDisplay, LabelPlanDisplay
+    from validstats.plotting.ledger import LedgerDisplay
+    from validstats.plotting.mutual_information import (
+        MutualInformationDisplay,
+        MutualInformationMatrixDisplay,
+        PermutationDisplay,
+    )
+    from validstats.plotting.probabilities import ProbabilityDisplay
 
 
 def __getattr__(name: str) -> Any:

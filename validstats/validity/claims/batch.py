@@ -14,6 +14,7 @@ from validstats.batch import (
     BatchMean,
     BatchPredictor,
     BatchQuantile,
+    BatchTotal,
     Envelope,
     ErrorCount,
     Selection,
