@@ -7,6 +7,10 @@ import itertools
 import os
 import secrets
 
+# one thread a worker: the tests run on all cores already
+for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_variable, "1")
+
 import pytest
 from hypothesis import settings
 

@@ -43,6 +43,7 @@ def selected(study):
     return kept, holdout, confirmed, search
 
 
+@pytest.mark.slow
 def test_screening_keeps_what_matters(selected) -> None:
     assert "x0" in selected[0]
 

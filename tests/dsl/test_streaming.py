@@ -166,6 +166,7 @@ def test_every_source_gives_the_same(reference, kind, tmp_path) -> None:
         assert type(result.tidy()) is type(source)
 
 
+@pytest.mark.slow
 def test_dask_partitions_are_summed_on_a_local_cluster(reference) -> None:
     distributed = pytest.importorskip("distributed")
     dd = pytest.importorskip("dask.dataframe")
@@ -279,6 +280,7 @@ print(stream_regression(path, **options).n_rows)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits the address space of a process")
 def test_data_larger_than_the_memory_allowed(tmp_path) -> None:
     """A file of 67 MiB in memory is streamed where 40 MiB more are allowed, and cannot be read whole."""

@@ -9,6 +9,7 @@ from validstats.tour import dsl as tour
 from validstats.tour._section import QuietProgress
 
 
+@pytest.mark.slow
 def test_the_section_shows_the_naive_error_and_covers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tour, "N_DRAWS", 2)
     section = tour.run_section(QuietProgress())

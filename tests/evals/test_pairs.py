@@ -58,6 +58,7 @@ def buehler_20():
     return {(b, c): buehler_interval(b, c, 20, 0.95) for b in range(21) for c in range(21 - b)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("p10", "p01"), [(0.2, 0.0), (0.05, 0.0), (0.5, 0.0), (0.1, 0.1), (0.3, 0.1), (0.02, 0.02), (0.5, 0.45)]
 )
@@ -73,6 +74,7 @@ def test_bonett_price_errs_too_often_where_only_one_system_fails():
     assert max(below, above) > 0.06
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [7, 13])
 @pytest.mark.parametrize("level", [0.9, 0.95, 0.99])
 @pytest.mark.parametrize("interval", ["buehler", "bonett-price"])

@@ -165,6 +165,7 @@ def test_a_socket_serves_parallel_askers_one_at_a_time(ledger: Path, tmp_path: P
     assert bits == [False] * 8 and server.status["proposals"] == 8
 
 
+@pytest.mark.slow
 def test_a_killed_server_never_gives_a_free_bit(ledger: Path) -> None:
     code = (
         "import os, sys, threading\nfrom tests.holdout.test_boundary import GateServer, proposal\n"

@@ -57,6 +57,7 @@ def test_a_known_holdout_makes_no_sketch(tmp_path: Path, monkeypatch: pytest.Mon
     rh.calibrate(X, Y)
 
 
+@pytest.mark.slow
 def test_of_programs_that_bind_at_once_one_succeeds(tmp_path: Path) -> None:
     code = (
         "import sys, numpy as np\nfrom pathlib import Path\nfrom tests.holdout.test_identity import X, Y, bound\n"

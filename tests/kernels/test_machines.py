@@ -74,6 +74,7 @@ def test_a_user_without_rights_and_home_gets_answers(usual, tmp_path) -> None:
     assert "Set NUMBA_CACHE_DIR" in lines[2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["cut", "garbled", "empty"])
 @pytest.mark.parametrize("suffix", ["nbi", "nbc"])
 def test_a_damaged_cache_is_compiled_around_and_named_once(damage, suffix, usual, tmp_path) -> None:

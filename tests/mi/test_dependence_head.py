@@ -94,6 +94,7 @@ def test_stored_weights_return_unchanged_and_foreign_ones_are_refused(tmp_path):
         load_dependence_head(tmp_path / "other.npz")
 
 
+@pytest.mark.slow
 def test_training_learns_to_tell_dependent_from_independent_sets():
     torch = pytest.importorskip("torch")
     from validstats.mi.training.dependence import DependenceRecipe, borderline_sets, train_dependence_head

@@ -302,6 +302,7 @@ def test_calibration_on_known_data_sets():
     assert estimator.infer(*linear_pair(60, 1, seed=99), confidence_level=0.99).conf_high == np.inf
 
 
+@pytest.mark.slow
 def test_calibration_on_a_family_is_reproducible():
     one, two = (
         LearnedMI(random_state=3).calibrate(GaussianFamily(), n_sets=40, verbose=False) for _ in range(2)
@@ -310,6 +311,7 @@ def test_calibration_on_a_family_is_reproducible():
     assert "'gaussian'" in one.guarantee_.paragraph()
 
 
+@pytest.mark.slow
 def test_training_on_a_family(tmp_path):
     pytest.importorskip("torch")
     estimator = LearnedMI(random_state=1)

@@ -108,6 +108,7 @@ def test_weights_survive_storage(shard, tmp_path):
     assert np.allclose(forward(shard, weights), forward(shard, again), atol=1e-12)
 
 
+@pytest.mark.slow
 def test_training_lowers_the_loss_and_resumes(shard, tmp_path):
     pool = make_shard(default_family(), 10, 0, 200)
     scaling, table = fit_scaling(pool), choose_anchors(pool)

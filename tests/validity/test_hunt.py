@@ -97,6 +97,7 @@ def test_planted_faults_are_found_and_what_holds_is_not_blamed(fault) -> None:
     assert right.sentence.startswith("Nothing was found below its level in")
 
 
+@pytest.mark.slow
 def test_a_seed_line_reproduces_a_failing_data_set() -> None:
     claim = PAIRS["z for the t quantile"][0]
     worst = hunt([claim], n_trials=3000, random_state=2).faults[0]
@@ -145,6 +146,7 @@ def test_crashes_and_faults_are_failures_and_refusals_are_not() -> None:
     assert not hunt([Claim("refuse", prior, refuse, 0.9)], n_trials=500, random_state=0).faults
 
 
+@pytest.mark.slow
 def test_asymptotic_statements_have_two_points() -> None:
     def coin(setting, rng):
         return Trial(bool(rng.random() < 0.937))

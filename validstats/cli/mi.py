@@ -145,7 +145,7 @@ def _side(table: Any, names: list[str]) -> Any:
     return table[names[0]] if len(names) == 1 else table[names]
 
 
-def _statistic(method: str) -> str:
+def _statistic(method: str) -> Any:
     """Statistic of the test: the method if one was chosen, else the combined statistic."""
     source = click.get_current_context().get_parameter_source("method")
     return "combined" if source == ParameterSource.DEFAULT else method

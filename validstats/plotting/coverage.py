@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 from scipy import stats
 
 from validstats.intake import check_same_length, check_vector
@@ -46,12 +46,12 @@ class CoverageDisplay:
 
     def __init__(
         self,
-        nominal: Sequence[float],
-        achieved: Sequence[float],
+        nominal: npt.ArrayLike,
+        achieved: npt.ArrayLike,
         *,
         n_replicates: int,
-        theory: Sequence[float] | None = None,
-        naive: Sequence[float] | None = None,
+        theory: npt.ArrayLike | None = None,
+        naive: npt.ArrayLike | None = None,
         naive_name: str = "naive",
     ) -> None:
         check_same_length(nominal=nominal, achieved=achieved, theory=theory, naive=naive)
