@@ -204,6 +204,9 @@ def test_columns_of_different_length_are_refused() -> None:
 class Demo(Result):
     values: np.ndarray
 
+    def _answer(self) -> str:
+        return "It is so"
+
     def _tidy_columns(self):
         return {"term": ["a", "b"], "estimate": self.values}
 

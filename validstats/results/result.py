@@ -61,9 +61,9 @@ class Result(ABC):
         """The answer in one sentence."""
         return self._answer()
 
+    @abstractmethod
     def _answer(self) -> str:
         """The answer in one sentence, with units and sensible rounding."""
-        return ""
 
     @abstractmethod
     def _tidy_columns(self) -> Mapping[str, Sequence[Any] | np.ndarray]:
