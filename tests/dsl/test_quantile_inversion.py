@@ -1,0 +1,37 @@
+"""Quantiles by inversion of a distribution."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from validstats.dsl.regression.quantiles import invert_distribution
+
+
+class TestQuantileInversion:
+    def test_the_empirical_distribution_gives_its_order_statistics(self):
+        values = np.sort(np.random.default_rng(0).normal(size=501))
+        found = invert_distribution(
+            lambda q: (np.searchsorted(values, q, side="right") / 501, np.full(len(q), 0.02)),
+            values,
+            0.5,
+            1.96,
+        )
+        assert found.value == values[250]
+        inside = [v for k, v in enumerate(values) if abs((k + 1) / 501 - 0.5) <= 1.96 * 0.02]
+        assert found.low <= inside[0] and found.high >= inside[-1]
+        assert found.low >= values[228] and found.high <= values[272]
+
+    def test_non_monotone_functions_are_rearranged(self):
+        points = np.arange(5.0)
+        bumpy = dict(zip(points, [0.1, 0.6, 0.4, 0.7, 1.0], strict=True))
+        found = invert_distribution(
+            lambda q: (np.array([bumpy[x] for x in q]), np.full(len(q), 0.01)), points, 0.5, 1.0
+        )
+        assert found.value == 2.0
+
+    def test_an_unbounded_end_is_infinite(self):
+        points = np.arange(3.0)
+        found = invert_distribution(
+            lambda q: (np.array([0.9, 0.95, 1.0])[q.astype(int)], np.full(len(q), 0.1)), points, 0.9, 2.0
+        )
+        assert found.low == -np.inf and found.high == np.inf
