@@ -15,7 +15,7 @@ from validstats.validity.coverage import binomial_acceptance
 
 pytestmark = pytest.mark.validity
 
-N = int(os.environ.get("VALIDSTATS_EVALS_REPLICATES", "300"))
+N = int(os.environ.get("VALIDSTATS_EVALS_REPLICATES", "150"))
 
 
 def hits(replicate, setting, *extra, n=N, seed=7):
