@@ -27,6 +27,11 @@ ANSWER = textwrap.dedent(
 )
 
 
+compiled = pytest.mark.skipif(
+    bool(os.environ.get("NUMBA_DISABLE_JIT")), reason="nothing is compiled in this lane"
+)
+
+
 def run(code: str = ANSWER, **options) -> list[str]:
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False, **options
@@ -49,6 +54,7 @@ def test_without_numba_answers_are_the_same_and_one_note_says_so(usual) -> None:
     assert lines[2].startswith("SpeedWarning numba is not installed") and "pip install numba" in lines[2]
 
 
+@compiled
 def test_where_nothing_can_be_written_code_is_compiled_each_time(usual) -> None:
     lines = run("from numba.core import caching\ncaching.CacheImpl._locator_classes = []\n" + ANSWER)
     assert lines[:2] == usual
@@ -56,6 +62,7 @@ def test_where_nothing_can_be_written_code_is_compiled_each_time(usual) -> None:
     assert lines[2].startswith("SpeedWarning") and "Set NUMBA_CACHE_DIR" in lines[2]
 
 
+@compiled
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can become nobody")
 def test_a_user_without_rights_and_home_gets_answers(usual, tmp_path) -> None:
     package = tmp_path / "site" / "validstats"
@@ -74,6 +81,7 @@ def test_a_user_without_rights_and_home_gets_answers(usual, tmp_path) -> None:
     assert "Set NUMBA_CACHE_DIR" in lines[2]
 
 
+@compiled
 @pytest.mark.slow
 @pytest.mark.parametrize("damage", ["cut", "garbled", "empty"])
 @pytest.mark.parametrize("suffix", ["nbi", "nbc"])

@@ -7,6 +7,8 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from validstats.exceptions import (
     SpeedWarning,
     damaged_cache_message,
@@ -87,13 +89,24 @@ class _CarefulCache:
             return None
 
 
+def _wrapping(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Run plain Python as compiled code runs: whole numbers of 64 bits wrap around without a word."""
+
+    @functools.wraps(function)
+    def run(*arguments: Any) -> Any:
+        with np.errstate(over="ignore"):
+            return function(*arguments)
+
+    return run
+
+
 def _compiled(function: Callable[..., Any], cache: bool, plain: Callable[..., Any]) -> Callable[..., Any]:
     """Compile with the best that the machine allows: cached, uncached, or not at all."""
     try:
         import numba
     except ImportError:
         warn_once(no_numba_message, SpeedWarning)
-        return plain
+        return _wrapping(plain)
     try:
         dispatcher: Any = numba.njit(cache=cache)(function)
     except RuntimeError as error:
@@ -101,6 +114,8 @@ def _compiled(function: Callable[..., Any], cache: bool, plain: Callable[..., An
             raise
         warn_once(no_cache_message, SpeedWarning)
         return numba.njit(function)
+    if dispatcher is function:  # NUMBA_DISABLE_JIT=1
+        return _wrapping(function)
     if cache and hasattr(dispatcher, "_cache"):
         dispatcher._cache = _CarefulCache(dispatcher._cache)
     return dispatcher
