@@ -212,7 +212,7 @@ def packed(members, name="header.json", content=b"{}"):
         (packed([("/absolute.json", "{}")]), "path outside the archive"),
         (packed([("bomb.json", b"0" * (4 * 2**20))]), "more than 200 times"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else "file",
 )
 def test_unusable_files_are_refused_with_a_sentence(tmp_path, content, message):
     path = tmp_path / "file.dat"
