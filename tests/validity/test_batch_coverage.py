@@ -77,10 +77,11 @@ def test_order_statistics(setting):
     target = batch[:, zeta - 1]
     bound = order_statistic_interval(calibration[0], m, zeta, alpha, side=side)
     low, high = np.full(replicates, -np.inf), np.full(replicates, np.inf)
-    if bound.rank_low is not None and bound.rank_low > 1:
-        low = calibration[:, bound.rank_low - 2]
-    if bound.rank_high is not None and bound.rank_high <= n:
-        high = calibration[:, bound.rank_high - 1]
+    [(rank_low, rank_high)] = bound.ranks
+    if rank_low is not None and rank_low > 1:
+        low = calibration[:, rank_low - 2]
+    if rank_high is not None and rank_high <= n:
+        high = calibration[:, rank_high - 1]
     covered = ((low <= target) & (target <= high)).sum()
     accept(covered, replicates, bound.probability, exact=law not in TIED)
     assert bound.probability >= 1 - alpha
