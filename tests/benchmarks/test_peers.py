@@ -124,4 +124,5 @@ def test_intervals_out_of_the_family_are_counted():
     rows = mi.interval_table(tasks, [60], {60: 2}).splitlines()[2:]
     cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
     assert [cell[1] for cell in cells] == ["4", "120", "120"]
-    assert all(float(cell[2]) < 0.5 for cell in cells[1:])
+    # parity is one of the kinds that the shipped weights were trained on, and that the evaluation weights were not
+    assert float(cells[1][2]) < 0.5 < float(cells[2][2])

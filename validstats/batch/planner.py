@@ -212,11 +212,11 @@ def plan_batch(
 
     Examples
     --------
-    >>> from validstats.batch import Simultaneous
+    >>> from validstats.batch import BatchMean, Simultaneous
     >>> plan_batch(Simultaneous(miss=0.1), m=100).smallest_n
     30
     >>> plan_batch(BatchMean(side="upper"), n=500).largest_m
-    55
+    26
     """
     if not isinstance(target, Target):
         raise TypeError(f"target must be a target such as Simultaneous(miss=0.1), got {target!r}.")
