@@ -87,7 +87,9 @@ def test_informative_surrogates_shorten_intervals_and_errors(measured):
 def test_the_segment_to_the_root_loses_with_a_skewed_covariate_and_a_useless_surrogate():
     setting = WeakSetting("linear", "lognormal", "normal", "noise", 100, True)
     result = measure(setting, 400, 12, untuned=True)
-    assert np.max(result.rmse("root form") / result.rmse("gold")) > 1.06  # what the tuned estimator is held to
+    assert (
+        np.max(result.rmse("root form") / result.rmse("gold")) > 1.06
+    )  # what the tuned estimator is held to
     assert np.max(result.rmse("tuned") / result.rmse("gold")) <= 1.04
 
 
