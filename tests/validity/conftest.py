@@ -1,4 +1,4 @@
-"""Rotation of long grids: a few settings of each run among the checks, all of them with ``VALIDSTATS_LONG=1``."""
+"""Long simulations: some settings of each grid run among the checks, all of them with ``VALIDSTATS_LONG=1``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,16 @@ import pytest
 
 GRIDS = ("test_batch_means", "test_dsl_shares", "test_evals", "test_holdout_limits")
 """Modules whose tests have more settings than the checks have time for."""
+
+LONG = (
+    "test_batch_predictor",
+    "test_dsl_coverage",
+    "test_dsl_effects",
+    "test_holdout_limits",
+    "test_mi_learned",
+    "test_mi_tests",
+)
+"""Modules that take longer than the checks have time for; they run with ``VALIDSTATS_LONG=1``."""
 
 MOST = 4
 """Settings of one test in one run."""
@@ -23,7 +33,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if item.path.stem in GRIDS and hasattr(item, "callspec"):
             grids[str(item.path), item.originalname].append(item)  # type: ignore[attr-defined]
-    left_out = set()
+    left_out = {id(item) for item in items if item.path.stem in LONG and item.path.parent.name == "validity"}
     for settings in grids.values():
         step = -(-len(settings) // MOST)
         left_out |= {id(s) for number, s in enumerate(settings) if (number - start) % step}
