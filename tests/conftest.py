@@ -1,4 +1,4 @@
-"""What all tests share: the keys of ledgers and the examples of hypothesis are the same in every run."""
+"""What all tests share: keys of ledgers, unseeded draws and examples of hypothesis are the same in every run."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import secrets
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")
 
+import numpy as np
 import pytest
 from hypothesis import settings
 
@@ -43,3 +44,15 @@ def repeatable_keys_of_module(request: pytest.FixtureRequest):
 @pytest.fixture(autouse=True)
 def repeatable_keys(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     _repeatable_keys(monkeypatch, request.node.nodeid)
+
+
+@pytest.fixture(autouse=True)
+def repeatable_draws(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draws of ``random_state=None`` differ from call to call, as they should, but not from run to run."""
+    default_rng, counter = np.random.default_rng, itertools.count()
+    name = int.from_bytes(hashlib.sha256(request.node.nodeid.encode()).digest()[:8], "little")
+
+    def seeded(seed: object = None) -> np.random.Generator:
+        return default_rng([name, next(counter)] if seed is None else seed)
+
+    monkeypatch.setattr(np.random, "default_rng", seeded)
