@@ -85,7 +85,9 @@ def test_the_energy_distance_is_its_definition() -> None:
 
 def test_constant_scores_in_order_tell_nothing() -> None:
     assert unit_order_test(np.ones(20)).p_value == 1.0
-    false = sum(conformal_martingale(np.ones(500), random_state=seed).alarm is not None for seed in range(100))
+    false = sum(
+        conformal_martingale(np.ones(500), random_state=seed).alarm is not None for seed in range(100)
+    )
     assert false <= 4  # at level .01; more than four of 100 has probability .004
 
 

@@ -339,3 +339,16 @@ def test_the_rows_that_a_tolerance_of_thresholdout_needs(tolerance, queries, ove
     assert widths.thresholdout_width(rows, queries, overfits, level) <= tolerance * (1 + 1e-12)
     fewer = min(rows - 1, math.floor(rows * (1 - 1e-8)))
     assert widths.thresholdout_width(fewer, queries, overfits, level) > tolerance
+
+
+@pytest.mark.parametrize("k", [1, 10, 300])
+def test_levels_of_parts_multiply_to_the_level_of_all(k) -> None:
+    part = math.exp(intervals.split_log_level(k, math.log(0.05)))
+    assert 1 - (1 - part) ** k == pytest.approx(0.99 * 0.05, rel=1e-9)
+
+
+def test_an_honest_guess_misses_by_the_noise_of_both_samples() -> None:
+    assert intervals.guess_deviation(0.85, 2000, 2000) == pytest.approx(
+        math.sqrt(0.85 * 0.15 / 1000), rel=1e-2
+    )
+    assert intervals.guess_deviation(1.0, 50, 50) > 0

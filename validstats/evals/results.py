@@ -77,39 +77,22 @@ def _without_nan(value: Any, path: str, nulls: dict[str, str]) -> Any:
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class EvalResult(Result):
-    """An answer about evaluated systems.
-
-    Attributes
-    ----------
-    verdict : Verdict
-        Code and sentence of the answer.
-    checks : tuple of Check
-        Findings about the data.
-    inputs : Inputs
-        Files, roles and sizes.
-    options : mapping of str to object
-        Options of the call.
-    study : object
-        What the domain below returned; None where nothing but scores was used.
-    judge : AgreementResult or NotApplicable
-        Agreement of the judge with the humans.
-    exit_code : int
-        0, unless a gate of the command line fired.
-    """
+    """An answer about evaluated systems."""
 
     schema: ClassVar[str] = "validstats.evals/1"
     verb: ClassVar[str] = "eval"
 
-    verdict: Verdict
-    checks: tuple[Check, ...] = ()
-    inputs: Inputs
-    options: Mapping[str, Any] = field(default_factory=dict)
-    study: Any = None
+    verdict: Verdict  # Code and sentence of the answer
+    checks: tuple[Check, ...] = ()  # Findings about the data
+    inputs: Inputs  # Files, roles and sizes
+    options: Mapping[str, Any] = field(default_factory=dict)  # Options of the call
+    study: Any = None  # What the domain below returned; None where nothing but scores was used
+    # Agreement of the judge with the humans
     judge: AgreementResult | NotApplicable = field(
         default_factory=lambda: NotApplicable("there is no judge that humans checked")
     )
 
-    exit_code: int = 0
+    exit_code: int = 0  # 0, unless a gate of the command line fired
 
     @property
     def confidence_level(self) -> float:
@@ -120,14 +103,10 @@ class EvalResult(Result):
         return self.verdict.sentence.removesuffix(".")
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain Python values, ready for JSON.
-
-        Returns
-        -------
-        dict
-            Keys of every result, and ``validstats`` (version), ``verb``, ``verdict``, ``judge``, ``checks``, ``inputs``,
-            ``options``, ``exit_code`` (0 unless a gate of the command line fired) and ``nulls`` (why a number is null).
-        """
+        """Return everything as plain Python values, ready for JSON."""
+        # Returns keys of every result, and ``validstats`` (version), ``verb``, ``verdict``, ``judge``,
+        # ``checks``, ``inputs``, ``options``, ``exit_code`` (0 unless a gate of the command line fired) and
+        # ``nulls`` (why a number is null).
         judge = self.judge
         values = {
             **super().to_dict(),

@@ -45,30 +45,7 @@ class ProposalError(ValueError):
 
 
 def read_pairs(lines: Iterable[str], first: str, second: str) -> dict[str, str]:
-    """Read two columns of a CSV file.
-
-    Parameters
-    ----------
-    lines : iterable of str
-        The file's lines, names of columns first.
-    first, second : str
-        Names of the columns; identifiers are in the first.
-
-    Returns
-    -------
-    dict of str to str
-        Second column by identifier.
-
-    Raises
-    ------
-    ProposalError
-        If a column is missing, or an identifier is missing or occurs twice; no content is quoted.
-
-    Examples
-    --------
-    >>> read_pairs(["id,y", "a,1", "b,0"], "id", "y")
-    {'a': '1', 'b': '0'}
-    """
+    """Read two columns of a CSV file."""
     reader = csv.DictReader(lines)
     missing = [name for name in (first, second) if name not in (reader.fieldnames or ())]
     if missing:
@@ -93,30 +70,7 @@ def create_gate(
     margin: float = 1.0,
     confidence_level: float = 0.95,
 ) -> None:
-    """Create a ledger with a gate on it, once, by whoever holds the labels.
-
-    Parameters
-    ----------
-    path : str or Path
-        The ledger; the labels are kept sealed beside it.
-    labels : mapping of str to str
-        Label by identifier. The classes are those that occur; predictions must be among them.
-    start : mapping of str to str or None, default None
-        Predictions that a search starts from; the most frequent class if None.
-    vault : float, default 0.15
-        Share of the rows that no proposal is compared on.
-    margin : float, default 1.0
-        Standard errors by which a proposal must be better.
-    confidence_level : float, default 0.95
-        Of everything that the gate says, together.
-
-    Raises
-    ------
-    ProposalError
-        If the start does not fit the labels.
-    FileExistsError
-        If there is a file already.
-    """
+    """Create a ledger with a gate on it, once, by whoever holds the labels."""
     values = list(labels.values())
     classes = sorted(set(values))
     if start is None:
@@ -141,27 +95,7 @@ def create_gate(
 
 
 def read_proposal(path: str | Path, inbox: str | Path, forbidden: Iterable[Path]) -> dict[str, str]:
-    """Read a proposal from a file that the searching side names.
-
-    Parameters
-    ----------
-    path : str or Path
-        Regular file below the inbox, not a link, at most 64 MB.
-    inbox : str or Path
-        The one folder that files may come from.
-    forbidden : iterable of Path
-        Files that are never read: labels and ledger.
-
-    Returns
-    -------
-    dict of str to str
-        Prediction by identifier.
-
-    Raises
-    ------
-    ProposalError
-        If the file may not be read or cannot be; its content is not quoted.
-    """
+    """Read a proposal from a file that the searching side names."""
     folder, asked = Path(inbox).resolve(), Path(path)
     target = asked if asked.is_absolute() else folder / asked
     if folder not in (target.parent.resolve() / target.name).parents:
@@ -200,27 +134,7 @@ class _Rows:
 
 
 class GateServer:
-    """Answer one searching program: proposals in, bits out, by call or as JSON-RPC with the handshake of MCP.
-
-    Parameters
-    ----------
-    path : str or Path
-        Ledger made by :func:`create_gate`.
-    inbox : str, Path or None, default None
-        Folder that proposals may be read from; None takes rows in the request only.
-    forbidden : iterable of Path, default ()
-        Further files that are never read as proposals, such as the file of the labels.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> folder = tempfile.TemporaryDirectory()
-    >>> labels = {f"r{i}": str(i % 2) for i in range(2000)}
-    >>> create_gate(f"{folder.name}/gate.ledger", labels, vault=0.0)
-    >>> server = GateServer(f"{folder.name}/gate.ledger")
-    >>> server.ask(labels), server.status["kept"]
-    (True, 1)
-    """
+    """Answer one searching program: proposals in, bits out, by call or as JSON-RPC with the handshake of MCP."""
 
     def __init__(
         self, path: str | Path, *, inbox: str | Path | None = None, forbidden: Iterable[Path] = ()
@@ -249,62 +163,23 @@ class GateServer:
         return self._gate.status
 
     def ask(self, proposal: Mapping[str, Any]) -> bool:
-        """Compare a proposal with the present model.
-
-        Parameters
-        ----------
-        proposal : mapping of str to str
-            One prediction for each identifier, in any order.
-
-        Returns
-        -------
-        bool
-            Whether it is kept.
-
-        Raises
-        ------
-        ProposalError
-            If an identifier is missing or unknown, or a prediction is not among the declared classes.
-        """
+        """Compare a proposal with the present model."""
         _check_proposal(proposal, set(self._rows.ids), set(self._rows.classes))
         return self._gate.ask(np.array([str(proposal[key]) for key in self._rows.ids]))
 
     def certify(self, *, go_on: bool = False) -> dict[str, float]:
-        """Certify the kept model.
-
-        Parameters
-        ----------
-        go_on : bool, default False
-            Whether proposals follow.
-
-        Returns
-        -------
-        dict of str to float
-            accuracy_low, accuracy_high and gain.
-        """
+        """Certify the kept model."""
         found = self._gate.certify(go_on=go_on)
         return {"accuracy_low": found.accuracy_low, "accuracy_high": found.accuracy_high, "gain": found.gain}
 
     def final(self) -> float:
-        """Open the vault, once, for a lower bound of the gain.
-
-        Returns
-        -------
-        float
-            The bound.
-        """
+        """Open the vault, once, for a lower bound of the gain."""
         return self._gate.final()
 
     # ------------------------------------------------------------------ JSON-RPC
 
     def serve(self, requests: IO[str], answers: IO[str]) -> None:
-        """Answer requests, one JSON object a line, until they end.
-
-        Parameters
-        ----------
-        requests, answers : text streams
-            Standard input and output, say.
-        """
+        """Answer requests, one JSON object a line, until they end."""
         while line := requests.readline(_MOST_BYTES + 1):
             answer = self.respond(line)
             if answer is not None:
@@ -312,18 +187,7 @@ class GateServer:
                 answers.flush()
 
     def listen(self, socket: str | Path) -> socketserver.BaseServer:
-        """Return a server on a Unix socket of mode 0660; ``serve_forever()`` runs it. It never listens to a network.
-
-        Parameters
-        ----------
-        socket : str or Path
-            Where; nothing may be there yet.
-
-        Returns
-        -------
-        socketserver.BaseServer
-            Not yet running.
-        """
+        """Return a server on a Unix socket of mode 0660; ``serve_forever()`` runs it. It never listens to a network."""
         gate = self
 
         class Handler(socketserver.StreamRequestHandler):
@@ -340,18 +204,7 @@ class GateServer:
             os.umask(before)
 
     def respond(self, line: str) -> dict[str, Any] | None:
-        """Answer one request.
-
-        Parameters
-        ----------
-        line : str
-            JSON-RPC 2.0.
-
-        Returns
-        -------
-        dict or None
-            The answer; None for a notification.
-        """
+        """Answer one request."""
         try:
             request = json.loads(line)
             method, number = request["method"], request.get("id")

@@ -182,30 +182,7 @@ def columns(frame: Any) -> list[AnyArray]:
 
 
 def unique_names(frame: Any, name: str) -> list[str]:
-    """List the columns of a data frame as text, and refuse names that occur twice.
-
-    Parameters
-    ----------
-    frame : pandas, polars or pyarrow table
-        The frame.
-    name : str
-        Public name of the argument.
-
-    Returns
-    -------
-    list of str
-        Names in order.
-
-    Raises
-    ------
-    ValueError
-        If a name occurs twice.
-
-    Examples
-    --------
-    >>> unique_names(to_frame({"a": [1], "b": [2]}), "data")
-    ['a', 'b']
-    """
+    """List the columns of a data frame as text, and refuse names that occur twice."""
     names = [str(column) for column in frame.columns] if hasattr(frame, "set_axis") else column_names(frame)
     twice = sorted({column for column in names if names.count(column) > 1})
     if twice:

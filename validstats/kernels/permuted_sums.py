@@ -13,22 +13,7 @@ __all__ = ["permuted_sums"]
 
 @jit
 def permuted_sums(first: Any, second: Any, first_other: Any, second_other: Any, orders: Any) -> Any:
-    """Sum of the products of symmetric matrices, the rows and columns of the other side's taken in each order.
-
-    Parameters
-    ----------
-    first, second : ndarray of shape (n, n)
-        Symmetric matrices of one side, C-contiguous.
-    first_other, second_other : ndarray of shape (n, n)
-        Those of the other side.
-    orders : ndarray of int64 of shape (B, n)
-        Orders of the rows.
-
-    Returns
-    -------
-    ndarray of shape (B, 2)
-        Sum of first[i, j] * first_other[o(i), o(j)], and of the second matrices.
-    """
+    """Sum of the products of symmetric matrices, the rows and columns of the other side's taken in each order."""
     count, n = orders.shape
     out = np.empty((count, 2))
     for b in range(count):

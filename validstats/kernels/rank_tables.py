@@ -24,24 +24,7 @@ def _mix(z: Any) -> Any:
 def permuted_chi_squares(
     feature_cells: Any, target_cells: Any, feature_counts: Any, target_counts: Any, count: Any, seed: Any
 ) -> Any:
-    """Pearson chi-squares of several cross-tables under the same permutations of the rows.
-
-    Parameters
-    ----------
-    feature_cells, target_cells : ndarray of int64 of shape (t, n)
-        Cells of the rows in each table.
-    feature_counts, target_counts : ndarray of shape (t, k)
-        Rows of each cell, 0 for cells that a table does not have.
-    count : int
-        Permutations.
-    seed : int
-        Key of the stream of permutations.
-
-    Returns
-    -------
-    ndarray of shape (count, t)
-        Chi-squares.
-    """
+    """Pearson chi-squares of several cross-tables under the same permutations of the rows."""
     key = np.uint64(_mix(np.uint64(_mix(np.uint64(seed))) ^ np.uint64(0x5851F42D4C957F2D)))
     tables, n = feature_cells.shape
     k = feature_counts.shape[1]

@@ -54,27 +54,13 @@ GRID = 401
 
 @dataclass(frozen=True)
 class Predictions:
-    """Levels and their predictions for the rows that the bound counts.
+    """Levels and their predictions for the rows that the bound counts."""
 
-    Attributes
-    ----------
-    levels : ndarray of int64 of shape (m,)
-        Level of each row.
-    log_ratios : ndarray of shape (m,)
-        log q_t(R_t | X_t) / pi(R_t).
-    reference : ndarray of shape (M,)
-        The reference law pi, positive, from the first rows.
-    theta : float
-        Size of the bet, from the first rows.
-    direction : str
-        "x" where the levels are those of X, else "y".
-    """
-
-    levels: Int1D
-    log_ratios: Float1D
-    reference: Float1D
-    theta: float
-    direction: str
+    levels: Int1D  # Level of each row
+    log_ratios: Float1D  # log q_t(R_t | X_t) / pi(R_t)
+    reference: Float1D  # The reference law pi, positive, from the first rows
+    theta: float  # Size of the bet, from the first rows
+    direction: str  # "x" where the levels are those of X, else "y"
 
 
 # --- the bound --------------------------------------------------------------------------------------------
@@ -395,24 +381,12 @@ def certified_bound(
 
 @dataclass(frozen=True)
 class LowerBound:
-    """A lower bound of mutual information that holds for every law of independent rows.
+    """A lower bound of mutual information that holds for every law of independent rows."""
 
-    Attributes
-    ----------
-    value : float or NotApplicable
-        The bound in the unit of the result it belongs to, rounded down to four decimals; 0 where nothing can be certified, and
-        the reason where rows are not independent draws.
-    confidence_level : float
-        Probability with which the mutual information is at least the bound, one-sided.
-
-    Examples
-    --------
-    >>> LowerBound(0.4, 0.95).sentence("nats")
-    'Certified: at least 0.40 nats (95 %, any law, independent rows).'
-    """
-
+    # The bound in the unit of the result it belongs to, rounded down to four decimals; 0 where nothing can be
+    # certified, and the reason where rows are not independent draws
     value: float | NotApplicable
-    confidence_level: float
+    confidence_level: float  # Probability with which the mutual information is at least the bound, one-sided
 
     def scaled(self, scale: float) -> LowerBound:
         """The bound in another unit, rounded down."""

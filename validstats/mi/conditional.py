@@ -316,28 +316,11 @@ def _scaled(side: Side) -> Float2D:
 
 
 def conditional_ksg(x: Float2D, y: Float2D, z: Float2D, n_neighbors: int = 3) -> float:
-    """Nearest-neighbour estimate of I(X; Y | Z), in nats and unclipped.
-
-    With ``n_xz`` the number of other rows strictly closer in (X, Z) than the k-th neighbour in (X, Y, Z), it is
-    the mean of ``psi(k) - psi(n_xz + 1) - psi(n_yz + 1) + psi(n_z + 1)``. Where several rows
-    lie at the distance of the k-th neighbour, all rows in the closed ball are counted, in each space.
-
-    Parameters
-    ----------
-    x, y, z : ndarray of shape (n, p), (n, q), (n, r)
-        Rows, scaled as wanted.
-    n_neighbors : int, default 3
-        k.
-
-    Returns
-    -------
-    float
-        The estimate.
-
-    References
-    ----------
-    Frenzel and Pompe (2007), equation (7); Mesner and Shalizi (2021), algorithm 1.
-    """
+    """Nearest-neighbour estimate of I(X; Y | Z), in nats and unclipped."""
+    # With ``n_xz`` the number of other rows strictly closer in (X, Z) than the k-th neighbour in (X, Y, Z),
+    # it is the mean of ``psi(k) - psi(n_xz + 1) - psi(n_yz + 1) + psi(n_z + 1)``. Where several rows lie at
+    # the distance of the k-th neighbour, all rows in the closed ball are counted, in each space.
+    # Frenzel and Pompe (2007), equation (7); Mesner and Shalizi (2021), algorithm 1.
     xz, yz = np.hstack([x, z]), np.hstack([y, z])
     radii = neighbour_radii(xz, y, n_neighbors)
     joint, _ = ball_counts(np.hstack([xz, y]), radii)
@@ -351,18 +334,7 @@ def conditional_ksg(x: Float2D, y: Float2D, z: Float2D, n_neighbors: int = 3) ->
 
 
 def gaussian_chain_rule(x: Float2D, y: Float2D, z: Float2D) -> float:
-    """Gaussian I(X; Y | Z) = I(X; (Y, Z)) - I(X; Z), bias-corrected, in nats.
-
-    Parameters
-    ----------
-    x, y, z : ndarray of shape (n, p), (n, q), (n, r)
-        Rows.
-
-    Returns
-    -------
-    float
-        The estimate, unclipped.
-    """
+    """Gaussian I(X; Y | Z) = I(X; (Y, Z)) - I(X; Z), bias-corrected, in nats."""
     both = gaussian_plug_in(x, np.hstack([y, z]), bias_correction=True).value
     given = gaussian_plug_in(x, z, bias_correction=True).value
     return both - given if np.isfinite(given) else 0.0

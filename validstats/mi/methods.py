@@ -47,30 +47,14 @@ Method: TypeAlias = Literal["learned", "plug-in", "ksg", "gaussian", "cca", "his
 
 @dataclass(frozen=True)
 class Estimate:
-    """An estimate in nats before clipping, with an approximate interval where there is one.
+    """An estimate in nats before clipping, with an approximate interval where there is one."""
 
-    Attributes
-    ----------
-    value : float
-        Unclipped value.
-    standard_error : float
-        NaN where there is none.
-    interval : tuple of float
-        Ends of the interval before clipping; NaN where there is none.
-    estimator : str
-        What was computed, in words.
-    guarantee : Guarantee
-        What the interval promises.
-    withheld : str, default ""
-        Why there is no interval, where data or method do not allow one.
-    """
-
-    value: float
-    standard_error: float
-    interval: tuple[float, float]
-    estimator: str
-    guarantee: Guarantee
-    withheld: str = ""
+    value: float  # Unclipped value
+    standard_error: float  # NaN where there is none
+    interval: tuple[float, float]  # Ends of the interval before clipping; NaN where there is none
+    estimator: str  # What was computed, in words
+    guarantee: Guarantee  # What the interval promises
+    withheld: str = ""  # Why there is no interval, where data or method do not allow one
 
 
 @dataclass(frozen=True)
@@ -88,20 +72,7 @@ class Options:
 def refuse_unused(
     method: str, n_neighbors: int = 3, n_bins: int | None = None, scaling: Scaling = "standard"
 ) -> None:
-    """Refuse settings that the chosen method would not read.
-
-    Parameters
-    ----------
-    method : str
-        Method or statistic.
-    n_neighbors, n_bins, scaling
-        As passed by the user.
-
-    Raises
-    ------
-    ValueError
-        If one differs from its default and belongs to another method.
-    """
+    """Refuse settings that the chosen method would not read."""
     for name, value, default, owner in (
         ("n_neighbors", n_neighbors, 3, "ksg"),
         ("n_bins", n_bins, None, "histogram"),
@@ -115,45 +86,13 @@ def refuse_unused(
 
 
 def clip_estimate(estimate: Estimate, bound: float) -> tuple[float, float, float]:
-    """Send an estimate and its interval into their possible range.
-
-    Parameters
-    ----------
-    estimate : Estimate
-        Unclipped, in nats.
-    bound : float
-        Smaller plug-in entropy of the discrete sides.
-
-    Returns
-    -------
-    value, low, high : float
-        The value and the lower end are in [0, bound]. The upper end is not cut at ``bound``: the entropy in the sample
-        bounds the estimate, but that of the law, and with it the mutual information, may be larger.
-    """
+    """Send an estimate and its interval into their possible range."""
     value, low = (float(np.clip(v, 0.0, bound)) for v in (estimate.value, estimate.interval[0]))
     return value, low, float(np.maximum(0.0, estimate.interval[1]))
 
 
 def estimate_sides(x: Side, y: Side, options: Options) -> Estimate:
-    """Estimate the mutual information of two prepared sides with the estimator that suits their kinds.
-
-    Parameters
-    ----------
-    x, y : Side
-        The sides.
-    options : Options
-        Method and its settings.
-
-    Returns
-    -------
-    Estimate
-        Value in nats, unclipped.
-
-    Raises
-    ------
-    ValueError
-        If the method does not suit the sides.
-    """
+    """Estimate the mutual information of two prepared sides with the estimator that suits their kinds."""
     if x.is_constant or y.is_constant:
         return _known_estimate(0.0, "a constant side carries no information", x.n_rows)
     if is_functional(x, y):
@@ -200,39 +139,16 @@ def _point_guarantee(n: int) -> Guarantee:
 
 @dataclass(frozen=True)
 class PointEstimator:
-    """An estimator bound to two prepared sides, evaluated on chosen rows of each.
+    """An estimator bound to two prepared sides, evaluated on chosen rows of each."""
 
-    Attributes
-    ----------
-    name : str
-        What it computes, in words.
-    source : str
-        Paper.
-    evaluate : callable
-        Maps row indices of X and of Y, of one length, to an unclipped estimate in nats.
-    """
-
-    name: str
-    source: str
+    name: str  # What it computes, in words
+    source: str  # Paper
+    # Maps row indices of X and of Y, of one length, to an unclipped estimate in nats
     evaluate: Callable[[Int1D, Int1D], float]
 
 
 def neighbour_estimator(x: Side, y: Side, options: Options) -> PointEstimator:
-    """Choose the nearest-neighbour estimator that suits the kinds of the sides.
-
-    Parameters
-    ----------
-    x, y : Side
-        The sides, not both discrete.
-    options : Options
-        Number of neighbours and scaling.
-
-    Returns
-    -------
-    PointEstimator
-        Kraskov's, Ross's or Gao's estimator; Gao's also where more than k rows of each of two continuous sides share
-        their values, because Kraskov's may then find a k-th neighbour at distance 0.
-    """
+    """Choose the nearest-neighbour estimator that suits the kinds of the sides."""
     k, codes_x, codes_y = options.n_neighbors, x.codes, y.codes
     kinds = (x.kind, y.kind)
     if "mixed" in kinds or ("discrete" not in kinds and _most_repeats(x) > k and _most_repeats(y) > k):
@@ -357,22 +273,7 @@ def _histogram_estimate(x: Side, y: Side, options: Options) -> Estimate:
 
 
 def binned_codes(x: Side, y: Side, n_bins: int | None) -> tuple[Int1D, Int1D, int]:
-    """Cells of both sides: the levels of a discrete side, bins of equal counts of any other.
-
-    Parameters
-    ----------
-    x, y : Side
-        The sides.
-    n_bins : int or None
-        Bins for each column; None chooses.
-
-    Returns
-    -------
-    codes_x, codes_y : ndarray of shape (n,)
-        Cells.
-    n_bins : int
-        Bins used.
-    """
+    """Cells of both sides: the levels of a discrete side, bins of equal counts of any other."""
     dims = sum(side.width for side in (x, y) if side.codes is None)
     chosen = _choose_bins(x.n_rows, max(1, dims), n_bins, coded=x.codes is not None or y.codes is not None)
     codes_x, codes_y = (bin_columns(s.rows, chosen) if s.codes is None else s.codes for s in (x, y))
@@ -470,21 +371,7 @@ def _gaussian_interval(fit: GaussianEstimate, n: int, error: float, level: float
 
 
 def entropy_bound(sides: tuple[Side, Side], value: float) -> Side | None:
-    """Find a side of few values whose plug-in entropy a Gaussian value exceeds.
-
-    Parameters
-    ----------
-    sides : tuple of Side
-        The sides.
-    value : float
-        Gaussian estimate in nats; infinite where the columns in the sample are an exact relation of too few values to
-        count as one.
-
-    Returns
-    -------
-    Side or None
-        The side of the least entropy; None where the value stands.
-    """
+    """Find a side of few values whose plug-in entropy a Gaussian value exceeds."""
     bounds = {side: entropy(row_codes(side.rows)) for side in sides if np.isinf(value) or _few_values(side)}
     exceeded = {side: bound for side, bound in bounds.items() if value > bound}
     return min(exceeded, key=lambda side: exceeded[side]) if exceeded else None

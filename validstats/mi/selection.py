@@ -436,20 +436,7 @@ class MISelector(SelectorMixin, BaseEstimator):
 
 
 def score(column: Side, target: Side, options: Options) -> float:
-    """Estimate of a feature's mutual information with the target, within its possible range.
-
-    Parameters
-    ----------
-    column, target : Side
-        The feature and the target.
-    options : Options
-        Method and settings.
-
-    Returns
-    -------
-    float
-        Nats.
-    """
+    """Estimate of a feature's mutual information with the target, within its possible range."""
     value = estimate_sides(column, target, options).value
     return float(np.clip(value, 0.0, min(column.entropy, target.entropy)))
 
@@ -477,25 +464,7 @@ def _exact_p_value(outcome: PermutationPValue, n_permutations: int) -> Fraction:
 
 
 def adjust_p_values(p_values: list[Fraction], method: str) -> list[Fraction]:
-    """Adjust p-values for multiplicity in exact arithmetic.
-
-    Parameters
-    ----------
-    p_values : list of Fraction
-        P-values in [0, 1].
-    method : {"fdr_bh", "fdr_by", "holm"}
-        Benjamini-Hochberg, Benjamini-Yekutieli, or Holm.
-
-    Returns
-    -------
-    list of Fraction
-        Adjusted p-values, in the same order.
-
-    Examples
-    --------
-    >>> [float(p) for p in adjust_p_values([Fraction(1, 100), Fraction(1, 2), Fraction(2, 100)], "fdr_bh")]
-    [0.03, 0.5, 0.03]
-    """
+    """Adjust p-values for multiplicity in exact arithmetic."""
     m = len(p_values)
     order = sorted(range(m), key=lambda j: p_values[j])
     adjusted = [Fraction(0)] * m
@@ -515,36 +484,10 @@ def adjust_p_values(p_values: list[Fraction], method: str) -> list[Fraction]:
 
 
 def standardise_columns(observed: Float1D, null: Float2D) -> tuple[Float1D, Float2D]:
-    """Bring the statistics of features to one scale, that of their permutation distributions.
-
-    Mean and standard deviation are those of the permuted values and the observed one together. They do not change if
-    these are exchanged, so that max-T keeps its level.
-
-    Parameters
-    ----------
-    observed : ndarray of shape (p,)
-        Observed statistics.
-    null : ndarray of shape (B, p)
-        Statistics under shared permutations.
-
-    Returns
-    -------
-    observed : ndarray of shape (p,)
-        Standardised; 0 where all values of a feature are equal.
-    null : ndarray of shape (B, p)
-        Standardised alike. Values equal to the observed one up to rounding are made equal to it, and infinite ones
-        come one range above the largest finite one.
-
-    References
-    ----------
-    Westfall and Young (1993), algorithm 2.8, which this precedes.
-
-    Examples
-    --------
-    >>> observed, null = standardise_columns(np.array([3.0, 300.0]), np.array([[1.0, 100.0], [2.0, 200.0]]))
-    >>> observed.round(2).tolist(), null.round(2).tolist()
-    ([1.22, 1.22], [[-1.22, -1.22], [0.0, 0.0]])
-    """
+    """Bring the statistics of features to one scale, that of their permutation distributions."""
+    # Mean and standard deviation are those of the permuted values and the observed one together. They do not
+    # change if these are exchanged, so that max-T keeps its level.
+    # Westfall and Young (1993), algorithm 2.8, which this precedes.
     limits = np.array([exceedance_threshold(value) for value in observed])
     with np.errstate(invalid="ignore"):
         tied = (null >= limits) & (null <= observed + (observed - limits))
@@ -566,24 +509,8 @@ def _above_finite(values: Float2D) -> Float1D:
 
 
 def max_t_p_values(observed: Float1D, null: Float2D) -> list[Fraction]:
-    """Step-down max-T adjusted p-values.
-
-    Parameters
-    ----------
-    observed : ndarray of shape (p,)
-        Observed statistics.
-    null : ndarray of shape (B, p)
-        Statistics under shared permutations.
-
-    Returns
-    -------
-    list of Fraction
-        Adjusted p-values, in the order of the features.
-
-    References
-    ----------
-    Westfall and Young (1993), algorithm 2.8; Ge, Dudoit and Speed (2003), TEST 12, box 2.
-    """
+    """Step-down max-T adjusted p-values."""
+    # Westfall and Young (1993), algorithm 2.8; Ge, Dudoit and Speed (2003), TEST 12, box 2.
     order = np.argsort(-observed, kind="stable")
     maxima = np.maximum.accumulate(null[:, order[::-1]], axis=1)[:, ::-1]
     limits = np.array([exceedance_threshold(value) for value in observed[order]])

@@ -80,18 +80,10 @@ LARGEST_BLOCK = 2**28
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """A numeric column, or the levels of a column of categories.
+    """A numeric column, or the levels of a column of categories."""
 
-    Attributes
-    ----------
-    values : ndarray of shape (n,)
-        The numbers, or the level of each row.
-    levels : ndarray of shape (l,) or None
-        Levels that have a 0/1 column; None for a numeric column.
-    """
-
-    values: Float1D
-    levels: Float1D | None = None
+    values: Float1D  # The numbers, or the level of each row
+    levels: Float1D | None = None  # Levels that have a 0/1 column; None for a numeric column
 
     @property
     def width(self) -> int:
@@ -119,41 +111,19 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class Side:
-    """One side, ready for estimation.
+    """One side, ready for estimation."""
 
-    Attributes
-    ----------
-    name : str
-        Public name of the argument.
-    parts : tuple of Part
-        Numeric columns and columns of categories, in order; constant columns are gone.
-    n_rows : int
-        Number of rows.
-    kind : {"continuous", "discrete", "mixed"}
-        What the columns form together.
-    codes : ndarray of shape (n,) or None
-        Level of each row where the side is discrete.
-    n_columns : int
-        Number of columns passed.
-    continuous_columns : ndarray of shape (c,)
-        Columns of ``rows`` that are not discrete by themselves.
-    numeric_columns : ndarray of shape (m,)
-        Columns of ``rows`` that are numbers, not categories.
-    option : str
-        What the caller's setting of the kind is called.
-    nominal : bool, default False
-        Whether the side is one column of levels without an order: categories, or numbers that were declared discrete.
-    """
-
-    name: str
-    parts: tuple[Part, ...]
-    n_rows: int
-    kind: SideKind
-    codes: Int1D | None
-    n_columns: int
-    continuous_columns: Int1D
-    numeric_columns: Int1D
-    option: str
+    name: str  # Public name of the argument
+    parts: tuple[Part, ...]  # Numeric columns and columns of categories, in order; constant columns are gone
+    n_rows: int  # Number of rows
+    kind: SideKind  # What the columns form together
+    codes: Int1D | None  # Level of each row where the side is discrete
+    n_columns: int  # Number of columns passed
+    continuous_columns: Int1D  # Columns of ``rows`` that are not discrete by themselves
+    numeric_columns: Int1D  # Columns of ``rows`` that are numbers, not categories
+    option: str  # What the caller's setting of the kind is called
+    # Whether the side is one column of levels without an order: categories, or numbers that were declared
+    # discrete
     nominal: bool = False
 
     @property
@@ -189,18 +159,7 @@ class Side:
         return float("inf") if self.codes is None else entropy(self.codes)
 
     def take(self, rows: Bool1D) -> Side:
-        """Keep the chosen rows, with columns that became constant left out.
-
-        Parameters
-        ----------
-        rows : ndarray of shape (n,), bool
-            Rows to keep.
-
-        Returns
-        -------
-        Side
-            The smaller side, of the same kind.
-        """
+        """Keep the chosen rows, with columns that became constant left out."""
         parts = tuple(replace(part, values=part.values[rows]) for part in self.parts)
         codes = None if self.codes is None else self.codes[rows]
         chosen = replace(self, parts=parts, n_rows=int(rows.sum()), codes=codes)
@@ -224,32 +183,7 @@ class _Column:
 def prepare_sides(
     x: Any, y: Any, discrete_x: Declared = "auto", discrete_y: Declared = "auto"
 ) -> tuple[Side, Side]:
-    """Read both sides and check that they belong together.
-
-    Parameters
-    ----------
-    x, y : array-like of shape (n,) or (n, p), series or data frame
-        The two sides, row by row.
-    discrete_x, discrete_y : bool or "auto", default "auto"
-        Whether a side is discrete.
-
-    Returns
-    -------
-    tuple of Side
-        The sides.
-
-    Raises
-    ------
-    ValueError
-        If lengths differ, there are fewer than 10 rows, or a value is missing or infinite.
-    TypeError
-        If a side cannot be read as numbers or categories.
-
-    Warns
-    -----
-    ConstantColumnWarning
-        If a column is constant.
-    """
+    """Read both sides and check that they belong together."""
     y = align(y, row_labels(x, name="x"), "y")
     sides = prepare_side(x, "x", discrete_x), prepare_side(y, "y", discrete_y)
     if sides[0].n_rows != sides[1].n_rows:
@@ -266,33 +200,7 @@ def prepare_side(
     option: str | None = None,
     allow_distinct: bool = False,
 ) -> Side:
-    """Read one side.
-
-    Parameters
-    ----------
-    values : array-like of shape (n,) or (n, p), series or data frame
-        Numbers or categories, without missing values.
-    name : str
-        Public name of the argument, for messages.
-    discrete : bool or "auto", default "auto"
-        True: every distinct row is a level. False: numbers are measurements (ties are still handled).
-        "auto": text, categories and booleans are discrete, and so is a numeric column with ten or more rows
-        for each distinct value.
-    option : str or None, default None
-        What ``discrete`` is called where the user sets it, for messages; None is ``discrete_{name}``.
-    allow_distinct : bool, default False
-        Take a discrete side whose every level occurs once, about which nothing can be estimated.
-
-    Returns
-    -------
-    Side
-        The side.
-
-    Raises
-    ------
-    ValueError, TypeError
-        As :func:`prepare_sides`.
-    """
+    """Read one side."""
     option = option or f"discrete_{name}"
     if not (isinstance(discrete, bool | np.bool_) or (isinstance(discrete, str) and discrete == "auto")):
         raise ValueError(f"{option} must be True, False or 'auto', got {discrete!r}.")
@@ -319,22 +227,11 @@ def prepare_side(
 
 
 def is_functional(x: Side, y: Side) -> bool:
-    """Tell whether the sample shows an exact relation that leaves the mutual information unbounded.
-
-    Found are a column of one side that is a strictly monotone function of a column of the other, if it has 50 or more
-    distinct values (fewer may be in the same order by chance, or be levels, whose information is bounded), and exact
-    linear dependence between columns without many ties. Other exact relations cannot be told from strong ones.
-
-    Parameters
-    ----------
-    x, y : Side
-        The sides.
-
-    Returns
-    -------
-    bool
-        True if such a relation holds in every row.
-    """
+    """Tell whether the sample shows an exact relation that leaves the mutual information unbounded."""
+    # Found are a column of one side that is a strictly monotone function of a column of the other, if it has
+    # 50 or more distinct values (fewer may be in the same order by chance, or be levels, whose information is
+    # bounded), and exact linear dependence between columns without many ties. Other exact relations cannot be
+    # told from strong ones.
     n = x.n_rows
     x_rows, y_rows = _rich_columns(x, FUNCTIONAL_VALUES), _rich_columns(y, FUNCTIONAL_VALUES)
     ranks_x, ranks_y = rankdata(x_rows, axis=0), rankdata(y_rows, axis=0)
@@ -352,20 +249,7 @@ def is_functional(x: Side, y: Side) -> bool:
 
 
 def without_repeats(side: Side, given: Side) -> Side:
-    """Leave out the columns of a side that are strictly monotone functions of columns of another.
-
-    Parameters
-    ----------
-    side : Side
-        The side; one that is discrete is returned as it is.
-    given : Side
-        The other side.
-
-    Returns
-    -------
-    Side
-        The side with the remaining columns.
-    """
+    """Leave out the columns of a side that are strictly monotone functions of columns of another."""
     if side.codes is not None:
         return side
     ranks, n = rankdata(given.rows, axis=0), side.n_rows
@@ -375,18 +259,7 @@ def without_repeats(side: Side, given: Side) -> Side:
 
 
 def join_sides(one: Side, two: Side) -> Side:
-    """Put the columns of two sides, not both discrete, beside each other.
-
-    Parameters
-    ----------
-    one, two : Side
-        The sides.
-
-    Returns
-    -------
-    Side
-        A side without codes.
-    """
+    """Put the columns of two sides, not both discrete, beside each other."""
     width = one.width
     return Side(
         name=one.name,
@@ -553,22 +426,14 @@ FEWEST_FOR_SERIES = 30
 
 @dataclass(frozen=True)
 class RowOptions:
-    """What the caller says about the rows.
+    """What the caller says about the rows."""
 
-    Attributes
-    ----------
-    repeats : {"auto", "keep", "collapse"}
-        What to do where joint rows repeat.
-    ids, clusters : array-like or None
-        Units that rows belong to (one row of each is read), and groups of dependent rows (one keyed row of each).
-    exchangeable : bool
-        Whether the order of the rows means nothing.
-    """
-
-    repeats: Repeats = "auto"
+    repeats: Repeats = "auto"  # What to do where joint rows repeat
+    # ids, clusters: Units that rows belong to (one row of each is read), and groups of dependent rows (one
+    # keyed row of each)
     ids: Any = None
     clusters: Any = None
-    exchangeable: bool = False
+    exchangeable: bool = False  # Whether the order of the rows means nothing
 
     def check(self) -> None:
         """Refuse values that are not allowed."""
@@ -583,25 +448,13 @@ class RowOptions:
 
 @dataclass(frozen=True)
 class Rows:
-    """Two sides with the rows that are read, and what the rows do not allow.
+    """Two sides with the rows that are read, and what the rows do not allow."""
 
-    Attributes
-    ----------
-    x, y : Side
-        The sides.
-    n_passed : int
-        Rows that were passed.
-    withheld : str
-        Why there is no interval; empty where there is one.
-    uncertified : str
-        Why there is no certified bound; empty where there is one.
-    """
-
-    x: Side
+    x: Side  # x, y: The sides
     y: Side
-    n_passed: int
-    withheld: str = ""
-    uncertified: str = ""
+    n_passed: int  # Rows that were passed
+    withheld: str = ""  # Why there is no interval; empty where there is one
+    uncertified: str = ""  # Why there is no certified bound; empty where there is one
 
 
 def read_rows(x: Side, y: Side, options: RowOptions) -> Rows:

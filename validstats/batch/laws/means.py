@@ -54,50 +54,15 @@ _ENVELOPE_WORK = 1_000_000
 
 
 def smallest_partition_n(m: int, alpha_side: Level) -> int:
-    """Return the smallest calibration size at which the partition method has a finite bound.
-
-    Parameters
-    ----------
-    m : int
-        Batch size.
-    alpha_side : Fraction, float or str
-        Level of the side: half of alpha for two-sided bounds.
-
-    Returns
-    -------
-    int
-        ``m (ceil(1 / alpha_side) - 1)``, at least m. It is also the smallest size at which any method has a finite
-        bound for the mean of unbounded scores, up to divisibility by m.
-
-    Examples
-    --------
-    >>> smallest_partition_n(5, 0.1), smallest_partition_n(100, 0.05)
-    (45, 1900)
-    """
+    """Return the smallest calibration size at which the partition method has a finite bound."""
+    # Returns ``m (ceil(1 / alpha_side) - 1)``, at least m. It is also the smallest size at which any method
+    # has a finite bound for the mean of unbounded scores, up to divisibility by m.
     check_positive_int(m, "m")
     return m * max(ceil_fraction(1 / exact_level(alpha_side)) - 1, 1)
 
 
 def partition_available(n: int, m: int, alpha_side: Level) -> bool:
-    """Tell whether the partition method excludes anything: floor(n / m) + 1 >= 1 / alpha_side.
-
-    Parameters
-    ----------
-    n, m : int
-        Calibration and batch sizes.
-    alpha_side : Fraction, float or str
-        Level of the side.
-
-    Returns
-    -------
-    bool
-        True where it does.
-
-    Examples
-    --------
-    >>> partition_available(45, 5, 0.1), partition_available(44, 5, 0.1)
-    (True, False)
-    """
+    """Tell whether the partition method excludes anything: floor(n / m) + 1 >= 1 / alpha_side."""
     return n // m >= 1 and Fraction(n // m + 1) >= 1 / exact_level(alpha_side)
 
 
@@ -110,35 +75,7 @@ def choose_mean_method(
     side: BoundSide = "two-sided",
     lattice: bool = False,
 ) -> MeanMethod:
-    """Choose the method for the mean from sizes, level and known bounds alone, before any score is seen.
-
-    Parameters
-    ----------
-    n, m : int
-        Calibration and batch sizes.
-    alpha_side : Fraction, float or str
-        Level of each side.
-    bounds : tuple of float
-        Known bounds of the scores.
-    side : {"two-sided", "upper", "lower"}, default "two-sided"
-        Which bounds are wanted.
-    lattice : bool, default False
-        Whether scores are known to have few distinct values, which exchanges do not use well.
-
-    Returns
-    -------
-    {"rank", "swap", "bet", "partition"}
-        One row is a rank. Scores that are bounded on both sides are exchanged where the batch is at most an eighth of
-        the calibration and 200 rows, and bet against elsewhere; an upper bound alone needs the upper bound only.
-        Otherwise partition, if need be with bets on the bounded side.
-
-    Examples
-    --------
-    >>> [choose_mean_method(n, 20, 0.05, (0, 1)) for n in (1000, 100)]
-    ['swap', 'bet']
-    >>> choose_mean_method(1000, 20, 0.05, (-np.inf, np.inf))
-    'partition'
-    """
+    """Choose the method for the mean from sizes, level and known bounds alone, before any score is seen."""
     if m == 1:
         return "rank"
     finite = np.isfinite(bounds)
@@ -168,69 +105,9 @@ def mean_interval(
     random_state: RandomState = 0,
     memo: _Memo = lambda key, compute: compute(),
 ) -> Interval:
-    """Bound the mean of a batch of m scores that are exchangeable with the calibration scores.
-
-    Parameters
-    ----------
-    scores : array-like of shape (n,)
-        Calibration scores.
-    m : int
-        Batch size.
-    alpha : Fraction, float or str
-        Miscoverage level; each side of a two-sided interval gets half, except with "swap", whose ends hold together.
-    side : {"two-sided", "upper", "lower"}, default "two-sided"
-        Which bounds are wanted; the other one is the known bound.
-    bounds : tuple of float, default (-inf, inf)
-        Known bounds of the scores.
-    method : {"auto", "swap", "bet", "count", "partition", "rank", "asymptotic", "phi-band", "phi-sum", "rank-sum"}
-        "auto" is "count" where ``values`` are given and :func:`choose_mean_method` elsewhere. "asymptotic" is the textbook
-        interval and has no finite-sample guarantee.
-    values : tuple of float or None, default None
-        The two values that scores can have, smaller first, where they are declared to have no other.
-    lattice : bool, default False
-        Whether scores are declared to have few distinct values.
-    width : float or None, default None
-        Range of most scores for bets on one-sided bounds, fixed without the calibration; None bets with two finite bounds
-        only.
-    reference_scores : array-like of shape (k,) or None, default None
-        Scores independent of calibration and batch (of the training rows), from which the phi methods learn
-        rank weights. Without them the ranks themselves are the weights.
-    reference_bounds : tuple of float or None, default None
-        Bounds of the scores as known without calibration and batch, which enter the learned weights; None takes
-        ``bounds``. Give them where ``bounds`` depends on the rows of the batch.
-    exact : bool or None, default None
-        Whether "rank-sum" is maximised exactly instead of by the concave envelope; None does so for m <= 20.
-    drop_extreme : bool or None, default None
-        Whether rank vectors with n + 1 are excluded first; None does so on sides without a known bound.
-    n_resamples : int, default 9999
-        Draws of the exact Monte Carlo quantile, which keeps the level for every number of draws.
-    random_state : int, numpy.random.Generator or None, default 0
-        Stream of the draws, of the partition's blocks and of the order of the bets. Fix it before looking.
-    memo : callable, default no memory
-        ``memo(key, compute)`` returns what it has computed for the key before; calls with the same scores share simulations.
-
-    Returns
-    -------
-    Interval
-        The interval.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is out of range, or a score lies outside the stated bounds.
-
-    References
-    ----------
-    Lee, Tchetgen Tchetgen and Dobriban (2024), arXiv 2409.13990, for the rank sum; Waudby-Smith and Ramdas (2020),
-    arXiv 2006.04347, for bets without replacement.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> bound = mean_interval(rng.random(100), 50, 0.1, side="upper", bounds=(0, 1))
-    >>> bound.method, round(bound.high, 1)
-    ('bet', 0.6)
-    """
+    """Bound the mean of a batch of m scores that are exchangeable with the calibration scores."""
+    # Lee, Tchetgen Tchetgen and Dobriban (2024), arXiv 2409.13990, for the rank sum; Waudby-Smith and Ramdas
+    # (2020), arXiv 2006.04347, for bets without replacement.
     sorted_scores = check_scores(scores, bounds)
     check_positive_int(m, "m")
     check_literal(side, "side", get_args(BoundSide))
@@ -444,36 +321,7 @@ def partition_interval(
     statistic: Callable[[Float1D], float],
     random_state: RandomState = 0,
 ) -> Interval:
-    """Bound any symmetric statistic of a batch by split conformal prediction on blocks of calibration scores.
-
-    Parameters
-    ----------
-    scores : ndarray of shape (n,)
-        Calibration scores.
-    m : int
-        Batch and block size.
-    alpha_side : Fraction, float or str
-        Level of each side.
-    side : {"two-sided", "upper", "lower"}
-        Which bounds are wanted.
-    bounds : tuple of float
-        Known bounds of the statistic.
-    statistic : callable
-        Statistic of one block; it need not be monotone.
-    random_state : int, numpy.random.Generator or None, default 0
-        Assignment of scores to blocks.
-
-    Returns
-    -------
-    Interval
-        The interval, with its exact probability (without ties).
-
-    Examples
-    --------
-    >>> bound = partition_interval(np.arange(100.0), 5, 0.1, "upper", (-np.inf, np.inf), np.mean)
-    >>> round(bound.probability, 4)
-    0.9048
-    """
+    """Bound any symmetric statistic of a batch by split conformal prediction on blocks of calibration scores."""
     alpha = exact_level(alpha_side)
     n_blocks = scores.size // m
     order = check_random_state(random_state).permutation(scores.size)[: n_blocks * m]
@@ -492,27 +340,8 @@ def partition_interval(
 
 
 def learned_weights(reference: Float1D, n: int, top: float) -> Float1D:
-    """Turn reference scores into a non-decreasing weight of each rank 1..n+1.
-
-    Parameters
-    ----------
-    reference : ndarray of shape (k,)
-        Scores that are independent of calibration and batch.
-    n : int
-        Calibration size.
-    top : float
-        Known upper bound of the scores; where infinite, rank n + 1 weighs as much as the largest reference score.
-
-    Returns
-    -------
-    ndarray of shape (n + 1,)
-        Quantiles of the reference at (r - 1/2) / n, and the known bound for rank n + 1.
-
-    Examples
-    --------
-    >>> learned_weights(np.array([0.0, 1.0]), 2, 3.0)
-    array([0.25, 0.75, 3.  ])
-    """
+    """Turn reference scores into a non-decreasing weight of each rank 1..n+1."""
+    # Returns quantiles of the reference at (r - 1/2) / n, and the known bound for rank n + 1.
     weights = np.quantile(reference, (np.arange(1, n + 1) - 0.5) / n)
     last = max(top, float(weights[-1])) if np.isfinite(top) else float(max(reference.max(), weights[-1]))
     return np.append(weights, last)

@@ -38,19 +38,11 @@ _FLOOR = 1e-4
 
 @dataclass(frozen=True)
 class SwapBound:
-    """Bounds of the mean of a batch that hold together; one of them alone does not have half of the level.
+    """Bounds of the mean of a batch that hold together; one of them alone does not have half of the level."""
 
-    Attributes
-    ----------
-    low, high : float
-        The bounds.
-    band_cost : float
-        Part of the level that the rank band spent.
-    """
-
-    low: float
+    low: float  # low, high: The bounds
     high: float
-    band_cost: float
+    band_cost: float  # Part of the level that the rank band spent
 
 
 def swap_bounds(
@@ -64,49 +56,13 @@ def swap_bounds(
     seed: int = 0,
     memo: Callable[[Any, Callable[[], Any]], Any] = lambda key, compute: compute(),
 ) -> SwapBound:
-    r"""Bounds of the mean of m scores, for m much smaller than n.
-
-    Parameters
-    ----------
-    scores : ndarray of shape (n,)
-        Calibration scores, n > m >= 2.
-    m : int
-        Batch size.
-    alpha : Fraction, float or str
-        Level of both bounds together.
-    bounds : tuple of float
-        Known bounds of the scores; finite on every side whose extremes are not dropped.
-    sides : tuple of bool, default (True, True)
-        Whether a lower and an upper bound are wanted.
-    drop : tuple of bool, default (False, False)
-        Whether batches with a score below, or above, all calibration scores are given up first: m / (n + m) of the level
-        for each side, which makes unbounded scores finite.
-    seed : int, default 0
-        Seed of the simulated subset sums.
-    memo : callable, default no memory
-        ``memo(key, compute)`` returns what it has computed for the key before, so that calls for batches of other sizes share
-        the simulation of the same scores.
-
-    Returns
-    -------
-    SwapBound
-        The bounds; those of the scores where nothing better can be said.
-
-    Notes
-    -----
-    A uniform m-subset S of all n + m scores has at least the batch's mean with a probability p that is a valid
-    p-value. With k the number of calibration scores in S, p is the probability that a random k-subset of the
-    calibration sums to at least a random k-subset of the batch. Over all batches inside a rank band and with a given
-    mean, p is largest for the most spread one, if tail probabilities of calibration sums are replaced by convex ones
-    (Schur convexity). The level is kept up to numerical quadrature (5 standard errors).
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> bound = swap_bounds(rng.random(200), 10, 0.1, (0.0, 1.0))
-    >>> bool(0.3 < bound.low < 0.4), bool(0.7 < bound.high < 0.8)
-    (True, True)
-    """
+    r"""Bounds of the mean of m scores, for m much smaller than n."""
+    # A uniform m-subset S of all n + m scores has at least the batch's mean with a probability p that is a
+    # valid p-value. With k the number of calibration scores in S, p is the probability that a random k-subset
+    # of the calibration sums to at least a random k-subset of the batch. Over all batches inside a rank band
+    # and with a given mean, p is largest for the most spread one, if tail probabilities of calibration sums
+    # are replaced by convex ones (Schur convexity). The level is kept up to numerical quadrature (5 standard
+    # errors).
     x, level = np.sort(scores), exact_level(alpha)
     n = x.size
     dropped = extremes_cost(n, m, drop)
@@ -171,18 +127,10 @@ class _Tails:
 
 @dataclass(frozen=True)
 class SubsetCounts:
-    """Simulated sums of random subsets of the calibration, of all sizes up to the largest.
+    """Simulated sums of random subsets of the calibration, of all sizes up to the largest."""
 
-    Attributes
-    ----------
-    spread : ndarray of shape (k,)
-        Standard deviation of the sum of each size, never 0.
-    above, below : ndarray of int64, shape (k, knots + 1)
-        Runs whose sum, or mirrored sum, lies in each cell between knots.
-    """
-
-    spread: Float1D
-    above: Int2D
+    spread: Float1D  # Standard deviation of the sum of each size, never 0
+    above: Int2D  # above, below: Runs whose sum, or mirrored sum, lies in each cell between knots
     below: Int2D
 
 

@@ -36,49 +36,26 @@ _LARGE_SIZE = 1e8
 
 @dataclass(frozen=True, kw_only=True)
 class CellSums:
-    """What the labels of every cell add up to, all outcomes rescaled to [0, 1]; arrays of shape ``(..., K)``.
+    """What the labels of every cell add up to, all outcomes rescaled to [0, 1]; arrays of shape ``(..., K)``."""
 
-    Attributes
-    ----------
-    share : ndarray
-        Share ``W`` of all units that lie in the cell; known.
-    largest_weight : ndarray
-        Largest ``1 / pi`` over all units of the cell, labelled or not.
-    smallest_probability : ndarray
-        Smallest ``pi`` over all units of the cell.
-    n : ndarray
-        Number of labels.
-    total, square : ndarray
-        ``S``, the sum of the weights ``a = 1 / pi`` of the labels, and the sum of ``a ** 2``.
-    mean : ndarray
-        Weighted mean ``ybar`` of the labels; 0 where there are none.
-    spread : ndarray
-        Sum of ``a ** 2 (y - ybar) ** 2``.
-    open_square, open_first, open_spread : ndarray
-        Sums of ``a ** 2 f``, ``a ** 2 f (y - ybar)`` and ``a ** 2 f (y - ybar) ** 2``, with ``f = 1 - pi`` where the
-        target is the finite population and 1 otherwise.
-    stratum : ndarray of shape (K,) or None
-        Stratum of every cell, whose label mean stands in where a cell has no label.
-    finite : bool
-        Whether the target is the finite population.
-    n_units : ndarray or float
-        Number ``N`` of units; infinite where the shares are those of the law.
-    """
-
-    share: FloatND
-    largest_weight: FloatND
-    smallest_probability: FloatND
-    n: FloatND
+    share: FloatND  # Share ``W`` of all units that lie in the cell; known
+    largest_weight: FloatND  # Largest ``1 / pi`` over all units of the cell, labelled or not
+    smallest_probability: FloatND  # Smallest ``pi`` over all units of the cell
+    n: FloatND  # Number of labels
+    # total, square: ``S``, the sum of the weights ``a = 1 / pi`` of the labels, and the sum of ``a ** 2``
     total: FloatND
     square: FloatND
-    mean: FloatND
-    spread: FloatND
+    mean: FloatND  # Weighted mean ``ybar`` of the labels; 0 where there are none
+    spread: FloatND  # Sum of ``a ** 2 (y - ybar) ** 2``
+    # open_square, open_first, open_spread: Sums of ``a ** 2 f``, ``a ** 2 f (y - ybar)`` and ``a ** 2 f (y -
+    # ybar) ** 2``, with ``f = 1 - pi`` where the target is the finite population and 1 otherwise
     open_square: FloatND
     open_first: FloatND
     open_spread: FloatND
+    # Stratum of every cell, whose label mean stands in where a cell has no label
     stratum: Int1D | None = None
-    finite: bool = False
-    n_units: FloatND | float = np.inf
+    finite: bool = False  # Whether the target is the finite population
+    n_units: FloatND | float = np.inf  # Number ``N`` of units; infinite where the shares are those of the law
 
 
 class CellInterval(NamedTuple):

@@ -21,27 +21,13 @@ _FEWEST_EXPECTED_TERNARY = 3.0
 
 
 class Cells(NamedTuple):
-    """A partition of the units.
+    """A partition of the units."""
 
-    Attributes
-    ----------
-    cell : ndarray of shape (n,)
-        Cell ``0..n_cells-1`` of every unit.
-    n_cells : int
-        Number of cells.
-    stratum : ndarray of shape (n_cells,)
-        Stratum, after merging, that each cell lies in.
-    discrete : bool
-        Whether cells are values of the surrogate rather than bins.
-    merged_strata : int
-        Number of strata that were merged with others because few labels were expected.
-    """
-
-    cell: Int1D
-    n_cells: int
-    stratum: Int1D
-    discrete: bool
-    merged_strata: int
+    cell: Int1D  # Cell ``0..n_cells-1`` of every unit
+    n_cells: int  # Number of cells
+    stratum: Int1D  # Stratum, after merging, that each cell lies in
+    discrete: bool  # Whether cells are values of the surrogate rather than bins
+    merged_strata: int  # Number of strata that were merged with others because few labels were expected
 
 
 def form_cells(

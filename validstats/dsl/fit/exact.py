@@ -181,12 +181,8 @@ def _lower_bet(z: Float1D, tail: float, size: float) -> float:
 
 
 def betting_interval(z: Float1D, alpha: float, size: float = np.inf) -> tuple[float, float]:
-    """Return limits of the mean of values in [0, 1], in random order, each missing with probability ``alpha / 2``.
-
-    References
-    ----------
-    Waudby-Smith and Ramdas (2024), JRSS-B 86, 1-27, arXiv 2010.09686.
-    """
+    """Return limits of the mean of values in [0, 1], in random order, each missing with probability ``alpha / 2``."""
+    # Waudby-Smith and Ramdas (2024), JRSS-B 86, 1-27, arXiv 2010.09686.
     if len(z) == 0:
         return 0.0, 1.0
     low = _lower_bet(z, alpha / 2.0, size)

@@ -113,49 +113,13 @@ class _KernelMean:
 
 
 class StackedLearner(RegressorMixin, BaseEstimator):
-    """Regression by a stack of three learners; binary labels are predicted by their chance.
-
-    Parameters
-    ----------
-    surrogates : sequence of int or None, default None
-        Columns of the machine labels, on which predictions may depend freely; on the other columns they depend
-        linearly, with coefficients that vary with the machine labels. None is all columns.
-
-    Attributes
-    ----------
-    weights_ : ndarray of shape (n_learners,)
-        Weights of the linear learner and, where surrogates leave room for them, of the partially isotonic and the
-        varying-coefficient learner.
-    n_effective_ : float
-        Effective number of fitted parameters, at most a third of the rows.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> x = np.linspace(-2, 2, 200)[:, None]
-    >>> model = StackedLearner().fit(x, np.sin(3 * x[:, 0]))
-    >>> bool(np.max(np.abs(model.predict(x) - np.sin(3 * x[:, 0]))) < 0.05)
-    True
-    """
+    """Regression by a stack of three learners; binary labels are predicted by their chance."""
 
     def __init__(self, surrogates: Sequence[int] | None = None) -> None:
         self.surrogates = surrogates
 
     def fit(self, X: Float2D, y: Float1D) -> StackedLearner:
-        """Fit all three learners and their weights.
-
-        Parameters
-        ----------
-        X : ndarray of shape (n, n_features)
-            Features.
-        y : ndarray of shape (n,)
-            Labels.
-
-        Returns
-        -------
-        StackedLearner
-            Itself.
-        """
+        """Fit all three learners and their weights."""
         X, y = np.asarray(X, dtype=np.float64), np.asarray(y, dtype=np.float64)
         n = len(y)
         binary = bool(np.all((y == 0) | (y == 1)))
@@ -194,18 +158,7 @@ class StackedLearner(RegressorMixin, BaseEstimator):
         return self
 
     def predict(self, X: Float2D) -> Float1D:
-        """Return predictions.
-
-        Parameters
-        ----------
-        X : ndarray of shape (n, n_features)
-            Features.
-
-        Returns
-        -------
-        ndarray of shape (n,)
-            Predictions; between 0 and 1 for binary labels.
-        """
+        """Return predictions."""
         z = self._standardised(X)
         total = np.full(len(z), self._rest * self._mean)
         for weight, predict in self._parts:

@@ -52,22 +52,10 @@ class NewtonResult:
 
 
 def scale_rows_and_columns(jacobian: Float2D) -> tuple[Float1D, Float1D]:
-    """Return factors of the rows (equations) and columns (parameters) that bring the largest entries to about one.
-
-    Parameters
-    ----------
-    jacobian : ndarray of shape (p, p)
-        Any finite matrix; rows and columns of zeros keep the factor one.
-
-    Returns
-    -------
-    rows, columns : ndarray of shape (p,)
-        ``rows[:, None] * jacobian * columns`` is the scaled matrix.
-
-    References
-    ----------
-    Ruiz (2001), A scaling algorithm to equilibrate both rows and columns norms in matrices, RAL-TR-2001-034.
-    """
+    """Return factors of the rows (equations) and columns (parameters) that bring the largest entries to about one."""
+    # rows, columns: ``rows[:, None] * jacobian * columns`` is the scaled matrix.
+    # Ruiz (2001), A scaling algorithm to equilibrate both rows and columns norms in matrices,
+    # RAL-TR-2001-034.
     rows, columns = np.ones(len(jacobian)), np.ones(len(jacobian))
     for _ in range(_SCALING_PASSES):
         for factors, axis in ((rows, 1), (columns, 0)):
@@ -168,18 +156,7 @@ def collinear_columns(matrix: Float2D, names: Sequence[str], tolerance: float = 
 
 
 def invert_bread(jacobian: Float2D) -> Float2D | None:
-    """Return the inverse of a mean Jacobian, or None where it is singular to working precision.
-
-    Parameters
-    ----------
-    jacobian : ndarray of shape (p, p)
-        Mean negative derivative of the score, equations in any order.
-
-    Returns
-    -------
-    ndarray of shape (p, p) or None
-        Inverse, computed after scaling rows and columns.
-    """
+    """Return the inverse of a mean Jacobian, or None where it is singular to working precision."""
     if not np.all(np.isfinite(jacobian)):
         return None
     if len(jacobian) == 1:
@@ -193,27 +170,7 @@ def invert_bread(jacobian: Float2D) -> Float2D | None:
 
 
 def singular_reason(jacobian: Float2D, names: Sequence[str]) -> str | None:
-    """Say why a Jacobian cannot be inverted, or None where it can.
-
-    Parameters
-    ----------
-    jacobian : ndarray of shape (p, p)
-        Mean negative derivative of the score: row an equation, column a parameter.
-    names : sequence of str
-        Names of the parameters.
-
-    Returns
-    -------
-    str or None
-        The equation that depends on no parameter, the parameter that no equation depends on, or the parameters that
-        the equations do not tell apart.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> singular_reason(np.array([[1.0, 2.0], [2.0, 4.0]]), ["a", "b"])
-    "the equations do not tell the parameters 'a', 'b' apart"
-    """
+    """Say why a Jacobian cannot be inverted, or None where it can."""
     if not np.all(np.isfinite(jacobian)):
         return "the derivative of the equations is not finite"
     dead = np.flatnonzero(~np.any(jacobian != 0.0, axis=1))
@@ -277,27 +234,14 @@ class RegressionRows:
 
 
 class ScoreParts(NamedTuple):
-    """A score that is one vector times one number in every row: ``carriers * residual``.
+    """A score that is one vector times one number in every row: ``carriers * residual``."""
 
-    Attributes
-    ----------
-    carriers : ndarray of shape (n, p)
-        Covariates, or instruments.
-    residual : ndarray of shape (n,)
-        What multiplies them, analysis weights included.
-    information : ndarray of shape (n,)
-        Variance that the model gives the residual, up to one factor; ``mu'`` for canonical links.
-    slope : ndarray of shape (n,)
-        Derivative of the residual with respect to the outcome.
-    mean : ndarray of shape (n,)
-        Fitted mean of the outcome.
-    """
-
-    carriers: Float2D
-    residual: Float1D
+    carriers: Float2D  # Covariates, or instruments
+    residual: Float1D  # What multiplies them, analysis weights included
+    # Variance that the model gives the residual, up to one factor; ``mu'`` for canonical links
     information: Float1D
-    slope: Float1D
-    mean: Float1D
+    slope: Float1D  # Derivative of the residual with respect to the outcome
+    mean: Float1D  # Fitted mean of the outcome
 
 
 class ModelMoment(ABC):
@@ -354,39 +298,11 @@ class ModelMoment(ABC):
         return values
 
     def parts(self, rows: RegressionRows, params: Float1D) -> ScoreParts | None:
-        """Return carriers and residuals of the score, or None where it is not one vector times one number.
-
-        Parameters
-        ----------
-        rows : RegressionRows
-            Completed rows.
-        params : ndarray of shape (p,)
-            Parameter vector.
-
-        Returns
-        -------
-        ScoreParts or None
-            Parts of the score.
-        """
+        """Return carriers and residuals of the score, or None where it is not one vector times one number."""
         return None
 
     def carried(self, rows: RegressionRows, params: Float1D, bread: Float2D) -> Float2D:
-        """Return how much each row carries of each coefficient, whatever its outcome: ``(bread x)_c sqrt(mu')``.
-
-        Parameters
-        ----------
-        rows : RegressionRows
-            Completed rows.
-        params : ndarray of shape (p,)
-            Parameter vector.
-        bread : ndarray of shape (p, p)
-            Inverse Jacobian.
-
-        Returns
-        -------
-        ndarray of shape (n, p)
-            Non-negative; without parts the diagonal of ``bread @ J_i``.
-        """
+        """Return how much each row carries of each coefficient, whatever its outcome: ``(bread x)_c sqrt(mu')``."""
         found = self.parts(rows, params)
         if found is not None:
             return np.abs(found.carriers @ bread.T) * np.sqrt(np.maximum(found.information, 0.0))[:, None]

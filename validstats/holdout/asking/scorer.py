@@ -29,25 +29,7 @@ class HoldoutScorer:
         self.metric = metric
 
     def __call__(self, estimator: Any, X: Any, y: Any = None) -> float:
-        """Ask the holdout.
-
-        Parameters
-        ----------
-        estimator : estimator
-            Fitted.
-        X, y : array-like
-            The test fold.
-
-        Returns
-        -------
-        float
-            Greater is better: losses are returned with a minus sign.
-
-        Raises
-        ------
-        BudgetExhaustedInterrupt
-            If the budget is used up; it passes through scikit-learn's ``error_score``.
-        """
+        """Ask the holdout."""
         guess = None
         if y is not None and self.metric.row_mean:
             training = self.desk.training_for("scorer")

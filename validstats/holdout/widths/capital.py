@@ -77,38 +77,8 @@ def _unit_values(values: Float1D) -> tuple[Float1D, Float1D]:
 
 
 def capital_interval(values: Float1D, variance: float, log_alpha: float) -> tuple[float, float]:
-    """Return the two-sided capital interval for the mean of independent values in [0, 1].
-
-    Parameters
-    ----------
-    values : array of shape (n,)
-        Values in [0, 1], in any order.
-    variance : float
-        Variance that the stakes are made for, known without these values (that of training rows). Another one costs
-        width, never coverage.
-    log_alpha : float
-        Logarithm of the two-sided failure probability.
-
-    Returns
-    -------
-    tuple of (float, float)
-        Lower and upper bound.
-
-    Raises
-    ------
-    ValueError
-        If a value is outside [0, 1].
-
-    References
-    ----------
-    Waudby-Smith and Ramdas (2023), section 4, with stakes that do not change.
-
-    Examples
-    --------
-    >>> rows = np.tile([0.4, 0.5, 0.6], 300)
-    >>> [round(end, 3) for end in capital_interval(rows, 0.0067, math.log(0.05))]
-    [0.492, 0.508]
-    """
+    """Return the two-sided capital interval for the mean of independent values in [0, 1]."""
+    # Waudby-Smith and Ramdas (2023), section 4, with stakes that do not change.
     distinct, counts = _unit_values(values)
     target = LOG_2 - log_alpha
     stakes = _stakes(int(counts.sum()), variance, target)
@@ -118,48 +88,13 @@ def capital_interval(values: Float1D, variance: float, log_alpha: float) -> tupl
 
 
 def capital_lower(values: Float1D, log_alpha: float, stakes: Float1D | None = None) -> float:
-    """Return a one-sided lower bound for the mean of independent values in [0, 1].
-
-    Parameters
-    ----------
-    values : array of shape (n,)
-        Values in [0, 1].
-    log_alpha : float
-        Logarithm of the failure probability of this one side.
-    stakes : ndarray or None, default None
-        Constant stakes; 14 from .02 to 1.8 if None.
-
-    Returns
-    -------
-    float
-        The bound, 0 if nothing is excluded.
-
-    Examples
-    --------
-    >>> 0.45 < capital_lower(np.tile([0.4, 0.5, 0.6], 300), math.log(0.05)) < 0.5
-    True
-    """
+    """Return a one-sided lower bound for the mean of independent values in [0, 1]."""
     distinct, counts = _unit_values(values)
     return _lower(distinct, counts, _CONTRAST_STAKES if stakes is None else stakes, -log_alpha)
 
 
 def planned_radius(training: Float1D, n: int, log_alpha: float) -> float:
-    """Return the half-width that :func:`capital_interval` is expected to have on n rows like those of the training.
-
-    Parameters
-    ----------
-    training : array
-        Values of training rows, in [0, 1].
-    n : int
-        Rows of the holdout.
-    log_alpha : float
-        Logarithm of the two-sided failure probability.
-
-    Returns
-    -------
-    float
-        1.02 times the largest half-width in 3 resamples of n training values, always the same resamples.
-    """
+    """Return the half-width that :func:`capital_interval` is expected to have on n rows like those of the training."""
     x = check_vector(training, "training")
     generator = np.random.default_rng(n)  # public: it decides the width of a cell, not what is in it
     variance = float(x.var())
@@ -175,47 +110,17 @@ def planned_radius(training: Float1D, n: int, log_alpha: float) -> float:
 
 @dataclass(frozen=True)
 class ContrastBound:
-    """A lower bound for the gain of one prediction function over another that was fixed before.
-
-    Parameters
-    ----------
-    gain : float
-        The bound.
-    contrast : float
-        The b of ``mean(K - b S) - (1 - b) mean(S)`` that gave it.
-    """
+    """A lower bound for the gain of one prediction function over another that was fixed before."""
 
     gain: float
     contrast: float
 
 
 def contrast_lower(kept: Float1D, start: Float1D, start_high: float, log_alpha: float) -> ContrastBound:
-    """Bound the gain ``mean(kept) - mean(start)`` from below by the best of five contrasts.
-
-    For each b in {0, 1/4, 1/2, 3/4, 1} the mean of ``K - b S`` is bounded at a fifth of the level, and
-    ``(1 - b)`` times a bound of the start is subtracted, which was fixed before anything was asked. Small b pay less for
-    the search, since the bound of the start is cheap.
-
-    Parameters
-    ----------
-    kept, start : arrays of shape (n,)
-        Results of both on each unit, in [0, 1]; 0 or 1 if rows are independent units.
-    start_high : float
-        Upper confidence bound for the start's mean.
-    log_alpha : float
-        Logarithm of the level of the five together.
-
-    Returns
-    -------
-    ContrastBound
-        The largest of the five.
-
-    Examples
-    --------
-    >>> start = np.tile([0.0, 1.0], 500)
-    >>> contrast_lower(np.ones(1000), start, 0.53, math.log(1e-6)).gain > 0.4
-    True
-    """
+    """Bound the gain ``mean(kept) - mean(start)`` from below by the best of five contrasts."""
+    # For each b in {0, 1/4, 1/2, 3/4, 1} the mean of ``K - b S`` is bounded at a fifth of the level, and ``(1
+    # - b)`` times a bound of the start is subtracted, which was fixed before anything was asked. Small b pay
+    # less for the search, since the bound of the start is cheap.
     k, s = check_vector(kept, "kept"), check_vector(start, "start")
     if len(k) != len(s):
         raise ValueError(f"kept and start must have the same number of units, got {len(k)} and {len(s)}.")
@@ -247,41 +152,9 @@ def ratio_interval(
     variance: float | None = None,
     guess: float = 0.5,
 ) -> tuple[float, float]:
-    """Return an interval for a ratio of two means, ``E a / E b`` with ``0 <= a`` and ``0 <= b``.
-
-    A value c is excluded if a gambler on ``a - c b`` above 0, or below 0, becomes rich: at c = theta that has mean 0.
-    One test a value of c, so that no union over values is paid.
-
-    Parameters
-    ----------
-    numerator, denominator : arrays of shape (n,)
-        a and b of each independent unit.
-    log_alpha : float
-        Logarithm of the two-sided failure probability.
-    largest : tuple of (float, float) or None, default None
-        Declared largest values A of a and B of b; (1, 1) if None.
-    variance : float or None, default None
-        Variance of ``a - guess * b`` among training rows; 1/4 of the squared span if None.
-    guess : float, default 0.5
-        Ratio that the variance belongs to.
-
-    Returns
-    -------
-    tuple of (float, float)
-        Lower and upper bound; the upper one is infinite if b may be 0 on all rows.
-
-    Raises
-    ------
-    ValueError
-        If a value is below 0 or above its declared largest one.
-
-    Examples
-    --------
-    >>> a, b = np.tile([1.0, 0.0, 0.0], 600), np.tile([1.0, 1.0, 0.0], 600)
-    >>> low, high = ratio_interval(a, b, math.log(0.05), variance=1 / 6)
-    >>> low < 0.5 < high < 0.56
-    True
-    """
+    """Return an interval for a ratio of two means, ``E a / E b`` with ``0 <= a`` and ``0 <= b``."""
+    # A value c is excluded if a gambler on ``a - c b`` above 0, or below 0, becomes rich: at c = theta that
+    # has mean 0. One test a value of c, so that no union over values is paid.
     a, b = check_vector(numerator, "numerator"), check_vector(denominator, "denominator")
     top_a, top_b = largest or (1.0, 1.0)
     for name, values, top in (("numerator", a, top_a), ("denominator", b, top_b)):

@@ -48,17 +48,7 @@ _WORST = 0.95  # quantile of single answers that is printed beside the mean
 
 @dataclass(frozen=True)
 class CountCandidate:
-    """One way of answering k questions about a share, and what an honest day gives.
-
-    Parameters
-    ----------
-    mechanism : {"one_look", "splitting", "guess_coded"}
-        The way.
-    mean, worst : float
-        Mean half-width of all answers, and the 95 % quantile of single ones.
-    t, c, failure_weight : float or None, default None
-        Gap, cell and weight of a failure for "guess_coded".
-    """
+    """One way of answering k questions about a share, and what an honest day gives."""
 
     mechanism: CountMechanism
     mean: float
@@ -78,37 +68,7 @@ def count_candidates(
     expected: float = 0.85,
     rank: Ranking = "mean",
 ) -> tuple[CountCandidate, ...]:
-    """List the ways of answering questions about a share, the best first.
-
-    Parameters
-    ----------
-    n : int
-        Independent rows.
-    queries : int
-        Number of questions k.
-    log_alpha : float
-        Logarithm of the joint failure probability, the mass of the ledger included.
-    n_guess : int or None, default None
-        Training rows that guesses come from; n if None. 0 says that there are no guesses.
-    failures : int or None, default None
-        Failures that may happen; any number if None.
-    expected : float, default 0.85
-        Share that is expected.
-    rank : {"mean", "worst"}, default "mean"
-        What is compared.
-
-    Returns
-    -------
-    tuple of CountCandidate
-        "one_look" for one question, "splitting" where there is a row for each question, and the best settings of
-        "guess_coded", by ascending half-width.
-
-    Examples
-    --------
-    >>> best = count_candidates(2000, 20, log_alpha=math.log(0.05))[0]
-    >>> best.mechanism, round(best.mean, 3)
-    ('guess_coded', 0.05)
-    """
+    """List the ways of answering questions about a share, the best first."""
     check_positive_int(n, "n")
     check_positive_int(queries, "queries")
     check_in_range(expected, "expected", 0.0, 1.0)
@@ -163,29 +123,7 @@ def honest_half_widths(
     c: float,
     expected: float,
 ) -> tuple[Float1D, Float1D]:
-    """Return the half-widths of guess-coded answers and their probabilities, for honest guesses.
-
-    Parameters
-    ----------
-    n : int
-        Independent rows.
-    allocation : GuessAllocation
-        Questions, failures and weight.
-    log_alpha : float
-        Logarithm of the joint failure probability.
-    n_guess : int
-        Training rows that guesses come from.
-    t, c : float
-        Gap and cell.
-    expected : float
-        Share of the rows.
-
-    Returns
-    -------
-    tuple of (ndarray, ndarray)
-        Half-widths by number of earlier failures and cell, and their probabilities. The code of earlier cells enters
-        by its mean.
-    """
+    """Return the half-widths of guess-coded answers and their probabilities, for honest guesses."""
     parts = GuessCells.of(n, expected, n_guess=n_guess, t=t, c=c)
     cells, codes, probability = _cells_of(parts, guess_deviation(expected, n, n_guess))
     fails = 1.0 - probability[0]
@@ -238,31 +176,7 @@ def _failures_before(allocation: GuessAllocation, fails: float) -> tuple[Float1D
 
 
 def queries_for(width: float, n: int, *, log_alpha: float, most: int = 100_000, **settings: object) -> int:
-    """Return the largest number of questions whose mean half-width is at most ``width``; 0 if one is too many.
-
-    Parameters
-    ----------
-    width : float
-        Half-width, on the scale of a share.
-    n : int
-        Independent rows.
-    log_alpha : float
-        Logarithm of the joint failure probability.
-    most : int, default 100000
-        Number at which the search ends.
-    **settings
-        As in :func:`count_candidates`.
-
-    Returns
-    -------
-    int
-        Number of questions; half-widths increase in it.
-
-    Examples
-    --------
-    >>> queries_for(0.05, 2000, log_alpha=math.log(0.05))
-    19
-    """
+    """Return the largest number of questions whose mean half-width is at most ``width``; 0 if one is too many."""
     check_in_range(width, "width", 0.0, 1.0, low_open=True)
 
     def fits(k: int) -> bool:
@@ -274,31 +188,7 @@ def queries_for(width: float, n: int, *, log_alpha: float, most: int = 100_000, 
 def rows_for(
     width: float, queries: int, *, log_alpha: float, most: int = 100_000_000, **settings: object
 ) -> int:
-    """Return the smallest number of rows with which k questions have a mean half-width of at most ``width``.
-
-    Parameters
-    ----------
-    width : float
-        Half-width, on the scale of a share.
-    queries : int
-        Number of questions.
-    log_alpha : float
-        Logarithm of the joint failure probability.
-    most : int, default 100000000
-        Number at which the search ends.
-    **settings
-        As in :func:`count_candidates`.
-
-    Returns
-    -------
-    int
-        Number of rows.
-
-    Raises
-    ------
-    ValueError
-        If ``most`` rows do not suffice.
-    """
+    """Return the smallest number of rows with which k questions have a mean half-width of at most ``width``."""
     check_in_range(width, "width", 0.0, 1.0, low_open=True)
 
     def too_few(n: int) -> bool:

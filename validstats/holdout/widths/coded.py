@@ -29,28 +29,7 @@ _GROWTH_PAIRS, _GROWTH_VALUES = (
 
 @dataclass(frozen=True)
 class CodedGuess:
-    """What is known of an answer before the holdout is looked at.
-
-    Parameters
-    ----------
-    centre : float
-        Guess g.
-    radius : float
-        Half-width r that the unpublished interval is expected to have.
-    width : float
-        Width w of the cells of the centre.
-    growth : float
-        Factor by which the radius grows with each enlargement.
-    bounds : tuple of (float, float)
-        Smallest and largest possible value.
-
-    Examples
-    --------
-    >>> guess = CodedGuess(0.1, 0.02, 0.004, 2.0, (0.0, 1.0))
-    >>> cell = coded_cell(guess, 0.085, 0.12)
-    >>> cell.distance, cell.enlarged, round(cell.low, 3), round(cell.high, 3)
-    (0, 0, 0.078, 0.122)
-    """
+    """What is known of an answer before the holdout is looked at."""
 
     centre: float
     radius: float
@@ -66,17 +45,7 @@ class CodedGuess:
 
 @dataclass(frozen=True)
 class CodedCell:
-    """The cell that is published.
-
-    Parameters
-    ----------
-    distance : int
-        Cells from the centre, d.
-    enlarged : int
-        How often the radius was enlarged, e.
-    low, high : float
-        Its ends.
-    """
+    """The cell that is published."""
 
     distance: int
     enlarged: int
@@ -85,20 +54,7 @@ class CodedCell:
 
 
 def coded_cell(guess: CodedGuess, low: float, high: float) -> CodedCell:
-    """Return the cell with the least enlargement, then the least distance, that contains an interval.
-
-    Parameters
-    ----------
-    guess : CodedGuess
-        What was known beforehand.
-    low, high : float
-        The unpublished interval.
-
-    Returns
-    -------
-    CodedCell
-        Its code, and its ends cut to what is possible.
-    """
+    """Return the cell with the least enlargement, then the least distance, that contains an interval."""
     g, w = guess.centre, guess.width
     bottom, top = guess.bounds
     enlarged, radius = 0, guess.radius
@@ -116,31 +72,7 @@ def coded_cell(guess: CodedGuess, low: float, high: float) -> CodedCell:
 def coded_mean(
     values: Float1D, training: Float1D, *, t: float, log_alpha: float
 ) -> tuple[CodedCell, CodedGuess]:
-    """Publish a mean of values in [0, 1] as a cell around that of the training rows.
-
-    Parameters
-    ----------
-    values : array of shape (n,)
-        Values of independent units of the holdout, in [0, 1].
-    training : array
-        The same for training units, out of sample (cross-validated).
-    t : float
-        Half the width of the cells, in deviations of an honest guess.
-    log_alpha : float
-        Logarithm of the two-sided failure probability.
-
-    Returns
-    -------
-    tuple of (CodedCell, CodedGuess)
-        The cell, and what was known beforehand.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> cell, _ = coded_mean(rng.beta(1, 8, 2000), rng.beta(1, 8, 2000), t=0.35, log_alpha=-6.0)
-    >>> cell.low < 1 / 9 < cell.high
-    True
-    """
+    """Publish a mean of values in [0, 1] as a cell around that of the training rows."""
     x, prior = check_vector(values, "values"), check_vector(training, "training")
     n, variance = len(x), float(np.var(prior))
     deviation = math.sqrt(max(variance, len(prior) ** -1.5) * (1.0 / n + 1.0 / len(prior)))
@@ -157,30 +89,7 @@ def coded_mean(
 def coded_pairs(
     n10: int, n01: int, n: int, training: tuple[int, int, int], *, t: float, log_alpha: float
 ) -> tuple[CodedCell, CodedGuess]:
-    """Publish a difference of two shares on the same rows as a cell around that of the training rows.
-
-    Parameters
-    ----------
-    n10, n01, n : int
-        Rows that only the first prediction has right, only the second, and all.
-    training : tuple of (int, int, int)
-        The same three counts of training rows.
-    t : float
-        Half the width of the cells, in deviations of an honest guess.
-    log_alpha : float
-        Logarithm of the two-sided failure probability.
-
-    Returns
-    -------
-    tuple of (CodedCell, CodedGuess)
-        The cell, and what was known beforehand.
-
-    Examples
-    --------
-    >>> cell, _ = coded_pairs(70, 62, 1319, (66, 66, 1319), t=0.35, log_alpha=-6.0)
-    >>> cell.low < 0.006 < cell.high
-    True
-    """
+    """Publish a difference of two shares on the same rows as a cell around that of the training rows."""
     a, b, m = training
     p10, p01 = (a + 0.5) / (m + 1.0), (b + 0.5) / (m + 1.0)
     centre = p10 - p01
@@ -192,24 +101,6 @@ def coded_pairs(
 
 
 def pair_sign(n10: int, n01: int, n: int, log_alpha: float) -> PairSign:
-    """Return which of two predictions is better, if the unpublished interval excludes 0.
-
-    Parameters
-    ----------
-    n10, n01, n : int
-        Rows that only the first has right, only the second, and all.
-    log_alpha : float
-        Logarithm of the two-sided failure probability.
-
-    Returns
-    -------
-    {"first", "undecided", "second"}
-        The sign; its code is .1, .8, .1.
-
-    Examples
-    --------
-    >>> pair_sign(90, 40, 1319, -5.0), pair_sign(70, 62, 1319, -5.0)
-    ('first', 'undecided')
-    """
+    """Return which of two predictions is better, if the unpublished interval excludes 0."""
     low, high = paired_difference_interval(n10, n01, n, log_alpha)
     return "first" if low > 0.0 else "second" if high < 0.0 else "undecided"

@@ -156,15 +156,7 @@ def _betting_lower(x: Float1D, stakes: Float1D, target: float) -> float:
 
 @dataclass(frozen=True)
 class CountCell:
-    """A part of the counts 0..n.
-
-    Parameters
-    ----------
-    cell : int
-        0 within the gap, 1, 2, ... above it, -1, -2, ... below it.
-    low, high : int
-        Smallest and largest count in it.
-    """
+    """A part of the counts 0..n."""
 
     cell: int
     low: int
@@ -172,50 +164,15 @@ class CountCell:
 
 
 def guess_deviation(guess: float, n: float, n_guess: float) -> float:
-    """Return the standard deviation of the difference of a holdout share and its guess, for an honest guess.
-
-    Parameters
-    ----------
-    guess : float
-        The guess, in [0, 1].
-    n, n_guess : float
-        Rows of the holdout, and rows that the guess was estimated from.
-
-    Returns
-    -------
-    float
-        ``sqrt(g' (1 - g') (1/n + 1/n_g))`` with ``g' = (n_g g + 1) / (n_g + 2)``.
-
-    Examples
-    --------
-    >>> round(guess_deviation(0.85, 2000, 2000), 4)
-    0.0113
-    """
+    """Return the standard deviation of the difference of a holdout share and its guess, for an honest guess."""
+    # Returns ``sqrt(g' (1 - g') (1/n + 1/n_g))`` with ``g' = (n_g g + 1) / (n_g + 2)``.
     smoothed = (n_guess * guess + 1.0) / (n_guess + 2.0)  # Laplace: never 0 or 1
     return math.sqrt(smoothed * (1.0 - smoothed) * (1.0 / n + 1.0 / n_guess))
 
 
 @dataclass(frozen=True)
 class GuessCells:
-    """The parts of the counts around one guess.
-
-    Parameters
-    ----------
-    n : int
-        Rows of the holdout.
-    guess : float
-        The guess, in [0, 1].
-    gap : float
-        Largest distance of a confirmed guess from the share of the holdout.
-    width : float
-        Width of a cell beside the gap.
-
-    Examples
-    --------
-    >>> parts = GuessCells.of(100, 0.8, n_guess=100, t=1.0, c=1.0)
-    >>> parts.find(80), parts.find(90)
-    (CountCell(cell=0, low=75, high=85), CountCell(cell=2, low=90, high=93))
-    """
+    """The parts of the counts around one guess."""
 
     n: int
     guess: float
@@ -224,24 +181,7 @@ class GuessCells:
 
     @classmethod
     def of(cls, n: int, guess: float, *, n_guess: float, t: float, c: float) -> GuessCells:
-        """Return the parts for a gap of ``t`` deviations and cells of ``c`` standard errors.
-
-        Parameters
-        ----------
-        n : int
-            Rows of the holdout.
-        guess : float
-            The guess.
-        n_guess : float
-            Rows that it was estimated from.
-        t, c : float
-            Gap in units of :func:`guess_deviation`, width in units of ``sqrt(max(g (1 - g), 1/n) / n)``.
-
-        Returns
-        -------
-        GuessCells
-            The parts.
-        """
+        """Return the parts for a gap of ``t`` deviations and cells of ``c`` standard errors."""
         check_positive_int(n, "n")
         check_in_range(guess, "guess", 0.0, 1.0)
         standard_error = math.sqrt(max(guess * (1.0 - guess), 1.0 / n) / n)  # not 0 at a guess of 0 or 1
@@ -265,18 +205,7 @@ class GuessCells:
         return self._number(self.n - self.gap_counts[1])
 
     def find(self, count: int) -> CountCell:
-        """Return the part in which a count lies.
-
-        Parameters
-        ----------
-        count : int
-            Rows that are right, 0..n.
-
-        Returns
-        -------
-        CountCell
-            The part; every count is in exactly one.
-        """
+        """Return the part in which a count lies."""
         x = check_positive_int(count, "count", minimum=0, maximum=self.n)
         low, high = self.gap_counts
         if low <= x <= high:
@@ -307,60 +236,14 @@ class GuessCells:
 
 
 def cell_interval(low: int, high: int, n: int, log_alpha: float) -> tuple[float, float]:
-    """Return the interval that covers whichever count of a cell was seen.
-
-    Parameters
-    ----------
-    low, high : int
-        Ends of the cell, ``0 <= low <= high <= n``.
-    n : int
-        Number of independent rows.
-    log_alpha : float
-        Logarithm of the two-sided failure probability.
-
-    Returns
-    -------
-    tuple of (float, float)
-        Clopper-Pearson's lower end at ``low``, and its upper end at ``high``.
-
-    Examples
-    --------
-    >>> [round(end, 4) for end in cell_interval(75, 85, 100, math.log(0.05))]
-    [0.6534, 0.9135]
-    """
+    """Return the interval that covers whichever count of a cell was seen."""
     return clopper_pearson(low, n, log_alpha)[0], clopper_pearson(high, n, log_alpha)[1]
 
 
 def rounded_counts(score: float, decimals: int, n: int, *, truncated: bool = False) -> tuple[int, int]:
-    """Return the smallest and largest count whose share is shown as a rounded score.
-
-    Parameters
-    ----------
-    score : float
-        The share that was shown, in [0, 1].
-    decimals : int
-        Decimals that it was rounded to.
-    n : int
-        Number of rows.
-    truncated : bool, default False
-        Whether further decimals were cut off instead.
-
-    Returns
-    -------
-    tuple of (int, int)
-        First and last count, both ends outwards: all counts from ``(s - h) n`` to ``(s + h) n``, h half of the last
-        decimal, or from ``s n`` to below ``(s + 2 h) n``.
-
-    Raises
-    ------
-    ValueError
-        If no count of n rows is shown so.
-
-    Examples
-    --------
-    >>> rounded_counts(0.85, 2, 1000)
-    (845, 855)
-    """
+    """Return the smallest and largest count whose share is shown as a rounded score."""
+    # Returns first and last count, both ends outwards: all counts from ``(s - h) n`` to ``(s + h) n``, h half
+    # of the last decimal, or from ``s n`` to below ``(s + 2 h) n``.
     check_in_range(score, "score", 0.0, 1.0)
     half = 0.5 * 10.0 ** -check_positive_int(decimals, "decimals", minimum=0)
     # 1e-6 of a row: decimal ends are no binary fractions, and a count at an end belongs to both cells
@@ -378,25 +261,8 @@ def rounded_counts(score: float, decimals: int, n: int, *, truncated: bool = Fal
 
 
 def split_log_level(queries: int, log_alpha: float) -> float:
-    """Return the level of each of k intervals on parts of the rows, together at ``.99 alpha``.
-
-    Parameters
-    ----------
-    queries : int
-        Number of parts k.
-    log_alpha : float
-        Logarithm of the joint failure probability.
-
-    Returns
-    -------
-    float
-        ``ln(1 - (1 - .99 alpha)^(1/k))``: the parts are independent, so that coverages multiply.
-
-    Examples
-    --------
-    >>> round(math.exp(split_log_level(10, math.log(0.05))), 5)
-    0.00506
-    """
+    """Return the level of each of k intervals on parts of the rows, together at ``.99 alpha``."""
+    # Returns ``ln(1 - (1 - .99 alpha)^(1/k))``: the parts are independent, so that coverages multiply.
     k = check_positive_int(queries, "queries")
     return math.log(-math.expm1(math.log1p(-0.99 * math.exp(log_alpha)) / k))
 

@@ -23,28 +23,9 @@ _GRID = 1000  # certificates that are shown before the end are rounded outwards 
 
 
 def keeps_proposal(present: Float1D, proposal: Float1D, margin: float = 1.0) -> bool:
-    """Tell whether a proposal is kept: ``sum d > margin sqrt(sum d^2)``, d the differences a unit.
-
-    For results of 0 and 1 this is ``w - l > margin sqrt(w + l)``, w the rows won and l those lost. Ties are discarded.
-
-    Parameters
-    ----------
-    present, proposal : arrays of shape (n,)
-        Results a unit, larger is better.
-    margin : float, default 1.0
-        Standard errors; 0 keeps whatever is better.
-
-    Returns
-    -------
-    bool
-        True to keep.
-
-    Examples
-    --------
-    >>> old = np.zeros(10)
-    >>> keeps_proposal(old, np.array([1.0] + 9 * [0.0])), keeps_proposal(old, np.array([1.0, 1.0] + 8 * [0.0]))
-    (False, True)
-    """
+    """Tell whether a proposal is kept: ``sum d > margin sqrt(sum d^2)``, d the differences a unit."""
+    # For results of 0 and 1 this is ``w - l > margin sqrt(w + l)``, w the rows won and l those lost. Ties are
+    # discarded.
     check_in_range(margin, "margin", 0.0, math.inf)
     d = check_vector(proposal, "proposal") - check_vector(present, "present")
     total = float(d.sum())
@@ -52,25 +33,7 @@ def keeps_proposal(present: Float1D, proposal: Float1D, margin: float = 1.0) -> 
 
 
 def start_upper(start: Float1D, log_alpha: float) -> float:
-    """Return the one-sided upper bound for the model that a search starts from, fixed before anything is asked.
-
-    Parameters
-    ----------
-    start : array of shape (n,)
-        Its results, in [0, 1].
-    log_alpha : float
-        Logarithm of the share of the failure probability that the start has.
-
-    Returns
-    -------
-    float
-        Clopper-Pearson's bound for results of 0 and 1, a capital bound otherwise.
-
-    Examples
-    --------
-    >>> round(start_upper(np.tile([0.0, 1.0, 1.0], 1000), math.log(0.005)), 3)
-    0.689
-    """
+    """Return the one-sided upper bound for the model that a search starts from, fixed before anything is asked."""
     s = check_vector(start, "start")
     if np.isin(s, (0.0, 1.0)).all():
         return clopper_pearson(round(float(s.sum())), len(s), log_alpha + LOG_2)[1]
@@ -79,15 +42,7 @@ def start_upper(start: Float1D, log_alpha: float) -> float:
 
 @dataclass(frozen=True)
 class GateCertificate:
-    """What holds about the model that a gate has kept, whatever was proposed.
-
-    Parameters
-    ----------
-    accuracy_low, accuracy_high : float
-        Interval for its mean result.
-    gain : float
-        Lower bound for its gain over the start, 0 if there is none to certify.
-    """
+    """What holds about the model that a gate has kept, whatever was proposed."""
 
     accuracy_low: float
     accuracy_high: float
@@ -97,32 +52,7 @@ class GateCertificate:
 def certify_gain(
     kept: Float1D, start: Float1D, start_high: float, log_alpha: float, *, independent_rows: bool = True
 ) -> GateCertificate:
-    """Certify the mean result of a kept model, and its gain over the start.
-
-    Parameters
-    ----------
-    kept, start : arrays of shape (n,)
-        Results a unit (a row, or the mean of a cluster), in [0, 1].
-    start_high : float
-        From :func:`start_upper`, computed before anything was asked.
-    log_alpha : float
-        Logarithm of the level of the certificate: ``alpha M s``, M the mass of the whole ledger.
-    independent_rows : bool, default True
-        Whether units are rows that are right or wrong; otherwise capital intervals replace Clopper-Pearson's.
-
-    Returns
-    -------
-    GateCertificate
-        Half of the level for the interval, half for the gain.
-
-    Examples
-    --------
-    >>> start = np.tile([0.0, 1.0, 1.0, 1.0], 2500)
-    >>> kept = np.where(np.arange(10_000) % 8 == 0, 1.0, start)
-    >>> certificate = certify_gain(kept, start, start_upper(start, math.log(0.005)), math.log(0.05) - 20)
-    >>> certificate.accuracy_low < 0.875 < certificate.accuracy_high, 0.08 < certificate.gain < 0.125
-    (True, True)
-    """
+    """Certify the mean result of a kept model, and its gain over the start."""
     half = log_alpha - LOG_2
     k = check_vector(kept, "kept")
     if independent_rows and np.isin(k, (0.0, 1.0)).all():
@@ -133,18 +63,7 @@ def certify_gain(
 
 
 def outwards(certificate: GateCertificate) -> GateCertificate:
-    """Round a certificate that is shown before the end outwards to three decimals; each number then costs ln 1001.
-
-    Parameters
-    ----------
-    certificate : GateCertificate
-        The certificate.
-
-    Returns
-    -------
-    GateCertificate
-        Ends and gain in {0, .001, ..., 1}.
-    """
+    """Round a certificate that is shown before the end outwards to three decimals; each number then costs ln 1001."""
     return GateCertificate(
         math.floor(certificate.accuracy_low * _GRID) / _GRID,
         math.ceil(certificate.accuracy_high * _GRID) / _GRID,

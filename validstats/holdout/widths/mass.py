@@ -55,28 +55,11 @@ _BIT_CLIP = (0.001, 0.999)  # a probability handed in by the analyst
 
 @dataclass(frozen=True)
 class GuessAllocation:
-    """Shares of the questions of a plan that checks guesses, at most so many of which may fail.
+    """Shares of the questions of a plan that checks guesses, at most so many of which may fail."""
 
-    Statements below a node are counted with weight ``failure_weight`` for each failure on the way; ``R(r, g)`` of
-    them lie below a node with r questions and g failures left, and ``L(r, g)`` closed states, which keep the reserve.
-
-    Parameters
-    ----------
-    queries : int
-        Declared questions k, at least 1.
-    failures : int or None, default None
-        Failures f after which guesses are refused; None for no limit. 0 answers less than 1 and costs the same.
-    failure_weight : float or None, default None
-        Weight F of a failure relative to a pass, in (0, 1]; ``min(1, 2 / queries)`` if None.
-    reserve : float, default 0.01
-        Share of closed states.
-
-    Examples
-    --------
-    >>> plan = GuessAllocation(20)
-    >>> round(-plan.log_share(20, 20), 2)  # ln R(20, 20) and 1 % for the reserve
-    4.06
-    """
+    # Statements below a node are counted with weight ``failure_weight`` for each failure on the way; ``R(r,
+    # g)`` of them lie below a node with r questions and g failures left, and ``L(r, g)`` closed states, which
+    # keep the reserve.
 
     queries: int
     failures: int | None = None
@@ -98,48 +81,15 @@ class GuessAllocation:
         return self.queries, int(self.failures or 1)
 
     def log_share(self, left: int, failures_left: int) -> float:
-        """Return ``ln s = -ln V(r, g)``, the share of the next statement.
-
-        Parameters
-        ----------
-        left, failures_left : int
-            Questions and failures left, both at least 1.
-
-        Returns
-        -------
-        float
-            The same at every node with the same number left, whatever came before.
-        """
+        """Return ``ln s = -ln V(r, g)``, the share of the next statement."""
         return -self._log_volume(left, failures_left)
 
     def log_pass(self, left: int, failures_left: int) -> float:
-        """Return ``ln kappa(pass) = ln V(r - 1, g) - ln V(r, g)``.
-
-        Parameters
-        ----------
-        left, failures_left : int
-            Questions and failures left before this question.
-
-        Returns
-        -------
-        float
-            Logarithm of the mass that is kept if the guess is confirmed.
-        """
+        """Return ``ln kappa(pass) = ln V(r - 1, g) - ln V(r, g)``."""
         return self._log_volume(left - 1, failures_left) - self._log_volume(left, failures_left)
 
     def log_fail(self, left: int, failures_left: int) -> float:
-        """Return ``ln kappa(fail) = ln F + ln V(r - 1, g - 1) - ln V(r, g)``, to which the code of the cell is added.
-
-        Parameters
-        ----------
-        left, failures_left : int
-            Questions and failures left before this question.
-
-        Returns
-        -------
-        float
-            Logarithm of the mass that is kept if the guess fails, all cells together.
-        """
+        """Return ``ln kappa(fail) = ln F + ln V(r - 1, g - 1) - ln V(r, g)``, to which the code of the cell is added."""
         below = self._log_volume(left - 1, failures_left - 1)
         return math.log(float(self.failure_weight or 1.0)) + below - self._log_volume(left, failures_left)
 
@@ -169,27 +119,7 @@ def _log_counts(left: int, failures_left: int, weight: float) -> tuple[float, fl
 
 
 def log_cell_code(cell: int, below: int, above: int) -> float:
-    """Return ``ln q(cell)``: where a count lies that is beside the guess.
-
-    Parameters
-    ----------
-    cell : int
-        1, 2, ... above the gap, -1, -2, ... below.
-    below, above : int
-        Number of cells on either side. The last one takes the tail of ``q(+-d) = 1 / (2 d (d + 1))``; a side
-        without cells leaves its half to the other.
-
-    Returns
-    -------
-    float
-        Logarithm; the probabilities of all cells add up to 1.
-
-    Examples
-    --------
-    >>> cells = [-2, -1, 1, 2, 3]
-    >>> round(sum(math.exp(log_cell_code(c, 2, 3)) for c in cells), 12)
-    1.0
-    """
+    """Return ``ln q(cell)``: where a count lies that is beside the guess."""
     here, there = (above, below) if cell > 0 else (below, above)
     d = abs(cell)
     if not 1 <= d <= here:
@@ -202,42 +132,13 @@ def log_cell_code(cell: int, below: int, above: int) -> float:
 
 
 def log_coded_share(left: int) -> float:
-    """Return ``ln s = ln(.99 / r)`` of an answer that follows the variance, r such questions being left.
-
-    Parameters
-    ----------
-    left : int
-        Questions left in the plan, this one included.
-
-    Returns
-    -------
-    float
-        Logarithm of the share of the statement.
-    """
+    """Return ``ln s = ln(.99 / r)`` of an answer that follows the variance, r such questions being left."""
     return math.log((1.0 - RESERVE) / check_positive_int(left, "left"))
 
 
 def log_coded_outcome(left: int, distance: int, enlarged: int) -> float:
-    """Return ``ln kappa(d, e)`` of the cell in which an unpublished interval lies.
-
-    Parameters
-    ----------
-    left : int
-        Questions left in the plan, this one included.
-    distance, enlarged : int
-        Cell d from the centre, and how often its radius was enlarged, e.
-
-    Returns
-    -------
-    float
-        ``ln((1 - s) (15/16) 16^-e c(d))``, c(0) = .8 and c(d) = .1 / (|d| (|d| + 1)).
-
-    Examples
-    --------
-    >>> sure = sum(math.exp(log_coded_outcome(20, d, e)) for d in range(-999, 1000) for e in range(9))
-    >>> round(sure / (1 - math.exp(log_coded_share(20))), 3)
-    1.0
-    """
+    """Return ``ln kappa(d, e)`` of the cell in which an unpublished interval lies."""
+    # Returns ``ln((1 - s) (15/16) 16^-e c(d))``, c(0) = .8 and c(d) = .1 / (|d| (|d| + 1)).
     d = abs(distance)
     place = math.log(0.8) if d == 0 else math.log(0.1 / (d * (d + 1.0)))
     kept = math.log1p(-math.exp(log_coded_share(left)))
@@ -245,111 +146,34 @@ def log_coded_outcome(left: int, distance: int, enlarged: int) -> float:
 
 
 def log_side_share(share: float = SIDE_SHARE) -> float:
-    """Return ``ln s`` of a statement beside the plan.
-
-    Parameters
-    ----------
-    share : float in (0, 1), default 0.1
-        Share eps of the mass that is left.
-
-    Returns
-    -------
-    float
-        Its logarithm.
-    """
+    """Return ``ln s`` of a statement beside the plan."""
     return math.log(check_in_range(share, "share", 0.0, 1.0, low_open=True, high_open=True))
 
 
 def log_side_outcome(log_code: float, share: float = SIDE_SHARE) -> float:
-    """Return ``ln kappa`` of an outcome of a release beside the plan.
-
-    Parameters
-    ----------
-    log_code : float
-        Logarithm of the probability that a code fixed beforehand gives the outcome.
-    share : float in (0, 1), default 0.1
-        Share of its statement.
-
-    Returns
-    -------
-    float
-        ``ln(1 - eps) + log_code``.
-    """
+    """Return ``ln kappa`` of an outcome of a release beside the plan."""
+    # Returns ``ln(1 - eps) + log_code``.
     return math.log1p(-math.exp(log_side_share(share))) + log_code
 
 
 def log_best_outcome(candidates: int) -> float:
-    """Return the code of the winner among m candidates, ``-ln m``; each candidate's statement is at ``s / m`` too.
-
-    Parameters
-    ----------
-    candidates : int
-        Number of candidates.
-
-    Returns
-    -------
-    float
-        Its logarithm, negative.
-    """
+    """Return the code of the winner among m candidates, ``-ln m``; each candidate's statement is at ``s / m`` too."""
     return -math.log(check_positive_int(candidates, "candidates"))
 
 
 def log_board_outcome(candidates: int, tied: int) -> float:
-    """Return the code of a set of tied models: ``1 / ((m + 1) C(m, |T|))``.
-
-    Parameters
-    ----------
-    candidates, tied : int
-        Number of models m and of those in the set.
-
-    Returns
-    -------
-    float
-        Its logarithm.
-
-    Examples
-    --------
-    >>> round(sum(math.comb(4, t) * math.exp(log_board_outcome(4, t)) for t in range(5)), 12)
-    1.0
-    """
+    """Return the code of a set of tied models: ``1 / ((m + 1) C(m, |T|))``."""
     return -math.log(candidates + 1.0) - log_binomial(candidates, tied)
 
 
 def log_distance_code(distance: int) -> float:
-    """Return ``ln c(j)``, c(0) = 1/2 and c(+-j) = 1 / (2 (j + 1) (j + 2)): an integer that is near zero if honest.
-
-    Parameters
-    ----------
-    distance : int
-        The integer.
-
-    Returns
-    -------
-    float
-        Logarithm; the code adds up to 1 over all integers.
-
-    Examples
-    --------
-    >>> round(sum(math.exp(log_distance_code(j)) for j in range(-9999, 10_000)), 3)
-    1.0
-    """
+    """Return ``ln c(j)``, c(0) = 1/2 and c(+-j) = 1 / (2 (j + 1) (j + 2)): an integer that is near zero if honest."""
     j = abs(distance)
     return -math.log(2.0) if j == 0 else -math.log(2.0 * (j + 1.0) * (j + 2.0))
 
 
 def log_exponent_code(exponent: int) -> float:
-    """Return the code of an e-value that is published as a power of 2.
-
-    Parameters
-    ----------
-    exponent : int
-        The power, rounded down.
-
-    Returns
-    -------
-    float
-        :func:`log_distance_code` of it.
-    """
+    """Return the code of an e-value that is published as a power of 2."""
     return log_distance_code(exponent)
 
 
@@ -358,49 +182,19 @@ def log_exponent_code(exponent: int) -> float:
 
 @dataclass(frozen=True)
 class BitCode:
-    """A code for answers keep or discard whose number need not be declared.
+    """A code for answers keep or discard whose number need not be declared."""
 
-    Three estimators with different memories predict the next bit by ``a / (a + b)``; their weights are multiplied by
-    what they gave the bits that came. The probabilities of all strings of one length add up to 1, for every length.
-
-    Parameters
-    ----------
-    keeps, discards : tuple of float
-        Counts a and b of the three estimators.
-    log_weights : tuple of float
-        Logarithms of their weights, which need not add up to 1.
-
-    References
-    ----------
-    Krichevsky and Trofimov (1981) for the estimator, Willems, Shtarkov and Tjalkens (1995) for mixing.
-
-    Examples
-    --------
-    >>> code = BitCode()
-    >>> round(math.exp(code.log_probability(True)), 3), round(math.exp(code.log_probability(False)), 3)
-    (0.2, 0.8)
-    """
+    # Three estimators with different memories predict the next bit by ``a / (a + b)``; their weights are
+    # multiplied by what they gave the bits that came. The probabilities of all strings of one length add up
+    # to 1, for every length.
+    # Krichevsky and Trofimov (1981) for the estimator, Willems, Shtarkov and Tjalkens (1995) for mixing.
 
     keeps: tuple[float, ...] = (_BIT_START[0],) * len(_BIT_RATES)
     discards: tuple[float, ...] = (_BIT_START[1],) * len(_BIT_RATES)
     log_weights: tuple[float, ...] = (0.0,) * len(_BIT_RATES)
 
     def log_probability(self, keep: bool, p_keep: float | None = None) -> float:
-        """Return the logarithm of the probability of the next bit.
-
-        Parameters
-        ----------
-        keep : bool
-            The bit.
-        p_keep : float or None, default None
-            The analyst's own probability of a keep, from training rows; it replaces the estimators' and is clipped
-            to [.001, .999].
-
-        Returns
-        -------
-        float
-            ``ln kappa``; the two bits add up to 1.
-        """
+        """Return the logarithm of the probability of the next bit."""
         if p_keep is not None:
             p = min(max(float(p_keep), _BIT_CLIP[0]), _BIT_CLIP[1])
             return math.log(p) if keep else math.log1p(-p)
@@ -408,18 +202,7 @@ class BitCode:
         return float(special.logsumexp(weights + self._log_each(keep)) - special.logsumexp(weights))
 
     def after(self, keep: bool) -> BitCode:
-        """Return the code after a bit.
-
-        Parameters
-        ----------
-        keep : bool
-            The bit.
-
-        Returns
-        -------
-        BitCode
-            Weights multiplied by the predictions, counts shrunk towards their start, the seen one grown by 1.
-        """
+        """Return the code after a bit."""
         weights = np.asarray(self.log_weights) + self._log_each(keep)
         weights = weights - special.logsumexp(weights)
         a0, b0 = _BIT_START

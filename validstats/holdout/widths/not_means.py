@@ -37,31 +37,7 @@ _CELLS = 4000  # of recall, for the integral of average precision
 def f_score_interval(
     y: AnyArray, predicted: AnyArray, log_alpha: float, *, positive: object = 1, beta: float = 1.0
 ) -> tuple[float, float]:
-    """Return an interval for an F score, ``(1 + b^2) tp / ((1 + b^2) tp + b^2 fn + fp)``.
-
-    Parameters
-    ----------
-    y, predicted : arrays of shape (n,)
-        Labels and predictions.
-    log_alpha : float
-        Logarithm of the two-sided failure probability.
-    positive : object, default 1
-        The positive class.
-    beta : float, default 1.0
-        Weight of recall; 0 gives precision, infinity recall.
-
-    Returns
-    -------
-    tuple of (float, float)
-        Lower and upper bound, in [0, 1].
-
-    Examples
-    --------
-    >>> y = np.tile([1, 1, 0, 0], 500)
-    >>> low, high = f_score_interval(y, np.tile([1, 0, 1, 0], 500), math.log(0.05))
-    >>> low < 0.5 < high
-    True
-    """
+    """Return an interval for an F score, ``(1 + b^2) tp / ((1 + b^2) tp + b^2 fn + fp)``."""
     truth, said = np.asarray(y) == positive, np.asarray(predicted) == positive
     tp, fp, fn = truth & said, ~truth & said, truth & ~said
     if math.isinf(beta):
@@ -76,32 +52,9 @@ def f_score_interval(
 def r2_interval(
     y: Float1D, predicted: Float1D, log_alpha: float, *, bounds: tuple[float, float]
 ) -> tuple[float, float]:
-    """Return an interval for the share of variance that predictions explain, for an outcome between known bounds.
-
-    Rows come in pairs: ``a = ((y1 - f1)^2 + (y2 - f2)^2) / 2`` and ``b = (y1 - y2)^2 / 2`` have the residual and the
-    total variance as means, and ``R2 = 1 - E a / E b``.
-
-    Parameters
-    ----------
-    y, predicted : arrays of shape (n,)
-        Outcomes and predictions, in an order fixed beforehand; predictions are cut to the bounds.
-    log_alpha : float
-        Logarithm of the two-sided failure probability.
-    bounds : tuple of (float, float)
-        Smallest and largest possible outcome.
-
-    Returns
-    -------
-    tuple of (float, float)
-        Lower and upper bound, at most 1; the lower one is minus infinity if the outcome may be constant.
-
-    Examples
-    --------
-    >>> y = np.random.default_rng(0).random(4000)
-    >>> low, high = r2_interval(y, 0.5 + 0.7 * (y - 0.5), math.log(0.05), bounds=(0, 1))
-    >>> low < 0.91 < high
-    True
-    """
+    """Return an interval for the share of variance that predictions explain, for an outcome between known bounds."""
+    # Rows come in pairs: ``a = ((y1 - f1)^2 + (y2 - f2)^2) / 2`` and ``b = (y1 - y2)^2 / 2`` have the
+    # residual and the total variance as means, and ``R2 = 1 - E a / E b``.
     bottom, top = bounds
     span = top - bottom
     values = (check_vector(y, "y") - bottom) / span
@@ -117,28 +70,7 @@ def r2_interval(
 
 
 def balanced_accuracy_interval(right: AnyArray, classes: AnyArray, log_alpha: float) -> tuple[float, float]:
-    """Return an interval for the mean over classes of the share of right rows, given the class counts.
-
-    Parameters
-    ----------
-    right : bool array of shape (n,)
-        Whether each row is right.
-    classes : array of shape (n,)
-        Class of each row. Widths show the counts of classes, which are therefore released beforehand.
-    log_alpha : float
-        Logarithm of the two-sided failure probability, divided among the classes.
-
-    Returns
-    -------
-    tuple of (float, float)
-        Mean of Clopper-Pearson's ends over the classes.
-
-    Examples
-    --------
-    >>> classes = np.repeat([0, 1], [900, 100])
-    >>> [round(end, 2) for end in balanced_accuracy_interval(np.tile([1, 1, 1, 0], 250), classes, math.log(0.05))]
-    [0.68, 0.81]
-    """
+    """Return an interval for the mean over classes of the share of right rows, given the class counts."""
     correct, labels = np.asarray(right, dtype=np.bool_), np.asarray(classes)
     kinds = np.unique(labels)
     each = log_alpha - math.log(len(kinds))
@@ -153,32 +85,9 @@ def balanced_accuracy_interval(right: AnyArray, classes: AnyArray, log_alpha: fl
 def auc_interval(
     positive: Float1D, negative: Float1D, log_alpha: float, *, random_state: int = 0
 ) -> tuple[float, float]:
-    """Return an interval for the area under the ROC curve by bets on disjoint pairs.
-
-    Each of 50 matchings pairs positives with negatives; given the labels its pairs are independent, and the capital
-    of a gambler on them is an e-value. An average of e-values is one.
-
-    Parameters
-    ----------
-    positive, negative : arrays
-        Scores of the rows of either class, in an order fixed beforehand.
-    log_alpha : float
-        Logarithm of the two-sided failure probability.
-    random_state : int, default 0
-        Of the matchings, which are public.
-
-    Returns
-    -------
-    tuple of (float, float)
-        Lower and upper bound.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> low, high = auc_interval(rng.normal(1, 1, 800), rng.normal(0, 1, 1200), math.log(0.05))
-    >>> low < 0.76 < high, high - low < 0.1
-    (True, True)
-    """
+    """Return an interval for the area under the ROC curve by bets on disjoint pairs."""
+    # Each of 50 matchings pairs positives with negatives; given the labels its pairs are independent, and the
+    # capital of a gambler on them is an e-value. An average of e-values is one.
     p, q = check_vector(positive, "positive"), check_vector(negative, "negative")
     m = min(len(p), len(q))
     generator = np.random.default_rng(random_state)
@@ -213,33 +122,8 @@ def _auc_lower(won: AnyArray, m: int, target: float) -> float:
 def average_precision_interval(
     positive: Float1D, negative: Float1D, log_alpha: float, *, share: tuple[int, int] | None = None
 ) -> tuple[float, float]:
-    """Return a valid, wide interval for the average precision: the worst case over bands of the two score laws.
-
-    Parameters
-    ----------
-    positive, negative : arrays
-        Scores of the rows of either class.
-    log_alpha : float
-        Logarithm of the two-sided failure probability, a third for each band and for the share of positives.
-    share : tuple of (int, int) or None, default None
-        Positives and rows that the share of positives is estimated from; those passed if None.
-
-    Returns
-    -------
-    tuple of (float, float)
-        Bounds of the mean over positives of the precision at their score.
-
-    References
-    ----------
-    Massart (1990) for the bands.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> low, high = average_precision_interval(rng.normal(2, 1, 2000), rng.normal(0, 1, 4000), math.log(0.05))
-    >>> low < 0.88 < high
-    True
-    """
+    """Return a valid, wide interval for the average precision: the worst case over bands of the two score laws."""
+    # Massart (1990) for the bands.
     p, q = np.sort(check_vector(positive, "positive")), np.sort(check_vector(negative, "negative"))
     third = log_alpha - math.log(3.0)
     count, rows = share or (len(p), len(p) + len(q))

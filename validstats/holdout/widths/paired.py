@@ -28,36 +28,8 @@ _EXTREME = -600.0  # below this log level Hoeffding's bound takes over
 
 
 def paired_lower(n10: int, n01: int, n: int, log_alpha: float) -> float:
-    """Return a lower bound for the difference of two shares.
-
-    Parameters
-    ----------
-    n10, n01 : int
-        Rows that only the first has right, and only the second.
-    n : int
-        Independent rows.
-    log_alpha : float
-        Logarithm of the one-sided failure probability.
-
-    Returns
-    -------
-    float
-        Lower bound of ``p10 - p01``, in [-1, 1].
-
-    Raises
-    ------
-    ValueError
-        If the counts are not possible.
-
-    References
-    ----------
-    Buehler (1957); Berger and Boos (1994); Lloyd and Kabaila (2003).
-
-    Examples
-    --------
-    >>> round(paired_lower(90, 40, 1319, math.log(0.025)), 3)
-    0.021
-    """
+    """Return a lower bound for the difference of two shares."""
+    # Buehler (1957); Berger and Boos (1994); Lloyd and Kabaila (2003).
     check_positive_int(n, "n")
     check_positive_int(n10, "n10", minimum=0, maximum=n)
     check_positive_int(n01, "n01", minimum=0, maximum=n - n10)
@@ -81,47 +53,13 @@ def paired_lower(n10: int, n01: int, n: int, log_alpha: float) -> float:
 
 
 def paired_difference_interval(n10: int, n01: int, n: int, log_alpha: float) -> tuple[float, float]:
-    """Return the two-sided interval, half of the failure probability on each side.
-
-    Parameters
-    ----------
-    n10, n01, n : int
-        As in :func:`paired_lower`.
-    log_alpha : float
-        Logarithm of the two-sided failure probability.
-
-    Returns
-    -------
-    tuple of (float, float)
-        Lower and upper bound of ``p10 - p01``.
-
-    Examples
-    --------
-    >>> low, high = paired_difference_interval(66, 66, 1319, math.log(0.05))
-    >>> round(high - low, 3), low == -high
-    (0.035, True)
-    """
+    """Return the two-sided interval, half of the failure probability on each side."""
     one = log_alpha - LOG_2
     return paired_lower(n10, n01, n, one), -paired_lower(n01, n10, n, one)
 
 
 def paired_tail_at_most(n10: int, n01: int, n: int, delta: float, log_alpha: float) -> bool:
-    """Tell whether a difference is excluded from below: whether :func:`paired_lower` is at least ``delta``.
-
-    Parameters
-    ----------
-    n10, n01, n : int
-        As in :func:`paired_lower`.
-    delta : float
-        Difference that is tested.
-    log_alpha : float
-        Logarithm of the one-sided failure probability.
-
-    Returns
-    -------
-    bool
-        One evaluation instead of a bisection.
-    """
+    """Tell whether a difference is excluded from below: whether :func:`paired_lower` is at least ``delta``."""
     if log_alpha < _EXTREME or log_alpha >= 0.0:
         return paired_lower(n10, n01, n, log_alpha) >= delta
     return _Tail(n10, n01, n, log_alpha).at_most_level(delta)

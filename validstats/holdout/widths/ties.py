@@ -14,32 +14,11 @@ __all__ = ["tied_models"]
 
 
 def tied_models(results: AnyArray, log_alpha: float) -> tuple[int, ...]:
-    """Return the models that are not shown to be worse than another one on the same rows.
-
-    Model i is left out if some other model has a paired lower bound above 0 over it, at ``alpha / (m - 1)``. If the
-    truly best model were left out, one of the ``m - 1`` bounds against it alone would be wrong, so that the best is
-    among the tied ones with probability at least ``1 - alpha``. Nothing else follows: that a model left out is worse
-    than a given other one is not covered.
-
-    Parameters
-    ----------
-    results : array of shape (m, n)
-        Result of each model on each independent unit, in [0, 1].
-    log_alpha : float
-        Logarithm of the failure probability.
-
-    Returns
-    -------
-    tuple of int
-        Positions of the tied models, ascending; never empty.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> right = rng.random((4, 2000)) < np.array([0.9, 0.89, 0.7, 0.6])[:, None]
-    >>> tied_models(right, math.log(0.05))
-    (0, 1)
-    """
+    """Return the models that are not shown to be worse than another one on the same rows."""
+    # Model i is left out if some other model has a paired lower bound above 0 over it, at ``alpha / (m -
+    # 1)``. If the truly best model were left out, one of the ``m - 1`` bounds against it alone would be
+    # wrong, so that the best is among the tied ones with probability at least ``1 - alpha``. Nothing else
+    # follows: that a model left out is worse than a given other one is not covered.
     rows = np.asarray(results, dtype=np.float64)
     if rows.ndim != 2 or not rows.size:
         raise ValueError(f"results must have shape (models, units), got {rows.shape}.")

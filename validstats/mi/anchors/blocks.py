@@ -22,23 +22,12 @@ INTERACTION_COLUMNS = 8
 
 @dataclass(frozen=True)
 class BlockSplit:
-    """Blocks of columns that the pairwise graph keeps apart.
+    """Blocks of columns that the pairwise graph keeps apart."""
 
-    Attributes
-    ----------
-    blocks : list of (ndarray, ndarray)
-        Columns of X and of Y of each block that holds both.
-    block_of : ndarray of int64 of shape (D,)
-        Block of each column, those of X before those of Y.
-    residual : float
-        Standardised dependence between blocks: about standard normal where the split is right.
-    matched : list of (int, int)
-        Significant pairs of a column of X and one of Y, matched by their chi-squares.
-    """
-
-    blocks: list[tuple[Int1D, Int1D]]
-    block_of: Int1D
-    residual: float
+    blocks: list[tuple[Int1D, Int1D]]  # Columns of X and of Y of each block that holds both
+    block_of: Int1D  # Block of each column, those of X before those of Y
+    residual: float  # Standardised dependence between blocks: about standard normal where the split is right
+    # Significant pairs of a column of X and one of Y, matched by their chi-squares
     matched: list[tuple[int, int]]
 
 
@@ -56,15 +45,7 @@ def pairwise_chi_squares(ranks: Int2D, bins: int) -> Float2D:
 
 
 def split_blocks(ranks: Int2D, dim_x: int) -> BlockSplit:
-    """Join dependent columns and split the rest into blocks.
-
-    Parameters
-    ----------
-    ranks : ndarray of int64 of shape (n, D)
-        Ranks 0..n-1 of each column without ties, the columns of X first.
-    dim_x : int
-        Columns of X.
-    """
+    """Join dependent columns and split the rest into blocks."""
     n, dim = ranks.shape
     used = [b for b in BINS if 4 * b * b <= n] or [FEW_BINS]
     p_values = np.ones((dim, dim))

@@ -28,92 +28,32 @@ LATTICE_TOLERANCE = 1e-10
 
 @dataclass(frozen=True)
 class DiscreteEstimate:
-    """Plug-in mutual information of two discrete variables.
+    """Plug-in mutual information of two discrete variables."""
 
-    Attributes
-    ----------
-    value : float
-        Estimate in nats, with the Miller-Madow correction where asked for; not clipped.
-    plug_in : float
-        Plug-in value, at least 0 and at most the smaller plug-in entropy.
-    standard_error : float
-        Delta-method standard error; it tends to 0 at independence, where the law is not normal.
-    entropy_x, entropy_y : float
-        Plug-in entropies.
-    """
-
-    value: float
-    plug_in: float
+    value: float  # Estimate in nats, with the Miller-Madow correction where asked for; not clipped
+    plug_in: float  # Plug-in value, at least 0 and at most the smaller plug-in entropy
+    # Delta-method standard error; it tends to 0 at independence, where the law is not normal
     standard_error: float
-    entropy_x: float
+    entropy_x: float  # entropy_x, entropy_y: Plug-in entropies
     entropy_y: float
 
 
 def row_codes(rows: Float2D) -> Int1D:
-    """Number the distinct rows.
-
-    Parameters
-    ----------
-    rows : ndarray of shape (n, p)
-        Values.
-
-    Returns
-    -------
-    ndarray of shape (n,), int64
-        Codes from 0, in the sorted order of the distinct rows.
-    """
+    """Number the distinct rows."""
     _, codes = np.unique(rows, axis=0, return_inverse=True)
     return codes.reshape(-1).astype(np.int64)
 
 
 def entropy(codes: Int1D) -> float:
-    """Plug-in entropy of a discrete variable.
-
-    Parameters
-    ----------
-    codes : ndarray of shape (n,)
-        Non-negative codes.
-
-    Returns
-    -------
-    float
-        Nats.
-
-    Examples
-    --------
-    >>> round(entropy(np.array([0, 1, 0, 1])), 4)
-    0.6931
-    """
+    """Plug-in entropy of a discrete variable."""
     share = np.bincount(codes) / len(codes)
     share = share[share > 0]
     return float(-(share * np.log(share)).sum())
 
 
 def plug_in(codes_x: Int1D, codes_y: Int1D, *, miller_madow: bool = True) -> DiscreteEstimate:
-    """Plug-in mutual information of two discrete variables.
-
-    Parameters
-    ----------
-    codes_x, codes_y : ndarray of shape (n,)
-        Non-negative codes.
-    miller_madow : bool, default True
-        Add ``(cells_x + cells_y - cells_xy - 1) / (2 n)``, the first-order bias of the occupied cells.
-
-    Returns
-    -------
-    DiscreteEstimate
-        Value, standard error and entropies.
-
-    References
-    ----------
-    Miller (1955), "Note on the bias of information estimates"; Paninski (2003), Neural Computation 15.
-
-    Examples
-    --------
-    >>> x = np.array([0, 0, 1, 1] * 25)
-    >>> round(plug_in(x, x).plug_in, 4), round(plug_in(x, np.roll(x, 1)).plug_in, 4)
-    (0.6931, 0.0)
-    """
+    """Plug-in mutual information of two discrete variables."""
+    # Miller (1955), "Note on the bias of information estimates"; Paninski (2003), Neural Computation 15.
     n = len(codes_x)
     n_levels = int(codes_y.max()) + 1
     cells, count = np.unique(codes_x * n_levels + codes_y, return_counts=True)
@@ -133,60 +73,18 @@ def plug_in(codes_x: Int1D, codes_y: Int1D, *, miller_madow: bool = True) -> Dis
 
 
 def bin_columns(rows: Float2D, n_bins: int) -> Int1D:
-    """Cut each column into bins of equal counts and number the occupied cells.
-
-    Parameters
-    ----------
-    rows : ndarray of shape (n, p)
-        Values; tied values stay in one bin.
-    n_bins : int
-        Bins for each column, at least 2.
-
-    Returns
-    -------
-    ndarray of shape (n,), int64
-        Cell of each row.
-
-    Examples
-    --------
-    >>> bin_columns(np.array([[0.1], [5.0], [0.2], [7.0]]), 2).tolist()
-    [0, 1, 0, 1]
-    """
+    """Cut each column into bins of equal counts and number the occupied cells."""
     inner = np.quantile(rows, np.arange(1, n_bins) / n_bins, axis=0)
     bins = [np.searchsorted(inner[:, j], rows[:, j], side="left") for j in range(rows.shape[1])]
     return row_codes(np.column_stack(bins).astype(np.float64))
 
 
 def ross(codes: Int1D, rows: Float2D, n_neighbors: int = 3) -> float:
-    """Mutual information of a discrete variable with a continuous vector.
-
-    Where the k-th neighbour within the level has the same values, all rows with these values are counted, within the
-    level and altogether, as the mixture estimator does.
-
-    Parameters
-    ----------
-    codes : ndarray of shape (n,)
-        Level of the discrete variable; rows of a level that occurs once are left out.
-    rows : ndarray of shape (n, p)
-        Continuous rows.
-    n_neighbors : int, default 3
-        Neighbours sought within the level (fewer in a smaller level).
-
-    Returns
-    -------
-    float
-        Estimate in nats; not clipped at 0.
-
-    Raises
-    ------
-    ValueError
-        If no level occurs twice.
-
-    References
-    ----------
-    Ross (2014), PLoS ONE 9(2), e87357; the convention of scikit-learn's ``mutual_info_classif``. Gao, Kannan, Oh and
-    Viswanath (2017), NeurIPS, for rows with the same values.
-    """
+    """Mutual information of a discrete variable with a continuous vector."""
+    # Where the k-th neighbour within the level has the same values, all rows with these values are counted,
+    # within the level and altogether, as the mixture estimator does.
+    # Ross (2014), PLoS ONE 9(2), e87357; the convention of scikit-learn's ``mutual_info_classif``. Gao,
+    # Kannan, Oh and Viswanath (2017), NeurIPS, for rows with the same values.
     count = np.bincount(codes)
     kept = count[codes] > 1
     if not kept.any():
@@ -212,31 +110,12 @@ def ross(codes: Int1D, rows: Float2D, n_neighbors: int = 3) -> float:
 
 
 def mixed_ksg(x: Float2D, y: Float2D, n_neighbors: int = 3) -> float:
-    """Mutual information of vectors that may be continuous, discrete, or mixtures of both.
-
-    Where one row alone lies at the distance of the k-th neighbour the terms are Kraskov's. Where several do (on a
-    lattice, or at distance 0) all rows in the closed ball are counted, jointly and on each side.
-
-    Parameters
-    ----------
-    x : ndarray of shape (n, p)
-        Rows of X; ties are allowed.
-    y : ndarray of shape (n, q)
-        Rows of Y.
-    n_neighbors : int, default 3
-        k.
-
-    Returns
-    -------
-    float
-        Estimate in nats; not clipped at 0.
-
-    References
-    ----------
-    Gao, Kannan, Oh and Viswanath (2017), "Estimating Mutual Information for Discrete-Continuous Mixtures",
-    NeurIPS, algorithm 1; Mesner and Shalizi (2021), IEEE Transactions on Information Theory 67, 464-484, for the
-    closed ball at every distance.
-    """
+    """Mutual information of vectors that may be continuous, discrete, or mixtures of both."""
+    # Where one row alone lies at the distance of the k-th neighbour the terms are Kraskov's. Where several do
+    # (on a lattice, or at distance 0) all rows in the closed ball are counted, jointly and on each side.
+    # Gao, Kannan, Oh and Viswanath (2017), "Estimating Mutual Information for Discrete-Continuous Mixtures",
+    # NeurIPS, algorithm 1; Mesner and Shalizi (2021), IEEE Transactions on Information Theory 67, 464-484,
+    # for the closed ball at every distance.
     radii = neighbour_radii(x, y, n_neighbors)
     joint, _ = ball_counts(np.hstack([x, y]), radii)
     (closed_x, open_x), (closed_y, open_y) = (ball_counts(rows, radii) for rows in (x, y))
@@ -246,19 +125,6 @@ def mixed_ksg(x: Float2D, y: Float2D, n_neighbors: int = 3) -> float:
 
 
 def ball_counts(rows: Float2D, radii: Float1D) -> tuple[Int1D, Int1D]:
-    """Count the other rows in the closed and in the open ball around each row.
-
-    Parameters
-    ----------
-    rows : ndarray of shape (n, p)
-        Rows of one side.
-    radii : ndarray of shape (n,)
-        Radii.
-
-    Returns
-    -------
-    closed, open : ndarray of shape (n,), int64
-        Counts with and without the rows at the radius, up to rounding.
-    """
+    """Count the other rows in the closed and in the open ball around each row."""
     outside = np.maximum(radii * (1.0 + LATTICE_TOLERANCE), np.nextafter(radii, np.inf))
     return neighbour_counts(rows, outside), neighbour_counts(rows, radii * (1.0 - LATTICE_TOLERANCE))

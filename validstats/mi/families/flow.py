@@ -20,24 +20,14 @@ KNOTS = 64
 
 @dataclass(frozen=True)
 class GaussianisingFlow:
-    """An invertible map between data and independent standard normals: rotations and monotone maps in turn.
+    """An invertible map between data and independent standard normals: rotations and monotone maps in turn."""
 
-    Attributes
-    ----------
-    rotations : tuple of ndarray of shape (dim, dim)
-        Orthogonal matrix of each layer.
-    knots : tuple of ndarray of shape (64, dim)
-        Values, strictly increasing along the first axis, that the monotone maps of each layer send to ``scores``.
-    scores : ndarray of shape (64,)
-        Normal quantiles that the knots stand for.
-    centre, scale : ndarray of shape (dim,)
-        First step: standardisation.
-    """
-
-    rotations: tuple[Float2D, ...]
+    rotations: tuple[Float2D, ...]  # Orthogonal matrix of each layer
+    # Values, strictly increasing along the first axis, that the monotone maps of each layer send to
+    # ``scores``
     knots: tuple[Float2D, ...]
-    scores: Float1D
-    centre: Float1D
+    scores: Float1D  # Normal quantiles that the knots stand for
+    centre: Float1D  # centre, scale: First step: standardisation
     scale: Float1D
 
     def to_normal(self, rows: Float2D) -> Float2D:
@@ -66,27 +56,9 @@ def _monotone(rows: Float2D, inputs: Float2D, outputs: Float2D) -> Float2D:
 
 
 def fit_flow(data: Float2D, layers: int = 6, seed: int = 0) -> GaussianisingFlow:
-    """Fit a flow by iterative Gaussianisation.
-
-    Parameters
-    ----------
-    data : ndarray of shape (n, dim)
-        Rows; columns must vary.
-    layers : int, default 6
-        Rotations with monotone maps. The first rotation is that of the principal components.
-    seed : int, default 0
-        Seed of the other rotations.
-
-    Returns
-    -------
-    GaussianisingFlow
-        Invertible in both directions.
-
-    References
-    ----------
-    Laparra, Camps-Valls, Malo (2011), Iterative Gaussianization: from ICA to random rotations, IEEE Transactions on
-    Neural Networks 22(4).
-    """
+    """Fit a flow by iterative Gaussianisation."""
+    # Laparra, Camps-Valls, Malo (2011), Iterative Gaussianization: from ICA to random rotations, IEEE
+    # Transactions on Neural Networks 22(4).
     generator = np.random.default_rng(seed)
     centre, scale = data.mean(axis=0), np.maximum(data.std(axis=0), 1e-9)
     out = (data - centre) / scale

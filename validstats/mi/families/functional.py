@@ -61,22 +61,7 @@ def draw_shape(generator: np.random.Generator) -> Callable[[Float1D], Float1D]:
 
 
 def draw_functional_pair(generator: np.random.Generator, n: int) -> tuple[Float1D, Float1D, float]:
-    """Draw a functional law, n rows of (x, y) and the mutual information.
-
-    Parameters
-    ----------
-    generator : numpy.random.Generator
-        Source of randomness.
-    n : int
-        Number of rows.
-
-    Returns
-    -------
-    x, y : ndarray of shape (n,)
-        The pair.
-    mutual_information : float
-        In nats.
-    """
+    """Draw a functional law, n rows of (x, y) and the mutual information."""
     quantile = quantile_of(str(generator.choice(["uniform", "normal", "laplace", "bimodal"])))
     function = draw_shape(generator)
     noise = str(generator.choice(["normal", "laplace", "logistic"], p=[0.6, 0.25, 0.15]))
@@ -96,24 +81,7 @@ def draw_functional_pair(generator: np.random.Generator, n: int) -> tuple[Float1
 
 
 def draw_noisy_pairs(generator: np.random.Generator, n: int, dim: int) -> tuple[Float2D, Float2D, float]:
-    """Draw pairs y = x + s e whose noise has ends, edges or peaks, and the mutual information of all.
-
-    Parameters
-    ----------
-    generator : numpy.random.Generator
-        Source of randomness.
-    n : int
-        Number of rows.
-    dim : int
-        Number of independent pairs. They share the laws of x and e; there are at most three levels of noise.
-
-    Returns
-    -------
-    x, y : ndarray of shape (n, dim)
-        The pairs, column by column.
-    mutual_information : float
-        In nats.
-    """
+    """Draw pairs y = x + s e whose noise has ends, edges or peaks, and the mutual information of all."""
     quantile = quantile_of(
         str(generator.choice(["uniform", "normal", "laplace", "bimodal", "exponential", "sine"]))
     )
@@ -187,24 +155,7 @@ NOISE_ENTROPY = {
 
 
 def functional_information(values: Float1D, scales: Float1D, noise: str, step: float = 0.1) -> float:
-    """Return I(x; f(x) + s e) from f at equally probable nodes of x and s constant on equal shares of them.
-
-    Parameters
-    ----------
-    values : ndarray of shape (nodes,)
-        f at the mid-points of ``nodes`` equally probable slices of x, in the order of x.
-    scales : ndarray of shape (levels,)
-        Positive noise scales, one for each of ``levels`` equally probable ranges of x.
-    noise : {"normal", "laplace", "logistic", "triangular", "parabola", "cosine", "exponential", "arcsine"}
-        Law of e.
-    step : float, default 0.1
-        Largest width of a bin as a share of the least noise scale.
-
-    Returns
-    -------
-    float
-        Nats, at least 0: h(y) by convolution on a grid of at most 32,768 bins, minus the mean of h(y | x).
-    """
+    """Return I(x; f(x) + s e) from f at equally probable nodes of x and s constant on equal shares of them."""
     reach = 12.0 * float(scales.max())
     low, high = float(values.min()) - reach, float(values.max()) + reach
     bins = 1 << int(np.clip(np.ceil(np.log2((high - low) / (step * float(scales.min())))), 9, 15))

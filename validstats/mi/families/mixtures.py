@@ -56,28 +56,7 @@ def mixture_information(
     generator: np.random.Generator, weights: Float1D, means: Float2D, covariances: Float2D, dim_x: int,
     draws: int = TRUTH_DRAWS,
 ) -> float:  # fmt: skip
-    """Estimate the mutual information of a joint Gaussian mixture by the mean of its pointwise information.
-
-    Parameters
-    ----------
-    generator : numpy.random.Generator
-        Source of the Monte-Carlo draws.
-    weights : ndarray of shape (k,)
-        Component weights.
-    means : ndarray of shape (k, d)
-        Component means.
-    covariances : ndarray of shape (k, d, d)
-        Component covariances.
-    dim_x : int
-        Number of leading coordinates that belong to X.
-    draws : int, default 3000
-        Number of draws; the standard error is sd(pointwise information) / sqrt(draws).
-
-    Returns
-    -------
-    float
-        Nats, at least 0.
-    """
+    """Estimate the mutual information of a joint Gaussian mixture by the mean of its pointwise information."""
     roots = cholesky_roots(covariances)
     rows = mixture_rows(generator, weights, means, roots, draws)
     joint = mixture_log_density(rows, weights, means, covariances)
@@ -363,22 +342,7 @@ def random_cuts(generator: np.random.Generator) -> Float1D:
 
 
 def binned_information(rho: float, cuts_y: Float1D, cuts_x: Float1D | None = None) -> float:
-    """Return the mutual information of a bivariate Gaussian whose Y, and perhaps X, is binned.
-
-    Parameters
-    ----------
-    rho : float
-        Correlation before binning, inside (-1, 1).
-    cuts_y : ndarray of shape (k,)
-        Sorted cuts of Y on the standard normal scale.
-    cuts_x : ndarray of shape (m,) or None, default None
-        Sorted cuts of X; None leaves X continuous.
-
-    Returns
-    -------
-    float
-        Nats, at least 0.
-    """
+    """Return the mutual information of a bivariate Gaussian whose Y, and perhaps X, is binned."""
     p = (np.arange(2000) + 0.5) / 2000
     if cuts_x is not None:
         edges = np.concatenate([[0.0], ndtr(cuts_x), [1.0]])

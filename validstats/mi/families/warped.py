@@ -24,24 +24,7 @@ LARGEST_TWISTED_DIM = 30
 def position_along(
     generator: np.random.Generator, side: Float2D, left_out: list[int], fallback: int
 ) -> Float1D:
-    """Project rows on a random unit direction in which some coordinates have no part.
-
-    Parameters
-    ----------
-    generator : numpy.random.Generator
-        Source of the direction.
-    side : ndarray of shape (n, dim)
-        Rows.
-    left_out : list of int
-        Coordinates without a part.
-    fallback : int
-        The coordinate that serves alone where chance leaves none.
-
-    Returns
-    -------
-    ndarray of shape (n,)
-        Positions.
-    """
+    """Project rows on a random unit direction in which some coordinates have no part."""
     dim = side.shape[1]
     direction = generator.normal(size=dim) * (generator.random(dim) < max(0.5, 1.5 / dim))
     direction[left_out] = 0.0
@@ -51,20 +34,7 @@ def position_along(
 
 
 def shear(generator: np.random.Generator, side: Float2D) -> Float2D:
-    """Add to one coordinate a bounded wave, step or bump of a combination of the others: volumes stay as they are.
-
-    Parameters
-    ----------
-    generator : numpy.random.Generator
-        Source of the map, which is fixed before the rows are seen.
-    side : ndarray of shape (n, dim)
-        Rows, dim at least 2, of unit scale.
-
-    Returns
-    -------
-    ndarray of shape (n, dim)
-        The image of an invertible map.
-    """
+    """Add to one coordinate a bounded wave, step or bump of a combination of the others: volumes stay as they are."""
     dim = side.shape[1]
     moved = int(generator.integers(dim))
     position = position_along(generator, side, [moved], (moved + 1) % dim)
@@ -98,23 +68,9 @@ def warp(generator: np.random.Generator, side: Float2D) -> Float2D:
 
 
 def twist(generator: np.random.Generator, side: Float2D) -> Float2D:
-    """Rotate a plane of two coordinates by an angle that depends on a combination of the others.
-
-    Volumes and norms stay as they are. The angle never depends on the rotated coordinates themselves, so that no
-    plane is wound up as in a spiral.
-
-    Parameters
-    ----------
-    generator : numpy.random.Generator
-        Source of the map, which is fixed before the rows are seen.
-    side : ndarray of shape (n, dim)
-        Rows, dim at least 3, of unit scale.
-
-    Returns
-    -------
-    ndarray of shape (n, dim)
-        The image of an invertible map.
-    """
+    """Rotate a plane of two coordinates by an angle that depends on a combination of the others."""
+    # Volumes and norms stay as they are. The angle never depends on the rotated coordinates themselves, so
+    # that no plane is wound up as in a spiral.
     dim = side.shape[1]
     first, second, third = (int(i) for i in generator.permutation(dim)[:3])
     position = position_along(generator, side, [first, second], third)

@@ -46,21 +46,14 @@ LEVEL_SCORES = np.abs(ndtri(np.array(QUANTILE_LEVELS)))
 
 @dataclass(frozen=True)
 class ConformalTable:
-    """Sorted conformity scores, pooled and by cell.
+    """Sorted conformity scores, pooled and by cell."""
 
-    Attributes
-    ----------
-    pooled : ndarray of shape (m,)
-        Scores of all calibration sets, sorted.
-    cells : dict of (int, int) to ndarray
-        Sorted scores by cell of (n, dim X + dim Y), for cells with enough sets.
-    rest : ndarray or None, default None
-        Scores of the sets in all other cells, sorted. They serve these cells: the pooled scores would let the sets of the
-        large cells, which have thresholds of their own, vouch for the others. None stands for the pooled scores.
-    """
-
-    pooled: Float1D
+    pooled: Float1D  # Scores of all calibration sets, sorted
+    # Sorted scores by cell of (n, dim X + dim Y), for cells with enough sets
     cells: dict[tuple[int, int], Float1D]
+    # Scores of the sets in all other cells, sorted. They serve these cells: the pooled scores would let the
+    # sets of the large cells, which have thresholds of their own, vouch for the others. None stands for the
+    # pooled scores
     rest: Float1D | None = None
 
     @property
@@ -74,48 +67,15 @@ class ConformalTable:
 
 
 def cell_numbers(shape: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
-    """Return the cell of each set.
-
-    Parameters
-    ----------
-    shape : ndarray of shape (m, 3)
-        n, and the dimensions of the sides.
-
-    Returns
-    -------
-    ndarray of int64 of shape (m, 2)
-        Position in ``N_CELLS`` and in ``DIM_CELLS``.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> cell_numbers(np.array([[100, 1, 1], [5000, 10, 20]])).tolist()
-    [[1, 0], [3, 3]]
-    """
+    """Return the cell of each set."""
     rows = np.searchsorted(N_CELLS, shape[:, 0], side="right") - 1
     columns = np.searchsorted(DIM_CELLS, shape[:, 1] + shape[:, 2], side="right") - 1
     return np.column_stack([np.maximum(rows, 0), np.maximum(columns, 0)]).astype(np.int64)
 
 
 def interval_scores(quantiles: Float2D, target: FloatND) -> Float1D:
-    """Return the least score at which the nested intervals of :func:`interval_at` contain the target.
-
-    Parameters
-    ----------
-    quantiles : ndarray of shape (m, 19)
-        Predicted quantiles on the logarithmic scale, strictly increasing.
-    target : ndarray of shape (m,)
-        True values on the logarithmic scale.
-
-    Returns
-    -------
-    ndarray of shape (m,)
-        Non-negative scores; 0 at the median, 1.645 at the predicted 5 % and 95 % quantiles.
-
-    References
-    ----------
-    Chernozhukov, Wuethrich, Zhu (2021), PNAS 118(48), e2107794118, on distributional conformal prediction.
-    """
+    """Return the least score at which the nested intervals of :func:`interval_at` contain the target."""
+    # Chernozhukov, Wuethrich, Zhu (2021), PNAS 118(48), e2107794118, on distributional conformal prediction.
     target = np.asarray(target, dtype=np.float64)
     upper = _side_scores(quantiles[:, MEDIAN:], target, LEVEL_SCORES[MEDIAN:])
     lower = _side_scores(-quantiles[:, MEDIAN::-1], -target, LEVEL_SCORES[MEDIAN::-1])
@@ -132,20 +92,7 @@ def _side_scores(knots: Float2D, target: Float1D, levels: Float1D) -> Float1D:
 
 
 def interval_at(quantiles: Float2D, score: FloatND) -> tuple[Float1D, Float1D]:
-    """Return the interval at a score: both ends move outwards as the score grows.
-
-    Parameters
-    ----------
-    quantiles : ndarray of shape (m, 19)
-        Predicted quantiles on the logarithmic scale.
-    score : ndarray of shape (m,)
-        Scores, perhaps infinite.
-
-    Returns
-    -------
-    low, high : ndarray of shape (m,)
-        Ends on the logarithmic scale; at score 0 both are the median.
-    """
+    """Return the interval at a score: both ends move outwards as the score grows."""
     score = np.asarray(score, dtype=np.float64)
     high = _side_ends(quantiles[:, MEDIAN:], score, LEVEL_SCORES[MEDIAN:])
     low = -_side_ends(-quantiles[:, MEDIAN::-1], score, LEVEL_SCORES[MEDIAN::-1])
@@ -164,24 +111,7 @@ def _side_ends(knots: Float2D, score: Float1D, levels: Float1D) -> Float1D:
 def calibrate_scores(
     quantiles: Float2D, target: FloatND, shape: npt.NDArray[np.integer], minimum: int = CELL_MINIMUM
 ) -> ConformalTable:
-    """Sort the scores of calibration sets, pooled and by cell.
-
-    Parameters
-    ----------
-    quantiles : ndarray of shape (m, 19)
-        Predicted quantiles of the calibration sets.
-    target : ndarray of shape (m,)
-        Their true values on the logarithmic scale.
-    shape : ndarray of shape (m, 3)
-        Their n and dimensions.
-    minimum : int, default 1000
-        Sets that a cell needs to stand alone.
-
-    Returns
-    -------
-    ConformalTable
-        Sorted scores.
-    """
+    """Sort the scores of calibration sets, pooled and by cell."""
     return sort_scores(interval_scores(quantiles, target), shape, minimum)
 
 
@@ -200,34 +130,12 @@ def sort_scores(
 
 
 def conformal_rank(n_sets: int, alpha: Fraction) -> int:
-    """Return the rank of the score that serves as threshold, exactly: ceil((n_sets + 1) (1 - alpha)).
-
-    Examples
-    --------
-    >>> from fractions import Fraction
-    >>> conformal_rank(19, Fraction(1, 10))
-    18
-    """
+    """Return the rank of the score that serves as threshold, exactly: ceil((n_sets + 1) (1 - alpha))."""
     return -int(((n_sets + 1) * (alpha - 1)) // 1)
 
 
 def thresholds(table: ConformalTable, shape: npt.NDArray[np.integer], alpha: Fraction) -> Float1D:
-    """Return the score threshold of each set: infinite where too few calibration sets speak for its cell.
-
-    Parameters
-    ----------
-    table : ConformalTable
-        Calibration.
-    shape : ndarray of shape (m, 3)
-        n and dimensions of the new sets.
-    alpha : Fraction
-        Error level.
-
-    Returns
-    -------
-    ndarray of shape (m,)
-        Thresholds.
-    """
+    """Return the score threshold of each set: infinite where too few calibration sets speak for its cell."""
     out = np.empty(len(shape))
     for i, (row, column) in enumerate(cell_numbers(shape)):
         scores = table.scores_of((int(row), int(column)))
@@ -242,15 +150,9 @@ LARGEST_DIM = 50
 
 @dataclass(frozen=True)
 class SupportLimits:
-    """What no calibration set exceeded.
+    """What no calibration set exceeded."""
 
-    Attributes
-    ----------
-    largest_dim : int
-        Largest dimension of a side.
-    """
-
-    largest_dim: int = LARGEST_DIM
+    largest_dim: int = LARGEST_DIM  # Largest dimension of a side
 
     def reason(self, dim_x: int, dim_y: int) -> str:
         """Why a data set is outside; empty where it is not."""
@@ -262,21 +164,11 @@ class SupportLimits:
 
 @dataclass(frozen=True)
 class MICalibration:
-    """What the intervals rest on.
+    """What the intervals rest on."""
 
-    Attributes
-    ----------
-    table : ConformalTable
-        Sorted scores, pooled and by cell.
-    limits : SupportLimits
-        What no calibration set exceeded.
-    family : str
-        Family of distributions that the calibration sets were drawn from, in words.
-    """
-
-    table: ConformalTable
-    limits: SupportLimits
-    family: str
+    table: ConformalTable  # Sorted scores, pooled and by cell
+    limits: SupportLimits  # What no calibration set exceeded
+    family: str  # Family of distributions that the calibration sets were drawn from, in words
 
     @property
     def n_sets(self) -> int:
@@ -285,18 +177,7 @@ class MICalibration:
 
 
 def shipped_weights_path(name: str = "shipped") -> Path:
-    """Return the file of weights that comes with the package.
-
-    Parameters
-    ----------
-    name : {"shipped", "evaluation"}, default "shipped"
-        "shipped" was trained on every family, "evaluation" never saw those in ``HELD_OUT_FAMILIES``.
-
-    Returns
-    -------
-    Path
-        An ``.npz`` file.
-    """
+    """Return the file of weights that comes with the package."""
     return Path(__file__).parent / "weights" / f"{name}.npz"
 
 
@@ -327,13 +208,7 @@ def read_calibration(path: Path, family: str) -> MICalibration:
 
 
 def read_model(path: Path) -> tuple[NetworkWeights, MICalibration]:
-    """Read weights and calibration, once for each state of a file.
-
-    Raises
-    ------
-    ValueError
-        If the file does not hold them.
-    """
+    """Read weights and calibration, once for each state of a file."""
     status = path.stat()
     return _read_state(path, status.st_mtime_ns, status.st_size)
 

@@ -31,37 +31,14 @@ SCALING = ("statistic_unit", "statistic_centre", "statistic_spread")
 
 @dataclass(frozen=True)
 class DependenceHead:
-    """Weights of the network.
+    """Weights of the network."""
 
-    Attributes
-    ----------
-    scaling : dict of str to ndarray
-        Unit, centre and spread of the statistics.
-    parameters : dict of str to ndarray
-        Weights and biases of three linear layers, ``0``, ``1`` and ``2``.
-    """
-
-    scaling: dict[str, FloatND]
-    parameters: dict[str, FloatND]
+    scaling: dict[str, FloatND]  # Unit, centre and spread of the statistics
+    parameters: dict[str, FloatND]  # Weights and biases of three linear layers, ``0``, ``1`` and ``2``
 
 
 def head_inputs(statistics: AnyArray, quantiles: AnyArray, scaling: dict[str, FloatND]) -> FloatND:
-    """Return what the network reads: scaled statistics beside the quantiles of the estimate.
-
-    Parameters
-    ----------
-    statistics : ndarray of shape (m, len(STATISTIC_NAMES))
-        Statistics of the data sets, in the order of ``STATISTIC_NAMES``.
-    quantiles : ndarray of shape (m, 19)
-        Quantiles of log(1 + 2 I) from the shipped ensemble.
-    scaling : dict of str to ndarray
-        Unit, centre and spread of the statistics.
-
-    Returns
-    -------
-    ndarray of shape (m, len(STATISTIC_NAMES) + 19)
-        Inputs within ±5.
-    """
+    """Return what the network reads: scaled statistics beside the quantiles of the estimate."""
     return np.concatenate(
         [scale_statistics(statistics, scaling), np.clip(QUANTILE_SCALE * np.asarray(quantiles), -5.0, 5.0)],
         axis=1,
@@ -69,22 +46,7 @@ def head_inputs(statistics: AnyArray, quantiles: AnyArray, scaling: dict[str, Fl
 
 
 def dependence_logits(statistics: AnyArray, quantiles: AnyArray, head: DependenceHead) -> Float1D:
-    """Return the evidence of dependence of data sets: larger means less like independent sides.
-
-    Parameters
-    ----------
-    statistics : ndarray of shape (m, len(STATISTIC_NAMES))
-        Statistics of the data sets, in the order of ``STATISTIC_NAMES``.
-    quantiles : ndarray of shape (m, 19)
-        Quantiles of log(1 + 2 I) from the shipped ensemble.
-    head : DependenceHead
-        Weights.
-
-    Returns
-    -------
-    ndarray of shape (m,)
-        Logits. They order the permutations of one data set; between data sets they have no meaning.
-    """
+    """Return the evidence of dependence of data sets: larger means less like independent sides."""
     hidden = head_inputs(statistics, quantiles, head.scaling)
     for layer in ("0", "1"):
         hidden = linear(hidden, head.parameters, layer)
@@ -93,36 +55,13 @@ def dependence_logits(statistics: AnyArray, quantiles: AnyArray, head: Dependenc
 
 
 def dependence_evidence(x: Float2D, y: Float2D, weights: NetworkWeights, head: DependenceHead) -> float:
-    """Return the logit of one data set.
-
-    Parameters
-    ----------
-    x, y : ndarray of shape (n, p) and (n, q)
-        The two sides, n at least 10, neither constant.
-    weights : NetworkWeights
-        The ensemble that the head was trained beside.
-    head : DependenceHead
-        Weights of the head.
-
-    Returns
-    -------
-    float
-        Evidence of dependence.
-    """
+    """Return the logit of one data set."""
     sets = clip_shape(pack_summaries([summarise_data(x, y, weights.reads_structure)]))
     return float(dependence_logits(sets.statistics, forward(sets, weights), head)[0])
 
 
 def save_dependence_head(head: DependenceHead, path: Path) -> None:
-    """Write the weights as a plain array file.
-
-    Parameters
-    ----------
-    head : DependenceHead
-        Weights.
-    path : Path
-        File, with suffix ``.npz``.
-    """
+    """Write the weights as a plain array file."""
     arrays = {f"scaling/{name}": head.scaling[name].astype(np.float32) for name in SCALING}
     arrays.update({f"layer/{name}": value.astype(np.float32) for name, value in head.parameters.items()})
     arrays["names"] = np.array(STATISTIC_NAMES[: len(head.scaling["statistic_unit"])])
@@ -131,23 +70,7 @@ def save_dependence_head(head: DependenceHead, path: Path) -> None:
 
 
 def load_dependence_head(path: Path) -> DependenceHead:
-    """Read weights written by :func:`save_dependence_head`.
-
-    Parameters
-    ----------
-    path : Path
-        File.
-
-    Returns
-    -------
-    DependenceHead
-        Weights in double precision.
-
-    Raises
-    ------
-    ValueError
-        If the file belongs to other statistics than this version computes.
-    """
+    """Read weights written by :func:`save_dependence_head`."""
     with np.load(path, allow_pickle=False) as file:
         if tuple(file["names"]) != STATISTIC_NAMES[: len(file["names"])]:
             raise ValueError(

@@ -63,25 +63,7 @@ DIM_EDGES = (2, 3, 5, 9, 17, 33, 1 << 20)
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkConfig:
-    """Sizes of one network.
-
-    Parameters
-    ----------
-    width : int, default 192
-        Width of the head.
-    depth : int, default 3
-        Residual blocks of the head.
-    gate : bool, default False
-        Let the network mix the classical estimates to its anchor instead of taking one by cell. For 1x1 data the
-        anchor is KSG on all points in any case.
-    inputs : int, default len(STATISTIC_NAMES)
-        Statistics that are read, the first in order; fewer than all in networks that were trained before others were known.
-    candidates : int, default len(ANCHOR_NAMES)
-        Anchors that the gate mixes, the first in order.
-    blend : bool, default False
-        Second stage: also read the quantiles of a first stage, take its median as a further candidate, and give a share of the answer
-        to its quantiles.
-    """
+    """Sizes of one network."""
 
     width: int = 192
     depth: int = 3
@@ -103,26 +85,14 @@ class NetworkConfig:
 
 @dataclass(frozen=True)
 class NetworkWeights:
-    """An ensemble of networks that share scaling and anchors.
+    """An ensemble of networks that share scaling and anchors."""
 
-    Attributes
-    ----------
-    scaling : dict of str to ndarray
-        Constants that bring statistics to unit scale.
-    anchor_table : ndarray of int64 of shape (7, 6)
-        Number of the anchor in ``ANCHOR_NAMES`` by cell of n and of dim X + dim Y.
-    members : tuple of (NetworkConfig, dict of str to ndarray)
-        Sizes and parameters of each network.
-    card : dict
-        Recipe, seeds and metrics of the training.
-    first : NetworkWeights or None, default None
-        First stage, whose quantiles the members read and blend with their own.
-    """
-
-    scaling: dict[str, FloatND]
+    scaling: dict[str, FloatND]  # Constants that bring statistics to unit scale
+    # Number of the anchor in ``ANCHOR_NAMES`` by cell of n and of dim X + dim Y
     anchor_table: npt.NDArray[np.int64]
-    members: tuple[tuple[NetworkConfig, dict[str, FloatND]], ...]
-    card: dict[str, Any] = field(default_factory=dict)
+    members: tuple[tuple[NetworkConfig, dict[str, FloatND]], ...]  # Sizes and parameters of each network
+    card: dict[str, Any] = field(default_factory=dict)  # Recipe, seeds and metrics of the training
+    # First stage, whose quantiles the members read and blend with their own
     first: NetworkWeights | None = None
 
     @property
@@ -137,29 +107,13 @@ def to_log_scale(information: AnyArray) -> FloatND:
 
 
 def from_log_scale(value: FloatND) -> FloatND:
-    """Invert :func:`to_log_scale`, with negative values sent to 0.
-
-    Examples
-    --------
-    >>> float(from_log_scale(to_log_scale(0.25)))
-    0.25
-    """
+    """Invert :func:`to_log_scale`, with negative values sent to 0."""
     return 0.5 * np.expm1(np.maximum(value, 0.0))
 
 
 def residual_scale(shape: npt.NDArray[np.int32]) -> Float1D:
-    """Return the scale of the correction of the anchor, which shrinks as n grows.
-
-    Parameters
-    ----------
-    shape : ndarray of shape (m, 3)
-        n and the two dimensions.
-
-    Returns
-    -------
-    ndarray of shape (m,)
-        min(1, 8 n^(-1 / d)) with d = dim X + dim Y, at least 2.
-    """
+    """Return the scale of the correction of the anchor, which shrinks as n grows."""
+    # Returns min(1, 8 n^(-1 / d)) with d = dim X + dim Y, at least 2.
     dims = np.maximum(shape[:, 1] + shape[:, 2], 2)
     return np.minimum(1.0, 8.0 * shape[:, 0] ** (-1.0 / dims))
 
@@ -172,20 +126,7 @@ def shape_cells(shape: npt.NDArray[np.int32]) -> tuple[npt.NDArray[np.int64], np
 
 
 def anchor_values(sets: SummaryTable, table: npt.NDArray[np.int64]) -> Float1D:
-    """Return the anchor of each set on the logarithmic scale.
-
-    Parameters
-    ----------
-    sets : SummaryTable
-        Summaries.
-    table : ndarray of int64 of shape (7, 6)
-        Anchor by cell.
-
-    Returns
-    -------
-    ndarray of shape (m,)
-        log(1 + 2 max(A, 0)).
-    """
+    """Return the anchor of each set on the logarithmic scale."""
     rows, columns = shape_cells(sets.shape)
     chosen = table[rows, columns]
     return np.asarray(to_log_scale(sets.anchors[np.arange(len(sets)), chosen].astype(np.float64)))
@@ -259,22 +200,7 @@ def head(features: FloatND, parameters: dict[str, FloatND], config: NetworkConfi
 
 
 def assemble_quantiles(raw: FloatND, anchor: Float1D, scale: Float1D) -> Float2D:
-    """Turn raw outputs into increasing quantiles around the anchor.
-
-    Parameters
-    ----------
-    raw : ndarray of shape (m, 19)
-        First the median, then 9 increments downwards and 9 upwards.
-    anchor : ndarray of shape (m,)
-        Anchor on the logarithmic scale.
-    scale : ndarray of shape (m,)
-        Scale of the correction.
-
-    Returns
-    -------
-    ndarray of shape (m, 19)
-        Quantiles on the logarithmic scale, strictly increasing.
-    """
+    """Turn raw outputs into increasing quantiles around the anchor."""
     median = RESIDUAL_BOUND * np.tanh(raw[:, :1] / RESIDUAL_BOUND)
     steps = 0.1 * softplus(raw[:, 1:]) + 1e-5
     down = np.cumsum(steps[:, :MEDIAN], axis=1)[:, ::-1]
@@ -337,22 +263,7 @@ def member_quantiles(
 
 
 def member_stack(sets: SummaryTable, weights: NetworkWeights, batch_size: int = 256) -> FloatND:
-    """Return the quantiles of each network of the ensemble.
-
-    Parameters
-    ----------
-    sets : SummaryTable
-        Summaries of the sets.
-    weights : NetworkWeights
-        Ensemble.
-    batch_size : int, default 256
-        Sets per pass through the encoder.
-
-    Returns
-    -------
-    ndarray of shape (networks, m, 19)
-        Quantiles of log(1 + 2 I).
-    """
+    """Return the quantiles of each network of the ensemble."""
     out = np.zeros((len(weights.members), len(sets), len(QUANTILE_LEVELS)))
     for start in range(0, len(sets), batch_size):
         chosen = np.arange(start, min(start + batch_size, len(sets)))
@@ -364,22 +275,7 @@ def member_stack(sets: SummaryTable, weights: NetworkWeights, batch_size: int = 
 
 
 def forward(sets: SummaryTable, weights: NetworkWeights, batch_size: int = 256) -> Float2D:
-    """Return the predicted quantiles of each set, averaged over the ensemble.
-
-    Parameters
-    ----------
-    sets : SummaryTable
-        Summaries of the sets.
-    weights : NetworkWeights
-        Ensemble.
-    batch_size : int, default 256
-        Sets per pass through the encoder.
-
-    Returns
-    -------
-    ndarray of shape (m, 19)
-        Quantiles of log(1 + 2 I) at ``QUANTILE_LEVELS``, increasing along the second axis.
-    """
+    """Return the predicted quantiles of each set, averaged over the ensemble."""
     return np.asarray(member_stack(sets, weights, batch_size).mean(axis=0))
 
 
@@ -472,18 +368,11 @@ MOST_PARTS = 10
 
 @dataclass(frozen=True)
 class PreparedPair:
-    """One pair of sides, summarised.
+    """One pair of sides, summarised."""
 
-    Attributes
-    ----------
-    summaries : tuple of DataSummary
-        What the network reads: one, of long data one of each subsample; empty where the answer is known.
-    known : float or None
-        0 for a constant side, infinity for an exact functional relation.
-    """
-
+    # What the network reads: one, of long data one of each subsample; empty where the answer is known
     summaries: tuple[DataSummary, ...]
-    known: float | None
+    known: float | None  # 0 for a constant side, infinity for an exact functional relation
 
 
 def clip_shape(sets: SummaryTable) -> SummaryTable:

@@ -34,31 +34,17 @@ CHUNK = 50
 
 @dataclass(frozen=True)
 class CombinedStatistic:
-    """What the four statistics need of two sides.
+    """What the four statistics need of two sides."""
 
-    Attributes
-    ----------
-    distances, kernels : tuple of ndarray of shape (m, m)
-        Centred distances and centred narrow kernels of the two sides, of the rows in ``subset``.
-    subset : ndarray of int64 of shape (m,)
-        Rows whose distances are held.
-    scores : tuple of ndarray of shape (n, d)
-        Rows as distances are measured between them.
-    near : tuple of ndarray of int64 of shape (n, 4)
-        Nearest rows in each side.
-    caps : tuple of float
-        Median distances, at which a distance between neighbours is cut.
-    features : tuple of ndarray of shape (n, f)
-        Standardised scores, squares and mean squares.
-    """
-
+    # distances, kernels: Centred distances and centred narrow kernels of the two sides, of the rows in
+    # ``subset``
     distances: tuple[Float2D, Float2D]
     kernels: tuple[Float2D, Float2D]
-    subset: Int1D
-    scores: tuple[Float2D, Float2D]
-    near: tuple[Int2D, Int2D]
-    caps: tuple[float, float]
-    features: tuple[Float2D, Float2D]
+    subset: Int1D  # Rows whose distances are held
+    scores: tuple[Float2D, Float2D]  # Rows as distances are measured between them
+    near: tuple[Int2D, Int2D]  # Nearest rows in each side
+    caps: tuple[float, float]  # Median distances, at which a distance between neighbours is cut
+    features: tuple[Float2D, Float2D]  # Standardised scores, squares and mean squares
 
     def strata(self, n: int, given: Int1D | None) -> Int1D | None:
         """Groups within which rows are exchanged: where distances are held for a subset alone, within it and within the rest."""

@@ -28,48 +28,19 @@ BoundStatistic: TypeAlias = Callable[[Int1D], float]
 
 @dataclass(frozen=True)
 class Permuter:
-    """Random permutations of rows, each a function of its number alone.
+    """Random permutations of rows, each a function of its number alone."""
 
-    Attributes
-    ----------
-    n_rows : int
-        Number of rows.
-    seed : int
-        Key of the stream.
-    strata : ndarray of shape (n_rows,) or None
-        Rows are only exchanged within a stratum; None exchanges all.
-    offset : int
-        Number of the first permutation.
-    fixed : tuple of ndarray
-        The orders themselves, where they are not drawn.
-    """
-
-    n_rows: int
-    seed: int
-    strata: Int1D | None = None
-    offset: int = 0
-    fixed: tuple[Int1D, ...] = ()
+    n_rows: int  # Number of rows
+    seed: int  # Key of the stream
+    strata: Int1D | None = None  # Rows are only exchanged within a stratum; None exchanges all
+    offset: int = 0  # Number of the first permutation
+    fixed: tuple[Int1D, ...] = ()  # The orders themselves, where they are not drawn
 
     @classmethod
     def from_random_state(
         cls, n_rows: int, random_state: RandomState, strata: Int1D | None = None
     ) -> Permuter:
-        """Make the stream of a seed.
-
-        Parameters
-        ----------
-        n_rows : int
-            Number of rows.
-        random_state : int, Generator or None
-            Seed.
-        strata : ndarray of shape (n_rows,) or None, default None
-            Strata.
-
-        Returns
-        -------
-        Permuter
-            The permutations.
-        """
+        """Make the stream of a seed."""
         return cls(n_rows, int(check_random_state(random_state).integers(2**63)), strata)
 
     def within(self, strata: Int1D | None) -> Permuter:
@@ -85,18 +56,7 @@ class Permuter:
         return replace(self, fixed=tuple(orders))
 
     def permutation(self, number: int) -> Int1D:
-        """Return permutation ``number``, the same at every call.
-
-        Parameters
-        ----------
-        number : int
-            Non-negative.
-
-        Returns
-        -------
-        ndarray of shape (n_rows,), int64
-            Order of the rows.
-        """
+        """Return permutation ``number``, the same at every call."""
         if self.fixed:
             return self.fixed[number]
         generator = np.random.default_rng([self.seed, number + self.offset])
@@ -111,24 +71,12 @@ class Permuter:
 
 @dataclass(frozen=True)
 class PermutationPValue:
-    """An exact permutation p-value.
+    """An exact permutation p-value."""
 
-    Attributes
-    ----------
-    p_value : float
-        Under the null hypothesis at most ``a`` with probability at most ``a``, for every ``a``.
-    n_exceeding : int
-        Permuted statistics at least as large as the observed one.
-    n_drawn : int
-        Permutations drawn.
-    null : ndarray of shape (n_drawn,)
-        Permuted statistics.
-    """
-
-    p_value: float
-    n_exceeding: int
-    n_drawn: int
-    null: Float1D
+    p_value: float  # Under the null hypothesis at most ``a`` with probability at most ``a``, for every ``a``
+    n_exceeding: int  # Permuted statistics at least as large as the observed one
+    n_drawn: int  # Permutations drawn
+    null: Float1D  # Permuted statistics
 
 
 def permutation_p_value(
@@ -139,32 +87,9 @@ def permutation_p_value(
     stop_after: int | None = None,
     verbose: bool = False,
 ) -> PermutationPValue:
-    """Compare a statistic with its values under permutations.
-
-    Parameters
-    ----------
-    statistic : callable
-        Maps an order of the rows to the statistic.
-    observed : float
-        Its value for the rows as they are.
-    permuter : Permuter
-        Source of the permutations.
-    n_permutations : int
-        Largest number of permutations B.
-    stop_after : int or None, default None
-        Stop at so many exceedances h, at permutation l, with p-value h / l; None draws all.
-    verbose : bool, default False
-        Show progress.
-
-    Returns
-    -------
-    PermutationPValue
-        ``(1 + exceedances) / (B + 1)`` unless stopped early.
-
-    References
-    ----------
-    Besag and Clifford (1991), "Sequential Monte Carlo p-values", Biometrika 78, 301-304.
-    """
+    """Compare a statistic with its values under permutations."""
+    # Returns ``(1 + exceedances) / (B + 1)`` unless stopped early.
+    # Besag and Clifford (1991), "Sequential Monte Carlo p-values", Biometrika 78, 301-304.
     null: list[float] = []
     exceeding = 0
     threshold = exceedance_threshold(observed)
@@ -179,18 +104,7 @@ def permutation_p_value(
 
 
 def exceedance_threshold(observed: float) -> float:
-    """Value from which a permuted statistic counts as equal to the observed one, rounding included.
-
-    Parameters
-    ----------
-    observed : float
-        Observed statistic.
-
-    Returns
-    -------
-    float
-        Slightly below it, which can only raise a p-value.
-    """
+    """Value from which a permuted statistic counts as equal to the observed one, rounding included."""
     return observed - 1e-12 * (1.0 + abs(observed)) if np.isfinite(observed) else observed
 
 

@@ -45,46 +45,13 @@ MAX_PAIRWISE_ROWS = 20_000
 
 
 def reads_cells(statistic: Statistic, x: Side, y: Side) -> bool:
-    """Tell whether a statistic of two sides is the plug-in of their cells, because both are discrete.
-
-    Parameters
-    ----------
-    statistic : str or callable
-        Name, or function of the rows of both sides.
-    x, y : Side
-        The sides.
-
-    Returns
-    -------
-    bool
-        True for the statistics that read levels only; False for constant sides.
-    """
+    """Tell whether a statistic of two sides is the plug-in of their cells, because both are discrete."""
     varying = not (x.is_constant or y.is_constant)
     return varying and statistic in ("learned", "ksg", "histogram") and x.kind == y.kind == "discrete"
 
 
 def bind_statistic(statistic: Statistic, x: Side, y: Side, n_neighbors: int = 3) -> BoundStatistic:
-    """Bind a statistic to two sides, with the work that permutations share done once.
-
-    Parameters
-    ----------
-    statistic : str or callable
-        Name, or function of the rows of both sides.
-    x, y : Side
-        The sides.
-    n_neighbors : int, default 3
-        Neighbours for "ksg".
-
-    Returns
-    -------
-    callable
-        Maps an order of the rows of Y to the statistic.
-
-    Raises
-    ------
-    ValueError
-        If the name is unknown.
-    """
+    """Bind a statistic to two sides, with the work that permutations share done once."""
     if callable(statistic):
         return lambda order: _called(statistic, x.rows.copy(), y.rows[order])
     name = cast(StatisticName, check_literal(statistic, "statistic", get_args(StatisticName)))

@@ -39,49 +39,29 @@ LIMIT = 1.0 - 1e-9
 
 @dataclass(frozen=True)
 class LinearParts:
-    """Matrices that several groups of statistics share.
+    """Matrices that several groups of statistics share."""
 
-    Attributes
-    ----------
-    white_x, white_y : ndarray of shape (n, dim)
-        Whitened scores of each side.
-    variates_x, variates_y : ndarray of shape (n, r)
-        The first canonical variates, at most three.
-    canonical : ndarray of shape (min(dim_x, dim_y),)
-        Canonical correlations under shrinkage, decreasing.
-    cross : ndarray of shape (dim_x, dim_y)
-        Correlations of the scores.
-    strength : ndarray of shape (dim_x, dim_y)
-        Sum of squared correlations over the Hermite polynomials.
-    squares_cross, mixed_cross, cubes_cross : ndarray of shape (dim_x, dim_y)
-        Correlations of second with second, (largest of) first with second, and third with third polynomials.
-    matched_x, matched_y : ndarray of int64 of shape (min(dim_x, dim_y),)
-        Pairs of coordinates in decreasing order of strength.
-    explained_x, explained_y : ndarray of shape (dim,)
-        Squared multiple correlation of each coordinate with the other side.
-    within_x, within_y : ndarray of shape (dim,)
-        Squared multiple correlation of each coordinate with the rest of its own side.
-    values : dict of str to float
-        Scalar statistics found on the way.
-    """
-
-    white_x: Float2D
+    white_x: Float2D  # white_x, white_y: Whitened scores of each side
     white_y: Float2D
-    variates_x: Float2D
+    variates_x: Float2D  # variates_x, variates_y: The first canonical variates, at most three
     variates_y: Float2D
-    canonical: Float1D
-    cross: Float2D
-    strength: Float2D
+    canonical: Float1D  # Canonical correlations under shrinkage, decreasing
+    cross: Float2D  # Correlations of the scores
+    strength: Float2D  # Sum of squared correlations over the Hermite polynomials
+    # squares_cross, mixed_cross, cubes_cross: Correlations of second with second, (largest of) first with
+    # second, and third with third polynomials
     squares_cross: Float2D
     mixed_cross: Float2D
     cubes_cross: Float2D
-    matched_x: np.ndarray
+    matched_x: np.ndarray  # matched_x, matched_y: Pairs of coordinates in decreasing order of strength
     matched_y: np.ndarray
+    # explained_x, explained_y: Squared multiple correlation of each coordinate with the other side
     explained_x: Float1D
     explained_y: Float1D
+    # within_x, within_y: Squared multiple correlation of each coordinate with the rest of its own side
     within_x: Float1D
     within_y: Float1D
-    values: dict[str, float]
+    values: dict[str, float]  # Scalar statistics found on the way
 
 
 def gaussian_terms(rho: Float1D) -> Float1D:
@@ -90,20 +70,7 @@ def gaussian_terms(rho: Float1D) -> Float1D:
 
 
 def gaussian_bias(n: int, dim_x: int, dim_y: int) -> float:
-    """Return the bias of the plug-in Gaussian mutual information (0 where n is not above dim_x + dim_y + 1).
-
-    Parameters
-    ----------
-    n : int
-        Number of rows.
-    dim_x, dim_y : int
-        Dimensions of the sides.
-
-    Returns
-    -------
-    float
-        Nats, from the expectation of the logarithm of a Wishart determinant.
-    """
+    """Return the bias of the plug-in Gaussian mutual information (0 where n is not above dim_x + dim_y + 1)."""
     if n <= dim_x + dim_y + 1:
         return 0.0
 
@@ -140,22 +107,7 @@ def standardised_hermite(z: Float2D) -> tuple[Float2D, Float2D]:
 
 
 def cross_fitted_information(x: Float2D, y: Float2D, shrinkage: float, rank: int) -> float:
-    """Estimate the Gaussian mutual information by canonical directions of one half, judged on the other half.
-
-    Parameters
-    ----------
-    x, y : ndarray of shape (n, dim)
-        Standardised features; the halves are the first and the second half of the rows.
-    shrinkage : float
-        Share of the identity in the whitening matrices.
-    rank : int
-        Number of canonical directions.
-
-    Returns
-    -------
-    float
-        Mean over both directions of the sum over the canonical pairs, nats; negative correlations count zero.
-    """
+    """Estimate the Gaussian mutual information by canonical directions of one half, judged on the other half."""
     middle = x.shape[0] // 2
     halves = ((slice(None, middle), slice(middle, None)), (slice(middle, None), slice(None, middle)))
     total = 0.0
@@ -175,18 +127,7 @@ def cross_fitted_information(x: Float2D, y: Float2D, shrinkage: float, rank: int
 
 
 def linear_parts(x: Float2D, y: Float2D) -> LinearParts:
-    """Compute correlations, whitened sides, canonical variates and the matching of coordinates.
-
-    Parameters
-    ----------
-    x, y : ndarray of shape (n, dim_x) and (n, dim_y)
-        Standardised scores in canonical order.
-
-    Returns
-    -------
-    LinearParts
-        Shared matrices and scalar statistics.
-    """
+    """Compute correlations, whitened sides, canonical variates and the matching of coordinates."""
     n, dim_x = x.shape
     dim_y = y.shape[1]
     corr_x, corr_y, cross = x.T @ x / n, y.T @ y / n, x.T @ y / n
@@ -273,36 +214,12 @@ def _second_order(
 
 
 def linear_statistics(x: Float2D, y: Float2D, parts: LinearParts) -> dict[str, float]:
-    """Return the scalar statistics of second order, those that halve the rows among them.
-
-    Parameters
-    ----------
-    x, y : ndarray of shape (n, dim_x) and (n, dim_y)
-        Standardised scores in canonical order.
-    parts : LinearParts
-        Shared matrices of the same scores.
-
-    Returns
-    -------
-    dict of str to float
-        Statistics by name; all are even in the sign of each coordinate and symmetric in the sides.
-    """
+    """Return the scalar statistics of second order, those that halve the rows among them."""
     return {**second_order_statistics(parts), **_cross_fitted(x, y, parts)}
 
 
 def second_order_statistics(parts: LinearParts) -> dict[str, float]:
-    """Return the scalar statistics of second order that are smooth in the scores.
-
-    Parameters
-    ----------
-    parts : LinearParts
-        Shared matrices.
-
-    Returns
-    -------
-    dict of str to float
-        Statistics by name.
-    """
+    """Return the scalar statistics of second order that are smooth in the scores."""
     n = parts.white_x.shape[0]
     out = dict(parts.values)
     terms = gaussian_terms(parts.canonical)
@@ -353,29 +270,16 @@ UInt64 = npt.NDArray[np.uint64]
 
 @dataclass(frozen=True)
 class CanonicalScores:
-    """Both sides as normal scores in an order that depends on the content alone.
+    """Both sides as normal scores in an order that depends on the content alone."""
 
-    Attributes
-    ----------
-    first, second : ndarray of shape (n, dim)
-        Standardised normal scores of the two sides; the side of lower dimension comes first.
-    ranks_first, ranks_second : ndarray of int64 of shape (n, dim)
-        Twice the mid-rank minus (n + 1), the same order.
-    swapped : bool
-        Whether ``first`` is Y.
-    dropped : int
-        Number of coordinates left out because they were constant or repeated another one.
-    rows : ndarray of int64 of shape (n,)
-        Where each row stood in the data as they were passed.
-    """
-
+    # first, second: Standardised normal scores of the two sides; the side of lower dimension comes first
     first: Float2D
     second: Float2D
-    ranks_first: Int2D
+    ranks_first: Int2D  # ranks_first, ranks_second: Twice the mid-rank minus (n + 1), the same order
     ranks_second: Int2D
-    swapped: bool
-    dropped: int
-    rows: Int1D
+    swapped: bool  # Whether ``first`` is Y
+    dropped: int  # Number of coordinates left out because they were constant or repeated another one
+    rows: Int1D  # Where each row stood in the data as they were passed
 
     @property
     def n(self) -> int:
@@ -384,14 +288,7 @@ class CanonicalScores:
 
 
 def doubled_ranks(side: Float2D) -> Int2D:
-    """Return twice the mid-rank minus (n + 1) of each value in its column: integers, odd under reflection.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> doubled_ranks(np.array([[3.0], [1.0], [3.0], [9.0]])).ravel()
-    array([ 0, -3,  0,  3])
-    """
+    """Return twice the mid-rank minus (n + 1) of each value in its column: integers, odd under reflection."""
     n, dim = side.shape
     out = np.empty((n, dim), dtype=np.int64)
     plain = 2 * np.arange(1, n + 1) - (n + 1)
@@ -410,18 +307,7 @@ def doubled_ranks(side: Float2D) -> Int2D:
 
 
 def normal_scores(ranks: Int2D) -> Float2D:
-    """Return standardised normal scores of doubled, centred mid-ranks; reflections change only the sign.
-
-    Parameters
-    ----------
-    ranks : ndarray of int64 of shape (n, dim)
-        Output of :func:`doubled_ranks`.
-
-    Returns
-    -------
-    ndarray of shape (n, dim)
-        Columns with mean 0 and mean square 1; a constant column gives zeros.
-    """
+    """Return standardised normal scores of doubled, centred mid-ranks; reflections change only the sign."""
     n = ranks.shape[0]
     table = ndtri(0.5 + np.arange(n) / (2.0 * n))
     scores = np.sign(ranks) * table[np.abs(ranks)]
@@ -440,21 +326,11 @@ def _mix(values: UInt64) -> UInt64:
 
 @dataclass(frozen=True)
 class ContentKeys:
-    """Hashes of rows, columns and sides that do not depend on any order.
+    """Hashes of rows, columns and sides that do not depend on any order."""
 
-    Attributes
-    ----------
-    rows : ndarray of uint64 of shape (n,)
-        One number for each row.
-    columns : tuple of ndarray of uint64
-        One number for each column, by side.
-    sides : tuple of int
-        One number for each side.
-    """
-
-    rows: UInt64
-    columns: tuple[UInt64, ...]
-    sides: tuple[int, ...]
+    rows: UInt64  # One number for each row
+    columns: tuple[UInt64, ...]  # One number for each column, by side
+    sides: tuple[int, ...]  # One number for each side
 
     @property
     def distinct(self) -> bool:
@@ -499,27 +375,11 @@ def informative_columns(ranks: Int2D) -> npt.NDArray[np.int64]:
 
 
 def canonical_scores(x: Float2D, y: Float2D) -> CanonicalScores:
-    """Turn (X, Y) into normal scores in canonical order.
-
-    The result is the same, bit by bit, for any order of the rows, any order of the coordinates within a side, after
-    swapping the sides, and after any strictly increasing map of a coordinate that keeps its values distinct.
-    Reflected coordinates change sign and nothing else. Constant and repeated coordinates are left out.
-
-    Parameters
-    ----------
-    x, y : ndarray of shape (n, dim_x) and (n, dim_y)
-        Finite values, n at least 2.
-
-    Returns
-    -------
-    CanonicalScores
-        Scores and ranks of the two sides.
-
-    Raises
-    ------
-    ValueError
-        If a side has only constant coordinates.
-    """
+    """Turn (X, Y) into normal scores in canonical order."""
+    # The result is the same, bit by bit, for any order of the rows, any order of the coordinates within a
+    # side, after swapping the sides, and after any strictly increasing map of a coordinate that keeps its
+    # values distinct. Reflected coordinates change sign and nothing else. Constant and repeated coordinates
+    # are left out.
     ranks = [doubled_ranks(x), doubled_ranks(y)]
     dims = sum(side.shape[1] for side in ranks)
     ranks = [side[:, informative_columns(side)] for side in ranks]
@@ -609,23 +469,11 @@ def shuffle_rows(scores: CanonicalScores) -> CanonicalScores:
 
 
 def break_common_ties(scores: CanonicalScores) -> CanonicalScores:
-    """Order tied values at random, which changes no mutual information.
-
-    Where ``X' = X + U`` with noise finer than the gaps of X and independent of everything, X is a function of X'
-    and U carries nothing about Y; so ``I(X'; Y) = I(X; Y)``, and likewise for Y. Nearest-neighbour statistics read
-    a lattice on both sides as dependence otherwise. The draws follow the canonical order, so the result does not
-    depend on the order of rows, coordinates or sides; reflections change it.
-
-    Parameters
-    ----------
-    scores : CanonicalScores
-        Both sides with mid-ranks.
-
-    Returns
-    -------
-    CanonicalScores
-        The same rows without ties.
-    """
+    """Order tied values at random, which changes no mutual information."""
+    # Where ``X' = X + U`` with noise finer than the gaps of X and independent of everything, X is a function
+    # of X' and U carries nothing about Y; so ``I(X'; Y) = I(X; Y)``, and likewise for Y. Nearest-neighbour
+    # statistics read a lattice on both sides as dependence otherwise. The draws follow the canonical order,
+    # so the result does not depend on the order of rows, coordinates or sides; reflections change it.
     generator = np.random.default_rng([20_251_119, scores.n])
     broken = []
     for ranks in (scores.ranks_first, scores.ranks_second):
@@ -642,20 +490,7 @@ def break_common_ties(scores: CanonicalScores) -> CanonicalScores:
 
 
 def readable_scores(x: Float2D, y: Float2D) -> tuple[CanonicalScores, CanonicalScores, bool]:
-    """Return scores in canonical order, without ties where both sides have many.
-
-    Parameters
-    ----------
-    x, y : ndarray of shape (n, dim_x) and (n, dim_y)
-        Finite values, n at least 2.
-
-    Returns
-    -------
-    scores, tied : CanonicalScores
-        Scores to measure distances with, and, row by row the same, those with mid-ranks.
-    broken : bool
-        Whether the two differ.
-    """
+    """Return scores in canonical order, without ties where both sides have many."""
     tied = canonical_scores(np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64))
     if not has_common_ties(tied):
         return tied, tied, False

@@ -40,24 +40,12 @@ def digamma_table(n: int) -> Float1D:
 
 @dataclass(frozen=True)
 class LocalGeometry:
-    """Neighbour counts of query points in one geometry.
+    """Neighbour counts of query points in one geometry."""
 
-    Attributes
-    ----------
-    terms : ndarray of shape (q, 4)
-        Local terms of the KSG estimator at the four orders, nats.
-    log_radius : ndarray of shape (q, 4)
-        Logarithms of the joint distances.
-    log_counts : ndarray of shape (q, 4, 2)
-        Logarithms of the counts in the two sides.
-    prediction : ndarray of shape (q, 2)
-        Mean rank, as a share of n, in one side of the three nearest points of the other.
-    """
-
-    terms: Float2D
-    log_radius: Float2D
-    log_counts: Float2D
-    prediction: Float2D
+    terms: Float2D  # Local terms of the KSG estimator at the four orders, nats
+    log_radius: Float2D  # Logarithms of the joint distances
+    log_counts: Float2D  # Logarithms of the counts in the two sides
+    prediction: Float2D  # Mean rank, as a share of n, in one side of the three nearest points of the other
 
 
 def query_count(n: int, dim: int) -> int:
@@ -66,20 +54,7 @@ def query_count(n: int, dim: int) -> int:
 
 
 def local_geometry(x: Float2D, y: Float2D, euclidean: bool) -> LocalGeometry:
-    """Count neighbours of the first rows (in canonical order) among at most 2,500 rows.
-
-    Parameters
-    ----------
-    x, y : ndarray of shape (n, dim_x) and (n, dim_y)
-        The sides in some geometry, rows in canonical order.
-    euclidean : bool
-        Norm within a side: Euclidean or Chebyshev.
-
-    Returns
-    -------
-    LocalGeometry
-        Local terms and counts.
-    """
+    """Count neighbours of the first rows (in canonical order) among at most 2,500 rows."""
     x, y = np.ascontiguousarray(x[:REFERENCES]), np.ascontiguousarray(y[:REFERENCES])
     n = x.shape[0]
     orders = np.minimum(np.array(ORDERS, dtype=np.int64), n - 1)
@@ -97,20 +72,7 @@ def local_geometry(x: Float2D, y: Float2D, euclidean: bool) -> LocalGeometry:
 
 
 def local_statistics(geometry: LocalGeometry, name: str) -> dict[str, float]:
-    """Return moments of the local counts, symmetric in the sides.
-
-    Parameters
-    ----------
-    geometry : LocalGeometry
-        Counts in one geometry.
-    name : str
-        Prefix of the names.
-
-    Returns
-    -------
-    dict of str to float
-        Means of the local terms at the four orders, their spread, radii, asymmetry and prediction ranks.
-    """
+    """Return moments of the local counts, symmetric in the sides."""
     out = {
         f"{name}_ksg{k}": float(value) for k, value in zip(ORDERS, geometry.terms.mean(axis=0), strict=True)
     }
@@ -130,24 +92,8 @@ def local_statistics(geometry: LocalGeometry, name: str) -> dict[str, float]:
 
 
 def pair_information(x: Float1D, y: Float1D, orders: tuple[int, ...] = (3, 8)) -> Float1D:
-    """Estimate the mutual information of two coordinates by the first KSG estimator on all points.
-
-    Parameters
-    ----------
-    x, y : ndarray of shape (n,)
-        The coordinates.
-    orders : tuple of int, default (3, 8)
-        Neighbour orders, each lowered to n - 1.
-
-    Returns
-    -------
-    ndarray of shape (len(orders),)
-        Nats, not clipped at zero. Points at distance zero are counted as in Gao et al. (2017).
-
-    References
-    ----------
-    Kraskov, Stoegbauer, Grassberger (2004), Physical Review E 69, 066138, equation (8).
-    """
+    """Estimate the mutual information of two coordinates by the first KSG estimator on all points."""
+    # Kraskov, Stoegbauer, Grassberger (2004), Physical Review E 69, 066138, equation (8).
     x, y = np.ascontiguousarray(x), np.ascontiguousarray(y)
     n = len(x)
     order_x = np.argsort(x, kind="stable")
@@ -161,28 +107,7 @@ def pair_information(x: Float1D, y: Float1D, orders: tuple[int, ...] = (3, 8)) -
 def pair_statistics(
     x: Float2D, y: Float2D, parts: LinearParts, tied: bool, most: int = 6, rows: int = 800
 ) -> dict[str, float]:
-    """Sum one-dimensional estimates over the strongest matched pairs; the Gaussian term serves for the rest.
-
-    Parameters
-    ----------
-    x, y : ndarray of shape (n, dim)
-        Scores in canonical order.
-    parts : LinearParts
-        Holds the matching.
-    tied : bool
-        Whether any coordinate has ties, which makes the sorted search slow: fewer rows are then used.
-    most : int, default 6
-        Number of pairs.
-    rows : int, default 800
-        Rows used where there is more than one coordinate; 1x1 data without ties use all.
-
-    Returns
-    -------
-    values : dict of str to float
-        Sums, the largest pair, and the estimate of the first pair at both orders.
-    estimates : ndarray of shape (pairs,)
-        Mean of the two orders for each pair.
-    """
+    """Sum one-dimensional estimates over the strongest matched pairs; the Gaussian term serves for the rest."""
     n = x.shape[0]
     univariate = x.shape[1] == 1 and y.shape[1] == 1
     used = n if univariate and not tied else min(n, rows)
@@ -263,22 +188,7 @@ def radius_statistics(parts: LinearParts) -> dict[str, float]:
 def discrete_statistics(
     white_x: Float2D, white_y: Float2D, label_x: Int1D, label_y: Int1D, tied_x: bool, tied_y: bool
 ) -> dict[str, float]:
-    """Return entropies, plug-in estimate and log rows per cell of two discrete sides, class-based estimate of one.
-
-    Parameters
-    ----------
-    white_x, white_y : ndarray of shape (n, dim)
-        Whitened sides, rows in canonical order.
-    label_x, label_y : ndarray of int64 of shape (n,)
-        Number of the distinct row that each row is.
-    tied_x, tied_y : bool
-        Whether the side has repeated rows.
-
-    Returns
-    -------
-    dict of str to float
-        Statistics; zeros where they do not apply.
-    """
+    """Return entropies, plug-in estimate and log rows per cell of two discrete sides, class-based estimate of one."""
     n = len(label_x)
     out = {"plug_in": 0.0, "class_information": 0.0, "cell_rows": 0.0}
     counts = [np.bincount(label) for label in (label_x, label_y)]
@@ -300,12 +210,8 @@ def discrete_statistics(
 
 
 def class_information(side: Float2D, label: Int1D, order: int = 3) -> float:
-    """Estimate I(label; side) by neighbours of the same class.
-
-    References
-    ----------
-    Ross (2014), PLoS ONE 9(2), e87357.
-    """
+    """Estimate I(label; side) by neighbours of the same class."""
+    # Ross (2014), PLoS ONE 9(2), e87357.
     side, label = np.ascontiguousarray(side[:REFERENCES]), np.ascontiguousarray(label[:REFERENCES])
     n = len(label)
     raw = same_class_counts(side, label, query_count(n, side.shape[1]), order)

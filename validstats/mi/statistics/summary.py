@@ -44,27 +44,13 @@ __all__ = [
 
 @dataclass(frozen=True)
 class SummaryTable:
-    """Summaries of many sets as arrays; the first axis of each counts the sets.
+    """Summaries of many sets as arrays; the first axis of each counts the sets."""
 
-    Attributes
-    ----------
-    statistics : ndarray of float32 of shape (m, len(STATISTIC_NAMES))
-        Statistics.
-    anchors : ndarray of float32 of shape (m, len(ANCHOR_NAMES))
-        Candidates, NaN where one does not apply.
-    scales : ndarray of float64 of shape (m, len(ANCHOR_NAMES))
-        Size of the correction that each candidate leaves room for.
-    shape : ndarray of int32 of shape (m, 3)
-        n and the two dimensions, the smaller first.
-    bound : ndarray of float32 of shape (m,)
-        Smaller of the entropies of the discrete sides, or infinity.
-    """
-
-    statistics: npt.NDArray[np.float32]
-    anchors: npt.NDArray[np.float32]
-    scales: npt.NDArray[np.float64]
-    shape: npt.NDArray[np.int32]
-    bound: npt.NDArray[np.float32]
+    statistics: npt.NDArray[np.float32]  # Statistics
+    anchors: npt.NDArray[np.float32]  # Candidates, NaN where one does not apply
+    scales: npt.NDArray[np.float64]  # Size of the correction that each candidate leaves room for
+    shape: npt.NDArray[np.int32]  # n and the two dimensions, the smaller first
+    bound: npt.NDArray[np.float32]  # Smaller of the entropies of the discrete sides, or infinity
 
     def __len__(self) -> int:
         return len(self.bound)
@@ -100,55 +86,20 @@ DENSE_CELL = 5.0
 
 @dataclass(frozen=True)
 class DataSummary:
-    """Everything that the network reads about one data set.
+    """Everything that the network reads about one data set."""
 
-    Attributes
-    ----------
-    statistics : ndarray of shape (len(STATISTIC_NAMES),)
-        Permutation-invariant statistics.
-    anchors : ndarray of shape (len(ANCHOR_NAMES),)
-        Candidates in nats, clipped at zero; NaN where one does not apply.
-    scales : ndarray of shape (len(ANCHOR_NAMES),)
-        Size of the correction that each candidate leaves room for.
-    n, dim_x, dim_y : int
-        Rows, and coordinates that are neither constant nor copies; ``dim_x`` is the smaller.
-    entropy_bound : float
-        Smaller of the entropies of the discrete sides, ``inf`` where neither has ties.
-    """
-
-    statistics: Float1D
-    anchors: Float1D
-    scales: Float1D
+    statistics: Float1D  # Permutation-invariant statistics
+    anchors: Float1D  # Candidates in nats, clipped at zero; NaN where one does not apply
+    scales: Float1D  # Size of the correction that each candidate leaves room for
+    # n, dim_x, dim_y: Rows, and coordinates that are neither constant nor copies; ``dim_x`` is the smaller
     n: int
     dim_x: int
     dim_y: int
-    entropy_bound: float
+    entropy_bound: float  # Smaller of the entropies of the discrete sides, ``inf`` where neither has ties
 
 
 def summarise_data(x: Float2D, y: Float2D, structure: bool = True) -> DataSummary:
-    """Compute statistics and anchors of a data set.
-
-    Parameters
-    ----------
-    x, y : ndarray of shape (n, dim_x) and (n, dim_y)
-        Finite values, n at least 10.
-    structure : bool, default True
-        Compute the statistics of structure as well; without them they are zero, and their candidates NaN.
-
-    Returns
-    -------
-    DataSummary
-        The same, to the last bit, for any order of rows, of coordinates and of sides.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> rng = np.random.default_rng(0)
-    >>> x = rng.normal(size=(50, 2)); y = x + rng.normal(size=(50, 2))
-    >>> a, b = summarise_data(x, y), summarise_data(y[::-1], np.exp(x[::-1, ::-1]))
-    >>> bool(np.array_equal(a.statistics, b.statistics))
-    True
-    """
+    """Compute statistics and anchors of a data set."""
     scores, tied, broken = readable_scores(x, y)
     return _assemble(scores, linear_parts(scores.first, scores.second), tied, broken, structure)
 
@@ -247,25 +198,7 @@ def _side_entropies(scores: CanonicalScores, tied: tuple[bool, bool]) -> list[fl
 
 
 def anchors(values: dict[str, float], dim_x: int, dim_y: int, tied: tuple[bool, bool]) -> Float1D:
-    """Return the classical estimates in the order of ``CLASSICAL_ANCHORS``, clipped at zero.
-
-    Parameters
-    ----------
-    values : dict of str to float
-        Statistics by name.
-    dim_x, dim_y : int
-        Dimensions of the sides.
-    tied : tuple of bool
-        Whether each side has repeated rows.
-
-    Returns
-    -------
-    ndarray of shape (4,)
-        KSG on the scores (all points for 1x1 data; for discrete sides the plug-in, where a cell has five rows on
-        average, or the class-based estimate);
-        the Gaussian copula, bias-corrected where n allows, else shrunk; the sum over matched pairs of
-        coordinates; KSG on the whitened sides.
-    """
+    """Return the classical estimates in the order of ``CLASSICAL_ANCHORS``, clipped at zero."""
     ksg = 0.5 * (values["scores_ksg3"] + values["scores_ksg8"])
     if dim_x == 1 and dim_y == 1:
         ksg = 0.5 * (values["pairs_3"] + values["pairs_8"])

@@ -55,26 +55,7 @@ def finish_weights(
     everything: Shard,
     held_out: tuple[str, ...] = (),
 ) -> dict[str, Any]:
-    """Calibrate and test trained weights, and write them with their card.
-
-    Parameters
-    ----------
-    weights : NetworkWeights
-        Trained ensemble.
-    out : Path
-        File of weights; the card goes beside it with suffix ``.json``.
-    about : dict
-        What the card says of the training: ``seed``, ``training_sets``, ``networks`` with sizes, schedules and losses, and more.
-    reference, everything : Shard
-        Sets that calibrate and sets that test, of all families.
-    held_out : tuple of str, default ()
-        Families left out of training and calibration.
-
-    Returns
-    -------
-    dict
-        The card.
-    """
+    """Calibrate and test trained weights, and write them with their card."""
     reference = without_families(reference, held_out)
     name = "the default meta-distribution of validstats.mi (validstats.mi.default_family)"
     if held_out:

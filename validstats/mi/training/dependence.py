@@ -20,30 +20,7 @@ INDEPENDENT = 1e-6
 
 @dataclass(frozen=True)
 class DependenceRecipe:
-    """Schedule of the training.
-
-    Parameters
-    ----------
-    epochs : int, default 16
-        Passes over the sets.
-    batch_size : int, default 256
-        Sets in a step.
-    width : int, default 128
-        Units of the two hidden layers.
-    learning_rate : float, default 2e-3
-        Peak of the one-cycle schedule.
-    weight_decay : float, default 1e-2
-        Decoupled weight decay.
-    noise : float, default 0.03
-        Standard deviation of noise on the inputs.
-    dropout : float, default 0.1
-        Dropout rate.
-    evidence : tuple of float, default (0.5, 40.0)
-        Dependent sets are used where n times the mutual information lies between the two: others are hopeless or
-        obvious.
-    seed : int, default 0
-        Seed of initial weights, order and noise.
-    """
+    """Schedule of the training."""
 
     epochs: int = 16
     batch_size: int = 256
@@ -66,24 +43,7 @@ def borderline_sets(shard: Shard, evidence: tuple[float, float]) -> Shard:
 def train_dependence_head(
     shard: Shard, weights: NetworkWeights, recipe: DependenceRecipe | None = None
 ) -> tuple[DependenceHead, list[float]]:
-    """Train a network to tell independent sets from dependent ones, both kinds with equal weight.
-
-    Parameters
-    ----------
-    shard : Shard
-        Training sets.
-    weights : NetworkWeights
-        The ensemble whose quantiles the head reads.
-    recipe : DependenceRecipe or None, default None
-        Schedule; None takes the defaults.
-
-    Returns
-    -------
-    head : DependenceHead
-        Weights.
-    losses : list of float
-        Weighted cross-entropy of each epoch.
-    """
+    """Train a network to tell independent sets from dependent ones, both kinds with equal weight."""
     import torch
 
     recipe = DependenceRecipe() if recipe is None else recipe

@@ -27,37 +27,17 @@ DIFFERENTIABLE_STATISTICS = (
 
 
 class LearnedMIModule(torch.nn.Module):
-    """Mutual information as a module whose value can be maximised by gradients.
+    """Mutual information as a module whose value can be maximised by gradients."""
 
-    The same weights as ``LearnedMI(weights="differentiable")``, to whose estimate the value tends as the temperature
-    goes to zero: ranks are replaced by smooth ones, and the head reads only statistics that are smooth in the scores. It
-    was trained on the same families as the head of ``LearnedMI()``, is less sharp than that one, which counts neighbours,
-    and blind to dependence that neither correlations nor squares show.
-
-    Parameters
-    ----------
-    temperature : float, default 0.5
-        Width of the smooth ranks, in units of n^(-1/2) standard deviations.
-    weights : Path or None, default None
-        File of weights; None takes those of the package.
-
-    Notes
-    -----
-    Where the dependence is hardly visible the estimate is flat, and a maximiser may stay there: start where some
-    dependence shows. A maximised estimate leaves the distributions that the network knows: it is adversarial input. Report the value of
-    :class:`LearnedMI`, or a permutation test, on fresh data, never the value that was maximised.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from validstats.mi.training.differentiable import LearnedMIModule
-    >>> module = LearnedMIModule()
-    >>> x = torch.randn(100, 1, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    >>> y = (x + 0.5 * x.flip(0)).requires_grad_()
-    >>> module(x, y).backward()
-    >>> bool(y.grad.abs().sum() > 0)
-    True
-    """
+    # The same weights as ``LearnedMI(weights="differentiable")``, to whose estimate the value tends as the
+    # temperature goes to zero: ranks are replaced by smooth ones, and the head reads only statistics that are
+    # smooth in the scores. It was trained on the same families as the head of ``LearnedMI()``, is less sharp
+    # than that one, which counts neighbours, and blind to dependence that neither correlations nor squares
+    # show.
+    # Where the dependence is hardly visible the estimate is flat, and a maximiser may stay there: start where
+    # some dependence shows. A maximised estimate leaves the distributions that the network knows: it is
+    # adversarial input. Report the value of :class:`LearnedMI`, or a permutation test, on fresh data, never
+    # the value that was maximised.
 
     def __init__(self, temperature: float = 0.5, weights: Path | None = None) -> None:
         super().__init__()
@@ -74,18 +54,7 @@ class LearnedMIModule(torch.nn.Module):
             self.register_buffer(name, torch.as_tensor(served.scaling[name]))
 
     def quantiles(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        """Return the predicted quantiles of log(1 + 2 I).
-
-        Parameters
-        ----------
-        x, y : Tensor of shape (n, dim_x) and (n, dim_y)
-            The two sides, n at least 10, without constant columns.
-
-        Returns
-        -------
-        Tensor of shape (19,)
-            Quantiles at ``QUANTILE_LEVELS``.
-        """
+        """Return the predicted quantiles of log(1 + 2 I)."""
         if len(x) != len(y) or len(x) < 10 or x.ndim != 2 or y.ndim != 2:
             raise ValueError(
                 f"x and y must be matrices with the same 10 or more rows, got {x.shape} and {y.shape}."
@@ -110,20 +79,8 @@ class LearnedMIModule(torch.nn.Module):
 
 
 def soft_normal_scores(side: torch.Tensor, temperature: float) -> torch.Tensor:
-    """Return standardised normal scores of smooth ranks; the temperature 0 limit is that of mid-ranks.
-
-    Parameters
-    ----------
-    side : Tensor of shape (n, dim)
-        Values.
-    temperature : float
-        Width of the smooth step, in units of n^(-1/2) standard deviations.
-
-    Returns
-    -------
-    Tensor of shape (n, dim)
-        Scores; cost and memory grow with n^2 dim.
-    """
+    """Return standardised normal scores of smooth ranks; the temperature 0 limit is that of mid-ranks."""
+    # Returns scores; cost and memory grow with n^2 dim.
     n = len(side)
     width = temperature * side.std(dim=0) / n**0.5
     gaps = (side[:, None, :] - side[None, :, :]) / width
@@ -164,18 +121,7 @@ def _hermite(z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def smooth_statistics(x: torch.Tensor, y: torch.Tensor) -> dict[str, torch.Tensor]:
-    """Return the statistics named in ``DIFFERENTIABLE_STATISTICS``, the twins of those in NumPy.
-
-    Parameters
-    ----------
-    x, y : Tensor of shape (n, dim_x) and (n, dim_y)
-        Standardised scores.
-
-    Returns
-    -------
-    dict of str to Tensor
-        Scalars.
-    """
+    """Return the statistics named in ``DIFFERENTIABLE_STATISTICS``, the twins of those in NumPy."""
     n, dim_x, dim_y = len(x), x.shape[1], y.shape[1]
     corr_x, corr_y, products = x.T @ x / n, y.T @ y / n, _products(x, y)
     cross = products["cross"]

@@ -103,30 +103,7 @@ def train_on_family(
     family: Family, seed: int, n_sets: int, *, epochs: int = 12, ensemble: int = 2, shards: str | Path | None = None,
     verbose: bool = True,
 ) -> NetworkWeights:  # fmt: skip
-    """Draw sets from a family and train statistics heads on them.
-
-    Parameters
-    ----------
-    family : Family
-        Distribution over joint distributions.
-    seed : int
-        Seed of the sets and of the networks.
-    n_sets : int
-        Sets to draw; a twentieth of them serves early stopping.
-    epochs : int, default 12
-        Passes over the sets.
-    ensemble : int, default 2
-        Networks to average.
-    shards : str, Path or None, default None
-        Folder of resumable shards.
-    verbose : bool, default True
-        Show progress.
-
-    Returns
-    -------
-    NetworkWeights
-        The ensemble.
-    """
+    """Draw sets from a family and train statistics heads on them."""
     size = min(500, n_sets)
     numbers = range(-(-n_sets // size))
     if shards is None:

@@ -51,27 +51,7 @@ __all__ = [
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How a network is trained.
-
-    Parameters
-    ----------
-    epochs : int, default 12
-        Passes over the sets.
-    batch_size : int, default 512
-        Sets in a step.
-    learning_rate : float, default 2e-3
-        Peak of the one-cycle schedule.
-    weight_decay : float, default 1e-3
-        Decoupled weight decay.
-    noise : float, default 0.03
-        Standard deviation of noise on the scaled statistics.
-    dropout : float, default 0.1
-        Dropout rate in the head.
-    patience : int, default 4
-        Epochs without a better validation loss before training stops.
-    seed : int, default 0
-        Seed of initial weights, order and noise.
-    """
+    """How a network is trained."""
 
     epochs: int = 12
     batch_size: int = 512
@@ -90,20 +70,7 @@ def without_families(shard: Shard, names: tuple[str, ...]) -> Shard:
 
 
 def fit_scaling(shard: Shard, limit: int = 20_000) -> dict[str, FloatND]:
-    """Return the constants that bring statistics to unit scale.
-
-    Parameters
-    ----------
-    shard : Shard
-        Training sets.
-    limit : int, default 20000
-        The first so many sets serve.
-
-    Returns
-    -------
-    dict of str to ndarray
-        Unit, centre and spread of the statistics.
-    """
+    """Return the constants that bring statistics to unit scale."""
     values = shard.statistics[:limit].astype(np.float64)
     unit = np.maximum(np.median(np.abs(values), axis=0), 0.05 * values.std(axis=0)) + 1e-3
     logs = np.sign(values) * np.log1p(np.abs(values) / unit)
@@ -116,20 +83,7 @@ def fit_scaling(shard: Shard, limit: int = 20_000) -> dict[str, FloatND]:
 
 
 def choose_anchors(shard: Shard, least: int = 150) -> npt.NDArray[np.int64]:
-    """Choose, by cell of n and dim X + dim Y, the anchor with the least mean absolute error on the training sets.
-
-    Parameters
-    ----------
-    shard : Shard
-        Training sets with their truths.
-    least : int, default 150
-        Cells with fewer sets take the Gaussian anchor. Cells of 1x1 data always take KSG on all points.
-
-    Returns
-    -------
-    ndarray of int64 of shape (7, 6)
-        Number of the anchor in ``ANCHOR_NAMES``.
-    """
+    """Choose, by cell of n and dim X + dim Y, the anchor with the least mean absolute error on the training sets."""
     table = np.full((len(N_EDGES) - 1, len(DIM_EDGES) - 1), ANCHOR_NAMES.index("gaussian"), dtype=np.int64)
     rows, columns = shape_cells(shard.shape)
     error = np.abs(
@@ -209,28 +163,7 @@ def train_network(
     train: PreparedSets, validation: PreparedSets, config: NetworkConfig, recipe: Recipe,
     report: Callable[[dict[str, Any]], None] | None = None, checkpoint: Path | None = None,
 ) -> tuple[dict[str, FloatND], list[dict[str, Any]]]:  # fmt: skip
-    """Train one network and return the weights of its best epoch.
-
-    Parameters
-    ----------
-    train, validation : PreparedSets
-        Sets for the gradient and for early stopping.
-    config : NetworkConfig
-        Sizes.
-    recipe : Recipe
-        Schedule.
-    report : callable or None, default None
-        Called with the log entry of each epoch.
-    checkpoint : Path or None, default None
-        File that holds the state after each epoch; training resumes from it where it exists.
-
-    Returns
-    -------
-    parameters : dict of str to ndarray
-        Weights with the least validation loss.
-    log : list of dict
-        Epoch, losses and seconds.
-    """
+    """Train one network and return the weights of its best epoch."""
     import torch
 
     from validstats.mi.training.torch_module import QuantileNetwork, pinball_loss
@@ -298,21 +231,7 @@ def pinball(quantiles: Float2D, target: AnyArray) -> Float1D:
 
 
 def score_table(quantiles: Float2D, shard: Shard) -> dict[str, dict[str, float]]:
-    """Return errors and raw coverage by family, and for all.
-
-    Parameters
-    ----------
-    quantiles : ndarray of shape (m, 19)
-        Predictions on the logarithmic scale.
-    shard : Shard
-        The sets.
-
-    Returns
-    -------
-    dict of str to dict
-        By family and under "all": sets, pinball loss, mean and median absolute error in nats, the same of the
-        anchor KSG where it is known, and the share of truths between the 5 % and 95 % quantiles.
-    """
+    """Return errors and raw coverage by family, and for all."""
     estimate = from_log_scale(quantiles[:, QUANTILE_LEVELS.index(0.5)])
     error = np.abs(estimate - shard.truth)
     classical = np.abs(shard.anchors[:, 0] - shard.truth)

@@ -85,29 +85,7 @@ def fit_and_save(
     held_out: tuple[str, ...],
     repeats: Mapping[str, int] | None = None,
 ) -> dict[str, Any]:
-    """Train on finished shards, calibrate, test, and write the weights with their card.
-
-    Parameters
-    ----------
-    directory : Path
-        Folder of the shards.
-    last : int
-        One more than the number of the last training shard.
-    out : Path
-        File of weights.
-    plan : sequence of (NetworkConfig, Recipe)
-        The ensemble.
-    held_out : tuple of str
-        Families left out of training and calibration.
-    repeats : mapping of str to int or None, default None
-        How often sets of a family are seen in an epoch, where it is more than once. Calibration and test keep
-        the mix of families as it is.
-
-    Returns
-    -------
-    dict
-        The card: recipe, losses, test tables and coverage.
-    """
+    """Train on finished shards, calibrate, test, and write the weights with their card."""
     pool = without_families(
         load_shards(finished_shards(directory, range(FIRST_TRAINING_SHARD, last))), held_out
     )
@@ -230,17 +208,7 @@ def fit_second_stage(
 
 
 def fit_dependence_head(directory: Path, last: int, out: Path) -> None:
-    """Train the learned test statistic on finished shards, and write it with its card.
-
-    Parameters
-    ----------
-    directory : Path
-        Folder of the shards.
-    last : int
-        One more than the number of the last training shard.
-    out : Path
-        File of weights; the card goes beside it with suffix ``.json``.
-    """
+    """Train the learned test statistic on finished shards, and write it with its card."""
     recipe = DependenceRecipe()
     pool = load_shards(finished_shards(directory, range(FIRST_TRAINING_SHARD, last)))
     weights = load_weights(shipped_weights_path("shipped"))

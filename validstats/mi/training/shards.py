@@ -36,18 +36,10 @@ SHARD_SIZE = 2000
 
 @dataclass(frozen=True)
 class Shard(SummaryTable):
-    """Summaries of simulated sets with their truths: a file of training.
+    """Summaries of simulated sets with their truths: a file of training."""
 
-    Attributes
-    ----------
-    family : ndarray of int16 of shape (m,)
-        Number of the family in ``FAMILY_NAMES`` (-1 for others).
-    truth : ndarray of float32 of shape (m,)
-        True mutual information in nats.
-    """
-
-    family: npt.NDArray[np.int16]
-    truth: npt.NDArray[np.float32]
+    family: npt.NDArray[np.int16]  # Number of the family in ``FAMILY_NAMES`` (-1 for others)
+    truth: npt.NDArray[np.float32]  # True mutual information in nats
 
 
 def pack_shard(summaries: list[DataSummary], truths: list[float], families: list[str] | None = None) -> Shard:
@@ -74,24 +66,7 @@ def usable_sample(
 
 
 def make_shard(family: Family, seed: int, start: int, size: int = SHARD_SIZE) -> Shard:
-    """Draw and summarise the sets ``start`` to ``start + size - 1``.
-
-    Parameters
-    ----------
-    family : Family
-        Distribution over joint distributions.
-    seed : int
-        Seed of the whole pool.
-    start : int
-        First index.
-    size : int, default 2000
-        Number of sets. Sets with a constant side or an infinite truth are left out, which is rare.
-
-    Returns
-    -------
-    Shard
-        The same at every call.
-    """
+    """Draw and summarise the sets ``start`` to ``start + size - 1``."""
     drawn = [usable_sample(family, seed, index) for index in range(start, start + size)]
     kept = [pair for pair in drawn if pair is not None]
     return pack_shard(

@@ -19,15 +19,7 @@ __all__ = ["QuantileNetwork", "pinball_loss"]
 
 
 class HeadBlock(nn.Module):
-    """One residual block of the head.
-
-    Parameters
-    ----------
-    width : int
-        Width of the head.
-    dropout : float, default 0.0
-        Dropout rate.
-    """
+    """One residual block of the head."""
 
     def __init__(self, width: int, dropout: float = 0.0) -> None:
         super().__init__()
@@ -44,15 +36,7 @@ class HeadBlock(nn.Module):
 
 
 class QuantileNetwork(nn.Module):
-    """Statistics head, the torch twin of :mod:`validstats.mi.network.forward_pass`.
-
-    Parameters
-    ----------
-    config : NetworkConfig
-        Sizes.
-    dropout : float, default 0.1
-        Dropout rate while training.
-    """
+    """Statistics head, the torch twin of :mod:`validstats.mi.network.forward_pass`."""
 
     def __init__(self, config: NetworkConfig, dropout: float = 0.1) -> None:
         super().__init__()
@@ -76,26 +60,7 @@ class QuantileNetwork(nn.Module):
         first: torch.Tensor | None = None,
         pinned: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Return increasing quantiles of log(1 + 2 I).
-
-        Parameters
-        ----------
-        statistics : Tensor of shape (m, len(STATISTIC_NAMES))
-            Scaled statistics.
-        anchor : Tensor of shape (m,), or (m, 3 c) where the network has a gate
-            Anchor on the logarithmic scale, or c candidates, the logits that the gate starts from, and residual scales.
-        scale : Tensor of shape (m,)
-            Scale of the correction; not read by a gate.
-        first : Tensor of shape (m, 19) or None, default None
-            Quantiles of the first stage, for a second one.
-        pinned : Tensor of shape (m,) or None, default None
-            1 where the first stage keeps the whole answer.
-
-        Returns
-        -------
-        Tensor of shape (m, 19)
-            Quantiles.
-        """
+        """Return increasing quantiles of log(1 + 2 I)."""
         x = self.head_in(statistics[:, : self.config.n_inputs])
         for block in self.head:
             x = block(x)
