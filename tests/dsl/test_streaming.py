@@ -396,7 +396,7 @@ def test_dates_and_missing_texts_are_refused_and_objects_that_are_numbers_are_nu
     frame = rows(n=400)
     options = COMMON | {"covariates": ["x"]}
     dates = frame.assign(y=np.arange(400).astype("datetime64[ns]"))
-    with pytest.raises(TypeError, match="'y' must be numeric"):
+    with pytest.raises(TypeError, match="'y' holds dates"):
         stream_regression(dates, **options)
     text = np.where(np.arange(400) % 2, "a", "b").astype(object)
     text[3] = None

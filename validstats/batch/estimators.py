@@ -196,6 +196,7 @@ class BatchPredictor(CalibratedEstimator):
             If a parameter or the data are invalid.
         """
         self._check_parameters()
+        self._check_given(X)
         scorer = Scorer.make(self.estimator, self.target, self.conformity_score, self.bounds)
         validate_data(self, X, skip_check_array=True)
         given = LabelledRows.read(X, y, self.strata if strata is None else strata, weights, batches, ids)
@@ -265,6 +266,7 @@ class BatchPredictor(CalibratedEstimator):
             If more than 5 % of the rows were used for training.
         """
         self._check_parameters()
+        self._check_given(X)
         scorer = self._scorer_to_calibrate(X)
         given = LabelledRows.read(X, y, self.strata if strata is None else strata, weights, batches, ids)
         if self.check_reuse:
@@ -525,8 +527,9 @@ class BatchPredictor(CalibratedEstimator):
             Before calibration.
         """
         self._check_calibrated("score", "fit(X, y)")
-        weights = {} if sample_weight is None else {"sample_weight": sample_weight}
-        return float(self.estimator_.score(X, y, **weights))
+        given = LabelledRows.read(X, y, weights=sample_weight, weights_name="sample_weight")
+        weights = {} if given.weights is None else {"sample_weight": given.weights}
+        return float(self.estimator_.score(X, given.labels, **weights))
 
     @property
     def estimator_(self) -> Any:
@@ -571,6 +574,7 @@ class BatchPredictor(CalibratedEstimator):
 
     def _check_features(self, X: Any) -> None:
         if self.estimator is None:
+            self._check_given(X)
             return
         if getattr(X, "ndim", 2) == 1:
             raise ValueError(
@@ -580,6 +584,11 @@ class BatchPredictor(CalibratedEstimator):
         known = type(X) is np.ndarray and X.ndim == 2 and X.shape[1] == getattr(self, "n_features_in_", None)
         if not known or hasattr(self, "feature_names_in_"):
             validate_data(self, X, reset=False, skip_check_array=True)
+
+    def _check_given(self, X: Any) -> None:
+        """Refuse what is no column of predictions, whether or not the target reads them."""
+        if self.estimator is None:
+            GivenPredictions().predict(X)
 
     def _check_ready(self, verb: str, remedy: str = "fit(...) and then calibrate(...)") -> None:
         """Refuse to answer before calibration, or after something was changed that the calibration rests on."""
@@ -665,6 +674,7 @@ class BatchPredictor(CalibratedEstimator):
             n_resamples=self.n_resamples,
             classes=getattr(self.estimator_, "classes_", None),
             backend="pandas" if isinstance(X, np.ndarray) else backend_of(X),
+            named=named,
         )
 
     def _report(self) -> Report:

@@ -19,7 +19,15 @@ from validstats.batch.laws import (
     rounding_of_means,
 )
 from validstats.batch.scores import ClaimScore
-from validstats.intake import check_in_range, check_positive_int, check_vector, read_array
+from validstats.intake import (
+    RowLabels,
+    align,
+    check_in_range,
+    check_positive_int,
+    check_same_length,
+    check_vector,
+    read_array,
+)
 from validstats.results import NotApplicable, Report, Result, Table, interval_words, rounded
 
 __all__ = [
@@ -164,6 +172,8 @@ class BatchResult(Result):
         Heading of the report.
     unit : {"row", "batch"}
         What the calibration counts: rows, or whole past batches.
+    named : RowLabels or None
+        Who the rows passed to ``infer`` are: labels that arrive later are matched by it.
     """
 
     batches: tuple[Any, ...]
@@ -173,6 +183,7 @@ class BatchResult(Result):
     quantity: str
     title: str
     unit: str = "row"
+    named: RowLabels | None = None
 
     _naming: ClassVar[tuple[str, ...]] = ("batch", "term")
 
@@ -190,6 +201,45 @@ class BatchResult(Result):
     def sizes(self) -> list[int]:
         """Size of each batch."""
         return [len(r) for r in self.rows]
+
+    def _labels(self, y: Any) -> AnyArray:
+        """Labels that became known, in the order of the rows."""
+        labels = read_array(y if self.named is None else align(y, self.named, "y"), "y")
+        if labels.ndim == 2 and labels.shape[1] == 1:
+            labels = labels[:, 0]
+        if labels.shape != (sum(self.sizes),):
+            raise ValueError(
+                f"y must have one label for each of the {sum(self.sizes)} rows, got shape {labels.shape}."
+            )
+        return labels
+
+    def by_batch(self, values: Any, name: str) -> Float1D | None:
+        """Numbers of batches in their order: those with labels are matched by the names of the batches.
+
+        Parameters
+        ----------
+        values : array-like of shape (n_batches,) or None
+            One number a batch, such as ``y.groupby(batches).mean()``.
+        name : str
+            Public name of the argument.
+
+        Returns
+        -------
+        ndarray of shape (n_batches,) or None
+            The numbers; None for None.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If they are no numbers, or not those of these batches.
+        """
+        if values is None:
+            return None
+        if len(self.batches) > 1:
+            values = align(values, RowLabels.of(self.batches, "batches"), name)
+        numbers = check_vector(values, name)
+        check_same_length(batches=self.batches, **{name: numbers})
+        return numbers
 
     def _subject(self) -> str:
         """The batches, as sentences speak of them."""
@@ -482,7 +532,7 @@ class BatchSets(BatchResult):
         Parameters
         ----------
         y : array-like of shape (n_rows,)
-            Labels, in the order of the rows.
+            Labels, matched by index or in the order of the rows.
         naive : bool, default False
             Whether to ask the sets of split conformal prediction.
 
@@ -496,11 +546,7 @@ class BatchSets(BatchResult):
         TypeError, ValueError
             If the length is wrong, a label is NaN, or labels are compared with classes of another type.
         """
-        labels = read_array(y, "y")
-        if labels.shape != (sum(self.sizes),):
-            raise ValueError(
-                f"y must have one label for each of the {sum(self.sizes)} rows, got shape {labels.shape}."
-            )
+        labels = self._labels(y)
         intervals, sets = (self.naive_intervals, self.naive_sets) if naive else (self.intervals, self.sets)
         if intervals is not None:
             labels = check_vector(labels, "y")
@@ -685,7 +731,7 @@ class BatchSelection(BatchResult):
         Parameters
         ----------
         y : array-like of shape (n_rows,)
-            Labels, in the order of the rows.
+            Labels, matched by index or in the order of the rows.
         naive : bool, default False
             Whether to count those of the plain prediction.
 
@@ -694,10 +740,23 @@ class BatchSelection(BatchResult):
         ndarray of int64, shape (n_batches,)
             Counts.
         """
-        chosen = self.naive_selected if naive else self.selected
-        labels = read_array(y, "y")
-        if labels.size != chosen.size:
-            raise ValueError(f"y must have one label for each of the {chosen.size} rows, got {labels.size}.")
+        wrong = (self.naive_selected if naive else self.selected) & self.false_if_claimed(y)
+        return np.array([int(wrong[r].sum()) for r in self.rows], dtype=np.int64)
+
+    def false_if_claimed(self, y: Any) -> Bool1D:
+        """Tell of which rows the claim would be false.
+
+        Parameters
+        ----------
+        y : array-like of shape (n_rows,)
+            Labels, matched by index or in the order of the rows.
+
+        Returns
+        -------
+        ndarray of bool, shape (n_rows,)
+            True where it would.
+        """
+        labels = self._labels(y)
         classes = self.learner_classes
         if self.claim.label is not None:
             encoded = np.asarray(labels == self.claim.label, dtype=np.float64)
@@ -705,8 +764,7 @@ class BatchSelection(BatchResult):
             encoded = np.asarray(labels == classes[-1], dtype=np.float64)
         else:
             encoded = check_vector(labels, "y")
-        wrong = chosen & ~self.claim.holds(self.outputs, encoded)
-        return np.array([int(wrong[r].sum()) for r in self.rows], dtype=np.int64)
+        return np.asarray(~self.claim.holds(self.outputs, encoded))
 
     def _tidy_columns(self) -> Mapping[str, Sequence[Any] | np.ndarray]:
         return {

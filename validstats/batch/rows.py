@@ -53,17 +53,24 @@ class LabelledRows:
 
     @classmethod
     def read(
-        cls, X: Any, y: Any, strata: Any = None, weights: Any = None, batches: Any = None, ids: Any = None
+        cls,
+        X: Any,
+        y: Any,
+        strata: Any = None,
+        weights: Any = None,
+        batches: Any = None,
+        ids: Any = None,
+        weights_name: str = "weights",
     ) -> Self:
         """Check rows; ``strata`` and ``batches`` are columns of X by name or position, callables, arrays, or None."""
         rows = row_labels(X, ids)
-        y, weights = align(y, rows, "y"), align(weights, rows, "weights")
+        y, weights = align(y, rows, "y"), align(weights, rows, weights_name)
         labels = label_array(y)
         arrays = {
             name: None if values is None or callable(values) or isinstance(values, str | int) else values
             for name, values in (("strata", strata), ("batches", batches))
         }
-        check_same_length(X=_RowCount(X), y=labels, weights=weights, **arrays)
+        check_same_length(X=_RowCount(X), y=labels, **{weights_name: weights}, **arrays)
         if batches is not None and (strata is not None or weights is not None):
             other = "strata" if strata is not None else "weights"
             raise ValueError(
@@ -74,7 +81,7 @@ class LabelledRows:
             labels,
             y if hasattr(y, "__getitem__") and not isinstance(y, memoryview) else labels,
             None if strata is None else column_values(X, strata, "strata", rows),
-            None if weights is None else check_vector(weights, "weights"),
+            None if weights is None else check_vector(weights, weights_name),
             None if batches is None else _whole_batches(column_values(X, batches, "batches", rows)),
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
@@ -11,9 +12,18 @@ import numpy as np
 from validstats._typing import AnyArray, Bool1D, Float1D, FrameBackend, Int1D
 from validstats.evals.doctor import check_table
 from validstats.evals.readers import Check, EvalFileError, EvalTable, codes_of, read
-from validstats.intake import backend_of
+from validstats.intake import align, backend_of, check_groups, check_vector, is_frame, row_labels
 
-__all__ = ["Errors", "EvalInput", "Population", "item_matrix", "load"]
+__all__ = [
+    "Errors",
+    "EvalInput",
+    "Population",
+    "beside_rows",
+    "cluster_codes",
+    "item_matrix",
+    "load",
+    "numbers_beside_rows",
+]
 
 Errors: TypeAlias = Literal["fail", "drop"]
 """What becomes of rows in which the tool failed: they count as 0, or are left out."""
@@ -163,19 +173,19 @@ def load(
     system_codes = (
         codes_of(table.names("system"))[0] if table.has("system") else np.zeros(len(table), np.int64)
     )
-    cluster_codes, clustered_by = _clusters(table, clusters, items, item_names)
+    unit_codes, clustered_by = _clusters(table, data, clusters, items, item_names)
     return EvalInput(
         table=table,
         score=values,
         human=human_values,
-        probability=_probability(table, sampling_probability, human_values),
+        probability=_probability(table, data, sampling_probability, human_values),
         item=items,
         item_names=[str(n) for n in item_names],
         system=system_codes,
         system_names=[str(n) for n in system_names],
-        cluster=cluster_codes,
+        cluster=unit_codes,
         clustered_by=clustered_by,
-        weight=_vector(table, weights, "weights", positive=True),
+        weight=_weights(table, data, weights),
         score_name=name,
         checks=tuple(dict.fromkeys(checks)),
         backend=backend_of(data),
@@ -257,20 +267,40 @@ def _refuse_missing(values: Float1D, name: str) -> None:
         )
 
 
-def _clusters(table: EvalTable, clusters: Any, items: Int1D, item_names: Sequence[Any]) -> tuple[Int1D, str]:
+def beside_rows(table: EvalTable, data: Any, values: Any, name: str) -> Any:
+    """What arrives beside the rows of the data, in their order; an array for the name of a column."""
+    if isinstance(values, str):
+        return table.column(values)
+    named = row_labels(data, name="data") if is_frame(data) else None
+    return values if named is None or named.n != len(table) else align(values, named, name)
+
+
+def numbers_beside_rows(table: EvalTable, data: Any, values: Any, name: str) -> Float1D:
+    """One number a row: a column by name, one for all rows, or values in the order or with the index of the data."""
+    if isinstance(values, numbers.Real) and not isinstance(values, bool):
+        values = np.full(len(table), float(values))
+    array = check_vector(beside_rows(table, data, values, name), name)
+    if array.shape != (len(table),):
+        raise ValueError(
+            f"{name} must be a column name, a number or have shape ({len(table)},), got {array.shape}."
+        )
+    return array
+
+
+def cluster_codes(table: EvalTable, data: Any, clusters: Any) -> Int1D:
+    """Codes of clusters that were given as a column or as values."""
+    groups = check_groups(beside_rows(table, data, clusters, "clusters"), "clusters", len(table))
+    return codes_of(groups if isinstance(clusters, str) else groups.astype(str).astype(object))[0]
+
+
+def _clusters(
+    table: EvalTable, data: Any, clusters: Any, items: Int1D, item_names: Sequence[Any]
+) -> tuple[Int1D, str]:
     """Codes of the coarsest unit; items must lie within the clusters."""
     if clusters is None:
         return items, table.roles.get("item", "item")
-    if isinstance(clusters, str):
-        codes, _ = codes_of(table.column(clusters))
-        title = clusters
-    else:
-        values = np.asarray(clusters)
-        if values.shape != (len(table),):
-            raise ValueError(
-                f"clusters must be a column name or have shape ({len(table)},), got {values.shape}."
-            )
-        codes, title = codes_of(values.astype(str).astype(object))[0], "clusters"
+    codes = cluster_codes(table, data, clusters)
+    title = clusters if isinstance(clusters, str) else "clusters"
     low = np.full(len(item_names), np.iinfo(np.int64).max)
     high = np.full(len(item_names), -1)
     np.minimum.at(low, items, codes)
@@ -284,25 +314,16 @@ def _clusters(table: EvalTable, clusters: Any, items: Int1D, item_names: Sequenc
     return codes, title
 
 
-def _vector(table: EvalTable, values: Any, name: str, positive: bool = False) -> Float1D | None:
-    if values is None:
+def _weights(table: EvalTable, data: Any, weights: Any) -> Float1D | None:
+    if weights is None:
         return None
-    if isinstance(values, str):
-        array = np.asarray(table.column(values), dtype=float)
-    else:
-        array = np.asarray(values, dtype=float)
-        if array.ndim == 0:
-            array = np.full(len(table), float(array))
-    if array.shape != (len(table),):
-        raise ValueError(
-            f"{name} must be a column name, a number or have shape ({len(table)},), got {array.shape}."
-        )
-    if not np.isfinite(array).all() or (positive and np.any(array <= 0)):
-        raise ValueError(f"{name} must be positive finite numbers.")
-    return array
+    values = numbers_beside_rows(table, data, weights, "weights")
+    if np.any(values <= 0):
+        raise ValueError("weights must be positive finite numbers.")
+    return values
 
 
-def _probability(table: EvalTable, given: Any, human: Float1D | None) -> Float1D | None:
+def _probability(table: EvalTable, data: Any, given: Any, human: Float1D | None) -> Float1D | None:
     if human is None:
         if given is not None and not table.has("human"):
             raise EvalFileError(
@@ -310,8 +331,10 @@ def _probability(table: EvalTable, given: Any, human: Float1D | None) -> Float1D
             )
         return None
     source: Any = given if given is not None else table.roles.get("probability")
-    values = _vector(table, source, "sampling_probability")
-    if values is not None and np.any((values <= 0) | (values > 1)):
+    if source is None:
+        return None
+    values = numbers_beside_rows(table, data, source, "sampling_probability")
+    if np.any((values <= 0) | (values > 1)):
         raise EvalFileError("sampling_probability must lie in (0, 1].")
     return values
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from validstats._typing import Bool1D, Float1D, Float2D, Int1D, RandomState
 from validstats.evals.doctor import check_table
-from validstats.evals.inputs import Population
+from validstats.evals.inputs import Population, numbers_beside_rows
 from validstats.evals.readers import Check, EvalFileError, EvalTable, codes_of, read
 from validstats.evals.results import PassAtKResult, inputs_of
 from validstats.evals.sentences import Verdict, percent, say
@@ -233,8 +233,7 @@ def _samples(
     if table.has("human"):
         source = probability if probability is not None else table.roles.get("probability")
         if source is not None:
-            pi = np.asarray(table.column(source) if isinstance(source, str) else source, dtype=float)
-            pi = np.full(len(values), float(pi)) if pi.ndim == 0 else pi
+            pi = numbers_beside_rows(table, data, source, "sampling_probability")
             if pi.shape != values.shape or not np.all((pi > 0) & (pi <= 1)):
                 raise EvalFileError("sampling_probability must lie in (0, 1] for every sample.")
     size = np.bincount(codes).astype(np.int64)

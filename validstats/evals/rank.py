@@ -10,7 +10,15 @@ from scipy import stats
 
 from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, Int1D, RandomState
 from validstats.evals.doctor import check_table
-from validstats.evals.inputs import Errors, EvalInput, Population, item_matrix, load
+from validstats.evals.inputs import (
+    Errors,
+    EvalInput,
+    Population,
+    cluster_codes,
+    item_matrix,
+    load,
+    numbers_beside_rows,
+)
 from validstats.evals.judged import judged_systems
 from validstats.evals.readers import Check, EvalFileError, EvalTable, codes_of, read
 from validstats.evals.results import RankingResult, inputs_of, inputs_of_data
@@ -133,6 +141,7 @@ def rank(
     if table is not None:
         return _rank_battles(
             table,
+            data,
             backend_of(data),
             judge=judge,
             human=human,
@@ -319,6 +328,7 @@ def winners(table: EvalTable, column: str) -> tuple[Float1D, Float1D, Bool1D, in
 
 def _rank_battles(
     table: EvalTable,
+    data: Any,
     backend: Any,
     *,
     judge: str | None,
@@ -345,7 +355,7 @@ def _rank_battles(
     judge_name, human_name = judge or table.roles.get("judge"), human or table.roles.get("human")
     if judge_name is None:
         raise EvalFileError("There is no column of winners; name it with judge=.")
-    prompts = _prompts(table, clusters)
+    prompts = _prompts(table, data, clusters)
     outcome, tie, known, both_bad = winners(table, judge_name)
     checks = [c for c in check_table(table) if c.severity == "warning" or c.code in ("class-without-labels",)]
     n_human = np.zeros(len(names), dtype=np.int64)
@@ -367,7 +377,7 @@ def _rank_battles(
         n_human = np.bincount(first[labelled], minlength=len(names)) + np.bincount(
             second[labelled], minlength=len(names)
         )
-        pi = _battle_probability(table, sampling_probability, labelled)
+        pi = _battle_probability(table, data, sampling_probability, labelled)
         target = np.column_stack([human_outcome, human_tie])
         verdict = np.where(known, np.where(tie > 0, 1, np.where(outcome > 0, 2, 0)), 3)
         guess = _battle_guess(
@@ -429,28 +439,22 @@ def _refuse_unconnected(first: Int1D, second: Int1D, names: list[str]) -> None:
         )
 
 
-def _prompts(table: EvalTable, clusters: Any) -> Int1D:
+def _prompts(table: EvalTable, data: Any, clusters: Any) -> Int1D:
     """Codes of what battles have in common: the given clusters, else the prompt."""
     if clusters is None:
         return (
             codes_of(table.names("item"))[0] if table.has("item") else np.arange(len(table), dtype=np.int64)
         )
-    if isinstance(clusters, str):
-        return codes_of(table.column(clusters))[0]
-    values = np.asarray(clusters)
-    if values.shape != (len(table),):
-        raise ValueError(f"clusters must be a column name or have shape ({len(table)},), got {values.shape}.")
-    return codes_of(values.astype(str).astype(object))[0]
+    return cluster_codes(table, data, clusters)
 
 
-def _battle_probability(table: EvalTable, given: Any, labelled: Bool1D) -> Float1D:
+def _battle_probability(table: EvalTable, data: Any, given: Any, labelled: Bool1D) -> Float1D:
     """Labelling probabilities; equal ones where none are given."""
     source = given if given is not None else table.roles.get("probability")
     if source is None:
         return np.full(len(labelled), float(labelled.mean()))
-    values = np.asarray(table.column(source) if isinstance(source, str) else source, dtype=float)
-    values = np.full(len(labelled), float(values)) if values.ndim == 0 else values
-    if values.shape != labelled.shape or not np.all((values > 0) & (values <= 1)):
+    values = numbers_beside_rows(table, data, source, "sampling_probability")
+    if not np.all((values > 0) & (values <= 1)):
         raise EvalFileError("sampling_probability must be one number in (0, 1] for every battle.")
     return values
 

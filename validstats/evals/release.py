@@ -13,7 +13,7 @@ from validstats.evals.readers import as_scores
 from validstats.evals.results import Inputs, ReleaseResult
 from validstats.evals.sentences import percent, say
 from validstats.guarantee import Guarantee
-from validstats.intake import check_confidence_level, check_vector
+from validstats.intake import align, check_confidence_level, check_vector, read_array, row_labels
 
 __all__ = ["release"]
 
@@ -86,7 +86,8 @@ def release(
     level = float(check_confidence_level(confidence_level))
     checked = check_vector(scores_checked, "scores_checked")
     new = check_vector(scores_new, "scores_new")
-    right = as_scores(right_checked, "right_checked")
+    labels = align(right_checked, row_labels(scores_checked, name="scores_checked"), "right_checked")
+    right = as_scores(read_array(labels, "right_checked").ravel(), "right_checked")
     if len(right) != len(checked):
         raise ValueError(
             f"scores_checked and right_checked must have one length, got {len(checked)} and {len(right)}."

@@ -31,7 +31,7 @@ from validstats.intake.frames import (
     to_pandas,
 )
 from validstats.intake.identity import reuse_sample, warn_data_reuse
-from validstats.intake.kinds import check_groups, is_missing, read_array
+from validstats.intake.kinds import check_groups, is_missing, read_array, refuse_lazy
 from validstats.intake.outcomes import outcome_levels, read_outcome
 from validstats.intake.sketches import RowOverlap, RowSketch, find_overlap, sketch_ids, sketch_rows
 
@@ -69,6 +69,7 @@ __all__ = [
     "n_rows",
     "plain_frame",
     "read_array",
+    "refuse_lazy",
     "row_digests",
     "sketch_ids",
     "sketch_rows",

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from validstats._typing import AnyArray
 from validstats.intake.frames import column, column_names, is_frame, n_rows
-from validstats.intake.kinds import is_missing, read_array
+from validstats.intake.kinds import is_missing, read_array, refuse_lazy
 
 __all__ = ["RowLabels", "align", "row_labels"]
 
@@ -37,6 +37,26 @@ class RowLabels:
     labels: Any
     source: str
     key: str | None = None
+
+    @classmethod
+    def of(cls, labels: Any, source: str) -> Self:
+        """Rows, or other units, by their names in order.
+
+        Parameters
+        ----------
+        labels : sequence
+            One name each.
+        source : str
+            Where the names come from, for messages.
+
+        Returns
+        -------
+        RowLabels
+            The labels.
+        """
+        import pandas as pd
+
+        return cls(len(labels), pd.Index(list(labels)), source)
 
 
 def row_labels(rows: Any, ids: Any = None, name: str = "X") -> RowLabels:
@@ -69,6 +89,7 @@ def row_labels(rows: Any, ids: Any = None, name: str = "X") -> RowLabels:
     >>> row_labels([[1], [2]]).labels is None
     True
     """
+    refuse_lazy(rows, name)
     n = n_rows(rows) if is_frame(rows) else _length(rows, name)
     if ids is None:
         index = _index_of(rows)

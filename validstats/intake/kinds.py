@@ -12,7 +12,7 @@ from scipy import sparse
 
 from validstats._typing import AnyArray
 
-__all__ = ["LARGEST_EXACT", "check_groups", "is_missing", "read_array"]
+__all__ = ["LARGEST_EXACT", "check_groups", "is_missing", "read_array", "refuse_lazy"]
 
 LARGEST_EXACT = 2**53
 """Largest bound below which float64 holds every whole number (52 bits of mantissa and a hidden one)."""
@@ -54,6 +54,7 @@ def read_array(values: Any, name: str, *, masked_as_missing: bool = False, dates
     >>> read_array(["a", "b"], "strata").tolist()
     ['a', 'b']
     """
+    refuse_lazy(values, name)
     if sparse.issparse(values):
         raise TypeError(f"{name} is a sparse matrix; pass {name}.toarray() if it fits in memory.")
     if isinstance(values, np.ma.MaskedArray):
@@ -78,6 +79,34 @@ def read_array(values: Any, name: str, *, masked_as_missing: bool = False, dates
     if kind == "O":
         return array if dates and _all_dates(array) else _read_objects(array, name)
     return array
+
+
+def refuse_lazy(values: Any, name: str) -> None:
+    """Refuse frames and arrays that are not computed yet, with the call that computes them.
+
+    Parameters
+    ----------
+    values : object
+        Anything.
+    name : str
+        Public name of the argument.
+
+    Raises
+    ------
+    TypeError
+        If it is a lazy frame (polars) or a delayed one (dask).
+
+    Examples
+    --------
+    >>> refuse_lazy([1, 2], "y")
+    """
+    for verb in ("collect", "compute"):
+        if callable(getattr(values, verb, None)) and not hasattr(values, "__array_interface__"):
+            kind = f"{type(values).__module__.partition('.')[0]} {type(values).__name__}"
+            raise TypeError(
+                f"{name} is a {kind}, which is not computed yet; pass {name}.{verb}() if it fits in memory, or stream "
+                "regressions of it with validstats.dsl.stream_regression."
+            )
 
 
 def check_groups(values: Any, name: str, n_rows: int) -> AnyArray:

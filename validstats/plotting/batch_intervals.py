@@ -95,7 +95,7 @@ class BatchIntervalDisplay:
         BatchIntervalDisplay
             The display, not drawn yet.
         """
-        check_same_length(batches=result.batches, truth=truth)
+        truth = result.by_batch(truth, "truth")
         shown = kept(result.batches, drop)
         naive, name = result.naive[shown, term], result.terms[term]
         textbook = result.textbook[shown, term]
@@ -104,7 +104,7 @@ class BatchIntervalDisplay:
             result.estimate[shown, term],
             result.conf_low[shown, term],
             result.conf_high[shown, term],
-            truth=None if truth is None else np.asarray(truth)[shown],
+            truth=None if truth is None else truth[shown],
             naive=None if np.isnan(naive).all() else naive,
             textbook=None if np.isnan(textbook).any() else textbook,
             name=(labels or {}).get(name, f"{name} of the batch"),

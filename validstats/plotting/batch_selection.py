@@ -29,7 +29,9 @@ class SelectionDisplay:
     above : float
         Limit of the claim.
     y : array-like of shape (m,) or None, default None
-        True labels.
+        True labels, where the claim is "above the limit".
+    false : array-like of bool, shape (m,), or None, default None
+        Rows of which any claim would be false, in place of ``y``.
     name : str, default ""
         Name of the batch, for the title.
 
@@ -54,6 +56,7 @@ class SelectionDisplay:
         above: float,
         *,
         y: Any = None,
+        false: Any = None,
         name: str = "",
     ) -> None:
         self.predictions = check_vector(predictions, "predictions")
@@ -61,7 +64,9 @@ class SelectionDisplay:
         self.threshold = float(threshold)
         self.bound = bound
         self.above = float(above)
-        self.y = None if y is None else check_vector(y, "y")
+        self.false = None if false is None else np.asarray(false, dtype=bool)
+        if y is not None:
+            self.false = check_vector(y, "y") <= self.above
         self.name = name
 
     @classmethod
@@ -86,10 +91,6 @@ class SelectionDisplay:
         SelectionDisplay
             The display, not drawn yet.
         """
-        if y is not None and len(y) != len(result.selected):
-            raise ValueError(
-                f"y must have one label for each of the {len(result.selected)} rows, got {len(y)}."
-            )
         rows, answer = result.rows[batch], result.answers[batch]
         bound = (
             f"at most {result.bound} false"
@@ -102,14 +103,14 @@ class SelectionDisplay:
             float(np.max(answer.threshold)),
             bound,
             result.above,
-            y=None if y is None else np.asarray(y)[rows],
+            false=None if y is None else result.false_if_claimed(y)[rows],
             name=batch_name(result, batch, labels),
         )
 
     @property
     def n_false(self) -> int | None:
         """Number of false claims, or None where no labels are known."""
-        return None if self.y is None else int((self.selected & (self.y <= self.above)).sum())
+        return None if self.false is None else int((self.selected & self.false).sum())
 
     def plot(self, ax: Any = None) -> Self:
         """Draw the figure.
@@ -131,8 +132,8 @@ class SelectionDisplay:
             x[~chosen], values[~chosen], "o", color=COLOURS["reference"], markersize=4, label="no claim"
         )
         self.ax_.plot(x[chosen], values[chosen], "o", color=COLOURS["ours"], markersize=6, label="claim")
-        if self.y is not None:
-            false = chosen & (self.y[order] <= self.above)
+        if self.false is not None:
+            false = chosen & self.false[order]
             self.ax_.plot(
                 x[false],
                 values[false],

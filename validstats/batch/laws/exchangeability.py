@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import spatial, stats
 
-from validstats._typing import AnyArray, Float1D, Float2D, RandomState
-from validstats.intake import check_random_state
+from validstats._typing import Float1D, Float2D, RandomState
+from validstats.intake import align, check_groups, check_matrix, check_random_state, check_vector, row_labels
 
 __all__ = [
     "ExchangeabilityTest",
@@ -85,16 +86,16 @@ class Martingale:
 
 
 def within_batch_test(
-    residuals: Float1D, batches: AnyArray, *, n_permutations: int = 499, random_state: RandomState = None
+    residuals: Any, batches: Any, *, n_permutations: int = 499, random_state: RandomState = None
 ) -> WithinBatchTest:
     """Test whether rows of one batch share something, by permuting rows over batches.
 
     Parameters
     ----------
-    residuals : ndarray of shape (R,)
-        Scores or residuals of labelled rows.
-    batches : ndarray of shape (R,)
-        Batch of each row; at least two batches, one of them with two rows.
+    residuals : array-like of shape (R,)
+        Scores or residuals of labelled rows; infinite ones make ranks of all of them.
+    batches : array-like of shape (R,)
+        Batch of each row, matched by index where both have one; at least two batches, one of them with two rows.
     n_permutations : int, default 499
         Random permutations.
     random_state : int, numpy.random.Generator or None, default None
@@ -113,8 +114,10 @@ def within_batch_test(
     >>> test.p_value
     0.002
     """
+    batches = align(batches, row_labels(residuals, name="residuals"), "batches")
+    residuals = check_vector(residuals, "residuals", allow_infinite=True)
     rng = check_random_state(random_state)
-    _, codes = np.unique(batches, return_inverse=True)
+    _, codes = np.unique(check_groups(batches, "batches", residuals.size), return_inverse=True)
     if codes.size > _MOST_PERMUTED:
         # some whole batches, chosen at random: the test stays exact and quick
         order = rng.permutation(int(codes.max()) + 1)
@@ -146,13 +149,13 @@ def within_batch_test(
 
 
 def unit_order_test(
-    unit_scores: Float1D, *, n_permutations: int = 499, random_state: RandomState = None
+    unit_scores: Any, *, n_permutations: int = 499, random_state: RandomState = None
 ) -> ExchangeabilityTest:
     """Test whether scores of whole batches trend or follow one another, in the order in which they are given.
 
     Parameters
     ----------
-    unit_scores : ndarray of shape (b,)
+    unit_scores : array-like of shape (b,)
         Scores in the order of time.
     n_permutations : int, default 499
         Random permutations.
@@ -169,6 +172,7 @@ def unit_order_test(
     >>> unit_order_test(np.arange(30.0), random_state=0).p_value
     0.004
     """
+    unit_scores = check_vector(unit_scores, "unit_scores")
     b = unit_scores.size
     if b < 4 or np.ptp(unit_scores) == 0:
         return ExchangeabilityTest(np.nan, 1.0, 0)
@@ -186,13 +190,13 @@ def unit_order_test(
 
 
 def covariate_test(
-    calibration: Float2D, batch: Float2D, *, n_permutations: int = 199, random_state: RandomState = None
+    calibration: Any, batch: Any, *, n_permutations: int = 199, random_state: RandomState = None
 ) -> ExchangeabilityTest:
     """Test whether rows of the batch look like rows of the calibration, by the energy distance.
 
     Parameters
     ----------
-    calibration, batch : ndarray of shape (n, d) and (m, d)
+    calibration, batch : array-like or data frame of shape (n, d) and (m, d)
         Numeric covariates; at most 2,000 random rows of each are used.
     n_permutations : int, default 199
         Random permutations of the sides.
@@ -214,11 +218,12 @@ def covariate_test(
     >>> covariate_test(rng.normal(size=(300, 2)), rng.normal(size=(100, 2)) + 1, random_state=0).p_value
     0.005
     """
+    calibration, batch = _covariates(calibration, batch)
     if batch.shape[0] < _FEWEST_BATCH_ROWS or calibration.shape[0] < _FEWEST_BATCH_ROWS:
         return ExchangeabilityTest(np.nan, 1.0, 0)
     rng = check_random_state(random_state)
     sides = [rows[rng.permutation(rows.shape[0])[:_MOST_ROWS]] for rows in (calibration, batch)]
-    pooled = np.vstack(sides).astype(np.float64)
+    pooled = np.vstack(sides)
     spread = pooled.std(axis=0)
     pooled = (pooled[:, spread > 0] - pooled[:, spread > 0].mean(axis=0)) / spread[spread > 0]
     n, size = sides[0].shape[0], pooled.shape[0]
@@ -270,16 +275,17 @@ class WeightTest:
     effective_n: float
 
 
-def weight_test(calibration: Float2D, weights: Float1D, batch: Float2D) -> WeightTest:
+def weight_test(calibration: Any, weights: Any, batch: Any) -> WeightTest:
     """Test whether weighted calibration rows look like the batch; large samples, approximate.
 
     Parameters
     ----------
-    calibration : ndarray of shape (n, d)
+    calibration : array-like or data frame of shape (n, d)
         Numeric covariates of the calibration rows.
-    weights : ndarray of shape (n,)
-        Stated ratio of the batch's density to the density of these rows, up to a factor.
-    batch : ndarray of shape (m, d)
+    weights : array-like of shape (n,)
+        Stated ratio of the batch's density to the density of these rows, up to a factor; matched by index where both
+        have one.
+    batch : array-like or data frame of shape (m, d)
         Covariates of the batch.
 
     Returns
@@ -300,7 +306,15 @@ def weight_test(calibration: Float2D, weights: Float1D, batch: Float2D) -> Weigh
     >>> bool(right.p_value > 0.05), weight_test(past, np.ones(2000), new).p_value < 0.001
     (True, True)
     """
+    weights = check_vector(align(weights, row_labels(calibration, name="calibration"), "weights"), "weights")
+    calibration, batch = _covariates(calibration, batch)
     n, m = calibration.shape[0], batch.shape[0]
+    if weights.size != n:
+        raise ValueError(f"weights must have one value for each of the {n} rows, got {weights.size}.")
+    if weights.min() < 0 or weights.max() == 0:
+        raise ValueError(
+            f"weights must not be negative nor all zero, got {weights.min():g} to {weights.max():g}."
+        )
     spread = float(weights.std(ddof=1)) if n > 1 else 0.0
     mean = float(weights.mean())
     z_mean = (mean - 1) / (spread / np.sqrt(n)) if spread > 0 else np.inf * (mean != 1)
@@ -323,15 +337,13 @@ def weight_test(calibration: Float2D, weights: Float1D, batch: Float2D) -> Weigh
     )
 
 
-def conformal_martingale(
-    scores: Float1D, *, level: float = 0.01, random_state: RandomState = None
-) -> Martingale:
+def conformal_martingale(scores: Any, *, level: float = 0.01, random_state: RandomState = None) -> Martingale:
     """Bet against the exchangeability of scores in their order, by conformal p-values and a jumping bet.
 
     Parameters
     ----------
-    scores : ndarray of shape (n,)
-        Scores in the order of time.
+    scores : array-like of shape (n,)
+        Scores in the order of time; they may be infinite.
     level : float, default 0.01
         Probability of ever raising a false alarm.
     random_state : int, numpy.random.Generator or None, default None
@@ -361,7 +373,7 @@ def conformal_martingale(
     True
     """
     rng = check_random_state(random_state)
-    p = _online_p_values(scores, rng)
+    p = _online_p_values(check_vector(scores, "scores", allow_infinite=True), rng)
     capital = np.full(_SLOPES.size, 1.0 / _SLOPES.size)
     log_values, log_total = np.empty(p.size), 0.0
     for i, value in enumerate(p.tolist()):
@@ -374,6 +386,16 @@ def conformal_martingale(
         log_values[i] = log_total
     reached = np.flatnonzero(log_values >= -np.log(level))
     return Martingale(log_values, int(reached[0]) if reached.size else None, level)
+
+
+def _covariates(calibration: Any, batch: Any) -> tuple[Float2D, Float2D]:
+    """Both sides as numbers, with the same columns."""
+    sides = [check_matrix(rows, name) for rows, name in ((calibration, "calibration"), (batch, "batch"))]
+    if sides[0].shape[1] != sides[1].shape[1]:
+        raise ValueError(
+            f"calibration and batch must have the same columns, got {sides[0].shape[1]} and {sides[1].shape[1]}."
+        )
+    return sides[0], sides[1]
 
 
 def _online_p_values(scores: Float1D, rng: np.random.Generator) -> Float1D:

@@ -19,7 +19,7 @@ from validstats.batch.results import BatchIntervals, BatchResult
 from validstats.batch.scores import Score, resolve_score
 from validstats.exceptions import UninformativeWarning, uninformative_message, warn
 from validstats.guarantee import Guarantee
-from validstats.intake import check_literal
+from validstats.intake import RowLabels, check_literal
 from validstats.results import NotApplicable
 
 __all__ = ["Calibration", "Inquiry", "IntervalTarget", "Question", "Target", "TwoLabels"]
@@ -644,6 +644,8 @@ class Inquiry:
     n_resamples: int
     classes: AnyArray | None
     backend: FrameBackend
+    # Who the rows are.
+    named: RowLabels | None = None
 
     @property
     def alpha_batch(self) -> Fraction:
@@ -665,6 +667,7 @@ class Inquiry:
             unit="row" if self.calibration.batches is None else "batch",
             title=target.title,
             backend=self.backend,
+            named=self.named,
             guarantee=target.guarantee(
                 self.calibration,
                 self.alpha,

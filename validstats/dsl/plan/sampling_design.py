@@ -23,6 +23,7 @@ from validstats.dsl.plan.allocation import (
 )
 from validstats.guarantee import Guarantee
 from validstats.intake import (
+    align,
     backend_of,
     check_groups,
     check_in_range,
@@ -34,6 +35,7 @@ from validstats.intake import (
     column,
     is_frame,
     n_rows,
+    row_labels,
 )
 from validstats.results import NotApplicable, Report, Result, Table
 
@@ -337,7 +339,9 @@ def _values(units: Any, values: Any, name: str) -> Any:
         if not is_frame(units):
             raise TypeError(f"{name}={values!r} names a column, but units is not a data frame.")
         return column(units, values)
-    return values
+    if isinstance(units, int | np.integer):
+        return values
+    return align(values, row_labels(units, name="units"), name)
 
 
 def _check_uncertainty(units: Any, uncertainty: Any, n: int) -> Float1D | None:

@@ -50,7 +50,7 @@ from validstats.dsl.regression.assembly import (
 )
 from validstats.dsl.regression.effects import centre_outcome, transform_whole_clusters
 from validstats.exceptions import LabellingWarning, unlabelled_category_message, warn
-from validstats.intake import check_confidence_level, check_literal, check_vector
+from validstats.intake import check_confidence_level, check_literal, check_matrix, check_vector
 
 IntervalName: TypeAlias = Literal["cells", "exact", "normal"]
 """Cells of equal verdict, a finite-sample guarantee, or estimate and standard error."""
@@ -167,7 +167,7 @@ class InferenceRequest:
             confidence_level=check_confidence_level(confidence_level),
             interval=interval,
             outcome_range=None if outcome_range is None else checked_range(outcome_range, model),
-            cross_fitted=checked_predictions(cross_fitted, list(calibration.labels), units.n_rows)
+            cross_fitted=checked_predictions(cross_fitted, list(calibration.labels), units)
             if cross_fitted is not None
             else {},
             own_term_correction=own_term_correction,
@@ -197,7 +197,7 @@ def checked_range(outcome_range: tuple[float, float], model: str) -> tuple[float
     return low, high
 
 
-def checked_predictions(given: Any, labels: list[str], n_rows: int) -> dict[str, Float2D]:
+def checked_predictions(given: Any, labels: list[str], units: Units) -> dict[str, Float2D]:
     """Return first-stage predictions by label, repeats first, as a caller passes them."""
     if not isinstance(given, Mapping):
         if len(labels) != 1:
@@ -210,11 +210,11 @@ def checked_predictions(given: Any, labels: list[str], n_rows: int) -> dict[str,
         raise ValueError(f"cross_fitted names {unknown}, and the labels are {labels}.")
     found = {}
     for name, values in given.items():
-        array = np.asarray(values, dtype=np.float64)
-        array = array[None, :] if array.ndim == 1 else array.T
-        if array.ndim != 2 or array.shape[1] != n_rows or not np.all(np.isfinite(array)):
+        argument = f"cross_fitted[{name!r}]"
+        array = check_matrix(units.aligned(values, argument), argument).T
+        if array.shape[1] != units.n_rows:
             raise ValueError(
-                f"cross_fitted[{name!r}] must hold a finite prediction for each of the {n_rows} rows, shape (n,) or "
+                f"cross_fitted[{name!r}] must hold a finite prediction for each of the {units.n_rows} rows, shape (n,) or "
                 f"(n, n_repeats); got shape {np.shape(values)}."
             )
         found[name] = array

@@ -412,6 +412,7 @@ def coefficient_result(
         clusters=sample.clusters if labelled is not None and clustered_by is not None else (),
         labelled=labelled,
         n_passes=sample.n_passes,
+        rows=request.units.rows,
         **words,
     )
 

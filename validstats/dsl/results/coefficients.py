@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, Int1D, RandomState
+from validstats._typing import Bool1D, Float1D, Float2D, Int1D, RandomState
 from validstats.dsl.fit import Estimate, EstimatorName, Population, SimpleFit, TuningKind
 from validstats.dsl.moments import (
     VarianceKind,
@@ -26,7 +26,7 @@ from validstats.dsl.plan import LabelPlan, plan_labels
 from validstats.dsl.results.answers import coefficient_answer, is_intercept, level_text, main_term, sentence
 from validstats.dsl.results.hypotheses import InapplicableTest, WaldTest, restriction_matrix, wald_test
 from validstats.dsl.results.marginal import MarginalEffects
-from validstats.intake import check_groups, check_positive_int, check_random_state
+from validstats.intake import RowLabels, align, check_groups, check_positive_int, check_random_state
 from validstats.results import NotApplicable, Report, Result, Summary, Table, interval_words, rounded
 
 __all__ = ["CoefficientComparison", "CoefficientResult", "ExponentiatedResult", "joint_covariance"]
@@ -87,6 +87,8 @@ class CoefficientResult(Result):
         What was decided on the way.
     ratio : str
         What ``exp(coefficient)`` is called ("odds ratio", "rate ratio"); empty where it has no name.
+    rows : RowLabels or None
+        Who the rows of the data are: clusters that arrive later are matched by it.
     marginal : MarginalEffects or NotApplicable
         Average marginal effects, where the model has them.
     """
@@ -118,6 +120,7 @@ class CoefficientResult(Result):
     notes: tuple[str, ...] = field(default=())
     ratio: str = ""
     marginal: MarginalEffects | NotApplicable = ON_THE_SCALE
+    rows: RowLabels | None = None
 
     @property
     def terms(self) -> tuple[str, ...]:
@@ -562,13 +565,13 @@ class CoefficientResult(Result):
             return InapplicableTest(reason="the model has no coefficients besides the intercept")
         return self.wald_test(tested)
 
-    def recluster(self, *clusters: AnyArray, name: str = "given clusters") -> CoefficientResult:
+    def recluster(self, *clusters: Any, name: str = "given clusters") -> CoefficientResult:
         """Return the same fit with standard errors clustered in another way.
 
         Parameters
         ----------
-        *clusters : ndarray of shape (n,)
-            None for independent rows, or one or two vectors of cluster labels.
+        *clusters : array-like of shape (n,)
+            None for independent rows, or one or two vectors of cluster labels, matched by index where they have one.
         name : str, default "given clusters"
             What to call the clusters.
 
@@ -596,7 +599,7 @@ class CoefficientResult(Result):
         """
         influence = self._influence("another clustering")
         assert self.labelled is not None
-        codes = [_cluster_codes(c, self.n_rows) for c in clusters]
+        codes = [_cluster_codes(c, self) for c in clusters]
         covariance = sandwich(np.eye(len(self.params)), clustered_meat(influence, codes), self.n_rows)
         warn_about_clusters(codes, self.labelled, name)
         degrees = cluster_degrees(codes, self.labelled) if codes else None
@@ -616,7 +619,7 @@ class CoefficientResult(Result):
         self,
         n_replicates: int = 999,
         *,
-        clusters: AnyArray | None = None,
+        clusters: Any = None,
         random_state: RandomState = None,
     ) -> Float2D:
         """Draw from the multiplier bootstrap of the estimate.
@@ -625,7 +628,7 @@ class CoefficientResult(Result):
         ----------
         n_replicates : int, default 999
             Number of draws.
-        clusters : ndarray of shape (n,) or None, default None
+        clusters : array-like of shape (n,) or None, default None
             Clusters that share a multiplier; None takes those of the standard errors.
         random_state : int, numpy.random.Generator or None, default None
             Seed.
@@ -648,7 +651,7 @@ class CoefficientResult(Result):
                 "Multipliers are shared within clusters of one kind, and the standard errors are clustered in two "
                 "ways; pass clusters=<one of them>."
             )
-        codes = self.clusters if clusters is None else (_cluster_codes(clusters, self.n_rows),)
+        codes = self.clusters if clusters is None else (_cluster_codes(clusters, self),)
         if codes:
             influence = sum_by_cluster(influence, codes[0])
         generator = check_random_state(random_state)
@@ -889,16 +892,14 @@ class CoefficientComparison(Result):
         )
 
 
-def joint_covariance(
-    results: Sequence[CoefficientResult], clusters: Sequence[AnyArray] | None = None
-) -> Float2D:
+def joint_covariance(results: Sequence[CoefficientResult], clusters: Sequence[Any] | None = None) -> Float2D:
     """Return the covariance of the stacked coefficients of several results on the same rows.
 
     Parameters
     ----------
     results : sequence of CoefficientResult
         Results of one calibration, with influence functions.
-    clusters : sequence of ndarray of shape (n,) or None, default None
+    clusters : sequence of array-like of shape (n,) or None, default None
         One or two vectors of cluster labels, or none of them for independent rows; None takes those of the
         results.
 
@@ -919,7 +920,7 @@ def joint_covariance(
     stacked = np.hstack([r._influence("a joint covariance") for r in results])
     n = sizes.pop()
     if clusters is not None:
-        codes = tuple(_cluster_codes(c, n) for c in clusters)
+        codes = tuple(_cluster_codes(c, results[0]) for c in clusters)
     else:
         codes = results[0].clusters
         for other in results[1:]:
@@ -1043,6 +1044,7 @@ def _named(values: Float2D, names: Sequence[str], columns: list[str]) -> Any:
     return pd.DataFrame(values, index=pd.Index(names, name="term"), columns=columns)
 
 
-def _cluster_codes(labels: AnyArray, n_rows: int) -> Int1D:
-    """Return cluster codes of labels, one a row, none missing and of one type."""
-    return checked_clusters(check_groups(labels, "clusters", n_rows).astype(str), n_rows)
+def _cluster_codes(labels: Any, result: CoefficientResult) -> Int1D:
+    """Return cluster codes of labels, one a row of the result's data, none missing and of one type."""
+    aligned = labels if result.rows is None else align(labels, result.rows, "clusters")
+    return checked_clusters(check_groups(aligned, "clusters", result.n_rows).astype(str), result.n_rows)

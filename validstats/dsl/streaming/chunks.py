@@ -16,6 +16,7 @@ from validstats.dsl.moments import LARGEST_VALUE
 from validstats.intake import (
     backend_of,
     check_groups,
+    check_vector,
     column,
     is_frame,
     is_missing,
@@ -335,15 +336,10 @@ def _level_text(frame: Any, name: str) -> AnyArray:
 
 
 def _numbers(frame: Any, name: str, index: int, *, missing: bool = False) -> Float1D:
-    values: AnyArray = column(frame, name)
-    if values.dtype.kind not in "fiub":
-        if values.dtype.kind in "UMm" or any(isinstance(v, str) for v in values.tolist()):
-            raise TypeError(f"The column {name!r} must be numeric; chunk {index} has text or dates.")
-        try:
-            values = np.array([np.nan if v is None else v for v in values.tolist()], dtype=np.float64)
-        except (TypeError, ValueError, OverflowError):
-            raise TypeError(f"The column {name!r} must be numeric; chunk {index} has other values.") from None
-    read = np.ascontiguousarray(values, dtype=np.float64)
+    try:
+        read = check_vector(column(frame, name), f"The column {name!r}", allow_nan=True, allow_infinite=True)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"Chunk {index}: {error}") from None
     bad = np.isinf(read) if missing else ~np.isfinite(read)
     if bad.any():
         kind = "infinite" if missing else "missing or infinite"

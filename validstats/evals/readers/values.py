@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from validstats._typing import Float1D
 from validstats.evals.readers.errors import EvalFileError
+from validstats.intake import as_floats
 
 __all__ = ["MISSING_WORDS", "WORDS", "as_scores", "looks_like_scores", "score_of"]
 
@@ -41,10 +43,10 @@ def score_of(value: Any) -> float | None:
         return math.nan
     if isinstance(value, bool | np.bool_):
         return float(value)
-    if isinstance(value, int | float | np.integer | np.floating):
+    if isinstance(value, numbers.Number) and not isinstance(value, complex | np.complexfloating):
         try:
-            number = float(value)
-        except OverflowError:
+            number = float(value)  # type: ignore[arg-type]
+        except (OverflowError, TypeError, ValueError):
             return None
         return None if math.isinf(number) else number
     if not isinstance(value, str):
@@ -65,12 +67,12 @@ def as_scores(values: Iterable[Any], name: str) -> Float1D:
     """A column as numbers; other words are refused with their list."""
     array = np.asarray(values)
     if array.dtype.kind in "fiub":
-        numbers = array.astype(np.float64)
-        if np.isinf(numbers).any():
+        scores = as_floats(array, f"The column {name!r}")
+        if np.isinf(scores).any():
             raise EvalFileError(
-                f"The column {name!r} holds an infinite score in row {_first(np.isinf(numbers))}."
+                f"The column {name!r} holds an infinite score in row {_first(np.isinf(scores))}."
             )
-        return numbers
+        return scores
     out = np.empty(len(array))
     unknown: dict[str, int] = {}
     for row, value in enumerate(array.tolist()):
