@@ -195,3 +195,11 @@ def test_what_is_neither_is_refused_by_name(kind, entry) -> None:
     with pytest.raises((ValueError, TypeError), match=rf"\b({ENTRIES[entry][1]})\b") as raised:
         answered(entry, REFUSED[kind]())
     assert len(str(raised.value)) > 20
+
+
+def test_two_columns_of_one_name_are_refused_by_name() -> None:
+    from validstats import mutual_info_matrix
+
+    twice = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 3)), columns=["b", "a", "a"])
+    with pytest.raises(ValueError, match="data has several columns of the name 'a'; rename them"):
+        mutual_info_matrix(twice, method="gaussian")
