@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -10,8 +11,9 @@ import matplotlib
 import numpy as np
 import pytest
 
+from tests.public import annotated, calls, public_objects
 from validstats import Guarantee
-from validstats.results import NotApplicable
+from validstats.results import NotApplicable, Result
 
 matplotlib.use("Agg")
 
@@ -39,7 +41,16 @@ def batch_results() -> Iterator[tuple[str, Callable[[], Any]]]:
     yield "selection by rate", lambda: infer(batch.Selection(above=0.0, fdr=0.2))
     yield "envelope", lambda: infer(batch.Envelope(), bounds=(-9, 9))
     yield "envelope of claims", lambda: infer(batch.Envelope(side="upper", above=0.0))
+    claims = batch.Envelope(above=0.0)
+    yield "false claims of selections", lambda: infer(claims).discoveries()
     yield "plan", lambda: batch.plan_batch(batch.Simultaneous(miss=0.1), m=100, n=50)
+    units = np.repeat(np.arange(20), 20)
+    yield "rows within batches", lambda: batch.within_batch_test(y, units, n_permutations=99, random_state=0)
+    yield "order of batches", lambda: batch.unit_order_test(y[:30], n_permutations=99, random_state=0)
+    yield "too few batches", lambda: batch.unit_order_test(y[:3])
+    yield "covariates", lambda: batch.covariate_test(X[:99], X[99:200], n_permutations=49, random_state=0)
+    yield "weights", lambda: batch.weight_test(X[:200], np.ones(200), X[200:])
+    yield "martingale", lambda: batch.conformal_martingale(y, random_state=0)
 
 
 def holdout_results() -> Iterator[tuple[str, Callable[[], Any]]]:
@@ -145,6 +156,7 @@ def dsl_results() -> Iterator[tuple[str, Callable[[], Any]]]:
     yield "odds ratios", lambda: infer("y ~ x + z", model="logit").exponentiated()
     yield "marginal effects", lambda: infer("y ~ x + z", model="logit").marginal_effects()
     yield "linear regression", lambda: infer("y ~ x + z")
+    yield "Wald test", lambda: infer("y ~ x + z").joint_test()
     yield "fits side by side", lambda: infer("y ~ x + z").compare()
     yield (
         "stream",
@@ -179,7 +191,7 @@ def mi_results() -> Iterator[tuple[str, Callable[[], Any]]]:
 
 
 FACTORIES = [
-    pytest.param(make, id=f"{domain}: {name}")
+    pytest.param(functools.cache(make), id=f"{domain}: {name}")
     for domain, results in (
         ("batch", batch_results),
         ("holdout", holdout_results),
@@ -258,3 +270,66 @@ def test_it_draws_itself_and_leaves_out_what_it_is_told(result: Any) -> None:
         display = result.plot(**options)
         assert display.figure_ is display.ax_.figure
         plt.close(display.figure_)
+
+
+NO_STATEMENTS = {
+    "Metric": "what a holdout is asked for",
+    "Score": "what a target compares",
+    "ClaimScore": "what a target compares",
+    "Guarantee": "a part of a result",
+    "NotApplicable": "a part of a result",
+    "InapplicableTest": "says why there is no test",
+    "Interval": "an answer within a target, before it becomes a result",
+    "EnvelopeAnswer": "an answer within a target, before it becomes a result",
+    "SelectionAnswer": "an answer within a target, before it becomes a result",
+    "SetAnswer": "an answer within a target, before it becomes a result",
+    "Leaderboard": "a door that answers",
+    "Gate": "a door that answers",
+    "HoldoutScorer": "a door that answers",
+    "ELond": "the state of a stream of claims",
+    "LedgerCheck": "whether a file is whole",
+    "Turn": "an open ledger",
+    "Entry": "a line of a ledger",
+    "EvalTable": "data as they were read",
+    "DoctorReport": "what is wrong with data",
+    "FamilyMixture": "a law to draw from",
+    "JointSample": "data that were drawn",
+    "Page": "a document of results",
+    "Summary": "a result in print",
+    "Report": "a result in print",
+    "HoldoutCalibration": "the record of a reference",
+    "BatchCalibration": "the record of a reference",
+}
+"""Own classes that public calls return and that say nothing about a population, each with what it is."""
+
+
+def returned_classes() -> dict[type, list[str]]:
+    """Own classes that calls of the public doors return, with the calls; displays and estimators left out."""
+    found: dict[type, list[str]] = {}
+    for name, value in public_objects().items():
+        for call, function in calls(name, value):
+            for kind in annotated(function):
+                if kind.__module__.startswith("validstats") and not kind.__module__.startswith(
+                    "validstats.plot"
+                ):
+                    found.setdefault(kind, []).append(call)
+    return found
+
+
+def test_whatever_a_public_call_returns_is_a_result_or_no_statement() -> None:
+    others = {
+        kind.__name__: where[:3]
+        for kind, where in returned_classes().items()
+        if not issubclass(kind, Result) and kind.__name__ not in NO_STATEMENTS
+    }
+    assert others == {}
+
+
+def test_every_class_of_results_is_among_those_of_this_contract() -> None:
+    seen = {type(parameter.values[0]()) for parameter in FACTORIES}
+    missing = {
+        kind.__name__: where[:3]
+        for kind, where in returned_classes().items()
+        if issubclass(kind, Result) and not any(issubclass(one, kind) for one in seen)
+    }
+    assert missing == {}

@@ -129,7 +129,7 @@ class BatchPlan(Result):
         ValueError
             If the target has no single threshold.
         """
-        from validstats.plotting.batch_plan import BatchPlanDisplay
+        from validstats.plotting.plans import BatchPlanDisplay
 
         return BatchPlanDisplay.from_result(self, labels=labels, drop=drop).plot(ax)
 

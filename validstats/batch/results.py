@@ -29,6 +29,7 @@ from validstats.intake import (
     read_array,
 )
 from validstats.results import NotApplicable, Report, Result, Table, interval_words, rounded
+from validstats.results.formats import Format
 
 __all__ = [
     "BatchEnvelopes",
@@ -843,9 +844,9 @@ class BatchSelection(BatchResult):
         return SelectionDisplay.from_result(self, y=y, batch=batch, labels=labels).plot(ax)
 
 
-@dataclass(frozen=True, eq=False)
-class DiscoveryCurve:
-    """Bounds on false claims of every selection "prediction above t".
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class DiscoveryCurve(Result):
+    """Bounds on false claims of every selection "prediction above t", all of which hold at once.
 
     Attributes
     ----------
@@ -857,12 +858,114 @@ class DiscoveryCurve:
         Bound of the number of false claims.
     max_proportion : ndarray of shape (k,)
         Bound of the false discovery proportion.
+    name : str
+        The batch.
     """
 
     threshold: Float1D
     selected: AnyArray
     max_false: AnyArray
     max_proportion: Float1D
+    name: str
+
+    @property
+    def terms(self) -> list[str]:
+        """Selections, by their number of rows."""
+        return [f"top {k}" for k in self.selected.tolist()]
+
+    @property
+    def estimate(self) -> NotApplicable:
+        """Not applicable: false claims are bounded."""
+        return NotApplicable("the false claims of a selection are bounded, not estimated")
+
+    @property
+    def naive(self) -> NotApplicable:
+        """Not applicable: a plain prediction has no bound."""
+        return NotApplicable("a plain prediction has no bound on false claims")
+
+    @property
+    def conf_low(self) -> AnyArray:
+        """Zero: there may be no false claim."""
+        return np.zeros_like(self.max_false)
+
+    @property
+    def conf_high(self) -> AnyArray:
+        """Bounds of the numbers of false claims."""
+        return self.max_false
+
+    @property
+    def confidence_level(self) -> Any:
+        """Probability with which all bounds hold."""
+        return self.guarantee.confidence_level
+
+    @property
+    def informative(self) -> bool:
+        """Whether a selection has fewer false claims than rows."""
+        return bool((self.max_false < self.selected).any())
+
+    def plot(
+        self, ax: Any = None, labels: Mapping[str, str] | None = None, drop: Collection[str] = ()
+    ) -> Any:
+        """Draw the bound on false claims against the number of rows selected.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or None, default None
+            Axes to draw on; new ones if None.
+        labels : mapping of str to str or None, default None
+            Words instead of the batch, for the title.
+        drop : collection of str, default ()
+            Selections to leave out.
+
+        Returns
+        -------
+        DiscoveryCurveDisplay
+            The display, drawn.
+        """
+        from validstats.plotting.statistical_tests import DiscoveryCurveDisplay
+
+        left_out = {drop} if isinstance(drop, str) else set(drop)
+        shown = [i for i, term in enumerate(self.terms) if term not in left_out]
+        name = (labels or {}).get(self.name, self.name)
+        return DiscoveryCurveDisplay(self.selected[shown], self.max_false[shown], name=name).plot(ax)
+
+    def _answer(self) -> str:
+        if not self.informative:
+            return "No selection has fewer false claims than rows: nothing is known of any"
+        best = int(np.argmax(self.selected - self.max_false))
+        return (
+            f"Of the {self.selected[best]} rows with the largest predictions at least "
+            f"{self.selected[best] - self.max_false[best]} claims are true"
+        )
+
+    def _tidy_columns(self) -> Mapping[str, Sequence[Any] | np.ndarray]:
+        return {
+            "term": self.terms,
+            "threshold": self.threshold,
+            "selected": self.selected,
+            "max_false": self.max_false,
+            "max_proportion": self.max_proportion,
+        }
+
+    def _glance_columns(self) -> Mapping[str, Any]:
+        most = int(np.max(self.selected - self.max_false, initial=0))
+        return {"batch": self.name, "selections": self.selected.size, "most_true_claims": most}
+
+    def _report(self) -> Report:
+        shown = np.unique(np.linspace(0, self.selected.size - 1, min(self.selected.size, 12)).astype(int))
+        columns = {
+            "Selection": [self.terms[i] for i in shown],
+            "Prediction above": self.threshold[shown].tolist(),
+            "False claims, at most": self.max_false[shown].tolist(),
+            "Share, at most": self.max_proportion[shown].tolist(),
+        }
+        formats: dict[str, Format] = {"Prediction above": "estimate", "Share, at most": "percent"}
+        return Report(
+            title="False claims of every selection",
+            header=[("Batch", self.name), ("Selections", self.selected.size)],
+            tables=[Table(columns, formats=formats)],
+            guarantees=[self.guarantee],
+        )
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -1005,7 +1108,15 @@ class BatchEnvelopes(BatchResult):
         selected = predictions.size - np.searchsorted(predictions, thresholds, side="right")
         # a selection has at most as many false claims as a smaller one, plus the rows between them
         most = interpolated_curve(selected, false_claim_curve(answer.high, thresholds))
-        return DiscoveryCurve(thresholds, selected, most, most / np.maximum(selected, 1))
+        return DiscoveryCurve(
+            threshold=thresholds,
+            selected=selected,
+            max_false=most,
+            max_proportion=most / np.maximum(selected, 1),
+            name=str(self.batches[batch]),
+            guarantee=self.guarantee,
+            backend=self.backend,
+        )
 
     def _mean_of(self, answer: EnvelopeAnswer) -> Float1D:
         offset = np.zeros(0) if answer.offset is None else answer.offset

@@ -170,7 +170,7 @@ class Plan(Result):
         HoldoutPlanDisplay
             With ``ax_`` and ``figure_``.
         """
-        from validstats.plotting.holdout_plan import HoldoutPlanDisplay
+        from validstats.plotting.plans import HoldoutPlanDisplay
 
         return HoldoutPlanDisplay.from_plan(self, labels, drop).plot(ax)
 

@@ -42,7 +42,7 @@ from validstats.mi.sides import (
     serial_correlations,
 )
 from validstats.mi.statistics import keyed_order
-from validstats.results import NotApplicable, Report, Result, Table
+from validstats.results import NotApplicable, Report, StatisticalTest, Table
 from validstats.results.formats import Format
 from validstats.runtime import progress
 
@@ -53,7 +53,7 @@ CHUNK = 25
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
-class IndependenceTestResult(Result):
+class IndependenceTestResult(StatisticalTest):
     """Outcome of a permutation test of independence.
 
     Attributes
@@ -79,8 +79,6 @@ class IndependenceTestResult(Result):
         What was conditioned on by regression; empty for the other tests.
     """
 
-    statistic: float
-    p_value: float
     null: Float1D
     n_permutations: int
     statistic_name: str
@@ -90,24 +88,9 @@ class IndependenceTestResult(Result):
     given: str = ""
 
     @property
-    def estimate(self) -> float:
-        """The observed statistic."""
-        return self.statistic
-
-    @property
     def conf_low(self) -> NotApplicable:
         """A test has no interval."""
         return NotApplicable("a test has no interval; mutual_info estimates how strong the dependence is")
-
-    @property
-    def conf_high(self) -> NotApplicable:
-        """A test has no interval."""
-        return self.conf_low
-
-    @property
-    def confidence_level(self) -> NotApplicable:
-        """A test has no level of its own: the p-value is compared with the reader's."""
-        return NotApplicable("the p-value is compared with the level of the reader")
 
     @property
     def naive(self) -> NotApplicable:
@@ -133,7 +116,7 @@ class IndependenceTestResult(Result):
         PermutationDisplay
             The display, drawn.
         """
-        from validstats.plotting.mutual_information import PermutationDisplay
+        from validstats.plotting.statistical_tests import PermutationDisplay
 
         name = (labels or {}).get(self.statistic_name, self.statistic_name)
         return PermutationDisplay(self.null, self.statistic, name=name).plot(ax)

@@ -14,7 +14,7 @@ _PUBLIC = {
     "PlanDisplay": "validstats.plotting.evaluations",
     "RankDisplay": "validstats.plotting.evaluations",
     "BatchIntervalDisplay": "validstats.plotting.batch_intervals",
-    "BatchPlanDisplay": "validstats.plotting.batch_plan",
+    "BatchPlanDisplay": "validstats.plotting.plans",
     "CoefficientDisplay": "validstats.plotting.coefficients",
     "ConfidenceSequenceDisplay": "validstats.plotting.confidence_sequence",
     "CoverageDisplay": "validstats.plotting.coverage",
@@ -23,12 +23,16 @@ _PUBLIC = {
     "EnvelopeDisplay": "validstats.plotting.batch_envelope",
     "GainForecastDisplay": "validstats.plotting.label_plan",
     "HuntDisplay": "validstats.plotting.hunt",
-    "HoldoutPlanDisplay": "validstats.plotting.holdout_plan",
+    "HoldoutPlanDisplay": "validstats.plotting.plans",
     "LabelSetDisplay": "validstats.plotting.batch_sets",
     "LabelPlanDisplay": "validstats.plotting.label_plan",
     "MutualInformationDisplay": "validstats.plotting.mutual_information",
     "MutualInformationMatrixDisplay": "validstats.plotting.mutual_information",
-    "PermutationDisplay": "validstats.plotting.mutual_information",
+    "BalanceDisplay": "validstats.plotting.statistical_tests",
+    "CapitalDisplay": "validstats.plotting.statistical_tests",
+    "DiscoveryCurveDisplay": "validstats.plotting.statistical_tests",
+    "NullLawDisplay": "validstats.plotting.statistical_tests",
+    "PermutationDisplay": "validstats.plotting.statistical_tests",
     "ProbabilityDisplay": "validstats.plotting.probabilities",
     "SelectionDisplay": "validstats.plotting.batch_selection",
 }
@@ -57,6 +61,10 @@ __all__ = [
     "LabelPlanDisplay",
     "MutualInformationDisplay",
     "MutualInformationMatrixDisplay",
+    "BalanceDisplay",
+    "CapitalDisplay",
+    "DiscoveryCurveDisplay",
+    "NullLawDisplay",
     "PermutationDisplay",
     "ProbabilityDisplay",
     "SelectionDisplay",
@@ -66,7 +74,6 @@ if TYPE_CHECKING:
     from validstats.plotting.answers import AnswersDisplay, DiscoveriesDisplay
     from validstats.plotting.batch_envelope import EnvelopeDisplay
     from validstats.plotting.batch_intervals import BatchIntervalDisplay
-    from validstats.plotting.batch_plan import BatchPlanDisplay
     from validstats.plotting.batch_selection import SelectionDisplay
     from validstats.plotting.batch_sets import LabelSetDisplay
     from validstats.plotting.coefficients import CoefficientDisplay
@@ -80,16 +87,22 @@ if TYPE_CHECKING:
         PlanDisplay,
         RankDisplay,
     )
-    from validstats.plotting.holdout_plan import HoldoutPlanDisplay
     from validstats.plotting.hunt import HuntDisplay
     from validstats.plotting.label_plan import GainForecastDisplay, LabelPlanDisplay
     from validstats.plotting.ledger import LedgerDisplay
     from validstats.plotting.mutual_information import (
         MutualInformationDisplay,
         MutualInformationMatrixDisplay,
+    )
+    from validstats.plotting.plans import BatchPlanDisplay, HoldoutPlanDisplay
+    from validstats.plotting.probabilities import ProbabilityDisplay
+    from validstats.plotting.statistical_tests import (
+        BalanceDisplay,
+        CapitalDisplay,
+        DiscoveryCurveDisplay,
+        NullLawDisplay,
         PermutationDisplay,
     )
-    from validstats.plotting.probabilities import ProbabilityDisplay
 
 
 def __getattr__(name: str) -> Any:

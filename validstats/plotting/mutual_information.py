@@ -10,7 +10,7 @@ import numpy as np
 from validstats.intake import check_matrix, check_same_length, check_vector
 from validstats.plotting._style import COLOURS, figure_and_axes, plain, tidy_axes
 
-__all__ = ["MutualInformationDisplay", "MutualInformationMatrixDisplay", "PermutationDisplay"]
+__all__ = ["MutualInformationDisplay", "MutualInformationMatrixDisplay"]
 
 MAX_WRITTEN = 12
 """Up to so many columns the values are written into the cells."""
@@ -247,54 +247,3 @@ class MutualInformationDisplay:
         values = np.concatenate([self.estimates, self.conf_low, self.conf_high])
         finite = values[np.isfinite(values)]
         return 1.1 * float(finite.max()) if finite.size and finite.max() > 0 else 1.0
-
-
-class PermutationDisplay:
-    """Histogram of a statistic under permutations, with the observed value as a line.
-
-    Parameters
-    ----------
-    null : array-like of shape (B,)
-        Statistics under permutation.
-    statistic : float
-        Observed statistic.
-    name : str, default "statistic"
-        What it is called.
-
-    Attributes
-    ----------
-    ax_, figure_ : matplotlib Axes and Figure
-        Set by :meth:`plot`.
-
-    Examples
-    --------
-    >>> PermutationDisplay([0.1, 0.2, 0.15], 0.4).statistic
-    0.4
-    """
-
-    def __init__(self, null: Any, statistic: float, *, name: str = "statistic") -> None:
-        self.null = check_vector(null, "null", allow_infinite=True)
-        self.statistic = float(statistic)
-        self.name = name
-
-    def plot(self, ax: Any = None) -> Self:
-        """Draw the histogram.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes or None, default None
-            Axes to draw on; new ones if None.
-
-        Returns
-        -------
-        PermutationDisplay
-            Itself, with ``ax_`` and ``figure_``.
-        """
-        self.figure_, self.ax_ = figure_and_axes(ax)
-        finite = self.null[np.isfinite(self.null)]
-        self.ax_.hist(finite, bins=min(40, max(5, len(finite) // 10)), color=COLOURS["light"])
-        self.ax_.axvline(self.statistic, color=COLOURS["ours"])
-        self.ax_.set_xlabel(self.name)
-        self.ax_.set_ylabel("permutations")
-        tidy_axes(self.ax_)
-        return self

@@ -5,6 +5,7 @@ from __future__ import annotations
 from validstats.results.answer import NotApplicable, interval_words, percent_words, rounded
 from validstats.results.page import Page, Section
 from validstats.results.result import Result
+from validstats.results.statistical_test import StatisticalTest
 from validstats.results.summary import Summary
 from validstats.results.table import Report, Table
 
@@ -14,6 +15,7 @@ __all__ = [
     "Report",
     "Result",
     "Section",
+    "StatisticalTest",
     "Summary",
     "Table",
     "interval_words",

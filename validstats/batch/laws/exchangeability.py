@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,9 @@ import numpy as np
 from scipy import spatial, stats
 
 from validstats._typing import Float1D, Float2D, RandomState
+from validstats.guarantee import Guarantee
 from validstats.intake import align, check_groups, check_matrix, check_random_state, check_vector, row_labels
+from validstats.results import NotApplicable, Report, Result, StatisticalTest, Table
 
 __all__ = [
     "ExchangeabilityTest",
@@ -31,8 +34,17 @@ _JUMP = 0.01
 _SLOPES = np.array([-1.0, 0.0, 1.0])
 
 
-@dataclass(frozen=True)
-class ExchangeabilityTest:
+_CANNOT_TELL = Guarantee(
+    holds="nothing: there are too few rows or batches to tell",
+    check=("more rows or batches are tested",),
+    kind="heuristic",
+    n_reference=1,
+    citation="no theorem: nothing is claimed",
+)
+
+
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class ExchangeabilityTest(StatisticalTest):
     """Result of a permutation test of exchangeability.
 
     Attributes
@@ -41,16 +53,58 @@ class ExchangeabilityTest:
         Observed statistic; NaN where the data cannot tell.
     p_value : float
         (1 + number of permutations with at least this statistic) / (1 + permutations); 1 where the data cannot tell.
-    n_permutations : int
-        Random permutations.
+    null : ndarray of shape (n_permutations,)
+        Statistics under permutation; empty where the data cannot tell.
+    question : str
+        What a small p-value speaks for.
     """
 
-    statistic: float
-    p_value: float
-    n_permutations: int
+    null: Float1D
+    question: str
+
+    @property
+    def n_permutations(self) -> int:
+        """Random permutations."""
+        return int(self.null.size)
+
+    def plot(
+        self, ax: Any = None, labels: Mapping[str, str] | None = None, drop: Collection[str] = ()
+    ) -> Any:
+        """Draw the observed statistic against its permutations.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or None, default None
+            Axes to draw on; new ones if None.
+        labels : mapping of str to str or None, default None
+            Words instead of "statistic".
+        drop : collection of str, default ()
+            Accepted for every result; there is one line only.
+
+        Returns
+        -------
+        PermutationDisplay
+            The display, drawn.
+        """
+        from validstats.plotting.statistical_tests import PermutationDisplay
+
+        name = (labels or {}).get("statistic", "statistic")
+        return PermutationDisplay(self.null, self.statistic, name=name).plot(ax)
+
+    def _answer(self) -> str:
+        if not self.informative:
+            return "There are too few rows or batches to tell"
+        verdict = self.question if self.p_value <= 0.05 else f"No clear sign that {self.question.lower()}"
+        return f"{verdict} (p = {self.p_value:.3g})"
+
+    def _title(self) -> str:
+        return "Test of exchangeability"
+
+    def _glance_columns(self) -> Mapping[str, Any]:
+        return {"n": self.n_reference, "permutations": self.n_permutations}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class WithinBatchTest(ExchangeabilityTest):
     """Whether rows of one batch share something, with the size of what they share.
 
@@ -62,12 +116,19 @@ class WithinBatchTest(ExchangeabilityTest):
         Correlation of two rows of one batch that the ratio amounts to.
     """
 
-    variance_ratio: float
-    intraclass_correlation: float
+    variance_ratio: float = np.nan
+    intraclass_correlation: float = np.nan
+
+    def _glance_columns(self) -> Mapping[str, Any]:
+        return {
+            **super()._glance_columns(),
+            "variance_ratio": self.variance_ratio,
+            "intraclass_correlation": self.intraclass_correlation,
+        }
 
 
-@dataclass(frozen=True)
-class Martingale:
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class Martingale(Result):
     """A conformal test martingale: evidence against exchangeability that may be watched row by row.
 
     Attributes
@@ -83,6 +144,79 @@ class Martingale:
     values: Float1D
     alarm: int | None
     level: float
+
+    @property
+    def estimate(self) -> Float1D:
+        """Logarithm of the capital after each row."""
+        return self.values
+
+    @property
+    def conf_low(self) -> NotApplicable:
+        """A bet has no interval."""
+        return NotApplicable("a bet against exchangeability has no interval")
+
+    @property
+    def conf_high(self) -> NotApplicable:
+        """A bet has no interval."""
+        return self.conf_low
+
+    @property
+    def confidence_level(self) -> float:
+        """Probability that no false alarm is ever raised."""
+        return 1.0 - self.level
+
+    @property
+    def naive(self) -> NotApplicable:
+        """There is no simpler answer."""
+        return NotApplicable("a test that is repeated row by row raises false alarms sooner or later")
+
+    def plot(
+        self, ax: Any = None, labels: Mapping[str, str] | None = None, drop: Collection[str] = ()
+    ) -> Any:
+        """Draw the capital after each row.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or None, default None
+            Axes to draw on; new ones if None.
+        labels : mapping of str to str or None, default None
+            Accepted for every result; rows have numbers.
+        drop : collection of str, default ()
+            Accepted for every result; the path is drawn as a whole.
+
+        Returns
+        -------
+        CapitalDisplay
+            The display, drawn.
+        """
+        from validstats.plotting.statistical_tests import CapitalDisplay
+
+        return CapitalDisplay(self.values, self.level).plot(ax)
+
+    def _answer(self) -> str:
+        if self.alarm is None:
+            return f"No alarm in {self.values.size} rows: nothing shows that they are not exchangeable"
+        return f"Alarm at row {self.alarm}: rows stopped being exchangeable there or before"
+
+    def _tidy_columns(self) -> Mapping[str, Sequence[Any] | np.ndarray]:
+        return {"row": np.arange(self.values.size), "estimate": self.values}
+
+    def _glance_columns(self) -> Mapping[str, Any]:
+        return {"n": self.values.size, "alarm": self.alarm, "level": self.level}
+
+    def _report(self) -> Report:
+        largest = int(np.argmax(self.values))
+        table: dict[str, list[Any]] = {
+            "Term": ["last row", "largest"],
+            "Row": [self.values.size - 1, largest],
+            "Log capital": [float(self.values[-1]), float(self.values[largest])],
+        }
+        return Report(
+            title="Conformal test martingale",
+            header=[("Rows", self.values.size), ("Level", self.level)],
+            tables=[Table(table, formats={"Log capital": "statistic"})],
+            guarantees=[self.guarantee],
+        )
 
 
 def within_batch_test(
@@ -128,7 +262,9 @@ def within_batch_test(
     sizes = np.bincount(codes).astype(np.float64)
     rows, b = float(codes.size), sizes.size
     if b < 2 or rows == b:
-        return WithinBatchTest(np.nan, 1.0, 0, np.nan, np.nan)
+        return WithinBatchTest(
+            statistic=np.nan, p_value=1.0, null=np.zeros(0), question=_SHARED, guarantee=_CANNOT_TELL
+        )
     if not np.isfinite(residuals).all():
         residuals = stats.rankdata(residuals)  # scores of true claims are minus infinity
     centred = residuals - residuals.mean()
@@ -144,7 +280,17 @@ def within_batch_test(
     size = (rows - float((sizes**2).sum()) / rows) / (b - 1)
     correlation = (ratio - 1) / (ratio - 1 + size) if np.isfinite(ratio) else 1.0
     return WithinBatchTest(
-        observed, _permutation_p_value(observed, permuted), n_permutations, float(ratio), float(correlation)
+        statistic=observed,
+        p_value=_permutation_p_value(observed, permuted),
+        null=permuted,
+        question=_SHARED,
+        variance_ratio=float(ratio),
+        intraclass_correlation=float(correlation),
+        guarantee=_exact(
+            int(rows),
+            "rows are exchangeable over batches",
+            "batches were not formed by looking at the labels",
+        ),
     )
 
 
@@ -175,7 +321,7 @@ def unit_order_test(
     unit_scores = check_vector(unit_scores, "unit_scores")
     b = unit_scores.size
     if b < 4 or np.ptp(unit_scores) == 0:
-        return ExchangeabilityTest(np.nan, 1.0, 0)
+        return _cannot_tell(_ORDER)
     rng = check_random_state(random_state)
     centred = unit_scores - unit_scores.mean()
     ranks = stats.rankdata(unit_scores) - (b + 1) / 2
@@ -186,7 +332,13 @@ def unit_order_test(
     p_lag = _permutation_p_value(abs(float((centred[1:] * centred[:-1]).sum())), np.abs(lags))
     p_trend = _permutation_p_value(abs(float(ranks @ time)), trends)
     correlation = float(ranks @ time) / np.sqrt((ranks @ ranks) * (time @ time))
-    return ExchangeabilityTest(float(correlation), min(1.0, 2 * min(p_lag, p_trend)), n_permutations)
+    return ExchangeabilityTest(
+        statistic=float(correlation),
+        p_value=min(1.0, 2 * min(p_lag, p_trend)),
+        null=(ranks[order] @ time) / np.sqrt((ranks @ ranks) * (time @ time)),
+        question=_ORDER,
+        guarantee=_exact(b, "batches are exchangeable", "batches were handed over in their order in time"),
+    )
 
 
 def covariate_test(
@@ -220,7 +372,7 @@ def covariate_test(
     """
     calibration, batch = _covariates(calibration, batch)
     if batch.shape[0] < _FEWEST_BATCH_ROWS or calibration.shape[0] < _FEWEST_BATCH_ROWS:
-        return ExchangeabilityTest(np.nan, 1.0, 0)
+        return _cannot_tell(_OTHER_ROWS)
     rng = check_random_state(random_state)
     sides = [rows[rng.permutation(rows.shape[0])[:_MOST_ROWS]] for rows in (calibration, batch)]
     pooled = np.vstack(sides)
@@ -228,7 +380,7 @@ def covariate_test(
     pooled = (pooled[:, spread > 0] - pooled[:, spread > 0].mean(axis=0)) / spread[spread > 0]
     n, size = sides[0].shape[0], pooled.shape[0]
     if pooled.shape[1] == 0:
-        return ExchangeabilityTest(0.0, 1.0, 0)
+        return _cannot_tell(_OTHER_ROWS)  # columns without spread
     distances = spatial.distance.squareform(spatial.distance.pdist(pooled))
     row_sums = distances.sum(axis=1)
     total = float(row_sums.sum())
@@ -247,23 +399,33 @@ def covariate_test(
     permuted = np.concatenate(
         [energy(_random_sides(rng, n, size, 50)) for _ in range(0, n_permutations, 50)]
     )[:n_permutations]
-    return ExchangeabilityTest(observed, _permutation_p_value(observed, permuted), n_permutations)
+    return ExchangeabilityTest(
+        statistic=observed,
+        p_value=_permutation_p_value(observed, permuted),
+        null=permuted,
+        question=_OTHER_ROWS,
+        guarantee=_exact(
+            size, "all rows are exchangeable", "the covariates were not chosen by looking at both sides"
+        ),
+    )
 
 
-@dataclass(frozen=True)
-class WeightTest:
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class WeightTest(StatisticalTest):
     """Whether weights turn the calibration into the law of the batch, as far as means and variances show.
 
     Attributes
     ----------
+    statistic : float
+        Largest standardised difference.
+    p_value : float
+        Its normal p-value times the number of columns and squares (Bonferroni).
     mean : float
         Mean weight of the calibration rows; 1 for a density ratio.
     mean_p_value : float
         Normal p-value of "the mean weight is 1".
     balance : ndarray of shape (2 d,)
         Standardised differences, weighted calibration minus batch, of each column and of its square.
-    p_value : float
-        Smallest normal p-value of the balance times the number of columns and squares (Bonferroni).
     effective_n : float
         (sum of weights)^2 / sum of squared weights.
     """
@@ -271,8 +433,65 @@ class WeightTest:
     mean: float
     mean_p_value: float
     balance: Float1D
-    p_value: float
     effective_n: float
+
+    @property
+    def terms(self) -> list[str]:
+        """What is compared: columns, then their squares."""
+        d = self.balance.size // 2
+        return [f"column {i}" for i in range(d)] + [f"column {i}, squared" for i in range(d)]
+
+    def plot(
+        self, ax: Any = None, labels: Mapping[str, str] | None = None, drop: Collection[str] = ()
+    ) -> Any:
+        """Draw the standardised differences.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or None, default None
+            Axes to draw on; new ones if None.
+        labels : mapping of str to str or None, default None
+            Words instead of the columns.
+        drop : collection of str, default ()
+            Columns to leave out.
+
+        Returns
+        -------
+        BalanceDisplay
+            The display, drawn.
+        """
+        from validstats.plotting.statistical_tests import BalanceDisplay
+
+        left_out = {drop} if isinstance(drop, str) else set(drop)
+        shown = [i for i, term in enumerate(self.terms) if term not in left_out]
+        names = [(labels or {}).get(self.terms[i], self.terms[i]) for i in shown]
+        return BalanceDisplay(names, self.balance[shown]).plot(ax)
+
+    def _answer(self) -> str:
+        if self.p_value <= 0.05:
+            return f"Weighted calibration rows do not look like the batch (p = {self.p_value:.3g})"
+        return (
+            f"Weighted calibration rows look like the batch in means and variances (p = {self.p_value:.3g})"
+        )
+
+    def _title(self) -> str:
+        return "Test of weights"
+
+    def _tidy_columns(self) -> Mapping[str, Sequence[Any] | np.ndarray]:
+        return {
+            "term": self.terms,
+            "statistic": self.balance,
+            "p_value": 2 * stats.norm.sf(np.abs(self.balance)),
+        }
+
+    def _glance_columns(self) -> Mapping[str, Any]:
+        return {
+            "n": self.n_reference,
+            "effective_n": self.effective_n,
+            "mean_weight": self.mean,
+            "mean_weight_p_value": self.mean_p_value,
+            "p_value": self.p_value,
+        }
 
 
 def weight_test(calibration: Any, weights: Any, batch: Any) -> WeightTest:
@@ -327,13 +546,25 @@ def weight_test(calibration: Any, weights: Any, batch: Any) -> WeightTest:
     variance = (share**2) @ (columns - difference) ** 2 + others.var(axis=0, ddof=1) / m
     with np.errstate(divide="ignore", invalid="ignore"):
         balance = np.where(variance > 0, difference / np.sqrt(variance), 0.0)
-    p_value = 2 * stats.norm.sf(np.abs(balance).max(initial=0.0)) * max(balance.size, 1)
+    largest = float(np.abs(balance).max(initial=0.0))
     return WeightTest(
-        mean,
-        float(2 * stats.norm.sf(abs(z_mean))),
-        np.asarray(balance, dtype=np.float64),
-        float(min(1.0, p_value)),
-        float(1 / (share**2).sum()),
+        statistic=largest,
+        p_value=float(min(1.0, 2 * stats.norm.sf(largest) * max(balance.size, 1))),
+        mean=mean,
+        mean_p_value=float(2 * stats.norm.sf(abs(z_mean))),
+        balance=np.asarray(balance, dtype=np.float64),
+        effective_n=float(1 / (share**2).sum()),
+        guarantee=Guarantee(
+            holds="right weights give a p-value of at most 0.05 in at most about 5 of 100 such pairs of samples",
+            check=(
+                "both samples are large: the law of the differences is normal in the limit",
+                "wrong weights may balance means and variances all the same",
+            ),
+            details=("The smallest p-value is multiplied by the number of columns and squares.",),
+            kind="asymptotic",
+            n_reference=n,
+            citation="Bonferroni inequality and the central limit theorem for self-normalised weights",
+        ),
     )
 
 
@@ -385,7 +616,44 @@ def conformal_martingale(scores: Any, *, level: float = 0.01, random_state: Rand
         capital /= capital.sum()
         log_values[i] = log_total
     reached = np.flatnonzero(log_values >= -np.log(level))
-    return Martingale(log_values, int(reached[0]) if reached.size else None, level)
+    return Martingale(
+        values=log_values,
+        alarm=int(reached[0]) if reached.size else None,
+        level=level,
+        guarantee=Guarantee(
+            holds=f"while rows are exchangeable, an alarm is raised in at most {100 * level:g} of 100 streams, however long",
+            check=(
+                "scores come in the order of time",
+                "the model that gives the scores was not trained on them",
+            ),
+            kind="finite-sample",
+            n_reference=max(int(scores.size), 1),
+            citation="Vovk, Petej, Nouretdinov, Ahlberg, Carlsson and Gammerman (2021), arXiv 2102.10439; Ville's inequality",
+            confidence_level=1.0 - level,
+        ),
+    )
+
+
+_SHARED = "Rows of one batch share something"
+_ORDER = "Batches trend or follow one another"
+_OTHER_ROWS = "Rows of the batch differ from those of the calibration"
+
+
+def _exact(n: int, null: str, check: str) -> Guarantee:
+    return Guarantee(
+        holds=f"if {null}, a p-value of at most 0.05 occurs in at most 5 of 100 such data sets",
+        check=(check,),
+        details=("The p-value counts permutations with at least the observed statistic, itself included.",),
+        kind="finite-sample",
+        n_reference=n,
+        citation="Hemerik and Goeman (2018), TEST 27, 811-825",
+    )
+
+
+def _cannot_tell(question: str) -> ExchangeabilityTest:
+    return ExchangeabilityTest(
+        statistic=np.nan, p_value=1.0, null=np.zeros(0), question=question, guarantee=_CANNOT_TELL
+    )
 
 
 def _covariates(calibration: Any, batch: Any) -> tuple[Float2D, Float2D]:

@@ -24,7 +24,7 @@ from validstats.dsl.moments import (
 )
 from validstats.dsl.plan import LabelPlan, plan_labels
 from validstats.dsl.results.answers import coefficient_answer, is_intercept, level_text, main_term, sentence
-from validstats.dsl.results.hypotheses import InapplicableTest, WaldTest, restriction_matrix, wald_test
+from validstats.dsl.results.hypotheses import InapplicableTest, WaldTest, restriction_matrix, wald_statistic
 from validstats.dsl.results.marginal import MarginalEffects
 from validstats.intake import RowLabels, align, check_groups, check_positive_int, check_random_state
 from validstats.results import NotApplicable, Report, Result, Summary, Table, interval_words, rounded
@@ -541,8 +541,25 @@ class CoefficientResult(Result):
             Prints as one line.
         """
         matrix, values, null = restriction_matrix(self.names, restrictions)
-        return wald_test(
-            self.params, self.covariance, matrix, values, null=null, denominator=self._least_degrees(matrix)
+        denominator = self._least_degrees(matrix)
+        found = wald_statistic(self.params, self.covariance, matrix, values, denominator)
+        if found is None:
+            return InapplicableTest(reason="the restrictions are redundant, or their covariance is singular")
+        return WaldTest(
+            statistic=found[0],
+            p_value=found[1],
+            null=null,
+            degrees_of_freedom=len(matrix),
+            denominator=denominator,
+            guarantee=replace(
+                self.guarantee,
+                holds="if the hypothesis is true, a p-value of at most 0.05 occurs in about 5 of 100 such studies",
+                kind="asymptotic",
+                confidence_level=None,
+                exact_probability=None,
+                n_statements=1,
+            ),
+            backend=self.backend,
         )
 
     def _least_degrees(self, matrix: Float2D) -> float | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,12 +10,13 @@ import numpy as np
 from scipy import stats
 
 from validstats._typing import Float1D, Float2D
+from validstats.results import StatisticalTest
 
-__all__ = ["InapplicableTest", "WaldTest", "restriction_matrix", "wald_test"]
+__all__ = ["InapplicableTest", "WaldTest", "restriction_matrix", "wald_statistic"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class WaldTest:
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class WaldTest(StatisticalTest):
     """Result of a Wald test.
 
     Attributes
@@ -33,17 +34,56 @@ class WaldTest:
     """
 
     null: str
-    statistic: float
     degrees_of_freedom: int
     denominator: float | None
-    p_value: float
+
+    def plot(
+        self, ax: Any = None, labels: Mapping[str, str] | None = None, drop: Collection[str] = ()
+    ) -> Any:
+        """Draw the law of the statistic under the hypothesis, with the observed value.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or None, default None
+            Axes to draw on; new ones if None.
+        labels : mapping of str to str or None, default None
+            Words instead of "statistic".
+        drop : collection of str, default ()
+            Accepted for every result; there is one line only.
+
+        Returns
+        -------
+        NullLawDisplay
+            The display, drawn.
+        """
+        from validstats.plotting.statistical_tests import NullLawDisplay
+
+        grid = np.linspace(0.02, max(1.2 * self.statistic, float(self._law().ppf(0.995))), 300)
+        name = (labels or {}).get("statistic", self._law_name())
+        return NullLawDisplay(grid, self._law().pdf(grid), self.statistic, name=name).plot(ax)
 
     def __str__(self) -> str:
+        return f"H0: {self.null}; {self._law_name()} = {self.statistic:.4g}, p = {self.p_value:.4g}"
+
+    def _law(self) -> Any:
         if self.denominator is None:
-            law = f"chi2({self.degrees_of_freedom})"
-        else:
-            law = f"F({self.degrees_of_freedom}, {self.denominator:g})"
-        return f"H0: {self.null}; {law} = {self.statistic:.4g}, p = {self.p_value:.4g}"
+            return stats.chi2(self.degrees_of_freedom)
+        return stats.f(self.degrees_of_freedom, self.denominator)
+
+    def _law_name(self) -> str:
+        if self.denominator is None:
+            return f"chi2({self.degrees_of_freedom})"
+        return f"F({self.degrees_of_freedom}, {self.denominator:g})"
+
+    def _answer(self) -> str:
+        verdict = "does not fit the data" if self.p_value <= 0.05 else "is compatible with the data"
+        return f"The hypothesis {self.null} {verdict} (p = {self.p_value:.3g})"
+
+    def _title(self) -> str:
+        return "Wald test"
+
+    def _glance_columns(self) -> Mapping[str, Any]:
+        return {"n": self.n_reference, "df": self.degrees_of_freedom, "df_denominator": self.denominator}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,34 +130,17 @@ def restriction_matrix(names: Sequence[str], restrictions: Any) -> tuple[Float2D
     return matrix, values, " and ".join(f"{name} = {value:g}" for name, value in pairs)
 
 
-def wald_test(
-    params: Float1D,
-    covariance: Float2D,
-    matrix: Float2D,
-    values: Float1D,
-    *,
-    null: str = "R b = r",
-    denominator: float | None = None,
-) -> WaldTest | InapplicableTest:
-    """Test linear restrictions ``R b = r``."""
+def wald_statistic(
+    params: Float1D, covariance: Float2D, matrix: Float2D, values: Float1D, denominator: float | None = None
+) -> tuple[float, float] | None:
+    """Return statistic and p-value of ``R b = r``; None where restrictions are redundant or their covariance singular."""
     spread = matrix @ covariance @ matrix.T
     if np.linalg.matrix_rank(spread) < len(matrix):
-        return InapplicableTest(reason="the restrictions are redundant, or their covariance is singular")
+        return None
     difference = matrix @ params - values
+    # W = (R b - r)' (R V R')^-1 (R b - r), chi2 with q degrees of freedom; W / q is F where there is a denominator
     statistic = float(difference @ np.linalg.solve(spread, difference))
     q = len(matrix)
     if denominator is None:
-        return WaldTest(
-            null=null,
-            statistic=statistic,
-            degrees_of_freedom=q,
-            denominator=None,
-            p_value=float(stats.chi2.sf(statistic, q)),
-        )
-    return WaldTest(
-        null=null,
-        statistic=statistic / q,
-        degrees_of_freedom=q,
-        denominator=denominator,
-        p_value=float(stats.f.sf(statistic / q, q, denominator)),
-    )
+        return statistic, float(stats.chi2.sf(statistic, q))
+    return statistic / q, float(stats.f.sf(statistic / q, q, denominator))
