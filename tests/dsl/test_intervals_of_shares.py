@@ -252,3 +252,28 @@ def test_influence_functions_give_the_printed_standard_errors():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         assert result.plan_labels([200]) is not None
+
+
+@pytest.mark.parametrize("interval", ["cells", "exact"])
+def test_p_values_agree_with_the_intervals(interval):
+    rng = np.random.default_rng(5)
+    n = 1500
+    better, worse = (rng.random(n) < 0.85).astype(float), (rng.random(n) < 0.7).astype(float)
+    data = pd.DataFrame({f"m_{k}": np.where(rng.random(n) < 0.9, v, 1 - v) for k, v in zip("ab", (better, worse))})
+    data["arm"] = np.where(rng.random(n) < 0.5, "new", "old")
+    seen = np.arange(n) < 90
+    labels = pd.DataFrame({"a": np.where(seen, better, np.nan), "b": np.where(seen, worse, np.nan)})
+    study = DesignSupervised(random_state=0).fit(data, surrogate={"a": "m_a", "b": "m_b"}).calibrate(labels)
+    for formula, model, k in (("I(a - b)", "difference", 0), ("a ~ arm", "difference", 1)):
+        result = study.infer(formula, model=model, interval=interval)
+        p = float(result.p_value[k])
+        assert (p < 0.05) == bool(result.conf_low[k] > 0 or result.conf_high[k] < 0)
+        if 0 < p < 1:
+            low, high = result.confidence_interval(1 - 1.002 * p)[k]
+            assert low > 0 or high < 0
+            low, high = result.confidence_interval(1 - 0.998 * p)[k]
+            assert low <= 0 <= high
+    # a share is zero at no level where an expert said yes, and zero where nobody did
+    assert study.infer("a", model="proportion", interval=interval).p_value == [0.0]
+    nobody = DesignSupervised(random_state=0).fit(data, surrogate="m_a").calibrate(labels["a"] * 0)
+    assert nobody.infer("a", model="proportion", interval=interval).p_value == [1.0]

@@ -12,8 +12,6 @@ GRIDS = ("test_batch_means", "test_dsl_shares", "test_evals", "test_holdout_limi
 
 LONG = (
     "test_batch_predictor",
-    "test_dsl_coverage",
-    "test_dsl_effects",
     "test_holdout_limits",
     "test_mi_learned",
     "test_mi_tests",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -241,12 +243,48 @@ class _Intervals:
             return [self._scaled(parts[0]), CellInterval(*(width * v for v in second))]
         return [self._scaled(p) for p in parts]
 
+    def p_values(self) -> Float1D:
+        """Return two-sided p-values of zero, which agree with the intervals at every level."""
+        if self.difference:
+            zero = (-self.low / (self.high - self.low), 0.0)
+            ends = (
+                lambda level: cell_interval(self.sums[0], level, binary=self.binary),
+                lambda level: cell_difference(self.sums[1], self.sums[0], level, binary=self.binary),
+            )
+            return np.array([_p_value(e, z) for e, z in zip(ends, zero, strict=True)])
+        null = -self.low / (self.high - self.low)
+        return np.array(
+            [_p_value(partial(cell_interval, s, binary=self.binary), null) for s in self.sums],
+            dtype=np.float64,
+        )
+
     def _scaled(self, found: CellInterval) -> CellInterval:
         return CellInterval(*(self.low + (self.high - self.low) * v for v in found))
 
     def __call__(self, confidence_level: float) -> Float2D:
         """Return the ends, shape ``(p, 2)``."""
         return np.array([[f.conf_low, f.conf_high] for f in self.at(confidence_level)], dtype=np.float64)
+
+
+_SMALLEST_P = 1e-8
+"""Below this p-values are not told apart."""
+
+
+def _p_value(interval: Callable[[float], CellInterval], null: float) -> float:
+    """Return the largest error at which an interval holds the null, to four digits, by halving its logarithm."""
+
+    def holds(error: float) -> bool:
+        found = interval(1.0 - error)
+        return bool(found.conf_low <= null <= found.conf_high)
+
+    if not holds(_SMALLEST_P):
+        return 0.0
+    low, high = np.log(_SMALLEST_P), 0.0
+    for _ in range(18):
+        middle = (low + high) / 2.0
+        low, high = (middle, high) if holds(float(np.exp(middle))) else (low, middle)
+    # an estimate at the null is held at every level
+    return 1.0 if high == 0.0 else float(np.exp(low))
 
 
 def infer_share(
@@ -282,12 +320,9 @@ def infer_share(
     notes = [f"Interval '{choice.name}': {choice.reason}. {SENTENCE}" if choice.name == "cells" else ""]
     ends = intervals(level)
     params = np.array([f.estimate for f in found], dtype=np.float64)
+    exact = partial(_exact_result, parts, units, bounds, difference, binary, finite)
     if choice.name == "exact":
-        exact = [
-            _exact(p, units, bounds, 1.0 - (1.0 - level) / (2 if difference else 1), binary, finite)
-            for p in parts
-        ]
-        params, ends = _exact_result(exact, bounds, difference, level, parts, units, binary, finite)
+        params, ends = exact(level)
         notes = ["Interval 'exact': it holds its level at every number of labels; it was asked for."]
     notes += _unknown_notes(builder, request)
     notes += _label_notes(intervals.sums, parts, binary, level, choice)
@@ -311,8 +346,9 @@ def infer_share(
         guarantee=cells_guarantee(request.calibration, request.confidence_level, choice.name, finite),
     )
     if choice.name == "exact":
-        return replace(result, interval=ends, interval_name="exact")
-    return replace(result, intervals_at=intervals, interval_name="cells")
+        p_values = _exact_p_values(exact, params)
+        return replace(result, intervals_at=_Ends(exact), p_values=p_values, interval_name="exact")
+    return replace(result, intervals_at=intervals, p_values=intervals.p_values(), interval_name="cells")
 
 
 def _declared_binary(request: InferenceRequest, parsed: ParsedFormula, builder: DesignBuilder) -> bool:
@@ -462,19 +498,21 @@ def _exact(
 
 
 def _exact_result(
-    exact: list[_Exact],
-    bounds: tuple[float, float],
-    difference: bool,
-    level: float,
     parts: list[_Part],
     units: _Units,
+    bounds: tuple[float, float],
+    difference: bool,
     binary: bool,
     finite: bool,
+    level: float,
 ) -> tuple[Float1D, Float2D]:
+    """Return estimates and ends at a level; each side of a difference has half the error."""
+    each = 1.0 - (1.0 - level) / (2 if difference else 1)
+    exact = [_exact(p, units, bounds, each, binary, finite) for p in parts]
     if not difference:
         return np.array([e.estimate for e in exact]), np.array([[e.low, e.high] for e in exact])
-    # each side at half the error; the first coefficient alone at the whole of it
     first, second = exact
+    # the first coefficient alone has the whole of it
     alone = _exact(parts[0], units, bounds, level, binary, finite)
     return (
         np.array([alone.estimate, second.estimate - first.estimate]),
@@ -482,11 +520,30 @@ def _exact_result(
     )
 
 
+@dataclass(frozen=True)
+class _Ends:
+    """The ends of exact intervals at any level."""
+
+    exact: Callable[[float], tuple[Float1D, Float2D]]
+
+    def __call__(self, confidence_level: float) -> Float2D:
+        return self.exact(confidence_level)[1]
+
+
+def _exact_p_values(exact: Callable[[float], tuple[Float1D, Float2D]], params: Float1D) -> Float1D:
+    """Return the p-values of zero; levels that several coefficients ask for are computed once."""
+    at = cache(exact)
+    found = []
+    for k, estimate in enumerate(params):
+        found.append(_p_value(lambda level, k=k, b=estimate: CellInterval(b, *at(level)[1][k]), 0.0))
+    return np.array(found, dtype=np.float64)
+
+
 def _label_notes(
     sums: tuple[CellSums, ...], parts: list[_Part], binary: bool, level: float, choice: IntervalChoice
 ) -> list[str]:
     """Say what the labels did not show, and what was merged."""
-    notes = []
+    notes, few = [], {}
     for s, part in zip(sums, parts, strict=True):
         of = f" of {part.name}" if part.name else ""
         empty = int(np.sum((s.n == 0) & (s.share > 0)))
@@ -497,14 +554,20 @@ def _label_notes(
                 f"{empty} of {len(s.n)} cells{of} have no label; the interval is open by their share."
             )
         elif binary and label_surprises(s) < 5:
-            m = round(float(label_surprises(s)))
-            notes.append(
-                f"Only {m} label(s){of} disagree with the commonest of their cell; the width is set by what was not seen."
-            )
+            few[part.name] = round(float(label_surprises(s)))
         if part.cells.merged_strata:
             notes.append(
                 f"{part.cells.merged_strata} strata{of} that expected fewer than 5 labels were merged."
             )
+    if few:
+        count, *others = few.values()
+        how_many = f"{count or 'No'} label{'' if count == 1 else 's'}" if not others else "Fewer than 5 labels"
+        of = f" of {next(iter(few))}" if not others and next(iter(few)) else ""
+        of = f" ({', '.join(f'{name}: {m}' for name, m in few.items())})" if others else of
+        verb = "disagrees" if count == 1 and not others else "disagree"
+        notes.append(
+            f"{how_many}{of} {verb} with the commonest of their cell; the width is set by what was not seen."
+        )
     if choice.name == "cells" and level > 0.95:
         notes.append(
             "Above level .95 these intervals miss up to twice as often as they say in some settings with few labels; "

@@ -78,7 +78,9 @@ class CoefficientResult(Result):
     effects : tuple of str
         Absorbed effects.
     intervals_at : callable or None
-        Ends at any level, ``level -> ndarray of shape (p, 2)``, of cells of equal verdict.
+        Ends at any level, ``level -> ndarray of shape (p, 2)``, of cells of equal verdict and of exact intervals.
+    p_values : ndarray of shape (p,) or None
+        Two-sided p-values of zero that agree with these intervals; None takes those of estimate and standard error.
     interval_name : {"cells", "exact", "normal", "inverted"}
         How intervals come about.
     interval : ndarray of shape (p, 2) or None
@@ -115,6 +117,7 @@ class CoefficientResult(Result):
     clusters: tuple[Int1D, ...] = ()
     effects: tuple[str, ...] = ()
     intervals_at: Callable[[float], Float2D] | None = None
+    p_values: Float1D | None = None
     interval_name: str = "normal"
     interval: Float2D | None = None
     notes: tuple[str, ...] = field(default=())
@@ -291,7 +294,9 @@ class CoefficientResult(Result):
 
     @property
     def p_value(self) -> Float1D:
-        """Two-sided p-values from the survival function, shape ``(p,)``."""
+        """Two-sided p-values of zero, which agree with the intervals, shape ``(p,)``."""
+        if self.p_values is not None:
+            return self.p_values
         absolute = np.abs(self.statistic)
         degrees = self.degrees
         if degrees is None:
@@ -399,7 +404,7 @@ class CoefficientResult(Result):
         formats = {name: "estimate" for name in columns if name not in ("Term", "p", "Worth")}
         header: list[tuple[str, Any]] = [
             ("Model", f"{self.model}: {self.formula}"),
-            ("Estimator", f"{ESTIMATOR_TEXT[self.estimator]} (tuning: {self.tuning})"),
+            ("Estimator", self._estimator_text()),
             ("Rows", f"{self.n_rows:,}" + (f" (read {self.n_passes} times)" if self.n_passes else "")),
             ("Expert labels", f"{self.n_labelled:,} (Kish effective size {self.kish_labels:,.0f})"),
             ("Standard errors", self._variance_text()),
@@ -498,7 +503,18 @@ class CoefficientResult(Result):
         options: dict[str, Any] = {"details": details, "labels": labels, "digits": digits, "drop": drop}
         return self.exponentiated().summary(**options) if exponentiate else super().summary(**options)
 
+    def _estimator_text(self) -> str:
+        if self.intervals_at is None:
+            return f"{ESTIMATOR_TEXT[self.estimator]} (tuning: {self.tuning})"
+        if self.interval_name == "exact":
+            return "mean of the labels, by verdict where that is forecast to be shorter"
+        return f"means of cells of {'the design' if self.estimator == 'gold' else 'equal machine verdict'}"
+
     def _variance_text(self) -> str:
+        if self.intervals_at is not None:
+            width = 2.0 * critical_value(1.0 - float(self.confidence_level), None)
+            level = level_text(self.confidence_level)
+            return f"length of the {level} interval ('{self.interval_name}') divided by {width:.3g}"
         text = self.kind if self.clustered_by is None else f"{self.kind}, clustered by {self.clustered_by}"
         degrees = self.degrees
         if degrees is None:
@@ -629,6 +645,7 @@ class CoefficientResult(Result):
             degrees_of_freedom=degrees,
             interval=None,
             intervals_at=None,
+            p_values=None,
             interval_name="normal",
         )
 
