@@ -235,6 +235,22 @@ few_events_message = (
     "intervals near their level. Label more rows where that class is likely, or leave out covariates."
 )
 
+separation_message = (
+    "Separation: {what} ({n_labelled} labelled rows), so that the coefficient of {columns} is infinite and no interval "
+    "exists. Label rows where the other class is likely, leave the columns out, or merge categories."
+)
+
+near_collinearity_message = (
+    "Near-collinearity: the {n_labelled} labelled rows hardly tell the columns {columns} apart (condition number "
+    "{condition:.1e}), so that their separate coefficients are not known to any useful accuracy. Leave one of them out, "
+    "or use their mean and difference; more labels of the same kind do not help."
+)
+
+too_few_labels_message = (
+    "Too few expert labels: {n_labelled} for {n_params} coefficients. A regression needs more labels than coefficients, "
+    "and at least {needed} before machine labels are used. Label more rows, or leave out covariates."
+)
+
 few_clusters_message = (
     "Only {n_clusters} clusters ({name}) carry expert labels. Standard errors clustered in this way are approximate "
     "below about 50, also with the t distribution that is used; cluster by something finer, or silence this with "

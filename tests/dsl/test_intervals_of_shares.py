@@ -259,7 +259,9 @@ def test_p_values_agree_with_the_intervals(interval):
     rng = np.random.default_rng(5)
     n = 1500
     better, worse = (rng.random(n) < 0.85).astype(float), (rng.random(n) < 0.7).astype(float)
-    data = pd.DataFrame({f"m_{k}": np.where(rng.random(n) < 0.9, v, 1 - v) for k, v in zip("ab", (better, worse))})
+    data = pd.DataFrame(
+        {f"m_{k}": np.where(rng.random(n) < 0.9, v, 1 - v) for k, v in zip("ab", (better, worse))}
+    )
     data["arm"] = np.where(rng.random(n) < 0.5, "new", "old")
     seen = np.arange(n) < 90
     labels = pd.DataFrame({"a": np.where(seen, better, np.nan), "b": np.where(seen, worse, np.nan)})

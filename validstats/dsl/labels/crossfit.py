@@ -566,8 +566,9 @@ class CrossFitter:
             for k, training in enumerate(found[-1]):
                 if training.sum() < 4:
                     raise ValueError(
-                        f"Only {int(training.sum())} labelled row(s) are left to train on outside fold "
-                        f"{k + 1}. Label more rows, or lower n_folds."
+                        f"Too few expert labels: of {len(fold_of_labelled)} labelled row(s) only "
+                        f"{int(training.sum())} are left to train on outside fold {k + 1}. Label more rows, lower "
+                        "n_folds, or use estimator='gold', which needs no predictions."
                     )
         return found
 

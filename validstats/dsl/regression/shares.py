@@ -533,10 +533,11 @@ class _Ends:
 def _exact_p_values(exact: Callable[[float], tuple[Float1D, Float2D]], params: Float1D) -> Float1D:
     """Return the p-values of zero; levels that several coefficients ask for are computed once."""
     at = cache(exact)
-    found = []
-    for k, estimate in enumerate(params):
-        found.append(_p_value(lambda level, k=k, b=estimate: CellInterval(b, *at(level)[1][k]), 0.0))
-    return np.array(found, dtype=np.float64)
+
+    def of(k: int) -> Callable[[float], CellInterval]:
+        return lambda level: CellInterval(params[k], *at(level)[1][k])
+
+    return np.array([_p_value(of(k), 0.0) for k in range(len(params))], dtype=np.float64)
 
 
 def _label_notes(
@@ -561,7 +562,9 @@ def _label_notes(
             )
     if few:
         count, *others = few.values()
-        how_many = f"{count or 'No'} label{'' if count == 1 else 's'}" if not others else "Fewer than 5 labels"
+        how_many = (
+            f"{count or 'No'} label{'' if count == 1 else 's'}" if not others else "Fewer than 5 labels"
+        )
         of = f" of {next(iter(few))}" if not others and next(iter(few)) else ""
         of = f" ({', '.join(f'{name}: {m}' for name, m in few.items())})" if others else of
         verb = "disagrees" if count == 1 and not others else "disagree"

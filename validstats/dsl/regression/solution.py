@@ -23,7 +23,6 @@ from validstats.dsl.fit import (
     estimate,
     median_estimate,
     naive_fit,
-    no_root_message,
 )
 from validstats.dsl.labels import Calibration
 from validstats.dsl.moments import (
@@ -41,6 +40,12 @@ from validstats.dsl.moments import (
 from validstats.dsl.plan import Pilot, SamplingPlan, design_sampling, residual_scale
 from validstats.dsl.regression.assembly import DesignBuilder, parse_formula
 from validstats.dsl.regression.effects import estimate_effects, gold_within, naive_within
+from validstats.dsl.regression.obstacles import (
+    check_labels_suffice,
+    check_separation,
+    no_root,
+    warn_about_near_collinearity,
+)
 from validstats.dsl.regression.preparation import (
     InferenceRequest,
     PreparedModel,
@@ -528,9 +533,19 @@ def solve(
 ) -> CoefficientResult:
     """Solve a prepared model, of rows in memory or in a stream: sums, fit, result."""
     warn_about_few_clusters(request, clusters, clustered_by)
-    found = _estimated(prepared, request)
+    sample, names = prepared.sample, prepared.assembled.names
+    absorbed = prepared.assembled.absorber is not None
+    if not absorbed:
+        check_labels_suffice(sample, names)
+        warn_about_near_collinearity(sample, names)
+    try:
+        found = _estimated(prepared, request)
+    except NoRootError as error:
+        if absorbed:
+            raise
+        raise no_root(sample, names) from error
     beside = _comparisons(prepared, request, found)
-    _check_separation(prepared.sample, found)
+    check_separation(sample, found.params, names)
     _warn_about_surprises(prepared, found)
     unidentified = beside.gold is None and request.estimator != "gold" and prepared.sample.moment.has_classes
     if unidentified:
@@ -683,25 +698,3 @@ def _simple(found: Estimate) -> SimpleFit:
         std_error=np.sqrt(np.diag(found.covariance)),
         variance_parts=found.variance_parts,
     )
-
-
-def _check_separation(sample: Sample, found: Estimate) -> None:
-    """Refuse a binomial or multinomial fit whose curvature has vanished in some direction."""
-    if not sample.moment.has_classes:
-        return
-    rows = sample.gold
-    curvature = sample.moment.jacobian(rows, found.params, np.ones(rows.n_rows))
-    with np.errstate(all="ignore"):
-        flat = sample.moment.jacobian(rows, np.zeros_like(found.params), np.ones(rows.n_rows))
-    if not (np.all(np.isfinite(flat)) and np.all(np.isfinite(curvature))):
-        return
-    relative = np.linalg.eigvals(np.linalg.lstsq(flat, curvature, rcond=None)[0]).real
-    if relative.min() < 1e-6:
-        raise NoRootError(
-            no_root_message.format(
-                n_labelled=sample.n_labelled,
-                n_params=len(found.params),
-                reason=": the covariates separate the outcome perfectly in some direction, so that its "
-                "coefficient is infinite",
-            )
-        )
