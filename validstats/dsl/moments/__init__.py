@@ -15,10 +15,13 @@ from validstats.dsl.moments.models import (
     RegressionRows,
     ScoreParts,
     collinear_columns,
+    column_names,
     find_root,
     invert_bread,
+    nearly_spanned_columns,
     singular_reason,
     two_stage_projection,
+    unit_columns,
 )
 from validstats.dsl.moments.user import Moment, UserMoment
 from validstats.dsl.moments.variance import (
@@ -50,6 +53,9 @@ from validstats.dsl.moments.variance import (
 )
 
 __all__ = [
+    "column_names",
+    "nearly_spanned_columns",
+    "unit_columns",
     "LARGEST_VALUE",
     "VarianceParts",
     "checked_clusters",

@@ -25,11 +25,14 @@ __all__ = [
     "RegressionRows",
     "ScoreParts",
     "collinear_columns",
+    "column_names",
     "find_root",
     "invert_bread",
+    "nearly_spanned_columns",
     "scale_rows_and_columns",
     "singular_reason",
     "two_stage_projection",
+    "unit_columns",
 ]
 
 
@@ -155,6 +158,32 @@ def collinear_columns(matrix: Float2D, names: Sequence[str], tolerance: float = 
     return [names[j] for j in range(matrix.shape[1]) if abs(triangle[j, j]) <= tolerance]
 
 
+def unit_columns(design: Float2D) -> Float2D:
+    """Return a design with columns of length one."""
+    length = np.linalg.norm(design, axis=0)
+    return np.asarray(design / np.where(length > 0.0, length, 1.0), dtype=np.float64)
+
+
+def nearly_spanned_columns(
+    design: Float2D, names: Sequence[str], bound: float
+) -> tuple[list[str], float] | None:
+    """Return the columns that are nearly spanned by each other with their condition number, or None."""
+    constant = np.ptp(design, axis=0) == 0.0
+    if constant.any():
+        # beside an intercept the origin of a column does not matter: years are no near-constant
+        names = [name for name, fixed in zip(names, constant, strict=True) if not fixed]
+        design = design[:, ~constant] - design[:, ~constant].mean(axis=0)
+    if not 2 <= len(names) <= len(design):
+        return None
+    _, values, right = np.linalg.svd(np.linalg.qr(unit_columns(design), mode="r"))
+    # exact spans have their own messages
+    if not 1e-12 * values[0] < values[-1] < bound * values[0]:
+        return None
+    direction = np.abs(right[-1])
+    involved = [names[int(j)] for j in np.flatnonzero(direction > 0.1 * direction.max())]
+    return involved, float(values[0] / values[-1])
+
+
 def invert_bread(jacobian: Float2D) -> Float2D | None:
     """Return the inverse of a mean Jacobian, or None where it is singular to working precision."""
     if not np.all(np.isfinite(jacobian)):
@@ -242,6 +271,14 @@ class ScoreParts(NamedTuple):
     information: Float1D
     slope: Float1D  # Derivative of the residual with respect to the outcome
     mean: Float1D  # Fitted mean of the outcome
+
+
+def column_names(rows: RegressionRows, names: Sequence[str]) -> list[str] | None:
+    """Return the names of the columns of the design; a multinomial model repeats them behind each class."""
+    k = rows.X.shape[1]
+    if k == 0 or len(names) % k:
+        return None
+    return [name if len(names) == k else name.rpartition(": ")[2] for name in names[:k]]
 
 
 class ModelMoment(ABC):

@@ -20,6 +20,7 @@ from validstats.dsl.fit import (
     Sample,
     SimpleFit,
     TuningKind,
+    estimable,
     estimate,
     median_estimate,
     naive_fit,
@@ -32,20 +33,17 @@ from validstats.dsl.moments import (
     checked_clusters,
     cluster_degrees,
     clustered_meat,
+    column_names,
     effective_labels,
     kish_size,
+    nearly_spanned_columns,
     sandwich,
     warn_about_clusters,
 )
 from validstats.dsl.plan import Pilot, SamplingPlan, design_sampling, residual_scale
 from validstats.dsl.regression.assembly import DesignBuilder, parse_formula
 from validstats.dsl.regression.effects import estimate_effects, gold_within, naive_within
-from validstats.dsl.regression.obstacles import (
-    check_labels_suffice,
-    check_separation,
-    no_root,
-    warn_about_near_collinearity,
-)
+from validstats.dsl.regression.obstacles import no_root
 from validstats.dsl.regression.preparation import (
     InferenceRequest,
     PreparedModel,
@@ -54,7 +52,13 @@ from validstats.dsl.regression.preparation import (
     unknown_classes_text,
 )
 from validstats.dsl.results import CoefficientResult, MarginalEffects, is_intercept
-from validstats.exceptions import LabellingWarning, few_degrees_message, few_events_message, warn
+from validstats.exceptions import (
+    LabellingWarning,
+    few_degrees_message,
+    few_events_message,
+    near_collinearity_message,
+    warn,
+)
 from validstats.guarantee import Guarantee
 from validstats.results import NotApplicable
 
@@ -536,8 +540,9 @@ def solve(
     sample, names = prepared.sample, prepared.assembled.names
     absorbed = prepared.assembled.absorber is not None
     if not absorbed:
-        check_labels_suffice(sample, names)
-        warn_about_near_collinearity(sample, names)
+        if sample.n_labelled < len(names) and not np.any(estimable(sample)):
+            raise no_root(sample, names)
+        _warn_about_near_collinearity(sample, names)
     try:
         found = _estimated(prepared, request)
     except NoRootError as error:
@@ -545,7 +550,7 @@ def solve(
             raise
         raise no_root(sample, names) from error
     beside = _comparisons(prepared, request, found)
-    check_separation(sample, found.params, names)
+    _check_separation(sample, found, names)
     _warn_about_surprises(prepared, found)
     unidentified = beside.gold is None and request.estimator != "gold" and prepared.sample.moment.has_classes
     if unidentified:
@@ -698,3 +703,34 @@ def _simple(found: Estimate) -> SimpleFit:
         std_error=np.sqrt(np.diag(found.covariance)),
         variance_parts=found.variance_parts,
     )
+
+
+_FEW_DIGITS = 1e-4
+"""Smallest over largest singular value of the labelled design below which columns are hardly told apart."""
+
+
+def _warn_about_near_collinearity(sample: Sample, names: Sequence[str]) -> None:
+    """Warn of columns that the labelled rows hardly tell apart."""
+    columns = column_names(sample.gold, names)
+    found = None if columns is None else nearly_spanned_columns(sample.gold.X, columns, _FEW_DIGITS)
+    if found is not None:
+        involved, condition = found
+        message = near_collinearity_message.format(
+            columns=", ".join(map(repr, involved)), condition=condition, n_labelled=sample.n_labelled
+        )
+        warn(message, LabellingWarning)
+
+
+def _check_separation(sample: Sample, found: Estimate, names: Sequence[str]) -> None:
+    """Refuse a binomial or multinomial fit whose curvature has vanished in some direction."""
+    if not sample.moment.has_classes:
+        return
+    rows = sample.gold
+    curvature = sample.moment.jacobian(rows, found.params, np.ones(rows.n_rows))
+    with np.errstate(all="ignore"):
+        flat = sample.moment.jacobian(rows, np.zeros_like(found.params), np.ones(rows.n_rows))
+    if not (np.all(np.isfinite(flat)) and np.all(np.isfinite(curvature))):
+        return
+    relative = np.linalg.eigvals(np.linalg.lstsq(flat, curvature, rcond=None)[0]).real
+    if relative.min() < 1e-6:
+        raise no_root(sample, names)
