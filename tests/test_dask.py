@@ -6,7 +6,7 @@ import joblib
 import numpy as np
 import pytest
 
-from validstats.runtime.replicates import map_replicates
+from validstats.runtime import map_replicates
 from validstats.validity import simulate
 
 pytestmark = pytest.mark.slow
@@ -110,7 +110,7 @@ def matrix_intervals() -> np.ndarray:
 
 
 def training_set(generator: np.random.Generator, index: int) -> tuple[bytes, bytes, float]:
-    from validstats.mi.families.default import default_family
+    from validstats.mi import default_family
 
     sample = default_family().sample(int(generator.integers(2**31)), index)
     return sample.x.tobytes(), sample.y.tobytes(), sample.mutual_information

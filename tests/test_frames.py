@@ -6,7 +6,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from validstats.intake import frames
+from validstats import intake as frames
 
 BACKENDS = ("pandas", "polars", "pyarrow")
 

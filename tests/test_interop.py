@@ -109,7 +109,7 @@ def test_a_calibrated_dsl_survives_pickling() -> None:
 @pytest.mark.parametrize("backend", ["pandas", "polars", "pyarrow"])
 def test_tidy_comes_in_the_caller_s_frame_type(frame, backend) -> None:
     library = pytest.importorskip(backend)
-    from validstats.intake.frames import backend_of, to_frame
+    from validstats.intake import backend_of, to_frame
 
     X, y = frame
     native = to_frame({"a": X["a"].to_numpy(), "b": X["b"].to_numpy()}, backend)

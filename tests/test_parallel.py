@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from validstats.runtime.replicates import map_replicates, progress, spawn_generators
+from validstats.runtime import map_replicates, progress, spawn_generators
 
 
 def draw(generator: np.random.Generator, index: int) -> tuple[int, float]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from validstats.exceptions import DataReuseWarning
-from validstats.intake.identity import reuse_sample, warn_data_reuse
+from validstats.intake import reuse_sample, warn_data_reuse
 
 TRAINING = np.arange(100, dtype=np.uint64)
 

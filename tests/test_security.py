@@ -19,7 +19,7 @@ import validstats
 from validstats import BatchPredictor, DesignSupervised, ReusableHoldout, mutual_info_matrix
 from validstats.batch import BatchMean
 from validstats.dsl import stream_regression
-from validstats.holdout.asking.desk import seal, unseal
+from validstats.holdout.asking import seal, unseal
 from validstats.results import Page, Section, Summary
 
 ROOT = Path(validstats.__file__).parent

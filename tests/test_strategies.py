@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 
 from tests import strategies as hs
-from validstats.intake import arguments as v
+from validstats import intake as v
 
 
 @pytest.mark.parametrize("kind", hs.VECTOR_KINDS)

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from scipy import sparse
 
-from validstats.intake import arguments as v
+from validstats import intake as v
 
 
 @pytest.mark.parametrize("level", [0.9, np.float64(0.9), np.float64("0.9"), Fraction(9, 10)])

@@ -13,7 +13,7 @@ import pytest
 
 import validstats
 from validstats.results import Page
-from validstats.runtime.writing import new_file, whole_file
+from validstats.runtime import new_file, whole_file
 
 
 def test_the_old_file_stands_until_the_new_one_is_whole(tmp_path):

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from validstats import intake as frames
 from validstats.datasets import RANDHIE_FEATURES, load_randhie
-from validstats.intake import frames
 
 
 def test_table():

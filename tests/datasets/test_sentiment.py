@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 
+from validstats import intake as frames
 from validstats.datasets import SENTIMENT_CORPORA, SENTIMENT_FEATURES, load_sentiment
 from validstats.datasets._text_features import TEXT_FEATURES, Lexicon, text_features
 from validstats.datasets.make_sentiment import COLUMNS, build_rows, rows_to_csv, write_rows
-from validstats.intake import frames
 
 SDIST = Path(os.environ.get("VALIDSTATS_VADER_SDIST", "vaderSentiment-3.3.2.tar.gz"))
 """Source distribution of vaderSentiment 3.3.2, where the test that rebuilds the table looks for it."""

@@ -8,8 +8,8 @@ import pytest
 import statsmodels.api as sm
 import statsmodels.formula.api as smf
 
+from validstats import intake as frames
 from validstats.datasets import make_surrogate_covariate, make_surrogate_labels, surrogates
-from validstats.intake import frames
 
 N_LARGE = 100_000
 

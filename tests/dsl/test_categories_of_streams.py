@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from validstats import DesignSupervised
-from validstats.dsl.streaming.regression import stream_regression
+from validstats.dsl import stream_regression
 
 
 def streamed(frame, **options):

@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.oracles.dsl_control import controlled_by_hand
-from validstats.dsl.fit import LabelledSample, gold_only
-from validstats.dsl.fit.augmentation import Component
+from validstats.dsl.fit import Component, LabelledSample, gold_only
 from validstats.dsl.fit.inference import (
     bounded_share,
     carrier_degrees,

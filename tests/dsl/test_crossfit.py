@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LinearRegression
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from validstats.dsl.labels.crossfit import (
+from validstats.dsl.labels import (
     CrossFitter,
     Outcome,
     encode_features,

@@ -8,26 +8,21 @@ import numpy as np
 import pytest
 
 from tests.oracles import dsl as oracle
-from validstats.dsl.fit.augmentation import (
-    Augmentation,
-    Component,
-    LabelledSample,
-    augmentation_scores,
-    psi_mean,
-    psi_scores,
-)
-from validstats.dsl.fit.fixed_effects import Absorber, fit_fixed_effects
-from validstats.dsl.fit.inference import estimate
-from validstats.dsl.moments.models import LinearMoment, MeanMoment, RegressionRows
-from validstats.dsl.moments.variance import (
+from validstats.dsl.fit import Augmentation, Component, LabelledSample, estimate, fit_fixed_effects
+from validstats.dsl.fit.augmentation import augmentation_scores, psi_mean, psi_scores
+from validstats.dsl.fit.fixed_effects import Absorber
+from validstats.dsl.moments import (
+    LinearMoment,
+    MeanMoment,
+    RegressionRows,
     SamplingDesign,
     clustered_meat,
     design_meat,
-    meat_parts,
     median_of_splits,
     sandwich,
     sum_by_cluster,
 )
+from validstats.dsl.moments.variance import meat_parts
 
 
 def linear_case(seed=0, n=7):

@@ -11,9 +11,10 @@ import pandas as pd
 import pytest
 
 from validstats import DesignSupervised
-from validstats.dsl.fit.inference import SimpleFit
-from validstats.dsl.labels.calibration import resolve_design
-from validstats.dsl.moments.variance import (
+from validstats.dsl import plan_labels
+from validstats.dsl.fit import SimpleFit
+from validstats.dsl.labels import resolve_design
+from validstats.dsl.moments import (
     SamplingDesign,
     VarianceParts,
     centred_influence,
@@ -23,7 +24,6 @@ from validstats.dsl.moments.variance import (
     effective_labels,
     labelled_units,
 )
-from validstats.dsl.plan.planning import plan_labels
 
 ESTIMATORS = ["gold", "ppi", "ppi++", "dsl", "tuned"]
 QUIET = pytest.mark.filterwarnings("ignore::validstats.exceptions.LabellingWarning")

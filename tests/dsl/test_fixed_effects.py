@@ -9,10 +9,8 @@ import statsmodels.api as sm
 
 from tests.oracles import dsl as oracle
 from validstats import DesignSupervised
-from validstats.dsl.fit.augmentation import Component, LabelledSample
-from validstats.dsl.fit.fixed_effects import empty_term, fit_fixed_effects, within_term
-from validstats.dsl.moments.absorption import Absorber
-from validstats.dsl.moments.models import InstrumentalMoment, LinearMoment, RegressionRows
+from validstats.dsl.fit import Component, LabelledSample, empty_term, fit_fixed_effects, within_term
+from validstats.dsl.moments import Absorber, InstrumentalMoment, LinearMoment, RegressionRows
 
 CODES = (np.array([0, 0, 0, 1, 1, 1, 2, 2, 2, 3]), np.array([0, 1, 2, 0, 1, 2, 0, 1, 1, 4]))
 

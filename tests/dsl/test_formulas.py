@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from validstats.dsl.regression.assembly import DesignBuilder, parse_formula
+from validstats.dsl.regression import DesignBuilder, parse_formula
 
 
 class TestFormulas:

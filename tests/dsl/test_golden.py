@@ -13,23 +13,19 @@ import statsmodels.api as sm
 from sklearn.linear_model import LinearRegression
 
 from validstats import DesignSupervised
-from validstats.dsl.fit.augmentation import (
-    Component,
-    LabelledSample,
-    augmentation_scores,
-    fit_augmented,
-    identity_augmentation,
-)
-from validstats.dsl.fit.fixed_effects import Absorber, fit_fixed_effects
-from validstats.dsl.moments.models import GLMMoment, LinearMoment, RegressionRows
-from validstats.dsl.moments.variance import (
+from validstats.dsl.fit import Component, LabelledSample, fit_fixed_effects, identity_augmentation
+from validstats.dsl.fit.augmentation import augmentation_scores, fit_augmented
+from validstats.dsl.fit.fixed_effects import Absorber
+from validstats.dsl.moments import (
+    GLMMoment,
+    LinearMoment,
+    RegressionRows,
     cluster_codes,
     clustered_meat,
-    forecast_variance,
-    meat_parts,
     median_of_splits,
     sandwich,
 )
+from validstats.dsl.moments.variance import forecast_variance, meat_parts
 
 GOLDEN = Path(__file__).parent / "golden"
 R_DATA = os.environ.get("VALIDSTATS_DSL_R_DATA")

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from validstats.dsl.results.coefficients import level_text
-from validstats.dsl.streaming.regression import stream_regression
-from validstats.plotting.confidence_sequence import ConfidenceSequenceDisplay
+from validstats.dsl import stream_regression
+from validstats.dsl.results import level_text
+from validstats.plotting import ConfidenceSequenceDisplay
 
 
 def clustered_rows(n_clusters=80, size=25, seed=0):

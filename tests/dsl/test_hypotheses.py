@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from validstats.dsl.moments.variance import critical_value, effective_labels, kish_size
-from validstats.dsl.results.hypotheses import InapplicableTest, restriction_matrix, wald_statistic
+from validstats.dsl import InapplicableTest
+from validstats.dsl.moments import critical_value, effective_labels, kish_size
+from validstats.dsl.results.hypotheses import restriction_matrix, wald_statistic
 
 
 class TestHypotheses:

@@ -9,23 +9,19 @@ import pytest
 import statsmodels.api as sm
 
 from tests.oracles.dsl import numeric_jacobian
-from validstats.dsl.fit.augmentation import (
-    Component,
-    LabelledSample,
-    fit_augmented,
-    fit_term,
-    identity_augmentation,
-)
-from validstats.dsl.moments.models import (
+from validstats.dsl import Moment
+from validstats.dsl.fit import Component, LabelledSample, identity_augmentation
+from validstats.dsl.fit.augmentation import fit_augmented, fit_term
+from validstats.dsl.moments import (
     GLMMoment,
     InstrumentalMoment,
     LinearMoment,
     MeanMoment,
     MultinomialMoment,
     RegressionRows,
+    UserMoment,
     two_stage_projection,
 )
-from validstats.dsl.moments.user import Moment, UserMoment
 
 
 def fit_rows(moment, rows):

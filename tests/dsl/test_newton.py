@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from validstats.dsl.moments.models import _relative_length, collinear_columns, find_root, invert_bread
+from validstats.dsl.moments import collinear_columns, find_root, invert_bread
+from validstats.dsl.moments.models import _relative_length
 
 
 class TestStoppingOfNewton:

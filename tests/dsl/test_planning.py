@@ -12,16 +12,10 @@ import polars as pl
 import pytest
 
 from tests.dsl.test_golden import _as_list, _split
-from validstats.dsl.fit.inference import SimpleFit
-from validstats.dsl.moments.variance import (
-    SamplingDesign,
-    VarianceParts,
-    cluster_codes,
-    meat_parts,
-    sandwich,
-    variance_parts,
-)
-from validstats.dsl.plan.gain_forecast import forecast_gain
+from validstats.dsl import forecast_gain, plan_labels
+from validstats.dsl.fit import SimpleFit
+from validstats.dsl.moments import SamplingDesign, VarianceParts, cluster_codes, sandwich, variance_parts
+from validstats.dsl.moments.variance import meat_parts
 from validstats.dsl.plan.label_forecast import (
     binary_r_squared,
     label_worth,
@@ -29,7 +23,7 @@ from validstats.dsl.plan.label_forecast import (
     pilot_r_squared,
     wald_power,
 )
-from validstats.dsl.plan.planning import plan_labels, std_error_for_power
+from validstats.dsl.plan.planning import std_error_for_power
 
 GOLDEN = Path(__file__).parent / "golden"
 CASES = json.loads((GOLDEN / "dsl.json").read_text())["own"]

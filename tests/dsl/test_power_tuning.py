@@ -6,12 +6,10 @@ import numpy as np
 import pytest
 from statsmodels.genmod.families import Poisson
 
-from validstats.dsl.fit.augmentation import Augmentation, Component, LabelledSample, fit_augmented
+from validstats.dsl.fit import Augmentation, Component, LabelledSample
+from validstats.dsl.fit.augmentation import fit_augmented
 from validstats.dsl.fit.inference import fit_power_tuned, power_tuning_scale
-from validstats.dsl.moments.models import (
-    GLMMoment,
-    RegressionRows,
-)
+from validstats.dsl.moments import GLMMoment, RegressionRows
 
 
 class TestPowerTuning:

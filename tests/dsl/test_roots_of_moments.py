@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from validstats.dsl.moments.models import (
+from validstats.dsl.moments import (
     InstrumentalMoment,
     LinearMoment,
     MeanMoment,
@@ -15,8 +15,8 @@ from validstats.dsl.moments.models import (
     collinear_columns,
     find_root,
     invert_bread,
+    small_sample_scores,
 )
-from validstats.dsl.moments.variance import small_sample_scores
 
 
 class TestNewton:

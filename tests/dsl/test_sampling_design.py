@@ -9,20 +9,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.oracles import dsl_design as oracle
+from validstats.dsl import Pilot, design_sampling
+from validstats.dsl.plan import bounded_probabilities, residual_scale
 from validstats.dsl.plan.allocation import (
     active_probabilities,
     allocate_to_strata,
-    bounded_probabilities,
     draw_fixed,
     draw_poisson,
     draw_systematic,
     label_variance,
     neyman_gain_bound,
     pilot_gain,
-    residual_scale,
 )
-from validstats.dsl.plan.sampling_design import Pilot, design_sampling
-from validstats.validity.coverage import binomial_acceptance
+from validstats.validity import binomial_acceptance
 
 sizes = st.lists(st.floats(0.01, 100), min_size=2, max_size=12)
 

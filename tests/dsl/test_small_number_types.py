@@ -9,9 +9,9 @@ import pyarrow as pa
 import pytest
 
 from validstats import DesignSupervised
-from validstats.dsl import Moment
-from validstats.dsl.regression.assembly import DesignBuilder, parse_formula, widen_numbers
-from validstats.dsl.streaming.regression import stream_regression
+from validstats.dsl import Moment, stream_regression
+from validstats.dsl.regression import DesignBuilder, parse_formula
+from validstats.dsl.regression.assembly import widen_numbers
 
 
 def clustered_rows(n_clusters=80, size=25, seed=0):

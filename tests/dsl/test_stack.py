@@ -8,15 +8,8 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
-from validstats.dsl.labels.crossfit import (
-    CrossFitter,
-    StackedLearner,
-    _linear,
-    _logit,
-    _varying,
-    distinct_rows,
-    make_folds,
-)
+from validstats.dsl.labels import CrossFitter, make_folds
+from validstats.dsl.labels.crossfit import StackedLearner, _linear, _logit, _varying, distinct_rows
 
 
 def curved(rng, n, law):

@@ -8,7 +8,7 @@ import pytest
 import statsmodels.api as sm
 
 from validstats import DesignSupervised
-from validstats.dsl.streaming.regression import stream_regression
+from validstats.dsl import stream_regression
 
 
 def clustered_rows(n_clusters=80, size=25, seed=0):

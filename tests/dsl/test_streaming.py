@@ -11,13 +11,11 @@ import pyarrow.parquet as pq
 import pytest
 import statsmodels.api as sm
 
-from validstats.dsl import stream_regression
-from validstats.dsl.fit.augmentation import Augmentation, Component, LabelledSample, psi_sums
-from validstats.dsl.fit.inference import NoRootError, estimate
+from validstats.dsl import NoRootError, stream_regression
+from validstats.dsl.fit import Augmentation, Component, LabelledSample, estimate
+from validstats.dsl.fit.augmentation import psi_sums
 from validstats.dsl.labels import CrossFitter, fold_of_units
-from validstats.dsl.moments import ClusterSums
-from validstats.dsl.moments.models import GLMMoment, LinearMoment, RegressionRows
-from validstats.dsl.moments.variance import cluster_codes
+from validstats.dsl.moments import ClusterSums, GLMMoment, LinearMoment, RegressionRows, cluster_codes
 from validstats.exceptions import LabellingWarning
 
 FAMILIES = {

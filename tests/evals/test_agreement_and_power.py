@@ -7,20 +7,18 @@ import pytest
 from scipy import stats
 
 from tests.oracles import evals as oracle
-from validstats.evals.statistics.agreement import (
+from validstats.evals.statistics import (
     agreement_draws,
     agreement_measures,
-    effective_counts,
-    weighted_kappa,
-)
-from validstats.evals.statistics.power import (
     allocation,
     detectable_difference,
+    effective_counts,
     items_for_difference,
     labels_for_width,
     mcnemar_items,
     mcnemar_power,
     share_std_error,
+    weighted_kappa,
 )
 
 

@@ -7,15 +7,8 @@ import pytest
 from scipy import stats
 
 from tests.oracles import evals as oracle
-from validstats.evals.statistics.pairs import (
-    bonett_price,
-    buehler_interval,
-    buehler_p_value,
-    direction_code,
-    exact_mcnemar,
-    paired_binary,
-    sign_flip_p_value,
-)
+from validstats.evals.statistics import direction_code, paired_binary, sign_flip_p_value
+from validstats.evals.statistics.pairs import bonett_price, buehler_interval, buehler_p_value, exact_mcnemar
 
 
 @pytest.mark.parametrize(("b", "c", "p"), [(10, 2, 0.03857421875), (5, 0, 0.0625), (0, 0, 1.0)])

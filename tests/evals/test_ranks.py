@@ -7,20 +7,18 @@ import pytest
 from scipy import stats
 
 from tests.oracles import evals as oracle
-from validstats.evals.statistics import ranks
-from validstats.evals.statistics.battles import (
-    BattlesNotIdentifiedError,
+from validstats.evals import BattlesNotIdentifiedError
+from validstats.evals.statistics import (
     connected_components,
     davidson_fit,
-    win_rate,
-)
-from validstats.evals.statistics.ranks import (
     letter_groups,
     rank_sets,
+    ranks,
     sign_test_vetoes,
     smoothed_variance,
-    studentised_maximum,
+    win_rate,
 )
+from validstats.evals.statistics.ranks import studentised_maximum
 
 
 def test_step_down_is_that_of_the_loop():

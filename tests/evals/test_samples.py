@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.oracles import evals as oracle
-from validstats.evals.statistics.samples import (
+from validstats.evals.statistics import (
     audited_pass_at_k,
     best_of_n_utility,
     chance_none_passes,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from validstats.evals.statistics.scores import (
+from validstats.evals.statistics import (
     cluster_mean,
     effective_score_interval,
     kish_size,

@@ -11,7 +11,7 @@ import pytest
 
 import benchmarks.experiments.ladders  # noqa: F401 (its ladders are known by their names)
 from validstats.holdout.ledger.store import counter_generator
-from validstats.holdout.widths.half_widths import nonadaptive_width
+from validstats.holdout.widths import nonadaptive_width
 from validstats.validity.adaptive import (
     GuardedHoldout,
     NaiveHoldout,

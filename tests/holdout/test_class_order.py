@@ -12,7 +12,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from validstats.holdout import Metric, ReusableHoldout, SelectFromHoldout
-from validstats.holdout.asking.metrics import as_metric, in_class_order, respond
+from validstats.holdout.asking import as_metric
+from validstats.holdout.asking.metrics import in_class_order, respond
 
 GENERATOR = np.random.default_rng(0)
 X = GENERATOR.normal(size=(900, 3))

@@ -21,7 +21,7 @@ from validstats.holdout import (
 from validstats.holdout.budget import confidence_of, dry_half_widths, guarantee_of
 from validstats.holdout.budget.books import fresh_state
 from validstats.holdout.mechanisms import Declaration, Gaussian, Thresholdout, mechanism
-from validstats.holdout.widths.half_widths import thresholdout_width
+from validstats.holdout.widths import thresholdout_width
 
 
 def test_auto_takes_the_tightest_of_the_plan():

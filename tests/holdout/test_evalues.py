@@ -7,16 +7,9 @@ import pytest
 
 from tests.oracles import holdout as oracle
 from validstats.exceptions import NoisyReleaseError
-from validstats.holdout import Ledger, ReusableHoldout
+from validstats.holdout import ELond, Ledger, ReusableHoldout, betting_e_value, e_bh, e_lond, kraft_e_value
 from validstats.holdout.mechanisms import DescriptionLength
-from validstats.holdout.widths.evalues import (
-    ELond,
-    betting_e_value,
-    e_bh,
-    e_lond,
-    kraft_e_value,
-    paid_betting_e_value,
-)
+from validstats.holdout.widths import paid_betting_e_value
 from validstats.validity import binomial_acceptance
 
 

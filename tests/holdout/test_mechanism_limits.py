@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from validstats.holdout import widths as intervals
 from validstats.holdout.mechanisms import (
     SparseValidate,
     Thresholdout,
 )
-from validstats.holdout.widths import counts as intervals
 
 LEVEL = math.log(0.05)
 

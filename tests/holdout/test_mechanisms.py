@@ -14,6 +14,7 @@ import pytest
 from tests.holdout import steps
 from tests.holdout.steps import normal_noise, quiet
 from tests.oracles import holdout as oracle
+from validstats.holdout import widths as intervals
 from validstats.holdout.mechanisms import (
     MECHANISMS,
     Argmax,
@@ -30,7 +31,6 @@ from validstats.holdout.mechanisms import (
     ThresholdoutScience,
     mechanism,
 )
-from validstats.holdout.widths import counts as intervals
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "holdout.json").read_text())
 

@@ -6,15 +6,15 @@ import hmac
 import numpy as np
 import pytest
 
-from validstats.holdout.ledger import store as fingerprint_module
-from validstats.holdout.ledger.store import (
+from validstats.holdout.ledger import (
     ask_digest,
-    counter_generator,
     derive_key,
     holdout_fingerprint,
     keyed_order,
     keyed_row_digests,
 )
+from validstats.holdout.ledger import store as fingerprint_module
+from validstats.holdout.ledger.store import counter_generator
 
 
 def test_noise_is_a_function_of_secret_index_and_stream():

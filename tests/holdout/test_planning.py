@@ -13,8 +13,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
+from validstats.holdout import plan
 from validstats.holdout.mechanisms import MECHANISMS
-from validstats.holdout.planner import plan
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "holdout.json").read_text())
 RELEASES = ("numeric", "guess", "bit", "leaderboard", "argmax")

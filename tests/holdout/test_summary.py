@@ -90,7 +90,7 @@ def test_the_outlook_keeps_its_word():
 
 
 def test_the_plot_draws_what_the_ledger_holds():
-    from validstats.plotting.ledger import LedgerDisplay
+    from validstats.plotting import LedgerDisplay
 
     rh = make()
     with pytest.raises(ValueError, match="Nothing was asked"):

@@ -8,18 +8,30 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
+from validstats.holdout import betting_e_value, kraft_e_value
+from validstats.holdout.asking import as_metric, classes_of
 from validstats.holdout.asking.desk import subject_of
-from validstats.holdout.asking.inputs import classes_of
-from validstats.holdout.asking.metrics import as_metric, in_class_order, lent
-from validstats.holdout.budget.books import confidence_of, declared_alike
+from validstats.holdout.asking.metrics import in_class_order, lent
+from validstats.holdout.budget import confidence_of
+from validstats.holdout.budget.books import declared_alike
 from validstats.holdout.budget.reports import ordinal
+from validstats.holdout.ledger import ask_digest, derive_key, holdout_fingerprint, keyed_row_digests
 from validstats.holdout.ledger.anchor import Receipt
-from validstats.holdout.ledger.store import (
-    ask_digest,
-    counter_generator,
-    derive_key,
-    holdout_fingerprint,
-    keyed_row_digests,
+from validstats.holdout.ledger.store import counter_generator
+from validstats.holdout.mechanisms import (
+    Argmax,
+    Declaration,
+    DescriptionLength,
+    EffectiveRounds,
+    FreshChunks,
+    Gaussian,
+    GuessAndCheck,
+    Ladder,
+    Rounds,
+    Sparse,
+    SparseValidate,
+    Thresholdout,
+    ThresholdoutScience,
 )
 from validstats.holdout.mechanisms.base import (
     cell_of,
@@ -29,67 +41,56 @@ from validstats.holdout.mechanisms.base import (
     node_interval,
     row_values,
 )
-from validstats.holdout.mechanisms.chunked import FreshChunks, Rounds, chunk_bounds
-from validstats.holdout.mechanisms.counted import DescriptionLength, SparseValidate
-from validstats.holdout.mechanisms.declared import Declaration
-from validstats.holdout.mechanisms.guesses import GuessAndCheck
-from validstats.holdout.mechanisms.heuristic import (
-    EffectiveRounds,
-    Sparse,
-    ThresholdoutScience,
-    sparse_comparison,
-)
-from validstats.holdout.mechanisms.ladder import Ladder
-from validstats.holdout.mechanisms.noisy import Gaussian, Thresholdout, gaussian_optimum, pure_dp_to_mu
-from validstats.holdout.mechanisms.winner import Argmax
-from validstats.holdout.widths.counting import (
+from validstats.holdout.mechanisms.chunked import chunk_bounds
+from validstats.holdout.mechanisms.heuristic import sparse_comparison
+from validstats.holdout.mechanisms.noisy import gaussian_optimum, pure_dp_to_mu
+from validstats.holdout.widths import (
+    argmax_width,
+    bassily_optimum,
+    betting_interval,
+    clopper_pearson,
+    description_length_width,
+    fresh_chunk_width,
+    grid_cell,
+    guess_gap,
+    guess_width,
+    hoeffding_half_width,
+    jung_optimum,
+    kl_divergence,
+    kl_interval,
+    ladder_width,
     log_argmax_nodes,
     log_binomial,
+    log_capital,
     log_full_nodes,
     log_guess_nodes,
     log_guess_weight,
+    log_independent_level,
     log_ladder_nodes,
     log_position_weight,
-)
-from validstats.holdout.widths.counts import (
-    betting_interval,
-    clopper_pearson,
-    hoeffding_half_width,
-    kl_bounds,
-    kl_divergence,
-    kl_interval,
-    log_capital,
-    predictable_stakes,
-)
-from validstats.holdout.widths.evalues import betting_e_value, kraft_e_value, paid_betting_e_value
-from validstats.holdout.widths.gaussian import (
-    gaussian_dp_bias,
-    gaussian_dp_delta,
-    gaussian_dp_mu,
-    grid_cell,
     mixed_half_width,
-    stability_bias,
-    tail_mean_of_maximum,
-    tail_quantile_of_maximum,
-    tight_half_width,
-    tight_optimum,
-)
-from validstats.holdout.widths.half_widths import (
-    argmax_width,
-    best_integer,
-    description_length_width,
-    fresh_chunk_width,
-    guess_gap,
-    guess_width,
-    ladder_width,
-    log_independent_level,
     nonadaptive_width,
+    paid_betting_e_value,
+    predictable_stakes,
+    rogers_optimum,
     rounds_width,
     sparse_validate_width,
     thresholdout_rows,
     thresholdout_width,
+    tight_half_width,
+    tight_optimum,
 )
-from validstats.holdout.widths.published import bassily_optimum, jung_optimum, rogers_optimum, zcdp_log_delta
+from validstats.holdout.widths.counts import kl_bounds
+from validstats.holdout.widths.gaussian import (
+    gaussian_dp_bias,
+    gaussian_dp_delta,
+    gaussian_dp_mu,
+    stability_bias,
+    tail_mean_of_maximum,
+    tail_quantile_of_maximum,
+)
+from validstats.holdout.widths.half_widths import best_integer
+from validstats.holdout.widths.published import zcdp_log_delta
 
 WORKED = {
     # asking.inputs

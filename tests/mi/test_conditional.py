@@ -7,7 +7,7 @@ import pytest
 
 from tests.oracles import mi_classical as oracle
 from validstats.mi import LearnedMI, conditional_mutual_info, mutual_info
-from validstats.mi.anchors.neighbours import gaussian_plug_in, normal_scores
+from validstats.mi.anchors import gaussian_plug_in, normal_scores
 from validstats.mi.conditional import conditional_ksg, gaussian_chain_rule
 
 

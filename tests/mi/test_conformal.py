@@ -9,26 +9,21 @@ import numpy as np
 import pytest
 
 from tests.oracles import mi as oracle
-from validstats.mi.network.calibration import (
-    CELL_MINIMUM,
+from validstats.mi.network import (
     DIM_CELLS,
-    LEVEL_SCORES,
     MEDIAN,
     N_CELLS,
+    QUANTILE_LEVELS,
     MICalibration,
     calibrate_scores,
     cell_numbers,
-    conformal_rank,
     interval_at,
     interval_scores,
     pack_calibration,
-    read_calibration,
     shipped_weights_path,
     thresholds,
 )
-from validstats.mi.network.forward_pass import (
-    QUANTILE_LEVELS,
-)
+from validstats.mi.network.calibration import CELL_MINIMUM, LEVEL_SCORES, conformal_rank, read_calibration
 
 
 def some_quantiles(m, seed=0):

@@ -7,19 +7,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from validstats.mi.estimators import LearnedMI
-from validstats.mi.families.default import FamilyMixture
+from validstats.mi import FamilyMixture, LearnedMI
 from validstats.mi.families.gaussian import GaussianFamily
 from validstats.mi.families.pairs import IndependentFamily
-from validstats.mi.network import forward
-from validstats.mi.network.dependence_head import (
+from validstats.mi.network import (
     DependenceHead,
     dependence_evidence,
     dependence_logits,
-    load_dependence_head,
+    forward,
     save_dependence_head,
     shipped_dependence_head,
 )
+from validstats.mi.network.dependence_head import load_dependence_head
 from validstats.mi.statistics import STATISTIC_NAMES, summarise_data
 from validstats.mi.training.shards import make_shard
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import pdist, squareform
 
-from validstats.mi.anchors.discrete import entropy, mixed_ksg, plug_in, ross
+from validstats.mi.anchors import entropy, mixed_ksg, plug_in, ross
 
 
 class TestDiscrete:

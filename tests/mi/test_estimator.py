@@ -11,12 +11,16 @@ import pytest
 from sklearn.base import clone
 
 from validstats.exceptions import ConstantColumnWarning, NotCalibratedError, SupportWarning
-from validstats.mi import LearnedMI
-from validstats.mi.anchors.neighbours import ksg, normal_scores
-from validstats.mi.families.base import JointSample
+from validstats.mi import JointSample, LearnedMI
+from validstats.mi.anchors import ksg, normal_scores
 from validstats.mi.families.gaussian import GaussianFamily, StudentFamily
-from validstats.mi.network.calibration import shipped_weights_path
-from validstats.mi.network.forward_pass import MEDIAN, member_quantiles_of, member_stack, to_log_scale
+from validstats.mi.network import (
+    MEDIAN,
+    member_quantiles_of,
+    member_stack,
+    shipped_weights_path,
+    to_log_scale,
+)
 from validstats.mi.statistics import ANCHOR_NAMES, pack_summaries, summarise_data
 from validstats.mi.training import check_folder
 from validstats.mi.training.shards import write_shards

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
+from validstats.mi import FamilyMixture, FlowFamily, default_family
+from validstats.mi.families import FAMILY_NAMES, HELD_OUT_FAMILIES
 from validstats.mi.families import functional as families_functional
 from validstats.mi.families import mixtures as families_mixtures
 from validstats.mi.families import pairs as families_pairs
-from validstats.mi.families.base import FamilyMixture
-from validstats.mi.families.default import FAMILY_NAMES, HELD_OUT_FAMILIES, all_families, default_family
-from validstats.mi.families.flow import FlowFamily, fit_flow
+from validstats.mi.families.default import all_families
+from validstats.mi.families.flow import fit_flow
 from validstats.mi.families.gaussian import gaussian_mutual_information, student_correction
 from validstats.mi.families.maps import coupling_flow, spiral
 from validstats.mi.families.warped import twist

@@ -8,11 +8,9 @@ import pandas as pd
 import pytest
 
 from tests.oracles import mi_classical as oracle
-from validstats.mi import independence_test
-from validstats.mi.anchors.discrete import plug_in
-from validstats.mi.estimators import LearnedMI
-from validstats.mi.mutual_information import mutual_info
-from validstats.mi.network.dependence_head import dependence_evidence, shipped_dependence_head
+from validstats.mi import LearnedMI, independence_test, mutual_info
+from validstats.mi.anchors import plug_in
+from validstats.mi.network import dependence_evidence, shipped_dependence_head
 from validstats.mi.permutation import (
     Permuter,
     bind_statistic,

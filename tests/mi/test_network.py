@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tests.oracles import mi as oracle
-from validstats.mi.families.default import default_family
-from validstats.mi.network.forward_pass import (
+from validstats.mi import default_family
+from validstats.mi.network import (
     QUANTILE_LEVELS,
     NetworkConfig,
     NetworkWeights,

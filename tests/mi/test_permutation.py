@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import pdist, squareform
 
-from validstats.mi.independence import independence_test
+from validstats.mi import independence_test
 from validstats.mi.permutation import Permuter, exceedance_threshold, permutation_p_value
 
 

@@ -11,10 +11,15 @@ import pytest
 from scipy import stats
 
 from validstats.exceptions import SparseCellsWarning
-from validstats.mi import MISelector, independence_test, mutual_info, mutual_info_matrix
-from validstats.mi.matrix import MutualInformationMatrix
+from validstats.mi import (
+    MISelector,
+    MutualInformationMatrix,
+    independence_test,
+    mutual_info,
+    mutual_info_matrix,
+)
 from validstats.mi.selection import max_t_p_values, standardise_columns
-from validstats.runtime.warned import collect_warnings, repeat_warnings
+from validstats.runtime import collect_warnings, repeat_warnings
 
 # --- max-T on one scale -----------------------------------------------------------------------------------
 

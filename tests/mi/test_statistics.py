@@ -7,14 +7,19 @@ import pytest
 
 from tests.oracles import mi as oracle
 from validstats.kernels.local_geometry import local_counts, pair_information_sums, same_class_counts
-from validstats.mi.families.default import default_family
-from validstats.mi.statistics import ANCHOR_NAMES, CLASSICAL_ANCHORS, STATISTIC_NAMES, summarise_data
+from validstats.mi import default_family
+from validstats.mi.statistics import (
+    ANCHOR_NAMES,
+    CLASSICAL_ANCHORS,
+    STATISTIC_NAMES,
+    gaussian_bias,
+    summarise_data,
+)
 from validstats.mi.statistics.linear import (
     break_common_ties,
     canonical_scores,
     cross_fitted_information,
     doubled_ranks,
-    gaussian_bias,
     has_common_ties,
     linear_parts,
     normal_scores,

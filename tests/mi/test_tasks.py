@@ -12,7 +12,7 @@ from scipy import stats
 from benchmarks import mi_laws as laws
 from benchmarks import mi_tasks as tasks
 from tests.oracles import mi_classical as oracle
-from validstats.mi.anchors.neighbours import ksg
+from validstats.mi.anchors import ksg
 
 GOLDEN = Path(__file__).parent / "golden"
 TASKS = tasks.bmi_tasks()

@@ -10,8 +10,7 @@ import pytest
 
 from validstats.exceptions import SparseCellsWarning
 from validstats.mi import LearnedMI, conditional_mutual_info, mutual_info, sides
-from validstats.mi.anchors.discrete import ball_counts, mixed_ksg, plug_in, ross
-from validstats.mi.anchors.neighbours import ksg, scale_columns
+from validstats.mi.anchors import ball_counts, ksg, mixed_ksg, plug_in, ross, scale_columns
 from validstats.mi.conditional import conditional_ksg
 from validstats.mi.sides import prepare_side
 

@@ -9,10 +9,16 @@ import pytest
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
-from validstats.plotting import AnswersDisplay, BatchIntervalDisplay, CoefficientDisplay, DiscoveriesDisplay
+from validstats.plotting import (
+    AnswersDisplay,
+    BatchIntervalDisplay,
+    CoefficientDisplay,
+    DiscoveriesDisplay,
+    LabelPlanDisplay,
+    MutualInformationDisplay,
+    MutualInformationMatrixDisplay,
+)
 from validstats.plotting._style import plain
-from validstats.plotting.label_plan import LabelPlanDisplay
-from validstats.plotting.mutual_information import MutualInformationDisplay, MutualInformationMatrixDisplay
 
 NAMES = (r"$\frac$", "US$ per $a_b$", r"\$")
 

@@ -22,7 +22,7 @@ from validstats import (
     Simultaneous,
     plan_batch,
 )
-from validstats.intake.arguments import check_matrix, check_vector
+from validstats.intake import check_matrix, check_vector
 
 N, M = 30, 12
 _RNG = np.random.default_rng(0)

@@ -21,10 +21,14 @@ from tests.properties.probes import (
     only,
 )
 from validstats import DesignSupervised
-from validstats.dsl.plan.gain_forecast import GainForecast, forecast_gain
-from validstats.dsl.plan.planning import LabelPlan, plan_labels
-from validstats.dsl.plan.sampling_design import design_sampling
-from validstats.dsl.streaming.regression import stream_regression
+from validstats.dsl import (
+    GainForecast,
+    LabelPlan,
+    design_sampling,
+    forecast_gain,
+    plan_labels,
+    stream_regression,
+)
 
 N = 60
 _RNG = np.random.default_rng(0)

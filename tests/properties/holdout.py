@@ -18,8 +18,7 @@ from tests.properties.probes import (
     is_zero,
 )
 from validstats import ReusableHoldout
-from validstats.holdout import Ledger, SelectFromHoldout
-from validstats.holdout.planner import Plan, plan
+from validstats.holdout import Ledger, Plan, SelectFromHoldout, plan
 
 N = 40
 _RNG = np.random.default_rng(0)

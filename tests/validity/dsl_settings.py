@@ -9,9 +9,9 @@ import numpy as np
 import statsmodels.api as sm
 from scipy.special import expit
 
-from validstats.dsl.fit.augmentation import Component, LabelledSample
-from validstats.dsl.fit.inference import Estimate, NoRootError, estimate, naive_fit
-from validstats.dsl.labels.crossfit import (
+from validstats.dsl import NoRootError
+from validstats.dsl.fit import Component, Estimate, LabelledSample, estimate, naive_fit
+from validstats.dsl.labels import (
     Completion,
     CrossFitter,
     Outcome,
@@ -19,15 +19,16 @@ from validstats.dsl.labels.crossfit import (
     make_folds,
     plug_in_completions,
 )
-from validstats.dsl.moments.models import (
+from validstats.dsl.moments import (
     GLMMoment,
     InstrumentalMoment,
     LinearMoment,
     ModelMoment,
     MultinomialMoment,
     RegressionRows,
+    SamplingDesign,
+    cluster_codes,
 )
-from validstats.dsl.moments.variance import SamplingDesign, cluster_codes
 
 
 @dataclass(frozen=True, kw_only=True)

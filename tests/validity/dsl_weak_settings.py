@@ -11,14 +11,13 @@ import statsmodels.api as sm
 from scipy import stats
 from scipy.special import expit
 
-from validstats.dsl.fit import LabelledSample, gold_only
-from validstats.dsl.fit.augmentation import Component, fit_augmented, identity_augmentation
+from validstats.dsl.fit import Component, LabelledSample, finish, gold_only, identity_augmentation
+from validstats.dsl.fit.augmentation import fit_augmented
 from validstats.dsl.fit.inference import (
     bounded_share,
     carrier_degrees,
     control_variate,
     controlled,
-    finish,
     kurtosis_degrees,
     label_error,
 )

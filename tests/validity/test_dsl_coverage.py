@@ -10,13 +10,12 @@ import pytest
 from scipy import stats
 
 from tests.validity import dsl_settings as settings
-from validstats.dsl.fit.augmentation import Component, LabelledSample
-from validstats.dsl.fit.fixed_effects import Absorber, fit_fixed_effects
-from validstats.dsl.labels.crossfit import CrossFitter, make_folds
-from validstats.dsl.moments.models import LinearMoment, RegressionRows
-from validstats.dsl.moments.variance import SamplingDesign, clustered_meat, sandwich
-from validstats.runtime.replicates import map_replicates
-from validstats.validity.coverage import binomial_acceptance
+from validstats.dsl.fit import Component, LabelledSample, fit_fixed_effects
+from validstats.dsl.fit.fixed_effects import Absorber
+from validstats.dsl.labels import CrossFitter, make_folds
+from validstats.dsl.moments import LinearMoment, RegressionRows, SamplingDesign, clustered_meat, sandwich
+from validstats.runtime import map_replicates
+from validstats.validity import binomial_acceptance
 
 pytestmark = pytest.mark.validity
 

@@ -9,15 +9,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from validstats.dsl.fit.augmentation import Component, LabelledSample
-from validstats.dsl.fit.inference import estimate
-from validstats.dsl.labels.crossfit import CrossFitter, make_folds
-from validstats.dsl.moments.absorption import Absorber
-from validstats.dsl.moments.models import InstrumentalMoment, LinearMoment, RegressionRows
-from validstats.dsl.moments.variance import SamplingDesign
+from validstats.dsl.fit import Component, LabelledSample, estimate
+from validstats.dsl.labels import CrossFitter, make_folds
+from validstats.dsl.moments import Absorber, InstrumentalMoment, LinearMoment, RegressionRows, SamplingDesign
 from validstats.dsl.regression.effects import estimate_effects, naive_within, transform_whole_clusters
-from validstats.runtime.replicates import map_replicates
-from validstats.validity.coverage import binomial_acceptance
+from validstats.runtime import map_replicates
+from validstats.validity import binomial_acceptance
 
 pytestmark = pytest.mark.validity
 

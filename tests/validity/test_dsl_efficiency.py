@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.validity import dsl_settings as settings
-from validstats.runtime.replicates import map_replicates
+from validstats.runtime import map_replicates
 
 pytestmark = pytest.mark.validity
 

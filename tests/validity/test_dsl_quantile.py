@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from validstats.dsl.fit.augmentation import Component, LabelledSample
-from validstats.dsl.labels.crossfit import CrossFitter, expected_completions, make_folds
-from validstats.dsl.moments.models import MeanMoment, RegressionRows
-from validstats.dsl.moments.variance import SamplingDesign
-from validstats.dsl.regression.quantiles import LabelDistribution, invert_distribution, naive_quantile
-from validstats.runtime.replicates import map_replicates
-from validstats.validity.coverage import binomial_acceptance
+from validstats.dsl.fit import Component, LabelledSample
+from validstats.dsl.labels import CrossFitter, expected_completions, make_folds
+from validstats.dsl.moments import MeanMoment, RegressionRows, SamplingDesign
+from validstats.dsl.regression import LabelDistribution
+from validstats.dsl.regression.quantiles import invert_distribution, naive_quantile
+from validstats.runtime import map_replicates
+from validstats.validity import binomial_acceptance
 
 pytestmark = pytest.mark.validity
 

@@ -11,11 +11,10 @@ import pytest
 import statsmodels.api as sm
 
 from tests.validity import dsl_settings as settings
-from validstats.dsl.moments.models import GLMMoment, LinearMoment, RegressionRows
-from validstats.dsl.moments.variance import clustered_meat
-from validstats.runtime.replicates import map_replicates
+from validstats.dsl.moments import GLMMoment, LinearMoment, RegressionRows, clustered_meat
+from validstats.runtime import map_replicates
 from validstats.tour.dsl import load_sentences
-from validstats.validity.coverage import binomial_acceptance
+from validstats.validity import binomial_acceptance
 
 pytestmark = pytest.mark.validity
 

@@ -8,8 +8,8 @@ from scipy import stats
 
 from validstats.dsl.sequence import SequentialLabelling
 from validstats.dsl.sequence.confidence_sequences import mean_sequence
-from validstats.runtime.replicates import map_replicates
-from validstats.validity.coverage import binomial_acceptance
+from validstats.runtime import map_replicates
+from validstats.validity import binomial_acceptance
 
 pytestmark = pytest.mark.validity
 

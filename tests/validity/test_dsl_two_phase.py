@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from validstats import DesignSupervised
-from validstats.runtime.replicates import map_replicates
-from validstats.validity.coverage import binomial_acceptance
+from validstats.runtime import map_replicates
+from validstats.validity import binomial_acceptance
 
 pytestmark = pytest.mark.validity
 

@@ -11,7 +11,7 @@ from tests.oracles.evals import table_probabilities
 from tests.validity import evals_settings as sim
 from validstats.evals.statistics.pairs import bonett_price, buehler_interval
 from validstats.runtime import map_replicates
-from validstats.validity.coverage import binomial_acceptance
+from validstats.validity import binomial_acceptance
 
 pytestmark = pytest.mark.validity
 

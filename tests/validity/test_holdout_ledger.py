@@ -6,7 +6,7 @@ from joblib import Parallel, delayed
 
 from tests.holdout.crash import charging, crash_repeatedly, inferring
 from validstats.holdout import Ledger, ReusableHoldout, betting_e_value
-from validstats.validity.coverage import binomial_acceptance
+from validstats.validity import binomial_acceptance
 
 pytestmark = pytest.mark.validity
 

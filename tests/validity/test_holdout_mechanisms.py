@@ -13,10 +13,9 @@ import numpy as np
 import pytest
 
 from benchmarks.experiments.ladders import ParameterFreeLadder
+from validstats.holdout import betting_e_value
 from validstats.holdout.mechanisms import Rounds, SparseValidate, mechanism
-from validstats.holdout.widths.evalues import betting_e_value
-from validstats.holdout.widths.gaussian import tight_half_width, tight_optimum
-from validstats.holdout.widths.half_widths import nonadaptive_width
+from validstats.holdout.widths import nonadaptive_width, tight_half_width, tight_optimum
 from validstats.validity import binomial_acceptance
 from validstats.validity.adaptive import GuardedHoldout, NaiveHoldout, hill_climb, sign_aggregation
 from validstats.validity.freedman import freedman

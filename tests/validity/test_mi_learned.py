@@ -9,15 +9,21 @@ import numpy as np
 import pytest
 
 from validstats.exceptions import ValidstatsWarning
-from validstats.intake.arguments import alpha_fraction
-from validstats.mi import LearnedMI
-from validstats.mi.families.base import Family, JointSample
-from validstats.mi.families.default import HELD_OUT_FAMILIES, default_family
+from validstats.intake import alpha_fraction
+from validstats.mi import Family, JointSample, LearnedMI, default_family
+from validstats.mi.families import HELD_OUT_FAMILIES
 from validstats.mi.families.gaussian import GaussianFamily
-from validstats.mi.network.calibration import calibrate_scores, interval_at, thresholds
-from validstats.mi.network.forward_pass import MEDIAN, from_log_scale, member_stack, to_log_scale
+from validstats.mi.network import (
+    MEDIAN,
+    calibrate_scores,
+    from_log_scale,
+    interval_at,
+    member_stack,
+    thresholds,
+    to_log_scale,
+)
 from validstats.mi.training.shards import make_shard
-from validstats.validity.coverage import binomial_acceptance
+from validstats.validity import binomial_acceptance
 
 pytestmark = pytest.mark.validity
 

@@ -10,7 +10,7 @@ import pytest
 from validstats.mi import MISelector, independence_test, mutual_info
 from validstats.mi.permutation import Permuter, bind_statistic, permutation_p_value
 from validstats.mi.sides import prepare_sides
-from validstats.validity.coverage import binomial_acceptance
+from validstats.validity import binomial_acceptance
 
 pytestmark = pytest.mark.validity
 
