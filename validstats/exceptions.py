@@ -15,6 +15,8 @@ __all__ = [
     "BudgetExhaustedWarning",
     "ConstantColumnWarning",
     "DataReuseWarning",
+    "DependentRowsWarning",
+    "DriftWarning",
     "HoldoutOverlapError",
     "LedgerError",
     "LedgerMismatchError",
@@ -98,9 +100,26 @@ class DependentRowsWarning(ValidstatsWarning):
 
 
 dependent_rows_message = (
-    "Rows of one batch move together (p = {p_value:.3g}, variance ratio {ratio:.3g}, intraclass correlation "
-    "{correlation:.2g}): a statement from single rows does not hold for whole batches. Calibrate on whole batches: pass "
-    "batches={batches} to fit(), calibrate() and update() as well."
+    "Rows of one {unit} move together; calibrate on whole {units}: {remedy} "
+    "(permutation test p = {p_value:.3g}, variance ratio {ratio:.3g}, intraclass correlation {correlation:.2g}). A statement "
+    "from single rows does not hold for a whole {unit}."
+)
+
+
+class DriftWarning(ValidstatsWarning):
+    """The new rows do not look like the calibration rows, or past batches changed with time."""
+
+
+covariate_drift_message = (
+    "The rows of X do not look like the calibration rows (permutation test of {columns}, p = {p_value:.3g}, on "
+    "{rows:,} random rows a side): the statement assumes that both are drawn alike. Calibrate on rows like these; or pass strata= "
+    "where the mix of groups changed, or weights= and w_max= where the ratio of densities is known."
+)
+
+order_drift_message = (
+    "The past {units} trend or follow one another in the order of their names (permutation test p = {p_value:.3g}, rank correlation "
+    "{correlation:.2g}): the statement assumes that they and the new one are drawn alike. Predict the trend with features, or "
+    "calibrate on recent {units} only."
 )
 
 

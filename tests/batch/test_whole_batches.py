@@ -144,14 +144,18 @@ def test_too_few_batches_say_how_many_are_needed_and_what_else_there_is() -> Non
 
 def test_rows_of_one_batch_that_move_together_are_noticed() -> None:
     model = frozen(BatchMean(), unit="row", bounds=(0, 20)).calibrate(X[PAST], Y[PAST], batches=WEEK[PAST])
-    with pytest.warns(DependentRowsWarning, match="pass batches"):
+    with pytest.warns(
+        DependentRowsWarning, match=r'one batch move together; calibrate on whole batches: set unit="batch"'
+    ):
         model.infer(X[NEW])
     frame = pd.DataFrame({"a": X[:, 0], "b": X[:, 1], "week": WEEK})
     learner = FrozenEstimator(DummyRegressor(strategy="constant", constant=10.0).fit(frame, Y))
     by_name = BatchPredictor(learner, BatchMean(), bounds=(0, 20), random_state=0).calibrate(
         frame[PAST], Y[PAST]
     )
-    with pytest.warns(DependentRowsWarning, match="batches='week'"):
+    with pytest.warns(
+        DependentRowsWarning, match="one week move together; calibrate on whole weeks: pass batches='week'"
+    ):
         by_name.infer(frame[NEW], batches="week")
     assert pickle.loads(pickle.dumps(by_name))._labelled is None
     quiet = np.random.default_rng(1).normal(size=Y.size) + 10
@@ -227,7 +231,7 @@ def test_bets_use_bounds_of_all_rows_and_not_of_seen_scores() -> None:
 
 def test_a_summary_of_the_predictor_reports_its_batches() -> None:
     whole = str(frozen(BatchMean()).calibrate(X[PAST], Y[PAST], batches=WEEK[PAST]).summary())
-    assert "move together (p = 0.002" in whole and "Order of batches by name" in whole
+    assert "move together (p = 0.002" in whole and "Order of batches" in whole
     rows = str(
         frozen(Selection(above=11.0, max_false=2), unit="row")
         .calibrate(X[PAST], Y[PAST], batches=WEEK[PAST])

@@ -11,7 +11,6 @@ GRIDS = ("test_batch_means", "test_dsl_shares", "test_evals", "test_holdout_limi
 """Modules whose tests have more settings than the checks have time for."""
 
 LONG = (
-    "test_batch_predictor",
     "test_holdout_limits",
     "test_mi_learned",
     "test_mi_tests",

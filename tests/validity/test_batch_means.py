@@ -6,13 +6,22 @@ Everything is redrawn in each replicate. The last tests are tests of the test: t
 from __future__ import annotations
 
 import math
+import warnings
 
 import numpy as np
 import pytest
 
-from validstats.batch import conformal_martingale, covariate_test, unit_order_test, within_batch_test
+from validstats.batch import (
+    BatchPredictor,
+    BatchTotal,
+    conformal_martingale,
+    covariate_test,
+    unit_order_test,
+    within_batch_test,
+)
 from validstats.batch.laws import (
     class_share_bounds,
+    drift_p_value,
     mean_interval,
     textbook_interval,
     unit_interval,
@@ -22,6 +31,7 @@ from validstats.batch.laws import (
 from validstats.batch.laws.betting import betting_upper_mean
 from validstats.batch.laws.swap import swap_bounds
 from validstats.batch.laws.units import unit_totals
+from validstats.exceptions import DependentRowsWarning
 from validstats.validity import binomial_acceptance, simulate
 
 pytestmark = pytest.mark.validity
@@ -193,6 +203,40 @@ def test_the_within_batch_check_has_its_level_and_finds_a_shock_of_three_per_cen
             found.append(within_batch_test(y, unit, n_permutations=199, random_state=seed).p_value <= 0.05)
     assert binomial_acceptance(sum(rejected[0.0]), 300, 0.05, "greater").accepted
     assert np.mean(rejected[0.03]) >= 0.95
+
+
+@pytest.mark.parametrize("shock", [0.0, 0.03])
+def test_infer_warns_of_weeks_that_move_together_and_rarely_of_others(shock):
+    """Rows are the units, the labelled rows carry weeks, and the alarm is that of the public call."""
+    warned = 0
+    for seed in range(60):
+        y, unit = weeks(np.random.default_rng([seed, 5]), shock, np.full(60, 140))
+        model = BatchPredictor(None, BatchTotal(method="asymptotic"), unit="row", random_state=seed)
+        model.calibrate(np.full(y.size, 110.0), y, batches=unit)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            model.infer(np.full(140, 110.0))
+        warned += any(w.category is DependentRowsWarning for w in caught)
+    if shock == 0:
+        assert binomial_acceptance(warned, 60, 0.01, "greater").accepted
+    else:
+        assert warned >= 57
+
+
+@pytest.mark.parametrize(("shift", "columns"), [(0.0, 2), (0.0, 20), (0.6, 2)])
+def test_the_drift_check_of_infer_has_its_level_and_power(shift, columns):
+    found = []
+    for seed in range(800 if shift == 0 else 150):
+        rng = np.random.default_rng([seed, 6])
+        known, new = rng.normal(size=(200, columns)), rng.normal(size=(120, columns))
+        new[:, 0] += shift
+        found.append(drift_p_value(known, new, rng))
+    for level in (0.01, 0.05):
+        if shift == 0:
+            count = int((np.array(found) <= level).sum())
+            assert binomial_acceptance(count, len(found), level, "greater").accepted
+        else:
+            assert np.mean(np.array(found) <= level) >= 0.9
 
 
 @pytest.mark.parametrize("shift", [0.0, 0.5])

@@ -132,7 +132,7 @@ def test_randhie_selection():
 ESTIMATORS = {
     "mean with bounds": (BatchMean(), {"bounds": (-15, 15)}, 100, 30),
     "mean by partition": (BatchMean(), {}, 300, 10),
-    "median of absolute errors": (BatchQuantile(0.5), {"score": "absolute"}, 100, 30),
+    "median of absolute errors": (BatchQuantile(0.5), {"conformity_score": "absolute"}, 100, 30),
     "quartiles": (BatchQuantile((0.25, 0.75)), {}, 100, 30),
 }
 
@@ -147,7 +147,7 @@ def test_intervals(name):
         result = (
             frozen(target, n_resamples=199, random_state=rng, **options).calibrate(x[:n], y[:n]).infer(x[n:])
         )
-        values = np.abs(y - x[:, 0])[n:] if options.get("score") else y[n:]
+        values = np.abs(y - x[:, 0])[n:] if options.get("conformity_score") else y[n:]
         if isinstance(target, BatchMean):
             truth = np.array([values.mean()])
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any, Literal, Self, TypeAlias, get_args
 
@@ -13,13 +14,12 @@ from sklearn.utils.validation import validate_data
 
 from validstats._typing import AnyArray, Bool1D, Float2D, RandomState
 from validstats.base import CalibratedEstimator
-from validstats.batch.laws import unit_order_test, within_batch_test
+from validstats.batch.checks import check_covariates, check_order, check_within, plural
 from validstats.batch.results import BatchResult, BatchSelection, BatchSets
 from validstats.batch.rows import LabelledRows, column_values, split_batches
 from validstats.batch.scores import Score
 from validstats.batch.scoring import GivenPredictions, Scorer, is_frozen
 from validstats.batch.targets import Calibration, Inquiry, Target
-from validstats.exceptions import DependentRowsWarning, dependent_rows_message, warn
 from validstats.guarantee import Guarantee
 from validstats.intake import (
     RowLabels,
@@ -39,9 +39,6 @@ __all__ = ["BatchPredictor"]
 
 CalibrationUnit: TypeAlias = Literal["batch", "row"]
 """What counts as one exchangeable unit where labelled rows come with batches."""
-
-_DEPENDENT = 0.01
-"""P-value of the within-batch test at which ``infer`` warns."""
 
 
 def _learner_has(name: str) -> Callable[[Any], bool]:
@@ -432,14 +429,17 @@ class BatchPredictor(CalibratedEstimator):
             If rows are the units, and labelled rows of one batch move together (permutation test at 0.01). It is checked
             where batches of the labelled rows are known: from ``unit="row"``, or where ``batches`` names a column that
             their data frame had.
+        DriftWarning
+            If the numeric columns of X do not look like those of the calibration rows, or past batches trend in the order of
+            their names (permutation tests at 0.01).
         """
         self._check_ready("infer", "fit(X, y), or calibrate(X, y),")
         alpha = self._alpha(confidence_level, joint)
         self._check_features(X)
-        self._warn_dependence(batches)
-        return self._inquiry(
+        inquiry = self._inquiry(
             X, batches, self.strata if strata is None else strata, alpha, joint, row_labels(X, ids)
-        ).result()
+        )
+        return replace(inquiry, checks=self._checks(X, batches)).result()
 
     @available_if(_target_gives(BatchSets))
     def predict_interval(self, X: Any, *, batches: Any = None, strata: Any = None) -> Float2D:
@@ -617,28 +617,24 @@ class BatchPredictor(CalibratedEstimator):
             )
         return alpha_fraction(self.confidence_level if confidence_level is None else confidence_level)
 
-    def _warn_dependence(self, batches: Any) -> None:
-        """Warn if rows are the units although rows of one batch move together."""
+    def _checks(self, X: Any, batches: Any) -> tuple[tuple[str, str], ...]:
+        """Check what can be checked of the assumptions, and warn."""
         calibration = self.calibration_
-        known = calibration.row_batches
-        if known is None and isinstance(batches, str) and self._labelled is not None:
+        known, key, remedy = calibration.row_batches, "units", 'set unit="batch"'
+        if calibration.batches is not None:
+            known = calibration.batches
+        elif known is None and isinstance(batches, str) and self._labelled is not None:
             known = calibration.once(("column", batches), lambda: self._column_of_labelled(batches))
-        if calibration.batches is not None or known is None:
-            return
-        test = calibration.once(
-            ("within", batches if isinstance(batches, str) and calibration.row_batches is None else None),
-            lambda: within_batch_test(calibration.scores, known, random_state=calibration.seed),
-        )
-        if test.p_value <= _DEPENDENT:
-            warn(
-                dependent_rows_message.format(
-                    p_value=test.p_value,
-                    ratio=test.variance_ratio,
-                    correlation=test.intraclass_correlation,
-                    batches=repr(batches) if isinstance(batches, str) else "...",
-                ),
-                DependentRowsWarning,
-            )
+            key, remedy = batches, f"pass batches={batches!r} to fit(), calibrate() and update() as well"
+        found = []
+        if known is not None:
+            unit = batches if key == batches else calibration.batch_name
+            found.append((f"Rows of one {unit}", check_within(calibration, known, key, unit, remedy)))
+        if calibration.batches is not None:
+            found.append((f"Order of {plural(calibration.batch_name)}", check_order(calibration)))
+        if (drift := check_covariates(calibration, X, batches)) is not None:
+            found.append(("Covariates", drift))
+        return tuple(found)
 
     def _column_of_labelled(self, name: str) -> AnyArray | None:
         """A column of the labelled rows, where they have it."""
@@ -687,19 +683,11 @@ class BatchPredictor(CalibratedEstimator):
         ]
         known = calibration.row_batches if calibration.batches is None else calibration.batches
         if known is not None:
-            within = within_batch_test(calibration.scores, known, random_state=calibration.seed)
-            header.append(("Past batches", np.unique(known).size))
-            header.append(
-                (
-                    "Rows of one batch",
-                    f"{'move together' if within.p_value <= _DEPENDENT else 'no sign that they move together'} "
-                    f"(p = {within.p_value:.3g}, variance ratio {within.variance_ratio:.3g})",
-                )
-            )
-        if calibration.batches is not None and np.isfinite(calibration.scores).all():
-            means = np.array([float(part.mean()) for part in calibration.by_batch])
-            order = unit_order_test(means, random_state=calibration.seed)
-            header.append(("Order of batches by name", f"trend or memory: p = {order.p_value:.3g}"))
+            unit = calibration.batch_name
+            header.append((f"Past {plural(unit)}", np.unique(known).size))
+            header.append((f"Rows of one {unit}", check_within(calibration, known, "units", unit)))
+        if calibration.batches is not None:
+            header.append((f"Order of {plural(unit)}", check_order(calibration, silent=True)))
         if self.target.has_level:
             header.append(("Confidence level", self.confidence_level))
         if calibration.w_max is not None:

@@ -175,6 +175,8 @@ class BatchResult(Result):
         What the calibration counts: rows, or whole past batches.
     named : RowLabels or None
         Who the rows passed to ``infer`` are: labels that arrive later are matched by it.
+    checks : tuple of (str, str)
+        What was looked at when assumptions were checked, and what was seen.
     """
 
     batches: tuple[Any, ...]
@@ -185,6 +187,7 @@ class BatchResult(Result):
     title: str
     unit: str = "row"
     named: RowLabels | None = None
+    checks: tuple[tuple[str, str], ...] = ()
 
     _naming: ClassVar[tuple[str, ...]] = ("batch", "term")
 
@@ -291,6 +294,7 @@ class BatchResult(Result):
             *level,
             ("Score", self.quantity),
             ("Smallest informative n", smallest),
+            *self.checks,
         ]
 
     def _notes(self) -> list[str]:

@@ -23,6 +23,7 @@ from validstats.intake import (
     check_same_length,
     check_vector,
     column,
+    columns,
     is_frame,
     is_missing,
     read_array,
@@ -30,10 +31,13 @@ from validstats.intake import (
     row_labels,
 )
 
-__all__ = ["LabelledRows", "check_strata_kind", "column_values", "split_batches"]
+__all__ = ["LabelledRows", "check_strata_kind", "column_values", "numeric_columns", "split_batches"]
 
 _DEFAULT_BATCH_SHARE = 0.5
 """Share of the whole batches that calibrate: they are few, and each counts once."""
+_LOOKED_AT = 200
+"""Random rows a side whose covariates are compared: enough to see half a standard deviation, and quick."""
+_MOST_COLUMNS = 500
 _DEFAULT_SHARE = 0.3
 """Share of the rows given to ``fit`` that calibrate where the user does not say."""
 
@@ -50,6 +54,8 @@ class LabelledRows:
     # Known ratio of the batch's density to the density of these rows.
     weights: Float1D | None = None
     batches: AnyArray | None = None
+    # What a batch is called, as in "week".
+    batch_name: str = "batch"
 
     @classmethod
     def read(
@@ -83,6 +89,7 @@ class LabelledRows:
             None if strata is None else column_values(X, strata, "strata", rows),
             None if weights is None else check_vector(weights, weights_name),
             None if batches is None else _whole_batches(column_values(X, batches, "batches", rows)),
+            _name_of(batches),
         )
 
     @property
@@ -130,6 +137,26 @@ class LabelledRows:
             return np.asarray(
                 row_digests(self.X) * np.uint64(0x9E3779B97F4A7C15) ^ row_digests(self.y.reshape(-1, 1))
             )
+
+
+def numeric_columns(X: Any, rng: np.random.Generator) -> dict[Any, Float1D]:
+    """Numeric columns of at most 200 random rows of X, by name or position; empty for more than 500 columns."""
+    n = _num_samples(X)
+    rows = np.arange(n) if n <= _LOOKED_AT else np.sort(rng.choice(n, _LOOKED_AT, replace=False))
+    part = take_rows(X, rows)
+    if is_frame(part):
+        names: list[Any] = [str(name) for name in getattr(part, "column_names", part.columns)]
+        found = columns(part) if len(names) <= _MOST_COLUMNS else []
+    else:
+        width = part.shape[1] if getattr(part, "ndim", 1) > 1 else 1
+        if width > _MOST_COLUMNS:
+            return {}
+        matrix = part.toarray() if sparse.issparse(part) else np.asarray(part)
+        found = list(matrix.reshape(rows.size, -1).T)
+        names = list(range(len(found)))
+    return {
+        name: values.astype(np.float64) for name, values in zip(names, found) if values.dtype.kind in "iufb"
+    }
 
 
 def label_array(y: Any) -> AnyArray:
@@ -245,6 +272,12 @@ def column_values(X: Any, chosen: Any, name: str, rows: RowLabels | None = None)
     if groups.dtype.kind == "M":
         return np.datetime_as_string(groups, unit="auto")
     return groups.astype(str) if groups.dtype.kind == "m" else groups
+
+
+def _name_of(batches: Any) -> str:
+    """What a batch is called: the name of its column or series, as in "week"; "batch" where it has none."""
+    name = batches if isinstance(batches, str) else getattr(batches, "name", None)
+    return name if isinstance(name, str) and name else "batch"
 
 
 def _whole_batches(batches: AnyArray) -> AnyArray:

@@ -12,7 +12,7 @@ from sklearn.model_selection import GroupKFold
 
 from validstats._typing import AnyArray, Float1D, RandomState
 from validstats.batch.laws import unit_variances
-from validstats.batch.rows import LabelledRows, check_strata_kind
+from validstats.batch.rows import LabelledRows, check_strata_kind, numeric_columns
 from validstats.batch.scores import Score, checked_outputs, class_values
 from validstats.batch.targets import Calibration, Target, TwoLabels
 from validstats.intake import check_bounds, check_vector, reuse_sample, warn_data_reuse
@@ -177,6 +177,10 @@ class Scorer:
             pair=self._pair(kept.y, label_bounds),
             batches=kept.batches if unit == "batch" else None,
             row_batches=kept.batches if unit == "row" else None,
+            batch_name=kept.batch_name,
+            covariates=numeric_columns(kept.X, np.random.default_rng([seed, 1]))
+            if kept.strata is None and (kept.batches is None or unit == "row")
+            else {},
             variances=self.variances,
             n_supplied=rows.n,
             seed=seed,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import spatial, stats
+from scipy import spatial, special, stats
 
-from validstats._typing import Float1D, Float2D, RandomState
+from validstats._typing import Bool1D, Float1D, Float2D, RandomState
 from validstats.guarantee import Guarantee
 from validstats.intake import align, check_groups, check_matrix, check_random_state, check_vector, row_labels
 from validstats.results import NotApplicable, Report, Result, StatisticalTest, Table
@@ -21,6 +21,7 @@ __all__ = [
     "WithinBatchTest",
     "conformal_martingale",
     "covariate_test",
+    "drift_p_value",
     "unit_order_test",
     "weight_test",
     "within_batch_test",
@@ -30,6 +31,10 @@ _MOST_PERMUTED = 40_000
 """Rows that are permuted at most; with more, random whole batches of about so many rows are tested."""
 _MOST_ROWS = 2_000
 _FEWEST_BATCH_ROWS = 20
+_SCREEN = 0.2
+"""Approximate p-value of places and spreads below which the energy distance is tested."""
+_STOP_AFTER = 10
+"""Permutations with at least the observed statistic at which a quick test stops."""
 _JUMP = 0.01
 _SLOPES = np.array([-1.0, 0.0, 1.0])
 
@@ -376,26 +381,12 @@ def covariate_test(
     rng = check_random_state(random_state)
     sides = [rows[rng.permutation(rows.shape[0])[:_MOST_ROWS]] for rows in (calibration, batch)]
     pooled = np.vstack(sides)
-    spread = pooled.std(axis=0)
-    pooled = (pooled[:, spread > 0] - pooled[:, spread > 0].mean(axis=0)) / spread[spread > 0]
+    pooled = _standardised(pooled)
     n, size = sides[0].shape[0], pooled.shape[0]
     if pooled.shape[1] == 0:
         return _cannot_tell(_OTHER_ROWS)  # columns without spread
-    distances = spatial.distance.squareform(spatial.distance.pdist(pooled))
-    row_sums = distances.sum(axis=1)
-    total = float(row_sums.sum())
-    m = size - n
-
-    def energy(indicators: Float2D) -> Float1D:
-        # with D the distances and u the side: 2 u'D(1-u)/(nm) - u'Du/n^2 - (1-u)'D(1-u)/m^2
-        inside = (indicators * (distances @ indicators)).sum(axis=0)
-        across = row_sums @ indicators - inside
-        rest = total - 2 * across - inside
-        return np.asarray(2 * across / (n * m) - inside / n**2 - rest / m**2)
-
-    first = np.zeros((size, 1))
-    first[:n] = 1.0
-    observed = float(energy(first)[0])
+    energy = _energy_distance(pooled, n)
+    observed = float(energy(_first_side(n, size))[0])
     permuted = np.concatenate(
         [energy(_random_sides(rng, n, size, 50)) for _ in range(0, n_permutations, 50)]
     )[:n_permutations]
@@ -408,6 +399,72 @@ def covariate_test(
             size, "all rows are exchangeable", "the covariates were not chosen by looking at both sides"
         ),
     )
+
+
+def drift_p_value(calibration: Float2D, batch: Float2D, rng: np.random.Generator) -> float:
+    """P-value of the covariate test behind a quick screen of places and spreads of columns; exact up to 1/5."""
+    # Rank sums and Mood's squared ranks of every column have known means and variances under permutation;
+    # where none of them is far off, their approximate p-value is returned. Smaller p-values are those of the
+    # permutation test, so that P(p <= a) <= a for every a up to the limit of the screen.
+    n, m = calibration.shape[0], batch.shape[0]
+    size = n + m
+    order = rng.permutation(size)
+    pooled = np.vstack([calibration, batch])
+    ranks = (
+        np.argsort(np.argsort(pooled[order], axis=0, kind="stable"), axis=0) - (size - 1) / 2
+    )  # ties fall at random
+    scores = np.hstack([ranks, ranks**2 - (size**2 - 1) / 12])
+    # variance of a sum of n of size values without replacement: n m / (size (size - 1)) times their squares' sum
+    spread = np.sqrt(n * m / (size * (size - 1)) * (scores**2).sum(axis=0))
+    largest = float(np.abs(scores[order < n].sum(axis=0) / spread).max(initial=0.0))
+    approximate = min(1.0, 2 * scores.shape[1] * float(special.ndtr(-largest)))
+    pooled = _standardised(pooled)
+    if approximate > _SCREEN or pooled.shape[1] == 0:
+        return approximate
+    energy = _energy_distance(pooled, n)
+    observed, permuted = float(energy(_first_side(n, size))[0]), np.empty(0)
+    for _ in range(20):
+        permuted = np.append(permuted, energy(_random_sides(rng, n, size, 20)))
+        reached = np.flatnonzero(_at_least(permuted, observed))
+        if reached.size >= _STOP_AFTER:  # Besag and Clifford (1991), Biometrika 78: exact as well
+            return _STOP_AFTER / (int(reached[_STOP_AFTER - 1]) + 1)
+    return _permutation_p_value(observed, permuted)
+
+
+def _standardised(pooled: Float2D) -> Float2D:
+    """Columns of mean 0 and variance 1 without constant ones; what is not finite becomes the mean."""
+    finite = np.isfinite(pooled)
+    known = np.where(finite, pooled, 0.0)
+    counts = np.maximum(finite.sum(axis=0), 1)
+    centred = np.where(finite, known - known.sum(axis=0) / counts, 0.0)
+    spread = np.sqrt((centred**2).sum(axis=0) / counts)
+    varied = spread > 1e-12 * np.abs(known).max(axis=0, initial=0.0)
+    return np.asarray(centred[:, varied] / spread[varied])
+
+
+def _energy_distance(pooled: Float2D, n: int) -> Callable[[Float2D], Float1D]:
+    """The energy distance between n of the rows and the others, for sides given as columns of indicators."""
+    size = pooled.shape[0]
+    m = size - n
+    distances = spatial.distance.squareform(spatial.distance.pdist(pooled))
+    row_sums = distances.sum(axis=1)
+    total = float(row_sums.sum())
+
+    def energy(indicators: Float2D) -> Float1D:
+        # with D the distances and u the side: 2 u'D(1-u)/(nm) - u'Du/n^2 - (1-u)'D(1-u)/m^2
+        inside = (indicators * (distances @ indicators)).sum(axis=0)
+        across = row_sums @ indicators - inside
+        rest = total - 2 * across - inside
+        return np.asarray(2 * across / (n * m) - inside / n**2 - rest / m**2)
+
+    return energy
+
+
+def _first_side(n: int, size: int) -> Float2D:
+    """Indicators of the first n rows, as one column."""
+    first = np.zeros((size, 1))
+    first[:n] = 1.0
+    return first
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -687,6 +744,11 @@ def _random_sides(rng: np.random.Generator, n: int, size: int, count: int) -> Fl
 
 
 def _permutation_p_value(observed: float, permuted: Float1D) -> float:
-    """Ties that rounding broke count as ties."""
+    """Share of permutations, with the observed one, whose statistic is at least the observed one."""
+    return float((1 + np.count_nonzero(_at_least(permuted, observed))) / (1 + permuted.size))
+
+
+def _at_least(permuted: Float1D, observed: float) -> Bool1D:
+    """Which permuted statistics are at least the observed one; ties that rounding broke count as ties."""
     slack = 1e-9 * max(abs(observed), float(np.abs(permuted).max(initial=0.0)))
-    return float((1 + np.count_nonzero(permuted >= observed - slack)) / (1 + permuted.size))
+    return np.asarray(permuted >= observed - slack)

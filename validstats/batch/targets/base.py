@@ -71,6 +71,10 @@ class Calibration:
         Batch of each score, where rows are the units all the same.
     variances : tuple of float or None
         Variances of what rows of a batch share and of a row, from training batches.
+    batch_name : str
+        What a batch is called.
+    covariates : dict of ndarray
+        Numeric columns of at most 200 random rows, to compare with those of batches; none with whole batches or strata.
     own_bounds : tuple of float
         Bounds of the scores that follow from the labels' bounds and the predictions for the calibration rows.
     pair : TwoLabels or None
@@ -90,6 +94,8 @@ class Calibration:
     batches: AnyArray | None = None
     variances: tuple[float, float] | None = None
     row_batches: AnyArray | None = None
+    batch_name: str = "batch"
+    covariates: Mapping[Any, Float1D] = field(default_factory=dict, repr=False)
     answers: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
 
     @property
@@ -646,6 +652,8 @@ class Inquiry:
     backend: FrameBackend
     # Who the rows are.
     named: RowLabels | None = None
+    # What was found when assumptions were checked: what was looked at, and what was seen.
+    checks: tuple[tuple[str, str], ...] = ()
 
     @property
     def alpha_batch(self) -> Fraction:
@@ -666,6 +674,7 @@ class Inquiry:
             quantity=self.score.quantity,
             unit="row" if self.calibration.batches is None else "batch",
             title=target.title,
+            checks=self.checks,
             backend=self.backend,
             named=self.named,
             guarantee=target.guarantee(
