@@ -7,13 +7,16 @@ constant of the methods was chosen with them.
 from __future__ import annotations
 
 import argparse
+import itertools
 
 import numpy as np
 from scipy import stats
 
 from validstats.batch import BatchMean, BatchPredictor, within_batch_test
-from validstats.batch.laws import mean_interval, textbook_interval, unit_interval
+from validstats.batch.laws import mean_interval, order_statistic_interval, textbook_interval, unit_interval
+from validstats.batch.laws.betting import betting_upper_mean
 from validstats.batch.laws.means import partition_available
+from validstats.batch.laws.swap import swap_bounds
 from validstats.batch.laws.units import unit_totals
 from validstats.datasets import load_sentiment
 from validstats.runtime import map_replicates
@@ -155,8 +158,14 @@ def one_history(rng: np.random.Generator, shock: float, unequal: bool) -> list[f
     past, (_, totals, counts) = unit < 60, unit_totals(y, unit)
     truth, size = totals[60], counts[60]
     whole = unit_interval((totals / counts)[:60], str(LEVEL))
+    # bets by name: exchanges, which are chosen at this size, take half a second for each history
     rows = mean_interval(
-        y[past], int(size), str(LEVEL), bounds=(0.0, 400.0), random_state=int(rng.integers(2**31))
+        y[past],
+        int(size),
+        str(LEVEL),
+        bounds=(0.0, 400.0),
+        method="bet",
+        random_state=int(rng.integers(2**31)),
     )
     low, high = textbook_interval(y[past], int(size), str(LEVEL))
     test = within_batch_test(y[past], unit[past], random_state=rng)
@@ -198,7 +207,7 @@ def week_table(replicates: int, jobs: int | None) -> str:
             "shock (sd)",
             "whole weeks cover",
             "width",
-            "rows cover",
+            "bets on rows cover",
             "textbook of rows",
             "width",
             "warned (p <= .01)",
@@ -256,6 +265,62 @@ def learner_table(replicates: int, jobs: int | None) -> str:
     return table(["learner", "fitted: ratio", "covers", "frozen: ratio", "covers"], rows)
 
 
+POPULATIONS = {
+    "two values": lambda k: np.repeat([0.0, 1.0], [k - k // 3, k // 3]),
+    "one at the bound": lambda k: np.append(np.linspace(0.1, 0.3, k - 1), 1.0),
+    "equally spaced": lambda k: np.linspace(0.0, 1.0, k),
+    "three values": lambda k: np.resize([0.0, 0.3, 1.0], k),
+    "sixth powers": lambda k: np.linspace(0.05, 1.0, k) ** 6,
+}
+
+
+def enumeration_table() -> str:
+    """Worst share of misses over all small cases: every ordered draw for bets, every subset for the other laws."""
+    rows = []
+    for level in ("0.1", "0.2", "0.3", "0.5"):
+        worst = {
+            name: max(misses_of(name, n, m, values(n + m), level) for n, m in sizes for values in kinds)
+            for name, (sizes, kinds) in ENUMERATED.items()
+        }
+        rows.append([level, *(f"{value:.3f}" for value in worst.values())])
+    return table(["level", *ENUMERATED], rows)
+
+
+ENUMERATED = {
+    "bets, one side": (((1, 1), (2, 2), (3, 2), (3, 3), (4, 3), (5, 2)), tuple(POPULATIONS.values())),
+    "exchanges": (((4, 2), (5, 2), (4, 3)), tuple(list(POPULATIONS.values())[:3])),
+    "counts": (((3, 3), (4, 3), (5, 3), (5, 5), (8, 4)), (POPULATIONS["two values"],)),
+    "median": (((3, 3), (4, 3), (5, 3), (5, 5), (8, 4)), tuple(POPULATIONS.values())),
+    "whole units": (((4, 1), (9, 1), (19, 1), (21, 1)), tuple(POPULATIONS.values())),
+}
+
+
+def misses_of(name: str, n: int, m: int, pool: np.ndarray, level: str) -> float:
+    """Share of the draws in which a law misses, with the population fixed: never above the level."""
+    ordered = name == "bets, one side"
+    draws = itertools.permutations(range(n + m), n) if ordered else itertools.combinations(range(n + m), n)
+    missed = []
+    for chosen in draws:
+        inside = np.isin(np.arange(n + m), chosen)
+        x, v = pool[list(chosen)], pool[~inside]
+        if ordered:
+            low, high = -np.inf, betting_upper_mean(x, m, level, 1.0, low=0.0)
+        elif name == "exchanges":
+            found = swap_bounds(x, m, level, (0.0, 1.0))
+            low, high = found.low, found.high
+        elif name == "counts":
+            counted = mean_interval(x, m, level, bounds=(0.0, 1.0), method="count", values=(0.0, 1.0))
+            low, high = counted.low, counted.high
+        elif name == "median":
+            order = order_statistic_interval(x, m, (m + 1) // 2, level)
+            low, high, v = order.low, order.high, np.sort(v)[[(m - 1) // 2]]
+        else:
+            unit = unit_interval(x, level)
+            low, high = unit.low, unit.high
+        missed.append(not low - 1e-12 <= v.mean() <= high + 1e-12)
+    return float(np.mean(missed))
+
+
 def main() -> None:
     """Print all tables."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.batch_means", description=__doc__)
@@ -263,16 +328,18 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=None, help="number of joblib workers")
     arguments = parser.parse_args()
     scale = 10 if arguments.quick else 1
-    print("Residuals of ratings in +-6, two-sided 0.9: width over normal theory, and coverage\n")
-    print(rating_table(100 // scale, arguments.jobs), flush=True)
+    print("All draws of small cases: largest share of misses over populations and sizes, at most the level\n")
+    print(enumeration_table(), flush=True)
+    print("\nResiduals of ratings in +-6, two-sided 0.9: width over normal theory, and coverage\n")
+    print(rating_table(60 // scale, arguments.jobs), flush=True)
     print("\nOther laws, two-sided 0.9\n")
-    print(law_table(60 // scale, arguments.jobs), flush=True)
+    print(law_table(40 // scale, arguments.jobs), flush=True)
     print("\nLearners, 400 calibration rows, m = 100, ratings in [-4, 4], two-sided 0.9\n")
-    print(learner_table(max(20 // scale, 2), arguments.jobs), flush=True)
+    print(learner_table(max(40 // scale, 2), arguments.jobs), flush=True)
     print(
         "\nTotal of next week from 60 weeks of 140 Poisson rows, two-sided 0.9 (whole weeks: 1 - 6/61 = 0.902)\n"
     )
-    print(week_table(400 // scale, arguments.jobs))
+    print(week_table(200 // scale, arguments.jobs))
 
 
 if __name__ == "__main__":
