@@ -342,7 +342,7 @@ class BatchPredictor(CalibratedEstimator):
         self._check_features(X)
         return np.asarray(self.estimator_.predict(X))
 
-    @available_if(_learner_has("predict_proba"))
+    @available_if(_learner_has("predict_proba"))  # type: ignore[untyped-decorator]
     def predict_proba(self, X: Any) -> Float2D:
         """Return the learner's class probabilities.
 
@@ -360,7 +360,7 @@ class BatchPredictor(CalibratedEstimator):
         self._check_features(X)
         return np.asarray(self.estimator_.predict_proba(X))
 
-    @available_if(_learner_has("decision_function"))
+    @available_if(_learner_has("decision_function"))  # type: ignore[untyped-decorator]
     def decision_function(self, X: Any) -> AnyArray:
         """Return the learner's decision values.
 
@@ -441,7 +441,7 @@ class BatchPredictor(CalibratedEstimator):
         )
         return replace(inquiry, checks=self._checks(X, batches)).result()
 
-    @available_if(_target_gives(BatchSets))
+    @available_if(_target_gives(BatchSets))  # type: ignore[untyped-decorator]
     def predict_interval(self, X: Any, *, batches: Any = None, strata: Any = None) -> Float2D:
         """Return an interval for each row, of which the stated share is right in each batch.
 
@@ -467,7 +467,7 @@ class BatchPredictor(CalibratedEstimator):
             )
         return np.asarray(result.intervals)
 
-    @available_if(_target_gives(BatchSelection))
+    @available_if(_target_gives(BatchSelection))  # type: ignore[untyped-decorator]
     def select(self, X: Any, *, batches: Any = None, strata: Any = None) -> Bool1D:
         """Return the rows about which the claim is made.
 

@@ -42,7 +42,7 @@ TABLE_FORMAT = "validstats.table_format"
 """Where a command's options about its files wait for the reader."""
 
 
-class OneOf(click.ParamType):
+class OneOf(click.ParamType):  # type: ignore[type-arg]
     """Choice among names that the package owns; they are looked up when needed, since loading them takes a second."""
 
     name = "choice"

@@ -226,7 +226,7 @@ def _plan_difference(
         raise ValueError(
             "Give either discordance (pass rates) or standard_deviation (scores of differences by item)."
         )
-    if not isinstance(n_systems, int) or n_systems < 2:
+    if not isinstance(n_systems, int) or n_systems < 2:  # type: ignore[redundant-expr]
         raise ValueError(f"n_systems must be a whole number of at least 2, got {n_systems!r}.")
     pairs = n_systems * (n_systems - 1) // 2
     joint = 1.0 - (1.0 - level) / pairs

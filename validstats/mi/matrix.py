@@ -293,7 +293,7 @@ def _declare(discrete: Declared | Sequence[str], names: tuple[str, ...]) -> list
                 f"discrete must be True, False, 'auto' or a list of column names, got {discrete!r}."
             )
         return [discrete] * len(names)  # type: ignore[list-item]
-    if not isinstance(discrete, Iterable) or not all(isinstance(name, str) for name in discrete):
+    if not isinstance(discrete, Iterable) or not all(isinstance(name, str) for name in discrete):  # type: ignore[redundant-expr]
         raise TypeError(
             f"discrete must be True, False, 'auto' or a list of column names, got {discrete!r} of type "
             f"{type(discrete).__name__}."

@@ -202,7 +202,7 @@ def prepare_side(
 ) -> Side:
     """Read one side."""
     option = option or f"discrete_{name}"
-    if not (isinstance(discrete, bool | np.bool_) or (isinstance(discrete, str) and discrete == "auto")):
+    if not (isinstance(discrete, bool | np.bool_) or (isinstance(discrete, str) and discrete == "auto")):  # type: ignore[redundant-expr]
         raise ValueError(f"{option} must be True, False or 'auto', got {discrete!r}.")
     raw = _split_columns(values, name)
     n = len(raw[0]) if raw else 0

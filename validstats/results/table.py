@@ -205,7 +205,7 @@ class Report:
         ValueError
             If ``digits`` is negative, or a term in ``drop`` is in no table.
         """
-        if digits is not None and (not isinstance(digits, int) or digits < 0):
+        if digits is not None and (not isinstance(digits, int) or digits < 0):  # type: ignore[redundant-expr]
             raise ValueError(f"digits must be a whole number of at least 0 or None, got {digits!r}.")
         drop = (drop,) if isinstance(drop, str) else drop
         known = {str(v) for table in self.tables for v in next(iter(table.columns.values()), ())}
@@ -232,4 +232,4 @@ def _fixed(digits: int) -> Format:
 
 
 def _plain_list(values: Sequence[Any]) -> list[Any]:
-    return values.tolist() if isinstance(values, np.ndarray) else list(values)
+    return np.asarray(values).tolist() if isinstance(values, np.ndarray) else list(values)  # type: ignore[redundant-expr]

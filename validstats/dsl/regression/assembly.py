@@ -66,7 +66,7 @@ class ParsedFormula:
 
 def parse_formula(formula: str) -> ParsedFormula:
     """Split a formula into outcome, covariates, absorbed effects and instruments."""
-    if not isinstance(formula, str) or not formula.strip():
+    if not isinstance(formula, str) or not formula.strip():  # type: ignore[redundant-expr]
         raise ValueError(f"A formula must be a text such as 'y ~ x1 + x2', got {formula!r}.")
     main, *rest = (part.strip() for part in formula.split("|"))
     outcome, tilde, covariates = (piece.strip() for piece in main.partition("~"))

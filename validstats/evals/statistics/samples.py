@@ -59,6 +59,11 @@ def pass_at_k(samples: Int1D, passing: Int1D, ks: Int1D) -> Float2D:
     return 1.0 - chance_none_passes(np.asarray(samples)[:, None], np.asarray(passing)[:, None], ks[None, :])
 
 
+def _log_choose(n: Int1D, r: Int1D) -> Float1D:
+    """log C(n, r), entry by entry."""
+    return special.gammaln(n + 1) - special.gammaln(r + 1) - special.gammaln(n - r + 1)
+
+
 def audited_pass_at_k(
     samples: Int1D,
     passing: Int1D,
@@ -77,9 +82,8 @@ def audited_pass_at_k(
     j = np.arange(int(np.max(ks)) + 1)[None, None, :]
     # Hypergeometric law of J: C(c, j) C(S - c, k - j) / C(S, k).
     feasible = (j <= c) & (j <= k) & (k - j <= s - c)
-    log_choose = lambda a, r: special.gammaln(a + 1) - special.gammaln(r + 1) - special.gammaln(a - r + 1)  # noqa: E731
     jj, rest = np.where(feasible, j, 0), np.where(feasible, k - j, 0)
-    log_p = log_choose(c, jj) + log_choose(s - c, rest) - log_choose(s, np.where(feasible, k, 0))
+    log_p = _log_choose(c, jj) + _log_choose(s - c, rest) - _log_choose(s, np.where(feasible, k, 0))
     law = np.where(feasible, np.exp(log_p), 0.0)
     low, high = _none_right_bounds(m, b, j)
     if audited_failing is not None and right_failing is not None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from validstats.runtime import new_file
 
@@ -141,7 +142,7 @@ def any_anchor() -> bool:
     return folder.is_dir() and any(folder.glob("*.anchor"))
 
 
-def _lines(raw: bytes) -> Iterator[list]:
+def _lines(raw: bytes) -> Iterator[list[Any]]:
     for text in raw.split(b"\n"):
         try:
             line = json.loads(text)

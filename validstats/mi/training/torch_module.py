@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 try:
-    import torch
+    import torch as torch
     from torch import nn
 except ImportError as error:  # pragma: no cover
     raise ImportError(

@@ -33,7 +33,7 @@ LEARNERS = ("fitted", "frozen", "useless", "overfitted")
 def draw_labels(law: str, size: int, rng: np.random.Generator) -> tuple[AnyArray, Float1D]:
     """Features and labels within the bounds; the first feature explains half of the label."""
     X = rng.normal(size=(size, 2))
-    noise = {
+    draws: dict[str, Callable[[], AnyArray]] = {
         "normal": lambda: rng.normal(size=size),
         "skewed": lambda: rng.exponential(1.5, size) - 1.5,
         "heavy": lambda: rng.standard_t(2.2, size),
@@ -42,7 +42,8 @@ def draw_labels(law: str, size: int, rng: np.random.Generator) -> tuple[AnyArray
         "near a bound": lambda: 4.0 + rng.exponential(1.0, size),
         "ties": lambda: rng.choice([0.0, 0.5], size),
         "constant": lambda: np.zeros(size),
-    }[law]()
+    }
+    noise = draws[law]()
     signal = np.round(X[:, 0]) if law in ("rounded", "ties") else X[:, 0]
     y = np.where(X[:, 0] > 0, 1.0, 0.0) if law == "two-valued" else signal + noise
     if law == "two-valued":
