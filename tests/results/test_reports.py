@@ -342,3 +342,10 @@ def test_what_does_not_apply_says_why() -> None:
 )
 def test_sentences_round_to_what_the_interval_justifies(arguments, words) -> None:
     assert interval_words(*arguments) == words
+
+
+def test_labels_stand_in_the_sentence_too_and_only_for_whole_words() -> None:
+    table = Table({"Term": ["x", "x:z"], "Estimate": [0.5, 0.1]})
+    report = Report(title="T", answer="The next coefficients of x and x:z are 0.5 and 0.1", tables=[table])
+    styled = report.styled({"x": "Age", "x:z": "Age by year", "The": "A"})
+    assert styled.answer == "The next coefficients of Age and Age by year are 0.5 and 0.1"

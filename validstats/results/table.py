@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -198,7 +199,7 @@ class Report:
         Returns
         -------
         Report
-            A new report. Guarantees and notes stay.
+            A new report, whose sentence uses the labels too. Guarantees and notes stay.
 
         Raises
         ------
@@ -212,7 +213,14 @@ class Report:
         unknown = [term for term in drop if term not in known]
         if unknown:
             raise ValueError(f"drop names {unknown}, which no table holds; the terms are {sorted(known)}.")
-        return replace(self, tables=[table.styled(labels, digits, drop) for table in self.tables])
+        words = {term: str(word) for term, word in (labels or {}).items() if term in known}
+        answer = self.answer
+        if words:
+            terms = "|".join(re.escape(term) for term in sorted(words, key=len, reverse=True))
+            answer = re.sub(rf"(?<!\w)(?:{terms})(?!\w)", lambda found: words[found.group()], answer)
+        return replace(
+            self, answer=answer, tables=[table.styled(labels, digits, drop) for table in self.tables]
+        )
 
 
 def _has_decimals(values: Sequence[Any]) -> bool:

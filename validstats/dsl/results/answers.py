@@ -77,16 +77,16 @@ def _difference(result: Any) -> str:
 def _regression(result: Any) -> str:
     tested = [j for j, name in enumerate(result.names) if not is_intercept(name)]
     if not tested:
-        return f"{result.names[0]} is {_value(result, 0)}"
+        return f"the intercept is {_value(result, 0)}"
     clear = [j for j in tested if result.conf_low[j] > 0 or result.conf_high[j] < 0]
     if not clear:
-        subject = "the coefficient" if len(tested) == 1 else f"none of {len(tested)} coefficients"
-        verb = "is not clearly different" if len(tested) == 1 else "is clearly different"
-        return f"{subject} of {result.formula} {verb} from zero; {result.names[tested[0]]} is {_value(result, tested[0])}"
+        first = f"the coefficient of {result.names[tested[0]]} is"
+        if len(tested) == 1:
+            return f"{first} not clearly different from zero: {_value(result, tested[0])}"
+        return f"none of {len(tested)} coefficients is clearly different from zero; {first} {_value(result, tested[0])}"
     best = max(clear, key=lambda j: abs(result.estimate[j]) / max(result.std_error[j], 1e-300))
-    own = f"{result.names[best]} is {_value(result, best)}"
     if len(tested) == 1:
-        return own
+        return f"the coefficient of {result.names[best]} is {_value(result, best)}"
     return f"{len(clear)} of {len(tested)} coefficients differ clearly from zero, {result.names[best]} most: {_value(result, best)}"
 
 

@@ -862,7 +862,8 @@ class CoefficientComparison(Result):
         low, high = self.conf_low[j], self.conf_high[j]
         spread = (high - low) / 2.0
         others = [f"{name} {rounded(fit.params[j], spread)}" for name, fit in list(self.fits.items())[1:]]
-        own = f"{self.names[j]} is {interval_words(self.estimate[j], low, high)}"
+        subject = "the intercept" if is_intercept(self.names[j]) else f"the coefficient of {self.names[j]}"
+        own = f"{subject} is {interval_words(self.estimate[j], low, high)}"
         return sentence(f"{own}; {', '.join(others)}" if others else own)
 
     def plot(
