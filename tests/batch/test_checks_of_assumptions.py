@@ -12,7 +12,6 @@ from sklearn.dummy import DummyRegressor
 from sklearn.frozen import FrozenEstimator
 
 from validstats.batch import BatchMean, BatchPredictor, BatchQuantile
-from validstats.batch.checks import plural
 from validstats.batch.laws import drift_p_value
 from validstats.exceptions import DriftWarning
 
@@ -90,11 +89,10 @@ def test_past_batches_that_trend_are_noticed() -> None:
     assert not drift_warnings(lambda: steady.infer(X[:10]))
 
 
-def test_plurals() -> None:
-    assert [plural(w) for w in ("week", "batch", "day", "county", "bus")] == [
-        "weeks",
-        "batches",
-        "days",
-        "counties",
-        "buses",
-    ]
+@pytest.mark.parametrize(
+    ("one", "many"), [("day", "days"), ("county", "counties"), ("bus", "buses"), (None, "batches")]
+)
+def test_batches_are_called_by_the_name_of_their_column(one, many) -> None:
+    week = pd.Series(np.repeat(np.arange(40), 10), name=one)
+    model = frozen(BatchMean()).calibrate(X, Y, batches=week)
+    assert f"Past {many}" in str(model.summary()) and f"Order of {many}" in str(model.infer(X[:10]).summary())
