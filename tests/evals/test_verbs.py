@@ -92,7 +92,7 @@ def test_labels_that_are_all_alike_have_an_interval(value, clustered):
         "human": human,
     }
     result = evals.evaluate(data)
-    assert result.estimate == value
+    assert result.estimate == pytest.approx(value, abs=1e-12)
     assert 0 <= result.conf_low <= result.conf_high <= 1
     assert result.conf_high - result.conf_low > 0.03
 

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from validstats._typing import AnyArray, Bool1D, Float1D, FrameBackend, Int1D
-from validstats.evals.doctor import check_table
+from validstats.evals.doctor import check_table, drawn_level
 from validstats.evals.readers import Check, EvalFileError, EvalTable, codes_of, read
 from validstats.intake import align, backend_of, check_groups, check_vector, is_frame, row_labels
 
@@ -106,7 +106,25 @@ class EvalInput:
 
     def of_system(self, code: int) -> EvalInput:
         """The rows of one system."""
-        return self.rows(self.system == code)
+        return self.rows(self.system == code).by_drawn_units()
+
+    def by_drawn_units(self) -> EvalInput:
+        """The same rows, with groups that were labelled as a whole or not at all as units where they hold whole clusters."""
+        if self.human is None or not self.labelled.any() or self.labelled.all():
+            return self
+        level, groups = drawn_level(self.table, self.labelled)
+        inside = np.full(int(self.cluster.max()) + 1, -1)
+        inside[self.cluster] = groups
+        if level == "rows" or level == self.clustered_by or np.any(inside[self.cluster] != groups):
+            return self
+        if int(groups.max()) + 1 == len(inside):
+            return self
+        note = Check(
+            "labels-by-group",
+            "note",
+            f"Labels were drawn by whole groups of {level!r} ({int(groups.max()) + 1} of them), which are the units therefore.",
+        )
+        return replace(self, cluster=groups, clustered_by=level, checks=(*self.checks, note))
 
     def system_code(self, name: Any, argument: str) -> int:
         """Code of a system by name."""
@@ -174,7 +192,7 @@ def load(
         codes_of(table.names("system"))[0] if table.has("system") else np.zeros(len(table), np.int64)
     )
     unit_codes, clustered_by = _clusters(table, data, clusters, items, item_names)
-    return EvalInput(
+    inputs = EvalInput(
         table=table,
         score=values,
         human=human_values,
@@ -190,6 +208,7 @@ def load(
         checks=tuple(dict.fromkeys(checks)),
         backend=backend_of(data),
     )
+    return inputs.by_drawn_units()
 
 
 def _single_filter(table: EvalTable) -> EvalTable:

@@ -1,8 +1,9 @@
-"""Judge-corrected means: the call of the dsl domain, its interval, and the agreement behind every answer."""
+"""Judge-corrected means: the calls of the dsl domain, and what an evaluation makes of their estimates."""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,22 +11,28 @@ import numpy as np
 from scipy import stats
 
 from validstats._typing import Bool1D, Float1D, Float2D, Int1D, RandomState
-from validstats.dsl import DesignSupervised
-from validstats.dsl.fit.cell_intervals import cell_estimate, cell_interval, cell_sums
-from validstats.dsl.fit.cells import form_cells
-from validstats.evals.doctor import drawn_level
+from validstats.dsl import DesignSupervised, NoRootError
 from validstats.evals.inputs import EvalInput, Population
 from validstats.evals.readers import EvalFileError
 from validstats.evals.statistics import (
-    cell_mean,
     effective_score_interval,
     effective_size,
     kish_size,
+    smoothed_variance,
     t_quantile,
 )
 from validstats.exceptions import LabellingWarning
 
-__all__ = ["JudgedMean", "JudgedSystems", "judged_mean", "judged_systems", "labelled_units"]
+__all__ = ["JudgedMean", "JudgedSystems", "judged_mean", "judged_systems", "score_p_value"]
+
+_MOST_VERDICTS = 20
+"""Verdicts up to which a judge is discrete, as in the cells of the dsl domain."""
+
+_ENOUGH_FOR_SCORES = 100
+"""Labels of every system from which scores with a continuous judge are better learned than put into cells."""
+
+_FEWEST_TO_LEARN = 20
+"""Labelled units below which a regression takes labels alone: folds would learn from a handful."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,13 +43,14 @@ class JudgedMean:
     conf_low: float
     conf_high: float
     std_error: float
-    degrees_of_freedom: float
     p_value: float
     judge_estimate: float
     human_estimate: float
     n_human: int
-    n_units: int
     study: Any
+    """Result of the dsl domain."""
+    ends: Callable[[float], tuple[float, float]]
+    """Interval at any level."""
 
 
 def labelled_units(labelled: Bool1D, clusters: Int1D, weights: Float1D) -> tuple[float, int]:
@@ -52,31 +60,77 @@ def labelled_units(labelled: Bool1D, clusters: Int1D, weights: Float1D) -> tuple
     return kish_size(totals), len(totals)
 
 
-def _study(
-    frame: Any, surrogates: list[str], human: Float1D, data: EvalInput, seed: RandomState
-) -> DesignSupervised:
-    """Calibrated study of the human labels; clusters that were labelled as a whole are the sampling units."""
-    level, groups = drawn_level(data.table, ~np.isnan(human))
-    whole = level != "rows" and int(groups.max()) + 1 < len(human)
-    study = DesignSupervised(random_state=0 if seed is None else seed)
-    study.fit(frame, surrogate=surrogates, features=[])
-    study.calibrate(
-        {"human": human},
-        sampling_probability=data.probability,
-        clusters=groups.astype(str) if whole else None,
-    )
-    return study
+def _infer(
+    data: EvalInput,
+    formula: str,
+    columns: dict[str, Any],
+    *,
+    clustered: bool,
+    level: float,
+    random_state: RandomState,
+    probability: Float1D | None = None,
+    strata: Any = None,
+    **options: Any,
+) -> Any:
+    """One inference of the dsl domain; ``columns`` holds what is known of every row, the judge's words among it."""
+    import pandas as pd
+
+    single = int(data.cluster.max()) + 1 == len(data.cluster)
+    names = [name for name in columns if name.startswith("judge")]
+    with warnings.catch_warnings():
+        # Few labels are said by the checks, in the words of an evaluation.
+        warnings.simplefilter("ignore", LabellingWarning)
+        study = DesignSupervised(random_state=0 if random_state is None else random_state)
+        study.fit(pd.DataFrame(columns), surrogate=names)
+        # Clusters that were labelled as a whole become the sampling units; labels inside clusters are clustered.
+        study.calibrate(
+            {"human": data.human},
+            sampling_probability=probability,
+            strata=strata,
+            clusters=data.cluster.astype(str) if clustered and not single else None,
+        )
+        try:
+            return study.infer(formula, weights=data.weight, confidence_level=level, **options)
+        except NoRootError as error:
+            raise EvalFileError(f"The labels are too few for these weights or scores. {error}") from error
 
 
-def _surrogates(data: EvalInput, score: Float1D) -> tuple[dict[str, Any], list[str]]:
-    """The judge's verdict as columns of numbers; a missing one is a class of its own."""
+def _drawn_as_a_whole(data: EvalInput) -> bool:
+    """Whether labels were drawn by independent unit, which cells of equal verdict take at any number."""
+    known, size = np.bincount(data.cluster, data.labelled), np.bincount(data.cluster)
+    return data.weight is None and bool(np.all((known == 0) | (known == size)))
+
+
+def _verdict_columns(score: Float1D, bounded: bool) -> dict[str, Any]:
+    """The judge's verdict as columns of numbers; a missing one is a class of its own, below all others or apart."""
     missing = np.isnan(score)
-    columns: dict[str, Any] = {"judge": np.where(missing, np.nanmean(score), score)}
-    names = ["judge"]
-    if missing.any():
-        columns["judge_missing"] = missing.astype(float)
-        names.append("judge_missing")
-    return columns, names
+    if not missing.any():
+        return {"judge": score}
+    if bounded:
+        lowest = 0.0 if missing.all() else float(np.nanmin(score))
+        return {"judge": np.where(missing, lowest - 1.0, score)}
+    return {"judge": np.where(missing, np.nanmean(score), score), "judge_missing": missing.astype(float)}
+
+
+def _smoothing(data: EvalInput, weights: Float1D, share_of: Float1D) -> tuple[float, float]:
+    """Variance that one pseudo-label of each kind adds in verdicts with labels, and that of verdicts without any."""
+    assert data.human is not None
+    verdict, names = data.verdict_classes()
+    if len(names) > _MOST_VERDICTS:
+        return 0.0, 0.0
+    labelled, n = data.labelled, len(names)
+    share = np.bincount(verdict, share_of, n) / share_of.sum()
+    labels, right = np.zeros(n), np.zeros(n)
+    for q in np.unique(verdict[labelled]):
+        rows = labelled & (verdict == q)
+        units = np.bincount(data.cluster[rows], weights[rows])
+        labels[q] = kish_size(units[units > 0])
+        right[q] = labels[q] * np.average(data.human[rows], weights=weights[rows])
+    known = labels > 0
+    return (
+        smoothed_variance(share[known], labels[known], right[known]),
+        smoothed_variance(share[~known], labels[~known], right[~known]),
+    )
 
 
 def judged_mean(
@@ -91,113 +145,75 @@ def judged_mean(
 ) -> JudgedMean:
     """Design-based mean of the human scores; ``bounds`` are known limits of a score, ``null`` a tested value.
 
-    Bounded scores whose labels were drawn by the independent unit (rows, or whole clusters) have the interval of cells
-    of equal verdict; labels drawn inside clusters the same estimate with clustered variance and a score interval;
-    scores without bounds the clustered mean of the dsl domain.
+    Bounded scores whose labels were drawn by the independent unit (rows, or whole clusters) have the cells' interval of
+    the dsl domain; labels drawn inside clusters, or with weights, its clustered estimate and a score interval.
     """
     assert data.human is not None
     labelled = data.labelled
     weight = np.ones(len(data.score)) if data.weight is None else data.weight
     pi = np.full(len(data.score), labelled.mean()) if data.probability is None else data.probability
-    n_units = labelled_units(labelled, data.cluster, weight / pi)[1]
     judged = ~np.isnan(data.score)
-    parts = {
-        "judge_estimate": float(np.average(data.score[judged], weights=weight[judged]))
-        if judged.any()
-        else np.nan,
-        "human_estimate": float(np.average(data.human[labelled], weights=(weight / pi)[labelled])),
-        "n_human": int(labelled.sum()),
-        "n_units": n_units,
-    }
-    if bounds is None:
-        return _by_regression(data, confidence_level, population, random_state, null, n_units, parts)
-    units = _units(data, labelled, pi) if data.weight is None else None
-    if units is not None:
-        return _by_cells(units, bounds, confidence_level, population, binary, null, n_units, parts)
-    return _inside_clusters(data, bounds, weight, pi, confidence_level, population, null, parts)
-
-
-@dataclass(frozen=True, eq=False)
-class _Units:
-    """Independent units with their verdict, label mean, labelling probability and size."""
-
-    verdict: Float1D
-    verdict_known: Bool1D
-    label: Float1D
-    labelled: Bool1D
-    probability: Float1D
-    size: Float1D
-    equal_probability: bool
-
-
-def _units(data: EvalInput, labelled: Bool1D, pi: Float1D) -> _Units | None:
-    """Rows, or whole clusters that were labelled entirely or not at all; None where labels were drawn inside clusters."""
-    assert data.human is not None
-    size = np.bincount(data.cluster).astype(float)
-    known = np.bincount(data.cluster, labelled)
-    if size.max() > 1 and np.any((known > 0) & (known < size)):
-        return None
-    total = np.bincount(data.cluster, pi)
-    if size.max() > 1 and not np.allclose(total / size, pi[np.unique(data.cluster, return_index=True)[1]]):
-        return None
-    judged = ~np.isnan(data.score)
-    n_judged = np.bincount(data.cluster, judged)
-    verdict = np.bincount(data.cluster, np.where(judged, data.score, 0.0)) / np.maximum(n_judged, 1)
-    label = np.bincount(data.cluster, np.where(labelled, data.human, 0.0)) / size
-    return _Units(verdict, n_judged > 0, label, known > 0, total / size, size, data.probability is None)
-
-
-def _by_cells(
-    units: _Units,
-    bounds: tuple[float, float],
-    level: float,
-    population: Population,
-    binary: bool,
-    null: float | None,
-    n_units: int,
-    parts: dict[str, Any],
-) -> JudgedMean:
-    """Interval of cells of equal verdict; its p-value is the level at which it touches the tested value."""
-    low_bound, high_bound = bounds
-    width = high_bound - low_bound
-    # An answer without a verdict is a class of its own: a value below all others keeps verdicts discrete.
-    lowest = units.verdict[units.verdict_known].min() if units.verdict_known.any() else 0.0
-    verdict = np.where(units.verdict_known, units.verdict, lowest - 1.0)
-    cells = form_cells(units.probability, [verdict], equal_probability=units.equal_probability)
-    sums = cell_sums(
-        (units.label[units.labelled] - low_bound) / width,
-        cells.cell,
-        units.labelled,
-        units.probability,
-        cells.n_cells,
-        size=units.size if units.size.max() > 1 else None,
-        finite=population == "finite",
-        stratum=cells.stratum,
+    options: dict[str, Any] = {"model": "mean", "outcome_range": bounds}
+    if binary and bounds == (0.0, 1.0):
+        options = {"model": "proportion"}
+    if not _drawn_as_a_whole(data) and len(np.unique(data.cluster[labelled])) < _FEWEST_TO_LEARN:
+        options["estimator"] = "gold"
+    result = _infer(
+        data,
+        "human",
+        _verdict_columns(data.score, bounds is not None),
+        clustered=True,
+        level=confidence_level,
+        random_state=random_state,
+        probability=data.probability,
+        population=population,
+        **options,
     )
-    declared = binary and units.size.max() == 1
+    estimate, std_error = float(result.params[0]), float(result.std_error[0])
+    inverted = bounds is not None and result.interval_name == "normal"
+    units, n_units = labelled_units(labelled, data.cluster, weight / pi)
+    df = max(n_units - 1.0, 1.0)
+    low_bound, width = (0.0, 1.0) if bounds is None else (bounds[0], bounds[1] - bounds[0])
+    if inverted:
+        # What no label was seen of is open by its share; outcomes in units of their range.
+        opening = _smoothing(data, weight / pi, weight)[1]
+        std_error = float(np.sqrt((std_error / width) ** 2 + opening))
 
-    def ends(at: float) -> tuple[float, float]:
-        found = cell_interval(sums, at, binary=declared)
-        return float(found.conf_low), float(found.conf_high)
+    def ends(level: float) -> tuple[float, float]:
+        if not inverted:
+            low, high = result.confidence_interval(level)[0]
+            return float(low), float(high)
+        score = effective_score_interval(
+            (estimate - low_bound) / width, std_error, units, t_quantile(level, df)
+        )
+        return low_bound + width * float(score[0]), low_bound + width * float(score[1])
 
-    estimate = float(cell_estimate(sums))
-    low, high = ends(level)
+    low, high = ends(confidence_level)
     p_value = float("nan")
     if null is not None:
-        p_value = _level_at(ends, estimate, (null - low_bound) / width)
+        centre = (null - low_bound) / width
+        p_value = (
+            score_p_value((estimate - low_bound) / width, std_error, units, centre, df)
+            if inverted
+            else _level_at(ends, estimate, null)
+        )
     return JudgedMean(
-        estimate=low_bound + width * estimate,
-        conf_low=low_bound + width * low,
-        conf_high=low_bound + width * high,
-        std_error=width * (high - low) / (2.0 * t_quantile(level, None)),
-        degrees_of_freedom=max(n_units - 1.0, 1.0),
+        estimate=estimate if bounds is None else float(np.clip(estimate, *bounds)),
+        conf_low=low,
+        conf_high=high,
+        std_error=std_error * width if inverted else std_error,
         p_value=p_value,
-        study=sums,
-        **parts,
+        judge_estimate=(
+            float(np.average(data.score[judged], weights=weight[judged])) if judged.any() else float("nan")
+        ),
+        human_estimate=float(np.average(data.human[labelled], weights=(weight / pi)[labelled])),
+        n_human=int(labelled.sum()),
+        study=result,
+        ends=ends,
     )
 
 
-def _level_at(ends: Any, estimate: float, null: float) -> float:
+def _level_at(ends: Callable[[float], tuple[float, float]], estimate: float, null: float) -> float:
     """1 - the level at which an interval touches a value, by bisection: the p-value that belongs to it."""
     if not np.isfinite(estimate) or estimate == null:
         return 1.0
@@ -210,104 +226,6 @@ def _level_at(ends: Any, estimate: float, null: float) -> float:
         else:
             high = middle
     return high
-
-
-def _verdict_cells(score: Float1D, probability: Float1D, equal: bool) -> Int1D:
-    """Cells of equal verdict, a missing one below all others, merged where few labels are expected."""
-    missing = np.isnan(score)
-    lowest = float(np.nanmin(score)) if not missing.all() else 0.0
-    return form_cells(probability, [np.where(missing, lowest - 1.0, score)], equal_probability=equal).cell
-
-
-def _inside_clusters(
-    data: EvalInput,
-    bounds: tuple[float, float],
-    weight: Float1D,
-    pi: Float1D,
-    level: float,
-    population: Population,
-    null: float | None,
-    parts: dict[str, Any],
-) -> JudgedMean:
-    """Cells of equal verdict with clustered variance, for labels that were drawn inside clusters."""
-    assert data.human is not None
-    low_bound, high_bound = bounds
-    width = high_bound - low_bound
-    cell = _verdict_cells(data.score, pi, data.probability is None)
-    found = cell_mean(
-        (data.human - low_bound) / width,
-        data.labelled,
-        weight,
-        pi,
-        cell,
-        data.cluster,
-        int(data.cluster.max()) + 1,
-    )
-    std_error = float(np.sqrt(found.labelling if population == "finite" else found.variance))
-    df = max(found.n_units - 1.0, 1.0)
-    low, high = effective_score_interval(
-        found.estimate, std_error, found.effective_units, t_quantile(level, df)
-    )
-    p_value = float("nan")
-    if null is not None:
-        p_value = score_p_value(
-            found.estimate, std_error, found.effective_units, (null - low_bound) / width, df
-        )
-    return JudgedMean(
-        estimate=low_bound + width * found.estimate,
-        conf_low=low_bound + width * float(low),
-        conf_high=low_bound + width * float(high),
-        std_error=width * std_error,
-        degrees_of_freedom=df,
-        p_value=p_value,
-        study=found,
-        **parts,
-    )
-
-
-def _by_regression(
-    data: EvalInput,
-    level: float,
-    population: Population,
-    random_state: RandomState,
-    null: float | None,
-    n_units: int,
-    parts: dict[str, Any],
-) -> JudgedMean:
-    """Mean by the dsl domain with clustered standard errors and a t interval."""
-    import pandas as pd
-
-    assert data.human is not None
-    columns, names = _surrogates(data, data.score)
-    frame = pd.DataFrame(columns)
-    with warnings.catch_warnings():
-        # Few labels are said by the checks, in the words of an evaluation.
-        warnings.simplefilter("ignore", LabellingWarning)
-        study = _study(frame, names, data.human, data, random_state)
-        result = study.infer(
-            "human",
-            model="mean",
-            weights=data.weight,
-            clusters=None if population == "finite" or _single(data.cluster) else data.cluster.astype(str),
-            population=population,
-            confidence_level=level,
-        )
-    estimate, std_error = float(result.params[0]), float(result.std_error[0])
-    df = max(n_units - 1.0, 1.0)
-    critical = t_quantile(level, df)
-    p_value = float("nan")
-    if null is not None:
-        p_value = float(2.0 * stats.t.sf(abs(estimate - null) / std_error, df)) if std_error > 0 else 1.0
-    return JudgedMean(
-        estimate=estimate,
-        conf_low=estimate - critical * std_error,
-        conf_high=estimate + critical * std_error,
-        std_error=std_error,
-        degrees_of_freedom=df,
-        p_value=p_value,
-        study=result,
-        **parts,
-    )
 
 
 def score_p_value(mean: float, std_error: float, n_units: float, null: float, df: float) -> float:
@@ -326,17 +244,18 @@ class JudgedSystems:
     degrees_of_freedom: float
     effective_units: float
     judge_estimate: Float1D
-    human_estimate: Float1D
     n_human: Int1D
     study: Any
+    """Result of the dsl domain."""
 
 
 def judged_systems(
     data: EvalInput, *, confidence_level: float, population: Population, random_state: RandomState
 ) -> JudgedSystems:
-    """Human means of all systems, with the covariance of their contributions by cluster and smoothed variances.
+    """Human means of all systems with the covariance of their influence values by cluster.
 
-    Scores in [0, 1] by cells of system and verdict; others by one dsl regression on systems.
+    Scores in [0, 1] by cells of system and verdict, whose variances hold what no label has shown; others, and weights,
+    by the regression ``human ~ 0 + C(system)`` with smoothed variances.
     """
     assert data.human is not None
     n_systems = len(data.system_names)
@@ -350,81 +269,52 @@ def judged_systems(
         )
     weight = np.ones(len(data.score)) if data.weight is None else data.weight
     parts = [data.system == s for s in range(n_systems)]
-    if data.probability is None:
-        share = np.array([labelled[rows].mean() for rows in parts])
-        pi = share[data.system]
+    # Without probabilities labels were drawn at random from the answers of each system.
+    pi = data.probability
+    if pi is None:
+        pi = np.array([labelled[rows].mean() for rows in parts])[data.system]
+    width = len(str(n_systems))
+    # Codes with leading zeros keep the order of systems in the formula's categories.
+    names = np.array([f"s{s:0{width}d}" for s in range(n_systems)])[data.system]
+    learns = len(data.verdict_classes()[1]) > _MOST_VERDICTS and per_system.min() >= _ENOUGH_FOR_SCORES
+    cells = data.in_unit_range and data.weight is None and (data.binary or not learns)
+    shared = {"level": confidence_level, "random_state": random_state, "population": population}
+    columns = _verdict_columns(data.score, cells) | {"system": names}
+    if cells:
+        result = _infer(
+            data,
+            "human ~ system",
+            columns,
+            clustered=False,
+            strata=names if data.probability is None else None,
+            probability=data.probability,
+            model="mean",
+            outcome_range=(0.0, 1.0),
+            interval="cells",
+            **shared,
+        )
+        covariance = np.diag(np.asarray(result.std_error, dtype=float) ** 2)
+        if population == "superpopulation":
+            n_clusters = int(data.cluster.max()) + 1
+            sums = np.zeros((n_clusters, n_systems))
+            np.add.at(sums, data.cluster, result.influence)
+            covariance = sums.T @ sums * (n_clusters / max(n_clusters - 1, 1)) / len(labelled) ** 2
     else:
-        pi = data.probability
+        result = _infer(
+            data, "human ~ 0 + C(system)", columns, clustered=True, probability=pi, model="linear", **shared
+        )
+        covariance = np.array(result.covariance, dtype=float)
+        if data.in_unit_range:
+            for s, rows in enumerate(parts):
+                covariance[s, s] += sum(_smoothing(data.rows(rows), (weight / pi)[rows], weight[rows]))
     units = [labelled_units(labelled & rows, data.cluster, weight / pi) for rows in parts]
-    judge = np.array([np.nanmean(data.score[rows]) for rows in parts])
-    human = np.array(
-        [np.average(data.human[labelled & r], weights=(weight / pi)[labelled & r]) for r in parts]
-    )
-    study: Any = None
-    if data.in_unit_range:
-        n_clusters = int(data.cluster.max()) + 1
-        means = []
-        for rows in parts:
-            cell = _verdict_cells(data.score[rows], pi[rows], data.probability is None)
-            means.append(
-                cell_mean(
-                    data.human[rows],
-                    labelled[rows],
-                    weight[rows],
-                    pi[rows],
-                    cell,
-                    data.cluster[rows],
-                    n_clusters,
-                )
-            )
-        theta = np.array([m.estimate for m in means])
-        if population == "finite":
-            covariance = np.diag([m.labelling + m.smoothing for m in means])
-        else:
-            influence = np.column_stack([m.influence for m in means])
-            covariance = influence.T @ influence * (n_clusters / max(n_clusters - 1, 1))
-            covariance += np.diag([m.opening + m.smoothing for m in means])
-        study = tuple(means)
-    else:
-        study = _regression_on_systems(data, confidence_level, population, random_state)
-        theta, covariance = np.asarray(study.params, dtype=float), np.array(study.covariance, dtype=float)
     return JudgedSystems(
-        estimate=theta,
+        estimate=np.asarray(result.params, dtype=float),
         covariance=covariance,
         # Independent labelled units of the system that has fewest.
         degrees_of_freedom=float(max(min(n for _, n in units) - 1, 1)),
         effective_units=float(min(k for k, _ in units)),
-        judge_estimate=judge,
-        human_estimate=human,
+        judge_estimate=np.array([np.nanmean(data.score[rows]) for rows in parts]),
         n_human=per_system,
-        study=study,
+        study=result,
     )
-
-
-def _regression_on_systems(
-    data: EvalInput, level: float, population: Population, random_state: RandomState
-) -> Any:
-    """``human ~ 0 + C(system)`` of the dsl domain, clustered."""
-    import pandas as pd
-
-    assert data.human is not None
-    columns, names = _surrogates(data, data.score)
-    width = len(str(len(data.system_names)))
-    # Codes with leading zeros keep the order of systems in the formula's categories.
-    columns["system"] = [f"s{code:0{width}d}" for code in data.system]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", LabellingWarning)
-        study = _study(pd.DataFrame(columns), names, data.human, data, random_state)
-        return study.infer(
-            "human ~ 0 + C(system)",
-            model="linear",
-            weights=data.weight,
-            clusters=None if population == "finite" or _single(data.cluster) else data.cluster.astype(str),
-            population=population,
-            confidence_level=level,
-        )
-
-
-def _single(clusters: Int1D) -> bool:
-    """Whether every row is a cluster of its own."""
-    return int(clusters.max()) + 1 == len(clusters)

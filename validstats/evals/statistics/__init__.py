@@ -13,7 +13,6 @@ from validstats.evals.statistics.battles import (
     davidson_fit,
     win_rate,
 )
-from validstats.evals.statistics.cells import CellMean, cell_mean
 from validstats.evals.statistics.pairs import (
     Direction,
     PairedAnswer,
@@ -67,7 +66,6 @@ __all__ = [
     "Band",
     "BattleFit",
     "BattlesNotIdentifiedError",
-    "CellMean",
     "ClusterMean",
     "Direction",
     "PairedAnswer",
@@ -78,7 +76,6 @@ __all__ = [
     "allocation",
     "audited_pass_at_k",
     "best_of_n_utility",
-    "cell_mean",
     "chance_none_passes",
     "cluster_mean",
     "column_means",
