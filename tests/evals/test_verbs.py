@@ -499,3 +499,20 @@ def test_the_frame_library_of_the_caller_comes_back():
     polars = pytest.importorskip("polars")
     frame = polars.DataFrame({"score": [1, 0, 1, 1, 0, 1]})
     assert isinstance(evals.evaluate(frame).tidy(), polars.DataFrame)
+
+
+def test_labels_of_whole_passages_make_passages_the_units():
+    rng = np.random.default_rng(20)
+    passage = np.repeat(np.arange(40), 5)
+    truth = rng.random(200) < rng.beta(1, 1, 40)[passage]
+    human = np.where(np.isin(passage, rng.choice(40, 15, replace=False)), truth, np.nan)
+    data = {
+        "item": np.arange(200),
+        "passage": passage,
+        "judge": rng.random(200) < 0.2 + 0.6 * truth,
+        "human": human,
+    }
+    found, given = evals.evaluate(data), evals.evaluate(data, clusters="passage")
+    assert found.options["clusters"] == "passage"
+    assert (found.conf_low, found.conf_high) == (given.conf_low, given.conf_high)
+    assert any(c.code == "labels-by-group" for c in found.checks)

@@ -147,9 +147,12 @@ def evaluate(
 @click.option(
     "--looks",
     type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    help="Comparisons that were fixed beforehand.",
+    help="Comparisons that were fixed beforehand, 1 if not given; with --ledger those that it is to serve.",
+)
+@click.option(
+    "--ledger",
+    type=click.Path(path_type=Path),
+    help="Ledger of many comparisons on these items (validstats holdout create): the verdict alone.",
 )
 @click.option("--unpaired-ok", is_flag=True, help="Accept that many items were answered by one system only.")
 @click.option(
@@ -164,7 +167,8 @@ def compare(
     b: str | None,
     system: str | None,
     margin: float,
-    looks: int,
+    looks: int | None,
+    ledger: Path | None,
     unpaired_ok: bool,
     fail_on: str | None,
     output_format: str,
@@ -188,6 +192,7 @@ def compare(
         system=system,
         margin=margin,
         looks=looks,
+        ledger=ledger,
         unpaired="ok" if unpaired_ok else None,
         **_arguments(**columns),
     )
@@ -207,7 +212,8 @@ def _gate(result: Any, fail_on: str | None) -> int:
 
     if fail_on is None:
         return 0
-    if not (math.isfinite(result.conf_low) and math.isfinite(result.conf_high)):
+    ends = [end for end in (result.conf_low, result.conf_high) if isinstance(end, float)]
+    if not all(math.isfinite(end) for end in ends):
         raise DataError(f"The gate cannot be decided: the interval has no finite width. {result.answer}")
     code = result.verdict.code
     fired = {

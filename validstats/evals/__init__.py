@@ -6,6 +6,7 @@ from validstats.evals.agreement import AgreementResult
 from validstats.evals.compare import compare
 from validstats.evals.doctor import DoctorReport, doctor
 from validstats.evals.evaluate import evaluate
+from validstats.evals.ledger import LedgerComparisonResult
 from validstats.evals.pass_at_k import pass_at_k
 from validstats.evals.plan import EvalPlan, plan
 from validstats.evals.rank import rank
@@ -31,6 +32,7 @@ __all__ = [
     "EvalPlan",
     "EvalTable",
     "EvaluationResult",
+    "LedgerComparisonResult",
     "PassAtKResult",
     "RankingResult",
     "ReleaseResult",

@@ -14,6 +14,7 @@ from validstats._typing import Bool1D, Float1D, RandomState
 from validstats.evals.agreement import agreement
 from validstats.evals.inputs import Errors, EvalInput, Population, item_matrix, load
 from validstats.evals.judged import JudgedMean, judged_mean, judged_systems, score_p_value
+from validstats.evals.ledger import LedgerComparisonResult, compare_through_ledger
 from validstats.evals.readers import Check, EvalFileError, EvalTable, codes_of, read
 from validstats.evals.results import ComparisonResult, inputs_of_data
 from validstats.evals.sentences import Verdict, difference_words, needed, points, say
@@ -89,11 +90,12 @@ def compare(
     margin: float = 0.0,
     interval: PairedInterval = "buehler",
     unpaired: str | None = None,
-    looks: int = 1,
+    looks: int | None = None,
+    ledger: Any = None,
     population: Population = "superpopulation",
     confidence_level: float = 0.95,
     random_state: RandomState = None,
-) -> ComparisonResult:
+) -> ComparisonResult | LedgerComparisonResult:
     """Compare a candidate with a baseline on the items that both answered.
 
     Parameters
@@ -115,8 +117,13 @@ def compare(
         Interval of paired 0/1 scores: exact, or the adjusted Wald interval.
     unpaired : {"ok"} or None, default None
         ``"ok"`` accepts that more than a tenth of the items was answered by one system only.
-    looks : int, default 1
-        Number of comparisons that were fixed beforehand; the level is shared out among them.
+    looks : int or None, default None
+        Number of comparisons that were fixed beforehand, none in the light of another; the level is shared out among
+        them. None is 1. With ``ledger`` the number that its budget is declared for; None is what was declared, or 100.
+    ledger : str, Path, Ledger or None, default None
+        Ledger (``validstats holdout create FILE``) of many comparisons on these items, each perhaps in the light of
+        those before: a gate on every commit. The result is then one word (better, worse, undecided) without any
+        number.
     confidence_level : float, default 0.95
         Level of the interval.
     random_state : int, numpy.random.Generator or None, default None
@@ -124,8 +131,8 @@ def compare(
 
     Returns
     -------
-    ComparisonResult
-        Difference a - b; its verdict is about a.
+    ComparisonResult or LedgerComparisonResult
+        Difference a - b; its verdict is about a. With ``ledger`` the verdict alone.
 
     Raises
     ------
@@ -133,6 +140,8 @@ def compare(
         If the data cannot be read, or would give a wrong number.
     ValueError
         If an option is out of range.
+    BudgetExhaustedError, LedgerError
+        If the ledger has nothing left, is missing, or belongs to other items.
 
     References
     ----------
@@ -150,11 +159,17 @@ def compare(
     check_literal(population, "population", get_args(Population))
     check_literal(interval, "interval", get_args(PairedInterval))
     check_in_range(margin, "margin", 0.0)
-    check_positive_int(looks, "looks")
+    if looks is not None:
+        check_positive_int(looks, "looks")
     if unpaired not in (None, "ok"):
         raise ValueError(f"unpaired must be None or 'ok', got {unpaired!r}.")
+    if ledger is not None and margin > 0.0:
+        raise ValueError(
+            f"ledger= tells which system is better, without a margin; leave margin={margin!r} out."
+        )
     # Bonferroni over comparisons that were fixed beforehand.
-    single = 1.0 - (1.0 - level) / looks
+    n_looks = 1 if looks is None else looks
+    single = 1.0 - (1.0 - level) / n_looks
     data, name_a, name_b = _sources(data, candidate or a, baseline or b)
     data, columns = _two_columns(data, name_a, name_b, system, human)
     inputs = load(
@@ -172,6 +187,10 @@ def compare(
     )
     inputs, name_a, name_b = _two_systems(inputs, name_a, name_b)
     paired, checks, shared = _shared_items(inputs, unpaired)
+    if ledger is not None:
+        if not shared:
+            raise EvalFileError("ledger= compares systems on items that both answered; there are none.")
+        return compare_through_ledger(paired, name_a, name_b, ledger, looks, level)
     found = _difference(paired if shared else inputs, shared, single, interval, population, random_state)
     agreed = agreement(paired if shared else inputs, level, random_state) if inputs.judged else None
     share = inputs.in_unit_range
@@ -185,14 +204,14 @@ def compare(
     )
     verdict = _verdict(code, name_a, name_b, found, margin, detectable, wanted, share)
     return ComparisonResult(
-        guarantee=_guarantee(inputs, level, looks, found, shared),
+        guarantee=_guarantee(inputs, level, n_looks, found, shared),
         backend=inputs.backend,
         verdict=verdict,
         checks=tuple(dict.fromkeys([*inputs.checks, *checks])),
         inputs=inputs_of_data(inputs),
         options={
             "confidence_level": level,
-            "looks": looks,
+            "looks": n_looks,
             "margin": margin,
             "population": population,
             "errors": errors,

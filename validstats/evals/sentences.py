@@ -42,6 +42,9 @@ SENTENCES = {
     "same": "{a} and {b} differ by less than {margin}: {value} on {n} {units}.",
     "not_worse": "{a} is at most {margin} worse than {b}: {value} on {n} {units}.",
     "undecided": "Not settled: {value}. {limits}",
+    "ledger_better": "{a} is better than {b}, provided nobody read the scores otherwise.",
+    "ledger_worse": "{a} is worse than {b}, provided nobody read the scores otherwise.",
+    "ledger_undecided": "Not settled between {a} and {b}, provided nobody read the scores otherwise.",
     "one_best": "{best} is best; {groups} can be told apart.",
     "shared_best": "{best} is best or shares the first place with {others}; {groups} can be told apart.",
     "no_order": "No system can be told apart from the others.",
@@ -65,9 +68,9 @@ SENTENCES = {
 """Words of every code; the fields in braces are filled with numbers and names."""
 
 
-def say(code: str, **fields: object) -> Verdict:
-    """The verdict of a code."""
-    return Verdict(code, SENTENCES[code].format(**fields))
+def say(sentence: str, *, code: str | None = None, **fields: object) -> Verdict:
+    """The verdict of a sentence, whose name is its code unless another is given."""
+    return Verdict(code or sentence, SENTENCES[sentence].format(**fields))
 
 
 def percent(value: float, decimals: int = 1) -> str:

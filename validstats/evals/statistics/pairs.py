@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import numpy as np
-from scipy import special, stats
+from scipy import stats
 
-from validstats._typing import AnyArray, FloatND, Int1D
+from validstats._typing import AnyArray, FloatND
+from validstats.holdout.widths import paired_difference_interval, paired_tail_at_most
 
 __all__ = [
     "Direction",
@@ -29,16 +31,6 @@ PairedInterval: TypeAlias = Literal["buehler", "bonett-price"]
 
 Direction: TypeAlias = Literal["worse", "better", "same", "not_worse", "undecided"]
 """What an interval of a - b says about a, in the order in which it is tried."""
-
-_CELLS = 192
-"""Cells of the discordance over which Buehler's tail is maximised."""
-
-_BERGER_BOOS = 0.02
-"""Share of the error probability spent on the interval of the discordance (Berger and Boos 1994)."""
-
-_TRIM = 9.0
-"""Standard deviations of the number of discordant pairs that are summed; the rest counts as extreme."""
-
 
 @dataclass(frozen=True)
 class PairedAnswer:
@@ -70,97 +62,23 @@ def _bonett_price_error(b: int, c: int, n: int) -> float:
     return float(np.sqrt((p1 + p2 - (p1 - p2) ** 2) / (n + 2.0)))
 
 
-class _BuehlerTail:
-    """Probability, at its worst discordance, of tables that speak for a at least as much as the one seen."""
-
-    def __init__(self, b: int, c: int, n: int, alpha: float) -> None:
-        self.alpha = alpha
-        spent = _BERGER_BOOS * alpha
-        # Clopper-Pearson interval of the discordance psi at error probability `spent`.
-        low = float(special.betaincinv(b + c, n - b - c + 1, spent / 2.0)) if b + c else 0.0
-        high = float(special.betainccinv(b + c + 1, n - b - c, spent / 2.0)) if b + c < n else 1.0
-        edges = np.linspace(low, high, _CELLS + 1)
-        self.low, self.high = edges[:-1], edges[1:]
-        spread = _TRIM * np.sqrt(
-            n * max(0.25 if low < 0.5 < high else 0.0, low * (1 - low), high * (1 - high))
-        )
-        first, last = max(0, int(n * low - spread) - 1), min(n, int(n * high + spread) + 2)
-        self.m = np.arange(first, last + 1)
-        self.cut = _closed_cuts(b, c, n, float(stats.norm.isf(alpha)))[first : last + 1]
-        self.n = n
-
-    def __call__(self, delta: float) -> float:
-        """Largest tail over all discordances in the cells, Berger and Boos' share included."""
-        # The tail rises in p10 and falls in p01, so over a cell of psi it is at most its value at the largest
-        # p10 = (high + delta)/2 and the smallest p01 = (low - delta)/2 in it. |delta| <= psi: cells below -delta
-        # are impossible; cells below delta stay at their largest delta, so that the maximum rises throughout.
-        possible = self.high >= -delta
-        p10 = np.maximum((self.high + np.minimum(delta, self.high)) / 2.0, 0.0)
-        p01 = np.maximum((self.low - delta) / 2.0, 0.0)
-        psi = np.minimum(p10 + p01, 1.0)
-        success = np.divide(p10, psi, out=np.zeros_like(psi), where=psi > 0)
-        weight = stats.binom.pmf(self.m[None, :], self.n, psi[:, None])
-        impossible, certain = self.cut > self.m, self.cut <= 0
-        a = np.where(impossible | certain, 1.0, self.cut)
-        z = np.where(impossible | certain, 1.0, self.m - self.cut + 1.0)
-        beyond = special.betainc(a[None, :], z[None, :], success[:, None])
-        beyond[:, impossible] = 0.0
-        beyond[:, certain] = 1.0
-        left_out = np.maximum(1.0 - weight.sum(axis=1), 0.0)
-        tail = np.where(possible, (weight * beyond).sum(axis=1) + left_out, 0.0)
-        return min(1.0, float(tail.max()) + _BERGER_BOOS * self.alpha)
-
-
-def _closed_cuts(b: int, c: int, n: int, z: float) -> Int1D:
-    """For every number m of discordant pairs, the fewest wins of a that count as extreme as (b, c)."""
-    m = np.arange(n + 1)
-    observed = _order(b - c, b + c, n, z) - 1e-9
-    # The order d - z sqrt(m + 1 - d^2/n) rises in the number of wins; find the least number by bisection.
-    low, high = np.zeros(n + 1, dtype=np.int64), m + 1
-    while np.any(low < high):
-        middle = (low + high) // 2
-        enough = _order(2 * middle - m, m, n, z) >= observed
-        high, low = np.where(enough, middle, high), np.where(enough, low, np.minimum(middle + 1, high))
-    cut = high.copy()
-    # Where nearly all pairs are discordant (m > n - z^2) the order turns round at its low end: look at every table.
-    for full in range(max(0, n - int(z * z) - 3), n + 1):
-        wins = np.flatnonzero(_order(2 * np.arange(full + 1) - full, full, n, z) >= observed)
-        cut[full] = wins[0] if len(wins) else full + 1
-    # Closed both ways: a win more, or a loss less, stays in the set (cut_m <= min(cut_{m-1} + 1, cut_{m+1})).
-    cut = np.minimum.accumulate(cut - m) + m
-    return np.minimum.accumulate(cut[::-1])[::-1]
-
-
-def _order(d: AnyArray | int, m: AnyArray | int, n: int, z: float) -> FloatND:
-    """Lower end of a Wald interval of the difference, times n: the order of tables."""
-    return np.asarray(d - z * np.sqrt(np.maximum(np.asarray(m) + 1.0 - np.square(d) / n, 0.0)))
-
-
-def _buehler_lower(b: int, c: int, n: int, alpha: float) -> float:
-    """Lower bound of p10 - p01 that errs with probability at most alpha (Buehler 1957)."""
-    tail = _BuehlerTail(b, c, n, alpha)
-    low, high = (0.0, (b - c) / n) if b > c and tail(0.0) <= alpha else (-1.0, min(0.0, (b - c) / n))
-    if high <= low:
-        return low
-    while high - low > 1e-7:
-        middle = 0.5 * (low + high)
-        if tail(middle) <= alpha:
-            low = middle
-        else:
-            high = middle
-    return low
-
-
 def buehler_interval(b: int, c: int, n: int, confidence_level: float) -> tuple[float, float]:
     """Interval of ``P(a only) - P(b only)`` from b and c discordant of n pairs; each side errs at most by half."""
-    alpha = (1.0 - confidence_level) / 2.0
-    return _buehler_lower(b, c, n, alpha), -_buehler_lower(c, b, n, alpha)
+    low, high = paired_difference_interval(b, c, n, math.log1p(-confidence_level))
+    return float(low), float(high)
 
 
-def buehler_p_value(b: int, c: int, n: int, confidence_level: float) -> float:
-    """Two-sided p-value that belongs to :func:`buehler_interval`: twice its tail at 0."""
-    tail = _BuehlerTail(max(b, c), min(b, c), n, (1.0 - confidence_level) / 2.0)
-    return min(1.0, 2.0 * tail(0.0))
+def buehler_p_value(b: int, c: int, n: int) -> float:
+    """Two-sided p-value that belongs to :func:`buehler_interval`: the least level at which it excludes 0."""
+    wins, losses = max(b, c), min(b, c)
+    low, high = math.log(1e-12), 0.0
+    for _ in range(40):
+        middle = 0.5 * (low + high)
+        if paired_tail_at_most(wins, losses, n, 0.0, middle - math.log(2.0)):
+            high = middle
+        else:
+            low = middle
+    return math.exp(high)
 
 
 def paired_binary(
@@ -175,7 +93,7 @@ def paired_binary(
     if p <= 1.0 - confidence_level and low <= 0.0 <= high:
         # The interval does not decide: its own p-value is printed, so that no sentence says "p = .008, undecided".
         if interval == "buehler":
-            p = buehler_p_value(b, c, n, confidence_level)
+            p = max(buehler_p_value(b, c, n), float(np.nextafter(1.0 - confidence_level, 2.0)))
         else:
             centre = abs((b - c) / (n + 2.0))
             p = float(2.0 * stats.norm.sf(centre / _bonett_price_error(b, c, n)))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from validstats._typing import Float1D
-from validstats.evals import EvalFileError, compare, evaluate, pass_at_k, rank
+from validstats.evals import ComparisonResult, EvalFileError, compare, evaluate, pass_at_k, rank
 from validstats.validity.hunt import Choice, Claim, LogUniform, Prior, Refused, Setting, Trial, Uniform
 
 __all__ = ["CLAIMS"]
@@ -90,6 +90,8 @@ def _pairs_trial(setting: Setting, rng: np.random.Generator) -> Trial:
     data = {"a": a, "b": b}
     result = compare(data, "a", "b")
     reference = compare(data, "a", "b", interval="bonett-price")
+    assert isinstance(result, ComparisonResult)
+    assert isinstance(reference, ComparisonResult)
     truth = p10 - p01
     decided = result.conf_low > 0.0 or result.conf_high < 0.0
     fault = "" if decided == (result.p_value <= 0.05) else "interval and p-value contradict each other"
