@@ -10,17 +10,20 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from scipy import stats
 
 from tests.dsl.test_golden import _as_list, _split
+from validstats import DesignSupervised
 from validstats.dsl import forecast_gain, plan_labels
 from validstats.dsl.fit import SimpleFit
+from validstats.dsl.fit.cell_intervals import cell_counts, cell_interval, expected_sums
 from validstats.dsl.moments import SamplingDesign, VarianceParts, cluster_codes, sandwich, variance_parts
 from validstats.dsl.moments.variance import meat_parts
 from validstats.dsl.plan.label_forecast import (
     binary_r_squared,
     label_worth,
-    labels_for_std_error,
     pilot_r_squared,
+    share_widths,
     wald_power,
 )
 from validstats.dsl.plan.planning import std_error_for_power
@@ -153,7 +156,7 @@ def test_wald_power_is_the_rejection_rate() -> None:
 def test_a_negative_forecast_falls_back_to_scaling() -> None:
     parts = VarianceParts(covariance=np.array([[[1.0]]]), label_covariance=np.array([[[1.5]]]))
     np.testing.assert_allclose(parts.std_errors(0.25), [0.5])
-    assert labels_for_std_error(parts, 100, np.array([0.5]))[0] == np.ceil(150 / 0.75)
+    assert parts.labels_needed(100, 10_000, np.array([0.5]))[0] == np.ceil(150 / 0.75)
 
 
 def test_forecasts_hold_for_a_simulated_mean() -> None:
@@ -293,3 +296,81 @@ def test_bad_sizes_are_refused() -> None:
         forecast_gain(1000, 2000, r_squared=0.5)
     with pytest.raises(ValueError, match="sizes is empty"):
         forecast_gain(1000, [], r_squared=0.5)
+
+
+def _drawn(n_labels, rng, rate=0.95, right=0.95, n_units=2000, replicates=500):
+    """Counts of two verdict cells in many data sets."""
+    p = np.array([rate * (1 - right), rate * right])
+    flagged = rate * right + (1 - rate) * (1 - right)
+    law = np.array([1 - flagged - p[0], p[0], flagged - p[1], p[1]])
+    counts = rng.multinomial(n_labels, law, size=replicates)
+    n = np.column_stack([counts[:, :2].sum(axis=1), counts[:, 2:].sum(axis=1)])
+    share = np.broadcast_to([1 - flagged, flagged], n.shape)
+    return cell_counts(counts[:, [1, 3]], n, share, np.full(2, n_labels / n_units), n_units=n_units)
+
+
+def _lengths(sums):
+    found = cell_interval(sums, binary=True)
+    return found.conf_high - found.conf_low
+
+
+@pytest.mark.parametrize(("now", "then"), [(50, 200), (100, 400), (100, 50)])
+def test_lengths_of_cells_are_forecast_where_the_square_root_rule_is_off(now, then) -> None:
+    rng = np.random.default_rng(7)
+    pilots, actual = _drawn(now, rng), _lengths(_drawn(then, rng)).mean()
+    forecast = _lengths(expected_sums(pilots, then / now)).mean()
+    # somewhat short on average: a pilot without a disagreement forecasts none
+    assert forecast == pytest.approx(actual, rel=0.06)
+    assert abs(_lengths(pilots).mean() * np.sqrt(now / then) / actual - 1) > abs(forecast / actual - 1) + 0.02
+
+
+def test_expected_sums_of_a_finite_population_are_those_of_counts() -> None:
+    share, n, rate = np.array([0.4, 0.6]), np.array([30.0, 50.0]), np.array([0.1, 0.9])
+    here = cell_counts(n * rate, n, share, np.array([0.1, 0.2]), finite=True, n_units=700)
+    more = cell_counts(3 * n * rate, 3 * n, share, np.array([0.3, 0.6]), finite=True, n_units=700)
+    for name in (
+        "largest_weight",
+        "smallest_probability",
+        "n",
+        "square",
+        "spread",
+        "open_square",
+        "open_spread",
+    ):
+        assert getattr(expected_sums(here, 3.0), name) == pytest.approx(getattr(more, name))
+    assert expected_sums(here, 1.0).open_square == pytest.approx(here.open_square)
+
+
+def test_lengths_of_shares_are_those_of_expected_counts() -> None:
+    found = share_widths(10**9, 200, 0.9, 0.8, 0.3)
+    exact = stats.binomtest(60, 200).proportion_ci(method="exact")
+    assert found.alone == pytest.approx(exact.high - exact.low, rel=1e-6)
+    assert found.cells < found.alone and found.worth > 200
+    useless = share_widths(10**9, 200, 0.5, 0.5, 0.3)
+    assert useless.cells > useless.alone and useless.worth < 200
+    forecast = forecast_gain(10_000, [100, 400], accuracy=0.9, prevalence=0.3)
+    assert "share_length" in forecast.tidy().columns
+    assert "A share: length of its interval" in str(forecast.summary())
+    assert forecast_gain(10_000, 100, r_squared=0.5).share_worth is None
+    labels = (np.arange(60) % 3 == 0).astype(float)
+    assert forecast_gain(10_000, 100, pilot=(labels, np.roll(labels, 1))).share_worth is not None
+    assert forecast_gain(10_000, 100, pilot=(labels, np.linspace(0, 1, 60))).share_worth is None
+
+
+def test_plans_of_shares_find_the_labels_of_a_length() -> None:
+    rng = np.random.default_rng(8)
+    truth = (rng.random(3000) < 0.9).astype(float)
+    frame = pd.DataFrame({"machine": np.where(rng.random(3000) < 0.95, truth, 1 - truth)})
+    seen = pd.Series(truth, name="human").where(np.arange(3000) < 80)
+    study = DesignSupervised(random_state=0).fit(frame, surrogate="machine").calibrate(seen)
+    for population in ("superpopulation", "finite"):
+        result = study.infer("human", model="proportion", population=population)
+        plan = result.plan_labels([40, 80, 800], target_std_error=0.5 * result.std_error[0])
+        assert plan.std_errors[1] == pytest.approx(result.std_error)
+        needed = int(plan.needed[0])
+        at = result.plan_labels([needed - 1, needed]).std_errors[:, 0]
+        assert at[1] <= 0.5 * result.std_error[0] < at[0]
+        assert plan.gold_std_errors[1] == pytest.approx(result.gold.std_error)
+    assert study.infer("human", model="proportion").plan_labels(target_std_error=1e-6).needed == [np.inf]
+    with pytest.raises(ValueError, match="does not say which part"):
+        study.infer("human", model="proportion", interval="exact").plan_labels()

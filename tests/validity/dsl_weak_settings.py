@@ -86,6 +86,7 @@ class WeakDraw:
     probability: np.ndarray
     labelled: np.ndarray
     unequal: bool
+    clusters: np.ndarray | None = None
 
 
 def _covariates(kind: Covariates, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -197,11 +198,9 @@ def _answer(fit, level: float = 0.95) -> Answer:
     return Answer(fit.params, error, stats.t.isf((1 - level) / 2, fit.degrees) * error)
 
 
-def answers(
-    data: WeakDraw, model: Model, prediction: np.ndarray, *, untuned: bool = False, cell=None, **options
-) -> dict[str, Answer] | None:
-    """Return the estimators on one data set; None where the labels alone have no root."""
-    moment, n = moment_of(model), len(data.y)
+def parts_of_fit(data: WeakDraw, model: Model, prediction: np.ndarray, cell=None):
+    """Return sample, labels alone, control variate and expected score; None where the labels alone have no root."""
+    moment = moment_of(model)
     rows = RegressionRows(y=data.y, X=data.X)
     sample = LabelledSample(
         moment=moment,
@@ -209,6 +208,7 @@ def answers(
         labelled=data.labelled,
         probability=data.probability,
         design=SamplingDesign(scheme="independent" if data.unequal else "simple"),
+        clusters=() if data.clusters is None else (data.clusters,),
     )
     if np.linalg.matrix_rank(data.X[data.labelled]) < data.X.shape[1]:
         return None
@@ -220,14 +220,33 @@ def answers(
     )(prediction)
     term = (Component(rows=RegressionRows(y=h, X=data.X)),)
     labels = label_error(gold, cell=None if cell is None else cell[data.labelled])
-    control = control_variate(sample, term)
+    return sample, labels, control_variate(sample, term), term
+
+
+def fit_tuned(setting: WeakSetting, data: WeakDraw, rng: np.random.Generator):
+    """Return the default estimate on one data set; None where the labels alone have no root."""
+    parts = parts_of_fit(data, setting.model, linear_first_stage(data, rng))
+    if parts is None:
+        return None
+    sample, labels, control, _ = parts
+    return controlled(sample, labels, control, first_stage=data.X.shape[1] + 1.0)
+
+
+def answers(
+    data: WeakDraw, model: Model, prediction: np.ndarray, *, untuned: bool = False, cell=None, **options
+) -> dict[str, Answer] | None:
+    """Return the estimators on one data set; None where the labels alone have no root."""
+    parts = parts_of_fit(data, model, prediction, cell)
+    if parts is None:
+        return None
+    sample, labels, control, term = parts
     common = {"first_stage": data.X.shape[1] + 1.0, **options}
     found = {
         "gold": _answer(controlled(sample, labels, None)),
         "tuned": _answer(controlled(sample, labels, control, **common)),
     }
     if untuned:
-        root = fit_augmented(sample, identity_augmentation(term, data.X.shape[1]), gold.params)
+        root = fit_augmented(sample, identity_augmentation(term, data.X.shape[1]), labels.params)
         if root is not None:
             done = finish(root, kind="HC1")
             error = np.sqrt(np.diag(done.covariance))
@@ -237,24 +256,26 @@ def answers(
                 stats.t.isf(0.025, max(int(data.labelled.sum()) - data.X.shape[1], 1)) * error,
             )
             found["root form"] = _root_form(sample, labels, root)
-    assert n == len(data.labelled)
     return found
 
 
 def _root_form(sample, labels, root) -> Answer:
-    """The older form: the segment from the labels alone to the root of the pseudo-outcome, shares at one Jacobian."""
+    """The older form: the segment from the labels alone to the root of the pseudo-outcome.
+
+    Shares come from influence functions at one Jacobian, that of the root, as that form had them; the root divides by
+    the Jacobian of all rows and the labels by their own, which a common Jacobian cannot see.
+    """
     p, n = len(labels.params), sample.n_rows
-    gold = np.zeros((n, p))
-    gold[sample.positions] = labels.residuals(sample) * sample.gold_weights[:, None]
+    of_gold = np.zeros((n, p))
+    of_gold[sample.positions] = labels.residuals(sample) * sample.gold_weights[:, None]
+    gold = of_gold @ np.linalg.inv(labels.bread).T @ root.bread.T
     control = gold - root.psi @ root.bread.T
     m = sample.n_labelled - p
-    few = np.minimum(kurtosis_degrees(gold[sample.positions], p), carrier_degrees(labels.carried))
-    v, c, d = (
-        np.sum(gold**2, axis=0) / n**2,
-        np.sum(gold * control, axis=0) / n**2,
-        np.sum(control**2, axis=0) / n**2,
-    )
-    share, ratio = bounded_share(v, c, d, few, margin=m)
+    few = np.minimum(kurtosis_degrees(of_gold[sample.positions], p), carrier_degrees(labels.carried))
+    v = np.sum(of_gold**2, axis=0) / n**2
+    own = np.sum(gold**2, axis=0) / n**2
+    c, d = np.sum(gold * control, axis=0) / n**2, np.sum(control**2, axis=0) / n**2
+    share, ratio = bounded_share(own, c, d, few, margin=m)
     degrees = np.minimum(kurtosis_degrees((gold - share * control)[sample.positions], p), few).clip(2)
     error = np.sqrt(v * ratio)
     params = labels.params - share * (labels.params - root.params)

@@ -15,10 +15,12 @@ from tests.validity.dsl_weak_settings import (
     all_settings,
     answers,
     draw,
+    fit_tuned,
     linear_first_stage,
     measure,
     rare_replicate,
 )
+from validstats.dsl.moments import VarianceParts
 from validstats.validity import binomial_acceptance
 
 pytestmark = pytest.mark.validity
@@ -91,6 +93,29 @@ def test_the_segment_to_the_root_loses_with_a_skewed_covariate_and_a_useless_sur
         np.max(result.rmse("root form") / result.rmse("gold")) > 1.06
     )  # what the tuned estimator is held to
     assert np.max(result.rmse("tuned") / result.rmse("gold")) <= 1.04
+
+
+@pytest.mark.parametrize("setting", ["linear", "logit"])
+def test_forecasts_of_other_numbers_of_labels_choose_the_share_anew(setting):
+    """Closer than scaling the part that labels shrink, in both directions; it leaves out that learners improve."""
+    surrogate = "good" if setting == "linear" else "judge"
+    rng, fits = np.random.default_rng(16), {}
+    for n_labels in (100, 300):
+        law = WeakSetting(setting, "normal", "normal", surrogate, n_labels, False)
+        found = [fit_tuned(law, draw(law, rng), rng) for _ in range(60)]
+        fits[n_labels] = [f for f in found if f is not None]
+    for now, then in ((100, 300), (300, 100)):
+        actual = np.mean([np.sqrt(np.diag(f.covariance)) for f in fits[then]], axis=0)
+        forecasts = [f.variance_parts for f in fits[now]]
+        ours = np.mean([f.std_errors(now / then) for f in forecasts], axis=0) / actual
+        scaled = [
+            VarianceParts(covariance=f.covariance, label_covariance=f.label_covariance) for f in forecasts
+        ]
+        plain = np.mean([f.std_errors(now / then) for f in scaled], axis=0) / actual
+        assert np.all(np.abs(np.log(ours)) < np.abs(np.log(plain)) + 0.005)
+        assert np.all(np.abs(np.log(ours)) < 0.18)
+    for f in fits[100]:
+        assert f.variance_parts.std_errors(1.0) == pytest.approx(np.sqrt(np.diag(f.covariance)))
 
 
 def test_noise_that_is_drawn_after_labelling_gets_no_share():

@@ -25,6 +25,7 @@ __all__ = [
     "cell_interval",
     "cell_sums",
     "effective_cells",
+    "expected_sums",
     "label_surprises",
     "select_cells",
     "table_sums",
@@ -334,6 +335,27 @@ def cell_difference(
         ends.append(_beta_quantile(a.mean - b.mean, a.variance + b.variance, -1.0, 1.0, tail, side))
     low_end, high_end = np.fmin(ends[0], estimate), np.fmax(ends[1], estimate)
     return CellInterval(estimate, np.clip(low_end, -1.0, 1.0), np.clip(high_end, -1.0, 1.0))
+
+
+def expected_sums(sums: CellSums, ratio: float) -> CellSums:
+    """Return the sums to expect of ``ratio`` times as many labels like those there: counts grow, weights shrink."""
+    # a -> a / r and n -> n r: sums of a stay, sums of a^2 shrink by r, sums of a^2 pi stay
+    known = sums.square - sums.open_square
+    open_square = np.maximum(sums.square / ratio - known, 0.0)
+    still = np.divide(
+        open_square, sums.open_square, out=np.zeros(np.shape(known)), where=sums.open_square > 0
+    )
+    return replace(
+        sums,
+        largest_weight=sums.largest_weight / ratio,
+        smallest_probability=np.minimum(sums.smallest_probability * ratio, 1.0),
+        n=sums.n * ratio,
+        square=sums.square / ratio,
+        spread=sums.spread / ratio,
+        open_square=open_square,
+        open_first=sums.open_first * still,
+        open_spread=sums.open_spread * still,
+    )
 
 
 def select_cells(sums: CellSums, inside: Bool1D) -> CellSums:

@@ -31,6 +31,7 @@ from validstats.dsl.fit.augmentation import (
 )
 from validstats.dsl.moments import (
     ClusterSums,
+    LabelForecast,
     RegressionRows,
     ScoreParts,
     StratumCentres,
@@ -46,6 +47,7 @@ from validstats.dsl.moments import (
     labelled_units,
     median_of_splits,
     sandwich,
+    search_labels,
     small_sample_scores,
     sum_by_cluster,
     variance_parts,
@@ -93,8 +95,8 @@ class SimpleFit:
 
     params: Float1D  # coefficients
     std_error: Float1D  # standard errors
-    # which part of the covariance more labels shrink; None where that is not known
-    variance_parts: VarianceParts | None = None
+    # what other numbers of labels would make of the standard errors; None where that is not known
+    variance_parts: LabelForecast | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,8 +112,8 @@ class Estimate:
     by_cluster: Float2D | None = None
     # gold score minus augmentation on the labelled rows, in coefficient units
     residual: Float2D | None = None
-    # which part of the covariance more labels shrink; None for a finite population
-    variance_parts: VarianceParts | None = None
+    # what other numbers of labels would make of the standard errors; None where that is not known
+    variance_parts: LabelForecast | None = None
     tuning: TuningKind = "none"  # how the augmentation was scaled
     # degrees of freedom of the t interval of each coefficient; None where one number serves all
     degrees: Float1D | None = None
@@ -143,6 +145,44 @@ def parts_of(covariance: Float2D, residual: Float2D, sample: Sample) -> Variance
     return variance_parts(
         covariance, residual, sample.gold_probability, sample.n_rows, sample.drawn, everyone
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ControlForecast(VarianceParts):
+    """What other numbers of labels would make of the labels alone and of the share of the control variate."""
+
+    joint: VarianceParts  # of the labels alone beside the control variate, ``2p`` columns
+    gold: Float1D  # variance of the labels alone that is reported, without events
+    events: Float1D  # variance of events that were not seen
+    degrees: Float1D  # labelled rows that carry each coefficient
+    n_units: int
+    n_first: float  # effective number of parameters of the first stage
+    tuning: Literal["diagonal", "scalar"]
+
+    def variances(self, label_ratio: float) -> Float2D:
+        """Return the variances to expect: shares are chosen anew, with the labels that there would be."""
+        p, units = len(self.gold), self.n_units / label_ratio
+        here = self.joint.covariance[0] + (label_ratio - 1.0) * self.joint.label_covariance[0]
+        diagonal = np.diag(here)
+        # gold scores of labelled rows shrink with the labels altogether; events with the square of their weight
+        events = self.events * label_ratio**2
+        variance = np.where(
+            diagonal[:p] > 0.0, diagonal[:p], np.diag(self.joint.covariance[0])[:p] * label_ratio
+        )
+        own = np.divide(self.gold, np.diag(self.joint.covariance[0])[:p], out=np.ones(p), where=self.gold > 0)
+        share = bounded_share(
+            variance + events,
+            np.diag(here[:p, p:]),
+            price_of_first_stage(units, self.n_first) * np.maximum(diagonal[p:], 0.0),
+            (self.degrees + 1.0) / label_ratio - 1.0,
+            margin=max(round(units) - p, 1),
+            tuning=self.tuning,
+        )
+        return np.asarray([(variance * own + events) * share.ratio], dtype=np.float64)
+
+    def labels_needed(self, n_labelled: int, n_rows: int, target: Float1D) -> Float1D:
+        """Return the number of labels with which standard errors reach a target, infinite where none does."""
+        return search_labels(self, n_labelled, n_rows, target)
 
 
 @dataclass(frozen=True)
@@ -257,6 +297,12 @@ def carrier_degrees(carried: Float2D) -> Float1D:
     scaled = carried / np.where(largest > 0, largest, 1.0)
     fourth = np.sum(scaled**4, axis=0)
     return np.sum(scaled**2, axis=0) ** 2 / np.where(fourth > 0, fourth, 1.0) - 1.0
+
+
+def price_of_first_stage(n_units: float, n_first: float) -> float:
+    """Return ``F = n / max(n - q - 1, n / 3)``, with ``q`` parameters of the first stage, at most a third of the labels."""
+    q = min(n_first, n_units / 3.0)
+    return n_units / max(n_units - q - 1.0, n_units / 3.0)
 
 
 def bounded_share(
@@ -470,18 +516,17 @@ def controlled(
     finite = population == "finite"
     found = None
     if not finite or sample.keeps_rows:
-        alone = augmentation.is_empty and centres is None and not sample.keeps_rows
-        found = sample.total(replace(work, centres=centres), augmentation, labelled_only=alone)
+        labels_only = augmentation.is_empty and centres is None and not sample.keeps_rows
+        found = sample.total(replace(work, centres=centres), augmentation, labelled_only=labels_only)
     joint = labelling_covariance(residual, sample) if finite or found is None else found.covariance(n)
-    # F pays for the parameters of the first stage, at most a third of the labels
-    q = min(first_stage, units / 3.0)
-    factor = units / max(units - q - 1.0, units / 3.0)
+    factor = price_of_first_stage(units, first_stage)
     diagonal = np.diag(joint)
     variance, spread = diagonal[:p] + labels.events, factor * diagonal[p:]
     of_units = _by_unit(
         part, np.hstack([residual[:, :p] * part.gold_weights[:, None], _own(control, part, of_labels)])
     )
     few = carrier_degrees(np.sqrt(_by_unit(part, labels.carried**2)))
+    carried = np.minimum(kurtosis_degrees(of_units[:, :p], p), few)
     if tuning == "matrix" and control is not None:
         slopes, ratio = _free_matrix(joint, variance, factor, margin)
         share = np.diag(slopes)
@@ -490,7 +535,7 @@ def controlled(
             variance,
             np.diag(joint[:p, p:]),
             spread,
-            np.minimum(kurtosis_degrees(of_units[:, :p], p), few),
+            carried,
             margin=margin,
             tuning="scalar" if tuning == "scalar" else "diagonal",
         )
@@ -499,7 +544,8 @@ def controlled(
         2.0, np.minimum(kurtosis_degrees(of_units[:, :p] - of_units[:, p:] @ slopes.T, p), few)
     )
     degrees = np.where(labels.events > 0, np.maximum(degrees, 3.0), degrees)
-    error = np.sqrt(((diagonal[:p] if gold_variance is None else gold_variance) + labels.events) * ratio)
+    alone = diagonal[:p] if gold_variance is None else gold_variance
+    error = np.sqrt((alone + labels.events) * ratio)
     mapping = np.hstack([np.eye(p), -slopes])
     pattern = mapping @ joint @ mapping.T
     length = np.sqrt(np.maximum(np.diag(pattern), 0.0))
@@ -507,6 +553,23 @@ def controlled(
     covariance = mapping @ joint @ mapping.T
     covariance = (covariance + covariance.T) / 2.0
     np.fill_diagonal(covariance, error**2)
+    forecast: LabelForecast | None = None
+    if not finite:
+        known = parts_of(joint, residual, sample)
+        parts = parts_of(covariance, residual @ mapping.T, sample)
+        forecast = parts
+        if tuning != "matrix":
+            forecast = ControlForecast(
+                covariance=parts.covariance,
+                label_covariance=parts.label_covariance,
+                joint=known,
+                gold=alone,
+                events=labels.events,
+                degrees=carried,
+                n_units=units,
+                n_first=first_stage,
+                tuning="scalar" if tuning == "scalar" else "diagonal",
+            )
     residual = residual @ mapping.T
     delta = np.zeros(p) if control is None else control.delta
     return Estimate(
@@ -515,7 +578,7 @@ def controlled(
         influence=None if found is None or found.rows is None else found.rows @ mapping.T,
         by_cluster=None if found is None or not found.clusters else found.clusters[0].sums @ mapping.T,
         residual=residual,
-        variance_parts=None if finite else parts_of(covariance, residual, sample),
+        variance_parts=forecast,
         tuning="none" if control is None else tuning,
         degrees=degrees,
         share=share,
@@ -941,5 +1004,5 @@ def median_estimate(fits: Sequence[Estimate]) -> Estimate:
 
 
 def _stacked_parts(fits: Sequence[Estimate]) -> VarianceParts | None:
-    parts = [f.variance_parts for f in fits if f.variance_parts is not None]
+    parts = [f.variance_parts for f in fits if isinstance(f.variance_parts, VarianceParts)]
     return VarianceParts.stack(parts) if len(parts) == len(fits) else None

@@ -26,6 +26,7 @@ from validstats.dsl.moments.models import (
 from validstats.dsl.moments.user import Moment, UserMoment
 from validstats.dsl.moments.variance import (
     ClusterSums,
+    LabelForecast,
     SamplingDesign,
     StratumCentres,
     VarianceKind,
@@ -46,6 +47,7 @@ from validstats.dsl.moments.variance import (
     labelled_units,
     median_of_splits,
     sandwich,
+    search_labels,
     small_sample_scores,
     sum_by_cluster,
     variance_parts,
@@ -53,6 +55,8 @@ from validstats.dsl.moments.variance import (
 )
 
 __all__ = [
+    "LabelForecast",
+    "search_labels",
     "column_names",
     "nearly_spanned_columns",
     "unit_columns",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, Self, TypeAlias
+from typing import Literal, Protocol, Self, TypeAlias
 
 import numpy as np
 from scipy import stats
@@ -14,6 +14,7 @@ from validstats.exceptions import LabellingWarning, few_clusters_message, warn
 
 __all__ = [
     "ClusterSums",
+    "LabelForecast",
     "SamplingDesign",
     "StratumCentres",
     "VarianceKind",
@@ -36,6 +37,7 @@ __all__ = [
     "meat_parts",
     "median_of_splits",
     "sandwich",
+    "search_labels",
     "small_sample_scores",
     "sum_by_cluster",
     "variance_parts",
@@ -85,6 +87,30 @@ def warn_about_clusters(clusters: Sequence[Int1D], labelled: Bool1D, name: str |
         warn(message, LabellingWarning)
 
 
+class LabelForecast(Protocol):
+    """What an estimate says about other numbers of labels."""
+
+    def std_errors(self, label_ratio: float) -> Float1D:
+        """Return the standard errors to expect where the present labels are ``label_ratio`` times as many."""
+
+    def labels_needed(self, n_labelled: int, n_rows: int, target: Float1D) -> Float1D:
+        """Return the number of labels with which standard errors reach a target, infinite where none does."""
+
+
+def search_labels(forecast: LabelForecast, n_labelled: int, n_rows: int, target: Float1D) -> Float1D:
+    """Return the fewest labels whose forecast reaches a target, by halving; infinite where all rows do not."""
+    low, high = np.ones(len(target)), np.full(len(target), float(n_rows))
+    reached = forecast.std_errors(n_labelled / n_rows) <= target
+    while np.any(high - low > 1.0):
+        middle = np.floor((low + high) / 2.0)
+        for size in np.unique(middle):
+            errors, here = forecast.std_errors(n_labelled / size), middle == size
+            enough = errors <= target
+            high = np.where(here & enough, middle, high)
+            low = np.where(here & ~enough, np.maximum(middle, low), low)
+    return np.where(reached, high, np.inf)
+
+
 @dataclass(frozen=True, kw_only=True)
 class VarianceParts:
     """Covariance of an estimate, split into what more labels shrink and what they do not."""
@@ -114,6 +140,15 @@ class VarianceParts:
     def std_errors(self, label_ratio: float) -> Float1D:
         """Return the standard errors to expect, medians over splits."""
         return np.median(np.sqrt(self.variances(label_ratio)), axis=0)
+
+    def labels_needed(self, n_labelled: int, n_rows: int, target: Float1D) -> Float1D:
+        """Return the number of labels with which standard errors reach a target, infinite where none does."""
+        present = np.diagonal(self.covariance, axis1=1, axis2=2)
+        labels = np.diagonal(self.label_covariance, axis1=1, axis2=2)
+        room = target**2 - (present - labels)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            needed = np.where(room > 0.0, n_labelled * labels / room, np.inf)
+        return np.ceil(np.median(needed, axis=0) - 1e-9)
 
 
 def variance_parts(

@@ -10,7 +10,12 @@ import numpy as np
 
 from validstats._typing import Float1D, Int1D
 from validstats.dsl.moments import LARGEST_VALUE
-from validstats.dsl.plan.label_forecast import binary_r_squared, label_worth, pilot_r_squared
+from validstats.dsl.plan.label_forecast import (
+    binary_r_squared,
+    label_worth,
+    pilot_r_squared,
+    share_widths,
+)
 from validstats.guarantee import Guarantee
 from validstats.intake import alpha_fraction, check_in_range, check_positive_int, check_vector
 from validstats.results import NotApplicable, Report, Result, Table
@@ -31,7 +36,7 @@ class GainForecast(Result):
     sizes : ndarray of shape (k,)
         Numbers of expert labels.
     ratio : ndarray of shape (k,)
-        Variance with expert labels alone over the variance with tuned machine labels, at least 1.
+        Variance with expert labels alone over the variance with tuned machine labels, at least 1: what regressions gain.
     ratio_low, ratio_high : ndarray of shape (k,) or None
         Interval from the pilot.
     raw_ratio : ndarray of shape (k,) or None
@@ -44,6 +49,11 @@ class GainForecast(Result):
         Standard deviation of the expert label, where known.
     n_rows : int
         Number of units.
+    share_length, gold_share_length : ndarray of shape (k,) or None
+        Lengths of the 95 % intervals of a share to expect with cells of equal machine verdict and from expert labels
+        alone; None where labels are not 0/1.
+    share_worth : ndarray of shape (k,) or None
+        Numbers of expert labels that alone would give intervals of a share of the first length.
     """
 
     sizes: Int1D
@@ -55,6 +65,9 @@ class GainForecast(Result):
     r_squared: float
     std_dev: float | None
     n_rows: int
+    share_length: Float1D | None = None
+    gold_share_length: Float1D | None = None
+    share_worth: Float1D | None = None
 
     confidence_level: float | NotApplicable = NO_PILOT
     naive: ClassVar[NotApplicable] = NotApplicable("the comparator is 1, the worth of expert labels alone")
@@ -85,8 +98,9 @@ class GainForecast(Result):
     @property
     def verdict(self) -> str:
         """One sentence: how much machine labels help."""
-        best = int(np.argmax(self.ratio))
-        gain, size = float(self.ratio[best]), int(self.sizes[best])
+        gains = self.ratio if self.share_worth is None else self.share_worth / self.sizes
+        best = int(np.argmax(gains))
+        gain, size = float(gains[best]), int(self.sizes[best])
         if gain < 1.05:
             return "Machine labels hardly help here: they are worth less than 5 % more expert labels."
         text = f"Machine labels help: {size:,} expert labels are worth about {size * gain:,.0f} alone"
@@ -129,6 +143,16 @@ class GainForecast(Result):
             columns |= {"ratio_low": self.ratio_low, "ratio_high": self.ratio_high}
         if self.raw_ratio is not None:
             columns["untuned_ratio"] = self.raw_ratio
+        if (
+            self.share_worth is not None
+            and self.share_length is not None
+            and self.gold_share_length is not None
+        ):
+            columns |= {
+                "share_worth": self.share_worth,
+                "share_length": self.share_length,
+                "gold_share_length": self.gold_share_length,
+            }
         if self.std_dev is not None:
             columns["gold_std_error"] = self.std_dev / np.sqrt(self.sizes)
             columns["std_error"] = self.std_dev / np.sqrt(self.sizes * self.ratio)
@@ -153,16 +177,29 @@ class GainForecast(Result):
         if self.raw_ratio is not None:
             columns["Untuned"] = self.raw_ratio.tolist()
         columns["Perfect labels"] = self.ceiling.tolist()
+        regressions = Table(
+            columns,
+            title="Regressions and means: number of expert labels that alone would give the same standard error",
+            formats={"Labels": "int", "Worth": "int"},
+        )
+        tables = [regressions]
+        if (
+            self.share_worth is not None
+            and self.share_length is not None
+            and self.gold_share_length is not None
+        ):
+            shares: dict[str, Any] = {
+                "Labels": self.sizes.tolist(),
+                "Worth": [round(v) for v in self.share_worth.tolist()],
+                "95% interval": self.share_length.tolist(),
+                "Expert labels alone": self.gold_share_length.tolist(),
+            }
+            title = "A share: length of its interval, and number of labels that alone would give it"
+            tables.insert(0, Table(shares, title=title, formats={"Labels": "int", "Worth": "int"}))
         return Report(
             title="Will machine labels help",
             header=(("Units", self.n_rows), ("Variance explained", f"{self.r_squared:.1%}")),
-            tables=(
-                Table(
-                    columns,
-                    title="Worth: number of expert labels that alone would give the same standard error",
-                    formats={"Labels": "int", "Worth": "int"},
-                ),
-            ),
+            tables=tuple(tables),
             guarantees=(self.guarantee,),
         )
 
@@ -224,7 +261,7 @@ def forecast_gain(
     >>> forecast.ratio.round(2)
     array([2.66, 2.55])
     >>> print(forecast.verdict)
-    Machine labels help: 500 expert labels are worth about 1,330 alone.
+    Machine labels help: 500 expert labels are worth about 1,188 alone.
     """
     check_positive_int(n_rows, "n_rows", minimum=2)
     alpha = float(alpha_fraction(confidence_level))
@@ -232,9 +269,10 @@ def forecast_gain(
     chosen = np.array([check_positive_int(s, "sizes", maximum=n_rows) for s in listed], dtype=np.int64)
     if len(chosen) == 0:
         raise ValueError("sizes is empty; pass at least one number of labels.")
-    explained, raw_error, std_dev, interval, n_pilot = _describe(
+    explained, raw_error, std_dev, interval, n_pilot, rates = _describe(
         accuracy, sensitivity, specificity, prevalence, r_squared, pilot, alpha
     )
+    shares = None if rates is None else [share_widths(n_rows, int(s), *rates) for s in chosen]
 
     def ratios(share: float) -> Float1D:
         return np.array([label_worth(n_rows, int(s), share).ratio for s in chosen])
@@ -254,6 +292,9 @@ def forecast_gain(
         r_squared=explained,
         std_dev=std_dev,
         n_rows=n_rows,
+        share_length=None if shares is None else np.array([s.cells for s in shares]),
+        gold_share_length=None if shares is None else np.array([s.alone for s in shares]),
+        share_worth=None if shares is None else np.array([s.worth for s in shares]),
     )
 
 
@@ -265,8 +306,10 @@ def _describe(
     r_squared: float | None,
     pilot: tuple[Any, Any] | None,
     alpha: float,
-) -> tuple[float, float | None, float | None, tuple[float, float] | None, int]:
-    """Return explained share, relative raw error, standard deviation, interval and pilot size."""
+) -> tuple[
+    float, float | None, float | None, tuple[float, float] | None, int, tuple[float, float, float] | None
+]:
+    """Return explained share, raw error, standard deviation, interval, pilot size, and rates of 0/1 labels."""
     rates = sensitivity is not None or specificity is not None
     if sum([accuracy is not None, rates, r_squared is not None, pilot is not None]) != 1:
         raise ValueError(
@@ -274,7 +317,7 @@ def _describe(
             "and prevalence; r_squared; or pilot=(expert labels, machine labels)."
         )
     if r_squared is not None:
-        return check_in_range(r_squared, "r_squared", 0, 1), None, None, None, 0
+        return check_in_range(r_squared, "r_squared", 0, 1), None, None, None, 0, None
     if pilot is not None:
         outcome, machine = (check_vector(v, "pilot") for v in pilot)
         if len(outcome) != len(machine) or len(outcome) < 5:
@@ -292,7 +335,15 @@ def _describe(
             )
         explained, low, high = pilot_r_squared(outcome, machine, alpha)
         raw = float(np.var(outcome - machine) / np.var(outcome))
-        return explained, raw, float(np.std(outcome, ddof=1)), (low, high), len(outcome)
+        found = None
+        if np.all(np.isin(outcome, (0.0, 1.0))) and np.all(np.isin(machine, (0.0, 1.0))):
+            right = machine == outcome
+            found = (
+                float(right[outcome == 1].mean()),
+                float(right[outcome == 0].mean()),
+                float(outcome.mean()),
+            )
+        return explained, raw, float(np.std(outcome, ddof=1)), (low, high), len(outcome), found
     if accuracy is not None:
         sensitivity = specificity = accuracy
     if prevalence is None or sensitivity is None or specificity is None:
@@ -301,12 +352,14 @@ def _describe(
     rate = [check_in_range(v, name, 0, 1) for v in (sensitivity, specificity)]
     share = check_in_range(prevalence, "prevalence", 0, 1, low_open=True, high_open=True)
     explained, raw = binary_r_squared(rate[0], rate[1], share)
-    return explained, raw, float(np.sqrt(share * (1.0 - share))), None, 0
+    spread = float(np.sqrt(share * (1.0 - share)))
+    return explained, raw, spread, None, 0, (rate[0], rate[1], share)
 
 
 def _gain_guarantee(n_pilot: int) -> Guarantee:
     source = "the pilot is a random sample" if n_pilot else "the stated quality of the machine labels is true"
     caveats = [
+        "Intervals of a share are those of expected counts, of cells of equal machine verdict",
         "The variance ratio is the limiting one of tuned estimates over expert labels alone",
         "A learner that also uses covariates can only add to the gain, up to the ceiling",
     ]

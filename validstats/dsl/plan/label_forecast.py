@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy import stats
 
 from validstats._typing import Float1D, FloatND
-from validstats.dsl.moments import VarianceParts
+from validstats.dsl.fit.cell_intervals import cell_counts, cell_interval
 
 __all__ = [
     "Worth",
     "binary_r_squared",
     "label_worth",
-    "labels_for_std_error",
     "pilot_r_squared",
+    "share_widths",
     "wald_power",
 ]
 
@@ -25,16 +26,6 @@ def wald_power(effect: FloatND, std_error: FloatND, alpha: float) -> FloatND:
     critical = stats.norm.isf(alpha / 2.0)
     ratio = np.asarray(effect) / np.asarray(std_error)
     return stats.norm.sf(critical - ratio) + stats.norm.cdf(-critical - ratio)
-
-
-def labels_for_std_error(parts: VarianceParts, n_labelled: int, target: Float1D) -> Float1D:
-    """Return the number of labels with which standard errors reach a target."""
-    present = np.diagonal(parts.covariance, axis1=1, axis2=2)
-    labels = np.diagonal(parts.label_covariance, axis1=1, axis2=2)
-    room = target**2 - (present - labels)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        needed = np.where(room > 0.0, n_labelled * labels / room, np.inf)
-    return np.ceil(np.median(needed, axis=0) - 1e-9)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +47,39 @@ def label_worth(n_rows: int, n_labelled: float, r_squared: float, raw_error: flo
     ratio = 1.0 / ((1.0 - share) * (1.0 - r_squared) + share)
     raw = None if raw_error is None else 1.0 / ((1.0 - share) * raw_error + share)
     return Worth(ratio=ratio, raw_ratio=raw, ceiling=1.0 / share)
+
+
+class ShareWidths(NamedTuple):
+    """Lengths of 95 % intervals of a share to expect, and the labels that alone would give the first."""
+
+    cells: float
+    alone: float
+    worth: float
+
+
+def share_widths(
+    n_rows: int, n_labelled: float, sensitivity: float, specificity: float, prevalence: float
+) -> ShareWidths:
+    """Return lengths of intervals at expected counts: of cells of two verdicts, and of one cell (Clopper-Pearson)."""
+    positive = prevalence * sensitivity + (1.0 - prevalence) * (1.0 - specificity)
+    share = np.array([1.0 - positive, positive])
+    ones = np.array([prevalence * (1.0 - sensitivity), prevalence * sensitivity])
+
+    def length(n: float, share: Float1D, ones: Float1D) -> float:
+        probability = np.full(len(share), min(n / n_rows, 1.0))
+        sums = cell_counts(n * ones, n * share, share, probability, n_units=float(n_rows))
+        found = cell_interval(sums, binary=True)
+        return float(found.conf_high - found.conf_low)
+
+    def alone(n: float) -> float:
+        return length(n, np.ones(1), np.array([prevalence]))
+
+    cells = length(n_labelled, share, ones)
+    low, high = np.log(n_labelled) - 3.0, np.log(n_labelled) + 9.0
+    for _ in range(40):
+        middle = (low + high) / 2.0
+        low, high = (low, middle) if alone(float(np.exp(middle))) <= cells else (middle, high)
+    return ShareWidths(cells, alone(n_labelled), float(np.exp(high)))
 
 
 def binary_r_squared(sensitivity: float, specificity: float, prevalence: float) -> tuple[float, float]:

@@ -10,8 +10,8 @@ import numpy as np
 from scipy import optimize
 
 from validstats._typing import Float1D, Float2D, FrameBackend, Int1D
-from validstats.dsl.moments import VarianceParts
-from validstats.dsl.plan.label_forecast import labels_for_std_error, wald_power
+from validstats.dsl.moments import LabelForecast
+from validstats.dsl.plan.label_forecast import wald_power
 from validstats.guarantee import Guarantee
 from validstats.intake import alpha_fraction, check_in_range, check_positive_int
 from validstats.results import NotApplicable, Report, Result, Table, rounded
@@ -45,8 +45,8 @@ class PilotResult(Protocol):
         """Data frame library of the results."""
 
     @property
-    def variance_parts(self) -> VarianceParts | None:
-        """Parts of the covariance."""
+    def variance_parts(self) -> LabelForecast | None:
+        """What other numbers of labels would make of the standard errors."""
 
     @property
     def gold(self) -> Any:
@@ -319,7 +319,7 @@ def _check_effects(effects: Mapping[str, float] | float | None, result: PilotRes
 
 
 def _needed(
-    parts: VarianceParts,
+    parts: LabelForecast,
     result: PilotResult,
     effects: Float1D,
     target_std_error: float | None,
@@ -335,7 +335,7 @@ def _needed(
         text = f"power {power:g}"
     else:
         return None, ""
-    needed = labels_for_std_error(parts, result.n_labelled, targets)
+    needed = parts.labels_needed(result.n_labelled, result.n_rows, targets)
     return np.where(needed <= result.n_rows, needed, np.inf), text
 
 

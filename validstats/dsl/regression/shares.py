@@ -11,18 +11,19 @@ import numpy as np
 from scipy import stats
 
 from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, Int1D
-from validstats.dsl.fit import Estimate, LabelledSample, SimpleFit, parts_of
+from validstats.dsl.fit import Estimate, LabelledSample, SimpleFit
 from validstats.dsl.fit.cell_intervals import (
     CellInterval,
     CellSums,
     cell_difference,
     cell_interval,
     cell_sums,
+    expected_sums,
     label_surprises,
 )
 from validstats.dsl.fit.cells import Cells, form_cells
 from validstats.dsl.fit.exact import exact_mean, exact_share
-from validstats.dsl.moments import MeanMoment, RegressionRows
+from validstats.dsl.moments import MeanMoment, RegressionRows, search_labels
 from validstats.dsl.regression.assembly import DesignBuilder, ParsedFormula, categories_of
 from validstats.dsl.regression.preparation import (
     InferenceRequest,
@@ -265,6 +266,31 @@ class _Intervals:
         """Return the ends, shape ``(p, 2)``."""
         return np.array([[f.conf_low, f.conf_high] for f in self.at(confidence_level)], dtype=np.float64)
 
+    def with_labels(self, ratio: float) -> _Intervals:
+        """Return the intervals to expect from ``ratio`` times as many labels like those there."""
+        return replace(self, sums=tuple(expected_sums(s, ratio) for s in self.sums))
+
+
+@dataclass(frozen=True)
+class _CellForecast:
+    """Lengths of intervals of cells to expect from other numbers of labels, as standard errors."""
+
+    intervals: _Intervals
+    level: float
+
+    def std_errors(self, label_ratio: float) -> Float1D:
+        """Return the lengths over ``2 z`` where the present labels are ``label_ratio`` times as many."""
+        return _half_lengths(self.intervals.with_labels(1.0 / label_ratio)(self.level), self.level)
+
+    def labels_needed(self, n_labelled: int, n_rows: int, target: Float1D) -> Float1D:
+        """Return the number of labels with which lengths reach a target, infinite where none does."""
+        return search_labels(self, n_labelled, n_rows, target)
+
+
+def _half_lengths(ends: Float2D, level: float) -> Float1D:
+    """Return lengths of intervals over ``2 z``: what stands in for standard errors."""
+    return np.asarray((ends[:, 1] - ends[:, 0]) / (2.0 * stats.norm.isf((1.0 - level) / 2.0)))
+
 
 _SMALLEST_P = 1e-8
 """Below this p-values are not told apart."""
@@ -326,7 +352,7 @@ def infer_share(
         notes = ["Interval 'exact': it holds its level at every number of labels; it was asked for."]
     notes += _unknown_notes(builder, request)
     notes += _label_notes(intervals.sums, parts, binary, level, choice)
-    error = (ends[:, 1] - ends[:, 0]) / (2.0 * stats.norm.isf((1.0 - level) / 2.0))
+    error = _half_lengths(ends, level)
     estimate = _estimate(request, units, parts, intervals, params, error, difference, bounds)
     names = _names(parsed, request, parts, builder, difference)
     result = coefficient_result(
@@ -347,6 +373,7 @@ def infer_share(
     )
     if choice.name == "exact":
         p_values = _exact_p_values(exact, params)
+        result = replace(result, fit=replace(result.fit, variance_parts=None))  # not forecast: cells are
         return replace(result, intervals_at=_Ends(exact), p_values=p_values, interval_name="exact")
     return replace(result, intervals_at=intervals, p_values=intervals.p_values(), interval_name="cells")
 
@@ -586,11 +613,10 @@ def _unknown_notes(builder: DesignBuilder, request: InferenceRequest) -> list[st
 
 
 def _simple(intervals: _Intervals, level: float) -> SimpleFit:
-    found = intervals.at(level)
-    z = stats.norm.isf((1.0 - level) / 2.0)
     return SimpleFit(
-        params=np.array([f.estimate for f in found], dtype=np.float64),
-        std_error=np.array([(f.conf_high - f.conf_low) / (2.0 * z) for f in found], dtype=np.float64),
+        params=np.array([f.estimate for f in intervals.at(level)], dtype=np.float64),
+        std_error=_half_lengths(intervals(level), level),
+        variance_parts=_CellForecast(intervals, level),
     )
 
 
@@ -640,18 +666,18 @@ def _estimate(
     influence, residual = influence * scale, residual * scale
     covariance = influence.T @ influence / n_units**2
     np.fill_diagonal(covariance, error**2)
-    sample = _sample(request)
     if units.row_unit is not None:
         # rows of a cluster share what it adds
         share = 1.0 / units.size[units.row_unit, None] if units.size is not None else 1.0
         influence = influence[units.row_unit] * share * (len(request.units.data) / n_units)
         residual = residual[units.row_unit] * share * (len(request.units.data) / n_units)
     residual = residual[request.calibration.labelled]
-    parts_ = None
-    if request.population == "superpopulation" and np.all(np.isfinite(residual)):
-        parts_ = parts_of(covariance, residual, sample)
     return Estimate(
-        params=params, covariance=covariance, influence=influence, residual=residual, variance_parts=parts_
+        params=params,
+        covariance=covariance,
+        influence=influence,
+        residual=residual,
+        variance_parts=_CellForecast(intervals, float(request.confidence_level)),
     )
 
 

@@ -12,8 +12,8 @@ from scipy import stats
 from validstats._typing import Bool1D, Float1D, Float2D, Int1D, RandomState
 from validstats.dsl.fit import Estimate, EstimatorName, Population, SimpleFit, TuningKind
 from validstats.dsl.moments import (
+    LabelForecast,
     VarianceKind,
-    VarianceParts,
     checked_clusters,
     cluster_degrees,
     clustered_meat,
@@ -273,8 +273,8 @@ class CoefficientResult(Result):
         return self.fit.residual
 
     @property
-    def variance_parts(self) -> VarianceParts | None:
-        """Which part of the covariance more labels shrink, for planning."""
+    def variance_parts(self) -> LabelForecast | None:
+        """What other numbers of labels would make of the standard errors, for planning."""
         return self.fit.variance_parts
 
     @property
