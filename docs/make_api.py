@@ -17,6 +17,8 @@ def main() -> None:
     figures = importlib.import_module("validstats.plotting")
     words = "What the `plot()` of a result returns. Each computes and stores what it shows, then draws it with `plot(ax=None)`."
     write("figures", "validstats.plotting", words, sorted(figures.__all__))
+    guide = importlib.import_module("validstats.guide")
+    write("guide", "validstats.guide", f"{guide.__doc__}", sorted(guide.__all__))
     exceptions = importlib.import_module("validstats.exceptions")
     classes = [name for name, value in vars(exceptions).items() if own_class(value, exceptions.__name__)]
     words = (

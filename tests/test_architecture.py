@@ -33,6 +33,7 @@ LAYERS = {
     "plotting": 5,
     "validity": 5,
     "reporting": 5,
+    "guide": 5,
     "tour": 6,
     "cli": 7,
 }

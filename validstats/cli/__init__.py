@@ -10,6 +10,7 @@ from validstats.cli.batch import batch
 from validstats.cli.data import data
 from validstats.cli.dsl import dsl
 from validstats.cli.evals import compare, doctor, evaluate, passk, plan_eval, rank, release
+from validstats.cli.guide import which
 from validstats.cli.holdout import holdout
 from validstats.cli.mi import mi
 from validstats.cli.plan import plan
@@ -26,7 +27,7 @@ def main() -> None:
     """Statistics that stay valid: batches, reused holdouts, machine labels, mutual information."""
 
 
-for _command in (tour, data, batch, holdout, dsl, mi, plan):
+for _command in (tour, which, data, batch, holdout, dsl, mi, plan):
     main.add_command(_command)
 for _command in (evaluate, compare, rank, passk, release, doctor):
     main.add_command(_command)
