@@ -529,7 +529,8 @@ class BatchPredictor(CalibratedEstimator):
         self._check_calibrated("score", "fit(X, y)")
         given = LabelledRows.read(X, y, weights=sample_weight, weights_name="sample_weight")
         weights = {} if given.weights is None else {"sample_weight": given.weights}
-        return float(self.estimator_.score(X, given.labels, **weights))
+        labels = given.labels if self._scorer.classifier else check_vector(given.y, "y")
+        return float(self.estimator_.score(X, labels, **weights))
 
     @property
     def estimator_(self) -> Any:

@@ -289,6 +289,11 @@ def _refuse_missing(values: Float1D, name: str) -> None:
 def beside_rows(table: EvalTable, data: Any, values: Any, name: str) -> Any:
     """What arrives beside the rows of the data, in their order; an array for the name of a column."""
     if isinstance(values, str):
+        if values not in table.frame.columns:
+            raise EvalFileError(
+                f"{name}= names the column {values!r}, which there is not; the columns are "
+                f"{', '.join(map(repr, map(str, table.frame.columns)))}."
+            )
         return table.column(values)
     named = row_labels(data, name="data") if is_frame(data) else None
     return values if named is None or named.n != len(table) else align(values, named, name)

@@ -21,7 +21,9 @@ from validstats.intake import (
     alpha_fraction,
     check_confidence_level,
     check_in_range,
+    check_matrix,
     check_positive_int,
+    check_vector,
 )
 from validstats.results import Report, Result, Table, percent_words
 
@@ -308,6 +310,8 @@ def audit_looks(
     check_positive_int(decimals, "decimals", minimum=0, maximum=15)
     check_confidence_level(confidence_level)
     low, high = rounded_counts(score, decimals, n, truncated=truncated)
+    if scores is not None:
+        scores = check_vector(scores, "scores").tolist()
     k = _number_of_looks(looks, scores)
     ways: list[tuple[str, float, str]] = []
     if k is not None:
@@ -476,8 +480,8 @@ def estimate_drift(results: AnyArray, *, halves: int = 200) -> float:
     """Estimate by how much the winner of a list of models is overrated; an estimate without any guarantee."""
     # On random halves of the rows "keep if better" is replayed in the recorded order, and the winner is scored on the
     # other half. The mean difference is that of a test set of half the size, so it is divided by the root of 2.
-    rows = np.asarray(results, dtype=np.float64)
-    if rows.ndim != 2 or min(rows.shape) < 2:
+    rows = check_matrix(results, "results")
+    if min(rows.shape) < 2:
         raise ValueError(f"results must have shape (models, rows), got {rows.shape}.")
     generator = np.random.default_rng(rows.shape[1])
     n, total = rows.shape[1], 0.0

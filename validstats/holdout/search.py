@@ -20,9 +20,9 @@ from validstats.exceptions import (
     budget_exhausted_search_message,
     warn,
 )
-from validstats.holdout.asking import TrainingPart, as_metric, check_labels
+from validstats.holdout.asking import TrainingPart, as_metric, check_labels, count_rows
 from validstats.holdout.estimators import ReusableHoldout
-from validstats.intake import check_groups, check_matrix, check_positive_int, check_vector
+from validstats.intake import align, check_groups, check_matrix, check_positive_int, check_vector, row_labels
 
 __all__ = ["HoldoutSearchCV", "SelectFromHoldout"]
 
@@ -129,7 +129,7 @@ class HoldoutSearchCV(MetaEstimatorMixin, BaseEstimator):
         self.exhausted_ = False
         fitted: list[tuple[int, Any]] = []
         for i in winners:
-            model = clone(self.estimator).set_params(**clone(candidates[i], safe=False)).fit(X, y)
+            model = clone(self.estimator).set_params(**clone(candidates[i], safe=False)).fit(X, training.y)
             try:
                 self.answers_.append(self.holdout.infer(model, metric=metric, guess=guesses[i]))
             except BudgetExhaustedError:
@@ -267,7 +267,7 @@ class SelectFromHoldout(SelectorMixin, MetaEstimatorMixin, TransformerMixin, Bas
         numbers = check_matrix(X, "X")
         if len(np.shape(X)) != 2:
             raise ValueError(f"X must be a matrix of finite numbers, got shape {np.shape(X)}.")
-        labels = check_labels(y, len(numbers), "y")
+        labels = check_labels(align(y, row_labels(X), "y"), len(numbers), "y")
         classify = is_classifier(self.estimator)
         labels = check_groups(labels, "y", len(labels)) if classify else check_vector(labels, "y")
         n_features = numbers.shape[1]
@@ -361,7 +361,7 @@ class _ConstantModel:
 
 def _training_rows(holdout: ReusableHoldout, X: Any, y: Any) -> TrainingPart:
     declared: TrainingPart | None = getattr(holdout, "training_", None)
-    labels = np.asarray(y)
+    labels = check_labels(align(y, row_labels(X), "y"), count_rows(X), "y")
     seed = 0 if declared is None else declared.seed
     return TrainingPart(X, labels, np.unique(labels) if declared is None else declared.classes, seed)
 

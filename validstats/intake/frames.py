@@ -260,8 +260,8 @@ def to_pandas(frame: Any) -> Any:
 def plain_frame(frame: Any) -> Any:
     """Give the columns of a pandas frame the kinds that they mean.
 
-    Numbers as objects (Decimal, Fraction, ...) become float64, and levels of categories that no row has are dropped, as
-    in R. Columns that hold several kinds are left as they are, and refused by name where they are used.
+    Numbers as objects (Decimal, Fraction, ...) become float64, text of any type objects, and levels of categories that
+    no row has are dropped, as in R. Columns that hold several kinds are left as they are, and refused by name where they are used.
 
     Parameters
     ----------
@@ -286,6 +286,8 @@ def plain_frame(frame: Any) -> Any:
         if str(dtype) == "category":
             if len(values.cat.categories) > values.nunique():
                 changed[j] = values.cat.remove_unused_categories()
+        elif _is_text(dtype):
+            changed[j] = values.astype(object).where(values.notna(), None)
         elif str(dtype) == "object" or "decimal" in str(dtype):
             with contextlib.suppress(TypeError, ValueError):
                 array = read_array(values, str(frame.columns[j]), dates=True)
@@ -297,6 +299,14 @@ def plain_frame(frame: Any) -> Any:
     for j, values in changed.items():
         plain.isetitem(j, values)
     return plain
+
+
+def _is_text(dtype: Any) -> bool:
+    """Whether a column is text of pandas' own or of Arrow, which formulas do not know."""
+    import pandas as pd
+    from pandas.api.types import is_string_dtype
+
+    return getattr(dtype, "na_value", None) is pd.NA and is_string_dtype(dtype)
 
 
 def row_digests(rows: Any) -> npt.NDArray[np.uint64]:

@@ -354,6 +354,8 @@ def conditional_independence_test(
     0.001
     """
     check_positive_int(n_multipliers, "n_multipliers")
+    rows = row_labels(x, name="x")
+    y, z = align(y, rows, "y"), align(z, rows, "z")
     sides = [prepare_side(values, name) for values, name in ((x, "x"), (y, "y"), (z, "z"))]
     lengths = [side.n_rows for side in sides]
     if len(set(lengths)) > 1 or lengths[0] < FEWEST_CONDITIONAL:

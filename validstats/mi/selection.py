@@ -308,7 +308,10 @@ class MISelector(SelectorMixin, BaseEstimator):
             warnings.simplefilter("ignore")
             columns = [prepare_side(a, n, d, "discrete_features") for a, n, d in zip(arrays, names, declared)]
         y = align(y, row_labels(X), "y")
-        values = column_or_1d(read_array(y, "y"), warn=True)
+        values = read_array(y, "y")
+        if values.ndim != 1 and not (values.ndim == 2 and values.shape[1] == 1):
+            raise ValueError(f"y must have one value a row, got shape {values.shape}.")
+        values = column_or_1d(values, warn=True)
         target = prepare_side(values, "y", self.discrete_target, "discrete_target")
         if columns[0].n_rows != target.n_rows:
             raise ValueError(

@@ -81,7 +81,9 @@ class Units:
         if isinstance(features, str) and features != "all":
             raise ValueError(f"features must be a list of column names or 'all', got {features!r}.")
         for name in (*surrogate_columns(surrogate), *(() if features == "all" else features)):
-            column(data, name)
+            array = read_array(column(data, name), f"the column {name!r}")
+            if array.dtype.kind in "iu":
+                as_floats(array, f"the column {name!r}")
         frame = plain_frame(to_pandas(data).reset_index(drop=True))
         if len(frame) == 0:
             raise ValueError("data has no rows.")
@@ -206,6 +208,8 @@ def row_vectors(data: Any, values: Any, name: str) -> list[AnyArray]:
     if _are_names(values, data):
         return [check_groups(data[v], name, len(data)) for v in values]
     array = read_array(values, name)
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
     if array.ndim != 1 or len(array) != len(data):
         raise ValueError(
             f"{name} must be the name of a column or have one value for each of the {len(data)} "

@@ -48,6 +48,8 @@ def score_of(value: Any) -> float | None:
             number = float(value)  # type: ignore[arg-type]
         except (OverflowError, TypeError, ValueError):
             return None
+        if isinstance(value, numbers.Integral) and int(value) != number:
+            return None
         return None if math.isinf(number) else number
     if not isinstance(value, str):
         return None
@@ -66,6 +68,9 @@ def score_of(value: Any) -> float | None:
 def as_scores(values: Iterable[Any], name: str) -> Float1D:
     """A column as numbers; other words are refused with their list."""
     array = np.asarray(values)
+    if array.dtype.kind == "f" and not isinstance(values, np.ndarray) and (np.abs(array) > 2.0**53).any():
+        # whole numbers beside fractions, which NumPy has rounded
+        array = np.array(list(values), dtype=object)
     if array.dtype.kind in "fiub":
         scores = as_floats(array, f"The column {name!r}")
         if np.isinf(scores).any():

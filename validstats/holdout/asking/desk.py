@@ -111,6 +111,8 @@ class HoldoutSample:
                 f"target: predictions must be given for all {self.n_given} holdout rows, in the order in which calibrate() "
                 f"had them, got shape {shape}; nothing was charged."
             )
+        if array.ndim == 2 and array.shape[1] == 1:
+            array = array[:, 0]
         return array[self.given]
 
     def values_of(self, prediction: AnyArray, metric: Metric, secret: bytes) -> tuple[Float1D, str]:

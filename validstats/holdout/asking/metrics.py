@@ -11,7 +11,7 @@ import numpy as np
 from scipy.stats import rankdata
 
 from validstats._typing import AnyArray, Float1D, Int1D
-from validstats.intake import check_in_range, check_vector
+from validstats.intake import as_floats, check_in_range, check_vector
 
 __all__ = [
     "Metric",
@@ -380,7 +380,7 @@ def as_metric(metric: str | Metric) -> Metric:
 
 
 def _numbers(values: AnyArray) -> Float1D:
-    return np.asarray(values, dtype=np.float64)
+    return np.asarray(as_floats(np.asarray(values), "target"), dtype=np.float64)
 
 
 def method_of(estimator: Any, metric: Metric) -> str:
