@@ -661,7 +661,8 @@ def conformal_martingale(scores: Any, *, level: float = 0.01, random_state: Rand
     True
     """
     rng = check_random_state(random_state)
-    p = _online_p_values(check_vector(scores, "scores", allow_infinite=True), rng)
+    scores = check_vector(scores, "scores", allow_infinite=True)
+    p = _online_p_values(scores, rng)
     capital = np.full(_SLOPES.size, 1.0 / _SLOPES.size)
     log_values, log_total = np.empty(p.size), 0.0
     for i, value in enumerate(p.tolist()):
