@@ -193,7 +193,7 @@ class BatchPredictor(CalibratedEstimator):
             If a parameter or the data are invalid.
         """
         self._check_parameters()
-        self._check_given(X)
+        X = self._given(X)
         scorer = Scorer.make(self.estimator, self.target, self.conformity_score, self.bounds)
         validate_data(self, X, skip_check_array=True)
         given = LabelledRows.read(X, y, self.strata if strata is None else strata, weights, batches, ids)
@@ -263,7 +263,7 @@ class BatchPredictor(CalibratedEstimator):
             If more than 5 % of the rows were used for training.
         """
         self._check_parameters()
-        self._check_given(X)
+        X = self._given(X)
         scorer = self._scorer_to_calibrate(X)
         given = LabelledRows.read(X, y, self.strata if strata is None else strata, weights, batches, ids)
         if self.check_reuse:
@@ -312,6 +312,7 @@ class BatchPredictor(CalibratedEstimator):
         The statement about each later batch is exact; statements about several batches are not joint.
         """
         self._check_ready("update")
+        X = self._given(X)
         given = LabelledRows.read(X, y, self.strata if strata is None else strata, batches=batches, ids=ids)
         self._check_features(X)
         if self.check_reuse:
@@ -434,6 +435,7 @@ class BatchPredictor(CalibratedEstimator):
             their names (permutation tests at 0.01).
         """
         self._check_ready("infer", "fit(X, y), or calibrate(X, y),")
+        X = self._given(X)
         alpha = self._alpha(confidence_level, joint)
         self._check_features(X)
         inquiry = self._inquiry(
@@ -575,7 +577,6 @@ class BatchPredictor(CalibratedEstimator):
 
     def _check_features(self, X: Any) -> None:
         if self.estimator is None:
-            self._check_given(X)
             return
         if getattr(X, "ndim", 2) == 1:
             raise ValueError(
@@ -586,10 +587,12 @@ class BatchPredictor(CalibratedEstimator):
         if not known or hasattr(self, "feature_names_in_"):
             validate_data(self, X, reset=False, skip_check_array=True)
 
-    def _check_given(self, X: Any) -> None:
-        """Refuse what is no column of predictions, whether or not the target reads them."""
-        if self.estimator is None:
-            GivenPredictions().predict(X)
+    def _given(self, X: Any) -> Any:
+        """Rows as they are; predictions in their place are checked, whether or not the target reads them."""
+        if self.estimator is not None:
+            return X
+        values = GivenPredictions().predict(X)
+        return values if isinstance(X, memoryview | list | tuple) else X
 
     def _check_ready(self, verb: str, remedy: str = "fit(...) and then calibrate(...)") -> None:
         """Refuse to answer before calibration, or after something was changed that the calibration rests on."""
