@@ -1,6 +1,7 @@
 """Structure of the package in figures: lines, words, folders, circles, and the files that one answer enters.
 
-``python -m benchmarks.structure [FOLDER]`` prints them for the package here, or for one in another folder.
+``python -m benchmarks.structure [FOLDER]`` prints them for the package here, or for one in another folder;
+``python -m benchmarks.structure --before FOLDER`` writes ``results/structure.md``, which compares the two.
 """
 
 from __future__ import annotations
@@ -278,28 +279,76 @@ def _targets(
         yield f"{target}.{name}" if f"{target}.{name}" in modules else target
 
 
+def lines_by_part(root: Path) -> dict[str, int]:
+    """Lines of each domain or shared part, the largest first; files beside them count as one part."""
+    parts: dict[str, int] = {}
+    for path in root.rglob("*.py"):
+        part = path.relative_to(root).parts[0]
+        name = part if not part.endswith(".py") else "single files"
+        parts[name] = parts.get(name, 0) + path.read_text(encoding="utf-8").count("\n")
+    return dict(sorted(parts.items(), key=lambda item: -item[1]))
+
+
+def figures(root: Path) -> dict[str, str]:
+    """Return every figure of a package as text, by its name."""
+    found = measure(root)
+    internal, comments = found.internal_docstring_lines, found.comment_lines
+    table = {
+        "lines": f"{found.lines:,}",
+        "docstrings nobody can reach": f"{internal:,} ({internal / found.lines:.1%})",
+        "lines with a comment": f"{comments:,} ({comments / found.lines:.1%})",
+        "widest folder": f"{found.widest[0]}: {found.widest[1]}",
+        "circles": str(len(found.circles)),
+        "imports within functions": str(len(found.deferred)),
+    }
+    for domain in ANSWERS:
+        table[f"files of {domain} that one answer enters"] = str(len(files_entered(domain, root)))
+    return table
+
+
+def compare(before: Path, now: Path) -> str:
+    """Return the page that compares two versions of the package."""
+    old, new = figures(before), figures(now)
+    lines = [
+        "# Structure of the package",
+        "",
+        "Written by `python -m benchmarks.structure --before FOLDER`, where FOLDER holds the package of 0.1.0.",
+        "",
+        "| figure | 0.1.0 | now |",
+        "| --- | --- | --- |",
+        *[f"| {name} | {old.get(name, '')} | {value} |" for name, value in new.items()],
+        "",
+        "| lines of | 0.1.0 | now |",
+        "| --- | --- | --- |",
+    ]
+    earlier = lines_by_part(before)
+    lines += [
+        f"| {part} | {earlier.get(part, 0):,} | {count:,} |" for part, count in lines_by_part(now).items()
+    ]
+    return "\n".join(lines) + "\n"
+
+
 def main() -> None:
     """Print the figures."""
+    here = Path(__file__).resolve().parents[1] / "validstats"
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.structure", description=__doc__.splitlines()[0]
     )
-    parser.add_argument("folder", nargs="?", default=str(Path(__file__).resolve().parents[1] / "validstats"))
-    root = Path(parser.parse_args().folder).resolve()
-    found = measure(root)
-    print(f"lines                       {found.lines:,}")
-    print(
-        f"docstrings nobody can reach {found.internal_docstring_lines:,} ({found.internal_docstring_lines / found.lines:.1%})"
-    )
-    print(f"lines with a comment        {found.comment_lines:,} ({found.comment_lines / found.lines:.1%})")
-    print(f"widest folder               {found.widest[0]}: {found.widest[1]}")
-    print(
-        f"circles                     {len(found.circles)}"
-        + "".join(f"\n  {' '.join(c)}" for c in found.circles)
-    )
-    print(f"deferred imports            {len(found.deferred)}")
+    parser.add_argument("folder", nargs="?", default=str(here))
+    parser.add_argument("--before", help="package of an earlier version: writes the comparison")
+    options = parser.parse_args()
+    root = Path(options.folder).resolve()
+    if options.before:
+        page = compare(Path(options.before).resolve(), root)
+        (Path(__file__).parent / "results" / "structure.md").write_text(page, encoding="utf-8")
+        print(page)
+        return
+    for name, value in figures(root).items():
+        print(f"{name:40} {value}")
+    for circle in measure(root).circles:
+        print("circle:", " ".join(circle))
     for domain in ANSWERS:
-        entered = files_entered(domain, root)
-        print(f"files of {domain:8} entered     {len(entered)}: {' '.join(entered)}")
+        print(f"{domain}: {' '.join(files_entered(domain, root))}")
 
 
 if __name__ == "__main__":

@@ -19,6 +19,8 @@ from validstats.mi import MISelector
 N = 3400
 TRAIN, HOLDOUT, CALIBRATION, BATCH, REST = np.split(np.arange(N), [300, 1500, 1800, 1900])
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def study():

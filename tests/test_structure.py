@@ -51,6 +51,7 @@ def test_words_are_where_they_are_read() -> None:
     assert FOUND.comment_lines >= 0.01 * FOUND.lines
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("domain", sorted(structure.ANSWERS))
 def test_one_answer_enters_ten_files_of_its_domain_at_most(domain) -> None:
     entered = structure.files_entered(domain, ROOT)

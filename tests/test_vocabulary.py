@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from collections import defaultdict
 from pathlib import Path
@@ -15,6 +16,7 @@ ROOT = Path(validstats.__file__).parent
 PAGE = ROOT.parent / "CONTRIBUTING.md"
 
 
+@functools.cache
 def names(root: Path) -> dict[str, list[str]]:
     """Classes and aliases of types by name, with the files that define them; private ones are left out."""
     found: dict[str, list[str]] = defaultdict(list)

@@ -54,6 +54,7 @@ def test_the_exchange_bound_is_above_every_accepted_batch_of_the_band(sizes) -> 
         assert 0 < best <= found.high <= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("split", SPLITS[:3], ids=str)
 @pytest.mark.parametrize("name", POPULATIONS)
 def test_exchanges_keep_the_level_in_every_small_population(split, name) -> None:
@@ -70,6 +71,7 @@ def test_exchanges_keep_the_level_in_every_small_population(split, name) -> None
         assert misses <= alpha * count
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("split", SPLITS, ids=str)
 @pytest.mark.parametrize("name", POPULATIONS)
 def test_bets_keep_the_level_over_all_ordered_draws(split, name) -> None:
@@ -88,6 +90,7 @@ def test_bets_keep_the_level_over_all_ordered_draws(split, name) -> None:
         assert misses <= alpha * len(draws)
 
 
+@pytest.mark.slow
 def test_bets_reject_as_the_slow_version_does(monkeypatch) -> None:
     """On one grid at the full level, the bound is the first mean from the top that the slow version keeps."""
     monkeypatch.setattr(betting, "_STAGES", ((1, 1.0),))

@@ -21,6 +21,7 @@ def section():
         return batch.run_section(QuietProgress())
 
 
+@pytest.mark.slow
 def test_statements_hold_as_often_as_promised(section):
     for name in ("sets", "mean", "selection", "errors"):
         successes = round(80 * section.facts[f"{name}: observed"])

@@ -26,6 +26,7 @@ def name_of(page: Path) -> str:
     return "README.md" if page == README else str(page.relative_to(DOCS))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "page", [p for p in (README, *PAGES) if FENCE.search(p.read_text(encoding="utf-8"))], ids=name_of
 )
@@ -85,6 +86,7 @@ def shell_lines() -> list[str]:
     return [line for line in readme + table if line != "tour"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line", shell_lines() if DOCS.is_dir() else [])
 def test_command_lines_run(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

@@ -225,6 +225,7 @@ class TestAFixedNumberOfLabels:
         )
         np.testing.assert_allclose(far.std_error, near.std_error, rtol=1e-8)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("model", ["mean", "linear"])
     def test_standard_errors_are_those_of_repeated_samples(self, model):
         formula = "y" if model == "mean" else "y ~ x"

@@ -206,6 +206,7 @@ def test_clone_and_state(documents):
         dsl.predict()
 
 
+@pytest.mark.slow
 def test_predict_is_unbiased_for_group_means(documents):
     data, labels, truth = documents
     dsl = DesignSupervised(random_state=0, n_repeats=1).fit(data, surrogate=SURROGATES).calibrate(labels)

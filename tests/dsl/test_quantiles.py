@@ -30,6 +30,7 @@ def test_the_quantile_of_labelled_rows_alone_is_theirs(documents):
         result.confidence_interval(0.9)
 
 
+@pytest.mark.slow
 def test_influence_functions_of_a_quantile_are_those_of_the_share_over_the_density():
     rng = np.random.default_rng(12)
     n, level = 20_000, 0.3
@@ -161,6 +162,7 @@ def test_a_quantile_says_how_it_is_tuned(documents):
         dsl.infer("score", model="quantile", estimator="gold", tuning="scalar")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weighted", [False, True])
 def test_the_naive_quantile_knows_of_clusters(documents, weighted):
     data, labels, _ = documents

@@ -76,6 +76,7 @@ def test_marginal_effects_of_complete_labels_are_those_of_statsmodels(documents,
     assert effects.terms == ("x1", "x2")
 
 
+@pytest.mark.slow
 def test_standard_errors_of_marginal_effects_are_those_of_fresh_samples() -> None:
     rng, found, errors = np.random.default_rng(0), [], []
     for _ in range(120):

@@ -23,6 +23,7 @@ def test_mcnemar_agrees_with_the_binomial_test():
                 assert exact_mcnemar(b, c) == pytest.approx(stats.binomtest(b, b + c).pvalue)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("b", "c", "n"), [(5, 1, 12), (0, 0, 8), (8, 0, 8), (0, 3, 9), (4, 4, 8)])
 def test_buehler_bound_is_that_of_all_tables(b, c, n):
     low, high = buehler_interval(b, c, n, 0.95)

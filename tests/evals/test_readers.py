@@ -283,6 +283,7 @@ def mutated(content: bytes, rng: np.random.Generator) -> bytes:
     return bytes(data)
 
 
+@pytest.mark.slow
 def test_damaged_files_give_documented_errors_only(tmp_path):
     rng = np.random.default_rng(int(os.environ.get("VALIDSTATS_DAMAGED_SEED", "0")))
     sources = [DATA / n for n in FILES] + sorted((DATA / "broken").glob("*.csv"))

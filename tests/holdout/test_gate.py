@@ -101,6 +101,7 @@ def test_other_values_go_through_the_gate() -> None:
     assert gate.certify().accuracy_low < 0.9
 
 
+@pytest.mark.slow
 def test_a_gate_continues_in_another_process(tmp_path) -> None:
     path = Ledger.create(tmp_path / "gate.ledger").path
     gate = make(path).gate(START)

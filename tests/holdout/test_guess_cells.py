@@ -91,6 +91,7 @@ def test_mean_widths_of_honest_days_are_at_most_those_of_the_method(
     assert 0.9 * width <= best.mean <= 1.06 * width
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [100, 1000, 50_000])
 @pytest.mark.parametrize("queries", [1, 2, 7, 60])
 @pytest.mark.parametrize("expected", [0.5, 0.85, 0.99])
@@ -115,6 +116,7 @@ def test_the_worst_answer_ranks_splitting_first_for_two_questions() -> None:
     assert count_candidates(2000, 2, log_alpha=LOG_ALPHA, rank="worst")[0].mechanism == "splitting"
 
 
+@pytest.mark.slow
 def test_plans_answer_how_many_questions_and_rows() -> None:
     k = queries_for(0.05, 2000, log_alpha=LOG_ALPHA)
     assert count_candidates(2000, k, log_alpha=LOG_ALPHA)[0].mean <= 0.05

@@ -267,6 +267,7 @@ def test_a_function_that_works_costs_a_thousandth_more():
     assert 0.0 < asked.nats_ < 0.5
 
 
+@pytest.mark.slow
 def test_a_process_that_dies_inside_a_function_has_paid(tmp_path):
     path = Ledger.create(tmp_path / "x.ledger").path
     code = (

@@ -171,6 +171,7 @@ def test_a_cell_contains_its_interval_with_the_least_enlargement(seed: int) -> N
     assert not any(contains(d, cell.enlarged) for d in range(-abs(cell.distance) + 1, abs(cell.distance)))
 
 
+@pytest.mark.slow
 def test_rows_with_the_same_cell_give_the_same_answer() -> None:
     training = RNG(0).beta(2, 8, 400)
     found = {}

@@ -83,6 +83,7 @@ def test_without_guesses_guess_and_check_is_not_listed() -> None:
         plan(10_000, 100).half_width_of("guess_and_check")
 
 
+@pytest.mark.slow
 def test_guesses_are_ranked_by_the_mean_of_honest_days() -> None:
     result = plan(10_000, 10_000, release="guess")
     assert result.choice == "guess_and_check"

@@ -49,6 +49,7 @@ def test_another_plan_is_free_and_divides_what_is_left(tmp_path):
         make(path, queries=40, vault=0.2)
 
 
+@pytest.mark.slow
 def test_replanning_never_refills():
     ledger = Ledger.in_memory()
     mass = 0.0

@@ -235,6 +235,7 @@ def test_bad_searches_are_refused():
         SelectFromHoldout(LogisticRegression(), rh, max_features=9).fit(X_TRAIN, Y_TRAIN)
 
 
+@pytest.mark.slow
 def test_a_naive_grid_search_overfits_the_holdout_and_this_one_says_so():
     """Pure noise: the naive best score is far above one half, the certified intervals still contain it."""
     generator = np.random.default_rng(11)

@@ -6,6 +6,7 @@ import sys
 import textwrap
 
 import numpy as np
+import pytest
 
 from validstats.kernels._jit import LazyKernel, jit
 
@@ -40,6 +41,7 @@ def sum_of_squares(values):
     return total
 
 
+@pytest.mark.slow
 def test_numba_is_loaded_at_the_first_call_and_not_before() -> None:
     code = textwrap.dedent(
         """

@@ -47,6 +47,7 @@ def usual() -> list[str]:
     return lines
 
 
+@pytest.mark.slow
 def test_without_numba_answers_are_the_same_and_one_note_says_so(usual) -> None:
     lines = run("import sys\nsys.modules['numba'] = None\n" + ANSWER)
     assert lines[:2] == usual
@@ -54,6 +55,7 @@ def test_without_numba_answers_are_the_same_and_one_note_says_so(usual) -> None:
     assert lines[2].startswith("SpeedWarning numba is not installed") and "pip install numba" in lines[2]
 
 
+@pytest.mark.slow
 @compiled
 def test_where_nothing_can_be_written_code_is_compiled_each_time(usual) -> None:
     lines = run("from numba.core import caching\ncaching.CacheImpl._locator_classes = []\n" + ANSWER)

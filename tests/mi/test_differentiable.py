@@ -69,6 +69,7 @@ def test_value_is_near_the_truth(module):
     assert value == pytest.approx(np.log(2), abs=0.15)
 
 
+@pytest.mark.slow
 def test_training_loop_finds_the_informative_direction(module):
     x, _ = draw(150, 3, 1, seed=3)
     target = x[:, 1:2] + 0.3 * torch.randn(

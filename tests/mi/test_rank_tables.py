@@ -61,6 +61,7 @@ def test_a_feature_without_an_exceedance_takes_the_longer_table(monkeypatch):
     assert (found.n_permutations[1:] == 500).sum() >= 35
 
 
+@pytest.mark.slow
 def test_many_features_are_selected_in_one_pass_and_old_settings_test_by_the_estimator():
     generator = np.random.default_rng(4)
     X = generator.normal(size=(400, 1200))

@@ -22,6 +22,7 @@ def test_rows_come_from_different_documents() -> None:
     assert len(np.unique(rows["document"])) == len(rows["document"])
 
 
+@pytest.mark.slow
 def test_every_corpus_has_an_estimate_inside_its_interval(section) -> None:
     estimates, intervals = section.facts["mutual_information"], section.facts["intervals"]
     assert list(estimates) == list(mi.CORPORA.values())

@@ -13,6 +13,7 @@ def section():
     return run_section(QuietProgress())
 
 
+@pytest.mark.slow
 def test_the_naive_promise_misses_the_truth(section) -> None:
     facts = section.facts
     assert facts["naive_promise"] > facts["naive_interval"][0] > facts["naive_truth"]
