@@ -15,6 +15,7 @@ from validstats.evals.statistics import (
     rank_sets,
     ranks,
     sign_test_vetoes,
+    simultaneous_level,
     smoothed_variance,
     win_rate,
 )
@@ -222,3 +223,16 @@ def test_win_rate_is_the_mean_over_opponents():
     # System 0: against 1 half, against 2 always; 1: half and half; 2: never against 0, half against 1.
     np.testing.assert_allclose(rate, [0.75, 0.5, 0.25])
     assert covariance.shape == (3, 3)
+
+
+def test_the_level_of_several_intervals_lies_between_one_and_bonferroni():
+    rng = np.random.default_rng(0)
+    alone = simultaneous_level(np.eye(1), np.array([9.0]), 0.95, rng)
+    assert alone == pytest.approx(0.95)
+    apart = simultaneous_level(np.eye(6), np.full(6, 30.0), 0.95, rng)
+    assert apart == pytest.approx(0.95 ** (1 / 6), abs=2e-3)
+    together = simultaneous_level(np.full((6, 6), 0.99) + 0.01 * np.eye(6), np.full(6, 1e6), 0.95, rng)
+    assert 0.95 <= together < 0.97
+    unequal = simultaneous_level(np.eye(3), np.array([2.0, 9.0, 200.0]), 0.9, rng)
+    assert unequal == pytest.approx(0.9 ** (1 / 3), abs=4e-3)
+    assert 0.95 <= simultaneous_level(np.zeros((2, 2)), np.array([3.0, 3.0]), 0.95, rng) <= 0.975

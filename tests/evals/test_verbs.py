@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -516,3 +517,36 @@ def test_labels_of_whole_passages_make_passages_the_units():
     assert found.options["clusters"] == "passage"
     assert (found.conf_low, found.conf_high) == (given.conf_low, given.conf_high)
     assert any(c.code == "labels-by-group" for c in found.checks)
+
+
+def test_a_category_of_one_item_is_open_and_blocks_nothing():
+    rng = np.random.default_rng(21)
+    data = {
+        "item": np.arange(41),
+        "score": rng.integers(0, 2, 41),
+        "topic": ["one"] * 20 + ["two"] * 20 + ["odd"],
+    }
+    result = evals.evaluate(data, by="topic")
+    row = result.terms.index("odd")
+    assert (result.lows[row], result.highs[row]) == (0.0, 1.0)
+    assert "allowing for 2" in result.answer
+
+
+def test_the_lowest_category_is_wider_than_alone_and_narrower_than_bonferroni():
+    rng = np.random.default_rng(22)
+    passage = np.repeat(np.arange(60), 6)
+    ability = rng.normal(0, 1.5, 60)[passage]
+    data = {
+        "item": np.arange(360),
+        "passage": passage,
+        "topic": np.tile(list("abcdef"), 60),
+        "score": (rng.random(360) < 1 / (1 + np.exp(-ability))).astype(int),
+    }
+    result = evals.evaluate(data, by="topic", clusters="passage")
+    lowest = int(np.argmin(result.estimates[1:])) + 1
+    shown = [
+        float(v) for v in re.search(r"\(([\d.]+) to ([\d.]+) %\), allowing for 6", result.answer).groups()
+    ]
+    assert shown[0] < 100 * result.lows[lowest] - 0.5
+    strict = evals.evaluate(data, by="topic", clusters="passage", confidence_level=1 - 0.05 / 6)
+    assert shown[0] > 100 * strict.lows[lowest]

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, get_args
 
 import numpy as np
 
-from validstats._typing import RandomState
+from validstats._typing import Bool1D, Float1D, RandomState
 from validstats.evals.agreement import agreement
 from validstats.evals.inputs import Errors, EvalInput, Population, load
 from validstats.evals.judged import judged_mean
 from validstats.evals.readers import Check, EvalFileError, codes_of
 from validstats.evals.results import EvaluationResult, inputs_of_data
 from validstats.evals.sentences import Verdict, percent, say, score_words
-from validstats.evals.statistics import cluster_mean, effective_score_interval, t_quantile
+from validstats.evals.statistics import (
+    cluster_mean,
+    effective_score_interval,
+    simultaneous_level,
+    t_quantile,
+)
 from validstats.guarantee import Guarantee
-from validstats.intake import check_confidence_level, check_literal
+from validstats.intake import check_confidence_level, check_literal, check_random_state
 from validstats.results import NotApplicable, rounded
 
 __all__ = ["evaluate"]
@@ -122,9 +129,13 @@ def evaluate(
     if by is not None:
         codes, names = codes_of(inputs.table.column(by))
         order = sorted(range(len(names)), key=lambda k: str(names[k]))
-        parts += [(str(names[k]), inputs.rows(codes == k)) for k in order]
+        members = [codes == k for k in order]
+        parts += [(str(names[k]), inputs.rows(rows)) for k, rows in zip(order, members, strict=True)]
     bounds = (0.0, 1.0) if inputs.in_unit_range else None
-    rows = [_estimate(part, bounds, level, population, random_state) for _, part in parts]
+    rows = [
+        _estimate(part, bounds, level, population, random_state, category=k > 0)
+        for k, (_, part) in enumerate(parts)
+    ]
     overall = rows[0]
     found = agreement(inputs, level, random_state) if inputs.judged else None
     units = int(inputs.cluster.max()) + 1
@@ -138,7 +149,9 @@ def evaluate(
         )
     verdict = _verdict(inputs, overall, name, bounds is not None)
     if by is not None:
-        verdict = _with_worst(verdict, parts, bounds, level, population, random_state)
+        titles = [title for title, _ in parts[1:]]
+        categories = list(zip(titles, members, rows[1:], strict=True))
+        verdict = _with_worst(verdict, inputs, categories, level, bounds is not None, random_state)
     return EvaluationResult(
         guarantee=_guarantee(inputs, level, population),
         backend=inputs.backend,
@@ -151,15 +164,15 @@ def evaluate(
             "errors": errors,
             "clusters": inputs.clustered_by,
         },
-        study=overall[5],
+        study=overall.study,
         judge=found if found is not None else NotApplicable("there is no judge that humans checked"),
         terms=tuple(title for title, _ in parts),
-        estimates=np.array([r[0] for r in rows]),
-        std_errors=np.array([r[1] for r in rows]),
-        lows=np.array([r[2] for r in rows]),
-        highs=np.array([r[3] for r in rows]),
-        judge_estimates=np.array([r[4] for r in rows]),
-        human_estimates=np.array([r[6] for r in rows]),
+        estimates=np.array([r.estimate for r in rows]),
+        std_errors=np.array([r.std_error for r in rows]),
+        lows=np.array([r.low for r in rows]),
+        highs=np.array([r.high for r in rows]),
+        judge_estimates=np.array([r.judge for r in rows]),
+        human_estimates=np.array([r.humans for r in rows]),
         n_items=np.array([len(part.item_names) for _, part in parts]),
         n_human=np.array([int(part.labelled.sum()) for _, part in parts]),
         share=bounds is not None,
@@ -180,19 +193,38 @@ def _one_system(inputs: EvalInput, system: str | None) -> tuple[EvalInput, str]:
     return inputs.of_system(code), inputs.system_names[code]
 
 
+@dataclass(frozen=True, eq=False)
+class _Estimate:
+    """What one row of the table rests on."""
+
+    estimate: float
+    std_error: float
+    low: float
+    high: float
+    judge: float = float("nan")
+    humans: float = float("nan")
+    study: Any = None
+    degrees_of_freedom: float = 1.0
+    influence: Float1D | None = None
+    """Deviation that each unit adds to the estimate."""
+    ends: Callable[[float], tuple[float, float]] | None = None
+    """Interval at any level; None where nothing is known."""
+
+
 def _estimate(
     data: EvalInput,
     bounds: tuple[float, float] | None,
     level: float,
     population: Population,
     random_state: RandomState,
-) -> tuple[float, float, float, float, float, Any, float]:
-    """Estimate, standard error, low, high, judge alone, study, humans alone."""
+    category: bool = False,
+) -> _Estimate:
+    """Estimate and interval of some rows; a category of one unit is open where a whole would be refused."""
     nan = float("nan")
+    open_low, open_high = bounds or (-np.inf, np.inf)
     if data.judged:
         if not data.labelled.any():
-            low, high = bounds or (-np.inf, np.inf)
-            return nan, nan, low, high, float(np.nanmean(data.score)), None, nan
+            return _Estimate(nan, nan, open_low, open_high, judge=float(np.nanmean(data.score)))
         found = judged_mean(
             data,
             confidence_level=level,
@@ -201,31 +233,49 @@ def _estimate(
             bounds=bounds,
             binary=data.binary,
         )
-        return (
+        return _Estimate(
             found.estimate,
             found.std_error,
             found.conf_low,
             found.conf_high,
             found.judge_estimate,
-            found.study,
             found.human_estimate,
+            found.study,
+            max(len(np.unique(data.cluster[data.labelled])) - 1.0, 1.0),
+            _by_unit(data, found.study.influence),
+            found.ends,
         )
     mean = cluster_mean(data.score, data.cluster, data.weight)
     n, df, std_error = mean.effective_units, mean.degrees_of_freedom, mean.std_error
     if population == "finite":
         std_error, n, df = _sampling_error(data)
     elif len(mean.weights) == 1:
+        if category:
+            return _Estimate(mean.estimate, nan, open_low, open_high)
         raise EvalFileError(
             f"All rows belong to one unit ({data.clustered_by}); nothing can be said about others. Cluster by something finer."
         )
-    critical = t_quantile(level, df)
-    if bounds is None:
-        low, high = mean.estimate - critical * std_error, mean.estimate + critical * std_error
+
+    def ends(at: float) -> tuple[float, float]:
+        critical = t_quantile(at, df)
+        if bounds is not None:
+            low, high = effective_score_interval(mean.estimate, std_error, n, critical)
+            return float(low), float(high)
         if std_error == 0.0:
-            low, high = -np.inf, np.inf
-    else:
-        low, high = map(float, effective_score_interval(mean.estimate, std_error, n, critical))
-    return mean.estimate, std_error, float(low), float(high), nan, None, nan
+            return -np.inf, np.inf
+        return mean.estimate - critical * std_error, mean.estimate + critical * std_error
+
+    deviation = (mean.contributions - mean.estimate) / len(mean.contributions)
+    return _Estimate(
+        mean.estimate, std_error, *ends(level), degrees_of_freedom=df, influence=deviation, ends=ends
+    )
+
+
+def _by_unit(data: EvalInput, influence: Any) -> Float1D | None:
+    """Sums of influence values over the rows of each unit."""
+    if influence is None:
+        return None
+    return np.bincount(data.cluster, np.asarray(influence)[:, 0]) / len(data.score)
 
 
 def _sampling_error(data: EvalInput) -> tuple[float, float, float]:
@@ -243,11 +293,11 @@ def _sampling_error(data: EvalInput) -> tuple[float, float, float]:
     return float(np.sqrt(np.sum(count * within)) / n), float(n), float(n - len(count))
 
 
-def _verdict(data: EvalInput, row: tuple[Any, ...], name: str, share: bool) -> Verdict:
+def _verdict(data: EvalInput, row: _Estimate, name: str, share: bool) -> Verdict:
     noun = "pass rate" if data.binary and share else "mean score"
     if name:
         noun = f"{noun} of {name}"
-    estimate, _, low, high, judge = row[:5]
+    estimate, low, high, judge = row.estimate, row.low, row.high, row.judge
     if not np.isfinite(estimate):
         return say("no_labels", noun=noun)
     value = score_words(estimate, low, high, share)
@@ -260,24 +310,32 @@ def _verdict(data: EvalInput, row: tuple[Any, ...], name: str, share: bool) -> V
 
 def _with_worst(
     verdict: Verdict,
-    parts: list[tuple[str, EvalInput]],
-    bounds: tuple[float, float] | None,
+    data: EvalInput,
+    categories: list[tuple[str, Bool1D, _Estimate]],
     level: float,
-    population: Population,
+    share: bool,
     random_state: RandomState,
 ) -> Verdict:
-    """The verdict with words on the worst category, whose interval holds for all categories at once (Bonferroni)."""
-    categories = parts[1:]
-    joint = 1.0 - (1.0 - level) / len(categories)
-    rows = [(title, _estimate(part, bounds, joint, population, random_state)) for title, part in categories]
-    known = [(title, row) for title, row in rows if np.isfinite(row[0])]
+    """The verdict with words on the worst category, whose interval holds for all categories at once."""
+    known = [each for each in categories if each[2].ends is not None and each[2].influence is not None]
     if not known:
         return verdict
-    title, row = min(known, key=lambda pair: pair[1][0])
-    value = score_words(row[0], row[2], row[3], bounds is not None)
+    # Influence values of all categories by unit of the whole: categories that share units depend on each other.
+    influence = np.zeros((int(data.cluster.max()) + 1, len(known)))
+    for column, (_, rows, found) in enumerate(known):
+        influence[np.unique(data.cluster[rows]), column] = found.influence
+    joint = simultaneous_level(
+        influence.T @ influence,
+        np.array([found.degrees_of_freedom for _, _, found in known]),
+        level,
+        check_random_state(0 if random_state is None else random_state),
+    )
+    title, _, worst = min(known, key=lambda each: each[2].estimate)
+    assert worst.ends is not None
+    value = score_words(worst.estimate, *worst.ends(joint), share)
     return Verdict(
         verdict.code,
-        f"{verdict.sentence} The lowest category is {title}: {value}, allowing for {len(categories)}.",
+        f"{verdict.sentence} The lowest category is {title}: {value}, allowing for {len(known)}.",
     )
 
 

@@ -278,7 +278,11 @@ def judged_systems(
     names = np.array([f"s{s:0{width}d}" for s in range(n_systems)])[data.system]
     learns = len(data.verdict_classes()[1]) > _MOST_VERDICTS and per_system.min() >= _ENOUGH_FOR_SCORES
     cells = data.in_unit_range and data.weight is None and (data.binary or not learns)
-    shared: dict[str, Any] = {"level": confidence_level, "random_state": random_state, "population": population}
+    shared: dict[str, Any] = {
+        "level": confidence_level,
+        "random_state": random_state,
+        "population": population,
+    }
     columns = _verdict_columns(data.score, cells) | {"system": names}
     if cells:
         result = _infer(

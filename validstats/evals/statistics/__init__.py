@@ -36,6 +36,7 @@ from validstats.evals.statistics.ranks import (
     letter_groups,
     rank_sets,
     sign_test_vetoes,
+    simultaneous_level,
     smoothed_variance,
 )
 from validstats.evals.statistics.samples import (
@@ -105,6 +106,7 @@ __all__ = [
     "sign_flip_p_value",
     "sign_test_vetoes",
     "simultaneous_band",
+    "simultaneous_level",
     "smoothed_variance",
     "t_quantile",
     "weighted_kappa",

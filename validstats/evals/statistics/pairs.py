@@ -32,6 +32,7 @@ PairedInterval: TypeAlias = Literal["buehler", "bonett-price"]
 Direction: TypeAlias = Literal["worse", "better", "same", "not_worse", "undecided"]
 """What an interval of a - b says about a, in the order in which it is tried."""
 
+
 @dataclass(frozen=True)
 class PairedAnswer:
     """A difference with an interval and a p-value that never contradict each other."""

@@ -15,6 +15,7 @@ __all__ = [
     "letter_groups",
     "rank_sets",
     "sign_test_vetoes",
+    "simultaneous_level",
     "smoothed_variance",
     "studentised_maximum",
 ]
@@ -242,3 +243,31 @@ def _letter(position: int) -> str:
     """a, b, ..., z, a2, b2, ..."""
     cycle, letter = divmod(position, 26)
     return chr(ord("a") + letter) + ("" if cycle == 0 else str(cycle + 1))
+
+
+def simultaneous_level(
+    covariance: Float2D,
+    degrees_of_freedom: Float1D,
+    confidence_level: float,
+    generator: np.random.Generator,
+    n_draws: int = 10_000,
+) -> float:
+    """Level of single intervals that hold together (sup-t), each with its own degrees of freedom.
+
+    1 - the quantile of ``min_k 2 P(t_df_k > |Z_k| / sqrt(chi2_k / df_k))``; between the level asked for and Bonferroni's.
+    """
+    variance = np.diag(covariance)
+    scale = np.sqrt(np.where(variance > 0, variance, 1.0))
+    correlation = covariance / np.outer(scale, scale)
+    # A column without spread is a unit of its own.
+    np.fill_diagonal(correlation, 1.0)
+    df = np.asarray(degrees_of_freedom, dtype=float)
+    factor = covariance_factor(correlation)
+    z = generator.standard_normal((n_draws, factor.shape[1])) @ factor.T
+    error = np.sqrt(generator.chisquare(df, z.shape) / df)
+    least = (2.0 * stats.t.sf(np.abs(z) / error, df)).min(axis=1)
+    alpha = 1.0 - confidence_level
+    # The next lower order statistic: floor(alpha (n + 1)) of n.
+    position = max(int(np.floor(alpha * (n_draws + 1) + 1e-9)) - 1, 0)
+    tail = float(np.partition(least, position)[position])
+    return 1.0 - min(max(tail, alpha / len(df)), alpha)
