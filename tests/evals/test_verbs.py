@@ -550,3 +550,23 @@ def test_the_lowest_category_is_wider_than_alone_and_narrower_than_bonferroni():
     assert shown[0] < 100 * result.lows[lowest] - 0.5
     strict = evals.evaluate(data, by="topic", clusters="passage", confidence_level=1 - 0.05 / 6)
     assert shown[0] > 100 * strict.lows[lowest]
+
+
+def test_a_column_says_which_problems_were_drawn_for_audit():
+    data = pd.read_csv(DATA / "audited_samples.csv")
+    audited = data.groupby("problem")["audit"].transform("count") > 0
+    plain = evals.pass_at_k(data)
+    data["drawn"] = audited.astype(int)
+    told = evals.pass_at_k(data, drawn="drawn")
+    np.testing.assert_allclose(told.of("pass")["estimate"], plain.of("pass")["estimate"], atol=1e-12)
+    lost = data.assign(
+        drawn=np.where(data["problem"] == data.loc[audited, "problem"].iloc[0], 0, data["drawn"])
+    )
+    with pytest.raises(EvalFileError, match="have audits and are not drawn"):
+        evals.pass_at_k(lost, drawn="drawn")
+    with pytest.raises(EvalFileError, match="none of which was audited"):
+        evals.pass_at_k(data.assign(drawn=1), drawn="drawn")
+    with pytest.raises(EvalFileError, match="the same for all samples"):
+        evals.pass_at_k(data.assign(drawn=np.arange(len(data)) % 2), drawn="drawn")
+    with pytest.raises(ValueError, match="design='samples'"):
+        evals.pass_at_k(data, drawn="drawn", design="samples")

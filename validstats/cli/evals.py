@@ -281,6 +281,7 @@ def rank(
 @click.option("--probability", help="Column (or number) of the audit probabilities.")
 @click.option("-k", "--k", "ks", help="Numbers of samples, separated by commas.")
 @click.option("--design", type=click.Choice(("problems", "samples")), help="What was drawn for audit.")
+@click.option("--drawn", help="Column that says which problems were drawn for audit (1 or 0).")
 @click.option("--score", help="Column by which the delivered sample is chosen among those that pass.")
 @click.option("--wrong-costs", type=click.FloatRange(min=0), help="What a wrong answer costs, in right ones.")
 @click.option(
@@ -307,6 +308,7 @@ def passk(
     probability: str | None,
     ks: str | None,
     design: Any,
+    drawn: str | None,
     score: str | None,
     wrong_costs: float | None,
     sample_costs: float,
@@ -337,6 +339,7 @@ def passk(
         sampling_probability=_number_or_name(probability),
         k=numbers,
         design=design,
+        drawn=drawn,
         score=score,
         wrong_costs=wrong_costs,
         sample_costs=sample_costs,

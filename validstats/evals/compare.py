@@ -159,17 +159,15 @@ def compare(
     check_literal(population, "population", get_args(Population))
     check_literal(interval, "interval", get_args(PairedInterval))
     check_in_range(margin, "margin", 0.0)
-    if looks is not None:
-        check_positive_int(looks, "looks")
+    check_positive_int(1 if looks is None else looks, "looks")
     if unpaired not in (None, "ok"):
         raise ValueError(f"unpaired must be None or 'ok', got {unpaired!r}.")
     if ledger is not None and margin > 0.0:
         raise ValueError(
             f"ledger= tells which system is better, without a margin; leave margin={margin!r} out."
         )
-    # Bonferroni over comparisons that were fixed beforehand.
     n_looks = 1 if looks is None else looks
-    single = 1.0 - (1.0 - level) / n_looks
+    single = 1.0 - (1.0 - level) / n_looks  # Bonferroni over comparisons that were fixed beforehand
     data, name_a, name_b = _sources(data, candidate or a, baseline or b)
     data, columns = _two_columns(data, name_a, name_b, system, human)
     inputs = load(
@@ -202,11 +200,10 @@ def compare(
         if found.answer.estimate != 0 and found.sd > 0
         else math.inf
     )
-    verdict = _verdict(code, name_a, name_b, found, margin, detectable, wanted, share)
     return ComparisonResult(
         guarantee=_guarantee(inputs, level, n_looks, found, shared),
         backend=inputs.backend,
-        verdict=verdict,
+        verdict=_verdict(code, name_a, name_b, found, margin, detectable, wanted, share),
         checks=tuple(dict.fromkeys([*inputs.checks, *checks])),
         inputs=inputs_of_data(inputs),
         options={

@@ -62,6 +62,8 @@ class _Samples:
     size: Int1D
     passing: Int1D
     cluster: Int1D | None
+    drawn: Bool1D
+    """Problems that were drawn for audit."""
 
     @property
     def n_problems(self) -> int:
@@ -99,6 +101,7 @@ def pass_at_k(
     sampling_probability: Any = None,
     k: Any = None,
     design: AuditDesign | None = None,
+    drawn: str | None = None,
     score: str | None = None,
     wrong_costs: float | None = None,
     sample_costs: float = 0.0,
@@ -126,6 +129,9 @@ def pass_at_k(
         Numbers of samples; None takes 1, 2, 5, 10, ... up to the fewest samples of a problem.
     design : {"problems", "samples"} or None, default None
         What was drawn for audit; None decides where the file leaves no doubt.
+    drawn : str or None, default None
+        Column that says of every problem whether it was drawn for audit (1 or 0), so that drawn problems without a
+        passing sample are known; None takes the problems with an audit. It implies ``design="problems"``.
     score : str or None, default None
         Column by which the delivered sample is chosen among those that pass; None delivers one at random.
     wrong_costs : float or None, default None
@@ -173,7 +179,11 @@ def pass_at_k(
     if wrong_costs is not None:
         check_in_range(wrong_costs, "wrong_costs", 0.0)
     check_in_range(sample_costs, "sample_costs", 0.0)
-    samples, checks = _samples(data, problem, passed, human, sampling_probability, clusters)
+    if drawn is not None and design == "samples":
+        raise ValueError(
+            "drawn= names problems that were drawn for audit; it does not go with design='samples'."
+        )
+    samples, checks = _samples(data, problem, passed, human, sampling_probability, clusters, drawn)
     ks = _steps(k, samples)
     generator = check_random_state(0 if random_state is None else random_state)
     tests = _tests_band(samples, ks, population, level, generator)
@@ -183,7 +193,7 @@ def pass_at_k(
         raise ValueError(
             "population='finite' goes with unaudited samples; audits speak about all problems like these."
         )
-    chosen = design or _guess_design(samples)
+    chosen = design or ("problems" if drawn is not None else _guess_design(samples))
     return _with_audits(
         samples,
         checks,
@@ -206,6 +216,7 @@ def _samples(
     human: str | None,
     probability: Any,
     clusters: str | None,
+    drawn: str | None,
 ) -> tuple[_Samples, list[Check]]:
     """Rows of samples with everything that is known about them."""
     name = probability if isinstance(probability, str) else None
@@ -242,7 +253,26 @@ def _samples(
     if clusters is not None:
         cluster = codes_of(table.column(clusters))[0][np.unique(codes, return_index=True)[1]]
     checks = [c for c in check_table(table) if c.severity != "error"]
-    return _Samples(table, codes, values == 1.0, audit, pi, size, passing, cluster), checks
+    known = np.bincount(codes, ~np.isnan(audit)) > 0
+    if drawn is not None:
+        known = _drawn_problems(table, drawn, codes, known, passing)
+    return _Samples(table, codes, values == 1.0, audit, pi, size, passing, cluster, known), checks
+
+
+def _drawn_problems(table: EvalTable, name: str, codes: Int1D, audited: Bool1D, passing: Int1D) -> Bool1D:
+    """Problems that a column says were drawn, which must have their audits."""
+    values = table.values(name)
+    first = values[np.unique(codes, return_index=True)[1]]
+    if not np.isin(values, (0.0, 1.0)).all() or not np.array_equal(values, first[codes]):
+        raise EvalFileError(f"drawn={name!r} must say 1 or 0, and the same for all samples of a problem.")
+    drawn = first == 1.0
+    for wrong, what in (
+        (audited & ~drawn, "have audits and are not drawn"),
+        (drawn & ~audited & (passing > 0), "are drawn and have passing samples, none of which was audited"),
+    ):
+        if wrong.any():
+            raise EvalFileError(f"{int(wrong.sum())} problems {what} according to {name!r}; mend the column.")
+    return drawn
 
 
 def _expanded(table: EvalTable, codes: Int1D, rates: Float1D) -> tuple[Int1D, Float1D]:
@@ -411,27 +441,20 @@ def _with_audits(
         ("wrong", wrong_band),
         ("pass_by_tests", tests),
     ]
-    n_audited = n_audit_problems
-    exact = True
+    n_audited, exact = n_audit_problems, False
     if design == "problems":
-        audited = _audited_problems(samples, ks, fold_of_problem)
-        n_audited = audited.n_audited
-        more = audited.n_effective / max(audited.n_effective - 2.0, 1.0)
-        low = _band(audited.rows_low, samples, audited.n_effective, more, level, generator)
-        exact = bool(np.allclose(audited.rows_low, audited.rows_high))
-        high = (
-            low if exact else _band(audited.rows_high, samples, audited.n_effective, more, level, generator)
-        )
-        middle = low.estimate if exact else np.full(len(ks), np.nan)
-        parts.insert(0, ("pass", Band(middle, low.std_error, low.low, high.high, low.critical)))
+        passes, n_audited, exact = _pass_of_problems(samples, ks, fold_of_problem, level, generator)
     else:
-        exact = False
-        first = ks == 1
-        estimate = np.where(first, right_band.estimate, np.nan)
-        ends = np.where(first, right_band.high, tests.high)
-        parts.insert(
-            0, ("pass", Band(estimate, np.full(len(ks), np.nan), right_band.low, ends, right_band.critical))
+        # One audit a problem leaves a range: low end of what is delivered, high end by the tests; pass@1 is linear.
+        first, unknown = ks == 1, np.full(len(ks), np.nan)
+        passes = Band(
+            np.where(first, right_band.estimate, unknown),
+            unknown,
+            right_band.low,
+            np.where(first, right_band.high, tests.high),
+            right_band.critical,
         )
+    parts.insert(0, ("pass", passes))
     best: tuple[int, ...] = ()
     if wrong_costs is not None:
         best, utility = _best_n(
@@ -470,6 +493,23 @@ def _with_audits(
     )
 
 
+def _pass_of_problems(
+    samples: _Samples, ks: Int1D, folds: Int1D, level: float, generator: np.random.Generator
+) -> tuple[Band, int, bool]:
+    """Band of pass@k by whole audited problems, how many of them count, and whether audits reach every k."""
+    audited = _audited_problems(samples, ks, folds)
+    more = audited.n_effective / max(audited.n_effective - 2.0, 1.0)
+    low = _band(audited.rows_low, samples, audited.n_effective, more, level, generator)
+    if np.allclose(audited.rows_low, audited.rows_high):
+        return low, audited.n_audited, True
+    high = _band(audited.rows_high, samples, audited.n_effective, more, level, generator)
+    return (
+        Band(np.full(len(ks), np.nan), low.std_error, low.low, high.high, low.critical),
+        audited.n_audited,
+        False,
+    )
+
+
 def _band(
     rows: Float2D,
     samples: _Samples,
@@ -482,11 +522,6 @@ def _band(
     return simultaneous_band(mean, covariance * inflation, units, max(units - 1.0, 1.0), level, generator)
 
 
-def _drawn(samples: _Samples) -> Bool1D:
-    """Problems with an audited sample."""
-    return samples.count(samples.audited) > 0
-
-
 def _problem_probability(samples: _Samples, relevant: Bool1D) -> Float1D:
     """Probability with which a problem was drawn; equal among the relevant ones where none is given."""
     if samples.probability is not None:
@@ -496,12 +531,12 @@ def _problem_probability(samples: _Samples, relevant: Bool1D) -> Float1D:
                 "design='problems' needs one probability a problem; they differ within a problem."
             )
         return pi
-    return np.full(samples.n_problems, _drawn(samples)[relevant].mean())
+    return np.full(samples.n_problems, samples.drawn[relevant].mean())
 
 
 def _audited_problems(samples: _Samples, ks: Int1D, folds: Int1D) -> _Audited:
     """Corrected contributions of problems that were audited as a whole."""
-    drawn = _drawn(samples)
+    drawn = samples.drawn
     failing = samples.audited & ~samples.passed
     with_failing = bool(failing.any())
     m, b = (

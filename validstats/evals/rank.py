@@ -28,6 +28,7 @@ from validstats.evals.statistics import (
     RankSets,
     cluster_mean,
     connected_components,
+    corrected_rows,
     davidson_fit,
     letter_groups,
     rank_sets,
@@ -380,12 +381,9 @@ def _rank_battles(
         pi = _battle_probability(table, data, sampling_probability, labelled)
         target = np.column_stack([human_outcome, human_tie])
         verdict = np.where(known, np.where(tie > 0, 1, np.where(outcome > 0, 2, 0)), 3)
-        guess = _battle_guess(
-            target, verdict, first, second, len(names), labelled, prompts, 1.0 / pi, generator
-        )
-        corrected = guess.copy()
-        corrected[labelled] += (target[labelled] - guess[labelled]) / pi[labelled, None]
-        outcome, tie = corrected[:, 0], corrected[:, 1]
+        outcome, tie = _corrected(
+            target, verdict, first, second, len(names), labelled, prompts, pi, generator
+        ).T
         df = float(max(len(np.unique(prompts[labelled])) - 1, 1))
     theta, covariance, facts = _strengths(
         first, second, outcome, tie, prompts, len(names), scale, order_effect, pair_weights
@@ -399,10 +397,9 @@ def _rank_battles(
         "Both bad (counted as ties)": both_bad,
         **facts,
     }
-    if human_name is not None:
-        facts["Battles judged by humans"] = int(labelled.sum())
     fewest = ""
     if human_name is not None:
+        facts["Battles judged by humans"] = int(labelled.sum())
         fewest = f"fewest human labels: {names[int(np.argmin(n_human))]}, {int(n_human.min())}"
     return _result(
         names,
@@ -457,6 +454,22 @@ def _battle_probability(table: EvalTable, data: Any, given: Any, labelled: Bool1
     if not np.all((values > 0) & (values <= 1)):
         raise EvalFileError("sampling_probability must be one number in (0, 1] for every battle.")
     return values
+
+
+def _corrected(
+    target: Float2D,
+    verdict: Int1D,
+    first: Int1D,
+    second: Int1D,
+    n_systems: int,
+    labelled: Bool1D,
+    prompts: Int1D,
+    pi: Float1D,
+    generator: np.random.Generator,
+) -> Float2D:
+    """Outcome and tie of every battle as guessed from the judge, corrected where humans judged: ``h + (R/pi)(s - h)``."""
+    guess = _battle_guess(target, verdict, first, second, n_systems, labelled, prompts, 1.0 / pi, generator)
+    return corrected_rows(guess, target, labelled, pi)
 
 
 def _battle_guess(
