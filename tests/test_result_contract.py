@@ -78,6 +78,12 @@ def holdout_results() -> Iterator[tuple[str, Callable[[], Any]]]:
     yield "vault", lambda: opened(vault=0.2).final(models[1])
     yield "answers", lambda: opened().score_many(models)
     yield "discoveries", lambda: opened().discover(models, at_least=0.6)
+    bets = holdout.betting_e_value(y[:500].astype(float), 0.4)
+    yield "e-value", lambda: bets
+    yield "paid e-value", lambda: holdout.kraft_e_value(bets, 2.0)
+    yield "e-BH", lambda: holdout.e_bh([bets, 3.0, 40.0], 0.1)
+    yield "e-LOND", lambda: holdout.e_lond([bets, 3.0, 40.0], 0.1)
+    yield "vault of a gate", lambda: opened(vault=0.2).gate(1 - y[1000:]).final()
     yield "plan", lambda: holdout.plan(2000, 20)
     yield "certificate", lambda: opened().gate(np.zeros(2000, dtype=int)).certify()
     yield "audit", lambda: holdout.audit_looks(2000, 0.85, decimals=2, looks=9, candidates=50)

@@ -19,6 +19,8 @@ _PUBLIC = {
     "e_bh": "validstats.holdout.widths.evalues",
     "e_lond": "validstats.holdout.widths.evalues",
     "ELond": "validstats.holdout.widths.evalues",
+    "EValue": "validstats.holdout.widths.evalues",
+    "Rejections": "validstats.holdout.widths.evalues",
     "Entry": "validstats.holdout.ledger.store",
     "HoldoutCalibration": "validstats.holdout.asking.opening",
     "HoldoutScorer": "validstats.holdout.asking.scorer",
@@ -56,6 +58,8 @@ __all__ = [
     "e_bh",
     "e_lond",
     "ELond",
+    "EValue",
+    "Rejections",
     "Entry",
     "HoldoutCalibration",
     "HoldoutScorer",
@@ -98,7 +102,15 @@ if TYPE_CHECKING:
     from validstats.holdout.planner import Plan, plan
     from validstats.holdout.results import Answer, Answers, Certificate, Discoveries
     from validstats.holdout.search import HoldoutSearchCV, SelectFromHoldout
-    from validstats.holdout.widths import ELond, betting_e_value, e_bh, e_lond, kraft_e_value
+    from validstats.holdout.widths import (
+        ELond,
+        EValue,
+        Rejections,
+        betting_e_value,
+        e_bh,
+        e_lond,
+        kraft_e_value,
+    )
 
 
 def __getattr__(name: str) -> Any:

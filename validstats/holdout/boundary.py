@@ -174,7 +174,7 @@ class GateServer:
 
     def final(self) -> float:
         """Open the vault, once, for a lower bound of the gain."""
-        return self._gate.final()
+        return float(self._gate.final())
 
     # ------------------------------------------------------------------ JSON-RPC
 

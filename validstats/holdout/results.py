@@ -12,7 +12,7 @@ from scipy import special
 
 from validstats._typing import Bool1D, Float1D, Float2D
 from validstats.holdout.ledger import Entry
-from validstats.results import NotApplicable, Report, Result, Table, interval_words, percent_words
+from validstats.results import Claims, NotApplicable, Report, Result, Table, interval_words, percent_words
 
 __all__ = ["Answer", "Answers", "Certificate", "Discoveries"]
 
@@ -547,7 +547,7 @@ class Certificate(Result):
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
-class Discoveries(Result, Sequence[bool]):
+class Discoveries(Claims):
     """Which claims of a batch were confirmed, from :meth:`ReusableHoldout.discover`.
 
     It is a sequence of bool, and ``numpy.asarray(discoveries)`` is the array of them.
@@ -598,81 +598,9 @@ class Discoveries(Result, Sequence[bool]):
         return NotApplicable(_ONE_BIT)
 
     @property
-    def confidence_level(self) -> NotApplicable:
-        """Not applicable: a false discovery rate is controlled."""
-        return NotApplicable("a false discovery rate is controlled, not a level")
-
-    @property
-    def naive(self) -> NotApplicable:
-        """Not applicable: the scores were not released."""
-        return NotApplicable("the scores were not released")
-
-    @property
-    def informative(self) -> bool:
-        """Whether a claim was confirmed."""
-        return bool(self.confirmed.any())
-
-    def __len__(self) -> int:
-        return len(self.terms)
-
-    def __getitem__(self, index: Any) -> Any:
-        return self.confirmed[index]
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        return self.confirmed if dtype is None else self.confirmed.astype(dtype)
-
-    def any(self) -> bool:
-        """Tell whether a claim was confirmed.
-
-        Returns
-        -------
-        bool
-            As ``confirmed.any()``.
-        """
-        return bool(self.confirmed.any())
-
-    def all(self) -> bool:
-        """Tell whether every claim was confirmed.
-
-        Returns
-        -------
-        bool
-            As ``confirmed.all()``.
-        """
-        return bool(self.confirmed.all())
-
-    def tolist(self) -> list[bool]:
-        """Return the bits as a list.
-
-        Returns
-        -------
-        list of bool
-            True where the claim is confirmed.
-        """
-        return self.confirmed.tolist()
-
-    def plot(
-        self, ax: Any = None, labels: Mapping[str, str] | None = None, drop: Collection[str] = ()
-    ) -> Any:
-        """Draw which claims were confirmed.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes or None, default None
-            Axes to draw on.
-        labels : mapping of str to str or None, default None
-            Words instead of models.
-        drop : collection of str, default ()
-            Models to leave out.
-
-        Returns
-        -------
-        DiscoveriesDisplay
-            With ``ax_`` and ``figure_``.
-        """
-        from validstats.plotting.answers import DiscoveriesDisplay
-
-        return DiscoveriesDisplay.from_discoveries(self, labels, drop).plot(ax)
+    def claim(self) -> str:
+        """What was claimed, for figures."""
+        return f"beats {self.at_least:g}"
 
     def _answer(self) -> str:
         claim = self.entry.detail.get("phrase") or f"the score beats {self.at_least:g}"

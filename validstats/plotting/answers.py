@@ -11,7 +11,7 @@ from validstats.intake import check_same_length
 from validstats.plotting._style import COLOURS, figure_and_axes, plain, tidy_axes
 
 if TYPE_CHECKING:
-    from validstats.holdout.results import Answer, Discoveries
+    from validstats.holdout.results import Answer
 
 __all__ = ["AnswersDisplay", "DiscoveriesDisplay"]
 
@@ -140,14 +140,17 @@ class DiscoveriesDisplay:
 
     @classmethod
     def from_discoveries(
-        cls, found: Discoveries, labels: Mapping[str, str] | None = None, drop: Collection[str] = ()
+        cls,
+        found: Discoveries | Rejections,
+        labels: Mapping[str, str] | None = None,
+        drop: Collection[str] = (),
     ) -> Self:
         """Make the display of a batch of claims.
 
         Parameters
         ----------
-        found : Discoveries
-            What the holdout confirmed.
+        found : Discoveries or Rejections
+            What was confirmed.
         labels : mapping of str to str or None, default None
             Words instead of models.
         drop : collection of str, default ()
@@ -160,7 +163,7 @@ class DiscoveriesDisplay:
         """
         kept = [i for i, term in enumerate(found.terms) if term not in drop]
         names = [(labels or {}).get(found.terms[i], found.terms[i]) for i in kept]
-        return cls(names, found.confirmed[kept], f"beats {found.at_least:g}")
+        return cls(names, found.confirmed[kept], found.claim)
 
     def plot(self, ax: Any = None) -> Self:
         """Draw the figure.

@@ -13,7 +13,7 @@ from validstats.holdout.asking.metrics import Metric
 from validstats.holdout.budget import Question, Session, discovery_guarantee
 from validstats.holdout.mechanisms import Release
 from validstats.holdout.results import Discoveries
-from validstats.holdout.widths import e_bh, paid_betting_e_value
+from validstats.holdout.widths import largest_rejections, paid_betting_e_value
 from validstats.intake import check_in_range
 
 __all__ = ["discover"]
@@ -46,7 +46,7 @@ def discover(
     def respond(session: Session) -> Release:
         nats = -session.log_mass
         paid = [paid_betting_e_value(x, null, side, nats=nats, log_target=needed) for x in rows]
-        confirmed = e_bh(np.array(paid), rate)
+        confirmed = largest_rejections(np.array(paid), rate)
         session.branch(len(rows) * math.log(2.0))  # one of 2^m sets is released
         flags = tuple(confirmed.tolist())
         return Release(source="bit", passed=bool(confirmed.any()), flags=flags)

@@ -163,13 +163,13 @@ class Gate:
             entry=answer.entry, left=answer.left, guarantee=answer.guarantee, backend=answer.backend
         )
 
-    def final(self) -> float:
+    def final(self) -> Answer:
         """Open the vault once, for a lower bound of the kept model's gain over the start.
 
         Returns
         -------
-        float
-            The bound, 0 if there is no gain to certify; it ends the gate.
+        Answer
+            ``float(answer)`` is the bound, 0 if there is no gain to certify; it ends the gate.
 
         Raises
         ------
@@ -200,7 +200,7 @@ class Gate:
             session.state.update(gate=gate, vault=session.turn.index)
             return Release(value=gain, low=gain, high=1.0, source="vault")
 
-        return float(self._charge("final", respond))
+        return self._charge("final", respond)
 
     @property
     def status(self) -> dict[str, Any]:

@@ -55,10 +55,13 @@ from validstats.holdout.widths.counts import (
 )
 from validstats.holdout.widths.evalues import (
     ELond,
+    EValue,
+    Rejections,
     betting_e_value,
     e_bh,
     e_lond,
     kraft_e_value,
+    largest_rejections,
     paid_betting_e_value,
 )
 from validstats.holdout.widths.gains import (
@@ -174,10 +177,12 @@ __all__ = [
     "rounded_counts",
     "split_log_level",
     "ELond",
+    "EValue",
     "GaussianWidth",
     "LOG_2",
     "argmax_width",
     "bassily_optimum",
+    "Rejections",
     "betting_e_value",
     "betting_interval",
     "clopper_pearson",
@@ -193,6 +198,7 @@ __all__ = [
     "kl_divergence",
     "kl_interval",
     "kraft_e_value",
+    "largest_rejections",
     "ladder_width",
     "log_argmax_nodes",
     "log_binomial",

@@ -136,9 +136,13 @@ def log_capital(x: Float1D, stakes: Float1D, null_mean: float) -> float:
     """Return the logarithm of the capital of a gambler who bets on values larger than ``null_mean``."""
     # It decreases in ``null_mean``, and its exponential has mean at most 1 where the true mean is at most
     # ``null_mean``.
-    # Sum of ``log(1 + stake * (x - null_mean))``.
+    return float(log_gains(x, stakes, null_mean).sum())
+
+
+def log_gains(x: Float1D, stakes: Float1D, null_mean: float) -> Float1D:
+    """Return ``log(1 + stake * (x - null_mean))`` of each row, with stakes of at most ``1 / (2 null_mean)``."""
     limit = 0.5 / null_mean if null_mean > 0 else math.inf
-    return float(np.log1p(np.minimum(stakes, limit) * (x - null_mean)).sum())
+    return np.log1p(np.minimum(stakes, limit) * (x - null_mean))
 
 
 def _betting_lower(x: Float1D, stakes: Float1D, target: float) -> float:
