@@ -141,7 +141,7 @@ class DiscoveriesDisplay:
     @classmethod
     def from_discoveries(
         cls,
-        found: Discoveries | Rejections,
+        found: Any,
         labels: Mapping[str, str] | None = None,
         drop: Collection[str] = (),
     ) -> Self:
