@@ -86,13 +86,18 @@ def test_informative_surrogates_shorten_intervals_and_errors(measured):
     assert np.mean([np.mean(r.rmse("tuned") / r.rmse("gold")) for r in enough]) <= 0.87
 
 
-def test_the_segment_to_the_root_loses_with_a_skewed_covariate_and_a_useless_surrogate():
-    setting = WeakSetting("linear", "lognormal", "normal", "noise", 100, True)
-    result = measure(setting, 400, 12, untuned=True)
-    assert (
-        np.max(result.rmse("root form") / result.rmse("gold")) > 1.06
-    )  # what the tuned estimator is held to
-    assert np.max(result.rmse("tuned") / result.rmse("gold")) <= 1.04
+@pytest.mark.parametrize("n_labels", [60, 100])
+def test_the_segment_to_the_root_loses_with_a_skewed_covariate_and_a_useless_surrogate(n_labels):
+    """Errors of the root form are heavy-tailed, a few data sets in a hundred: 600 of them, whatever they show."""
+    setting = WeakSetting("linear", "lognormal", "normal", "noise", n_labels, True)
+    results = [measure(setting, 300, seed, untuned=True) for seed in (12, 13)]
+
+    def ratio(name):
+        ours, gold = (np.mean([r.rmse(n) ** 2 for r in results], axis=0) for n in (name, "gold"))
+        return np.sqrt(np.max(ours / gold))
+
+    assert ratio("root form") > 1.2
+    assert ratio("tuned") <= 1.04
 
 
 @pytest.mark.parametrize("setting", ["linear", "logit"])
