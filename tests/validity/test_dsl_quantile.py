@@ -101,6 +101,47 @@ def hits_of_draw(draw, rng, level, criticals):
     return hits
 
 
+def few_labels_hits(rng, n_labels, level, n=1500):
+    """Whether the default interval of a quantile covers, and the squared errors of the default and of labels alone."""
+    draw = normal_draw(rng, n, n_labels / n, level)
+    labelled = np.zeros(n, dtype=bool)
+    labelled[rng.choice(n, n_labels, replace=False)] = True
+    gold = draw.outcome[labelled]
+    sample = LabelledSample(
+        moment=MeanMoment(),
+        gold=RegressionRows(y=gold, X=np.ones((n_labels, 1))),
+        labelled=labelled,
+        probability=draw.probability,
+        design=SamplingDesign(scheme="simple"),
+    )
+    fitter = CrossFitter(learner="linear", folds=make_folds(n, 5, rng)[None, :], labelled=labelled)
+    expected = tuple(
+        Component(
+            rows=RegressionRows(y=np.asarray(c.replacements["y"], float), X=np.ones((n, 1))), weight=c.weight
+        )
+        for c in expected_completions(fitter, {"y": gold}, None, draw.features)
+    )
+    critical, answers = float(stats.t.isf(0.025, n_labels - 1)), []
+    for estimator in ("tuned", "gold"):
+        distribution = LabelDistribution(
+            sample=sample,
+            expected=expected if estimator == "tuned" else None,
+            raw=None,
+            estimator=estimator,
+            kind=None,
+            population="superpopulation",
+            alpha=0.05,
+            critical=critical,
+        )
+        answers.append(invert_distribution(distribution, np.sort(gold), level, critical))
+    ours, alone = answers
+    return (
+        ours.low <= draw.truth <= ours.high,
+        (ours.value - draw.truth) ** 2,
+        (alone.value - draw.truth) ** 2,
+    )
+
+
 def one_interval(rng, index):
     return quantile_hits(rng, n=1000, share=0.3, level=0.3, criticals=[1.959964])[0]
 
