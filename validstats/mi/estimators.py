@@ -388,11 +388,11 @@ class LearnedMI(CalibratedEstimator):
         return Guarantee(
             holds=(
                 f"in {100 * float(level):g} of 100 data sets drawn like the simulated ones that calibrate it, the interval contains "
-                "the true mutual information; for one given law nobody can promise that"
+                "the true mutual information; no method can promise that for one given kind of data"
             ),
             kind="marginal-over-family",
             check=(
-                f"the data set is like those of {calibration.family}",
+                f"your data are of a kind with the simulated ones, those of {calibration.family}",
                 "the rows are independent of each other and come from one source",
             ),
             n_reference=calibration.n_sets,

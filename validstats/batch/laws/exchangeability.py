@@ -200,8 +200,8 @@ class Martingale(Result):
 
     def _answer(self) -> str:
         if self.alarm is None:
-            return f"No alarm in {self.values.size} rows: nothing shows that they are not exchangeable"
-        return f"Alarm at row {self.alarm}: rows stopped being exchangeable there or before"
+            return f"No alarm in {self.values.size} rows: nothing shows that they changed"
+        return f"Alarm at row {self.alarm}: rows changed there or before"
 
     def _tidy_columns(self) -> Mapping[str, Sequence[Any] | np.ndarray]:
         return {"row": np.arange(self.values.size), "estimate": self.values}
@@ -293,7 +293,7 @@ def within_batch_test(
         intraclass_correlation=float(correlation),
         guarantee=_exact(
             int(rows),
-            "rows are exchangeable over batches",
+            "rows of one batch have no more in common than other rows",
             "batches were not formed by looking at the labels",
         ),
     )
@@ -342,7 +342,9 @@ def unit_order_test(
         p_value=min(1.0, 2 * min(p_lag, p_trend)),
         null=(ranks[order] @ time) / np.sqrt((ranks @ ranks) * (time @ time)),
         question=_ORDER,
-        guarantee=_exact(b, "batches are exchangeable", "batches were handed over in their order in time"),
+        guarantee=_exact(
+            b, "the order of the batches means nothing", "batches were handed over in their order in time"
+        ),
     )
 
 
@@ -396,7 +398,9 @@ def covariate_test(
         null=permuted,
         question=_OTHER_ROWS,
         guarantee=_exact(
-            size, "all rows are exchangeable", "the covariates were not chosen by looking at both sides"
+            size,
+            "batch and calibration rows come from one source",
+            "the covariates were not chosen by looking at both sides",
         ),
     )
 
@@ -679,7 +683,7 @@ def conformal_martingale(scores: Any, *, level: float = 0.01, random_state: Rand
         alarm=int(reached[0]) if reached.size else None,
         level=level,
         guarantee=Guarantee(
-            holds=f"while rows are exchangeable, an alarm is raised in at most {100 * level:g} of 100 streams, however long",
+            holds=f"while rows come from one source in any order, an alarm is raised in at most {100 * level:g} of 100 streams of any length",
             check=(
                 "scores come in the order of time",
                 "the model that gives the scores was not trained on them",

@@ -85,8 +85,8 @@ class Envelope(Target):
     def statement(self) -> str:
         """Say what holds."""
         return (
-            "every sorted score of a batch lies within its limits, so that every bound read off this envelope holds at "
-            "once, whatever was asked and whenever"
+            "every sorted score of a batch lies within its limits, and so every bound that you read off is right, "
+            "whatever you ask and whenever"
         )
 
     def result_parts(self, inquiry: Inquiry, answers: Sequence[EnvelopeAnswer]) -> dict[str, Any]:

@@ -173,8 +173,9 @@ class ConfidenceSequence(Result):
     def _answer(self) -> str:
         j = next((k for k, name in enumerate(self.terms) if name != "Intercept"), 0)
         words = interval_words(self.estimate[j], self.conf_low[j], self.conf_high[j])
-        text = f"{self.terms[j]} is {words} after {self.times[-1]:,} units and {self.n_labelled:,} labels"
-        return f"{text[:1].upper()}{text[1:]}, and you may stop here"
+        subject = "The intercept" if self.terms[j] == "Intercept" else f"The coefficient of {self.terms[j]}"
+        text = f"{subject} is {words} after {self.times[-1]:,} units and {self.n_labelled:,} labels"
+        return f"{text}, and you may stop here"
 
     def path(self) -> Any:
         """Return the whole sequence, one row a look and coefficient.

@@ -52,7 +52,7 @@ def guarantee_of(
         check=(
             f"the holdout {unit} were drawn independently from the population that you ask about",
             "nobody has seen these rows except through this ledger",
-            "the ledger was not put back to an earlier copy together with its anchor",
+            "nobody put an earlier copy of the ledger in its place",
         ),
         n_reference=declared.n,
         citation=chosen.source(declared),
