@@ -13,7 +13,6 @@ GRIDS = ("test_batch_means", "test_dsl_shares", "test_evals", "test_holdout_limi
 LONG = (
     "test_holdout_limits",
     "test_mi_learned",
-    "test_mi_tests",
 )
 """Modules that take longer than the checks have time for; they run with ``VALIDSTATS_LONG=1``."""
 

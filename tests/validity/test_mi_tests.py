@@ -239,13 +239,13 @@ def one_weak_pair_in_ten(generator, n):
     ],
 )
 def test_statistics_differ_in_power_as_their_theory_says(law, better, worse) -> None:
-    n_replicates = 40
+    n_replicates = 30
     power = {name: rejections(law, name, n_replicates, seed=10) / n_replicates for name in (better, worse)}
     assert power[better] > power[worse] + 0.1, power
 
 
 def test_the_learned_evidence_is_not_below_distance_correlation_on_a_noisy_sine() -> None:
     power = {
-        name: rejections(noisy_sine, name, 40, seed=10) / 40 for name in ("learned", "distance_correlation")
+        name: rejections(noisy_sine, name, 30, seed=10) / 30 for name in ("learned", "distance_correlation")
     }
     assert power["learned"] >= power["distance_correlation"], power

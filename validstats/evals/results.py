@@ -29,8 +29,6 @@ __all__ = [
     "inputs_of",
 ]
 
-_ESTIMATE = "estimate"
-
 
 @dataclass(frozen=True)
 class Inputs:

@@ -683,7 +683,7 @@ def conformal_martingale(scores: Any, *, level: float = 0.01, random_state: Rand
         alarm=int(reached[0]) if reached.size else None,
         level=level,
         guarantee=Guarantee(
-            holds=f"while rows come from one source in any order, an alarm is raised in at most {100 * level:g} of 100 streams of any length",
+            holds=f"while rows come from one source, an alarm is raised in at most {100 * level:g} of 100 streams of any length",
             check=(
                 "scores come in the order of time",
                 "the model that gives the scores was not trained on them",

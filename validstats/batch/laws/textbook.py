@@ -8,7 +8,7 @@ from scipy import stats
 from validstats._typing import Float1D
 from validstats.batch.laws.levels import BoundSide, Level, exact_level
 
-__all__ = ["confidence_half_width", "textbook_interval", "textbook_is_doubtful"]
+__all__ = ["textbook_interval", "textbook_is_doubtful"]
 
 _LARGEST_SKEW = 0.2
 """Skewness of a difference of means beyond which one tail of normal theory is far off (judgement, from simulations)."""
@@ -25,15 +25,6 @@ def textbook_interval(
     half = float(stats.t.isf(share, n - 1) * scores.std(ddof=1) * np.sqrt(1 / n + 1 / m))
     centre = float(scores.mean())
     return -np.inf if side == "upper" else centre - half, np.inf if side == "lower" else centre + half
-
-
-def confidence_half_width(scores: Float1D, alpha: Level, *, side: BoundSide = "two-sided") -> float:
-    """Half-width of the confidence interval of the mean, which leaves out the noise of the batch itself."""
-    level = exact_level(alpha)
-    share = float(level / 2 if side == "two-sided" else level)
-    if scores.size < 2:
-        return np.inf
-    return float(stats.t.isf(share, scores.size - 1) * scores.std(ddof=1) / np.sqrt(scores.size))
 
 
 def textbook_is_doubtful(scores: Float1D, m: int) -> bool:

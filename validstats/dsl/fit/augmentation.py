@@ -50,7 +50,6 @@ __all__ = [
     "identity_augmentation",
     "labelled_term",
     "one_step",
-    "psi_jacobian",
     "psi_leverage",
     "psi_mean",
     "psi_scores",
@@ -363,14 +362,6 @@ def psi_mean(sample: Sample, augmentation: Augmentation, params: Float1D) -> Flo
         sample.total(partial(psi_sums, params=params, with_jacobian=False), augmentation).score
         / sample.n_rows
     )
-
-
-def psi_jacobian(sample: Sample, augmentation: Augmentation, params: Float1D) -> Float2D:
-    """Return the mean negative derivative of the estimating function over all parts."""
-    work = partial(psi_sums, params=params)
-    found = sample.total(work, augmentation, labelled_only=augmentation.is_empty).jacobian
-    assert found is not None
-    return found / sample.n_rows
 
 
 def psi_leverage(

@@ -28,13 +28,11 @@ __all__ = [
     "LOG_NO_ERROR",
     "RESERVE",
     "SIDE_SHARE",
-    "log_best_outcome",
     "log_board_outcome",
     "log_cell_code",
     "log_coded_outcome",
     "log_coded_share",
     "log_distance_code",
-    "log_exponent_code",
     "log_side_outcome",
     "log_side_share",
 ]
@@ -156,11 +154,6 @@ def log_side_outcome(log_code: float, share: float = SIDE_SHARE) -> float:
     return math.log1p(-math.exp(log_side_share(share))) + log_code
 
 
-def log_best_outcome(candidates: int) -> float:
-    """Return the code of the winner among m candidates, ``-ln m``; each candidate's statement is at ``s / m`` too."""
-    return -math.log(check_positive_int(candidates, "candidates"))
-
-
 def log_board_outcome(candidates: int, tied: int) -> float:
     """Return the code of a set of tied models: ``1 / ((m + 1) C(m, |T|))``."""
     return -math.log(candidates + 1.0) - log_binomial(candidates, tied)
@@ -170,11 +163,6 @@ def log_distance_code(distance: int) -> float:
     """Return ``ln c(j)``, c(0) = 1/2 and c(+-j) = 1 / (2 (j + 1) (j + 2)): an integer that is near zero if honest."""
     j = abs(distance)
     return -math.log(2.0) if j == 0 else -math.log(2.0 * (j + 1.0) * (j + 2.0))
-
-
-def log_exponent_code(exponent: int) -> float:
-    """Return the code of an e-value that is published as a power of 2."""
-    return log_distance_code(exponent)
 
 
 # ------------------------------------------------------------------------------------------ bits

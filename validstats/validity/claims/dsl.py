@@ -16,8 +16,6 @@ __all__ = ["CLAIMS"]
 
 DESIGNS = ("simple", "independent", "stratified", "unequal", "clusters")
 JUDGES = ("binary", "five grades", "continuous", "none")
-POPULATION = 200_000
-"""Rows by which a coefficient's target value is found once a setting, where it is not known in closed form."""
 
 
 def _prior(**more: Any) -> Prior:
