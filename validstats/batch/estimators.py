@@ -8,7 +8,9 @@ from fractions import Fraction
 from typing import Any, Literal, Self, TypeAlias, get_args
 
 import numpy as np
+from sklearn import get_config
 from sklearn.utils import Tags, get_tags
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import validate_data
 
@@ -80,6 +82,9 @@ class BatchPredictor(CalibratedEstimator):
     bounds : tuple of (float or None, float or None), default (None, None)
         Known bounds of the labels. Bounds for means of unbounded labels need
         ``n >= m (1 - alpha) / alpha`` calibration rows. A callable score has bounds of its own: see CallableScore.
+    positive : object or None, default None
+        Label that counts as 1, all others being 0, where labels are words: ``positive="pass"``. Predictions in words are
+        read in the same way, a missing one as 1/2. None takes numbers as they are.
     strata : str, int, callable or None, default None
         Strata within which rows are exchangeable: a column of X by name or position, or a callable of X. The batch may
         mix them differently. Arrays can be passed to the verbs instead.
@@ -139,6 +144,7 @@ class BatchPredictor(CalibratedEstimator):
         confidence_level: float = 0.95,
         calibration_size: float | int | None = None,
         bounds: tuple[float | None, float | None] = (None, None),
+        positive: Any = None,
         strata: Any = None,
         unit: CalibrationUnit = "batch",
         n_resamples: int = 9999,
@@ -151,6 +157,7 @@ class BatchPredictor(CalibratedEstimator):
         self.confidence_level = confidence_level
         self.calibration_size = calibration_size
         self.bounds = bounds
+        self.positive = positive
         self.strata = strata
         self.unit = unit
         self.n_resamples = n_resamples
@@ -167,6 +174,7 @@ class BatchPredictor(CalibratedEstimator):
         weights: Any = None,
         w_max: float | None = None,
         ids: Any = None,
+        **fit_params: Any,
     ) -> Self:
         """Train the learner on part of the rows and calibrate on the rest.
 
@@ -181,6 +189,9 @@ class BatchPredictor(CalibratedEstimator):
             them train the learner, unless ``calibration_size`` says otherwise, and no batch is on both sides.
         strata, weights, w_max, ids
             As in :meth:`calibrate`; the first three concern the calibration part.
+        **fit_params : object
+            The learner's own, such as ``sample_weight`` or ``eval_set``; what has one value a row is matched to the rows
+            and goes with those that train. With metadata routing of scikit-learn those that the learner requests.
 
         Returns
         -------
@@ -194,9 +205,18 @@ class BatchPredictor(CalibratedEstimator):
         """
         self._check_parameters()
         X = self._given(X)
-        scorer = Scorer.make(self.estimator, self.target, self.conformity_score, self.bounds)
+        scorer = Scorer.make(self.estimator, self.target, self.conformity_score, self.bounds, self.positive)
         validate_data(self, X, skip_check_array=True)
-        given = LabelledRows.read(X, y, self.strata if strata is None else strata, weights, batches, ids)
+        given = LabelledRows.read(
+            X,
+            y,
+            self.strata if strata is None else strata,
+            weights,
+            batches,
+            ids,
+            positive=self.positive,
+            parameters=self._fit_parameters(fit_params),
+        )
         rng = check_random_state(self.random_state)
         train, reserve = given.split(self.calibration_size, is_frozen(self.estimator), rng)
         self._scorer = (
@@ -265,7 +285,9 @@ class BatchPredictor(CalibratedEstimator):
         self._check_parameters()
         X = self._given(X)
         scorer = self._scorer_to_calibrate(X)
-        given = LabelledRows.read(X, y, self.strata if strata is None else strata, weights, batches, ids)
+        given = LabelledRows.read(
+            X, y, self.strata if strata is None else strata, weights, batches, ids, positive=self.positive
+        )
         if self.check_reuse:
             scorer.warn_reuse(given)
         self.calibration_ = scorer.calibrate(
@@ -313,7 +335,14 @@ class BatchPredictor(CalibratedEstimator):
         """
         self._check_ready("update")
         X = self._given(X)
-        given = LabelledRows.read(X, y, self.strata if strata is None else strata, batches=batches, ids=ids)
+        given = LabelledRows.read(
+            X,
+            y,
+            self.strata if strata is None else strata,
+            batches=batches,
+            ids=ids,
+            positive=self.positive,
+        )
         self._check_features(X)
         if self.check_reuse:
             self._scorer.warn_reuse(given)
@@ -502,7 +531,7 @@ class BatchPredictor(CalibratedEstimator):
             Scores, comparable with ``calibration_.scores``.
         """
         self._check_calibrated("conformity_scores")
-        given = LabelledRows.read(X, y)
+        given = LabelledRows.read(X, y, positive=self.positive)
         self._check_features(X)
         return self._scorer.scores(X, given.y)
 
@@ -529,7 +558,9 @@ class BatchPredictor(CalibratedEstimator):
             Before calibration.
         """
         self._check_calibrated("score", "fit(X, y)")
-        given = LabelledRows.read(X, y, weights=sample_weight, weights_name="sample_weight")
+        given = LabelledRows.read(
+            X, y, weights=sample_weight, weights_name="sample_weight", positive=self.positive
+        )
         weights = {} if given.weights is None else {"sample_weight": given.weights}
         labels = given.labels if self._scorer.classifier else check_vector(given.y, "y")
         return float(self.estimator_.score(X, labels, **weights))
@@ -587,26 +618,64 @@ class BatchPredictor(CalibratedEstimator):
         if not known or hasattr(self, "feature_names_in_"):
             validate_data(self, X, reset=False, skip_check_array=True)
 
+    def _fit_parameters(self, given: dict[str, Any]) -> dict[str, Any]:
+        """The learner's own fit parameters: those given, or those that it requests where metadata are routed."""
+        if given and is_frozen(self.estimator):
+            raise TypeError(
+                f"{', '.join(map(repr, given))}: the learner is fitted already and takes no fit parameters. Weights for "
+                "covariate shift are weights= with w_max=."
+            )
+        if given and get_config()["enable_metadata_routing"]:
+            return dict(process_routing(self, "fit", **given).estimator.fit)
+        return given
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Say which metadata go where: to this estimator, and to the learner's ``fit``.
+
+        Returns
+        -------
+        MetadataRouter
+            As scikit-learn's metadata routing asks for.
+        """
+        router = MetadataRouter(owner=type(self).__name__).add_self_request(self)
+        if self.estimator is None:
+            return router
+        return router.add(
+            estimator=self.estimator, method_mapping=MethodMapping().add(caller="fit", callee="fit")
+        )
+
     def _given(self, X: Any) -> Any:
         """Rows as they are; predictions in their place are checked, whether or not the target reads them."""
         if self.estimator is not None:
             return X
-        values = GivenPredictions().predict(X)
+        values = GivenPredictions(self.positive).predict(X)
         return values if isinstance(X, memoryview | list | tuple) else X
 
     def _check_ready(self, verb: str, remedy: str = "fit(...) and then calibrate(...)") -> None:
         """Refuse to answer before calibration, or after something was changed that the calibration rests on."""
         self._check_calibrated(verb, remedy)
         self._check_parameters()
+        if self.positive != self._scorer.positive:
+            raise ValueError(
+                f"positive was changed from {self._scorer.positive!r} to {self.positive!r}, and labels were read by the first: "
+                "fit or calibrate again."
+            )
         self._scorer.check_unchanged(self.calibration_, self.target, self.conformity_score, self.bounds, verb)
 
     def _scorer_to_calibrate(self, X: Any) -> Scorer:
         """The trained scorer, or a new one around a frozen learner."""
-        if hasattr(self, "_scorer"):
+        if hasattr(self, "_scorer") and (
+            self._scorer.positive == self.positive or not is_frozen(self.estimator)
+        ):
+            if self._scorer.positive != self.positive:
+                raise ValueError(
+                    f"positive was changed from {self._scorer.positive!r} to {self.positive!r} after the learner was trained: "
+                    "call fit(X, y) again."
+                )
             return self._scorer.following(self.target, self.conformity_score, self.bounds)
         if not is_frozen(self.estimator):
             self._check_calibrated("calibrate", "fit(X, y), or wrap a fitted learner in FrozenEstimator,")
-        scorer = Scorer.make(self.estimator, self.target, self.conformity_score, self.bounds)
+        scorer = Scorer.make(self.estimator, self.target, self.conformity_score, self.bounds, self.positive)
         validate_data(self, X, skip_check_array=True)
         return scorer
 
@@ -675,6 +744,7 @@ class BatchPredictor(CalibratedEstimator):
             classes=getattr(self.estimator_, "classes_", None),
             backend="pandas" if isinstance(X, np.ndarray) else backend_of(X),
             named=named,
+            positive=self.positive,
         )
 
     def _report(self) -> Report:

@@ -27,6 +27,7 @@ from validstats.intake import (
     check_same_length,
     check_vector,
     read_array,
+    read_outcome,
 )
 from validstats.results import NotApplicable, Report, Result, Table, interval_words, rounded
 from validstats.results.formats import Format
@@ -175,6 +176,8 @@ class BatchResult(Result):
         What the calibration counts: rows, or whole past batches.
     named : RowLabels or None
         Who the rows passed to ``infer`` are: labels that arrive later are matched by it.
+    positive : object or None
+        Label that counts as 1, where labels are words.
     checks : tuple of (str, str)
         What was looked at when assumptions were checked, and what was seen.
     """
@@ -187,6 +190,7 @@ class BatchResult(Result):
     title: str
     unit: str = "row"
     named: RowLabels | None = None
+    positive: Any = None
     checks: tuple[tuple[str, str], ...] = ()
 
     _naming: ClassVar[tuple[str, ...]] = ("batch", "term")
@@ -209,6 +213,8 @@ class BatchResult(Result):
     def _labels(self, y: Any) -> AnyArray:
         """Labels that became known, in the order of the rows."""
         labels = read_array(y if self.named is None else align(y, self.named, "y"), "y")
+        if self.positive is not None and labels.dtype.kind not in "fiub":
+            labels = read_outcome(labels, "y", positive=self.positive).astype(np.int64)
         if labels.ndim == 2 and labels.shape[1] == 1:
             labels = labels[:, 0]
         if labels.shape != (sum(self.sizes),):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numbers
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, Self
 
@@ -24,11 +25,14 @@ from validstats.intake import (
     check_vector,
     column,
     columns,
+    fit_parameters,
     is_frame,
     is_missing,
     read_array,
+    read_outcome,
     row_digests,
     row_labels,
+    take_parameters,
 )
 
 __all__ = ["LabelledRows", "check_strata_kind", "column_values", "numeric_columns", "split_batches"]
@@ -56,6 +60,8 @@ class LabelledRows:
     batches: AnyArray | None = None
     # What a batch is called, as in "week".
     batch_name: str = "batch"
+    # The learner's own fit parameters.
+    parameters: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def read(
@@ -67,10 +73,14 @@ class LabelledRows:
         batches: Any = None,
         ids: Any = None,
         weights_name: str = "weights",
+        positive: Any = None,
+        parameters: Mapping[str, Any] | None = None,
     ) -> Self:
         """Check rows; ``strata`` and ``batches`` are columns of X by name or position, callables, arrays, or None."""
         rows = row_labels(X, ids)
         y, weights = align(y, rows, "y"), align(weights, rows, weights_name)
+        if positive is not None and y is not None:
+            y = read_outcome(y, "y", positive=positive).astype(np.int64)
         labels = label_array(y)
         arrays = {
             name: None if values is None or callable(values) or isinstance(values, str | int) else values
@@ -90,6 +100,7 @@ class LabelledRows:
             None if weights is None else check_vector(weights, weights_name),
             None if batches is None else _whole_batches(column_values(X, batches, "batches", rows)),
             _name_of(batches),
+            fit_parameters(parameters or {}, rows),
         )
 
     @property
@@ -107,6 +118,7 @@ class LabelledRows:
             strata=None if self.strata is None else self.strata[index],
             weights=None if self.weights is None else self.weights[index],
             batches=None if self.batches is None else self.batches[index],
+            parameters=take_parameters(self.parameters, index, self.n),
         )
 
     def split(self, size: float | int | None, frozen: bool, rng: np.random.Generator) -> tuple[Self, Self]:

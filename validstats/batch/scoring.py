@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, RegressorMixin, clone, is_classifier
+from sklearn.base import BaseEstimator, RegressorMixin, is_classifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GroupKFold
 
@@ -15,7 +15,15 @@ from validstats.batch.laws import unit_variances
 from validstats.batch.rows import LabelledRows, check_strata_kind, numeric_columns
 from validstats.batch.scores import Score, checked_outputs, class_values
 from validstats.batch.targets import Calibration, Target, TwoLabels
-from validstats.intake import check_bounds, check_vector, reuse_sample, warn_data_reuse
+from validstats.intake import (
+    PositiveClass,
+    check_bounds,
+    check_vector,
+    fit_learner,
+    read_outcome,
+    reuse_sample,
+    warn_data_reuse,
+)
 
 __all__ = ["GivenPredictions", "Scorer", "is_frozen"]
 
@@ -24,6 +32,9 @@ _BATCH_FOLDS = 5
 
 class GivenPredictions(RegressorMixin, BaseEstimator):
     """The learner of predictions that come from elsewhere: its rows are the predictions."""
+
+    def __init__(self, positive: Any = None) -> None:
+        self.positive = positive
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Learn nothing."""
@@ -34,7 +45,11 @@ class GivenPredictions(RegressorMixin, BaseEstimator):
 
     def predict(self, X: Any) -> Float1D:
         """The predictions themselves, checked."""
-        return check_vector(X, "the predictions given as X")
+        if self.positive is None:
+            return check_vector(X, "the predictions given as X")
+        # a verdict that is missing says nothing: neither of the two
+        verdicts = read_outcome(X, "the predictions given as X", positive=self.positive, allow_nan=True)
+        return np.where(np.isnan(verdicts), 0.5, verdicts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +72,8 @@ class Scorer:
     training_batches: AnyArray | None = None
     # Variances of what rows of a training batch share and of a row.
     variances: tuple[float, float] | None = None
+    # Label that counts as 1.
+    positive: Any = None
 
     @property
     def classes(self) -> AnyArray | None:
@@ -65,13 +82,15 @@ class Scorer:
         return None if found is None else np.asarray(found)
 
     @classmethod
-    def make(cls, learner: Any, target: Target, given: Any, bounds: Any) -> Self:
+    def make(cls, learner: Any, target: Target, given: Any, bounds: Any, positive: Any = None) -> Self:
         """Scorer that is not trained; ``given`` is what the user asked for as score."""
         if learner is None:
-            learner = FrozenEstimator(GivenPredictions())
+            learner = FrozenEstimator(GivenPredictions(positive))
+        elif positive is not None and is_frozen(learner) and is_classifier(learner.estimator):
+            learner = FrozenEstimator(_against_others(learner.estimator, positive))
         classifier = bool(is_classifier(learner.estimator if is_frozen(learner) else learner))
         score = target.make_score(given, classifier)
-        made = cls(learner, score, classifier, _asked(target, given, classifier))
+        made = cls(learner, score, classifier, _asked(target, given, classifier), positive=positive)
         made.label_bounds(bounds)
         return made
 
@@ -82,14 +101,14 @@ class Scorer:
     def trained(self, rows: LabelledRows, target: Target, keep_digests: bool, bounds: Any) -> Self:
         """The same after training on rows; a frozen learner trains the score only."""
         frozen = is_frozen(self.learner)
-        learner = self.learner if frozen else clone(self.learner).fit(rows.X, rows.labels)
+        learner = self.learner if frozen else fit_learner(self.learner, rows.X, rows.labels, rows.parameters)
         score = self.score.fit(learner, rows.X, rows.y)
         return replace(
             self,
             learner=learner,
             score=score,
             digests=rows.digests() if keep_digests and not frozen else None,
-            reference=score.out_of_fold(self.learner, rows.X, rows.labels)
+            reference=score.out_of_fold(learner, rows.X, rows.labels)
             if target.uses_reference(check_bounds(bounds), self.classifier)
             else None,
             training_share=_share_of_larger(learner, rows.y) if self.classifier else np.nan,
@@ -104,7 +123,7 @@ class Scorer:
         residuals = np.empty(rows.n)
         for train, test in GroupKFold(_BATCH_FOLDS).split(rows.y, groups=rows.batches):
             part, rest = rows.take(train), rows.take(test)
-            fitted = clone(self.learner).fit(part.X, part.labels)
+            fitted = fit_learner(self.learner, part.X, part.labels, part.parameters)
             residuals[test] = self.score.of_rows(fitted, rest.X, rest.y, (-np.inf, np.inf))[0]
         return unit_variances(residuals, rows.batches)
 
@@ -113,7 +132,7 @@ class Scorer:
         if self.asked == _asked(target, given, self.classifier):
             self.label_bounds(bounds)
             return self
-        made = self.make(self.learner, target, given, bounds)
+        made = replace(self.make(self.learner, target, given, bounds), positive=self.positive)
         if type(made.score).fit is not Score.fit:
             raise ValueError(
                 f"The score was changed to {type(made.score).__name__} after fit, and it needs training rows: fit again."
@@ -243,6 +262,18 @@ class Scorer:
             spread = float(self.reference[0].std()) / float(values[1] - values[0])
         labels = self.score.encode(self.learner, y)
         return TwoLabels((float(values[0]), float(values[1])), labels, self.training_share, spread)
+
+
+def _against_others(learner: Any, positive: Any) -> Any:
+    """A fitted classifier as one class against all others; what knows 0 and 1 only has learned them itself."""
+    classes = np.asarray(learner.classes_)
+    if positive in classes.tolist():
+        return PositiveClass(learner, positive)
+    if classes.tolist() == [0, 1]:
+        return learner
+    raise ValueError(
+        f"positive={positive!r} is no class of the learner; its classes are {classes.tolist()[:6]}."
+    )
 
 
 def _refuse_common(known: AnyArray, added: AnyArray, what: str) -> None:

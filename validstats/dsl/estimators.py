@@ -192,6 +192,8 @@ class DesignSupervised(CalibratedEstimator):
         strata: Any = None,
         clusters: Any = None,
         partial_labels: PartialLabels = "error",
+        positive: Any = None,
+        **fit_params: Any,
     ) -> Self:
         """Spend the expert labels: cross-fit the learner and record how labelled rows were drawn.
 
@@ -213,6 +215,11 @@ class DesignSupervised(CalibratedEstimator):
             sampling units.
         partial_labels : {"error", "unlabelled"}, default "error"
             What to do with rows that carry some of several labels.
+        positive : object or None, default None
+            Label that counts as 1, all others being 0, where labels are words: ``positive="pass"``. Machine labels in
+            words are read alike; a verdict that is missing is a category of its own, and not positive.
+        **fit_params : object
+            What ``fit`` of a learner of yours takes, such as ``sample_weight``, one value a unit where it has rows.
 
         Returns
         -------
@@ -238,12 +245,15 @@ class DesignSupervised(CalibratedEstimator):
                 "strata": strata,
                 "clusters": clusters,
                 "partial_labels": None if partial_labels == "error" else partial_labels,
+                "positive": positive,
+                **fit_params,
             }
             refuse_options(options, "the probabilities are those that next_labels recorded, unit by unit")
             self.calibration_ = self._asked_study().record(self.units_.labels(labels))
             self.guarantee_ = self.study_.guarantee
             return self
         check_literal(partial_labels, "partial_labels", get_args(PartialLabels))
+        self.units_ = replace(self.units_, positive=positive)
         self.calibration_ = calibrated(
             self.units_,
             labels,
@@ -255,6 +265,7 @@ class DesignSupervised(CalibratedEstimator):
             n_folds=self._n_folds,
             n_repeats=self._n_repeats,
             generator=check_random_state(self.random_state),
+            parameters=fit_params,
         )
         level = check_confidence_level(self.confidence_level)
         self.guarantee_ = calibration_guarantee(self.calibration_, level)

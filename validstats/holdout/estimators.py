@@ -41,7 +41,7 @@ from validstats.holdout.ledger import Ledger
 from validstats.holdout.mechanisms import Analysis, ScoreMechanism
 from validstats.holdout.planner import Plan
 from validstats.holdout.results import Answer, Answers, Discoveries
-from validstats.intake import align, check_positive_int, row_labels
+from validstats.intake import align, check_positive_int, fit_parameters, row_labels
 from validstats.results import Report
 
 __all__ = ["HoldoutCalibration", "ReusableHoldout"]
@@ -163,7 +163,7 @@ class ReusableHoldout(CalibratedEstimator):
 
     # ------------------------------------------------------------------ fit, calibrate
 
-    def fit(self, X: Any, y: Any) -> Self:
+    def fit(self, X: Any, y: Any, **fit_params: Any) -> Self:
         """Take the training rows, from which guesses come.
 
         Parameters
@@ -172,6 +172,8 @@ class ReusableHoldout(CalibratedEstimator):
             Features.
         y : array-like of shape (n,)
             Labels.
+        **fit_params : object
+            What ``fit`` of every estimator is given when it is trained on these rows, such as ``sample_weight``.
 
         Returns
         -------
@@ -183,8 +185,11 @@ class ReusableHoldout(CalibratedEstimator):
         ValueError
             If the lengths differ or there are no rows.
         """
-        labels = check_labels(align(y, row_labels(X), "y"), count_rows(X), "y")
-        self.training_ = TrainingPart(X, labels, classes_of(labels), seed_of(self.random_state))
+        rows = row_labels(X)
+        labels = check_labels(align(y, rows, "y"), count_rows(X), "y")
+        parameters = fit_parameters(fit_params, rows)
+        seed = seed_of(self.random_state)
+        self.training_ = TrainingPart(X, labels, classes_of(labels), seed, parameters=parameters)
         if hasattr(self, "desk_"):
             self.desk_ = dataclasses.replace(self.desk_, training=self.training_)
         return self

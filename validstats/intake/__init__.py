@@ -32,6 +32,13 @@ from validstats.intake.frames import (
 )
 from validstats.intake.identity import reuse_sample, warn_data_reuse
 from validstats.intake.kinds import check_groups, is_missing, read_array, refuse_lazy
+from validstats.intake.learners import (
+    CodedClassifier,
+    PositiveClass,
+    fit_learner,
+    fit_parameters,
+    take_parameters,
+)
 from validstats.intake.outcomes import outcome_levels, read_outcome
 from validstats.intake.sketches import RowOverlap, RowSketch, find_overlap, sketch_ids, sketch_rows
 
@@ -40,6 +47,11 @@ __all__ = [
     "TableFormat",
     "read_table",
     "RowLabels",
+    "CodedClassifier",
+    "PositiveClass",
+    "fit_learner",
+    "fit_parameters",
+    "take_parameters",
     "align",
     "outcome_levels",
     "read_outcome",

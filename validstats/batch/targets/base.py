@@ -591,7 +591,8 @@ def refuse_text(target: Target, classes: AnyArray) -> None:
     if classes.dtype.kind not in "iufb":
         raise ValueError(
             f"{type(target).__name__} needs numbers, and the labels are classes without values: {classes.tolist()[:5]}. Ask "
-            "BatchShares() for the share of each class, or code them as numbers."
+            f"BatchShares() for the share of each class, or say which one counts as 1: BatchPredictor(..., "
+            f"positive={classes.tolist()[-1]!r})."
         )
 
 
@@ -652,6 +653,8 @@ class Inquiry:
     backend: FrameBackend
     # Who the rows are.
     named: RowLabels | None = None
+    # Label that counts as 1.
+    positive: Any = None
     # What was found when assumptions were checked: what was looked at, and what was seen.
     checks: tuple[tuple[str, str], ...] = ()
 
@@ -677,6 +680,7 @@ class Inquiry:
             checks=self.checks,
             backend=self.backend,
             named=self.named,
+            positive=self.positive,
             guarantee=target.guarantee(
                 self.calibration,
                 self.alpha,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any, Literal, Self, TypeAlias
 
@@ -29,10 +29,13 @@ from validstats.intake import (
     check_vector,
     column,
     column_names,
+    fit_parameters,
     is_frame,
     plain_frame,
     read_array,
+    read_outcome,
     row_labels,
+    take_parameters,
     to_pandas,
 )
 from validstats.results import Report, Table
@@ -69,6 +72,7 @@ class Units:
     surrogate: Any  # as in ``fit``
     features: Any  # column names or "all"
     rows: RowLabels | None = None  # who the rows are; None for rows that arrive in parts
+    positive: Any = None  # label that counts as 1, where labels are words
 
     @classmethod
     def of(cls, data: Any, surrogate: Any, features: Any, ids: Any = None) -> Self:
@@ -84,7 +88,7 @@ class Units:
             array = read_array(column(data, name), f"the column {name!r}")
             if array.dtype.kind in "iu":
                 as_floats(array, f"the column {name!r}")
-        frame = plain_frame(to_pandas(data).reset_index(drop=True))
+        frame = _without_silence(plain_frame(to_pandas(data).reset_index(drop=True)), surrogate)
         if len(frame) == 0:
             raise ValueError("data has no rows.")
         return cls(frame, backend_of(data), surrogate, features, row_labels(data, ids, "data"))
@@ -169,7 +173,29 @@ class Units:
         else:
             columns = self.surrogate_columns
             pairs = {labels[0]: columns[0]} if columns and len(labels) == 1 else {}
-        return {label: typed_labels(self.data[name].to_numpy()) for label, name in pairs.items()}
+        return {
+            label: typed_labels(self._as_positive(self.data[name].to_numpy()))
+            for label, name in pairs.items()
+        }
+
+    def _as_positive(self, verdicts: AnyArray) -> AnyArray:
+        """Machine labels in words as 1 where they are the positive one; a missing verdict is none."""
+        words = verdicts.dtype.kind not in "fiub" and self.positive is not None
+        return np.array([float(v == self.positive) for v in verdicts.tolist()]) if words else verdicts
+
+
+NO_VERDICT = "no verdict"
+"""Level of machine labels in words where one is missing: the judge's silence is a category of its own."""
+
+
+def _without_silence(frame: Any, surrogate: Any) -> Any:
+    """Name the missing verdicts of machine labels in words."""
+    for name in surrogate_columns(surrogate):
+        values = frame[name]
+        words = values.dtype.kind == "O" if hasattr(values.dtype, "kind") else False
+        if words and values.isna().any() and all(isinstance(v, str) for v in values.dropna()):
+            frame = frame.assign(**{name: values.where(values.notna(), NO_VERDICT)})
+    return frame
 
 
 def surrogate_columns(surrogate: Any) -> list[str]:
@@ -230,9 +256,10 @@ def calibrated(
     n_folds: int,
     n_repeats: int,
     generator: np.random.Generator,
+    parameters: Mapping[str, Any],
 ) -> Calibration:
     """Read expert labels and how they were drawn; the learner is fitted when predictions are asked for."""
-    known = read_labels(units.labels(labels), units.n_rows)
+    known = read_labels(units.labels(labels), units.n_rows, units.positive)
     sampling_probability = units.probability(sampling_probability)
     labelled, n_partial = labelled_rows(known, partial_labels)
     cluster_arrays = tuple(cluster_codes(c.astype(str)) for c in units.vectors(clusters, "clusters"))
@@ -241,8 +268,14 @@ def calibrated(
     probability, text = resolve_probability(sampling_probability, labelled, design, base)
     fold_clusters = cluster_arrays[0] if cluster_arrays else None
     folds = np.array([make_folds(units.n_rows, n_folds, generator, fold_clusters) for _ in range(n_repeats)])
+    given = parameters if units.rows is None else fit_parameters(parameters, units.rows)
+    own = take_parameters(given, np.flatnonzero(labelled), units.n_rows)
     fitter = CrossFitter(
-        learner=learner, folds=folds, labelled=labelled, n_surrogates=units.surrogate_width or None
+        learner=learner,
+        folds=folds,
+        labelled=labelled,
+        n_surrogates=units.surrogate_width or None,
+        parameters=own,
     )
     gold = {name: typed_labels(values[labelled]) for name, values in known.items()}
     fitter.check_learners(gold)
@@ -260,6 +293,7 @@ def calibrated(
         probability_estimated=isinstance(sampling_probability, str),
         n_partial=n_partial,
         cluster_names=joined_names(clusters),
+        fit_parameters=own,
     )
     warn_about_labels(calibration)
     return calibration
@@ -333,6 +367,7 @@ class Calibration:
     cluster_names: str | None = None  # what the clusters are called, where they are columns
     # range of the probabilities of all rows, where these are not in memory
     streamed_range: ProbabilityRange | None = None
+    fit_parameters: Mapping[str, Any] = field(default_factory=dict)  # of the learner, for the labelled rows
 
     @cached_property
     def predictions(self) -> Mapping[str, FloatND]:
@@ -368,7 +403,7 @@ def missing_values(values: AnyArray) -> Bool1D:
     )
 
 
-def read_labels(labels: Any, n_rows: int) -> dict[str, AnyArray]:
+def read_labels(labels: Any, n_rows: int, positive: Any = None) -> dict[str, AnyArray]:
     """Read expert labels from a column, a frame or a mapping."""
     if is_frame(labels):
         raw = {
@@ -383,6 +418,13 @@ def read_labels(labels: Any, n_rows: int) -> dict[str, AnyArray]:
     else:
         name = str(getattr(labels, "name", None) or "label")
         raw = {name: read_array(labels, "labels", masked_as_missing=True)}
+    if positive is not None:
+        raw = {
+            name: values
+            if values.dtype.kind in "fiub"
+            else read_outcome(values, f"labels[{name!r}]", positive=positive, allow_nan=True)
+            for name, values in raw.items()
+        }
     return {name: _clean_label(name, values, n_rows) for name, values in raw.items()}
 
 

@@ -18,7 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, FloatND, Int1D, Int2D
-from validstats.intake import check_literal
+from validstats.intake import check_literal, take_parameters
 
 __all__ = [
     "Completion",
@@ -492,6 +492,7 @@ class CrossFitter:
     labelled: Bool1D  # which rows may be used for training
     n_surrogates: int | None = None  # leading features on which predictions may depend freely; None is all
     numbers: list[float] = field(default_factory=list)  # effective numbers of parameters of what was fitted
+    parameters: Mapping[str, Any] = field(default_factory=dict)  # of the learner's fit, for the labelled rows
 
     @property
     def n_effective(self) -> float:
@@ -550,7 +551,14 @@ class CrossFitter:
     def _fitted(self, work: Any, learner: Any, features: Float2D, target: AnyArray) -> FoldModels:
         trainings = self._trainings()
         tasks = [
-            delayed(work)(learner, features[rows], target[rows]) for repeat in trainings for rows in repeat
+            delayed(work)(
+                learner,
+                features[rows],
+                target[rows],
+                parameters=take_parameters(self.parameters, np.flatnonzero(rows), len(rows)),
+            )
+            for repeat in trainings
+            for rows in repeat
         ]
         fitted = Parallel()(tasks)
         self.numbers.extend(_effective_numbers(f, len(features)) for f in fitted)
@@ -581,6 +589,11 @@ class CrossFitter:
                 )
             learner = learner[name]
         if learner is None or isinstance(learner, str):
+            if self.parameters:
+                raise TypeError(
+                    f"{', '.join(map(repr, self.parameters))}: the learner of this package takes no fit parameters; pass a "
+                    "learner= of your own that does."
+                )
             return _named_learner(learner or "stack", kind, self.n_surrogates)
         if kind == "continuous" and is_classifier(learner):
             raise ValueError(
@@ -632,11 +645,14 @@ class _Mean:
         return np.asarray(self.model.predict(at), dtype=np.float64).reshape(len(at))
 
 
-def _fit(learner: Any, x: Float2D, y: Float1D) -> _Mean:
+_NONE: Mapping[str, Any] = {}
+
+
+def _fit(learner: Any, x: Float2D, y: Float1D, *, parameters: Mapping[str, Any] = _NONE) -> _Mean:
     """Fit a clone and return its mean function."""
     if np.ptp(y) == 0.0:
         return _Mean(None, float(y[0]))
-    return _Mean(clone(learner).fit(x, y.astype(np.int64) if is_classifier(learner) else y))
+    return _Mean(clone(learner).fit(x, y.astype(np.int64) if is_classifier(learner) else y, **parameters))
 
 
 @dataclass(frozen=True)
@@ -649,11 +665,14 @@ class _Rows:
         return np.broadcast_to(self.values, (len(at), len(self.values)))
 
 
-def _fit_residuals(learner: Any, x: Float2D, y: Float1D, levels: Float1D) -> _Rows:
+def _fit_residuals(
+    learner: Any, x: Float2D, y: Float1D, *, levels: Float1D, parameters: Mapping[str, Any]
+) -> _Rows:
     half = np.arange(len(y)) % 2 == 0
     residual = np.empty(len(y))
     for part in (half, ~half):
-        residual[part] = y[part] - _fit(learner, x[~part], y[~part])(x[part])
+        own = take_parameters(parameters, np.flatnonzero(~part), len(part))
+        residual[part] = y[part] - _fit(learner, x[~part], y[~part], parameters=own)(x[part])
     quantiles = np.quantile(residual, levels)
     return _Rows(quantiles - quantiles.mean())
 
@@ -681,13 +700,15 @@ class _Classes:
         return np.where(total > 0.0, probability / np.where(total > 0.0, total, 1.0), 1.0 / self.n_classes)
 
 
-def _fit_classes(learner: Any, x: Float2D, y: Int1D, n_classes: int) -> _Classes:
+def _fit_classes(
+    learner: Any, x: Float2D, y: Int1D, *, n_classes: int, parameters: Mapping[str, Any]
+) -> _Classes:
     present = np.unique(y)
     if len(present) == 1:
         return _Classes(n_classes, present)
     if is_classifier(learner):
-        return _Classes(n_classes, present, clone(learner).fit(x, y))
-    means = tuple(_fit(learner, x, (y == k).astype(np.float64)) for k in present)
+        return _Classes(n_classes, present, clone(learner).fit(x, y, **parameters))
+    means = tuple(_fit(learner, x, (y == k).astype(np.float64), parameters=parameters) for k in present)
     return _Classes(n_classes, present, means=means)
 
 

@@ -37,6 +37,7 @@ __all__ = [
     "categories_of",
     "choose_moment",
     "labelled_design",
+    "numeric_outcome",
     "parse_formula",
     "raw_completion",
     "reduce_instruments",
@@ -459,7 +460,8 @@ def categories_of(values: AnyArray) -> AnyArray:
     return np.unique(values)
 
 
-def _numeric_outcome(values: AnyArray, name: str) -> Float1D:
+def numeric_outcome(values: AnyArray, name: str) -> Float1D:
+    """Return an outcome as finite numbers, or say how words become numbers."""
     if values.dtype.kind not in "fiubO":
         raise ValueError(
             f"The outcome {name!r} is not numeric; use model='multinomial' or 'shares' for classes."
@@ -468,8 +470,8 @@ def _numeric_outcome(values: AnyArray, name: str) -> Float1D:
         numbers = values.astype(np.float64)
     except (TypeError, ValueError):
         raise ValueError(
-            f"The outcome {name!r} is not numeric; use model='multinomial' or 'shares' for classes, or "
-            "encode two classes as 0 and 1."
+            f"The outcome {name!r}, or what the machine says of it, is not numeric: say which word counts as 1 with "
+            "calibrate(..., positive=...), or use model='multinomial' or 'shares' for classes."
         ) from None
     if not np.all(np.isfinite(numbers)):
         raise ValueError(f"The outcome {name!r} has missing or infinite values among the rows it is used in.")
@@ -501,7 +503,7 @@ def assemble(
 
     def encode(values: AnyArray) -> FloatND:
         if not categorical:
-            return _numeric_outcome(values, parsed.outcome)
+            return numeric_outcome(values, parsed.outcome)
         return one_hot(np.searchsorted(*_alike(categories, values)), len(categories))
 
     moment = choose_moment(model, family, len(categories), parsed.endogenous is not None)
@@ -634,7 +636,7 @@ def raw_completion(
                 return None
             outcome = one_hot(np.searchsorted(classes, machine), len(categories))
         else:
-            outcome = _numeric_outcome(raw, builder.parsed.outcome)
+            outcome = numeric_outcome(raw, builder.parsed.outcome)
     covariates = {v: values[v] for v in assembled.covariate_labels}
     for name, value in covariates.items():
         known = builder.observed_values(name)

@@ -316,6 +316,7 @@ def _completions(
         folds=calibration.folds,
         labelled=calibration.labelled,
         n_surrogates=n_surrogates or None,
+        parameters=calibration.fit_parameters,
     )
     if request.estimator == "dsl":
         return plug_in_completions(fitter, gold, outcome, features), fitter.n_effective

@@ -369,6 +369,7 @@ def _expected_draws(
         folds=calibration.folds,
         labelled=calibration.labelled,
         n_surrogates=n_surrogates or None,
+        parameters=calibration.fit_parameters,
     )
     name = builder.outcome_labels[0]
     gold = np.asarray(assembled.gold.y, dtype=np.float64)

@@ -24,7 +24,7 @@ from validstats.dsl.fit.cell_intervals import (
 from validstats.dsl.fit.cells import Cells, form_cells
 from validstats.dsl.fit.exact import exact_mean, exact_share
 from validstats.dsl.moments import MeanMoment, RegressionRows, search_labels
-from validstats.dsl.regression.assembly import DesignBuilder, ParsedFormula, categories_of
+from validstats.dsl.regression.assembly import DesignBuilder, ParsedFormula, categories_of, numeric_outcome
 from validstats.dsl.regression.preparation import (
     InferenceRequest,
     IntervalName,
@@ -428,7 +428,7 @@ def _parts(
         inside = rows if units.row_unit is None else np.ones(len(units.labelled), dtype=np.bool_)
         for category in categories:
             if category is None:
-                values = np.asarray(outcome, dtype=np.float64)
+                values = numeric_outcome(outcome, parsed.outcome)
                 _check_range(values[labelled & rows], parsed.outcome, bounds)
                 values = (values - bounds[0]) / (bounds[1] - bounds[0])
             else:

@@ -8,7 +8,7 @@ import hmac
 import math
 import pickle
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
@@ -47,7 +47,16 @@ from validstats.holdout.ledger import (
 )
 from validstats.holdout.mechanisms import Release, mechanism
 from validstats.holdout.results import Answer
-from validstats.intake import RowLabels, align, columns, is_frame, read_array, row_labels
+from validstats.intake import (
+    CodedClassifier,
+    RowLabels,
+    align,
+    columns,
+    fit_learner,
+    is_frame,
+    read_array,
+    row_labels,
+)
 
 __all__ = [
     "Desk",
@@ -174,6 +183,7 @@ class TrainingPart:
     classes: AnyArray  # distinct labels, empty for a continuous target
     seed: int  # of the splits
     folds: int = 5  # number of folds of a cross-validated guess
+    parameters: Mapping[str, Any] = field(default_factory=dict)  # of the fit of any estimator
 
     def fitted(self, estimator: Any) -> Any:
         """Return the estimator if it is fitted, else a copy fitted on the training rows."""
@@ -182,7 +192,7 @@ class TrainingPart:
         try:
             check_is_fitted(estimator)
         except NotFittedError:
-            return clone(estimator).fit(lent(self.X), lent(self.y))
+            return fit_learner(estimator, lent(self.X), lent(self.y), self.parameters)
         return estimator
 
     def values(self, estimator: Any, metric: Metric, how: str) -> Float1D:
@@ -199,14 +209,24 @@ class TrainingPart:
         """Return predictions for the training rows: cross-validated, or of the fitted estimator."""
         if how == "train":
             return respond(self.fitted(estimator), self.X, metric, self.classes)
-        raw = cross_val_predict(
-            clone(estimator),
-            self.X,
-            self.y,
-            cv=self.splits(estimator),
-            method=method_of(estimator, metric),
-        )
+        raw = self._out_of_fold(estimator, metric)
         return in_class_order(raw, metric, self.classes, np.unique(self.y), type(estimator).__name__)
+
+    def _out_of_fold(self, estimator: Any, metric: Metric) -> AnyArray:
+        """Cross-validated responses; classes that the estimator does not take are coded."""
+        options: dict[str, Any] = {
+            "cv": self.splits(estimator),
+            "method": method_of(estimator, metric),
+            "params": dict(self.parameters) or None,
+        }
+        try:
+            return np.asarray(cross_val_predict(clone(estimator), self.X, self.y, **options))
+        except (TypeError, ValueError):
+            if not is_classifier(estimator) or not isinstance(
+                fit_learner(estimator, self.X, self.y, self.parameters), CodedClassifier
+            ):
+                raise
+            return np.asarray(cross_val_predict(CodedClassifier(estimator), self.X, self.y, **options))
 
     def score(self, prediction: AnyArray, metric: Metric, X: Any, y: AnyArray) -> float:
         """Score predictions for given rows, on the metric's own scale."""

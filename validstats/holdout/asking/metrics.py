@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -366,13 +366,56 @@ _NAMED = {
 }
 
 
+def _negated(metric: Metric, name: str) -> Metric:
+    """The metric times minus one, as scikit-learn scores losses."""
+    low, high = metric.bounds
+    return replace(
+        metric,
+        name=name,
+        rows=_Negative(metric.rows),
+        bounds=(-high, -low),
+        greater_is_better=True,
+        binary=False,
+    )
+
+
+@dataclass(frozen=True)
+class _Negative:
+    """Row values times minus one."""
+
+    rows: Callable[[AnyArray, AnyArray, Any], AnyArray]
+
+    def __call__(self, y: AnyArray, prediction: AnyArray, X: Any) -> AnyArray:
+        return -np.asarray(self.rows(y, prediction, X), dtype=np.float64)
+
+
+_OF_SKLEARN: dict[str, Callable[[], Metric]] = {
+    "roc_auc": lambda: _NAMED["auc"],
+    "neg_log_loss": lambda: _negated(_NAMED["log_loss"], "neg_log_loss"),
+    "neg_brier_score": lambda: _negated(_NAMED["brier"], "neg_brier_score"),
+}
+"""Scorers of scikit-learn that are one of these metrics, some with the other sign."""
+
+_BOUND_NEEDED = {
+    "neg_mean_squared_error": "squared_error(bound=...)",
+    "neg_mean_absolute_error": "absolute_error(bound=...)",
+}
+
+
 def as_metric(metric: str | Metric) -> Metric:
-    """Return a metric by its name."""
+    """Return a metric by its name, or by the name that scikit-learn's scorer has."""
     if isinstance(metric, Metric):
         return metric
+    if metric in _OF_SKLEARN:
+        return _OF_SKLEARN[metric]()
+    if metric in _BOUND_NEEDED:
+        raise ValueError(
+            f"metric={metric!r} has no bound, without which there is no guarantee: pass {_BOUND_NEEDED[metric]}, clipped "
+            "there."
+        )
     if metric not in _NAMED:
         raise ValueError(
-            f"metric must be one of {', '.join(map(repr, _NAMED))}, or a Metric such as "
+            f"metric must be one of {', '.join(map(repr, (*_NAMED, *_OF_SKLEARN)))}, or a Metric such as "
             f"absolute_error(bound=...) or squared_error(bound=...), got {metric!r}. An unbounded loss needs a "
             "declared bound."
         )
