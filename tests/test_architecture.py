@@ -34,6 +34,7 @@ LAYERS = {
     "validity": 5,
     "reporting": 5,
     "guide": 5,
+    "pipeline": 5,
     "tour": 6,
     "cli": 7,
 }

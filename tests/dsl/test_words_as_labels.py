@@ -73,10 +73,6 @@ def test_a_learner_takes_its_own_fit_parameters(learner) -> None:
 
 def test_the_stack_takes_none() -> None:
     rows = pd.DataFrame({"x": x, "machine": machine})
-    model = (
-        DesignSupervised(random_state=0)
-        .fit(rows, surrogate="machine")
-        .calibrate(NUMBERS, sample_weight=WEIGHT)
-    )
-    with pytest.raises(TypeError, match="'sample_weight': .*pass a learner="):
-        model.infer("label ~ x")
+    model = DesignSupervised(random_state=0).fit(rows, surrogate="machine")
+    with pytest.raises(TypeError, match=r"'sample_weight': .*pass a learner="):
+        model.calibrate(NUMBERS, sample_weight=WEIGHT)

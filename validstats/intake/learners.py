@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, clone, is_classifier
 from sklearn.utils import _safe_indexing
 from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import type_of_target
 
 from validstats._typing import AnyArray, Int1D
 from validstats.intake.alignment import RowLabels, align
@@ -112,7 +113,7 @@ def fit_learner(learner: Any, X: Any, y: Any, parameters: Mapping[str, Any] | No
     try:
         return clone(learner).fit(X, y, **given)
     except (TypeError, ValueError) as error:
-        if not is_classifier(learner) or _are_codes(y):
+        if not is_classifier(learner) or _are_codes(y) or type_of_target(y) not in ("binary", "multiclass"):
             raise
         try:
             return CodedClassifier(learner).fit(X, y, **given)
