@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -156,3 +159,21 @@ def test_headings_show_the_level_that_was_asked_for(calibrated, level, text) -> 
     assert level_text(level) == text
     fitted = calibrated.infer("y ~ x1", confidence_level=level)
     assert f"{text} low" in str(fitted) and f"{text} high" in str(fitted)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="LaTeX is not installed")
+def test_nine_columns_fit_the_page_of_an_article(logit, tmp_path) -> None:
+    table = logit.summary(labels={"x1": "Income & wealth_1 (1,000)"}).as_latex()
+    page = (
+        rf"\documentclass{{article}}\usepackage{{booktabs,graphicx}}\begin{{document}}{table}\end{{document}}"
+    )
+    (tmp_path / "page.tex").write_text(page, encoding="utf-8")
+    done = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "page.tex"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert "Overfull" not in done.stdout

@@ -87,7 +87,8 @@ def _regression(result: Any) -> str:
     best = max(clear, key=lambda j: abs(result.estimate[j]) / max(result.std_error[j], 1e-300))
     if len(tested) == 1:
         return f"the coefficient of {result.names[best]} is {_value(result, best)}"
-    return f"{len(clear)} of {len(tested)} coefficients differ clearly from zero, {result.names[best]} most: {_value(result, best)}"
+    verb = "differs" if len(clear) == 1 else "differ"
+    return f"{len(clear)} of {len(tested)} coefficients {verb} clearly from zero, {result.names[best]} most: {_value(result, best)}"
 
 
 _WORDS = {
