@@ -75,6 +75,7 @@ def test_digests_of_text_and_mixed_rows() -> None:
     assert digests[0] == digests[2] != digests[1]
 
 
+@pytest.mark.slow
 def test_a_million_different_rows_have_different_digests() -> None:
     rows = np.random.default_rng(0).standard_normal((1_000_000, 2))
     assert len(np.unique(frames.row_digests(rows))) == 1_000_000

@@ -66,6 +66,7 @@ def test_every_command_has_a_worked_example(name, run) -> None:
     assert "Example" in shown.output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", CASES)
 def test_examples_of_help_run(arguments, run, workplace) -> None:
     if arguments == ["data"]:

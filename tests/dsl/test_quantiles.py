@@ -89,6 +89,7 @@ def test_a_quantile_without_a_bounded_interval_has_no_influence_functions(docume
         result.recluster(np.arange(len(data)) % 40)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", [0.1, 0.5, 0.8])
 def test_a_weighted_quantile_is_that_of_repeated_rows(documents, level):
     data, labels, _ = documents
@@ -141,6 +142,7 @@ def test_a_quantile_takes_no_offset_and_no_negative_weights(calibrated):
         calibrated.infer("score", model="quantile", weights="x1")
 
 
+@pytest.mark.slow
 def test_a_quantile_says_how_it_is_tuned(documents):
     """One coefficient has one scale for each term, whatever it is called: the answer is the same as for a mean."""
     data, labels, _ = documents

@@ -73,6 +73,7 @@ def in_memory(frame, model, estimator, predictions, clusters=()):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", list(FAMILIES))
 @pytest.mark.parametrize("estimator", ["tuned", "dsl", "gold"])
 def test_streamed_equals_in_memory(model, estimator) -> None:
@@ -130,6 +131,7 @@ def reference():
     return stream_regression(rows(), **COMMON, chunk_size=10_000)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunk_size", [1, 977, 3000])
 def test_the_size_of_chunks_does_not_matter(reference, chunk_size) -> None:
     frame = rows() if chunk_size > 1 else rows(n=60)

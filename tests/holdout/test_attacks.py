@@ -282,12 +282,14 @@ def test_science_experiment_of_the_supplement(name) -> None:
     check_against_golden(name, Experiment(n_signal=20 * (name[0] == "s")), 20, 100)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["nosignal_nips", "signal_nips"])
 def test_science_experiment_with_persistent_noise(name) -> None:
     """The reported value has heavy tails here, so the stored means are taken as those of 20 repetitions."""
     check_against_golden(name, Experiment(n_signal=20 * (name[0] == "s"), variant="nips"), 20, 20)
 
 
+@pytest.mark.slow
 def test_the_simulator_has_the_law_of_the_literal_run() -> None:
     experiment = Experiment(n=300, d=400, n_signal=5, effect=0.2, feature_counts=(0, 5, 30, 60))
     rng = np.random.default_rng(0)

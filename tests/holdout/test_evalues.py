@@ -132,6 +132,7 @@ def test_true_claims_are_found_after_much_was_spent() -> None:
     assert found == 20 and found_untuned == 0
 
 
+@pytest.mark.slow
 def test_false_claims_are_rare_after_much_was_spent() -> None:
     """The vote and its opposite say nothing about fresh rows; unpaid, the bet on the vote finds something."""
     wrong = naive = 0

@@ -77,6 +77,7 @@ def test_confirmed_guesses_have_the_widths_of_the_method(
         left, failures_left = left - 1, failures_left - 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("n", "queries", "width"),
     [(500, 2, 0.050), (500, 3, 0.059), (500, 5, 0.071), (500, 10, 0.085), (500, 20, 0.101)]

@@ -41,6 +41,7 @@ def bound_of(x, y, alpha=0.05, codes_x=None, codes_y=None):
     return certified_bound(x, y, codes_x, codes_y, keyed_order(x, y), alpha)
 
 
+@pytest.mark.slow
 def test_the_capital_is_a_supermartingale_and_the_bound_is_rarely_violated():
     """With S = theta sum(Z - mu0) - psi sum(Z - mu0)^2: E exp(S) <= 1, and G(mu0) <= S wherever the limits of the levels hold."""
     truth, alpha, runs, m = information(TABLE), 0.1, 2000, 100

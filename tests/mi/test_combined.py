@@ -32,6 +32,7 @@ def test_ranks_are_joined_as_written():
     np.testing.assert_allclose(combine_ranks(values), expected)
 
 
+@pytest.mark.slow
 def test_the_level_is_exact_for_ties_heavy_tails_and_labels():
     rejected, runs = 0, 200
     for seed in range(runs):

@@ -135,6 +135,7 @@ def test_copula_tables_agree_with_finer_quadrature():
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("noise", ["normal", "laplace", "logistic"])
 @pytest.mark.parametrize("levels", [1, 3])
 def test_functional_truth_by_monte_carlo(noise, levels):
@@ -270,6 +271,7 @@ def test_flows_are_invertible_and_gaussianise():
     assert stats.ks_2samp(drawn[:, 1], data[:, 1]).statistic < 0.08
 
 
+@pytest.mark.slow
 def test_flow_family_keeps_the_mutual_information():
     from sklearn.datasets import load_digits
 

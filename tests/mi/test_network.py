@@ -52,6 +52,7 @@ def weights_for(shard, *configs):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("config", [HEAD, GATED])
 def test_numpy_equals_torch(shard, config):
     weights = weights_for(shard, config)

@@ -29,6 +29,7 @@ def test_chi_squares_are_pearsons_and_the_compiled_text_equals_its_python():
     assert many.mean() == pytest.approx(80 / 79 * 6, abs=4 * many.std() / np.sqrt(20_000))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["continuous", "label", "rounded"])
 def test_the_level_is_kept_by_every_kind_of_feature(target, monkeypatch):
     monkeypatch.setattr(rank_tables, "FIRST_TABLE", 2_000)

@@ -36,6 +36,7 @@ def permuted_statistics(effect, generator, scales=SCALES, n=40, n_permutations=4
     return np.column_stack([scale(column) for scale, column in zip(scales, r.T)])
 
 
+@pytest.mark.slow
 def test_the_family_wise_error_rate_holds_on_every_scale_and_power_returns() -> None:
     generator = np.random.default_rng(0)
     n_sets, limit, errors, found, found_before = 400, Fraction(1, 10), 0, 0, 0
