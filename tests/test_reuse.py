@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from validstats.exceptions import DataReuseWarning
-from validstats.intake import reuse_sample, warn_data_reuse
+from validstats.intake import reuse_sample, row_digests, training_sample, warn_data_reuse
 
 TRAINING = np.arange(100, dtype=np.uint64)
 
@@ -38,13 +38,56 @@ def test_the_share_is_exact_whichever_side_is_larger(n_training, n_reference) ->
 
 def test_a_sample_decides_for_many_rows() -> None:
     n = 1_000_000
-    assert reuse_sample(8000) is None
-    chosen = reuse_sample(n)
-    assert 3900 < len(chosen) <= 4000 and chosen.max() < n
+    assert reuse_sample(8000) is None and training_sample(30_000) is None
+    chosen, kept = reuse_sample(n), training_sample(n)
+    for positions, size in ((chosen, 2_000), (kept, 32_768)):
+        assert len(np.unique(positions)) == size and positions.min() >= 0 and positions.max() < n
+        assert (np.diff(positions) > 0).all()
     training = np.arange(n, dtype=np.uint64)
+    reference = np.arange(n // 2, n + n // 2, dtype=np.uint64)[chosen]
     with pytest.warns(
-        DataReuseWarning,
-        match=r"^About [45]\d% of the 1,000,000 reference rows \([0-9,]+ of 3,9\d\d sampled\)",
+        DataReuseWarning, match=r"^About [45]\d% of the 1,000,000 reference rows \(by a sample\)"
     ):
-        share = warn_data_reuse(training, np.arange(n // 2, n + n // 2, dtype=np.uint64)[chosen], n)
+        share = warn_data_reuse(training, reference, n)
     assert share == pytest.approx(0.5, abs=0.03)
+    mixed = np.random.default_rng(0).permutation(n).astype(np.uint64)  # rows do not know where others stand
+    with pytest.warns(DataReuseWarning, match="by a sample"):
+        share = warn_data_reuse(np.sort(mixed[kept]), reference, n, n)
+    # 1,000 of the rows that are looked at were trained on, of which 3.3 % are remembered
+    assert share == pytest.approx(0.5, abs=4 * 0.5 / np.sqrt(33))
+    assert warn_data_reuse(np.sort(mixed[kept]), reference + np.uint64(n), n, n) == 0.0
+
+
+@pytest.mark.parametrize(
+    "change", ["float32", "rounded", "copy", "reversed", "subset", "superset", "frame", "columns in order F"]
+)
+def test_rows_that_trained_are_recognised_after_small_changes(change) -> None:
+    from sklearn.linear_model import LinearRegression
+
+    from validstats import BatchMean, BatchPredictor
+
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(600, 4))
+    y = X[:, 0] + rng.normal(size=600)
+    model = BatchPredictor(
+        LinearRegression(), BatchMean(), bounds=(-9, 9), calibration_size=1, random_state=0
+    ).fit(X, y)
+    changed = {
+        "float32": lambda: (X.astype(np.float32), y),
+        "rounded": lambda: (np.round(X, 12) + 1e-13, y),
+        "copy": lambda: (X.copy(), y.tolist()),
+        "reversed": lambda: (X[::-1], y[::-1]),
+        "subset": lambda: (X[:90], y[:90]),
+        "superset": lambda: (np.vstack([X, rng.normal(size=(600, 4))]), np.append(y, rng.normal(size=600))),
+        "frame": lambda: (np.asarray(X.tolist(), dtype=object).astype(float), y),
+        "columns in order F": lambda: (np.asfortranarray(X), y),
+    }[change]()
+    with pytest.warns(DataReuseWarning, match="reference rows"):
+        model.calibrate(*changed)
+
+
+def test_rows_of_one_source_are_not_the_same() -> None:
+    rng = np.random.default_rng(1)
+    X = np.round(rng.normal(size=(4000, 3)), 3)
+    training, reference = (np.sort(row_digests(part, tolerant=True)) for part in (X[:2000], X[2000:]))
+    assert warn_data_reuse(training, reference) < 0.001

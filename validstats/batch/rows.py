@@ -147,7 +147,8 @@ class LabelledRows:
         # multiplied by an odd constant (2**64 over the golden ratio), so that row and label do not cancel
         with np.errstate(over="ignore"):
             return np.asarray(
-                row_digests(self.X) * np.uint64(0x9E3779B97F4A7C15) ^ row_digests(self.y.reshape(-1, 1))
+                row_digests(self.X, tolerant=True) * np.uint64(0x9E3779B97F4A7C15)
+                ^ row_digests(self.y.reshape(-1, 1))
             )
 
 

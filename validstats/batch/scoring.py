@@ -22,6 +22,7 @@ from validstats.intake import (
     fit_learner,
     read_outcome,
     reuse_sample,
+    training_sample,
     warn_data_reuse,
 )
 
@@ -64,6 +65,8 @@ class Scorer:
     asked: tuple[Any, ...]
     # Digests of the training rows.
     digests: AnyArray | None = None
+    # Number of training rows; digests are of a sample where there are many.
+    n_trained: int | None = None
     # Out-of-fold scores and outputs of training rows.
     reference: tuple[Float1D, AnyArray] | None = None
     # Share of the larger of two numeric classes among the training labels; NaN for other learners.
@@ -107,7 +110,8 @@ class Scorer:
             self,
             learner=learner,
             score=score,
-            digests=rows.digests() if keep_digests and not frozen else None,
+            digests=_digests(rows) if keep_digests and not frozen else None,
+            n_trained=rows.n,
             reference=score.out_of_fold(learner, rows.X, rows.labels)
             if target.uses_reference(check_bounds(bounds), self.classifier)
             else None,
@@ -159,7 +163,7 @@ class Scorer:
         if self.digests is not None:
             chosen = reuse_sample(rows.n)
             part = rows if chosen is None else rows.take(chosen)
-            warn_data_reuse(self.digests, part.digests(), rows.n)
+            warn_data_reuse(self.digests, part.digests(), rows.n, self.n_trained)
 
     def outputs(self, X: Any) -> AnyArray:
         """Model outputs of rows."""
@@ -262,6 +266,12 @@ class Scorer:
             spread = float(self.reference[0].std()) / float(values[1] - values[0])
         labels = self.score.encode(self.learner, y)
         return TwoLabels((float(values[0]), float(values[1])), labels, self.training_share, spread)
+
+
+def _digests(rows: LabelledRows) -> AnyArray:
+    """Digests of training rows in order, of a sample where there are many."""
+    chosen = training_sample(rows.n)
+    return np.sort((rows if chosen is None else rows.take(chosen)).digests())
 
 
 def _against_others(learner: Any, positive: Any) -> Any:

@@ -30,7 +30,7 @@ from validstats.intake.frames import (
     to_frame,
     to_pandas,
 )
-from validstats.intake.identity import reuse_sample, warn_data_reuse
+from validstats.intake.identity import reuse_sample, training_sample, warn_data_reuse
 from validstats.intake.kinds import check_groups, is_missing, read_array, refuse_lazy
 from validstats.intake.learners import (
     CodedClassifier,
@@ -88,5 +88,6 @@ __all__ = [
     "to_frame",
     "to_pandas",
     "reuse_sample",
+    "training_sample",
     "warn_data_reuse",
 ]

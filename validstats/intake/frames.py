@@ -32,6 +32,8 @@ __all__ = [
 
 
 _BLOCK = 16_384
+_HALF, _FIRST = np.uint64(1 << 28), np.uint64((1 << 64) - (1 << 29))
+"""What rounds the 52 bits of a float64's fraction to the 23 of float32, and the mask of those."""
 _TEXT_DIGEST = np.dtype([("digest", np.uint64)])
 _SPLITMIX = (
     (np.uint64(0xBF58476D1CE4E5B9), np.uint64(31)),
@@ -309,13 +311,16 @@ def _is_text(dtype: Any) -> bool:
     return getattr(dtype, "na_value", None) is pd.NA and is_string_dtype(dtype)
 
 
-def row_digests(rows: Any) -> npt.NDArray[np.uint64]:
+def row_digests(rows: Any, *, tolerant: bool = False) -> npt.NDArray[np.uint64]:
     """Digest each row to 64 bits, to find rows that two data sets share.
 
     Parameters
     ----------
     rows : array-like of shape (n, p) or data frame
         The rows; numbers are compared as float64, everything else as text.
+    tolerant : bool, default False
+        Whether numbers with fractions are compared by their first 24 bits, those of float32: a row is then the same
+        after a cast to float32 and after rounding at 1e-12.
 
     Returns
     -------
@@ -335,7 +340,7 @@ def row_digests(rows: Any) -> npt.NDArray[np.uint64]:
         matrix = rows.toarray() if hasattr(rows, "toarray") else np.asarray(rows)
         matrix = matrix.reshape(matrix.shape[0], math.prod(matrix.shape[1:]))
         n, arrays = len(matrix), list(matrix.T)
-    return _mix_columns([_digest_column(array) for array in arrays], n)
+    return _mix_columns([_digest_column(array) for array in arrays], n, tolerant)
 
 
 def _eager(frame: Any) -> nw.DataFrame[Any]:
@@ -355,14 +360,18 @@ def _digest_column(array: AnyArray) -> AnyArray:
     return np.array(digests, dtype=np.uint64)[inverse.reshape(-1)].view(_TEXT_DIGEST)
 
 
-def _mix_columns(columns: Sequence[AnyArray], n: int) -> npt.NDArray[np.uint64]:
+def _mix_columns(columns: Sequence[AnyArray], n: int, tolerant: bool) -> npt.NDArray[np.uint64]:
     """Chain the columns of each row through the finaliser of splitmix64, a block of rows at a time."""
     digests = np.full(n, 0x9E3779B97F4A7C15, dtype=np.uint64)
     numbers, shifted = np.empty(_BLOCK), np.empty(_BLOCK, dtype=np.uint64)
     for start in range(0, n, _BLOCK):
         state = digests[start : start + _BLOCK]
         for values in columns:
-            _mix_words(state, _words(values[start : start + _BLOCK], numbers), shifted[: len(state)])
+            words = _words(values[start : start + _BLOCK], numbers)
+            if tolerant and values.dtype.kind == "f":
+                np.add(words, _HALF, out=words)
+                np.bitwise_and(words, _FIRST, out=words)
+            _mix_words(state, words, shifted[: len(state)])
     return digests
 
 
