@@ -237,6 +237,8 @@ def test_its_interval_has_the_shape_of_its_estimate_and_holds_it(result: Any) ->
     assert (np.asarray(low) <= np.asarray(high)).all()
     if not isinstance(estimate, NotApplicable):
         assert np.shape(low) == np.shape(estimate)
+    if np.shape(low):
+        assert len(result.terms) == np.shape(low)[-1]
 
 
 def test_its_answer_is_one_sentence_that_opens_the_summary(result: Any) -> None:

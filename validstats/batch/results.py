@@ -508,6 +508,11 @@ class BatchSets(BatchResult):
     classes: AnyArray | None
 
     @property
+    def terms(self) -> list[str]:
+        """The batches."""
+        return [str(batch) for batch in self.batches]
+
+    @property
     def estimate(self) -> Float1D:
         """Largest score threshold of each batch, shape (n_batches,)."""
         return np.array([float(a.threshold.max()) for a in self.answers])
@@ -700,6 +705,11 @@ class BatchSelection(BatchResult):
     claim: ClaimScore
     outputs: AnyArray
     learner_classes: AnyArray | None = None
+
+    @property
+    def terms(self) -> list[str]:
+        """The batches."""
+        return [str(batch) for batch in self.batches]
 
     @property
     def estimate(self) -> AnyArray:
@@ -998,6 +1008,11 @@ class BatchEnvelopes(BatchResult):
     predictions: AnyArray
     above: float | None = None
     label_bounds: tuple[float, float] = (-np.inf, np.inf)
+
+    @property
+    def terms(self) -> list[str]:
+        """Places of the sorted scores, batch after batch, from 1 on."""
+        return [str(j) for m in self.sizes for j in range(1, m + 1)]
 
     @property
     def estimate(self) -> Any:

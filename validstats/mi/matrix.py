@@ -92,6 +92,11 @@ class MutualInformationMatrix(Result):
         return np.sqrt(-np.expm1(-2.0 * self.values * NATS_PER_UNIT[self.unit]))
 
     @property
+    def terms(self) -> list[str]:
+        """Columns, which are the rows and columns of the matrix."""
+        return list(self.names)
+
+    @property
     def estimate(self) -> Float2D:
         """The matrix of estimates."""
         return self.values

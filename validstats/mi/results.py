@@ -160,7 +160,7 @@ class LearnedMIResult(Result):
         """
         from validstats.plotting.mutual_information import MutualInformationDisplay
 
-        names, classical = self._terms(), []
+        names, classical = self.terms, []
         if self.single:
             shown = {name: float(v[0]) for name, v in self.anchors.items() if np.isfinite(v[0])}
             names = ["learned", *(ANCHOR_LABELS[name] for name in shown)]
@@ -180,7 +180,9 @@ class LearnedMIResult(Result):
             sort=False,
         ).plot(ax)
 
-    def _terms(self) -> list[str]:
+    @property
+    def terms(self) -> list[str]:
+        """What each estimate is about."""
         if self.single:
             return ["mutual information"]
         return [f"data set {i + 1}" for i in range(len(self.estimates))]
@@ -199,7 +201,7 @@ class LearnedMIResult(Result):
 
     def _tidy_columns(self) -> Mapping[str, Sequence[Any] | np.ndarray]:
         return {
-            "term": self._terms(),
+            "term": self.terms,
             "estimate": self.estimates,
             "conf_low": self.lows,
             "conf_high": self.highs,
@@ -230,13 +232,13 @@ class LearnedMIResult(Result):
             ANCHOR_LABELS[name]: v for name, v in self.anchors.items() if np.isfinite(v).any()
         }
         tables = [
-            Table({"": self._terms(), **values}, formats=dict.fromkeys(values, "estimate")),
+            Table({"": self.terms, **values}, formats=dict.fromkeys(values, "estimate")),
             Table(
-                {"Estimate": list(classical), **{term: [v[i] for v in classical.values()] for i, term in enumerate(self._terms())}}
+                {"Estimate": list(classical), **{term: [v[i] for v in classical.values()] for i, term in enumerate(self.terms)}}
                 if self.single
-                else {"": self._terms(), **classical},
+                else {"": self.terms, **classical},
                 title="Estimates that the network mixes and corrects",
-                formats=dict.fromkeys([*classical, *self._terms()], "estimate"),
+                formats=dict.fromkeys([*classical, *self.terms], "estimate"),
             ),
         ]  # fmt: skip
         return Report(
@@ -252,7 +254,7 @@ class LearnedMIResult(Result):
             )
         constant = [
             term
-            for i, term in enumerate(self._terms())
+            for i, term in enumerate(self.terms)
             if self.estimates[i] == 0 and (self.quantiles[i] == 0).all()
         ]
         if constant:
@@ -264,7 +266,7 @@ class LearnedMIResult(Result):
             notes += [f"{bound.sentence(self.unit)}" for bound in self.bounds]
         without = [
             f"No interval ({term}): {reason}."
-            for term, reason in zip(self._terms(), self.withheld, strict=True)
+            for term, reason in zip(self.terms, self.withheld, strict=True)
             if reason
         ]
         notes += without[:MAX_NOTES]

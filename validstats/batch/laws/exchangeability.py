@@ -151,6 +151,11 @@ class Martingale(Result):
     level: float
 
     @property
+    def terms(self) -> list[str]:
+        """The rows, from 0 on."""
+        return [str(row) for row in range(self.values.size)]
+
+    @property
     def estimate(self) -> Float1D:
         """Logarithm of the capital after each row."""
         return self.values
