@@ -43,6 +43,14 @@ def batch_results() -> Iterator[tuple[str, Callable[[], Any]]]:
     yield "envelope of claims", lambda: infer(batch.Envelope(side="upper", above=0.0))
     claims = batch.Envelope(above=0.0)
     yield "false claims of selections", lambda: infer(claims).discoveries()
+    yield (
+        "levels",
+        lambda: (
+            batch.BatchPredictor(LinearRegression(), batch.BatchMean(), bounds=(-9, 9), random_state=0)
+            .fit(X[:360], y[:360])
+            .infer(X[360:], batches=weeks, confidence_level=(0.8, 0.9))
+        ),
+    )
     yield "plan", lambda: batch.plan_batch(batch.Simultaneous(miss=0.1), m=100, n=50)
     units = np.repeat(np.arange(20), 20)
     yield "rows within batches", lambda: batch.within_batch_test(y, units, n_permutations=99, random_state=0)

@@ -90,7 +90,7 @@ def test_a_class_is_claimed_by_name() -> None:
 @pytest.mark.parametrize(
     ("claim", "message"),
     [
-        ({"above": 1.0, "below": 0.5}, "above must be less than below"),
+        ({"above": 1.0, "below": 1.0}, "above and below are both"),
         ({"above": 1.0, "label": "x"}, "got above, label"),
         ({"label": "x"}, "needs a classifier"),
     ],

@@ -15,6 +15,7 @@ from validstats.batch.laws import (
     weight_test,
     within_batch_test,
 )
+from validstats.batch.levels import BatchLevels
 from validstats.batch.planner import BatchPlan, plan_batch
 from validstats.batch.results import (
     BatchEnvelopes,
@@ -64,6 +65,7 @@ __all__ = [
     "AbsoluteScore",
     "BatchEnvelopes",
     "BatchIntervals",
+    "BatchLevels",
     "BatchMean",
     "BatchPlan",
     "BatchPredictor",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any, Literal, Self, TypeAlias, get_args
@@ -17,6 +17,7 @@ from sklearn.utils.validation import validate_data
 from validstats._typing import AnyArray, Bool1D, Float2D, RandomState
 from validstats.base import CalibratedEstimator
 from validstats.batch.checks import check_covariates, check_order, check_within, plural
+from validstats.batch.levels import BatchLevels, level_guarantee
 from validstats.batch.results import BatchResult, BatchSelection, BatchSets
 from validstats.batch.rows import LabelledRows, column_values, split_batches
 from validstats.batch.scores import Score
@@ -41,6 +42,16 @@ __all__ = ["BatchPredictor"]
 
 CalibrationUnit: TypeAlias = Literal["batch", "row"]
 """What counts as one exchangeable unit where labelled rows come with batches."""
+
+
+def _as_levels(confidence_level: Any) -> list[Any]:
+    """One level or several, in increasing order."""
+    if not isinstance(confidence_level, Sequence | np.ndarray) or isinstance(confidence_level, str):
+        return [confidence_level]
+    levels = sorted(set(np.asarray(confidence_level).ravel().tolist()))
+    if not levels:
+        raise ValueError("confidence_level must hold at least one level, got none.")
+    return levels
 
 
 def _learner_has(name: str) -> Callable[[Any], bool]:
@@ -414,10 +425,10 @@ class BatchPredictor(CalibratedEstimator):
         *,
         batches: Any = None,
         strata: Any = None,
-        confidence_level: float | None = None,
+        confidence_level: float | Sequence[float] | None = None,
         joint: bool = False,
         ids: Any = None,
-    ) -> BatchResult:
+    ) -> BatchResult | BatchLevels:
         """Make the statement about one or many batches of unlabelled rows.
 
         Parameters
@@ -429,8 +440,9 @@ class BatchPredictor(CalibratedEstimator):
             exchangeable with the calibration rows as a whole: one household or document is not.
         strata : array-like of shape (n,) or None, default None
             Stratum of each row, where the calibration had strata.
-        confidence_level : float or None, default None
-            Another level than the estimator's, chosen before looking. Not for ``Selection(fdr=...)``, which bounds an
+        confidence_level : float, sequence of float or None, default None
+            Another level than the estimator's, or several, chosen before looking; each of several holds by itself.
+            Not for ``Selection(fdr=...)``, which bounds an
             expected share.
         joint : bool, default False
             Whether the level is split so that the statements hold for all batches at once. By default each holds by
@@ -440,8 +452,8 @@ class BatchPredictor(CalibratedEstimator):
 
         Returns
         -------
-        BatchIntervals, BatchSets, BatchSelection or BatchEnvelopes
-            The result, by target.
+        BatchIntervals, BatchSets, BatchSelection, BatchEnvelopes or BatchLevels
+            The result, by target; results at several levels are held by one object.
 
         Raises
         ------
@@ -465,12 +477,18 @@ class BatchPredictor(CalibratedEstimator):
         """
         self._check_ready("infer", "fit(X, y), or calibrate(X, y),")
         X = self._given(X)
-        alpha = self._alpha(confidence_level, joint)
+        levels = _as_levels(self.confidence_level if confidence_level is None else confidence_level)
+        alphas = [self._alpha(None if confidence_level is None else level, joint) for level in levels]
         self._check_features(X)
         inquiry = self._inquiry(
-            X, batches, self.strata if strata is None else strata, alpha, joint, row_labels(X, ids)
+            X, batches, self.strata if strata is None else strata, alphas[0], joint, row_labels(X, ids)
         )
-        return replace(inquiry, checks=self._checks(X, batches)).result()
+        inquiry = replace(inquiry, checks=self._checks(X, batches))
+        results = tuple(replace(inquiry, alpha=alpha).result() for alpha in alphas)
+        if len(results) == 1:
+            return results[0]
+        guarantee = level_guarantee(results, [1 - alpha for alpha in alphas], self.target.statement())
+        return BatchLevels(results=results, guarantee=guarantee, backend=inquiry.backend)
 
     @available_if(_target_gives(BatchSets))  # type: ignore[untyped-decorator]
     def predict_interval(self, X: Any, *, batches: Any = None, strata: Any = None) -> Float2D:

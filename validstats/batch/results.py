@@ -42,6 +42,7 @@ __all__ = [
     "EnvelopeAnswer",
     "SelectionAnswer",
     "SetAnswer",
+    "in_order",
 ]
 
 
@@ -180,6 +181,8 @@ class BatchResult(Result):
         Label that counts as 1, where labels are words.
     checks : tuple of (str, str)
         What was looked at when assumptions were checked, and what was seen.
+    remedies : tuple of str
+        Where nothing can be said about some batch: what would help, in order, and what each would give.
     """
 
     batches: tuple[Any, ...]
@@ -192,6 +195,7 @@ class BatchResult(Result):
     named: RowLabels | None = None
     positive: Any = None
     checks: tuple[tuple[str, str], ...] = ()
+    remedies: tuple[str, ...] = ()
 
     _naming: ClassVar[tuple[str, ...]] = ("batch", "term")
 
@@ -313,7 +317,10 @@ class BatchResult(Result):
             else f"The statement about {silent} of {len(self.answers)} batches"
         )
         counted = "calibration rows" if self.unit == "row" else "past batches"
-        return [f"{which} is valid but uninformative: there are too few {counted} for the question."]
+        told = [f"{which} is valid but uninformative: there are too few {counted} for the question."]
+        if self.remedies:
+            told.append(f"What would help, in order: {in_order(self.remedies)}.")
+        return told
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -449,6 +456,12 @@ class BatchIntervals(BatchResult):
                 f"Textbook is the prediction interval of normal theory, which is right for large samples of unlike rows{wide}."
             )
         notes += [f"{note}." for note in dict.fromkeys(note for a in self.answers for note in a.notes)]
+        if np.isfinite(apart := np.array([a.bounds_apart for a in self.answers])).any():
+            ends = list(dict.fromkeys(f"{end:.3g}" for end in (np.nanmin(apart), np.nanmax(apart))))
+            notes.append(
+                f"The stated bounds are {' to '.join(ends)} standard deviations apart; tighter ones, where they hold, give a narrower "
+                "interval."
+            )
         return Report(
             title=self.title, header=header, tables=[Table(columns)], guarantees=[self.guarantee], notes=notes
         )
@@ -603,6 +616,7 @@ class BatchSets(BatchResult):
             "estimate": self.estimate,
             "covered_at_least": [a.covered for a in self.answers],
             "mean_set_size": [float(ours[r].mean()) for r in self.rows],
+            "empty_sets": [int(self.empty[r].sum()) for r in self.rows],
             "exact_probability": [a.probability for a in self.answers],
             "rank_high": [max(a.ranks) for a in self.answers],
             "naive": self.naive,
@@ -611,6 +625,26 @@ class BatchSets(BatchResult):
             "informative": [a.informative for a in self.answers],
             "smallest_n": [a.smallest_n for a in self.answers],
         }
+
+    @property
+    def empty(self) -> Bool1D:
+        """Rows whose set holds no label at all, shape (n_rows,)."""
+        if self.intervals is not None:
+            return np.asarray(np.isnan(self.intervals).any(axis=1))
+        return (
+            np.zeros(sum(self.sizes), dtype=bool) if self.sets is None else np.asarray(~self.sets.any(axis=1))
+        )
+
+    def _notes(self) -> list[str]:
+        count, rows = int(self.empty.sum()), sum(self.sizes)
+        if not count:
+            return super()._notes()
+        return [
+            *super()._notes(),
+            f"{count:,} of {rows:,} sets are empty: no label is as likely there as the threshold asks, as for rows unlike those of "
+            "the calibration, or where many sets may miss. An empty set counts as a miss; a larger share of right sets, or a "
+            "score without randomisation, has fewer.",
+        ]
 
     def _glance_columns(self) -> Mapping[str, Any]:
         naive = {a.naive_probability for a in self.answers}
@@ -780,7 +814,7 @@ class BatchSelection(BatchResult):
         labels = self._labels(y)
         classes = self.learner_classes
         if self.claim.label is not None:
-            encoded = np.asarray(labels == self.claim.label, dtype=np.float64)
+            encoded = self.claim.claimed(labels)
         elif classes is not None and labels.dtype.kind not in "iufb":
             encoded = np.asarray(labels == classes[-1], dtype=np.float64)
         else:
@@ -998,15 +1032,15 @@ class BatchEnvelopes(BatchResult):
     ----------
     predictions : ndarray of shape (n_rows,)
         Model outputs, in the order of the rows passed to ``infer``.
-    above : float or None
-        Limit of the claims whose scores these are; None where they are no claims.
+    claim : ClaimScore or None
+        Claim whose scores these are; None where they are no claims.
     label_bounds : tuple of float
         Known bounds of the labels.
     """
 
     answers: tuple[EnvelopeAnswer, ...]
     predictions: AnyArray
-    above: float | None = None
+    claim: ClaimScore | None = None
     label_bounds: tuple[float, float] = (-np.inf, np.inf)
 
     @property
@@ -1037,7 +1071,7 @@ class BatchEnvelopes(BatchResult):
     def _answer(self) -> str:
         if not self.informative:
             return self._silence("the sorted scores")
-        asked = "means, quantiles and counts" if self.above is None else "the false claims of any selection"
+        asked = "means, quantiles and counts" if self.claim is None else "the false claims of any selection"
         return f"All sorted scores of {self._subject()} are bounded at once: ask for bounds of {asked}, also after looking"
 
     def bounds(self, function: Callable[[Float1D], float]) -> AnyArray:
@@ -1068,10 +1102,8 @@ class BatchEnvelopes(BatchResult):
         ndarray of shape (n_batches, 2)
             Lower and upper bounds, within the known bounds of the labels.
         """
-        if self.above is not None:
-            raise ValueError(
-                "The scores of Envelope(above=...) are those of claims, whose mean says nothing; use discoveries()."
-            )
+        if self.claim is not None:
+            raise ValueError("These scores are those of claims, whose mean says nothing; use discoveries().")
         return np.array([self._mean_of(a) for a in self.answers])
 
     def quantile(self, q: float) -> AnyArray:
@@ -1125,7 +1157,7 @@ class BatchEnvelopes(BatchResult):
         TypeError, ValueError
             If the scores are not those of claims, or there is no batch at that position.
         """
-        if self.above is None:
+        if self.claim is None:
             raise ValueError("discoveries() needs the scores of claims: calibrate Envelope(above=...).")
         answer, rows = self.answers[self._position(batch)], self.rows[batch]
         predictions = np.sort(self.predictions[rows])
@@ -1188,7 +1220,7 @@ class BatchEnvelopes(BatchResult):
             "m": self.sizes,
             "Probability": [a.probability for a in self.answers],
         }
-        if self.above is not None:
+        if self.claim is not None:
             curves = [self.discoveries(i) for i in range(len(self.batches))]
             for share in (0.1, 0.25, 0.5):
                 columns[f"Claims with FDP <= {share:g}"] = [
@@ -1205,7 +1237,7 @@ class BatchEnvelopes(BatchResult):
             notes=[
                 *self._notes(),
                 "Ask more with bounds(), quantile(), count_above()"
-                + (": it costs nothing." if self.above is None else ", discoveries(): it costs nothing."),
+                + (": it costs nothing." if self.claim is None else ", discoveries(): it costs nothing."),
             ],
         )
 
@@ -1247,6 +1279,11 @@ class BatchEnvelopes(BatchResult):
 
         chosen = self._first_batch(drop) if batch is None else self._position(batch)
         return EnvelopeDisplay.from_result(self, batch=chosen, truth=truth, labels=labels).plot(ax)
+
+
+def in_order(remedies: Sequence[str]) -> str:
+    """Remedies with their numbers, as one clause."""
+    return "; ".join(f"({i}) {remedy}" for i, remedy in enumerate(remedies, 1))
 
 
 def _dash(rank: int | None) -> str:

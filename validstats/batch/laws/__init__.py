@@ -14,10 +14,13 @@ from validstats.batch.laws.counts import class_share_bounds, count_bounds, count
 from validstats.batch.laws.envelope import (
     EnvelopeShape,
     RankBand,
+    ShapeFunction,
     false_claim_curve,
     interpolated_curve,
     order_statistic_box,
     rank_envelope,
+    shape_weights,
+    weighted_envelope,
 )
 from validstats.batch.laws.exchangeability import (
     ExchangeabilityTest,
@@ -58,6 +61,7 @@ from validstats.batch.laws.units import (
 
 __all__ = [
     "EnvelopeShape",
+    "ShapeFunction",
     "ExchangeabilityTest",
     "Interval",
     "Martingale",
@@ -91,6 +95,8 @@ __all__ = [
     "product_share",
     "quantile_index",
     "rank_envelope",
+    "shape_weights",
+    "weighted_envelope",
     "rank_lower",
     "rank_upper",
     "reach_out",

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
-from typing import Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from validstats.kernels.ranks import local_upper_ranks, upper_rank
 
 __all__ = [
     "EnvelopeShape",
+    "ShapeFunction",
     "RankBand",
     "envelope_probability",
     "extremes_cost",
@@ -25,11 +26,16 @@ __all__ = [
     "interpolated_curve",
     "order_statistic_box",
     "rank_envelope",
+    "shape_weights",
     "spread_band",
+    "weighted_envelope",
 ]
 
 EnvelopeShape: TypeAlias = Literal["equal", "largest", "simes"]
 """How an envelope shares its level between the limits of the sorted ranks."""
+
+ShapeFunction: TypeAlias = Callable[[int, int], float]
+"""``shape(k, m)``: relative level of the limit of the k-th largest of m sorted ranks, positive."""
 
 _SAFETY = 1e-12
 """Added to the probability that is asked for, against the rounding of the recursion."""
@@ -79,16 +85,22 @@ def rank_envelope(
     side: str = "two-sided",
     *,
     drop_extreme: bool = False,
-    shape: EnvelopeShape = "equal",
+    shape: EnvelopeShape | ShapeFunction = "equal",
 ) -> RankBand:
     """The widest-level band of a shape whose joint probability is at least 1 - alpha."""
     # Source: Gazin, Blanchard and Roquain (2024), arXiv 2310.18108.
     check_positive_int(n, "n")
     check_positive_int(m, "m")
     check_literal(side, "side", ("two-sided", "upper", "lower"))
-    check_literal(shape, "shape", get_args(EnvelopeShape))
+    return weighted_envelope(n, m, alpha, side, shape_weights(shape, m), drop_extreme=drop_extreme)
+
+
+def weighted_envelope(
+    n: int, m: int, alpha: Level, side: str, weights: str | bytes, *, drop_extreme: bool = False
+) -> RankBand:
+    """The same for a shape from :func:`shape_weights`."""
     every = np.ones(m, dtype=bool).tobytes()
-    return _rank_envelope(n, m, exact_level(alpha), side, every, drop_extreme, shape)
+    return _rank_envelope(n, m, exact_level(alpha), side, every, drop_extreme, weights)
 
 
 def spread_band(n: int, m: int, alpha: Level, *, drop: tuple[bool, bool] = (False, False)) -> RankBand:
@@ -145,6 +157,19 @@ def order_statistic_box(
     return _rank_envelope(n, m, exact_level(alpha), side, wanted.tobytes(), False, "equal")
 
 
+def shape_weights(shape: Any, m: int) -> str | bytes:
+    """A shape by its name, or the levels of its limits in relation to the largest one, for k = m, ..., 1."""
+    if not callable(shape):
+        check_literal(shape, "shape", get_args(EnvelopeShape))
+        if shape != "largest":
+            return str(shape)
+        return (1 / np.arange(m, 0, -1.0)).tobytes()
+    found = check_vector([shape(k, m) for k in range(m, 0, -1)], "the shape")
+    if found.min() <= 0:
+        raise ValueError(f"shape(k, m) must be positive for k = 1, ..., m = {m}, got {found.min():g}.")
+    return (found / found.max()).tobytes()
+
+
 def interpolated_curve(selected: Int1D, most: Int1D) -> Int1D:
     """Sharpen bounds of false claims in nested selections: rows that are added can at most all be false."""
     gained = np.minimum.accumulate(np.minimum(most, selected) - selected)
@@ -161,7 +186,7 @@ def false_claim_curve(upper_bounds: Float1D, thresholds: Float1D) -> Int1D:
 
 @lru_cache(maxsize=64)
 def _rank_envelope(
-    n: int, m: int, alpha: Fraction, side: str, mask: bytes, drop_extreme: bool, shape: EnvelopeShape
+    n: int, m: int, alpha: Fraction, side: str, mask: bytes, drop_extreme: bool, shape: str | bytes
 ) -> RankBand:
     wanted = np.frombuffer(mask, dtype=bool)
 
@@ -171,14 +196,15 @@ def _rank_envelope(
 
     target = float(1 - alpha) + _SAFETY
     widest = RankBand(np.ones(m, dtype=np.int64), np.full(m, n + 1, dtype=np.int64), 1.0, 0.0)
-    smallest = float(alpha) * (1e-9 if drop_extreme else 1.0) / (2 * m)
+    least = np.frombuffer(shape).sum() if isinstance(shape, bytes) else m
+    smallest = float(alpha) * (1e-9 if drop_extreme else 1.0) / (2 * least)
     # limits of the Simes shape depend on one another, so that their level may exceed alpha
     largest = min(4 * float(alpha), 1.0) if shape == "simes" else float(alpha)
     return _largest_level(band, target, smallest, largest, widest)
 
 
 def _local_band(
-    n: int, m: int, level: float, side: str, wanted: Bool1D, drop_extreme: bool, shape: EnvelopeShape
+    n: int, m: int, level: float, side: str, wanted: Bool1D, drop_extreme: bool, shape: str | bytes
 ) -> tuple[Int1D, Int1D]:
     upper = np.full(m, n + 1, dtype=np.int64)
     lower = np.ones(m, dtype=np.int64)
@@ -192,7 +218,7 @@ def _local_band(
     return lower, upper
 
 
-def _upper_ranks(n: int, m: int, level: float, shape: EnvelopeShape) -> Int1D:
+def _upper_ranks(n: int, m: int, level: float, shape: str | bytes) -> Int1D:
     """Upper limits of the sorted ranks at one level of a shape."""
     k = np.arange(m, 0, -1)  # the last of m sorted scores is the first from the end
     if shape == "simes":
@@ -201,7 +227,12 @@ def _upper_ranks(n: int, m: int, level: float, shape: EnvelopeShape) -> Int1D:
         return np.asarray(np.clip(n + 2 - steps, 1, n + 1), dtype=np.int64)
     if shape == "equal":
         return np.asarray(local_upper_ranks(n, m, level), dtype=np.int64)
-    ranks = np.array([upper_rank(n, m, m + 1 - j, level / j)[0] for j in k.tolist()], dtype=np.int64)
+    assert isinstance(shape, bytes)
+    levels = level * np.frombuffer(shape)
+    ranks = np.array(
+        [upper_rank(n, m, m + 1 - j, share)[0] for j, share in zip(k.tolist(), levels.tolist())],
+        dtype=np.int64,
+    )
     return np.minimum.accumulate(ranks[::-1])[::-1]
 
 

@@ -40,6 +40,8 @@ class Interval:
         Point value, and what the model alone would say; NaN where it says nothing.
     textbook_low, textbook_high : float or ndarray of shape (k,)
         Normal theory's interval for the same number, without a guarantee for small samples; NaN where there is none.
+    bounds_apart : float
+        Distance of the stated bounds in standard deviations, where they cost much of the width; NaN elsewhere.
     notes : tuple of str
         What a reader should know about these bounds, sentences.
     """
@@ -56,6 +58,7 @@ class Interval:
     naive: Any = np.nan
     textbook_low: Any = np.nan
     textbook_high: Any = np.nan
+    bounds_apart: float = np.nan
     notes: tuple[str, ...] = ()
 
 

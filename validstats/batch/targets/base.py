@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator
 
 from validstats._typing import AnyArray, Float1D, FrameBackend
 from validstats.batch.laws import BoundSide, Interval, product_share
-from validstats.batch.results import BatchIntervals, BatchResult
+from validstats.batch.results import BatchIntervals, BatchResult, in_order
 from validstats.batch.scores import Score, resolve_score
 from validstats.exceptions import UninformativeWarning, uninformative_message, warn
 from validstats.guarantee import Guarantee
@@ -667,6 +667,7 @@ class Inquiry:
         """Ask about every batch, and warn where nothing can be said."""
         target = self.target
         answers = tuple(self._answer(rows) for rows in self.rows)
+        silent = [rows for rows, answer in zip(self.rows, answers, strict=True) if not answer.informative]
         result = target.result_type(
             batches=self.batches,
             rows=self.rows,
@@ -678,6 +679,7 @@ class Inquiry:
             unit="row" if self.calibration.batches is None else "batch",
             title=target.title,
             checks=self.checks,
+            remedies=self._remedies(silent[0]) if silent else (),
             backend=self.backend,
             named=self.named,
             positive=self.positive,
@@ -747,10 +749,7 @@ class Inquiry:
             else min(part.n for part in self.calibration.by_stratum.values())
         )
         where = "" if self.calibration.strata is None else " in each stratum"
-        remedies = self._remedies(self.rows[silent[0]])
-        remedy = (
-            f"In order: {'; '.join(f'({i}) {r}' for i, r in enumerate(remedies, 1))}." if remedies else ""
-        )
+        remedy = f"In order: {in_order(result.remedies)}." if result.remedies else ""
         if smallest > fewest:
             unit = "number of past batches" if whole else "calibration size"
             remedy = f"The smallest {unit} that would be informative is {smallest}{where}. {remedy}".rstrip()

@@ -10,12 +10,21 @@ from typing import Any, get_args
 import numpy as np
 
 from validstats._typing import AnyArray, Float1D
-from validstats.batch.laws import BoundSide, EnvelopeShape, RankBand, rank_envelope, smallest_informative_n
+from validstats.batch.laws import (
+    BoundSide,
+    EnvelopeShape,
+    RankBand,
+    ShapeFunction,
+    rank_envelope,
+    shape_weights,
+    smallest_informative_n,
+    weighted_envelope,
+)
 from validstats.batch.results import BatchEnvelopes, EnvelopeAnswer
-from validstats.batch.scores import ClaimScore, Score
+from validstats.batch.scores import ClaimScore, Limit, Score
 from validstats.batch.targets.base import Inquiry, Question, Target, scatter, shared_level
 from validstats.batch.targets.selection import checked_claim
-from validstats.intake import check_in_range, check_literal
+from validstats.intake import check_literal
 
 __all__ = ["Envelope"]
 
@@ -33,12 +42,17 @@ class Envelope(Target):
     ----------
     side : {"two-sided", "upper", "lower"}, default "two-sided"
         Which limits it has. One-sided limits are tighter.
-    above : float or None, default None
+    above : float, str, callable, sequence of these or None, default None
         If given, the scores are those of false claims "the label exceeds above", so that the result bounds the
         false discovery proportion of every selection.
-    shape : {"equal", "largest", "simes"}, default "equal"
+    shape : {"equal", "largest", "simes"} or callable, default "equal"
         How the level is shared by the limits: "equal" gives each limit the same; "largest" favours the largest scores, so
-        selections of few rows; "simes" is narrow for selections of many rows. Choose it before looking.
+        selections of few rows; "simes" is narrow for selections of many rows. A callable ``shape(k, m)`` gives the limit of
+        the k-th largest score a level in proportion to its value. Choose it before looking.
+    below : float, str, callable, sequence of these or None, default None
+        As ``above``, for claims that the label is less than this.
+    label : object or sequence of objects, default None
+        As ``above``, for claims of a class.
 
     References
     ----------
@@ -55,28 +69,42 @@ class Envelope(Target):
     citation = "Gazin, Blanchard and Roquain (2024), arXiv 2310.18108"
 
     def __init__(
-        self, side: BoundSide = "two-sided", above: float | None = None, shape: EnvelopeShape = "equal"
+        self,
+        side: BoundSide = "two-sided",
+        above: Limit = None,
+        shape: EnvelopeShape | ShapeFunction = "equal",
+        below: Limit = None,
+        label: Any = None,
     ) -> None:
         self.side = side
         self.above = above
         self.shape = shape
+        self.below = below
+        self.label = label
 
     def check(self) -> None:
         """Raise if a parameter is out of range."""
         check_literal(self.side, "side", get_args(BoundSide))
-        check_literal(self.shape, "shape", get_args(EnvelopeShape))
-        if self.above is not None:
-            check_in_range(self.above, "above")
+        if not callable(self.shape):
+            check_literal(self.shape, "shape", get_args(EnvelopeShape))
+        if (claim := self.claim()) is not None:
+            claim.check(classifier=True)
+
+    def claim(self) -> ClaimScore | None:
+        """Return the score of the claim whose false discoveries are bounded; None for other scores."""
+        stated = any(limit is not None for limit in (self.above, self.below, self.label))
+        return ClaimScore(self.above, self.below, self.label) if stated else None
 
     def make_score(self, given: Any, classifier: bool) -> Score:
-        """Make the score: of labels, or of a false claim where ``above`` is given."""
-        if self.above is None:
+        """Make the score: of labels, or of a false claim where one is stated."""
+        claim = self.claim()
+        if claim is None:
             return super().make_score(given, classifier)
-        return checked_claim(self, ClaimScore(above=self.above), given, classifier)
+        return checked_claim(self, claim, given, classifier)
 
     def score_parameters(self) -> tuple[Any, ...]:
-        """The limit of the claims."""
-        return (self.above,)
+        """The limits of the claims."""
+        return self.above, self.below, self.label
 
     def fixed_before(self) -> str:
         """The question itself may be chosen after looking."""
@@ -93,7 +121,7 @@ class Envelope(Target):
         """Predictions and limits, from which later questions are answered."""
         return {
             "predictions": _first_column(inquiry.outputs),
-            "above": self.above,
+            "claim": self.claim(),
             "label_bounds": inquiry.calibration.label_bounds,
         }
 
@@ -125,7 +153,9 @@ class Envelope(Target):
 
     def smallest_n(self, m: int, alpha: Fraction, bounds: tuple[float, float] = (-np.inf, np.inf)) -> int:
         """Where any limit is a calibration score; beyond 10,000 rows that of one limit at the full level."""
-        return _smallest_envelope_n(m, alpha, self.side, self.shape)
+        if m > _LARGEST_SEARCHED:
+            return smallest_informative_n(m, 1, alpha, "upper")
+        return _smallest_envelope_n(m, alpha, self.side, shape_weights(self.shape, m))
 
 
 def _excludes(band: RankBand, n: int) -> bool:
@@ -136,11 +166,9 @@ def _excludes(band: RankBand, n: int) -> bool:
 def _smallest_envelope_n(m: int, alpha: Fraction, side: str, shape: EnvelopeShape) -> int:
     """Double from the size that a single limit needs, then bisect."""
     low = smallest_informative_n(m, 1, alpha, "upper")
-    if m > _LARGEST_SEARCHED:
-        return low
 
     def excludes(n: int) -> bool:
-        return _excludes(rank_envelope(n, m, alpha, side, shape=shape), n)
+        return _excludes(weighted_envelope(n, m, alpha, side, shape), n)
 
     high = low
     while not excludes(high):

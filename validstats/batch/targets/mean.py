@@ -189,24 +189,19 @@ class BatchMean(IntervalTarget):
             terms=(self._label,),
             estimate=known.mean_score if pair is None else float(pair.labels.mean()),
             smallest_n=self.smallest_n(q.m, q.alpha, q.bounds),
+            bounds_apart=_apart(q) if found.method in ("swap", "bet") else np.nan,
             notes=self._notes(q, found.method),
         )
         return base, counted, textbook_interval(known.sorted_scores, q.m, q.alpha, side=self.side)
 
     def _notes(self, question: Question, method: str) -> tuple[str, ...]:
         """What the reader should know about the method and about the comparator."""
-        known, (low, high) = question.calibration, question.pool_bounds
         notes = []
         if method == "swap":
             notes.append("Both ends hold together; one end alone does not have half of the level")
         if method == "bet":
             notes.append("Bets take the calibration scores in one random order, which random_state fixes")
-        if method in ("swap", "bet") and high - low > _WIDE_BOUNDS * known.spread:
-            notes.append(
-                f"The stated bounds are {(high - low) / max(known.spread, 1e-300):.3g} standard deviations apart; tighter ones, where "
-                "they hold, give a narrower interval"
-            )
-        if textbook_is_doubtful(known.sorted_scores, question.m):
+        if textbook_is_doubtful(question.calibration.sorted_scores, question.m):
             notes.append("Scores are skewed: normal theory's interval is too narrow on one side")
         return tuple(notes)
 
@@ -269,22 +264,48 @@ class BatchMean(IntervalTarget):
         scale = q.m if self._label == "total" else 1
         found = []
         if not np.isfinite(q.bounds).all() and offsets is not None:
-            found.append("state bounds that hold for every label: BatchPredictor(..., bounds=(low, high))")
+            found.append(
+                "state bounds that hold for every label, BatchPredictor(..., bounds=(low, high)): at twelve standard deviations from "
+                f"one another they give about {_told(scale, offset, self._with_bounds(q))}"
+            )
         share = self.share(q.alpha)
         largest = q.n // max(math.ceil(1 / share) - 1, 1)
         if 1 <= largest < q.m:
-            found.append(f"take batches of at most {largest} rows, which are bounded without that")
+            part = mean_interval(
+                known.sorted_scores,
+                largest,
+                q.alpha,
+                side=self.side,
+                method="partition",
+                random_state=known.seed,
+            )
+            size = largest if self._label == "total" else 1
+            found.append(
+                f"take batches of at most {largest} rows, which are bounded without that: about {_told(size, offset, part)} each"
+            )
         low, high = (rank(q.n, q.m, quantile_index(q.m, 0.5), share) for rank in (rank_lower, rank_upper))
         if low.informative and high.informative:
             ends = [score_at_rank(known.sorted_scores, r) for r in (low.rank - 1, high.rank)]
             what = "score" if offsets is not None else "label"
             found.append(f"ask for the median: that of the {what}s lies in [{ends[0]:.4g}, {ends[1]:.4g}]")
         text = textbook_interval(known.sorted_scores, q.m, q.alpha, side=self.side)
-        ends = [scale * (end + offset) for end in text]
         found.append(
-            f'method="asymptotic" gives [{ends[0]:.4g}, {ends[1]:.4g}], right for large samples and finite variance only'
+            f'method="asymptotic" gives {_told(scale, offset, text)}, right for large samples and finite variance only'
         )
         return tuple(found)
+
+    def _with_bounds(self, question: Question) -> Interval:
+        """What bounds would give that are six standard deviations, and at least all scores, away from the mean."""
+        known = question.calibration
+        reach = max(6 * known.spread, known.largest_size + abs(known.mean_score))
+        return mean_interval(
+            known.sorted_scores,
+            question.m,
+            question.alpha,
+            side=self.side,
+            bounds=(known.mean_score - reach, known.mean_score + reach),
+            random_state=known.seed,
+        )
 
     def answer_strata(self, questions: Sequence[Question], rows: Sequence[AnyArray]) -> Interval:
         """Bound the mean of each stratum and weigh by size."""
@@ -299,6 +320,19 @@ class BatchMean(IntervalTarget):
         if np.isfinite(wanted).all() and self.method != "partition":
             return smallest_informative_n(m, 1, self.share(alpha))
         return smallest_partition_n(m, self.share(alpha))
+
+
+def _apart(question: Question) -> float:
+    """Distance of the bounds of scores in standard deviations, where they cost much of the width; else NaN."""
+    low, high = question.pool_bounds
+    spread = question.calibration.spread
+    return (high - low) / max(spread, 1e-300) if high - low > _WIDE_BOUNDS * spread else np.nan
+
+
+def _told(scale: int, offset: float, ends: Interval | tuple[float, float]) -> str:
+    """An interval of the mean of scores, as one of labels."""
+    low, high = ends if isinstance(ends, tuple) else (ends.low, ends.high)
+    return f"[{scale * (low + offset):.4g}, {scale * (high + offset):.4g}]"
 
 
 def _equal_levels(questions: Sequence[Question]) -> list[Question]:

@@ -31,19 +31,21 @@ class Selection(Target):
 
     Parameters
     ----------
-    above : float, str, callable or None, default None
+    above : float, str, callable, sequence of these or None, default None
         The claim is that the label exceeds this number. A column of X by name, or a callable of X, gives every row its own
-        limit. None with no other condition is 0. Numeric classes keep their values, others are 0 and 1.
+        limit; of several conditions every one must hold. None with no other condition is 0. Numeric classes keep their
+        values, others are 0 and 1.
     max_false : int or None, default None
         Number of false claims allowed (0 is the familywise error rate).
     fdr : float or None, default None
         Bound of the expected share of false claims instead, by conformal p-values and Benjamini-Hochberg.
     randomised : bool, default False
         Whether the p-values of ``fdr`` break ties at random instead of conservatively.
-    below : float, str, callable or None, default None
-        The claim is that the label is less than this; together with ``above`` that it lies between.
-    label : object, default None
-        The claim is that the label is this class of a classifier.
+    below : float, str, callable, sequence of these or None, default None
+        The claim is that the label is less than this; together with ``above`` that it lies between, or outside where the
+        number ``above`` is larger than ``below``.
+    label : object or sequence of objects, default None
+        The claim is that the label is this class of a classifier, or one of these.
 
     References
     ----------
