@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -60,6 +60,22 @@ class Interval:
     textbook_high: Any = np.nan
     bounds_apart: float = np.nan
     notes: tuple[str, ...] = ()
+
+    def placed(
+        self, estimate: Any, low: Any, high: Any, naive: Any, textbook_low: Any, textbook_high: Any
+    ) -> Self:
+        """The same with other numbers; quicker than ``replace``, since thousands of one-row batches are answered so."""
+        return type(self)(
+            **{
+                **vars(self),
+                "estimate": estimate,
+                "low": low,
+                "high": high,
+                "naive": naive,
+                "textbook_low": textbook_low,
+                "textbook_high": textbook_high,
+            }
+        )
 
 
 def reach_out(ends: AnyArray, centre: AnyArray, outward: float, fits: Callable[[Float1D], Bool1D]) -> Float1D:

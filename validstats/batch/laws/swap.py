@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -156,7 +157,8 @@ def _tail_functions(counts: SubsetCounts, law: _SubsetLaw, alpha_side: float) ->
     first, last = max(law.first, 1), max(law.last, 1)
     spread = counts.spread[first - 1 : last]
     step, origin = _KNOT_STEP * spread, -_KNOT_REACH * spread
-    risk = alpha_side * _NUMERICAL_SHARE / 2 / (_KNOTS * spread.size)
+    # rounded down to a power of 2, so that batches of many sizes share a table of limits
+    risk = 2.0 ** math.floor(math.log2(alpha_side * _NUMERICAL_SHARE / 2 / (_KNOTS * spread.size)))
     return (
         _Tails(origin, step, _convex_limits(counts.above[first - 1 : last], risk)),
         _Tails(origin, step, _convex_limits(counts.below[first - 1 : last], risk)),
@@ -166,16 +168,25 @@ def _tail_functions(counts: SubsetCounts, law: _SubsetLaw, alpha_side: float) ->
 def _convex_limits(counts: np.ndarray, risk: float) -> Float2D:
     """Clopper-Pearson limits of the tails at the knots, moved right by one cell and made convex from the right."""
     reached = np.cumsum(counts[:, ::-1], axis=1)[:, ::-1][:, 1:]  # sums at or above each knot
-    # upper limit of a probability with c successes in B runs: the 1 - risk quantile of Beta(c + 1, B - c)
-    distinct, inverse = np.unique(reached, return_inverse=True)
-    limit = special.betaincinv(distinct + 1.0, np.maximum(_RUNS - distinct, 1e-300), 1 - risk)
-    limit[distinct == _RUNS] = 1.0
-    values = np.hstack([np.ones((counts.shape[0], 1)), limit[inverse].reshape(reached.shape)])[:, :-1]
+    values = np.hstack([np.ones((counts.shape[0], 1)), _upper_limits(risk)[reached]])[:, :-1]
     drop = np.zeros(counts.shape[0])
     for column in range(values.shape[1] - 2, -1, -1):
         values[:, column] = np.maximum(values[:, column], values[:, column + 1] + drop)
         drop = values[:, column] - values[:, column + 1]
     return values
+
+
+@lru_cache(maxsize=8)
+def _upper_limits(risk: float) -> Float1D:
+    """Upper limits of a probability by the number of successes in all runs; those of the next number of a grid."""
+    counts = np.arange(_RUNS + 1)
+    # steps of a twentieth of a standard deviation: limits are five deviations and more away
+    steps = np.maximum(0.05 * np.sqrt(counts * (1 - counts / _RUNS)), 1.0)
+    grid = np.unique(np.append(np.searchsorted(np.cumsum(1 / steps), np.arange((1 / steps).sum())), _RUNS))
+    # c successes in B runs: the 1 - risk quantile of Beta(c + 1, B - c)
+    limits = special.betaincinv(grid + 1.0, np.maximum(_RUNS - grid, 1e-300), 1 - risk)
+    limits[-1] = 1.0
+    return np.asarray(limits[np.searchsorted(grid, counts)])
 
 
 @dataclass(frozen=True)
@@ -228,17 +239,29 @@ def _largest_mean(
     largest_error = 0.0
 
     def excess(mean: float) -> float:
-        """Logarithm of the largest p-value of batches with this mean, over its goal; positive where accepted."""
+        """Normal quantile of the goal minus that of the largest p-value of batches with this mean; positive if accepted."""
         nonlocal largest_error
         terms = _tail_values(_most_spread(low, high, rising, falling, mean), tails, points, max(law.first, 1))
         largest_error = max(largest_error, _STANDARD_ERRORS * float(terms.std()) / np.sqrt(_POINTS))
         p = law.outside + (1 - law.outside) * (float(terms.mean()) + largest_error)
-        return float(np.log(p / goal))
+        return z - float(special.ndtri(1 - min(max(p, 1e-15), 1 - 1e-15)))
 
+    z = float(special.ndtri(1 - goal))
     accepted, rejected = float(low.mean()), float(high.mean())
-    if rejected - accepted <= reach or (above := excess(rejected)) > 0:
+    if rejected - accepted <= reach:
         return rejected
-    below = excess(accepted)
+    # normal theory's bound and a quarter more enclose most answers
+    normal = z * reach / _BISECTION
+    below = above = math.nan
+    for guess in (1.25 * normal, normal):
+        if accepted < guess < rejected:
+            if (value := excess(guess)) > 0:
+                accepted, below = guess, value
+                break
+            rejected, above = guess, value
+    if math.isnan(above) and (above := excess(rejected)) > 0:
+        return rejected
+    below = excess(accepted) if math.isnan(below) else below
     stale = 0
     while rejected - accepted > reach:
         # false position by the Illinois rule, kept inside; every third step without progress halves the bracket

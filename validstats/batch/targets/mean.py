@@ -130,25 +130,32 @@ class BatchMean(IntervalTarget):
         # mean of labels = mean of predictions + mean of residuals, up to rounding of the sums
         offsets = q.score.offset(q.outputs)
         offset, largest = 0.0, 0.0
-        if offsets is not None:
+        if offsets is not None and q.m == 1:
+            offset = float(offsets[0])
+            largest = abs(offset)
+        elif offsets is not None:
             offset, largest = float(offsets.sum()) / q.m, float(max(-offsets.min(), offsets.max()))
         bounds = self._bounds(q)
-        key = (type(self), q.m, q.alpha, self.side, self.method, bounds, q.n_resamples)
+        # numbers, since the hash of a fraction takes as long as the rest of an answer
+        level = q.alpha.numerator, q.alpha.denominator
+        key = (type(self), q.m, level, self.side, self.method, bounds, q.n_resamples)
         base, counted, textbook = known.once(key, lambda: self._of_size(q, bounds))
         low_end, high_end = q.bounds if offsets is None else known.label_bounds
         shift = 0.0 if counted else offset
         slack = 0.0 if counted else rounding_of_means(q.m, known.largest_size, largest)
         low, high = base.low + shift - slack, base.high + shift + slack
         centre = base.estimate if counted else base.estimate + offset
-        return replace(
-            base,
-            estimate=np.array([centre]),
-            low=np.array([low_end if self.side == "upper" else max(low, low_end)]),
-            high=np.array([high_end if self.side == "lower" else min(high, high_end)]),
-            naive=np.array([offset if offsets is not None else np.nan]),
-            textbook_low=np.array([max(textbook[0] + offset, low_end)]),
-            textbook_high=np.array([min(textbook[1] + offset, high_end)]),
-        )
+        ends = np.array(
+            [
+                centre,
+                low_end if self.side == "upper" else max(low, low_end),
+                high_end if self.side == "lower" else min(high, high_end),
+                offset if offsets is not None else np.nan,
+                max(textbook[0] + offset, low_end),
+                min(textbook[1] + offset, high_end),
+            ]
+        ).reshape(6, 1)
+        return base.placed(*ends)
 
     def _bounds(self, question: Question) -> tuple[float, float]:
         """Bounds of scores that the method may use; ranks and counts use none, so that equal sizes have one answer."""
