@@ -19,6 +19,8 @@
 # times and count.
 
 # %%
+import warnings
+
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingRegressor
@@ -145,8 +147,8 @@ for ax in axes:
 
 # %% [markdown]
 # ## Next year: whole batches as units
-# Sea surface temperatures off Peru, by month, 1950 to 2010. What is the mean of a year whose months we do not
-# know? The months of an El Niño year are warm together, so that 480 past months say no more than 40 past
+# Sea surface temperatures off Peru, by month, 1950 to 2010. What is the total of the months of a year that we do
+# not know? The months of an El Niño year are warm together, so that 480 past months say no more than 40 past
 # years. We draw years at random: 20 train (a mean for each month), 40 calibrate, one is new. The textbook
 # interval from single months, and ours, which are the better the more months there are, are both far too
 # narrow; whole years as units hold.
@@ -155,7 +157,7 @@ for ax in axes:
 import statsmodels.api as sm
 from sklearn.linear_model import Ridge
 
-from validstats.batch import within_batch_test
+from validstats.batch import BatchTotal, within_batch_test
 
 sea = sm.datasets.elnino.load_pandas().data.melt("YEAR", var_name="month", value_name="celsius")
 month = np.eye(12)[sea["month"].astype("category").cat.codes]
@@ -167,9 +169,9 @@ for _draw in range(DRAWS):
     order = generator.permutation(years)
     train, past, new = (np.isin(year, part) for part in (order[:20], order[20:60], order[60:]))
     learner = FrozenEstimator(Ridge().fit(month[train], celsius[train]))
-    truth = celsius[new].mean()
+    truth = celsius[new].sum()
     for i, (target, batches) in enumerate(
-        [(BatchMean(method="asymptotic"), None), (BatchMean(), None), (BatchMean(), year[past])]
+        [(BatchTotal(method="asymptotic"), None), (BatchTotal(), None), (BatchTotal(), year[past])]
     ):
         model = BatchPredictor(learner, target, confidence_level=0.9, bounds=(15, 35), random_state=0)
         interval = model.calibrate(month[past], celsius[past], batches=batches).infer(month[new])
@@ -179,7 +181,21 @@ for name, share in zip(["textbook, months", "bets, months", "whole years"], hits
 print(interval.summary())
 
 # %% [markdown]
-# A permutation test sees it beforehand: months of one year share something.
+# A permutation test sees it beforehand: months of one year share something. `infer` runs it by itself where it
+# knows which rows belong together, and warns.
 
 # %%
 print(within_batch_test(celsius - Ridge().fit(month, celsius).predict(month), year))
+
+# %%
+import pandas as pd
+
+months = pd.DataFrame(month).rename(columns=str).assign(year=year)
+by_rows = BatchPredictor(Ridge(), BatchTotal(), unit="row", bounds=(15, 35), random_state=0)
+by_rows.fit(
+    months.drop(columns="year")[year < 2010], celsius[year < 2010], batches=months["year"][year < 2010]
+)
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    by_rows.infer(months.drop(columns="year")[year == 2010])
+print(caught[-1].message)

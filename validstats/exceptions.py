@@ -325,6 +325,11 @@ no_numba_message = (
     "longer. Install it with: pip install numba."
 )
 
+slow_step_message = (
+    "The step of Compositional runs as plain Python, which will take about {seconds:.0f} s for each bound. Write it for arrays, or "
+    "such that numba can compile it (numbers and numpy functions only); or take a smaller batch."
+)
+
 no_cache_message = (
     "Compiled code cannot be kept, because neither the package's folder nor the user's cache can be written: every new "
     "process compiles anew, which takes seconds. Set NUMBA_CACHE_DIR to a folder that can be written."

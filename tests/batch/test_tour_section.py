@@ -23,19 +23,28 @@ def section():
 
 @pytest.mark.slow
 def test_statements_hold_as_often_as_promised(section):
-    for name in ("sets", "mean", "selection", "errors"):
+    for name in ("sets", "mean", "selection", "errors", "years"):
         successes = round(80 * section.facts[f"{name}: observed"])
         check = binomial_acceptance(successes, 80, 0.9)
         assert check.accepted, f"{name}: {check}"
 
 
 def test_the_naive_methods_fail(section):
-    for name in ("sets", "mean", "selection", "errors"):
+    for name in ("sets", "mean", "selection", "errors", "years"):
         assert not binomial_acceptance(round(80 * section.facts[f"{name}: plain"]), 80, 0.9).accepted
 
 
 def test_text_and_page(section):
-    for mark in ("(a)", "(b)", "(c)", "(d)", "Guarantee".lower(), "Naive", "Theory beside observation"):
+    for mark in (
+        "(a)",
+        "(b)",
+        "(c)",
+        "(d)",
+        "Guarantee".lower(),
+        "Naive",
+        "Theory beside observation",
+        "Next year's total",
+    ):
         assert mark in section.text
     assert len(section.page.figures) == 4
     assert not re.search(r"0x[0-9a-f]{6}", section.text)

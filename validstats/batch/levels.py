@@ -119,7 +119,8 @@ class BatchLevels(Result):
         object
             The display of that result.
         """
-        return self.results[-1].plot(ax=ax, labels=labels, drop=drop)
+        highest: Any = self.results[-1]
+        return highest.plot(ax=ax, labels=labels, drop=drop)
 
     def _stacked(self, name: str) -> Any:
         ends = [getattr(r, name) for r in self.results]

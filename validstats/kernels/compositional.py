@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from validstats.kernels._jit import jit_uncached
 
-__all__ = ["compositional_extreme"]
+__all__ = ["compiled_step", "compositional_extreme"]
+
+
+def compiled_step(step: Callable[..., Any], *example: Any) -> Callable[..., Any] | None:
+    """A user's step compiled by numba, or None where numba cannot; ``example`` are arguments to try it with."""
+    if hasattr(step, "py_func"):  # what numba keeps of the function that it compiled
+        return step
+    try:
+        import numba
+
+        compiled: Any = numba.njit(step)
+        compiled(*example)
+    except Exception:  # whatever numba raises about code that it does not know
+        return None
+    return compiled if hasattr(compiled, "py_func") else None
 
 
 @jit_uncached

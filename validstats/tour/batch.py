@@ -1,4 +1,4 @@
-"""The tour's section on batches: four statements about every 100 unseen sentences, theory beside observation."""
+"""The tour's section on batches: statements about every 100 unseen sentences, and the total of a year from whole past years."""
 
 from __future__ import annotations
 
@@ -14,12 +14,22 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from validstats._typing import AnyArray, Float1D
-from validstats.batch import BatchMean, BatchPredictor, Envelope, ErrorCount, Selection, Simultaneous
+from validstats.batch import (
+    BatchMean,
+    BatchPredictor,
+    BatchTotal,
+    Envelope,
+    ErrorCount,
+    Selection,
+    Simultaneous,
+)
 from validstats.batch.laws import (
     batch_coverage_probability,
     order_statistic_interval,
     selection_scores,
     simultaneous_rank,
+    textbook_interval,
+    unit_interval,
 )
 from validstats.datasets import load_sentiment
 from validstats.exceptions import DriftWarning, UninformativeWarning
@@ -45,6 +55,15 @@ _THEORY = (
     "drawn afresh {replicates} times: with one calibration set the frequencies would not converge to the level. Where the "
     "probability is known exactly it is printed; 'at least' marks a guarantee. The last two columns are what a user of "
     "plain split conformal prediction, or of the plain rate, would have got."
+)
+
+
+_YEARS = (
+    "Next year's total. Rows of one week, year or household often share something, and then no number of rows helps. Sea "
+    "temperatures off Peru, by month, {first} to {last}: months of an El Niño year are warm together. The last year's total is "
+    "bounded from {past} whole past years, of which each counts once. Drawn afresh {replicates} times, with other years in each "
+    "part, whole years cover the new total in {whole:.0%} of the cases (theory: {theory:.0%}), and the textbook interval from the "
+    "same {rows} months in {textbook:.0%}: a check inside infer warns of it beforehand."
 )
 
 
@@ -99,15 +118,27 @@ def run_section(progress: Progress) -> TourSection:
     theory = _THEORY.format(total=study.rating.size, replicates=N_REPLICATES)
     comparison = _comparison(results, observed)
     claims = _claims(study, results, rows, batches)
+    progress.step("bounding the total of a year from whole past years")
+    told, year, seen = _years()
     progress.step("drawing figures")
     page = Section(
         title="Batch prediction: one statement about a hundred sentences",
-        paragraphs=(intro, *claims, theory),
-        summaries=(comparison, *(r.summary() for r in results.values())),
+        paragraphs=(intro, *claims, theory, told),
+        summaries=(comparison, *(r.summary() for r in results.values()), year.summary()),
         figures=_figures(study, results, rows, batches, curve),
     )
-    text = join_text([intro, "\n".join(claims), *(results[k].summary() for k in results), theory, comparison])
-    facts = {f"{name}: {key}": value for name, row in observed.items() for key, value in row.items()}
+    text = join_text(
+        [
+            intro,
+            "\n".join(claims),
+            *(results[k].summary() for k in results),
+            theory,
+            comparison,
+            told,
+            year.summary(),
+        ]
+    )
+    facts = {f"{name}: {key}": value for name, row in observed.items() for key, value in row.items()} | seen
     return TourSection(text=text, page=page, facts=facts)
 
 
@@ -214,6 +245,44 @@ def _split_conformal_mean(study: _Study, calibration: AnyArray, batch: AnyArray)
     half = 1.645 * residuals.std() / np.sqrt(residuals.size)
     centre = study.learner.predict(study.X[batch]).mean() + residuals.mean()
     return bool(abs(study.rating[batch].mean() - centre) <= half)
+
+
+def _years() -> tuple[str, Any, dict[str, float]]:
+    """Bound the total of a year of sea temperatures, and count how often whole years and months hold."""
+    import pandas as pd
+    import statsmodels.api as sm
+
+    frame = sm.datasets.elnino.load_pandas().data
+    celsius, years = frame.iloc[:, 1:].to_numpy(dtype=np.float64), frame["YEAR"].to_numpy(dtype=np.int64)
+    n_years, n_past = years.size, 40
+    n_train = n_years - n_past - 1
+    # predictions are the means of each month over the years that train
+    usual = np.tile(celsius[:n_train].mean(axis=0), n_past + 1)
+    labels, past = celsius[n_train:].ravel(), slice(0, 12 * n_past)
+    model = BatchPredictor(None, BatchTotal(), confidence_level=LEVEL, random_state=SEED)
+    whole_years = pd.Series(np.repeat(years[n_train:-1], 12), name="year")
+    model.calibrate(usual[past], labels[past], batches=whole_years)
+    result = model.infer(usual[12 * n_past :])
+    held = np.zeros(2)
+    for generator in np.random.default_rng(SEED + 3).spawn(N_REPLICATES):
+        drawn = celsius[generator.permutation(n_years)]
+        residuals = drawn[n_train:] - drawn[:n_train].mean(axis=0)
+        totals = residuals.sum(axis=1)
+        whole = unit_interval(totals[:-1], "0.1")
+        low, high = textbook_interval(residuals[:-1].ravel(), 12, "0.1")
+        held += whole.low <= totals[-1] <= whole.high, 12 * low <= totals[-1] <= 12 * high
+    seen = {"years: observed": float(held[0]) / N_REPLICATES, "years: plain": float(held[1]) / N_REPLICATES}
+    text = _YEARS.format(
+        first=years[0],
+        last=years[-1],
+        past=n_past,
+        rows=12 * n_past,
+        replicates=N_REPLICATES,
+        whole=seen["years: observed"],
+        textbook=seen["years: plain"],
+        theory=whole.probability,
+    )
+    return text, result, seen
 
 
 def _comparison(results: dict[str, Any], observed: dict[str, dict[str, float]]) -> Summary:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, TypeAlias
 
 import numpy as np
+from tqdm import tqdm
 
 from validstats._typing import Float1D, Int1D
 from validstats.batch.laws.interval import Interval
 from validstats.batch.laws.levels import Level, ceil_fraction, check_scores, exact_level
 from validstats.batch.laws.rank_sum import weight_sum_quantile
 from validstats.batch.laws.ranks import last_where
+from validstats.exceptions import SpeedWarning, slow_step_message, warn
 from validstats.intake import check_literal, check_positive_int
-from validstats.kernels.compositional import compositional_extreme
+from validstats.kernels.compositional import compiled_step, compositional_extreme
 
 __all__ = [
     "CompositionalInterval",
@@ -31,6 +35,10 @@ __all__ = [
 Step: TypeAlias = Callable[[int, float, float], float]
 """``step(j, accumulated, score)``: how the j-th smallest score (1-based) enters the statistic."""
 
+_TRIALS = 20
+"""Random triples on which another way of running a step must give the same numbers."""
+_PATIENCE = 2.0
+"""Seconds of forecast beyond which a bar is drawn and a warning given."""
 _GRID = 1600
 """Largest m h for the rank weights h: finer weights cost time and gain little."""
 
@@ -76,7 +84,7 @@ def compositional_interval(
     return CompositionalInterval(
         low=low,
         high=high,
-        method="rank weights, dynamic programme",
+        method=f"rank weights, dynamic programme, {_way_of(step, start, values, m)[0]}",
         informative=said,
         q_upper=q_upper,
         q_lower=q_lower,
@@ -184,7 +192,76 @@ def _budget_inside(weights: Int1D, m: int, share: Fraction) -> int:
 def _extreme(
     step: Step, start: float, scores: Float1D, weights: Int1D, m: int, budget: int, sign: float
 ) -> float:
-    compiled = hasattr(step, "py_func")  # what numba keeps of the function that it compiled
-    run = compositional_extreme if compiled else compositional_extreme.py_func
-    value = float(run(step, float(start), np.ascontiguousarray(scores), weights, m, budget, sign))
+    kind, run = _way_of(step, start, scores, m)
+    if kind == "compiled":
+        value = float(
+            compositional_extreme(run, float(start), np.ascontiguousarray(scores), weights, m, budget, sign)
+        )
+    else:
+        value = _layered_extreme(run, float(start), scores, weights, m, budget, sign)
     return sign * np.inf if np.isnan(value) else value
+
+
+def _way_of(step: Step, start: float, scores: Float1D, m: int) -> tuple[str, Callable[..., Any]]:
+    """How a step is run: compiled by the user, on arrays, compiled here, or for one number after the other."""
+    if hasattr(step, "py_func"):
+        return "compiled", step
+    rng = np.random.default_rng(0)
+    finite = scores[np.isfinite(scores)]
+    j = rng.integers(1, m + 1, size=_TRIALS).tolist()
+    before, after = rng.choice(finite, size=(2, _TRIALS))
+    told = [float(step(k, a, s)) for k, a, s in zip(j, before.tolist(), after.tolist(), strict=True)]
+
+    def agrees(found: list[float]) -> bool:
+        return np.array_equal(np.array(found), np.array(told), equal_nan=True)
+
+    try:
+        # an array must give what its numbers give, also where its numbers differ
+        found = [np.asarray(step(k, before, after)) for k in j]
+        if all(values.shape == before.shape for values in found) and agrees(
+            [float(values[i]) for i, values in enumerate(found)]
+        ):
+            return "vectorised", step
+    except Exception:  # a step that is written for numbers: any error of the user's own code
+        pass
+    compiled = compiled_step(step, j[0], float(before[0]), float(after[0]))
+    if compiled is not None and agrees([float(compiled(k, a, s)) for k, a, s in zip(j, before, after)]):
+        return "compiled", compiled
+    return "plain", lambda k, a, s: np.array([float(step(k, x, y)) for x, y in zip(a.tolist(), s.tolist())])
+
+
+def _layered_extreme(
+    step: Callable[..., Any],
+    start: float,
+    scores: Float1D,
+    weights: Int1D,
+    m: int,
+    budget: int,
+    sign: float,
+) -> float:
+    """The dynamic programme of the kernel with one call of the step for all cells of a layer."""
+    # cell (r, v): extreme of G_j over ranks that end in r and have spent v
+    best = np.full((scores.size, budget + 1), -sign * np.inf)
+    reached = np.zeros(best.shape, dtype=bool)
+    rows = np.flatnonzero(weights <= budget)
+    best[rows, weights[rows]] = step(1, np.full(rows.size, start), scores[rows])
+    reached[rows, weights[rows]] = True
+    accumulate = np.fmax.accumulate if sign > 0 else np.fmin.accumulate
+    spent = np.arange(budget + 1) - weights[:, None]
+    bar = tqdm(total=m - 1, disable=True)
+    for j in range(2, m + 1):
+        began = time.perf_counter()
+        best, reached = accumulate(best, axis=0), np.logical_or.accumulate(reached, axis=0)
+        rank, place = np.nonzero((spent >= 0) & np.take_along_axis(reached, np.maximum(spent, 0), axis=1))
+        values = np.asarray(step(j, best[rank, spent[rank, place]], scores[rank]), dtype=np.float64)
+        if np.isnan(values).any():
+            return np.nan
+        best = np.full(best.shape, -sign * np.inf)
+        reached = np.zeros(best.shape, dtype=bool)
+        best[rank, place], reached[rank, place] = values, True
+        if j == 2 and (forecast := (time.perf_counter() - began) * (m - 1)) > _PATIENCE:
+            warn(slow_step_message.format(seconds=forecast), SpeedWarning)
+            bar = tqdm(total=m - 1, desc="bounding", file=sys.stderr)
+        bar.update()
+    bar.close()
+    return float(sign * np.max(sign * best[reached], initial=-np.inf))
