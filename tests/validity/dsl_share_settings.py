@@ -9,6 +9,7 @@ import numpy as np
 
 from validstats.dsl.fit.cell_intervals import CellInterval, cell_interval, cell_sums
 from validstats.dsl.fit.cells import form_cells
+from validstats.dsl.fit.exact import exact_mean, exact_share
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +62,26 @@ class ShareDraw:
             stratum=cells.stratum,
         )
         return cell_interval(sums, level, binary=self.binary)
+
+    def exact(self, rng: np.random.Generator, level: float = 0.95) -> CellInterval:
+        """Return the interval that holds its level at every number of labels, as ``infer(interval="exact")`` does."""
+        labelled = self.label(rng)
+        stratum = np.zeros(len(self.y), dtype=int) if self.strata is None else self.strata
+        alike = all(np.ptp(self.probability[stratum == h]) < 1e-12 for h in np.unique(stratum))
+        if self.binary and alike:
+            cells = form_cells(self.probability, self.surrogates, self.strata, **self.options)
+            code = np.unique(np.column_stack([stratum, cells.cell]), axis=0, return_inverse=True)[1].reshape(
+                -1
+            )
+            word = self.surrogates[0] if self.surrogates else np.full(len(self.y), 0.5)
+            found = exact_share(
+                self.y[labelled], code, stratum, labelled, np.clip(word, 0, 1), level, finite=self.finite
+            )
+        else:
+            found = exact_mean(
+                self.y[labelled], stratum, labelled, self.probability, rng, level, finite=self.finite
+            )
+        return CellInterval(*found[:3])
 
 
 def _target(y: np.ndarray, law: float, finite: bool, size: np.ndarray | None = None) -> float:
@@ -309,15 +330,30 @@ def random_setting(rng: np.random.Generator, finite: bool) -> Callable[[np.rando
 
 
 def coverage(
-    make: Callable[[np.random.Generator], ShareDraw], replicates: int, seed, level: float = 0.95
+    make: Callable[[np.random.Generator], ShareDraw],
+    replicates: int,
+    seed,
+    level: float = 0.95,
+    *,
+    exact: bool = False,
 ) -> tuple[int, float]:
     """Return how often the interval covers, and its mean width; every end must lie in [0, 1]."""
     rng = np.random.default_rng(seed)
     hits, width = 0, 0.0
     for _ in range(replicates):
         data = make(rng)
-        _, low, high = data.interval(rng, level)
+        _, low, high = data.exact(rng, level) if exact else data.interval(rng, level)
         assert 0 <= low <= high <= 1
         hits += bool(low - 1e-12 <= data.target <= high + 1e-12)
         width += float(high - low) / replicates
     return hits, width
+
+
+def of_the_grid(rng, finite, share=0.95, judge=(0.98, 0.02), n_labels=50) -> ShareDraw:
+    """A setting of the grid as rows: 500 units that are the population, or 2,000 that are a sample of it."""
+    n = 500 if finite else 2000
+    y = (rng.random(n) < share).astype(float)
+    flag = (rng.random(n) < np.where(y == 1, *judge)).astype(float)
+    probability = np.full(n, n_labels / n)
+    target = _target(y, share, finite)
+    return ShareDraw(y=y, probability=probability, target=target, surrogates=(flag,), finite=finite)

@@ -11,7 +11,13 @@ import pytest
 from scipy import stats
 
 from benchmarks.dsl_shares import Setting, draw, full_grid, measure, post_stratified_normal
-from tests.validity.dsl_share_settings import SETTINGS, coverage, nearly_all_labelled, random_setting
+from tests.validity.dsl_share_settings import (
+    SETTINGS,
+    coverage,
+    nearly_all_labelled,
+    of_the_grid,
+    random_setting,
+)
 from validstats.validity import binomial_acceptance
 
 pytestmark = pytest.mark.validity
@@ -126,3 +132,31 @@ def test_the_largest_weight_must_be_taken_over_all_units_of_a_cell():
         _, low, high = cell_interval(sums, binary=True)
         hits += bool(low <= data.target <= high)
     assert not binomial_acceptance(hits, REPLICATES, FLOOR).accepted
+
+
+EXACT = {
+    "unequal probabilities": SETTINGS["probabilities .5 and .002, few rare"],
+    "probabilities by doubt": SETTINGS["probabilities by doubt"],
+    "many strata of 5": SETTINGS["20 strata of 5"],
+    "few weighty strata": SETTINGS["two weighty strata of ten"],
+    "scores with zeros": SETTINGS["scores with 3 % zeros"],
+    "scores of two values": SETTINGS["scores of two values"],
+    "nearly all labelled": lambda rng, finite: nearly_all_labelled(rng, finite, 60, 3, 57),
+    "a good judge": of_the_grid,
+    "a rare failure": partial(of_the_grid, share=0.99, judge=(0.999, 0.2), n_labels=100),
+    "a useless judge": partial(of_the_grid, share=0.7, judge=(0.5, 0.5), n_labels=20),
+}
+
+
+@pytest.mark.parametrize("finite", [False, True])
+@pytest.mark.parametrize("name", EXACT)
+def test_exact_intervals_hold_their_level_everywhere(name, finite):
+    data = EXACT[name](np.random.default_rng(0), False)
+    unequal = data.strata is None and np.ptp(data.probability) > 0
+    if finite and unequal:
+        pytest.skip("refused: bets on a finite population need one probability in a stratum")
+    if name == "nearly all labelled" and not finite:
+        pytest.skip("its population is fixed")
+    hits, _ = coverage(partial(EXACT[name], finite=finite), 100, [9, finite], exact=True)
+    check = binomial_acceptance(hits, 100, 0.95)
+    assert check.accepted, check
