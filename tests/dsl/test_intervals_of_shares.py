@@ -180,7 +180,7 @@ def test_an_unpaired_difference_keeps_its_names_and_lies_in_range():
     assert -1 <= low < 0 < high <= 1
 
 
-def test_scores_need_a_range_and_continuous_judges_many_labels():
+def test_scores_need_a_range_and_their_price_is_named():
     rng = np.random.default_rng(3)
     n = 4000
     score = rng.beta(4, 2, n)
@@ -192,8 +192,10 @@ def test_scores_need_a_range_and_continuous_judges_many_labels():
     known = calibrated(frame, "few").infer("few", model="mean", outcome_range=(0, 1))
     assert known.interval_name == "cells"
     enough = calibrated(frame, "many").infer("many", model="mean", outcome_range=(0, 1))
-    assert enough.interval_name == "normal"
+    assert enough.interval_name == "cells"
     assert any("gross errors" in note for note in enough.notes)
+    shorter = calibrated(frame, "many").infer("many", model="mean", outcome_range=(0, 1), interval="normal")
+    assert np.diff(shorter.confidence_interval()) < np.diff(enough.confidence_interval())
     with pytest.raises(ValueError, match=r"must lie between 0 and 0\.5"):
         calibrated(frame, "few").infer("few", model="mean", outcome_range=(0, 0.5))
     with pytest.raises(ValueError, match="the first the smaller"):
