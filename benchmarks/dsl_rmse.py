@@ -4,7 +4,9 @@
 and ``dsl_rmse.md``: ours against the best of expert labels alone, PPI, PPI++ and plain design-based supervised
 learning, the best being chosen anew for every coefficient with hindsight, with paired standard errors. Replicates
 are computed in pieces, in turn over the settings; with ``--pieces FOLDER`` each is kept there, and a later run with
-the same seed goes on from them.
+the same seed goes on from them. ``--surrogates`` instead writes ``dsl_surrogates.md``: standard errors, widths, coverage and
+errors with good, weak, useless and curved surrogates and 30 to 3,000 labels, beside expert labels alone, PPI++ (whose
+numbers are those of ppi-python, see ``benchmarks.dsl``) and the estimator that knows the expectation of the label.
 """
 
 from __future__ import annotations
@@ -22,11 +24,13 @@ from typing import Any
 
 import numpy as np
 import statsmodels.api as sm
+from scipy import stats
 
 from tests.validity import dsl_settings as settings
 from validstats.datasets import load_sentiment
-from validstats.dsl.moments.models import GLMMoment, RegressionRows
-from validstats.runtime.replicates import map_replicates
+from validstats.dsl.fit import Component, LabelledSample, estimate
+from validstats.dsl.moments import GLMMoment, LinearMoment, RegressionRows, SamplingDesign
+from validstats.runtime import map_replicates
 
 OURS = "tuned"
 RIVALS = ("gold", "ppi", "ppi++", "dsl", "dsl-all")
@@ -191,6 +195,92 @@ def markdown(rows: Sequence[ErrorRow]) -> str:
     return "\n".join(lines)
 
 
+SURROGATES = ("good", "weak", "useless", "curved")
+LABELS = (30, 100, 300, 1000, 3000)
+COMPARED = ("tuned", "ppi++", "oracle")
+
+
+def surrogate_law(rng: np.random.Generator, kind: str, n: int) -> tuple[settings.Draw, np.ndarray]:
+    """Return a linear regression on x with a surrogate of one kind, and the expectation of the outcome given both."""
+    x, error, noise = rng.normal(size=n), rng.normal(size=n), rng.normal(size=n)
+    mean = 1.0 + 0.5 * x
+    if kind == "curved":
+        machine = rng.random(n)
+        expected = mean + 1.5 * (1.0 + x) * np.sin(3.0 * np.pi * machine)
+        y = expected + 0.5 * error
+    else:
+        y = mean + error
+        spread = {"good": 1.0, "weak": 3.0, "useless": np.inf}[kind]
+        machine = noise if kind == "useless" else y + spread * noise
+        expected = mean + (0.0 if kind == "useless" else (machine - mean) / (1.0 + spread**2))
+    X = np.column_stack([np.ones(n), x])
+    draw = settings.Draw(
+        moment=LinearMoment(),
+        coefficients=np.array([1.0, 0.5]),
+        make_rows=lambda r, y_: RegressionRows(y=y if y_ is None else y_, X=X),
+        outcome=y,
+        raw_outcome=machine,
+        surrogate_features=machine[:, None],
+        all_features=np.column_stack([machine, x]),
+    )
+    return draw, expected
+
+
+def _surrogate_draw(rng: np.random.Generator, index: int, kind: str, n_labels: int) -> np.ndarray:
+    """Return errors, standard errors and half-widths of gold and of those compared, shape ``(4, 3, p)``."""
+    n = max(2000, 4 * n_labels)
+    draw, expected = surrogate_law(rng, kind, n)
+    labelled = np.zeros(n, dtype=bool)
+    labelled[rng.choice(n, n_labels, replace=False)] = True
+    found = settings.replicate(draw, rng, n_labels, ("gold", "tuned", "ppi++"), labelled=labelled)
+    rows = draw.make_rows({}, None)
+    sample = LabelledSample(
+        moment=draw.moment,
+        gold=rows.take(labelled),
+        labelled=labelled,
+        probability=np.full(n, n_labels / n),
+        design=SamplingDesign(scheme="simple"),
+    )
+    term = (Component(rows=draw.make_rows({}, expected)),)
+    found["oracle"] = estimate(sample, (term,), None, estimator="dsl")
+    answers = []
+    for name in ("gold", *COMPARED):
+        fit = found[name]
+        assert fit is not None
+        error = np.sqrt(np.diag(fit.covariance))
+        degrees = np.full(2, n_labels - 2.0) if fit.degrees is None else fit.degrees
+        answers.append([fit.params - draw.coefficients, error, stats.t.isf(0.025, degrees) * error])
+    return np.array(answers)
+
+
+def surrogate_table(replicates: int, seed: int, sizes: Sequence[int] = LABELS) -> list[str]:
+    """Return one line a surrogate and number of labels; numbers are those of the worse coefficient."""
+    lines = [
+        "Ratios over expert labels alone, the larger of intercept and slope: root mean squared error, largest standard "
+        "error, mean width; and the lower coverage of 95 % intervals.",
+        "",
+        "| surrogate | labels | gold: coverage | "
+        + " | ".join(f"{n}: RMSE, largest SE, width, coverage" for n in COMPARED)
+        + " |",
+        "| :--- | ---: | ---: |" + " ---: |" * len(COMPARED),
+    ]
+    for kind in SURROGATES:
+        for n_labels in sizes:
+            work = partial(_surrogate_draw, kind=kind, n_labels=n_labels)
+            found = np.array(map_replicates(work, replicates, np.random.default_rng([seed, n_labels])))
+            error, se, half = found[:, :, 0], found[:, :, 1], found[:, :, 2]
+            rmse = np.sqrt(np.mean(error**2, axis=0))
+            covered = np.mean(np.abs(error) <= half, axis=0).min(axis=1)
+            cells = [f"{covered[0]:.3f}"]
+            for j in range(1, 1 + len(COMPARED)):
+                largest = float((se[:, j] / se[:, 0]).max())
+                width = float((half[:, j].mean(axis=0) / half[:, 0].mean(axis=0)).max())
+                cells.append(f"{(rmse[j] / rmse[0]).max():.2f}, {largest:.2f}, {width:.2f}, {covered[j]:.3f}")
+            lines.append(f"| {kind} | {n_labels:,} | " + " | ".join(cells) + " |")
+            print(lines[-1], file=sys.stderr, flush=True)
+    return lines
+
+
 def main() -> None:
     """Parse the arguments and run."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.dsl_rmse", description=__doc__)
@@ -200,8 +290,17 @@ def main() -> None:
     parser.add_argument("--only", default="", help="settings whose name matches this regular expression")
     parser.add_argument("--piece-size", type=int, default=50, help="replicates of a piece")
     parser.add_argument("--pieces", type=Path, default=None, help="folder in which pieces are kept")
+    parser.add_argument("--surrogates", action="store_true", help="the table of surrogates instead")
     arguments = parser.parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
+    if arguments.surrogates:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            lines = surrogate_table(arguments.replicates, arguments.seed)
+        command = f"python -m benchmarks.dsl_rmse --surrogates --replicates {arguments.replicates} --seed {arguments.seed}"
+        text = "\n".join([f"Made by `{command}`.", "", *lines]) + "\n"
+        (arguments.output / "dsl_surrogates.md").write_text(text, encoding="utf-8")
+        return
     chosen = [s for s in all_settings() if re.search(arguments.only, s.name)]
     pieces: dict[str, list[np.ndarray]] = {s.name: [] for s in chosen}
     rows: list[ErrorRow] = []
