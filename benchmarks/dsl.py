@@ -21,7 +21,7 @@ from validstats.dsl.fit.augmentation import Component, LabelledSample
 from validstats.dsl.fit.inference import estimate
 from validstats.dsl.moments.models import GLMMoment, LinearMoment, MeanMoment, RegressionRows
 from validstats.dsl.moments.variance import SamplingDesign
-from validstats.dsl.streaming.regression import stream_regression
+from validstats.dsl.streaming import sliced
 
 LABEL_SHARE = 0.1
 GROWTH_SIZES = (1_000, 10_000, 100_000, 1_000_000, 10_000_000)
@@ -180,14 +180,9 @@ def large_frame(n: int, seed: int = 1) -> pd.DataFrame:
 
 def stream(frame: pd.DataFrame) -> Any:
     """A tuned linear regression by passes over chunks."""
-    return stream_regression(
-        frame,
-        label="y",
-        covariates=[f"x{j}" for j in range(8)],
-        predictions="machine",
-        sampling_probability=0.01,
-        verbose=False,
-    )
+    model = DesignSupervised().fit(sliced(frame, 200_000), surrogate="machine")
+    formula = "y ~ " + " + ".join(f"x{j}" for j in range(8))
+    return model.calibrate("y", sampling_probability=0.01).infer(formula)
 
 
 def simulated_frame(data: dict[str, np.ndarray]) -> pd.DataFrame:
@@ -198,14 +193,8 @@ def simulated_frame(data: dict[str, np.ndarray]) -> pd.DataFrame:
 
 def stream_simulated(frame: pd.DataFrame) -> Any:
     """The same passes over the rows of :func:`simulate`."""
-    return stream_regression(
-        frame,
-        label="y",
-        covariates=["x1", "x2"],
-        predictions="q",
-        sampling_probability=LABEL_SHARE,
-        verbose=False,
-    )
+    model = DesignSupervised().fit(sliced(frame, 200_000), surrogate="q")
+    return model.calibrate("y", sampling_probability=LABEL_SHARE).infer("y ~ x1 + x2")
 
 
 def stream_spec(n: int) -> Spec:

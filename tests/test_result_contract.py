@@ -177,8 +177,11 @@ def dsl_results() -> Iterator[tuple[str, Callable[[], Any]]]:
     yield "fits side by side", lambda: infer("y ~ x + z").compare()
     yield (
         "stream",
-        lambda: dsl.stream_regression(
-            frame.assign(y=known), label="y", covariates=["x"], predictions="machine", random_state=0
+        lambda: (
+            dsl.DesignSupervised(random_state=0)
+            .fit([frame.assign(y=known)], surrogate="machine")
+            .calibrate("y")
+            .infer("y ~ x")
         ),
     )
     yield "label plan", lambda: infer("y ~ x + z").plan_labels()

@@ -16,9 +16,9 @@ import pytest
 from sklearn.linear_model import LinearRegression
 
 import validstats
+from tests.dsl.streams import streamed as stream_regression
 from validstats import BatchPredictor, DesignSupervised, ReusableHoldout, mutual_info_matrix
 from validstats.batch import BatchMean
-from validstats.dsl import stream_regression
 from validstats.holdout.asking import seal, unseal
 from validstats.results import Page, Section, Summary
 
@@ -119,7 +119,6 @@ def hostile_summaries() -> tuple[Summary, ...]:
         covariates=[ATTACK, "text"],
         predictions=f"{ATTACK} 2",
         sampling_probability=0.5,
-        verbose=False,
     )
     study = DesignSupervised(random_state=0, n_repeats=1).fit(frame, surrogate=f"{ATTACK} 2")
     study.calibrate(pd.DataFrame({"y": np.where(drawn, y, np.nan)}))

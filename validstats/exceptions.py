@@ -294,6 +294,10 @@ unlabelled_category_message = (
 )
 
 
+class StreamingError(ValueError):
+    """A statement needs its rows in memory together; the message says why and what to do."""
+
+
 class PermutationResolutionWarning(ValidstatsWarning):
     """There are too few permutations for a single feature to pass the level."""
 

@@ -9,14 +9,23 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.dsl.streams import streamed as stream_regression
 from validstats import DesignSupervised
-from validstats.dsl import stream_regression
 
 
 def streamed(frame, **options):
     settings = {"label": "y", "predictions": "machine", "sampling_probability": 0.4, "estimator": "dsl"}
     settings["features"] = ()
-    return stream_regression(frame, **(settings | {"chunk_size": 130, "verbose": False} | options))
+    return stream_regression(
+        frame,
+        **(
+            settings
+            | {
+                "chunk_size": 130,
+            }
+            | options
+        ),
+    )
 
 
 def categories(seed=0, n=900):
@@ -89,5 +98,5 @@ def test_unused_categories_are_left_out_and_missing_ones_refused() -> None:
     wider = frame.assign(letter=frame["letter"].cat.set_categories(["z", "c", "a", "b"]))
     assert streamed(wider, covariates=["letter"]).names == ("Intercept", "letter[T.a]", "letter[T.b]")
     frame.loc[17, "number"] = np.nan
-    with pytest.raises(ValueError, match="'number' has missing values"):
+    with pytest.raises(ValueError, match="'number' of the formula is missing in 1"):
         streamed(frame, covariates=["number"])

@@ -9,7 +9,7 @@ import statsmodels.api as sm
 
 from tests.oracles import dsl as oracle
 from validstats import DesignSupervised
-from validstats.dsl.fit import Component, LabelledSample, empty_term, fit_fixed_effects, within_term
+from validstats.dsl.fit import Component, LabelledSample, empty_term, fit_fixed_effects, mixture, within_term
 from validstats.dsl.moments import Absorber, InstrumentalMoment, LinearMoment, RegressionRows
 
 CODES = (np.array([0, 0, 0, 1, 1, 1, 2, 2, 2, 3]), np.array([0, 1, 2, 0, 1, 2, 0, 1, 1, 4]))
@@ -151,7 +151,8 @@ def test_within_mixture_has_the_expected_second_moments():
         Component(rows=RegressionRows(y=np.zeros(3), X=values[k][:, None]), weight=p)
         for k, p in enumerate((chance, 1 - chance))
     )
-    done = within_term(term, Absorber([codes]))
+    absorber = Absorber([codes])
+    done = within_term(term, absorber, absorber.effects(absorber.rows.sums(mixture(term))), absorber.rows)
     got = sum(float(np.sum(c.weight * c.rows.X[:, 0] ** 2)) for c in done)
     within, expected = np.eye(3) - oracle.projection_matrix(codes), 0.0
     for pattern in np.ndindex(2, 2, 2):

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from validstats.dsl import stream_regression
+from tests.dsl.streams import streamed as stream_regression
 from validstats.dsl.results import level_text
 from validstats.plotting import ConfidenceSequenceDisplay
 
@@ -31,7 +31,16 @@ def clustered_rows(n_clusters=80, size=25, seed=0):
 def streamed(frame, **options):
     settings = {"label": "y", "predictions": "machine", "sampling_probability": 0.4, "estimator": "dsl"}
     settings["features"] = ()
-    return stream_regression(frame, **(settings | {"chunk_size": 130, "verbose": False} | options))
+    return stream_regression(
+        frame,
+        **(
+            settings
+            | {
+                "chunk_size": 130,
+            }
+            | options
+        ),
+    )
 
 
 @pytest.mark.parametrize(

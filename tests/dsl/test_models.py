@@ -1,4 +1,4 @@
-"""Models own what they know: names, formulas, ratios, and whether they are on the command line or in streams."""
+"""Models own what they know: names, formulas, ratios, and whether they are on the command line."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import pytest
 
 from validstats.cli.dsl import _MODELS
 from validstats.dsl.regression import MODELS, ModelName
-from validstats.dsl.streaming.regression import StreamModel
 
 
 def test_every_model_of_the_signature_is_one_of_the_table() -> None:
@@ -16,9 +15,8 @@ def test_every_model_of_the_signature_is_one_of_the_table() -> None:
     assert all(name == model.name for name, model in MODELS.items())
 
 
-def test_the_command_line_and_streams_offer_those_that_say_so() -> None:
+def test_the_command_line_offers_those_that_say_so() -> None:
     assert set(_MODELS) == {name for name, model in MODELS.items() if model.on_command_line}
-    assert set(get_args(StreamModel)) == {name for name, model in MODELS.items() if model.streams}
 
 
 def test_classes_are_predicted_by_classifiers_on_the_command_line() -> None:

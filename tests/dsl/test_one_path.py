@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 
-from validstats.dsl import DesignSupervised, stream_regression
+from tests.dsl.streams import streamed as stream_regression
+from validstats.dsl import DesignSupervised
 
 pytestmark = pytest.mark.filterwarnings("ignore::validstats.exceptions.LabellingWarning")
 
@@ -103,7 +104,6 @@ def both(frame, model, design, how=None, weights=None, chunk_size=10_000, **opti
         model=model,
         weights=weights,
         chunk_size=chunk_size,
-        verbose=False,
         **drawn,
         **how,
         **options,

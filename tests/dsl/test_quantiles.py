@@ -9,6 +9,8 @@ from scipy import stats
 
 from validstats import DesignSupervised
 from validstats.dsl import joint_covariance
+from validstats.dsl.fit import Component, LabelledSample
+from validstats.dsl.moments import MeanMoment, RegressionRows
 from validstats.dsl.regression.quantiles import naive_quantile
 
 
@@ -181,10 +183,21 @@ def test_the_naive_quantile_knows_of_clusters(documents, weighted):
     np.testing.assert_allclose(copies.std_error, 2.0 * single.std_error, rtol=0.2)
 
 
+def naive(values, level, critical, codes):
+    """Return the quantile of values with the standard error of their clusters."""
+    n = len(values)
+    rows = RegressionRows(y=values, X=np.ones((n, 1)))
+    everyone = np.ones(n, dtype=bool)
+    sample = LabelledSample(
+        moment=MeanMoment(), gold=rows, labelled=everyone, probability=np.ones(n), clusters=(codes,)
+    )
+    return naive_quantile(sample, (Component(rows=rows),), level, critical)
+
+
 def test_the_clustered_standard_error_of_a_naive_quantile_is_that_of_redrawn_clusters():
     rng = np.random.default_rng(5)
     codes = np.repeat(np.arange(400), 10)
     draws = [rng.normal(size=400)[codes] + rng.normal(size=4000) for _ in range(300)]
-    found = [naive_quantile(values, 0.3, 1.96, clusters=[codes]) for values in draws]
+    found = [naive(values, 0.3, 1.96, codes) for values in draws]
     spread = np.std([fit.params[0] for fit in found])
     np.testing.assert_allclose(np.mean([fit.std_error[0] for fit in found]), spread, rtol=0.12)

@@ -8,8 +8,9 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
+from tests.dsl.streams import streamed as stream_regression
 from validstats import DesignSupervised
-from validstats.dsl import Moment, stream_regression
+from validstats.dsl import Moment
 from validstats.dsl.regression import DesignBuilder, parse_formula
 from validstats.dsl.regression.assembly import widen_numbers
 
@@ -33,7 +34,16 @@ def clustered_rows(n_clusters=80, size=25, seed=0):
 def streamed(frame, **options):
     settings = {"label": "y", "predictions": "machine", "sampling_probability": 0.4, "estimator": "dsl"}
     settings["features"] = ()
-    return stream_regression(frame, **(settings | {"chunk_size": 130, "verbose": False} | options))
+    return stream_regression(
+        frame,
+        **(
+            settings
+            | {
+                "chunk_size": 130,
+            }
+            | options
+        ),
+    )
 
 
 SMALL = ["int8", "int16", "uint8", "uint32", "float16", "float32", "Int8", "UInt8", "Int16", "Float32"]

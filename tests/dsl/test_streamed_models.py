@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 
+from tests.dsl.streams import streamed as stream_regression
 from validstats import DesignSupervised
-from validstats.dsl import stream_regression
 
 
 def clustered_rows(n_clusters=80, size=25, seed=0):
@@ -30,7 +30,16 @@ def clustered_rows(n_clusters=80, size=25, seed=0):
 def streamed(frame, **options):
     settings = {"label": "y", "predictions": "machine", "sampling_probability": 0.4, "estimator": "dsl"}
     settings["features"] = ()
-    return stream_regression(frame, **(settings | {"chunk_size": 130, "verbose": False} | options))
+    return stream_regression(
+        frame,
+        **(
+            settings
+            | {
+                "chunk_size": 130,
+            }
+            | options
+        ),
+    )
 
 
 @pytest.mark.parametrize("estimator", ["tuned", "dsl", "gold"])

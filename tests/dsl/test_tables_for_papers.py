@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 
-from validstats.dsl import DesignSupervised, stream_regression
+from tests.dsl.streams import streamed as stream_regression
+from validstats.dsl import DesignSupervised
 from validstats.dsl.results import level_text
 from validstats.results import NotApplicable
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tests.dsl.streams import streamed as stream_regression
 from tests.properties.probes import (
     MATRIX_KINDS,
     MISSING,
@@ -27,7 +28,6 @@ from validstats.dsl import (
     design_sampling,
     forecast_gain,
     plan_labels,
-    stream_regression,
 )
 
 N = 60
@@ -82,7 +82,6 @@ def streamed(frame: Any = None, **options: Any) -> np.ndarray:
         "predictions": "machine",
         "sampling_probability": 0.5,
         "chunk_size": 40,
-        "verbose": False,
         **options,
     }
     result = stream_regression(frame, **options)

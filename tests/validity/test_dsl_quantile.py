@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -95,7 +95,7 @@ def hits_of_draw(draw, rng, level, criticals):
     hits = []
     for critical in criticals:
         answer = invert_distribution(distribution, np.sort(gold), level, critical)
-        naive = naive_quantile(draw.machine, level, critical)
+        naive = naive_quantile(replace(sample, clusters=()), estimated.raw, level, critical)
         inside = abs(naive.params[0] - draw.truth) <= critical * naive.std_error[0]
         hits.append((bool(answer.low <= draw.truth <= answer.high), bool(inside)))
     return hits

@@ -22,7 +22,6 @@ from validstats.dsl.results import (
     joint_covariance,
 )
 from validstats.dsl.sequence import ConfidenceSequence, LabelRequest
-from validstats.dsl.streaming import stream_regression
 
 __all__ = [
     "CoefficientComparison",
@@ -44,5 +43,4 @@ __all__ = [
     "forecast_gain",
     "joint_covariance",
     "plan_labels",
-    "stream_regression",
 ]

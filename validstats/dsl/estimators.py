@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Literal, Self, get_args
 
 from validstats._typing import FloatND, RandomState
 from validstats.base import CalibratedEstimator
-from validstats.dsl.fit import EstimatorName, LabelledSample, Population, Tuning
+from validstats.dsl.fit import EstimatorName, Population, Tuning
 from validstats.dsl.labels import (
     PartialLabels,
     Units,
@@ -21,12 +22,14 @@ from validstats.dsl.plan import DrawName, LabelPlan, MethodName, SamplingPlan
 from validstats.dsl.regression import (
     BOUNDED_MODELS,
     DesignBuilder,
+    FrameStudy,
     InferenceRequest,
     IntervalName,
     ModelName,
+    ParsedFormula,
+    Study,
     calibration_guarantee,
     choose_interval,
-    fill_labels,
     infer_quantile,
     infer_share,
     parse_formula,
@@ -47,6 +50,7 @@ from validstats.dsl.sequence import (
     refuse_options,
     refuse_sequential,
 )
+from validstats.dsl.streaming import StreamedStudy, StreamedUnits, calibrated_stream, is_source
 from validstats.intake import (
     check_confidence_level,
     check_literal,
@@ -143,13 +147,16 @@ class DesignSupervised(CalibratedEstimator):
         surrogate: str | Sequence[str] | Mapping[str, str] | None = None,
         features: Sequence[str] | Literal["all"] = "all",
         ids: Any = None,
+        chunk_size: int = 200_000,
     ) -> Self:
         """Record the units and what predicts their labels.
 
         Parameters
         ----------
-        data : pandas, polars or pyarrow table
-            One row a unit.
+        data : pandas, polars or pyarrow table, path, list of tables, callable or dask DataFrame
+            One row a unit. Rows that need not fit in memory come from the path of a Parquet file or folder, a list of
+            frames, a function that returns an iterator of frames, the same in every call, or a dask data frame; labels,
+            probabilities and groups are then names of columns, and every sum is a pass over the rows.
         surrogate : str, sequence of str, mapping of str to str, or None, default None
             Machine label columns: the one for the (first) expert label, several of which the first is, or
             one for every expert label by its name. None if there are features only.
@@ -158,7 +165,9 @@ class DesignSupervised(CalibratedEstimator):
             those of the formula, an observed outcome included.
         ids : array-like of shape (n,), str or None, default None
             Who the units are, or the column that says it. Labels, probabilities, strata, clusters and weights that have
-            labels are matched by it, and by the index of a pandas frame where it is None.
+            labels are matched by it, and by the index of a pandas frame where it is None. Not for rows in parts.
+        chunk_size : int, default 200000
+            Rows that are read at once from a path.
 
         Returns
         -------
@@ -177,7 +186,15 @@ class DesignSupervised(CalibratedEstimator):
         check_positive_int(self._n_repeats, "n_repeats")
         check_confidence_level(self.confidence_level)
         check_sequential(self.sequential, self.n_folds, self.n_repeats)
-        units = Units.of(data, surrogate, features, ids)
+        if is_source(data):
+            refuse_sequential(self.sequential, "fit on rows in parts")
+            if ids is not None:
+                raise ValueError(
+                    "ids matches what arrives beside the rows, and parts carry everything as columns."
+                )
+            units: Units = StreamedUnits.of_source(data, surrogate, features, chunk_size)
+        else:
+            units = Units.of(data, surrogate, features, ids)
         for name in ("calibration_", "guarantee_", "study_"):
             if hasattr(self, name):
                 delattr(self, name)
@@ -254,19 +271,21 @@ class DesignSupervised(CalibratedEstimator):
             return self
         check_literal(partial_labels, "partial_labels", get_args(PartialLabels))
         self.units_ = replace(self.units_, positive=positive)
-        self.calibration_ = calibrated(
-            self.units_,
-            labels,
-            sampling_probability=sampling_probability,
-            strata=strata,
-            clusters=clusters,
-            partial_labels=partial_labels,
-            learner=self.learner,
-            n_folds=self._n_folds,
-            n_repeats=self._n_repeats,
-            generator=check_random_state(self.random_state),
-            parameters=fit_params,
-        )
+        options = {
+            "sampling_probability": sampling_probability,
+            "strata": strata,
+            "clusters": clusters,
+            "partial_labels": partial_labels,
+            "learner": self.learner,
+            "n_folds": self._n_folds,
+            "n_repeats": self._n_repeats,
+            "generator": check_random_state(self.random_state),
+            "parameters": fit_params,
+        }
+        if isinstance(self.units_, StreamedUnits):
+            self.calibration_ = calibrated_stream(self.units_, labels, **options)
+        else:
+            self.calibration_ = calibrated(self.units_, labels, **options)
         level = check_confidence_level(self.confidence_level)
         self.guarantee_ = calibration_guarantee(self.calibration_, level)
         return self
@@ -544,23 +563,31 @@ class DesignSupervised(CalibratedEstimator):
 
 
 def run_inference(formula: str | Moment, request: InferenceRequest) -> CoefficientResult:
-    """Carry out one inference on rows in memory."""
-    template = fill_labels(request)
-    if isinstance(formula, Moment):
-        prepared = prepare_moment(formula, request, template)
-    elif request.model == "quantile":
-        return infer_quantile(prepare_quantile(parse_formula(formula), request, template), request)
-    else:
-        parsed, note = parse_formula(formula), ""
-        if request.model in BOUNDED_MODELS:
-            builder = DesignBuilder(parsed, template, tuple(request.calibration.labels))
-            choice = choose_interval(request, parsed, builder)
-            if choice.name != "normal":
-                return infer_share(parsed, builder, request, choice)
-            note = f"Interval 'normal', estimate and standard error: {choice.reason}."
-        prepared = prepare_formula(parsed, request, template)
-        prepared = replace(prepared, notes=(note,) if note else ())
-    clusters, clustered_by = resolve_clusters(request, prepared.assembled.effects)
-    assert isinstance(prepared.sample, LabelledSample)
-    sample = replace(prepared.sample, clusters=tuple(clusters))
-    return solve(replace(prepared, sample=sample), request, clusters, clustered_by)
+    """Carry out one inference, on rows in memory or in parts."""
+    parsed = None if isinstance(formula, Moment) else parse_formula(formula)
+    if isinstance(request.units, StreamedUnits):
+        chosen = formula if isinstance(formula, Moment) else parse_formula(formula)
+        return inferred(formula, parsed, request, StreamedStudy.taken(chosen, request, request.units))
+    effects = () if parsed is None else parsed.effects
+    study = FrameStudy(request, parsed, partial(resolve_clusters, request, effects))
+    return inferred(formula, parsed, request, study)
+
+
+def inferred(
+    formula: str | Moment, parsed: ParsedFormula | None, request: InferenceRequest, study: Study
+) -> CoefficientResult:
+    """Carry out one inference on the rows of a study, in memory or in parts."""
+    if parsed is None:
+        assert isinstance(formula, Moment)
+        return solve(prepare_moment(formula, request, study), request, study)
+    builder = DesignBuilder(parsed, study.template, tuple(request.calibration.labels))
+    if request.model == "quantile":
+        return infer_quantile(prepare_quantile(builder, request, study), request)
+    note = ""
+    if request.model in BOUNDED_MODELS:
+        choice = choose_interval(request, parsed, builder)
+        if choice.name != "normal":
+            return infer_share(builder, request, study, choice)
+        note = f"Interval 'normal', estimate and standard error: {choice.reason}."
+    prepared = prepare_formula(builder, request, study)
+    return solve(replace(prepared, notes=(note,) if note else ()), request, study)

@@ -22,6 +22,7 @@ import numpy as np
 
 from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, Int1D
 from validstats.dsl.moments import (
+    AbsorbedRows,
     ModelMoment,
     NewtonResult,
     RegressionRows,
@@ -174,6 +175,8 @@ class LabelledSample:
     effect_leverage: Float1D | None = None  # leverage of every row on absorbed effects
     design: SamplingDesign = field(default_factory=SamplingDesign)
     clusters: tuple[Int1D, ...] = ()  # codes of dependent rows, for standard errors
+    filled: RegressionRows | None = None  # all rows, unknown labels filled in with other labels
+    absorbed: AbsorbedRows | None = None  # levels of the absorbed effects of all rows
 
     keeps_rows = True
     n_passes = 0
@@ -237,6 +240,8 @@ class LabelledSample:
             effect_leverage=None if self.effect_leverage is None else self.effect_leverage[rows],
             design=self.drawn,
             clusters=tuple(codes[rows] for codes in self.clusters),
+            filled=None if self.filled is None else self.filled.take(rows),
+            absorbed=None if self.absorbed is None else self.absorbed.take(rows),
         )
         return part, replace(augmentation, terms=tuple(labelled_term(self, t) for t in augmentation.terms))
 

@@ -1,41 +1,56 @@
-"""Linear regression with absorbed effects when covariates, instruments or the outcome are predicted."""
+"""Linear regression with absorbed effects when covariates, instruments or the outcome are predicted.
+
+Everything is a sum over rows: second moments, and the sums of design-adjusted variables by level of the effects.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
 from validstats._typing import Float1D, Float2D, FloatND
-from validstats.dsl.fit.augmentation import Component, LabelledSample, ScoreTerm
-from validstats.dsl.moments import Absorber, RegressionRows, invert_bread, two_stage_projection
+from validstats.dsl.fit.augmentation import (
+    Augmentation,
+    Component,
+    LabelledSample,
+    Sample,
+    ScoreTerm,
+    identity_augmentation,
+)
+from validstats.dsl.moments import (
+    AbsorbedRows,
+    Absorber,
+    LevelSums,
+    RegressionRows,
+    invert_bread,
+    two_stage_projection,
+)
 
-__all__ = ["Absorber", "FixedEffectsFit", "empty_term", "fit_fixed_effects", "scaled_rows", "within_term"]
+__all__ = [
+    "Absorber",
+    "EffectScores",
+    "FixedEffectsFit",
+    "empty_term",
+    "fit_fixed_effects",
+    "mixture",
+    "scaled_rows",
+    "variables",
+    "with_variables",
+    "within_term",
+]
 
 
-@dataclass(frozen=True, kw_only=True)
-class FixedEffectsFit:
-    """A design-based fixed-effects regression."""
-
-    params: Float1D  # coefficients of the covariates
-    psi: Float2D  # score of every row; its sums within units are the contributions of the units
-    bread: Float2D  # inverse mean Jacobian
-    # what the label of each labelled row adds to the estimating function, all other labels held fixed, per
-    # unit of ``w_i - 1``; in the plain profiled form gold score less expected score
-    residual: Float2D
-    # leverage of every row, effects included; with every row labelled, the hat values of the regression on
-    # covariates and dummies
-    leverage: Float1D
-
-
-def scaled_rows(rows: RegressionRows, absorber: Absorber) -> RegressionRows:
+def scaled_rows(rows: RegressionRows, absorbed: AbsorbedRows) -> RegressionRows:
     """Return rows with the offset taken from the outcome and every variable times the root of the weights."""
     y = rows.y if rows.offset is None else rows.y - rows.offset
     return replace(
         rows,
-        y=absorber.scaled(y),
-        X=absorber.scaled(rows.X),
-        Z=None if rows.Z is None else absorber.scaled(rows.Z),
+        y=absorbed.scaled(y),
+        X=absorbed.scaled(rows.X),
+        Z=None if rows.Z is None else absorbed.scaled(rows.Z),
         weights=None,
         offset=None,
     )
@@ -48,92 +63,202 @@ def empty_term(sample: LabelledSample) -> ScoreTerm:
     return (Component(rows=RegressionRows(y=np.zeros(n), X=np.zeros((n, gold.X.shape[1])), Z=z)),)
 
 
-def within_term(term: ScoreTerm, absorber: Absorber) -> ScoreTerm:
-    """Return completed rows less their expected projection on the effects."""
-    # Deviations of a completion from the expectation are shrunk by ``sqrt(1 - P_ii)``, so that the mixture
-    # has the expected second moments of the within-transformed variables where rows are completed
-    # independently.
-    shrink = np.sqrt(np.clip(1.0 - absorber.leverage(), 0.0, None))
-
-    def transformed(values: list[FloatND]) -> list[FloatND]:
-        mean = _mixture(term, values)
-        inside = absorber.residualise(mean)
-        factor = shrink if mean.ndim == 1 else shrink[:, None]
-        return [inside + factor * (v - mean) for v in values]
-
-    designs = transformed([c.rows.X for c in term])
-    outcomes = transformed([c.rows.y for c in term])
-    instruments: list[FloatND | None] = [None] * len(term)
-    if term[0].rows.Z is not None:
-        instruments = list(transformed([_left(c.rows) for c in term]))
-    return tuple(
-        replace(c, rows=replace(c.rows, X=x, y=y, Z=z))
-        for c, x, y, z in zip(term, designs, outcomes, instruments, strict=True)
-    )
-
-
-def _mixture(term: ScoreTerm, values: list[FloatND]) -> FloatND:
-    parts = [
-        v * (c.weight if v.ndim == 1 or np.ndim(c.weight) == 0 else np.reshape(c.weight, (-1, 1)))
-        for c, v in zip(term, values, strict=True)
-    ]
-    return np.asarray(np.sum(parts, axis=0), dtype=np.float64)
-
-
-def _left(rows: RegressionRows) -> Float2D:
+def left_of(rows: RegressionRows) -> Float2D:
     """Return the variables that multiply the residual: instruments where there are any."""
     return rows.X if rows.Z is None else rows.Z
 
 
-def _outer_sum(left: Float2D, right: FloatND, weight: Float1D) -> FloatND:
-    return (left * weight[:, None]).T @ right
+def variables(rows: RegressionRows) -> Float2D:
+    """Return instruments, covariates and outcome side by side; covariates once where there are no instruments."""
+    blocks = [rows.X] if rows.Z is None else [rows.Z, rows.X]
+    return np.column_stack([*blocks, rows.y])
 
 
-class _Adjusted:
-    """Design-adjusted variables ``(1 - w) E[v | Z] + w v`` and unbiased second moments of scaled rows."""
+def with_variables(rows: RegressionRows, values: Float2D) -> RegressionRows:
+    """Return rows with other instruments, covariates and outcome."""
+    p = rows.X.shape[1]
+    return replace(
+        rows, Z=None if rows.Z is None else values[:, : -p - 1], X=values[:, -p - 1 : -1], y=values[:, -1]
+    )
 
-    def __init__(self, sample: LabelledSample, term: ScoreTerm, absorber: Absorber, correct: bool) -> None:
-        self.term, self.gold = term, sample.gold
-        self.labelled, self.gold_weight = sample.positions, sample.gold_weights
-        self.remainder = sample.remainder
-        self.absorber = absorber
-        self.own = absorber.leverage()
-        self.corrected = self.own if correct else np.zeros(sample.n_rows)
-        self.x = self._adjust([c.rows.X for c in term], self.gold.X)
-        self.y = self._adjust([c.rows.y for c in term], self.gold.y)
-        self.left = (
-            self.x if self.gold.Z is None else self._adjust([_left(c.rows) for c in term], self.gold.Z)
-        )
 
-    def _adjust(self, values: list[FloatND], gold: FloatND) -> FloatND:
-        mean = _mixture(self.term, values)
-        column = mean.ndim == 1
-        adjusted = mean * (self.remainder if column else self.remainder[:, None])
-        adjusted[self.labelled] += gold * (self.gold_weight if column else self.gold_weight[:, None])
-        return adjusted
+def mixture(term: ScoreTerm) -> Float2D:
+    """Return the expectation of the variables of every row."""
+    parts = [variables(c.rows) * np.reshape(c.weight, (-1, 1)) for c in term]
+    return np.asarray(np.sum(parts, axis=0), dtype=np.float64)
 
-    def cross_moment(self, left: str, right: str) -> FloatND:
-        """Return the corrected ``left' (I - P) right`` of two of "left", "X" and "y"."""
 
-        def pick(rows: RegressionRows, name: str) -> FloatND:
-            return _left(rows) if name == "left" else getattr(rows, name)
+def within_term(
+    term: ScoreTerm, absorber: Absorber, effects: tuple[Float2D, ...], absorbed: AbsorbedRows
+) -> ScoreTerm:
+    """Return completed rows less their expected projection on the effects, whose values are those of the mixture."""
+    # Deviations of a completion from the expectation are shrunk by ``sqrt(1 - P_ii)``, so that the mixture
+    # has the expected second moments of the within-transformed variables where rows are completed
+    # independently.
+    mean = mixture(term)
+    shrink = np.sqrt(np.clip(1.0 - absorber.leverage(absorbed), 0.0, None))[:, None]
+    inside = mean - absorber.fitted(effects, absorbed)
+    return tuple(
+        replace(c, rows=with_variables(c.rows, inside + shrink * (variables(c.rows) - mean))) for c in term
+    )
 
-        a = self.left if left == "left" else self.x
-        b = {"left": self.left, "X": self.x, "y": self.y}[right]
-        room = 1.0 - self.corrected
-        total = _outer_sum(
-            pick(self.gold, left), pick(self.gold, right), self.gold_weight * room[self.labelled]
-        )
-        for c in self.term:
-            total = total + _outer_sum(
-                pick(c.rows, left), pick(c.rows, right), self.remainder * c.weight * room
+
+@dataclass(frozen=True)
+class _Moments:
+    """Unbiased second moments of scaled variables, and sums of the design-adjusted ones by level; parts add."""
+
+    second: Float2D
+    levels: LevelSums
+
+    def __add__(self, other: Self) -> Self:
+        return type(self)(self.second + other.second, self.levels + other.levels)
+
+
+class _Adjusted(NamedTuple):
+    """Scaled rows of a part, with design-adjusted variables ``(1 - w) E[v | Z] + w v``."""
+
+    part: LabelledSample
+    term: ScoreTerm
+    absorbed: AbsorbedRows
+    gold: RegressionRows
+    values: Float2D
+
+    @classmethod
+    def of(cls, part: LabelledSample, augmentation: Augmentation) -> _Adjusted:
+        """Scale and adjust the rows of a part."""
+        assert part.absorbed is not None
+        absorbed = part.absorbed
+        term = augmentation.terms[0] if augmentation.terms else empty_term(part)
+        term = tuple(replace(c, rows=scaled_rows(c.rows, absorbed)) for c in term)
+        gold = scaled_rows(part.gold, absorbed.take(part.positions))
+        values = mixture(term) * part.remainder[:, None]
+        values[part.positions] += variables(gold) * part.gold_weights[:, None]
+        return cls(part, term, absorbed, gold, values)
+
+
+def _moments(part: LabelledSample, augmentation: Augmentation, absorber: Absorber, correct: bool) -> _Moments:
+    """Return the sums of a part: ``sum w (1 - P) v v'`` with own terms that the labels do not bias."""
+    rows = _Adjusted.of(part, augmentation)
+    own = absorber.leverage(rows.absorbed) if correct else np.zeros(part.n_rows)
+
+    def outer(values: Float2D, weight: FloatND) -> Float2D:
+        return (values * np.reshape(weight, (-1, 1))).T @ values
+
+    room = 1.0 - own
+    total = outer(variables(rows.gold), part.gold_weights * room[part.positions])
+    for c in rows.term:
+        total = total + outer(variables(c.rows), part.remainder * c.weight * room)
+    # own terms of the adjusted variables come back: A' P A holds them
+    return _Moments(total + outer(rows.values, own), rows.absorbed.sums(rows.values))
+
+
+class EffectScores(NamedTuple):
+    """Scores of rows, what their labels add, and leverages; of labelled rows where ``residual`` is."""
+
+    psi: Float2D  # score of every row; its sums within units are the contributions of the units
+    # what the label of each labelled row adds to the estimating function, all other labels held fixed, per
+    # unit of ``w_i - 1``; in the plain profiled form gold score less expected score
+    residual: Float2D
+    # leverage of every row, effects included; with every row labelled, the hat values of the regression on
+    # covariates and dummies
+    leverage: Float1D
+
+
+@dataclass(frozen=True, kw_only=True)
+class FixedEffectsFit:
+    """A design-based fixed-effects regression."""
+
+    params: Float1D  # coefficients of the covariates
+    bread: Float2D  # inverse mean Jacobian
+    absorber: Absorber
+    effects: tuple[Float2D, ...]  # effects of the design-adjusted variables
+    projection: Float2D | None  # from instruments to one a coefficient
+    corrected: bool
+    n_rows: int
+    sample: Any = None
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+    def lean(self) -> FixedEffectsFit:
+        """Return the fit without its sample, to be sent to where a part is."""
+        return replace(self, sample=None, augmentation=Augmentation())
+
+    @property
+    def scores(self) -> EffectScores:
+        """Scores of a sample in memory."""
+        return self.sample.total(self.scores_of, self.augmentation)
+
+    @property
+    def psi(self) -> Float2D:
+        """Scores of every row of a sample in memory."""
+        return self.scores.psi
+
+    @property
+    def residual(self) -> Float2D:
+        """What every label adds."""
+        return self.scores.residual
+
+    @property
+    def leverage(self) -> Float1D:
+        """Leverage of every row of a sample in memory."""
+        return self.scores.leverage
+
+    def scores_of(self, part: LabelledSample, augmentation: Augmentation) -> EffectScores:
+        """Return scores, contributions of the labels and leverages of the rows of a part."""
+        rows = _Adjusted.of(part, augmentation)
+        p = len(self.params)
+
+        def left(values: RegressionRows) -> Float2D:
+            found = left_of(values)
+            return found if self.projection is None else found @ self.projection
+
+        gold, lab, weight, remainder = rows.gold, part.positions, part.gold_weights, part.remainder
+        absorber_leverage = self.absorber.leverage(rows.absorbed)
+        own = absorber_leverage if self.corrected else np.zeros(part.n_rows)
+        fitted = self.absorber.fitted(self.effects, rows.absorbed)
+        adjusted, means = (with_variables(gold, v) for v in (rows.values, fitted))
+        adjusted_left, left_means, x_means = left(adjusted), left(means), means.X
+        error, effects = (r.y - r.X @ self.params for r in (adjusted, means))
+        n, inverse = part.n_rows, self.bread / self.n_rows
+        expected, product, leverage = np.zeros((n, p)), np.zeros((n, p)), np.zeros(n)
+        mean_left, mean_error = np.zeros((n, p)), np.zeros(n)
+        for c in rows.term:
+            residual, chance, here = (
+                c.rows.y - c.rows.X @ self.params,
+                np.reshape(c.weight, (-1, 1)),
+                left(c.rows),
             )
-        return total - a.T @ self.absorber.project(b) + _outer_sum(a, b, self.corrected)
+            expected += chance * (here - left_means) * (residual - effects)[:, None]
+            product += chance * here * residual[:, None]
+            leverage += c.weight * np.einsum("ij,jk,ik->i", c.rows.X - x_means, inverse, here - left_means)
+            mean_left += chance * here
+            mean_error += c.weight * residual
+        gold_left, gold_error = left(gold), gold.y - gold.X @ self.params
+        gold_product = gold_left * gold_error[:, None]
+        gold_score = (gold_left - left_means[lab]) * (gold_error - effects[lab])[:, None]
+        unbiased = remainder[:, None] * product
+        unbiased[lab] += weight[:, None] * gold_product
+        psi = remainder[:, None] * expected
+        psi[lab] += weight[:, None] * gold_score
+        psi += own[:, None] * (adjusted_left * error[:, None] - unbiased)
+        leverage *= remainder
+        leverage[lab] += weight * np.einsum(
+            "ij,jk,ik->i", gold.X - x_means[lab], inverse, gold_left - left_means[lab]
+        )
+        leverage += absorber_leverage
+        if not np.any(own):
+            return EffectScores(psi, gold_score - expected[lab], leverage)
+        diagonal = own[lab][:, None]
+        others_left = left_means[lab] - diagonal * adjusted_left[lab]
+        others_error = effects[lab] - diagonal[:, 0] * error[lab]
+        change = (1.0 - diagonal) * (gold_product - product[lab])
+        change -= (gold_left - mean_left[lab]) * others_error[:, None]
+        change -= others_left * (gold_error - mean_error[lab])[:, None]
+        return EffectScores(psi, change, leverage)
 
 
 def fit_fixed_effects(
-    sample: LabelledSample,
-    term: ScoreTerm,
+    sample: Sample,
+    term: ScoreTerm | None,
     absorber: Absorber,
     *,
     own_term_correction: bool = True,
@@ -145,73 +270,38 @@ def fit_fixed_effects(
     # The correction replaces the own terms ``adjX_i adjX_i'`` by the unbiased ``(1 - w_i) E[x x' | Z] + w_i
     # Xo_i Xo_i'``. With instruments in the rows the same holds for ``Z' (I - P) X``, ``Z' (I - P) Z`` and
     # ``Z' (I - P) y``, and two-stage least squares are formed from them.
-    n = sample.n_rows
-    sample = replace(sample, gold=scaled_rows(sample.gold, absorber.within(sample.positions)))
-    term = tuple(replace(c, rows=scaled_rows(c.rows, absorber)) for c in term)
-    adjusted = _Adjusted(sample, term, absorber, own_term_correction)
+    if isinstance(sample, LabelledSample) and sample.absorbed is None:
+        sample = replace(sample, absorbed=absorber.rows)
+    augmentation = identity_augmentation(term, sample.gold.X.shape[1])
+    work = partial(_moments, absorber=absorber, correct=own_term_correction)
+    found = sample.total(work, augmentation)
+    effects = absorber.effects(found.levels)
+    # (I - P): A' P A from the sums by level
+    explained = np.zeros_like(found.second)
+    for of_way, coefficients in zip(absorber.ordered(found.levels), effects, strict=True):
+        explained += of_way.T @ coefficients
+    total = found.second - explained
+    n, p = sample.n_rows, sample.gold.X.shape[1]
+    columns = slice(len(total) - p - 1, len(total) - 1)
+    left = columns if sample.gold.Z is None else slice(0, len(total) - p - 1)
+    jacobian, moment = total[left, columns], total[left, -1]
     projection = None
-    jacobian, moment = adjusted.cross_moment("left", "X"), adjusted.cross_moment("left", "y")
     if sample.gold.Z is None:
         jacobian = (jacobian + jacobian.T) / 2.0
     else:
-        projection = two_stage_projection(adjusted.cross_moment("left", "left"), jacobian)
+        projection = two_stage_projection(total[left, left], jacobian)
         jacobian, moment = projection.T @ jacobian, projection.T @ moment
     bread = invert_bread(jacobian / n)
     if bread is None:
         return None
-    params = bread @ moment / n
-    return _scored(adjusted, params, bread, projection)
-
-
-def _scored(
-    adjusted: _Adjusted, params: Float1D, bread: Float2D, projection: Float2D | None
-) -> FixedEffectsFit:
-    """Return scores, contributions of the labels and leverages at the solution."""
-
-    def left_of(rows: RegressionRows) -> Float2D:
-        return _left(rows) if projection is None else _left(rows) @ projection
-
-    lab, weight, remainder = adjusted.labelled, adjusted.gold_weight, adjusted.remainder
-    own, absorber, gold = adjusted.corrected, adjusted.absorber, adjusted.gold
-    left = adjusted.left if projection is None else adjusted.left @ projection
-    error = adjusted.y - adjusted.x @ params
-    left_means, effects = absorber.project(left), absorber.project(error)
-    x_means = left_means if adjusted.gold.Z is None else absorber.project(adjusted.x)
-    n, p = len(error), len(params)
-    inverse = bread / n
-    expected, product, leverage = np.zeros((n, p)), np.zeros((n, p)), np.zeros(n)
-    mean_left, mean_error = np.zeros((n, p)), np.zeros(n)
-    for c in adjusted.term:
-        fitted, chance = c.rows.y - c.rows.X @ params, np.reshape(c.weight, (-1, 1))
-        here = left_of(c.rows)
-        expected += chance * (here - left_means) * (fitted - effects)[:, None]
-        product += chance * here * fitted[:, None]
-        leverage += c.weight * np.einsum("ij,jk,ik->i", c.rows.X - x_means, inverse, here - left_means)
-        mean_left += chance * here
-        mean_error += c.weight * fitted
-    gold_left, gold_error = left_of(gold), gold.y - gold.X @ params
-    gold_product = gold_left * gold_error[:, None]
-    gold_score = (gold_left - left_means[lab]) * (gold_error - effects[lab])[:, None]
-    unbiased = remainder[:, None] * product
-    unbiased[lab] += weight[:, None] * gold_product
-    psi = remainder[:, None] * expected
-    psi[lab] += weight[:, None] * gold_score
-    psi += own[:, None] * (left * error[:, None] - unbiased)
-    leverage *= remainder
-    leverage[lab] += weight * np.einsum(
-        "ij,jk,ik->i", gold.X - x_means[lab], inverse, gold_left - left_means[lab]
-    )
-    if not np.any(own):
-        residual = gold_score - expected[lab]
-        return FixedEffectsFit(
-            params=params, psi=psi, bread=bread, residual=residual, leverage=leverage + adjusted.own
-        )
-    diagonal = own[lab][:, None]
-    others_left = left_means[lab] - diagonal * left[lab]
-    others_error = effects[lab] - diagonal[:, 0] * error[lab]
-    residual = (1.0 - diagonal) * (gold_product - product[lab])
-    residual -= (gold_left - mean_left[lab]) * others_error[:, None]
-    residual -= others_left * (gold_error - mean_error[lab])[:, None]
     return FixedEffectsFit(
-        params=params, psi=psi, bread=bread, residual=residual, leverage=leverage + adjusted.own
+        params=bread @ moment / n,
+        bread=bread,
+        absorber=absorber,
+        effects=effects,
+        projection=projection,
+        corrected=own_term_correction,
+        n_rows=n,
+        sample=sample,
+        augmentation=augmentation,
     )

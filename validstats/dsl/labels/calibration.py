@@ -26,6 +26,7 @@ from validstats.intake import (
     as_floats,
     backend_of,
     check_groups,
+    check_matrix,
     check_vector,
     column,
     column_names,
@@ -49,6 +50,7 @@ __all__ = [
     "adjusted_labels",
     "calibrated",
     "calibration_report",
+    "clean_label",
     "drawn_shares",
     "joined_names",
     "label_classes",
@@ -88,7 +90,7 @@ class Units:
             array = read_array(column(data, name), f"the column {name!r}")
             if array.dtype.kind in "iu":
                 as_floats(array, f"the column {name!r}")
-        frame = _without_silence(plain_frame(to_pandas(data).reset_index(drop=True)), surrogate)
+        frame = without_silence(plain_frame(to_pandas(data).reset_index(drop=True)), surrogate)
         if len(frame) == 0:
             raise ValueError("data has no rows.")
         return cls(frame, backend_of(data), surrogate, features, row_labels(data, ids, "data"))
@@ -160,35 +162,43 @@ class Units:
             return np.zeros((self.n_rows, 1))
         return encode_features({name: self.data[name].to_numpy() for name in names})
 
-    def surrogates(self, labels: list[str]) -> dict[str, AnyArray]:
-        """Return machine labels by the name of the expert label."""
+    def predictions(self, given: Any, labels: list[str]) -> dict[str, Any]:
+        """Return given first-stage predictions by label, repeats first."""
+        return {} if given is None else checked_predictions(given, labels, self)
+
+    def surrogate_names(self, labels: list[str]) -> dict[str, str]:
+        """Return the columns of machine labels by the name of the expert label."""
         if isinstance(self.surrogate, Mapping):
-            pairs = dict(self.surrogate)
-            unknown = [name for name in pairs if name not in labels]
+            unknown = [name for name in self.surrogate if name not in labels]
             if unknown:
                 raise ValueError(
                     f"surrogate names the label(s) {', '.join(map(repr, unknown))}; calibrate was given "
                     f"{', '.join(map(repr, labels))}."
                 )
-        else:
-            columns = self.surrogate_columns
-            pairs = {labels[0]: columns[0]} if columns and len(labels) == 1 else {}
+            return dict(self.surrogate)
+        columns = self.surrogate_columns
+        return {labels[0]: columns[0]} if columns and len(labels) == 1 else {}
+
+    def surrogates(self, labels: list[str]) -> dict[str, AnyArray]:
+        """Return machine labels by the name of the expert label."""
+        names = self.surrogate_names(labels)
         return {
-            label: typed_labels(self._as_positive(self.data[name].to_numpy()))
-            for label, name in pairs.items()
+            label: typed_labels(as_positive(self.data[name].to_numpy(), self.positive))
+            for label, name in names.items()
         }
 
-    def _as_positive(self, verdicts: AnyArray) -> AnyArray:
-        """Machine labels in words as 1 where they are the positive one; a missing verdict is none."""
-        words = verdicts.dtype.kind not in "fiub" and self.positive is not None
-        return np.array([float(v == self.positive) for v in verdicts.tolist()]) if words else verdicts
+
+def as_positive(verdicts: AnyArray, positive: Any) -> AnyArray:
+    """Return machine labels in words as 1 where they are the positive one; a missing verdict is none."""
+    words = verdicts.dtype.kind not in "fiub" and positive is not None
+    return np.array([float(v == positive) for v in verdicts.tolist()]) if words else verdicts
 
 
 NO_VERDICT = "no verdict"
 """Level of machine labels in words where one is missing: the judge's silence is a category of its own."""
 
 
-def _without_silence(frame: Any, surrogate: Any) -> Any:
+def without_silence(frame: Any, surrogate: Any) -> Any:
     """Name the missing verdicts of machine labels in words."""
     for name in surrogate_columns(surrogate):
         values = frame[name]
@@ -205,6 +215,30 @@ def surrogate_columns(surrogate: Any) -> list[str]:
     if isinstance(surrogate, str):
         return [surrogate]
     return list(dict.fromkeys(surrogate.values())) if isinstance(surrogate, Mapping) else list(surrogate)
+
+
+def checked_predictions(given: Any, labels: list[str], units: Units) -> dict[str, Float2D]:
+    """Return first-stage predictions by label, repeats first, as a caller passes them."""
+    if not isinstance(given, Mapping):
+        if len(labels) != 1:
+            raise ValueError(
+                f"cross_fitted must be a mapping from label to predictions where there are several labels: {labels}."
+            )
+        given = {labels[0]: given}
+    unknown = [name for name in given if name not in labels]
+    if unknown:
+        raise ValueError(f"cross_fitted names {unknown}, and the labels are {labels}.")
+    found = {}
+    for name, values in given.items():
+        argument = f"cross_fitted[{name!r}]"
+        array = check_matrix(units.aligned(values, argument), argument).T
+        if array.shape[1] != units.n_rows:
+            raise ValueError(
+                f"cross_fitted[{name!r}] must hold a finite prediction for each of the {units.n_rows} rows, shape (n,) or "
+                f"(n, n_repeats); got shape {np.shape(values)}."
+            )
+        found[name] = array
+    return found
 
 
 def joined_names(clusters: Any) -> str | None:
@@ -425,10 +459,11 @@ def read_labels(labels: Any, n_rows: int, positive: Any = None) -> dict[str, Any
             else read_outcome(values, f"labels[{name!r}]", positive=positive, allow_nan=True)
             for name, values in raw.items()
         }
-    return {name: _clean_label(name, values, n_rows) for name, values in raw.items()}
+    return {name: clean_label(name, values, n_rows) for name, values in raw.items()}
 
 
-def _clean_label(name: str, values: AnyArray, n_rows: int) -> AnyArray:
+def clean_label(name: str, values: AnyArray, n_rows: int) -> AnyArray:
+    """Return one label as numbers where it is, else as objects, missing where a row has none."""
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
     if values.ndim != 1 or len(values) != n_rows:

@@ -22,6 +22,7 @@ from validstats.intake import check_literal, take_parameters
 
 __all__ = [
     "Completion",
+    "CompletionModels",
     "CrossFitter",
     "FoldModels",
     "LabelKind",
@@ -31,7 +32,9 @@ __all__ = [
     "check_enough_units",
     "encode_features",
     "expected_completions",
-    "expected_values",
+    "feature_levels",
+    "fit_expected",
+    "fit_plug_in",
     "fold_of_units",
     "fold_seed",
     "label_kind",
@@ -408,11 +411,12 @@ def one_hot(codes: Int1D, n_levels: int) -> Float2D:
     return indicators
 
 
-def encode_features(columns: Mapping[str, AnyArray]) -> Float2D:
-    """Turn always-observed columns into a numeric matrix for the learner."""
+def encode_features(columns: Mapping[str, AnyArray], levels: Mapping[str, AnyArray] | None = None) -> Float2D:
+    """Turn always-observed columns into a numeric matrix for the learner, by the sorted levels of those that have some."""
+    known = {} if levels is None else levels
     blocks = []
     for name, values in columns.items():
-        if values.dtype.kind in "fiub":
+        if name not in known and values.dtype.kind in "fiub":
             numbers = values.astype(np.float64)
             if not np.all(np.isfinite(numbers)):
                 raise ValueError(
@@ -423,14 +427,19 @@ def encode_features(columns: Mapping[str, AnyArray]) -> Float2D:
             blocks.append(numbers[:, None])
             continue
         text = _as_text(values, name)
-        levels, codes = np.unique(text, return_inverse=True)
-        if len(levels) > _MAX_LEVELS:
+        classes = known[name] if name in known else np.unique(text)
+        if len(classes) > _MAX_LEVELS:
             raise ValueError(
-                f"The feature {name!r} has {len(levels)} classes, more than {_MAX_LEVELS}. Group its classes "
+                f"The feature {name!r} has {len(classes)} classes, more than {_MAX_LEVELS}. Group its classes "
                 "or leave it out of features."
             )
-        blocks.append(one_hot(codes.reshape(-1), len(levels)))
+        blocks.append((text[:, None] == classes[None, :]).astype(np.float64))
     return np.hstack(blocks)
+
+
+def feature_levels(values: AnyArray, name: str) -> AnyArray | None:
+    """Return the sorted classes of a feature as text, None for numbers."""
+    return None if values.dtype.kind in "fiub" else np.unique(_as_text(values, name))
 
 
 def _as_text(values: AnyArray, name: str) -> AnyArray:
@@ -504,21 +513,9 @@ class CrossFitter:
         for name, values in gold.items():
             self._learner_for(name, label_kind(values))
 
-    def regress(
-        self,
-        name: str,
-        target: Float1D,
-        features: Float2D,
-        extra_training: Float2D | None = None,
-        extra_target: Sequence[Float2D] = (),
-    ) -> FloatND:
-        """Predict the mean of a numeric label, repeats first, one prediction for each setting of further features."""
-        known = features[self.labelled]
-        if extra_training is None:
-            return self.means(name, target, known).predict(features, self.folds)[:, None]
-        models = self.means(name, target, np.hstack([known, extra_training]))
-        at = [models.predict(np.hstack([features, extra]), self.folds) for extra in extra_target]
-        return np.stack(at, axis=1)
+    def regress(self, name: str, target: Float1D, features: Float2D) -> FloatND:
+        """Predict the mean of a numeric label for all rows, repeats first."""
+        return self.means(name, target, features[self.labelled]).predict(features, self.folds)[:, None]
 
     def classify(self, name: str, codes: Int1D, n_classes: int, features: Float2D) -> FloatND:
         """Predict class probabilities, shape ``(n_repeats, n_classes, n)``."""
@@ -740,103 +737,171 @@ class Outcome:
     values: FloatND  # numbers, or one indicator column a category
 
 
-def _predict_outcome(
-    fitter: CrossFitter,
-    outcome: Outcome | None,
-    features: Float2D,
-    extra_training: Float2D | None,
-    extra_target: list[Float2D],
-) -> list[FloatND | None]:
-    """Return the expected outcome at each completion of the covariates, per repeat on the first axis."""
-    n_completions = max(len(extra_target), 1)
-    if outcome is None:
-        return [None] * n_completions
-    if outcome.values.ndim == 2:
-        codes = outcome.values.argmax(axis=1)
-        found = fitter.classify(outcome.name, codes, outcome.values.shape[1], features)
-        return [np.moveaxis(found, 1, 2)] * n_completions
-    found = fitter.regress(outcome.name, outcome.values, features, extra_training, extra_target)
-    return [found[:, k] for k in range(found.shape[1])]
-
-
 def _discrete(values: AnyArray) -> bool:
     if label_kind(values) != "continuous":
         return True
     return len(np.unique(values)) <= _MAX_DISCRETE
 
 
-def expected_completions(
+@dataclass(frozen=True, kw_only=True)
+class CompletionModels:
+    """The law of the unlabelled variables of a model given features, cross-fitted on the labelled rows."""
+
+    # discrete covariate labels: their observed combinations with joint probabilities; numeric ones: draws of residuals
+    # around a mean; the outcome: its mean, or class probabilities, given features and completed covariates
+    names: tuple[str, ...] = ()
+    combinations: tuple[tuple[object, ...], ...] = ()
+    joint: FoldModels | None = None
+    means: Mapping[str, FoldModels] = field(default_factory=dict)
+    draws: Mapping[str, FoldModels] = field(default_factory=dict)
+    outcome: FoldModels | None = None
+    outcome_sees_covariates: bool = True
+    plug_in: bool = False  # every label at its mean, one term a repeat
+    n_repeats: int = 1
+    n_effective: float = 0.0  # effective number of parameters of the learners
+
+    @property
+    def n_terms(self) -> int:
+        """Number of expected scores: one a repeat for the plug-in, one in all otherwise."""
+        return self.n_repeats if self.plug_in else 1
+
+    def complete(self, features: Float2D, folds: Int2D) -> tuple[tuple[Completion, ...], ...]:
+        """Return the completions of some rows, one tuple a term."""
+        return self._plugged_in(features, folds) if self.plug_in else (self._mixture(features, folds),)
+
+    def _plugged_in(self, features: Float2D, folds: Int2D) -> tuple[tuple[Completion, ...], ...]:
+        covariates = {v: models.predict(features, folds) for v, models in self.means.items()}
+        outcomes = None if self.outcome is None else self.outcome.predict(features, folds)
+        return tuple(
+            (
+                Completion(
+                    replacements={v: x[s] for v, x in covariates.items()},
+                    outcome=None if outcomes is None else outcomes[s],
+                ),
+            )
+            for s in range(self.n_repeats)
+        )
+
+    def _mixture(self, features: Float2D, folds: Int2D) -> tuple[Completion, ...]:
+        n = len(features)
+        parts: list[tuple[Float1D | float, dict[str, AnyArray], Float2D]] = [(1.0, {}, np.empty((n, 0)))]
+        if self.joint is not None:
+            chance = self.joint.predict(features, folds).mean(axis=0)
+            parts = [
+                (
+                    chance[:, k],
+                    {v: _filled(combination[j], n) for j, v in enumerate(self.names)},
+                    one_hot(np.full(n, k), len(self.combinations)),
+                )
+                for k, combination in enumerate(self.combinations)
+            ]
+        if self.means:
+            means = {v: models.predict(features, folds).mean(axis=0) for v, models in self.means.items()}
+            draws = {v: models.predict(features, folds).mean(axis=0) for v, models in self.draws.items()}
+            order = _draw_order(len(means))
+            drawn = [
+                {v: means[v] + draws[v][:, order[j][d]] for j, v in enumerate(means)} for d in range(_N_DRAWS)
+            ]
+            parts = [
+                (weight / _N_DRAWS, {**fixed, **values}, np.column_stack([encoded, *values.values()]))
+                for weight, fixed, encoded in parts
+                for values in drawn
+            ]
+        found = []
+        for weight, replacements, encoded in parts:
+            outcome = None
+            if self.outcome is not None:
+                # classes do not depend on the completed covariates
+                extra = encoded if self.outcome_sees_covariates else np.empty((n, 0))
+                outcome = self.outcome.predict(np.hstack([features, extra]), folds).mean(axis=0)
+            found.append(Completion(weight=weight, replacements=replacements, outcome=outcome))
+        return tuple(found)
+
+
+def fit_expected(
     fitter: CrossFitter, labels: Mapping[str, AnyArray], outcome: Outcome | None, features: Float2D
-) -> tuple[Completion, ...]:
-    """Return completions whose weighted scores add to the expected score given the features."""
+) -> CompletionModels:
+    """Fit completions whose weighted scores add to the expected score; features are those of the labelled rows."""
     # Discrete covariate labels are summed over their observed combinations with cross-fitted probabilities
     # (their joint distribution); continuous ones over draws of their cross-fitted residuals. The outcome
     # enters by its expectation given the features and the completed covariates. Repeats are averaged.
-    if not labels:
-        found = _predict_outcome(fitter, outcome, features, None, [])[0]
-        return (Completion(outcome=None if found is None else found.mean(axis=0)),)
-    n = len(features)
-    parts: list[tuple[Float1D | float, dict[str, AnyArray]]] = [(1.0, {})]
     discrete = {v: x for v, x in labels.items() if _discrete(x)}
     continuous = {v: x for v, x in labels.items() if v not in discrete}
-    extra_training: list[Float2D] = []
-    encoders: list[tuple[tuple[str, ...], list[tuple[object, ...]]]] = []
+    names = tuple(discrete)
+    combinations: tuple[tuple[object, ...], ...] = ()
+    joint = None
+    extra = []
     if discrete:
-        names = tuple(discrete)
         rows = list(zip(*(x.tolist() for x in discrete.values()), strict=True))
-        combinations = sorted(set(rows), key=str)
+        combinations = tuple(sorted(set(rows), key=str))
         position = {combination: k for k, combination in enumerate(combinations)}
         codes = np.array([position[row] for row in rows], dtype=np.int64)
-        probability = fitter.classify(names[0], codes, len(combinations), features).mean(axis=0)
-        parts = [
-            (probability[k], {v: _filled(combination[j], n) for j, v in enumerate(names)})
-            for k, combination in enumerate(combinations)
-        ]
-        extra_training.append(one_hot(codes, len(combinations)))
-        encoders.append((names, combinations))
+        joint = fitter.classes(names[0], codes, len(combinations), features)
+        extra.append(one_hot(codes, len(combinations)))
+    means = {v: fitter.means(v, x, features) for v, x in continuous.items()}
+    draws = {v: fitter.residuals(v, x, features, _N_DRAWS) for v, x in continuous.items()}
     if continuous:
-        means = {v: fitter.regress(v, x, features)[:, 0].mean(axis=0) for v, x in continuous.items()}
-        draws = {
-            v: fitter.residual_quantiles(v, x, features, _N_DRAWS).mean(axis=0) for v, x in continuous.items()
-        }
-        order = _draw_order(len(continuous))
-        parts = [
-            (
-                weight / _N_DRAWS,
-                {**fixed, **{v: means[v] + draws[v][order[j][d]] for j, v in enumerate(means)}},
-            )
-            for weight, fixed in parts
-            for d in range(_N_DRAWS)
-        ]
-        extra_training.append(np.column_stack(list(continuous.values())))
-    targets = [_encode(values, encoders, tuple(continuous), n) for _, values in parts]
-    outcomes = _predict_outcome(fitter, outcome, features, np.hstack(extra_training), targets)
-    return tuple(
-        Completion(weight=w, replacements=r, outcome=None if y is None else y.mean(axis=0))
-        for (w, r), y in zip(parts, outcomes, strict=True)
+        extra.append(np.column_stack(list(continuous.values())))
+    model, sees = _fit_outcome(fitter, outcome, features, extra)
+    return CompletionModels(
+        names=names,
+        combinations=combinations,
+        joint=joint,
+        means=means,
+        draws=draws,
+        outcome=model,
+        outcome_sees_covariates=sees,
+        n_repeats=len(fitter.folds),
+        n_effective=fitter.n_effective,
     )
 
 
-@dataclass(frozen=True)
-class ValuesModel:
-    """The law of a numeric label given features: probabilities of few values, or a mean with draws around it."""
+def _fit_outcome(
+    fitter: CrossFitter, outcome: Outcome | None, features: Float2D, extra: list[Float2D]
+) -> tuple[FoldModels | None, bool]:
+    """Fit the outcome given features and, where it is a number, the covariate labels."""
+    if outcome is None:
+        return None, True
+    if outcome.values.ndim == 2:
+        codes = outcome.values.argmax(axis=1)
+        return fitter.classes(outcome.name, codes, outcome.values.shape[1], features), False
+    return fitter.means(outcome.name, outcome.values, np.hstack([features, *extra])), True
 
-    means: FoldModels | None = None
-    draws: FoldModels | None = None
-    classes: FoldModels | None = None
-    values: Float1D | None = None
+
+def fit_plug_in(
+    fitter: CrossFitter, labels: Mapping[str, AnyArray], outcome: Outcome | None, features: Float2D
+) -> CompletionModels:
+    """Fit the means of all labels, as the R package ``dsl``; features are those of the labelled rows."""
+    for name, values in labels.items():
+        if label_kind(values) == "categorical":
+            raise ValueError(
+                f"estimator='dsl' plugs in the mean of a label, and {name!r} is categorical. Use "
+                "estimator='tuned', which sums over its classes, or encode it as indicators."
+            )
+    means = {v: fitter.means(v, x.astype(np.float64), features) for v, x in labels.items()}
+    model, _ = _fit_outcome(fitter, outcome, features, [])
+    return CompletionModels(
+        means=means,
+        outcome=model,
+        plug_in=True,
+        n_repeats=len(fitter.folds),
+        n_effective=fitter.n_effective,
+    )
 
 
-def expected_values(fitter: CrossFitter, name: str, values: Float1D, features: Float2D) -> ValuesModel:
-    """Fit the law of a label as :func:`expected_completions` does; features are those of the labelled rows."""
-    if not _discrete(values):
-        return ValuesModel(
-            means=fitter.means(name, values, features),
-            draws=fitter.residuals(name, values, features, _N_DRAWS),
-        )
-    known = np.array(sorted(set(values.tolist()), key=str))
-    codes = np.array([known.tolist().index(v) for v in values.tolist()], dtype=np.int64)
-    return ValuesModel(classes=fitter.classes(name, codes, len(known), features), values=known)
+def expected_completions(
+    fitter: CrossFitter, labels: Mapping[str, AnyArray], outcome: Outcome | None, features: Float2D
+) -> tuple[Completion, ...]:
+    """Return completions of all rows whose weighted scores add to the expected score given the features."""
+    models = fit_expected(fitter, labels, outcome, features[fitter.labelled])
+    return models.complete(features, fitter.folds)[0]
+
+
+def plug_in_completions(
+    fitter: CrossFitter, labels: Mapping[str, AnyArray], outcome: Outcome | None, features: Float2D
+) -> tuple[tuple[Completion, ...], ...]:
+    """Return one completion of all rows a repeat with every label at its cross-fitted mean."""
+    return fit_plug_in(fitter, labels, outcome, features[fitter.labelled]).complete(features, fitter.folds)
 
 
 def _filled(value: object, n: int) -> AnyArray:
@@ -846,44 +911,3 @@ def _filled(value: object, n: int) -> AnyArray:
 def _draw_order(n_labels: int) -> list[list[int]]:
     """Return for every label a fixed order of its quantiles, so that draws of several labels are not tied."""
     return [list(_DRAW_ORDERS[j % len(_DRAW_ORDERS)]) for j in range(n_labels)]
-
-
-def _encode(
-    values: Mapping[str, AnyArray],
-    encoders: list[tuple[tuple[str, ...], list[tuple[object, ...]]]],
-    continuous: tuple[str, ...],
-    n: int,
-) -> Float2D:
-    blocks = []
-    for names, combinations in encoders:
-        here = tuple(np.asarray(values[v])[0] for v in names)
-        code = next(
-            k for k, c in enumerate(combinations) if all(a == b for a, b in zip(c, here, strict=True))
-        )
-        blocks.append(one_hot(np.full(n, code), len(combinations)))
-    if continuous:
-        blocks.append(np.column_stack([values[v] for v in continuous]))
-    return np.hstack(blocks)
-
-
-def plug_in_completions(
-    fitter: CrossFitter, labels: Mapping[str, AnyArray], outcome: Outcome | None, features: Float2D
-) -> tuple[tuple[Completion, ...], ...]:
-    """Return one completion a repeat with every label at its cross-fitted mean, as the R package ``dsl``."""
-    for name, values in labels.items():
-        if label_kind(values) == "categorical":
-            raise ValueError(
-                f"estimator='dsl' plugs in the mean of a label, and {name!r} is categorical. Use "
-                "estimator='tuned', which sums over its classes, or encode it as indicators."
-            )
-    covariates = {v: fitter.regress(v, x.astype(np.float64), features)[:, 0] for v, x in labels.items()}
-    outcomes = _predict_outcome(fitter, outcome, features, None, [])[0]
-    return tuple(
-        (
-            Completion(
-                replacements={v: x[s] for v, x in covariates.items()},
-                outcome=None if outcomes is None else outcomes[s],
-            ),
-        )
-        for s in range(len(fitter.folds))
-    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from validstats.dsl.moments.absorption import Absorber
+from validstats.dsl.moments.absorption import AbsorbedRows, Absorber, EffectTable, LevelSums
 from validstats.dsl.moments.models import (
     LARGEST_VALUE,
     GLMMoment,
@@ -67,7 +67,10 @@ __all__ = [
     "cluster_degrees",
     "variance_parts",
     "warn_about_clusters",
+    "AbsorbedRows",
     "Absorber",
+    "EffectTable",
+    "LevelSums",
     "GLMMoment",
     "InstrumentalMoment",
     "LinearMoment",

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, FloatND
-from validstats.dsl.fit import Component, LabelledSample, ScoreTerm, scaled_rows
-from validstats.dsl.labels import Calibration, Completion, Outcome, label_kind, one_hot
+from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, FloatND, Int1D, Int2D
+from validstats.dsl.fit import Component, LabelledSample, ScoreTerm
+from validstats.dsl.labels import Completion, CompletionModels, encode_features, one_hot
 from validstats.dsl.moments import (
-    Absorber,
+    AbsorbedRows,
     GLMMoment,
     InstrumentalMoment,
     LinearMoment,
@@ -21,27 +22,28 @@ from validstats.dsl.moments import (
     ModelMoment,
     MultinomialMoment,
     RegressionRows,
-    cluster_codes,
-    two_stage_projection,
+    SamplingDesign,
 )
 from validstats.intake import as_floats, read_array
 
 __all__ = [
-    "AssembledModel",
     "DesignBuilder",
+    "FeatureCoder",
+    "FormulaCoder",
     "MODELS",
     "ModelName",
+    "MomentCoder",
     "ParsedFormula",
     "RegressionModel",
-    "assemble",
+    "RowCoder",
+    "StudyRows",
     "categories_of",
     "choose_moment",
+    "formula_coder",
     "labelled_design",
     "numeric_outcome",
     "parse_formula",
-    "raw_completion",
-    "reduce_instruments",
-    "varying_columns",
+    "required_variables",
     "widen_numbers",
 ]
 
@@ -95,13 +97,15 @@ def parse_formula(formula: str) -> ParsedFormula:
 
 
 class DesignBuilder:
-    """Design matrices of one formula for any completion of the label columns."""
+    """Design matrices of one formula for any rows and any completion of the label columns.
+
+    The template shows every level of every category; labels in it are filled in.
+    """
 
     def __init__(self, parsed: ParsedFormula, template: Any, labels: Sequence[str]) -> None:
         from formulaic import Formula
 
         self.parsed = parsed
-        self._template = template
         right = parsed.covariates
         if parsed.endogenous is not None:
             right = f"{right} + {parsed.endogenous}"
@@ -109,11 +113,12 @@ class DesignBuilder:
         self._instruments = None
         if parsed.instruments is not None:
             self._instruments = Formula(f"{parsed.covariates} + {parsed.instruments}")
-        self._outcome_variables = self._required(Formula(f"0 + {parsed.outcome}"))
-        used = self._required(self._right)
+        columns = set(map(str, template.columns))
+        self._outcome_variables = required_variables(Formula(f"0 + {parsed.outcome}"), columns)
+        used = required_variables(self._right, columns)
         if self._instruments is not None:
-            used |= self._required(self._instruments)
-        self._check_columns(used | self._outcome_variables | set(parsed.effects))
+            used |= required_variables(self._instruments, columns)
+        _check_columns(template, used | self._outcome_variables | set(parsed.effects))
         self.outcome_labels = tuple(v for v in labels if v in self._outcome_variables)
         self.covariate_labels = tuple(v for v in labels if v in used)
         absorbed = [name for name in parsed.effects if name in labels]
@@ -124,8 +129,8 @@ class DesignBuilder:
             )
         observed = (used | self._outcome_variables) - set(labels)
         self.variables = tuple(v for v in template.columns if v in observed)
-        self._check_observed((*self.variables, *parsed.effects))
-        self._template = widen_numbers(template, self.variables)
+        self._given, self.template = template, template
+        self.template = self.checked(template)
         self._spec = self._fit_spec(self._right)
         self._instrument_spec = None if self._instruments is None else self._fit_spec(self._instruments)
         self._columns = [i for i, c in enumerate(self._spec.column_names) if self._keeps(str(c))]
@@ -134,83 +139,110 @@ class DesignBuilder:
     def _keeps(self, name: str) -> bool:
         return not (self.parsed.effects and name == "Intercept")
 
-    def _required(self, formula: Any) -> set[str]:
-        """Return the variables of a formula, those inside stateful transformations such as poly included."""
-        columns = set(map(str, self._template.columns))
-        names = {str(v) for v in formula.required_variables}
-        for term in formula:
-            for factor in term.factors:
-                names |= _names_in(str(factor.expr)) & columns
-        return names
-
-    def _check_columns(self, names: set[str]) -> None:
-        unknown = sorted(names - set(map(str, self._template.columns)))
-        if unknown:
-            raise KeyError(
-                f"The formula uses {', '.join(map(repr, unknown))}, which the data do not have; the columns "
-                f"are {', '.join(map(repr, self._template.columns))}."
-            )
-
-    def _check_observed(self, names: Sequence[str]) -> None:
-        for name in names:
-            missing = int(self._template[name].isna().sum())
+    def checked(self, frame: Any) -> Any:
+        """Return rows whose observed variables are complete, small numbers widened."""
+        if frame is self._given and self.template is not self._given:
+            return self.template
+        for name in (*self.variables, *self.parsed.effects):
+            missing = int(frame[name].isna().sum())
             if missing:
                 raise ValueError(
                     f"The variable {name!r} of the formula is missing in {missing} row(s). Every variable "
                     "that is not an expert label must be observed in all rows: drop or impute them first."
                 )
             # groups of absorbed effects may be dates; a covariate must be a number or a category
-            array = read_array(
-                self._template[name], f"the variable {name!r}", dates=name in self.parsed.effects
-            )
+            array = read_array(frame[name], f"the variable {name!r}", dates=name in self.parsed.effects)
             if array.dtype.kind in "iu":
                 as_floats(array, f"the variable {name!r}")
+        return widen_numbers(frame, self.variables)
 
     def _fit_spec(self, formula: Any) -> Any:
-        return formula.get_model_matrix(self._template, na_action="raise", output="pandas").model_spec
+        return formula.get_model_matrix(self.template, na_action="raise", output="pandas").model_spec
 
-    def design(self, replacements: Mapping[str, AnyArray] | None = None) -> Float2D:
-        """Return the covariates for one completion of the labels."""
-        matrix = self._matrix(self._spec, replacements)[:, self._columns]
+    def design(self, replacements: Mapping[str, AnyArray] | None = None, frame: Any = None) -> Float2D:
+        """Return the covariates of some rows for one completion of the labels."""
+        matrix = self._matrix(self._spec, replacements, frame)[:, self._columns]
         _check_finite(matrix, self.names)
         return np.ascontiguousarray(matrix)
 
     def observed_values(self, name: str) -> AnyArray:
         """Return a column of the template."""
-        return np.asarray(self._template[name].to_numpy())
+        return np.asarray(self.template[name].to_numpy())
 
-    def instruments(self, replacements: Mapping[str, AnyArray] | None = None) -> Float2D | None:
+    def instruments(
+        self, replacements: Mapping[str, AnyArray] | None = None, frame: Any = None
+    ) -> Float2D | None:
         """Return exogenous covariates and instruments for one completion, or None without instruments."""
         if self._instrument_spec is None:
             return None
-        matrix = self._matrix(self._instrument_spec, replacements)
+        matrix = self._matrix(self._instrument_spec, replacements, frame)
         _check_finite(matrix, [str(c) for c in self._instrument_spec.column_names])
         return matrix
 
-    def outcome(self, replacements: Mapping[str, AnyArray] | None = None) -> AnyArray:
+    def outcome(self, replacements: Mapping[str, AnyArray] | None = None, frame: Any = None) -> AnyArray:
         """Return the outcome for one completion; a plain column keeps its type."""
-        name = self.parsed.outcome
-        if name in self._template.columns:
+        name, rows = self.parsed.outcome, self.template if frame is None else frame
+        if name in rows.columns:
             if replacements is not None and name in replacements:
                 return np.asarray(replacements[name])
-            return np.asarray(self._template[name].to_numpy())
+            return np.asarray(rows[name].to_numpy())
         from formulaic import model_matrix
 
-        values = model_matrix(f"0 + {name}", self._completed(replacements), na_action="raise")
+        values = model_matrix(f"0 + {name}", self._completed(replacements, rows), na_action="raise")
         if values.shape[1] != 1:
             raise ValueError(
                 f"The outcome {name!r} gives {values.shape[1]} columns; it must give one number."
             )
         return np.asarray(values, dtype=np.float64)[:, 0]
 
-    def _completed(self, replacements: Mapping[str, AnyArray] | None) -> Any:
+    def _completed(self, replacements: Mapping[str, AnyArray] | None, frame: Any) -> Any:
         if not replacements:
-            return self._template
-        return widen_numbers(self._template.assign(**dict(replacements)), tuple(replacements))
+            return frame
+        return widen_numbers(frame.assign(**dict(replacements)), tuple(replacements))
 
-    def _matrix(self, spec: Any, replacements: Mapping[str, AnyArray] | None) -> Float2D:
-        values = spec.get_model_matrix(self._completed(replacements))
+    def _matrix(self, spec: Any, replacements: Mapping[str, AnyArray] | None, frame: Any) -> Float2D:
+        rows = self.template if frame is None else frame
+        values = spec.get_model_matrix(self._completed(replacements, rows))
         return np.asarray(values, dtype=np.float64)
+
+    def depends_on_other_rows(self) -> str | None:
+        """Return a term whose values in a row change with the other rows, None where there is none."""
+        # such terms are no functions of a row: poly(), scale(), x - x.mean(), ranks
+        for spec in (self._spec, self._instrument_spec):
+            state = {} if spec is None else spec.transform_state
+            if state:
+                return str(next(iter(state)))
+        some = self.template.iloc[:: max(len(self.template) // 50, 2)]
+        every = slice(None, None, max(len(self.template) // 50, 2))
+        for whole, part, names in (
+            (self.design(), self.design(frame=some), self.names),
+            (self.instruments(), self.instruments(frame=some), ("an instrument",) * 10_000),
+        ):
+            if whole is not None and part is not None and not np.array_equal(whole[every], part):
+                return names[int(np.flatnonzero(np.any(whole[every] != part, axis=0))[0])]
+        if not np.array_equal(np.asarray(self.outcome())[every], np.asarray(self.outcome(frame=some))):
+            return self.parsed.outcome
+        return None
+
+
+def required_variables(formula: Any, columns: set[str], factor: Any = None) -> set[str]:
+    """Return the variables of a formula, or of one factor, those inside stateful transformations such as poly included."""
+    if factor is not None:
+        return _names_in(str(factor.expr)) & columns
+    names = {str(v) for v in formula.required_variables}
+    for term in formula:
+        for part in term.factors:
+            names |= _names_in(str(part.expr)) & columns
+    return names
+
+
+def _check_columns(template: Any, names: set[str]) -> None:
+    unknown = sorted(names - set(map(str, template.columns)))
+    if unknown:
+        raise KeyError(
+            f"The formula uses {', '.join(map(repr, unknown))}, which the data do not have; the columns "
+            f"are {', '.join(map(repr, template.columns))}."
+        )
 
 
 def widen_numbers(frame: Any, names: Sequence[str]) -> Any:
@@ -259,7 +291,6 @@ class RegressionModel:
     takes_effects: bool = False  # absorbed effects and instruments
     takes_family: bool = False
     has_categories: bool = False  # whether the outcome is a class
-    streams: bool = True  # whether rows need not be in memory together
     on_command_line: bool = True
     predicts_numbers: bool = (
         False  # whether a regressor, not a classifier, predicts its label on the command line
@@ -371,7 +402,7 @@ MODELS: dict[str, RegressionModel] = {
     for model in (
         _Mean(name="mean", moment=_mean, predicts_numbers=True, **_ALONE),
         _Mean(name="proportion", moment=_share, **_ALONE),
-        _Shares(name="shares", moment=_mean, has_categories=True, streams=False, **_ALONE),
+        _Shares(name="shares", moment=_mean, has_categories=True, **_ALONE),
         _Difference(name="difference", moment=_linear, predicts_numbers=True),
         RegressionModel(name="quantile", moment=_mean, on_command_line=False, **_ALONE),
         RegressionModel(name="linear", moment=_linear, takes_effects=True, predicts_numbers=True),
@@ -379,9 +410,7 @@ MODELS: dict[str, RegressionModel] = {
         RegressionModel(name="probit", moment=_probit),
         RegressionModel(name="poisson", moment=_poisson, predicts_numbers=True),
         RegressionModel(name="glm", moment=_any_family, takes_family=True, on_command_line=False),
-        _Multinomial(
-            name="multinomial", moment=_multinomial, has_categories=True, takes_offset=False, streams=False
-        ),
+        _Multinomial(name="multinomial", moment=_multinomial, has_categories=True, takes_offset=False),
     )
 }
 """Every model by its name."""
@@ -417,40 +446,221 @@ ModelName: TypeAlias = Literal[
 ]
 """Models of :meth:`DesignSupervised.infer`; fixed effects and instruments are parts of a linear formula."""
 
-RowMaker: TypeAlias = Callable[[Mapping[str, AnyArray], FloatND | None], RegressionRows]
-"""Completed rows from values of the covariate labels and of the outcome."""
+
+@dataclass(frozen=True, kw_only=True)
+class StudyRows:
+    """Rows of a study as models read them: all of them in memory, or a part of a stream."""
+
+    frame: Any  # pandas columns, labels filled in where they are unknown
+    labelled: Bool1D
+    probability: Float1D
+    design: SamplingDesign
+    folds: Int2D  # of the cross-fitting, repeats first
+    clusters: tuple[Int1D, ...] = ()  # of the standard errors
+    weights: Float1D | None = None
+    offset: Float1D | None = None
+    surrogates: Mapping[str, AnyArray] = field(default_factory=dict)  # machine labels by expert label
+    given: Mapping[str, Float2D] = field(default_factory=dict)  # first-stage predictions, repeats first
+    effects: tuple[Int1D, ...] = ()  # levels of the absorbed effects
+
+    def take(self, rows: AnyArray) -> StudyRows:
+        """Return some of the rows, given by their positions."""
+        return StudyRows(
+            frame=self.frame.iloc[rows],
+            labelled=self.labelled[rows],
+            probability=self.probability[rows],
+            design=self.design.take(rows),
+            folds=self.folds[:, rows],
+            clusters=tuple(c[rows] for c in self.clusters),
+            weights=None if self.weights is None else self.weights[rows],
+            offset=None if self.offset is None else self.offset[rows],
+            surrogates={name: values[rows] for name, values in self.surrogates.items()},
+            given={name: values[:, rows] for name, values in self.given.items()},
+            effects=tuple(c[rows] for c in self.effects),
+        )
+
+
+@dataclass(frozen=True)
+class FeatureCoder:
+    """What predicts the labels: machine labels first, then other columns, text by its sorted classes."""
+
+    machine: tuple[str, ...]
+    others: tuple[str, ...]
+    levels: Mapping[str, AnyArray] = field(default_factory=dict)
+
+    @property
+    def n_surrogates(self) -> int | None:
+        """Number of leading features that are machine labels; None without any."""
+        return sum(len(self.levels[name]) if name in self.levels else 1 for name in self.machine) or None
+
+    def encode(self, frame: Any) -> Float2D:
+        """Return the features of some rows; a constant where there are none."""
+        names = (*self.machine, *self.others)
+        if not names:
+            return np.zeros((len(frame), 1))
+        return encode_features({name: frame[name].to_numpy() for name in names}, self.levels)
 
 
 @dataclass(frozen=True, kw_only=True)
-class AssembledModel:
-    """A model with everything but the completions of the unlabelled variables."""
+class RowCoder(ABC):
+    """What turns rows of a study into rows of a model, with their expected scores."""
 
     moment: ModelMoment  # estimating function
-    gold: RegressionRows  # labelled rows
-    outcome: Outcome | None  # outcome, where it depends on an expert label
-    covariate_labels: tuple[str, ...]  # labels among the covariates or instruments
     names: tuple[str, ...]  # names of the coefficients
-    make_rows: RowMaker  # rows from a completion
-    absorber: Absorber | None = None  # fixed effects
-    is_within: bool = False  # whether the rows are within-transformed; covariate labels forbid it
-    make_plain: RowMaker | None = None  # with fixed effects, rows that are not transformed, from a completion
-    effects: tuple[str, ...] = ()  # names of the absorbed variables
+    covariate_labels: tuple[str, ...] = ()  # labels among the covariates or instruments
+    features: FeatureCoder = field(default_factory=lambda: FeatureCoder((), ()))
+    models: CompletionModels | None = None  # of the labels
+    given: tuple[str, ...] = ()  # labels whose predictions were given
+    outcome_label: str | None = None
+    n_given: int = 0  # repeats of the given predictions
+    plug_in: bool = False
+    with_raw: bool = False  # whether machine labels are plugged in, as the last term
 
-    def term(self, completions: Sequence[Completion]) -> ScoreTerm:
-        """Return the expected score of some completions."""
-        return tuple(
-            Component(rows=self.make_rows(c.replacements, c.outcome), weight=c.weight) for c in completions
-        )
+    @abstractmethod
+    def completed(
+        self, rows: StudyRows, replacements: Mapping[str, AnyArray], outcome: FloatND | None
+    ) -> RegressionRows:
+        """Return rows of the model for one completion of the labels."""
 
-    def sample(self, calibration: Calibration) -> LabelledSample:
-        """Return the labelled sample of the model."""
-        return LabelledSample(
+    @abstractmethod
+    def raw(self, rows: StudyRows) -> Completion:
+        """Return the completion that takes machine labels for the truth."""
+
+    @abstractmethod
+    def read(self, frame: Any) -> Any:
+        """Return the columns of some rows, checked, small numbers widened."""
+
+    def part(
+        self, rows: StudyRows, needed: Collection[int] | None = None
+    ) -> tuple[LabelledSample, tuple[ScoreTerm, ...]]:
+        """Return rows as a sample with expected scores, those of the machine labels last; others than needed are empty."""
+        filled = self.completed(rows, {}, None)
+        root = None if rows.weights is None else np.sqrt(rows.weights)
+        sample = LabelledSample(
             moment=self.moment,
-            gold=self.gold,
-            labelled=calibration.labelled,
-            probability=calibration.probability,
-            design=calibration.design,
+            gold=filled.take(rows.labelled),
+            labelled=rows.labelled,
+            probability=rows.probability,
+            design=rows.design,
+            clusters=rows.clusters,
+            filled=filled,
+            absorbed=AbsorbedRows(rows.effects, root) if rows.effects else None,
         )
+
+        def term(completions: Sequence[Completion]) -> ScoreTerm:
+            return tuple(Component(rows=self._rows(rows, filled, c), weight=c.weight) for c in completions)
+
+        n = self.n_terms
+        found: list[ScoreTerm] = [()] * n
+        if n and (needed is None or any(k < n for k in needed)):
+            found = [term(completions) for completions in self._completions(rows)]
+        if self.with_raw:
+            skipped = needed is not None and n not in needed
+            found.append(() if skipped else term((self.raw(rows),)))
+        return sample, tuple(found)
+
+    @property
+    def n_terms(self) -> int:
+        """Number of expected scores that rest on predictions."""
+        if self.given:
+            return self.n_given if self.plug_in else 1
+        return 0 if self.models is None else self.models.n_terms
+
+    def _completions(self, rows: StudyRows) -> tuple[tuple[Completion, ...], ...]:
+        if not self.given:
+            assert self.models is not None
+            return self.models.complete(self.features.encode(rows.frame), rows.folds)
+        of = rows.given
+        if not self.plug_in:
+            of = {name: of[name].mean(axis=0)[None] for name in self.given}
+        return tuple(
+            (
+                Completion(
+                    replacements={name: of[name][r] for name in self.covariate_labels},
+                    outcome=None if self.outcome_label is None else of[self.outcome_label][r],
+                ),
+            )
+            for r in range(self.n_terms)
+        )
+
+    def _rows(self, rows: StudyRows, filled: RegressionRows, completion: Completion) -> RegressionRows:
+        label = self.outcome_label
+        if label is not None and label in completion.replacements and not self.covariate_labels:
+            # draws of the outcome
+            return replace(filled, y=np.asarray(completion.replacements[label], dtype=np.float64))
+        if self.covariate_labels or completion.replacements:
+            return self.completed(rows, completion.replacements, completion.outcome)
+        return filled if completion.outcome is None else replace(filled, y=completion.outcome)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FormulaCoder(RowCoder):
+    """Rows of the model of a formula."""
+
+    builder: DesignBuilder
+    kind: RegressionModel
+    categories: AnyArray  # of an outcome with classes
+
+    def read(self, frame: Any) -> Any:
+        """Return the columns of some rows, checked, small numbers widened."""
+        return self.builder.checked(frame)
+
+    def outcome_of(self, values: AnyArray) -> FloatND:
+        """Return an outcome as numbers, one indicator column a class where it has classes."""
+        if not self.kind.has_categories:
+            return numeric_outcome(values, self.builder.parsed.outcome)
+        return one_hot(np.searchsorted(*_alike(self.categories, values)), len(self.categories))
+
+    def completed(
+        self, rows: StudyRows, replacements: Mapping[str, AnyArray], outcome: FloatND | None
+    ) -> RegressionRows:
+        """Return rows of the model for one completion of the labels."""
+        frame = rows.frame
+        return RegressionRows(
+            y=self.outcome_of(self.builder.outcome(frame=frame)) if outcome is None else outcome,
+            X=self.builder.design(replacements, frame)
+            if self.kind.takes_covariates
+            else np.ones((len(frame), 1)),
+            Z=self.builder.instruments(replacements, frame),
+            weights=rows.weights,
+            offset=rows.offset,
+        )
+
+    def raw(self, rows: StudyRows) -> Completion:
+        """Return the completion that takes machine labels for the truth."""
+        values = rows.surrogates
+        outcome = None
+        if self.builder.outcome_labels:
+            needed = {name: values[name] for name in self.builder.outcome_labels}
+            outcome = self.outcome_of(self.builder.outcome(needed, rows.frame))
+        return Completion(
+            replacements={name: values[name] for name in self.covariate_labels}, outcome=outcome
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class MomentCoder(RowCoder):
+    """Rows of an estimating function of the user's own."""
+
+    variables: tuple[str, ...]
+
+    def read(self, frame: Any) -> Any:
+        """Return the columns of some rows, small numbers widened."""
+        return widen_numbers(frame, self.variables)
+
+    def completed(
+        self, rows: StudyRows, replacements: Mapping[str, AnyArray], outcome: FloatND | None
+    ) -> RegressionRows:
+        """Return rows of the model for one completion of the labels."""
+        n = len(rows.frame)
+        columns = {v: np.asarray(rows.frame[v].to_numpy()) for v in self.variables}
+        return RegressionRows(
+            y=np.zeros(n), X=np.zeros((n, 0)), weights=rows.weights, columns={**columns, **replacements}
+        )
+
+    def raw(self, rows: StudyRows) -> Completion:
+        """Return the completion that takes machine labels for the truth."""
+        return Completion(replacements={v: rows.surrogates[v] for v in self.covariate_labels})
 
 
 def categories_of(values: AnyArray) -> AnyArray:
@@ -478,136 +688,26 @@ def numeric_outcome(values: AnyArray, name: str) -> Float1D:
     return numbers
 
 
-def assemble(
-    builder: DesignBuilder,
-    template: Any,
-    labelled: Bool1D,
-    *,
-    model: ModelName,
-    family: Any = None,
-    weights: Float1D | None = None,
-    offset: Float1D | None = None,
-) -> AssembledModel:
-    """Build estimating function, labelled rows and row maker of a formula."""
+def formula_coder(builder: DesignBuilder, labelled: Bool1D, model: ModelName, family: Any) -> FormulaCoder:
+    """Return the rows of a formula without predictions; ``labelled`` are rows of the builder's template."""
     parsed = builder.parsed
     kind = MODELS[model]
     kind.check(parsed.outcome, builder.names, parsed.covariates != "1", parsed.effects)
-    raw_outcome = builder.outcome()
-    categorical = kind.has_categories
     categories: AnyArray = np.empty(0)
-    if categorical:
-        known = raw_outcome[labelled] if builder.outcome_labels else raw_outcome
-        categories = categories_of(known)
+    if kind.has_categories:
+        outcome = builder.outcome()
+        categories = categories_of(outcome[labelled] if builder.outcome_labels else outcome)
         if len(categories) < 2:
             raise ValueError(f"The outcome {parsed.outcome!r} has a single category among the expert labels.")
-
-    def encode(values: AnyArray) -> FloatND:
-        if not categorical:
-            return numeric_outcome(values, parsed.outcome)
-        return one_hot(np.searchsorted(*_alike(categories, values)), len(categories))
-
-    moment = choose_moment(model, family, len(categories), parsed.endogenous is not None)
-    outcome_all = encode(raw_outcome)
-    moment.check_outcome(outcome_all[labelled], parsed.outcome)
-    intercept_only = not kind.takes_covariates
-    names = kind.names(parsed.outcome, builder.names, categories.tolist())
-    absorber = _absorber(parsed, template, weights)
-    is_within = absorber is not None and not builder.covariate_labels
-    fixed_design = None if builder.covariate_labels else builder.design()
-    all_instruments = builder.instruments()
-    wanted = None
-    if all_instruments is not None and absorber is not None:
-        wanted = varying_columns(all_instruments, absorber)
-
-    def instruments_of(replacements: Mapping[str, AnyArray]) -> Float2D | None:
-        found = builder.instruments(replacements)
-        return found if found is None or wanted is None else found[:, wanted]
-
-    fixed_instruments = None if builder.covariate_labels else instruments_of({})
-
-    def make_plain(replacements: Mapping[str, AnyArray], outcome: FloatND | None) -> RegressionRows:
-        design = fixed_design if fixed_design is not None else builder.design(replacements)
-        return RegressionRows(
-            y=outcome_all if outcome is None else outcome,
-            X=design if not intercept_only else np.ones((len(labelled), 1)),
-            Z=fixed_instruments if fixed_design is not None else instruments_of(replacements),
-            weights=None if absorber is not None else weights,
-            offset=offset,
-        )
-
-    gold = make_plain({}, None).take(labelled)
-    outcome = None
-    if builder.outcome_labels:
-        outcome = Outcome(name=builder.outcome_labels[0], values=gold.y)
-    make_rows: RowMaker = make_plain
-    if is_within:
-        assert absorber is not None
-        make_rows = _within_maker(make_plain, absorber)
-        gold = make_rows({}, None).take(labelled)
-    return AssembledModel(
-        moment=moment,
-        gold=gold,
-        outcome=outcome,
+    return FormulaCoder(
+        moment=choose_moment(model, family, len(categories), parsed.endogenous is not None),
+        names=kind.names(parsed.outcome, builder.names, categories.tolist()),
         covariate_labels=builder.covariate_labels,
-        names=names,
-        make_rows=make_rows,
-        absorber=absorber,
-        is_within=is_within,
-        make_plain=None if absorber is None else make_plain,
-        effects=parsed.effects,
+        outcome_label=builder.outcome_labels[0] if builder.outcome_labels else None,
+        builder=builder,
+        kind=kind,
+        categories=categories,
     )
-
-
-def _within_maker(make_plain: RowMaker, absorber: Absorber) -> RowMaker:
-    """Return the maker of rows whose covariates and instruments are within-transformed once and for all."""
-    fixed = scaled_rows(make_plain({}, None), absorber)
-    design = absorber.residualise(fixed.X)
-    instruments = None if fixed.Z is None else absorber.residualise(fixed.Z)
-
-    def make_rows(replacements: Mapping[str, AnyArray], outcome: FloatND | None) -> RegressionRows:
-        rows = scaled_rows(make_plain(replacements, outcome), absorber)
-        return replace(rows, X=design, Z=instruments)
-
-    return make_rows
-
-
-def varying_columns(values: Float2D, absorber: Absorber) -> Bool1D:
-    """Return which columns vary within the absorbed effects."""
-    scaled = absorber.scaled(values)
-    inside = np.linalg.norm(absorber.residualise(scaled), axis=0)
-    return np.asarray(inside > 1e-8 * np.maximum(np.linalg.norm(scaled, axis=0), 1e-300))
-
-
-def _absorber(parsed: ParsedFormula, template: Any, weights: Float1D | None) -> Absorber | None:
-    if not parsed.effects:
-        return None
-    codes = [cluster_codes(template[name].astype(str).to_numpy()) for name in parsed.effects]
-    return Absorber(codes, weights)
-
-
-def reduce_instruments(assembled: AssembledModel, sample: LabelledSample, term: ScoreTerm) -> AssembledModel:
-    """Replace the instruments by their first-stage combinations, one a coefficient."""
-    # The first stage is estimated from design-adjusted cross moments; its error does not change the limiting
-    # distribution of the coefficients.
-    gold = sample.gold
-    assert gold.Z is not None
-    weighted = gold.Z * gold.weighted(sample.gold_weights)[:, None]
-    gram, cross = weighted.T @ gold.Z, weighted.T @ gold.X
-    remainder = sample.remainder
-    for component in term:
-        z = component.rows.Z
-        assert z is not None
-        scaled = z * component.rows.weighted(remainder * component.weight)[:, None]
-        gram, cross = gram + scaled.T @ z, cross + scaled.T @ component.rows.X
-    projection = two_stage_projection(gram / sample.n_rows, cross / sample.n_rows)
-    inner = assembled.make_rows
-
-    def make_rows(replacements: Mapping[str, AnyArray], outcome: FloatND | None) -> RegressionRows:
-        rows = inner(replacements, outcome)
-        assert rows.Z is not None
-        return replace(rows, Z=rows.Z @ projection)
-
-    return replace(assembled, gold=replace(gold, Z=gold.Z @ projection), make_rows=make_rows)
 
 
 def _alike(categories: AnyArray, values: AnyArray) -> tuple[AnyArray, AnyArray]:
@@ -615,34 +715,6 @@ def _alike(categories: AnyArray, values: AnyArray) -> tuple[AnyArray, AnyArray]:
     if categories.dtype != object:
         return categories, values
     return categories.astype(str), values.astype(str)
-
-
-def raw_completion(
-    assembled: AssembledModel, surrogates: Mapping[str, AnyArray], builder: DesignBuilder
-) -> tuple[Completion, ...] | None:
-    """Return the completion that takes machine labels for the truth, or None where one is missing."""
-    needed = {*assembled.covariate_labels, *builder.outcome_labels}
-    if not needed <= set(surrogates):
-        return None
-    values = {name: surrogates[name] for name in needed}
-    outcome: FloatND | None = None
-    if builder.outcome_labels:
-        raw = builder.outcome(values)
-        if assembled.gold.y.ndim == 2:
-            known = builder.outcome()
-            categories = categories_of(known)
-            classes, machine = _alike(categories, raw)
-            if not np.all(np.isin(machine, classes)):
-                return None
-            outcome = one_hot(np.searchsorted(classes, machine), len(categories))
-        else:
-            outcome = numeric_outcome(raw, builder.parsed.outcome)
-    covariates = {v: values[v] for v in assembled.covariate_labels}
-    for name, value in covariates.items():
-        known = builder.observed_values(name)
-        if label_kind(known) == "categorical" and not set(map(str, value)) <= set(map(str, known)):
-            return None
-    return (Completion(replacements=covariates, outcome=outcome),)
 
 
 def labelled_design(gold: RegressionRows) -> Float2D:

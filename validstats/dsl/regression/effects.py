@@ -1,170 +1,422 @@
-"""Absorbed effects in an inference: outcome centring, whole clusters, and the comparison fits."""
+"""Absorbed effects in an inference: within-transformed rows, outcome centring, whole clusters, comparison fits."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
-from validstats._typing import Float1D, Float2D, Int1D
+from validstats._typing import Bool1D, Float1D, Float2D
 from validstats.dsl.fit import (
+    Augmentation,
     Component,
     Estimate,
     EstimatorName,
     FixedEffectsFit,
+    InfluenceSums,
     LabelledSample,
     NoRootError,
     Population,
+    Sample,
     ScoreTerm,
     SimpleFit,
-    covariance_matrix,
-    empty_term,
     fit_fixed_effects,
+    identity_augmentation,
+    labelling_covariance,
+    mixture,
     no_root_message,
     parts_of,
     scaled_rows,
+    variables,
+    with_variables,
     within_term,
 )
 from validstats.dsl.moments import (
+    AbsorbedRows,
     Absorber,
+    EffectTable,
+    LevelSums,
     RegressionRows,
     SamplingDesign,
+    StratumCentres,
     VarianceKind,
-    centred_influence,
-    clustered_meat,
     influence_functions,
     labelled_units,
-    sandwich,
     small_sample_scores,
-    sum_by_cluster,
     two_stage_projection,
 )
 
 __all__ = [
+    "EffectsOfDesign",
     "centre_outcome",
+    "design_effects",
     "estimate_effects",
+    "first_stage",
     "gold_within",
     "naive_within",
+    "reduce_instruments",
     "transform_whole_clusters",
+    "varying_instruments",
+    "within_rows",
 ]
+
+
+@dataclass(frozen=True)
+class _Within:
+    """A change of every part: variables scaled, covariates and instruments less their effects."""
+
+    absorber: Absorber
+    effects: tuple[Float2D, ...]  # of instruments and covariates
+    kept: Bool1D | None  # instruments that vary within the effects
+
+    def __call__(
+        self, part: LabelledSample, terms: tuple[ScoreTerm, ...]
+    ) -> tuple[LabelledSample, tuple[ScoreTerm, ...]]:
+        assert part.filled is not None
+        assert part.absorbed is not None
+        absorbed = part.absorbed
+        plain = scaled_rows(part.filled, absorbed)
+        values = variables(plain)
+        values[:, :-1] -= self.absorber.fitted(self.effects, absorbed)
+        inside = with_variables(plain, values)
+        if self.kept is not None and inside.Z is not None:
+            inside = replace(inside, Z=inside.Z[:, self.kept])
+
+        def within(rows: RegressionRows, of: RegressionRows, levels: AbsorbedRows) -> RegressionRows:
+            return replace(scaled_rows(rows, levels), X=of.X, Z=of.Z)
+
+        known = inside.take(part.positions)
+        return (
+            replace(
+                part,
+                gold=within(part.gold, known, absorbed.take(part.positions)),
+                filled=within(part.filled, inside, absorbed),
+            ),
+            tuple(tuple(replace(c, rows=within(c.rows, inside, absorbed)) for c in term) for term in terms),
+        )
+
+
+@dataclass(frozen=True)
+class EffectsOfDesign:
+    """Effects of instruments and covariates of the rows as they are filled in."""
+
+    effects: tuple[Float2D, ...]
+    varying: Bool1D  # which columns, instruments first, vary within the effects
+
+
+def design_effects(sample: Sample, absorber: Absorber) -> EffectsOfDesign:
+    """Return the effects of the columns of the design, in two passes."""
+    levels: LevelSums = sample.total(_design_levels, Augmentation())
+    effects = absorber.effects(levels)
+    lengths = sample.total(partial(_lengths, absorber=absorber, effects=effects), Augmentation())
+    inside, whole = np.sqrt(lengths)
+    return EffectsOfDesign(effects, inside > 1e-8 * np.maximum(whole, 1e-300))
+
+
+def _design_levels(part: LabelledSample, _: Augmentation) -> LevelSums:
+    assert part.filled is not None
+    assert part.absorbed is not None
+    return part.absorbed.sums(variables(scaled_rows(part.filled, part.absorbed))[:, :-1])
+
+
+def _lengths(
+    part: LabelledSample, _: Augmentation, absorber: Absorber, effects: tuple[Float2D, ...]
+) -> Float2D:
+    """Return the sums of squares of every column within the effects, and of the column itself."""
+    assert part.filled is not None
+    assert part.absorbed is not None
+    values = variables(scaled_rows(part.filled, part.absorbed))[:, :-1]
+    inside = values - absorber.fitted(effects, part.absorbed)
+    return np.array([np.sum(inside**2, axis=0), np.sum(values**2, axis=0)])
+
+
+def within_rows(
+    sample: Sample, terms: tuple[ScoreTerm, ...], absorber: Absorber, found: EffectsOfDesign
+) -> tuple[Sample, tuple[ScoreTerm, ...]]:
+    """Take the effects out of observed covariates and instruments; instruments that do not vary within them go."""
+    n_columns = sample.gold.X.shape[1]
+    kept = None if sample.gold.Z is None else found.varying[: len(found.varying) - n_columns]
+    return sample.changed(_Within(absorber, found.effects, kept), terms)
+
+
+@dataclass(frozen=True)
+class _SomeInstruments:
+    """A change of every part: some columns of the instruments only."""
+
+    kept: Bool1D
+
+    def __call__(
+        self, part: LabelledSample, terms: tuple[ScoreTerm, ...]
+    ) -> tuple[LabelledSample, tuple[ScoreTerm, ...]]:
+        def chosen(rows: RegressionRows) -> RegressionRows:
+            return rows if rows.Z is None else replace(rows, Z=rows.Z[:, self.kept])
+
+        return (
+            replace(
+                part, gold=chosen(part.gold), filled=None if part.filled is None else chosen(part.filled)
+            ),
+            tuple(tuple(replace(c, rows=chosen(c.rows)) for c in term) for term in terms),
+        )
+
+
+def varying_instruments(
+    sample: Sample, terms: tuple[ScoreTerm, ...], found: EffectsOfDesign
+) -> tuple[Sample, tuple[ScoreTerm, ...]]:
+    """Leave out instruments that do not vary within the effects."""
+    if sample.gold.Z is None:
+        return sample, terms
+    kept = found.varying[: len(found.varying) - sample.gold.X.shape[1]]
+    return sample.changed(_SomeInstruments(kept), terms)
+
+
+@dataclass(frozen=True)
+class _Projected:
+    """A change of every part: instruments replaced by their first-stage combinations, one a coefficient."""
+
+    projection: Float2D
+
+    def __call__(
+        self, part: LabelledSample, terms: tuple[ScoreTerm, ...]
+    ) -> tuple[LabelledSample, tuple[ScoreTerm, ...]]:
+        def reduced(rows: RegressionRows) -> RegressionRows:
+            return replace(rows, Z=None if rows.Z is None else rows.Z @ self.projection)
+
+        return (
+            replace(
+                part,
+                gold=reduced(part.gold),
+                filled=None if part.filled is None else reduced(part.filled),
+            ),
+            tuple(tuple(replace(c, rows=reduced(c.rows)) for c in term) for term in terms),
+        )
+
+
+def first_stage(part: LabelledSample, augmentation: Augmentation) -> Float2D:
+    """Return the design-adjusted cross moments ``z z'`` and ``z x'`` of a part, side by side."""
+    # The first stage is estimated from design-adjusted cross moments; its error does not change the limiting
+    # distribution of the coefficients.
+    gold = part.gold
+    assert gold.Z is not None
+    weighted = gold.Z * gold.weighted(part.gold_weights)[:, None]
+    total = weighted.T @ np.hstack([gold.Z, gold.X])
+    for c in augmentation.terms[0] if augmentation.terms else ():
+        assert c.rows.Z is not None
+        scaled = c.rows.Z * c.rows.weighted(part.remainder * c.weight)[:, None]
+        total = total + scaled.T @ np.hstack([c.rows.Z, c.rows.X])
+    return total
+
+
+def reduce_instruments(
+    sample: Sample, terms: tuple[ScoreTerm, ...], first: ScoreTerm | None
+) -> tuple[Sample, tuple[ScoreTerm, ...]]:
+    """Replace the instruments by their first-stage combinations, one a coefficient."""
+    assert sample.gold.Z is not None
+    n_instruments = sample.gold.Z.shape[1]
+    augmentation = identity_augmentation(first, sample.gold.X.shape[1])
+    total = sample.total(first_stage, augmentation, labelled_only=first is None) / sample.n_rows
+    return sample.changed(
+        _Projected(two_stage_projection(total[:, :n_instruments], total[:, n_instruments:])), terms
+    )
 
 
 def _expected_outcome(term: ScoreTerm) -> Float1D:
     return np.asarray(np.sum([c.weight * c.rows.y for c in term], axis=0), dtype=np.float64)
 
 
-def _shifted(term: ScoreTerm, shift: Float1D) -> ScoreTerm:
-    return tuple(replace(c, rows=replace(c.rows, y=c.rows.y - shift)) for c in term)
+def _outcome_levels(part: LabelledSample, augmentation: Augmentation) -> LevelSums:
+    assert part.absorbed is not None
+    return part.absorbed.sums(_expected_outcome(augmentation.terms[0])[:, None])
+
+
+@dataclass(frozen=True)
+class _Shifted:
+    """A change of every part: outcomes less the effects of the predicted one."""
+
+    absorber: Absorber
+    effects: tuple[Float2D, ...]
+
+    def __call__(
+        self, part: LabelledSample, terms: tuple[ScoreTerm, ...]
+    ) -> tuple[LabelledSample, tuple[ScoreTerm, ...]]:
+        assert part.absorbed is not None
+        shift = self.absorber.fitted(self.effects, part.absorbed)[:, 0]
+
+        def moved(rows: RegressionRows, by: Float1D) -> RegressionRows:
+            return replace(rows, y=rows.y - by)
+
+        return (
+            replace(part, gold=moved(part.gold, shift[part.positions])),
+            tuple(tuple(replace(c, rows=moved(c.rows, shift)) for c in term) for term in terms),
+        )
+
+
+def _adjusted_levels(part: LabelledSample, augmentation: Augmentation) -> LevelSums:
+    """Return the sums by level of the design-adjusted outcome, with the predictions and of the labels alone."""
+    assert part.absorbed is not None
+    values = np.zeros((part.n_rows, 2))
+    values[part.positions] = (part.gold_weights * part.gold.y)[:, None]
+    if augmentation.terms:
+        values[:, 0] += part.remainder * _expected_outcome(augmentation.terms[0])
+    return part.absorbed.sums(values)
+
+
+@dataclass(frozen=True)
+class _EffectScores:
+    """A change of every part: what the effects explain of the scores, and their leverage."""
+
+    absorber: Absorber
+    effects: tuple[Float2D, ...]
+    with_leverage: bool
+
+    def __call__(
+        self, part: LabelledSample, terms: tuple[ScoreTerm, ...]
+    ) -> tuple[LabelledSample, tuple[ScoreTerm, ...]]:
+        assert part.filled is not None
+        assert part.absorbed is not None
+        left = part.filled.X if part.filled.Z is None else part.filled.Z
+        fitted = self.absorber.fitted(self.effects, part.absorbed)
+        return (
+            replace(
+                part,
+                effect_scores=left * fitted[:, :1],
+                gold_effect_scores=left * fitted[:, 1:],
+                effect_leverage=self.absorber.leverage(part.absorbed) if self.with_leverage else None,
+            ),
+            terms,
+        )
 
 
 def centre_outcome(
-    sample: LabelledSample,
+    sample: Sample,
     terms: tuple[ScoreTerm, ...],
-    raw: ScoreTerm | None,
+    first: Callable[[tuple[ScoreTerm, ...]], ScoreTerm | None],
     absorber: Absorber,
-    left: Float2D,
     *,
-    estimator: EstimatorName,
     with_leverage: bool,
-) -> tuple[LabelledSample, tuple[ScoreTerm, ...], ScoreTerm | None]:
-    """Take the effects out of a predicted outcome whose covariates are observed and within-transformed."""
+) -> tuple[Sample, tuple[ScoreTerm, ...]]:
+    """Take the effects out of a predicted outcome whose covariates are observed and within-transformed.
+
+    ``first`` picks the prediction that is centred at, None for the labels alone.
+    """
     # Effects of the prediction are always observed, so that subtracting them biases nothing; it removes what
     # the effects would add to the weighted scores. Effects of the design-adjusted outcome enter the variance
     # alone: the scores of a fixed-effects regression hold residuals from its effects.
-    first = None if estimator == "gold" else (terms[0] if terms else raw)
-    n, gold, lab = sample.n_rows, sample.gold, sample.positions
-    shift = np.zeros(n) if first is None else absorber.project(_expected_outcome(first))
-    terms = tuple(_shifted(t, shift) for t in terms)
-    raw = None if raw is None else _shifted(raw, shift)
-    gold = replace(gold, y=gold.y - shift[lab])
-    alone = np.zeros(n)
-    alone[lab] = sample.gold_weights * gold.y
-    adjusted = alone
-    if first is not None:
-        adjusted = alone + sample.remainder * (_expected_outcome(first) - shift)
-    return (
-        replace(
-            sample,
-            gold=gold,
-            effect_scores=left * absorber.project(adjusted)[:, None],
-            gold_effect_scores=left * absorber.project(alone)[:, None],
-            effect_leverage=absorber.leverage() if with_leverage else None,
-        ),
-        terms,
-        raw,
+    n_params, chosen = sample.gold.X.shape[1], first(terms)
+    if chosen is not None:
+        levels = sample.total(_outcome_levels, identity_augmentation(chosen, n_params))
+        sample, terms = sample.changed(_Shifted(absorber, absorber.effects(levels)), terms)
+    augmentation = identity_augmentation(first(terms), n_params)
+    levels = sample.total(_adjusted_levels, augmentation)
+    return sample.changed(_EffectScores(absorber, absorber.effects(levels), with_leverage), terms)
+
+
+def _cluster_pairs(part: LabelledSample, _: Augmentation, way: int) -> EffectTable:
+    assert part.absorbed is not None
+    assert part.design.units is not None
+    return EffectTable.of(
+        np.column_stack([part.absorbed.codes[way], part.design.units]), np.ones(part.n_rows)
     )
 
 
+def _mixture_levels(part: LabelledSample, augmentation: Augmentation) -> LevelSums:
+    assert part.absorbed is not None
+    (term,) = augmentation.terms
+    return part.absorbed.sums(mixture(_scaled(term, part.absorbed)))
+
+
+@dataclass(frozen=True)
+class _WholeClusters:
+    """A change of every part: every completion less its expected effects, and labelled rows less theirs."""
+
+    absorber: Absorber
+    of_labels: Absorber
+    gold_effects: tuple[Float2D, ...]
+    of_terms: tuple[tuple[Float2D, ...], ...]
+
+    def __call__(
+        self, part: LabelledSample, terms: tuple[ScoreTerm, ...]
+    ) -> tuple[LabelledSample, tuple[ScoreTerm, ...]]:
+        assert part.absorbed is not None
+        levels = part.absorbed.take(part.positions)
+        gold = scaled_rows(part.gold, levels)
+        gold = with_variables(gold, variables(gold) - self.of_labels.fitted(self.gold_effects, levels))
+        found = tuple(
+            within_term(_scaled(term, part.absorbed), self.absorber, effects, part.absorbed) if term else ()
+            for term, effects in zip(terms, self.of_terms, strict=True)
+        )
+        return replace(part, gold=gold, effect_leverage=self.absorber.leverage(part.absorbed)), found
+
+
 def transform_whole_clusters(
-    sample: LabelledSample,
-    terms: tuple[ScoreTerm, ...],
-    raw: ScoreTerm | None,
-    absorber: Absorber,
-) -> tuple[LabelledSample, tuple[ScoreTerm, ...], ScoreTerm | None]:
+    sample: Sample, terms: tuple[ScoreTerm, ...], absorber: Absorber
+) -> tuple[Sample, tuple[ScoreTerm, ...]]:
     """Within-transform every completion where clusters that contain the effects are labelled as wholes."""
     # The fixed-effects score of such a cluster depends on its own rows only, so that the estimator is the
     # ordinary one with clusters in place of rows, and nothing needs an own-term correction.
-    units = sample.design.units
-    assert units is not None
-    for codes in absorber.codes:
-        pairs = len(np.unique(np.column_stack([codes, units]), axis=0))
-        if pairs > len(np.unique(codes)):
+    part, _ = sample.labelled_part(Augmentation())
+    assert part.absorbed is not None
+    for way in range(len(part.absorbed.codes)):
+        pairs = sample.total(partial(_cluster_pairs, way=way), Augmentation())
+        if len(pairs.codes) > len(np.unique(pairs.codes[:, 0])):
             raise ValueError(
                 "Labels were drawn by whole clusters, and some level of an absorbed effect occurs in several "
                 "clusters. Absorb effects that lie within clusters, and write the others as dummies: "
                 "'y ~ x + C(time) | unit'."
             )
-    lab = sample.positions
-    inside = absorber.within(lab)
-    gold = scaled_rows(sample.gold, inside)
-    gold = replace(
-        gold,
-        X=inside.residualise(gold.X),
-        y=inside.residualise(gold.y),
-        Z=None if gold.Z is None else inside.residualise(gold.Z),
+    root = part.absorbed.root
+    of_labels = Absorber(part.absorbed.codes, None if root is None else root**2)
+    gold = variables(scaled_rows(part.gold, part.absorbed))
+    n_params = sample.gold.X.shape[1]
+    change = _WholeClusters(
+        absorber,
+        of_labels,
+        of_labels.effects(part.absorbed.sums(gold)),
+        tuple(
+            absorber.effects(sample.total(_mixture_levels, identity_augmentation(term, n_params)))
+            for term in terms
+        ),
     )
-    sample = replace(sample, gold=gold, effect_leverage=absorber.leverage())
-    terms = tuple(within_term(_scaled(t, absorber), absorber) for t in terms)
-    raw = None if raw is None else within_term(_scaled(raw, absorber), absorber)
-    if gold.Z is not None:
-        projection = _first_stage(sample, terms[0] if terms else raw)
-        sample = replace(sample, gold=replace(gold, Z=gold.Z @ projection))
-        terms = tuple(_reduced(t, projection) for t in terms)
-        raw = None if raw is None else _reduced(raw, projection)
-    return sample, terms, raw
+    return sample.changed(change, terms)
 
 
-def _scaled(term: ScoreTerm, absorber: Absorber) -> ScoreTerm:
-    return tuple(replace(c, rows=scaled_rows(c.rows, absorber)) for c in term)
+def _scaled(term: ScoreTerm, absorbed: AbsorbedRows) -> ScoreTerm:
+    return tuple(replace(c, rows=scaled_rows(c.rows, absorbed)) for c in term)
 
 
-def _reduced(term: ScoreTerm, projection: Float2D) -> ScoreTerm:
-    return tuple(
-        replace(c, rows=replace(c.rows, Z=None if c.rows.Z is None else c.rows.Z @ projection)) for c in term
-    )
+@dataclass(frozen=True)
+class _EffectInfluence:
+    """Work on a part: influence functions of a fixed-effects fit, and sums of them."""
 
+    fit: FixedEffectsFit
+    kind: VarianceKind
+    n_units: int
+    keep: bool
+    centres: StratumCentres | None = None
 
-def _first_stage(sample: LabelledSample, term: ScoreTerm | None) -> Float2D:
-    """Return the first-stage matrix from design-adjusted cross moments."""
-    assert sample.gold.Z is not None
-    weighted = sample.gold.Z * sample.gold_weights[:, None]
-    gram, cross = weighted.T @ sample.gold.Z, weighted.T @ sample.gold.X
-    remainder = sample.remainder
-    for c in term or ():
-        assert c.rows.Z is not None
-        scaled = c.rows.Z * np.reshape(remainder * c.weight, (-1, 1))
-        gram, cross = gram + scaled.T @ c.rows.Z, cross + scaled.T @ c.rows.X
-    return two_stage_projection(gram / sample.n_rows, cross / sample.n_rows)
+    def residuals(self, part: LabelledSample, augmentation: Augmentation) -> Float2D:
+        """Return what each label adds, in coefficient units, the part being labelled throughout."""
+        found = self.fit.scores_of(part, augmentation)
+        return self._mapped(found.residual, found.leverage)
 
+    def __call__(self, part: LabelledSample, augmentation: Augmentation) -> InfluenceSums:
+        found = self.fit.scores_of(part, augmentation)
+        influence = self._mapped(found.psi, found.leverage)
+        if self.centres is not None:
+            residual = self._mapped(found.residual, found.leverage[part.positions])
+            influence = self.centres.taken_off(
+                influence, residual, part.probability, part.design, part.labelled
+            )
+        return InfluenceSums.of(influence, part.clusters, self.keep)
 
-def _inflated(
-    fit: FixedEffectsFit, values: Float2D, rows: Int1D | slice, kind: VarianceKind, n_labelled: int
-) -> Float2D:
-    return small_sample_scores(values, fit.leverage[rows], kind, n_labelled, len(fit.params))
+    def _mapped(self, scores: Float2D, leverage: Float1D) -> Float2D:
+        values = small_sample_scores(scores, leverage, self.kind, self.n_units, len(self.fit.params))
+        return influence_functions(values, self.fit.bread)
 
 
 def estimate_effects(
-    sample: LabelledSample,
+    sample: Sample,
     terms: tuple[ScoreTerm, ...],
     raw: ScoreTerm | None,
     absorber: Absorber,
@@ -175,89 +427,147 @@ def estimate_effects(
     own_term_correction: bool = True,
 ) -> Estimate:
     """Estimate absorbed effects with a predicted covariate, rows labelled independently of each other."""
-    if estimator == "gold":
-        term: ScoreTerm | None = empty_term(sample)
-    elif estimator in ("tuned", "dsl"):
+    term = None
+    if estimator in ("tuned", "dsl"):
         term = terms[0] if terms else None
-    else:
-        term = raw if estimator == "ppi" else None
-    if term is None:
+    elif estimator == "ppi":
+        term = raw
+    if term is None and estimator != "gold":
         raise ValueError(
             f"estimator={estimator!r} is not available with absorbed effects and a labelled covariate; "
             "use 'tuned', 'dsl', 'gold' or, with a surrogate for every label, 'ppi'."
         )
     kind = kind or ("HC3" if estimator in ("tuned", "gold") else "HC0")
+    if isinstance(sample, LabelledSample) and sample.absorbed is None:
+        sample = replace(sample, absorbed=absorber.rows)
     fit = fit_fixed_effects(sample, term, absorber, own_term_correction=own_term_correction)
     if fit is None:
         n_params = sample.gold.X.shape[1]
         raise NoRootError(no_root_message.format(n_labelled=sample.n_labelled, n_params=n_params, reason=""))
-    lab, n_labelled = sample.positions, sample.n_labelled
-    influence = influence_functions(_inflated(fit, fit.psi, slice(None), kind, n_labelled), fit.bread)
-    residual = influence_functions(_inflated(fit, fit.residual, lab, kind, n_labelled), fit.bread)
-    influence = centred_influence(influence, residual, sample.probability, sample.design, sample.labelled)
-    covariance = covariance_matrix(influence, residual, sample, population)
-    parts = None
-    if population == "superpopulation":
-        parts = parts_of(covariance, residual, sample)
+    work = _EffectInfluence(fit.lean(), kind, sample.n_labelled, sample.keeps_rows)
+    residual = work.residuals(*sample.labelled_part(fit.augmentation))
+    centres = StratumCentres.of(residual, sample.gold_probability, sample.drawn)
+    found = None
+    if population == "superpopulation" or sample.keeps_rows:
+        found = sample.total(replace(work, centres=centres), fit.augmentation)
+    covariance = (
+        labelling_covariance(residual, sample)
+        if population == "finite" or found is None
+        else found.covariance(sample.n_rows)
+    )
     return Estimate(
         params=fit.params,
         covariance=covariance,
-        influence=influence,
-        by_cluster=sum_by_cluster(influence, sample.clusters[0]) if sample.clusters else None,
+        influence=None if found is None else found.rows,
+        by_cluster=None if found is None or not found.clusters else found.clusters[0].sums,
         residual=residual,
-        variance_parts=parts,
+        variance_parts=None if population == "finite" else parts_of(covariance, residual, sample),
     )
 
 
-def _everything_labelled(sample: LabelledSample, rows: RegressionRows) -> LabelledSample:
+def _taken_for_true(part: LabelledSample, rows: RegressionRows, absorbed: AbsorbedRows) -> LabelledSample:
+    """Return rows as if all were labelled with certainty."""
     n = rows.n_rows
-    return replace(
-        sample,
+    return LabelledSample(
+        moment=part.moment,
         gold=rows,
-        labelled=np.ones(n, dtype=bool),
+        labelled=np.ones(n, dtype=np.bool_),
         probability=np.ones(n),
-        effect_scores=None,
-        effect_leverage=None,
         design=SamplingDesign(),
-        clusters=(),
+        clusters=part.clusters,
+        absorbed=absorbed,
     )
 
 
-def gold_within(
-    sample: LabelledSample,
-    plain: RegressionRows,
-    absorber: Absorber,
-    kind: VarianceKind | None,
-    population: Population,
-) -> SimpleFit | None:
+@dataclass(frozen=True)
+class _LabelsAlone:
+    """Work on a part: influence functions of the fixed-effects fit of the labelled rows alone."""
+
+    fit: FixedEffectsFit
+    kind: VarianceKind
+    n_units: int
+    scale: float  # rows over labelled rows
+    centres: StratumCentres | None = None
+
+    def residuals(self, part: LabelledSample) -> Float2D:
+        """Return what each labelled row adds, times its probability; the part is labelled throughout."""
+        assert part.absorbed is not None
+        rows = _taken_for_true(part, part.gold, _weighted_levels(part))
+        found = self.fit.scores_of(rows, Augmentation(terms=((Component(rows=part.gold),),)))
+        scores = small_sample_scores(found.psi, found.leverage, self.kind, self.n_units, len(self.fit.params))
+        return influence_functions(scores, self.fit.bread) * self.scale * part.probability[:, None]
+
+    def __call__(self, part: LabelledSample, augmentation: Augmentation) -> InfluenceSums:
+        known, _ = part.labelled_part(Augmentation())
+        residual = self.residuals(known)
+        influence = np.zeros((part.n_rows, len(self.fit.params)))
+        influence[part.positions] = residual * part.gold_weights[:, None]
+        if self.centres is not None:
+            influence = self.centres.taken_off(
+                influence, residual, part.probability, part.design, part.labelled
+            )
+        return InfluenceSums.of(influence, part.clusters, keep=False)
+
+
+def _weighted_levels(part: LabelledSample) -> AbsorbedRows:
+    """Return the levels of labelled rows with the root of analysis weights over probabilities."""
+    assert part.absorbed is not None
+    root = np.sqrt(1.0 / part.probability)
+    return part.absorbed._replace(root=root if part.absorbed.root is None else root * part.absorbed.root)
+
+
+def gold_within(sample: Sample, kind: VarianceKind | None, population: Population) -> SimpleFit | None:
     """Fit the fixed-effects regression of the labelled rows alone, weighted by inverse probabilities."""
-    lab, n, labelled = sample.positions, sample.n_rows, sample.labelled
-    mass = sample.gold_weights if absorber.weights is None else sample.gold_weights * absorber.weights[lab]
-    inside = Absorber([c[lab] for c in absorber.codes], mass)
-    fit = fit_fixed_effects(_everything_labelled(sample, plain), (Component(rows=plain),), inside)
+    part, _ = sample.labelled_part(Augmentation())
+    levels = _weighted_levels(part)
+    assert levels.root is not None
+    inside = Absorber(levels.codes, levels.root**2)
+    fit = fit_fixed_effects(_taken_for_true(part, part.gold, levels), (Component(rows=part.gold),), inside)
     if fit is None:
         return None
-    scores = _inflated(fit, fit.psi, slice(None), kind or "HC3", labelled_units(sample.design, labelled))
-    influence = np.zeros((n, len(fit.params)))
-    influence[lab] = influence_functions(scores, fit.bread) * (n / sample.n_labelled)
-    residual = influence[lab] * sample.gold_probability[:, None]
-    influence = centred_influence(influence, residual, sample.probability, sample.design, labelled)
-    covariance = covariance_matrix(influence, residual, sample, population)
-    parts = None
-    if population == "superpopulation":
+    everyone = np.ones(sample.n_labelled, dtype=np.bool_)
+    work = _LabelsAlone(
+        fit.lean(),
+        kind or "HC3",
+        labelled_units(sample.drawn, everyone),
+        sample.n_rows / sample.n_labelled,
+    )
+    residual = work.residuals(part)
+    centres = StratumCentres.of(residual, sample.gold_probability, sample.drawn)
+    if population == "finite":
+        covariance, parts = labelling_covariance(residual, sample), None
+    else:
+        found = sample.total(
+            replace(work, centres=centres),
+            Augmentation(),
+            labelled_only=centres is None and not sample.keeps_rows,
+        )
+        covariance = found.covariance(sample.n_rows)
         parts = parts_of(covariance, residual, sample)
     std_error = np.sqrt(np.clip(np.diag(covariance), 0.0, None))
     return SimpleFit(params=fit.params, std_error=std_error, variance_parts=parts)
 
 
-def naive_within(
-    sample: LabelledSample,
-    plain: RegressionRows,
-    absorber: Absorber,
-) -> SimpleFit | None:
+@dataclass(frozen=True)
+class _MachineTruth:
+    """A change of every part: machine labels taken for the truth in every row."""
+
+    def __call__(
+        self, part: LabelledSample, terms: tuple[ScoreTerm, ...]
+    ) -> tuple[LabelledSample, tuple[ScoreTerm, ...]]:
+        assert part.absorbed is not None
+        *_, (raw,) = (t for t in terms if t)
+        return _taken_for_true(part, raw.rows, part.absorbed), tuple(t and (raw,) for t in terms)
+
+
+def naive_within(sample: Sample, raw: ScoreTerm, absorber: Absorber) -> SimpleFit | None:
     """Fit the fixed-effects regression that takes machine labels for the truth."""
-    fit = fit_fixed_effects(_everything_labelled(sample, plain), (Component(rows=plain),), absorber)
+    if isinstance(sample, LabelledSample) and sample.absorbed is None:
+        sample = replace(sample, absorbed=absorber.rows)
+    changed, (term,) = sample.changed(_MachineTruth(), (raw,))
+    fit = fit_fixed_effects(changed, term, absorber)
     if fit is None:
         return None
-    covariance = sandwich(fit.bread, clustered_meat(fit.psi, sample.clusters), plain.n_rows)
+    work = _EffectInfluence(fit.lean(), "HC0", 1, keep=False)
+    covariance = changed.total(work, fit.augmentation).covariance(sample.n_rows)
     return SimpleFit(params=fit.params, std_error=np.sqrt(np.clip(np.diag(covariance), 0.0, None)))

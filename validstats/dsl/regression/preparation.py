@@ -2,55 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Any, Literal, Self, TypeAlias, get_args
+from functools import cached_property, partial
+from typing import Any, Literal, Protocol, Self, TypeAlias, get_args
 
 import numpy as np
 
-from validstats._typing import AnyArray, Float1D, Float2D, Int1D
-from validstats.dsl.fit import EstimatorName, Population, Sample, ScoreTerm, Tuning, identity_augmentation
+from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, Int1D
+from validstats.dsl.fit import (
+    Augmentation,
+    EstimatorName,
+    LabelledSample,
+    Population,
+    Sample,
+    ScoreTerm,
+    Tuning,
+    identity_augmentation,
+    scaled_rows,
+    variables,
+)
 from validstats.dsl.labels import (
     Calibration,
-    Completion,
     CrossFitter,
     Outcome,
     Units,
-    encode_features,
-    expected_completions,
+    feature_levels,
+    fit_expected,
+    fit_plug_in,
     joined_names,
-    missing_values,
-    plug_in_completions,
+    typed_labels,
 )
 from validstats.dsl.moments import (
     LARGEST_VALUE,
+    Absorber,
     GLMMoment,
     InstrumentalMoment,
     LinearMoment,
     Moment,
     MultinomialMoment,
-    RegressionRows,
     UserMoment,
     VarianceKind,
+    cluster_codes,
     collinear_columns,
 )
 from validstats.dsl.regression.assembly import (
     MODELS,
-    AssembledModel,
     DesignBuilder,
+    FeatureCoder,
     ModelName,
+    MomentCoder,
     ParsedFormula,
-    assemble,
+    RowCoder,
+    StudyRows,
+    formula_coder,
     labelled_design,
-    raw_completion,
-    reduce_instruments,
-    varying_columns,
-    widen_numbers,
 )
-from validstats.dsl.regression.effects import centre_outcome, transform_whole_clusters
+from validstats.dsl.regression.effects import (
+    EffectsOfDesign,
+    centre_outcome,
+    design_effects,
+    reduce_instruments,
+    transform_whole_clusters,
+    varying_instruments,
+    within_rows,
+)
 from validstats.exceptions import LabellingWarning, unlabelled_category_message, warn
-from validstats.intake import check_confidence_level, check_literal, check_matrix, check_vector
+from validstats.intake import check_confidence_level, check_literal, check_vector
 
 IntervalName: TypeAlias = Literal["cells", "exact", "normal"]
 """Cells of equal verdict, a finite-sample guarantee, or estimate and standard error."""
@@ -67,10 +86,14 @@ __all__ = [
     "verdict_cells",
     "InferenceRequest",
     "PreparedModel",
+    "FrameStudy",
+    "Study",
+    "checked_size",
     "checked_weights",
-    "feature_matrix",
+    "feature_coder",
     "fill_labels",
-    "gold_labels",
+    "filled_label",
+    "predicting",
     "prepare_formula",
     "prepare_moment",
 ]
@@ -167,16 +190,19 @@ class InferenceRequest:
             confidence_level=check_confidence_level(confidence_level),
             interval=interval,
             outcome_range=None if outcome_range is None else checked_range(outcome_range, model),
-            cross_fitted=checked_predictions(cross_fitted, list(calibration.labels), units)
-            if cross_fitted is not None
-            else {},
+            cross_fitted=units.predictions(cross_fitted, list(calibration.labels)),
             own_term_correction=own_term_correction,
             independent=independent,
         )
 
     @property
+    def surrogate_names(self) -> dict[str, str]:
+        """Columns of the machine labels by the name of the expert label."""
+        return self.units.surrogate_names(list(self.calibration.labels))
+
+    @property
     def surrogates(self) -> dict[str, AnyArray]:
-        """Machine labels by the name of the expert label."""
+        """Machine labels of rows in memory by the name of the expert label."""
         return self.units.surrogates(list(self.calibration.labels))
 
 
@@ -197,30 +223,6 @@ def checked_range(outcome_range: tuple[float, float], model: str) -> tuple[float
     return low, high
 
 
-def checked_predictions(given: Any, labels: list[str], units: Units) -> dict[str, Float2D]:
-    """Return first-stage predictions by label, repeats first, as a caller passes them."""
-    if not isinstance(given, Mapping):
-        if len(labels) != 1:
-            raise ValueError(
-                f"cross_fitted must be a mapping from label to predictions where there are several labels: {labels}."
-            )
-        given = {labels[0]: given}
-    unknown = [name for name in given if name not in labels]
-    if unknown:
-        raise ValueError(f"cross_fitted names {unknown}, and the labels are {labels}.")
-    found = {}
-    for name, values in given.items():
-        argument = f"cross_fitted[{name!r}]"
-        array = check_matrix(units.aligned(values, argument), argument).T
-        if array.shape[1] != units.n_rows:
-            raise ValueError(
-                f"cross_fitted[{name!r}] must hold a finite prediction for each of the {units.n_rows} rows, shape (n,) or "
-                f"(n, n_repeats); got shape {np.shape(values)}."
-            )
-        found[name] = array
-    return found
-
-
 def _refuse_ignored(model: ModelName, quantile: float | None, population: Population, clusters: Any) -> None:
     """Refuse options that the model or the population would not use."""
     if quantile is not None and model != "quantile":
@@ -236,184 +238,304 @@ def _refuse_ignored(model: ModelName, quantile: float | None, population: Popula
         )
 
 
+class Study(Protocol):
+    """Rows with machine labels and a sample of expert labels, in memory or in parts: what a model is prepared from."""
+
+    @property
+    def template(self) -> Any:
+        """Rows that show every level of every category, labels filled in; labelled rows first or all rows."""
+
+    @property
+    def template_labelled(self) -> Bool1D:
+        """Which rows of the template are labelled."""
+
+    @property
+    def known(self) -> StudyRows:
+        """The labelled rows."""
+
+    @property
+    def absorber(self) -> Absorber | None:
+        """Projection on the absorbed effects of the formula."""
+
+    @property
+    def clusters(self) -> tuple[Int1D, ...]:
+        """Clusters of the standard errors, of the rows in memory."""
+
+    @property
+    def clustered_by(self) -> str | None:
+        """What these clusters are called."""
+
+    def levels(self, name: str) -> AnyArray | None:
+        """Return the sorted classes of an observed column, None for numbers."""
+
+    def sample(self, coder: RowCoder) -> tuple[Sample, tuple[ScoreTerm, ...]]:
+        """Return the rows as a sample with their expected scores."""
+
+
+@dataclass(frozen=True)
+class FrameStudy:
+    """Rows in memory, which are one part."""
+
+    request: InferenceRequest
+    parsed: ParsedFormula | None  # None for an estimating function of the user's own
+    clustered: Callable[[], tuple[list[Int1D], str | None]]  # clusters of the standard errors, and their name
+
+    @cached_property
+    def template(self) -> Any:
+        """All rows, labels filled in."""
+        return fill_labels(self.request)
+
+    @property
+    def template_labelled(self) -> Bool1D:
+        """Which rows are labelled."""
+        return self.request.calibration.labelled
+
+    @cached_property
+    def _clustered(self) -> tuple[list[Int1D], str | None]:
+        return self.clustered()
+
+    @property
+    def clusters(self) -> tuple[Int1D, ...]:
+        """Clusters of the standard errors."""
+        return tuple(self._clustered[0])
+
+    @property
+    def clustered_by(self) -> str | None:
+        """What these clusters are called."""
+        return self._clustered[1]
+
+    @cached_property
+    def rows(self) -> StudyRows:
+        """All rows."""
+        request, calibration = self.request, self.request.calibration
+        effects = () if self.parsed is None else self.parsed.effects
+        return StudyRows(
+            frame=self.template,
+            labelled=calibration.labelled,
+            probability=calibration.probability,
+            design=calibration.design,
+            folds=calibration.folds,
+            clusters=self.clusters,
+            weights=None if request.weights is None else checked_weights(request.weights),
+            offset=None if request.offset is None else checked_size(request.offset, "offset"),
+            surrogates=request.surrogates,
+            given=request.cross_fitted,
+            effects=tuple(cluster_codes(self.template[name].astype(str).to_numpy()) for name in effects),
+        )
+
+    @cached_property
+    def known(self) -> StudyRows:
+        """The labelled rows."""
+        return self.rows.take(np.flatnonzero(self.rows.labelled))
+
+    @cached_property
+    def absorber(self) -> Absorber | None:
+        """Projection on the absorbed effects of the formula."""
+        return Absorber(self.rows.effects, self.rows.weights) if self.rows.effects else None
+
+    def levels(self, name: str) -> AnyArray | None:
+        """Return the sorted classes of an observed column, None for numbers."""
+        return feature_levels(self.request.units.data[name].to_numpy(), name)
+
+    def sample(self, coder: RowCoder) -> tuple[Sample, tuple[ScoreTerm, ...]]:
+        """Return the rows as a sample with their expected scores."""
+        return coder.part(replace(self.rows, frame=coder.read(self.rows.frame)))
+
+
 @dataclass(frozen=True, kw_only=True)
 class PreparedModel:
     """A model with its sample and terms."""
 
     # ``pairwise`` tells that absorbed effects tie rows that are labelled one by one and covariates that are
-    # predicted; ``raw_parts`` are the values behind ``raw``; ``unknown_classes`` those of categorical machine
-    # labels that no expert label has.
+    # predicted; ``plain`` are sample and machine labels before effects were taken out; ``unknown_classes`` those of
+    # categorical machine labels that no expert label has.
 
-    assembled: AssembledModel
+    coder: RowCoder
     sample: Sample
     terms: tuple[ScoreTerm, ...]
     raw: ScoreTerm | None
     formula: str
     outcome: str
-    n_effective: float = 0.0  # effective number of parameters of the first stage
     cell: Int1D | None = None  # verdict cell of every labelled row, where the outcome is 0/1
     notes: tuple[str, ...] = ()
-    naive: ScoreTerm | None = None  # what the naive fit takes for the truth, where it is not ``raw``
     model: str = ""  # what to call the model, where its name is not that of the request
+    absorber: Absorber | None = None
+    effects: tuple[str, ...] = ()  # names of the absorbed effects
     pairwise: bool = False
-    raw_parts: tuple[Completion, ...] | None = None
+    plain: tuple[Sample, ScoreTerm | None] | None = None
     unknown_classes: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the coefficients."""
+        return self.coder.names
+
+    @property
+    def n_effective(self) -> float:
+        """Effective number of parameters of the first stage."""
+        return 0.0 if self.coder.models is None else self.coder.models.n_effective
 
 
 def fill_labels(request: InferenceRequest) -> Any:
     """Return all rows with labels filled in: expert labels where known, observed values in turn elsewhere."""
-    filled = {}
-    for name, values in request.calibration.labels.items():
-        known = values[request.calibration.labelled]
-        missing = missing_values(values) | ~request.calibration.labelled
-        complete = values.copy()
-        complete[missing] = np.resize(known, int(missing.sum()))
-        filled[name] = complete
+    calibration = request.calibration
+    filled = {
+        name: filled_label(values[calibration.labelled], calibration.labelled)
+        for name, values in calibration.labels.items()
+    }
     return request.units.data.assign(**filled)
 
 
-def feature_matrix(request: InferenceRequest, variables: tuple[str, ...]) -> tuple[Float2D, int]:
-    """Return the features of the learner for a formula, and how many leading ones are machine labels."""
+def filled_label(known: AnyArray, labelled: Bool1D, values: AnyArray | None = None) -> AnyArray:
+    """Return a label of some rows, values of other rows in turn where it is unknown; ``values`` are those of the rows."""
+    own = known if values is None else values
+    complete = np.empty(len(labelled), dtype=known.dtype)
+    complete[labelled] = own
+    complete[~labelled] = np.resize(known, int((~labelled).sum()))
+    return complete
+
+
+def feature_coder(
+    units: Units, labels: Collection[str], estimator: EstimatorName, study: Study, variables: tuple[str, ...]
+) -> FeatureCoder:
+    """Return what predicts the labels for a formula."""
     # Surrogates, features, and with ``"all"`` the variables of the formula that have few classes; a constant
     # where there is nothing.
-    names = list(request.units.surrogate_columns)
-    if request.units.features == "all":
-        if request.estimator != "dsl":
-            names += [v for v in variables if _is_usable(request.units.data[v])]
-    else:
-        names += list(request.units.features)
-    names = [name for name in dict.fromkeys(names) if name not in request.calibration.labels]
-    if not names:
-        return np.zeros((len(request.units.data), 1)), 0
-    machine = [name for name in names if name in request.units.surrogate_columns]
-    others = [name for name in names if name not in machine]
-    blocks = [
-        encode_features({name: request.units.data[name].to_numpy() for name in part})
-        for part in (machine, others)
-        if part
-    ]
-    return np.hstack(blocks), blocks[0].shape[1] if machine else 0
+    machine = [name for name in units.surrogate_columns if name not in labels]
+    names = [] if units.features == "all" else list(units.features)
+    levels = {name: study.levels(name) for name in machine}
+    if units.features == "all" and estimator != "dsl":
+        for name in variables:
+            found = study.levels(name)
+            if found is None or len(found) <= _MAX_FEATURE_CLASSES:
+                names.append(name)
+    others = [name for name in dict.fromkeys(names) if name not in labels and name not in machine]
+    levels |= {name: study.levels(name) for name in others}
+    return FeatureCoder(
+        tuple(machine), tuple(others), {name: v for name, v in levels.items() if v is not None}
+    )
 
 
-def _is_usable(series: Any) -> bool:
-    return series.dtype.kind in "fiub" or series.nunique() <= _MAX_FEATURE_CLASSES
-
-
-def _completions(
+def predicting(
+    coder: RowCoder,
     request: InferenceRequest,
-    gold: Mapping[str, AnyArray],
-    outcome: Outcome | None,
+    study: Study,
     variables: tuple[str, ...],
-) -> tuple[tuple[tuple[Completion, ...], ...], float]:
+    *,
+    draws: bool = False,
+) -> RowCoder:
+    """Return a coder that completes the labels: the learner fitted on the labelled rows, or given predictions.
+
+    ``draws`` asks for the law of the outcome rather than its mean.
+    """
     if request.estimator in ("ppi", "ppi++", "gold"):
-        return (), 0.0
-    calibration = request.calibration
+        return coder
+    known = study.known
+    frame = coder.read(known.frame)
+    labels = {name: known_label(frame[name].to_numpy()) for name in coder.covariate_labels}
+    outcome = None
+    if coder.outcome_label is not None:
+        outcome = Outcome(
+            name=coder.outcome_label, values=coder.completed(replace(known, frame=frame), {}, None).y
+        )
+    plug_in = request.estimator == "dsl"
     if request.cross_fitted:
-        return _given_completions(request, gold, outcome), 0.0
-    features, n_surrogates = feature_matrix(request, variables)
+        return _with_given(coder, request, outcome, plug_in and not draws)
+    features = feature_coder(request.units, request.calibration.labels, request.estimator, study, variables)
     fitter = CrossFitter(
         learner=request.learner,
-        folds=calibration.folds,
-        labelled=calibration.labelled,
-        n_surrogates=n_surrogates or None,
-        parameters=calibration.fit_parameters,
+        folds=known.folds,
+        labelled=known.labelled,
+        n_surrogates=features.n_surrogates,
+        parameters=request.calibration.fit_parameters,
     )
-    if request.estimator == "dsl":
-        return plug_in_completions(fitter, gold, outcome, features), fitter.n_effective
-    return (expected_completions(fitter, gold, outcome, features),), fitter.n_effective
+    matrix = features.encode(known.frame)
+    if draws:
+        assert outcome is not None
+        models = fit_expected(
+            fitter, {outcome.name: np.asarray(outcome.values, dtype=np.float64)}, None, matrix
+        )
+    else:
+        models = (fit_plug_in if plug_in else fit_expected)(fitter, labels, outcome, matrix)
+    return replace(coder, features=features, models=models, plug_in=plug_in and not draws)
 
 
-def _given_completions(
-    request: InferenceRequest, gold: Mapping[str, AnyArray], outcome: Outcome | None
-) -> tuple[tuple[Completion, ...], ...]:
-    """Return completions of given predictions: one a repeat for "dsl", their mean otherwise."""
+def known_label(values: AnyArray) -> AnyArray:
+    """Return known labels as numbers where they are."""
+    return values if values.dtype.kind in "fiub" else typed_labels(values)
+
+
+def _with_given(
+    coder: RowCoder, request: InferenceRequest, outcome: Outcome | None, plug_in: bool
+) -> RowCoder:
+    """Return a coder that completes the labels by given predictions: one a repeat for "dsl", their mean otherwise."""
     given = request.cross_fitted
     if outcome is not None and outcome.values.ndim != 1:
         raise ValueError("cross_fitted holds numbers, and the outcome has classes; use a binary outcome.")
-    needed = [*gold, *(() if outcome is None else (outcome.name,))]
+    needed = [*coder.covariate_labels, *(() if outcome is None else (outcome.name,))]
     missing = [name for name in needed if name not in given]
     if missing:
         raise ValueError(f"cross_fitted lacks predictions of {', '.join(map(repr, missing))}.")
     repeats = {len(given[name]) for name in needed}
     if len(repeats) > 1:
         raise ValueError("cross_fitted must have as many repeats for every label.")
-    of = given if request.estimator == "dsl" else {name: given[name].mean(axis=0)[None] for name in needed}
-    return tuple(
-        (
-            Completion(
-                replacements={name: of[name][r] for name in gold},
-                outcome=None if outcome is None else of[outcome.name][r],
-            ),
-        )
-        for r in range(len(of[needed[0]]))
-    )
+    return replace(coder, given=tuple(needed), n_given=repeats.pop(), plug_in=plug_in)
 
 
-def gold_labels(request: InferenceRequest, names: tuple[str, ...]) -> dict[str, AnyArray]:
-    """Return expert labels on the labelled rows."""
-    calibration = request.calibration
-    return {name: calibration.labels[name][calibration.labelled] for name in names}
-
-
-def prepare_formula(parsed: ParsedFormula, request: InferenceRequest, template: Any) -> PreparedModel:
+def prepare_formula(builder: DesignBuilder, request: InferenceRequest, study: Study) -> PreparedModel:
     """Prepare the model of a formula."""
-    calibration = request.calibration
-    builder = DesignBuilder(parsed, template, tuple(calibration.labels))
+    calibration, parsed = request.calibration, builder.parsed
     if not builder.outcome_labels and not builder.covariate_labels:
         raise ValueError(
             f"The formula {str(parsed)!r} uses none of the expert labels "
             f"{', '.join(map(repr, calibration.labels))}; an ordinary regression does what you need."
         )
     MODELS[request.model].check_offset(request.offset is not None)
-    assembled = assemble(
-        builder,
-        template,
-        calibration.labelled,
-        model=request.model,
-        family=request.family,
-        weights=None if request.weights is None else checked_weights(request.weights),
-        offset=None if request.offset is None else _checked_size(request.offset, "offset"),
-    )
-    _check_rank(assembled, builder)
-    completions, n_effective = _completions(
-        request, gold_labels(request, assembled.covariate_labels), assembled.outcome, builder.variables
-    )
-    raw_parts = raw_completion(assembled, request.surrogates, builder)
-    sample = assembled.sample(calibration)
-    pairwise = assembled.absorber is not None and not assembled.is_within
+    plain = formula_coder(builder, study.template_labelled, request.model, request.family)
+    known = replace(study.known, frame=plain.read(study.known.frame))
+    plain.moment.check_outcome(plain.completed(known, {}, None).y, parsed.outcome)
+    unknown = unknown_classes(request, (*builder.outcome_labels, *builder.covariate_labels), study)
+    needed = {*builder.outcome_labels, *builder.covariate_labels}
+    with_raw = needed <= set(request.surrogate_names) and not unknown
+    coder = replace(predicting(plain, request, study, builder.variables), with_raw=with_raw)
+    sample, terms = study.sample(coder)
+    absorber = study.absorber
+    design = None if absorber is None else design_effects(sample, absorber)
+    _check_rank(sample, builder.names, absorber, design)
+    before = sample, terms[-1] if with_raw else None
+    pairwise = False
+    if design is not None and absorber is not None:
+        if not builder.covariate_labels:
+            sample, terms = within_rows(sample, terms, absorber, design)
+        else:
+            sample, terms = varying_instruments(sample, terms, design)
+            before = sample, terms[-1] if with_raw else None
+            pairwise = calibration.design.scheme != "clusters"
+            if not pairwise:
+                sample, terms = transform_whole_clusters(sample, terms, absorber)
+
+    def first(found: tuple[ScoreTerm, ...]) -> ScoreTerm | None:
+        return found[0] if found else None
+
     if parsed.endogenous is not None and not pairwise:
-        used = completions[0] if completions else raw_parts
-        term = () if used is None else assembled.term(used)
-        assembled = reduce_instruments(assembled, sample, term)
-        sample = assembled.sample(calibration)
-    terms = tuple(assembled.term(c) for c in completions)
-    raw = None if raw_parts is None else assembled.term(raw_parts)
-    if assembled.absorber is not None:
-        if assembled.is_within:
-            rows = assembled.make_rows({}, None)
-            sample, terms, raw = centre_outcome(
-                sample,
-                terms,
-                raw,
-                assembled.absorber,
-                rows.X if rows.Z is None else rows.Z,
-                estimator=request.estimator,
-                with_leverage=request.kind in ("HC2", "HC3", None),
-            )
-        elif calibration.design.scheme == "clusters":
-            sample, terms, raw = transform_whole_clusters(sample, terms, raw, assembled.absorber)
-            pairwise = False
+        sample, terms = reduce_instruments(sample, terms, first(terms))
+    if absorber is not None and not builder.covariate_labels:
+        centred = (lambda _: None) if request.estimator == "gold" else first
+        with_leverage = request.kind in ("HC2", "HC3", None)
+        sample, terms = centre_outcome(sample, terms, centred, absorber, with_leverage=with_leverage)
+    raw = terms[-1] if with_raw else None
     return PreparedModel(
-        assembled=assembled,
+        coder=coder,
         sample=sample,
-        terms=terms,
+        terms=terms[: coder.n_terms],
         raw=raw,
         formula=str(parsed) if parsed.covariates != "1" or parsed.effects else parsed.outcome,
         outcome=parsed.outcome,
+        absorber=absorber,
+        effects=parsed.effects,
         pairwise=pairwise,
-        raw_parts=raw_parts,
-        unknown_classes=unknown_classes(request, (*builder.outcome_labels, *builder.covariate_labels)),
-        n_effective=n_effective,
+        plain=before if absorber is not None else None,
+        unknown_classes=unknown,
         cell=None if builder.covariate_labels else verdict_cells(sample, raw),
     )
 
@@ -427,17 +549,19 @@ def unknown_classes_text(unknown: tuple[str, ...]) -> str:
     )
 
 
-def unknown_classes(request: InferenceRequest, names: tuple[str, ...]) -> tuple[str, ...]:
+def unknown_classes(request: InferenceRequest, names: tuple[str, ...], study: Study) -> tuple[str, ...]:
     """Return the classes of the machine labels that no expert label has."""
     found: set[str] = set()
     for name in names:
-        if name in request.surrogates and request.calibration.kinds[name] == "categorical":
-            known = set(map(str, request.calibration.classes[name]))
-            found |= set(map(str, request.surrogates[name])) - known
+        if name in request.surrogate_names and request.calibration.kinds[name] == "categorical":
+            levels = study.levels(request.surrogate_names[name])
+            if levels is not None:
+                found |= set(map(str, levels)) - set(map(str, request.calibration.classes[name]))
     return tuple(sorted(found))
 
 
-def _checked_size(values: AnyArray, name: str) -> Float1D:
+def checked_size(values: AnyArray, name: str) -> Float1D:
+    """Return one number a row, none of which overflows when squared."""
     numbers = check_vector(values, name)
     if np.abs(numbers).max() > LARGEST_VALUE:
         raise ValueError(
@@ -448,40 +572,63 @@ def _checked_size(values: AnyArray, name: str) -> Float1D:
 
 def checked_weights(weights: AnyArray) -> Float1D:
     """Return analysis weights as numbers."""
-    numbers = _checked_size(weights, "weights")
+    numbers = checked_size(weights, "weights")
     if np.any(~np.isfinite(numbers)) or np.any(numbers < 0) or not np.any(numbers > 0):
         raise ValueError("weights must be finite, not negative, and not all zero.")
     return numbers
 
 
-def _check_rank(assembled: AssembledModel, builder: DesignBuilder) -> None:
+@dataclass(frozen=True)
+class _Triangle:
+    """The triangular factor of a design, whose columns have the lengths and angles of the design's; parts add."""
+
+    factor: Float2D
+
+    def __add__(self, other: Self) -> Self:
+        return type(self)(upper_triangle(np.vstack([self.factor, other.factor])))
+
+
+def _triangle(
+    part: LabelledSample, _: Augmentation, absorber: Absorber | None, design: EffectsOfDesign | None
+) -> _Triangle:
+    """Return the triangle of a part, within the effects and zero where they span a column."""
+    assert part.filled is not None
+    values = part.filled.X
+    if absorber is not None and design is not None:
+        assert part.absorbed is not None
+        p = values.shape[1]
+        inside = variables(scaled_rows(part.filled, part.absorbed))[:, :-1] - absorber.fitted(
+            design.effects, part.absorbed
+        )
+        values = np.where(design.varying[-p:], inside[:, -p:], 0.0)
+    return _Triangle(upper_triangle(values))
+
+
+def upper_triangle(values: Float2D) -> Float2D:
+    """Return the triangular factor of the QR decomposition."""
+    return np.asarray(np.linalg.qr(values, mode="r"), dtype=np.float64)
+
+
+def _check_rank(
+    sample: Sample, names: tuple[str, ...], absorber: Absorber | None, design: EffectsOfDesign | None
+) -> None:
     """Refuse collinear columns; warn where the labelled rows alone do not identify a column."""
-    if isinstance(assembled.moment, LinearMoment | GLMMoment | MultinomialMoment | InstrumentalMoment):
-        names = builder.names
-        redundant = collinear_columns(_full_design(assembled), names)
-        if redundant:
-            raise ValueError(
-                f"The column(s) {', '.join(map(repr, redundant))} are spanned by the other columns"
-                f"{' and the absorbed effects' if assembled.effects else ''}; leave them out of the formula."
-            )
-        unseen = collinear_columns(labelled_design(assembled.gold), names)
-        if unseen and not assembled.effects:
-            message = unlabelled_category_message.format(columns=", ".join(map(repr, unseen)))
-            warn(message, LabellingWarning)
+    if not isinstance(sample.moment, LinearMoment | GLMMoment | MultinomialMoment | InstrumentalMoment):
+        return
+    triangle = sample.total(partial(_triangle, absorber=absorber, design=design), Augmentation())
+    redundant = collinear_columns(triangle.factor, names)
+    if redundant:
+        raise ValueError(
+            f"The column(s) {', '.join(map(repr, redundant))} are spanned by the other columns"
+            f"{' and the absorbed effects' if absorber is not None else ''}; leave them out of the formula."
+        )
+    unseen = collinear_columns(labelled_design(sample.gold), names)
+    if unseen and absorber is None:
+        message = unlabelled_category_message.format(columns=", ".join(map(repr, unseen)))
+        warn(message, LabellingWarning)
 
 
-def _full_design(assembled: AssembledModel) -> Float2D:
-    """Return the design of all rows for rank checks, within the effects and zero where they span a column."""
-    absorber = assembled.absorber
-    if absorber is None:
-        return assembled.make_rows({}, None).X
-    assert assembled.make_plain is not None
-    plain = assembled.make_plain({}, None).X
-    inside = absorber.residualise(absorber.scaled(plain))
-    return np.where(varying_columns(plain, absorber), inside, 0.0)
-
-
-def prepare_moment(moment: Moment, request: InferenceRequest, template: Any) -> PreparedModel:
+def prepare_moment(moment: Moment, request: InferenceRequest, study: Study) -> PreparedModel:
     """Prepare an estimating function of the user's own."""
     if request.model != "linear" or request.family is not None:
         what = f"model={request.model!r}" if request.family is None else f"family={request.family!r}"
@@ -494,44 +641,27 @@ def prepare_moment(moment: Moment, request: InferenceRequest, template: Any) -> 
     names = moment.names or tuple(f"b{k}" for k in range(len(moment.start)))
     if not moment.start or len(names) != len(moment.start):
         raise ValueError("Moment needs one starting value, and one name if any, for each parameter.")
-    unknown = [v for v in moment.variables if v not in template.columns]
+    unknown = [v for v in moment.variables if v not in study.template.columns]
     if unknown or not moment.variables:
         raise KeyError(f"Moment.variables must name columns of the data or labels; unknown: {unknown}.")
     used = tuple(v for v in moment.variables if v in calibration.labels)
     if not used:
         raise ValueError(f"Moment.variables {moment.variables} hold none of the expert labels.")
-    wide = widen_numbers(template, moment.variables)
-    base = {v: np.asarray(wide[v].to_numpy()) for v in moment.variables}
-    n = len(template)
-    weights = None if request.weights is None else checked_weights(request.weights)
-
-    def make_rows(replacements: Mapping[str, AnyArray], _: Any) -> RegressionRows:
-        return RegressionRows(
-            y=np.zeros(n), X=np.zeros((n, 0)), weights=weights, columns={**base, **replacements}
-        )
-
-    assembled = AssembledModel(
-        moment=UserMoment(moment),
-        gold=make_rows({}, None).take(calibration.labelled),
-        outcome=None,
-        covariate_labels=used,
-        names=names,
-        make_rows=make_rows,
+    coder: RowCoder = MomentCoder(
+        moment=UserMoment(moment), names=names, covariate_labels=used, variables=moment.variables
     )
     observed = tuple(v for v in moment.variables if v not in calibration.labels)
-    completions, n_effective = _completions(request, gold_labels(request, used), None, observed)
-    raw = None
-    if set(used) <= set(request.surrogates):
-        raw = assembled.term((Completion(replacements={v: request.surrogates[v] for v in used}),))
+    with_raw = set(used) <= set(request.surrogate_names)
+    coder = replace(predicting(coder, request, study, observed), with_raw=with_raw)
+    sample, terms = study.sample(coder)
     return PreparedModel(
-        assembled=assembled,
-        sample=assembled.sample(calibration),
-        terms=tuple(assembled.term(c) for c in completions),
-        raw=raw,
+        coder=coder,
+        sample=sample,
+        terms=terms[: coder.n_terms],
+        raw=terms[-1] if with_raw else None,
         formula=f"E[score({', '.join(moment.variables)})] = 0",
         outcome=", ".join(used),
         model="user moment",
-        n_effective=n_effective,
     )
 
 

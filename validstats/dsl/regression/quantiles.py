@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,11 @@ from scipy import stats
 
 from validstats._typing import Float1D, Float2D, Int1D
 from validstats.dsl.fit import (
+    Augmentation,
     Component,
     Estimate,
     EstimatorName,
+    InfluenceSums,
     LabelledSample,
     Population,
     Sample,
@@ -21,21 +24,15 @@ from validstats.dsl.fit import (
     SimpleFit,
     Tuning,
     estimate,
+    identity_augmentation,
 )
-from validstats.dsl.labels import Completion, CrossFitter, expected_completions
-from validstats.dsl.moments import (
-    MeanMoment,
-    VarianceKind,
-    clustered_meat,
-    critical_value,
-    kish_size,
-)
-from validstats.dsl.regression.assembly import MODELS, AssembledModel, DesignBuilder, ParsedFormula, assemble
-from validstats.dsl.regression.preparation import InferenceRequest, checked_weights, feature_matrix
+from validstats.dsl.fit.order import order_statistics, statistic, value_range
+from validstats.dsl.moments import MeanMoment, VarianceKind, critical_value
+from validstats.dsl.regression.assembly import MODELS, DesignBuilder, formula_coder
+from validstats.dsl.regression.preparation import InferenceRequest, Study, predicting
 from validstats.dsl.regression.solution import (
     coefficient_result,
     degrees_of_freedom,
-    resolve_clusters,
     warn_about_few_clusters,
 )
 from validstats.dsl.results import CoefficientResult
@@ -149,7 +146,10 @@ class _SharesBelow:
         self, part: LabelledSample, terms: tuple[ScoreTerm, ...]
     ) -> tuple[LabelledSample, tuple[ScoreTerm, ...]]:
         gold = self._share((Component(rows=part.gold),))[0].rows
-        return replace(part, moment=MeanMoment(), gold=gold), tuple(self._share(term) for term in terms)
+        filled = None if part.filled is None else self._share((Component(rows=part.filled),))[0].rows
+        return replace(part, moment=MeanMoment(), gold=gold, filled=filled), tuple(
+            self._share(term) for term in terms
+        )
 
     def _share(self, term: ScoreTerm) -> ScoreTerm:
         if not term:
@@ -214,42 +214,47 @@ def quantile_influence(share: Estimate, std_error: float) -> Float2D | None:
     return -share.influence * (std_error / spread) if spread > 0.0 else np.zeros_like(share.influence)
 
 
-def naive_quantile(
-    raw: Float1D,
-    level: float,
-    critical: float,
-    weights: Float1D | None = None,
-    clusters: Sequence[Int1D] = (),
-) -> SimpleFit:
+def _machine_values(part: LabelledSample, augmentation: Augmentation) -> tuple[Float1D, Float1D]:
+    """Return the machine labels of a part with their weights."""
+    rows = augmentation.terms[0][0].rows
+    return np.asarray(rows.y, dtype=np.float64), rows.weighted(np.ones(part.n_rows))
+
+
+def naive_quantile(sample: Sample, raw: ScoreTerm, level: float, critical: float) -> SimpleFit:
     """Return the quantile of the machine labels, as if they were true."""
     # Source: Woodruff (1952), Journal of the American Statistical Association 47, 635-646.
-    spread = np.sqrt(level * (1.0 - level) / (len(raw) if weights is None else kish_size(weights)))
-    if clusters:
-        spread = _clustered_spread(raw, level, weights, clusters)
-    reach = critical * spread
-    ends = np.clip([level - reach, level + reach], 0.0, 1.0)
-    if weights is None:
-        low, high = np.quantile(raw, ends)
-        middle = np.quantile(raw, level, method="inverted_cdf")
-    else:
-        order = np.argsort(raw)[weights[np.argsort(raw)] > 0.0]
-        share = np.cumsum(weights[order]) / np.sum(weights)
-        found = np.minimum(np.searchsorted(share, [*ends, level]), len(order) - 1)
-        low, high, middle = raw[order][found]
+    augmentation = identity_augmentation(raw, 1)
+    whole = value_range(sample, _machine_values, augmentation)
+
+    def at(levels: list[float]) -> list[float]:
+        found = order_statistics(sample, _machine_values, augmentation, levels, whole)
+        return [
+            statistic(table, below, share * whole.mass)
+            for (table, below), share in zip(found, levels, strict=True)
+        ]
+
+    spread = float(np.sqrt(level * (1.0 - level) * whole.square)) / whole.mass
+    if sample.clusters:
+        (point,) = at([level])
+        below = sample.total(partial(_share_below, point=point), augmentation) / whole.mass
+        work = partial(_below_influence, point=point, share=float(below), mean=whole.mass / sample.n_rows)
+        spread = float(np.sqrt(sample.total(work, augmentation).covariance(sample.n_rows)[0, 0]))
+    ends = np.clip([level - critical * spread, level + critical * spread], 0.0, 1.0).tolist()
+    low, middle, high = at([ends[0], level, ends[1]])
     return SimpleFit(params=np.array([middle]), std_error=np.array([(high - low) / (2.0 * critical)]))
 
 
-def _clustered_spread(
-    raw: Float1D, level: float, weights: Float1D | None, clusters: Sequence[Int1D]
-) -> float:
-    """Return the standard error of the share of machine labels below their quantile."""
-    weight = np.ones(len(raw)) if weights is None else weights
-    order = np.argsort(raw)
-    share = np.cumsum(weight[order]) / weight.sum()
-    point = raw[order][min(int(np.searchsorted(share, level)), len(raw) - 1)]
-    below = (raw <= point).astype(np.float64)
-    psi = weight * (below - weight @ below / weight.sum()) / weight.mean()
-    return float(np.sqrt(clustered_meat(psi[:, None], clusters)[0, 0] / len(raw)))
+def _share_below(part: LabelledSample, augmentation: Augmentation, point: float) -> float:
+    values, mass = _machine_values(part, augmentation)
+    return float(mass @ (values <= point))
+
+
+def _below_influence(
+    part: LabelledSample, augmentation: Augmentation, point: float, share: float, mean: float
+) -> InfluenceSums:
+    """Return sums of the influence functions of the share of machine labels below a point."""
+    values, mass = _machine_values(part, augmentation)
+    return InfluenceSums.of((mass * ((values <= point) - share) / mean)[:, None], part.clusters, keep=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -260,24 +265,27 @@ class QuantileProblem:
     distribution: LabelDistribution
     clusters: Sequence[Int1D]  # codes that the standard errors use
     clustered_by: str | None
-    machine: Float1D | None  # machine labels of all rows, where they are in memory
-    weights: Float1D | None = None
 
 
-def prepare_quantile(parsed: ParsedFormula, request: InferenceRequest, template: Any) -> QuantileProblem:
-    """Prepare a quantile of a label whose rows are in memory."""
+def prepare_quantile(builder: DesignBuilder, request: InferenceRequest, study: Study) -> QuantileProblem:
+    """Prepare a quantile of a label."""
+    parsed = builder.parsed
     MODELS["quantile"].check_offset(request.offset is not None)
-    weights = None if request.weights is None else checked_weights(request.weights)
-    builder = DesignBuilder(parsed, template, tuple(request.calibration.labels))
     if not builder.outcome_labels:
         raise ValueError(f"{parsed.outcome!r} is not an expert label; numpy.quantile does what you need.")
-    assembled = assemble(builder, template, request.calibration.labelled, model="mean", weights=weights)
-    clusters, clustered_by = resolve_clusters(request, ())
-    machine = _raw_outcome(builder, request)
+    plain = formula_coder(builder, study.template_labelled, "quantile", None)
+    known = replace(study.known, frame=plain.read(study.known.frame))
+    plain.completed(known, {}, None)
+    with_raw = set(builder.outcome_labels) <= set(request.surrogate_names) and not any(
+        request.calibration.kinds[name] == "categorical" for name in builder.outcome_labels
+    )
+    coder = predicting(plain, request, study, builder.variables, draws=True)
+    coder = replace(coder, with_raw=with_raw)
+    sample, terms = study.sample(coder)
     distribution = LabelDistribution(
-        sample=replace(assembled.sample(request.calibration), clusters=tuple(clusters)),
-        expected=_expected_draws(builder, request, assembled),
-        raw=None if machine is None else assembled.term((Completion(outcome=machine),)),
+        sample=sample,
+        expected=terms[0] if coder.n_terms else None,
+        raw=terms[-1] if with_raw else None,
         estimator=request.estimator,
         kind=request.kind,
         population=request.population,
@@ -286,10 +294,8 @@ def prepare_quantile(parsed: ParsedFormula, request: InferenceRequest, template:
     return QuantileProblem(
         label=parsed.outcome,
         distribution=distribution,
-        clusters=clusters,
-        clustered_by=clustered_by,
-        machine=machine,
-        weights=weights,
+        clusters=study.clusters,
+        clustered_by=study.clustered_by,
     )
 
 
@@ -303,9 +309,8 @@ def infer_quantile(problem: QuantileProblem, request: InferenceRequest) -> Coeff
     answer, error = _inverted(distribution, level, critical)
     by_gold, gold_error = _inverted(replace(distribution, estimator="gold"), level, critical)
     gold = SimpleFit(params=np.array([by_gold.value]), std_error=np.array([gold_error]))
-    naive = None
-    if problem.machine is not None:
-        naive = naive_quantile(problem.machine, level, critical, problem.weights, problem.clusters)
+    raw = distribution.raw
+    naive = None if raw is None else naive_quantile(distribution.sample, raw, level, critical)
     return _quantile_result(problem, request, answer, error, (gold, naive), degrees)
 
 
@@ -354,36 +359,3 @@ def _quantile_result(
             "The interval inverts a test; the standard error is its width over twice the critical value.",
         ),
     )
-
-
-def _expected_draws(
-    builder: DesignBuilder, request: InferenceRequest, assembled: AssembledModel
-) -> ScoreTerm | None:
-    """Return draws of the label for all rows with their weights; none where the estimator predicts nothing."""
-    if request.estimator not in ("tuned", "dsl"):
-        return None
-    calibration = request.calibration
-    features, n_surrogates = feature_matrix(request, builder.variables)
-    fitter = CrossFitter(
-        learner=request.learner,
-        folds=calibration.folds,
-        labelled=calibration.labelled,
-        n_surrogates=n_surrogates or None,
-        parameters=calibration.fit_parameters,
-    )
-    name = builder.outcome_labels[0]
-    gold = np.asarray(assembled.gold.y, dtype=np.float64)
-    found = expected_completions(fitter, {name: gold}, None, features)
-    return assembled.term(
-        tuple(
-            Completion(weight=c.weight, outcome=np.asarray(c.replacements[name], dtype=np.float64))
-            for c in found
-        )
-    )
-
-
-def _raw_outcome(builder: DesignBuilder, request: InferenceRequest) -> Float1D | None:
-    if not set(builder.outcome_labels) <= set(request.surrogates):
-        return None
-    values = builder.outcome({name: request.surrogates[name] for name in builder.outcome_labels})
-    return values.astype(np.float64) if values.dtype.kind in "fiub" else None

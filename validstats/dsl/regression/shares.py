@@ -28,6 +28,7 @@ from validstats.dsl.regression.assembly import DesignBuilder, ParsedFormula, cat
 from validstats.dsl.regression.preparation import (
     InferenceRequest,
     IntervalName,
+    Study,
     unknown_classes,
     unknown_classes_text,
 )
@@ -127,7 +128,7 @@ def _obstacle(request: InferenceRequest, parsed: ParsedFormula, builder: DesignB
         and not _is_difference(parsed.outcome, builder.outcome_labels)
     ):
         return "a difference needs two groups or two labels"
-    if parsed.covariates != "1" and _group_column(request, parsed) is None:
+    if parsed.covariates != "1" and request.units.data is not None and _group_column(request, parsed) is None:
         return "the right-hand side is not a single group column"
     if request.weights is not None:
         return "analysis weights are given"
@@ -140,6 +141,8 @@ def _obstacle(request: InferenceRequest, parsed: ParsedFormula, builder: DesignB
         return "rows depend on each other within clusters that were not drawn as a whole"
     if calibration.design.scheme == "clusters" and parsed.covariates != "1":
         return "groups divide clusters that were drawn as a whole"
+    if request.units.data is None:
+        return "rows were read in parts, and cells need them together"
     return None
 
 
@@ -308,9 +311,10 @@ def _p_value(interval: Callable[[float], CellInterval], null: float) -> float:
 
 
 def infer_share(
-    parsed: ParsedFormula, builder: DesignBuilder, request: InferenceRequest, choice: IntervalChoice
+    builder: DesignBuilder, request: InferenceRequest, study: Study, choice: IntervalChoice
 ) -> CoefficientResult:
     """Return shares, means or a difference with their intervals; no learner is fitted."""
+    parsed = builder.parsed
     bounds = outcome_bounds(request, parsed, builder.outcome_labels)
     assert bounds is not None
     units = _units(request)
@@ -344,7 +348,7 @@ def infer_share(
     if choice.name == "exact":
         params, ends = exact(level)
         notes = ["Interval 'exact': it holds its level at every number of labels; it was asked for."]
-    notes += _unknown_notes(builder, request)
+    notes += _unknown_notes(builder, request, study)
     notes += _label_notes(intervals.sums, parts, binary, level, choice)
     error = _half_lengths(ends, level)
     estimate = _estimate(request, units, parts, intervals, params, error, difference, bounds)
@@ -600,9 +604,9 @@ def _label_notes(
     return list(dict.fromkeys(notes))
 
 
-def _unknown_notes(builder: DesignBuilder, request: InferenceRequest) -> list[str]:
+def _unknown_notes(builder: DesignBuilder, request: InferenceRequest, study: Study) -> list[str]:
     """Say which classes of the machine no expert label has."""
-    unknown = unknown_classes(request, builder.outcome_labels)
+    unknown = unknown_classes(request, builder.outcome_labels, study)
     return [unknown_classes_text(unknown)] if unknown else []
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -45,10 +46,11 @@ from validstats.dsl.regression.assembly import DesignBuilder, parse_formula
 from validstats.dsl.regression.effects import estimate_effects, gold_within, naive_within
 from validstats.dsl.regression.obstacles import no_root
 from validstats.dsl.regression.preparation import (
+    FrameStudy,
     InferenceRequest,
     PreparedModel,
-    feature_matrix,
-    fill_labels,
+    Study,
+    feature_coder,
     unknown_classes_text,
 )
 from validstats.dsl.results import CoefficientResult, MarginalEffects, is_intercept
@@ -305,7 +307,7 @@ def marginal_effects(
     prepared: PreparedModel, request: InferenceRequest, found: Estimate, degrees: float | None, guarantee: Any
 ) -> MarginalEffects | NotApplicable:
     """Return ``mean_i mu'(x_i b) b`` with its covariance, or why there is none."""
-    sample, names = prepared.sample, prepared.assembled.names
+    sample, names = prepared.sample, prepared.names
     if not isinstance(sample.moment, GLMMoment):
         return NotApplicable(
             "the coefficients are on the scale of the outcome, or the model has several equations"
@@ -314,12 +316,13 @@ def marginal_effects(
         return NotApplicable("they need rows that are in memory together")
     if found.influence is None:
         return NotApplicable("a median of sample splits has no influence functions")
-    if request.population == "finite" and prepared.assembled.covariate_labels:
+    if request.population == "finite" and prepared.coder.covariate_labels:
         return NotApplicable("covariates are expert labels, which most rows of the finite population lack")
     kept = [j for j, name in enumerate(names) if not is_intercept(name)]
     if not kept:
         return NotApplicable("the model has no covariates")
-    mass = prepared.assembled.make_rows({}, None).weights
+    assert sample.filled is not None
+    mass = sample.filled.weights
     mass = np.ones(sample.n_rows) if mass is None else mass / mass.mean()
     slopes = _row_slopes(sample, prepared, found.params, mass)
     params, n = found.params, sample.n_rows
@@ -360,8 +363,9 @@ def _row_slopes(sample: LabelledSample, prepared: PreparedModel, params: Float1D
     """Return design-adjusted slopes ``w s(gold) + (1 - w) E[s]``, which are those of the rows for known covariates."""
     terms = prepared.terms or (() if prepared.raw is None else (prepared.raw,))
     term = terms[0] if terms else None
-    if not prepared.assembled.covariate_labels:
-        return _slopes(prepared.assembled.make_rows({}, None), params, sample).weighted(mass)
+    if not prepared.coder.covariate_labels:
+        assert sample.filled is not None
+        return _slopes(sample.filled, params, sample).weighted(mass)
     first, second = np.zeros(sample.n_rows), np.zeros((sample.n_rows, len(params)))
     for component in term or ():
         part = _slopes(component.rows, params, sample).weighted(mass * component.weight)
@@ -462,9 +466,11 @@ def sampling_of_further_units(
     squared = _squared_residual(result, coefficients)
     if labelled.all():
         raise ValueError("Every unit carries an expert label; there is nobody left to label.")
-    template = fill_labels(request)
-    builder = DesignBuilder(parse_formula(formula), template, tuple(calibration.labels))
-    features, _ = feature_matrix(replace(request, estimator="tuned"), builder.variables)
+    parsed = parse_formula(formula)
+    study = FrameStudy(request, parsed, partial(resolve_clusters, request, parsed.effects))
+    builder = DesignBuilder(parsed, study.template, tuple(calibration.labels))
+    coder = feature_coder(request.units, calibration.labels, "tuned", study, builder.variables)
+    features = coder.encode(request.units.data)
     scale = residual_scale(squared, features, labelled, generator, scale_learner)
     pilot = Pilot(
         squared_residual=squared,
@@ -529,13 +535,9 @@ class _Comparisons(NamedTuple):
     naive: SimpleFit | None
 
 
-def solve(
-    prepared: PreparedModel,
-    request: InferenceRequest,
-    clusters: Sequence[Int1D],
-    clustered_by: str | None,
-) -> CoefficientResult:
+def solve(prepared: PreparedModel, request: InferenceRequest, study: Study) -> CoefficientResult:
     """Solve a prepared model, of rows in memory or in a stream: sums, fit, result."""
+    clusters, clustered_by = study.clusters, study.clustered_by
     warn_about_few_clusters(request, clusters, clustered_by)
     sample, names = prepared.sample, prepared.assembled.names
     absorbed = prepared.assembled.absorber is not None
@@ -566,7 +568,7 @@ def solve(
         prepared.sample,
         gold=beside.gold,
         naive_fit=beside.naive,
-        names=prepared.assembled.names,
+        names=prepared.names,
         model=prepared.model or request.model,
         formula=prepared.formula,
         outcome=prepared.outcome,
@@ -574,7 +576,7 @@ def solve(
         degrees_of_freedom=degrees,
         with_raw=prepared.raw is not None,
         pairwise=prepared.pairwise,
-        effects=prepared.assembled.effects,
+        effects=prepared.effects,
         notes=_notes(prepared, request, found, unidentified),
         ratio=prepared.sample.moment.ratio,
     )
@@ -583,7 +585,7 @@ def solve(
 
 def _warn_about_surprises(prepared: PreparedModel, found: Estimate) -> None:
     """Warn where an interval rests on few labels, or the rarer class has few: surprises count, not labels."""
-    sample, names = prepared.sample, prepared.assembled.names
+    sample, names = prepared.sample, prepared.names
     if found.degrees is None or found.residual is None or sample.n_labelled == sample.n_rows:
         return
     degrees = np.where(np.isnan(found.degrees), np.inf, found.degrees)
@@ -628,9 +630,8 @@ def _estimated(prepared: PreparedModel, request: InferenceRequest) -> Estimate:
             f"tuning={request.tuning!r} has no effect with absorbed effects and a labelled covariate, where nothing is "
             "tuned; leave it out."
         )
-    assert prepared.assembled.absorber is not None
-    assert isinstance(sample, LabelledSample)
-    absorber, correct = prepared.assembled.absorber, request.own_term_correction
+    assert prepared.absorber is not None
+    absorber, correct = prepared.absorber, request.own_term_correction
     if request.estimator != "dsl":
         return estimate_effects(sample, terms, raw, absorber, own_term_correction=correct, **options)
     # the median of sample splits, as the R package
@@ -660,22 +661,16 @@ def _notes(
 
 def _comparisons(prepared: PreparedModel, request: InferenceRequest, found: Estimate) -> _Comparisons:
     """Return the gold-only fit, which is the estimate itself where that is gold-only, and the naive one."""
-    assembled, sample = prepared.assembled, prepared.sample
     own = _simple(found) if request.estimator == "gold" else None
-    if assembled.absorber is None:
-        machine = prepared.raw if prepared.naive is None else prepared.naive
-        naive = None if machine is None else naive_fit(sample, machine)
+    if prepared.absorber is None or prepared.plain is None:
+        raw = prepared.raw
+        naive = None if raw is None else naive_fit(prepared.sample, raw)
         return _Comparisons(own or _gold_fit(prepared, request), naive)
-    assert isinstance(sample, LabelledSample)
-    assert assembled.make_plain is not None
-    plain = assembled.make_plain({}, None).take(sample.positions)
-    gold = own or gold_within(sample, plain, assembled.absorber, request.kind, request.population)
-    naive = None
-    if prepared.raw_parts is not None:
-        part = prepared.raw_parts[0]
-        plain = assembled.make_plain(part.replacements, part.outcome)
-        naive = naive_within(sample, plain, assembled.absorber)
-    return _Comparisons(gold, naive)
+    sample, raw = prepared.plain
+    return _Comparisons(
+        own or gold_within(sample, request.kind, request.population),
+        None if raw is None else naive_within(sample, raw, prepared.absorber),
+    )
 
 
 def _gold_fit(prepared: PreparedModel, request: InferenceRequest) -> SimpleFit | None:

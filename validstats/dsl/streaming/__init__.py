@@ -1,7 +1,16 @@
-"""Regressions on rows that do not fit in memory, chunk by chunk."""
+"""Rows that do not fit in memory: sources, their labels, and samples whose sums are passes over the rows."""
 
 from __future__ import annotations
 
-from validstats.dsl.streaming.regression import stream_regression
+from validstats.dsl.streaming.chunks import is_source, sliced
+from validstats.dsl.streaming.design import StreamedCalibration, StreamedUnits, calibrated_stream
+from validstats.dsl.streaming.study import StreamedStudy
 
-__all__ = ["stream_regression"]
+__all__ = [
+    "StreamedCalibration",
+    "StreamedStudy",
+    "StreamedUnits",
+    "calibrated_stream",
+    "is_source",
+    "sliced",
+]

@@ -3,79 +3,32 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from os import PathLike
 from typing import Any, TypeVar
 
 import narwhals as nw
 import numpy as np
 
-from validstats._typing import AnyArray, Float1D, Float2D
-from validstats.dsl.moments import LARGEST_VALUE
-from validstats.intake import (
-    backend_of,
-    check_groups,
-    check_vector,
-    column,
-    is_frame,
-    is_missing,
-    n_rows,
-    read_array,
-    to_pandas,
-)
+from validstats._typing import FrameBackend
+from validstats.intake import backend_of, column_names, is_frame, n_rows, plain_frame, to_pandas
 from validstats.runtime import progress
 
 __all__ = [
-    "ChunkColumns",
     "ChunkLevels",
-    "RowChunk",
-    "chunk_levels",
+    "category_levels",
     "is_dask",
+    "is_source",
     "map_chunks",
     "merge_levels",
-    "read_chunk",
+    "read_part",
+    "sliced",
+    "source_columns",
 ]
 
 T = TypeVar("T")
-
-missing_level_message = "The column {name!r} has missing values; every row needs a level."
-
-
-@dataclass(frozen=True, kw_only=True)
-class ChunkColumns:
-    """Which columns of a chunk play which part."""
-
-    label: str  # expert label, missing where there is none
-    # regressors; text and categorical columns become indicators of all but their first level
-    covariates: tuple[str, ...]
-    predictions: tuple[str, ...]  # columns with predicted labels
-    features: tuple[str, ...]  # columns that a learner predicts from
-    # column with labelling probabilities, one for all rows, or None where the number of labels was fixed
-    probability: str | float | None
-    clusters: str | None  # column with clusters
-    strata: str | None  # column with strata within which a fixed number of labels was drawn
-    weights: str | None  # column with analysis weights
-    offset: str | None  # column with the known part of the linear predictor
-    # levels of the text and categorical columns, from a first pass over all rows
-    levels: dict[str, tuple[str, ...]]
-
-    @property
-    def needed(self) -> list[str]:
-        """Columns to read, each once."""
-        names = [self.label, *self.covariates, *self.predictions, *self.features]
-        others = (self.probability, self.clusters, self.strata, self.weights, self.offset)
-        names += [name for name in others if isinstance(name, str)]
-        return list(dict.fromkeys(names))
-
-    @property
-    def coefficient_names(self) -> tuple[str, ...]:
-        """Names of the coefficients, the intercept first."""
-        names = ["Intercept"]
-        for name in self.covariates:
-            levels = self.levels.get(name)
-            names += [name] if levels is None else [f"{name}[T.{level}]" for level in levels[1:]]
-        return tuple(names)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +46,18 @@ def is_dask(source: Any) -> bool:
     return type(source).__module__.split(".")[0].startswith("dask") and hasattr(source, "to_delayed")
 
 
+def is_source(data: Any) -> bool:
+    """Tell whether data are a source of rows that arrive in parts rather than a frame."""
+    if is_frame(data):
+        return False
+    return isinstance(data, str | PathLike | list | tuple | Iterator) or callable(data) or is_dask(data)
+
+
+def sliced(frame: Any, chunk_size: int) -> Callable[[], Iterator[Any]]:
+    """Return a source that gives the rows of a frame in parts."""
+    return partial(_slices, frame, chunk_size)
+
+
 def map_chunks(
     source: Any,
     function: Callable[[Any, int], T],
@@ -106,6 +71,11 @@ def map_chunks(
     if is_dask(source):
         import dask
 
+        missing = [name for name in columns if name not in source.columns]
+        if missing:
+            raise KeyError(
+                f"There is no column {missing[0]!r}; the columns are {', '.join(map(repr, source.columns))}."
+            )
         parts = source[list(columns)].to_delayed()
         tasks = [dask.delayed(function, pure=False)(part, index) for index, part in enumerate(parts)]
         return iter(dask.compute(*tasks))
@@ -166,158 +136,44 @@ def _slices(frame: Any, chunk_size: int) -> Iterator[Any]:
         yield eager[begin : begin + chunk_size].to_native()
 
 
-@dataclass(frozen=True, kw_only=True)
-class RowChunk:
-    """Some rows of a data set, as arrays."""
+def source_columns(source: Any, chunk_size: int) -> tuple[list[str], FrameBackend]:
+    """Return the names of the columns of a source, and the library of its frames."""
+    if is_dask(source):
+        return [str(name) for name in source.columns], "pandas"
+    if isinstance(source, str | PathLike):
+        import pyarrow.dataset as ds
 
-    X: Float2D  # design matrix, shape ``(m, p)``
-    y: Float1D  # expert labels, NaN where there is none
-    probability: Float1D | None  # labelling probabilities, where they are known
-    predictions: tuple[Float1D, ...]  # columns with predicted labels
-    features: Float2D | None = None  # what a learner predicts from
-    clusters: AnyArray | None = None  # text of the cluster
-    strata: AnyArray | None = None  # text of the stratum
-    weights: Float1D | None = None
-    offset: Float1D | None = None
-
-    @property
-    def n_rows(self) -> int:
-        """Number of rows."""
-        return len(self.y)
-
-    def part(self, rows: slice | AnyArray) -> RowChunk:
-        """Return some of the rows."""
-        return RowChunk(
-            X=self.X[rows],
-            y=self.y[rows],
-            predictions=tuple(p[rows] for p in self.predictions),
-            **{name: _taken(getattr(self, name), rows) for name in _OPTIONAL},
-        )
-
-    @staticmethod
-    def joined(chunks: Sequence[RowChunk]) -> RowChunk:
-        """Return the rows of several chunks in order."""
-        first = chunks[0]
-        return RowChunk(
-            X=np.concatenate([c.X for c in chunks]),
-            y=np.concatenate([c.y for c in chunks]),
-            predictions=tuple(
-                np.concatenate([c.predictions[j] for c in chunks]) for j in range(len(first.predictions))
-            ),
-            **{
-                name: None
-                if getattr(first, name) is None
-                else np.concatenate([getattr(c, name) for c in chunks])
-                for name in _OPTIONAL
-            },
-        )
+        return list(ds.dataset(str(source)).schema.names), "pandas"
+    first = next(iter(_frames(source, (), chunk_size)), None)
+    if first is None:
+        raise ValueError("The source has no rows.")
+    return column_names(first), backend_of(first)
 
 
-_OPTIONAL = ("probability", "features", "clusters", "strata", "weights", "offset")
-
-
-def _taken(values: AnyArray | None, rows: slice | AnyArray) -> Any:
-    return None if values is None else values[rows]
-
-
-def read_chunk(frame: Any, columns: ChunkColumns, index: int) -> RowChunk:
-    """Turn a chunk into arrays and check it; messages name column and chunk."""
-    y = _numbers(frame, columns.label, index, missing=True)
-    return RowChunk(
-        X=_design(frame, columns, index),
-        y=y,
-        probability=_probability(frame, columns, index, y),
-        predictions=tuple(_numbers(frame, name, index) for name in columns.predictions),
-        features=_features(frame, columns, index) if columns.features else None,
-        clusters=None if columns.clusters is None else _groups(frame, columns.clusters),
-        strata=None if columns.strata is None else _groups(frame, columns.strata),
-        weights=None if columns.weights is None else _weights(frame, columns.weights, index),
-        offset=None if columns.offset is None else _numbers(frame, columns.offset, index),
-    )
-
-
-def _probability(frame: Any, columns: ChunkColumns, index: int, y: Float1D) -> Float1D | None:
-    if columns.probability is None:
-        return None
-    if not isinstance(columns.probability, str):
-        probability = np.full(len(y), float(columns.probability))
-    else:
-        probability = _numbers(frame, columns.probability, index)
-    if np.any(probability <= 0.0) or np.any(probability > 1.0):
-        raise ValueError(
-            f"Labelling probabilities must be in (0, 1]; chunk {index} has values from {probability.min():g} to "
-            f"{probability.max():g}."
-        )
-    certain = int(np.sum((probability == 1.0) & np.isnan(y)))
-    if certain:
-        raise ValueError(
-            f"{certain} row(s) of chunk {index} have labelling probability 1, which makes a label certain, and carry "
-            "none. Pass the probabilities that labels were drawn with."
-        )
-    return probability
-
-
-def _groups(frame: Any, name: str) -> AnyArray:
-    return check_groups(column(frame, name), f"The column {name!r}", n_rows(frame)).astype(str)
-
-
-def _weights(frame: Any, name: str, index: int) -> Float1D:
-    weights = _numbers(frame, name, index)
-    if np.any(weights < 0.0):
-        raise ValueError(f"Analysis weights must not be negative; the column {name!r} is in chunk {index}.")
-    return weights
-
-
-def _features(frame: Any, columns: ChunkColumns, index: int) -> Float2D:
-    """Return the learner's features: numbers as they are, one indicator a level of text in sorted order."""
-    blocks = []
-    for name in columns.features:
-        levels = columns.levels.get(name)
-        if levels is None:
-            blocks.append(_numbers(frame, name, index)[:, None])
-        else:
-            text = _level_text(frame, name)
-            blocks.append((text[:, None] == np.array(sorted(levels))[None, :]).astype(np.float64))
-    return np.hstack(blocks)
-
-
-def chunk_levels(frame: Any, covariates: Sequence[str]) -> dict[str, ChunkLevels]:
-    """Return the levels of the text and categorical columns of a chunk."""
+def category_levels(frame: Any, names: Sequence[str]) -> dict[str, ChunkLevels]:
+    """Return the levels of the categorical columns of a part."""
     found = {}
-    for name in covariates:
+    for name in names:
         categorical = _categorical(frame, name)
         if categorical is not None:
-            if np.any(categorical.codes < 0):
-                raise ValueError(missing_level_message.format(name=name))
             categories = tuple(categorical.categories.tolist())
-            used = frozenset(categories[code] for code in np.unique(categorical.codes))
+            used = frozenset(categories[code] for code in np.unique(categorical.codes) if code >= 0)
             found[name] = ChunkLevels(
                 present=used, categories=categories, by_appearance=backend_of(frame) != "pandas"
             )
-            continue
-        values = column(frame, name)
-        if values.dtype.kind in "fiub":
-            continue
-        distinct = set(read_array(values, f"The column {name!r}").tolist())
-        present = [v for v in distinct if not is_missing(v)]
-        if all(isinstance(v, numbers.Real) for v in present):
-            continue
-        if len(present) < len(distinct):
-            raise ValueError(missing_level_message.format(name=name))
-        found[name] = ChunkLevels(present=frozenset(np.unique(values.astype(str)).tolist()))
     return found
 
 
-def merge_levels(found: Sequence[ChunkLevels]) -> tuple[str, ...]:
-    """Return the levels of a column of all chunks, the reference first."""
-    present = frozenset[Any]().union(*(chunk.present for chunk in found))
-    shared = len({chunk.categories for chunk in found}) == 1
-    if found[0].categories is not None and (shared or all(chunk.by_appearance for chunk in found)):
-        met = dict.fromkeys(level for chunk in found for level in chunk.categories or ())
-        return tuple(str(level) for level in met if level in present)
+def merge_levels(found: Sequence[ChunkLevels]) -> tuple[Any, ...]:
+    """Return the levels of a categorical column of all parts, the reference first."""
+    present = frozenset[Any]().union(*(part.present for part in found))
+    shared = len({part.categories for part in found}) == 1
+    if shared or all(part.by_appearance for part in found):
+        met = dict.fromkeys(level for part in found for level in part.categories or ())
+        return tuple(level for level in met if level in present)
     if all(isinstance(level, numbers.Real) for level in present):
-        return tuple(str(level) for level in sorted(present))
-    return tuple(sorted({str(level) for level in present}))
+        return tuple(sorted(present))
+    return tuple(sorted(present, key=str))
 
 
 def _categorical(frame: Any, name: str) -> Any:
@@ -328,43 +184,22 @@ def _categorical(frame: Any, name: str) -> Any:
     return to_pandas(eager.select(name).to_native())[name].astype("category").array
 
 
-def _level_text(frame: Any, name: str) -> AnyArray:
-    categorical = _categorical(frame, name)
-    if categorical is None:
-        return column(frame, name).astype(str)
-    return np.array([str(level) for level in categorical.categories.tolist()])[categorical.codes]
-
-
-def _numbers(frame: Any, name: str, index: int, *, missing: bool = False) -> Float1D:
-    try:
-        read = check_vector(column(frame, name), f"The column {name!r}", allow_nan=True, allow_infinite=True)
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"Chunk {index}: {error}") from None
-    bad = np.isinf(read) if missing else ~np.isfinite(read)
-    if bad.any():
-        kind = "infinite" if missing else "missing or infinite"
-        raise ValueError(f"The column {name!r} has {int(bad.sum())} {kind} value(s) in chunk {index}.")
-    if np.any(np.abs(read) > LARGEST_VALUE):
-        raise ValueError(
-            f"The column {name!r} has values beyond {LARGEST_VALUE:g} in size in chunk {index}, whose squares "
-            "overflow; rescale it."
+def read_part(frame: Any, names: Sequence[str], categories: Mapping[str, tuple[Any, ...]]) -> Any:
+    """Return some columns of a part as a pandas frame, categories with the levels of all parts."""
+    eager = nw.from_native(frame, eager_only=True)
+    missing = [name for name in names if name not in eager.columns]
+    if missing:
+        raise KeyError(
+            f"There is no column {missing[0]!r}; the columns are {', '.join(map(repr, eager.columns))}."
         )
-    return read
+    found = plain_frame(to_pandas(eager.select(list(names)).to_native()).reset_index(drop=True))
+    if not categories:
+        return found
+    import pandas as pd
 
-
-def _design(frame: Any, columns: ChunkColumns, index: int) -> Float2D:
-    blocks = [np.ones(n_rows(frame))]
-    for name in columns.covariates:
-        levels = columns.levels.get(name)
-        if levels is None:
-            blocks.append(_numbers(frame, name, index))
-            continue
-        text = _level_text(frame, name)
-        unseen = set(np.unique(text)) - set(levels)
-        if unseen:
-            raise ValueError(
-                f"The column {name!r} has the level {sorted(unseen)[0]!r} in chunk {index}, which the first pass "
-                "did not see; the source must give the same rows in every pass."
-            )
-        blocks += [(text == level).astype(np.float64) for level in levels[1:]]
-    return np.column_stack(blocks)
+    changed = {
+        name: pd.Categorical(found[name].astype(object), categories=list(levels))
+        for name, levels in categories.items()
+        if name in found
+    }
+    return found.assign(**changed)
