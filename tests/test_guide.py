@@ -48,7 +48,7 @@ TASKS = {
     "prediction-powered inference for a proportion": "DesignSupervised",
     "How many expert annotations do I need for a standard error of one point?": "plan_labels",
     "Which documents should be annotated next?": "design_sampling",
-    "regression on a parquet dataset that does not fit into memory": "stream_regression",
+    "regression on a parquet dataset that does not fit into memory": "DesignSupervised",
     "mutual information between two vectors with an interval": "mutual_info",
     "nonlinear association strength of two measurements": "mutual_info",
     "test whether two variables are independent": "independence_test",

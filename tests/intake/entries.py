@@ -342,9 +342,9 @@ def _(values):
 
 
 def streamed(data: pd.DataFrame, label: str, covariate: str, probability: float = 0.5) -> Any:
-    from validstats.dsl import stream_regression
+    from tests.dsl.streams import streamed as stream
 
-    return stream_regression(
+    return stream(
         data,
         label=label,
         covariates=[covariate],

@@ -51,6 +51,7 @@ from validstats.dsl.sequence import (
     refuse_sequential,
 )
 from validstats.dsl.streaming import StreamedStudy, StreamedUnits, calibrated_stream, is_source
+from validstats.exceptions import StreamingError
 from validstats.intake import (
     check_confidence_level,
     check_literal,
@@ -315,6 +316,11 @@ class DesignSupervised(CalibratedEstimator):
             If the label is unknown or not named among several.
         """
         self._check_calibrated("predict")
+        if isinstance(self.units_, StreamedUnits):
+            raise StreamingError(
+                "predict returns one number a row, and the rows are not in memory. Predict part by part: fit on a frame of "
+                "the part's rows with the labelled rows, or infer, which needs sums only."
+            )
         return self.study_.adjusted() if self.sequential else adjusted_labels(self.calibration_, label)
 
     def infer(
@@ -468,6 +474,11 @@ class DesignSupervised(CalibratedEstimator):
     ) -> SamplingPlan:
         """Propose which further units to label; the labels there are serve as the pilot."""
         refuse_sequential(self.sequential, "design_sampling")
+        if isinstance(self.units_, StreamedUnits):
+            raise StreamingError(
+                "design_sampling gives every row a probability, and the rows are not in memory. Pass a frame of the rows "
+                "that could be labelled next to validstats.dsl.design_sampling."
+            )
         result = self.infer(formula, **options)
         seed = self.random_state if random_state is None else random_state
         return sampling_of_further_units(
@@ -581,6 +592,13 @@ def inferred(
         assert isinstance(formula, Moment)
         return solve(prepare_moment(formula, request, study), request, study)
     builder = DesignBuilder(parsed, study.template, tuple(request.calibration.labels))
+    if isinstance(request.units, StreamedUnits):
+        term = builder.depends_on_other_rows()
+        if term is not None:
+            raise StreamingError(
+                f"{term!r} takes its values in a row from the other rows, which is no sum over parts. Write the column "
+                "into the data beforehand, and use it in the formula."
+            )
     if request.model == "quantile":
         return infer_quantile(prepare_quantile(builder, request, study), request)
     note = ""

@@ -137,6 +137,10 @@ class Sample(Protocol):
         """Their inverse."""
 
     @property
+    def positions(self) -> AnyArray:
+        """Positions of the labelled rows among all."""
+
+    @property
     def keeps_rows(self) -> bool:
         """Whether values of single rows may be kept."""
 

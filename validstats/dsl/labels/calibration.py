@@ -414,6 +414,11 @@ class Calibration:
         return self.streamed_range or ProbabilityRange.of(self.probability)
 
     @property
+    def n_rows(self) -> int:
+        """Number of rows, labelled or not."""
+        return len(self.labelled)
+
+    @property
     def n_labelled(self) -> int:
         """Number of labelled rows."""
         return int(self.labelled.sum())
@@ -659,7 +664,8 @@ def warn_about_labels(calibration: Calibration) -> None:
 def calibration_report(calibration: Calibration, n_folds: int, guarantee: Guarantee) -> Report:
     """Describe a calibration."""
     rows: list[tuple[str, str, float, str]] = []
-    for name, kind in calibration.kinds.items():
+    # rows in parts are predicted when a model is inferred
+    for name, kind in calibration.kinds.items() if calibration.predictor is not None else ():
         gold = typed_labels(calibration.labels[name][calibration.labelled])
         fitted = calibration.predictions[name][..., calibration.labelled]
         if kind == "categorical":
@@ -681,13 +687,13 @@ def calibration_report(calibration: Calibration, n_folds: int, guarantee: Guaran
     return Report(
         title="Design-based supervised learning",
         header=(
-            ("Rows", len(calibration.labelled)),
+            ("Rows", calibration.n_rows),
             ("Expert labels", calibration.n_labelled),
             ("Sampling", _scheme_text(calibration.design)),
             ("Probabilities", f"{found.low:.4g} to {found.high:.4g}"),
             ("Folds", f"{n_folds}, repeated {len(calibration.folds)} times"),
         ),
-        tables=(table,),
+        tables=(table,) if rows else (),
         guarantees=(guarantee,),
     )
 

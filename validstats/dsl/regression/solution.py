@@ -539,8 +539,8 @@ def solve(prepared: PreparedModel, request: InferenceRequest, study: Study) -> C
     """Solve a prepared model, of rows in memory or in a stream: sums, fit, result."""
     clusters, clustered_by = study.clusters, study.clustered_by
     warn_about_few_clusters(request, clusters, clustered_by)
-    sample, names = prepared.sample, prepared.assembled.names
-    absorbed = prepared.assembled.absorber is not None
+    sample, names = prepared.sample, prepared.names
+    absorbed = prepared.absorber is not None
     if not absorbed:
         if sample.n_labelled < len(names) and not np.any(estimable(sample)):
             raise no_root(sample, names)
@@ -595,7 +595,7 @@ def _warn_about_surprises(prepared: PreparedModel, found: Estimate) -> None:
         squares = (found.residual[:, k] * sample.gold_weights) ** 2
         heaviest = np.argsort(-squares, kind="stable")[:3]
         total = float(squares.sum())
-        places = sample.positions[heaviest] if isinstance(sample, LabelledSample) else heaviest
+        places = sample.positions[heaviest]
         message = few_degrees_message.format(
             name=names[k],
             degrees=degrees[k],

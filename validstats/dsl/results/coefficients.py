@@ -533,7 +533,7 @@ class CoefficientResult(Result):
         if self.labelled is None:
             raise ValueError(
                 f"This result rests on rows that were not in memory together, whose influence functions are not kept; "
-                f"{purpose} needs them. Estimate with DesignSupervised, or pass clusters to stream_regression."
+                f"{purpose} needs them. Infer on a frame that holds all rows, or pass clusters to calibrate or infer."
             )
         if self.influence is None:
             raise ValueError(

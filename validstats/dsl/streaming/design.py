@@ -393,6 +393,11 @@ class StreamedCalibration(Calibration):
 
     reader: DesignReader
 
+    @property
+    def n_rows(self) -> int:
+        """Number of rows, labelled or not."""
+        return self.reader.n_rows
+
 
 def calibrated_stream(
     units: StreamedUnits,

@@ -87,6 +87,11 @@ class StreamedSample:
         return self.labelled.n_rows
 
     @property
+    def positions(self) -> Int1D:
+        """Positions of the labelled rows among all."""
+        return self.reader.design.positions
+
+    @property
     def gold_probability(self) -> Float1D:
         """Probabilities of the labelled rows."""
         return self.labelled.probability
