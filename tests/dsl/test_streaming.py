@@ -348,7 +348,7 @@ def test_bad_sources_and_columns_are_refused(tmp_path) -> None:
     pq.write_table(pa.Table.from_pandas(frame), tmp_path / "rows.parquet")
     with pytest.raises(KeyError, match="no column 'w'"):
         stream_regression(tmp_path / "rows.parquet", **(COMMON | {"predictions": ["w"]}))
-    with pytest.raises(ValueError, match="'y' is not numeric"):
+    with pytest.raises(ValueError, match="'y', or what the machine says of it, is not numeric"):
         stream_regression(frame, **(COMMON | {"predictions": "kind"}))
     with pytest.raises(TypeError, match="strata must name a column where rows arrive in parts"):
         stream_regression(frame, **(COMMON | {"strata": frame["kind"]}))
