@@ -372,7 +372,7 @@ def _rank_battles(
         if labelled.sum() < 10:
             raise EvalFileError(f"Only {int(labelled.sum())} battles were judged by humans; label more.")
         judge_fit = _strengths(
-            first, second, outcome, tie, prompts, len(names), scale, order_effect, pair_weights
+            first, second, outcome, tie, prompts, len(names), scale, order_effect, pair_weights, len(first)
         )
         judge_rank = _ranks(judge_fit[0])
         n_human = np.bincount(first[labelled], minlength=len(names)) + np.bincount(
@@ -386,7 +386,16 @@ def _rank_battles(
         ).T
         df = float(max(len(np.unique(prompts[labelled])) - 1, 1))
     theta, covariance, facts = _strengths(
-        first, second, outcome, tie, prompts, len(names), scale, order_effect, pair_weights
+        first,
+        second,
+        outcome,
+        tie,
+        prompts,
+        len(names),
+        scale,
+        order_effect,
+        pair_weights,
+        int(labelled.sum()),
     )
     sets = rank_sets(theta, covariance, df, level, generator=generator)
     interval = _pointwise(theta, covariance, df, level, (0.0, 1.0) if scale == "win_rate" else None)
@@ -514,11 +523,14 @@ def _strengths(
     scale: Scale,
     order_effect: bool,
     pair_weights: PairWeights,
+    n_labels: int,
 ) -> tuple[Float1D, Float2D, dict[str, Any]]:
     """Strengths or win rates with their covariance, and figures to print."""
+    # Small samples: (N - 1)/(N - K) beside the sandwich's G/(G - 1), as in clustered regressions, N labelled battles.
+    small = (n_labels - 1) / max(n_labels - n_systems - 1, 1)
     if scale == "win_rate":
         rate, covariance = win_rate(first, second, outcome, prompts, n_systems)
-        return rate, covariance, {}
+        return rate, covariance * small, {}
     weights = None
     if pair_weights == "uniform":
         low, high = np.minimum(first, second), np.maximum(first, second)
@@ -533,7 +545,7 @@ def _strengths(
         facts["Advantage of being shown first"] = (
             f"{fit.order_effect:.3f} (standard error {math.sqrt(fit.order_variance):.3f})"
         )
-    return fit.strength, fit.covariance, facts
+    return fit.strength, fit.covariance * small, facts
 
 
 def _fit_check(first: Int1D, second: Int1D, outcome: Float1D, fitted: Float2D, n_systems: int) -> str:

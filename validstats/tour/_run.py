@@ -22,6 +22,7 @@ SECTIONS = {
     "holdout": "Reusable holdout",
     "dsl": "Design-based supervised learning",
     "mi": "Learned mutual information",
+    "evals": "Evaluations of models",
 }
 """Name of a section -> its title, in the order of the tour."""
 
@@ -40,7 +41,7 @@ def run_tour(
 
     Parameters
     ----------
-    sections : sequence of {"batch", "holdout", "dsl", "mi"}
+    sections : sequence of {"batch", "holdout", "dsl", "mi", "evals"}
         Which sections to run, in this order; all by default.
     output : str or path, default "validstats-tour.html"
         The page to write; self-contained, it needs no network.
