@@ -282,7 +282,9 @@ class RankDisplay:
                 label="judge alone",
             )
         self.ax_.set_yticks(rows, [plain(s) for s in self.systems])
-        self.ax_.set(xlabel="rank", xlim=(0.5, max(float(self.high.max()), n) + 0.5), ylim=(n - 0.5, -0.5))
+        top = int(max(float(self.high.max()), n))
+        self.ax_.set_xticks(np.unique(np.linspace(1, top, min(top, 10)).round()))
+        self.ax_.set(xlabel="rank", xlim=(0.5, top + 0.5), ylim=(n - 0.5, -0.5))
         self.ax_.legend(frameon=False, ncols=3, loc="lower left", bbox_to_anchor=(0.0, 1.0), fontsize=9)
         tidy_axes(self.ax_, grid="x")
         return self
