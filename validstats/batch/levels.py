@@ -71,6 +71,12 @@ class BatchLevels(Result):
         return iter(self.results)
 
     @property
+    def terms(self) -> Any:
+        """What each number of the last axis is."""
+        highest: Any = self.results[-1]
+        return highest.terms
+
+    @property
     def estimate(self) -> Any:
         """Point values, levels first."""
         return self._stacked("estimate")
