@@ -35,7 +35,7 @@ def test_a_returned_class_is_found_in_annotations_and_in_words() -> None:
     assert returned(validstats.batch.plan_batch, known) == {"BatchPlan"}
     found = returned(validstats.batch.BatchPredictor.infer, known)
     assert {"BatchIntervals", "BatchSets", "NotCalibratedError", "UninformativeWarning"} <= found
-    assert "BatchPlanDisplay" in returned(validstats.batch.BatchPlan.plot, known)
+    assert "BatchIntervalDisplay" in returned(validstats.batch.BatchIntervals.plot, known)
 
 
 def test_pages_of_figures_and_errors_list_all_of_them() -> None:

@@ -105,33 +105,11 @@ class BatchPlan(Result):
             )
         return "; ".join(said)
 
-    def plot(
-        self, ax: Any = None, labels: Mapping[str, str] | None = None, drop: Collection[str] = ()
-    ) -> Any:
-        """Draw which calibration score becomes the threshold at several calibration sizes.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes or None, default None
-            Axes to draw on.
-        labels : mapping of str to str or None, default None
-            Words instead of the terms of :meth:`tidy`.
-        drop : collection of str, default ()
-            Terms to leave out.
-
-        Returns
-        -------
-        BatchPlanDisplay
-            The display, with ``ax_`` and ``figure_``.
-
-        Raises
-        ------
-        ValueError
-            If the target has no single threshold.
-        """
+    def _display(self, labels: Mapping[str, str] | None, drop: Collection[str]) -> Any:
+        """Draw which calibration score becomes the threshold at several calibration sizes."""
         from validstats.plotting.plans import BatchPlanDisplay
 
-        return BatchPlanDisplay.from_result(self, labels=labels, drop=drop).plot(ax)
+        return BatchPlanDisplay.from_result(self, labels=labels, drop=drop)
 
     def _tidy_columns(self) -> Mapping[str, Any]:
         return {

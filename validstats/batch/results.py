@@ -466,7 +466,7 @@ class BatchIntervals(BatchResult):
             title=self.title, header=header, tables=[Table(columns)], guarantees=[self.guarantee], notes=notes
         )
 
-    def plot(
+    def plot(  # type: ignore[override]
         self,
         truth: Any = None,
         ax: Any = None,
@@ -682,28 +682,11 @@ class BatchSets(BatchResult):
             notes=notes,
         )
 
-    def plot(
-        self, ax: Any = None, *, labels: Mapping[str, str] | None = None, drop: Collection[str] = ()
-    ) -> Any:
-        """Draw the sizes of the sets beside those of split conformal prediction.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes or None, default None
-            Axes to draw on.
-        labels : mapping of str to str or None, default None
-            Words instead of the names of batches.
-        drop : collection of str, default ()
-            Batches to leave out.
-
-        Returns
-        -------
-        LabelSetDisplay
-            The display, with ``ax_`` and ``figure_``.
-        """
+    def _display(self, labels: Mapping[str, str] | None, drop: Collection[str]) -> Any:
+        """Draw the sizes of the sets beside those of split conformal prediction."""
         from validstats.plotting.batch_sets import LabelSetDisplay
 
-        return LabelSetDisplay.from_result(self, labels=labels, drop=drop).plot(ax)
+        return LabelSetDisplay.from_result(self, labels=labels, drop=drop)
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -866,7 +849,7 @@ class BatchSelection(BatchResult):
             ],
         )
 
-    def plot(
+    def plot(  # type: ignore[override]
         self,
         y: Any = None,
         ax: Any = None,
@@ -957,31 +940,14 @@ class DiscoveryCurve(Result):
         """Whether a selection has fewer false claims than rows."""
         return bool((self.max_false < self.selected).any())
 
-    def plot(
-        self, ax: Any = None, labels: Mapping[str, str] | None = None, drop: Collection[str] = ()
-    ) -> Any:
-        """Draw the bound on false claims against the number of rows selected.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes or None, default None
-            Axes to draw on; new ones if None.
-        labels : mapping of str to str or None, default None
-            Words instead of the batch, for the title.
-        drop : collection of str, default ()
-            Selections to leave out.
-
-        Returns
-        -------
-        DiscoveryCurveDisplay
-            The display, drawn.
-        """
+    def _display(self, labels: Mapping[str, str] | None, drop: Collection[str]) -> Any:
+        """Draw the bound on false claims against the number of rows selected."""
         from validstats.plotting.statistical_tests import DiscoveryCurveDisplay
 
         left_out = {drop} if isinstance(drop, str) else set(drop)
         shown = [i for i, term in enumerate(self.terms) if term not in left_out]
         name = (labels or {}).get(self.name, self.name)
-        return DiscoveryCurveDisplay(self.selected[shown], self.max_false[shown], name=name).plot(ax)
+        return DiscoveryCurveDisplay(self.selected[shown], self.max_false[shown], name=name)
 
     def _answer(self) -> str:
         if not self.informative:
@@ -1241,7 +1207,7 @@ class BatchEnvelopes(BatchResult):
             ],
         )
 
-    def plot(
+    def plot(  # type: ignore[override]
         self,
         batch: int | None = None,
         truth: Any = None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -130,26 +130,11 @@ class AgreementResult(Result):
             notes=notes,
         )
 
-    def plot(self, ax: Any = None, labels: Mapping[str, str] | None = None, drop: Sequence[str] = ()) -> Any:
-        """Draw the measures with their intervals.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes or None, default None
-            Where to draw; a new figure if None.
-        labels : mapping of str to str or None, default None
-            Words instead of measures.
-        drop : sequence of str, default ()
-            Measures to leave out.
-
-        Returns
-        -------
-        AgreementDisplay
-            The drawing, with its axes.
-        """
+    def _display(self, labels: Mapping[str, str] | None, drop: Collection[str]) -> Any:
+        """Draw the measures with their intervals."""
         from validstats.plotting.evaluations import AgreementDisplay
 
-        return AgreementDisplay.from_result(self, labels=labels, drop=drop).plot(ax)
+        return AgreementDisplay.from_result(self, labels=labels, drop=drop)
 
 
 def _clause(code: str, **fields: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -109,7 +109,9 @@ class LedgerComparisonResult(EvalResult):
         """
         return {**super().to_dict(), "budget": {"left": dict(self.left), "nats": self.nats}}
 
-    def plot(self, ax: Any = None, labels: Mapping[str, str] | None = None, drop: Sequence[str] = ()) -> Any:
+    def plot(
+        self, ax: Any = None, labels: Mapping[str, str] | None = None, drop: Collection[str] = ()
+    ) -> Any:
         """Refuse a drawing: there is no number to draw.
 
         Parameters

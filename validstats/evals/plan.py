@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -121,24 +121,11 @@ class EvalPlan(EvalResult):
         )
         return Report("Plan of an evaluation", tables=tables, guarantees=[self.guarantee])
 
-    def plot(self, ax: Any = None, labels: Mapping[str, str] | None = None, drop: Sequence[str] = ()) -> Any:
-        """Draw the forecast over the number of labels or items.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes or None, default None
-            Where to draw; a new figure if None.
-        labels, drop : object
-            Not used: there is one curve.
-
-        Returns
-        -------
-        PlanDisplay
-            The drawing, with its axes.
-        """
+    def _display(self, labels: Mapping[str, str] | None, drop: Collection[str]) -> Any:
+        """Draw the forecast over the number of labels or items."""
         from validstats.plotting.evaluations import PlanDisplay
 
-        return PlanDisplay.from_result(self).plot(ax)
+        return PlanDisplay.from_result(self)
 
 
 def plan(

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -133,10 +132,6 @@ class EvalResult(Result):
         """Warnings about the data, in one sentence each."""
         return [c.sentence for c in self.checks if c.severity == "warning"]
 
-    @abstractmethod
-    def plot(self, ax: Any = None, labels: Mapping[str, str] | None = None, drop: Sequence[str] = ()) -> Any:
-        """Draw the answer."""
-
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class EvaluationResult(EvalResult):
@@ -245,26 +240,11 @@ class EvaluationResult(EvalResult):
             notes=self._notes(),
         )
 
-    def plot(self, ax: Any = None, labels: Mapping[str, str] | None = None, drop: Sequence[str] = ()) -> Any:
-        """Draw the estimates beside what the judge alone and the humans alone say.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes or None, default None
-            Where to draw; a new figure if None.
-        labels : mapping of str to str or None, default None
-            Words instead of terms.
-        drop : sequence of str, default ()
-            Terms to leave out.
-
-        Returns
-        -------
-        EvaluationDisplay
-            The drawing, with its axes.
-        """
+    def _display(self, labels: Mapping[str, str] | None, drop: Collection[str]) -> Any:
+        """Draw the estimates beside what the judge alone and the humans alone say."""
         from validstats.plotting.evaluations import EvaluationDisplay
 
-        return EvaluationDisplay.from_result(self, labels=labels, drop=drop).plot(ax)
+        return EvaluationDisplay.from_result(self, labels=labels, drop=drop)
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -394,26 +374,11 @@ class ComparisonResult(EvalResult):
             notes=self._notes(),
         )
 
-    def plot(self, ax: Any = None, labels: Mapping[str, str] | None = None, drop: Sequence[str] = ()) -> Any:
-        """Draw the difference with its interval and margin.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes or None, default None
-            Where to draw; a new figure if None.
-        labels : mapping of str to str or None, default None
-            Words instead of the names of systems.
-        drop : sequence of str, default ()
-            Not used: there is one term.
-
-        Returns
-        -------
-        ComparisonDisplay
-            The drawing, with its axes.
-        """
+    def _display(self, labels: Mapping[str, str] | None, drop: Collection[str]) -> Any:
+        """Draw the difference with its interval and margin."""
         from validstats.plotting.evaluations import ComparisonDisplay
 
-        return ComparisonDisplay.from_result(self, labels=labels).plot(ax)
+        return ComparisonDisplay.from_result(self, labels=labels)
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -531,26 +496,11 @@ class RankingResult(EvalResult):
             notes=self._notes(),
         )
 
-    def plot(self, ax: Any = None, labels: Mapping[str, str] | None = None, drop: Sequence[str] = ()) -> Any:
-        """Draw the range of ranks of each system.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes or None, default None
-            Where to draw; a new figure if None.
-        labels : mapping of str to str or None, default None
-            Words instead of systems.
-        drop : sequence of str, default ()
-            Systems to leave out.
-
-        Returns
-        -------
-        RankDisplay
-            The drawing, with its axes.
-        """
+    def _display(self, labels: Mapping[str, str] | None, drop: Collection[str]) -> Any:
+        """Draw the range of ranks of each system."""
         from validstats.plotting.evaluations import RankDisplay
 
-        return RankDisplay.from_result(self, labels=labels, drop=drop).plot(ax)
+        return RankDisplay.from_result(self, labels=labels, drop=drop)
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -675,26 +625,11 @@ class PassAtKResult(EvalResult):
             notes=self._notes(),
         )
 
-    def plot(self, ax: Any = None, labels: Mapping[str, str] | None = None, drop: Sequence[str] = ()) -> Any:
-        """Draw the band over k beside the curve of the tests.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes or None, default None
-            Where to draw; a new figure if None.
-        labels : mapping of str to str or None, default None
-            Words instead of quantities.
-        drop : sequence of str, default ()
-            Quantities to leave out.
-
-        Returns
-        -------
-        PassAtKDisplay
-            The drawing, with its axes.
-        """
+    def _display(self, labels: Mapping[str, str] | None, drop: Collection[str]) -> Any:
+        """Draw the band over k beside the curve of the tests."""
         from validstats.plotting.evaluations import PassAtKDisplay
 
-        return PassAtKDisplay.from_result(self, labels=labels, drop=drop).plot(ax)
+        return PassAtKDisplay.from_result(self, labels=labels, drop=drop)
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -769,19 +704,6 @@ class ReleaseResult(EvalResult):
         ]
         return Report("Release", header=header, guarantees=[self.guarantee], notes=self._notes())
 
-    def plot(self, ax: Any = None, labels: Mapping[str, str] | None = None, drop: Sequence[str] = ()) -> Any:
-        """Draw the selection, as the batch domain draws it.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes or None, default None
-            Where to draw; a new figure if None.
-        labels, drop : object
-            Not used.
-
-        Returns
-        -------
-        object
-            The drawing of the batch domain.
-        """
-        return self.study.plot(ax)
+    def _display(self, labels: Mapping[str, str] | None, drop: Collection[str]) -> Any:
+        """Draw the selection, as the batch domain draws it."""
+        return self.study

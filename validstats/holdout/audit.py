@@ -155,25 +155,8 @@ class LookAudit(Result):
         """Mass that is left for a ledger on the same rows after this statement took half, ``e^-nats / 2``."""
         return 0.5 * math.exp(-self.best.nats)
 
-    def plot(
-        self, ax: Any = None, labels: Mapping[str, str] | None = None, drop: Collection[str] = ()
-    ) -> Any:
-        """Draw the interval of each way of accounting, beside that of a single look.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes or None, default None
-            Axes to draw on.
-        labels : mapping of str to str or None, default None
-            Words instead of what is known.
-        drop : collection of str, default ()
-            Ways of accounting to leave out.
-
-        Returns
-        -------
-        AnswersDisplay
-            With ``ax_`` and ``figure_``.
-        """
+    def _display(self, labels: Mapping[str, str] | None, drop: Collection[str]) -> Any:
+        """Draw the interval of each way of accounting, beside that of a single look."""
         from validstats.plotting.answers import AnswersDisplay
 
         rows = [row for row in self.rows if row.known not in drop]
@@ -183,7 +166,7 @@ class LookAudit(Result):
             [row.low for row in rows],
             [row.high for row in rows],
             [self.single_look] * len(rows),
-        ).plot(ax)
+        )
 
     def _answer(self) -> str:
         looks = f"After {self.looks:,} looks at {self.n:,} rows" if self.looks else f"On {self.n:,} used rows"

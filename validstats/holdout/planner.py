@@ -151,28 +151,11 @@ class Plan(Result):
         names = sorted({candidate.name for candidate in self.candidates})
         raise KeyError(f"{name!r} is not in the plan for release={self.release!r}; there are {names}.")
 
-    def plot(
-        self, ax: Any = None, labels: Mapping[str, str] | None = None, drop: Collection[str] = ()
-    ) -> Any:
-        """Draw the half-widths.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes or None, default None
-            Axes to draw on.
-        labels : mapping of str to str or None, default None
-            Words instead of the mechanisms' names.
-        drop : collection of str, default ()
-            Mechanisms to leave out.
-
-        Returns
-        -------
-        HoldoutPlanDisplay
-            With ``ax_`` and ``figure_``.
-        """
+    def _display(self, labels: Mapping[str, str] | None, drop: Collection[str]) -> Any:
+        """Draw the half-widths."""
         from validstats.plotting.plans import HoldoutPlanDisplay
 
-        return HoldoutPlanDisplay.from_plan(self, labels, drop).plot(ax)
+        return HoldoutPlanDisplay.from_plan(self, labels, drop)
 
     def _answer(self) -> str:
         asked = f"{self.queries:,} adaptively chosen {'batches' if self.release == 'argmax' else 'questions'}"

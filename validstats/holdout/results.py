@@ -190,28 +190,11 @@ class Answer(Result):
             return bool(self.passed)
         return True
 
-    def plot(
-        self, ax: Any = None, labels: Mapping[str, str] | None = None, drop: Collection[str] = ()
-    ) -> Any:
-        """Draw the interval, beside the one of a single look.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes or None, default None
-            Axes to draw on.
-        labels : mapping of str to str or None, default None
-            Words instead of questions.
-        drop : collection of str, default ()
-            Questions to leave out.
-
-        Returns
-        -------
-        AnswersDisplay
-            With ``ax_`` and ``figure_``.
-        """
+    def _display(self, labels: Mapping[str, str] | None, drop: Collection[str]) -> Any:
+        """Draw the interval, beside the one of a single look."""
         from validstats.plotting.answers import AnswersDisplay
 
-        return AnswersDisplay.from_answers([self], labels, drop).plot(ax)
+        return AnswersDisplay.from_answers([self], labels, drop)
 
     def _answer(self) -> str:
         phrase = self.entry.detail.get("phrase") or self.question
@@ -337,28 +320,11 @@ class Answers(Result, Sequence[Answer]):
         """Another name of ``estimate``."""
         return self.estimate
 
-    def plot(
-        self, ax: Any = None, labels: Mapping[str, str] | None = None, drop: Collection[str] = ()
-    ) -> Any:
-        """Draw the intervals, beside those of single looks.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes or None, default None
-            Axes to draw on.
-        labels : mapping of str to str or None, default None
-            Words instead of questions.
-        drop : collection of str, default ()
-            Questions to leave out.
-
-        Returns
-        -------
-        AnswersDisplay
-            With ``ax_`` and ``figure_``.
-        """
+    def _display(self, labels: Mapping[str, str] | None, drop: Collection[str]) -> Any:
+        """Draw the intervals, beside those of single looks."""
         from validstats.plotting.answers import AnswersDisplay
 
-        return AnswersDisplay.from_answers(self.items, labels, drop).plot(ax)
+        return AnswersDisplay.from_answers(self.items, labels, drop)
 
     def _answer(self) -> str:
         said = [answer for answer in self.items if answer.value is not None and answer.informative]
@@ -476,25 +442,8 @@ class Certificate(Result):
         """Whether a gain is certified, or the interval of the score excludes anything."""
         return self.gain > 0.0 or self.accuracy_low > 0.0 or self.accuracy_high < 1.0
 
-    def plot(
-        self, ax: Any = None, labels: Mapping[str, str] | None = None, drop: Collection[str] = ()
-    ) -> Any:
-        """Draw the two bounds.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes or None, default None
-            Axes to draw on.
-        labels : mapping of str to str or None, default None
-            Words instead of the terms.
-        drop : collection of str, default ()
-            Terms to leave out.
-
-        Returns
-        -------
-        AnswersDisplay
-            With ``ax_`` and ``figure_``.
-        """
+    def _display(self, labels: Mapping[str, str] | None, drop: Collection[str]) -> Any:
+        """Draw the two bounds."""
         from validstats.plotting.answers import AnswersDisplay
 
         kept = [i for i, term in enumerate(self.terms) if term not in drop]
@@ -505,7 +454,7 @@ class Certificate(Result):
             self.conf_low[kept],
             self.conf_high[kept],
             np.column_stack([none, none]),
-        ).plot(ax)
+        )
 
     def _answer(self) -> str:
         gain = (

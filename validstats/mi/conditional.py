@@ -98,25 +98,8 @@ class ConditionalMutualInformationResult(Result):
     def __float__(self) -> float:
         return self.estimate
 
-    def plot(
-        self, ax: Any = None, labels: Mapping[str, str] | None = None, drop: Collection[str] = ()
-    ) -> Any:
-        """Draw the estimate.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes or None, default None
-            Axes to draw on; new ones if None.
-        labels : mapping of str to str or None, default None
-            Words instead of the name of the estimate.
-        drop : collection of str, default ()
-            Accepted for every result; there is one line only.
-
-        Returns
-        -------
-        MutualInformationDisplay
-            The display, drawn.
-        """
+    def _display(self, labels: Mapping[str, str] | None, drop: Collection[str]) -> Any:
+        """Draw the estimate."""
         from validstats.plotting.mutual_information import MutualInformationDisplay
 
         name, nothing = "conditional mutual information", np.array([np.nan])
@@ -128,7 +111,7 @@ class ConditionalMutualInformationResult(Result):
             unit=self.unit,
             sort=False,
         )
-        return display.plot(ax)
+        return display
 
     def _answer(self) -> str:
         if np.isinf(self.estimate):

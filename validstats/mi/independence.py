@@ -97,29 +97,12 @@ class IndependenceTestResult(StatisticalTest):
         """There is no simpler answer."""
         return NotApplicable("the test of a correlation would miss every dependence that is not linear")
 
-    def plot(
-        self, ax: Any = None, labels: Mapping[str, str] | None = None, drop: Collection[str] = ()
-    ) -> Any:
-        """Draw the observed statistic against its permutations.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes or None, default None
-            Axes to draw on; new ones if None.
-        labels : mapping of str to str or None, default None
-            Words instead of the name of the statistic.
-        drop : collection of str, default ()
-            Accepted for every result; there is one line only.
-
-        Returns
-        -------
-        PermutationDisplay
-            The display, drawn.
-        """
+    def _display(self, labels: Mapping[str, str] | None, drop: Collection[str]) -> Any:
+        """Draw the observed statistic against its permutations."""
         from validstats.plotting.statistical_tests import PermutationDisplay
 
         name = (labels or {}).get(self.statistic_name, self.statistic_name)
-        return PermutationDisplay(self.null, self.statistic, name=name).plot(ax)
+        return PermutationDisplay(self.null, self.statistic, name=name)
 
     def _answer(self) -> str:
         given = " given the strata" if self.n_strata > 1 else f" given {self.given}" if self.given else ""

@@ -120,25 +120,8 @@ class MutualInformationMatrix(Result):
         value = rounded(float(self.values[i, j]))
         return f"Of {len(pairs)} pairs {self.names[i]} and {self.names[j]} share most information, {value} {self.unit}"
 
-    def plot(
-        self, ax: Any = None, labels: Mapping[str, str] | None = None, drop: Collection[str] = ()
-    ) -> Any:
-        """Draw the matrix as a heat map.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes or None, default None
-            Axes to draw on.
-        labels : mapping of str to str or None, default None
-            Words instead of the names of columns.
-        drop : collection of str, default ()
-            Columns to leave out.
-
-        Returns
-        -------
-        MutualInformationMatrixDisplay
-            The display, with ``ax_`` and ``figure_``.
-        """
+    def _display(self, labels: Mapping[str, str] | None, drop: Collection[str]) -> Any:
+        """Draw the matrix as a heat map."""
         from validstats.plotting.mutual_information import MutualInformationMatrixDisplay
 
         kept = [i for i, name in enumerate(self.names) if name not in drop]
@@ -147,7 +130,7 @@ class MutualInformationMatrix(Result):
             self.correlation_scale()[np.ix_(kept, kept)],
             [(labels or {}).get(self.names[i], self.names[i]) for i in kept],
             unit=self.unit,
-        ).plot(ax)
+        )
 
     def _pairs(self) -> list[tuple[int, int]]:
         return list(itertools.combinations(range(len(self.names)), 2))

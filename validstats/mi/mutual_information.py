@@ -111,25 +111,8 @@ class MutualInformationResult(Result):
     def __float__(self) -> float:
         return self.estimate
 
-    def plot(
-        self, ax: Any = None, labels: Mapping[str, str] | None = None, drop: Collection[str] = ()
-    ) -> Any:
-        """Draw the estimate with its interval, beside the certified bound.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes or None, default None
-            Axes to draw on; new ones if None.
-        labels : mapping of str to str or None, default None
-            Words instead of "mutual information" and "certified".
-        drop : collection of str, default ()
-            Lines to leave out.
-
-        Returns
-        -------
-        MutualInformationDisplay
-            The display, drawn.
-        """
+    def _display(self, labels: Mapping[str, str] | None, drop: Collection[str]) -> Any:
+        """Draw the estimate with its interval, beside the certified bound."""
         from validstats.plotting.mutual_information import MutualInformationDisplay
 
         lines = {
@@ -142,7 +125,7 @@ class MutualInformationResult(Result):
             *(np.array(column) for column in zip(*kept.values(), strict=True)),
             unit=self.unit,
             sort=False,
-        ).plot(ax)
+        )
 
     def _answer(self) -> str:
         return estimate_words(self.estimate, self.low, self.high, self.unit, self.certified)

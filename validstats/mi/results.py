@@ -139,25 +139,8 @@ class LearnedMIResult(Result):
     def __len__(self) -> int:
         return len(self.estimates)
 
-    def plot(
-        self, ax: Any = None, labels: Mapping[str, str] | None = None, drop: Collection[str] = ()
-    ) -> Any:
-        """Draw the estimates with their intervals; a single one beside the classical estimates.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes or None, default None
-            Axes to draw on; new ones if None.
-        labels : mapping of str to str or None, default None
-            Words instead of the names of the lines.
-        drop : collection of str, default ()
-            Lines to leave out.
-
-        Returns
-        -------
-        MutualInformationDisplay
-            The display, drawn.
-        """
+    def _display(self, labels: Mapping[str, str] | None, drop: Collection[str]) -> Any:
+        """Draw the estimates with their intervals; a single one beside the classical estimates."""
         from validstats.plotting.mutual_information import MutualInformationDisplay
 
         names, classical = self.terms, []
@@ -178,7 +161,7 @@ class LearnedMIResult(Result):
             unit=self.unit,
             highlighted=np.array(kept) < len(self.estimates),
             sort=False,
-        ).plot(ax)
+        )
 
     @property
     def terms(self) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -61,7 +61,7 @@ class EvaluationDisplay:
 
     @classmethod
     def from_result(
-        cls, result: Any, *, labels: Mapping[str, str] | None = None, drop: Sequence[str] = ()
+        cls, result: Any, *, labels: Mapping[str, str] | None = None, drop: Collection[str] = ()
     ) -> Self:
         """Take the estimates of a result.
 
@@ -225,7 +225,7 @@ class RankDisplay:
 
     @classmethod
     def from_result(
-        cls, result: Any, *, labels: Mapping[str, str] | None = None, drop: Sequence[str] = ()
+        cls, result: Any, *, labels: Mapping[str, str] | None = None, drop: Collection[str] = ()
     ) -> Self:
         """Take the ranks of a result.
 
@@ -327,7 +327,7 @@ class PassAtKDisplay:
 
     @classmethod
     def from_result(
-        cls, result: Any, *, labels: Mapping[str, str] | None = None, drop: Sequence[str] = ()
+        cls, result: Any, *, labels: Mapping[str, str] | None = None, drop: Collection[str] = ()
     ) -> Self:
         """Take the curves of a result.
 
@@ -403,7 +403,7 @@ class AgreementDisplay:
 
     @classmethod
     def from_result(
-        cls, result: Any, *, labels: Mapping[str, str] | None = None, drop: Sequence[str] = ()
+        cls, result: Any, *, labels: Mapping[str, str] | None = None, drop: Collection[str] = ()
     ) -> Self:
         """Take the measures of a result.
 

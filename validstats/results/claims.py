@@ -84,25 +84,8 @@ class Claims(Result, Sequence[bool]):
         """
         return [bool(bit) for bit in self.confirmed]
 
-    def plot(
-        self, ax: Any = None, labels: Mapping[str, str] | None = None, drop: Collection[str] = ()
-    ) -> Any:
-        """Draw which claims were confirmed.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes or None, default None
-            Axes to draw on.
-        labels : mapping of str to str or None, default None
-            Words instead of terms.
-        drop : collection of str, default ()
-            Terms to leave out.
-
-        Returns
-        -------
-        DiscoveriesDisplay
-            With ``ax_`` and ``figure_``.
-        """
+    def _display(self, labels: Mapping[str, str] | None, drop: Collection[str]) -> Any:
+        """Draw which claims were confirmed."""
         from validstats.plotting.answers import DiscoveriesDisplay
 
-        return DiscoveriesDisplay.from_discoveries(self, labels, drop).plot(ax)
+        return DiscoveriesDisplay.from_discoveries(self, labels, drop)

@@ -27,7 +27,7 @@ class Result(ABC):
     ``confidence_level``, ``n_reference``, ``naive`` (what one would have reported without the method), ``guarantee``
     and ``informative``. What does not apply is a :class:`~validstats.results.NotApplicable` that says why.
     Subclasses are frozen dataclasses that add these as fields or properties and implement ``_answer``,
-    ``_tidy_columns``, ``_glance_columns`` and ``_report``.
+    ``_tidy_columns``, ``_glance_columns``, ``_report`` and ``_display``.
 
     Parameters
     ----------
@@ -174,6 +174,31 @@ class Result(ABC):
         if labels or drop or digits is not None:
             report = report.styled(labels, digits, drop)
         return Summary(report, details)
+
+    def plot(
+        self, ax: Any = None, labels: Mapping[str, str] | None = None, drop: Collection[str] = ()
+    ) -> Any:
+        """Draw the result.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or None, default None
+            Axes to draw on; new ones if None.
+        labels : mapping of str to str or None, default None
+            Words instead of terms.
+        drop : collection of str, default ()
+            Terms to leave out, where the figure has several.
+
+        Returns
+        -------
+        display
+            One of :mod:`validstats.plotting`, drawn, with ``ax_`` and ``figure_``.
+        """
+        return self._display(labels, drop).plot(ax)
+
+    def _display(self, labels: Mapping[str, str] | None, drop: Collection[str]) -> Any:
+        """The display that :meth:`plot` draws; a subclass implements it, or ``plot`` with further options."""
+        raise NotImplementedError(f"{type(self).__name__} has no figure.")
 
     def __repr__(self) -> str:
         return self.summary().as_text()

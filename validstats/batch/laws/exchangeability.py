@@ -72,29 +72,12 @@ class ExchangeabilityTest(StatisticalTest):
         """Random permutations."""
         return int(self.null.size)
 
-    def plot(
-        self, ax: Any = None, labels: Mapping[str, str] | None = None, drop: Collection[str] = ()
-    ) -> Any:
-        """Draw the observed statistic against its permutations.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes or None, default None
-            Axes to draw on; new ones if None.
-        labels : mapping of str to str or None, default None
-            Words instead of "statistic".
-        drop : collection of str, default ()
-            Accepted for every result; there is one line only.
-
-        Returns
-        -------
-        PermutationDisplay
-            The display, drawn.
-        """
+    def _display(self, labels: Mapping[str, str] | None, drop: Collection[str]) -> Any:
+        """Draw the observed statistic against its permutations."""
         from validstats.plotting.statistical_tests import PermutationDisplay
 
         name = (labels or {}).get("statistic", "statistic")
-        return PermutationDisplay(self.null, self.statistic, name=name).plot(ax)
+        return PermutationDisplay(self.null, self.statistic, name=name)
 
     def _answer(self) -> str:
         if not self.informative:
@@ -180,28 +163,11 @@ class Martingale(Result):
         """There is no simpler answer."""
         return NotApplicable("a test that is repeated row by row raises false alarms sooner or later")
 
-    def plot(
-        self, ax: Any = None, labels: Mapping[str, str] | None = None, drop: Collection[str] = ()
-    ) -> Any:
-        """Draw the capital after each row.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes or None, default None
-            Axes to draw on; new ones if None.
-        labels : mapping of str to str or None, default None
-            Accepted for every result; rows have numbers.
-        drop : collection of str, default ()
-            Accepted for every result; the path is drawn as a whole.
-
-        Returns
-        -------
-        CapitalDisplay
-            The display, drawn.
-        """
+    def _display(self, labels: Mapping[str, str] | None, drop: Collection[str]) -> Any:
+        """Draw the capital after each row."""
         from validstats.plotting.statistical_tests import CapitalDisplay
 
-        return CapitalDisplay(self.values, self.level).plot(ax)
+        return CapitalDisplay(self.values, self.level)
 
     def _answer(self) -> str:
         if self.alarm is None:
@@ -507,31 +473,14 @@ class WeightTest(StatisticalTest):
         d = self.balance.size // 2
         return [f"column {i}" for i in range(d)] + [f"column {i}, squared" for i in range(d)]
 
-    def plot(
-        self, ax: Any = None, labels: Mapping[str, str] | None = None, drop: Collection[str] = ()
-    ) -> Any:
-        """Draw the standardised differences.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes or None, default None
-            Axes to draw on; new ones if None.
-        labels : mapping of str to str or None, default None
-            Words instead of the columns.
-        drop : collection of str, default ()
-            Columns to leave out.
-
-        Returns
-        -------
-        BalanceDisplay
-            The display, drawn.
-        """
+    def _display(self, labels: Mapping[str, str] | None, drop: Collection[str]) -> Any:
+        """Draw the standardised differences."""
         from validstats.plotting.statistical_tests import BalanceDisplay
 
         left_out = {drop} if isinstance(drop, str) else set(drop)
         shown = [i for i, term in enumerate(self.terms) if term not in left_out]
         names = [(labels or {}).get(self.terms[i], self.terms[i]) for i in shown]
-        return BalanceDisplay(names, self.balance[shown]).plot(ax)
+        return BalanceDisplay(names, self.balance[shown])
 
     def _answer(self) -> str:
         if self.p_value <= 0.05:

@@ -132,30 +132,13 @@ class SamplingPlan(Result):
             f"probability {chance}"
         )
 
-    def plot(
-        self, ax: Any = None, labels: Mapping[str, str] | None = None, drop: Collection[str] = ()
-    ) -> Any:
-        """Draw the probabilities of every design that was considered.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes or None, default None
-            Axes to draw on.
-        labels : mapping of str to str or None, default None
-            Words instead of the names of designs.
-        drop : collection of str, default ()
-            Designs to leave out.
-
-        Returns
-        -------
-        ProbabilityDisplay
-            The display, with ``ax_`` and ``figure_``.
-        """
+    def _display(self, labels: Mapping[str, str] | None, drop: Collection[str]) -> Any:
+        """Draw the probabilities of every design that was considered."""
         from validstats.plotting.probabilities import ProbabilityDisplay
 
         curves = {c.method: c.probability for c in self.candidates if c.method not in drop}
         words = {(labels or {}).get(name, name): values for name, values in curves.items()}
-        return ProbabilityDisplay(words).plot(ax)
+        return ProbabilityDisplay(words)
 
     @property
     def gain(self) -> float | None:

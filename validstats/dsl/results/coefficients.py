@@ -866,25 +866,8 @@ class CoefficientComparison(Result):
         own = f"{subject} is {interval_words(self.estimate[j], low, high)}"
         return sentence(f"{own}; {', '.join(others)}" if others else own)
 
-    def plot(
-        self, ax: Any = None, labels: Mapping[str, str] | None = None, drop: Collection[str] = ()
-    ) -> Any:
-        """Draw the coefficients of every fit.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes or None, default None
-            Axes to draw on.
-        labels : mapping of str to str or None, default None
-            Words instead of terms.
-        drop : collection of str, default ()
-            Terms to leave out.
-
-        Returns
-        -------
-        CoefficientDisplay
-            The drawn display.
-        """
+    def _display(self, labels: Mapping[str, str] | None, drop: Collection[str]) -> Any:
+        """Draw the coefficients of every fit."""
         from validstats.plotting.coefficients import CoefficientDisplay
 
         kept = [j for j, name in enumerate(self.names) if name not in drop]
@@ -897,7 +880,7 @@ class CoefficientComparison(Result):
             for name, f in self.fits.items()
         }
         words = [(labels or {}).get(self.names[j], self.names[j]) for j in kept]
-        return CoefficientDisplay(words, fits).plot(ax)
+        return CoefficientDisplay(words, fits)
 
     def _tidy_columns(self) -> Mapping[str, Sequence[Any] | np.ndarray]:
         critical = critical_value(float(1 - self.confidence_level), None)
@@ -1010,31 +993,14 @@ class ExponentiatedResult(Result):
         naive = self.result.naive
         return naive if isinstance(naive, NotApplicable) else np.exp(naive)
 
-    def plot(
-        self, ax: Any = None, labels: Mapping[str, str] | None = None, drop: Collection[str] = ()
-    ) -> Any:
-        """Draw the ratios on a logarithmic axis.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes or None, default None
-            Axes to draw on.
-        labels : mapping of str to str or None, default None
-            Words instead of terms.
-        drop : collection of str, default ()
-            Terms to leave out.
-
-        Returns
-        -------
-        CoefficientDisplay
-            The drawn display.
-        """
+    def _display(self, labels: Mapping[str, str] | None, drop: Collection[str]) -> Any:
+        """Draw the ratios on a logarithmic axis."""
         from validstats.plotting.coefficients import CoefficientDisplay
 
         kept = [j for j, name in enumerate(self.terms) if name not in drop and not is_intercept(name)]
         words = [(labels or {}).get(self.terms[j], self.terms[j]) for j in kept]
         values = (self.estimate[kept], self.conf_low[kept], self.conf_high[kept])
-        return CoefficientDisplay(words, {"validstats": values}, ratio=self.result.ratio).plot(ax)
+        return CoefficientDisplay(words, {"validstats": values}, ratio=self.result.ratio)
 
     def _answer(self) -> str:
         j = main_term(self.terms)

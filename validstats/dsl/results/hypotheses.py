@@ -37,30 +37,13 @@ class WaldTest(StatisticalTest):
     degrees_of_freedom: int
     denominator: float | None
 
-    def plot(
-        self, ax: Any = None, labels: Mapping[str, str] | None = None, drop: Collection[str] = ()
-    ) -> Any:
-        """Draw the law of the statistic under the hypothesis, with the observed value.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes or None, default None
-            Axes to draw on; new ones if None.
-        labels : mapping of str to str or None, default None
-            Words instead of "statistic".
-        drop : collection of str, default ()
-            Accepted for every result; there is one line only.
-
-        Returns
-        -------
-        NullLawDisplay
-            The display, drawn.
-        """
+    def _display(self, labels: Mapping[str, str] | None, drop: Collection[str]) -> Any:
+        """Draw the law of the statistic under the hypothesis, with the observed value."""
         from validstats.plotting.statistical_tests import NullLawDisplay
 
         grid = np.linspace(0.02, max(1.2 * self.statistic, float(self._law().ppf(0.995))), 300)
         name = (labels or {}).get("statistic", self._law_name())
-        return NullLawDisplay(grid, self._law().pdf(grid), self.statistic, name=name).plot(ax)
+        return NullLawDisplay(grid, self._law().pdf(grid), self.statistic, name=name)
 
     def __str__(self) -> str:
         return f"H0: {self.null}; {self._law_name()} = {self.statistic:.4g}, p = {self.p_value:.4g}"

@@ -69,31 +69,14 @@ class MarginalEffects(Result):
     def _half(self) -> Float1D:
         return critical_value(float(1 - self.confidence_level), self.degrees_of_freedom) * self.std_error
 
-    def plot(
-        self, ax: Any = None, labels: Mapping[str, str] | None = None, drop: Collection[str] = ()
-    ) -> Any:
-        """Draw the effects with their intervals.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes or None, default None
-            Axes to draw on.
-        labels : mapping of str to str or None, default None
-            Words instead of terms.
-        drop : collection of str, default ()
-            Terms to leave out.
-
-        Returns
-        -------
-        CoefficientDisplay
-            The drawn display.
-        """
+    def _display(self, labels: Mapping[str, str] | None, drop: Collection[str]) -> Any:
+        """Draw the effects with their intervals."""
         from validstats.plotting.coefficients import CoefficientDisplay
 
         kept = [j for j, name in enumerate(self.terms) if name not in drop]
         words = [(labels or {}).get(self.terms[j], self.terms[j]) for j in kept]
         values = (self.estimate[kept], self.conf_low[kept], self.conf_high[kept])
-        return CoefficientDisplay(words, {"validstats": values}).plot(ax)
+        return CoefficientDisplay(words, {"validstats": values})
 
     def _answer(self) -> str:
         words = interval_words(self.estimate[0], self.conf_low[0], self.conf_high[0])

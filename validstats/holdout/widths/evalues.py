@@ -97,28 +97,11 @@ class EValue(Result):
         """``min(1, 1 / e)``, a valid p-value by Markov's inequality."""
         return 1.0 if self.value <= 1.0 else 1.0 / self.value
 
-    def plot(
-        self, ax: Any = None, labels: Mapping[str, str] | None = None, drop: Collection[str] = ()
-    ) -> Any:
-        """Draw the capital of the bet.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes or None, default None
-            Axes to draw on; new ones if None.
-        labels : mapping of str to str or None, default None
-            Accepted for every result; rows have numbers.
-        drop : collection of str, default ()
-            Accepted for every result; the path is drawn as a whole.
-
-        Returns
-        -------
-        CapitalDisplay
-            The display, drawn.
-        """
+    def _display(self, labels: Mapping[str, str] | None, drop: Collection[str]) -> Any:
+        """Draw the capital of the bet."""
         from validstats.plotting.statistical_tests import CapitalDisplay
 
-        return CapitalDisplay(self.log_capital, 0.05).plot(ax)
+        return CapitalDisplay(self.log_capital, 0.05)
 
     def __float__(self) -> float:
         return self.value
