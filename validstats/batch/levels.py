@@ -106,7 +106,7 @@ class BatchLevels(Result):
         """Whether the result at every level says something."""
         return all(r.informative for r in self.results)
 
-    def plot(
+    def plot(  # type: ignore[override]
         self, ax: Any = None, *, labels: Mapping[str, str] | None = None, drop: Collection[str] = ()
     ) -> Any:
         """Draw the result at the highest level.

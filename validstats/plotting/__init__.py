@@ -19,6 +19,7 @@ _PUBLIC = {
     "ConfidenceSequenceDisplay": "validstats.plotting.confidence_sequence",
     "CoverageDisplay": "validstats.plotting.coverage",
     "DiscoveriesDisplay": "validstats.plotting.answers",
+    "Display": "validstats.plotting._style",
     "LedgerDisplay": "validstats.plotting.ledger",
     "EnvelopeDisplay": "validstats.plotting.batch_envelope",
     "GainForecastDisplay": "validstats.plotting.label_plan",
@@ -52,6 +53,7 @@ __all__ = [
     "ConfidenceSequenceDisplay",
     "CoverageDisplay",
     "DiscoveriesDisplay",
+    "Display",
     "LedgerDisplay",
     "EnvelopeDisplay",
     "GainForecastDisplay",
@@ -71,6 +73,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from validstats.plotting._style import Display
     from validstats.plotting.answers import AnswersDisplay, DiscoveriesDisplay
     from validstats.plotting.batch_envelope import EnvelopeDisplay
     from validstats.plotting.batch_intervals import BatchIntervalDisplay

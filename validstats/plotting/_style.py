@@ -1,11 +1,11 @@
-"""Colours and axes that every figure of the package shares."""
+"""Colours, axes and the way of drawing that every figure of the package shares."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
-__all__ = ["COLOURS", "batch_name", "figure_and_axes", "kept", "plain", "tidy_axes", "words"]
+__all__ = ["COLOURS", "Display", "batch_name", "figure_and_axes", "kept", "plain", "tidy_axes", "words"]
 
 COLOURS = {
     "ours": "#1f6f78",
@@ -16,6 +16,39 @@ COLOURS = {
     "light": "#cfe3e5",
 }
 """One meaning a colour, in every figure: ours, the naive method, a reference method, the truth."""
+
+
+class Display:
+    """A figure that computed and stored what it shows, and draws it on demand.
+
+    Attributes
+    ----------
+    ax_, figure_ : matplotlib Axes and Figure
+        Set by :meth:`plot`.
+    """
+
+    ax_: Any
+    figure_: Any
+
+    def plot(self, ax: Any = None) -> Self:
+        """Draw the figure.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or None, default None
+            Axes to draw on; new ones if None.
+
+        Returns
+        -------
+        Display
+            Itself, with ``ax_`` and ``figure_`` set.
+        """
+        self._draw(ax)
+        return self
+
+    def _draw(self, ax: Any) -> None:
+        """Draw on axes, or on new ones where None is given, and keep them; every figure implements this."""
+        raise NotImplementedError
 
 
 def figure_and_axes(ax: Any = None, figsize: tuple[float, float] = (7.0, 4.2)) -> tuple[Any, Any]:

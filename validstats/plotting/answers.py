@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from validstats.intake import check_same_length
-from validstats.plotting._style import COLOURS, figure_and_axes, plain, tidy_axes
+from validstats.plotting._style import COLOURS, Display, figure_and_axes, plain, tidy_axes
 
 if TYPE_CHECKING:
     from validstats.holdout.results import Answer
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["AnswersDisplay", "DiscoveriesDisplay"]
 
 
-class AnswersDisplay:
+class AnswersDisplay(Display):
     """Intervals of answers, the first one on top.
 
     Parameters
@@ -27,11 +27,6 @@ class AnswersDisplay:
         Values and intervals; NaN where only a bit was released.
     naive : array-like of shape (k, 2)
         Intervals of single looks; NaN where there is none.
-
-    Attributes
-    ----------
-    ax_, figure_ : matplotlib Axes and Figure
-        Set by :meth:`plot`.
 
     Examples
     --------
@@ -79,19 +74,8 @@ class AnswersDisplay:
             [answer.naive if isinstance(answer.naive, np.ndarray) else (np.nan, np.nan) for answer in kept],
         )
 
-    def plot(self, ax: Any = None) -> Self:
-        """Draw the figure.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes or None, default None
-            Axes to draw on; new ones if None.
-
-        Returns
-        -------
-        AnswersDisplay
-            Itself, with ``ax_`` and ``figure_`` set.
-        """
+    def _draw(self, ax: Any) -> None:
+        """Draw the figure."""
         self.figure_, self.ax_ = figure_and_axes(ax, (7.0, 1.2 + 0.4 * len(self.questions)))
         places = np.arange(len(self.questions))
         self.ax_.hlines(
@@ -106,10 +90,9 @@ class AnswersDisplay:
         self.ax_.set(xlabel="answer of the holdout")
         self.ax_.legend(frameon=False, fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
         tidy_axes(self.ax_, grid="x")
-        return self
 
 
-class DiscoveriesDisplay:
+class DiscoveriesDisplay(Display):
     """Claims that were confirmed, and claims that were not.
 
     Parameters
@@ -120,11 +103,6 @@ class DiscoveriesDisplay:
         Which were confirmed.
     claim : str
         What was claimed.
-
-    Attributes
-    ----------
-    ax_, figure_ : matplotlib Axes and Figure
-        Set by :meth:`plot`.
 
     Examples
     --------
@@ -165,19 +143,8 @@ class DiscoveriesDisplay:
         names = [(labels or {}).get(found.terms[i], found.terms[i]) for i in kept]
         return cls(names, found.confirmed[kept], found.claim)
 
-    def plot(self, ax: Any = None) -> Self:
-        """Draw the figure.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes or None, default None
-            Axes to draw on; new ones if None.
-
-        Returns
-        -------
-        DiscoveriesDisplay
-            Itself, with ``ax_`` and ``figure_`` set.
-        """
+    def _draw(self, ax: Any) -> None:
+        """Draw the figure."""
         self.figure_, self.ax_ = figure_and_axes(ax, (7.0, 1.2 + 0.3 * len(self.models)))
         places = np.arange(len(self.models))
         for mask, x, colour, marker in (
@@ -190,4 +157,3 @@ class DiscoveriesDisplay:
         self.ax_.set_xticks([0, 1], ["not confirmed", f"confirmed: {self.claim}"])
         self.ax_.set_xlim(-0.5, 1.5)
         tidy_axes(self.ax_, grid="x")
-        return self

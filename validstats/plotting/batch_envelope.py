@@ -8,12 +8,12 @@ from typing import Any, Self
 import numpy as np
 
 from validstats.intake import check_vector
-from validstats.plotting._style import COLOURS, batch_name, figure_and_axes, plain, tidy_axes
+from validstats.plotting._style import COLOURS, Display, batch_name, figure_and_axes, plain, tidy_axes
 
 __all__ = ["EnvelopeDisplay"]
 
 
-class EnvelopeDisplay:
+class EnvelopeDisplay(Display):
     """Bounds that hold for all sorted scores of a batch at once.
 
     Parameters
@@ -28,11 +28,6 @@ class EnvelopeDisplay:
         What one score is.
     name : str, default ""
         Name of the batch, for the title.
-
-    Attributes
-    ----------
-    ax_, figure_ : matplotlib Axes and Figure
-        Set by :meth:`plot`.
 
     Examples
     --------
@@ -100,19 +95,8 @@ class EnvelopeDisplay:
         """
         return self.truth is None or bool(((self.low <= self.truth) & (self.truth <= self.high)).all())
 
-    def plot(self, ax: Any = None) -> Self:
-        """Draw the figure.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes or None, default None
-            Axes to draw on; new ones if None.
-
-        Returns
-        -------
-        EnvelopeDisplay
-            Itself, with ``ax_`` and ``figure_`` set.
-        """
+    def _draw(self, ax: Any) -> None:
+        """Draw the figure."""
         self.figure_, self.ax_ = figure_and_axes(ax, (6.4, 4.2))
         m = self.low.size
         share = (np.arange(m) + 0.5) / m
@@ -138,7 +122,6 @@ class EnvelopeDisplay:
         self.ax_.set(xlabel="share of the batch", ylabel=plain(self.quantity), xlim=(0, 1))
         self.ax_.legend(frameon=False)
         tidy_axes(self.ax_, grid="both")
-        return self
 
     def _visible_ends(self) -> tuple[np.ndarray, np.ndarray]:
         values = [self.low, self.high] + ([] if self.truth is None else [self.truth])

@@ -8,12 +8,12 @@ from typing import Any, Self
 import numpy as np
 
 from validstats.intake import check_same_length, check_vector
-from validstats.plotting._style import COLOURS, figure_and_axes, kept, plain, tidy_axes, words
+from validstats.plotting._style import COLOURS, Display, figure_and_axes, kept, plain, tidy_axes, words
 
 __all__ = ["BatchIntervalDisplay"]
 
 
-class BatchIntervalDisplay:
+class BatchIntervalDisplay(Display):
     """Intervals for a number about each of several batches, ordered as they come.
 
     Parameters
@@ -30,11 +30,6 @@ class BatchIntervalDisplay:
         Intervals of normal theory, drawn as thin lines below ours.
     name : str, default "value"
         What the number is.
-
-    Attributes
-    ----------
-    ax_, figure_ : matplotlib Axes and Figure
-        Set by :meth:`plot`.
 
     Examples
     --------
@@ -122,19 +117,8 @@ class BatchIntervalDisplay:
             return np.ones(len(self.batches), dtype=bool)
         return np.asarray((self.low <= self.truth) & (self.truth <= self.high))
 
-    def plot(self, ax: Any = None) -> Self:
-        """Draw the figure.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes or None, default None
-            Axes to draw on; new ones if None.
-
-        Returns
-        -------
-        BatchIntervalDisplay
-            Itself, with ``ax_`` and ``figure_`` set.
-        """
+    def _draw(self, ax: Any) -> None:
+        """Draw the figure."""
         k = len(self.batches)
         self.figure_, self.ax_ = figure_and_axes(ax, (7.0, max(2.2, min(9.0, 0.9 + 0.26 * k))))
         positions, inside = np.arange(k), self.covered()
@@ -172,7 +156,6 @@ class BatchIntervalDisplay:
         self.ax_.set(xlabel=plain(self.name), ylabel="batch", ylim=(k - 0.4, -0.6))
         self.ax_.legend(frameon=False, ncols=2, loc="lower left", bbox_to_anchor=(0.0, 1.0), fontsize=9)
         tidy_axes(self.ax_, grid="x")
-        return self
 
     def _visible_ends(self) -> tuple[np.ndarray, np.ndarray]:
         values = [self.estimate, self.low, self.high, *(v for v in (self.truth, self.naive) if v is not None)]

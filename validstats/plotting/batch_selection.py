@@ -8,12 +8,12 @@ from typing import Any, Self
 import numpy as np
 
 from validstats.intake import check_vector
-from validstats.plotting._style import COLOURS, batch_name, figure_and_axes, plain, tidy_axes
+from validstats.plotting._style import COLOURS, Display, batch_name, figure_and_axes, plain, tidy_axes
 
 __all__ = ["SelectionDisplay"]
 
 
-class SelectionDisplay:
+class SelectionDisplay(Display):
     """Predictions of a batch in decreasing order, the claims among them, and the bound on false ones.
 
     Parameters
@@ -34,11 +34,6 @@ class SelectionDisplay:
         Rows of which any claim would be false, in place of ``y``.
     name : str, default ""
         Name of the batch, for the title.
-
-    Attributes
-    ----------
-    ax_, figure_ : matplotlib Axes and Figure
-        Set by :meth:`plot`.
 
     Examples
     --------
@@ -112,19 +107,8 @@ class SelectionDisplay:
         """Number of false claims, or None where no labels are known."""
         return None if self.false is None else int((self.selected & self.false).sum())
 
-    def plot(self, ax: Any = None) -> Self:
-        """Draw the figure.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes or None, default None
-            Axes to draw on; new ones if None.
-
-        Returns
-        -------
-        SelectionDisplay
-            Itself, with ``ax_`` and ``figure_`` set.
-        """
+    def _draw(self, ax: Any) -> None:
+        """Draw the figure."""
         self.figure_, self.ax_ = figure_and_axes(ax, (7.0, 3.8))
         order = np.argsort(-self.predictions, kind="stable")
         x, values, chosen = np.arange(1, order.size + 1), self.predictions[order], self.selected[order]
@@ -158,4 +142,3 @@ class SelectionDisplay:
         self.ax_.set(xlabel="rows of the batch, by prediction", ylabel="prediction")
         self.ax_.legend(frameon=False, fontsize=9)
         tidy_axes(self.ax_)
-        return self

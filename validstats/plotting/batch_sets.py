@@ -8,12 +8,12 @@ from typing import Any, Self
 import numpy as np
 
 from validstats.intake import check_vector
-from validstats.plotting._style import COLOURS, figure_and_axes, kept, plain, tidy_axes, words
+from validstats.plotting._style import COLOURS, Display, figure_and_axes, kept, plain, tidy_axes, words
 
 __all__ = ["LabelSetDisplay"]
 
 
-class LabelSetDisplay:
+class LabelSetDisplay(Display):
     """Sizes of label sets of the rows of batches: lengths of intervals, or numbers of classes.
 
     Parameters
@@ -26,11 +26,6 @@ class LabelSetDisplay:
         What a size is.
     title : str, default ""
         Title of the figure.
-
-    Attributes
-    ----------
-    ax_, figure_ : matplotlib Axes and Figure
-        Set by :meth:`plot`.
 
     Examples
     --------
@@ -84,19 +79,8 @@ class LabelSetDisplay:
         """
         return float(self.sizes.mean()), float(self.naive.mean())
 
-    def plot(self, ax: Any = None) -> Self:
-        """Draw the figure.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes or None, default None
-            Axes to draw on; new ones if None.
-
-        Returns
-        -------
-        LabelSetDisplay
-            Itself, with ``ax_`` and ``figure_`` set.
-        """
+    def _draw(self, ax: Any) -> None:
+        """Draw the figure."""
         self.figure_, self.ax_ = figure_and_axes(ax, (6.4, 3.6))
         for values, colour, label in (
             (self.naive, COLOURS["naive"], "split conformal"),
@@ -111,4 +95,3 @@ class LabelSetDisplay:
         self.ax_.set_title(plain(self.title), loc="left", fontsize=11)
         self.ax_.legend(frameon=False)
         tidy_axes(self.ax_, grid="both")
-        return self

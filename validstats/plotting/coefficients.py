@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from validstats.intake import check_vector
-from validstats.plotting._style import COLOURS, figure_and_axes, plain, tidy_axes
+from validstats.plotting._style import COLOURS, Display, figure_and_axes, plain, tidy_axes
 
 __all__ = ["CoefficientDisplay"]
 
@@ -19,7 +19,7 @@ _STYLES = {
 }
 
 
-class CoefficientDisplay:
+class CoefficientDisplay(Display):
     """Estimates and intervals of the same coefficients from several fits.
 
     Parameters
@@ -32,11 +32,6 @@ class CoefficientDisplay:
         Known values, drawn as vertical ticks.
     ratio : str, default ""
         Name of the ratio that exponentiated coefficients are; the axis is then logarithmic.
-
-    Attributes
-    ----------
-    ax_, figure_ : matplotlib Axes and Figure
-        Set by :meth:`plot`.
 
     Examples
     --------
@@ -105,19 +100,8 @@ class CoefficientDisplay:
         words = [(labels or {}).get(name, name) for name in terms]
         return cls(words, fits, truth=None if truth is None else np.asarray(truth)[index])
 
-    def plot(self, ax: Any = None) -> Self:
-        """Draw the figure.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes or None, default None
-            Axes to draw on; new ones if None.
-
-        Returns
-        -------
-        CoefficientDisplay
-            Itself, with ``ax_`` and ``figure_`` set.
-        """
+    def _draw(self, ax: Any) -> None:
+        """Draw the figure."""
         n = len(self.names)
         self.figure_, self.ax_ = figure_and_axes(ax, (7.0, 1.3 + 0.75 * n))
         height = np.arange(n)[::-1].astype(float)
@@ -143,4 +127,3 @@ class CoefficientDisplay:
         else:
             self.ax_.legend(frameon=False, fontsize="small")
         tidy_axes(self.ax_, grid="x")
-        return self

@@ -11,12 +11,12 @@ from scipy import stats
 from validstats._typing import Float1D, Int1D
 from validstats.dsl.results import level_text
 from validstats.intake import check_same_length, check_vector
-from validstats.plotting._style import COLOURS, figure_and_axes, plain, tidy_axes
+from validstats.plotting._style import COLOURS, Display, figure_and_axes, plain, tidy_axes
 
 __all__ = ["ConfidenceSequenceDisplay"]
 
 
-class ConfidenceSequenceDisplay:
+class ConfidenceSequenceDisplay(Display):
     """Estimates and intervals of one coefficient at every look.
 
     Parameters
@@ -29,11 +29,6 @@ class ConfidenceSequenceDisplay:
         Name of the coefficient.
     confidence_level : float
         Level of both intervals.
-
-    Attributes
-    ----------
-    ax_, figure_ : matplotlib Axes and Figure
-        Set by :meth:`plot`.
 
     Examples
     --------
@@ -109,19 +104,8 @@ class ConfidenceSequenceDisplay:
         """
         return float(stats.norm.isf((1.0 - self.confidence_level) / 2.0)) * self.std_error
 
-    def plot(self, ax: Any = None) -> Self:
-        """Draw the figure.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes or None, default None
-            Axes to draw on; new ones if None.
-
-        Returns
-        -------
-        ConfidenceSequenceDisplay
-            Itself, with ``ax_`` and ``figure_`` set.
-        """
+    def _draw(self, ax: Any) -> None:
+        """Draw the figure."""
         self.figure_, self.ax_ = figure_and_axes(ax)
         finite = np.isfinite(self.radius)
         x, centre, radius = self.times[finite], self.estimate[finite], self.radius[finite]
@@ -150,4 +134,3 @@ class ConfidenceSequenceDisplay:
         )
         self.ax_.legend(frameon=False, loc="best")
         tidy_axes(self.ax_, grid="both")
-        return self

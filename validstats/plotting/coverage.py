@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
 from validstats.intake import check_same_length, check_vector
-from validstats.plotting._style import COLOURS, figure_and_axes, tidy_axes
+from validstats.plotting._style import COLOURS, Display, figure_and_axes, tidy_axes
 
 __all__ = ["CoverageDisplay"]
 
 
-class CoverageDisplay:
+class CoverageDisplay(Display):
     """Achieved coverage of a method, and of a naive one, at several nominal levels.
 
     Parameters
@@ -31,11 +31,6 @@ class CoverageDisplay:
         Achieved frequencies of the naive method.
     naive_name : str, default "naive"
         Its name in the legend.
-
-    Attributes
-    ----------
-    ax_, figure_ : matplotlib Axes and Figure
-        Set by :meth:`plot`.
 
     Examples
     --------
@@ -79,19 +74,8 @@ class CoverageDisplay:
         low, high = stats.binom.interval(confidence, self.n_replicates, expected)
         return np.column_stack([low, high]) / self.n_replicates
 
-    def plot(self, ax: Any = None) -> Self:
-        """Draw the figure.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes or None, default None
-            Axes to draw on; new ones if None.
-
-        Returns
-        -------
-        CoverageDisplay
-            Itself, with ``ax_`` and ``figure_`` set.
-        """
+    def _draw(self, ax: Any) -> None:
+        """Draw the figure."""
         self.figure_, self.ax_ = figure_and_axes(ax, (5.4, 4.6))
         order = np.argsort(self.nominal)
         x, band = self.nominal[order], self.band()[order]
@@ -109,4 +93,3 @@ class CoverageDisplay:
         self.ax_.set(xlabel="nominal level", ylabel=f"achieved in {self.n_replicates:,} replicates")
         self.ax_.legend(frameon=False, loc="best")
         tidy_axes(self.ax_, grid="both")
-        return self

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from validstats.plotting._style import COLOURS, figure_and_axes, kept, plain, tidy_axes, words
+from validstats.plotting._style import COLOURS, Display, figure_and_axes, kept, plain, tidy_axes, words
 
 __all__ = [
     "AgreementDisplay",
@@ -19,7 +19,7 @@ __all__ = [
 ]
 
 
-class EvaluationDisplay:
+class EvaluationDisplay(Display):
     """Estimates with intervals, beside what the judge alone and the humans alone say.
 
     Parameters
@@ -32,11 +32,6 @@ class EvaluationDisplay:
         What the judge alone and the labelled answers alone say; NaN where there is none.
     name : str, default "score"
         What was estimated.
-
-    Attributes
-    ----------
-    ax_, figure_ : matplotlib Axes and Figure
-        Set by :meth:`plot`.
 
     Examples
     --------
@@ -90,19 +85,8 @@ class EvaluationDisplay:
             result.title,
         )
 
-    def plot(self, ax: Any = None) -> Self:
-        """Draw the figure.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes or None, default None
-            Axes to draw on; new ones if None.
-
-        Returns
-        -------
-        EvaluationDisplay
-            Itself, with ``ax_`` and ``figure_`` set.
-        """
+    def _draw(self, ax: Any) -> None:
+        """Draw the figure."""
         n = len(self.terms)
         self.figure_, self.ax_ = figure_and_axes(ax, (7.0, 1.4 + 0.45 * n))
         rows = np.arange(n)
@@ -124,10 +108,9 @@ class EvaluationDisplay:
         self.ax_.set(xlabel=plain(self.name), ylim=(n - 0.5, -0.5))
         self.ax_.legend(frameon=False, ncols=4, loc="lower left", bbox_to_anchor=(0.0, 1.0), fontsize=9)
         tidy_axes(self.ax_, grid="x")
-        return self
 
 
-class ComparisonDisplay:
+class ComparisonDisplay(Display):
     """A difference with its interval, zero, and the margin that does not matter.
 
     Parameters
@@ -136,11 +119,6 @@ class ComparisonDisplay:
         Difference, interval and margin.
     title : str
         What is compared.
-
-    Attributes
-    ----------
-    ax_, figure_ : matplotlib Axes and Figure
-        Set by :meth:`plot`.
 
     Examples
     --------
@@ -170,19 +148,8 @@ class ComparisonDisplay:
         a, b = words([result.a, result.b], labels)
         return cls(result.estimate, result.conf_low, result.conf_high, result.margin, f"{a} - {b}")
 
-    def plot(self, ax: Any = None) -> Self:
-        """Draw the figure.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes or None, default None
-            Axes to draw on; new ones if None.
-
-        Returns
-        -------
-        ComparisonDisplay
-            Itself, with ``ax_`` and ``figure_`` set.
-        """
+    def _draw(self, ax: Any) -> None:
+        """Draw the figure."""
         self.figure_, self.ax_ = figure_and_axes(ax, (7.0, 1.8))
         if self.margin > 0:
             self.ax_.axvspan(-self.margin, self.margin, color=COLOURS["light"], label="margin")
@@ -193,10 +160,9 @@ class ComparisonDisplay:
         self.ax_.set(xlabel="difference", ylim=(0.6, -0.6))
         self.ax_.legend(frameon=False, ncols=2, loc="lower left", bbox_to_anchor=(0.0, 1.0), fontsize=9)
         tidy_axes(self.ax_, grid="x")
-        return self
 
 
-class RankDisplay:
+class RankDisplay(Display):
     """Range of ranks of each system, with the rank of its estimate and of the judge alone.
 
     Parameters
@@ -207,11 +173,6 @@ class RankDisplay:
         Rank of the estimate and range.
     judge : array-like of shape (k,)
         Rank according to the judge alone; 0 where there is none.
-
-    Attributes
-    ----------
-    ax_, figure_ : matplotlib Axes and Figure
-        Set by :meth:`plot`.
 
     Examples
     --------
@@ -252,19 +213,8 @@ class RankDisplay:
             result.judge_rank[shown],
         )
 
-    def plot(self, ax: Any = None) -> Self:
-        """Draw the figure.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes or None, default None
-            Axes to draw on; new ones if None.
-
-        Returns
-        -------
-        RankDisplay
-            Itself, with ``ax_`` and ``figure_`` set.
-        """
+    def _draw(self, ax: Any) -> None:
+        """Draw the figure."""
         n = len(self.systems)
         self.figure_, self.ax_ = figure_and_axes(ax, (7.0, max(2.0, min(10.0, 1.2 + 0.28 * n))))
         rows = np.arange(n)
@@ -287,10 +237,9 @@ class RankDisplay:
         self.ax_.set(xlabel="rank", xlim=(0.5, top + 0.5), ylim=(n - 0.5, -0.5))
         self.ax_.legend(frameon=False, ncols=3, loc="lower left", bbox_to_anchor=(0.0, 1.0), fontsize=9)
         tidy_axes(self.ax_, grid="x")
-        return self
 
 
-class PassAtKDisplay:
+class PassAtKDisplay(Display):
     """Bands over the number of samples, beside the curve of the tests.
 
     Parameters
@@ -299,11 +248,6 @@ class PassAtKDisplay:
         For each quantity ``k``, ``estimate``, ``conf_low`` and ``conf_high``.
     labels : mapping of str to str or None, default None
         Words instead of quantities.
-
-    Attributes
-    ----------
-    ax_, figure_ : matplotlib Axes and Figure
-        Set by :meth:`plot`.
 
     Examples
     --------
@@ -348,19 +292,8 @@ class PassAtKDisplay:
         names = [q for q in dict.fromkeys(result.quantity) if q not in drop and q != "utility"]
         return cls({q: result.of(q) for q in names}, labels)
 
-    def plot(self, ax: Any = None) -> Self:
-        """Draw the figure.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes or None, default None
-            Axes to draw on; new ones if None.
-
-        Returns
-        -------
-        PassAtKDisplay
-            Itself, with ``ax_`` and ``figure_`` set.
-        """
+    def _draw(self, ax: Any) -> None:
+        """Draw the figure."""
         self.figure_, self.ax_ = figure_and_axes(ax)
         for name, curve in self.curves.items():
             colour, label = self._STYLE.get(name, (COLOURS["truth"], name))
@@ -373,10 +306,9 @@ class PassAtKDisplay:
         self.ax_.set(xscale="log", xlabel="samples k", ylabel="share of problems", ylim=(-0.02, 1.02))
         self.ax_.legend(frameon=False, ncols=2, loc="lower left", bbox_to_anchor=(0.0, 1.0), fontsize=9)
         tidy_axes(self.ax_)
-        return self
 
 
-class AgreementDisplay:
+class AgreementDisplay(Display):
     """Measures of agreement with their intervals.
 
     Parameters
@@ -385,11 +317,6 @@ class AgreementDisplay:
         Measures.
     estimate, low, high : array-like of shape (k,)
         Values with intervals.
-
-    Attributes
-    ----------
-    ax_, figure_ : matplotlib Axes and Figure
-        Set by :meth:`plot`.
 
     Examples
     --------
@@ -429,19 +356,8 @@ class AgreementDisplay:
             result.conf_high[shown],
         )
 
-    def plot(self, ax: Any = None) -> Self:
-        """Draw the figure.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes or None, default None
-            Axes to draw on; new ones if None.
-
-        Returns
-        -------
-        AgreementDisplay
-            Itself, with ``ax_`` and ``figure_`` set.
-        """
+    def _draw(self, ax: Any) -> None:
+        """Draw the figure."""
         n = len(self.terms)
         self.figure_, self.ax_ = figure_and_axes(ax, (7.0, 1.2 + 0.35 * n))
         rows = np.arange(n)
@@ -450,10 +366,9 @@ class AgreementDisplay:
         self.ax_.set_yticks(rows, [plain(t) for t in self.terms])
         self.ax_.set(xlabel="agreement", ylim=(n - 0.5, -0.5))
         tidy_axes(self.ax_, grid="x")
-        return self
 
 
-class PlanDisplay:
+class PlanDisplay(Display):
     """Forecast width or power over the number of labels or items.
 
     Parameters
@@ -464,11 +379,6 @@ class PlanDisplay:
         "width" or "power".
     chosen : float or None, default None
         The number that is needed.
-
-    Attributes
-    ----------
-    ax_, figure_ : matplotlib Axes and Figure
-        Set by :meth:`plot`.
 
     Examples
     --------
@@ -498,19 +408,8 @@ class PlanDisplay:
         chosen = float(result.estimate) if np.isfinite(result.estimate) else None
         return cls(result.curve["n"], result.curve[name], name, chosen)
 
-    def plot(self, ax: Any = None) -> Self:
-        """Draw the figure.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes or None, default None
-            Axes to draw on; new ones if None.
-
-        Returns
-        -------
-        PlanDisplay
-            Itself, with ``ax_`` and ``figure_`` set.
-        """
+    def _draw(self, ax: Any) -> None:
+        """Draw the figure."""
         self.figure_, self.ax_ = figure_and_axes(ax)
         self.ax_.plot(self.n, self.values, "o-", color=COLOURS["ours"])
         if self.chosen is not None:
@@ -518,4 +417,3 @@ class PlanDisplay:
             self.ax_.legend(frameon=False)
         self.ax_.set(xlabel="labels" if self.name == "width" else "items", ylabel=self.name)
         tidy_axes(self.ax_)
-        return self

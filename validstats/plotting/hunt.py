@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from validstats.plotting._style import COLOURS, figure_and_axes, tidy_axes
+from validstats.plotting._style import COLOURS, Display, figure_and_axes, tidy_axes
 
 __all__ = ["HuntDisplay"]
 
@@ -15,7 +15,7 @@ _MOST_ROWS = 25
 """Settings drawn at most, the worst ones."""
 
 
-class HuntDisplay:
+class HuntDisplay(Display):
     """The worst settings of a hunt: achieved probability with its exact interval, less the level promised.
 
     Parameters
@@ -26,11 +26,6 @@ class HuntDisplay:
         Achieved probability with its exact interval, less the level.
     reference : array-like of shape (k,)
         The same of the reference method; NaN where there is none.
-
-    Attributes
-    ----------
-    ax_, figure_ : matplotlib Axes and Figure
-        Set by :meth:`plot`.
 
     Examples
     --------
@@ -73,19 +68,8 @@ class HuntDisplay:
             [f.reference_held - f.level for f in rows],
         )
 
-    def plot(self, ax: Any = None) -> Self:
-        """Draw the figure.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes or None, default None
-            Axes to draw on; new ones if None.
-
-        Returns
-        -------
-        HuntDisplay
-            Itself, with ``ax_`` and ``figure_`` set.
-        """
+    def _draw(self, ax: Any) -> None:
+        """Draw the figure."""
         n = len(self.names)
         self.figure_, self.ax_ = figure_and_axes(ax, (7.0, 1.2 + 0.28 * max(n, 1)))
         y = np.arange(n)[::-1]
@@ -100,4 +84,3 @@ class HuntDisplay:
         self.ax_.set(xlabel="achieved probability less the level promised, worst settings")
         self.ax_.legend(frameon=False, loc="best")
         tidy_axes(self.ax_, grid="x")
-        return self

@@ -9,14 +9,14 @@ import numpy as np
 
 from validstats._typing import Float1D, Float2D, Int1D
 from validstats.intake import check_matrix, check_same_length, check_vector
-from validstats.plotting._style import COLOURS, figure_and_axes, plain, tidy_axes
+from validstats.plotting._style import COLOURS, Display, figure_and_axes, plain, tidy_axes
 
 __all__ = ["GainForecastDisplay", "LabelPlanDisplay"]
 
 _LINES = ("#1f6f78", "#e0a030", "#6b4c9a", "#4f7f3f", "#2f5d9b", "#8a5a44")
 
 
-class LabelPlanDisplay:
+class LabelPlanDisplay(Display):
     """Forecast standard errors of several coefficients.
 
     Parameters
@@ -31,11 +31,6 @@ class LabelPlanDisplay:
         Present number of labels.
     gold_std_errors : ndarray of shape (k, p) or None, default None
         Standard errors of expert labels alone.
-
-    Attributes
-    ----------
-    ax_, figure_ : matplotlib Axes and Figure
-        Set by :meth:`plot`.
 
     Examples
     --------
@@ -108,19 +103,8 @@ class LabelPlanDisplay:
         gold = None if plan.gold_std_errors is None else plan.gold_std_errors[:, index]
         return cls(plan.sizes, plan.std_errors[:, index], words, plan.n_labelled, gold)
 
-    def plot(self, ax: Any = None) -> Self:
-        """Draw the figure.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes or None, default None
-            Axes to draw on; new ones if None.
-
-        Returns
-        -------
-        LabelPlanDisplay
-            Itself, with ``ax_`` and ``figure_`` set.
-        """
+    def _draw(self, ax: Any) -> None:
+        """Draw the figure."""
         self.figure_, self.ax_ = figure_and_axes(ax)
         single = len(self.names) == 1
         for j, name in enumerate(self.names):
@@ -152,7 +136,6 @@ class LabelPlanDisplay:
         self.ax_.set_ylim(bottom=0)
         self.ax_.legend(frameon=False, loc="best")
         tidy_axes(self.ax_, grid="both")
-        return self
 
 
 class GainForecastDisplay:
@@ -168,11 +151,6 @@ class GainForecastDisplay:
         Interval from a pilot.
     raw_ratio : ndarray of shape (k,) or None, default None
         Variance ratio with machine labels as they are.
-
-    Attributes
-    ----------
-    ax_, figure_ : matplotlib Axes and Figure
-        Set by :meth:`plot`.
 
     Examples
     --------

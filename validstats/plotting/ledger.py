@@ -8,12 +8,12 @@ from typing import Any, Self
 import numpy as np
 
 from validstats.intake import check_same_length
-from validstats.plotting._style import COLOURS, tidy_axes
+from validstats.plotting._style import COLOURS, Display, tidy_axes
 
 __all__ = ["LedgerDisplay"]
 
 
-class LedgerDisplay:
+class LedgerDisplay(Display):
     """Three panels over the questions in the order in which they were asked.
 
     Parameters
@@ -121,19 +121,8 @@ class LedgerDisplay:
         """Queries left after each question."""
         return self.queries - self.used
 
-    def plot(self, ax: Any = None) -> Self:
-        """Draw the figure.
-
-        Parameters
-        ----------
-        ax : sequence of three matplotlib Axes, or None, default None
-            Axes to draw on; new ones, side by side, if None.
-
-        Returns
-        -------
-        LedgerDisplay
-            Itself, with ``ax_`` and ``figure_`` set.
-        """
+    def _draw(self, ax: Any) -> None:
+        """Draw the figure."""
         if ax is None:
             import matplotlib.pyplot as plt
 
@@ -145,7 +134,6 @@ class LedgerDisplay:
         self._plot_budget(axes[0])
         self._plot_answers(axes[1])
         self._plot_widths(axes[2])
-        return self
 
     def _plot_budget(self, ax: Any) -> None:
         position = np.arange(len(self.used) + 1)

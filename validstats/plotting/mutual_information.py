@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from validstats.intake import check_matrix, check_same_length, check_vector
-from validstats.plotting._style import COLOURS, figure_and_axes, plain, tidy_axes
+from validstats.plotting._style import COLOURS, Display, figure_and_axes, plain, tidy_axes
 
 __all__ = ["MutualInformationDisplay", "MutualInformationMatrixDisplay"]
 
@@ -16,7 +16,7 @@ MAX_WRITTEN = 12
 """Up to so many columns the values are written into the cells."""
 
 
-class MutualInformationMatrixDisplay:
+class MutualInformationMatrixDisplay(Display):
     """Heat map of a matrix of mutual information.
 
     The colour follows ``sqrt(1 - exp(-2 I))``, the correlation of a Gaussian pair with the same information,
@@ -32,11 +32,6 @@ class MutualInformationMatrixDisplay:
         Columns.
     unit : str, default "nats"
         Unit of the numbers.
-
-    Attributes
-    ----------
-    ax_, figure_ : matplotlib Axes and Figure
-        Set by :meth:`plot`.
 
     Examples
     --------
@@ -70,19 +65,8 @@ class MutualInformationMatrixDisplay:
         """
         return cls(matrix.values, matrix.correlation_scale(), matrix.names, unit=matrix.unit)
 
-    def plot(self, ax: Any = None) -> Self:
-        """Draw the heat map.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes or None, default None
-            Axes to draw on; new ones if None.
-
-        Returns
-        -------
-        MutualInformationMatrixDisplay
-            Itself, with ``ax_`` and ``figure_`` set.
-        """
+    def _draw(self, ax: Any) -> None:
+        """Draw the heat map."""
         from matplotlib.colors import LinearSegmentedColormap
 
         p = len(self.names)
@@ -105,7 +89,6 @@ class MutualInformationMatrixDisplay:
         for spine in self.ax_.spines.values():
             spine.set_visible(False)
         self.ax_.set_title(f"Mutual information ({self.unit})", loc="left", fontsize=11)
-        return self
 
     def _write_values(self) -> None:
         for (i, j), value in np.ndenumerate(self.values):
@@ -115,7 +98,7 @@ class MutualInformationMatrixDisplay:
                 self.ax_.text(j, i, text, ha="center", va="center", fontsize=8.5, color=colour)
 
 
-class MutualInformationDisplay:
+class MutualInformationDisplay(Display):
     """Estimates of mutual information with intervals, one row for each pair, the largest on top.
 
     Parameters
@@ -132,11 +115,6 @@ class MutualInformationDisplay:
         Rows drawn in colour, for example selected features; all if None.
     sort : bool, default True
         Whether to order the rows by estimate.
-
-    Attributes
-    ----------
-    ax_, figure_ : matplotlib Axes and Figure
-        Set by :meth:`plot`.
 
     Examples
     --------
@@ -197,19 +175,8 @@ class MutualInformationDisplay:
         estimates, low, high = (list(part) for part in zip(*parts))
         return cls(list(results), estimates, low, high, unit=units.pop())
 
-    def plot(self, ax: Any = None) -> Self:
-        """Draw the intervals.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes or None, default None
-            Axes to draw on; new ones if None.
-
-        Returns
-        -------
-        MutualInformationDisplay
-            Itself, with ``ax_`` and ``figure_`` set.
-        """
+    def _draw(self, ax: Any) -> None:
+        """Draw the intervals."""
         k = len(self.names)
         self.figure_, self.ax_ = figure_and_axes(ax, (6.6, 1.3 + 0.34 * k))
         height = np.arange(k)[::-1]
@@ -241,7 +208,6 @@ class MutualInformationDisplay:
         self.ax_.set_xlabel(f"mutual information ({self.unit})")
         tidy_axes(self.ax_, grid="x")
         self.ax_.spines["left"].set_visible(False)
-        return self
 
     def _right_edge(self) -> float:
         values = np.concatenate([self.estimates, self.conf_low, self.conf_high])

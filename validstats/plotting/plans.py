@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from validstats.intake import check_same_length, check_vector
-from validstats.plotting._style import COLOURS, figure_and_axes, kept, plain, tidy_axes, words
+from validstats.plotting._style import COLOURS, Display, figure_and_axes, kept, plain, tidy_axes, words
 
 if TYPE_CHECKING:
     from validstats.holdout.planner import Plan
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["BatchPlanDisplay", "HoldoutPlanDisplay"]
 
 
-class BatchPlanDisplay:
+class BatchPlanDisplay(Display):
     """Share of the calibration scores below the threshold, at several calibration sizes.
 
     Parameters
@@ -29,11 +29,6 @@ class BatchPlanDisplay:
         Share of the calibration scores that the threshold is not below.
     title : str, default ""
         The question.
-
-    Attributes
-    ----------
-    ax_, figure_ : matplotlib Axes and Figure
-        Set by :meth:`plot`.
 
     Examples
     --------
@@ -84,19 +79,8 @@ class BatchPlanDisplay:
             title=result.target,
         )
 
-    def plot(self, ax: Any = None) -> Self:
-        """Draw the figure.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes or None, default None
-            Axes to draw on; new ones if None.
-
-        Returns
-        -------
-        BatchPlanDisplay
-            Itself, with ``ax_`` and ``figure_`` set.
-        """
+    def _draw(self, ax: Any) -> None:
+        """Draw the figure."""
         self.figure_, self.ax_ = figure_and_axes(ax, (6.4, 3.6))
         self.ax_.plot(self.sizes, self.shares, "o-", color=COLOURS["ours"], linewidth=1.6)
         self.ax_.set_xscale("log")
@@ -105,10 +89,9 @@ class BatchPlanDisplay:
         self.ax_.set(xlabel="calibration rows", ylabel="quantile that becomes the threshold")
         self.ax_.set_title(plain(self.title), loc="left", fontsize=11)
         tidy_axes(self.ax_)
-        return self
 
 
-class HoldoutPlanDisplay:
+class HoldoutPlanDisplay(Display):
     """Half-width by mechanism.
 
     Parameters
@@ -121,11 +104,6 @@ class HoldoutPlanDisplay:
         The half-width for queries fixed beforehand.
     title : str, default ""
         Title.
-
-    Attributes
-    ----------
-    ax_, figure_ : matplotlib Axes and Figure
-        Set by :meth:`plot`.
 
     Examples
     --------
@@ -171,19 +149,8 @@ class HoldoutPlanDisplay:
             title=title,
         )
 
-    def plot(self, ax: Any = None) -> Self:
-        """Draw the figure.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes or None, default None
-            Axes to draw on; new ones if None.
-
-        Returns
-        -------
-        HoldoutPlanDisplay
-            Itself, with ``ax_`` and ``figure_`` set.
-        """
+    def _draw(self, ax: Any) -> None:
+        """Draw the figure."""
         self.figure_, self.ax_ = figure_and_axes(ax, (7.0, 0.9 + 0.36 * len(self.names)))
         places = np.arange(len(self.names))
         colours = [COLOURS["ours"] if i == 0 else COLOURS["light"] for i in places]
@@ -206,4 +173,3 @@ class HoldoutPlanDisplay:
         self.ax_.invert_yaxis()
         self.ax_.set(xlim=(0, 0.58), xlabel="certified half-width of every answer", title=self.title)
         tidy_axes(self.ax_, grid="x")
-        return self

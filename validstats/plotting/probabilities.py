@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
 from validstats.intake import check_vector
-from validstats.plotting._style import COLOURS, figure_and_axes, plain, tidy_axes
+from validstats.plotting._style import COLOURS, Display, figure_and_axes, plain, tidy_axes
 
 __all__ = ["ProbabilityDisplay"]
 
 _LINES = (COLOURS["ours"], COLOURS["naive"], COLOURS["reference"], COLOURS["accent"])
 
 
-class ProbabilityDisplay:
+class ProbabilityDisplay(Display):
     """Sorted probabilities with which units are sent to the experts.
 
     Parameters
     ----------
     curves : mapping of str to array-like of shape (n,)
         Probabilities by name of the design.
-
-    Attributes
-    ----------
-    ax_, figure_ : matplotlib Axes and Figure
-        Set by :meth:`plot`.
 
     Examples
     --------
@@ -38,19 +33,8 @@ class ProbabilityDisplay:
     def __init__(self, curves: Mapping[str, Any]) -> None:
         self.curves = {name: check_vector(values, name) for name, values in curves.items()}
 
-    def plot(self, ax: Any = None) -> Self:
-        """Draw the figure.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes or None, default None
-            Axes to draw on; new ones if None.
-
-        Returns
-        -------
-        ProbabilityDisplay
-            Itself, with ``ax_`` and ``figure_`` set.
-        """
+    def _draw(self, ax: Any) -> None:
+        """Draw the figure."""
         self.figure_, self.ax_ = figure_and_axes(ax)
         for k, (name, values) in enumerate(self.curves.items()):
             share = (np.arange(len(values)) + 0.5) / len(values)
@@ -61,4 +45,3 @@ class ProbabilityDisplay:
         if self.curves:
             self.ax_.legend(frameon=False, loc="best")
         tidy_axes(self.ax_, grid="both")
-        return self

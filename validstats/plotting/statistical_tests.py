@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
 from validstats.intake import check_same_length, check_vector
-from validstats.plotting._style import COLOURS, figure_and_axes, plain, tidy_axes
+from validstats.plotting._style import COLOURS, Display, figure_and_axes, plain, tidy_axes
 
 __all__ = [
     "BalanceDisplay",
@@ -19,7 +19,7 @@ __all__ = [
 ]
 
 
-class PermutationDisplay:
+class PermutationDisplay(Display):
     """Histogram of a statistic under permutations, with the observed value as a line.
 
     Parameters
@@ -30,11 +30,6 @@ class PermutationDisplay:
         Observed statistic.
     name : str, default "statistic"
         What it is called.
-
-    Attributes
-    ----------
-    ax_, figure_ : matplotlib Axes and Figure
-        Set by :meth:`plot`.
 
     Examples
     --------
@@ -47,19 +42,8 @@ class PermutationDisplay:
         self.statistic = float(statistic)
         self.name = name
 
-    def plot(self, ax: Any = None) -> Self:
-        """Draw the histogram.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes or None, default None
-            Axes to draw on; new ones if None.
-
-        Returns
-        -------
-        PermutationDisplay
-            Itself, with ``ax_`` and ``figure_``.
-        """
+    def _draw(self, ax: Any) -> None:
+        """Draw the histogram."""
         self.figure_, self.ax_ = figure_and_axes(ax)
         finite = self.null[np.isfinite(self.null)]
         if finite.size:
@@ -69,10 +53,9 @@ class PermutationDisplay:
         self.ax_.set_xlabel(self.name)
         self.ax_.set_ylabel("permutations")
         tidy_axes(self.ax_)
-        return self
 
 
-class NullLawDisplay:
+class NullLawDisplay(Display):
     """Density of a statistic if the null is true, with the observed value as a line.
 
     Parameters
@@ -83,11 +66,6 @@ class NullLawDisplay:
         Observed statistic.
     name : str, default "statistic"
         What it is called.
-
-    Attributes
-    ----------
-    ax_, figure_ : matplotlib Axes and Figure
-        Set by :meth:`plot`.
 
     Examples
     --------
@@ -102,28 +80,16 @@ class NullLawDisplay:
         self.statistic = float(statistic)
         self.name = name
 
-    def plot(self, ax: Any = None) -> Self:
-        """Draw the density.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes or None, default None
-            Axes to draw on; new ones if None.
-
-        Returns
-        -------
-        NullLawDisplay
-            Itself, with ``ax_`` and ``figure_``.
-        """
+    def _draw(self, ax: Any) -> None:
+        """Draw the density."""
         self.figure_, self.ax_ = figure_and_axes(ax)
         self.ax_.fill_between(self.grid, self.density, color=COLOURS["light"])
         self.ax_.axvline(self.statistic, color=COLOURS["ours"])
         self.ax_.set(xlabel=plain(self.name), ylabel="density if the null is true", ylim=(0, None))
         tidy_axes(self.ax_)
-        return self
 
 
-class BalanceDisplay:
+class BalanceDisplay(Display):
     """Standardised differences between weighted calibration rows and a batch, one row a column.
 
     Parameters
@@ -132,11 +98,6 @@ class BalanceDisplay:
         What is compared.
     balance : array-like of shape (k,)
         Differences over their standard errors; about normal where the weights are right.
-
-    Attributes
-    ----------
-    ax_, figure_ : matplotlib Axes and Figure
-        Set by :meth:`plot`.
 
     Examples
     --------
@@ -149,19 +110,8 @@ class BalanceDisplay:
         self.names = list(names)
         self.balance = check_vector(balance, "balance", allow_infinite=True)
 
-    def plot(self, ax: Any = None) -> Self:
-        """Draw the differences.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes or None, default None
-            Axes to draw on; new ones if None.
-
-        Returns
-        -------
-        BalanceDisplay
-            Itself, with ``ax_`` and ``figure_``.
-        """
+    def _draw(self, ax: Any) -> None:
+        """Draw the differences."""
         rows = np.arange(len(self.names))
         self.figure_, self.ax_ = figure_and_axes(ax, (6.4, 1.2 + 0.3 * len(rows)))
         self.ax_.axvspan(-2, 2, color=COLOURS["light"], linewidth=0)
@@ -170,10 +120,9 @@ class BalanceDisplay:
         self.ax_.invert_yaxis()
         self.ax_.set_xlabel("weighted calibration minus batch, in standard errors")
         tidy_axes(self.ax_, grid="x")
-        return self
 
 
-class CapitalDisplay:
+class CapitalDisplay(Display):
     """Capital of a bet against exchangeability, row by row, with the level of an alarm.
 
     Parameters
@@ -182,11 +131,6 @@ class CapitalDisplay:
         Logarithm of the capital after each row.
     level : float
         Probability of a false alarm; the alarm is at a capital of 1 / level.
-
-    Attributes
-    ----------
-    ax_, figure_ : matplotlib Axes and Figure
-        Set by :meth:`plot`.
 
     Examples
     --------
@@ -198,29 +142,17 @@ class CapitalDisplay:
         self.log_capital = check_vector(log_capital, "log_capital")
         self.level = float(level)
 
-    def plot(self, ax: Any = None) -> Self:
-        """Draw the capital on a logarithmic scale.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes or None, default None
-            Axes to draw on; new ones if None.
-
-        Returns
-        -------
-        CapitalDisplay
-            Itself, with ``ax_`` and ``figure_``.
-        """
+    def _draw(self, ax: Any) -> None:
+        """Draw the capital on a logarithmic scale."""
         self.figure_, self.ax_ = figure_and_axes(ax)
         self.ax_.plot(self.log_capital / np.log(10.0), color=COLOURS["ours"], linewidth=1.4)
         self.ax_.axhline(-np.log10(self.level), color=COLOURS["naive"], linewidth=1.2, label="alarm")
         self.ax_.set(xlabel="row", ylabel="capital (powers of ten)")
         self.ax_.legend(frameon=False)
         tidy_axes(self.ax_)
-        return self
 
 
-class DiscoveryCurveDisplay:
+class DiscoveryCurveDisplay(Display):
     """Bound on the false claims of every selection, by the number of rows selected.
 
     Parameters
@@ -229,11 +161,6 @@ class DiscoveryCurveDisplay:
         Rows selected, and the bound on the false claims among them.
     name : str, default ""
         Name of the batch, for the title.
-
-    Attributes
-    ----------
-    ax_, figure_ : matplotlib Axes and Figure
-        Set by :meth:`plot`.
 
     Examples
     --------
@@ -247,19 +174,8 @@ class DiscoveryCurveDisplay:
         self.max_false = check_vector(max_false, "max_false")
         self.name = name
 
-    def plot(self, ax: Any = None) -> Self:
-        """Draw the bound beside the line on which every claim is false.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes or None, default None
-            Axes to draw on; new ones if None.
-
-        Returns
-        -------
-        DiscoveryCurveDisplay
-            Itself, with ``ax_`` and ``figure_``.
-        """
+    def _draw(self, ax: Any) -> None:
+        """Draw the bound beside the line on which every claim is false."""
         self.figure_, self.ax_ = figure_and_axes(ax)
         self.ax_.plot(
             self.selected, self.selected, color=COLOURS["reference"], linewidth=1.0, label="all false"
@@ -271,4 +187,3 @@ class DiscoveryCurveDisplay:
         self.ax_.set_title(plain(self.name), loc="left", fontsize=11)
         self.ax_.legend(frameon=False)
         tidy_axes(self.ax_)
-        return self
