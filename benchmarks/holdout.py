@@ -104,14 +104,14 @@ def fresh_plan() -> Callable[[], Any]:
     sizes = itertools.count(5_000)
 
     def call() -> float:
-        return plan(next(sizes), 1_000, failures=10, rounds=3, release="bit").half_width
+        return plan(next(sizes), 1_000, overfits=10, rounds=3, release="bit").half_width
 
     return call
 
 
 def cached_plan() -> float:
     """A plan that was made before."""
-    return plan(5_000, 1_000, failures=10, rounds=3, release="guess").half_width
+    return plan(5_000, 1_000, overfits=10, rounds=3, release="guess").half_width
 
 
 def steps_of(kind: Any, state: Any, count: int, rows: int | None = None) -> Callable[[], Any]:
@@ -210,7 +210,7 @@ def specs(quick: bool = False) -> list[Spec]:
             {
                 "validstats": steps_of(
                     GuessAndCheck,
-                    GuessAndCheck.initial_state(5_000, queries=thousand, failures=10),
+                    GuessAndCheck.initial_state(5_000, queries=thousand),
                     thousand,
                     rows=5_000,
                 ),
@@ -223,7 +223,7 @@ def specs(quick: bool = False) -> list[Spec]:
             {
                 "validstats": steps_of(
                     Thresholdout,
-                    Thresholdout.initial_state(5_000, queries=thousand, failures=10, tolerance=0.2),
+                    Thresholdout.initial_state(5_000, queries=thousand, overfits=10, tolerance=0.2),
                     thousand,
                 )
             },

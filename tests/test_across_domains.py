@@ -36,7 +36,7 @@ def selected(study):
     selector = MISelector(method="learned", control="fdr_bh", n_permutations=99, alpha=0.1, random_state=0)
     selector.fit(X.iloc[TRAIN], y[TRAIN])
     kept = list(selector.get_feature_names_out())
-    holdout = ReusableHoldout(queries=8, failures=3, random_state=0)
+    holdout = ReusableHoldout(queries=8, random_state=0)
     holdout.fit(X.iloc[TRAIN][kept], y[TRAIN]).calibrate(X.iloc[HOLDOUT][kept], y[HOLDOUT])
     model = make_pipeline(StandardScaler(), LogisticRegression())
     confirmed = SelectFromHoldout(model, holdout, max_features=2).fit(X.iloc[TRAIN][kept], y[TRAIN])

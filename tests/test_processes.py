@@ -100,7 +100,7 @@ def ask(path: str, seed: int) -> int:
     rng = np.random.default_rng([9, seed])
     for count in range(N_QUERIES + 1):
         try:
-            holdout.infer(rng.integers(0, 2, 400), guess=0.5)
+            holdout.infer(rng.integers(0, 2, 400))
         except BudgetExhaustedError:
             return count
     return N_QUERIES + 1
@@ -128,12 +128,12 @@ def test_an_open_ledger_survives_a_fork(tmp_path):
     x, y = holdout_rows(path)
     Ledger.create(path)
     holdout = ReusableHoldout(ledger=path, queries=N_QUERIES).calibrate(x, y)
-    holdout.infer(np.zeros(400, dtype=int), guess=0.5)
+    holdout.infer(np.zeros(400, dtype=int))
     context = multiprocessing.get_context("fork")
     receiver, sender = context.Pipe(duplex=False)
 
     def child() -> None:
-        sender.send(float(holdout.infer(np.ones(400, dtype=int), guess=0.5)))
+        sender.send(float(holdout.infer(np.ones(400, dtype=int))))
 
     process = context.Process(target=child)
     process.start()
@@ -141,5 +141,5 @@ def test_an_open_ledger_survives_a_fork(tmp_path):
     assert process.exitcode == 0 and receiver.poll(1)
     value = receiver.recv()
     assert 0.0 <= value <= 1.0
-    assert holdout.infer(np.ones(400, dtype=int), guess=0.5).value == value
+    assert holdout.infer(np.ones(400, dtype=int)).value == value
     assert holdout.ledger_.verify().n_entries >= 2

@@ -26,7 +26,7 @@ rng = np.random.default_rng(0)
 X, y = rng.normal(size=(100, 2)), rng.normal(size=100)
 model = BatchPredictor(LinearRegression(), BatchMean(), bounds=(-9.0, 9.0), random_state=0)
 batch = model.fit(X, y).infer(X)
-holdout = ReusableHoldout(queries=10, failures=2).fit(X, y)
+holdout = ReusableHoldout(queries=10).fit(X, y)
 answer = holdout.calibrate(X, y).infer(LinearRegression())
 study = DesignSupervised(confidence_level=0.9)
 p_value: float = independence_test(X, y).p_value

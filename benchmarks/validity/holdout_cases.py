@@ -48,9 +48,7 @@ def opened(rng: np.random.Generator, labels: np.ndarray, level: float, case: Coi
     from validstats.holdout import Ledger, ReusableHoldout
 
     options = {"mechanism": "description_length", "queries": case.candidates + 5, **case.options}
-    if options["mechanism"] == "guess_and_check":
-        options.setdefault("failures", options["queries"])
-    else:
+    if options["mechanism"] != "guess_and_check":
         options["guess"] = None
     ledger = Ledger.in_memory(secret=rng.bytes(32))
     holdout = ReusableHoldout(ledger=ledger, confidence_level=level, **options)

@@ -19,7 +19,7 @@ def declare(path: str) -> None:
     """Open a budget under a ledger and ask one question."""
     rows = np.random.default_rng(0).normal(size=(600, 2))
     labels = (rows[:, 0] > 0).astype(int)
-    reusable = ReusableHoldout(queries=5, failures=2, ledger=path, random_state=0)
+    reusable = ReusableHoldout(queries=5, ledger=path, random_state=0)
     reusable.fit(rows[:300], labels[:300]).calibrate(rows[300:], labels[300:])
     reusable.infer(labels[300:], guess=1.0)
 

@@ -28,14 +28,9 @@ TRUE_MEAN = float((MODEL.predict(X_HOLD) == Y_HOLD).mean())
 
 
 def make(ledger=None, fit=True, X=X_HOLD, y=Y_HOLD, clusters=None, **options):
-    counted = options.get("mechanism") in (
-        "thresholdout",
-        "sparse",
-        "effective_rounds",
-        "thresholdout_science",
-    )
-    failures = {"failures": 3} if counted else {}
-    settings = {"queries": 20, **failures, "random_state": 0, "ledger": ledger, **options}
+    counted = options.get("mechanism") in ("thresholdout", "sparse", "thresholdout_science")
+    overfits = {"overfits": 3} if counted else {}
+    settings = {"queries": 20, **overfits, "random_state": 0, "ledger": ledger, **options}
     rh = ReusableHoldout(**settings)
     if fit:
         rh.fit(X_TRAIN, Y_TRAIN)

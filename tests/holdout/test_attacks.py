@@ -48,7 +48,7 @@ def test_sign_aggregation_defeats_the_naive_holdout() -> None:
         ("description_length", {"queries": K + 1}),
         ("gaussian", {"queries": K + 1}),
         ("fresh_chunks", {"queries": 400}),
-        ("thresholdout", {"queries": K + 1, "failures": 20, "tolerance": 4 / math.sqrt(N)}),
+        ("thresholdout", {"queries": K + 1, "overfits": 20, "tolerance": 4 / math.sqrt(N)}),
         ("thresholdout_science", {}),
     ],
 )
@@ -93,7 +93,7 @@ def test_straddle_stops_at_the_budget() -> None:
         labels, rng = coins(seed)
         declarations = {
             "queries": K,
-            "failures": 20,
+            "overfits": 20,
             "tolerance": 0.2,
             "threshold": threshold,
             "sigma": N**-0.5,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from validstats.holdout import audit_looks, log_description
+from validstats.holdout import audit_looks, log_description, read_scores
 from validstats.holdout.audit import estimate_drift, log_record, log_rises
 from validstats.holdout.widths import clopper_pearson
 
@@ -27,7 +28,7 @@ def test_widths_of_the_method() -> None:
 
 @pytest.mark.parametrize("length", [1, 2, 4])
 def test_the_record_code_adds_up_to_at_most_one(length: int) -> None:
-    total = sum(math.exp(log_record(units, 1)) for units in itertools.product(range(11), repeat=length))
+    total = sum(math.exp(log_record(units, 11.0)) for units in itertools.product(range(11), repeat=length))
     assert total <= 1.0 + 1e-12
     assert total > 0.2
 
@@ -125,5 +126,73 @@ def test_the_drift_is_an_estimate_of_the_optimism_of_independent_models() -> Non
 
 
 def test_prices_of_codes_by_hand() -> None:
-    assert -log_record([85, 85, 86], 2) == pytest.approx(7.99, abs=5e-3)
+    assert -log_record([85, 85, 86], 101.0) == pytest.approx(7.99, abs=5e-3)
     assert -log_rises(40, 6) == pytest.approx(math.log(math.comb(40, 6) * 41))
+
+
+def test_scores_with_more_decimals_than_rows_are_counts() -> None:
+    counts = [850, 853, 851, 860]
+    exact = audit_looks(1000, 0.86, decimals=9, scores=[x / 1000 for x in counts])
+    record = next(row for row in exact.rows if "list of all" in row.known)
+    assert record.nats == pytest.approx(-log_record(counts, 1001.0))
+    with pytest.raises(ValueError, match="no share of n=1000 rows"):
+        audit_looks(1000, 0.86, decimals=9, scores=[0.8504, 0.86])
+
+
+RUNS = """run_id,start_time,status,metrics.accuracy
+b,2024-05-02 10:00,FINISHED,0.8712
+a,2024-05-01 10:00,FINISHED,0.85
+c,2024-05-03 10:00,FAILED,
+"""
+PAGE = "Start Time,Duration,Run ID,accuracy\n2024-05-02 10:00:00,3s,b,0.8712\n2024-05-01 10:00:00,3s,a,0.85\n"
+LOG = """commit 9f8e7d6aa
+Author: Ana <ana@example.org>
+
+    Wider net: accuracy 0.8712, inaccuracy 0.1
+
+commit 1a2b3c4bb
+
+    Fix a typo
+
+commit 5d6e7f8cc
+
+    Baseline, accuracy: 85 %
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "source", "skipped", "decimals"),
+    [
+        ("runs.csv", RUNS, "mlflow", 1, 4),
+        ("page.csv", PAGE, "mlflow", 0, 4),
+        ("log.txt", LOG, "git-log", 1, 4),
+        ("short.txt", "9f8e7d6 accuracy=0.8712\n5d6e7f8 accuracy is 85.00%\n", "git-log", 0, 4),
+        ("scores.csv", "accuracy\n0.85\n0.8712\n", "table", 0, 4),
+    ],
+)
+def test_scores_are_read_from_what_is_kept(
+    tmp_path: Path, name: str, text: str, source: str, skipped: int, decimals: int
+) -> None:
+    (tmp_path / name).write_text(text)
+    found = read_scores(tmp_path / name, "accuracy")
+    assert found.scores == (0.85, 0.8712)
+    assert (found.source, found.skipped, found.decimals) == (source, skipped, decimals)
+    assert audit_looks(10_000, 0.8712, decimals=4, scores=found.scores).looks == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("a.csv", "loss\n0.1\n", "has no column 'accuracy'; it has 'loss'"),
+        ("a.csv", "accuracy\n85.3\n", "shares between 0 and 1"),
+        ("a.csv", "accuracy\nhigh\n", "must be numbers"),
+        ("a.txt", "9f8e7d6 Nothing measured\n", "no score named 'accuracy'"),
+    ],
+)
+def test_files_without_scores_say_so(tmp_path: Path, name: str, text: str, message: str) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(ValueError, match=message):
+        read_scores(tmp_path / name, "accuracy")
+    (tmp_path / "b.csv").write_text("accuracy\n0.5\n")
+    with pytest.raises(ValueError, match="order of its runs is not known"):
+        read_scores(tmp_path / "b.csv", "accuracy", "mlflow")

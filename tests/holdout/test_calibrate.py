@@ -118,7 +118,8 @@ def test_states_are_checked():
     with pytest.raises(NotCalibratedError):
         ReusableHoldout().summary()
     with pytest.raises(ValueError, match=r"call fit\(\.\.\.\) first"):
-        make(fit=False).infer(MODEL)
+        make(fit=False, mechanism="thresholdout", tolerance=0.1).infer(MODEL)
+    assert make(fit=False).infer(MODEL).source == "holdout"  # guess-and-check answers without a guess as well
     with pytest.raises(ValueError, match="needs the training labels"):
         make(fit=False, metric="brier")
 
@@ -166,7 +167,7 @@ def test_code_that_writes_into_rows_changes_neither_holdout_nor_training_part():
         frames.append(library.csr_matrix if name == "scipy.sparse" else library.DataFrame)
     for of in frames:
         train, hold, y_train, y_hold = of(X_TRAIN), of(X_HOLD), Y_TRAIN.copy(), Y_HOLD.copy()
-        rh = ReusableHoldout(queries=20, failures=3, mechanism="guess_and_check", random_state=0)
+        rh = ReusableHoldout(queries=20, mechanism="guess_and_check", random_state=0)
         rh.fit(train, y_train).calibrate(hold, y_hold, check_reuse=False)
         kept = copy.deepcopy(rh.desk_.parts.reusable.X), rh.desk_.parts.reusable.y.copy()
         scaled = make_pipeline(StandardScaler(copy=False, with_mean=False), LogisticRegression())

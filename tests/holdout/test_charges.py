@@ -29,7 +29,7 @@ def test_the_declared_number_of_queries_is_the_limit():
 
 
 def test_after_the_last_failure_everything_is_refused():
-    rh = make(failures=2)
+    rh = make(mechanism="thresholdout", tolerance=0.2, overfits=2)
     for i in range(2):
         assert not rh.infer(noise_predictions(i), guess=0.95).passed
     with pytest.raises(BudgetExhaustedError):

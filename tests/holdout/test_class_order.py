@@ -164,7 +164,7 @@ def test_guesses_place_the_columns_too(how):
 
 
 def test_the_scorer_places_the_columns_of_its_guess():
-    rh = holdout(mechanism="guess_and_check", guess="cv", failures=5)
+    rh = holdout(mechanism="guess_and_check", guess="cv")
     model = fitted_on([0, 2])
     rh.scorer("brier")(model, X[TRAIN], CLASS[TRAIN])
     guess = rh.ledger_.entries()[-1].detail["guess"]

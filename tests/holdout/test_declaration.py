@@ -126,7 +126,7 @@ def test_a_tolerance_makes_thresholdout_work_and_its_interval_is_not_called_prov
     for answer in (passed, failed):
         assert not answer.certified and answer.half_width == pytest.approx(0.1)
         assert not answer.guarantee.finite_sample
-    assert failed.left == {"queries": 18, "failures": 2}
+    assert failed.left == {"queries": 18, "overfits": 2}
     assert "no tolerance below" in rh.outlook() and "approximate" in rh.outlook()
     text = " ".join(str(rh.summary()).split())
     assert "Tolerance: 0.1 (not proved)" in text and "Theorem 25 proves the declared tolerance 0.1" in text
@@ -138,7 +138,7 @@ def test_a_tolerance_is_certified_exactly_where_the_theorem_proves_it(factor, pr
     level = np.log(0.5) + np.log(0.99)
     needed = thresholdout_width(10_000, 1, 1, level)
     declared = Declaration(
-        n=10_000, queries=1, failures=1, rounds=None, mechanism="thresholdout", confidence_level=0.5,
+        n=10_000, queries=1, overfits=1, rounds=None, mechanism="thresholdout", confidence_level=0.5,
         tolerance=factor * needed,
     )  # fmt: skip
     options = {"n": 10_000, "log_alpha": level, **mechanism(declared.mechanism).options(declared)}
@@ -166,7 +166,7 @@ def test_a_tolerance_belongs_to_the_declared_budget(tmp_path):
         {"mechanism": "fresh_chunks", "queries": 1100},
         {"mechanism": "rounds", "queries": 1000, "rounds": 400},
         {"mechanism": "description_length", "queries": 10**4},
-        {"mechanism": "thresholdout", "queries": 100, "failures": 5},
+        {"mechanism": "thresholdout", "queries": 100, "overfits": 5},
     ],
 )
 def test_any_budget_that_says_nothing_is_warned_about(options):
@@ -198,13 +198,17 @@ def test_a_tolerance_of_half_or_more_says_nothing():
     "options, message",
     [
         ({"queries": 0}, "queries"),
-        ({"failures": -1}, "failures"),
+        ({"overfits": -1}, "overfits"),
+        (
+            {"overfits": 3, "mechanism": "guess_and_check"},
+            "overfits=3 is a number of answers: it is for mechanism=",
+        ),
         ({"mechanism": "magic"}, "magic"),
         ({"metric": "rmse"}, "metric must be one of"),
         ({"guess": "bootstrap"}, "guess"),
         ({"vault": 1.0}, "vault"),
         ({"confidence_level": 1.0}, "confidence_level"),
-        ({"guess": None, "mechanism": "guess_and_check"}, "guess=None gives none"),
+        ({"guess": None, "mechanism": "thresholdout"}, "guess=None gives none"),
         ({"mechanism": "ladder"}, r"call leaderboard\(\)"),
         ({"mechanism": "argmax"}, r"call best\(\)"),
         ({"mechanism": "sparse_validate"}, r"call validate\(\)"),

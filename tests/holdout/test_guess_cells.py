@@ -16,9 +16,7 @@ from validstats.holdout.widths import (
     clopper_pearson_ends,
     count_candidates,
     log_cell_code,
-    queries_for,
     rounded_counts,
-    rows_for,
 )
 
 LOG_ALPHA = math.log(0.05)
@@ -115,19 +113,6 @@ def test_without_guesses_rows_are_split() -> None:
 
 def test_the_worst_answer_ranks_splitting_first_for_two_questions() -> None:
     assert count_candidates(2000, 2, log_alpha=LOG_ALPHA, rank="worst")[0].mechanism == "splitting"
-
-
-@pytest.mark.slow
-def test_plans_answer_how_many_questions_and_rows() -> None:
-    k = queries_for(0.05, 2000, log_alpha=LOG_ALPHA)
-    assert count_candidates(2000, k, log_alpha=LOG_ALPHA)[0].mean <= 0.05
-    assert count_candidates(2000, k + 1, log_alpha=LOG_ALPHA)[0].mean > 0.05
-    n = rows_for(0.05, 20, log_alpha=LOG_ALPHA)
-    assert count_candidates(n, 20, log_alpha=LOG_ALPHA)[0].mean <= 0.05
-    assert count_candidates(n - 1, 20, log_alpha=LOG_ALPHA)[0].mean > 0.05
-    assert queries_for(0.001, 100, log_alpha=LOG_ALPHA) == 0
-    with pytest.raises(ValueError, match="do not give"):
-        rows_for(1e-4, 20, log_alpha=LOG_ALPHA, most=1000)
 
 
 def test_ends_of_arrays_are_those_of_single_cells() -> None:

@@ -11,6 +11,7 @@ import pytest
 from tests.oracles.holdout_mass import (
     bit_kind,
     coded_kind,
+    free_kind,
     guess_kind,
     side_kind,
     stated_sum,
@@ -26,6 +27,7 @@ from validstats.holdout.widths import (
     log_coded_outcome,
     log_coded_share,
     log_distance_code,
+    log_near_code,
     log_side_outcome,
     log_side_share,
 )
@@ -33,6 +35,7 @@ from validstats.holdout.widths import (
 GUESS = (guess_kind(5, 5, Fraction(2, 5)), (5, 5))
 KINDS = {
     "guess": GUESS,
+    "without guesses": (free_kind(4, 4, Fraction(1, 2)), (4, 4, -1)),
     "few failures": (guess_kind(6, 2, Fraction(1, 2)), (6, 2)),
     "coded": (coded_kind(4), 4),
     "bit": (bit_kind(), (0, 0)),
@@ -53,7 +56,12 @@ def test_statements_of_any_pair_of_kinds_share_one_alpha(names: tuple[str, str])
 
 @pytest.mark.parametrize(
     "names",
-    [("guess", "coded", "bit"), ("guess", "side", "bit"), ("few failures", "coded", "side")],
+    [
+        ("guess", "coded", "bit"),
+        ("guess", "side", "bit"),
+        ("guess", "without guesses", "side"),
+        ("few failures", "coded", "side"),
+    ],
     ids="+".join,
 )
 def test_statements_of_triples_share_one_alpha(names: tuple[str, ...]) -> None:
@@ -159,5 +167,7 @@ def test_codes_of_outcomes_add_up_to_at_most_one() -> None:
         outcomes = sum(math.exp(log_coded_outcome(left, d, e)) for d in range(-3000, 3001) for e in range(8))
         assert s + outcomes <= 1.0 + 1e-12 and s + outcomes > 0.999
     assert sum(math.exp(log_distance_code(j)) for j in range(-5000, 5001)) == pytest.approx(1.0, abs=1e-3)
+    for near in ((), (3,), (0, 99), (40, 44)):
+        assert 0.6 < sum(math.exp(log_near_code(v, near, 100)) for v in range(100)) <= 1.0 + 1e-12
     sets = sum(math.comb(6, t) * math.exp(log_board_outcome(6, t)) for t in range(7))
     assert math.exp(log_side_share()) + sets * math.exp(log_side_outcome(0.0)) == pytest.approx(1.0)

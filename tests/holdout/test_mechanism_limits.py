@@ -82,7 +82,7 @@ class TestBits:
 
 class TestThresholdoutBudget:
     def test_the_whole_epoch_is_charged_with_the_first_answer(self):
-        state = Thresholdout.initial_state(10_000, queries=50, failures=3, tolerance=0.2)
+        state = Thresholdout.initial_state(10_000, queries=50, overfits=3, tolerance=0.2)
         epsilon = 2 * 3 / (state.sigma * 10_000)
         mu = -2.0 * stats.norm.ppf(1.0 / (1.0 + math.exp(epsilon)))
         rows = np.full(10_000, 0.5)
@@ -93,12 +93,12 @@ class TestThresholdoutBudget:
         assert charges == [pytest.approx(mu**2, rel=1e-9), 0.0, 0.0, 0.0]
 
     def test_noise_of_the_theorem(self):
-        state = Thresholdout.initial_state(10_000, queries=50, failures=3, tolerance=0.2)
+        state = Thresholdout.initial_state(10_000, queries=50, overfits=3, tolerance=0.2)
         assert state.sigma == pytest.approx(0.2 / (96 * math.log(4 * 50 / 0.05)))
         assert state.threshold == pytest.approx(0.15)
 
     def test_answers_from_the_holdout_run_out_with_a_reason(self):
-        state = Thresholdout.initial_state(1000, queries=50, failures=2, tolerance=0.1)
+        state = Thresholdout.initial_state(1000, queries=50, overfits=2, tolerance=0.1)
         rows = np.full(1000, 0.5)
         for expected in (None, None):
             assert state.exhausted is expected

@@ -51,14 +51,14 @@ OPENINGS = {
     "single_look": {"queries": 1},
     "description_length": {"queries": 6},
     "gaussian": {"queries": 6},
-    "thresholdout": {"queries": 6, "failures": 2},
+    "thresholdout": {"queries": 6, "overfits": 2},
     "sparse_validate": {"queries": 6, "failures": 2},
     "rounds": {"queries": 6, "rounds": 2},
     "fresh_chunks": {"queries": 6},
     "ladder": {"queries": 6},
     "argmax": {"queries": 6, "candidates": 4},
-    "thresholdout_science": {"queries": 6, "failures": 2},
-    "sparse": {"queries": 6, "failures": 2},
+    "thresholdout_science": {"queries": 6, "overfits": 2},
+    "sparse": {"queries": 6, "overfits": 2},
     "effective_rounds": {"queries": 6, "rounds": 2},
 }
 
@@ -79,7 +79,7 @@ def opened(name: str):
 def check_thresholdout(case: str, gamma, eta, xi, sigma: float) -> None:
     data = GOLDEN[case]
     state = Thresholdout.initial_state(
-        10_000, queries=1000, failures=data["B"], tolerance=0.04, threshold=data["T"], sigma=sigma
+        10_000, queries=1000, overfits=data["B"], tolerance=0.04, threshold=data["T"], sigma=sigma
     )
     noise = quiet
     if sigma:
@@ -302,9 +302,9 @@ def test_gaussian_beside_rounded_answers_is_wider() -> None:
 
 
 def test_thresholdout_is_certified_only_with_the_theorems_numbers() -> None:
-    assert Thresholdout.initial_state(10**7, queries=100, failures=2).proved
-    assert not Thresholdout.initial_state(10_000, queries=100, failures=2, tolerance=0.1).proved
-    assert not Thresholdout.initial_state(10**7, queries=100, failures=2, sigma=0.001).proved
+    assert Thresholdout.initial_state(10**7, queries=100, overfits=2).proved
+    assert not Thresholdout.initial_state(10_000, queries=100, overfits=2, tolerance=0.1).proved
+    assert not Thresholdout.initial_state(10**7, queries=100, overfits=2, sigma=0.001).proved
 
 
 def test_thresholdout_keeps_its_threshold_noise_until_an_overfit() -> None:
@@ -314,7 +314,7 @@ def test_thresholdout_keeps_its_threshold_noise_until_an_overfit() -> None:
         roles.append(role)
         return 0.0
 
-    state = Thresholdout.initial_state(1_000, queries=9, failures=3, tolerance=0.2)
+    state = Thresholdout.initial_state(1_000, queries=9, overfits=3, tolerance=0.2)
     for guess in (0.5, 0.5, 0.9, 0.5):
         state, _ = Thresholdout.step(state, 0.5, guess=guess, noise=noise)
     assert roles == [
@@ -351,7 +351,7 @@ def test_effective_rounds_walk_through_their_chunks() -> None:
 
 
 def test_sparse_stops_at_its_budget() -> None:
-    sparse = Sparse.initial_state(100, failures=1)
+    sparse = Sparse.initial_state(100, overfits=1)
     sparse, release = Sparse.step(sparse, 1.0, guess=0.0, noise=quiet)
     assert release.value == 1.0 and sparse.exhausted is not None
 

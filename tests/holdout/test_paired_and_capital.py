@@ -259,11 +259,13 @@ def test_clusters_are_certified_by_their_means() -> None:
 
 def test_clearly_worse_models_are_left_out_of_the_ties() -> None:
     right = RNG(0).random((5, 3000)) < np.array([0.9, 0.9, 0.895, 0.7, 0.6])[:, None]
-    assert set(tied_models(right, math.log(0.05))) == {0, 1, 2}
-    assert tied_models(right[:1], -3.0) == (0,)
-    assert tied_models(0.5 * right + 0.25, math.log(0.05)) == tied_models(right, math.log(0.05))
+    assert set(tied_models(right, math.log(0.05), binary=True)) == {0, 1, 2}
+    assert tied_models(right[:1], -3.0, binary=True) == (0,)
+    assert tied_models(0.5 * right + 0.25, math.log(0.05), binary=False) == tied_models(
+        right, math.log(0.05), binary=True
+    )
 
 
 def test_equal_models_are_all_tied() -> None:
     row = RNG(0).random(100) < 0.5
-    assert tied_models(np.tile(row, (4, 1)), -3.0) == (0, 1, 2, 3)
+    assert tied_models(np.tile(row, (4, 1)), -3.0, binary=True) == (0, 1, 2, 3)

@@ -22,14 +22,13 @@ RELEASES = ("numeric", "guess", "bit", "leaderboard", "argmax")
 
 @pytest.mark.parametrize("row", GOLDEN["widths"]["rows"], ids=lambda row: f"n={row['n']}-k={row['k']}")
 def test_golden_half_widths(row) -> None:
-    bit = plan(row["n"], row["k"], failures=10, release="bit")
+    bit = plan(row["n"], row["k"], overfits=10, release="bit")
     board = plan(row["n"], row["k"], release="leaderboard")
     ours = {
         "description_length": bit.half_width_of("description_length"),
         "gaussian_tight": bit.half_width_of("gaussian", "tight"),
         "gaussian_rogers": bit.half_width_of("gaussian", "rogers2020"),
         "gaussian_jung": bit.half_width_of("gaussian", "jung2020"),
-        "sparse_validate_B10": bit.half_width_of("sparse_validate"),
         "thresholdout_nips_B10": bit.half_width_of("thresholdout"),
         "ladder_exact": board.half_width_of("ladder"),
         "nonadaptive": bit.nonadaptive,
@@ -56,31 +55,31 @@ def test_golden_half_widths(row) -> None:
     ],
 )
 def test_the_choice_for_numbers_without_guesses(n, queries, choice, half_width) -> None:
-    result = plan(n, queries)
+    result = plan(n, queries, release="numeric")
     assert result.choice == choice
     if half_width is not None:
         assert result.half_width == pytest.approx(half_width, rel=2e-3)
 
 
 def test_every_published_analysis_is_listed() -> None:
-    result = plan(10_000, 100)
+    result = plan(10_000, 100, release="numeric")
     expected = {"tight": 0.1292, "rogers2020": 0.2470, "jung2020": 0.2812, "bassily2016": 0.4356}
     for analysis, half_width in expected.items():
         assert result.half_width_of("gaussian", analysis) == pytest.approx(half_width, rel=2e-3)
 
 
 def test_one_analysis_can_be_asked_for() -> None:
-    result = plan(10_000, 100, analysis="rogers2020")
+    result = plan(10_000, 100, release="numeric", analysis="rogers2020")
     assert {c.analysis for c in result.candidates if c.name == "gaussian"} == {"rogers2020"}
     assert result.half_width_of("gaussian") == pytest.approx(0.2470, rel=2e-3)
     assert result.choice == "description_length"  # 0.1470; the tight bound would have been chosen
 
 
 def test_without_guesses_guess_and_check_is_not_listed() -> None:
-    names = {candidate.name for candidate in plan(10_000, 100).candidates}
+    names = {candidate.name for candidate in plan(10_000, 100, release="numeric").candidates}
     assert "guess_and_check" not in names
     with pytest.raises(KeyError, match="not in the plan for release='numeric'"):
-        plan(10_000, 100).half_width_of("guess_and_check")
+        plan(10_000, 100, release="numeric").half_width_of("guess_and_check")
 
 
 @pytest.mark.slow
@@ -88,11 +87,46 @@ def test_guesses_are_ranked_by_the_mean_of_honest_days() -> None:
     result = plan(10_000, 10_000, release="guess")
     assert result.choice == "guess_and_check"
     assert result.nonadaptive < result.half_width < 0.06
-    assert result.half_width == plan(10_000, 10_000, failures=0, release="guess").half_width
+    assert result.half_width == plan(10_000, 10_000, overfits=0, release="guess").half_width
     assert plan(2_000, 1, release="guess").choice == "single_look"
     assert plan(2_000, 2, release="guess").choice == "guess_and_check"
     likely, unlikely = (plan(2_000, 20, release="guess", expected=share) for share in (0.95, 0.5))
     assert likely.half_width < unlikely.half_width
+
+
+def test_plans_answer_how_many_questions_and_rows() -> None:
+    k = plan(2_000, width=0.05).queries
+    assert plan(2_000, k).half_width <= 0.05 < plan(2_000, k + 1).half_width
+    n = plan(queries=20, width=0.05).n
+    assert plan(n, 20).half_width <= 0.05 < plan(n - 1, 20).half_width
+    looks = plan(1_000, difference=0.08)
+    assert looks.release == "difference" and looks.choice == "guess_and_check"
+    after = plan(1_000, looks.queries + 1, release="difference")
+    assert looks.half_width <= 0.08 < after.half_width
+    assert plan(queries=looks.queries, difference=0.08).n <= 1_000
+
+
+def test_the_first_difference_is_as_narrow_as_the_method_says() -> None:
+    # 10 % discordant, n = 1,319, k = 20: +-.0338 in its table
+    note = plan(1_319, 20, release="difference").best.note
+    assert float(note.split(" for the first")[0]) <= 0.035
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"n": 100}, "needs n and queries"),
+        ({"n": 100, "queries": 5, "width": 0.1}, "exactly one of n and queries"),
+        ({"width": 0.1}, "exactly one of n and queries"),
+        ({"n": 100, "width": 0.1, "difference": 0.1}, "one of width= and difference="),
+        ({"n": 100, "difference": 0.1, "release": "bit"}, "for release='difference'"),
+        ({"n": 100, "width": 0.001}, "rows give no answer within 0.001"),
+        ({"n": 100, "width": 1.5}, "width must be"),
+    ],
+)
+def test_searches_for_a_number_say_what_they_need(asked, message) -> None:
+    with pytest.raises(ValueError, match=message):
+        plan(**asked)
 
 
 def test_only_proved_mechanisms_are_listed() -> None:
@@ -103,8 +137,8 @@ def test_only_proved_mechanisms_are_listed() -> None:
 
 
 def test_rounds_and_winners() -> None:
-    assert plan(10_000, 10_000, rounds=2).choice == "rounds"
-    assert plan(10_000, 10_000, rounds=2).half_width == pytest.approx(0.036, abs=5e-4)
+    assert plan(10_000, 10_000, release="numeric", rounds=2).choice == "rounds"
+    assert plan(10_000, 10_000, release="numeric", rounds=2).half_width == pytest.approx(0.036, abs=5e-4)
     winners = plan(10_000, 20, release="argmax", candidates=1_000)
     assert winners.half_width_of("argmax") < 0.12
     assert winners.choice in ("argmax", "rounds")
@@ -125,18 +159,21 @@ def test_candidates_are_sorted_and_the_first_is_chosen() -> None:
 
 
 def test_a_plan_is_cached_and_levels_are_read_as_typed() -> None:
-    assert plan(3_000, 50) is plan(3_000, 50)
-    assert plan(3_000, 50, confidence_level=0.99).half_width > plan(3_000, 50).half_width
+    assert plan(3_000, 50, release="numeric") is plan(3_000, 50, release="numeric")
+    assert (
+        plan(3_000, 50, release="numeric", confidence_level=0.99).half_width
+        > plan(3_000, 50, release="numeric").half_width
+    )
 
 
 def test_what_says_nothing_says_so() -> None:
-    result = plan(1_000, 1_000_000)
+    result = plan(1_000, 1_000_000, release="numeric")
     assert not result.informative
     assert "says nothing" in str(result.summary())
 
 
 def test_printing_and_tables() -> None:
-    result = plan(10_000, 1_000, failures=5, release="bit", rounds=3)
+    result = plan(10_000, 1_000, overfits=5, release="bit", rounds=3)
     text = str(result.summary())
     for part in (
         "Plan for a reusable holdout",
@@ -154,7 +191,7 @@ def test_printing_and_tables() -> None:
 
 
 def test_the_figure() -> None:
-    result = plan(10_000, 1_000, failures=5, release="bit")
+    result = plan(10_000, 1_000, overfits=5, release="bit")
     figure, ax = plt.subplots()
     display = result.plot(ax)
     assert display.ax_ is ax
@@ -171,7 +208,7 @@ def test_the_figure() -> None:
     [
         ({"n": 1, "queries": 5}, "n must be at least 2"),
         ({"n": 100, "queries": 0}, "queries must be at least 1"),
-        ({"n": 100, "queries": 5, "failures": -1}, "failures must be at least 0"),
+        ({"n": 100, "queries": 5, "overfits": -1}, "overfits must be at least 0"),
         ({"n": 100, "queries": 5, "rounds": 0}, "rounds must be at least 1"),
         ({"n": 100, "queries": 5, "release": "rank"}, "release must be one of"),
         ({"n": 100, "queries": 5, "analysis": "dwork2015"}, "analysis must be one of"),
@@ -186,7 +223,7 @@ def test_bad_declarations(arguments, message) -> None:
 
 
 def test_more_queries_than_rows() -> None:
-    result = plan(10, 100)
+    result = plan(10, 100, release="numeric")
     assert result.half_width_of("fresh_chunks") == float("inf")
     assert "says nothing" in str(result.summary())
     result.plot()

@@ -33,7 +33,7 @@ DEPTHS = {"max_depth": [1, 2, 3, 4, 5], "min_samples_leaf": [1, 3, 9, 27, 81], "
 
 
 def make(ledger=None, **options):
-    settings = {"queries": 20, "failures": 20, "random_state": 0, "ledger": ledger, **options}
+    settings = {"queries": 20, "random_state": 0, "ledger": ledger, **options}
     return ReusableHoldout(**settings).fit(X_TRAIN, Y_TRAIN).calibrate(X_HOLD, Y_HOLD)
 
 
@@ -245,7 +245,7 @@ def test_a_naive_grid_search_overfits_the_holdout_and_this_one_says_so():
     ]
     naive = max((forest.predict(X[400:]) == y[400:]).mean() for forest in forests)
     assert naive > 0.53
-    rh = ReusableHoldout(queries=25, failures=25, random_state=0).fit(X[:400], y[:400])
+    rh = ReusableHoldout(queries=25, random_state=0).fit(X[:400], y[:400])
     rh.calibrate(X[400:], y[400:])
     answers = rh.score_many(forests)
     assert all(a.bounds[0] <= 0.5 <= a.bounds[1] for a in answers)

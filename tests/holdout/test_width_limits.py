@@ -14,19 +14,14 @@ from validstats.holdout.mechanisms import (
     Gaussian,
     Thresholdout,
 )
-from validstats.holdout.widths import counting, evalues, gaussian
 from validstats.holdout.widths import counts as intervals
+from validstats.holdout.widths import evalues, gaussian
 from validstats.holdout.widths import half_widths as widths
 
 LEVEL = math.log(0.05)
 
 
 class TestCounts:
-    @pytest.mark.parametrize(("queries", "failures"), [(1, 0), (3, 2), (3, 3), (3, 7), (5, 4)])
-    def test_guess_nodes_with_more_failures_than_queries(self, queries, failures):
-        expected = oracle.count_guess_nodes(queries, failures, 4)
-        assert round(math.exp(counting.log_guess_nodes(queries, failures, 4))) == expected
-
     def test_a_budget_of_no_ones_leaves_one_prefix(self):
         assert oracle.log_sparse_prefixes(6, 0) == pytest.approx(0.0, abs=1e-12)
         assert oracle.log_sparse_prefixes(0, 0) == pytest.approx(0.0, abs=1e-12)
@@ -122,7 +117,7 @@ class TestGaussian:
         assert gaussian.gaussian_dp_bias(mu, math.log(0.05)) == 1.0
 
     def test_plans_of_hopeless_budgets_are_plans(self):
-        planned = plan(10, queries=10**5).tidy()
+        planned = plan(10, queries=10**5, release="numeric").tidy()
         assert np.isfinite(planned["half_width"].min()) and not planned["informative"].any()
 
     @pytest.mark.parametrize("log_p", [-0.05, -3.0, -30.0, -700.0, -5_000.0])
@@ -170,26 +165,6 @@ class TestWidths:
             for power in (1.0, 2.0):
                 found = widths.best_integer(lambda m, t=target, p=power: abs(m - t) ** p, low, 400)
                 assert found == min(max(target, low), 400)
-
-    @pytest.mark.parametrize(("n", "gap"), [(10, 0.3), (40, 0.07), (1000, 0.26), (5, 0.0), (7, 0.0)])
-    def test_no_failures_pay_for_one_cell_only(self, n, gap):
-        found = widths.guess_width(n, 5, 0, LEVEL, gap=gap)
-        assert found.half_width == pytest.approx(
-            gap + intervals.hoeffding_half_width(n, LEVEL - counting.log_guess_nodes(5, 0, 1))
-        )
-        assert found.node_half_width == pytest.approx(found.half_width - gap)
-        assert found.cells == (max(2, math.ceil(0.5 / gap)) if gap else max(4, math.ceil(4 * math.sqrt(n))))
-
-    @pytest.mark.parametrize("gap", [0.0, 0.004, 0.06, 0.3])
-    @pytest.mark.parametrize(("n", "queries", "failures"), [(30, 4, 1), (1000, 200, 3), (20_000, 50, 50)])
-    def test_failed_guesses_are_rounded_at_the_best_of_all_numbers_of_cells(self, n, queries, failures, gap):
-        def cost(m):
-            level = LEVEL - counting.log_guess_nodes(queries, failures, m)
-            return max(gap, 0.5 / m) + intervals.hoeffding_half_width(n, level)
-
-        found = widths.guess_width(n, queries, failures, LEVEL, gap=gap)
-        best = min(range(2, math.ceil(4 * math.sqrt(n)) + 1), key=cost)
-        assert (found.cells, found.half_width) == (best, pytest.approx(cost(best), rel=1e-12))
 
     def test_rounds_have_whole_rows_and_more_rounds_than_rows_have_none(self):
         for n, rounds, chunk in ((11, 3, 3), (10, 10, 1), (19, 10, 1)):

@@ -47,7 +47,7 @@ def test_against_the_oracle_and_the_step(seed) -> None:
 
     lists = {"threshold": iter(gamma / 0.02), "comparison": iter(eta / 0.04), "answer": iter(xi / 0.01)}
     state = Thresholdout.initial_state(
-        1_000, queries=k, failures=budget, tolerance=1.0, threshold=0.2, sigma=0.01
+        1_000, queries=k, overfits=budget, tolerance=1.0, threshold=0.2, sigma=0.01
     )
     for i in range(k):
         state, release = Thresholdout.step(

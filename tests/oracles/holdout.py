@@ -255,15 +255,6 @@ def log_sparse_prefixes(position: int, ones: int) -> float:
     return math.log(sum(math.comb(position, j) for j in range(min(position, ones) + 1)))
 
 
-def unknown_horizon_guess_width(
-    n: int, position: int, failed: int, cells: int, log_alpha: float, gap: float = 0.0
-) -> float:
-    """Half-width of guess-and-check at a position of an open horizon (arXiv 1906.09231, Theorem 4.1)."""
-    z = [6 / (math.pi * (t + 1)) ** 2 for t in (position, failed)]
-    level = log_alpha + math.log(z[0] * z[1]) - math.log(math.comb(position, failed) * cells**failed)
-    return gap + math.sqrt((math.log(2) - level) / (2 * n))
-
-
 def blum_hardt_width(n: int, queries: int, log_alpha: float) -> float:
     """Half-width of the ladder as published (arXiv 1502.04585, Theorem 3.1), at the best step."""
 

@@ -61,6 +61,25 @@ def coded_kind(queries: int) -> Kind:
     return asks
 
 
+def free_kind(queries: int, failures: int, weight: Fraction, cells: int = 5) -> Kind:
+    """Answers without a guess: the share of a guess-coded one, and cells that are coded around the one before."""
+    guesses = guess_kind(queries, failures, weight)
+
+    def near(d: int) -> Fraction:
+        close = Fraction(1, 2) if d == 0 else Fraction(1, 2 * (abs(d) + 1) * (abs(d) + 2))
+        return Fraction(9, 10) * close + Fraction(1, 10 * cells)
+
+    def asks(state: tuple[int, int, int]) -> list[Ask]:
+        r, g, last = state
+        if r == 0 or g == 0:
+            return [(Fraction(0), [(Fraction(1), state)])]
+        s = guesses((r, g))[0][0]
+        code = [Fraction(1, cells)] * cells if last < 0 else [near(j - last) for j in range(cells)]
+        return [(s, [((1 - s) * code[j], (r - 1, g, j)) for j in range(cells)])]
+
+    return asks
+
+
 def bit_kind() -> Kind:
     """A bit of the gate by one estimator that counts, and a certificate that takes half."""
 

@@ -82,13 +82,13 @@ def test_regressions_with_machine_labels():
 def test_holdout():
     x, y = rows()
     holdout = ReusableHoldout(queries=10).calibrate(x[:, None], (y > 0).astype(int))
-    answer = holdout.infer((x > 0).astype(int), guess=0.7)
+    answer = holdout.infer((x > 0).astype(int))
     truth = 0.5 + np.arcsin(0.6) / np.pi
     low, high = answer.bounds
     assert low <= truth <= high < low + 0.02
     with pytest.raises(ValueError, match="predictions"):
-        holdout.infer(spoilt((x > 0).astype(float)), guess=0.7)
-    assert holdout.infer((x > 0).astype(int), guess=0.7).value == answer.value
+        holdout.infer(spoilt((x > 0).astype(float)))
+    assert holdout.infer((x > 0).astype(int)).value == answer.value
 
 
 @pytest.mark.parametrize("method", ["gaussian", "cca"])

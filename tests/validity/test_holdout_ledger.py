@@ -54,7 +54,7 @@ def misses(answers, truth=0.5):
 
 
 MECHANISMS = {
-    "guess_and_check": {"guess": "cv", "failures": N_GUESSES + 20},
+    "guess_and_check": {"guess": "cv"},
     "description_length": {"guess": None},
     "gaussian": {"guess": None},
     "fresh_chunks": {"guess": None},
@@ -95,7 +95,7 @@ def test_all_kinds_of_answers_together_are_covered_over_two_epochs():
     """Scores, winners, differences, bits, a board, and a second epoch: no statement is wrong."""
     covered = 0
     for seed in range(N_SEEDS):
-        options = {"mechanism": "guess_and_check", "failures": 40}
+        options = {"mechanism": "guess_and_check"}
         rh, _, generator = coin_holdout(seed, queries=40, **options)
         answers, bits, differences = [], [], []
         predictions = generator.integers(0, 2, (12, N_ROWS))
@@ -142,7 +142,7 @@ def attacked(seed, **options):
 @pytest.mark.parametrize(
     "options",
     [
-        {"mechanism": "guess_and_check", "failures": 30},
+        {"mechanism": "guess_and_check"},
         {"mechanism": "description_length", "guess": None, "metric": "error"},
     ],
     ids=["failed guesses", "a loss"],

@@ -226,7 +226,7 @@ def test_the_best_model_is_among_the_tied_ones() -> None:
             np.where(rng.random((6, 400)) < 0.7, shared, rng.random((6, 400)))
             < np.array([0.80, 0.80, 0.79, 0.78, 0.75, 0.7])[:, None]
         )
-        held += 0 in tied_models(right, math.log(0.05))
+        held += 0 in tied_models(right, math.log(0.05), binary=True)
     assert binomial_acceptance(held, 500, 0.95).accepted
 
 

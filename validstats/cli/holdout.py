@@ -11,6 +11,7 @@ import click
 
 from validstats.cli._options import DataError, LedgerRefusal, guarded, output_options
 from validstats.cli._tables import write_report, write_result
+from validstats.cli.holdout_audit import audit
 from validstats.cli.holdout_gate import COMMANDS
 from validstats.results import Report, Table
 
@@ -35,6 +36,7 @@ def holdout() -> None:
 
 for _command in COMMANDS:
     holdout.add_command(_command)
+holdout.add_command(audit)
 
 
 @holdout.command()
@@ -188,13 +190,10 @@ def history(
 @holdout.command()
 @click.argument("ledger", type=click.Path(path_type=Path))
 @click.option("--queries", type=click.IntRange(min=1), required=True, help="Looks to be declared anew.")
-@click.option("--failures", type=click.IntRange(min=0), default=10, show_default=True, help="Failed guesses.")
 @_RECEIPT
 @output_options
 @guarded
-def plan(
-    ledger: Path, queries: int, failures: int, receipt: str | None, output_format: str, output: Path | None
-) -> None:
+def plan(ledger: Path, queries: int, receipt: str | None, output_format: str, output: Path | None) -> None:
     """Say what another plan would give: other budgets on the same rows, after all that was asked.
 
     It divides what is left of the ledger, so its intervals are wider than those of a new
@@ -223,8 +222,6 @@ def plan(
     widths = plan_holdout(
         int(declared["n"]),
         queries,
-        failures,
-        release="guess",
         confidence_level=confidence_of(float(state["log_alpha"]) + log_mass),
     )
     click.echo(f"Note: {nats:.2f} nats were charged before; the plan divides what is left.", err=True)

@@ -1,4 +1,4 @@
-"""``validstats holdout init | ask | certify | final | serve | audit``: a gate for searches, and past looks."""
+"""``validstats holdout init | ask | certify | final | serve``: a gate for searches."""
 
 from __future__ import annotations
 
@@ -148,55 +148,4 @@ def serve(ledger: Path, stdio: bool, socket: Path | None, inbox: Path | None) ->
             socket.unlink(missing_ok=True)
 
 
-@click.command()
-@click.option("--rows", "n", type=int, required=True, help="Independent rows of the test set.")
-@click.option("--score", type=float, required=True, help="Score that was shown for the chosen model.")
-@click.option("--decimals", default=4, show_default=True, help="Decimals that scores were shown with.")
-@click.option("--looks", type=int, help="Number of looks, or an upper bound.")
-@click.option("--scores", type=_FILE, help="CSV file with all scores in order.")
-@click.option("--column", default="score", show_default=True, help="Column of the scores.")
-@click.option("--rises", type=int, help="How often a look was a new best, if nothing else was shown.")
-@click.option("--confidence-level", default=0.95, show_default=True)
-@guarded
-def audit(
-    n: int,
-    score: float,
-    decimals: int,
-    looks: int | None,
-    scores: Path | None,
-    column: str,
-    rises: int | None,
-    confidence_level: float,
-) -> None:
-    """Say what a score is worth after the test set was looked at many times.
-
-    \b
-    Example:
-      validstats holdout audit --rows 10000 --score 0.85 --decimals 2 --looks 40
-    """
-    import csv
-
-    from validstats.holdout import audit_looks
-
-    listed = None
-    if scores is not None:
-        with scores.open(encoding="utf-8-sig", newline="") as stream:
-            try:
-                listed = [float(row[column]) for row in csv.DictReader(stream)]
-            except (KeyError, TypeError, ValueError):
-                raise DataError(
-                    f"{scores} needs a column {column!r} of numbers; name it with --column."
-                ) from None
-    found = audit_looks(
-        n,
-        score,
-        decimals=decimals,
-        looks=looks,
-        scores=listed,
-        rises=rises,
-        confidence_level=confidence_level,
-    )
-    click.echo(found.summary())
-
-
-COMMANDS = (init, ask, certify, final, serve, audit)
+COMMANDS = (init, ask, certify, final, serve)

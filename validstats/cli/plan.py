@@ -80,18 +80,40 @@ def batch(
 
 
 @plan.command()
-@click.option("--rows", "n", type=click.IntRange(min=2), required=True, help="Rows of the holdout.")
-@click.option("--queries", type=click.IntRange(min=1), required=True, help="Looks to be declared.")
-@click.option("--failures", type=click.IntRange(min=0), default=10, show_default=True, help="Failed guesses.")
+@click.option("--rows", "n", type=click.IntRange(min=2), help="Rows of the holdout.")
+@click.option("--queries", type=click.IntRange(min=1), help="Looks to be declared.")
+@click.option("--width", type=click.FloatRange(0, 1, min_open=True), help="Half-width to reach.")
+@click.option("--difference", type=click.FloatRange(0, 1, min_open=True), help="Difference to tell from 0.")
+@click.option(
+    "--discordant",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=0.1,
+    show_default=True,
+    help="Share of rows on which two models differ.",
+)
+@click.option(
+    "--expected", type=click.FloatRange(0, 1), default=0.85, show_default=True, help="Expected score."
+)
+@click.option(
+    "--overfits",
+    type=click.IntRange(min=0),
+    default=10,
+    show_default=True,
+    help="Refuted claims, or answers from the holdout, where a theorem counts them.",
+)
 @click.option("--rounds", type=click.IntRange(min=1), help="Batches that the queries come in.")
-@click.option("--release", type=OneOf(_releases), default="guess", show_default=True)
+@click.option("--release", type=OneOf(_releases), help='What is released; "guess" if not given.')
 @confidence_level_option(0.95)
 @output_options
 @guarded
 def holdout(
-    n: int,
-    queries: int,
-    failures: int,
+    n: int | None,
+    queries: int | None,
+    width: float | None,
+    difference: float | None,
+    discordant: float,
+    expected: float,
+    overfits: int,
     rounds: int | None,
     release: Any,
     confidence_level: float,
@@ -100,13 +122,29 @@ def holdout(
 ) -> None:
     """Say how good the answers of a holdout will be, for each mechanism with a proof.
 
+    With --width or --difference, leave out --rows or --queries: the number that reaches it is
+    looked for.
+
     \b
-    Example:
-      validstats plan holdout --rows 5000 --queries 100 --failures 5
+    Examples:
+      validstats plan holdout --rows 5000 --queries 100
+      validstats plan holdout --rows 5000 --width 0.03
+      validstats plan holdout --queries 20 --difference 0.02
     """
     from validstats.holdout import plan as plan_holdout
 
-    widths = plan_holdout(n, queries, failures, rounds, release, confidence_level=confidence_level)
+    widths = plan_holdout(
+        n,
+        queries,
+        width=width,
+        difference=difference,
+        release=release,
+        overfits=overfits,
+        rounds=rounds,
+        expected=expected,
+        discordant=discordant,
+        confidence_level=confidence_level,
+    )
     write_result(widths, output_format, output)
 
 

@@ -34,8 +34,11 @@ _PUBLIC = {
     "log_loss": "validstats.holdout.asking.metrics",
     "LookAudit": "validstats.holdout.audit",
     "Metric": "validstats.holdout.asking.metrics",
+    "PastScores": "validstats.holdout.past_scores",
     "Plan": "validstats.holdout.planner",
     "plan": "validstats.holdout.planner",
+    "r2": "validstats.holdout.asking.whole",
+    "read_scores": "validstats.holdout.past_scores",
     "ReusableHoldout": "validstats.holdout.estimators",
     "SelectFromHoldout": "validstats.holdout.search",
     "squared_error": "validstats.holdout.asking.metrics",
@@ -73,8 +76,11 @@ __all__ = [
     "log_loss",
     "LookAudit",
     "Metric",
+    "PastScores",
     "Plan",
     "plan",
+    "r2",
+    "read_scores",
     "ReusableHoldout",
     "SelectFromHoldout",
     "squared_error",
@@ -92,6 +98,7 @@ if TYPE_CHECKING:
         absolute_error,
         coverage,
         log_loss,
+        r2,
         squared_error,
         subgroup_accuracy,
     )
@@ -99,6 +106,7 @@ if TYPE_CHECKING:
     from validstats.holdout.estimators import ReusableHoldout
     from validstats.holdout.ledger import Entry, Ledger, LedgerCheck, Turn
     from validstats.holdout.mechanisms import Candidate
+    from validstats.holdout.past_scores import PastScores, read_scores
     from validstats.holdout.planner import Plan, plan
     from validstats.holdout.results import Answer, Answers, Certificate, Discoveries
     from validstats.holdout.search import HoldoutSearchCV, SelectFromHoldout

@@ -16,7 +16,7 @@ import numpy as np
 
 from validstats._typing import AnyArray, Float1D
 from validstats.guarantee import Guarantee
-from validstats.holdout.widths import cell_interval, log_binomial, log_distance_code, rounded_counts
+from validstats.holdout.widths import cell_interval, log_binomial, log_near_code, rounded_counts
 from validstats.intake import (
     alpha_fraction,
     check_confidence_level,
@@ -39,8 +39,6 @@ __all__ = [
 
 RECORD_CODE_VERSION = 1
 """Version of the code of :func:`log_record`. It may not change after a list was seen: another code is another version."""
-
-_NEAR = 0.45  # mass of scores near the best one so far, and as much near the last one; the rest is uniform
 
 
 @dataclass(frozen=True)
@@ -305,10 +303,10 @@ def audit_looks(
             "these numbers are all that was learned from the test set",
         ))  # fmt: skip
     if scores is not None:
-        units = _units(scores, decimals, score)
+        units, values = _units(scores, decimals, score, n)
         ways.append((
             f"the list of all {len(units)} scores in order",
-            -log_record(units, decimals),
+            -log_record(units, values),
             "the list is complete and in order, and nothing else was learned from the test set",
         ))  # fmt: skip
     if rises is not None:
@@ -392,31 +390,35 @@ def _number_of_looks(looks: int | None, scores: Sequence[float] | None) -> int |
     return len(scores) if looks is None else check_positive_int(looks, "looks")
 
 
-def _units(scores: Sequence[float], decimals: int, score: float) -> list[int]:
-    """Scores in units of their last decimal; refused if they have more decimals or miss the chosen one."""
-    scale = 10.0**decimals
+def _units(scores: Sequence[float], decimals: int, score: float, n: int) -> tuple[list[int], float]:
+    """Scores as whole numbers, and how many there could be: units of the last decimal, or counts where those are fewer."""
+    fine = 10.0**decimals > n
+    scale = float(n) if fine else 10.0**decimals
     units = []
     for value in scores:
         check_in_range(float(value), "scores", 0.0, 1.0)
         unit = round(float(value) * scale)
-        if abs(float(value) * scale - unit) > 1e-6:
+        if abs(float(value) * 10.0**decimals - round(float(value) * 10.0**decimals)) > 1e-6 * 10.0 ** max(
+            decimals - 9, 0
+        ):
             raise ValueError(f"scores has {value!r}, which is not rounded to decimals={decimals}.")
+        # a score that is shown with more decimals than n has digits tells its count
+        if fine and abs(float(value) * n - unit) > 0.5 * n * 10.0**-decimals + 1e-6:
+            raise ValueError(f"scores has {value!r}, which is no share of n={n} rows.")
         units.append(unit)
     if round(score * scale) not in units:
         raise ValueError(
             f"score={score!r} is not among the scores that are listed; the list must be complete."
         )
-    return units
+    return units, scale + 1.0
 
 
-def log_record(units: Sequence[int], decimals: int) -> float:
-    """Return the logarithm of the probability that the record code gives a list of scores, in units of the last decimal."""
-    # The first score is uniform over V = 10^d + 1 values; then .45 c(v - best) + .45 c(v - last) + .1 / V.
-    values = 10.0**decimals + 1.0
+def log_record(units: Sequence[int], values: float) -> float:
+    """Return the logarithm of the probability that the record code gives a list of whole numbers out of so many."""
+    # The first is uniform over V values; then .45 c(v - best) + .45 c(v - last) + .1 / V.
     total, best, last = -math.log(values), units[0], units[0]
     for unit in units[1:]:
-        near = math.exp(log_distance_code(unit - best)) + math.exp(log_distance_code(unit - last))
-        total += math.log(_NEAR * near + (1.0 - 2.0 * _NEAR) / values)
+        total += log_near_code(unit, (best, last), values)
         best, last = max(best, unit), unit
     return total
 

@@ -54,9 +54,6 @@ class ReusableHoldout(CalibratedEstimator):
     ----------
     queries : int, default 100
         Answers that will be asked for. Declared before the first look; every interval depends on it.
-    failures : int or None, default None
-        Guesses that may fail. Failures pay when they happen, so that no number is needed; after a given number every
-        further guess is refused. Mechanisms whose theorems count failures take 10 if None.
     rounds : int or None, default None
         Batches, if all questions come in so many :meth:`score_many` calls; offers ``mechanism="rounds"``.
     mechanism : {"auto", "guess_and_check", "single_look", "description_length", "gaussian", "thresholdout", "rounds", \
@@ -71,11 +68,14 @@ class ReusableHoldout(CalibratedEstimator):
         three quarters of the tolerance. None takes the smallest one that its theorem proves, which says nothing on
         fewer than some 100,000 rows (a warning names how many). A smaller one works on fewer rows; its intervals
         are then marked as not proved.
+    overfits : int or None, default None
+        Answers from the holdout that Thresholdout may give, which its theorem counts; 10 if None. For
+        ``mechanism="thresholdout"``, ``"thresholdout_science"`` and ``"sparse"``; other mechanisms need no such number.
     metric : str or Metric, default "accuracy"
         What :meth:`infer` measures unless told otherwise.
     guess : {"cv", "train"} or None, default "cv"
         Where guesses come from: cross-validation on the training rows, the training score itself (optimistic:
-        overfitted models burn failures), or nowhere.
+        guesses of overfitted models fail), or nowhere.
     ledger : str, Path, Ledger or None, default None
         Where the budget is kept. A path must hold a ledger made by ``Ledger.create(path)``; None keeps it in
         memory, for quick use in one process.
@@ -115,9 +115,9 @@ class ReusableHoldout(CalibratedEstimator):
     >>> rng = np.random.default_rng(0)
     >>> X = rng.normal(size=(4000, 3))
     >>> y = (X[:, 0] + rng.normal(size=4000) > 0).astype(int)
-    >>> rh = ReusableHoldout(queries=50, failures=5, random_state=0)
+    >>> rh = ReusableHoldout(queries=50, random_state=0)
     >>> rh.fit(X[:2000], y[:2000]).calibrate(X[2000:], y[2000:])
-    ReusableHoldout(failures=5, queries=50, random_state=0)
+    ReusableHoldout(queries=50, random_state=0)
     >>> answer = rh.infer(LogisticRegression())
     >>> answer.passed, answer.left["queries"]
     (True, 49)
@@ -132,11 +132,11 @@ class ReusableHoldout(CalibratedEstimator):
         self,
         *,
         queries: int = 100,
-        failures: int | None = None,
         rounds: int | None = None,
         mechanism: Literal["auto"] | ScoreMechanism = "auto",
         analysis: Analysis = "tight",
         tolerance: float | None = None,
+        overfits: int | None = None,
         metric: str | Metric = "accuracy",
         guess: GuessKind | None = "cv",
         ledger: str | Path | Ledger | None = None,
@@ -147,11 +147,11 @@ class ReusableHoldout(CalibratedEstimator):
         random_state: Any = None,
     ) -> None:
         self.queries = queries
-        self.failures = failures
         self.rounds = rounds
         self.mechanism = mechanism
         self.analysis = analysis
         self.tolerance = tolerance
+        self.overfits = overfits
         self.metric = metric
         self.guess = guess
         self.ledger = ledger
@@ -371,7 +371,7 @@ class ReusableHoldout(CalibratedEstimator):
         Returns
         -------
         Answers
-            In order. Either all are asked or none, unless failures run out in the middle: then the error's
+            In order. Either all are asked or none, unless the budget runs out in the middle: then the error's
             ``answered`` holds those that were given.
         """
         desk = self._desk("score_many")
@@ -516,6 +516,34 @@ class ReusableHoldout(CalibratedEstimator):
             Its ``submit`` asks.
         """
         return asking.leaderboard(self._desk("leaderboard"), baseline, metric)
+
+    def ties(self, targets: Sequence[Any], *, metric: str | Metric | None = None) -> Answer:
+        """Release which of several models may be the best, on the same rows.
+
+        A model is left out if another one is shown to be better. The truly best model is among those that stay, for the
+        price of m - 1 comparisons (ln(m - 1) nats), not of all pairs. That one model is worse than a given other one is
+        not said.
+
+        Parameters
+        ----------
+        targets : sequence of estimators or predictions
+            The m models, at least two.
+        metric : str, Metric or None, default None
+            What to measure.
+
+        Returns
+        -------
+        Answer
+            Without a value; ``tied`` holds the positions of the models that may be the best.
+
+        Raises
+        ------
+        ValueError
+            If there are fewer than two models, or the mechanism does not account for releases beside it.
+        BudgetExhaustedError
+            If the budget is used up.
+        """
+        return asking.ties(self._desk("ties"), targets, metric)
 
     def discover(
         self,

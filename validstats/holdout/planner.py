@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, get_args
 
@@ -24,6 +24,8 @@ from validstats.results import NotApplicable, Report, Result, Table
 
 __all__ = ["Candidate", "Plan", "ReleaseKind", "plan"]
 
+_ASKED = {"argmax": "batches", "difference": "comparisons"}
+_MOST_QUERIES, _MOST_ROWS = 100_000, 100_000_000  # where searches for a number end
 _NO_VALUE = "a plan says how wide answers will be, not what they will be"
 
 
@@ -56,9 +58,9 @@ class Plan(Result):
         return self.use.queries
 
     @property
-    def failures(self) -> int:
-        """Declared number of failed guesses."""
-        return self.use.failures
+    def overfits(self) -> int:
+        """Declared number of answers from the holdout, or of refuted claims, where a theorem counts them."""
+        return self.use.overfits
 
     @property
     def rounds(self) -> int | None:
@@ -142,7 +144,7 @@ class Plan(Result):
 
         Examples
         --------
-        >>> round(plan(10_000, 100).half_width_of("gaussian"), 3)
+        >>> round(plan(10_000, 100, release="numeric").half_width_of("gaussian"), 3)
         0.129
         """
         for candidate in self.candidates:
@@ -158,7 +160,7 @@ class Plan(Result):
         return HoldoutPlanDisplay.from_plan(self, labels, drop)
 
     def _answer(self) -> str:
-        asked = f"{self.queries:,} adaptively chosen {'batches' if self.release == 'argmax' else 'questions'}"
+        asked = f"{self.queries:,} adaptively chosen {_ASKED.get(self.release, 'questions')}"
         if not self.informative:
             return f"{self.n:,} rows say nothing about {asked}: declare fewer, or take more rows"
         return (
@@ -172,14 +174,14 @@ class Plan(Result):
             "analysis": [candidate.analysis for candidate in self.candidates],
             "half_width": np.array([candidate.half_width for candidate in self.candidates]),
             "informative": [candidate.informative for candidate in self.candidates],
-            "chosen": [candidate is self.best for candidate in self.candidates],
+            "chosen": [candidate is self.best and candidate.informative for candidate in self.candidates],
         }
 
     def _glance_columns(self) -> Mapping[str, Any]:
         return {
             "n": self.n,
             "queries": self.queries,
-            "failures": self.failures,
+            "overfits": self.overfits,
             "release": self.release,
             "confidence_level": self.confidence_level,
             "mechanism": self.choice,
@@ -203,9 +205,8 @@ class Plan(Result):
             ("Holdout rows", f"{self.n:,}"),
             ("Release", self.release),
             ("Declared queries", f"{self.queries:,}"),
-            ("Declared failures", f"{self.failures:,}"),
             ("Confidence level", f"{self.confidence_level:g}"),
-            ("Chosen by auto", self.best.label),
+            ("Chosen by auto", self.best.label if self.informative else "none: every mechanism says nothing"),
         )
         naive = (
             f"If all queries were fixed before the holdout is seen, the half-width would be {self.nonadaptive:.4f}; "
@@ -221,19 +222,22 @@ class Plan(Result):
 
 
 def plan(
-    n: int,
-    queries: int,
-    failures: int = 10,
-    rounds: int | None = None,
-    release: ReleaseKind = "numeric",
+    n: int | None = None,
+    queries: int | None = None,
     *,
+    width: float | None = None,
+    difference: float | None = None,
+    release: ReleaseKind | None = None,
+    overfits: int = 10,
+    rounds: int | None = None,
     candidates: int = 1,
     baseline: float = 1.0,
     analysis: Analysis | None = None,
     expected: float = 0.85,
+    discordant: float = 0.1,
     confidence_level: Any = 0.95,
 ) -> Plan:
-    """Return every valid mechanism's half-width for a declared use; cached.
+    """Return every valid mechanism's half-width for a declared use, or the number that reaches a half-width; cached.
 
     Answers around guesses are ranked by their mean half-width over honest guesses at the expected score, those of chunks
     likewise; the others by their worst answer. A mechanism is listed where it can serve the release: numbers serve any,
@@ -241,16 +245,24 @@ def plan(
 
     Parameters
     ----------
-    n : int
-        Rows of the holdout (clusters where rows depend on one another), at least 2, without the vault's.
-    queries : int
-        Declared number of queries; of batches for ``release="argmax"``.
-    failures : int, default 10
-        Declared number of refuted claims, or answers from the holdout, where a theorem counts them.
+    n : int or None, default None
+        Rows of the holdout (clusters where rows depend on one another), at least 2, without the vault's. With ``width``
+        or ``difference``, None asks for the smallest number.
+    queries : int or None, default None
+        Declared number of queries; of batches for ``release="argmax"``. With ``width`` or ``difference``, None asks for
+        the largest number.
+    width : float or None, default None
+        Half-width to reach: the plan is for the largest ``queries`` or the smallest ``n`` that reach it.
+    difference : float or None, default None
+        Difference of two models to tell from 0: like ``width`` for ``release="difference"``.
+    release : {"guess", "numeric", "difference", "bit", "leaderboard", "argmax"} or None, default None
+        A number with a guess at hand; any number; a difference of two models; whether a claim is confirmed; the best loss
+        so far; winner and score. None is "difference" where one is given, else "guess".
+    overfits : int, default 10
+        Declared number of answers from the holdout, or of refuted claims, where a theorem counts them (Thresholdout and
+        bits).
     rounds : int or None, default None
         Number of batches that the queries come in; None if each may depend on the one before.
-    release : {"numeric", "guess", "bit", "leaderboard", "argmax"}, default "numeric"
-        A number; a number with a guess at hand; whether a claim is confirmed; the best loss so far; winner and score.
     candidates : int, default 1
         Size of the largest batch, for ``release="argmax"``.
     baseline : float, default 1.0
@@ -259,6 +271,8 @@ def plan(
         Whose bound of the Gaussian mechanism is listed; all if None.
     expected : float, default 0.85
         Share of right rows that is expected, for answers that are coded around guesses.
+    discordant : float, default 0.1
+        Share of rows that one of two models has right and the other wrong, for differences.
     confidence_level : float, default 0.95
         Probability with which all intervals together cover, at least 0.5.
 
@@ -270,38 +284,112 @@ def plan(
     Raises
     ------
     ValueError
-        If a count or the level is out of range.
+        If a count or the level is out of range, if nothing or too much is asked for, or if no number reaches the width.
 
     Examples
     --------
-    >>> answer = plan(10_000, 10_000, failures=10, release="guess")
+    >>> answer = plan(10_000, 10_000)
     >>> answer.choice, round(answer.half_width, 4)
     ('guess_and_check', 0.0388)
-    >>> plan(10_000, 100).choice
+    >>> plan(10_000, 100, release="numeric").choice
     'gaussian'
+    >>> plan(2_000, width=0.05).queries, plan(queries=20, difference=0.05).n
+    (19, 1117)
     """
     level = check_confidence_level(confidence_level)
     if level < 0.5:
         raise ValueError(f"confidence_level must be at least 0.5 for a holdout, got {confidence_level!r}.")
+    if release is None:
+        release = "guess" if difference is None else "difference"
     check_literal(release, "release", get_args(ReleaseKind))
     if analysis is not None:
         check_literal(analysis, "analysis", get_args(Analysis))
-    return _plan_for(
-        Use(
-            n=check_positive_int(n, "n", minimum=2),
-            queries=check_positive_int(queries, "queries"),
-            failures=check_positive_int(failures, "failures", minimum=0),
-            rounds=None if rounds is None else check_positive_int(rounds, "rounds"),
-            release=release,
-            size=check_positive_int(candidates, "candidates"),
-            expected=check_in_range(expected, "expected", 0, 1),
-            baseline=check_in_range(baseline, "baseline", 0, 1, low_open=True),
-            analyses=get_args(Analysis) if analysis is None else (analysis,),
-            confidence_level=float(level),
-            log_alpha=math.log(float(alpha_fraction(confidence_level))),
-        ),
-        tuple(MECHANISMS),
+    target = _target(n, queries, width, difference, release)
+    use = Use(
+        n=2 if n is None else check_positive_int(n, "n", minimum=2),
+        queries=1 if queries is None else check_positive_int(queries, "queries"),
+        overfits=check_positive_int(overfits, "overfits", minimum=0),
+        rounds=None if rounds is None else check_positive_int(rounds, "rounds"),
+        release=release,
+        size=check_positive_int(candidates, "candidates"),
+        expected=check_in_range(expected, "expected", 0, 1),
+        discordant=check_in_range(discordant, "discordant", 0, 1, low_open=True),
+        baseline=check_in_range(baseline, "baseline", 0, 1, low_open=True),
+        analyses=get_args(Analysis) if analysis is None else (analysis,),
+        confidence_level=float(level),
+        log_alpha=math.log(float(alpha_fraction(confidence_level))),
     )
+    if target is not None:
+        use = _rows_for(use, target) if n is None else _queries_for(use, target)
+    return _plan_for(use, tuple(MECHANISMS))
+
+
+def _target(
+    n: int | None, queries: int | None, width: float | None, difference: float | None, release: str
+) -> float | None:
+    """Return the half-width to reach, or None for a plan of given numbers."""
+    if width is None and difference is None:
+        if n is None or queries is None:
+            raise ValueError(
+                "A plan needs n and queries. To ask for one of them give the other, and width=... (a half-width) or "
+                "difference=... (of two models)."
+            )
+        return None
+    if width is not None and difference is not None:
+        raise ValueError("Give one of width= and difference=.")
+    if (n is None) == (queries is None):
+        raise ValueError(
+            "With width= or difference= give exactly one of n and queries: the other is looked for."
+        )
+    if difference is not None and release != "difference":
+        raise ValueError(f"difference= is for release='difference', got release={release!r}.")
+    name, value = ("width", width) if difference is None else ("difference", difference)
+    return check_in_range(value, name, 0.0, 1.0, low_open=True)
+
+
+def _half_width(use: Use) -> float:
+    return _plan_for(use, tuple(MECHANISMS)).half_width
+
+
+def _queries_for(use: Use, width: float) -> Use:
+    """Return the use with the largest number of queries that reaches a half-width."""
+    found = _largest(lambda k: _half_width(replace(use, queries=k)) <= width, _MOST_QUERIES)
+    if not found:
+        raise ValueError(
+            f"n={use.n:,} rows give no answer within {width:g}: one alone is within {_half_width(use):.3g}. Ask for a wider "
+            "one, or leave n out to see how many rows it takes."
+        )
+    return replace(use, queries=found)
+
+
+def _rows_for(use: Use, width: float) -> Use:
+    """Return the use with the smallest number of rows that reaches a half-width."""
+    # half-widths fall about as 1 / sqrt(n)
+    start = max(2, round(1000 * (_half_width(replace(use, n=1000)) / width) ** 2))
+    found = _largest(lambda n: n < 2 or _half_width(replace(use, n=n)) > width, _MOST_ROWS, start) + 1
+    if found > _MOST_ROWS:
+        raise ValueError(
+            f"{_MOST_ROWS:,} rows do not give {use.asked:,} answers within {width:g}; ask for less."
+        )
+    return replace(use, n=found)
+
+
+def _largest(holds: Callable[[int], bool], most: int, start: int = 1) -> int:
+    """Largest integer in 0..most for which a condition that ends once holds, by growing brackets and bisection."""
+    low, high = 0, min(max(start, 1), most)
+    step = max(high // 20, 1)
+    if holds(high):
+        while high <= most and holds(high):
+            low, high, step = high, high + step, 2 * step
+        high = min(high, most + 1)
+    else:
+        while high - step > 0 and not holds(high - step):
+            high, step = high - step, 2 * step
+        low = max(high - step, 0)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if holds(middle) else (low, middle)
+    return low
 
 
 @lru_cache(maxsize=512)

@@ -120,6 +120,12 @@ class Answer(Result):
         return self.entry.detail.get("winner")
 
     @property
+    def tied(self) -> tuple[int, ...] | None:
+        """Which models may be the best, for :meth:`ReusableHoldout.ties`."""
+        flags = self.entry.detail.get("flags")
+        return None if flags is None else tuple(i for i, flag in enumerate(flags) if flag)
+
+    @property
     def message(self) -> str:
         """What is left, in words."""
         return f"Left: {', '.join(f'{count:,} {name}' for name, count in self.left.items())}."
@@ -198,6 +204,14 @@ class Answer(Result):
 
     def _answer(self) -> str:
         phrase = self.entry.detail.get("phrase") or self.question
+        if self.tied is not None:
+            left_out = len(self.entry.detail["flags"]) - len(self.tied)
+            which = (
+                f"model {self.tied[0]} is"
+                if len(self.tied) == 1
+                else f"models {', '.join(map(str, self.tied))} may be"
+            )
+            return f"{phrase.capitalize()}: {which} it, and {left_out} are not"
         if self.value is None:
             said = "is confirmed" if self.passed else "is not confirmed, which does not make it false"
             return f"The claim that {phrase} {said}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from validstats.holdout.asking.board import Leaderboard, leaderboard
+from validstats.holdout.asking.board import Leaderboard, leaderboard, ties
 from validstats.holdout.asking.desk import (
     Desk,
     GuessKind,
@@ -36,6 +36,7 @@ from validstats.holdout.asking.opening import HoldoutCalibration, calibration_of
 from validstats.holdout.asking.releases import CompareRelease, best, compare, validate, validate_gain
 from validstats.holdout.asking.scorer import HoldoutScorer
 from validstats.holdout.asking.vault import final
+from validstats.holdout.asking.whole import WholeMetric, r2
 
 __all__ = [
     "seal",
@@ -50,6 +51,7 @@ __all__ = [
     "Leaderboard",
     "Metric",
     "TrainingPart",
+    "WholeMetric",
     "absolute_error",
     "as_metric",
     "best",
@@ -70,9 +72,11 @@ __all__ = [
     "open_desk",
     "plan_of",
     "query_question",
+    "r2",
     "seed_of",
     "squared_error",
     "subgroup_accuracy",
+    "ties",
     "validate",
     "validate_gain",
 ]

@@ -1,18 +1,23 @@
-"""Leaderboard: the best score so far, and nothing about submissions that do not improve it."""
+"""Leaderboards: the best score so far, and the models of a list that may be the best."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+
+import numpy as np
 
 from validstats.holdout.asking.desk import Desk, name_of
 from validstats.holdout.asking.metrics import Metric
 from validstats.holdout.budget import Question, Session
 from validstats.holdout.mechanisms import Release
 from validstats.holdout.results import Answer
+from validstats.holdout.widths import log_board_outcome, log_coded_share, tied_models
 from validstats.intake import check_in_range
 
-__all__ = ["Leaderboard", "leaderboard"]
+__all__ = ["Leaderboard", "leaderboard", "ties"]
 
 
 @dataclass(frozen=True, repr=False)
@@ -109,5 +114,35 @@ def _submit(board: Leaderboard, target: Any) -> Answer:
             query=desk.digest("submit", asked, board.baseline_loss),
             respond=respond,
             scale=metric.bounds,
+        )
+    )
+
+
+def ties(desk: Desk, targets: Sequence[Any], metric: str | Metric | None) -> Answer:
+    """Release which of several models may be the best: one set, the best among them at the level of one question."""
+    chosen = desk.mean_metric(metric, "ties()")
+    if len(targets) < 2 or not desk.hosts:
+        raise ValueError(
+            "ties() needs at least two models and mechanism='guess_and_check' or 'description_length', got "
+            f"{len(targets)} and {desk.books.declared.mechanism!r}; nothing was charged."
+        )
+    scored = [desk.values(target, chosen) for target in targets]
+    units = np.array([values if chosen.greater_is_better else 1.0 - values for values, _ in scored])
+
+    def respond(session: Session) -> Release:
+        left = max(session.declared.queries - int(session.state["asked"]), 1)
+        share = log_coded_share(left)
+        level = float(session.state["log_alpha"]) + session.log_mass + share
+        tied = tied_models(units, level, binary=desk.counts(chosen))
+        session.branch(-math.log1p(-math.exp(share)) - log_board_outcome(len(units), len(tied)))
+        return Release(source="bit", passed=len(tied) == 1, flags=tuple(i in tied for i in range(len(units))))
+
+    return desk.ask(
+        Question(
+            release="ties",
+            label=f"{chosen.name}: which of {len(units)} may be the best",
+            phrase=f"one of {len(units)} models is the best by {chosen.name}",
+            query=desk.digest("ties", *(digest for _, digest in scored)),
+            respond=respond,
         )
     )

@@ -35,6 +35,7 @@ from validstats.holdout.asking.metrics import (
     raw_response,
     respond,
 )
+from validstats.holdout.asking.whole import WholeMetric
 from validstats.holdout.budget import Books, Question, Session
 from validstats.holdout.ledger import (
     Entry,
@@ -47,6 +48,7 @@ from validstats.holdout.ledger import (
 )
 from validstats.holdout.mechanisms import Release, mechanism
 from validstats.holdout.results import Answer
+from validstats.holdout.widths import free_cell, log_coded_share
 from validstats.intake import (
     CodedClassifier,
     RowLabels,
@@ -230,6 +232,9 @@ class TrainingPart:
 
     def score(self, prediction: AnyArray, metric: Metric, X: Any, y: AnyArray) -> float:
         """Score predictions for given rows, on the metric's own scale."""
+        if isinstance(metric, WholeMetric) and metric.classes and metric.response == "predict":
+            prediction = class_indices(prediction, self.classes)
+            return metric.score(class_indices(y, self.classes), prediction, X)
         truth = y if metric.response == "predict" else class_indices(y, self.classes)
         return metric.score(truth, prediction, X)
 
@@ -376,8 +381,13 @@ class Desk:
         return mechanism(self.books.declared.mechanism).hosts
 
     @property
+    def takes_guess(self) -> bool:
+        """Whether the declared mechanism compares with a guess where there is one."""
+        return mechanism(self.books.declared.mechanism).takes_guess
+
+    @property
     def needs_guess(self) -> bool:
-        """Whether the declared mechanism compares with a guess."""
+        """Whether the declared mechanism does not answer without a guess."""
         return mechanism(self.books.declared.mechanism).needs_guess
 
     # ------------------------------------------------------------------ from targets to values
@@ -403,7 +413,7 @@ class Desk:
         part = self.parts.reusable if part is None else part
         prediction = self._prediction(target, metric, part)
         if not metric.row_mean:
-            return np.asarray(prediction, dtype=np.float64), self.digest(metric.name, prediction)
+            return prediction, self.digest(metric.name, prediction)
         return part.values_of(prediction, metric, self.books.ledger.secret)
 
     def _prediction(self, target: Any, metric: Metric, part: HoldoutSample) -> AnyArray:
@@ -432,18 +442,21 @@ class Desk:
         return self.training
 
     def guess_of(self, target: Any, metric: Metric, guess: Any = None) -> Any:
-        """Return what is expected of a target, in [0, 1]: the training rows' values, or a number; None if not needed."""
-        if not self.needs_guess:
+        """Return what is expected of a target, in [0, 1]: the training rows' values, or a number; None if nothing is."""
+        if not self.takes_guess:
             return None
-        if guess is None:
-            if not is_estimator(target):
-                raise ValueError(
-                    f"mechanism={self.books.declared.mechanism!r} checks a guess, and predictions alone give none: pass "
-                    "guess=..., the score you expect from the training rows (cross-validated), or pass the estimator. "
-                    "Nothing was charged."
-                )
-            return self.training_values(target, metric)
-        return _unit_guess(guess, metric)
+        if guess is not None:
+            return _unit_guess(guess, metric)
+        known = is_estimator(target) and self.training is not None and self.guess is not None
+        if not known and not self.needs_guess:
+            return None
+        if not is_estimator(target):
+            raise ValueError(
+                f"mechanism={self.books.declared.mechanism!r} checks a guess, and predictions alone give none: pass "
+                "guess=..., the score you expect from the training rows (cross-validated), or pass the estimator. "
+                "Nothing was charged."
+            )
+        return self.training_values(target, metric)
 
     def training_values(self, target: Any, metric: Metric) -> Float1D:
         """Return the values of the training rows, out of sample unless the estimator is guessed by its training score."""
@@ -497,7 +510,8 @@ def number_question(
     subject = None if query_id is None else subject_of(chosen, chosen.bounds)
     query = digest if query_id is None else desk.digest("id", query_id)
     if not chosen.row_mean:
-        respond = _rank_response(desk, chosen, units)
+        assert isinstance(chosen, WholeMetric)
+        respond = _whole_question(desk, chosen, target, units, guess)
         return Question(
             release="answer", label=label, phrase=phrase, query=query, subject=subject, respond=respond
         )
@@ -516,10 +530,10 @@ def query_question(
     label = str(query_id or getattr(function, "__name__", "query"))
     scale = Metric(name=label, rows=lambda y, prediction, X: prediction, bounds=bounds)
     sample = desk.parts.reusable
-    if guess is None and desk.needs_guess:
+    if guess is None and desk.takes_guess and (desk.training is not None or desk.needs_guess):
         training = desk.training_for("query")
         guess = np.asarray(function(lent(training.X), lent(training.y)), dtype=np.float64)
-    start = None if guess is None or not desk.needs_guess else _unit_guess(guess, scale)
+    start = None if guess is None or not desk.takes_guess else _unit_guess(guess, scale)
     subject = None if query_id is None else subject_of(function, bounds)
     query = None if query_id is None else desk.digest("id", query_id)
 
@@ -562,28 +576,43 @@ def _mean_question(
     )
 
 
-def _rank_response(desk: Desk, metric: Metric, score: Float1D) -> Callable[[Session], Release]:
-    """Release an AUC rounded to a grid; its bound counts the smaller class, whose size is paid for."""
-    sample = desk.parts.reusable
-    n_positive = int((sample.labels == 1).sum())
-    n_smaller = min(n_positive, sample.n_rows - n_positive)
-    if sample.clustered or not desk.hosts or n_smaller == 0 or sample.labels.max() > 1:
+def _whole_question(
+    desk: Desk, metric: WholeMetric, target: Any, prediction: AnyArray, guess: Any
+) -> Callable[[Session], Release]:
+    """Publish the interval of a metric of all rows together as a cell, coded around what the training rows say."""
+    sample, kinds = desk.parts.reusable, len(desk.classes)
+    asks_classes = metric.classes != 0
+    if sample.clustered or not desk.hosts:
         raise ValueError(
-            "AUC needs two classes in the holdout, independent rows, and mechanism='guess_and_check' or "
-            f"'description_length' (this is {desk.books.declared.mechanism!r}); nothing was charged."
+            f"{metric.name} needs independent rows, and mechanism='guess_and_check' or 'description_length' (this is "
+            f"{desk.books.declared.mechanism!r}); nothing was charged."
         )
-    value = metric.score(sample.labels, score)
+    if asks_classes and (kinds < 2 or (metric.classes == 2 and kinds != 2)):
+        wanted = "two classes" if metric.classes == 2 else "classes"
+        raise ValueError(
+            f"{metric.name} is for {wanted}, and the training labels have {kinds}; nothing was charged."
+        )
+    truth = sample.labels if asks_classes else sample.y
+    if asks_classes and metric.response == "predict":
+        prediction = class_indices(prediction, desk.classes)
+    if guess is None and desk.training is not None and desk.guess is not None and is_estimator(target):
+        guess = desk.training.guess(target, metric, desk.guess)
+    near = () if guess is None else (_unit_guess(guess, metric),)
 
     def respond(session: Session) -> Release:
-        key = "description_length/auc"
-        if key not in session.state["mechanisms"]:
-            session.branch(math.log(sample.n_rows + 1))  # the size of the smaller class: n + 1 possibilities
-        return session.step(
-            "description_length",
-            value,
-            key=key,
-            options={"queries": None, "interval": "hoeffding", "n": n_smaller},
+        left = max(session.declared.queries - int(session.state["asked"]), 1)
+        share = log_coded_share(left)
+        level = float(session.state["log_alpha"]) + session.log_mass + share
+        low, high = (
+            min(max(float(metric.to_unit(end)), 0.0), 1.0) for end in metric.bound(truth, prediction, level)
         )
+        cell = free_cell(low, high, sample.n_rows, near, None)
+        session.branch(-math.log1p(-math.exp(share)) - cell.log_code)
+        open_below = metric.classes == 0 and cell.low <= 0.0
+        release = Release(value=cell.value, low=cell.low, high=cell.high, source="holdout").rescaled(
+            metric.from_unit
+        )
+        return dataclasses.replace(release, low=-math.inf) if open_below else release
 
     return respond
 

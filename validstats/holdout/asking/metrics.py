@@ -8,14 +8,13 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-from scipy.stats import rankdata
 
 from validstats._typing import AnyArray, Float1D, Int1D
 from validstats.intake import as_floats, check_in_range, check_vector
 
 __all__ = [
+    "NAMED_METRICS",
     "Metric",
-    "RankMetric",
     "absolute_error",
     "as_metric",
     "checked_rows",
@@ -57,7 +56,7 @@ class Metric:
     Examples
     --------
     >>> import numpy as np
-    >>> metric = as_metric("accuracy")
+    >>> metric = NAMED_METRICS["accuracy"]
     >>> metric.values(np.array([0, 1, 1]), np.array([0, 1, 0])).tolist()
     [1.0, 1.0, 0.0]
     """
@@ -341,31 +340,6 @@ def subgroup_accuracy(member: Callable[[Any], Any], *, share: float, name: str) 
     return Metric(name=f"accuracy[{name}](share={share!r})", rows=rows, bounds=(0.0, 1.0 / share))
 
 
-@dataclass(frozen=True, kw_only=True)
-class RankMetric(Metric):
-    """A metric that is no mean of row values, so that it has a bound and a release of its own."""
-
-    row_mean = False
-
-    def score(self, truth: AnyArray, prediction: AnyArray, X: Any = None) -> float:
-        """Return the area under the ROC curve: the share of pairs in the right order, ties counting one half."""
-        # Mann-Whitney: AUC = (R_1 - n_1 (n_1 + 1) / 2) / (n_1 n_0), with R_1 the sum of the ranks of the positives.
-        positive = np.asarray(truth) == 1
-        n_positive, n_negative = int(positive.sum()), int((~positive).sum())
-        rank_sum = float(rankdata(prediction)[positive].sum())
-        return (rank_sum - n_positive * (n_positive + 1) / 2) / (n_positive * n_negative)
-
-
-_NAMED = {
-    "accuracy": Metric(name="accuracy", rows=_accuracy_rows, binary=True),
-    "error": Metric(name="error", rows=_error_rows, binary=True, greater_is_better=False),
-    "brier": Metric(name="brier", rows=_brier_rows, response="predict_proba", greater_is_better=False),
-    "log_loss": log_loss(),
-    "coverage": coverage(),
-    "auc": RankMetric(name="auc", rows=_accuracy_rows, response="decision"),
-}
-
-
 def _negated(metric: Metric, name: str) -> Metric:
     """The metric times minus one, as scikit-learn scores losses."""
     low, high = metric.bounds
@@ -389,37 +363,45 @@ class _Negative:
         return -np.asarray(self.rows(y, prediction, X), dtype=np.float64)
 
 
-_OF_SKLEARN: dict[str, Callable[[], Metric]] = {
-    "roc_auc": lambda: _NAMED["auc"],
-    "neg_log_loss": lambda: _negated(_NAMED["log_loss"], "neg_log_loss"),
-    "neg_brier_score": lambda: _negated(_NAMED["brier"], "neg_brier_score"),
+NAMED_METRICS: dict[str, Metric] = {
+    "accuracy": Metric(name="accuracy", rows=_accuracy_rows, binary=True),
+    "error": Metric(name="error", rows=_error_rows, binary=True, greater_is_better=False),
+    "brier": Metric(name="brier", rows=_brier_rows, response="predict_proba", greater_is_better=False),
+    "log_loss": log_loss(),
+    "coverage": coverage(),
 }
-"""Scorers of scikit-learn that are one of these metrics, some with the other sign."""
+NAMED_METRICS["neg_brier_score"] = _negated(NAMED_METRICS["brier"], "neg_brier_score")
+NAMED_METRICS["neg_log_loss"] = _negated(NAMED_METRICS["log_loss"], "neg_log_loss")
+"""Metrics by their names, some of them those of scikit-learn's scorers; metrics of all rows together join them."""
 
-_BOUND_NEEDED = {
-    "neg_mean_squared_error": "squared_error(bound=...)",
+
+_ALIASES = {"roc_auc": "auc"}
+_NEED_BOUNDS = {
+    "r2": "r2(bounds=(low, high))",
     "neg_mean_absolute_error": "absolute_error(bound=...)",
+    "neg_mean_squared_error": "squared_error(bound=...)",
+    "neg_root_mean_squared_error": "squared_error(bound=...), and take the root of what it says",
 }
+"""Names of scikit-learn's scorers of outcomes without bounds, and what to pass instead."""
 
 
 def as_metric(metric: str | Metric) -> Metric:
-    """Return a metric by its name, or by the name that scikit-learn's scorer has."""
+    """Return a metric by its name: the package's own, or that of scikit-learn's scorer."""
     if isinstance(metric, Metric):
         return metric
-    if metric in _OF_SKLEARN:
-        return _OF_SKLEARN[metric]()
-    if metric in _BOUND_NEEDED:
+    found = NAMED_METRICS.get(_ALIASES.get(metric, metric))
+    if found is not None:
+        return found
+    if metric in _NEED_BOUNDS:
         raise ValueError(
-            f"metric={metric!r} has no bound, without which there is no guarantee: pass {_BOUND_NEEDED[metric]}, clipped "
-            "there."
+            f"metric={metric!r} has no bounds, and without bounds there is no guarantee: pass "
+            f"metric={_NEED_BOUNDS[metric]} from validstats.holdout."
         )
-    if metric not in _NAMED:
-        raise ValueError(
-            f"metric must be one of {', '.join(map(repr, (*_NAMED, *_OF_SKLEARN)))}, or a Metric such as "
-            f"absolute_error(bound=...) or squared_error(bound=...), got {metric!r}. An unbounded loss needs a "
-            "declared bound."
-        )
-    return _NAMED[metric]
+    raise ValueError(
+        f"metric must be one of {', '.join(map(repr, [*NAMED_METRICS, *_ALIASES]))}, or a Metric such as "
+        f"absolute_error(bound=...), squared_error(bound=...) or r2(bounds=...), got {metric!r}. An unbounded loss "
+        "needs a declared bound."
+    )
 
 
 def _numbers(values: AnyArray) -> Float1D:

@@ -36,10 +36,14 @@ from validstats.intake import (
 
 __all__ = ["HoldoutCalibration", "calibration_of", "open_desk", "plan_of"]
 
-_COUNT_FAILURES = ("thresholdout", "sparse", "effective_rounds")
-"""Mechanisms whose theorems need a number of failures; ten if none is given."""
+_OVERFITS = 10
+"""Answers from the holdout that Thresholdout may give unless told otherwise."""
 
-_CHOICES = {"analysis": "a bound for Gaussian noise", "tolerance": "a half-width"}
+_CHOICES = {
+    "analysis": "a bound for Gaussian noise",
+    "tolerance": "a half-width",
+    "overfits": "a number of answers",
+}
 """Parameters that belong to some mechanisms only, and what they are."""
 
 
@@ -50,7 +54,7 @@ class HoldoutCalibration:
     Attributes
     ----------
     declared : Declaration
-        The budget: n, queries, failures, rounds, mechanism, confidence_level, users, vault, analysis, tolerance.
+        The budget: n, queries, overfits, rounds, mechanism, confidence_level, users, vault, analysis, tolerance.
     n_rows, n_units : int
         Rows and independent units of the reusable part.
     n_vault : int
@@ -146,9 +150,9 @@ def plan_of(holdout: Any, n: int) -> Plan:
     return plan(
         n,
         holdout.queries,
-        10 if holdout.failures is None else holdout.failures,
-        holdout.rounds,
-        "numeric" if holdout.guess is None else "guess",
+        overfits=_OVERFITS if holdout.overfits is None else holdout.overfits,
+        rounds=holdout.rounds,
+        release="numeric" if holdout.guess is None else "guess",
         analysis=None if holdout.analysis == "tight" else holdout.analysis,
         confidence_level=holdout.confidence_level,
     )
@@ -156,9 +160,6 @@ def plan_of(holdout: Any, n: int) -> Plan:
 
 def _declaration(holdout: Any, n: int, vault: float) -> Declaration:
     queries = check_positive_int(holdout.queries, "queries")
-    failures = (
-        None if holdout.failures is None else check_positive_int(holdout.failures, "failures", minimum=0)
-    )
     rounds = None if holdout.rounds is None else check_positive_int(holdout.rounds, "rounds")
     if holdout.guess is not None:
         check_literal(holdout.guess, "guess", get_args(GuessKind))
@@ -174,6 +175,8 @@ def _declaration(holdout: Any, n: int, vault: float) -> Declaration:
     foreign = {} if auto or holdout.analysis == "tight" else {"analysis": holdout.analysis}
     if holdout.tolerance is not None:
         foreign["tolerance"] = holdout.tolerance
+    if holdout.overfits is not None:
+        foreign["overfits"] = check_positive_int(holdout.overfits, "overfits")
     for option, value in foreign.items():
         if auto or option not in mechanism(name).takes:
             owners = " or ".join(repr(kind.name) for kind in MECHANISMS.values() if option in kind.takes)
@@ -186,7 +189,11 @@ def _declaration(holdout: Any, n: int, vault: float) -> Declaration:
     return Declaration(
         n=n,
         queries=queries,
-        failures=10 if failures is None and name in _COUNT_FAILURES else failures,
+        overfits=None
+        if "overfits" not in takes
+        else _OVERFITS
+        if holdout.overfits is None
+        else holdout.overfits,
         rounds=rounds,
         mechanism=name,
         confidence_level=float(holdout.confidence_level),

@@ -17,7 +17,7 @@ from validstats._typing import Float1D
 from validstats.holdout.asking.desk import Desk, is_estimator, name_of
 from validstats.holdout.asking.metrics import Metric
 from validstats.holdout.budget import Question, Session
-from validstats.holdout.mechanisms import Release
+from validstats.holdout.mechanisms import DIFFERENCE_CELL, Release
 from validstats.holdout.results import Answer
 from validstats.holdout.widths import (
     capital_interval,
@@ -33,8 +33,6 @@ __all__ = ["CompareRelease", "best", "compare", "validate", "validate_gain"]
 
 CompareRelease: TypeAlias = Literal["difference", "sign"]
 """The difference with its interval, or only which one is better."""
-
-_CELL = 0.35  # half the width of published cells of differences, in deviations of an honest guess
 
 
 def best(desk: Desk, targets: Sequence[Any], metric: str | Metric | None) -> Answer:
@@ -122,25 +120,28 @@ def _paired(
     def respond(session: Session) -> Release:
         left = max(session.declared.queries - int(session.state["asked"]), 1)
         level = float(session.state["log_alpha"]) + session.log_mass + log_coded_share(left)
-        if counts:
-            prior = _prior_pairs(training, n)
-            interval = paired_difference_interval(n10, n01, n, level)
-            cell, guess = coded_pairs(n10, n01, n, prior, t=_CELL, log_alpha=level)
-        else:
-            # differences in [-1, 1] become values in [0, 1]
-            prior_values = np.full(n, 0.5) if training is None else 0.5 + 0.5 * training
-            variance = float(prior_values.var()) if training is not None else 0.05
-            ends = capital_interval(0.5 + 0.5 * difference, variance, level)
-            interval = 2.0 * ends[0] - 1.0, 2.0 * ends[1] - 1.0
-            cell, guess = coded_mean(0.5 + 0.5 * difference, _spread(prior_values), t=_CELL, log_alpha=level)
-            cell = replace(cell, low=2.0 * cell.low - 1.0, high=2.0 * cell.high - 1.0)
-            guess = replace(guess, centre=2.0 * guess.centre - 1.0, width=2.0 * guess.width)
-        kept = math.log1p(-math.exp(log_coded_share(left)))
+        # differences in [-1, 1] become values in [0, 1]
+        values = 0.5 + 0.5 * difference
+        prior_values = _spread(np.full(n, 0.5) if training is None else 0.5 + 0.5 * training)
         if sign:
+            kept = math.log1p(-math.exp(log_coded_share(left)))
+            if counts:
+                interval = paired_difference_interval(n10, n01, n, level)
+            else:
+                low, high = capital_interval(values, float(prior_values.var()), level)
+                interval = 2.0 * low - 1.0, 2.0 * high - 1.0
             better = interval[0] > 0.0 or interval[1] < 0.0
             session.branch(-kept - math.log(0.1 if better else 0.8))  # first better, undecided, second better
             low, high = (0.0, 1.0) if interval[0] > 0.0 else (-1.0, 0.0) if better else (-1.0, 1.0)
             return Release(source="bit", low=low, high=high, passed=interval[0] > 0.0 if better else None)
+        if counts:
+            cell, guess = coded_pairs(
+                n10, n01, n, _prior_pairs(training, n), t=DIFFERENCE_CELL, log_alpha=level
+            )
+        else:
+            cell, guess = coded_mean(values, prior_values, t=DIFFERENCE_CELL, log_alpha=level)
+            cell = replace(cell, low=2.0 * cell.low - 1.0, high=2.0 * cell.high - 1.0)
+            guess = replace(guess, centre=2.0 * guess.centre - 1.0, width=2.0 * guess.width)
         session.branch(-log_coded_outcome(left, cell.distance, cell.enlarged))
         value = min(max(guess.centre + cell.distance * guess.width, cell.low), cell.high)
         return Release(value=value, low=cell.low, high=cell.high, source="holdout")

@@ -330,11 +330,11 @@ class Books:
             left["own queries"] = self.declared.users.get(self.user, 0) - state["by_user"].get(self.user, 0)
         main = state["mechanisms"].get(self.declared.mechanism)
         if main is not None:
-            failures = stored_state(main).remaining.get("failures")
-            if failures is not None:
-                left["failures"] = int(failures)
-        elif mechanism(self.declared.mechanism).needs_guess and self.declared.failures is not None:
-            left["failures"] = self.declared.failures
+            overfits = stored_state(main).remaining.get("failures")
+            if overfits is not None:
+                left["overfits"] = int(overfits)
+        elif self.declared.overfits is not None:
+            left["overfits"] = self.declared.overfits
         return left
 
     def _charge_one(self, turn: Turn, question: Question, *, new_batch: bool) -> Entry:

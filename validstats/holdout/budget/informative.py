@@ -23,7 +23,11 @@ def dry_half_widths(name: str, state: Any, log_carry: float = 0.0) -> dict[str, 
     values: Any = np.broadcast_to(np.float64(0.5), (state.n,)) if chosen.needs_rows else 0.5
     if chosen.counts:
         values = np.arange(state.n) < state.n // 2
-    guesses = {"if its guess holds": 0.5, "if not": 0.0} if chosen.needs_guess else {"": None}
+    guesses: dict[str, float | None] = (
+        {"if its guess holds": 0.5, "if not": 0.0} if chosen.takes_guess else {"": None}
+    )
+    if chosen.takes_guess and not chosen.needs_guess:
+        guesses["without a guess"] = None
     widths = {}
     for case, guess in guesses.items():
         release = chosen.step(state, values, guess, lambda role, law: 0.0, log_carry=log_carry)[1]

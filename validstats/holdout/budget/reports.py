@@ -22,7 +22,19 @@ __all__ = [
     "vault_guarantee",
 ]
 
-_RELEASES = ("answer", "best", "compare", "bit", "board", "discover", "cached", "final", "refused", "plan")
+_RELEASES = (
+    "answer",
+    "best",
+    "compare",
+    "bit",
+    "board",
+    "ties",
+    "discover",
+    "cached",
+    "final",
+    "refused",
+    "plan",
+)
 
 
 def guarantee_of(
@@ -120,12 +132,13 @@ def outlook(session: Session, left: Callable[[Mapping[str, Any]], dict[str, int]
     number = int(state["asked"]) + 1
     remaining = left(state)
     rest = ", ".join(f"{count:,} {name}" for name, count in remaining.items())
-    if remaining["queries"] <= 0 or remaining.get("own queries", 1) <= 0 or remaining.get("failures", 1) <= 0:
+    if remaining["queries"] <= 0 or remaining.get("own queries", 1) <= 0 or remaining.get("overfits", 1) <= 0:
         return f"This would be your {ordinal(number)} look; the declared budget is used up (left: {rest})."
     widths = next_half_widths(session)
     if not widths:
         return f"This would be your {ordinal(number)} look (left: {rest})."
-    priced = " and ".join(f"+-{width:.3f} {name}".rstrip() for name, width in widths.items())
+    each = [f"+-{width:.3f} {name}".rstrip() for name, width in widths.items()]
+    priced = " and ".join([", ".join(each[:-1]), each[-1]] if len(each) > 1 else each)
     text = (
         f"This would be your {ordinal(number)} look; with n = {declared.n:,} a released score near one half is now "
         f"good to {priced}"

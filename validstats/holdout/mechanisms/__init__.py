@@ -17,7 +17,7 @@ from validstats.holdout.mechanisms.base import (
 from validstats.holdout.mechanisms.chunked import FreshChunks, Rounds
 from validstats.holdout.mechanisms.counted import DescriptionLength, SparseValidate
 from validstats.holdout.mechanisms.declared import Analysis, Candidate, Declaration, ReleaseKind, Use
-from validstats.holdout.mechanisms.guesses import GuessAndCheck, SingleLook
+from validstats.holdout.mechanisms.guesses import DIFFERENCE_CELL, GuessAndCheck, SingleLook
 from validstats.holdout.mechanisms.heuristic import EffectiveRounds, Sparse, ThresholdoutScience
 from validstats.holdout.mechanisms.ladder import Ladder
 from validstats.holdout.mechanisms.noisy import Gaussian, Thresholdout
@@ -34,6 +34,7 @@ __all__ = [
     "EffectiveRounds",
     "FreshChunks",
     "Gaussian",
+    "DIFFERENCE_CELL",
     "GuessAndCheck",
     "Ladder",
     "Mechanism",

@@ -142,7 +142,8 @@ class Mechanism(ABC):
     noisy: ClassVar[bool] = False  # whether it draws noise
     needs_rows: ClassVar[bool] = False  # whether ``values`` must be the values of the rows, not their mean
     counts: ClassVar[bool] = False  # whether truth values are counted instead of averaged
-    needs_guess: ClassVar[bool] = False  # whether it compares with a guess
+    takes_guess: ClassVar[bool] = False  # whether it compares with a guess where there is one
+    needs_guess: ClassVar[bool] = False  # whether it does not answer without one
     takes_training: ClassVar[bool] = False  # whether it reads the training values behind a guess
     mixes: ClassVar[bool] = True  # whether its guarantee survives releases of others in the same epoch
     hosts: ClassVar[bool] = False  # whether releases of others beside it are accounted for exactly
@@ -223,9 +224,9 @@ class Mechanism(ABC):
         """Answer one query."""
         if state.exhausted is not None:
             return state, Release(certified=cls.certified, passed=None)
-        if cls.needs_guess:
-            if guess is None:
-                raise ValueError(f"{cls.name} needs a guess: the training side's answer, in [0, 1].")
+        if cls.needs_guess and guess is None:
+            raise ValueError(f"{cls.name} needs a guess: the training side's answer, in [0, 1].")
+        if cls.takes_guess and guess is not None:
             if np.ndim(guess) == 0:
                 guess = check_in_range(guess, "guess", 0, 1)
             elif not cls.takes_training:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from validstats.holdout.mechanisms.base import (
     node_interval,
     row_values,
 )
-from validstats.holdout.mechanisms.declared import Candidate, ReleaseKind, Use
+from validstats.holdout.mechanisms.declared import NUMBERS, Candidate, Use
 from validstats.holdout.mechanisms.guesses import SingleLook
 from validstats.holdout.widths import (
     clopper_pearson,
@@ -71,7 +71,7 @@ class FreshChunks(Mechanism):
 
     name = "fresh_chunks"
     citation = "Clopper and Pearson (1934), a fresh chunk for each question"
-    serves = get_args(ReleaseKind)
+    serves = NUMBERS
     needs_rows = True
     counts = True
     mixes = False
@@ -98,10 +98,9 @@ class FreshChunks(Mechanism):
         queries: int | None = None,
         confidence_level: Any = 0.95,
         interval: IntervalKind = "kl",
-        failures: int | None = None,
     ) -> ChunkState:
         """Declare the counts."""
-        n, queries, _ = check_counts(n, queries, failures, need_queries=cls.name)
+        n, queries, _ = check_counts(n, queries, need_queries=cls.name)
         assert queries is not None
         if queries > n:
             raise ValueError(f"fresh_chunks needs a row for every query; got {queries} queries for {n} rows.")
@@ -139,7 +138,7 @@ class Rounds(Mechanism):
 
     name = "rounds"
     citation = "Hoeffding (1963), a fresh chunk for each declared round"
-    serves = get_args(ReleaseKind)
+    serves = NUMBERS
     takes = ("queries", "rounds")
     needs_rows = True
     mixes = False
@@ -161,10 +160,9 @@ class Rounds(Mechanism):
         rounds: int = 2,
         confidence_level: Any = 0.95,
         interval: IntervalKind = "kl",
-        failures: int | None = None,
     ) -> ChunkState:
         """Declare the counts."""
-        n, queries, _ = check_counts(n, queries, failures, need_queries=cls.name)
+        n, queries, _ = check_counts(n, queries, need_queries=cls.name)
         rounds = check_positive_int(rounds, "rounds")
         if rounds > n:
             raise ValueError(f"rounds needs a row for every round; got {rounds} rounds for {n} rows.")

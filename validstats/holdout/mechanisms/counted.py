@@ -24,7 +24,7 @@ from validstats.holdout.mechanisms.base import (
     node_interval,
     row_values,
 )
-from validstats.holdout.mechanisms.declared import Candidate, ReleaseKind, Use
+from validstats.holdout.mechanisms.declared import NUMBERS, Candidate, Use
 from validstats.holdout.widths import (
     LOG_2,
     RESERVE,
@@ -81,7 +81,7 @@ class DescriptionLength(Mechanism):
 
     name = "description_length"
     citation = "Dwork et al. (2015), arXiv 1506.02629, Theorem 9, by the exact count of transcripts"
-    serves = get_args(ReleaseKind)
+    serves = NUMBERS
     hosts = True
 
     @classmethod
@@ -99,10 +99,9 @@ class DescriptionLength(Mechanism):
         confidence_level: Any = 0.95,
         cells: int | None = None,
         interval: IntervalKind = "kl",
-        failures: int | None = None,
     ) -> CellState:
         """Declare the counts."""
-        n, queries, _ = check_counts(n, queries, failures)
+        n, queries, _ = check_counts(n, queries)
         log_alpha = log_level(confidence_level)
         if cells is None:
             cells = description_length_width(n, 10 if queries is None else queries, log_alpha).cells
@@ -170,13 +169,14 @@ class SparseValidate(Mechanism):
     citation = "Dwork et al. (2015), arXiv 1506.02629, Theorem 27, by the exact count of transcripts"
     verb = "validate()"
     serves = ("bit",)
-    takes = ("queries", "failures")
+    takes = ("queries",)
+    takes_guess = True
     needs_guess = True
 
     @classmethod
     def candidates(cls, use: Use) -> Iterator[Candidate]:
         """Yield what it would promise for a planned use."""
-        width = sparse_validate_width(use.n, use.asked, use.failures, use.log_alpha)
+        width = sparse_validate_width(use.n, use.asked, use.overfits, use.log_alpha)
         yield Candidate(name=cls.name, half_width=width, note="bits only")
 
     @classmethod

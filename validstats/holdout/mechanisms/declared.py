@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-__all__ = ["Analysis", "Candidate", "Declaration", "ReleaseKind", "Use"]
+__all__ = ["NUMBERS", "Analysis", "Candidate", "Declaration", "ReleaseKind", "Use"]
 
-ReleaseKind: TypeAlias = Literal["numeric", "guess", "bit", "leaderboard", "argmax"]
-"""What is released: a number, a number for which a guess is at hand, a bit, the best so far, the winner of a batch."""
+ReleaseKind: TypeAlias = Literal["guess", "numeric", "difference", "bit", "leaderboard", "argmax"]
+"""What is released: a number for which a guess is at hand, any number, a difference, a bit, the best so far, a winner."""
+
+NUMBERS: tuple[ReleaseKind, ...] = ("guess", "numeric", "bit", "leaderboard", "argmax")
+"""Releases that plain numbers serve; a difference would take two of them."""
 
 Analysis: TypeAlias = Literal["tight", "rogers2020", "jung2020", "bassily2016"]
 """Whose bound the Gaussian mechanism states."""
@@ -20,7 +23,7 @@ class Declaration:
 
     n: int  # independent units of the reusable part of the holdout
     queries: int  # answers allowed
-    failures: int | None  # failed guesses allowed; None for any number
+    overfits: int | None  # answers from the holdout that Thresholdout may give; None for other mechanisms
     rounds: int | None  # batches allowed, for the mechanism of that name
     mechanism: str  # name of the mechanism that gives numbers
     confidence_level: float  # of all answers together
@@ -37,7 +40,7 @@ class Use:
 
     n: int  # rows, or clusters
     queries: int  # answers, or batches of candidates
-    failures: int  # failed guesses, where a theorem counts them
+    overfits: int  # answers from the holdout, or refuted claims, where a theorem counts them
     rounds: int | None  # batches that the answers come in
     release: ReleaseKind
     size: int  # candidates in the largest batch
@@ -45,6 +48,7 @@ class Use:
     analyses: tuple[Analysis, ...]  # whose bounds of the Gaussian mechanism are listed
     confidence_level: float
     log_alpha: float  # logarithm of the failure probability
+    discordant: float = 0.1  # share of rows that one of two models has right and the other wrong
     expected: float = 0.85  # share that a score of right rows is expected to have
 
     @property

@@ -1,5 +1,8 @@
 """Guess-and-check: a confirmed guess, or the cell in which the answer lies instead; failures pay when they happen.
 
+A question without a guess is answered by a cell of a list that was fixed beforehand: each is equally likely at first, later
+those near released answers are.
+
 Shares of independent rows are coded as counts, by :class:`~validstats.holdout.widths.GuessCells`; means of other values,
 and of clusters, as cells around the training rows' mean that contain a capital interval. One look at one share
 releases the count itself.
@@ -34,19 +37,28 @@ from validstats.holdout.widths import (
     clopper_pearson,
     coded_mean,
     count_candidates,
+    difference_half_widths,
+    free_count,
+    free_half_widths,
+    free_mean,
     log_cell_code,
     log_coded_outcome,
     log_coded_share,
 )
 from validstats.intake import check_in_range
 
-__all__ = ["GuessAndCheck", "SingleLook"]
+__all__ = ["DIFFERENCE_CELL", "GuessAndCheck", "SingleLook"]
 
 _FEW, _MANY = (
     0.35,
     1.0,
 )  # half the width of cells of means, in deviations: for one or two answers, for a day of them
 
+
+_MOST_FREE = 1000  # questions without guesses up to which a plan says what they give
+
+DIFFERENCE_CELL = 0.35
+"""Half the width of published cells of differences, in deviations of an honest guess."""
 
 _GRID = 1 << 16  # cells that a single mean of other values is rounded to
 
@@ -60,6 +72,28 @@ class GuessState(State):
     failure_weight: float  # weight of a failure relative to a pass
     n_guess: int | None = None  # rows that a guess given as a number was estimated from; n if None
     spent: float = 0.0  # logarithm of the mass that releases so far have left
+    total: float = 0.0  # sum of the released answers
+    last: float | None = None  # the last one
+    size: int | None = None  # size of the last cell of a mean that was released without a guess
+
+    @property
+    def near(self) -> tuple[float, ...]:
+        """Values that an answer without a guess is expected near: the last one and the mean of all."""
+        return () if self.last is None else (self.last, self.total / self.asked)
+
+    def after(
+        self, value: float, spent: float, *, failed: bool = False, size: int | None = None
+    ) -> GuessState:
+        """Return the state after an answer."""
+        return replace(
+            self,
+            asked=self.asked + 1,
+            failed=self.failed + failed,
+            spent=self.spent + spent,
+            total=self.total + value,
+            last=value,
+            size=self.size if size is None else size,
+        )
 
     @property
     def allocation(self) -> GuessAllocation:
@@ -91,9 +125,9 @@ class GuessAndCheck(Mechanism):
 
     name = "guess_and_check"
     citation = "Rogers et al. (2020), arXiv 1906.09231, section 4, guess-and-check; failures weighted and paid when they happen"
-    serves = ("guess", "bit")
-    takes = ("queries", "failures")
-    needs_guess = True
+    serves = ("guess", "bit", "difference")
+    takes = ("queries",)
+    takes_guess = True
     takes_training = True
     needs_rows = True
     counts = True
@@ -102,9 +136,23 @@ class GuessAndCheck(Mechanism):
     @classmethod
     def candidates(cls, use: Use) -> Iterator[Candidate]:
         """Yield what it would promise for a planned use: the mean over honest guesses."""
+        if use.release == "difference":
+            halves = difference_half_widths(
+                use.n, use.asked, log_alpha=use.log_alpha, discordant=use.discordant, t=DIFFERENCE_CELL
+            )
+            note = f"{halves[0]:.3f} for the first difference, {halves[-1]:.3f} for the last"
+            yield Candidate(name=cls.name, half_width=float(halves.mean()), note=note)
+            return
         found = count_candidates(use.n, use.asked, log_alpha=use.log_alpha, expected=use.expected)
         best = next(c for c in found if c.mechanism == "guess_coded")
         note = f"mean of honest guesses, {best.worst:.3f} for 1 in 20"
+        if use.asked <= _MOST_FREE:
+            assert best.c is not None
+            allocation = GuessAllocation(use.asked, None, best.failure_weight)
+            free = free_half_widths(
+                use.n, allocation, log_alpha=use.log_alpha, c=best.c, expected=use.expected
+            )
+            note += f", {free.mean():.3f} without guesses"
         yield Candidate(name=cls.name, half_width=best.mean, note=note)
 
     @classmethod
@@ -153,44 +201,58 @@ class GuessAndCheck(Mechanism):
         # the question's type says which it is, never the rows: counts come as truth values
         if np.asarray(values).dtype == np.bool_:
             return cls._count(state, np.asarray(values), guess, log_carry)
+        if guess is None:
+            return cls._free_mean(state, row_values(values), log_carry)
         return cls._mean(state, row_values(values), guess, log_carry)
 
-    @staticmethod
+    @classmethod
     def _count(
-        state: GuessState, units: AnyArray, guess: Any, log_carry: float
+        cls, state: GuessState, units: AnyArray, guess: Any, log_carry: float
     ) -> tuple[GuessState, Release]:
+        left, allocation, n, count = state.left, state.allocation, len(units), int(units.sum())
+        # level of the statement: alpha * mass of the ledger * share of the question
+        level = state.log_alpha + state.log_weight + log_carry
+        if guess is None:
+            first, last, code = free_count(count, n, state.c, state.near)
+            value = 0.5 * (first + last) / n
+            low, high = cell_interval(first, last, n, level)
+            kept = math.log1p(-math.exp(allocation.log_share(*left)))
+            return state.after(value, kept + code), Release(value=value, low=low, high=high, source="holdout")
         share, training = float(np.mean(guess)), state.n if np.ndim(guess) == 0 else len(guess)
         if np.ndim(guess) == 0 and state.n_guess is not None:
             training = state.n_guess
-        left, allocation, n = state.left, state.allocation, len(units)
         cells = GuessCells.of(n, share, n_guess=training, t=state.t, c=state.c)
-        found = cells.find(int(units.sum()))
-        # level of the statement: alpha * mass of the ledger * share of the question
-        low, high = cell_interval(found.low, found.high, n, state.log_alpha + state.log_weight + log_carry)
+        found = cells.find(count)
+        low, high = cell_interval(found.low, found.high, n, level)
         if found.cell == 0:
-            after = replace(state, asked=state.asked + 1, spent=state.spent + allocation.log_pass(*left))
+            after = state.after(share, allocation.log_pass(*left))
             return after, Release(value=share, low=low, high=high, source="guess", passed=True)
         paid = allocation.log_fail(*left) + log_cell_code(found.cell, cells.n_below, cells.n_above)
-        after = replace(state, asked=state.asked + 1, failed=state.failed + 1, spent=state.spent + paid)
         middle = 0.5 * (found.low + found.high) / n
+        after = state.after(middle, paid, failed=True)
         return after, Release(value=middle, low=low, high=high, source="holdout", passed=False)
 
     @staticmethod
     def _mean(state: GuessState, units: Float1D, guess: Any, log_carry: float) -> tuple[GuessState, Release]:
-        assert state.queries is not None
-        left = state.queries - state.asked
+        left = state.left[0]
         training = np.atleast_1d(np.asarray(guess, dtype=np.float64))
         if len(training) < 2:
             training = _coins(float(training[0]), state.n_guess or state.n)
         level = state.log_alpha + state.spent + log_coded_share(left) + log_carry
-        t = _FEW if state.queries <= 2 else _MANY
+        t = _FEW if state.allocation.queries <= 2 else _MANY
         cell, expected = coded_mean(units, training, t=t, log_alpha=level)
-        paid = log_coded_outcome(left, cell.distance, cell.enlarged)
-        after = replace(state, asked=state.asked + 1, spent=state.spent + paid)
         value = min(max(expected.centre + cell.distance * expected.width, 0.0), 1.0)
+        after = state.after(value, log_coded_outcome(left, cell.distance, cell.enlarged))
         near = cell.distance == 0
         source = "guess" if near else "holdout"
         return after, Release(value=value, low=cell.low, high=cell.high, source=source, passed=near)  # type: ignore[arg-type]
+
+    @staticmethod
+    def _free_mean(state: GuessState, units: Float1D, log_carry: float) -> tuple[GuessState, Release]:
+        share = log_coded_share(state.left[0])
+        cell = free_mean(units, state.log_alpha + state.spent + share + log_carry, state.near, state.size)
+        after = state.after(cell.value, math.log1p(-math.exp(share)) + cell.log_code, size=cell.size)
+        return after, Release(value=cell.value, low=cell.low, high=cell.high, source="holdout")
 
     @classmethod
     def facts(cls, state: GuessState) -> list[tuple[str, str]]:
@@ -238,11 +300,9 @@ class SingleLook(Mechanism):
             yield Candidate(name=cls.name, half_width=best.mean, note="the exact interval of the count")
 
     @classmethod
-    def initial_state(
-        cls, n: int, *, queries: int | None = 1, confidence_level: Any = 0.95, failures: int | None = None
-    ) -> LookState:
+    def initial_state(cls, n: int, *, queries: int | None = 1, confidence_level: Any = 0.95) -> LookState:
         """Declare one question."""
-        n, queries, _ = check_counts(n, queries, failures)
+        n, queries, _ = check_counts(n, queries)
         if queries != 1:
             raise ValueError(f"mechanism='single_look' answers one question, got queries={queries}.")
         return LookState(n=n, log_alpha=log_level(confidence_level), queries=1)

@@ -51,20 +51,20 @@ class HeuristicState(State):
 def _heuristic_state(
     n: int,
     queries: int | None,
-    failures: int | None,
+    overfits: int | None,
     confidence_level: Any,
     threshold: float | None,
     sigma: float | None,
     chunks: int = 1,
 ) -> HeuristicState:
-    n, queries, failures = check_counts(n, queries, failures)
+    n, queries, _ = check_counts(n, queries)
     t = 4.0 / math.sqrt(n) if threshold is None else check_in_range(threshold, "threshold", 0)
     s = 1.0 / math.sqrt(n) if sigma is None else check_in_range(sigma, "sigma", 0)
     return HeuristicState(
         n=n,
         log_alpha=log_level(confidence_level),
         queries=queries,
-        failures=failures,
+        failures=None if overfits is None else check_positive_int(overfits, "overfits", minimum=0),
         threshold=t,
         sigma=s,
         chunks=chunks,
@@ -94,9 +94,10 @@ class ThresholdoutScience(Mechanism):
     # Source: Dwork et al. (2015), "The reusable holdout", Science 349, supplementary material.
 
     name = "thresholdout_science"
-    takes = ("queries", "failures")
+    takes = ("queries", "overfits")
     certified = False
     noisy = True
+    takes_guess = True
     needs_guess = True
     mixes = False
 
@@ -106,13 +107,13 @@ class ThresholdoutScience(Mechanism):
         n: int,
         *,
         queries: int | None = None,
-        failures: int | None = None,
+        overfits: int | None = None,
         confidence_level: Any = 0.95,
         threshold: float | None = None,
         sigma: float | None = None,
     ) -> HeuristicState:
         """Declare the numbers."""
-        return _heuristic_state(n, queries, failures, confidence_level, threshold, sigma)
+        return _heuristic_state(n, queries, overfits, confidence_level, threshold, sigma)
 
     @classmethod
     def _answer(
@@ -136,9 +137,10 @@ class Sparse(Mechanism):
     # Source: Dwork et al. (2015), arXiv 1411.2664, section 5.
 
     name = "sparse"
-    takes = ("queries", "failures")
+    takes = ("queries", "overfits")
     certified = False
     noisy = True
+    takes_guess = True
     needs_guess = True
     mixes = False
 
@@ -148,13 +150,13 @@ class Sparse(Mechanism):
         n: int,
         *,
         queries: int | None = None,
-        failures: int | None = 10,
+        overfits: int | None = 10,
         confidence_level: Any = 0.95,
         threshold: float | None = None,
         sigma: float | None = None,
     ) -> HeuristicState:
         """Declare the numbers."""
-        return _heuristic_state(n, queries, failures, confidence_level, threshold, sigma)
+        return _heuristic_state(n, queries, overfits, confidence_level, threshold, sigma)
 
     @classmethod
     def _answer(
@@ -185,12 +187,12 @@ class EffectiveRounds(Mechanism):
     """Answer from a chunk until a checker chunk finds it stale; then move on to the next chunk."""
 
     # The boundaries of the rounds are found by the mechanism, without constants proved here; :class:`Rounds`
-    # with declared boundaries is the certified version. ``failures`` is the number of stale chunks, one less
+    # with declared boundaries is the certified version. At most as many chunks may become stale
     # than the chunks.
     # Source: Dwork et al. (2015), arXiv 1411.2664, section 5.1.
 
     name = "effective_rounds"
-    takes = ("queries", "failures", "rounds")
+    takes = ("queries", "rounds")
     certified = False
     noisy = True
     needs_rows = True
@@ -203,7 +205,6 @@ class EffectiveRounds(Mechanism):
         *,
         rounds: int = 5,
         queries: int | None = None,
-        failures: int | None = None,
         confidence_level: Any = 0.95,
         threshold: float | None = None,
         sigma: float | None = None,

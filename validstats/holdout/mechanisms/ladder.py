@@ -84,10 +84,9 @@ class Ladder(Mechanism):
         baseline: float = 1.0,
         confidence_level: Any = 0.95,
         interval: IntervalKind = "kl",
-        failures: int | None = None,
     ) -> LadderState:
         """Declare the counts."""
-        n, queries, _ = check_counts(n, queries, failures, need_queries=cls.name)
+        n, queries, _ = check_counts(n, queries, need_queries=cls.name)
         assert queries is not None
         check_in_range(baseline, "baseline", 0, 1, low_open=True)
         log_alpha = log_level(confidence_level)

@@ -19,7 +19,7 @@ from validstats.holdout.mechanisms.base import (
     holdout_mean,
     log_level,
 )
-from validstats.holdout.mechanisms.declared import Analysis, Candidate, Declaration, ReleaseKind, Use
+from validstats.holdout.mechanisms.declared import NUMBERS, Analysis, Candidate, Declaration, Use
 from validstats.holdout.widths import (
     GaussianWidth,
     bassily_optimum,
@@ -80,7 +80,7 @@ class Gaussian(Mechanism):
     # (2020), Jung et al. (2020) and Bassily et al. (2016) for the others.
 
     name = "gaussian"
-    serves = get_args(ReleaseKind)
+    serves = NUMBERS
     takes = ("queries", "analysis")
     noisy = True
 
@@ -119,10 +119,9 @@ class Gaussian(Mechanism):
         analysis: Analysis = "tight",
         sigma: float | None = None,
         grid: bool = True,
-        failures: int | None = None,
     ) -> GaussianState:
         """Declare the counts."""
-        n, queries, _ = check_counts(n, queries, failures, need_queries=cls.name)
+        n, queries, _ = check_counts(n, queries, need_queries=cls.name)
         assert queries is not None
         log_alpha = log_level(confidence_level)
         if sigma is None:
@@ -214,17 +213,18 @@ class Thresholdout(Mechanism):
     name = "thresholdout"
     citation = "Dwork et al. (2015), arXiv 1506.02629, Theorem 25"
     serves = ("guess", "bit")
-    takes = ("queries", "failures", "tolerance")
+    takes = ("queries", "overfits", "tolerance")
     noisy = True
+    takes_guess = True
     needs_guess = True
     mixes = False
 
     @classmethod
     def candidates(cls, use: Use) -> Iterator[Candidate]:
-        """Yield what it would promise for a planned use; it needs a budget of failures."""
-        if use.failures:
-            width = thresholdout_width(use.n, use.asked, use.failures, use.log_alpha)
-            note = f"{use.failures} overfits, Theorem 25"
+        """Yield what it would promise for a planned use; it needs a budget of overfits."""
+        if use.overfits:
+            width = thresholdout_width(use.n, use.asked, use.overfits, use.log_alpha)
+            note = f"{use.overfits} overfits, Theorem 25"
             yield Candidate(name=cls.name, half_width=width, note=note)
 
     @classmethod
@@ -264,16 +264,16 @@ class Thresholdout(Mechanism):
         n: int,
         *,
         queries: int | None = None,
-        failures: int | None = 10,
+        overfits: int | None = 10,
         confidence_level: Any = 0.95,
         tolerance: float | None = None,
         threshold: float | None = None,
         sigma: float | None = None,
     ) -> ThresholdState:
         """Declare the counts."""
-        n, queries, failures = check_counts(n, queries, failures, need_queries=cls.name)
+        n, queries, _ = check_counts(n, queries, need_queries=cls.name)
         assert queries is not None
-        budget = check_positive_int(failures, "failures")
+        budget = check_positive_int(overfits, "overfits")
         log_alpha = log_level(confidence_level)
         needed = thresholdout_width(n, queries, budget, log_alpha)
         tau = needed if tolerance is None else check_in_range(tolerance, "tolerance", 0, low_open=True)

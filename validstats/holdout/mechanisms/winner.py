@@ -78,10 +78,9 @@ class Argmax(Mechanism):
         confidence_level: Any = 0.95,
         cells: int | None = None,
         interval: IntervalKind = "kl",
-        failures: int | None = None,
     ) -> ArgmaxState:
         """Declare the counts."""
-        n, queries, _ = check_counts(n, queries, failures)
+        n, queries, _ = check_counts(n, queries)
         candidates = check_positive_int(candidates, "candidates")
         log_alpha = log_level(confidence_level)
         if cells is None:

@@ -9,14 +9,12 @@ of the rows, and the capital falls in m, so that the bound is found by bisection
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special
 
 from validstats._typing import Float1D
-from validstats.holdout.widths.counts import LOG_2, clopper_pearson
+from validstats.holdout.widths.counts import LOG_2, clopper_pearson, last_reached
 from validstats.intake import check_in_range, check_vector
 
 __all__ = [
@@ -32,34 +30,27 @@ _STAKE_FACTORS = (0.5, 0.71, 1.0, 1.41, 2.0)  # around the stake that is best fo
 _CONTRAST_STAKES = np.geomspace(0.02, 1.8, 14)  # no variance is known for a gain that was searched for
 _CONTRASTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 _CUT = 0.95  # stakes are cut at .95 / m, so that each factor is at least .05
-_STEPS = 60
 
 
-def _bisect(holds: Callable[[float], bool], inside: float, outside: float) -> float:
-    """Last point, seen from ``inside``, at which a condition is known to hold; the bound is rounded outwards."""
-    for _ in range(_STEPS):
-        middle = 0.5 * (inside + outside)
-        if middle in (inside, outside):
-            break
-        if holds(middle):
-            inside = middle
-        else:
-            outside = middle
-    return inside
+def _log_mean(logs: Float1D) -> float:
+    """Logarithm of the mean of exponentials."""
+    top = float(logs.max())
+    return top + math.log(float(np.exp(logs - top).mean()))
 
 
 def _log_capital(values: Float1D, counts: Float1D, mean: float, stakes: Float1D) -> float:
     """Logarithm of the average capital of gamblers on values above ``mean``."""
     lam = np.minimum(stakes, _CUT / mean) if mean > 0.0 else stakes
-    logs = np.log1p(lam[:, None] * (values[None, :] - mean)) @ counts
-    return float(special.logsumexp(logs)) - math.log(len(stakes))
+    return _log_mean(np.log1p(lam[:, None] * (values[None, :] - mean)) @ counts)
 
 
 def _lower(values: Float1D, counts: Float1D, stakes: Float1D, target: float) -> float:
     """Largest m against which the capital reaches exp(target); 0 if there is none."""
     if _log_capital(values, counts, 0.0, stakes) < target:
         return 0.0
-    return _bisect(lambda m: _log_capital(values, counts, m, stakes) >= target, 0.0, 1.0)
+    # against the mean of the values no capital exceeds 1
+    mean = float(values @ counts / counts.sum())
+    return last_reached(lambda m: _log_capital(values, counts, m, stakes) - target, 0.0, max(mean, 1e-300))
 
 
 def _stakes(n: int, variance: float, target: float) -> Float1D:
@@ -169,23 +160,19 @@ def ratio_interval(
     pairs, counts = np.unique(np.column_stack([a, b]), axis=0, return_counts=True)
     u, v, weight = pairs[:, 0], pairs[:, 1], counts.astype(np.float64)
 
-    def above(c: float) -> bool:
+    def above(c: float) -> float:
         # bets that theta > c: 1 + mu (a - c b), falling in c also where mu = .95 / (c B)
         mu = np.minimum(stakes, _CUT / (c * top_b)) if c > 0.0 else stakes
-        return _rich(mu, u - c * v, weight, target)
+        return _log_mean(np.log1p(mu[:, None] * (u - c * v)) @ weight) - target
 
-    def below(c: float) -> bool:
+    def below(c: float) -> float:
         # bets that theta < c: 1 + mu (c b - a), rising in c
-        return _rich(np.minimum(stakes, _CUT / top_a), c * v - u, weight, target)
+        mu = np.minimum(stakes, _CUT / top_a)
+        return _log_mean(np.log1p(mu[:, None] * (c * v - u)) @ weight) - target
 
     ceiling = 1.0
-    while not below(ceiling) and ceiling < 1e9:
+    while below(ceiling) < 0.0 and ceiling < 1e9:
         ceiling *= 2.0
-    high = _bisect(below, ceiling, 0.0) if below(ceiling) else math.inf
-    low = _bisect(above, 0.0, min(high, ceiling)) if above(0.0) else 0.0
+    high = last_reached(below, ceiling, 0.0) if below(ceiling) >= 0.0 else math.inf
+    low = last_reached(above, 0.0, min(high, ceiling)) if above(0.0) >= 0.0 else 0.0
     return low, high
-
-
-def _rich(stakes: Float1D, gains: Float1D, counts: Float1D, target: float) -> bool:
-    logs = np.log1p(stakes[:, None] * gains[None, :]) @ counts
-    return float(special.logsumexp(logs)) - math.log(len(stakes)) >= target

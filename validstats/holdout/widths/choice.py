@@ -9,30 +9,38 @@ share, so that the choice itself costs nothing.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
 from scipy import stats
 
 from validstats._typing import Float1D
+from validstats.holdout.widths.coded import free_count
 from validstats.holdout.widths.counts import (
     GuessCells,
     clopper_pearson_ends,
     guess_deviation,
     split_log_level,
 )
-from validstats.holdout.widths.mass import GuessAllocation, log_cell_code
+from validstats.holdout.widths.mass import (
+    GuessAllocation,
+    log_cell_code,
+    log_coded_outcome,
+    log_coded_share,
+    log_near_code,
+)
+from validstats.holdout.widths.paired import paired_difference_interval
 from validstats.intake import check_in_range, check_literal, check_positive_int
 
 __all__ = [
     "CountCandidate",
     "CountMechanism",
     "count_candidates",
+    "difference_half_widths",
+    "free_half_widths",
     "honest_half_widths",
-    "rows_for",
-    "queries_for",
 ]
 
 CountMechanism = Literal["one_look", "splitting", "guess_coded"]
@@ -58,6 +66,7 @@ class CountCandidate:
     failure_weight: float | None = None
 
 
+@lru_cache(maxsize=1024)
 def count_candidates(
     n: int,
     queries: int,
@@ -137,6 +146,48 @@ def honest_half_widths(
     return half.ravel(), np.outer(probability, weights).ravel()
 
 
+def free_half_widths(
+    n: int, allocation: GuessAllocation, *, log_alpha: float, c: float, expected: float
+) -> Float1D:
+    """Return the half-widths of successive answers without guesses; the code of earlier ones enters by its mean."""
+    k, f = allocation.start
+    first, last, code = free_count(round(n * expected), n, c, ())
+    # two honest shares near the expected one differ by a normal error with variance 2 p (1 - p) / n
+    cells = np.arange(-60, 61)
+    law = stats.norm.pdf(
+        cells, scale=max(math.sqrt(2.0 * n * expected * (1.0 - expected)) / (last - first + 1), 0.1)
+    )
+    codes = [log_near_code(int(d), (0,), math.exp(-code)) for d in cells]
+    later = float(np.dot(law, codes) / law.sum())
+    shares = np.array([allocation.log_share(k - i, f) for i in range(k)])
+    kept = np.log1p(-np.exp(shares)) + np.r_[code, np.full(k - 1, later)]
+    levels = log_alpha + shares + np.r_[0.0, np.cumsum(kept)[:-1]]
+    low, high = clopper_pearson_ends(np.full(k, first), np.full(k, last), n, levels)
+    return np.asarray(0.5 * (high - low))
+
+
+def difference_half_widths(n: int, queries: int, *, log_alpha: float, discordant: float, t: float) -> Float1D:
+    """Return the half-widths of successive differences of two shares on the same rows, for honest guesses; codes by their mean."""
+    deviation = math.sqrt(2.0 * discordant / n)  # of a difference and its guess, from n rows each
+    ends = t * (
+        2.0 * np.arange(_MOST_CELLS + 2) - 1.0
+    )  # cell d lies between (2 d - 1) t and (2 d + 1) t deviations
+    ends[0], ends[-1] = 0.0, math.inf
+    law = 2.0 * -np.diff(stats.norm.sf(ends))
+    left = np.arange(queries, 0, -1)
+    shares = np.array([log_coded_share(int(r)) for r in left])
+    code = sum(p * log_coded_outcome(2, d, 0) for d, p in enumerate(law)) - math.log1p(
+        -math.exp(log_coded_share(2))
+    )
+    kept = np.log1p(-np.exp(shares)) + code
+    levels = log_alpha + shares + np.r_[0.0, np.cumsum(kept)[:-1]]
+    nodes = np.linspace(levels.min() - 1e-9, levels.max() + 1e-9, _NODES // 4) if queries > 2 else levels
+    each = round(0.5 * discordant * n)
+    radii = [paired_difference_interval(each, each, n, float(level))[1] for level in nodes]
+    order = np.argsort(nodes)
+    return np.interp(levels, nodes[order], np.array(radii)[order]) + t * deviation
+
+
 def _cells_of(parts: GuessCells, deviation: float) -> tuple[np.ndarray, Float1D, Float1D]:
     """Counts, log codes and probabilities of the gap and of the cells, for a normal error of the guess."""
     reach = parts.gap + parts.width * np.arange(_MOST_CELLS + 1)
@@ -173,50 +224,3 @@ def _failures_before(allocation: GuessAllocation, fails: float) -> tuple[Float1D
     weights = stats.binom.sf(j, k, fails) / (k * fails)
     kept = weights > 1e-12
     return j[kept].astype(np.float64), weights[kept] / weights[kept].sum()
-
-
-def queries_for(width: float, n: int, *, log_alpha: float, most: int = 100_000, **settings: object) -> int:
-    """Return the largest number of questions whose mean half-width is at most ``width``; 0 if one is too many."""
-    check_in_range(width, "width", 0.0, 1.0, low_open=True)
-
-    def fits(k: int) -> bool:
-        return count_candidates(n, k, log_alpha=log_alpha, **settings)[0].mean <= width  # type: ignore[arg-type]
-
-    return _largest(fits, most)
-
-
-def rows_for(
-    width: float, queries: int, *, log_alpha: float, most: int = 100_000_000, **settings: object
-) -> int:
-    """Return the smallest number of rows with which k questions have a mean half-width of at most ``width``."""
-    check_in_range(width, "width", 0.0, 1.0, low_open=True)
-
-    def too_few(n: int) -> bool:
-        return count_candidates(n, queries, log_alpha=log_alpha, **settings)[0].mean > width  # type: ignore[arg-type]
-
-    # half-widths fall about as 1 / sqrt(n)
-    at_1000 = count_candidates(1000, queries, log_alpha=log_alpha, **settings)[0].mean  # type: ignore[arg-type]
-    found = _largest(too_few, most, start=round(1000 * (at_1000 / width) ** 2)) + 1
-    if found > most:
-        raise ValueError(
-            f"{most:,} rows do not give {queries:,} answers with half-width {width}; ask for less."
-        )
-    return found
-
-
-def _largest(holds: Callable[[int], bool], most: int, start: int = 1) -> int:
-    """Largest integer in 0..most for which a condition that ends once holds, by growing brackets and bisection."""
-    low, high = 0, min(max(start, 1), most)
-    step = max(high // 20, 1)
-    if holds(high):
-        while high <= most and holds(high):
-            low, high, step = high, high + step, 2 * step
-        high = min(high, most + 1)
-    else:
-        while high - step > 0 and not holds(high - step):
-            high, step = high - step, 2 * step
-        low = max(high - step, 0)
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if holds(middle) else (low, middle)
-    return low

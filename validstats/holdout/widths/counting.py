@@ -11,17 +11,12 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-from scipy import special
-
 from validstats.intake import check_positive_int
 
 __all__ = [
     "log_argmax_nodes",
     "log_binomial",
     "log_full_nodes",
-    "log_guess_nodes",
-    "log_guess_weight",
     "log_ladder_nodes",
     "log_position_weight",
 ]
@@ -41,30 +36,6 @@ def log_position_weight(position: int) -> float:
     """Return ``ln z(position)``, the weight of a position when no horizon was declared."""
     # ``ln(6 / (pi^2 (position + 1)^2))``; the weights sum to 1.
     return _LOG_Z - 2.0 * math.log1p(position)
-
-
-def log_guess_nodes(queries: int, failures: int, cells: int) -> float:
-    """Return the logarithm of the number of nodes of guess-and-check with declared queries and failures."""
-    # A node is reached by j failures among the earlier queries, each of which released one of ``cells``
-    # values: ``sum_{j <= failures} C(queries, j + 1) cells^j``. With ``cells = 1`` this is SparseValidate.
-    # Source: Rogers et al. (2020), arXiv 1906.09231, section 4, with the horizon declared; Dwork et al.
-    # (2015), arXiv 1506.02629, Theorem 27 for ``cells = 1``.
-    k = check_positive_int(queries, "queries")
-    j = np.arange(min(check_positive_int(failures, "failures", minimum=0), k - 1) + 1, dtype=np.float64)
-    terms = (
-        special.gammaln(k + 1.0)
-        - special.gammaln(j + 2.0)
-        - special.gammaln(k - j)
-        + j * math.log(check_positive_int(cells, "cells"))
-    )
-    return float(special.logsumexp(terms))
-
-
-def log_guess_weight(position: int, failed: int, cells: int) -> float:
-    """Return the log weight of a node of guess-and-check without a declared horizon."""
-    # ``ln(z(i) z(f) / (C(i, f) m^f))``.
-    weight = log_position_weight(position) + log_position_weight(failed)
-    return weight - log_binomial(position, failed) - failed * math.log(cells)
 
 
 def log_full_nodes(queries: int, cells: int) -> float:

@@ -9,10 +9,11 @@ the guess and from numbers of rows.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special
+from scipy import optimize, special
 
 from validstats._typing import AnyArray, Float1D
 from validstats.intake import check_in_range, check_positive_int, check_vector
@@ -29,6 +30,7 @@ __all__ = [
     "kl_bounds",
     "kl_divergence",
     "kl_interval",
+    "last_reached",
     "log_capital",
     "predictable_stakes",
     "rounded_counts",
@@ -39,6 +41,19 @@ __all__ = [
 LOG_2 = math.log(2.0)
 # below it special.betaincinv has no relative precision; the KL interval takes over
 _SMALLEST_LOG_LEVEL = -650.0
+
+
+def last_reached(
+    excess: Callable[[float], float], inside: float, outside: float, precision: float = 1e-11
+) -> float:
+    """Last point, seen from ``inside``, at which a continuous excess is known to be at least 0; rounded outwards."""
+    if excess(outside) >= 0.0:
+        return outside
+    root = float(optimize.brentq(excess, inside, outside, xtol=precision, rtol=1e-11))
+    step = math.copysign(precision, inside - outside)
+    while abs(root - outside) < abs(inside - outside) and excess(root) < 0.0:
+        root, step = root + step, 2.0 * step
+    return root if abs(root - outside) < abs(inside - outside) else inside
 
 
 def hoeffding_half_width(n: float, log_alpha: float) -> float:

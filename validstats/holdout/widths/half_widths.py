@@ -10,15 +10,16 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from scipy import optimize
+from scipy import optimize, special
 
 from validstats.holdout.widths.counting import (
     log_argmax_nodes,
     log_full_nodes,
-    log_guess_nodes,
     log_ladder_nodes,
+    log_position_weight,
 )
 from validstats.holdout.widths.counts import hoeffding_half_width
+from validstats.holdout.widths.mass import BitCode
 from validstats.intake import check_in_range, check_positive_int
 
 __all__ = [
@@ -26,8 +27,6 @@ __all__ = [
     "argmax_width",
     "description_length_width",
     "fresh_chunk_width",
-    "guess_gap",
-    "guess_width",
     "ladder_width",
     "nonadaptive_width",
     "rounds_width",
@@ -108,34 +107,17 @@ def _most_cells(n: int) -> int:
     return max(4, math.ceil(4.0 * math.sqrt(n)))
 
 
-def guess_gap(n: int) -> float:
-    """Return the gap between a guess and the holdout that plans allow for: two standard deviations."""
-    # ``2 sqrt(1 / (2 n))``, for the difference of two means of n fair coins.
-    return math.sqrt(2.0 / n)
-
-
-def guess_width(n: int, queries: int, failures: int, log_alpha: float, gap: float | None = None) -> CellWidth:
-    """Return guess-and-check's half-width for declared queries and failures, at the best number of cells."""
-    # The larger of the half-widths of a confirmed guess, ``gap + w``, and of a failed one, ``1 / (2 m) + w``.
-    # Source: Rogers et al. (2020), arXiv 1906.09231, section 4, with the horizon declared.
-    allowed = guess_gap(n) if gap is None else check_in_range(gap, "gap", 0)
-
-    def node(m: int) -> float:
-        return hoeffding_half_width(n, log_alpha - log_guess_nodes(queries, failures, m))
-
-    if failures == 0:
-        m = max(2, math.ceil(0.5 / allowed)) if allowed > 0 else _most_cells(n)
-        return CellWidth(allowed + node(1), m, node(1))
-    most = _most_cells(n) if allowed == 0 else min(_most_cells(n), max(2, math.ceil(0.5 / allowed)))
-    m = best_integer(lambda m: max(allowed, 0.5 / m) + node(m), 2, most)
-    return CellWidth(max(allowed, 0.5 / m) + node(m), m, node(m))
-
-
 def sparse_validate_width(n: int, queries: int, failures: int, log_alpha: float) -> float:
     """Return how far a claim must be from the holdout's value to be decided, when only bits are released."""
-    # Hoeffding's half-width at ``alpha`` over the number of nodes ``sum_i l_i``.
-    # Source: Dwork et al. (2015), arXiv 1506.02629, Theorem 27.
-    return hoeffding_half_width(n, log_alpha - log_guess_nodes(queries, failures, 1))
+    # Hoeffding's half-width at the last of k claims: ``z(k - 1)`` times the code of the bits before, at most f of them
+    # refuted. The code is a mixture of three estimators, and so at most ln 3 longer than the first of them, which counts:
+    # ``B(a + k - 1 - f, b + f) / B(a, b)``.
+    k = check_positive_int(queries, "queries")
+    f = min(check_positive_int(failures, "failures", minimum=0), k - 1)
+    code = BitCode()
+    a, b = code.keeps[0], code.discards[0]
+    log_code = float(special.betaln(a + k - 1 - f, b + f) - special.betaln(a, b)) - math.log(len(code.keeps))
+    return hoeffding_half_width(n, log_alpha + log_position_weight(k - 1) + log_code)
 
 
 def ladder_width(n: int, queries: int, log_alpha: float, baseline: float = 1.0) -> CellWidth:

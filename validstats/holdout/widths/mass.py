@@ -12,6 +12,7 @@ All functions here return logarithms of ``s`` and ``kappa``.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -33,6 +34,7 @@ __all__ = [
     "log_coded_outcome",
     "log_coded_share",
     "log_distance_code",
+    "log_near_code",
     "log_side_outcome",
     "log_side_share",
 ]
@@ -45,6 +47,9 @@ SIDE_SHARE = 0.1
 
 LOG_NO_ERROR, LOG_ERROR = math.log(0.999), math.log(0.001)
 """Outcomes "value" and "error" of functions of the user's that see labels: an error costs 6.9 nats."""
+
+_NEAR = 0.9
+"""Mass of numbers near the ones that were released before; the rest is uniform."""
 
 _BIT_RATES = (1.0, 0.98, 0.9)  # how fast the three estimators of a bit forget
 _BIT_START = (0.2, 0.8)  # counts of keeps and discards they start with: few proposals are kept
@@ -163,6 +168,15 @@ def log_distance_code(distance: int) -> float:
     """Return ``ln c(j)``, c(0) = 1/2 and c(+-j) = 1 / (2 (j + 1) (j + 2)): an integer that is near zero if honest."""
     j = abs(distance)
     return -math.log(2.0) if j == 0 else -math.log(2.0 * (j + 1.0) * (j + 2.0))
+
+
+def log_near_code(number: int, near: Sequence[int], values: float) -> float:
+    """Return the code of one of so many numbers 0, 1, ..., by its distance from those that were released before."""
+    # ``ln(.9 mean_j c(number - near_j) + .1 / values)``, and ``-ln values`` without any near one.
+    if not near:
+        return -math.log(values)
+    close = sum(math.exp(log_distance_code(number - other)) for other in near) / len(near)
+    return math.log(_NEAR * close + (1.0 - _NEAR) / values)
 
 
 # ------------------------------------------------------------------------------------------ bits

@@ -10,13 +10,13 @@ the probability is bounded, so that nothing between grid points is missed.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from functools import lru_cache, partial
 
 import numpy as np
 from scipy import special
 
 from validstats._typing import AnyArray, Float1D
-from validstats.holdout.widths.counts import LOG_2, clopper_pearson
+from validstats.holdout.widths.counts import LOG_2, clopper_pearson, last_reached
 from validstats.intake import check_positive_int
 
 __all__ = ["paired_difference_interval", "paired_lower", "paired_tail_at_most"]
@@ -24,6 +24,10 @@ __all__ = ["paired_difference_interval", "paired_lower", "paired_tail_at_most"]
 _CELLS = 192  # cells of the discordant share; they cost .0002 at n = 1319
 _SHARE = 0.02  # of the level, for the interval of the discordant share
 _PRECISION = 1e-5
+_ASKED = 8  # cells that object which a bisection asks; those between them mostly follow
+_FINE = (
+    -18.0
+)  # above this log level tails are added up by differences, whose rounding of some 1e-13 does not count
 _EXTREME = -600.0  # below this log level Hoeffding's bound takes over
 
 
@@ -40,18 +44,16 @@ def paired_lower(n10: int, n01: int, n: int, log_alpha: float) -> float:
     tail = _Tail(n10, n01, n, log_alpha)
     if not tail.at_most_level(-1.0):
         return -1.0
-    cell, high = _CELLS // 2, min(1.0, (n10 - n01) / n)
-    while True:
-        low = -1.0
-        while high - low > _PRECISION:  # bisection on the cell that decides; then all cells are asked
-            middle = 0.5 * (low + high)
-            low, high = (middle, high) if tail.objecting(middle, [cell]) is None else (low, middle)
-        objection = tail.objecting(low, range(_CELLS))
-        if objection is None:
+    cells, high = np.array([_CELLS // 2]), min(1.0, (n10 - n01) / n)
+    while True:  # the root of the cells that decide; then all cells are asked
+        low = last_reached(partial(tail.room, cells), -1.0, high, _PRECISION)
+        cells = tail.objecting(low)
+        if not cells.size:
             return low
-        cell, high = objection, low
+        cells, high = cells[:: max(len(cells) // _ASKED, 1)], low
 
 
+@lru_cache(maxsize=4096)
 def paired_difference_interval(n10: int, n01: int, n: int, log_alpha: float) -> tuple[float, float]:
     """Return the two-sided interval, half of the failure probability on each side."""
     one = log_alpha - LOG_2
@@ -69,7 +71,7 @@ class _Tail:
     """Largest probability of outcomes at least as large as the one seen, over the discordant share."""
 
     def __init__(self, n10: int, n01: int, n: int, log_alpha: float) -> None:
-        self.n, self.level = n, math.exp(log_alpha)
+        self.n, self.level, self.log_level = n, math.exp(log_alpha), log_alpha
         low, high = clopper_pearson(n10 + n01, n, math.log(_SHARE) + log_alpha)
         self.half = 0.5 * (high - low) / _CELLS
         self.middles = low + self.half * (2.0 * np.arange(_CELLS) + 1.0)
@@ -79,17 +81,21 @@ class _Tail:
         self.first = max(0, math.floor(n * low - spread))
         self.last = min(n, math.ceil(n * high + spread))
         self.cuts = _cuts(n10, n01, n, log_alpha, self.first, self.last)
+        self.m = np.arange(self.first, self.last + 1)
+        self.log_choose = _log_choose(np.array(n), self.m)
 
     def at_most_level(self, delta: float) -> bool:
         """Whether the bound of the tail is at most the level in every cell."""
-        return self.objecting(delta, range(_CELLS)) is None
+        return not self.objecting(delta).size
 
-    def objecting(self, delta: float, which: Sequence[int]) -> int | None:
-        """Cell among those asked whose tail is largest, if that is above the level."""
-        cells = np.asarray(which)
-        tails = self._cells(delta, cells)
-        worst = int(tails.argmax())
-        return int(cells[worst]) if tails[worst] > (1.0 - _SHARE) * self.level else None
+    def objecting(self, delta: float) -> np.ndarray:
+        """Cells whose tail is above the level."""
+        return np.flatnonzero(self._cells(delta, np.arange(_CELLS)) > (1.0 - _SHARE) * self.level)
+
+    def room(self, cells: np.ndarray, delta: float) -> float:
+        """Logarithm of the level over the largest tail of some cells, at most 99."""
+        largest = float(self._cells(delta, cells).max())
+        return min(math.log1p(-_SHARE) + self.log_level - math.log(largest), 99.0) if largest > 0.0 else 99.0
 
     def _cells(self, delta: float, which: np.ndarray) -> Float1D:
         """Bound of the tail on whole cells: its value at the middle and ``delta + h / 2``, h the width of a cell."""
@@ -104,19 +110,43 @@ class _Tail:
         beyond = shifted > psi
         psi = np.where(beyond, psi + self.half, psi)
         theta = np.where(beyond, 1.0, theta)
-        m = np.arange(self.first, self.last + 1)
-        log_weights = (
-            special.gammaln(self.n + 1.0)
-            - special.gammaln(m + 1.0)
-            - special.gammaln(self.n - m + 1.0)
-            + special.xlogy(m, psi[:, None])
-            + special.xlog1py(self.n - m, -psi[:, None])
+        sound = (theta > 0.0) & (theta < 1.0) & (psi < 1.0) & (self.log_level > _FINE)
+        conditional = np.empty((len(which), len(self.m)))
+        conditional[sound] = self._by_differences(theta[sound, None])
+        conditional[~sound] = _binomial_tail(self.cuts, self.m, theta[~sound, None])
+        weights = np.exp(
+            self.log_choose
+            + special.xlogy(self.m, psi[:, None])
+            + special.xlog1py(self.n - self.m, -psi[:, None])
         )
-        conditional = _binomial_tail(self.cuts, m, theta[:, None])
+        inside = np.einsum("cm,cm->c", weights, conditional)
         outside = special.bdtr(self.first - 1.0, self.n, psi) if self.first > 0 else 0.0
         above = special.bdtrc(float(self.last), self.n, psi) if self.last < self.n else 0.0
-        tails = (np.exp(log_weights) * conditional).sum(axis=1) + outside + above
-        return np.asarray(np.where(possible, tails, 0.0))
+        return np.asarray(np.where(possible, inside + outside + above, 0.0))
+
+    def _by_differences(self, theta: np.ndarray) -> np.ndarray:
+        """:func:`_binomial_tail` for all m from that of the first, with a little more than rounding may take."""
+        # P(Bin(m + 1) >= c) = P(Bin(m) >= c) + theta P(Bin(m) = c - 1), and P(Bin >= c + 1) = P(Bin >= c) - P(Bin = c);
+        # from m to m + 1 the cut stays or rises by one.
+        m, cut = self.m[:-1], self.cuts[:-1]
+        log_theta, log_rest = np.log(theta), np.log1p(-theta)
+        steps = np.exp(_log_choose(m, cut - 1) + cut * log_theta + (m - cut + 1) * log_rest)
+        rises = np.flatnonzero(np.diff(self.cuts))
+        m, cut = m[rises] + 1, cut[rises]
+        steps[:, rises] -= np.exp(_log_choose(m, cut) + cut * log_theta + (m - cut) * log_rest)
+        first = _binomial_tail(self.cuts[:1], self.m[:1], theta)
+        tails = np.cumsum(np.concatenate([first, steps], axis=1), axis=1)
+        return np.clip(tails, 0.0, 1.0) + 1e-15 * tails.shape[1] * tails.max(
+            axis=1, keepdims=True, initial=0.0
+        )
+
+
+def _log_choose(n: np.ndarray, k: np.ndarray) -> np.ndarray:
+    """Logarithm of the binomial coefficient, minus infinity where it is 0."""
+    possible = (k >= 0) & (k <= n)
+    k = np.where(possible, k, 0)
+    log = special.gammaln(n + 1.0) - special.gammaln(k + 1.0) - special.gammaln(n - k + 1.0)
+    return np.where(possible, log, -np.inf)
 
 
 def _binomial_tail(cuts: np.ndarray, m: np.ndarray, theta: np.ndarray) -> np.ndarray:

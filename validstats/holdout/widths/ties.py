@@ -13,7 +13,7 @@ from validstats.holdout.widths.paired import paired_tail_at_most
 __all__ = ["tied_models"]
 
 
-def tied_models(results: AnyArray, log_alpha: float) -> tuple[int, ...]:
+def tied_models(results: AnyArray, log_alpha: float, *, binary: bool) -> tuple[int, ...]:
     """Return the models that are not shown to be worse than another one on the same rows."""
     # Model i is left out if some other model has a paired lower bound above 0 over it, at ``alpha / (m -
     # 1)``. If the truly best model were left out, one of the ``m - 1`` bounds against it alone would be
@@ -28,7 +28,6 @@ def tied_models(results: AnyArray, log_alpha: float) -> tuple[int, ...]:
     if m == 1:
         return (0,)
     level = log_alpha - math.log(m - 1.0)
-    binary = bool(np.isin(rows, (0.0, 1.0)).all())
     order = np.argsort(-rows.mean(axis=1), kind="stable")
     return tuple(
         i for i in range(m) if not any(_beats(rows[j], rows[i], level, binary) for j in order if j != i)
