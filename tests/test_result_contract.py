@@ -302,6 +302,8 @@ SEALED = {"LedgerComparisonResult": "one word of three, no number"}
 
 NO_STATEMENTS = {
     "Metric": "what a holdout is asked for",
+    "WholeMetric": "the same, of all rows together",
+    "PastScores": "scores that were read from a file",
     "Score": "what a target compares",
     "ClaimScore": "what a target compares",
     "Guarantee": "a part of a result",

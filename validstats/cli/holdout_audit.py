@@ -59,7 +59,7 @@ def audit(
     Examples:
       validstats holdout audit --rows 10000 --score 0.85 --decimals 2 --looks 40
       validstats holdout audit --rows 10000 --scores runs.csv --metric accuracy
-      git log > log.txt && validstats holdout audit --rows 10000 --scores log.txt --metric accuracy
+      validstats holdout audit --rows 10000 --scores git-log.txt --metric accuracy
     """
     from validstats.holdout import audit_looks, read_scores
 
