@@ -114,9 +114,9 @@ def hostile_summaries() -> tuple[Summary, ...]:
     drawn = rng.random(400) < 0.5
     frame = pd.DataFrame({ATTACK: x, f"{ATTACK} 2": y, "text": np.where(x > 0, ATTACK, "other")})
     streamed = stream_regression(
-        frame.assign(label=np.where(drawn, y, np.nan)).rename(columns={"label": f"{ATTACK} y"}),
-        label=f"{ATTACK} y",
-        covariates=[ATTACK, "text"],
+        frame.assign(label=np.where(drawn, y, np.nan)),
+        label="label",
+        covariates=["text"],
         predictions=f"{ATTACK} 2",
         sampling_probability=0.5,
     )
