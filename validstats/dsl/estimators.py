@@ -50,7 +50,7 @@ from validstats.dsl.sequence import (
     refuse_options,
     refuse_sequential,
 )
-from validstats.dsl.streaming import StreamedStudy, StreamedUnits, calibrated_stream, is_source
+from validstats.dsl.streaming import StreamedStudy, StreamedUnits, calibrated_stream, condensed, is_source
 from validstats.exceptions import StreamingError
 from validstats.intake import (
     check_confidence_level,
@@ -603,9 +603,10 @@ def inferred(
         return infer_quantile(prepare_quantile(builder, request, study), request)
     note = ""
     if request.model in BOUNDED_MODELS:
-        choice = choose_interval(request, parsed, builder)
+        asked = condensed(study, builder, request) if isinstance(study, StreamedStudy) else request
+        choice = choose_interval(asked, parsed, builder)
         if choice.name != "normal":
-            return infer_share(builder, request, study, choice)
+            return infer_share(builder, asked, study, choice)
         note = f"Interval 'normal', estimate and standard error: {choice.reason}."
     prepared = prepare_formula(builder, request, study)
     return solve(replace(prepared, notes=(note,) if note else ()), request, study)

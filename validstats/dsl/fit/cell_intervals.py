@@ -83,6 +83,8 @@ def cell_sums(
     n_cells: int,
     *,
     size: Float1D | None = None,
+    count: Float1D | None = None,
+    lowest: Float1D | None = None,
     finite: bool = False,
     stratum: Int1D | None = None,
 ) -> CellSums:
@@ -93,9 +95,10 @@ def cell_sums(
         probability[labelled],
         None if size is None else size[labelled],
         cell,
-        probability,
+        probability if lowest is None else lowest,
         n_cells,
         size=size,
+        count=count,
         finite=finite,
         stratum=stratum,
     )

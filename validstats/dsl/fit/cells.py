@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from validstats._typing import AnyArray, Float1D, FloatND, Int1D
+from validstats.dsl.fit.order import ValueTable
 
-__all__ = ["Cells", "form_cells"]
+__all__ = ["Cells", "form_bins", "form_cells", "number_of_bins"]
 
 _MOST_VALUES = 20
 """Distinct values of the surrogate, or combinations of several, up to which each value is a cell."""
@@ -38,6 +39,7 @@ def form_cells(
     strata_ordered: bool = True,
     equal_probability: bool = True,
     count: Float1D | None = None,
+    binned: bool = False,
 ) -> Cells:
     """Return cells: stratum by verdict, merged where fewer than five labels are expected; labels are not seen.
 
@@ -48,6 +50,7 @@ def form_cells(
     size = np.ones(n_units) if count is None else count
     probability = probability * size  # expected labels
     verdict, discrete = _verdict_codes(surrogates, probability)
+    discrete = discrete and not binned
     stratum = np.zeros(n_units, dtype=np.int64) if strata is None else strata
     n_strata = int(stratum.max()) + 1
     expected = np.asarray(np.bincount(stratum, probability, minlength=n_strata), dtype=np.float64)
@@ -126,18 +129,53 @@ def _value_codes(values: AnyArray) -> tuple[Int1D, int]:
 def _bins(values: Float1D, probability: Float1D) -> tuple[Int1D, bool]:
     """Return bins with equal expected numbers of labels: one per ten labels, at most ten; equal values stay together."""
     expected = float(probability.sum())
-    n_bins = int(np.clip(np.floor(expected / 10.0 + 1e-9), 1, 10))
-    order = np.argsort(values)
+    order = np.argsort(values, kind="stable")
     sorted_values, cumulated = values[order], np.cumsum(probability[order])
     first = np.flatnonzero(np.r_[True, sorted_values[1:] > sorted_values[:-1]])
-    before = np.r_[0.0, cumulated[first[1:] - 1]]
-    # the middle of the expected labels of equal values decides their bin
-    middle = (before + np.r_[before[1:], cumulated[-1]]) / 2.0
-    bin_of = np.minimum(np.floor(middle / expected * n_bins), n_bins - 1).astype(np.int64)
+    upto = np.r_[cumulated[first[1:] - 1], cumulated[-1]]
+    bin_of = _bin_of_middle(np.r_[0.0, upto[:-1]], upto, expected)
     bin_of = np.cumsum(np.r_[False, bin_of[1:] > bin_of[:-1]])  # without empty bins
     code = np.empty(len(values), dtype=np.int64)
     code[order] = np.repeat(bin_of, np.diff(np.r_[first, len(values)]))
     return code, False
+
+
+def number_of_bins(expected: float) -> int:
+    """Return one bin per ten expected labels, at most ten."""
+    return int(np.clip(np.floor(expected / 10.0 + 1e-9), 1, 10))
+
+
+def _bin_of_middle(before: Float1D, upto: Float1D, expected: float) -> Int1D:
+    """Return the bin of every value: the middle of the expected labels of equal values decides."""
+    n_bins = number_of_bins(expected)
+    # a bin begins where k / n_bins of the expected labels are reached, up to rounding
+    middle = (before + upto) / 2.0 / expected * n_bins
+    return np.minimum(np.floor(middle + 1e-9), n_bins - 1).astype(np.int64)
+
+
+def form_bins(
+    statistics: Callable[[Sequence[float]], list[tuple[ValueTable, float]]], total: Callable[[], float]
+) -> tuple[Float1D, AnyArray]:
+    """Return where the bins of a continuous verdict begin, and whether at the value itself or just above it.
+
+    ``statistics`` gives the values around order statistics by expected labels with the mass below; ``total`` all of it.
+    """
+    expected = total()
+    n_bins = number_of_bins(expected)
+    levels = [k / n_bins for k in range(1, n_bins)]
+    cuts, inclusive = [], []
+    for (table, below), level in zip(statistics(levels) if levels else [], levels, strict=True):
+        upto = below + np.cumsum(table.mass)
+        before = np.r_[below, upto[:-1]]
+        bins = (before + upto) / 2.0 / expected * n_bins + 1e-9
+        reached = np.flatnonzero(bins >= round(level * n_bins))
+        if len(reached):
+            cuts.append(float(table.values[reached[0]]))
+            inclusive.append(True)
+        else:
+            cuts.append(float(table.values[-1]))
+            inclusive.append(False)
+    return np.array(cuts, dtype=np.float64), np.array(inclusive, dtype=np.bool_)
 
 
 def _merge_neighbours(expected: FloatND, fewest: float) -> Int1D:

@@ -14,6 +14,7 @@ import numpy as np
 from scipy import stats
 
 from validstats._typing import Bool1D, Float1D, Int1D
+from validstats.exceptions import StreamingError
 
 __all__ = [
     "ExactInterval",
@@ -110,6 +111,7 @@ def exact_share(
     confidence_level: float = 0.95,
     *,
     finite: bool = False,
+    count: Float1D | None = None,
 ) -> ExactInterval:
     """Return the interval of a share under simple random sampling within strata.
 
@@ -117,30 +119,35 @@ def exact_share(
     cells divide strata.
     """
     alpha = 1.0 - confidence_level
+    many = np.ones(len(cell)) if count is None else count
+    n_units = float(many.sum())
     limits, widths, estimates = [], [], []
     for code in (stratum, cell):
         code = np.unique(code, return_inverse=True)[1].reshape(-1)
         k = int(code.max()) + 1
-        size, n = np.bincount(code, minlength=k), np.bincount(code[labelled], minlength=k)
+        size = np.bincount(code, many, minlength=k).round().astype(np.int64)
+        n = np.bincount(code[labelled], minlength=k)
         ones = np.bincount(code[labelled], y, minlength=k).round().astype(np.int64)
         # forecast: the number of labels that each cell expects, ones at the judge's word
-        expected = np.minimum(np.round(_expected_labels(code, stratum, labelled)), size).astype(np.int64)
-        rate = np.bincount(code, np.clip(word, *_WORD)) / size
+        expected = np.minimum(np.round(_expected_labels(code, stratum, labelled, many)), size).astype(
+            np.int64
+        )
+        rate = np.bincount(code, many * np.clip(word, *_WORD)) / size
         low, high = _share_limits(
-            np.round(rate * expected).astype(np.int64), expected, size, alpha, finite, float(len(cell))
+            np.round(rate * expected).astype(np.int64), expected, size, alpha, finite, n_units
         )
         widths.append(high - low)
-        limits.append(_share_limits(ones, n, size, alpha, finite, float(len(cell))))
+        limits.append(_share_limits(ones, n, size, alpha, finite, n_units))
         mean = np.divide(ones, n, out=np.full(k, y.mean()), where=n > 0)
         estimates.append(float(size @ mean / size.sum()))
     chosen = int(widths[1] < widths[0])
     return ExactInterval(estimates[chosen], *limits[chosen], by_verdict=bool(chosen))
 
 
-def _expected_labels(code: Int1D, stratum: Int1D, labelled: Bool1D) -> Float1D:
+def _expected_labels(code: Int1D, stratum: Int1D, labelled: Bool1D, many: Float1D) -> Float1D:
     """Return the expected number of labels by cell: labels of the stratum, which are fixed, times the cell's share."""
-    share = np.bincount(stratum, labelled) / np.bincount(stratum)
-    return np.asarray(np.bincount(code, share[stratum]), dtype=np.float64)
+    share = np.bincount(stratum, labelled) / np.bincount(stratum, many)
+    return np.asarray(np.bincount(code, many * share[stratum]), dtype=np.float64)
 
 
 def _lower_bet(z: Float1D, tail: float, size: float) -> float:
@@ -198,13 +205,15 @@ def exact_mean(
     confidence_level: float = 0.95,
     *,
     finite: bool = False,
+    count: Float1D | None = None,
 ) -> ExactInterval:
     """Return the interval of the mean of outcomes in [0, 1] by bets on labels in random order, cell by cell.
 
     With one probability a cell labels are bet on; with several, ``R y / pi`` of all rows, drawn independently.
     """
-    alpha, n_units = 1.0 - confidence_level, len(cell)
-    size = np.bincount(cell)
+    many = np.ones(len(cell)) if count is None else count
+    alpha, n_units = 1.0 - confidence_level, round(float(many.sum()))
+    size = np.bincount(cell, many)
     cells = len(size)
     low_pi, high_pi = np.full(cells, np.inf), np.zeros(cells)
     np.minimum.at(low_pi, cell, probability)
@@ -215,6 +224,11 @@ def exact_mean(
             raise ValueError(
                 "interval='exact' needs one labelling probability within each stratum where the target is the finite "
                 "population; pass strata, or population='superpopulation'."
+            )
+        if count is not None:
+            raise StreamingError(
+                "interval='exact' with unequal labelling probabilities bets on all rows in random order, which parts do not "
+                "hold together. Pass strata of equal probability, or interval='cells'."
             )
         values = np.zeros(n_units)
         values[labelled] = y / probability[labelled]

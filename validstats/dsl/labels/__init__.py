@@ -5,6 +5,7 @@ from __future__ import annotations
 from validstats.dsl.labels.calibration import (
     KNOWN_TEXT,
     Calibration,
+    CountedUnits,
     PartialLabels,
     ProbabilityRange,
     Units,
@@ -63,6 +64,7 @@ __all__ = [
     "drawn_shares",
     "simple_text",
     "Calibration",
+    "CountedUnits",
     "Completion",
     "CompletionModels",
     "CrossFitter",

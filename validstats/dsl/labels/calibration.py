@@ -43,6 +43,7 @@ from validstats.results import Report, Table
 
 __all__ = [
     "Calibration",
+    "CountedUnits",
     "KNOWN_TEXT",
     "PartialLabels",
     "ProbabilityRange",
@@ -206,6 +207,21 @@ def without_silence(frame: Any, surrogate: Any) -> Any:
         if words and values.isna().any() and all(isinstance(v, str) for v in values.dropna()):
             frame = frame.assign(**{name: values.where(values.notna(), NO_VERDICT)})
     return frame
+
+
+@dataclass(frozen=True)
+class CountedUnits(Units):
+    """Rows of which alike ones are given once, for shares of rows that are not in memory together."""
+
+    count: Float1D = field(default_factory=lambda: np.empty(0))  # rows that a row stands for
+    lowest: Float1D = field(default_factory=lambda: np.empty(0))  # their least labelling probability
+    verdicts: tuple[AnyArray, ...] = ()  # what the machine says, or bins of it
+    sums: tuple[Float1D, ...] = ()  # of numeric verdicts
+    squares: tuple[Float1D, ...] = ()
+    binned: bool = False
+    continuous: bool = False  # whether some verdict has many values
+    few_probabilities: bool = True
+    equal: bool = True  # whether all probabilities are equal
 
 
 def surrogate_columns(surrogate: Any) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from validstats.dsl.fit.cells import form_bins
 from validstats.dsl.regression.assembly import (
     MODELS,
     DesignBuilder,
@@ -31,7 +32,13 @@ from validstats.dsl.regression.quantiles import (
     infer_quantile,
     prepare_quantile,
 )
-from validstats.dsl.regression.shares import choose_interval, infer_share
+from validstats.dsl.regression.shares import (
+    VerdictReader,
+    choose_interval,
+    group_column,
+    infer_share,
+    outcome_bounds,
+)
 from validstats.dsl.regression.solution import (
     calibration_guarantee,
     resolve_clusters,
@@ -40,7 +47,11 @@ from validstats.dsl.regression.solution import (
 )
 
 __all__ = [
+    "VerdictReader",
     "choose_interval",
+    "form_bins",
+    "group_column",
+    "outcome_bounds",
     "infer_share",
     "prepare_formula",
     "prepare_moment",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Any, NamedTuple
@@ -23,19 +23,28 @@ from validstats.dsl.fit.cell_intervals import (
 )
 from validstats.dsl.fit.cells import Cells, form_cells
 from validstats.dsl.fit.exact import exact_mean, exact_share
+from validstats.dsl.labels import CountedUnits
 from validstats.dsl.moments import MeanMoment, RegressionRows, search_labels
 from validstats.dsl.regression.assembly import DesignBuilder, ParsedFormula, categories_of, numeric_outcome
 from validstats.dsl.regression.preparation import (
     InferenceRequest,
     IntervalName,
     Study,
+    fill_labels,
     unknown_classes,
     unknown_classes_text,
 )
 from validstats.dsl.regression.solution import cells_guarantee, coefficient_result
 from validstats.dsl.results import CoefficientResult
 
-__all__ = ["IntervalChoice", "choose_interval", "infer_share"]
+__all__ = [
+    "IntervalChoice",
+    "VerdictReader",
+    "choose_interval",
+    "group_column",
+    "infer_share",
+    "outcome_bounds",
+]
 
 _MOST_GROUPS = 100
 
@@ -97,7 +106,7 @@ def choose_interval(
         request.calibration.kinds[name] != "binary" for name in labels
     )
     n_units = request.calibration.n_units
-    if scores and any(_is_continuous(v) for v in _verdicts(request, builder)):
+    if scores and _has_continuous_judge(request, builder):
         # measured: benchmarks/results/dsl_scores.md
         return IntervalChoice(
             "cells",
@@ -105,6 +114,12 @@ def choose_interval(
             f"not see gross errors rarer than about 5 in {n_units}",
         )
     return IntervalChoice("cells", "the outcome is bounded")
+
+
+def _has_continuous_judge(request: InferenceRequest, builder: DesignBuilder) -> bool:
+    if isinstance(request.units, CountedUnits):
+        return request.units.continuous
+    return any(_is_continuous(v) for v in _verdicts(request, builder))
 
 
 def _is_continuous(values: AnyArray) -> bool:
@@ -128,7 +143,7 @@ def _obstacle(request: InferenceRequest, parsed: ParsedFormula, builder: DesignB
         and not _is_difference(parsed.outcome, builder.outcome_labels)
     ):
         return "a difference needs two groups or two labels"
-    if parsed.covariates != "1" and request.units.data is not None and _group_column(request, parsed) is None:
+    if parsed.covariates != "1" and _group_column(request, parsed) is None:
         return "the right-hand side is not a single group column"
     if request.weights is not None:
         return "analysis weights are given"
@@ -141,32 +156,58 @@ def _obstacle(request: InferenceRequest, parsed: ParsedFormula, builder: DesignB
         return "rows depend on each other within clusters that were not drawn as a whole"
     if calibration.design.scheme == "clusters" and parsed.covariates != "1":
         return "groups divide clusters that were drawn as a whole"
-    if request.units.data is None:
-        return "rows were read in parts, and cells need them together"
     return None
 
 
-def _group_column(request: InferenceRequest, parsed: ParsedFormula) -> str | None:
+def group_column(parsed: ParsedFormula) -> str:
+    """Return the right-hand side as the name of a column."""
     name = parsed.covariates.strip()
-    if name.startswith("C(") and name.endswith(")"):
-        name = name[2:-1].strip()
+    return name[2:-1].strip() if name.startswith("C(") and name.endswith(")") else name
+
+
+def _group_column(request: InferenceRequest, parsed: ParsedFormula) -> str | None:
+    name = group_column(parsed)
     if name not in request.units.data.columns or name in request.calibration.labels:
         return None
     return name if request.units.data[name].nunique() <= _MOST_GROUPS else None
 
 
+@dataclass(frozen=True)
+class VerdictReader:
+    """What the machine says of the outcome, one array a surrogate; none for expert labels alone."""
+
+    builder: DesignBuilder
+    columns: tuple[str, ...]  # machine labels of a plain outcome, as they are
+    labels: tuple[str, ...]  # labels whose machine labels stand in the outcome, else each for itself
+    together: bool
+
+    @classmethod
+    def of_request(cls, builder: DesignBuilder, request: InferenceRequest) -> VerdictReader:
+        """Return the verdicts of a request."""
+        labels, plain = builder.outcome_labels, builder.parsed.outcome
+        known = request.surrogate_names
+        if request.estimator == "gold":
+            return cls(builder, (), (), False)
+        if len(labels) == 1 and plain in labels:
+            if len(request.calibration.labels) == 1:
+                return cls(builder, request.units.surrogate_columns, (), False)
+            return cls(builder, (), (plain,) if plain in known else (), False)
+        together = set(labels) <= set(known)
+        return cls(builder, (), tuple(name for name in labels if name in known), together)
+
+    def of(self, frame: Any, surrogates: Mapping[str, AnyArray]) -> list[AnyArray]:
+        """Return the verdicts of some rows."""
+        if self.columns:
+            return [np.asarray(frame[name].to_numpy()) for name in self.columns]
+        if self.together:
+            return [self.builder.outcome({name: surrogates[name] for name in self.labels}, frame)]
+        return [surrogates[name] for name in self.labels]
+
+
 def _verdicts(request: InferenceRequest, builder: DesignBuilder) -> list[AnyArray]:
-    """Return what the machine says of the outcome, one array a surrogate; none for expert labels alone."""
-    if request.estimator == "gold":
-        return []
-    labels, plain = builder.outcome_labels, builder.parsed.outcome
-    if len(labels) == 1 and plain in labels:
-        if len(request.calibration.labels) == 1:
-            return [np.asarray(request.units.data[c].to_numpy()) for c in request.units.surrogate_columns]
-        return [request.surrogates[plain]] if plain in request.surrogates else []
-    if set(labels) <= set(request.surrogates):
-        return [builder.outcome({name: request.surrogates[name] for name in labels})]
-    return [request.surrogates[name] for name in labels if name in request.surrogates]
+    if isinstance(request.units, CountedUnits):
+        return list(request.units.verdicts)
+    return VerdictReader.of_request(builder, request).of(builder.template, request.surrogates)
 
 
 @dataclass(frozen=True)
@@ -179,6 +220,9 @@ class _Units:
     strata: Int1D | None  # of the design, else values of the probability where they are few
     row_unit: Int1D | None  # unit of every row, None where units are rows
     equal: bool
+    count: Float1D | None = None  # units that a unit stands for, or rows that a row of a cluster stands for
+    lowest: Float1D | None = None  # their least probability
+    binned: bool = False  # whether verdicts are bins
 
     def means(self, values: AnyArray) -> Float1D:
         """Return the mean of a number over the rows of each unit."""
@@ -186,30 +230,45 @@ class _Units:
         if self.row_unit is None:
             return numbers
         assert self.size is not None
-        return np.bincount(self.row_unit, numbers) / self.size
+        return np.bincount(self.row_unit, numbers if self.count is None else numbers * self.count) / self.size
+
+    def counts(self, inside: Bool1D) -> Float1D | None:
+        """Return how many units each unit of a group stands for, None for one."""
+        return None if self.count is None or self.row_unit is not None else self.count[inside]
+
+    @property
+    def n_units(self) -> float:
+        """Number of units."""
+        counted = None if self.row_unit is not None else self.count
+        return float(len(self.labelled)) if counted is None else float(counted.sum())
 
 
 def _units(request: InferenceRequest) -> _Units:
     calibration = request.calibration
     design, probability, labelled = calibration.design, calibration.probability, calibration.labelled
     strata, size, row_unit = None, None, None
+    counted = request.units if isinstance(request.units, CountedUnits) else None
     if design.scheme == "clusters":
         assert design.units is not None
         row_unit = design.units
         first = np.unique(row_unit, return_index=True)[1]
-        size = np.bincount(row_unit).astype(np.float64)
+        size = np.bincount(row_unit, None if counted is None else counted.count).astype(np.float64)
         probability, labelled = probability[first], labelled[first]
         strata = None if design.strata is None else design.strata[first]
     elif design.scheme == "stratified":
         strata = design.units
     if strata is not None and len(np.unique(strata)) == 1:
         strata = None
-    equal = bool(np.ptp(probability) <= 1e-12)
-    if strata is None and not equal:
+    equal = bool(np.ptp(probability) <= 1e-12) if counted is None else counted.equal
+    few = row_unit is not None or counted is None or counted.few_probabilities
+    if strata is None and not equal and few:
         # few values of the probability are strata: units of a cell are then drawn alike
         values, codes = np.unique(probability, return_inverse=True)
         strata = codes.reshape(-1).astype(np.int64) if len(values) <= 20 else None
-    return _Units(labelled, probability, size, strata, row_unit, equal)
+    if counted is None:
+        return _Units(labelled, probability, size, strata, row_unit, equal)
+    lowest = counted.lowest if row_unit is None else None
+    return _Units(labelled, probability, size, strata, row_unit, equal, counted.count, lowest, counted.binned)
 
 
 class _Part(NamedTuple):
@@ -319,7 +378,8 @@ def infer_share(
     assert bounds is not None
     units = _units(request)
     difference = request.model == "difference" and parsed.covariates != "1"
-    parts = _parts(parsed, builder, request, units, bounds)
+    frame = fill_labels(request)
+    parts = _parts(parsed, builder, request, units, bounds, frame)
     binary = _declared_binary(request, parsed, builder)
     level = float(request.confidence_level)
     finite = request.population == "finite"
@@ -333,6 +393,8 @@ def infer_share(
             units.probability[part.inside],
             cells.n_cells,
             size=None if units.size is None else units.size[part.inside],
+            count=units.counts(part.inside),
+            lowest=None if units.lowest is None else units.lowest[part.inside],
             finite=finite,
             stratum=cells.stratum,
         )
@@ -358,7 +420,7 @@ def infer_share(
         request,
         _sample(request),
         gold=gold,
-        naive_fit=_naive(parsed, builder, request, parts, difference),
+        naive_fit=_naive(parsed, builder, request, difference, frame),
         names=names,
         model=request.model,
         formula=parsed.outcome if parsed.covariates == "1" else str(parsed),
@@ -411,8 +473,9 @@ def _parts(
     request: InferenceRequest,
     units: _Units,
     bounds: tuple[float, float],
+    frame: Any,
 ) -> list[_Part]:
-    outcome, labelled = builder.outcome(), request.calibration.labelled
+    outcome, labelled = builder.outcome(frame=frame), request.calibration.labelled
     verdicts = _verdicts(request, builder)
     categories: list[Any] = [None]
     if request.model == "shares":
@@ -433,7 +496,11 @@ def _parts(
                 values = (outcome.astype(str) == str(category)).astype(np.float64)
             cells = _cells(units, inside, [_of_units(v, units, category)[inside] for v in verdicts])
             word = np.full(int(inside.sum()), 0.5)
-            if verdicts:
+            if verdicts and units.binned:
+                assert isinstance(request.units, CountedUnits)
+                mean = request.units.sums[0] / request.units.count
+                word = _word(mean[inside], bounds, category)
+            elif verdicts:
                 word = _word(_of_units(verdicts[0], units, category)[inside], bounds, category)
             text = (
                 group
@@ -484,6 +551,8 @@ def _cells(units: _Units, inside: Bool1D, verdicts: list[AnyArray]) -> Cells:
         None if strata is None else strata.astype(np.int64),
         strata_ordered=not verdicts or not units.equal,
         equal_probability=units.equal,
+        count=units.counts(inside),
+        binned=units.binned and bool(verdicts),
     )
 
 
@@ -511,11 +580,25 @@ def _exact(
     if binary and alike:
         cells = np.unique(np.column_stack([stratum, part.cells.cell]), axis=0, return_inverse=True)[1]
         found = exact_share(
-            part.y, cells.reshape(-1).astype(np.int64), stratum, labelled, part.word, level, finite=finite
+            part.y,
+            cells.reshape(-1).astype(np.int64),
+            stratum,
+            labelled,
+            part.word,
+            level,
+            finite=finite,
+            count=units.counts(part.inside),
         )
     else:
         found = exact_mean(
-            part.y, stratum, labelled, probability, np.random.default_rng(0), level, finite=finite
+            part.y,
+            stratum,
+            labelled,
+            probability,
+            np.random.default_rng(0),
+            level,
+            finite=finite,
+            count=units.counts(part.inside),
         )
     width = bounds[1] - bounds[0]
     estimate, lowest, highest = (bounds[0] + width * v for v in found[:3])
@@ -618,10 +701,25 @@ def _simple(intervals: _Intervals, level: float) -> SimpleFit:
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class _CountedSample(LabelledSample):
+    """Labelled units of rows of which alike ones are given once."""
+
+    n_all: int
+
+    keeps_rows = False
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows, labelled or not."""
+        return self.n_all
+
+
 def _sample(request: InferenceRequest) -> LabelledSample:
     calibration = request.calibration
     n = calibration.n_labelled
-    return LabelledSample(
+    return _CountedSample(
+        n_all=calibration.n_rows,
         moment=MeanMoment(),
         gold=RegressionRows(y=np.zeros(n), X=np.ones((n, 1))),
         labelled=calibration.labelled,
@@ -641,8 +739,11 @@ def _estimate(
     bounds: tuple[float, float],
 ) -> Estimate:
     """Return the estimate with influence functions of the post-stratified means, scaled to the intervals' lengths."""
-    n_units, width = len(units.labelled), bounds[1] - bounds[0]
-    influence, residual = np.zeros((n_units, len(parts))), np.zeros((n_units, len(parts)))
+    n_units, width = units.n_units, bounds[1] - bounds[0]
+    shape = len(units.labelled), len(parts)
+    influence, residual = np.zeros(shape), np.zeros(shape)
+    counted = units.counts(np.ones(shape[0], dtype=np.bool_))
+    many = np.ones(shape[0]) if counted is None else counted
     for k, (part, s) in enumerate(zip(parts, intervals.sums, strict=True)):
         cell, inside = part.cells.cell, np.flatnonzero(part.inside)
         labelled = units.labelled[part.inside]
@@ -652,28 +753,29 @@ def _estimate(
         off = np.zeros(len(cell))
         off[labelled] = part.y - s.mean[cell[labelled]]
         own = n_units * (s.share / total)[cell] * mass * off
-        spread = (s.mean[cell] - float(np.sum(s.share * s.mean))) * mass * n_units / mass.sum()
+        here = many[part.inside]
+        spread = (s.mean[cell] - float(np.sum(s.share * s.mean))) * mass * n_units / (mass @ here)
         residual[inside, k] = width * own
         influence[inside, k] = width * (own / units.probability[part.inside] + spread)
     mapping = np.eye(len(parts))
     if difference:
         mapping = np.array([[1.0, 0.0], [-1.0, 1.0]])
     influence, residual = influence @ mapping.T, residual @ mapping.T
-    length = np.sqrt(np.sum(influence**2, axis=0)) / n_units
+    length = np.sqrt(many @ influence**2) / n_units
     scale = np.divide(error, length, out=np.zeros(len(error)), where=length > 0)
     influence, residual = influence * scale, residual * scale
-    covariance = influence.T @ influence / n_units**2
+    covariance = (influence * many[:, None]).T @ influence / n_units**2
     np.fill_diagonal(covariance, error**2)
     if units.row_unit is not None:
         # rows of a cluster share what it adds
         share = 1.0 / units.size[units.row_unit, None] if units.size is not None else 1.0
-        influence = influence[units.row_unit] * share * (len(request.units.data) / n_units)
-        residual = residual[units.row_unit] * share * (len(request.units.data) / n_units)
+        influence = influence[units.row_unit] * share * (request.calibration.n_rows / n_units)
+        residual = residual[units.row_unit] * share * (request.calibration.n_rows / n_units)
     residual = residual[request.calibration.labelled]
     return Estimate(
         params=params,
         covariance=covariance,
-        influence=influence,
+        influence=None if isinstance(request.units, CountedUnits) else influence,
         residual=residual,
         variance_parts=_CellForecast(intervals, float(request.confidence_level)),
     )
@@ -698,15 +800,21 @@ def _naive(
     parsed: ParsedFormula,
     builder: DesignBuilder,
     request: InferenceRequest,
-    parts: list[_Part],
     difference: bool,
+    frame: Any,
 ) -> SimpleFit | None:
     """Return the shares or means of the machine's verdicts, where they have the values of the outcome."""
     labels = builder.outcome_labels
-    if not set(labels) <= set(request.surrogates):
+    if not set(labels) <= set(request.surrogate_names):
         return None
-    machine = builder.outcome({name: request.surrogates[name] for name in labels})
-    known = builder.outcome()[request.calibration.labelled]
+    counted = request.units if isinstance(request.units, CountedUnits) else None
+    if counted is None:
+        machine = builder.outcome({name: request.surrogates[name] for name in labels})
+    elif counted.verdicts and request.estimator != "gold":
+        machine = counted.verdicts[0]
+    else:
+        return None
+    known = builder.outcome(frame=frame)[request.calibration.labelled]
     means, errors = [], []
     categories: list[Any] = [None]
     if request.model == "shares":
@@ -716,11 +824,17 @@ def _naive(
     elif machine.dtype.kind not in "fiub":
         return None
     for _, rows in _groups(request, parsed):
+        many = np.ones(int(rows.sum())) if counted is None else counted.count[rows]
         for category in categories:
-            values = machine if category is None else machine.astype(str) == str(category)
-            chosen = np.asarray(values[rows], dtype=np.float64)
-            means.append(float(chosen.mean()))
-            errors.append(float(chosen.std() / np.sqrt(len(chosen))))
+            if counted is not None and category is None:
+                total, squares = counted.sums[0][rows].sum(), counted.squares[0][rows].sum()
+            else:
+                values = machine if category is None else machine.astype(str) == str(category)
+                chosen = np.asarray(values[rows], dtype=np.float64)
+                total, squares = many @ chosen, many @ chosen**2
+            n = float(many.sum())
+            means.append(float(total / n))
+            errors.append(float(np.sqrt(max(squares / n - (total / n) ** 2, 0.0) / n)))
     params, error = np.array(means), np.array(errors)
     if difference:
         params, error = np.array([params[0], params[1] - params[0]]), np.array([error[0], np.hypot(*error)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from validstats.dsl.streaming.chunks import is_source, sliced
+from validstats.dsl.streaming.condensed import condensed
 from validstats.dsl.streaming.design import StreamedCalibration, StreamedUnits, calibrated_stream
 from validstats.dsl.streaming.study import StreamedStudy
 
@@ -11,6 +12,7 @@ __all__ = [
     "StreamedStudy",
     "StreamedUnits",
     "calibrated_stream",
+    "condensed",
     "is_source",
     "sliced",
 ]
