@@ -79,7 +79,9 @@ def test_examples_of_help_run(arguments, run, workplace) -> None:
     if arguments[:2] == ["holdout", "plan"]:
         declare("study.ledger")
     if arguments[:2] == ["holdout", "audit"]:
-        Path("runs.csv").write_text("run_id,start_time,metrics.accuracy\na,2024-05-01,0.85\nb,2024-05-02,0.87\n")
+        Path("runs.csv").write_text(
+            "run_id,start_time,metrics.accuracy\na,2024-05-01,0.85\nb,2024-05-02,0.87\n"
+        )
         Path("git-log.txt").write_text("9f8e7d6 Wider net: accuracy 87 %\n5d6e7f8 Baseline: accuracy 85 %\n")
     result = run(*arguments)
     assert result.exit_code == 0, result.output + result.stderr

@@ -10,10 +10,7 @@ import pytest
 GRIDS = ("test_batch_means", "test_dsl_shares", "test_evals", "test_holdout_limits")
 """Modules whose tests have more settings than the checks have time for."""
 
-LONG = (
-    "test_holdout_limits",
-    "test_mi_learned",
-)
+LONG = ("test_holdout_limits",)
 """Modules that take longer than the checks have time for; they run with ``VALIDSTATS_LONG=1``."""
 
 MOST = 4

@@ -11,7 +11,7 @@ import pytest
 from validstats.exceptions import ValidstatsWarning
 from validstats.intake import alpha_fraction
 from validstats.mi import Family, JointSample, LearnedMI, default_family
-from validstats.mi.families import HELD_OUT_FAMILIES
+from validstats.mi.families import HELD_OUT_KINDS
 from validstats.mi.families.gaussian import GaussianFamily
 from validstats.mi.network import (
     MEDIAN,
@@ -32,8 +32,9 @@ FRESH_SEED = 987_654
 
 
 @lru_cache(maxsize=4)
-def fresh(held_out=(), count=600):
-    return make_shard(default_family(held_out), FRESH_SEED, 0, count)
+def fresh(held_out):
+    """Sets of the family that the weights name: of all kinds, or of those that were not held out."""
+    return make_shard(default_family(held_out), FRESH_SEED, 0, 350)
 
 
 def evaluated(weights, shard, level):
@@ -45,7 +46,7 @@ def evaluated(weights, shard, level):
     return from_log_scale(quantiles[:, MEDIAN]), inside
 
 
-@pytest.mark.parametrize(("weights", "held_out"), [("shipped", ()), ("evaluation", HELD_OUT_FAMILIES)])
+@pytest.mark.parametrize(("weights", "held_out"), [("shipped", ()), ("evaluation", HELD_OUT_KINDS)])
 @pytest.mark.parametrize("level", [0.5, 0.9, 0.95])
 def test_intervals_cover_over_the_family(weights, held_out, level):
     shard = fresh(held_out)
@@ -56,7 +57,7 @@ def test_intervals_cover_over_the_family(weights, held_out, level):
 
 def test_intervals_that_are_too_narrow_are_caught():
     # The test of the test: intervals that are far too narrow must be caught.
-    shard = fresh()
+    shard = fresh(())
     estimator = LearnedMI().fit()
     quantiles = member_stack(shard, estimator.weights_).mean(axis=0)
     low, high = (from_log_scale(end) for end in interval_at(quantiles, np.full(len(shard), 1.0)))
@@ -65,11 +66,15 @@ def test_intervals_that_are_too_narrow_are_caught():
 
 
 def test_estimates_beat_the_nearest_neighbours_in_family():
-    shard = fresh()
+    shard = fresh(())
     estimate, _ = evaluated("shipped", shard, 0.9)
     learned = np.abs(to_log_scale(estimate) - to_log_scale(shard.truth))
     classical = np.abs(to_log_scale(shard.anchors) - to_log_scale(shard.truth)[:, None])
-    assert learned.mean() < 0.6 * classical.mean(axis=0).min()
+    # an anchor that does not apply to a set is NaN there; each one is judged on the sets that it applies to
+    for number, errors in enumerate(classical.T):
+        told = np.isfinite(errors)
+        if told.sum() > 100:
+            assert learned[told].mean() < 0.6 * errors[told].mean(), number
 
 
 class Parity(Family):
@@ -131,7 +136,7 @@ def test_independence_is_recognised():
 def test_training_on_a_small_family_beats_the_nearest_neighbours():
     pytest.importorskip("torch")
     family = GaussianFamily()
-    estimator = LearnedMI(random_state=0).fit(family, n_sets=600, epochs=20, ensemble=1, verbose=False)
+    estimator = LearnedMI(random_state=0).fit(family, n_sets=250, epochs=20, ensemble=1, verbose=False)
     shard = make_shard(family, FRESH_SEED, 0, 150)
     estimate = from_log_scale(member_stack(shard, estimator.weights_).mean(axis=0)[:, MEDIAN])
     learned = np.abs(to_log_scale(estimate) - to_log_scale(shard.truth)).mean()
