@@ -163,7 +163,7 @@ class _Layout:
     few_probabilities: bool
     whole_clusters: bool
     cuts: (
-        tuple[Float1D, AnyArray] | None
+        dict[Any, tuple[Float1D, AnyArray]] | None
     )  # where bins of a continuous verdict begin, and whether at the value itself
 
 
