@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from validstats.cli import main
 from validstats.results import Section
 from validstats.tour import run_tour
-from validstats.tour._section import TerminalProgress, TourSection, join_text
+from validstats.tour._section import Story, TerminalProgress, TourSection
 
 
 @pytest.fixture
@@ -19,7 +19,8 @@ def fake_section(monkeypatch):
 
     def run_section(progress):
         progress.step("working")
-        return TourSection("What was found.", Section("Fake", ["A paragraph."]), {"answer": 42})
+        story = Story("How much?", "Much.", "What was found.", "Little.", "Nothing.")
+        return TourSection(story, Section("Fake", ["A paragraph."]), {"answer": 42})
 
     module.run_section = run_section
     monkeypatch.setitem(sys.modules, "validstats.tour.batch", module)
@@ -62,13 +63,23 @@ def test_help_shows_an_example() -> None:
     assert "validstats tour --section batch --output tour.html" in done.output
 
 
-def test_steps_off_a_terminal_are_lines() -> None:
+def test_steps_are_shown_on_a_terminal_only() -> None:
     stream = io.StringIO()
     progress = TerminalProgress("Batch", stream)
     progress.step("fitting")
     progress.close()
-    assert stream.getvalue() == "[Batch] fitting ...\n"
+    assert stream.getvalue() == ""
+    stream.isatty = lambda: True  # type: ignore[method-assign]
+    progress.step("fitting")
+    assert "[Batch] fitting ..." in stream.getvalue()
+    progress.close()
+    assert stream.getvalue().endswith("\r\x1b[2K")
 
 
-def test_join_text() -> None:
-    assert join_text(["a", 1]) == "a\n\n1"
+def test_a_story_is_folded_under_its_labels() -> None:
+    story = Story("How many? " * 12, "Usual.", "Ours.", "True.", "So much.")
+    lines = story.text("Title", 60).split("\n")
+    assert lines[0] == "Title" and lines[1].startswith("Question    How many?")
+    assert max(map(len, lines)) <= 60
+    assert lines[2].startswith(" " * 12) and lines[2].strip()
+    assert [line.split()[0] for line in lines[-4:]] == ["Usual", "validstats", "Truth", "Rely"]

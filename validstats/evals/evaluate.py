@@ -335,7 +335,7 @@ def _with_worst(
     value = score_words(worst.estimate, *worst.ends(joint), share)
     return Verdict(
         verdict.code,
-        f"{verdict.sentence} The lowest category is {title}: {value}, allowing for {len(known)}.",
+        f"{verdict.sentence} The lowest category is {title}: {value}, allowing for {len(known)} categories.",
     )
 
 

@@ -69,11 +69,11 @@ def run_tour(
     finished = []
     for name in sections:
         section, seconds = _run_section(name)
-        print(f"\n{section.text}\n\n({SECTIONS[name]}: {seconds:.1f} s)", file=out, flush=True)
+        print(f"\n{section.story.text(f'{SECTIONS[name]} ({seconds:.0f} s)')}", file=out, flush=True)
         finished.append(section)
     page = Page("A tour of validstats", _LEAD, [section.page for section in finished], _footer())
     path = page.write(output)
-    print(f"\nWrote {path}", file=out)
+    print(f"\nTables, figures and guarantees of every answer: {path}", file=out)
     return path
 
 

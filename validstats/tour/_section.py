@@ -1,22 +1,55 @@
-"""Sections of the tour: what each gives back, and the progress display that it reports to."""
+"""Sections of the tour: the story that each tells, its page, and the progress display that it reports to."""
 
 from __future__ import annotations
 
+import shutil
 import sys
-from collections.abc import Sequence
+import textwrap
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TextIO
 
 from validstats.results import Section
 
-__all__ = ["Progress", "QuietProgress", "TerminalProgress", "TourSection", "join_text"]
+__all__ = ["Progress", "QuietProgress", "Story", "TerminalProgress", "TourSection"]
+
+
+WIDEST = 80
+"""Columns of the story, however wide the terminal is."""
+
+
+@dataclass(frozen=True)
+class Story:
+    """What a section tells in the terminal: a question, the usual answer, ours, the truth, and what can be relied on."""
+
+    question: str
+    naive: str
+    ours: str
+    truth: str
+    rely_on: str
+
+    def text(self, title: str, width: int | None = None) -> str:
+        """The story under its title, folded to the terminal."""
+        width = width or min(shutil.get_terminal_size((WIDEST, 24)).columns, WIDEST)
+        rows = {
+            "Question": self.question,
+            "Usual": self.naive,
+            "validstats": self.ours,
+            "Truth": self.truth,
+            "Rely on": self.rely_on,
+        }
+        indent = " " * 12
+        told = (
+            textwrap.fill(words, width, initial_indent=f"{name:<12}", subsequent_indent=indent)
+            for name, words in rows.items()
+        )
+        return "\n".join([title, *told])
 
 
 @dataclass(frozen=True)
 class TourSection:
     """One section of the tour: what is printed, and what goes on the page."""
 
-    text: str
+    story: Story
     page: Section
     facts: dict[str, Any] = field(default_factory=dict)
 
@@ -36,7 +69,7 @@ class QuietProgress:
 
 
 class TerminalProgress:
-    """One line a step, overwritten in place where the stream is a terminal."""
+    """One line a step, overwritten in place; nothing where the stream is no terminal."""
 
     def __init__(self, title: str, stream: TextIO | None = None) -> None:
         self.title = title
@@ -44,17 +77,13 @@ class TerminalProgress:
 
     def step(self, message: str) -> None:
         """Say what is being done now."""
-        line = f"[{self.title}] {message} ..."
-        self.stream.write(f"\r\x1b[2K{line[:100]}" if self.stream.isatty() else line + "\n")
-        self.stream.flush()
+        if self.stream.isatty():
+            line = f"[{self.title}] {message} ..."
+            self.stream.write(f"\r\x1b[2K{line[: shutil.get_terminal_size().columns - 1]}")
+            self.stream.flush()
 
     def close(self) -> None:
         """Clear the line."""
         if self.stream.isatty():
             self.stream.write("\r\x1b[2K")
             self.stream.flush()
-
-
-def join_text(parts: Sequence[object]) -> str:
-    """Join printed parts with blank lines."""
-    return "\n\n".join(str(part) for part in parts)

@@ -34,12 +34,13 @@ from validstats.batch.laws import (
 from validstats.datasets import load_sentiment
 from validstats.exceptions import DriftWarning, UninformativeWarning
 from validstats.results import Report, Section, Summary, Table
-from validstats.tour._section import Progress, TourSection, join_text
+from validstats.tour._section import Progress, Story, TourSection
 
 __all__ = ["run_section"]
 
 SEED = 20
 N_TRAIN, N_CALIBRATION, BATCH, N_SHOWN, N_REPLICATES = 600, 400, 100, 12, 300
+N_YEAR_REPLICATES = 2000
 LEVEL = 0.9
 MAX_FALSE = 3
 RATING_BOUNDS = (-4.0, 4.0)
@@ -127,19 +128,16 @@ def run_section(progress: Progress) -> TourSection:
         summaries=(comparison, *(r.summary() for r in results.values()), year.summary()),
         figures=_figures(study, results, rows, batches, curve),
     )
-    text = join_text(
-        [
-            intro,
-            "\n".join(claims),
-            *(results[k].summary() for k in results),
-            theory,
-            comparison,
-            told,
-            year.summary(),
-        ]
+    story = Story(
+        "What will the total of next year's monthly sea temperatures be, from forty past years?",
+        f"The textbook interval from the same months, as if they were independent, contains the new total in "
+        f"{seen['years: plain']:.0%} of {N_YEAR_REPLICATES:,} redraws of the years, for {LEVEL:.0%} promised.",
+        f"{year.answer}, from whole years; such intervals contain the total in {seen['years: observed']:.0%} of the redraws.",
+        f"{seen['years: truth']:.1f} in this year.",
+        f"{year.guarantee.holds}.",
     )
     facts = {f"{name}: {key}": value for name, row in observed.items() for key, value in row.items()} | seen
-    return TourSection(text=text, page=page, facts=facts)
+    return TourSection(story=story, page=page, facts=facts)
 
 
 def _load() -> _Study:
@@ -264,20 +262,24 @@ def _years() -> tuple[str, Any, dict[str, float]]:
     model.calibrate(usual[past], labels[past], batches=whole_years)
     result = model.infer(usual[12 * n_past :])
     held = np.zeros(2)
-    for generator in np.random.default_rng(SEED + 3).spawn(N_REPLICATES):
+    for generator in np.random.default_rng(SEED + 3).spawn(N_YEAR_REPLICATES):
         drawn = celsius[generator.permutation(n_years)]
         residuals = drawn[n_train:] - drawn[:n_train].mean(axis=0)
         totals = residuals.sum(axis=1)
         whole = unit_interval(totals[:-1], "0.1")
         low, high = textbook_interval(residuals[:-1].ravel(), 12, "0.1")
         held += whole.low <= totals[-1] <= whole.high, 12 * low <= totals[-1] <= 12 * high
-    seen = {"years: observed": float(held[0]) / N_REPLICATES, "years: plain": float(held[1]) / N_REPLICATES}
+    seen = {
+        "years: observed": float(held[0]) / N_YEAR_REPLICATES,
+        "years: plain": float(held[1]) / N_YEAR_REPLICATES,
+        "years: truth": float(labels[12 * n_past :].sum()),
+    }
     text = _YEARS.format(
         first=years[0],
         last=years[-1],
         past=n_past,
         rows=12 * n_past,
-        replicates=N_REPLICATES,
+        replicates=N_YEAR_REPLICATES,
         whole=seen["years: observed"],
         textbook=seen["years: plain"],
         theory=whole.probability,

@@ -12,7 +12,7 @@ from validstats.datasets import load_sentiment
 from validstats.dsl import CoefficientResult, DesignSupervised
 from validstats.results import Report, Section, Summary, Table
 from validstats.runtime import spawn_generators
-from validstats.tour._section import Progress, TourSection, join_text
+from validstats.tour._section import Progress, Story, TourSection
 
 __all__ = ["Sentences", "draw_labels", "load_sentences", "run_section"]
 
@@ -157,7 +157,15 @@ def run_section(progress: Progress) -> TourSection:
         "intervals": total,
         "median_worth": float(np.median(logit.effective_labels)),
     }
-    return TourSection(text=join_text([lead, *summaries, check]), page=page, facts=facts)
+    story = Story(
+        f"Does the length of a sentence go with positive sentiment, when a machine labelled 23,703 and people {N_LABELS:,}?",
+        f"The machine's labels alone: coefficient {logit.naive_fit.params[at]:.2f}; {naive} of {total} of its intervals contain "
+        "the coefficients of all ratings.",
+        f"{logit.params[at]:.2f}, interval {low:.2f} to {high:.2f}, from both; {ours} of {total} intervals contain them.",
+        f"{truth['logit'][at]:.2f}, by all 23,703 ratings.",
+        f"{logit.guarantee.holds}.",
+    )
+    return TourSection(story=story, page=page, facts=facts)
 
 
 def _figure(result: CoefficientResult, truth: Float1D) -> Any:

@@ -10,7 +10,7 @@ from validstats import evals
 from validstats._typing import AnyArray, Bool1D
 from validstats.datasets import load_sentiment
 from validstats.results import Section
-from validstats.tour._section import Progress, TourSection, join_text
+from validstats.tour._section import Progress, Story, TourSection
 
 __all__ = ["run_section"]
 
@@ -110,4 +110,13 @@ def _section(share: Any, positive: Bool1D, frame: Any, board: Any, truth: dict[s
         "ranks_inside": inside,
         "best": board.systems[0],
     }
-    return TourSection(join_text([lead, share.summary(), ranked, board.summary()]), page, facts)
+    story = Story(
+        f"What share of {len(frame):,} sentences is positive, by a machine for all and people for {LABELS}? Which of four "
+        "machines agrees best with people?",
+        f"The machine at its word: {100 * share.naive:.1f} %.",
+        f"{share.answer}. {board.answer[:1].upper()}{board.answer[1:]}.",
+        f"{100 * positive.mean():.1f} % by all ratings; the ranks on all sentences {'all lie' if inside else 'do not all lie'} "
+        "within their ranges.",
+        f"{share.guarantee.holds}.",
+    )
+    return TourSection(story, page, facts)

@@ -10,7 +10,7 @@ import numpy as np
 
 from validstats._typing import Float2D, Int1D, Int2D
 from validstats.results import Report, Section, Summary, Table
-from validstats.tour._section import Progress, TourSection, join_text
+from validstats.tour._section import Progress, Story, TourSection
 
 __all__ = ["run_section"]
 
@@ -202,8 +202,17 @@ def _section(
         )
     )
     summary = rh.summary()
+    inner, outer = answers[chosen].bounds, vault.bounds
+    story = Story(
+        f"After {naive.looks:,} looks at the same {len(data.holdout):,} held-out sentences: how accurate is the vote that won?",
+        f"{naive.promise:.3f}, 95 % interval {low:.3f} to {high:.3f}, as if it were the only look.",
+        f"{float(answers[chosen]):.3f}, between {inner[0]:.3f} and {inner[1]:.3f} through the ledger; the sealed vault, opened "
+        f"once: {outer[0]:.3f} to {outer[1]:.3f}.",
+        f"{truths[-1]:.3f} for the usual winner, {truths[chosen]:.3f} for ours, on {len(data.fresh):,} fresh sentences.",
+        f"{answers[chosen].guarantee.holds}.",
+    )
     return TourSection(
-        text=join_text([lead, result, lesson, summary]),
+        story=story,
         page=Section(
             "Reusable holdout",
             paragraphs=(lead, lesson),
