@@ -17,6 +17,7 @@ from validstats.batch import (
     conformal_martingale,
     covariate_test,
     unit_order_test,
+    weight_test,
     within_batch_test,
 )
 from validstats.batch.laws import (
@@ -250,6 +251,29 @@ def test_the_covariate_check_has_its_level_and_power(shift):
         assert binomial_acceptance(sum(found), 300, 0.05, "greater").accepted
     else:
         assert np.mean(found) >= 0.9
+
+
+WEIGHTS = {
+    "right": lambda x: 2 * x,
+    "ignored": np.ones_like,
+    "reversed": lambda x: 2 * (1 - x),
+    "twice as large": lambda x: 4 * x,
+}
+
+
+@pytest.mark.parametrize("name", WEIGHTS)
+def test_the_check_of_weights_flags_wrong_ones(name):
+    """Calibration rows uniform on [0, 1], a batch of 40 with density 2 x: the design of covariate shift above."""
+    flagged = 0
+    for seed in range(300):
+        rng = np.random.default_rng([seed, 7])
+        past, new = rng.random((300, 1)), np.sqrt(rng.random((40, 1)))
+        test = weight_test(past, WEIGHTS[name](past[:, 0]), new)
+        flagged += min(test.p_value, test.mean_p_value) <= 0.025
+    if name == "right":
+        assert flagged <= 0.1 * 300  # normal theory at .05: approximate
+    else:
+        assert flagged >= 0.8 * 300
 
 
 @pytest.mark.parametrize("trend", [0.0, 0.1])
