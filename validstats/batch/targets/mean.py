@@ -57,8 +57,10 @@ class BatchMean(IntervalTarget):
         How it is bounded. "auto" decides from sizes, level and known bounds, before any score is seen: "count" for
         two classes that features hardly predict, "rank" for one row, "swap" (batches of at most n / 8 and 200 rows) and
         "bet" where labels are bounded, "partition" elsewhere. None of these needs training rows. "asymptotic" is the
-        textbook interval. "phi-band" and "phi-sum" learn rank weights from training rows, and "rank-sum" is the paper's
-        own: they are narrower only for a few rows (n up to about 50, m up to 10) under wide bounds.
+        textbook interval. The others are for few rows, and for comparison: "phi-band" learns rank weights from training rows, and
+        is narrower by up to a third with up to about 50 calibration rows, batches of up to 10 and bounds far from the data;
+        "phi-sum" is the same without its band, within 5 % of it there and wider elsewhere; "rank-sum" is the paper's own, and
+        narrower only with about 20 rows whose labels are spread evenly between their bounds.
     scale : {"size", "sqrt", "one", "fitted"}, default "size"
         With whole batches of different sizes: what their totals are divided by to be comparable. "fitted" takes the
         variances of rows and of what they share from training batches.
