@@ -281,3 +281,29 @@ def test_p_values_agree_with_the_intervals(interval):
     assert study.infer("a", model="proportion", interval=interval).p_value == [0.0]
     nobody = DesignSupervised(random_state=0).fit(data, surrogate="m_a").calibrate(labels["a"] * 0)
     assert nobody.infer("a", model="proportion", interval=interval).p_value == [1.0]
+
+
+@pytest.mark.parametrize("interval", ["cells", "exact"])
+def test_several_groups_are_compared_in_all_pairs_at_once(interval):
+    rng = np.random.default_rng(0)
+    group = rng.choice(["a", "b", "c"], 3000)
+    truth = (rng.random(3000) < np.where(group == "c", 0.6, 0.85)).astype(float)
+    frame = pd.DataFrame({"group": group, "machine": np.where(rng.random(3000) < 0.9, truth, 1 - truth)})
+    frame["human"] = np.where(rng.permutation(3000) < 300, truth, np.nan)
+    result = calibrated(frame).infer("human ~ group", model="difference", interval=interval)
+    assert result.names == ("group=b - group=a", "group=c - group=a", "group=c - group=b")
+    assert "differences of human are clear" in result.answer
+    assert any("hold together" in note for note in result.notes)
+    # each pair alone, at the level that Bonferroni gives it
+    part = frame[frame["group"] != "b"].reset_index(drop=True)
+    probability = float(frame["human"].notna().mean())
+    alone = calibrated(part, sampling_probability=probability).infer(
+        "human ~ group", model="difference", interval=interval, confidence_level=1 - 0.05 / 3
+    )
+    if interval == "cells":  # N of the smaller table differs, which weighs little here
+        assert result.confidence_interval()[1] == pytest.approx(alone.confidence_interval()[1], abs=0.01)
+    p = result.p_value
+    assert np.array_equal(p < 0.05, (result.conf_low > 0) | (result.conf_high < 0))
+    frame["many"] = np.arange(3000) % 21
+    with pytest.raises(ValueError, match="all pairs of up to 20"):
+        calibrated(frame).infer("human ~ many", model="difference")

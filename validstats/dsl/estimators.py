@@ -351,7 +351,8 @@ class DesignSupervised(CalibratedEstimator):
             ``"y ~ x"``, ``"y ~ x | unit + time"`` with absorbed effects, ``"y ~ x | d ~ z"`` with
             instruments, ``"y"`` for means, shares and quantiles, or a :class:`Moment` of one's own.
         model : str, default "linear"
-            ``"mean"``, ``"proportion"``, ``"shares"``, ``"difference"``, ``"quantile"``, ``"linear"``,
+            ``"mean"``, ``"proportion"``, ``"shares"``, ``"difference"`` (of two groups or two labels; of three to
+            twenty groups all pairs, whose intervals hold together), ``"quantile"``, ``"linear"``,
             ``"logit"``, ``"probit"``, ``"poisson"``, ``"glm"`` (with ``family``) or ``"multinomial"``. A ``Moment``
             takes neither model nor family.
         family : statsmodels family or None, default None

@@ -48,6 +48,9 @@ __all__ = [
 
 _MOST_GROUPS = 100
 
+_MOST_COMPARED = 20
+"""Groups of which all pairs are compared."""
+
 SENTENCE = (
     "Labels are compared within cells of equal machine verdict; the interval is what the labels allow if one more "
     "label, of the kind that would hurt most, had been drawn."
@@ -281,6 +284,24 @@ class _Part(NamedTuple):
     word: Float1D  # what the judge says of each unit of the group, for the exact interval
 
 
+def contrast_matrix(n_parts: int, difference: bool) -> Float2D:
+    """Return the coefficients as combinations of parts: the parts; the first and the difference; or all differences."""
+    if not difference:
+        return np.eye(n_parts)
+    if n_parts == 2:
+        return np.array([[1.0, 0.0], [-1.0, 1.0]])
+    pairs = [(i, j) for i in range(n_parts) for j in range(i + 1, n_parts)]
+    found = np.zeros((len(pairs), n_parts))
+    for row, (i, j) in zip(found, pairs, strict=True):
+        row[i], row[j] = -1.0, 1.0
+    return found
+
+
+def shared_level(level: float, contrasts: Float2D) -> float:
+    """Return the level of each difference at which all of them hold together (Bonferroni)."""
+    return 1.0 - (1.0 - level) / max(int(np.sum(np.any(contrasts < 0, axis=1))), 1)
+
+
 @dataclass(frozen=True)
 class _Intervals:
     """Intervals of all parts at any level, from the sums of their cells."""
@@ -289,34 +310,27 @@ class _Intervals:
     binary: bool
     low: float
     high: float
-    difference: bool
+    contrasts: Float2D  # one row a coefficient: a part, or a part less another one
 
     def at(self, confidence_level: float) -> list[CellInterval]:
         """Return estimate and ends of every coefficient."""
-        parts = [cell_interval(s, confidence_level, binary=self.binary) for s in self.sums]
-        if self.difference:
-            second = cell_difference(self.sums[1], self.sums[0], confidence_level, binary=self.binary)
-            width = self.high - self.low
-            return [self._scaled(parts[0]), CellInterval(*(width * v for v in second))]
-        return [self._scaled(p) for p in parts]
+        return [self._of(k, confidence_level) for k in range(len(self.contrasts))]
+
+    def _of(self, k: int, confidence_level: float) -> CellInterval:
+        """Return one coefficient; several differences share the error."""
+        (plus,), minus = np.flatnonzero(self.contrasts[k] > 0), np.flatnonzero(self.contrasts[k] < 0)
+        width = self.high - self.low
+        if not len(minus):
+            found = cell_interval(self.sums[plus], confidence_level, binary=self.binary)
+            return CellInterval(*(self.low + width * v for v in found))
+        level = shared_level(confidence_level, self.contrasts)
+        found = cell_difference(self.sums[plus], self.sums[minus[0]], level, binary=self.binary)
+        return CellInterval(*(width * v for v in found))
 
     def p_values(self) -> Float1D:
         """Return two-sided p-values of zero, which agree with the intervals at every level."""
-        if self.difference:
-            zero = (-self.low / (self.high - self.low), 0.0)
-            ends = (
-                lambda level: cell_interval(self.sums[0], level, binary=self.binary),
-                lambda level: cell_difference(self.sums[1], self.sums[0], level, binary=self.binary),
-            )
-            return np.array([_p_value(e, z) for e, z in zip(ends, zero, strict=True)])
-        null = -self.low / (self.high - self.low)
-        return np.array(
-            [_p_value(partial(cell_interval, s, binary=self.binary), null) for s in self.sums],
-            dtype=np.float64,
-        )
-
-    def _scaled(self, found: CellInterval) -> CellInterval:
-        return CellInterval(*(self.low + (self.high - self.low) * v for v in found))
+        of = [partial(self._of, k) for k in range(len(self.contrasts))]
+        return np.array([_p_value(interval, 0.0) for interval in of], dtype=np.float64)
 
     def __call__(self, confidence_level: float) -> Float2D:
         """Return the ends, shape ``(p, 2)``."""
@@ -399,28 +413,31 @@ def infer_share(
             stratum=cells.stratum,
         )
 
-    intervals = _Intervals(tuple(sums_of(p, p.cells) for p in parts), binary, *bounds, difference)
+    contrasts = contrast_matrix(len(parts), difference)
+    intervals = _Intervals(tuple(sums_of(p, p.cells) for p in parts), binary, *bounds, contrasts)
     alone = tuple(sums_of(p, _cells(units, p.inside, [])) for p in parts)
-    gold = _simple(_Intervals(alone, binary, *bounds, difference), level)
+    gold = _simple(_Intervals(alone, binary, *bounds, contrasts), level)
     found = intervals.at(level)
     notes = [f"Interval '{choice.name}': {choice.reason}. {SENTENCE}" if choice.name == "cells" else ""]
     ends = intervals(level)
     params = np.array([f.estimate for f in found], dtype=np.float64)
-    exact = partial(_exact_result, parts, units, bounds, difference, binary, finite)
+    exact = partial(_exact_result, parts, units, bounds, contrasts, binary, finite)
     if choice.name == "exact":
         params, ends = exact(level)
         notes = ["Interval 'exact': it holds its level at every number of labels; it was asked for."]
+    if len(parts) > 2 and difference:
+        notes.append(f"The intervals of the {len(contrasts)} differences hold together (Bonferroni).")
     notes += _unknown_notes(builder, request, study)
     notes += _label_notes(intervals.sums, parts, binary, level, choice)
     error = _half_lengths(ends, level)
-    estimate = _estimate(request, units, parts, intervals, params, error, difference, bounds)
+    estimate = _estimate(request, units, parts, intervals, params, error, bounds)
     names = _names(parsed, request, parts, builder, difference)
     result = coefficient_result(
         estimate,
         request,
         _sample(request),
         gold=gold,
-        naive_fit=_naive(parsed, builder, request, difference, frame),
+        naive_fit=_naive(parsed, builder, request, contrasts, frame),
         names=names,
         model=request.model,
         formula=parsed.outcome if parsed.covariates == "1" else str(parsed),
@@ -459,10 +476,10 @@ def _groups(request: InferenceRequest, parsed: ParsedFormula) -> list[tuple[str,
     levels = list(column.cat.categories) if hasattr(column, "cat") else sorted(column.unique())
     found = [(f"{name}={level}", np.asarray(column == level, dtype=np.bool_)) for level in levels]
     found = [(text, rows) for text, rows in found if rows.any()]
-    if request.model == "difference" and len(found) != 2:
+    if request.model == "difference" and not 2 <= len(found) <= _MOST_COMPARED:
         raise ValueError(
-            f"model='difference' compares two groups: the formula must be 'y ~ group' with a covariate of two levels; "
-            f"{name!r} has {len(found)}."
+            f"model='difference' compares two groups, or all pairs of up to {_MOST_COMPARED}: the formula must be "
+            f"'y ~ group' with a covariate of so many levels; {name!r} has {len(found)}."
         )
     return found
 
@@ -609,23 +626,26 @@ def _exact_result(
     parts: list[_Part],
     units: _Units,
     bounds: tuple[float, float],
-    difference: bool,
+    contrasts: Float2D,
     binary: bool,
     finite: bool,
     level: float,
 ) -> tuple[Float1D, Float2D]:
-    """Return estimates and ends at a level; each side of a difference has half the error."""
-    each = 1.0 - (1.0 - level) / (2 if difference else 1)
-    exact = [_exact(p, units, bounds, each, binary, finite) for p in parts]
-    if not difference:
-        return np.array([e.estimate for e in exact]), np.array([[e.low, e.high] for e in exact])
-    first, second = exact
-    # the first coefficient alone has the whole of it
-    alone = _exact(parts[0], units, bounds, level, binary, finite)
-    return (
-        np.array([alone.estimate, second.estimate - first.estimate]),
-        np.array([[alone.low, alone.high], [second.low - first.high, second.high - first.low]]),
-    )
+    """Return estimates and ends at a level; each side of a difference has half of its error."""
+    each = 1.0 - (1.0 - shared_level(level, contrasts)) / 2.0
+    side = cache(lambda k, at: _exact(parts[k], units, bounds, at, binary, finite))
+    params, ends = [], []
+    for row in contrasts:
+        (plus,), minus = np.flatnonzero(row > 0), np.flatnonzero(row < 0)
+        if not len(minus):
+            found = side(int(plus), level)
+            params.append(found.estimate)
+            ends.append([found.low, found.high])
+            continue
+        second, first = side(int(plus), each), side(int(minus[0]), each)
+        params.append(second.estimate - first.estimate)
+        ends.append([second.low - first.high, second.high - first.low])
+    return np.array(params, dtype=np.float64), np.array(ends, dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -735,7 +755,6 @@ def _estimate(
     intervals: _Intervals,
     params: Float1D,
     error: Float1D,
-    difference: bool,
     bounds: tuple[float, float],
 ) -> Estimate:
     """Return the estimate with influence functions of the post-stratified means, scaled to the intervals' lengths."""
@@ -757,10 +776,7 @@ def _estimate(
         spread = (s.mean[cell] - float(np.sum(s.share * s.mean))) * mass * n_units / (mass @ here)
         residual[inside, k] = width * own
         influence[inside, k] = width * (own / units.probability[part.inside] + spread)
-    mapping = np.eye(len(parts))
-    if difference:
-        mapping = np.array([[1.0, 0.0], [-1.0, 1.0]])
-    influence, residual = influence @ mapping.T, residual @ mapping.T
+    influence, residual = influence @ intervals.contrasts.T, residual @ intervals.contrasts.T
     length = np.sqrt(many @ influence**2) / n_units
     scale = np.divide(error, length, out=np.zeros(len(error)), where=length > 0)
     influence, residual = influence * scale, residual * scale
@@ -788,6 +804,10 @@ def _names(
     builder: DesignBuilder,
     difference: bool,
 ) -> tuple[str, ...]:
+    if difference and len(parts) > 2:
+        return tuple(
+            f"{second.name} - {first.name}" for i, first in enumerate(parts) for second in parts[i + 1 :]
+        )
     if difference:
         return builder.names
     if request.model == "shares":
@@ -800,7 +820,7 @@ def _naive(
     parsed: ParsedFormula,
     builder: DesignBuilder,
     request: InferenceRequest,
-    difference: bool,
+    contrasts: Float2D,
     frame: Any,
 ) -> SimpleFit | None:
     """Return the shares or means of the machine's verdicts, where they have the values of the outcome."""
@@ -835,7 +855,6 @@ def _naive(
             n = float(many.sum())
             means.append(float(total / n))
             errors.append(float(np.sqrt(max(squares / n - (total / n) ** 2, 0.0) / n)))
-    params, error = np.array(means), np.array(errors)
-    if difference:
-        params, error = np.array([params[0], params[1] - params[0]]), np.array([error[0], np.hypot(*error)])
-    return SimpleFit(params=params, std_error=error)
+    return SimpleFit(
+        params=contrasts @ np.array(means), std_error=np.sqrt(contrasts**2 @ np.array(errors) ** 2)
+    )

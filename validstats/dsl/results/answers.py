@@ -70,6 +70,11 @@ def _shares(result: Any) -> str:
 
 
 def _difference(result: Any) -> str:
+    if not any(is_intercept(name) for name in result.names) and len(result.names) > 1:
+        clear = (result.conf_low > 0) | (result.conf_high < 0)
+        j = int(np.argmax(np.abs(result.estimate) * (clear if clear.any() else 1)))
+        count = f"{int(clear.sum())} of {len(clear)} differences of {result.outcome} are clear"
+        return f"{count}; {result.names[j]} is {_value(result, j)}"
     j = main_term(result.names)
     return f"between the levels of {result.names[j]}, {result.outcome} differs by {_value(result, j)}"
 
