@@ -43,6 +43,7 @@ _PUBLIC = {
     "SelectFromHoldout": "validstats.holdout.search",
     "squared_error": "validstats.holdout.asking.metrics",
     "subgroup_accuracy": "validstats.holdout.asking.metrics",
+    "WholeMetric": "validstats.holdout.asking.whole",
     "Turn": "validstats.holdout.ledger.core",
 }
 """Public name -> the module that defines it, imported at first use."""
@@ -86,6 +87,7 @@ __all__ = [
     "squared_error",
     "subgroup_accuracy",
     "Turn",
+    "WholeMetric",
 ]
 
 if TYPE_CHECKING:
@@ -95,6 +97,7 @@ if TYPE_CHECKING:
         HoldoutScorer,
         Leaderboard,
         Metric,
+        WholeMetric,
         absolute_error,
         coverage,
         log_loss,
