@@ -12,7 +12,17 @@ import pandas as pd
 import pytest
 
 from tests.intake.entries import CATEGORY_ENTRIES, ENTRIES, Entry
-from tests.intake.kinds import CATEGORIES, LENGTHS, MISSING, NO_COLUMN, NUMBERS, REFUSED, WHOLES, WORDS
+from tests.intake.kinds import (
+    CATEGORIES,
+    LENGTHS,
+    MISSING,
+    NO_COLUMN,
+    NUMBERS,
+    QUARTERS,
+    REFUSED,
+    WHOLES,
+    WORDS,
+)
 
 
 def answered(call: Callable[[Any], Any], values: Any) -> np.ndarray:
@@ -88,6 +98,38 @@ def test_what_is_no_category_is_refused_by_name(name) -> None:
         {"numbers and text", "sparse", "three dimensions"} | MISSING - {"masked"} | LENGTHS - {"a scalar"}
     )
     assert not silent_or_raw(entry, np.ones(80), frozenset(REFUSED) - kinds)
+
+
+def answer_or_refusal(call: Callable[[Any], Any], values: Any) -> np.ndarray | str:
+    try:
+        return answered(call, values)
+    except ValueError as error:
+        return str(error)
+
+
+OF_MI = [name for name in sorted(ENTRIES) if name.startswith(("mutual_info", "conditional", "MISelector"))]
+
+
+@pytest.mark.parametrize("power", [990, 460, -460, -1070])
+@pytest.mark.parametrize("name", OF_MI)
+def test_sizes_change_no_mutual_information_or_are_refused_by_name(name, power) -> None:
+    entry = ENTRIES[name]
+    assert entry.numbers is not None
+    found = answer_or_refusal(entry.call, entry.numbers * 2.0**power)
+    if isinstance(found, str):
+        assert abs(power) > 900 and re.search(rf"\b({entry.names})\b.* size.*rescale", found)
+    else:
+        np.testing.assert_allclose(found, answered(entry.call, entry.numbers), rtol=1e-9)
+
+
+@pytest.mark.parametrize("power", [990, 460, 100, -100, -470, -1070])
+def test_sizes_of_covariates_scale_coefficients_or_are_refused_by_name(power) -> None:
+    call = ENTRIES["DesignSupervised.fit covariate"].call
+    found = answer_or_refusal(call, QUARTERS * 2.0**power)
+    if isinstance(found, str):
+        assert abs(power) > 450 and re.search(r"variable 'q' has values of size .*rescale", found)
+    else:
+        np.testing.assert_allclose(found * [1.0, 2.0**power], answered(call, QUARTERS), rtol=1e-6)
 
 
 def test_two_columns_of_one_name_are_refused_by_name() -> None:

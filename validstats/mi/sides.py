@@ -363,11 +363,14 @@ def _check_finite(values: Float1D, name: str) -> None:
         raise ValueError(f"{name} has {n_nan} missing value(s) (NaN); remove or impute them first.")
     if n_infinite := int(np.isinf(values).sum()):
         raise ValueError(f"{name} has {n_infinite} infinite value(s); it must be finite.")
-    if np.abs(values).max(initial=0.0) > LARGEST_VALUE:
-        raise ValueError(
-            f"{name} has values beyond {LARGEST_VALUE:g} in size, whose squares overflow; rescale it, which changes no "
-            "mutual information."
+    largest = float(np.abs(values).max(initial=0.0))
+    if largest > LARGEST_VALUE or 0.0 < largest < 1.0 / LARGEST_VALUE:
+        size = (
+            f"beyond {LARGEST_VALUE:g} in size, whose squares overflow"
+            if largest > 1.0
+            else (f"of {largest:.3g} in size at most, whose squares vanish")
         )
+        raise ValueError(f"{name} has values {size}; rescale it, which changes no mutual information.")
 
 
 def _numeric_kind(values: Float1D, discrete: Declared) -> SideKind:

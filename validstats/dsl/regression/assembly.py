@@ -14,6 +14,7 @@ from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, FloatND, Int1
 from validstats.dsl.fit import Component, LabelledSample, ScoreTerm
 from validstats.dsl.labels import Completion, CompletionModels, encode_features, one_hot
 from validstats.dsl.moments import (
+    LARGEST_VALUE,
     AbsorbedRows,
     GLMMoment,
     InstrumentalMoment,
@@ -154,6 +155,8 @@ class DesignBuilder:
             array = read_array(frame[name], f"the variable {name!r}", dates=name in self.parsed.effects)
             if array.dtype.kind in "iu":
                 as_floats(array, f"the variable {name!r}")
+            elif array.dtype.kind == "f":
+                _check_size(array, name)
         return widen_numbers(frame, self.variables)
 
     def _fit_spec(self, formula: Any) -> Any:
@@ -668,6 +671,15 @@ def categories_of(values: AnyArray) -> AnyArray:
     if values.dtype.kind not in "fiub":
         return np.array(sorted({str(v) for v in values.tolist()}), dtype=object)
     return np.unique(values)
+
+
+def _check_size(values: AnyArray, name: str) -> None:
+    """Refuse numbers whose squares overflow or vanish: their column would look like a combination of others."""
+    largest = float(np.abs(values).max(initial=0.0))
+    if LARGEST_VALUE < largest < np.inf or 0.0 < largest < 1.0 / LARGEST_VALUE:
+        raise ValueError(
+            f"The variable {name!r} has values of size {largest:.3g}, whose squares float64 does not hold; rescale it."
+        )
 
 
 def numeric_outcome(values: AnyArray, name: str) -> Float1D:
