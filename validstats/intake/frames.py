@@ -288,6 +288,8 @@ def plain_frame(frame: Any) -> Any:
         if str(dtype) == "category":
             if len(values.cat.categories) > values.nunique():
                 changed[j] = values.cat.remove_unused_categories()
+        elif getattr(dtype, "byteorder", "=") not in "=|" and dtype.kind in "fiu":
+            changed[j] = np.asarray(values).astype(dtype.newbyteorder("="))
         elif _is_text(dtype):
             changed[j] = values.astype(object).where(values.notna(), None)
         elif str(dtype) == "object" or "decimal" in str(dtype):
