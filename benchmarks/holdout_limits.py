@@ -104,6 +104,43 @@ def table_of_days(rng: Generator, replicates: int) -> Iterator[str]:
             yield f"  n = {n:>6}, k = {k:>3}: {coded:.4f} (split {split:.4f}), {held} of {len(days)} days"
 
 
+CONFIRMED = (
+    (2000, 20, 3, 0.85),
+    (2000, 20, 3, 0.95),
+    (2000, 20, 1, 0.85),
+    (20_000, 20, 1, 0.95),
+    (2000, 100, 10, 0.95),
+    (500, 20, 3, 0.85),
+)
+"""Rows, questions, failures and accuracy of the second table of part 2."""
+
+
+def confirmed_half_widths(n: int, queries: int, failures: int, accuracy: float) -> list[float]:
+    """Half-widths of a confirmed guess after 0, 1, ... failures, each of which landed in the first cell; exact."""
+    allocation = GuessAllocation(queries, failures)
+    halves = []
+    for failed in range(min(failures, 3)):
+        day = GuessDay(n, allocation, t=2.0, c=1.0, n_guess=n)
+        parts = GuessCells.of(n, accuracy, n_guess=n, t=2.0, c=1.0)
+        for _ in range(failed):
+            day.ask(parts.gap_counts[1] + 1, accuracy)
+        low, high, cell = day.ask(round(n * accuracy), accuracy)
+        assert cell == 0
+        halves.append(0.5 * (high - low))
+    return halves
+
+
+def table_of_confirmed(rng: Generator, replicates: int) -> Iterator[str]:
+    yield "A confirmed guess after 0, 1, 2 failures, t = 2, F = 2 / k (exact); one look beside Clopper-Pearson"
+    for n, k, f, accuracy in CONFIRMED:
+        shown = ", ".join(f"{half:.4f}" for half in confirmed_half_widths(n, k, f, accuracy))
+        yield f"  n = {n:>6}, k = {k:>3}, f = {f:>2}, accuracy {accuracy}: {shown}"
+    for n, accuracy in ((500, 0.85), (2000, 0.85), (20_000, 0.95)):
+        low, high = clopper_pearson(round(n * accuracy), n, LOG_ALPHA + math.log(0.99))
+        plain = clopper_pearson(round(n * accuracy), n, LOG_ALPHA)
+        yield f"  one look at n = {n}, {accuracy}: {(high - low) / (plain[1] - plain[0]):.4f} of Clopper-Pearson's length"
+
+
 # --------------------------------------------------------------------------- published cells
 
 
@@ -146,7 +183,9 @@ def table_of_cells(rng: Generator, replicates: int) -> Iterator[str]:
     laws = {
         "198 items x 5 epochs": (
             198,
-            lambda: rng.binomial(5, rng.beta(1.5, 1.5, 198)) / 5 * 0.5 + 0.25 * rng.random(198),
+            lambda: (
+                rng.binomial(5, rng.beta(4, 4, 198)) / 5
+            ),  # plain 1.96 se of .037, as in the method's example
         ),
         "Brier, beta(1.2, 8), n = 2000": (2000, lambda: rng.beta(1.2, 8, 2000)),
         "rare events, p = .002, n = 2000": (2000, lambda: (rng.random(2000) < 0.002).astype(float)),
@@ -351,7 +390,7 @@ def table_of_audits(rng: Generator, replicates: int) -> Iterator[str]:
             for _ in range(max(replicates // 10, 5)):
                 scores = np.round(rng.binomial(n, 0.85, k) / n, 2)
                 best = np.maximum.accumulate(scores)
-                rises = 1 + int((np.diff(best) > 0).sum())
+                rises = int((np.diff(best) > 0).sum())
                 last = float(best[-1])
                 rows = audit_looks(n, last, decimals=2, scores=scores.tolist()).rows
                 record = next(row for row in rows if "list of all" in row.known)
@@ -369,6 +408,7 @@ def table_of_audits(rng: Generator, replicates: int) -> Iterator[str]:
 
 
 TABLES = {
+    "confirmed": table_of_confirmed,
     "days": table_of_days,
     "cells": table_of_cells,
     "gates": table_of_gates,

@@ -57,8 +57,8 @@ for count, row in zip(experiment.feature_counts, literal.guarded, strict=True):
 
 # %%
 for looks in (1, 20, 100):
-    numbers = plan(1000, looks)
-    guesses = plan(1000, looks, failures=3, release="guess")
+    numbers = plan(1000, looks, release="numeric")
+    guesses = plan(1000, looks)
     print(
         f"{looks:4d} looks: a number is good to +-{numbers.half_width:.3f} ({numbers.choice}); "
         f"with a guess from cross-validation +-{guesses.half_width:.3f} ({guesses.choice})"
@@ -68,7 +68,8 @@ for looks in (1, 20, 100):
 # ## On real data
 # Sentences from four corpora, and a long search: 60 random subsets of the features, each tried with a
 # logistic regression. The holdout is asked after every one of them. Guesses come from cross-validation on
-# the training rows, so most answers cost next to nothing. (`check_reuse=False` because some short sentences
+# the training rows, so most answers cost next to nothing, and one that fails pays when it happens.
+# (`check_reuse=False` because some short sentences
 # have equal features; no sentence is in both parts.)
 
 # %%
@@ -79,7 +80,7 @@ X = sentences[list(SENTIMENT_FEATURES)]
 y = sentences["human_positive"].to_numpy()
 train, holdout, fresh = order[:3000], order[3000:9000], order[9000:]
 
-reusable = ReusableHoldout(queries=60, failures=5, random_state=0)
+reusable = ReusableHoldout(queries=60, random_state=0)
 reusable.fit(X.iloc[train], y[train]).calibrate(X.iloc[holdout], y[holdout], check_reuse=False)
 print(reusable.outlook())
 

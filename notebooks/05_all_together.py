@@ -65,7 +65,7 @@ print(selector.guarantee_)
 # declared once, for everything that is still to come.
 
 # %%
-reusable = ReusableHoldout(queries=10, failures=4, confidence_level=0.95, random_state=0)
+reusable = ReusableHoldout(queries=10, confidence_level=0.95, random_state=0)
 reusable.fit(X.iloc[train][kept], y[train])
 reusable.calibrate(X.iloc[holdout][kept], y[holdout], check_reuse=False)
 confirmed = SelectFromHoldout(make_pipeline(StandardScaler(), LogisticRegression()), reusable, max_features=4)

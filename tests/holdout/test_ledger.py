@@ -473,3 +473,12 @@ def test_verifying_while_another_process_asks_is_no_tampering(tmp_path, monkeypa
     assert len(ledger) == len(other)
     assert seen.receipt != ledger.receipt()
     ledger.verify()
+
+
+def test_a_ledger_of_the_first_version_says_what_to_do(tmp_path, monkeypatch):
+    path = tmp_path / "old.ledger"
+    monkeypatch.setattr("validstats.holdout.ledger.store.FORMAT", 1)
+    Ledger.create(path)
+    monkeypatch.undo()
+    with pytest.raises(LedgerMismatchError, match=r"written by validstats 0\.1\.0.*Nothing in it is damaged"):
+        Ledger.open(path)

@@ -7,11 +7,8 @@ from collections import defaultdict
 
 import pytest
 
-GRIDS = ("test_batch_means", "test_dsl_shares", "test_evals", "test_holdout_limits")
+GRIDS = ("test_batch_means", "test_dsl_shares", "test_evals")
 """Modules whose tests have more settings than the checks have time for."""
-
-LONG = ("test_holdout_limits",)
-"""Modules that take longer than the checks have time for; they run with ``VALIDSTATS_LONG=1``."""
 
 MOST = 4
 """Settings of one test in one run."""
@@ -26,7 +23,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if item.path.stem in GRIDS and hasattr(item, "callspec"):
             grids[str(item.path), item.originalname].append(item)  # type: ignore[attr-defined]
-    left_out = {id(item) for item in items if item.path.stem in LONG and item.path.parent.name == "validity"}
+    left_out: set[int] = set()
     for settings in grids.values():
         step = -(-len(settings) // MOST)
         left_out |= {id(s) for number, s in enumerate(settings) if (number - start) % step}

@@ -25,7 +25,7 @@ from validstats.holdout.widths import (
     clopper_pearson,
     count_candidates,
     f_score_interval,
-    paired_lower,
+    paired_tail_at_most,
     r2_interval,
     start_upper,
     tied_models,
@@ -212,7 +212,7 @@ def test_paired_bounds_reach_their_level_without_exceeding_it() -> None:
     rng = np.random.default_rng(8)
     for _ in range(trials):
         a, b, _ = rng.multinomial(500, [0.10, 0.06, 0.84])
-        missed += paired_lower(int(a), int(b), 500, math.log(0.05)) > 0.04
+        missed += paired_tail_at_most(int(a), int(b), 500, 0.04, math.log(0.05))
     assert binomial_acceptance(trials - missed, trials, 0.95).accepted
     assert missed > 0.03 * trials
 

@@ -31,7 +31,7 @@ def _sources() -> tuple[str, ...]:
 @click.option("--scores", type=_FILE, help="A table, an export of MLflow or a git log with all scores.")
 @click.option("--metric", default="score", show_default=True, help="Column of the scores, or their name.")
 @click.option("--source", type=OneOf(_sources), default="auto", show_default=True, help="What --scores is.")
-@click.option("--rises", type=int, help="How often a look was a new best, if nothing else was shown.")
+@click.option("--rises", type=int, help="How often a later look was a new best, if nothing else was shown.")
 @click.option("--best-shown", is_flag=True, help="The best score so far was shown with each rise.")
 @click.option("--description-bits", type=float, help="Length of a description that reproduces the model.")
 @click.option(

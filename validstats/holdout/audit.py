@@ -252,7 +252,7 @@ def audit_looks(
     scores : sequence of float or None, default None
         All scores that were shown, in order, the chosen model's among them.
     rises : int or None, default None
-        How often a look was a new best, if nothing else was shown.
+        How often a later look was a new best, if nothing else was shown; the first look is not counted.
     best_shown : bool, default False
         Whether the best score so far was shown with each rise, as leaderboards do.
     description_bits : float or None, default None

@@ -25,6 +25,7 @@ from validstats.holdout.ledger.store import (
     GENESIS,
     Entry,
     Identity,
+    OlderFormat,
     Store,
     append_entry,
     counter_generator,
@@ -654,6 +655,14 @@ def _identity_of(store: Store, path: Path | None) -> Identity:
     try:
         with store.lock:
             return store.identity()
+    except OlderFormat:
+        with suppress(sqlite3.Error):
+            store.close()
+        raise LedgerMismatchError(
+            f"{path} was written by validstats 0.1.0, which divided the budget by another rule: this version cannot go on with "
+            "it. Nothing in it is damaged, and the answers that it gave keep what was promised with them. To ask more about "
+            "the same rows go on with validstats 0.1.0 (pip install 'validstats<0.2'); with this version take new holdout rows."
+        ) from None
     except sqlite3.DatabaseError as error:
         with suppress(sqlite3.Error):
             store.close()

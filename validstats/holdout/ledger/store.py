@@ -25,6 +25,7 @@ from validstats.intake import columns, is_frame
 __all__ = [
     "Entry",
     "Identity",
+    "OlderFormat",
     "Store",
     "ask_digest",
     "chain_digest",
@@ -304,6 +305,10 @@ def first_broken_link(
     return count, previous, ""
 
 
+class OlderFormat(Exception):
+    """The file is sound, and of a version that divided the budget by another rule."""
+
+
 class Store:
     """One SQLite database, opened when needed and closed before every fork."""
 
@@ -344,6 +349,8 @@ class Store:
         connection = self.connection()
         rows = connection.execute("SELECT id, secret, format FROM ledger").fetchall()
         guards = connection.execute("SELECT COUNT(*) FROM sqlite_master WHERE type = 'trigger'").fetchone()[0]
+        if len(rows) == 1 and rows[0][2] in range(1, FORMAT):
+            raise OlderFormat
         if len(rows) != 1 or rows[0][2] != FORMAT:
             raise sqlite3.DatabaseError("its header is not one that this version writes")
         if guards != _TRIGGERS:

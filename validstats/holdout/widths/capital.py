@@ -90,7 +90,7 @@ def planned_radius(training: Float1D, n: int, log_alpha: float) -> float:
     generator = np.random.default_rng(n)  # public: it decides the width of a cell, not what is in it
     variance = float(x.var())
     halves = []
-    for _ in range(3):
+    for _ in range(5):
         low, high = capital_interval(generator.choice(x, size=n), variance, log_alpha)
         halves.append(0.5 * (high - low))
     return 1.02 * max(halves)
