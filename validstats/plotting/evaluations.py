@@ -19,6 +19,22 @@ __all__ = [
 ]
 
 
+def _rows_of(ax: Any, terms: Sequence[str], xlabel: str, legend: bool = True) -> None:
+    """Finish axes with one row a term: names, label, legend above, grid."""
+    n = len(terms)
+    ax.set_yticks(np.arange(n), [plain(term) for term in terms])
+    ax.set(xlabel=plain(xlabel), ylim=(n - 0.5, -0.5))
+    if legend:
+        ax.legend(frameon=False, ncols=4, loc="lower left", bbox_to_anchor=(0.0, 1.0), fontsize=9)
+    tidy_axes(ax, grid="x")
+
+
+def _beside(ax: Any, values: Any, colour: str, label: str) -> None:
+    """Draw what a simpler method says as a bar across each row."""
+    marker = {"color": COLOURS[colour], "markersize": 11, "markeredgewidth": 2}
+    ax.plot(values, np.arange(len(values)), "|", label=label, **marker)
+
+
 class EvaluationDisplay(Display):
     """Estimates with intervals, beside what the judge alone and the humans alone say.
 
@@ -99,15 +115,12 @@ class EvaluationDisplay(Display):
             label="corrected" if np.isfinite(self.judge).any() else "mean",
         )
         for values, colour, label in (
-            (self.judge, COLOURS["naive"], "judge alone"),
-            (self.humans, COLOURS["reference"], "labelled answers alone"),
+            (self.judge, "naive", "judge alone"),
+            (self.humans, "reference", "labelled answers alone"),
         ):
             if np.isfinite(values).any():
-                self.ax_.plot(values, rows, "|", color=colour, markersize=11, markeredgewidth=2, label=label)
-        self.ax_.set_yticks(rows, [plain(t) for t in self.terms])
-        self.ax_.set(xlabel=plain(self.name), ylim=(n - 0.5, -0.5))
-        self.ax_.legend(frameon=False, ncols=4, loc="lower left", bbox_to_anchor=(0.0, 1.0), fontsize=9)
-        tidy_axes(self.ax_, grid="x")
+                _beside(self.ax_, values, colour, label)
+        _rows_of(self.ax_, self.terms, self.name)
 
 
 class ComparisonDisplay(Display):
@@ -222,21 +235,11 @@ class RankDisplay(Display):
         self.ax_.hlines(rows, self.low, self.high, color=COLOURS["ours"], linewidth=2, label="possible ranks")
         self.ax_.plot(self.rank, rows, "o", color=COLOURS["ours"], label="rank of the estimate")
         if np.any(self.judge > 0):
-            self.ax_.plot(
-                self.judge,
-                rows,
-                "|",
-                color=COLOURS["naive"],
-                markersize=11,
-                markeredgewidth=2,
-                label="judge alone",
-            )
-        self.ax_.set_yticks(rows, [plain(s) for s in self.systems])
+            _beside(self.ax_, self.judge, "naive", "judge alone")
         top = int(max(float(self.high.max()), n))
         self.ax_.set_xticks(np.unique(np.linspace(1, top, min(top, 10)).round()))
-        self.ax_.set(xlabel="rank", xlim=(0.5, top + 0.5), ylim=(n - 0.5, -0.5))
-        self.ax_.legend(frameon=False, ncols=3, loc="lower left", bbox_to_anchor=(0.0, 1.0), fontsize=9)
-        tidy_axes(self.ax_, grid="x")
+        self.ax_.set_xlim(0.5, top + 0.5)
+        _rows_of(self.ax_, self.systems, "rank")
 
 
 class PassAtKDisplay(Display):
@@ -303,7 +306,10 @@ class PassAtKDisplay(Display):
                 k, curve["conf_low"], curve["conf_high"], color=colour, alpha=0.18, linewidth=0
             )
             self.ax_.plot(k, curve["estimate"], "o-", color=colour, markersize=4, label=plain(label))
+        samples = np.unique(np.concatenate([np.asarray(c["k"], dtype=int) for c in self.curves.values()]))
         self.ax_.set(xscale="log", xlabel="samples k", ylabel="share of problems", ylim=(-0.02, 1.02))
+        self.ax_.set_xticks(samples, [str(k) for k in samples])
+        self.ax_.minorticks_off()
         self.ax_.legend(frameon=False, ncols=2, loc="lower left", bbox_to_anchor=(0.0, 1.0), fontsize=9)
         tidy_axes(self.ax_)
 
@@ -363,9 +369,7 @@ class AgreementDisplay(Display):
         rows = np.arange(n)
         self.ax_.hlines(rows, self.low, self.high, color=COLOURS["ours"], linewidth=3.5)
         self.ax_.plot(self.estimate, rows, "o", color=COLOURS["ours"])
-        self.ax_.set_yticks(rows, [plain(t) for t in self.terms])
-        self.ax_.set(xlabel="agreement", ylim=(n - 0.5, -0.5))
-        tidy_axes(self.ax_, grid="x")
+        _rows_of(self.ax_, self.terms, "agreement", legend=False)
 
 
 class PlanDisplay(Display):
