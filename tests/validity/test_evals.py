@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks import evals_coverage as sim
-from validstats.validity.coverage import binomial_acceptance
+from validstats.validity import binomial_acceptance
 
 pytestmark = pytest.mark.validity
 
