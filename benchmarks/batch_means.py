@@ -168,7 +168,7 @@ def one_history(rng: np.random.Generator, shock: float, unequal: bool) -> list[f
         random_state=int(rng.integers(2**31)),
     )
     low, high = textbook_interval(y[past], int(size), str(LEVEL))
-    test = within_batch_test(y[past], unit[past], random_state=rng)
+    test = within_batch_test(y[past], unit[past], n_permutations=199, random_state=rng)
     return [
         size * whole.low <= truth <= size * whole.high,
         size * (whole.high - whole.low),
@@ -339,7 +339,7 @@ def main() -> None:
     print(
         "\nTotal of next week from 60 weeks of 140 Poisson rows, two-sided 0.9 (whole weeks: 1 - 6/61 = 0.902)\n"
     )
-    print(week_table(200 // scale, arguments.jobs))
+    print(week_table(150 // scale, arguments.jobs))
 
 
 if __name__ == "__main__":
