@@ -516,7 +516,7 @@ def controlled(
     finite = population == "finite"
     found = None
     if not finite or sample.keeps_rows:
-        labels_only = augmentation.is_empty and centres is None and not sample.keeps_rows
+        labels_only = augmentation.is_empty and centres is None and _labels_alone(part, sample)
         found = sample.total(replace(work, centres=centres), augmentation, labelled_only=labels_only)
     joint = labelling_covariance(residual, sample) if finite or found is None else found.covariance(n)
     factor = price_of_first_stage(units, first_stage)
@@ -584,6 +584,11 @@ def controlled(
         share=share,
         fragile=labels.fragile,
     )
+
+
+def _labels_alone(part: LabelledSample, sample: Sample) -> bool:
+    """Tell whether rows without a label add nothing where nothing is predicted; absorbed effects tie them to the labels."""
+    return part.effect_scores is None and not sample.keeps_rows
 
 
 def _own(control: ControlVariate | None, part: LabelledSample, augmentation: Augmentation) -> Float2D:
@@ -706,12 +711,13 @@ def finish(
         n_rows=sample.n_rows,
         keep=sample.keeps_rows,
     )
-    residual = work.residuals(*sample.labelled_part(fit.augmentation))
+    part, of_labels = sample.labelled_part(fit.augmentation)
+    residual = work.residuals(part, of_labels)
     centres = StratumCentres.of(residual, sample.gold_probability, sample.drawn)
     finite = population == "finite"
     found = None
     if not finite or sample.keeps_rows:
-        alone = fit.augmentation.is_empty and centres is None and not sample.keeps_rows
+        alone = fit.augmentation.is_empty and centres is None and _labels_alone(part, sample)
         found = sample.total(replace(work, centres=centres), fit.augmentation, labelled_only=alone)
     covariance = (
         labelling_covariance(residual, sample) if finite or found is None else found.covariance(sample.n_rows)

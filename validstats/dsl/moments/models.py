@@ -412,7 +412,7 @@ class MeanMoment(ModelMoment):
 
     def score(self, rows: RegressionRows, params: Float1D) -> Float2D:
         """Return ``y - b`` for every row."""
-        difference = rows.y.reshape(rows.n_rows, -1) - params
+        difference = (rows.y[:, None] if rows.y.ndim == 1 else rows.y) - params
         return difference if rows.weights is None else difference * rows.weights[:, None]
 
     def jacobian(self, rows: RegressionRows, params: Float1D, row_weights: Float1D) -> Float2D:
@@ -568,7 +568,7 @@ class MultinomialMoment(ModelMoment):
         residual = (rows.y - self._probabilities(rows, params))[:, 1:]
         if rows.weights is not None:
             residual = residual * rows.weights[:, None]
-        return (residual[:, :, None] * rows.X[:, None, :]).reshape(rows.n_rows, -1)
+        return (residual[:, :, None] * rows.X[:, None, :]).reshape(rows.n_rows, self.n_params(rows))
 
     def jacobian(self, rows: RegressionRows, params: Float1D, row_weights: Float1D) -> Float2D:
         """Return the weighted sum of ``(diag(P) - P P')`` Kronecker ``x x'``."""

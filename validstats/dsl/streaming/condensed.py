@@ -162,9 +162,8 @@ class _Layout:
     group: str | None
     few_probabilities: bool
     whole_clusters: bool
-    cuts: (
-        dict[Any, tuple[Float1D, AnyArray]] | None
-    )  # where bins of a continuous verdict begin, and whether at the value itself
+    # by group, where bins of a continuous verdict begin, and whether at the value itself
+    cuts: dict[Any, tuple[Float1D, AnyArray]] | None
 
 
 def _classes(
