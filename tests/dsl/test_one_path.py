@@ -122,7 +122,8 @@ def infer(data, case, design, labels, how, **options):
 def both(case, design, n_parts=1, how=None, frame=None, **options):
     """Return the results of rows in memory and of the same rows in parts."""
     data, labels = study(design) if frame is None else frame
-    how = {"n_repeats": 1, "n_folds": 2, "random_state": 3} if how is None else how
+    quick = {"learner": "linear", "n_repeats": 1, "n_folds": 2, "random_state": 3}
+    how = quick if how is None else how
     memory = infer(data, case, design, labels, how, **options)
     whole = data.assign(**labels)
     size = -(-len(whole) // n_parts)
@@ -235,7 +236,7 @@ def test_parts_without_labels_empty_parts_and_levels_that_appear_late() -> None:
     order = pd.concat(parts, ignore_index=True)
     names = list(labels)
     for case in ("linear", "multinomial", "proportion by group", "shares", "predicted classes"):
-        how = {"n_repeats": 1, "n_folds": 2, "random_state": 3}
+        how = {"learner": "linear", "n_repeats": 1, "n_folds": 2, "random_state": 3}
         memory = infer(order.drop(columns=names), case, "simple", {n: order[n] for n in names}, how)
         assert_same(memory, infer(parts, case, "simple", None, how), rtol=1e-10)
 
