@@ -489,7 +489,9 @@ def _strata_codes(strata: Any, n_rows: int) -> Int1D | None:
             "Every row has a stratum of its own, so no rows can be exchanged and nothing can be tested. Use "
             "coarser strata."
         )
-    return side.codes
+    # numbered as they appear, so that their names do not decide which permutations are drawn
+    _, first, codes = np.unique(side.codes, return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(first))[codes.reshape(-1)].astype(np.int64)
 
 
 def _run(

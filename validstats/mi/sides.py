@@ -343,6 +343,7 @@ def _read_column(values: AnyArray, name: str, discrete: Declared, option: str) -
         return _read_words(array, name, discrete, option)
     numbers = as_floats(array, name)
     _check_finite(numbers, name)
+    numbers = _without_underflow(numbers)
     if array.dtype.kind == "b":
         return _Column(numbers, is_category=False, kind="discrete" if discrete is not False else "mixed")
     return _Column(numbers, is_category=False, kind=_numeric_kind(numbers, discrete))
@@ -363,14 +364,19 @@ def _check_finite(values: Float1D, name: str) -> None:
         raise ValueError(f"{name} has {n_nan} missing value(s) (NaN); remove or impute them first.")
     if n_infinite := int(np.isinf(values).sum()):
         raise ValueError(f"{name} has {n_infinite} infinite value(s); it must be finite.")
-    largest = float(np.abs(values).max(initial=0.0))
-    if largest > LARGEST_VALUE or 0.0 < largest < 1.0 / LARGEST_VALUE:
-        size = (
-            f"beyond {LARGEST_VALUE:g} in size, whose squares overflow"
-            if largest > 1.0
-            else (f"of {largest:.3g} in size at most, whose squares vanish")
+    if np.abs(values).max(initial=0.0) > LARGEST_VALUE:
+        raise ValueError(
+            f"{name} has values beyond {LARGEST_VALUE:g} in size, whose squares overflow; rescale it, which changes no "
+            "mutual information."
         )
-        raise ValueError(f"{name} has values {size}; rescale it, which changes no mutual information.")
+
+
+def _without_underflow(values: Float1D) -> Float1D:
+    """Numbers whose squares would vanish times a power of two, which is exact and changes no mutual information."""
+    largest = float(np.abs(values).max(initial=0.0))
+    if not 0.0 < largest < 1.0 / LARGEST_VALUE:
+        return values
+    return np.asarray(np.ldexp(values, -int(np.frexp(largest)[1])))
 
 
 def _numeric_kind(values: Float1D, discrete: Declared) -> SideKind:

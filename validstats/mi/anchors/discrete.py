@@ -48,7 +48,7 @@ def entropy(codes: Int1D) -> float:
     """Plug-in entropy of a discrete variable."""
     share = np.bincount(codes) / len(codes)
     share = share[share > 0]
-    return float(-(share * np.log(share)).sum())
+    return float(-np.sort(share * np.log(share)).sum())  # in an order that no name of a level decides
 
 
 def plug_in(codes_x: Int1D, codes_y: Int1D, *, miller_madow: bool = True) -> DiscreteEstimate:
@@ -60,8 +60,9 @@ def plug_in(codes_x: Int1D, codes_y: Int1D, *, miller_madow: bool = True) -> Dis
     share = count / n
     share_x, share_y = np.bincount(codes_x) / n, np.bincount(codes_y) / n
     log_ratio = np.log(share / (share_x[cells // n_levels] * share_y[cells % n_levels]))
-    value = float((share * log_ratio).sum())
-    spread = float((share * log_ratio**2).sum()) - value**2
+    # summed in an order that no name of a level decides
+    value = float(np.sort(share * log_ratio).sum())
+    spread = float(np.sort(share * log_ratio**2).sum()) - value**2
     correction = (np.count_nonzero(share_x) + np.count_nonzero(share_y) - len(cells) - 1) / (2.0 * n)
     return DiscreteEstimate(
         value=value + correction if miller_madow else value,

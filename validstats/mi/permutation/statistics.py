@@ -93,7 +93,9 @@ def _called(statistic: Callable[[Float2D, Float2D], float], x: Float2D, y: Float
 def _centred_distances(rows: Float2D) -> Float2D:
     squares = (rows**2).sum(axis=1)
     products = squares[:, None] + squares[None, :] - 2.0 * rows @ rows.T
-    distances = np.sqrt(np.maximum(products, 0.0))
+    # what rounding leaves of the distance of equal rows is no distance: its root is 1e-8
+    products[products < 8.0 * np.finfo(np.float64).eps * (squares[:, None] + squares[None, :])] = 0.0
+    distances = np.sqrt(products)
     np.fill_diagonal(distances, 0.0)
     means = distances.mean(axis=0)
     return np.asarray(distances - means[None, :] - means[:, None] + means.mean())
