@@ -245,19 +245,27 @@ class GateRun:
 
 
 def search_loop(
-    rng: Generator, n: int, size: float, margin: float, proposals: int, good: float = 0.1, vault: float = 0.0
+    rng: Generator,
+    n: int,
+    size: float,
+    margin: float,
+    proposals: int,
+    good: float = 0.1,
+    vault: float = 0.0,
+    shrinking: float = 1.0,
 ) -> dict[str, float]:
-    """A search whose good proposals are better by ``size`` and whose others are worse by as much.
+    """A search whose good proposals are better by ``size`` at the start and whose others are worse by as much.
 
     Each proposal changes the results of a tenth of the rows; the share that improves is such that the accuracy moves by
-    ``size``, as long as there is room.
+    ``size`` times a power, ``shrinking``, of the share of the errors that are left: improvements become small and hard to see.
     """
     n_vault = round(vault * n)
     right = rng.random(n) < 0.70
     gate = GateRun(right[n_vault:].astype(float), margin, 0.15 if vault else 0.9)
     start, accuracy = right.copy(), 0.70
     for _ in range(proposals):
-        move = size if rng.random() < good else -size
+        step = size * ((1 - accuracy) / 0.30) ** shrinking
+        move = step if rng.random() < good else -step
         changed = 0.10
         up = min(0.5 * (changed + move) / (1 - accuracy), 0.9)
         down = 0.5 * (changed - move) / accuracy

@@ -73,7 +73,9 @@ def holdout_results() -> Iterator[tuple[str, Callable[[], Any]]]:
     models = [LogisticRegression(C=c).fit(X[:1000], y[:1000]) for c in (0.01, 1.0)]
 
     def opened(**options: Any) -> Any:
-        rh = holdout.ReusableHoldout(queries=20, mechanism="guess_and_check", random_state=0, **options)
+        ledger = holdout.Ledger.in_memory(secret=b"a simulation: each has a budget of its own")
+        settings = {"queries": 20, "mechanism": "guess_and_check", "random_state": 0, "ledger": ledger}
+        rh = holdout.ReusableHoldout(**settings, **options)
         return rh.fit(X[:1000], y[:1000]).calibrate(X[1000:], y[1000:])
 
     yield "answer", lambda: opened().infer(models[1])

@@ -14,18 +14,21 @@ __all__ = [
     "BudgetExhaustedInterrupt",
     "BudgetExhaustedWarning",
     "ConstantColumnWarning",
+    "DataReuseError",
     "DataReuseWarning",
     "DependentRowsWarning",
     "DriftWarning",
     "HoldoutOverlapError",
+    "LabellingWarning",
     "LedgerError",
     "LedgerMismatchError",
     "LedgerMissingError",
     "LedgerTamperedError",
-    "LabellingWarning",
+    "LedgerUnavailableError",
     "NoisyReleaseError",
     "NotCalibratedError",
     "PermutationResolutionWarning",
+    "SearchRefusedInterrupt",
     "SpeedWarning",
     "SupportWarning",
     "UninformativeWarning",
@@ -72,6 +75,24 @@ class ValidstatsWarning(UserWarning):
 class DataReuseWarning(ValidstatsWarning):
     """Rows that trained the model also serve as its trusted reference, which voids the guarantee."""
 
+
+class DataReuseError(ValueError):
+    """A search was given rows of the holdout to fit its models on: what it finds would be certified nonsense."""
+
+
+class SearchRefusedInterrupt(BaseException):
+    """A search that would spend the holdout on nonsense; no ``Exception``, since searches turn those into missing scores."""
+
+
+holdout_rows_message = (
+    "{what} contains rows of the holdout ({overlap}): models that have seen them say nothing about new rows. Fit on other "
+    "rows; {consequence}"
+)
+
+surprise_message = (
+    "{question}: the holdout's answer is more than four standard errors better than the guess of {guess:.3g} from the training "
+    "rows. This model may have seen the holdout: fit it on other rows, or guess from rows it was not fitted on."
+)
 
 data_reuse_message = (
     "{rows} were also used to train the model, so the "
@@ -187,6 +208,16 @@ class LedgerMissingError(LedgerError):
     """There is no ledger where one was expected, or its anchor outside the file is gone."""
 
 
+class LedgerUnavailableError(LedgerError, OSError):
+    """A ledger or its anchor cannot be written or read now: a full disk, a read-only folder, a lock, a hard link."""
+
+
+ledger_unavailable_message = (
+    "The ledger cannot be used: {place}: {why}. {charged} A ledger needs a folder that can be written to for its file, and "
+    "another for this user's state, which the variable XDG_STATE_HOME names (~/.local/state without it)."
+)
+
+
 class LedgerTamperedError(LedgerError):
     """The ledger was edited, truncated, rolled back, or damaged."""
 
@@ -200,8 +231,8 @@ class HoldoutOverlapError(LedgerMismatchError):
 
 
 holdout_overlap_message = (
-    "These rows belong to a holdout that has a ledger already, at {place}, as {overlap} show. What was asked there "
-    "counts: continue with ledger={place!r}, and give the rows as they were when it was opened."
+    "These rows belong to a holdout that has a ledger already, {place}: {overlap}. What was asked there counts: {remedy}. "
+    "Give the rows as they were when it was opened, or pass ids= at both times."
 )
 
 ledger_missing_message = (

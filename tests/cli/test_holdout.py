@@ -71,7 +71,7 @@ def test_verify_and_receipt(run, ledger, tmp_path, monkeypatch) -> None:
 def test_a_changed_ledger_is_code_3(run, ledger) -> None:
     with sqlite3.connect(ledger) as connection:
         connection.execute("DROP TRIGGER entries_no_update")
-        connection.execute("UPDATE entries SET nats = 0 WHERE idx = 3")
+        connection.execute("UPDATE entries SET body = REPLACE(body, 'nats', 'nuts') WHERE idx = 3")
     connection.close()
     for command in ("status", "verify", "history"):
         result = run("holdout", command, ledger)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import secrets
+
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 from validstats.holdout import (
+    Ledger,
     ReusableHoldout,
 )
 
@@ -28,6 +31,8 @@ TRUE_MEAN = float((MODEL.predict(X_HOLD) == Y_HOLD).mean())
 
 
 def make(ledger=None, fit=True, X=X_HOLD, y=Y_HOLD, clusters=None, **options):
+    # one of a simulation: each call has a budget of its own, whatever rows another one has
+    ledger = Ledger.in_memory(secret=secrets.token_bytes(32)) if ledger is None else ledger
     counted = options.get("mechanism") in ("thresholdout", "sparse", "thresholdout_science")
     overfits = {"overfits": 3} if counted else {}
     settings = {"queries": 20, **overfits, "random_state": 0, "ledger": ledger, **options}

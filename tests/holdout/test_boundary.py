@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,8 @@ import pytest
 from click.testing import CliRunner
 
 from validstats.cli import main
+from validstats.exceptions import HoldoutOverlapError
+from validstats.holdout import Ledger
 from validstats.holdout.boundary import GateServer, ProposalError, create_gate, read_pairs, read_proposal
 
 N = 1500
@@ -195,12 +198,57 @@ def test_the_commands_do_the_same(tmp_path: Path) -> None:
         done = runner.invoke(main, ["holdout", "ask", ledger, str(p)])
         assert (done.exit_code, done.output.split()[-1]) == (code, word)
     p.write_text("id,guess\n1,2\n")
-    assert runner.invoke(main, ["holdout", "ask", ledger, str(p)]).exit_code not in (0, 10)
+    assert runner.invoke(main, ["holdout", "ask", ledger, str(p)]).exit_code == 2
     assert "gains at least 0." in runner.invoke(main, ["holdout", "final", ledger]).output
     found = runner.invoke(
         main, ["holdout", "audit", "--rows", "10000", "--score", "0.85", "--decimals", "2", "--looks", "40"]
     )
     assert found.exit_code == 0 and "After 40 looks" in found.output
+
+
+def test_a_refused_gate_leaves_nothing_behind(tmp_path: Path) -> None:
+    numbers = {str(i): value for i, value in enumerate(LABELS.values())}
+    with pytest.raises(ValueError, match="row numbers"):
+        create_gate(tmp_path / "n.ledger", numbers)
+    assert list(tmp_path.iterdir()) == []
+    create_gate(tmp_path / "n.ledger", numbers, id_namespace="first study")
+    other = {key: str(1 - int(value)) for key, value in numbers.items()}
+    create_gate(tmp_path / "m.ledger", other, id_namespace="second study")
+    with pytest.raises(HoldoutOverlapError, match=r"n\.ledger"):
+        create_gate(tmp_path / "k.ledger", dict(list(numbers.items())[:400]), id_namespace="first study")
+    assert not (tmp_path / "k.ledger").exists() and not (tmp_path / "k.ledger.rows").exists()
+    create_gate(tmp_path / "k.ledger", {f"new {key}": value for key, value in numbers.items()})
+
+
+def test_the_start_and_the_classes_do_not_come_from_a_look_at_labels(tmp_path: Path) -> None:
+    create_gate(tmp_path / "g", dict.fromkeys(list(LABELS)[:300], "b"), classes=["a", "b", "c"])
+    server = GateServer(tmp_path / "g")
+    assert set(server._rows.start) == {"a"} and server._rows.classes == ["a", "b", "c"]
+    with pytest.raises(ProposalError, match="not among those declared"):
+        create_gate(tmp_path / "h", LABELS, classes=["0"])
+
+
+def test_a_file_must_belong_to_whoever_asks_and_is_never_the_one_of_the_labels(tmp_path: Path) -> None:
+    labels = tmp_path / "y.csv"
+    labels.write_text("id,prediction\n" + "".join(f"{k},{v}\n" for k, v in LABELS.items()))
+    create_gate(tmp_path / "g", LABELS, source=labels)
+    server = GateServer(tmp_path / "g", inbox=tmp_path)
+    with pytest.raises(ProposalError, match="belongs to the gate itself"):
+        server._call("ask", {"path": "y.csv"})
+    own = tmp_path / "p.csv"
+    own.write_text("id,prediction\n" + "".join(f"{k},{v}\n" for k, v in proposal(0.4).items()))
+    with pytest.raises(ProposalError, match="must belong to whoever asks"):
+        server._call("ask", {"path": "p.csv"}, os.getuid() + 1)
+    assert server._call("ask", {"path": "p.csv", "note": "first try"}, os.getuid()) == {"keep": False}
+    entry = Ledger.open(tmp_path / "g").entries()[-1]
+    assert "first try" in entry.detail["question"]
+
+
+def test_the_time_of_an_answer_can_be_made_coarse(ledger: Path) -> None:
+    server = GateServer(ledger, delay=0.2)
+    begun = time.monotonic()
+    call(server, "ask", rows=proposal(0.4))
+    assert (time.monotonic() - begun) % 0.2 < 0.15 and time.monotonic() - begun >= 0.2
 
 
 def test_pairs_are_read_or_refused_by_line() -> None:

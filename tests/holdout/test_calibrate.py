@@ -25,6 +25,7 @@ from tests.holdout.study import (
 )
 from validstats.exceptions import (
     DataReuseWarning,
+    HoldoutOverlapError,
     LedgerMismatchError,
     LedgerMissingError,
     NotCalibratedError,
@@ -56,27 +57,25 @@ def test_other_rows_are_refused(tmp_path):
     with pytest.raises(LedgerMismatchError, match="other holdout rows"):
         make(path, X=X, y=y)
     Ledger.create(tmp_path / "second.ledger")
-    with pytest.raises(LedgerMismatchError, match="have a ledger already"):
+    with pytest.raises(LedgerMismatchError, match="has a ledger already"):
         make(tmp_path / "second.ledger")
 
 
-def test_a_budget_in_memory_for_rows_that_have_a_ledger_file_is_warned_about(tmp_path):
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        make()
+def test_a_budget_in_memory_for_rows_that_have_a_ledger_file_is_refused(tmp_path):
     path = tmp_path / "study.ledger"
     Ledger.create(path)
     make(path)
     order = np.random.default_rng(0).permutation(N)
     for ledger in (None, Ledger.in_memory()):
-        with pytest.warns(DataReuseWarning, match=r"have a ledger already, at .*study\.ledger"):
-            make(ledger, X=X_HOLD[order], y=Y_HOLD[order])
+        rh = ReusableHoldout(ledger=ledger).fit(X_TRAIN, Y_TRAIN)
+        for check_reuse in (True, False):
+            with pytest.raises(HoldoutOverlapError, match=r"has a ledger already, at .*study\.ledger"):
+                rh.calibrate(X_HOLD[order], Y_HOLD[order], check_reuse=check_reuse)
     X, y = draw(seed=9)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        make(X=X, y=y)
+        ReusableHoldout().fit(X_TRAIN, Y_TRAIN).calibrate(X, y)
         make(path)
-        ReusableHoldout().fit(X_TRAIN, Y_TRAIN).calibrate(X_HOLD, Y_HOLD, check_reuse=False)
 
 
 def test_a_path_without_a_ledger_is_refused(tmp_path):
@@ -175,7 +174,7 @@ def test_code_that_writes_into_rows_changes_neither_holdout_nor_training_part():
         rh.infer(scaled.fit(X_TRAIN.copy(), Y_TRAIN))
         if of is np.asarray:
             rh.query(careless)
-            with pytest.raises(ValueError, match="'writes' failed with ValueError"):
+            with pytest.raises(ValueError, match="metric 'writes' failed on the holdout"):
                 rh.infer(MODEL, metric=Metric(name="writes", rows=overwriting), guess=0.5)
         else:
             rh.infer(MODEL, metric=Metric(name="writes", rows=emptying), guess=0.5)

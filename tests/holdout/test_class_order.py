@@ -11,7 +11,7 @@ from sklearn.multioutput import MultiOutputClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from validstats.holdout import Metric, ReusableHoldout, SelectFromHoldout
+from validstats.holdout import Ledger, Metric, ReusableHoldout, SelectFromHoldout
 from validstats.holdout.asking import as_metric
 from validstats.holdout.asking.metrics import in_class_order, respond
 
@@ -25,7 +25,15 @@ NAMES = np.array(["high", "low", "none"])
 
 def holdout(y=CLASS, mechanism="rounds", **options):
     """One round on all rows: its answers are the means over the holdout, to 2^-25."""
-    settings = {"queries": 20, "rounds": 1, "mechanism": mechanism, "guess": None, **options}
+    ledger = Ledger.in_memory(secret=b"a simulation: each holdout has a budget of its own")
+    settings = {
+        "queries": 20,
+        "rounds": 1,
+        "mechanism": mechanism,
+        "guess": None,
+        "ledger": ledger,
+        **options,
+    }
     return ReusableHoldout(**settings).fit(X[TRAIN], y[TRAIN]).calibrate(X[HOLD], y[HOLD])
 
 

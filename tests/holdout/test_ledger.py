@@ -17,6 +17,7 @@ from sklearn.base import clone
 from tests.holdout.crash import ask_until_killed, crash_repeatedly
 from validstats.exceptions import LedgerMismatchError, LedgerMissingError, LedgerTamperedError
 from validstats.holdout import Ledger
+from validstats.holdout.ledger import BoundRows
 from validstats.holdout.ledger.anchor import Anchor, Receipt, state_directory, state_key
 
 
@@ -47,6 +48,13 @@ def triggers(path):
     rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
     connection.close()
     return dict(rows)
+
+
+def stored(path):
+    connection = sqlite3.connect(path)
+    rows = connection.execute("SELECT * FROM entries ORDER BY idx").fetchall()
+    connection.close()
+    return rows
 
 
 def edit_around_guards(path, *statements):
@@ -158,7 +166,7 @@ def test_only_the_owner_can_read_the_file(ledger):
 @pytest.mark.parametrize(
     "statement",
     [
-        "UPDATE entries SET nats = 0",
+        "UPDATE entries SET body = ''",
         "DELETE FROM entries WHERE idx = 5",
         "UPDATE ledger SET secret = x'00'",
         "DELETE FROM ledger",
@@ -171,10 +179,20 @@ def test_triggers_refuse_edits(ledger, statement):
 
 
 @pytest.mark.parametrize(
-    "column, value", [("nats", 0), ("answer", 0.7), ("user", "'eve'"), ("state", "'{}'")]
+    "change",
+    [
+        """body = REPLACE(body, '"nats":0.5', '"nats":0.0')""",
+        """body = REPLACE(body, '"answer":0.2', '"answer":0.7')""",
+        """body = REPLACE(body, '"user":""', '"user":"eve"')""",
+        """body = REPLACE(body, '"asked":3', '"asked":0')""",
+        "release = 'cached'",
+        "query = NULL",
+    ],
 )
-def test_an_edited_row_is_refused(ledger, column, value):
-    edit_around_guards(ledger.path, f"UPDATE entries SET {column} = {value} WHERE idx = 3")
+def test_an_edited_row_is_refused(ledger, change):
+    before = stored(ledger.path)
+    edit_around_guards(ledger.path, f"UPDATE entries SET {change} WHERE idx = 3")
+    assert stored(ledger.path) != before
     with pytest.raises(LedgerTamperedError, match="entry 3 was edited"):
         Ledger.open(ledger.path)
     with pytest.raises(LedgerTamperedError, match="entry 3 was edited"):
@@ -304,19 +322,34 @@ def test_many_make_one_key_and_one_ledger(tmp_path, monkeypatch):
 # ---------------------------------------------------------------- binding
 
 
+def rows(content, tag="t"):
+    return BoundRows(content=content * 64, ids=None, n=10, tag=tag * 64, sketches=tuple)
+
+
 def test_a_ledger_belongs_to_one_holdout(ledger):
-    ledger.bind("a" * 64)
-    ledger.bind("a" * 64)
+    ledger.bind(rows("a"))
+    ledger.bind(rows("a"))
     with pytest.raises(LedgerMismatchError, match="other holdout rows"):
-        ledger.bind("b" * 64)
+        ledger.bind(rows("b"))
     assert [entry.release for entry in ledger.entries()].count("bound") == 1
 
 
 def test_a_holdout_has_one_ledger(ledger, tmp_path):
-    ledger.bind("a" * 64, tag="t" * 64)
+    ledger.bind(rows("a"))
     other = Ledger.create(tmp_path / "second.ledger")
-    with pytest.raises(LedgerMismatchError, match=r"have a ledger already, at .*study\.ledger"):
-        other.bind("c" * 64, tag="t" * 64)
+    with pytest.raises(LedgerMismatchError, match=r"has a ledger already, at .*study\.ledger"):
+        other.bind(rows("c"))
+    other.bind(rows("c", tag="u"))
+
+
+def test_a_ledger_that_was_asked_cannot_be_discarded(ledger, tmp_path):
+    with pytest.raises(ValueError, match="cannot be discarded"):
+        ledger.discard()
+    other = Ledger.create(tmp_path / "second.ledger")
+    other.bind(rows("c"))
+    other.discard()
+    assert not (tmp_path / "second.ledger").exists()
+    Ledger.create(tmp_path / "second.ledger").bind(rows("c"))
 
 
 # ---------------------------------------------------------------- copies

@@ -5,17 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.holdout.study import MODEL, X_HOLD, Y_HOLD, draw, make, noise_predictions
+from tests.holdout.study import MODEL, X_HOLD, X_TRAIN, Y_HOLD, Y_TRAIN, draw, make, noise_predictions
 from validstats.exceptions import (
     LedgerMismatchError,
 )
-from validstats.holdout import (
-    Ledger,
-)
+from validstats.holdout import Ledger, ReusableHoldout
 
 
 def test_calibrating_again_in_memory_does_not_refill():
-    rh = make(queries=2)
+    rh = ReusableHoldout(queries=2, random_state=0).fit(X_TRAIN, Y_TRAIN).calibrate(X_HOLD, Y_HOLD)
     rh.infer(noise_predictions(0), guess=0.5)
     rh.calibrate(X_HOLD, Y_HOLD)
     assert rh.infer(noise_predictions(1), guess=0.5).left["queries"] == 0

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import secrets
 import warnings
 
 import joblib
@@ -17,6 +18,7 @@ from validstats.exceptions import (
     BudgetExhaustedError,
     BudgetExhaustedInterrupt,
     BudgetExhaustedWarning,
+    SearchRefusedInterrupt,
 )
 from validstats.holdout import HoldoutSearchCV, Ledger, ReusableHoldout, SelectFromHoldout, squared_error
 
@@ -29,10 +31,12 @@ def draw(n, seed, p=6):
 
 X_TRAIN, Y_TRAIN = draw(600, 1)
 X_HOLD, Y_HOLD = draw(1500, 2)
+MODEL = LogisticRegression().fit(X_TRAIN, Y_TRAIN)
 DEPTHS = {"max_depth": [1, 2, 3, 4, 5], "min_samples_leaf": [1, 3, 9, 27, 81], "random_state": [0]}
 
 
 def make(ledger=None, **options):
+    ledger = Ledger.in_memory(secret=secrets.token_bytes(32)) if ledger is None else ledger
     settings = {"queries": 20, "random_state": 0, "ledger": ledger, **options}
     return ReusableHoldout(**settings).fit(X_TRAIN, Y_TRAIN).calibrate(X_HOLD, Y_HOLD)
 
@@ -249,3 +253,34 @@ def test_a_naive_grid_search_overfits_the_holdout_and_this_one_says_so():
     rh.calibrate(X[400:], y[400:])
     answers = rh.score_many(forests)
     assert all(a.bounds[0] <= 0.5 <= a.bounds[1] for a in answers)
+
+
+@pytest.mark.parametrize(("cv", "n_jobs"), [(None, None), (3, None), (None, 2)])
+def test_a_search_with_several_folds_is_refused_before_a_look(tmp_path, cv, n_jobs) -> None:
+    """Also in workers, and where errors of a scorer would become missing scores."""
+    rh = make(Ledger.create(tmp_path / "study.ledger").path)
+    before = len(rh.ledger_)
+    search = GridSearchCV(
+        LogisticRegression(), {"C": [0.1, 1.0]}, scoring=rh.scorer(), cv=cv, n_jobs=n_jobs, refit=False
+    )
+    with pytest.raises(SearchRefusedInterrupt, match=r"Pass cv=rh\.cv\(\)"):
+        search.fit(X_TRAIN, Y_TRAIN)
+    assert len(rh.ledger_) == before
+    search.set_params(cv=rh.cv()).fit(X_TRAIN, Y_TRAIN)
+    assert rh.infer(LogisticRegression(C=5.0)).left["queries"] == 17
+
+
+def test_a_search_through_the_gate_keeps_what_is_better_and_certifies_it() -> None:
+    rh = make(queries=2)
+    grid = {"C": [1e-6, 1e-4, 1.0, 10.0]}
+    search = HoldoutSearchCV(LogisticRegression(), grid, rh, release="bit").fit(X_TRAIN, Y_TRAIN)
+    assert search.kept_.sum() >= 1 and search.kept_[search.best_index_]
+    assert search.gate_.status["proposals"] >= len(grid["C"]) - 1 and rh.calibration_.declared.queries == 2
+    assert search.gate_.certify().gain > 0.05
+    assert search.predict(X_TRAIN).shape == Y_TRAIN.shape
+    other = HoldoutSearchCV(LogisticRegression(), grid, make(), release="bit", start=MODEL).fit(
+        X_TRAIN, Y_TRAIN
+    )
+    assert other.best_index_ == -1 and other.best_estimator_ is MODEL
+    with pytest.raises(ValueError, match="release"):
+        HoldoutSearchCV(LogisticRegression(), grid, rh, release="bits").fit(X_TRAIN, Y_TRAIN)

@@ -265,3 +265,22 @@ def test_bad_ids_are_refused_by_what_is_wrong() -> None:
         sketch_ids(["a", None], key=KEY)
     with pytest.raises(ValueError, match="one identifier a row"):
         sketch_ids([["a"], ["b"]], key=KEY)
+
+
+@pytest.mark.parametrize(
+    "numbering",
+    [
+        np.arange(800),
+        np.arange(1, 801)[::-1],
+        pd.date_range("2024-01-01", periods=800, freq="h"),
+        pd.bdate_range("2024-01-01", periods=800),
+    ],
+    ids=["from 0", "backwards", "hours", "business days"],
+)
+def test_numbers_of_rows_and_regular_dates_do_not_make_unrelated_rows_the_same(numbering) -> None:
+    rng = np.random.default_rng(0)
+    first, second = (
+        pd.DataFrame({"t": numbering, "a": rng.normal(size=800), "b": rng.normal(size=800)}) for _ in range(2)
+    )
+    assert find_overlap(sketch_rows(first, key=KEY), sketch_rows(second, key=KEY)) is None
+    assert find_overlap(sketch_rows(first, key=KEY), sketch_rows(first[["t", "b"]], key=KEY)) is not None

@@ -20,7 +20,7 @@ __all__ = ["holdout"]
 _RECEIPT = click.option(
     "--receipt", help="Receipt that you kept, where this user has no anchor of the ledger."
 )
-_BOOKKEEPING = ("created", "bound", "plan", "asked")
+_BOOKKEEPING = ("created", "bound", "plan", "asked", "measured")
 
 
 @click.group()

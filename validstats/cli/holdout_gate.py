@@ -21,7 +21,15 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 @click.option("--id", "identifier", default="id", show_default=True, help="Column of the identifiers.")
 @click.option("--label", default="label", show_default=True, help="Column of the labels.")
 @click.option(
-    "--start", type=_FILE, help="CSV file with columns id and prediction; the commonest class without it."
+    "--start",
+    type=_FILE,
+    help="CSV file with columns id and prediction; the first class everywhere without it.",
+)
+@click.option(
+    "--classes", help="Classes that predictions may name, with commas; those that occur without it."
+)
+@click.option(
+    "--namespace", default="", help="Whose identifiers they are; needed where they are row numbers."
 )
 @click.option("--vault", default=0.15, show_default=True, help="Share of the rows that is sealed.")
 @click.option("--margin", default=1.0, show_default=True, help="Standard errors that a proposal must win by.")
@@ -33,6 +41,8 @@ def init(
     identifier: str,
     label: str,
     start: Path | None,
+    classes: str | None,
+    namespace: str,
     vault: float,
     margin: float,
     confidence_level: float,
@@ -49,7 +59,17 @@ def init(
     begin = None
     if start is not None:
         begin = read_pairs(start.read_text(encoding="utf-8-sig").splitlines(), "id", "prediction")
-    create_gate(ledger, known, begin, vault=vault, margin=margin, confidence_level=confidence_level)
+    create_gate(
+        ledger,
+        known,
+        begin,
+        classes=None if classes is None else [name.strip() for name in classes.split(",")],
+        id_namespace=namespace,
+        source=labels,
+        vault=vault,
+        margin=margin,
+        confidence_level=confidence_level,
+    )
     click.echo(
         f"Created {ledger} with a gate on {len(known):,} rows. Keep {labels} and {ledger} out of the search's reach."
     )
@@ -58,9 +78,13 @@ def init(
 @click.command()
 @_LEDGER
 @click.argument("predictions", type=_FILE)
+@click.option("--note", default="", help="Words that are recorded with the proposal.")
 @guarded
-def ask(ledger: Path, predictions: Path) -> None:
-    """Propose PREDICTIONS (columns id and prediction): prints keep or discard; exit code 0 or 10.
+def ask(ledger: Path, predictions: Path, note: str) -> None:
+    """Propose PREDICTIONS (columns id and prediction): prints keep or discard.
+
+    \b
+    Exit codes: 0 keep, 10 discard, 2 the file cannot be used (nothing was charged), 3 the ledger refuses.
 
     \b
     Example:
@@ -71,10 +95,10 @@ def ask(ledger: Path, predictions: Path) -> None:
     server = GateServer(ledger)
     try:
         kept = server.ask(
-            read_proposal(predictions.resolve(), predictions.resolve().parent, server.forbidden)
+            read_proposal(predictions.resolve(), predictions.resolve().parent, server.forbidden), note
         )
     except ProposalError as error:
-        raise DataError(str(error)) from None
+        raise click.UsageError(str(error)) from None
     click.echo("keep" if kept else "discard")
     if not kept:
         sys.exit(10)
@@ -122,8 +146,11 @@ def final(ledger: Path) -> None:
 @click.option(
     "--inbox", type=click.Path(path_type=Path, file_okay=False), help="Folder that files may come from."
 )
+@click.option(
+    "--delay", default=0.0, help="Answer after whole multiples of so many seconds, which hides the time."
+)
 @guarded
-def serve(ledger: Path, stdio: bool, socket: Path | None, inbox: Path | None) -> None:
+def serve(ledger: Path, stdio: bool, socket: Path | None, inbox: Path | None, delay: float) -> None:
     """Answer a searching program by JSON-RPC, one object a line, with the handshake of MCP.
 
     Run it as another user than the search: who can read labels or ledger needs no gate.
@@ -136,7 +163,7 @@ def serve(ledger: Path, stdio: bool, socket: Path | None, inbox: Path | None) ->
 
     if stdio == (socket is not None):
         raise DataError("Give one of --stdio and --socket PATH.")
-    server = GateServer(ledger, inbox=inbox)
+    server = GateServer(ledger, inbox=inbox, delay=delay)
     click.echo(f"The gate of {ledger} is open.", err=True)
     if socket is None:
         server.serve(sys.stdin, sys.stdout)

@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import os
+import socket
 import socketserver
 import stat
+import struct
 import threading
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -66,35 +70,56 @@ def create_gate(
     labels: Mapping[str, str],
     start: Mapping[str, str] | None = None,
     *,
+    classes: Sequence[str] | None = None,
+    id_namespace: str = "",
+    source: str | Path | None = None,
     vault: float = 0.15,
     margin: float = 1.0,
     confidence_level: float = 0.95,
 ) -> None:
-    """Create a ledger with a gate on it, once, by whoever holds the labels."""
+    """Create a ledger with a gate on it, once, by whoever holds the labels; nothing stays behind if that is refused."""
     values = list(labels.values())
-    classes = sorted(set(values))
+    declared = sorted(set(values) if classes is None else set(classes))
+    if not set(values) <= set(declared):
+        raise ProposalError("The labels have classes that are not among those declared.")
     if start is None:
-        start = dict.fromkeys(labels, max(classes, key=values.count))
-    _check_proposal(start, set(labels), set(classes))
-    ledger = Ledger.create(path)
+        # fixed without a look at the labels: their commonest class would be a look
+        start = dict.fromkeys(labels, declared[0])
+    _check_proposal(start, set(labels), set(declared))
+    status = None if source is None else os.stat(source)
     settings = {
         "ids": list(labels),
         "labels": values,
-        "classes": classes,
+        "classes": declared,
         "start": [start[key] for key in labels],
+        "namespace": id_namespace,
+        "source": None if status is None else [status.st_dev, status.st_ino],
         "vault": vault,
         "margin": margin,
         "confidence_level": confidence_level,
     }
-    with new_file(_rows_of(path)) as draft:
-        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(seal(ledger.secret, settings))
-    ledger.close()
-    GateServer(path)  # binds the rows and opens the gate
+    ledger = Ledger.create(path)
+    try:
+        with new_file(_rows_of(path)) as draft:
+            handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(seal(ledger.secret, settings))
+                stream.flush()
+                os.fsync(stream.fileno())
+        ledger.close()
+        GateServer(path)  # binds the rows and opens the gate
+    except BaseException:
+        _rows_of(path).unlink(missing_ok=True)
+        ledger.discard()
+        raise
 
 
-def read_proposal(path: str | Path, inbox: str | Path, forbidden: Iterable[Path]) -> dict[str, str]:
+def read_proposal(
+    path: str | Path,
+    inbox: str | Path,
+    forbidden: Iterable[Path | tuple[int, int]],
+    owner: int | None = None,
+) -> dict[str, str]:
     """Read a proposal from a file that the searching side names."""
     folder, asked = Path(inbox).resolve(), Path(path)
     target = asked if asked.is_absolute() else folder / asked
@@ -110,8 +135,12 @@ def read_proposal(path: str | Path, inbox: str | Path, forbidden: Iterable[Path]
         known = os.fstat(stream.fileno())
         if not stat.S_ISREG(known.st_mode) or known.st_nlink > 1 or known.st_size > _MOST_BYTES:
             raise ProposalError("The file must be a regular file with one name and at most 64 MB.")
+        if owner is not None and known.st_uid != owner:
+            raise ProposalError("The file must belong to whoever asks.")
         for other in forbidden:
-            if other.exists() and os.path.samestat(known, other.stat()):
+            if isinstance(other, Path):
+                other = (other.stat().st_dev, other.stat().st_ino) if other.exists() else (-1, -1)
+            if (known.st_dev, known.st_ino) == other:
                 raise ProposalError("The file belongs to the gate itself and is no proposal.")
         try:
             text = stream.read(_MOST_BYTES + 1).decode("utf-8-sig")
@@ -128,6 +157,8 @@ class _Rows:
     labels: list[str]
     classes: list[str]
     start: list[str]
+    namespace: str
+    source: list[int] | None  # device and number of the file that the labels came from
     vault: float
     margin: float
     confidence_level: float
@@ -137,15 +168,26 @@ class GateServer:
     """Answer one searching program: proposals in, bits out, by call or as JSON-RPC with the handshake of MCP."""
 
     def __init__(
-        self, path: str | Path, *, inbox: str | Path | None = None, forbidden: Iterable[Path] = ()
+        self,
+        path: str | Path,
+        *,
+        inbox: str | Path | None = None,
+        forbidden: Iterable[Path] = (),
+        delay: float = 0.0,
     ) -> None:
-
         self.path = Path(path).resolve()
         self.inbox = None if inbox is None else Path(inbox).resolve()
-        self.forbidden = (self.path, _rows_of(self.path), *forbidden)
+        self.delay = delay  # answers come after whole multiples of so many seconds
         ledger = Ledger.open(self.path)
         self._rows = _Rows(**unseal(ledger.secret, _rows_of(self.path).read_bytes()))
-        rows = np.array(self._rows.ids, dtype=object).reshape(-1, 1)
+        source = [] if self._rows.source is None else [(self._rows.source[0], self._rows.source[1])]
+        self.forbidden: tuple[Path | tuple[int, int], ...] = (
+            self.path,
+            _rows_of(self.path),
+            *source,
+            *forbidden,
+        )
+        named = [f"{self._rows.namespace}/{key}" for key in self._rows.ids]
         rh = ReusableHoldout(
             queries=1,
             mechanism="single_look",
@@ -153,7 +195,13 @@ class GateServer:
             vault=self._rows.vault,
             confidence_level=self._rows.confidence_level,
         )
-        rh.calibrate(rows, np.array(self._rows.labels), check_reuse=False)
+        rh.calibrate(
+            np.array(named, dtype=object).reshape(-1, 1),
+            np.array(self._rows.labels),
+            ids=self._rows.ids,
+            id_namespace=self._rows.namespace,
+            check_reuse=False,
+        )
         self._gate: Gate = rh.gate(np.array(self._rows.start), margin=self._rows.margin)
         self._one = threading.Lock()  # one request at a time
 
@@ -162,10 +210,10 @@ class GateServer:
         """Proposals, those kept, whether the gate was ended, and nats spent."""
         return self._gate.status
 
-    def ask(self, proposal: Mapping[str, Any]) -> bool:
+    def ask(self, proposal: Mapping[str, Any], note: str = "") -> bool:
         """Compare a proposal with the present model."""
         _check_proposal(proposal, set(self._rows.ids), set(self._rows.classes))
-        return self._gate.ask(np.array([str(proposal[key]) for key in self._rows.ids]))
+        return self._gate.ask(np.array([str(proposal[key]) for key in self._rows.ids]), note=note[:200])
 
     def certify(self, *, go_on: bool = False) -> dict[str, float]:
         """Certify the kept model."""
@@ -186,25 +234,26 @@ class GateServer:
                 answers.write(json.dumps(answer) + "\n")
                 answers.flush()
 
-    def listen(self, socket: str | Path) -> socketserver.BaseServer:
+    def listen(self, place: str | Path) -> socketserver.BaseServer:
         """Return a server on a Unix socket of mode 0660; ``serve_forever()`` runs it. It never listens to a network."""
         gate = self
 
         class Handler(socketserver.StreamRequestHandler):
             def handle(self) -> None:
+                caller = _user_of(self.connection)
                 while line := self.rfile.readline(_MOST_BYTES + 1):
-                    answer = gate.respond(line.decode("utf-8", "replace"))
+                    answer = gate.respond(line.decode("utf-8", "replace"), caller)
                     if answer is not None:
                         self.wfile.write((json.dumps(answer) + "\n").encode())
 
         before = os.umask(0o117)
         try:
-            return socketserver.ThreadingUnixStreamServer(str(socket), Handler)
+            return socketserver.ThreadingUnixStreamServer(str(place), Handler)
         finally:
             os.umask(before)
 
-    def respond(self, line: str) -> dict[str, Any] | None:
-        """Answer one request."""
+    def respond(self, line: str, caller: int | None = None) -> dict[str, Any] | None:
+        """Answer one request of a user whose number may be known."""
         try:
             request = json.loads(line)
             method, number = request["method"], request.get("id")
@@ -213,9 +262,10 @@ class GateServer:
         params = request.get("params") or {}
         if number is None:
             return None
+        begun = time.monotonic()
         try:
             with self._one:
-                return {"jsonrpc": "2.0", "id": number, "result": self._result(method, params)}
+                return {"jsonrpc": "2.0", "id": number, "result": self._result(method, params, caller)}
         except _UnknownMethodError:
             return _error(number, -32601, "unknown method")
         except ProposalError as error:
@@ -223,8 +273,12 @@ class GateServer:
         except Exception as error:
             # the text of other errors could quote rows
             return _error(number, -32000, type(error).__name__)
+        finally:
+            if self.delay > 0.0:
+                taken = time.monotonic() - begun
+                time.sleep(self.delay * math.ceil(taken / self.delay) - taken)
 
-    def _result(self, method: str, params: Any) -> dict[str, Any]:
+    def _result(self, method: str, params: Any, caller: int | None) -> dict[str, Any]:
         if not isinstance(params, dict):
             raise ProposalError("params must be an object.")
         if method == "initialize":
@@ -236,11 +290,11 @@ class GateServer:
         if method == "tools/list":
             return {"tools": [_tool(*tool) for tool in _TOOLS]}
         if method == "tools/call":
-            value = self._call(params.get("name"), params.get("arguments") or {})
+            value = self._call(params.get("name"), params.get("arguments") or {}, caller)
             return {"content": [{"type": "text", "text": json.dumps(value)}], "structuredContent": value}
         raise _UnknownMethodError
 
-    def _call(self, name: Any, arguments: Any) -> dict[str, Any]:
+    def _call(self, name: Any, arguments: Any, caller: int | None = None) -> dict[str, Any]:
         if name == "status":
             return self.status
         if name == "certify":
@@ -251,10 +305,12 @@ class GateServer:
         if path is not None and rows is None:
             if self.inbox is None:
                 raise ProposalError("This gate reads no files; send the rows themselves.")
-            rows = read_proposal(str(path), self.inbox, self.forbidden)
+            # the server's user owns the labels: of another user it reads that user's files only
+            owner = caller if caller not in (None, os.getuid()) else None
+            rows = read_proposal(str(path), self.inbox, self.forbidden, owner)
         if not isinstance(rows, dict):
             raise ProposalError("rows must map each identifier to its prediction.")
-        return {"keep": self.ask(rows)}
+        return {"keep": self.ask(rows, str(arguments.get("note", "")))}
 
 
 class _UnknownMethodError(Exception):
@@ -273,6 +329,14 @@ def _check_proposal(proposal: Mapping[str, Any], ids: set[str], classes: set[str
         raise ProposalError(
             f"{strange} prediction(s) are not among the {len(classes)} declared classes. Nothing was charged."
         )
+
+
+def _user_of(connection: socket.socket) -> int | None:
+    """Number of the user at the other end of a Unix socket, where the system tells."""
+    if not hasattr(socket, "SO_PEERCRED"):
+        return None
+    raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    return int(struct.unpack("3i", raw)[1])
 
 
 def _rows_of(path: str | Path) -> Path:

@@ -35,6 +35,7 @@ from validstats.holdout.asking import (
     plan_of,
     query_question,
     seed_of,
+    warn_about_reuse,
 )
 from validstats.holdout.budget import holdout_report, outlook, warn_if_silent
 from validstats.holdout.ledger import Ledger
@@ -191,14 +192,26 @@ class ReusableHoldout(CalibratedEstimator):
         seed = seed_of(self.random_state)
         self.training_ = TrainingPart(X, labels, classes_of(labels), seed, parameters=parameters)
         if hasattr(self, "desk_"):
+            warn_about_reuse(X, self.desk_.parts)
             self.desk_ = dataclasses.replace(self.desk_, training=self.training_)
         return self
 
-    def calibrate(self, X: Any, y: Any, *, clusters: Any = None, check_reuse: bool = True) -> Self:
+    def calibrate(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        clusters: Any = None,
+        ids: Any = None,
+        id_namespace: str = "",
+        allow_overlap: Literal["refuse", "charge"] = "refuse",
+        check_reuse: bool = True,
+    ) -> Self:
         """Hand over the holdout, and open its budget or continue it.
 
-        The same rows, in any order, continue the ledger with what was spent. Other declared budgets open a new
-        epoch, whose intervals also pay for everything asked before.
+        The same rows, in any order, continue the ledger with what was spent, also where it is in memory and the object is
+        a new one. Other declared budgets replace the plan, whose intervals also pay for everything asked before. Rows that
+        have another ledger are refused, also with features that were scaled, cast, added or dropped.
 
         Parameters
         ----------
@@ -209,8 +222,18 @@ class ReusableHoldout(CalibratedEstimator):
         clusters : array-like of shape (n,) or None, default None
             Dependent rows share a value; the clusters must be independent. Answers are then about the mean over
             clusters of the mean within a cluster, and n is the number of clusters.
+        ids : array-like of shape (n,) or None, default None
+            Who each row is. The order of rows and the vault then depend on the identifiers alone, so that features may
+            change between calibrations; the rows themselves are compared as well, so that new identifiers open no new
+            budget. Once given, they are needed every time.
+        id_namespace : str, default ""
+            Whose identifiers they are. Row numbers are refused without it, since they name rows of any data set.
+        allow_overlap : {"refuse", "charge"}, default "refuse"
+            What to do where other ledgers have some of these rows, chosen without their labels. "charge" begins with what they
+            have left, all of them multiplied, and lets every charge fall on all of them from then on; a vault of theirs that was
+            not opened counts as opened.
         check_reuse : bool, default True
-            Whether to warn if rows were trained on, or have a ledger file while this ledger is in memory.
+            Whether to warn if rows were trained on.
 
         Returns
         -------
@@ -219,12 +242,14 @@ class ReusableHoldout(CalibratedEstimator):
 
         Raises
         ------
-        LedgerMissingError, LedgerTamperedError, LedgerMismatchError
-            If the ledger is not there, not sound, or of other rows.
+        LedgerMissingError, LedgerTamperedError, LedgerUnavailableError, LedgerMismatchError
+            If the ledger is not there, not sound, cannot be written, or is of other rows.
+        HoldoutOverlapError
+            If these rows, or a part of them, have another ledger.
         ValueError
             If a parameter or the data are invalid.
         """
-        self.desk_ = open_desk(self, X, y, clusters, check_reuse)
+        self.desk_ = open_desk(self, X, y, clusters, check_reuse, ids, id_namespace, allow_overlap)
         self.ledger_ = self.desk_.books.ledger
         self.calibration_ = calibration_of(self.desk_)
         self.guarantee_ = self.desk_.guarantee

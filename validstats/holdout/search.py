@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -22,7 +22,15 @@ from validstats.exceptions import (
 )
 from validstats.holdout.asking import TrainingPart, as_metric, check_labels, count_rows
 from validstats.holdout.estimators import ReusableHoldout
-from validstats.intake import align, check_groups, check_matrix, check_positive_int, check_vector, row_labels
+from validstats.intake import (
+    align,
+    check_groups,
+    check_literal,
+    check_matrix,
+    check_positive_int,
+    check_vector,
+    row_labels,
+)
 
 __all__ = ["HoldoutSearchCV", "SelectFromHoldout"]
 
@@ -43,6 +51,11 @@ class HoldoutSearchCV(MetaEstimatorMixin, BaseEstimator):
         Calibrated; copies of the search share it.
     batches : int, default 1
         Number of consecutive parts of the grid, each of which sends its winner to the holdout.
+    release : {"number", "bit"}, default "number"
+        What the holdout says: the score of each batch's winner, or, through :meth:`ReusableHoldout.gate`, one bit for each
+        candidate in the order of its cross-validated score, whether it is better than the one kept so far.
+    start : estimator, array-like of predictions or None, default None
+        What a gate starts from; the most frequent label, or the mean, of the training rows if None.
     n_jobs : int or None, default None
         Parallel jobs of the cross-validation.
 
@@ -53,11 +66,16 @@ class HoldoutSearchCV(MetaEstimatorMixin, BaseEstimator):
     best_params_ : dict
         Its parameters.
     best_score_ : float
-        Its answer from the holdout, greater is better.
+        Its answer from the holdout, greater is better; its cross-validated score with ``release="bit"``.
     best_answer_ : Answer
-        With the interval.
+        With the interval; not with ``release="bit"``.
     answers_ : list of Answer
-        One a batch.
+        One a batch; empty with ``release="bit"``.
+    gate_ : Gate
+        With ``release="bit"``: ``gate_.certify()`` says how much better the kept model is than the start.
+    kept_ : ndarray of shape (candidates,), bool
+        With ``release="bit"``: whether a candidate was kept when it was proposed. Without any, ``best_estimator_`` is the
+        start, and ``best_index_`` is -1.
     cv_results_ : dict
         ``params``, ``mean_test_score`` (cross-validated) and ``batch``.
     exhausted_ : bool
@@ -84,12 +102,16 @@ class HoldoutSearchCV(MetaEstimatorMixin, BaseEstimator):
         holdout: ReusableHoldout,
         *,
         batches: int = 1,
+        release: Literal["number", "bit"] = "number",
+        start: Any = None,
         n_jobs: int | None = None,
     ) -> None:
         self.estimator = estimator
         self.param_grid = param_grid
         self.holdout = holdout
         self.batches = batches
+        self.release = release
+        self.start = start
         self.n_jobs = n_jobs
 
     def fit(self, X: Any, y: Any) -> Self:
@@ -109,9 +131,13 @@ class HoldoutSearchCV(MetaEstimatorMixin, BaseEstimator):
 
         Raises
         ------
+        DataReuseError
+            If holdout rows are among the training rows, as they are or with other features; nothing is charged.
         BudgetExhaustedError
             If not even the first winner could be asked about.
         """
+        check_literal(self.release, "release", ("number", "bit"))
+        _refuse_holdout_rows(self.holdout, X)
         candidates = list(ParameterGrid(self.param_grid))
         batches = check_positive_int(self.batches, "batches", maximum=len(candidates))
         metric = as_metric(self.holdout.metric)
@@ -123,6 +149,8 @@ class HoldoutSearchCV(MetaEstimatorMixin, BaseEstimator):
             )
             for params in candidates
         )
+        if self.release == "bit":
+            return self._through_gate(candidates, [sign * guess for guess in guesses], X, y)
         parts = np.array_split(np.arange(len(candidates)), batches)
         winners = [int(part[np.argmax([sign * guesses[i] for i in part])]) for part in parts]
         self.answers_ = []
@@ -144,6 +172,32 @@ class HoldoutSearchCV(MetaEstimatorMixin, BaseEstimator):
                 budget_exhausted_search_message.format(done=len(fitted), total=len(winners)),
                 BudgetExhaustedWarning,
             )
+        return self
+
+    def _through_gate(self, candidates: list[Any], scores: list[float], X: Any, y: Any) -> Self:
+        """Propose all candidates, the best by cross-validation first, and keep the last that the gate keeps."""
+        labels = check_labels(align(y, row_labels(X), "y"), count_rows(X), "y")
+        start = _ConstantModel.of(labels, is_classifier(self.estimator)) if self.start is None else self.start
+        self.gate_ = self.holdout.gate(start)
+        self.answers_, self.exhausted_ = [], False
+        self.kept_ = np.zeros(len(candidates), dtype=bool)
+        self.best_index_, self.best_estimator_, self.best_params_, self.best_score_ = (
+            -1,
+            start,
+            {},
+            float("nan"),
+        )
+        for i in np.argsort(-np.asarray(scores), kind="stable").tolist():
+            model = clone(self.estimator).set_params(**clone(candidates[i], safe=False)).fit(X, y)
+            self.kept_[i] = self.gate_.ask(model)
+            if self.kept_[i]:
+                self.best_index_, self.best_estimator_ = i, model
+                self.best_params_, self.best_score_ = candidates[i], scores[i]
+        self.cv_results_ = {
+            "params": candidates,
+            "mean_test_score": np.asarray(scores),
+            "batch": np.zeros(len(candidates), dtype=np.int64),
+        }
         return self
 
     def _keep_best(
@@ -265,6 +319,7 @@ class SelectFromHoldout(SelectorMixin, MetaEstimatorMixin, TransformerMixin, Bas
             Itself.
         """
         numbers = check_matrix(X, "X")
+        _refuse_holdout_rows(self.holdout, X)
         if len(np.shape(X)) != 2:
             raise ValueError(f"X must be a matrix of finite numbers, got shape {np.shape(X)}.")
         labels = check_labels(align(y, row_labels(X), "y"), len(numbers), "y")
@@ -307,6 +362,12 @@ class SelectFromHoldout(SelectorMixin, MetaEstimatorMixin, TransformerMixin, Bas
 
     def __sklearn_clone__(self) -> Self:
         return _clone_sharing_holdout(self)
+
+
+def _refuse_holdout_rows(holdout: ReusableHoldout, X: Any) -> None:
+    """Refuse training rows that the holdout has, where it is calibrated; asking it says so otherwise."""
+    if hasattr(holdout, "desk_"):
+        holdout.desk_.refuse_holdout_rows(X, "The training set of the search")
 
 
 def _columns_of(X: Any, columns: list[int]) -> Any:

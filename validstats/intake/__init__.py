@@ -30,7 +30,7 @@ from validstats.intake.frames import (
     to_frame,
     to_pandas,
 )
-from validstats.intake.identity import reuse_sample, training_sample, warn_data_reuse
+from validstats.intake.identity import TOLERATED_SHARE, reuse_sample, training_sample, warn_data_reuse
 from validstats.intake.kinds import check_groups, is_missing, read_array, refuse_lazy
 from validstats.intake.learners import (
     CodedClassifier,
@@ -43,6 +43,7 @@ from validstats.intake.outcomes import outcome_levels, read_outcome
 from validstats.intake.sketches import RowOverlap, RowSketch, find_overlap, sketch_ids, sketch_rows
 
 __all__ = [
+    "TOLERATED_SHARE",
     "TableError",
     "TableFormat",
     "read_table",

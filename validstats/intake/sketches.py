@@ -44,6 +44,7 @@ _WINDOW_BITS = 48.0  # mean entropy of one window of label changes
 _LEAST_WINDOW_BITS = (
     32.0  # a window with fewer bits of its own (hardly any change in it) occurs in unrelated data
 )
+_MOST_EQUAL_GAPS = 0.5  # a column with more equal gaps than that is a numbering
 _FEWEST = 16  # once-only tokens without which a property is not sketched
 _PREFIX = np.uint64(0xFFFFFF0000000000)  # first 24 bits of a mix, which keep the order of the tokens
 _GOLDEN = 0x9E3779B97F4A7C15
@@ -244,6 +245,8 @@ def sketch_rows(X: Any, y: Any = None, *, key: bytes) -> tuple[RowSketch, ...]:
     fine = [_smallest_once(tokens[present]) for tokens, present in values]
     kept = [j for j, (share, _) in enumerate(fine) if share >= _ONCE]
     coarse = [j for j in range(len(cells)) if j not in set(kept)]
+    # numbers of rows are told apart by the labels that stand along them only
+    kept = [j for j in kept if not _is_numbering(cells[j])]
     # both sides keep the columns with the smallest tokens, whatever the columns are called and where they stand
     chosen = sorted(kept, key=lambda j: int(fine[j][1][0]))[:_MOST_VALUE_COLUMNS]
     found = [_sketch("value", n, *fine[j], key) for j in chosen]
@@ -300,12 +303,24 @@ def _canonical_id(value: Any) -> str | None:
 
 
 def _are_row_numbers(array: AnyArray) -> bool:
-    """Tell whether identifiers are 0..n-1 or 1..n in any order."""
-    numbers = _as_numbers(array)
+    """Tell whether identifiers are 0..n-1 or 1..n in any order, as numbers or as text."""
+    numbers = _as_numbers(array.astype(object) if array.dtype.kind == "U" else array)
     if numbers is None or array.dtype.kind == "M" or not len(numbers):
         return False
     first = numbers.min()
     return first in (0.0, 1.0) and bool(np.array_equal(np.sort(numbers), first + np.arange(len(numbers))))
+
+
+def _is_numbering(column: AnyArray) -> bool:
+    """Tell whether a column counts rows or regular dates: unrelated data sets have the same ones."""
+    numbers = _as_numbers(column)
+    if numbers is None or len(numbers) < _FEWEST or not np.isfinite(numbers).all():
+        return False
+    ordered = np.unique(numbers)
+    if len(ordered) < _ONCE * len(numbers):
+        return False
+    gaps, counts = np.unique(np.diff(ordered), return_counts=True)
+    return bool(counts.max() >= _MOST_EQUAL_GAPS * counts.sum()) if len(gaps) else False
 
 
 def _rank(overlap: RowOverlap) -> tuple[bool, float, int]:

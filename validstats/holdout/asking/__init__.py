@@ -22,6 +22,7 @@ from validstats.holdout.asking.inputs import (
     classes_of,
     is_list_of_targets,
     seed_of,
+    warn_about_reuse,
 )
 from validstats.holdout.asking.metrics import (
     Metric,
@@ -79,4 +80,5 @@ __all__ = [
     "ties",
     "validate",
     "validate_gain",
+    "warn_about_reuse",
 ]

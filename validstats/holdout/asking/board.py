@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from validstats.holdout.asking.desk import Desk, name_of
-from validstats.holdout.asking.metrics import Metric
+from validstats.holdout.asking.metrics import Metric, rescaling
 from validstats.holdout.budget import Question, Session
 from validstats.holdout.mechanisms import Release
 from validstats.holdout.results import Answer
@@ -92,7 +92,7 @@ def _submit(board: Leaderboard, target: Any) -> Answer:
     loss = float((1.0 - units if metric.greater_is_better else units).mean())
 
     def score_of(loss: float) -> float:
-        return metric.from_unit(1.0 - loss if metric.greater_is_better else loss)
+        return rescaling(metric.bounds)(1.0 - loss if metric.greater_is_better else loss)
 
     def respond(session: Session) -> Release:
         release = session.step(

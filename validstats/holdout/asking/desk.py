@@ -21,7 +21,14 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_is_fitted
 
 from validstats._typing import AnyArray, Float1D, FrameBackend, Int1D
-from validstats.exceptions import BudgetExhaustedError
+from validstats.exceptions import (
+    BudgetExhaustedError,
+    DataReuseError,
+    DataReuseWarning,
+    holdout_rows_message,
+    surprise_message,
+    warn,
+)
 from validstats.guarantee import Guarantee
 from validstats.holdout.asking.metrics import (
     Metric,
@@ -33,6 +40,7 @@ from validstats.holdout.asking.metrics import (
     own_classes,
     quietly,
     raw_response,
+    rescaling,
     respond,
 )
 from validstats.holdout.asking.whole import WholeMetric
@@ -50,14 +58,19 @@ from validstats.holdout.mechanisms import Release, mechanism
 from validstats.holdout.results import Answer
 from validstats.holdout.widths import free_cell, log_coded_share
 from validstats.intake import (
+    TOLERATED_SHARE,
     CodedClassifier,
     RowLabels,
+    RowSketch,
     align,
     columns,
+    find_overlap,
     fit_learner,
     is_frame,
     read_array,
+    row_digests,
     row_labels,
+    sketch_rows,
 )
 
 __all__ = [
@@ -70,6 +83,7 @@ __all__ = [
     "count_rows",
     "is_estimator",
     "number_question",
+    "plain_digests",
     "query_question",
     "seal",
     "split_sample",
@@ -142,10 +156,16 @@ class Parts:
     # While the ledger is in memory the parts refuse to be pickled or deep-copied, as the ledger does: each copy would
     # have the whole budget again. With a ledger file copies share the budget.
 
-    def __init__(self, ledger: Ledger, reusable: HoldoutSample, vault: HoldoutSample | None) -> None:
+    def __init__(
+        self, ledger: Ledger, reusable: HoldoutSample, vault: HoldoutSample | None, order: str = ""
+    ) -> None:
         self._ledger = ledger
+        self.order = order  # digest of what the order of the rows comes from
         self._opened: tuple[HoldoutSample, HoldoutSample | None] | None = (reusable, vault)
         self._sealed = b""
+        self._digests: list[npt.NDArray[np.uint64] | None] | None = None
+        self._sketches: tuple[RowSketch, ...] | None = None
+        self._seen: dict[bytes, str] = {}
 
     @property
     def reusable(self) -> HoldoutSample:
@@ -165,12 +185,41 @@ class Parts:
             self._opened = _OPENED[self._sealed]
         return self._opened
 
+    def shared_with(self, X: Any) -> str:
+        """Say which holdout rows are among others, by their features alone; empty if none are."""
+        parts = [part for part in self._open() if part is not None]
+        if self._digests is None:
+            self._digests = [plain_digests(part.X) for part in parts]
+        mark = plain_digests(X)
+        known = b"" if mark is None else mark.tobytes()
+        if known and known in self._seen:
+            return self._seen[known]
+        found = ""
+        for own in self._digests:
+            if mark is not None and own is not None and len(mark):
+                n_shared = int(np.isin(own, mark).sum())
+                if n_shared > TOLERATED_SHARE * min(len(own), len(mark)):
+                    found = found or f"{n_shared:,} of its {len(own):,} rows"
+        if not found and np.size(X) <= _MOST_CELLS:
+            key = self._ledger.secret
+            if self._sketches is None:
+                self._sketches = tuple(sketch for part in parts for sketch in sketch_rows(part.X, key=key))
+            overlap = find_overlap(self._sketches, sketch_rows(X, key=key))
+            found = "" if overlap is None else str(overlap)
+        if known:
+            self._seen[known] = found
+        return found
+
     def __getstate__(self) -> dict[str, Any]:
         self._ledger._refuse_copy("pickled or deep-copied")
         if not self._sealed:
             self._sealed = seal(self._ledger.secret, self._opened)
-        return {"_ledger": self._ledger, "_opened": None, "_sealed": self._sealed}
+        kept = {"_ledger": self._ledger, "_sealed": self._sealed, "order": self.order}
+        return {**kept, "_opened": None, "_digests": None, "_sketches": None, "_seen": {}}
 
+
+_MOST_CELLS = 20_000_000
+"""Cells of a table above which training rows are compared with the holdout as they are only, not by their sketches."""
 
 _OPENED: dict[bytes, Any] = {}
 """The parts that were unsealed last in this process, by their seal."""
@@ -262,12 +311,17 @@ def split_sample(
     *,
     vault: float,
     secret: bytes,
-) -> tuple[HoldoutSample, HoldoutSample | None, str]:
-    """Order the holdout by a secret and set the vault aside."""
+    ids: AnyArray | None = None,
+) -> tuple[HoldoutSample, HoldoutSample | None, str, str | None]:
+    """Order the holdout by a secret and set the vault aside; with the digests of the rows and of their identifiers."""
     # The order depends on the rows and the secret only, so that the same rows in any order give the same
-    # parts.
+    # parts; on the identifiers alone, where there are any, so that features may change.
     digests = keyed_row_digests(secret, _rows_of(X), y, clusters)
     fingerprint = holdout_fingerprint(secret, digests)
+    named = None
+    if ids is not None:
+        digests = keyed_row_digests(derive_key(secret, "ids"), ids.reshape(-1, 1))
+        named = holdout_fingerprint(secret, digests)
     unit = np.arange(len(y)) if clusters is None else np.unique(clusters, return_inverse=True)[1]
     unit_digests = digests if clusters is None else _cluster_digests(secret, digests, unit)
     order = keyed_order(secret, unit_digests, "units")
@@ -281,7 +335,7 @@ def split_sample(
         _take(X, y, labels, rank[unit], rows[is_vault], 0, clusters is not None) if n_vault else None,
     ]
     assert parts[0] is not None
-    return parts[0], parts[1], fingerprint
+    return parts[0], parts[1], fingerprint, named
 
 
 def _take(
@@ -310,6 +364,13 @@ def _cluster_digests(secret: bytes, digests: npt.NDArray[np.void], unit: Int1D) 
 
 def _rows_of(X: Any) -> Any:
     return X if is_frame(X) or hasattr(X, "tocsr") else np.asarray(X)
+
+
+def plain_digests(X: Any) -> npt.NDArray[np.uint64] | None:
+    """Digest rows as they are; None for what has no rows of plain cells."""
+    if not is_frame(X) and (hasattr(X, "tocsr") or np.ndim(X) < 2):
+        return None
+    return row_digests(X)
 
 
 def count_rows(X: Any) -> int:
@@ -411,12 +472,22 @@ class Desk:
     def values(self, target: Any, metric: Metric, part: HoldoutSample | None = None) -> tuple[Float1D, str]:
         """Return one value a unit of the reusable rows, or of the vault, and the digest of what was asked."""
         part = self.parts.reusable if part is None else part
-        prediction = self._prediction(target, metric, part)
+        return self.measured(self.predictions(target, metric, part), metric, part)
+
+    def measured(self, prediction: AnyArray, metric: Metric, part: HoldoutSample) -> tuple[Float1D, str]:
+        """Return one value a unit for predictions in the order of a part, and the digest of what was asked."""
         if not metric.row_mean:
             return prediction, self.digest(metric.name, prediction)
-        return part.values_of(prediction, metric, self.books.ledger.secret)
+        secret = self.books.ledger.secret
+        if metric.built_in:
+            return part.values_of(prediction, metric, secret)
+        # the caller's code sees labels: its failing is an outcome, on record and paid for before anything else is asked
+        found: tuple[Float1D, str] = self.books.with_labels(
+            lambda: part.values_of(prediction, metric, secret), metric.name
+        )
+        return found
 
-    def _prediction(self, target: Any, metric: Metric, part: HoldoutSample) -> AnyArray:
+    def predictions(self, target: Any, metric: Metric, part: HoldoutSample) -> AnyArray:
         """Return predictions for the rows of one part, in its order."""
         if not is_estimator(target):
             prediction = part.aligned(target)
@@ -426,10 +497,38 @@ class Desk:
                 raise ValueError("target: predictions must not contain missing values; nothing was charged.")
             return in_class_order(prediction, metric, self.classes)
         fitted = target if self.training is None else self.training.fitted(target)
+        self._look_for_holdout_rows(fitted)
         answer: AnyArray = quietly(lambda: raw_response(fitted, part.X, metric), "estimator")
         if len(answer) != part.n_rows:
             raise ValueError(f"The estimator returned {len(answer)} predictions; nothing was charged.")
         return in_class_order(answer, metric, self.classes, own_classes(fitted), type(fitted).__name__)
+
+    def _look_for_holdout_rows(self, fitted: Any) -> None:
+        """Warn if a model keeps rows that it was fitted on and they are those of the holdout."""
+        inner = fitted
+        for outer in ("best_estimator_", "estimator_"):
+            inner = getattr(inner, outer, inner)
+        steps = getattr(inner, "steps", None)
+        inner = steps[-1][1] if steps else inner
+        for name in ("_fit_X", "X_train_", "support_vectors_"):
+            kept = getattr(inner, name, None)
+            shared = "" if kept is None or np.ndim(kept) != 2 else self.parts.shared_with(kept)
+            if shared:
+                what = f"The rows that {type(inner).__name__} was fitted on"
+                consequence = "its answer is no statement about new rows."
+                warn(
+                    holdout_rows_message.format(what=what, overlap=shared, consequence=consequence),
+                    DataReuseWarning,
+                )
+                return
+
+    def refuse_holdout_rows(self, X: Any, what: str) -> None:
+        """Refuse rows of the holdout in what models are to be fitted on, before anything is charged."""
+        shared = self.parts.shared_with(X)
+        if shared:
+            raise DataReuseError(
+                holdout_rows_message.format(what=what, overlap=shared, consequence="nothing was charged.")
+            )
 
     # ------------------------------------------------------------------ guesses
 
@@ -483,6 +582,7 @@ class Desk:
         return [self._answer(question, entry) for question, entry in zip(questions, entries, strict=True)]
 
     def _answer(self, question: Question, entry: Entry) -> Answer:
+        self._look_for_surprise(question, entry)
         return Answer(
             guarantee=self.guarantee if question.guarantee is None else question.guarantee(entry),
             backend=self.backend,
@@ -490,6 +590,25 @@ class Desk:
             entry=dataclasses.replace(entry, state={}),
             left=self.books.left(entry.state),
         )
+
+    def _look_for_surprise(self, question: Question, entry: Entry) -> None:
+        """Warn of a share that came out far better than its guess; a function of what was released, and so free."""
+        values = (question.better, question.guess, entry.answer, question.scale)
+        if entry.passed is not False or self.training is None or any(value is None for value in values):
+            return
+        assert question.better is not None
+        assert question.guess is not None
+        assert entry.answer is not None
+        assert question.scale is not None
+        span = question.scale[1] - question.scale[0]
+        n, n_guess = self.parts.reusable.n_units, len(self.training.y)
+        g = (n_guess * (question.guess - question.scale[0]) / span + 1.0) / (n_guess + 2.0)
+        error = math.sqrt(g * (1.0 - g) * (1.0 / n + 1.0 / n_guess))
+        if question.better * (entry.answer - question.guess) / span > _SURPRISE * error:
+            warn(surprise_message.format(question=question.label, guess=question.guess), DataReuseWarning)
+
+
+_SURPRISE = 4.0  # standard errors of a difference between guess and answer
 
 
 # ---------------------------------------------------------------- numbers
@@ -540,7 +659,7 @@ def query_question(
     def respond(session: Session) -> Release:
         raw = function(lent(sample.X), lent(sample.y))
         units = sample.unit_means(scale.to_unit(checked_rows(raw, sample.n_rows, bounds, "query")))
-        return session.number(units, start).rescaled(scale.from_unit)
+        return session.number(units, start).rescaled(rescaling(bounds))
 
     return Question(
         release="answer",
@@ -569,7 +688,8 @@ def _mean_question(
         label=label,
         phrase=phrase,
         query=query,
-        respond=lambda session: session.number(units, guess).rescaled(metric.from_unit),
+        respond=lambda session: session.number(units, guess).rescaled(rescaling(metric.bounds)),
+        better=(1.0 if metric.greater_is_better else -1.0) if metric.binary else None,
         guess=None if guess is None else metric.from_unit(float(np.mean(guess))),
         subject=subject,
         scale=metric.bounds,

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import math
-from dataclasses import dataclass
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from validstats._typing import Float1D
-from validstats.exceptions import BudgetExhaustedError, budget_exhausted_message
+from validstats.exceptions import BudgetExhaustedError, LedgerMismatchError, budget_exhausted_message
 from validstats.holdout.asking.desk import Desk, name_of
 from validstats.holdout.asking.metrics import Metric
 from validstats.holdout.budget import VAULT_SHARE, Question, Session
+from validstats.holdout.ledger import attachment_name
 from validstats.holdout.mechanisms import Release
 from validstats.holdout.results import Answer, Certificate
 from validstats.holdout.widths import (
@@ -28,6 +32,10 @@ from validstats.intake import check_in_range
 __all__ = ["Gate", "open_gate"]
 
 _START_SHARE = 0.1  # of the mass at which the gate opens, for the one bound of the start
+_ORDER_LOST = (
+    "The rows of this gate's holdout have other features now, and without identifiers they cannot be found one by one. Give "
+    "them as they were when the gate was opened; ids= in calibrate() keeps them apart from their features."
+)
 _GRID_NATS = 3.0 * math.log(
     1001.0
 )  # three numbers with three decimals, if a certificate is shown before the end
@@ -62,8 +70,9 @@ class Gate:
     desk: Desk
     metric: Metric
     margin: float
+    _known: dict[str, tuple[Float1D, Float1D | None]] = field(default_factory=dict, init=False, compare=False)
 
-    def ask(self, target: Any, *, p_keep: float | None = None) -> bool:
+    def ask(self, target: Any, *, p_keep: float | None = None, note: str = "") -> bool:
         """Propose a model.
 
         Parameters
@@ -72,6 +81,8 @@ class Gate:
             The proposal.
         p_keep : float or None, default None
             Your own probability that it is kept, from training rows; it makes expected outcomes cheap.
+        note : str, default ""
+            Words of yours, recorded with the proposal.
 
         Returns
         -------
@@ -85,45 +96,91 @@ class Gate:
             If the gate was ended by :meth:`certify` or :meth:`final`.
         """
         desk = self.desk
-        units, asked = desk.values(target, self.metric)
-        vault = None if desk.parts.vault is None else desk.values(target, self.metric, desk.parts.vault)[0]
-        present = self._record()
-        if present["ended"]:
+        proposal = _Predictions.of(desk, target, self.metric)
+        asked = proposal.name(desk)
+        record = self._record()
+        if record["ended"]:
             raise BudgetExhaustedError(
                 budget_exhausted_message.format(
                     what="this gate was ended", remedy="Open another one with gate(start)."
                 )
             )
-        if asked == present["asked"]:
+        if asked == record["present"]:
             return False
+        units = self._units(proposal)[0]
+        present = self._units(self._kept(record["present"]))[0]
         sign = 1.0 if self.metric.greater_is_better else -1.0
 
         def respond(session: Session) -> Release:
             gate = dict(session.state["gate"])
+            if (gate["present"], gate["ended"]) != (record["present"], record["ended"]):
+                raise _MovedError  # by another program, since the look above
+            session.turn.detach([gate["start"], gate["present"]])
+            session.turn.attach(proposal.content)  # of a kept and of a discarded proposal alike
             code = BitCode(*(tuple(part) for part in gate["code"]))
-            keep = keeps_proposal(sign * _read(gate["present"]), sign * units, self.margin)
+            keep = keeps_proposal(sign * present, sign * units, self.margin)
             session.branch(-code.log_probability(keep, p_keep))
             then = code.after(keep)
             gate.update(code=[list(then.keeps), list(then.discards), list(then.log_weights)])
             gate.update(proposals=gate["proposals"] + 1, kept=gate["kept"] + keep)
-            if keep:
-                gate.update(present=_written(units), asked=asked)
-                if vault is not None:
-                    gate.update(vault=_written(vault))
+            gate.update(present=asked if keep else gate["present"])
             session.state["gate"] = gate
             return Release(source="bit", passed=keep)
 
-        answer = desk.ask(
-            Question(
-                release="gate",
-                label=f"{self.metric.name}: {name_of(target)} (gate)",
-                phrase="the proposal is better than the present model",
-                query=desk.digest("gate", asked, present["asked"], self.margin),
-                respond=respond,
-                cost=0,
-            )
+        question = Question(
+            release="gate",
+            label=f"{self.metric.name}: {name_of(target)} (gate{f', {note}' if note else ''})",
+            phrase="the proposal is better than the present model",
+            query=desk.digest("gate", asked, record["present"], self.margin),
+            respond=respond,
+            cost=0,
         )
-        return bool(answer.passed)
+        try:
+            return bool(desk.ask(question).passed)
+        except _MovedError:
+            return self.ask(target, p_keep=p_keep, note=note)
+
+    def objective(self, function: Callable[[Any], tuple[float, Any]]) -> Callable[[Any], float]:
+        """Let a tuner such as Optuna search by training scores, and propose what it finds to the gate.
+
+        Parameters
+        ----------
+        function : callable
+            ``function(trial)`` returns the score of a candidate on the training rows (cross-validated), which guides the
+            tuner, and the fitted estimator or its predictions, which the gate compares with the present model.
+
+        Returns
+        -------
+        callable
+            For ``study.optimize(...)``: it returns the score, and stores the bit as ``trial.user_attrs["kept"]`` where a
+            trial has ``set_user_attr``.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn.linear_model import LogisticRegression
+        >>> from validstats.holdout import Ledger, ReusableHoldout
+        >>> rng = np.random.default_rng(7)
+        >>> X = rng.normal(size=(3000, 2))
+        >>> y = (X[:, 0] + rng.normal(size=3000) > 0).astype(int)
+        >>> rh = ReusableHoldout(queries=5, ledger=Ledger.in_memory(secret=b"example"))
+        >>> gate = rh.fit(X[:1000], y[:1000]).calibrate(X[1000:], y[1000:]).gate(np.zeros(2000, dtype=int))
+        >>> def candidate(trial):
+        ...     model = LogisticRegression(C=trial["C"]).fit(X[:1000], y[:1000])
+        ...     return model.score(X[:1000], y[:1000]), model
+        >>> objective = gate.objective(candidate)  # study.optimize(objective, n_trials=200)
+        >>> objective({"C": 1.0}) > 0.7, gate.status["kept"]
+        (True, 1)
+        """
+
+        def asked(trial: Any) -> float:
+            score, target = function(trial)
+            kept = self.ask(target)
+            if hasattr(trial, "set_user_attr"):
+                trial.set_user_attr("kept", kept)
+            return float(score)
+
+        return asked
 
     def certify(self, *, go_on: bool = False) -> Certificate:
         """Certify the kept model: an interval for its score, and a lower bound of its gain over the start.
@@ -140,13 +197,18 @@ class Gate:
         """
         units = not self.desk.counts(self.metric)
 
+        record = self._record()
+        present, start = (self._good(record[name])[0] for name in ("present", "start"))
+
         def respond(session: Session) -> Release:
             gate = dict(session.state["gate"])
+            if gate["present"] != record["present"]:
+                raise _MovedError
             level = float(session.state["log_alpha"]) + session.log_mass - math.log(2.0)
             certificate = certify_gain(
-                _good(_read(gate["present"]), self.metric),
-                _good(_read(gate["start"]), self.metric),
-                float(gate["start_high"]),
+                present,
+                start,
+                start_upper(start, float(gate["start_level"])),
                 level,
                 independent_rows=not units,
             )
@@ -158,7 +220,10 @@ class Gate:
                 value=shown.gain, low=shown.accuracy_low, high=shown.accuracy_high, source="holdout"
             )
 
-        answer = self._charge("certify", respond)
+        try:
+            answer = self._charge("certify", respond)
+        except _MovedError:
+            return self.certify(go_on=go_on)
         return Certificate(
             entry=answer.entry, left=answer.left, guarantee=answer.guarantee, backend=answer.backend
         )
@@ -183,6 +248,11 @@ class Gate:
                 "final() needs a vault: set aside a share of the holdout with vault=0.15 before calibrate()."
             )
 
+        record = self._record()
+        kept, start = (self._good(record[name])[1] for name in ("present", "start"))
+        assert kept is not None
+        assert start is not None
+
         def respond(session: Session) -> Release:
             if session.state.get("vault") is not None:
                 what = f"the vault was opened by entry {session.state['vault']} already"
@@ -192,15 +262,19 @@ class Gate:
                     )
                 )
             gate = dict(session.state["gate"])
+            if gate["present"] != record["present"]:
+                raise _MovedError
             # half of the vault's share for the start, half for the gain
             level = float(session.state["log_alpha"]) + math.log(VAULT_SHARE / 2.0)
-            kept, start = (_good(_read(gate[name]), self.metric) for name in ("vault", "vault_start"))
             gain = max(contrast_lower(kept, start, start_upper(start, level), level).gain, 0.0)
             gate.update(ended=True)
             session.state.update(gate=gate, vault=session.turn.index)
             return Release(value=gain, low=gain, high=1.0, source="vault")
 
-        return self._charge("final", respond)
+        try:
+            return self._charge("final", respond)
+        except _MovedError:
+            return self.final()
 
     @property
     def status(self) -> dict[str, Any]:
@@ -210,7 +284,28 @@ class Gate:
         return {"proposals": gate["proposals"], "kept": gate["kept"], "ended": gate["ended"], "nats": nats}
 
     def _record(self) -> dict[str, Any]:
-        return dict(self.desk.books.look().state["gate"])
+        record = dict(self.desk.books.look().state["gate"])
+        if record["rows"] != self.desk.parts.order:
+            raise LedgerMismatchError(_ORDER_LOST)
+        return record
+
+    def _units(self, proposal: _Predictions) -> tuple[Float1D, Float1D | None]:
+        """Values a unit of the reusable rows and of the vault; computed once a proposal."""
+        name = proposal.name(self.desk)
+        if name not in self._known:
+            found = proposal.units(self.desk, self.metric)
+            while len(self._known) > 2:
+                del self._known[next(iter(self._known))]
+            self._known[name] = found
+        return self._known[name]
+
+    def _kept(self, name: str) -> _Predictions:
+        return _Predictions(self.desk.books.ledger.attachment(name))
+
+    def _good(self, name: str) -> tuple[Float1D, Float1D | None]:
+        """Results in [0, 1] of which larger ones are better, of a kept proposal."""
+        units, vault = self._units(self._kept(name))
+        return _good(units, self.metric), None if vault is None else _good(vault, self.metric)
 
     def _charge(self, release: str, respond: Any) -> Answer:
         question = Question(
@@ -236,25 +331,26 @@ def open_gate(desk: Desk, start: Any, margin: float, metric: str | Metric | None
             "gate() needs mechanism='guess_and_check', 'single_look' or 'description_length', and this is "
             f"{desk.books.declared.mechanism!r}; nothing was charged."
         )
-    units, asked = desk.values(start, chosen)
-    vault = None if desk.parts.vault is None else desk.values(start, chosen, desk.parts.vault)[0]
+    proposal = _Predictions.of(desk, start, chosen)
+    asked = proposal.name(desk)
     gate = Gate(desk, chosen, float(margin))
     known = desk.books.look().state.get("gate")
     if known is not None and known["opened"] == [asked, chosen.name, float(margin)] and not known["ended"]:
         return gate
+    gate._units(proposal)  # a start that cannot be measured is refused here
 
     def respond(session: Session) -> Release:
         # the start is one fixed question; its bound is not shown
         level = float(session.state["log_alpha"]) + session.log_mass + math.log(_START_SHARE)
+        session.turn.detach([])
+        session.turn.attach(proposal.content)
         code = BitCode()
         session.state["gate"] = {
             "opened": [asked, chosen.name, float(margin)],
-            "asked": asked,
-            "start": _written(units),
-            "present": _written(units),
-            "vault": None if vault is None else _written(vault),
-            "vault_start": None if vault is None else _written(vault),
-            "start_high": start_upper(_good(units, chosen), level),
+            "rows": desk.parts.order,
+            "start": asked,
+            "present": asked,
+            "start_level": level,
             "code": [list(code.keeps), list(code.discards), list(code.log_weights)],
             "proposals": 0,
             "kept": 0,
@@ -276,21 +372,40 @@ def open_gate(desk: Desk, start: Any, margin: float, metric: str | Metric | None
     return gate
 
 
+@dataclass(frozen=True)
+class _Predictions:
+    """Predictions for the reusable rows and the vault, as the ledger keeps them: they do not depend on labels."""
+
+    content: bytes
+
+    @classmethod
+    def of(cls, desk: Desk, target: Any, metric: Metric) -> _Predictions:
+        parts = [desk.parts.reusable, *([] if desk.parts.vault is None else [desk.parts.vault])]
+        found = io.BytesIO()
+        for part in parts:
+            prediction = desk.predictions(target, metric, part)
+            if prediction.dtype.kind == "O":
+                prediction = np.array(prediction.tolist())
+            np.lib.format.write_array(found, np.ascontiguousarray(prediction), allow_pickle=False)
+        return cls(zlib.compress(found.getvalue(), 6))
+
+    def name(self, desk: Desk) -> str:
+        return attachment_name(desk.books.ledger.secret, self.content)
+
+    def units(self, desk: Desk, metric: Metric) -> tuple[Float1D, Float1D | None]:
+        raw = io.BytesIO(zlib.decompress(self.content))
+        parts = [desk.parts.reusable, *([] if desk.parts.vault is None else [desk.parts.vault])]
+        found = [
+            desk.measured(np.lib.format.read_array(raw, allow_pickle=False), metric, part)[0]
+            for part in parts
+        ]
+        return found[0], found[1] if len(found) > 1 else None
+
+
+class _MovedError(Exception):
+    """Another program has changed the present model between a look and a turn."""
+
+
 def _good(units: Float1D, metric: Metric) -> Float1D:
     """Results in [0, 1] of which larger ones are better."""
     return units if metric.greater_is_better else 1.0 - units
-
-
-def _written(units: Float1D) -> str:
-    """Results as text: bits where all are 0 or 1, single precision otherwise; of one length for one kind of metric."""
-    if np.isin(units, (0.0, 1.0)).all():
-        return f"b{len(units)}:" + np.packbits(units > 0.5).tobytes().hex()
-    return "f:" + units.astype("<f8").tobytes().hex()
-
-
-def _read(text: str) -> Float1D:
-    kind, raw = text.split(":")
-    if kind == "f":
-        return np.frombuffer(bytes.fromhex(raw), dtype="<f8").astype(np.float64)
-    bits = np.unpackbits(np.frombuffer(bytes.fromhex(raw), dtype=np.uint8))
-    return bits[: int(kind[1:])].astype(np.float64)

@@ -9,11 +9,9 @@ from typing import Any
 import numpy as np
 
 from validstats._typing import AnyArray, RandomState
-from validstats.exceptions import DataReuseWarning, warn
-from validstats.holdout.asking.desk import is_estimator
+from validstats.exceptions import DataReuseWarning, data_reuse_message, warn
+from validstats.holdout.asking.desk import Parts, is_estimator
 from validstats.holdout.ledger import (
-    anchors_of,
-    any_anchor,
     holdout_fingerprint,
     holdout_key,
     keyed_row_digests,
@@ -24,8 +22,6 @@ from validstats.intake import (
     check_random_state,
     is_frame,
     read_array,
-    row_digests,
-    warn_data_reuse,
 )
 
 __all__ = [
@@ -36,7 +32,6 @@ __all__ = [
     "is_list_of_targets",
     "seed_of",
     "user_tag",
-    "warn_about_other_ledger",
     "warn_about_reuse",
 ]
 
@@ -76,23 +71,12 @@ def user_tag(X: Any, y: AnyArray) -> str:
     return holdout_fingerprint(key, keyed_row_digests(key, rows, y))
 
 
-def warn_about_reuse(training: Any, holdout: Any) -> None:
-    """Warn if holdout rows were trained on."""
-    if any(hasattr(X, "tocsr") or np.ndim(X) == 1 for X in (training, holdout) if not is_frame(X)):
-        return
-    warn_data_reuse(row_digests(training), row_digests(holdout))
-
-
-def warn_about_other_ledger(X: Any, y: AnyArray) -> None:
-    """Warn if holdout rows that get a ledger in memory have a ledger file already."""
-    others = anchors_of("holdout", user_tag(X, y)) if any_anchor() else []
-    if others:
-        place = others[0].facts().get("path", "an unknown place")
-        warn(
-            f"These holdout rows have a ledger already, at {place}. What was asked there counts, and a ledger in "
-            f"memory forgets it: the guarantee is void. Use ledger={place!r}.",
-            DataReuseWarning,
-        )
+def warn_about_reuse(training: Any, parts: Parts) -> None:
+    """Warn if holdout rows were trained on, as they are or with other features; labels are not looked at."""
+    shared = parts.shared_with(training)
+    if shared:
+        rows = f"Rows of the holdout ({shared})"
+        warn(data_reuse_message.format(rows=rows), DataReuseWarning)
 
 
 def check_users(users: Mapping[str, int] | None, queries: int, user: str) -> dict[str, int]:

@@ -71,6 +71,13 @@ class Metric:
     greater_is_better: bool = True
     binary: bool = False
 
+    @property
+    def built_in(self) -> bool:
+        """Whether the package computes it: a function of the caller's that sees labels pays for its errors."""
+        return self.rows.__module__.startswith("validstats.holdout.") and type(self).__module__.startswith(
+            "validstats.holdout."
+        )
+
     def values(self, y: AnyArray, prediction: AnyArray, X: Any = None) -> Float1D:
         """Return the value of every row.
 
@@ -133,6 +140,11 @@ class Metric:
         """Rescale from [0, 1] to the bounds."""
         low, high = self.bounds
         return low + value * (high - low)
+
+
+def rescaling(bounds: tuple[float, float]) -> Callable[[float], float]:
+    """Return what rescales a released number from [0, 1] to bounds; no code of the caller's runs then."""
+    return lambda value: bounds[0] + value * (bounds[1] - bounds[0])
 
 
 def checked_rows(values: Any, n: int, bounds: tuple[float, float], what: str) -> Float1D:

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Any, get_args
 
 import numpy as np
 
 from validstats._typing import AnyArray
+from validstats.exceptions import LedgerMismatchError
 from validstats.holdout.asking.desk import Desk, GuessKind, Parts, class_indices, count_rows, split_sample
 from validstats.holdout.asking.inputs import (
     check_labels,
     check_users,
     user_tag,
-    warn_about_other_ledger,
     warn_about_reuse,
 )
 from validstats.holdout.asking.metrics import as_metric
 from validstats.holdout.budget import Books, guarantee_of
-from validstats.holdout.ledger import Ledger, holdout_key
+from validstats.holdout.ledger import BoundRows, Ledger, holdout_key, ledger_in_memory
 from validstats.holdout.mechanisms import MECHANISMS, Analysis, Declaration, check_score_mechanism, mechanism
 from validstats.holdout.planner import Plan, plan
 from validstats.intake import (
+    RowSketch,
     align,
     backend_of,
     check_confidence_level,
@@ -30,7 +32,9 @@ from validstats.intake import (
     check_literal,
     check_positive_int,
     is_frame,
+    read_array,
     row_labels,
+    sketch_ids,
     sketch_rows,
 )
 
@@ -82,33 +86,48 @@ def calibration_of(desk: Desk) -> HoldoutCalibration:
     )
 
 
-def open_desk(holdout: Any, X: Any, y: Any, clusters: Any, check_reuse: bool) -> Desk:
+def open_desk(
+    holdout: Any,
+    X: Any,
+    y: Any,
+    clusters: Any,
+    check_reuse: bool,
+    ids: Any = None,
+    id_namespace: str = "",
+    allow_overlap: str = "refuse",
+) -> Desk:
     """Check, split and bind the rows, and open the budget that an estimator's parameters declare, or continue it."""
     metric = as_metric(holdout.metric)
     named = row_labels(X)
     labels = check_labels(align(y, named, "y"), count_rows(X), "y")
     clusters = align(clusters, named, "clusters")
     groups = None if clusters is None else check_groups(clusters, "clusters", len(labels))
+    key = holdout_key()
+    ids = None if ids is None else read_array(align(ids, named, "ids"), "ids")
+    known = None if ids is None else sketch_ids(ids, key=key, namespace=id_namespace)
+    if known is not None and known.n != len(labels):
+        raise ValueError(f"ids must have one identifier for each of the {len(labels)} rows, got {known.n}.")
     vault = check_in_range(holdout.vault, "vault", 0.0, 1.0, high_open=True)
     training = getattr(holdout, "training_", None)
     if metric.response != "predict" and training is None:
         raise ValueError(f"metric={metric.name!r} needs the training labels: call fit(...) first.")
     classes = np.empty(0) if training is None else training.classes
-    if check_reuse and training is not None:
-        warn_about_reuse(training.X, X)
-    ledger = _ledger_of(holdout)
-    if check_reuse and ledger.path is None:
-        warn_about_other_ledger(X, labels)
-    parts, fingerprint = _split(ledger, X, labels, classes, groups, vault)
-    if holdout.ledger is None and not ledger.fits(fingerprint):
-        ledger = Ledger.in_memory()  # other rows get a budget of their own
-        parts, fingerprint = _split(ledger, X, labels, classes, groups, vault)
+    charge = check_literal(allow_overlap, "allow_overlap", ("refuse", "charge")) == "charge"
+    if charge and vault:
+        raise ValueError(
+            "allow_overlap='charge' allows no vault: its rows may have been asked about under the other ledger."
+        )
+    handed = _Handed(X, labels, classes, groups, vault, ids, known, key, charge)
+    ledger, parts, rows = handed.under(_ledger_of(holdout))
+    if holdout.ledger is None and not ledger.fits(rows):
+        # other rows than at the calibration before: they continue what they have, or get a budget of their own
+        ledger, parts, rows = handed.under(None)
     declared = _declaration(holdout, parts.reusable.n_units, vault)
-    if ledger.path is None:
-        ledger.bind(fingerprint)
-    else:
-        ledger.bind(fingerprint, user_tag(X, labels), lambda: sketch_rows(X, labels, key=holdout_key()))
+    if check_reuse and training is not None:
+        warn_about_reuse(training.X, parts)
+    ledger.bind(rows)
     books = Books(ledger, declared, holdout.user)
+    books.inherit()
     books.open()
     session = books.look()
     return Desk(
@@ -127,22 +146,72 @@ def open_desk(holdout: Any, X: Any, y: Any, clusters: Any, check_reuse: bool) ->
     )
 
 
-def _split(
-    ledger: Ledger, X: Any, y: AnyArray, classes: AnyArray, clusters: AnyArray | None, vault: float
-) -> tuple[Parts, str]:
-    reusable, sealed, fingerprint = split_sample(
-        X, y, class_indices(y, classes), clusters, vault=vault, secret=ledger.secret
-    )
-    return Parts(ledger, reusable, sealed), fingerprint
+@dataclass(frozen=True, eq=False)
+class _Handed:
+    """What calibrate() was given, checked."""
+
+    X: Any
+    y: AnyArray
+    classes: AnyArray
+    clusters: AnyArray | None
+    vault: float
+    ids: AnyArray | None
+    known: RowSketch | None  # sketch of the identifiers
+    key: bytes  # the user's
+    charge_overlap: bool
+
+    def under(self, ledger: Ledger | None) -> tuple[Ledger, Parts, BoundRows]:
+        """Split the rows under a ledger's key; without one, under that which they have in memory, or a new one."""
+        tag = user_tag(self.X, self.y)
+        if ledger is None:
+            ledger = ledger_in_memory(tag, self.known) or Ledger.in_memory()
+        ids = self._ids_under(ledger)
+        reusable, sealed, content, named = split_sample(
+            self.X,
+            self.y,
+            class_indices(self.y, self.classes),
+            self.clusters,
+            vault=self.vault,
+            secret=ledger.secret,
+            ids=ids,
+        )
+        rows = BoundRows(
+            content=content,
+            ids=named,
+            n=len(self.y),
+            tag=tag,
+            sketches=functools.cache(self._sketches),
+            ordered="the rows of the vault" if self.vault and ids is None else "",
+            charge_overlap=self.charge_overlap,
+        )
+        return ledger, Parts(ledger, reusable, sealed, named or content), rows
+
+    def _ids_under(self, ledger: Ledger) -> AnyArray | None:
+        """Identifiers, where rows are found by them: from the first binding on, or never."""
+        bound = ledger.bound()
+        if bound is None:
+            return self.ids
+        if bound.detail.get("ids") is not None and self.ids is None:
+            raise LedgerMismatchError(
+                f"{ledger!r} was bound with ids=, by which its rows are found. Pass the same identifiers again."
+            )
+        return None if bound.detail.get("ids") is None else self.ids
+
+    def _sketches(self) -> tuple[RowSketch, ...]:
+        found = sketch_rows(self.X, self.y, key=self.key)
+        return found if self.known is None else (self.known, *found)
 
 
-def _ledger_of(holdout: Any) -> Ledger:
-    """Return the ledger that the parameters name; without one, that of the calibration before, or a new one."""
+def _ledger_of(holdout: Any) -> Ledger | None:
+    """Return the ledger that the parameters name; without one, that of the calibration before, or none."""
     if isinstance(holdout.ledger, Ledger):
         return holdout.ledger
+    before: Ledger | None = getattr(holdout, "ledger_", None)
     if holdout.ledger is not None:
-        return Ledger.open(holdout.ledger)
-    return getattr(holdout, "ledger_", None) or Ledger.in_memory()
+        # a relative path means the file that it meant at first, whatever the folder is now
+        same = before is not None and before.named == str(holdout.ledger)
+        return Ledger.open(before.path if same and before is not None and before.path else holdout.ledger)
+    return before
 
 
 def plan_of(holdout: Any, n: int) -> Plan:

@@ -15,7 +15,7 @@ import numpy as np
 
 from validstats._typing import Float1D
 from validstats.holdout.asking.desk import Desk, is_estimator, name_of
-from validstats.holdout.asking.metrics import Metric
+from validstats.holdout.asking.metrics import Metric, rescaling
 from validstats.holdout.budget import Question, Session
 from validstats.holdout.mechanisms import DIFFERENCE_CELL, Release
 from validstats.holdout.results import Answer
@@ -51,12 +51,12 @@ def best(desk: Desk, targets: Sequence[Any], metric: str | Metric | None) -> Ans
                 for (units, _), guess in zip(scored, guesses, strict=True)
             ]
             winner = int(np.argmax([sign * float(release.value) for release in releases]))  # type: ignore[arg-type]
-            return replace(releases[winner].rescaled(chosen.from_unit), winner=winner)
+            return replace(releases[winner].rescaled(rescaling(chosen.bounds)), winner=winner)
         winner = int(np.argmax([sign * units.mean() for units, _ in scored]))
         session.branch(math.log(len(scored)))  # which of c won: ln c nats
         units = scored[winner][0] > 0.5 if desk.counts(chosen) else scored[winner][0]
         release = session.number(units, guesses[winner])
-        return replace(release.rescaled(chosen.from_unit), winner=winner)
+        return replace(release.rescaled(rescaling(chosen.bounds)), winner=winner)
 
     return desk.ask(
         Question(

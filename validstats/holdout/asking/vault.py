@@ -11,7 +11,7 @@ from validstats._typing import Float1D
 from validstats.exceptions import BudgetExhaustedError, budget_exhausted_message
 from validstats.guarantee import Guarantee
 from validstats.holdout.asking.desk import Desk, name_of
-from validstats.holdout.asking.metrics import Metric
+from validstats.holdout.asking.metrics import Metric, rescaling
 from validstats.holdout.budget import VAULT_SHARE, Question, Session, vault_guarantee
 from validstats.holdout.ledger import Entry
 from validstats.holdout.mechanisms import Release
@@ -69,4 +69,4 @@ def vault_release(units: Float1D, metric: Metric, clustered: bool, log_alpha: fl
     else:
         low, high = betting_interval(np.ascontiguousarray(units), log_alpha)
     release = Release(value=float(units.mean()), low=low, high=high, source="vault")
-    return release.rescaled(metric.from_unit)
+    return release.rescaled(rescaling(metric.bounds))

@@ -14,7 +14,7 @@ import functools
 import math
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import Any
@@ -24,7 +24,7 @@ import numpy as np
 from validstats._typing import AnyArray
 from validstats.exceptions import BudgetExhaustedError, LedgerMismatchError, budget_exhausted_message
 from validstats.guarantee import Guarantee
-from validstats.holdout.ledger import Entry, Ledger, Turn
+from validstats.holdout.ledger import Entry, Ledger, Turn, registry_lock
 from validstats.holdout.mechanisms import Declaration, Mechanism, Release, mechanism
 from validstats.holdout.widths import LOG_ERROR, LOG_NO_ERROR, SIDE_SHARE
 from validstats.intake import alpha_fraction
@@ -49,6 +49,12 @@ VAULT_SHARE = 0.5
 """Share of the failure probability that the vault takes at the root, where one is set aside."""
 
 
+error_message = (
+    "The {what} failed on the holdout, or returned a value that is not finite or out of its bounds. What went wrong is "
+    "withheld, since it may tell labels; the question counts as asked and 6.9 nats are charged. Try it on the training rows."
+)
+
+
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Question:
     """One question, ready to be charged."""
@@ -64,8 +70,16 @@ class Question:
     subject: str | None = None
     sees_labels: bool = False  # whether a function of the caller's runs that is handed the labels
     scale: tuple[float, float] | None = None  # least and largest possible answer; recorded
+    better: float | None = None  # 1 or -1 for a share of which larger or smaller values are better
     # What its answer promises, where that is not what the whole holdout promises
     guarantee: Callable[[Entry], Guarantee] | None = None
+
+    @property
+    def public(self) -> dict[str, Any]:
+        """What the ledger keeps of it beside the outcome; known before labels are read."""
+        known = {"question": self.label, "phrase": self.phrase, "guess": self.guess}
+        more = {"subject": self.subject, "scale": None if self.scale is None else list(self.scale)}
+        return known | {name: value for name, value in more.items() if value is not None}
 
 
 def declared_alike(stored: Mapping[str, Any] | None, declared: Declaration) -> bool:
@@ -260,6 +274,28 @@ class Books:
             token = self._announce(questions) if any(q.sees_labels for q in questions) else ""
             return self._charge(questions, token)
 
+    def with_labels(self, function: Callable[[], Any], name: str) -> Any:
+        """Let the caller's code see labels: on record beforehand, a value or an error afterwards, and both are paid for."""
+        with self.ledger.held():
+            token = secrets.token_hex(8)
+            with self._turn() as turn:
+                self._check_epoch(turn)
+                turn.append("asked", state={**turn.state, "pending": [token, 1]})
+            failed = False
+            try:
+                with quiet():
+                    value = function()
+            except BaseException:
+                failed = True
+            nats = -LOG_ERROR if failed else -LOG_NO_ERROR
+            with self._turn(token) as turn:
+                state = {**turn.state, "branch_nats": float(turn.state["branch_nats"]) + nats}
+                state["asked"] = int(state["asked"]) + failed
+                turn.append("error" if failed else "measured", nats=nats, state=state)
+        if failed:
+            raise ValueError(error_message.format(what=f"metric {name!r}"))
+        return value
+
     def _announce(self, questions: Sequence[Question]) -> str:
         """Put on record that a function of the caller's is about to see labels: whatever it does then has a price."""
         token = secrets.token_hex(8)
@@ -273,7 +309,9 @@ class Books:
     @contextmanager
     def _turn(self, token: str = "") -> Iterator[Turn]:
         """Take a turn; what was announced and never came back is charged as an error first."""
-        with self.ledger.turn(self.user) as turn:
+        partners = self._partners()
+        lock = registry_lock() if partners else nullcontext()
+        with lock, self.ledger.turn(self.user) as turn:
             pending = turn.state.get("pending")
             if pending is not None:
                 settled = {name: value for name, value in turn.state.items() if name != "pending"}
@@ -284,6 +322,39 @@ class Books:
                     settled["asked"] = int(settled["asked"]) + int(pending[1])
                     turn.append("error", nats=-LOG_ERROR, state=settled)
             yield turn
+            nats = sum(entry.nats for entry in turn.appended)
+            if nats > 0.0:
+                for (
+                    partner
+                ) in partners:  # before this ledger's own charge is on record: none is seen before both are
+                    with partner.turn(self.user) as theirs:
+                        theirs.append("linked", nats=nats, state=_spent(theirs.state, nats))
+
+    def _partners(self) -> list[Ledger]:
+        """Ledgers that have some of these rows and were linked: every charge falls on all of them."""
+        return self.ledger._partners()
+
+    def inherit(self) -> None:
+        """Begin with what ledgers have spent that this one was just linked to, and let them know of it."""
+        for partner in self._partners():
+            with registry_lock(), self.ledger.turn(self.user) as turn, partner.turn(self.user) as theirs:
+                if any(self.ledger.id in entry.detail.get("by", []) for entry in partner.entries()):
+                    continue
+                level = theirs.state.get("declared", {}).get(
+                    "confidence_level", self.declared.confidence_level
+                )
+                spent = -log_mass_of(theirs.state) if "mechanisms" in theirs.state else 0.0
+                if level != self.declared.confidence_level or not math.isfinite(spent):
+                    raise LedgerMismatchError(
+                        f"{partner!r} has some of these rows at confidence_level={level!r}; charge it together with this one at "
+                        "the same level only, and not after noisy answers."
+                    )
+                turn.append("inherited", nats=spent, state=_spent(turn.state, spent))
+                # sealed rows may be among those that can be asked about now
+                state = (
+                    {**theirs.state, "vault": theirs.index} if "declared" in theirs.state else theirs.state
+                )
+                theirs.append("linked", detail={"by": [self.ledger.id]}, state=state)
 
     def _charge(self, questions: Sequence[Question], token: str) -> list[Entry]:
         done: list[Entry] = []
@@ -294,21 +365,20 @@ class Books:
             refused = self._budget_refusal(turn, questions)
             if refused:
                 self._record_refusal(turn)
-            for question in [] if refused else questions:
+            for number, question in enumerate([] if refused else questions):
                 try:
                     entry = self._charge_one(turn, question, new_batch=new_batch)
                 except _Refused as refusal:
                     refused = str(refusal)
-                    self._record_refusal(turn, refusal.session)
+                    self._record_refusal(turn, refusal.session, question)
+                    # as many records as answers would have been: what is written does not depend on the outcome
+                    for rest in questions[number + 1 :]:
+                        turn.append("refused", query=rest.query, public=rest.public)
                     break
                 done.append(entry)
                 new_batch = new_batch and entry.release == "cached"
         if any(entry.detail.get("source") == "error" for entry in done):
-            raise ValueError(
-                "The function of query() failed on the holdout, or returned a value that is not finite or out of its bounds. What "
-                "went wrong is withheld, since it may tell labels; the question counts as asked and 6.9 nats are charged. "
-                "Try the function on the training rows."
-            )
+            raise ValueError(error_message.format(what="function of query()"))
         if refused:
             error = BudgetExhaustedError(
                 budget_exhausted_message.format(what=str(refused).rstrip("."), remedy=self._remedy())
@@ -356,31 +426,34 @@ class Books:
                 self.user: state["by_user"].get(self.user, 0) + question.cost,
             }
         return turn.append(
-            question.release,
-            query=None if release.source == "error" else question.query,
+            "error" if release.source == "error" else question.release,
+            query=question.query,
             nats=session.nats,
             mu_squared=session.mu_squared,
             passed=release.passed,
             answer=release.value,
             half_width=release.half_width,
-            detail={
-                **release.stored(),
-                "question": question.label,
-                "phrase": question.phrase,
-                "guess": question.guess,
-                **({} if question.subject is None else {"subject": question.subject}),
-                **({} if question.scale is None else {"scale": list(question.scale)}),
-            },
+            detail=release.stored(),
+            public=question.public,
             state=state,
         )
 
-    def _record_refusal(self, turn: Turn, session: Session | None = None) -> None:
+    def _record_refusal(
+        self, turn: Turn, session: Session | None = None, question: Question | None = None
+    ) -> None:
         """Make the exhaustion stick, and charge what the refusal itself reveals."""
         nats = 0.0 if session is None else session.nats
         if nats or not turn.state["exhausted"]:
             state = turn.state if session is None else session.state
             mu_squared = 0.0 if session is None else session.mu_squared
-            turn.append("refused", nats=nats, mu_squared=mu_squared, state={**state, "exhausted": True})
+            turn.append(
+                "refused",
+                query=None if question is None else question.query,
+                nats=nats,
+                mu_squared=mu_squared,
+                public={} if question is None else question.public,
+                state={**state, "exhausted": True},
+            )
 
     def _budget_refusal(self, turn: Turn, questions: Sequence[Question]) -> str:
         """Why the declared counts do not suffice; empty if they do. Questions asked before are free."""
@@ -438,6 +511,7 @@ class Books:
         else:
             # the vault has its share at the root: gate and vault together keep one alpha
             spent = -math.log1p(-VAULT_SHARE) if self.declared.vault else 0.0
+            spent += float(turn.state.get("branch_nats", 0.0))  # of ledgers that have some of the rows
         opened_with = mechanism(self.declared.mechanism).options(self.declared)
         options = {"n": self.declared.n, "log_alpha": log_alpha, **opened_with}
         if mechanism(self.declared.mechanism).noisy:
@@ -460,6 +534,21 @@ class Books:
             "More questions need a new plan: set queries=... and call calibrate() again with the same rows. It divides "
             "what is left of the ledger, so that its intervals are wider."
         )
+
+
+def _spent(state: Mapping[str, Any], nats: float) -> dict[str, Any]:
+    """A state after nats that were spent elsewhere."""
+    return {**state, "branch_nats": float(state.get("branch_nats", 0.0)) + nats}
+
+
+def log_mass_of(state: Mapping[str, Any]) -> float:
+    """Logarithm of the mass that a ledger has left; minus infinity after noisy answers, which no count pays for."""
+    kept = 0.0
+    for record in state["mechanisms"].values():
+        if mechanism(record["name"]).noisy or not mechanism(record["name"]).mixes:
+            return -math.inf
+        kept += float(stored_state(record).log_mass) + float(record.get("log_kept", 0.0))
+    return kept - float(state["branch_nats"])
 
 
 def _guarded(question: Question, session: Session) -> Release:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from validstats.holdout.ledger.anchor import anchors_of, any_anchor
-from validstats.holdout.ledger.core import Ledger, LedgerCheck, Turn, holdout_key
+from validstats.holdout.ledger.core import Ledger, LedgerCheck, Turn
+from validstats.holdout.ledger.registry import BoundRows, holdout_key, ledger_in_memory, registry_lock
 from validstats.holdout.ledger.store import (
     Entry,
     ask_digest,
+    attachment_name,
     derive_key,
     holdout_fingerprint,
     keyed_order,
@@ -14,16 +15,18 @@ from validstats.holdout.ledger.store import (
 )
 
 __all__ = [
+    "BoundRows",
     "Entry",
     "Ledger",
     "LedgerCheck",
     "Turn",
-    "anchors_of",
-    "any_anchor",
     "ask_digest",
+    "attachment_name",
     "derive_key",
     "holdout_fingerprint",
     "holdout_key",
     "keyed_order",
     "keyed_row_digests",
+    "ledger_in_memory",
+    "registry_lock",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -95,14 +96,21 @@ class Anchor:
         return self.path.is_file()
 
     def write(self, kind: str, *values: object) -> None:
-        """Append one line."""
+        """Append one line, durably, or raise an OSError."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        line = json.dumps([kind, *values], separators=(",", ":")) + "\n"
+        # the line break comes first: what a full disk cut off cannot join the next line
+        line = ("\n" + json.dumps([kind, *values], separators=(",", ":")) + "\n").encode()
         handle = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         try:
-            os.write(handle, line.encode())
+            if os.write(handle, line) != len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
+            os.fsync(handle)
         finally:
             os.close(handle)
+
+    def announce(self, receipt: Receipt) -> None:
+        """Put on record which head comes next: where this fails, nothing was charged."""
+        self.write("next", receipt.count, receipt.head)
 
     def advance(self, receipt: Receipt) -> None:
         """Record a head, unless a later one is there already."""

@@ -4,23 +4,35 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 
 from validstats.exceptions import (
+    LedgerError,
     LedgerMismatchError,
     LedgerMissingError,
     LedgerTamperedError,
+    LedgerUnavailableError,
     ledger_missing_message,
     ledger_tampered_message,
+    ledger_unavailable_message,
 )
-from validstats.holdout.ledger.anchor import Anchor, Receipt, anchors_of, state_key
-from validstats.holdout.ledger.registry import claim_rows, registry_lock
+from validstats.holdout.ledger.anchor import Anchor, Receipt, anchors_of
+from validstats.holdout.ledger.registry import (
+    BoundRows,
+    find_others,
+    forget,
+    held_in_memory,
+    record,
+    refuse_others,
+    registry_lock,
+    sketches_of,
+)
 from validstats.holdout.ledger.store import (
     GENESIS,
     Entry,
@@ -28,17 +40,28 @@ from validstats.holdout.ledger.store import (
     OlderFormat,
     Store,
     append_entry,
+    attach,
+    attachment,
     counter_generator,
+    detach,
     digest_at,
     first_broken_link,
+    last_entry,
     now,
+    public_length,
+    read_entries,
     read_entry,
     read_rows,
 )
-from validstats.intake import RowSketch
+from validstats.intake import find_overlap
 from validstats.runtime import new_file
 
 __all__ = ["Ledger", "LedgerCheck", "Turn"]
+
+_NOTHING_CHARGED = "Nothing was charged and nothing was answered."
+_CHARGED = (
+    "The question is charged and its answer is in the ledger: ask the same again, which costs nothing more."
+)
 
 
 @dataclass(frozen=True)
@@ -79,16 +102,17 @@ class Turn:
         Entries of this turn.
     """
 
-    def __init__(self, connection: sqlite3.Connection, identity: Identity, user: str) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, identity: Identity, user: str, last: Entry | None
+    ) -> None:
         self._connection = connection
         self._identity = identity
         self._user = user
-        row = connection.execute("SELECT * FROM entries ORDER BY idx DESC LIMIT 1").fetchone()
-        last = None if row is None else read_entry(row)
+        self.last = last
         self.index = 0 if last is None else last.idx + 1
         self.head = GENESIS if last is None else last.digest
         self.epoch = -1 if last is None else last.epoch
-        self.state: dict[str, Any] = {} if last is None else last.state
+        self.state: dict[str, Any] = {} if last is None else dict(last.state)
         self.appended: list[Entry] = []
 
     def generator(self, stream: str = "answer", index: int | None = None) -> np.random.Generator:
@@ -122,8 +146,8 @@ class Turn:
             The entry that answered it.
         """
         row = self._connection.execute(
-            "SELECT * FROM entries WHERE query = ? AND release NOT IN ('cached', 'refused', 'bound', 'asked') "
-            "ORDER BY idx LIMIT 1",
+            "SELECT * FROM entries WHERE query = ? AND RTRIM(release) NOT IN "
+            "('cached', 'refused', 'bound', 'asked', 'error') ORDER BY idx LIMIT 1",
             (query,),
         ).fetchone()
         return None if row is None else read_entry(row)
@@ -131,14 +155,32 @@ class Turn:
     def find(self, release: str) -> Entry | None:
         """Return the latest entry of a kind."""
         row = self._connection.execute(
-            "SELECT * FROM entries WHERE release = ? ORDER BY idx DESC LIMIT 1", (release,)
+            "SELECT * FROM entries WHERE RTRIM(release) = ? ORDER BY idx DESC LIMIT 1", (release,)
         ).fetchone()
         return None if row is None else read_entry(row)
 
     def totals(self) -> tuple[float, float]:
         """Return the nats and the squared Gaussian-DP parameter charged so far, this turn included."""
-        row = self._connection.execute("SELECT TOTAL(nats), TOTAL(mu_squared) FROM entries").fetchone()
-        return float(row[0]), float(row[1])
+        return (0.0, 0.0) if self.last is None else self.last.charged
+
+    def attach(self, content: bytes) -> str:
+        """Keep something beside the entries, and return its name.
+
+        Parameters
+        ----------
+        content : bytes
+            It must not depend on labels.
+
+        Returns
+        -------
+        str
+            Its keyed digest.
+        """
+        return attach(self._connection, self._identity.secret, content)
+
+    def detach(self, keep: Sequence[str]) -> None:
+        """Remove all attachments but those named."""
+        detach(self._connection, keep)
 
     def append(
         self,
@@ -151,6 +193,7 @@ class Turn:
         answer: float | None = None,
         half_width: float | None = None,
         detail: Mapping[str, Any] | None = None,
+        public: Mapping[str, Any] | None = None,
         state: Mapping[str, Any] | None = None,
         new_epoch: bool = False,
     ) -> Entry:
@@ -170,6 +213,8 @@ class Turn:
             What will be released.
         detail : mapping or None, default None
             Further released values, as JSON.
+        public : mapping or None, default None
+            What of the detail was known before labels were read: the record is long enough for it and for any outcome.
         state : mapping or None, default None
             State after this entry; unchanged if None.
         new_epoch : bool, default False
@@ -189,7 +234,9 @@ class Turn:
             if not value >= 0:
                 raise ValueError(f"{name} must be at least 0, got {value!r}.")
         self.epoch += int(new_epoch)
+        before = {} if self.last is None else self.last.state
         self.state = dict(self.state if state is None else state)
+        charged = self.totals()
         entry = Entry(
             idx=self.index,
             time=now(),
@@ -202,12 +249,16 @@ class Turn:
             passed=None if passed is None else bool(passed),
             answer=None if answer is None else float(answer),
             half_width=None if half_width is None else float(half_width),
-            detail=dict(detail or {}),
+            detail={**(detail or {}), **(public or {})},
             state=self.state,
             previous=self.head,
+            charged=(charged[0] + float(nats), charged[1] + float(mu_squared)),
         )
-        stored = append_entry(self._connection, self._identity.secret, entry)
-        self.index, self.head, self.state = stored.idx + 1, stored.digest, stored.state
+        stored = append_entry(
+            self._connection, self._identity.secret, entry, before, public_length(public or {})
+        )
+        self.last = stored
+        self.index, self.head, self.state = stored.idx + 1, stored.digest, dict(stored.state)
         self.appended.append(stored)
         return stored
 
@@ -241,22 +292,33 @@ class Ledger:
     (1, (0.5, 0.0))
     """
 
-    def __init__(self, store: Store, identity: Identity, *, anchored: bool) -> None:
+    def __init__(self, store: Store, identity: Identity, *, anchored: bool, registered: bool = True) -> None:
         self._store = store
         self._identity = identity
         self._anchored = anchored
+        self._registered = registered  # whether its rows are looked for under other ledgers
         self._verified = (0, GENESIS)
+        self._checked_version: tuple[int, int] | None = (
+            None  # connection and its data version at the last whole check
+        )
+        self._last: Entry | None = None
+        self._links: dict[str, None] = {}
+        self._links_seen = 0
+        self.named = "" if store.path is None else str(store.path)  # as the caller named it
 
     # ------------------------------------------------------------------ making one
 
     @classmethod
-    def create(cls, path: str | Path) -> Self:
+    def create(cls, path: str | Path, *, exist_ok: bool = False) -> Self:
         """Create a ledger file, once, and its anchor in the user's state directory.
 
         Parameters
         ----------
         path : str or Path
             Where; nothing may be there yet, and no ledger may have been there before.
+        exist_ok : bool, default False
+            Whether a ledger that is there already is opened instead, with what was spent, so that a notebook can be run
+            again from the top. One that was there and is gone is missed all the same.
 
         Returns
         -------
@@ -271,6 +333,8 @@ class Ledger:
             If a ledger was created at this path before and is gone.
         """
         path = Path(path)
+        if path.exists() and exist_ok:
+            return cls.open(path)
         if path.exists():
             raise FileExistsError(
                 f"There is a file at {path} already; open it with Ledger.open({str(path)!r})."
@@ -279,14 +343,27 @@ class Ledger:
         if not path.parent.is_dir():
             raise FileNotFoundError(f"The folder {path.parent} does not exist.")
         identity = _new_identity()
-        with new_file(path) as draft:
-            store = Store(draft)
-            try:
-                store.create(identity)
-                cls(store, identity, anchored=True)._begin()
-            finally:
-                store.close()
-        Anchor.of(identity.id).write("path", str(path.resolve()))
+        try:
+            with new_file(path) as draft:
+                store = Store(draft)
+                try:
+                    store.create(identity)
+                    cls(store, identity, anchored=True)._begin()
+                finally:
+                    store.close()
+            Anchor.of(identity.id).write("path", str(path.resolve()))
+        except FileExistsError:
+            raise
+        except (OSError, sqlite3.OperationalError) as error:
+            if isinstance(error, LedgerError):
+                raise
+            raise LedgerUnavailableError(
+                ledger_unavailable_message.format(
+                    place=getattr(error, "filename", None) or path.parent,
+                    why=getattr(error, "strerror", None) or error,
+                    charged="No ledger was created.",
+                )
+            ) from None
         return cls.open(path)
 
     @classmethod
@@ -317,9 +394,18 @@ class Ledger:
         if not path.is_file():
             _refuse_if_lost(path)
             raise LedgerMissingError(ledger_missing_message.format(path=str(path), more=""))
+        if path.stat().st_nlink > 1:
+            raise LedgerUnavailableError(
+                ledger_unavailable_message.format(
+                    place=path,
+                    why="the file has several names (hard links), and each would have a write-ahead log of its own",
+                    charged="Remove all names but one. " + _NOTHING_CHARGED,
+                )
+            )
         store = Store(path)
         identity = _identity_of(store, path)
         ledger = cls(store, identity, anchored=True)
+        ledger.named = str(path)
         ledger._admit(None if receipt is None else _as_receipt(receipt))
         ledger.verify()
         return ledger
@@ -333,8 +419,8 @@ class Ledger:
         Parameters
         ----------
         secret : bytes or None, default None
-            Key of the noise; drawn if None. Give one only in simulations that must be repeatable: noise that can
-            be repeated protects nothing.
+            Key of the noise; drawn if None. Give one only in simulations and tests: noise that can be repeated protects
+            nothing, and the rows of such a ledger are not recognised when another ledger is given the same.
 
         Returns
         -------
@@ -344,7 +430,7 @@ class Ledger:
         identity = _new_identity() if secret is None else Identity(secrets.token_hex(16), bytes(secret))
         store = Store(None)
         store.create(identity)
-        return cls(store, identity, anchored=False)._begin()
+        return cls(store, identity, anchored=False, registered=secret is None)._begin()
 
     def _begin(self) -> Self:
         with self.turn() as turn:
@@ -362,6 +448,30 @@ class Ledger:
     def secret(self) -> bytes:
         """Key of the chain, the cache, the order of rows and the noise. Whoever has it can remove the noise."""
         return self._identity.secret
+
+    def _partners(self) -> list[Ledger]:
+        """Ledgers that are charged together with this one, since they have some of its rows."""
+        return [self._partner(name) for name in self._linked()]
+
+    def _linked(self) -> list[str]:
+        """Identifiers of linked ledgers; only entries that came since the last call are looked at."""
+        with self._guarded(), self._store.reading() as connection:
+            rows = connection.execute(
+                "SELECT * FROM entries WHERE idx >= ? AND RTRIM(release) IN ('bound', 'linked') ORDER BY idx",
+                (self._links_seen,),
+            ).fetchall()
+            last = connection.execute("SELECT COALESCE(MAX(idx) + 1, 0) FROM entries").fetchone()
+        for row in rows:
+            detail = read_entry(row).detail
+            self._links |= dict.fromkeys([*detail.get("linked", []), *detail.get("by", [])])
+        self._links_seen = int(last[0])
+        return list(self._links)
+
+    def _partner(self, name: str) -> Ledger:
+        if name not in _PARTNERS:
+            held = held_in_memory(name)
+            _PARTNERS[name] = Ledger.open(Anchor.of(name).facts()["path"]) if held is None else held
+        return _PARTNERS[name]
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -391,12 +501,28 @@ class Ledger:
         LedgerTamperedError
             If the ledger is not what this process or the anchor last saw.
         """
-        with self._store.lock:
-            with self._guarded(), self._store.writing() as connection:
-                self._check_progress(connection)
-                turn = Turn(connection, self._identity, user)
+        with self._store.lock, self._store.writing(self._guarded) as connection:
+            with self._guarded():
+                turn = self._next_turn(connection, user)
+            with self._guarded(files=False):  # an OSError in here is the caller's
                 yield turn
-            self._advance(turn)
+            if not turn.appended:
+                return
+            receipt = Receipt(self._identity.id, turn.index, turn.head)
+            anchor = Anchor.of(self._identity.id) if self._anchored else None
+            with self._guarded():
+                if anchor is not None:
+                    anchor.announce(receipt)
+                connection.execute("COMMIT")
+            self._verified, self._last = (turn.index, turn.head), turn.last
+            if anchor is not None:
+                self._confirm(anchor, receipt)
+
+    def _next_turn(self, connection: sqlite3.Connection, user: str) -> Turn:
+        self._check_progress(connection)
+        if self._last is None or self._last.digest != self._verified[1]:
+            self._last = last_entry(connection)
+        return Turn(connection, self._identity, user, self._last)
 
     def entries(self, start: int = 0) -> list[Entry]:
         """Return the entries.
@@ -412,11 +538,27 @@ class Ledger:
             In order.
         """
         with self._guarded(), self._store.reading() as connection:
-            return [read_entry(row) for row in read_rows(connection, start)]
+            return list(read_entries(connection, start))
 
     def __len__(self) -> int:
         with self._guarded(), self._store.reading() as connection:
-            return int(connection.execute("SELECT COUNT(*) FROM entries").fetchone()[0])
+            return int(connection.execute("SELECT COALESCE(MAX(idx) + 1, 0) FROM entries").fetchone()[0])
+
+    def attachment(self, name: str) -> bytes:
+        """Return what a turn kept beside the entries.
+
+        Parameters
+        ----------
+        name : str
+            As :meth:`Turn.attach` returned it.
+
+        Returns
+        -------
+        bytes
+            The content.
+        """
+        with self._guarded(), self._store.reading() as connection:
+            return attachment(connection, self._identity.secret, name)
 
     def totals(self) -> tuple[float, float]:
         """Return the two additive numbers that all entries were charged.
@@ -427,65 +569,74 @@ class Ledger:
             Description nats, and squared Gaussian-DP parameter.
         """
         with self._guarded(), self._store.reading() as connection:
-            row = connection.execute("SELECT TOTAL(nats), TOTAL(mu_squared) FROM entries").fetchone()
-        return float(row[0]), float(row[1])
+            last = last_entry(connection)
+        return (0.0, 0.0) if last is None else last.charged
 
     # ------------------------------------------------------------------ keeping it honest
 
-    def bind(
-        self,
-        fingerprint: str,
-        tag: str | None = None,
-        sketches: Callable[[], Sequence[RowSketch]] | None = None,
-    ) -> None:
+    def bind(self, rows: BoundRows) -> None:
         """Bind the ledger to a holdout at the first time, and check that it is the same one ever after.
 
         Parameters
         ----------
-        fingerprint : str
-            Order-insensitive keyed digest of the rows under this ledger's secret.
-        tag : str or None, default None
-            The same under the user's key, by which another ledger of the same rows is found. Not used in memory.
-        sketches : callable or None, default None
-            Gives sketches of the rows under the user's key, by which they are found after their features were
-            engineered; called at the first binding only.
+        rows : BoundRows
+            Who the rows are.
 
         Raises
         ------
         LedgerMismatchError
-            If the ledger belongs to other rows, or these rows to another ledger.
+            If the ledger belongs to other rows, or its rows cannot be found one by one among changed features.
         HoldoutOverlapError
-            If another ledger has these rows, or a part of them, with other features.
+            If another ledger, in a file or in memory, has these rows or a part of them.
         """
-        if self._anchored and tag is not None:
-            with registry_lock():
-                self._bind(fingerprint, tag, sketches)
-        else:
-            self._bind(fingerprint, tag, None)
-
-    def _bind(
-        self, fingerprint: str, tag: str | None, sketches: Callable[[], Sequence[RowSketch]] | None
-    ) -> None:
-        with self.turn() as turn:
+        with registry_lock(files=self._anchored), self.turn() as turn:
             bound = turn.find("bound")
-            if bound is not None and bound.query != fingerprint:
-                raise LedgerMismatchError(
-                    f"{self!r} belongs to other holdout rows than the ones given. A budget is valid for the rows "
-                    "it was opened with: give those (in any order), or create a new ledger for new rows."
-                )
             if bound is not None:
-                return
-            if self._anchored and tag is not None:
-                self._refuse_if_claimed(tag)
-                if sketches is not None:
-                    claim_rows(self._identity.id, sketches())
-                Anchor.of(self._identity.id).write("holdout", tag)
-            turn.append("bound", query=fingerprint)
+                how = self._recognised(bound, rows)
+                if how == "content":
+                    return
+                if how == "" or (how == "sketch" and rows.ordered):
+                    raise LedgerMismatchError(_other_rows(self, rows.ordered if how else ""))
+            linked: list[str] = []
+            if bound is None and self._registered:
+                others = find_others(self._identity.id, rows)
+                if not rows.charge_overlap:
+                    refuse_others(others)
+                linked = [known.ledger for known, _ in others]
+                record(self._identity.id, rows, None if self._anchored else self)
+                if self._anchored:
+                    Anchor.of(self._identity.id).write("holdout", rows.tag)
+            linked = linked if bound is None else list(bound.detail.get("linked", []))
+            turn.append("bound", query=rows.content, detail={"ids": rows.ids, "n": rows.n, "linked": linked})
 
-    def fits(self, fingerprint: str) -> bool:
-        """Tell whether the ledger is unbound, or bound to these rows."""
-        bound = [entry.query for entry in self.entries() if entry.release == "bound"]
-        return not bound or bound[0] == fingerprint
+    @property
+    def id(self) -> str:
+        """Identifier, by which linked ledgers know each other."""
+        return self._identity.id
+
+    def fits(self, rows: BoundRows) -> bool:
+        """Tell whether the ledger is unbound, or bound to these rows, whatever became of their features."""
+        bound = self.bound()
+        return bound is None or self._recognised(bound, rows) != ""
+
+    def bound(self) -> Entry | None:
+        """Return the entry that bound the ledger to its rows last; None before that."""
+        with self._guarded(), self._store.reading() as connection:
+            row = connection.execute(
+                "SELECT * FROM entries WHERE RTRIM(release) = 'bound' ORDER BY idx DESC LIMIT 1"
+            ).fetchone()
+        return None if row is None else read_entry(row)
+
+    def _recognised(self, bound: Entry, rows: BoundRows) -> Literal["content", "ids", "sketch", ""]:
+        if bound.detail.get("ids") != rows.ids:
+            return ""  # rows are found by identifiers, and these are not theirs
+        if bound.query == rows.content:
+            return "content"
+        if rows.ids is not None:
+            return "ids"
+        if not self._registered or bound.detail.get("n") != rows.n:
+            return ""
+        return "" if find_overlap(sketches_of(self._identity.id), rows.sketches()) is None else "sketch"
 
     def verify(self) -> LedgerCheck:
         """Follow the whole chain and compare it with the anchor.
@@ -505,7 +656,11 @@ class Ledger:
         with self._guarded(), self._store.reading() as connection:
             if _identity_of(self._store, self.path) != self._identity:
                 raise self._tampered("its identity changed")
-            self._check_links(connection, 0, GENESIS)
+            # what no other connection has written to since the last whole check needs no second one
+            version = int(connection.execute("PRAGMA data_version").fetchone()[0])
+            whole = self._checked_version != (id(connection), version)
+            self._check_links(connection, *((0, GENESIS) if whole else self._verified))
+            self._checked_version = (id(connection), version)
             self._check_anchor(connection, known)
         count, head = self._verified
         nats, mu_squared = self.totals()
@@ -523,19 +678,27 @@ class Ledger:
         """
         return self.verify().receipt
 
+    def discard(self) -> None:
+        """Remove a ledger of which nothing was asked, with its anchor.
+
+        Raises
+        ------
+        ValueError
+            If something was asked: that cannot be taken back.
+        """
+        asked = [e for e in self.entries() if e.release not in ("created", "bound", "plan", "open")]
+        if asked or self.path is None:
+            raise ValueError(f"{self!r} was asked, or is in memory, and cannot be discarded.")
+        self.close()
+        with registry_lock():
+            for suffix in ("", "-wal", "-shm"):
+                self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+            forget(self._identity.id)
+            Anchor.of(self._identity.id).path.unlink(missing_ok=True)
+
     def close(self) -> None:
         """Close the file; it is opened again when needed."""
         self._store.close()
-
-    def _refuse_if_claimed(self, tag: str) -> None:
-        others = [anchor for anchor in anchors_of("holdout", tag) if anchor.ledger != self._identity.id]
-        if others:
-            place = others[0].facts().get("path", "an unknown place")
-            raise LedgerMismatchError(
-                f"These holdout rows have a ledger already, at {place}; what was asked there counts. Use "
-                f"ledger={place!r}. If it is lost, the holdout is spent; to declare otherwise, knowingly, remove "
-                f"its anchor {others[0].path}."
-            )
 
     def _admit(self, receipt: Receipt | None) -> None:
         anchor = Anchor.of(self._identity.id)
@@ -590,26 +753,44 @@ class Ledger:
                 known,
             )
 
-    def _advance(self, turn: Turn) -> None:
-        if turn.appended:
-            self._verified = (turn.index, turn.head)
-            if self._anchored:
-                Anchor.of(self._identity.id).advance(Receipt(self._identity.id, *self._verified))
+    def _confirm(self, anchor: Anchor, receipt: Receipt) -> None:
+        """Put on record that the charge is in the file; only then may the answer be given."""
+        try:
+            anchor.advance(receipt)
+        except OSError as error:
+            raise LedgerUnavailableError(
+                ledger_unavailable_message.format(
+                    place=anchor.path, why=error.strerror or error, charged=_CHARGED
+                )
+            ) from None
 
     @contextmanager
-    def _guarded(self) -> Iterator[None]:
+    def _guarded(self, *, files: bool = True) -> Iterator[None]:
         try:
             yield
-        except FileNotFoundError as error:
-            raise LedgerMissingError(str(error)) from None
+        except LedgerError:
+            raise
         except sqlite3.OperationalError as error:
-            if "unable to open" in str(error):
+            if self.path is not None and not self.path.exists():
                 raise LedgerMissingError(
                     ledger_missing_message.format(path=str(self.path), more="")
                 ) from None
-            raise
+            raise self._unavailable(str(error)) from None
         except sqlite3.DatabaseError as error:
             raise self._tampered(str(error)) from None
+        except OSError as error:
+            if not files:
+                raise
+            if isinstance(error, FileNotFoundError):
+                raise LedgerMissingError(str(error)) from None
+            raise self._unavailable(error.strerror or str(error), error.filename) from None
+
+    def _unavailable(self, why: str, place: Any = None) -> LedgerUnavailableError:
+        return LedgerUnavailableError(
+            ledger_unavailable_message.format(
+                place=place or self.path or "in memory", why=why, charged=_NOTHING_CHARGED
+            )
+        )
 
     def _tampered(self, what: str, known: Receipt | None = None) -> LedgerTamperedError:
         receipt = known or Receipt(self._identity.id, *self._verified)
@@ -642,9 +823,16 @@ class Ledger:
         return f"Ledger({'in memory' if self.path is None else repr(str(self.path))})"
 
 
-def holdout_key() -> bytes:
-    """Return the key under which this user's anchors tag holdouts."""
-    return state_key()
+def _other_rows(ledger: Ledger, ordered: str) -> str:
+    if ordered:
+        return (
+            f"{ledger!r} is bound to these rows with other features, and {ordered} cannot be found among changed features. "
+            "Give the rows as they were, or bind with identifiers: calibrate(..., ids=...) finds each row by its own."
+        )
+    return (
+        f"{ledger!r} belongs to other holdout rows than the ones given. A budget is valid for the rows it was opened with: "
+        "give those, all of them, in any order."
+    )
 
 
 def _new_identity() -> Identity:
@@ -663,6 +851,16 @@ def _identity_of(store: Store, path: Path | None) -> Identity:
             "it. Nothing in it is damaged, and the answers that it gave keep what was promised with them. To ask more about "
             "the same rows go on with validstats 0.1.0 (pip install 'validstats<0.2'); with this version take new holdout rows."
         ) from None
+    except sqlite3.OperationalError as error:
+        with suppress(sqlite3.Error):
+            store.close()
+        if "no such table" not in str(error):
+            raise LedgerUnavailableError(
+                ledger_unavailable_message.format(place=path, why=error, charged=_NOTHING_CHARGED)
+            ) from None
+        raise LedgerTamperedError(
+            ledger_tampered_message.format(path=path, what=str(error), receipt="in its anchor")
+        ) from None
     except sqlite3.DatabaseError as error:
         with suppress(sqlite3.Error):
             store.close()
@@ -677,8 +875,7 @@ def _refuse_if_lost(path: Path) -> None:
         head = lost[-1].head()
         raise LedgerMissingError(
             f"The ledger at {path} is gone. Its anchor {lost[-1].path} says that it had "
-            f"{0 if head is None else head.count} entries. Put the file back; a new one would forget what was "
-            "asked. If the holdout is given up, remove the anchor and create a new ledger for new rows."
+            f"{0 if head is None else head.count} entries. Put the file back: what was asked of its holdout stays asked."
         )
 
 
@@ -689,6 +886,9 @@ def _as_receipt(receipt: str | Receipt) -> Receipt:
 def _reopen(path: Path) -> Ledger:
     return _OPENED.setdefault(path, Ledger.open(path)) if path not in _OPENED else _OPENED[path]
 
+
+_PARTNERS: dict[str, Ledger] = {}
+"""Linked ledgers that this process has opened."""
 
 _OPENED: dict[Path, Ledger] = {}
 """Ledgers that unpickling has opened in this process."""

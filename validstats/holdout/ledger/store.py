@@ -10,11 +10,11 @@ import sqlite3
 import threading
 import time
 import weakref
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -23,19 +23,30 @@ from validstats._typing import AnyArray
 from validstats.intake import columns, is_frame
 
 __all__ = [
+    "GENESIS",
     "Entry",
     "Identity",
     "OlderFormat",
     "Store",
+    "append_entry",
     "ask_digest",
-    "chain_digest",
+    "attach",
+    "attachment",
+    "attachment_name",
     "counter_generator",
+    "detach",
     "derive_key",
     "digest_at",
     "first_broken_link",
     "holdout_fingerprint",
     "keyed_order",
     "keyed_row_digests",
+    "last_entry",
+    "now",
+    "public_length",
+    "read_entries",
+    "read_entry",
+    "read_rows",
 ]
 
 
@@ -182,16 +193,22 @@ def _canonical_scalar(value: Any) -> str:
 GENESIS: Final = "0" * 64
 """What the first entry names as its predecessor."""
 
-FORMAT: Final = 2
+FORMAT: Final = 3
+
+SNAPSHOT: Final = 64
+"""Every so many entries the whole state is written; the others hold what changed."""
+
+_BLOCK = 128
+_ALLOWANCE = (
+    896  # characters of a record beside what is known before labels are read; the longest outcome has 714
+)
 
 _SCHEMA = """
 CREATE TABLE ledger (id TEXT NOT NULL, secret BLOB NOT NULL, format INTEGER NOT NULL);
 CREATE TABLE entries (
-    idx INTEGER PRIMARY KEY, time REAL NOT NULL, user TEXT NOT NULL, epoch INTEGER NOT NULL,
-    release TEXT NOT NULL, query TEXT, nats REAL NOT NULL, mu_squared REAL NOT NULL, passed INTEGER,
-    answer REAL, half_width REAL, detail TEXT NOT NULL, state TEXT NOT NULL,
-    previous TEXT NOT NULL, digest TEXT NOT NULL
+    idx INTEGER PRIMARY KEY, release TEXT NOT NULL, query TEXT, body TEXT NOT NULL, digest TEXT NOT NULL
 );
+CREATE TABLE attachments (name TEXT PRIMARY KEY, content BLOB NOT NULL);
 CREATE INDEX entries_by_query ON entries (query) WHERE query IS NOT NULL;
 CREATE TRIGGER entries_no_update BEFORE UPDATE ON entries
     BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
@@ -207,6 +224,9 @@ CREATE TRIGGER ledger_no_delete BEFORE DELETE ON ledger
 """
 
 _TRIGGERS = 5
+
+Row: TypeAlias = tuple[int, str, str | None, str, str]
+"""A stored entry: index, kind of release, query, body and digest."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -243,6 +263,8 @@ class Entry:
         State of the mechanism after this entry.
     previous, digest : str
         Chain digests of the entry before, and of this one.
+    charged : tuple of float
+        Nats and squared Gaussian-DP parameter of all entries up to this one.
     """
 
     idx: int
@@ -259,18 +281,8 @@ class Entry:
     detail: dict[str, Any]
     state: dict[str, Any]
     previous: str
+    charged: tuple[float, float] = (0.0, 0.0)
     digest: str = ""
-
-    def row(self) -> tuple[Any, ...]:
-        """Return the entry as the columns of its table."""
-        return (*self._columns(), self.digest)
-
-    def _columns(self) -> tuple[Any, ...]:
-        values = {field.name: getattr(self, field.name) for field in fields(self)[:-1]}
-        values["passed"] = None if self.passed is None else int(self.passed)
-        values["detail"] = _canonical(self.detail)
-        values["state"] = _canonical(self.state)
-        return tuple(values.values())
 
 
 @dataclass(frozen=True, repr=False)
@@ -284,24 +296,24 @@ class Identity:
         return f"Identity(id={self.id[:8]}...)"
 
 
-def chain_digest(secret: bytes, columns: Sequence[Any]) -> str:
-    """Digest one entry's columns, the digest of the entry before among them."""
-    message = json.dumps(list(columns), separators=(",", ":"), ensure_ascii=True)
-    return hmac.new(secret, b"chain" + message.encode(), hashlib.sha256).hexdigest()
+def chain_digest(secret: bytes, previous: str, row: Sequence[Any]) -> str:
+    """Digest one stored entry together with the digest of the entry before."""
+    index, release, query, body = row[:4]
+    message = f"{previous} {index} {release} {query or '':64} {body}"
+    return hmac.digest(secret, b"chain" + message.encode(), "sha256").hex()
 
 
 def first_broken_link(
-    rows: Iterator[tuple[Any, ...]], secret: bytes, start: int = 0, previous: str = GENESIS
+    rows: Iterator[Row], secret: bytes, start: int = 0, previous: str = GENESIS
 ) -> tuple[int, str, str]:
     """Follow the chain and find where it breaks."""
     count = start
     for row in rows:
-        *columns, digest = row
-        if columns[0] != count:
+        if row[0] != count:
             return count, previous, f"entry {count} is missing"
-        if columns[-1] != previous or chain_digest(secret, columns) != digest:
+        if chain_digest(secret, previous, row) != row[-1]:
             return count, previous, f"entry {count} was edited"
-        count, previous = count + 1, digest
+        count, previous = count + 1, row[-1]
     return count, previous, ""
 
 
@@ -316,7 +328,7 @@ class Store:
     # belong to processes; so it is closed before the fork and opened again by whoever needs it next.
 
     def __init__(self, path: Path | None) -> None:
-        self.path = path
+        self.path = None if path is None else path.absolute()  # a later change of folder does nothing
         self.lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
         self._pid = os.getpid()
@@ -358,18 +370,17 @@ class Store:
         return Identity(rows[0][0], bytes(rows[0][1]))
 
     @contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
-        """Hold the ledger's write lock: commit at the end, undo everything on an error."""
-        with self.lock:
+    def writing(self, guarded: Callable[[], AbstractContextManager[None]]) -> Iterator[sqlite3.Connection]:
+        """Hold the ledger's write lock until the caller commits; undo everything that was not committed."""
+        with guarded():
             connection = self.connection()
             connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield connection
-                connection.execute("COMMIT")
-            except BaseException:
+        try:
+            yield connection
+        finally:
+            if connection.in_transaction:
                 with suppress(sqlite3.Error):
                     connection.execute("ROLLBACK")
-                raise
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -414,7 +425,7 @@ class Store:
         self._connection, self._pid, self.lock = None, os.getpid(), threading.RLock()
 
 
-def read_rows(connection: sqlite3.Connection, start: int = 0) -> Iterator[tuple[Any, ...]]:
+def read_rows(connection: sqlite3.Connection, start: int = 0) -> Iterator[Row]:
     """Read stored rows in order, from an index on."""
     return iter(connection.execute("SELECT * FROM entries WHERE idx >= ? ORDER BY idx", (start,)))
 
@@ -425,20 +436,133 @@ def digest_at(connection: sqlite3.Connection, index: int) -> str | None:
     return None if row is None else str(row[0])
 
 
-def read_entry(row: Sequence[Any]) -> Entry:
-    """Turn a stored row into an entry."""
-    values = dict(zip((field.name for field in fields(Entry)), row, strict=True))
-    values["passed"] = None if values["passed"] is None else bool(values["passed"])
-    values["detail"], values["state"] = json.loads(values["detail"]), json.loads(values["state"])
-    return Entry(**values)
+def read_entries(connection: sqlite3.Connection, start: int = 0) -> Iterator[Entry]:
+    """Read entries in order, with the state after each: what changed is applied to the last whole state."""
+    first = start - start % SNAPSHOT
+    previous = GENESIS if first == 0 else digest_at(connection, first - 1)
+    state: dict[str, Any] = {}
+    for row in read_rows(connection, first):
+        values = json.loads(row[3])
+        state = values["state"] if "state" in values else apply_changes(state, values["changes"])
+        if row[0] >= start:
+            yield _entry(row, values, state, str(previous))
+        previous = row[4]
 
 
-def append_entry(connection: sqlite3.Connection, secret: bytes, entry: Entry) -> Entry:
+def last_entry(connection: sqlite3.Connection) -> Entry | None:
+    """Read the last entry."""
+    count = connection.execute("SELECT MAX(idx) FROM entries").fetchone()[0]
+    return None if count is None else next(read_entries(connection, int(count)))
+
+
+def read_entry(row: Row) -> Entry:
+    """Turn one stored row into an entry, without the state after it."""
+    return _entry(row, json.loads(row[3]), {}, "")
+
+
+def append_entry(
+    connection: sqlite3.Connection, secret: bytes, entry: Entry, before: Mapping[str, Any], public: int
+) -> Entry:
     """Append an entry within the caller's transaction, and return it with its digest."""
-    columns = entry._columns()
-    digest = chain_digest(secret, columns)
-    connection.execute(f"INSERT INTO entries VALUES ({', '.join('?' * 15)})", (*columns, digest))
-    return read_entry((*columns, digest))
+    # What is written is as long for one outcome as for another: ``public`` is the number of characters that are known
+    # before labels are read, and everything else has a fixed allowance. Otherwise a full disk could let through
+    # short outcomes only, and tell them apart for nothing.
+    whole = entry.idx % SNAPSHOT == 0
+    state = json.loads(_canonical(entry.state))
+    values = {name: getattr(entry, name) for name in _BODY}
+    values |= {"state": state} if whole else {"changes": changes(before, state)}
+    body = _canonical(values)
+    known = public + len(entry.user) + (len(_canonical(dict(before))) if whole else 0)
+    body = body.ljust(_BLOCK * -(-max(known + _ALLOWANCE, len(body)) // _BLOCK))
+    row = (entry.idx, f"{entry.release:16}", entry.query, body)
+    digest = chain_digest(secret, entry.previous, row)
+    connection.execute("INSERT INTO entries VALUES (?, ?, ?, ?, ?)", (*row, digest))
+    return _entry((*row, digest), json.loads(body), state, entry.previous)
+
+
+_BODY = (
+    "time", "user", "epoch", "nats", "mu_squared", "charged", "passed", "answer", "half_width", "detail",
+)  # fmt: skip
+
+
+def _entry(row: Row, values: Mapping[str, Any], state: dict[str, Any], previous: str) -> Entry:
+    body = {name: values[name] for name in _BODY}
+    body["charged"] = tuple(body["charged"])
+    return Entry(
+        idx=row[0],
+        release=row[1].rstrip(),
+        query=row[2],
+        state=state,
+        previous=previous,
+        digest=row[4],
+        **body,
+    )
+
+
+_GONE = "\0gone"
+"""Names of what was taken out of a state, in the record of its changes."""
+
+
+def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+    """What turns one state into another: changed values by name, within nested mappings too."""
+    found: dict[str, Any] = {}
+    for name, value in after.items():
+        old = before.get(name)
+        if isinstance(value, dict) and isinstance(old, dict):
+            if inner := changes(old, value):
+                found[name] = inner
+        elif name not in before or old != value or type(old) is not type(value):
+            # a new mapping is marked, so that it is not taken for changes of an old one
+            found[name] = {"\0new": value} if isinstance(value, dict) else value
+    if gone := [name for name in before if name not in after]:
+        found[_GONE] = gone
+    return found
+
+
+def apply_changes(before: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
+    """Undo :func:`changes`: the state after from the state before."""
+    after = {name: value for name, value in before.items() if name not in found.get(_GONE, ())}
+    for name, value in found.items():
+        if name == _GONE:
+            continue
+        if not isinstance(value, dict):
+            after[name] = value
+        elif "\0new" in value:
+            after[name] = value["\0new"]
+        else:
+            after[name] = apply_changes(before[name], value)
+    return after
+
+
+def public_length(*known: Any) -> int:
+    """Number of characters that a record needs for what is known before labels are read."""
+    return sum(len(_canonical({"": value})) for value in known)
+
+
+def attach(connection: sqlite3.Connection, secret: bytes, content: bytes) -> str:
+    """Keep something that does not depend on labels beside the entries; its name is its keyed digest."""
+    name = attachment_name(secret, content)
+    connection.execute("INSERT OR IGNORE INTO attachments VALUES (?, ?)", (name, content))
+    return name
+
+
+def attachment(connection: sqlite3.Connection, secret: bytes, name: str) -> bytes:
+    """Read what was kept under a name."""
+    row = connection.execute("SELECT content FROM attachments WHERE name = ?", (name,)).fetchone()
+    if row is None or attachment_name(secret, row[0]) != name:
+        raise sqlite3.DatabaseError("an attachment was edited or removed")
+    return bytes(row[0])
+
+
+def detach(connection: sqlite3.Connection, keep: Sequence[str]) -> None:
+    """Remove all attachments but those named."""
+    marks = ", ".join("?" * len(keep))
+    connection.execute(f"DELETE FROM attachments WHERE name NOT IN ({marks})", tuple(keep))
+
+
+def attachment_name(secret: bytes, content: bytes) -> str:
+    """Keyed digest of what is kept beside the entries."""
+    return hmac.digest(derive_key(secret, "attachment"), content, "sha256").hex()
 
 
 def now() -> float:

@@ -1,0 +1,21 @@
+"""What tests and examples share: each has a state directory of its own, so that none knows the rows of another."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+_FOLDER = tempfile.TemporaryDirectory(prefix="validstats-state-")
+_NUMBER = itertools.count()
+
+os.environ["XDG_STATE_HOME"] = str(Path(_FOLDER.name) / "shared")  # of fixtures that outlive a test
+
+
+@pytest.fixture(autouse=True)
+def own_state_directory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder is made by whoever writes to it."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(Path(_FOLDER.name) / str(next(_NUMBER))))

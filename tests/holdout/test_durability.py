@@ -1,0 +1,256 @@
+"""Records that are of one length whatever the outcome, and ledgers whose disk is full at any byte."""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import signal
+
+import numpy as np
+import pytest
+
+from tests.holdout.study import X_HOLD, Y_HOLD, make, noise_predictions
+from validstats.exceptions import LedgerError, LedgerMissingError, LedgerUnavailableError
+from validstats.holdout import Ledger
+from validstats.holdout.ledger import anchor as anchors
+from validstats.holdout.ledger.store import apply_changes, changes
+
+N = len(Y_HOLD)
+START = np.zeros(N, dtype=int)
+
+
+def right_on(share: float) -> np.ndarray:
+    right = np.arange(N) < share * N
+    return np.where(right, Y_HOLD, 1 - Y_HOLD)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({}, {"a": 1}),
+        ({"a": 1, "b": {"c": [1, 2], "d": 0}}, {"b": {"c": [1, 3], "d": 0, "e": None}}),
+        ({"a": {"b": 1}}, {"a": {}}),
+        ({"a": {"b": 1}}, {"a": 2}),
+        ({"a": 2}, {"a": {"b": {"c": 1}}}),
+        ({"a": 1}, {"a": 1.0}),
+        ({"a": True}, {"a": 1}),
+    ],
+)
+def test_changes_of_a_state_can_be_undone(before: dict, after: dict) -> None:
+    found = apply_changes(before, changes(before, after))
+    assert found == after and repr(found) == repr({name: after[name] for name in found})
+
+
+def test_states_are_whole_again_beyond_every_snapshot(tmp_path) -> None:
+    ledger = Ledger.create(tmp_path / "long.ledger")
+    rng = np.random.default_rng(0)
+    states = []
+    for i in range(70):
+        with ledger.turn() as turn:
+            state = {**turn.state, f"k{rng.integers(5)}": {"i": i}, "n": i}
+            if i % 7 == 0:
+                state.pop(f"k{rng.integers(5)}", None)
+            turn.append("answer", state=state)
+        states.append(state)
+    for known in (ledger.entries(), Ledger.open(ledger.path).entries()):
+        assert [entry.state for entry in known[1:]] == states
+    assert [entry.state for entry in ledger.entries(66)] == states[65:]
+
+
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch):
+    """Make a ledger of the same rows for another user, who knows of no other."""
+
+    def create(name: str):
+        monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / f"state of {name}"))
+        return Ledger.create(tmp_path / name).path
+
+    return create
+
+
+def lengths(path, outcome: str) -> tuple[tuple[int, ...], bool | None]:
+    """Lengths of the last record's columns, for one outcome of a question or a proposal."""
+    rh = make(path, queries=20)
+    passed = None
+    if outcome in ("pass", "fail", "far"):
+        guess = {"pass": 0.5, "fail": 0.56, "far": 0.02}[outcome]
+        passed = rh.infer(noise_predictions(0), guess=guess).passed
+    else:
+        passed = rh.gate(START).ask(right_on({"keep": 0.9, "discard": 0.1}[outcome]))
+    row = rh.ledger_._store.connection().execute("SELECT * FROM entries ORDER BY idx DESC").fetchone()
+    return tuple(len(str(cell)) for cell in row[1:]), passed
+
+
+def test_a_record_is_as_long_for_one_outcome_as_for_another(elsewhere) -> None:
+    found = {outcome: lengths(elsewhere(outcome), outcome) for outcome in ("pass", "fail", "far")}
+    assert [passed for _, passed in found.values()] == [True, False, False]
+    assert len({length for length, _ in found.values()}) == 1
+    found = {outcome: lengths(elsewhere(outcome), outcome) for outcome in ("keep", "discard")}
+    assert [passed for _, passed in found.values()] == [True, False]
+    assert len({length for length, _ in found.values()}) == 1
+
+
+def test_an_error_of_a_query_is_recorded_in_as_many_bytes_as_a_value(elsewhere) -> None:
+    sizes = []
+    for name in ("value", "error"):
+        rh = make(elsewhere(name))
+
+        def share(X, y, name=name):
+            if name == "error":
+                raise KeyError
+            return y.astype(float)
+
+        try:
+            rh.query(share, guess=0.5)
+        except ValueError:
+            assert name == "error"
+        row = rh.ledger_._store.connection().execute("SELECT * FROM entries ORDER BY idx DESC").fetchone()
+        sizes.append([len(str(cell)) for cell in row[1:]])
+    assert sizes[0] == sizes[1]
+
+
+# ---------------------------------------------------------------- full disks
+
+
+def ask_with_a_file_limit(path, share: float, limit: int) -> str:
+    """Propose in a process whose files cannot grow beyond a limit, and tell how that ended."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            gate = make(path).gate(START)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+            try:
+                told = str(gate.ask(right_on(share)))
+            except BaseException as error:
+                told = type(error).__name__
+            os.write(writing, told.encode())
+        finally:
+            os._exit(0)
+    os.close(writing)
+    told = os.read(reading, 200).decode()
+    os.close(reading)
+    os.waitpid(child, 0)
+    return told
+
+
+def full_disk(elsewhere, step: int) -> dict[float, list[tuple[int, str]]]:
+    """How a proposal ends for every size that its files may have, for one that is kept and one that is not."""
+    ends: dict[float, list[tuple[int, str]]] = {}
+    for share in (0.9, 0.1):
+        path = elsewhere(f"{share}.ledger")
+        make(path).gate(START)
+        log = path.with_name(path.name + "-wal")
+        size = log.stat().st_size if log.exists() else 0
+        ends[share] = []
+        extra = 0
+        while True:
+            before = len(Ledger.open(path))
+            told = ask_with_a_file_limit(path, share, size + extra)
+            assert told in ("LedgerUnavailableError", "True", "False"), told
+            charged = len(Ledger.open(path)) - before
+            ends[share].append((extra, told))
+            if told != "LedgerUnavailableError":
+                assert charged == 1
+                break
+            assert charged == 0
+            extra += step
+    return ends
+
+
+def test_a_full_disk_ends_every_outcome_alike(elsewhere) -> None:
+    ends = full_disk(elsewhere, 1021)
+    told = {share: [word for _, word in found] for share, found in ends.items()}
+    assert told[0.9][:-1] == told[0.1][:-1]
+    assert (told[0.9][-1], told[0.1][-1]) == ("True", "False")
+    assert len(told[0.9]) > 3
+
+
+@pytest.mark.slow
+def test_a_disk_that_is_full_at_every_byte_ends_every_outcome_alike(elsewhere) -> None:
+    ends = full_disk(elsewhere, 89)
+    assert len(ends[0.9]) == len(ends[0.1])
+
+
+@pytest.mark.parametrize("step", [7, pytest.param(1, marks=pytest.mark.slow)])
+def test_an_anchor_whose_disk_is_full_at_any_byte_charges_at_most_once(tmp_path, monkeypatch, step) -> None:
+    """Announcing fails: nothing is charged. Confirming fails: charged, and the same question is free."""
+    path = Ledger.create(tmp_path / "study.ledger").path
+    rh = make(path)
+    gate = rh.gate(START)
+    write = os.write
+    room = [0]
+
+    def short(handle: int, raw: bytes) -> int:
+        if not raw.startswith(b"\n["):
+            return write(handle, raw)
+        if room[0] == 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        done = write(handle, raw[: room[0]])
+        room[0] -= done
+        return done
+
+    before = len(rh.ledger_)
+    bits, told = [], []
+    with monkeypatch.context() as patch:
+        patch.setattr(anchors.os, "write", short)
+        for bytes_left in range(0, 230, step):
+            room[0] = bytes_left
+            try:
+                bits.append(gate.ask(right_on(0.1)))
+            except LedgerUnavailableError as error:
+                told.append(str(error))
+    assert all(("is charged" in text) != ("Nothing was charged" in text) for text in told)
+    paid = [e for e in rh.ledger_.entries(before) if e.nats > 0]
+    assert len(paid) == 1 and set(bits) == {False}
+    assert gate.ask(right_on(0.1)) is False
+    assert [e for e in Ledger.open(path).entries(before) if e.nats > 0] == paid
+
+
+# ---------------------------------------------------------------- folders and links
+
+
+def test_read_only_state_is_one_clear_error(tmp_path, monkeypatch) -> None:
+    blocked = tmp_path / "blocked"
+    blocked.write_text("a file where a folder should be")
+    monkeypatch.setenv("XDG_STATE_HOME", str(blocked))
+    with pytest.raises(LedgerUnavailableError, match="XDG_STATE_HOME"):
+        Ledger.create(tmp_path / "study.ledger")
+    assert make().infer(noise_predictions(0), guess=0.5).passed  # in memory nothing is written
+
+
+def test_a_ledger_that_cannot_be_written_is_one_clear_error(tmp_path, monkeypatch) -> None:
+    rh = make(Ledger.create(tmp_path / "study.ledger").path)
+    connection = rh.ledger_._store.connection()
+    connection.execute("PRAGMA query_only = 1")
+    before = len(rh.ledger_)
+    with pytest.raises(LedgerUnavailableError, match="Nothing was charged") as caught:
+        rh.infer(noise_predictions(0), guess=0.5)
+    assert isinstance(caught.value, OSError) and isinstance(caught.value, LedgerError)
+    connection.execute("PRAGMA query_only = 0")
+    assert len(rh.ledger_) == before and rh.infer(noise_predictions(0), guess=0.5).passed
+
+
+def test_a_hard_link_to_a_ledger_is_refused(tmp_path) -> None:
+    path = Ledger.create(tmp_path / "study.ledger").path
+    os.link(path, tmp_path / "second.ledger")
+    with pytest.raises(LedgerUnavailableError, match="several names"):
+        Ledger.open(tmp_path / "second.ledger")
+    (tmp_path / "second.ledger").unlink()
+    Ledger.open(path)
+
+
+def test_a_change_of_folder_between_questions_does_nothing(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Ledger.create("study.ledger")
+    rh = make("study.ledger")
+    (tmp_path / "below").mkdir()
+    monkeypatch.chdir(tmp_path / "below")
+    rh.ledger_.close()
+    assert rh.infer(noise_predictions(0), guess=0.5).passed
+    rh.calibrate(X_HOLD, Y_HOLD)
+    assert rh.infer(noise_predictions(0), guess=0.5).cached
+    with pytest.raises(LedgerMissingError):
+        Ledger.open("study.ledger")
