@@ -6,6 +6,7 @@ import warnings
 import joblib
 import numpy as np
 import pytest
+from joblib.externals.loky import get_reusable_executor
 from sklearn.base import clone
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.feature_selection import SelectFromModel
@@ -258,6 +259,7 @@ def test_a_naive_grid_search_overfits_the_holdout_and_this_one_says_so():
 @pytest.mark.parametrize(("cv", "n_jobs"), [(None, None), (3, None), (None, 2)])
 def test_a_search_with_several_folds_is_refused_before_a_look(tmp_path, cv, n_jobs) -> None:
     """Also in workers, and where errors of a scorer would become missing scores."""
+    get_reusable_executor().shutdown(wait=True)  # workers of an earlier test have its state folder
     rh = make(Ledger.create(tmp_path / "study.ledger").path)
     before = len(rh.ledger_)
     search = GridSearchCV(
