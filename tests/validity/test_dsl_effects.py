@@ -96,7 +96,7 @@ def effects_fits(rng, instruments=False, weighted=False, kind="HC1", numeric=Fal
         kind=kind,
         population="superpopulation",
     )
-    return found, naive_within(replace(sample, clusters=(units,)), make_rows(q), absorber)
+    return found, naive_within(replace(sample, clusters=(units,)), (Component(rows=make_rows(q)),), absorber)
 
 
 def effects_draw(rng, index, **options):
@@ -135,10 +135,10 @@ def whole_units_draw(rng, index):
     term = completions(rng, units, labelled, d, np.column_stack([q, z, y]), make_rows)
     raw, absorber = (Component(rows=make_rows(q)),), Absorber([units])
     design = SamplingDesign(scheme="clusters", units=units)
-    sample = replace(sample, design=design, clusters=(units,))
-    sample, terms, raw = transform_whole_clusters(sample, (term,), raw, absorber)
-    found = estimate(sample, terms, raw, estimator="tuned", kind="HC1")
-    return covered(found), covered(naive_within(sample, make_rows(q), absorber))
+    sample = replace(sample, design=design, clusters=(units,), absorbed=absorber.rows)
+    within, (changed, changed_raw) = transform_whole_clusters(sample, (term, raw), absorber)
+    found = estimate(within, (changed,), changed_raw, estimator="tuned", kind="HC1")
+    return covered(found), covered(naive_within(sample, raw, absorber))
 
 
 def test_whole_units_labelled():
