@@ -327,6 +327,20 @@ def winners(table: EvalTable, column: str) -> tuple[Float1D, Float1D, Bool1D, in
     return outcome, tie, known, both_bad
 
 
+def _players(table: EvalTable) -> tuple[list[str], Int1D, Int1D]:
+    """Names of the systems, and the numbers of the two that meet in each battle."""
+    first_names, second_names = table.names("system_a"), table.names("system_b")
+    names = sorted(set(first_names.tolist()) | set(second_names.tolist()))
+    index = {name: k for k, name in enumerate(names)}
+    first = np.array([index[n] for n in first_names], dtype=np.int64)
+    second = np.array([index[n] for n in second_names], dtype=np.int64)
+    if np.any(first == second):
+        row = int(np.argmax(first == second))
+        raise EvalFileError(f"Row {row + 1} is a battle of {names[first[row]]!r} with itself.")
+    _refuse_unconnected(first, second, names)
+    return names, first, second
+
+
 def _rank_battles(
     table: EvalTable,
     data: Any,
@@ -344,23 +358,14 @@ def _rank_battles(
 ) -> RankingResult:
     """Ranking by battles, with winners named by a judge on all and by humans on some."""
     generator = check_random_state(0 if random_state is None else random_state)
-    first_names, second_names = table.names("system_a"), table.names("system_b")
-    names = sorted(set(first_names.tolist()) | set(second_names.tolist()))
-    index = {name: k for k, name in enumerate(names)}
-    first = np.array([index[n] for n in first_names], dtype=np.int64)
-    second = np.array([index[n] for n in second_names], dtype=np.int64)
-    if np.any(first == second):
-        row = int(np.argmax(first == second))
-        raise EvalFileError(f"Row {row + 1} is a battle of {names[first[row]]!r} with itself.")
-    _refuse_unconnected(first, second, names)
+    names, first, second = _players(table)
     judge_name, human_name = judge or table.roles.get("judge"), human or table.roles.get("human")
     if judge_name is None:
         raise EvalFileError("There is no column of winners; name it with judge=.")
     prompts = _prompts(table, data, clusters)
     outcome, tie, known, both_bad = winners(table, judge_name)
     checks = [c for c in check_table(table) if c.severity == "warning" or c.code in ("class-without-labels",)]
-    n_human = np.zeros(len(names), dtype=np.int64)
-    judge_rank = np.zeros(len(names), dtype=np.int64)
+    n_human, judge_rank = np.zeros((2, len(names)), dtype=np.int64)
     n_prompts = int(prompts.max()) + 1
     df = float(n_prompts - 1)
     if human_name is None:
