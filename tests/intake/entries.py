@@ -228,10 +228,10 @@ def _(values):
 
 
 def numeric_holdout(y: Any = QUARTERS) -> Any:
-    from validstats import ReusableHoldout
-    from validstats.holdout import squared_error
+    from validstats.holdout import Ledger, ReusableHoldout, squared_error
 
-    asked = ReusableHoldout(queries=5, metric=squared_error(bound=64.0), random_state=0)
+    ledger = Ledger.in_memory(secret=b"values")  # of a simulation: each call has a budget of its own
+    asked = ReusableHoldout(queries=5, metric=squared_error(bound=64.0), ledger=ledger, random_state=0)
     return asked.fit(PARTNER[:, None], QUARTERS).calibrate(PARTNER[:, None], y, check_reuse=False)
 
 
@@ -537,18 +537,22 @@ def _(values):
 
 @categories("ReusableHoldout.fit and calibrate y", "y")
 def _(values):
-    from validstats import ReusableHoldout
+    from validstats.holdout import Ledger, ReusableHoldout
 
-    asked = ReusableHoldout(queries=5, random_state=0).fit(PARTNER[:, None], values)
+    asked = ReusableHoldout(queries=5, ledger=Ledger.in_memory(secret=b"values"), random_state=0).fit(
+        PARTNER[:, None], values
+    )
     asked.calibrate(PARTNER[:, None], values, check_reuse=False)
     return asked.infer(LogisticRegression()).value
 
 
 @categories("ReusableHoldout.calibrate clusters", "clusters", takes=["nothing"])
 def _(values):
-    from validstats import ReusableHoldout
+    from validstats.holdout import Ledger, ReusableHoldout
 
-    asked = ReusableHoldout(queries=5, random_state=0).fit(PARTNER[:, None], RIGHT)
+    asked = ReusableHoldout(queries=5, ledger=Ledger.in_memory(secret=b"values"), random_state=0).fit(
+        PARTNER[:, None], RIGHT
+    )
     return asked.calibrate(PARTNER[:, None], RIGHT, clusters=values, check_reuse=False).calibration_.n_units
 
 

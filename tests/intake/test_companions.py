@@ -121,12 +121,22 @@ def dsl_infer(rows, clusters, weights):
 def holdout(rows, y, **options):
     from sklearn.linear_model import LogisticRegression
 
-    from validstats import ReusableHoldout
+    from validstats.holdout import Ledger, ReusableHoldout
 
     X = rows[["x", "w"]]
     model = LogisticRegression().fit(X, rows["class"])
-    asked = ReusableHoldout(queries=5, random_state=0).fit(X, rows["class"])
+    # a ledger of a simulation: each call has a budget of its own on the same rows
+    ledger = Ledger.in_memory(secret=b"companions")
+    asked = ReusableHoldout(queries=5, ledger=ledger, random_state=0).fit(X, rows["class"])
     return asked.calibrate(X, y, check_reuse=False, **options), model
+
+
+def strangers(rows):
+    """Other rows of the same law, for a holdout that a search must not have seen."""
+    rng = np.random.default_rng(9)
+    x, w = rng.normal(size=(2, len(rows)))
+    label = (x + rng.normal(size=len(rows)) > 0).astype(int)
+    return pd.DataFrame({"x": x, "w": w, "class": label}, index=rows.index)
 
 
 def holdout_calibrate(rows, y, clusters):
@@ -139,9 +149,10 @@ def holdout_calibrate(rows, y, clusters):
 def holdout_fit(rows, y):
     from sklearn.linear_model import LogisticRegression
 
-    from validstats import ReusableHoldout
+    from validstats.holdout import Ledger, ReusableHoldout
 
-    asked = ReusableHoldout(queries=5, random_state=0).fit(rows[["x"]], y)
+    ledger = Ledger.in_memory(secret=b"companions")
+    asked = ReusableHoldout(queries=5, ledger=ledger, random_state=0).fit(rows[["x"]], y)
     asked.calibrate(rows[["x"]], rows["class"], check_reuse=False)
     return asked.infer(LogisticRegression()).value
 
@@ -327,7 +338,8 @@ def searched(rows, y):
 
     from validstats.holdout import HoldoutSearchCV
 
-    asked, _ = holdout(rows, rows["class"])
+    others = strangers(rows)
+    asked, _ = holdout(others, others["class"])
     found = HoldoutSearchCV(LogisticRegression(), {"C": [0.01, 1.0]}, asked).fit(rows[["x", "w"]], y)
     return found.best_estimator_.coef_
 
@@ -337,7 +349,8 @@ def selected_features(rows, y):
 
     from validstats.holdout import SelectFromHoldout
 
-    asked, _ = holdout(rows, rows["class"])
+    others = strangers(rows)
+    asked, _ = holdout(others, others["class"])
     found = SelectFromHoldout(LogisticRegression(), asked).fit(rows[["x", "w"]], y)
     return found.ranking_ if hasattr(found, "ranking_") else found.get_support()
 

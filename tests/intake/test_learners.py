@@ -25,6 +25,7 @@ from validstats import (
     Selection,
     Simultaneous,
 )
+from validstats.holdout import Ledger
 from validstats.pipeline import make_pipeline
 
 N = 200
@@ -215,7 +216,8 @@ def test_a_pipeline_has_the_verbs_of_its_last_step() -> None:
 @pytest.mark.parametrize(("name", "plain"), [("neg_log_loss", "log_loss"), ("neg_brier_score", "brier")])
 def test_metrics_have_the_names_and_signs_of_scikit_learn(name, plain) -> None:
     def answer(metric):
-        asked = ReusableHoldout(queries=5, metric=metric, random_state=0).fit(X, CODES)
+        ledger = Ledger.in_memory(secret=b"learners")
+        asked = ReusableHoldout(queries=5, metric=metric, ledger=ledger, random_state=0).fit(X, CODES)
         return asked.calibrate(X, CODES, check_reuse=False).infer(LogisticRegression())
 
     negative, loss = answer(name), answer(plain)
