@@ -274,7 +274,7 @@ def test_an_envelope_answers_only_what_its_scores_can():
     assert labels.count_above(-np.inf)[0, 1] == M
     with pytest.raises(ValueError, match="above"):
         labels.discoveries()
-    with pytest.raises(ValueError, match="above"):
+    with pytest.raises(ValueError, match=r"those of claims, whose mean says nothing; use discoveries\(\)"):
         claims.mean()
     assert "Claims with FDP" in str(claims.summary()) and "Mean, lower" in str(labels.summary())
     few = frozen(Envelope(above=-99.0)).calibrate(X[:5], Y[:5])

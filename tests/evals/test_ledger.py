@@ -11,7 +11,12 @@ from click.testing import CliRunner
 from validstats import evals
 from validstats.cli import main
 from validstats.evals import EvalFileError
-from validstats.exceptions import BudgetExhaustedError, LedgerMismatchError, LedgerMissingError
+from validstats.exceptions import (
+    BudgetExhaustedError,
+    HoldoutOverlapError,
+    LedgerMismatchError,
+    LedgerMissingError,
+)
 from validstats.holdout import Ledger
 from validstats.results import NotApplicable
 
@@ -47,16 +52,28 @@ def test_one_word_and_no_number(ledger):
         result.plot()
 
 
-def test_scores_with_one_verdict_give_one_report(ledger):
+def test_scores_with_one_verdict_give_one_report(tmp_path, monkeypatch):
     """Nothing but the word leaves: other scores with the same word print the same."""
     texts = set()
     for seed in (1, 2):
+        # The items are the same, so that each of the two worlds has a registry of rows of its own.
+        monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / f"state {seed}"))
         made = Ledger.in_memory()
         result = evals.compare(answers(0.5, seed=seed), "new", "old", ledger=made)
         values = result.to_dict()
         values.pop("inputs")
         texts.add(json.dumps(values))
     assert len(texts) == 1
+
+
+def test_the_same_items_have_one_ledger(ledger):
+    """A second ledger on items that have one is refused, in a file or in memory, and nothing is charged for that."""
+    held = Ledger.in_memory()
+    first = evals.compare(answers(0.5), "new", "old", ledger=held)
+    for other in (Ledger.in_memory(), ledger):
+        with pytest.raises(HoldoutOverlapError, match="in the memory of this program: they are the same"):
+            evals.compare(answers(0.5, seed=1), "new", "old", ledger=other)
+    assert evals.compare(answers(0.5), "new", "old", ledger=held).nats == first.nats
 
 
 def test_the_same_question_costs_once_and_the_other_way_round_is_worse(ledger):

@@ -186,6 +186,17 @@ def test_code_that_writes_into_rows_changes_neither_holdout_nor_training_part():
         np.testing.assert_array_equal(y_hold, Y_HOLD)
 
 
+def test_only_a_metric_of_ones_own_pays_for_seeing_labels():
+    """The same question again is free under the package's metric; code of the caller's may fail, which it pays for."""
+    own = Metric(name="mine", rows=lambda y, prediction, X: (y == prediction).astype(float), binary=True)
+    for metric, price in (("accuracy", 0.0), (own, -np.log(0.999))):
+        rh = make()
+        rh.infer(noise_predictions(0), metric=metric, guess=0.5)
+        before = rh.nats_
+        rh.infer(noise_predictions(0), metric=metric, guess=0.5)
+        assert rh.nats_ - before == pytest.approx(price, abs=1e-12)
+
+
 def test_frames_text_and_string_labels_work():
     pd, pl = pytest.importorskip("pandas"), pytest.importorskip("polars")
     for library in (pd, pl):
