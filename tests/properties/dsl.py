@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tests.dsl.streams import streamed as stream_regression
+from tests.dsl.streams import streamed as in_parts
 from tests.properties.probes import (
     MATRIX_KINDS,
     MISSING,
@@ -84,7 +84,7 @@ def streamed(frame: Any = None, **options: Any) -> np.ndarray:
         "chunk_size": 40,
         **options,
     }
-    result = stream_regression(frame, **options)
+    result = in_parts(frame, **options)
     return np.concatenate([result.params, result.std_error])
 
 
@@ -242,8 +242,8 @@ PROBES: list[Probe | Refusal] = [
     Refusal("n_repeats", "n_repeats", lambda v: study(n_repeats=v), "count", is_none),
     Refusal("random_state", "random_state", lambda v: study(random_state=v), "seed"),
     Probe(
-        "stream_regression(source)",
-        "source",
+        "fit(data), in parts",
+        "data",
         streamed_source,
         (N, 2),
         decides=FRAMES | {"frame_with_text", "frame_with_missing"},
@@ -251,7 +251,7 @@ PROBES: list[Probe | Refusal] = [
         unnamed=frozenset({"duplicated_column_names", "frame_with_text", "frame_with_missing", "ragged"}),
     ),
     Probe(
-        "stream_regression, label",
+        "label of rows in parts",
         "gold",
         streamed_column("gold"),
         (N,),
@@ -260,7 +260,7 @@ PROBES: list[Probe | Refusal] = [
         rtol=1e-6,
     ),
     Probe(
-        "stream_regression, covariate",
+        "covariate of rows in parts",
         "income",
         streamed_column("income", covariates=["income"]),
         (N,),
@@ -270,7 +270,7 @@ PROBES: list[Probe | Refusal] = [
         unnamed=TEXT,
     ),
     Probe(
-        "stream_regression, prediction",
+        "prediction of rows in parts",
         "machine",
         streamed_column("machine"),
         (N,),
@@ -278,7 +278,7 @@ PROBES: list[Probe | Refusal] = [
         rtol=1e-6,
     ),
     Probe(
-        "stream_regression, sampling_probability",
+        "column of probabilities of rows in parts",
         "robabilit",
         streamed_column("probability", sampling_probability="probability"),
         (N,),
@@ -287,7 +287,7 @@ PROBES: list[Probe | Refusal] = [
         rtol=1e-6,
     ),
     Probe(
-        "stream_regression, clusters",
+        "clusters of rows in parts",
         "group",
         streamed_column("group", clusters="group"),
         (N,),
@@ -296,21 +296,21 @@ PROBES: list[Probe | Refusal] = [
         rtol=1e-6,
     ),
     Refusal(
-        "stream_regression(sampling_probability)",
+        "sampling_probability of rows in parts",
         "sampling_probability",
         lambda v: streamed(sampling_probability=v),
         "level",
         lambda v: isinstance(v, str) or is_one(v),
     ),
-    Refusal("stream_regression(n_folds)", "n_folds", lambda v: streamed(n_folds=v), "count"),
-    Refusal("stream_regression(chunk_size)", "chunk_size", lambda v: streamed(chunk_size=v), "count"),
+    Refusal("n_folds of rows in parts", "n_folds", lambda v: streamed(n_folds=v), "count"),
+    Refusal("chunk_size of rows in parts", "chunk_size", lambda v: streamed(chunk_size=v), "count"),
     Refusal(
-        "stream_regression(confidence_level)",
+        "confidence_level of rows in parts",
         "confidence_level",
         lambda v: streamed(confidence_level=v),
         "level",
     ),
-    Refusal("stream_regression(random_state)", "random_state", lambda v: streamed(random_state=v), "seed"),
+    Refusal("random_state of rows in parts", "random_state", lambda v: streamed(random_state=v), "seed"),
     Probe(
         "design_sampling(uncertainty)",
         "uncertainty",

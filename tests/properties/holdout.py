@@ -21,9 +21,11 @@ from validstats import ReusableHoldout
 from validstats.holdout import Ledger, Plan, SelectFromHoldout, plan
 
 N = 40
-_RNG = np.random.default_rng(0)
+_RNG = np.random.default_rng(2**40)  # beyond the seeds of hostile matrices, which would be the holdout's rows
 X, Y = _RNG.normal(size=(N, 2)), _RNG.integers(0, 2, N)
 NUMBERS = _RNG.random(N)
+X_TRAIN = _RNG.normal(size=(N, 2))
+"""Rows of a search, none of them in the holdout."""
 
 
 def holdout(
@@ -76,7 +78,7 @@ def discovered(targets: Any, **options: Any) -> np.ndarray:
     return holdout().discover(targets, **options).confirmed
 
 
-def selected(X: Any = X, y: Any = Y, model: Any = None, **options: Any) -> np.ndarray:
+def selected(X: Any = X_TRAIN, y: Any = Y, model: Any = None, **options: Any) -> np.ndarray:
     model = DecisionTreeClassifier(max_depth=1, random_state=0) if model is None else model
     selection = SelectFromHoldout(model, holdout(), **{"max_features": 1, **options}).fit(X, y)
     return np.concatenate([selection.support_, selection.order_])

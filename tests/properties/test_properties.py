@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import traceback
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -76,6 +78,11 @@ def test_the_text_of_a_failing_metric_is_withheld():
         raise RuntimeError(f"row {y[0]} is secret")
 
     metric = Metric(name="leaky", rows=fails, bounds=(0, 1))
-    with pytest.raises(ValueError, match="RuntimeError") as refusal:
-        holdout.holdout().infer(holdout.Y, metric=metric)
-    assert "secret" not in str(refusal.value)
+    asked = holdout.holdout()
+    with pytest.raises(ValueError, match="metric 'leaky' failed on the holdout") as refusal:
+        asked.infer(holdout.Y, metric=metric)
+    shown = "".join(traceback.format_exception(refusal.value))
+    assert "secret" not in str(refusal.value) and "RuntimeError" not in str(refusal.value)
+    assert f"row {holdout.Y[0]}" not in shown and "RuntimeError: " not in shown
+    assert "6.9 nats are charged" in str(refusal.value) and asked.nats_ == pytest.approx(-np.log(0.001))
+    assert asked.infer(holdout.Y).left["queries"] == 3  # of five, the failed question counts

@@ -446,7 +446,7 @@ def calibrated_stream(
         raise ValueError("The source has no rows.")
     census = reduce(add, parts)
     reader, text = _reader(census, columns, units.positive)
-    what = "rows" if not columns.clusters else "clusters"
+    what = f"clusters of {columns.clusters[0]!r}" if columns.clusters else "rows"
     n_units = len(reader.cluster_levels[0]) if columns.clusters else census.n_rows
     check_enough_units(n_units, n_folds, what)
     reader = replace(reader, n_folds=n_folds, seeds=tuple(fold_seed(generator) for _ in range(n_repeats)))

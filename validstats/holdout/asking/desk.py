@@ -6,10 +6,12 @@ import dataclasses
 import hashlib
 import hmac
 import math
+import numbers
 import pickle
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -623,6 +625,7 @@ def number_question(
 ) -> Question:
     """Ask for the score of an estimator or of predictions."""
     chosen = desk.chosen(metric)
+    guess = _given_guess(guess, chosen)
     units, digest = desk.values(target, chosen)
     name = query_id or name_of(target)
     label, phrase = f"{chosen.name}: {name}", f"the {chosen.name} of {name}"
@@ -648,6 +651,7 @@ def query_question(
     """Ask for the mean of a function of a row."""
     label = str(query_id or getattr(function, "__name__", "query"))
     scale = Metric(name=label, rows=lambda y, prediction, X: prediction, bounds=bounds)
+    guess = _given_guess(guess, scale)
     sample = desk.parts.reusable
     if guess is None and desk.takes_guess and (desk.training is not None or desk.needs_guess):
         training = desk.training_for("query")
@@ -737,13 +741,31 @@ def _whole_question(
     return respond
 
 
-def _unit_guess(guess: Any, metric: Metric) -> Any:
-    if np.ndim(guess):
-        return np.clip(metric.to_unit(np.asarray(guess, dtype=np.float64)), 0.0, 1.0)
+def _given_guess(guess: Any, metric: Metric) -> float | None:
+    """Check that a guess is a possible value of the metric, and return it as a float; None if there is none."""
+    if guess is None:
+        return None
+    if isinstance(guess, bool | np.bool_) or not isinstance(guess, numbers.Real | Decimal):
+        raise TypeError(
+            f"guess must be a finite number, got {guess!r} of type {type(guess).__name__}; nothing was charged."
+        )
     number = float(guess)
     if not math.isfinite(number):
         raise ValueError(f"guess must be a finite number, got {guess!r}; nothing was charged.")
-    return float(np.clip(metric.to_unit(number), 0.0, 1.0))
+    low, high = metric.bounds
+    slack = 1e-9 * (high - low)  # means of values at a bound may be off by their rounding
+    open_below = isinstance(metric, WholeMetric) and metric.classes == 0
+    if number > high + slack or (number < low - slack and not open_below):
+        scale = f"at most {high:g}" if open_below else f"between {low:g} and {high:g}"
+        raise ValueError(
+            f"guess must be {scale}, on the scale of {metric.name!r}, got {guess!r}; nothing was charged."
+        )
+    return number
+
+
+def _unit_guess(guess: float | Float1D, metric: Metric) -> Any:
+    unit = np.clip(metric.to_unit(guess), 0.0, 1.0)
+    return unit if np.ndim(unit) else float(unit)
 
 
 def is_estimator(target: Any) -> bool:
