@@ -68,11 +68,19 @@ def test_scores_with_one_verdict_give_one_report(tmp_path, monkeypatch):
 
 def test_the_same_items_have_one_ledger(ledger):
     """A second ledger on items that have one is refused, in a file or in memory, and nothing is charged for that."""
-    held = Ledger.in_memory()
-    first = evals.compare(answers(0.5), "new", "old", ledger=held)
+    held, named = Ledger.in_memory(), [f"question {i}" for i in range(500)]
+    first = evals.compare({**answers(0.5), "item": named}, "new", "old", ledger=held)
     for other in (Ledger.in_memory(), ledger):
         with pytest.raises(HoldoutOverlapError, match="in the memory of this program: they are the same"):
-            evals.compare(answers(0.5, seed=1), "new", "old", ledger=other)
+            evals.compare({**answers(0.5, seed=1), "item": named}, "new", "old", ledger=other)
+    assert evals.compare({**answers(0.5), "item": named}, "new", "old", ledger=held).nats == first.nats
+
+
+def test_numbered_items_of_two_data_sets_are_not_the_same(ledger):
+    """Numbers name the items of any data set: each has a ledger of its own, which it continues."""
+    held = Ledger.in_memory()
+    first = evals.compare(answers(0.5), "new", "old", ledger=held)
+    assert evals.compare(answers(0.5, seed=1), "new", "old", ledger=ledger).left == first.left
     assert evals.compare(answers(0.5), "new", "old", ledger=held).nats == first.nats
 
 

@@ -123,7 +123,7 @@ def compare(
     ledger : str, Path, Ledger or None, default None
         Ledger (``validstats holdout create FILE``) of many comparisons on these items, each perhaps in the light of
         those before: a gate on every commit. The result is then one word (better, worse, undecided) without any
-        number.
+        number. Items are known by their names; items that are only numbered are known in this ledger alone.
     confidence_level : float, default 0.95
         Level of the interval.
     random_state : int, numpy.random.Generator or None, default None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -160,9 +160,8 @@ def compare_through_ledger(
         metric=metric,
         confidence_level=level,
     )
-    # The items are the rows: their names are the identity of the data, whatever was answered.
     holdout.calibrate(
-        np.array(data.item_names, dtype=str)[:, None],
+        _who_they_are(data.item_names, opened)[:, None],
         np.ones(n_items, dtype=np.int64),
         clusters=None if single else cluster,
     )
@@ -181,6 +180,17 @@ def compare_through_ledger(
         left=dict(answer.left),
         nats=float(holdout.nats_),
     )
+
+
+def _who_they_are(names: Sequence[Any], ledger: Ledger) -> AnyArray:
+    """The items are the rows, whatever was answered: they are known by their names.
+
+    Numbers from 0 or 1 on name the items of any data set: they are known in this ledger only.
+    """
+    named = np.array(names, dtype=str)
+    if any(set(named) == {str(k + i) for i in range(len(named))} for k in (0, 1)):
+        return np.char.add(f"{ledger.id} ", named)
+    return named
 
 
 def _scores_themselves(y: AnyArray, prediction: AnyArray, X: Any) -> AnyArray:
