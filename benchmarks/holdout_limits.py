@@ -252,12 +252,12 @@ def search_loop(
     proposals: int,
     good: float = 0.1,
     vault: float = 0.0,
-    shrinking: float = 1.0,
+    shrinking: float = 0.0,
 ) -> dict[str, float]:
-    """A search whose good proposals are better by ``size`` at the start and whose others are worse by as much.
+    """A search whose good proposals are better by ``size`` and whose others are worse by as much, as long as there is room.
 
     Each proposal changes the results of a tenth of the rows; the share that improves is such that the accuracy moves by
-    ``size`` times a power, ``shrinking``, of the share of the errors that are left: improvements become small and hard to see.
+    ``size`` times a power, ``shrinking``, of the share of the errors that are left: beyond 0 improvements become small and hard to see.
     """
     n_vault = round(vault * n)
     right = rng.random(n) < 0.70
