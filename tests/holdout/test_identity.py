@@ -289,6 +289,23 @@ def test_a_selection_of_features_on_holdout_rows_is_refused(asked: ReusableHoldo
         SelectFromHoldout(LogisticRegression(), asked).fit(X, Y)
 
 
+def test_counts_that_repeat_by_themselves_are_no_rows_of_the_holdout() -> None:
+    """Two samples of the same coarse columns share many rows by chance; the rows themselves are still recognised."""
+    rng = np.random.default_rng(5)
+    holdout, others = rng.poisson(2.0, (2, 1500, 4)).astype(float)
+    shared = (others[:, None] == holdout[None, :300]).all(axis=2).any(axis=0).mean()
+    assert shared > 0.2
+    labels = rng.integers(0, 2, 1500)
+    asked = ReusableHoldout(queries=5, ledger=Ledger.in_memory(secret=b"counts"), random_state=0)
+    asked.fit(others, labels).calibrate(holdout, labels, check_reuse=False)
+    SelectFromHoldout(LogisticRegression(), asked, max_features=1).fit(others, labels)
+    asked = ReusableHoldout(queries=5, ledger=Ledger.in_memory(secret=b"wide"), random_state=0)
+    wide = np.column_stack([holdout, rng.normal(size=1500)])
+    asked.fit(np.column_stack([others, rng.normal(size=1500)]), labels).calibrate(wide, labels)
+    with pytest.raises(DataReuseError, match="rows of the holdout"):
+        SelectFromHoldout(LogisticRegression(), asked).fit(wide[:400], labels[:400])
+
+
 def test_training_again_on_holdout_rows_is_warned_about() -> None:
     rh = open_in_memory(ledger=Ledger.in_memory(secret=b"s"))
     with pytest.warns(DataReuseWarning):

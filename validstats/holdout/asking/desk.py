@@ -199,9 +199,8 @@ class Parts:
         found = ""
         for own in self._digests:
             if mark is not None and own is not None and len(mark):
-                n_shared = int(np.isin(own, mark).sum())
-                if n_shared > TOLERATED_SHARE * min(len(own), len(mark)):
-                    found = found or f"{n_shared:,} of its {len(own):,} rows"
+                n_shared = _shared_rows(own, mark)
+                found = found or (f"{n_shared:,} of its {len(own):,} rows" if n_shared else "")
         if not found and np.size(X) <= _MOST_CELLS:
             key = self._ledger.secret
             if self._sketches is None:
@@ -218,6 +217,18 @@ class Parts:
             self._sealed = seal(self._ledger.secret, self._opened)
         kept = {"_ledger": self._ledger, "_sealed": self._sealed, "order": self.order}
         return {**kept, "_opened": None, "_digests": None, "_sketches": None, "_seen": {}}
+
+
+def _shared_rows(own: AnyArray, others: AnyArray) -> int:
+    """How many of the rows that occur once are among others; 0 if no more than chance gives rows that repeat.
+
+    A new row repeats one that occurs once with a chance of about 1 - u, u the share of such rows (Good and Turing).
+    """
+    values, counts = np.unique(own, return_counts=True)
+    once = values[counts == 1]
+    by_chance = 2.5 * (1.0 - len(once) / len(own))
+    n_shared = int(np.isin(once, others).sum())
+    return n_shared if n_shared > max(TOLERATED_SHARE, by_chance) * min(len(once), len(others)) else 0
 
 
 _MOST_CELLS = 20_000_000
