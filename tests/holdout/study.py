@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import secrets
+import hashlib
+import os
+from collections import Counter
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
@@ -30,9 +32,19 @@ MODEL = LogisticRegression().fit(X_TRAIN, Y_TRAIN)
 TRUE_MEAN = float((MODEL.predict(X_HOLD) == Y_HOLD).mean())
 
 
+_MADE: Counter[str] = Counter()
+
+
+def next_secret() -> bytes:
+    """A key for the next ledger of a test: others within a test, the same in every run."""
+    name = os.environ.get("PYTEST_CURRENT_TEST", "")
+    _MADE[name] += 1
+    return hashlib.sha256(f"{name} {_MADE[name]}".encode()).digest()
+
+
 def make(ledger=None, fit=True, X=X_HOLD, y=Y_HOLD, clusters=None, **options):
     # one of a simulation: each call has a budget of its own, whatever rows another one has
-    ledger = Ledger.in_memory(secret=secrets.token_bytes(32)) if ledger is None else ledger
+    ledger = Ledger.in_memory(secret=next_secret()) if ledger is None else ledger
     counted = options.get("mechanism") in ("thresholdout", "sparse", "thresholdout_science")
     overfits = {"overfits": 3} if counted else {}
     settings = {"queries": 20, **overfits, "random_state": 0, "ledger": ledger, **options}

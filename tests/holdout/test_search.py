@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import secrets
 import warnings
 
 import joblib
@@ -15,6 +14,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.tree import DecisionTreeClassifier
 
+from tests.holdout.study import next_secret
 from validstats.exceptions import (
     BudgetExhaustedError,
     BudgetExhaustedInterrupt,
@@ -37,7 +37,7 @@ DEPTHS = {"max_depth": [1, 2, 3, 4, 5], "min_samples_leaf": [1, 3, 9, 27, 81], "
 
 
 def make(ledger=None, **options):
-    ledger = Ledger.in_memory(secret=secrets.token_bytes(32)) if ledger is None else ledger
+    ledger = Ledger.in_memory(secret=next_secret()) if ledger is None else ledger
     settings = {"queries": 20, "random_state": 0, "ledger": ledger, **options}
     return ReusableHoldout(**settings).fit(X_TRAIN, Y_TRAIN).calibrate(X_HOLD, Y_HOLD)
 
