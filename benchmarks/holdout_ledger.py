@@ -85,7 +85,7 @@ def _plain_appends(path: Path) -> Callable[[], int]:
 
 
 def _labels() -> tuple[np.ndarray, np.ndarray]:
-    generator = np.random.default_rng(0)
+    generator = np.random.default_rng()  # other rows each time: rows that have a ledger have no second one
     return generator.normal(size=(2_000, 5)), generator.integers(0, 2, 2_000)
 
 

@@ -63,7 +63,7 @@ def _claims(case: CoinCase, rng: np.random.Generator, level: float, n_true: int)
     rows = [(p == labels).astype(float) for p in (*knowing, open_vote, open_vote[::-1])]
     naive = e_bh(np.array([betting_e_value(values, 0.5) for values in rows]), rate)
     coin = rng.random()
-    return coin >= _false_share(found.confirmed, n_true), coin >= _false_share(naive, n_true)
+    return coin >= _false_share(found.confirmed, n_true), coin >= _false_share(naive.rejected, n_true)
 
 
 def _false_share(confirmed: np.ndarray, n_true: int) -> float:
