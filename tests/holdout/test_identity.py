@@ -299,6 +299,9 @@ def test_counts_that_repeat_by_themselves_are_no_rows_of_the_holdout() -> None:
     asked = ReusableHoldout(queries=5, ledger=Ledger.in_memory(secret=b"counts"), random_state=0)
     asked.fit(others, labels).calibrate(holdout, labels, check_reuse=False)
     SelectFromHoldout(LogisticRegression(), asked, max_features=1).fit(others, labels)
+    for seen in (holdout, holdout[rng.permutation(1500)]):
+        with pytest.raises(DataReuseError, match="rows of the holdout"):
+            SelectFromHoldout(LogisticRegression(), asked).fit(seen, np.resize(labels, len(seen)))
     asked = ReusableHoldout(queries=5, ledger=Ledger.in_memory(secret=b"wide"), random_state=0)
     wide = np.column_stack([holdout, rng.normal(size=1500)])
     asked.fit(np.column_stack([others, rng.normal(size=1500)]), labels).calibrate(wide, labels)

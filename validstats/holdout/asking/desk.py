@@ -222,14 +222,30 @@ class Parts:
 def _shared_rows(own: AnyArray, others: AnyArray) -> int:
     """How many of the rows that occur once are among others; 0 if no more than chance gives rows that repeat.
 
-    A new row repeats one that occurs once with a chance of about 1 - u, u the share of such rows (Good and Turing).
+    A row that occurs once in n has, by Good and Turing, the rate r = 2 N_2 / N_1, N_k the number of rows that occur k times: it is among
+    m new rows with a chance of at most 1 - exp(-r m / n). The same rows, all of them, are known by their counts too.
     """
     values, counts = np.unique(own, return_counts=True)
+    if (
+        len(values) >= _FEWEST_KINDS
+        and len(own) == len(others)
+        and np.array_equal(np.sort(own), np.sort(others))
+    ):
+        return len(own)
     once = values[counts == 1]
-    by_chance = 2.5 * (1.0 - len(once) / len(own))
+    if not len(once):
+        return 0
+    twice = float((counts == 2).sum())
+    rate = 2.0 * (twice + 3.0 * math.sqrt(twice + 1.0)) / len(once)  # three standard errors above
+    chance = -math.expm1(-rate * len(others) / len(own))
+    expected = len(once) * chance
     n_shared = int(np.isin(once, others).sum())
-    return n_shared if n_shared > max(TOLERATED_SHARE, by_chance) * min(len(once), len(others)) else 0
+    beyond = n_shared - expected - 5.0 * math.sqrt(expected * (1.0 - chance))
+    return n_shared if beyond > TOLERATED_SHARE * min(len(once), len(others)) else 0
 
+
+_FEWEST_KINDS = 20
+"""Different rows from which two samples of one population hardly have the same counts of all."""
 
 _MOST_CELLS = 20_000_000
 """Cells of a table above which training rows are compared with the holdout as they are only, not by their sketches."""
