@@ -51,7 +51,7 @@ def test_a_tenth_of_the_attacks_and_null_loops_have_no_false_certificate() -> No
     rng = np.random.default_rng(11)
     found = [false_certificate(*attack(rng, 300)) for attack in ADVERSARIES.values() for _ in range(40)]
     wrong, plain = np.sum(found, axis=0)
-    assert wrong == 0
+    assert binom.sf(wrong - 1, len(found), 0.05) > 1e-3  # the level of the certificate is .95
     assert binom.sf(plain - 1, len(found), 0.05) < 1e-9  # the naive interval is wrong nearly always
     assert sum(null_loop(rng, 1000, 200) for _ in range(100)) == 0
 

@@ -66,7 +66,7 @@ VARIANTS = {
     "one column kept, four squared": (np.c_[X[:, 0], X[:, 1:] ** 2], Y),
 }
 
-NEEDS_LABELS = {"ranks", "float16"}
+NEEDS_LABELS = {"ranks"}
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +114,17 @@ def test_what_the_documentation_names_as_missed_is_missed(rows: np.ndarray) -> N
 
 def test_binary_columns_alone_say_nothing() -> None:
     assert sketch_rows(np.random.default_rng(0).integers(0, 2, (500, 5)), key=KEY) == ()
+
+
+@pytest.mark.parametrize("n", [300, 1000, 20_000])
+def test_half_precision_is_recognised_whatever_the_rows_and_the_key(n: int) -> None:
+    for seed in range(4):
+        rows = np.random.default_rng([seed, n]).normal(size=(n, 3))
+        halved = rows[::-1, ::-1].astype(np.float16)
+        key = bytes([seed])
+        overlap = find_overlap(sketch_rows(rows, key=key), sketch_rows(halved, key=key))
+        assert overlap is not None and overlap.share > 0.9
+        assert overlap.family in {"half", "value"}
 
 
 def _categories(rng: np.random.Generator, n: int) -> np.ndarray:

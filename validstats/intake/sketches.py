@@ -1,9 +1,9 @@
 """Sketches of rows: small keyed samples by which the same rows are recognised after their features were engineered.
 
 A sketch keeps the 128 smallest keyed tokens of one property of a data set. Two sketches of one property share
-about as many of their smallest tokens as the data sets share rows (Broder 1997, bottom-k sketches). Five properties
-survive different changes: identifiers, values, ratios of neighbouring gaps, label changes along a sorted column, and
-whole tuples of coarse columns. A token that occurs twice in its own data says little about a row and is left out; a
+about as many of their smallest tokens as the data sets share rows (Broder 1997, bottom-k sketches). Six properties
+survive different changes: identifiers, values, ratios of neighbouring gaps, label changes along a sorted column,
+whole tuples of coarse columns, and whole rows in half precision. A token that occurs twice in its own data says little about a row and is left out; a
 property is kept only if at least nine in ten of its tokens occur once, since the chance that an unrelated row repeats
 one of them is about the share of those that do not (Good-Turing).
 """
@@ -27,12 +27,12 @@ from validstats.intake.kinds import is_missing, read_array
 
 __all__ = ["RowOverlap", "RowSketch", "SketchFamily", "find_overlap", "sketch_ids", "sketch_rows"]
 
-SketchFamily = Literal["id", "value", "gap", "order", "joint"]
+SketchFamily = Literal["id", "value", "gap", "order", "joint", "half"]
 UInt64 = npt.NDArray[np.uint64]
 
 _SIZE = 128  # tokens of a sketch: a share of .2 is then known to about .035
 _ONCE = 0.9  # least share of tokens that occur once, so that unrelated rows repeat at most one in ten
-_LEAST_SHARE: dict[str, float] = {"id": 0.01, "value": 0.2, "gap": 0.2, "order": 0.2, "joint": 0.6}
+_LEAST_SHARE: dict[str, float] = {"id": 0.01, "value": 0.2, "gap": 0.2, "order": 0.2, "joint": 0.6, "half": 0.6}
 _EXCESS = 2.5  # a share also exceeds 2.5 times the Good-Turing chance of a repetition
 _LEAST_COMMON, _LEAST_COMMON_SMALL, _SMALL = 8, 5, 100  # tokens in common; fewer suffice below 100 rows
 _MOST_VALUE_COLUMNS = 256
@@ -57,7 +57,7 @@ class RowSketch:
 
     Parameters
     ----------
-    family : {"id", "value", "gap", "order", "joint"}
+    family : {"id", "value", "gap", "order", "joint", "half"}
         The property.
     n : int
         Number of rows.
@@ -122,7 +122,7 @@ class RowOverlap:
 
     Parameters
     ----------
-    family : {"id", "value", "gap", "order", "joint"}
+    family : {"id", "value", "gap", "order", "joint", "half"}
         The property.
     n_common, n_compared : int
         Tokens in common, and tokens of the smaller sample.
@@ -147,6 +147,7 @@ class RowOverlap:
             "gap": "sampled gaps between values of one column",
             "order": "sampled label changes along one column",
             "joint": "sampled rows of the categorical columns",
+            "half": "sampled rows in half precision",
         }[self.family]
         return f"{self.n_common} of {self.n_compared} {what}"
 
@@ -224,7 +225,8 @@ def sketch_rows(X: Any, y: Any = None, *, key: bytes) -> tuple[RowSketch, ...]:
     -----
     Values survive float32, rounding at 1e-12, other orders of rows and columns, and columns added, dropped or changed
     while one stays; gaps survive a shift and a scale of either sign; the order of labels survives increasing
-    transformations and recoded labels; tuples of coarse columns survive one column added, dropped or changed.
+    transformations and recoded labels; tuples of coarse columns survive one column added, dropped or changed; rows in
+    half precision survive float16.
     Rotations, values rounded to three digits, noise of 1e-4 standard deviations, a tenth of the rows and a handful of
     binary columns are not recognised: identifiers are the remedy.
 
@@ -257,6 +259,7 @@ def sketch_rows(X: Any, y: Any = None, *, key: bytes) -> tuple[RowSketch, ...]:
     found += [
         _sketch("joint", n, *tokens, key) for tokens in _joint_tokens([values[j][0] for j in coarse], key)
     ]
+    found += [_sketch("half", n, *tokens, key) for tokens in _half_tokens(cells, values, key)]
     if y is not None:
         found += _sketch_labels(ordered, np.asarray(y), n, key)
     return tuple(sketch for sketch in found if sketch is not None)
@@ -415,12 +418,17 @@ def _value_tokens(column: AnyArray, salt: np.uint64) -> tuple[UInt64, npt.NDArra
     numbers = None if column.dtype.kind == "M" else _as_numbers(column)
     if numbers is None:
         return _text_tokens(column, salt)
+    return _mix(_rounded_bits(numbers, 4), salt), ~np.isnan(numbers)
+
+
+def _rounded_bits(numbers: Float1D, n_bits: int) -> UInt64:
+    """Numbers as float32 with their last bits rounded off, -0 as 0 and one NaN."""
     with np.errstate(over="ignore"):
-        single = numbers.astype(np.float32) + np.float32(0.0)  # -0 becomes 0
-    missing = np.isnan(numbers)
-    single[missing] = np.nan
-    bits = (single.view(np.uint32) + np.uint32(8)) & np.uint32(0xFFFFFFF0)
-    return _mix(bits.astype(np.uint64), salt), ~missing
+        single = numbers.astype(np.float32) + np.float32(0.0)
+    single[np.isnan(numbers)] = np.nan
+    last = (1 << n_bits) - 1
+    bits = (single.view(np.uint32) + np.uint32(1 << (n_bits - 1))) & np.uint32(0xFFFFFFFF - last)
+    return bits.astype(np.uint64)
 
 
 def _text_tokens(column: AnyArray, salt: np.uint64) -> tuple[UInt64, npt.NDArray[np.bool_]]:
@@ -543,6 +551,24 @@ def _joint_tokens(cells: list[UInt64], key: bytes) -> Iterator[tuple[float, UInt
         yield _smallest_once(_mix(prefix[j] + suffix, salt))
         if j:
             suffix = suffix + cells[j] * np.uint64(odd[j - 1])
+
+
+def _half_tokens(
+    columns: list[AnyArray], values: list[tuple[UInt64, npt.NDArray[np.bool_]]], key: bytes
+) -> Iterator[tuple[float, UInt64]]:
+    """Tokens of whole rows, numbers with the 11 significant bits of float16: the tuple, and a bag without positions."""
+    salt = _salt_word(key, "half")
+    cells = []
+    for column, (tokens, _) in zip(columns, values, strict=True):
+        numbers = None if column.dtype.kind == "M" else _as_numbers(column)
+        cells.append(_mix(tokens if numbers is None else _rounded_bits(numbers, 24 - 11), salt))
+    if len(cells) < 2:
+        return
+    total = np.zeros_like(cells[0])
+    for j, cell in enumerate(cells):
+        total += cell * np.uint64((_word(key, f"joint/{j}") | 1) & _WRAP)
+    yield _smallest_once(_mix(total, salt))
+    yield _smallest_once(_mix(np.sum(cells, axis=0, dtype=np.uint64), salt))
 
 
 def _mix(words: UInt64, salt: np.uint64) -> UInt64:
