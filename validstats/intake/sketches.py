@@ -3,9 +3,9 @@
 A sketch keeps the 128 smallest keyed tokens of one property of a data set. Two sketches of one property share
 about as many of their smallest tokens as the data sets share rows (Broder 1997, bottom-k sketches). Six properties
 survive different changes: identifiers, values, ratios of neighbouring gaps, label changes along a sorted column,
-whole tuples of coarse columns, and whole rows in half precision. A token that occurs twice in its own data says little about a row and is left out; a
-property is kept only if at least nine in ten of its tokens occur once, since the chance that an unrelated row repeats
-one of them is about the share of those that do not (Good-Turing).
+whole tuples of coarse columns, and whole rows in half precision. A token that occurs twice in its own data says little
+about a row and is left out; a property is kept only if at least nine in ten of its tokens occur once, since the chance
+that an unrelated row repeats one of them is about the share of those that do not (Good-Turing).
 """
 
 from __future__ import annotations
