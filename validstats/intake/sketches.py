@@ -32,7 +32,14 @@ UInt64 = npt.NDArray[np.uint64]
 
 _SIZE = 128  # tokens of a sketch: a share of .2 is then known to about .035
 _ONCE = 0.9  # least share of tokens that occur once, so that unrelated rows repeat at most one in ten
-_LEAST_SHARE: dict[str, float] = {"id": 0.01, "value": 0.2, "gap": 0.2, "order": 0.2, "joint": 0.6, "half": 0.6}
+_LEAST_SHARE: dict[str, float] = {
+    "id": 0.01,
+    "value": 0.2,
+    "gap": 0.2,
+    "order": 0.2,
+    "joint": 0.6,
+    "half": 0.6,
+}
 _EXCESS = 2.5  # a share also exceeds 2.5 times the Good-Turing chance of a repetition
 _LEAST_COMMON, _LEAST_COMMON_SMALL, _SMALL = 8, 5, 100  # tokens in common; fewer suffice below 100 rows
 _MOST_VALUE_COLUMNS = 256
