@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import warnings
+from itertools import combinations
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from validstats.exceptions import DataReuseWarning
-from validstats.intake import reuse_sample, row_digests, training_sample, warn_data_reuse
+from validstats.intake import reuse_sample, row_digests, shared_rows, training_sample, warn_data_reuse
 
 TRAINING = np.arange(100, dtype=np.uint64)
 
@@ -91,3 +93,41 @@ def test_rows_of_one_source_are_not_the_same() -> None:
     X = np.round(rng.normal(size=(4000, 3)), 3)
     training, reference = (np.sort(row_digests(part, tolerant=True)) for part in (X[:2000], X[2000:]))
     assert warn_data_reuse(training, reference) < 0.001
+
+
+def coarse(rng: np.random.Generator, n: int, rate: float) -> np.ndarray:
+    return row_digests(rng.poisson(rate, (n, 4)).astype(float))
+
+
+@pytest.mark.parametrize(
+    ("m", "n", "rate"), [(150, 150, 2.0), (60, 400, 2.0), (400, 60, 2.0), (200, 200, 0.4)]
+)
+def test_samples_of_coarse_rows_share_what_chance_gives(m, n, rate) -> None:
+    rng = np.random.default_rng(0)
+    pairs = [(coarse(rng, m, rate), coarse(rng, n, rate)) for _ in range(300)]
+    assert np.mean([np.isin(own, others).mean() > 0.05 for own, others in pairs]) > 0.8  # the naive rule
+    alarms = sum(shared_rows(own, others, chance=0.02) > 0 for own, others in pairs)
+    assert stats.binomtest(alarms, 300, 0.02, alternative="greater").pvalue > 1e-3
+
+
+@pytest.mark.parametrize("part", [1.0, 0.5, 0.25])
+def test_rows_are_found_among_coarse_ones(part) -> None:
+    rng = np.random.default_rng(1)
+    training, new = coarse(rng, 1500, 2.0), coarse(rng, 1500, 2.0)
+    reference = np.concatenate([training[: int(1500 * part)], new[int(1500 * part) :]])
+    assert shared_rows(training, rng.permutation(reference)) > 50
+    assert not shared_rows(training, new)
+    with pytest.warns(DataReuseWarning):
+        warn_data_reuse(np.sort(training), reference)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert warn_data_reuse(np.sort(training), new) > 0.2
+
+
+def test_the_chance_of_pairs_is_that_of_all_assignments() -> None:
+    """By hand: of all ways to give six rows to two samples of three, two equal rows fall apart in 12 of 20."""
+    chosen = list(combinations(range(6), 3))
+    assert sum((0 in part) != (1 in part) for part in chosen) / len(chosen) == 2 * 3 * 3 / (6 * 5) == 0.6
+    same = np.arange(3, dtype=np.uint64)
+    assert shared_rows(same, same, chance=0.21) == 0  # all three pairs apart: .6^3 = .216
+    assert shared_rows(same, same, chance=0.22) == 3

@@ -21,10 +21,10 @@ VERDICTS = np.where(machine, "pass", "fail")
 WEIGHT = rng.uniform(0.1, 5, N)
 
 
-def study(verdicts, labels, learner=None, **given):
+def study(verdicts, labels, learner=None, positive=None, **fit_params):
     rows = pd.DataFrame({"x": x, "machine": verdicts}, index=[f"unit-{i}" for i in range(N)])
     model = DesignSupervised(learner or LogisticRegression(), n_repeats=1, n_folds=3, random_state=0)
-    return model.fit(rows, surrogate="machine").calibrate({"y": labels}, **given)
+    return model.fit(rows, surrogate="machine", **fit_params).calibrate({"y": labels}, positive=positive)
 
 
 @pytest.mark.parametrize(
@@ -73,6 +73,5 @@ def test_a_learner_takes_its_own_fit_parameters(learner) -> None:
 
 def test_the_stack_takes_none() -> None:
     rows = pd.DataFrame({"x": x, "machine": machine})
-    model = DesignSupervised(random_state=0).fit(rows, surrogate="machine")
-    with pytest.raises(TypeError, match=r"'sample_weight': .*pass a learner="):
-        model.calibrate(NUMBERS, sample_weight=WEIGHT)
+    with pytest.raises(TypeError, match=r"fit\(\) got 'sample_weight'.*pass a learner=.*takes .*'surrogate'"):
+        DesignSupervised(random_state=0).fit(rows, surrogate="machine", sample_weight=WEIGHT)

@@ -19,13 +19,14 @@ from validstats import (
     BatchQuantile,
     BatchShares,
     BatchTotal,
+    DesignSupervised,
     Envelope,
     ErrorCount,
     ReusableHoldout,
     Selection,
     Simultaneous,
 )
-from validstats.holdout import Ledger
+from validstats.holdout import HoldoutSearchCV, Ledger, SelectFromHoldout
 from validstats.pipeline import make_pipeline
 
 N = 200
@@ -112,6 +113,83 @@ def test_a_holdout_fits_with_the_parameters_of_its_training_rows() -> None:
     assert value(sample_weight=WEIGHT) != value()
 
 
+def fit_holdout(learner, **given):
+    asked = ReusableHoldout(queries=5, metric="log_loss", random_state=0).fit(X, WORDS, **given)
+    return asked.calibrate(X, WORDS, check_reuse=False).infer(learner).value
+
+
+def fit_study(learner, **given):
+    rows = pd.DataFrame({"x": X[:, 1], "machine": CODES})
+    model = DesignSupervised(learner, n_repeats=1, n_folds=2, random_state=0)
+    model.fit(rows, surrogate="machine", **given)
+    return model.calibrate({"y": np.where(np.arange(N) % 2, CODES, np.nan)}).infer("y ~ x").params
+
+
+def fit_search(learner, release="number", order=slice(None), **given):
+    grid = {"C": [0.1, 1.0]}
+    asked = ReusableHoldout(queries=5, ledger=Ledger.in_memory(secret=b"fit"), random_state=0)
+    asked.fit(OTHERS, CODES).calibrate(OTHERS, CODES, check_reuse=False)
+    start = np.zeros(N, dtype=int) if release == "bit" else None
+    search = HoldoutSearchCV(learner, grid, asked, release=release, start=start)
+    y = pd.Series(CODES, index=ROWS.index)[order]
+    return search.fit(ROWS, y, **given).best_estimator_.coef_
+
+
+def fit_selection(learner, **given):
+    asked = ReusableHoldout(queries=9, ledger=Ledger.in_memory(secret=b"fit"), random_state=0)
+    others = OTHERS.to_numpy()
+    asked.fit(others, CODES).calibrate(others, CODES, check_reuse=False)
+    return SelectFromHoldout(learner, asked).fit(X, CODES, **given).support_
+
+
+OTHERS = pd.DataFrame(X + 3e-3 * np.random.default_rng(5).normal(size=X.shape), columns=["a", "b"])
+FITS = {"BatchPredictor": lambda learner, **given: predictor(learner, BatchShares()).fit(X, WORDS, **given)}
+FITS |= {"ReusableHoldout": fit_holdout, "DesignSupervised": fit_study}
+FITS |= {"HoldoutSearchCV": fit_search, "SelectFromHoldout": fit_selection}
+
+
+@pytest.mark.parametrize("name", FITS)
+def test_a_name_that_nobody_takes_is_refused_with_those_that_are_taken(name) -> None:
+    with pytest.raises(
+        TypeError,
+        match=rf"^{name}.fit\(\) got 'sampel_weight', which LogisticRegression.fit does not take; it "
+        r"takes 'sample_weight'.*Did you mean 'sample_weight'\?",
+    ):
+        FITS[name](LogisticRegression(), sampel_weight=WEIGHT)
+
+
+@pytest.mark.parametrize("name", FITS)
+def test_every_fit_routes_what_the_learner_requests(name) -> None:
+    with sklearn.config_context(enable_metadata_routing=True):
+        FITS[name](LogisticRegression().set_fit_request(sample_weight="importance"), importance=WEIGHT)
+        with pytest.raises(ValueError, match="not explicitly set as requested"):
+            FITS[name](LogisticRegression(), sample_weight=WEIGHT)
+        with pytest.raises(TypeError, match="not routed to any"):
+            FITS[name](LogisticRegression().set_fit_request(sample_weight=False), sample_weight=WEIGHT)
+        coded = OnlyCodes().set_fit_request(sample_weight="importance")
+        if name in ("BatchPredictor", "ReusableHoldout"):
+            FITS[name](coded, importance=WEIGHT)
+
+
+def test_an_argument_of_ours_is_named_where_it_was_meant() -> None:
+    with pytest.raises(TypeError, match=r"fit\(\) itself takes 'batches', .*Did you mean 'weights'\?"):
+        predictor(LogisticRegression(), BatchShares()).fit(X, WORDS, wieghts=WEIGHT)
+    with pytest.raises(
+        TypeError, match=r"'calibration': the learner is fitted already .*batches, strata and ids"
+    ):
+        mean_of(FrozenEstimator(LinearRegression().fit(X, Y))).fit(X, Y, calibration=0.5)
+
+
+@pytest.mark.parametrize("release", ["number", "bit"])
+def test_a_search_fits_with_labels_and_weights_of_its_rows(release) -> None:
+    weight = pd.Series(WEIGHT, index=ROWS.index)
+    expected = fit_search(LogisticRegression(), release, sample_weight=WEIGHT)
+    order = np.random.default_rng(1).permutation(ROWS.index)
+    found = fit_search(LogisticRegression(), release, order, sample_weight=weight[order])
+    np.testing.assert_array_equal(found, expected)
+    assert not np.array_equal(fit_search(LogisticRegression(), release), expected)
+
+
 @pytest.mark.parametrize(
     "target",
     [BatchMean(), BatchTotal(), BatchQuantile(0.5), Envelope(above=0.5), Selection(above=0.5, max_false=3)]
@@ -177,6 +255,20 @@ def test_classes_that_a_learner_does_not_take_are_coded(classes) -> None:
             for learner in (OnlyCodes(), LogisticRegression())
         ]
         np.testing.assert_array_equal(*means)
+
+
+@pytest.mark.parametrize("classes", [("fail", "pass"), (1, 2)])
+def test_xgboost_takes_words_as_classes(classes) -> None:
+    learner = pytest.importorskip("xgboost").XGBClassifier(n_estimators=5, n_jobs=1)
+    y = np.array(classes)[CODES]
+    with pytest.raises(ValueError, match="Invalid classes"):
+        learner.fit(X, y)
+    kept = {"sample_weight": WEIGHT, "verbose": False}
+    words, codes = (predictor(learner, BatchShares()).fit(X, labels, **kept) for labels in (y, CODES))
+    assert words.classes_.tolist() == list(classes)
+    np.testing.assert_array_equal(words.infer(X[:20]).conf_high, codes.infer(X[:20]).conf_high)
+    held = ReusableHoldout(queries=5, metric="log_loss", random_state=0).fit(X, y, sample_weight=WEIGHT)
+    assert np.isfinite(held.calibrate(X, y, check_reuse=False).infer(learner).value)
 
 
 def test_a_holdout_codes_classes_too() -> None:

@@ -8,9 +8,8 @@ from fractions import Fraction
 from typing import Any, Literal, Self, TypeAlias, get_args
 
 import numpy as np
-from sklearn import get_config
 from sklearn.utils import Tags, get_tags
-from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import validate_data
 
@@ -34,6 +33,7 @@ from validstats.intake import (
     check_random_state,
     check_vector,
     is_frame,
+    requested_parameters,
     row_labels,
 )
 from validstats.results import Report
@@ -226,7 +226,7 @@ class BatchPredictor(CalibratedEstimator):
             batches,
             ids,
             positive=self.positive,
-            parameters=self._fit_parameters(fit_params),
+            parameters=self._check_fit_parameters(fit_params),
         )
         rng = check_random_state(self.random_state)
         train, reserve = given.split(self.calibration_size, is_frozen(self.estimator), rng)
@@ -636,15 +636,14 @@ class BatchPredictor(CalibratedEstimator):
         if not known or hasattr(self, "feature_names_in_"):
             validate_data(self, X, reset=False, skip_check_array=True)
 
-    def _fit_parameters(self, given: dict[str, Any]) -> dict[str, Any]:
-        """The learner's own fit parameters: those given, or those that it requests where metadata are routed."""
+    def _check_fit_parameters(self, given: dict[str, Any]) -> dict[str, Any]:
+        """The learner's own fit parameters as they were given, once it is known that it takes them."""
         if given and is_frozen(self.estimator):
             raise TypeError(
                 f"{', '.join(map(repr, given))}: the learner is fitted already and takes no fit parameters. Weights for "
-                "covariate shift are weights= with w_max=."
+                "covariate shift are weights= with w_max=; fit() itself takes batches, strata and ids as well."
             )
-        if given and get_config()["enable_metadata_routing"]:
-            return dict(process_routing(self, "fit", **given).estimator.fit)
+        requested_parameters(self.estimator, given, self.fit)
         return given
 
     def get_metadata_routing(self) -> MetadataRouter:

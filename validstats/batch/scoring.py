@@ -104,7 +104,9 @@ class Scorer:
     def trained(self, rows: LabelledRows, target: Target, keep_digests: bool, bounds: Any) -> Self:
         """The same after training on rows; a frozen learner trains the score only."""
         frozen = is_frozen(self.learner)
-        learner = self.learner if frozen else fit_learner(self.learner, rows.X, rows.labels, rows.parameters)
+        learner = self.learner
+        if not frozen:
+            learner = fit_learner(learner, rows.X, rows.labels, rows.parameters, "BatchPredictor.fit")
         score = self.score.fit(learner, rows.X, rows.y)
         return replace(
             self,

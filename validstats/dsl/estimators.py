@@ -57,6 +57,7 @@ from validstats.intake import (
     check_literal,
     check_positive_int,
     check_random_state,
+    requested_parameters,
 )
 from validstats.results import Report
 
@@ -149,6 +150,7 @@ class DesignSupervised(CalibratedEstimator):
         features: Sequence[str] | Literal["all"] = "all",
         ids: Any = None,
         chunk_size: int = 200_000,
+        **fit_params: Any,
     ) -> Self:
         """Record the units and what predicts their labels.
 
@@ -169,6 +171,9 @@ class DesignSupervised(CalibratedEstimator):
             labels are matched by it, and by the index of a pandas frame where it is None. Not for rows in parts.
         chunk_size : int, default 200000
             Rows that are read at once from a path.
+        **fit_params : object
+            What ``fit`` of a learner of yours takes, such as ``sample_weight``, one value a unit where it has rows;
+            :meth:`calibrate` trains it. With metadata routing of scikit-learn those that the learner requests.
 
         Returns
         -------
@@ -178,7 +183,7 @@ class DesignSupervised(CalibratedEstimator):
         Raises
         ------
         TypeError
-            If the data are not a data frame.
+            If the data are not a data frame, or the learner does not take one of ``fit_params``.
         KeyError
             If a column does not exist.
         """
@@ -187,6 +192,10 @@ class DesignSupervised(CalibratedEstimator):
         check_positive_int(self._n_repeats, "n_repeats")
         check_confidence_level(self.confidence_level)
         check_sequential(self.sequential, self.n_folds, self.n_repeats)
+        for learner in self.learner.values() if isinstance(self.learner, Mapping) else (self.learner,):
+            requested_parameters(learner if hasattr(learner, "fit") else None, fit_params, self.fit)
+        if fit_params:
+            refuse_sequential(self.sequential, "fit with parameters of the learner")
         if is_source(data):
             refuse_sequential(self.sequential, "fit on rows in parts")
             if ids is not None:
@@ -200,6 +209,7 @@ class DesignSupervised(CalibratedEstimator):
             if hasattr(self, name):
                 delattr(self, name)
         self.units_ = units
+        self._fit_params = fit_params
         return self
 
     def calibrate(
@@ -211,7 +221,6 @@ class DesignSupervised(CalibratedEstimator):
         clusters: Any = None,
         partial_labels: PartialLabels = "error",
         positive: Any = None,
-        **fit_params: Any,
     ) -> Self:
         """Spend the expert labels: cross-fit the learner and record how labelled rows were drawn.
 
@@ -236,8 +245,6 @@ class DesignSupervised(CalibratedEstimator):
         positive : object or None, default None
             Label that counts as 1, all others being 0, where labels are words: ``positive="pass"``. Machine labels in
             words are read alike; a verdict that is missing is a category of its own, and not positive.
-        **fit_params : object
-            What ``fit`` of a learner of yours takes, such as ``sample_weight``, one value a unit where it has rows.
 
         Returns
         -------
@@ -264,7 +271,6 @@ class DesignSupervised(CalibratedEstimator):
                 "clusters": clusters,
                 "partial_labels": None if partial_labels == "error" else partial_labels,
                 "positive": positive,
-                **fit_params,
             }
             refuse_options(options, "the probabilities are those that next_labels recorded, unit by unit")
             self.calibration_ = self._asked_study().record(self.units_.labels(labels))
@@ -281,7 +287,7 @@ class DesignSupervised(CalibratedEstimator):
             "n_folds": self._n_folds,
             "n_repeats": self._n_repeats,
             "generator": check_random_state(self.random_state),
-            "parameters": fit_params,
+            "parameters": self._fit_params,
         }
         if isinstance(self.units_, StreamedUnits):
             self.calibration_ = calibrated_stream(self.units_, labels, **options)

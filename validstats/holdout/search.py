@@ -29,6 +29,9 @@ from validstats.intake import (
     check_matrix,
     check_positive_int,
     check_vector,
+    fit_learner,
+    fit_parameters,
+    requested_parameters,
     row_labels,
 )
 
@@ -114,7 +117,7 @@ class HoldoutSearchCV(MetaEstimatorMixin, BaseEstimator):
         self.start = start
         self.n_jobs = n_jobs
 
-    def fit(self, X: Any, y: Any) -> Self:
+    def fit(self, X: Any, y: Any, **fit_params: Any) -> Self:
         """Search.
 
         Parameters
@@ -123,6 +126,8 @@ class HoldoutSearchCV(MetaEstimatorMixin, BaseEstimator):
             Training rows, none of them in the holdout.
         y : array-like of shape (n,)
             Labels.
+        **fit_params : object
+            The estimator's own, such as ``sample_weight``; what has one value a row is matched to the rows.
 
         Returns
         -------
@@ -141,23 +146,21 @@ class HoldoutSearchCV(MetaEstimatorMixin, BaseEstimator):
         candidates = list(ParameterGrid(self.param_grid))
         batches = check_positive_int(self.batches, "batches", maximum=len(candidates))
         metric = as_metric(self.holdout.metric)
-        training = _training_rows(self.holdout, X, y)
+        requested_parameters(self.estimator, fit_params, self.fit)
+        training = _training_rows(self.holdout, X, y, fit_params, "HoldoutSearchCV.fit")
         sign = 1.0 if metric.greater_is_better else -1.0
         guesses = Parallel(n_jobs=self.n_jobs)(
-            delayed(training.guess)(
-                clone(self.estimator).set_params(**clone(params, safe=False)), metric, "cv"
-            )
-            for params in candidates
+            delayed(training.guess)(self._candidate(params), metric, "cv") for params in candidates
         )
         if self.release == "bit":
-            return self._through_gate(candidates, [sign * guess for guess in guesses], X, y)
+            return self._through_gate(candidates, [sign * guess for guess in guesses], training)
         parts = np.array_split(np.arange(len(candidates)), batches)
         winners = [int(part[np.argmax([sign * guesses[i] for i in part])]) for part in parts]
         self.answers_ = []
         self.exhausted_ = False
         fitted: list[tuple[int, Any]] = []
         for i in winners:
-            model = clone(self.estimator).set_params(**clone(candidates[i], safe=False)).fit(X, training.y)
+            model = training.fitted(self._candidate(candidates[i]))
             try:
                 self.answers_.append(self.holdout.infer(model, metric=metric, guess=guesses[i]))
             except BudgetExhaustedError:
@@ -174,10 +177,14 @@ class HoldoutSearchCV(MetaEstimatorMixin, BaseEstimator):
             )
         return self
 
-    def _through_gate(self, candidates: list[Any], scores: list[float], X: Any, y: Any) -> Self:
+    def _candidate(self, params: Mapping[str, Any]) -> Any:
+        return clone(self.estimator).set_params(**clone(params, safe=False))
+
+    def _through_gate(self, candidates: list[Any], scores: list[float], training: TrainingPart) -> Self:
         """Propose all candidates, the best by cross-validation first, and keep the last that the gate keeps."""
-        labels = check_labels(align(y, row_labels(X), "y"), count_rows(X), "y")
-        start = _ConstantModel.of(labels, is_classifier(self.estimator)) if self.start is None else self.start
+        start = self.start
+        if start is None:
+            start = _ConstantModel.of(training.y, is_classifier(self.estimator))
         self.gate_ = self.holdout.gate(start)
         self.answers_, self.exhausted_ = [], False
         self.kept_ = np.zeros(len(candidates), dtype=bool)
@@ -188,7 +195,7 @@ class HoldoutSearchCV(MetaEstimatorMixin, BaseEstimator):
             float("nan"),
         )
         for i in np.argsort(-np.asarray(scores), kind="stable").tolist():
-            model = clone(self.estimator).set_params(**clone(candidates[i], safe=False)).fit(X, y)
+            model = training.fitted(self._candidate(candidates[i]))
             self.kept_[i] = self.gate_.ask(model)
             if self.kept_[i]:
                 self.best_index_, self.best_estimator_ = i, model
@@ -303,7 +310,7 @@ class SelectFromHoldout(SelectorMixin, MetaEstimatorMixin, TransformerMixin, Bas
         self.min_gain = min_gain
         self.max_features = max_features
 
-    def fit(self, X: Any, y: Any) -> Self:
+    def fit(self, X: Any, y: Any, **fit_params: Any) -> Self:
         """Select.
 
         Parameters
@@ -312,6 +319,8 @@ class SelectFromHoldout(SelectorMixin, MetaEstimatorMixin, TransformerMixin, Bas
             Training rows, none of them in the holdout.
         y : array-like of shape (n,)
             Labels.
+        **fit_params : object
+            The estimator's own, such as ``sample_weight``; what has one value a row is matched to the rows.
 
         Returns
         -------
@@ -322,7 +331,10 @@ class SelectFromHoldout(SelectorMixin, MetaEstimatorMixin, TransformerMixin, Bas
         _refuse_holdout_rows(self.holdout, X)
         if len(np.shape(X)) != 2:
             raise ValueError(f"X must be a matrix of finite numbers, got shape {np.shape(X)}.")
-        labels = check_labels(align(y, row_labels(X), "y"), len(numbers), "y")
+        rows = row_labels(X)
+        requested_parameters(self.estimator, fit_params, self.fit)
+        parameters = fit_parameters(fit_params, rows)
+        labels = check_labels(align(y, rows, "y"), len(numbers), "y")
         classify = is_classifier(self.estimator)
         labels = check_groups(labels, "y", len(labels)) if classify else check_vector(labels, "y")
         n_features = numbers.shape[1]
@@ -339,7 +351,10 @@ class SelectFromHoldout(SelectorMixin, MetaEstimatorMixin, TransformerMixin, Bas
         current: _ColumnModel | _ConstantModel = _ConstantModel.of(labels, classify)
         for feature in self.order_:
             columns = [*kept, int(feature)]
-            larger = _ColumnModel(clone(self.estimator).fit(_columns_of(X, columns), labels), columns)
+            fitted = fit_learner(
+                self.estimator, _columns_of(X, columns), labels, parameters, "SelectFromHoldout.fit"
+            )
+            larger = _ColumnModel(fitted, columns)
             try:
                 answer = self.holdout.validate_gain(larger, current, at_least=self.min_gain)
             except BudgetExhaustedError:
@@ -420,11 +435,17 @@ class _ConstantModel:
         return True
 
 
-def _training_rows(holdout: ReusableHoldout, X: Any, y: Any) -> TrainingPart:
+def _training_rows(
+    holdout: ReusableHoldout, X: Any, y: Any, fit_params: Mapping[str, Any], given_to: str
+) -> TrainingPart:
     declared: TrainingPart | None = getattr(holdout, "training_", None)
-    labels = check_labels(align(y, row_labels(X), "y"), count_rows(X), "y")
+    rows = row_labels(X)
+    labels = check_labels(align(y, rows, "y"), count_rows(X), "y")
     seed = 0 if declared is None else declared.seed
-    return TrainingPart(X, labels, np.unique(labels) if declared is None else declared.classes, seed)
+    classes = np.unique(labels) if declared is None else declared.classes
+    return TrainingPart(
+        X, labels, classes, seed, parameters=fit_parameters(fit_params, rows), given_to=given_to
+    )
 
 
 def _univariate_order(X: np.ndarray, y: Any, classify: bool) -> np.ndarray:

@@ -30,20 +30,20 @@ from validstats.intake.frames import (
     to_frame,
     to_pandas,
 )
-from validstats.intake.identity import TOLERATED_SHARE, reuse_sample, training_sample, warn_data_reuse
+from validstats.intake.identity import reuse_sample, shared_rows, training_sample, warn_data_reuse
 from validstats.intake.kinds import check_groups, is_missing, read_array, refuse_lazy
 from validstats.intake.learners import (
     CodedClassifier,
     PositiveClass,
     fit_learner,
     fit_parameters,
+    requested_parameters,
     take_parameters,
 )
 from validstats.intake.outcomes import outcome_levels, read_outcome
 from validstats.intake.sketches import RowOverlap, RowSketch, find_overlap, sketch_ids, sketch_rows
 
 __all__ = [
-    "TOLERATED_SHARE",
     "TableError",
     "TableFormat",
     "read_table",
@@ -57,6 +57,7 @@ __all__ = [
     "outcome_levels",
     "read_outcome",
     "row_labels",
+    "shared_rows",
     "RowOverlap",
     "RowSketch",
     "alpha_fraction",
@@ -88,6 +89,7 @@ __all__ = [
     "sketch_rows",
     "to_frame",
     "to_pandas",
+    "requested_parameters",
     "reuse_sample",
     "training_sample",
     "warn_data_reuse",

@@ -1,4 +1,4 @@
-"""The one check for rows that train the model and serve as its trusted reference as well."""
+"""The one rule for rows that two data sets share, beyond what chance gives rows that repeat by themselves."""
 
 from __future__ import annotations
 
@@ -6,15 +6,19 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
+from scipy import stats
 
 from validstats.exceptions import DataReuseWarning, data_reuse_message, warn
 
-__all__ = ["TOLERATED_SHARE", "reuse_sample", "training_sample", "warn_data_reuse"]
+__all__ = ["TOLERATED_SHARE", "reuse_sample", "shared_rows", "training_sample", "warn_data_reuse"]
 
 TOLERATED_SHARE = 0.05
 """Share of reference rows that may equal training rows without a warning: honest duplicates exist."""
 
-
+_CHANCE = 0.02
+"""Chance of a needless warning in coarse data; a share above the tolerated one is asked for as well."""
+_FEWEST_KINDS = 20
+"""Different rows from which two samples of one population hardly have the same counts of all."""
 _REFERENCE_ROWS = 2_000
 """Reference rows that are looked at, of more than four times as many: a share of 5 % is known to within 0.5 points."""
 _TRAINING_ROWS = 32_768
@@ -64,7 +68,7 @@ def warn_data_reuse(
     Warns
     -----
     DataReuseWarning
-        If the share exceeds ``TOLERATED_SHARE``.
+        If the share exceeds ``TOLERATED_SHARE`` and what chance gives rows that repeat by themselves.
 
     Examples
     --------
@@ -78,12 +82,71 @@ def warn_data_reuse(
     n_shared = _count_shared(reference, training)
     seen = 1.0 if n_training is None else len(training) / n_training
     share = min(n_shared / len(reference) / seen, 1.0)
-    if share > TOLERATED_SHARE:
+    if share > TOLERATED_SHARE and shared_rows(reference, training, chance=_CHANCE, seen=seen):
         rows = f"{n_shared:,} of the {len(reference):,} reference rows ({share:.0%})"
         if seen < 1.0 or (n_reference is not None and n_reference > len(reference)):
             rows = f"About {share:.0%} of the {n_reference or len(reference):,} reference rows (by a sample)"
         warn(data_reuse_message.format(rows=rows), DataReuseWarning)
     return share
+
+
+def shared_rows(
+    own: npt.NDArray[np.uint64],
+    others: npt.NDArray[np.uint64],
+    *,
+    chance: float = 1e-6,
+    seen: float = 1.0,
+) -> int:
+    """Count the rows that occur once and are among others, if they are more than chance and tolerance allow.
+
+    Rows of coarse columns repeat by themselves, so that samples of one population share some. Of the rows that occur exactly
+    twice in both samples together, each pair falls on both sides with the chance ``q = 2 m n / ((m + n) (m + n - 1))`` if the
+    two samples (of m and n rows) are independent, whatever the population is: the number of pairs on both sides is judged by
+    the binomial law given the number of all pairs. Rows that are doubled before the samples are drawn look like chance.
+
+    Parameters
+    ----------
+    own, others : ndarray of uint64
+        Row digests (see :func:`validstats.intake.frames.row_digests`).
+    chance : float, default 1e-6
+        Chance of a needless alarm, at most.
+    seen : float, default 1
+        Share of the other rows that ``others`` is a sample of.
+
+    Returns
+    -------
+    int
+        The number; all rows if both sides have the same rows, known by how often each occurs; 0 for no more than chance, or
+        than ``TOLERATED_SHARE`` of the rows that could be found.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rows = np.arange(100, dtype=np.uint64)
+    >>> shared_rows(rows, rows[:40]), shared_rows(rows, rows + np.uint64(100))
+    (40, 0)
+    """
+    values, counts = np.unique(own, return_counts=True)
+    if (
+        len(own) == len(others)
+        and len(values) >= _FEWEST_KINDS
+        and np.array_equal(np.sort(own), np.sort(others))
+    ):
+        return len(own)
+    other_values, other_counts = np.unique(others, return_counts=True)
+    once, twice = values[counts == 1], values[counts == 2]
+    once_there, twice_there = other_values[other_counts == 1], other_values[other_counts == 2]
+    across = int(np.isin(once, once_there, assume_unique=True).sum())
+    within = int(np.isin(twice, other_values, assume_unique=True, invert=True).sum())
+    within += int(np.isin(twice_there, values, assume_unique=True, invert=True).sum())
+    n = len(own) + len(others)
+    q = 2.0 * len(own) * len(others) / (n * (n - 1.0)) if n > 1 else 0.0
+    found = across + int(np.isin(once, other_values, assume_unique=True, invert=True).sum())
+    fewer = min(found, across + int(np.isin(once_there, values, assume_unique=True, invert=True).sum()))
+    beyond = across - within * q / (1.0 - q) if q < 1.0 else float(across)
+    if beyond <= TOLERATED_SHARE * seen * fewer:
+        return 0
+    return across if stats.binom.sf(across - 1, across + within, q) <= chance else 0
 
 
 def _count_shared(reference: npt.NDArray[np.uint64], training: npt.NDArray[np.uint64]) -> int:

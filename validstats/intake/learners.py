@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from difflib import get_close_matches
 from typing import Any, Self
 
 import numpy as np
+from sklearn import get_config
 from sklearn.base import BaseEstimator, ClassifierMixin, clone, is_classifier
 from sklearn.utils import _safe_indexing
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target
 
@@ -15,7 +19,14 @@ from validstats._typing import AnyArray, Int1D
 from validstats.intake.alignment import RowLabels, align
 from validstats.intake.kinds import read_array
 
-__all__ = ["CodedClassifier", "PositiveClass", "fit_learner", "fit_parameters", "take_parameters"]
+__all__ = [
+    "CodedClassifier",
+    "PositiveClass",
+    "fit_learner",
+    "fit_parameters",
+    "requested_parameters",
+    "take_parameters",
+]
 
 
 def fit_parameters(parameters: Mapping[str, Any], rows: RowLabels) -> dict[str, Any]:
@@ -79,7 +90,92 @@ def take_parameters(parameters: Mapping[str, Any], index: Int1D, n: int) -> dict
     }
 
 
-def fit_learner(learner: Any, X: Any, y: Any, parameters: Mapping[str, Any] | None = None) -> Any:
+def requested_parameters(
+    learner: Any, given: Mapping[str, Any], caller: Callable[..., Any] | str
+) -> dict[str, Any]:
+    """Return what ``fit`` of a learner takes of the parameters given: with metadata routing those that it requests.
+
+    Parameters
+    ----------
+    learner : estimator or None
+        The learner; None for one that takes no parameters.
+    given : mapping of str to object
+        What the caller was given beyond its own arguments.
+    caller : method or str
+        Who was given them, for messages: a method, whose own arguments are then named, or its name.
+
+    Returns
+    -------
+    dict of str to object
+        By the names that the learner knows.
+
+    Raises
+    ------
+    TypeError
+        If one is neither an argument of the caller nor of the learner; the message lists both and the nearest name.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LinearRegression
+    >>> requested_parameters(LinearRegression(), {"sample_weight": [1, 2]}, "Study.fit")
+    {'sample_weight': [1, 2]}
+    >>> requested_parameters(LinearRegression(), {"sampel_weight": [1, 2]}, "Study.fit")
+    Traceback (most recent call last):
+    ...
+    TypeError: Study.fit() got 'sampel_weight', which LinearRegression.fit does not take; it takes 'sample_weight'. Did \
+you mean 'sample_weight'?
+    """
+    if not given:
+        return {}
+    if learner is not None and get_config()["enable_metadata_routing"]:
+        router = MetadataRouter(owner=_owner(caller).partition(".")[0]).add(
+            estimator=learner, method_mapping=MethodMapping().add(caller="fit", callee="fit")
+        )
+        router.validate_metadata(params=dict(given), method="fit")
+        return dict(router.route_params(params=dict(given), caller="fit").estimator.fit)
+    taken = () if learner is None else _arguments(learner.fit)
+    unknown = () if taken is None else [name for name in given if name not in taken]
+    if unknown:
+        raise TypeError(_unknown(unknown, learner, taken or (), caller))
+    return dict(given)
+
+
+def _owner(caller: Callable[..., Any] | str) -> str:
+    return caller if isinstance(caller, str) else caller.__qualname__
+
+
+def _arguments(method: Callable[..., Any]) -> list[str] | None:
+    """Names that a method takes beside rows and labels; None if it takes any."""
+    parameters = inspect.signature(method).parameters
+    if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        return None
+    return [name for name in parameters if name not in ("X", "y", "Y")]
+
+
+def _unknown(
+    names: Iterable[str], learner: Any, taken: Iterable[str], caller: Callable[..., Any] | str
+) -> str:
+    own = [] if isinstance(caller, str) else list(inspect.signature(caller).parameters)
+    own = [name for name in own if name not in ("X", "y", "labels", "fit_params")]
+    what = f"{_owner(caller)}() got {', '.join(map(repr, names))}, which "
+    if learner is None:
+        what += "the learner of this package does not take; pass a learner= of your own that does"
+    else:
+        kind = type(learner).__name__
+        listed = ", ".join(map(repr, taken))
+        what += f"{kind}.fit does not take; it takes {listed or 'nothing beside rows and labels'}"
+    what += f". {_owner(caller)}() itself takes {', '.join(map(repr, own))}." if own else "."
+    near = get_close_matches(next(iter(names)), [*own, *taken], n=1)
+    return f"{what} Did you mean {near[0]!r}?" if near else what
+
+
+def fit_learner(
+    learner: Any,
+    X: Any,
+    y: Any,
+    parameters: Mapping[str, Any] | None = None,
+    caller: Callable[..., Any] | str = "fit",
+) -> Any:
     """Fit a copy of a learner; a classifier that refuses the names of its classes gets their numbers.
 
     Parameters
@@ -91,7 +187,9 @@ def fit_learner(learner: Any, X: Any, y: Any, parameters: Mapping[str, Any] | No
     y : array-like of shape (n,)
         Labels, in the order of the rows.
     parameters : mapping of str to object or None, default None
-        The learner's own fit parameters.
+        The learner's own fit parameters, as the caller was given them.
+    caller : method or str, default "fit"
+        Who was given them, for messages.
 
     Returns
     -------
@@ -110,8 +208,9 @@ def fit_learner(learner: Any, X: Any, y: Any, parameters: Mapping[str, Any] | No
     ['no', 'yes']
     """
     given = dict(parameters or {})
+    requested = requested_parameters(learner, given, caller)
     try:
-        return clone(learner).fit(X, y, **given)
+        return clone(learner).fit(X, y, **requested)
     except (TypeError, ValueError) as error:
         if not is_classifier(learner) or _are_codes(y) or type_of_target(y) not in ("binary", "multiclass"):
             raise
@@ -154,8 +253,15 @@ class CodedClassifier(ClassifierMixin, BaseEstimator):
     def fit(self, X: Any, y: Any, **parameters: Any) -> Self:
         """Fit the classifier to the codes."""
         self.classes_, codes = np.unique(np.asarray(y), return_inverse=True)
-        self.estimator_ = clone(self.estimator).fit(X, codes.reshape(-1), **parameters)
+        own = requested_parameters(self.estimator, parameters, "CodedClassifier.fit")
+        self.estimator_ = clone(self.estimator).fit(X, codes.reshape(-1), **own)
         return self
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Say that metadata of ``fit`` go to the classifier."""
+        return MetadataRouter(owner=type(self).__name__).add(
+            estimator=self.estimator, method_mapping=MethodMapping().add(caller="fit", callee="fit")
+        )
 
     def predict(self, X: Any) -> AnyArray:
         """Predict classes."""

@@ -18,7 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, FloatND, Int1D, Int2D
-from validstats.intake import check_literal, take_parameters
+from validstats.intake import check_literal, requested_parameters, take_parameters
 
 __all__ = [
     "Completion",
@@ -586,11 +586,6 @@ class CrossFitter:
                 )
             learner = learner[name]
         if learner is None or isinstance(learner, str):
-            if self.parameters:
-                raise TypeError(
-                    f"{', '.join(map(repr, self.parameters))}: the learner of this package takes no fit parameters; pass a "
-                    "learner= of your own that does."
-                )
             return _named_learner(learner or "stack", kind, self.n_surrogates)
         if kind == "continuous" and is_classifier(learner):
             raise ValueError(
@@ -649,7 +644,8 @@ def _fit(learner: Any, x: Float2D, y: Float1D, *, parameters: Mapping[str, Any] 
     """Fit a clone and return its mean function."""
     if np.ptp(y) == 0.0:
         return _Mean(None, float(y[0]))
-    return _Mean(clone(learner).fit(x, y.astype(np.int64) if is_classifier(learner) else y, **parameters))
+    own = requested_parameters(learner, parameters, "DesignSupervised.calibrate")
+    return _Mean(clone(learner).fit(x, y.astype(np.int64) if is_classifier(learner) else y, **own))
 
 
 @dataclass(frozen=True)
@@ -704,7 +700,8 @@ def _fit_classes(
     if len(present) == 1:
         return _Classes(n_classes, present)
     if is_classifier(learner):
-        return _Classes(n_classes, present, clone(learner).fit(x, y, **parameters))
+        own = requested_parameters(learner, parameters, "DesignSupervised.calibrate")
+        return _Classes(n_classes, present, clone(learner).fit(x, y, **own))
     means = tuple(_fit(learner, x, (y == k).astype(np.float64), parameters=parameters) for k in present)
     return _Classes(n_classes, present, means=means)
 

@@ -60,7 +60,6 @@ from validstats.holdout.mechanisms import Release, mechanism
 from validstats.holdout.results import Answer
 from validstats.holdout.widths import free_cell, log_coded_share
 from validstats.intake import (
-    TOLERATED_SHARE,
     CodedClassifier,
     RowLabels,
     RowSketch,
@@ -70,8 +69,10 @@ from validstats.intake import (
     fit_learner,
     is_frame,
     read_array,
+    requested_parameters,
     row_digests,
     row_labels,
+    shared_rows,
     sketch_rows,
 )
 
@@ -199,7 +200,7 @@ class Parts:
         found = ""
         for own in self._digests:
             if mark is not None and own is not None and len(mark):
-                n_shared = _shared_rows(own, mark)
+                n_shared = shared_rows(own, mark)
                 found = found or (f"{n_shared:,} of its {len(own):,} rows" if n_shared else "")
         if not found and np.size(X) <= _MOST_CELLS:
             key = self._ledger.secret
@@ -219,34 +220,6 @@ class Parts:
         return {**kept, "_opened": None, "_digests": None, "_sketches": None, "_seen": {}}
 
 
-def _shared_rows(own: AnyArray, others: AnyArray) -> int:
-    """How many of the rows that occur once are among others; 0 if no more than chance gives rows that repeat.
-
-    A row that occurs once in n has, by Good and Turing, the rate r = 2 N_2 / N_1, N_k the number of rows that occur k times: it is among
-    m new rows with a chance of at most 1 - exp(-r m / n). The same rows, all of them, are known by their counts too.
-    """
-    values, counts = np.unique(own, return_counts=True)
-    if (
-        len(values) >= _FEWEST_KINDS
-        and len(own) == len(others)
-        and np.array_equal(np.sort(own), np.sort(others))
-    ):
-        return len(own)
-    once = values[counts == 1]
-    if not len(once):
-        return 0
-    twice = float((counts == 2).sum())
-    rate = 2.0 * (twice + 3.0 * math.sqrt(twice + 1.0)) / len(once)  # three standard errors above
-    chance = -math.expm1(-rate * len(others) / len(own))
-    expected = len(once) * chance
-    n_shared = int(np.isin(once, others).sum())
-    beyond = n_shared - expected - 5.0 * math.sqrt(expected * (1.0 - chance))
-    return n_shared if beyond > TOLERATED_SHARE * min(len(once), len(others)) else 0
-
-
-_FEWEST_KINDS = 20
-"""Different rows from which two samples of one population hardly have the same counts of all."""
-
 _MOST_CELLS = 20_000_000
 """Cells of a table above which training rows are compared with the holdout as they are only, not by their sketches."""
 
@@ -264,6 +237,7 @@ class TrainingPart:
     seed: int  # of the splits
     folds: int = 5  # number of folds of a cross-validated guess
     parameters: Mapping[str, Any] = field(default_factory=dict)  # of the fit of any estimator
+    given_to: str = "ReusableHoldout.fit"  # what was given them
 
     def fitted(self, estimator: Any) -> Any:
         """Return the estimator if it is fitted, else a copy fitted on the training rows."""
@@ -272,7 +246,7 @@ class TrainingPart:
         try:
             check_is_fitted(estimator)
         except NotFittedError:
-            return fit_learner(estimator, lent(self.X), lent(self.y), self.parameters)
+            return fit_learner(estimator, lent(self.X), lent(self.y), self.parameters, self.given_to)
         return estimator
 
     def values(self, estimator: Any, metric: Metric, how: str) -> Float1D:
@@ -294,6 +268,7 @@ class TrainingPart:
 
     def _out_of_fold(self, estimator: Any, metric: Metric) -> AnyArray:
         """Cross-validated responses; classes that the estimator does not take are coded."""
+        requested_parameters(estimator, self.parameters, self.given_to)
         options: dict[str, Any] = {
             "cv": self.splits(estimator),
             "method": method_of(estimator, metric),
@@ -303,7 +278,7 @@ class TrainingPart:
             return np.asarray(cross_val_predict(clone(estimator), self.X, self.y, **options))
         except (TypeError, ValueError):
             if not is_classifier(estimator) or not isinstance(
-                fit_learner(estimator, self.X, self.y, self.parameters), CodedClassifier
+                fit_learner(estimator, self.X, self.y, self.parameters, self.given_to), CodedClassifier
             ):
                 raise
             return np.asarray(cross_val_predict(CodedClassifier(estimator), self.X, self.y, **options))
