@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.holdout_limits import ADVERSARIES, GateRun, false_certificate, search_loop
+from benchmarks.holdout_limits import ADVERSARIES, ROOTS, GateRun, false_certificate, search_loop
 from benchmarks.search_program import GateClient, climb, probe
 from validstats.holdout import Ledger, ReusableHoldout
 from validstats.holdout.boundary import GateServer, create_gate
@@ -39,8 +39,8 @@ def part_searches(rng: Generator, share: float) -> Iterator[str]:
     """
     runs = max(round(20 * share), 2)
     yield (
-        "| shrinking | margin | vault | true gain | of the naive loop's | certified | of the naive loop's | by the vault | kept | "
-        "false |"
+        "| shrinking | margin | vault (its share of the level) | true gain | of the naive loop's | certified | of the naive "
+        "loop's | by the vault | kept | false |"
     )
     yield "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
     for shrinking in (0.0, 1.0, 2.0):
@@ -52,12 +52,14 @@ def part_searches(rng: Generator, share: float) -> Iterator[str]:
             ]
             mean = {key: float(np.mean([f[key] for f in found])) for key in found[0]}
             naive = naive or mean["true gain"]
-            sealed = f"{mean['vault']:.4f}" if vault else ""
-            yield (
-                f"| {shrinking:g} | {margin} | {vault} | {mean['true gain']:.4f} | {mean['true gain'] / naive:.3f} | "
-                f"{mean['certified']:.4f} | {mean['certified'] / naive:.3f} | {sealed} | {mean['kept']:.0f} | "
-                f"{sum(f['false'] for f in found):.0f} of {runs} |"
-            )
+            for root in ROOTS if vault else ("",):
+                sealed = f"{mean[f'vault {root}']:.4f}" if vault else ""
+                certified = mean[f"certified {root}".strip()]
+                yield (
+                    f"| {shrinking:g} | {margin} | {f'{vault} ({root})' if vault else 'none'} | {mean['true gain']:.4f} | "
+                    f"{mean['true gain'] / naive:.3f} | {certified:.4f} | {certified / naive:.3f} | {sealed} | "
+                    f"{mean['kept']:.0f} | {sum(f['false'] for f in found):.0f} of {runs} |"
+                )
 
 
 def part_attacks(rng: Generator, share: float) -> Iterator[str]:

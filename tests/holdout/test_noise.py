@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from validstats.holdout.ledger import (
+    ascending,
     ask_digest,
     derive_key,
     holdout_fingerprint,
-    keyed_order,
+    keyed_ranks,
     keyed_row_digests,
 )
 from validstats.holdout.ledger import store as fingerprint_module
@@ -92,7 +93,7 @@ def test_digests_are_those_of_one_row_after_the_other(chunk, text, monkeypatch):
     assert [d.tobytes() for d in digests] == expected
     order_key = derive_key(b"s", "order", "vault")
     ranks = [hashlib.blake2b(d, key=order_key, digest_size=16).digest() for d in expected]
-    assert keyed_order(b"s", digests, "vault").tolist() == sorted(range(7), key=ranks.__getitem__)
+    assert ascending(keyed_ranks(b"s", digests, "vault")).tolist() == sorted(range(7), key=ranks.__getitem__)
     message = (7).to_bytes(8, "big") + b"".join(sorted(expected))
     assert (
         holdout_fingerprint(b"s", digests)
@@ -114,15 +115,15 @@ def test_inputs_are_not_changed():
     assert X.tobytes() == before
 
 
-def test_keyed_order_follows_rows_and_depends_on_the_purpose():
+def test_keyed_ranks_follow_rows_and_depends_on_the_purpose():
     generator = np.random.default_rng(1)
     X = generator.normal(size=(40, 2))
     shuffle = generator.permutation(40)
     digests = keyed_row_digests(b"s", X)
-    first = X[keyed_order(b"s", digests, "vault")]
-    second = X[shuffle][keyed_order(b"s", digests[shuffle], "vault")]
+    first = X[ascending(keyed_ranks(b"s", digests, "vault"))]
+    second = X[shuffle][ascending(keyed_ranks(b"s", digests[shuffle], "vault"))]
     assert np.array_equal(first, second)
-    assert not np.array_equal(first, X[keyed_order(b"s", digests, "chunks")])
+    assert not np.array_equal(first, X[ascending(keyed_ranks(b"s", digests, "chunks"))])
 
 
 def test_what_was_asked_is_told_apart():

@@ -241,8 +241,12 @@ def test_declared_alike() -> None:
         confidence_level=0.95,
         analysis="tight",
     )
-    assert declared_alike(asdict(declared), declared)
-    assert not declared_alike({**asdict(declared), "analysis": "jung2020"}, declared)
+    assert declared_alike({"declared": asdict(declared)}, declared)
+    assert not declared_alike({"declared": {**asdict(declared), "analysis": "jung2020"}}, declared)
+    assert not declared_alike({}, declared)
+    more = {"declared": {**asdict(declared), "n": 130}}
+    assert not declared_alike(more, declared)
+    assert declared_alike({**more, "sizes": [100, 130]}, declared)  # rows joined
 
 
 def test_receipt() -> None:

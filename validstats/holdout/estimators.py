@@ -256,6 +256,64 @@ class ReusableHoldout(CalibratedEstimator):
         warn_if_silent(self.desk_.books.look())
         return self
 
+    def extend(
+        self, X: Any, y: Any, *, clusters: Any = None, ids: Any = None, check_reuse: bool = True
+    ) -> Self:
+        """Let rows join the holdout; what was answered stays valid, and the budget goes on with what is left.
+
+        From then on every question is asked of all rows, so that its interval is narrower; a question that was answered
+        before is another one now. The number of rows that join, and when, may depend on answers but not on rows that were
+        not released. An open gate is closed: certify it before, or open one on all rows afterwards with the same start and
+        propose the kept model first. Rows of a vault stay in it, and the rows that join are divided as the others were.
+
+        Parameters
+        ----------
+        X : array-like or data frame of m rows
+            Features of rows that shaped no model and no guess, with the columns of the holdout.
+        y : array-like of shape (m,)
+            Labels.
+        clusters : array-like of shape (m,) or None, default None
+            Clusters of the rows, if the holdout has clusters: whole new ones.
+        ids : array-like of shape (m,) or None, default None
+            Identifiers of the rows, if the holdout has identifiers.
+        check_reuse : bool, default True
+            Whether to warn if rows were trained on.
+
+        Returns
+        -------
+        ReusableHoldout
+            Itself. Predictions are from then on given for all rows: those of :meth:`calibrate` first, then these.
+
+        Raises
+        ------
+        ValueError
+            If rows are in the holdout already, clusters are not new, or the mechanism is noisy or answers from chunks; nothing
+            is changed then.
+        LedgerMismatchError
+            If other rows joined the ledger before.
+        HoldoutOverlapError
+            If another ledger has some of these rows.
+        NotCalibratedError
+            Before :meth:`calibrate`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from validstats.holdout import Ledger, ReusableHoldout
+        >>> rng = np.random.default_rng(0)
+        >>> X, y = rng.normal(size=(3000, 2)), rng.integers(0, 2, 3000)
+        >>> rh = ReusableHoldout(queries=5, ledger=Ledger.in_memory(secret=b"example"))
+        >>> before = rh.fit(X[:1000], y[:1000]).calibrate(X[1000:2000], y[1000:2000]).infer(np.ones(1000, int), guess=0.5)
+        >>> after = rh.extend(X[2000:], y[2000:]).infer(np.ones(2000, int), guess=0.5)
+        >>> after.half_width < before.half_width, after.left["queries"]
+        (True, 3)
+        """
+        self._check_calibrated("extend")
+        self.desk_ = asking.extend_desk(self._desk("extend"), X, y, clusters, ids, check_reuse)
+        self.calibration_ = calibration_of(self.desk_)
+        self.guarantee_ = self.desk_.guarantee
+        return self
+
     def _desk(self, verb: str) -> Desk:
         self._check_calibrated(verb)
         return dataclasses.replace(self.desk_, metric=self.metric, guess=self.guess)

@@ -33,7 +33,13 @@ from validstats.holdout.asking.metrics import (
     squared_error,
     subgroup_accuracy,
 )
-from validstats.holdout.asking.opening import HoldoutCalibration, calibration_of, open_desk, plan_of
+from validstats.holdout.asking.opening import (
+    HoldoutCalibration,
+    calibration_of,
+    extend_desk,
+    open_desk,
+    plan_of,
+)
 from validstats.holdout.asking.releases import CompareRelease, best, compare, validate, validate_gain
 from validstats.holdout.asking.scorer import HoldoutScorer
 from validstats.holdout.asking.vault import final
@@ -64,6 +70,7 @@ __all__ = [
     "count_rows",
     "coverage",
     "discover",
+    "extend_desk",
     "final",
     "is_estimator",
     "is_list_of_targets",

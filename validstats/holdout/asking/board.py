@@ -98,7 +98,7 @@ def _submit(board: Leaderboard, target: Any) -> Answer:
         release = session.step(
             "ladder",
             loss,
-            key=f"ladder/{metric.name}/{board.baseline_loss!r}",
+            key=f"ladder/{metric.name}/{board.baseline_loss!r}{session.joined}",  # other rows, another board
             options={
                 "queries": session.declared.queries - session.state["asked"],
                 "baseline": board.baseline_loss,

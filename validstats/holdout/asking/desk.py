@@ -9,13 +9,16 @@ import math
 import numbers
 import pickle
 import secrets
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal, TypeAlias
 
+import narwhals as nw
 import numpy as np
 import numpy.typing as npt
+from scipy import sparse
 from sklearn.base import clone, is_classifier
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict
@@ -48,12 +51,14 @@ from validstats.holdout.asking.metrics import (
 from validstats.holdout.asking.whole import WholeMetric
 from validstats.holdout.budget import Books, Question, Session
 from validstats.holdout.ledger import (
+    BoundRows,
     Entry,
     Ledger,
+    ascending,
     ask_digest,
     derive_key,
     holdout_fingerprint,
-    keyed_order,
+    keyed_ranks,
     keyed_row_digests,
 )
 from validstats.holdout.mechanisms import Release, mechanism
@@ -64,6 +69,8 @@ from validstats.intake import (
     RowLabels,
     RowSketch,
     align,
+    backend_of,
+    column_names,
     columns,
     find_overlap,
     fit_learner,
@@ -74,6 +81,7 @@ from validstats.intake import (
     row_labels,
     shared_rows,
     sketch_rows,
+    to_pandas,
 )
 
 __all__ = [
@@ -82,6 +90,7 @@ __all__ = [
     "HoldoutSample",
     "Parts",
     "TrainingPart",
+    "Split",
     "class_indices",
     "count_rows",
     "is_estimator",
@@ -90,6 +99,7 @@ __all__ = [
     "query_question",
     "seal",
     "split_sample",
+    "stacked",
     "unseal",
 ]
 
@@ -107,6 +117,8 @@ class HoldoutSample:
     n_given: int  # number of rows that were handed over, the other part included
     clustered: bool = False
     named: RowLabels | None = None  # who the rows that were handed over are, in their order
+    clusters: AnyArray | None = None  # as they were handed over
+    ids: AnyArray | None = None
     _sizes: Float1D = field(init=False)
 
     def __post_init__(self) -> None:
@@ -160,11 +172,17 @@ class Parts:
     # have the whole budget again. With a ledger file copies share the budget.
 
     def __init__(
-        self, ledger: Ledger, reusable: HoldoutSample, vault: HoldoutSample | None, order: str = ""
+        self,
+        ledger: Ledger,
+        split: Split,
+        bound: BoundRows,
+        namespace: str = "",
     ) -> None:
         self._ledger = ledger
-        self.order = order  # digest of what the order of the rows comes from
-        self._opened: tuple[HoldoutSample, HoldoutSample | None] | None = (reusable, vault)
+        self.bound = dataclasses.replace(bound, sketches=tuple)  # who the rows are
+        self.namespace = namespace  # of their identifiers
+        self.vault_rank = split.vault_rank
+        self._opened: tuple[HoldoutSample, HoldoutSample | None] | None = (split.reusable, split.vault)
         self._sealed = b""
         self._digests: list[npt.NDArray[np.uint64] | None] | None = None
         self._sketches: tuple[RowSketch, ...] | None = None
@@ -179,6 +197,20 @@ class Parts:
     def vault(self) -> HoldoutSample | None:
         """The part that is opened once; None if none was set aside."""
         return self._open()[1]
+
+    @property
+    def order(self) -> str:
+        """Digest of what the order of the rows comes from."""
+        return self.bound.ids or self.bound.content
+
+    def handed(self, field_name: Literal["X", "y", "clusters", "ids"]) -> Any:
+        """Return what was handed over, in the order in which it was; None if it was not."""
+        parts = [part for part in self._open() if part is not None]
+        pieces = [getattr(part, field_name) for part in parts]
+        if pieces[0] is None:
+            return None
+        order = np.argsort(np.concatenate([part.given for part in parts]))
+        return _safe_indexing(stacked(pieces), order)
 
     def _open(self) -> tuple[HoldoutSample, HoldoutSample | None]:
         if self._opened is None:
@@ -216,7 +248,8 @@ class Parts:
         self._ledger._refuse_copy("pickled or deep-copied")
         if not self._sealed:
             self._sealed = seal(self._ledger.secret, self._opened)
-        kept = {"_ledger": self._ledger, "_sealed": self._sealed, "order": self.order}
+        kept = {"_ledger": self._ledger, "_sealed": self._sealed}
+        kept |= {name: getattr(self, name) for name in ("bound", "namespace", "vault_rank")}
         return {**kept, "_opened": None, "_digests": None, "_sketches": None, "_seen": {}}
 
 
@@ -316,8 +349,9 @@ def split_sample(
     vault: float,
     secret: bytes,
     ids: AnyArray | None = None,
-) -> tuple[HoldoutSample, HoldoutSample | None, str, str | None]:
-    """Order the holdout by a secret and set the vault aside; with the digests of the rows and of their identifiers."""
+    vault_rank: str | None = None,
+) -> Split:
+    """Order the holdout by a secret and set the vault aside, up to a rank where rows joined one that was set aside before."""
     # The order depends on the rows and the secret only, so that the same rows in any order give the same
     # parts; on the identifiers alone, where there are any, so that features may change.
     digests = keyed_row_digests(secret, _rows_of(X), y, clusters)
@@ -328,33 +362,74 @@ def split_sample(
         named = holdout_fingerprint(secret, digests)
     unit = np.arange(len(y)) if clusters is None else np.unique(clusters, return_inverse=True)[1]
     unit_digests = digests if clusters is None else _cluster_digests(secret, digests, unit)
-    order = keyed_order(secret, unit_digests, "units")
-    n_vault = round(vault * len(order))
+    ranks = keyed_ranks(secret, unit_digests, "units")
+    order = ascending(ranks)
+    sorted_ranks = [ranks[i].tobytes().hex() for i in order] if vault else []
+    n_vault = round(vault * len(order)) if vault_rank is None else bisect_right(sorted_ranks, vault_rank)
     rank = np.empty(len(order), dtype=np.int64)
     rank[order] = np.arange(len(order))
     rows = np.lexsort((np.arange(len(y)), rank[unit]))
     is_vault = rank[unit[rows]] < n_vault
-    parts = [
-        _take(X, y, labels, rank[unit], rows[~is_vault], n_vault, clusters is not None),
-        _take(X, y, labels, rank[unit], rows[is_vault], 0, clusters is not None) if n_vault else None,
-    ]
-    assert parts[0] is not None
-    return parts[0], parts[1], fingerprint, named
 
+    def take(rows: Int1D, first: int) -> HoldoutSample:
+        return HoldoutSample(
+            X=_safe_indexing(X, rows),
+            y=y[rows],
+            labels=labels[rows] if len(labels) else labels,
+            unit=rank[unit][rows] - first,
+            given=rows,
+            n_given=len(y),
+            clustered=clusters is not None,
+            named=row_labels(X),
+            clusters=None if clusters is None else clusters[rows],
+            ids=None if ids is None else ids[rows],
+        )
 
-def _take(
-    X: Any, y: AnyArray, labels: Int1D, rank: Int1D, rows: Int1D, first: int, clustered: bool
-) -> HoldoutSample:
-    return HoldoutSample(
-        X=_safe_indexing(X, rows),
-        y=y[rows],
-        labels=labels[rows] if len(labels) else labels,
-        unit=rank[rows] - first,
-        given=rows,
-        n_given=len(y),
-        clustered=clustered,
-        named=row_labels(X),
+    return Split(
+        take(rows[~is_vault], n_vault),
+        take(rows[is_vault], 0) if n_vault else None,
+        fingerprint,
+        named,
+        sorted_ranks[n_vault - 1] if n_vault else "",
     )
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """The parts of a holdout."""
+
+    reusable: HoldoutSample
+    vault: HoldoutSample | None
+    content: str  # digest of the rows
+    named: str | None  # of their identifiers
+    vault_rank: str  # of the vault's last unit; empty where there is no vault
+
+
+def stacked(pieces: Sequence[Any]) -> Any:
+    """Put rows below others: arrays, sparse matrices, or frames of one library with the same columns."""
+    first = pieces[0]
+    if len(pieces) == 1:
+        return first
+    if is_frame(first):
+        if any(not is_frame(piece) or column_names(piece) != column_names(first) for piece in pieces):
+            raise ValueError(
+                "The rows that join must have the columns of the holdout, in the same order; nothing was changed."
+            )
+        if backend_of(first) == "pandas":
+            import pandas as pd
+
+            plain = all(row_labels(piece).labels is None for piece in pieces)
+            return pd.concat([to_pandas(piece) for piece in pieces], ignore_index=plain)
+        return nw.to_native(nw.concat([nw.from_native(piece) for piece in pieces]))
+    if hasattr(first, "tocsr"):
+        return sparse.vstack([sparse.csr_matrix(piece) for piece in pieces]).tocsr()
+    arrays = [np.asarray(piece) for piece in pieces]
+    if len({array.shape[1:] for array in arrays}) > 1:
+        raise ValueError(
+            f"The rows that join must have the columns of the holdout, got shapes {[array.shape for array in arrays]}; nothing "
+            "was changed."
+        )
+    return np.concatenate(arrays)
 
 
 def _cluster_digests(secret: bytes, digests: npt.NDArray[np.void], unit: Int1D) -> npt.NDArray[np.void]:
@@ -439,6 +514,7 @@ class Desk:
     guess: GuessKind | None
     guarantee: Guarantee  # what all answers promise together
     backend: FrameBackend
+    joined: str = ""  # name of the rows, where others joined those that the ledger was opened with
 
     @property
     def hosts(self) -> bool:
@@ -458,8 +534,8 @@ class Desk:
     # ------------------------------------------------------------------ from targets to values
 
     def digest(self, *asked: Any) -> str:
-        """Return the keyed digest of what is asked: the key of the cache."""
-        return ask_digest(self.books.ledger.secret, *asked)
+        """Return the keyed digest of what is asked: the key of the cache. Asked of more rows it is another question."""
+        return ask_digest(self.books.ledger.secret, *asked, *([self.joined] if self.joined else []))
 
     def chosen(self, metric: str | Metric | None) -> Metric:
         """Return the metric that is asked for, or the declared one."""

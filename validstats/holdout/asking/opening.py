@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from dataclasses import dataclass
 from typing import Any, get_args
@@ -10,7 +11,16 @@ import numpy as np
 
 from validstats._typing import AnyArray
 from validstats.exceptions import LedgerMismatchError
-from validstats.holdout.asking.desk import Desk, GuessKind, Parts, class_indices, count_rows, split_sample
+from validstats.guarantee import Guarantee
+from validstats.holdout.asking.desk import (
+    Desk,
+    GuessKind,
+    Parts,
+    class_indices,
+    count_rows,
+    split_sample,
+    stacked,
+)
 from validstats.holdout.asking.inputs import (
     check_labels,
     check_users,
@@ -18,8 +28,8 @@ from validstats.holdout.asking.inputs import (
     warn_about_reuse,
 )
 from validstats.holdout.asking.metrics import as_metric
-from validstats.holdout.budget import Books, guarantee_of
-from validstats.holdout.ledger import BoundRows, Ledger, holdout_key, ledger_in_memory
+from validstats.holdout.budget import Books, Session, guarantee_of
+from validstats.holdout.ledger import BoundRows, Entry, Ledger, holdout_key, ledger_in_memory
 from validstats.holdout.mechanisms import MECHANISMS, Analysis, Declaration, check_score_mechanism, mechanism
 from validstats.holdout.planner import Plan, plan
 from validstats.intake import (
@@ -38,7 +48,7 @@ from validstats.intake import (
     sketch_rows,
 )
 
-__all__ = ["HoldoutCalibration", "calibration_of", "open_desk", "plan_of"]
+__all__ = ["HoldoutCalibration", "calibration_of", "extend_desk", "open_desk", "plan_of"]
 
 _OVERFITS = 10
 """Answers from the holdout that Thresholdout may give unless told otherwise."""
@@ -117,7 +127,7 @@ def open_desk(
         raise ValueError(
             "allow_overlap='charge' allows no vault: its rows may have been asked about under the other ledger."
         )
-    handed = _Handed(X, labels, classes, groups, vault, ids, known, key, charge)
+    handed = _Handed(X, labels, classes, groups, vault, ids, known, key, charge, id_namespace)
     ledger, parts, rows = handed.under(_ledger_of(holdout))
     if holdout.ledger is None and not ledger.fits(rows):
         # other rows than at the calibration before: they continue what they have, or get a budget of their own
@@ -137,12 +147,82 @@ def open_desk(
         classes=classes,
         metric=holdout.metric,
         guess=holdout.guess,
-        guarantee=guarantee_of(
-            declared,
-            session.load_main(),
-            clustered=parts.reusable.clustered,
-        ),
+        guarantee=_guarantee(session, parts),
         backend=backend_of(X) if is_frame(X) else "pandas",
+        joined=session.joined,
+    )
+
+
+def _guarantee(session: Session, parts: Parts) -> Guarantee:
+    return guarantee_of(
+        session.declared,
+        session.load_main(),
+        clustered=parts.reusable.clustered,
+        joined=bool(session.joined),
+    )
+
+
+def extend_desk(desk: Desk, X: Any, y: Any, clusters: Any, ids: Any, check_reuse: bool) -> Desk:
+    """Let rows join those of a desk, and open the desk of all of them; its plan and its mass go on."""
+    parts = desk.parts
+    named = row_labels(X)
+    labels = check_labels(align(y, named, "y"), count_rows(X), "y")
+    given = {"clusters": align(clusters, named, "clusters"), "ids": align(ids, named, "ids")}
+    for name, values in given.items():
+        if (values is None) != (parts.handed(name) is None):  # type: ignore[arg-type]
+            raise ValueError(
+                f"extend() needs {name}= where calibrate() had them, and none where it had none; nothing was changed."
+            )
+    groups = None if clusters is None else check_groups(given["clusters"], "clusters", len(labels))
+    if groups is not None and np.isin(groups, parts.handed("clusters")).any():
+        raise ValueError(
+            "clusters: some of these clusters are in the holdout already. Only whole new clusters can join; nothing was changed."
+        )
+    shared = parts.shared_with(X)
+    if shared:
+        raise ValueError(
+            f"Rows of the holdout ({shared}) are among those that are to join it, and would count twice; nothing was changed."
+        )
+    whole = {
+        "X": stacked([parts.handed("X"), X]),
+        "y": np.concatenate([parts.handed("y"), labels]),
+        "clusters": None if groups is None else np.concatenate([parts.handed("clusters"), groups]),
+        "ids": None
+        if ids is None
+        else np.concatenate([parts.handed("ids"), read_array(given["ids"], "ids")]),
+    }
+    declared, key = desk.books.declared, holdout_key()
+    known = None if ids is None else sketch_ids(whole["ids"], key=key, namespace=parts.namespace)
+    handed = _Handed(
+        whole["X"],
+        whole["y"],
+        desk.classes,
+        whole["clusters"],
+        declared.vault,
+        whole["ids"],
+        known,
+        key,
+        namespace=parts.namespace,
+    )
+    _, together, rows = handed.under(desk.books.ledger, parts.vault_rank or "")
+    if parts.vault is not None:
+        assert together.vault is not None
+        sealed = int((together.vault.given < parts.vault.n_given).sum())
+        if sealed != parts.vault.n_rows:
+            raise ValueError(
+                "The last row of the vault is equal to others, so that it cannot be told which of them are sealed. Bind the "
+                "holdout with identifiers, calibrate(..., ids=...), to let rows join it; nothing was changed."
+            )
+    if check_reuse and desk.training is not None:
+        warn_about_reuse(desk.training.X, together)
+    books = desk.books.extend(parts.bound, rows, together.reusable.n_units, together.vault_rank)
+    session = books.look()
+    return dataclasses.replace(
+        desk,
+        books=books,
+        parts=together,
+        guarantee=_guarantee(session, together),
+        joined=session.joined,
     )
 
 
@@ -158,15 +238,19 @@ class _Handed:
     ids: AnyArray | None
     known: RowSketch | None  # sketch of the identifiers
     key: bytes  # the user's
-    charge_overlap: bool
+    charge_overlap: bool = False
+    namespace: str = ""  # of the identifiers
 
-    def under(self, ledger: Ledger | None) -> tuple[Ledger, Parts, BoundRows]:
+    def under(self, ledger: Ledger | None, vault_rank: str | None = None) -> tuple[Ledger, Parts, BoundRows]:
         """Split the rows under a ledger's key; without one, under that which they have in memory, or a new one."""
         tag = user_tag(self.X, self.y)
         if ledger is None:
             ledger = ledger_in_memory(tag, self.known) or Ledger.in_memory()
-        ids = self._ids_under(ledger)
-        reusable, sealed, content, named = split_sample(
+        bound = ledger.bound()
+        ids = self._ids_under(ledger, bound)
+        if vault_rank is None and bound is not None:
+            vault_rank = bound.detail.get("vault_rank")  # where rows joined
+        split = split_sample(
             self.X,
             self.y,
             class_indices(self.y, self.classes),
@@ -174,21 +258,21 @@ class _Handed:
             vault=self.vault,
             secret=ledger.secret,
             ids=ids,
+            vault_rank=vault_rank,
         )
         rows = BoundRows(
-            content=content,
-            ids=named,
+            content=split.content,
+            ids=split.named,
             n=len(self.y),
             tag=tag,
             sketches=functools.cache(self._sketches),
             ordered="the rows of the vault" if self.vault and ids is None else "",
             charge_overlap=self.charge_overlap,
         )
-        return ledger, Parts(ledger, reusable, sealed, named or content), rows
+        return ledger, Parts(ledger, split, rows, self.namespace), rows
 
-    def _ids_under(self, ledger: Ledger) -> AnyArray | None:
+    def _ids_under(self, ledger: Ledger, bound: Entry | None) -> AnyArray | None:
         """Identifiers, where rows are found by them: from the first binding on, or never."""
-        bound = ledger.bound()
         if bound is None:
             return self.ids
         if bound.detail.get("ids") is not None and self.ids is None:

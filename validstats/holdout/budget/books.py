@@ -24,7 +24,7 @@ import numpy as np
 from validstats._typing import AnyArray
 from validstats.exceptions import BudgetExhaustedError, LedgerMismatchError, budget_exhausted_message
 from validstats.guarantee import Guarantee
-from validstats.holdout.ledger import Entry, Ledger, Turn, registry_lock
+from validstats.holdout.ledger import BoundRows, Entry, Ledger, Turn, registry_lock
 from validstats.holdout.mechanisms import Declaration, Mechanism, Release, mechanism
 from validstats.holdout.widths import LOG_ERROR, LOG_NO_ERROR, SIDE_SHARE
 from validstats.intake import alpha_fraction
@@ -48,6 +48,11 @@ LEAST_LOG_ALPHA = math.log(1e-12)
 VAULT_SHARE = 0.5
 """Share of the failure probability that the vault takes at the root, where one is set aside."""
 
+
+_ANOTHER_PLAN = (
+    "Another program has opened a plan with other budgets in {ledger!r}. Call calibrate() again with the budgets that are "
+    "to hold."
+)
 
 error_message = (
     "The {what} failed on the holdout, or returned a value that is not finite or out of its bounds. What went wrong is "
@@ -82,12 +87,15 @@ class Question:
         return known | {name: value for name, value in more.items() if value is not None}
 
 
-def declared_alike(stored: Mapping[str, Any] | None, declared: Declaration) -> bool:
-    """Tell whether a ledger's plan was declared as given."""
+def declared_alike(state: Mapping[str, Any], declared: Declaration) -> bool:
+    """Tell whether a ledger's plan was declared as given, for its rows now or before others joined them."""
+    stored = state.get("declared")
     if stored is None:
         return False
     takes = mechanism(stored["mechanism"]).takes
     defaults = {"analysis": "tight" if "analysis" in takes else None, "tolerance": None}
+    if declared.n in state.get("sizes", ()):
+        stored = {**stored, "n": declared.n}
     return {**defaults, **stored} == asdict(declared)
 
 
@@ -209,8 +217,16 @@ class Session:
         return self.load(name) if opened else self._open(name, name, mechanism(name).options(self.declared))
 
     def load(self, key: str) -> Any:
-        """Return the state of an opened mechanism."""
-        return stored_state(self.state["mechanisms"][key])
+        """Return the state of an opened mechanism, for the rows that are asked now."""
+        record = self.state["mechanisms"][key]
+        # the question of a node is fixed, so that any rows that are there may answer it, and the mass goes on
+        return mechanism(record["name"]).resized(stored_state(record), self.declared.n)
+
+    @property
+    def joined(self) -> str:
+        """Name of the rows that are asked, where others joined those that the ledger was opened with; else empty."""
+        sizes = self.state.get("sizes", [])
+        return f"/{self.declared.n}" if sizes and self.declared.n != sizes[0] else ""
 
     def log_carry(self, key: str) -> float:
         """Log mass that everything but one mechanism has left, times the share that is for its statements."""
@@ -265,8 +281,28 @@ class Books:
     def open(self) -> None:
         """Continue the ledger's plan if it was declared alike, else replace it."""
         with self._turn() as turn:
-            if not declared_alike(turn.state.get("declared"), self.declared):
+            if not declared_alike(turn.state, self.declared):
                 turn.append("plan", state=self._opening_state(turn), new_epoch=True)
+
+    def extend(self, before: BoundRows, rows: BoundRows, n: int, vault_rank: str | None) -> Books:
+        """Let rows join the holdout; the plan and the mass that is left go on. With the books of all of them."""
+        if not mechanism(self.declared.mechanism).hosts or self.ledger.totals()[1] > 0.0:
+            raise ValueError(
+                "extend() needs mechanism='guess_and_check', 'single_look' or 'description_length' and no noisy answer so far, "
+                f"and this is {self.declared.mechanism!r}. Open a new ledger for the rows that are new."
+            )
+
+        def grow(state: Mapping[str, Any]) -> Mapping[str, Any]:
+            if not declared_alike(state, self.declared):
+                raise LedgerMismatchError(_ANOTHER_PLAN.format(ledger=self.ledger))
+            gate = {"gate": {**state["gate"], "ended": True}} if "gate" in state else {}
+            sizes = [*state.get("sizes", [state["declared"]["n"]]), n]
+            return {**state, "declared": {**state["declared"], "n": n}, "sizes": sizes, **gate}
+
+        with self._turn() as turn:  # what was announced and never came back is charged first
+            self._check_epoch(turn)
+        self.ledger.extend(before, rows, vault_rank, grow)
+        return Books(self.ledger, dataclasses.replace(self.declared, n=n), self.user)
 
     def charge(self, questions: Sequence[Question]) -> list[Entry]:
         """Charge questions in one transaction, as one batch; what comes back may be released."""
@@ -479,11 +515,8 @@ class Books:
         return ""
 
     def _check_epoch(self, turn: Turn) -> None:
-        if not declared_alike(turn.state.get("declared"), self.declared):
-            raise LedgerMismatchError(
-                f"Another program has opened a plan with other budgets in {self.ledger!r}. Call calibrate() "
-                "again with the budgets that are to hold."
-            )
+        if not declared_alike(turn.state, self.declared):
+            raise LedgerMismatchError(_ANOTHER_PLAN.format(ledger=self.ledger))
 
     def _opening_state(self, turn: Turn) -> dict[str, Any]:
         earlier = turn.state.get("declared", {})
@@ -526,7 +559,7 @@ class Books:
             "mechanisms": {},
             "exhausted": False,
             "vault": turn.state.get("vault"),
-            **({"gate": turn.state["gate"]} if "gate" in turn.state else {}),
+            **{name: turn.state[name] for name in ("gate", "sizes") if name in turn.state},
         }
 
     def _remedy(self) -> str:

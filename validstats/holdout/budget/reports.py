@@ -34,17 +34,23 @@ _RELEASES = (
     "final",
     "refused",
     "plan",
+    "extended",
 )
 
 
 def guarantee_of(
-    declared: Declaration, state: Any, *, clustered: bool, level: float | None = None
+    declared: Declaration, state: Any, *, clustered: bool, level: float | None = None, joined: bool = False
 ) -> Guarantee:
     """State what a declared budget promises, which holds for all plans of a ledger together."""
     unit = "clusters" if clustered else "rows"
     level = declared.confidence_level if level is None else level
     chosen = mechanism(declared.mechanism)
-    details = ("Answers are about the mean over clusters of the mean within a cluster",) if clustered else ()
+    details = ["Answers are about the mean over clusters of the mean within a cluster"] if clustered else []
+    if joined:
+        details.append(
+            "Rows joined the holdout, whose number and time may depend on answers alone; before they joined they shaped no "
+            "model and no guess. Answers from before stay as they are",
+        )
     if not chosen.proved(state):
         return Guarantee(
             holds=f"nothing is proved, and answers are approximate: {chosen.without_proof(state)}",
@@ -53,7 +59,7 @@ def guarantee_of(
             n_reference=declared.n,
             citation=chosen.source(declared),
             confidence_level=level,
-            details=details,
+            details=tuple(details),
         )
     return Guarantee(
         holds=(
@@ -63,7 +69,8 @@ def guarantee_of(
         kind="finite-sample",
         check=(
             f"the holdout {unit} were drawn independently from the population that you ask about",
-            "nobody has seen these rows except through this ledger",
+            "nobody has seen these rows except through this ledger"
+            + (", those that joined neither before they did" if joined else ""),
             "nobody put an earlier copy of the ledger in its place",
         ),
         n_reference=declared.n,

@@ -6,11 +6,12 @@ from validstats.holdout.ledger.core import Ledger, LedgerCheck, Turn
 from validstats.holdout.ledger.registry import BoundRows, holdout_key, ledger_in_memory, registry_lock
 from validstats.holdout.ledger.store import (
     Entry,
+    ascending,
     ask_digest,
     attachment_name,
     derive_key,
     holdout_fingerprint,
-    keyed_order,
+    keyed_ranks,
     keyed_row_digests,
 )
 
@@ -20,12 +21,13 @@ __all__ = [
     "Ledger",
     "LedgerCheck",
     "Turn",
+    "ascending",
     "ask_digest",
     "attachment_name",
     "derive_key",
     "holdout_fingerprint",
     "holdout_key",
-    "keyed_order",
+    "keyed_ranks",
     "keyed_row_digests",
     "ledger_in_memory",
     "registry_lock",

@@ -99,7 +99,7 @@ class Anchor:
         """Append one line, durably, or raise an OSError."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         # the line break comes first: what a full disk cut off cannot join the next line
-        line = ("\n" + json.dumps([kind, *values], separators=(",", ":")) + "\n").encode()
+        line = b"\n" + _line(kind, *values) + b"\n"
         handle = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         try:
             if os.write(handle, line) != len(line):
@@ -136,18 +136,26 @@ class Anchor:
             raw = stream.read(_TAIL_BYTES)
         return {line[0]: line[1] for line in _lines(raw) if line[0] in ("path", "holdout") and len(line) == 2}
 
+    def carries(self, fact: str, value: str) -> bool:
+        """Tell whether a fact has, or had, a value."""
+        return b"\n" + _line(fact, value) + b"\n" in self.path.read_bytes()
+
 
 def anchors_of(fact: str, value: str) -> list[Anchor]:
-    """Find the anchors that carry a fact."""
+    """Find the anchors that carry a fact, or carried it before rows joined."""
     folder = state_directory() / "ledgers"
     files = sorted(folder.glob("*.anchor")) if folder.is_dir() else []
-    return [anchor for anchor in map(Anchor, files) if anchor.facts().get(fact) == value]
+    return [anchor for anchor in map(Anchor, files) if anchor.carries(fact, value)]
 
 
 def any_anchor() -> bool:
     """Tell whether this user has a ledger file anywhere."""
     folder = state_directory() / "ledgers"
     return folder.is_dir() and any(folder.glob("*.anchor"))
+
+
+def _line(*values: object) -> bytes:
+    return json.dumps(values, separators=(",", ":")).encode()
 
 
 def _lines(raw: bytes) -> Iterator[list[Any]]:

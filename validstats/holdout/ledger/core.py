@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -152,12 +152,9 @@ class Turn:
         ).fetchone()
         return None if row is None else read_entry(row)
 
-    def find(self, release: str) -> Entry | None:
-        """Return the latest entry of a kind."""
-        row = self._connection.execute(
-            "SELECT * FROM entries WHERE RTRIM(release) = ? ORDER BY idx DESC LIMIT 1", (release,)
-        ).fetchone()
-        return None if row is None else read_entry(row)
+    def find(self, release: str) -> list[Entry]:
+        """Return the entries of a kind, the latest first."""
+        return _of_kind(self._connection, release)
 
     def totals(self) -> tuple[float, float]:
         """Return the nats and the squared Gaussian-DP parameter charged so far, this turn included."""
@@ -590,9 +587,10 @@ class Ledger:
             If another ledger, in a file or in memory, has these rows or a part of them.
         """
         with registry_lock(files=self._anchored), self.turn() as turn:
-            bound = turn.find("bound")
+            bindings = turn.find("bound")
+            bound = bindings[0] if bindings else None
             if bound is not None:
-                how = self._recognised(bound, rows)
+                how = self._recognised(bindings, rows)
                 if how == "content":
                     return
                 if how == "" or (how == "sketch" and rows.ordered):
@@ -607,7 +605,66 @@ class Ledger:
                 if self._anchored:
                     Anchor.of(self._identity.id).write("holdout", rows.tag)
             linked = linked if bound is None else list(bound.detail.get("linked", []))
-            turn.append("bound", query=rows.content, detail={"ids": rows.ids, "n": rows.n, "linked": linked})
+            kept = {} if bound is None else {"vault_rank": bound.detail.get("vault_rank")}
+            turn.append(
+                "bound", query=rows.content, detail={"ids": rows.ids, "n": rows.n, "linked": linked, **kept}
+            )
+
+    def extend(
+        self,
+        before: BoundRows,
+        rows: BoundRows,
+        vault_rank: str | None,
+        grow: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+    ) -> bool:
+        """Bind the ledger to its rows and others that join them.
+
+        Parameters
+        ----------
+        before, rows : BoundRows
+            The rows so far, and all of them.
+        vault_rank : str or None
+            Rank of the vault's last row: rows that come before it belong to the vault.
+        grow : callable
+            The state of the ledger after they joined, by its state before.
+
+        Returns
+        -------
+        bool
+            Whether they joined now; False if they did before.
+
+        Raises
+        ------
+        LedgerMismatchError
+            If the ledger has other rows than those before.
+        HoldoutOverlapError
+            If another ledger has some of these rows.
+        """
+        with registry_lock(files=self._anchored), self.turn() as turn:
+            bindings = turn.find("bound")
+            if self._recognised(bindings, rows) in ("content", "ids"):
+                return False
+            bound = bindings[0]
+            if (bound.query if before.ids is None else bound.detail.get("ids")) != (
+                before.ids or before.content
+            ):
+                raise LedgerMismatchError(
+                    f"{self!r} has more rows than were handed over: others joined them. Call calibrate() with all of its rows, or "
+                    "extend() with those that joined first."
+                )
+            if self._registered:
+                refuse_others(find_others(self._identity.id, rows))
+                record(self._identity.id, rows, None if self._anchored else self)
+                if self._anchored:
+                    Anchor.of(self._identity.id).write("holdout", rows.tag)
+            detail = {"ids": rows.ids, "n": rows.n, "linked": list(bound.detail.get("linked", []))}
+            turn.append("bound", query=rows.content, detail={**detail, "vault_rank": vault_rank})
+            turn.append(
+                "extended",
+                detail={"question": f"{rows.n - before.n:,} rows joined"},
+                state=grow(turn.state),
+            )
+            return True
 
     @property
     def id(self) -> str:
@@ -616,25 +673,27 @@ class Ledger:
 
     def fits(self, rows: BoundRows) -> bool:
         """Tell whether the ledger is unbound, or bound to these rows, whatever became of their features."""
-        bound = self.bound()
-        return bound is None or self._recognised(bound, rows) != ""
+        with self._guarded(), self._store.reading() as connection:
+            bindings = _of_kind(connection, "bound")
+        return not bindings or self._recognised(bindings, rows) != ""
 
     def bound(self) -> Entry | None:
         """Return the entry that bound the ledger to its rows last; None before that."""
         with self._guarded(), self._store.reading() as connection:
-            row = connection.execute(
-                "SELECT * FROM entries WHERE RTRIM(release) = 'bound' ORDER BY idx DESC LIMIT 1"
-            ).fetchone()
-        return None if row is None else read_entry(row)
+            return next(iter(_of_kind(connection, "bound")), None)
 
-    def _recognised(self, bound: Entry, rows: BoundRows) -> Literal["content", "ids", "sketch", ""]:
-        if bound.detail.get("ids") != rows.ids:
+    def _recognised(
+        self, bindings: Sequence[Entry], rows: BoundRows
+    ) -> Literal["content", "ids", "sketch", ""]:
+        # as they were at any binding: before more rows joined they were the holdout as well
+        alike = [bound for bound in bindings if bound.detail.get("ids") == rows.ids]
+        if not alike:
             return ""  # rows are found by identifiers, and these are not theirs
-        if bound.query == rows.content:
+        if any(bound.query == rows.content for bound in alike):
             return "content"
         if rows.ids is not None:
             return "ids"
-        if not self._registered or bound.detail.get("n") != rows.n:
+        if not self._registered or all(bound.detail.get("n") != rows.n for bound in alike):
             return ""
         return "" if find_overlap(sketches_of(self._identity.id), rows.sketches()) is None else "sketch"
 
@@ -821,6 +880,13 @@ class Ledger:
 
     def __repr__(self) -> str:
         return f"Ledger({'in memory' if self.path is None else repr(str(self.path))})"
+
+
+def _of_kind(connection: sqlite3.Connection, release: str) -> list[Entry]:
+    rows = connection.execute(
+        "SELECT * FROM entries WHERE RTRIM(release) = ? ORDER BY idx DESC", (release,)
+    ).fetchall()
+    return [read_entry(row) for row in rows]
 
 
 def _other_rows(ledger: Ledger, ordered: str) -> str:

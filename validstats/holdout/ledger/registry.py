@@ -60,6 +60,7 @@ class Known:
     tag: str
     sketches: tuple[RowSketch, ...]
     held: Any = None  # the ledger itself, where it is in memory
+    earlier: tuple[str, ...] = ()  # tags before rows joined
 
     @property
     def place(self) -> str:
@@ -149,7 +150,7 @@ def _unavailable(path: Path, why: str | None) -> LedgerUnavailableError:
 def ledger_in_memory(tag: str, ids: RowSketch | None) -> Any:
     """Return the ledger in memory that exactly these rows have already, or these identifiers; None if there is none."""
     for known in _memory().values():
-        if known.tag == tag:
+        if tag in (known.tag, *known.earlier):
             return known.held
         own = next((s for s in known.sketches if s.family == "id"), None)
         if ids is not None and own is not None and ids.tokens.tolist() == own.tokens.tolist():
@@ -171,7 +172,7 @@ def find_others(ledger: str, rows: BoundRows) -> list[tuple[Known, RowOverlap | 
     for known in (*_memory().values(), *_in_files()):
         if known.ledger == ledger or known.ledger in found:
             continue
-        if known.tag == rows.tag:
+        if rows.tag in (known.tag, *known.earlier):
             found[known.ledger] = known, None
         elif (overlap := find_overlap(known.sketches, rows.sketches())) is not None:
             found[known.ledger] = known, overlap
@@ -194,13 +195,16 @@ def refuse_others(others: list[tuple[Known, RowOverlap | None]]) -> None:
 
 
 def record(ledger: str, rows: BoundRows, held: Any = None) -> None:
-    """Record the rows of a ledger; call it under the lock."""
+    """Record the rows of a ledger, and keep the tag of those that it had before more joined; call it under the lock."""
+    known = _known(ledger)
+    earlier = () if known is None else (*known.earlier, known.tag)
     if held is not None:
-        _memory()[ledger] = Known(ledger, rows.tag, rows.sketches(), held)
+        _memory()[ledger] = Known(ledger, rows.tag, rows.sketches(), held, earlier)
         return
     folder = state_directory() / "holdouts"
     folder.mkdir(parents=True, exist_ok=True)
-    content = {"tag": rows.tag, "sketches": [sketch.to_dict() for sketch in rows.sketches()]}
+    sketches = [sketch.to_dict() for sketch in rows.sketches()]
+    content = {"tag": rows.tag, "earlier": earlier, "sketches": sketches}
     with whole_file(folder / f"{ledger}.sketch") as draft:
         handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(handle, "w") as stream:
@@ -216,10 +220,12 @@ def forget(ledger: str) -> None:
 
 def sketches_of(ledger: str) -> tuple[RowSketch, ...]:
     """Return the sketches that were recorded for a ledger; empty if none were."""
-    known = _memory().get(ledger)
-    if known is None:
-        known = next((found for found in _in_files(f"{ledger}.sketch")), None)
+    known = _known(ledger)
     return () if known is None else known.sketches
+
+
+def _known(ledger: str) -> Known | None:
+    return _memory().get(ledger) or next(_in_files(f"{ledger}.sketch"), None)
 
 
 def _memory() -> dict[str, Known]:
@@ -236,4 +242,5 @@ def _in_files(pattern: str = "*.sketch") -> Iterator[Known]:
             content, dict
         ):  # lists are of an earlier format, whose ledgers cannot be opened any more
             sketches = tuple(RowSketch.from_dict(sketch) for sketch in content["sketches"])
-            yield Known(file.stem, content["tag"], sketches)
+            earlier = tuple(content.get("earlier", ()))
+            yield Known(file.stem, content["tag"], sketches, earlier=earlier)

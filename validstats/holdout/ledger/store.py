@@ -39,7 +39,8 @@ __all__ = [
     "digest_at",
     "first_broken_link",
     "holdout_fingerprint",
-    "keyed_order",
+    "ascending",
+    "keyed_ranks",
     "keyed_row_digests",
     "last_entry",
     "now",
@@ -107,18 +108,18 @@ def _row_bytes(rows: AnyArray) -> list[bytes]:
 
 def holdout_fingerprint(secret: bytes, digests: npt.NDArray[np.void]) -> str:
     """Combine row digests to a fingerprint that does not depend on the order of the rows."""
-    message = len(digests).to_bytes(8, "big") + digests[_ascending(digests)].tobytes()
+    message = len(digests).to_bytes(8, "big") + digests[ascending(digests)].tobytes()
     return hmac.new(derive_key(secret, "fingerprint"), message, hashlib.sha256).hexdigest()
 
 
-def keyed_order(secret: bytes, digests: npt.NDArray[np.void], purpose: str) -> npt.NDArray[np.int64]:
-    """Order rows by a secret, in the same way whatever order they come in."""
+def keyed_ranks(secret: bytes, digests: npt.NDArray[np.void], purpose: str) -> npt.NDArray[np.void]:
+    """Rank rows by a secret, in the same way whatever order they come in and whichever others come with them."""
     key = derive_key(secret, "order", purpose)
     ranks = b"".join([hashlib.blake2b(d, key=key, digest_size=16).digest() for d in _row_bytes(digests)])
-    return _ascending(np.frombuffer(ranks, dtype="V16"))
+    return np.frombuffer(ranks, dtype="V16")
 
 
-def _ascending(digests: npt.NDArray[np.void]) -> npt.NDArray[np.int64]:
+def ascending(digests: npt.NDArray[np.void]) -> npt.NDArray[np.int64]:
     """Positions that sort digests as strings of bytes; equal ones keep their order."""
     words = np.ascontiguousarray(digests).view(">u8").reshape(-1, 2).astype(np.uint64)
     return np.lexsort((words[:, 1], words[:, 0])).astype(np.int64, copy=False)

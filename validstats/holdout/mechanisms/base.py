@@ -207,6 +207,11 @@ class Mechanism(ABC):
         """Answer one query of a mechanism that is not exhausted."""
 
     @classmethod
+    def resized(cls, state: Any, n: int) -> Any:
+        """Return the state of a plan whose next question is asked of other rows: more joined, or those before them."""
+        return state if state.n == n else replace(state, n=n)
+
+    @classmethod
     def next_round(cls, state: Any) -> Any:
         """Return the state at the start of the next batch of questions."""
         return state

@@ -308,6 +308,11 @@ class SingleLook(Mechanism):
         return LookState(n=n, log_alpha=log_level(confidence_level), queries=1)
 
     @classmethod
+    def resized(cls, state: LookState, n: int) -> LookState:
+        """Return the state for other rows; after the look the code of its count stays that of the rows it was taken on."""
+        return state if state.asked else super().resized(state, n)
+
+    @classmethod
     def _answer(
         cls, state: LookState, values: Any, guess: Any, noise: Noise | None, log_carry: float
     ) -> tuple[LookState, Release]:
