@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import sqlite3
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from validstats.holdout import Ledger
@@ -118,3 +120,77 @@ def test_plan_needs_a_declared_budget(run, ledger) -> None:
     refused = run("holdout", "plan", ledger, "--queries", "5")
     assert refused.exit_code == 1
     assert "No budget was declared" in refused.stderr
+
+
+def scores(folder, name, order, **columns):
+    rng = np.random.default_rng(0)
+    right = rng.integers(0, 2, 400)
+    table = pd.DataFrame({"id": [f"q{i}" for i in range(400)], "y": right})
+    table["p"] = np.clip(right * 0.4 + rng.random(400) * 0.6, 0, 1).round(4)
+    table["said"] = (table["p"] > 0.5).astype(int)
+    table.sample(frac=1, random_state=order)[list(columns.pop("keep", table.columns))].to_csv(
+        folder / name, index=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "low", "high"),
+    [
+        (("--prediction", "said", "--metric", "accuracy"), 0.7, 0.95),
+        (("--prediction", "said", "--metric", "f1"), 0.6, 0.95),
+        (("--prediction", "said", "--metric", "balanced_accuracy"), 0.6, 0.95),
+        (("--prediction", "p", "--metric", "roc_auc"), 0.7, 1.0),
+        (("--prediction", "p", "--metric", "neg_log_loss"), -1.0, 0.0),
+        (("--prediction", "p", "--metric", "r2", "--bounds", "0", "1"), -1.0, 1.0),
+        (("--prediction", "p", "--metric", "absolute_error", "--bounds", "0", "1"), 0.1, 0.6),
+    ],
+)
+def test_predictions_in_a_file_are_asked_about(options, low, high, run, workplace) -> None:
+    scores(workplace, "scored.csv", 1)
+    run("holdout", "create", "asked.ledger")
+    asked = ("holdout", "infer", "asked.ledger", "scored.csv", "--label", "y", "--key", "id", *options)
+    found = run(*asked, "--format", "json", "--queries", "7")
+    assert found.exit_code == 0, found.stderr
+    answer = json.loads(found.stdout)
+    assert low <= answer["terms"][0]["estimate"] <= high
+    scores(workplace, "again.csv", 2)  # the same rows in another order: the answer is known
+    again = run(*(part.replace("scored.csv", "again.csv") for part in asked), "--format", "json")
+    assert json.loads(again.stdout)["terms"] == answer["terms"]
+    assert json.loads(run("holdout", "status", "asked.ledger", "--format", "json").stdout)["left"] == 6
+
+
+def test_predictions_of_another_file_are_matched_by_the_key(run, workplace) -> None:
+    scores(workplace, "labels.csv", 1, keep=["id", "y"])
+    scores(workplace, "model.csv", 2, keep=["id", "said"])
+    scores(workplace, "both.csv", 3, keep=["id", "y", "said"])
+    found = []
+    for name, files in (("a", ["both.csv"]), ("b", ["labels.csv", "--predictions-from", "model.csv"])):
+        run("holdout", "create", f"{name}.ledger")
+        options = (
+            "--label",
+            "y",
+            "--prediction",
+            "said",
+            "--key",
+            "id",
+            "--guess",
+            "0.8",
+            "--format",
+            "json",
+        )
+        shown = run("holdout", "infer", f"{name}.ledger", *files, *options)
+        if name == "b":  # the rows have the ledger of the first question
+            assert shown.exit_code == 3 and "a.ledger" in shown.stderr
+            shown = run("holdout", "infer", "a.ledger", *files, *options)
+        found.append(json.loads(shown.stdout)["terms"])
+    assert found[0] == found[1]
+    scores(workplace, "few.csv", 2, keep=["said"])
+    for arguments, wanted in (
+        (("labels.csv", "--predictions-from", "few.csv", "--key", "id"), "--key"),
+        (("labels.csv", "--predictions-from", "model.csv"), "needs --key"),
+        (("both.csv", "--key", "id", "--metric", "r2"), "needs --bounds"),
+        (("both.csv", "--key", "id", "--bounds", "0", "1"), "is not read with --metric accuracy"),
+        (("few.csv",), "'y'"),
+    ):
+        refused = run("holdout", "infer", "a.ledger", *arguments, "--label", "y", "--prediction", "said")
+        assert refused.exit_code in (1, 2) and wanted in refused.stderr, refused.stderr

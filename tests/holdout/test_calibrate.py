@@ -7,6 +7,7 @@ import warnings
 
 import numpy as np
 import pytest
+from sklearn import metrics as sk
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -119,8 +120,50 @@ def test_states_are_checked():
     with pytest.raises(ValueError, match=r"call fit\(\.\.\.\) first"):
         make(fit=False, mechanism="thresholdout", tolerance=0.1).infer(MODEL)
     assert make(fit=False).infer(MODEL).source == "holdout"  # guess-and-check answers without a guess as well
-    with pytest.raises(ValueError, match="needs the training labels"):
-        make(fit=False, metric="brier")
+    with pytest.raises(ValueError, match="compares with classes, and none are known: pass classes="):
+        ReusableHoldout(metric="brier").calibrate(X_HOLD, np.where(Y_HOLD, "yes", "no"))
+
+
+@pytest.mark.parametrize(
+    "metric", ["roc_auc", "brier", "neg_log_loss", "f1", "balanced_accuracy", "average_precision"]
+)
+def test_predictions_are_enough_with_classes_by_the_names_of_scikit_learn(metric) -> None:
+    score = MODEL.predict_proba(X_HOLD)[:, 1]
+    said = (score > 0.5).astype(int) if metric in ("f1", "balanced_accuracy") else score
+    words = np.array(["no", "yes"])
+
+    def answer(X, y, target, **given):
+        ledger = Ledger.in_memory(secret=b"predictions")
+        asked = ReusableHoldout(queries=5, metric=metric, ledger=ledger, random_state=0)
+        return asked.calibrate(X, y, **given).infer(target)
+
+    alone = answer(score, Y_HOLD, said)
+    truth = {
+        "roc_auc": sk.roc_auc_score,
+        "brier": sk.brier_score_loss,
+        "average_precision": sk.average_precision_score,
+    }
+    truth |= {"f1": sk.f1_score, "balanced_accuracy": sk.balanced_accuracy_score}
+    truth["neg_log_loss"] = lambda y, p: -sk.log_loss(y, np.clip(p, 0.01, 0.99))
+    assert alone.conf_low <= truth[metric](Y_HOLD, said) <= alone.conf_high
+    named = words[said] if said.dtype.kind == "i" else said
+    found = answer(score, words[Y_HOLD], named, classes=["yes", "no"])
+    assert found.value == pytest.approx(
+        alone.value, abs=0.03
+    )  # public matchings follow the order of the rows
+    with pytest.raises(ValueError, match=r"y has labels that are not among classes=\['maybe', 'yes'\]"):
+        answer(score, words[Y_HOLD], named, classes=["maybe", "yes"])
+
+
+def test_identifiers_know_the_rows_under_other_predictions() -> None:
+    ids = [f"case-{i}" for i in range(len(Y_HOLD))]
+    ledger = Ledger.in_memory(secret=b"versions")
+    first = ReusableHoldout(queries=5, ledger=ledger).calibrate(Y_HOLD, Y_HOLD, ids=ids)
+    first.infer(Y_HOLD)
+    again = ReusableHoldout(queries=5, ledger=ledger).calibrate(1 - Y_HOLD, Y_HOLD, ids=ids)
+    assert again.infer(1 - Y_HOLD).left["queries"] == 3
+    with pytest.raises(ValueError, match="leave it out after fit"):
+        ReusableHoldout().fit(X_TRAIN, Y_TRAIN).calibrate(X_HOLD, Y_HOLD, classes=[0, 1])
 
 
 def test_training_rows_in_the_holdout_are_noticed():

@@ -22,6 +22,7 @@ __all__ = [
     "OneOf",
     "confidence_level_option",
     "guarded",
+    "key_option",
     "output_options",
     "parse_names",
     "refuse_given",
@@ -127,6 +128,10 @@ def table_options(command: F) -> F:
     ):
         run = click.option(name, type=kind, default=None, help=text)(run)
     return run  # type: ignore[return-value]
+
+
+key_option = click.option("--key", help="Column that names the rows: files are matched by it.")
+"""The option ``--key``, one for every command that matches files."""
 
 
 def confidence_level_option(default: float) -> Callable[[F], F]:

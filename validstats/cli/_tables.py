@@ -15,7 +15,14 @@ from validstats.cli._options import TABLE_FORMAT, DataError
 from validstats.results import Page, Report, Section, Summary
 from validstats.runtime import whole_file
 
-__all__ = ["check_columns", "numeric_column", "read_table", "write_report", "write_result"]
+__all__ = [
+    "check_columns",
+    "numeric_column",
+    "read_table",
+    "with_columns_of",
+    "write_report",
+    "write_result",
+]
 
 
 def read_table(path: Path) -> Any:
@@ -52,6 +59,29 @@ def numeric_column(table: Any, name: str, path: Path, option: str) -> Any:
             f"{str(table[name].iloc[row])[:60]!r} ({int(wrong.sum())} such rows)."
         )
     return values.to_numpy(dtype="float64", na_value=float("nan"))
+
+
+def with_columns_of(
+    other: Path,
+    names: Sequence[str],
+    table: Any,
+    file: Path,
+    key: str | None,
+    option: str,
+    partial: bool = False,
+) -> Any:
+    """Add columns of another file to a table, matched by the column that names the rows in both."""
+    if key is None:
+        raise click.UsageError(f"{option} needs --key, the column that names the rows in both files.")
+    check_columns(table, [key], file, "--key")
+    found = read_table(other)
+    check_columns(found, [key, *names], other, f"--key or {option}")
+    clash = [name for name in names if name in table.columns]
+    if clash:
+        raise DataError(f"{file} has the column {clash[0]!r} as well as {other}; leave it out of one.")
+    rows = intake.row_labels(table, key, str(file))
+    matched = intake.align(found, rows, str(other), partial=partial)
+    return table.assign(**{name: matched[name].to_numpy() for name in names})
 
 
 def write_result(result: Any, output_format: str, output: Path | None) -> None:

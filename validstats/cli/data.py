@@ -102,7 +102,10 @@ def _evaluation_tables() -> dict[str, Any]:
     passed = rng.random((60, 10)) < rng.beta(0.7, 1.2, (60, 1))
     samples = pd.DataFrame({"problem": np.repeat(np.arange(60), 10), "passed": passed.ravel().astype(int)})
     score = rng.random(300).round(4)
-    checked = pd.DataFrame({"score": score, "right": (rng.random(300) < 0.5 + 0.5 * score).astype(int)})
+    named = [f"a{i:03d}" for i in range(300)]
+    checked = pd.DataFrame(
+        {"answer": named, "score": score, "right": (rng.random(300) < 0.5 + 0.5 * score).astype(int)}
+    )
     return {
         "answers.csv": answers,
         "battles.csv": battles,

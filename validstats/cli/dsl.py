@@ -13,12 +13,12 @@ from validstats.cli._options import (
     DataError,
     confidence_level_option,
     guarded,
+    key_option,
     output_options,
     parse_names,
     table_options,
 )
-from validstats.cli._tables import check_columns, numeric_column, read_table, write_result
-from validstats.intake import align, row_labels
+from validstats.cli._tables import check_columns, numeric_column, read_table, with_columns_of, write_result
 
 __all__ = ["dsl", "estimate_study", "study_options"]
 
@@ -61,7 +61,7 @@ def study_options(command: F) -> F:
         ),
         click.option("--strata", help="Column with the strata of the expert sample."),
         click.option("--clusters", help="Column with dependent rows."),
-        click.option("--key", help="Column that names the rows; needed with --labels-from."),
+        key_option,
         click.option(
             "--labels-from",
             type=click.Path(path_type=Path),
@@ -128,7 +128,7 @@ def estimate_study(
     label_names, surrogates, feature_names = (parse_names(t) for t in (labels, surrogate, features))
     check_columns(table, [key] if key else [], file, "--key")
     if labels_from is not None:
-        table = _with_labels(table, label_names, key, file, labels_from)
+        table = with_columns_of(labels_from, label_names, table, file, key, "--labels-from", partial=True)
     for names, option in (
         (label_names, "--label"),
         (surrogates, "--surrogate"),
@@ -155,21 +155,6 @@ def estimate_study(
         clusters=clusters,
     )
     return study.infer(formula, model=model, population=population)
-
-
-def _with_labels(table: Any, names: list[str], key: str | None, file: Path, labels_from: Path) -> Any:
-    """Add expert labels of another file, matched by the key."""
-    if key is None:
-        raise click.UsageError("--labels-from needs --key, the column that names the rows in both files.")
-    labels = read_table(labels_from)
-    check_columns(labels, [key, *names], labels_from, "--key or --label")
-    clash = [name for name in names if name in table.columns]
-    if clash:
-        raise DataError(
-            f"{file} has the expert label {clash[0]!r} as well as {labels_from}; leave it out of one."
-        )
-    found = align(labels, row_labels(table, key, str(file)), f"{labels_from}", partial=True)
-    return table.assign(**{name: found[name].to_numpy() for name in names})
 
 
 def _check_outcome(formula: str, labels: list[str]) -> None:

@@ -9,8 +9,18 @@ from typing import Any
 
 import click
 
-from validstats.cli._options import DataError, LedgerRefusal, guarded, output_options
-from validstats.cli._tables import write_report, write_result
+from validstats.cli._options import (
+    DataError,
+    LedgerRefusal,
+    OneOf,
+    guarded,
+    key_option,
+    output_options,
+    parse_names,
+    refuse_given,
+    table_options,
+)
+from validstats.cli._tables import check_columns, read_table, with_columns_of, write_report, write_result
 from validstats.cli.holdout_audit import audit
 from validstats.cli.holdout_gate import COMMANDS
 from validstats.results import Report, Table
@@ -20,7 +30,15 @@ __all__ = ["holdout"]
 _RECEIPT = click.option(
     "--receipt", help="Receipt that you kept, where this user has no anchor of the ledger."
 )
+_OF_OUTCOMES = ("r2", "absolute_error", "squared_error")
+"""Metrics that need --bounds."""
 _BOOKKEEPING = ("created", "bound", "plan", "asked", "measured")
+
+
+def _metrics() -> tuple[str, ...]:
+    from validstats.holdout.asking import metric_names
+
+    return (*metric_names(), *_OF_OUTCOMES)
 
 
 @click.group()
@@ -55,6 +73,114 @@ def create(ledger: Path) -> None:
     receipt = made.receipt()
     made.close()
     click.echo(f"Created {ledger}. Receipt, to be kept elsewhere: {receipt}")
+
+
+@holdout.command()
+@click.argument("ledger", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--label", required=True, help="Column of FILE with the labels.")
+@click.option(
+    "--prediction",
+    required=True,
+    help="Column with predictions, scores, or probabilities of the second class.",
+)
+@click.option(
+    "--predictions-from",
+    type=click.Path(path_type=Path),
+    help="File with the predictions, in any order, matched by --key.",
+)
+@key_option
+@click.option("--metric", type=OneOf(_metrics), default="accuracy", show_default=True)
+@click.option(
+    "--bounds", type=(float, float), help="Least and greatest label: r2, absolute and squared_error."
+)
+@click.option(
+    "--classes", help="Every class, separated by commas; 0 and 1 are known. The last is the positive one."
+)
+@click.option("--guess", type=float, help="Score that you expect from other rows: a right one costs less.")
+@click.option(
+    "--queries",
+    type=click.IntRange(min=1),
+    help="Looks to be declared; those of the ledger, or 100, if not given.",
+)
+@output_options
+@table_options
+@guarded
+def infer(
+    ledger: Path,
+    file: Path,
+    label: str,
+    prediction: str,
+    predictions_from: Path | None,
+    key: str | None,
+    metric: str,
+    bounds: tuple[float, float] | None,
+    classes: str | None,
+    guess: float | None,
+    queries: int | None,
+    output_format: str,
+    output: Path | None,
+) -> None:
+    """Ask what predictions for the rows of FILE score, and charge it to LEDGER.
+
+    Other columns of FILE are features, by which the rows are recognised besides --key.
+
+    \b
+    Example (validstats data writes the file):
+      validstats holdout infer study.ledger checked.csv --label right --prediction score --key answer --metric roc_auc
+    """
+    from validstats.holdout import ReusableHoldout
+
+    table = read_table(file)
+    check_columns(table, [label, *([key] if key else [])], file, "--label or --key")
+    if predictions_from is not None:
+        table = with_columns_of(predictions_from, [prediction], table, file, key, "--predictions-from")
+    check_columns(table, [prediction], file, "--prediction")
+    _check_complete(table, [label, prediction], file)
+    rows = table.drop(columns=[label, prediction])
+    if not rows.shape[1]:
+        raise DataError(f"{file} has nothing that tells its rows apart; name their identifiers by --key.")
+    _, entries = _open(ledger, None)
+    declared = (entries[-1].state if entries else {}).get("declared") or {}
+    asked = ReusableHoldout(
+        queries=queries or int(declared.get("queries", 100)),
+        confidence_level=float(declared.get("confidence_level", 0.95)),
+        metric=_metric(metric, bounds),
+        ledger=ledger,
+    )
+    named = None if classes is None else _like(parse_names(classes), table[label])
+    asked.calibrate(
+        rows, table[label].to_numpy(), ids=None if key is None else table[key].to_numpy(), classes=named
+    )
+    write_result(asked.infer(table[prediction].to_numpy(), guess=guess), output_format, output)
+
+
+def _check_complete(table: Any, names: Sequence[str], file: Path) -> None:
+    for name in names:
+        missing = int(table[name].isna().sum())
+        if missing:
+            raise DataError(f"The column {name!r} of {file} has {missing} empty cells; nothing was charged.")
+
+
+def _like(names: list[str], column: Any) -> list[Any]:
+    """Classes as the column of labels has them: numbers where it has numbers."""
+    from pandas.api.types import is_numeric_dtype
+
+    return [float(name) for name in names] if is_numeric_dtype(column) else names
+
+
+def _metric(name: str, bounds: tuple[float, float] | None) -> Any:
+    from validstats.holdout import absolute_error, r2, squared_error
+
+    if name not in _OF_OUTCOMES:
+        refuse_given(("bounds",), f"is not read with --metric {name}.")
+        return name
+    if bounds is None:
+        raise click.UsageError(f"--metric {name} needs --bounds, the least and the greatest label.")
+    span = bounds[1] - bounds[0]
+    return {"r2": r2(bounds=bounds), "absolute_error": absolute_error(bound=span)}.get(
+        name, squared_error(bound=span**2)
+    )
 
 
 @holdout.command()

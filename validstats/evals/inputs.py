@@ -12,7 +12,16 @@ import numpy as np
 from validstats._typing import AnyArray, Bool1D, Float1D, FrameBackend, Int1D
 from validstats.evals.doctor import check_table, drawn_level
 from validstats.evals.readers import Check, EvalFileError, EvalTable, codes_of, read
-from validstats.intake import align, backend_of, check_groups, check_vector, is_frame, row_labels
+from validstats.intake import (
+    RowLabels,
+    align,
+    backend_of,
+    check_groups,
+    check_vector,
+    is_frame,
+    read_array,
+    row_labels,
+)
 
 __all__ = [
     "Errors",
@@ -295,8 +304,41 @@ def beside_rows(table: EvalTable, data: Any, values: Any, name: str) -> Any:
                 f"{', '.join(map(repr, map(str, table.frame.columns)))}."
             )
         return table.column(values)
-    named = row_labels(data, name="data") if is_frame(data) else None
-    return values if named is None or named.n != len(table) else align(values, named, name)
+    if values is None or not hasattr(values, "__len__"):
+        return values
+    origin, n_read = table.origins
+    named = _rows_of(data, n_read)
+    if len(values) == n_read:
+        return _taken(align(values, named, name), origin, name)
+    labels = named.labels
+    if labels is None and _numbered(values):  # labels are the numbers of the rows that were kept
+        import pandas as pd
+
+        labels = pd.RangeIndex(n_read)
+    kept = None if labels is None else labels[origin]
+    return align(values, RowLabels(len(table), kept, "the index of the rows of data that are used"), name)
+
+
+def _rows_of(data: Any, n: int) -> RowLabels:
+    """Who the rows that were read are: those of a frame, or of several frames one after the other."""
+    if is_frame(data):
+        return row_labels(data, name="data")
+    if isinstance(data, Sequence) and not isinstance(data, str) and all(is_frame(part) for part in data):
+        found = [row_labels(part, name="data").labels for part in data]
+        if all(labels is not None for labels in found) and sum(map(len, found)) == n:
+            return RowLabels(n, found[0].append(list(found[1:])), "the index of data")
+    return RowLabels(n, None, "data")
+
+
+def _numbered(values: Any) -> bool:
+    index = getattr(values, "index", None)
+    return getattr(getattr(index, "dtype", None), "kind", "") == "i"
+
+
+def _taken(values: Any, origin: Int1D, name: str) -> Any:
+    if len(values) == len(origin) and bool((origin == np.arange(len(origin))).all()):
+        return values
+    return values.iloc[origin] if hasattr(values, "iloc") else read_array(values, name, dates=True)[origin]
 
 
 def numbers_beside_rows(table: EvalTable, data: Any, values: Any, name: str) -> Float1D:
@@ -305,8 +347,10 @@ def numbers_beside_rows(table: EvalTable, data: Any, values: Any, name: str) -> 
         values = np.full(len(table), float(values))
     array = check_vector(beside_rows(table, data, values, name), name)
     if array.shape != (len(table),):
+        n_read = table.origins[1]
+        used = "" if n_read == len(table) else f" (or ({len(table)},), for the rows that are used)"
         raise ValueError(
-            f"{name} must be a column name, a number or have shape ({len(table)},), got {array.shape}."
+            f"{name} must be a column name, a number or have shape ({n_read},){used}, got {array.shape}."
         )
     return array
 

@@ -204,6 +204,7 @@ class ReusableHoldout(CalibratedEstimator):
         clusters: Any = None,
         ids: Any = None,
         id_namespace: str = "",
+        classes: Sequence[Any] | None = None,
         allow_overlap: Literal["refuse", "charge"] = "refuse",
         check_reuse: bool = True,
     ) -> Self:
@@ -216,7 +217,8 @@ class ReusableHoldout(CalibratedEstimator):
         Parameters
         ----------
         X : array-like or data frame of n rows
-            Features of rows that were used for nothing so far.
+            Features of rows that were used for nothing so far. Where there are none, predictions or scores in their place,
+            with ``ids``, by which the rows are recognised under other predictions: questions are then about predictions.
         y : array-like of shape (n,)
             Labels.
         clusters : array-like of shape (n,) or None, default None
@@ -228,6 +230,9 @@ class ReusableHoldout(CalibratedEstimator):
             budget. Once given, they are needed every time.
         id_namespace : str, default ""
             Whose identifiers they are. Row numbers are refused without it, since they name rows of any data set.
+        classes : sequence or None, default None
+            Every class that a label may be, where there are no training labels: metrics such as "roc_auc" and "f1" compare with
+            them, and the last in sorted order is the positive one. None knows 0 and 1 (False and True) alone.
         allow_overlap : {"refuse", "charge"}, default "refuse"
             What to do where other ledgers have some of these rows, chosen without their labels. "charge" begins with what they
             have left, all of them multiplied, and lets every charge fall on all of them from then on; a vault of theirs that was
@@ -249,7 +254,7 @@ class ReusableHoldout(CalibratedEstimator):
         ValueError
             If a parameter or the data are invalid.
         """
-        self.desk_ = open_desk(self, X, y, clusters, check_reuse, ids, id_namespace, allow_overlap)
+        self.desk_ = open_desk(self, X, y, clusters, check_reuse, ids, id_namespace, allow_overlap, classes)
         self.ledger_ = self.desk_.books.ledger
         self.calibration_ = calibration_of(self.desk_)
         self.guarantee_ = self.desk_.guarantee

@@ -85,6 +85,10 @@ class EvalTable:
         What was guessed while reading.
     files : tuple of InputFile
         Where the rows came from.
+    origin : ndarray of shape (n,), int64, or None
+        Position in what was read of the row that each row came from, in [0, ``n_read``); None where they are the same.
+    n_read : int or None
+        Number of rows that were read; None for as many as there are.
 
     Examples
     --------
@@ -103,10 +107,19 @@ class EvalTable:
     categories: tuple[str, ...] = ()
     checks: tuple[Check, ...] = ()
     files: tuple[InputFile, ...] = field(default=())
+    origin: Int1D | None = None
+    n_read: int | None = None
     _codes: dict[str, tuple[Int1D, list[str]]] = field(default_factory=dict, init=False)
 
     def __len__(self) -> int:
         return len(self.frame)
+
+    @property
+    def origins(self) -> tuple[Int1D, int]:
+        """Where each row came from, and how many rows were read."""
+        if self.origin is None:
+            return np.arange(len(self), dtype=np.int64), len(self)
+        return self.origin, len(self) if self.n_read is None else self.n_read
 
     def has(self, role: Role) -> bool:
         """Tell whether a column has a role.
@@ -229,7 +242,9 @@ class EvalTable:
         EvalTable
             The same table with fewer rows.
         """
-        return replace(self, frame=self.frame[np.asarray(mask)].reset_index(drop=True))
+        origin, n_read = self.origins
+        kept = self.frame[np.asarray(mask)].reset_index(drop=True)
+        return replace(self, frame=kept, origin=origin[np.asarray(mask)], n_read=n_read)
 
     def __repr__(self) -> str:
         systems = f"{len(self.systems)} systems, " if self.has("system") else ""
@@ -289,6 +304,8 @@ def joined(tables: Sequence[EvalTable]) -> EvalTable:
         return tuple(dict.fromkeys(name for part in parts for name in part))
 
     formats = union([(t.format,) for t in tables])
+    origins, sizes = zip(*(t.origins for t in tables), strict=True)
+    first = np.cumsum([0, *sizes])
     return EvalTable(
         frame=frame,
         format=" and ".join(formats),
@@ -298,4 +315,6 @@ def joined(tables: Sequence[EvalTable]) -> EvalTable:
         categories=union([t.categories for t in tables]),
         checks=tuple(dict.fromkeys(c for t in tables for c in t.checks)),
         files=tuple(f for t in tables for f in t.files),
+        origin=np.concatenate([start + part for start, part in zip(first[:-1], origins, strict=True)]),
+        n_read=int(first[-1]),
     )

@@ -326,7 +326,7 @@ def _melted(
     long = table_of_frame(pd.concat(parts, ignore_index=True), name, given=given, keep_text=keep_text)
     from dataclasses import replace
 
-    return replace(long, format="wide")
+    return replace(long, format="wide", origin=np.tile(np.arange(len(frame)), len(wide)), n_read=len(frame))
 
 
 def _counts(frame: Any, lower: Mapping[str, str], name: str) -> EvalTable | None:
@@ -362,4 +362,6 @@ def _counts(frame: Any, lower: Mapping[str, str], name: str) -> EvalTable | None
         format="item counts of two systems" if len(numeric) == 2 else "item counts",
         roles={"item": "item", "system": "system", "size": "samples"},
         scores=("score",),
+        origin=np.tile(np.arange(len(frame)), len(numeric)),
+        n_read=len(frame),
     )

@@ -30,6 +30,7 @@ from validstats.holdout.asking.metrics import (
     as_metric,
     coverage,
     log_loss,
+    metric_names,
     squared_error,
     subgroup_accuracy,
 )
@@ -76,6 +77,7 @@ __all__ = [
     "is_list_of_targets",
     "leaderboard",
     "log_loss",
+    "metric_names",
     "number_question",
     "open_desk",
     "plan_of",

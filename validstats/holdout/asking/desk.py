@@ -509,7 +509,9 @@ class Desk:
     books: Books  # charge questions
     parts: Parts  # the reusable rows and the vault
     training: TrainingPart | None  # where guesses come from
-    classes: AnyArray  # distinct training labels at the calibration; empty if they are no classes
+    classes: (
+        AnyArray  # distinct training labels at the calibration, or those declared; empty if there are none
+    )
     metric: str | Metric  # what is measured unless told otherwise
     guess: GuessKind | None
     guarantee: Guarantee  # what all answers promise together
@@ -793,6 +795,9 @@ def _whole_question(
         wanted = "two classes" if metric.classes == 2 else "classes"
         raise ValueError(
             f"{metric.name} is for {wanted}, and the training labels have {kinds}; nothing was charged."
+            if kinds
+            else f"{metric.name} is for {wanted}, and none are known: pass classes= to calibrate(...), or call fit(...) with "
+            "class labels before; nothing was charged."
         )
     truth = sample.labels if asks_classes else sample.y
     if asks_classes and metric.response == "predict":

@@ -23,6 +23,7 @@ __all__ = [
     "lent",
     "log_loss",
     "method_of",
+    "metric_names",
     "own_classes",
     "quietly",
     "raw_response",
@@ -395,6 +396,11 @@ _NEED_BOUNDS = {
 """Names of scikit-learn's scorers of outcomes without bounds, and what to pass instead."""
 
 
+def metric_names() -> tuple[str, ...]:
+    """Return every name that a metric without bounds of its own has."""
+    return (*NAMED_METRICS, *_ALIASES)
+
+
 def as_metric(metric: str | Metric) -> Metric:
     """Return a metric by its name: the package's own, or that of scikit-learn's scorer."""
     if isinstance(metric, Metric):
@@ -404,11 +410,11 @@ def as_metric(metric: str | Metric) -> Metric:
         return found
     if metric in _NEED_BOUNDS:
         raise ValueError(
-            f"metric={metric!r} has no bounds, and without bounds there is no guarantee: pass "
-            f"metric={_NEED_BOUNDS[metric]} from validstats.holdout."
+            f"metric={metric!r} has no bounds, and without bounds there is no guarantee: from validstats.holdout pass "
+            f"metric={_NEED_BOUNDS[metric]}."
         )
     raise ValueError(
-        f"metric must be one of {', '.join(map(repr, [*NAMED_METRICS, *_ALIASES]))}, or a Metric such as "
+        f"metric must be one of {', '.join(map(repr, metric_names()))}, or a Metric such as "
         f"absolute_error(bound=...), squared_error(bound=...) or r2(bounds=...), got {metric!r}. An unbounded loss "
         "needs a declared bound."
     )
@@ -451,8 +457,8 @@ def in_class_order(
         return prediction
     if not len(classes):
         raise ValueError(
-            f"metric={metric.name!r} compares with classes, and no training labels gave any: call fit(...) with class "
-            "labels before calibrate(...). Nothing was charged."
+            f"metric={metric.name!r} compares with classes, and none are known: pass classes= to calibrate(...), or call "
+            "fit(...) with class labels before. Nothing was charged."
         )
     index = np.arange(len(classes)) if own is None else _class_positions(own, classes, what)
     if metric.response == "decision":

@@ -105,6 +105,7 @@ def open_desk(
     ids: Any = None,
     id_namespace: str = "",
     allow_overlap: str = "refuse",
+    classes: Any = None,
 ) -> Desk:
     """Check, split and bind the rows, and open the budget that an estimator's parameters declare, or continue it."""
     metric = as_metric(holdout.metric)
@@ -119,9 +120,12 @@ def open_desk(
         raise ValueError(f"ids must have one identifier for each of the {len(labels)} rows, got {known.n}.")
     vault = check_in_range(holdout.vault, "vault", 0.0, 1.0, high_open=True)
     training = getattr(holdout, "training_", None)
-    if metric.response != "predict" and training is None:
-        raise ValueError(f"metric={metric.name!r} needs the training labels: call fit(...) first.")
-    classes = np.empty(0) if training is None else training.classes
+    classes = _known_classes(classes, training, labels)
+    if metric.response != "predict" and training is None and not len(classes):
+        raise ValueError(
+            f"metric={metric.name!r} compares with classes, and none are known: pass classes=, every class in sorted order, "
+            "or call fit(...) first, which takes those of the training labels."
+        )
     charge = check_literal(allow_overlap, "allow_overlap", ("refuse", "charge")) == "charge"
     if charge and vault:
         raise ValueError(
@@ -224,6 +228,26 @@ def extend_desk(desk: Desk, X: Any, y: Any, clusters: Any, ids: Any, check_reuse
         guarantee=_guarantee(session, together),
         joined=session.joined,
     )
+
+
+def _known_classes(declared: Any, training: Any, labels: AnyArray) -> AnyArray:
+    """Return the classes that a label may have: those of training, those declared, or 0 and 1; empty if none are known."""
+    if training is not None:
+        if declared is not None:
+            raise ValueError("classes is for a holdout without training labels; leave it out after fit(...).")
+        known: AnyArray = training.classes
+        return known
+    if declared is None:
+        two = labels.dtype.kind in "biuf" and bool(np.isin(labels, (0, 1)).all())
+        return np.array([0, 1]).astype(labels.dtype) if two else np.empty(0)
+    classes = np.unique(read_array(declared, "classes"))
+    if len(classes) < 2:
+        raise ValueError(f"classes must name at least two classes, got {declared!r}.")
+    if not np.isin(labels, classes).all():
+        raise ValueError(
+            f"y has labels that are not among classes={classes.tolist()!r}; nothing was charged."
+        )
+    return classes
 
 
 @dataclass(frozen=True, eq=False)
