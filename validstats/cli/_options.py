@@ -130,8 +130,9 @@ def table_options(command: F) -> F:
     return run  # type: ignore[return-value]
 
 
-key_option = click.option("--key", help="Column that names the rows: files are matched by it.")
-"""The option ``--key``, one for every command that matches files."""
+def key_option(command: F) -> F:
+    """Add ``--key`` to a command that matches files."""
+    return click.option("--key", help="Column that names the rows: files are matched by it.")(command)
 
 
 def confidence_level_option(default: float) -> Callable[[F], F]:
