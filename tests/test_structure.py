@@ -10,8 +10,6 @@ import validstats
 from benchmarks import structure
 
 ROOT = Path(validstats.__file__).parent
-FOUND = structure.measure(ROOT)
-
 WIDEST = 17
 """Files and rooms side by side in a domain or a room."""
 
@@ -24,18 +22,23 @@ MAY_WAIT = (
 """(importer, imported): figures, commands that start quickly, and training, which needs the torch extra."""
 
 
+@pytest.fixture(scope="module")
+def found() -> structure.Structure:
+    return structure.measure(ROOT)
+
+
 def below(name: str, prefix: str) -> bool:
     return name == prefix or name.startswith(prefix + ".")
 
 
-def test_no_circle_of_imports_deferred_ones_counted() -> None:
-    assert FOUND.circles == []
+def test_no_circle_of_imports_deferred_ones_counted(found: structure.Structure) -> None:
+    assert found.circles == []
 
 
-def test_imports_within_functions_are_those_that_may_wait() -> None:
+def test_imports_within_functions_are_those_that_may_wait(found: structure.Structure) -> None:
     others = [
         pair
-        for pair in FOUND.deferred
+        for pair in found.deferred
         if not any(below(pair[0], a) and below(pair[1], b) for a, b in MAY_WAIT)
     ]
     assert others == []
@@ -46,9 +49,9 @@ def test_no_folder_is_wider_than_a_reader_can_hold() -> None:
     assert {folder: width for folder, width in wide.items() if width > WIDEST} == {}
 
 
-def test_words_are_where_they_are_read() -> None:
-    assert FOUND.internal_docstring_lines <= 0.06 * FOUND.lines
-    assert FOUND.comment_lines >= 0.01 * FOUND.lines
+def test_words_are_where_they_are_read(found: structure.Structure) -> None:
+    assert found.internal_docstring_lines <= 0.06 * found.lines
+    assert found.comment_lines >= 0.01 * found.lines
 
 
 @pytest.mark.slow

@@ -29,11 +29,13 @@ def test_statements_hold_as_often_as_promised(section):
         assert check.accepted, f"{name}: {check}"
 
 
+@pytest.mark.slow
 def test_the_naive_methods_fail(section):
     for name in ("sets", "mean", "selection", "errors", "years"):
         assert not binomial_acceptance(round(80 * section.facts[f"{name}: plain"]), 80, 0.9).accepted
 
 
+@pytest.mark.slow
 def test_text_and_page(section):
     page = "\n".join([*section.page.paragraphs, *(s.as_text() for s in section.page.summaries)])
     marks = (

@@ -194,20 +194,31 @@ def test_several_parts_are_one(case, design, population) -> None:
     assert_same(*both(case, design, n_parts=5, population=population), rtol=1e-10)
 
 
-@pytest.mark.parametrize("case", ["proportion", "linear", "multinomial", "effects", "moment", "instruments"])
+@pytest.mark.parametrize(
+    "case",
+    [
+        "proportion",
+        "linear",
+        *(
+            pytest.param(c, marks=pytest.mark.slow)
+            for c in ("multinomial", "effects", "moment", "instruments")
+        ),
+    ],
+)
 def test_four_parts_are_one(case) -> None:
     assert_same(*both(case, "simple", n_parts=4), rtol=1e-10)
     assert_same(*both(case, "clusters", n_parts=7, population="finite"), rtol=1e-10)
 
 
 @pytest.mark.parametrize("estimator", ["tuned", "dsl", "ppi", "ppi++", "gold"])
-@pytest.mark.parametrize("vcov", [None, "HC1", "HC3"])
+@pytest.mark.parametrize("vcov", [None, *(pytest.param(v, marks=pytest.mark.slow) for v in ("HC1", "HC3"))])
 def test_every_estimator_and_correction(estimator, vcov) -> None:
     how = {"n_repeats": 2, "n_folds": 2, "random_state": 3, "estimator": estimator}
     assert_same(*both("logit", "simple", how=how, vcov=vcov))
     assert_same(*both("effects", "independent", how=how, vcov=vcov))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tuning", ["scalar", "matrix", "none"])
 def test_every_tuning_weights_offsets_and_clusters(tuning) -> None:
     assert_same(*both("linear", "simple", n_parts=3, tuning=tuning, weights="weight"), rtol=1e-10)

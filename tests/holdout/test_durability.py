@@ -160,6 +160,7 @@ def full_disk(elsewhere, step: int) -> dict[float, list[tuple[int, str]]]:
     return ends
 
 
+@pytest.mark.slow
 def test_a_full_disk_ends_every_outcome_alike(elsewhere) -> None:
     ends = full_disk(elsewhere, 1021)
     told = {share: [word for _, word in found] for share, found in ends.items()}

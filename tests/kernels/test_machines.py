@@ -66,6 +66,7 @@ def test_where_nothing_can_be_written_code_is_compiled_each_time(usual) -> None:
 
 @compiled
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can become nobody")
+@pytest.mark.slow
 def test_a_user_without_rights_and_home_gets_answers(usual, tmp_path) -> None:
     package = tmp_path / "site" / "validstats"
     shutil.copytree(Path(validstats.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))

@@ -20,6 +20,7 @@ def test_the_naive_promise_misses_the_truth(section) -> None:
     assert facts["looks"] == 750
 
 
+@pytest.mark.slow
 def test_the_answers_of_the_ledger_contain_the_truth(section) -> None:
     facts = section.facts
     assert facts["n_covered"] == facts["n_answers"] == 6
@@ -27,6 +28,7 @@ def test_the_answers_of_the_ledger_contain_the_truth(section) -> None:
     assert facts["vault_bounds"][0] <= facts["chosen_truth"] <= facts["vault_bounds"][1]
 
 
+@pytest.mark.slow
 def test_story_and_page_show_table_guarantee_and_figure(section) -> None:
     assert "looks" in section.story.question and "vault" in section.story.ours
     shown = "\n".join(str(summary) for summary in section.page.summaries)

@@ -32,11 +32,13 @@ def test_every_corpus_has_an_estimate_inside_its_interval(section) -> None:
     assert estimates["tweets"] > estimates["film reviews"]
 
 
+@pytest.mark.slow
 def test_the_machine_score_is_among_the_informative_features(section) -> None:
     assert "vader_compound" in section.facts["selected"]
     assert len(section.facts["selected"]) < len(mi.FEATURES)
 
 
+@pytest.mark.slow
 def test_the_section_prints_and_shows_figures(section) -> None:
     assert any("false discovery rate" in text for text in section.page.paragraphs)
     assert "certified" in section.story.ours
