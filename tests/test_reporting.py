@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +9,13 @@ import polars as pl
 import pytest
 
 from validstats import Guarantee
-from validstats.reporting import data_fingerprint, joint_statement, package_versions, report
+from validstats.reporting import (
+    data_fingerprint,
+    joint_statement,
+    package_versions,
+    receipt_differences,
+    report,
+)
 from validstats.results import Report, Result, Summary, Table
 
 
@@ -65,8 +72,10 @@ def test_a_report_shows_everything_and_writes_one_file(tmp_path) -> None:
     )
     text = (tmp_path / "r.html").read_text(encoding="utf-8")
     assert [s.title for s in page.sections] == [
+        "Answers",
         "First",
         "Second",
+        "What you can rely on",
         "All statements together",
         "Reproducibility",
     ]
@@ -79,7 +88,7 @@ def test_a_report_shows_everything_and_writes_one_file(tmp_path) -> None:
 def test_figures_can_be_left_out() -> None:
     page = report([Answer(guarantee=guarantee())], figures=False)
     assert "<img" not in page.as_html()
-    assert page.sections[0].title == "An answer"
+    assert [section.title for section in page.sections][:2] == ["Answers", "An answer"]
 
 
 def test_fingerprints_agree_across_libraries_and_see_changes() -> None:
@@ -119,3 +128,71 @@ def test_text_reports_obey_no_control_characters() -> None:
     assert "\x1b" not in shown and "\u202e" not in shown
     assert shown.count(r"a\nb\x1b[2J\u202ec") == 6
     assert str(Summary(Report("größe \u200d 名前 😀"))).count("größe \u200d 名前 😀") == 1
+
+
+def test_answers_stand_first_with_what_they_rely_on_and_the_layers_last() -> None:
+    page = report([Answer(guarantee=guarantee()), Answer(guarantee=guarantee(0.9))], figures=False)
+    first, one, _, layers = page.sections[:4]
+    assert first.alone and [s.report.answer for s in first.summaries] == ["It is so.", "It is so."]
+    assert [s.report.title for s in first.summaries] == ["An answer", "An answer (2)"]
+    assert first.summaries[0].report.notes == ["Rely on this: s."]
+    assert one.summaries[0].report.guarantees == () and one.summaries[0].report.answer == ""
+    assert [s.details for s in layers.summaries] == [True, True]
+    assert page.as_html().count('class="alone"') == 1
+
+
+def test_a_page_is_written_as_markdown_with_its_pictures_beside_it(tmp_path) -> None:
+    report({"One | two": Answer(guarantee=guarantee())}, output=tmp_path / "r.md")
+    text = (tmp_path / "r.md").read_text(encoding="utf-8")
+    assert "## Answers" in text and "](r-1.png)" in text and r"One \| two" in text
+    assert (tmp_path / "r-1.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_page_is_written_as_a_word_file(tmp_path) -> None:
+    docx = pytest.importorskip("docx")
+    shown = Summary(
+        Report("Tables", header=[("Rows", 5)], tables=[Table({"Term": ["x"], "Estimate": [0.5]})])
+    )
+    report({"First": Answer(guarantee=guarantee()), "Second": shown}, output=tmp_path / "r.docx")
+    document = docx.Document(str(tmp_path / "r.docx"))
+    text = "\n".join(paragraph.text for paragraph in document.paragraphs)
+    for part in (
+        "Answers",
+        "It is so.",
+        "Rely on this: s.",
+        "What you can rely on: s.",
+        "Rows: 5",
+        "Reproducibility",
+    ):
+        assert part in text
+    assert [cell.text for cell in document.tables[0].rows[1].cells] == ["x", "0.5000"]
+    assert len(document.inline_shapes) == 1
+
+
+def test_other_kinds_of_files_are_refused_with_the_way_to_pdf(tmp_path) -> None:
+    with pytest.raises(ValueError, match=r"For PDF write \.html and print it"):
+        report([Answer(guarantee=guarantee())], output=tmp_path / "r.pdf", figures=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_audited_report_has_prices_and_a_sealed_receipt(tmp_path) -> None:
+    page = report(
+        {"First": Answer(guarantee=guarantee())},
+        data={"rows": [[1.0]]},
+        seeds={"split": 7},
+        audit=True,
+        output=tmp_path / "r.html",
+        figures=False,
+    )
+    prices = next(s for s in page.sections if s.title == "Audit").summaries[0].report
+    assert prices.tables[0].columns["Chance of error"] == ["0.05"]
+    assert prices.tables[1].columns["It breaks unless"] == ["a"]
+    receipt = json.loads((tmp_path / "r.receipt.json").read_text(encoding="utf-8"))
+    assert receipt["claims"]["First"]["answer"] == "It is so"
+    assert receipt["data"] == {"rows": data_fingerprint([[1.0]])} and receipt["seeds"] == {"split": 7}
+    assert receipt_differences(receipt, receipt) == []
+    forged = {**receipt, "seeds": {"split": 8}}
+    assert receipt_differences(forged, receipt) == [
+        "The receipt was changed after it was made.",
+        "seeds: split is 7; the receipt says 8.",
+    ]

@@ -128,16 +128,20 @@ def render_latex(report: Report, details: bool = False) -> str:
 
 def render_markdown(report: Report, details: bool = False) -> str:
     """Render as GitHub-flavoured Markdown."""
-    blocks = [f"### {_markdown(report.title)}"]
+    blocks = [f"### {markdown_text(report.title)}"]
     if report.answer:
-        blocks.append(_markdown(report.answer))
+        blocks.append(markdown_text(report.answer))
     blocks += [_markdown_table(table) for table in report.tables]
     if report.header:
-        blocks.append("\n".join(f"- {_markdown(k)}: {_markdown(v)}" for k, v in report.header_cells()))
+        blocks.append(
+            "\n".join(f"- {markdown_text(k)}: {markdown_text(v)}" for k, v in report.header_cells())
+        )
     blocks += [
-        f"**{heading}** {_markdown(text)}" for g in report.guarantees for heading, text in g.parts(details)
+        f"**{heading}** {markdown_text(text)}"
+        for g in report.guarantees
+        for heading, text in g.parts(details)
     ]
-    blocks += [_markdown(note) for note in report.notes]
+    blocks += [markdown_text(note) for note in report.notes]
     return "\n\n".join(blocks)
 
 
@@ -233,12 +237,12 @@ def _latex_table(table: Table) -> list[str]:
     return [*lines, r"\bottomrule", r"\end{tabular}}"]
 
 
-def _markdown(text: str) -> str:
+def markdown_text(text: str) -> str:
     return "".join("\\" + c if c in _MARKDOWN_SPECIAL else c for c in _one_line(text))
 
 
 def _markdown_table(table: Table) -> str:
     rule = ["---:" if right else ":---" for right in table.right_aligned()]
-    rows = [[_markdown(c) for c in row] for row in [table.headings, *table.cells()]]
+    rows = [[markdown_text(c) for c in row] for row in [table.headings, *table.cells()]]
     lines = ["| " + " | ".join(row) + " |" for row in [rows[0], rule, *rows[1:]]]
-    return "\n".join(([f"**{_markdown(table.title)}**", ""] if table.title else []) + lines)
+    return "\n".join(([f"**{markdown_text(table.title)}**", ""] if table.title else []) + lines)

@@ -1,17 +1,18 @@
-"""One self-contained HTML page out of summaries, paragraphs and figures; it needs no network."""
+"""One self-contained page out of summaries, paragraphs and figures: HTML that prints well, Markdown, Word."""
 
 from __future__ import annotations
 
 import base64
 import html
-import io
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from validstats.results._render import markdown_text
 from validstats.results.summary import Summary
+from validstats.results.word import picture, write_word
 from validstats.runtime import whole_file
 
 __all__ = ["Page", "Section"]
@@ -35,7 +36,18 @@ figure img {width: 100%; max-width: 48rem; height: auto; background: #fff; borde
 figcaption {color: var(--soft); font-size: .92rem; margin-top: .35rem; max-width: 46rem;}
 .validstats-report {border: 1px solid var(--line); border-radius: 6px; padding: .8rem 1rem; margin: 1rem 0;}
 footer {color: var(--soft); font-size: .9rem; margin-top: 3rem; border-top: 1px solid var(--line); padding-top: 1rem;}
+@page {margin: 18mm 16mm;}
+@media print {
+  :root {color-scheme: light; --ink: #000; --paper: #fff; --soft: #444; --line: #bbb; --accent: #000;}
+  body {font-size: 10.5pt;} main {max-width: none; padding: 0;} nav {display: none;}
+  h2, h3, caption {break-after: avoid;} figure, tr, .validstats-guarantee {break-inside: avoid;}
+  .validstats-report {overflow: visible; border: 0; padding: 0;}
+  section.alone + section {break-before: page;}
+}
 """
+
+_WEB, _MARKDOWN, _WORD = (".html", ".htm", ""), (".md", ".markdown"), (".docx",)
+"""Suffixes of files by what is written into them."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +64,8 @@ class Section:
         Reports, in order.
     figures : sequence of (matplotlib Figure, str), default ()
         Figures with their captions.
+    alone : bool, default False
+        Whether what follows begins on a new sheet when the page is printed.
 
     Examples
     --------
@@ -63,6 +77,7 @@ class Section:
     paragraphs: Sequence[str] = ()
     summaries: Sequence[Summary] = ()
     figures: Sequence[tuple[Any, str]] = ()
+    alone: bool = False
 
 
 @dataclass(frozen=True)
@@ -114,13 +129,47 @@ class Page:
             f"<footer>{html.escape(self.footer)}</footer></main></body></html>\n"
         )
 
+    def as_markdown(self, pictures: str = "figure") -> str:
+        """Return the page as GitHub-flavoured Markdown.
+
+        Parameters
+        ----------
+        pictures : str, default "figure"
+            Beginning of the names of the picture files, which :meth:`write` makes: ``figure-1.png``, and so on.
+
+        Returns
+        -------
+        str
+            Headings, paragraphs, pictures by name, and pipe tables.
+
+        Examples
+        --------
+        >>> print(Page("Report", "What was found.", [Section("One", ["It is so."])]).as_markdown())
+        # Report
+        <BLANKLINE>
+        What was found.
+        <BLANKLINE>
+        ## One
+        <BLANKLINE>
+        It is so.
+        """
+        blocks, number = [f"# {markdown_text(self.title)}", markdown_text(self.lead)], 0
+        for section in self.sections:
+            blocks += [f"## {markdown_text(section.title)}", *map(markdown_text, section.paragraphs)]
+            for _, caption in section.figures:
+                number += 1
+                blocks.append(f"![{markdown_text(caption)}]({pictures}-{number}.png)")
+            blocks += [summary.as_markdown() for summary in section.summaries]
+        return "\n\n".join(filter(None, [*blocks, markdown_text(self.footer)]))
+
     def write(self, path: str | os.PathLike[str]) -> Path:
         """Write the page so that a reader never sees half of it.
 
         Parameters
         ----------
         path : str or path
-            File to write; an existing file is replaced in one step.
+            File to write; an existing file is replaced in one step. The suffix decides: ``.html`` (which browsers print to
+            PDF), ``.md`` with its pictures as files beside it, or ``.docx`` (needs python-docx: extra ``word``).
 
         Returns
         -------
@@ -131,15 +180,34 @@ class Page:
         ------
         FileNotFoundError
             If the folder does not exist.
+        ValueError
+            If the suffix is another one.
+        ImportError
+            If a Word file is asked for and python-docx is not installed.
         """
-        text = self.as_html()
+        path = Path(path)
+        kind = path.suffix.lower()
+        if kind not in (*_WEB, *_MARKDOWN, *_WORD):
+            raise ValueError(
+                f"A page is written as .html, .md or .docx, got {path.name!r}. For PDF write .html and print it in a browser."
+            )
+        if kind in _WORD:
+            write_word(self.title, self.lead, self.sections, self.footer, path)
+            return path
+        text = self.as_markdown(path.stem) + "\n" if kind in _MARKDOWN else self.as_html()
         with whole_file(path) as draft:
             draft.write_text(text, encoding="utf-8")
-        return Path(path)
+        if kind in _MARKDOWN:
+            drawn = (figure for section in self.sections for figure, _ in section.figures)
+            for number, figure in enumerate(drawn, start=1):
+                with whole_file(path.with_name(f"{path.stem}-{number}.png")) as draft:
+                    draft.write_bytes(picture(figure))
+        return path
 
 
 def _section_html(section: Section, index: int) -> str:
-    parts = [f'<section id="section-{index}"><h2>{html.escape(section.title)}</h2>']
+    kind = ' class="alone"' if section.alone else ""
+    parts = [f'<section id="section-{index}"{kind}><h2>{html.escape(section.title)}</h2>']
     parts += [f"<p>{html.escape(paragraph)}</p>" for paragraph in section.paragraphs]
     parts += [_figure_html(figure, caption) for figure, caption in section.figures]
     parts += [summary.as_html() for summary in section.summaries]
@@ -147,11 +215,7 @@ def _section_html(section: Section, index: int) -> str:
 
 
 def _figure_html(figure: Any, caption: str) -> str:
-    buffer = io.BytesIO()
-    figure.savefig(
-        buffer, format="png", dpi=150, bbox_inches="tight", facecolor="white", metadata={"Software": None}
-    )
-    encoded = base64.b64encode(buffer.getvalue()).decode()
+    encoded = base64.b64encode(picture(figure)).decode()
     text = html.escape(caption)
     width, height = figure.get_size_inches()
     kind = ' class="wide"' if width > 2.2 * height else ""
