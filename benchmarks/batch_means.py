@@ -1,13 +1,18 @@
 """Widths and coverage of bounds of means: residuals of ratings, laws, weeks with a shared shock, learners.
 
-Run with ``python -m benchmarks.batch_means`` (minutes); ``--quick`` takes a tenth of the replicates. All seeds are new: no
-constant of the methods was chosen with them.
+Run with ``python -m benchmarks.batch_means`` (minutes), or with the names of some tables: each one replaces its section of
+``results/batch_means.md`` when it is done. ``--quick`` takes a tenth of the replicates and prints only. All seeds are new:
+no constant of the methods was chosen with them.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 from scipy import stats
@@ -19,6 +24,7 @@ from validstats.batch.laws.means import partition_available
 from validstats.batch.laws.swap import swap_bounds
 from validstats.batch.laws.units import unit_totals
 from validstats.datasets import load_sentiment
+from validstats.exceptions import DriftWarning
 from validstats.runtime import map_replicates
 
 LEVEL = 0.1
@@ -265,6 +271,110 @@ def learner_table(replicates: int, jobs: int | None) -> str:
     return table(["learner", "fitted: ratio", "covers", "frozen: ratio", "covers"], rows)
 
 
+RANK_METHODS = ("auto", "phi-band", "phi-sum", "rank-sum")
+RANK_SIZES = ((20, 5), (20, 10), (50, 5), (50, 10), (100, 10), (50, 50), (400, 20), (400, 100))
+
+
+def rank_widths(rng: np.random.Generator, draw, bounds, n: int, m: int) -> list[float]:
+    """Widths over normal theory and hits of the methods by ranks beside the chosen one; 600 scores teach the weights."""
+    scores = draw(rng, n + m + 600)
+    x, truth, reference = scores[:n], scores[n : n + m].mean(), scores[n + m :]
+    unit = 2 * stats.norm.isf(LEVEL / 2) * np.sqrt(1 / n + 1 / m)
+    seed, out = int(rng.integers(2**31)), []
+    for method in RANK_METHODS:
+        found = mean_interval(
+            x,
+            m,
+            str(LEVEL),
+            bounds=bounds,
+            method=method,
+            reference_scores=None if method in ("auto", "rank-sum") else reference,
+            n_resamples=1999,
+            random_state=seed,
+        )
+        out += [(found.high - found.low) / unit, found.low - 1e-12 <= truth <= found.high + 1e-12]
+    return out
+
+
+def rank_table(replicates: int, jobs: int | None) -> str:
+    """Where the methods by ranks are narrower than the chosen one, and where they are not."""
+    residuals = rating_residuals()
+    laws = {
+        "rating residuals in +-6": (lambda rng, k: rng.choice(residuals, size=k, replace=False), (-6.0, 6.0)),
+        **{name: LAWS[name] for name in ("normal, sd 0.5, in +-6", "uniform", "exponential up to 10")},
+    }
+    rows = []
+    for i, (name, (draw, bounds)) in enumerate(laws.items()):
+        sd = float(np.std(draw(np.random.default_rng(1), min(400_000, residuals.size))))
+        for n, m in RANK_SIZES:
+            values = np.array(
+                map_replicates(
+                    lambda rng, index, d=draw, b=bounds, n=n, m=m: rank_widths(rng, d, b, n, m),
+                    replicates,
+                    1300 + i,
+                    n_jobs=jobs,
+                )
+            )
+            width, hit = values[:, ::2].mean(axis=0) / sd, values[:, 1::2].mean(axis=0)
+            ratios = [f"{w:.2f}" for w in width]
+            ratios[1:] = [f"**{r}**" if w < width[0] else r for r, w in zip(ratios[1:], width[1:])]
+            rows.append([f"{name} ({n}, {m})", *ratios, f"{hit.min():.2f}"])
+    return table(["law (n, m)", *RANK_METHODS, "least coverage"], rows)
+
+
+def seconds(model: BatchPredictor, X: np.ndarray, batches: np.ndarray | None) -> float:
+    """CPU time of an answer."""
+    start = time.process_time()
+    model.infer(X, batches=batches)
+    return time.process_time() - start
+
+
+def prepared(n: int, seed: int = 0) -> BatchPredictor:
+    """A calibrated predictor of bounded labels whose learner was fitted elsewhere."""
+    from sklearn.frozen import FrozenEstimator
+    from sklearn.linear_model import LinearRegression
+
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, 3))
+    y = np.clip(X.sum(axis=1) + 1.2 * rng.normal(size=n), -12, 12)
+    learner = FrozenEstimator(LinearRegression().fit(X[:200], y[:200]))
+    model = BatchPredictor(
+        learner,
+        BatchMean(),
+        bounds=(-20, 20),
+        confidence_level=0.9,
+        random_state=1,
+        check_reuse=False,
+    )
+    return model.calibrate(X, y)
+
+
+def speed_table() -> str:
+    """CPU seconds of a first and of a second call, best of three; everything is compiled before."""
+    rng = np.random.default_rng(5)
+    sizes = np.arange(20, 120)
+    many, names = rng.normal(size=(sizes.sum(), 3)), np.repeat(np.arange(100), sizes)
+    ones, large = rng.normal(size=(10_000, 3)), rng.normal(size=(100_000, 3))
+    cases = {
+        "one batch of 119 rows, n = 1,000": (1_000, many[names == 99], None),
+        "100 batches of 20 to 119 rows, n = 1,000": (1_000, many, names),
+        "one batch of 119 rows, n = 100,000": (100_000, many[names == 99], None),
+        "100 batches of 20 to 119 rows, n = 100,000": (100_000, many, names),
+        "10,000 batches of one row, n = 100,000": (100_000, ones, np.arange(10_000)),
+        "one batch of 100,000 rows, n = 1,000,000": (1_000_000, large, None),
+    }
+    prepared(1_000).infer(many, batches=names)
+    rows = []
+    for name, (n, X, batches) in cases.items():
+        first, second = np.inf, np.inf
+        for _ in range(3):
+            model = prepared(n)
+            first = min(first, seconds(model, X, batches))
+            second = min(second, seconds(model, X, batches))
+        rows.append([name, f"{first:.2f}", f"{second:.3f}"])
+    return table(["what is asked", "first call", "second call"], rows)
+
+
 POPULATIONS = {
     "two values": lambda k: np.repeat([0.0, 1.0], [k - k // 3, k // 3]),
     "one at the bound": lambda k: np.append(np.linspace(0.1, 0.3, k - 1), 1.0),
@@ -321,25 +431,73 @@ def misses_of(name: str, n: int, m: int, pool: np.ndarray, level: str) -> float:
     return float(np.mean(missed))
 
 
+RESULTS = Path(__file__).parent / "results" / "batch_means.md"
+OPENING = "Made by `python -m benchmarks.batch_means`, which replaces a section of this page at a time."
+
+
+def sections(scale: int, jobs: int | None) -> dict[str, tuple[str, Callable[[], str]]]:
+    """Name of each table, its heading, and the function that makes it."""
+    ratings, laws, learners, weeks = 60 // scale, 40 // scale, max(40 // scale, 2), 400 // scale
+    return {
+        "enumeration": (
+            "All draws of small cases: largest share of misses over populations and sizes, at most the level",
+            enumeration_table,
+        ),
+        "ratings": (
+            f"Residuals of ratings in +-6, two-sided 0.9: width over normal theory, and coverage ({ratings} draws a row)",
+            lambda: rating_table(ratings, jobs),
+        ),
+        "laws": (f"Other laws, two-sided 0.9 ({laws} draws a row)", lambda: law_table(laws, jobs)),
+        "learners": (
+            f"Learners, 400 calibration rows, m = 100, ratings in [-4, 4], two-sided 0.9 ({learners} draws a row)",
+            lambda: learner_table(learners, jobs),
+        ),
+        "weeks": (
+            "Total of next week from 60 weeks of 140 Poisson rows, two-sided 0.9 (whole weeks: 1 - 6/61 = 0.902; "
+            f"{weeks} histories a row)",
+            lambda: week_table(weeks, jobs),
+        ),
+        "ranks": (
+            "Methods by ranks, two-sided 0.9: width over normal theory, in bold where narrower than the chosen method "
+            f"({laws} draws a row)",
+            lambda: rank_table(laws, jobs),
+        ),
+        "speed": (
+            "CPU seconds, means of labels in [-20, 20] with a fitted learner, one thread, best of three",
+            speed_table,
+        ),
+    }
+
+
+def write_section(heading: str, body: str, headings: list[str]) -> None:
+    """Replace the section whose heading starts as this one; sections stand in the order of the headings."""
+    found = {}
+    if RESULTS.exists():
+        for part in RESULTS.read_text().split("\n## ")[1:]:
+            title, _, rest = part.partition("\n")
+            found[title.split(",")[0]] = (title, rest.strip())
+    found[heading.split(",")[0]] = (heading, body)
+    order = [found[h.split(",")[0]] for h in headings if h.split(",")[0] in found]
+    RESULTS.write_text(OPENING + "\n" + "".join(f"\n## {title}\n\n{rest}\n" for title, rest in order))
+
+
 def main() -> None:
-    """Print all tables."""
+    """Make all tables, or those that are named."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.batch_means", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a tenth of the replicates")
+    parser.add_argument("tables", nargs="*", help="names of tables; all of them without")
+    parser.add_argument("--quick", action="store_true", help="a tenth of the replicates; prints only")
     parser.add_argument("--jobs", type=int, default=None, help="number of joblib workers")
     arguments = parser.parse_args()
-    scale = 10 if arguments.quick else 1
-    print("All draws of small cases: largest share of misses over populations and sizes, at most the level\n")
-    print(enumeration_table(), flush=True)
-    print("\nResiduals of ratings in +-6, two-sided 0.9: width over normal theory, and coverage\n")
-    print(rating_table(60 // scale, arguments.jobs), flush=True)
-    print("\nOther laws, two-sided 0.9\n")
-    print(law_table(40 // scale, arguments.jobs), flush=True)
-    print("\nLearners, 400 calibration rows, m = 100, ratings in [-4, 4], two-sided 0.9\n")
-    print(learner_table(max(40 // scale, 2), arguments.jobs), flush=True)
-    print(
-        "\nTotal of next week from 60 weeks of 140 Poisson rows, two-sided 0.9 (whole weeks: 1 - 6/61 = 0.902)\n"
-    )
-    print(week_table(150 // scale, arguments.jobs))
+    warnings.simplefilter("ignore", DriftWarning)  # of redrawn batches one in a hundred looks moved
+    known = sections(10 if arguments.quick else 1, arguments.jobs)
+    if unknown := set(arguments.tables) - set(known):
+        parser.error(f"{', '.join(sorted(unknown))}: the tables are {', '.join(known)}")
+    for name in arguments.tables or known:
+        heading, make = known[name]
+        body = make()
+        print(f"{heading}\n\n{body}\n", flush=True)
+        if not arguments.quick:
+            write_section(heading, body, [h for h, _ in known.values()])
 
 
 if __name__ == "__main__":

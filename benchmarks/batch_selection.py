@@ -1,8 +1,10 @@
-"""Power of selections at one bound of the false discovery rate, beside a peer that runs in an environment of its own.
+"""Power of selections at one bound of the false discovery rate, beside two peers.
 
 Run with ``python -m benchmarks.batch_selection --peer PYTHON``, where PYTHON is the interpreter of an environment with ``nonconform``
 (Python 3.12 or later); without it the peer's columns are empty. Both see the same labelled rows and the same strengths. ``nonconform``
-calibrates on the rows whose claim is false, as detection of anomalies does; ours on all of them.
+calibrates on the rows whose claim is false, as detection of anomalies does; ours on all of them. ConfSelect is on no registry of
+packages: its procedure, weighted conformalised selection, is written here from the paper (Jin and Candes, 2023, arXiv 2307.09291),
+with its randomised p-values and both prunings, at the constant weights that rows drawn alike have.
 """
 
 from __future__ import annotations
@@ -116,6 +118,29 @@ def of_peer(sets: list[dict[str, np.ndarray]], python: str) -> dict[str, np.ndar
         return dict(np.load(answered))
 
 
+def conformalised(data: dict[str, np.ndarray], pruning: str) -> np.ndarray:
+    """Claims of weighted conformalised selection with clipped scores and constant weights."""
+    rng = np.random.default_rng(17)
+    chosen = np.zeros(data["new"].shape, dtype=bool)
+    for i, (past, true, new) in enumerate(zip(data["past"], data["true"], data["new"], strict=True)):
+        n, m, q = past.size, new.size, float(data["fdr"])
+        # clipped scores V = infinity where the claim is true, minus the strength elsewhere; V_i < V_j of a new row
+        false = np.sort(past[~true])
+        smaller = false.size - np.searchsorted(false, new, side="right")
+        ties = false.size - np.searchsorted(false, new, side="left") - smaller
+        p = (smaller + rng.random(m) * (1 + ties)) / (n + 1)
+        # row j: p-values of the others as if j were a calibration row, and 0 for j
+        others = (smaller[None, :] + (new[:, None] > new[None, :])) / (n + 1)
+        np.fill_diagonal(others, 0.0)
+        ordered = np.sort(others, axis=1) <= q * np.arange(1, m + 1) / m
+        sizes = m - np.argmax(ordered[:, ::-1], axis=1)
+        first = p <= q * sizes / m
+        drawn_sizes = sizes * (rng.random(m) if pruning == "heterogeneous" else 1.0)
+        counts = [(first & (drawn_sizes <= r)).sum() >= r for r in range(m + 1)]
+        chosen[i] = first & (drawn_sizes <= np.flatnonzero(counts).max())
+    return chosen
+
+
 def cells(chosen: np.ndarray | None, true: np.ndarray) -> list[str]:
     """Share of the true claims that were made, and mean false discovery proportion."""
     if chosen is None:
@@ -137,6 +162,7 @@ def main() -> None:
     rows = []
     for i, (setting, data) in enumerate(zip(SETTINGS, sets, strict=True)):
         found = [ours(data, False), ours(data, True), peer.get(f"bh_{i}"), peer.get(f"storey_{i}")]
+        found += [conformalised(data, "heterogeneous"), conformalised(data, "deterministic")]
         name = "n = {}, m = {}, {:.0%} true at {:g} sd, FDR {:g}".format(*setting)
         rows.append([name, *(cell for chosen in found for cell in cells(chosen, data["new_true"]))])
     print(
@@ -144,7 +170,14 @@ def main() -> None:
     )
     heads = [
         h
-        for name in ("ours", "ours, randomised", "nonconform, BH", "nonconform, Storey")
+        for name in (
+            "ours",
+            "ours, randomised",
+            "nonconform, BH",
+            "nonconform, Storey",
+            "WCS, heterogeneous pruning",
+            "WCS, deterministic pruning",
+        )
         for h in (name, "FDP")
     ]
     print(table(["setting", *heads], rows))

@@ -9,12 +9,18 @@ import numpy as np
 import pytest
 
 from tests.oracles import batch as oracle
-from validstats.batch.laws import betting
+from validstats.batch.laws import betting, envelope
 from validstats.batch.laws.betting import betting_upper_mean, grid_points
 from validstats.batch.laws.envelope import envelope_probability, spread_band
 from validstats.batch.laws.swap import swap_bounds
 from validstats.kernels.betting import chain_of_rejections_plain
-from validstats.kernels.subset_sums import subset_sum_counts
+from validstats.kernels.subset_sums import (
+    mean_tails,
+    mean_tails_plain,
+    random_subsets,
+    random_subsets_plain,
+    subset_sum_counts,
+)
 
 POPULATIONS = {
     "uniform": [0.02, 0.11, 0.35, 0.42, 0.58, 0.77, 0.93],
@@ -153,6 +159,64 @@ def test_the_spread_band_limits_one_half_on_each_side(sizes) -> None:
     assert band.probability >= 0.95
     assert envelope_probability(n, band.lower, band.upper) == pytest.approx(band.probability, abs=1e-12)
     assert (np.diff(band.lower[m // 2 :]) == 0).all() and (np.diff(band.upper[: m // 2 + 1]) == 0).all()
+
+
+@pytest.mark.parametrize("sizes", [(5, 3), (60, 20), (90, 90), (3000, 7), (400, 250)], ids=str)
+def test_counting_from_limit_to_limit_is_the_path_count(sizes) -> None:
+    n, m = sizes
+    rng = np.random.default_rng(n)
+    for _ in range(5):
+        # limits around the quantiles, some of them binding and some free
+        middle = (n + 1) * np.arange(1, m + 1) / (m + 1)
+        lower = np.clip(middle - rng.uniform(0, n / 3, m), 1, n + 1).astype(np.int64)
+        upper = np.clip(middle + rng.uniform(0, n / 3, m), 1, n + 1).astype(np.int64)
+        lower, upper = np.maximum.accumulate(lower), np.minimum.accumulate(upper[::-1])[::-1]
+        upper = np.maximum(upper, lower)
+        expected = envelope_probability(n, lower, upper)
+        assert envelope.limited_probability(n, lower, upper) == pytest.approx(expected, abs=1e-12)
+
+
+def test_the_compiled_random_subsets_are_the_plain_ones_and_subsets() -> None:
+    lengths = np.array([0, 3, 1, 5, 0, 2, 11])
+    found = random_subsets(11, lengths, np.uint64(2**63 + 17))
+    assert np.array_equal(found, random_subsets_plain(11, lengths, np.uint64(2**63 + 17)))
+    parts = np.split(found, np.cumsum(lengths)[:-1])
+    assert all(np.unique(part).size == part.size and (part < 11).all() for part in parts)
+    assert sorted(parts[-1].tolist()) == list(range(11))
+
+
+def test_random_subsets_are_uniform() -> None:
+    lengths = np.full(60_000, 2)
+    pairs = random_subsets(5, lengths, np.uint64(3)).reshape(-1, 2)
+    counts = np.bincount(5 * pairs[:, 0] + pairs[:, 1], minlength=25).reshape(5, 5)
+    assert (np.diag(counts) == 0).all()
+    off = counts[~np.eye(5, dtype=bool)]
+    # 20 ordered pairs: chi-square with 19 degrees of freedom, its 99.99 % point is 51
+    assert ((off - 3000) ** 2 / 3000).sum() < 51
+
+
+def test_the_compiled_mean_tails_are_the_plain_ones() -> None:
+    rng = np.random.default_rng(5)
+    m, sizes = 6, np.sort(rng.integers(0, 7, size=300))
+    lengths = np.where(sizes > 3, m - sizes, sizes)
+    index = random_subsets(m, lengths, np.uint64(1))
+    values = np.sort(rng.random((6, 20)), axis=1)[:, ::-1].copy()
+    options = (index, lengths, sizes, np.full(6, -2.0), np.linspace(0.2, 0.5, 6), values)
+    for batch in (rng.normal(size=m), np.full(m, 9.0), np.full(m, -9.0)):
+        assert mean_tails(batch, *options) == pytest.approx(mean_tails_plain(batch, *options), rel=1e-12)
+
+
+def test_a_size_has_the_same_answer_whatever_sizes_were_asked_before() -> None:
+    x = np.random.default_rng(9).random(300)
+    store: dict = {}
+
+    def memo(key, compute):
+        if key not in store:
+            store[key] = compute()
+        return store[key]
+
+    together = {m: swap_bounds(x, m, 0.1, (0.0, 1.0), memo=memo) for m in (30, 5, 12)}
+    assert all(swap_bounds(x, m, 0.1, (0.0, 1.0)) == found for m, found in together.items())
 
 
 def test_exchanges_ignore_the_order_of_rows_and_bets_do_not() -> None:

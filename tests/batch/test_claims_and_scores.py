@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.dummy import DummyRegressor
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.tree import DecisionTreeRegressor
@@ -20,6 +21,7 @@ from validstats.batch import (
     Simultaneous,
 )
 from validstats.batch.scores import ClaimScore
+from validstats.exceptions import DataReuseWarning
 
 RNG = np.random.default_rng(0)
 X = pd.DataFrame(RNG.normal(size=(900, 3)), columns=["a", "b", "limit"])
@@ -143,6 +145,59 @@ def test_frozen_learners_take_a_reference_of_other_rows() -> None:
     helped = model.calibrate(X[500:700], Y[500:700], reference=other).infer(X[700:760])
     assert (helped.conf_high - helped.conf_low)[0, 0] < (plain.conf_high - plain.conf_low)[0, 0]
     assert (model.calibration_.reference == other).all()
+
+
+@pytest.mark.parametrize("score", ["normalised", "cqr", NormalisedScore(LinearRegression())], ids=str)
+def test_the_score_of_a_frozen_learner_learns_from_reference_rows(score) -> None:
+    past, other, new = slice(500, 700), slice(200, 500), slice(700, 900)
+    model = BatchPredictor(MODEL, Simultaneous(0.1), conformity_score=score, random_state=0)
+    with pytest.raises(ValueError, match=r"reference=\(X, y\)"):
+        model.calibrate(X[past], Y[past])
+    taught = model.calibrate(X[past], Y[past], reference=(X[other], Y[other])).infer(X[new])
+    assert taught.contains(Y[new]).mean() >= 0.85 and np.isfinite(taught.intervals).all()
+    with pytest.warns(DataReuseWarning):
+        model.calibrate(X[other], Y[other], reference=(X[other], Y[other]))
+
+
+def test_reference_rows_also_teach_rank_weights() -> None:
+    options = {"bounds": (-6, 6), "confidence_level": 0.9, "random_state": 0}
+    model = BatchPredictor(MODEL, BatchMean(method="phi-band"), **options)
+    scores = Y[200:500] - MODEL.predict(X[200:500])
+    by_scores = model.calibrate(X[500:700], Y[500:700], reference=scores).infer(X[700:760])
+    by_rows = model.calibrate(X[500:700], Y[500:700], reference=(X[200:500], Y[200:500])).infer(X[700:760])
+    np.testing.assert_allclose(np.sort(model.calibration_.reference), np.sort(scores), rtol=1e-12)
+    # bounds of the scores of rows are known, which makes the weights better
+    assert (by_rows.conf_high < by_scores.conf_high).all() and (by_rows.conf_low > by_scores.conf_low).all()
+
+
+def test_reference_rows_are_refused_where_nothing_learns_from_them() -> None:
+    fitted = BatchPredictor(LinearRegression(), Simultaneous(0.1), random_state=0).fit(X[:400], Y[:400])
+    with pytest.raises(TypeError, match="frozen"):
+        fitted.calibrate(X[400:700], Y[400:700], reference=(X[700:], Y[700:]))
+    frozen = BatchPredictor(MODEL, Simultaneous(0.1), conformity_score="normalised")
+    with pytest.raises(ValueError, match="a tuple of 3"):
+        frozen.calibrate(X[400:700], Y[400:700], reference=(X[700:], Y[700:], 1))
+
+
+@pytest.mark.parametrize("constant", [0.0, -3.0], ids=["zero", "negative"])
+def test_scales_of_zero_are_held_up_by_the_floor(constant) -> None:
+    """A scale that is 0 or below everywhere gives absolute residuals over one number, and the same order."""
+    score = NormalisedScore(DummyRegressor(strategy="constant", constant=constant))
+    model = BatchPredictor(MODEL, Simultaneous(0.1), conformity_score=score, random_state=0)
+    result = model.calibrate(X[500:700], Y[500:700], reference=(X[200:500], Y[200:500])).infer(X[700:])
+    plain = BatchPredictor(MODEL, Simultaneous(0.1), random_state=0).calibrate(X[500:700], Y[500:700])
+    assert np.isfinite(model.calibration_.scores).all()
+    np.testing.assert_allclose(result.intervals, plain.infer(X[700:]).intervals, rtol=1e-9)
+
+
+def test_a_perfect_learner_has_a_scale_of_one() -> None:
+    perfect = np.zeros(900)
+    learner = DummyRegressor(strategy="constant", constant=0.0)
+    model = BatchPredictor(learner, Simultaneous(0.1), conformity_score="normalised", random_state=0)
+    result = model.fit(X[:700], perfect[:700]).infer(X[700:])
+    assert model.score_.floor_ == 1.0 and (result.intervals == 0).all()
+    other = model.calibrate(X[700:], perfect[700:] + 1e6).infer(X[:100])
+    assert np.isfinite(other.intervals).all() and other.contains(np.full(100, 1e6)).all()
 
 
 def test_a_frozen_learner_has_the_width_of_a_fitted_one() -> None:

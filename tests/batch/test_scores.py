@@ -84,7 +84,7 @@ def test_score_objects_and_callables(data):
         frozen(Simultaneous(), conformity_score=APSScore()).calibrate(X, y)
     with pytest.raises(ValueError, match="score must be one of"):
         frozen(Simultaneous(), conformity_score="abs").calibrate(X, y)
-    with pytest.raises(ValueError, match="needs training rows"):
+    with pytest.raises(ValueError, match="needs labelled rows"):
         frozen(Simultaneous(), conformity_score="normalised").calibrate(X, y)
 
 

@@ -95,6 +95,16 @@ def sets_model_predictions():
     return frozen(BatchMean()).estimator.predict(X)
 
 
+@pytest.mark.parametrize(
+    "made", [lambda w: w, list, pd.Series, lambda w: w.astype(str), lambda w: w.astype(object)]
+)
+def test_new_batches_are_named_by_any_container(made) -> None:
+    model = frozen(BatchTotal()).calibrate(X[PAST], Y[PAST], batches=WEEK[PAST])
+    names = np.full(NEW.sum(), "next week", dtype=object)
+    named = model.infer(X[NEW], batches=made(names))
+    assert np.array_equal(named.conf_low, model.infer(X[NEW]).conf_low) and named.batches == ("next week",)
+
+
 def test_no_batch_is_on_both_sides() -> None:
     model = BatchPredictor(LinearRegression(), BatchTotal(), confidence_level=0.8, random_state=0)
     model.fit(X[PAST], Y[PAST], batches=WEEK[PAST])

@@ -146,6 +146,31 @@ def test_batch_equals_the_library(run, workplace) -> None:
     np.testing.assert_allclose([t["conf_low"] for t in values["terms"]], expected.conf_low[:, 0], rtol=1e-12)
 
 
+PREDICTED = ("--prediction", "vader_compound", "--bounds", "-4", "4", "--target", "total")
+
+
+def test_batch_at_several_levels_is_each_level_by_itself(run, workplace) -> None:
+    arguments = (*BATCH, *PREDICTED, "--batches", "week", "--format", "json", "--confidence-level")
+    several = json.loads(run(*arguments, "0.8, 0.95,0.9").stdout)["terms"]
+    for level in ("0.8", "0.9", "0.95"):
+        alone = json.loads(run(*arguments, level).stdout)["terms"]
+        rows = [t for t in several if t["confidence_level"] == float(level)]
+        assert [(t["conf_low"], t["conf_high"]) for t in rows] == [
+            (t["conf_low"], t["conf_high"]) for t in alone
+        ]
+    table = run(*BATCH, *PREDICTED, "--confidence-level", "0.8,0.9")
+    assert table.exit_code == 0 and "80 %" in table.stdout and "90 %" in table.stdout
+
+
+@pytest.mark.parametrize(
+    ("levels", "message"),
+    [("0.8,1.2", "between 0 and 1"), ("0.8;0.9", "no number"), ("0.9,0.9", "twice"), ("80,90", "between")],
+)
+def test_batch_refuses_levels_that_are_none(levels, message, run, workplace) -> None:
+    refused = run(*BATCH, *PREDICTED, "--confidence-level", levels)
+    assert refused.exit_code == 2 and message in refused.stderr
+
+
 def test_batch_with_classes_texts_and_missing_values(run, workplace) -> None:
     known = pd.read_csv(workplace / "labelled.csv")
     generator = np.random.default_rng(0)

@@ -272,9 +272,11 @@ class BatchPredictor(CalibratedEstimator):
         ids : array-like of shape (n,), str or None, default None
             Who the rows are, or the column of X that says it. Companions with labels are matched by it, and by the index of
             pandas objects where it is None; what has no labels is taken by position.
-        reference : array-like of shape (k,) or None, default None
-            Scores of other rows, independent of these and of every batch, from which rank weights ("phi-band", "phi-sum") and
-            the width of bets with one known bound are learned where the learner is frozen.
+        reference : tuple (X, y), array-like of shape (k,) or None, default None
+            Other labelled rows, independent of these and of every batch, from which a score learns what it needs beyond a
+            frozen learner (the scale of "normalised", the quantiles of "cqr"), and rank weights ("phi-band", "phi-sum") and the
+            width of bets with one known bound are learned. Or scores of such rows, for the
+            last two only: rows do better, since bounds of their scores are known.
 
         Returns
         -------
@@ -291,11 +293,16 @@ class BatchPredictor(CalibratedEstimator):
         Warns
         -----
         DataReuseWarning
-            If more than 5 % of the rows were used for training.
+            If more than 5 % of the rows were used for training, or are rows of the reference.
         """
         self._check_parameters()
         X = self._given(X)
         scorer = self._scorer_to_calibrate(X)
+        scores = None
+        if isinstance(reference, tuple):
+            scorer = self._taught(scorer, reference)
+        elif reference is not None:
+            scores = check_vector(reference, "reference")
         given = LabelledRows.read(
             X, y, self.strata if strata is None else strata, weights, batches, ids, positive=self.positive
         )
@@ -308,7 +315,7 @@ class BatchPredictor(CalibratedEstimator):
             w_max,
             self.random_state,
             self.unit,
-            None if reference is None else check_vector(reference, "reference"),
+            scores,
         )
         self._labelled = X if w_max is None and is_frame(X) else None
         self._scorer = scorer
@@ -696,6 +703,22 @@ class BatchPredictor(CalibratedEstimator):
         validate_data(self, X, skip_check_array=True)
         return scorer
 
+    def _taught(self, scorer: Scorer, reference: tuple[Any, ...]) -> Scorer:
+        """The scorer after its score has learned from the reference rows."""
+        if not is_frozen(self.estimator):
+            raise TypeError(
+                "reference=(X, y) teaches the score of a frozen learner; fit(X, y) has training rows of its own for that."
+            )
+        if len(reference) != 2:
+            raise ValueError(
+                f"reference must be (X, y) or a vector of scores, got a tuple of {len(reference)}."
+            )
+        X, y = self._given(reference[0]), reference[1]
+        if self.estimator is not None:
+            validate_data(self, X, reset=False, skip_check_array=True)
+        rows = LabelledRows.read(X, y, positive=self.positive)
+        return scorer.taught(rows, self.target, self.check_reuse, self.bounds)
+
     def _alpha(self, confidence_level: float | None, joint: bool) -> Fraction:
         """The level of a statement; a bound of an expected share reads none."""
         if not isinstance(joint, bool | np.bool_):
@@ -718,7 +741,7 @@ class BatchPredictor(CalibratedEstimator):
             key, remedy = batches, f"pass batches={batches!r} to fit(), calibrate() and update() as well"
         found = []
         if known is not None:
-            unit = batches if key == batches else calibration.batch_name
+            unit = key if isinstance(batches, str) and key == batches else calibration.batch_name
             found.append((f"Rows of one {unit}", check_within(calibration, known, key, unit, remedy)))
         if calibration.batches is not None:
             found.append((f"Order of {plural(calibration.batch_name)}", check_order(calibration)))

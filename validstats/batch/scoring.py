@@ -122,6 +122,18 @@ class Scorer:
             variances=self._variances(rows) if target.uses_variances() else None,
         )
 
+    def taught(self, rows: LabelledRows, target: Target, keep_digests: bool, bounds: Any) -> Self:
+        """The same around a frozen learner, after its score has learned from other labelled rows."""
+        found = self.trained(rows, target, False, bounds)
+        return replace(
+            self,
+            score=found.score,
+            reference=found.reference,
+            training_share=found.training_share,
+            digests=_digests(rows) if keep_digests else None,
+            n_trained=rows.n,
+        )
+
     def _variances(self, rows: LabelledRows) -> tuple[float, float] | None:
         """Variances within and between training batches, of residuals that were not fitted to their batch."""
         if rows.batches is None or np.unique(rows.batches).size < _BATCH_FOLDS:

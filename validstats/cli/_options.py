@@ -21,6 +21,7 @@ __all__ = [
     "LedgerRefusal",
     "OneOf",
     "confidence_level_option",
+    "confidence_levels_option",
     "guarded",
     "key_option",
     "output_options",
@@ -143,6 +144,42 @@ def confidence_level_option(default: float) -> Callable[[F], F]:
         default=default,
         show_default=True,
         help="Level of the statement, between 0 and 1.",
+    )
+
+
+class _Levels(click.ParamType):
+    """One level, or several separated by commas."""
+
+    name = "level[,level...]"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float | tuple[float, ...]:
+        if not isinstance(value, str):
+            return value  # type: ignore[no-any-return]
+        try:
+            levels = tuple(float(part) for part in value.split(","))
+        except ValueError:
+            self.fail(f"{value!r} is no number, and no numbers separated by commas.", param, ctx)
+        if not all(0 < level < 1 for level in levels):
+            self.fail(
+                f"{value!r}: a level lies between 0 and 1, as in 0.9, or 0.8,0.9,0.95 for several.",
+                param,
+                ctx,
+            )
+        if len(set(levels)) < len(levels):
+            self.fail(f"{value!r} names a level twice.", param, ctx)
+        return levels[0] if len(levels) == 1 else levels
+
+
+def confidence_levels_option(default: float) -> Callable[[F], F]:
+    """Make the option ``--confidence-level`` where several levels can be asked for at once."""
+    return click.option(
+        "--confidence-level",
+        type=_Levels(),
+        default=default,
+        show_default=True,
+        help="Level of the statement, between 0 and 1; several are separated by commas, and each holds by itself.",
     )
 
 

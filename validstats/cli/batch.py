@@ -11,7 +11,7 @@ import click
 from validstats.cli._options import (
     DataError,
     OneOf,
-    confidence_level_option,
+    confidence_levels_option,
     guarded,
     output_options,
     parse_names,
@@ -114,7 +114,7 @@ def target_options(command: F) -> F:
 @click.option("--classes", is_flag=True, help="Labels are classes although they are numbers.")
 @click.option("--strata", help="Column of both files; rows are exchangeable within its values only.")
 @click.option("--bounds", type=(float, float), help="Known least and greatest label.")
-@confidence_level_option(0.95)
+@confidence_levels_option(0.95)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @output_options
 @table_options
@@ -133,7 +133,7 @@ def batch(
     classes: bool,
     strata: str | None,
     bounds: tuple[float, float] | None,
-    confidence_level: float,
+    confidence_level: float | tuple[float, ...],
     seed: int,
     output_format: str,
     output: Path | None,
@@ -148,6 +148,7 @@ def batch(
     Examples (validstats data writes the files):
       validstats batch labelled.csv new.csv --label human_mean --target mean --bounds -4 4 --batches week
       validstats batch labelled.csv new.csv --label human_mean --target sets --miss 0.1 --model linear
+      validstats batch labelled.csv new.csv --label human_mean --target total --bounds -4 4 --confidence-level 0.8,0.9
       validstats batch labelled.csv new.csv --label human_mean --target selection --above 0 --max-false 3
     """
     from sklearn.frozen import FrozenEstimator
@@ -182,7 +183,6 @@ def batch(
     predictor = BatchPredictor(
         learner,
         question,
-        confidence_level=confidence_level,
         bounds=bounds or (None, None),
         unit=unit,  # type: ignore[arg-type]
         random_state=seed,
@@ -194,6 +194,7 @@ def batch(
         batches=None if batches is None else unknown[batches].to_numpy(),
         strata=None if strata is None else unknown[strata].to_numpy(),
         joint=joint,
+        confidence_level=confidence_level if question.has_level else None,
     )
     write_result(result, output_format, output)
 

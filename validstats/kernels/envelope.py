@@ -1,4 +1,4 @@
-"""Probability that all sorted ranks of a batch stay inside a band, by one normalised path count."""
+"""Probability that all sorted ranks of a batch stay inside a band, by path counts over ranks or over limits."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import numpy as np
 
 from validstats.kernels._jit import jit
 
-__all__ = ["band_probability"]
+__all__ = ["band_probability", "band_probability_by_limits"]
+
+_NEGLIGIBLE = 1e-30
 
 
 @jit
@@ -28,3 +30,39 @@ def band_probability(n, lower, upper):  # type: ignore[no-untyped-def]
         while first < m and upper[first] <= r:
             first += 1
     return share[m]
+
+
+@jit
+def band_probability_by_limits(n, m, ranks, least, most):  # type: ignore[no-untyped-def]
+    """P(least_i <= number of batch ranks up to ranks_i <= most_i for all i), for increasing ranks_i and m up to a few hundred."""
+    # Counts of a uniform multiset of m ranks are those of n + 1 independent geometric variables, given their sum m;
+    # sums of a of them are negative binomial, so that a step from limit to limit costs the same for every n.
+    z = m / (n + m)
+    share, moved, weight = np.zeros(m + 1), np.zeros(m + 1), np.zeros(m + 1)
+    share[0] = 1.0
+    first, last, before = 0, 0, 0
+    for i in range(ranks.size + 1):
+        end = i == ranks.size
+        steps = float((n + 1 if end else ranks[i]) - before)
+        low, high = (m, m) if end else (max(least[i], first), most[i])
+        weight[0] = np.exp(steps * np.log1p(-z))
+        size = 1
+        while size <= high - first:
+            weight[size] = weight[size - 1] * (size - 1.0 + steps) / size * z
+            size += 1
+            if size > steps * z + 1 and weight[size - 1] < _NEGLIGIBLE:
+                break
+        for to in range(low, high + 1):
+            value = 0.0
+            for come in range(max(first, to - size + 1), min(last, to) + 1):
+                value += share[come] * weight[to - come]
+            moved[to] = value
+        for to in range(low, high + 1):
+            share[to] = moved[to]
+        first, last = low, high
+        before = n + 1 if end else ranks[i]
+    # the negative binomial probability of m in n + 1 steps
+    total = np.exp((n + 1.0) * np.log1p(-z))
+    for k in range(m):
+        total *= (k + n + 1.0) / (k + 1.0) * z
+    return share[m] / total

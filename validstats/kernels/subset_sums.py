@@ -1,12 +1,19 @@
-"""Counts of the sums of random subsets of every size in a range, from one run of draws without replacement."""
+"""Sums of random subsets: counts of those of every size from one run, and mean tails of those of a batch."""
 
 from __future__ import annotations
+
+import functools
 
 import numpy as np
 
 from validstats.kernels._jit import jit
 
-__all__ = ["subset_sum_counts"]
+__all__ = ["mean_tails", "mean_tails_plain", "random_subsets", "subset_sum_counts"]
+
+# Additive step and multipliers of SplitMix64 (Steele, Lea and Flood, 2014, OOPSLA), read as a counter-based generator.
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+_S30, _S27, _S31, _S11 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(11)
 
 
 @jit
@@ -31,3 +38,92 @@ def subset_sum_counts(draws, values, first, origin, step, above, below):  # type
                 down = int(np.floor((-total - origin[row]) / step[row] + 1e-9)) + 1
                 above[row, min(max(up, 0), cells)] += 1
                 below[row, min(max(down, 0), cells)] += 1
+        # the order before the run, so that no size depends on the largest one
+        for j in range(largest - 1, -1, -1):
+            last = n - 1 - j
+            chosen = draws[b, j]
+            values[chosen], values[last] = values[last], values[chosen]
+
+
+def random_subsets_plain(m, lengths, seed):  # type: ignore[no-untyped-def]
+    """:func:`random_subsets` without a compiler: one place of all orders at a time."""
+    longest, rows = int(lengths.max(initial=0)), np.arange(lengths.size)
+    order = np.tile(np.arange(m, dtype=np.int32), (lengths.size, 1))
+    for place in range(longest):
+        with np.errstate(over="ignore"):
+            z = np.uint64(seed) + (rows.astype(np.uint64) * np.uint64(65536) + np.uint64(place)) * _GOLDEN
+            z = (z ^ (z >> _S30)) * _FIRST
+            z = (z ^ (z >> _S27)) * _SECOND
+            z ^= z >> _S31
+        other = place + ((z >> _S11) * 2.0**-53 * (m - place)).astype(np.int64)
+        order[rows, other], order[:, place] = order[:, place].copy(), order[rows, other]
+    return order[:, :longest][np.arange(longest) < lengths[:, None]]
+
+
+@functools.partial(jit, plain=random_subsets_plain)
+def random_subsets(m, lengths, seed):  # type: ignore[no-untyped-def]
+    """The first places of a random order of 0..m-1 for each length, one after the other."""
+    out = np.empty(lengths.sum(), dtype=np.int32)
+    order = np.arange(m).astype(np.int32)
+    others = np.empty(m, dtype=np.int64)
+    start = 0
+    for row in range(lengths.size):
+        for place in range(lengths[row]):
+            # place j of row i has its own number, so that it is the same for every length and size
+            z = np.uint64(seed) + (np.uint64(row) * np.uint64(65536) + np.uint64(place)) * _GOLDEN
+            z = (z ^ (z >> _S30)) * _FIRST
+            z = (z ^ (z >> _S27)) * _SECOND
+            z ^= z >> _S31
+            other = place + int((z >> _S11) * 2.0**-53 * (m - place))
+            order[place], order[other] = order[other], order[place]
+            others[place] = other
+            out[start + place] = order[place]
+        for place in range(lengths[row] - 1, -1, -1):
+            other = others[place]
+            order[place], order[other] = order[other], order[place]
+        start += lengths[row]
+    return out
+
+
+def mean_tails_plain(batch, index, lengths, sizes, origin, step, values):  # type: ignore[no-untyped-def]
+    """:func:`mean_tails` without a compiler."""
+    sums = np.add.reduceat(np.append(batch[index], 0.0), np.cumsum(lengths) - lengths)
+    sums[lengths == 0] = 0.0
+    sums = np.where(sizes > batch.size // 2, batch.sum() - sums, sums)
+    row, last = np.maximum(sizes - 1, 0), values.shape[1] - 1
+    place = (sums - origin[row]) / step[row]
+    cell = np.clip(np.floor(place).astype(np.int64), 0, last - 1)
+    left, right = values[row, cell], values[row, cell + 1]
+    found = np.where(sizes == 0, 1.0, left + np.minimum(place - cell, last - cell) * (right - left))
+    return found.mean(), found.std()
+
+
+@functools.partial(jit, plain=mean_tails_plain)
+def mean_tails(batch, index, lengths, sizes, origin, step, values):  # type: ignore[no-untyped-def]
+    """Mean and spread, over subsets of a batch in the order of their sizes, of the tail function of their size at their sum."""
+    last = values.shape[1] - 1
+    whole = batch.sum()
+    mean, square, start = 0.0, 0.0, 0
+    value, before, inverse = 1.0, 0, 0.0
+    for i in range(lengths.size):
+        first, size = start, sizes[i]
+        start += lengths[i]
+        if size != before:
+            inverse = 1.0 / step[size - 1]
+        # all rows, or none: one value for all points of this size
+        if size > 0 and (lengths[i] > 0 or size != before):
+            total = 0.0
+            for place in range(first, start):
+                total += batch[index[place]]
+            if size > batch.size // 2:  # the list is that of the rows outside the subset
+                total = whole - total
+            place_of = (total - origin[size - 1]) * inverse
+            cell = int(min(max(np.floor(place_of), 0.0), last - 1.0))
+            left = values[size - 1, cell]
+            # left of the first knot the first slope goes on; right of the last one the value stays
+            value = left + min(place_of - cell, float(last - cell)) * (values[size - 1, cell + 1] - left)
+        before = size
+        mean += value
+        square += value * value
+    mean /= lengths.size
+    return mean, np.sqrt(max(square / lengths.size - mean * mean, 0.0))

@@ -49,7 +49,7 @@ from validstats.batch.laws.ranks import (
     smallest_informative_n,
 )
 from validstats.batch.laws.selection import benjamini_hochberg, conformal_p_values, selection_scores
-from validstats.batch.laws.textbook import textbook_interval, textbook_is_doubtful
+from validstats.batch.laws.textbook import skewness_of, textbook_interval, textbook_is_doubtful
 from validstats.batch.laws.units import (
     UnitScale,
     smallest_unit_number,
@@ -106,6 +106,7 @@ __all__ = [
     "selection_rank",
     "selection_scores",
     "simultaneous_rank",
+    "skewness_of",
     "smallest_drop_n",
     "smallest_informative_n",
     "smallest_partition_n",

@@ -9,11 +9,12 @@ from functools import lru_cache
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
+from scipy import special
 
 from validstats._typing import Bool1D, Float1D, Int1D
 from validstats.batch.laws.levels import Level, exact_level
 from validstats.intake import check_literal, check_positive_int, check_vector
-from validstats.kernels.envelope import band_probability
+from validstats.kernels.envelope import band_probability, band_probability_by_limits
 from validstats.kernels.ranks import local_upper_ranks, upper_rank
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "extremes_cost",
     "false_claim_curve",
     "interpolated_curve",
+    "limited_probability",
     "order_statistic_box",
     "rank_envelope",
     "shape_weights",
@@ -41,6 +43,11 @@ _SAFETY = 1e-12
 """Added to the probability that is asked for, against the rounding of the recursion."""
 _MAX_STEPS = 60
 """Halvings of the local level at most; doubles have 53 digits."""
+_SPREAD_STEPS = 14
+_SPREAD_SPENT, _SPREAD_AIM = 0.95, 0.985
+"""Least share of its level that a spread band spends, and the share it aims at; what is left goes to the exchanges."""
+_LARGEST_BY_LIMITS = 256
+"""Largest batch whose band is counted from limit to limit; e^-m must be far from underflow."""
 _LARGEST_COUNT = 20_000_000
 """Largest n m for which the joint probability of a band is computed; beyond, a union bound is taken."""
 
@@ -119,29 +126,58 @@ def extremes_cost(n: int, m: int, drop: tuple[bool, bool]) -> Fraction:
     return 1 - (inside * Fraction(n - 1, n + m - 1) if all(drop) else inside)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=1024)
 def _spread_band(n: int, m: int, alpha: Fraction, drop: tuple[bool, bool]) -> RankBand:
-    half = m // 2
+    half, dropped = m // 2, float(extremes_cost(n, m, drop))
+    allowed = float(alpha) - dropped
+    low, high, level = 0.0, np.inf, allowed / m
+    best = None
+    for _ in range(_SPREAD_STEPS):
+        lower, upper = _spread_limits(n, m, half, level, drop)
+        found = RankBand(lower, upper, limited_probability(n, lower, upper), level)
+        cost = 1 - found.probability
+        if cost <= float(alpha) - _SAFETY:
+            low, best = level, found
+            if cost >= dropped + _SPREAD_SPENT * allowed or high < 1.02 * low:
+                break
+        else:
+            high = level
+        # the cost of the limits is nearly proportional to their level; between a valid level and one too large, halve
+        guess = level * _SPREAD_AIM * allowed / max(cost - dropped, 0.1 * allowed)
+        level = guess if low < guess < high else (low * high) ** 0.5 if low else high / 4
+        level = min(level, 0.5)
+    if best is not None:
+        return best
+    lower, upper = _spread_limits(n, m, half, 0.0, drop)
+    return RankBand(lower, upper, float(1 - extremes_cost(n, m, drop)), 0.0)
 
-    def limits(level: float) -> tuple[Int1D, Int1D]:
-        ranks = local_upper_ranks(n, m, level)
-        lower, upper = n + 2 - ranks[::-1], ranks
-        lower[half:], upper[:half] = 1, n + 1
-        lower, upper = np.maximum(lower, 1 + drop[0]), np.minimum(upper, n + 1 - drop[1])
-        return np.maximum.accumulate(lower), np.minimum.accumulate(upper[::-1])[::-1]
 
-    def band(level: float) -> RankBand:
-        lower, upper = limits(level)
-        return RankBand(lower, upper, envelope_probability(n, lower, upper), level)
+def _spread_limits(n: int, m: int, half: int, level: float, drop: tuple[bool, bool]) -> tuple[Int1D, Int1D]:
+    """Lower limits of the first half and upper limits of the others, nearly at one local level; any limits are allowed."""
+    lower, upper = np.full(m, 1 + drop[0], dtype=np.int64), np.full(m, n + 1 - drop[1], dtype=np.int64)
+    if level > 0.0:
+        j = np.arange(half + 1, m + 1)
+        middle = j / (m + 1)
+        # ranks are beta-binomial: quantiles of the beta law, spread by the variance that n draws add
+        share = middle + (special.betaincinv(j, m - j + 1.0, 1 - level) - middle) * np.sqrt(1 + (m + 1) / n)
+        limits = 1 + np.minimum(np.floor(n * share + 0.5), n).astype(np.int64)
+        limits = np.maximum.accumulate(limits)
+        upper[half:] = np.minimum(upper[half:], limits)
+        lower[:half] = np.maximum(lower[:half], (n + 2 - limits[::-1])[:half])
+    return np.maximum.accumulate(lower), np.minimum.accumulate(upper[::-1])[::-1]
 
-    if n * m > _LARGEST_COUNT:
-        level = (
-            float(alpha - extremes_cost(n, m, drop)) / m
-        )  # one limit for each of the m ranks: a union bound
-        return RankBand(*limits(level), float(1 - alpha), level)
-    widest = RankBand(np.ones(m, dtype=np.int64), np.full(m, n + 1, dtype=np.int64), 1.0, 0.0)
-    smallest = float(alpha) * (1e-9 if any(drop) else 1.0) / (2 * m)
-    return _largest_level(band, float(1 - alpha) + _SAFETY, smallest, float(alpha), widest)
+
+def limited_probability(n: int, lower: Int1D, upper: Int1D) -> float:
+    """Exact probability of a band with limits in order, at a cost that does not grow with n where m is moderate."""
+    m = lower.size
+    if m > _LARGEST_BY_LIMITS:
+        return envelope_probability(n, lower, upper)
+    # r_j >= L_j: at most j - 1 ranks up to L_j - 1; r_j <= U_j: at least j ranks up to U_j
+    ranks = np.unique(np.concatenate([lower - 1, upper]))
+    ranks = ranks[(ranks > 0) & (ranks <= n)]
+    least = np.searchsorted(upper, ranks, side="right")
+    most = np.searchsorted(lower, ranks, side="right")
+    return float(band_probability_by_limits(n, m, ranks, least, most))
 
 
 def order_statistic_box(

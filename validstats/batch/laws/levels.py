@@ -55,6 +55,11 @@ def product_share(alpha: Fraction, n_parts: int) -> Fraction:
     return Fraction(units, _ROOT_DIGITS)
 
 
+def in_increasing_order(values: Float1D) -> Float1D:
+    """The values sorted; those that are sorted already are not sorted again."""
+    return values if bool((values[1:] >= values[:-1]).all()) else np.sort(values)
+
+
 def check_scores(
     scores: Any,
     bounds: tuple[float | None, float | None] = (None, None),
@@ -67,7 +72,7 @@ def check_scores(
     array = np.asarray(scores)
     if array.ndim != 1:
         raise ValueError(f"{name} must be one-dimensional, got shape {array.shape}.")
-    values = np.sort(check_vector(array, name, allow_infinite=allow_minus_infinity))
+    values = in_increasing_order(check_vector(array, name, allow_infinite=allow_minus_infinity))
     if allow_minus_infinity and values[-1] == np.inf:
         raise ValueError(f"{name} has infinite values; only minus infinity is allowed here.")
     if values[0] < low or values[-1] > high:

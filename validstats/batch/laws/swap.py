@@ -10,12 +10,12 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from validstats._typing import Float1D, Float2D, Int1D, Int2D
 from validstats.batch.laws.envelope import extremes_cost, spread_band
-from validstats.batch.laws.levels import Level, exact_level
-from validstats.kernels.subset_sums import subset_sum_counts
+from validstats.batch.laws.levels import Level, exact_level, in_increasing_order
+from validstats.kernels.subset_sums import mean_tails, random_subsets, subset_sum_counts
 
 __all__ = ["SubsetCounts", "SwapBound", "subset_counts", "swap_bounds"]
 
@@ -32,7 +32,9 @@ _BLOCKS = 4
 _STANDARD_ERRORS = 5.0
 _BISECTION = 0.002
 """Standard errors of the mean to which the bound is found."""
-_CHUNK = 2_000_000
+_STRIDE = 25
+"""One point in 25 shows first where the bound lies."""
+_EVALUATIONS = 200
 _FLOOR = 1e-4
 """Smallest spread of a subset's sum, as a share of the band's range, so that constant scores have knots."""
 
@@ -64,7 +66,8 @@ def swap_bounds(
     # and with a given mean, p is largest for the most spread one, if tail probabilities of calibration sums
     # are replaced by convex ones (Schur convexity). The level is kept up to numerical quadrature (5 standard
     # errors).
-    x, level = np.sort(scores), exact_level(alpha)
+    level = exact_level(alpha)
+    x = in_increasing_order(scores)
     n = x.size
     dropped = extremes_cost(n, m, drop)
     if level <= dropped:
@@ -72,29 +75,30 @@ def swap_bounds(
     band = spread_band(n, m, dropped + (level - dropped) * _BAND_SHARE, drop=drop)
     cost = 1 - band.probability
     alpha_side = (float(level) - cost) / sum(sides)
-    low_end, high_end = np.append(bounds[0], x)[band.lower - 1], np.append(x, bounds[1])[band.upper - 1]
+    low_end, high_end = _at_ranks(x, bounds[0], band.lower - 1), _at_ranks(x, bounds[1], band.upper)
     spread = float(high_end[-1] - low_end[0])
     if spread == 0.0:
         return SwapBound(float(low_end[0]), float(high_end[-1]), cost)
     law = _subset_law(n, m, alpha_side)
-    # sizes up to the next power of two, so that batches of many sizes share a simulation
-    largest = min(1 << (max(law.last, 1) - 1).bit_length(), n)
-    floor = _FLOOR * float(min(bounds[1], x[-1] + spread) - max(bounds[0], x[0] - spread))
-    counts = memo(
-        ("subset sums", largest, floor, seed), lambda: subset_counts(x - x.mean(), largest, floor, seed)
-    )
-    above, below = _tail_functions(counts, law, alpha_side)
+    centre, variance = memo("moments", lambda: (float(x.mean()), float(x.var())))
+    above, below = _tail_functions(x, variance, spread, law, alpha_side, bounds, seed, memo)
     points = _quadrature(n, m, law.first, law.last, seed)
-    reach = _BISECTION * np.sqrt((x.var() + (_FLOOR * spread) ** 2) * (1 / n + 1 / m))
+    reach = math.sqrt((variance + (_FLOOR * spread) ** 2) * (1 / n + 1 / m))
     high, low = bounds[1], bounds[0]
     if sides[1]:
-        high = _largest_mean(low_end - x.mean(), high_end - x.mean(), above, points, law, alpha_side, reach)
-        high = min(high + x.mean(), bounds[1])
+        high = _largest_mean(low_end - centre, high_end - centre, above, points, law, alpha_side, reach)
+        high = min(high + centre, bounds[1])
     if sides[0]:
-        mirrored = x.mean() - high_end[::-1], x.mean() - low_end[::-1]
-        low = x.mean() - _largest_mean(*mirrored, below, points, law, alpha_side, reach)
+        mirrored = centre - high_end[::-1], centre - low_end[::-1]
+        low = centre - _largest_mean(*mirrored, below, points, law, alpha_side, reach)
         low = max(low, bounds[0])
     return SwapBound(float(low), float(high), cost)
+
+
+def _at_ranks(x: Float1D, end: float, ranks: Int1D) -> Float1D:
+    """Sorted scores at 1-based ranks; ranks 0 and n + 1 are the known end."""
+    outside = (ranks == 0) | (ranks == x.size + 1)
+    return np.where(outside, end, x[np.where(outside, 1, ranks) - 1])
 
 
 @dataclass(frozen=True)
@@ -106,20 +110,28 @@ class _SubsetLaw:
     outside: float
 
 
+def _subset_weights(n: int, m: int) -> Float1D:
+    """Hypergeometric probabilities of the number k of calibration scores in an m-subset of all, for k = 0..m."""
+    k = np.arange(min(n, m), dtype=np.float64)
+    # P(k + 1) / P(k) = (n - k) (m - k) / (k + 1)^2
+    logs = np.concatenate([[0.0], np.cumsum(np.log((n - k) * (m - k) / (k + 1) ** 2))])
+    weights = np.exp(logs - logs.max())
+    return np.asarray(weights / weights.sum())
+
+
 def _subset_law(n: int, m: int, alpha_side: float) -> _SubsetLaw:
     """Range of the hypergeometric number of calibration scores with all but a tiny part of its mass."""
-    support = np.arange(min(n, m) + 1)
-    weights = stats.hypergeom.pmf(support, n + m, n, m)
+    weights = _subset_weights(n, m)
     allowed = alpha_side * _NUMERICAL_SHARE / 4
     first = int(np.searchsorted(np.cumsum(weights), allowed, side="right"))
     last = weights.size - 1 - int(np.searchsorted(np.cumsum(weights[::-1]), allowed, side="right"))
     outside = weights[:first].sum() + weights[last + 1 :].sum()
-    return _SubsetLaw(int(support[first]), int(support[last]), float(outside))
+    return _SubsetLaw(first, last, float(outside))
 
 
 @dataclass(frozen=True)
 class _Tails:
-    """Convex, non-increasing functions, piecewise linear, one for each subset size."""
+    """Convex, non-increasing functions, piecewise linear, one for each subset size from 1 on."""
 
     origin: Float1D
     step: Float1D
@@ -152,17 +164,41 @@ def subset_counts(x: Float1D, largest: int, floor: float, seed: int) -> SubsetCo
     return SubsetCounts(spread, above, below)
 
 
-def _tail_functions(counts: SubsetCounts, law: _SubsetLaw, alpha_side: float) -> tuple[_Tails, _Tails]:
+def _tail_functions(
+    x: Float1D,
+    variance: float,
+    spread: float,
+    law: _SubsetLaw,
+    alpha_side: float,
+    bounds: tuple[float, float],
+    seed: int,
+    memo: Callable[[Any, Callable[[], Any]], Any],
+) -> tuple[_Tails, _Tails]:
     """Convex upper limits of P(sum of a random k-subset >= s), for the scores and for their mirror image."""
-    first, last = max(law.first, 1), max(law.last, 1)
-    spread = counts.spread[first - 1 : last]
-    step, origin = _KNOT_STEP * spread, -_KNOT_REACH * spread
-    # rounded down to a power of 2, so that batches of many sizes share a table of limits
-    risk = 2.0 ** math.floor(math.log2(alpha_side * _NUMERICAL_SHARE / 2 / (_KNOTS * spread.size)))
-    return (
-        _Tails(origin, step, _convex_limits(counts.above[first - 1 : last], risk)),
-        _Tails(origin, step, _convex_limits(counts.below[first - 1 : last], risk)),
-    )
+    # sizes up to the next power of two, so that batches of many sizes share a simulation
+    largest = min(1 << (max(law.last, 1) - 1).bit_length(), x.size)
+    floor = _FLOOR * float(min(bounds[1], x[-1] + spread) - max(bounds[0], x[0] - spread))
+    # bounds that differ from batch to batch share a simulation: a power of two, and none where no sum needs it
+    n, floor = x.size, 2.0 ** math.floor(math.log2(floor))
+    least = min(n - 1, largest * (n - largest)) / max(n - 1, 1)
+    floor = 0.0 if floor <= math.sqrt(variance * least) else floor
+    known: dict[int, SubsetCounts] = memo(("subset sums", floor, seed), dict)
+    # a simulation up to a larger size serves as well, and gives the same
+    if not any(size >= largest for size in known):
+        known[largest] = subset_counts(x - x.mean(), largest, floor, seed)
+    largest = min(size for size in known if size >= largest)
+    counts = known[largest]
+    sizes = law.last - max(law.first, 1) + 1
+    # rounded down to a power of 4, so that batches of many sizes share a table of limits
+    risk = 4.0 ** math.floor(math.log2(alpha_side * _NUMERICAL_SHARE / 2 / (_KNOTS * sizes)) / 2)
+
+    def tables() -> tuple[_Tails, _Tails]:
+        origin, step = -_KNOT_REACH * counts.spread, _KNOT_STEP * counts.spread
+        above, below = (_convex_limits(part, risk) for part in (counts.above, counts.below))
+        return _Tails(origin, step, above), _Tails(origin, step, below)
+
+    found: tuple[_Tails, _Tails] = memo(("subset tails", largest, floor, seed, risk), tables)
+    return found
 
 
 def _convex_limits(counts: np.ndarray, risk: float) -> Float2D:
@@ -194,87 +230,104 @@ class _Points:
     """Random subsets of batch positions, as index lists of the smaller of each subset and its complement."""
 
     sizes: Int1D
-    is_complement: np.ndarray
-    starts: Int1D
+    lengths: Int1D
     index: Int1D
+
+    @classmethod
+    def drawn(cls, sizes: Int1D, m: int, seed: int, stream: int) -> _Points:
+        """Uniform subsets of a batch of m, of the given sizes in increasing order."""
+        lengths = np.where(sizes > m // 2, m - sizes, sizes)
+        key = np.random.SeedSequence([seed, stream]).generate_state(1, np.uint64)[0]
+        return cls(sizes, lengths, random_subsets(m, lengths, key))
+
+    def mean(self, batch: Float1D, tails: _Tails) -> tuple[float, float]:
+        """Mean and spread of the convex tail of each subset's size at its sum."""
+        return mean_tails(batch, self.index, self.lengths, self.sizes, tails.origin, tails.step, tails.values)
 
 
 @lru_cache(maxsize=16)
-def _quadrature(n: int, m: int, first: int, last: int, seed: int) -> _Points:
-    """Subset sizes from their law, restricted to the range, and uniform subsets of the batch of those sizes."""
-    rng = np.random.default_rng([seed, 1])
-    support = np.arange(first, last + 1)
-    weights = stats.hypergeom.pmf(support, n + m, n, m)
-    sizes = rng.choice(support, size=_POINTS, p=weights / weights.sum())
-    is_complement = sizes > m // 2
-    lengths = np.where(is_complement, m - sizes, sizes)
-    index = []
-    longest = int(lengths.max())
-    for start in range(0, _POINTS, chunk := max(1, _CHUNK // m)):
-        part = lengths[start : start + chunk]
-        order = np.tile(np.arange(m, dtype=np.int32), (part.size, 1))
-        rows = np.arange(part.size)
-        for place in range(longest):  # the first places of a random order, exchanged one after the other
-            other = rng.integers(place, m, size=part.size)
-            order[rows, other], order[:, place] = order[:, place].copy(), order[rows, other]
-        index.append(order[:, :longest][np.arange(longest) < part[:, None]])
-    return _Points(
-        sizes, is_complement, np.concatenate([[0], np.cumsum(lengths)[:-1]]), np.concatenate(index)
-    )
+def _quadrature(n: int, m: int, first: int, last: int, seed: int) -> tuple[_Points, _Points]:
+    """Subset sizes from their law, restricted to the range, and uniform subsets of the batch; and a few others for a first look."""
+    weights = _subset_weights(n, m)[first : last + 1]
+    steps = np.cumsum(weights)
+    places = np.searchsorted(_sorted_uniforms(seed), steps[:-1] / steps[-1])
+    sizes = np.repeat(np.arange(first, last + 1), np.diff(places, prepend=0, append=_POINTS))
+    return _Points.drawn(sizes, m, seed, 2), _Points.drawn(sizes[_STRIDE // 2 :: _STRIDE], m, seed, 3)
+
+
+@lru_cache(maxsize=16)
+def _sorted_uniforms(seed: int) -> Float1D:
+    """One set of independent uniform numbers for the subset sizes of all batches."""
+    return np.sort(np.random.default_rng([seed, 1]).random(_POINTS))
 
 
 def _largest_mean(
     low: Float1D,
     high: Float1D,
     tails: _Tails,
-    points: _Points,
+    points: tuple[_Points, _Points],
     law: _SubsetLaw,
     alpha_side: float,
     reach: float,
 ) -> float:
-    """Smallest mean, up to the reach of bisection, whose most spread batch in the band is rejected."""
+    """A mean whose most spread batch in the band is rejected, at most a small part of a standard error above the smallest one."""
+    # Acceptance falls in the mean, so that any rejected mean is a bound: the error of the quadrature enters at one point.
     goal = alpha_side * (1 - 1.5 * _NUMERICAL_SHARE)
     rising = np.concatenate([[0.0], np.cumsum(low)])
     falling = np.concatenate([np.cumsum(high[::-1])[::-1], [0.0]])
+    z = float(special.ndtri(1 - goal))
+    every, few = points
     largest_error = 0.0
 
-    def excess(mean: float) -> float:
+    def excess(mean: float, these: _Points) -> float:
         """Normal quantile of the goal minus that of the largest p-value of batches with this mean; positive if accepted."""
         nonlocal largest_error
-        terms = _tail_values(_most_spread(low, high, rising, falling, mean), tails, points, max(law.first, 1))
-        largest_error = max(largest_error, _STANDARD_ERRORS * float(terms.std()) / np.sqrt(_POINTS))
-        p = law.outside + (1 - law.outside) * (float(terms.mean()) + largest_error)
+        value, spread = these.mean(_most_spread(low, high, rising, falling, mean), tails)
+        error = _STANDARD_ERRORS * spread / math.sqrt(_POINTS)
+        if these is every:
+            error = largest_error = max(largest_error, error)
+        p = law.outside + (1 - law.outside) * (value + error)
         return z - float(special.ndtri(1 - min(max(p, 1e-15), 1 - 1e-15)))
 
-    z = float(special.ndtri(1 - goal))
     accepted, rejected = float(low.mean()), float(high.mean())
-    if rejected - accepted <= reach:
+    if rejected - accepted <= _BISECTION * reach:
         return rejected
-    # normal theory's bound and a quarter more enclose most answers
-    normal = z * reach / _BISECTION
-    below = above = math.nan
-    for guess in (1.25 * normal, normal):
-        if accepted < guess < rejected:
-            if (value := excess(guess)) > 0:
-                accepted, below = guess, value
-                break
-            rejected, above = guess, value
-    if math.isnan(above) and (above := excess(rejected)) > 0:
-        return rejected
-    below = excess(accepted) if math.isnan(below) else below
-    stale = 0
-    while rejected - accepted > reach:
-        # false position by the Illinois rule, kept inside; every third step without progress halves the bracket
-        share = below / (below - above) if below > 0 > above and stale < 2 else 0.5
-        width = rejected - accepted
-        middle = accepted + min(max(share, reach / width / 2), 1 - reach / width / 2) * width
-        value = excess(middle)
+    # a few points show where the root of all of them lies, and how fast the excess falls
+    guess, slope = _root(
+        lambda mean: excess(mean, few), accepted, rejected, 1.25 * z * reach, 1 / reach, reach
+    )
+    return _root(lambda mean: excess(mean, every), accepted, rejected, guess, slope, reach)[0]
+
+
+def _root(
+    excess: Callable[[float], float],
+    accepted: float,
+    rejected: float,
+    guess: float,
+    slope: float,
+    reach: float,
+) -> tuple[float, float]:
+    """A rejected mean whose excess is at most a few thousandths, or this close to an accepted one, else the end; and the slope."""
+    last, aim, stale = (math.nan, math.nan), _BISECTION / 2, 0
+    for _ in range(_EVALUATIONS):
+        if not accepted < guess < rejected or stale > 2:
+            guess, stale = (accepted + rejected) / 2, 0
+        value, before = excess(guess), rejected - accepted
         if value > 0:
-            accepted, below, above = middle, value, above / 2
+            accepted = guess
         else:
-            rejected, above, below = middle, value, below / 2
-        stale = stale + 1 if rejected - accepted > width / 2 else 0
-    return rejected
+            rejected = guess
+            if value >= -_BISECTION:
+                break
+        if rejected - accepted <= _BISECTION * reach:
+            break
+        stale = stale + 1 if math.isfinite(last[0]) and rejected - accepted > before / 2 else 0
+        # secant through the last two points, where they are apart and fall
+        if guess != last[0] and (value - last[1]) / (guess - last[0]) < 0:
+            slope = -(value - last[1]) / (guess - last[0])
+        last = guess, value
+        guess += (value + aim) / slope
+    return rejected, slope
 
 
 def _most_spread(low: Float1D, high: Float1D, rising: Float1D, falling: Float1D, mean: float) -> Float1D:
@@ -287,20 +340,3 @@ def _most_spread(low: Float1D, high: Float1D, rising: Float1D, falling: Float1D,
     batch = np.concatenate([low[:index], [0.0], high[index + 1 :]])
     batch[index] = min(max(total - rising[index] - falling[index + 1], low[index]), high[index])
     return batch
-
-
-def _tail_values(batch: Float1D, tails: _Tails, points: _Points, first: int) -> Float1D:
-    """Convex tail of each point's subset size at the sum of its subset of the batch."""
-    taken = np.append(batch[points.index], 0.0)
-    sums = np.add.reduceat(taken, points.starts)
-    empty = np.diff(np.append(points.starts, points.index.size)) == 0
-    sums[empty] = 0.0
-    sums = np.where(points.is_complement, batch.sum() - sums, sums)
-    row = np.maximum(points.sizes - first, 0)
-    place = (sums - tails.origin[row]) / tails.step[row]
-    last = tails.values.shape[1] - 1
-    cell = np.clip(np.floor(place).astype(np.int64), 0, last - 1)
-    left, right = tails.values[row, cell], tails.values[row, cell + 1]
-    # left of the first knot the first slope goes on; right of the last one the value stays
-    value = left + np.minimum(place - cell, last - cell) * (right - left)
-    return np.where(points.sizes == 0, 1.0, value)

@@ -8,7 +8,7 @@ from scipy import stats
 from validstats._typing import Float1D
 from validstats.batch.laws.levels import BoundSide, Level, exact_level
 
-__all__ = ["textbook_interval", "textbook_is_doubtful"]
+__all__ = ["skewness_of", "textbook_interval", "textbook_is_doubtful"]
 
 _LARGEST_SKEW = 0.2
 """Skewness of a difference of means beyond which one tail of normal theory is far off (judgement, from simulations)."""
@@ -27,11 +27,14 @@ def textbook_interval(
     return -np.inf if side == "upper" else centre - half, np.inf if side == "lower" else centre + half
 
 
-def textbook_is_doubtful(scores: Float1D, m: int) -> bool:
-    """Whether the skewness of the scores makes one tail of the textbook interval unreliable."""
+def skewness_of(scores: Float1D) -> float:
+    """Third standardised moment, 0 for constant scores."""
     deviations = scores - scores.mean()
-    spread = float(np.sqrt((deviations**2).mean()))
-    if spread == 0:
-        return False
-    skewness = float((deviations**3).mean()) / spread**3
-    return bool(abs(skewness) * np.sqrt(1 / scores.size + 1 / m) > _LARGEST_SKEW)
+    squares = deviations * deviations
+    spread = float(np.sqrt(squares.mean()))
+    return 0.0 if spread == 0 else float((squares * deviations).mean()) / spread**3
+
+
+def textbook_is_doubtful(skewness: float, n: int, m: int) -> bool:
+    """Whether the skewness of n scores makes one tail of the textbook interval unreliable."""
+    return bool(abs(skewness) * np.sqrt(1 / n + 1 / m) > _LARGEST_SKEW)

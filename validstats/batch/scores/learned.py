@@ -32,13 +32,15 @@ class NormalisedScore(Score):
     ----------
     scale_estimator : estimator or None, default None
         Regressor that is trained on absolute out-of-fold residuals of the training rows; None takes gradient boosting.
+        Wrap it in FrozenEstimator if it is already fitted.
 
     Attributes
     ----------
     scale_estimator_ : estimator
         The fitted regressor.
     floor_ : float
-        Smallest scale: the 5 % quantile of the fitted scale, and at least a hundredth of the mean absolute residual.
+        Smallest scale: the 5 % quantile of the fitted scale, and at least a hundredth of the mean absolute residual; 1
+        where no training row has a residual.
 
     Notes
     -----
@@ -69,7 +71,8 @@ class NormalisedScore(Score):
         base = _boosting() if self.scale_estimator is None else self.scale_estimator
         self.scale_estimator_ = clone(base).fit(X, residuals)
         scales = np.asarray(self.scale_estimator_.predict(X), dtype=np.float64)
-        smallest = max(float(residuals.mean()) / 100, np.finfo(float).tiny)
+        # without any residual every scale is as good: 1 gives absolute residuals
+        smallest = float(residuals.mean()) / 100 or 1.0
         self.floor_ = max(float(np.quantile(scales, _FLOOR_SHARE)), smallest)
         return self
 
@@ -77,8 +80,9 @@ class NormalisedScore(Score):
         """Return predictions and scales as two columns."""
         if not hasattr(self, "scale_estimator_"):
             raise ValueError(
-                "The locally normalised score needs training rows for its scale: call fit(X, y), also with a "
-                "FrozenEstimator, whose scale is then trained on the part of the rows that is not calibration."
+                "The locally normalised score needs labelled rows for its scale: call fit(X, y), which also with a frozen "
+                "learner trains it on the part of the rows that is not calibration, or calibrate(X, y, reference=(X, y)) with other "
+                "labelled rows."
             )
         scale = np.maximum(np.asarray(self.scale_estimator_.predict(X), dtype=np.float64), self.floor_)
         return np.column_stack([np.asarray(plain_predictions(model, X), dtype=np.float64), scale])
@@ -147,8 +151,8 @@ class CQRScore(Score):
         lower, upper = getattr(self, "lower_", self.lower), getattr(self, "upper_", self.upper)
         if lower is None or upper is None:
             raise ValueError(
-                "The CQR score needs its quantile regressors: call fit(X, y), or pass fitted ones as "
-                "CQRScore(FrozenEstimator(lower), FrozenEstimator(upper))."
+                "The CQR score needs its quantile regressors: call fit(X, y), or calibrate(X, y, reference=(X, y)) with other "
+                "labelled rows, or pass fitted ones as CQRScore(FrozenEstimator(lower), FrozenEstimator(upper))."
             )
         ends = [np.asarray(e.predict(X), dtype=np.float64) for e in (lower, upper)]
         return np.sort(np.column_stack(ends), axis=1)

@@ -14,7 +14,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from validstats._typing import AnyArray, Float1D, FrameBackend
-from validstats.batch.laws import BoundSide, Interval, product_share
+from validstats.batch.laws import BoundSide, Interval, product_share, skewness_of
 from validstats.batch.results import BatchIntervals, BatchResult, in_order
 from validstats.batch.scores import Score, resolve_score
 from validstats.exceptions import UninformativeWarning, uninformative_message, warn
@@ -129,6 +129,11 @@ class Calibration:
     def spread(self) -> float:
         """Standard deviation of the scores."""
         return float(self.scores.std())
+
+    @cached_property
+    def skewness(self) -> float:
+        """Third standardised moment of the scores."""
+        return skewness_of(self.scores)
 
     @cached_property
     def largest_size(self) -> float:
@@ -666,7 +671,10 @@ class Inquiry:
     def result(self) -> BatchResult:
         """Ask about every batch, and warn where nothing can be said."""
         target = self.target
-        answers = tuple(self._answer(rows) for rows in self.rows)
+        # the largest batches first: what is simulated for them serves the others
+        order = sorted(range(len(self.rows)), key=lambda i: -len(self.rows[i]))
+        found = {i: self._answer(self.rows[i]) for i in order}
+        answers = tuple(found[i] for i in range(len(order)))
         silent = [rows for rows, answer in zip(self.rows, answers, strict=True) if not answer.informative]
         result = target.result_type(
             batches=self.batches,

@@ -210,7 +210,7 @@ class BatchMean(IntervalTarget):
             notes.append("Both ends hold together; one end alone does not have half of the level")
         if method == "bet":
             notes.append("Bets take the calibration scores in one random order, which random_state fixes")
-        if textbook_is_doubtful(question.calibration.sorted_scores, question.m):
+        if textbook_is_doubtful(question.calibration.skewness, question.n, question.m):
             notes.append("Scores are skewed: normal theory's interval is too narrow on one side")
         return tuple(notes)
 
