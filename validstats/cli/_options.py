@@ -147,7 +147,7 @@ def confidence_level_option(default: float) -> Callable[[F], F]:
     )
 
 
-class _Levels(click.ParamType):
+class _Levels(click.ParamType[Any]):
     """One level, or several separated by commas."""
 
     name = "level[,level...]"
@@ -156,7 +156,7 @@ class _Levels(click.ParamType):
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float | tuple[float, ...]:
         if not isinstance(value, str):
-            return value  # type: ignore[no-any-return]
+            return value
         try:
             levels = tuple(float(part) for part in value.split(","))
         except ValueError:
