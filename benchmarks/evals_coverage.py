@@ -1,8 +1,9 @@
 """Evaluations: coverage of everything that is promised, setting by setting, beside a method that must fail.
 
-``python -m benchmarks.evals_coverage --output benchmarks/results`` runs all questions, ``--only ranks battles`` some; finished
-ones are kept in ``evals_coverage.csv``, from which ``evals_coverage.md`` is written. ``--share .1`` takes a tenth of the
-replicates. Replicates are vectorised where the method is, and go through the public verbs elsewhere.
+``python -m benchmarks.evals_coverage --output benchmarks/results`` runs all questions, ``--only ranks battles`` some; every
+finished setting is kept in ``evals_coverage.csv``, from which ``evals_coverage.md`` is written, and is not run again with as
+many replicates. ``--share .1`` takes a tenth of them. Replicates are vectorised where the method is, and go through the public
+verbs elsewhere.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import argparse
 import csv
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -111,9 +113,49 @@ def judged_rate(rng: np.random.Generator, setting: Any) -> list[bool]:
         result = evals.evaluate({"item": item, "judge": judge, "human": human})
     except evals.EvalFileError:
         return [True, False]  # refused: no statement, none is wrong
-    alone = evals.evaluate({"item": item, "score": judge})
     assert 0.0 <= result.conf_low <= result.conf_high <= 1.0
-    return [result.conf_low <= rate <= result.conf_high, alone.conf_low <= rate <= alone.conf_high]
+    of_items = judge.reshape(-1, each).mean(axis=1)
+    units = len(of_items)
+    error = of_items.std(ddof=1) / np.sqrt(units)
+    low, high = effective_score_interval(of_items.mean(), error, units, stats.t.isf(0.025, units - 1))
+    return [result.conf_low <= rate <= result.conf_high, bool(low <= rate <= high)]
+
+
+JUDGED_PAIRS = [
+    (300, 60, 0.8, 0.7, 0.6, 0.6, True), (300, 60, 0.8, 0.8, 0.9, 0.3, True), (500, 100, 0.95, 0.95, 0.8, 0.4, True),
+    (300, 60, 0.8, 0.7, 0.6, 0.6, False), (300, 60, 0.8, 0.8, 0.9, 0.3, False), (500, 100, 0.95, 0.95, 0.8, 0.4, False),
+]  # fmt: skip
+"""Items, labels a system, rates of the two, specificity of the judge for each, whether the same items are labelled."""
+
+
+def judged_difference(rng: np.random.Generator, setting: Any) -> list[bool]:
+    """Whether the interval of a difference holds it; whether the judge's own does."""
+    n, labels, *rates, first, second, same = setting
+    shift = rng.normal(0, 0.1, n)
+    p = np.clip(np.array(rates) + np.clip(shift, -0.05, 0.05)[:, None], 0, 1)
+    truth = rng.random((n, 2)) < p
+    u = rng.random((n, 2))
+    judge = np.where(truth, u < 0.95, u > np.array([first, second])).astype(float)
+    human = np.full((n, 2), np.nan)
+    rows = rng.choice(n, labels, replace=False)
+    for s in range(2):
+        human[rows, s] = truth[rows, s]
+        rows = rows if same else rng.choice(n, labels, replace=False)
+    delta = rates[0] - rates[1]
+    result: Any = evals.compare(
+        {
+            "item": np.repeat(np.arange(n), 2),
+            "system": np.tile(["a", "b"], n),
+            "judge": judge.ravel(),
+            "human": human.ravel(),
+        },
+        "a",
+        "b",
+    )
+    assert -1.0 <= result.conf_low <= result.conf_high <= 1.0
+    d = judge[:, 0] - judge[:, 1]
+    alone = abs(d.mean() - delta) <= stats.t.isf(0.025, n - 1) * d.std(ddof=1) / np.sqrt(n)
+    return [result.conf_low <= delta <= result.conf_high, bool(alone)]
 
 
 # ---------------------------------------------------------------- pairs
@@ -220,13 +262,17 @@ def judged_leaderboard(rng: np.random.Generator, setting: Any) -> list[bool]:
         "human": human.ravel(),
     }
     result = evals.rank(data, clusters="passage")
-    alone = evals.rank({k: v for k, v in data.items() if k != "human"}, clusters="passage")
+    units = judge.reshape(n // each, each, m).mean(axis=1)
+    alone = rank_sets(
+        units.mean(axis=0), np.cov(units.T) / len(units), len(units) - 1, 0.95, generator=rng, n_draws=1_000
+    )
     return [not result.above.any(), not alone.above.any()]
 
 
 BATTLES = [
     (6, 200, 2, 0.3, 0.0), (6, 200, 2, 0.3, 0.8), (6, 400, 2, 0.2, 0.0), (4, 150, 3, 0.5, 0.5), (12, 400, 3, 0.2, 0.0),
-    (5, 300, 1, 1.0, 0.6), (5, 100, 4, 1.0, 0.6), (10, 300, 3, 1.0, 0.0),
+    (5, 300, 1, 1.0, 0.6), (5, 100, 4, 1.0, 0.6), (10, 300, 3, 1.0, 0.0), (3, 100, 3, 0.4, 0.0), (8, 300, 2, 0.25, 0.4),
+    (5, 80, 5, 0.5, 0.0), (3, 200, 2, 1.0, 0.3),
 ]  # fmt: skip
 """Systems, prompts, battles a prompt, share judged by humans (1: all), spread of strengths."""
 
@@ -433,88 +479,119 @@ def agreement(rng: np.random.Generator, setting: Any) -> list[bool]:
 # ---------------------------------------------------------------- the table
 
 
-def _replicated(replicate: Callable[..., list[bool]], n: int, seed: list[int], *arguments: Any) -> np.ndarray:
-    rng = np.random.default_rng(seed)
-    return np.array([replicate(rng, *arguments) for _ in range(n)], dtype=float)
+Truth = Callable[[Any], tuple[Any, ...]]
+Rows = Callable[[Any, int, np.ndarray], Iterator[Row]]
 
 
-def questions(seed: int, share: float) -> dict[str, Callable[[], Iterator[Row]]]:
-    """Return what can be run: question -> rows."""
+class Question(NamedTuple):
+    """What is run of a question: one draw of a setting, how often, what each setting needs, and its rows."""
+
+    settings: list[Any]
+    replicate: Callable[..., list[bool]]
+    replicates: int
+    rows: Rows
+    truth: Truth = lambda setting: ()
+
+
+def _row(question: str, asked: float, naive: str) -> Rows:
+    """One row a setting: the first flag beside the last."""
+
+    def rows(setting: Any, n: int, rates: np.ndarray) -> Iterator[Row]:
+        yield Row(question, str(setting), rates[0], n, asked, rates[-1], naive)
+
+    return rows
+
+
+def _battle_rows(setting: Any, n: int, rates: np.ndarray) -> Iterator[Row]:
+    yield Row("battles: ranks", str(setting), rates[0], n, 0.94, rates[-1], "judge alone")
+    yield Row("battles: strengths, lowest", str(setting), rates[1:-1].min(), n, 0.94, float("nan"), "")
+
+
+def _delivered_rows(setting: Any, n: int, rates: np.ndarray) -> Iterator[Row]:
+    yield Row("best of n", str(setting), rates[0], n, 0.94, rates[2], "tests")
+    yield Row("set of best n", str(setting), rates[1], n, 0.95, float("nan"), "")
+
+
+def _agreement_rows(setting: Any, n: int, rates: np.ndarray) -> Iterator[Row]:
+    worst = int(rates.argmin())
+    asked = 0.93 if setting[0] >= 100 else 0.90
+    yield Row("agreement, lowest", f"{setting}: {MEASURES[worst]}", rates[worst], n, asked, float("nan"), "")
+
+
+def _curve(what: str) -> Truth:
+    return lambda setting: (true_curve(setting[0], what),)
+
+
+def _delivered_truth(setting: Any) -> tuple[Any, ...]:
+    return true_curve(setting[0], "delivered"), best_numbers(setting[0], setting[2], 4.0)
+
+
+QUESTIONS = {
+    "judged": Question(JUDGED, judged_rate, 1000, _row("judged rate", 0.94, "judge alone")),
+    "judged_pairs": Question(
+        JUDGED_PAIRS, judged_difference, 1000, _row("judged difference", 0.94, "judge alone")
+    ),
+    "ranks": Question(RANKS, leaderboard, 1000, _row("rank sets", 0.95, "pairs at 95 %")),
+    "judged_ranks": Question(
+        JUDGED_RANKS, judged_leaderboard, 1000, _row("rank sets, judged", 0.95, "judge alone")
+    ),
+    "battles": Question(BATTLES, battle_board, 500, _battle_rows, lambda s: (true_strengths(s),)),
+    "pass": Question(PASS, unaudited_band, 500, _row("pass@k", 0.94, "Wald"), _curve("passes")),
+    "audits": Question(AUDITS, audited_band, 500, _row("pass@k, audited", 0.94, "tests"), _curve("right")),
+    "delivered": Question(DELIVERED, delivered_band, 200, _delivered_rows, _delivered_truth),
+    "agreement": Question(AGREEMENT, agreement, 400, _agreement_rows),
+}
+
+
+def tasks(seed: int, share: float) -> Iterator[tuple[str, int, int, Callable[[], list[Row]]]]:
+    """What can be run: part, number of the setting, replicates (0: exact), and a call that gives its rows."""
 
     def size(n: int) -> int:
         return max(round(share * n), 20)
 
-    def simple(
-        question: str,
-        settings: list[Any],
-        replicate: Any,
-        n: int,
-        asked: float,
-        naive: str,
-        truth: Any = None,
-    ) -> Iterator[Row]:
-        for k, setting in enumerate(settings):
-            extra = () if truth is None else (truth(setting),)
-            flags = _replicated(replicate, size(n), [seed, len(question), k], setting, *extra).mean(axis=0)
-            yield Row(question, str(setting), flags[0], size(n), asked, flags[-1], naive)
+    def clustered(k: int) -> list[Row]:
+        n = size(2000)
+        held, naive = clustered_shares(np.random.default_rng([seed, k]), CLUSTERED[k], n).mean(axis=0)
+        return [Row("clustered share", str(CLUSTERED[k]), held, n, 0.94, naive, "rows as units")]
 
-    def shares() -> Iterator[Row]:
-        for k, setting in enumerate(CLUSTERED):
-            held, naive = clustered_shares(np.random.default_rng([seed, k]), setting, size(2000)).mean(axis=0)
-            yield Row("clustered share", str(setting), held, size(2000), 0.94, naive, "rows as units")
+    def replicated(part: int, question: Question, k: int, n: int) -> list[Row]:
+        rng, setting = np.random.default_rng([seed, part, k]), question.settings[k]
+        truth = question.truth(setting)
+        flags = np.array([question.replicate(rng, setting, *truth) for _ in range(n)], dtype=float)
+        return list(question.rows(setting, n, flags.mean(axis=0)))
 
-    def pairs() -> Iterator[Row]:
-        for n in (20, 60):
-            yield from exact_pairs(n)
+    for k in range(len(CLUSTERED)):
+        yield "shares", k, size(2000), partial(clustered, k)
+    for k, n in enumerate((20, 60)):
+        yield "pairs", k, 0, partial(lambda n: list(exact_pairs(n)), n)
+    for part, (name, question) in enumerate(QUESTIONS.items()):
+        for k in range(len(question.settings)):
+            n = size(question.replicates)
+            yield name, k, n, partial(replicated, part, question, k, n)
 
-    def battles() -> Iterator[Row]:
-        for k, setting in enumerate(BATTLES):
-            flags = _replicated(battle_board, size(500), [seed, 5, k], setting, true_strengths(setting)).mean(
-                axis=0
-            )
-            yield Row("battles: ranks", str(setting), flags[0], size(500), 0.94, flags[-1], "judge alone")
-            lowest = f"{setting}, lowest of {setting[0]}"
-            yield Row("battles: strengths", lowest, flags[1:-1].min(), size(500), 0.94, float("nan"), "")
 
-    def delivered() -> Iterator[Row]:
-        for k, setting in enumerate(DELIVERED):
-            truth, best = true_curve(setting[0], "delivered"), best_numbers(setting[0], setting[2], 4.0)
-            flags = _replicated(delivered_band, size(200), [seed, 9, k], setting, truth, best).mean(axis=0)
-            yield Row("best of n", str(setting), flags[0], size(200), 0.94, flags[2], "tests")
-            yield Row("set of best n", str(setting), flags[1], size(200), 0.95, float("nan"), "")
+def read_rows(path: Path) -> dict[tuple[str, int], tuple[int, list[Row]]]:
+    """Finished settings: (part, number) -> seed and rows."""
+    found: dict[tuple[str, int], tuple[int, list[Row]]] = {}
+    if path.exists():
+        with path.open(encoding="utf-8", newline="") as stream:
+            for part, number, seed, q, s, h, n, a, v, name in list(csv.reader(stream))[1:]:
+                row = Row(q, s, float(h), int(n), float(a), float(v), name)
+                found.setdefault((part, int(number)), (int(seed), []))[1].append(row)
+    return found
 
-    def measures() -> Iterator[Row]:
-        for k, setting in enumerate(AGREEMENT):
-            flags = _replicated(agreement, size(400), [seed, 8, k], setting).mean(axis=0)
-            worst = int(flags.argmin())
-            asked = 0.93 if setting[0] >= 100 else 0.90
-            yield Row(
-                "agreement",
-                f"{setting}, lowest: {MEASURES[worst]}",
-                flags[worst],
-                size(400),
-                asked,
-                float("nan"),
-                "",
-            )
 
-    def curve(what: str) -> Callable[[Any], np.ndarray]:
-        return lambda setting: true_curve(setting[0], what)
-
-    return {
-        "shares": shares,
-        "pairs": pairs,
-        "judged": lambda: simple("judged rate", JUDGED, judged_rate, 1000, 0.94, "judge alone"),
-        "ranks": lambda: simple("rank sets", RANKS, leaderboard, 1000, 0.95, "pairs at 95 %"),
-        "judged_ranks": lambda: simple(
-            "rank sets, judged", JUDGED_RANKS, judged_leaderboard, 1000, 0.95, "judge alone"
-        ),
-        "battles": battles,
-        "pass": lambda: simple("pass@k", PASS, unaudited_band, 500, 0.94, "Wald", curve("passes")),
-        "audits": lambda: simple("pass@k, audited", AUDITS, audited_band, 500, 0.94, "tests", curve("right")),
-        "delivered": delivered,
-        "agreement": measures,
-    }
+def write_rows(folder: Path, found: dict[tuple[str, int], tuple[int, list[Row]]]) -> None:
+    """Write the finished settings and the table made of them."""
+    order = ["shares", "pairs", *QUESTIONS]
+    kept = sorted(found.items(), key=lambda item: (order.index(item[0][0]), item[0][1]))
+    with (folder / "evals_coverage.csv").open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(["part", "number", "seed", *Row._fields])
+        writer.writerows([*key, seed, *row] for key, (seed, rows) in kept for row in rows)
+    seeds = ", ".join(map(str, sorted({seed for _, (seed, _) in kept})))
+    text = report([row for _, (_, rows) in kept for row in rows], seeds)
+    (folder / "evals_coverage.md").write_text(text, encoding="utf-8")
 
 
 def report(rows: list[Row], seed: str) -> str:
@@ -538,7 +615,8 @@ def report(rows: list[Row], seed: str) -> str:
         below = int(np.sum(held < asked - 2 * error - 1e-9))
         naive = [row.naive for row in part if np.isfinite(row.naive)]
         simpler = f"{part[0].naive_name} {min(naive):.3f}" if naive else ""
-        each = f"{part[0].replicates:,}" if part[0].replicates else "exact"
+        counts = sorted({row.replicates for row in part})
+        each = " to ".join(f"{n:,}" for n in dict.fromkeys((counts[0], counts[-1]))) if counts[0] else "exact"
         lines.append(
             f"| {question} | {len(part)} | {each} | {min(asked):g} | {held.min():.3f} | {held.mean():.3f} | {below} | {simpler} |"
         )
@@ -560,22 +638,18 @@ def main() -> None:
     given = parser.parse_args()
     path = given.output / "evals_coverage.csv"
     given.output.mkdir(parents=True, exist_ok=True)
-    kept: list[list[str]] = list(csv.reader(path.open(encoding="utf-8")))[1:] if path.exists() else []
-    for name, run in questions(given.seed, given.share).items():
-        if given.only and name not in given.only:
+    for part, number, n, run in tasks(given.seed, given.share):
+        if given.only and part not in given.only:
+            continue
+        finished = read_rows(path).get((part, number))
+        if finished and finished[1][0].replicates >= n:
             continue
         start = time.process_time()
-        rows = list(run())
-        kept = [line for line in kept if line[0] != name]
-        kept += [[name, str(given.seed), *map(str, row)] for row in rows]
-        with path.open("w", encoding="utf-8", newline="") as stream:
-            csv.writer(stream, lineterminator="\n").writerows([["part", "seed", *Row._fields], *kept])
-        read = [
-            Row(q, s, float(h), int(n), float(a), float(v), name) for _, _, q, s, h, n, a, v, name in kept
-        ]
-        seeds = ", ".join(sorted({line[1] for line in kept}))
-        (given.output / "evals_coverage.md").write_text(report(read, seeds), encoding="utf-8")
-        print(name, len(rows), "settings", f"{time.process_time() - start:.0f} s", flush=True)
+        rows = run()
+        # Read again: another process may have finished other settings meanwhile.
+        write_rows(given.output, read_rows(path) | {(part, number): (given.seed, rows)})
+        for row in rows:
+            print(*row, f"{time.process_time() - start:.0f} s", flush=True)
 
 
 if __name__ == "__main__":

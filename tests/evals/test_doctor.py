@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -134,3 +135,17 @@ def test_a_column_that_the_labels_copy_is_noticed():
     }
     codes = {(c.severity, c.code) for c in evals.doctor(data).checks}
     assert ("warning", "copied-labels") in codes
+
+
+def test_commands_name_the_files_as_they_were_given():
+    report = evals.doctor(DATA / "broken" / "few_disagreements.csv")
+    assert report.commands
+    for _, command in report.commands:
+        assert shlex.quote(str(DATA / "broken" / "few_disagreements.csv")) in command
+
+
+def test_missing_scores_are_said_and_a_complete_one_is_proposed():
+    report = evals.doctor(DATA / "ragas.csv")
+    assert "missing-scores" in {c.code for c in report.checks}
+    ((_, command),) = report.commands
+    assert command.endswith("--score answer_relevancy")

@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 
 from tests.oracles import evals as oracle
+from validstats import evals
 from validstats.evals import BattlesNotIdentifiedError
 from validstats.evals.statistics import (
     connected_components,
@@ -48,9 +49,10 @@ def test_squared_errors_are_those_of_a_wishart_matrix(df):
     root = rng.normal(size=(6, 6))
     covariance = root @ root.T
     first, second = np.array([0, 2, 1]), np.array([1, 5, 4])
-    drawn = ranks._squared_errors_of_pairs(
-        ranks.covariance_factor(covariance), first, second, df, 40_000, rng
-    )
+    roots = ranks._wishart_roots(ranks.covariance_factor(covariance), df, 40_000, rng)
+    drawn = ranks._squared_errors_of_pairs(roots, first, second)
+    plain = np.square(roots[:, first] - roots[:, second]).sum(axis=2)
+    np.testing.assert_allclose(drawn, plain, rtol=1e-9)
     for k in range(3):
         contrast = np.zeros(6)
         contrast[first[k]], contrast[second[k]] = 1, -1
@@ -236,3 +238,35 @@ def test_the_level_of_several_intervals_lies_between_one_and_bonferroni():
     unequal = simultaneous_level(np.eye(3), np.array([2.0, 9.0, 200.0]), 0.9, rng)
     assert unequal == pytest.approx(0.9 ** (1 / 3), abs=4e-3)
     assert 0.95 <= simultaneous_level(np.zeros((2, 2)), np.array([3.0, 3.0]), 0.95, rng) <= 0.975
+
+
+@pytest.mark.parametrize("judged", [False, True])
+def test_a_system_without_a_fault_has_an_interval(judged):
+    """Never 0 +- 0: neither where all scores agree, nor where all labels agree with the judge."""
+    score = np.ones((40, 2))
+    data = {"item": np.repeat(np.arange(40), 2), "system": ["a", "b"] * 40, "score": score.ravel()}
+    if judged:
+        human = np.full((40, 2), np.nan)
+        human[:15] = 1.0
+        score[39] = 0.0
+        data = {**data, "judge": score.ravel(), "human": human.ravel()}
+        del data["score"]
+    result = evals.rank(data)
+    assert np.all(result.estimate == 1.0)
+    assert np.all((result.conf_low > 0.5) & (result.conf_low < 0.95))
+    assert np.all(result.conf_high == 1.0)
+    if judged:
+        assert np.all(result.std_error > 0.0)
+
+
+def test_one_system_has_the_interval_that_an_evaluation_gives():
+    rng = np.random.default_rng(3)
+    score = (rng.random((60, 2)) < [0.9, 0.6]).astype(float)
+    result = evals.rank(
+        {"item": np.repeat(np.arange(60), 2), "system": ["a", "b"] * 60, "score": score.ravel()}
+    )
+    alone = evals.evaluate({"score": score[:, 0]})
+    place = result.systems.index("a")
+    assert (result.conf_low[place], result.conf_high[place]) == pytest.approx(
+        (alone.conf_low, alone.conf_high)
+    )

@@ -494,10 +494,11 @@ def _judged(
     v = systems.covariance
     se = float(np.sqrt(max(v[0, 0] + v[1, 1] - 2 * v[0, 1], 0.0)))
     df = systems.degrees_of_freedom
+    units = systems.effective_units
     if data.in_unit_range:
-        ends = effective_score_interval((gap + 1) / 2, se / 2, systems.effective_units, t_quantile(level, df))
+        ends = effective_score_interval((gap + 1) / 2, se / 2, units, t_quantile(level, df))
         low, high = 2 * float(ends[0]) - 1, 2 * float(ends[1]) - 1
-        p_value = score_p_value((gap + 1) / 2, se / 2, systems.effective_units, 0.5, df)
+        p_value = score_p_value((gap + 1) / 2, se / 2, units, 0.5, df)
     else:
         critical = t_quantile(level, df)
         low, high = gap - critical * se, gap + critical * se

@@ -11,7 +11,7 @@ import numpy as np
 from scipy import stats
 
 from validstats._typing import AnyArray, Bool1D, Float1D, Int1D
-from validstats.evals.readers import Check, EvalTable, codes_of, read
+from validstats.evals.readers import Check, EvalTable, codes_of, read, verdict_codes
 from validstats.results import Report, Summary, Table
 
 __all__ = ["DoctorReport", "check_table", "doctor", "drawn_level"]
@@ -185,7 +185,7 @@ def check_table(table: EvalTable) -> tuple[Check, ...]:
     elif table.has("human") and table.has("judge"):
         found += [*_judge(table), *_labelling(table)]
     elif table.scores:
-        found += _constant_scores(table)
+        found += [*_missing_scores(table), *_constant_scores(table)]
     rank = {"error": 0, "warning": 1, "note": 2}
     return tuple(sorted(dict.fromkeys(found), key=lambda check: rank[check.severity]))
 
@@ -352,6 +352,18 @@ def _text(table: EvalTable, name: str) -> Any:
     return np.array(names, dtype=object)[codes]
 
 
+def _missing_scores(table: EvalTable) -> Iterator[Check]:
+    """Scores that are missing in some rows, which no judge fills."""
+    for name in table.scores:
+        missing = int(np.isnan(table.values(name)).sum())
+        if missing:
+            yield Check(
+                "missing-scores",
+                "warning",
+                f"The score {name!r} is missing in {missing} of {len(table)} rows; an answer from it needs a score for each.",
+            )
+
+
 def _constant_scores(table: EvalTable) -> list[Check]:
     found = []
     for name in table.scores:
@@ -369,8 +381,7 @@ def _verdicts(table: EvalTable) -> tuple[Int1D, list[Any]]:
     """Codes of the judge's verdicts, and the verdicts; a missing one is a class of its own."""
     if table.format == "battles":
         return codes_of(_text(table, table.roles["judge"]))
-    values = table.values("judge")
-    return codes_of(np.array(["missing" if np.isnan(v) else f"{v:g}" for v in values], dtype=object))
+    return verdict_codes(table.values("judge"))
 
 
 def _labelled(table: EvalTable) -> Bool1D:
@@ -655,7 +666,7 @@ def _runs_p_value(known: Bool1D) -> float:
 
 def _commands(table: EvalTable, checks: Sequence[Check]) -> Iterator[tuple[str, str]]:
     """Questions that the data can answer, with the command that does."""
-    names = " ".join(shlex.quote(f.name) for f in table.files) or "FILE"
+    names = " ".join(shlex.quote(f.path) for f in table.files) or "FILE"
     blocked = any(c.severity == "error" for c in checks)
     options = _options(table)
     if blocked:
@@ -687,7 +698,8 @@ def _options(table: EvalTable) -> str:
     parts = []
     judges = [s for s in table.scores if s != table.roles.get("human")]
     if len(judges) > 1 and not table.has("judge"):
-        parts.append(f"--score {shlex.quote(judges[0])}")
+        complete = [s for s in judges if not np.isnan(table.values(s)).any()]
+        parts.append(f"--score {shlex.quote((complete or judges)[0])}")
     if table.has("filter"):
         filters = list(dict.fromkeys(table.names("filter").tolist()))
         if len(filters) > 1:

@@ -11,7 +11,7 @@ import numpy as np
 
 from validstats._typing import AnyArray, Bool1D, Float1D, FrameBackend, Int1D
 from validstats.evals.doctor import check_table, drawn_level
-from validstats.evals.readers import Check, EvalFileError, EvalTable, codes_of, read
+from validstats.evals.readers import Check, EvalFileError, EvalTable, codes_of, read, verdict_codes
 from validstats.intake import (
     RowLabels,
     align,
@@ -145,8 +145,7 @@ class EvalInput:
 
     def verdict_classes(self) -> tuple[Int1D, list[str]]:
         """Codes of the judge's verdicts; a missing one is a class of its own."""
-        words = np.array(["missing" if np.isnan(v) else f"{v:g}" for v in self.score], dtype=object)
-        return codes_of(words)
+        return verdict_codes(self.score)
 
 
 def load(

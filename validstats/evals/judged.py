@@ -18,6 +18,7 @@ from validstats.evals.statistics import (
     effective_score_interval,
     effective_size,
     kish_size,
+    pointwise,
     smoothed_variance,
     t_quantile,
 )
@@ -237,9 +238,11 @@ def score_p_value(mean: float, std_error: float, n_units: float, null: float, df
 
 @dataclass(frozen=True, eq=False)
 class JudgedSystems:
-    """Means of several systems from one judge, their covariance with smoothing, and degrees of freedom."""
+    """Means of several systems from one judge with intervals, their covariance with smoothing, degrees of freedom."""
 
     estimate: Float1D
+    conf_low: Float1D
+    conf_high: Float1D
     covariance: Float2D
     degrees_of_freedom: float
     effective_units: float
@@ -247,6 +250,25 @@ class JudgedSystems:
     n_human: Int1D
     study: Any
     """Result of the dsl domain."""
+
+
+def _from_cells(
+    data: EvalInput, result: Any, level: float, population: Population
+) -> tuple[Float2D, Float1D, Float1D]:
+    """Covariance of the systems' cells over clusters, and the cells' intervals with what clusters add."""
+    estimate, alone = np.asarray(result.params, dtype=float), np.asarray(result.std_error, dtype=float)
+    covariance = np.diag(alone**2)
+    if population == "superpopulation":
+        n_clusters = int(data.cluster.max()) + 1
+        sums = np.zeros((n_clusters, len(alone)))
+        np.add.at(sums, data.cluster, result.influence)
+        covariance = sums.T @ sums * (n_clusters / max(n_clusters - 1, 1)) / len(data.score) ** 2
+        # Labels of a system that agree with all verdicts have no influence; its cells hold what they have not shown.
+        np.fill_diagonal(covariance, np.maximum(np.diag(covariance), alone**2))
+    wider = np.sqrt(np.diag(covariance)) / np.where(alone > 0.0, alone, 1.0)
+    ends = np.asarray(result.confidence_interval(level), dtype=float) - estimate[:, None]
+    low, high = np.clip(estimate + wider * ends.T, 0.0, 1.0)
+    return covariance, low, high
 
 
 def judged_systems(
@@ -297,12 +319,7 @@ def judged_systems(
             interval="cells",
             **shared,
         )
-        covariance = np.diag(np.asarray(result.std_error, dtype=float) ** 2)
-        if population == "superpopulation":
-            n_clusters = int(data.cluster.max()) + 1
-            sums = np.zeros((n_clusters, n_systems))
-            np.add.at(sums, data.cluster, result.influence)
-            covariance = sums.T @ sums * (n_clusters / max(n_clusters - 1, 1)) / len(labelled) ** 2
+        covariance, low, high = _from_cells(data, result, confidence_level, population)
     else:
         result = _infer(
             data, "human ~ 0 + C(system)", columns, clustered=True, probability=pi, model="linear", **shared
@@ -312,12 +329,21 @@ def judged_systems(
             for s, rows in enumerate(parts):
                 covariance[s, s] += sum(_smoothing(data.rows(rows), (weight / pi)[rows], weight[rows]))
     units = [labelled_units(labelled & rows, data.cluster, weight / pi) for rows in parts]
+    # Independent labelled units of the system that has fewest.
+    df = float(max(min(n for _, n in units) - 1, 1))
+    effective = np.array([k for k, _ in units])
+    estimate = np.asarray(result.params, dtype=float)
+    if not cells:
+        low, high = pointwise(
+            estimate, covariance, df, confidence_level, effective if data.in_unit_range else None
+        )
     return JudgedSystems(
-        estimate=np.asarray(result.params, dtype=float),
+        estimate=estimate,
+        conf_low=low,
+        conf_high=high,
         covariance=covariance,
-        # Independent labelled units of the system that has fewest.
-        degrees_of_freedom=float(max(min(n for _, n in units) - 1, 1)),
-        effective_units=float(min(k for k, _ in units)),
+        degrees_of_freedom=df,
+        effective_units=float(effective.min()),
         judge_estimate=np.array([np.nanmean(data.score[rows]) for rows in parts]),
         n_human=per_system,
         study=result,

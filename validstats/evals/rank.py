@@ -31,9 +31,9 @@ from validstats.evals.statistics import (
     corrected_rows,
     davidson_fit,
     letter_groups,
+    pointwise,
     rank_sets,
     sign_test_vetoes,
-    t_quantile,
     win_rate,
 )
 from validstats.guarantee import Guarantee
@@ -207,12 +207,13 @@ def _rank_scores(
             inputs, confidence_level=level, population=population, random_state=random_state
         )
         theta, covariance, df, study = found.estimate, found.covariance, found.degrees_of_freedom, found.study
+        low, high = found.conf_low, found.conf_high
         judge_rank, n_human = _ranks(found.judge_estimate), found.n_human
     else:
-        theta, covariance, df, vetoes = _score_means(inputs)
+        theta, covariance, df, units, vetoes = _score_means(inputs)
+        low, high = pointwise(theta, covariance, df, level, units if inputs.in_unit_range else None)
     sets = rank_sets(theta, covariance, df, level, generator=generator, vetoes=vetoes)
     share = inputs.in_unit_range
-    low, high = _pointwise(theta, covariance, df, level, (0.0, 1.0) if share else None)
     fewest = ""
     if inputs.judged:
         fewest = f"fewest human labels: {inputs.system_names[int(np.argmin(n_human))]}, {int(n_human.min())}"
@@ -237,8 +238,8 @@ def _rank_scores(
     )
 
 
-def _score_means(inputs: EvalInput) -> tuple[Float1D, Float2D, float, Float2D | None]:
-    """Means of all systems, their covariance over clusters, degrees of freedom, and sign-test vetoes."""
+def _score_means(inputs: EvalInput) -> tuple[Float1D, Float2D, float, Float1D, Float2D | None]:
+    """Means of all systems, their covariance over clusters, degrees of freedom, effective units, sign-test vetoes."""
     n_systems, n_items = len(inputs.system_names), len(inputs.item_names)
     n_clusters = int(inputs.cluster.max()) + 1
     if n_clusters < 2:
@@ -246,14 +247,14 @@ def _score_means(inputs: EvalInput) -> tuple[Float1D, Float2D, float, Float2D | 
             "All items belong to one unit; nothing can be said about others. Cluster by something finer."
         )
     contributions = np.zeros((n_clusters, n_systems))
-    theta = np.zeros(n_systems)
+    theta, units = np.zeros((2, n_systems))
     effective = float(n_clusters)
     for s in range(n_systems):
         rows = inputs.system == s
         clusters = np.unique(inputs.cluster[rows], return_inverse=True)
         weight = None if inputs.weight is None else inputs.weight[rows]
         mean = cluster_mean(inputs.score[rows], clusters[1].astype(np.int64), weight)
-        theta[s] = mean.estimate
+        theta[s], units[s] = mean.estimate, mean.effective_units
         # Deviation of each cluster, scaled so that V = sum over clusters of products times G/(G - 1).
         contributions[clusters[0], s] = (mean.contributions - mean.estimate) / len(mean.contributions)
         effective = min(
@@ -269,7 +270,7 @@ def _score_means(inputs: EvalInput) -> tuple[Float1D, Float2D, float, Float2D | 
         and not inputs.table.has("size")
     )
     vetoes = sign_test_vetoes(np.ascontiguousarray(matrix)) if exact else None
-    return theta, covariance, max(effective - 1.0, 1.0), vetoes
+    return theta, covariance, max(effective - 1.0, 1.0), units, vetoes
 
 
 def _as_battles(data: Any, battles: tuple[str, str] | None) -> EvalTable | None:
@@ -403,7 +404,8 @@ def _rank_battles(
         int(labelled.sum()),
     )
     sets = rank_sets(theta, covariance, df, level, generator=generator)
-    interval = _pointwise(theta, covariance, df, level, (0.0, 1.0) if scale == "win_rate" else None)
+    units = np.full(len(names), df + 1.0) if scale == "win_rate" else None
+    interval = pointwise(theta, covariance, df, level, units)
     facts = {
         "Battles": len(first),
         "Prompts": n_prompts,
@@ -571,14 +573,6 @@ def _fit_check(first: Int1D, second: Int1D, outcome: Float1D, fitted: Float2D, n
     return (
         f"largest deviation of {int(enough.sum())} pairs {z.max():.1f} standard errors ({side} {limit:.1f})"
     )
-
-
-def _pointwise(
-    theta: Float1D, covariance: Float2D, df: float, level: float, bounds: tuple[float, float] | None
-) -> tuple[Float1D, Float1D]:
-    half = t_quantile(level, df) * np.sqrt(np.maximum(np.diag(covariance), 0.0))
-    low, high = theta - half, theta + half
-    return (low, high) if bounds is None else (np.maximum(low, bounds[0]), np.minimum(high, bounds[1]))
 
 
 def _ranks(values: Float1D) -> Int1D:

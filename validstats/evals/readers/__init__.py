@@ -5,7 +5,7 @@ from __future__ import annotations
 from validstats.evals.readers.errors import EvalFileError
 from validstats.evals.readers.limits import InputFile
 from validstats.evals.readers.read import read
-from validstats.evals.readers.table import Check, EvalTable, Role, Severity, codes_of
+from validstats.evals.readers.table import Check, EvalTable, Role, Severity, codes_of, verdict_codes
 from validstats.evals.readers.values import as_scores
 
 __all__ = [
@@ -18,4 +18,5 @@ __all__ = [
     "as_scores",
     "codes_of",
     "read",
+    "verdict_codes",
 ]

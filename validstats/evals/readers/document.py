@@ -42,13 +42,14 @@ class Document:
     folder: str
     stem: str
     sha256: str
+    path: str
     kind: Kind
     value: Any
     checks: tuple[Check, ...] = field(default=())
 
     def input_file(self, format_name: str, rows: int) -> InputFile:
         """The record of this file."""
-        return InputFile(self.name, self.sha256, format_name, rows)
+        return InputFile(self.name, self.sha256, format_name, rows, self.path)
 
     @property
     def first(self) -> Mapping[str, Any]:
@@ -74,6 +75,7 @@ def open_document(path: Path) -> Document:
         "folder": path.resolve().parent.name,
         "stem": path.stem,
         "sha256": digest,
+        "path": str(path),
     }
     if content.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return Document(**common, kind="zip", value=Zip(content, name))

@@ -47,6 +47,8 @@ class InputFile:
     sha256: str
     format: str
     rows: int
+    path: str
+    """Path as it was given."""
 
 
 def read_bytes(path: Path) -> tuple[bytes, str]:

@@ -13,7 +13,7 @@ from validstats.evals.readers.errors import EvalFileError
 from validstats.evals.readers.limits import InputFile
 from validstats.evals.readers.values import as_scores
 
-__all__ = ["Check", "EvalTable", "Role", "Severity", "codes_of", "joined"]
+__all__ = ["Check", "EvalTable", "Role", "Severity", "codes_of", "joined", "verdict_codes"]
 
 Role: TypeAlias = Literal[
     "item",
@@ -255,10 +255,14 @@ def text_of(values: AnyArray) -> AnyArray:
     """Values as text: whole floats without their point, missing ones as the empty text."""
     if values.dtype.kind == "f" and np.all(np.abs(values) < 2.0**53) and np.all(values == np.round(values)):
         values = values.astype(np.int64)
+    if values.dtype.kind in "iu":
+        return np.array(list(map(str, values.tolist())), dtype=object)
     return np.array(["" if _missing(v) else str(v) for v in values.tolist()], dtype=object)
 
 
 def _missing(value: Any) -> bool:
+    if isinstance(value, str):
+        return value == "<NA>"
     return value is None or (isinstance(value, float) and value != value) or str(value) == "<NA>"
 
 
@@ -278,6 +282,15 @@ def codes_of(*columns: AnyArray) -> tuple[Int1D, list[str]]:
             names = [f"{names[k // len(unique)]} / {unique[k % len(unique)]}" for k in kept]
             codes = joint.astype(np.int64)
     return codes, names
+
+
+def verdict_codes(values: Float1D) -> tuple[Int1D, list[str]]:
+    """Codes and names of a judge's verdicts, which are numbers; a missing one is a class of its own."""
+    import pandas as pd
+
+    part, unique = pd.factorize(values, use_na_sentinel=False)
+    codes, names = codes_of(np.array(["missing" if np.isnan(v) else f"{v:g}" for v in unique], dtype=object))
+    return codes[part], names
 
 
 def joined(tables: Sequence[EvalTable]) -> EvalTable:

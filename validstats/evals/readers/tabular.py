@@ -10,7 +10,6 @@ import numpy as np
 
 from validstats.evals.readers.document import Document
 from validstats.evals.readers.errors import EvalFileError
-from validstats.evals.readers.limits import InputFile
 from validstats.evals.readers.recordset import CLUSTER_NAMES, category_columns, content_digest
 from validstats.evals.readers.table import Check, EvalTable
 from validstats.evals.readers.values import as_scores, looks_like_scores
@@ -94,8 +93,7 @@ def read_table(document: Document, keep_text: bool = False) -> EvalTable:
 def _with_file(table: EvalTable, document: Document) -> EvalTable:
     from dataclasses import replace
 
-    rows = len(document.value)
-    file = InputFile(document.name, document.sha256, table.format, rows)
+    file = document.input_file(table.format, len(document.value))
     return replace(table, files=(file,), checks=(*document.checks, *table.checks))
 
 

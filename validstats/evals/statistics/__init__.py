@@ -59,6 +59,7 @@ from validstats.evals.statistics.scores import (
     effective_score_interval,
     effective_size,
     kish_size,
+    pointwise,
     t_quantile,
     welch_difference,
 )
@@ -94,6 +95,7 @@ __all__ = [
     "finite_pass_at_k_covariance",
     "items_for_difference",
     "kish_size",
+    "pointwise",
     "labels_for_width",
     "letter_groups",
     "linear_guess",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, Int1D
+from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, FloatND, Int1D
 
 __all__ = [
     "RankSets",
@@ -50,21 +50,28 @@ def covariance_factor(covariance: Float2D) -> Float2D:
     return vectors[:, kept] * np.sqrt(values[kept])
 
 
-def _squared_errors_of_pairs(
-    factor: Float2D, first: Int1D, second: Int1D, df: float, n: int, generator: np.random.Generator
-) -> Float2D:
-    """Draws of ``W_ss + W_tt - 2 W_st`` with W ~ Wishart_df(V)/df, shape (n, pairs)."""
-    contrasts = factor[first] - factor[second]
+def _wishart_roots(factor: Float2D, df: float, n: int, generator: np.random.Generator) -> FloatND:
+    """Draws of Y with ``Y Y' = W``, W ~ Wishart_df(L L')/df, shape (n, rows of L, columns)."""
     rank = factor.shape[1]
     if df > rank:
         # Bartlett: W = L A A' L' / df, A lower triangular with chi (df - i) on the diagonal and normals below.
         lower = np.tril(generator.standard_normal((n, rank, rank)), -1)
         index = np.arange(rank)
         lower[:, index, index] = np.sqrt(generator.chisquare(np.maximum(df - index, 1e-3), (n, rank)))
-        return np.square(contrasts @ lower).sum(axis=2) / df
+        return factor @ lower / np.sqrt(df)
     rows = max(round(df), 1)
-    normal = generator.standard_normal((n, rank, rows))
-    return np.square(contrasts @ normal).sum(axis=2) / rows
+    return factor @ generator.standard_normal((n, rank, rows)) / np.sqrt(rows)
+
+
+def _squared_errors_of_pairs(roots: FloatND, first: Int1D, second: Int1D) -> Float2D:
+    """``W_ss + W_tt - 2 W_st`` of every draw, shape (n, pairs)."""
+    # A common shift of the rows changes no difference, and keeps the products as small as the differences.
+    centred = roots - roots.mean(axis=1, keepdims=True)
+    product = centred @ centred.transpose(0, 2, 1)
+    square = np.diagonal(product, axis1=1, axis2=2)
+    found = square[:, first] + square[:, second] - 2.0 * product[:, first, second]
+    # Rounding may take a tiny difference below 0.
+    return np.maximum(found, 1e-15 * square.max(axis=1, keepdims=True))
 
 
 def _studentised_draws(
@@ -80,7 +87,8 @@ def _studentised_draws(
     step = max(1, _CHUNK_FLOATS // (len(first) * max(n_systems, 1)))
     for start in range(0, n_draws, step):
         block = numerator[start : start + step]
-        block /= np.sqrt(_squared_errors_of_pairs(factor, first, second, df, len(block), generator))
+        roots = _wishart_roots(factor, df, len(block), generator)
+        block /= np.sqrt(_squared_errors_of_pairs(roots, first, second))
     return numerator
 
 
@@ -195,17 +203,12 @@ def studentised_maximum(
     if degrees_of_freedom > max(1_000, 20 * n):
         ratio = np.abs(z) / np.sqrt(np.diag(sub))
     else:
-        # A contrast of each column with a column that is always 0 has the squared error W_kk.
-        padded = np.vstack([factor, np.zeros((1, rank))])
-        first, second = np.arange(n), np.full(n, n)
         ratio = np.empty_like(z)
         step = max(1, _CHUNK_FLOATS // (n * rank))
         for start in range(0, n_draws, step):
             block = z[start : start + step]
-            squared = _squared_errors_of_pairs(
-                padded, first, second, degrees_of_freedom, len(block), generator
-            )
-            ratio[start : start + step] = np.abs(block) / np.sqrt(squared)
+            roots = _wishart_roots(factor, degrees_of_freedom, len(block), generator)
+            ratio[start : start + step] = np.abs(block) / np.linalg.norm(roots, axis=2)
     maxima = ratio.max(axis=1)
     position = min(n_draws, int(np.ceil(confidence_level * (n_draws + 1) - 1e-9))) - 1
     return max(pointwise, float(np.partition(maxima, position)[position]))

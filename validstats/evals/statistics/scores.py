@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from validstats._typing import AnyArray, Float1D, FloatND, Int1D
+from validstats._typing import AnyArray, Float1D, Float2D, FloatND, Int1D
 
 __all__ = [
     "ClusterMean",
@@ -15,6 +15,7 @@ __all__ = [
     "effective_score_interval",
     "effective_size",
     "kish_size",
+    "pointwise",
     "t_quantile",
     "welch_difference",
 ]
@@ -99,6 +100,19 @@ def effective_score_interval(
     centre = (m + c**2 / (2.0 * n_eff)) / shrink
     half = c / shrink * np.sqrt(m * (1.0 - m) / n_eff + c**2 / (4.0 * n_eff**2))
     return np.clip(np.minimum(centre - half, m), 0.0, 1.0), np.clip(np.maximum(centre + half, m), 0.0, 1.0)
+
+
+def pointwise(
+    theta: Float1D, covariance: Float2D, df: float, confidence_level: float, n_units: Float1D | None
+) -> tuple[Float1D, Float1D]:
+    """Intervals of single means: score intervals where they lie in [0, 1] and have effective units, else t intervals."""
+    std_error = np.sqrt(np.maximum(np.diag(covariance), 0.0))
+    critical = t_quantile(confidence_level, df)
+    if n_units is not None:
+        return effective_score_interval(theta, std_error, n_units, critical)
+    # No spread is no certainty where a score has no bounds.
+    half = np.where(std_error > 0.0, critical * std_error, np.inf)
+    return theta - half, theta + half
 
 
 def welch_difference(a: ClusterMean, b: ClusterMean) -> tuple[float, float, float]:
