@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from validstats.cli import main
-from validstats.cli.data import example_tables
+from validstats.cli.data import EXAMPLE_STUDY, example_tables
 
 
 @pytest.fixture(scope="session")
@@ -15,6 +15,7 @@ def example_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("examples")
     for name, table in example_tables().items():
         table.to_csv(folder / name, index=False)
+    (folder / "study.toml").write_text(EXAMPLE_STUDY, encoding="utf-8")
     return folder
 
 

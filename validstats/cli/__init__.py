@@ -6,6 +6,7 @@ import click
 
 import validstats
 from validstats.cli._options import EXIT_CODES
+from validstats.cli.audit import audit
 from validstats.cli.batch import batch
 from validstats.cli.data import data
 from validstats.cli.dsl import dsl
@@ -27,7 +28,7 @@ def main() -> None:
     """Statistics that stay valid: batches, reused holdouts, machine labels, mutual information."""
 
 
-for _command in (tour, which, data, batch, holdout, dsl, mi, plan):
+for _command in (tour, which, data, batch, holdout, dsl, mi, plan, audit):
     main.add_command(_command)
 for _command in (evaluate, compare, rank, passk, release, doctor):
     main.add_command(_command)

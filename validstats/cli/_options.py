@@ -38,7 +38,7 @@ Exit codes:
   1  a file, a column or its values cannot be used; nothing was written
   2  an option or argument is wrong
   3  a ledger is missing, was changed, or refuses
-  4  the gate of --fail-on fired"""
+  4  the gate of --fail-on fired, or an audit found something"""
 
 TABLE_FORMAT = "validstats.table_format"
 """Where a command's options about its files wait for the reader."""

@@ -10,10 +10,25 @@ import click
 from validstats.cli._options import DataError, guarded
 from validstats.runtime import whole_file
 
-__all__ = ["data", "example_tables"]
+__all__ = ["EXAMPLE_STUDY", "data", "example_tables"]
 
 N_DOCUMENTS, N_LABELLED, N_NEW, N_EXPERT = 4000, 1500, 300, 800
 _FEATURES = ["vader_compound", "n_words", "n_exclaim", "lexicon_sum", "negation"]
+EXAMPLE_STUDY = """title = "How many of 4,000 documents are positive?"
+
+[data]  # files whose rows must differ
+labelled = "labelled.csv"
+documents = "documents.csv"
+
+[[claim]]  # the machine at its word, as one would have reported it
+name = "Share of positive documents"
+kind = "judge"
+file = "documents.csv"
+judge = "machine_positive"
+human = "expert_positive"
+says = [0.49, 0.475, 0.505]
+"""
+"""The study of the example of ``validstats audit``."""
 
 
 @click.command()
@@ -24,7 +39,7 @@ def data(folder: Path) -> None:
 
     labelled.csv and new.csv are for `validstats batch` and `mi`, documents.csv is for `validstats dsl` and `plan`;
     answers.csv, battles.csv, samples.csv, checked.csv and unread.csv are for `eval`, `compare`, `rank`, `passk`,
-    `release` and `doctor`.
+    `release` and `doctor`; study.toml is for `audit`.
     Existing files are not overwritten.
 
     \b
@@ -33,13 +48,16 @@ def data(folder: Path) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     tables = example_tables()
-    for name in tables:
+    for name in (*tables, "study.toml"):
         if (folder / name).exists():
             raise DataError(f"{folder / name} exists already; choose another folder.")
     for name, table in tables.items():
         with whole_file(folder / name) as draft:
             table.to_csv(draft, index=False)
         click.echo(f"Wrote {folder / name} ({len(table):,} rows: {', '.join(table.columns)})")
+    with whole_file(folder / "study.toml") as draft:
+        draft.write_text(EXAMPLE_STUDY, encoding="utf-8")
+    click.echo(f"Wrote {folder / 'study.toml'} (a study to audit)")
 
 
 def example_tables() -> dict[str, Any]:

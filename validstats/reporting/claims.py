@@ -121,40 +121,41 @@ def _too_short(name: str, said: tuple[float, float, float], result: Any, code: s
 
 
 def _dependent(name: str, table: Any, outcome: str, others: set[str]) -> list[Flaw]:
-    """Columns that name groups of rows whose outcomes resemble each other, by a one-way analysis of variance."""
+    """Columns of names or codes that group rows whose outcomes resemble each other, beyond any smooth effect of a number."""
     y = table[outcome].to_numpy(dtype=float, na_value=np.nan)
     known = ~np.isnan(y)
     grouped = {}
     for column in (c for c in table.columns if c not in others):
-        groups = table[column][known].astype(str).to_numpy()
-        names, codes, counts = np.unique(groups, return_inverse=True, return_counts=True)
+        values = table[column][known]
+        if values.dtype.kind == "f" or values.isna().any():
+            continue
+        names, codes, counts = np.unique(
+            values.astype(str).to_numpy(), return_inverse=True, return_counts=True
+        )
         if _FEWEST_GROUPS <= len(names) <= known.sum() / 2 and counts.max() > 1:
-            grouped[column] = (codes, counts)
+            numbers = values.to_numpy(dtype=float) if values.dtype.kind in "iu" else None
+            grouped[column] = (codes, counts, numbers)
     found = []
-    for column, (codes, counts) in grouped.items():
-        p = _variance_test(y[known], codes, counts)
+    for column, (codes, counts, numbers) in grouped.items():
+        p = _variance_test(y[known], codes, counts, numbers)
         if p < _SURE / len(grouped):
             sentence = f"Rows with the same {column} resemble each other in {outcome} (p = {p:.1g}), and no clusters are named."
-            found.append(
-                Flaw(
-                    "ignored-clusters",
-                    name,
-                    sentence,
-                    f'Say clusters = "{column}" and report the answer that comes.',
-                )
-            )
+            remedy = f'If {column} says who or what rows belong to, say clusters = "{column}".'
+            found.append(Flaw("ignored-clusters", name, sentence, remedy))
     return found
 
 
-def _variance_test(y: Any, codes: Any, counts: Any) -> float:
-    """p-value of a one-way analysis of variance."""
+def _variance_test(y: Any, codes: Any, counts: Any, numbers: Any) -> float:
+    """p-value of the F test of group means against one mean or, where groups are numbers, against a cubic of these."""
     n, g = len(y), len(counts)
-    means = np.bincount(codes, y) / counts
-    between = float((counts * (means - y.mean()) ** 2).sum())
-    within = float(((y - means[codes]) ** 2).sum())
+    within = float(((y - (np.bincount(codes, y) / counts)[codes]) ** 2).sum())
+    terms = 1 if numbers is None or g <= 5 else 4
+    z = np.zeros(n) if terms == 1 else (numbers - numbers.mean()) / numbers.std()
+    design = np.vander(z, terms, increasing=True)
+    smooth = float(((y - design @ np.linalg.lstsq(design, y, rcond=None)[0]) ** 2).sum())
     if within <= 0:
-        return 1.0 if between <= 0 else 0.0
-    return float(stats.f.sf(between / (g - 1) / (within / (n - g)), g - 1, n - g))
+        return 1.0 if smooth <= 0 else 0.0
+    return float(stats.f.sf(max(smooth - within, 0.0) / (g - terms) / (within / (n - g)), g - terms, n - g))
 
 
 def _judge(name: str, claim: Mapping[str, Any], material: Material) -> tuple[Result, list[Flaw]]:
@@ -315,11 +316,7 @@ def _batch(name: str, claim: Mapping[str, Any], material: Material) -> tuple[Res
     target = claim.get("target", "total")
     if target not in targets:
         raise ValueError(f"target of {name!r} must be one of {sorted(targets)}, got {target!r}.")
-    found = (
-        []
-        if batches
-        else _dependent(name, old, label, {label, *(c for c in old if old[c].dtype.kind == "f")})
-    )
+    found = [] if batches else _dependent(name, old, label, {label})
     column = claim.get("prediction")
     guess = (old[column], new[column]) if column else (np.zeros(len(old)), np.zeros(len(new)))
     model = BatchPredictor(

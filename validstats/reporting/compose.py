@@ -94,7 +94,7 @@ def report(
     results = {name: item for name, item in named if isinstance(item, Result)}
     receipt = _receipt(title, results, data or {}, seeds or {}) if audit else None
     if receipt is not None:
-        sections.append(_prices(results, receipt["digest"]))
+        sections.append(prices(results, receipt["digest"]))
     sections.append(reproducibility(data or {}, seeds or {}))
     page = Page(title, lead, sections)
     if output is not None:
@@ -190,7 +190,7 @@ def _item_section(name: str, item: Any, told: Report, figures: bool) -> Section:
     return Section(name, summaries=[Summary(replace(told, guarantees=(), answer=""))], figures=drawn)
 
 
-def _prices(results: Mapping[str, Result], digest: str) -> Section:
+def prices(results: Mapping[str, Result], digest: str) -> Section:
     """What each claim spends and rests on, and what would break it."""
     given = {name: item.guarantee for name, item in results.items()}
     levels = {name: g.confidence_level for name, g in given.items()}

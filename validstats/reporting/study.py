@@ -17,7 +17,7 @@ import numpy as np
 from validstats.exceptions import ValidstatsWarning
 from validstats.intake import row_digests, shared_rows
 from validstats.reporting.claims import CLAIMS, Flaw, Material
-from validstats.reporting.compose import report
+from validstats.reporting.compose import prices, report
 from validstats.reporting.provenance import data_fingerprint, package_versions, receipt_differences, sealed
 from validstats.results import Page, Report, Result, Section, Summary, Table
 from validstats.runtime import whole_file
@@ -80,22 +80,26 @@ class Audit:
         Summary
             Prints as text, shows as HTML in a notebook, exports LaTeX and Markdown.
         """
-        columns = {
-            "Claim": [f.claim for f in self.findings],
-            "Finding": [f.code for f in self.findings],
-            "What was seen": [f.sentence for f in self.findings],
-            "What to do": [f.remedy for f in self.findings],
+        flaws = {"Claim": [f.claim for f in self.findings], "Finding": [f.code for f in self.findings]}
+        said = [(*self.receipt["said"][name], *[None] * 3)[:3] for name in self.results]
+        here = [
+            [float(np.asarray(getattr(r, name)).ravel()[0]) for name in ("estimate", "conf_low", "conf_high")]
+            for r in self.results.values()
+        ]
+        numbers = {
+            f"{who} {what}": [row[i] for row in rows]
+            for who, rows in (("Said", said), ("Here", here))
+            for i, what in enumerate(("", "low", "high"))
         }
-        tables = [Table(columns, title="Findings")] if self.findings else []
-        said = {
-            "Claim": list(self.results),
-            "Said": [str(self.receipt["said"][name]) for name in self.results],
-            "Here": [r.answer for r in self.results.values()],
-        }
-        header = (("Receipt", str(self.receipt["digest"])[:16]),)
+        claims = {"Claim": list(self.results)} | {key.strip(): values for key, values in numbers.items()}
+        tables = [Table(flaws, title="Findings")] if self.findings else []
         return Summary(
             Report(
-                self.title, header=header, tables=[*tables, Table(said, title="Claims")], answer=self.answer
+                self.title,
+                header=(("Receipt", str(self.receipt["digest"])[:16]),),
+                tables=[*tables, Table(claims, title="Claims")] if self.results else tables,
+                notes=[f"{f.claim}: {f.sentence} {f.remedy}" for f in self.findings],
+                answer=self.answer,
             )
         )
 
@@ -111,8 +115,9 @@ class Audit:
         told = [Section("What was found", summaries=[self.summary()])]
         if not self.results:
             return Page(self.title, self.answer, told)
-        rest = report(self.results, data=self.tables, seeds=seeds, audit=True)
-        return Page(self.title, self.answer, [*told, *rest.sections])
+        *rest, last = report(self.results, data=self.tables, seeds=seeds).sections
+        priced = prices(self.results, str(self.receipt["digest"]))
+        return Page(self.title, self.answer, [*told, *rest, priced, last])
 
     def write(self, path: str | os.PathLike[str]) -> Path:
         """Write the page, and the receipt beside it.

@@ -121,12 +121,13 @@ class Page:
         )
         body = "\n".join(_section_html(section, i) for i, section in enumerate(self.sections, start=1))
         title = html.escape(self.title)
+        footer = f"<footer>{html.escape(self.footer)}</footer>" if self.footer else ""
         return (
             f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>\n'
             '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
             f"<style>{_PAGE_STYLE}</style></head><body><main>\n<h1>{title}</h1>\n"
             f'<p class="lead">{html.escape(self.lead)}</p>\n<nav><ol>{contents}</ol></nav>\n{body}\n'
-            f"<footer>{html.escape(self.footer)}</footer></main></body></html>\n"
+            f"{footer}</main></body></html>\n"
         )
 
     def as_markdown(self, pictures: str = "figure") -> str:
