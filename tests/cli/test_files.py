@@ -253,6 +253,7 @@ def test_the_example_data_need_no_file_beforehand(run, workplace) -> None:
             "labelled.csv",
             "new.csv",
             "samples.csv",
+            "study.toml",
             "unread.csv",
         ]
     )
