@@ -69,8 +69,8 @@ def test_a_label_does_not_move_the_predictions_of_its_own_fold(learner):
     before, after = fitter.regress("y", y, x)[0, 0], fitter.regress("y", changed, x)[0, 0]
     np.testing.assert_array_equal(before[own], after[own])
     assert np.any(before[~own] != after[~own])
-    before = fitter.residual_quantiles("y", y, x, 4)[0]
-    after = fitter.residual_quantiles("y", changed, x, 4)[0]
+    before = fitter.residuals("y", y, x[lab], 4).predict(x, fitter.folds)[0].T
+    after = fitter.residuals("y", changed, x[lab], 4).predict(x, fitter.folds)[0].T
     np.testing.assert_array_equal(before[:, own], after[:, own])
 
 

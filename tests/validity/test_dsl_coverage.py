@@ -106,8 +106,9 @@ def panel_draw(rng, index, corrected=True):
     labelled = rng.random(n) < share
     folds = make_folds(n, 5, rng, units)[None, :]
     fitter = CrossFitter(learner=LEARNER, folds=folds, labelled=labelled)
-    mean = fitter.regress("x", x[labelled], np.column_stack([q, y]))[0, 0]
-    spread = fitter.residual_quantiles("x", x[labelled], np.column_stack([q, y]), 4)[0]
+    features = np.column_stack([q, y])
+    mean = fitter.regress("x", x[labelled], features)[0, 0]
+    spread = fitter.residuals("x", x[labelled], features[labelled], 4).predict(features, fitter.folds)[0].T
     term = tuple(
         Component(rows=RegressionRows(y=y, X=(mean + spread[d])[:, None]), weight=0.25) for d in range(4)
     )

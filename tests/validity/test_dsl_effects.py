@@ -62,7 +62,7 @@ def numeric_completions(rng, units, labelled, d, features, make_rows):
     folds = make_folds(len(d), 5, rng, units)[None, :]
     fitter = CrossFitter(learner=LEARNER, folds=folds, labelled=labelled)
     mean = fitter.regress("d", d[labelled], features)[0, 0]
-    spread = fitter.residual_quantiles("d", d[labelled], features, 4)[0]
+    spread = fitter.residuals("d", d[labelled], features[labelled], 4).predict(features, fitter.folds)[0].T
     return tuple(Component(rows=make_rows(mean + spread[k]), weight=0.25) for k in range(4))
 
 
@@ -155,7 +155,7 @@ def test_finite_population_with_absorbed_effects():
     y = y + d
     q = machine(source, d, y)
     absorber = Absorber([units])
-    inside = absorber.residualise(d)
+    inside = d - absorber.project(d)
     truth = float(inside @ y / (inside @ inside))
 
     def make_rows(values):

@@ -522,11 +522,6 @@ class CrossFitter:
         models = self.classes(name, codes, n_classes, features[self.labelled])
         return np.moveaxis(models.predict(features, self.folds), 2, 1)
 
-    def residual_quantiles(self, name: str, target: Float1D, features: Float2D, n_draws: int) -> FloatND:
-        """Return quantiles of honest residuals, shape ``(n_repeats, n_draws, n)``."""
-        models = self.residuals(name, target, features[self.labelled], n_draws)
-        return np.moveaxis(models.predict(features, self.folds), 2, 1)
-
     def means(self, name: str, target: Float1D, features: Float2D) -> FoldModels:
         """Fit the mean of a numeric label; features are those of the labelled rows."""
         binary = label_kind(target) == "binary"

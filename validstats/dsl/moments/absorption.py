@@ -183,10 +183,6 @@ class Absorber:
         """Return the absorber of some of the rows."""
         return Absorber([c[rows] for c in self.codes], None if self.weights is None else self.weights[rows])
 
-    def residualise(self, values: FloatND) -> FloatND:
-        """Return each column minus its projection on the dummies."""
-        return values - self.project(values)
-
     def leverage(self, rows: AbsorbedRows | None = None) -> Float1D:
         """Return the diagonal of the projection matrix for some rows, or for all."""
         # Leverage of every row on the dummies; over all rows it adds to ``n_effects``.

@@ -168,10 +168,6 @@ class DesignBuilder:
         _check_finite(matrix, self.names)
         return np.ascontiguousarray(matrix)
 
-    def observed_values(self, name: str) -> AnyArray:
-        """Return a column of the template."""
-        return np.asarray(self.template[name].to_numpy())
-
     def instruments(
         self, replacements: Mapping[str, AnyArray] | None = None, frame: Any = None
     ) -> Float2D | None:
