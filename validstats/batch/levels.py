@@ -106,27 +106,9 @@ class BatchLevels(Result):
         """Whether the result at every level says something."""
         return all(r.informative for r in self.results)
 
-    def plot(  # type: ignore[override]
-        self, ax: Any = None, *, labels: Mapping[str, str] | None = None, drop: Collection[str] = ()
-    ) -> Any:
-        """Draw the result at the highest level.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes or None, default None
-            Axes to draw on.
-        labels : mapping of str to str or None, default None
-            Words instead of the names of batches.
-        drop : collection of str, default ()
-            Batches to leave out.
-
-        Returns
-        -------
-        object
-            The display of that result.
-        """
-        highest: Any = self.results[-1]
-        return highest.plot(ax=ax, labels=labels, drop=drop)
+    def _display(self, labels: Mapping[str, str] | None, drop: Collection[str]) -> Any:
+        """The figure of the highest level."""
+        return self.results[-1]._display(labels, drop)
 
     def _stacked(self, name: str) -> Any:
         ends = [getattr(r, name) for r in self.results]

@@ -466,35 +466,38 @@ class BatchIntervals(BatchResult):
             title=self.title, header=header, tables=[Table(columns)], guarantees=[self.guarantee], notes=notes
         )
 
-    def plot(  # type: ignore[override]
+    def plot(
         self,
-        truth: Any = None,
         ax: Any = None,
-        *,
         labels: Mapping[str, str] | None = None,
         drop: Collection[str] = (),
+        *,
+        truth: Any = None,
     ) -> Any:
         """Draw the interval of every batch.
 
         Parameters
         ----------
-        truth : array-like of shape (n_batches,) or None, default None
-            True values, where they are known.
         ax : matplotlib Axes or None, default None
             Axes to draw on.
         labels : mapping of str to str or None, default None
             Words instead of the names of batches.
         drop : collection of str, default ()
             Batches to leave out.
+        truth : array-like of shape (n_batches,) or None, default None
+            True values, where they are known.
 
         Returns
         -------
         BatchIntervalDisplay
             The display, with ``ax_`` and ``figure_``.
         """
+        return self._display(labels, drop, truth).plot(ax)
+
+    def _display(self, labels: Mapping[str, str] | None, drop: Collection[str], truth: Any = None) -> Any:
         from validstats.plotting.batch_intervals import BatchIntervalDisplay
 
-        return BatchIntervalDisplay.from_result(self, truth=truth, labels=labels, drop=drop).plot(ax)
+        return BatchIntervalDisplay.from_result(self, truth=truth, labels=labels, drop=drop)
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -849,36 +852,38 @@ class BatchSelection(BatchResult):
             ],
         )
 
-    def plot(  # type: ignore[override]
+    def plot(
         self,
-        y: Any = None,
         ax: Any = None,
-        *,
         labels: Mapping[str, str] | None = None,
         drop: Collection[str] = (),
+        *,
+        y: Any = None,
     ) -> Any:
         """Draw predictions, threshold and claims of the first batch that is not left out.
 
         Parameters
         ----------
-        y : array-like of shape (n_rows,) or None, default None
-            True labels, where they are known.
         ax : matplotlib Axes or None, default None
             Axes to draw on.
         labels : mapping of str to str or None, default None
             Words instead of the names of batches.
         drop : collection of str, default ()
             Batches to leave out.
+        y : array-like of shape (n_rows,) or None, default None
+            True labels, where they are known.
 
         Returns
         -------
         SelectionDisplay
             The display, with ``ax_`` and ``figure_``.
         """
+        return self._display(labels, drop, y).plot(ax)
+
+    def _display(self, labels: Mapping[str, str] | None, drop: Collection[str], y: Any = None) -> Any:
         from validstats.plotting.batch_selection import SelectionDisplay
 
-        batch = self._first_batch(drop)
-        return SelectionDisplay.from_result(self, y=y, batch=batch, labels=labels).plot(ax)
+        return SelectionDisplay.from_result(self, y=y, batch=self._first_batch(drop), labels=labels)
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -1207,29 +1212,29 @@ class BatchEnvelopes(BatchResult):
             ],
         )
 
-    def plot(  # type: ignore[override]
+    def plot(
         self,
-        batch: int | None = None,
-        truth: Any = None,
         ax: Any = None,
-        *,
         labels: Mapping[str, str] | None = None,
         drop: Collection[str] = (),
+        *,
+        batch: int | None = None,
+        truth: Any = None,
     ) -> Any:
         """Draw the envelope of one batch.
 
         Parameters
         ----------
-        batch : int or None, default None
-            Position of the batch; None takes the first that is not left out.
-        truth : array-like of shape (m,) or None, default None
-            True scores of the batch, where they are known.
         ax : matplotlib Axes or None, default None
             Axes to draw on.
         labels : mapping of str to str or None, default None
             Words instead of the names of batches.
         drop : collection of str, default ()
             Batches to leave out.
+        batch : int or None, default None
+            Position of the batch; None takes the first that is not left out.
+        truth : array-like of shape (m,) or None, default None
+            True scores of the batch, where they are known.
 
         Returns
         -------
@@ -1241,10 +1246,19 @@ class BatchEnvelopes(BatchResult):
         TypeError, ValueError
             If there is no batch at that position, or all are left out.
         """
+        return self._display(labels, drop, batch, truth).plot(ax)
+
+    def _display(
+        self,
+        labels: Mapping[str, str] | None,
+        drop: Collection[str],
+        batch: int | None = None,
+        truth: Any = None,
+    ) -> Any:
         from validstats.plotting.batch_envelope import EnvelopeDisplay
 
         chosen = self._first_batch(drop) if batch is None else self._position(batch)
-        return EnvelopeDisplay.from_result(self, batch=chosen, truth=truth, labels=labels).plot(ax)
+        return EnvelopeDisplay.from_result(self, batch=chosen, truth=truth, labels=labels)
 
 
 def in_order(remedies: Sequence[str]) -> str:

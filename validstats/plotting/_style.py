@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Self
 
-__all__ = ["COLOURS", "Display", "batch_name", "figure_and_axes", "kept", "plain", "tidy_axes", "words"]
+__all__ = [
+    "COLOURS",
+    "Display",
+    "NamedDisplay",
+    "batch_name",
+    "figure_and_axes",
+    "kept",
+    "plain",
+    "tidy_axes",
+    "words",
+]
 
 COLOURS = {
     "ours": "#1f6f78",
@@ -48,6 +58,42 @@ class Display:
 
     def _draw(self, ax: Any) -> None:
         """Draw on axes, or on new ones where None is given, and keep them; every figure implements this."""
+        raise NotImplementedError
+
+
+class NamedDisplay(Display):
+    """A figure of the named parts of a result, which takes words for their names and a list of those to leave out."""
+
+    @classmethod
+    def from_result(
+        cls, result: Any, *, labels: Mapping[str, str] | None = None, drop: Collection[str] = ()
+    ) -> Self:
+        """Take what a result or a plan shows.
+
+        Parameters
+        ----------
+        result : Result
+            What is to be drawn.
+        labels : mapping of str to str or None, default None
+            Words instead of the names of terms or batches.
+        drop : collection of str, default ()
+            Names to leave out.
+
+        Returns
+        -------
+        Display
+            The display, not drawn yet.
+
+        Raises
+        ------
+        ValueError
+            If the result has nothing of the kind, or everything is left out.
+        """
+        return cls._of(result, labels, drop)
+
+    @classmethod
+    def _of(cls, result: Any, labels: Mapping[str, str] | None, drop: Collection[str]) -> Self:
+        """What ``from_result`` returns; figures that take no further options implement this."""
         raise NotImplementedError
 
 

@@ -8,12 +8,12 @@ from typing import Any, Self
 import numpy as np
 
 from validstats.intake import check_vector
-from validstats.plotting._style import COLOURS, Display, figure_and_axes, kept, plain, tidy_axes, words
+from validstats.plotting._style import COLOURS, NamedDisplay, figure_and_axes, kept, plain, tidy_axes, words
 
 __all__ = ["LabelSetDisplay"]
 
 
-class LabelSetDisplay(Display):
+class LabelSetDisplay(NamedDisplay):
     """Sizes of label sets of the rows of batches: lengths of intervals, or numbers of classes.
 
     Parameters
@@ -40,25 +40,8 @@ class LabelSetDisplay(Display):
         self.title = title
 
     @classmethod
-    def from_result(
-        cls, result: Any, *, labels: Mapping[str, str] | None = None, drop: Collection[str] = ()
-    ) -> Self:
-        """Take the sets of a result.
-
-        Parameters
-        ----------
-        result : BatchSets
-            From ``BatchPredictor.infer``.
-        labels : mapping of str to str or None, default None
-            Words instead of the names of batches.
-        drop : collection of str, default ()
-            Batches to leave out.
-
-        Returns
-        -------
-        LabelSetDisplay
-            The display, not drawn yet.
-        """
+    def _of(cls, result: Any, labels: Mapping[str, str] | None, drop: Collection[str]) -> Self:
+        """Take the sets of a result."""
         shown = kept(result.batches, drop)
         rows = np.concatenate([result.rows[i] for i in shown])
         names = [str(name) for name in words([result.batches[i] for i in shown], labels)]

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from validstats.intake import check_same_length, check_vector
-from validstats.plotting._style import COLOURS, Display, figure_and_axes, kept, plain, tidy_axes, words
+from validstats.plotting._style import (
+    COLOURS,
+    Display,
+    NamedDisplay,
+    figure_and_axes,
+    kept,
+    plain,
+    tidy_axes,
+    words,
+)
 
 if TYPE_CHECKING:
     from validstats.holdout.planner import Plan
@@ -16,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["BatchPlanDisplay", "HoldoutPlanDisplay"]
 
 
-class BatchPlanDisplay(Display):
+class BatchPlanDisplay(NamedDisplay):
     """Share of the calibration scores below the threshold, at several calibration sizes.
 
     Parameters
@@ -44,30 +53,8 @@ class BatchPlanDisplay(Display):
         self.title = title
 
     @classmethod
-    def from_result(
-        cls, result: Any, *, labels: Mapping[str, str] | None = None, drop: Collection[str] = ()
-    ) -> Self:
-        """Take the sizes of a plan.
-
-        Parameters
-        ----------
-        result : BatchPlan
-            From ``plan_batch``.
-        labels : mapping of str to str or None, default None
-            Words instead of the terms.
-        drop : collection of str, default ()
-            Terms to leave out.
-
-        Returns
-        -------
-        BatchPlanDisplay
-            The display, not drawn yet.
-
-        Raises
-        ------
-        ValueError
-            If the target has no single threshold, or every term is left out.
-        """
+    def _of(cls, result: Any, labels: Mapping[str, str] | None, drop: Collection[str]) -> Self:
+        """Take the sizes of a plan."""
         if not result.ranks:
             raise ValueError(f"{result.target} has no single threshold to draw; print summary() instead.")
         terms = [f"n = {n}" for n in result.sizes]
