@@ -52,7 +52,8 @@ def test_every_model_gives_finite_coefficients_near_the_full_data_fit(
     assert result.params.shape == (size,) and len(result.names) == size
     assert np.all(np.isfinite(result.params)) and np.all(result.std_error > 0)
     full = everything.infer(formula, estimator="tuned" if "|" in formula else "gold", **options)
-    assert np.all(np.abs(full.params - result.params) < 5 * result.std_error)
+    # one of the outcomes is a covariate itself: its standard errors are rounding
+    assert np.all(np.abs(full.params - result.params) < 5 * result.std_error + 1e-13)
     assert "guarantee" in str(result.summary())
 
 

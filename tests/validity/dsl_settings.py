@@ -250,7 +250,9 @@ def replicate(
         clusters=tuple(clusters),
     )
     folds = np.array([make_folds(n, 5, rng, clusters[0] if clusters else None) for _ in range(n_repeats)])
-    fitter = CrossFitter(learner=learner, folds=folds, labelled=labelled)
+    fitter = CrossFitter(
+        learner=learner, folds=folds, labelled=labelled, n_surrogates=draw.surrogate_features.shape[1]
+    )
     gold = {v: x[labelled] for v, x in draw.covariates.items()}
     outcome = None if draw.outcome is None else Outcome(name="y", values=draw.outcome[labelled])
 

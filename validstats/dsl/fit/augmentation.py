@@ -15,7 +15,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cached_property, partial, reduce
+from operator import add
 from typing import Any, Literal, Protocol, Self, TypeAlias, TypeVar
 
 import numpy as np
@@ -60,6 +61,9 @@ __all__ = [
 
 
 T = TypeVar("T")
+
+_BLOCK = 16_384
+"""Rows in memory that are worked on at once, so that what is made of them stays small."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -229,8 +233,33 @@ class LabelledSample:
         *,
         labelled_only: bool = False,
     ) -> T:
-        """Return what ``work`` makes of all rows, which are one part."""
-        return work(self, augmentation)
+        """Add what ``work`` makes of blocks of rows; rows that share clusters or effects are one block."""
+        tied = self.clusters or self.absorbed is not None or self.effect_scores is not None
+        if tied or labelled_only or self.n_rows <= _BLOCK:
+            return work(self, augmentation)
+        blocks = (slice(begin, begin + _BLOCK) for begin in range(0, self.n_rows, _BLOCK))
+        return reduce(add, (work(*self._block(rows, augmentation)) for rows in blocks))
+
+    def _block(self, rows: slice, augmentation: Augmentation) -> tuple[LabelledSample, Augmentation]:
+        """Return consecutive rows with their part of an augmentation."""
+        first, last = np.searchsorted(self.positions, [rows.start, rows.stop])
+        part = replace(
+            self,
+            gold=self.gold.take(slice(first, last)),
+            labelled=self.labelled[rows],
+            probability=self.probability[rows],
+            effect_leverage=None if self.effect_leverage is None else self.effect_leverage[rows],
+            design=self.sized.take(rows),
+            filled=None if self.filled is None else self.filled.take(rows),
+        )
+        return part, replace(augmentation, terms=tuple(_taken(t, rows) for t in augmentation.terms))
+
+    @cached_property
+    def sized(self) -> SamplingDesign:
+        """The design, which knows the sizes of drawn clusters."""
+        if self.design.scheme != "clusters":
+            return self.design
+        return replace(self.design, sizes=self.design.cluster_sizes)
 
     def labelled_part(self, augmentation: Augmentation) -> tuple[LabelledSample, Augmentation]:
         """Return the labelled rows as a sample of their own, with their part of an augmentation."""
@@ -258,10 +287,15 @@ class LabelledSample:
 
 def labelled_term(sample: LabelledSample, term: ScoreTerm) -> ScoreTerm:
     """Return the labelled rows of an expected score, in the order of ``sample.gold``."""
+    return _taken(term, sample.positions)
+
+
+def _taken(term: ScoreTerm, rows: AnyArray | slice) -> ScoreTerm:
+    """Return some rows of an expected score."""
     return tuple(
         Component(
-            rows=c.rows.take(sample.positions),
-            weight=c.weight if np.ndim(c.weight) == 0 else np.asarray(c.weight)[sample.positions],
+            rows=c.rows.take(rows),
+            weight=c.weight if np.ndim(c.weight) == 0 else np.asarray(c.weight)[rows],
         )
         for c in term
     )
@@ -278,6 +312,15 @@ def expected_score(moment: ModelMoment, term: ScoreTerm, params: Float1D) -> Flo
         total = score if total is None else total + score
     assert total is not None
     return total
+
+
+def expected_total(moment: ModelMoment, term: ScoreTerm, params: Float1D, row_weights: Float1D) -> Float1D:
+    """Return the weighted sum of the expected score, which forms no score of a row where the model need not."""
+    parts = [
+        moment.total(c.rows, params, row_weights if _is_one(c.weight) else row_weights * c.weight)
+        for c in term
+    ]
+    return np.asarray(np.sum(parts, axis=0), dtype=np.float64)
 
 
 def expected_jacobian(moment: ModelMoment, term: ScoreTerm, params: Float1D, row_weights: Float1D) -> Float2D:
@@ -346,9 +389,9 @@ def psi_sums(
 
 def _psi_sum(sample: LabelledSample, augmentation: Augmentation, params: Float1D) -> Float1D:
     # sum_i w_i s_i + sum_j [sum_i (1 - w_i) a_ij] M_j + sum_i (1 - w_i) c_i
-    total = sample.gold_weights @ sample.moment.score(sample.gold, params)
+    total = sample.moment.total(sample.gold, params, sample.gold_weights)
     for term, matrix in zip(augmentation.terms, augmentation.matrices, strict=True):
-        total = total + (sample.remainder @ expected_score(sample.moment, term, params)) @ matrix
+        total = total + expected_total(sample.moment, term, params, sample.remainder) @ matrix
     if augmentation.constant is not None:
         constant = np.broadcast_to(
             sample.design.row_values(augmentation.constant), (sample.n_rows, len(params))
@@ -426,7 +469,8 @@ class AugmentedFit:
     @cached_property
     def psi(self) -> Float2D:
         """Estimating function of every row, shape ``(n, p)``, of a sample in memory."""
-        return self.sample.total(self.rows_of, self.augmentation)
+        assert isinstance(self.sample, LabelledSample)
+        return self.rows_of(self.sample, self.augmentation)
 
     def rows_of(self, part: LabelledSample, augmentation: Augmentation) -> Float2D:
         """Return the estimating function of the rows of a part."""
@@ -450,8 +494,8 @@ def term_sums(
 ) -> PsiSums:
     """Return the sums of the expected score itself over the rows of a part."""
     (term,) = augmentation.terms
-    score = expected_score(part.moment, term, params).sum(axis=0)
     ones = np.ones(part.n_rows)
+    score = expected_total(part.moment, term, params, ones)
     return PsiSums(score, expected_jacobian(part.moment, term, params, ones) if with_jacobian else None)
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
-from typing import Literal, NamedTuple, Self, TypeAlias
+from functools import cached_property, partial
+from typing import Any, Literal, NamedTuple, Self, TypeAlias
 
 import numpy as np
 
@@ -32,6 +32,7 @@ from validstats.dsl.fit.augmentation import (
 from validstats.dsl.moments import (
     ClusterSums,
     LabelForecast,
+    NewtonResult,
     RegressionRows,
     ScoreParts,
     StratumCentres,
@@ -75,6 +76,7 @@ __all__ = [
     "fit_power_tuned",
     "floored_residuals",
     "gold_only",
+    "known_influence",
     "kurtosis_degrees",
     "label_error",
     "labelling_covariance",
@@ -105,9 +107,9 @@ class Estimate:
 
     params: Float1D  # coefficients
     covariance: Float2D  # covariance matrix
-    # influence functions, centred where the design fixes the number of labels; None for the median of splits,
-    # which has none
-    influence: Float2D | None
+    # what gives the influence functions, centred where the design fixes the number of labels, when they are asked for;
+    # None for the median of splits, which has none
+    influence_of: Callable[[], Float2D] | None
     # their sums within the (first) clusters of the standard errors, where there are any, shape ``(G, p)``
     by_cluster: Float2D | None = None
     # gold score minus augmentation on the labelled rows, in coefficient units
@@ -120,6 +122,21 @@ class Estimate:
     share: Float1D | None = None  # share of the control variate that each coefficient takes
     fragile: Bool1D | None = None  # coefficients that labelled rows of leverage one half or more carry
     fallbacks: tuple[str, ...] = field(default=())  # what was done where no root was found
+
+    @cached_property
+    def influence(self) -> Float2D | None:
+        """Influence function of every row on every coefficient, shape ``(n, p)``."""
+        return None if self.influence_of is None else self.influence_of()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Keep the influence functions rather than the rows that they are made from."""
+        state = {k: v for k, v in self.__dict__.items() if k != "influence"}
+        return state | {"influence_of": known_influence(self.influence)}
+
+
+def known_influence(values: Float2D | None) -> Callable[[], Float2D] | None:
+    """Return what gives influence functions that are known."""
+    return None if values is None else partial(np.asarray, values)
 
 
 def covariance_matrix(
@@ -187,17 +204,21 @@ class ControlForecast(VarianceParts):
 
 @dataclass(frozen=True)
 class InfluenceSums:
-    """Sums over influence functions: of squares of rows, or by cluster; the rows themselves in memory."""
+    """Sums over influence functions: of squares of rows, or by cluster."""
 
     square: Float2D
-    clusters: tuple[ClusterSums, ...]
-    rows: Float2D | None = None
+    clusters: tuple[ClusterSums, ...] = ()
 
     @classmethod
-    def of(cls, influence: Float2D, clusters: Sequence[Int1D], keep: bool) -> Self:
+    def of(cls, influence: Float2D, clusters: Sequence[Int1D]) -> Self:
         """Return the sums of some rows."""
         ways = tuple(ClusterSums.of(codes, influence) for codes in cluster_ways(clusters))
-        return cls(influence.T @ influence, ways, influence if keep else None)
+        return cls(influence.T @ influence, ways)
+
+    def mapped(self, matrix: Float2D) -> Self:
+        """Return the sums of ``rows @ matrix.T``."""
+        ways = tuple(replace(c, sums=c.sums @ matrix.T) for c in self.clusters)
+        return type(self)(matrix @ self.square @ matrix.T, ways)
 
     def __add__(self, other: Self) -> Self:
         ways = tuple(a + b for a, b in zip(self.clusters, other.clusters, strict=True))
@@ -435,10 +456,8 @@ def control_variate(sample: Sample, term: ScoreTerm) -> ControlVariate | None:
     if not newton.converged:
         return None
     augmentation = identity_augmentation(term, len(newton.params))
-    slope = sample.total(partial(term_sums, params=newton.params), augmentation).jacobian
+    everywhere = invert_bread(_slope_of(sample, augmentation, newton))
     part, of_labels = sample.labelled_part(augmentation)
-    assert slope is not None
-    everywhere = invert_bread(slope / sample.n_rows)
     weighted = expected_jacobian(part.moment, of_labels.terms[0], newton.params, part.gold_weights)
     on_labels = invert_bread(weighted / sample.n_rows)
     if everywhere is None or on_labels is None:
@@ -459,10 +478,44 @@ class _JointInfluence:
 
     labels: LabelError
     control: ControlVariate | None
-    keep: bool
     centres: StratumCentres | None = None
 
     def __call__(self, part: LabelledSample, augmentation: Augmentation) -> InfluenceSums:
+        if part.clusters or part.effect_scores is not None:
+            return InfluenceSums.of(self.rows(part, augmentation), part.clusters)
+        known = self.rows(*part.labelled_part(augmentation))
+        return InfluenceSums(known.T @ known + self._unlabelled(part, augmentation))
+
+    def _unlabelled(self, part: LabelledSample, augmentation: Augmentation) -> Float2D:
+        """Return the sum of squares of rows without a label, ``(q c_g, q c_d - A g)`` with centres ``c`` of the stratum."""
+        # sum (q c - A g)(q c - A g)' = sum_h Q_h c c' - A T_h c' - c T_h' A' + A G A', where Q = sum q^2, T = sum q g and
+        # G = sum g g': the p x p sums come first, and no influence of a row is formed
+        p = len(self.labels.params)
+        square = np.zeros((2 * p, 2 * p))
+        score = None
+        if self.control is not None:
+            score = expected_score(part.moment, augmentation.terms[0], self.control.params)
+            score[part.positions] = 0.0
+            bread = self.control.everywhere
+            square[p:, p:] = bread @ (score.T @ score) @ bread.T
+        if self.centres is None:
+            return square
+        stratum, q = self.centres.of_rows(part.probability, part.design, part.labelled)
+        centre = self.centres.centre
+        size = np.bincount(stratum, q**2, minlength=len(centre))
+        square += (centre * size[:, None]).T @ centre
+        if self.control is not None and score is not None:
+            if len(centre) == 1:
+                sums = (q @ score)[None]
+            else:
+                sums = np.column_stack([np.bincount(stratum, q * g, minlength=len(centre)) for g in score.T])
+            cross = centre.T @ (sums @ self.control.everywhere.T)
+            square[:, p:] -= cross
+            square[p:] -= cross.T
+        return square
+
+    def rows(self, part: LabelledSample, augmentation: Augmentation) -> Float2D:
+        """Return the influence of every row on both, side by side."""
         p = len(self.labels.params)
         influence = np.zeros((part.n_rows, 2 * p))
         residual = self.labels.residuals(part)
@@ -478,7 +531,7 @@ class _JointInfluence:
         if self.centres is not None:
             known = self.residuals(*part.labelled_part(augmentation))
             influence = self.centres.taken_off(influence, known, part.probability, part.design, part.labelled)
-        return InfluenceSums.of(influence, part.clusters, self.keep)
+        return influence
 
     def residuals(self, part: LabelledSample, augmentation: Augmentation) -> Float2D:
         """Return what each label adds to both, the part being labelled throughout."""
@@ -509,15 +562,14 @@ def controlled(
     units = labelled_units(sample.drawn, everyone)
     margin = max(units - p, 1)
     augmentation = Augmentation() if control is None else control.augmentation
-    work = _JointInfluence(labels, control, sample.keeps_rows)
+    work = _JointInfluence(labels, control)
     part, of_labels = sample.labelled_part(augmentation)
     residual = work.residuals(part, of_labels)
     centres = StratumCentres.of(residual, sample.gold_probability, sample.drawn)
     finite = population == "finite"
-    found = None
-    if not finite or sample.keeps_rows:
-        labels_only = augmentation.is_empty and centres is None and _labels_alone(part, sample)
-        found = sample.total(replace(work, centres=centres), augmentation, labelled_only=labels_only)
+    work, found = replace(work, centres=centres), None
+    if not finite:
+        found = sample.total(work, augmentation, labelled_only=_labels_alone(part, augmentation, centres))
     joint = labelling_covariance(residual, sample) if finite or found is None else found.covariance(n)
     factor = price_of_first_stage(units, first_stage)
     diagonal = np.diag(joint)
@@ -575,7 +627,7 @@ def controlled(
     return Estimate(
         params=labels.params - slopes @ delta,
         covariance=covariance,
-        influence=None if found is None or found.rows is None else found.rows @ mapping.T,
+        influence_of=_influence_of(sample, work, augmentation, mapping),
         by_cluster=None if found is None or not found.clusters else found.clusters[0].sums @ mapping.T,
         residual=residual,
         variance_parts=forecast,
@@ -586,9 +638,31 @@ def controlled(
     )
 
 
-def _labels_alone(part: LabelledSample, sample: Sample) -> bool:
-    """Tell whether rows without a label add nothing where nothing is predicted; absorbed effects tie them to the labels."""
-    return part.effect_scores is None and not sample.keeps_rows
+def _labels_alone(part: LabelledSample, augmentation: Augmentation, centres: StratumCentres | None) -> bool:
+    """Tell whether rows without a label add nothing: nothing is predicted, centred or tied to them by absorbed effects."""
+    return augmentation.is_empty and centres is None and part.effect_scores is None
+
+
+def _influence_of(
+    sample: Sample,
+    work: _JointInfluence | _Influence,
+    augmentation: Augmentation,
+    mapping: Float2D | None = None,
+) -> Callable[[], Float2D] | None:
+    """Return what gives the influence functions of rows in memory, mapped to coefficients."""
+    if not isinstance(sample, LabelledSample):
+        return None
+    return partial(_mapped_rows, sample, work, augmentation, mapping)
+
+
+def _mapped_rows(
+    sample: LabelledSample,
+    work: _JointInfluence | _Influence,
+    augmentation: Augmentation,
+    mapping: Float2D | None,
+) -> Float2D:
+    rows = work.rows(sample, augmentation)
+    return rows if mapping is None else rows @ mapping.T
 
 
 def _own(control: ControlVariate | None, part: LabelledSample, augmentation: Augmentation) -> Float2D:
@@ -661,10 +735,13 @@ class _Influence:
     kind: VarianceKind
     n_units: int
     n_rows: int
-    keep: bool
     centres: StratumCentres | None = None
 
     def __call__(self, part: LabelledSample, augmentation: Augmentation) -> InfluenceSums:
+        return InfluenceSums.of(self.rows(part, augmentation), part.clusters)
+
+    def rows(self, part: LabelledSample, augmentation: Augmentation) -> Float2D:
+        """Return the influence of every row."""
         psi = self.fit.rows_of(part, augmentation)
         if part.effect_scores is not None:
             psi = psi - part.effect_scores
@@ -674,7 +751,7 @@ class _Influence:
             influence = self.centres.taken_off(
                 influence, residual, part.probability, part.design, part.labelled
             )
-        return InfluenceSums.of(influence, part.clusters, self.keep)
+        return influence
 
     def residuals(self, labelled: LabelledSample, augmentation: Augmentation) -> Float2D:
         """Return gold score minus augmentation of labelled rows, in coefficient units."""
@@ -709,23 +786,22 @@ def finish(
         kind=kind,
         n_units=labelled_units(sample.drawn, everyone),
         n_rows=sample.n_rows,
-        keep=sample.keeps_rows,
     )
     part, of_labels = sample.labelled_part(fit.augmentation)
     residual = work.residuals(part, of_labels)
     centres = StratumCentres.of(residual, sample.gold_probability, sample.drawn)
     finite = population == "finite"
-    found = None
-    if not finite or sample.keeps_rows:
-        alone = fit.augmentation.is_empty and centres is None and _labels_alone(part, sample)
-        found = sample.total(replace(work, centres=centres), fit.augmentation, labelled_only=alone)
+    work, found = replace(work, centres=centres), None
+    if not finite:
+        alone = _labels_alone(part, fit.augmentation, centres)
+        found = sample.total(work, fit.augmentation, labelled_only=alone)
     covariance = (
         labelling_covariance(residual, sample) if finite or found is None else found.covariance(sample.n_rows)
     )
     return Estimate(
         params=fit.params,
         covariance=covariance,
-        influence=None if found is None else found.rows,
+        influence_of=_influence_of(sample, work, fit.augmentation),
         by_cluster=None if found is None or not found.clusters else found.clusters[0].sums,
         residual=residual,
         variance_parts=None if finite else parts_of(covariance, residual, sample),
@@ -740,21 +816,25 @@ def naive_fit(sample: Sample, raw: ScoreTerm) -> SimpleFit | None:
     if not newton.converged:
         return None
     augmentation = identity_augmentation(raw, len(newton.params))
-    slope = sample.total(partial(term_sums, params=newton.params), augmentation).jacobian
-    assert slope is not None
-    bread = invert_bread(slope / sample.n_rows)
+    bread = invert_bread(_slope_of(sample, augmentation, newton))
     if bread is None:
         return None
-    found = sample.total(partial(_naive_influence, params=newton.params, bread=bread), augmentation)
+    found = sample.total(partial(_score_sums, params=newton.params), augmentation).mapped(bread)
     return SimpleFit(params=newton.params, std_error=np.sqrt(np.diag(found.covariance(sample.n_rows))))
 
 
-def _naive_influence(
-    part: LabelledSample, augmentation: Augmentation, params: Float1D, bread: Float2D
-) -> InfluenceSums:
+def _slope_of(sample: Sample, augmentation: Augmentation, newton: NewtonResult) -> Float2D:
+    """Return the mean Jacobian of an expected score at its root, which a linear model has already."""
+    if newton.slope is not None:
+        return newton.slope
+    slope = sample.total(partial(term_sums, params=newton.params), augmentation).jacobian
+    assert slope is not None
+    return slope / sample.n_rows
+
+
+def _score_sums(part: LabelledSample, augmentation: Augmentation, params: Float1D) -> InfluenceSums:
     (term,) = augmentation.terms
-    scores = expected_score(part.moment, term, params)
-    return InfluenceSums.of(influence_functions(scores, bread), part.clusters, keep=False)
+    return InfluenceSums.of(expected_score(part.moment, term, params), part.clusters)
 
 
 def gold_only(sample: Sample) -> AugmentedFit | None:
@@ -981,7 +1061,7 @@ def _estimable_alone(
         found,
         params=params,
         covariance=covariance,
-        influence=wide(found.influence),
+        influence_of=known_influence(wide(found.influence)),
         by_cluster=wide(found.by_cluster),
         residual=wide(found.residual),
         variance_parts=None,
@@ -1001,7 +1081,7 @@ def median_estimate(fits: Sequence[Estimate]) -> Estimate:
     return Estimate(
         params=params,
         covariance=covariance,
-        influence=None if single is None else single.influence,
+        influence_of=None if single is None else single.influence_of,
         by_cluster=None if single is None else single.by_cluster,
         residual=fits[0].residual,
         variance_parts=_stacked_parts(fits),

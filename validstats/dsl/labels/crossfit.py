@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Literal, NamedTuple, TypeAlias, get_args
+from typing import Any, Literal, NamedTuple, Self, TypeAlias, get_args
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -53,8 +53,8 @@ _PENALTIES = tuple(10.0 ** np.arange(-3.0, 2.5, 0.5))
 _MOST_ROWS = 4000
 """Most training rows of the curved learners and of the weights; the linear learner sees all."""
 
-_CENTRES = 100
-"""Most Nystroem centres; up to as many training rows the kernel regression is exact."""
+_CENTRES = 60
+"""Most Nystroem centres; up to as many distinct training rows the kernel regression is exact."""
 
 _INNER_FOLDS = 5
 """Inner folds of the partially isotonic learner, which has no closed form."""
@@ -112,7 +112,7 @@ class _KernelMean:
     solution: Float1D
 
     def __call__(self, at: Float2D) -> Float1D:
-        return self.mean + _kernel(at, self.centres, self.free, self.width) @ self.solution
+        return self.mean + _Distances.of(at, self.centres, self.free).kernel(self.width) @ self.solution
 
 
 class StackedLearner(RegressorMixin, BaseEstimator):
@@ -144,7 +144,7 @@ class StackedLearner(RegressorMixin, BaseEstimator):
                 rows = np.random.default_rng(0).choice(n, _MOST_ROWS, replace=False)
             z, y = z[rows], y[rows]
             learners = [linear._replace(inner=linear.inner[rows])]
-            monotone = free & np.array([len(np.unique(column)) > 2 for column in z.T])
+            monotone = np.array([f and len(np.unique(c)) > 2 for f, c in zip(free, z.T, strict=True)])
             if monotone.any():
                 learners.append(_partially_isotonic(z, y, monotone))
             learners.append(_varying(z, y, free))
@@ -158,10 +158,28 @@ class StackedLearner(RegressorMixin, BaseEstimator):
         self._rest = 1.0 - float(weights.sum())
         self._bounds = (0.0, 1.0) if binary else (-np.inf, np.inf)
         self.n_features_in_ = X.shape[1]
+        self._plane = self._as_plane() if len(self._parts) == 1 and self._rest == 0.0 else None
         return self
+
+    def _as_plane(self) -> _Plane | None:
+        """Return the linear learner alone in the units of the features, None where others have weight or limits hold."""
+        (weight, predict), *_ = self._parts
+        if (
+            weight != 1.0
+            or not isinstance(predict, _Plane)
+            or (predict.logistic is False and np.isfinite(self._bounds[0]))
+        ):
+            return None
+        slopes = np.zeros(len(self._varies))
+        slopes[self._varies] = predict.slopes / self._scale
+        intercept = predict.intercept - float(self._centre @ (predict.slopes / self._scale))
+        return replace(predict, intercept=intercept, slopes=slopes)
 
     def predict(self, X: Float2D) -> Float1D:
         """Return predictions."""
+        X = np.asarray(X, dtype=np.float64)
+        if self._plane is not None:
+            return self._plane(X)
         z = self._standardised(X)
         total = np.full(len(z), self._rest * self._mean)
         for weight, predict in self._parts:
@@ -170,7 +188,7 @@ class StackedLearner(RegressorMixin, BaseEstimator):
 
     def _standardised(self, X: Float2D) -> Float2D:
         """Return the columns that varied in training, less their means, over their standard deviations."""
-        return (np.asarray(X, dtype=np.float64)[:, self._varies] - self._centre) / self._scale
+        return (X[:, self._varies] - self._centre) / self._scale
 
 
 def _stack(inner: Float2D, y: Float1D) -> Float1D:
@@ -241,33 +259,49 @@ def _partially_isotonic(z: Float2D, y: Float1D, monotone: Bool1D) -> _Fitted:
 
 
 def _back_fitted(z: Float2D, y: Float1D, monotone: Bool1D) -> tuple[Callable[[Float2D], Float1D], float]:
-    columns, others = np.flatnonzero(monotone), ~monotone
-    sign = np.where(_ridge(z, y, 1.0)[0][1:] >= 0, 1.0, -1.0)
+    columns, others = np.flatnonzero(monotone), z[:, ~monotone]
+    sign = np.where(_Slopes.of(z).of_target(y) >= 0, 1.0, -1.0)[columns]
     levels = [np.unique(z[:, j], return_inverse=True, return_counts=True) for j in columns]
     curves = [np.zeros(len(found[0])) for found in levels]
     parts = np.zeros((len(columns), len(y)))
-    coefficients = np.r_[y.mean(), np.zeros(int(others.sum()))]
+    ridge = _Slopes.of(others)
+    intercept, slopes = float(y.mean()), np.zeros(others.shape[1])
     for _ in range(_ROUNDS):
-        if others.any():
-            coefficients = _ridge(z[:, others], y - parts.sum(axis=0), 1.0)[0]
-        rest = y - coefficients[0] - z[:, others] @ coefficients[1:]
-        for k, j in enumerate(columns):
+        target = y - parts.sum(axis=0)
+        if others.shape[1]:
+            slopes = ridge.of_target(target)
+            intercept = float(target.mean() - ridge.centre @ slopes)
+        rest = y - intercept - others @ slopes
+        for k in range(len(columns)):
             _, code, count = levels[k]
-            target = rest - parts.sum(axis=0) + parts[k]
-            mean = np.bincount(code, target) / count
-            curves[k] = sign[j] * isotonic_regression(sign[j] * mean, weights=count).x
-            curves[k] -= np.average(curves[k], weights=count)
+            mean = np.bincount(code, rest - parts.sum(axis=0) + parts[k]) / count
+            curve = sign[k] * isotonic_regression(sign[k] * mean, weights=count).x
+            curves[k] = curve - count @ curve / len(y)
             parts[k] = curves[k][code]
 
     blocks = sum(len(np.unique(c)) - 1 for c in curves)
-    predict = _PlaneAndCurves(
-        _Plane(float(coefficients[0]), coefficients[1:]),
-        others,
-        columns,
-        tuple(found[0] for found in levels),
-        tuple(curves),
-    )
-    return predict, float(len(coefficients) + blocks)
+    found = tuple(level[0] for level in levels)
+    predict = _PlaneAndCurves(_Plane(intercept, slopes), ~monotone, columns, found, tuple(curves))
+    return predict, float(1 + len(slopes) + blocks)
+
+
+class _Slopes(NamedTuple):
+    """The slopes of ridge regression with penalty 1/n of any target on one design."""
+
+    centre: Float1D
+    centred: Float2D
+    inverse: Float2D
+
+    @classmethod
+    def of(cls, design: Float2D) -> Self:
+        """Return those of a design."""
+        centre = design.mean(axis=0)
+        centred = design - centre
+        return cls(centre, centred, np.linalg.inv(centred.T @ centred + np.eye(design.shape[1])))
+
+    def of_target(self, target: Float1D) -> Float1D:
+        """Return the slopes for a target."""
+        return np.asarray(self.inverse @ (self.centred.T @ (target - target.mean())), dtype=np.float64)
 
 
 def _varying(z: Float2D, y: Float1D, free: Bool1D) -> _Fitted:
@@ -275,9 +309,9 @@ def _varying(z: Float2D, y: Float1D, free: Bool1D) -> _Fitted:
     centres = _centres(z)
     best: tuple[float, Any] | None = None
     target = y - y.mean()
+    of_rows, of_centres = _Distances.of(z, centres, free), _Distances.of(centres, centres, free)
     for width in _WIDTHS:
-        kernel = _kernel(z, centres, free, width)
-        small = _kernel(centres, centres, free, width)
+        kernel, small = of_rows.kernel(width), of_centres.kernel(width)
         values, vectors = np.linalg.eigh(small)
         kept = values > 1e-10 * values[-1]
         root = vectors[:, kept] / np.sqrt(values[kept])
@@ -310,12 +344,22 @@ def _centres(z: Float2D) -> Float2D:
     return distinct[np.random.default_rng(0).choice(len(distinct), _CENTRES, replace=False)]
 
 
-def _kernel(left: Float2D, right: Float2D, free: Bool1D, width: float) -> Float2D:
-    others = ~free
-    a, b = left[:, free], right[:, free]
-    distance = np.sum(a**2, axis=1)[:, None] + np.sum(b**2, axis=1)[None, :] - 2.0 * a @ b.T
-    smooth = np.exp(-np.maximum(distance, 0.0) / (2.0 * width**2)) + 1.0
-    return (1.0 + left[:, others] @ right[:, others].T) * smooth
+class _Distances(NamedTuple):
+    """Squared distances of surrogates, and one plus the products of the other features, of some rows from centres."""
+
+    square: Float2D
+    plane: Float2D
+
+    @classmethod
+    def of(cls, left: Float2D, right: Float2D, free: Bool1D) -> Self:
+        """Return those of two sets of rows."""
+        a, b, others = left[:, free], right[:, free], ~free
+        square = np.sum(a**2, axis=1)[:, None] + np.sum(b**2, axis=1)[None, :] - 2.0 * a @ b.T
+        return cls(np.maximum(square, 0.0), 1.0 + left[:, others] @ right[:, others].T)
+
+    def kernel(self, width: float) -> Float2D:
+        """Return ``(1 + x.x') (exp(-|q - q'|^2 / (2 s^2)) + 1)``."""
+        return np.asarray(self.plane * (np.exp(self.square / (-2.0 * width**2)) + 1.0), dtype=np.float64)
 
 
 def distinct_rows(features: Float2D, most: int = 1000) -> tuple[Float2D, Int1D] | None:
@@ -342,6 +386,9 @@ LearnerName: TypeAlias = Literal["stack", "linear", "boosting"]
 """Learners by name: the stack (default), penalised linear and logistic regression, histogram boosting."""
 
 _MAX_LEVELS = 50
+
+_MOST_NUMBERS = 2_000_000
+"""Most numbers of features that are encoded at once."""
 
 _MANY_ROWS = 5000
 """Rows from which distinct rows of features are looked for, each of which is then predicted once."""
@@ -721,6 +768,17 @@ class Completion:
     outcome: FloatND | None = None  # expected outcome; None where the outcome is always observed
 
 
+def _joined(parts: Sequence[Completion]) -> Completion:
+    """Put the completions of consecutive blocks of rows together."""
+    first = parts[0]
+    weight, outcome = first.weight, first.outcome
+    return Completion(
+        weight=weight if np.ndim(weight) == 0 else np.concatenate([np.asarray(c.weight) for c in parts]),
+        replacements={v: np.concatenate([c.replacements[v] for c in parts]) for v in first.replacements},
+        outcome=None if outcome is None else np.concatenate([np.asarray(c.outcome) for c in parts]),
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
     """The outcome of a model on the labelled rows, where it depends on a label."""
@@ -760,6 +818,17 @@ class CompletionModels:
     def complete(self, features: Float2D, folds: Int2D) -> tuple[tuple[Completion, ...], ...]:
         """Return the completions of some rows, one tuple a term."""
         return self._plugged_in(features, folds) if self.plug_in else (self._mixture(features, folds),)
+
+    def complete_in_blocks(
+        self, encode: Callable[[Any], Float2D], frame: Any, folds: Int2D
+    ) -> tuple[tuple[Completion, ...], ...]:
+        """Return the completions of a frame, whose features are encoded block by block where they are many."""
+        n, block = len(frame), max(_MOST_NUMBERS // max(encode(frame.iloc[:1]).shape[1], 1), 1)
+        if n <= 2 * block:
+            return self.complete(encode(frame), folds)
+        places = [slice(begin, begin + block) for begin in range(0, n, block)]
+        pieces = [self.complete(encode(frame.iloc[rows]), folds[:, rows]) for rows in places]
+        return tuple(tuple(map(_joined, zip(*terms, strict=True))) for terms in zip(*pieces, strict=True))
 
     def _plugged_in(self, features: Float2D, folds: Int2D) -> tuple[tuple[Completion, ...], ...]:
         covariates = {v: models.predict(features, folds) for v, models in self.means.items()}

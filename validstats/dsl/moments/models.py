@@ -52,6 +52,7 @@ class NewtonResult:
     reason: str  # why it stopped
     n_iterations: int  # number of Newton steps
     largest_moment: float  # largest absolute mean score at ``params``
+    slope: Float2D | None = None  # the Jacobian where it does not depend on the parameters
 
 
 def scale_rows_and_columns(jacobian: Float2D) -> tuple[Float1D, Float1D]:
@@ -141,6 +142,7 @@ def find_root(
         reason=reason,
         n_iterations=n_steps,
         largest_moment=float(np.max(np.abs(value))) if np.all(np.isfinite(value)) else float("inf"),
+        slope=slope if is_affine else None,
     )
 
 
@@ -240,8 +242,8 @@ class RegressionRows:
         """Number of rows."""
         return len(self.y)
 
-    def take(self, index: AnyArray) -> RegressionRows:
-        """Return the rows that an index or a boolean mask selects."""
+    def take(self, index: AnyArray | slice) -> RegressionRows:
+        """Return the rows that an index, a slice or a boolean mask selects."""
         return replace(
             self,
             y=self.y[index],
@@ -325,6 +327,10 @@ class ModelMoment(ABC):
         """Return the weighted sum over rows of the negative derivative of the score."""
         # ``-sum_i row_weights[i] * d score_i / d params``.
 
+    def total(self, rows: RegressionRows, params: Float1D, row_weights: Float1D) -> Float1D:
+        """Return the weighted sum of the scores of rows."""
+        return np.asarray(row_weights @ self.score(rows, params), dtype=np.float64)
+
     def leverage(self, rows: RegressionRows, params: Float1D, inverse: Float2D) -> Float1D:
         """Return ``trace(inverse @ J_i)`` for every row, with ``J_i`` the row's negative derivative."""
         # Leverages; over all rows of an ordinary fit they add to ``p``.
@@ -355,7 +361,11 @@ class ModelMoment(ABC):
 
 
 def _weighted_gram(left: Float2D, right: Float2D, multiplier: Float1D) -> Float2D:
-    return left.T @ (right * multiplier[:, None])
+    if left is not right or multiplier.min(initial=0.0) < 0.0:
+        return left.T @ (right * multiplier[:, None])
+    # a product of a matrix with itself is half the work
+    scaled = left if np.all(multiplier == 1.0) else left * np.sqrt(multiplier)[:, None]
+    return scaled.T @ scaled
 
 
 def _solve_least_squares(gram: Float2D, cross: FloatND) -> FloatND:
@@ -375,6 +385,11 @@ class LinearMoment(ModelMoment):
     def score(self, rows: RegressionRows, params: Float1D) -> Float2D:
         """Return ``x (y - x'b)`` for every row."""
         return rows.X * rows.weighted(rows.y - rows.linear_predictor(params))[:, None]
+
+    def total(self, rows: RegressionRows, params: Float1D, row_weights: Float1D) -> Float1D:
+        """Return the weighted sum of ``x (y - x'b)``."""
+        residual = row_weights * rows.weighted(rows.y - rows.linear_predictor(params))
+        return np.asarray(rows.X.T @ residual, dtype=np.float64)
 
     def jacobian(self, rows: RegressionRows, params: Float1D, row_weights: Float1D) -> Float2D:
         """Return the weighted sum of ``x x'``."""
@@ -490,10 +505,17 @@ class GLMMoment(ModelMoment):
 
     def score(self, rows: RegressionRows, params: Float1D) -> Float2D:
         """Return ``x (y - mu) mu' / V(mu)`` for every row."""
+        return rows.X * self._row_residual(rows, params)[:, None]
+
+    def total(self, rows: RegressionRows, params: Float1D, row_weights: Float1D) -> Float1D:
+        """Return the weighted sum of ``x (y - mu) mu' / V(mu)``."""
+        return np.asarray(rows.X.T @ (row_weights * self._row_residual(rows, params)), dtype=np.float64)
+
+    def _row_residual(self, rows: RegressionRows, params: Float1D) -> Float1D:
         eta = rows.linear_predictor(params)
         mu = self.family.link.inverse(eta)
         scale = self.family.link.inverse_deriv(eta) / self.family.variance(mu)
-        return rows.X * rows.weighted((rows.y - mu) * scale)[:, None]
+        return rows.weighted((rows.y - mu) * scale)
 
     def _row_curvature(self, rows: RegressionRows, params: Float1D) -> Float1D:
         family = self.family
@@ -583,6 +605,10 @@ class MultinomialMoment(ModelMoment):
                 total[a, :, b, :] = block
                 total[b, :, a, :] = block
         return total.reshape(k * p, k * p)
+
+    def total(self, rows: RegressionRows, params: Float1D, row_weights: Float1D) -> Float1D:
+        """Return the weighted sum of the scores of rows."""
+        return np.asarray(row_weights @ self.score(rows, params), dtype=np.float64)
 
     def leverage(self, rows: RegressionRows, params: Float1D, inverse: Float2D) -> Float1D:
         """Return ``trace(inverse @ J_i)`` for every row."""

@@ -189,7 +189,7 @@ class SamplingDesign:
     # for ``"clusters"``, the number of rows of every row's cluster; None counts ``units``
     sizes: Int1D | None = None
 
-    def take(self, rows: AnyArray) -> SamplingDesign:
+    def take(self, rows: AnyArray | slice) -> SamplingDesign:
         """Return the design of some of the rows."""
         if self.units is None:
             return self
@@ -398,6 +398,17 @@ class StratumCentres:
         n_units = len(units.expanded)
         relative = np.where(inflation > 1.0, np.sqrt(inflation * (n_units - 1.0) / n_units), 1.0)
         return cls(centre, relative)
+
+    def of_rows(
+        self, probability: Float1D, design: SamplingDesign, labelled: Bool1D
+    ) -> tuple[Int1D, Float1D]:
+        """Return the stratum of every row, and how often its centre is taken off a row without a label."""
+        strata = design.fixed_strata(len(labelled))
+        assert strata is not None
+        times = np.where(labelled | (strata >= len(self.centre)), 0.0, probability)
+        if design.scheme == "clusters":
+            times = times / design.cluster_sizes
+        return np.minimum(strata, len(self.centre) - 1), times
 
     def taken_off(
         self,

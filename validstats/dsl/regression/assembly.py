@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -97,6 +98,10 @@ def parse_formula(formula: str) -> ParsedFormula:
     )
 
 
+_BLOCK = 32_768
+"""Rows whose covariates are coded at once where a row's own values are enough."""
+
+
 class DesignBuilder:
     """Design matrices of one formula for any rows and any completion of the label columns.
 
@@ -132,6 +137,7 @@ class DesignBuilder:
         self.variables = tuple(v for v in template.columns if v in observed)
         self._given, self.template = template, template
         self.template = self.checked(template)
+        self._plain = _plain_factors(columns, self._right, self._instruments)
         self._spec = self._fit_spec(self._right)
         self._instrument_spec = None if self._instruments is None else self._fit_spec(self._instruments)
         self._columns = [i for i, c in enumerate(self._spec.column_names) if self._keeps(str(c))]
@@ -160,11 +166,17 @@ class DesignBuilder:
         return widen_numbers(frame, self.variables)
 
     def _fit_spec(self, formula: Any) -> Any:
-        return formula.get_model_matrix(self.template, na_action="raise", output="pandas").model_spec
+        rows = self.template
+        factors = {str(factor.expr) for term in formula for factor in term.factors} - {"1"}
+        if all(name in rows.columns and rows[name].dtype.kind in "iuf" for name in factors):
+            rows = rows.iloc[:2]  # numbers as they are: the code does not depend on their values
+        return formula.get_model_matrix(rows, na_action="raise", output="pandas").model_spec
 
     def design(self, replacements: Mapping[str, AnyArray] | None = None, frame: Any = None) -> Float2D:
         """Return the covariates of some rows for one completion of the labels."""
-        matrix = self._matrix(self._spec, replacements, frame)[:, self._columns]
+        matrix = self._matrix(self._spec, replacements, frame)
+        if len(self._columns) < matrix.shape[1]:
+            matrix = matrix[:, self._columns]
         _check_finite(matrix, self.names)
         return np.ascontiguousarray(matrix)
 
@@ -200,9 +212,21 @@ class DesignBuilder:
         return widen_numbers(frame.assign(**dict(replacements)), tuple(replacements))
 
     def _matrix(self, spec: Any, replacements: Mapping[str, AnyArray] | None, frame: Any) -> Float2D:
-        rows = self.template if frame is None else frame
-        values = spec.get_model_matrix(self._completed(replacements, rows))
-        return np.asarray(values, dtype=np.float64)
+        rows = self._completed(replacements, self.template if frame is None else frame)
+        if not self._plain or len(rows) <= _BLOCK:
+            return np.asarray(spec.get_model_matrix(rows), dtype=np.float64)
+        names = [str(name) for name in spec.column_names]
+        matrix = np.empty((len(rows), len(names)))
+        numbers = {name: rows[name].to_numpy() for name in names if name in rows.columns}
+        alone = all(n == "Intercept" or (n in numbers and numbers[n].dtype.kind in "iuf") for n in names)
+        for begin in range(0, len(rows), _BLOCK):
+            block = slice(begin, begin + _BLOCK)
+            if alone:
+                for j, name in enumerate(names):
+                    matrix[block, j] = numbers[name][block] if name in numbers else 1.0
+            else:
+                matrix[block] = spec.get_model_matrix(rows.iloc[block])
+        return matrix
 
     def depends_on_other_rows(self) -> str | None:
         """Return a term whose values in a row change with the other rows, None where there is none."""
@@ -222,6 +246,17 @@ class DesignBuilder:
         if not np.array_equal(np.asarray(self.outcome())[every], np.asarray(self.outcome(frame=some))):
             return self.parsed.outcome
         return None
+
+
+def _plain_factors(columns: set[str], *formulas: Any) -> bool:
+    """Tell whether every factor is a column as it is, a category in ``C`` or a constant: values in a row are its own."""
+    return all(
+        str(factor.expr) in columns | {"1"} or re.fullmatch(r"C\((\w+)\)", str(factor.expr)) is not None
+        for formula in formulas
+        if formula is not None
+        for term in formula
+        for factor in term.factors
+    )
 
 
 def required_variables(formula: Any, columns: set[str], factor: Any = None) -> set[str]:
@@ -270,6 +305,8 @@ def _names_in(expression: str) -> set[str]:
 
 
 def _check_finite(matrix: Float2D, names: Sequence[str]) -> None:
+    if np.all(np.isfinite(matrix.sum(axis=0))):
+        return
     bad = np.flatnonzero(~np.isfinite(matrix).all(axis=0))
     if len(bad):
         listed = ", ".join(repr(names[int(j)]) for j in bad)
@@ -568,7 +605,7 @@ class RowCoder(ABC):
     def _completions(self, rows: StudyRows) -> tuple[tuple[Completion, ...], ...]:
         if not self.given:
             assert self.models is not None
-            return self.models.complete(self.features.encode(rows.frame), rows.folds)
+            return self.models.complete_in_blocks(self.features.encode, rows.frame, rows.folds)
         of = rows.given
         if not self.plug_in:
             of = {name: of[name].mean(axis=0)[None] for name in self.given}

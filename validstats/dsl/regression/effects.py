@@ -392,7 +392,6 @@ class _EffectInfluence:
     fit: FixedEffectsFit
     kind: VarianceKind
     n_units: int
-    keep: bool
     centres: StratumCentres | None = None
 
     def residuals(self, part: LabelledSample, augmentation: Augmentation) -> Float2D:
@@ -401,6 +400,10 @@ class _EffectInfluence:
         return self._mapped(found.residual, found.leverage)
 
     def __call__(self, part: LabelledSample, augmentation: Augmentation) -> InfluenceSums:
+        return InfluenceSums.of(self.rows(part, augmentation), part.clusters)
+
+    def rows(self, part: LabelledSample, augmentation: Augmentation) -> Float2D:
+        """Return the influence of every row."""
         found = self.fit.scores_of(part, augmentation)
         influence = self._mapped(found.psi, found.leverage)
         if self.centres is not None:
@@ -408,7 +411,7 @@ class _EffectInfluence:
             influence = self.centres.taken_off(
                 influence, residual, part.probability, part.design, part.labelled
             )
-        return InfluenceSums.of(influence, part.clusters, self.keep)
+        return influence
 
     def _mapped(self, scores: Float2D, leverage: Float1D) -> Float2D:
         values = small_sample_scores(scores, leverage, self.kind, self.n_units, len(self.fit.params))
@@ -444,12 +447,12 @@ def estimate_effects(
     if fit is None:
         n_params = sample.gold.X.shape[1]
         raise NoRootError(no_root_message.format(n_labelled=sample.n_labelled, n_params=n_params, reason=""))
-    work = _EffectInfluence(fit.lean(), kind, sample.n_labelled, sample.keeps_rows)
+    work = _EffectInfluence(fit.lean(), kind, sample.n_labelled)
     residual = work.residuals(*sample.labelled_part(fit.augmentation))
     centres = StratumCentres.of(residual, sample.gold_probability, sample.drawn)
-    found = None
-    if population == "superpopulation" or sample.keeps_rows:
-        found = sample.total(replace(work, centres=centres), fit.augmentation)
+    work, found = replace(work, centres=centres), None
+    if population == "superpopulation":
+        found = sample.total(work, fit.augmentation)
     covariance = (
         labelling_covariance(residual, sample)
         if population == "finite" or found is None
@@ -458,7 +461,9 @@ def estimate_effects(
     return Estimate(
         params=fit.params,
         covariance=covariance,
-        influence=None if found is None else found.rows,
+        influence_of=partial(work.rows, sample, fit.augmentation)
+        if isinstance(sample, LabelledSample)
+        else None,
         by_cluster=None if found is None or not found.clusters else found.clusters[0].sums,
         residual=residual,
         variance_parts=None if population == "finite" else parts_of(covariance, residual, sample),
@@ -506,7 +511,7 @@ class _LabelsAlone:
             influence = self.centres.taken_off(
                 influence, residual, part.probability, part.design, part.labelled
             )
-        return InfluenceSums.of(influence, part.clusters, keep=False)
+        return InfluenceSums.of(influence, part.clusters)
 
 
 def _weighted_levels(part: LabelledSample) -> AbsorbedRows:
@@ -540,7 +545,7 @@ def gold_within(sample: Sample, kind: VarianceKind | None, population: Populatio
         found = sample.total(
             replace(work, centres=centres),
             Augmentation(),
-            labelled_only=centres is None and not sample.keeps_rows,
+            labelled_only=centres is None,
         )
         covariance = found.covariance(sample.n_rows)
         parts = parts_of(covariance, residual, sample)
@@ -568,6 +573,6 @@ def naive_within(sample: Sample, raw: ScoreTerm, absorber: Absorber) -> SimpleFi
     fit = fit_fixed_effects(changed, term, absorber)
     if fit is None:
         return None
-    work = _EffectInfluence(fit.lean(), "HC0", 1, keep=False)
+    work = _EffectInfluence(fit.lean(), "HC0", 1)
     covariance = changed.total(work, fit.augmentation).covariance(sample.n_rows)
     return SimpleFit(params=fit.params, std_error=np.sqrt(np.clip(np.diag(covariance), 0.0, None)))

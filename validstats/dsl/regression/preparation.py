@@ -588,25 +588,50 @@ class _Triangle:
         return type(self)(upper_triangle(np.vstack([self.factor, other.factor])))
 
 
+def _inside_effects(
+    part: LabelledSample, absorber: Absorber | None, design: EffectsOfDesign | None
+) -> Float2D:
+    """Return the design of a part, within the effects and zero where they span a column."""
+    assert part.filled is not None
+    values = part.filled.X
+    if absorber is None or design is None:
+        return values
+    assert part.absorbed is not None
+    p = values.shape[1]
+    inside = variables(scaled_rows(part.filled, part.absorbed))[:, :-1] - absorber.fitted(
+        design.effects, part.absorbed
+    )
+    return np.where(design.varying[-p:], inside[:, -p:], 0.0)
+
+
 def _triangle(
     part: LabelledSample, _: Augmentation, absorber: Absorber | None, design: EffectsOfDesign | None
 ) -> _Triangle:
-    """Return the triangle of a part, within the effects and zero where they span a column."""
-    assert part.filled is not None
-    values = part.filled.X
-    if absorber is not None and design is not None:
-        assert part.absorbed is not None
-        p = values.shape[1]
-        inside = variables(scaled_rows(part.filled, part.absorbed))[:, :-1] - absorber.fitted(
-            design.effects, part.absorbed
-        )
-        values = np.where(design.varying[-p:], inside[:, -p:], 0.0)
-    return _Triangle(upper_triangle(values))
+    return _Triangle(upper_triangle(_inside_effects(part, absorber, design)))
+
+
+def _products(
+    part: LabelledSample, _: Augmentation, absorber: Absorber | None, design: EffectsOfDesign | None
+) -> Float2D:
+    values = _inside_effects(part, absorber, design)
+    return values.T @ values
 
 
 def upper_triangle(values: Float2D) -> Float2D:
     """Return the triangular factor of the QR decomposition."""
     return np.asarray(np.linalg.qr(values, mode="r"), dtype=np.float64)
+
+
+_CLEARLY_APART = 1e-6
+"""Least eigenvalue of the products of unit columns above which no column is near the span of others."""
+
+
+def _clearly_apart(products: Float2D) -> bool:
+    """Tell from the products of columns that they are linearly independent by far."""
+    length = np.sqrt(np.diag(products))
+    if not np.all((length > 0.0) & np.isfinite(length)):
+        return False
+    return bool(np.linalg.eigvalsh(products / np.outer(length, length))[0] > _CLEARLY_APART)
 
 
 def _check_rank(
@@ -615,8 +640,11 @@ def _check_rank(
     """Refuse collinear columns; warn where the labelled rows alone do not identify a column."""
     if not isinstance(sample.moment, LinearMoment | GLMMoment | MultinomialMoment | InstrumentalMoment):
         return
-    triangle = sample.total(partial(_triangle, absorber=absorber, design=design), Augmentation())
-    redundant = collinear_columns(triangle.factor, names)
+    products = sample.total(partial(_products, absorber=absorber, design=design), Augmentation())
+    redundant = []
+    if not _clearly_apart(products):
+        triangle = sample.total(partial(_triangle, absorber=absorber, design=design), Augmentation())
+        redundant = collinear_columns(triangle.factor, names)
     if redundant:
         raise ValueError(
             f"The column(s) {', '.join(map(repr, redundant))} are spanned by the other columns"

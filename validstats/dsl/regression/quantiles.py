@@ -199,17 +199,15 @@ class LabelDistribution:
         )
 
 
-def quantile_influence(share: Estimate, std_error: float) -> Float2D | None:
+def quantile_influence(share: Estimate, std_error: float) -> Float2D:
     """Return the influence functions of a quantile from those of the distribution function there."""
     # The quantile moves by minus the change of the distribution function over the density. The density is
     # read off the interval: its width over twice the critical value is the standard error of the share over
     # the density.
-    # Influence functions, whose mean square over ``n`` is ``std_error`` squared; None where the share has
-    # none, or the interval is not bounded.
+    # Influence functions, whose mean square over ``n`` is ``std_error`` squared.
     # Source: Bahadur (1966), Annals of Mathematical Statistics 37, 577-580; Siddiqui (1960), Journal of
     # Research of the National Bureau of Standards 64B, 145-150, for the density.
-    if share.influence is None or not np.isfinite(std_error):
-        return None
+    assert share.influence is not None
     spread = float(np.sqrt(share.covariance[0, 0]))
     return -share.influence * (std_error / spread) if spread > 0.0 else np.zeros_like(share.influence)
 
@@ -254,7 +252,7 @@ def _below_influence(
 ) -> InfluenceSums:
     """Return sums of the influence functions of the share of machine labels below a point."""
     values, mass = _machine_values(part, augmentation)
-    return InfluenceSums.of((mass * ((values <= point) - share) / mean)[:, None], part.clusters, keep=False)
+    return InfluenceSums.of((mass * ((values <= point) - share) / mean)[:, None], part.clusters)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -338,7 +336,9 @@ def _quantile_result(
             share,
             params=np.array([answer.value]),
             covariance=np.array([[error**2]]),
-            influence=quantile_influence(share, error),
+            influence_of=partial(quantile_influence, share, error)
+            if share.influence_of is not None and np.isfinite(error)
+            else None,
             by_cluster=None,
             residual=None,
             variance_parts=None,

@@ -11,7 +11,7 @@ import numpy as np
 from scipy import stats
 
 from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, Int1D
-from validstats.dsl.fit import Estimate, LabelledSample, SimpleFit
+from validstats.dsl.fit import Estimate, LabelledSample, SimpleFit, known_influence
 from validstats.dsl.fit.cell_intervals import (
     CellInterval,
     CellSums,
@@ -791,7 +791,7 @@ def _estimate(
     return Estimate(
         params=params,
         covariance=covariance,
-        influence=None if isinstance(request.units, CountedUnits) else influence,
+        influence_of=known_influence(None if isinstance(request.units, CountedUnits) else influence),
         residual=residual,
         variance_parts=_CellForecast(intervals, float(request.confidence_level)),
     )

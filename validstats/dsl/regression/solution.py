@@ -314,7 +314,7 @@ def marginal_effects(
         )
     if not isinstance(sample, LabelledSample):
         return NotApplicable("they need rows that are in memory together")
-    if found.influence is None:
+    if found.influence_of is None:
         return NotApplicable("a median of sample splits has no influence functions")
     if request.population == "finite" and prepared.coder.covariate_labels:
         return NotApplicable("covariates are expert labels, which most rows of the finite population lack")
