@@ -86,3 +86,12 @@ def test_the_error_table_names_the_best_rival() -> None:
     assert [r.estimator for r in rows if r.best] == ["gold"]
     table = dsl_rmse.markdown(rows)
     assert "| gold | 1.010 (0.000) |" in table and "1 of 1 coefficients are at or below 1.03" in table
+
+
+@pytest.mark.parametrize("kind", dsl_rmse.SURROGATES)
+def test_coefficients_of_the_laws_of_surrogates_are_those_of_many_rows(kind):
+    draw, expected = dsl_rmse.surrogate_law(np.random.default_rng(1), kind, 200_000)
+    X = draw.make_rows({}, None).X
+    for outcome in (draw.outcome, expected):
+        found = np.linalg.lstsq(X, outcome, rcond=None)[0]
+        assert found == pytest.approx(draw.coefficients, abs=0.02)

@@ -146,8 +146,7 @@ class _SharesBelow:
         self, part: LabelledSample, terms: tuple[ScoreTerm, ...]
     ) -> tuple[LabelledSample, tuple[ScoreTerm, ...]]:
         gold = self._share((Component(rows=part.gold),))[0].rows
-        filled = None if part.filled is None else self._share((Component(rows=part.filled),))[0].rows
-        return replace(part, moment=MeanMoment(), gold=gold, filled=filled), tuple(
+        return replace(part, moment=MeanMoment(), gold=gold, filled=None), tuple(
             self._share(term) for term in terms
         )
 
@@ -155,8 +154,10 @@ class _SharesBelow:
         if not term:
             return term
         # P(label <= point) = sum_k weight_k 1{draw_k <= point}
-        share = np.sum([c.weight * (c.rows.y <= self.point) for c in term], axis=0, dtype=np.float64)
-        return (Component(rows=replace(term[0].rows, y=np.asarray(share, dtype=np.float64))),)
+        share = np.zeros(term[0].rows.n_rows)
+        for c in term:
+            share += c.weight * (c.rows.y <= self.point)
+        return (Component(rows=replace(term[0].rows, y=share)),)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,12 +187,14 @@ class LabelDistribution:
 
     def share_below(self, point: float) -> Estimate:
         """Estimate the share of labels at or below one point."""
-        given = tuple(term for term in (self.expected, self.raw) if term is not None)
+        # machine labels are plugged in where nothing is predicted
+        used = self.raw if self.expected is None else self.expected
+        given = () if used is None else (used,)
         sample, terms = self.sample.changed(_SharesBelow(point), given)
         return estimate(
             sample,
             terms[:1] if self.expected is not None else (),
-            terms[-1] if self.raw is not None else None,
+            terms[0] if self.expected is None and terms else None,
             estimator=self.estimator,
             kind=self.kind,
             population=self.population,
@@ -305,7 +308,8 @@ def infer_quantile(problem: QuantileProblem, request: InferenceRequest) -> Coeff
     critical = critical_value(float(1 - request.confidence_level), degrees)
     distribution = replace(problem.distribution, alpha=float(1 - request.confidence_level), critical=critical)
     answer, error = _inverted(distribution, level, critical)
-    by_gold, gold_error = _inverted(replace(distribution, estimator="gold"), level, critical)
+    alone = replace(distribution, estimator="gold", expected=None, raw=None)
+    by_gold, gold_error = _inverted(alone, level, critical)
     gold = SimpleFit(params=np.array([by_gold.value]), std_error=np.array([gold_error]))
     raw = distribution.raw
     naive = None if raw is None else naive_quantile(distribution.sample, raw, level, critical)
