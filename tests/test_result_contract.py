@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -285,6 +286,12 @@ def test_it_is_written_to_json_with_its_schema(result: Any) -> None:
     assert content["schema"] == result.schema and content["kind"] == type(result).__name__
     assert content["answer"] == result.answer and len(content["terms"]) == len(result.tidy())
     assert content["guarantee"]["holds"] == result.guarantee.holds
+
+
+def test_its_figure_takes_axes_words_and_names_first(result: Any) -> None:
+    parameters = list(inspect.signature(result.plot).parameters.values())
+    assert [p.name for p in parameters[:3]] == ["ax", "labels", "drop"]
+    assert all(p.kind is inspect.Parameter.KEYWORD_ONLY for p in parameters[3:])
 
 
 def test_it_draws_itself_and_leaves_out_what_it_is_told(result: Any) -> None:

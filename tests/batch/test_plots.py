@@ -8,9 +8,9 @@ import pytest
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
-from sklearn.linear_model import LinearRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 
-from validstats.batch import BatchMean, BatchPredictor, Envelope, Selection
+from validstats.batch import BatchMean, BatchPredictor, BatchShares, Envelope, Selection
 from validstats.plotting import BatchIntervalDisplay, EnvelopeDisplay, SelectionDisplay
 
 
@@ -48,6 +48,23 @@ def test_intervals(data):
     assert display.ax_.get_xlabel() == "mean of the batch"
     _, ax = plt.subplots()
     assert result.plot(ax=ax).ax_ is ax
+
+
+def test_several_numbers_of_a_batch_are_all_drawn(data):
+    X, y = data
+    names = np.where(y > 0, "up", "down")
+    model = BatchPredictor(LogisticRegression(), BatchShares(), random_state=0).fit(X[:400], names[:400])
+    result = model.infer(X[400:], batches=np.repeat(["a", "b"], 100))
+    display = result.plot(truth=[[0.4, 0.6], [0.5, 0.5]])
+    assert display.batches == ["a: share of down", "a: share of up", "b: share of down", "b: share of up"]
+    assert display.truth.tolist() == [0.4, 0.6, 0.5, 0.5]
+    np.testing.assert_array_equal(display.low, result.conf_low.ravel())
+    one = result.plot(drop=["b", "share of up"], labels={"share of down": "falling"})
+    assert one.batches == ["a"] and one.ax_.get_xlabel() == "falling"
+    alone = model.infer(X[400:500]).plot(labels={"share of up": "rising"})
+    assert alone.batches == ["share of down", "rising"] and alone.ax_.get_xlabel() == "value"
+    with pytest.raises(ValueError, match="a column for each of 2 numbers"):
+        result.plot(truth=[0.5, 0.5])
 
 
 def test_intervals_with_infinite_ends():

@@ -450,7 +450,7 @@ class BatchIntervals(BatchResult):
         if "Naive" in columns:
             notes.append("Naive is what the model says without calibration; it comes without any guarantee.")
         if "Textbook" in columns:
-            ratio = self._over_textbook()
+            ratio = np.nan if self._methods().endswith("asymptotic") else self._over_textbook()
             wide = f"; ours are {ratio:.2f} times as wide" if np.isfinite(ratio) else ""
             notes.append(
                 f"Textbook is the prediction interval of normal theory, which is right for large samples of unlike rows{wide}."
@@ -484,7 +484,7 @@ class BatchIntervals(BatchResult):
             Words instead of the names of batches.
         drop : collection of str, default ()
             Batches to leave out.
-        truth : array-like of shape (n_batches,) or None, default None
+        truth : array-like of shape (n_batches,) or (n_batches, n_terms), or None, default None
             True values, where they are known.
 
         Returns

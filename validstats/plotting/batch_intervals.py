@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from validstats._typing import Float2D
 from validstats.intake import check_same_length, check_vector
 from validstats.plotting._style import COLOURS, Display, figure_and_axes, kept, plain, tidy_axes, words
 
@@ -66,7 +67,7 @@ class BatchIntervalDisplay(Display):
         result: Any,
         *,
         truth: Any = None,
-        term: int = 0,
+        term: int | None = None,
         labels: Mapping[str, str] | None = None,
         drop: Collection[str] = (),
     ) -> Self:
@@ -76,33 +77,44 @@ class BatchIntervalDisplay(Display):
         ----------
         result : BatchIntervals
             From ``BatchPredictor.infer``.
-        truth : array-like of shape (n_batches,) or None, default None
+        truth : array-like of shape (n_batches,) or (n_batches, n_terms), or None, default None
             True values.
-        term : int, default 0
-            Which number, where there are several.
+        term : int or None, default None
+            Which number, where there are several; None draws all of them.
         labels : mapping of str to str or None, default None
-            Words instead of the names of batches and of the number.
+            Words instead of the names of batches and of the numbers.
         drop : collection of str, default ()
-            Batches to leave out.
+            Batches and numbers to leave out.
 
         Returns
         -------
         BatchIntervalDisplay
             The display, not drawn yet.
         """
-        truth = result.by_batch(truth, "truth")
+        asked = list(range(len(result.terms))) if term is None else [term]
+        terms = [asked[i] for i in kept([result.terms[t] for t in asked], drop)]
         shown = kept(result.batches, drop)
-        naive, name = result.naive[shown, term], result.terms[term]
-        textbook = result.textbook[shown, term]
+        values = (
+            None if truth is None else _by_term(result, truth, len(asked))[:, [asked.index(t) for t in terms]]
+        )
+        names = words([result.batches[i] for i in shown], labels)
+        called = words([result.terms[t] for t in terms], labels)
+        several = len(terms) > 1
+        cells = np.ix_(shown, terms)
+        naive, textbook = result.naive[cells], result.textbook[cells]
+        if several:
+            names = [t if len(result.batches) == 1 else f"{b}: {t}" for b in names for t in called]
         return cls(
-            words([result.batches[i] for i in shown], labels),
-            result.estimate[shown, term],
-            result.conf_low[shown, term],
-            result.conf_high[shown, term],
-            truth=None if truth is None else truth[shown],
-            naive=None if np.isnan(naive).all() else naive,
-            textbook=None if np.isnan(textbook).any() else textbook,
-            name=(labels or {}).get(name, f"{name} of the batch"),
+            names,
+            result.estimate[cells].ravel(),
+            result.conf_low[cells].ravel(),
+            result.conf_high[cells].ravel(),
+            truth=None if values is None else values[shown].ravel(),
+            naive=None if np.isnan(naive).all() else naive.ravel(),
+            textbook=None if np.isnan(textbook).any() else textbook.reshape(-1, 2),
+            name="value"
+            if several
+            else (labels or {}).get(result.terms[terms[0]], f"{called[0]} of the batch"),
         )
 
     def covered(self) -> np.ndarray:
@@ -165,3 +177,16 @@ class BatchIntervalDisplay(Display):
             np.where(np.isfinite(self.low), self.low, finite.min() - pad),
             np.where(np.isfinite(self.high), self.high, finite.max() + pad),
         )
+
+
+def _by_term(result: Any, truth: Any, n_terms: int) -> Float2D:
+    """True values with a row for each batch and a column for each number that is drawn."""
+    if n_terms == 1:
+        return np.asarray(result.by_batch(truth, "truth"))[:, None]
+    values = np.asarray(truth, dtype=np.float64)
+    if values.shape != (len(result.batches), n_terms):
+        raise ValueError(
+            f"truth must have a row for each of {len(result.batches)} batches and a column for each of {n_terms} numbers, got "
+            f"shape {values.shape}."
+        )
+    return values
