@@ -13,6 +13,7 @@ from benchmarks.holdout_limits import (
     GateRun,
     GuessDay,
     coded_answers,
+    coded_differences,
     false_certificate,
     honest_day,
     search_loop,
@@ -24,7 +25,10 @@ from validstats.holdout.widths import (
     certify_gain,
     clopper_pearson,
     count_candidates,
+    difference_half_widths,
     f_score_interval,
+    log_coded_share,
+    paired_difference_interval,
     paired_tail_at_most,
     r2_interval,
     start_upper,
@@ -250,3 +254,22 @@ def test_metrics_that_are_no_means_cover(metric: str) -> None:
             truth = 0.760249938906523  # Phi(1 / sqrt 2)
         held += low <= truth <= high
     assert binomial_acceptance(held, trials, 0.9).accepted
+
+
+def mean_differences(n: int, queries: int, days: int) -> np.ndarray:
+    """Mean half-widths of days of differences, one row in ten discordant."""
+    rng = np.random.default_rng(n)
+    return np.array([np.mean(coded_differences(rng, n, 0.1, queries, 0.35)) for _ in range(days)])
+
+
+@pytest.mark.parametrize(("n", "queries", "days"), [(400, 1, 300), (800, 3, 80)])
+def test_a_plan_of_differences_is_kept_by_half_of_the_days(n: int, queries: int, days: int) -> None:
+    planned = difference_half_widths(n, queries, log_alpha=LOG_ALPHA, discordant=0.1, t=0.35).mean()
+    found = mean_differences(n, queries, days)
+    assert binomial_acceptance(int((found <= planned).sum()), days, 0.5).accepted
+    assert planned < 1.05 * found.mean()
+    if queries == 1:
+        # the radius at the expected counts and half a cell: as if no interval were wider than expected
+        level = LOG_ALPHA + log_coded_share(1)
+        naive = paired_difference_interval(20, 20, n, level)[1] + 0.35 * math.sqrt(0.2 / n)
+        assert not binomial_acceptance(int((found <= naive).sum()), days, 0.5).accepted

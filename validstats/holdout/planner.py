@@ -294,7 +294,7 @@ def plan(
     >>> plan(10_000, 100, release="numeric").choice
     'gaussian'
     >>> plan(2_000, width=0.05).queries, plan(queries=20, difference=0.05).n
-    (19, 3046)
+    (19, 3325)
     """
     level = check_confidence_level(confidence_level)
     if level < 0.5:

@@ -17,8 +17,9 @@ import numpy as np
 from scipy import stats
 
 from validstats._typing import Float1D
-from validstats.holdout.widths.coded import free_count
+from validstats.holdout.widths.coded import GROWTH_OF_PAIRS, free_count
 from validstats.holdout.widths.counts import (
+    LOG_2,
     GuessCells,
     clopper_pearson_ends,
     guess_deviation,
@@ -31,7 +32,7 @@ from validstats.holdout.widths.mass import (
     log_coded_share,
     log_near_code,
 )
-from validstats.holdout.widths.paired import paired_difference_interval
+from validstats.holdout.widths.paired import paired_lower
 from validstats.intake import check_in_range, check_literal, check_positive_int
 
 __all__ = [
@@ -169,23 +170,65 @@ def free_half_widths(
 def difference_half_widths(n: int, queries: int, *, log_alpha: float, discordant: float, t: float) -> Float1D:
     """Return the half-widths of successive differences of two shares on the same rows, for honest guesses; codes by their mean."""
     deviation = math.sqrt(2.0 * discordant / n)  # of a difference and its guess, from n rows each
-    ends = t * (
-        2.0 * np.arange(_MOST_CELLS + 2) - 1.0
-    )  # cell d lies between (2 d - 1) t and (2 d + 1) t deviations
-    ends[0], ends[-1] = 0.0, math.inf
-    law = 2.0 * -np.diff(stats.norm.sf(ends))
     left = np.arange(queries, 0, -1)
     shares = np.array([log_coded_share(int(r)) for r in left])
-    code = sum(p * log_coded_outcome(2, d, 0) for d, p in enumerate(law)) - math.log1p(
-        -math.exp(log_coded_share(2))
-    )
-    kept = np.log1p(-np.exp(shares)) + code
-    levels = log_alpha + shares + np.r_[0.0, np.cumsum(kept)[:-1]]
-    nodes = np.linspace(levels.min() - 1e-9, levels.max() + 1e-9, _NODES // 4) if queries > 2 else levels
     each = round(0.5 * discordant * n)
-    radii = [paired_difference_interval(each, each, n, float(level))[1] for level in nodes]
-    order = np.argsort(nodes)
-    return np.interp(levels, nodes[order], np.array(radii)[order]) + t * deviation
+
+    def radius_at(level: float) -> float:
+        return -paired_lower(each, each, n, level - LOG_2)  # both ends are alike
+
+    def levels_for(codes: Float1D) -> Float1D:
+        return log_alpha + shares + np.r_[0.0, np.cumsum(np.log1p(-np.exp(shares)) + codes)[:-1]]
+
+    first = radius_at(log_alpha + float(shares[0]))
+    growth, code = _pair_cells(first, n, discordant, t * deviation)
+    if queries == 1:
+        return np.minimum([first * growth + t * deviation], 1.0)
+    levels = levels_for(np.full(queries, code))
+    # later radii are larger, so that their cells are enlarged more often and cost more
+    top, low = levels.max(), levels.max() - _BEYOND * (levels.max() - levels.min())
+    # radii go about as the root of minus the level
+    nodes = -np.square(np.linspace(math.sqrt(-top), math.sqrt(-low), 3))
+    radii = np.array([radius_at(float(level)) for level in nodes])
+    radius = np.poly1d(np.polyfit(np.sqrt(-nodes), radii, 2))
+    nodes = -np.square(np.linspace(math.sqrt(-top), math.sqrt(-low), _NODES // 4))[::-1]
+    radii = radius(np.sqrt(-nodes))
+    growths, codes = np.array([_pair_cells(each, n, discordant, t * deviation) for each in radii]).T
+    for _ in range(3):
+        levels = levels_for(np.interp(levels, nodes, codes))
+    return np.minimum(np.interp(levels, nodes, radii * growths) + t * deviation, 1.0)
+
+
+_BEYOND = 1.5  # how far below the first estimate of the levels half-widths of differences are computed
+_PLACES = 201  # quantiles of a difference and of a number of discordant rows, in the quadrature over cells
+
+
+def _pair_cells(radius: float, n: int, discordant: float, half: float) -> tuple[float, float]:
+    """Mean enlargement of a published difference, and the mean of the log code of its cell, for honest guesses from n rows."""
+    u = (np.arange(_PLACES) + 0.5) / _PLACES
+    away = stats.norm.ppf(u)[:, None] * math.sqrt(2.0 * discordant / n)
+    # a radius goes as the root of the discordant rows, counted in the holdout and in the training rows
+    rows = np.maximum(n * discordant, 1.0)
+    ratio = np.sqrt(np.maximum(1.0 + stats.norm.ppf(u)[None, :] * math.sqrt(2.0 / rows), 0.1))
+    seen = radius * ratio
+    enlarged = np.zeros(np.broadcast_shapes(away.shape, seen.shape))
+    distance = np.full(enlarged.shape, np.nan)
+    for e in range(_MOST_ENLARGED + 1):
+        # as in coded_cell, with cells of half-width `half`
+        reach = radius * GROWTH_OF_PAIRS**e if e < _MOST_ENLARGED else math.inf
+        first = np.ceil(0.5 * (away + seen - reach) / half - 0.5)
+        last = np.floor(0.5 * (away - seen + reach) / half + 0.5)
+        found = np.isnan(distance) & (first <= last)
+        distance = np.where(found, np.minimum(np.maximum(0.0, first), last), distance)
+        enlarged = np.where(found, float(e), enlarged)
+    least = -math.log1p(-math.exp(log_coded_share(2)))
+    d = np.minimum(np.abs(distance), _MOST_CELLS).astype(int)
+    place = np.array([log_coded_outcome(2, i, 0) + least for i in range(_MOST_CELLS + 1)])[d]
+    more = log_coded_outcome(2, 0, 1) - log_coded_outcome(2, 0, 0)
+    return float((GROWTH_OF_PAIRS**enlarged).mean()), float((place + enlarged * more).mean())
+
+
+_MOST_ENLARGED = 4  # enlargements in the quadrature; the last takes the tail
 
 
 def _cells_of(parts: GuessCells, deviation: float) -> tuple[np.ndarray, Float1D, Float1D]:

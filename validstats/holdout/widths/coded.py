@@ -24,6 +24,7 @@ __all__ = [
     "CodedCell",
     "CodedGuess",
     "FreeCell",
+    "GROWTH_OF_PAIRS",
     "PairSign",
     "coded_cell",
     "coded_mean",
@@ -36,10 +37,9 @@ __all__ = [
 
 PairSign = Literal["first", "undecided", "second"]
 
-_GROWTH_PAIRS, _GROWTH_VALUES = (
-    1.3,
-    2.0,
-)  # enlargement of the radius: counts of pairs vary less than variances
+# enlargement of the radius: counts of pairs vary less than variances
+GROWTH_OF_PAIRS = 1.3
+_GROWTH_VALUES = 2.0
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def coded_pairs(
     deviation = math.sqrt((p10 + p01 - centre**2) * (1.0 / n + 1.0 / m))
     planned = round(n * p10), round(n * p01)
     low, high = paired_difference_interval(*planned, n, log_alpha)
-    guess = CodedGuess(centre, 0.5 * (high - low), 2.0 * t * deviation, _GROWTH_PAIRS, (-1.0, 1.0))
+    guess = CodedGuess(centre, 0.5 * (high - low), 2.0 * t * deviation, GROWTH_OF_PAIRS, (-1.0, 1.0))
     return coded_cell(guess, *paired_difference_interval(n10, n01, n, log_alpha)), guess
 
 
