@@ -199,7 +199,13 @@ def test_the_commands_do_the_same(tmp_path: Path) -> None:
         assert (done.exit_code, done.output.split()[-1]) == (code, word)
     p.write_text("id,guess\n1,2\n")
     assert runner.invoke(main, ["holdout", "ask", ledger, str(p)]).exit_code == 2
-    assert "gains at least 0." in runner.invoke(main, ["holdout", "final", ledger]).output
+    refused = runner.invoke(main, ["holdout", "final", ledger, str(p)])
+    assert refused.exit_code == 2 and "has no column" in refused.output
+    p.write_text("id,prediction\n" + "".join(f"{k},{v}\n" for k, v in proposal(0.95).items()))
+    opened = runner.invoke(main, ["holdout", "final", ledger, str(p)])
+    assert "the model of p.csv gains at least 0." in opened.output
+    again = runner.invoke(main, ["holdout", "final", ledger])
+    assert again.exit_code == 3 and "the vault was opened" in again.output
     found = runner.invoke(
         main, ["holdout", "audit", "--rows", "10000", "--score", "0.85", "--decimals", "2", "--looks", "40"]
     )

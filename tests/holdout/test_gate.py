@@ -89,6 +89,17 @@ def test_the_vault_certifies_once() -> None:
         make().gate(START).final()
 
 
+def test_the_vault_certifies_a_model_that_the_gate_has_not_kept() -> None:
+    gains = []
+    for target in (None, better(0.95)):
+        gate = make(vault=0.25).gate(START)
+        gate.ask(better(0.8))
+        answer = gate.final(target)
+        assert answer.question.endswith(f"{'kept model' if target is None else 'predictions'} (final)")
+        gains.append(float(answer))
+    assert gains[1] > gains[0] + 0.05
+
+
 def test_losses_are_turned_the_right_way() -> None:
     gate = make(metric="error").gate(START)
     assert gate.ask(better(0.9)) is True and gate.ask(better(0.5)) is False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -90,13 +91,11 @@ def ask(ledger: Path, predictions: Path, note: str) -> None:
     Example:
       validstats holdout ask gate.ledger predictions.csv
     """
-    from validstats.holdout.boundary import GateServer, ProposalError, read_proposal
+    from validstats.holdout.boundary import GateServer, ProposalError
 
     server = GateServer(ledger)
     try:
-        kept = server.ask(
-            read_proposal(predictions.resolve(), predictions.resolve().parent, server.forbidden), note
-        )
+        kept = server.ask(_proposal(predictions, server), note)
     except ProposalError as error:
         raise click.UsageError(str(error)) from None
     click.echo("keep" if kept else "discard")
@@ -126,17 +125,35 @@ def certify(ledger: Path, go_on: bool) -> None:
 
 @click.command()
 @_LEDGER
+@click.argument("predictions", type=_FILE, required=False)
 @guarded
-def final(ledger: Path) -> None:
-    """Open the vault, once, for a lower bound of the gain.
+def final(ledger: Path, predictions: Path | None) -> None:
+    """Open the vault, once, for a lower bound of the gain: of the kept model, or of PREDICTIONS (columns id and prediction).
 
     \b
-    Example:
-      validstats holdout final gate.ledger
-    """
-    from validstats.holdout.boundary import GateServer
+    Exit codes: 0, 2 the file cannot be used (the vault stays closed), 3 the ledger refuses.
 
-    click.echo(f"By the vault the kept model gains at least {GateServer(ledger).final():.4f} over the start.")
+    \b
+    Examples:
+      validstats holdout final gate.ledger
+      validstats holdout final gate.ledger predictions.csv
+    """
+    from validstats.holdout.boundary import GateServer, ProposalError
+
+    server = GateServer(ledger)
+    try:
+        gain = server.final(None if predictions is None else _proposal(predictions, server))
+    except ProposalError as error:
+        raise click.UsageError(str(error)) from None
+    what = "kept model" if predictions is None else f"model of {predictions.name}"
+    click.echo(f"By the vault the {what} gains at least {gain:.4f} over the start.")
+
+
+def _proposal(predictions: Path, server: Any) -> dict[str, str]:
+    from validstats.holdout.boundary import read_proposal
+
+    path = predictions.resolve()
+    return read_proposal(path, path.parent, server.forbidden)
 
 
 @click.command()

@@ -24,6 +24,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from validstats._typing import AnyArray
 from validstats.holdout.asking import Gate, seal, unseal
 from validstats.holdout.estimators import ReusableHoldout
 from validstats.holdout.ledger import Ledger
@@ -212,17 +213,20 @@ class GateServer:
 
     def ask(self, proposal: Mapping[str, Any], note: str = "") -> bool:
         """Compare a proposal with the present model."""
-        _check_proposal(proposal, set(self._rows.ids), set(self._rows.classes))
-        return self._gate.ask(np.array([str(proposal[key]) for key in self._rows.ids]), note=note[:200])
+        return self._gate.ask(self._predictions(proposal), note=note[:200])
 
     def certify(self, *, go_on: bool = False) -> dict[str, float]:
         """Certify the kept model."""
         found = self._gate.certify(go_on=go_on)
         return {"accuracy_low": found.accuracy_low, "accuracy_high": found.accuracy_high, "gain": found.gain}
 
-    def final(self) -> float:
-        """Open the vault, once, for a lower bound of the gain."""
-        return float(self._gate.final())
+    def final(self, proposal: Mapping[str, Any] | None = None) -> float:
+        """Open the vault, once, for a lower bound of the gain of the kept model, or of a proposal."""
+        return float(self._gate.final(None if proposal is None else self._predictions(proposal)))
+
+    def _predictions(self, proposal: Mapping[str, Any]) -> AnyArray:
+        _check_proposal(proposal, set(self._rows.ids), set(self._rows.classes))
+        return np.array([str(proposal[key]) for key in self._rows.ids])
 
     # ------------------------------------------------------------------ JSON-RPC
 

@@ -228,8 +228,13 @@ class Gate:
             entry=answer.entry, left=answer.left, guarantee=answer.guarantee, backend=answer.backend
         )
 
-    def final(self) -> Answer:
-        """Open the vault once, for a lower bound of the kept model's gain over the start.
+    def final(self, target: Any = None) -> Answer:
+        """Open the vault once, for a lower bound of a model's gain over the start.
+
+        Parameters
+        ----------
+        target : estimator, predictions or None, default None
+            The model; None is the one that the gate has kept.
 
         Returns
         -------
@@ -250,6 +255,9 @@ class Gate:
 
         record = self._record()
         kept, start = (self._good(record[name])[1] for name in ("present", "start"))
+        if target is not None:
+            sealed = self._units(_Predictions.of(self.desk, target, self.metric))[1]
+            kept = None if sealed is None else _good(sealed, self.metric)
         assert kept is not None
         assert start is not None
 
@@ -272,9 +280,9 @@ class Gate:
             return Release(value=gain, low=gain, high=1.0, source="vault")
 
         try:
-            return self._charge("final", respond)
+            return self._charge("final", respond, "kept model" if target is None else name_of(target))
         except _MovedError:
-            return self.final()
+            return self.final(target)
 
     @property
     def status(self) -> dict[str, Any]:
@@ -307,11 +315,11 @@ class Gate:
         units, vault = self._units(self._kept(name))
         return _good(units, self.metric), None if vault is None else _good(vault, self.metric)
 
-    def _charge(self, release: str, respond: Any) -> Answer:
+    def _charge(self, release: str, respond: Any, model: str = "kept model") -> Answer:
         question = Question(
             release=release,
-            label=f"{self.metric.name}: kept model ({release})",
-            phrase="the gain of the kept model over the start",
+            label=f"{self.metric.name}: {model} ({release})",
+            phrase=f"the gain of the {model} over the start",
             query=None,
             respond=respond,
             cost=0,
