@@ -1,6 +1,6 @@
 """Hunt for the settings in which a guarantee fails: ``python -m benchmarks.hunt DOMAIN --minutes 20 --seed S``.
 
-DOMAIN is batch, dsl, evals or mi. Prints the worst settings, writes them as JSON and a figure beside
+DOMAIN is batch, dsl, evals, holdout or mi. Prints the worst settings, writes them as JSON and a figure beside
 ``--output``, and ends with one line that says what was tried and found. Exit code 1 if a setting is confirmed below its
 level by more than the allowance (one point; two for asymptotic statements), or has errors; 0 otherwise.
 """

@@ -12,6 +12,7 @@ import pytest
 from tests.holdout.study import MODEL, X_HOLD, Y_HOLD, make
 from validstats.exceptions import BudgetExhaustedError
 from validstats.holdout import Ledger
+from validstats.holdout.widths import contrast_lower, start_upper
 
 N = len(Y_HOLD)
 START = np.zeros(N, dtype=int)
@@ -87,6 +88,20 @@ def test_the_vault_certifies_once() -> None:
         gate.final()
     with pytest.raises(ValueError, match="needs a vault"):
         make().gate(START).final()
+
+
+def test_a_gate_beside_a_vault_divides_the_level_at_its_root() -> None:
+    # .75 for the vault, .1 for the start, .15 for bits and certificates
+    rh = make(vault=0.25)
+    gate = rh.gate(START)
+    assert rh.nats_ == pytest.approx(-math.log(0.15))
+    alone = make()
+    alone.gate(START)
+    assert alone.nats_ == pytest.approx(-math.log(0.9))
+    gate.ask(better(0.9))
+    units = [gate._good(gate._record()[name])[1] for name in ("present", "start")]
+    level = math.log(0.05 * 0.75 / 2)
+    assert float(gate.final()) == contrast_lower(*units, start_upper(units[1], level), level).gain
 
 
 def test_the_vault_certifies_a_model_that_the_gate_has_not_kept() -> None:

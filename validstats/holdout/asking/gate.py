@@ -32,6 +32,8 @@ from validstats.intake import check_in_range
 __all__ = ["Gate", "open_gate"]
 
 _START_SHARE = 0.1  # of the mass at which the gate opens, for the one bound of the start
+# With a sealed vault, which has half of the whole already, a fresh ledger divides: .75 vault, .1 start, .15 bits
+_START_BESIDE_VAULT, _MORE_FOR_VAULT = 0.2, 0.5
 _ORDER_LOST = (
     "The rows of this gate's holdout have other features now, and without identifiers they cannot be found one by one. Give "
     "them as they were when the gate was opened; ids= in calibrate() keeps them apart from their features."
@@ -273,7 +275,7 @@ class Gate:
             if gate["present"] != record["present"]:
                 raise _MovedError
             # half of the vault's share for the start, half for the gain
-            level = float(session.state["log_alpha"]) + math.log(VAULT_SHARE / 2.0)
+            level = float(gate["vault_level"]) - math.log(2.0)
             gain = max(contrast_lower(kept, start, start_upper(start, level), level).gain, 0.0)
             gate.update(ended=True)
             session.state.update(gate=gate, vault=session.turn.index)
@@ -348,8 +350,10 @@ def open_gate(desk: Desk, start: Any, margin: float, metric: str | Metric | None
     gate._units(proposal)  # a start that cannot be measured is refused here
 
     def respond(session: Session) -> Release:
-        # the start is one fixed question; its bound is not shown
-        level = float(session.state["log_alpha"]) + session.log_mass + math.log(_START_SHARE)
+        # the start is one fixed question, whose bound is not shown; the vault's share is kept until it is opened
+        alpha, mass = float(session.state["log_alpha"]), session.log_mass
+        sealed = desk.parts.vault is not None and session.state.get("vault") is None
+        first, vault = (_START_BESIDE_VAULT, _MORE_FOR_VAULT) if sealed else (_START_SHARE, 0.0)
         session.turn.detach([])
         session.turn.attach(proposal.content)
         code = BitCode()
@@ -358,13 +362,14 @@ def open_gate(desk: Desk, start: Any, margin: float, metric: str | Metric | None
             "rows": desk.parts.order,
             "start": asked,
             "present": asked,
-            "start_level": level,
+            "start_level": alpha + mass + math.log(first),
+            "vault_level": alpha + math.log(VAULT_SHARE + vault * math.exp(mass)),
             "code": [list(code.keeps), list(code.discards), list(code.log_weights)],
             "proposals": 0,
             "kept": 0,
             "ended": False,
         }
-        session.branch(-math.log1p(-_START_SHARE))
+        session.branch(-math.log1p(-first - vault))
         return Release(source="bit")
 
     desk.ask(

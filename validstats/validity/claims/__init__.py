@@ -8,7 +8,7 @@ from validstats.validity.hunt import Claim
 
 __all__ = ["DOMAINS", "claims_of"]
 
-DOMAINS = ("batch", "dsl", "evals", "mi")
+DOMAINS = ("batch", "dsl", "evals", "holdout", "mi")
 
 
 def claims_of(domain: str) -> list[Claim]:
