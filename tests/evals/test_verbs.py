@@ -180,7 +180,7 @@ def test_error_rows_count_as_failures_or_are_dropped_and_both_are_said():
         (lambda: evals.rank({"score": [1, 0, 1]}), "two systems"),
         (lambda: evals.pass_at_k(DATA / "samples.jsonl_results.jsonl", k=[11]), "draw more samples"),
         (lambda: evals.pass_at_k({"problem": [1, 1, 2, 2], "passed": [1, 0, 1, 1]}, population="finite", k=[1]), "too few"),
-        (lambda: evals.plan(DATA / "long.csv", width=0.05), "plan each by itself"),
+        (lambda: evals.plan(DATA / "long.csv", width=0.05), "Pass system="),
     ],
 )  # fmt: skip
 def test_what_would_give_a_wrong_number_is_refused(call, message):
@@ -570,3 +570,15 @@ def test_a_column_says_which_problems_were_drawn_for_audit():
         evals.pass_at_k(data.assign(drawn=np.arange(len(data)) % 2), drawn="drawn")
     with pytest.raises(ValueError, match="design='samples'"):
         evals.pass_at_k(data, drawn="drawn", design="samples")
+
+
+def test_one_of_several_systems_is_named():
+    plan = evals.plan(DATA / "long.csv", width=0.3, system="alpha-small")
+    rows = pd.read_csv(DATA / "long.csv").query("system == 'alpha-small'")
+    assert plan.estimate == evals.plan(rows, width=0.3).estimate
+    result = evals.pass_at_k(DATA / "gpqa_counts.csv", system="system_b", k=[1, 5])
+    assert result.estimate[0] == pytest.approx(0.6171717171717171)
+    with pytest.raises(EvalFileError, match="Pass system= with one of them"):
+        evals.pass_at_k(DATA / "gpqa_counts.csv")
+    with pytest.raises(EvalFileError, match="is no system of these data"):
+        evals.plan(DATA / "long.csv", width=0.3, system="gamma")

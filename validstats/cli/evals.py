@@ -277,6 +277,7 @@ def rank(
 @_FILES
 @click.option("--problem", help="Column that names the problems.")
 @click.option("--passed", help="Column that says whether a sample passed.")
+@click.option("--system", help="Which system, where the files hold several.")
 @click.option("--human", help="Column of audits: whether a sample is really right.")
 @click.option("--probability", help="Column (or number) of the audit probabilities.")
 @click.option("-k", "--k", "ks", help="Numbers of samples, separated by commas.")
@@ -304,6 +305,7 @@ def passk(
     files: tuple[Path, ...],
     problem: str | None,
     passed: str | None,
+    system: str | None,
     human: str | None,
     probability: str | None,
     ks: str | None,
@@ -335,6 +337,7 @@ def passk(
         _sources(files),
         problem=problem,
         passed=passed,
+        system=system,
         human=human,
         sampling_probability=_number_or_name(probability),
         k=numbers,
@@ -438,6 +441,7 @@ def doctor(files: tuple[Path, ...], output_format: str, output: Path | None) -> 
     "--systems", type=click.IntRange(min=2), default=2, show_default=True, help="Systems of a ranking."
 )
 @click.option("--power", type=float, default=0.8, show_default=True)
+@click.option("--system", help="Which system, where the file holds several.")
 @click.option("--judge", help="Column of the judge's verdicts.")
 @click.option("--human", help="Column of human labels that are there already.")
 @click.option("--sensitivity", type=float, help="Assumed share of good answers that the judge passes.")

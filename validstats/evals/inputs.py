@@ -148,6 +148,22 @@ class EvalInput:
         return verdict_codes(self.score)
 
 
+def of_one_system(table: EvalTable, system: str | None) -> EvalTable:
+    """The rows of the system that is meant."""
+    names = table.systems if table.has("system") else []
+    if system is None:
+        if len(names) > 1:
+            raise EvalFileError(
+                f"The data hold several systems: {', '.join(map(repr, names[:8]))}. Pass system= with one of them."
+            )
+        return table
+    if str(system) not in names:
+        raise EvalFileError(
+            f"system={system!r} is no system of these data; there are {', '.join(map(repr, names)) or 'none'}."
+        )
+    return table.rows(table.names("system") == str(system)) if len(names) > 1 else table
+
+
 def load(
     data: Any,
     *,

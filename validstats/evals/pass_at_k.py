@@ -9,7 +9,7 @@ import numpy as np
 
 from validstats._typing import Bool1D, Float1D, Float2D, Int1D, RandomState
 from validstats.evals.doctor import check_table
-from validstats.evals.inputs import Population, numbers_beside_rows
+from validstats.evals.inputs import Population, numbers_beside_rows, of_one_system
 from validstats.evals.readers import Check, EvalFileError, EvalTable, codes_of, read
 from validstats.evals.results import PassAtKResult, inputs_of
 from validstats.evals.sentences import Verdict, percent, say
@@ -97,6 +97,7 @@ def pass_at_k(
     *,
     problem: str | None = None,
     passed: str | None = None,
+    system: str | None = None,
     human: str | None = None,
     sampling_probability: Any = None,
     k: Any = None,
@@ -121,6 +122,8 @@ def pass_at_k(
         One row a sample, as for :func:`validstats.evals.read`.
     problem, passed : str or None, default None
         Columns of problems, and of whether the sample passed the tests.
+    system : str or None, default None
+        Which system, where the data hold several.
     human : str or None, default None
         Column of audits: whether a sample is really right, missing where it was not audited.
     sampling_probability : str, float or None, default None
@@ -183,7 +186,7 @@ def pass_at_k(
         raise ValueError(
             "drawn= names problems that were drawn for audit; it does not go with design='samples'."
         )
-    samples, checks = _samples(data, problem, passed, human, sampling_probability, clusters, drawn)
+    samples, checks = _samples(data, problem, passed, system, human, sampling_probability, clusters, drawn)
     ks = _steps(k, samples)
     generator = check_random_state(0 if random_state is None else random_state)
     tests = _tests_band(samples, ks, population, level, generator)
@@ -213,6 +216,7 @@ def _samples(
     data: Any,
     problem: str | None,
     passed: str | None,
+    system: str | None,
     human: str | None,
     probability: Any,
     clusters: str | None,
@@ -221,10 +225,7 @@ def _samples(
     """Rows of samples with everything that is known about them."""
     name = probability if isinstance(probability, str) else None
     table = read(data, item=problem, judge=passed, human=human, sampling_probability=name)
-    if table.has("system") and len(table.systems) > 1:
-        raise EvalFileError(
-            f"The data hold several systems ({', '.join(table.systems[:8])}); keep the rows of one."
-        )
+    table = of_one_system(table, system)
     scores = [s for s in table.scores if s != table.roles.get("human")]
     column = table.roles.get("judge") or (scores[0] if len(scores) == 1 else None)
     if column is None:

@@ -11,7 +11,7 @@ import numpy as np
 from scipy import stats
 
 from validstats._typing import Float1D
-from validstats.evals.inputs import load
+from validstats.evals.inputs import EvalInput, load, of_one_system
 from validstats.evals.readers import EvalFileError, read
 from validstats.evals.results import EvalResult, Inputs, inputs_of_data
 from validstats.evals.sentences import needed, percent, points, say
@@ -137,6 +137,7 @@ def plan(
     standard_deviation: float | None = None,
     n_systems: int = 2,
     power: float = 0.8,
+    system: str | None = None,
     score: str | None = None,
     judge: str | None = None,
     human: str | None = None,
@@ -162,6 +163,8 @@ def plan(
         Systems of a ranking; all pairs are then allowed for (Bonferroni).
     power : float, default 0.8
         Probability with which the difference is found.
+    system : str or None, default None
+        Which system, where the data hold several.
     score, judge, human : str or None, default None
         Columns of the judge and of human labels.
     sensitivity, specificity : float or None, default None
@@ -198,7 +201,7 @@ def plan(
     check_in_range(width, "width", 0.0, 1.0, low_open=True, high_open=True)
     if data is None:
         raise ValueError("width= needs the judged answers: pass data.")
-    return _plan_width(data, width, score, judge, human, sensitivity, specificity, level)
+    return _plan_width(data, width, system, score, judge, human, sensitivity, specificity, level)
 
 
 def _plan_difference(
@@ -252,6 +255,7 @@ def _plan_difference(
 def _plan_width(
     data: Any,
     width: float,
+    system: str | None,
     score: str | None,
     judge: str | None,
     human: str | None,
@@ -259,7 +263,7 @@ def _plan_width(
     specificity: float | None,
     level: float,
 ) -> EvalPlan:
-    inputs = _judged_answers(data, score, judge, human)
+    inputs = _judged_answers(data, system, score, judge, human)
     verdicts, names = inputs.verdict_classes()
     share = np.bincount(verdicts) / len(verdicts)
     labelled = inputs.labelled
@@ -314,15 +318,13 @@ def _plan_width(
     )
 
 
-def _judged_answers(data: Any, score: str | None, judge: str | None, human: str | None) -> Any:
+def _judged_answers(
+    data: Any, system: str | None, score: str | None, judge: str | None, human: str | None
+) -> EvalInput:
     """The answers with their verdicts; labels are a pilot if there are ten or more."""
-    table = read(data, judge=judge or score, human=human)
+    table = of_one_system(read(data, judge=judge or score, human=human), system)
     has_pilot = table.has("human") and int(np.sum(~np.isnan(table.values("human")))) >= 10
     inputs = load(table, judge=judge or score, with_human=has_pilot)
-    if len(inputs.system_names) > 1:
-        raise EvalFileError(
-            f"The data hold several systems ({', '.join(inputs.system_names[:8])}); plan each by itself."
-        )
     if len(inputs.verdict_classes()[1]) > 20:
         raise EvalFileError("A plan of a width needs verdicts of at most 20 kinds; round the judge's scores.")
     return inputs

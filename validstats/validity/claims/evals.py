@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import numpy as np
+from scipy import stats
 
 from validstats._typing import Float1D
 from validstats.evals import ComparisonResult, EvalFileError, compare, evaluate, pass_at_k, rank
@@ -121,6 +122,73 @@ def _ranks_trial(setting: Setting, rng: np.random.Generator) -> Trial:
     return Trial(not bool(np.any(result.above & wrong)), float(np.mean(result.rank_high - result.rank_low)))
 
 
+def _judged_ranks_trial(setting: Setting, rng: np.random.Generator) -> Trial:
+    """Equal systems, a judge that favours one, and human labels: no system is above another; the reference is the judge."""
+    m, each = setting["systems"], setting["each"]
+    passages = max(setting["labels"] * setting["times"] // each, 6)
+    n = passages * each
+    rate = _item_rates({**setting, "rate": _rate(setting["logit"])}, passages, rng)
+    truth = rng.random((n, m)) < np.repeat(rate, each)[:, None]
+    lenient = np.where(np.arange(m) == m - 1, 1.0 - setting["specificity"], 0.15)
+    u = rng.random((n, m))
+    judge = np.where(truth, u < setting["sensitivity"], u < lenient).astype(float)
+    human = np.full((n, m), np.nan)
+    for s in range(m):
+        rows = rng.choice(n, min(setting["labels"], n - 1), replace=False)
+        human[rows, s] = truth[rows, s]
+    data = {
+        "item": np.repeat(np.arange(n), m),
+        "passage": np.repeat(np.arange(n) // each, m),
+        "system": [f"s{s}" for s in range(m)] * n,
+        "judge": judge.ravel(),
+    }
+    try:
+        result = rank({**data, "human": human.ravel()}, clusters="passage", random_state=rng)
+    except EvalFileError as error:
+        raise Refused(str(error)) from error
+    alone = rank(data, clusters="passage", random_state=rng)
+    inside = np.all((result.conf_low <= result.estimate) & (result.estimate <= result.conf_high))
+    return Trial(
+        not result.above.any(),
+        float(np.mean(result.conf_high - result.conf_low)),
+        not alone.above.any(),
+        float(np.mean(alone.conf_high - alone.conf_low)),
+        "" if inside and np.all(result.conf_high > result.conf_low) else "an interval is empty",
+    )
+
+
+def _audits_trial(setting: Setting, rng: np.random.Generator) -> Trial:
+    """Right samples at each k from whole problems that were audited; the reference is the tests at their word."""
+    problems, samples = setting["problems"], setting["samples"]
+    p = rng.beta(setting["a"], setting["b"], problems)
+    right = setting["precision"] + (1.0 - setting["precision"]) * p
+    drawn = np.asarray(rng.random(problems)) < setting["share"]
+    passed = rng.random((problems, samples)) < p[:, None]
+    audit = np.where(passed & drawn[:, None], rng.random((problems, samples)) < right[:, None], np.nan)
+    ks = np.unique([1, max(samples // 4, 1), max(samples // 2, 1)])
+    data = {
+        "problem": np.repeat(np.arange(problems), samples),
+        "passed": passed.ravel().astype(int),
+        "audit": audit.ravel(),
+        "drawn": np.repeat(drawn, samples).astype(int),
+        "audit_probability": np.full(problems * samples, setting["share"]),
+    }
+    try:
+        found = pass_at_k(data, k=ks, drawn="drawn", human="audit", random_state=rng)
+    except EvalFileError as error:
+        raise Refused(str(error)) from error
+    # E[1 - (1 - p right)^k] on a fine grid of the Beta law.
+    grid = stats.beta.ppf((np.arange(4_000) + 0.5) / 4_000, setting["a"], setting["b"])
+    chance = grid * (setting["precision"] + (1.0 - setting["precision"]) * grid)
+    truth = np.array([np.mean(1.0 - (1.0 - chance) ** k) for k in ks])
+    held, tests = (
+        bool(np.all((curve["conf_low"] <= truth) & (truth <= curve["conf_high"])))
+        for curve in (found.of("pass"), found.of("pass_by_tests"))
+    )
+    curve = found.of("pass")
+    return Trial(held, float(np.mean(curve["conf_high"] - curve["conf_low"])), tests)
+
+
 def _samples_trial(setting: Setting, rng: np.random.Generator) -> Trial:
     """pass@k at all k up to half of the samples, for a Beta law of difficulty; the reference is Wald at each k."""
     problems, samples = setting["problems"], setting["samples"]
@@ -206,6 +274,43 @@ CLAIMS = (
         _ranks_trial,
         0.95,
         "asymptotic",
+    ),
+    Claim(
+        "ranks by a judge and few humans",
+        Prior(
+            {
+                "systems": Choice((2, 3, 6)),
+                "labels": LogUniform(20, 150, says="human labels of each system"),
+                "times": Choice((2, 4, 8), says="answers for each label"),
+                "each": Choice((1, 1, 4), says="items a passage"),
+                "logit": Uniform(-2, 4, says="log odds of a good answer"),
+                "sensitivity": Uniform(0.7, 0.999),
+                "specificity": Uniform(0.1, 0.95, says="specificity of the judge for one of the systems"),
+                "icc": Uniform(0.05, 0.3),
+            },
+            valid=lambda s: s["labels"] * s["times"] <= 600,
+        ),
+        _judged_ranks_trial,
+        0.95,
+        "asymptotic",
+        reference="ranks by the judge alone",
+    ),
+    Claim(
+        "pass@k with audited problems",
+        Prior(
+            {
+                "problems": LogUniform(60, 400),
+                "samples": Choice((4, 10)),
+                "a": LogUniform(0.3, 4, whole=False),
+                "b": LogUniform(0.3, 4, whole=False),
+                "share": Uniform(0.15, 0.6, says="audited share of problems"),
+                "precision": Uniform(0.3, 0.95, says="least share of passing samples that are right"),
+            }
+        ),
+        _audits_trial,
+        0.95,
+        "asymptotic",
+        reference="the tests at their word",
     ),
     Claim(
         "pass@k of repeated samples",
