@@ -160,9 +160,9 @@ def _judged_ranks_trial(setting: Setting, rng: np.random.Generator) -> Trial:
 def _audits_trial(setting: Setting, rng: np.random.Generator) -> Trial:
     """Right samples at each k from whole problems that were audited; the reference is the tests at their word."""
     problems, samples = setting["problems"], setting["samples"]
-    p = rng.beta(setting["a"], setting["b"], problems)
+    p = np.asarray(rng.beta(setting["a"], setting["b"], problems))
     right = setting["precision"] + (1.0 - setting["precision"]) * p
-    drawn = np.asarray(rng.random(problems)) < setting["share"]
+    drawn = rng.random(problems) < setting["share"]
     passed = rng.random((problems, samples)) < p[:, None]
     audit = np.where(passed & drawn[:, None], rng.random((problems, samples)) < right[:, None], np.nan)
     ks = np.unique([1, max(samples // 4, 1), max(samples // 2, 1)])
