@@ -20,6 +20,7 @@ from scipy import stats
 from validstats.batch import BatchMean, BatchPredictor, within_batch_test
 from validstats.batch.laws import mean_interval, order_statistic_interval, textbook_interval, unit_interval
 from validstats.batch.laws.betting import betting_upper_mean
+from validstats.batch.laws.counts import class_share_bounds
 from validstats.batch.laws.means import partition_available
 from validstats.batch.laws.swap import swap_bounds
 from validstats.batch.laws.units import unit_totals
@@ -271,6 +272,36 @@ def learner_table(replicates: int, jobs: int | None) -> str:
     return table(["learner", "fitted: ratio", "covers", "frozen: ratio", "covers"], rows)
 
 
+SHARES = {
+    "3 equal": np.full(3, 1 / 3),
+    "3: 80, 15, 5 %": np.array([0.8, 0.15, 0.05]),
+    "5 equal": np.full(5, 0.2),
+    "10 equal": np.full(10, 0.1),
+    "10: 46 % and nine of 6 %": np.array([0.46, *[0.06] * 9]),
+}
+
+
+def share_table(replicates: int) -> str:
+    """Joint coverage of class shares and their width over that of exact simultaneous normal theory."""
+    rows = []
+    for name, p in SHARES.items():
+        rng = np.random.default_rng(61)
+        scale = np.sqrt(p * (1 - p))
+        # the quantile of the largest of K standardised shares, by simulation of the limit
+        normal = rng.multivariate_normal(np.zeros(p.size), np.diag(p) - np.outer(p, p), size=100_000) / scale
+        quantile = float(np.quantile(np.abs(normal).max(axis=1), 1 - LEVEL))
+        for n, m in ((400, 100), (1000, 1000)):
+            exact = 2 * quantile * scale * np.sqrt(1 / n + 1 / m)
+            hits, ratios = [], []
+            for _ in range(replicates):
+                low, high = class_share_bounds(rng.multinomial(n, p), m, str(LEVEL))
+                truth = rng.multinomial(m, p) / m
+                hits.append(bool(((low <= truth + 1e-12) & (truth <= high + 1e-12)).all()))
+                ratios.append(float(((high - low) / exact).mean()))
+            rows.append([f"{name} ({n}, {m})", f"{np.mean(hits):.3f}", f"{np.mean(ratios):.2f}"])
+    return table(["classes (n, m)", "all shares covered", "ratio"], rows)
+
+
 RANK_METHODS = ("auto", "phi-band", "phi-sum", "rank-sum")
 RANK_SIZES = ((20, 5), (20, 10), (50, 5), (50, 10), (100, 10), (50, 50), (400, 20), (400, 100))
 
@@ -456,6 +487,11 @@ def sections(scale: int, jobs: int | None) -> dict[str, tuple[str, Callable[[], 
             "Total of next week from 60 weeks of 140 Poisson rows, two-sided 0.9 (whole weeks: 1 - 6/61 = 0.902; "
             f"{weeks} histories a row)",
             lambda: week_table(weeks, jobs),
+        ),
+        "shares": (
+            "Shares of K classes held jointly at 0.9: coverage, and width over exact simultaneous normal theory "
+            f"({1000 // scale} draws a row)",
+            lambda: share_table(1000 // scale),
         ),
         "ranks": (
             "Methods by ranks, two-sided 0.9: width over normal theory, in bold where narrower than the chosen method "

@@ -105,6 +105,25 @@ def test_new_batches_are_named_by_any_container(made) -> None:
     assert np.array_equal(named.conf_low, model.infer(X[NEW]).conf_low) and named.batches == ("next week",)
 
 
+@pytest.mark.parametrize("whole", [False, True])
+def test_normal_theory_stands_beside_means_totals_and_shares(whole) -> None:
+    named = np.where(Y > 10, "high", "low")
+    classifier = FrozenEstimator(LogisticRegression().fit(X[PAST], named[PAST]))
+    shares = BatchPredictor(classifier, BatchShares(), confidence_level=0.9, random_state=0)
+    batches = WEEK[PAST] if whole else None
+    for model, y in (
+        (frozen(BatchMean()), Y),
+        (frozen(BatchTotal()), Y),
+        (frozen(BatchMean(), bounds=(0, 20)), Y),
+        (shares, named),
+    ):
+        result = model.calibrate(X[PAST], y[PAST], batches=batches).infer(X[NEW])
+        assert (
+            np.isfinite(result.textbook).all() and (result.textbook[..., 0] < result.textbook[..., 1]).all()
+        )
+        assert "Textbook" in str(result.summary()) and result.plot().textbook is not None
+
+
 def test_no_batch_is_on_both_sides() -> None:
     model = BatchPredictor(LinearRegression(), BatchTotal(), confidence_level=0.8, random_state=0)
     model.fit(X[PAST], Y[PAST], batches=WEEK[PAST])

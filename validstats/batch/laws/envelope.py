@@ -46,6 +46,8 @@ _MAX_STEPS = 60
 _SPREAD_STEPS = 14
 _SPREAD_SPENT, _SPREAD_AIM = 0.95, 0.985
 """Least share of its level that a spread band spends, and the share it aims at; what is left goes to the exchanges."""
+_LARGEST_BY_RANKS = 50_000
+"""Largest n m for which a path count over all ranks is as fast as one over the limits."""
 _LARGEST_BY_LIMITS = 256
 """Largest batch whose band is counted from limit to limit; e^-m must be far from underflow."""
 _LARGEST_COUNT = 20_000_000
@@ -82,6 +84,8 @@ def envelope_probability(n: int, lower: Int1D, upper: Int1D) -> float:
         raise ValueError(f"The limits must lie in 1..n+1 = 1..{n + 1}.")
     if np.any(low > high):
         return 0.0
+    if n * low.size > _LARGEST_BY_RANKS and low.size <= _LARGEST_BY_LIMITS:
+        return limited_probability(n, low, high)
     return float(band_probability(n, np.ascontiguousarray(low), np.ascontiguousarray(high)))
 
 
@@ -168,10 +172,10 @@ def _spread_limits(n: int, m: int, half: int, level: float, drop: tuple[bool, bo
 
 
 def limited_probability(n: int, lower: Int1D, upper: Int1D) -> float:
-    """Exact probability of a band with limits in order, at a cost that does not grow with n where m is moderate."""
+    """Exact probability of a band with limits in order, at a cost that does not grow with n; for moderate m."""
     m = lower.size
     if m > _LARGEST_BY_LIMITS:
-        return envelope_probability(n, lower, upper)
+        return float(band_probability(n, lower, upper))
     # r_j >= L_j: at most j - 1 ranks up to L_j - 1; r_j <= U_j: at least j ranks up to U_j
     ranks = np.unique(np.concatenate([lower - 1, upper]))
     ranks = ranks[(ranks > 0) & (ranks <= n)]

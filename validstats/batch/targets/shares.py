@@ -10,7 +10,13 @@ import numpy as np
 from scipy import stats
 
 from validstats._typing import AnyArray, Float2D
-from validstats.batch.laws import Interval, class_share_bounds, smallest_informative_n, unit_interval
+from validstats.batch.laws import (
+    Interval,
+    class_share_bounds,
+    smallest_informative_n,
+    unit_asymptotic_interval,
+    unit_interval,
+)
 from validstats.batch.laws.units import smallest_unit_number
 from validstats.batch.targets.base import Calibration, Question, Target, shared_level, weighted_sum
 
@@ -89,12 +95,15 @@ class BatchShares(Target):
         shares = np.array([np.bincount(part.astype(np.int64), minlength=k) / part.size for part in parts])
         level = question.alpha / (1 if k == 2 else k)
         found = [unit_interval(shares[:, i], level, bounds=(0.0, 1.0)) for i in range(k)]
+        text = np.clip([unit_asymptotic_interval(shares[:, i], level) for i in range(k)], 0.0, 1.0)
         return Interval(
             terms=tuple(f"share of {name}" for name in question.names),
             estimate=shares.mean(axis=0),
             low=np.array([f.low for f in found]),
             high=np.array([f.high for f in found]),
             naive=self._naive(question),
+            textbook_low=text[:, 0],
+            textbook_high=text[:, 1],
             smallest_n=smallest_unit_number(level / 2),
             informative=all(f.smallest_n <= len(parts) for f in found),
             method="whole batches",
