@@ -37,20 +37,49 @@ def clopper_pearson(hits: int, trials: int, confidence: float = 0.99) -> tuple[f
 
 def markdown(rows: list[Row]) -> str:
     """Return a summary with one line a guarantee, and every setting below it."""
+    return "\n".join([*summary_table(rows), "", *settings_tables(rows)]) + "\n"
+
+
+def _by_guarantee(rows: list[Row]) -> dict[str, list[Row]]:
     rows = sorted(rows, key=lambda r: list(DOMAINS).index(r.domain))
+    return {
+        name: [r for r in rows if r.guarantee == name] for name in dict.fromkeys(r.guarantee for r in rows)
+    }
+
+
+def summary_table(rows: list[Row], page: str = "") -> list[str]:
+    """Return one line a guarantee, each with a link to its settings on the page of its domain.
+
+    Parameters
+    ----------
+    rows : list of Row
+        What was simulated.
+    page : str, default ""
+        Address of that page, with ``{domain}`` in place of the domain; this page if empty.
+    """
     lines = [
         "| guarantee | settings | nominal | lowest | median | rejected at 1e-3 | naive: median | naive method |",
         "| :--- | ---: | ---: | ---: | ---: | ---: | ---: | :--- |",
     ]
-    guarantees = list(dict.fromkeys(r.guarantee for r in rows))
-    by_guarantee = {name: [r for r in rows if r.guarantee == name] for name in guarantees}
-    lines += [_summary_line(name, found) for name, found in by_guarantee.items()]
-    for name, found in by_guarantee.items():
-        lines += ["", *_settings_table(name, found)]
-    return "\n".join(lines) + "\n"
+    found = _by_guarantee(rows)
+    return lines + [
+        _summary_line(name, own, page.format(domain=own[0].domain)) for name, own in found.items()
+    ]
 
 
-def _summary_line(guarantee: str, rows: list[Row]) -> str:
+def settings_tables(rows: list[Row]) -> list[str]:
+    """Return a heading and a table of settings for each guarantee.
+
+    Parameters
+    ----------
+    rows : list of Row
+        What was simulated.
+    """
+    tables = [_settings_table(name, own) for name, own in _by_guarantee(rows).items()]
+    return [line for i, table in enumerate(tables) for line in ([""] if i else []) + table]
+
+
+def _summary_line(guarantee: str, rows: list[Row], page: str) -> str:
     levels = sorted({r.level for r in rows})
     of = [[r for r in rows if r.level == level] for level in levels]
     lowest = [min(r.coverage for r in chosen) for chosen in of]
@@ -58,7 +87,7 @@ def _summary_line(guarantee: str, rows: list[Row]) -> str:
     naive = [[r.naive_hits / r.naive_trials for r in chosen if r.naive_trials] for chosen in of]
     below = sum(not binomial_acceptance(r.hits, r.trials, r.level).accepted for r in rows)
     cells = [
-        f"[{guarantee}](#{anchor(guarantee)})",
+        f"[{guarantee}]({page}#{anchor(guarantee)})",
         str(len({r.setting for r in rows})),
         _shares(levels, digits=0),
         _shares(lowest),
