@@ -32,6 +32,7 @@ _PUBLIC = {
     "BalanceDisplay": "validstats.plotting.statistical_tests",
     "CapitalDisplay": "validstats.plotting.statistical_tests",
     "DiscoveryCurveDisplay": "validstats.plotting.statistical_tests",
+    "NamedDisplay": "validstats.plotting._style",
     "NullLawDisplay": "validstats.plotting.statistical_tests",
     "PermutationDisplay": "validstats.plotting.statistical_tests",
     "ProbabilityDisplay": "validstats.plotting.probabilities",
@@ -66,6 +67,7 @@ __all__ = [
     "BalanceDisplay",
     "CapitalDisplay",
     "DiscoveryCurveDisplay",
+    "NamedDisplay",
     "NullLawDisplay",
     "PermutationDisplay",
     "ProbabilityDisplay",
@@ -73,7 +75,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from validstats.plotting._style import Display
+    from validstats.plotting._style import Display, NamedDisplay
     from validstats.plotting.answers import AnswersDisplay, DiscoveriesDisplay
     from validstats.plotting.batch_envelope import EnvelopeDisplay
     from validstats.plotting.batch_intervals import BatchIntervalDisplay
