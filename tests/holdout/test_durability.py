@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 import resource
 import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
@@ -255,3 +259,49 @@ def test_a_change_of_folder_between_questions_does_nothing(tmp_path, monkeypatch
     assert rh.infer(noise_predictions(0), guess=0.5).cached
     with pytest.raises(LedgerMissingError):
         Ledger.open("study.ledger")
+
+
+# ------------------------------------------------------------------------ functions of the caller's under way
+
+_SLOW_METRIC = """
+import sys, time
+from pathlib import Path
+import numpy as np
+from tests.holdout.study import make
+from validstats.holdout import Metric
+flag = Path(sys.argv[2])
+def rows(y, prediction, X):
+    flag.touch()
+    while len(y) == 1200 and not flag.with_suffix(".go").exists():
+        time.sleep(0.01)
+    return (y == prediction).astype(float)
+rh = make(sys.argv[1])
+rh.infer(np.ones(1200, int), metric=Metric(name="mine", rows=rows, bounds=(0, 1)), guess=0.5)
+print("answered")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_metric_that_runs_in_another_program_is_no_error_until_that_program_ends(tmp_path, killed) -> None:
+    path, flag = tmp_path / "l", tmp_path / "flag"
+    Ledger.create(path)
+    rh = make(path)
+    with subprocess.Popen(
+        [sys.executable, "-c", _SLOW_METRIC, str(path), str(flag)], stdout=subprocess.PIPE, text=True
+    ) as other:
+        while not flag.exists() and other.poll() is None:
+            time.sleep(0.01)
+        assert rh.infer(noise_predictions(1), guess=0.5).left["queries"] == 19
+        assert rh.nats_ < 5.0
+        if killed:
+            other.kill()
+            other.wait()
+        flag.with_suffix(".go").touch()
+        assert other.stdout is not None
+        assert other.stdout.read() == ("" if killed else "answered\n")
+    before = rh.nats_  # the look settles what never came back
+    errors = [entry.nats for entry in rh.ledger_.entries() if entry.release == "error"]
+    assert errors == ([pytest.approx(math.log(1000))] if killed else [])
+    assert before < 5.0 + sum(errors)
+    assert rh.infer(noise_predictions(2), guess=0.5).left["queries"] == 17

@@ -24,7 +24,7 @@ import numpy as np
 from validstats._typing import AnyArray
 from validstats.exceptions import BudgetExhaustedError, LedgerMismatchError, budget_exhausted_message
 from validstats.guarantee import Guarantee
-from validstats.holdout.ledger import BoundRows, Entry, Ledger, Turn, registry_lock
+from validstats.holdout.ledger import BoundRows, Entry, Ledger, Turn, is_running, registry_lock, running
 from validstats.holdout.mechanisms import Declaration, Mechanism, Release, mechanism
 from validstats.holdout.widths import LOG_ERROR, LOG_NO_ERROR, SIDE_SHARE
 from validstats.intake import alpha_fraction
@@ -307,16 +307,18 @@ class Books:
     def charge(self, questions: Sequence[Question]) -> list[Entry]:
         """Charge questions in one transaction, as one batch; what comes back may be released."""
         with self.ledger.held():
-            token = self._announce(questions) if any(q.sees_labels for q in questions) else ""
-            return self._charge(questions, token)
+            if not any(q.sees_labels for q in questions):
+                return self._charge(questions)
+            with self._running() as token:
+                self._announce(questions, token)
+                return self._charge(questions, token)
 
     def with_labels(self, function: Callable[[], Any], name: str) -> Any:
         """Let the caller's code see labels: on record beforehand, a value or an error afterwards, and both are paid for."""
-        with self.ledger.held():
-            token = secrets.token_hex(8)
+        with self.ledger.held(), self._running() as token:
             with self._turn() as turn:
                 self._check_epoch(turn)
-                turn.append("asked", state={**turn.state, "pending": [token, 1]})
+                turn.append("asked", state=_pending(turn.state, token, 1))
             failed = False
             try:
                 with quiet():
@@ -332,30 +334,33 @@ class Books:
             raise ValueError(error_message.format(what=f"metric {name!r}"))
         return value
 
-    def _announce(self, questions: Sequence[Question]) -> str:
+    def _announce(self, questions: Sequence[Question], token: str) -> None:
         """Put on record that a function of the caller's is about to see labels: whatever it does then has a price."""
-        token = secrets.token_hex(8)
         with self._turn() as turn:
             self._check_epoch(turn)
             _check_names(turn, questions)
             if not self._budget_refusal(turn, questions):
-                turn.append("asked", state={**turn.state, "pending": [token, sum(q.cost for q in questions)]})
-        return token
+                turn.append("asked", state=_pending(turn.state, token, sum(q.cost for q in questions)))
+
+    @contextmanager
+    def _running(self) -> Iterator[str]:
+        """Show other programs that a function of the caller's is under way, by the name that is yielded."""
+        token = secrets.token_hex(8)
+        with running(token, files=self.ledger.path is not None):
+            yield token
 
     @contextmanager
     def _turn(self, token: str = "") -> Iterator[Turn]:
-        """Take a turn; what was announced and never came back is charged as an error first."""
+        """Take a turn; what was announced by a program that has ended since is charged as an error first."""
         partners = self._partners()
         lock = registry_lock() if partners else nullcontext()
         with lock, self.ledger.turn(self.user) as turn:
-            pending = turn.state.get("pending")
-            if pending is not None:
-                settled = {name: value for name, value in turn.state.items() if name != "pending"}
-                if pending[0] == token:
-                    turn.state = settled
-                else:
-                    settled["branch_nats"] = float(settled["branch_nats"]) - LOG_ERROR
-                    settled["asked"] = int(settled["asked"]) + int(pending[1])
+            for name, cost in turn.state.get("pending", {}).items():
+                if name == token:
+                    turn.state = _pending(turn.state, name, None)
+                elif not is_running(name):
+                    settled = _spent(_pending(turn.state, name, None), -LOG_ERROR)
+                    settled["asked"] = int(settled["asked"]) + int(cost)
                     turn.append("error", nats=-LOG_ERROR, state=settled)
             yield turn
             nats = sum(entry.nats for entry in turn.appended)
@@ -392,7 +397,7 @@ class Books:
                 )
                 theirs.append("linked", detail={"by": [self.ledger.id]}, state=state)
 
-    def _charge(self, questions: Sequence[Question], token: str) -> list[Entry]:
+    def _charge(self, questions: Sequence[Question], token: str = "") -> list[Entry]:
         done: list[Entry] = []
         new_batch = True
         with self._turn(token) as turn:
@@ -559,7 +564,7 @@ class Books:
             "mechanisms": {},
             "exhausted": False,
             "vault": turn.state.get("vault"),
-            **{name: turn.state[name] for name in ("gate", "sizes") if name in turn.state},
+            **{name: turn.state[name] for name in ("gate", "sizes", "pending") if name in turn.state},
         }
 
     def _remedy(self) -> str:
@@ -567,6 +572,14 @@ class Books:
             "More questions need a new plan: set queries=... and call calibrate() again with the same rows. It divides "
             "what is left of the ledger, so that its intervals are wider."
         )
+
+
+def _pending(state: Mapping[str, Any], token: str, cost: int | None) -> dict[str, Any]:
+    """A state after questions of such a cost were announced, or, where it is None, after they came back."""
+    others = {name: value for name, value in state.get("pending", {}).items() if name != token}
+    rest = {name: value for name, value in state.items() if name != "pending"}
+    pending = others if cost is None else {**others, token: cost}
+    return {**rest, "pending": pending} if pending else rest
 
 
 def _spent(state: Mapping[str, Any], nats: float) -> dict[str, Any]:

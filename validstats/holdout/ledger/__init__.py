@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from validstats.holdout.ledger.core import Ledger, LedgerCheck, Turn
-from validstats.holdout.ledger.registry import BoundRows, holdout_key, ledger_in_memory, registry_lock
+from validstats.holdout.ledger.registry import (
+    BoundRows,
+    holdout_key,
+    is_running,
+    ledger_in_memory,
+    registry_lock,
+    running,
+)
 from validstats.holdout.ledger.store import (
     Entry,
     ascending,
@@ -29,6 +36,8 @@ __all__ = [
     "holdout_key",
     "keyed_ranks",
     "keyed_row_digests",
+    "is_running",
     "ledger_in_memory",
     "registry_lock",
+    "running",
 ]

@@ -30,9 +30,11 @@ __all__ = [
     "holdout_key",
     "find_others",
     "ledger_in_memory",
+    "is_running",
     "record",
     "refuse_others",
     "registry_lock",
+    "running",
     "sketches_of",
 ]
 
@@ -120,18 +122,67 @@ def registry_lock(*, files: bool = True) -> Iterator[None]:
             os.close(handle)
 
 
+@contextmanager
+def running(name: str, *, files: bool = True) -> Iterator[None]:
+    """Show other programs, until the block is left or this program ends, that something with a name is under way."""
+    if not files:
+        yield
+        return
+    path = _run_file(name)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+    except OSError as error:
+        raise _unavailable(path, error.strerror) from None
+    try:
+        _lock(handle, path)
+        yield
+    finally:
+        os.close(handle)
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+
+
+def is_running(name: str) -> bool:
+    """Tell whether something with a name is under way in a program that has not ended."""
+    path = _run_file(name)
+    try:
+        handle = os.open(path, os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        _try_lock(handle)
+    except (BlockingIOError, PermissionError):
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(handle)
+    with suppress(OSError):
+        path.unlink(missing_ok=True)  # its owner ended before it could
+    return False
+
+
+def _run_file(name: str) -> Path:
+    return state_directory() / "running" / name
+
+
+def _try_lock(handle: int) -> None:
+    if os.name == "nt":
+        import msvcrt
+
+        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+    else:
+        import fcntl
+
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
 def _lock(handle: int, path: Path) -> None:
     until = time.monotonic() + _PATIENCE_SECONDS
     while True:
         try:
-            if os.name == "nt":
-                import msvcrt
-
-                msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
-            else:
-                import fcntl
-
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _try_lock(handle)
             return
         except (BlockingIOError, PermissionError):
             if time.monotonic() > until:
