@@ -30,12 +30,13 @@ PAIRS = {
 """Paired 0/1 scores."""
 
 JUDGES = {
-    "500 answers, 50 labels, rate .7, judge .95/.6": (500, 50, 0.7, 0.95, 0.6, 1),
-    "1,000 answers, 100 labels, rate .95, judge .98/.5": (1000, 100, 0.95, 0.98, 0.5, 1),
-    "1,000 answers, 100 labels, rate .98, judge .999/.9": (1000, 100, 0.98, 0.999, 0.9, 1),
-    "400 answers of 100 items, 60 labels, rate .9": (400, 60, 0.9, 0.95, 0.5, 4),
+    "500 answers, 50 labels, rate .7, judge .95/.6": (500, 50, 0.7, 0.95, 0.6, 1, False),
+    "1,000 answers, 100 labels, rate .95, judge .98/.5": (1000, 100, 0.95, 0.98, 0.5, 1, False),
+    "1,000 answers, 100 labels, rate .98, judge .999/.9": (1000, 100, 0.98, 0.999, 0.9, 1, False),
+    "400 answers of 100 items, 60 labels, rate .9": (400, 60, 0.9, 0.95, 0.5, 4, False),
+    "400 answers of 100 items, 30 whole items labelled, rate .9": (400, 120, 0.9, 0.95, 0.5, 4, True),
 }
-"""Rates by a judge (sensitivity/specificity) and some human labels."""
+"""Rates by a judge (sensitivity/specificity) and some human labels: answers, labels, rate, judge, samples, whole items."""
 
 SAMPLES = {
     "100 problems, 20 samples, Beta(.7, 1.2)": (100, 20, 0.7, 1.2),
@@ -118,6 +119,16 @@ from cje import calibrated_mean_ci
 def answer(judge, human, item):
     return calibrated_mean_ci(judge, human, ~np.isnan(human), cluster_ids=item if len(set(item)) < len(item) else None).ci
 """,
+        "glide-py": """
+from glide.estimators import ClusteredPPIMeanEstimator, PPIMeanEstimator
+def answer(judge, human, item):
+    if len(set(item)) == len(item):
+        found = PPIMeanEstimator().estimate(human, judge)
+    else:
+        found = ClusteredPPIMeanEstimator().estimate(human, judge, item)
+    interval = found.confidence_interval
+    return interval.lower_bound, interval.upper_bound
+""",
         "judgy": """
 from judgy import estimate_success_rate
 def answer(judge, human, item):
@@ -169,6 +180,17 @@ def answer(first, second, won, prompt):
 }
 """Task -> package -> code that defines ``answer``, which returns one interval, or one a system."""
 
+STRENGTHS = """
+import evalica
+def answer(first, second, won, prompt):
+    names = [f"s{s}" for s in range(int(max(first.max(), second.max())) + 1)]
+    winners = [evalica.Winner.X if w else evalica.Winner.Y for w in won]
+    found = evalica.bradley_terry([names[s] for s in first], [names[s] for s in second], winners, tolerance=1e-14, limit=100_000)
+    log = np.log(found.scores[names].to_numpy())
+    return log - log.mean()
+"""
+"""Strengths of another fit, for battles that humans judged all."""
+
 
 def pairs(rng: np.random.Generator, setting: Any, replicates: int) -> tuple[Draw, np.ndarray]:
     n, p10, p01 = setting
@@ -187,7 +209,7 @@ def clustered_pairs(rng: np.random.Generator, replicates: int) -> tuple[Draw, np
 
 
 def judges(rng: np.random.Generator, setting: Any, replicates: int) -> tuple[Draw, np.ndarray]:
-    n, labels, rate, sensitivity, specificity, each = setting
+    n, labels, rate, sensitivity, specificity, each, whole = setting
     item = np.repeat(np.arange(n // each), each)
     size = 1.0 / 0.3 - 1.0
     p = np.full((replicates, n), rate)
@@ -196,7 +218,10 @@ def judges(rng: np.random.Generator, setting: Any, replicates: int) -> tuple[Dra
     truth = rng.random((replicates, n)) < p
     u = rng.random((replicates, n))
     judge = np.where(truth, u < sensitivity, u > specificity).astype(float)
-    drawn = np.argsort(rng.random((replicates, n)), axis=1) < labels
+    if whole:
+        drawn = (np.argsort(rng.random((replicates, n // each)), axis=1) < labels // each)[:, item]
+    else:
+        drawn = np.argsort(rng.random((replicates, n)), axis=1) < labels
     return {"judge": judge, "human": np.where(drawn, truth, np.nan), "item": item}, np.array([rate])
 
 
@@ -344,6 +369,20 @@ def table(peers: Path | None, replicates: int, seed: int) -> list[str]:
     return lines
 
 
+def same_strengths(peers: Path | None, seed: int) -> str:
+    """Say how far strengths lie from those of another fit."""
+    python = None if peers is None else peers / "evalica" / "bin" / "python"
+    if python is None or not python.exists():
+        return "evalica was not run, so strengths were not compared."
+    data, _ = boards(np.random.default_rng([seed, 8]), next(iter(BOARDS.values())), 20)
+    found = peer_answers(python, STRENGTHS, data)
+    ours = [
+        _strengths(*(data[k][i] for k in ("first", "second", "won")), data["prompt"])[0] for i in range(20)
+    ]
+    gap = float(np.abs(np.array(ours) - np.array(found)).max())
+    return f"Strengths of 20 sets of battles without ties differ from those of evalica by at most {gap:.1e}."
+
+
 def versions(peers: Path | None) -> str:
     """Return the versions of the packages that were run."""
     names = sorted({name for calls in CALLS.values() for name in calls})
@@ -377,7 +416,9 @@ def main() -> None:
             f"{np.sqrt(0.0475 / given.replicates):.3f}). Where an answer has several intervals (battles), the coverage is the lowest "
             "of them. Bootstraps take 2,000 resamples (battles 200). judgy knows no clusters, nor does ppi-python.",
             "",
-            f"Versions: {versions(given.peers)}. glide-py needs Python 3.12 and was not run.",
+            f"Versions: {versions(given.peers)}. truescore and glide-py refuse labels drawn inside clusters.",
+            "",
+            same_strengths(given.peers, given.seed),
             "",
             *table(given.peers, given.replicates, given.seed),
         ]

@@ -214,3 +214,19 @@ def test_best_n_is_found_where_it_is_clear():
     mean, _, sets = best_of_n_utility(right, delivered, cost, 1.0, n - 1, 0.95, np.random.default_rng(0))
     assert sets.may_be_best.tolist() == [False, True, False]
     np.testing.assert_allclose(mean, (right - 0.1 - cost).mean(axis=0))
+
+
+@pytest.mark.parametrize("law", [(0.7, 1.2), (0.3, 3.0)])
+def test_the_rate_of_the_tests_times_a_precision_is_not_pass_at_k(law):
+    """Very many problems, all audited: the mean of y(k) is E[1 - (1 - right)^k], the product lies far off."""
+    rng = np.random.default_rng(4)
+    p = rng.beta(*law, 40_000)
+    passing = rng.binomial(20, p)
+    right = rng.binomial(passing, 1 - 0.25 * (1 - p))
+    size, k = np.full(len(p), 20), np.array([10])
+    truth = np.mean(1 - (1 - p * (1 - 0.25 * (1 - p))) ** 10)
+    audited = audited_pass_at_k(size, passing, passing, right, k)[0][:, 0]
+    error = audited.std() / np.sqrt(len(p))
+    assert abs(audited.mean() - truth) < 4 * error
+    product = pass_at_k(size, passing, k).mean() * right.sum() / passing.sum()
+    assert abs(product - truth) > 8 * error

@@ -582,3 +582,10 @@ def test_one_of_several_systems_is_named():
         evals.pass_at_k(DATA / "gpqa_counts.csv")
     with pytest.raises(EvalFileError, match="is no system of these data"):
         evals.plan(DATA / "long.csv", width=0.3, system="gamma")
+
+
+def test_differences_that_are_all_alike_say_so():
+    alike = {"item": np.arange(20), "a": np.full(20, 5.0), "b": np.full(20, 3.0)}
+    result = evals.compare(alike, "a", "b")
+    assert "all alike" in result.answer
+    assert "infinity" not in str(result.summary())

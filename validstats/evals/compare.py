@@ -600,6 +600,8 @@ def _verdict(
             if answer.estimate == 0
             else f"; {size} {'needs' if size.startswith('1 ') else 'need'} about {needed(wanted)}."
         )
+        if not math.isfinite(detectable):
+            limits = f"The differences of these {found.n_items:,} items are all alike, so nothing is known of their spread."
         return say("undecided", value=value, limits=limits)
     shown = points(margin, None, share)
     verdict = say(code, a=a, b=b, value=value, n=f"{found.n_items:,}", units=found.units, margin=shown)

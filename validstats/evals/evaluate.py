@@ -122,8 +122,9 @@ def evaluate(
         weights=weights,
         filter=filter,
         errors=errors,
+        one_system=(system,),
     )
-    inputs, name = _one_system(inputs, system)
+    name = inputs.system_names[0] if inputs.table.has("system") else ""
     checks = list(inputs.checks)
     parts = [("all", inputs)]
     if by is not None:
@@ -178,19 +179,6 @@ def evaluate(
         share=bounds is not None,
         title=f"Evaluation of {name}" if name else "Evaluation",
     )
-
-
-def _one_system(inputs: EvalInput, system: str | None) -> tuple[EvalInput, str]:
-    """The rows of the system that is meant."""
-    if system is None:
-        if len(inputs.system_names) > 1:
-            raise EvalFileError(
-                f"The data hold several systems: {', '.join(map(repr, inputs.system_names))}. Pass system= with one of them, "
-                "or call compare or rank."
-            )
-        return inputs, inputs.system_names[0] if inputs.table.has("system") else ""
-    code = inputs.system_code(system, "system")
-    return inputs.of_system(code), inputs.system_names[code]
 
 
 @dataclass(frozen=True, eq=False)

@@ -148,13 +148,13 @@ class EvalInput:
         return verdict_codes(self.score)
 
 
-def of_one_system(table: EvalTable, system: str | None) -> EvalTable:
+def of_one_system(table: EvalTable, system: str | None, instead: str = "") -> EvalTable:
     """The rows of the system that is meant."""
     names = table.systems if table.has("system") else []
     if system is None:
         if len(names) > 1:
             raise EvalFileError(
-                f"The data hold several systems: {', '.join(map(repr, names[:8]))}. Pass system= with one of them."
+                f"The data hold several systems: {', '.join(map(repr, names[:8]))}. Pass system= with one of them{instead}."
             )
         return table
     if str(system) not in names:
@@ -179,6 +179,7 @@ def load(
     filter: str | None = None,
     errors: Errors = "fail",
     with_human: bool = True,
+    one_system: tuple[str | None] | None = None,
 ) -> EvalInput:
     """Read the data and give every argument its role; refuse what would give a wrong number."""
     if score is not None and judge is not None and score != judge:
@@ -202,6 +203,9 @@ def load(
     if table.format == "battles":
         raise EvalFileError("These are battles between pairs of systems, not scores; call rank.")
     table = _deduplicated(_single_filter(table))
+    # The rows of one system alone are checked: (name,), or (None,) where there must be one only.
+    if one_system is not None:
+        table = of_one_system(table, one_system[0], ", or call compare or rank")
     name = _score_name(table)
     checks = list(check_table(table))
     table, values, note = _error_rows(table, table.values(name), errors)
@@ -280,7 +284,7 @@ def _error_rows(table: EvalTable, values: Float1D, errors: Errors) -> tuple[Eval
     dropped = values[~failed]
     note = Check(
         "error-rows",
-        "note",
+        "warning",
         f"{int(failed.sum())} row{'s' if failed.sum() > 1 else ''} ended in an error of the tool: counted as 0 the mean score is "
         f"{np.nanmean(with_zero):.4g}, left out it is {np.nanmean(dropped):.4g}; errors={errors!r} was used.",
     )

@@ -354,14 +354,11 @@ class ComparisonResult(EvalResult):
             },
             formats={"p": "p_value"},
         )
-        header = [
-            ("Method", self.method),
-            (
-                "Found with 80 % probability",
-                f"differences from {points(self.detectable, None, self.share)} up",
-            ),
-            ("The observed difference needs", f"about {needed(self.needed_items)} items"),
-        ]
+        header = [("Method", self.method)]
+        if math.isfinite(self.detectable):
+            found = f"differences from {points(self.detectable, None, self.share)} up"
+            header.append(("Found with 80 % probability", found))
+            header.append(("The observed difference needs", f"about {needed(self.needed_items)} items"))
         if math.isfinite(self.sign_flip_p_value):
             header.insert(1, ("p of sign flips", f"{self.sign_flip_p_value:.3g}"))
         if isinstance(self.judge, AgreementResult):
