@@ -14,6 +14,7 @@ from validstats.batch.laws.betting import betting_upper_mean, grid_points
 from validstats.batch.laws.envelope import envelope_probability, spread_band
 from validstats.batch.laws.swap import swap_bounds
 from validstats.kernels.betting import chain_of_rejections_plain
+from validstats.kernels.envelope import band_probability
 from validstats.kernels.subset_sums import (
     mean_tails,
     mean_tails_plain,
@@ -172,7 +173,7 @@ def test_counting_from_limit_to_limit_is_the_path_count(sizes) -> None:
         upper = np.clip(middle + rng.uniform(0, n / 3, m), 1, n + 1).astype(np.int64)
         lower, upper = np.maximum.accumulate(lower), np.minimum.accumulate(upper[::-1])[::-1]
         upper = np.maximum(upper, lower)
-        expected = envelope_probability(n, lower, upper)
+        expected = band_probability(n, lower, upper)
         assert envelope.limited_probability(n, lower, upper) == pytest.approx(expected, abs=1e-12)
 
 
