@@ -50,8 +50,6 @@ _LARGEST_BY_RANKS = 50_000
 """Largest n m for which a path count over all ranks is as fast as one over the limits."""
 _LARGEST_BY_LIMITS = 256
 """Largest batch whose band is counted from limit to limit; e^-m must be far from underflow."""
-_LARGEST_COUNT = 20_000_000
-"""Largest n m for which the joint probability of a band is computed; beyond, a union bound is taken."""
 
 
 @dataclass(frozen=True)
