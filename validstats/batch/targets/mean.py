@@ -59,7 +59,7 @@ class BatchMean(IntervalTarget):
         "bet" where labels are bounded, "partition" elsewhere. None of these needs training rows. "asymptotic" is the
         textbook interval. The others are for few rows, and for comparison: "phi-band" learns rank weights from training rows, and
         is narrower by up to a third with up to about 50 calibration rows, batches of up to 10 and bounds far from the data;
-        "phi-sum" is the same without its band, within 5 % of it there and wider elsewhere; "rank-sum" is the paper's own, and
+        "phi-sum" is the same without its band, within 3 % of it there and wider elsewhere; "rank-sum" is the paper's own, and
         narrower only with about 20 rows whose labels are spread evenly between their bounds.
     scale : {"size", "sqrt", "one", "fitted"}, default "size"
         With whole batches of different sizes: what their totals are divided by to be comparable. "fitted" takes the
