@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
 from validstats.dsl import DesignSupervised
 from validstats.dsl.streaming import sliced
 from validstats.intake import is_frame
@@ -51,3 +54,32 @@ def streamed(
             **options,
         )
     )
+
+
+def clustered_rows(n_clusters=80, size=25, seed=0):
+    """Return rows whose covariate, errors and machine errors are shared within clusters."""
+    rng = np.random.default_rng(seed)
+    group = np.repeat(np.arange(n_clusters), size)
+    x, shared = rng.normal(size=(2, n_clusters))[:, group]
+    truth = 1 + x + shared + 0.3 * rng.normal(size=len(group))
+    return pd.DataFrame(
+        {
+            "x": x,
+            "machine": truth + 0.5 * rng.normal(size=len(group)),
+            "y": np.where(rng.random(len(group)) < 0.4, truth, np.nan),
+            "group": group,
+        }
+    )
+
+
+def streamed_rows(frame: Any, **options: Any) -> Any:
+    """Return the result for such rows in small parts, machine labels taken for the first stage."""
+    settings = {
+        "label": "y",
+        "predictions": "machine",
+        "sampling_probability": 0.4,
+        "estimator": "dsl",
+        "features": (),
+        "chunk_size": 130,
+    }
+    return streamed(frame, **(settings | options))

@@ -4,43 +4,11 @@ from __future__ import annotations
 
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 import pytest
 
-from tests.dsl.streams import streamed as stream_regression
+from tests.dsl.streams import clustered_rows, streamed_rows
 from validstats.dsl.results import level_text
 from validstats.plotting import ConfidenceSequenceDisplay
-
-
-def clustered_rows(n_clusters=80, size=25, seed=0):
-    """Return rows whose covariate, errors and machine errors are shared within clusters."""
-    rng = np.random.default_rng(seed)
-    group = np.repeat(np.arange(n_clusters), size)
-    x, shared = rng.normal(size=(2, n_clusters))[:, group]
-    truth = 1 + x + shared + 0.3 * rng.normal(size=len(group))
-    return pd.DataFrame(
-        {
-            "x": x,
-            "machine": truth + 0.5 * rng.normal(size=len(group)),
-            "y": np.where(rng.random(len(group)) < 0.4, truth, np.nan),
-            "group": group,
-        }
-    )
-
-
-def streamed(frame, **options):
-    settings = {"label": "y", "predictions": "machine", "sampling_probability": 0.4, "estimator": "dsl"}
-    settings["features"] = ()
-    return stream_regression(
-        frame,
-        **(
-            settings
-            | {
-                "chunk_size": 130,
-            }
-            | options
-        ),
-    )
 
 
 @pytest.mark.parametrize(
@@ -50,7 +18,7 @@ def test_headings_show_the_level_that_was_asked_for(calibrated, level, text) -> 
     assert level_text(level) == text
     fitted = calibrated.infer("y ~ x1", confidence_level=level)
     assert f"{text} low" in str(fitted) and f"{text} high" in str(fitted)
-    stream = streamed(clustered_rows(20), covariates=["x"], confidence_level=level)
+    stream = streamed_rows(clustered_rows(20), covariates=["x"], confidence_level=level)
     assert f"{text} low" in str(stream)
 
 

@@ -144,7 +144,7 @@ def test_sequential_labelling_refuses_folds_and_designs() -> None:
     dsl.calibrate(pd.Series(answers, name="y"))
     with pytest.raises(ValueError, match="Intervals are given from start=500"):
         dsl.infer("y", model="mean")
-    with pytest.raises(ValueError, match="model='mean', 'proportion' and 'linear'"):
+    with pytest.raises(ValueError, match="the models 'mean', 'proportion', 'linear'"):
         dsl.infer("y ~ x", model="logit")
     with pytest.raises(ValueError, match="design_sampling is not available with sequential=True"):
         dsl.design_sampling("y ~ x", 10)

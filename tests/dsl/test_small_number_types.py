@@ -8,43 +8,11 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from tests.dsl.streams import streamed as stream_regression
+from tests.dsl.streams import clustered_rows, streamed_rows
 from validstats import DesignSupervised
 from validstats.dsl import Moment
 from validstats.dsl.regression import DesignBuilder, parse_formula
 from validstats.dsl.regression.assembly import widen_numbers
-
-
-def clustered_rows(n_clusters=80, size=25, seed=0):
-    """Return rows whose covariate, errors and machine errors are shared within clusters."""
-    rng = np.random.default_rng(seed)
-    group = np.repeat(np.arange(n_clusters), size)
-    x, shared = rng.normal(size=(2, n_clusters))[:, group]
-    truth = 1 + x + shared + 0.3 * rng.normal(size=len(group))
-    return pd.DataFrame(
-        {
-            "x": x,
-            "machine": truth + 0.5 * rng.normal(size=len(group)),
-            "y": np.where(rng.random(len(group)) < 0.4, truth, np.nan),
-            "group": group,
-        }
-    )
-
-
-def streamed(frame, **options):
-    settings = {"label": "y", "predictions": "machine", "sampling_probability": 0.4, "estimator": "dsl"}
-    settings["features"] = ()
-    return stream_regression(
-        frame,
-        **(
-            settings
-            | {
-                "chunk_size": 130,
-            }
-            | options
-        ),
-    )
-
 
 SMALL = ["int8", "int16", "uint8", "uint32", "float16", "float32", "Int8", "UInt8", "Int16", "Float32"]
 
@@ -114,6 +82,6 @@ def test_booleans_categories_and_missing_values_are_not_widened() -> None:
 def test_a_stream_of_small_numbers_equals_one_of_large_numbers(kind) -> None:
     frame = clustered_rows(40)
     large = frame.assign(x=np.round(20 * frame["x"]).clip(0, 60))
-    small, plain = (streamed(f, covariates=["x"]) for f in (large.astype({"x": kind}), large))
+    small, plain = (streamed_rows(f, covariates=["x"]) for f in (large.astype({"x": kind}), large))
     np.testing.assert_allclose(small.params, plain.params, rtol=1e-12)
     np.testing.assert_allclose(small.covariance, plain.covariance, rtol=1e-12)

@@ -7,46 +7,15 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 
-from tests.dsl.streams import streamed as stream_regression
+from tests.dsl.streams import clustered_rows, streamed_rows
 from validstats import DesignSupervised
-
-
-def clustered_rows(n_clusters=80, size=25, seed=0):
-    """Return rows whose covariate, errors and machine errors are shared within clusters."""
-    rng = np.random.default_rng(seed)
-    group = np.repeat(np.arange(n_clusters), size)
-    x, shared = rng.normal(size=(2, n_clusters))[:, group]
-    truth = 1 + x + shared + 0.3 * rng.normal(size=len(group))
-    return pd.DataFrame(
-        {
-            "x": x,
-            "machine": truth + 0.5 * rng.normal(size=len(group)),
-            "y": np.where(rng.random(len(group)) < 0.4, truth, np.nan),
-            "group": group,
-        }
-    )
-
-
-def streamed(frame, **options):
-    settings = {"label": "y", "predictions": "machine", "sampling_probability": 0.4, "estimator": "dsl"}
-    settings["features"] = ()
-    return stream_regression(
-        frame,
-        **(
-            settings
-            | {
-                "chunk_size": 130,
-            }
-            | options
-        ),
-    )
 
 
 @pytest.mark.parametrize("estimator", ["tuned", "dsl", "gold"])
 @pytest.mark.parametrize("clusters", [None, "group"])
 def test_the_gold_only_fit_of_a_stream_is_that_of_memory(estimator, clusters) -> None:
     frame = clustered_rows()
-    stream = streamed(frame, covariates=["x"], estimator=estimator, clusters=clusters)
+    stream = streamed_rows(frame, covariates=["x"], estimator=estimator, clusters=clusters)
     calibrated = (
         DesignSupervised(random_state=0, n_repeats=1)
         .fit(frame[["x", "machine", "group"]], surrogate="machine")
@@ -61,15 +30,17 @@ def test_the_gold_only_fit_of_a_stream_is_that_of_memory(estimator, clusters) ->
 
 def test_the_family_of_a_stream_is_an_instance() -> None:
     with pytest.raises(ValueError, match="family must be an instance of a statsmodels family"):
-        streamed(clustered_rows(20), covariates=["x"], model="glm", family="gaussian")
-    by_family = streamed(clustered_rows(20), covariates=["x"], model="glm", family=sm.families.Gaussian())
-    linear = streamed(clustered_rows(20), covariates=["x"])
+        streamed_rows(clustered_rows(20), covariates=["x"], model="glm", family="gaussian")
+    by_family = streamed_rows(
+        clustered_rows(20), covariates=["x"], model="glm", family=sm.families.Gaussian()
+    )
+    linear = streamed_rows(clustered_rows(20), covariates=["x"])
     np.testing.assert_allclose(by_family.params, linear.params, rtol=1e-6)
 
 
 def test_counts_of_a_stream_are_not_negative() -> None:
     with pytest.raises(ValueError, match="outcome 'y' of this model must lie at 0 or above"):
-        streamed(clustered_rows(20), covariates=["x"], model="poisson")
+        streamed_rows(clustered_rows(20), covariates=["x"], model="poisson")
 
 
 @pytest.mark.parametrize("model", ["shares", "multinomial"])

@@ -270,3 +270,18 @@ def test_one_system_has_the_interval_that_an_evaluation_gives():
     assert (result.conf_low[place], result.conf_high[place]) == pytest.approx(
         (alone.conf_low, alone.conf_high)
     )
+
+
+def test_scores_with_a_continuous_judge_have_the_interval_that_an_evaluation_gives():
+    """Which interval bounded scores have is one rule: what no label has shown counts with any judge."""
+    rng = np.random.default_rng(0)
+    judge, human = rng.uniform(0.9, 1.0, (600, 2)), np.full((600, 2), np.nan)
+    labelled = rng.permutation(600)[:150]
+    human[labelled] = 0.99 + 0.005 * rng.random((150, 2))
+    columns = {"judge": judge.ravel(), "human": human.ravel()}
+    result = evals.rank({"item": np.repeat(np.arange(600), 2), "system": ["a", "b"] * 600, **columns})
+    alone = evals.evaluate({"judge": judge[:, 0], "human": human[:, 0]})
+    place = result.systems.index("a")
+    assert result.conf_low[place] == pytest.approx(alone.conf_low, abs=1e-3)
+    assert result.conf_high[place] == pytest.approx(alone.conf_high, abs=1e-3)
+    assert result.conf_low[place] < 0.97  # one gross error among 150 would move the mean below

@@ -20,7 +20,6 @@ from validstats.dsl.labels import (
 from validstats.dsl.moments import Moment, VarianceKind
 from validstats.dsl.plan import DrawName, LabelPlan, MethodName, SamplingPlan
 from validstats.dsl.regression import (
-    BOUNDED_MODELS,
     DesignBuilder,
     FrameStudy,
     InferenceRequest,
@@ -606,10 +605,10 @@ def inferred(
                 f"{term!r} takes its values in a row from the other rows, which is no sum over parts. Write the column "
                 "into the data beforehand, and use it in the formula."
             )
-    if request.model == "quantile":
+    if request.model_kind.takes_level:
         return infer_quantile(prepare_quantile(builder, request, study), request)
     note = ""
-    if request.model in BOUNDED_MODELS:
+    if request.model_kind.has_cells:
         asked = condensed(study, builder, request) if isinstance(study, StreamedStudy) else request
         choice = choose_interval(asked, parsed, builder)
         if choice.name != "normal":

@@ -29,9 +29,6 @@ __all__ = ["JudgedMean", "JudgedSystems", "judged_mean", "judged_systems", "scor
 _MOST_VERDICTS = 20
 """Verdicts up to which a judge is discrete, as in the cells of the dsl domain."""
 
-_ENOUGH_FOR_SCORES = 100
-"""Labels of every system from which scores with a continuous judge are better learned than put into cells."""
-
 _FEWEST_TO_LEARN = 20
 """Labelled units below which a regression takes labels alone: folds would learn from a handful."""
 
@@ -298,8 +295,8 @@ def judged_systems(
     width = len(str(n_systems))
     # Codes with leading zeros keep the order of systems in the formula's categories.
     names = np.array([f"s{s:0{width}d}" for s in range(n_systems)])[data.system]
-    learns = len(data.verdict_classes()[1]) > _MOST_VERDICTS and per_system.min() >= _ENOUGH_FOR_SCORES
-    cells = data.in_unit_range and data.weight is None and (data.binary or not learns)
+    # Which interval bounded scores have is decided by the dsl domain: cells, with any judge and at every number of labels.
+    cells = data.in_unit_range and data.weight is None
     shared: dict[str, Any] = {
         "level": confidence_level,
         "random_state": random_state,

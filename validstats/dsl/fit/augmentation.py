@@ -257,7 +257,7 @@ class LabelledSample:
     @cached_property
     def sized(self) -> SamplingDesign:
         """The design, which knows the sizes of drawn clusters."""
-        if self.design.scheme != "clusters":
+        if not self.design.draws_clusters:
             return self.design
         return replace(self.design, sizes=self.design.cluster_sizes)
 

@@ -683,7 +683,7 @@ def _free_matrix(joint: Float2D, variance: Float1D, factor: float, margin: int) 
 
 def _by_unit(part: LabelledSample, values: FloatND) -> FloatND:
     """Return sums of labelled rows by labelled cluster: those drawn, else the first of the standard errors."""
-    codes = part.design.units if part.design.scheme == "clusters" else None
+    codes = part.design.units if part.design.draws_clusters else None
     if codes is None and part.clusters:
         codes = part.clusters[0]
     if codes is None:

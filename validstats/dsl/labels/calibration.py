@@ -442,7 +442,7 @@ class Calibration:
     @property
     def n_units(self) -> int:
         """Number of labelled sampling units: rows, or clusters where these were drawn."""
-        if self.design.scheme == "clusters" and self.design.units is not None:
+        if self.design.draws_clusters and self.design.units is not None:
             return len(np.unique(self.design.units[self.labelled]))
         return self.n_labelled
 
@@ -630,11 +630,11 @@ def simple_text(scheme: str, n_strata: int) -> str:
 
 
 def _simple_probability(labelled: Bool1D, design: SamplingDesign) -> tuple[Float1D, str]:
-    if design.scheme == "stratified":
+    if design.within_strata:
         assert design.units is not None
         share = drawn_shares(np.bincount(design.units), np.bincount(design.units, labelled), "row")
         return share[design.units], simple_text(design.scheme, len(share))
-    if design.scheme == "clusters":
+    if design.draws_clusters:
         assert design.units is not None
         assert design.strata is not None
         strata = design.strata[np.unique(design.units, return_index=True)[1]]
@@ -657,7 +657,7 @@ def _estimated_probability(labelled: Bool1D, features: Float2D) -> Float1D:
 def warn_about_labels(calibration: Calibration) -> None:
     """Warn about weak overlap, and about probabilities that do not fit the number of labels."""
     found, n_labelled = calibration.probability_range, calibration.n_labelled
-    units = "clusters" if calibration.design.scheme == "clusters" else "rows"
+    units = "clusters" if calibration.design.draws_clusters else "rows"
     if units == "clusters" and calibration.n_units < 50:
         message = few_clusters_message.format(n_clusters=calibration.n_units, name="drawn as a whole")
         warn(message, LabellingWarning)

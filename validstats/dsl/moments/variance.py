@@ -189,6 +189,16 @@ class SamplingDesign:
     # for ``"clusters"``, the number of rows of every row's cluster; None counts ``units``
     sizes: Int1D | None = None
 
+    @property
+    def draws_clusters(self) -> bool:
+        """Whether whole clusters were drawn."""
+        return self.scheme == "clusters"
+
+    @property
+    def within_strata(self) -> bool:
+        """Whether a fixed number of rows was drawn in every stratum."""
+        return self.scheme == "stratified"
+
     def take(self, rows: AnyArray | slice) -> SamplingDesign:
         """Return the design of some of the rows."""
         if self.units is None:
@@ -197,7 +207,7 @@ class SamplingDesign:
             self,
             units=self.units[rows],
             strata=None if self.strata is None else self.strata[rows],
-            sizes=self.cluster_sizes[rows] if self.scheme == "clusters" else None,
+            sizes=self.cluster_sizes[rows] if self.draws_clusters else None,
         )
 
     @property
@@ -208,7 +218,7 @@ class SamplingDesign:
 
     def row_values(self, constant: FloatND) -> FloatND:
         """Return for every row a constant of all rows or of its stratum, shared by the rows of a drawn cluster."""
-        if self.scheme == "clusters":
+        if self.draws_clusters:
             return constant / self.cluster_sizes[:, None]
         if constant.ndim == 1:
             return constant
@@ -220,7 +230,7 @@ class SamplingDesign:
         """Return the strata within which the number of drawn units was fixed."""
         if self.scheme == "simple":
             return np.zeros(n_rows, dtype=np.int64)
-        return self.units if self.scheme == "stratified" else self.strata
+        return self.units if self.within_strata else self.strata
 
 
 def sum_by_cluster(values: Float2D, codes: Int1D) -> Float2D:
@@ -341,7 +351,7 @@ def _drawn_units(
     expanded = residual / probability[:, None]
     strata = design.fixed_strata(len(labelled))
     strata = None if strata is None else strata[labelled]
-    if design.scheme != "clusters":
+    if not design.draws_clusters:
         return _DrawnUnits(expanded, probability, strata)
     assert design.units is not None
     _, first, codes = np.unique(design.units[labelled], return_index=True, return_inverse=True)
@@ -406,7 +416,7 @@ class StratumCentres:
         strata = design.fixed_strata(len(labelled))
         assert strata is not None
         times = np.where(labelled | (strata >= len(self.centre)), 0.0, probability)
-        if design.scheme == "clusters":
+        if design.draws_clusters:
             times = times / design.cluster_sizes
         return np.minimum(strata, len(self.centre) - 1), times
 
@@ -427,7 +437,7 @@ class StratumCentres:
         known = np.minimum(strata, len(self.centre) - 1)  # strata beyond carry no label
         inside = strata < len(self.centre)
         expected = np.where(inside[:, None], self.centre[known], 0.0) * probability[:, None]
-        if design.scheme == "clusters":
+        if design.draws_clusters:
             expected /= design.cluster_sizes[:, None]
         excess = (labelled / probability - 1.0)[:, None]
         centred = influence - excess * expected
@@ -451,7 +461,7 @@ def centred_influence(
 
 def labelled_units(design: SamplingDesign, labelled: Bool1D) -> int:
     """Return the number of labelled sampling units."""
-    if design.scheme != "clusters":
+    if not design.draws_clusters:
         return int(np.sum(labelled))
     assert design.units is not None
     return len(np.unique(design.units[labelled]))

@@ -15,7 +15,6 @@ from validstats.dsl.regression.assembly import (
     required_variables,
 )
 from validstats.dsl.regression.preparation import (
-    BOUNDED_MODELS,
     FrameStudy,
     InferenceRequest,
     IntervalName,
@@ -58,7 +57,6 @@ __all__ = [
     "prepare_quantile",
     "resolve_clusters",
     "MODELS",
-    "BOUNDED_MODELS",
     "verdict_cells",
     "sampling_of_further_units",
     "IntervalName",

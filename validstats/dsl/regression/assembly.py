@@ -26,6 +26,14 @@ from validstats.dsl.moments import (
     RegressionRows,
     SamplingDesign,
 )
+from validstats.dsl.results import (
+    difference_words,
+    mean_words,
+    quantile_words,
+    regression_words,
+    share_words,
+    shares_words,
+)
 from validstats.intake import as_floats, read_array
 
 __all__ = [
@@ -327,6 +335,13 @@ class RegressionModel:
     takes_effects: bool = False  # absorbed effects and instruments
     takes_family: bool = False
     has_categories: bool = False  # whether the outcome is a class
+    has_cells: bool = False  # whether cells of equal verdict give its interval
+    of_share: bool = False  # whether its outcome lies between 0 and 1
+    takes_range: bool = False  # whether the range of its outcome is declared
+    takes_level: bool = False  # whether it is a quantile, of some level
+    in_sequence: bool = False  # whether it has intervals for labels that come in sequence
+    compares: bool = False  # whether it is a difference of groups or labels
+    answered: Callable[[Any], str] = regression_words  # its result in one sentence
     on_command_line: bool = True
     predicts_numbers: bool = (
         False  # whether a regressor, not a classifier, predicts its label on the command line
@@ -436,12 +451,54 @@ _ALONE: dict[str, bool] = {"takes_covariates": False, "takes_offset": False}
 MODELS: dict[str, RegressionModel] = {
     model.name: model
     for model in (
-        _Mean(name="mean", moment=_mean, predicts_numbers=True, **_ALONE),
-        _Mean(name="proportion", moment=_share, **_ALONE),
-        _Shares(name="shares", moment=_mean, has_categories=True, **_ALONE),
-        _Difference(name="difference", moment=_linear, predicts_numbers=True),
-        RegressionModel(name="quantile", moment=_mean, on_command_line=False, **_ALONE),
-        RegressionModel(name="linear", moment=_linear, takes_effects=True, predicts_numbers=True),
+        _Mean(
+            name="mean",
+            moment=_mean,
+            predicts_numbers=True,
+            has_cells=True,
+            takes_range=True,
+            in_sequence=True,
+            answered=mean_words,
+            **_ALONE,
+        ),
+        _Mean(
+            name="proportion",
+            moment=_share,
+            has_cells=True,
+            of_share=True,
+            in_sequence=True,
+            answered=share_words,
+            **_ALONE,
+        ),
+        _Shares(
+            name="shares",
+            moment=_mean,
+            has_categories=True,
+            has_cells=True,
+            of_share=True,
+            answered=shares_words,
+            **_ALONE,
+        ),
+        _Difference(
+            name="difference",
+            moment=_linear,
+            predicts_numbers=True,
+            has_cells=True,
+            takes_range=True,
+            compares=True,
+            answered=difference_words,
+        ),
+        RegressionModel(
+            name="quantile",
+            moment=_mean,
+            on_command_line=False,
+            takes_level=True,
+            answered=quantile_words,
+            **_ALONE,
+        ),
+        RegressionModel(
+            name="linear", moment=_linear, takes_effects=True, predicts_numbers=True, in_sequence=True
+        ),
         RegressionModel(name="logit", moment=_logit),
         RegressionModel(name="probit", moment=_probit),
         RegressionModel(name="poisson", moment=_poisson, predicts_numbers=True),

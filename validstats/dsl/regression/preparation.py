@@ -54,6 +54,7 @@ from validstats.dsl.regression.assembly import (
     ModelName,
     MomentCoder,
     ParsedFormula,
+    RegressionModel,
     RowCoder,
     StudyRows,
     formula_coder,
@@ -74,11 +75,7 @@ from validstats.intake import check_confidence_level, check_literal, check_vecto
 IntervalName: TypeAlias = Literal["cells", "exact", "normal"]
 """Cells of equal verdict, a finite-sample guarantee, or estimate and standard error."""
 
-BOUNDED_MODELS = ("mean", "proportion", "shares", "difference")
-"""Models whose outcome may have a range."""
-
 __all__ = [
-    "BOUNDED_MODELS",
     "checked_range",
     "IntervalName",
     "unknown_classes",
@@ -126,6 +123,11 @@ class InferenceRequest:
     own_term_correction: bool = True  # of absorbed effects with a predicted covariate
     independent: bool = False  # whether rows are independent also with absorbed effects
 
+    @property
+    def model_kind(self) -> RegressionModel:
+        """The model, which knows what it takes."""
+        return MODELS[self.model]
+
     @classmethod
     def of(
         cls,
@@ -167,10 +169,10 @@ class InferenceRequest:
         independent = isinstance(clusters, str) and clusters == "none"
         clusters = None if independent else clusters
         _refuse_ignored(model, quantile, population, clusters)
-        if interval is not None and model not in BOUNDED_MODELS:
+        if interval is not None and not MODELS[model].has_cells:
+            bounded = ", ".join(repr(name) for name, known in MODELS.items() if known.has_cells)
             raise ValueError(
-                f"interval={interval!r} goes with the models {', '.join(map(repr, BOUNDED_MODELS))}; got model={model!r}. "
-                "Leave it out."
+                f"interval={interval!r} goes with the models {bounded}; got model={model!r}. Leave it out."
             )
         return cls(
             units=units,
@@ -208,7 +210,7 @@ class InferenceRequest:
 
 def checked_range(outcome_range: tuple[float, float], model: str) -> tuple[float, float]:
     """Return a range of outcomes as two numbers."""
-    if model not in ("mean", "difference"):
+    if not MODELS[model].takes_range:
         raise ValueError(
             f"outcome_range goes with model='mean' and 'difference'; got model={model!r}. Shares lie between 0 and 1."
         )
@@ -225,7 +227,7 @@ def checked_range(outcome_range: tuple[float, float], model: str) -> tuple[float
 
 def _refuse_ignored(model: ModelName, quantile: float | None, population: Population, clusters: Any) -> None:
     """Refuse options that the model or the population would not use."""
-    if quantile is not None and model != "quantile":
+    if quantile is not None and not MODELS[model].takes_level:
         raise ValueError(
             f"quantile={quantile!r} goes with model='quantile' and only with it; got model={model!r}. Leave quantile "
             "out, or pass model='quantile'."
@@ -490,7 +492,7 @@ def prepare_formula(builder: DesignBuilder, request: InferenceRequest, study: St
             f"The formula {str(parsed)!r} uses none of the expert labels "
             f"{', '.join(map(repr, calibration.labels))}; an ordinary regression does what you need."
         )
-    MODELS[request.model].check_offset(request.offset is not None)
+    request.model_kind.check_offset(request.offset is not None)
     plain = formula_coder(builder, study.template_labelled, request.model, request.family)
     known = replace(study.known, frame=plain.read(study.known.frame))
     plain.moment.check_outcome(plain.completed(known, {}, None).y, parsed.outcome)
@@ -510,7 +512,7 @@ def prepare_formula(builder: DesignBuilder, request: InferenceRequest, study: St
         else:
             sample, terms = varying_instruments(sample, terms, design)
             before = sample, terms[-1] if with_raw else None
-            pairwise = calibration.design.scheme != "clusters"
+            pairwise = not calibration.design.draws_clusters
             if not pairwise:
                 sample, terms = transform_whole_clusters(sample, terms, absorber)
 
@@ -658,7 +660,7 @@ def _check_rank(
 
 def prepare_moment(moment: Moment, request: InferenceRequest, study: Study) -> PreparedModel:
     """Prepare an estimating function of the user's own."""
-    if request.model != "linear" or request.family is not None:
+    if not request.model_kind.takes_effects or request.family is not None:
         what = f"model={request.model!r}" if request.family is None else f"family={request.family!r}"
         raise ValueError(
             f"A Moment is a model of its own, which {what} would not change; leave it out, or pass a formula."

@@ -70,7 +70,7 @@ def outcome_bounds(
     """Return the declared range of the outcome, None where nothing declares one."""
     if request.outcome_range is not None:
         return request.outcome_range
-    if request.model in ("proportion", "shares"):
+    if request.model_kind.of_share:
         return 0.0, 1.0
     binary = all(request.calibration.kinds[name] == "binary" for name in labels)
     if binary and parsed.outcome in labels:
@@ -105,7 +105,7 @@ def choose_interval(
     if obstacle is not None:
         return IntervalChoice("normal", obstacle)
     labels = builder.outcome_labels
-    scores = request.model not in ("proportion", "shares") and any(
+    scores = not request.model_kind.of_share and any(
         request.calibration.kinds[name] != "binary" for name in labels
     )
     n_units = request.calibration.n_units
@@ -141,7 +141,7 @@ def _obstacle(request: InferenceRequest, parsed: ParsedFormula, builder: DesignB
     if parsed.effects or parsed.endogenous is not None:
         return "the formula has absorbed effects or instruments"
     if (
-        request.model == "difference"
+        request.model_kind.compares
         and parsed.covariates == "1"
         and not _is_difference(parsed.outcome, builder.outcome_labels)
     ):
@@ -154,10 +154,10 @@ def _obstacle(request: InferenceRequest, parsed: ParsedFormula, builder: DesignB
         return f"vcov={request.kind!r} asks for standard errors"
     if calibration.probability_estimated:
         return "labelling probabilities are estimated"
-    dependent = calibration.clusters and calibration.design.scheme != "clusters"
+    dependent = calibration.clusters and not calibration.design.draws_clusters
     if request.population == "superpopulation" and (request.clusters or dependent):
         return "rows depend on each other within clusters that were not drawn as a whole"
-    if calibration.design.scheme == "clusters" and parsed.covariates != "1":
+    if calibration.design.draws_clusters and parsed.covariates != "1":
         return "groups divide clusters that were drawn as a whole"
     return None
 
@@ -251,14 +251,14 @@ def _units(request: InferenceRequest) -> _Units:
     design, probability, labelled = calibration.design, calibration.probability, calibration.labelled
     strata, size, row_unit = None, None, None
     counted = request.units if isinstance(request.units, CountedUnits) else None
-    if design.scheme == "clusters":
+    if design.draws_clusters:
         assert design.units is not None
         row_unit = design.units
         first = np.unique(row_unit, return_index=True)[1]
         size = np.bincount(row_unit, None if counted is None else counted.count).astype(np.float64)
         probability, labelled = probability[first], labelled[first]
         strata = None if design.strata is None else design.strata[first]
-    elif design.scheme == "stratified":
+    elif design.within_strata:
         strata = design.units
     if strata is not None and len(np.unique(strata)) == 1:
         strata = None
@@ -391,7 +391,7 @@ def infer_share(
     bounds = outcome_bounds(request, parsed, builder.outcome_labels)
     assert bounds is not None
     units = _units(request)
-    difference = request.model == "difference" and parsed.covariates != "1"
+    difference = request.model_kind.compares and parsed.covariates != "1"
     frame = fill_labels(request)
     parts = _parts(parsed, builder, request, units, bounds, frame)
     binary = _declared_binary(request, parsed, builder)
@@ -440,6 +440,7 @@ def infer_share(
         naive_fit=_naive(parsed, builder, request, contrasts, frame),
         names=names,
         model=request.model,
+        answered=request.model_kind.answered,
         formula=parsed.outcome if parsed.covariates == "1" else str(parsed),
         outcome=parsed.outcome,
         clustered_by=None,
@@ -457,9 +458,9 @@ def infer_share(
 
 def _declared_binary(request: InferenceRequest, parsed: ParsedFormula, builder: DesignBuilder) -> bool:
     """Tell whether the outcome is declared 0/1: a share, or one label of kind "binary" within [0, 1]."""
-    if request.calibration.design.scheme == "clusters":
+    if request.calibration.design.draws_clusters:
         return False  # means of clusters
-    if request.model in ("proportion", "shares"):
+    if request.model_kind.of_share:
         return True
     labels = builder.outcome_labels
     plain = len(labels) == 1 and parsed.outcome == labels[0]
@@ -476,7 +477,7 @@ def _groups(request: InferenceRequest, parsed: ParsedFormula) -> list[tuple[str,
     levels = list(column.cat.categories) if hasattr(column, "cat") else sorted(column.unique())
     found = [(f"{name}={level}", np.asarray(column == level, dtype=np.bool_)) for level in levels]
     found = [(text, rows) for text, rows in found if rows.any()]
-    if request.model == "difference" and not 2 <= len(found) <= _MOST_COMPARED:
+    if request.model_kind.compares and not 2 <= len(found) <= _MOST_COMPARED:
         raise ValueError(
             f"model='difference' compares two groups, or all pairs of up to {_MOST_COMPARED}: the formula must be "
             f"'y ~ group' with a covariate of so many levels; {name!r} has {len(found)}."
@@ -495,7 +496,7 @@ def _parts(
     outcome, labelled = builder.outcome(frame=frame), request.calibration.labelled
     verdicts = _verdicts(request, builder)
     categories: list[Any] = [None]
-    if request.model == "shares":
+    if request.model_kind.has_categories:
         categories = list(categories_of(outcome[labelled]))
         if len(categories) < 2:
             raise ValueError(f"The outcome {parsed.outcome!r} has a single category among the expert labels.")
@@ -810,7 +811,7 @@ def _names(
         )
     if difference:
         return builder.names
-    if request.model == "shares":
+    if request.model_kind.has_categories:
         return tuple(p.name for p in parts)
     label = f"{request.model}({parsed.outcome})"
     return tuple(f"{label}, {p.name}" if p.name else label for p in parts)
@@ -837,7 +838,7 @@ def _naive(
     known = builder.outcome(frame=frame)[request.calibration.labelled]
     means, errors = [], []
     categories: list[Any] = [None]
-    if request.model == "shares":
+    if request.model_kind.has_categories:
         categories = list(categories_of(known))
         if not set(map(str, machine)) <= set(map(str, categories)):
             return None

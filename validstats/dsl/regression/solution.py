@@ -238,7 +238,7 @@ def _tuning_caveat(tuning: TuningKind, calibration: Calibration) -> str:
             "Tuned by a free matrix: with few labels standard errors can exceed those of the labels alone, and no bound "
             "is claimed"
         )
-    units = "labelled clusters" if calibration.design.scheme == "clusters" else "labels"
+    units = "labelled clusters" if calibration.design.draws_clusters else "labels"
     return (
         f"Each standard error is at most sqrt(1 + 1/(n - p)) times that of the labels alone, in every data set, with n "
         f"{units} and p coefficients; this bounds standard errors one coefficient at a time, not lengths of intervals "
@@ -271,7 +271,7 @@ def _clusters_of(request: InferenceRequest, effects: tuple[str, ...]) -> tuple[l
 def _check_drawn_clusters(request: InferenceRequest, codes: list[Int1D]) -> None:
     """Refuse clusters of standard errors that divide clusters of which the labels were drawn as a whole."""
     design = request.calibration.design
-    if request.population == "finite" or design.scheme != "clusters":
+    if request.population == "finite" or not design.draws_clusters:
         return
     assert design.units is not None
     pairs = [np.unique(np.column_stack([design.units, c]), axis=0)[:, 0] for c in codes]
@@ -290,7 +290,7 @@ def warn_about_few_clusters(
     """Warn about clusters of standard errors that are few, unless ``calibrate`` has said so of the same
     clusters."""
     calibration = request.calibration
-    drawn = calibration.design.scheme == "clusters" and not request.clusters and len(clusters) == 1
+    drawn = calibration.design.draws_clusters and not request.clusters and len(clusters) == 1
     if request.population == "superpopulation" and not drawn:
         warn_about_clusters(clusters, calibration.labelled, clustered_by)
 
@@ -570,6 +570,7 @@ def solve(prepared: PreparedModel, request: InferenceRequest, study: Study) -> C
         naive_fit=beside.naive,
         names=prepared.names,
         model=prepared.model or request.model,
+        answered=request.model_kind.answered,
         formula=prepared.formula,
         outcome=prepared.outcome,
         clustered_by=clustered_by,

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from validstats.dsl.results.answers import is_intercept, level_text
+from validstats.dsl.results.answers import (
+    difference_words,
+    is_intercept,
+    level_text,
+    mean_words,
+    quantile_words,
+    regression_words,
+    share_words,
+    shares_words,
+)
 from validstats.dsl.results.coefficients import (
     CoefficientComparison,
     CoefficientResult,
@@ -13,6 +22,7 @@ from validstats.dsl.results.hypotheses import InapplicableTest, WaldTest
 from validstats.dsl.results.marginal import MarginalEffects
 
 __all__ = [
+    "difference_words",
     "is_intercept",
     "ExponentiatedResult",
     "MarginalEffects",
@@ -22,4 +32,9 @@ __all__ = [
     "WaldTest",
     "joint_covariance",
     "level_text",
+    "mean_words",
+    "quantile_words",
+    "regression_words",
+    "share_words",
+    "shares_words",
 ]

@@ -10,7 +10,18 @@ import numpy as np
 
 from validstats.results import interval_words, percent_words, rounded
 
-__all__ = ["coefficient_answer", "is_intercept", "level_text", "main_term", "sentence"]
+__all__ = [
+    "difference_words",
+    "is_intercept",
+    "level_text",
+    "main_term",
+    "mean_words",
+    "quantile_words",
+    "regression_words",
+    "sentence",
+    "share_words",
+    "shares_words",
+]
 
 
 def level_text(confidence_level: Fraction | float) -> str:
@@ -33,12 +44,6 @@ def sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def coefficient_answer(result: Any) -> str:
-    """Answer the question of a model in one sentence, with what machine labels alone would say."""
-    words = _WORDS.get(result.model, _regression)
-    return sentence(words(result))
-
-
 def _value(result: Any, j: int, share: bool = False) -> str:
     """Print one coefficient with its interval, and the machine's."""
     ends = result.estimate[j], result.conf_low[j], result.conf_high[j]
@@ -51,25 +56,30 @@ def _value(result: Any, j: int, share: bool = False) -> str:
     return f"{text}; machine labels alone say {alone}"
 
 
-def _mean(result: Any) -> str:
+def mean_words(result: Any) -> str:
+    """Say a mean."""
     return f"the mean of {result.outcome} is {_value(result, 0)}"
 
 
-def _share(result: Any) -> str:
+def share_words(result: Any) -> str:
+    """Say a share."""
     return f"the share of {result.outcome} is {_value(result, 0, share=True)}"
 
 
-def _quantile(result: Any) -> str:
+def quantile_words(result: Any) -> str:
+    """Say a quantile."""
     level = result.names[0].rpartition(", ")[2].rstrip(")")
     return f"the {level} quantile of {result.outcome} is {_value(result, 0)}"
 
 
-def _shares(result: Any) -> str:
+def shares_words(result: Any) -> str:
+    """Say which class is the most common."""
     j = int(np.argmax(result.estimate))
     return f"the most common class is {result.names[j]} with {_value(result, j, share=True)}"
 
 
-def _difference(result: Any) -> str:
+def difference_words(result: Any) -> str:
+    """Say a difference, or how many of several are clear."""
     if not any(is_intercept(name) for name in result.names) and len(result.names) > 1:
         clear = (result.conf_low > 0) | (result.conf_high < 0)
         j = int(np.argmax(np.abs(result.estimate) * (clear if clear.any() else 1)))
@@ -79,7 +89,8 @@ def _difference(result: Any) -> str:
     return f"between the levels of {result.names[j]}, {result.outcome} differs by {_value(result, j)}"
 
 
-def _regression(result: Any) -> str:
+def regression_words(result: Any) -> str:
+    """Say which coefficients differ clearly from zero."""
     tested = [j for j, name in enumerate(result.names) if not is_intercept(name)]
     if not tested:
         return f"the intercept is {_value(result, 0)}"
@@ -94,12 +105,3 @@ def _regression(result: Any) -> str:
         return f"the coefficient of {result.names[best]} is {_value(result, best)}"
     verb = "differs" if len(clear) == 1 else "differ"
     return f"{len(clear)} of {len(tested)} coefficients {verb} clearly from zero, {result.names[best]} most: {_value(result, best)}"
-
-
-_WORDS = {
-    "mean": _mean,
-    "proportion": _share,
-    "quantile": _quantile,
-    "shares": _shares,
-    "difference": _difference,
-}

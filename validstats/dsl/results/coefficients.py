@@ -23,7 +23,7 @@ from validstats.dsl.moments import (
     warn_about_clusters,
 )
 from validstats.dsl.plan import LabelPlan, plan_labels
-from validstats.dsl.results.answers import coefficient_answer, is_intercept, level_text, main_term, sentence
+from validstats.dsl.results.answers import is_intercept, level_text, main_term, regression_words, sentence
 from validstats.dsl.results.hypotheses import InapplicableTest, WaldTest, restriction_matrix, wald_statistic
 from validstats.dsl.results.marginal import MarginalEffects
 from validstats.intake import RowLabels, align, check_groups, check_positive_int, check_random_state
@@ -89,6 +89,8 @@ class CoefficientResult(Result):
         What was decided on the way.
     ratio : str
         What ``exp(coefficient)`` is called ("odds ratio", "rate ratio"); empty where it has no name.
+    answered : callable
+        What says the result in one sentence, ``result -> str``.
     rows : RowLabels or None
         Who the rows of the data are: clusters that arrive later are matched by it.
     marginal : MarginalEffects or NotApplicable
@@ -124,6 +126,7 @@ class CoefficientResult(Result):
     ratio: str = ""
     marginal: MarginalEffects | NotApplicable = ON_THE_SCALE
     rows: RowLabels | None = None
+    answered: Callable[[Any], str] = regression_words
 
     @property
     def terms(self) -> tuple[str, ...]:
@@ -424,7 +427,7 @@ class CoefficientResult(Result):
         )
 
     def _answer(self) -> str:
-        return coefficient_answer(self)
+        return sentence(self.answered(self))
 
     def exponentiated(self) -> ExponentiatedResult:
         """Return odds ratios, rate ratios or the like, which are exponentiated coefficients.

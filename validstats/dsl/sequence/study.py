@@ -10,7 +10,7 @@ import numpy as np
 
 from validstats._typing import Float1D, Float2D, FloatND
 from validstats.dsl.labels import Units, missing_values, read_labels
-from validstats.dsl.regression import DesignBuilder, parse_formula
+from validstats.dsl.regression import MODELS, DesignBuilder, parse_formula
 from validstats.dsl.sequence.labelling import LabellingState, SequentialLabelling
 from validstats.dsl.sequence.results import ConfidenceSequence, LabelRequest
 from validstats.guarantee import Guarantee
@@ -95,9 +95,10 @@ class SequentialStudy:
 
     def infer(self, formula: Any, model: str, confidence_level: float | None) -> ConfidenceSequence:
         """Return anytime-valid intervals of a mean or of linear coefficients."""
-        if not isinstance(formula, str) or model not in ("mean", "proportion", "linear"):
+        known = [name for name, kind in MODELS.items() if kind.in_sequence]
+        if not isinstance(formula, str) or model not in known:
             raise ValueError(
-                f"Anytime-valid intervals exist for model='mean', 'proportion' and 'linear'; got {model!r}. For "
+                f"Anytime-valid intervals exist for the models {', '.join(map(repr, known))}; got {model!r}. For "
                 "other models label by a design that is drawn at once (sequential=False)."
             )
         terms, design = self._design(formula, model)
@@ -109,7 +110,7 @@ class SequentialStudy:
         parsed = parse_formula(formula)
         if parsed.outcome != self.label:
             raise ValueError(f"The outcome must be the expert label {self.label!r}; got {formula!r}.")
-        if model != "linear":
+        if not MODELS[model].takes_covariates:
             if parsed.covariates != "1" or parsed.effects or parsed.endogenous:
                 raise ValueError(
                     f"model={model!r} takes no covariates; pass {parsed.outcome!r} alone, or use model='linear'."

@@ -224,7 +224,7 @@ def condensed(study: StreamedStudy, builder: DesignBuilder, request: InferenceRe
     work = partial(_facts, reader=reader, verdicts=verdicts)
     found = units.mapped(work, reader.columns, "verdicts")
     facts: _Facts = reduce(add, (part for part in found if part is not None))
-    whole = request.calibration.design.scheme == "clusters"
+    whole = request.calibration.design.draws_clusters
     many = [values is None or len(values) > _FEW for values in facts.verdicts]
     continuous = [a and b for a, b in zip(many, facts.numeric, strict=True)]
     cuts = None

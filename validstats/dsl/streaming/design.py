@@ -331,6 +331,11 @@ class DesignReader:
         mask[self.positions[first:last] - start] = True
         return mask, slice(int(first), int(last))
 
+    @property
+    def draws_clusters(self) -> bool:
+        """Whether whole clusters were drawn."""
+        return self.scheme == "clusters"
+
     def design(self, frame: Any) -> tuple[SamplingDesign, tuple[Int1D, ...]]:
         """Return the sampling design and cluster codes of the rows of a part."""
         clusters = tuple(
@@ -346,7 +351,7 @@ class DesignReader:
 
     def design_of(self, clusters: tuple[Int1D, ...], strata: Int1D | None) -> SamplingDesign:
         """Return the sampling design of rows with these codes."""
-        if self.scheme == "clusters":
+        if self.draws_clusters:
             assert self.cluster_sizes is not None
             units = clusters[0]
             return SamplingDesign(

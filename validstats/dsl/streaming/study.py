@@ -16,7 +16,6 @@ from validstats.dsl.fit import Sample, ScoreTerm
 from validstats.dsl.labels import feature_levels, without_silence
 from validstats.dsl.moments import Absorber, EffectTable, Moment, cluster_codes
 from validstats.dsl.regression import (
-    BOUNDED_MODELS,
     InferenceRequest,
     ParsedFormula,
     RowCoder,
@@ -147,7 +146,7 @@ def _seen(frame: Any, index: int, wanted: _Wanted) -> _Found | None:
         effects, mass = _summed(levels, weights)
     clusters = tuple(read[name].to_numpy().astype(str) for name in reader.clusters or ())
     drawn: tuple[AnyArray, ...] = ()
-    if reader.design.scheme == "clusters" and reader.clusters:
+    if reader.design.draws_clusters and reader.clusters:
         units = read[reader.design.columns.clusters[0]].to_numpy().astype(str)
         drawn = tuple(np.unique(np.column_stack([units, c]), axis=0) for c in clusters)
     return _Found(
@@ -309,7 +308,7 @@ def _wanted(
         variables = set(effects)
         for side in (*sides, f"0 + {formula.outcome}"):
             variables |= required_variables(Formula(side), known | labels)
-        if request.model in BOUNDED_MODELS and formula.covariates != "1":
+        if request.model_kind.has_cells and formula.covariates != "1":
             names = sorted(required_variables(Formula(formula.covariates), known))
             groups = names[0] if len(names) == 1 and names[0] not in labels else None
     unknown = sorted(variables - known - labels)
