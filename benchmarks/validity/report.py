@@ -58,8 +58,8 @@ def summary_table(rows: list[Row], page: str = "") -> list[str]:
         Address of that page, with ``{domain}`` in place of the domain; this page if empty.
     """
     lines = [
-        "| guarantee | settings | nominal | lowest | median | rejected at 1e-3 | naive: median | naive method |",
-        "| :--- | ---: | ---: | ---: | ---: | ---: | ---: | :--- |",
+        "| guarantee | settings | nominal | lowest | median | rejected at 1e-3 | naive: median | naive method | version |",
+        "| :--- | ---: | ---: | ---: | ---: | ---: | ---: | :--- | :--- |",
     ]
     found = _by_guarantee(rows)
     return lines + [
@@ -95,6 +95,7 @@ def _summary_line(guarantee: str, rows: list[Row], page: str) -> str:
         f"{below} of {len(rows)}",
         _shares([float(np.median(shares)) for shares in naive]) if all(naive) else "",
         rows[0].naive,
+        ", ".join(sorted({r.version for r in rows})),
     ]
     return f"| {' | '.join(cells)} |"
 

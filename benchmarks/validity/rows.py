@@ -8,8 +8,22 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+VERSION = "0.2.0"
+"""Version of the package whose rows are simulated: that of the first entry of the changelog."""
+
 LEVELS = (0.8, 0.9, 0.95)
-FIELDS = ("domain", "guarantee", "setting", "level", "hits", "trials", "naive", "naive_hits", "naive_trials")
+FIELDS = (
+    "domain",
+    "guarantee",
+    "setting",
+    "level",
+    "hits",
+    "trials",
+    "naive",
+    "naive_hits",
+    "naive_trials",
+    "version",
+)
 
 
 @dataclass(frozen=True)
@@ -28,6 +42,8 @@ class Row:
         The naive method; empty if there is none.
     naive_hits, naive_trials : int
         The same for the naive method; 0 trials if there is none.
+    version : str
+        Version of the package that was simulated.
     """
 
     domain: str
@@ -39,6 +55,7 @@ class Row:
     naive: str = ""
     naive_hits: int = 0
     naive_trials: int = 0
+    version: str = VERSION
 
     @property
     def coverage(self) -> float:
@@ -69,7 +86,7 @@ def read_rows(path: Path) -> list[Row]:
         return [
             Row(
                 r["domain"], r["guarantee"], r["setting"], float(r["level"]), int(r["hits"]), int(r["trials"]),
-                r["naive"], int(r["naive_hits"]), int(r["naive_trials"]),
+                r["naive"], int(r["naive_hits"]), int(r["naive_trials"]), r["version"],
             )
             for r in csv.DictReader(handle)
         ]  # fmt: skip
