@@ -301,7 +301,9 @@ def main() -> None:
             warnings.simplefilter("ignore")
             lines = surrogate_table(arguments.replicates, arguments.seed)
         command = f"python -m benchmarks.dsl_rmse --surrogates --replicates {arguments.replicates} --seed {arguments.seed}"
-        text = "\n".join([f"Made by `{command}`; {arguments.replicates} replicates a line.", "", *lines]) + "\n"
+        text = (
+            "\n".join([f"Made by `{command}`; {arguments.replicates} replicates a line.", "", *lines]) + "\n"
+        )
         (arguments.output / "dsl_surrogates.md").write_text(text, encoding="utf-8")
         return
     chosen = [s for s in all_settings() if re.search(arguments.only, s.name)]
