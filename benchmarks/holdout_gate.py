@@ -11,6 +11,7 @@ import inspect
 import math
 import os
 import random
+import resource
 import signal
 import subprocess
 import sys
@@ -241,6 +242,46 @@ def part_parallel(rng: Generator, share: float) -> Iterator[str]:
         yield f"8 programs, {len(bits)} bits, {status['proposals']} charged, {sum(bits)} kept by both counts."
 
 
+def full_disk(folder: Path, keep: bool, step: int) -> list[str]:
+    """How a proposal ends on a disk that is full after so many bytes more, from none to as many as it takes."""
+    labels = {f"{i:x}-{folder.name}-{keep}": str(i % 2) for i in range(50)}
+    path = folder / f"{keep}.ledger"
+    create_gate(path, labels, classes=["0", "1"], vault=0.0)
+    server = GateServer(path)
+    # both proposals give all rows another prediction than the start
+    proposal = labels if keep else {key: str(1 - int(label)) for key, label in labels.items()}
+    log = path.with_name(path.name + "-wal")
+    size, ends = log.stat().st_size if log.exists() else 0, []
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        while not ends or ends[-1] == "LedgerUnavailableError":
+            resource.setrlimit(resource.RLIMIT_FSIZE, (size + step * len(ends), resource.RLIM_INFINITY))
+            try:
+                ends.append(str(server.ask(proposal)))
+            except OSError as error:
+                ends.append(type(error).__name__)
+            finally:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+            charged = server.status["proposals"]
+            if charged != (ends[-1] != "LedgerUnavailableError"):
+                raise AssertionError(f"{charged} charged after {ends[-1]!r}")
+    finally:
+        signal.signal(signal.SIGXFSZ, before)
+    return ends
+
+
+def part_disk(rng: Generator, share: float) -> Iterator[str]:
+    """A proposal that would be kept, and one that would not, on a disk that is full at every seventh byte of its record."""
+    with tempfile.TemporaryDirectory() as name:
+        kept, discarded = (full_disk(Path(name), keep, round(7 / share)) for keep in (True, False))
+    if kept[:-1] != discarded[:-1] or (kept[-1], discarded[-1]) != ("True", "False"):
+        raise AssertionError("the outcomes differ before they are charged")
+    yield (
+        f"{len(kept) - 1} sizes of a full disk: one documented error each (LedgerUnavailableError), nothing charged, the same for both "
+        "outcomes; the first size that suffices gives the bit, charged once."
+    )
+
+
 PARTS = {
     "searches": part_searches,
     "attacks": part_attacks,
@@ -249,6 +290,7 @@ PARTS = {
     "server": part_server,
     "kills": part_kills,
     "parallel": part_parallel,
+    "disk": part_disk,
 }
 
 

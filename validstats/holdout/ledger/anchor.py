@@ -122,13 +122,16 @@ class Anchor:
         """Return the furthest head on record."""
         try:
             with self.path.open("rb") as stream:
-                size = stream.seek(0, os.SEEK_END)
-                stream.seek(max(0, size - _TAIL_BYTES))
-                raw = stream.read()
+                size, reach = stream.seek(0, os.SEEK_END), _TAIL_BYTES
+                while True:
+                    stream.seek(max(0, size - reach))
+                    lines = _lines(stream.read(reach), b'["head",')
+                    heads = [(line[1], line[2]) for line in lines if len(line) == 3]
+                    if heads or reach >= size:
+                        return Receipt(self.ledger, *max(heads)) if heads else None
+                    reach *= 4  # many heads were announced and could not be charged since
         except FileNotFoundError:
             return None
-        heads = [(line[1], line[2]) for line in _lines(raw) if line[0] == "head" and len(line) == 3]
-        return Receipt(self.ledger, *max(heads)) if heads else None
 
     def facts(self) -> dict[str, str]:
         """Return where the ledger was created and which holdout it was bound to, where that is known."""
@@ -158,8 +161,10 @@ def _line(*values: object) -> bytes:
     return json.dumps(values, separators=(",", ":")).encode()
 
 
-def _lines(raw: bytes) -> Iterator[list[Any]]:
+def _lines(raw: bytes, start: bytes = b"[") -> Iterator[list[Any]]:
     for text in raw.split(b"\n"):
+        if not text.startswith(start):
+            continue
         try:
             line = json.loads(text)
         except ValueError:
