@@ -4,11 +4,21 @@ import warnings
 from itertools import combinations
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
 from validstats.exceptions import DataReuseWarning
-from validstats.intake import reuse_sample, row_digests, shared_rows, training_sample, warn_data_reuse
+from validstats.intake import (
+    first_look,
+    reuse_sample,
+    row_digests,
+    row_marks,
+    shared_rows,
+    shares_rows,
+    training_sample,
+    warn_data_reuse,
+)
 
 TRAINING = np.arange(100, dtype=np.uint64)
 
@@ -40,9 +50,10 @@ def test_the_share_is_exact_whichever_side_is_larger(n_training, n_reference) ->
 
 def test_a_sample_decides_for_many_rows() -> None:
     n = 1_000_000
-    assert reuse_sample(8000) is None and training_sample(30_000) is None
+    assert reuse_sample(8000) is None and training_sample(4096) is None
+    assert len(training_sample(4097)) == 4096 and len(training_sample(160_000)) == 10_000
     chosen, kept = reuse_sample(n), training_sample(n)
-    for positions, size in ((chosen, 2_000), (kept, 32_768)):
+    for positions, size in ((chosen, 2_000), (kept, 62_500)):
         assert len(np.unique(positions)) == size and positions.min() >= 0 and positions.max() < n
         assert (np.diff(positions) > 0).all()
     training = np.arange(n, dtype=np.uint64)
@@ -55,9 +66,55 @@ def test_a_sample_decides_for_many_rows() -> None:
     mixed = np.random.default_rng(0).permutation(n).astype(np.uint64)  # rows do not know where others stand
     with pytest.warns(DataReuseWarning, match="by a sample"):
         share = warn_data_reuse(np.sort(mixed[kept]), reference, n, n)
-    # 1,000 of the rows that are looked at were trained on, of which 3.3 % are remembered
-    assert share == pytest.approx(0.5, abs=4 * 0.5 / np.sqrt(33))
+    # 1,000 of the rows that are looked at were trained on, of which 6.25 % are remembered
+    assert share == pytest.approx(0.5, abs=4 * 0.5 / np.sqrt(62.5))
     assert warn_data_reuse(np.sort(mixed[kept]), reference + np.uint64(n), n, n) == 0.0
+
+
+@pytest.mark.parametrize(("n_training", "n_reference"), [(1_400, 600), (20_000, 20_000), (400_000, 400_000)])
+def test_few_rows_at_first_notice_a_share_of_one_in_ten(n_training, n_reference) -> None:
+    kept = training_sample(n_training)
+    seen = 1.0 if kept is None else len(kept) / n_training
+    first = first_look(n_reference, seen)
+    assert len(first) <= 800
+    rng = np.random.default_rng(0)
+    training = np.sort(rng.integers(0, 2**62, round(seen * n_training)).astype(np.uint64))
+    missed = 0
+    for _ in range(300):
+        remembered = rng.random(len(first)) < 0.1 * seen
+        reference = rng.integers(2**62, 2**63, len(first)).astype(np.uint64)
+        reference[remembered] = rng.choice(training, int(remembered.sum()))
+        missed += not shares_rows(training, reference)
+    # exp(-5) where a sixteenth of the training rows is remembered, exp(-10) otherwise
+    assert stats.binomtest(missed, 300, np.exp(-5), alternative="greater").pvalue > 1e-3
+    assert not shares_rows(training, rng.integers(2**62, 2**63, 800).astype(np.uint64))
+    assert not shares_rows(training[:0], training[:5])
+
+
+def test_marks_of_rows_are_the_same_in_any_container() -> None:
+    import polars as pl
+
+    rng = np.random.default_rng(0)
+    X, y = np.round(rng.normal(size=(40, 3)), 2), rng.integers(0, 2, 40)
+    expected = row_marks(X, y)
+    assert len(np.unique(expected)) == 40
+    for same in (
+        X.tolist(),
+        pd.DataFrame(X),
+        pl.DataFrame(X),
+        np.asfortranarray(X),
+        X[::-1][::-1],
+        X.astype(np.float32),
+    ):
+        np.testing.assert_array_equal(row_marks(same, y), expected)
+    np.testing.assert_array_equal(row_marks(X, y.astype(bool)), expected)
+    assert not np.isin(row_marks(X, 1 - y), expected).any()
+    assert not np.isin(row_marks(X[:, ::-1], y), expected).any()
+    words = pd.DataFrame({"a": X[:, 0], "word": np.where(y, "yes", "no")})
+    assert len(np.unique(row_marks(words, y))) == len(words.drop_duplicates())
+    tuples = np.array(np.meshgrid(*[np.arange(12)] * 4)).reshape(4, -1).T
+    for scale in (1.0, 0.125, 2.0**20):
+        assert len(np.unique(row_marks(tuples * scale, tuples[:, 0]))) == 12**4
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,11 @@ def test_a_row_for_several_systems_hands_its_value_to_each() -> None:
         found.estimate
         == evals.compare(long, score="score", a="a", b="b", weights=np.tile(WEIGHT, 2)).estimate
     )
+    named = wide.rename(columns={"score_a": "a", "score_b": "b"})
+    assert (
+        evals.compare(named, a="a", b="b", weights=given.sample(frac=1, random_state=2)).estimate
+        == found.estimate
+    )
     groups = pd.Series(np.arange(N) // 4, index=NAMES)
     clustered = evals.compare(wide, a="a", b="b", clusters=groups.sample(frac=1, random_state=2))
     by_hand = evals.compare(long, score="score", a="a", b="b", clusters=np.tile(groups, 2))

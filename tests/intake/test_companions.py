@@ -162,6 +162,20 @@ def holdout_infer(rows, target):
     return asked.infer(target, guess=0.5).value
 
 
+def holdout_extend(rows, y, clusters):
+    """Rows join a holdout of other rows."""
+    from validstats.holdout import Ledger, ReusableHoldout
+
+    others, found = strangers(rows), []
+    for given in (None, clusters):
+        asked = ReusableHoldout(queries=5, ledger=Ledger.in_memory(secret=b"joining"), random_state=0)
+        own = None if given is None else np.repeat(np.arange(N // 4), 4) + 1000
+        asked.calibrate(others[["x", "w"]], others["class"], clusters=own)
+        part = asked.extend(rows[["x", "w"]], y, clusters=given).desk_.parts.reusable
+        found += [np.sort(part.unit_means(part.y.astype(float)))]
+    return np.concatenate(found)
+
+
 def batch_update(rows, y, strata):
     X = rows[["x"]]
     model = predictor().fit(X.iloc[:80], rows["y"].iloc[:80])
@@ -480,6 +494,10 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Callable[[pd.DataFrame], An
         {"y": lambda r: r["class"], "clusters": lambda r: pd.qcut(r["x"], 60, labels=False)},
     ),
     "ReusableHoldout.infer": (holdout_infer, {"target": lambda r: (r["x"] > 0).astype(int)}),
+    "ReusableHoldout.extend": (
+        holdout_extend,
+        {"y": lambda r: r["class"], "clusters": lambda r: pd.qcut(r["x"], 60, labels=False)},
+    ),
     "MISelector.fit": (selector, {"y": lambda r: r["y"]}),
     "BatchPredictor.update": (batch_update, {"y": lambda r: r["y"], "strata": lambda r: r["stratum"]}),
     "BatchPredictor.fit parts": (

@@ -30,8 +30,8 @@ from validstats.intake import (
     is_missing,
     read_array,
     read_outcome,
-    row_digests,
     row_labels,
+    row_marks,
     take_parameters,
 )
 
@@ -142,14 +142,11 @@ class LabelledRows:
         keep = rejection_keep(self.weights, w_max, self.n, rng)
         return self if keep is None else self.take(keep), int(rng.integers(2**63))
 
-    def digests(self) -> AnyArray:
-        """One digest a row, of the row together with its label."""
-        # multiplied by an odd constant (2**64 over the golden ratio), so that row and label do not cancel
-        with np.errstate(over="ignore"):
-            return np.asarray(
-                row_digests(self.X, tolerant=True) * np.uint64(0x9E3779B97F4A7C15)
-                ^ row_digests(self.y.reshape(-1, 1))
-            )
+    def marks(self, at: Int1D | None = None) -> AnyArray:
+        """One digest a row, of the row together with its label, of all rows or those at some positions."""
+        if at is None:
+            return row_marks(self.X, self.y)
+        return row_marks(self.X[at] if isinstance(self.X, np.ndarray) else take_rows(self.X, at), self.y[at])
 
 
 def numeric_columns(X: Any, rng: np.random.Generator) -> dict[Any, Float1D]:

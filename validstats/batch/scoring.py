@@ -19,9 +19,11 @@ from validstats.intake import (
     PositiveClass,
     check_bounds,
     check_vector,
+    first_look,
     fit_learner,
     read_outcome,
     reuse_sample,
+    shares_rows,
     training_sample,
     warn_data_reuse,
 )
@@ -174,10 +176,11 @@ class Scorer:
 
     def warn_reuse(self, rows: LabelledRows) -> None:
         """Warn if rows were used for training."""
-        if self.digests is not None:
-            chosen = reuse_sample(rows.n)
-            part = rows if chosen is None else rows.take(chosen)
-            warn_data_reuse(self.digests, part.digests(), rows.n, self.n_trained)
+        if self.digests is None or self.n_trained is None:
+            return
+        first = first_look(rows.n, len(self.digests) / self.n_trained)
+        if shares_rows(self.digests, rows.marks(first)):
+            warn_data_reuse(self.digests, rows.marks(reuse_sample(rows.n)), rows.n, self.n_trained)
 
     def outputs(self, X: Any) -> AnyArray:
         """Model outputs of rows."""
@@ -284,8 +287,7 @@ class Scorer:
 
 def _digests(rows: LabelledRows) -> AnyArray:
     """Digests of training rows in order, of a sample where there are many."""
-    chosen = training_sample(rows.n)
-    return np.sort((rows if chosen is None else rows.take(chosen)).digests())
+    return np.sort(rows.marks(training_sample(rows.n)))
 
 
 def _against_others(learner: Any, positive: Any) -> Any:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,12 +21,15 @@ __all__ = [
     "DataError",
     "LedgerRefusal",
     "OneOf",
+    "columns_as",
     "confidence_level_option",
     "confidence_levels_option",
     "guarded",
     "key_option",
+    "labels_from_option",
     "output_options",
     "parse_names",
+    "positive_option",
     "refuse_given",
     "table_options",
 ]
@@ -133,7 +137,25 @@ def table_options(command: F) -> F:
 
 def key_option(command: F) -> F:
     """Add ``--key`` to a command that matches files."""
-    return click.option("--key", help="Column that names the rows: files are matched by it.")(command)
+    return click.option(
+        "--key", help="Column that names the rows, or several separated by commas: files are matched by it."
+    )(command)
+
+
+def labels_from_option(command: F) -> F:
+    """Add ``--labels-from`` to a command whose labels may stand in a file of their own."""
+    return click.option(
+        "--labels-from",
+        type=click.Path(path_type=Path),
+        help="File with the labels, in any order, matched by --key.",
+    )(command)
+
+
+def positive_option(command: F) -> F:
+    """Add ``--positive`` to a command whose labels may be words."""
+    return click.option(
+        "--positive", help="Label that counts as 1 where labels are words, all others being 0."
+    )(command)
 
 
 def confidence_level_option(default: float) -> Callable[[F], F]:
@@ -232,6 +254,23 @@ def guarded(command: F) -> F:
         return value
 
     return run  # type: ignore[return-value]
+
+
+@contextlib.contextmanager
+def columns_as(**roles: str | None) -> Iterator[None]:
+    """Say in errors about an argument which columns it was taken from."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        text = _message(error)
+        meant = [
+            f"{name} is {given!r}"
+            for name, given in roles.items()
+            if given and re.search(rf"\b{name}\b", text)
+        ]
+        if not meant or type(error).__module__.split(".")[:2] not in (["builtins"], ["validstats", "evals"]):
+            raise
+        raise type(error)(f"{text} Here {', '.join(meant)}.") from error
 
 
 def _message(error: Exception) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
 from validstats import intake
-from validstats.cli._options import TABLE_FORMAT, DataError
+from validstats.cli._options import TABLE_FORMAT, DataError, parse_names
 from validstats.results import Page, Report, Section, Summary
 from validstats.runtime import whole_file
 
@@ -35,22 +36,47 @@ def read_table(path: Path) -> Any:
     return table
 
 
-def check_columns(table: Any, names: Sequence[str], path: Path, option: str) -> None:
-    """Check that columns exist."""
+def check_columns(
+    table: Any, names: Sequence[str], path: Path, option: str, groups: bool = False, infinite: bool = False
+) -> None:
+    """Check that columns exist and hold numbers or words; names of groups may be dates."""
     for name in names:
         if name not in table.columns:
             raise DataError(
                 f"{option} names the column {name!r}, which {path} does not have.{_closest(name, table)} "
                 f"Its columns are: {', '.join(map(repr, map(str, table.columns)))}."
             )
+        _check_kind(table[name], f"The column {name!r} of {path} ({option})", groups, infinite)
+
+
+def _check_kind(column: Any, what: str, groups: bool, infinite: bool) -> None:
+    from pandas.api.types import is_bool_dtype, is_numeric_dtype
+
+    if is_numeric_dtype(column) and not is_bool_dtype(column):
+        values = column.to_numpy() if column.dtype.kind in "iuf" else intake.read_array(column, what)
+        if not groups:
+            intake.check_vector(values, what, allow_nan=True, allow_infinite=infinite, allow_empty=True)
+        return
+    try:
+        intake.read_array(column, what, dates=True)
+    except TypeError as error:
+        raise DataError(f"{error}") from error
+    if not groups and (column.dtype.kind in "mM" or intake.holds_dates(column)):
+        raise DataError(
+            f"{what} holds dates or durations; write them as a number, such as days since the first, or as text if they "
+            "are categories."
+        )
 
 
 def numeric_column(table: Any, name: str, path: Path, option: str) -> Any:
     """Take a column of numbers."""
+    import numpy as np
     import pandas as pd
 
     check_columns(table, [name], path, option)
     values = pd.to_numeric(table[name], errors="coerce")
+    if not np.isfinite(values.dropna().to_numpy(dtype="float64")).all():
+        raise DataError(f"The column {name!r} of {path} ({option}) has infinite values; it must be finite.")
     wrong = values.isna() & table[name].notna()
     if wrong.any():
         row = int(wrong.to_numpy().argmax())
@@ -71,17 +97,31 @@ def with_columns_of(
     partial: bool = False,
 ) -> Any:
     """Add columns of another file to a table, matched by the column that names the rows in both."""
-    if key is None:
+    keys = parse_names(key)
+    if not keys:
         raise click.UsageError(f"{option} needs --key, the column that names the rows in both files.")
-    check_columns(table, [key], file, "--key")
+    check_columns(table, keys, file, "--key", groups=True)
     found = read_table(other)
-    check_columns(found, [key, *names], other, f"--key or {option}")
+    check_columns(found, [*keys, *names], other, f"--key or {option}", groups=True)
     clash = [name for name in names if name in table.columns]
     if clash:
         raise DataError(f"{file} has the column {clash[0]!r} as well as {other}; leave it out of one.")
-    rows = intake.row_labels(table, key, str(file))
-    matched = intake.align(found, rows, str(other), partial=partial)
+    named, given = (_with_key(part, keys) for part in (table, found))
+    rows = intake.row_labels(named, _KEY, str(file))
+    rows = replace(rows, source=f"the column {', '.join(map(repr, keys))} of {file}")
+    matched = intake.align(given, rows, str(other), partial=partial)
     return table.assign(**{name: matched[name].to_numpy() for name in names})
+
+
+_KEY = "the names of rows"
+
+
+def _with_key(table: Any, keys: Sequence[str]) -> Any:
+    """Add one column that names the rows: the key itself, or the words of several columns together."""
+    if len(keys) == 1:
+        return table.assign(**{_KEY: table[keys[0]]})
+    words = [table[name].astype(str) for name in keys]
+    return table.assign(**{_KEY: words[0].str.cat(words[1:], sep=" / ")})
 
 
 def write_result(result: Any, output_format: str, output: Path | None) -> None:

@@ -7,18 +7,24 @@ from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 import click
+import numpy as np
 
 from validstats.cli._options import (
     DataError,
     OneOf,
-    confidence_levels_option,
+    columns_as,
+    confidence_level_option,
     guarded,
+    key_option,
+    labels_from_option,
     output_options,
     parse_names,
+    positive_option,
     refuse_given,
     table_options,
 )
-from validstats.cli._tables import check_columns, numeric_column, read_table, write_result
+from validstats.cli._tables import check_columns, numeric_column, read_table, with_columns_of, write_result
+from validstats.intake import read_outcome
 
 __all__ = ["batch", "make_target", "target_options", "targets_by_name"]
 
@@ -111,6 +117,9 @@ def target_options(command: F) -> F:
 @click.option(
     "--model", type=click.Choice(("boosting", "forest", "linear")), default="boosting", show_default=True
 )
+@positive_option
+@key_option
+@labels_from_option
 @click.option("--classes", is_flag=True, help="Labels are classes although they are numbers.")
 @click.option("--strata", help="Column of both files; rows are exchangeable within its values only.")
 @click.option("--bounds", type=(float, float), help="Known least and greatest label.")
@@ -130,6 +139,9 @@ def batch(
     features: str | None,
     prediction: str | None,
     model: str,
+    positive: str | None,
+    key: str | None,
+    labels_from: Path | None,
     classes: bool,
     strata: str | None,
     bounds: tuple[float, float] | None,
@@ -161,14 +173,24 @@ def batch(
     if not batches:
         refuse_given(("joint", "unit"), "needs --batches.")
     known, unknown = read_table(labelled), read_table(new)
+    if labels_from is not None:
+        known = with_columns_of(labels_from, [label], known, labelled, key, "--labels-from")
+    names_of_rows = parse_names(key)
     check_columns(known, [label], labelled, "--label")
-    check_columns(unknown, [batches] if batches else [], new, "--batches")
+    check_columns(unknown, [batches] if batches else [], new, "--batches", groups=True)
     for table, file in ((known, labelled), (unknown, new)):
-        check_columns(table, [strata] if strata else [], file, "--strata")
+        check_columns(table, [strata] if strata else [], file, "--strata", groups=True)
         check_columns(table, [prediction] if prediction else [], file, "--prediction")
+    if positive is not None:
+        known, unknown = _as_indicators(known, unknown, label, prediction, positive)
     y = _labels(known, label, labelled, classes, question)
     columns = _features(
-        known, unknown, (label, batches), list(dict.fromkeys(parse_names(features))), labelled, new
+        known,
+        unknown,
+        (label, batches, *names_of_rows),
+        list(dict.fromkeys(parse_names(features))),
+        labelled,
+        new,
     )
     _check_kinds(known, unknown, [strata] if strata else [], labelled, new)
     if prediction:
@@ -188,14 +210,15 @@ def batch(
         random_state=seed,
     )
     past = known[batches].to_numpy() if batches and batches in known.columns else None
-    predictor.fit(rows, y, batches=past, strata=None if strata is None else known[strata].to_numpy())
-    result = predictor.infer(
-        new_rows,
-        batches=None if batches is None else unknown[batches].to_numpy(),
-        strata=None if strata is None else unknown[strata].to_numpy(),
-        joint=joint,
-        confidence_level=confidence_level if question.has_level else None,
-    )
+    with columns_as(y=label, batches=batches, strata=strata):
+        predictor.fit(rows, y, batches=past, strata=None if strata is None else known[strata].to_numpy())
+        result = predictor.infer(
+            new_rows,
+            batches=None if batches is None else unknown[batches].to_numpy(),
+            strata=None if strata is None else unknown[strata].to_numpy(),
+            joint=joint,
+            confidence_level=confidence_level if question.has_level else None,
+        )
     write_result(result, output_format, output)
 
 
@@ -239,9 +262,29 @@ def _labels(table: Any, name: str, file: Path, classes: bool, question: Any) -> 
     if question.needs_numbers and not numeric:
         raise DataError(
             f"--target {question.command} needs numbers, and the column {name!r} of {file} has "
-            f"{str(table[name].iloc[0])[:40]!r}."
+            f"{str(table[name].iloc[0])[:40]!r}. Say which word counts as 1 with --positive."
         )
     return _classes(table[name], numeric, name, file, classes)
+
+
+def _as_indicators(
+    known: Any, unknown: Any, label: str, prediction: str | None, positive: str
+) -> tuple[Any, Any]:
+    """Write 1 for the positive word and 0 for others in labels and predictions; a prediction that says nothing is a half."""
+    from pandas.api.types import is_numeric_dtype
+
+    def words(column: Any, what: str, level: Any) -> Any:
+        return read_outcome(column.astype(object), what, positive=level, allow_nan=True)
+
+    level: Any = float(positive) if is_numeric_dtype(known[label]) else positive
+    known = known.assign(**{label: words(known[label], f"the column {label!r}", level)})
+    if prediction and not is_numeric_dtype(known[prediction]):
+        found = [words(t[prediction], f"the column {prediction!r}", level) for t in (known, unknown)]
+        known, unknown = (
+            table.assign(**{prediction: np.where(np.isnan(said), 0.5, said)})
+            for table, said in zip((known, unknown), found, strict=True)
+        )
+    return known, unknown
 
 
 def _classes(column: Any, numeric: bool, name: str, file: Path, declared: bool) -> Any:
@@ -268,6 +311,8 @@ def _features(
     check_columns(known, names, labelled, "--features")
     check_columns(unknown, names, new, "--features")
     shared = names or [name for name in known.columns if name in unknown.columns and name not in excluded]
+    check_columns(known, shared, labelled, "a feature")
+    check_columns(unknown, shared, new, "a feature")
     if not shared:
         raise DataError(
             f"{labelled} and {new} share no column to predict from; name some by --features, or --prediction."

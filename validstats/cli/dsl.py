@@ -11,11 +11,14 @@ import click
 
 from validstats.cli._options import (
     DataError,
+    columns_as,
     confidence_level_option,
     guarded,
     key_option,
+    labels_from_option,
     output_options,
     parse_names,
+    positive_option,
     table_options,
 )
 from validstats.cli._tables import check_columns, numeric_column, read_table, with_columns_of, write_result
@@ -35,6 +38,7 @@ _MODELS = (
     "poisson",
     "multinomial",
 )
+_OF_CLASSES = ("shares", "multinomial")
 _LEARNERS = ("linear", "forest", "boosting")
 _ESTIMATORS = ("tuned", "dsl", "ppi", "ppi++", "gold")
 
@@ -61,12 +65,9 @@ def study_options(command: F) -> F:
         ),
         click.option("--strata", help="Column with the strata of the expert sample."),
         click.option("--clusters", help="Column with dependent rows."),
+        positive_option,
         key_option,
-        click.option(
-            "--labels-from",
-            type=click.Path(path_type=Path),
-            help="File with the expert labels, in any order and of some rows, matched by --key.",
-        ),
+        labels_from_option,
         click.option("--estimator", type=click.Choice(_ESTIMATORS), default="tuned", show_default=True),
         confidence_level_option(0.95),
         click.option(
@@ -117,6 +118,7 @@ def estimate_study(
     estimator: Any,
     confidence_level: float,
     seed: int,
+    positive: str | None = None,
     key: str | None = None,
     labels_from: Path | None = None,
     population: Any = "superpopulation",
@@ -126,35 +128,38 @@ def estimate_study(
 
     table = read_table(file)
     label_names, surrogates, feature_names = (parse_names(t) for t in (labels, surrogate, features))
-    check_columns(table, [key] if key else [], file, "--key")
+    check_columns(table, parse_names(key), file, "--key", groups=True)
     if labels_from is not None:
         table = with_columns_of(labels_from, label_names, table, file, key, "--labels-from", partial=True)
     for names, option in (
         (label_names, "--label"),
         (surrogates, "--surrogate"),
         (feature_names, "--features"),
-        ([name for name in (strata, clusters) if name], "--strata or --clusters"),
     ):
         check_columns(table, names, file, option)
+    check_columns(table, [n for n in (strata, clusters) if n], file, "--strata or --clusters", groups=True)
     _check_outcome(formula, label_names)
+    _check_words(table, [*label_names, *surrogates], model, positive, file)
     study = DesignSupervised(
         _learner(learner, model, seed),
         estimator=estimator,
         confidence_level=confidence_level,
         random_state=seed,
     )
-    study.fit(
-        table.drop(columns=label_names),
-        surrogate=surrogates or None,
-        features=feature_names or "all",
-        ids=key,
-    ).calibrate(
-        {name: _label_values(table, name, file) for name in label_names},
-        sampling_probability=_probability(table, probability, file),
-        strata=strata,
-        clusters=clusters,
-    )
-    return study.infer(formula, model=model, population=population)
+    with columns_as(sampling_probability=probability, strata=strata, clusters=clusters, ids=key):
+        study.fit(
+            table.drop(columns=label_names),
+            surrogate=surrogates or None,
+            features=feature_names or "all",
+            ids=key if key in table.columns else None,
+        ).calibrate(
+            {name: _label_values(table, name, file) for name in label_names},
+            sampling_probability=_probability(table, probability, file),
+            strata=strata,
+            clusters=clusters,
+            positive=positive,
+        )
+        return study.infer(formula, model=model, population=population)
 
 
 def _check_outcome(formula: str, labels: list[str]) -> None:
@@ -163,6 +168,21 @@ def _check_outcome(formula: str, labels: list[str]) -> None:
             f"The formula {formula!r} uses none of the expert labels {', '.join(map(repr, labels))}; "
             "write the label by the name of its expert column."
         )
+
+
+def _check_words(table: Any, names: list[str], model: str, positive: str | None, file: Path) -> None:
+    """Refuse words as labels where the model needs numbers, with the option that makes numbers of them."""
+    from pandas.api.types import is_numeric_dtype
+
+    if positive is not None or model in _OF_CLASSES:
+        return
+    for name in names:
+        if not is_numeric_dtype(table[name]):
+            word = table[name].dropna().iloc[0] if table[name].notna().any() else ""
+            raise DataError(
+                f"--model {model} needs numbers, and the column {name!r} of {file} has {str(word)[:40]!r}. Say which word counts "
+                "as 1 with --positive, or use --model multinomial or shares for classes."
+            )
 
 
 def _label_values(table: Any, name: str, file: Path) -> Any:

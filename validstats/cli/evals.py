@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from validstats.cli._options import DataError, confidence_level_option, guarded, output_options, parse_names
-from validstats.cli._tables import write_report, write_result
+from validstats.cli._options import (
+    DataError,
+    columns_as,
+    confidence_level_option,
+    guarded,
+    key_option,
+    labels_from_option,
+    output_options,
+    parse_names,
+)
+from validstats.cli._tables import numeric_column, read_table, with_columns_of, write_report, write_result
 
 __all__ = ["compare", "doctor", "evaluate", "passk", "plan_eval", "rank", "release"]
 
@@ -26,6 +35,8 @@ def _column_options(command: F) -> F:
         click.option("--score", help="Column of automatic scores."),
         click.option("--judge", help="Column of a judge's verdicts, corrected by --human."),
         click.option("--human", help="Column of human scores, empty where an answer was not labelled."),
+        key_option,
+        labels_from_option,
         click.option("--item", help="Column that names the items."),
         click.option("--clusters", help="Column of dependent items, such as a passage."),
         click.option(
@@ -70,6 +81,7 @@ def _arguments(
     population: str,
     confidence_level: float,
     seed: int,
+    **read: Any,
 ) -> dict[str, Any]:
     """Keyword arguments of the verbs from the options."""
     return {
@@ -88,6 +100,17 @@ def _arguments(
     }
 
 
+def _labelled(files: tuple[Path, ...], given: Mapping[str, Any]) -> Any:
+    return _sources(files, given["human"], given["key"], given["labels_from"])
+
+
+def _columns(given: Mapping[str, Any]) -> Any:
+    """Say in errors which columns the arguments were."""
+    return columns_as(
+        weights=given["weights"], clusters=given["clusters"], sampling_probability=given["probability"]
+    )
+
+
 def _number_or_name(text: str | None) -> Any:
     if text is None:
         return None
@@ -97,8 +120,19 @@ def _number_or_name(text: str | None) -> Any:
         return text
 
 
-def _sources(files: tuple[Path, ...]) -> Any:
-    return str(files[0]) if len(files) == 1 else [str(f) for f in files]
+def _sources(
+    files: tuple[Path, ...], human: str | None = None, key: str | None = None, labels_from: Path | None = None
+) -> Any:
+    """What to read: the files, or their rows with the human labels of another file beside them."""
+    paths = str(files[0]) if len(files) == 1 else [str(f) for f in files]
+    if labels_from is None:
+        return paths
+    if human is None:
+        raise click.UsageError("--labels-from needs --human, the column of the labels in it.")
+    from validstats import evals
+
+    rows = evals.read(paths).frame
+    return with_columns_of(labels_from, [human], rows, files[0], key, "--labels-from", partial=True)
 
 
 _FILES = click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
@@ -127,9 +161,9 @@ def evaluate(
     """
     from validstats import evals
 
-    write_result(
-        evals.evaluate(_sources(files), system=system, by=by, **_arguments(**columns)), output_format, output
-    )
+    with _columns(columns):
+        result = evals.evaluate(_labelled(files, columns), system=system, by=by, **_arguments(**columns))
+    write_result(result, output_format, output)
 
 
 @click.command()
@@ -185,17 +219,18 @@ def compare(
 
     if len(files) > 2:
         raise click.UsageError("compare takes one or two files; for more systems call rank.")
-    result = evals.compare(
-        _sources(files),
-        a,
-        b,
-        system=system,
-        margin=margin,
-        looks=looks,
-        ledger=ledger,
-        unpaired="ok" if unpaired_ok else None,
-        **_arguments(**columns),
-    )
+    with _columns(columns):
+        result = evals.compare(
+            _labelled(files, columns),
+            a,
+            b,
+            system=system,
+            margin=margin,
+            looks=looks,
+            ledger=ledger,
+            unpaired="ok" if unpaired_ok else None,
+            **_arguments(**columns),
+        )
     code = _gate(result, fail_on)
     if output_format == "json":
         from dataclasses import replace
@@ -260,16 +295,17 @@ def rank(
     pair = parse_names(battles)
     if battles is not None and len(pair) != 2:
         raise click.UsageError("--battles takes two names, separated by a comma.")
-    result = evals.rank(
-        _sources(files),
-        system=system,
-        battles=(pair[0], pair[1]) if pair else None,
-        common_items=common_items,
-        scale=scale,
-        order_effect=order_effect,
-        pair_weights=pair_weights,
-        **_arguments(**columns),
-    )
+    with _columns(columns):
+        result = evals.rank(
+            _labelled(files, columns),
+            system=system,
+            battles=(pair[0], pair[1]) if pair else None,
+            common_items=common_items,
+            scale=scale,
+            order_effect=order_effect,
+            pair_weights=pair_weights,
+            **_arguments(**columns),
+        )
     write_result(result, output_format, output)
 
 
@@ -279,6 +315,8 @@ def rank(
 @click.option("--passed", help="Column that says whether a sample passed.")
 @click.option("--system", help="Which system, where the files hold several.")
 @click.option("--human", help="Column of audits: whether a sample is really right.")
+@key_option
+@labels_from_option
 @click.option("--probability", help="Column (or number) of the audit probabilities.")
 @click.option("-k", "--k", "ks", help="Numbers of samples, separated by commas.")
 @click.option("--design", type=click.Choice(("problems", "samples")), help="What was drawn for audit.")
@@ -307,6 +345,8 @@ def passk(
     passed: str | None,
     system: str | None,
     human: str | None,
+    key: str | None,
+    labels_from: Path | None,
     probability: str | None,
     ks: str | None,
     design: Any,
@@ -333,24 +373,25 @@ def passk(
         numbers = None if ks is None else [int(part) for part in ks.split(",")]
     except ValueError as error:
         raise click.UsageError(f"-k takes whole numbers separated by commas, got {ks!r}.") from error
-    result = evals.pass_at_k(
-        _sources(files),
-        problem=problem,
-        passed=passed,
-        system=system,
-        human=human,
-        sampling_probability=_number_or_name(probability),
-        k=numbers,
-        design=design,
-        drawn=drawn,
-        score=score,
-        wrong_costs=wrong_costs,
-        sample_costs=sample_costs,
-        clusters=clusters,
-        population=population,
-        confidence_level=confidence_level,
-        random_state=seed,
-    )
+    with columns_as(sampling_probability=probability, clusters=clusters, drawn=drawn):
+        result = evals.pass_at_k(
+            _sources(files, human, key, labels_from),
+            problem=problem,
+            passed=passed,
+            system=system,
+            human=human,
+            sampling_probability=_number_or_name(probability),
+            k=numbers,
+            design=design,
+            drawn=drawn,
+            score=score,
+            wrong_costs=wrong_costs,
+            sample_costs=sample_costs,
+            clusters=clusters,
+            population=population,
+            confidence_level=confidence_level,
+            random_state=seed,
+        )
     write_result(result, output_format, output)
 
 
@@ -364,6 +405,8 @@ def passk(
     show_default=True,
     help="Column of CHECKED that says whether an answer is right.",
 )
+@key_option
+@labels_from_option
 @click.option("--max-false", type=click.IntRange(min=0), help="Largest number of wrong answers that go out.")
 @click.option(
     "--fdr",
@@ -378,6 +421,8 @@ def release(
     new: Path,
     score: str,
     right: str,
+    key: str | None,
+    labels_from: Path | None,
     max_false: int | None,
     fdr: float | None,
     confidence_level: float,
@@ -391,17 +436,19 @@ def release(
       validstats release checked.csv unread.csv --max-false 10
     """
     from validstats import evals
-    from validstats.cli._tables import numeric_column, read_table
 
     old, fresh = read_table(checked), read_table(new)
-    result = evals.release(
-        numeric_column(old, score, checked, "--score"),
-        old[right].to_numpy() if right in old.columns else _no_column(right, checked),
-        numeric_column(fresh, score, new, "--score"),
-        max_false=max_false,
-        fdr=fdr,
-        confidence_level=confidence_level,
-    )
+    if labels_from is not None:
+        old = with_columns_of(labels_from, [right], old, checked, key, "--labels-from")
+    with columns_as(scores_checked=score, right_checked=right, scores_new=score):
+        result = evals.release(
+            numeric_column(old, score, checked, "--score"),
+            old[right].to_numpy() if right in old.columns else _no_column(right, checked),
+            numeric_column(fresh, score, new, "--score"),
+            max_false=max_false,
+            fdr=fdr,
+            confidence_level=confidence_level,
+        )
     write_result(result, output_format, output)
 
 
@@ -444,6 +491,8 @@ def doctor(files: tuple[Path, ...], output_format: str, output: Path | None) -> 
 @click.option("--system", help="Which system, where the file holds several.")
 @click.option("--judge", help="Column of the judge's verdicts.")
 @click.option("--human", help="Column of human labels that are there already.")
+@key_option
+@labels_from_option
 @click.option("--sensitivity", type=float, help="Assumed share of good answers that the judge passes.")
 @click.option("--specificity", type=float, help="Assumed share of bad answers that the judge fails.")
 @confidence_level_option(0.95)
@@ -452,6 +501,8 @@ def doctor(files: tuple[Path, ...], output_format: str, output: Path | None) -> 
 def plan_eval(
     file: Path | None,
     systems: int,
+    key: str | None,
+    labels_from: Path | None,
     output_format: str,
     output: Path | None,
     **asked: Any,
@@ -464,6 +515,5 @@ def plan_eval(
     """
     from validstats import evals
 
-    write_result(
-        evals.plan(None if file is None else str(file), n_systems=systems, **asked), output_format, output
-    )
+    data = None if file is None else _sources((file,), asked["human"], key, labels_from)
+    write_result(evals.plan(data, n_systems=systems, **asked), output_format, output)

@@ -13,6 +13,7 @@ from validstats.cli._options import (
     DataError,
     LedgerRefusal,
     OneOf,
+    columns_as,
     guarded,
     key_option,
     output_options,
@@ -20,7 +21,14 @@ from validstats.cli._options import (
     refuse_given,
     table_options,
 )
-from validstats.cli._tables import check_columns, read_table, with_columns_of, write_report, write_result
+from validstats.cli._tables import (
+    check_columns,
+    numeric_column,
+    read_table,
+    with_columns_of,
+    write_report,
+    write_result,
+)
 from validstats.cli.holdout_audit import audit
 from validstats.cli.holdout_gate import COMMANDS
 from validstats.results import Report, Table
@@ -137,6 +145,9 @@ def infer(
         table = with_columns_of(predictions_from, [prediction], table, file, key, "--predictions-from")
     check_columns(table, [prediction], file, "--prediction")
     _check_complete(table, [label, prediction], file)
+    if metric in _OF_OUTCOMES:
+        for name in (label, prediction):
+            numeric_column(table, name, file, f"--metric {metric}")
     rows = table.drop(columns=[label, prediction])
     if not rows.shape[1]:
         raise DataError(f"{file} has nothing that tells its rows apart; name their identifiers by --key.")
@@ -149,10 +160,11 @@ def infer(
         ledger=ledger,
     )
     named = None if classes is None else _like(parse_names(classes), table[label])
-    asked.calibrate(
-        rows, table[label].to_numpy(), ids=None if key is None else table[key].to_numpy(), classes=named
-    )
-    write_result(asked.infer(table[prediction].to_numpy(), guess=guess), output_format, output)
+    ids = None if key is None else table[key].to_numpy()
+    with columns_as(y=label, ids=key, target=prediction):
+        asked.calibrate(rows, table[label].to_numpy(), ids=ids, classes=named)
+        answer = asked.infer(table[prediction].to_numpy(), guess=guess)
+    write_result(answer, output_format, output)
 
 
 def _check_complete(table: Any, names: Sequence[str], file: Path) -> None:

@@ -11,13 +11,15 @@ from click.core import ParameterSource
 from validstats.cli._options import (
     DataError,
     OneOf,
+    columns_as,
     confidence_level_option,
     guarded,
+    key_option,
     output_options,
     parse_names,
     table_options,
 )
-from validstats.cli._tables import check_columns, read_table, write_result
+from validstats.cli._tables import check_columns, read_table, with_columns_of, write_result
 
 __all__ = ["mi"]
 
@@ -40,6 +42,12 @@ def _units() -> tuple[str, ...]:
     "--x", "x_names", required=True, help="Column, or several separated by commas, of the first side."
 )
 @click.option("--y", "y_names", required=True, help="The same for the second side.")
+@key_option
+@click.option(
+    "--y-from",
+    type=click.Path(path_type=Path),
+    help="File with the columns of --y, in any order, matched by --key.",
+)
 @click.option(
     "--method",
     type=OneOf(_methods),
@@ -63,6 +71,8 @@ def mi(
     file: Path,
     x_names: str,
     y_names: str,
+    key: str | None,
+    y_from: Path | None,
     method: Any,
     unit: Any,
     test: bool,
@@ -88,29 +98,28 @@ def mi(
     if strata is not None and not test:
         raise click.UsageError("--strata needs --test.")
     _refuse_unread({"permutations": False, "unit": True, "confidence_level": True}, test)
-    table = _complete_rows(read_table(file), file, x_columns, y_columns, strata)
+    table = read_table(file)
+    if y_from is not None:
+        table = with_columns_of(y_from, y_columns, table, file, key, "--y-from")
+    table = _complete_rows(table, file, x_columns, y_columns, strata)
     if max_rows is not None and len(table) > max_rows:
         table = table.sample(max_rows, random_state=seed)
     sides = [_side(table, names) for names in (x_columns, y_columns)]
-    if test:
-        from validstats.mi import independence_test
+    with columns_as(x=x_names, y=y_names, strata=strata):
+        if test:
+            from validstats.mi import independence_test
 
-        result: Any = independence_test(
-            *sides,
-            statistic=_statistic(method),
-            strata=None if strata is None else table[strata].to_numpy(),
-            n_permutations=permutations,
-            random_state=seed,
-        )
-    else:
-        from validstats.mi import mutual_info
+            result: Any = independence_test(
+                *sides,
+                statistic=_statistic(method),
+                strata=None if strata is None else table[strata].to_numpy(),
+                n_permutations=permutations,
+                random_state=seed,
+            )
+        else:
+            from validstats.mi import mutual_info
 
-        result = mutual_info(
-            *sides,
-            method=method,
-            unit=unit,
-            confidence_level=confidence_level,
-        )
+            result = mutual_info(*sides, method=method, unit=unit, confidence_level=confidence_level)
     write_result(result, output_format, output)
 
 
@@ -128,7 +137,7 @@ def _complete_rows(table: Any, file: Path, x: list[str], y: list[str], strata: s
         if not names:
             raise click.UsageError(f"{option} names no column.")
         check_columns(table, names, file, option)
-    check_columns(table, [strata] if strata else [], file, "--strata")
+    check_columns(table, [strata] if strata else [], file, "--strata", groups=True)
     used = list(dict.fromkeys([*x, *y, *([strata] if strata else [])]))
     complete = table[used].dropna()
     if len(complete) < 10:

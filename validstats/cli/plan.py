@@ -10,6 +10,7 @@ import click
 from validstats.cli._options import (
     DataError,
     OneOf,
+    columns_as,
     confidence_level_option,
     guarded,
     output_options,
@@ -226,20 +227,15 @@ def design(
     from validstats.dsl.plan import design_sampling
 
     table = read_table(file)
-    check_columns(table, [strata] if strata else [], file, "--strata")
+    check_columns(table, [strata] if strata else [], file, "--strata", groups=True)
     if rows_file is not None and rows_file.exists():
         raise DataError(f"{rows_file} exists already; name another file for --write.")
     reserved = [name for name in ("sampling_probability", "selected") if name in table.columns]
-    proposal = design_sampling(
-        table,
-        n_labels,
-        method=method,
-        strata=strata,
-        uncertainty=None
-        if uncertainty is None
-        else numeric_column(table, uncertainty, file, "--uncertainty"),
-        random_state=seed,
-    )
+    error_sizes = None if uncertainty is None else numeric_column(table, uncertainty, file, "--uncertainty")
+    with columns_as(uncertainty=uncertainty, strata=strata):
+        proposal = design_sampling(
+            table, n_labels, method=method, strata=strata, uncertainty=error_sizes, random_state=seed
+        )
     if rows_file is not None:
         rows = table.drop(columns=reserved)
         rows["sampling_probability"] = proposal.sampling_probability

@@ -249,7 +249,10 @@ def _two_columns(data: Any, a: Any, b: Any, system: str | None, human: str | Non
     """Two columns of scores, one row an item, become two systems."""
     if a is None or b is None or system is not None or isinstance(data, list | tuple):
         return data, False
-    table = read(data)
+    try:
+        table = read(data)
+    except EvalFileError:  # read again with the columns that the caller names, which says what is wrong
+        return data, False
     columns = list(table.frame.columns)
     if table.has("system") or a not in columns or b not in columns:
         return data if not isinstance(data, EvalTable) else table, False
@@ -275,6 +278,9 @@ def _two_columns(data: Any, a: Any, b: Any, system: str | None, human: str | Non
         categories=table.categories,
         checks=tuple(c for c in table.checks if c.code != "no-items"),
         files=table.files,
+        origin=np.tile(table.origins[0], 2),
+        n_read=table.origins[1],
+        index=table.index,
     )
     return long, True
 

@@ -497,7 +497,8 @@ def _labelling(table: EvalTable) -> Iterator[Check]:
             yield Check(
                 "probabilities",
                 "error",
-                f"Labelling probabilities must lie in (0, 1]; row {row + 1} has {probability[row]:g} ({int(wrong.sum())} rows).",
+                f"Labelling probabilities must lie in (0, 1]; row {row + 1} of {table.roles['probability']!r} has "
+                f"{probability[row]:g} ({int(wrong.sum())} rows).",
             )
             return
         yield from _totals(table, labelled, probability, groups, codes, names)

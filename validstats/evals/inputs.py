@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
+from scipy import sparse
 
 from validstats._typing import AnyArray, Bool1D, Float1D, FrameBackend, Int1D
 from validstats.evals.doctor import check_table, drawn_level
@@ -18,9 +19,7 @@ from validstats.intake import (
     backend_of,
     check_groups,
     check_vector,
-    is_frame,
     read_array,
-    row_labels,
 )
 
 __all__ = [
@@ -219,19 +218,19 @@ def load(
     system_codes = (
         codes_of(table.names("system"))[0] if table.has("system") else np.zeros(len(table), np.int64)
     )
-    unit_codes, clustered_by = _clusters(table, data, clusters, items, item_names)
+    unit_codes, clustered_by = _clusters(table, clusters, items, item_names)
     inputs = EvalInput(
         table=table,
         score=values,
         human=human_values,
-        probability=_probability(table, data, sampling_probability, human_values),
+        probability=_probability(table, sampling_probability, human_values),
         item=items,
         item_names=[str(n) for n in item_names],
         system=system_codes,
         system_names=[str(n) for n in system_names],
         cluster=unit_codes,
         clustered_by=clustered_by,
-        weight=_weights(table, data, weights),
+        weight=_weights(table, weights),
         score_name=name,
         checks=tuple(dict.fromkeys(checks)),
         backend=backend_of(data),
@@ -314,7 +313,7 @@ def _refuse_missing(values: Float1D, name: str) -> None:
         )
 
 
-def beside_rows(table: EvalTable, data: Any, values: Any, name: str) -> Any:
+def beside_rows(table: EvalTable, values: Any, name: str) -> Any:
     """What arrives beside the rows of the data, in their order; an array for the name of a column."""
     if isinstance(values, str):
         if values not in table.frame.columns:
@@ -323,10 +322,10 @@ def beside_rows(table: EvalTable, data: Any, values: Any, name: str) -> Any:
                 f"{', '.join(map(repr, map(str, table.frame.columns)))}."
             )
         return table.column(values)
-    if values is None or not hasattr(values, "__len__"):
-        return values
+    if not hasattr(values, "__len__") or sparse.issparse(values):
+        return values  # one value for all rows, or nothing that has rows: read, or refused by name, by the caller
     origin, n_read = table.origins
-    named = _rows_of(data, n_read)
+    named = RowLabels(n_read, table.index, "the index of data")
     if len(values) == n_read:
         return _taken(align(values, named, name), origin, name)
     labels = named.labels
@@ -336,17 +335,6 @@ def beside_rows(table: EvalTable, data: Any, values: Any, name: str) -> Any:
         labels = pd.RangeIndex(n_read)
     kept = None if labels is None else labels[origin]
     return align(values, RowLabels(len(table), kept, "the index of the rows of data that are used"), name)
-
-
-def _rows_of(data: Any, n: int) -> RowLabels:
-    """Who the rows that were read are: those of a frame, or of several frames one after the other."""
-    if is_frame(data):
-        return row_labels(data, name="data")
-    if isinstance(data, Sequence) and not isinstance(data, str) and all(is_frame(part) for part in data):
-        found = [row_labels(part, name="data").labels for part in data]
-        if all(labels is not None for labels in found) and sum(map(len, found)) == n:
-            return RowLabels(n, found[0].append(list(found[1:])), "the index of data")
-    return RowLabels(n, None, "data")
 
 
 def _numbered(values: Any) -> bool:
@@ -360,11 +348,11 @@ def _taken(values: Any, origin: Int1D, name: str) -> Any:
     return values.iloc[origin] if hasattr(values, "iloc") else read_array(values, name, dates=True)[origin]
 
 
-def numbers_beside_rows(table: EvalTable, data: Any, values: Any, name: str) -> Float1D:
+def numbers_beside_rows(table: EvalTable, values: Any, name: str) -> Float1D:
     """One number a row: a column by name, one for all rows, or values in the order or with the index of the data."""
     if isinstance(values, numbers.Real) and not isinstance(values, bool):
         values = np.full(len(table), float(values))
-    array = check_vector(beside_rows(table, data, values, name), name)
+    array = check_vector(beside_rows(table, values, name), name)
     if array.shape != (len(table),):
         n_read = table.origins[1]
         used = "" if n_read == len(table) else f" (or ({len(table)},), for the rows that are used)"
@@ -374,19 +362,17 @@ def numbers_beside_rows(table: EvalTable, data: Any, values: Any, name: str) -> 
     return array
 
 
-def cluster_codes(table: EvalTable, data: Any, clusters: Any) -> Int1D:
+def cluster_codes(table: EvalTable, clusters: Any) -> Int1D:
     """Codes of clusters that were given as a column or as values."""
-    groups = check_groups(beside_rows(table, data, clusters, "clusters"), "clusters", len(table))
+    groups = check_groups(beside_rows(table, clusters, "clusters"), "clusters", len(table))
     return codes_of(groups if isinstance(clusters, str) else groups.astype(str).astype(object))[0]
 
 
-def _clusters(
-    table: EvalTable, data: Any, clusters: Any, items: Int1D, item_names: Sequence[Any]
-) -> tuple[Int1D, str]:
+def _clusters(table: EvalTable, clusters: Any, items: Int1D, item_names: Sequence[Any]) -> tuple[Int1D, str]:
     """Codes of the coarsest unit; items must lie within the clusters."""
     if clusters is None:
         return items, table.roles.get("item", "item")
-    codes = cluster_codes(table, data, clusters)
+    codes = cluster_codes(table, clusters)
     title = clusters if isinstance(clusters, str) else "clusters"
     low = np.full(len(item_names), np.iinfo(np.int64).max)
     high = np.full(len(item_names), -1)
@@ -401,16 +387,16 @@ def _clusters(
     return codes, title
 
 
-def _weights(table: EvalTable, data: Any, weights: Any) -> Float1D | None:
+def _weights(table: EvalTable, weights: Any) -> Float1D | None:
     if weights is None:
         return None
-    values = numbers_beside_rows(table, data, weights, "weights")
+    values = numbers_beside_rows(table, weights, "weights")
     if np.any(values <= 0):
         raise ValueError("weights must be positive finite numbers.")
     return values
 
 
-def _probability(table: EvalTable, data: Any, given: Any, human: Float1D | None) -> Float1D | None:
+def _probability(table: EvalTable, given: Any, human: Float1D | None) -> Float1D | None:
     if human is None:
         if given is not None and not table.has("human"):
             raise EvalFileError(
@@ -420,7 +406,7 @@ def _probability(table: EvalTable, data: Any, given: Any, human: Float1D | None)
     source: Any = given if given is not None else table.roles.get("probability")
     if source is None:
         return None
-    values = numbers_beside_rows(table, data, source, "sampling_probability")
+    values = numbers_beside_rows(table, source, "sampling_probability")
     if np.any((values <= 0) | (values > 1)):
         raise EvalFileError("sampling_probability must lie in (0, 1].")
     return values

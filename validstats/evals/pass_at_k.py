@@ -245,7 +245,7 @@ def _samples(
     if table.has("human"):
         source = probability if probability is not None else table.roles.get("probability")
         if source is not None:
-            pi = numbers_beside_rows(table, data, source, "sampling_probability")
+            pi = numbers_beside_rows(table, source, "sampling_probability")
             if pi.shape != values.shape or not np.all((pi > 0) & (pi <= 1)):
                 raise EvalFileError("sampling_probability must lie in (0, 1] for every sample.")
     size = np.bincount(codes).astype(np.int64)

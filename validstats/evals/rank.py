@@ -142,7 +142,6 @@ def rank(
     if table is not None:
         return _rank_battles(
             table,
-            data,
             backend_of(data),
             judge=judge,
             human=human,
@@ -292,7 +291,10 @@ def _as_battles(data: Any, battles: tuple[str, str] | None) -> EvalTable | None:
         return data if data.format == "battles" else None
     if isinstance(data, list | tuple):
         return None
-    table = read(data)
+    try:
+        table = read(data)
+    except EvalFileError:  # read again with the columns that the caller names, which says what is wrong
+        return None
     return table if table.format == "battles" else None
 
 
@@ -344,7 +346,6 @@ def _players(table: EvalTable) -> tuple[list[str], Int1D, Int1D]:
 
 def _rank_battles(
     table: EvalTable,
-    data: Any,
     backend: Any,
     *,
     judge: str | None,
@@ -363,7 +364,7 @@ def _rank_battles(
     judge_name, human_name = judge or table.roles.get("judge"), human or table.roles.get("human")
     if judge_name is None:
         raise EvalFileError("There is no column of winners; name it with judge=.")
-    prompts = _prompts(table, data, clusters)
+    prompts = _prompts(table, clusters)
     outcome, tie, known, both_bad = winners(table, judge_name)
     checks = [c for c in check_table(table) if c.severity == "warning" or c.code in ("class-without-labels",)]
     n_human, judge_rank = np.zeros((2, len(names)), dtype=np.int64)
@@ -384,7 +385,7 @@ def _rank_battles(
         n_human = np.bincount(first[labelled], minlength=len(names)) + np.bincount(
             second[labelled], minlength=len(names)
         )
-        pi = _battle_probability(table, data, sampling_probability, labelled)
+        pi = _battle_probability(table, sampling_probability, labelled)
         target = np.column_stack([human_outcome, human_tie])
         verdict = np.where(known, np.where(tie > 0, 1, np.where(outcome > 0, 2, 0)), 3)
         outcome, tie = _corrected(
@@ -452,21 +453,21 @@ def _refuse_unconnected(first: Int1D, second: Int1D, names: list[str]) -> None:
         )
 
 
-def _prompts(table: EvalTable, data: Any, clusters: Any) -> Int1D:
+def _prompts(table: EvalTable, clusters: Any) -> Int1D:
     """Codes of what battles have in common: the given clusters, else the prompt."""
     if clusters is None:
         return (
             codes_of(table.names("item"))[0] if table.has("item") else np.arange(len(table), dtype=np.int64)
         )
-    return cluster_codes(table, data, clusters)
+    return cluster_codes(table, clusters)
 
 
-def _battle_probability(table: EvalTable, data: Any, given: Any, labelled: Bool1D) -> Float1D:
+def _battle_probability(table: EvalTable, given: Any, labelled: Bool1D) -> Float1D:
     """Labelling probabilities; equal ones where none are given."""
     source = given if given is not None else table.roles.get("probability")
     if source is None:
         return np.full(len(labelled), float(labelled.mean()))
-    values = numbers_beside_rows(table, data, source, "sampling_probability")
+    values = numbers_beside_rows(table, source, "sampling_probability")
     if not np.all((values > 0) & (values <= 1)):
         raise EvalFileError("sampling_probability must be one number in (0, 1] for every battle.")
     return values

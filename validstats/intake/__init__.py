@@ -27,11 +27,19 @@ from validstats.intake.frames import (
     n_rows,
     plain_frame,
     row_digests,
+    row_marks,
     to_frame,
     to_pandas,
 )
-from validstats.intake.identity import reuse_sample, shared_rows, training_sample, warn_data_reuse
-from validstats.intake.kinds import check_groups, is_missing, read_array, refuse_lazy
+from validstats.intake.identity import (
+    first_look,
+    reuse_sample,
+    shared_rows,
+    shares_rows,
+    training_sample,
+    warn_data_reuse,
+)
+from validstats.intake.kinds import check_groups, holds_dates, is_missing, read_array, refuse_lazy
 from validstats.intake.learners import (
     CodedClassifier,
     PositiveClass,
@@ -58,6 +66,7 @@ __all__ = [
     "read_outcome",
     "row_labels",
     "shared_rows",
+    "shares_rows",
     "RowOverlap",
     "RowSketch",
     "alpha_fraction",
@@ -78,6 +87,8 @@ __all__ = [
     "column_names",
     "columns",
     "find_overlap",
+    "first_look",
+    "holds_dates",
     "is_frame",
     "is_missing",
     "n_rows",
@@ -85,6 +96,7 @@ __all__ = [
     "read_array",
     "refuse_lazy",
     "row_digests",
+    "row_marks",
     "sketch_ids",
     "sketch_rows",
     "to_frame",

@@ -15,6 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from validstats.intake.frames import plain_frame
+
 __all__ = ["TableError", "TableFormat", "read_table"]
 
 _TEXT_SUFFIXES = {".csv": ",", ".tsv": "\t", ".txt": ","}
@@ -109,7 +111,7 @@ def read_table(path: Path, written: TableFormat | None = None) -> tuple[Any, lis
         )
     if len(table) == 0:
         raise TableError(f"{path} has columns but no rows.")
-    return table, notes
+    return plain_frame(table), notes
 
 
 def _read_parquet(path: Path) -> Any:
@@ -315,7 +317,23 @@ def _parse(path: Path, written: TableFormat, notes: list[str]) -> Any:
                         f"{', '.join(map(repr, others))} among the numbers of the column {str(name).strip()!r} of {path} "
                         "count as missing."
                     )
+    for name in table.columns:
+        _note_mixed(table[name], str(name).strip(), path, notes)
     return table
+
+
+def _note_mixed(column: Any, name: str, path: Path, notes: list[str]) -> None:
+    """Say that a column of numbers is read as text because of a few words."""
+    if column.dtype.kind in "fiubmM":
+        return
+    present = column.dropna().astype(str).str.strip()
+    numbers = present.str.fullmatch(_PLAIN_NUMBER)
+    if numbers.mean() > 0.9 and not numbers.all():
+        words = list(dict.fromkeys(present[~numbers]))
+        notes.append(
+            f"The column {name!r} of {path} holds {int(numbers.sum())} numbers and {int((~numbers).sum())} words such as "
+            f"{words[0][:40]!r}: it is read as text."
+        )
 
 
 def _header(path: Path, written: TableFormat) -> list[str]:

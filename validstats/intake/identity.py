@@ -10,7 +10,15 @@ from scipy import stats
 
 from validstats.exceptions import DataReuseWarning, data_reuse_message, warn
 
-__all__ = ["TOLERATED_SHARE", "reuse_sample", "shared_rows", "training_sample", "warn_data_reuse"]
+__all__ = [
+    "TOLERATED_SHARE",
+    "first_look",
+    "reuse_sample",
+    "shared_rows",
+    "shares_rows",
+    "training_sample",
+    "warn_data_reuse",
+]
 
 TOLERATED_SHARE = 0.05
 """Share of reference rows that may equal training rows without a warning: honest duplicates exist."""
@@ -21,8 +29,11 @@ _FEWEST_KINDS = 20
 """Different rows from which two samples of one population hardly have the same counts of all."""
 _REFERENCE_ROWS = 2_000
 """Reference rows that are looked at, of more than four times as many: a share of 5 % is known to within 0.5 points."""
-_TRAINING_ROWS = 32_768
-"""Training rows whose digests are kept, of more: with 350,000 of them a share of 5 % is known to within 1.6 points."""
+_TRAINING_ROWS = (4_096, 65_536)
+"""Fewest and most training rows whose digests are kept, of more: every sixteenth in between."""
+_FIRST_LOOK, _MOST_AT_FIRST = 100, 800
+"""Reference rows that are looked at first, over the share of training rows that is remembered, and at most: of a share of
+5 % none is among them with a chance of exp(-5), and of exp(-2.5) where a sixteenth of the training rows is remembered."""
 
 
 @lru_cache(maxsize=64)
@@ -33,7 +44,27 @@ def reuse_sample(n: int) -> npt.NDArray[np.int64] | None:
 
 def training_sample(n: int) -> npt.NDArray[np.int64] | None:
     """Positions of the training rows that are remembered; None for all of them."""
-    return None if n <= _TRAINING_ROWS else _positions(n, _TRAINING_ROWS)
+    fewest, most = _TRAINING_ROWS
+    size = min(max(n // 16, fewest), most)
+    return None if n <= size else _positions(n, size)
+
+
+@lru_cache(maxsize=64)
+def first_look(n: int, seen: float) -> npt.NDArray[np.int64] | None:
+    """Positions of the reference rows that are looked at first, where ``seen`` is the share of training rows remembered.
+
+    Only if one of them was trained on are those of :func:`reuse_sample` looked at. None stands for all rows.
+    """
+    size = min(int(np.ceil(_FIRST_LOOK / seen)), _MOST_AT_FIRST)
+    return None if n <= size else _positions(n, size)
+
+
+def shares_rows(training: npt.NDArray[np.uint64], reference: npt.NDArray[np.uint64]) -> bool:
+    """Tell whether any digest of the reference is among the sorted ones of training."""
+    if not len(training):
+        return False
+    place = np.minimum(np.searchsorted(training, reference), len(training) - 1)
+    return bool((training[place] == reference).any())
 
 
 def _positions(n: int, size: int) -> npt.NDArray[np.int64]:

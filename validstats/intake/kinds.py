@@ -12,7 +12,7 @@ from scipy import sparse
 
 from validstats._typing import AnyArray
 
-__all__ = ["LARGEST_EXACT", "check_groups", "is_missing", "read_array", "refuse_lazy"]
+__all__ = ["LARGEST_EXACT", "check_groups", "holds_dates", "is_missing", "read_array", "refuse_lazy"]
 
 LARGEST_EXACT = 2**53
 """Largest bound below which float64 holds every whole number (52 bits of mantissa and a hidden one)."""
@@ -174,9 +174,32 @@ def is_missing(value: Any) -> bool:
     return value is None or type(value).__name__ in ("NAType", "NaTType") or bool(value != value)
 
 
+def holds_dates(values: Any) -> bool:
+    """Tell whether a column holds dates alone, whatever its type.
+
+    Parameters
+    ----------
+    values : array-like of shape (n,)
+        A column.
+
+    Returns
+    -------
+    bool
+        True for dates, times and durations with nothing but missing values beside them.
+
+    Examples
+    --------
+    >>> import datetime
+    >>> holds_dates([datetime.date(2024, 1, 1), None]), holds_dates(["2024-01-01"])
+    (True, False)
+    """
+    array = np.asarray(values)
+    return array.dtype.kind in "mM" or (array.dtype.kind == "O" and _all_dates(array))
+
+
 def _all_dates(array: AnyArray) -> bool:
     present = [value for value in array.ravel().tolist() if not is_missing(value)]
-    return bool(present) and all(isinstance(value, dt.date) for value in present)
+    return bool(present) and all(isinstance(value, dt.date | dt.timedelta) for value in present)
 
 
 def _without_mask(values: np.ma.MaskedArray, name: str, masked_as_missing: bool) -> AnyArray:

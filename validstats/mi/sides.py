@@ -219,10 +219,14 @@ def prepare_side(
         kept, name, n, len(columns), option, bool(discrete is True or (kept and kept[0].is_category))
     )
     if side.codes is not None and not allow_distinct and int(side.codes.max()) + 1 == n:
-        raise ValueError(
-            f"Every level of {name} occurs only once, so nothing can be estimated. If its values are measurements, pass "
-            f"{option}=False; merge rare categories otherwise."
+        words = any(np.asarray(column).dtype.kind not in "fiu" for column in raw)
+        remedy = (
+            "If its values name rows, leave it out; if they are numbers in words, convert them (pd.to_numeric); merge "
+            "rare categories otherwise."
+            if words
+            else f"If its values are measurements, pass {option}=False; if they number rows, leave it out."
         )
+        raise ValueError(f"Every level of {name} occurs only once, so nothing can be estimated. {remedy}")
     return side
 
 

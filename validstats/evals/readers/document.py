@@ -22,6 +22,7 @@ from validstats.evals.readers.limits import (
     read_bytes,
 )
 from validstats.evals.readers.table import Check
+from validstats.intake import plain_frame
 
 __all__ = ["Document", "Kind", "open_document"]
 
@@ -46,6 +47,8 @@ class Document:
     kind: Kind
     value: Any
     checks: tuple[Check, ...] = field(default=())
+    given: Mapping[str, str] = field(default_factory=dict)
+    """Roles of columns that the caller names."""
 
     def input_file(self, format_name: str, rows: int) -> InputFile:
         """The record of this file."""
@@ -66,7 +69,7 @@ class Document:
         return frozenset()
 
 
-def open_document(path: Path) -> Document:
+def open_document(path: Path, given: Mapping[str, str] | None = None) -> Document:
     """Open a file within the limits and tell what it holds."""
     content, digest = read_bytes(path)
     name = path.name
@@ -76,6 +79,7 @@ def open_document(path: Path) -> Document:
         "stem": path.stem,
         "sha256": digest,
         "path": str(path),
+        "given": dict(given or {}),
     }
     if content.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return Document(**common, kind="zip", value=Zip(content, name))
@@ -133,7 +137,7 @@ def _read_parquet(content: bytes, name: str) -> Any:
         raise EvalFileError(f"{name} has columns but no rows.")
     table.columns = [str(column) for column in table.columns]
     _check_names(list(table.columns), name)
-    return table.reset_index(drop=True)
+    return plain_frame(table.reset_index(drop=True))
 
 
 def _read_delimited(text: str, name: str) -> tuple[Any, tuple[Check, ...]]:

@@ -24,7 +24,7 @@ from validstats.evals.readers.logs import (
 )
 from validstats.evals.readers.table import EvalTable, joined
 from validstats.evals.readers.tabular import read_table, table_of_frame
-from validstats.intake import is_frame, to_pandas
+from validstats.intake import is_frame, row_labels, to_pandas
 
 __all__ = ["read"]
 
@@ -109,7 +109,7 @@ def _read_one(source: Any, given: Mapping[str, str], keep_text: bool) -> EvalTab
     if isinstance(source, EvalTable):
         return _with_roles(source, given)
     if isinstance(source, str | Path):
-        document = open_document(Path(source))
+        document = open_document(Path(source), given)
         table = _read_document(document, keep_text)
         return _with_roles(table, given)
     if isinstance(source, Mapping):
@@ -124,7 +124,8 @@ def _read_one(source: Any, given: Mapping[str, str], keep_text: bool) -> EvalTab
             )
         if len(frame) == 0:
             raise EvalFileError("The data have no rows.")
-        return table_of_frame(frame, given=given, keep_text=keep_text)
+        table = table_of_frame(frame, given=given, keep_text=keep_text)
+        return replace(table, index=row_labels(source, name="data").labels)
     raise TypeError(
         f"data must be a path, a data frame, a dictionary of arrays or an EvalTable, got {type(source).__name__}."
     )

@@ -89,6 +89,8 @@ class EvalTable:
         Position in what was read of the row that each row came from, in [0, ``n_read``); None where they are the same.
     n_read : int or None
         Number of rows that were read; None for as many as there are.
+    index : pandas.Index or None
+        Labels of the rows that were read, where they have any.
 
     Examples
     --------
@@ -109,6 +111,7 @@ class EvalTable:
     files: tuple[InputFile, ...] = field(default=())
     origin: Int1D | None = None
     n_read: int | None = None
+    index: Any = None
     _codes: dict[str, tuple[Int1D, list[str]]] = field(default_factory=dict, init=False)
 
     def __len__(self) -> int:
@@ -319,6 +322,8 @@ def joined(tables: Sequence[EvalTable]) -> EvalTable:
     formats = union([(t.format,) for t in tables])
     origins, sizes = zip(*(t.origins for t in tables), strict=True)
     first = np.cumsum([0, *sizes])
+    labels = [t.index for t in tables]
+    named = all(index is not None for index in labels)
     return EvalTable(
         frame=frame,
         format=" and ".join(formats),
@@ -330,4 +335,5 @@ def joined(tables: Sequence[EvalTable]) -> EvalTable:
         files=tuple(f for t in tables for f in t.files),
         origin=np.concatenate([start + part for start, part in zip(first[:-1], origins, strict=True)]),
         n_read=int(first[-1]),
+        index=labels[0].append(labels[1:]) if named else None,
     )

@@ -86,7 +86,7 @@ def read_table(document: Document, keep_text: bool = False) -> EvalTable:
             f"{document.name} is JSON of no known tool. Known are Inspect, lm-evaluation-harness, promptfoo, deepeval and "
             "ragas; otherwise save one row an answer as CSV, JSONL or Parquet."
         )
-    table = table_of_frame(frame, document.name, keep_text=keep_text)
+    table = table_of_frame(frame, document.name, given=document.given, keep_text=keep_text)
     return _with_file(table, document)
 
 

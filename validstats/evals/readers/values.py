@@ -71,6 +71,10 @@ def as_scores(values: Iterable[Any], name: str) -> Float1D:
     if array.dtype.kind == "f" and not isinstance(values, np.ndarray) and (np.abs(array) > 2.0**53).any():
         # whole numbers beside fractions, which NumPy has rounded
         array = np.array(list(values), dtype=object)
+    if array.dtype.kind in "mM":
+        raise EvalFileError(
+            f"The column {name!r} holds dates or durations, which are no scores; write numbers."
+        )
     if array.dtype.kind in "fiub":
         scores = as_floats(array, f"The column {name!r}")
         if np.isinf(scores).any():

@@ -177,6 +177,7 @@ def extend_desk(desk: Desk, X: Any, y: Any, clusters: Any, ids: Any, check_reuse
             raise ValueError(
                 f"extend() needs {name}= where calibrate() had them, and none where it had none; nothing was changed."
             )
+    _check_joining(desk, labels)
     groups = None if clusters is None else check_groups(given["clusters"], "clusters", len(labels))
     if groups is not None and np.isin(groups, parts.handed("clusters")).any():
         raise ValueError(
@@ -228,6 +229,20 @@ def extend_desk(desk: Desk, X: Any, y: Any, clusters: Any, ids: Any, check_reuse
         guarantee=_guarantee(session, together),
         joined=session.joined,
     )
+
+
+def _check_joining(desk: Desk, labels: AnyArray) -> None:
+    """Refuse labels that are none of those of the holdout: numbers beside words, or unknown classes."""
+    words = [values.dtype.kind in "OUT" for values in (desk.parts.handed("y"), labels)]
+    if words[0] != words[1]:
+        raise ValueError(
+            f"y holds {'words' if words[1] else 'numbers'}, and the labels of the holdout are "
+            f"{'words' if words[0] else 'numbers'}; nothing was changed."
+        )
+    if desk.training is None and len(desk.classes) and not np.isin(labels, desk.classes).all():
+        raise ValueError(
+            f"y has labels that are not among the classes {desk.classes.tolist()!r} of the holdout; nothing was changed."
+        )
 
 
 def _known_classes(declared: Any, training: Any, labels: AnyArray) -> AnyArray:

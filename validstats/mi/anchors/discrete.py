@@ -90,8 +90,8 @@ def ross(codes: Int1D, rows: Float2D, n_neighbors: int = 3) -> float:
     kept = count[codes] > 1
     if not kept.any():
         raise ValueError(
-            "Every level of the discrete side occurs only once, so nothing can be estimated. If the values of x or y "
-            "are measurements, declare the side continuous."
+            "Every level of the discrete side occurs only once, so nothing can be estimated. If its values name rows, leave "
+            "it out; if they are measurements, declare the side continuous."
         )
     codes, rows = codes[kept], np.ascontiguousarray(rows[kept])
     radii, used = np.empty(len(codes)), np.empty(len(codes))
