@@ -16,6 +16,7 @@ from tests.intake.kinds import HUGE, MISSING, NO_COLUMN, QUARTERS, SHARES, WHOLE
 
 PARTNER = QUARTERS + np.random.default_rng(4).normal(size=N)
 THIRD = np.roll(PARTNER, 1)
+STRANGERS = np.random.default_rng(11).normal(size=(N, 1))
 HALF = np.where(np.arange(N) % 2 == 0, np.roll(QUARTERS, 7), np.nan)
 POSITIVE = np.abs(QUARTERS) + 0.25
 COUNTS = 1 + np.arange(N) % 4
@@ -210,6 +211,32 @@ def _(values):
     return weight_test(PARTNER[:, None], values, PARTNER[:, None]).p_value
 
 
+@entry("weight_test batch", "batch", takes=["one row fewer"])
+def _(values):
+    from validstats.batch import weight_test
+
+    return weight_test(PARTNER, POSITIVE, values).p_value
+
+
+@entry("covariate_test calibration", "calibration", takes=["one row fewer"])
+def _(values):
+    from validstats.batch import covariate_test
+
+    return covariate_test(values, PARTNER, n_permutations=9, random_state=0).statistic
+
+
+@entry("BatchSelection.false_if_claimed y", "y")
+def _(values):
+    return calibrated("selection").false_if_claimed(values)
+
+
+@entry("BatchSelection.plot y", "y", takes=["nothing"])
+def _(values):
+    from validstats.plotting import SelectionDisplay
+
+    return SelectionDisplay.from_result(calibrated("selection"), y=values).false
+
+
 @entry("weight_test calibration", "calibration|weights")
 def _(values):
     from validstats.batch import weight_test
@@ -250,6 +277,23 @@ def _(values):
 @entry("ReusableHoldout.infer target", "target", takes=["functions", "nothing"])
 def _(values):
     return numeric_holdout().infer(values, guess=1.0).value
+
+
+@entry("ReusableHoldout.extend y", "y", takes=HUGE)
+def _(values):
+    from validstats.holdout import Ledger, ReusableHoldout, squared_error
+
+    ledger = Ledger.in_memory(secret=b"values")
+    asked = ReusableHoldout(queries=5, metric=squared_error(bound=64.0), ledger=ledger, random_state=0)
+    asked.calibrate(STRANGERS, PARTNER).extend(PARTNER[:, None], values)
+    return np.sort(asked.desk_.parts.reusable.y.astype(float))
+
+
+@entry("e_lond e_values", "e_values", POSITIVE, COUNTS, ["one row fewer", "infinite"])
+def _(values):
+    from validstats.holdout import e_lond
+
+    return e_lond(values, 0.1).rejected
 
 
 @entry("betting_e_value values", "values", SHARES, None, ["one row fewer"])
@@ -357,6 +401,18 @@ def streamed(data: pd.DataFrame, label: str, covariate: str, probability: float 
     ).params
 
 
+@cache
+def coefficients() -> Any:
+    return labelled_study().infer("y ~ x")
+
+
+@entry("forecast_gain pilot", "pilot", RIGHT, RIGHT.astype(int), ["nothing"])
+def _(values):
+    from validstats.dsl import forecast_gain
+
+    return forecast_gain(1000, 100, pilot=(values, np.roll(RIGHT, 1))).ratio
+
+
 @entry("design_sampling uncertainty", "uncertainty", POSITIVE, COUNTS, ["nothing"])
 def _(values):
     from validstats.dsl import design_sampling
@@ -437,9 +493,59 @@ def _(values):
     return MISelector("ksg", k=1).fit(np.c_[PARTNER, THIRD], values).scores_
 
 
-@entry("LearnedMI.predict x", "x", numbers=None, wholes=None)
+@entry("LearnedMI.predict x", "x")
 def _(values):
     return network().predict(values, PARTNER)
+
+
+@entry("LearnedMI.predict y", "y", takes=["nothing"])
+def _(values):
+    return network().predict(PARTNER, values)
+
+
+@entry("LearnedMI.infer x", "x")
+def _(values):
+    return network().infer(values, PARTNER, certify=False).estimate
+
+
+@entry("LearnedMI.infer y", "y")
+def _(values):
+    return network().infer(PARTNER, values, certify=False).estimate
+
+
+@entry("independence_test y", "y")
+def _(values):
+    from validstats import independence_test
+
+    return independence_test(PARTNER, values, statistic="ksg", n_permutations=9, random_state=0).p_value
+
+
+@entry("conditional_mutual_info y", "y")
+def _(values):
+    from validstats.mi import conditional_mutual_info
+
+    return conditional_mutual_info(PARTNER, values, THIRD).estimate
+
+
+@entry("conditional_independence_test x", "x", wholes=None)
+def _(values):
+    from validstats.mi import conditional_independence_test
+
+    return conditional_independence_test(values, PARTNER, THIRD, random_state=0).p_value
+
+
+@entry("conditional_independence_test y", "y", wholes=None)
+def _(values):
+    from validstats.mi import conditional_independence_test
+
+    return conditional_independence_test(PARTNER, values, THIRD, random_state=0).p_value
+
+
+@entry("distance_correlation y", "y")
+def _(values):
+    from validstats.mi import distance_correlation
+
+    return distance_correlation(PARTNER, values)
 
 
 @cache
@@ -468,6 +574,63 @@ def _(values):
     from validstats import evals
 
     return evals.read(scored(judge=PARTNER, human=values), human="human").values("human")
+
+
+@entry("evals.evaluate agreement", "human", takes=MISSING, column=True)
+def _(values):
+    from validstats import evals
+
+    return evals.evaluate(scored(judge=PARTNER, human=values), judge="judge", random_state=0).judge.estimate
+
+
+@entry(
+    "evals.evaluate sampling_probability", "sampling_probability", SHARES / 2, None, ["nothing", "a scalar"]
+)
+def _(values):
+    from validstats import evals
+
+    data = scored(judge=PARTNER, human=HALF)
+    return evals.evaluate(data, judge="judge", sampling_probability=values, random_state=0).estimate
+
+
+@entry("evals.compare weights", "weights", POSITIVE, COUNTS, ["nothing", "a scalar"])
+def _(values):
+    from validstats import evals
+
+    both = pd.DataFrame({"item": np.arange(N), "score_a": PARTNER, "score_b": THIRD})
+    return evals.compare(both, a="a", b="b", weights=values).estimate
+
+
+@entry("evals.rank score", "score", column=True)
+def _(values):
+    from validstats import evals
+
+    both = pd.concat([scored(score=values).assign(system="n"), scored(score=objects_of(PARTNER))])
+    return evals.rank(both, score="score", random_state=0).estimate
+
+
+@entry("evals.pass_at_k passed", "passed", RIGHT, RIGHT.astype(int), column=True)
+def _(values):
+    from validstats import evals
+
+    data = pd.DataFrame({"problem": GROUPS}).assign(passed=values)
+    return evals.pass_at_k(data, problem="problem", passed="passed", k=2).estimate
+
+
+@entry("evals.pass_at_k human", "human", RIGHT, RIGHT.astype(int), takes=MISSING, column=True)
+def _(values):
+    from validstats import evals
+
+    data = pd.DataFrame({"problem": GROUPS, "passed": RIGHT}).assign(human=values)
+    return evals.pass_at_k(data, problem="problem", passed="passed", human="human", k=2).estimate
+
+
+@entry("evals.plan human", "human", 1 - RIGHT, 1 - RIGHT.astype(int), takes=MISSING, column=True)
+def _(values):
+    from validstats import evals
+
+    data = scored(judge=np.where(np.arange(N) % 3 == 0, RIGHT, 1 - RIGHT), human=values)
+    return evals.plan(data, judge="judge", human="human", width=0.3).to_dict()["terms"][0]["width"]
 
 
 @entry("evals.evaluate weights", "weights", POSITIVE, COUNTS, ["nothing", "a scalar"])
@@ -627,3 +790,92 @@ def _(values):
     from validstats.batch import within_batch_test
 
     return within_batch_test(PARTNER, values, n_permutations=9, random_state=0).p_value
+
+
+@categories("BatchPredictor.infer strata", "strata", takes=["nothing"])
+def _(values):
+    model = median().calibrate(PARTNER[:, None], QUARTERS, strata=WORDS)
+    return model.infer(PARTNER[:, None], strata=values).conf_high
+
+
+@categories("BatchPredictor.calibrate batches", "batches", takes=["nothing"])
+def _(values):
+    return np.concatenate(
+        median().calibrate(PARTNER[:, None], QUARTERS, batches=values).calibration_.by_batch
+    )
+
+
+@categories("ReusableHoldout.extend y", "y")
+def _(values):
+    from validstats.holdout import Ledger, ReusableHoldout
+
+    asked = ReusableHoldout(queries=5, ledger=Ledger.in_memory(secret=b"values"), random_state=0)
+    asked.calibrate(STRANGERS, WORDS).extend(PARTNER[:, None], values)
+    return np.unique(asked.desk_.parts.reusable.y, return_counts=True)[1]
+
+
+@categories("HoldoutSearchCV.fit y", "y")
+def _(values):
+    from validstats.holdout import HoldoutSearchCV, Ledger, ReusableHoldout
+
+    asked = ReusableHoldout(queries=5, ledger=Ledger.in_memory(secret=b"values"), random_state=0)
+    asked.fit(PARTNER[:, None], WORDS).calibrate(STRANGERS, WORDS, check_reuse=False)
+    return (
+        HoldoutSearchCV(LogisticRegression(), {"C": [1.0]}, asked).fit(PARTNER[:, None], values).best_score_
+    )
+
+
+@categories("SelectFromHoldout.fit y", "y")
+def _(values):
+    from validstats.holdout import Ledger, ReusableHoldout, SelectFromHoldout
+
+    asked = ReusableHoldout(queries=5, ledger=Ledger.in_memory(secret=b"values"), random_state=0)
+    asked.fit(PARTNER[:, None], WORDS).calibrate(STRANGERS, WORDS, check_reuse=False)
+    return SelectFromHoldout(LogisticRegression(), asked).fit(PARTNER[:, None], values).support_
+
+
+@categories("design_sampling strata", "strata", takes=["nothing"])
+def _(values):
+    from validstats.dsl import design_sampling
+
+    return design_sampling(N, 40, method="stratified", strata=values, random_state=0).sampling_probability
+
+
+@categories("DesignSupervised.calibrate clusters", "clusters", takes=["nothing"])
+def _(values):
+    model = study().calibrate({"y": HALF}, sampling_probability=0.5, clusters=values)
+    return model.infer("y ~ x").std_error
+
+
+@categories("CoefficientResult.recluster clusters", "clusters", takes=["nothing"])
+def _(values):
+    return coefficients().recluster(values).std_error
+
+
+@categories("CoefficientResult.bootstrap clusters", "clusters", takes=["nothing"])
+def _(values):
+    return coefficients().bootstrap(3, clusters=values, random_state=0)
+
+
+@categories("joint_covariance clusters", "clusters", takes=["nothing"])
+def _(values):
+    from validstats.dsl import joint_covariance
+
+    return joint_covariance([coefficients(), coefficients()], clusters=None if values is None else [values])
+
+
+@categories("evals.compare clusters", "clusters", takes=["nothing"])
+def _(values):
+    from validstats import evals
+
+    both = pd.DataFrame({"item": np.arange(N), "score_a": PARTNER, "score_b": THIRD})
+    return evals.compare(both, a="a", b="b", clusters=values).conf_high
+
+
+@categories("evals.evaluate by", "kind|by", takes=MISSING, column=True)
+def _(values):
+    from validstats import evals
+
+    return np.sort(
+        evals.evaluate(scored(score=PARTNER, kind=values), score="score", by="kind").tidy()["estimate"]
+    )

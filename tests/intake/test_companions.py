@@ -697,6 +697,18 @@ def test_arguments_are_found_by_their_documented_shape() -> None:
     assert len(found) >= 40
 
 
+def test_truths_of_coefficients_are_matched_by_their_names(rows) -> None:
+    from validstats.plotting import CoefficientDisplay
+
+    result = study(rows, few(rows), sampling_probability=1 / 3).infer("y ~ x")
+    truth = pd.Series([0.5, 1.0], index=list(result.names))
+    for given in (truth, truth.iloc[::-1], truth.to_numpy()):
+        np.testing.assert_array_equal(CoefficientDisplay.from_result(result, truth=given).truth, [1.0])
+    for wrong in (truth.set_axis(["a", "b"]), [1.0], ["a", "b"], [[1.0], [1.0, 2.0]], np.array([1j, 2])):
+        with pytest.raises((ValueError, TypeError), match="truth"):
+            CoefficientDisplay.from_result(result, truth=wrong)
+
+
 def test_truths_of_batches_are_matched_by_the_names_of_batches(rows) -> None:
     from validstats.plotting import BatchIntervalDisplay
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import re
 import warnings
 from collections.abc import Callable
@@ -23,6 +25,7 @@ from tests.intake.kinds import (
     WHOLES,
     WORDS,
 )
+from tests.intake.test_companions import _OURS, documented
 
 
 def answered(call: Callable[[Any], Any], values: Any) -> np.ndarray:
@@ -161,3 +164,88 @@ def test_two_columns_of_one_name_are_refused_by_name() -> None:
     twice = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 3)), columns=["b", "a", "a"])
     with pytest.raises(ValueError, match="data has several columns of the name 'a'; rename them"):
         mutual_info_matrix(twice, method="gaussian")
+
+
+# --- no entry is forgotten --------------------------------------------------------------------------------
+
+_VALUES = re.compile(r"array-like|ndarray|\barray\b|sequence of (float|number)", re.IGNORECASE)
+_OF_THE_PACKAGE = re.compile(
+    r"Display$|^(EValue|Rejections|JointSample|Pilot|EvalTable|Pipeline|FlowFamily|FamilyMixture)$"
+)
+"""What is built of the package's own numbers, inner classes of extensions, and scikit-learn's own methods."""
+_INHERITED = ("fit_transform", "get_feature_names_out", "inverse_transform")
+ELSEWHERE = {
+    "X": "rows: they go to the learner; read by mi, whose entries are x, y and the columns",
+    "units": "rows; their columns are entries of DesignSupervised",
+    "input_features": "names",
+    "discrete_features": "truth values a column",
+    "sizes": "whole numbers of a plan",
+    "k": "whole numbers of a plan",
+    "confidence_level": "levels: tests of arguments",
+    "restrictions": "a matrix of numbers that the caller computes: tests of Wald tests",
+    "ids": "names of rows: test_companions and test_alignment",
+    "data": "frames: their columns are entries",
+    "source": "frames: their columns are entries",
+    "sources": "frames: test_doctor_says_what_a_column_is",
+    "start": "predictions, as target",
+    "values": "one value a batch: BatchIntervals.by_batch and betting_e_value",
+}
+THE_SAME = {
+    ("BatchPredictor.fit", "batches"): "BatchPredictor.calibrate batches",
+    ("BatchEnvelopes.plot", "truth"): "sorted scores of a batch: tests of envelopes",
+    ("CoefficientResult.plot", "truth"): "one value a coefficient: test_companions",
+    ("BatchIntervals.plot", "truth"): "BatchIntervals.by_batch truth",
+    ("LearnedMI.infer", "clusters"): "check_groups, with ten units at least: tests of rows of mi",
+    ("mutual_info", "clusters"): "check_groups, with ten units at least: tests of rows of mi",
+    ("audit_looks", "results"): "a table of 0 and 1: tests of audit",
+    ("DesignSupervised.calibrate", "sampling_probability"): "DesignSupervised.calibrate probability",
+    ("ReusableHoldout.extend", "clusters"): "ReusableHoldout.calibrate clusters",
+    ("ReusableHoldout.calibrate", "classes"): "tests of calibrate",
+    ("BatchQuantile", "q"): "levels of a target: tests of targets",
+}
+"""Arguments that another entry stands for, or another test."""
+
+
+def public_arguments() -> set[tuple[str, str]]:
+    """Arguments of public calls that are documented as arrays."""
+    found = set()
+    for module in ("batch", "holdout", "dsl", "mi", "evals", "plotting"):
+        door = importlib.import_module(f"validstats.{module}")
+        for name in door.__all__:
+            value = getattr(door, name)
+            if _OF_THE_PACKAGE.search(name) or (
+                inspect.isclass(value) and any(base.__name__ in _OURS for base in value.__mro__)
+            ):
+                continue
+            calls = {name: value}
+            if inspect.isclass(value):
+                methods = {k: inspect.getattr_static(value, k) for k in dir(value) if k[0] != "_"}
+                plain = {k: getattr(v, "fn", v) for k, v in methods.items() if k not in _INHERITED}
+                calls |= {f"{name}.{k}": v for k, v in plain.items() if inspect.isfunction(v)}
+            for call, function in calls.items():
+                prefix = f"evals.{call}" if module == "evals" else call
+                found |= {(prefix, a) for a, kind in documented(function) if _VALUES.search(kind)}
+    return found
+
+
+def test_every_argument_that_is_an_array_has_an_entry() -> None:
+    tables = {*ENTRIES, *CATEGORY_ENTRIES}
+    covered = {(title.rsplit(" ", 1)[0], name) for title in tables for name in title.rsplit(" ", 1)[1:]}
+    covered |= {("ReusableHoldout.fit", "y"), ("ReusableHoldout.calibrate", "y")}
+    asked = public_arguments()
+    missing = {(c, a) for c, a in asked if a not in ELSEWHERE} - covered - set(THE_SAME)
+    assert not missing, f"write an entry in tests/intake/entries.py for {sorted(missing)}"
+    assert len(asked) > 80 and ("BatchPredictor.fit", "y") in asked and ("e_lond", "e_values") in asked
+
+
+def test_doctor_says_what_a_column_is() -> None:
+    from validstats import evals
+
+    for kind, make in (NUMBERS | REFUSED).items():
+        if kind in NO_COLUMN:
+            continue
+        data = pd.DataFrame({"item": np.arange(80)}).assign(score=make(QUARTERS))
+        found = answer_or_refusal(
+            lambda given: len(evals.doctor(given, judge="score").to_dict()["checks"]), data
+        )
+        assert not isinstance(found, str) or (kind in REFUSED and "score" in found), kind

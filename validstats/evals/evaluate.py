@@ -22,7 +22,7 @@ from validstats.evals.statistics import (
     t_quantile,
 )
 from validstats.guarantee import Guarantee
-from validstats.intake import check_confidence_level, check_literal, check_random_state
+from validstats.intake import check_confidence_level, check_literal, check_random_state, read_array
 from validstats.results import NotApplicable, rounded
 
 __all__ = ["evaluate"]
@@ -128,7 +128,7 @@ def evaluate(
     checks = list(inputs.checks)
     parts = [("all", inputs)]
     if by is not None:
-        codes, names = codes_of(inputs.table.column(by))
+        codes, names = codes_of(read_array(inputs.table.column(by), f"by={by!r}", dates=True))
         order = sorted(range(len(names)), key=lambda k: str(names[k]))
         members = [codes == k for k in order]
         parts += [(str(names[k]), inputs.rows(rows)) for k, rows in zip(order, members, strict=True)]

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from validstats.intake import check_vector
+from validstats.intake import RowLabels, align, check_vector
 from validstats.plotting._style import COLOURS, Display, figure_and_axes, plain, tidy_axes
 
 __all__ = ["CoefficientDisplay"]
@@ -17,6 +17,16 @@ _STYLES = {
     "gold only": (COLOURS["reference"], "D"),
     "naive": (COLOURS["naive"], "s"),
 }
+
+
+def _known(truth: Any, names: Sequence[str]) -> Any:
+    """Known values of all coefficients in their order; a series is matched by their names."""
+    values = check_vector(align(truth, RowLabels.of(names, "the coefficients"), "truth"), "truth")
+    if len(values) != len(names):
+        raise ValueError(
+            f"truth must have one value for each of the {len(names)} coefficients, got {len(values)}."
+        )
+    return values
 
 
 class CoefficientDisplay(Display):
@@ -73,7 +83,7 @@ class CoefficientDisplay(Display):
         result : CoefficientResult
             Result of ``DesignSupervised.infer``.
         truth : array-like of shape (p,) or None, default None
-            Known values.
+            Known values; a series is matched by the names of the coefficients.
         terms : sequence of str or None, default None
             Coefficients to draw; None draws all but the intercept, and the intercept where it is alone.
         labels : mapping of str to str or None, default None
@@ -98,7 +108,7 @@ class CoefficientDisplay(Display):
                 half = critical * fit.std_error[index]
                 fits[name] = (fit.params[index], fit.params[index] - half, fit.params[index] + half)
         words = [(labels or {}).get(name, name) for name in terms]
-        return cls(words, fits, truth=None if truth is None else np.asarray(truth)[index])
+        return cls(words, fits, truth=None if truth is None else _known(truth, result.names)[index])
 
     def _draw(self, ax: Any) -> None:
         """Draw the figure."""

@@ -106,7 +106,8 @@ def table_of_frame(
     for role, column in given.items():
         if column not in frame.columns:
             raise EvalFileError(
-                f"{role}= names the column {column!r}, which {name} does not have; its columns are "
+                f"{'sampling_probability' if role == 'probability' else role}= names the column {column!r}, which {name} does "
+                "not have; its columns are "
                 f"{', '.join(map(repr, frame.columns))}."
             )
     lower = {str(column).lower(): str(column) for column in frame.columns}
