@@ -34,7 +34,8 @@ def two_columns(path, first: str, second: str, n: int = 60) -> None:
 def refusal(result) -> str:
     assert result.exit_code == 1, (result.exit_code, result.output, result.exception)
     assert result.stdout == ""
-    assert result.stderr.startswith("Error: ")
+    notes = [line for line in result.stderr.splitlines() if line.startswith("Note: ")]
+    assert result.stderr.splitlines()[len(notes)].startswith("Error: ")
     return result.stderr
 
 

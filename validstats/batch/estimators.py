@@ -299,7 +299,7 @@ class BatchPredictor(CalibratedEstimator):
         X = self._given(X)
         scorer = self._scorer_to_calibrate(X)
         scores = None
-        if isinstance(reference, tuple):
+        if isinstance(reference, tuple) and any(hasattr(part, "__len__") for part in reference):
             scorer = self._taught(scorer, reference)
         elif reference is not None:
             scores = check_vector(reference, "reference")

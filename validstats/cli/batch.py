@@ -13,7 +13,7 @@ from validstats.cli._options import (
     DataError,
     OneOf,
     columns_as,
-    confidence_level_option,
+    confidence_levels_option,
     guarded,
     key_option,
     labels_from_option,
