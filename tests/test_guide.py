@@ -57,6 +57,8 @@ TASKS = {
     "Which genes depend on survival, FDR 10 %?": "MISelector",
     "screen thousands of features with false discovery rate control": "MISelector",
     "heatmap of dependence for all pairs of columns": "mutual_info_matrix",
+    "I ported my analysis from the R package dsl, how do I reproduce its numbers?": "DesignSupervised",
+    "check the claims of my paper for mistakes before I submit it": "audit",
     "An LLM judge graded 5,000 answers and 200 have human labels: error bars for the pass rate": "evaluate",
     "accuracy of a chatbot by a judge corrected with human review": "evaluate",
     "Is prompt B better than the baseline prompt A?": "compare",
