@@ -21,6 +21,7 @@ _PAGE_STYLE = """
 :root {color-scheme: light dark; --ink: #1d2730; --paper: #fdfdfb; --soft: #5c6a75; --line: #d9dee2; --accent: #2a7f86;}
 @media (prefers-color-scheme: dark) {
   :root {--ink: #e6e9eb; --paper: #14191d; --soft: #9aa7b1; --line: #2c353c; --accent: #5fbcc3;}
+  figure img {filter: invert(.91) hue-rotate(180deg);}
 }
 * {box-sizing: border-box;}
 body {margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.55 system-ui, -apple-system, "Segoe UI", sans-serif;}
@@ -31,8 +32,8 @@ h2 {font-size: 1.35rem; margin: 2.6rem 0 .6rem; padding-top: 1.2rem; border-top:
 p {max-width: 46rem;}
 nav ol {padding-left: 1.2rem; color: var(--soft);} a {color: var(--accent);}
 figure {margin: 1.2rem 0;}
-figure img {width: 100%; max-width: 48rem; height: auto; background: #fff; border: 1px solid var(--line); border-radius: 6px;}
-@media (max-width: 40rem) {figure.wide {overflow-x: auto;} figure.wide img {width: 44rem; max-width: none;}}
+figure img {width: 100%; max-width: 66rem; height: auto; background: #fff; border: 1px solid var(--line); border-radius: 6px;}
+@media (max-width: 40rem) {figure.wide {overflow-x: auto;} figure.wide img {width: 44rem; max-width: none !important;}}
 figcaption {color: var(--soft); font-size: .92rem; margin-top: .35rem; max-width: 46rem;}
 .validstats-report {border: 1px solid var(--line); border-radius: 6px; padding: .8rem 1rem; margin: 1rem 0;}
 footer {color: var(--soft); font-size: .9rem; margin-top: 3rem; border-top: 1px solid var(--line); padding-top: 1rem;}
@@ -41,10 +42,14 @@ footer {color: var(--soft); font-size: .9rem; margin-top: 3rem; border-top: 1px 
   :root {color-scheme: light; --ink: #000; --paper: #fff; --soft: #444; --line: #bbb; --accent: #000;}
   body {font-size: 10.5pt;} main {max-width: none; padding: 0;} nav {display: none;}
   h2, h3, caption {break-after: avoid;} figure, tr, .validstats-guarantee {break-inside: avoid;}
+  figure img {filter: none;}
   .validstats-report {overflow: visible; border: 0; padding: 0;}
   section.alone + section {break-before: page;}
 }
 """
+
+_REM_PER_INCH = 6.6
+"""Width on the page of an inch of a figure."""
 
 _WEB, _MARKDOWN, _WORD = (".html", ".htm", ""), (".md", ".markdown"), (".docx",)
 """Suffixes of files by what is written into them."""
@@ -220,4 +225,5 @@ def _figure_html(figure: Any, caption: str) -> str:
     text = html.escape(caption)
     width, height = figure.get_size_inches()
     kind = ' class="wide"' if width > 2.2 * height else ""
-    return f'<figure{kind}><img alt="{text}" src="data:image/png;base64,{encoded}"><figcaption>{text}</figcaption></figure>'
+    size = f'style="max-width: min(66rem, {_REM_PER_INCH * width:.1f}rem)"'  # one size of type in all figures
+    return f'<figure{kind}><img {size} alt="{text}" src="data:image/png;base64,{encoded}"><figcaption>{text}</figcaption></figure>'
