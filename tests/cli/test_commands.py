@@ -436,3 +436,40 @@ def test_labels_of_another_file_are_matched_by_their_key(run, workplace) -> None
     strange = run("dsl", "machine.csv", *options, "--labels-from", "strange.csv", "--key", "doc")
     assert strange.exit_code == 1 and "0 of them match" in strange.stderr and "'xd" in strange.stderr
     assert run("dsl", "machine.csv", *options, "--labels-from", "expert.csv").exit_code == 2
+
+
+def verdicts(folder) -> None:
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"x": rng.normal(size=400)}).round(4)
+    table["label"] = np.where(table["x"] + rng.normal(size=400) > 0, "pass", "fail")
+    table["said"] = np.where(rng.random(400) < 0.85, table["label"], "fail")
+    table["number"], table["said_number"] = ((table[c] == "pass").astype(int) for c in ("label", "said"))
+    table["seen"] = table["label"].where(np.arange(400) % 2 == 0)
+    table["seen_number"] = table["number"].where(np.arange(400) % 2 == 0)
+    table[:300].to_csv(folder / "old.csv", index=False)
+    table[300:].drop(columns=["label", "number"]).to_csv(folder / "fresh.csv", index=False)
+    table.to_csv(folder / "all.csv", index=False)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "batch old.csv fresh.csv --label {label} --target mean --bounds 0 1 --features x --model linear",
+        "batch old.csv fresh.csv --label {label} --target mean --bounds 0 1 --prediction {said}",
+        "dsl all.csv --formula {seen}~x --label {seen} --surrogate {said} --features x --model logit",
+    ],
+)
+def test_words_with_a_positive_one_are_numbers(command, run, workplace) -> None:
+    verdicts(workplace)
+    words = command.format(label="label", said="said", seen="seen").split()
+    codes = command.format(label="number", said="said_number", seen="seen_number").split()
+    refused = run(*words)
+    assert refused.exit_code == 1 and "--positive" in refused.stderr
+    found, expected = (
+        json.loads(run(*given, "--format", "json").stdout)["terms"]
+        for given in ([*words, "--positive", "pass"], codes)
+    )
+    for key in ("estimate", "conf_low", "conf_high"):
+        np.testing.assert_allclose([row[key] for row in found], [row[key] for row in expected], atol=0.02)
+    wrong = run(*words, "--positive", "yes")
+    assert wrong.exit_code == 1 and "'yes' is no level" in wrong.stderr
