@@ -14,12 +14,14 @@ from validstats.batch import (
     BatchMean,
     BatchPredictor,
     BatchQuantile,
+    BatchShares,
     BatchTotal,
     Envelope,
     ErrorCount,
     Selection,
     Simultaneous,
 )
+from validstats.batch.laws import quantile_index
 from validstats.validity.hunt import Choice, Claim, LogUniform, Prior, Setting, Trial, Uniform
 
 __all__ = ["CLAIMS"]
@@ -121,8 +123,8 @@ def _quantile_trial(setting: Setting, rng: np.random.Generator) -> Trial:
     model = calibrated(setting, BatchQuantile(setting["q"], side=setting["side"]), rng)
     X, y = draw_labels(setting["law"], setting["m"], rng)
     result = model.infer(X)
-    k = max(math.ceil(setting["q"] * setting["m"]), 1)
-    truth = np.array([np.sort(np.abs(y - np.asarray(model.predict(X))))[k - 1]])
+    # the quantile of the labels, whose index ceil(q m) is exact
+    truth = np.sort(y)[[quantile_index(setting["m"], setting["q"]) - 1]]
     return _checked(result.conf_low[0], result.conf_high[0], truth, math.nan, None)
 
 
@@ -192,6 +194,52 @@ def _joint_trial(setting: Setting, rng: np.random.Generator) -> Trial:
     return _checked(result.conf_low[:, 0], result.conf_high[:, 0], truth, math.nan, None)
 
 
+def _week_trial(setting: Setting, rng: np.random.Generator) -> Trial:
+    """The total of a new week from whole past weeks, whose rows share a shock."""
+    from sklearn.frozen import FrozenEstimator
+    from sklearn.linear_model import Ridge
+
+    weeks, rows = setting["weeks"] + 1, setting["rows"]
+    sizes = rng.integers(max(rows // 3, 1), 2 * rows, weeks) if setting["unequal"] else np.full(weeks, rows)
+    week = np.repeat(np.arange(weeks), sizes)
+    X, y = draw_labels(setting["law"], week.size, rng)
+    y = y + setting["shock"] * rng.standard_t(3, weeks)[week]
+    learner = FrozenEstimator(Ridge().fit(*draw_labels(setting["law"], 60, rng)))
+    model = BatchPredictor(
+        learner,
+        BatchTotal(scale=setting["scale"]),
+        confidence_level=setting["level"],
+        random_state=int(rng.integers(2**31)),
+    )
+    past = week < weeks - 1
+    result: Any = model.calibrate(X[past], y[past], batches=week[past]).infer(X[~past])
+    truth = np.array([y[~past].sum()])
+    text = result.textbook[0, 0]
+    return _checked(
+        result.conf_low[0],
+        result.conf_high[0],
+        truth,
+        float(text[1] - text[0]),
+        bool(text[0] <= truth[0] <= text[1]),
+    )
+
+
+def _shares_trial(setting: Setting, rng: np.random.Generator) -> Trial:
+    """Shares of all classes at once, rare ones among them."""
+    from sklearn.dummy import DummyClassifier
+    from sklearn.frozen import FrozenEstimator
+
+    k, n, m = setting["classes"], setting["n"], setting["m"]
+    p = rng.dirichlet(np.full(k, setting["evenness"]))
+    names = np.array([f"class {i}" for i in range(k)])
+    learner = FrozenEstimator(DummyClassifier(strategy="prior").fit(np.zeros((k, 1)), names))
+    y, new = (names[rng.choice(k, size, p=p)] for size in (n, m))
+    model = BatchPredictor(learner, BatchShares(), confidence_level=setting["level"], check_reuse=False)
+    result: Any = model.calibrate(np.zeros((n, 1)), y).infer(np.zeros((m, 1)))
+    truth = np.array([(new == name).mean() for name in names])
+    return _checked(result.conf_low[0] - 1e-12, result.conf_high[0] + 1e-12, truth, math.nan, None)
+
+
 def _prior(**more: Any) -> Prior:
     return Prior(
         {
@@ -213,6 +261,37 @@ CLAIMS = (
     Claim("mean of a batch", _prior(), _mean_trial(False), _level, reference="textbook prediction interval"),
     Claim("total of a batch", _prior(), _mean_trial(True), _level, reference="textbook prediction interval"),
     Claim("means of several batches at once", _prior(batches=Choice((2, 3, 7))), _joint_trial, _level),
+    Claim(
+        "total of a whole week from whole past weeks",
+        Prior(
+            {
+                "weeks": LogUniform(19, 150, says="past weeks"),
+                "rows": LogUniform(2, 60, says="rows of a week"),
+                "unequal": Choice((False, True), says="whether weeks have different sizes"),
+                "shock": Uniform(0, 1, says="what the rows of a week share, in units of the noise"),
+                "scale": Choice(("size", "sqrt", "one")),
+                "law": Choice(LAWS, says="what the labels are like"),
+                "level": Choice((0.8, 0.9, 0.95)),
+            }
+        ),
+        _week_trial,
+        _level,
+        reference="textbook prediction interval of totals of weeks",
+    ),
+    Claim(
+        "shares of all classes of a batch",
+        Prior(
+            {
+                "n": LogUniform(5, 2000),
+                "m": LogUniform(1, 1000),
+                "classes": Choice((2, 3, 5, 10)),
+                "evenness": LogUniform(0.2, 5.0, whole=False),
+                "level": Choice((0.8, 0.9, 0.95)),
+            }
+        ),
+        _shares_trial,
+        _level,
+    ),
     Claim(
         "quantile of a batch",
         _prior(q=Choice((0.1, 0.5, 0.9)), side=Choice(("upper", "lower", "two-sided"))),
