@@ -18,6 +18,8 @@ GOLDEN = Path(__file__).parent / "golden"
 CASES = json.loads((GOLDEN / "dsl.json").read_text())["own"]
 R = shutil.which("Rscript")
 
+pytestmark = pytest.mark.skipif(not SCRIPT.exists(), reason="the script is not installed with the package")
+
 RUN = """
 source("{script}")
 data <- read.csv("{golden}/{data}")
