@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tests.oracles import evals as oracle
+from validstats import evals
 from validstats.evals.statistics import (
     audited_pass_at_k,
     best_of_n_utility,
@@ -22,6 +23,7 @@ from validstats.evals.statistics import (
     linear_guess,
     pass_at_k,
     simultaneous_band,
+    unseen_errors,
 )
 
 
@@ -230,3 +232,31 @@ def test_the_rate_of_the_tests_times_a_precision_is_not_pass_at_k(law):
     assert abs(audited.mean() - truth) < 4 * error
     product = pass_at_k(size, passing, k).mean() * right.sum() / passing.sum()
     assert abs(product - truth) > 8 * error
+
+
+def test_unseen_errors_by_hand():
+    """Two classes of problems; one saw no wrong answer: p~(1 - p~)/m with one pseudo-audit of each kind."""
+    rate = np.array([0.1, 0.1, 0.1, 0.9, 0.9, 0.9])
+    audited = np.array([1.0, 1.0, 0.0, 1.0, 1.0, 0.0])
+    right = np.array([1.0, 1.0, 0.0, 1.0, 0.0, 0.0])
+    delivered = np.array([[0.1, 0.4], [0.1, 0.4], [0.1, 0.4], [0.9, 1.0], [0.9, 1.0], [0.9, 1.0]])
+    low, high = np.array([0.05, 0.2]), np.array([0.45, 0.5])
+    # 2 of 2 right: 3/4 (1 - 3/4)/2. 1 of 2 right: the pseudo-audits add nothing.
+    expected = np.outer(low, low) * 0.75 * 0.25 / 2 + 0.0 * np.outer(high, high)
+    np.testing.assert_allclose(unseen_errors(rate, audited, right, delivered, fewest=2), expected)
+
+
+def test_numbers_of_samples_stay_possible_where_few_audits_saw_no_wrong_answer():
+    """All audits are right: that more samples deliver more is no proof that they deliver more right answers."""
+    rng = np.random.default_rng(5)
+    p = np.repeat([0.02, 0.9], [40, 80])
+    passed = rng.random((120, 10)) < p[:, None]
+    drawn = rng.random((120, 10)) < 0.15
+    data = {
+        "problem": np.repeat(np.arange(120), 10),
+        "passed": passed.ravel().astype(int),
+        "audit": np.where(passed & drawn, 1.0, np.nan).ravel(),
+        "audit_probability": np.full(1200, 0.15),
+    }
+    result = evals.pass_at_k(data, design="samples", wrong_costs=4.0)
+    assert {2, 10} <= set(result.best_n)

@@ -87,6 +87,12 @@ def test_bands_of_what_is_delivered_cover_and_tests_do_not():
     assert not accepted(tests, 0.94)
 
 
+def test_sets_of_best_numbers_hold_the_best():
+    setting = sim.DELIVERED[0]
+    truth, best = sim.true_curve(setting[0], "delivered"), sim.best_numbers(setting[0], setting[2], 4.0)
+    assert accepted(hits(sim.delivered_band, setting, truth, best, n=150)[1], 0.95, 150)
+
+
 @pytest.mark.parametrize("setting", [sim.AGREEMENT[k] for k in (0, 6)], ids=str)
 def test_agreement_covers(setting):
     level = 0.93 if setting[0] >= 100 else 0.90

@@ -25,6 +25,7 @@ from validstats.evals.statistics import (
     kish_size,
     linear_guess,
     simultaneous_band,
+    unseen_errors,
 )
 from validstats.evals.statistics import pass_at_k as pass_rows
 from validstats.guarantee import Guarantee
@@ -652,8 +653,12 @@ def _best_n(
         cost = sample_costs * expected_samples(samples.size, samples.passing, ns)
     else:
         cost = np.broadcast_to(sample_costs * ns, right.shape)
+    rows = samples.audited & samples.passed
+    count = samples.count(rows)
+    good = np.bincount(samples.problem[rows], samples.audit[rows], samples.n_problems) / np.maximum(count, 1)
+    unseen = unseen_errors(samples.passing / samples.size, (count > 0).astype(float), good, delivered)
     mean, covariance, sets = best_of_n_utility(
-        right, delivered, cost, wrong_costs, max(units - 1.0, 1.0), level, generator, inflation
+        right, delivered, cost, wrong_costs, max(units - 1.0, 1.0), level, generator, inflation, unseen
     )
     at = np.searchsorted(ns, ks)
     error = np.sqrt(np.diag(covariance))[at]

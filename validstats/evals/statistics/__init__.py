@@ -52,6 +52,7 @@ from validstats.evals.statistics.samples import (
     linear_guess,
     pass_at_k,
     simultaneous_band,
+    unseen_errors,
 )
 from validstats.evals.statistics.scores import (
     ClusterMean,
@@ -111,6 +112,7 @@ __all__ = [
     "simultaneous_level",
     "smoothed_variance",
     "t_quantile",
+    "unseen_errors",
     "weighted_kappa",
     "welch_difference",
     "win_rate",

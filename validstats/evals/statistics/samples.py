@@ -8,7 +8,7 @@ import numpy as np
 from scipy import special
 
 from validstats._typing import Bool1D, Float1D, Float2D, Int1D
-from validstats.evals.statistics.ranks import RankSets, rank_sets, studentised_maximum
+from validstats.evals.statistics.ranks import RankSets, rank_sets, smoothed_variance, studentised_maximum
 from validstats.evals.statistics.scores import effective_score_interval
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "linear_guess",
     "pass_at_k",
     "simultaneous_band",
+    "unseen_errors",
 ]
 
 _RIDGE = 1.0
@@ -206,13 +207,36 @@ def best_of_n_utility(
     confidence_level: float,
     generator: np.random.Generator,
     inflation: float = 1.0,
+    unseen: Float2D | float = 0.0,
 ) -> tuple[Float1D, Float2D, RankSets]:
     """Utility ``B - wrong_costs (D - B) - cost`` of every n, its covariance, and the n that may be best."""
     utility = right - wrong_costs * (delivered - right) - cost
     mean, covariance = column_means(utility)
-    covariance = covariance * inflation
+    covariance = covariance * inflation + (1.0 + wrong_costs) ** 2 * unseen
     return (
         mean,
         covariance,
         rank_sets(mean, covariance, degrees_of_freedom, confidence_level, generator=generator),
     )
+
+
+def unseen_errors(
+    rate: Float1D, audited: Float1D, right: Float1D, delivered: Float2D, fewest: int = 10
+) -> Float2D:
+    """Covariance that one pseudo-audit of each kind adds to the share of delivered right answers at every n.
+
+    Problems are put into classes of about equal passing rate, each with ``fewest`` audited ones; ``audited`` is 1 where a
+    problem has audits and ``right`` their share of right samples. Where a few audits saw no wrong answer their spread is 0.
+    """
+    known = np.sort(rate[audited > 0])
+    n_classes = max(len(known) // fewest, 1)
+    edges = known[[j * len(known) // n_classes for j in range(1, n_classes)]]
+    group = np.searchsorted(edges, rate, side="right")
+    out = np.zeros((delivered.shape[1],) * 2)
+    for q in range(n_classes):
+        m = float(audited[group == q].sum())
+        x = float((audited * right)[group == q].sum())
+        # dB_n/dp_q: share of all problems in the class, times the chance that something is delivered.
+        share = delivered[group == q].sum(axis=0) / len(rate)
+        out += np.outer(share, share) * smoothed_variance(np.ones(1), np.array([m]), np.array([x]))
+    return out
