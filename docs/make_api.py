@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 from pathlib import Path
 
 DOMAINS = ("batch", "holdout", "dsl", "mi", "evals")
@@ -32,10 +33,37 @@ def own_class(value: object, module: str) -> bool:
     return inspect.isclass(value) and value.__module__ == module
 
 
+def overview(package: str, names: list[str]) -> str:
+    """Return tables of one line a name: what users call, and what calls return."""
+    from validstats.results import Result
+
+    module = importlib.import_module(package)
+    returned = [
+        name
+        for name in names
+        if inspect.isclass(value := getattr(module, name)) and issubclass(value, Result)
+    ]
+    called = [name for name in names if name not in returned]
+    parts = []
+    for title, group in (("What you call, and what you give", called), ("What calls return", returned)):
+        if group and returned:
+            parts.append(f"**{title}**\n")
+        parts += ["| name | what it is |", "| :--- | :--- |"] if group else []
+        parts += [f"| [`{n}`](#{package}.{n}) | {summary_of(getattr(module, n))} |" for n in group]
+        parts.append("")
+    return "\n".join(parts).rstrip()
+
+
+def summary_of(value: object) -> str:
+    """Return the first line of a docstring, safe in a table and without markup of reST."""
+    line = (inspect.getdoc(value) or "").partition("\n")[0]
+    return re.sub(r":\w+:`~?(?:\w+\.)*(\w+)`", r"`\1`", line).replace("|", "\\|")
+
+
 def write(page: str, package: str, words: str, names: list[str]) -> None:
     """Write one page."""
     listed = "\n".join(f"::: {package}.{name}" for name in names)
-    text = f"# API: {package}\n\n{words}\n\n{listed}\n"
+    text = f"# API: {package}\n\n{words}\n\n{overview(package, names)}\n\n{listed}\n"
     (Path(__file__).parent / "api" / f"{page}.md").write_text(text, encoding="utf-8")
 
 

@@ -55,6 +55,7 @@ def refresh(path: Path) -> None:
     from nbclient import NotebookClient
 
     notebook = jupytext.read(path)
+    notebook.cells = [cell for cell in notebook.cells if cell.source.strip()]
     NotebookClient(
         notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(FOLDER)}}
     ).execute()

@@ -38,6 +38,12 @@ def test_code_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     exec(compile("\n".join(blocks), str(page), "exec"), {"__name__": "__page__"})
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("block", FENCE.findall(README.read_text(encoding="utf-8")), ids=lambda b: b[:30])
+def test_every_block_of_the_readme_runs_by_itself(block: str) -> None:
+    exec(compile(block, "README.md", "exec"), {"__name__": "__page__"})
+
+
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_links_between_pages_exist(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
