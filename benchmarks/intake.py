@@ -61,6 +61,10 @@ SETUP = """
         try: asked.calibrate(docs[["x"]], labels, check_reuse=False)
         except TypeError: asked.calibrate(docs[["x"]], labels)
         return f"{asked.infer(LogisticRegression()).value:.3f}"
+    def RUN(*arguments):
+        from click.testing import CliRunner
+        from validstats.cli import main
+        return CliRunner().invoke(main, list(arguments))
     def command(files, *arguments):
         from click.testing import CliRunner
         from validstats.cli import main
@@ -128,6 +132,10 @@ AROUND: Mapping[str, str] = {
     "`fit(X, y, sample_weight=...)`": "predictor(LinearRegression(), BatchMean(), bounds=(-15, 15)).fit(docs[['x']], y, sample_weight=mixed(weight)).estimator_.coef_.round(2).tolist()",
     "`infer` of a pipeline": "interval(PIPE(StandardScaler(), predictor(LinearRegression(), BatchMean(), bounds=(-15, 15))).fit(docs[['x']], y).infer(docs[['x']][:40]))",
     "`metric='roc_auc'`": "round(ReusableHoldout(queries=5, random_state=0, metric='roc_auc').fit(docs[['x']], cls).calibrate(docs[['x']], cls, check_reuse=False).infer(LogisticRegression()).value, 2)",
+    "a misspelt `sample_wieght`": "predictor(LinearRegression(), BatchMean(), bounds=(-15, 15)).fit(docs[['x']], y, sample_wieght=weight)",
+    "predictions in place of features of a holdout, AUC": "round(ReusableHoldout(queries=5, random_state=0, metric='roc_auc').calibrate(docs['machine'], cls, ids=ids).infer(docs['machine'].to_numpy()).value, 2)",
+    "the same on the command line": "command({'d.csv': pd.DataFrame(dict(id=[f'r{i}' for i in range(n)], p=(q := rng.normal(size=n)).round(6), y=(q + rng.normal(size=n) > 0).astype(int))).to_csv(index=False).encode(), 'l': lambda name: RUN('holdout', 'create', 'l.ledger')}, 'holdout', 'infer', 'l.ledger', 'd.csv', '--label', 'y', '--prediction', 'p', '--key', 'id', '--metric', 'roc_auc')",
+    "`batch` with labels in another file and order": "command({'a.csv': docs.assign(id=ids)[['id', 'x']].to_csv(index=False).encode(), 'b.csv': docs[['x']][:40].to_csv(index=False).encode(), 'l.csv': mixed(docs.assign(id=ids, y=y)[['id', 'y']]).to_csv(index=False).encode()}, 'batch', 'a.csv', 'b.csv', '--label', 'y', '--labels-from', 'l.csv', '--key', 'id', '--target', 'mean', '--bounds', '-15', '15', '--model', 'linear')",
     "predictions in place of a model": "interval(predictor(None, BatchMean(), bounds=(-15, 15)).calibrate(docs['machine'][:200], y[:200]).infer(docs['machine'][200:240]))",
 }
 """Section 3: surroundings."""
@@ -171,6 +179,37 @@ CALLS: Mapping[str, tuple[str, str]] = {
     ),
 }
 """Default calls: what is made first, and what is timed."""
+
+CHECKED: Mapping[str, str] = {
+    "fit": "BatchPredictor(LinearRegression(), t, check_reuse=check, **o).fit(Z, y)",
+    "calibrate": "m.calibrate(Q, y)",
+    "calibrate and predict": "m.calibrate(Q, y).predict(Q[:100])",
+    "calibrate and infer": "m.calibrate(Q, y).infer(Q[:100])",
+}
+"""Calls that look for rows that were trained on, unless they are told not to."""
+
+
+def check_costs(folder: Path, repeats: int) -> dict[str, list[float]]:
+    """Least CPU seconds without and with the check, by call and number of rows; the two take turns."""
+    body = textwrap.dedent(SETUP) + f"calls = {dict(CHECKED)!r}\nrepeats = {repeats}\n"
+    body += textwrap.dedent(
+        """
+        found = {}
+        for rows in (2_000, 20_000, 500_000):
+            Z, Q = rng.normal(size=(2, rows, 5)); y = Z[:, 0] + rng.normal(size=rows)
+            t, o = Simultaneous(miss=0.1), {"random_state": 0}
+            models = {c: BatchPredictor(LinearRegression(), t, check_reuse=c, **o).fit(Z, y) for c in (False, True)}
+            for title, call in calls.items():
+                best = {False: 1e9, True: 1e9}
+                for _ in range(repeats):
+                    for check, m in models.items():
+                        start = time.process_time(); eval(call); best[check] = min(best[check], time.process_time() - start)
+                found[f"{title}, {rows:,} x 5"] = list(best.values())
+        print("ANSWERS" + json.dumps(found))
+        """
+    )
+    return dict(json.loads(run(folder, body).partition("ANSWERS")[2]))
+
 
 _EXTRA = """
     class OnlyCodes(LogisticRegression):
@@ -231,7 +270,13 @@ def run(folder: Path, code: str, environment: Mapping[str, str] | None = None) -
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, "PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1", **(environment or {})},
+        env={
+            **os.environ,
+            "PYTHONPATH": str(folder),
+            "OMP_NUM_THREADS": "1",
+            "XDG_STATE_HOME": tempfile.mkdtemp(),
+            **(environment or {}),
+        },
         cwd=folder,
     )
     return (
@@ -315,6 +360,17 @@ def main() -> None:
         "| :--- | ---: | ---: | ---: |",
     ]
     page += [f"| {c} | {1e3 * slow[c]:.2f} | {1e3 * fast[c]:.2f} | {fast[c] / slow[c]:.2f} |" for c in CALLS]
+    page += [
+        "",
+        "## What it costs to look for rows that were trained on",
+        "",
+        f"CPU milliseconds of `BatchPredictor` without and with the check, least of {5 * given.repeats} in turns.",
+        "",
+        "| call | without | with | ratio |",
+        "| :--- | ---: | ---: | ---: |",
+    ]
+    costs = check_costs(here, 5 * given.repeats)
+    page += [f"| {c} | {1e3 * a:.2f} | {1e3 * b:.2f} | {b / a:.2f} |" for c, (a, b) in costs.items()]
     out = here / "benchmarks" / "results" / "intake.md"
     out.write_text("\n".join(page) + "\n", encoding="utf-8")
     print("\n".join(page))
