@@ -27,8 +27,9 @@ hide: [toc]
 
 # Do the guarantees hold?
 
-The last column names the version whose methods were simulated. Since 0.1.0 means and totals of batches, guesses of the holdout, shares
-and quantiles of machine labels have other methods; their figures are on the pages of the domains and in `benchmarks/results`.
+The last column names the version whose methods were simulated. Since 0.1.0 means and totals of batches, guesses of the holdout, and
+shares, quantiles and tuned regressions from machine labels have other methods; their figures, with few labels and weak surrogates
+above all, are on the pages of the domains and in `benchmarks/results`.
 
 Every kind of guarantee, simulated in at least 20 settings at three nominal levels (the sentences: twelve coefficients for each
 of two populations), everything redrawn in each replicate (of the bundled sentences the sample of ratings; after the user's own
@@ -83,8 +84,9 @@ hide: [toc]
 
 # Benchmarks
 
-The last column names the version whose methods were simulated. Since 0.1.0 means and totals of batches, guesses of the holdout, shares
-and quantiles of machine labels have other methods; their figures are on the pages of the domains and in `benchmarks/results`.
+The last column names the version whose methods were simulated. Since 0.1.0 means and totals of batches, guesses of the holdout, and
+shares, quantiles and tuned regressions from machine labels have other methods; their figures, with few labels and weak surrogates
+above all, are on the pages of the domains and in `benchmarks/results`.
 
 Time and memory beside other packages, on the same data; each of the others runs in an environment and a process of its own, which
 holds the data and is timed from question to answer. scikit-learn, statsmodels and plain loops run in our process. Each domain has a

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from validstats._typing import Bool1D, Float1D, FloatND, Int1D
 
@@ -307,7 +307,7 @@ def _beta_quantile(
     inverse = special.betainccinv if side else special.betaincinv
     bounded = np.minimum(size, _LARGE_SIZE)
     quantile = inverse(m_safe * bounded, (1.0 - m_safe) * bounded, tail)
-    z = stats.norm.isf(tail) * (1.0 if side else -1.0)
+    z = -special.ndtri(tail) * (1.0 if side else -1.0)
     quantile = np.where(size > _LARGE_SIZE, np.clip(m_safe + z * np.sqrt(v_safe), 0.0, 1.0), quantile)
     return low + width * np.where(regular, quantile, m)
 
