@@ -45,7 +45,10 @@ def overview(package: str, names: list[str]) -> str:
     ]
     called = [name for name in names if name not in returned]
     parts = []
-    for title, group in (("What you call, and what you give", called), ("What calls return", returned)):
+    for title, group in (
+        ("What you call, and what you give", called),
+        ("What calls return or raise", returned),
+    ):
         if group and returned:
             parts.append(f"**{title}**\n")
         parts += ["| name | what it is |", "| :--- | :--- |"] if group else []
