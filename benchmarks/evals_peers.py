@@ -11,7 +11,7 @@ import argparse
 import json
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -335,12 +335,14 @@ def line(task: str, setting: str, name: str, answers: list[Any], truth: np.ndarr
     return f"| {task} | {setting} | {name} | {covered:.3f} | {width:.3f} | {lost}{why} |"
 
 
-def table(peers: Path | None, replicates: int, seed: int) -> list[str]:
-    """Return one line a task, setting and package."""
-    lines = [
-        "| question | setting | package | coverage of .95 | width | calls without an answer |",
-        "| :--- | :--- | :--- | ---: | ---: | :--- |",
-    ]
+HEADER = [
+    "| question | setting | package | coverage of .95 | width | calls without an answer |",
+    "| :--- | :--- | :--- | ---: | ---: | :--- |",
+]
+
+
+def table(peers: Path | None, replicates: int, seed: int) -> Iterator[list[str]]:
+    """Give the lines of one setting after the other, one a package."""
     makers = {
         "pairs": (pairs, PAIRS),
         "judges": (judges, JUDGES),
@@ -355,7 +357,7 @@ def table(peers: Path | None, replicates: int, seed: int) -> list[str]:
         if task == "pairs":
             cases.append(("40 clusters of 5", clustered_pairs(np.random.default_rng([seed, 9]), replicates)))
         for setting, (data, truth) in cases:
-            lines.append(line(task, setting, "validstats", our_answers(task, data), truth))
+            lines = [line(task, setting, "validstats", our_answers(task, data), truth)]
             for name, call in CALLS[task].items():
                 python = None if peers is None else peers / name / "bin" / "python"
                 if python is None or not python.exists():
@@ -365,8 +367,8 @@ def table(peers: Path | None, replicates: int, seed: int) -> list[str]:
                     lines.append(line(task, setting, name, peer_answers(python, call, data), truth))
                 except subprocess.CalledProcessError:
                     lines.append(f"| {task} | {setting} | {name} | cannot be run | | |")
-            print(lines[-1], flush=True)
-    return lines
+            print(*lines, sep="\n", flush=True)
+            yield lines
 
 
 def same_strengths(peers: Path | None, seed: int) -> str:
@@ -408,23 +410,23 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=11)
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results"))
     given = parser.parse_args()
-    text = "\n".join(
-        [
-            "# Evaluations: other packages on the same draws",
-            "",
-            f"{given.replicates} data sets a setting, seed {given.seed}, level .95 (Monte-Carlo standard error at .95: "
-            f"{np.sqrt(0.0475 / given.replicates):.3f}). Where an answer has several intervals (battles), the coverage is the lowest "
-            "of them. Bootstraps take 2,000 resamples (battles 200). judgy knows no clusters, nor does ppi-python.",
-            "",
-            f"Versions: {versions(given.peers)}. truescore and glide-py refuse labels drawn inside clusters.",
-            "",
-            same_strengths(given.peers, given.seed),
-            "",
-            *table(given.peers, given.replicates, given.seed),
-        ]
-    )
+    head = [
+        "# Evaluations: other packages on the same draws",
+        "",
+        f"{given.replicates} data sets a setting, seed {given.seed}, level .95 (Monte-Carlo standard error at .95: "
+        f"{np.sqrt(0.0475 / given.replicates):.3f}). Where an answer has several intervals (battles), the coverage is the lowest "
+        "of them. Bootstraps take 2,000 resamples (battles 200). judgy knows no clusters, nor does ppi-python.",
+        "",
+        f"Versions: {versions(given.peers)}. truescore and glide-py refuse labels drawn inside clusters.",
+        "",
+        same_strengths(given.peers, given.seed),
+        "",
+        *HEADER,
+    ]
     given.output.mkdir(parents=True, exist_ok=True)
-    (given.output / "evals_peers.md").write_text(text + "\n", encoding="utf-8")
+    for lines in table(given.peers, given.replicates, given.seed):
+        head += lines
+        (given.output / "evals_peers.md").write_text("\n".join(head) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
