@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import os
+import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,10 @@ os.environ["XDG_STATE_HOME"] = str(Path(_FOLDER.name) / "shared")  # of fixtures
 
 
 @pytest.fixture(autouse=True)
-def own_state_directory(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The folder is made by whoever writes to it."""
+def own_state_directory(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The folder is made by whoever writes to it; workers of joblib, which keep the folder they started with, end with the test."""
     monkeypatch.setenv("XDG_STATE_HOME", str(Path(_FOLDER.name) / str(next(_NUMBER))))
+    yield
+    workers = getattr(sys.modules.get("joblib.externals.loky.reusable_executor"), "_executor", None)
+    if workers is not None:
+        workers.shutdown(wait=True, kill_workers=True)

@@ -10,7 +10,7 @@ from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression
 
-from validstats import BatchMean, BatchPredictor, BatchQuantile, ErrorCount, Simultaneous
+from validstats import BatchMean, BatchPredictor, BatchQuantile, BatchTotal, ErrorCount, Simultaneous
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(500, 2))
@@ -58,3 +58,33 @@ def test_errors_of_given_classes_are_counted() -> None:
     result = result.calibrate(verdict[:400], truth[:400]).infer(verdict[400:])
     errors = (verdict[400:] != truth[400:]).sum()
     assert result.conf_low[0, 0] <= errors <= result.conf_high[0, 0]
+
+
+@pytest.mark.parametrize("whole", [False, True])
+@pytest.mark.parametrize(
+    "target",
+    [
+        BatchMean(),
+        BatchMean("upper"),
+        BatchMean("lower"),
+        BatchMean(method="asymptotic"),
+        BatchTotal(),
+        BatchQuantile([0.1, 0.5]),
+    ],
+    ids=str,
+)
+def test_ends_keep_their_order_where_a_learner_predicts_beyond_the_bounds(target, whole) -> None:
+    """A frozen learner that is far off: residuals lie within a unit, predictions of new rows beyond the bounds."""
+    rng = np.random.default_rng(0)
+    y = rng.uniform(-1, 1, 240)
+    model = BatchPredictor(None, target, bounds=(-1, 1), confidence_level=0.8, random_state=0)
+    weeks = {"batches": np.repeat(np.arange(60), 4)} if whole else {}
+    model.calibrate(np.clip(y + rng.normal(0, 0.1, 240), -1, 1), y, **weeks)
+    for beyond in (-3.0, 3.0):
+        for m in (1, 4):
+            result = model.infer(np.full(m, beyond))
+            low, high = result.conf_low, result.conf_high
+            most = m if isinstance(target, BatchTotal) else 1
+            assert np.all(low <= result.estimate) and np.all(result.estimate <= high)
+            assert np.all(low >= -most) and np.all(high <= most)
+            assert not np.any(result.textbook[..., 0] > result.textbook[..., 1])

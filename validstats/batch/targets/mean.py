@@ -43,6 +43,11 @@ _LARGEST_SCORE = 1e300
 """Largest size of a score; sums of larger ones leave the range of doubles, which ends at 1.8e308."""
 
 
+def _between(value: float, low: float, high: float) -> float:
+    """The nearest number between known bounds of labels: a learner may predict beyond them."""
+    return min(max(value, low), high)
+
+
 class BatchMean(IntervalTarget):
     """The mean of a batch.
 
@@ -146,15 +151,15 @@ class BatchMean(IntervalTarget):
         shift = 0.0 if counted else offset
         slack = 0.0 if counted else rounding_of_means(q.m, known.largest_size, largest)
         low, high = base.low + shift - slack, base.high + shift + slack
-        centre = base.estimate if counted else base.estimate + offset
+        centre = float(base.estimate) if counted else float(base.estimate) + offset
         ends = np.array(
             [
-                centre,
-                low_end if self.side == "upper" else max(low, low_end),
-                high_end if self.side == "lower" else min(high, high_end),
+                _between(centre, low_end, high_end),
+                low_end if self.side == "upper" else _between(low, low_end, high_end),
+                high_end if self.side == "lower" else _between(high, low_end, high_end),
                 offset if offsets is not None else np.nan,
-                max(textbook[0] + offset, low_end),
-                min(textbook[1] + offset, high_end),
+                _between(textbook[0] + offset, low_end, high_end),
+                _between(textbook[1] + offset, low_end, high_end),
             ]
         ).reshape(6, 1)
         return base.placed(*ends)
@@ -236,12 +241,12 @@ class BatchMean(IntervalTarget):
             low, high = found.low, found.high
         return Interval(
             terms=(self._label,),
-            estimate=np.array([factor * float(scores.mean()) + offset]),
-            low=np.array([max(factor * low + offset, low_end)]),
-            high=np.array([min(factor * high + offset, high_end)]),
+            estimate=np.array([_between(factor * float(scores.mean()) + offset, low_end, high_end)]),
+            low=np.array([_between(factor * low + offset, low_end, high_end)]),
+            high=np.array([_between(factor * high + offset, low_end, high_end)]),
             naive=np.array([offset if offsets is not None else np.nan]),
-            textbook_low=np.array([max(factor * text_low + offset, low_end)]),
-            textbook_high=np.array([min(factor * text_high + offset, high_end)]),
+            textbook_low=np.array([_between(factor * text_low + offset, low_end, high_end)]),
+            textbook_high=np.array([_between(factor * text_high + offset, low_end, high_end)]),
             probability=None if self.method == "asymptotic" else found.probability,
             smallest_n=found.smallest_n,
             informative=not silent,

@@ -92,6 +92,16 @@ def _studentised_draws(
     return numerator
 
 
+def _towards_equal(covariance: Float2D, mean_squared: float, df: float) -> Float2D:
+    """Covariance with as many prior units of equally correlated systems as there are systems, less one."""
+    # Few units show correlations that they do not have, by which the largest of all pairs looks smaller than it is:
+    # 10 equal systems on 12 clusters had sets that held .931 of 1,000 (now .952, `python -m benchmarks.evals_coverage`).
+    # What pairs have in common drops out, so that equal correlations are (1 - r) I; their mean pair has E[d^2] as here.
+    m = len(covariance)
+    share = (m - 1.0) / (df + m - 1.0) if m > 2 else 0.0
+    return (1.0 - share) * covariance + share * 0.5 * mean_squared * np.eye(m)
+
+
 def rank_sets(
     theta: Float1D,
     covariance: Float2D,
@@ -117,8 +127,10 @@ def rank_sets(
     above = np.zeros((m, m), dtype=bool)
     critical = np.inf
     if len(first):
-        draws = _studentised_draws(covariance, first, second, degrees_of_freedom, n_draws, generator)
-        t = (theta[first] - theta[second]) / np.sqrt(squared[first, second])
+        pairs = squared[first, second]
+        prior = _towards_equal(covariance, float(pairs.mean()), degrees_of_freedom)
+        draws = _studentised_draws(prior, first, second, degrees_of_freedom, n_draws, generator)
+        t = (theta[first] - theta[second]) / np.sqrt(pairs)
         critical = _step_down(t, draws, first, second, above, confidence_level, degrees_of_freedom, vetoes)
     low = 1 + above.sum(axis=0)
     high = m - above.sum(axis=1)
