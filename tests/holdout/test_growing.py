@@ -52,6 +52,17 @@ def test_the_mass_and_the_plan_go_on_and_intervals_are_of_all_rows() -> None:
     assert rh.infer(MODEL).cached
 
 
+def test_labels_outside_the_declared_classes_do_not_join() -> None:
+    rh = ReusableHoldout(queries=3, ledger=Ledger.in_memory(secret=next_secret()))
+    rh.calibrate(X_ALL[FIRST], Y_ALL[FIRST])
+    nats = rh.nats_
+    with pytest.raises(
+        ValueError, match=r"not among the classes \[0, 1\] of the holdout; nothing was changed"
+    ):
+        rh.extend(X_ALL[SECOND], np.full(200, 7))
+    assert rh.nats_ == nats and rh.calibration_.n_units == 500
+
+
 def test_all_rows_at_once_and_the_rows_before_continue_the_same_ledger(tmp_path: Path) -> None:
     ledger = Ledger.create(tmp_path / "l")
     rh = grown(ledger)
