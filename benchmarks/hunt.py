@@ -1,19 +1,22 @@
 """Hunt for the settings in which a guarantee fails: ``python -m benchmarks.hunt DOMAIN --minutes 20 --seed S``.
 
-DOMAIN is batch, dsl, evals, holdout or mi. Prints the worst settings, writes them as JSON and a figure beside
-``--output``, and ends with one line that says what was tried and found. Exit code 1 if a setting is confirmed below its
-level by more than the allowance (one point; two for asymptotic statements), or has errors; 0 otherwise.
+DOMAIN is batch, dsl, evals, holdout or mi. Prints the worst and the widest settings, writes them as JSON beside a table of
+every setting drawn and a figure (``--output``), and ends with one line that says what was tried and found. Exit code 1 if a
+setting is confirmed below its level by more than the allowance (one point; two for asymptotic statements), or has errors; 0
+otherwise. ``--replay FILE NUMBER`` draws the failing data set of a finding again.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import json
+import math
 import sys
 import warnings
 from pathlib import Path
 
-from validstats.validity import HuntReport, hunt
+from validstats.validity import HuntReport, hunt, replay
 from validstats.validity.claims import DOMAINS, claims_of
 
 
@@ -26,16 +29,31 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=1, help="joblib workers")
     parser.add_argument("--claim", default="", help="hunt only claims whose name contains this")
-    parser.add_argument("--confirm", type=int, default=10, help="settings tried again")
+    parser.add_argument("--confirm", type=int, default=10, help="settings tried again, one a claim at least")
     parser.add_argument("--confirm-trials", type=int, default=2000, help="fresh trials of each")
-    parser.add_argument("--output", type=Path, default=None, help="JSON file; a figure goes beside it")
+    parser.add_argument(
+        "--output", type=Path, default=None, help="JSON file; a table and a figure go beside it"
+    )
     parser.add_argument(
         "--store", type=Path, default=None, help="finished work, so that a stopped hunt goes on"
     )
+    parser.add_argument(
+        "--replay", nargs=2, metavar=("FILE", "NUMBER"), help="draw the failing data set of a finding again"
+    )
     given = parser.parse_args(arguments)
     claims = [claim for claim in claims_of(given.domain) if given.claim in claim.name]
+    if not claims:
+        parser.error(f"no claim of {given.domain} has {given.claim!r} in its name")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        if given.replay:
+            found = json.loads(Path(given.replay[0]).read_text(encoding="utf-8"))["findings"][
+                int(given.replay[1])
+            ]
+            [claim] = [claim for claim in claims if claim.name == found["claim"]]
+            setting = {k: tuple(v) if isinstance(v, list) else v for k, v in found["setting"].items()}
+            print(claim.name, setting, replay(claim, setting, found["seed"]), sep="\n")
+            return 0
         report = hunt(
             claims,
             minutes=None if given.trials else given.minutes,
@@ -54,10 +72,33 @@ def main(arguments: list[str] | None = None) -> int:
     return 1 if report.faults else 0
 
 
+COLUMNS = ("claim", "level", "held", "trials", "refused", "reference_held", "width_ratio", "power", "reference_power",
+           "seconds")  # fmt: skip
+
+
 def write(report: HuntReport, path: Path) -> None:
-    """Write a report as JSON, and its figure beside it."""
-    path.write_text(json.dumps(report.to_dict(), indent=1, default=str) + "\n", encoding="utf-8")
+    """Write what was tried again as JSON, every setting drawn as CSV, and the figure, side by side."""
+    found = report.to_dict()
+    drawn = found.pop("drawn")
+    path.write_text(
+        json.dumps(_plain(found), indent=1, default=str, allow_nan=False) + "\n", encoding="utf-8"
+    )
+    with path.with_suffix(".csv").open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow([*COLUMNS, "faults", "setting"])
+        for row in drawn:
+            values = [f"{row[name]:.6g}" if isinstance(row[name], float) else row[name] for name in COLUMNS]
+            table.writerow([*values, "; ".join(row["errors"]), json.dumps(row["setting"], default=str)])
     report.plot().figure_.savefig(path.with_suffix(".png"), dpi=150)
+
+
+def _plain(value: object) -> object:
+    """Numbers that JSON does not have as null."""
+    if isinstance(value, dict):
+        return {name: _plain(part) for name, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 if __name__ == "__main__":

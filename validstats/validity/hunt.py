@@ -7,11 +7,12 @@ import math
 import os
 import time
 import traceback
+import warnings
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
 import joblib
 import numpy as np
@@ -20,6 +21,7 @@ from scipy import stats
 from validstats.intake import check_in_range, check_positive_int
 from validstats.results import Report, Summary, Table
 from validstats.runtime import progress
+from validstats.validity.priors import Choice, LogUniform, Prior, Setting, Uniform
 
 __all__ = [
     "Choice",
@@ -36,9 +38,6 @@ __all__ = [
     "replay",
 ]
 
-Setting: TypeAlias = dict[str, Any]
-"""Names and plain values of one setting."""
-
 ALLOWANCE = {"finite-sample": 0.01, "marginal-over-family": 0.01, "asymptotic": 0.02}
 """How far below its level a statement may lie before a confirmed setting counts as a fault."""
 
@@ -46,8 +45,20 @@ _FIRST_TRIALS = 24
 """Trials of a new setting; the worst third gets three times as many, and so on (racing)."""
 _GROWTH = 3
 _KEPT = 1 / 3
+_N_NEW = 12
+_FEWEST = 3
+"""New settings of a round; fewer where a trial takes long, and in the first round of a timed hunt, which measures that."""
 _FRESH_SHARE = 0.5
-"""Share of new settings drawn from the prior; the others are mutations of the worst so far."""
+"""Share of new settings drawn from the prior; the others are mutations of the worst or widest so far."""
+_WIDEST_SHARE = 0.25
+"""Share of the mutations that start from the widest settings and not from the worst."""
+_SEARCH_SHARE = 0.65
+"""Share of the time for the search; the rest is kept for confirming."""
+_ROUNDS = 3
+"""Rounds of each claim at least, if the time is short and its trials are slow."""
+_ENOUGH = 8
+"""Trials beside the reference before a setting can be the widest."""
+_PACKAGE = str(Path(__file__).parents[1]) + os.sep
 _CONFIRMED_AT = 0.01
 """Family-wise level of the exact binomial tests that confirm."""
 
@@ -72,6 +83,9 @@ class Trial:
         Its width.
     fault : str, default ""
         A fault beside the statement itself: a silent NaN, an end outside the range, a warning that did not come.
+    decided, reference_decided : bool or None, default None
+        Whether a question whose answer is known was decided (a false hypothesis rejected, a true claim confirmed), by the
+        statement and by the reference: their shares are the power.
     """
 
     held: bool
@@ -79,227 +93,8 @@ class Trial:
     reference_held: bool | None = None
     reference_width: float = math.nan
     fault: str = ""
-
-
-@dataclass(frozen=True)
-class Uniform:
-    """A parameter that is uniform on an interval.
-
-    Parameters
-    ----------
-    low, high : float
-        Ends.
-    says : str, default ""
-        What it is, in words.
-    """
-
-    low: float
-    high: float
-    says: str = ""
-
-    def draw(self, rng: np.random.Generator) -> Any:
-        """Draw a value.
-
-        Parameters
-        ----------
-        rng : numpy.random.Generator
-            Source of randomness.
-
-        Returns
-        -------
-        float
-            The value.
-        """
-        return round(float(rng.uniform(self.low, self.high)), 6)
-
-    def mutate(self, value: Any, rng: np.random.Generator) -> Any:
-        """Move a value by about a tenth of the range.
-
-        Parameters
-        ----------
-        value : float
-            The value.
-        rng : numpy.random.Generator
-            Source of randomness.
-
-        Returns
-        -------
-        float
-            A value nearby, within the ends.
-        """
-        moved = value + rng.normal(0, 0.1) * (self.high - self.low)
-        return round(float(np.clip(moved, self.low, self.high)), 6)
-
-
-@dataclass(frozen=True)
-class LogUniform:
-    """A parameter whose logarithm is uniform.
-
-    Parameters
-    ----------
-    low, high : float
-        Ends, above 0.
-    whole : bool, default True
-        Whether it is a whole number.
-    says : str, default ""
-        What it is, in words.
-    """
-
-    low: float
-    high: float
-    whole: bool = True
-    says: str = ""
-
-    def draw(self, rng: np.random.Generator) -> Any:
-        """Draw a value.
-
-        Parameters
-        ----------
-        rng : numpy.random.Generator
-            Source of randomness.
-
-        Returns
-        -------
-        int or float
-            The value.
-        """
-        return self._form(math.exp(rng.uniform(math.log(self.low), math.log(self.high))))
-
-    def mutate(self, value: Any, rng: np.random.Generator) -> Any:
-        """Move a value by about a tenth of the range of logarithms.
-
-        Parameters
-        ----------
-        value : int or float
-            The value.
-        rng : numpy.random.Generator
-            Source of randomness.
-
-        Returns
-        -------
-        int or float
-            A value nearby, within the ends.
-        """
-        spread = 0.1 * math.log(self.high / self.low)
-        return self._form(min(max(value * math.exp(rng.normal(0, spread)), self.low), self.high))
-
-    def _form(self, value: float) -> Any:
-        return round(value) if self.whole else round(value, 6)
-
-
-@dataclass(frozen=True)
-class Choice:
-    """A parameter that is one of several values.
-
-    Parameters
-    ----------
-    options : tuple
-        The values, plain numbers or texts.
-    says : str, default ""
-        What it is, in words.
-    """
-
-    options: tuple[Any, ...]
-    says: str = ""
-
-    def draw(self, rng: np.random.Generator) -> Any:
-        """Draw a value.
-
-        Parameters
-        ----------
-        rng : numpy.random.Generator
-            Source of randomness.
-
-        Returns
-        -------
-        object
-            One of the options.
-        """
-        return self.options[int(rng.integers(len(self.options)))]
-
-    def mutate(self, value: Any, rng: np.random.Generator) -> Any:
-        """Keep a value in three of four cases, and draw another in the fourth.
-
-        Parameters
-        ----------
-        value : object
-            The value.
-        rng : numpy.random.Generator
-            Source of randomness.
-
-        Returns
-        -------
-        object
-            One of the options.
-        """
-        return value if rng.random() < 0.75 else self.draw(rng)
-
-
-Parameter: TypeAlias = Uniform | LogUniform | Choice
-
-
-@dataclass(frozen=True)
-class Prior:
-    """A distribution over settings: what users have.
-
-    Parameters
-    ----------
-    parameters : mapping of str to parameter
-        Independent parameters by name.
-    valid : callable or None, default None
-        ``valid(setting)``: whether the values go together; others are drawn again.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> prior = Prior({"n": LogUniform(5, 5000), "law": Choice(("normal", "two-valued"))})
-    >>> sorted(prior.draw(np.random.default_rng(0)))
-    ['law', 'n']
-    """
-
-    parameters: Mapping[str, Parameter]
-    valid: Callable[[Setting], bool] | None = None
-
-    def draw(self, rng: np.random.Generator) -> Setting:
-        """Draw a setting.
-
-        Parameters
-        ----------
-        rng : numpy.random.Generator
-            Source of randomness.
-
-        Returns
-        -------
-        dict
-            Values by name.
-        """
-        return self._first_valid(lambda: {name: p.draw(rng) for name, p in self.parameters.items()})
-
-    def mutate(self, setting: Setting, rng: np.random.Generator) -> Setting:
-        """Draw a setting near another.
-
-        Parameters
-        ----------
-        setting : dict
-            The other.
-        rng : numpy.random.Generator
-            Source of randomness.
-
-        Returns
-        -------
-        dict
-            Values by name.
-        """
-        return self._first_valid(
-            lambda: {name: p.mutate(setting[name], rng) for name, p in self.parameters.items()}
-        )
-
-    def _first_valid(self, make: Callable[[], Setting]) -> Setting:
-        for _ in range(1000):
-            setting = make()
-            if self.valid is None or self.valid(setting):
-                return setting
-        raise ValueError("No valid setting was found in 1,000 draws; widen the prior or loosen valid.")
+    decided: bool | None = None
+    reference_decided: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -367,6 +162,8 @@ class _Tally:
     held: int = 0
     made: int = 0
     refused: int = 0
+    seconds: float = 0.0
+    elapsed: float = 0.0
     faults: dict[str, int] = field(default_factory=dict)
     fault_seed: list[int] = field(default_factory=list)
     missed_seed: list[int] = field(default_factory=list)
@@ -374,14 +171,58 @@ class _Tally:
     n_ratio: int = 0
     reference_held: int = 0
     n_reference: int = 0
+    decided: int = 0
+    reference_decided: int = 0
+    n_decided: int = 0
+
+    @property
+    def trials(self) -> int:
+        return self.made + self.refused
 
     def add(self, other: _Tally) -> None:
-        for name in ("held", "made", "refused", "log_ratio", "n_ratio", "reference_held", "n_reference"):
-            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for name, value in asdict(other).items():
+            if isinstance(value, (int, float)):
+                setattr(self, name, getattr(self, name) + value)
         for text, count in other.faults.items():
             self.faults[text] = self.faults.get(text, 0) + count
         self.fault_seed = self.fault_seed or other.fault_seed
         self.missed_seed = self.missed_seed or other.missed_seed
+
+    def count(self, trial: Trial, seed: list[int]) -> None:
+        self.made += 1
+        self.held += bool(trial.held)
+        if not trial.held:
+            self.missed_seed = self.missed_seed or seed
+        if trial.fault:
+            self.blame(trial.fault, seed)
+        if trial.reference_held is not None:
+            self.n_reference += 1
+            self.reference_held += bool(trial.reference_held)
+        if 0 < trial.width < math.inf and 0 < trial.reference_width < math.inf:
+            self.n_ratio += 1
+            self.log_ratio += math.log(trial.width / trial.reference_width)
+        if trial.decided is not None and trial.reference_decided is not None:
+            self.n_decided += 1
+            self.decided += bool(trial.decided)
+            self.reference_decided += bool(trial.reference_decided)
+
+    def blame(self, text: str, seed: list[int]) -> None:
+        self.faults[text] = self.faults.get(text, 0) + 1
+        self.fault_seed = self.fault_seed or seed
+
+    def waste(self, level: float) -> float:
+        """Log of the ratio of widths, or the power that is lacking, beside a reference that keeps the level."""
+        if self.n_reference:
+            noise = 2 * math.sqrt(level * (1 - level) / self.n_reference)
+            if self.reference_held / self.n_reference < level - noise:
+                return -math.inf
+        if self.n_ratio >= _ENOUGH:
+            return self.log_ratio / self.n_ratio
+        return (
+            (self.reference_decided - self.decided) / self.n_decided
+            if self.n_decided >= _ENOUGH
+            else -math.inf
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -410,6 +251,12 @@ class Finding:
         Geometric mean of width over the reference's width; NaN where there is no reference.
     reference_held : float
         Share of the trials in which the reference's statement held; NaN where there is none.
+    power, reference_power : float
+        Shares of the questions with a known answer that the statement and the reference decided; NaN where there is none.
+    refused : int
+        Trials that were refused with a documented message.
+    seconds : float
+        Processor time of the trials.
     seed : list of int
         Seed of one data set in which the statement failed, for :func:`replay`.
     """
@@ -426,6 +273,10 @@ class Finding:
     errors: dict[str, int]
     width_ratio: float
     reference_held: float
+    power: float
+    reference_power: float
+    refused: int
+    seconds: float
     seed: list[int]
 
     @property
@@ -441,27 +292,39 @@ class HuntReport:
     Attributes
     ----------
     findings : tuple of Finding
-        Confirmed settings, worst first.
+        The worst settings of each claim and of all, tried again with fresh seeds, worst first.
+    widest : tuple of Finding
+        The setting of each claim in which it is widest, or lacks most power, beside a reference that keeps its level, tried again.
+    drawn : tuple of Finding
+        Every setting that was drawn, with the trials of the search.
     n_settings, n_trials : int
         Settings and trials in all.
     random_state : int
         Seed.
+    minutes : float
+        Processor minutes of all trials.
     """
 
     findings: tuple[Finding, ...]
+    widest: tuple[Finding, ...]
+    drawn: tuple[Finding, ...]
     n_settings: int
     n_trials: int
     random_state: int
+    minutes: float
 
     @property
     def faults(self) -> tuple[Finding, ...]:
         """Settings confirmed below their level by more than the allowance, or with errors."""
-        return tuple(f for f in self.findings if f.fault)
+        return tuple(f for f in (*self.findings, *self.widest) if f.fault)
 
     @property
     def sentence(self) -> str:
         """One line: what was tried and found."""
-        tried = f"{self.n_trials:,} trials in {self.n_settings:,} settings (seed {self.random_state})"
+        tried = (
+            f"{self.n_trials:,} trials in {self.n_settings:,} settings "
+            f"({self.minutes:.1f} minutes of processor time, seed {self.random_state})"
+        )
         if not self.faults:
             return f"Nothing was found below its level in {tried}; {len(self.findings)} of the worst were tried again."
         worst = self.faults[0]
@@ -471,31 +334,17 @@ class HuntReport:
         )
 
     def summary(self) -> Summary:
-        """Return the table of confirmed settings.
+        """Return the tables of the worst and of the widest settings.
 
         Returns
         -------
         Summary
             Prints as text, shows as HTML, exports LaTeX and Markdown.
         """
-        rows = self.findings
-        table = Table(
-            {
-                "Claim": [f.claim for f in rows],
-                "Level": [f.level for f in rows],
-                "Held": [f.achieved for f in rows],
-                "Low": [f.low for f in rows],
-                "High": [f.high for f in rows],
-                "Trials": [f.trials for f in rows],
-                "Width ratio": [f.width_ratio for f in rows],
-                "Reference": [f.reference_held for f in rows],
-                "Fault": ["; ".join(f.errors) or ("below" if f.fault else "") for f in rows],
-                "Setting": [_words(f.setting) for f in rows],
-                "Seed": [" ".join(map(str, f.seed)) for f in rows],
-            },
-            formats={"Held": "estimate", "Low": "estimate", "High": "estimate", "Width ratio": "statistic"},
-        )
-        return Summary(Report("Hunt for the worst settings", tables=[table], answer=self.sentence))
+        tables = [_table("Worst settings", self.findings)]
+        if self.widest:
+            tables.append(_table("Widest settings beside the reference", self.widest))
+        return Summary(Report("Hunt for the worst settings", tables=tables, answer=self.sentence))
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain values, ready for JSON.
@@ -506,12 +355,15 @@ class HuntReport:
             Sentence, counts and findings.
         """
         return {
-            "schema": "validstats.hunt/1",
+            "schema": "validstats.hunt/2",
             "answer": self.sentence,
             "n_settings": self.n_settings,
             "n_trials": self.n_trials,
             "random_state": self.random_state,
+            "minutes": self.minutes,
             "findings": [asdict(f) | {"achieved": f.achieved} for f in self.findings],
+            "widest": [asdict(f) | {"achieved": f.achieved} for f in self.widest],
+            "drawn": [asdict(f) | {"achieved": f.achieved} for f in self.drawn],
         }
 
     def plot(self, ax: Any = None) -> Any:
@@ -546,20 +398,23 @@ def hunt(
 ) -> HuntReport:
     """Look for the settings in which claims fail, and confirm the worst with fresh seeds.
 
-    Settings are drawn from each claim's prior, half of them as mutations of the worst so far. Every setting gets a
-    few trials, the worst third three times as many, and so on. The worst of all are tried again with fresh seeds and
-    judged by exact binomial tests, corrected for how many were tried again.
+    Settings are drawn from each claim's prior, half of them as mutations of the worst (or, one in four, of the widest) so
+    far. Every setting gets a few trials, the worst third three times as many, and so on. Claims share the time equally: one
+    whose trials take long gets fewer of them. The worst of each claim and of all are tried again with fresh seeds and judged
+    by exact binomial tests, corrected for how many were tried again; so is the widest of each claim beside its reference.
 
     Parameters
     ----------
     claims : sequence of Claim
         What is claimed.
     minutes : float or None, default None
-        Time for the search and the confirmation together. One of ``minutes`` and ``n_trials`` is needed.
+        Time for the search and the confirmation together, of which a third is kept for the latter. The hunt ends within it but
+        for trials that have begun; work from a store counts with the time that it took. One of ``minutes`` and ``n_trials`` is
+        needed.
     n_trials : int or None, default None
         Trials of the search; then the hunt is the same on every machine.
     n_confirmed : int, default 10
-        Settings that are tried again.
+        Settings that are tried again; at least one a claim.
     confirm_trials : int, default 2000
         Fresh trials of each; fewer if the time is short.
     random_state : int, default 0
@@ -587,23 +442,31 @@ def hunt(
         check_in_range(minutes, "minutes", 0, math.inf, low_open=True)
     check_positive_int(random_state, "random_state", minimum=0)
     memory = _Store(store)
-    clock = _Clock(minutes, n_trials)
     herd = [_Herd(claim, number, random_state) for number, claim in enumerate(claims)]
     with joblib.Parallel(n_jobs=n_jobs) as pool:
-        rounds = iter(progress(iter(clock.rounds, None), description="hunt", verbose=verbose))
-        for _ in rounds:
-            for group in herd:
-                group.race(pool, memory, clock)
-        worst = sorted((w for group in herd for w in group.worst(n_confirmed)), key=lambda w: w[0])[
-            :n_confirmed
-        ]
-        findings = _confirm(worst, herd, pool, memory, clock, confirm_trials, random_state)
+        clock = _Clock(minutes, n_trials, len(herd), getattr(pool, "n_jobs", 1) or 1)
+        for _ in progress(_percents(clock, _search(herd, pool, memory, clock)), 100, "hunt", verbose):
+            pass
+        chosen = _worst(herd, n_confirmed)
+        n_worst = len(chosen)
+        chosen += [widest for group in herd for widest in group.widest(1)]
+        tallies = [_Tally() for _ in chosen]
+        again_steps = _try_again(chosen, tallies, pool, memory, clock, confirm_trials)
+        for _ in progress(_percents(clock, again_steps), 100, "confirm", verbose):
+            pass
+    again = [
+        _finding(group.claim, group.settings[i], tally, len(chosen))
+        for (i, group), tally in zip(chosen, tallies, strict=True)
+    ]
+    drawn = [_finding(g.claim, s, t, 0) for g in herd for s, t in zip(g.settings, g.tallies, strict=True)]
     return HuntReport(
-        findings=tuple(sorted(findings, key=lambda f: (not f.fault, f.p_value))),
-        n_settings=sum(len(group.tallies) for group in herd),
-        n_trials=sum(t.made + t.refused for group in herd for t in group.tallies)
-        + sum(f.trials for f in findings),
+        findings=tuple(sorted(again[:n_worst], key=lambda f: (not f.fault, f.p_value))),
+        widest=tuple(again[n_worst:]),
+        drawn=tuple(drawn),
+        n_settings=len(drawn),
+        n_trials=sum(f.trials + f.refused for f in (*drawn, *again)),
         random_state=random_state,
+        minutes=sum(f.seconds for f in (*drawn, *again)) / 60,
     )
 
 
@@ -634,27 +497,46 @@ def replay(claim: Claim, setting: Setting, seed: Sequence[int]) -> Trial:
 
 
 class _Clock:
-    """How long the search may go on, by time or by trials."""
+    """How long the hunt may go on, by time or by trials, and how much of it a claim may take."""
 
-    def __init__(self, minutes: float | None, n_trials: int | None) -> None:
-        self.started, self.minutes, self.left = time.monotonic(), minutes, n_trials
-        self.round = 0
+    def __init__(self, minutes: float | None, n_trials: int | None, n_claims: int, n_jobs: int) -> None:
+        self.started, self.minutes, self.n_trials = time.monotonic(), minutes, n_trials
+        self.n_claims, self.n_jobs = n_claims, joblib.effective_n_jobs(n_jobs)
+        self.made, self.credit = 0, 0.0
 
-    def rounds(self) -> int | None:
-        """Number of the next round, or None when the search is over; a third of the time is for confirming."""
-        if self.minutes is not None:
-            over = time.monotonic() - self.started > 60 * self.minutes * 2 / 3
-        else:
-            over = self.left is not None and self.left <= 0
-        self.round += 1
-        return None if over else self.round
+    @property
+    def timed(self) -> bool:
+        return self.minutes is not None
 
-    def spend(self, trials: int) -> None:
-        if self.left is not None:
-            self.left -= trials
+    @property
+    def total(self) -> float:
+        return float(60 * self.minutes if self.minutes is not None else self.n_trials or 0)
 
-    def out_of_time(self) -> bool:
-        return self.minutes is not None and time.monotonic() - self.started > 60 * self.minutes
+    def spent(self) -> float:
+        """Seconds or trials so far; what came from the store counts with the time that it took."""
+        elapsed = time.monotonic() - self.started + self.credit / self.n_jobs
+        return min(elapsed if self.timed else self.made, self.total)
+
+    def search_is_over(self) -> bool:
+        return self.spent() >= self.total * (_SEARCH_SHARE if self.timed else 1.0)
+
+    def spent_on(self, group: _Herd) -> float:
+        tallies = group.tallies
+        return sum(t.elapsed for t in tallies) if self.timed else sum(t.trials for t in tallies)
+
+    def round_of(self, group: _Herd) -> tuple[int, int, float]:
+        """New settings, first trials of each, and seconds of a stage: a round with three stages of equal work."""
+        if not self.timed:
+            return _N_NEW, _FIRST_TRIALS, math.inf
+        turn = self.total * _SEARCH_SHARE * self.n_jobs / self.n_claims / _ROUNDS
+        elapsed, trials = (sum(getattr(t, name) for t in group.tallies) for name in ("elapsed", "trials"))
+        affordable = turn / 3 / max(elapsed / trials, 1e-6) if trials else 2 * _FEWEST
+        n_new = int(np.clip(affordable / 2, _FEWEST, _N_NEW))
+        return n_new, int(np.clip(affordable / n_new, 2, _FIRST_TRIALS)), turn / 3
+
+    def seconds_left(self, parts: int) -> float:
+        """Seconds for each of several parts of what is left, on all workers together."""
+        return (self.total - self.spent()) * self.n_jobs / max(parts, 1) if self.timed else math.inf
 
 
 class _Store:
@@ -671,8 +553,8 @@ class _Store:
                     continue  # a line that was cut when the hunt was stopped
                 self.known[record["key"]] = record["tally"]
 
-    def get(self, key: str) -> _Tally | None:
-        return _Tally(**self.known[key]) if key in self.known else None
+    def get(self, key: str) -> _Tally:
+        return _Tally(**self.known[key])
 
     def put(self, key: str, tally: _Tally) -> None:
         if self.path is not None:
@@ -690,28 +572,44 @@ class _Herd:
         self.settings: list[Setting] = []
         self.tallies: list[_Tally] = []
 
-    def race(self, pool: Any, memory: _Store, clock: _Clock, n_new: int = 12) -> None:
+    def race(self, pool: Any, memory: _Store, clock: _Clock) -> None:
         """Draw new settings, and give the worse ones more and more trials."""
+        n_new, trials, seconds = clock.round_of(self)
         running = []
         for _ in range(n_new):
-            parents = [s for _, s, _ in self.worst(5)] if self.tallies else []
-            if parents and self.rng.random() > _FRESH_SHARE:
-                setting = self.claim.prior.mutate(parents[int(self.rng.integers(len(parents)))], self.rng)
-            else:
-                setting = self.claim.prior.draw(self.rng)
-            self.settings.append(setting)
+            self.settings.append(self._new_setting())
             self.tallies.append(_Tally())
             running.append(len(self.settings) - 1)
-        trials = _FIRST_TRIALS
-        while running:
-            self._try(running, trials, pool, memory, clock)
+        while running and not (clock.timed and clock.search_is_over()):
+            work = [_Work(self, i, self._seed(i), self.tallies[i].trials, trials) for i in running]
+            for i, tally in zip(running, _tried(work, seconds, pool, memory, clock), strict=True):
+                self.tallies[i].add(tally)
             running = sorted(running, key=self._badness)[: int(len(running) * _KEPT)]
             trials *= _GROWTH
 
-    def worst(self, n: int) -> list[tuple[float, Setting, _Herd]]:
+    def _seed(self, i: int) -> list[int]:
+        return [self.random_state, self.number, i]
+
+    def _new_setting(self) -> Setting:
+        """A draw from the prior, or a setting near one of the worst or of the widest."""
+        tried = [i for i, tally in enumerate(self.tallies) if tally.made]
+        if not tried or self.rng.random() < _FRESH_SHARE:
+            return self.claim.prior.draw(self.rng)
+        parents = [i for i, _ in self.worst(5)]
+        if self.rng.random() < _WIDEST_SHARE:
+            parents = [i for i, _ in self.widest(3)] or parents
+        return self.claim.prior.mutate(self.settings[parents[int(self.rng.integers(len(parents)))]], self.rng)
+
+    def worst(self, n: int) -> list[tuple[int, _Herd]]:
         """The settings with the least likely counts under the claim, least likely first."""
-        order = sorted(range(len(self.settings)), key=self._badness)[:n]
-        return [(self._badness(i), self.settings[i], self) for i in order]
+        tried = [i for i, tally in enumerate(self.tallies) if tally.made]
+        return [(i, self) for i in sorted(tried, key=self._badness)[:n]]
+
+    def widest(self, n: int) -> list[tuple[int, _Herd]]:
+        """The settings in which most is wasted beside a reference that keeps its level."""
+        waste = {i: t.waste(self.claim.level_of(self.settings[i])) for i, t in enumerate(self.tallies)}
+        wasted = [i for i in waste if waste[i] > 0.0]
+        return [(i, self) for i in sorted(wasted, key=lambda i: -waste[i])[:n]]
 
     def _badness(self, i: int) -> float:
         """Log probability of so few successes if the claim held; settings with errors come first."""
@@ -720,90 +618,119 @@ class _Herd:
             return -math.inf
         return float(stats.binom.logcdf(tally.held, tally.made, level)) if tally.made else 0.0
 
-    def _try(self, running: list[int], trials: int, pool: Any, memory: _Store, clock: _Clock) -> None:
-        work = []
-        for i in running:
-            start = self.tallies[i].made + self.tallies[i].refused
-            work.append((self.settings[i], [self.random_state, self.number, i], start, trials))
-        for i, tally in zip(running, _tried(self.claim, work, pool, memory), strict=True):
-            self.tallies[i].add(tally)
-            clock.spend(trials)
+
+@dataclass(frozen=True)
+class _Work:
+    """Trials of one setting that are to be made."""
+
+    group: _Herd
+    number: int
+    seed: list[int]
+    start: int
+    trials: int
+
+    @property
+    def key(self) -> str:
+        setting = json.dumps(self.group.settings[self.number], sort_keys=True)
+        return f"{self.group.claim.name}|{setting}|{self.seed}|{self.start}|{self.trials}"
 
 
-def _tried(
-    claim: Claim, work: list[tuple[Setting, list[int], int, int]], pool: Any, memory: _Store
-) -> list[_Tally]:
-    """Run trials that are not in the store yet, in parallel."""
-    keys = [f"{claim.name}|{json.dumps(s, sort_keys=True)}|{seed}|{start}|{n}" for s, seed, start, n in work]
-    missing = [(k, w) for k, w in zip(keys, work, strict=True) if memory.get(k) is None]
-    done = dict(
-        zip([k for k, _ in missing], pool(joblib.delayed(_run)(claim, *w) for _, w in missing), strict=True)
+def _tried(work: list[_Work], seconds: float, pool: Any, memory: _Store, clock: _Clock) -> list[_Tally]:
+    """Run trials that are not in the store yet, in parallel, all of them within so many seconds."""
+    missing = [w for w in work if w.key not in memory.known]
+    each = seconds / max(len(work), 1)
+    made = pool(
+        joblib.delayed(_run)(w.group.claim, w.group.settings[w.number], w.seed, w.start, w.trials, each)
+        for w in missing
     )
-    for key, tally in done.items():
+    fresh = {w.key: tally for w, tally in zip(missing, made, strict=True)}
+    for key, tally in fresh.items():
         memory.put(key, tally)
-    return [done[key] if key in done else memory.get(key) or _Tally() for key in keys]
+    tallies = [fresh[w.key] if w.key in fresh else memory.get(w.key) for w in work]
+    clock.made += sum(t.trials for t in tallies)
+    clock.credit += sum(t.elapsed for w, t in zip(work, tallies, strict=True) if w.key not in fresh)
+    return tallies
 
 
-def _run(claim: Claim, setting: Setting, seed: list[int], start: int, trials: int) -> _Tally:
-    """Run trials of one setting; what is raised is counted as a fault with the line that raised it."""
-    tally = _Tally()
+def _run(claim: Claim, setting: Setting, seed: list[int], start: int, trials: int, seconds: float) -> _Tally:
+    """Run trials of one setting, one at least; what is raised is counted as a fault with the line that raised it."""
+    tally, began, on_clock = _Tally(), time.process_time(), time.monotonic()
     salt = zlib.crc32(json.dumps(setting, sort_keys=True).encode())
     for k in range(start, start + trials):
         full = [*seed, salt, k]
-        try:
-            trial = claim.trial(setting, np.random.default_rng(full))
-        except Refused:
-            tally.refused += 1
-            continue
-        except Exception as error:
-            where = traceback.extract_tb(error.__traceback__)[-1]
-            _note_fault(tally, f"{type(error).__name__} in {where.name}: {str(error)[:120]}", full)
-            tally.made += 1
-            continue
-        tally.made += 1
-        tally.held += bool(trial.held)
-        if not trial.held and not tally.missed_seed:
-            tally.missed_seed = full
-        if trial.fault:
-            _note_fault(tally, trial.fault, full)
-        if trial.reference_held is not None:
-            tally.n_reference += 1
-            tally.reference_held += bool(trial.reference_held)
-        if 0 < trial.width < math.inf and 0 < trial.reference_width < math.inf:
-            tally.n_ratio += 1
-            tally.log_ratio += math.log(trial.width / trial.reference_width)
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("always", RuntimeWarning)
+            try:
+                tally.count(claim.trial(setting, np.random.default_rng(full)), full)
+            except Refused:
+                tally.refused += 1
+            except Exception as error:
+                where = traceback.extract_tb(error.__traceback__)[-1]
+                tally.blame(f"{type(error).__name__} in {where.name}: {str(error)[:120]}", full)
+                tally.made += 1
+        for warning in said:
+            if warning.filename.startswith(_PACKAGE):
+                tally.blame(
+                    f"{warning.message} in {Path(warning.filename).name}, line {warning.lineno}", full
+                )
+        tally.seconds, tally.elapsed = time.process_time() - began, time.monotonic() - on_clock
+        if tally.elapsed > seconds:
+            break
     return tally
 
 
-def _note_fault(tally: _Tally, text: str, seed: list[int]) -> None:
-    tally.faults[text] = tally.faults.get(text, 0) + 1
-    tally.fault_seed = tally.fault_seed or seed
+def _worst(herd: list[_Herd], n: int) -> list[tuple[int, _Herd]]:
+    """The worst setting of each claim, and then the worst of all."""
+    first = [w for group in herd for w in group.worst(1)]
+    rest = sorted((w for group in herd for w in group.worst(n)[1:]), key=lambda w: w[1]._badness(w[0]))
+    return first + rest[: max(n - len(first), 0)]
 
 
-def _confirm(
-    worst: Iterable[tuple[float, Setting, _Herd]],
-    herd: list[_Herd],
+def _search(herd: list[_Herd], pool: Any, memory: _Store, clock: _Clock) -> Iterator[None]:
+    """Rounds of the claim that has had least, until the time or the trials of the search are spent."""
+    while herd and not clock.search_is_over():
+        min(herd, key=clock.spent_on).race(pool, memory, clock)
+        yield
+
+
+def _percents(clock: _Clock, steps: Iterator[None]) -> Iterator[int]:
+    """A hundredth of the hunt for every hundredth of its time or trials, so that a bar can forecast."""
+    shown = 0
+    for _ in steps:
+        now = int(100 * clock.spent() / clock.total)
+        yield from range(shown, now)
+        shown = max(shown, now)
+
+
+def _try_again(
+    chosen: list[tuple[int, _Herd]],
+    tallies: list[_Tally],
     pool: Any,
     memory: _Store,
     clock: _Clock,
     trials: int,
-    random_state: int,
-) -> list[Finding]:
-    """Try the worst settings again with seeds that the search has not used."""
-    chosen = list(worst)
-    found = []
-    for number, (_, setting, group) in enumerate(chosen):
-        tally, step, start = _Tally(), max(trials // 4, 1), 0
-        while start < trials and not (start and clock.out_of_time()):
-            seed = [random_state, group.number, 1_000_000 + number]
-            [part] = _tried(group.claim, [(setting, seed, start, min(step, trials - start))], pool, memory)
-            tally.add(part)
-            start += step
-        found.append(_finding(group.claim, setting, tally, len(chosen)))
-    return found
+) -> Iterator[None]:
+    """Try settings with seeds that the search has not used, in quarters; what cheap trials leave goes to the others."""
+    quarters = 4
+    for quarter in range(quarters):
+        wanted = -(-trials * (quarter + 1) // quarters)
+        seconds = clock.seconds_left(quarters - quarter)
+        still = [k for k, tally in enumerate(tallies) if tally.trials < wanted]
+        if quarter and seconds <= 0:
+            return
+        work = []
+        for k in still:
+            i, group = chosen[k]
+            seed = [group.random_state, group.number, 1_000_000 + k]
+            work.append(_Work(group, i, seed, tallies[k].trials, wanted - tallies[k].trials))
+        for k, tally in zip(still, _tried(work, seconds, pool, memory, clock), strict=True):
+            tallies[k].add(tally)
+        yield
 
 
 def _finding(claim: Claim, setting: Setting, tally: _Tally, n_confirmed: int) -> Finding:
+    """What the counts of a setting say; ``n_confirmed`` is 0 for trials of the search, which confirm nothing."""
     level, made = claim.level_of(setting), tally.made
     p_value, low, high = 1.0, 0.0, 1.0
     if made:
@@ -811,6 +738,7 @@ def _finding(claim: Claim, setting: Setting, tally: _Tally, n_confirmed: int) ->
         p_value = float(test.pvalue)
         interval = stats.binomtest(tally.held, made).proportion_ci(0.95, "exact")
         low, high = float(interval.low), float(interval.high)
+    fault = n_confirmed > 0 and (bool(tally.faults) or p_value <= _CONFIRMED_AT / n_confirmed)
     return Finding(
         claim=claim.name,
         setting=setting,
@@ -820,12 +748,45 @@ def _finding(claim: Claim, setting: Setting, tally: _Tally, n_confirmed: int) ->
         low=low,
         high=high,
         p_value=p_value,
-        fault=bool(tally.faults) or p_value <= _CONFIRMED_AT / n_confirmed,
+        fault=fault,
         errors=tally.faults,
         width_ratio=math.exp(tally.log_ratio / tally.n_ratio) if tally.n_ratio else math.nan,
-        reference_held=tally.reference_held / tally.n_reference if tally.n_reference else math.nan,
+        reference_held=_share(tally.reference_held, tally.n_reference),
+        power=_share(tally.decided, tally.n_decided),
+        reference_power=_share(tally.reference_decided, tally.n_decided),
+        refused=tally.refused,
+        seconds=tally.seconds,
         seed=tally.fault_seed or tally.missed_seed,
     )
+
+
+def _share(count: int, trials: int) -> float:
+    return count / trials if trials else math.nan
+
+
+def _table(title: str, rows: Sequence[Finding]) -> Table:
+    columns: dict[str, Any] = {
+        "Claim": [f.claim for f in rows],
+        "Level": [f.level for f in rows],
+        "Held": [f.achieved for f in rows],
+        "Low": [f.low for f in rows],
+        "High": [f.high for f in rows],
+        "Trials": [f.trials for f in rows],
+        "Width ratio": [f.width_ratio for f in rows],
+        "Reference": [f.reference_held for f in rows],
+        "Power": [f.power for f in rows],
+        "Its power": [f.reference_power for f in rows],
+        "Fault": ["; ".join(f.errors) or ("below" if f.fault else "") for f in rows],
+        "Setting": [_words(f.setting) for f in rows],
+        "Seed": [" ".join(map(str, f.seed)) for f in rows],
+    }
+    formats: dict[str, Any] = {
+        "Held": "estimate",
+        "Low": "estimate",
+        "High": "estimate",
+        "Width ratio": "statistic",
+    }
+    return Table(columns, title=title, formats=formats)
 
 
 def _words(setting: Setting) -> str:
