@@ -118,7 +118,7 @@ def test_release_of_two_files(tmp_path):
         {"score": [i / 200 for i in range(200)], "right": [int(i > 60) for i in range(200)]}
     )
     checked.to_csv(tmp_path / "checked.csv", index=False)
-    pd.DataFrame({"score": [0.9] * 50 + [0.1] * 50}).to_csv(tmp_path / "new.csv", index=False)
+    pd.DataFrame({"score": [i / 100 for i in range(100)]}).to_csv(tmp_path / "new.csv", index=False)
     done = run("release", tmp_path / "checked.csv", tmp_path / "new.csv", "--max-false", 10)
     assert done.exit_code == 0
     assert "may go out unread" in done.output

@@ -1,10 +1,9 @@
-"""Readers of evaluation files: what a right reader finds, what is refused, and 10,000 damaged files."""
+"""Readers of evaluation files: what a right reader finds, and what is refused."""
 
 from __future__ import annotations
 
 import io
 import json
-import os
 import zipfile
 from pathlib import Path
 
@@ -18,7 +17,6 @@ from validstats.evals import EvalFileError
 DATA = Path(__file__).parent / "data"
 EXPECTED = json.loads((DATA / "expected.json").read_text())
 FILES = [name for name in EXPECTED if name != "broken"]
-N_DAMAGED = int(os.environ.get("VALIDSTATS_DAMAGED_FILES", "300"))
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -243,64 +241,6 @@ def test_a_damaged_member_is_noticed_by_its_checksum(tmp_path, name):
     path.write_bytes(bytes(content))
     with pytest.raises(EvalFileError, match="damaged"):
         evals.read(path)
-
-
-def mutated(content: bytes, rng: np.random.Generator) -> bytes:
-    """A damaged copy: bytes changed, cut, doubled, or a number or bracket swapped."""
-    data = bytearray(content)
-    for _ in range(int(rng.integers(1, 4))):
-        kind, size = int(rng.integers(0, 6)), len(data)
-        if size < 4:
-            break
-        start = int(rng.integers(0, size - 1))
-        stop = min(size, start + int(rng.integers(1, 200)))
-        if kind == 0:
-            data[start] = int(rng.integers(0, 256))
-        elif kind == 1:
-            del data[start:stop]
-        elif kind == 2:
-            data[start:start] = data[start:stop]
-        elif kind == 3:
-            del data[start:]
-        elif kind == 4:
-            pieces = (
-                b"null",
-                b"[]",
-                b"{}",
-                b'"',
-                b"1e999",
-                b"-1",
-                b",",
-                b"\xff\xfe",
-                b"nan",
-                b";",
-                b"9" * 60,
-            )
-            data[start : start + 1] = pieces[int(rng.integers(0, len(pieces)))]
-        else:
-            chunk = bytes(data[start:stop])
-            data[start:stop] = chunk.replace(b'":', b'x":') if rng.random() < 0.5 else chunk[::-1]
-    return bytes(data)
-
-
-@pytest.mark.slow
-def test_damaged_files_give_documented_errors_only(tmp_path):
-    rng = np.random.default_rng(int(os.environ.get("VALIDSTATS_DAMAGED_SEED", "0")))
-    sources = [DATA / n for n in FILES] + sorted((DATA / "broken").glob("*.csv"))
-    contents = {path: path.read_bytes() for path in sources}
-    readable = refused = 0
-    for number in range(N_DAMAGED):
-        source = sources[number % len(sources)]
-        path = tmp_path / f"damaged{source.suffix}"
-        path.write_bytes(mutated(contents[source], rng))
-        try:
-            evals.doctor(path).summary().as_text()
-            readable += 1
-        except EvalFileError as error:
-            refused += len(str(error)) > 20
-    assert readable > 0
-    assert refused > 0
-    assert readable + refused == N_DAMAGED
 
 
 def test_a_log_on_one_line_is_recognised(tmp_path):

@@ -370,6 +370,93 @@ def test_audits_of_whole_problems_are_recognised():
     assert "as the tests say" in result.answer
 
 
+def test_filters_are_no_samples():
+    """A log with two filters has two rows a document: neither pass@2 nor twice as many answers."""
+    path = next(DATA.glob("lm_eval/*alpha*/samples*"))
+    for call in (
+        lambda **given: evals.pass_at_k(path, passed="exact_match", **given),
+        lambda **given: evals.plan(path, width=0.3, judge="exact_match", **given),
+    ):
+        with pytest.raises(EvalFileError, match="Pass filter= with one of them"):
+            call()
+        assert len(call(filter="strict-match").inputs.files) == 1
+
+
+def test_samples_with_two_results_are_refused_and_copies_count_once():
+    data = pd.DataFrame({"problem": np.repeat(np.arange(8), 4), "sample": np.tile(np.arange(4), 8)})
+    data["passed"] = np.random.default_rng(3).integers(0, 2, 32)
+    once = evals.pass_at_k(data)
+    twice = evals.pass_at_k(pd.concat([data, data.iloc[:3]]))
+    np.testing.assert_array_equal(once.estimate, twice.estimate)
+    other = data.iloc[:1].assign(passed=1 - data["passed"].iloc[0])
+    with pytest.raises(EvalFileError, match="several rows with different scores"):
+        evals.pass_at_k(pd.concat([data, other]))
+
+
+@pytest.mark.parametrize("role", ["item", "system"])
+def test_rows_without_a_name_are_no_item_and_no_system(role):
+    data = pd.DataFrame(
+        {
+            "item": np.repeat([f"q{k}" for k in range(30)], 2),
+            "system": ["a", "b"] * 30,
+            "score": [0, 1, 1] * 20,
+        }
+    )
+    data.loc[[4, 9], role] = None
+    assert evals.doctor(data).has_errors
+    for call in (
+        lambda: evals.compare(data, "a", "b"),
+        lambda: evals.rank(data),
+        lambda: evals.evaluate(data, system="a"),
+        lambda: evals.pass_at_k(data, problem="item", passed="score", system="a"),
+    ):
+        with pytest.raises(EvalFileError, match=f"no {role} in the column .*first row"):
+            call()
+
+
+def test_a_battle_names_both_systems():
+    battles = pd.read_csv(DATA / "battles.csv")
+    battles.loc[3, "model_b"] = None
+    with pytest.raises(EvalFileError, match="Row 4 is a battle that does not name both"):
+        evals.rank(battles)
+
+
+@pytest.mark.parametrize("units", [2, 3, 4])
+def test_few_units_with_labels_answer_or_say_what_is_missing(units):
+    """Fewer clusters than a learner has folds."""
+    rng = np.random.default_rng(23)
+    passage = np.arange(40) * units // 40
+    data = {"item": np.arange(40), "passage": passage, "judge": rng.integers(0, 2, 40)}
+    human = np.where(rng.random(40) < 0.5, data["judge"], np.nan)
+    result = evals.evaluate({**data, "human": human}, clusters="passage")
+    assert result.conf_high - result.conf_low > 0.4
+    with pytest.raises(EvalFileError, match="All human labels lie in one unit"):
+        evals.evaluate({**data, "human": np.where(passage == 0, human, np.nan)}, clusters="passage")
+
+
+def test_a_category_with_labels_in_one_unit_is_open():
+    rng = np.random.default_rng(24)
+    data = {
+        "item": np.arange(60),
+        "topic": ["many"] * 57 + ["one", "two", "two"],
+        "judge": rng.integers(0, 2, 60),
+    }
+    data["human"] = np.where(np.arange(60) % 3 == 0, data["judge"], np.nan)
+    data["human"][[57, 58]] = 1.0
+    result = evals.evaluate(data, by="topic")
+    row = result.terms.index("one")
+    assert (result.lows[row], result.highs[row]) == (0.0, 1.0)
+    assert result.highs[result.terms.index("two")] - result.lows[result.terms.index("two")] > 0.5
+
+
+def test_a_few_labels_of_unbounded_scores_stand_alone():
+    """Labels too few to learn from: the interval is that of the labels."""
+    scores = np.random.default_rng(25).normal(size=(2, 40)) * 3
+    human = np.where(np.arange(40) < 4, scores[0], np.nan)
+    result = evals.evaluate({"item": np.arange(40), "judge": scores[1], "human": human})
+    assert result.estimate == pytest.approx(np.nanmean(human))
+
+
 def test_a_doubtful_audit_design_must_be_named():
     data = pd.read_csv(DATA / "audited_samples.csv")
     rows = np.flatnonzero(data["audit"].notna())
@@ -408,6 +495,21 @@ def test_release_bounds_wrong_answers():
     assert nothing.verdict.code == "release_none"
     with pytest.raises(ValueError, match="either max_false or fdr"):
         evals.release(scores[:5], right[:5], scores[5:9])
+
+
+@pytest.mark.parametrize("chosen", ["best", "worst"])
+def test_answers_that_were_checked_for_their_score_release_nothing(chosen):
+    """Only the best 150 of 600 were read: they say nothing about the others, whatever was found in them."""
+    rng = np.random.default_rng(14)
+    scores = rng.random(600)
+    right = rng.random(600) < scores
+    order = np.argsort(scores if chosen == "worst" else -scores)
+    with pytest.raises(EvalFileError, match="chosen by their score"):
+        evals.release(scores[order[:150]], right[order[:150]], scores[order[150:]], max_false=10)
+    drawn = rng.permutation(600)
+    assert (
+        evals.release(scores[drawn[:150]], right[drawn[:150]], scores[drawn[150:]], max_false=50).estimate > 0
+    )
 
 
 def test_plan_of_a_width_is_reached_by_the_evaluation():

@@ -322,6 +322,7 @@ def rank(
 @click.option("--design", type=click.Choice(("problems", "samples")), help="What was drawn for audit.")
 @click.option("--drawn", help="Column that says which problems were drawn for audit (1 or 0).")
 @click.option("--score", help="Column by which the delivered sample is chosen among those that pass.")
+@click.option("--filter", "filter_name", help="Of a log with several filters, the one to use.")
 @click.option("--wrong-costs", type=click.FloatRange(min=0), help="What a wrong answer costs, in right ones.")
 @click.option(
     "--sample-costs", type=click.FloatRange(min=0), default=0.0, help="What a sample costs, in right answers."
@@ -352,6 +353,7 @@ def passk(
     design: Any,
     drawn: str | None,
     score: str | None,
+    filter_name: str | None,
     wrong_costs: float | None,
     sample_costs: float,
     clusters: str | None,
@@ -385,6 +387,7 @@ def passk(
             design=design,
             drawn=drawn,
             score=score,
+            filter=filter_name,
             wrong_costs=wrong_costs,
             sample_costs=sample_costs,
             clusters=clusters,
@@ -491,6 +494,7 @@ def doctor(files: tuple[Path, ...], output_format: str, output: Path | None) -> 
 @click.option("--system", help="Which system, where the file holds several.")
 @click.option("--judge", help="Column of the judge's verdicts.")
 @click.option("--human", help="Column of human labels that are there already.")
+@click.option("--filter", help="Of a log with several filters, the one to use.")
 @key_option
 @labels_from_option
 @click.option("--sensitivity", type=float, help="Assumed share of good answers that the judge passes.")

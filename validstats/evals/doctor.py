@@ -11,7 +11,7 @@ import numpy as np
 from scipy import stats
 
 from validstats._typing import AnyArray, Bool1D, Float1D, Int1D
-from validstats.evals.readers import Check, EvalTable, codes_of, read, verdict_codes
+from validstats.evals.readers import Check, EvalTable, Role, codes_of, read, verdict_codes
 from validstats.results import Report, Summary, Table
 
 __all__ = ["DoctorReport", "check_table", "doctor", "drawn_level"]
@@ -179,7 +179,14 @@ def doctor(*sources: Any, **roles: Any) -> DoctorReport:
 
 def check_table(table: EvalTable) -> tuple[Check, ...]:
     """All findings about a table, errors first."""
-    found = [*table.checks, *_duplicates(table), *_items(table), *_content(table), *_structure(table)]
+    found = [
+        *table.checks,
+        *_unnamed(table),
+        *_duplicates(table),
+        *_items(table),
+        *_content(table),
+        *_structure(table),
+    ]
     if table.format.startswith("repeated samples"):
         found += _audits(table)
     elif table.has("human") and table.has("judge"):
@@ -194,6 +201,27 @@ def _key(table: EvalTable) -> list[Any]:
     """Columns that name an answer."""
     roles = ("task", "item", "system", "sample", "filter", "system_a", "system_b")
     return [table.names(role) for role in roles if table.has(role)]  # type: ignore[arg-type]
+
+
+def _unnamed(table: EvalTable) -> Iterator[Check]:
+    """Rows without a name of their item or system, which would all count as the same one."""
+    roles: tuple[tuple[Role, str], ...] = (
+        ("item", "item"),
+        ("system", "system"),
+        ("system_a", "system"),
+        ("system_b", "system"),
+    )
+    for role, what in roles:
+        rows = np.flatnonzero(table.names(role) == "") if table.has(role) else np.zeros(0, dtype=np.int64)
+        if len(rows):
+            several = len(rows) > 1
+            yield Check(
+                "unnamed",
+                "error",
+                f"{len(rows)} row{'s have' if several else ' has'} no {what} in the column {table.roles[role]!r} (first row "
+                f"{rows[0] + 1}), and would count as one {what}; name {'them' if several else 'it'}, or remove "
+                f"{'these rows' if several else 'this row'}.",
+            )
 
 
 def _duplicates(table: EvalTable) -> Iterator[Check]:

@@ -210,9 +210,17 @@ def _estimate(
     """Estimate and interval of some rows; a category of one unit is open where a whole would be refused."""
     nan = float("nan")
     open_low, open_high = bounds or (-np.inf, np.inf)
-    if data.judged:
+    if data.human is not None:
         if not data.labelled.any():
             return _Estimate(nan, nan, open_low, open_high, judge=float(np.nanmean(data.score)))
+        if (
+            category
+            and len(np.unique(data.cluster[data.labelled])) == 1
+            and data.cluster.max() + 1 < max(len(data.cluster), 2)
+        ):
+            # One unit with labels says nothing about others.
+            judge, known = float(np.nanmean(data.score)), float(np.nanmean(data.human))
+            return _Estimate(known, nan, open_low, open_high, judge=judge, humans=known)
         found = judged_mean(
             data,
             confidence_level=level,

@@ -28,9 +28,13 @@ __all__ = [
     "Population",
     "beside_rows",
     "cluster_codes",
+    "deduplicated",
     "item_matrix",
     "load",
     "numbers_beside_rows",
+    "of_one_system",
+    "refuse",
+    "single_filter",
 ]
 
 Errors: TypeAlias = Literal["fail", "drop"]
@@ -39,8 +43,11 @@ Errors: TypeAlias = Literal["fail", "drop"]
 Population: TypeAlias = Literal["superpopulation", "finite"]
 """Whether a statement is about all items like these, or about these items."""
 
-_BLOCKING = ("conflicts", "class-without-labels", "probabilities", "constant-judge", "no-labels")
-"""Errors of the doctor without whose repair no number would mean anything."""
+_IDENTITY = ("unnamed", "conflicts", "other-content")
+"""Errors of the doctor about who a row is, without whose repair no number would mean anything."""
+
+_LABELLING = ("class-without-labels", "probabilities", "constant-judge", "no-labels")
+"""Errors of the doctor about labels, without whose repair they cannot correct a judge."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,6 +157,8 @@ class EvalInput:
 def of_one_system(table: EvalTable, system: str | None, instead: str = "") -> EvalTable:
     """The rows of the system that is meant."""
     names = table.systems if table.has("system") else []
+    if "" in names and len(names) > 1:
+        refuse(check_table(table), judged=False)
     if system is None:
         if len(names) > 1:
             raise EvalFileError(
@@ -201,7 +210,7 @@ def load(
         )
     if table.format == "battles":
         raise EvalFileError("These are battles between pairs of systems, not scores; call rank.")
-    table = _deduplicated(_single_filter(table))
+    table = deduplicated(single_filter(table))
     # The rows of one system alone are checked: (name,), or (None,) where there must be one only.
     if one_system is not None:
         table = of_one_system(table, one_system[0], ", or call compare or rank")
@@ -210,7 +219,7 @@ def load(
     table, values, note = _error_rows(table, table.values(name), errors)
     checks += note
     human_values = table.values("human") if table.has("human") and with_human else None
-    _refuse(checks, human_values is not None)
+    refuse(checks, human_values is not None)
     if human_values is None:
         _refuse_missing(values, name)
     items, item_names = table.codes("item")
@@ -238,7 +247,8 @@ def load(
     return inputs.by_drawn_units()
 
 
-def _single_filter(table: EvalTable) -> EvalTable:
+def single_filter(table: EvalTable) -> EvalTable:
+    """The table, which must not hold a row for each of several filters."""
     if not table.has("filter"):
         return table
     filters = list(dict.fromkeys(table.names("filter").tolist()))
@@ -263,7 +273,7 @@ def _score_name(table: EvalTable) -> str:
     )
 
 
-def _deduplicated(table: EvalTable) -> EvalTable:
+def deduplicated(table: EvalTable) -> EvalTable:
     """Without exact copies of rows that have a sample number."""
     if not table.has("sample"):
         return table
@@ -292,14 +302,11 @@ def _error_rows(table: EvalTable, values: Float1D, errors: Errors) -> tuple[Eval
     return table, with_zero, [note]
 
 
-def _refuse(checks: Sequence[Check], judged: bool) -> None:
+def refuse(checks: Sequence[Check], judged: bool) -> None:
+    """Refuse data with an error of the doctor that is in the way of any answer, or of one from labels."""
+    blocking = (*_IDENTITY, *_LABELLING) if judged else _IDENTITY
     for check in checks:
-        needs_judge = check.code != "conflicts" and check.code != "other-content"
-        if (
-            check.severity == "error"
-            and check.code in (*_BLOCKING, "other-content")
-            and (judged or not needs_judge)
-        ):
+        if check.severity == "error" and check.code in blocking:
             raise EvalFileError(check.sentence)
 
 

@@ -29,6 +29,9 @@ __all__ = ["JudgedMean", "JudgedSystems", "judged_mean", "judged_systems", "scor
 _MOST_VERDICTS = 20
 """Verdicts up to which a judge is discrete, as in the cells of the dsl domain."""
 
+_FOLDS = 5
+"""Folds of the dsl domain; fewer units than that are a fold each."""
+
 _FEWEST_TO_LEARN = 20
 """Labelled units below which a regression takes labels alone: folds would learn from a handful."""
 
@@ -73,12 +76,20 @@ def _infer(
     """One inference of the dsl domain; ``columns`` holds what is known of every row, the judge's words among it."""
     import pandas as pd
 
-    single = int(data.cluster.max()) + 1 == len(data.cluster)
+    n_units = int(data.cluster.max()) + 1
+    if n_units < 2:
+        raise EvalFileError(
+            "All items belong to one unit; nothing can be said about others. Cluster by something finer."
+        )
+    single = n_units == len(data.cluster)
     names = [name for name in columns if name.startswith("judge")]
     with warnings.catch_warnings():
         # Few labels are said by the checks, in the words of an evaluation.
         warnings.simplefilter("ignore", LabellingWarning)
-        study = DesignSupervised(random_state=0 if random_state is None else random_state)
+        study = DesignSupervised(
+            n_folds=None if n_units >= _FOLDS else n_units,
+            random_state=0 if random_state is None else random_state,
+        )
         study.fit(pd.DataFrame(columns), surrogate=names)
         # Clusters that were labelled as a whole become the sampling units; labels inside clusters are clustered.
         study.calibrate(
@@ -154,7 +165,14 @@ def judged_mean(
     options: dict[str, Any] = {"model": "mean", "outcome_range": bounds}
     if binary and bounds == (0.0, 1.0):
         options = {"model": "proportion"}
-    if not _drawn_as_a_whole(data) and len(np.unique(data.cluster[labelled])) < _FEWEST_TO_LEARN:
+    n_labelled = len(np.unique(data.cluster[labelled]))
+    if n_labelled < 2 <= int(np.bincount(data.cluster).max()):
+        raise EvalFileError(
+            f"All human labels lie in one unit ({data.clustered_by}); nothing can be said about others. Label answers of "
+            "other units too."
+        )
+    # Cells of equal verdict take any number of labels; what else there is learns the verdicts' worth.
+    if (bounds is None or not _drawn_as_a_whole(data)) and n_labelled < _FEWEST_TO_LEARN:
         options["estimator"] = "gold"
     result = _infer(
         data,

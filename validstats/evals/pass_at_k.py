@@ -9,7 +9,14 @@ import numpy as np
 
 from validstats._typing import Bool1D, Float1D, Float2D, Int1D, RandomState
 from validstats.evals.doctor import check_table
-from validstats.evals.inputs import Population, numbers_beside_rows, of_one_system
+from validstats.evals.inputs import (
+    Population,
+    deduplicated,
+    numbers_beside_rows,
+    of_one_system,
+    refuse,
+    single_filter,
+)
 from validstats.evals.readers import Check, EvalFileError, EvalTable, codes_of, read
 from validstats.evals.results import PassAtKResult, inputs_of
 from validstats.evals.sentences import Verdict, percent, say
@@ -105,6 +112,7 @@ def pass_at_k(
     design: AuditDesign | None = None,
     drawn: str | None = None,
     score: str | None = None,
+    filter: str | None = None,
     wrong_costs: float | None = None,
     sample_costs: float = 0.0,
     clusters: str | None = None,
@@ -138,6 +146,8 @@ def pass_at_k(
         passing sample are known; None takes the problems with an audit. It implies ``design="problems"``.
     score : str or None, default None
         Column by which the delivered sample is chosen among those that pass; None delivers one at random.
+    filter : str or None, default None
+        Of a log with several filters, the one to use.
     wrong_costs : float or None, default None
         What a wrong answer costs, in right ones; gives the best numbers of samples.
     sample_costs : float, default 0.0
@@ -187,7 +197,15 @@ def pass_at_k(
         raise ValueError(
             "drawn= names problems that were drawn for audit; it does not go with design='samples'."
         )
-    samples, checks = _samples(data, problem, passed, system, human, sampling_probability, clusters, drawn)
+    table = read(
+        data,
+        item=problem,
+        judge=passed,
+        human=human,
+        sampling_probability=sampling_probability if isinstance(sampling_probability, str) else None,
+        filter=filter,
+    )
+    samples, checks = _samples(table, system, sampling_probability, clusters, drawn)
     ks = _steps(k, samples)
     generator = check_random_state(0 if random_state is None else random_state)
     tests = _tests_band(samples, ks, population, level, generator)
@@ -214,19 +232,16 @@ def pass_at_k(
 
 
 def _samples(
-    data: Any,
-    problem: str | None,
-    passed: str | None,
+    table: EvalTable,
     system: str | None,
-    human: str | None,
     probability: Any,
     clusters: str | None,
     drawn: str | None,
 ) -> tuple[_Samples, list[Check]]:
     """Rows of samples with everything that is known about them."""
-    name = probability if isinstance(probability, str) else None
-    table = read(data, item=problem, judge=passed, human=human, sampling_probability=name)
-    table = of_one_system(table, system)
+    table = of_one_system(deduplicated(single_filter(table)), system)
+    found = check_table(table)
+    refuse(found, judged=False)
     scores = [s for s in table.scores if s != table.roles.get("human")]
     column = table.roles.get("judge") or (scores[0] if len(scores) == 1 else None)
     if column is None:
@@ -254,7 +269,7 @@ def _samples(
     cluster = None
     if clusters is not None:
         cluster = codes_of(table.column(clusters))[0][np.unique(codes, return_index=True)[1]]
-    checks = [c for c in check_table(table) if c.severity != "error"]
+    checks = [c for c in found if c.severity != "error"]
     known = np.bincount(codes, ~np.isnan(audit)) > 0
     if drawn is not None:
         known = _drawn_problems(table, drawn, codes, known, passing)

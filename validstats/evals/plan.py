@@ -12,7 +12,7 @@ from scipy import stats
 
 from validstats._typing import Float1D
 from validstats.evals.inputs import EvalInput, load, of_one_system
-from validstats.evals.readers import EvalFileError, read
+from validstats.evals.readers import EvalFileError, EvalTable, read
 from validstats.evals.results import EvalResult, Inputs, inputs_of_data
 from validstats.evals.sentences import needed, percent, points, say
 from validstats.evals.statistics import (
@@ -141,6 +141,7 @@ def plan(
     score: str | None = None,
     judge: str | None = None,
     human: str | None = None,
+    filter: str | None = None,
     sensitivity: float | None = None,
     specificity: float | None = None,
     confidence_level: float = 0.95,
@@ -167,6 +168,8 @@ def plan(
         Which system, where the data hold several.
     score, judge, human : str or None, default None
         Columns of the judge and of human labels.
+    filter : str or None, default None
+        Of a log with several filters, the one to use.
     sensitivity, specificity : float or None, default None
         Assumed shares of good answers that the judge passes, and of bad ones that it fails, where there is no pilot;
         None is .9 and .8.
@@ -201,7 +204,10 @@ def plan(
     check_in_range(width, "width", 0.0, 1.0, low_open=True, high_open=True)
     if data is None:
         raise ValueError("width= needs the judged answers: pass data.")
-    return _plan_width(data, width, system, score, judge, human, sensitivity, specificity, level)
+    inputs = _judged_answers(
+        read(data, judge=judge or score, human=human, filter=filter), system, judge or score
+    )
+    return _plan_width(inputs, width, sensitivity, specificity, level)
 
 
 def _plan_difference(
@@ -253,17 +259,12 @@ def _plan_difference(
 
 
 def _plan_width(
-    data: Any,
+    inputs: EvalInput,
     width: float,
-    system: str | None,
-    score: str | None,
-    judge: str | None,
-    human: str | None,
     sensitivity: float | None,
     specificity: float | None,
     level: float,
 ) -> EvalPlan:
-    inputs = _judged_answers(data, system, score, judge, human)
     verdicts, names = inputs.verdict_classes()
     share = np.bincount(verdicts) / len(verdicts)
     labelled = inputs.labelled
@@ -318,13 +319,11 @@ def _plan_width(
     )
 
 
-def _judged_answers(
-    data: Any, system: str | None, score: str | None, judge: str | None, human: str | None
-) -> EvalInput:
+def _judged_answers(table: EvalTable, system: str | None, judge: str | None) -> EvalInput:
     """The answers with their verdicts; labels are a pilot if there are ten or more."""
-    table = of_one_system(read(data, judge=judge or score, human=human), system)
+    table = of_one_system(table, system)
     has_pilot = table.has("human") and int(np.sum(~np.isnan(table.values("human")))) >= 10
-    inputs = load(table, judge=judge or score, with_human=has_pilot)
+    inputs = load(table, judge=judge, with_human=has_pilot)
     if len(inputs.verdict_classes()[1]) > 20:
         raise EvalFileError("A plan of a width needs verdicts of at most 20 kinds; round the judge's scores.")
     return inputs

@@ -334,6 +334,11 @@ def _players(table: EvalTable) -> tuple[list[str], Int1D, Int1D]:
     """Names of the systems, and the numbers of the two that meet in each battle."""
     first_names, second_names = table.names("system_a"), table.names("system_b")
     names = sorted(set(first_names.tolist()) | set(second_names.tolist()))
+    if "" in names:
+        row = int(np.argmax((first_names == "") | (second_names == "")))
+        raise EvalFileError(
+            f"Row {row + 1} is a battle that does not name both systems; name them, or remove it."
+        )
     index = {name: k for k, name in enumerate(names)}
     first = np.array([index[n] for n in first_names], dtype=np.int64)
     second = np.array([index[n] for n in second_names], dtype=np.int64)

@@ -5,17 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from scipy import stats
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.frozen import FrozenEstimator
 
+from validstats._typing import Float1D
 from validstats.batch import BatchPredictor, Selection
-from validstats.evals.readers import as_scores
+from validstats.evals.readers import EvalFileError, as_scores
 from validstats.evals.results import Inputs, ReleaseResult
 from validstats.evals.sentences import percent, say
 from validstats.guarantee import Guarantee
 from validstats.intake import align, check_confidence_level, check_vector, read_array, row_labels
 
 __all__ = ["release"]
+
+_UNLIKE = 1e-5
+"""Chance of scores so unlike each other from one source, below which a release is refused."""
 
 
 class _GivenScores(RegressorMixin, BaseEstimator):
@@ -65,6 +70,9 @@ def release(
 
     Raises
     ------
+    EvalFileError
+        If scores of the checked answers are so unlike those of the new ones that checked answers cannot have been drawn
+        from the same source.
     ValueError
         If neither or both of the bounds are given, or the arrays do not fit.
 
@@ -96,6 +104,7 @@ def release(
         raise ValueError("right_checked must hold 1 (right) or 0 (wrong) for every checked answer.")
     if (max_false is None) == (fdr is None):
         raise ValueError("Give either max_false or fdr, not both or neither.")
+    _refuse_chosen(checked, new)
     model = FrozenEstimator(_GivenScores().fit(checked))
     options: dict[str, Any] = {} if fdr is not None else {"confidence_level": level}
     predictor = BatchPredictor(
@@ -129,6 +138,21 @@ def release(
         max_false=max_false,
         fdr=fdr,
         n_checked=len(checked),
+    )
+
+
+def _refuse_chosen(checked: Float1D, new: Float1D) -> None:
+    """Refuse checked answers that were chosen by their score: their scores have another law than the new ones."""
+    gap = stats.ks_2samp(checked, new, method="asymp")
+    if gap.pvalue >= _UNLIKE:
+        return
+    at = "higher" if np.median(checked) > np.median(new) else "lower"
+    if np.median(checked) == np.median(new):
+        at = "spread otherwise"
+    raise EvalFileError(
+        f"The scores of the {len(checked):,} checked answers are {at} than those of the {len(new):,} new ones (two-sample "
+        f"Kolmogorov-Smirnov test, p = {gap.pvalue:.1g}): they were chosen by their score, or come from another source, and "
+        "nothing can be said about the new ones. Check a random sample of answers like the new ones."
     )
 
 

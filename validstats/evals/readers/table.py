@@ -256,17 +256,23 @@ class EvalTable:
 
 def text_of(values: AnyArray) -> AnyArray:
     """Values as text: whole floats without their point, missing ones as the empty text."""
-    if values.dtype.kind == "f" and np.all(np.abs(values) < 2.0**53) and np.all(values == np.round(values)):
-        values = values.astype(np.int64)
+    if values.dtype.kind == "f":
+        known = ~np.isnan(values)
+        found = values[known]
+        if np.all(np.abs(found) < 2.0**53) and np.all(found == np.round(found)):
+            text = np.full(len(values), "", dtype=object)
+            text[known] = list(map(str, found.astype(np.int64).tolist()))
+            return text
     if values.dtype.kind in "iu":
         return np.array(list(map(str, values.tolist())), dtype=object)
-    return np.array(["" if _missing(v) else str(v) for v in values.tolist()], dtype=object)
+    return np.array(
+        [v if type(v) is str and v != "<NA>" else _text_of_one(v) for v in values.tolist()], dtype=object
+    )
 
 
-def _missing(value: Any) -> bool:
-    if isinstance(value, str):
-        return value == "<NA>"
-    return value is None or (isinstance(value, float) and value != value) or str(value) == "<NA>"
+def _text_of_one(value: Any) -> str:
+    missing = value is None or (isinstance(value, float) and value != value) or str(value) == "<NA>"
+    return "" if missing else str(value)
 
 
 def codes_of(*columns: AnyArray) -> tuple[Int1D, list[str]]:
