@@ -1,9 +1,10 @@
-"""Write the pages ``docs/validity.md`` and ``docs/benchmarks.md`` from the results: ``python -m benchmarks.pages``."""
+"""Write the pages of coverage and of benchmarks, and the long tables behind them, from the results: ``python -m benchmarks.pages``."""
 
 from __future__ import annotations
 
 import argparse
 import csv
+import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +21,8 @@ TITLES = {
     "dsl": "Design-based supervised learning",
     "mi": "Mutual information",
 }
+
+STUDIED = {**TITLES, "evals": "Evaluations"}
 
 VALIDITY = """---
 hide: [toc]
@@ -78,23 +81,23 @@ or runs far longer than it did. `python -m tests.mutation DOMAIN` repeats it.
 
 """
 
-BENCHMARKS = """---
-hide: [toc]
----
+BENCHMARKS = """# Benchmarks
 
-# Benchmarks
+Time of validstats and of other packages on the same data, at the largest size of each task. Every size, with memory, first runs and
+remarks, is on the page of its domain; what the methods achieve beside others (width, error, power) on the page of its studies.
 
-The last column names the version whose methods were simulated. Since 0.1.0 means and totals of batches, guesses of the holdout, and
-shares, quantiles and tuned regressions from machine labels have other methods; their figures, with few labels and weak surrogates
-above all, are on the pages of the domains and in `benchmarks/results`.
-
-Time and memory beside other packages, on the same data; each of the others runs in an environment and a process of its own, which
-holds the data and is timed from question to answer. scikit-learn, statsmodels and plain loops run in our process. Each domain has a
-task that grows over four decades of rows or queries. Where another package is faster than the first of ours, the line below the
-table of its domain says so; it also names baselines that do less, such as a plain mean.
+These times are those of version 0.1.0. Means and totals of batches, guesses of the holdout, and shares, quantiles and tuned regressions
+from machine labels have other methods since; default calls of both versions stand side by side in the studies of
+[DSL](benchmarks/dsl_studies.md#before), and times of the new means in those of [batch](benchmarks/batch_studies.md#means).
 
 ![Time and peak memory of validstats and other packages against size, one column a domain](images/benchmarks.png){.wide}
 
+"""
+
+HOW = """## How it is measured
+
+* Each of the others runs in an environment and a process of its own, which holds the data and is timed from question to answer.
+  scikit-learn, statsmodels and plain loops run in our process. Each domain has a task that grows over four decades of rows or queries.
 * Time: the median of runs in turn, after a first run of each, compilation included, that is shown apart. Starting a process, importing
   and handing over the data are not timed. What takes more than 10 seconds in each of its first two runs is not run for a third time.
 * Ratio: the median of paired runs: above 1 the other takes longer than validstats, below 1 it is faster. Where the remark gives the
@@ -105,7 +108,23 @@ table of its domain says so; it also names baselines that do less, such as a pla
 * Limits: a run that takes more than 300 seconds (60 in growth with the queries), or 8 GiB of address space beyond what its process
   has before it, counts as failed. Failures are rows; a peer that could not run says why.
 
-Make the tables with `python -m benchmarks --peers FOLDER`, and this page with `python -m benchmarks.pages`.
+Make the tables with `python -m benchmarks --peers FOLDER`, and the pages with `python -m benchmarks.pages`.
+"""
+
+TIMES = """---
+hide: [toc]
+---
+
+# {title}: time and memory
+
+Every size, beside other packages; [how it is measured](../benchmarks.md#how-it-is-measured). The field above a table filters its rows.
+
+"""
+
+STUDIES = """# {title}: studies
+
+What the methods achieve, as the commands in `benchmarks` found it; each section is a file of `benchmarks/results`. The field above a
+long table filters its rows.
 
 """
 
@@ -161,29 +180,66 @@ def settings_page(results: Path, domain: str) -> str:
     return f"{SETTINGS.format(title=TITLES[domain])}{' · '.join(names)}\n\n{tables}\n"
 
 
+def largest_sizes(measurements: Sequence[Measurement]) -> str:
+    """Return one line a task: seconds of ours at its largest size, and the ratios of the others there."""
+    lines = ["| task | n | validstats, s | others: time over ours |", "| :--- | ---: | ---: | :--- |"]
+    for task in dict.fromkeys(m.task for m in measurements):
+        done = [m for m in measurements if m.task == task and not m.error]
+        largest = [m for m in done if m.n == max(m.n for m in done)]
+        ours = next((m for m in largest if is_ours(m.implementation)), None)
+        others = [m for m in sorted(largest, key=lambda m: m.ratio) if not is_ours(m.implementation)]
+        if ours is not None and others:
+            ratios = ", ".join(f"{m.implementation} {m.ratio:.3g}" for m in others)
+            lines.append(f"| {task} | {ours.n:,} | {ours.median_seconds:.3g} | {ratios} |")
+    return "\n".join(lines) if len(lines) > 2 else "No other package does these tasks."
+
+
+def times_page(results: Path, domain: str) -> str:
+    """Return the page of all measurements of a domain, a table a task."""
+    measurements = read_measurements(results / f"{domain}.csv")
+    parts = []
+    for task in dict.fromkeys(m.task for m in measurements):
+        table = markdown_table([m for m in measurements if m.task == task])
+        parts.append(f"## {task[0].upper()}{task[1:]}\n\n{table}\n")
+    return TIMES.format(title=TITLES[domain]) + "\n".join(parts)
+
+
+def studies_of(results: Path, domain: str) -> list[Path]:
+    """Return the files of the studies of a domain."""
+    return sorted(results.glob(f"{domain}_*.md"))
+
+
+def studies_page(results: Path, domain: str) -> str:
+    """Return the page of the studies of a domain, with their headings below the name of the study."""
+    parts = []
+    for study in studies_of(results, domain):
+        name = study.stem.removeprefix(f"{domain}_").replace("_", " ")
+        text = study.read_text(encoding="utf-8").strip()
+        text = re.sub(r"^# .*\n+", "", text)  # the title of a file is the name of its section
+        text = re.sub(r"^#{1,2} ", "### ", text, flags=re.MULTILINE)
+        parts.append(f"## {name.capitalize()}\n\n{text}\n")
+    return STUDIES.format(title=STUDIED[domain]) + "\n".join(parts)
+
+
 def benchmarks_page(results: Path) -> str:
-    """Return the page of benchmarks, a section for each domain that has results."""
-    parts, titles = [], []
-    for domain, title in TITLES.items():
-        path = results / f"{domain}.csv"
-        studies = sorted(p for p in results.glob(f"{domain}_*.md"))
-        if not path.exists() and not studies:
+    """Return the page of benchmarks: largest sizes, and the way to the tables of each domain."""
+    parts = []
+    for domain, title in STUDIED.items():
+        timed, studied = (results / f"{domain}.csv").exists(), bool(studies_of(results, domain))
+        if not timed and not studied:
             continue
-        titles.append(f"[{title}](#{anchor(title)})")
         parts.append(f"## {title}\n")
-        if path.exists():
-            measurements = read_measurements(path)
+        if timed:
+            measurements = read_measurements(results / f"{domain}.csv")
             slower = faster_peers(measurements)
-            parts.append(markdown_table(measurements) + "\n")
+            parts.append(largest_sizes(measurements) + "\n")
             parts.append(
                 f"Faster than validstats: {'; '.join(slower)}.\n" if slower else "No peer was faster.\n"
             )
-        for study in studies:
-            name = study.stem.removeprefix(f"{domain}_").replace("_", " ")
-            parts.append(f"### {name.capitalize()}\n\n{study.read_text(encoding='utf-8').strip()}\n")
-    return BENCHMARKS + (
-        "\n".join([" · ".join(titles), "", *parts]) if parts else "No results are recorded yet.\n"
-    )
+        links = [f"[every size and memory](benchmarks/{domain}.md)"] * timed
+        links += [f"[studies](benchmarks/{domain}_studies.md)"] * studied
+        parts.append(" · ".join(links) + "\n")
+    return BENCHMARKS + "\n".join([*parts, HOW] if parts else ["No results are recorded yet.", "", HOW])
 
 
 def write_figure(results: Path) -> Path:
@@ -201,6 +257,14 @@ def main() -> None:
     parser.add_argument("--docs", type=Path, default=ROOT / "docs")
     arguments = parser.parse_args()
     (arguments.docs / "benchmarks.md").write_text(benchmarks_page(arguments.results), encoding="utf-8")
+    (arguments.docs / "benchmarks").mkdir(exist_ok=True)
+    for domain in STUDIED:
+        path = arguments.docs / "benchmarks" / f"{domain}.md"
+        if (arguments.results / f"{domain}.csv").exists():
+            path.write_text(times_page(arguments.results, domain), encoding="utf-8")
+        if studies_of(arguments.results, domain):
+            text = studies_page(arguments.results, domain)
+            path.with_name(f"{domain}_studies.md").write_text(text, encoding="utf-8")
     shutil.copy(write_figure(arguments.results), arguments.docs / "images/benchmarks.png")
     if (arguments.results / "validity.csv").exists():
         (arguments.docs / "validity.md").write_text(validity_page(arguments.results), encoding="utf-8")

@@ -16,6 +16,7 @@ document.addEventListener("DOMContentLoaded", () => {
       }
     });
     const place = table.closest(".md-typeset__scrollwrap") || table;
+    place.classList.add("long-table");
     place.before(field);
   }
 });

@@ -174,10 +174,24 @@ def test_pages_are_made_from_the_files(tmp_path):
     write_csv(measured, tmp_path / "mi.csv")
     (tmp_path / "mi_accuracy.md").write_text("| a |\n")
     page = pages.benchmarks_page(tmp_path)
-    assert markdown_table(measured) in page
-    assert "Faster than validstats: peer (t, n = 1,000)." in page
-    assert "failed: MemoryError: too large" in page
-    assert "### Accuracy" in page and "## Reusable holdout" not in page
+    assert "Faster than validstats: peer (t, n = 1,000)." in page and "## Reusable holdout" not in page
+    assert "](benchmarks/mi.md)" in page and "](benchmarks/mi_studies.md)" in page
+    every = pages.times_page(tmp_path, "mi")
+    assert markdown_table(measured) in every and "failed: MemoryError: too large" in every
+    (tmp_path / "mi_accuracy.md").write_text("# A title\n\n## Part\n\n| a |\n")
+    assert pages.studies_page(tmp_path, "mi").endswith("## Accuracy\n\n### Part\n\n| a |\n")
+
+
+def test_the_overview_shows_the_largest_size_that_ours_and_others_did(tmp_path):
+    measured = [
+        Measurement("mi", "t", 1000, "validstats", 1.0, 0.5, 1.0, 2.0),
+        Measurement("mi", "t", 9000, "validstats", 1.0, 4.5, 1.0, 2.0),
+        Measurement("mi", "t", 9000, "peer", 1.0, 9.0, 2.0, 2.0),
+        Measurement("mi", "alone", 9000, "validstats", 1.0, 9.0, 1.0, 2.0),
+    ]
+    table = pages.largest_sizes(measured)
+    assert "| t | 9,000 | 4.5 | peer 2 |" in table and "alone" not in table
+    assert pages.largest_sizes(measured[-1:]) == "No other package does these tasks."
 
 
 def test_a_failed_measurement_is_read_back(tmp_path):
