@@ -44,6 +44,57 @@ def test_every_block_of_the_readme_runs_by_itself(block: str) -> None:
     exec(compile(block, "README.md", "exec"), {"__name__": "__page__"})
 
 
+CELL = re.compile(r"^```\{python\}\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.slow
+def test_the_cells_of_the_quarto_document_run(capsys: pytest.CaptureFixture[str]) -> None:
+    cells = CELL.findall((DOCS / "quarto/weekly.qmd").read_text(encoding="utf-8"))
+    names: dict[str, object] = {}
+    for cell in cells:
+        exec(compile(cell, "weekly.qmd", "exec"), names)
+    printed = capsys.readouterr().out
+    assert len(cells) == 2 and "nats" in printed.splitlines()[0] and "| ---" in printed
+
+
+def test_the_page_of_reports_shows_the_quarto_document() -> None:
+    document = (DOCS / "quarto/weekly.qmd").read_text(encoding="utf-8")
+    assert f"````\n{document}````\n" in (DOCS / "report.md").read_text(encoding="utf-8")
+
+
+METHODS = ("batch", "holdout", "dsl", "evals")
+SECTIONS = (
+    "The idea",
+    "What is guaranteed",
+    "When it fails",
+    "What the textbook would do",
+    "How it works",
+    "Limits",
+    "References",
+)
+
+
+def words_of(text: str) -> int:
+    """Words of a page outside its blocks of code."""
+    return sum(
+        bool(re.search(r"\w", word)) for word in re.sub(r"^```.*?^```$", "", text, flags=re.M | re.S).split()
+    )
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_method_page_has_its_length_its_sections_and_its_picture(method: str) -> None:
+    text = (DOCS / f"domains/{method}.md").read_text(encoding="utf-8")
+    assert 1_200 <= words_of(text) <= 2_500
+    headings = [h for h in re.findall(r"^## (.+)$", text, flags=re.MULTILINE) if h in SECTIONS]
+    assert headings == list(SECTIONS)
+    idea = text.split("## What is guaranteed")[0]
+    assert f"](../images/idea_{method}.png){{.idea}}" in idea
+
+
+def test_words_of_code_do_not_count() -> None:
+    assert words_of("one two\n```python\nthree = 4\n```\n-- five") == 3
+
+
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_links_between_pages_exist(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
