@@ -9,16 +9,7 @@ import pytest
 from scipy import stats
 
 from validstats.exceptions import DataReuseWarning
-from validstats.intake import (
-    first_look,
-    reuse_sample,
-    row_digests,
-    row_marks,
-    shared_rows,
-    shares_rows,
-    training_sample,
-    warn_data_reuse,
-)
+from validstats.intake import TrainingRows, row_digests, row_marks, shared_rows, warn_data_reuse
 
 TRAINING = np.arange(100, dtype=np.uint64)
 
@@ -48,51 +39,105 @@ def test_the_share_is_exact_whichever_side_is_larger(n_training, n_reference) ->
         assert warn_data_reuse(training, reference) == shared / n_reference
 
 
+def table(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    X = rng.normal(size=(n, 2))
+    return X, X[:, 0] + rng.normal(size=n)
+
+
 def test_a_sample_decides_for_many_rows() -> None:
-    n = 1_000_000
-    assert reuse_sample(8000) is None and training_sample(4096) is None
-    assert len(training_sample(4097)) == 4096 and len(training_sample(160_000)) == 10_000
-    chosen, kept = reuse_sample(n), training_sample(n)
-    for positions, size in ((chosen, 2_000), (kept, 62_500)):
-        assert len(np.unique(positions)) == size and positions.min() >= 0 and positions.max() < n
-        assert (np.diff(positions) > 0).all()
-    training = np.arange(n, dtype=np.uint64)
-    reference = np.arange(n // 2, n + n // 2, dtype=np.uint64)[chosen]
-    with pytest.warns(
-        DataReuseWarning, match=r"^About [45]\d% of the 1,000,000 reference rows \(by a sample\)"
-    ):
-        share = warn_data_reuse(training, reference, n)
-    assert share == pytest.approx(0.5, abs=0.03)
-    mixed = np.random.default_rng(0).permutation(n).astype(np.uint64)  # rows do not know where others stand
-    with pytest.warns(DataReuseWarning, match="by a sample"):
-        share = warn_data_reuse(np.sort(mixed[kept]), reference, n, n)
-    # 1,000 of the rows that are looked at were trained on, of which 6.25 % are remembered
-    assert share == pytest.approx(0.5, abs=4 * 0.5 / np.sqrt(62.5))
-    assert warn_data_reuse(np.sort(mixed[kept]), reference + np.uint64(n), n, n) == 0.0
-
-
-@pytest.mark.parametrize(("n_training", "n_reference"), [(1_400, 600), (20_000, 20_000), (400_000, 400_000)])
-def test_few_rows_at_first_notice_a_share_of_one_in_ten(n_training, n_reference) -> None:
-    kept = training_sample(n_training)
-    seen = 1.0 if kept is None else len(kept) / n_training
-    first = first_look(n_reference, seen)
-    assert len(first) <= 800
     rng = np.random.default_rng(0)
-    training = np.sort(rng.integers(0, 2**62, round(seen * n_training)).astype(np.uint64))
+    n = 200_000
+    X, y = table(n, rng)
+    assert len(TrainingRows.of(X[:4096], y[:4096]).marks) == 4096
+    assert len(TrainingRows.of(X[:4097], y[:4097]).marks) == 4096
+    trained = TrainingRows.of(X, y)
+    assert len(np.unique(trained.marks)) == n // 16 // 8 * 8
+    order = rng.permutation(n)  # rows do not know where others stand
+    new_X, new_y = table(n // 2, rng)
+    reference = np.concatenate([X[order[: n // 2]], new_X]), np.concatenate([y[order[: n // 2]], new_y])
+    for part in (rng.permutation(n), rng.permutation(n)):
+        with pytest.warns(DataReuseWarning, match="by a sample") as caught:
+            trained.warn_about(reference[0][part], reference[1][part])
+        share = int(str(caught[0].message).partition("About ")[2].partition("%")[0]) / 100
+        # 1,000 of the rows that are looked at were trained on, of which 6.25 % are remembered
+        assert share == pytest.approx(0.5, abs=4 * 0.5 / np.sqrt(62.5))
+    assert not trained.among(new_X, new_y)
+
+
+def as_table(X: np.ndarray, y: np.ndarray, kind: str) -> tuple[object, np.ndarray]:
+    import polars as pl
+    from scipy import sparse
+
+    if kind == "words":  # nothing but whole rows tells them apart
+        return pd.DataFrame({"a": np.round(X[:, 0], 1).astype(str), "b": np.round(X[:, 1], 1)}), y > 0
+    made = {
+        "array": lambda: X,
+        "columns": lambda: np.asfortranarray(X),
+        "pandas": lambda: pd.DataFrame(X, columns=["a", "b"]),
+        "polars": lambda: pl.DataFrame(X, schema=["a", "b"]),
+        "sparse": lambda: sparse.csr_matrix(X),
+        "list": X.tolist,
+    }[kind]()
+    return made, (y > 0) if kind == "polars" else y
+
+
+@pytest.mark.parametrize("kind", ["array", "columns", "pandas", "polars", "sparse", "list", "words"])
+@pytest.mark.parametrize(("n_training", "n_reference"), [(1_400, 600), (20_000, 20_000)])
+def test_few_rows_at_first_notice_a_share_of_one_in_ten(kind, n_training, n_reference) -> None:
+    if kind in ("list", "words") and n_training > 2_000:
+        pytest.skip("slow to make, and looked at alike")
+    rng = np.random.default_rng(0)
+    X, y = table(n_training, rng)
+    trained = TrainingRows.of(*as_table(X, y, kind))
     missed = 0
-    for _ in range(300):
-        remembered = rng.random(len(first)) < 0.1 * seen
-        reference = rng.integers(2**62, 2**63, len(first)).astype(np.uint64)
-        reference[remembered] = rng.choice(training, int(remembered.sum()))
-        missed += not shares_rows(training, reference)
-    # exp(-5) where a sixteenth of the training rows is remembered, exp(-10) otherwise
-    assert stats.binomtest(missed, 300, np.exp(-5), alternative="greater").pvalue > 1e-3
-    assert not shares_rows(training, rng.integers(2**62, 2**63, 800).astype(np.uint64))
-    assert not shares_rows(training[:0], training[:5])
+    for _ in range(12):
+        new, label = table(n_reference, rng)
+        old = rng.choice(n_training, n_reference // 10, replace=False)
+        new[: len(old)], label[: len(old)] = X[old], y[old]
+        part = rng.permutation(n_reference)
+        missed += not trained.among(*as_table(new[part], label[part], kind))
+    # exp(-10) each
+    assert missed == 0
+    if kind != "words":
+        assert not trained.among(*as_table(*table(n_reference, rng), kind))
+
+
+def test_coarse_rows_are_noticed_by_how_often_each_occurs() -> None:
+    rng = np.random.default_rng(0)
+    X, y = rng.integers(0, 2, (2, 300, 6)).astype(float), rng.integers(0, 2, 300)
+    trained, order = TrainingRows.of(X[0], y), rng.permutation(300)
+    with pytest.warns(DataReuseWarning):
+        trained.warn_about(X[0][order], y[order])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        trained.warn_about(X[1], y)
+        trained.warn_about(X[1][:200], y[:200])
+
+
+def test_a_wide_sparse_matrix_is_never_made_dense() -> None:
+    import tracemalloc
+
+    from scipy import sparse
+
+    rng = np.random.default_rng(0)
+    cells = rng.normal(size=40_000), rng.integers(0, 200_000, 40_000), np.arange(0, 40_001, 20)
+    X = sparse.csr_matrix(cells, shape=(2_000, 200_000))
+    y = rng.normal(size=2_000)
+    tracemalloc.start()
+    trained = TrainingRows.of(X, y)
+    assert tracemalloc.get_traced_memory()[1] < 20e6  # 3.2 GB as a dense matrix
+    tracemalloc.stop()
+    assert trained.among(X[500:], y[500:]) and not trained.among(X, y[::-1])
+    small = X[:100, :5_000]
+    np.testing.assert_array_equal(row_marks(small, y[:100]), row_marks(small.toarray(), y[:100]))
+    some = np.array([3, 5, 8])
+    np.testing.assert_array_equal(row_marks(X, y, some), row_marks(X, y)[some])
 
 
 def test_marks_of_rows_are_the_same_in_any_container() -> None:
     import polars as pl
+    import pyarrow as pa
+    from scipy import sparse
 
     rng = np.random.default_rng(0)
     X, y = np.round(rng.normal(size=(40, 3)), 2), rng.integers(0, 2, 40)
@@ -105,8 +150,14 @@ def test_marks_of_rows_are_the_same_in_any_container() -> None:
         np.asfortranarray(X),
         X[::-1][::-1],
         X.astype(np.float32),
+        X.astype(object),
+        pa.table(pd.DataFrame(X, columns=["a", "b", "c"])),
+        sparse.csc_matrix(X),
     ):
         np.testing.assert_array_equal(row_marks(same, y), expected)
+        np.testing.assert_array_equal(row_marks(same, y, np.array([7, 31])), expected[[7, 31]])
+    verdicts = np.where(y, "yes", "a longer no")
+    np.testing.assert_array_equal(row_marks(X, verdicts), row_marks(X, verdicts.astype(object)))
     np.testing.assert_array_equal(row_marks(X, y.astype(bool)), expected)
     assert not np.isin(row_marks(X, 1 - y), expected).any()
     assert not np.isin(row_marks(X[:, ::-1], y), expected).any()
@@ -148,7 +199,7 @@ def test_rows_that_trained_are_recognised_after_small_changes(change) -> None:
 def test_rows_of_one_source_are_not_the_same() -> None:
     rng = np.random.default_rng(1)
     X = np.round(rng.normal(size=(4000, 3)), 3)
-    training, reference = (np.sort(row_digests(part, tolerant=True)) for part in (X[:2000], X[2000:]))
+    training, reference = (np.sort(row_marks(part, np.zeros(2000))) for part in (X[:2000], X[2000:]))
     assert warn_data_reuse(training, reference) < 0.001
 
 

@@ -31,7 +31,6 @@ from validstats.intake import (
     read_array,
     read_outcome,
     row_labels,
-    row_marks,
     take_parameters,
 )
 
@@ -141,12 +140,6 @@ class LabelledRows:
         rng = check_random_state(random_state)
         keep = rejection_keep(self.weights, w_max, self.n, rng)
         return self if keep is None else self.take(keep), int(rng.integers(2**63))
-
-    def marks(self, at: Int1D | None = None) -> AnyArray:
-        """One digest a row, of the row together with its label, of all rows or those at some positions."""
-        if at is None:
-            return row_marks(self.X, self.y)
-        return row_marks(self.X[at] if isinstance(self.X, np.ndarray) else take_rows(self.X, at), self.y[at])
 
 
 def numeric_columns(X: Any, rng: np.random.Generator) -> dict[Any, Float1D]:

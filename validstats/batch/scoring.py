@@ -17,15 +17,11 @@ from validstats.batch.scores import Score, checked_outputs, class_values
 from validstats.batch.targets import Calibration, Target, TwoLabels
 from validstats.intake import (
     PositiveClass,
+    TrainingRows,
     check_bounds,
     check_vector,
-    first_look,
     fit_learner,
     read_outcome,
-    reuse_sample,
-    shares_rows,
-    training_sample,
-    warn_data_reuse,
 )
 
 __all__ = ["GivenPredictions", "Scorer", "is_frozen"]
@@ -65,10 +61,8 @@ class Scorer:
     classifier: bool
     # What the score was made from, to notice changes.
     asked: tuple[Any, ...]
-    # Digests of the training rows.
-    digests: AnyArray | None = None
-    # Number of training rows; digests are of a sample where there are many.
-    n_trained: int | None = None
+    # What is remembered of the training rows.
+    training: TrainingRows | None = None
     # Out-of-fold scores and outputs of training rows.
     reference: tuple[Float1D, AnyArray] | None = None
     # Share of the larger of two numeric classes among the training labels; NaN for other learners.
@@ -103,7 +97,7 @@ class Scorer:
         """Known bounds of the labels, as the score compares them."""
         return self.score.label_bounds(bounds, self.classes)
 
-    def trained(self, rows: LabelledRows, target: Target, keep_digests: bool, bounds: Any) -> Self:
+    def trained(self, rows: LabelledRows, target: Target, remember: bool, bounds: Any) -> Self:
         """The same after training on rows; a frozen learner trains the score only."""
         frozen = is_frozen(self.learner)
         learner = self.learner
@@ -114,8 +108,7 @@ class Scorer:
             self,
             learner=learner,
             score=score,
-            digests=_digests(rows) if keep_digests and not frozen else None,
-            n_trained=rows.n,
+            training=TrainingRows.of(rows.X, rows.y) if remember and not frozen else None,
             reference=score.out_of_fold(learner, rows.X, rows.labels)
             if target.uses_reference(check_bounds(bounds), self.classifier)
             else None,
@@ -124,7 +117,7 @@ class Scorer:
             variances=self._variances(rows) if target.uses_variances() else None,
         )
 
-    def taught(self, rows: LabelledRows, target: Target, keep_digests: bool, bounds: Any) -> Self:
+    def taught(self, rows: LabelledRows, target: Target, remember: bool, bounds: Any) -> Self:
         """The same around a frozen learner, after its score has learned from other labelled rows."""
         found = self.trained(rows, target, False, bounds)
         return replace(
@@ -132,8 +125,7 @@ class Scorer:
             score=found.score,
             reference=found.reference,
             training_share=found.training_share,
-            digests=_digests(rows) if keep_digests else None,
-            n_trained=rows.n,
+            training=TrainingRows.of(rows.X, rows.y) if remember else None,
         )
 
     def _variances(self, rows: LabelledRows) -> tuple[float, float] | None:
@@ -176,11 +168,8 @@ class Scorer:
 
     def warn_reuse(self, rows: LabelledRows) -> None:
         """Warn if rows were used for training."""
-        if self.digests is None or self.n_trained is None:
-            return
-        first = first_look(rows.n, len(self.digests) / self.n_trained)
-        if shares_rows(self.digests, rows.marks(first)):
-            warn_data_reuse(self.digests, rows.marks(reuse_sample(rows.n)), rows.n, self.n_trained)
+        if self.training is not None:
+            self.training.warn_about(rows.X, rows.y)
 
     def outputs(self, X: Any) -> AnyArray:
         """Model outputs of rows."""
@@ -283,11 +272,6 @@ class Scorer:
             spread = float(self.reference[0].std()) / float(values[1] - values[0])
         labels = self.score.encode(self.learner, y)
         return TwoLabels((float(values[0]), float(values[1])), labels, self.training_share, spread)
-
-
-def _digests(rows: LabelledRows) -> AnyArray:
-    """Digests of training rows in order, of a sample where there are many."""
-    return np.sort(rows.marks(training_sample(rows.n)))
 
 
 def _against_others(learner: Any, positive: Any) -> Any:

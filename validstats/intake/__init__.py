@@ -27,18 +27,10 @@ from validstats.intake.frames import (
     n_rows,
     plain_frame,
     row_digests,
-    row_marks,
     to_frame,
     to_pandas,
 )
-from validstats.intake.identity import (
-    first_look,
-    reuse_sample,
-    shared_rows,
-    shares_rows,
-    training_sample,
-    warn_data_reuse,
-)
+from validstats.intake.identity import TrainingRows, shared_rows, warn_data_reuse
 from validstats.intake.kinds import check_groups, holds_dates, is_missing, read_array, refuse_lazy
 from validstats.intake.learners import (
     CodedClassifier,
@@ -48,6 +40,7 @@ from validstats.intake.learners import (
     requested_parameters,
     take_parameters,
 )
+from validstats.intake.marks import row_marks
 from validstats.intake.outcomes import outcome_levels, read_outcome
 from validstats.intake.sketches import RowOverlap, RowSketch, find_overlap, sketch_ids, sketch_rows
 
@@ -56,6 +49,7 @@ __all__ = [
     "TableFormat",
     "read_table",
     "RowLabels",
+    "TrainingRows",
     "CodedClassifier",
     "PositiveClass",
     "fit_learner",
@@ -66,7 +60,6 @@ __all__ = [
     "read_outcome",
     "row_labels",
     "shared_rows",
-    "shares_rows",
     "RowOverlap",
     "RowSketch",
     "alpha_fraction",
@@ -87,7 +80,6 @@ __all__ = [
     "column_names",
     "columns",
     "find_overlap",
-    "first_look",
     "holds_dates",
     "is_frame",
     "is_missing",
@@ -102,7 +94,5 @@ __all__ = [
     "to_frame",
     "to_pandas",
     "requested_parameters",
-    "reuse_sample",
-    "training_sample",
     "warn_data_reuse",
 ]

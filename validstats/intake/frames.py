@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Any, cast, get_args
 
 import narwhals as nw
@@ -26,7 +25,6 @@ __all__ = [
     "n_rows",
     "plain_frame",
     "row_digests",
-    "row_marks",
     "to_frame",
     "to_pandas",
     "unique_names",
@@ -34,11 +32,6 @@ __all__ = [
 
 
 _BLOCK = 16_384
-_CELLS = 1 << 18
-_HALF_WORD = np.uint64(32)
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-_HALF, _FIRST = np.uint64(1 << 28), np.uint64((1 << 64) - (1 << 29))
-"""What rounds the 52 bits of a float64's fraction to the 23 of float32, and the mask of those."""
 _TEXT_DIGEST = np.dtype([("digest", np.uint64)])
 _SPLITMIX = (
     (np.uint64(0xBF58476D1CE4E5B9), np.uint64(31)),
@@ -184,8 +177,17 @@ def columns(frame: Any) -> list[AnyArray]:
     >>> columns(to_frame({"a": [1, 2], "b": [3, 4]}))[1]
     array([3, 4])
     """
-    eager = _eager(_with_plain_names(frame))
+    if nw.dependencies.is_pandas_dataframe(frame):
+        return [_pandas_values(series) for _, series in frame.items()]
+    eager = _eager(frame)
     return [_series_values(eager[:, j]) for j in range(eager.shape[1])]
+
+
+def _pandas_values(series: Any) -> AnyArray:
+    """Values of a pandas column: straight where they are numpy's or text, which hold no missing value of pandas' own."""
+    if isinstance(series.dtype, np.dtype) or series.dtype == "str":
+        return np.asarray(series.to_numpy())
+    return _series_values(nw.from_native(series, series_only=True))
 
 
 def unique_names(frame: Any, name: str) -> list[str]:
@@ -197,11 +199,6 @@ def unique_names(frame: Any, name: str) -> list[str]:
             f"{name} has several columns of the name {', '.join(map(repr, twice))}; rename them."
         )
     return names
-
-
-def _with_plain_names(frame: Any) -> Any:
-    """Number the columns of a pandas frame, whose names need be neither text nor unique."""
-    return frame.set_axis(range(frame.shape[1]), axis="columns") if hasattr(frame, "set_axis") else frame
 
 
 def _series_values(series: nw.Series[Any]) -> AnyArray:
@@ -318,16 +315,13 @@ def _is_text(dtype: Any) -> bool:
     return getattr(dtype, "na_value", None) is pd.NA and is_string_dtype(dtype)
 
 
-def row_digests(rows: Any, *, tolerant: bool = False) -> npt.NDArray[np.uint64]:
+def row_digests(rows: Any) -> npt.NDArray[np.uint64]:
     """Digest each row to 64 bits, to find rows that two data sets share.
 
     Parameters
     ----------
     rows : array-like of shape (n, p) or data frame
         The rows; numbers are compared as float64, everything else as text.
-    tolerant : bool, default False
-        Whether numbers with fractions are compared by their first 24 bits, those of float32: a row is then the same
-        after a cast to float32 and after rounding at 1e-12.
 
     Returns
     -------
@@ -341,94 +335,16 @@ def row_digests(rows: Any, *, tolerant: bool = False) -> npt.NDArray[np.uint64]:
     (True, False)
     """
     n, arrays = _row_arrays(rows)
-    return _mix_columns([_digest_column(array) for array in arrays], n, tolerant)
-
-
-def row_marks(rows: Any, labels: AnyArray) -> npt.NDArray[np.uint64]:
-    """Digest rows together with their labels, a block of rows at a time: quicker than :func:`row_digests` for few rows.
-
-    Parameters
-    ----------
-    rows : array-like of shape (n, p) or data frame
-        The rows. Numbers with fractions count by their first 24 bits, so that a cast to float32 changes nothing.
-    labels : ndarray of shape (n,)
-        One a row.
-
-    Returns
-    -------
-    ndarray of shape (n,), uint64
-        Equal rows with equal labels have equal marks, in any container.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> a = row_marks(np.array([[0.1, 2.0]]), np.array([1]))
-    >>> bool(a == row_marks(np.array([[0.1, 2.0]], dtype=np.float32), np.array([1]))[0])
-    True
-    """
-    if isinstance(rows, np.ndarray) and rows.ndim == 2 and rows.dtype.kind == "f":
-        n, p, parts = len(rows), rows.shape[1], None
-    else:
-        n, arrays = _row_arrays(rows)
-        p, parts = len(arrays), [_digest_column(array) for array in arrays]
-    label = _digest_column(labels)
-    factors = _factors(p + 1)
-    marks = np.empty(n, dtype=np.uint64)
-    block = max(1, _CELLS // (p + 1))
-    for start in range(0, n, block):
-        stop = min(start + block, n)
-        words = np.empty((p + 1, stop - start), dtype=np.uint64)
-        if parts is None:
-            np.add(rows[start:stop].T, 0.0, out=words[:p].view(np.float64))
-            _round_words(words[:p])
-        else:
-            for j, values in enumerate(parts):
-                words[j] = _words_of(values[start:stop])
-        words[p] = _words_of(label[start:stop])
-        # multilinear in the words, whose upper halves are folded into their lower ones: the last bits of most are zero
-        words ^= words >> _HALF_WORD
-        words *= factors
-        marks[start:stop] = _finalised(words.sum(axis=0))
-    return marks
-
-
-@lru_cache(maxsize=16)
-def _factors(n: int) -> npt.NDArray[np.uint64]:
-    """Odd numbers of 64 random bits, the same in every process."""
-    return _finalised(np.arange(1, n + 1, dtype=np.uint64) * _GOLDEN)[:, None] | np.uint64(1)
+    return _mix_columns([_digest_column(array) for array in arrays], n)
 
 
 def _row_arrays(rows: Any) -> tuple[int, list[AnyArray]]:
     """Number of rows, and their columns."""
     if is_frame(rows):
-        eager = _eager(_with_plain_names(rows))
-        return len(eager), [_series_values(eager[:, j]) for j in range(eager.shape[1])]
+        return len(rows), columns(rows)
     matrix = rows.toarray() if hasattr(rows, "toarray") else np.asarray(rows)
     matrix = matrix.reshape(matrix.shape[0], math.prod(matrix.shape[1:]))
     return len(matrix), list(matrix.T)
-
-
-def _words_of(values: AnyArray) -> npt.NDArray[np.uint64]:
-    """Bits of numbers as float64, rounded where they may have fractions, or digests of text."""
-    if values.dtype == _TEXT_DIGEST:
-        return values.view(np.uint64)
-    words = np.add(values, 0.0, dtype=np.float64).view(np.uint64)
-    if values.dtype.kind == "f":
-        _round_words(words)
-    return words
-
-
-def _round_words(words: npt.NDArray[np.uint64]) -> None:
-    np.add(words, _HALF, out=words)
-    np.bitwise_and(words, _FIRST, out=words)
-
-
-def _finalised(words: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    """Finaliser of splitmix64 (Steele, Lea and Flood 2014), in place."""
-    for factor, shift in _SPLITMIX:
-        np.multiply(words, factor, out=words)
-        np.bitwise_xor(words, words >> shift, out=words)
-    return words
 
 
 def _eager(frame: Any) -> nw.DataFrame[Any]:
@@ -448,7 +364,7 @@ def _digest_column(array: AnyArray) -> AnyArray:
     return np.array(digests, dtype=np.uint64)[inverse.reshape(-1)].view(_TEXT_DIGEST)
 
 
-def _mix_columns(columns: Sequence[AnyArray], n: int, tolerant: bool) -> npt.NDArray[np.uint64]:
+def _mix_columns(columns: Sequence[AnyArray], n: int) -> npt.NDArray[np.uint64]:
     """Chain the columns of each row through the finaliser of splitmix64, a block of rows at a time."""
     digests = np.full(n, 0x9E3779B97F4A7C15, dtype=np.uint64)
     numbers, shifted = np.empty(_BLOCK), np.empty(_BLOCK, dtype=np.uint64)
@@ -456,9 +372,6 @@ def _mix_columns(columns: Sequence[AnyArray], n: int, tolerant: bool) -> npt.NDA
         state = digests[start : start + _BLOCK]
         for values in columns:
             words = _words(values[start : start + _BLOCK], numbers)
-            if tolerant and values.dtype.kind == "f":
-                np.add(words, _HALF, out=words)
-                np.bitwise_and(words, _FIRST, out=words)
             _mix_words(state, words, shifted[: len(state)])
     return digests
 

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
+from validstats._typing import AnyArray, Int1D
 from validstats.exceptions import DataReuseWarning, data_reuse_message, warn
+from validstats.intake.marks import GOLDEN, n_columns, number_at, row_marks
 
-__all__ = [
-    "TOLERATED_SHARE",
-    "first_look",
-    "reuse_sample",
-    "shared_rows",
-    "shares_rows",
-    "training_sample",
-    "warn_data_reuse",
-]
+__all__ = ["TOLERATED_SHARE", "TrainingRows", "shared_rows", "warn_data_reuse"]
 
 TOLERATED_SHARE = 0.05
 """Share of reference rows that may equal training rows without a warning: honest duplicates exist."""
@@ -31,47 +27,179 @@ _REFERENCE_ROWS = 2_000
 """Reference rows that are looked at, of more than four times as many: a share of 5 % is known to within 0.5 points."""
 _TRAINING_ROWS = (4_096, 65_536)
 """Fewest and most training rows whose digests are kept, of more: every sixteenth in between."""
+_RUN = 8
 _FIRST_LOOK, _MOST_AT_FIRST = 100, 800
-"""Reference rows that are looked at first, over the share of training rows that is remembered, and at most: of a share of
-5 % none is among them with a chance of exp(-5), and of exp(-2.5) where a sixteenth of the training rows is remembered."""
+"""Reference rows that are looked at first, over the share of training rows that is remembered, and at most."""
+_MOST_TRIED = 4
+"""Columns that are tried as one that tells rows apart."""
+_REPEATED = 1e-3
+"""Share of repeated values up to which a column tells rows apart: of 800 unrelated rows less than one has a known value."""
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingRows:
+    """What is kept of training rows, so that they are noticed among reference rows.
+
+    Parameters
+    ----------
+    n : int
+        Number of training rows.
+    marks : ndarray of uint64
+        Their marks; of a random sample of more than 4,096.
+    column : int or None
+        Position of a column that tells rows apart by itself, the number of columns standing for the label; None if there is
+        none among the first few.
+    values : ndarray of float32 or None
+        Its values in the rows that are remembered, ascending.
+
+    Notes
+    -----
+    Rows are looked for in three steps, each a necessary condition of the next: a hundred reference rows (more where a sample
+    of the training rows is remembered) by one value, those of them with a known value as whole rows, and if one was trained
+    on, a sample of 2,000 that gives the share.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> X = np.random.default_rng(0).normal(size=(300, 2))
+    >>> trained = TrainingRows.of(X[:200], X[:200, 0])
+    >>> trained.among(X[150:], X[150:, 0]), trained.among(X[200:], X[200:, 0])
+    (True, False)
+    """
+
+    n: int
+    marks: npt.NDArray[np.uint64]
+    column: int | None
+    values: npt.NDArray[np.float32] | None
+
+    @classmethod
+    def of(cls, X: Any, y: AnyArray) -> Self:
+        """Remember rows with their labels.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, p), sparse matrix or data frame
+            The rows.
+        y : ndarray of shape (n,)
+            Their labels.
+
+        Returns
+        -------
+        TrainingRows
+            What is needed to notice them.
+        """
+        at = _remembered(len(y))
+        found = cls(len(y), row_marks(X, y, at), *_telling_column(X, y, at))
+        if found.values is None:
+            found.known  # noqa: B018  (sorted now, since every calibration will ask)
+        return found
+
+    @cached_property
+    def known(self) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
+        """Marks in ascending order: all, and those that occur once."""
+        marks = np.sort(self.marks)
+        differs = np.concatenate([[True], marks[1:] != marks[:-1], [True]])
+        alone = differs[1:] & differs[:-1]
+        return marks, marks if alone.all() else marks[alone]
+
+    def among(self, X: Any, y: AnyArray) -> bool:
+        """Tell whether one of a few reference rows was trained on.
+
+        Parameters
+        ----------
+        X : array-like of shape (m, p), sparse matrix or data frame
+            The reference rows.
+        y : ndarray of shape (m,)
+            Their labels.
+
+        Returns
+        -------
+        bool
+            Whether the others should be looked at. Of a share of 5 % none is noticed with a chance of exp(-5), and of exp(-2.5)
+            where a sixteenth of the training rows is remembered.
+        """
+        at = _first_look(len(y), len(self.marks) / self.n)
+        if self.values is not None and (value := number_at(X, y, self.column, at)) is not None:
+            known = value.astype(np.float32) == self.values.take(self.values.searchsorted(value), mode="clip")
+            if not np.count_nonzero(known):
+                return False
+            at = np.flatnonzero(known) if at is None else at[known]
+        marks, once = self.known
+        if 2 * len(once) < len(marks) == len(y) == self.n:
+            return True  # rows that repeat: the same ones are known by how often each occurs
+        return _any_among(once, row_marks(X, y, at))
+
+    def warn_about(self, X: Any, y: AnyArray) -> None:
+        """Warn if reference rows were trained on (see :func:`warn_data_reuse`).
+
+        Parameters
+        ----------
+        X : array-like of shape (m, p), sparse matrix or data frame
+            The reference rows.
+        y : ndarray of shape (m,)
+            Their labels.
+
+        Warns
+        -----
+        DataReuseWarning
+            If more than ``TOLERATED_SHARE`` of them were.
+        """
+        if self.among(X, y):
+            warn_data_reuse(self.known[0], row_marks(X, y, _counted(len(y))), len(y), self.n)
+
+
+def _telling_column(
+    X: Any, y: AnyArray, at: Int1D | None
+) -> tuple[int | None, npt.NDArray[np.float32] | None]:
+    """A column of numbers that hardly ever repeat, and its values in order: the label or one of the first columns."""
+    p = n_columns(X)
+    for j in (p, *range(min(p, _MOST_TRIED))):
+        numbers = number_at(X, y, j, at)
+        if numbers is not None:
+            values = np.sort(numbers.astype(np.float32))
+            n_repeated = len(values) - 1 - np.count_nonzero(values[1:] != values[:-1])
+            # missing values differ from themselves and stand last
+            if n_repeated <= _REPEATED * len(values) and np.isfinite(values[-1:]).all():
+                return j, values
+    return None, None
 
 
 @lru_cache(maxsize=64)
-def reuse_sample(n: int) -> npt.NDArray[np.int64] | None:
-    """Positions of the reference rows that are compared with the training rows; None for all of them."""
+def _counted(n: int) -> Int1D | None:
+    """Positions of the reference rows that give the share of those that were trained on; None for all of them."""
     return None if n <= 4 * _REFERENCE_ROWS else _positions(n, _REFERENCE_ROWS)
 
 
-def training_sample(n: int) -> npt.NDArray[np.int64] | None:
+def _remembered(n: int) -> Int1D | None:
     """Positions of the training rows that are remembered; None for all of them."""
     fewest, most = _TRAINING_ROWS
     size = min(max(n // 16, fewest), most)
-    return None if n <= size else _positions(n, size)
+    if n <= size:
+        return None
+    # short runs of rows, whose cells lie together
+    starts = _RUN * _positions(n // _RUN, size // _RUN)
+    return np.asarray((starts[:, None] + np.arange(_RUN)).ravel())
 
 
 @lru_cache(maxsize=64)
-def first_look(n: int, seen: float) -> npt.NDArray[np.int64] | None:
-    """Positions of the reference rows that are looked at first, where ``seen`` is the share of training rows remembered.
-
-    Only if one of them was trained on are those of :func:`reuse_sample` looked at. None stands for all rows.
-    """
+def _first_look(n: int, seen: float) -> Int1D | None:
+    """Positions of the reference rows that are looked at first, a share ``seen`` of training rows being remembered."""
     size = min(int(np.ceil(_FIRST_LOOK / seen)), _MOST_AT_FIRST)
     return None if n <= size else _positions(n, size)
 
 
-def shares_rows(training: npt.NDArray[np.uint64], reference: npt.NDArray[np.uint64]) -> bool:
-    """Tell whether any digest of the reference is among the sorted ones of training."""
-    if not len(training):
-        return False
-    place = np.minimum(np.searchsorted(training, reference), len(training) - 1)
-    return bool((training[place] == reference).any())
+def _any_among(known: npt.NDArray[np.uint64], marks: npt.NDArray[np.uint64]) -> bool:
+    """Whether any mark is among known ones in ascending order."""
+    return bool(len(known) and np.count_nonzero(known.take(known.searchsorted(marks), mode="clip") == marks))
 
 
-def _positions(n: int, size: int) -> npt.NDArray[np.int64]:
-    """One random position of each of equally many neighbouring rows, the same at every call."""
-    edges = np.arange(size + 1, dtype=np.int64) * n // size
-    jitter = np.random.default_rng([n, size]).random(size)
-    return np.asarray(edges[:-1] + (jitter * np.diff(edges)).astype(np.int64))
+def _positions(n: int, size: int) -> Int1D:
+    """One position in each of equally many neighbouring rows, at multiples of the golden ratio: the same at every call."""
+    places = np.arange(size + 1, dtype=np.int64)
+    edges = places * n // size
+    # the fraction of a multiple of the golden ratio, in 31 bits, times the width of the interval
+    jitter = (places.astype(np.uint64) * GOLDEN >> np.uint64(33)).astype(np.int64)
+    return np.asarray(edges[:-1] + (jitter[1:] * (edges[1:] - edges[:-1]) >> 31))
 
 
 def warn_data_reuse(
@@ -183,8 +311,7 @@ def shared_rows(
 def _count_shared(reference: npt.NDArray[np.uint64], training: npt.NDArray[np.uint64]) -> int:
     """Count the reference digests that are among those of training; first the longer side is thinned by the shorter."""
     if len(training) > 1 and bool((training[1:] >= training[:-1]).all()):
-        place = np.minimum(np.searchsorted(training, reference), len(training) - 1)
-        return int((training[place] == reference).sum())
+        return int((training.take(training.searchsorted(reference), mode="clip") == reference).sum())
     if len(reference) <= len(training):
         return int(np.isin(reference, _possible(training, reference)).sum())
     candidates = _possible(reference, training)
