@@ -119,10 +119,13 @@ def test_numba_is_imported_in_kernels_only() -> None:
     assert users == {"kernels"}
 
 
-def test_import_loads_nothing_heavy() -> None:
-    code = f"import sys, validstats; print([m for m in {HEAVY!r} if m in sys.modules])"
+@pytest.mark.parametrize(
+    "start", ["", "from validstats.cli import main; main(['--help'], standalone_mode=False)"]
+)
+def test_import_and_help_load_nothing_heavy(start) -> None:
+    code = f"import sys, validstats\n{start}\nprint([m for m in {HEAVY!r} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    assert done.stdout.strip().endswith("[]")
 
 
 def test_every_public_name_resolves_and_is_listed_once() -> None:
@@ -178,6 +181,7 @@ def files_imported_by(folder: Path) -> set[str]:
     return found
 
 
+@pytest.mark.slow
 def test_tests_import_doors_and_the_files_of_algorithms_that_are_listed() -> None:
     """Listed are the files whose functions have an oracle of their own and no door."""
     here = Path(__file__).parent

@@ -1,4 +1,7 @@
-"""The command line: one command a question, on CSV and Parquet files."""
+"""The command line: one command a question, on CSV and Parquet files.
+
+Commands import what they need when they run, so that help and version come at once.
+"""
 
 from __future__ import annotations
 

@@ -13,8 +13,6 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
-from validstats.intake.files import TableFormat
-
 __all__ = [
     "EXIT_CODES",
     "TABLE_FORMAT",
@@ -114,6 +112,8 @@ def table_options(command: F) -> F:
         encoding: str | None,
         **kwargs: Any,
     ) -> Any:
+        from validstats.intake import TableFormat
+
         separator = {"tab": "\t", "\\t": "\t"}.get(sep or "", sep)
         if separator is not None and len(separator) != 1:
             raise click.UsageError(f"--sep takes one character or the word tab, got {sep!r}.")

@@ -7,14 +7,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from validstats import intake
 from validstats.cli._options import TABLE_FORMAT, DataError, parse_names
-from validstats.results import Page, Report, Section, Summary
-from validstats.runtime import whole_file
+
+if TYPE_CHECKING:
+    from validstats.results import Report, Summary
 
 __all__ = [
     "check_columns",
@@ -28,6 +28,8 @@ __all__ = [
 
 def read_table(path: Path) -> Any:
     """Read a table as the options of the running command say, and print what was assumed."""
+    from validstats import intake
+
     context = click.get_current_context(silent=True)
     written = None if context is None else context.meta.get(TABLE_FORMAT)
     table, notes = intake.read_table(path, written)
@@ -51,6 +53,8 @@ def check_columns(
 
 def _check_kind(column: Any, what: str, groups: bool, infinite: bool) -> None:
     from pandas.api.types import is_bool_dtype, is_numeric_dtype
+
+    from validstats import intake
 
     if is_numeric_dtype(column) and not is_bool_dtype(column):
         values = column.to_numpy() if column.dtype.kind in "iuf" else intake.read_array(column, what)
@@ -97,6 +101,8 @@ def with_columns_of(
     partial: bool = False,
 ) -> Any:
     """Add columns of another file to a table, matched by the column that names the rows in both."""
+    from validstats import intake
+
     keys = parse_names(key)
     if not keys:
         raise click.UsageError(f"{option} needs --key, the column that names the rows in both files.")
@@ -133,6 +139,8 @@ def write_result(result: Any, output_format: str, output: Path | None) -> None:
 
 def write_report(report: Report, values: dict[str, Any], output_format: str, output: Path | None) -> None:
     """Print or write a report that is no result."""
+    from validstats.results import Summary
+
     text = _json(values) if output_format == "json" else _render(Summary(report), output_format)
     _emit(text, output)
 
@@ -145,6 +153,8 @@ def _closest(name: str, table: Any) -> str:
 
 
 def _render(summary: Summary, output_format: str) -> str:
+    from validstats.results import Page, Section
+
     if output_format == "html":
         return Page(summary.report.title, "", [Section("Result", summaries=[summary])]).as_html()
     return {"text": summary.as_text, "latex": summary.as_latex, "markdown": summary.as_markdown}[
@@ -179,6 +189,8 @@ def _emit(text: str, output: Path | None) -> None:
     if output is None:
         click.echo(text)
         return
+    from validstats.runtime import whole_file
+
     folder = output.absolute().parent
     if not folder.is_dir():
         raise DataError(f"The folder of --output does not exist: {folder}. Create it first.")

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 import click
-import numpy as np
 
 from validstats.cli._options import (
     DataError,
@@ -24,7 +23,6 @@ from validstats.cli._options import (
     table_options,
 )
 from validstats.cli._tables import check_columns, numeric_column, read_table, with_columns_of, write_result
-from validstats.intake import read_outcome
 
 __all__ = ["batch", "make_target", "target_options", "targets_by_name"]
 
@@ -271,7 +269,10 @@ def _as_indicators(
     known: Any, unknown: Any, label: str, prediction: str | None, positive: str
 ) -> tuple[Any, Any]:
     """Write 1 for the positive word and 0 for others in labels and predictions; a prediction that says nothing is a half."""
+    import numpy as np
     from pandas.api.types import is_numeric_dtype
+
+    from validstats.intake import read_outcome
 
     def words(column: Any, what: str, level: Any) -> Any:
         return read_outcome(column.astype(object), what, positive=level, allow_nan=True)

@@ -8,7 +8,6 @@ from typing import Any
 import click
 
 from validstats.cli._options import DataError, guarded
-from validstats.runtime import whole_file
 
 __all__ = ["EXAMPLE_STUDY", "data", "example_tables"]
 
@@ -46,6 +45,8 @@ def data(folder: Path) -> None:
     Example:
       validstats data
     """
+    from validstats.runtime import whole_file
+
     folder.mkdir(parents=True, exist_ok=True)
     tables = example_tables()
     for name in (*tables, "study.toml"):

@@ -31,7 +31,6 @@ from validstats.cli._tables import (
 )
 from validstats.cli.holdout_audit import audit
 from validstats.cli.holdout_gate import COMMANDS
-from validstats.results import Report, Table
 
 __all__ = ["holdout"]
 
@@ -207,6 +206,8 @@ def status(ledger: Path, receipt: str | None, output_format: str, output: Path |
     Example:
       validstats holdout status study.ledger
     """
+    from validstats.results import Report
+
     opened, entries = _open(ledger, receipt)
     nats, mu_squared = opened.totals()
     state = entries[-1].state if entries else {}
@@ -254,6 +255,8 @@ def verify(ledger: Path, receipt: str | None, output_format: str, output: Path |
     Example:
       validstats holdout verify study.ledger
     """
+    from validstats.results import Report
+
     opened, _ = _open(ledger, receipt)
     check = opened.verify()
     values = {
@@ -293,6 +296,8 @@ def history(
     Example:
       validstats holdout history study.ledger --last 20
     """
+    from validstats.results import Report, Table
+
     _, entries = _open(ledger, receipt)
     asked = [entry for entry in entries if entry.release not in _BOOKKEEPING]
     shown = asked if last is None else asked[-last:]

@@ -20,7 +20,6 @@ from validstats.cli._options import (
 from validstats.cli._tables import check_columns, numeric_column, read_table, write_result
 from validstats.cli.batch import make_target, target_options
 from validstats.cli.dsl import estimate_study, study_options
-from validstats.runtime import whole_file
 
 __all__ = ["plan"]
 
@@ -225,6 +224,7 @@ def design(
       validstats plan design documents.csv --labels 400 --strata corpus --write to_label.csv
     """
     from validstats.dsl.plan import design_sampling
+    from validstats.runtime import whole_file
 
     table = read_table(file)
     check_columns(table, [strata] if strata else [], file, "--strata", groups=True)
