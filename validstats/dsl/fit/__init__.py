@@ -28,6 +28,7 @@ from validstats.dsl.fit.fixed_effects import (
 from validstats.dsl.fit.inference import (
     Estimate,
     FirstStage,
+    InfluenceRows,
     InfluenceSums,
     NoRootError,
     Population,
@@ -54,6 +55,7 @@ __all__ = [
     "EstimatorName",
     "FirstStage",
     "FixedEffectsFit",
+    "InfluenceRows",
     "InfluenceSums",
     "LabelledSample",
     "Sample",

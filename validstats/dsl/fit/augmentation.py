@@ -152,6 +152,10 @@ class Sample(Protocol):
     def n_passes(self) -> int:
         """How often rows outside memory were read so far."""
 
+    @property
+    def sums_by(self) -> Callable[..., Any] | None:
+        """What sums influence functions by columns of rows that are read again; None for rows in memory."""
+
     def total(
         self,
         work: Callable[[LabelledSample, Augmentation], T],
@@ -188,6 +192,7 @@ class LabelledSample:
 
     keeps_rows = True
     n_passes = 0
+    sums_by = None
 
     @property
     def n_rows(self) -> int:

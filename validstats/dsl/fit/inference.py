@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from typing import Any, Literal, NamedTuple, Self, TypeAlias
+from typing import Any, Literal, NamedTuple, Protocol, Self, TypeAlias
 
 import numpy as np
 
@@ -59,6 +59,7 @@ __all__ = [
     "ControlVariate",
     "Estimate",
     "FirstStage",
+    "InfluenceRows",
     "InfluenceSums",
     "LabelError",
     "NoRootError",
@@ -110,6 +111,10 @@ class Estimate:
     # what gives the influence functions, centred where the design fixes the number of labels, when they are asked for;
     # None for the median of splits, which has none
     influence_of: Callable[[], Float2D] | None
+    # what gives those of the rows of a part, with the expected scores it needs; None where ``influence_of`` is
+    rows_of: InfluenceRows | None = None
+    # what sums the influence functions of rows in parts by columns of theirs, with the codes of the labelled rows
+    sums_by: Callable[[Sequence[str]], tuple[InfluenceSums, tuple[Int1D, ...]]] | None = None
     # their sums within the (first) clusters of the standard errors, where there are any, shape ``(G, p)``
     by_cluster: Float2D | None = None
     # gold score minus augmentation on the labelled rows, in coefficient units
@@ -131,7 +136,28 @@ class Estimate:
     def __getstate__(self) -> dict[str, Any]:
         """Keep the influence functions rather than the rows that they are made from."""
         state = {k: v for k, v in self.__dict__.items() if k != "influence"}
-        return state | {"influence_of": known_influence(self.influence)}
+        return state | {"influence_of": known_influence(self.influence), "rows_of": None, "sums_by": None}
+
+
+class RowWork(Protocol):
+    """Work on a part that gives a value of every row."""
+
+    def rows(self, part: LabelledSample, augmentation: Augmentation) -> Float2D:
+        """Return the influence of every row."""
+
+
+@dataclass(frozen=True)
+class InfluenceRows:
+    """What gives the influence functions of the rows of a part, in memory or read again."""
+
+    work: RowWork
+    augmentation: Augmentation  # whose expected scores the part must have
+    mapping: Float2D | None = None  # from what ``work`` gives to coefficients
+
+    def __call__(self, part: LabelledSample, augmentation: Augmentation) -> Float2D:
+        """Return the influence of every row of a part on every coefficient, shape ``(n, p)``."""
+        rows = self.work.rows(part, augmentation)
+        return rows if self.mapping is None else rows @ self.mapping.T
 
 
 def known_influence(values: Float2D | None) -> Callable[[], Float2D] | None:
@@ -624,10 +650,12 @@ def controlled(
             )
     residual = residual @ mapping.T
     delta = np.zeros(p) if control is None else control.delta
+    rows_of = InfluenceRows(work, augmentation, mapping)
     return Estimate(
         params=labels.params - slopes @ delta,
         covariance=covariance,
-        influence_of=_influence_of(sample, work, augmentation, mapping),
+        influence_of=_influence_of(sample, rows_of),
+        rows_of=rows_of,
         by_cluster=None if found is None or not found.clusters else found.clusters[0].sums @ mapping.T,
         residual=residual,
         variance_parts=forecast,
@@ -643,26 +671,9 @@ def _labels_alone(part: LabelledSample, augmentation: Augmentation, centres: Str
     return augmentation.is_empty and centres is None and part.effect_scores is None
 
 
-def _influence_of(
-    sample: Sample,
-    work: _JointInfluence | _Influence,
-    augmentation: Augmentation,
-    mapping: Float2D | None = None,
-) -> Callable[[], Float2D] | None:
-    """Return what gives the influence functions of rows in memory, mapped to coefficients."""
-    if not isinstance(sample, LabelledSample):
-        return None
-    return partial(_mapped_rows, sample, work, augmentation, mapping)
-
-
-def _mapped_rows(
-    sample: LabelledSample,
-    work: _JointInfluence | _Influence,
-    augmentation: Augmentation,
-    mapping: Float2D | None,
-) -> Float2D:
-    rows = work.rows(sample, augmentation)
-    return rows if mapping is None else rows @ mapping.T
+def _influence_of(sample: Sample, rows_of: InfluenceRows) -> Callable[[], Float2D] | None:
+    """Return what gives the influence functions of rows in memory, None for rows that are read again."""
+    return partial(rows_of, sample, rows_of.augmentation) if isinstance(sample, LabelledSample) else None
 
 
 def _own(control: ControlVariate | None, part: LabelledSample, augmentation: Augmentation) -> Float2D:
@@ -798,10 +809,12 @@ def finish(
     covariance = (
         labelling_covariance(residual, sample) if finite or found is None else found.covariance(sample.n_rows)
     )
+    rows_of = InfluenceRows(work, fit.augmentation)
     return Estimate(
         params=fit.params,
         covariance=covariance,
-        influence_of=_influence_of(sample, work, fit.augmentation),
+        influence_of=_influence_of(sample, rows_of),
+        rows_of=rows_of,
         by_cluster=None if found is None or not found.clusters else found.clusters[0].sums,
         residual=residual,
         variance_parts=None if finite else parts_of(covariance, residual, sample),
@@ -1062,6 +1075,7 @@ def _estimable_alone(
         params=params,
         covariance=covariance,
         influence_of=known_influence(wide(found.influence)),
+        rows_of=None,
         by_cluster=wide(found.by_cluster),
         residual=wide(found.residual),
         variance_parts=None,
@@ -1082,6 +1096,7 @@ def median_estimate(fits: Sequence[Estimate]) -> Estimate:
         params=params,
         covariance=covariance,
         influence_of=None if single is None else single.influence_of,
+        rows_of=None if single is None else single.rows_of,
         by_cluster=None if single is None else single.by_cluster,
         residual=fits[0].residual,
         variance_parts=_stacked_parts(fits),

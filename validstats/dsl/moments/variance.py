@@ -50,6 +50,12 @@ def cluster_codes(labels: AnyArray) -> Int1D:
     return np.unique(labels, return_inverse=True)[1].reshape(-1).astype(np.int64)
 
 
+one_cluster_message = (
+    "clusters puts all rows in one cluster, from which no variance can be estimated; cluster by something finer, or not "
+    "at all."
+)
+
+
 def checked_clusters(labels: AnyArray, n_rows: int) -> Int1D:
     """Return cluster codes for a variance, which needs two clusters at least."""
     values = np.asarray(labels)
@@ -59,10 +65,7 @@ def checked_clusters(labels: AnyArray, n_rows: int) -> Int1D:
         )
     codes = cluster_codes(values)
     if codes.max() == 0:
-        raise ValueError(
-            "clusters puts all rows in one cluster, from which no variance can be estimated; cluster by something "
-            "finer, or not at all."
-        )
+        raise ValueError(one_cluster_message)
     return codes
 
 

@@ -448,6 +448,9 @@ def _multinomial(family: Any, n_categories: int) -> ModelMoment:
 _ALONE: dict[str, bool] = {"takes_covariates": False, "takes_offset": False}
 """What describes a label without covariates."""
 
+_BY_CELLS = {**_ALONE, "has_cells": True}
+"""What describes a mean or shares."""
+
 MODELS: dict[str, RegressionModel] = {
     model.name: model
     for model in (
@@ -455,29 +458,26 @@ MODELS: dict[str, RegressionModel] = {
             name="mean",
             moment=_mean,
             predicts_numbers=True,
-            has_cells=True,
             takes_range=True,
             in_sequence=True,
             answered=mean_words,
-            **_ALONE,
+            **_BY_CELLS,
         ),
         _Mean(
             name="proportion",
             moment=_share,
-            has_cells=True,
             of_share=True,
             in_sequence=True,
             answered=share_words,
-            **_ALONE,
+            **_BY_CELLS,
         ),
         _Shares(
             name="shares",
             moment=_mean,
             has_categories=True,
-            has_cells=True,
             of_share=True,
             answered=shares_words,
-            **_ALONE,
+            **_BY_CELLS,
         ),
         _Difference(
             name="difference",

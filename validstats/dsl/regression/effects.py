@@ -15,6 +15,7 @@ from validstats.dsl.fit import (
     Estimate,
     EstimatorName,
     FixedEffectsFit,
+    InfluenceRows,
     InfluenceSums,
     LabelledSample,
     NoRootError,
@@ -458,12 +459,14 @@ def estimate_effects(
         if population == "finite" or found is None
         else found.covariance(sample.n_rows)
     )
+    rows_of = InfluenceRows(work, fit.augmentation)
     return Estimate(
         params=fit.params,
         covariance=covariance,
-        influence_of=partial(work.rows, sample, fit.augmentation)
+        influence_of=partial(rows_of, sample, fit.augmentation)
         if isinstance(sample, LabelledSample)
         else None,
+        rows_of=rows_of,
         by_cluster=None if found is None or not found.clusters else found.clusters[0].sums,
         residual=residual,
         variance_parts=None if population == "finite" else parts_of(covariance, residual, sample),

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, Int1D
+from validstats._typing import AnyArray, Bool1D, Float1D, Int1D
 from validstats.dsl.fit import (
     Estimate,
     EstimatorName,
@@ -28,22 +28,19 @@ from validstats.dsl.fit import (
 )
 from validstats.dsl.labels import Calibration
 from validstats.dsl.moments import (
-    GLMMoment,
-    RegressionRows,
     VarianceKind,
     checked_clusters,
     cluster_degrees,
-    clustered_meat,
     column_names,
     effective_labels,
     kish_size,
     nearly_spanned_columns,
-    sandwich,
     warn_about_clusters,
 )
 from validstats.dsl.plan import Pilot, SamplingPlan, design_sampling, residual_scale
 from validstats.dsl.regression.assembly import DesignBuilder, parse_formula
 from validstats.dsl.regression.effects import estimate_effects, gold_within, naive_within
+from validstats.dsl.regression.margins import marginal_effects
 from validstats.dsl.regression.obstacles import no_root
 from validstats.dsl.regression.preparation import (
     FrameStudy,
@@ -53,7 +50,7 @@ from validstats.dsl.regression.preparation import (
     feature_coder,
     unknown_classes_text,
 )
-from validstats.dsl.results import CoefficientResult, MarginalEffects, is_intercept
+from validstats.dsl.results import CoefficientResult
 from validstats.exceptions import (
     LabellingWarning,
     few_degrees_message,
@@ -62,7 +59,6 @@ from validstats.exceptions import (
     warn,
 )
 from validstats.guarantee import Guarantee
-from validstats.results import NotApplicable
 
 __all__ = [
     "calibration_guarantee",
@@ -70,7 +66,6 @@ __all__ = [
     "coefficient_result",
     "degrees_of_freedom",
     "inference_guarantee",
-    "marginal_effects",
     "resolve_clusters",
     "sampling_of_further_units",
     "solve",
@@ -303,87 +298,6 @@ def degrees_of_freedom(request: InferenceRequest, clusters: Sequence[Int1D], n_f
     return float(max(calibration.n_units - n_fitted, 1)) if calibration.n_units < 200 else None
 
 
-def marginal_effects(
-    prepared: PreparedModel, request: InferenceRequest, found: Estimate, degrees: float | None, guarantee: Any
-) -> MarginalEffects | NotApplicable:
-    """Return ``mean_i mu'(x_i b) b`` with its covariance, or why there is none."""
-    sample, names = prepared.sample, prepared.names
-    if not isinstance(sample.moment, GLMMoment):
-        return NotApplicable(
-            "the coefficients are on the scale of the outcome, or the model has several equations"
-        )
-    if not isinstance(sample, LabelledSample):
-        return NotApplicable("they need rows that are in memory together")
-    if found.influence_of is None:
-        return NotApplicable("a median of sample splits has no influence functions")
-    if request.population == "finite" and prepared.coder.covariate_labels:
-        return NotApplicable("covariates are expert labels, which most rows of the finite population lack")
-    kept = [j for j, name in enumerate(names) if not is_intercept(name)]
-    if not kept:
-        return NotApplicable("the model has no covariates")
-    assert sample.filled is not None
-    mass = sample.filled.weights
-    mass = np.ones(sample.n_rows) if mass is None else mass / mass.mean()
-    slopes = _row_slopes(sample, prepared, found.params, mass)
-    params, n = found.params, sample.n_rows
-    # A = S b with S = mean mu'(x b), so dA/db = S I + b q' with q = mean mu''(x b) x
-    jacobian = slopes.first.mean() * np.eye(len(params)) + np.outer(params, slopes.second.mean(axis=0))
-    if request.population == "finite":
-        covariance = jacobian @ found.covariance @ jacobian.T
-    else:
-        # influence of A: dA/db phi + b (m_i s_i - m_i S), with m the analysis weight over its mean
-        deviation = slopes.first - mass * slopes.first.mean()
-        influence = found.influence @ jacobian.T + np.outer(deviation, params)
-        covariance = sandwich(np.eye(len(params)), clustered_meat(influence, sample.clusters), n)
-    return MarginalEffects(
-        guarantee=guarantee,
-        backend=request.units.backend,
-        terms=tuple(names[j] for j in kept),
-        estimate=slopes.first.mean() * params[kept],
-        covariance=covariance[np.ix_(kept, kept)],
-        confidence_level=float(request.confidence_level),
-        degrees_of_freedom=degrees if found.degrees is None else float(np.nanmin(found.degrees)),
-        outcome=prepared.outcome,
-    )
-
-
-@dataclass(frozen=True)
-class _Slopes:
-    """Derivative of the mean in every row, and its second derivative times the covariates."""
-
-    first: Float1D
-    second: Float2D
-
-    def weighted(self, weight: Float1D | float) -> Self:
-        """Return the slopes times a weight a row."""
-        return type(self)(self.first * weight, self.second * np.reshape(weight, (-1, 1)))
-
-
-def _row_slopes(sample: LabelledSample, prepared: PreparedModel, params: Float1D, mass: Float1D) -> _Slopes:
-    """Return design-adjusted slopes ``w s(gold) + (1 - w) E[s]``, which are those of the rows for known covariates."""
-    terms = prepared.terms or (() if prepared.raw is None else (prepared.raw,))
-    term = terms[0] if terms else None
-    if not prepared.coder.covariate_labels:
-        assert sample.filled is not None
-        return _slopes(sample.filled, params, sample).weighted(mass)
-    first, second = np.zeros(sample.n_rows), np.zeros((sample.n_rows, len(params)))
-    for component in term or ():
-        part = _slopes(component.rows, params, sample).weighted(mass * component.weight)
-        first, second = first + part.first, second + part.second
-    expected = _Slopes(first, second).weighted(sample.remainder)
-    gold = _slopes(sample.gold, params, sample).weighted(mass[sample.positions] * sample.gold_weights)
-    expected.first[sample.positions] += gold.first
-    expected.second[sample.positions] += gold.second
-    return expected
-
-
-def _slopes(rows: RegressionRows, params: Float1D, sample: LabelledSample) -> _Slopes:
-    assert isinstance(sample.moment, GLMMoment)
-    eta, link = rows.linear_predictor(params), sample.moment.family.link
-    second = np.asarray(link.inverse_deriv2(eta))[:, None] * rows.X
-    return _Slopes(np.asarray(link.inverse_deriv(eta)), second)
-
-
 def coefficient_result(
     found: Estimate,
     request: InferenceRequest,
@@ -551,6 +465,8 @@ def solve(prepared: PreparedModel, request: InferenceRequest, study: Study) -> C
         if absorbed:
             raise
         raise no_root(sample, names) from error
+    if found.rows_of is not None and sample.sums_by is not None:
+        found = replace(found, sums_by=partial(sample.sums_by, found.rows_of))
     beside = _comparisons(prepared, request, found)
     _check_separation(sample, found, names)
     _warn_about_surprises(prepared, found)
@@ -581,7 +497,8 @@ def solve(prepared: PreparedModel, request: InferenceRequest, study: Study) -> C
         notes=_notes(prepared, request, found, unidentified),
         ratio=prepared.sample.moment.ratio,
     )
-    return replace(result, marginal=marginal_effects(prepared, request, found, degrees, result.guarantee))
+    marginal = marginal_effects(prepared, request, found, degrees, result.guarantee)
+    return replace(result, marginal=marginal, n_passes=sample.n_passes)
 
 
 def _warn_about_surprises(prepared: PreparedModel, found: Estimate) -> None:

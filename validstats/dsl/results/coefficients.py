@@ -601,15 +601,16 @@ class CoefficientResult(Result):
             return InapplicableTest(reason="the model has no coefficients besides the intercept")
         return self.wald_test(tested)
 
-    def recluster(self, *clusters: Any, name: str = "given clusters") -> CoefficientResult:
+    def recluster(self, *clusters: Any, name: str | None = None) -> CoefficientResult:
         """Return the same fit with standard errors clustered in another way.
 
         Parameters
         ----------
-        *clusters : array-like of shape (n,)
-            None for independent rows, or one or two vectors of cluster labels, matched by index where they have one.
-        name : str, default "given clusters"
-            What to call the clusters.
+        *clusters : array-like of shape (n,), or str
+            None for independent rows, or one or two vectors of cluster labels, matched by index where they have one. Of
+            rows that arrived in parts one or two names of columns: the rows are read again.
+        name : str or None, default None
+            What to call the clusters; None is "given clusters", or the columns.
 
         Returns
         -------
@@ -633,18 +634,27 @@ class CoefficientResult(Result):
         The interval of a quantile, which inverts a test, becomes the estimate plus or minus a multiple of the
         new standard error.
         """
-        influence = self._influence("another clustering")
-        assert self.labelled is not None
-        codes = [_cluster_codes(c, self) for c in clusters]
-        covariance = sandwich(np.eye(len(self.params)), clustered_meat(influence, codes), self.n_rows)
-        warn_about_clusters(codes, self.labelled, name)
-        degrees = cluster_degrees(codes, self.labelled) if codes else None
-        by_cluster = sum_by_cluster(influence, codes[0]) if codes else None
+        codes: Sequence[Int1D]
+        if self.fit.sums_by is not None and self.population == "superpopulation":
+            sums, codes = self.fit.sums_by(clusters)
+            labelled = np.ones(self.n_labelled, dtype=np.bool_)
+            covariance = sums.covariance(self.n_rows)
+            by_cluster = sums.clusters[0].sums if codes else None
+            name = name or " and ".join(clusters)
+        else:
+            influence = self._influence("another clustering")
+            assert self.labelled is not None
+            labelled = self.labelled
+            codes = [_cluster_codes(c, self) for c in clusters]
+            covariance = sandwich(np.eye(len(self.params)), clustered_meat(influence, codes), self.n_rows)
+            by_cluster = sum_by_cluster(influence, codes[0]) if codes else None
+        warn_about_clusters(codes, labelled, name)
+        degrees = cluster_degrees(codes, labelled) if codes else None
         return replace(
             self,
             fit=replace(self.fit, covariance=covariance, by_cluster=by_cluster, degrees=None),
-            clustered_by=name if codes else None,
-            clusters=tuple(codes),
+            clustered_by=(name or "given clusters") if codes else None,
+            clusters=() if self.labelled is None else tuple(codes),
             degrees_of_freedom=degrees,
             interval=None,
             intervals_at=None,

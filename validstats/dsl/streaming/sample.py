@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial, reduce
 from operator import add
@@ -10,10 +10,18 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from validstats._typing import Float1D, Int1D
-from validstats.dsl.fit import Augmentation, Change, LabelledSample, ScoreTerm
-from validstats.dsl.moments import ModelMoment, RegressionRows, SamplingDesign
+from validstats._typing import AnyArray, Float1D, Int1D
+from validstats.dsl.fit import (
+    Augmentation,
+    Change,
+    InfluenceRows,
+    InfluenceSums,
+    LabelledSample,
+    ScoreTerm,
+)
+from validstats.dsl.moments import ModelMoment, RegressionRows, SamplingDesign, one_cluster_message
 from validstats.dsl.regression import RowCoder
+from validstats.dsl.streaming.chunks import read_part
 from validstats.dsl.streaming.design import StreamedUnits
 from validstats.dsl.streaming.reading import PartReader
 
@@ -124,6 +132,21 @@ class StreamedSample:
         # a part without rows adds nothing
         return reduce(add, (part for part in found if part is not None))
 
+    def sums_by(
+        self, rows_of: InfluenceRows, names: Sequence[str]
+    ) -> tuple[InfluenceSums, tuple[Int1D, ...]]:
+        """Return sums of influence functions by columns, with the codes of the labelled rows, in two passes."""
+        columns = tuple(self.units.check_column(name, "clusters") for name in names)
+        levels, known = _levels_of(self.units, self.reader, columns)
+        reader = replace(
+            self.reader,
+            columns=list(dict.fromkeys([*self.reader.columns, *columns])),
+            clusters=columns,
+            cluster_levels=levels,
+        )
+        sums = replace(self, reader=reader).total(partial(_summed, rows_of=rows_of), rows_of.augmentation)
+        return sums, known
+
     def labelled_part(self, augmentation: Augmentation) -> tuple[LabelledSample, Augmentation]:
         """Return the labelled rows with their part of an augmentation."""
         return self.labelled, _bound(augmentation, self.labelled_terms)
@@ -135,6 +158,44 @@ class StreamedSample:
         labelled, known = change(self.labelled, self.labelled_terms)
         changes = (*self.changes, change)
         return replace(self, labelled=labelled, labelled_terms=known, changes=changes), terms
+
+
+def _summed(part: LabelledSample, augmentation: Augmentation, rows_of: InfluenceRows) -> InfluenceSums:
+    return InfluenceSums.of(rows_of(part, augmentation), part.clusters)
+
+
+def _levels_of(
+    units: StreamedUnits, reader: PartReader, columns: tuple[str, ...]
+) -> tuple[tuple[AnyArray, ...], tuple[Int1D, ...]]:
+    """Return the sorted levels of columns as text, and the codes of the labelled rows."""
+    if not columns:
+        return (), ()
+    look = partial(_clusters_of_part, columns=columns, reader=reader)
+    parts = [part for part in units.mapped(look, columns, "clusters") if part is not None]
+    everything = [np.concatenate([levels[k] for levels, _ in parts]) for k in range(len(columns))]
+    levels = tuple(np.unique(values) for values in everything)
+    if any(len(found) < 2 for found in levels):
+        raise ValueError(one_cluster_message)
+    labelled = [np.concatenate([known[k] for _, known in parts]) for k in range(len(columns))]
+    codes = (np.searchsorted(found, values) for found, values in zip(levels, labelled, strict=True))
+    return levels, tuple(found.astype(np.int64) for found in codes)
+
+
+def _clusters_of_part(
+    frame: Any, index: int, columns: tuple[str, ...], reader: PartReader
+) -> tuple[list[AnyArray], list[AnyArray]] | None:
+    read = read_part(frame, list(columns), {})
+    if not len(read):
+        return None
+    labelled, _ = reader.design.labelled(index, len(read))
+    for name in columns:
+        missing = int(read[name].isna().sum())
+        if missing:
+            raise ValueError(
+                f"clusters has {missing} missing value(s) in the column {name!r} of part {index}; name every row's cluster."
+            )
+    texts = [read[name].to_numpy().astype(str) for name in columns]
+    return [np.unique(text) for text in texts], [text[labelled] for text in texts]
 
 
 def _bound(augmentation: Augmentation, terms: tuple[ScoreTerm, ...]) -> Augmentation:

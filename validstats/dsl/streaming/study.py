@@ -14,7 +14,7 @@ import numpy as np
 from validstats._typing import AnyArray, Bool1D, Float1D, Int1D
 from validstats.dsl.fit import Sample, ScoreTerm
 from validstats.dsl.labels import feature_levels, without_silence
-from validstats.dsl.moments import Absorber, EffectTable, Moment, cluster_codes
+from validstats.dsl.moments import Absorber, EffectTable, Moment, cluster_codes, one_cluster_message
 from validstats.dsl.regression import (
     InferenceRequest,
     ParsedFormula,
@@ -376,10 +376,7 @@ def _check_drawn(found: _Found, request: InferenceRequest) -> None:
     """Refuse clusters of standard errors that are one, or divide clusters of which the labels were drawn as a whole."""
     for levels in found.clusters:
         if len(levels) < 2:
-            raise ValueError(
-                "clusters puts all rows in one cluster, from which no variance can be estimated; cluster by something "
-                "finer, or not at all."
-            )
+            raise ValueError(one_cluster_message)
     if request.population == "finite" or not found.drawn or not request.clusters:
         return
     divided = min(int(np.sum(np.unique(pairs[:, 0], return_counts=True)[1] > 1)) for pairs in found.drawn)
