@@ -97,6 +97,12 @@ def _evaluated(answers: pd.DataFrame) -> list[float]:
     return [float(result.estimate), float(result.conf_low), float(result.conf_high)]
 
 
+def _claimed(says: list[float]) -> Study:
+    """A study with one claim: a rate by a judge and some human labels."""
+    columns = {"judge": "judge", "human": "human", "id": "item"}
+    return {"claim": [{"kind": "judge", "file": "answers.csv", **columns, "says": says}]}
+
+
 def judge_bias(rng: np.random.Generator, folder: Path, sin: bool) -> Study:
     """A lenient judge with 150 human labels; the sin reports the judge's own rate."""
     answers = _judged(rng, int(rng.integers(800, 2000)))
@@ -104,15 +110,7 @@ def judge_bias(rng: np.random.Generator, folder: Path, sin: bool) -> Study:
     p, n = float(answers["judge"].mean()), len(answers)
     half = 1.96 * np.sqrt(p * (1 - p) / n)
     says = [p, p - half, p + half] if sin else _evaluated(answers)
-    claim = {
-        "kind": "judge",
-        "file": "answers.csv",
-        "judge": "judge",
-        "human": "human",
-        "id": "item",
-        "says": says,
-    }
-    return {"claim": [claim]}
+    return _claimed(says)
 
 
 def misaligned_labels(rng: np.random.Generator, folder: Path, sin: bool) -> Study:
@@ -125,15 +123,7 @@ def misaligned_labels(rng: np.random.Generator, folder: Path, sin: bool) -> Stud
         )
     answers.to_csv(folder / "answers.csv", index=False)
     says = _evaluated(answers)
-    claim = {
-        "kind": "judge",
-        "file": "answers.csv",
-        "judge": "judge",
-        "human": "human",
-        "id": "item",
-        "says": says,
-    }
-    return {"claim": [claim]}
+    return _claimed(says)
 
 
 def ignored_clusters(rng: np.random.Generator, folder: Path, sin: bool) -> Study:

@@ -375,6 +375,11 @@ def _rank_battles(
     n_human, judge_rank = np.zeros((2, len(names)), dtype=np.int64)
     n_prompts = int(prompts.max()) + 1
     df = float(n_prompts - 1)
+
+    def strengths(outcome: Float1D, tie: Float1D, n_judged: int) -> Any:
+        how = (prompts, len(names), scale, order_effect, pair_weights, n_judged)
+        return _strengths(first, second, outcome, tie, *how)
+
     if human_name is None:
         if not known.all():
             raise EvalFileError(f"The winner is missing in {int((~known).sum())} rows of {judge_name!r}.")
@@ -383,10 +388,7 @@ def _rank_battles(
         human_outcome, human_tie, labelled, _ = winners(table, human_name)
         if labelled.sum() < 10:
             raise EvalFileError(f"Only {int(labelled.sum())} battles were judged by humans; label more.")
-        judge_fit = _strengths(
-            first, second, outcome, tie, prompts, len(names), scale, order_effect, pair_weights, len(first)
-        )
-        judge_rank = _ranks(judge_fit[0])
+        judge_rank = _ranks(strengths(outcome, tie, len(first))[0])
         n_human = np.bincount(first[labelled], minlength=len(names)) + np.bincount(
             second[labelled], minlength=len(names)
         )
@@ -397,18 +399,7 @@ def _rank_battles(
             target, verdict, first, second, len(names), labelled, prompts, pi, generator
         ).T
         df = float(max(len(np.unique(prompts[labelled])) - 1, 1))
-    theta, covariance, facts = _strengths(
-        first,
-        second,
-        outcome,
-        tie,
-        prompts,
-        len(names),
-        scale,
-        order_effect,
-        pair_weights,
-        int(labelled.sum()),
-    )
+    theta, covariance, facts = strengths(outcome, tie, int(labelled.sum()))
     sets = rank_sets(theta, covariance, df, level, generator=generator)
     units = np.full(len(names), df + 1.0) if scale == "win_rate" else None
     interval = pointwise(theta, covariance, df, level, units)

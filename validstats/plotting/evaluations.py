@@ -7,7 +7,16 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from validstats.plotting._style import COLOURS, Display, figure_and_axes, kept, plain, tidy_axes, words
+from validstats.plotting._style import (
+    COLOURS,
+    Display,
+    NamedDisplay,
+    figure_and_axes,
+    kept,
+    plain,
+    tidy_axes,
+    words,
+)
 
 __all__ = [
     "AgreementDisplay",
@@ -35,7 +44,7 @@ def _beside(ax: Any, values: Any, colour: str, label: str) -> None:
     ax.plot(values, np.arange(len(values)), "|", label=label, **marker)
 
 
-class EvaluationDisplay(Display):
+class EvaluationDisplay(NamedDisplay):
     """Estimates with intervals, beside what the judge alone and the humans alone say.
 
     Parameters
@@ -71,25 +80,8 @@ class EvaluationDisplay(Display):
         self.name = name
 
     @classmethod
-    def from_result(
-        cls, result: Any, *, labels: Mapping[str, str] | None = None, drop: Collection[str] = ()
-    ) -> Self:
-        """Take the estimates of a result.
-
-        Parameters
-        ----------
-        result : EvaluationResult
-            From :func:`validstats.evals.evaluate`.
-        labels : mapping of str to str or None, default None
-            Words instead of terms.
-        drop : sequence of str, default ()
-            Terms to leave out.
-
-        Returns
-        -------
-        EvaluationDisplay
-            The display, not drawn yet.
-        """
+    def _of(cls, result: Any, labels: Mapping[str, str] | None, drop: Collection[str]) -> Self:
+        """Take the estimates of a result."""
         shown = kept(result.terms, drop)
         return cls(
             words([result.terms[i] for i in shown], labels),
@@ -175,7 +167,7 @@ class ComparisonDisplay(Display):
         tidy_axes(self.ax_, grid="x")
 
 
-class RankDisplay(Display):
+class RankDisplay(NamedDisplay):
     """Range of ranks of each system, with the rank of its estimate and of the judge alone.
 
     Parameters
@@ -198,25 +190,8 @@ class RankDisplay(Display):
         self.rank, self.low, self.high, self.judge = (np.asarray(v) for v in (rank, low, high, judge))
 
     @classmethod
-    def from_result(
-        cls, result: Any, *, labels: Mapping[str, str] | None = None, drop: Collection[str] = ()
-    ) -> Self:
-        """Take the ranks of a result.
-
-        Parameters
-        ----------
-        result : RankingResult
-            From :func:`validstats.evals.rank`.
-        labels : mapping of str to str or None, default None
-            Words instead of systems.
-        drop : sequence of str, default ()
-            Systems to leave out.
-
-        Returns
-        -------
-        RankDisplay
-            The display, not drawn yet.
-        """
+    def _of(cls, result: Any, labels: Mapping[str, str] | None, drop: Collection[str]) -> Self:
+        """Take the ranks of a result."""
         shown = kept(result.systems, drop)
         return cls(
             words([result.systems[i] for i in shown], labels),
@@ -242,7 +217,7 @@ class RankDisplay(Display):
         _rows_of(self.ax_, self.systems, "rank")
 
 
-class PassAtKDisplay(Display):
+class PassAtKDisplay(NamedDisplay):
     """Bands over the number of samples, beside the curve of the tests.
 
     Parameters
@@ -273,25 +248,8 @@ class PassAtKDisplay(Display):
         self.labels = dict(labels or {})
 
     @classmethod
-    def from_result(
-        cls, result: Any, *, labels: Mapping[str, str] | None = None, drop: Collection[str] = ()
-    ) -> Self:
-        """Take the curves of a result.
-
-        Parameters
-        ----------
-        result : PassAtKResult
-            From :func:`validstats.evals.pass_at_k`.
-        labels : mapping of str to str or None, default None
-            Words instead of quantities.
-        drop : sequence of str, default ()
-            Quantities to leave out.
-
-        Returns
-        -------
-        PassAtKDisplay
-            The display, not drawn yet.
-        """
+    def _of(cls, result: Any, labels: Mapping[str, str] | None, drop: Collection[str]) -> Self:
+        """Take the curves of a result."""
         names = [q for q in dict.fromkeys(result.quantity) if q not in drop and q != "utility"]
         return cls({q: result.of(q) for q in names}, labels)
 
@@ -314,7 +272,7 @@ class PassAtKDisplay(Display):
         tidy_axes(self.ax_)
 
 
-class AgreementDisplay(Display):
+class AgreementDisplay(NamedDisplay):
     """Measures of agreement with their intervals.
 
     Parameters
@@ -335,25 +293,8 @@ class AgreementDisplay(Display):
         self.estimate, self.low, self.high = (np.asarray(v, dtype=float) for v in (estimate, low, high))
 
     @classmethod
-    def from_result(
-        cls, result: Any, *, labels: Mapping[str, str] | None = None, drop: Collection[str] = ()
-    ) -> Self:
-        """Take the measures of a result.
-
-        Parameters
-        ----------
-        result : AgreementResult
-            From the ``judge`` of an answer.
-        labels : mapping of str to str or None, default None
-            Words instead of measures.
-        drop : sequence of str, default ()
-            Measures to leave out.
-
-        Returns
-        -------
-        AgreementDisplay
-            The display, not drawn yet.
-        """
+    def _of(cls, result: Any, labels: Mapping[str, str] | None, drop: Collection[str]) -> Self:
+        """Take the measures of a result."""
         shown = kept(result.terms, drop)
         return cls(
             words([result.terms[i] for i in shown], labels),
