@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 import sys
@@ -14,7 +15,16 @@ import pytest
 _FOLDER = tempfile.TemporaryDirectory(prefix="validstats-state-")
 _NUMBER = itertools.count()
 
+gc.disable()  # until the tests run: what collection makes stays, and to look through it costs a third of its time
+
 os.environ["XDG_STATE_HOME"] = str(Path(_FOLDER.name) / "shared")  # of fixtures that outlive a test
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop() -> None:
+    """Garbage is collected from here on, but not looked for among the tests themselves."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)

@@ -2,29 +2,39 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import itertools
 import os
 import secrets
+from typing import Any
+
+import pytest
 
 # one thread a worker: the tests run on all cores already
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")
 
-import numpy as np
-import pytest
-from hypothesis import settings
 
-from validstats.holdout.ledger import core as ledger
-from validstats.holdout.ledger.store import Identity
+@functools.cache
+def _load_profile() -> None:
+    from hypothesis import settings
 
-settings.register_profile("repeatable", derandomize=True, database=None)
-if int(os.environ.get("VALIDSTATS_EXAMPLES", "100")) <= 1000:
-    settings.load_profile("repeatable")
+    settings.register_profile("repeatable", derandomize=True, database=None)
+    if int(os.environ.get("VALIDSTATS_EXAMPLES", "100")) <= 1000:
+        settings.load_profile("repeatable")
+
+
+def pytest_collectstart() -> None:
+    """Set up hypothesis where tests are collected; the process that only hands them out imports nothing."""
+    _load_profile()
 
 
 def _repeatable_keys(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """Draw the keys of new ledgers from a name: noise and vaults then repeat, and so do simulations of them."""
+    from validstats.holdout.ledger import core as ledger
+    from validstats.holdout.ledger.store import Identity
+
     counter = itertools.count()
 
     def identity() -> Identity:
@@ -49,10 +59,12 @@ def repeatable_keys(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPa
 @pytest.fixture(autouse=True)
 def repeatable_draws(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Draws of ``random_state=None`` differ from call to call, as they should, but not from run to run."""
+    import numpy as np
+
     default_rng, counter = np.random.default_rng, itertools.count()
     name = int.from_bytes(hashlib.sha256(request.node.nodeid.encode()).digest()[:8], "little")
 
-    def seeded(seed: object = None) -> np.random.Generator:
+    def seeded(seed: object = None) -> Any:
         return default_rng([name, next(counter)] if seed is None else seed)
 
     monkeypatch.setattr(np.random, "default_rng", seeded)

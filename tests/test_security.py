@@ -58,6 +58,7 @@ def unsafe_calls(source: str) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 def test_no_module_runs_what_it_reads():
     found = []
     for path in sorted(ROOT.rglob("*.py")):
@@ -170,11 +171,13 @@ def test_every_summary_escapes_what_users_named():
     assert len(names) >= 5, "the hostile names should be shown, escaped"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(BROWSER is None, reason="needs Chromium")
 def test_a_page_with_hostile_names_runs_nothing_in_a_browser(tmp_path):
     assert title_in_browser(page_of(hostile_summaries()), tmp_path) == ATTACK
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(BROWSER is None, reason="needs Chromium")
 def test_the_same_page_unescaped_does_run_the_script(tmp_path):
     assert title_in_browser(html.unescape(page_of(())), tmp_path) == "owned"

@@ -26,10 +26,12 @@ from validstats.batch.laws.rank_sum import (
 from validstats.batch.laws.sampling import sample_ranks
 from validstats.kernels.ranks import local_upper_ranks
 
-SIZES = list(itertools.product(range(1, 7), range(1, 5)))
+_PRODUCTS = list(itertools.product(range(1, 7), range(1, 5)))
+SIZES = [pytest.param(n, m, marks=pytest.mark.slow) if n * m > 12 else (n, m) for n, m in _PRODUCTS]
 LEVELS = [Fraction(1, 10), Fraction(1, 5), Fraction(1, 3)]
 
 
+@pytest.mark.slow
 def test_exact_tie_grid():
     """6,480 cases in which the level is often hit exactly: both searches against integers."""
     cases = wrong = 0
@@ -270,7 +272,7 @@ STEPS = {
 
 
 @pytest.mark.parametrize("name", STEPS)
-@pytest.mark.parametrize(("n", "m"), [s for s in SIZES if s[1] > 1])
+@pytest.mark.parametrize(("n", "m"), [s for s, (_, m) in zip(SIZES, _PRODUCTS, strict=True) if m > 1])
 def test_compositional(n, m, name):
     step, start, g = STEPS[name]
     rng = np.random.default_rng(n + m)

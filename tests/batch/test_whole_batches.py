@@ -171,6 +171,7 @@ def test_too_few_batches_say_how_many_are_needed_and_what_else_there_is() -> Non
     assert "for large samples" in text.guarantee.holds
 
 
+@pytest.mark.slow
 def test_rows_of_one_batch_that_move_together_are_noticed() -> None:
     model = frozen(BatchMean(), unit="row", bounds=(0, 20)).calibrate(X[PAST], Y[PAST], batches=WEEK[PAST])
     with pytest.warns(

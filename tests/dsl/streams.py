@@ -1,4 +1,7 @@
-"""Streams by one call: the rows of a source through ``DesignSupervised``, columns in place of a formula."""
+"""Streams by one call: the rows of a source through ``DesignSupervised``, columns in place of a formula.
+
+The learner is a line over two folds, which is the fastest, unless a test is about learners.
+"""
 
 from __future__ import annotations
 
@@ -24,9 +27,9 @@ def streamed(
     strata: str | None = None,
     clusters: Any = None,
     estimator: str = "tuned",
-    learner: Any = None,
-    n_folds: int | None = None,
-    n_repeats: int | None = None,
+    learner: Any = "linear",
+    n_folds: int | None = 2,
+    n_repeats: int | None = 1,
     random_state: Any = None,
     confidence_level: float = 0.95,
     **options: Any,
@@ -80,6 +83,6 @@ def streamed_rows(frame: Any, **options: Any) -> Any:
         "sampling_probability": 0.4,
         "estimator": "dsl",
         "features": (),
-        "chunk_size": 130,
+        "chunk_size": 330,
     }
     return streamed(frame, **(settings | options))

@@ -63,7 +63,7 @@ def test_counts_give_the_sums_of_rows():
         assert label_surprises(rows) == pytest.approx(label_surprises(counts))
 
 
-@pytest.mark.parametrize("level", [0.8, 0.95, 0.99])
+@pytest.mark.parametrize("level", [0.95, *(pytest.param(c, marks=pytest.mark.slow) for c in (0.8, 0.99))])
 def test_one_cell_of_binary_labels_is_clopper_pearson(level):
     for n in range(1, 31):
         y = np.arange(n + 1)

@@ -430,7 +430,7 @@ class TestErrors:
         [
             ("score ~ x1", {}),
             ("observed ~ t | time", {}),
-            ("score", {"model": "quantile"}),
+            pytest.param("score", {"model": "quantile"}, marks=pytest.mark.slow),
         ],
     )
     def test_few_clusters(self, calibrated, formula, options):

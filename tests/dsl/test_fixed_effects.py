@@ -393,6 +393,7 @@ class TestWholeClusters:
         assert len(dsl.infer("observed ~ d + C(time) | unit").params) == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("effects", ["unit", "unit + time"])
 @pytest.mark.parametrize("weights", [None, "w"])
 @pytest.mark.parametrize("covariates", ["x", "d", "x | d ~ z"])

@@ -283,6 +283,7 @@ def test_p_values_agree_with_the_intervals(interval):
     assert nobody.infer("a", model="proportion", interval=interval).p_value == [1.0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("interval", ["cells", "exact"])
 def test_several_groups_are_compared_in_all_pairs_at_once(interval):
     rng = np.random.default_rng(0)

@@ -48,6 +48,7 @@ def test_planning_medians_of_splits_and_options(calibrated) -> None:
         dsl.plan_labels("y ~ x", population="finite")
 
 
+@pytest.mark.slow
 def test_a_design_keeps_the_pilot_certain(calibrated) -> None:
     dsl, truth = calibrated
     labelled = dsl.calibration_.labelled
@@ -72,6 +73,7 @@ def test_constant_residuals_are_not_forecast_to_gain(calibrated) -> None:
     assert set(plan.strata) == {"labelled before", "new"}
 
 
+@pytest.mark.slow
 def test_designs_learn_where_residuals_are_large() -> None:
     rng = np.random.default_rng(2)
     n = 4000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import shutil
@@ -33,6 +34,7 @@ write.csv(glance(fit), "glance.csv", row.names = FALSE)
 """
 
 
+@functools.cache
 def reticulate() -> bool:
     """Whether R can call Python here."""
     return (
@@ -41,6 +43,17 @@ def reticulate() -> bool:
             [R, "-e", "library(reticulate)"], capture_output=True, timeout=60, check=False
         ).returncode
     )
+
+
+@pytest.fixture
+def r_at_hand() -> None:
+    if not reticulate():
+        pytest.skip("R with reticulate is not at hand")
+
+
+needs_r = pytest.mark.usefixtures(
+    "r_at_hand"
+)  # R is started where a test needs it, not where tests are collected
 
 
 def r_text(value: object) -> str:
@@ -71,7 +84,7 @@ def test_the_script_is_short_and_has_the_arguments_of_the_package() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not reticulate(), reason="R with reticulate is not at hand")
+@needs_r
 @pytest.mark.parametrize("name", list(CASES))
 def test_the_numbers_are_those_of_the_r_package(name: str, tmp_path: Path) -> None:
     config, exact = CASES[name]["config"], CASES[name]["exact_root"]
@@ -93,7 +106,7 @@ def test_the_numbers_are_those_of_the_r_package(name: str, tmp_path: Path) -> No
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not reticulate(), reason="R with reticulate is not at hand")
+@needs_r
 def test_the_default_answers_with_the_tuned_estimator(tmp_path: Path) -> None:
     code = f"""
     source("{SCRIPT}")

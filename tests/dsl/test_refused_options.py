@@ -28,6 +28,7 @@ def test_a_moment_takes_no_quantile(calibrated) -> None:
         calibrated.infer(moment, quantile=0.9)
 
 
+@pytest.mark.slow
 def test_the_quantile_is_the_median_where_none_is_given(calibrated) -> None:
     default, median = (calibrated.infer("score", model="quantile", **q) for q in ({}, {"quantile": 0.5}))
     assert default.names == median.names == ("quantile(score, 0.5)",)

@@ -132,6 +132,7 @@ def test_residual_scale_learns_where_residuals_are_large() -> None:
     assert np.median(scale[x[:, 0] > 0.6]) == pytest.approx(2.1, rel=0.15)
 
 
+@pytest.mark.slow
 def test_out_of_fold_scale_forecasts_no_gain_from_noise() -> None:
     """With constant residual variance, learned probabilities must not be forecast to help."""
     rng = np.random.default_rng(5)

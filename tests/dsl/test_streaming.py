@@ -182,6 +182,7 @@ def test_dask_partitions_are_summed_on_a_local_cluster(reference) -> None:
     np.testing.assert_allclose(result.covariance, reference.covariance, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_text_covariates_become_indicators() -> None:
     frame = rows()
     streamed = stream_regression(

@@ -86,6 +86,7 @@ def test_the_first_rows_are_no_random_sample():
     )
 
 
+@pytest.mark.slow
 def test_random_labels_raise_no_alarm():
     rng = np.random.default_rng(2)
     alarms = 0

@@ -571,6 +571,7 @@ def test_json_fits_its_schema(verb):
     jsonschema.validate(json.loads(json.dumps(result.to_dict(), allow_nan=False)), schema)
 
 
+@pytest.mark.slow
 def test_figures_are_drawn():
     data, _ = judged(18)
     drawn = [

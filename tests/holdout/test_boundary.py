@@ -63,6 +63,7 @@ def test_a_search_through_the_server_is_certified(ledger: Path) -> None:
     assert call(server, "ask", rows=proposal(0.95))["error"]["message"] == "BudgetExhaustedError"
 
 
+@pytest.mark.slow
 def test_hill_climbing_one_label_at_a_time_certifies_nothing(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     labels = {str(f"r{i}"): str(v) for i, v in enumerate(rng.integers(0, 2, 120))}
@@ -133,6 +134,7 @@ def test_the_label_file_and_other_files_of_the_gate_are_no_proposals(ledger: Pat
         GateServer(ledger)._call("ask", {"path": "own.csv"})
 
 
+@pytest.mark.slow
 def test_no_answer_holds_anything_but_its_schema(ledger: Path) -> None:
     server = GateServer(ledger)
     for seed in range(60):

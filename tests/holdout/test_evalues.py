@@ -164,6 +164,7 @@ def overfitted_e_values(replicates: int, paid: bool) -> np.ndarray:
     return out
 
 
+@pytest.mark.slow
 def test_claims_chosen_by_looking() -> None:
     """Paid for, the chosen claim is rejected at 5 % in at most 5 % of the runs; unpaid, far more often."""
     paid, naive = overfitted_e_values(300, paid=True), overfitted_e_values(300, paid=False)

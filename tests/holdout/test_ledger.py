@@ -393,6 +393,7 @@ def spend(path, budget, barrier, answered):
             answered.value += 1
 
 
+@pytest.mark.slow
 def test_eight_processes_share_exactly_one_budget(tmp_path):
     n_processes = 8
     context = multiprocessing.get_context("fork")

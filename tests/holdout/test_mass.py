@@ -134,7 +134,7 @@ def test_cells_of_a_failed_guess_have_a_code(below: int, above: int) -> None:
         log_cell_code(above + 1, below, above)
 
 
-@pytest.mark.parametrize("length", [1, 4, 9])
+@pytest.mark.parametrize("length", [1, 4, pytest.param(9, marks=pytest.mark.slow)])
 def test_bits_of_every_length_have_a_code(length: int) -> None:
     total = 0.0
     for bits in itertools.product((False, True), repeat=length):

@@ -94,16 +94,25 @@ def test_guesses_are_ranked_by_the_mean_of_honest_days() -> None:
     assert likely.half_width < unlikely.half_width
 
 
-def test_plans_answer_how_many_questions_and_rows() -> None:
-    k = plan(2_000, width=0.05).queries
-    assert plan(2_000, k).half_width <= 0.05 < plan(2_000, k + 1).half_width
-    n = plan(queries=20, width=0.05).n
-    assert plan(n, 20).half_width <= 0.05 < plan(n - 1, 20).half_width
-    looks = plan(1_000, difference=0.08)
+@pytest.mark.parametrize(
+    ("n", "queries", "width", "difference"),
+    [(300, 2, 0.1, 0.15), pytest.param(2_000, 20, 0.05, 0.08, marks=pytest.mark.slow)],
+)
+def test_plans_answer_how_many_questions_and_rows(n, queries, width, difference) -> None:
+    k = plan(n, width=width).queries
+    assert plan(n, k).half_width <= width < plan(n, k + 1).half_width
+    rows = plan(queries=queries, width=width).n
+    assert plan(rows, queries).half_width <= width < plan(rows - 1, queries).half_width
+    looks = plan(n, difference=difference)
     assert looks.release == "difference" and looks.choice == "guess_and_check"
-    after = plan(1_000, looks.queries + 1, release="difference")
-    assert looks.half_width <= 0.08 < after.half_width
-    assert plan(queries=looks.queries, difference=0.08).n <= 1_000
+    after = plan(n, looks.queries + 1, release="difference")
+    assert looks.half_width <= difference < after.half_width
+    assert plan(queries=looks.queries, difference=difference).n <= n
+
+
+@pytest.mark.slow
+def test_two_thousand_rows_answer_nineteen_questions_within_five_points() -> None:
+    assert (plan(2_000, width=0.05).queries, plan(queries=20, difference=0.05).n) == (19, 3325)
 
 
 def test_the_first_difference_is_as_narrow_as_the_method_says() -> None:

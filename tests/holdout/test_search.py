@@ -256,7 +256,9 @@ def test_a_naive_grid_search_overfits_the_holdout_and_this_one_says_so():
     assert all(a.bounds[0] <= 0.5 <= a.bounds[1] for a in answers)
 
 
-@pytest.mark.parametrize(("cv", "n_jobs"), [(None, None), (3, None), (None, 2)])
+@pytest.mark.parametrize(
+    ("cv", "n_jobs"), [(None, None), (3, None), pytest.param(None, 2, marks=pytest.mark.slow)]
+)
 def test_a_search_with_several_folds_is_refused_before_a_look(tmp_path, cv, n_jobs) -> None:
     """Also in workers, and where errors of a scorer would become missing scores."""
     get_reusable_executor().shutdown(wait=True)  # workers of an earlier test have its state folder

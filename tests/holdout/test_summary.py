@@ -89,6 +89,7 @@ def test_the_outlook_keeps_its_word():
     assert answer.half_width == pytest.approx(promised, rel=0.02)
 
 
+@pytest.mark.slow
 def test_the_plot_draws_what_the_ledger_holds():
     from validstats.plotting import LedgerDisplay
 

@@ -7,7 +7,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from validstats.intake import align, row_labels
@@ -17,6 +17,7 @@ ROWS = pd.DataFrame({"x": np.arange(5.0)}, index=IDS)
 VALUES = pd.Series(np.arange(5.0), index=IDS)
 
 
+@settings(max_examples=30)
 @given(st.permutations(range(5)))
 def test_equal_labels_in_any_order_are_aligned(order) -> None:
     shuffled = VALUES.iloc[list(order)]

@@ -71,6 +71,7 @@ def test_sequential_and_full_tests_agree_and_strata_are_kept():
     assert early.n_permutations < 500
 
 
+@pytest.mark.slow
 def test_of_many_rows_distances_are_held_for_a_subset_chosen_by_x_alone():
     generator = np.random.default_rng(3)
     x, y = generator.normal(size=(2, 2300))

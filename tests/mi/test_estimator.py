@@ -264,6 +264,7 @@ def test_long_data_are_read_in_parts_that_are_averaged(estimator):
     assert result.conf_low < result.estimate < result.conf_high
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::validstats.exceptions.SupportWarning")
 def test_the_correction_goes_on_shrinking_beyond_the_trained_sizes(estimator):
     """The consistency that is claimed for two single columns needs it; read as 10,000 rows a bias would stay."""

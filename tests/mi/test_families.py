@@ -45,6 +45,7 @@ def test_different_indices_give_different_sets():
     assert family.sample(0, 1).x.tobytes() != family.sample(1, 1).x.tobytes()
 
 
+@pytest.mark.slow
 def test_sizes_cover_the_stated_range():
     family = default_family()
     samples = [family.sample(11, index) for index in range(300)]
@@ -246,6 +247,7 @@ def test_twists_rotate_planes_by_what_lies_outside_them():
     assert np.allclose(twist(np.random.default_rng(1), longer)[:, moved], 3.0 * turned[:, moved])
 
 
+@pytest.mark.slow
 def test_shards_are_resumable_and_reproducible(tmp_path):
     family = default_family()
     paths = list(write_shards(family, 4, range(2), tmp_path, size=6))

@@ -73,6 +73,7 @@ def test_standardising_keeps_order_ties_and_infinities() -> None:
     np.testing.assert_allclose(np.vstack([one, others])[:, [0, 1, 4]].std(axis=0), 1.0)
 
 
+@pytest.mark.slow
 def test_a_strong_discrete_feature_is_found_among_continuous_ones() -> None:
     generator = np.random.default_rng(2)
     y = generator.integers(0, 2, size=150)

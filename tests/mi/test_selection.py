@@ -218,6 +218,7 @@ def test_bad_parameters_are_refused_at_fit(regression, parameters, message) -> N
         MISelector(**{"method": "ksg", **parameters}).fit(*regression)
 
 
+@pytest.mark.slow
 def test_constant_features_score_zero_and_are_not_selected(regression) -> None:
     X, y = regression
     selector = MISelector("ksg", control="fdr_bh", random_state=0).fit(

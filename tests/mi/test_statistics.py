@@ -66,6 +66,7 @@ def test_increasing_maps_change_nothing(sample):
         assert np.array_equal(getattr(one, name), getattr(two, name), equal_nan=True), name
 
 
+@pytest.mark.slow
 def test_decreasing_maps_change_little():
     changes = []
     for sample in some_sets(25):

@@ -47,6 +47,7 @@ def test_repeats_up_to_k_keep_the_estimator_of_kraskov() -> None:
     assert mutual_info(x, y, method="ksg", n_neighbors=2).estimator == "mixture KSG, k = 2"
 
 
+@pytest.mark.slow
 def test_a_few_zeros_in_one_class_are_counted_in_both() -> None:
     truth = np.log(2) + 0.02 * np.log(0.02) + 0.48 * np.log(0.48) + 0.5 * np.log(0.5)
     truth += -0.02 * np.log(0.02) - 0.98 * np.log(0.98)

@@ -103,6 +103,7 @@ def test_shares_bounds_and_examined_mutants(tmp_path, monkeypatch):
     assert "| batch | 2 | 1 | 0 | 1 | 100.0% | 5.0% |" in table
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     not (harness.ROOT / "validstats").is_dir(), reason="the installed package is tested, without its sources"
 )

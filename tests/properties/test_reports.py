@@ -54,6 +54,7 @@ def guarantee(**changes):
     return Guarantee(**{**values, "confidence_level": 0.9, **changes})
 
 
+@pytest.mark.slow
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(title=TEXT, lead=TEXT, key=TEXT, name=TEXT, value=st.floats(), seed=st.integers(), statement=TEXT)
 def test_pages_hold_any_text_and_run_none(title, lead, key, name, value, seed, statement):

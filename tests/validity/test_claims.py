@@ -38,6 +38,7 @@ def test_trials_of_a_claim_end_in_a_statement_or_a_documented_refusal(claim) -> 
     assert made == 3
 
 
+@pytest.mark.slow
 def test_truths_of_laws_are_those_of_a_large_sample() -> None:
     """The plug-in and nearest neighbours find, from many rows, what the formulas say."""
     rng = np.random.default_rng(1)

@@ -128,6 +128,7 @@ def test_a_hunt_repeats_itself_and_goes_on_from_its_store(tmp_path) -> None:
     assert first.findings[0].width_ratio == pytest.approx(0.5) and first.findings[0].reference_held == 1.0
 
 
+@pytest.mark.slow
 def test_crashes_and_faults_are_failures_and_refusals_are_not() -> None:
     def crash(setting, rng):
         if setting["n"] > 25:
@@ -181,6 +182,7 @@ def test_a_time_or_a_number_is_needed() -> None:
         hunt([])
 
 
+@pytest.mark.slow
 def test_a_report_prints_plots_and_is_json() -> None:
     found = hunt([PAIRS["an uncounted bit"][0]], n_trials=1500, random_state=0)
     assert found.sentence in " ".join(str(found.summary()).split())

@@ -293,8 +293,8 @@ def plan(
     ('guess_and_check', 0.0388)
     >>> plan(10_000, 100, release="numeric").choice
     'gaussian'
-    >>> plan(2_000, width=0.05).queries, plan(queries=20, difference=0.05).n
-    (19, 3325)
+    >>> plan(300, width=0.1).queries, plan(queries=2, difference=0.1).n
+    (7, 178)
     """
     level = check_confidence_level(confidence_level)
     if level < 0.5:
