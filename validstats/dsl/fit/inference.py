@@ -648,7 +648,6 @@ def controlled(
                 n_first=first_stage,
                 tuning="scalar" if tuning == "scalar" else "diagonal",
             )
-    residual = residual @ mapping.T
     delta = np.zeros(p) if control is None else control.delta
     rows_of = InfluenceRows(work, augmentation, mapping)
     return Estimate(
@@ -657,7 +656,7 @@ def controlled(
         influence_of=_influence_of(sample, rows_of),
         rows_of=rows_of,
         by_cluster=None if found is None or not found.clusters else found.clusters[0].sums @ mapping.T,
-        residual=residual,
+        residual=residual @ mapping.T,
         variance_parts=forecast,
         tuning="none" if control is None else tuning,
         degrees=degrees,
