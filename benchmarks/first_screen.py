@@ -1,7 +1,8 @@
 """The picture of the README: four questions, the usual answer, ours and the truth, all with intervals, from real runs.
 
 ``python -m benchmarks.first_screen`` runs the four studies, writes ``results/first_screen.json``, and draws
-``docs/images/first_screen.png``, which carries the digest of these numbers. ``--draw`` draws what is recorded.
+``docs/images/first_screen.png``, and one below the other for phones ``first_screen_narrow.png``; both carry the digest
+of these numbers. ``--draw`` draws what is recorded.
 Each study is run once, with the seed below, and then again and again with everything drawn afresh, to count how often
 each interval contains the truth.
 """
@@ -21,6 +22,7 @@ from benchmarks.readme import ROOT
 
 RESULT = ROOT / "benchmarks/results/first_screen.json"
 PICTURE = ROOT / "docs/images/first_screen.png"
+NARROW = ROOT / "docs/images/first_screen_narrow.png"
 SEED = 20
 LEVEL = 0.95
 
@@ -242,18 +244,20 @@ def digest(numbers: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(numbers, sort_keys=True).encode()).hexdigest()
 
 
-def draw(numbers: dict[str, Any]) -> Any:
-    """Draw one panel a question."""
+def draw(numbers: dict[str, Any], *, narrow: bool = False) -> Any:
+    """Draw one panel a question, two by two or one below the other."""
     from matplotlib.figure import Figure
 
     from validstats.plotting._style import COLOURS, tidy_axes
 
-    figure = Figure(figsize=(11, 5.4), layout="constrained")
+    figure = Figure(figsize=(4.8, 9.6) if narrow else (11, 5.4), layout="constrained")
     figure.suptitle(
-        "Black: the truth.  Red: the usual answer.  Green: validstats.  Bars: 95 % intervals.",
+        "Black: the truth.  Red: the usual answer.\nGreen: validstats.  Bars: 95 % intervals."
+        if narrow
+        else "Black: the truth.  Red: the usual answer.  Green: validstats.  Bars: 95 % intervals.",
         x=0.01, ha="left", fontsize=11, color=COLOURS["truth"],
     )  # fmt: skip
-    for ax, (name, study) in zip(figure.subplots(2, 2).ravel(), STUDIES.items()):
+    for ax, (name, study) in zip(figure.subplots(*((4, 1) if narrow else (2, 2))).ravel(), STUDIES.items()):
         row = numbers[name]
         for height, key, words in ((1, "usual", study.usual), (0, "ours", study.ours)):
             bar = Bar(*(study.scale * v for v in row[key]))
@@ -276,7 +280,7 @@ def draw(numbers: dict[str, Any]) -> Any:
             )
             share = 100 * row[f"{key}_held"] / row["replicates"]
             ax.annotate(
-                f"{words}: right in {share:.0f} % of {row['replicates']} repetitions",
+                f"{words}: right in {share:.0f} % of {row['replicates']}{'' if narrow else ' repetitions'}",
                 (0, height + 0.38), xycoords=("axes fraction", "data"), fontsize=9.5, color=colour,
             )  # fmt: skip
         ax.set(ylim=(-0.5, 1.75), yticks=[], xlabel=study.unit)
@@ -295,7 +299,9 @@ def main() -> None:
         found = {name: run(study) for name, study in STUDIES.items()}
         RESULT.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     numbers = json.loads(RESULT.read_text(encoding="utf-8"))
-    draw(numbers).savefig(PICTURE, dpi=130, metadata={"Software": None, "Description": digest(numbers)})
+    signed = {"Software": None, "Description": digest(numbers)}
+    draw(numbers).savefig(PICTURE, dpi=130, metadata=signed)
+    draw(numbers, narrow=True).savefig(NARROW, dpi=150, metadata=signed)
 
 
 if __name__ == "__main__":

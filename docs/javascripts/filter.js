@@ -1,7 +1,10 @@
-// A field above every long table: rows that do not hold all of its words are hidden.
+// Cells know the name of their column, for the cards of a phone. A field above every long table: rows that do not hold
+// all of its words are hidden.
 document.addEventListener("DOMContentLoaded", () => {
   for (const table of document.querySelectorAll(".md-typeset table:not([class])")) {
     const rows = [...table.querySelectorAll("tbody tr")];
+    const names = [...table.querySelectorAll("thead th")].map((cell) => cell.textContent.trim());
+    for (const row of rows) [...row.cells].forEach((cell, i) => (cell.dataset.name = names[i] || ""));
     if (rows.length < 16) continue;
     const field = document.createElement("input");
     field.type = "search";
@@ -16,7 +19,7 @@ document.addEventListener("DOMContentLoaded", () => {
       }
     });
     const place = table.closest(".md-typeset__scrollwrap") || table;
-    place.classList.add("long-table");
+    if (rows.length >= 30) place.classList.add("long-table");
     place.before(field);
   }
 });

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmarks.first_screen import PICTURE, RESULT, SEED, STUDIES, Bar, digest
+from benchmarks.first_screen import NARROW, PICTURE, RESULT, SEED, STUDIES, Bar, digest
 
 pytestmark = pytest.mark.skipif(not PICTURE.exists(), reason="the pages are not installed with the package")
 NUMBERS = json.loads(RESULT.read_text(encoding="utf-8"))
@@ -26,8 +27,9 @@ def texts(data: bytes) -> dict[str, str]:
     return found
 
 
-def test_the_picture_shows_the_recorded_numbers() -> None:
-    assert texts(PICTURE.read_bytes())["Description"] == digest(NUMBERS)
+@pytest.mark.parametrize("picture", [PICTURE, NARROW], ids=["wide", "narrow"])
+def test_the_picture_shows_the_recorded_numbers(picture: Path) -> None:
+    assert texts(picture.read_bytes())["Description"] == digest(NUMBERS)
     assert digest(NUMBERS | {"more": {}}) != digest(NUMBERS)
 
 

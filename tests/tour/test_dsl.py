@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tests.tour import LINES
 from validstats.tour import dsl as tour
 from validstats.tour._section import QuietProgress
 
@@ -17,7 +18,12 @@ def test_the_section_shows_the_naive_error_and_covers(monkeypatch: pytest.Monkey
     assert facts["naive_log_length"] > 0.4 and facts["true_log_length"] < 0.15
     assert facts["interval_log_length"][1] < facts["naive_log_length"]
     assert facts["intervals"] == 12 and facts["covered"] >= 9 and facts["naive_covered"] == 0
-    assert "ratings" in section.story.truth and section.story.rely_on.endswith(".")
+    assert len(section.story.text("Title", 80).splitlines()) <= LINES["dsl"]
+    assert (
+        "ratings" in section.story.truth
+        and "People alone" in section.story.naive
+        and section.story.rely_on.endswith(".")
+    )
     assert len(section.page.figures) == 1 and len(section.page.summaries) == 2
 
 

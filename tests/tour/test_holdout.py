@@ -3,6 +3,7 @@ from __future__ import annotations
 import matplotlib as mpl
 import pytest
 
+from tests.tour import LINES
 from validstats.tour._section import QuietProgress
 from validstats.tour.holdout import run_section
 
@@ -30,6 +31,10 @@ def test_the_answers_of_the_ledger_contain_the_truth(section) -> None:
 
 @pytest.mark.slow
 def test_story_and_page_show_table_guarantee_and_figure(section) -> None:
+    assert len(section.story.text("Title", 80).splitlines()) <= LINES["holdout"]
+    assert "Bonferroni" in section.story.naive
+    low, high = section.facts["bonferroni_interval"]
+    assert low < section.facts["naive_interval"][0] and high > section.facts["naive_interval"][1]
     assert "looks" in section.story.question and "vault" in section.story.ours
     shown = "\n".join(str(summary) for summary in section.page.summaries)
     for part in ("Naive: climbed on the holdout", "The vault, opened once", "rely on", "chain verified"):

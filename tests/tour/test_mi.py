@@ -8,6 +8,7 @@ matplotlib.use("Agg")
 import numpy as np
 import pytest
 
+from tests.tour import LINES
 from validstats.tour import mi
 from validstats.tour._section import QuietProgress
 
@@ -42,5 +43,6 @@ def test_the_machine_score_is_among_the_informative_features(section) -> None:
 def test_the_section_prints_and_shows_figures(section) -> None:
     assert any("false discovery rate" in text for text in section.page.paragraphs)
     assert "certified" in section.story.ours
+    assert len(section.story.text("Title", 80).splitlines()) <= LINES["mi"]
     assert len(section.page.figures) == 1 and len(section.page.summaries) == 3
     assert section.facts["p_values"]["mutual information"] <= 0.05

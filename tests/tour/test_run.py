@@ -7,10 +7,12 @@ import types
 import pytest
 from click.testing import CliRunner
 
+from tests.tour import LINES
 from validstats.cli import main
 from validstats.results import Section
-from validstats.tour import run_tour
-from validstats.tour._section import Story, TerminalProgress, TourSection
+from validstats.tour import batch, run_tour
+from validstats.tour._run import SECTIONS
+from validstats.tour._section import QuietProgress, Story, TerminalProgress, TourSection
 
 
 @pytest.fixture
@@ -74,6 +76,20 @@ def test_steps_are_shown_on_a_terminal_only() -> None:
     assert "[Batch] fitting ..." in stream.getvalue()
     progress.close()
     assert stream.getvalue().endswith("\r\x1b[2K")
+
+
+def test_the_whole_story_has_at_most_sixty_lines() -> None:
+    assert list(LINES) == list(SECTIONS)
+    assert sum(LINES.values()) + len(LINES) + 2 <= 60
+
+
+@pytest.mark.slow
+def test_the_story_of_the_batch_keeps_its_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batch, "N_REPLICATES", 2)
+    monkeypatch.setattr(batch, "N_YEAR_REPLICATES", 20)
+    section = batch.run_section(QuietProgress())
+    assert len(section.story.text("Title", 80).splitlines()) <= LINES["batch"]
+    assert "textbook" in section.story.naive and "whole years" in section.story.ours
 
 
 def test_a_story_is_folded_under_its_labels() -> None:

@@ -130,8 +130,8 @@ def run_section(progress: Progress) -> TourSection:
     )
     story = Story(
         "What will the total of next year's monthly sea temperatures be, from forty past years?",
-        f"The textbook interval from the same months, as if they were independent, contains the new total in "
-        f"{seen['years: plain']:.0%} of {N_YEAR_REPLICATES:,} redraws of the years, for {LEVEL:.0%} promised.",
+        f"The textbook interval from the months as if independent contains it in {seen['years: plain']:.0%} of "
+        f"{N_YEAR_REPLICATES:,} redraws of the years, for {LEVEL:.0%} promised.",
         f"{year.answer}, from whole years; such intervals contain the total in {seen['years: observed']:.0%} of the redraws.",
         f"{seen['years: truth']:.1f} in this year.",
         f"{year.guarantee.holds}.",

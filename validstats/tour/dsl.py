@@ -126,11 +126,14 @@ def run_section(progress: Progress) -> TourSection:
     assert logit.naive_fit is not None
     at = logit.names.index("log_length")
     low, high = logit.confidence_interval()[at]
+    assert logit.gold is not None
+    alone = logit.gold.params[at] + np.array([-1.96, 1.96]) * logit.gold.std_error[at]
     lead = (
         "A machine has scored every sentence; people have rated 1,000, drawn at random. Does length go with "
         f"positive sentiment? From the machine's labels alone the coefficient of log length is "
         f"{logit.naive_fit.params[at]:.2f}; with all 23,703 ratings it is {truth['logit'][at]:.2f}. From the 1,000 "
-        f"ratings and the machine's labels together: {logit.params[at]:.2f}, interval {low:.2f} to {high:.2f}."
+        f"ratings and the machine's labels together: {logit.params[at]:.2f}, interval {low:.2f} to {high:.2f}; from the ratings "
+        f"alone {alone[0]:.2f} to {alone[1]:.2f}."
     )
     check = (
         f"Over {N_DRAWS} fresh samples of 1,000 ratings, {ours} of {total} intervals cover the coefficients of "
@@ -152,6 +155,7 @@ def run_section(progress: Progress) -> TourSection:
         "true_log_length": float(truth["logit"][at]),
         "estimate_log_length": float(logit.params[at]),
         "interval_log_length": (float(low), float(high)),
+        "people_alone": (float(alone[0]), float(alone[1])),
         "covered": ours,
         "naive_covered": naive,
         "intervals": total,
@@ -159,8 +163,8 @@ def run_section(progress: Progress) -> TourSection:
     }
     story = Story(
         f"Does the length of a sentence go with positive sentiment, when a machine labelled 23,703 and people {N_LABELS:,}?",
-        f"The machine's labels alone: coefficient {logit.naive_fit.params[at]:.2f}; {naive} of {total} of its intervals contain "
-        "the coefficients of all ratings.",
+        f"Machine labels alone: {logit.naive_fit.params[at]:.2f}; {naive} of {total} such intervals contain the coefficients of "
+        f"all ratings. People alone: {alone[0]:.2f} to {alone[1]:.2f}.",
         f"{logit.params[at]:.2f}, interval {low:.2f} to {high:.2f}, from both; {ours} of {total} intervals contain them.",
         f"{truth['logit'][at]:.2f}, by all 23,703 ratings.",
         f"{logit.guarantee.holds}.",

@@ -76,6 +76,8 @@ def _board(frame: Any, positive: Bool1D, rng: np.random.Generator) -> tuple[Any,
 
 
 def _section(share: Any, positive: Bool1D, frame: Any, board: Any, truth: dict[str, float]) -> TourSection:
+    from statsmodels.stats.proportion import proportion_confint
+
     lead = (
         f"What share of the {len(frame):,} sentences is positive? A machine that counts words, and takes a negation "
         f"for a no, labelled all of them, people {LABELS}. {share.answer}. "
@@ -103,20 +105,23 @@ def _section(share: Any, positive: Bool1D, frame: Any, board: Any, truth: dict[s
         summaries=(share.summary(), board.summary()),
         figures=figures,
     )
+    alone = float(share.tidy()["human_estimate"][0])
+    low, high = proportion_confint(alone * LABELS, LABELS, method="wilson")
     facts = {
         "interval": (share.conf_low, share.conf_high),
         "truth": float(positive.mean()),
         "machine": share.naive,
+        "people_alone": (float(low), float(high)),
         "ranks_inside": inside,
         "best": board.systems[0],
     }
     story = Story(
         f"What share of {len(frame):,} sentences is positive, by a machine for all and people for {LABELS}? Which of four "
-        "machines agrees best with people?",
-        f"The machine at its word: {100 * share.naive:.1f} %.",
-        f"{share.answer}. {board.answer[:1].upper()}{board.answer[1:]}.",
-        f"{100 * positive.mean():.1f} % by all ratings; the ranks on all sentences {'all lie' if inside else 'do not all lie'} "
-        "within their ranges.",
+        "machines is best?",
+        f"The machine at its word: {100 * share.naive:.1f} %. People alone: {100 * alone:.1f} % ({100 * low:.1f} to {100 * high:.1f} %, "
+        "Wilson).",
+        f"{share.answer.split('. ')[0]}. {board.answer[:1].upper()}{board.answer[1:]}.",
+        f"{100 * positive.mean():.1f} % by all ratings; all ranks {'lie' if inside else 'do not lie'} within their ranges.",
         f"{share.guarantee.holds}.",
     )
     return TourSection(story, page, facts)

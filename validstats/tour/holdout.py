@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.stats import norm
 
 from validstats._typing import Float2D, Int1D, Int2D
 from validstats.results import Report, Section, Summary, Table
@@ -50,8 +51,10 @@ class _NaiveSearch:
     promise: float
     looks: int
 
-    def interval(self, n: int) -> tuple[float, float]:
-        half_width = 1.96 * float(np.sqrt(self.promise * (1 - self.promise) / n))
+    def interval(self, n: int, looks: int = 1) -> tuple[float, float]:
+        """The normal interval of one look, or by Bonferroni for several."""
+        standard_error = float(np.sqrt(self.promise * (1 - self.promise) / n))
+        half_width = float(norm.isf(0.025 / looks)) * standard_error
         return self.promise - half_width, self.promise + half_width
 
 
@@ -173,8 +176,10 @@ def _section(
 
     chosen, vault = final
     low, high = naive.interval(len(data.holdout))
+    corrected = naive.interval(len(data.holdout), naive.looks)
     promises = [
         ("Naive: climbed on the holdout", naive.looks, naive.promise, low, high, truths[-1]),
+        ("The same by Bonferroni, no proof here", naive.looks, naive.promise, *corrected, truths[-1]),
         (
             "Through the ledger: chosen vote",
             len(answers),
@@ -205,10 +210,11 @@ def _section(
     inner, outer = answers[chosen].bounds, vault.bounds
     story = Story(
         f"After {naive.looks:,} looks at the same {len(data.holdout):,} held-out sentences: how accurate is the vote that won?",
-        f"{naive.promise:.3f}, 95 % interval {low:.3f} to {high:.3f}, as if it were the only look.",
+        f"{naive.promise:.3f} ({low:.3f} to {high:.3f}) as the only look; {corrected[0]:.3f} to {corrected[1]:.3f} by Bonferroni, "
+        "which is for looks fixed beforehand.",
         f"{float(answers[chosen]):.3f}, between {inner[0]:.3f} and {inner[1]:.3f} through the ledger; the sealed vault, opened "
         f"once: {outer[0]:.3f} to {outer[1]:.3f}.",
-        f"{truths[-1]:.3f} for the usual winner, {truths[chosen]:.3f} for ours, on {len(data.fresh):,} fresh sentences.",
+        f"{truths[-1]:.3f} for that vote, {truths[chosen]:.3f} for ours, on {len(data.fresh):,} fresh sentences.",
         f"{answers[chosen].guarantee.holds}.",
     )
     return TourSection(
@@ -224,6 +230,7 @@ def _section(
         facts={
             "naive_promise": naive.promise,
             "naive_interval": (low, high),
+            "bonferroni_interval": corrected,
             "naive_truth": truths[-1],
             "looks": naive.looks,
             "n_answers": len(answers),

@@ -139,12 +139,12 @@ def _section(results: dict[str, Any], selector: MISelector, test: dict[str, Any]
     }
     best = defaults[strongest]
     story = Story(
-        f"How much does a machine's score tell about the human rating of {strongest}?",
-        f"A Gaussian copula says {results[strongest]['gaussian'].estimate:.2f} nats, nearest neighbours say "
-        f"{results[strongest]['ksg'].estimate:.2f}. A linear test of score and strength of tweets finds nothing "
+        f"How much does a machine's score tell about ratings of {strongest}?",
+        f"Gaussian copula {results[strongest]['gaussian'].estimate:.2f} nats, nearest neighbours (KSG) "
+        f"{results[strongest]['ksg'].estimate:.2f}. A linear test of score and strength finds nothing "
         f"(p = {test['correlation'].p_value:.2g}).",
         f"{best.answer}. The test finds the V-shaped relation (p = {test['mutual information'].p_value:.2g}).",
-        "Not known for real texts; the page of coverage has laws whose information is known.",
+        "Not known for real texts.",
         f"{best.guarantee.holds}.",
     )
     return TourSection(story, page, facts)
