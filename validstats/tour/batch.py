@@ -129,7 +129,7 @@ def run_section(progress: Progress) -> TourSection:
         figures=_figures(study, results, rows, batches, curve),
     )
     story = Story(
-        "What will the total of next year's monthly sea temperatures be, from forty past years?",
+        "What will next year's total of monthly sea temperatures be?",
         f"The textbook interval from the months as if independent contains it in {seen['years: plain']:.0%} of "
         f"{N_YEAR_REPLICATES:,} redraws of the years, for {LEVEL:.0%} promised.",
         f"{year.answer}, from whole years; such intervals contain the total in {seen['years: observed']:.0%} of the redraws.",
