@@ -414,6 +414,14 @@ def test_rows_without_a_name_are_no_item_and_no_system(role):
             call()
 
 
+@pytest.mark.parametrize("wrong", [None, "often"])
+def test_a_column_of_probabilities_that_is_damaged_is_named(wrong):
+    data = pd.read_csv(DATA / "audited_samples.csv").astype({"audit_probability": object})
+    data.loc[3, "audit_probability"] = wrong
+    with pytest.raises(EvalFileError, match="The column 'audit_probability' cannot be used"):
+        evals.pass_at_k(data)
+
+
 def test_a_battle_names_both_systems():
     battles = pd.read_csv(DATA / "battles.csv")
     battles.loc[3, "model_b"] = None
@@ -662,6 +670,19 @@ def test_a_column_says_which_problems_were_drawn_for_audit():
     data["drawn"] = audited.astype(int)
     told = evals.pass_at_k(data, drawn="drawn")
     np.testing.assert_allclose(told.of("pass")["estimate"], plain.of("pass")["estimate"], atol=1e-12)
+    # Drawn problems that nothing passed are known to be 0, and are no audited units: the band stays as wide.
+    failed = [f"unsolved {k}" for k in range(40)]
+    more = pd.DataFrame(
+        {
+            "problem": np.repeat(failed, 20),
+            "sample": np.tile(np.arange(20), 40),
+            "passed": 0,
+            "audit_probability": 1 / 3,
+        }
+    )
+    wide = [evals.pass_at_k(pd.concat([data, more.assign(drawn=flag)]), drawn="drawn") for flag in (0, 1)]
+    assert [w.n_audited for w in wide] == [told.n_audited] * 2
+    np.testing.assert_allclose(wide[0].of("pass")["conf_high"], wide[1].of("pass")["conf_high"], atol=1e-12)
     lost = data.assign(
         drawn=np.where(data["problem"] == data.loc[audited, "problem"].iloc[0], 0, data["drawn"])
     )

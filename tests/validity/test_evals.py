@@ -9,6 +9,14 @@ import numpy as np
 import pytest
 
 from benchmarks import evals_coverage as sim
+from validstats.evals.statistics import (
+    audited_pass_at_k,
+    column_means,
+    corrected_rows,
+    linear_guess,
+    pass_at_k,
+    simultaneous_band,
+)
 from validstats.validity import binomial_acceptance
 
 pytestmark = pytest.mark.validity
@@ -83,6 +91,37 @@ def test_audited_bands_cover_and_tests_without_audits_do_not(setting):
     band, tests = hits(sim.audited_band, setting, sim.true_curve(setting[0], "right"))
     assert accepted(band, 0.94)
     assert not accepted(tests, 0.94)
+
+
+def audits_that_miss_bad_tests(rng, bad=0.09, problems=8_000, drawn=50, rate=0.4, tries=20, k=5):
+    """Whole problems audited, most of which nothing passes, and tests that let everything through in a few of the others.
+
+    Whether the band holds the share of problems that are really solved: with the audited problems that something passed
+    as units, and with all that were drawn.
+    """
+    passing = np.where(rng.random(problems) < rate, tries, 0)
+    right = np.where(rng.random(problems) < bad, 0, passing)
+    known = np.isin(np.arange(problems), rng.choice(problems, drawn, replace=False)) & (passing > 0)
+    size, ks = np.full(problems, tries), np.array([k])
+    base = pass_at_k(size, passing, ks)
+    target = np.zeros_like(base)
+    target[known] = audited_pass_at_k(size[known], passing[known], passing[known], right[known], ks)[0]
+    guess = linear_guess(target, base, known, rng.integers(0, 5, problems))
+    rows = corrected_rows(guess, target, known, np.full(problems, drawn / problems))
+    rows[passing == 0] = 0.0
+    mean, covariance = column_means(rows)
+    flags = []
+    for units in (int(known.sum()), drawn):
+        band = simultaneous_band(mean, covariance * units / (units - 2), units, units - 1, 0.95, rng)
+        flags.append(bool(band.low[0] <= rate * (1 - bad) <= band.high[0]))
+    return flags
+
+
+def test_audited_problems_that_nothing_passed_do_not_count_as_units():
+    rng = np.random.default_rng(7)
+    held, naive = np.sum([audits_that_miss_bad_tests(rng) for _ in range(500)], axis=0)
+    assert accepted(held, 0.94, 500)
+    assert not accepted(naive, 0.94, 500)
 
 
 def test_bands_of_what_is_delivered_cover_and_tests_do_not():

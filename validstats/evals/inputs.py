@@ -359,7 +359,13 @@ def numbers_beside_rows(table: EvalTable, values: Any, name: str) -> Float1D:
     """One number a row: a column by name, one for all rows, or values in the order or with the index of the data."""
     if isinstance(values, numbers.Real) and not isinstance(values, bool):
         values = np.full(len(table), float(values))
-    array = check_vector(beside_rows(table, values, name), name)
+    found = beside_rows(table, values, name)
+    try:
+        array = check_vector(found, name)
+    except (TypeError, ValueError) as error:
+        if isinstance(values, str):
+            raise EvalFileError(f"The column {values!r} cannot be used. {error}") from error
+        raise
     if array.shape != (len(table),):
         n_read = table.origins[1]
         used = "" if n_read == len(table) else f" (or ({len(table)},), for the rows that are used)"
