@@ -17,6 +17,7 @@ DOCS = ROOT / "docs"
 PAGES = sorted(p for p in DOCS.rglob("*.md") if not {"generated", "gallery"} & set(p.relative_to(DOCS).parts))
 README = ROOT / "README.md"
 FENCE = re.compile(r"^```python\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
+QUOTE = re.compile(r"(?:^>.*\n?)+", flags=re.MULTILINE)
 PACKAGES = ("batch", "holdout", "dsl", "mi", "evals")
 
 pytestmark = pytest.mark.skipif(not DOCS.is_dir(), reason="the pages are not installed with the package")
@@ -30,12 +31,20 @@ def name_of(page: Path) -> str:
 @pytest.mark.parametrize(
     "page", [p for p in (README, *PAGES) if FENCE.search(p.read_text(encoding="utf-8"))], ids=name_of
 )
-def test_code_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_code_runs(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The code of a page runs, and prints what the page quotes."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MPLBACKEND", "Agg")
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    blocks = FENCE.findall(page.read_text(encoding="utf-8"))
-    exec(compile("\n".join(blocks), str(page), "exec"), {"__name__": "__page__"})
+    text = page.read_text(encoding="utf-8")
+    exec(compile("\n".join(FENCE.findall(text)), str(page), "exec"), {"__name__": "__page__"})
+    printed = " ".join(capsys.readouterr().out.split())
+    for quote in QUOTE.findall(text):
+        for part in re.split(r"^>\s*$", quote, flags=re.MULTILINE):
+            words = " ".join(part.replace(">", "").split()).removesuffix(".")
+            assert words in printed, f"{name_of(page)} quotes what its code does not print: {words}"
 
 
 @pytest.mark.slow
