@@ -8,7 +8,6 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -17,7 +16,8 @@ _NUMBER = itertools.count()
 
 gc.disable()  # until the tests run: what collection makes stays, and to look through it costs a third of its time
 
-os.environ["XDG_STATE_HOME"] = str(Path(_FOLDER.name) / "shared")  # of fixtures that outlive a test
+_SHARED = f"{_FOLDER.name}/shared"  # of fixtures that outlive a test
+os.environ["XDG_STATE_HOME"] = _SHARED
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -28,10 +28,11 @@ def pytest_runtestloop() -> None:
 
 
 @pytest.fixture(autouse=True)
-def own_state_directory(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def own_state_directory() -> Iterator[None]:
     """The folder is made by whoever writes to it; workers of joblib, which keep the folder they started with, end with the test."""
-    monkeypatch.setenv("XDG_STATE_HOME", str(Path(_FOLDER.name) / str(next(_NUMBER))))
+    os.environ["XDG_STATE_HOME"] = f"{_FOLDER.name}/{next(_NUMBER)}"
     yield
+    os.environ["XDG_STATE_HOME"] = _SHARED
     workers = getattr(sys.modules.get("joblib.externals.loky.reusable_executor"), "_executor", None)
     if workers is not None:
         workers.shutdown(wait=True, kill_workers=True)

@@ -1,13 +1,14 @@
-"""The check that a function withstands hostile input; the input itself comes from :mod:`tests.strategies`."""
+"""Checks that tests share: that a function withstands hostile input (:mod:`tests.strategies`), and large tables in turn."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import pytest
 from scipy import sparse
 
 if TYPE_CHECKING:
@@ -17,6 +18,15 @@ try:
     import polars as pl
 except ModuleNotFoundError:  # polars is optional
     pl = None
+
+
+def in_turn(first: Sequence[Any], second: Sequence[Any]) -> list[Any]:
+    """All pairs for ``parametrize``: in the fast lane one of the second for each of the first, in turn; in the slow lane all."""
+    return [
+        pytest.param(a, b, marks=() if j == i % len(second) else pytest.mark.slow)
+        for i, a in enumerate(first)
+        for j, b in enumerate(second)
+    ]
 
 
 def assert_answers_or_refuses(

@@ -45,20 +45,15 @@ def _repeatable_keys(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
 
 
 @pytest.fixture(autouse=True, scope="module")
-def repeatable_keys_of_module(request: pytest.FixtureRequest):
+def repeatable_in_module(request: pytest.FixtureRequest):
     with pytest.MonkeyPatch.context() as monkeypatch:
         _repeatable_keys(monkeypatch, request.node.nodeid)
         yield
 
 
 @pytest.fixture(autouse=True)
-def repeatable_keys(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    _repeatable_keys(monkeypatch, request.node.nodeid)
-
-
-@pytest.fixture(autouse=True)
-def repeatable_draws(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Draws of ``random_state=None`` differ from call to call, as they should, but not from run to run."""
+def repeatable(request: pytest.FixtureRequest):
+    """Keys of new ledgers, and draws of ``random_state=None``, differ from call to call but not from run to run."""
     import numpy as np
 
     default_rng, counter = np.random.default_rng, itertools.count()
@@ -67,4 +62,7 @@ def repeatable_draws(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyP
     def seeded(seed: object = None) -> Any:
         return default_rng([name, next(counter)] if seed is None else seed)
 
-    monkeypatch.setattr(np.random, "default_rng", seeded)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        _repeatable_keys(monkeypatch, request.node.nodeid)
+        monkeypatch.setattr(np.random, "default_rng", seeded)
+        yield

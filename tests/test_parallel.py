@@ -10,6 +10,7 @@ def draw(generator: np.random.Generator, index: int) -> tuple[int, float]:
     return index, float(generator.standard_normal())
 
 
+@pytest.mark.slow
 def test_results_do_not_depend_on_the_number_of_workers() -> None:
     serial = map_replicates(draw, 7, 11)
     assert serial == map_replicates(draw, 7, 11, n_jobs=2)

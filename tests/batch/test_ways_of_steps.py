@@ -7,6 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
+from tests.checks import in_turn
 from validstats.batch.laws import compositional_interval
 from validstats.exceptions import SpeedWarning
 
@@ -40,8 +41,7 @@ def extreme_by_enumeration(step, padded, weights, m, budget, sign):
     return sign * max(sign * np.array(values))
 
 
-@pytest.mark.parametrize("way", STEPS)
-@pytest.mark.parametrize("m", [2, 4])
+@pytest.mark.parametrize(("way", "m"), in_turn(list(STEPS), [2, 4]))
 def test_every_way_gives_the_extreme_over_all_rank_vectors(way, m) -> None:
     weights = np.arange(SCORES.size + 1)
     found = compositional_interval(STEPS[way], SCORES, m, "0.2", weights=weights, bounds=(0.0, 9.0))

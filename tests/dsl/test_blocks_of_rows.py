@@ -7,6 +7,7 @@ import pickle
 import numpy as np
 import pytest
 
+from tests.checks import in_turn
 from tests.dsl.test_one_path import DESIGNS, infer, study
 
 pytestmark = pytest.mark.filterwarnings("ignore::validstats.exceptions.LabellingWarning")
@@ -25,10 +26,10 @@ def answer(case, design, **options):
     return infer(data, case, design, labels, how, **options)
 
 
-@pytest.mark.parametrize("design", DESIGNS)
-@pytest.mark.parametrize(
-    "case", ["linear", "logit", "multinomial", "quantile", "predicted covariate", "instruments"]
-)
+CASES = ["linear", "logit", "multinomial", "quantile", "predicted covariate", "instruments"]
+
+
+@pytest.mark.parametrize(("case", "design"), in_turn(CASES, list(DESIGNS)))
 def test_blocks_change_no_number(monkeypatch, case, design):
     whole = answer(case, design)
     for name, size in BLOCKS.items():
@@ -39,8 +40,7 @@ def test_blocks_change_no_number(monkeypatch, case, design):
     assert parts.naive == pytest.approx(whole.naive, rel=1e-9)
 
 
-@pytest.mark.parametrize("design", DESIGNS)
-@pytest.mark.parametrize("estimator", ["tuned", "gold", "ppi++"])
+@pytest.mark.parametrize(("estimator", "design"), in_turn(["tuned", "gold", "ppi++"], list(DESIGNS)))
 @pytest.mark.parametrize("case", ["linear", "logit"])
 def test_the_covariance_is_that_of_the_rows(case, estimator, design):
     found = answer(case, design, estimator=estimator)

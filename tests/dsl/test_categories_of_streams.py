@@ -21,7 +21,7 @@ def streamed(frame, **options):
         **(
             settings
             | {
-                "chunk_size": 130,
+                "chunk_size": 400,
             }
             | options
         ),

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 
+from tests.checks import in_turn
 from tests.oracles import dsl as oracle
 from validstats import DesignSupervised
 from validstats.dsl.fit import Component, LabelledSample, empty_term, fit_fixed_effects, mixture, within_term
@@ -200,9 +201,10 @@ def full_panel():
 class TestAllRowsLabelled:
     """With every label known each form is the regression with dummies, whatever the predictions."""
 
-    @pytest.mark.parametrize("kind", ["HC0", "HC2", "HC3"])
+    @pytest.mark.parametrize(
+        ("effects", "kind"), in_turn([("unit",), ("unit", "time")], ["HC3", "HC2", "HC0"])
+    )
     @pytest.mark.parametrize("weights", [None, "w"])
-    @pytest.mark.parametrize("effects", [("unit",), ("unit", "time")])
     @pytest.mark.parametrize("outcome", ["observed", "y"])
     def test_dummy_regression(self, full_panel, outcome, effects, weights, kind):
         data, truth, dsl = full_panel
@@ -288,8 +290,9 @@ def part_panel():
 
 
 class TestPartLabelled:
-    @pytest.mark.parametrize("estimator", ["tuned", "dsl", "ppi", "gold"])
-    @pytest.mark.parametrize("kind", ["HC0", "HC1", "HC2", "HC3"])
+    @pytest.mark.parametrize(
+        ("estimator", "kind"), in_turn(["tuned", "dsl", "ppi", "gold"], ["HC0", "HC1", "HC2", "HC3"])
+    )
     def test_every_estimator_and_variance(self, part_panel, estimator, kind):
         data, truth, dsl, _ = part_panel
         found = dsl.infer("observed ~ d + x | unit", estimator=estimator, vcov=kind)

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 
+from tests.checks import in_turn
 from validstats.dsl import DesignSupervised, Moment
 from validstats.dsl.regression import MODELS
 from validstats.exceptions import LabellingWarning, StreamingError
@@ -172,16 +173,10 @@ def test_every_model_is_a_case() -> None:
     assert asked == set(MODELS)
 
 
-QUICK = ("simple", "clusters in strata", "independent")
-# in the fast lane each case has one design, in turn; in the slow lane every design
-CASES_AND_DESIGNS = [
-    pytest.param(case, design, marks=() if design == QUICK[i % len(QUICK)] else pytest.mark.slow)
-    for i, case in enumerate(c for c in CASES if c != "quantile")
-    for design in DESIGNS
-]
+EVERY_CASE = [case for case in CASES if case != "quantile"]
 
 
-@pytest.mark.parametrize(("case", "design"), CASES_AND_DESIGNS)
+@pytest.mark.parametrize(("case", "design"), in_turn(EVERY_CASE, list(DESIGNS)))
 def test_one_part_is_the_frame(case, design) -> None:
     if case == "proportion, exact" and design == "independent":
         with pytest.raises(StreamingError, match="bets on all rows in random order"):
@@ -224,8 +219,9 @@ def test_four_parts_are_one(case) -> None:
     assert_same(*both(case, "clusters", n_parts=7, population="finite"), rtol=1e-10)
 
 
-@pytest.mark.parametrize("estimator", ["tuned", "dsl", "ppi", "ppi++", "gold"])
-@pytest.mark.parametrize("vcov", [None, *(pytest.param(v, marks=pytest.mark.slow) for v in ("HC1", "HC3"))])
+@pytest.mark.parametrize(
+    ("estimator", "vcov"), in_turn(["tuned", "dsl", "ppi", "ppi++", "gold"], [None, "HC1", "HC3"])
+)
 def test_every_estimator_and_correction(estimator, vcov) -> None:
     how = {"learner": "linear", "n_repeats": 2, "n_folds": 2, "random_state": 3, "estimator": estimator}
     assert_same(*both("logit", "simple", how=how, vcov=vcov))
@@ -248,7 +244,9 @@ def test_a_quantile_is_that_of_the_frame() -> None:
     assert_same(*both("quantile", "independent", n_parts=3, frame=frame), rtol=1e-9)
 
 
-@pytest.mark.parametrize("clusters", [("unit",), ("unit", "time"), ()])
+@pytest.mark.parametrize(
+    "clusters", [("unit", "time"), *(pytest.param(c, marks=pytest.mark.slow) for c in (("unit",), ()))]
+)
 @pytest.mark.parametrize("case", ["logit", pytest.param("effects", marks=pytest.mark.slow)])
 def test_clusters_given_after_the_fit(case, clusters) -> None:
     data, labels = study("simple")
@@ -283,7 +281,15 @@ def test_clusters_given_after_the_fit_are_columns_of_two_clusters_or_more() -> N
         finite.recluster("unit")
 
 
-def test_parts_without_labels_empty_parts_and_levels_that_appear_late() -> None:
+@pytest.mark.parametrize(
+    "case",
+    [
+        "multinomial",
+        "proportion by group",
+        *(pytest.param(c, marks=pytest.mark.slow) for c in ("linear", "shares", "predicted classes")),
+    ],
+)
+def test_parts_without_labels_empty_parts_and_levels_that_appear_late(case) -> None:
     data, labels = study("simple")
     whole = data.assign(**labels)
     late = whole.sort_values(["kind", "qt"], kind="stable").reset_index(drop=True)
@@ -292,10 +298,9 @@ def test_parts_without_labels_empty_parts_and_levels_that_appear_late() -> None:
     parts += [late.drop(unlabelled.index[:50]).iloc[200:], late.iloc[:0]]
     order = pd.concat(parts, ignore_index=True)
     names = list(labels)
-    for case in ("linear", "multinomial", "proportion by group", "shares", "predicted classes"):
-        how = {"learner": "linear", "n_repeats": 1, "n_folds": 2, "random_state": 3}
-        memory = infer(order.drop(columns=names), case, "simple", {n: order[n] for n in names}, how)
-        assert_same(memory, infer(parts, case, "simple", None, how), rtol=1e-10)
+    how = {"learner": "linear", "n_repeats": 1, "n_folds": 2, "random_state": 3}
+    memory = infer(order.drop(columns=names), case, "simple", {n: order[n] for n in names}, how)
+    assert_same(memory, infer(parts, case, "simple", None, how), rtol=1e-10)
 
 
 def test_what_is_no_function_of_a_row_is_refused() -> None:

@@ -109,7 +109,7 @@ def test_clusters_are_summed_across_chunks() -> None:
         estimator="dsl",
         features=(),
         clusters="group",
-        chunk_size=250,
+        chunk_size=1000,
     )
     whole = in_memory(frame, "linear", "dsl", ["machine"], [frame["group"].to_numpy()])
     np.testing.assert_allclose(streamed.covariance, whole.covariance, rtol=1e-9)
