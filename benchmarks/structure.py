@@ -60,6 +60,15 @@ ANSWERS = {
         model = LearnedMI()
         act = lambda: model.infer(x, y)
     """,
+    "evals": """
+        import numpy as np, pandas as pd
+        from validstats import evals
+        rng = np.random.default_rng(0)
+        right = rng.random(600) < .7
+        rows = pd.DataFrame({"item": np.arange(600), "judge": (right ^ (rng.random(600) < .1)).astype(int)})
+        rows["human"] = np.where(rng.random(600) < .3, right, np.nan)
+        act = lambda: evals.evaluate(rows, judge="judge", human="human", random_state=0)
+    """,
 }
 """Domain -> a default call whose files are counted; what fits and calibrates runs before."""
 
@@ -357,7 +366,8 @@ def figures(root: Path) -> dict[str, str]:
         "imports within functions": str(len(found.deferred)),
     }
     for domain in ANSWERS:
-        table[f"files of {domain} that one answer enters"] = str(len(files_entered(domain, root)))
+        if (root / domain).is_dir():
+            table[f"files of {domain} that one answer enters"] = str(len(files_entered(domain, root)))
     return table
 
 
