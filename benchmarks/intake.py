@@ -140,6 +140,10 @@ AROUND: Mapping[str, str] = {
 }
 """Section 3: surroundings."""
 
+NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+NOBODY += ["--inh-caps=-all,+dac_read_search", "--ambient-caps=-all,+dac_read_search"]
+"""Another user, who may read every file, since the interpreter may lie in a closed folder, and write none."""
+
 MACHINES = """
     import warnings
     with warnings.catch_warnings(record=True) as caught:
@@ -181,30 +185,106 @@ CALLS: Mapping[str, tuple[str, str]] = {
 """Default calls: what is made first, and what is timed."""
 
 CHECKED: Mapping[str, str] = {
-    "fit": "BatchPredictor(LinearRegression(), t, check_reuse=check, **o).fit(Z, y)",
-    "calibrate": "m.calibrate(Q, y)",
-    "calibrate and predict": "m.calibrate(Q, y).predict(Q[:100])",
-    "calibrate and infer": "m.calibrate(Q, y).infer(Q[:100])",
+    "fit": "BatchPredictor(L(), t, random_state=0).fit(Z, y)",
+    "calibrate": "m.calibrate(Q, v)",
+    "calibrate and predict": "m.calibrate(Q, v).predict(Q[:100])",
+    "calibrate and infer": "m.calibrate(Q, v).infer(Q[:100])",
 }
-"""Calls that look for rows that were trained on, unless they are told not to."""
+"""Calls that remember the rows that train, and look for them among those that calibrate."""
+
+TABLES: Mapping[str, tuple[str, tuple[int, ...], tuple[str, ...]]] = {
+    "array": ("Z", (2_000, 20_000, 500_000), tuple(CHECKED)),
+    "array, two classes": ("Z", (2_000, 20_000), ("fit", "calibrate")),
+    "array, labels and values that repeat": ("np.round(Z, 1)", (2_000, 20_000), ("fit", "calibrate")),
+    "pandas": ("pd.DataFrame(Z, columns=list('abcde'))", (2_000, 20_000), ("fit", "calibrate")),
+    "polars": ("pl.DataFrame(Z, schema=list('abcde'))", (2_000, 20_000), ("fit", "calibrate")),
+    "sparse": ("sparse.csr_matrix(Z * (np.abs(Z) > 1))", (2_000, 20_000), ("fit", "calibrate")),
+}
+"""How the rows are handed over, their numbers, and what is called."""
 
 
 def check_costs(folder: Path, repeats: int) -> dict[str, list[float]]:
-    """Least CPU seconds without and with the check, by call and number of rows; the two take turns."""
-    body = textwrap.dedent(SETUP) + f"calls = {dict(CHECKED)!r}\nrepeats = {repeats}\n"
+    """CPU seconds of a call in all and of its check, and the median of their ratio, by call, container and size."""
+    body = (
+        textwrap.dedent(SETUP)
+        + f"calls = {dict(CHECKED)!r}\ntables = {dict(TABLES)!r}\nrepeats = {repeats}\n"
+    )
     body += textwrap.dedent(
         """
+        import polars as pl
+        from scipy import sparse
+        from validstats.intake import TrainingRows
+        inside = [0.0]
+        def timed(function):
+            def run(*given):
+                start = time.process_time(); found = function(*given); inside[0] += time.process_time() - start
+                return found
+            return run
+        TrainingRows.of, TrainingRows.warn_about = timed(TrainingRows.of), timed(TrainingRows.warn_about)
         found = {}
-        for rows in (2_000, 20_000, 500_000):
-            Z, Q = rng.normal(size=(2, rows, 5)); y = Z[:, 0] + rng.normal(size=rows)
-            t, o = Simultaneous(miss=0.1), {"random_state": 0}
-            models = {c: BatchPredictor(LinearRegression(), t, check_reuse=c, **o).fit(Z, y) for c in (False, True)}
-            for title, call in calls.items():
-                best = {False: 1e9, True: 1e9}
-                for _ in range(repeats):
-                    for check, m in models.items():
-                        start = time.process_time(); eval(call); best[check] = min(best[check], time.process_time() - start)
-                found[f"{title}, {rows:,} x 5"] = list(best.values())
+        t = Simultaneous(miss=0.1)
+        for title, (make, sizes, asked) in tables.items():
+            for rows in sizes:
+                Z, Q = rng.normal(size=(2, rows, 5))
+                y, v = Z[:, 0] + rng.normal(size=rows), Q[:, 0] + rng.normal(size=rows)
+                L = LogisticRegression if "classes" in title else LinearRegression
+                if "classes" in title: y, v = y > 0, v > 0
+                if "repeat" in title: y, v = y.round(), v.round()
+                Z, Q = (eval(make, globals() | {"Z": part}) for part in (Z, Q))
+                m = BatchPredictor(L(), t, random_state=0).fit(Z, y)
+                for call in asked:
+                    code, taken = compile(calls[call], "call", "eval"), []
+                    for _ in range(repeats):
+                        inside[0] = 0.0
+                        start = time.process_time(); eval(code); whole = time.process_time() - start
+                        taken.append((whole, inside[0], whole / (whole - inside[0])))
+                    found[f"{call}, {rows:,} x 5, {title}"] = np.median(taken, axis=0).tolist()
+        print("ANSWERS" + json.dumps(found))
+        """
+    )
+    return dict(json.loads(run(folder, body).partition("ANSWERS")[2]))
+
+
+MATCHED: Mapping[str, tuple[str, str, str]] = {
+    "BatchPredictor.fit, 5,000 x 5": (
+        "n = 5000; Z = pd.DataFrame(rng.normal(size=(n, 5)), columns=list('abcde'), index=[f'r{i}' for i in range(n)]); t = Z['a'] + rng.normal(size=n); m = predictor(LinearRegression(), BatchMean(), bounds=(-9, 9)); other = rng.permutation(n)",
+        "m.fit(Z, t.to_numpy())",
+        "m.fit(Z, t.iloc[other])",
+    ),
+    "DesignSupervised: calibrate and infer, 400 rows": (
+        "model = DesignSupervised(LinearRegression(), random_state=0).fit(docs, surrogate='machine')",
+        "model.calibrate({'y': labels.to_numpy()}, sampling_probability=share.to_numpy()).infer('y ~ x')",
+        "model.calibrate({'y': mixed(labels)}, sampling_probability=mixed(share)).infer('y ~ x')",
+    ),
+    "mutual_info, KSG, 1,000 rows": (
+        "n = 1000; a = pd.Series(rng.normal(size=n), index=[f'r{i}' for i in range(n)], name='a'); b = a + rng.normal(size=n); other = rng.permutation(n)",
+        "mutual_info(a.to_numpy(), b.to_numpy(), method='ksg')",
+        "mutual_info(a, b.iloc[other], method='ksg')",
+    ),
+    "ReusableHoldout: calibrate and infer, 400 rows": (
+        "p = (docs.x.to_numpy() > 0).astype(int); new = lambda: ReusableHoldout(queries=5, random_state=0, ledger=Ledger.in_memory(secret=b'm')).fit(docs[['x']], cls)",
+        "new().calibrate(docs[['x']], cls.to_numpy(), check_reuse=False).infer(p, guess=.8)",
+        "new().calibrate(docs[['x']], mixed(cls), check_reuse=False).infer(p, guess=.8)",
+    ),
+}
+"""What is made first, a call with arrays, and the same call with companions in another order, matched by their index."""
+
+
+def matching_costs(folder: Path, repeats: int) -> dict[str, list[float]]:
+    """Least CPU seconds of each call with arrays and with companions to be matched, in turns."""
+    body = textwrap.dedent(SETUP) + f"calls = {dict(MATCHED)!r}\nrepeats = {repeats}\n"
+    body += textwrap.dedent(
+        """
+        from validstats.holdout import Ledger
+        found = {}
+        for title, (before, *both) in calls.items():
+            space = dict(globals())
+            exec(before, space)
+            codes, best = [compile(call, "call", "eval") for call in both], [1e9, 1e9]
+            for _ in range(repeats):
+                for k, code in enumerate(codes):
+                    start = time.process_time(); eval(code, space); best[k] = min(best[k], time.process_time() - start)
+            found[title] = best
         print("ANSWERS" + json.dumps(found))
         """
     )
@@ -262,11 +342,13 @@ def times(folder: Path, repeats: int) -> dict[str, float]:
     return dict(json.loads(run(folder, body).partition("ANSWERS")[2]))
 
 
-def run(folder: Path, code: str, environment: Mapping[str, str] | None = None) -> str:
-    """What a fresh interpreter prints that imports the package of a folder."""
+def run(
+    folder: Path, code: str, environment: Mapping[str, str] | None = None, prefix: Sequence[str] = ()
+) -> str:
+    """What a fresh interpreter prints that imports the package of a folder; ``prefix`` says who starts it."""
     own = f"import validstats\nassert validstats.__file__.startswith({str(folder.resolve())!r}), validstats.__file__\n"
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", own + code],
+        [*prefix, sys.executable, "-W", "ignore", "-c", own + code],
         capture_output=True,
         text=True,
         check=False,
@@ -293,6 +375,11 @@ def machines(folder: Path) -> dict[str, str]:
         shutil.copytree(
             folder / "validstats", installed / "validstats", ignore=shutil.ignore_patterns("__pycache__")
         )
+        if os.geteuid() == 0 and shutil.which("setpriv"):
+            who = "import os\nassert os.geteuid() == 65534 and not os.access('.', os.W_OK)\n"
+            unwritable = {"HOME": "/nonexistent", "NUMBA_CACHE_DIR": "", "XDG_CACHE_HOME": ""}
+            title = "another user (nobody) without a home, to whom the installation is read-only"
+            found[title] = run(installed, who + code, environment=unwritable, prefix=NOBODY)
         nowhere = "from numba.core import caching\ncaching.CacheImpl._locator_classes = []\n"
         found["no place that the cache can be written to"] = run(installed, nowhere + code)
         cache = Path(place) / "cache"
@@ -362,15 +449,26 @@ def main() -> None:
     page += [f"| {c} | {1e3 * slow[c]:.2f} | {1e3 * fast[c]:.2f} | {fast[c] / slow[c]:.2f} |" for c in CALLS]
     page += [
         "",
-        "## What it costs to look for rows that were trained on",
+        "## What matching costs",
         "",
-        f"CPU milliseconds of `BatchPredictor` without and with the check, least of {5 * given.repeats} in turns.",
+        f"CPU milliseconds with companions as arrays, and with the same in another order, matched by their index; least of {5 * given.repeats} in turns.",
         "",
-        "| call | without | with | ratio |",
+        "| call | arrays | matched | ratio |",
         "| :--- | ---: | ---: | ---: |",
     ]
-    costs = check_costs(here, 5 * given.repeats)
-    page += [f"| {c} | {1e3 * a:.2f} | {1e3 * b:.2f} | {b / a:.2f} |" for c, (a, b) in costs.items()]
+    matched = matching_costs(here, 5 * given.repeats)
+    page += [f"| {c} | {1e3 * a:.2f} | {1e3 * b:.2f} | {b / a:.2f} |" for c, (a, b) in matched.items()]
+    page += [
+        "",
+        "## What it costs to look for rows that were trained on",
+        "",
+        f"CPU of `BatchPredictor` with the check, and of the check in it; the ratio is that of the call to the call without the time of its check. Medians of {15 * given.repeats}.",
+        "",
+        "| call | ms in all | microseconds of the check | ratio |",
+        "| :--- | ---: | ---: | ---: |",
+    ]
+    costs = check_costs(here, 15 * given.repeats)
+    page += [f"| {c} | {1e3 * a:.2f} | {1e6 * b:.0f} | {r:.3f} |" for c, (a, b, r) in costs.items()]
     out = here / "benchmarks" / "results" / "intake.md"
     out.write_text("\n".join(page) + "\n", encoding="utf-8")
     print("\n".join(page))

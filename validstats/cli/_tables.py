@@ -20,6 +20,7 @@ __all__ = [
     "check_columns",
     "numeric_column",
     "read_table",
+    "read_words",
     "with_columns_of",
     "write_report",
     "write_result",
@@ -30,9 +31,22 @@ def read_table(path: Path) -> Any:
     """Read a table as the options of the running command say, and print what was assumed."""
     from validstats import intake
 
+    return _noted(*intake.read_table(path, _written()))
+
+
+def read_words(path: Path, names: Sequence[str]) -> Any:
+    """Read some columns as they are written, and print what was assumed."""
+    from validstats import intake
+
+    return _noted(*intake.read_words(path, names, _written()))
+
+
+def _written() -> Any:
     context = click.get_current_context(silent=True)
-    written = None if context is None else context.meta.get(TABLE_FORMAT)
-    table, notes = intake.read_table(path, written)
+    return None if context is None else context.meta.get(TABLE_FORMAT)
+
+
+def _noted(table: Any, notes: Sequence[str]) -> Any:
     for note in notes:
         click.echo(f"Note: {note}", err=True)
     return table

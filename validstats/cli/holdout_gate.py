@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from validstats.cli._options import DataError, guarded
+from validstats.cli._options import DataError, guarded, table_options
+from validstats.cli._tables import read_words
 
 __all__ = ["COMMANDS"]
 
@@ -18,13 +19,20 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 @click.command()
 @_LEDGER
-@click.option("--labels", type=_FILE, required=True, help="CSV file with identifiers and labels.")
-@click.option("--id", "identifier", default="id", show_default=True, help="Column of the identifiers.")
+@click.option("--labels", type=_FILE, required=True, help="Table with identifiers and labels, in any order.")
+@click.option(
+    "--rows",
+    type=_FILE,
+    help="Table of the rows that make the holdout, matched by --id; all that --labels has if not given.",
+)
+@click.option(
+    "--id", "--key", "identifier", default="id", show_default=True, help="Column of the identifiers."
+)
 @click.option("--label", default="label", show_default=True, help="Column of the labels.")
 @click.option(
     "--start",
     type=_FILE,
-    help="CSV file with columns id and prediction; the first class everywhere without it.",
+    help="Table with the identifiers and a column prediction; the first class everywhere without it.",
 )
 @click.option(
     "--classes", help="Classes that predictions may name, with commas; those that occur without it."
@@ -35,10 +43,12 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 @click.option("--vault", default=0.15, show_default=True, help="Share of the rows that is sealed.")
 @click.option("--margin", default=1.0, show_default=True, help="Standard errors that a proposal must win by.")
 @click.option("--confidence-level", default=0.95, show_default=True, help="Of everything that the gate says.")
+@table_options
 @guarded
 def init(
     ledger: Path,
     labels: Path,
+    rows: Path | None,
     identifier: str,
     label: str,
     start: Path | None,
@@ -53,13 +63,15 @@ def init(
     \b
     Example:
       validstats holdout init gate.ledger --labels y.csv --id id --label y
-    """
-    from validstats.holdout.boundary import create_gate, read_pairs
 
-    known = read_pairs(labels.read_text(encoding="utf-8-sig").splitlines(), identifier, label)
-    begin = None
-    if start is not None:
-        begin = read_pairs(start.read_text(encoding="utf-8-sig").splitlines(), "id", "prediction")
+    Tables are CSV, TSV, JSON lines, Excel or Parquet files; proposals of ask name the rows in a column id.
+    """
+    from validstats.holdout.boundary import create_gate
+
+    known = _pairs(labels, identifier, label)
+    if rows is not None:
+        known = _labels_of(read_words(rows, [identifier])[identifier], known, rows, labels)
+    begin = None if start is None else _start(start, identifier)
     create_gate(
         ledger,
         known,
@@ -74,6 +86,41 @@ def init(
     click.echo(
         f"Created {ledger} with a gate on {len(known):,} rows. Keep {labels} and {ledger} out of the search's reach."
     )
+
+
+def _pairs(path: Path, first: str, second: str) -> dict[str, str]:
+    """Read an identifier and a word a row, as they are written."""
+    from validstats.holdout.boundary import ProposalError, pair_up
+
+    words = read_words(path, [first, second])
+    try:
+        return pair_up(zip(words[first], words[second], strict=True))
+    except ProposalError as error:
+        raise DataError(f"{path}: {error}") from None
+
+
+def _start(path: Path, identifier: str) -> dict[str, str]:
+    """Read the predictions of the start; their column of identifiers may be called id, as in a proposal."""
+    from validstats.intake import TableError
+
+    try:
+        return _pairs(path, identifier, "prediction")
+    except TableError:
+        return _pairs(path, "id", "prediction")
+
+
+def _labels_of(names: Any, known: dict[str, str], rows: Path, labels: Path) -> dict[str, str]:
+    """Labels of the rows of a table, each once."""
+    wanted = [name.strip() for name in names if name]
+    without = [name for name in dict.fromkeys(wanted) if name not in known]
+    if without:
+        raise DataError(
+            f"{len(without)} of the {len(wanted)} rows of {rows} have no label in {labels}, which names {len(known)}: "
+            f"{', '.join(map(repr, without[:3]))}. Add their labels, or leave these rows out."
+        )
+    if len(set(wanted)) < len(names):
+        raise DataError(f"{rows} names {len(set(wanted))} rows on {len(names)} lines; name each row once.")
+    return {name: known[name] for name in wanted}
 
 
 @click.command()

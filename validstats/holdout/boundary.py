@@ -30,7 +30,7 @@ from validstats.holdout.estimators import ReusableHoldout
 from validstats.holdout.ledger import Ledger
 from validstats.runtime import new_file
 
-__all__ = ["GateServer", "ProposalError", "create_gate", "read_pairs", "read_proposal"]
+__all__ = ["GateServer", "ProposalError", "create_gate", "pair_up", "read_pairs", "read_proposal"]
 
 _MOST_BYTES = 64 * 1024 * 1024
 _PROTOCOL = "2025-06-18"
@@ -55,9 +55,14 @@ def read_pairs(lines: Iterable[str], first: str, second: str) -> dict[str, str]:
     missing = [name for name in (first, second) if name not in (reader.fieldnames or ())]
     if missing:
         raise ProposalError(f"The file has no column {missing[0]!r}; it needs {first!r} and {second!r}.")
+    return pair_up((row[first], row[second]) for row in reader)
+
+
+def pair_up(rows: Iterable[tuple[str | None, str | None]]) -> dict[str, str]:
+    """Pairs of an identifier and a word, each identifier once; the first is on the second line of its file."""
     pairs: dict[str, str] = {}
-    for number, row in enumerate(reader, start=2):
-        key, value = (row[first] or "").strip(), (row[second] or "").strip()
+    for number, (key, value) in enumerate(rows, start=2):
+        key, value = (key or "").strip(), (value or "").strip()
         if not key or not value:
             raise ProposalError(f"Line {number} of the file has a missing value.")
         if key in pairs:

@@ -17,7 +17,7 @@ from validstats.intake.arguments import (
     check_same_length,
     check_vector,
 )
-from validstats.intake.files import TableError, TableFormat, read_table
+from validstats.intake.files import TableError, TableFormat, read_table, read_words
 from validstats.intake.frames import (
     backend_of,
     column,
@@ -48,6 +48,7 @@ __all__ = [
     "TableError",
     "TableFormat",
     "read_table",
+    "read_words",
     "RowLabels",
     "TrainingRows",
     "CodedClassifier",

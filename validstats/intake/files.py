@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from validstats.intake.frames import plain_frame
+from validstats.intake.kinds import is_missing
 
-__all__ = ["TableError", "TableFormat", "read_table"]
+__all__ = ["TableError", "TableFormat", "read_table", "read_words"]
 
 _TEXT_SUFFIXES = {".csv": ",", ".tsv": "\t", ".txt": ","}
 _PARQUET_SUFFIXES = (".parquet", ".pq")
@@ -112,6 +113,51 @@ def read_table(path: Path, written: TableFormat | None = None) -> tuple[Any, lis
     if len(table) == 0:
         raise TableError(f"{path} has columns but no rows.")
     return plain_frame(table), notes
+
+
+def read_words(path: Path, names: Sequence[str], written: TableFormat | None = None) -> tuple[Any, list[str]]:
+    """Read some columns of a table as they are written, so that 01 and 1 are different words.
+
+    Parameters
+    ----------
+    path : Path
+        The file, as for :func:`read_table`.
+    names : sequence of str
+        Its columns that are wanted.
+    written : TableFormat or None, default None
+        How a text file is written; what is None is guessed.
+
+    Returns
+    -------
+    words : pandas.DataFrame
+        The columns as text, None where a cell is empty.
+    notes : list of str
+        What was assumed, one sentence each.
+
+    Raises
+    ------
+    TableError
+        If the file cannot be read as a table, or lacks a column.
+    """
+    import pandas as pd
+
+    table, notes = read_table(path, written)
+    for name in names:
+        if name not in table.columns:
+            raise TableError(
+                f"{path} has no column {name!r}; its columns are: {', '.join(map(repr, table.columns))}."
+            )
+    suffix = Path(path.stem).suffix.lower() if path.suffix.lower() == ".gz" else path.suffix.lower()
+    if suffix in _TEXT_SUFFIXES:
+        asked = _guessed(path, _TEXT_SUFFIXES[suffix], written or TableFormat(), [])
+        kept = {"sep": asked.separator, "encoding": asked.encoding, "index_col": False}
+        raw = pd.read_csv(
+            path, **kept, dtype=str, na_values=[""], keep_default_na=False, skipinitialspace=True
+        )
+        table = raw.rename(columns=str.strip)
+    return pd.DataFrame(
+        {name: [None if is_missing(v) else str(v) for v in table[name]] for name in names}
+    ), notes
 
 
 def _read_parquet(path: Path) -> Any:
