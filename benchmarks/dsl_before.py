@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -165,8 +166,8 @@ Found = dict[str, dict[str, str | float]]
 """Faults and speeds of a version."""
 
 
-def run(checkout: Path, replicates: int, part: str) -> dict[str, str | float]:
-    """Return the faults or the speeds of a version of the package."""
+def answer_of(checkout: Path, child: str, *arguments: str) -> Any:
+    """Return what a program prints last with a version of the package, as JSON."""
     environment = {
         **os.environ,
         "PYTHONPATH": str(checkout),
@@ -175,16 +176,21 @@ def run(checkout: Path, replicates: int, part: str) -> dict[str, str | float]:
     }
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder) / "calls.py"
-        script.write_text(CHILD, encoding="utf-8")
+        script.write_text(child, encoding="utf-8")
         done = subprocess.run(
-            [sys.executable, str(script), str(replicates), part],
+            [sys.executable, str(script), *arguments],
             cwd=folder,
             env=environment,
             capture_output=True,
             text=True,
             check=True,
         )
-    return dict(json.loads(done.stdout.splitlines()[-1]))
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def run(checkout: Path, replicates: int, part: str) -> dict[str, str | float]:
+    """Return the faults or the speeds of a version of the package."""
+    return dict(answer_of(checkout, CHILD, str(replicates), part))
 
 
 def _text(value: str | float) -> str:

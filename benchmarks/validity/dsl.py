@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from functools import cache, partial
 from typing import Any
@@ -12,18 +13,25 @@ from scipy import stats
 from benchmarks.validity.dsl_quantiles import quantile_settings
 from benchmarks.validity.dsl_rows import criticals, dsl_rows
 from benchmarks.validity.dsl_sequences import sequence_settings
+from benchmarks.validity.dsl_shares import share_settings
 from benchmarks.validity.rows import LEVELS, Row, Setting
 from benchmarks.validity.seeds import seed_of
 
 COEFFICIENT = "the last coefficient in its interval"
 JOINT = "all coefficients together, by the Wald test"
 MACHINE_REGRESSION = "regression on machine labels"
+FEW = ("logit, accuracy 0.85", "predicted covariate, accuracy 0.8", "Poisson", "clusters of 3")
+"""Laws that are simulated with fewer than 1,000 labels too."""
 
 
 def dsl_settings() -> Iterator[Setting]:
-    """Coefficients, quantiles, joint tests and anytime-valid intervals, beside the same from machine labels."""
+    """Shares, coefficients, quantiles, joint tests and anytime-valid intervals, each beside a naive one."""
+    yield from share_settings()
     for name, make in makers().items():
-        yield Setting("dsl", name, partial(_dsl, name, make), 30, 1000)
+        yield Setting("dsl", name, partial(_dsl, name, make, 1000), 30, 1000)
+    for name, n_labels in itertools.product(FEW, (50, 100, 300)):
+        few = f"{name}, {n_labels} labels"
+        yield Setting("dsl", few, partial(_dsl, few, makers()[name], n_labels), 30, 1000)
     yield from _effects_settings()
     yield from quantile_settings()
     yield from _sentence_settings()
@@ -51,21 +59,43 @@ def makers() -> dict[str, Callable[..., Any]]:
     }  # fmt: skip
 
 
-def _dsl(name: str, make: Callable[..., Any], replicates: int) -> list[Row]:
+def _dsl(name: str, make: Callable[..., Any], n_labels: int, replicates: int) -> list[Row]:
+    """The t interval of the default estimator, as ``infer`` prints it, and the normal one of machine labels."""
     from tests.validity import dsl_settings as settings
-    from tests.validity.test_dsl_coverage import covers
     from validstats.runtime.replicates import map_replicates
 
-    def one(rng: np.random.Generator, index: int) -> list[list[bool]]:
+    def one(rng: np.random.Generator, index: int) -> list[list[bool]] | None:
         draw = make(rng)
-        found = settings.replicate(draw, rng, 1000, ("tuned", "naive"))
+        found: Any = settings.replicate(draw, rng, n_labels, ("tuned", "naive"))
+        ours, machine, truth = found["tuned"], found["naive"], draw.coefficients[-1]
+        if ours is None:
+            return None
         return [
-            [bool(covers(found[kind], draw.coefficients, c)[-1]) for kind in ("tuned", "naive")]
-            for c in criticals()
+            [
+                bool(abs(ours.params[-1] - truth) <= half(ours.covariance[-1, -1], level, ours.degrees)),
+                bool(abs(machine.params[-1] - truth) <= half(machine.std_error[-1] ** 2, level)),
+            ]
+            for level in LEVELS
         ]
 
-    hits = np.array(map_replicates(one, replicates, random_state=17)).sum(axis=0)
-    return dsl_rows(COEFFICIENT, name, hits, replicates, MACHINE_REGRESSION)
+    answered = [hit for hit in map_replicates(one, replicates, random_state=17) if hit is not None]
+    return dsl_rows(COEFFICIENT, name, np.array(answered).sum(axis=0), len(answered), MACHINE_REGRESSION)
+
+
+def half(variance: float, level: float, degrees: Any = None) -> float:
+    """Return half the length of an interval, a t interval with the degrees of freedom of the last coefficient.
+
+    Parameters
+    ----------
+    variance : float
+        Of the coefficient.
+    level : float
+        Nominal level.
+    degrees : array-like or None, default None
+        Degrees of freedom of all coefficients; a normal interval where None.
+    """
+    df = np.inf if degrees is None else degrees[-1]
+    return float(stats.t.isf((1 - level) / 2, df) * np.sqrt(variance))
 
 
 def _wald(name: str, make: Callable[..., Any], replicates: int) -> list[Row]:

@@ -14,6 +14,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::validstats.exceptions.Labelling
 
 BLOCKS = {
     "validstats.dsl.fit.augmentation._BLOCK": 37,
+    "validstats.dsl.fit.augmentation._NUMBERS": 1,
     "validstats.dsl.regression.assembly._BLOCK": 41,
     "validstats.dsl.labels.crossfit._MOST_NUMBERS": 300,
 }

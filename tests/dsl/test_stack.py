@@ -9,7 +9,16 @@ import pytest
 from sklearn.base import clone
 
 from validstats.dsl.labels import CrossFitter, make_folds
-from validstats.dsl.labels.crossfit import StackedLearner, _linear, _logit, _varying, distinct_rows
+from validstats.dsl.labels.crossfit import (
+    StackedLearner,
+    _directions,
+    _Distances,
+    _linear,
+    _logit,
+    _partially_isotonic,
+    _varying,
+    distinct_rows,
+)
 
 
 def curved(rng, n, law):
@@ -157,3 +166,96 @@ def test_distinct_rows_of_discrete_features():
     assert len(rows) == 9
     assert np.array_equal(rows[code], X)
     assert distinct_rows(rng.random((5000, 1))) is None
+
+
+def test_a_monotone_curve_is_fitted_to_inner_folds_only_where_the_training_rows_promise_one():
+    rng = np.random.default_rng(14)
+    z, monotone = rng.normal(size=(300, 2)), np.array([True, False])
+    noise = 0.5 * rng.normal(size=300)
+    for target, fitted in ((3.0 * (z[:, 0] > 0.3) + noise, True), (z[:, 0] + z[:, 1] + noise, False)):
+        plain = float(np.mean((target - _linear(z, target).inner) ** 2))
+        found = _partially_isotonic(z, target, monotone, plain)
+        assert (found is not None) == fitted
+    assert found is None
+    assert _partially_isotonic(z, target, monotone, 10 * plain) is not None
+
+
+@pytest.mark.parametrize("n", [200, 900])
+def test_kernel_regression_of_many_rows_chooses_its_width_from_some_and_uses_all(n):
+    rng = np.random.default_rng(15)
+    z = rng.normal(size=(n, 2))
+    y = np.sin(4 * z[:, 0]) + 0.1 * rng.normal(size=n)
+    found = _varying(z, y, np.array([True, False]))
+    assert found.predict.width < 1.6
+    assert len(found.inner) == n
+    at = np.column_stack([np.linspace(-1.5, 1.5, 50), np.zeros(50)])
+    assert found.predict(at) == pytest.approx(np.sin(4 * at[:, 0]), abs=0.3)
+
+
+def test_directions_of_a_kernel_matrix_reproduce_it():
+    rng = np.random.default_rng(16)
+    z = rng.normal(size=(30, 1))
+    for width in (0.1, 1.6):
+        kernel = _Distances.of(z, z, np.array([True])).kernel(width)
+        chosen, root = _directions(kernel)
+        features = kernel[:, chosen] @ root
+        assert np.abs(features @ features.T - kernel).max() < 1e-6
+        assert len(chosen) == (30 if width == 0.1 else len(chosen)) <= 30
+
+
+def test_distances_of_one_and_several_surrogates_are_those_of_a_loop():
+    rng = np.random.default_rng(17)
+    a, b = rng.normal(size=(4, 3)), rng.normal(size=(5, 3))
+    for free in (np.array([True, False, False]), np.array([True, True, False]), np.ones(3, dtype=bool)):
+        kernel = _Distances.of(a, b, free).kernel(0.7)
+        for i in range(4):
+            for j in range(5):
+                square = np.sum((a[i, free] - b[j, free]) ** 2)
+                plane = 1 + a[i, ~free] @ b[j, ~free]
+                assert kernel[i, j] == pytest.approx(plane * (np.exp(-square / (2 * 0.7**2)) + 1))
+
+
+def test_residuals_are_those_of_predictions_without_the_row():
+    rng = np.random.default_rng(18)
+    X, _, y = curved(rng, 60, "sine")
+    model = StackedLearner((0,)).fit(X, y)
+    inside = y - model.predict(X)
+    outside = np.array(
+        [
+            y[i] - StackedLearner((0,)).fit(np.delete(X, i, axis=0), np.delete(y, i)).predict(X[[i]])[0]
+            for i in range(60)
+        ]
+    )
+    assert model.residuals_.std() == pytest.approx(outside.std(), rel=0.15)
+    assert model.residuals_.std() > 1.1 * inside.std()
+
+
+def test_quantiles_of_residuals_need_no_second_fit_where_the_learner_keeps_them(monkeypatch):
+    rng = np.random.default_rng(19)
+    X, _, y = curved(rng, 200, "U")
+    fitter = CrossFitter(learner=None, folds=make_folds(200, 5, rng)[None], labelled=np.ones(200, dtype=bool))
+    means = fitter.means("y", y, X)
+    halves = fitter.residuals("y", y, X, 8).predict(X, fitter.folds)[0]
+    monkeypatch.setattr(StackedLearner, "fit", lambda *_: pytest.fail("fitted again"))
+    kept = fitter.residuals("y", y, X, 8, means).predict(X, fitter.folds)[0]
+    assert kept.mean(axis=1) == pytest.approx(0.0, abs=1e-12)
+    assert kept.std() == pytest.approx(halves.std(), rel=0.25)
+
+
+@pytest.mark.parametrize("binary", [False, True])
+def test_planes_of_all_folds_predict_by_one_product(binary):
+    rng = np.random.default_rng(20)
+    X = np.column_stack([rng.integers(0, 2, 6000), rng.normal(size=(6000, 2))]).astype(float)
+    y = X @ [1.0, 0.5, -0.3] + rng.normal(size=6000)
+    y = (y > 0.5).astype(float) if binary else y
+    labelled = np.arange(6000) < 300
+    folds = np.array([make_folds(6000, 3, rng) for _ in range(2)])
+    fitter = CrossFitter(learner=None, folds=folds, labelled=labelled, n_surrogates=1)
+    models = fitter.means("y", y[labelled], X[labelled])
+    planes = [f.model.plane_ for repeat in models.functions for f in repeat]
+    assert sum(plane is not None for plane in planes) == len(planes)
+    found = models.predict(X, folds)
+    for repeat, functions in enumerate(models.functions):
+        for k, function in enumerate(functions):
+            inside = folds[repeat] == k
+            assert found[repeat, inside] == pytest.approx(function(X[inside]), abs=1e-12)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from validstats.dsl.moments import (
     SamplingDesign,
     clustered_meat,
     design_meat,
     small_sample_scores,
+    sorted_levels,
 )
 
 
@@ -36,3 +38,25 @@ class TestVariances:
         )
         within = ((residual[:3] - 3.0) ** 2).sum() * 3 / 2 * (1 - 0.75) / 0.75**2
         np.testing.assert_allclose(meat, (within + 25.0 * (1 - 0.5) / 0.5**2) / 6)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.array([3, -2, 3, 7, 7, -2]),
+        np.array([5, 5, 5], dtype=np.uint8),
+        np.array([10**15, 3, 10**15]),
+        np.array([2**64 - 1, 2**64 - 3], dtype=np.uint64),
+        np.array([], dtype=np.int64),
+        np.array([True, False, True]),
+        np.array([0.5, np.nan, 0.5, np.nan]),
+        np.array(["b", "a", "b"], dtype=object),
+    ],
+)
+def test_levels_and_codes_are_those_of_sorting(values):
+    levels, codes = sorted_levels(values)
+    expected, inverse = np.unique(values, return_inverse=True)
+    assert levels.dtype == expected.dtype
+    np.testing.assert_array_equal(levels, expected)
+    np.testing.assert_array_equal(codes, inverse.reshape(-1))
+    assert codes.dtype == np.int64

@@ -63,7 +63,10 @@ __all__ = [
 T = TypeVar("T")
 
 _BLOCK = 16_384
-"""Rows in memory that are worked on at once, so that what is made of them stays small."""
+"""Least number of rows in memory that are worked on at once, so that what is made of them stays small."""
+
+_NUMBERS = 131_072
+"""Rows times coefficients that are worked on at once where the coefficients are few."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -240,9 +243,10 @@ class LabelledSample:
     ) -> T:
         """Add what ``work`` makes of blocks of rows; rows that share clusters or effects are one block."""
         tied = self.clusters or self.absorbed is not None or self.effect_scores is not None
-        if tied or labelled_only or self.n_rows <= _BLOCK:
+        size = max(_BLOCK, _NUMBERS // max(self.moment.n_params(self.gold), 1))
+        if tied or labelled_only or self.n_rows <= size:
             return work(self, augmentation)
-        blocks = (slice(begin, begin + _BLOCK) for begin in range(0, self.n_rows, _BLOCK))
+        blocks = (slice(begin, begin + size) for begin in range(0, self.n_rows, size))
         return reduce(add, (work(*self._block(rows, augmentation)) for rows in blocks))
 
     def _block(self, rows: slice, augmentation: Augmentation) -> tuple[LabelledSample, Augmentation]:

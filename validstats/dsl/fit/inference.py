@@ -38,6 +38,7 @@ from validstats.dsl.moments import (
     StratumCentres,
     VarianceKind,
     VarianceParts,
+    cluster_codes,
     cluster_ways,
     clustered_meat,
     collinear_columns,
@@ -698,7 +699,7 @@ def _by_unit(part: LabelledSample, values: FloatND) -> FloatND:
         codes = part.clusters[0]
     if codes is None:
         return values
-    return sum_by_cluster(values, np.unique(codes, return_inverse=True)[1].reshape(-1))
+    return sum_by_cluster(values, cluster_codes(codes))
 
 
 def power_tuning_scale(gold: Float2D, term: Float2D, probability: Float1D, bread: Float2D) -> float:

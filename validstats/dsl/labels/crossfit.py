@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple, Self, TypeAlias, get_args
 
 import numpy as np
 from joblib import Parallel, delayed
+from scipy.linalg import lapack
 from scipy.optimize import isotonic_regression, nnls
 from scipy.special import expit
 from sklearn.base import BaseEstimator, RegressorMixin, clone, is_classifier
@@ -47,11 +48,14 @@ __all__ = [
 _WIDTHS = (0.1, 0.2, 0.4, 0.8, 1.6)
 """Widths of the Gaussian kernel on standardised surrogates."""
 
-_PENALTIES = tuple(10.0 ** np.arange(-3.0, 2.5, 0.5))
+_PENALTIES = 10.0 ** np.arange(-3.0, 2.5, 0.5)
 """Penalties of the kernel ridge regression."""
 
 _MOST_ROWS = 4000
 """Most training rows of the curved learners and of the weights; the linear learner sees all."""
+
+_MOST_FOR_WIDTH = 600
+"""Most training rows from which the width of the kernel is chosen."""
 
 _CENTRES = 60
 """Most Nystroem centres; up to as many distinct training rows the kernel regression is exact."""
@@ -112,7 +116,7 @@ class _KernelMean:
     solution: Float1D
 
     def __call__(self, at: Float2D) -> Float1D:
-        return self.mean + _Distances.of(at, self.centres, self.free).kernel(self.width) @ self.solution
+        return self.mean + self.solution @ _Distances.of(self.centres, at, self.free).kernel(self.width)
 
 
 class StackedLearner(RegressorMixin, BaseEstimator):
@@ -133,32 +137,38 @@ class StackedLearner(RegressorMixin, BaseEstimator):
         free = free[varies]
         self._centre, self._scale, self._varies = centre[varies], scale[varies], varies
         z = self._standardised(X)
+        bounds = (0.0, 1.0) if binary else (-np.inf, np.inf)
         linear = (_logit if binary else _linear)(z, y)
         learners = [linear]
         weights = np.array([1.0])
         # a single surrogate of two values is linear already
-        curved = bool(free.any()) and (len(free) > 1 or len(np.unique(z)) > 2)
+        curved = bool(free.any()) and (len(free) > 1 or _several_values(z[:, 0]))
         if curved and n >= 12:
             rows = np.arange(n)
             if n > _MOST_ROWS:
                 rows = np.random.default_rng(0).choice(n, _MOST_ROWS, replace=False)
             z, y = z[rows], y[rows]
             learners = [linear._replace(inner=linear.inner[rows])]
-            monotone = np.array([f and len(np.unique(c)) > 2 for f, c in zip(free, z.T, strict=True)])
+            monotone = np.array([f and _several_values(c) for f, c in zip(free, z.T, strict=True)])
             if monotone.any():
-                learners.append(_partially_isotonic(z, y, monotone))
+                plain = float(np.mean((y - np.clip(learners[0].inner, *bounds)) ** 2))
+                stepped = _partially_isotonic(z, y, monotone, plain)
+                learners += [] if stepped is None else [stepped]
             learners.append(_varying(z, y, free))
-            inner = [np.clip(m.inner, 0.0, 1.0) if binary else m.inner for m in learners]
-            weights = _stack(np.column_stack(inner), y)
+        inner = np.column_stack([np.clip(m.inner, *bounds) for m in learners])
+        if len(learners) > 1:
+            weights = _stack(inner, y)
+        # what predictions of each row without itself miss
+        self.residuals_ = y - (1.0 - weights.sum()) * y.mean() - inner @ weights
         pairs = list(zip(weights, learners, strict=True))
         self.n_effective_ = min(float(sum(w * m.n_effective for w, m in pairs)), n / 3.0)
         self._parts = [(w, m.predict) for w, m in pairs if w > 0]
         self.weights_ = weights
         self._mean = float(y.mean())
         self._rest = 1.0 - float(weights.sum())
-        self._bounds = (0.0, 1.0) if binary else (-np.inf, np.inf)
+        self._bounds = bounds
         self.n_features_in_ = X.shape[1]
-        self._plane = self._as_plane() if len(self._parts) == 1 and self._rest == 0.0 else None
+        self.plane_ = self._as_plane() if len(self._parts) == 1 and self._rest == 0.0 else None
         return self
 
     def _as_plane(self) -> _Plane | None:
@@ -178,8 +188,8 @@ class StackedLearner(RegressorMixin, BaseEstimator):
     def predict(self, X: Float2D) -> Float1D:
         """Return predictions."""
         X = np.asarray(X, dtype=np.float64)
-        if self._plane is not None:
-            return self._plane(X)
+        if self.plane_ is not None:
+            return self.plane_(X)
         z = self._standardised(X)
         total = np.full(len(z), self._rest * self._mean)
         for weight, predict in self._parts:
@@ -189,6 +199,11 @@ class StackedLearner(RegressorMixin, BaseEstimator):
     def _standardised(self, X: Float2D) -> Float2D:
         """Return the columns that varied in training, less their means, over their standard deviations."""
         return (X[:, self._varies] - self._centre) / self._scale
+
+
+def _several_values(column: Float1D) -> bool:
+    """Tell whether a column has more than two values."""
+    return bool(np.any((column != column.min()) & (column != column.max())))
 
 
 def _stack(inner: Float2D, y: Float1D) -> Float1D:
@@ -247,42 +262,57 @@ def _logit(z: Float2D, y: Float1D) -> _Fitted:
     return _Fitted(inner, _Plane(float(b[0]), b[1:], logistic=True), float(hat.sum()))
 
 
-def _partially_isotonic(z: Float2D, y: Float1D, monotone: Bool1D) -> _Fitted:
-    """Fit ``x'b`` plus a monotone function of every surrogate of more than two values, by back-fitting."""
+def _partially_isotonic(z: Float2D, y: Float1D, monotone: Bool1D, plain: float) -> _Fitted | None:
+    """Fit ``x'b`` plus a monotone function of every surrogate of more than two values, by back-fitting.
+
+    None where its generalised cross-validation is no better than the mean squared error ``plain`` of the linear learner.
+    """
+    n = len(y)
+    predict, numbers, rest = _back_fitted(z, y, monotone)
+    # mean squared error over (1 - df / n)^2, with the blocks of the curves as degrees of freedom: without a promise in the
+    # training rows nothing is fitted to the inner folds
+    # Source: Meyer and Woodroofe (2000), Annals of Statistics 28, 1083-1104.
+    if numbers >= n or float(rest @ rest) / n >= plain * (1.0 - numbers / n) ** 2:
+        return None
     fold = np.random.default_rng(0).permutation(np.arange(len(y)) % _INNER_FOLDS)
     inner = np.empty(len(y))
     for k in range(_INNER_FOLDS):
         inside = fold == k
         inner[inside] = _back_fitted(z[~inside], y[~inside], monotone)[0](z[inside])
-    predict, numbers = _back_fitted(z, y, monotone)
     return _Fitted(inner, predict, numbers)
 
 
-def _back_fitted(z: Float2D, y: Float1D, monotone: Bool1D) -> tuple[Callable[[Float2D], Float1D], float]:
+def _back_fitted(
+    z: Float2D, y: Float1D, monotone: Bool1D
+) -> tuple[Callable[[Float2D], Float1D], float, Float1D]:
+    """Return the function, its effective numbers, and the residuals."""
     columns, others = np.flatnonzero(monotone), z[:, ~monotone]
     sign = np.where(_Slopes.of(z).of_target(y) >= 0, 1.0, -1.0)[columns]
     levels = [np.unique(z[:, j], return_inverse=True, return_counts=True) for j in columns]
     curves = [np.zeros(len(found[0])) for found in levels]
-    parts = np.zeros((len(columns), len(y)))
     ridge = _Slopes.of(others)
-    intercept, slopes = float(y.mean()), np.zeros(others.shape[1])
+    slopes, plane = np.zeros(others.shape[1]), np.full(len(y), y.mean())
+    parts = [np.zeros(len(y)) for _ in columns]
+    rest = y - plane  # what plane and curves leave
     for _ in range(_ROUNDS):
-        target = y - parts.sum(axis=0)
         if others.shape[1]:
-            slopes = ridge.of_target(target)
-            intercept = float(target.mean() - ridge.centre @ slopes)
-        rest = y - intercept - others @ slopes
-        for k in range(len(columns)):
-            _, code, count = levels[k]
-            mean = np.bincount(code, rest - parts.sum(axis=0) + parts[k]) / count
+            rest += plane
+            slopes = ridge.of_target(rest)
+            plane = rest.mean() + ridge.centred @ slopes
+            rest -= plane
+        for k, (_, code, count) in enumerate(levels):
+            rest += parts[k]
+            mean = np.bincount(code, rest) / count
             curve = sign[k] * isotonic_regression(sign[k] * mean, weights=count).x
             curves[k] = curve - count @ curve / len(y)
             parts[k] = curves[k][code]
+            rest -= parts[k]
+    intercept = float(plane.mean() - ridge.centre @ slopes)
 
     blocks = sum(len(np.unique(c)) - 1 for c in curves)
     found = tuple(level[0] for level in levels)
     predict = _PlaneAndCurves(_Plane(intercept, slopes), ~monotone, columns, found, tuple(curves))
-    return predict, float(1 + len(slopes) + blocks)
+    return predict, float(1 + len(slopes) + blocks), rest
 
 
 class _Slopes(NamedTuple):
@@ -301,65 +331,117 @@ class _Slopes(NamedTuple):
 
     def of_target(self, target: Float1D) -> Float1D:
         """Return the slopes for a target."""
-        return np.asarray(self.inverse @ (self.centred.T @ (target - target.mean())), dtype=np.float64)
+        return np.asarray(self.inverse @ (target @ self.centred), dtype=np.float64)
 
 
 def _varying(z: Float2D, y: Float1D, free: Bool1D) -> _Fitted:
     """Fit kernel ridge regression with ``(1 + x.x') (exp(-|q - q'|^2 / (2 s^2)) + 1)``; rows without themselves."""
     centres = _centres(z)
-    best: tuple[float, Any] | None = None
-    target = y - y.mean()
-    of_rows, of_centres = _Distances.of(z, centres, free), _Distances.of(centres, centres, free)
-    for width in _WIDTHS:
-        kernel, small = of_rows.kernel(width), of_centres.kernel(width)
-        values, vectors = np.linalg.eigh(small)
-        kept = values > 1e-10 * values[-1]
-        root = vectors[:, kept] / np.sqrt(values[kept])
-        features = kernel @ root
-        squares, rotation = np.linalg.eigh(features.T @ features)
-        squares = np.maximum(squares, 0.0)
-        rotated = features @ rotation
-        projected = rotated.T @ target
-        # one column a penalty: hat values, and residuals of each row without itself
-        shrink = 1.0 / (squares[:, None] + np.array(_PENALTIES))
-        hat = np.minimum(rotated**2 @ shrink + 1.0 / len(y), 0.999)
-        scores = shrink * projected[:, None]
-        residual = (target[:, None] - rotated @ scores) / (1.0 - hat)
-        error = np.sum(residual**2, axis=0)
-        k = int(np.argmin(error))
-        if best is None or error[k] < best[0]:
-            solution = root @ (rotation @ scores[:, k])
-            best = (float(error[k]), (width, solution, y - residual[:, k], float(hat[:, k].sum())))
+    of_centres = _Distances.of(centres, centres, free)
+    some = np.arange(len(y))
+    if len(y) > _MOST_FOR_WIDTH:
+        some = np.random.default_rng(0).choice(len(y), _MOST_FOR_WIDTH, replace=False)
+    of_rows, target = _Distances.of(centres, z[some], free), y[some] - y[some].mean()
+    best: _KernelRidge | None = None
+    worse = 0
+    # from wide to narrow, until two widths in a row are no better: wide kernels have few directions and cost little
+    for width in reversed(_WIDTHS):
+        found = _KernelRidge.of(of_rows, of_centres, width, target)
+        worse = 0 if best is None or found.error < best.error else worse + 1
+        if worse == 0:
+            best = found
+        if worse == 2:
+            break
     assert best is not None
-    width, solution, inner, trace = best[1]
+    if len(some) < len(y):
+        best = _KernelRidge.of(_Distances.of(centres, z, free), of_centres, best.width, y - y.mean())
+    predict = _KernelMean(float(y.mean()), centres[best.chosen], free, best.width, best.solution)
+    return _Fitted(y - best.residual, predict, best.trace)
 
-    return _Fitted(inner, _KernelMean(float(y.mean()), centres, free, width, solution), trace)
+
+class _KernelRidge(NamedTuple):
+    """Kernel ridge regression of one width with the best penalty: what predictions of rows without themselves miss."""
+
+    width: float
+    error: float
+    chosen: Int1D  # centres that are used
+    solution: Float1D
+    residual: Float1D
+    trace: float
+
+    @classmethod
+    def of(cls, of_rows: _Distances, of_centres: _Distances, width: float, target: Float1D) -> Self:
+        """Fit a centred target."""
+        chosen, root = _directions(of_centres.kernel(width))
+        features = root.T @ of_rows.take(chosen).kernel(width)
+        squares, rotation = np.linalg.eigh(features @ features.T)
+        rotated = rotation.T @ features
+        # one row a penalty: hat values, and residuals of each row without itself
+        shrink = 1.0 / (np.maximum(squares, 0.0) + _PENALTIES[:, None])
+        scores = shrink * (rotated @ target)
+        residual = target - scores @ rotated
+        rotated *= rotated
+        hat = np.minimum(shrink @ rotated + 1.0 / len(target), 0.999)
+        residual /= 1.0 - hat
+        errors = np.einsum("ij,ij->i", residual, residual)
+        k = int(np.argmin(errors))
+        solution = root @ (rotation @ scores[k])
+        return cls(width, float(errors[k]), chosen, solution, residual[k], float(hat[k].sum()))
+
+
+def _directions(kernel: Float2D) -> tuple[Int1D, Float2D]:
+    """Return centres and ``L'^-1`` of a Cholesky factor with pivots, of as many as a kernel matrix has directions."""
+    factor, pivots, rank, _ = lapack.dpstrf(kernel, tol=1e-9 * float(kernel.diagonal().max()), lower=1)
+    inverse, _ = lapack.dtrtri(factor[:rank, :rank], lower=1)
+    return pivots[:rank] - 1, np.tril(inverse).T
 
 
 def _centres(z: Float2D) -> Float2D:
     """Return the distinct rows, or a random choice where they are many."""
-    distinct = np.unique(z, axis=0)
+    generator = np.random.default_rng(0)
+    # a few rows already show that most differ
+    some = z if len(z) <= 4 * _CENTRES else z[generator.choice(len(z), 4 * _CENTRES, replace=False)]
+    distinct = np.unique(some, axis=0)
+    if len(distinct) <= _CENTRES:
+        distinct = np.unique(z, axis=0)
     if len(distinct) <= _CENTRES:
         return distinct
-    return distinct[np.random.default_rng(0).choice(len(distinct), _CENTRES, replace=False)]
+    return distinct[generator.choice(len(distinct), _CENTRES, replace=False)]
 
 
 class _Distances(NamedTuple):
-    """Squared distances of surrogates, and one plus the products of the other features, of some rows from centres."""
+    """Squared distances of surrogates, and one plus the products of the other features, of centres from some rows."""
 
     square: Float2D
     plane: Float2D
 
     @classmethod
-    def of(cls, left: Float2D, right: Float2D, free: Bool1D) -> Self:
-        """Return those of two sets of rows."""
-        a, b, others = left[:, free], right[:, free], ~free
-        square = np.sum(a**2, axis=1)[:, None] + np.sum(b**2, axis=1)[None, :] - 2.0 * a @ b.T
-        return cls(np.maximum(square, 0.0), 1.0 + left[:, others] @ right[:, others].T)
+    def of(cls, centres: Float2D, rows: Float2D, free: Bool1D) -> Self:
+        """Return those of centres and rows."""
+        a, b = centres[:, free], rows[:, free]
+        if a.shape[1] == 1:
+            square = np.subtract(a, b.T)
+            square *= square
+        else:
+            square = -2.0 * a @ b.T
+            square += np.sum(a**2, axis=1)[:, None]
+            square += np.sum(b**2, axis=1)
+            np.maximum(square, 0.0, out=square)
+        plane = centres[:, ~free] @ rows[:, ~free].T
+        plane += 1.0
+        return cls(square, plane)
+
+    def take(self, chosen: Int1D) -> Self:
+        """Return those of some of the centres."""
+        return type(self)(self.square[chosen], self.plane[chosen])
 
     def kernel(self, width: float) -> Float2D:
         """Return ``(1 + x.x') (exp(-|q - q'|^2 / (2 s^2)) + 1)``."""
-        return np.asarray(self.plane * (np.exp(self.square / (-2.0 * width**2)) + 1.0), dtype=np.float64)
+        found = self.square * (-0.5 / width**2)
+        np.exp(found, out=found)
+        found += 1.0
+        found *= self.plane
+        return found
 
 
 def distinct_rows(features: Float2D, most: int = 1000) -> tuple[Float2D, Int1D] | None:
@@ -481,7 +563,7 @@ def encode_features(columns: Mapping[str, AnyArray], levels: Mapping[str, AnyArr
                 "or leave it out of features."
             )
         blocks.append((text[:, None] == classes[None, :]).astype(np.float64))
-    return np.hstack(blocks)
+    return blocks[0] if len(blocks) == 1 else np.hstack(blocks)
 
 
 def feature_levels(values: AnyArray, name: str) -> AnyArray | None:
@@ -511,6 +593,9 @@ class FoldModels:
             compact = distinct_rows(features)
             if compact is not None:
                 return self._by_distinct_row(*compact, folds)
+        planes = [_plane_of(function) for functions in self.functions for function in functions]
+        if all(plane is not None for plane in planes):
+            return _by_planes([p for p in planes if p is not None], features, folds)
         found: FloatND | None = None
         for repeat, (functions, fold) in enumerate(zip(self.functions, folds, strict=True)):
             for k, function in enumerate(functions):
@@ -581,10 +666,17 @@ class CrossFitter:
         work = partial(_fit_classes, n_classes=n_classes)
         return self._fitted(work, self._learner_for(name, "categorical"), features, codes)
 
-    def residuals(self, name: str, target: Float1D, features: Float2D, n_draws: int) -> FoldModels:
-        """Fit quantiles of honest residuals, from the training rows of each fold alone."""
+    def residuals(
+        self, name: str, target: Float1D, features: Float2D, n_draws: int, means: FoldModels | None = None
+    ) -> FoldModels:
+        """Fit quantiles of honest residuals, from the training rows of each fold alone; ``means`` are what was fitted."""
+        levels = (np.arange(n_draws) + 0.5) / n_draws
+        if means is not None:
+            known = [[_known_residuals(f, levels) for f in repeat] for repeat in means.functions]
+            if all(rows is not None for repeat in known for rows in repeat):
+                return FoldModels(tuple(tuple(r for r in repeat if r is not None) for repeat in known))
         # Each training set is halved; a model of one half is scored on the other.
-        work = partial(_fit_residuals, levels=(np.arange(n_draws) + 0.5) / n_draws)
+        work = partial(_fit_residuals, levels=levels)
         return self._fitted(work, self._learner_for(name, "continuous"), features, target)
 
     def _fitted(self, work: Any, learner: Any, features: Float2D, target: AnyArray) -> FoldModels:
@@ -679,6 +771,25 @@ class _Mean:
         return np.asarray(self.model.predict(at), dtype=np.float64).reshape(len(at))
 
 
+def _plane_of(function: Any) -> _Plane | None:
+    """Return the plane that a fitted function is, None where it is none."""
+    return getattr(getattr(function, "model", None), "plane_", None)
+
+
+def _by_planes(planes: Sequence[_Plane], features: Float2D, folds: Int2D) -> Float2D:
+    """Return what the plane of every row's fold gives, all planes by one product."""
+    eta = features @ np.column_stack([plane.slopes for plane in planes])
+    n_folds, rows = len(planes) // len(folds), np.arange(len(features))
+    found = np.empty((len(folds), len(features)))
+    for repeat, fold in enumerate(folds):
+        own = planes[repeat * n_folds : (repeat + 1) * n_folds]
+        found[repeat] = eta[rows, repeat * n_folds + fold] + np.array([p.intercept for p in own])[fold]
+        logistic = np.array([p.logistic for p in own])[fold]
+        if logistic.any():
+            found[repeat, logistic] = expit(found[repeat, logistic])
+    return found
+
+
 _NONE: Mapping[str, Any] = {}
 
 
@@ -708,8 +819,22 @@ def _fit_residuals(
     for part in (half, ~half):
         own = take_parameters(parameters, np.flatnonzero(~part), len(part))
         residual[part] = y[part] - _fit(learner, x[~part], y[~part], parameters=own)(x[part])
+    return _quantiles(residual, levels)
+
+
+def _quantiles(residual: Float1D, levels: Float1D) -> _Rows:
     quantiles = np.quantile(residual, levels)
     return _Rows(quantiles - quantiles.mean())
+
+
+def _known_residuals(fitted: Any, levels: Float1D) -> _Rows | None:
+    """Return quantiles of what predictions of rows without themselves miss, None where the learner keeps none."""
+    if not isinstance(fitted, _Mean):
+        return None
+    if fitted.model is None:
+        return _Rows(np.zeros(len(levels)))
+    missed = getattr(fitted.model, "residuals_", None)
+    return None if missed is None else _quantiles(missed, levels)
 
 
 @dataclass(frozen=True)
@@ -820,14 +945,24 @@ class CompletionModels:
         return self._plugged_in(features, folds) if self.plug_in else (self._mixture(features, folds),)
 
     def complete_in_blocks(
-        self, encode: Callable[[Any], Float2D], frame: Any, folds: Int2D
+        self,
+        encode: Callable[[Mapping[str, AnyArray], int], Float2D],
+        columns: Mapping[str, AnyArray],
+        folds: Int2D,
     ) -> tuple[tuple[Completion, ...], ...]:
-        """Return the completions of a frame, whose features are encoded block by block where they are many."""
-        n, block = len(frame), max(_MOST_NUMBERS // max(encode(frame.iloc[:1]).shape[1], 1), 1)
+        """Return the completions of rows, whose features are encoded block by block where they are many."""
+        n = folds.shape[1]
+
+        def some(rows: slice) -> tuple[tuple[Completion, ...], ...]:
+            inside = folds[:, rows]
+            part = {name: values[rows] for name, values in columns.items()}
+            return self.complete(encode(part, inside.shape[1]), inside)
+
+        width = encode({name: values[:1] for name, values in columns.items()}, 1).shape[1]
+        block = max(_MOST_NUMBERS // max(width, 1), 1)
         if n <= 2 * block:
-            return self.complete(encode(frame), folds)
-        places = [slice(begin, begin + block) for begin in range(0, n, block)]
-        pieces = [self.complete(encode(frame.iloc[rows]), folds[:, rows]) for rows in places]
+            return some(slice(0, n))
+        pieces = [some(slice(begin, begin + block)) for begin in range(0, n, block)]
         return tuple(tuple(map(_joined, zip(*terms, strict=True))) for terms in zip(*pieces, strict=True))
 
     def _plugged_in(self, features: Float2D, folds: Int2D) -> tuple[tuple[Completion, ...], ...]:
@@ -900,7 +1035,7 @@ def fit_expected(
         joint = fitter.classes(names[0], codes, len(combinations), features)
         extra.append(one_hot(codes, len(combinations)))
     means = {v: fitter.means(v, x, features) for v, x in continuous.items()}
-    draws = {v: fitter.residuals(v, x, features, _N_DRAWS) for v, x in continuous.items()}
+    draws = {v: fitter.residuals(v, x, features, _N_DRAWS, means[v]) for v, x in continuous.items()}
     if continuous:
         extra.append(np.column_stack(list(continuous.values())))
     model, sees = _fit_outcome(fitter, outcome, features, extra)

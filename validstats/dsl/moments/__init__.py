@@ -50,6 +50,7 @@ from validstats.dsl.moments.variance import (
     sandwich,
     search_labels,
     small_sample_scores,
+    sorted_levels,
     sum_by_cluster,
     variance_parts,
     warn_about_clusters,
@@ -106,6 +107,7 @@ __all__ = [
     "sandwich",
     "singular_reason",
     "small_sample_scores",
+    "sorted_levels",
     "sum_by_cluster",
     "two_stage_projection",
 ]

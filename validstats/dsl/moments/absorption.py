@@ -17,7 +17,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import splu
 
 from validstats._typing import AnyArray, Float1D, Float2D, FloatND, Int1D, Int2D
-from validstats.dsl.moments.variance import ClusterSums
+from validstats.dsl.moments.variance import ClusterSums, sorted_levels
 
 __all__ = ["AbsorbedRows", "Absorber", "EffectTable", "LevelSums"]
 
@@ -33,7 +33,7 @@ class EffectTable:
     def of(cls, codes: Int2D, mass: Float1D) -> Self:
         """Sum masses by combination."""
         if codes.shape[1] == 1:
-            found, inverse = np.unique(codes[:, 0], return_inverse=True)
+            found, inverse = sorted_levels(codes[:, 0])
             found = found[:, None]
         else:
             found, inverse = np.unique(codes, axis=0, return_inverse=True)
@@ -101,7 +101,7 @@ class Absorber:
 
     def _prepare(self, table: EffectTable) -> None:
         self._table = table
-        levels = [np.unique(c, return_inverse=True) for c in table.codes.T]
+        levels = [sorted_levels(c) for c in table.codes.T]
         self._own_levels = tuple(found for found, _ in levels)
         if len(levels) == 2:
             self._keys = levels[0][1].reshape(-1) * len(levels[1][0]) + levels[1][1].reshape(-1)

@@ -39,6 +39,7 @@ __all__ = [
     "sandwich",
     "search_labels",
     "small_sample_scores",
+    "sorted_levels",
     "sum_by_cluster",
     "variance_parts",
     "warn_about_clusters",
@@ -47,7 +48,22 @@ __all__ = [
 
 def cluster_codes(labels: AnyArray) -> Int1D:
     """Return integer codes ``0..G-1`` of cluster or stratum labels."""
-    return np.unique(labels, return_inverse=True)[1].reshape(-1).astype(np.int64)
+    return sorted_levels(np.asarray(labels))[1]
+
+
+def sorted_levels(values: AnyArray) -> tuple[AnyArray, Int1D]:
+    """Return the sorted distinct values and the place of every value among them."""
+    if values.dtype.kind in "iu" and len(values):
+        low, high = int(values.min()), int(values.max())
+        if high - low < 4 * len(values) + 1000 and high < 2**62:
+            # integers that lie close together are looked up in a table, not sorted
+            offset = values.astype(np.int64) - low
+            present = np.zeros(high - low + 1, dtype=np.bool_)
+            present[offset] = True
+            levels = (np.flatnonzero(present) + low).astype(values.dtype)
+            return levels, (np.cumsum(present) - 1)[offset]
+    levels, codes = np.unique(values, return_inverse=True)
+    return levels, codes.reshape(-1).astype(np.int64)
 
 
 one_cluster_message = (
@@ -254,8 +270,8 @@ class ClusterSums:
     @classmethod
     def of(cls, codes: Int1D, values: Float2D) -> Self:
         """Sum values by cluster."""
-        found, compact = np.unique(codes, return_inverse=True)
-        return cls(codes=found, sums=sum_by_cluster(values, compact.reshape(-1)))
+        found, compact = sorted_levels(codes)
+        return cls(codes=found, sums=sum_by_cluster(values, compact))
 
     def __add__(self, other: Self) -> Self:
         return type(self).of(

@@ -106,6 +106,7 @@ def parse_formula(formula: str) -> ParsedFormula:
     )
 
 
+_CACHED = 1024
 _BLOCK = 32_768
 """Rows whose covariates are coded at once where a row's own values are enough."""
 
@@ -230,8 +231,11 @@ class DesignBuilder:
         for begin in range(0, len(rows), _BLOCK):
             block = slice(begin, begin + _BLOCK)
             if alone:
-                for j, name in enumerate(names):
-                    matrix[block, j] = numbers[name][block] if name in numbers else 1.0
+                # few rows at a time stay in the cache while their columns are written
+                for start in range(begin, min(begin + _BLOCK, len(rows)), _CACHED):
+                    few = slice(start, start + _CACHED)
+                    for j, name in enumerate(names):
+                        matrix[few, j] = numbers[name][few] if name in numbers else 1.0
             else:
                 matrix[block] = spec.get_model_matrix(rows.iloc[block])
         return matrix
@@ -586,12 +590,17 @@ class FeatureCoder:
         """Number of leading features that are machine labels; None without any."""
         return sum(len(self.levels[name]) if name in self.levels else 1 for name in self.machine) or None
 
+    def columns(self, frame: Any) -> dict[str, AnyArray]:
+        """Return the features of some rows as they are."""
+        return {name: frame[name].to_numpy() for name in (*self.machine, *self.others)}
+
     def encode(self, frame: Any) -> Float2D:
-        """Return the features of some rows; a constant where there are none."""
-        names = (*self.machine, *self.others)
-        if not names:
-            return np.zeros((len(frame), 1))
-        return encode_features({name: frame[name].to_numpy() for name in names}, self.levels)
+        """Return the features of some rows as numbers."""
+        return self.encode_columns(self.columns(frame), len(frame))
+
+    def encode_columns(self, columns: Mapping[str, AnyArray], n: int) -> Float2D:
+        """Return features as numbers; a constant where there are none."""
+        return encode_features(columns, self.levels) if columns else np.zeros((n, 1))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -662,7 +671,8 @@ class RowCoder(ABC):
     def _completions(self, rows: StudyRows) -> tuple[tuple[Completion, ...], ...]:
         if not self.given:
             assert self.models is not None
-            return self.models.complete_in_blocks(self.features.encode, rows.frame, rows.folds)
+            columns = self.features.columns(rows.frame)
+            return self.models.complete_in_blocks(self.features.encode_columns, columns, rows.folds)
         of = rows.given
         if not self.plug_in:
             of = {name: of[name].mean(axis=0)[None] for name in self.given}

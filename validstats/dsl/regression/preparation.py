@@ -225,6 +225,12 @@ def checked_range(outcome_range: tuple[float, float], model: str) -> tuple[float
     return low, high
 
 
+def _levels_of_effect(column: Any) -> Int1D:
+    """Return integer codes of the levels of an absorbed effect; other values than integers are told apart as text."""
+    values = column.to_numpy()
+    return cluster_codes(values if values.dtype.kind in "iu" else column.astype(str).to_numpy())
+
+
 def _refuse_ignored(model: ModelName, quantile: float | None, population: Population, clusters: Any) -> None:
     """Refuse options that the model or the population would not use."""
     if quantile is not None and not MODELS[model].takes_level:
@@ -322,7 +328,7 @@ class FrameStudy:
             offset=None if request.offset is None else checked_size(request.offset, "offset"),
             surrogates=request.surrogates,
             given=request.cross_fitted,
-            effects=tuple(cluster_codes(self.template[name].astype(str).to_numpy()) for name in effects),
+            effects=tuple(_levels_of_effect(self.template[name]) for name in effects),
         )
 
     @cached_property
@@ -712,5 +718,5 @@ def verdict_cells(sample: Sample, raw: ScoreTerm | None) -> Int1D | None:
         values = np.unique(part.probability)
         few = values if len(values) <= 20 else np.zeros(1)
         strata = np.searchsorted(few[1:], part.probability, side="right").astype(np.int64)
-    pairs = np.column_stack([strata, np.unique(verdict, return_inverse=True)[1].reshape(-1)])
-    return np.unique(pairs, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
+    verdicts = cluster_codes(verdict)
+    return cluster_codes(strata * (int(verdicts.max()) + 1) + verdicts)
