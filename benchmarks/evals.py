@@ -19,8 +19,9 @@ def specs(quick: bool = False) -> list[Spec]:
     rng = np.random.default_rng(0)
     n, items, problems, battles = (20_000, 500, 500, 5_000) if quick else (1_000_000, 10_000, 10_000, 100_000)
     rows = pd.DataFrame({"item": np.arange(n) // 5, "score": rng.integers(0, 2, n)})
-    board = _board(rng, 30, items)
-    samples = _samples(rng, problems, 20)
+    board = board_of(rng, 30, items)
+    samples = samples_of(rng, problems, 20)
+    fought = battles_of(rng, 30, battles)
     return [
         Spec(
             "evals",
@@ -30,7 +31,10 @@ def specs(quick: bool = False) -> list[Spec]:
         ),
         Spec("evals", "ranks of 30 systems", 30 * items, {"validstats": lambda: evals.rank(board)}),
         Spec(
-            "evals", "strengths of 30 systems by battles", battles, {"validstats": _battles(rng, 30, battles)}
+            "evals",
+            "strengths of 30 systems by battles",
+            battles,
+            {"validstats": lambda: evals.rank(fought)},
         ),
         Spec(
             "evals",
@@ -47,7 +51,8 @@ def _plain_mean(rows: Any) -> Callable[[], Any]:
     return lambda: (scores.mean(), 1.96 * scores.std() / np.sqrt(len(scores)))
 
 
-def _board(rng: np.random.Generator, systems: int, items: int) -> Any:
+def board_of(rng: np.random.Generator, systems: int, items: int) -> Any:
+    """0/1 scores of systems on shared items."""
     scores = (rng.random((items, systems)) < np.linspace(0.5, 0.6, systems)).ravel().astype(int)
     names = [f"system {s:02d}" for s in range(systems)]
     return pd.DataFrame(
@@ -55,19 +60,20 @@ def _board(rng: np.random.Generator, systems: int, items: int) -> Any:
     )
 
 
-def _samples(rng: np.random.Generator, problems: int, tries: int) -> Any:
+def samples_of(rng: np.random.Generator, problems: int, tries: int) -> Any:
+    """Repeated samples of problems of a Beta law of difficulty."""
     passed = rng.random((problems, tries)) < rng.beta(0.7, 1.2, (problems, 1))
     return pd.DataFrame(
         {"problem": np.repeat(np.arange(problems), tries), "passed": passed.ravel().astype(int)}
     )
 
 
-def _battles(rng: np.random.Generator, systems: int, n: int) -> Callable[[], Any]:
+def battles_of(rng: np.random.Generator, systems: int, n: int) -> Any:
+    """Battles of equal systems with ties."""
     first = rng.integers(0, systems, n)
     second = (first + rng.integers(1, systems, n)) % systems
     winner = rng.choice(["model_a", "model_b", "tie"], n, p=[0.4, 0.4, 0.2])
-    data = pd.DataFrame({"model_a": first.astype(str), "model_b": second.astype(str), "winner": winner})
-    return lambda: evals.rank(data)
+    return pd.DataFrame({"model_a": first.astype(str), "model_b": second.astype(str), "winner": winner})
 
 
 def _two_files(board: Any) -> Callable[[], Any]:
