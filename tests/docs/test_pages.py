@@ -71,7 +71,7 @@ def test_the_page_of_reports_shows_the_quarto_document() -> None:
     assert f"````\n{document}````\n" in (DOCS / "report.md").read_text(encoding="utf-8")
 
 
-METHODS = ("batch", "holdout", "dsl", "evals")
+METHODS = ("batch", "holdout", "dsl", "mi", "evals")
 SECTIONS = (
     "The idea",
     "What is guaranteed",
