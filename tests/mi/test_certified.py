@@ -14,9 +14,11 @@ from validstats.mi.certified import (
     Predictions,
     _bound_function,
     certified_bound,
+    is_quick,
     lower_bound,
     predict_rows,
 )
+from validstats.mi.sides import prepare_sides
 from validstats.mi.statistics import keyed_order
 
 TABLE = np.array([[0.2, 0.05, 0.05], [0.05, 0.2, 0.05], [0.05, 0.05, 0.3]])
@@ -198,3 +200,11 @@ def test_a_sticky_side_alone_is_refused():
     assert "resemble each other" in result.certified.value.reason
     again = mutual_info(x, generator.normal(size=600), method="ksg", exchangeable=True)
     assert again.certified.value == 0.0
+
+
+@pytest.mark.parametrize(
+    ("n", "dim", "made"), [(8000, 1, True), (8001, 1, False), (6000, 5, True), (6001, 5, False)]
+)
+def test_the_bound_is_made_unasked_where_it_is_quick(n, dim, made):
+    x, y = np.random.default_rng(0).normal(size=(2, n, dim))
+    assert is_quick(*prepare_sides(x, y)) is made

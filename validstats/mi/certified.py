@@ -27,10 +27,12 @@ from validstats.mi.statistics import keyed_order
 from validstats.results import NotApplicable
 
 __all__ = [
+    "NOT_ASKED",
     "LowerBound",
     "Predictions",
     "certified_bound",
     "certify_sides",
+    "is_quick",
     "lower_bound",
     "predict_rows",
     "serial_reason",
@@ -417,8 +419,14 @@ class LowerBound:
         return f"Certified: at least {floor:.2f} {unit} ({100 * self.confidence_level:g} %, any law, independent rows)."
 
 
-MOST_ROWS = 20_000
-"""Rows up to which the bound is made without being asked for: it costs less than a second."""
+NOT_ASKED = "the bound was not asked for (certify=True)"
+MOST_ROWS, MOST_CELLS = 8_000, 60_000
+"""Rows, and rows times columns, up to which the bound costs less than a second and is made without being asked for."""
+
+
+def is_quick(x: Side, y: Side) -> bool:
+    """Whether the bound of two sides costs less than about a second."""
+    return x.n_rows <= MOST_ROWS and x.n_rows * (x.n_columns + y.n_columns) <= MOST_CELLS
 
 
 def certify_sides(x: Side, y: Side, level: float, uncertified: str, exchangeable: bool) -> LowerBound:

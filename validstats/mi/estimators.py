@@ -22,7 +22,7 @@ from validstats.intake import (
     check_random_state,
     row_labels,
 )
-from validstats.mi.certified import MOST_ROWS, LowerBound, certify_sides
+from validstats.mi.certified import NOT_ASKED, LowerBound, certify_sides, is_quick
 from validstats.mi.families import Family
 from validstats.mi.network import (
     DIM_CELLS,
@@ -39,6 +39,7 @@ from validstats.mi.network import (
     prepare_pair,
     read_model,
     read_pairs,
+    robust_level,
     shipped_weights_path,
     spread_rows,
     thresholds,
@@ -51,10 +52,14 @@ from validstats.mi.training import Shard, check_folder, pack_shard, train_on_fam
 from validstats.results import NotApplicable, Report, Summary, Table
 from validstats.runtime import progress
 
-__all__ = ["NATS_PER_UNIT", "LearnedMI", "Unit", "infer_rows", "predict_rows"]
+__all__ = ["NATS_PER_UNIT", "LearnedMI", "Scope", "Unit", "infer_rows", "predict_rows"]
 
 Unit: TypeAlias = Literal["nats", "bits"]
 """Unit of every reported value."""
+Scope: TypeAlias = Literal["meta", "robust"]
+"""Laws that an interval speaks of: those drawn like the simulated ones, or a kind like the simulated kinds but not among them."""
+WIDEST = 3.0
+"""Where the robust interval is wider than this many times the other one, it is printed in its place."""
 NATS_PER_UNIT = {"nats": 1.0, "bits": float(np.log(2.0))}
 
 OWN_SETS = "the law of the data sets passed to calibrate"
@@ -264,6 +269,7 @@ class LearnedMI(CalibratedEstimator):
         clusters: Any = None,
         exchangeable: bool = False,
         certify: bool | None = None,
+        scope: Scope = "meta",
     ) -> LearnedMIResult:
         """Estimate mutual information with an interval and a certified lower bound, for one pair or for many.
 
@@ -287,7 +293,12 @@ class LearnedMI(CalibratedEstimator):
         exchangeable : bool, default False
             Whether the order of the rows means nothing, so that no trace of a time series is looked for.
         certify : bool or None, default None
-            Whether to compute the certified lower bound; None does for a single pair of up to 20,000 rows.
+            Whether to compute the certified lower bound, which holds for every law of independent rows; None does for a single pair
+            where it costs less than a second: up to 8,000 rows and 60,000 cells.
+        scope : {"meta", "robust"}, default "meta"
+            What the interval covers. "meta": laws drawn like the simulated ones. "robust": a kind of law drawn like the simulated kinds
+            but not among them, about twice as wide, up to the level G / (G + 1) that G kinds resolve. Where the robust interval
+            is more than three times as wide as the other, it is given under "meta" too.
 
         Returns
         -------
@@ -297,7 +308,8 @@ class LearnedMI(CalibratedEstimator):
         Raises
         ------
         ValueError
-            If there are fewer than 10 rows, lengths differ, or values are missing or infinite.
+            If there are fewer than 10 rows, lengths differ, values are missing or infinite, or the weights do not know robust
+            intervals at this level.
 
         Warns
         -----
@@ -311,6 +323,7 @@ class LearnedMI(CalibratedEstimator):
         if y is not None:
             labels = row_labels(x, name="x")
             ids, clusters = align(ids, labels, "ids"), align(clusters, labels, "clusters")
+        check_scope(scope, self.calibration_, level)
         options = RowOptions(repeats, ids, clusters, exchangeable)
         options.check()
         single = y is not None
@@ -320,7 +333,8 @@ class LearnedMI(CalibratedEstimator):
             )
         pairs = as_pairs(x, y)
         rows = [read_rows(a, b, options) for a, b in read_sides(pairs, discrete_x, discrete_y, single=single)]
-        return infer_rows(self, rows, level, options, certify, self.unit, single, backend_of(pairs[0][0]))
+        backend = backend_of(pairs[0][0])
+        return infer_rows(self, rows, level, options, certify, self.unit, single, backend, scope)
 
     # --- steps --------------------------------------------------------------------------------------------
 
@@ -383,8 +397,10 @@ class LearnedMI(CalibratedEstimator):
             raise ValueError("calibrate() needs at least one data set with a known mutual information.")
         return pack_shard(summaries, truths)
 
-    def _guarantee(self, level: Any) -> Guarantee:
+    def _guarantee(self, level: Any, scope: Scope = "meta") -> Guarantee:
         calibration = self.calibration_
+        if scope == "robust" and calibration.robust is not None:
+            return robust_guarantee(calibration, float(level))
         return Guarantee(
             holds=(
                 f"in {100 * float(level):g} of 100 data sets drawn like the simulated ones that calibrate it, the interval contains "
@@ -492,6 +508,70 @@ def predict_rows(rows: list[Rows], weights: NetworkWeights) -> Float1D:
     return medians(prepared, sets, members.mean(axis=0))
 
 
+def check_scope(scope: Scope, calibration: MICalibration, level: Any) -> None:
+    """Refuse robust intervals that the weights, or the number of kinds, do not give."""
+    check_literal(scope, "scope", get_args(Scope))
+    if scope == "meta":
+        return
+    if calibration.robust is None:
+        raise ValueError(
+            "scope='robust' needs the errors of networks that left each kind of law out, and these weights come without them. "
+            "Use scope='meta', or the shipped weights with their own calibration."
+        )
+    count = len(calibration.robust.kinds)
+    if robust_level(count, alpha_fraction(level)) > 1:
+        raise ValueError(
+            f"scope='robust' rests on {count} kinds of laws, which resolve levels up to {count}/{count + 1} = "
+            f"{count / (count + 1):.3f}; got confidence_level = {float(level):g}. Pass confidence_level=0.9, or scope='meta'."
+        )
+
+
+def robust_guarantee(calibration: MICalibration, level: float) -> Guarantee:
+    """What a robust interval promises."""
+    assert calibration.robust is not None
+    count = len(calibration.robust.kinds)
+    return Guarantee(
+        holds=(
+            f"for a kind of law drawn like the {count} simulated kinds, but not among them, the interval contains the true mutual "
+            f"information in about {100 * level:g} of 100 data sets"
+        ),
+        kind="asymptotic",
+        check=(
+            "your kind of data differs from the simulated kinds no more than these differ from each other",
+            "the rows are independent of each other and come from one source",
+        ),
+        n_reference=count,
+        citation="Vovk, Gammerman, Shafer (2005), chapter 2, applied to kinds of laws",
+        confidence_level=level,
+        details=(
+            f"Kinds: {', '.join(calibration.robust.kinds)}",
+            "Each kind is scored by networks and a model of their error that never saw it; the threshold is a quantile of the "
+            f"average over kinds, at the level {float(robust_level(count, alpha_fraction(level))):.3f}",
+            "The statement holds on average over kinds, in the limit of many kinds that are exchangeable; a single kind may be "
+            "covered less often",
+            "The interval is never narrower than that of scope 'meta'",
+        ),
+    )
+
+
+def interval_ends(
+    estimator: LearnedMI, sets: SummaryTable, quantiles: Float2D, level: Any, scope: Scope
+) -> tuple[Float2D, list[Scope]]:
+    """Ends of the intervals in nats, and the scope of each: robust ones are joined with the others."""
+    calibration, alpha = estimator.calibration_, alpha_fraction(level)
+    score = thresholds(calibration.table, sets.shape, alpha)
+    low, high = (from_log_scale(end) for end in interval_at(quantiles, score))
+    robust = calibration.robust
+    if robust is None or robust_level(len(robust.kinds), alpha) > 1:
+        return np.column_stack([low, high]), ["meta"] * len(sets)
+    scaling = estimator.weights_.scaling
+    wide_low, wide_high = (from_log_scale(e) for e in robust.interval(sets, quantiles, scaling, alpha))
+    wide_low, wide_high = np.minimum(low, wide_low), np.maximum(high, wide_high)
+    chosen = (scope == "robust") | (wide_high - wide_low > WIDEST * (high - low))
+    ends = np.where(chosen[:, None], np.column_stack([wide_low, wide_high]), np.column_stack([low, high]))
+    return ends, ["robust" if c else "meta" for c in chosen]
+
+
 def infer_rows(
     estimator: LearnedMI,
     rows: list[Rows],
@@ -501,6 +581,7 @@ def infer_rows(
     unit: Unit,
     single: bool,
     backend: Any,
+    scope: Scope = "meta",
 ) -> LearnedMIResult:
     """Answer for pairs whose rows have been read: the one door behind ``infer`` and ``mutual_info``."""
     weights, calibration = estimator.weights_, estimator.calibration_
@@ -509,11 +590,12 @@ def infer_rows(
     quantiles = members.mean(axis=0)
     estimates = medians(prepared, sets, quantiles)
     lows, highs = estimates.copy(), estimates.copy()
+    scopes: list[Scope] = [scope] * len(rows)
     if sets is not None:
-        score = thresholds(calibration.table, sets.shape, alpha_fraction(level))
-        ends = spread_rows(
-            prepared, np.column_stack([from_log_scale(end) for end in interval_at(quantiles, score)])
-        )
+        values, found = interval_ends(estimator, sets, quantiles, level, scope)
+        given = iter(found)
+        scopes = [next(given) if p.summaries else scope for p in prepared]
+        ends = spread_rows(prepared, values)
         lows, highs = np.minimum(ends[:, 0], estimates), np.maximum(ends[:, 1], estimates)
     size = NATS_PER_UNIT[unit]
     bounds = tuple(_certified(r, float(level), options.exchangeable, certify, single) for r in rows)
@@ -536,7 +618,7 @@ def infer_rows(
     anchors = np.zeros((0, len(names))) if sets is None else sets.anchors[:, : len(names)].astype(np.float64)
     spread = spread_rows(prepared, anchors) / size
     return LearnedMIResult(
-        guarantee=estimator._guarantee(level),
+        guarantee=estimator._guarantee(level, scopes[0] if single else scope),
         backend=backend,
         estimates=estimates / size,
         lows=lows / size,
@@ -544,6 +626,8 @@ def infer_rows(
         quantiles=spread_rows(prepared, from_log_scale(quantiles)) / size,
         anchors={name: spread[:, i] for i, name in enumerate(names)},
         withheld=tuple(withheld),
+        scope=scope,
+        scopes=tuple(scopes),
         bounds=tuple(bound.scaled(1 / size) for bound in bounds),
         single=single,
         unit=unit,
@@ -557,9 +641,9 @@ def infer_rows(
 def _certified(
     rows: Rows, level: float, exchangeable: bool, certify: bool | None, single: bool
 ) -> LowerBound:
-    wanted = (single and rows.x.n_rows <= MOST_ROWS) if certify is None else certify
+    wanted = (single and is_quick(rows.x, rows.y)) if certify is None else certify
     if not wanted:
-        return LowerBound(NotApplicable("the bound was not asked for (certify=True)"), level)
+        return LowerBound(NotApplicable(NOT_ASKED), level)
     return certify_sides(rows.x, rows.y, level, rows.uncertified, exchangeable)
 
 

@@ -17,7 +17,7 @@ from validstats.intake import (
     row_labels,
 )
 from validstats.mi.anchors import Scaling
-from validstats.mi.certified import MOST_ROWS, LowerBound, certify_sides
+from validstats.mi.certified import NOT_ASKED, LowerBound, certify_sides, is_quick
 from validstats.mi.estimators import NATS_PER_UNIT, Unit
 from validstats.mi.learned import learned_inference
 from validstats.mi.methods import Estimate, Method, Options, clip_estimate, estimate_sides, refuse_unused
@@ -300,11 +300,11 @@ def mutual_info(
     estimate = estimate_sides(rows.x, rows.y, options)
     if rows.withheld:
         estimate = replace(estimate, interval=(float("nan"), float("nan")), withheld=rows.withheld)
-    wanted = rows.x.n_rows <= MOST_ROWS if certify is None else certify
+    wanted = is_quick(rows.x, rows.y) if certify is None else certify
     if wanted:
         certified = certify_sides(rows.x, rows.y, float(level), rows.uncertified, exchangeable)
     else:
-        certified = LowerBound(NotApplicable("the bound was not asked for (certify=True)"), float(level))
+        certified = LowerBound(NotApplicable(NOT_ASKED), float(level))
     naive = (
         estimate.value
         if method == "ksg"

@@ -65,6 +65,10 @@ class LearnedMIResult(Result):
         "whitened_ksg", and those of structure.
     withheld : tuple of str
         Why each data set has no interval; empty where it has one.
+    scope : {"meta", "robust"}
+        Scope that was asked for.
+    scopes : tuple of str
+        Scope of each interval: "robust" also where the interval asked for would be less than a third as wide.
     bounds : tuple of LowerBound
         Certified lower bound of each data set, in ``unit``.
     single : bool
@@ -83,6 +87,8 @@ class LearnedMIResult(Result):
     quantiles: Float2D
     anchors: dict[str, Float1D]
     withheld: tuple[str, ...]
+    scope: str
+    scopes: tuple[str, ...]
     bounds: tuple[LowerBound, ...]
     single: bool
     unit: str
@@ -193,6 +199,7 @@ class LearnedMIResult(Result):
             "dim_x": self.dim_x,
             "dim_y": self.dim_y,
             "withheld": list(self.withheld),
+            "scope": list(self.scopes),
             **self.anchors,
         }
 
@@ -247,6 +254,17 @@ class LearnedMIResult(Result):
             )
         if self.single:
             notes += [f"{bound.sentence(self.unit)}" for bound in self.bounds]
+        if self.scope == "meta":
+            wide = [
+                term
+                for term, scope, reason in zip(self.terms, self.scopes, self.withheld, strict=True)
+                if scope == "robust" and not reason
+            ]
+            if wide:
+                notes.append(
+                    f"The interval ({', '.join(wide[:MAX_NOTES])}) is the robust one, for kinds of laws that were not simulated: it is "
+                    "more than three times as wide as that for the simulated laws."
+                )
         without = [
             f"No interval ({term}): {reason}."
             for term, reason in zip(self.terms, self.withheld, strict=True)

@@ -8,6 +8,7 @@ from validstats.mi.families.default import (
     FIRST_STAGE_FAMILIES,
     HELD_OUT_FAMILIES,
     HELD_OUT_KINDS,
+    KINDS,
     FamilyMixture,
     JointSample,
     default_family,
@@ -22,6 +23,7 @@ __all__ = [
     "FIRST_STAGE_FAMILIES",
     "HELD_OUT_FAMILIES",
     "HELD_OUT_KINDS",
+    "KINDS",
     "JointSample",
     "default_family",
 ]

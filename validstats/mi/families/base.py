@@ -29,12 +29,16 @@ class JointSample:
         True mutual information of the law in nats, at least 0.
     family : str
         Name of the family that the law belongs to.
+    standard_error : float, default 0
+        Standard error of a truth that is a mean over draws of the density, in nats; 0 where it comes from a formula, a sum or a
+        quadrature.
     """
 
     x: Float2D
     y: Float2D
     mutual_information: float
     family: str
+    standard_error: float = 0.0
 
     @property
     def n(self) -> int:

@@ -43,6 +43,7 @@ __all__ = [
     "FIRST_STAGE_FAMILIES",
     "HELD_OUT_FAMILIES",
     "HELD_OUT_KINDS",
+    "KINDS",
     "Family",
     "FamilyMixture",
     "JointSample",
@@ -55,6 +56,21 @@ HELD_OUT_KINDS = (
     *HELD_OUT_FAMILIES, "mixture", "dependent_mixture", "radial", "aligned", "interaction", "sparse",
 )  # fmt: skip
 """Whole kinds that the second stage of the evaluation weights never saw; the first one saw mixtures."""
+
+KINDS = {
+    "Gauss and Student": ("gaussian", "student", "mist_gaussian", "mist_student"),
+    "copulas, functions, pairs": ("copula", "functional", "pairs", "sharp_noise", "uniform_noise"),
+    "mixtures": ("mixture", "exotic_mixture", "dependent_mixture"),
+    "bent laws": ("spiral", "swiss_roll", "warped", "twisted"),
+    "labels and tables": ("label", "contingency", "binned"),
+    "independent": ("independent",),
+    "aligned copies": ("aligned",),
+    "interaction tables": ("interaction",),
+    "radial": ("radial",),
+    "few of many": ("sparse",),
+    "counts": ("counts",),
+}
+"""Families by kind: what is left out together, so that no relative of a left-out law is seen."""
 
 _WEIGHTS = {
     "gaussian": 0.16,

@@ -310,7 +310,7 @@ class DependentMixtureFamily(MixtureFamily):
     """Mixtures in up to thirty columns whose components differ in their dependence, not only in their place."""
 
     name = "dependent_mixture"
-    truth_draws = 10_000
+    own_draws = 10_000
 
     def sample_size(self, generator: np.random.Generator) -> int:
         """Draw n as the other families with structure do."""

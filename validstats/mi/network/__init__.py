@@ -54,8 +54,22 @@ from validstats.mi.network.forward_pass import (
     spread_rows,
     to_log_scale,
 )
+from validstats.mi.network.robust import (
+    ROBUST_CELLS,
+    SCORE_LEVELS,
+    RobustScale,
+    robust_inputs,
+    robust_level,
+    spread_of,
+)
 
 __all__ = [
+    "spread_of",
+    "robust_level",
+    "robust_inputs",
+    "RobustScale",
+    "SCORE_LEVELS",
+    "ROBUST_CELLS",
     "DIM_CELLS",
     "DIM_EDGES",
     "DependenceHead",

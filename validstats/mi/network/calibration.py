@@ -15,6 +15,7 @@ from scipy.special import ndtri
 
 from validstats._typing import Float1D, Float2D, FloatND
 from validstats.mi.network.forward_pass import MEDIAN, QUANTILE_LEVELS, NetworkWeights, load_weights
+from validstats.mi.network.robust import RobustScale, pack_robust, read_robust
 
 __all__ = [
     "CELL_MINIMUM",
@@ -169,6 +170,9 @@ class MICalibration:
     table: ConformalTable  # Sorted scores, pooled and by cell
     limits: SupportLimits  # What no calibration set exceeded
     family: str  # Family of distributions that the calibration sets were drawn from, in words
+    robust: RobustScale | None = (
+        None  # Residuals on kinds that were left out, where such networks were trained
+    )
 
     @property
     def n_sets(self) -> int:
@@ -189,6 +193,7 @@ def pack_calibration(calibration: MICalibration) -> dict[str, Any]:
         out["calibration/rest"] = calibration.table.rest.astype(np.float32)
     for (row, column), scores in calibration.table.cells.items():
         out[f"calibration/{row}/{column}"] = scores.astype(np.float32)
+    out.update(pack_robust(calibration.robust))
     return out
 
 
@@ -204,7 +209,8 @@ def read_calibration(path: Path, family: str) -> MICalibration:
             cells[int(row), int(column)] = file[key].astype(np.float64)
         pooled = file["calibration/pooled"].astype(np.float64)
         rest = file["calibration/rest"].astype(np.float64) if "calibration/rest" in file.files else None
-    return MICalibration(ConformalTable(pooled, cells, rest), SupportLimits(largest), family)
+        robust = read_robust(file)
+    return MICalibration(ConformalTable(pooled, cells, rest), SupportLimits(largest), family, robust)
 
 
 def read_model(path: Path) -> tuple[NetworkWeights, MICalibration]:

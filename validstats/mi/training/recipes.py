@@ -6,7 +6,8 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,11 @@ from validstats.mi.network import (
     dependence_logits,
     forward,
     load_weights,
+    pack_calibration,
+    read_model,
     round_weights,
     save_dependence_head,
+    save_weights,
     shipped_weights_path,
 )
 from validstats.mi.statistics import ANCHOR_NAMES, STATISTIC_NAMES
@@ -49,8 +53,12 @@ from validstats.mi.training.loop import (
     train_network,
     without_families,
 )
+from validstats.mi.training.robust import LEFT_OUT_RECIPE, fit_robust, leave_kinds_out
 from validstats.mi.training.shards import (
     SHARD_SIZE,
+    Shard,
+    check_folder,
+    input_hash,
     load_shards,
     shard_path,
     write_shards,
@@ -146,7 +154,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--quick", action="store_true", help="one small network, to try things out")
     parser.add_argument("--differentiable", action="store_true", help="train the network of LearnedMIModule")
     parser.add_argument("--dependence", action="store_true", help="train the statistic of independence_test")
+    parser.add_argument(
+        "--robust", type=Path, help="add to these weights what robust intervals rest on, from --sets sets"
+    )
     options = parser.parse_args(arguments)
+    if options.robust is not None:
+        print(
+            json.dumps(fit_robust_scale(options.shards, options.sets, options.robust, options.out), indent=1)
+        )
+        return
     if options.second is not None:
         held_out = HELD_OUT_KINDS if options.evaluation else ()
         card = fit_second_stage(
@@ -198,13 +214,46 @@ def fit_second_stage(
     directory: Path, sets: int, first: Path, out: Path, held_out: tuple[str, ...], resume: bool
 ) -> dict[str, Any]:
     """Draw sets of all families, train a second stage on top of weights, calibrate it on folds, and write it with its card."""
-    numbers = range(-(-sets // SECOND_SIZE))
-    paths = list(write_shards(default_family(), SECOND_SEED, numbers, directory, resume, SECOND_SIZE))
-    pool = without_families(load_shards(paths), held_out)
+    everything = second_pool(directory, sets, resume)
+    pool = without_families(everything, held_out)
     weights, left_out, logs = train_second_stage(pool, load_weights(first))
-    return finish_second_stage(
-        weights, left_out, pool, out, {"seed": SECOND_SEED, "networks": logs}, held_out
-    )
+    about = {"seed": SECOND_SEED, "networks": logs, "manifest": manifest(sets)}
+    return finish_second_stage(weights, left_out, pool, out, about, held_out)
+
+
+def second_pool(directory: Path, sets: int, resume: bool) -> Shard:
+    """Draw the sets of a second stage that are not there yet, and read them all."""
+    family = default_family()
+    check_folder(directory, family, SECOND_SEED)
+    numbers = range(-(-sets // SECOND_SIZE))
+    return load_shards(list(write_shards(family, SECOND_SEED, numbers, directory, resume, SECOND_SIZE)))
+
+
+def manifest(sets: int) -> dict[str, Any]:
+    """What a training can be repeated from: seed, number and size of shards, hash of the inputs, versions."""
+    return {
+        "seed": SECOND_SEED,
+        "shards": -(-sets // SECOND_SIZE),
+        "shard_size": SECOND_SIZE,
+        "inputs": input_hash(),
+        "versions": {name: version(name) for name in ("validstats", "numpy", "torch")},
+    }
+
+
+def fit_robust_scale(directory: Path, sets: int, path: Path, out: Path) -> dict[str, Any]:
+    """Train networks that leave each kind out, and add what they say to weights; their coverage goes to the card."""
+    weights, calibration = read_model(path)
+    robust, coverage = fit_robust(leave_kinds_out(second_pool(directory, sets, True), directory))
+    save_weights(weights, out, pack_calibration(replace(calibration, robust=robust)))
+    card = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    card["left_out_kinds"] = {
+        "manifest": manifest(sets),
+        "recipe": asdict(LEFT_OUT_RECIPE),
+        "kinds": coverage,
+    }
+    with whole_file(out.with_suffix(".json")) as draft:
+        draft.write_text(json.dumps(card, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    return coverage
 
 
 def fit_dependence_head(directory: Path, last: int, out: Path) -> None:

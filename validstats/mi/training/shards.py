@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -11,6 +12,8 @@ import numpy.typing as npt
 
 from validstats.mi.families import FAMILY_NAMES, Family, JointSample
 from validstats.mi.statistics import (
+    ANCHOR_NAMES,
+    STATISTIC_NAMES,
     DataSummary,
     SummaryTable,
     pack_summaries,
@@ -22,6 +25,7 @@ __all__ = [
     "SHARD_SIZE",
     "Shard",
     "check_folder",
+    "input_hash",
     "join_shards",
     "load_shards",
     "make_shard",
@@ -40,15 +44,22 @@ class Shard(SummaryTable):
 
     family: npt.NDArray[np.int16]  # Number of the family in ``FAMILY_NAMES`` (-1 for others)
     truth: npt.NDArray[np.float32]  # True mutual information in nats
+    truth_error: npt.NDArray[np.float32]  # Standard error of a truth that is a mean over draws, else 0
 
 
-def pack_shard(summaries: list[DataSummary], truths: list[float], families: list[str] | None = None) -> Shard:
+def pack_shard(
+    summaries: list[DataSummary],
+    truths: list[float],
+    families: list[str] | None = None,
+    errors: list[float] | None = None,
+) -> Shard:
     """Stack the summaries of data sets beside their true mutual informations."""
     numbers = {name: i for i, name in enumerate(FAMILY_NAMES)}
     return Shard(
         **vars(pack_summaries(summaries)),
         family=np.array([numbers.get(f, -1) for f in (families or [""] * len(summaries))], dtype=np.int16),
         truth=np.array(truths, dtype=np.float32),
+        truth_error=np.array(errors or [0.0] * len(summaries), dtype=np.float32),
     )
 
 
@@ -73,6 +84,7 @@ def make_shard(family: Family, seed: int, start: int, size: int = SHARD_SIZE) ->
         [summary for _, summary in kept],
         [sample.mutual_information for sample, _ in kept],
         [sample.family for sample, _ in kept],
+        [sample.standard_error for sample, _ in kept],
     )
 
 
@@ -91,8 +103,14 @@ def write_shards(
         if not (resume and path.exists()):
             shard = make_shard(family, seed, number * size, size)
             with whole_file(path) as draft:
-                np.savez(draft, **{f.name: getattr(shard, f.name) for f in fields(shard)})
+                arrays = {f.name: getattr(shard, f.name) for f in fields(shard)}
+                np.savez(draft, inputs=np.array(input_hash()), **arrays)
         yield path
+
+
+def input_hash() -> str:
+    """Hash of the names of all statistics and candidates in their order: shards of other inputs are refused."""
+    return hashlib.sha256(" ".join((*STATISTIC_NAMES, "/", *ANCHOR_NAMES)).encode()).hexdigest()[:16]
 
 
 def load_shards(paths: list[Path]) -> Shard:
@@ -100,6 +118,10 @@ def load_shards(paths: list[Path]) -> Shard:
     parts = []
     for path in paths:
         with np.load(path, allow_pickle=False) as file:
+            if "inputs" not in file.files or str(file["inputs"]) != input_hash():
+                raise ValueError(
+                    f"{path} holds other statistics than this version computes. Draw it again: remove it, or use an empty folder."
+                )
             parts.append(Shard(**{f.name: file[f.name] for f in fields(Shard)}))
     return join_shards(parts)
 
