@@ -4,7 +4,8 @@
 stage of version 0.1.0 and KSG, with coverage and width of 90 % intervals of both scopes. ``ablation``: networks of one size and
 schedule on old inputs, on all inputs, and on all inputs with the families of structure, judged on sets that none of them saw and on
 the laws (needs training shards). ``bounds``: certified lower bounds of the laws, as shares of the truth, and how often they exceed
-it. Each writes ``mi_STUDY.md``; the laws ``mi_structure.md``.
+it. ``curve``: loss of one network of the second stage on a quarter, half and all of three quarters of the sets, judged on the fourth.
+Each writes ``mi_STUDY.md``; the laws ``mi_structure.md``.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ from validstats.mi.network import (
     NetworkWeights,
     forward,
     from_log_scale,
+    load_weights,
+    shipped_weights_path,
     to_log_scale,
 )
 from validstats.mi.sides import prepare_sides
@@ -308,6 +311,47 @@ def study_ablation(shards: Path, epochs: int) -> str:
     return "\n".join(lines) + "\n"
 
 
+def study_curve(shards: Path) -> str:
+    """Loss of one network of the second stage by the number of its sets, beside the first stage alone."""
+    from validstats.mi.training.ensemble import SECOND, SECOND_RECIPE
+    from validstats.mi.training.loop import fit_scaling, pinball, prepare_sets, train_network
+
+    pool = load_shards(sorted(shards.glob("shard-20261129-?????.npz")))
+    first = load_weights(shipped_weights_path("shipped")).first
+    assert first is not None
+    known = np.isin(pool.family, [FAMILY_NAMES.index(name) for name in FIRST_STAGE_FAMILIES])
+    place = np.arange(len(pool))
+    test, others = place[place % 4 == 0], place[place % 4 != 0]
+    structured, target = ~known[test], to_log_scale(pool.truth[test])
+    lines = [
+        f"pinball loss of log(1 + 2 I) on {len(test):,} sets that the network did not see\n",
+        "| training sets | all families | without structure | with structure |",
+        "| :--- | ---: | ---: | ---: |",
+    ]
+
+    def row(name: str, loss: Float1D) -> str:
+        return (
+            f"| {name} | {loss.mean():.4f} | {loss[~structured].mean():.4f} | {loss[structured].mean():.4f} |"
+        )
+
+    lines.append(row("first stage alone", pinball(forward(pool.select(test), first), target)))
+    for share in (0.25, 0.5, 1.0):
+        chosen = others[: int(share * len(others))]
+        part = pool.select(chosen)
+        known_scaling = first.scaling
+        scaling = {
+            name: np.concatenate([known_scaling[name], values[len(known_scaling[name]) :]])
+            for name, values in fit_scaling(part).items()
+        }
+        prepared = prepare_sets(part, scaling, first.anchor_table, first)
+        stop = np.arange(len(part))[::10]
+        learn = np.setdiff1d(np.arange(len(part)), stop)
+        parameters, _ = train_network(prepared.select(learn), prepared.select(stop), SECOND, SECOND_RECIPE)
+        weights = NetworkWeights(scaling, first.anchor_table, ((SECOND, parameters),), first=first)
+        lines.append(row(f"{len(learn):,}", pinball(forward(pool.select(test), weights), target)))
+    return "\n".join(lines) + "\n"
+
+
 def _cut(weights: NetworkWeights, config: NetworkConfig) -> NetworkWeights:
     return replace(weights, scaling={k: v[: config.inputs] for k, v in weights.scaling.items()})
 
@@ -319,21 +363,22 @@ def _points(sets: SummaryTable, weights: NetworkWeights) -> Float1D:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one study and write its table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.mi_structure", description=__doc__)
-    parser.add_argument("study", choices=["laws", "ablation", "bounds"])
+    parser.add_argument("study", choices=["laws", "ablation", "bounds", "curve"])
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results"))
-    parser.add_argument("--shards", type=Path, help="folder of training shards, for ablation")
+    parser.add_argument("--shards", type=Path, help="folder of training shards, for ablation and curve")
     parser.add_argument("--sizes", type=int, nargs="*", default=list(SIZES))
     parser.add_argument("--epochs", type=int, default=8, help="epochs, for ablation")
     parser.add_argument(
         "--draws", type=int, default=60, help="draws of each law at n = 150, for violations of bounds"
     )
     options = parser.parse_args(arguments)
-    if options.study == "ablation" and options.shards is None:
-        parser.error("ablation needs --shards")
+    if options.study in ("ablation", "curve") and options.shards is None:
+        parser.error(f"{options.study} needs --shards")
     studies: dict[str, Callable[[], Any]] = {
         "laws": lambda: study_laws(options.sizes),
         "ablation": lambda: study_ablation(options.shards, options.epochs),
         "bounds": lambda: study_bounds(options.sizes, options.draws),
+        "curve": lambda: study_curve(options.shards),
     }
     name = {"laws": "structure"}.get(options.study, options.study)
     options.output.mkdir(parents=True, exist_ok=True)

@@ -119,10 +119,16 @@ def test_neural_estimators_stand_beside_the_learned_one(monkeypatch):
     assert all("not run" in m.error for m in theirs)
 
 
-def test_intervals_out_of_the_family_are_counted():
+def test_learned_estimates_and_intervals_come_from_one_summary():
     tasks = list(mi.bmi_tasks().values())[:2]
-    rows = mi.interval_table(tasks, [60], {60: 2}).splitlines()[2:]
-    cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
-    assert [cell[1] for cell in cells] == ["4", "120", "120"]
+    found, table = mi.measure_learned(tasks, [60], {60: 2})
+    cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in table.splitlines()[2:]]
+    assert [cell[1] for cell in cells] == ["4", "120", "4", "120"]
     # parity is one of the kinds that the shipped weights were trained on, and that the evaluation weights were not
-    assert float(cells[1][2]) < 0.5 < float(cells[2][2])
+    assert float(cells[1][2]) < 0.5 < float(cells[3][2])
+    names = mi.learned_estimators()
+    (one,) = [
+        row for row in found if (row.task, row.seed, row.estimator) == (tasks[0].name, 1, next(iter(names)))
+    ]
+    x, y = tasks[0].sample(60, random_state=np.random.default_rng([60, 1, 0]))
+    assert one.estimate == names[one.estimator](x, y)

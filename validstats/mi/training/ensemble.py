@@ -58,7 +58,7 @@ def reporter(number: int, verbose: bool) -> Callable[[dict[str, Any]], None]:
 
 SECOND = NetworkConfig(width=192, depth=3, gate=True, blend=True)
 SECOND_RECIPE = Recipe(
-    epochs=24, batch_size=128, learning_rate=2e-3, weight_decay=1e-2, noise=0.05, dropout=0.15, patience=24
+    epochs=14, batch_size=256, learning_rate=2e-3, weight_decay=1e-2, noise=0.05, dropout=0.15, patience=14
 )
 FOLDS = 4
 """Parts of the sets of a second stage: each network learns from the others and is judged on its own, so that every set serves both."""

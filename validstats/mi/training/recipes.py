@@ -149,7 +149,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--jobs", type=int, default=1, help="processes that draw shards")
     parser.add_argument("--evaluation", action="store_true", help="leave out the held-out families")
     parser.add_argument(
-        "--second", type=Path, help="train a second stage on top of these weights, on --sets sets"
+        "--second",
+        type=Path,
+        help="train a second stage on top of the first stage of these weights, on --sets sets",
     )
     parser.add_argument("--quick", action="store_true", help="one small network, to try things out")
     parser.add_argument("--differentiable", action="store_true", help="train the network of LearnedMIModule")
@@ -216,7 +218,8 @@ def fit_second_stage(
     """Draw sets of all families, train a second stage on top of weights, calibrate it on folds, and write it with its card."""
     everything = second_pool(directory, sets, resume)
     pool = without_families(everything, held_out)
-    weights, left_out, logs = train_second_stage(pool, load_weights(first))
+    below = load_weights(first)
+    weights, left_out, logs = train_second_stage(pool, below.first or below)
     about = {"seed": SECOND_SEED, "networks": logs, "manifest": manifest(sets)}
     return finish_second_stage(weights, left_out, pool, out, about, held_out)
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from validstats._typing import Float1D, Float2D, FloatND, Int1D
+from validstats._typing import Float1D, Float2D, FloatND
 from validstats.intake import alpha_fraction
 from validstats.mi.families import FAMILY_NAMES, KINDS
 from validstats.mi.network import (
@@ -91,7 +91,7 @@ def leave_kinds_out(
             )
             if path is not None:
                 with whole_file(path) as draft:
-                    np.savez(draft, **arrays)  # type: ignore[arg-type]
+                    np.savez(draft, **arrays)
         scaling = {k[8:]: v for k, v in arrays.items() if k.startswith("scaling/")}
         sets = pool.select(np.flatnonzero(own)[:MOST_OF_A_KIND])
         found[kind] = LeftOut(sets, arrays["quantiles"], scaling, arrays["covered"], arrays["widths"])
@@ -159,7 +159,7 @@ def fit_sizes(parts: list[LeftOut], epochs: int = 15, seed: int = 0) -> dict[str
     }
 
 
-def score_quantiles(scores: Float1D, n: Int1D) -> FloatND:
+def score_quantiles(scores: Float1D, n: npt.NDArray[np.integer]) -> FloatND:
     """Quantiles of scores by cell of n; a cell of fewer than 20 sets shares those of all."""
     cells = np.searchsorted(ROBUST_CELLS, n, side="right") - 1
     rows = []
