@@ -297,7 +297,7 @@ def learned_answers(
         quantiles = members.mean(axis=0)
         value = float(medians(prepared, sets, quantiles)[0])
         seconds = shared + time.process_time() - start
-        low, high = interval_ends(estimator, sets, quantiles, 0.9, "meta")[0][0]
+        low, high = interval_ends(estimator, sets, quantiles, 0.9, "meta")[0]
         found[name] = value, min(float(low), value), max(float(high), value), seconds
     return found
 

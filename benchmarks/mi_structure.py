@@ -30,7 +30,6 @@ from validstats.mi.families.functional import functional_information
 from validstats.mi.families.mixtures import mixture_information
 from validstats.mi.network import (
     MEDIAN,
-    NetworkConfig,
     NetworkWeights,
     forward,
     from_log_scale,
@@ -194,7 +193,7 @@ def study_laws(sizes: Sequence[int]) -> str:
             for scope in ("meta", "robust"):
                 if scope == "robust" and e.calibration_.robust is None:
                     continue
-                ends, _ = interval_ends(e, sets, values[name], 0.9, scope)  # type: ignore[arg-type]
+                ends = interval_ends(e, sets, values[name], 0.9, scope)  # type: ignore[arg-type]
                 middle = np.minimum(points[name], sets.bound)
                 low, high = np.minimum(ends[:, 0], middle), np.maximum(ends[:, 1], middle)
                 found = covered.setdefault((name, scope, n), [])
@@ -244,7 +243,7 @@ def study_bounds(sizes: Sequence[int], draws: int) -> str:
             values = []
             for seed in range(2 if n > 1000 else 3):
                 x, y = law.draw(np.random.default_rng([7, number, n, seed]), n)
-                values.append(float(certify_sides(*prepare_sides(x, y), 0.95).value))
+                values.append(float(certify_sides(*prepare_sides(x, y), 0.95, "", False).value))
             if law.truth > 0:
                 shares[n].append(float(np.mean(values)) / law.truth)
             cells.append(
@@ -253,7 +252,7 @@ def study_bounds(sizes: Sequence[int], draws: int) -> str:
         above = 0
         for seed in range(draws):
             x, y = law.draw(np.random.default_rng([8, number, seed]), 150)
-            above += float(certify_sides(*prepare_sides(x, y), 0.9).value) > law.truth
+            above += float(certify_sides(*prepare_sides(x, y), 0.9, "", False).value) > law.truth
         chance = float(binom.sf(above - 1, draws, 0.1))
         lines.append(
             f"| {law.name} | {law.truth:.3f} | {' | '.join(cells)} | {above} of {draws} (n = 150; p = {chance:.2f}) |"
@@ -270,7 +269,7 @@ def _loss(sets: Shard, weights: NetworkWeights) -> Float1D:
 
 def study_ablation(shards: Path, epochs: int) -> str:
     """Old inputs, all inputs, and all inputs with the new families, at equal numbers of sets, sizes and epochs."""
-    from validstats.mi.training.ensemble import train_ensemble
+    from validstats.mi.training.ensemble import HEAD, train_ensemble
     from validstats.mi.training.loop import Recipe
 
     pool = load_shards(sorted(shards.glob("shard-20261129-?????.npz")))
@@ -281,14 +280,12 @@ def study_ablation(shards: Path, epochs: int) -> str:
     size = int(min(old.sum(), len(train)))
     drawn = draw_laws((100, 500, 2000))
     structured = ~known[place % 8 == 0]
-    plain = NetworkConfig(gate=True, inputs=CLASSICAL_STATISTICS, candidates=len(CLASSICAL_ANCHORS))
-    full = NetworkConfig(gate=True)
     everything = train.select(np.sort(np.random.default_rng(0).permutation(len(train))[:size]))
-    plans = [
-        ("old inputs, old families", plain, train.select(old)),
-        ("all inputs, old families", full, train.select(old)),
-        ("old inputs, all families", plain, everything),
-        ("all inputs, all families", full, everything),
+    plans: list[tuple[str, Callable[[Any], Any], Shard]] = [
+        ("old inputs, old families", without_structure, train.select(old)),
+        ("all inputs, old families", lambda sets: sets, train.select(old)),
+        ("old inputs, all families", without_structure, everything),
+        ("all inputs, all families", lambda sets: sets, everything),
     ]
     lines = [
         f"one network each, {size:,} sets, {epochs} epochs; pinball loss of log(1 + 2 I) on {len(test):,} other sets; mean over laws of "
@@ -296,14 +293,14 @@ def study_ablation(shards: Path, epochs: int) -> str:
         "| trained on | families without structure | families with structure | eleven laws |",
         "| :--- | ---: | ---: | ---: |",
     ]
-    for name, config, sets in plans:
+    for name, seen, sets in plans:
         held = np.arange(len(sets)) % 20 == 0
         recipe = Recipe(epochs=epochs, batch_size=256, seed=5, patience=epochs)
-        weights, _ = train_ensemble(sets.select(~held), sets.select(held), [(config, recipe)], verbose=False)
-        weights = _cut(weights, config)
-        loss = _loss(test, weights)
+        parts = seen(sets.select(~held)), seen(sets.select(held))
+        weights, _ = train_ensemble(*parts, [(HEAD, recipe)], verbose=False)
+        loss = _loss(seen(test), weights)
         by_size = {
-            n: np.mean([_errors(_points(s, weights), law.truth) for law, m, s in drawn if m == n])
+            n: np.mean([_errors(_points(seen(s), weights), law.truth) for law, m, s in drawn if m == n])
             for n in (100, 500, 2000)
         }
         means = "/".join(f"{v:.3f}" for v in by_size.values())
@@ -352,8 +349,12 @@ def study_curve(shards: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _cut(weights: NetworkWeights, config: NetworkConfig) -> NetworkWeights:
-    return replace(weights, scaling={k: v[: config.inputs] for k, v in weights.scaling.items()})
+def without_structure(sets: Any) -> Any:
+    """The sets as version 0.1.0 read them: no statistic and no candidate of structure."""
+    statistics, anchors = sets.statistics.copy(), sets.anchors.copy()
+    statistics[:, CLASSICAL_STATISTICS:] = 0.0
+    anchors[:, len(CLASSICAL_ANCHORS) :] = np.nan
+    return replace(sets, statistics=statistics, anchors=anchors)
 
 
 def _points(sets: SummaryTable, weights: NetworkWeights) -> Float1D:

@@ -19,6 +19,7 @@ from validstats.mi.network import (
     residual_scale,
     round_weights,
     save_weights,
+    shipped_weights_path,
     to_log_scale,
 )
 from validstats.mi.training.loop import choose_anchors, fit_scaling, pinball, prepare_sets
@@ -59,6 +60,15 @@ def test_numpy_equals_torch(shard, config):
     model = QuantileNetwork(config).load_arrays(weights.members[0][1])
     prepared = prepare_sets(shard, weights.scaling, weights.anchor_table)
     assert np.allclose(forward(shard, weights), predict_prepared(model, prepared), atol=1e-4)
+
+
+@pytest.mark.slow
+def test_a_second_stage_with_its_rules_is_the_same_in_numpy_and_torch(shard):
+    weights = load_weights(shipped_weights_path())
+    config, parameters = weights.members[0]
+    prepared = prepare_sets(shard, weights.scaling, weights.anchor_table, weights.first)
+    model = QuantileNetwork(config).load_arrays(parameters)
+    assert np.allclose(member_stack(shard, weights)[0], predict_prepared(model, prepared), atol=1e-4)
 
 
 def test_quantiles_increase_and_average(shard):

@@ -58,8 +58,6 @@ Unit: TypeAlias = Literal["nats", "bits"]
 """Unit of every reported value."""
 Scope: TypeAlias = Literal["meta", "robust"]
 """Laws that an interval speaks of: those drawn like the simulated ones, or a kind like the simulated kinds but not among them."""
-WIDEST = 3.0
-"""Where the robust interval is wider than this many times the other one, it is printed in its place."""
 NATS_PER_UNIT = {"nats": 1.0, "bits": float(np.log(2.0))}
 
 OWN_SETS = "the law of the data sets passed to calibrate"
@@ -297,8 +295,7 @@ class LearnedMI(CalibratedEstimator):
             where it costs less than a second: up to 8,000 rows and 60,000 cells.
         scope : {"meta", "robust"}, default "meta"
             What the interval covers. "meta": laws drawn like the simulated ones. "robust": a kind of law drawn like the simulated kinds
-            but not among them, about twice as wide, up to the level G / (G + 1) that G kinds resolve. Where the robust interval
-            is more than three times as wide as the other, it is given under "meta" too.
+            but not among them, about three times as wide, up to the level G / (G + 1) that G kinds resolve.
 
         Returns
         -------
@@ -545,7 +542,7 @@ def robust_guarantee(calibration: MICalibration, level: float) -> Guarantee:
         confidence_level=level,
         details=(
             f"Kinds: {', '.join(calibration.robust.kinds)}",
-            "Each kind is scored by networks and a model of their error that never saw it; the threshold is a quantile of the "
+            "Each kind is scored by a network that never saw it; the threshold is a quantile of the "
             f"average over kinds, at the level {float(robust_level(count, alpha_fraction(level))):.3f}",
             "The statement holds on average over kinds, in the limit of many kinds that are exchangeable; a single kind may be "
             "covered less often",
@@ -556,20 +553,15 @@ def robust_guarantee(calibration: MICalibration, level: float) -> Guarantee:
 
 def interval_ends(
     estimator: LearnedMI, sets: SummaryTable, quantiles: Float2D, level: Any, scope: Scope
-) -> tuple[Float2D, list[Scope]]:
-    """Ends of the intervals in nats, and the scope of each: robust ones are joined with the others."""
+) -> Float2D:
+    """Ends of the intervals in nats; robust ones are joined with the others."""
     calibration, alpha = estimator.calibration_, alpha_fraction(level)
     score = thresholds(calibration.table, sets.shape, alpha)
     low, high = (from_log_scale(end) for end in interval_at(quantiles, score))
-    robust = calibration.robust
-    if robust is None or robust_level(len(robust.kinds), alpha) > 1:
-        return np.column_stack([low, high]), ["meta"] * len(sets)
-    scaling = estimator.weights_.scaling
-    wide_low, wide_high = (from_log_scale(e) for e in robust.interval(sets, quantiles, scaling, alpha))
-    wide_low, wide_high = np.minimum(low, wide_low), np.maximum(high, wide_high)
-    chosen = (scope == "robust") | (wide_high - wide_low > WIDEST * (high - low))
-    ends = np.where(chosen[:, None], np.column_stack([wide_low, wide_high]), np.column_stack([low, high]))
-    return ends, ["robust" if c else "meta" for c in chosen]
+    if scope == "robust" and calibration.robust is not None:
+        ends = calibration.robust.interval(sets.shape[:, 0], quantiles, alpha)
+        low, high = np.minimum(low, from_log_scale(ends[0])), np.maximum(high, from_log_scale(ends[1]))
+    return np.column_stack([low, high])
 
 
 def infer_rows(
@@ -590,12 +582,8 @@ def infer_rows(
     quantiles = members.mean(axis=0)
     estimates = medians(prepared, sets, quantiles)
     lows, highs = estimates.copy(), estimates.copy()
-    scopes: list[Scope] = [scope] * len(rows)
     if sets is not None:
-        values, found = interval_ends(estimator, sets, quantiles, level, scope)
-        given = iter(found)
-        scopes = [next(given) if p.summaries else scope for p in prepared]
-        ends = spread_rows(prepared, values)
+        ends = spread_rows(prepared, interval_ends(estimator, sets, quantiles, level, scope))
         lows, highs = np.minimum(ends[:, 0], estimates), np.maximum(ends[:, 1], estimates)
     size = NATS_PER_UNIT[unit]
     bounds = tuple(_certified(r, float(level), options.exchangeable, certify, single) for r in rows)
@@ -618,7 +606,7 @@ def infer_rows(
     anchors = np.zeros((0, len(names))) if sets is None else sets.anchors[:, : len(names)].astype(np.float64)
     spread = spread_rows(prepared, anchors) / size
     return LearnedMIResult(
-        guarantee=estimator._guarantee(level, scopes[0] if single else scope),
+        guarantee=estimator._guarantee(level, scope),
         backend=backend,
         estimates=estimates / size,
         lows=lows / size,
@@ -627,7 +615,6 @@ def infer_rows(
         anchors={name: spread[:, i] for i, name in enumerate(names)},
         withheld=tuple(withheld),
         scope=scope,
-        scopes=tuple(scopes),
         bounds=tuple(bound.scaled(1 / size) for bound in bounds),
         single=single,
         unit=unit,

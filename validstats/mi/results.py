@@ -66,9 +66,7 @@ class LearnedMIResult(Result):
     withheld : tuple of str
         Why each data set has no interval; empty where it has one.
     scope : {"meta", "robust"}
-        Scope that was asked for.
-    scopes : tuple of str
-        Scope of each interval: "robust" also where the interval asked for would be less than a third as wide.
+        Laws that the intervals speak of: those drawn like the simulated ones, or a kind that was not simulated.
     bounds : tuple of LowerBound
         Certified lower bound of each data set, in ``unit``.
     single : bool
@@ -88,7 +86,6 @@ class LearnedMIResult(Result):
     anchors: dict[str, Float1D]
     withheld: tuple[str, ...]
     scope: str
-    scopes: tuple[str, ...]
     bounds: tuple[LowerBound, ...]
     single: bool
     unit: str
@@ -199,7 +196,6 @@ class LearnedMIResult(Result):
             "dim_x": self.dim_x,
             "dim_y": self.dim_y,
             "withheld": list(self.withheld),
-            "scope": list(self.scopes),
             **self.anchors,
         }
 
@@ -207,6 +203,7 @@ class LearnedMIResult(Result):
         return {
             "data_sets": len(self.estimates),
             "unit": self.unit,
+            "scope": self.scope,
             "confidence_level": self.confidence_level,
             "without_interval": sum(bool(reason) for reason in self.withheld),
         }
@@ -254,17 +251,6 @@ class LearnedMIResult(Result):
             )
         if self.single:
             notes += [f"{bound.sentence(self.unit)}" for bound in self.bounds]
-        if self.scope == "meta":
-            wide = [
-                term
-                for term, scope, reason in zip(self.terms, self.scopes, self.withheld, strict=True)
-                if scope == "robust" and not reason
-            ]
-            if wide:
-                notes.append(
-                    f"The interval ({', '.join(wide[:MAX_NOTES])}) is the robust one, for kinds of laws that were not simulated: it is "
-                    "more than three times as wide as that for the simulated laws."
-                )
         without = [
             f"No interval ({term}): {reason}."
             for term, reason in zip(self.terms, self.withheld, strict=True)

@@ -15,7 +15,7 @@ from scipy.special import ndtri
 
 from validstats._typing import Float1D, Float2D, FloatND
 from validstats.mi.network.forward_pass import MEDIAN, QUANTILE_LEVELS, NetworkWeights, load_weights
-from validstats.mi.network.robust import RobustScale, pack_robust, read_robust
+from validstats.mi.network.robust import RobustScores, pack_robust, read_robust
 
 __all__ = [
     "CELL_MINIMUM",
@@ -170,7 +170,7 @@ class MICalibration:
     table: ConformalTable  # Sorted scores, pooled and by cell
     limits: SupportLimits  # What no calibration set exceeded
     family: str  # Family of distributions that the calibration sets were drawn from, in words
-    robust: RobustScale | None = (
+    robust: RobustScores | None = (
         None  # Residuals on kinds that were left out, where such networks were trained
     )
 

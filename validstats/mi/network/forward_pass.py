@@ -13,6 +13,7 @@ from scipy.special import expit
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from validstats._typing import AnyArray, Float1D, Float2D, FloatND
+from validstats.mi.network.rules import FIRST_STAGE, STRUCTURE, allowed_candidates, least_information, ruling
 from validstats.mi.sides import Side, is_functional, network_columns
 from validstats.mi.statistics import (
     ANCHOR_NAMES,
@@ -145,7 +146,8 @@ def gate_inputs(sets: SummaryTable, table: npt.NDArray[np.int64], count: int) ->
     anchors = sets.anchors[:, :count].astype(np.float64)
     logits = np.zeros(anchors.shape)
     logits[np.arange(len(sets)), table[rows, columns]] = 2.0
-    logits[~np.isfinite(anchors)] = OUT_OF_REACH
+    allowed = allowed_candidates(sets) if count > len(CLASSICAL_ANCHORS) else np.isfinite(sets.anchors)
+    logits[~allowed[:, :count]] = OUT_OF_REACH
     univariate = (
         (sets.shape[:, 1] == 1)
         & (sets.shape[:, 2] == 1)
@@ -214,12 +216,6 @@ FIRST_LOGIT = 1.0
 LEAST_SCALE = 0.1
 
 
-def is_pinned(sets: SummaryTable) -> npt.NDArray[np.bool_]:
-    """Sets of two single columns without structure, where the first stage keeps the whole answer and with it its consistency."""
-    single = (sets.shape[:, 1] == 1) & (sets.shape[:, 2] == 1)
-    return single & ~np.isfinite(sets.anchors[:, len(CLASSICAL_ANCHORS) :]).any(axis=1)
-
-
 def blend_inputs(
     sets: SummaryTable, scaling: dict[str, FloatND], first: Float2D, count: int
 ) -> tuple[FloatND, Float2D]:
@@ -228,18 +224,24 @@ def blend_inputs(
         [scale_statistics(sets.statistics, scaling), np.clip(FIRST_SCALE * first, -5.0, 5.0)], axis=1
     )
     anchors = sets.anchors[:, :count].astype(np.float64)
-    logits = np.where(np.isfinite(anchors), 0.0, OUT_OF_REACH)
-    own = np.ones((len(sets), 1))
+    logits = np.where(allowed_candidates(sets)[:, :count], 0.0, OUT_OF_REACH)
+    own = np.where(ruling(sets) == STRUCTURE, OUT_OF_REACH, FIRST_LOGIT)[:, None]
     scale = np.maximum(LEAST_SCALE, residual_scale(sets.shape))[:, None]
     gate = [
         to_log_scale(np.nan_to_num(anchors)),
         first[:, [MEDIAN]],
         logits,
-        FIRST_LOGIT * own,
+        own,
         sets.scales[:, :count],
         scale,
     ]
     return features, np.concatenate(gate, axis=1)
+
+
+def raise_to(quantiles: Float2D, sets: SummaryTable) -> Float2D:
+    """Shift quantiles up until the median reaches what a summary of the data certainly shows."""
+    least = to_log_scale(least_information(sets))
+    return quantiles + np.maximum(least - quantiles[:, MEDIAN], 0.0)[:, None]
 
 
 def member_quantiles(
@@ -253,12 +255,16 @@ def member_quantiles(
         raw = head(features, parameters, config)
         anchor, scale = mix_anchors(raw[:, :-1], gate)
         own = assemble_quantiles(raw[:, : len(QUANTILE_LEVELS)], anchor, scale)
-        share = np.where(is_pinned(sets), 1.0, expit(raw[:, -1]))[:, None]
-        return share * first + (1.0 - share) * own
+        rule = ruling(sets)
+        share = np.where(rule == FIRST_STAGE, 1.0, np.where(rule == STRUCTURE, 0.0, expit(raw[:, -1])))[
+            :, None
+        ]
+        return raise_to(share * first + (1.0 - share) * own, sets)
     raw = head(scale_statistics(sets.statistics, weights.scaling), parameters, config)
     if config.gate:
         anchor, scale = mix_anchors(raw, gate_inputs(sets, weights.anchor_table, config.candidates))
-        return assemble_quantiles(raw[:, : len(QUANTILE_LEVELS)], anchor, scale)
+        own = assemble_quantiles(raw[:, : len(QUANTILE_LEVELS)], anchor, scale)
+        return raise_to(own, sets) if config.candidates > len(CLASSICAL_ANCHORS) else own
     return assemble_quantiles(raw, anchor_values(sets, weights.anchor_table), residual_scale(sets.shape))
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from validstats._typing import Float2D
-from validstats.mi.families import Family
+from validstats._typing import AnyArray, Float2D, Int1D
+from validstats.mi.families import FAMILY_NAMES, KINDS, Family
 from validstats.mi.network import QUANTILE_LEVELS, NetworkConfig, NetworkWeights, member_stack, round_weights
 from validstats.mi.training.loop import Recipe, choose_anchors, fit_scaling, prepare_sets, train_network
 from validstats.mi.training.shards import Shard, join_shards, load_shards, make_shard, write_shards
@@ -64,6 +64,18 @@ FOLDS = 4
 """Parts of the sets of a second stage: each network learns from the others and is judged on its own, so that every set serves both."""
 
 
+def seen_sets(chosen: Int1D, family: AnyArray, seed: int) -> Int1D:
+    """The sets of an epoch: those of kinds with fewer sets than the mean of the kinds several times, until they weigh as much."""
+    kind = np.full(len(FAMILY_NAMES) + 1, len(KINDS))
+    for number, names in enumerate(KINDS.values()):
+        kind[[FAMILY_NAMES.index(name) for name in names]] = number
+    own = kind[family[chosen]]
+    counts = np.bincount(own, minlength=len(KINDS) + 1)
+    times = np.maximum(counts[counts > 0].mean() / np.maximum(counts, 1), 1.0)[own]
+    whole = np.floor(times + np.random.default_rng(seed).random(len(times))).astype(np.int64)
+    return np.repeat(chosen, whole)
+
+
 def train_second_stage(
     pool: Shard, first: NetworkWeights, recipe: Recipe = SECOND_RECIPE, verbose: bool = True
 ) -> tuple[NetworkWeights, Float2D, list[dict[str, Any]]]:
@@ -83,7 +95,7 @@ def train_second_stage(
         stop = others[::10]
         learn = np.setdiff1d(others, stop)
         parameters, log = train_network(
-            prepared.select(learn),
+            prepared.select(seen_sets(learn, pool.family, number)),
             prepared.select(stop),
             SECOND,
             replace(recipe, seed=recipe.seed + number),

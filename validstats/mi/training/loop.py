@@ -25,8 +25,9 @@ from validstats.mi.network import (
     forward,
     from_log_scale,
     gate_inputs,
-    is_pinned,
+    least_information,
     residual_scale,
+    ruling,
     scale_statistics,
     shape_cells,
     to_log_scale,
@@ -107,8 +108,9 @@ class PreparedSets:
     gate: npt.NDArray[np.float32]
     scale: npt.NDArray[np.float32]
     target: npt.NDArray[np.float32]
+    least: npt.NDArray[np.float32]
     first: npt.NDArray[np.float32] | None = None
-    pinned: npt.NDArray[np.float32] | None = None
+    rule: npt.NDArray[np.float32] | None = None
 
     def select(self, chosen: npt.NDArray[np.int64]) -> PreparedSets:
         """Some of the sets."""
@@ -121,7 +123,8 @@ class PreparedSets:
         import torch
 
         anchors = self.gate if gate else self.anchor
-        arrays = (self.statistics, anchors, self.scale, self.first, self.pinned)
+        least = self.least if gate else None
+        arrays = (self.statistics, anchors, self.scale, least, self.first, self.rule)
         return [None if a is None else torch.from_numpy(a[chosen]) for a in arrays]
 
 
@@ -135,13 +138,14 @@ def prepare_sets(
     target = to_log_scale(shard.truth).astype(np.float32)
     anchor = anchor_values(shard, table).astype(np.float32)
     scale = residual_scale(shard.shape).astype(np.float32)
+    least = to_log_scale(least_information(shard)).astype(np.float32)
     if first is None:
         scaled = scale_statistics(shard.statistics, scaling).astype(np.float32)
         mixed = gate_inputs(shard, table, len(ANCHOR_NAMES)).astype(np.float32)
-        return PreparedSets(scaled, anchor, mixed, scale, target)
+        return PreparedSets(scaled, anchor, mixed, scale, target, least)
     quantiles = forward(shard, first)
     features, gate = blend_inputs(shard, scaling, quantiles, len(ANCHOR_NAMES))
-    parts = (features, anchor, gate, scale, target, quantiles, is_pinned(shard))
+    parts = (features, anchor, gate, scale, target, least, quantiles, ruling(shard))
     return PreparedSets(*(np.ascontiguousarray(part, dtype=np.float32) for part in parts))
 
 

@@ -1,4 +1,4 @@
-"""What robust intervals rest on: networks that left each kind of law out, their residuals, and a model of the size of these."""
+"""What robust intervals rest on: networks that left each kind of law out, and how far the truth lies beyond their bands."""
 
 from __future__ import annotations
 
@@ -14,18 +14,15 @@ from validstats._typing import Float1D, Float2D, FloatND
 from validstats.intake import alpha_fraction
 from validstats.mi.families import FAMILY_NAMES, KINDS
 from validstats.mi.network import (
-    MEDIAN,
-    QUANTILE_LEVELS,
     ROBUST_CELLS,
     SCORE_LEVELS,
-    RobustScale,
+    RobustScores,
     calibrate_scores,
     forward,
     from_log_scale,
     interval_at,
     interval_scores,
-    robust_inputs,
-    spread_of,
+    robust_scores,
     thresholds,
     to_log_scale,
 )
@@ -37,10 +34,6 @@ from validstats.runtime import whole_file
 __all__ = ["LEFT_OUT_RECIPE", "LeftOut", "fit_robust", "leave_kinds_out"]
 
 LEFT_OUT_RECIPE = Recipe(epochs=10, batch_size=256, patience=10)
-SIZE_LEVEL = 0.8
-"""The model of sizes predicts this quantile of a residual's logarithm: that of the upper part, which a threshold is about."""
-HIDDEN = 48
-LEAST_RESIDUAL = 0.005
 MOST_OF_A_KIND = 6000
 """Sets of a kind that are scored."""
 
@@ -51,19 +44,13 @@ class LeftOut:
 
     sets: Shard
     quantiles: Float2D
-    scaling: dict[str, FloatND]
     covered: npt.NDArray[np.bool_]  # by 90 % intervals calibrated on sets of the other kinds
     widths: Float1D  # of these intervals, in nats
 
     @property
-    def residuals(self) -> Float1D:
-        """Absolute errors on the logarithmic scale."""
-        return np.abs(to_log_scale(self.sets.truth) - self.quantiles[:, MEDIAN])
-
-    @property
-    def inputs(self) -> FloatND:
-        """What the model of sizes reads."""
-        return robust_inputs(self.sets, self.quantiles, self.scaling)
+    def scores(self) -> Float1D:
+        """How far each truth lies beyond the band of the network."""
+        return robust_scores(self.quantiles, to_log_scale(self.sets.truth))
 
 
 def kind_numbers(kind: str) -> list[int]:
@@ -92,9 +79,10 @@ def leave_kinds_out(
             if path is not None:
                 with whole_file(path) as draft:
                     np.savez(draft, **arrays)
-        scaling = {k[8:]: v for k, v in arrays.items() if k.startswith("scaling/")}
         sets = pool.select(np.flatnonzero(own)[:MOST_OF_A_KIND])
-        found[kind] = LeftOut(sets, arrays["quantiles"], scaling, arrays["covered"], arrays["widths"])
+        found[kind] = LeftOut(
+            sets, arrays["quantiles"].astype(np.float64), arrays["covered"], arrays["widths"]
+        )
         print(
             f"without {kind}: {len(sets)} sets, covered {arrays['covered'].mean():.3f}",
             file=sys.stderr,
@@ -118,44 +106,6 @@ def _read_left_out(others: Shard, own: Shard, recipe: Recipe) -> dict[str, Any]:
         "quantiles": quantiles.astype(np.float32),
         "covered": interval_scores(quantiles, target) <= score,
         "widths": (high - low).astype(np.float32),
-        **{f"scaling/{name}": value for name, value in weights.scaling.items()},
-    }
-
-
-def fit_sizes(parts: list[LeftOut], epochs: int = 15, seed: int = 0) -> dict[str, FloatND]:
-    """Fit a small network to the ``SIZE_LEVEL`` quantile of log |residual|, relative to the spread; each kind weighs the same."""
-    import torch
-
-    torch.manual_seed(seed)
-    inputs = np.concatenate([part.inputs for part in parts]).astype(np.float32)
-    target = np.concatenate(
-        [np.log(part.residuals + LEAST_RESIDUAL) - np.log(spread_of(part.quantiles)) for part in parts]
-    ).astype(np.float32)
-    weight = np.concatenate([np.full(len(p.sets), 1.0 / len(p.sets)) for p in parts])
-    weight = (weight / weight.mean()).astype(np.float32)
-    inner, outer = torch.nn.Linear(inputs.shape[1], HIDDEN), torch.nn.Linear(HIDDEN, 1)
-    with torch.no_grad():
-        outer.weight.mul_(0.1)
-    optimiser = torch.optim.AdamW([*inner.parameters(), *outer.parameters()], lr=3e-3, weight_decay=3e-2)
-    generator, size = np.random.default_rng(seed), 256
-    steps = max(len(target) // size, 1)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 3e-3, total_steps=steps * epochs + 1)
-    for _ in range(epochs):
-        order = generator.permutation(len(target))
-        for step in range(steps):
-            chosen = order[step * size : (step + 1) * size]
-            predicted = outer(torch.tanh(inner(torch.from_numpy(inputs[chosen]))))[:, 0]
-            gap = torch.from_numpy(target[chosen]) - predicted
-            loss = torch.maximum(SIZE_LEVEL * gap, (SIZE_LEVEL - 1) * gap)
-            optimiser.zero_grad()
-            (loss * torch.from_numpy(weight[chosen])).mean().backward()
-            optimiser.step()
-            schedule.step()
-    named = {"inner": inner, "outer": outer}
-    return {
-        f"{name}.{part}": getattr(layer, part).detach().numpy().astype(np.float64)
-        for name, layer in named.items()
-        for part in ("weight", "bias")
     }
 
 
@@ -169,36 +119,23 @@ def score_quantiles(scores: Float1D, n: npt.NDArray[np.integer]) -> FloatND:
     return np.array(rows)
 
 
-def fit_robust(left_out: dict[str, LeftOut]) -> tuple[RobustScale, dict[str, dict[str, float]]]:
-    """Scores of every kind under a model of sizes without it, the model on all kinds, and coverage of each kind by the others."""
-    kinds = tuple(left_out)
-    quantiles, scores, sizes = [], {}, {}
-    for kind in kinds:
-        part = left_out[kind]
-        model = RobustScale(kinds, np.zeros(0), fit_sizes([left_out[k] for k in kinds if k != kind]))
-        sizes[kind] = model.sizes(part.sets, part.quantiles, part.scaling)
-        scores[kind] = part.residuals / sizes[kind]
-        quantiles.append(score_quantiles(scores[kind], part.sets.shape[:, 0]))
-    robust = RobustScale(kinds, np.array(quantiles), fit_sizes(list(left_out.values())))
-    return robust, {k: _coverage(robust, left_out[k], scores[k], sizes[k], i) for i, k in enumerate(kinds)}
+def fit_robust(left_out: dict[str, LeftOut]) -> tuple[RobustScores, dict[str, dict[str, float]]]:
+    """Quantiles of the scores of every kind, and coverage of each kind by the others."""
+    quantiles = [score_quantiles(part.scores, part.sets.shape[:, 0]) for part in left_out.values()]
+    robust = RobustScores(tuple(left_out), np.array(quantiles))
+    return robust, {kind: _coverage(robust, left_out[kind], i) for i, kind in enumerate(left_out)}
 
 
-def _coverage(
-    robust: RobustScale, part: LeftOut, scores: Float1D, sizes: Float1D, number: int
-) -> dict[str, float]:
-    """Coverage and width on a kind, by the thresholds of the other kinds at 90 %."""
-    others = RobustScale(
-        tuple(k for i, k in enumerate(robust.kinds) if i != number),
-        np.delete(robust.scores, number, axis=0),
-        {},
-    )
-    limits = np.array([others.limit(int(n), alpha_fraction(0.9)) for n in part.sets.shape[:, 0]])
-    middle = part.quantiles[:, QUANTILE_LEVELS.index(0.5)].astype(np.float64)
-    width = from_log_scale(middle + limits * sizes) - from_log_scale(middle - limits * sizes)
+def _coverage(robust: RobustScores, part: LeftOut, number: int) -> dict[str, float]:
+    """Coverage and width on a kind of intervals of both scopes, at 90 %, from the other kinds alone."""
+    kinds = tuple(kind for i, kind in enumerate(robust.kinds) if i != number)
+    others = RobustScores(kinds, np.delete(robust.scores, number, axis=0))
+    n, alpha = part.sets.shape[:, 0], alpha_fraction(0.9)
+    low, high = (from_log_scale(end) for end in others.interval(n, part.quantiles, alpha))
     return {
         "sets": len(part.sets),
         "meta": float(part.covered.mean()),
-        "robust": float(((scores <= limits) | part.covered).mean()),
+        "robust": float(((part.scores <= others.limits(n, alpha)) | part.covered).mean()),
         "meta_width": float(np.median(part.widths)),
-        "robust_width": float(np.median(np.maximum(width, part.widths))),
+        "robust_width": float(np.median(np.maximum(high - low, part.widths))),
     }

@@ -13,7 +13,7 @@ except ImportError as error:  # pragma: no cover
     ) from error
 
 from validstats._typing import FloatND
-from validstats.mi.network import MEDIAN, QUANTILE_LEVELS, RESIDUAL_BOUND, NetworkConfig
+from validstats.mi.network import FREE, MEDIAN, QUANTILE_LEVELS, RESIDUAL_BOUND, NetworkConfig
 
 __all__ = ["QuantileNetwork", "pinball_loss"]
 
@@ -57,8 +57,9 @@ class QuantileNetwork(nn.Module):
         statistics: torch.Tensor,
         anchor: torch.Tensor,
         scale: torch.Tensor,
+        least: torch.Tensor | None = None,
         first: torch.Tensor | None = None,
-        pinned: torch.Tensor | None = None,
+        rule: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Return increasing quantiles of log(1 + 2 I)."""
         x = self.head_in(statistics[:, : self.config.n_inputs])
@@ -68,9 +69,10 @@ class QuantileNetwork(nn.Module):
         share = None
         if self.config.blend:
             assert first is not None
-            assert pinned is not None
+            assert rule is not None
             raw, keep = raw[:, :-1], raw[:, -1:]
-            share = torch.maximum(torch.sigmoid(keep), pinned[:, None])
+            # 1 where the first stage answers alone, 0 where candidates of structure do.
+            share = torch.where(rule[:, None] == FREE, torch.sigmoid(keep), rule[:, None].clamp(min=0.0))
         if self.config.gate:
             raw, logits = raw[:, : len(QUANTILE_LEVELS)], raw[:, len(QUANTILE_LEVELS) :]
             count = logits.shape[1]
@@ -78,9 +80,11 @@ class QuantileNetwork(nn.Module):
             scale = (weights * anchor[:, 2 * count :]).sum(dim=1)
             anchor = (weights * anchor[:, :count]).sum(dim=1)
         own = assemble_quantiles(raw, anchor, scale)
-        if share is None or first is None:
+        if share is not None and first is not None:
+            own = share * first + (1.0 - share) * own
+        if least is None:
             return own
-        return share * first + (1.0 - share) * own
+        return own + torch.relu(least - own[:, MEDIAN])[:, None]
 
     def parameters_as_arrays(self) -> dict[str, FloatND]:
         """Return the parameters by name."""

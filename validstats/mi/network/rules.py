@@ -1,0 +1,98 @@
+"""What the network may not overrule: splits into pairs, tables, and lower limits that data processing gives."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from validstats._typing import Float1D
+from validstats.mi.statistics import ANCHOR_NAMES, CLASSICAL_ANCHORS, STATISTIC_NAMES, SummaryTable
+
+__all__ = [
+    "BELOW",
+    "FIRST_STAGE",
+    "FREE",
+    "STRUCTURE",
+    "allowed_candidates",
+    "is_split",
+    "is_table",
+    "least_information",
+    "ruling",
+]
+
+FREE, FIRST_STAGE, STRUCTURE = 0.0, 1.0, -1.0
+"""Who answers: the network's own mixture, the first stage alone, or candidates of structure alone."""
+RULED_ROWS = 200
+"""Rows from which a split or a table is believed."""
+MOST_RESIDUAL = 2.5
+INTERACTION = 3.0
+SLACK, LEAST_SLACK = 0.02, 0.02
+BELOW = 2.0
+"""A summary is taken as a lower limit less so many times n^(-1/2): at independence the largest is .06 on average at n = 100."""
+ROWS_OF_STRUCTURE = 2_500
+OF_A_SPLIT = ("blocks", "block_summaries", "matched")
+OF_A_TABLE = ("table", "log_loss", "chosen_columns")
+LOWER_LIMITS = ("summary", "summaries", "radius", "log_loss")
+
+
+def _statistic(sets: SummaryTable, name: str) -> Float1D:
+    return sets.statistics[:, STATISTIC_NAMES.index(name)].astype(np.float64)
+
+
+def _candidates(sets: SummaryTable, names: tuple[str, ...]) -> npt.NDArray[np.float64]:
+    """Candidates in nats, minus infinity where one does not apply."""
+    chosen = sets.anchors[:, [ANCHOR_NAMES.index(name) for name in names]].astype(np.float64)
+    return np.where(np.isfinite(chosen), chosen, -np.inf)
+
+
+def is_split(sets: SummaryTable) -> npt.NDArray[np.bool_]:
+    """Sets whose columns fall into independent pairs, by every sign there is: then I is the sum over pairs.
+
+    All blocks have one column of each side, nothing is left between blocks, products of columns say nothing about others, and no
+    other estimate sees more.
+    """
+    n = sets.shape[:, 0]
+    fewest = np.minimum(2, sets.shape[:, 1])
+    others = tuple(name for name in ANCHOR_NAMES if name not in OF_A_SPLIT)
+    value = _candidates(sets, ("blocks",))[:, 0]
+    return np.asarray(
+        (n >= RULED_ROWS)
+        & (sets.shape[:, 2] > 1)
+        & (_statistic(sets, "blocks_count") >= fewest)
+        & (_statistic(sets, "blocks_largest") == 2)
+        & (np.abs(_statistic(sets, "blocks_residual")) < MOST_RESIDUAL)
+        & (_statistic(sets, "blocks_interaction") < INTERACTION / np.sqrt(n))
+        & (_candidates(sets, others).max(axis=1) <= (1.0 + SLACK) * value + LEAST_SLACK)
+    )
+
+
+def is_table(sets: SummaryTable) -> npt.NDArray[np.bool_]:
+    """Sets whose sides are both read as levels."""
+    return np.asarray(
+        (sets.shape[:, 0] >= RULED_ROWS)
+        & (_statistic(sets, "coded_sides") == 2)
+        & np.isfinite(_candidates(sets, ("table",))[:, 0])
+    )
+
+
+def ruling(sets: SummaryTable) -> Float1D:
+    """Who answers for each set; of two single columns without structure the first stage, and with it its consistency."""
+    single = (sets.shape[:, 1] == 1) & (sets.shape[:, 2] == 1)
+    plain = ~np.isfinite(sets.anchors[:, len(CLASSICAL_ANCHORS) :]).any(axis=1)
+    structured = is_split(sets) | is_table(sets)
+    return np.where(single & plain, FIRST_STAGE, np.where(structured, STRUCTURE, FREE))
+
+
+def allowed_candidates(sets: SummaryTable) -> npt.NDArray[np.bool_]:
+    """Candidates that may be mixed: those that apply, and of a split or a table only those made for it."""
+    known = np.isfinite(sets.anchors)
+    for holds, names in ((is_split(sets), ("blocks",)), (is_table(sets), OF_A_TABLE)):
+        made = np.isin(ANCHOR_NAMES, names)
+        known = np.where(holds[:, None], known & made, known)
+    return np.asarray(known)
+
+
+def least_information(sets: SummaryTable) -> Float1D:
+    """Lower limit in nats: the largest estimate from summaries, which lose information, less what chance may add; at least 0."""
+    n = np.minimum(sets.shape[:, 0], ROWS_OF_STRUCTURE)
+    return np.maximum(_candidates(sets, LOWER_LIMITS).max(axis=1) - BELOW / np.sqrt(n), 0.0)
