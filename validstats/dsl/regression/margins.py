@@ -16,7 +16,7 @@ from validstats.dsl.fit import (
     LabelledSample,
     ScoreTerm,
 )
-from validstats.dsl.moments import GLMMoment, RegressionRows
+from validstats.dsl.moments import RegressionRows
 from validstats.dsl.regression.preparation import InferenceRequest, PreparedModel
 from validstats.dsl.results import MarginalEffects, is_intercept
 from validstats.results import NotApplicable
@@ -27,12 +27,8 @@ __all__ = ["marginal_effects"]
 def marginal_effects(
     prepared: PreparedModel, request: InferenceRequest, found: Estimate, degrees: float | None, guarantee: Any
 ) -> MarginalEffects | NotApplicable:
-    """Return ``mean_i mu'(x_i b) b`` with its covariance, or why there is none."""
+    """Return ``mean_i mu'(x_i b) b`` of a generalised linear model with its covariance, or why there is none."""
     sample, names = prepared.sample, prepared.names
-    if not isinstance(sample.moment, GLMMoment):
-        return NotApplicable(
-            "the coefficients are on the scale of the outcome, or the model has several equations"
-        )
     if np.isnan(found.params).any():
         return NotApplicable("labels do not tell some of the coefficients, which are not estimated")
     if found.rows_of is None:

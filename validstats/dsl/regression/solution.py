@@ -28,6 +28,7 @@ from validstats.dsl.fit import (
 )
 from validstats.dsl.labels import Calibration
 from validstats.dsl.moments import (
+    GLMMoment,
     VarianceKind,
     checked_clusters,
     cluster_degrees,
@@ -50,7 +51,7 @@ from validstats.dsl.regression.preparation import (
     feature_coder,
     unknown_classes_text,
 )
-from validstats.dsl.results import CoefficientResult
+from validstats.dsl.results import CoefficientResult, MarginalEffects
 from validstats.exceptions import (
     LabellingWarning,
     few_degrees_message,
@@ -59,6 +60,7 @@ from validstats.exceptions import (
     warn,
 )
 from validstats.guarantee import Guarantee
+from validstats.results import NotApplicable
 
 __all__ = [
     "calibration_guarantee",
@@ -442,6 +444,12 @@ _FEWEST_DEGREES = 5.0
 """Degrees of freedom below which an interval rests on a handful of labels."""
 
 
+_NO_EFFECTS = NotApplicable(
+    "the coefficients are on the scale of the outcome, or the model has several equations"
+)
+"""Why models without a link have no marginal effects."""
+
+
 class _Comparisons(NamedTuple):
     """The fits that stand beside an estimate."""
 
@@ -497,7 +505,9 @@ def solve(prepared: PreparedModel, request: InferenceRequest, study: Study) -> C
         notes=_notes(prepared, request, found, unidentified),
         ratio=prepared.sample.moment.ratio,
     )
-    marginal = marginal_effects(prepared, request, found, degrees, result.guarantee)
+    marginal: MarginalEffects | NotApplicable = _NO_EFFECTS
+    if isinstance(sample.moment, GLMMoment):
+        marginal = marginal_effects(prepared, request, found, degrees, result.guarantee)
     return replace(result, marginal=marginal, n_passes=sample.n_passes)
 
 
