@@ -280,6 +280,12 @@ few_degrees_message = (
     "with warnings.simplefilter('ignore', LabellingWarning)."
 )
 
+skewed_labels_message = (
+    "What the {n_labelled} labelled rows add to {name!r} is skewed (skewness {skewness:.1f}): about {held:.0%} of such intervals "
+    "hold the value, or fewer, where {level:.0%} are meant, mostly by missing it on the longer side. Label more rows, ask "
+    "for model='quantile' or the mean of the logarithm, or give the range of the outcome by outcome_range=(low, high)."
+)
+
 few_events_message = (
     "Only {events} of {n_labelled} labels are of the rarer class, for {n_params} coefficients; at least {needed} keep "
     "intervals near their level. Label more rows where that class is likely, or leave out covariates."

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
+import warnings
 
 import numpy as np
 import pytest
 from scipy import stats
 
+from validstats.batch import laws
 from validstats.batch.laws import rank_upper
 from validstats.validity import Choice, Claim, LogUniform, Prior, Refused, Trial, Uniform, hunt, replay
 
@@ -90,7 +93,8 @@ PAIRS = {
 @pytest.mark.validity
 @pytest.mark.parametrize("fault", sorted(PAIRS))
 def test_planted_faults_are_found_and_what_holds_is_not_blamed(fault) -> None:
-    wrong, right = (hunt([claim], n_trials=8000, random_state=1) for claim in PAIRS[fault])
+    many = {"n_trials": 8000, "n_confirmed": 2, "confirm_trials": 8000, "random_state": 1}
+    wrong, right = (hunt([claim], **many) for claim in PAIRS[fault])
     assert wrong.faults, wrong.sentence
     assert "below" in wrong.sentence
     assert not right.faults, right.sentence
@@ -165,6 +169,55 @@ def test_asymptotic_statements_have_two_points() -> None:
             bool(hunt([claim], n_trials=2000, confirm_trials=60_000, n_confirmed=1, random_state=0).faults)
             is fault
         )
+
+
+def test_slow_claims_get_fewer_trials_and_the_hunt_ends_in_its_minutes() -> None:
+    def lasting(seconds):
+        def trial(setting, rng):
+            began = time.monotonic()
+            while time.monotonic() - began < seconds:
+                pass
+            return Trial(True)
+
+        return trial
+
+    prior = Prior({"n": LogUniform(5, 50)})
+    claims = [Claim("slow", prior, lasting(0.05), 0.9), Claim("fast", prior, lasting(0.0005), 0.9)]
+    began = time.monotonic()
+    found = hunt(claims, minutes=0.04, n_confirmed=2, confirm_trials=10_000, random_state=0)
+    # 2.4 seconds, and at most one trial more for each setting of a stage or of the confirmation
+    assert time.monotonic() - began < 2.4 + 20 * 0.05 + 5.0
+    trials = {name: sum(f.trials for f in found.drawn if f.claim == name) for name in ("slow", "fast")}
+    assert 0 < trials["slow"] < trials["fast"]
+    assert {f.claim for f in found.findings} == {"slow", "fast"} and all(f.trials for f in found.findings)
+
+
+def test_the_widest_settings_are_found_where_the_reference_holds() -> None:
+    def trial(setting, rng):
+        wide = 1.0 + setting["n"] / 10
+        return Trial(True, wide, bool(rng.random() < (0.95 if setting["law"] == "kind" else 0.3)), 1.0)
+
+    def blind(setting, rng):
+        return Trial(True, decided=setting["n"] < 25, reference_decided=True)
+
+    prior = Prior({"n": LogUniform(5, 50), "law": Choice(("kind", "unkind"))})
+    claims = [Claim("wide", prior, trial, 0.9), Claim("blind", prior, blind, 0.9)]
+    wide, weak = hunt(claims, n_trials=4000, confirm_trials=100, random_state=1).widest
+    assert wide.setting["law"] == "kind" and wide.width_ratio > 4.5 and wide.reference_held > 0.8
+    assert weak.setting["n"] >= 25 and (weak.power, weak.reference_power) == (0.0, 1.0)
+
+
+def test_numerical_warnings_of_the_package_are_faults() -> None:
+    def trial(setting, rng):
+        rank_upper(setting["n"], 8, 4, 0.1)
+        np.log(np.zeros(1))  # not of the package
+        warnings.warn_explicit("divide by zero", RuntimeWarning, laws.__file__, 1)
+        return Trial(True)
+
+    found = hunt(
+        [Claim("loud", RANKS, trial, 0.9)], n_trials=100, confirm_trials=5, n_confirmed=1, random_state=0
+    )
+    assert list(found.faults[0].errors) == ["divide by zero in __init__.py, line 1"]
 
 
 def test_settings_that_do_not_go_together_are_drawn_again() -> None:

@@ -29,6 +29,7 @@ from validstats.dsl.regression import (
     Study,
     calibration_guarantee,
     choose_interval,
+    coefficient_limits,
     infer_quantile,
     infer_share,
     parse_formula,
@@ -766,12 +767,14 @@ def inferred(
             )
     if request.model_kind.takes_level:
         return infer_quantile(prepare_quantile(builder, request, study), request)
-    note = ""
+    note, limits = "", None
     if request.model_kind.has_cells:
         asked = condensed(study, builder, request) if isinstance(study, StreamedStudy) else request
         choice = choose_interval(asked, parsed, builder)
         if choice.name != "normal":
             return infer_share(builder, asked, study, choice)
         note = f"Interval 'normal', estimate and standard error: {choice.reason}."
+        limits = coefficient_limits(request, parsed, builder)
     prepared = prepare_formula(builder, request, study)
-    return solve(replace(prepared, notes=(note,) if note else ()), request, study)
+    found = solve(replace(prepared, notes=(note,) if note else ()), request, study)
+    return found if limits is None else replace(found, limits=limits(len(found.names)))

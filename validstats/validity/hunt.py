@@ -55,7 +55,7 @@ _WIDEST_SHARE = 0.25
 _SEARCH_SHARE = 0.65
 """Share of the time for the search; the rest is kept for confirming."""
 _ROUNDS = 3
-"""Rounds of each claim at least, if the time is short and its trials are slow."""
+"""Rounds of each claim at least: where time or trials are few, a round is small."""
 _ENOUGH = 8
 """Trials beside the reference before a setting can be the widest."""
 _PACKAGE = str(Path(__file__).parents[1]) + os.sep
@@ -525,14 +525,15 @@ class _Clock:
         return sum(t.elapsed for t in tallies) if self.timed else sum(t.trials for t in tallies)
 
     def round_of(self, group: _Herd) -> tuple[int, int, float]:
-        """New settings, first trials of each, and seconds of a stage: a round with three stages of equal work."""
-        if not self.timed:
-            return _N_NEW, _FIRST_TRIALS, math.inf
-        turn = self.total * _SEARCH_SHARE * self.n_jobs / self.n_claims / _ROUNDS
-        elapsed, trials = (sum(getattr(t, name) for t in group.tallies) for name in ("elapsed", "trials"))
-        affordable = turn / 3 / max(elapsed / trials, 1e-6) if trials else 2 * _FEWEST
+        """New settings, first trials of each, and seconds of a stage; a round has three stages of equal work."""
+        workers, share = (self.n_jobs, _SEARCH_SHARE) if self.timed else (1, 1.0)
+        turn = self.total * share * workers / self.n_claims / _ROUNDS
+        spent, trials = self.spent_on(group), sum(t.trials for t in group.tallies)
+        cost = max(spent / trials, 1e-6) if trials else 1.0
+        affordable = 2 * _FEWEST if self.timed and not trials else turn / 3 / cost
         n_new = int(np.clip(affordable / 2, _FEWEST, _N_NEW))
-        return n_new, int(np.clip(affordable / n_new, 2, _FIRST_TRIALS)), turn / 3
+        first = int(np.clip(affordable / n_new, 2, _FIRST_TRIALS))
+        return n_new, first, turn / 3 if self.timed else math.inf
 
     def seconds_left(self, parts: int) -> float:
         """Seconds for each of several parts of what is left, on all workers together."""

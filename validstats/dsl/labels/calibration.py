@@ -338,6 +338,7 @@ def calibrated(
         design_text=text,
         clusters=cluster_arrays,
         folds=folds,
+        n_folds=n_folds,
         predictor=partial(predict_labels, fitter, gold, base),
         classes=label_classes(gold),
         probability_estimated=isinstance(sampling_probability, str),
@@ -409,6 +410,7 @@ class Calibration:
     design_text: str  # the same in words
     clusters: tuple[Int1D, ...]  # cluster codes of dependent rows
     folds: Int2D  # folds of the cross-fitting
+    n_folds: int  # how many there are in each repeat
     # fits nothing before predictions are asked for; None for a stream
     predictor: Callable[[], Mapping[str, FloatND]] | None
     classes: Mapping[str, AnyArray]  # classes of the categorical labels

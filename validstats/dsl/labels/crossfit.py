@@ -632,6 +632,8 @@ class CrossFitter:
     folds: Int2D  # fold of every row in every repeat, shape ``(n_repeats, n)``
     labelled: Bool1D  # which rows may be used for training
     n_surrogates: int | None = None  # leading features on which predictions may depend freely; None is all
+    # folds of each repeat, of which some may have no labelled row where whole clusters are labelled; None counts ``folds``
+    n_folds: int | None = None
     numbers: list[float] = field(default_factory=list)  # effective numbers of parameters of what was fitted
     parameters: Mapping[str, Any] = field(default_factory=dict)  # of the learner's fit, for the labelled rows
 
@@ -701,7 +703,8 @@ class CrossFitter:
         found = []
         for folds in self.folds:
             fold_of_labelled = folds[self.labelled]
-            found.append([fold_of_labelled != k for k in range(int(folds.max()) + 1)])
+            n_folds = int(folds.max()) + 1 if self.n_folds is None else self.n_folds
+            found.append([fold_of_labelled != k for k in range(n_folds)])
             for k, training in enumerate(found[-1]):
                 if training.sum() < 4:
                     raise ValueError(

@@ -34,6 +34,7 @@ from validstats.dsl.regression.quantiles import (
 from validstats.dsl.regression.shares import (
     VerdictReader,
     choose_interval,
+    coefficient_limits,
     group_column,
     infer_share,
     outcome_bounds,
@@ -48,6 +49,7 @@ from validstats.dsl.regression.solution import (
 __all__ = [
     "VerdictReader",
     "choose_interval",
+    "coefficient_limits",
     "form_bins",
     "group_column",
     "outcome_bounds",

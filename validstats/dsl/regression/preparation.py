@@ -455,6 +455,7 @@ def predicting(
         folds=known.folds,
         labelled=known.labelled,
         n_surrogates=features.n_surrogates,
+        n_folds=request.calibration.n_folds,
         parameters=request.calibration.fit_parameters,
     )
     matrix = features.encode(known.frame)

@@ -39,6 +39,7 @@ from validstats.dsl.results import CoefficientResult
 
 __all__ = [
     "IntervalChoice",
+    "coefficient_limits",
     "VerdictReader",
     "choose_interval",
     "group_column",
@@ -78,6 +79,21 @@ def outcome_bounds(
     if binary and _is_difference(parsed.outcome, labels):
         return -1.0, 1.0
     return None
+
+
+def coefficient_limits(
+    request: InferenceRequest, parsed: ParsedFormula, builder: DesignBuilder
+) -> Callable[[int], Float2D] | None:
+    """Return the range of each of p coefficients that are means, or a mean and differences from it, of a bounded outcome."""
+    bounds = outcome_bounds(request, parsed, builder.outcome_labels)
+    if bounds is None or parsed.effects or parsed.endogenous is not None:
+        return None
+    low, high = bounds
+    if parsed.covariates == "1":
+        return lambda p: np.tile([low, high], (p, 1))
+    if not request.model_kind.compares:
+        return None
+    return lambda p: np.vstack([[low, high], np.tile([low - high, high - low], (p - 1, 1))])
 
 
 def _is_difference(outcome: str, labels: tuple[str, ...]) -> bool:

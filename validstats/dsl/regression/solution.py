@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy import stats
 
 from validstats._typing import AnyArray, Bool1D, Float1D, Int1D
 from validstats.dsl.fit import (
@@ -57,6 +58,7 @@ from validstats.exceptions import (
     few_degrees_message,
     few_events_message,
     near_collinearity_message,
+    skewed_labels_message,
     warn,
 )
 from validstats.guarantee import Guarantee
@@ -478,6 +480,7 @@ def solve(prepared: PreparedModel, request: InferenceRequest, study: Study) -> C
     beside = _comparisons(prepared, request, found)
     _check_separation(sample, found, names)
     _warn_about_surprises(prepared, found)
+    _warn_about_skewness(prepared, found, float(request.confidence_level))
     unidentified = beside.gold is None and request.estimator != "gold" and prepared.sample.moment.has_classes
     if unidentified:
         warn(unidentified_by_labels_message, LabellingWarning)
@@ -540,6 +543,41 @@ def _warn_about_surprises(prepared: PreparedModel, found: Estimate) -> None:
                 events=events, n_labelled=sample.n_labelled, n_params=len(names), needed=needed
             )
             warn(message, LabellingWarning)
+
+
+_SKEWNESS_LOSS = 0.02
+"""Coverage that skewness may cost before it is said."""
+
+
+def _warn_about_skewness(prepared: PreparedModel, found: Estimate, level: float) -> None:
+    """Warn where a mean of numbers without a range rests on labels so skewed that Student's interval loses its level."""
+    sample, names = prepared.sample, prepared.names
+    if (
+        found.residual is None
+        or len(names) != 1
+        or sample.moment.has_classes
+        or sample.n_labelled == sample.n_rows
+    ):
+        return
+    part = found.residual[:, 0] * sample.gold_weights
+    part = part - part.mean()
+    spread = float(np.sqrt(np.mean(part**2)))
+    if not spread > 0.0:
+        return
+    skewness = float(np.mean((part / spread) ** 3))
+    # Edgeworth expansion of Student's statistic (Hall 1992, The Bootstrap and Edgeworth Expansion, section 2.6): the
+    # two-sided interval loses 2 phi(z) (z^5 + 2 z^3 - 3 z) skewness^2 / (18 n), besides what kurtosis adds.
+    z = float(stats.norm.isf((1.0 - level) / 2.0))
+    loss = 2.0 * float(stats.norm.pdf(z)) * (z**5 + 2 * z**3 - 3 * z) * skewness**2 / (18 * sample.n_labelled)
+    if loss > _SKEWNESS_LOSS:
+        message = skewed_labels_message.format(
+            n_labelled=sample.n_labelled,
+            name=names[0],
+            skewness=skewness,
+            held=max(level - loss, 0.0),
+            level=level,
+        )
+        warn(message, LabellingWarning)
 
 
 def _estimated(prepared: PreparedModel, request: InferenceRequest) -> Estimate:

@@ -85,6 +85,8 @@ class CoefficientResult(Result):
         How intervals come about.
     interval : ndarray of shape (p, 2) or None
         Intervals that are not symmetric, from an inverted test, at ``confidence_level``.
+    limits : ndarray of shape (p, 2) or None
+        Range in which each coefficient lies, where it is a share or a difference of shares.
     notes : tuple of str
         What was decided on the way.
     ratio : str
@@ -122,6 +124,7 @@ class CoefficientResult(Result):
     p_values: Float1D | None = None
     interval_name: str = "normal"
     interval: Float2D | None = None
+    limits: Float2D | None = None
     notes: tuple[str, ...] = field(default=())
     ratio: str = ""
     marginal: MarginalEffects | NotApplicable = ON_THE_SCALE
@@ -350,7 +353,12 @@ class CoefficientResult(Result):
         half = critical * self.std_error
         # a coefficient that no label tells anything about is open
         ends = np.column_stack([self.params - half, self.params + half])
-        return np.where(np.isnan(ends), [-np.inf, np.inf], ends)
+        ends = np.where(np.isnan(ends), [-np.inf, np.inf], ends)
+        if self.limits is None:
+            return ends
+        # what is beyond the range cannot be the truth; an estimate beyond it stays within its interval
+        low, high = np.fmin(self.limits[:, 0], self.params), np.fmax(self.limits[:, 1], self.params)
+        return np.column_stack([np.maximum(ends[:, 0], low), np.minimum(ends[:, 1], high)])
 
     def _tidy_columns(self) -> Mapping[str, Sequence[Any] | np.ndarray]:
         interval = self.confidence_interval()

@@ -468,6 +468,7 @@ def calibrated_stream(
         design_text=text,
         clusters=reader.of_clusters,
         folds=folds,
+        n_folds=n_folds,
         predictor=None,
         classes=label_classes(gold),
         n_partial=census.n_partial,

@@ -22,14 +22,15 @@ from validstats.batch import (
     Simultaneous,
 )
 from validstats.batch.laws import quantile_index
-from validstats.validity.hunt import Choice, Claim, LogUniform, Prior, Setting, Trial, Uniform
+from validstats.validity.hunt import Claim, Trial
+from validstats.validity.priors import Choice, LogUniform, Prior, Setting, Uniform
 
 __all__ = ["CLAIMS"]
 
 BOUNDS = (-6.0, 6.0)
 
 LAWS = ("normal", "skewed", "heavy", "rounded", "two-valued", "near a bound", "ties", "constant")
-LEARNERS = ("fitted", "frozen", "useless", "overfitted")
+LEARNERS = ("fitted", "frozen", "wrong", "useless", "overfitted")
 
 
 def draw_labels(law: str, size: int, rng: np.random.Generator) -> tuple[AnyArray, Float1D]:
@@ -69,7 +70,7 @@ def calibrated(setting: Setting, target: Any, rng: np.random.Generator, **option
     n, learner = setting["n"], make_learner(setting["learner"])
     X, y = draw_labels(setting["law"], 120 + n, rng)
     options = {"bounds": BOUNDS, "n_resamples": 999, "random_state": int(rng.integers(2**31)), **options}
-    if setting["learner"] != "frozen":
+    if setting["learner"] not in ("frozen", "wrong"):
         model = BatchPredictor(
             learner,
             target,
@@ -79,7 +80,10 @@ def calibrated(setting: Setting, target: Any, rng: np.random.Generator, **option
             **options,
         )
         return model.fit(X, y)
-    frozen = FrozenEstimator(learner.fit(X[n:], y[n:]))
+    # a frozen model that is badly wrong learned labels of the other sign, thrice as large
+    frozen = FrozenEstimator(
+        learner.fit(X[n:], y[n:] if setting["learner"] == "frozen" else 2.0 - 3.0 * y[n:])
+    )
     model = BatchPredictor(frozen, target, confidence_level=setting["level"], **options)
     return model.calibrate(X[:n], y[:n])
 
@@ -243,8 +247,8 @@ def _shares_trial(setting: Setting, rng: np.random.Generator) -> Trial:
 def _prior(**more: Any) -> Prior:
     return Prior(
         {
-            "n": LogUniform(5, 2000, says="calibration rows"),
-            "m": LogUniform(1, 1000, says="rows of the batch"),
+            "n": LogUniform(5, 5000, says="calibration rows"),
+            "m": LogUniform(1, 5000, says="rows of the batch"),
             "law": Choice(LAWS, says="what the labels are like"),
             "learner": Choice(LEARNERS, says="where predictions come from"),
             "level": Choice((0.8, 0.9, 0.95)),
@@ -282,8 +286,8 @@ CLAIMS = (
         "shares of all classes of a batch",
         Prior(
             {
-                "n": LogUniform(5, 2000),
-                "m": LogUniform(1, 1000),
+                "n": LogUniform(5, 5000),
+                "m": LogUniform(1, 5000),
                 "classes": Choice((2, 3, 5, 10)),
                 "evenness": LogUniform(0.2, 5.0, whole=False),
                 "level": Choice((0.8, 0.9, 0.95)),
@@ -309,8 +313,8 @@ CLAIMS = (
         "number of errors in a batch",
         Prior(
             {
-                "n": LogUniform(5, 2000),
-                "m": LogUniform(1, 1000),
+                "n": LogUniform(5, 5000),
+                "m": LogUniform(1, 5000),
                 "rare": Uniform(-2.5, 2.5),
                 "noise": Uniform(0, 0.6),
                 "level": Choice((0.8, 0.9, 0.95)),

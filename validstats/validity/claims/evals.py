@@ -9,8 +9,20 @@ import numpy as np
 from scipy import stats
 
 from validstats._typing import Float1D
-from validstats.evals import ComparisonResult, EvalFileError, compare, evaluate, pass_at_k, rank
-from validstats.validity.hunt import Choice, Claim, LogUniform, Prior, Refused, Setting, Trial, Uniform
+from validstats.evals import (
+    ComparisonResult,
+    EvalFileError,
+    compare,
+    evaluate,
+    pass_at_k,
+    plan,
+    rank,
+    release,
+)
+from validstats.results import NotApplicable
+from validstats.validity.claims.words import documented, fault_of_interval
+from validstats.validity.hunt import Claim, Refused, Trial
+from validstats.validity.priors import Choice, LogUniform, Prior, Setting, Uniform
 
 __all__ = ["CLAIMS"]
 
@@ -209,6 +221,161 @@ def _samples_trial(setting: Setting, rng: np.random.Generator) -> Trial:
     )
 
 
+def _judged_difference_trial(setting: Setting, rng: np.random.Generator) -> Trial:
+    """Two systems, a judge that favours one, and humans on some answers; the reference is the judge at its word."""
+    n = max(int(setting["labels"] * setting["times"]), setting["labels"] + 2)
+    rates = [_rate(setting["logit"]), _rate(setting["logit"] + setting["gain"])]
+    size = 1.0 / setting["icc"] - 1.0
+    common = rng.random(n)
+    truth = np.column_stack(
+        [common < stats.beta.rvs(r * size, (1 - r) * size, size=n, random_state=rng) for r in rates]
+    )
+    wrong = np.array([1.0 - setting["specificity"], 0.1])
+    judge = np.where(truth, rng.random((n, 2)) < setting["sensitivity"], rng.random((n, 2)) < wrong).astype(
+        float
+    )
+    human = np.full((n, 2), np.nan)
+    rows = rng.choice(n, setting["labels"], replace=False)
+    human[rows] = truth[rows]
+    data = {
+        "item": np.repeat(np.arange(n), 2),
+        "system": ["a", "b"] * n,
+        "judge": judge.ravel(),
+    }
+    try:
+        result = compare({**data, "human": human.ravel()}, "b", "a", random_state=rng)
+    except EvalFileError as error:
+        raise Refused(str(error)) from error
+    alone = compare(data, "b", "a", random_state=rng)
+    assert isinstance(result, ComparisonResult)
+    assert isinstance(alone, ComparisonResult)
+    gain = rates[1] - rates[0]
+    return Trial(
+        result.conf_low <= gain <= result.conf_high,
+        result.conf_high - result.conf_low,
+        alone.conf_low <= gain <= alone.conf_high,
+        alone.conf_high - alone.conf_low,
+        fault_of_interval(result.conf_low, result.conf_high, result.estimate),
+    )
+
+
+def _numbers_trial(setting: Setting, rng: np.random.Generator) -> Trial:
+    """Two systems with scores that are numbers, items in passages; the reference is the paired t interval of rows."""
+    n, each = setting["items"], setting["each"]
+    passage = np.arange(n) // each
+    shared = setting["shared"] * rng.normal(size=passage[-1] + 1)[passage]
+    noise: Float1D = rng.normal(size=(n,))
+    if setting["law"] == "skewed":
+        noise = rng.exponential(size=(n,)) - 1.0
+    elif setting["law"] == "zeros":
+        noise = np.where(rng.random((n,)) < 0.9, 0.0, noise)
+    difference = shared + noise
+    base = rng.normal(size=n)
+    data = {"a": base + difference, "b": base, "passage": passage}
+    try:
+        result = compare(data, "a", "b", clusters="passage" if each > 1 else None, random_state=rng)
+    except EvalFileError as error:
+        raise Refused(str(error)) from error
+    assert isinstance(result, ComparisonResult)
+    half = float(stats.t.ppf(0.975, n - 1) * difference.std(ddof=1) / math.sqrt(n))
+    return Trial(
+        result.conf_low <= 0.0 <= result.conf_high,
+        result.conf_high - result.conf_low,
+        abs(float(difference.mean())) <= half,
+        2 * half,
+        fault_of_interval(result.conf_low, result.conf_high, result.estimate),
+    )
+
+
+def _battles_trial(setting: Setting, rng: np.random.Generator) -> Trial:
+    """Battles of equal systems by prompts that favour some of them: no system is above another."""
+    m, n = setting["systems"], setting["prompts"]
+    taste = setting["taste"] * rng.normal(size=(n, m))
+    pairs = np.array([rng.choice(m, 2, replace=False) for _ in range(n * setting["each"])])
+    prompt = np.repeat(np.arange(n), setting["each"])
+    gap = taste[prompt, pairs[:, 0]] - taste[prompt, pairs[:, 1]]
+    u = rng.random(len(pairs))
+    tie = rng.random(len(pairs)) < setting["ties"]
+    winner = np.where(tie, "tie", np.where(u < 1 / (1 + np.exp(-gap)), "model_a", "model_b"))
+    data = {
+        "model_a": [f"s{i}" for i in pairs[:, 0]],
+        "model_b": [f"s{i}" for i in pairs[:, 1]],
+        "winner": winner.tolist(),
+        "prompt": prompt,
+    }
+    try:
+        result = rank(data, battles=("model_a", "model_b"), clusters="prompt", random_state=rng)
+    except ValueError as error:
+        raise documented(error) from error
+    return Trial(not result.above.any(), float(np.mean(result.conf_high - result.conf_low)))
+
+
+def _release_trial(setting: Setting, rng: np.random.Generator) -> Trial:
+    """Wrong answers among those that go out; the reference is a threshold at which the checked ones had so few."""
+    n, m, most = setting["checked"], setting["new"], setting["max_false"]
+
+    def draw(size: int) -> tuple[Float1D, Float1D]:
+        score = rng.normal(size=size)
+        score = np.round(score, 1) if setting["ties"] else score
+        chance = 1 / (1 + np.exp(-(setting["logit"] + setting["signal"] * score)))
+        return score, (rng.random(size) < chance).astype(float)
+
+    (checked, right), (new, truth) = draw(n), draw(m)
+    try:
+        result = release(checked, right, new, max_false=most, confidence_level=setting["level"])
+    except ValueError as error:
+        raise documented(error) from error
+    wrong = int(((truth == 0) & result.selected).sum())
+    order = np.argsort(-checked)
+    fine = np.flatnonzero(np.cumsum(right[order] == 0) * m / n <= most)
+    threshold = checked[order][fine[-1]] if len(fine) else math.inf
+    naive = int(((truth == 0) & (new >= threshold)).sum())
+    return Trial(wrong <= most, reference_held=naive <= most)
+
+
+def _agreement_trial(setting: Setting, rng: np.random.Generator) -> Trial:
+    """Sensitivity of a judge over all answers, from those that humans labelled; the reference is Wald's interval."""
+    n, labels = setting["labels"] * 4, setting["labels"]
+    truth = rng.random(n) < _rate(setting["logit"])
+    u = rng.random(n)
+    judge = np.where(truth, u < setting["sensitivity"], u > setting["specificity"])
+    human = np.full(n, np.nan)
+    human[:labels] = truth[:labels]
+    try:
+        found = evaluate({"judge": judge.astype(float), "human": human}, random_state=rng).judge
+    except EvalFileError as error:
+        raise Refused(str(error)) from error
+    if isinstance(found, NotApplicable) or "sensitivity" not in found.terms:
+        raise Refused("no sensitivity")
+    at = found.terms.index("sensitivity")
+    low, high, estimate = (float(values[at]) for values in (found.conf_low, found.conf_high, found.estimate))
+    if math.isnan(low) and "sensitivity" in found.reasons:
+        raise Refused(found.reasons["sensitivity"])
+    good = judge[:labels][truth[:labels]]
+    wald = 1.96 * math.sqrt(good.mean() * (1 - good.mean()) / len(good)) if len(good) else math.nan
+    value = setting["sensitivity"]
+    return Trial(
+        low <= value <= high,
+        high - low,
+        bool(abs(good.mean() - value) <= wald) if len(good) else None,
+        2 * wald,
+        fault_of_interval(low, high, estimate),
+    )
+
+
+def _plan_trial(setting: Setting, rng: np.random.Generator) -> Trial:
+    """The number of items that a plan names: whether a study of that size finds the difference."""
+    difference = setting["difference"]
+    discordance = difference + setting["more"]
+    found = plan(difference=difference, discordance=discordance, power=setting["power"])
+    if not math.isfinite(found.estimate) or found.estimate > 20_000:
+        raise Refused("no affordable number")
+    n = int(found.estimate)
+    up, down, _ = rng.multinomial(n, [(discordance + difference) / 2, setting["more"] / 2, 1 - discordance])
+    # the exact test of McNemar
+    return Trial(bool(up > down and stats.binomtest(int(up), int(up + down)).pvalue <= 0.05))
+
+
 def _log_beta(a: float, b: float) -> float:
     return math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b)
 
@@ -326,5 +493,99 @@ CLAIMS = (
         0.95,
         "asymptotic",
         reference="Wald at each k",
+    ),
+    Claim(
+        "difference of two systems by a judge and few humans",
+        Prior(
+            {
+                "labels": LogUniform(20, 400, says="items of which humans label both answers"),
+                "times": LogUniform(2, 10, whole=False, says="items for each label"),
+                "logit": Uniform(-4, 5, says="log odds of a good answer"),
+                "gain": Uniform(-1, 1, says="difference of the log odds"),
+                "icc": Uniform(0.05, 0.5),
+                "sensitivity": Uniform(0.5, 0.999),
+                "specificity": Uniform(0.3, 0.999, says="specificity of the judge for one of the systems"),
+            }
+        ),
+        _judged_difference_trial,
+        0.95,
+        "asymptotic",
+        reference="the judge at its word",
+    ),
+    Claim(
+        "difference of two systems whose scores are numbers",
+        Prior(
+            {
+                "items": LogUniform(20, 1000),
+                "each": Choice((1, 1, 2, 5), says="items a passage"),
+                "shared": Uniform(0, 1.5, says="what the items of a passage share"),
+                "law": Choice(("normal", "skewed", "zeros")),
+            },
+            valid=lambda s: s["items"] // s["each"] >= 10,
+        ),
+        _numbers_trial,
+        0.95,
+        "asymptotic",
+        reference="paired t interval of the rows",
+    ),
+    Claim(
+        "ranks by battles",
+        Prior(
+            {
+                "systems": Choice((2, 3, 6)),
+                "prompts": LogUniform(60, 500),
+                "each": Choice((1, 2, 4), says="battles a prompt"),
+                "taste": Uniform(0, 1.5, says="how much a prompt favours some of the systems"),
+                "ties": Uniform(0, 0.5),
+            }
+        ),
+        _battles_trial,
+        0.95,
+        "asymptotic",
+    ),
+    Claim(
+        "wrong answers among those that are released unread",
+        Prior(
+            {
+                "checked": LogUniform(20, 1000),
+                "new": LogUniform(1, 1000),
+                "logit": Uniform(-2, 4, says="log odds of a right answer"),
+                "signal": Uniform(0, 3, says="how much the score tells"),
+                "ties": Choice((False, True), says="whether scores are rounded"),
+                "max_false": Choice((0, 1, 5, 20)),
+                "level": Choice((0.8, 0.9, 0.95)),
+            }
+        ),
+        _release_trial,
+        lambda setting: float(setting["level"]),
+        reference="the threshold at which the checked ones had so few",
+    ),
+    Claim(
+        "sensitivity of a judge",
+        Prior(
+            {
+                "labels": LogUniform(30, 400),
+                "logit": Uniform(-3, 4, says="log odds of a good answer"),
+                "sensitivity": Uniform(0.5, 0.999),
+                "specificity": Uniform(0.3, 0.999),
+            }
+        ),
+        _agreement_trial,
+        0.95,
+        "asymptotic",
+        reference="Wald on the labelled answers",
+    ),
+    Claim(
+        "power of the number of items that a plan names",
+        Prior(
+            {
+                "difference": LogUniform(0.03, 0.3, whole=False),
+                "more": Uniform(0.0, 0.5, says="items that differ beyond the difference"),
+                "power": Choice((0.5, 0.8, 0.9)),
+            }
+        ),
+        _plan_trial,
+        lambda setting: float(setting["power"]),
+        "asymptotic",
     ),
 )

@@ -19,7 +19,8 @@ from validstats.holdout import Ledger, ReusableHoldout, audit_looks
 from validstats.holdout.mechanisms import mechanism
 from validstats.holdout.widths import clopper_pearson
 from validstats.validity.adaptive import GuardedHoldout, averaging, hill_climb, sign_aggregation
-from validstats.validity.hunt import Choice, Claim, LogUniform, Prior, Refused, Setting, Trial, Uniform
+from validstats.validity.hunt import Claim, Refused, Trial
+from validstats.validity.priors import Choice, LogUniform, Prior, Setting, Uniform
 
 __all__ = ["CLAIMS"]
 
@@ -350,7 +351,7 @@ CLAIMS = (
         Prior(
             {
                 "n": LogUniform(50, 20_000, says="rows of the holdout"),
-                "looks": LogUniform(1, 300),
+                "looks": LogUniform(1, 2000),
                 "mechanism": Choice(MECHANISMS),
                 "analyst": Choice(ANALYSTS),
                 "guess": Uniform(0.3, 0.7, says="what a hostile analyst guesses"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 from functools import lru_cache
 
@@ -10,6 +11,7 @@ import numpy as np
 from scipy import stats
 
 from validstats._typing import AnyArray, Float1D, Float2D
+from validstats.exceptions import RepeatedRowsWarning, SerialDependenceWarning
 from validstats.mi import (
     MISelector,
     conditional_independence_test,
@@ -17,7 +19,9 @@ from validstats.mi import (
     independence_test,
     mutual_info,
 )
-from validstats.validity.hunt import Choice, Claim, LogUniform, Prior, Refused, Setting, Trial, Uniform
+from validstats.validity.claims.words import documented
+from validstats.validity.hunt import Claim, Refused, Trial
+from validstats.validity.priors import Choice, LogUniform, Prior, Setting, Uniform
 
 __all__ = ["CLAIMS"]
 
@@ -104,7 +108,7 @@ def _pairs(**more: object) -> Prior:
     return Prior(
         {
             "n": LogUniform(10, 3000, says="rows"),
-            "dims": Choice((1, 1, 1, 2, 5, 20), says="columns of each side"),
+            "dims": Choice((1, 1, 1, 2, 5, 20, 50), says="columns of each side"),
             "law": Choice(LAWS),
             "strength": Uniform(0.01, 0.99, says="from hardly any dependence to nearly a function"),
             "shape": Choice(tuple(SHAPES), says="map of the columns"),
@@ -120,25 +124,23 @@ def _copied(setting: Setting, x: AnyArray, y: AnyArray) -> tuple[AnyArray, AnyAr
     return x[rows], y[rows]
 
 
-def _refused(error: ValueError) -> Refused:
-    """A documented refusal: a sentence that ends in a full stop."""
-    if not str(error).rstrip().endswith("."):
-        raise error
-    return Refused(str(error))
-
-
 def _certified_trial(setting: Setting, rng: np.random.Generator) -> Trial:
     """A lower bound for any law; the reference is the lower end of the interval."""
     x, y, truth = draw_pair(setting, rng)
-    try:
-        result = mutual_info(*_copied(setting, x, y), certify=True)
-    except ValueError as error:
-        raise _refused(error) from error
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always", RepeatedRowsWarning)
+        try:
+            result = mutual_info(*_copied(setting, x, y), certify=True)
+        except ValueError as error:
+            raise documented(error) from error
     bound = result.certified
     value, low = float(bound.value), result.low
     if math.isnan(value):
         raise Refused(str(bound.value))
     fault = "the estimate is NaN" if math.isnan(result.estimate) else ""
+    copies = setting["copies"] > 1 and setting["law"] in ("gaussian", *CURVES)
+    if copies and not any(issubclass(w.category, RepeatedRowsWarning) for w in said):
+        fault = fault or "copies of rows without a warning"
     return Trial(value <= truth + 1e-3, truth - value, bool(np.isnan(low) or low <= truth), math.nan, fault)
 
 
@@ -148,7 +150,7 @@ def _family_trial(setting: Setting, rng: np.random.Generator) -> Trial:
     try:
         result = mutual_info(sample.x, sample.y, confidence_level=setting["level"], certify=False)
     except ValueError as error:
-        raise _refused(error) from error
+        raise documented(error) from error
     if np.isnan(result.low):
         raise Refused("no interval")
     return Trial(result.low <= sample.mutual_information <= result.high, result.high - result.low)
@@ -160,7 +162,7 @@ def _interval_trial(method: str) -> Callable[[Setting, np.random.Generator], Tri
         try:
             result = mutual_info(x, y, method=method)  # type: ignore[arg-type]
         except ValueError as error:
-            raise _refused(error) from error
+            raise documented(error) from error
         if np.isnan(result.low):
             raise Refused("no interval")
         fault = "" if 0 <= result.low <= result.high else f"interval {result.low}, {result.high}"
@@ -192,7 +194,7 @@ def _independence_trial(setting: Setting, rng: np.random.Generator) -> Trial:
     try:
         found = independence_test(x, y, n_permutations=199, random_state=int(rng.integers(2**31)))
     except ValueError as error:
-        raise _refused(error) from error
+        raise documented(error) from error
     fault = "" if 0 < found.p_value <= 1 else f"p-value {found.p_value}"
     return Trial(found.p_value > setting["alpha"], fault=fault)
 
@@ -207,9 +209,55 @@ def _series_trial(setting: Setting, rng: np.random.Generator) -> Trial:
     try:
         found = independence_test(x, y, blocks="auto", n_permutations=199, random_state=seed)
     except ValueError as error:
-        raise _refused(error) from error
+        raise documented(error) from error
     naive = independence_test(x, y, n_permutations=199, exchangeable=True, random_state=seed)
     return Trial(found.p_value > setting["alpha"], reference_held=naive.p_value > setting["alpha"])
+
+
+def _strata_trial(setting: Setting, rng: np.random.Generator) -> Trial:
+    """Two sides that depend on a stratum only, permuted within strata; the reference forgets the strata."""
+    n = setting["n"]
+    stratum = rng.integers(setting["strata"], size=n)
+    centre = setting["gap"] * stratum
+    x = centre + _null_side(setting["x"], (n, 1), rng)[:, 0]
+    y = centre + _null_side(setting["y"], (n, 1), rng)[:, 0]
+    seed = int(rng.integers(2**31))
+    try:
+        found = independence_test(x, y, strata=stratum, n_permutations=199, random_state=seed)
+    except ValueError as error:
+        raise documented(error) from error
+    naive = stats.spearmanr(x, y).pvalue
+    fault = "" if 0 < found.p_value <= 1 else f"p-value {found.p_value}"
+    return Trial(found.p_value > setting["alpha"], reference_held=bool(naive > setting["alpha"]), fault=fault)
+
+
+def _power_trial(setting: Setting, rng: np.random.Generator) -> Trial:
+    """Dependent sides: whether the test and Spearman's find it. There is nothing that could be false."""
+    x, y, _ = draw_pair(setting, rng)
+    try:
+        found = independence_test(x, y, n_permutations=199, random_state=int(rng.integers(2**31)))
+    except ValueError as error:
+        raise documented(error) from error
+    peer = stats.spearmanr(np.asarray(x).ravel(), np.asarray(y).ravel()).pvalue
+    return Trial(True, decided=found.p_value <= 0.05, reference_decided=bool(peer <= 0.05))
+
+
+def _withheld_trial(setting: Setting, rng: np.random.Generator) -> Trial:
+    """Two independent series: an interval above 0 would be false, and a warning is due where there is no interval."""
+    from scipy.signal import lfilter
+
+    n, memory = setting["n"], setting["memory"]
+    x, y = (lfilter([1.0], [1.0, -memory], rng.normal(size=n + 200))[200:] for _ in range(2))
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always", SerialDependenceWarning)
+        try:
+            result = mutual_info(x, y)
+        except ValueError as error:
+            raise documented(error) from error
+    heard = any(issubclass(w.category, SerialDependenceWarning) for w in said)
+    withheld = bool(np.isnan(result.low))
+    fault = "no interval, and no warning" if withheld and not heard else ""
+    return Trial(withheld or result.low <= 1e-3, fault=fault)
 
 
 def _conditional_trial(setting: Setting, rng: np.random.Generator) -> Trial:
@@ -223,7 +271,7 @@ def _conditional_trial(setting: Setting, rng: np.random.Generator) -> Trial:
     try:
         found = conditional_independence_test(x, y, z, n_multipliers=199, random_state=seed)
     except ValueError as error:
-        raise _refused(error) from error
+        raise documented(error) from error
     naive = stats.pearsonr(x, y).pvalue
     return Trial(found.p_value > setting["alpha"], reference_held=bool(naive > setting["alpha"]))
 
@@ -245,7 +293,7 @@ def _selection_trial(control: str) -> Callable[[Setting, np.random.Generator], T
         try:
             found = selector.fit(X, y).get_support()
         except ValueError as error:
-            raise _refused(error) from error
+            raise documented(error) from error
         return Trial(not found.any())
 
     return trial
@@ -273,7 +321,13 @@ NULL_FEATURES = Prior(
 )
 
 CLAIMS = (
-    Claim("certified lower bound", _pairs(), _certified_trial, 0.95, reference="lower end of the interval"),
+    Claim(
+        "certified lower bound",
+        _pairs(n=LogUniform(10, 100_000, says="rows")),
+        _certified_trial,
+        0.95,
+        reference="lower end of the interval",
+    ),
     Claim(
         "interval of the network, on average over its family",
         Prior({"n": LogUniform(10, 3000), "level": Choice((0.8, 0.9, 0.95))}),
@@ -355,5 +409,57 @@ CLAIMS = (
         NULL_FEATURES,
         _selection_trial("fdr"),
         _one_minus_alpha,
+    ),
+    Claim(
+        "p-value of the test of independence within strata",
+        Prior(
+            {
+                "n": LogUniform(20, 500),
+                "strata": Choice((2, 5, 10)),
+                "gap": Uniform(0, 3, says="distance of the strata"),
+                "x": Choice(("normal", "heavy", "rounded", "rare")),
+                "y": Choice(("normal", "heavy", "rounded", "rare")),
+                "alpha": ALPHA,
+            }
+        ),
+        _strata_trial,
+        _one_minus_alpha,
+        reference="Spearman's test without the strata",
+    ),
+    Claim(
+        "power of the test of independence",
+        Prior(
+            {
+                "n": LogUniform(20, 500),
+                "dims": Choice((1,)),
+                "law": Choice(("gaussian", *CURVES, "zeros")),
+                "strength": Uniform(0.1, 0.95),
+                "shape": Choice(tuple(SHAPES)),
+                "levels": Choice(LEVELS),
+            }
+        ),
+        _power_trial,
+        0.95,
+        reference="Spearman's test",
+    ),
+    Claim(
+        "estimates of two independent series",
+        Prior({"n": LogUniform(50, 2000), "memory": Uniform(0, 0.99)}),
+        _withheld_trial,
+        0.95,
+        "marginal-over-family",
+    ),
+    Claim(
+        "interval of canonical correlations",
+        _pairs(
+            law=Choice(("gaussian",)),
+            n=LogUniform(100, 5000),
+            dims=Choice((1, 2)),
+            strength=Uniform(0.2, 0.95),
+            shape=Choice(("plain",)),
+        ),
+        _interval_trial("cca"),
+        0.95,
+        kind="asymptotic",
     ),
 )
