@@ -632,6 +632,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--only", nargs="*", help="Questions; all if not given.")
+    parser.add_argument(
+        "--settings", nargs="*", type=int, help="Numbers of settings of a question; all if not given."
+    )
     parser.add_argument("--share", type=float, default=1.0)
     parser.add_argument("--seed", type=int, default=2024)
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results"))
@@ -639,7 +642,7 @@ def main() -> None:
     path = given.output / "evals_coverage.csv"
     given.output.mkdir(parents=True, exist_ok=True)
     for part, number, n, run in tasks(given.seed, given.share):
-        if given.only and part not in given.only:
+        if (given.only and part not in given.only) or (given.settings and number not in given.settings):
             continue
         finished = read_rows(path).get((part, number))
         if finished and finished[1][0].replicates >= n:

@@ -245,6 +245,36 @@ def test_two_files_are_compared_by_item_and_not_by_row(tmp_path):
     assert naive.n_discordant > 3 * result.n_discordant
 
 
+def test_files_that_name_no_system_are_called_by_their_names(tmp_path):
+    rng = np.random.default_rng(5)
+    scores = {"new": rng.random(60) < 0.9, "old": rng.random(60) < 0.4}
+    for folder in ("", "before"):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        for name, score in scores.items():
+            frame = pd.DataFrame({"item": np.arange(60), "score": score.astype(int)})
+            frame.sample(frac=1, random_state=1).to_csv(tmp_path / folder / f"{name}.csv", index=False)
+    result = evals.compare(tmp_path / "new.csv", tmp_path / "old.csv")
+    assert result.answer.startswith("new beats old")
+    assert "systems-by-file" in {c.code for c in result.checks}
+    namesakes = [tmp_path / "new.csv", tmp_path / "before" / "new.csv"]
+    assert evals.read(namesakes).systems == [f"{tmp_path.name}/new", "before/new"]
+    with pytest.raises(EvalFileError, match="add a column 'system' to each"):
+        evals.read([namesakes[0], namesakes[0]])
+    with pytest.raises(EvalFileError, match="add a column 'system' to each"):
+        evals.read([pd.read_csv(path) for path in namesakes])
+
+
+def test_battles_come_in_parts(tmp_path):
+    battles = pd.read_csv(DATA / "battles.csv")
+    parts = [tmp_path / "first.csv", tmp_path / "second.csv"]
+    battles[:100].to_csv(parts[0], index=False)
+    battles[100:].to_csv(parts[1], index=False)
+    table = evals.read(parts)
+    assert len(table) == len(battles)
+    assert not table.has("system")
+    np.testing.assert_array_equal(evals.rank(table).estimate, evals.rank(battles).estimate)
+
+
 def test_candidate_and_baseline_are_other_words():
     one = evals.compare(DATA / "gpqa_counts.csv", candidate="system_b", baseline="system_a")
     assert one.estimate == pytest.approx(-evals.compare(DATA / "gpqa_counts.csv").estimate)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -302,12 +303,45 @@ def verdict_codes(values: Float1D) -> tuple[Int1D, list[str]]:
     return codes[part], names
 
 
+def _named_by_file(tables: Sequence[EvalTable]) -> list[EvalTable]:
+    """Tables that name no system, each with the name of its file as the system; with its folder where files are namesakes."""
+    paths = [
+        Path(table.files[0].path or table.files[0].name) if len(table.files) == 1 else None
+        for table in tables
+    ]
+    names = [path.stem if path is not None else "" for path in paths]
+    if len(set(names)) < len(names):
+        names = [f"{path.parent.name}/{path.stem}" if path is not None else "" for path in paths]
+    if "" in names or len(set(names)) < len(names):
+        raise EvalFileError(
+            "The data do not say which system they come from, nor do names of files that differ; add a column 'system' to each."
+        )
+    found = []
+    for table, name in zip(tables, names, strict=True):
+        note = Check(
+            "systems-by-file",
+            "note",
+            f"The rows of {name!r} name no system; the name of their file stands for it.",
+        )
+        found.append(
+            replace(
+                table,
+                frame=table.frame.assign(system=name),
+                roles={**table.roles, "system": "system"},
+                checks=(*table.checks, note),
+            )
+        )
+    return found
+
+
 def joined(tables: Sequence[EvalTable]) -> EvalTable:
     """Several tables as one; their roles must agree where both have one."""
     if len(tables) == 1:
         return tables[0]
     import pandas as pd
 
+    if not any(table.has("system") or table.has("system_a") for table in tables):
+        tables = _named_by_file(tables)
     roles: dict[str, str] = {}
     for table in tables:
         for role, name in table.roles.items():
@@ -316,10 +350,6 @@ def joined(tables: Sequence[EvalTable]) -> EvalTable:
                     f"The files call their {role} by different names, {roles[role]!r} and {name!r}; rename one column, or "
                     f"pass {role}=."
                 )
-    if "system" not in roles:
-        raise EvalFileError(
-            "The files do not say which system they come from; add a column 'system' to each."
-        )
     frame = pd.concat([table.frame for table in tables], ignore_index=True)
 
     def union(parts: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
