@@ -34,6 +34,37 @@ def other_order(values: Any) -> Any:
     return values.iloc[np.random.default_rng(9).permutation(len(values))]
 
 
+def kept_answers(rows, mask):
+    from validstats import evals
+
+    return evals.read(rows[["y", "machine"]].assign(item=range(N))).rows(mask).frame["item"]
+
+
+def beside_answers(rows, values):
+    from validstats import evals
+
+    table = evals.read(rows[["y", "machine"]].assign(item=range(N)))
+    return table.rows(np.arange(N) % 3 == 0).matched(values, "values")
+
+
+def piped(rows, y):
+    from sklearn.preprocessing import StandardScaler
+
+    from validstats.pipeline import make_pipeline
+
+    X = rows[["x"]]
+    pipeline = make_pipeline(StandardScaler(), predictor().set_params(check_reuse=False))
+    pipeline.fit(X.iloc[:80], rows["y"].iloc[:80])
+    pipeline.calibrate(X, y)
+    return pipeline[-1].calibration_.scores
+
+
+def gated(rows, target, start):
+    gate = holdout(rows, rows["class"])[0].gate(start)
+    kept = [gate.ask(target), gate.ask(1 - target)]
+    return [*kept, *gate.status.values()]
+
+
 def mutual(rows, y):
     from validstats import mutual_info
 
@@ -579,6 +610,13 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Callable[[pd.DataFrame], An
         {"clusters": lambda r: r["group"], "sampling_probability": probabilities},
     ),
     "evals.pass_at_k": (samples_passed, {"sampling_probability": probabilities}),
+    "evals.EvalTable.rows": (kept_answers, {"mask": lambda r: r["y"] > 0}),
+    "evals.EvalTable.matched": (beside_answers, {"values": lambda r: r["weight"]}),
+    "Pipeline.calibrate": (piped, {"y": lambda r: r["y"]}),
+    "Gate.ask, ReusableHoldout.gate": (
+        gated,
+        {"target": lambda r: (r["x"] > 0).astype(int), "start": lambda r: (r["w"] > 0).astype(int)},
+    ),
     "evals.release": (released, {"right_checked": lambda r: r["class"]}),
 }
 """Public call -> a function of the rows and their companions, and the companions."""
@@ -598,6 +636,10 @@ def answered(call: str, rows: pd.DataFrame, **changed: Any) -> np.ndarray:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return np.asarray(function(rows, **given), dtype=float)
+
+
+AS_SAID = {"ReusableHoldout releases": r"(target|first|second|targets\[0\])"}
+"""Names under which predictions are handed to several releases."""
 
 
 @pytest.fixture(scope="module")
@@ -622,7 +664,7 @@ def test_equal_labels_in_another_order_give_the_same_answer(call, name, rows) ->
 def test_other_labels_are_refused_by_name(call, name, rows) -> None:
     companion = CALLS[call][1][name](rows)
     strange = companion.set_axis([f"page-{i}" for i in range(N)])
-    with pytest.raises(ValueError, match=rf"{name}.* has {N} labels .*'page-0'.*to_numpy"):
+    with pytest.raises(ValueError, match=rf"{AS_SAID.get(call, name)}.* has {N} labels .*'page-0'.*to_numpy"):
         answered(call, rows, **{name: strange})
 
 
@@ -630,7 +672,9 @@ def test_other_labels_are_refused_by_name(call, name, rows) -> None:
 def test_shuffled_row_numbers_are_refused(call, name, rows) -> None:
     plain = rows.reset_index(drop=True)
     companion = CALLS[call][1][name](plain)
-    with pytest.raises(ValueError, match=rf"{name}.* has the row numbers 0 to {N - 1} as its labels"):
+    with pytest.raises(
+        ValueError, match=rf"{AS_SAID.get(call, name)}.* has the row numbers 0 to {N - 1} as its labels"
+    ):
         answered(call, plain, **{name: other_order(companion)})
 
 

@@ -14,12 +14,9 @@ from validstats._typing import AnyArray, Bool1D, Float1D, FrameBackend, Int1D
 from validstats.evals.doctor import check_table, drawn_level
 from validstats.evals.readers import Check, EvalFileError, EvalTable, codes_of, read, verdict_codes
 from validstats.intake import (
-    RowLabels,
-    align,
     backend_of,
     check_groups,
     check_vector,
-    read_array,
 )
 
 __all__ = [
@@ -331,28 +328,7 @@ def beside_rows(table: EvalTable, values: Any, name: str) -> Any:
         return table.column(values)
     if not hasattr(values, "__len__") or sparse.issparse(values):
         return values  # one value for all rows, or nothing that has rows: read, or refused by name, by the caller
-    origin, n_read = table.origins
-    named = RowLabels(n_read, table.index, "the index of data")
-    if len(values) == n_read:
-        return _taken(align(values, named, name), origin, name)
-    labels = named.labels
-    if labels is None and _numbered(values):  # labels are the numbers of the rows that were kept
-        import pandas as pd
-
-        labels = pd.RangeIndex(n_read)
-    kept = None if labels is None else labels[origin]
-    return align(values, RowLabels(len(table), kept, "the index of the rows of data that are used"), name)
-
-
-def _numbered(values: Any) -> bool:
-    index = getattr(values, "index", None)
-    return getattr(getattr(index, "dtype", None), "kind", "") == "i"
-
-
-def _taken(values: Any, origin: Int1D, name: str) -> Any:
-    if len(values) == len(origin) and bool((origin == np.arange(len(origin))).all()):
-        return values
-    return values.iloc[origin] if hasattr(values, "iloc") else read_array(values, name, dates=True)[origin]
+    return table.matched(values, name)
 
 
 def numbers_beside_rows(table: EvalTable, values: Any, name: str) -> Float1D:

@@ -13,6 +13,7 @@ from validstats._typing import AnyArray, Float1D, Int1D
 from validstats.evals.readers.errors import EvalFileError
 from validstats.evals.readers.limits import InputFile
 from validstats.evals.readers.values import as_scores
+from validstats.intake import RowLabels, align, read_array
 
 __all__ = ["Check", "EvalTable", "Role", "Severity", "codes_of", "joined", "verdict_codes"]
 
@@ -238,21 +239,75 @@ class EvalTable:
 
         Parameters
         ----------
-        mask : array-like of bool, shape (n,)
-            Rows to keep.
+        mask : array-like of shape (n,) of bool
+            Rows to keep, in the order of the rows or with their labels.
 
         Returns
         -------
         EvalTable
             The same table with fewer rows.
+
+        Raises
+        ------
+        ValueError
+            If it has other labels than the rows, or not one truth value a row.
+        """
+        chosen = np.asarray(self.matched(mask, "mask"))
+        if chosen.dtype != np.bool_ or chosen.shape != (len(self),):
+            raise ValueError(
+                f"mask must hold one truth value for each of the {len(self)} rows, got {chosen.dtype} of shape {chosen.shape}."
+            )
+        origin, n_read = self.origins
+        return replace(
+            self, frame=self.frame[chosen].reset_index(drop=True), origin=origin[chosen], n_read=n_read
+        )
+
+    def matched(self, values: Any, name: str) -> Any:
+        """Put values that arrive beside the rows in their order.
+
+        Parameters
+        ----------
+        values : array-like of shape (n,)
+            One a row that was read, or that is left; with labels of their own they are matched by them.
+        name : str
+            What they are called, for messages.
+
+        Returns
+        -------
+        array-like of shape (n,)
+            One a row that is left.
+
+        Raises
+        ------
+        ValueError
+            If they have other labels than the rows.
         """
         origin, n_read = self.origins
-        kept = self.frame[np.asarray(mask)].reset_index(drop=True)
-        return replace(self, frame=kept, origin=origin[np.asarray(mask)], n_read=n_read)
+        named = RowLabels(n_read, self.index, "the index of data")
+        if len(values) == n_read:
+            return _taken(align(values, named, name), origin, name)
+        labels = named.labels
+        if labels is None and _numbered(values):  # labels are the numbers of the rows that were kept
+            import pandas as pd
+
+            labels = pd.RangeIndex(n_read)
+        kept = None if labels is None else labels[origin]
+        return align(values, RowLabels(len(self), kept, "the index of the rows of data that are used"), name)
 
     def __repr__(self) -> str:
         systems = f"{len(self.systems)} systems, " if self.has("system") else ""
         return f"EvalTable({self.format}: {len(self):,} rows, {len(self.items):,} items, {systems}roles {dict(self.roles)})"
+
+
+def _numbered(values: Any) -> bool:
+    index = getattr(values, "index", None)
+    return getattr(getattr(index, "dtype", None), "kind", "") == "i"
+
+
+def _taken(values: Any, origin: Int1D, name: str) -> Any:
+    if len(values) == len(origin) and bool((origin == np.arange(len(origin))).all()):
+        return values
+    return values.iloc[origin] if hasattr(values, "iloc") else read_array(values, name, dates=True)[origin]
 
 
 def text_of(values: AnyArray) -> AnyArray:

@@ -126,7 +126,7 @@ def ties(desk: Desk, targets: Sequence[Any], metric: str | Metric | None) -> Ans
             "ties() needs at least two models and mechanism='guess_and_check' or 'description_length', got "
             f"{len(targets)} and {desk.books.declared.mechanism!r}; nothing was charged."
         )
-    scored = [desk.values(target, chosen) for target in targets]
+    scored = [desk.values(target, chosen, name=f"targets[{i}]") for i, target in enumerate(targets)]
     units = np.array([values if chosen.greater_is_better else 1.0 - values for values, _ in scored])
 
     def respond(session: Session) -> Release:

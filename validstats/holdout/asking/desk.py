@@ -140,15 +140,15 @@ class HoldoutSample:
             return values
         return np.bincount(self.unit, weights=values) / self._sizes
 
-    def aligned(self, predictions: Any) -> AnyArray:
+    def aligned(self, predictions: Any, name: str = "target") -> AnyArray:
         """Bring predictions from the order in which the rows were handed over to the order kept here."""
         if self.named is not None:
-            predictions = align(predictions, self.named, "target")
-        array = read_array(predictions, "target")
+            predictions = align(predictions, self.named, name)
+        array = read_array(predictions, name)
         if array.ndim == 0 or len(array) != self.n_given:
             shape = array.shape
             raise ValueError(
-                f"target: predictions must be given for all {self.n_given} holdout rows, in the order in which calibrate() "
+                f"{name}: predictions must be given for all {self.n_given} holdout rows, in the order in which calibrate() "
                 f"had them, got shape {shape}; nothing was charged."
             )
         if array.ndim == 2 and array.shape[1] == 1:
@@ -551,10 +551,12 @@ class Desk:
             raise ValueError(f"{verb} is for means of row values, {what}; nothing was charged.")
         return chosen
 
-    def values(self, target: Any, metric: Metric, part: HoldoutSample | None = None) -> tuple[Float1D, str]:
+    def values(
+        self, target: Any, metric: Metric, part: HoldoutSample | None = None, name: str = "target"
+    ) -> tuple[Float1D, str]:
         """Return one value a unit of the reusable rows, or of the vault, and the digest of what was asked."""
         part = self.parts.reusable if part is None else part
-        return self.measured(self.predictions(target, metric, part), metric, part)
+        return self.measured(self.predictions(target, metric, part, name), metric, part)
 
     def measured(self, prediction: AnyArray, metric: Metric, part: HoldoutSample) -> tuple[Float1D, str]:
         """Return one value a unit for predictions in the order of a part, and the digest of what was asked."""
@@ -569,14 +571,16 @@ class Desk:
         )
         return found
 
-    def predictions(self, target: Any, metric: Metric, part: HoldoutSample) -> AnyArray:
+    def predictions(self, target: Any, metric: Metric, part: HoldoutSample, name: str = "target") -> AnyArray:
         """Return predictions for the rows of one part, in its order."""
         if not is_estimator(target):
-            prediction = part.aligned(target)
+            prediction = part.aligned(target, name)
             if prediction.dtype.kind == "f" and not np.isfinite(prediction).all():
-                raise ValueError("target: predictions must not contain NaN or infinity; nothing was charged.")
+                raise ValueError(
+                    f"{name}: predictions must not contain NaN or infinity; nothing was charged."
+                )
             if prediction.dtype.kind == "O" and any(v is None or v != v for v in prediction.ravel()):
-                raise ValueError("target: predictions must not contain missing values; nothing was charged.")
+                raise ValueError(f"{name}: predictions must not contain missing values; nothing was charged.")
             return in_class_order(prediction, metric, self.classes)
         fitted = target if self.training is None else self.training.fitted(target)
         self._look_for_holdout_rows(fitted)

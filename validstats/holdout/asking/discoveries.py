@@ -36,7 +36,7 @@ def discover(
             f"'description_length', got {len(targets)} targets, {chosen.name!r} and "
             f"{desk.books.declared.mechanism!r}; nothing was charged."
         )
-    scored = [desk.values(target, chosen) for target in targets]
+    scored = [desk.values(target, chosen, name=f"targets[{i}]") for i, target in enumerate(targets)]
     side: Literal["greater", "less"] = "greater" if chosen.greater_is_better else "less"
     null = float(chosen.to_unit(threshold))
     rows = [np.ascontiguousarray(units) for units, _ in scored]

@@ -341,7 +341,7 @@ def open_gate(desk: Desk, start: Any, margin: float, metric: str | Metric | None
             "gate() needs mechanism='guess_and_check', 'single_look' or 'description_length', and this is "
             f"{desk.books.declared.mechanism!r}; nothing was charged."
         )
-    proposal = _Predictions.of(desk, start, chosen)
+    proposal = _Predictions.of(desk, start, chosen, "start")
     asked = proposal.name(desk)
     gate = Gate(desk, chosen, float(margin))
     known = desk.books.look().state.get("gate")
@@ -392,11 +392,11 @@ class _Predictions:
     content: bytes
 
     @classmethod
-    def of(cls, desk: Desk, target: Any, metric: Metric) -> _Predictions:
+    def of(cls, desk: Desk, target: Any, metric: Metric, name: str = "target") -> _Predictions:
         parts = [desk.parts.reusable, *([] if desk.parts.vault is None else [desk.parts.vault])]
         found = io.BytesIO()
         for part in parts:
-            prediction = desk.predictions(target, metric, part)
+            prediction = desk.predictions(target, metric, part, name)
             if prediction.dtype.kind == "O":
                 prediction = np.array(prediction.tolist())
             np.lib.format.write_array(found, np.ascontiguousarray(prediction), allow_pickle=False)

@@ -40,7 +40,7 @@ def best(desk: Desk, targets: Sequence[Any], metric: str | Metric | None) -> Ans
     chosen = desk.mean_metric(metric, "best()", "use score_many() for AUC")
     if len(targets) == 0:
         raise ValueError("best needs at least one candidate.")
-    scored = [desk.values(target, chosen) for target in targets]
+    scored = [desk.values(target, chosen, name=f"targets[{i}]") for i, target in enumerate(targets)]
     guesses = [desk.guess_of(target, chosen) for target in targets]
     sign = 1.0 if chosen.greater_is_better else -1.0
 
@@ -77,7 +77,8 @@ def compare(
     """Release by how much one model is better than another on the same rows, or only which one is better."""
     chosen = desk.mean_metric(metric, "compare()")
     check_literal(release, "release", get_args(CompareRelease))
-    (ours, ours_asked), (theirs, theirs_asked) = (desk.values(target, chosen) for target in (first, second))
+    ours, ours_asked = desk.values(first, chosen, name="first")
+    theirs, theirs_asked = desk.values(second, chosen, name="second")
     span = chosen.bounds[1] - chosen.bounds[0]
     sign = release == "sign"
     if desk.hosts:
@@ -227,7 +228,8 @@ def validate_gain(
     chosen = desk.mean_metric(metric, "validate_gain()")
     span = chosen.bounds[1] - chosen.bounds[0]
     gain = check_in_range(at_least, "at_least", -span, span)
-    (ours, ours_asked), (theirs, theirs_asked) = (desk.values(target, chosen) for target in (first, second))
+    ours, ours_asked = desk.values(first, chosen, name="first")
+    theirs, theirs_asked = desk.values(second, chosen, name="second")
     difference = ours - theirs if chosen.greater_is_better else theirs - ours
     # Differences in [-1, 1] become values in [0, 1].
     return desk.ask(
