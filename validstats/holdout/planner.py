@@ -209,8 +209,9 @@ class Plan(Result):
             ("Chosen by auto", self.best.label if self.informative else "none: every mechanism says nothing"),
         )
         naive = (
-            f"If all queries were fixed before the holdout is seen, the half-width would be {self.nonadaptive:.4f}; "
-            "with adaptive queries that figure promises nothing."
+            f"If all queries were fixed before the holdout is seen, the half-width would be {self.nonadaptive:.4f} "
+            "(Bonferroni and Hoeffding, for any values in [0, 1]; less for high accuracies); with adaptive queries "
+            "that figure promises nothing."
         )
         return Report(
             title="Plan for a reusable holdout",
