@@ -46,6 +46,11 @@ def read_inspect(document: Document, keep_text: bool = False) -> EvalTable:
     for number, sample in enumerate(samples):
         if not isinstance(sample, Mapping):
             raise EvalFileError(f"Sample {number + 1} of {document.name} is no JSON object.")
+    # The JSON form lists epoch by epoch, the archive item by item: one log is one table, and has one answer.
+    places: dict[str, int] = {}
+    for number, sample in sorted(
+        enumerate(samples), key=lambda pair: places.setdefault(str(pair[1].get("id", pair[0])), len(places))
+    ):
         metadata = sample.get("metadata")
         rows.add(
             item=str(sample.get("id", number)),
