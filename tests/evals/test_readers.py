@@ -243,6 +243,20 @@ def test_a_damaged_member_is_noticed_by_its_checksum(tmp_path, name):
         evals.read(path)
 
 
+def test_lines_beyond_any_log_are_refused(tmp_path, monkeypatch):
+    """The real limit is 64 MiB a line."""
+    for module in ("limits", "document"):
+        monkeypatch.setattr(f"validstats.evals.readers.{module}.MAX_LINE", 2_000)
+    path = tmp_path / "file.dat"
+    for content in (
+        '{"item": "a", "score": 1}\n{"item": "' + "b" * 3_000 + '"}\n',
+        "item,score\na," + "1" * 3_000 + "\n",
+    ):
+        path.write_text(content)
+        with pytest.raises(EvalFileError, match="characters, more than 2,000"):
+            evals.read(path)
+
+
 def test_a_log_on_one_line_is_recognised(tmp_path):
     path = tmp_path / "minified.json"
     path.write_text(json.dumps(json.loads((DATA / "promptfoo.json").read_text())))

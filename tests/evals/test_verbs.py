@@ -131,6 +131,13 @@ def test_categories_each_have_a_row_and_the_lowest_is_named():
     assert "lowest category is" in result.answer
 
 
+def test_rows_without_a_category_are_one_of_their_own():
+    data = {"item": np.arange(40), "topic": ["x", "y", None, "x"] * 10, "score": [0, 1, 0, 1] * 10}
+    result = evals.evaluate(data, by="topic")
+    assert list(result.terms) == ["all", "(missing)", "x", "y"]
+    assert "The lowest category is (missing)" in result.answer
+
+
 def test_a_category_without_labels_says_nothing():
     data, _ = judged(6)
     data["topic"] = np.where(np.isnan(data["human"]), "a", "b")

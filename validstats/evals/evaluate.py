@@ -129,6 +129,7 @@ def evaluate(
     parts = [("all", inputs)]
     if by is not None:
         codes, names = codes_of(read_array(inputs.table.column(by), f"by={by!r}", dates=True))
+        names = [name or "(missing)" for name in names]
         order = sorted(range(len(names)), key=lambda k: str(names[k]))
         members = [codes == k for k in order]
         parts += [(str(names[k]), inputs.rows(rows)) for k, rows in zip(order, members, strict=True)]
