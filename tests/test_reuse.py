@@ -102,6 +102,39 @@ def test_few_rows_at_first_notice_a_share_of_one_in_ten(kind, n_training, n_refe
         assert not trained.among(*as_table(*table(n_reference, rng), kind))
 
 
+@pytest.mark.parametrize("first", ["array", "pandas", "sparse", "list"])
+@pytest.mark.parametrize("then", ["array", "pandas", "polars", "sparse", "list"])
+def test_rows_are_noticed_in_another_container(first, then) -> None:
+    rng = np.random.default_rng(0)
+    X, y = table(500, rng)
+    made = as_table(X, y, "polars")[1] if then == "polars" else y
+    trained = TrainingRows.of(as_table(X, y, first)[0], made)
+    assert trained.among(as_table(X, y, then)[0], made)
+    assert not trained.among(as_table(X[:, ::-1], y, then)[0], made)
+
+
+@pytest.mark.parametrize("scale", [1e300, 1e-300, np.inf, np.nan])
+def test_odd_sizes_hide_no_rows_and_raise_nothing(scale) -> None:
+    X, _ = table(500, np.random.default_rng(0))
+    X[::7] *= np.sign(scale) * min(abs(scale), 1e150) if np.isfinite(scale) else scale
+    X *= scale**0.5 if np.isfinite(scale) else 1.0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        trained = TrainingRows.of(X, X[:, 0])
+        assert trained.among(X[100:], X[100:, 0])
+        assert not trained.among(X[:, ::-1], X[:, 0])
+
+
+def test_every_row_that_trained_is_noticed_by_itself() -> None:
+    """Rounding to float32 goes either way: no step of the look may lose a row."""
+    X, y = table(300, np.random.default_rng(0))
+    trained = TrainingRows.of(X, y)
+    assert all(trained.among(X[i : i + 1], y[i : i + 1]) for i in range(300))
+    telling = TrainingRows.of(X, y > 0)
+    assert telling.column == 0 and trained.column == -1
+    assert all(telling.among(X[i : i + 1], y[i : i + 1] > 0) for i in range(300))
+
+
 def test_coarse_rows_are_noticed_by_how_often_each_occurs() -> None:
     rng = np.random.default_rng(0)
     X, y = rng.integers(0, 2, (2, 300, 6)).astype(float), rng.integers(0, 2, 300)

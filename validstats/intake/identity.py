@@ -47,8 +47,8 @@ class TrainingRows:
     marks : ndarray of uint64
         Their marks; of a random sample of more than 4,096.
     column : int or None
-        Position of a column that tells rows apart by itself, the number of columns standing for the label; None if there is
-        none among the first few.
+        Position of a column that tells rows apart by itself, -1 standing for the label; None if there is none among the first
+        few.
     values : ndarray of float32 or None
         Its values in the rows that are remembered, ascending.
 
@@ -120,7 +120,8 @@ class TrainingRows:
         """
         at = _first_look(len(y), len(self.marks) / self.n)
         if self.values is not None and (value := number_at(X, y, self.column, at)) is not None:
-            known = value.astype(np.float32) == self.values.take(self.values.searchsorted(value), mode="clip")
+            value = _single(value)
+            known = value == self.values.take(self.values.searchsorted(value), mode="clip")
             if not np.count_nonzero(known):
                 return False
             at = np.flatnonzero(known) if at is None else at[known]
@@ -148,15 +149,20 @@ class TrainingRows:
             warn_data_reuse(self.known[0], row_marks(X, y, _counted(len(y))), len(y), self.n)
 
 
+def _single(numbers: AnyArray) -> npt.NDArray[np.float32]:
+    """Numbers as float32, those beyond it infinite."""
+    with np.errstate(over="ignore"):
+        return numbers.astype(np.float32, copy=False)
+
+
 def _telling_column(
     X: Any, y: AnyArray, at: Int1D | None
 ) -> tuple[int | None, npt.NDArray[np.float32] | None]:
     """A column of numbers that hardly ever repeat, and its values in order: the label or one of the first columns."""
-    p = n_columns(X)
-    for j in (p, *range(min(p, _MOST_TRIED))):
+    for j in (-1, *range(min(n_columns(X), _MOST_TRIED))):
         numbers = number_at(X, y, j, at)
         if numbers is not None:
-            values = np.sort(numbers.astype(np.float32))
+            values = np.sort(_single(numbers))
             n_repeated = len(values) - 1 - np.count_nonzero(values[1:] != values[:-1])
             # missing values differ from themselves and stand last
             if n_repeated <= _REPEATED * len(values) and np.isfinite(values[-1:]).all():

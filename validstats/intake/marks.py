@@ -74,10 +74,10 @@ def n_columns(rows: Any) -> int:
 
 
 def number_at(rows: Any, labels: AnyArray, column: int | None, at: Int1D | None) -> AnyArray | None:
-    """One number a row at some positions: of a column, or the label after the last one; None where it is no number."""
-    if column is None:
+    """One number a row at some positions: of a column, or the label for -1; None where it is no number."""
+    if column is None or column >= n_columns(rows):
         return None
-    if column == n_columns(rows):
+    if column == -1:
         values = labels
     elif isinstance(rows, np.ndarray):
         values = rows[:, column]
