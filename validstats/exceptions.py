@@ -358,8 +358,10 @@ noisy_release_message = (
 
 
 class SpeedWarning(ValidstatsWarning):
-    """Answers are right, but the machine makes them slower than they need be."""
+    """Answers are right, but they take long: the machine is slower than it need be, or more than a minute of work lies ahead."""
 
+
+long_work_message = "{what} will take about {minutes:.1f} more minutes at the rate of the first {done:,} ({rate:.3g} a second). {remedy}"
 
 no_numba_message = (
     "numba is not installed, so inner loops run as plain Python: every answer is the same, and large ones take much "

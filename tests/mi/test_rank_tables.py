@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 from scipy.stats import binom, chi2_contingency
 
+from validstats.exceptions import SpeedWarning
 from validstats.kernels.rank_tables import permuted_chi_squares
 from validstats.mi import MISelector
 from validstats.mi.permutation import rank_p_values, rank_tables
 from validstats.mi.sides import prepare_side
+from validstats.runtime import replicates
 
 
 def test_chi_squares_are_pearsons_and_the_compiled_text_equals_its_python():
@@ -76,3 +80,35 @@ def test_many_features_are_selected_in_one_pass_and_old_settings_test_by_the_est
     assert few.n_permutations_.max() <= 99
     with pytest.raises(ValueError, match="n_permutations=99 is for test='method' only"):
         MISelector("ksg", control="fdr_bh", n_permutations=99, test="ranks").fit(X[:, :3], y)
+
+
+def test_without_the_longer_table_nothing_is_selected_of_many_features(monkeypatch):
+    """The naive way: p-values that end at 1 / (M + 1) are too large for two signals among 1,500 features."""
+    monkeypatch.setattr(rank_tables, "FIRST_TABLE", 15_000)
+    generator = np.random.default_rng(5)
+    X = generator.normal(size=(120, 1500))
+    X[:, 8] = X[:, 3] + 0.1 * X[:, 8]
+    y = X[:, 3] ** 2 + 0.2 * generator.normal(size=120)
+    found = MISelector("ksg", control="fdr", random_state=0).fit(X, y)
+    assert {3, 8} <= set(found.get_support(indices=True)) and found.get_support().sum() <= 4
+    assert "theorem 1.3" in found.guarantee_.citation  # Yekutieli: any dependence between features.
+    monkeypatch.setattr(rank_tables, "MOST_PERMUTATIONS", 15_000)
+    naive = MISelector("ksg", control="fdr", random_state=0).fit(X, y)
+    assert naive.pvalues_[[3, 8]].tolist() == [1 / 15_001] * 2
+    assert naive.get_support().sum() == 0
+
+
+def test_work_of_more_than_a_minute_is_told_from_its_first_items(monkeypatch):
+    generator = np.random.default_rng(6)
+    X, y = generator.normal(size=(60, 40)), generator.normal(size=60)
+    for limit, told in ((60.0, 0), (0.0, 1)):
+        monkeypatch.setattr(replicates, "LONG_WORK", limit)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            MISelector("gaussian", control="fdr_bh", n_permutations=400, random_state=0).fit(X, y)
+        texts = [str(w.message) for w in caught if issubclass(w.category, SpeedWarning)]
+        assert len(texts) == told
+    assert texts[0].startswith(
+        "Permuting 40 features will take about 0.0 more minutes at the rate of the first 20 ("
+    )
+    assert texts[0].endswith("a second). test='ranks' takes seconds.")

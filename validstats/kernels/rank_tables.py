@@ -29,26 +29,30 @@ def permuted_chi_squares(
     tables, n = feature_cells.shape
     k = feature_counts.shape[1]
     q = target_counts.shape[1]
-    order = np.arange(n)
+    order = np.arange(n).astype(np.int32)
+    rows = (feature_cells * q).astype(np.int32)
+    columns = target_cells.astype(np.int32)
+    weights = np.zeros((tables, k * q))
+    for t in range(tables):
+        for a in range(k):
+            for c in range(q):
+                if feature_counts[t, a] > 0.0 and target_counts[t, c] > 0.0:
+                    weights[t, a * q + c] = n / (feature_counts[t, a] * target_counts[t, c])
     out = np.empty((count, tables))
-    cells = np.empty((k, q))
+    cells = np.empty(k * q, dtype=np.int32)
     for b in range(count):
         for i in range(n - 1, 0, -1):
             key = key + np.uint64(0x9E3779B97F4A7C15)
-            # Fisher-Yates; the remainder favours a place by less than n / 2^53.
-            j = np.int64((np.uint64(_mix(key)) >> np.uint64(11)) % np.uint64(i + 1))
+            # Fisher-Yates; 53 random bits favour a place by less than n / 2^53.
+            j = int(np.int64(np.uint64(_mix(key)) >> np.uint64(11)) * 2.0**-53 * (i + 1))
             order[i], order[j] = order[j], order[i]
         for t in range(tables):
-            cells[:] = 0.0
+            cells[:] = 0
             for i in range(n):
-                cells[feature_cells[t, i], target_cells[t, order[i]]] += 1.0
+                cells[rows[t, i] + columns[t, order[i]]] += 1
+            # n (sum of counts^2 / (row sum * column sum) - 1), Pearson's chi-square.
             total = 0.0
-            for a in range(k):
-                if feature_counts[t, a] == 0.0:
-                    continue
-                for c in range(q):
-                    if target_counts[t, c] > 0.0:
-                        # n (sum of counts^2 / (row sum * column sum) - 1), Pearson's chi-square.
-                        total += cells[a, c] * cells[a, c] / (feature_counts[t, a] * target_counts[t, c])
-            out[b, t] = n * (total - 1.0)
+            for a in range(k * q):
+                total += cells[a] * cells[a] * weights[t, a]
+            out[b, t] = total - n
     return out

@@ -40,7 +40,7 @@ from validstats.mi.permutation import (
 )
 from validstats.mi.sides import MIN_ROWS, Declared, Side, prepare_side
 from validstats.results import Report, Summary, Table
-from validstats.runtime import collect_warnings, progress, repeat_warnings
+from validstats.runtime import collect_warnings, forecast, progress, repeat_warnings
 
 __all__ = ["Control", "MISelector", "adjust_p_values", "max_t_p_values", "standardise_columns"]
 
@@ -208,6 +208,8 @@ class MISelector(SelectorMixin, BaseEstimator):
         -----
         PermutationResolutionWarning
             If ``n_permutations`` is too small for a single feature to be selected.
+        SpeedWarning
+            After twenty features, if the rest will take more than a minute.
         """
         check_literal(self.method, "method", get_args(Method))
         for name in CONTROL_ATTRIBUTES:
@@ -219,7 +221,9 @@ class MISelector(SelectorMixin, BaseEstimator):
         refuse_unused(self.method, self.n_neighbors)
         if self.control is None:
             options = Options(self.method, self.n_neighbors, interval=False)
-            self.scores_ = np.array([score(column, target, options) for column in columns])
+            told = forecast(columns, len(columns), f"Scoring {len(columns):,} features", "")
+            bar = progress(told, len(columns), "features", bool(self.verbose))
+            self.scores_ = np.array([score(column, target, options) for column in bar])
             self.guarantee_ = _ranking_guarantee(target.n_rows)
             return self
         return self._fit_control(columns, target)
@@ -242,7 +246,10 @@ class MISelector(SelectorMixin, BaseEstimator):
             for column in columns
         )
         stream = joblib.Parallel(n_jobs=self.n_jobs, return_as="generator")(tasks)
-        parts = list(progress(stream, total=len(columns), description="features", verbose=bool(self.verbose)))
+        told = forecast(
+            stream, len(columns), f"Permuting {len(columns):,} features", "test='ranks' takes seconds."
+        )
+        parts = list(progress(told, total=len(columns), description="features", verbose=bool(self.verbose)))
         repeat_warnings([entry for _, warned in parts for entry in warned])
         found = [part for part, _ in parts]
         self.scores_ = np.array([part[0] for part in found])
@@ -274,7 +281,7 @@ class MISelector(SelectorMixin, BaseEstimator):
                     f"{name}={getattr(self, name)!r} is for test='method' only; 'ranks' does not read it. Leave it out."
                 )
         seed = int(check_random_state(self.random_state).integers(2**31))
-        found = rank_p_values(columns, target, float(self.alpha), seed)
+        found = rank_p_values(columns, target, float(self.alpha), seed, bool(self.verbose))
         rate = self._error_rate(len(columns))
         adjusted = adjust_p_values(found.p_values, "holm" if rate == "fwer" else rate)
         self.pvalues_ = np.array([float(p) for p in found.p_values])
@@ -283,7 +290,10 @@ class MISelector(SelectorMixin, BaseEstimator):
         self._selected = np.array([p <= as_decimal(self.alpha) for p in adjusted])
         options = Options(self.method, self.n_neighbors, interval=False)
         scored = np.ones(len(columns), dtype=bool) if len(columns) <= MOST_SCORED else self._selected
-        bar = progress(np.flatnonzero(scored), int(scored.sum()), "features", bool(self.verbose))
+        chosen = np.flatnonzero(scored)
+        remedy = "method='ksg' scores a feature in less time." if self.method == "learned" else ""
+        told = forecast(chosen, len(chosen), f"Scoring {len(chosen):,} features", remedy)
+        bar = progress(told, len(chosen), "features", bool(self.verbose))
         self.scores_ = np.full(len(columns), np.nan)
         for j in bar:
             self.scores_[j] = score(columns[j], target, options)

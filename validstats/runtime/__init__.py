@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from validstats.runtime.replicates import map_replicates, progress, spawn_generators
+from validstats.runtime.replicates import forecast, map_replicates, progress, spawn_generators
 from validstats.runtime.silence import quiet
 from validstats.runtime.warned import collect_warnings, repeat_warnings
 from validstats.runtime.writing import new_file, whole_file
 
 __all__ = [
     "collect_warnings",
+    "forecast",
     "map_replicates",
     "new_file",
     "progress",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
@@ -10,9 +11,15 @@ import joblib
 import numpy as np
 
 from validstats._typing import RandomState
+from validstats.exceptions import SpeedWarning, long_work_message, warn
 from validstats.intake import check_positive_int, check_random_state
 
-__all__ = ["map_replicates", "progress", "spawn_generators"]
+__all__ = ["forecast", "map_replicates", "progress", "spawn_generators"]
+
+FORECAST_AFTER = 20
+"""Items after which the time that the rest will take is told."""
+LONG_WORK = 60.0
+"""Seconds of work ahead from which they are told."""
 
 T = TypeVar("T")
 
@@ -118,6 +125,21 @@ def progress(
 
     bar: Any = tqdm(items, total=total, desc=description, leave=False)
     return bar
+
+
+def forecast(items: Iterable[T], total: int, what: str, remedy: str) -> Iterable[T]:
+    """The same items; after twenty of them a warning where the rest will take more than a minute."""
+    start = time.perf_counter()
+    for done, item in enumerate(items):
+        if done == FORECAST_AFTER:
+            each = (time.perf_counter() - start) / done
+            if each * (total - done) > LONG_WORK:
+                minutes = each * (total - done) / 60.0
+                message = long_work_message.format(
+                    what=what, minutes=minutes, done=done, rate=1.0 / each, remedy=remedy
+                )
+                warn(message, SpeedWarning)
+        yield item
 
 
 def _is_interactive() -> bool:
