@@ -25,7 +25,8 @@ from benchmarks._runner import LIMIT_GIBIBYTES, MEASURES
 
 PEERS = {
     name: f"VALIDSTATS_BENCH_{name.upper().replace('-', '_')}_PYTHON"
-    for name in ("mapie", "crepes", "puncc", "ppi-python", "dsl-kit", "npeet-plus", "diffprivlib", "opendp", "benchmark-mi")
+    for name in ("mapie", "crepes", "puncc", "ppi-python", "dsl-kit", "npeet-plus", "diffprivlib", "opendp", "benchmark-mi",
+                 "causal-learn", "dowhy", "dcor", "hyppo")
 }  # fmt: skip
 """Peer -> environment variable with its interpreter."""
 

@@ -8,7 +8,14 @@ from scipy.stats import binom
 
 from validstats.kernels.permuted_sums import permuted_sums
 from validstats.mi import conditional_independence_test, independence_test
-from validstats.mi.permutation import bind_combined, combine_ranks, left_out_residuals, rotations
+from validstats.mi.permutation import (
+    bind_combined,
+    combine_ranks,
+    inflation,
+    left_out_fits,
+    left_out_residuals,
+    rotations,
+)
 from validstats.mi.permutation.residuals import smoothing_kernels, unpenalised_basis
 from validstats.mi.sides import prepare_sides
 
@@ -126,3 +133,29 @@ def test_conditional_dependence_is_found_and_a_common_cause_is_none():
         conditional_independence_test(x, y, (z > 0).astype(int))
     with pytest.raises(ValueError, match="same number of rows"):
         conditional_independence_test(x, y, z[:200])
+
+
+def test_products_of_residuals_spread_more_than_independent_ones_and_the_test_knows_it():
+    """The naive way: multipliers take products of residuals of one wiggly fit for independent."""
+    generator = np.random.default_rng(7)
+    z = generator.normal(size=(120, 3))
+    residuals, matrices = left_out_fits(
+        generator.normal(size=(120, 2)) + np.cos(2 * z).sum(axis=1)[:, None], z
+    )
+    assert residuals.shape == (120, 2)
+    maker = matrices[0]
+    factor = inflation([maker], [maker])[0, 0]
+    assert factor > 1.05
+    noise = generator.normal(size=(2, 120, 4000))
+    products = (maker @ noise[0]) * (maker @ noise[1])
+    naive = np.sqrt((products.var(axis=1)).sum())
+    assert products.sum(axis=0).std() / naive == pytest.approx(factor, rel=0.04)
+
+
+def test_the_matrix_of_a_fit_makes_its_residuals():
+    generator = np.random.default_rng(8)
+    z = generator.normal(size=(60, 2))
+    targets = np.sin(2 * z) + 0.3 * generator.normal(size=(60, 2))
+    residuals, matrices = left_out_fits(targets, z)
+    for j, matrix in enumerate(matrices):
+        np.testing.assert_allclose(matrix @ targets[:, j], residuals[:, j], atol=1e-9)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import binom
 
 from tests.oracles import mi_classical as oracle
 from validstats.mi import LearnedMI, conditional_mutual_info, mutual_info
 from validstats.mi.anchors import gaussian_plug_in, normal_scores
 from validstats.mi.conditional import conditional_ksg, gaussian_chain_rule
+from validstats.mi.permutation import conditional_scores
 
 
 def triple(n, rho, seed):
@@ -86,7 +88,14 @@ def test_mixed_sides_use_the_mixture_form() -> None:
 
 def test_results_print_and_tabulate() -> None:
     result = conditional_mutual_info(*triple(100, 0.5, seed=7))
-    assert list(result.tidy().columns) == ["term", "estimate"]
+    assert list(result.tidy().columns) == [
+        "term",
+        "estimate",
+        "std_error",
+        "conf_low",
+        "conf_high",
+        "p_value",
+    ]
     assert result.glance()["dim_z"][0] == 1
     assert float(result) == result.estimate
     assert "strata=z" in " ".join(str(result.summary(details=True)).split())
@@ -109,13 +118,83 @@ def test_bad_input_is_refused(options, message) -> None:
         conditional_mutual_info(**arguments)
 
 
-def test_learned_form_averages_both_chain_rules() -> None:
-    x, y, z = triple(150, 0.6, seed=9)
+def test_learned_form_reads_what_regressions_leave_over() -> None:
+    """A nonlinear common cause: four learned estimates, added and subtracted, are far off."""
+    generator = np.random.default_rng(9)
+    z = generator.standard_normal((400, 3))
+    cause, (x, y) = np.cos(2 * z).sum(axis=1), generator.standard_normal((2, 400))
+    result = conditional_mutual_info(cause + x, cause + y, z, method="learned", random_state=0)
+    assert result.conf_low == 0.0 <= result.estimate < result.conf_high
     predict = LearnedMI().predict
-    forms = [predict(a, np.column_stack([b, z])) - predict(a, z) for a, b in ((x, y), (y, x))]
-    result = conditional_mutual_info(x, y, z, method="learned")
-    assert result.unclipped == pytest.approx(np.mean(forms), abs=1e-12)
+    forms = [
+        predict(a, np.column_stack([b, z])) - predict(a, z)
+        for a, b in ((cause + x, cause + y), (cause + y, cause + x))
+    ]
+    assert result.estimate < 0.1 < abs(np.mean(forms))
+    linked = conditional_mutual_info(cause + x, cause + x + y, z, method="learned", test=False)
+    assert linked.conf_low < 0.5 * np.log(2) < linked.conf_high
     assert conditional_mutual_info(x, y, x, method="learned").estimate == 0.0
+
+
+def test_labels_take_the_chain_rule_without_an_interval() -> None:
+    x, y, z = triple(150, 0.6, seed=9)
+    result = conditional_mutual_info((x > 0).astype(int), y, z, method="learned", test=False)
+    assert result.estimator == "learned, chain rule" and 0 <= result.estimate <= np.log(2)
+    assert "continuous X and Y" in str(result.conf_low)
+
+
+def test_scores_given_z_have_its_place_and_spread_removed() -> None:
+    generator = np.random.default_rng(13)
+    z, e = generator.standard_normal((2, 600))
+    column = np.sin(2 * z) + np.exp(0.7 * z) * e
+    left = conditional_scores(column[:, None], normal_scores(z[:, None]))[:, 0]
+    assert np.corrcoef(left, e)[0, 1] > 0.9
+    assert abs(np.corrcoef(np.abs(left), z)[0, 1]) < 0.15 < np.corrcoef(np.abs(column), z)[0, 1]
+
+
+@pytest.mark.parametrize("method", ["gaussian", "ksg", "learned"])
+def test_intervals_or_why_there_are_none(method) -> None:
+    x, y, z = triple(400, 0.6, seed=14)
+    truth = -0.5 * np.log(1 - 0.36)
+    result = conditional_mutual_info(x, y, z, method=method, random_state=0)
+    assert result.p_value == 0.001 and result.test.given == "Z"
+    if method == "ksg":
+        assert 0.01 < result.std_error < 0.2
+        assert "outweighs" in str(result.conf_low) and "No interval" in str(result.summary())
+    else:
+        assert result.conf_low < truth < result.conf_high
+        narrow = conditional_mutual_info(x, y, z, method=method, confidence_level=0.5, test=False)
+        assert narrow.conf_high - narrow.conf_low < 0.6 * (result.conf_high - result.conf_low)
+        assert narrow.test is None and "no test was run" in str(narrow.p_value)
+
+
+def test_discrete_conditions_have_an_interval_and_an_exact_test() -> None:
+    generator = np.random.default_rng(16)
+    z = generator.integers(0, 2, 400)
+    x = np.where(z == 1, 2.0, 0.0) + generator.standard_normal(400)
+    y = np.where(z == 1, 2.0, 0.0) + generator.standard_normal(400)
+    result = conditional_mutual_info(x, y, z, random_state=0)
+    assert (
+        result.p_value > 0.05 and result.test.guarantee.kind == "finite-sample" and result.test.n_strata == 2
+    )
+    assert result.conf_low == 0.0 and 0.0 <= result.estimate < result.conf_high < 0.2
+    labels = [(side > 1).astype(int) for side in (x, x + 0.3 * y)]
+    plug_in = conditional_mutual_info(*labels, z, random_state=0)
+    assert plug_in.p_value == 0.001 and 0 < plug_in.conf_low < plug_in.estimate < plug_in.conf_high
+
+
+@pytest.mark.validity
+def test_intervals_of_the_gaussian_form_keep_their_level_and_without_z_they_do_not() -> None:
+    truth, runs = -0.5 * np.log(1 - 0.25), 400
+    covered = naive = 0
+    for seed in range(runs):
+        x, y, z = triple(120, 0.5, seed=1000 + seed)
+        result = conditional_mutual_info(x, y, z, method="gaussian", test=False)
+        covered += result.low <= truth <= result.high
+        without = mutual_info(x, y, method="gaussian", certify=False)
+        naive += without.low <= truth <= without.high
+    assert binom.cdf(covered, runs, 0.95) > 1e-3
+    assert binom.cdf(naive, runs, 0.95) < 1e-3
 
 
 @pytest.mark.parametrize("method", ["ksg", "gaussian", "learned"])

@@ -26,7 +26,8 @@ from validstats.mi.permutation import (
     combine_ranks,
     combined_values,
     exceedance_threshold,
-    left_out_residuals,
+    inflation,
+    left_out_fits,
     multiplier_p_value,
     permutation_p_value,
     reads_cells,
@@ -46,7 +47,14 @@ from validstats.results import NotApplicable, Report, StatisticalTest, Table
 from validstats.results.formats import Format
 from validstats.runtime import progress
 
-__all__ = ["IndependenceTestResult", "conditional_independence_test", "independence_test"]
+__all__ = [
+    "FEWEST_CONDITIONAL",
+    "IndependenceTestResult",
+    "conditional_independence_test",
+    "independence_test",
+    "run_given",
+    "run_within",
+]
 
 CHUNK = 25
 """Permutations evaluated in one joblib task."""
@@ -284,6 +292,8 @@ default "combined"
 
 MOST_CONDITIONAL_ROWS = 1_000
 """Rows that the conditional test reads: folds of more rows would add power but not accuracy of the regressions, and lose the level."""
+FEWEST_CONDITIONAL = 30
+MULTIPLIERS = 999
 MOST_TRANSFORMED = 10
 """Columns of a side beyond which its squares are not tested."""
 
@@ -293,7 +303,7 @@ def conditional_independence_test(
     y: Any,
     z: Any,
     *,
-    n_multipliers: int = 999,
+    n_multipliers: int = MULTIPLIERS,
     random_state: RandomState = None,
 ) -> IndependenceTestResult:
     """Test whether two sides are independent given a third that is continuous; approximate.
@@ -350,29 +360,57 @@ def conditional_independence_test(
         raise ValueError(
             "z is discrete: independence_test(x, y, strata=z) is exact for it. Pass z as text-free measurements for this test."
         )
+    return run_given(sides[0], sides[1], sides[2], random_state, frames.backend_of(x), n_multipliers)
+
+
+def run_given(
+    x: Side, y: Side, z: Side, random_state: RandomState, backend: Any, n_multipliers: int = MULTIPLIERS
+) -> IndependenceTestResult:
+    """The generalised covariance measure of prepared sides."""
     seed = int(check_random_state(random_state).integers(2**63))
-    kept = keyed_order(np.hstack([sides[0].rows, sides[1].rows]), sides[2].rows)[:MOST_CONDITIONAL_ROWS]
-    given = rank_scores(sides[2].rows[kept])
+    kept = keyed_order(np.hstack([x.rows, y.rows]), z.rows)[:MOST_CONDITIONAL_ROWS]
+    given = rank_scores(z.rows[kept])
     with threadpool_limits(1):
-        first, second = (left_out_residuals(_transforms(side, kept), given) for side in sides[:2])
+        transforms = [_transforms(side, kept) for side in (x, y)]
+        # One call: the kernels of Z and their eigenvalues serve both sides.
+        left_out, matrices = left_out_fits(np.hstack(transforms), given)
+        width = transforms[0].shape[1]
+        first, second = left_out[:, :width], left_out[:, width:]
+        spread = inflation(matrices[:width], matrices[width:])
         generator = np.random.default_rng(seed)
-        observed, p_value, null = multiplier_p_value(first, second, n_multipliers, generator)
+        observed, p_value, null = multiplier_p_value(first, second, spread, n_multipliers, generator)
         left_over = max(_predictability(part, given) for part in (first, second))
     return IndependenceTestResult(
-        guarantee=_conditional_guarantee(len(kept), lengths[0], left_over),
-        backend=frames.backend_of(x),
+        guarantee=_conditional_guarantee(len(kept), x.n_rows, left_over),
+        backend=backend,
         statistic=observed,
         p_value=p_value,
         null=null,
         n_permutations=n_multipliers,
         statistic_name="generalised covariance",
-        n_samples=lengths[0],
+        n_samples=x.n_rows,
         n_strata=1,
         given="Z",
     )
 
 
-FEWEST_CONDITIONAL = 30
+def run_within(
+    x: Side, y: Side, levels: Int1D, random_state: RandomState, backend: Any, n_permutations: int = 999
+) -> IndependenceTestResult:
+    """The combined permutation test of prepared sides, neither constant, within the levels of a third."""
+    permuter = Permuter.from_random_state(x.n_rows, random_state, levels)
+    observed, outcome = _run_combined(x, y, permuter, n_permutations, None, None, False)
+    return IndependenceTestResult(
+        guarantee=_guarantee(x.n_rows, levels, 0, False),
+        backend=backend,
+        statistic=observed,
+        p_value=outcome.p_value,
+        null=outcome.null,
+        n_permutations=outcome.n_drawn,
+        statistic_name="combined",
+        n_samples=x.n_rows,
+        n_strata=int(levels.max()) + 1,
+    )
 
 
 def _transforms(side: Side, kept: Int1D) -> Float2D:

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from validstats._typing import Int1D
+from validstats._typing import Float2D, Int1D
 from validstats.mi.estimators import LearnedMI, Unit, infer_rows, predict_rows
 from validstats.mi.network import dependence_evidence, shipped_dependence_head
 from validstats.mi.results import LearnedMIResult
-from validstats.mi.sides import RowOptions, Rows, Side, join_sides, network_columns
+from validstats.mi.sides import RowOptions, Rows, Side, join_sides, network_columns, prepare_side
 
-__all__ = ["learned_chain_rule", "learned_inference", "learned_statistic", "learned_value"]
+__all__ = ["learned_chain_rule", "learned_columns", "learned_inference", "learned_statistic", "learned_value"]
 
 
 @lru_cache(maxsize=1)
@@ -47,6 +47,14 @@ def learned_statistic(x: Side, y: Side) -> Callable[[Int1D], float]:
         return dependence_evidence(*columns, weights, head)
 
     return evaluate
+
+
+def learned_columns(x: Float2D, y: Float2D, level: float) -> tuple[float, float, float]:
+    """Estimate and interval of two sides of continuous columns, in nats."""
+    sides = prepare_side(x, "x", False), prepare_side(y, "y", False)
+    rows, given = Rows(*sides, len(x)), RowOptions(exchangeable=True)
+    found = learned_inference(rows, level, given, False, "nats", "pandas")
+    return float(found.estimates[0]), float(found.lows[0]), float(found.highs[0])
 
 
 def learned_chain_rule(x: Side, y: Side, z: Side) -> float:

@@ -32,12 +32,14 @@ from validstats.mi.learned import learned_inference, learned_value
 from validstats.mi.sides import FUNCTIONAL_VALUES, MIN_ROWS, RowOptions, Rows, Side, is_functional
 
 __all__ = [
+    "MOST_FILLED",
     "Estimate",
     "Method",
     "Options",
     "clip_estimate",
     "entropy_bound",
     "estimate_sides",
+    "known_estimate",
     "refuse_unused",
 ]
 
@@ -94,9 +96,9 @@ def clip_estimate(estimate: Estimate, bound: float) -> tuple[float, float, float
 def estimate_sides(x: Side, y: Side, options: Options) -> Estimate:
     """Estimate the mutual information of two prepared sides with the estimator that suits their kinds."""
     if x.is_constant or y.is_constant:
-        return _known_estimate(0.0, "a constant side carries no information", x.n_rows)
+        return known_estimate(0.0, "a constant side carries no information", x.n_rows)
     if is_functional(x, y):
-        return _known_estimate(float("inf"), "exact functional relation", x.n_rows)
+        return known_estimate(float("inf"), "exact functional relation", x.n_rows)
     if options.method == "learned":
         return _learned_estimate(x, y, options)
     if x.kind == y.kind == "discrete":
@@ -403,7 +405,8 @@ def _entropy_estimate(side: Side, level: float) -> Estimate:
     )
 
 
-def _known_estimate(value: float, name: str, n: int) -> Estimate:
+def known_estimate(value: float, name: str, n: int) -> Estimate:
+    """A value that follows from the sample without an estimator."""
     guarantee = Guarantee(
         holds=f"the value follows from the sample: {name}",
         kind="heuristic",

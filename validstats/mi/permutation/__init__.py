@@ -18,7 +18,13 @@ from validstats.mi.permutation.permuter import (
     serial_length,
 )
 from validstats.mi.permutation.rank_tables import RankTest, rank_p_values
-from validstats.mi.permutation.residuals import left_out_residuals, multiplier_p_value
+from validstats.mi.permutation.residuals import (
+    conditional_scores,
+    inflation,
+    left_out_fits,
+    left_out_residuals,
+    multiplier_p_value,
+)
 from validstats.mi.permutation.statistics import (
     Statistic,
     StatisticName,
@@ -38,9 +44,12 @@ __all__ = [
     "bind_combined",
     "bind_statistic",
     "combine_ranks",
+    "conditional_scores",
     "combined_values",
     "distance_correlation",
     "exceedance_threshold",
+    "inflation",
+    "left_out_fits",
     "left_out_residuals",
     "multiplier_p_value",
     "permutation_p_value",

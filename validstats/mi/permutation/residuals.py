@@ -8,7 +8,7 @@ from scipy.linalg import eigh
 from validstats._typing import Float1D, Float2D
 from validstats.mi.anchors import standardise
 
-__all__ = ["left_out_residuals", "multiplier_p_value"]
+__all__ = ["conditional_scores", "inflation", "left_out_fits", "left_out_residuals", "multiplier_p_value"]
 
 RIDGES = np.logspace(-3.0, 2.0, 6)
 """Ridges, in units of the mean eigenvalue of the kernel."""
@@ -20,6 +20,8 @@ WIDTHS = (0.15, 0.4)
 PAIR_WIDTHS = (0.5, 1.0)
 """Widths of the products of pairs, which need more rows than one column does."""
 MOST_PAIRED = 6
+LEAST_SQUARE = 1e-3
+"""Added to squared residuals before their logarithm, in units of their mean: a residual near 0 says little about the spread."""
 
 
 def unpenalised_basis(z: Float2D) -> Float2D:
@@ -54,53 +56,96 @@ def smoothing_kernels(z: Float2D) -> list[Float2D]:
 
 
 def left_out_residuals(targets: Float2D, z: Float2D) -> Float2D:
-    """Leave-one-out residuals of each target given z, by the least smooth of the fits that predict about best.
+    """Leave-one-out residuals of each target given z, by the least smooth of the fits that predict about best."""
+    return left_out_fits(targets, z)[0]
+
+
+def left_out_fits(targets: Float2D, z: Float2D) -> tuple[Float2D, list[Float2D]]:
+    """Leave-one-out residuals of each target given z, and the matrix that makes them of it.
 
     With the projection on the basis Q and the kernel K between what it leaves over, the smoother is S = QQ' + U L/(L + r) U', and the
-    residual of a row that is left out (y - S y) / (1 - S_ii).
+    residual of a row that is left out (y - S y) / (1 - S_ii). Of all fits the least smooth is taken that predicts about best.
     """
     n = len(z)
     basis = unpenalised_basis(z)
     projected = targets - basis @ (basis.T @ targets)
     leverage = (basis**2).sum(axis=1)
-    residuals, errors, traces = [], [], []
+    residuals, errors, traces, makers = [], [], [], []
     for kernel in smoothing_kernels(z):
         inner = kernel - basis @ (basis.T @ kernel)
         inner = inner - (inner @ basis) @ basis.T
         values, vectors = eigh((inner + inner.T) / 2, check_finite=False)
         values = np.maximum(values, 0.0)
         along = vectors.T @ projected
-        mean = values.sum() / n
-        for ridge in RIDGES * mean:
-            shrink = values / (values + ridge + 1e-300)
-            fitted = vectors @ (shrink[:, None] * along)
-            own = leverage + (vectors**2) @ shrink
-            left_out = (projected - fitted) / np.maximum(1.0 - own, 1e-6)[:, None]
-            residuals.append(left_out)
-            errors.append((left_out**2).mean(axis=0))
-            traces.append(own.sum())
+        # The fits of all ridges at once.
+        ridges = RIDGES * (values.sum() / n)
+        shrink = values[:, None] / (values[:, None] + ridges + 1e-300)
+        own = leverage[:, None] + (vectors**2) @ shrink
+        fitted = (vectors @ (shrink[:, :, None] * along[:, None, :]).reshape(n, -1)).reshape(
+            n, len(RIDGES), -1
+        )
+        for i in range(len(RIDGES)):
+            scale = 1.0 / np.maximum(1.0 - own[:, i : i + 1], 1e-6)
+            residuals.append((projected - fitted[:, i]) * scale)
+            errors.append((residuals[-1] ** 2).mean(axis=0))
+            traces.append(own[:, i].sum())
+            makers.append((vectors, shrink[:, i], scale))
     table, sizes = np.array(errors), np.array(traces)
-    out = np.empty(targets.shape)
+    chosen = []
     for j in range(targets.shape[1]):
         close = np.flatnonzero(table[:, j] <= SLACK * table[:, j].min())
-        out[:, j] = residuals[close[np.argmax(sizes[close])]][:, j]
+        chosen.append(int(close[np.argmax(sizes[close])]))
+    matrices = {}
+    for fit in set(chosen):
+        vectors, kept, scale = makers[fit]
+        matrices[fit] = scale * (np.eye(n) - basis @ basis.T - (vectors * kept) @ vectors.T)
+    out = np.column_stack([residuals[fit][:, j] for j, fit in enumerate(chosen)])
+    return out, [matrices[fit] for fit in chosen]
+
+
+def inflation(first: list[Float2D], second: list[Float2D]) -> Float2D:
+    """How much larger the spread of a sum of products of residuals is than independent products of their sizes would have it.
+
+    For noise e, f of equal variance and residuals A e, B f: Var sum_i (A e)_i (B f)_i = |A'B|^2 (Frobenius), and the multipliers have
+    sum_i |a_i|^2 |b_i|^2 with the rows a_i, b_i. Without this, the less smooth the fits are the more often a true null is rejected.
+    """
+    out = np.ones((len(first), len(second)))
+    for i, a in enumerate(first):
+        for j, b in enumerate(second):
+            independent = float(((a**2).sum(axis=1) * (b**2).sum(axis=1)).sum())
+            out[i, j] = max(1.0, float(np.sqrt(((a.T @ b) ** 2).sum() / independent)))
     return out
 
 
+def conditional_scores(columns: Float2D, z: Float2D) -> Float2D:
+    """Columns less what z predicts of their place and their spread.
+
+    Where the law of a column given z differs in place and spread alone, these do not depend on z, so that
+    I(X; Y | Z) = I(U; (V, Z)) with U and V of X and Y: I(U; (V, Z)) = I(U; Z) + I(U; V | Z).
+    """
+    residuals = left_out_residuals(columns, z)
+    logs = np.log(residuals**2 + LEAST_SQUARE * (residuals**2).mean(axis=0))
+    scaled = standardise(logs)
+    fitted = (scaled - left_out_residuals(scaled, z)) * logs.std(axis=0)
+    return np.asarray(residuals * np.exp(-0.5 * fitted))
+
+
 def multiplier_p_value(
-    first: Float2D, second: Float2D, count: int, generator: np.random.Generator
+    first: Float2D, second: Float2D, spread: Float2D, count: int, generator: np.random.Generator
 ) -> tuple[float, float, Float1D]:
     """Largest standardised mean product of residuals, its p-value by Gaussian multipliers, and the multiplied values.
 
-    Shah and Peters (2020), section 3.2: T = max |sum_i R_i| / sqrt(n) over pairs of columns; the multipliers give its null law.
+    Shah and Peters (2020), section 3.2: T = max |sum_i R_i| / sqrt(n) over pairs of columns, here divided by ``spread``; the
+    multipliers give its null law.
     """
     n = len(first)
     products = (first[:, :, None] * second[:, None, :]).reshape(n, -1)
-    spread = products.std(axis=0)
-    products = products[:, spread > 1e-12] / spread[spread > 1e-12]
+    scale = products.std(axis=0)
+    kept = scale > 1e-12
+    products = products[:, kept] / scale[kept]
     if products.shape[1] == 0:
         return 0.0, 1.0, np.zeros(count)
-    observed = float(np.abs(products.sum(axis=0)).max() / np.sqrt(n))
+    observed = float((np.abs(products.sum(axis=0)) / spread.reshape(-1)[kept]).max() / np.sqrt(n))
     centred = standardise(products)
     null = np.abs(generator.standard_normal((count, n)) @ centred).max(axis=1) / np.sqrt(n)
     return observed, float((1 + (null >= observed).sum()) / (count + 1)), np.asarray(null)
