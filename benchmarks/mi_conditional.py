@@ -1,7 +1,8 @@
 """Conditional dependence: levels and power of tests beside KCI and a generalised covariance measure, and errors of the estimates.
 
-``python -m benchmarks.mi_conditional --peers FOLDER`` draws every law anew from fixed seeds, gives the same draws to every test and
-writes ``mi_conditional.csv`` (one row a law and method) and ``mi_conditional.md``. ``FOLDER/causal-learn`` and ``FOLDER/dowhy`` are
+``python -m benchmarks.mi_conditional tests --peers FOLDER`` draws every law anew from fixed seeds, gives the same draws to every test and
+writes ``mi_conditional_tests.csv`` (one row a law and method) and ``.md``; ``estimates`` in place of ``tests`` measures errors and
+intervals on laws drawn at random and writes ``mi_conditional_estimates.md``. ``FOLDER/causal-learn`` and ``FOLDER/dowhy`` are
 environments with these packages; without them their columns are empty.
 """
 
@@ -316,41 +317,40 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.mi_conditional", description=__doc__)
+    parser.add_argument("part", choices=["tests", "estimates"])
     parser.add_argument("--output", type=Path, default=RESULTS)
     parser.add_argument("--peers", type=Path, help="folder of the peers' environments")
-    parser.add_argument("--sizes", type=int, nargs="*", default=[300], help="rows, for the tests")
-    parser.add_argument("--runs", type=int, default=40, help="data sets a law, for the tests")
-    parser.add_argument("--laws", type=int, default=100, help="drawn laws for each n, for the estimates")
+    parser.add_argument("--sizes", type=int, nargs="*", default=[300], help="rows of a data set")
+    parser.add_argument("--runs", type=int, default=40, help="data sets a law, or laws for the estimates")
     options = parser.parse_args(arguments)
     warnings.simplefilter("ignore")
     if options.peers is not None:
         take_from(options.peers)
     options.output.mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, Any]] = []
-    for part in measure(options.sizes, options.runs, options.laws):
-        rows += part
-        write(rows, options.output)
-        print(*part, sep="\n", file=sys.stderr, flush=True)
+    for n in options.sizes:
+        found = (
+            measure_tests(n, options.runs)
+            if options.part == "tests"
+            else [measure_estimates(n, options.runs)]
+        )
+        for part in found:
+            rows += part
+            # Law by law, so that a run that is ended early leaves what it had.
+            write(rows, options.output, options.part)
+            print(*part, sep="\n", file=sys.stderr, flush=True)
     print(table(rows))
 
 
-def measure(sizes: Sequence[int], runs: int, laws: int) -> Iterator[list[dict[str, Any]]]:
-    """All rows, law by law, so that a run that is ended early leaves what it had."""
-    for n in sizes:
-        yield from measure_tests(n, runs)
-    for n in (300, 1000):
-        yield measure_estimates(n, laws if n == 300 else laws // 2)
-
-
-def write(rows: Sequence[dict[str, Any]], folder: Path) -> None:
+def write(rows: Sequence[dict[str, Any]], folder: Path, part: str) -> None:
     """Write the rows and their table."""
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    with (folder / "mi_conditional.csv").open("w", newline="", encoding="utf-8") as handle:
+    with (folder / f"mi_conditional_{part}.csv").open("w", newline="", encoding="utf-8") as handle:
         writer = csv.DictWriter(handle, fieldnames=columns, restval="")
         writer.writeheader()
         for row in rows:
             writer.writerow({k: f"{v:.4g}" if isinstance(v, float) else v for k, v in row.items()})
-    (folder / "mi_conditional.md").write_text(table(rows) + "\n", encoding="utf-8")
+    (folder / f"mi_conditional_{part}.md").write_text(table(rows) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
