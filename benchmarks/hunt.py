@@ -12,6 +12,7 @@ import argparse
 import csv
 import json
 import math
+import signal
 import sys
 import warnings
 from pathlib import Path
@@ -54,6 +55,8 @@ def main(arguments: list[str] | None = None) -> int:
             setting = {k: tuple(v) if isinstance(v, list) else v for k, v in found["setting"].items()}
             print(claim.name, setting, replay(claim, setting, found["seed"]), sep="\n")
             return 0
+        # a machine that ends the command gets the report of what was done
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         report = hunt(
             claims,
             minutes=None if given.trials else given.minutes,

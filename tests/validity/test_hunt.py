@@ -192,6 +192,21 @@ def test_slow_claims_get_fewer_trials_and_the_hunt_ends_in_its_minutes() -> None
     assert {f.claim for f in found.findings} == {"slow", "fast"} and all(f.trials for f in found.findings)
 
 
+def test_an_interrupted_hunt_reports_what_was_done() -> None:
+    calls = []
+
+    def trial(setting, rng):
+        calls.append(1)
+        if len(calls) in (400, 600):
+            raise KeyboardInterrupt
+        return Trial(bool(rng.random() < 0.97))
+
+    prior = Prior({"n": LogUniform(5, 50)})
+    found = hunt([Claim("coin", prior, trial, 0.9)], n_trials=5000, confirm_trials=400, random_state=0)
+    assert 600 <= len(calls) < 2000 and found.findings and found.drawn
+    assert "trials in" in found.sentence and str(found.summary())
+
+
 def test_the_widest_settings_are_found_where_the_reference_holds() -> None:
     def trial(setting, rng):
         wide = 1.0 + setting["n"] / 10

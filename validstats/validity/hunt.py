@@ -9,7 +9,8 @@ import time
 import traceback
 import warnings
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -401,7 +402,8 @@ def hunt(
     Settings are drawn from each claim's prior, half of them as mutations of the worst (or, one in four, of the widest) so
     far. Every setting gets a few trials, the worst third three times as many, and so on. Claims share the time equally: one
     whose trials take long gets fewer of them. The worst of each claim and of all are tried again with fresh seeds and judged
-    by exact binomial tests, corrected for how many were tried again; so is the widest of each claim beside its reference.
+    by exact binomial tests, corrected for how many were tried again; so is the widest of each claim
+    beside its reference. An interrupt (Ctrl-C) ends the search, a second one the confirmation, and the report is of what was done.
 
     Parameters
     ----------
@@ -445,15 +447,13 @@ def hunt(
     herd = [_Herd(claim, number, random_state) for number, claim in enumerate(claims)]
     with joblib.Parallel(n_jobs=n_jobs) as pool:
         clock = _Clock(minutes, n_trials, len(herd), getattr(pool, "n_jobs", 1) or 1)
-        for _ in progress(_percents(clock, _search(herd, pool, memory, clock)), 100, "hunt", verbose):
-            pass
+        _through(progress(_percents(clock, _search(herd, pool, memory, clock)), 100, "hunt", verbose))
         chosen = _worst(herd, n_confirmed)
         n_worst = len(chosen)
         chosen += [widest for group in herd for widest in group.widest(1)]
         tallies = [_Tally() for _ in chosen]
         again_steps = _try_again(chosen, tallies, pool, memory, clock, confirm_trials)
-        for _ in progress(_percents(clock, again_steps), 100, "confirm", verbose):
-            pass
+        _through(progress(_percents(clock, again_steps), 100, "confirm", verbose))
     again = [
         _finding(group.claim, group.settings[i], tally, len(chosen))
         for (i, group), tally in zip(chosen, tallies, strict=True)
@@ -693,6 +693,13 @@ def _search(herd: list[_Herd], pool: Any, memory: _Store, clock: _Clock) -> Iter
     while herd and not clock.search_is_over():
         min(herd, key=clock.spent_on).race(pool, memory, clock)
         yield
+
+
+def _through(steps: Iterable[int]) -> None:
+    """Take all steps; an interrupt ends them, and the report is of what was done."""
+    with suppress(KeyboardInterrupt):
+        for _ in steps:
+            pass
 
 
 def _percents(clock: _Clock, steps: Iterator[None]) -> Iterator[int]:
