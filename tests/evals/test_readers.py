@@ -243,6 +243,19 @@ def test_a_damaged_member_is_noticed_by_its_checksum(tmp_path, name):
         evals.read(path)
 
 
+@pytest.mark.parametrize(
+    ("column", "wrong"),
+    [("samples", "9e60"), ("samples", "0"), ("samples", "2.5"), ("samples", ""), ("system_a", "")],
+)
+def test_counts_of_samples_are_whole_numbers(tmp_path, column, wrong):
+    frame = pd.read_csv(DATA / "gpqa_counts.csv", dtype=str)
+    frame.loc[5, column] = wrong
+    path = tmp_path / "counts.csv"
+    frame.to_csv(path, index=False)
+    with pytest.raises(EvalFileError, match="must hold whole numbers"):
+        evals.pass_at_k(path, system="system_a")
+
+
 def test_lines_beyond_any_log_are_refused(tmp_path, monkeypatch):
     """The real limit is 64 MiB a line."""
     for module in ("limits", "document"):

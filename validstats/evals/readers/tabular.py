@@ -72,6 +72,10 @@ _TEXT_NAMES = (
 _LONG_TEXT = 80
 
 
+_MOST_SAMPLES = 100_000
+"""Samples of an item in a table of counts, each of which becomes a row where samples are counted."""
+
+
 def read_table(document: Document, keep_text: bool = False) -> EvalTable:
     """A table from any columns: roles by name, the format by which roles there are."""
     import pandas as pd
@@ -338,9 +342,19 @@ def _counts(frame: Any, lower: Mapping[str, str], name: str) -> EvalTable | None
     numeric = [c for c in others if frame[c].dtype.kind in "iuf"]
     if size.dtype.kind not in "iuf" or not numeric or len(numeric) != len(others):
         return None
+    counts = size.to_numpy(float)
+    if not np.all((counts >= 1) & (counts <= _MOST_SAMPLES) & (counts == np.round(counts))):
+        raise EvalFileError(
+            f"The column {size_name!r} of {name} must hold whole numbers of samples, from 1 to {_MOST_SAMPLES:,}."
+        )
     for column in numeric:
         values = frame[column].to_numpy(float)
-        if np.any(values < 0) or np.any(values > size.to_numpy(float)) or np.any(values != np.round(values)):
+        if (
+            not np.all(np.isfinite(values))
+            or np.any(values < 0)
+            or np.any(values > counts)
+            or np.any(values != np.round(values))
+        ):
             raise EvalFileError(
                 f"The column {column!r} of {name} must hold whole numbers from 0 to {size_name!r}."
             )
@@ -349,7 +363,7 @@ def _counts(frame: Any, lower: Mapping[str, str], name: str) -> EvalTable | None
             {
                 "item": frame[item_name],
                 "system": column,
-                "score": frame[column].to_numpy(float) / size.to_numpy(float),
+                "score": frame[column].to_numpy(float) / counts,
                 "samples": size,
             }
         )
