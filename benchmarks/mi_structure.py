@@ -5,7 +5,8 @@ stage of version 0.1.0 and KSG, with coverage and width of 90 % intervals of bot
 schedule on old inputs, on all inputs, and on all inputs with the families of structure, judged on sets that none of them saw and on
 the laws (needs training shards). ``bounds``: certified lower bounds of the laws, as shares of the truth, and how often they exceed
 it. ``curve``: loss of one network of the second stage on a quarter, half and all of three quarters of the sets, judged on the fourth.
-Each writes ``mi_STUDY.md``; the laws ``mi_structure.md``.
+``original``: shipped weights beside their first stage, the estimator of 0.1.0, on the test law of the original (arXiv 2511.18945). Each
+writes ``mi_STUDY.md``; the laws ``mi_structure.md``.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ import numpy as np
 from scipy.special import entr, ndtri
 from scipy.stats import binom
 
+from benchmarks.mi_mist import table_row, test_shard
+from benchmarks.mi_tasks import MIST_IN_FAMILY, MIST_OUT_OF_FAMILY
 from validstats._typing import Float1D, Float2D
 from validstats.mi import LearnedMI
 from validstats.mi.certified import certify_sides
@@ -349,6 +352,23 @@ def study_curve(shards: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
+def study_original(draws: int) -> str:
+    """Errors on the original's test law of the shipped weights and of their first stage."""
+    shipped = LearnedMI().fit().weights_
+    assert shipped.first is not None
+    lines = [
+        f"{draws} draws of the cells with n < 100, one of the others; mean squared error in nats (standard error), and by range of n mean "
+        "squared / median absolute error\n",
+        "| weights, families | all n | 10 to 100 | 100 to 300 | 300 to 500 |",
+        "| :--- | ---: | ---: | ---: | ---: |",
+    ]
+    for title, families in (("in family", MIST_IN_FAMILY), ("out of family", MIST_OUT_OF_FAMILY)):
+        sets = test_shard(families, draws)
+        for name, weights in (("shipped", shipped), ("version 0.1.0", shipped.first)):
+            lines.append(table_row(f"{name}, {title}", sets, _points(sets, weights)))
+    return "\n".join(lines) + "\n"
+
+
 def without_structure(sets: Any) -> Any:
     """The sets as version 0.1.0 read them: no statistic and no candidate of structure."""
     statistics, anchors = sets.statistics.copy(), sets.anchors.copy()
@@ -364,7 +384,7 @@ def _points(sets: SummaryTable, weights: NetworkWeights) -> Float1D:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one study and write its table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.mi_structure", description=__doc__)
-    parser.add_argument("study", choices=["laws", "ablation", "bounds", "curve"])
+    parser.add_argument("study", choices=["laws", "ablation", "bounds", "curve", "original"])
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results"))
     parser.add_argument("--shards", type=Path, help="folder of training shards, for ablation and curve")
     parser.add_argument("--sizes", type=int, nargs="*", default=list(SIZES))
@@ -380,6 +400,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "ablation": lambda: study_ablation(options.shards, options.epochs),
         "bounds": lambda: study_bounds(options.sizes, options.draws),
         "curve": lambda: study_curve(options.shards),
+        "original": lambda: study_original(2),
     }
     name = {"laws": "structure"}.get(options.study, options.study)
     options.output.mkdir(parents=True, exist_ok=True)

@@ -27,6 +27,8 @@ RULED_ROWS = 200
 MOST_RESIDUAL = 2.5
 INTERACTION = 3.0
 SLACK, LEAST_SLACK = 0.02, 0.02
+GAUSSIAN_SHARE = 0.8
+"""Where the Gaussian copula explains this share of a split, the networks are free: on training kinds the first stage was nearer then."""
 BELOW = 2.0
 """A summary is taken as a lower limit less so many times n^(-1/2): at independence the largest is .06 on average at n = 100."""
 ROWS_OF_STRUCTURE = 2_500
@@ -48,13 +50,13 @@ def _candidates(sets: SummaryTable, names: tuple[str, ...]) -> npt.NDArray[np.fl
 def is_split(sets: SummaryTable) -> npt.NDArray[np.bool_]:
     """Sets whose columns fall into independent pairs, by every sign there is: then I is the sum over pairs.
 
-    All blocks have one column of each side, nothing is left between blocks, products of columns say nothing about others, and no
-    other estimate sees more.
+    All blocks have one column of each side, nothing is left between blocks, products of columns say nothing about others, no other
+    estimate sees more, and a Gaussian model sees clearly less.
     """
     n = sets.shape[:, 0]
     fewest = np.minimum(2, sets.shape[:, 1])
     others = tuple(name for name in ANCHOR_NAMES if name not in OF_A_SPLIT)
-    value = _candidates(sets, ("blocks",))[:, 0]
+    value, gaussian = _candidates(sets, ("blocks", "gaussian")).T
     return np.asarray(
         (n >= RULED_ROWS)
         & (sets.shape[:, 2] > 1)
@@ -63,6 +65,7 @@ def is_split(sets: SummaryTable) -> npt.NDArray[np.bool_]:
         & (np.abs(_statistic(sets, "blocks_residual")) < MOST_RESIDUAL)
         & (_statistic(sets, "blocks_interaction") < INTERACTION / np.sqrt(n))
         & (_candidates(sets, others).max(axis=1) <= (1.0 + SLACK) * value + LEAST_SLACK)
+        & (np.log1p(2 * gaussian) < GAUSSIAN_SHARE * np.log1p(2 * np.maximum(value, 0.0)))
     )
 
 
