@@ -12,12 +12,12 @@ import numpy as np
 
 from validstats._typing import AnyArray, Float2D, Int1D
 from validstats.mi.families import FAMILY_NAMES, KINDS, Family
-from validstats.mi.network import QUANTILE_LEVELS, NetworkConfig, NetworkWeights, member_stack, round_weights
+from validstats.mi.network import NetworkConfig, NetworkWeights, member_stack, round_weights
 from validstats.mi.training.loop import Recipe, choose_anchors, fit_scaling, prepare_sets, train_network
 from validstats.mi.training.shards import Shard, join_shards, load_shards, make_shard, write_shards
 from validstats.runtime import progress
 
-__all__ = ["HEAD", "train_ensemble", "train_on_family", "train_second_stage"]
+__all__ = ["HEAD", "left_out_quantiles", "train_ensemble", "train_on_family", "train_second_stage"]
 
 HEAD = NetworkConfig(gate=True)
 
@@ -104,11 +104,14 @@ def train_second_stage(
         members.append((SECOND, parameters))
         logs.append({"config": asdict(SECOND), "recipe": asdict(recipe), "log": log})
     weights = round_weights(NetworkWeights(scaling, first.anchor_table, tuple(members), first=first))
-    left_out = np.empty((len(pool), len(QUANTILE_LEVELS)))
+    return weights, left_out_quantiles(pool, weights), logs
+
+
+def left_out_quantiles(pool: Shard, weights: NetworkWeights) -> Float2D:
+    """Quantiles of each set by the network of a second stage that did not see it."""
+    fold = np.arange(len(pool)) % FOLDS
     stack = member_stack(pool, weights)
-    for number in range(FOLDS):
-        left_out[fold == number] = stack[number, fold == number]
-    return weights, left_out, logs
+    return np.asarray(stack[fold, np.arange(len(pool))])
 
 
 def train_on_family(

@@ -45,7 +45,7 @@ from validstats.mi.training.dependence import (
     borderline_sets,
     train_dependence_head,
 )
-from validstats.mi.training.ensemble import HEAD, train_ensemble, train_second_stage
+from validstats.mi.training.ensemble import HEAD, left_out_quantiles, train_ensemble, train_second_stage
 from validstats.mi.training.loop import (
     Recipe,
     fit_scaling,
@@ -159,11 +159,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--robust", type=Path, help="add to these weights what robust intervals rest on, from --sets sets"
     )
+    parser.add_argument(
+        "--calibrate",
+        type=Path,
+        help="calibrate these weights of a second stage anew, on the --sets sets it was trained on",
+    )
     options = parser.parse_args(arguments)
     if options.robust is not None:
         print(
             json.dumps(fit_robust_scale(options.shards, options.sets, options.robust, options.out), indent=1)
         )
+        return
+    if options.calibrate is not None:
+        held_out = HELD_OUT_KINDS if options.evaluation else ()
+        card = calibrate_again(options.shards, options.sets, options.calibrate, options.out, held_out)
+        print(json.dumps(card["test"]["all"], indent=1))
         return
     if options.second is not None:
         held_out = HELD_OUT_KINDS if options.evaluation else ()
@@ -222,6 +232,16 @@ def fit_second_stage(
     weights, left_out, logs = train_second_stage(pool, below.first or below)
     about = {"seed": SECOND_SEED, "networks": logs, "manifest": manifest(sets)}
     return finish_second_stage(weights, left_out, pool, out, about, held_out)
+
+
+def calibrate_again(
+    directory: Path, sets: int, path: Path, out: Path, held_out: tuple[str, ...]
+) -> dict[str, Any]:
+    """Calibrate a second stage anew on the sets that it was trained on, each read by the network that did not see it."""
+    weights, card = load_weights(path), json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    pool = without_families(second_pool(directory, sets, True), held_out)
+    about = {name: card[name] for name in ("seed", "networks", "manifest")}
+    return finish_second_stage(weights, left_out_quantiles(pool, weights), pool, out, about, held_out)
 
 
 def second_pool(directory: Path, sets: int, resume: bool) -> Shard:
