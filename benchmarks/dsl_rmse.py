@@ -34,7 +34,7 @@ from validstats.runtime import map_replicates
 
 OURS = "tuned"
 RIVALS = ("gold", "ppi", "ppi++", "dsl", "dsl-all")
-TARGET = 1.03
+TARGET, BOUND = 1.03, 1.04
 
 
 @dataclass(frozen=True)
@@ -171,10 +171,13 @@ def markdown(rows: Sequence[ErrorRow]) -> str:
     """Return one line a setting and coefficient: the errors, the best rival, and the ratio to it."""
     names = (*RIVALS, OURS)
     lines = [
-        f"Ratio: ours over the best rival of that coefficient, chosen with hindsight; target at most {TARGET}.",
+        f"Ratios: ours over expert labels alone, which is what the estimator bounds ({BOUND} is asked); and over the best rival "
+        f"of that coefficient, chosen with hindsight ({TARGET} is wanted).",
         "",
-        "| setting | coefficient | " + " | ".join(names) + " | best rival | ratio (paired se) |",
-        "| :--- | ---: |" + " ---: |" * len(names) + " :--- | ---: |",
+        "| setting | coefficient | "
+        + " | ".join(names)
+        + " | over gold | best rival | over it (paired se) |",
+        "| :--- | ---: |" + " ---: |" * (len(names) + 1) + " :--- | ---: |",
     ]
     keys = list(dict.fromkeys((r.setting, r.coefficient) for r in rows))
     for key in keys:
@@ -182,20 +185,45 @@ def markdown(rows: Sequence[ErrorRow]) -> str:
         best = next(r for r in group.values() if r.best)
         values = " | ".join(f"{group[name].rmse:.4f}" for name in names)
         lines.append(
-            f"| {key[0]} | {key[1]} | {values} | {best.estimator} | {best.ratio:.3f} ({best.ratio_std_error:.3f}) |"
+            f"| {key[0]} | {key[1]} | {values} | {group['gold'].ratio:.3f} | {best.estimator} "
+            f"| {best.ratio:.3f} ({best.ratio_std_error:.3f}) |"
         )
     judged = [r for r in rows if r.best]
     over = [r for r in judged if r.ratio > TARGET]
     beyond = [r for r in over if r.ratio - 2 * r.ratio_std_error > TARGET]
+    gold = [r for r in rows if r.estimator == "gold"]
     lines += [
         "",
-        f"{len(judged) - len(over)} of {len(judged)} coefficients are at or below {TARGET}; {len(over)} are above, "
-        f"{len(beyond)} of them by more than two paired standard errors. Replicates in which some estimator had no "
-        "root, or the labels do not tell a coefficient, are left out for all. With 20 to 50 labels the share of predictions is "
-        "held back so that no standard error exceeds that of the labels alone by more than its bound; the untuned estimator, "
-        "which has no such bound, has smaller errors in these laws of good machine labels.",
+        f"Over expert labels alone: largest {max(r.ratio for r in gold):.3f}, at or below {BOUND} for "
+        f"{sum(r.ratio <= BOUND for r in gold)} of {len(gold)} coefficients. Over the best rival: {len(judged) - len(over)} of "
+        f"{len(judged)} at or below {TARGET}; {len(over)} are above, {len(beyond)} of them by more than two paired standard "
+        "errors. Replicates in which some estimator had no root, or the labels do not tell a coefficient, are left out for all.",
+        "",
+        'With 20 to 50 labels the plain form with all features (`dsl-all`, here `estimator="dsl"`) has smaller errors in these '
+        "laws of a logit with a good judge: it solves the equation of all rows, whereas ours is the root of the labels alone, far "
+        "out with so few labels, less a bounded share of a linear correction, of which a gain must be clear before it is taken. "
+        "So few labels do not show whether the judge is good: with a weak judge or a skewed covariate the same "
+        "plain form has errors up to several times those of the labels alone (the table of few labels).",
     ]
     return "\n".join(lines)
+
+
+def read_rows(path: Path) -> list[ErrorRow]:
+    """Read the rows of an earlier run.
+
+    Parameters
+    ----------
+    path : Path
+        The file ``dsl_rmse.csv``.
+    """
+    with path.open(newline="", encoding="utf-8") as handle:
+        return [
+            ErrorRow(
+                r["setting"], int(r["coefficient"]), r["estimator"], int(r["replicates"]), float(r["bias"]),
+                float(r["rmse"]), float(r["ratio"]), float(r["ratio_std_error"]), r["best"] == "True",
+            )
+            for r in csv.DictReader(handle)
+        ]  # fmt: skip
 
 
 SURROGATES = ("good", "weak", "useless", "curved")
@@ -297,8 +325,13 @@ def main() -> None:
     parser.add_argument("--piece-size", type=int, default=50, help="replicates of a piece")
     parser.add_argument("--pieces", type=Path, default=None, help="folder in which pieces are kept")
     parser.add_argument("--surrogates", action="store_true", help="the table of surrogates instead")
+    parser.add_argument("--report", action="store_true", help="only write the table of an earlier run again")
     arguments = parser.parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
+    if arguments.report:
+        rows = read_rows(arguments.output / "dsl_rmse.csv")
+        _write(rows, arguments.output, arguments.replicates, arguments.seed, arguments.only)
+        return
     if arguments.surrogates:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

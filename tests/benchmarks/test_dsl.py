@@ -85,7 +85,7 @@ def test_the_error_table_names_the_best_rival() -> None:
     rows = dsl_rmse.rows_of(dsl_rmse.Setting("demo", lambda rng: None, 10), errors)
     assert [r.estimator for r in rows if r.best] == ["gold"]
     table = dsl_rmse.markdown(rows)
-    assert "| gold | 1.010 (0.000) |" in table and "1 of 1 coefficients are at or below 1.03" in table
+    assert "| gold | 1.010 (0.000) |" in table and "Over the best rival: 1 of 1 at or below 1.03" in table
 
 
 @pytest.mark.parametrize("kind", dsl_rmse.SURROGATES)
@@ -95,3 +95,14 @@ def test_coefficients_of_the_laws_of_surrogates_are_those_of_many_rows(kind):
     for outcome in (draw.outcome, expected):
         found = np.linalg.lstsq(X, outcome, rcond=None)[0]
         assert found == pytest.approx(draw.coefficients, abs=0.02)
+
+
+def test_the_error_table_is_written_again_from_its_rows(tmp_path) -> None:
+    rng = np.random.default_rng(0)
+    errors = {name: rng.normal(size=(40, 2)) for name in (*dsl_rmse.RIVALS, dsl_rmse.OURS)}
+    rows = dsl_rmse.rows_of(dsl_rmse.Setting("demo", lambda rng: None, 10), errors)
+    dsl_rmse._write(rows, tmp_path, 40, 1, "")
+    again = dsl_rmse.read_rows(tmp_path / "dsl_rmse.csv")
+    assert again == rows
+    over_gold = max(r.ratio for r in rows if r.estimator == "gold")
+    assert f"Over expert labels alone: largest {over_gold:.3f}" in dsl_rmse.markdown(again)

@@ -22,6 +22,23 @@ def test_options_that_would_be_ignored_are_refused(calibrated, formula, options,
         calibrated.infer(formula, **options)
 
 
+@pytest.mark.parametrize("interval", [None, "cells", "exact"])
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [({"tuning": "matrix"}, "tuning"), ({"cross_fitted": True}, "cross_fitted")],
+)
+def test_shares_refuse_options_of_predictions_that_their_cells_do_not_make(
+    calibrated, interval, options, named
+) -> None:
+    n = len(calibrated.infer("y", model="proportion", interval="normal").influence)
+    given = {k: {"y": np.full(n, 0.5)} if v is True else v for k, v in options.items()}
+    with pytest.raises(
+        ValueError, match=rf"{named} would change nothing.*Pass interval='normal' with {named}"
+    ):
+        calibrated.infer("y", model="proportion", interval=interval, **given)
+    assert calibrated.infer("y", model="proportion", interval="normal", **given).interval_name == "normal"
+
+
 def test_a_moment_takes_no_quantile(calibrated) -> None:
     moment = Moment(score=lambda c, b: (c["score"] - b[0])[:, None], variables=("score",), start=(0.0,))
     with pytest.raises(ValueError, match=r"quantile=0\.9 goes with model='quantile'"):

@@ -117,9 +117,11 @@ def choose_interval(
                 f"interval={request.interval!r} is not available here: {obstacle}. Leave interval out, which takes "
                 "'normal', or change the option."
             )
+        _refuse_unused(request, request.interval)
         return IntervalChoice(request.interval, "it was asked for")
     if obstacle is not None:
         return IntervalChoice("normal", obstacle)
+    _refuse_unused(request, "cells")
     labels = builder.outcome_labels
     scores = not request.model_kind.of_share and any(
         request.calibration.kinds[name] != "binary" for name in labels
@@ -133,6 +135,18 @@ def choose_interval(
             f"not see gross errors rarer than about 5 in {n_units}",
         )
     return IntervalChoice("cells", "the outcome is bounded")
+
+
+def _refuse_unused(request: InferenceRequest, interval: str) -> None:
+    """Refuse options of predictions where labels are compared within cells and nothing is predicted."""
+    given = {"tuning": request.tuning is not None, "cross_fitted": bool(request.cross_fitted)}
+    unused = [name for name, told in given.items() if told]
+    if unused:
+        raise ValueError(
+            f"{' and '.join(unused)} would change nothing: interval={interval!r} compares labels within cells of equal "
+            f"machine verdict and predicts nothing. Pass interval='normal' with {' and '.join(unused)}, or leave "
+            f"{'it' if len(unused) == 1 else 'them'} out."
+        )
 
 
 def _has_continuous_judge(request: InferenceRequest, builder: DesignBuilder) -> bool:
