@@ -14,7 +14,6 @@ from validstats.kernels.rank_tables import permuted_chi_squares
 from validstats.mi import MISelector
 from validstats.mi.permutation import rank_p_values, rank_tables
 from validstats.mi.sides import prepare_side
-from validstats.runtime import replicates
 
 
 def test_chi_squares_are_pearsons_and_the_compiled_text_equals_its_python():
@@ -103,7 +102,7 @@ def test_work_of_more_than_a_minute_is_told_from_its_first_items(monkeypatch):
     generator = np.random.default_rng(6)
     X, y = generator.normal(size=(60, 40)), generator.normal(size=60)
     for limit, told in ((60.0, 0), (0.0, 1)):
-        monkeypatch.setattr(replicates, "LONG_WORK", limit)
+        monkeypatch.setattr("validstats.runtime.replicates.LONG_WORK", limit)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             MISelector("gaussian", control="fdr_bh", n_permutations=400, random_state=0).fit(X, y)

@@ -10,8 +10,7 @@ from click.testing import CliRunner
 from tests.tour import LINES
 from validstats.cli import main
 from validstats.results import Section
-from validstats.tour import batch, run_tour
-from validstats.tour._run import SECTIONS
+from validstats.tour import SECTIONS, batch, run_tour
 from validstats.tour._section import QuietProgress, Story, TerminalProgress, TourSection
 
 
