@@ -80,7 +80,7 @@ class LearnedMI(CalibratedEstimator):
     unit : {"nats", "bits"}, default "nats"
         Unit of every value returned.
     weights : str or Path, default "shipped"
-        "shipped", "evaluation" (trained without spirals, swiss rolls, uniform noise and exotic mixtures), or a file
+        "shipped", "evaluation" (trained without whole kinds of laws, which the model card names), or a file
         written by ``python -m validstats.mi.training.recipes``.
     random_state : int, Generator or None, default None
         Seed of ``fit`` and of ``calibrate`` on a family. ``infer`` uses no randomness.
