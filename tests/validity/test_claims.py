@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from validstats.mi import mutual_info
-from validstats.validity import Refused
+from validstats.validity import Refused, hunt
 from validstats.validity.claims import DOMAINS, claims_of
 from validstats.validity.claims.mi import curve_information, draw_pair, shift_information, table_information
 
@@ -36,6 +36,19 @@ def test_trials_of_a_claim_end_in_a_statement_or_a_documented_refusal(claim) -> 
             if made == 3:
                 break
     assert made == 3
+
+
+TRIALS = {"batch": 180, "evals": 150, "holdout": 80, "mi": 150}
+"""Trials of the search of a domain: a minute and a half of processor time in all. Regressions take longer: they are not here."""
+
+
+@pytest.mark.validity
+@pytest.mark.parametrize("domain", TRIALS)
+def test_a_small_hunt_finds_nothing(domain) -> None:
+    """The same settings and seeds on every machine."""
+    found = hunt(claims_of(domain), n_trials=TRIALS[domain], n_confirmed=1, confirm_trials=6, random_state=24)
+    assert not found.faults, str(found.summary())
+    assert {f.claim for f in found.drawn} == {claim.name for claim in claims_of(domain)}
 
 
 @pytest.mark.slow
