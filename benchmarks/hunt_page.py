@@ -257,7 +257,9 @@ users_have = Prior(
         "skew": Uniform(0.2, 1.5, says="standard deviation of log costs"),
     }
 )
-found = hunt([Claim("mean cost", users_have, at_home, 0.95)], n_trials=4000, confirm_trials=500, random_state=0)
+found = hunt(
+    [Claim("mean cost", users_have, at_home, 0.95)], n_trials=4000, confirm_trials=500, random_state=0
+)
 print(found.sentence)
 worst = found.faults[0]
 print(worst.setting, f"held {worst.achieved:.2f}, at most {worst.high:.2f}")
