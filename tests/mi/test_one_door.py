@@ -7,7 +7,8 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from validstats.mi import LearnedMI, mutual_info
-from validstats.mi.network import forward_pass
+from validstats.mi.network import member_quantiles_of
+from validstats.mi.statistics import summarise_data
 
 
 def sides():
@@ -41,14 +42,13 @@ def threads():
 
 def test_small_matrices_are_multiplied_on_one_thread(monkeypatch):
     seen = []
-    for name in ("summarise_data", "member_quantiles_of"):
-        original = getattr(forward_pass, name)
+    for original in (summarise_data, member_quantiles_of):
 
         def spy(*arguments, original=original, **options):
             seen.append(threads())
             return original(*arguments, **options)
 
-        monkeypatch.setattr(forward_pass, name, spy)
+        monkeypatch.setattr(f"validstats.mi.network.forward_pass.{original.__name__}", spy)
     generator = np.random.default_rng(1)
     with threadpool_limits(2, user_api="blas"):
         assert threads() == {2}
