@@ -99,7 +99,8 @@ def ask(
     if tree is not None:
         environment["PYTHONPATH"] = str(tree)
     text = MEASURE + program + "\nprint(json.dumps(out))"
-    command = [python, "-c", text, str(n), str(dim), str(permutations)]
+    # -P: the folder in which the command runs must not come before the tree that is measured.
+    command = [python, "-P", "-c", text, str(n), str(dim), str(permutations)]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     if done.returncode:
         print(done.stderr.strip().splitlines()[-1:], file=sys.stderr)
