@@ -169,8 +169,8 @@ class RepeatedRowsWarning(ValidstatsWarning):
 
 
 repeated_rows_message = (
-    "{n_repeats:,} of {n_rows:,} rows repeat another one, and independent draws of measurements do not; {consequence}. Say "
-    "which rows are the same unit with ids=, or set repeats='keep' if each is a row of its own."
+    "{n_repeats:,} of {n_rows:,} rows repeat another one, and independent draws of measurements do not; {consequence}. {remedy}, or "
+    "set repeats='keep' if each is a row of its own."
 )
 
 one_sided_repeats_message = (

@@ -6,9 +6,18 @@ import warnings
 
 import numpy as np
 import pytest
+from scipy.stats import binom
 
 from validstats.exceptions import RepeatedRowsWarning, SerialDependenceWarning
-from validstats.mi import LearnedMI, independence_test, mutual_info
+from validstats.mi import (
+    LearnedMI,
+    MISelector,
+    conditional_independence_test,
+    conditional_mutual_info,
+    independence_test,
+    mutual_info,
+    mutual_info_matrix,
+)
 
 
 def pair(n, seed=0):
@@ -35,6 +44,81 @@ def test_copies_of_rows_with_a_label_are_found_too():
     x, label = np.repeat(generator.normal(size=75), 4), np.repeat(generator.integers(0, 2, 75), 4)
     with pytest.warns(RepeatedRowsWarning):
         assert mutual_info(x, label).n_samples == 75
+
+
+def resampled(n=120, seed=3):
+    """Three related columns, and a bootstrap sample of their rows in random order."""
+    rng = np.random.default_rng(seed)
+    rows = rng.standard_normal((n, 3))
+    rows[:, 1] += 0.5 * rows[:, 0]
+    return rows[rng.integers(n, size=n)]
+
+
+READ_ONCE = {
+    "independence_test": lambda d, **o: independence_test(
+        d[:, 0], d[:, 1], n_permutations=39, random_state=0, **o
+    ),
+    "independence_test within strata": lambda d, **o: independence_test(
+        d[:, 0], d[:, 1], strata=d[:, 2] > 0, n_permutations=39, random_state=0, **o
+    ),
+    "conditional_independence_test": lambda d, **o: conditional_independence_test(
+        *d.T, n_multipliers=39, random_state=0, **o
+    ),
+    "conditional_mutual_info": lambda d, **o: conditional_mutual_info(
+        *d.T, method="gaussian", test=False, **o
+    ),
+    "mutual_info_matrix": lambda d, **o: mutual_info_matrix(d, method="gaussian", intervals=True, **o),
+}
+
+
+@pytest.mark.parametrize("entry", READ_ONCE)
+def test_every_entry_reads_a_bootstrap_sample_once_a_row(entry):
+    ask, data = READ_ONCE[entry], resampled()
+    distinct = data[np.sort(np.unique(data, axis=0, return_index=True)[1])]
+    surplus = len(data) - len(distinct)
+    with pytest.warns(RepeatedRowsWarning, match=f"{surplus} of 120 rows .* {len(distinct)} rows"):
+        once = ask(data)
+    expected = ask(distinct)
+    assert once.n_samples == len(distinct)
+    np.testing.assert_array_equal(
+        once.tidy().select_dtypes("number"), expected.tidy().select_dtypes("number")
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        kept = ask(data, repeats="keep")
+    assert kept.n_samples == len(data)
+    if hasattr(kept, "p_value") and kept.p_value is not None and "test" in entry:
+        assert kept.guarantee.holds.startswith("nothing: rows repeat and were kept")
+    else:
+        assert np.all(np.isnan(kept.tidy()["conf_low"].astype(float)))
+
+
+def test_a_selector_reads_a_bootstrap_sample_once_a_row():
+    data = resampled()
+    distinct = data[np.sort(np.unique(data, axis=0, return_index=True)[1])]
+    options = {"method": "ksg", "control": "fdr_bh", "random_state": 0}
+    with pytest.warns(RepeatedRowsWarning, match="one of each is read"):
+        once = MISelector(**options).fit(data[:, :2], data[:, 2])
+    expected = MISelector(**options).fit(distinct[:, :2], distinct[:, 2])
+    np.testing.assert_array_equal(once.pvalues_, expected.pvalues_)
+    kept = MISelector(**options, repeats="keep").fit(data[:, :2], data[:, 2])
+    assert kept.guarantee_.holds.startswith("nothing: rows repeat and were kept")
+    assert once.guarantee_.kind == "finite-sample"
+
+
+@pytest.mark.validity
+def test_a_permutation_of_copies_finds_dependence_that_is_not_there():
+    """Independent columns, resampled: reading one of each keeps the level of .05, reading all does not."""
+    rng, found = np.random.default_rng(11), {"auto": 0, "keep": 0}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RepeatedRowsWarning)
+        for seed in range(40):
+            x, y = rng.standard_normal((2, 120))[:, rng.integers(120, size=120)]
+            for repeats in found:
+                test = independence_test(x, y, n_permutations=39, repeats=repeats, random_state=seed)
+                found[repeats] += test.p_value <= 0.05
+    assert binom.sf(found["auto"] - 1, 40, 0.05) > 1e-3
+    assert binom.sf(found["keep"] - 1, 40, 0.05) < 1e-6, found
 
 
 def test_joint_atoms_are_kept():

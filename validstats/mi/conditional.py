@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -52,10 +52,12 @@ from validstats.mi.permutation import conditional_scores
 from validstats.mi.sides import (
     MIN_ROWS,
     Declared,
+    Repeats,
     Side,
     is_functional,
     join_sides,
     prepare_side,
+    without_copies,
     without_repeats,
 )
 from validstats.mi.statistics import keyed_order
@@ -226,6 +228,7 @@ def conditional_mutual_info(
     confidence_level: float = 0.95,
     unit: Unit = "nats",
     test: bool | None = None,
+    repeats: Repeats = "auto",
     random_state: RandomState = None,
 ) -> ConditionalMutualInformationResult:
     """Estimate the mutual information of X and Y given Z, with an interval where there is an honest one, and test whether it is 0.
@@ -254,6 +257,9 @@ def conditional_mutual_info(
         Whether conditional independence is tested too; None tests up to 1,000 rows. The test is exact, by
         :func:`independence_test`, within the levels of a discrete Z, and approximate, by
         :func:`conditional_independence_test`, otherwise.
+    repeats : {"auto", "keep", "collapse"}, default "auto"
+        What to do where joint rows repeat. "auto" reads one of each where rows of measurements look like copies, as in a bootstrap
+        sample; "keep" reads all, without an interval and without the guarantee of the test.
     random_state : int, Generator or None, default None
         Seed of the test.
 
@@ -266,6 +272,11 @@ def conditional_mutual_info(
     ------
     ValueError, TypeError
         As :func:`mutual_info`; also if a level of a discrete Z has fewer than 10 rows.
+
+    Warns
+    -----
+    RepeatedRowsWarning
+        If rows look like copies of each other.
 
     References
     ----------
@@ -297,10 +308,16 @@ def conditional_mutual_info(
             "x, y and z must have the same number of rows; "
             f"x has {n}, y has {sides[1].n_rows}, z has {sides[2].n_rows}."
         )
+    kept, _, copies = without_copies(sides, repeats, "interval")
+    sides = (kept[0], kept[1], kept[2])
+    n = sides[0].n_rows
     check_positive_int(n_neighbors, "n_neighbors", maximum=n - 1)
     refuse_unused(method, n_neighbors)
     wanted = n <= MOST_TESTED if test is None else test
     found = _estimate(*sides, Options(method, n_neighbors, confidence_level=level))
+    if copies:
+        guarantee = _guarantee(found.guarantee.citation, n)
+        found = replace(found, interval=NO_INTERVAL, withheld=copies, guarantee=guarantee)
     scale = 1.0 / NATS_PER_UNIT[unit]
     bound = min(sides[0].entropy, sides[1].entropy)
     value = float(np.clip(found.value, 0.0, bound))
@@ -314,7 +331,7 @@ def conditional_mutual_info(
         high=float(high) * scale,
         std_error=found.standard_error * scale,
         withheld=found.withheld if np.isnan(low) else "",
-        test=_test(*sides, random_state, frames.backend_of(x)) if wanted else None,
+        test=_test(*sides, random_state, frames.backend_of(x), copies) if wanted else None,
         unclipped=found.value * scale,
         upper_bound=bound * scale,
         unit=unit,
@@ -328,16 +345,16 @@ def conditional_mutual_info(
 
 
 def _test(
-    x: Side, y: Side, z: Side, random_state: RandomState, backend: Any
+    x: Side, y: Side, z: Side, random_state: RandomState, backend: Any, copies: str
 ) -> IndependenceTestResult | None:
     """Exact test within the levels of a discrete Z, else the approximate one; None where there is nothing to test."""
     if x.is_constant or y.is_constant:
         return None
     if z.codes is not None:
-        return run_within(x, y, z.codes, random_state, backend)
+        return run_within(x, y, z.codes, random_state, backend, copies)
     if z.is_constant or x.n_rows < FEWEST_CONDITIONAL:
         return None
-    return run_given(x, y, z, random_state, backend)
+    return run_given(x, y, z, random_state, backend, copies=copies)
 
 
 MOST_TESTED = 1_000

@@ -36,11 +36,13 @@ from validstats.mi.permutation import (
 )
 from validstats.mi.sides import (
     Declared,
+    Repeats,
     Side,
     network_columns,
     prepare_side,
     prepare_sides,
     serial_correlations,
+    without_copies,
 )
 from validstats.mi.statistics import keyed_order
 from validstats.results import NotApplicable, Report, StatisticalTest, Table
@@ -170,6 +172,7 @@ def independence_test(
     discrete_y: Declared = "auto",
     n_neighbors: int = 3,
     exchangeable: bool = False,
+    repeats: Repeats = "auto",
     random_state: RandomState = None,
     n_jobs: int | None = None,
     verbose: bool = False,
@@ -207,6 +210,9 @@ default "combined"
         Neighbours for "ksg".
     exchangeable : bool, default False
         Whether the order of the rows means nothing, so that no trace of a time series is looked for.
+    repeats : {"auto", "keep", "collapse"}, default "auto"
+        What to do where joint rows repeat. "auto" reads one of each where rows of measurements look like copies, as in a bootstrap
+        sample, whose permutation would find dependence that is not there; "keep" reads all and withdraws the guarantee.
     random_state : int, Generator or None, default None
         Seed of the permutations.
     n_jobs : int or None, default None
@@ -226,6 +232,8 @@ default "combined"
 
     Warns
     -----
+    RepeatedRowsWarning
+        If rows look like copies of each other.
     SerialDependenceWarning
         If neighbouring rows resemble each other on both sides: the p-value is printed, but its guarantee is withdrawn.
 
@@ -245,9 +253,14 @@ default "combined"
     if stop_after is not None:
         check_positive_int(stop_after, "stop_after", maximum=n_permutations)
     side_x, side_y = prepare_sides(x, y, discrete_x, discrete_y)
+    codes = _strata_codes(align(strata, row_labels(x, name="x"), "strata"), side_x.n_rows)
+    withdrawn = ""
+    if blocks is None:  # a series may come back to a value; its rows are not units
+        (side_x, side_y), kept, copies = without_copies((side_x, side_y), repeats, "guarantee")
+        codes = codes[kept] if codes is not None and kept is not None else codes
+        withdrawn = f"{copies}, and a permutation of single rows does not keep that" if copies else ""
     n = side_x.n_rows
     check_positive_int(n_neighbors, "n_neighbors", maximum=n - 1)
-    codes = _strata_codes(align(strata, row_labels(x, name="x"), "strata"), n)
     least = _block_length(blocks, side_x, side_y, codes, stop_after)
     refuse_unused(statistic if isinstance(statistic, str) else f"{_name(statistic)}()", n_neighbors)
     permuter = Permuter.from_random_state(n, random_state, codes)
@@ -264,10 +277,10 @@ default "combined"
         bound = bind_statistic(statistic, side_x, side_y, n_neighbors)
         observed = bound(np.arange(n))
         outcome = _run(bound, observed, permuter, n_permutations, stop_after, n_jobs, verbose)
-    series = None
     if not (exchangeable or least or constant):
         series = serial_correlations(*network_columns(side_x, side_y))
         if series is not None:
+            withdrawn = withdrawn or RESEMBLE
             text = "the p-value is printed but its guarantee is withdrawn"
             message = serial_dependence_message.format(
                 first=series[0],
@@ -277,7 +290,7 @@ default "combined"
             )
             warn(message, SerialDependenceWarning)
     return IndependenceTestResult(
-        guarantee=_guarantee(n, codes, least, series is not None),
+        guarantee=_guarantee(n, codes, least, withdrawn),
         backend=frames.backend_of(x),
         statistic=observed,
         p_value=outcome.p_value,
@@ -304,6 +317,7 @@ def conditional_independence_test(
     z: Any,
     *,
     n_multipliers: int = MULTIPLIERS,
+    repeats: Repeats = "auto",
     random_state: RandomState = None,
 ) -> IndependenceTestResult:
     """Test whether two sides are independent given a third that is continuous; approximate.
@@ -318,6 +332,8 @@ def conditional_independence_test(
         The three sides, row by row; at least 30 rows. Of more than 1,000 rows 1,000 are read, chosen by their content.
     n_multipliers : int, default 999
         Multiplier draws; the smallest possible p-value is 1 / (n_multipliers + 1).
+    repeats : {"auto", "keep", "collapse"}, default "auto"
+        What to do where joint rows repeat, as in :func:`independence_test`.
     random_state : int, Generator or None, default None
         Seed of the multipliers.
 
@@ -330,6 +346,11 @@ def conditional_independence_test(
     ------
     ValueError, TypeError
         If the data are not usable, or z is discrete.
+
+    Warns
+    -----
+    RepeatedRowsWarning
+        If rows look like copies of each other.
 
     References
     ----------
@@ -360,11 +381,18 @@ def conditional_independence_test(
         raise ValueError(
             "z is discrete: independence_test(x, y, strata=z) is exact for it. Pass z as text-free measurements for this test."
         )
-    return run_given(sides[0], sides[1], sides[2], random_state, frames.backend_of(x), n_multipliers)
+    read, _, copies = without_copies(sides, repeats, "guarantee")
+    return run_given(read[0], read[1], read[2], random_state, frames.backend_of(x), n_multipliers, copies)
 
 
 def run_given(
-    x: Side, y: Side, z: Side, random_state: RandomState, backend: Any, n_multipliers: int = MULTIPLIERS
+    x: Side,
+    y: Side,
+    z: Side,
+    random_state: RandomState,
+    backend: Any,
+    n_multipliers: int = MULTIPLIERS,
+    copies: str = "",
 ) -> IndependenceTestResult:
     """The generalised covariance measure of prepared sides."""
     seed = int(check_random_state(random_state).integers(2**63))
@@ -381,7 +409,7 @@ def run_given(
         observed, p_value, null = multiplier_p_value(first, second, spread, n_multipliers, generator)
         left_over = max(_predictability(part, given) for part in (first, second))
     return IndependenceTestResult(
-        guarantee=_conditional_guarantee(len(kept), x.n_rows, z.width, left_over),
+        guarantee=_conditional_guarantee(len(kept), x.n_rows, z.width, left_over, copies),
         backend=backend,
         statistic=observed,
         p_value=p_value,
@@ -395,13 +423,19 @@ def run_given(
 
 
 def run_within(
-    x: Side, y: Side, levels: Int1D, random_state: RandomState, backend: Any, n_permutations: int = 999
+    x: Side,
+    y: Side,
+    levels: Int1D,
+    random_state: RandomState,
+    backend: Any,
+    copies: str = "",
+    n_permutations: int = 999,
 ) -> IndependenceTestResult:
     """The combined permutation test of prepared sides, neither constant, within the levels of a third."""
     permuter = Permuter.from_random_state(x.n_rows, random_state, levels)
     observed, outcome = _run_combined(x, y, permuter, n_permutations, None, None, False)
     return IndependenceTestResult(
-        guarantee=_guarantee(x.n_rows, levels, 0, False),
+        guarantee=_guarantee(x.n_rows, levels, 0, copies),
         backend=backend,
         statistic=observed,
         p_value=outcome.p_value,
@@ -435,7 +469,7 @@ LEFT_OVER = 3.0
 """Predictability of residuals, in units of n^(-1/2), from which the level is not claimed."""
 
 
-def _conditional_guarantee(n: int, n_passed: int, dim_z: int, left_over: float) -> Guarantee:
+def _conditional_guarantee(n: int, n_passed: int, dim_z: int, left_over: float, copies: str) -> Guarantee:
     read = f"; {n:,} of {n_passed:,} rows were read, chosen by their content" if n < n_passed else ""
     citation = "Shah and Peters (2020), Annals of Statistics 48, 1514-1538, theorems 2 and 9"
     details = (
@@ -444,6 +478,11 @@ def _conditional_guarantee(n: int, n_passed: int, dim_z: int, left_over: float) 
         "or two columns, at most in 4 of 12 (counts); with more columns in up to 2 of 12 for five laws, in 6 of 12 for a product of "
         "three columns and in 11 of 12 where two of ten columns mattered" + read,
     )
+    if copies:
+        return Guarantee(
+            holds=f"nothing: {copies}, and the test reads each as a draw of its own",
+            kind="heuristic", check=(), n_reference=n, citation=citation, details=details,
+        )  # fmt: skip
     if dim_z > MOST_GIVEN:
         return Guarantee(
             holds=f"nothing: regressions on more than {MOST_GIVEN} columns miss what columns of Z do together, so p may be too small",
@@ -563,13 +602,16 @@ def _evaluate_chunk(bound: BoundStatistic, permuter: Permuter, numbers: Int1D) -
     return np.array([bound(permuter.permutation(int(number))) for number in numbers])
 
 
-def _guarantee(n: int, strata: Int1D | None, least: int, serial: bool) -> Guarantee:
+RESEMBLE = "neighbouring rows resemble each other, and a permutation of single rows does not keep that"
+
+
+def _guarantee(n: int, strata: Int1D | None, least: int, withdrawn: str) -> Guarantee:
     given = "" if strata is None else " given the strata"
     citation = "Hemerik and Goeman (2018), TEST 27, 811-825, theorem 2; Besag and Clifford (1991)"
     details = ("The statistic decides about power only, not about validity",)
-    if serial:
+    if withdrawn:
         return Guarantee(
-            holds="nothing: neighbouring rows resemble each other, and a permutation of single rows does not keep that",
+            holds=f"nothing: {withdrawn}",
             kind="heuristic", check=(), n_reference=n, citation=citation, details=details,
         )  # fmt: skip
     if least:

@@ -17,7 +17,7 @@ from validstats.intake import check_confidence_level, check_literal, check_posit
 from validstats.mi.anchors import Scaling
 from validstats.mi.estimators import NATS_PER_UNIT, Unit
 from validstats.mi.methods import Method, Options, clip_estimate, estimate_sides, refuse_unused
-from validstats.mi.sides import Declared, Side, prepare_side
+from validstats.mi.sides import Declared, Repeats, Side, prepare_side, without_copies
 from validstats.results import NotApplicable, Report, Result, Table, rounded
 from validstats.runtime import collect_warnings, progress, repeat_warnings
 
@@ -187,6 +187,7 @@ def mutual_info_matrix(
     scaling: Scaling = "standard",
     confidence_level: float = DEFAULT_LEVEL,
     unit: Unit = "nats",
+    repeats: Repeats = "auto",
     n_jobs: int | None = None,
     verbose: bool = False,
 ) -> MutualInformationMatrix:
@@ -203,6 +204,9 @@ def mutual_info_matrix(
     intervals : bool, default False
         Whether to compute intervals; for "ksg" they cost about five times as much, for "learned" they add the
         support check.
+    repeats : {"auto", "keep", "collapse"}, default "auto"
+        What to do where whole rows repeat. "auto" reads one of each where rows of measurements look like copies, as in a bootstrap
+        sample; "keep" reads all, without intervals.
     n_jobs : int or None, default None
         Number of joblib workers.
     verbose : bool, default False
@@ -218,6 +222,11 @@ def mutual_info_matrix(
     ValueError, TypeError
         As :func:`mutual_info`; also if there are fewer than two columns or a name is unknown.
 
+    Warns
+    -----
+    RepeatedRowsWarning
+        If rows look like copies of each other.
+
     Examples
     --------
     >>> generator = np.random.default_rng(0)
@@ -231,6 +240,7 @@ def mutual_info_matrix(
     check_literal(scaling, "scaling", get_args(Scaling))
     level = float(check_confidence_level(confidence_level))
     names, sides = _read_columns(data, discrete)
+    sides, _, copies = without_copies(sides, repeats, "interval")
     check_positive_int(n_neighbors, "n_neighbors", maximum=sides[0].n_rows - 1)
     refuse_unused(method, n_neighbors, scaling=scaling)
     if not intervals and level != DEFAULT_LEVEL:
@@ -238,10 +248,13 @@ def mutual_info_matrix(
             f"confidence_level={confidence_level!r} is for intervals only, and none are computed. Set intervals=True, "
             "or leave it out."
         )
+    intervals = intervals and not copies
     options = Options(method, n_neighbors, None, scaling, level, intervals)
     pairs = list(itertools.combinations(range(len(names)), 2))
     estimates = _estimate_pairs(sides, pairs, options, n_jobs, verbose)
     values, low, high = _fill(sides, pairs, estimates, 1.0 / NATS_PER_UNIT[unit])
+    if copies:
+        low, high = (np.full_like(end, np.nan) for end in (low, high))
     return MutualInformationMatrix(
         guarantee=_guarantee(sides[0].n_rows, level, intervals),
         backend=frames.backend_of(data),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import warnings
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any, Literal, Self, TypeAlias, get_args
 
@@ -38,7 +39,7 @@ from validstats.mi.permutation import (
     permutation_p_value,
     rank_p_values,
 )
-from validstats.mi.sides import MIN_ROWS, Declared, Side, prepare_side
+from validstats.mi.sides import MIN_ROWS, Declared, Repeats, Side, prepare_side, without_copies
 from validstats.results import Report, Summary, Table
 from validstats.runtime import collect_warnings, forecast, progress, repeat_warnings
 
@@ -106,6 +107,9 @@ class MISelector(SelectorMixin, BaseEstimator):
         Whether the target is discrete.
     n_neighbors : int, default 3
         Neighbours for "ksg".
+    repeats : {"auto", "keep", "collapse"}, default "auto"
+        What to do where whole rows repeat, features and target. "auto" reads one of each where rows of measurements look like copies,
+        as in a bootstrap sample; "keep" reads all and withdraws the guarantee.
     random_state : int, Generator or None, default None
         Seed of the permutations, which all features share.
     n_jobs : int or None, default None
@@ -166,6 +170,7 @@ class MISelector(SelectorMixin, BaseEstimator):
         discrete_features: Any = "auto",
         discrete_target: Declared = "auto",
         n_neighbors: int = 3,
+        repeats: Repeats = "auto",
         random_state: RandomState = None,
         n_jobs: int | None = None,
         verbose: bool = False,
@@ -180,6 +185,7 @@ class MISelector(SelectorMixin, BaseEstimator):
         self.discrete_features = discrete_features
         self.discrete_target = discrete_target
         self.n_neighbors = n_neighbors
+        self.repeats = repeats
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.verbose = verbose
@@ -208,6 +214,8 @@ class MISelector(SelectorMixin, BaseEstimator):
         -----
         PermutationResolutionWarning
             If ``n_permutations`` is too small for a single feature to be selected.
+        RepeatedRowsWarning
+            If rows look like copies of each other.
         SpeedWarning
             After twenty features, if the rest will take more than a minute.
         """
@@ -216,6 +224,8 @@ class MISelector(SelectorMixin, BaseEstimator):
             if hasattr(self, name):
                 delattr(self, name)
         columns, target = self._validate(X, y)
+        sides, _, copies = without_copies([*columns, target], self.repeats, "guarantee")
+        *columns, target = sides
         self._check_k(len(columns))
         check_positive_int(self.n_neighbors, "n_neighbors", maximum=target.n_rows - 1)
         refuse_unused(self.method, self.n_neighbors)
@@ -226,7 +236,11 @@ class MISelector(SelectorMixin, BaseEstimator):
             self.scores_ = np.array([score(column, target, options) for column in bar])
             self.guarantee_ = _ranking_guarantee(target.n_rows)
             return self
-        return self._fit_control(columns, target)
+        self._fit_control(columns, target)
+        if copies:
+            holds = f"nothing: {copies}, and p-values of copies are too small"
+            self.guarantee_ = replace(self.guarantee_, holds=holds, kind="heuristic", check=())
+        return self
 
     def _fit_control(self, columns: list[Side], target: Side) -> Self:
         check_literal(self.control, "control", get_args(Control))

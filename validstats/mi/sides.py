@@ -48,6 +48,7 @@ __all__ = [
     "prepare_sides",
     "read_rows",
     "serial_correlations",
+    "without_copies",
     "without_repeats",
 ]
 
@@ -519,43 +520,63 @@ def _untied_column(rows: Float2D, first: Int1D) -> bool:
 
 def _repeats_read(x: Side, y: Side, options: RowOptions) -> Rows:
     n = x.n_rows
-    labels = equal_row_codes(np.hstack([x.keys, y.keys]))
+    kept, withheld = _copies(
+        (x, y), options.repeats, "Say which rows are the same unit with ids=", "interval"
+    )
+    if kept is not None:
+        inferred = "" if options.repeats == "collapse" else FOUND_BY_CONTENT
+        return Rows(_enough(x.take(kept)), _enough(y.take(kept)), n, "", inferred)
+    if withheld:
+        return Rows(x, y, n, withheld, "rows repeat" if options.repeats == "auto" else KEPT)
+    return _one_sided(Rows(x, y, n))
+
+
+FOUND_BY_CONTENT = "copies were found by their content; name the units with ids="
+KEPT = "rows repeat and were kept"
+
+
+def without_copies(
+    sides: Sequence[Side], repeats: Repeats, promise: str
+) -> tuple[list[Side], Bool1D | None, str]:
+    """The sides with one row of each where rows look like copies, the rows kept, and why a promise does not hold (empty where it does)."""
+    check_literal(repeats, "repeats", get_args(Repeats))
+    kept, withheld = _copies(sides, repeats, "Pass one row of each unit", promise)
+    if kept is None:
+        return list(sides), None, withheld
+    return [_enough(side.take(kept)) for side in sides], kept, withheld
+
+
+def _copies(sides: Sequence[Side], repeats: Repeats, remedy: str, promise: str) -> tuple[Bool1D | None, str]:
+    """Mask of the first row of each where joint rows look like copies (else None), and why a promise is withheld."""
+    n = sides[0].n_rows
+    if any(s.codes is None and any(len(np.unique(c)) == n for c in s.rows.T) for s in sides):
+        return None, ""  # A column without any tie: no row repeats.
+    labels = equal_row_codes(np.hstack([side.keys for side in sides]))
     _, first, counts = np.unique(labels, return_index=True, return_counts=True)
     surplus = n - len(first)
-    measured = surplus > 0 and any(s.codes is None and _untied_column(s.rows, first) for s in (x, y))
-    if options.repeats == "collapse" and surplus:
-        return _collapsed(x, y, labels, "")
+    measured = surplus > 0 and any(s.codes is None and _untied_column(s.rows, first) for s in sides)
+    if repeats == "collapse" and surplus:
+        return _first_of_each(labels, np.arange(n)), ""
     if not measured:
-        return _one_sided(Rows(x, y, n))
-    if options.repeats == "keep":
-        return Rows(
-            x,
-            y,
-            n,
-            "rows repeat and were kept, so they are not independent draws",
-            "rows repeat and were kept",
-        )
-    numbers = {"n_repeats": surplus, "n_rows": n}
+        return None, ""
+    if repeats == "keep":
+        return None, f"{KEPT}, so they are not independent draws"
+    numbers = {"n_repeats": surplus, "n_rows": n, "remedy": remedy}
     if n < FEWEST_FOR_REPEATS:
-        text = "too few rows to tell copies from atoms, so all are kept and there is no interval"
+        text = f"too few rows to tell copies from atoms, so all are kept and there is no {promise}"
         warn(repeated_rows_message.format(**numbers, consequence=text), RepeatedRowsWarning)
-        return Rows(x, y, n, f"{surplus} of {n} rows repeat another one", "rows repeat")
+        return None, f"{surplus} of {n} rows repeat another one"
     top = np.sort(counts - 1)[::-1][:FEW_ATOMS].sum()
     if 2 * top < surplus:
         text = f"one of each is read, {len(first):,} rows"
         warn(repeated_rows_message.format(**numbers, consequence=text), RepeatedRowsWarning)
-        return _collapsed(x, y, labels, "copies were found by their content; name the units with ids=")
+        return _first_of_each(labels, np.arange(n)), ""
     spread = surplus - top
     if spread > max(2.0, UNTIED * n):
-        text = f"{top:,} repeat one of {FEW_ATOMS} values and {spread:,} others, so all are kept and there is no interval"
+        text = f"{top:,} repeat one of {FEW_ATOMS} values and {spread:,} others, so all are kept and there is no {promise}"
         warn(repeated_rows_message.format(**numbers, consequence=text), RepeatedRowsWarning)
-        return Rows(x, y, n, f"{surplus} of {n} rows repeat another one, in part as copies", "rows repeat")
-    return _one_sided(Rows(x, y, n))
-
-
-def _collapsed(x: Side, y: Side, labels: Int1D, uncertified: str) -> Rows:
-    kept = _first_of_each(labels, np.arange(len(labels)))
-    return Rows(_enough(x.take(kept)), _enough(y.take(kept)), len(labels), "", uncertified)
+        return None, f"{surplus} of {n} rows repeat another one, in part as copies"
+    return None, ""
 
 
 def _one_sided(rows: Rows) -> Rows:
