@@ -108,3 +108,21 @@ def test_results_without_resident_memory_are_read(tmp_path) -> None:
     good, failed = pages.read_measurements(path)
     assert (good.n, good.median_seconds, peak_mebibytes(good)) == (10, 0.1, 2.0)
     assert failed.error == "MemoryError: 8 GiB" and math.isnan(failed.resident_mebibytes)
+
+
+def test_the_committed_pages_are_those_of_the_results():
+    docs = pages.ROOT / "docs"
+    if not docs.exists():
+        pytest.skip("the pages are not installed with the package")
+    results = pages.ROOT / "benchmarks/results"
+    assert (docs / "benchmarks.md").read_text(encoding="utf-8") == pages.benchmarks_page(results)
+    assert (docs / "validity.md").read_text(encoding="utf-8") == pages.validity_page(results)
+    for domain in pages.STUDIED:
+        if (results / f"{domain}.csv").exists():
+            page = (docs / f"benchmarks/{domain}.md").read_text(encoding="utf-8")
+            assert page == pages.times_page(results, domain)
+        page = (docs / f"benchmarks/{domain}_studies.md").read_text(encoding="utf-8")
+        assert page == pages.studies_page(results, domain)
+    for domain in pages.TITLES:
+        page = (docs / f"validity/{domain}.md").read_text(encoding="utf-8")
+        assert page == pages.settings_page(results, domain)
