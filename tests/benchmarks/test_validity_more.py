@@ -53,10 +53,12 @@ def test_releases_of_the_holdout_have_twenty_settings() -> None:
 
 
 def test_calibration_on_the_own_family_holds_where_the_shipped_one_fails() -> None:
+    """Parity of four to six signs: thresholds of the shipped family cover .67 for .8; their ends at .9 and .95 are wide enough there."""
     rows = settings_of("mi")["own calibration, parity, 39 sets"].run(300)
     for row in rows:
         assert binomial_acceptance(row.hits, row.trials, row.level).accepted
-        assert not binomial_acceptance(row.naive_hits, row.naive_trials, row.level).accepted
+    narrow = min(rows, key=lambda row: row.level)
+    assert not binomial_acceptance(narrow.naive_hits, narrow.naive_trials, narrow.level).accepted
 
 
 @pytest.mark.parametrize("domain", SETTINGS)

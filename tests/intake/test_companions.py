@@ -613,9 +613,14 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Callable[[pd.DataFrame], An
     "evals.EvalTable.rows": (kept_answers, {"mask": lambda r: r["y"] > 0}),
     "evals.EvalTable.matched": (beside_answers, {"values": lambda r: r["weight"]}),
     "Pipeline.calibrate": (piped, {"y": lambda r: r["y"]}),
-    "Gate.ask, ReusableHoldout.gate": (
-        gated,
-        {"target": lambda r: (r["x"] > 0).astype(int), "start": lambda r: (r["w"] > 0).astype(int)},
+    "Gate.ask": (
+        lambda r, target: gated(r, target, (r["w"] > 0).astype(int)),
+        {"target": lambda r: (r["x"] > 0).astype(int)},
+    ),
+    # A start without a fault, which nothing improves; in another order it is a bad one.
+    "ReusableHoldout.gate": (
+        lambda r, start: gated(r, (r["x"] > 0).astype(int), start),
+        {"start": lambda r: r["class"]},
     ),
     "evals.release": (released, {"right_checked": lambda r: r["class"]}),
 }

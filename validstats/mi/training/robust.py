@@ -70,7 +70,7 @@ def leave_kinds_out(
         own = np.isin(pool.family, kind_numbers(kind))
         path = None if folder is None else folder / f"left-out-{number}-{len(pool)}.npz"
         if path is not None and path.exists():
-            with np.load(path) as file:
+            with np.load(path, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in file.files}
         else:
             arrays = _read_left_out(
