@@ -138,7 +138,9 @@ def test_all_answers_are_covered(name, n, declarations) -> None:
 def test_every_certified_mechanism_is_simulated() -> None:
     from validstats.holdout.mechanisms import MECHANISMS
 
-    ours = [kind for kind in MECHANISMS.values() if not kind.__module__.startswith("tests")]
+    ours = [
+        kind for kind in MECHANISMS.values() if kind.__module__.split(".")[0] in ("validstats", "benchmarks")
+    ]
     certified = {kind.name for kind in ours if kind.certified}
     # a single look has nothing to adapt to: its interval is Clopper and Pearson's, which is enumerated elsewhere
     assert certified == {name for name, _, _ in CASES} | {"single_look"}
