@@ -46,7 +46,7 @@ def thousandths(value: float) -> str:
 
 def test_the_table_of_the_page_is_that_of_the_simulations() -> None:
     rows = re.findall(
-        r"^\| ([^|]+) \| (\d+) \| (\.\d+) \| ([^|]*)\|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE
+        r"^\| ([^|]+) \| (\d+) \| (1?\.\d+) \| ([^|]*)\|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE
     )
     assert {words for words, *_ in rows} == set(QUESTIONS)
     known = coverage()
