@@ -33,6 +33,24 @@ def open_gate(init: bool) -> None:
         create_gate("gate.ledger", labels)
 
 
+def prepare(arguments, run, workplace) -> None:
+    """Make what an example takes for granted."""
+    if arguments == ["data"]:
+        for file in workplace.iterdir():
+            file.unlink()
+    if arguments[0] == "holdout" and arguments[1] != "create":
+        run("holdout", "create", "study.ledger")
+    if "gate.ledger" in arguments:
+        open_gate(init=arguments[1] != "init")
+    if arguments[:2] == ["holdout", "plan"]:
+        declare("study.ledger")
+    if arguments[:2] == ["holdout", "audit"]:
+        Path("runs.csv").write_text(
+            "run_id,start_time,metrics.accuracy\na,2024-05-01,0.85\nb,2024-05-02,0.87\n"
+        )
+        Path("git-log.txt").write_text("9f8e7d6 Wider net: accuracy 87 %\n5d6e7f8 Baseline: accuracy 85 %\n")
+
+
 def commands(
     group: click.Group = main, path: tuple[str, ...] = ()
 ) -> list[tuple[tuple[str, ...], click.Command]]:
@@ -69,20 +87,7 @@ def test_every_command_has_a_worked_example(name, run) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("arguments", CASES)
 def test_examples_of_help_run(arguments, run, workplace) -> None:
-    if arguments == ["data"]:
-        for file in workplace.iterdir():
-            file.unlink()
-    if arguments[0] == "holdout" and arguments[1] != "create":
-        run("holdout", "create", "study.ledger")
-    if "gate.ledger" in arguments:
-        open_gate(init=arguments[1] != "init")
-    if arguments[:2] == ["holdout", "plan"]:
-        declare("study.ledger")
-    if arguments[:2] == ["holdout", "audit"]:
-        Path("runs.csv").write_text(
-            "run_id,start_time,metrics.accuracy\na,2024-05-01,0.85\nb,2024-05-02,0.87\n"
-        )
-        Path("git-log.txt").write_text("9f8e7d6 Wider net: accuracy 87 %\n5d6e7f8 Baseline: accuracy 85 %\n")
+    prepare(arguments, run, workplace)
     result = run(*arguments)
     assert result.exit_code == 0, result.output + result.stderr
     assert result.output.strip()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import re
+import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ __all__ = [
     "DataError",
     "LedgerRefusal",
     "OneOf",
+    "can_be_written",
     "columns_as",
     "confidence_level_option",
     "confidence_levels_option",
@@ -81,12 +83,29 @@ class LedgerRefusal(click.ClickException):
     exit_code = 3
 
 
+def can_be_written(context: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
+    """Refuse a file that cannot be written before anything is asked, charged or written; what is no file is let through."""
+    if path is None or (path.exists() and not path.is_file()):
+        return path
+    folder, option = path.absolute().parent, parameter.opts[0]
+    if not folder.is_dir():
+        raise DataError(f"The folder of {option} does not exist: {folder}. Create it first.")
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return path
+    except OSError as error:
+        raise DataError(
+            f"{option} cannot be written in {folder}: {error.strerror}. Name another folder."
+        ) from error
+
+
 def output_options(command: F) -> F:
     """Add ``--format`` and ``--output`` to a command."""
     command = click.option(
         "--output",
         "-o",
         type=click.Path(dir_okay=False, path_type=Path),
+        callback=can_be_written,
         default=None,
         help="File to write; the standard output if not given.",
     )(command)

@@ -205,9 +205,12 @@ def _emit(text: str, output: Path | None) -> None:
         return
     from validstats.runtime import whole_file
 
-    folder = output.absolute().parent
-    if not folder.is_dir():
-        raise DataError(f"The folder of --output does not exist: {folder}. Create it first.")
-    with whole_file(output) as draft:
-        draft.write_text(text if text.endswith("\n") else text + "\n", encoding="utf-8")
+    try:
+        with whole_file(output) as draft:
+            draft.write_text(text if text.endswith("\n") else text + "\n", encoding="utf-8")
+    except OSError as error:
+        click.echo(text)  # an answer may have been paid for
+        raise DataError(
+            f"{output} could not be written ({error.strerror}); the answer was printed."
+        ) from error
     click.echo(f"Wrote {output}", err=True)

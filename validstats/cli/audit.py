@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from validstats.cli._options import guarded
+from validstats.cli._options import can_be_written, guarded
 
 __all__ = ["audit"]
 
@@ -22,6 +22,7 @@ GATE_FIRED = 4
     "--output",
     "-o",
     type=click.Path(dir_okay=False, path_type=Path),
+    callback=can_be_written,
     help="Page to write (.html, .md or .docx); the receipt goes beside it.",
 )
 @click.option("--verify", "receipt", type=_FILE, help="Receipt to compare with; nothing is written.")

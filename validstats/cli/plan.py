@@ -10,6 +10,7 @@ import click
 from validstats.cli._options import (
     DataError,
     OneOf,
+    can_be_written,
     columns_as,
     confidence_level_option,
     guarded,
@@ -200,6 +201,7 @@ def labels(
     "--write",
     "rows_file",
     type=click.Path(dir_okay=False, path_type=Path),
+    callback=can_be_written,
     help="CSV file to write: the rows of FILE with sampling_probability and selected.",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the draw.")

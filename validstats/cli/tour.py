@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from validstats.cli._options import DataError, OneOf
+from validstats.cli._options import DataError, OneOf, can_be_written
 
 __all__ = ["tour"]
 
@@ -22,6 +22,7 @@ def _sections() -> tuple[str, ...]:
     "--output",
     "-o",
     type=click.Path(dir_okay=False, path_type=Path),
+    callback=can_be_written,
     default=Path("validstats-tour.html"),
     show_default=True,
     help="HTML page to write; self-contained.",
@@ -44,5 +45,5 @@ def tour(output: Path, sections: tuple[str, ...]) -> None:
 
     try:
         run_tour(sections or tuple(SECTIONS), output)
-    except FileNotFoundError as error:
-        raise DataError(str(error)) from error
+    except OSError as error:
+        raise DataError(f"{output} could not be written: {error}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -22,6 +23,7 @@ from validstats.batch import (
     Simultaneous,
 )
 from validstats.batch.laws import quantile_index
+from validstats.exceptions import DependentRowsWarning
 from validstats.validity.hunt import Claim, Trial
 from validstats.validity.priors import Choice, LogUniform, Prior, Setting, Uniform
 
@@ -244,6 +246,85 @@ def _shares_trial(setting: Setting, rng: np.random.Generator) -> Trial:
     return _checked(result.conf_low[0] - 1e-12, result.conf_high[0] + 1e-12, truth, math.nan, None)
 
 
+def _strata_trial(joint: bool) -> Callable[[Setting, np.random.Generator], Trial]:
+    def trial(setting: Setting, rng: np.random.Generator) -> Trial:
+        """Means of batches that mix strata otherwise than the calibration; the reference forgets the strata."""
+        k, sizes = setting["strata"], [setting["m"]]
+        if joint:
+            sizes = [max(1, setting["m"] // part) for part in (1, 2, 3)]
+        names = np.repeat(np.arange(len(sizes)), sizes)
+        # every stratum that a batch holds was calibrated
+        known = np.concatenate([np.arange(k), rng.integers(k, size=max(setting["n"] - k, 0))])
+        new = rng.choice(k, names.size, p=rng.dirichlet(np.full(k, setting["evenness"])))
+        shift = setting["gap"] * np.linspace(-1, 1, k)
+
+        def draw(stratum: AnyArray) -> tuple[AnyArray, Float1D]:
+            X, y = draw_labels(setting["law"], len(stratum), rng)
+            return X, np.clip(y + shift[stratum], *BOUNDS)
+
+        (Xc, yc), (Xn, yn) = draw(known), draw(new)
+        seed = int(rng.integers(2**31))
+        learner = _frozen(setting, rng)
+        options: dict[str, Any] = {"confidence_level": setting["level"], "bounds": BOUNDS, "n_resamples": 999}
+        model = BatchPredictor(learner, BatchMean(), random_state=seed, **options)
+        found: Any = model.calibrate(Xc, yc, strata=known).infer(Xn, batches=names, strata=new, joint=joint)
+        plain = BatchPredictor(learner, BatchMean(), random_state=seed, **options).calibrate(Xc, yc)
+        forgot: Any = plain.infer(Xn, batches=names, joint=joint)
+        truth = np.array([yn[names == name].mean() for name in found.batches])
+        missed = (forgot.conf_low[:, 0] > truth) | (truth > forgot.conf_high[:, 0])
+        return _checked(
+            found.conf_low[:, 0],
+            found.conf_high[:, 0],
+            truth,
+            float(np.mean(forgot.conf_high - forgot.conf_low)),
+            not missed.any(),
+        )
+
+    return trial
+
+
+def _frozen(setting: Setting, rng: np.random.Generator) -> Any:
+    """A learner that was fitted elsewhere, a good one or one that is badly wrong."""
+    from sklearn.frozen import FrozenEstimator
+
+    X, y = draw_labels(setting["law"], 120, rng)
+    learner = make_learner(setting["learner"])
+    return FrozenEstimator(learner.fit(X, 2.0 - 3.0 * y if setting["learner"] == "wrong" else y))
+
+
+def _alarm_trial(setting: Setting, rng: np.random.Generator) -> Trial:
+    """Whether rows of one past batch that move together are noticed; without a shock a warning would be false."""
+    from sklearn.frozen import FrozenEstimator
+
+    weeks, rows = setting["weeks"], setting["rows"]
+    sizes = rng.integers(max(rows // 3, 2), 2 * rows, weeks) if setting["unequal"] else np.full(weeks, rows)
+    week = np.repeat(np.arange(weeks), sizes)
+    X, y = draw_labels(setting["law"], week.size, rng)
+    fitted = make_learner("fitted").fit(*draw_labels(setting["law"], 120, rng))
+    if setting["shock"]:
+        # the shock's share of the variance of a residual
+        spread = float(np.std(y - fitted.predict(X))) or 1.0
+        y = y + spread * math.sqrt(setting["shock"] / (1 - setting["shock"])) * rng.normal(size=(weeks,))[week]
+    model = BatchPredictor(
+        FrozenEstimator(fitted),
+        BatchMean(),
+        bounds=(None, None),
+        unit="row",
+        random_state=0,
+        check_reuse=False,
+    )
+    model.calibrate(X, y, batches=week)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        model.infer(draw_labels(setting["law"], rows, rng)[0])
+    heard = any(issubclass(w.category, DependentRowsWarning) for w in said)
+    if not setting["shock"]:
+        return Trial(not heard)
+    residual = y - fitted.predict(X)
+    p_value = stats.f_oneway(*np.split(residual, np.cumsum(sizes)[:-1])).pvalue
+    return Trial(True, decided=heard, reference_decided=bool(p_value <= 0.01))
+
+
 def _prior(**more: Any) -> Prior:
     return Prior(
         {
@@ -335,5 +416,41 @@ CLAIMS = (
         _prior(above=Uniform(-2, 2)),
         _envelope_trial,
         _level,
+    ),
+    *(
+        Claim(
+            name,
+            _prior(
+                m=LogUniform(1, 1000, says="rows of the batch"),
+                learner=Choice(("frozen", "wrong", "useless", "overfitted")),
+                strata=Choice((2, 3, 5, 10)),
+                gap=Uniform(0, 3, says="distance of the outer strata from the middle"),
+                evenness=LogUniform(0.2, 5.0, whole=False, says="how even a batch mixes the strata"),
+            ),
+            _strata_trial(joint),
+            _level,
+            reference="one stratum",
+        )
+        for name, joint in (
+            ("mean of a batch that mixes strata otherwise", False),
+            ("means of several batches with strata at once", True),
+        )
+    ),
+    Claim(
+        "warning that rows of one batch move together",
+        Prior(
+            {
+                "weeks": LogUniform(5, 150, says="past weeks"),
+                "rows": LogUniform(4, 60, says="rows of a week"),
+                "unequal": Choice((False, True), says="whether weeks have different sizes"),
+                "shock": Choice((0.0, 0.0, 0.05, 0.1, 0.2), says="share of the variance that a week shares"),
+                "law": Choice(
+                    tuple(law for law in LAWS if law != "constant"), says="what the labels are like"
+                ),
+            }
+        ),
+        _alarm_trial,
+        0.99,
+        reference="analysis of variance",
     ),
 )

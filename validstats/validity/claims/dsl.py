@@ -392,6 +392,95 @@ def _multinomial_trial(setting: Setting, rng: np.random.Generator) -> Trial:
     return _compare(result, SLOPE, 1, fault)
 
 
+def _effects_trial(setting: Setting, rng: np.random.Generator) -> Trial:
+    """A slope beside absorbed effects of units, of which some have one labelled row or none."""
+    import pandas as pd
+
+    n = round(setting["labels"] * setting["times"])
+    unit = np.arange(n) // setting["each"]
+    effect = rng.normal(size=int(unit[-1]) + 1)[unit]
+    x = effect + (rng.exponential(size=n) if setting["covariate"] == "skewed" else rng.normal(size=n))
+    if setting["covariate"] == "dummy":
+        x = (x > 0.8).astype(float)
+    noise = rng.standard_t(4, n) if setting["errors"] == "heavy" else rng.normal(size=n)
+    noise *= 1 + 0.5 * np.abs(x) if setting["errors"] == "uneven" else 1.0
+    y = SLOPE * x + setting["effect"] * effect + noise
+    rows = pd.DataFrame({"judge": _measured(y, setting, rng), "x": x, "unit": unit})
+    groups = unit if setting["each"] > 1 else _groups(n, setting)
+    result, _, fault = _infer(rows, y, groups, setting, rng, "y ~ x | unit", model="linear")
+    return _compare(result, SLOPE, 0, fault)
+
+
+GLM_MEANS: dict[str, Callable[[Float1D], Float1D]] = {
+    "gamma, log": lambda eta: np.exp(np.clip(eta, -5.0, 5.0)),
+    "binomial, complementary log-log": lambda eta: -np.expm1(-np.exp(np.clip(eta, -30.0, 3.0))),
+    "gaussian, log": lambda eta: np.exp(np.clip(eta, -5.0, 3.0)),
+}
+
+
+def _glm_trial(setting: Setting, rng: np.random.Generator) -> Trial:
+    """The slope of a generalised linear model."""
+    import pandas as pd
+    from statsmodels.genmod import families
+
+    n = round(setting["labels"] * setting["times"])
+    x = rng.normal(size=n) if setting["covariate"] != "dummy" else (rng.random(n) < 0.15).astype(float)
+    mean = GLM_MEANS[setting["family"]](SLOPE * x - setting["rare"])
+    if setting["family"] == "gamma, log":
+        y, family = rng.gamma(2.0, mean / 2.0), families.Gamma(families.links.Log())
+    elif setting["family"] == "gaussian, log":
+        y, family = mean + 0.5 * rng.normal(size=n), families.Gaussian(families.links.Log())
+    else:
+        y = (rng.random(n) < mean).astype(float)
+        family = families.Binomial(families.links.CLogLog())
+    binary = set(np.unique(y)) <= {0.0, 1.0}
+    rows = pd.DataFrame({"judge": (_judged if binary else _measured)(y, setting, rng), "x": x})
+    setting = {**setting, "classes": binary}
+    groups = _groups(n, setting)
+    result, _, fault = _infer(rows, y, groups, setting, rng, "y ~ x", model="glm", family=family)
+    return _compare(result, SLOPE, -1, fault)
+
+
+def _sequence_trial(setting: Setting, rng: np.random.Generator) -> Trial:
+    """A mean at all looks of labelling in sequence; the reference looks as often with ordinary intervals."""
+    import pandas as pd
+
+    n = setting["units"]
+    rate = 1 / (1 + math.exp(-setting["logit"]))
+    y = (rng.random((n,)) < rate).astype(float)
+    study = DesignSupervised(
+        _learner(setting["learner"], False),
+        sequential=True,
+        confidence_level=setting["level"],
+        random_state=int(rng.integers(2**31)),
+    ).fit(pd.DataFrame({"judge": _judged(y, setting, rng)}), surrogate="judge")
+    asked, answers = 0, pd.Series(np.full(n, np.nan), name="y")
+    while asked < n:
+        request = study.next_labels(
+            max(n // setting["looks"], 20),
+            label_share=setting["share"],
+            rule=setting["rule"],
+            n_first=min(setting["first"], n // 4),
+            start=max(n // 10, setting["first"]),
+        )
+        asked += len(request.rows)
+        answers[request.to_label] = y[request.to_label]
+        study.calibrate(answers)
+    try:
+        result = study.infer("y", model="mean")
+    except ValueError as error:
+        raise documented(error) from error
+    ordinary = stats.norm.ppf((1 + setting["level"]) / 2) * result.std_errors[:, 0]
+    inside = (result.lows[:, 0] <= rate) & (rate <= result.highs[:, 0])
+    return Trial(
+        bool(inside.all()),
+        float(2 * result.radii[-1, 0]),
+        bool(np.all(np.abs(result.estimates[:, 0] - rate) <= ordinary)),
+        float(2 * ordinary[-1]),
+        fault_of_interval(float(result.lows[-1, 0]), float(result.highs[-1, 0]), float(result.estimate[0])),
+    )
+
+
 def _level(setting: Setting) -> float:
     return float(setting["level"])
 
@@ -494,5 +583,55 @@ CLAIMS = (
         _level,
         "asymptotic",
         reference="least squares with HC3 on the labels alone",
+    ),
+    Claim(
+        "slope beside absorbed effects",
+        _prior(
+            labels=LogUniform(40, 2000),
+            each=Choice((2, 3, 5, 20), says="rows of a unit"),
+            effect=Uniform(0, 2, says="standard deviation of the effects"),
+            covariate=Choice(("normal", "skewed", "dummy")),
+            errors=Choice(ERRORS),
+            population=Choice(("superpopulation",)),
+            design=Choice(("simple", "independent", "unequal", "clusters")),
+            spread=LogUniform(2, 10, whole=False),
+        ),
+        _effects_trial,
+        _level,
+        "asymptotic",
+    ),
+    Claim(
+        "slope of a generalised linear model",
+        _prior(
+            family=Choice(tuple(GLM_MEANS)),
+            covariate=Choice(("normal", "dummy")),
+            rare=Uniform(-0.5, 2),
+            population=Choice(("superpopulation",)),
+        ),
+        _glm_trial,
+        _level,
+        "asymptotic",
+    ),
+    Claim(
+        "mean at every look of labelling in sequence",
+        Prior(
+            {
+                "units": LogUniform(1000, 10_000, says="units, whose turn comes one after another"),
+                "share": Uniform(0.05, 0.5, says="share of the units that is labelled"),
+                "looks": Choice((5, 20), says="times that labels arrive"),
+                "first": Choice((20, 100), says="units that are all labelled first"),
+                "rule": Choice(("uniform", "active")),
+                "learner": Choice(("stack", "linear")),
+                "judge": Choice(JUDGES),
+                "sensitivity": Uniform(0.5, 0.995),
+                "specificity": Uniform(0.5, 0.995),
+                "logit": Uniform(-4, 4, says="log odds of the share"),
+                "level": Choice((0.9, 0.95)),
+            }
+        ),
+        _sequence_trial,
+        _level,
+        "asymptotic",
+        reference="ordinary intervals, looked at as often",
     ),
 )

@@ -122,14 +122,26 @@ class _Study:
     """A holdout of fair coins with everything that was said about it."""
 
     def __init__(self, setting: Setting, rng: np.random.Generator, **options: Any) -> None:
-        self.setting, self.rng, self.n = setting, rng, int(setting["n"])
-        self.labels = _coins(rng, self.n)
+        self.setting, self.rng = setting, rng
+        self.each = int(setting.get("each", 1))
+        self.labels, clusters = self.draw(int(setting["n"]))
+        self.n = len(self.labels)
         ledger = Ledger.in_memory(secret=rng.bytes(32))
         declared = {"confidence_level": setting["level"], "ledger": ledger, **options}
         self.holdout = ReusableHoldout(**declared)
-        self.holdout.calibrate(rng.normal(size=(self.n, 1)), self.labels, check_reuse=False)
+        X = rng.normal(size=(self.n, 1))
+        self.holdout.calibrate(X, self.labels, clusters=clusters, check_reuse=False)
         self.votes = np.zeros(self.n)
         self.held = True
+
+    def draw(self, n: int, first: int = 0) -> tuple[Int1D, AnyArray | None]:
+        """Labels of n units, and the clusters where a unit is several rows, about one in five with labels of their own."""
+        if self.each == 1:
+            return _coins(self.rng, n), None
+        cluster = np.repeat(np.arange(n), self.rng.integers(1, 2 * self.each, n))
+        labels = _coins(self.rng, n)[cluster]
+        own = self.rng.random(len(labels)) < 0.2
+        return np.where(own, _coins(self.rng, len(labels)), labels), first + cluster
 
     def proposal(self) -> Int1D:
         """Random predictions, or the majority of what looked good so far."""
@@ -226,11 +238,12 @@ def _ask_function(study: _Study) -> None:
 
 def _join(study: _Study) -> None:
     """More rows join, in a number that the answers so far decide."""
-    if study.n > 4 * study.setting["n"]:
+    if study.n > 4 * study.each * study.setting["n"]:
         return
-    m = max(round(study.n * (0.3 if study.votes.sum() > 0 else 0.6)), 5)
-    labels = _coins(study.rng, m)
-    study.holdout.extend(study.rng.normal(size=(m, 1)), labels, check_reuse=False)
+    m = max(round(study.n / study.each * (0.3 if study.votes.sum() > 0 else 0.6)), 5)
+    labels, clusters = study.draw(m, first=study.n)
+    m = len(labels)
+    study.holdout.extend(study.rng.normal(size=(m, 1)), labels, clusters=clusters, check_reuse=False)
     study.labels = np.concatenate([study.labels, labels])
     study.votes = np.concatenate([study.votes, np.zeros(m)])
     study.n += m
@@ -443,5 +456,23 @@ CLAIMS = (
         _audit_trial,
         _level,
         reference="interval of one look at the best score",
+    ),
+    Claim(
+        "releases about clusters of dependent rows",
+        Prior(
+            {
+                "n": LogUniform(50, 400, says="clusters"),
+                "each": Choice((2, 3, 10), says="rows of a cluster on average"),
+                "looks": LogUniform(1, 25),
+                "mechanism": Choice(("guess_and_check", "description_length")),
+                "greed": Uniform(0.0, 1.0, says="share of proposals that use what was released"),
+                "repeats": Choice((False, True)),
+                "vault": Choice((0.0, 0.2)),
+                "level": LEVELS,
+            }
+        ),
+        _mixed_trial,
+        _level,
+        reference=f"{_PLAIN}, with every row as a unit",
     ),
 )
