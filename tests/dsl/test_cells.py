@@ -45,6 +45,39 @@ def test_the_interval_is_the_one_computed_label_by_label(seed, finite, binary):
     assert [found.conf_low, found.conf_high] == pytest.approx(slow, abs=1e-9)
 
 
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("finite", [False, True])
+def test_labels_that_tell_their_spread_leave_less_to_the_one_that_was_not_drawn(seed, finite):
+    """Two hundred and fifty smooth scores, then with cells of fewer labels or unequal weights, then with zeros."""
+    rng = np.random.default_rng(seed)
+    n, k = 280, (3, 12)[seed % 2]
+    cell = np.arange(n) % k
+    probability = np.full(n, 0.9) if seed < 4 else rng.choice([0.95, 0.6], n)
+    labelled = rng.random(n) < probability
+    y = np.clip(0.3 + 0.4 * cell / k + 0.1 * rng.normal(size=n), 0, 1)
+    if seed in (2, 3):
+        y[rng.choice(n, 4, replace=False)] = 0.0
+    found = cell_interval(cell_sums(y[labelled], cell, labelled, probability, k, finite=finite))
+    slow = cells_by_hand(y, cell, labelled, probability, finite=finite)
+    assert [found.conf_low, found.conf_high] == pytest.approx(slow, abs=1e-9)
+
+
+def test_smooth_scores_of_many_labels_have_nearly_the_normal_interval():
+    """With 600 labels within a sixth of the normal interval of the same cells, with 60 half as long again and more."""
+    rng = np.random.default_rng(0)
+
+    def ratio(n_labels):
+        cell = np.arange(n_labels) % 5
+        y = 0.3 + 0.08 * cell + 0.2 * rng.uniform(-1, 1, n_labels)
+        everything = np.ones(n_labels, dtype=bool)
+        sums = replace(cell_sums(y, cell, everything, np.full(n_labels, 0.1), 5), n_units=np.inf)
+        _, low, high = cell_interval(sums)
+        return (high - low) / (2 * 1.96 * np.sqrt(np.sum(sums.share**2 * sums.spread / sums.total**2)))
+
+    assert ratio(600) < 7 / 6
+    assert ratio(60) > 1.5
+
+
 def test_counts_give_the_sums_of_rows():
     rng = np.random.default_rng(3)
     n, k, cell, probability, labelled = random_case(rng, equal=True)

@@ -48,9 +48,28 @@ def cells_by_hand(
                 share[c] ** 2 * sum(weight[i] ** 2 * (y[i] - mean_of(c)) ** 2 for i in read[c]) / total**2
             )
             largest = max(largest, (share[c] * a_max[c] / total) ** 2 * (end - mean_of(c)) ** 2)
-        if largest == 0:
+        if largest == 0 or counted == 0:
             return 1.0
-        return min(max(1.5 - counted / largest / 10, 0.5), 1.0)
+        surprises = counted / largest
+        few = min(max(1.5 - surprises / 10, 0.5), 1.0)
+        if not finite and not infinite_units:
+            theta = sum(share[c] * mean_of(c) for c in names if read[c])
+            squares = sum(share[c] * mean_of(c) ** 2 for c in names if read[c])
+            counted += (squares - theta**2) / len(cell)
+        many = max(0.42 - 0.3 * math.log10(counted / largest), 0.25) / (1.5 - 0.5 / k_eff)
+        return few - told() * max(few - many, 0.0)
+
+    def told():
+        """How far the spread rests on many labels, and every cell has twenty of them."""
+        parts = [
+            share[c] * weight[i] * (y[i] - mean_of(c)) / sum(weight[k] for k in read[c])
+            for c in names
+            for i in read[c]
+        ]
+        concentration = sum(u**4 for u in parts) / sum(u**2 for u in parts) ** 2
+        rest = max(concentration - 1 / len(parts), 2 / len(parts))
+        heaviest = min(sum(weight[i] for i in read[c]) / a_max[c] for c in names)
+        return min(max(1 / rest / 30 - 1, 0.0), 1.0) * min(max(heaviest / 10 - 1, 0.0), 1.0)
 
     def moments(c, k, end):
         if not read[c]:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
+from scipy import stats
+from scipy.special import expit
 
 from validstats.dsl.fit.cell_intervals import CellInterval, cell_interval, cell_sums
 from validstats.dsl.fit.cells import form_cells
@@ -177,6 +180,37 @@ def scores_with_zeros(rng, finite, n_labels=100, zeros=0.03) -> ShareDraw:
     )
 
 
+def smooth_scores(rng, finite, correlation=0.9, gross=0.0) -> ShareDraw:
+    """Logistic scores, a continuous judge, 300 labels; a share of zeros among the tenth that the judge rates best."""
+    n = 4000
+    judge = rng.normal(size=n)
+    y = expit(correlation * judge + np.sqrt(1 - correlation**2) * rng.normal(size=n))
+    best = judge > BEST_TENTH
+    y = np.where(best & (rng.random(n) < gross), 0.0, y)
+    law = 0.5 - gross * _of_the_best_tenth(correlation)
+    return ShareDraw(
+        y=y,
+        probability=np.full(n, 300 / n),
+        target=_target(y, law, finite),
+        surrogates=(judge,),
+        finite=finite,
+        binary=False,
+    )
+
+
+BEST_TENTH = float(stats.norm.isf(0.1))
+
+
+@cache
+def _of_the_best_tenth(correlation: float) -> float:
+    """Return ``E[score; judge in its best tenth]``, by the midpoint rule in both normal variables."""
+    grid = (np.arange(400) + 0.5) / 400
+    judge = stats.norm.ppf(0.9 + 0.1 * grid)[:, None]
+    return 0.1 * float(
+        np.mean(expit(correlation * judge + np.sqrt(1 - correlation**2) * stats.norm.ppf(grid)))
+    )
+
+
 def two_point_scores(rng, finite, n_labels=120, low=0.02) -> ShareDraw:
     """Scores of .9 with a .1 in two per cent, and a judge that is noise."""
     n = 2000
@@ -294,6 +328,8 @@ SETTINGS: dict[str, Callable[..., ShareDraw]] = {
     "scores with 3 % zeros": scores_with_zeros,
     "scores with 1.2 % zeros": lambda rng, finite: scores_with_zeros(rng, finite, 200, 0.012),
     "scores of two values": two_point_scores,
+    "smooth scores": smooth_scores,
+    "smooth scores, gross errors of the judge": lambda rng, finite: smooth_scores(rng, finite, 0.99, 0.03),
     "U-shaped scores in strata": u_shaped_scores,
     "paired difference": paired_difference,
     "oversampled flags": oversampled_flags,

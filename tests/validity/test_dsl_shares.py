@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.special import expit
 
 from benchmarks.dsl_shares import Setting, draw, full_grid, measure, post_stratified_normal
 from tests.validity.dsl_share_settings import (
@@ -98,6 +99,20 @@ def test_designs_that_break_simpler_intervals(name, finite):
     hits, _ = coverage(make, REPLICATES, [2, finite])
     check = binomial_acceptance(hits, REPLICATES, FLOOR)
     assert check.accepted, f"{name}: {check}"
+
+
+def test_the_regression_on_the_judge_fails_where_the_judge_makes_rare_gross_errors():
+    """Cells cover there (above); two samples of five hold no such error, and the regression is too sure."""
+    rng, hits = np.random.default_rng(8), 0
+    for _ in range(REPLICATES):
+        data = SETTINGS["smooth scores, gross errors of the judge"](rng, True)
+        labelled, score = data.label(rng), expit(data.surrogates[0])
+        X = np.column_stack([np.ones(len(score)), score])
+        slopes, squares = np.linalg.lstsq(X[labelled], data.y[labelled], rcond=None)[:2]
+        n = int(labelled.sum())
+        half = stats.t.isf(0.025, n - 2) * np.sqrt(squares[0] / (n - 2) / n * (1 - n / len(score)))
+        hits += bool(abs(np.mean(X @ slopes) - data.target) <= half)
+    assert not binomial_acceptance(hits, REPLICATES, FLOOR).accepted
 
 
 @pytest.mark.parametrize(("n_units", "n_labels"), [(50, 30), (50, 48), (100, 98), (500, 450)])

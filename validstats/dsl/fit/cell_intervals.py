@@ -48,6 +48,7 @@ class CellSums:
     square: FloatND
     mean: FloatND  # Weighted mean ``ybar`` of the labels; 0 where there are none
     spread: FloatND  # Sum of ``a ** 2 (y - ybar) ** 2``
+    fourth: FloatND  # Sum of ``a ** 4 (y - ybar) ** 4``
     # open_square, open_first, open_spread: Sums of ``a ** 2 f``, ``a ** 2 f (y - ybar)`` and ``a ** 2 f (y -
     # ybar) ** 2``, with ``f = 1 - pi`` where the target is the finite population and 1 otherwise
     open_square: FloatND
@@ -146,6 +147,7 @@ def table_sums(
         square=add(a**2),
         mean=mean,
         spread=add(a**2 * off**2),
+        fourth=add((a * off) ** 4),
         open_square=add(open_square),
         open_first=add(open_square * off),
         open_spread=add(open_square * off**2),
@@ -180,6 +182,7 @@ def cell_counts(
         square=square,
         mean=mean,
         spread=spread,
+        fourth=spread / pi**2 * (1.0 - 3.0 * mean * (1.0 - mean)),
         open_square=square * still_open,
         open_first=np.zeros(n.shape),
         open_spread=spread * still_open,
@@ -228,19 +231,47 @@ def label_surprises(sums: CellSums) -> FloatND:
 
 
 def _pseudo_weight(sums: CellSums, end: float) -> FloatND:
-    """Return the weight of the pseudo-label at an end, from 1 (few labels as surprising) to 1/2 (ten and more).
+    """Return the weight of the pseudo-label at an end: 1 where few labels are as surprising, less where many are.
 
     ``T = sum W^2 sum a^2 (y - ybar)^2 / S^2  over  max (W a_max / S)^2 (end - ybar)^2`` counts the labels that are as
-    surprising as one at the end; ``w = clip(1.5 - T / 10, 1/2, 1)``.
+    surprising as one at the end; ``w = clip(1.5 - T / 10, 1/2, 1)``. Where many labels tell the spread, one that was not
+    seen matters only by its shift of the estimate, ``d = 1 / sqrt(T)`` standard errors (of a sample of units too, where
+    the target is their law), and all pseudo-labels together weigh ``max(.42 - .3 log10 T, 1/4)`` if that is less.
     """
     has = sums.n > 0
     total = np.where(has, sums.total, 1.0)
-    counted = np.sum(np.where(has, (sums.share / total) ** 2 * sums.spread, 0.0), axis=-1)
+    part = np.where(has, sums.share / total, 0.0)
+    counted = np.sum(part**2 * sums.spread, axis=-1)
     largest = np.where(
         has, (sums.share * sums.largest_weight / total) ** 2 * (end - sums.mean) ** 2, sums.share**2
     ).max(axis=-1)
-    surprises = np.divide(counted, largest, out=np.zeros(np.shape(counted)), where=largest > 0)
-    return np.clip(1.5 - surprises / 10.0, 0.5, 1.0)
+
+    def surprises(variance: FloatND) -> FloatND:
+        return np.divide(variance, largest, out=np.zeros(np.shape(largest)), where=largest > 0)
+
+    few = np.clip(1.5 - surprises(counted) / 10.0, 0.5, 1.0)
+    of_units = np.sum(sums.share * sums.mean**2, axis=-1) - np.sum(sums.share * sums.mean, axis=-1) ** 2
+    of_units = 0.0 if sums.finite else np.maximum(of_units, 0.0) / sums.n_units
+    # est - d w - z sqrt(1 + d^2 (N + w)) covers for every Poisson number N of labels at the end from w = .73, .38, .25,
+    # .10 on at T = .1, 1, 3, 10; the other cells have w / 2 (1 - 1 / K) besides
+    everything = np.maximum(0.42 - 0.3 * np.log10(np.maximum(surprises(counted + of_units), 1e-9)), 0.25)
+    many = everything / (1.5 - 0.5 / effective_cells(sums))
+    return few + _told_spread(sums, part, counted) * np.minimum(many - few, 0.0)
+
+
+def _told_spread(sums: CellSums, part: FloatND, counted: FloatND) -> FloatND:
+    """Return from 0 to 1 whether the labels tell their spread: 0 where few do, 1 where sixty and every cell do.
+
+    ``m = 1 / (k4 - 1 / n)``, ``k4 = sum u^4 / (sum u^2)^2``, ``u = W a (y - ybar) / S``, at most n / 2, is the number
+    of labels on which the spread rests, that of the surprises where these are rare. ``S / a_max`` is the number of
+    labels of a cell, counted by its heaviest unit.
+    """
+    n = sums.n.sum(axis=-1)
+    fourth = np.sum(part**4 * sums.fourth, axis=-1)
+    square = np.where(counted > 0, counted**2, 1.0)
+    one_of = np.maximum(fourth / square - 1.0 / np.maximum(n, 1.0), 2.0 / np.maximum(n, 1.0))
+    heavy = np.where(sums.share > 0, sums.total / sums.largest_weight, np.inf).min(axis=-1)
+    return np.clip(1.0 / one_of / 30.0 - 1.0, 0.0, 1.0) * np.clip(heavy / 10.0 - 1.0, 0.0, 1.0)
 
 
 def _with_pseudo_label(
@@ -342,7 +373,7 @@ def cell_difference(
 
 def expected_sums(sums: CellSums, ratio: float) -> CellSums:
     """Return the sums to expect of ``ratio`` times as many labels like those there: counts grow, weights shrink."""
-    # a -> a / r and n -> n r: sums of a stay, sums of a^2 shrink by r, sums of a^2 pi stay
+    # a -> a / r and n -> n r: sums of a stay, of a^2 shrink by r, of a^4 by r^3, sums of a^2 pi stay
     known = sums.square - sums.open_square
     open_square = np.maximum(sums.square / ratio - known, 0.0)
     still = np.divide(
@@ -355,6 +386,7 @@ def expected_sums(sums: CellSums, ratio: float) -> CellSums:
         n=sums.n * ratio,
         square=sums.square / ratio,
         spread=sums.spread / ratio,
+        fourth=sums.fourth / ratio**3,
         open_square=open_square,
         open_first=sums.open_first * still,
         open_spread=sums.open_spread * still,
@@ -379,6 +411,7 @@ def select_cells(sums: CellSums, inside: Bool1D) -> CellSums:
         square=chosen(sums.square),
         mean=chosen(sums.mean),
         spread=chosen(sums.spread),
+        fourth=chosen(sums.fourth),
         open_square=chosen(sums.open_square),
         open_first=chosen(sums.open_first),
         open_spread=chosen(sums.open_spread),

@@ -131,8 +131,8 @@ def choose_interval(
         # measured: benchmarks/results/dsl_scores.md
         return IntervalChoice(
             "cells",
-            "the outcome is bounded; interval='normal', a regression on the judge, is shorter for smooth scores but does "
-            f"not see gross errors rarer than about 5 in {n_units}",
+            "the outcome is bounded; interval='normal', a regression on the judge, is shorter for smooth scores, above all "
+            f"below 300 labels, but does not see gross errors rarer than about 5 in {n_units}",
         )
     return IntervalChoice("cells", "the outcome is bounded")
 
