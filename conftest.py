@@ -5,9 +5,11 @@ from __future__ import annotations
 import gc
 import itertools
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +20,18 @@ gc.disable()  # until the tests run: what collection makes stays, and to look th
 
 _SHARED = f"{_FOLDER.name}/shared"  # of fixtures that outlive a test
 os.environ["XDG_STATE_HOME"] = _SHARED
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """A file whose one mark keeps all its tests out of this lane is not read: to import and rewrite it takes seconds."""
+    terms = config.option.markexpr.split(" and ")
+    excluded = {term[4:] for term in terms if re.fullmatch(r"not \w+", term)}
+    if not excluded or collection_path.suffix != ".py":
+        return None
+    mark = re.search(
+        r"^pytestmark = (?:\[\s*)?pytest\.mark\.(\w+)", collection_path.read_text("utf-8"), re.MULTILINE
+    )
+    return True if mark and mark[1] in excluded else None
 
 
 @pytest.hookimpl(tryfirst=True)

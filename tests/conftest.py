@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import functools
 import hashlib
 import itertools
@@ -28,6 +29,19 @@ def _load_profile() -> None:
 def pytest_collectstart() -> None:
     """Set up hypothesis where tests are collected; the process that only hands them out imports nothing."""
     _load_profile()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of the cases of a test that is marked ``share(k)`` the first, the k-th after it and so on are fast, the others slow."""
+    seen: collections.Counter[str] = collections.Counter()
+    for item in items:
+        mark = item.get_closest_marker("share")
+        if mark is not None:
+            name = item.nodeid.partition("[")[0]
+            if seen[name] % mark.args[0]:
+                item.add_marker(pytest.mark.slow)
+            seen[name] += 1
 
 
 def _repeatable_keys(monkeypatch: pytest.MonkeyPatch, name: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import functools
 import re
 from collections import defaultdict
@@ -16,18 +15,16 @@ ROOT = Path(validstats.__file__).parent
 PAGE = ROOT.parent / "CONTRIBUTING.md"
 
 
+NAME = re.compile(r"^(?:class (\w+)|(\w+): TypeAlias\b)", re.MULTILINE)
+
+
 @functools.cache
 def names(root: Path) -> dict[str, list[str]]:
     """Classes and aliases of types by name, with the files that define them; private ones are left out."""
     found: dict[str, list[str]] = defaultdict(list)
     for path in sorted(root.rglob("*.py")):
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
-            if isinstance(node, ast.ClassDef):
-                name = node.name
-            elif isinstance(node, ast.AnnAssign) and ast.unparse(node.annotation) == "TypeAlias":
-                name = ast.unparse(node.target)
-            else:
-                continue
+        for match in NAME.finditer(path.read_text(encoding="utf-8")):
+            name = match[1] or match[2]
             if not name.startswith("_"):
                 found[name].append(str(path.relative_to(root)))
     return found

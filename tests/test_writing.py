@@ -103,7 +103,7 @@ WRITERS = {
     "weights": """
         from pathlib import Path
         from validstats.mi.network.calibration import shipped_weights_path
-        from validstats.mi.network.forward_pass import load_weights, save_weights
+        from validstats.mi.network import load_weights, save_weights
         weights = load_weights(shipped_weights_path())
         write = lambda: save_weights(weights, Path("out.npz"))
     """,

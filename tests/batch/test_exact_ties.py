@@ -43,6 +43,7 @@ def tails_of_rank(n, m, zeta):
     return [Fraction(sum(weights[rank:]), total) for rank in range(n + 2)]
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize(
     ("n", "m", "zeta"), [(7, 3, 2), (12, 5, 5), (40, 9, 4), (300, 20, 11), (60, 1, 1), (9, 30, 2)]
 )

@@ -23,6 +23,7 @@ from validstats.kernels.rank_sum import gaussian_binomial
 from validstats.validity import binomial_acceptance
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize(("n", "m"), [(65, 65), (70, 66), (66, 131), (100, 80), (200, 150)])
 def test_the_law_equals_that_in_integers(n, m):
     counts = rank_sum_counts(n, m)
@@ -52,6 +53,7 @@ def test_frequencies_that_are_left_out_count_for_nothing(n, m):
         assert abs(np.prod(sines[0] / sines[1] * j / (n + j))) < 1e-19
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize(
     ("n", "m"), [(1000, 600), (150, 500), (200, 500), (3000, 1000), (300, 4000), (10**6, 10**4)]
 )

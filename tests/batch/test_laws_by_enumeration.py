@@ -109,6 +109,7 @@ def test_table_of_smallest_n():
     assert [rank_laws.smallest_informative_n(m, k, 0.1) for m, k in zip(sizes, median)] == [5, 4, 4, 4, 4]
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize(("n", "m"), SIZES)
 def test_rank_sum(n, m):
     counts = Counter(sum(r) - m for r in oracle.rank_vectors(n, m))
@@ -153,6 +154,7 @@ def _mann_whitney_survival(n, m, u):
     return stats.mannwhitneyu(x, y, alternative="greater", method="exact").pvalue
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize(("n", "m"), SIZES)
 def test_weight_sums(n, m):
     rng = np.random.default_rng(n * 10 + m)
@@ -173,6 +175,7 @@ def score_samples(n, seed):
     yield np.sort(rng.beta(0.3, 0.3, n + 1))
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize(("n", "m"), SIZES)
 def test_maximisers(n, m):
     """Exact maximum = knapsack = enumeration <= hull = dual without a band."""
@@ -232,6 +235,7 @@ def test_dual_bound_in_a_band(n, m):
         assert dual_bound(scores, weights, lower, upper, q) >= exact - 1e-9
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize(("n", "m"), SIZES)
 def test_envelope(n, m):
     rng = np.random.default_rng(n + 100 * m)
@@ -271,6 +275,7 @@ STEPS = {
 }
 
 
+@pytest.mark.share(5)
 @pytest.mark.parametrize("name", STEPS)
 @pytest.mark.parametrize(("n", "m"), [s for s, (_, m) in zip(SIZES, _PRODUCTS, strict=True) if m > 1])
 def test_compositional(n, m, name):

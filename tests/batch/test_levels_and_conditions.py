@@ -36,6 +36,7 @@ def predictor(target, learner=LINE, labels=Y, **options):
     return model.calibrate(X[PAST], labels[PAST])
 
 
+@pytest.mark.share(2)
 @pytest.mark.parametrize(
     ("target", "options"),
     [

@@ -79,6 +79,7 @@ def test_bad_arguments():
         plan_batch(BatchMean(), m=3, confidence_level=90)
 
 
+@pytest.mark.share(5)
 @pytest.mark.parametrize("m", [3, 8])
 @pytest.mark.parametrize("alpha", [0.1, 0.2])
 @pytest.mark.parametrize(
@@ -132,6 +133,7 @@ def sizes_by_trying(target, n, top=250):
     return max([m for m, ok in enumerate(good, 1) if ok], default=0), (good + [False]).index(False)
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize(
     ("target", "n", "largest", "every"),
     [

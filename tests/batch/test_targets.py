@@ -105,6 +105,7 @@ class TestLabelsTiedWithTheThreshold:
         moved = reach_out(np.zeros(2), np.ones(2), 1.0, lambda y: y <= np.array([-1.0, 1e-6]))
         assert moved[0] == 0.0 and 1e-6 <= moved[1] <= 3e-6
 
+    @pytest.mark.share(3)
     @pytest.mark.parametrize(
         ("learner", "score"),
         [
@@ -153,6 +154,7 @@ class TestLabelsTiedWithTheThreshold:
             held += model.fit(X[:400], y[:400]).infer(X[400:]).contains(y[400:]).mean() >= 0.9
         assert held >= 90
 
+    @pytest.mark.share(2)
     @pytest.mark.parametrize("score", [None, "absolute"])
     @pytest.mark.parametrize("target", [BatchMean, BatchTotal])
     def test_means_tied_with_their_bound_lie_within_it(self, target, score):
@@ -324,6 +326,7 @@ STEPS = {
 
 
 class TestFunctionsOfUnboundedScores:
+    @pytest.mark.share(5)
     @pytest.mark.parametrize("name", STEPS)
     @pytest.mark.parametrize(("n", "m"), list(itertools.product((2, 4, 6, 7), (2, 3))))
     @pytest.mark.parametrize("alpha", [Fraction(1, 3), Fraction(1, 2), Fraction(3, 5)])

@@ -345,6 +345,7 @@ def mean(run, known, new, *more):
     return run(*arguments, "--model", "linear", "--format", "json")
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize("dtype", [object, "str", "string", "string[pyarrow]", "category"])
 def test_texts_with_gaps_are_alike_in_csv_and_parquet(dtype, run, kinds) -> None:
     pytest.importorskip("pyarrow")
@@ -376,6 +377,7 @@ def test_a_column_of_two_kinds_is_refused_by_name(textual, option, run, kinds) -
     assert f"'code' holds numbers in {numeric}.csv, and in {textual}.csv it holds 'low'" in refused.stderr
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize("column", ["x", "text", "flag"])
 @pytest.mark.parametrize("emptied", [0, 1, 2])
 def test_columns_may_be_empty_in_either_file(column, emptied, run, kinds) -> None:

@@ -39,6 +39,7 @@ def refusal(result) -> str:
     return result.stderr
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize(
     "content, message",
     [
@@ -138,6 +139,7 @@ def test_unknown_column_names_the_closest(run) -> None:
     assert "Did you mean 'human_mean'?" in message
 
 
+@pytest.mark.share(5)
 @pytest.mark.parametrize("name", HOSTILE_NAMES)
 @pytest.mark.parametrize("output_format", ["text", "html", "latex", "markdown", "json"])
 def test_hostile_column_names(name, output_format, run, workplace) -> None:
@@ -148,6 +150,7 @@ def test_hostile_column_names(name, output_format, run, workplace) -> None:
         assert "<script>alert" not in result.output
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize("name", HOSTILE_NAMES)
 def test_hostile_names_in_a_formula_need_backticks(name, run, workplace) -> None:
     if "`" in name:

@@ -54,6 +54,7 @@ def agree(frame, stream, covariates):
     np.testing.assert_allclose(stream.gold.params, memory.params, rtol=1e-8)
 
 
+@pytest.mark.share(2)
 @pytest.mark.parametrize(
     "source", [lambda f: f, pa.Table.from_pandas, lambda f: [f[:300], f[300:]], lambda f: lambda: [f]]
 )

@@ -160,6 +160,7 @@ def test_mirrored_outcomes_give_the_mirrored_interval(binary, finite):
     assert there.conf_high == pytest.approx(1 - here.conf_low, abs=1e-12)
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize(
     ("share", "most"), [(0.1, 0.021), (0.3, 0.021), (0.5, 1e-12), (0.15, 0.024), (0.2, 0.024)]
 )

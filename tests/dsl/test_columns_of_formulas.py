@@ -26,6 +26,7 @@ def study(**columns):
     )
 
 
+@pytest.mark.share(2)
 @pytest.mark.parametrize("dress", [Decimal, Fraction, float, np.float32])
 def test_numbers_as_objects_are_numbers(dress) -> None:
     values = np.empty(N, dtype=object)

@@ -59,6 +59,7 @@ def fits(X, y, h, labelled, pi, moment, design=INDEPENDENT, cell=None, clusters=
     return controlled(sample, labels, None), controlled(sample, labels, control, **options)
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("logit", [False, True])
 def test_estimates_and_errors_are_those_computed_row_by_row(seed, logit):

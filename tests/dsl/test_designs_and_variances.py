@@ -79,6 +79,7 @@ class TestClustersWithinStrata:
         np.testing.assert_allclose(whole.probability, 0.3)
         assert whole.design_text.endswith("simple random sampling")
 
+    @pytest.mark.share(3)
     @pytest.mark.parametrize("estimator", ESTIMATORS)
     def test_estimates_are_near_those_of_all_labels(self, estimator):
         data, y, labelled = stratified_clusters(1)
@@ -152,6 +153,7 @@ class TestClustersWithinStrata:
 class TestAFixedNumberOfLabels:
     """Where the number of labels is fixed, a constant error of the machine labels costs nothing."""
 
+    @pytest.mark.share(2)
     @pytest.mark.parametrize("estimator", ["ppi", "ppi++", "dsl", "tuned"])
     def test_a_constant_error_changes_no_standard_error_of_a_mean(self, estimator):
         results = []

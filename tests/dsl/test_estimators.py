@@ -42,6 +42,7 @@ MODELS = [
 ]
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize(
     ("formula", "options", "size"), MODELS, ids=[f"{m[0]}-{m[1].get('model', 'linear')}" for m in MODELS]
 )
@@ -63,6 +64,7 @@ def everything(documents):
     return DesignSupervised(random_state=0, n_repeats=1).fit(data, surrogate=SURROGATES).calibrate(truth)
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize("estimator", ["tuned", "dsl", "ppi", "ppi++", "gold"])
 @pytest.mark.parametrize("formula", ["y ~ x1 + x2", "observed ~ t + x1"])
 def test_all_rows_labelled_is_the_ordinary_regression(documents, everything, estimator, formula):

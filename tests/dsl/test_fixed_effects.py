@@ -359,6 +359,7 @@ def unit_panel():
 
 
 class TestWholeClusters:
+    @pytest.mark.share(3)
     @pytest.mark.parametrize("estimator", ["tuned", "dsl", "ppi", "ppi++", "gold"])
     @pytest.mark.parametrize("population", ["superpopulation", "finite"])
     def test_every_estimator(self, unit_panel, estimator, population):

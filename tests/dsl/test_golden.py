@@ -95,6 +95,7 @@ def solved(request):
     return case, config, data, splits
 
 
+@pytest.mark.share(3)
 def test_every_split_is_the_exact_root(solved):
     case, _, _, splits = solved
     exact = case["exact_root"]
@@ -104,6 +105,7 @@ def test_every_split_is_the_exact_root(solved):
     np.testing.assert_allclose(splits[0][1], exact["split1_vcov"], rtol=1e-6, atol=1e-12)
 
 
+@pytest.mark.share(3)
 def test_median_of_splits_matches(solved):
     case, _, _, splits = solved
     exact = case["exact_root"]
@@ -115,6 +117,7 @@ def test_median_of_splits_matches(solved):
     np.testing.assert_allclose(covariance, exact["vcov"], rtol=1e-6, atol=1e-10)
 
 
+@pytest.mark.share(3)
 def test_as_shipped_within_the_error_of_its_optimiser(solved):
     case, _, _, splits = solved
     shipped = case["as_shipped"]
@@ -148,6 +151,7 @@ def _through_the_public_door(config, data, predictions):
     )
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize(("group", "name"), [(g, n) for g in ("own", "lm") for n in CASES[g]])
 def test_the_public_door_gives_the_outputs_of_the_r_package(group, name):
     """Coefficients, standard errors, covariance, intervals, p-values (one-sided in R) and forecasts at 1e-6."""
@@ -172,6 +176,7 @@ def test_the_public_door_gives_the_outputs_of_the_r_package(group, name):
         np.testing.assert_allclose(plan.std_errors, power["predicted_se"][1:], rtol=1e-6)
 
 
+@pytest.mark.share(3)
 def test_forecast_matches_power_dsl(solved):
     case, config, data, splits = solved
     if "cluster" in config:

@@ -11,6 +11,7 @@ from validstats.dsl.results import level_text
 from validstats.plotting import ConfidenceSequenceDisplay
 
 
+@pytest.mark.share(2)
 @pytest.mark.parametrize(
     ("level", "text"), [(0.975, "97.5%"), (0.999, "99.9%"), (0.95, "95%"), (0.29, "29%")]
 )

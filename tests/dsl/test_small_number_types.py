@@ -24,6 +24,7 @@ def products(kind):
     return frame.astype(kind), y
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize("kind", SMALL)
 def test_products_and_logarithms_of_small_numbers_are_exact(kind) -> None:
     frame, y = products(kind)

@@ -40,6 +40,7 @@ def test_odds_ratios_are_exponentiated_coefficients(logit) -> None:
     assert "Odds ratio" in text and "Income" in text and "Intercept" not in text
 
 
+@pytest.mark.share(2)
 @pytest.mark.parametrize(
     ("formula", "options", "ratio"),
     [
@@ -153,6 +154,7 @@ class TestSeveralModelsSideBySide:
         assert any("Income" in c for c in cells) and any("440" in c for c in cells)
 
 
+@pytest.mark.share(2)
 @pytest.mark.parametrize(
     ("level", "text"), [(0.975, "97.5%"), (0.999, "99.9%"), (0.95, "95%"), (0.29, "29%")]
 )

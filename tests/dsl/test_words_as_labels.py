@@ -27,6 +27,7 @@ def study(verdicts, labels, learner=None, positive=None, **fit_params):
     return model.fit(rows, surrogate="machine", **fit_params).calibrate({"y": labels}, positive=positive)
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize(
     ("formula", "model"), [("y", "mean"), ("y", "proportion"), ("y ~ x", "linear"), ("y ~ x", "logit")]
 )

@@ -19,6 +19,7 @@ def found(name):
     return {(c.severity, c.code) for c in evals.doctor(DATA / "broken" / name).checks}
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize(
     ("name", "severity", "code"),
     [
@@ -40,6 +41,7 @@ def test_a_broken_file_is_diagnosed(name, severity, code):
     assert (severity, code) in found(name)
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize("name", GOOD)
 def test_a_good_file_has_no_error(name):
     report = evals.doctor(DATA / name)

@@ -167,6 +167,7 @@ def test_error_rows_count_as_failures_or_are_dropped_and_both_are_said():
     assert rows["results"]["version"] == 3
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -599,6 +600,7 @@ def test_json_has_no_nan_and_a_reason_for_every_null():
     assert values["inputs"]["files"][0]["rows"] == 160
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize("verb", ["eval", "compare", "rank", "passk", "release", "plan"])
 def test_json_fits_its_schema(verb):
     jsonschema = pytest.importorskip("jsonschema")

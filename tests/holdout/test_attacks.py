@@ -42,6 +42,7 @@ def test_sign_aggregation_defeats_the_naive_holdout() -> None:
         assert sign_aggregation(NaiveHoldout(labels, decimals=2), N, K, rng).released > 0.75
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize(
     ("name", "declarations"),
     [

@@ -97,6 +97,7 @@ def test_the_handshake_and_errors_of_the_protocol(ledger: Path) -> None:
     assert [answer["error"]["code"] for answer in read[2:]] == [-32601, -32602, -32700]
 
 
+@pytest.mark.share(2)
 @pytest.mark.parametrize(
     "change",
     [

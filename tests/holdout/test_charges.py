@@ -90,6 +90,7 @@ def share_of_zeros(X, y):
     return 1.0 - y
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize(
     "ask, second, message",
     [

@@ -57,6 +57,7 @@ def loss_by_hand(probabilities, index):
     return -np.log(np.maximum(probabilities[np.arange(len(index)), index], 0.01)).mean()
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize("y", [CLASS, NAMES[CLASS], CLASS * 1.0], ids=["int", "text", "float"])
 @pytest.mark.parametrize("kept", [[0, 2], [1, 2], [0, 1, 2]])
 def test_losses_of_an_estimator_with_some_of_the_classes(y, kept):

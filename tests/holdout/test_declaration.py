@@ -40,6 +40,7 @@ def gaussian(ledger=None, **options):
     return make(ledger, X=X, y=y, mechanism="gaussian", **options)
 
 
+@pytest.mark.share(2)
 @pytest.mark.parametrize("analysis", ANALYSES)
 def test_the_analysis_of_gaussian_answers_can_be_chosen(analysis):
     rh = gaussian(analysis=analysis)

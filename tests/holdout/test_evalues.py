@@ -71,6 +71,7 @@ def test_e_lond_is_the_stream() -> None:
         stream.step(-1.0)
 
 
+@pytest.mark.share(2)
 @pytest.mark.parametrize("log_target", [0.5, np.log(20.0), 30.0, 2_000.0])
 def test_whatever_the_stakes_aim_at_the_mean_is_at_most_one(log_target: float) -> None:
     """Betting against fair coins: all 2^10 sequences, so that the mean is exact."""

@@ -35,6 +35,7 @@ def bound(path: Path, rows: object, labels: object) -> ReusableHoldout:
     return ReusableHoldout(queries=5, mechanism="description_length", ledger=path).calibrate(rows, labels)
 
 
+@pytest.mark.share(5)
 @pytest.mark.parametrize("name", VARIANTS)
 def test_a_second_ledger_on_engineered_rows_is_refused(name: str, tmp_path: Path) -> None:
     bound(tmp_path / "first.ledger", X, Y)
@@ -128,6 +129,7 @@ def test_a_new_object_on_the_same_rows_continues_what_was_spent() -> None:
     assert answers == 3
 
 
+@pytest.mark.share(5)
 @pytest.mark.parametrize("name", VARIANTS)
 def test_engineered_rows_in_memory_continue_or_are_refused(name: str) -> None:
     first = open_in_memory()
@@ -270,6 +272,7 @@ def asked() -> ReusableHoldout:
     return ReusableHoldout(queries=100, ledger=ledger, random_state=0).fit(TRAIN, TRAIN_Y).calibrate(X, Y)
 
 
+@pytest.mark.share(5)
 @pytest.mark.parametrize("name", SEEN_VARIANTS)
 def test_searches_on_holdout_rows_are_refused_before_a_look(name: str, asked: ReusableHoldout) -> None:
     rows, labels = VARIANTS[name]

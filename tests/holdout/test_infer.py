@@ -174,6 +174,7 @@ def test_after_a_noisy_answer_no_e_value_is_paid_for(mechanism):
         kraft_e_value(10.0, rh.nats_)
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize(
     "ask, message",
     [

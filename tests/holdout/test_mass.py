@@ -45,6 +45,7 @@ KINDS = {
 DEPTH = 6
 
 
+@pytest.mark.share(5)
 @pytest.mark.parametrize("names", list(itertools.combinations_with_replacement(KINDS, 2)), ids="+".join)
 def test_statements_of_any_pair_of_kinds_share_one_alpha(names: tuple[str, str]) -> None:
     kinds, starts = zip(*(KINDS[name] for name in names), strict=True)

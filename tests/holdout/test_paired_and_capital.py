@@ -45,6 +45,7 @@ def bounds_of_all_tables(level: float) -> dict[tuple[int, int], float]:
     return {(a, b): paired_lower(a, b, 12, math.log(level)) for a in range(13) for b in range(13 - a)}
 
 
+@pytest.mark.share(5)
 @pytest.mark.parametrize("p10", [0.02, 0.1, 0.3, 0.6])
 @pytest.mark.parametrize("p01", [0.01, 0.1, 0.3])
 @pytest.mark.parametrize("level", [0.05, 0.005])

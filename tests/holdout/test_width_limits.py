@@ -126,6 +126,7 @@ class TestGaussian:
         hazard = math.exp(float(stats.norm.logpdf(t) - special.log_ndtr(-t)))
         assert gaussian.tail_mean_of_maximum(1, log_p) == pytest.approx(hazard, rel=1e-10)
 
+    @pytest.mark.share(3)
     @pytest.mark.parametrize("k", [1, 2, 1000, 10**9])
     @pytest.mark.parametrize("p", [0.7, 0.05, 1e-12])
     def test_quantile_and_tail_mean_of_the_largest(self, k, p):

@@ -652,6 +652,7 @@ def rows() -> pd.DataFrame:
     return frame(np.random.default_rng(0))
 
 
+@pytest.mark.share(5)
 @pytest.mark.parametrize(("call", "name"), IN_TURN)
 def test_equal_labels_in_another_order_give_the_same_answer(call, name, rows) -> None:
     companion = CALLS[call][1][name](rows)

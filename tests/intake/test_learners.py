@@ -190,6 +190,7 @@ def test_a_search_fits_with_labels_and_weights_of_its_rows(release) -> None:
     assert not np.array_equal(fit_search(LogisticRegression(), release), expected)
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize(
     "target",
     [BatchMean(), BatchTotal(), BatchQuantile(0.5), Envelope(above=0.5), Selection(above=0.5, max_false=3)]

@@ -74,6 +74,7 @@ def old() -> tuple[RowSketch, ...]:
     return sketch_rows(X, Y, key=KEY)
 
 
+@pytest.mark.share(5)
 @pytest.mark.parametrize("name", VARIANTS)
 def test_the_same_rows_are_recognised_in_both_directions(name: str, old: tuple[RowSketch, ...]) -> None:
     new = sketch_rows(*VARIANTS[name], key=KEY)
@@ -82,6 +83,7 @@ def test_the_same_rows_are_recognised_in_both_directions(name: str, old: tuple[R
     assert there.reads_labels == back.reads_labels == (name in NEEDS_LABELS)
 
 
+@pytest.mark.share(5)
 @pytest.mark.parametrize("name", sorted(set(VARIANTS) - NEEDS_LABELS))
 def test_features_alone_recognise_them(name: str) -> None:
     features = VARIANTS[name][0]
@@ -160,6 +162,7 @@ def _populations(rng: np.random.Generator):
     yield rng.normal(size=(n, 4)), (rng.random(n) < 0.03).astype(int)
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize("seed", range(5))
 def test_two_halves_of_a_population_are_not_the_same_rows(seed: int) -> None:
     rng = np.random.default_rng(seed)

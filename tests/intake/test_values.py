@@ -115,6 +115,7 @@ def test_what_is_no_number_is_refused_by_name(name, every) -> None:
     assert not silent_or_raw(entry, np.ones(80) if entry.numbers is None else entry.numbers, others)
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize("name", sorted(CATEGORY_ENTRIES))
 def test_what_is_no_category_is_refused_by_name(name) -> None:
     entry = CATEGORY_ENTRIES[name]
@@ -139,6 +140,7 @@ def answer_or_refusal(call: Callable[[Any], Any], values: Any) -> np.ndarray | s
 OF_MI = [name for name in sorted(ENTRIES) if name.startswith(("mutual_info", "conditional", "MISelector"))]
 
 
+@pytest.mark.share(5)
 @pytest.mark.parametrize("power", [990, 460, -700, -1070])
 @pytest.mark.parametrize("name", OF_MI)
 def test_sizes_change_no_mutual_information_or_are_refused_by_name(name, power) -> None:

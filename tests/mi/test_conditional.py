@@ -30,6 +30,7 @@ def test_conditional_ksg_equals_the_oracle(decimals) -> None:
         assert conditional_ksg(x, y, z, k) == pytest.approx(expected, abs=1e-12)
 
 
+@pytest.mark.share(2)
 @pytest.mark.parametrize("method", ["ksg", "gaussian"])
 @pytest.mark.parametrize("rho", [0.0, 0.7])
 def test_gaussian_triples_have_the_closed_form(method, rho) -> None:

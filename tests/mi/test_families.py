@@ -25,6 +25,7 @@ from validstats.mi.statistics.local import pair_information
 from validstats.mi.training.shards import load_shards, make_shard, write_shards
 
 
+@pytest.mark.share(5)
 @pytest.mark.parametrize("name", FAMILY_NAMES)
 def test_sets_are_a_function_of_seed_and_index(name):
     family = all_families()[name]
@@ -111,6 +112,7 @@ def test_uniform_noise_truth_by_quadrature(half_width):
     assert truth == pytest.approx(total - np.log(2 * half_width), abs=1e-6)
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize("pair", families_pairs.COPULA_PAIRS)
 def test_copula_truths_agree_with_nearest_neighbours(pair):
     errors = []

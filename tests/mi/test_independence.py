@@ -64,6 +64,7 @@ def test_bound_statistics_are_the_estimates(parabola) -> None:
     assert bind_statistic("ksg", *coarse)(identity) == mutual_info(x > 0, y, method="ksg").unclipped
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize("name", NAMES)
 def test_the_p_value_counts_exceedances(parabola, name) -> None:
     x, y = parabola

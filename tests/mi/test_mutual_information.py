@@ -55,6 +55,7 @@ def test_ksg_matches_scikit_learn(pair) -> None:
     assert mutual_info(x, label, method="ksg").estimate == pytest.approx(theirs, abs=1e-9)
 
 
+@pytest.mark.share(2)
 @pytest.mark.parametrize("method", METHODS)
 def test_swapping_sides_and_reordering_rows_and_columns_changes_nothing(method) -> None:
     generator = np.random.default_rng(1)
@@ -179,6 +180,7 @@ def test_relabelling_categories_changes_nothing(pair) -> None:
 # --- exact relations --------------------------------------------------------------------------------------
 
 
+@pytest.mark.share(2)
 @pytest.mark.parametrize("method", METHODS)
 def test_a_functional_relation_is_reported_as_unbounded(pair, method) -> None:
     x, y = pair

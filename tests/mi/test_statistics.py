@@ -45,6 +45,7 @@ def some_sets(count, most_rows=600):
     return found
 
 
+@pytest.mark.share(5)
 @pytest.mark.parametrize("sample", some_sets(25), ids=lambda s: f"{s.family}-{s.n}")
 def test_order_of_rows_columns_and_sides_changes_nothing(sample):
     generator = np.random.default_rng(sample.n)
@@ -57,6 +58,7 @@ def test_order_of_rows_columns_and_sides_changes_nothing(sample):
         assert np.array_equal(getattr(one, name), getattr(swapped, name), equal_nan=True), name
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize("sample", some_sets(8), ids=lambda s: f"{s.family}-{s.n}")
 def test_increasing_maps_change_nothing(sample):
     # Ranks divided by n are exact, so the maps keep the values distinct.

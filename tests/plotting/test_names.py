@@ -43,6 +43,7 @@ def displays():
     yield LabelPlanDisplay(np.array([10, 20]), np.ones((2, 3)), NAMES, 10)
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize("display", list(displays()), ids=lambda d: type(d).__name__)
 def test_names_are_no_formulas(display):
     texts = shown(display.plot().figure_)

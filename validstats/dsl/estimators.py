@@ -578,17 +578,13 @@ class DesignSupervised(CalibratedEstimator):
 
         Examples
         --------
-        >>> import numpy as np
-        >>> import pandas as pd
         >>> from validstats import DesignSupervised
-        >>> rng = np.random.default_rng(0)
-        >>> truth = rng.integers(0, 2, 1000).astype(float)
-        >>> machine = np.where(rng.random(1000) < 0.9, truth, 1 - truth)
-        >>> labels = np.where(rng.random(1000) < 0.1, truth, np.nan)
-        >>> study = DesignSupervised(random_state=0).fit(pd.DataFrame({"machine": machine}), surrogate="machine")
-        >>> study = study.calibrate({"label": labels}, sampling_probability=0.1)
-        >>> plan = study.design_sampling("label ~ 1", 50)
-        >>> int(plan.selected[~np.isnan(labels)].sum())
+        >>> from validstats.datasets import make_surrogate_covariate
+        >>> rows = make_surrogate_covariate(600, n_labelled=120, random_state=0).frame()
+        >>> study = DesignSupervised(random_state=0).fit(rows.drop(columns="d"), surrogate="d_surrogate")
+        >>> study = study.calibrate(rows[["d"]], sampling_probability=0.2)
+        >>> plan = study.design_sampling("y ~ d + z", 50, coefficients=["d"])
+        >>> int(plan.selected[rows["d"].notna()].sum())
         0
         """
         refuse_sequential(self.sequential, "design_sampling")

@@ -26,6 +26,7 @@ __all__ = ["Candidate", "Plan", "ReleaseKind", "plan"]
 
 _ASKED = {"argmax": "batches", "difference": "comparisons"}
 _MOST_QUERIES, _MOST_ROWS = 100_000, 100_000_000  # where searches for a number end
+_FURTHEST = math.log(16.0)  # step of such a search
 _NO_VALUE = "a plan says how wide answers will be, not what they will be"
 
 
@@ -354,7 +355,14 @@ def _half_width(use: Use) -> float:
 
 def _queries_for(use: Use, width: float) -> Use:
     """Return the use with the largest number of queries that reaches a half-width."""
-    found = _largest(lambda k: _half_width(replace(use, queries=k)) <= width, _MOST_QUERIES)
+    found = _largest(
+        lambda k: _half_width(replace(use, queries=k)),
+        lambda half: half <= width,
+        width,
+        _MOST_QUERIES,
+        1,
+        0.15,
+    )
     if not found:
         raise ValueError(
             f"n={use.n:,} rows give no answer within {width:g}: one alone is within {_half_width(use):.3g}. Ask for a wider "
@@ -365,32 +373,43 @@ def _queries_for(use: Use, width: float) -> Use:
 
 def _rows_for(use: Use, width: float) -> Use:
     """Return the use with the smallest number of rows that reaches a half-width."""
-    # half-widths fall about as 1 / sqrt(n)
-    start = max(2, round(1000 * (_half_width(replace(use, n=1000)) / width) ** 2))
-    found = _largest(lambda n: n < 2 or _half_width(replace(use, n=n)) > width, _MOST_ROWS, start) + 1
-    if found > _MOST_ROWS:
+    found = _largest(
+        lambda n: _half_width(replace(use, n=n)) if n > 1 else math.inf, lambda half: half > width, width, _MOST_ROWS, 1000, -0.5
+    )  # fmt: skip
+    if found >= _MOST_ROWS:
         raise ValueError(
             f"{_MOST_ROWS:,} rows do not give {use.asked:,} answers within {width:g}; ask for less."
         )
-    return replace(use, n=found)
+    return replace(use, n=found + 1)
 
 
-def _largest(holds: Callable[[int], bool], most: int, start: int = 1) -> int:
-    """Largest integer in 0..most for which a condition that ends once holds, by growing brackets and bisection."""
-    low, high = 0, min(max(start, 1), most)
-    step = max(high // 20, 1)
-    if holds(high):
-        while high <= most and holds(high):
-            low, high, step = high, high + step, 2 * step
-        high = min(high, most + 1)
-    else:
-        while high - step > 0 and not holds(high - step):
-            high, step = high - step, 2 * step
-        low = max(high - step, 0)
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if holds(middle) else (low, middle)
-    return low
+def _largest(
+    half_width: Callable[[int], float],
+    holds: Callable[[float], bool],
+    width: float,
+    most: int,
+    start: int,
+    power: float,
+) -> int:
+    """Largest number in 0..most whose half-width is on the side that holds, where that side ends once."""
+    # Half-widths go about as a power of the number: secants of their logarithms, each step at least twice as far from
+    # an end that did not move as the one before, so that steps of half-widths (counts are whole) do not stop them.
+    low, high, number, push, moved = 0, most + 1, start, 1, 0
+    seen: list[tuple[float, float]] = []
+    while True:
+        half = half_width(number)
+        side = 1 if holds(half) else -1
+        push = 2 * push if side == moved else 1
+        low, high, moved = (number, high, 1) if side > 0 else (low, number, -1)
+        if high - low == 1:
+            return low
+        seen = [*seen[-1:], (math.log(number), math.log(min(half, 1.0)))]
+        (x0, y0), (x1, y1) = seen[0], seen[-1]
+        slope = (y1 - y0) / (x1 - x0) if x1 != x0 else power
+        step = (math.log(width) - y1) / slope if slope * power > 0 else math.copysign(math.inf, side)
+        guess = math.floor(number * math.exp(min(max(step, -_FURTHEST), _FURTHEST)))
+        guess = max(guess, low + push) if side > 0 else min(guess, high - push)
+        number = min(max(guess, low + 1), high - 1)
 
 
 @lru_cache(maxsize=512)

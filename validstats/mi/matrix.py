@@ -124,13 +124,7 @@ class MutualInformationMatrix(Result):
         """Draw the matrix as a heat map."""
         from validstats.plotting.mutual_information import MutualInformationMatrixDisplay
 
-        kept = [i for i, name in enumerate(self.names) if name not in drop]
-        return MutualInformationMatrixDisplay(
-            self.values[np.ix_(kept, kept)],
-            self.correlation_scale()[np.ix_(kept, kept)],
-            [(labels or {}).get(self.names[i], self.names[i]) for i in kept],
-            unit=self.unit,
-        )
+        return MutualInformationMatrixDisplay.from_matrix(self, labels, drop)
 
     def _pairs(self) -> list[tuple[int, int]]:
         return list(itertools.combinations(range(len(self.names)), 2))

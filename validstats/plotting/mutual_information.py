@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -50,20 +50,41 @@ class MutualInformationMatrixDisplay(Display):
         self.unit = unit
 
     @classmethod
-    def from_matrix(cls, matrix: Any) -> Self:
+    def from_matrix(
+        cls, matrix: Any, labels: Mapping[str, str] | None = None, drop: Collection[str] = ()
+    ) -> Self:
         """Take a result of :func:`validstats.mi.mutual_info_matrix`.
 
         Parameters
         ----------
         matrix : MutualInformationMatrix
             The result.
+        labels : mapping of str to str or None, default None
+            Words instead of the names of columns.
+        drop : collection of str, default ()
+            Columns to leave out.
 
         Returns
         -------
         MutualInformationMatrixDisplay
             The display, not yet drawn.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from validstats import mutual_info_matrix
+        >>> rows = np.random.default_rng(0).normal(size=(50, 3))
+        >>> matrix = mutual_info_matrix(rows, method="gaussian")
+        >>> MutualInformationMatrixDisplay.from_matrix(matrix, drop=[matrix.names[0]]).values.shape
+        (2, 2)
         """
-        return cls(matrix.values, matrix.correlation_scale(), matrix.names, unit=matrix.unit)
+        kept = [i for i, name in enumerate(matrix.names) if name not in drop]
+        return cls(
+            matrix.values[np.ix_(kept, kept)],
+            matrix.correlation_scale()[np.ix_(kept, kept)],
+            [(labels or {}).get(matrix.names[i], matrix.names[i]) for i in kept],
+            unit=matrix.unit,
+        )
 
     def _draw(self, ax: Any) -> None:
         """Draw the heat map."""

@@ -45,7 +45,6 @@ class SwapBound:
 
     low: float  # low, high: The bounds
     high: float
-    band_cost: float  # Part of the level that the rank band spent
 
 
 def swap_bounds(
@@ -71,14 +70,14 @@ def swap_bounds(
     n = x.size
     dropped = extremes_cost(n, m, drop)
     if level <= dropped:
-        return SwapBound(*bounds, float(dropped))
+        return SwapBound(*bounds)
     band = spread_band(n, m, dropped + (level - dropped) * _BAND_SHARE, drop=drop)
     cost = 1 - band.probability
     alpha_side = (float(level) - cost) / sum(sides)
     low_end, high_end = _at_ranks(x, bounds[0], band.lower - 1), _at_ranks(x, bounds[1], band.upper)
     spread = float(high_end[-1] - low_end[0])
     if spread == 0.0:
-        return SwapBound(float(low_end[0]), float(high_end[-1]), cost)
+        return SwapBound(float(low_end[0]), float(high_end[-1]))
     law = _subset_law(n, m, alpha_side)
     centre, variance = memo("moments", lambda: (float(x.mean()), float(x.var())))
     above, below = _tail_functions(x, variance, spread, law, alpha_side, bounds, seed, memo)
@@ -92,7 +91,7 @@ def swap_bounds(
         mirrored = centre - high_end[::-1], centre - low_end[::-1]
         low = centre - _largest_mean(*mirrored, below, points, law, alpha_side, reach)
         low = max(low, bounds[0])
-    return SwapBound(float(low), float(high), cost)
+    return SwapBound(float(low), float(high))
 
 
 def _at_ranks(x: Float1D, end: float, ranks: Int1D) -> Float1D:

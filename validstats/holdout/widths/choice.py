@@ -231,6 +231,7 @@ def _pair_cells(radius: float, n: int, discordant: float, half: float) -> tuple[
 _MOST_ENLARGED = 4  # enlargements in the quadrature; the last takes the tail
 
 
+@lru_cache(maxsize=64)  # the same cells for every weight of failures
 def _cells_of(parts: GuessCells, deviation: float) -> tuple[np.ndarray, Float1D, Float1D]:
     """Counts, log codes and probabilities of the gap and of the cells, for a normal error of the guess."""
     reach = parts.gap + parts.width * np.arange(_MOST_CELLS + 1)
