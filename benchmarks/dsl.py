@@ -21,7 +21,7 @@ from validstats.dsl.fit.augmentation import Component, LabelledSample
 from validstats.dsl.fit.inference import estimate
 from validstats.dsl.moments.models import GLMMoment, LinearMoment, MeanMoment, RegressionRows
 from validstats.dsl.moments.variance import SamplingDesign
-from validstats.dsl.streaming import sliced
+from validstats.runtime import sliced
 
 LABEL_SHARE = 0.1
 GROWTH_SIZES = (1_000, 10_000, 100_000, 1_000_000, 10_000_000)

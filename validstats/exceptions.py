@@ -332,7 +332,14 @@ unlabelled_category_message = (
 
 
 class StreamingError(ValueError):
-    """A statement needs its rows in memory together; the message says why and what to do."""
+    """Rows in parts cannot be worked on: a statement needs them in memory together, or workers of a cluster died."""
+
+
+dead_worker_message = (
+    "The cluster lost workers again and again on one part of the rows, and nothing was answered. A part that does not fit into a "
+    "worker's memory is the usual cause: use smaller partitions (dask_frame.repartition(partition_size='64MB')), more memory a "
+    "worker, or fewer threads a worker. dask says: {error}"
+)
 
 
 class PermutationResolutionWarning(ValidstatsWarning):

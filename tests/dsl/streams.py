@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from validstats.dsl import DesignSupervised
-from validstats.dsl.streaming import sliced
 from validstats.intake import is_frame
+from validstats.runtime import sliced
 
 
 def streamed(

@@ -8,7 +8,7 @@ import numpy as np
 
 from validstats._typing import AnyArray
 from validstats.batch.laws import drift_p_value, unit_order_test, within_batch_test
-from validstats.batch.rows import numeric_columns
+from validstats.batch.rows import AskedRows
 from validstats.batch.targets import Calibration
 from validstats.exceptions import (
     DependentRowsWarning,
@@ -71,14 +71,12 @@ def check_order(calibration: Calibration, *, silent: bool = False) -> str:
     return f"{found} (p = {test.p_value:.3g})"
 
 
-def check_covariates(calibration: Calibration, X: Any, batches: Any) -> str | None:
+def check_covariates(calibration: Calibration, asked: AskedRows, batches: Any) -> str | None:
     """Test whether new rows look like the calibration rows; None where there is nothing to compare."""
-    if not calibration.covariates:
-        return None
-    if (X.shape[0] if hasattr(X, "shape") else len(X)) < _FEWEST_ROWS:
+    if not calibration.covariates or asked.n < _FEWEST_ROWS:
         return None
     rng = np.random.default_rng([calibration.seed, 2])
-    new = numeric_columns(X, rng)
+    new = asked.compared(rng)
     shared = [name for name in calibration.covariates if name in new and not _names(batches, name)]
     if not shared:
         return None

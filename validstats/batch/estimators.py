@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from typing import Any, Literal, Self, TypeAlias, get_args
 
 import numpy as np
@@ -17,14 +18,14 @@ from validstats._typing import AnyArray, Bool1D, Float2D, RandomState
 from validstats.base import CalibratedEstimator
 from validstats.batch.checks import check_covariates, check_order, check_within, plural
 from validstats.batch.levels import BatchLevels, level_guarantee
+from validstats.batch.parts import PartColumns, asked_parts, scored_parts
 from validstats.batch.results import BatchResult, BatchSelection, BatchSets
-from validstats.batch.rows import LabelledRows, column_values, split_batches
+from validstats.batch.rows import AskedRows, LabelledRows, column_values, numeric_columns, split_batches
 from validstats.batch.scores import Score
 from validstats.batch.scoring import GivenPredictions, Scorer, is_frozen
 from validstats.batch.targets import Calibration, Inquiry, Target
 from validstats.guarantee import Guarantee
 from validstats.intake import (
-    RowLabels,
     alpha_fraction,
     backend_of,
     check_bounds,
@@ -37,6 +38,7 @@ from validstats.intake import (
     row_labels,
 )
 from validstats.results import Report
+from validstats.runtime import RowParts, is_parts
 
 __all__ = ["BatchPredictor"]
 
@@ -52,6 +54,14 @@ def _as_levels(confidence_level: Any) -> list[Any]:
     if not levels:
         raise ValueError("confidence_level must hold at least one level, got none.")
     return levels
+
+
+def _refuse_parts(X: Any, verb: str) -> None:
+    if is_parts(X):
+        raise TypeError(
+            f"X: {verb}() needs the rows in memory, got {type(X).__name__}; calibrate() and infer() read rows in parts. Train the "
+            "learner on a sample of the rows, or elsewhere and pass it in FrozenEstimator."
+        )
 
 
 def _learner_has(name: str) -> Callable[[Any], bool]:
@@ -145,6 +155,8 @@ class BatchPredictor(CalibratedEstimator):
     calibration_: Calibration
     _scorer: Scorer
     _labelled: Any = None
+    # Names of the features of a learner without names, where it was calibrated on rows in parts.
+    _features: tuple[str, ...] | None = None
 
     def __init__(
         self,
@@ -215,6 +227,7 @@ class BatchPredictor(CalibratedEstimator):
             If a parameter or the data are invalid.
         """
         self._check_parameters()
+        _refuse_parts(X, "fit")
         X = self._given(X)
         scorer = Scorer.make(self.estimator, self.target, self.conformity_score, self.bounds, self.positive)
         validate_data(self, X, skip_check_array=True)
@@ -253,10 +266,12 @@ class BatchPredictor(CalibratedEstimator):
 
         Parameters
         ----------
-        X : array-like or data frame of n rows
-            Rows that are exchangeable with those of future batches, given the learner.
-        y : array-like of shape (n,)
-            Their labels.
+        X : array-like or data frame of n rows, or rows in parts
+            Rows that are exchangeable with those of future batches, given the learner. Rows in parts are a dask data frame, a
+            data set of pyarrow, the path of Parquet files, a list of frames, or a function that returns an iterator of frames:
+            scores are made part by part, and one number a row is kept. Their companions are columns, by name.
+        y : array-like of shape (n,) or str
+            Their labels; the column that holds them where the rows are in parts.
         batches : array-like of shape (n,), str or None, default None
             Batch of each row, or the column of X that holds it. If given, whole past batches are the units: nothing is
             assumed about rows inside, so that a batch may share a shock, but batches must be exchangeable with the new
@@ -296,13 +311,23 @@ class BatchPredictor(CalibratedEstimator):
             If more than 5 % of the rows were used for training, or are rows of the reference.
         """
         self._check_parameters()
-        X = self._given(X)
+        parts = None
+        if is_parts(X):
+            parts = self._parts_of(X, y, batches, strata, weights, ids)
+            X = parts[1].head
+        else:
+            X = self._given(X)
         scorer = self._scorer_to_calibrate(X)
         scores = None
         if isinstance(reference, tuple) and any(hasattr(part, "__len__") for part in reference):
             scorer = self._taught(scorer, reference)
         elif reference is not None:
             scores = check_vector(reference, "reference")
+        if parts is not None:
+            self.calibration_ = self._calibration_of_parts(scorer, *parts, w_max, scores)
+            self._labelled, self._scorer = parts[0] if w_max is None else None, scorer
+            self._features = parts[1].features
+            return self
         given = LabelledRows.read(
             X, y, self.strata if strata is None else strata, weights, batches, ids, positive=self.positive
         )
@@ -352,6 +377,7 @@ class BatchPredictor(CalibratedEstimator):
         The statement about each later batch is exact; statements about several batches are not joint.
         """
         self._check_ready("update")
+        _refuse_parts(X, "update")
         X = self._given(X)
         given = LabelledRows.read(
             X,
@@ -440,8 +466,8 @@ class BatchPredictor(CalibratedEstimator):
 
         Parameters
         ----------
-        X : array-like or data frame of n rows
-            Rows of all batches.
+        X : array-like or data frame of n rows, or rows in parts
+            Rows of all batches; in parts as in :meth:`calibrate`.
         batches : array-like of shape (n,), str or None, default None
             Batch of each row, or the column of X that holds it; None takes all rows as one batch. A batch must be
             exchangeable with the calibration rows as a whole: one household or document is not.
@@ -483,14 +509,14 @@ class BatchPredictor(CalibratedEstimator):
             their names (permutation tests at 0.01).
         """
         self._check_ready("infer", "fit(X, y), or calibrate(X, y),")
-        X = self._given(X)
         levels = _as_levels(self.confidence_level if confidence_level is None else confidence_level)
         alphas = [self._alpha(None if confidence_level is None else level, joint) for level in levels]
-        self._check_features(X)
-        inquiry = self._inquiry(
-            X, batches, self.strata if strata is None else strata, alphas[0], joint, row_labels(X, ids)
-        )
-        inquiry = replace(inquiry, checks=self._checks(X, batches))
+        chosen = self.strata if strata is None else strata
+        if (chosen is None) != (self.calibration_.strata is None):
+            verb = "gives no strata" if chosen is None else "gives strata"
+            raise ValueError(f"infer() {verb}, unlike the calibration; pass strata to both or to neither.")
+        asked = self._asked(X, batches, chosen, ids)
+        inquiry = replace(self._inquiry(asked, alphas[0], joint), checks=self._checks(asked, batches))
         results = tuple(replace(inquiry, alpha=alpha).result() for alpha in alphas)
         if len(results) == 1:
             return results[0]
@@ -730,7 +756,7 @@ class BatchPredictor(CalibratedEstimator):
             )
         return alpha_fraction(self.confidence_level if confidence_level is None else confidence_level)
 
-    def _checks(self, X: Any, batches: Any) -> tuple[tuple[str, str], ...]:
+    def _checks(self, asked: AskedRows, batches: Any) -> tuple[tuple[str, str], ...]:
         """Check what can be checked of the assumptions, and warn."""
         calibration = self.calibration_
         known, key, remedy = calibration.row_batches, "units", 'set unit="batch"'
@@ -745,14 +771,19 @@ class BatchPredictor(CalibratedEstimator):
             found.append((f"Rows of one {unit}", check_within(calibration, known, key, unit, remedy)))
         if calibration.batches is not None:
             found.append((f"Order of {plural(calibration.batch_name)}", check_order(calibration)))
-        if (drift := check_covariates(calibration, X, batches)) is not None:
+        if (drift := check_covariates(calibration, asked, batches)) is not None:
             found.append(("Covariates", drift))
         return tuple(found)
 
     def _column_of_labelled(self, name: str) -> AnyArray | None:
-        """A column of the labelled rows, where they have it."""
+        """A column of the labelled rows, where they have it and their scores are in their order."""
+        if self.calibration_.ordered:
+            return None
+        labelled = self._labelled
         try:
-            return column_values(self._labelled, name, "batches")
+            if isinstance(labelled, RowParts):
+                return column_values(labelled, labelled.column(name), "batches", labelled.rows)
+            return column_values(labelled, name, "batches")
         except (KeyError, TypeError, ValueError):
             return None
 
@@ -763,29 +794,83 @@ class BatchPredictor(CalibratedEstimator):
             state["_labelled"] = None
         return state
 
-    def _inquiry(
-        self, X: Any, batches: Any, strata: Any, alpha: Fraction, joint: bool, named: RowLabels
-    ) -> Inquiry:
-        labels, rows = split_batches(X, batches, named)
-        if (strata is None) != (self.calibration_.strata is None):
-            verb = "gives no strata" if strata is None else "gives strata"
-            raise ValueError(f"infer() {verb}, unlike the calibration; pass strata to both or to neither.")
+    def _asked(self, X: Any, batches: Any, strata: Any, ids: Any) -> AskedRows:
+        """Unlabelled rows with the outputs of the learner, in memory or in parts."""
+        if is_parts(X):
+            parts, columns = self._parts_of(X, None, batches, strata, None, ids)
+            self._check_features(columns.head)
+            return asked_parts(
+                self._scorer, parts, columns, lambda: np.random.default_rng([self.calibration_.seed, 2])
+            )
+        X = self._given(X)
+        self._check_features(X)
+        named = row_labels(X, ids)
+        return AskedRows(
+            outputs=self._scorer.outputs(X),
+            batches=None if batches is None else column_values(X, batches, "batches", named),
+            strata=None if strata is None else column_values(X, strata, "strata", named),
+            named=named,
+            backend="pandas" if isinstance(X, np.ndarray) else backend_of(X),
+            compared=partial(numeric_columns, X),
+        )
+
+    def _inquiry(self, asked: AskedRows, alpha: Fraction, joint: bool) -> Inquiry:
+        labels, rows = split_batches(asked.n, asked.batches)
         return Inquiry(
             target=self.target,
             calibration=self.calibration_,
             score=self.score_,
-            outputs=self._scorer.outputs(X),
+            outputs=asked.outputs,
             batches=labels,
             rows=rows,
-            strata=None if strata is None else column_values(X, strata, "strata", named),
+            strata=asked.strata,
             alpha=alpha,
             joint=bool(joint),
             n_resamples=self.n_resamples,
             classes=getattr(self.estimator_, "classes_", None),
-            backend="pandas" if isinstance(X, np.ndarray) else backend_of(X),
-            named=named,
+            backend=asked.backend,
+            named=asked.named,
             positive=self.positive,
         )
+
+    def _parts_of(
+        self, X: Any, y: Any, batches: Any, strata: Any, weights: Any, ids: Any
+    ) -> tuple[RowParts, PartColumns]:
+        """Rows in parts, and what their columns are."""
+        parts = RowParts.of(X, name="X")
+        learner = self.estimator_ if hasattr(self, "_scorer") else self.estimator
+        learner = getattr(learner, "estimator", learner) if is_frozen(learner) else learner
+        named = getattr(learner, "feature_names_in_", None)
+        names = getattr(self, "feature_names_in_", self._features if named is None else named)
+        columns = PartColumns.of(
+            parts,
+            None if self.estimator is None else learner,
+            names,
+            y=y,
+            weights=weights,
+            batches=batches,
+            strata=self.strata if strata is None else strata,
+            ids=ids,
+        )
+        return parts, columns
+
+    def _calibration_of_parts(
+        self, scorer: Scorer, parts: RowParts, columns: PartColumns, w_max: float | None, reference: Any
+    ) -> Calibration:
+        if columns.y is None:
+            raise TypeError("y must name the column of the labels where rows arrive in parts, got None.")
+        scorer.check_classes(self.target)
+        rows = scored_parts(
+            scorer,
+            parts,
+            columns,
+            bounds=self.bounds,
+            w_max=w_max,
+            random_state=self.random_state,
+            check_reuse=self.check_reuse,
+            unit=self.unit,
+        )
+        return scorer.calibration(rows, self.bounds, w_max, self.unit, reference)
 
     def _report(self) -> Report:
         calibration = self.calibration_

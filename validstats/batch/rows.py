@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, Self
@@ -13,7 +13,7 @@ from scipy import sparse
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples, column_or_1d
 
-from validstats._typing import AnyArray, Float1D, Int1D, RandomState
+from validstats._typing import AnyArray, Float1D, FrameBackend, Int1D, RandomState
 from validstats.batch.scores import unwritable
 from validstats.intake import (
     RowLabels,
@@ -34,7 +34,19 @@ from validstats.intake import (
     take_parameters,
 )
 
-__all__ = ["LabelledRows", "check_strata_kind", "column_values", "numeric_columns", "split_batches"]
+__all__ = [
+    "AskedRows",
+    "LabelledRows",
+    "check_strata_kind",
+    "check_units",
+    "check_whole_batches",
+    "column_values",
+    "kept_rows",
+    "looked_at",
+    "numeric_columns",
+    "numeric_values",
+    "split_batches",
+]
 
 _DEFAULT_BATCH_SHARE = 0.5
 """Share of the whole batches that calibrate: they are few, and each counts once."""
@@ -86,18 +98,14 @@ class LabelledRows:
             for name, values in (("strata", strata), ("batches", batches))
         }
         check_same_length(X=_RowCount(X), y=labels, **{weights_name: weights}, **arrays)
-        if batches is not None and (strata is not None or weights is not None):
-            other = "strata" if strata is not None else "weights"
-            raise ValueError(
-                f"Whole batches are calibrated without {other}: pass batches, or {other}, not both."
-            )
+        check_units(batches, strata, weights)
         return cls(
             X,
             labels,
             y if hasattr(y, "__getitem__") and not isinstance(y, memoryview) else labels,
             None if strata is None else column_values(X, strata, "strata", rows),
             None if weights is None else check_vector(weights, weights_name),
-            None if batches is None else _whole_batches(column_values(X, batches, "batches", rows)),
+            None if batches is None else check_whole_batches(column_values(X, batches, "batches", rows)),
             _name_of(batches),
             fit_parameters(parameters or {}, rows),
         )
@@ -134,19 +142,62 @@ class LabelledRows:
 
     def kept(self, w_max: float | None, random_state: RandomState) -> tuple[Self, int]:
         """Rows kept under covariate shift, and the seed of everything random that follows."""
-        if self.weights is None and isinstance(random_state, int):
-            rejection_keep(None, w_max, self.n, None)
-            return self, _first_seed(random_state)
-        rng = check_random_state(random_state)
-        keep = rejection_keep(self.weights, w_max, self.n, rng)
-        return self if keep is None else self.take(keep), int(rng.integers(2**63))
+        keep, seed = kept_rows(self.weights, w_max, self.n, random_state)
+        return self if keep is None else self.take(keep), seed
+
+
+@dataclass(frozen=True, eq=False)
+class AskedRows:
+    """Unlabelled rows as an inquiry reads them."""
+
+    # Model outputs of all rows.
+    outputs: AnyArray
+    # Batch and stratum of each row; None where there are none.
+    batches: AnyArray | None
+    strata: AnyArray | None
+    # Who the rows are.
+    named: RowLabels
+    backend: FrameBackend
+    # Numeric columns of the random rows that a generator chooses.
+    compared: Callable[[np.random.Generator], dict[Any, Float1D]]
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+        return len(self.outputs)
+
+
+def kept_rows(
+    weights: Any, w_max: float | None, n: int, random_state: RandomState
+) -> tuple[Int1D | None, int]:
+    """Positions kept under covariate shift (None for all), and the seed of everything random that follows."""
+    if weights is None and isinstance(random_state, int):
+        rejection_keep(None, w_max, n, None)
+        return None, _first_seed(random_state)
+    rng = check_random_state(random_state)
+    keep = rejection_keep(weights, w_max, n, rng)
+    return keep, int(rng.integers(2**63))
+
+
+def check_units(batches: Any, strata: Any, weights: Any) -> None:
+    """Refuse batches beside what is for single rows."""
+    if batches is not None and (strata is not None or weights is not None):
+        other = "strata" if strata is not None else "weights"
+        raise ValueError(f"Whole batches are calibrated without {other}: pass batches, or {other}, not both.")
+
+
+def looked_at(n: int, rng: np.random.Generator) -> Int1D:
+    """Positions of the random rows whose covariates are compared, in increasing order."""
+    return np.arange(n) if n <= _LOOKED_AT else np.sort(rng.choice(n, _LOOKED_AT, replace=False))
 
 
 def numeric_columns(X: Any, rng: np.random.Generator) -> dict[Any, Float1D]:
     """Numeric columns of at most 200 random rows of X, by name or position; empty for more than 500 columns."""
-    n = _num_samples(X)
-    rows = np.arange(n) if n <= _LOOKED_AT else np.sort(rng.choice(n, _LOOKED_AT, replace=False))
-    part = take_rows(X, rows)
+    return numeric_values(take_rows(X, looked_at(_num_samples(X), rng)))
+
+
+def numeric_values(part: Any) -> dict[Any, Float1D]:
+    """Numeric columns of rows, by name or position; empty for more than 500 columns."""
     if is_frame(part):
         names: list[Any] = [str(name) for name in getattr(part, "column_names", part.columns)]
         found = columns(part) if len(names) <= _MOST_COLUMNS else []
@@ -155,7 +206,7 @@ def numeric_columns(X: Any, rng: np.random.Generator) -> dict[Any, Float1D]:
         if width > _MOST_COLUMNS:
             return {}
         matrix = part.toarray() if sparse.issparse(part) else np.asarray(part)
-        found = list(matrix.reshape(rows.size, -1).T)
+        found = list(matrix.reshape(_num_samples(part), -1).T)
         names = list(range(len(found)))
     return {
         name: values.astype(np.float64) for name, values in zip(names, found) if values.dtype.kind in "iufb"
@@ -271,7 +322,7 @@ def column_values(X: Any, chosen: Any, name: str, rows: RowLabels | None = None)
         values = matrix[:, chosen]
     else:
         values = align(chosen, row_labels(X) if rows is None else rows, name)
-    groups = np.array(check_groups(values, name, _num_samples(X)))
+    groups = np.array(check_groups(values, name, _num_samples(X) if rows is None else rows.n))
     if groups.dtype.kind == "M":
         return np.datetime_as_string(groups, unit="auto")
     return groups.astype(str) if groups.dtype.kind == "m" else groups
@@ -283,7 +334,7 @@ def _name_of(batches: Any) -> str:
     return name if isinstance(name, str) and name else "batch"
 
 
-def _whole_batches(batches: AnyArray) -> AnyArray:
+def check_whole_batches(batches: AnyArray) -> AnyArray:
     """Batches of rows, refused where each has one row only: those are rows."""
     names = np.unique(batches)
     if names.size == batches.size and names.size > 1:
@@ -293,16 +344,13 @@ def _whole_batches(batches: AnyArray) -> AnyArray:
     return batches
 
 
-def split_batches(
-    X: Any, batches: Any, rows: RowLabels | None = None
-) -> tuple[tuple[Any, ...], tuple[AnyArray, ...]]:
-    """Labels of the batches and the positions of their rows; one batch where none are given."""
-    n = _num_samples(X)
+def split_batches(n: int, batches: AnyArray | None) -> tuple[tuple[Any, ...], tuple[AnyArray, ...]]:
+    """Labels of the batches of n rows and the positions of their rows; one batch where none are given."""
     if n == 0:
         raise ValueError("X has no rows: a batch needs at least one.")
     if batches is None:
         return ("all",), (np.arange(n),)
-    names, codes = np.unique(column_values(X, batches, "batches", rows), return_inverse=True)
+    names, codes = np.unique(batches, return_inverse=True)
     order = np.argsort(codes, kind="stable")
     return tuple(names.tolist()), tuple(np.split(order, np.cumsum(np.bincount(codes))[:-1]))
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
@@ -24,7 +25,7 @@ from validstats.intake import (
     read_outcome,
 )
 
-__all__ = ["GivenPredictions", "Scorer", "is_frozen"]
+__all__ = ["GivenPredictions", "ScoredRows", "Scorer", "is_frozen"]
 
 _BATCH_FOLDS = 5
 
@@ -49,6 +50,23 @@ class GivenPredictions(RegressorMixin, BaseEstimator):
         # a verdict that is missing says nothing: neither of the two
         verdicts = read_outcome(X, "the predictions given as X", positive=self.positive, allow_nan=True)
         return np.where(np.isnan(verdicts), 0.5, verdicts)
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredRows:
+    """What a calibration keeps of labelled rows."""
+
+    scores: Float1D
+    own_bounds: tuple[float, float]
+    pair: TwoLabels | None
+    strata: AnyArray | None
+    batches: AnyArray | None
+    batch_name: str
+    covariates: Mapping[Any, Float1D] = field(default_factory=dict)
+    n_supplied: int = 0
+    seed: int = 0
+    # Whether the scores are in increasing order, and not in that of the rows.
+    ordered: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,6 +197,11 @@ class Scorer:
         """Scores of labelled rows."""
         return self.score.of_rows(self.learner, X, y, label_bounds)[0]
 
+    def check_classes(self, target: Target) -> None:
+        """Refuse a target that has no meaning for the classes of the learner."""
+        if self.classes is not None and self.score.numeric:
+            target.check_classes(self.classes)
+
     def calibrate(
         self,
         rows: LabelledRows,
@@ -190,30 +213,54 @@ class Scorer:
         given_reference: Float1D | None = None,
     ) -> Calibration:
         """Calibration on rows."""
-        if self.classes is not None and self.score.numeric:
-            target.check_classes(self.classes)
+        self.check_classes(target)
         kept, seed = rows.kept(w_max, random_state)
+        found = self.scored(kept, self.label_bounds(bounds))
+        looks = kept.strata is None and (kept.batches is None or unit == "row")
+        covariates = numeric_columns(kept.X, np.random.default_rng([seed, 1])) if looks else {}
+        found = replace(found, seed=seed, n_supplied=rows.n, covariates=covariates)
+        return self.calibration(found, bounds, w_max, unit, given_reference)
+
+    def scored(self, rows: LabelledRows, label_bounds: tuple[float, float]) -> ScoredRows:
+        """Scores of labelled rows, and what else a calibration keeps of them."""
+        scores, own = self.score.of_rows(self.learner, rows.X, rows.y, label_bounds)
+        return ScoredRows(
+            scores=scores,
+            own_bounds=self.score.score_bounds(own, label_bounds),
+            pair=self._pair(rows.y, label_bounds),
+            strata=rows.strata,
+            batches=rows.batches,
+            batch_name=rows.batch_name,
+        )
+
+    def calibration(
+        self,
+        rows: ScoredRows,
+        bounds: Any,
+        w_max: float | None,
+        unit: str = "batch",
+        given_reference: Float1D | None = None,
+    ) -> Calibration:
+        """Calibration on rows that were scored."""
         label_bounds = self.label_bounds(bounds)
         reference, outputs = (None, None) if self.reference is None else self.reference
         if given_reference is not None:
             reference, outputs = given_reference, None
         if unit == "batch" and rows.batches is not None and self.training_batches is not None:
             _refuse_common(self.training_batches, rows.batches, "trained the learner")
-        scores, own = self.score.of_rows(self.learner, kept.X, kept.y, label_bounds)
         return Calibration(
-            scores=scores,
-            own_bounds=self.score.score_bounds(own, label_bounds),
-            pair=self._pair(kept.y, label_bounds),
-            batches=kept.batches if unit == "batch" else None,
-            row_batches=kept.batches if unit == "row" else None,
-            batch_name=kept.batch_name,
-            covariates=numeric_columns(kept.X, np.random.default_rng([seed, 1]))
-            if kept.strata is None and (kept.batches is None or unit == "row")
-            else {},
+            scores=rows.scores,
+            ordered=rows.ordered,
+            own_bounds=rows.own_bounds,
+            pair=rows.pair,
+            batches=rows.batches if unit == "batch" else None,
+            row_batches=rows.batches if unit == "row" else None,
+            batch_name=rows.batch_name,
+            covariates=rows.covariates,
             variances=self.variances,
-            n_supplied=rows.n,
-            seed=seed,
-            strata=kept.strata,
+            n_supplied=rows.n_supplied,
+            seed=rows.seed,
+            strata=rows.strata,
             reference=reference,
             reference_bounds=(-np.inf, np.inf)
             if outputs is None
@@ -253,6 +300,7 @@ class Scorer:
             if pair is None or added is None
             else replace(pair, labels=np.concatenate([pair.labels, added.labels])),
             scores=np.concatenate([calibration.scores, scores]),
+            ordered=False,
             n_supplied=calibration.n_supplied + scores.size,
             strata=strata,
             batches=batches if whole else None,

@@ -50,7 +50,7 @@ from validstats.dsl.sequence import (
     refuse_options,
     refuse_sequential,
 )
-from validstats.dsl.streaming import StreamedStudy, StreamedUnits, calibrated_stream, condensed, is_source
+from validstats.dsl.streaming import StreamedStudy, StreamedUnits, calibrated_stream, condensed
 from validstats.exceptions import StreamingError
 from validstats.intake import (
     check_confidence_level,
@@ -60,6 +60,7 @@ from validstats.intake import (
     requested_parameters,
 )
 from validstats.results import Report
+from validstats.runtime import is_parts
 
 __all__ = ["DesignSupervised"]
 
@@ -196,7 +197,7 @@ class DesignSupervised(CalibratedEstimator):
             requested_parameters(learner if hasattr(learner, "fit") else None, fit_params, self.fit)
         if fit_params:
             refuse_sequential(self.sequential, "fit with parameters of the learner")
-        if is_source(data):
+        if is_parts(data) or isinstance(data, list | tuple):
             refuse_sequential(self.sequential, "fit on rows in parts")
             if ids is not None:
                 raise ValueError(

@@ -130,7 +130,24 @@ class TrainingRows:
             return True  # rows that repeat: the same ones are known by how often each occurs
         return _any_among(once, row_marks(X, y, at))
 
-    def warn_about(self, X: Any, y: AnyArray) -> None:
+    @staticmethod
+    def looked_at(n: int) -> Int1D:
+        """Positions of the reference rows that are needed to tell which share of them was trained on.
+
+        Parameters
+        ----------
+        n : int
+            Number of reference rows.
+
+        Returns
+        -------
+        ndarray of int
+            All positions of up to 8,000 rows, 2,000 of more.
+        """
+        at = _counted(n)
+        return np.arange(n, dtype=np.int64) if at is None else at
+
+    def warn_about(self, X: Any, y: AnyArray, n: int | None = None) -> None:
         """Warn if reference rows were trained on (see :func:`warn_data_reuse`).
 
         Parameters
@@ -139,6 +156,8 @@ class TrainingRows:
             The reference rows.
         y : ndarray of shape (m,)
             Their labels.
+        n : int or None, default None
+            Number of reference rows, where these are the ones at the positions of :meth:`looked_at`.
 
         Warns
         -----
@@ -146,7 +165,8 @@ class TrainingRows:
             If more than ``TOLERATED_SHARE`` of them were.
         """
         if self.among(X, y):
-            warn_data_reuse(self.known[0], row_marks(X, y, _counted(len(y))), len(y), self.n)
+            at = _counted(len(y)) if n is None else None
+            warn_data_reuse(self.known[0], row_marks(X, y, at), len(y) if n is None else n, self.n)
 
 
 def _single(numbers: AnyArray) -> npt.NDArray[np.float32]:

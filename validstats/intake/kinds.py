@@ -104,8 +104,9 @@ def refuse_lazy(values: Any, name: str) -> None:
         if callable(getattr(values, verb, None)) and not hasattr(values, "__array_interface__"):
             kind = f"{type(values).__module__.partition('.')[0]} {type(values).__name__}"
             raise TypeError(
-                f"{name} is a {kind}, which is not computed yet; pass {name}.{verb}() if it fits in memory, or hand "
-                "the dask data frame itself to DesignSupervised.fit."
+                f"{name} is a {kind}, which is not computed yet; pass {name}.{verb}() if it fits in memory. Dask "
+                "data frames are read in parts by DesignSupervised.fit, BatchPredictor.calibrate and infer, "
+                "ReusableHoldout.calibrate and mutual_info_matrix."
             )
 
 

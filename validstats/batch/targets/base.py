@@ -14,7 +14,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from validstats._typing import AnyArray, Float1D, FrameBackend
-from validstats.batch.laws import BoundSide, Interval, product_share, skewness_of
+from validstats.batch.laws import BoundSide, Interval, product_share, scores_at_ranks, skewness_of
 from validstats.batch.results import BatchIntervals, BatchResult, in_order
 from validstats.batch.scores import Score, resolve_score
 from validstats.exceptions import UninformativeWarning, uninformative_message, warn
@@ -79,6 +79,8 @@ class Calibration:
         Bounds of the scores that follow from the labels' bounds and the predictions for the calibration rows.
     pair : TwoLabels or None
         The labels as numbers, where they are declared to have two values only.
+    ordered : bool
+        Whether the scores are in increasing order and not in that of the rows, as those of more than ten million rows in parts.
     """
 
     scores: Float1D
@@ -96,6 +98,7 @@ class Calibration:
     row_batches: AnyArray | None = None
     batch_name: str = "batch"
     covariates: Mapping[Any, Float1D] = field(default_factory=dict, repr=False)
+    ordered: bool = False
     answers: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
 
     @property
@@ -106,7 +109,20 @@ class Calibration:
     @cached_property
     def sorted_scores(self) -> Float1D:
         """The scores in increasing order, sorted once."""
-        return np.sort(self.scores)
+        return self.scores if self.ordered else np.sort(self.scores)
+
+    def at_ranks(self, ranks: Sequence[int], high: float = np.inf) -> list[float]:
+        """Scores at some ranks from 1 on, ``high`` beyond the last; without a copy where the scores are in order."""
+        if self.ordered or "sorted_scores" in vars(self):
+            return [high if rank > self.n else float(self.sorted_scores[rank - 1]) for rank in ranks]
+        return scores_at_ranks(self.scores, ranks, high)
+
+    def quantiles(self, probabilities: Sequence[float]) -> Float1D:
+        """Quantiles of the scores: the inverse of their distribution function."""
+        if not self.ordered:
+            return np.asarray(np.quantile(self.scores, probabilities, method="inverted_cdf"))
+        # as numpy has it: ceil(n q), at least 1
+        return self.scores[[max(math.ceil(self.n * q - 1), 0) for q in probabilities]]
 
     @property
     def n_units(self) -> int:

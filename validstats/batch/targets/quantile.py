@@ -18,7 +18,6 @@ from validstats.batch.laws import (
     rank_envelope,
     rank_lower,
     rank_upper,
-    score_at_rank,
     smallest_informative_n,
     unit_asymptotic_interval,
     unit_interval,
@@ -105,14 +104,12 @@ class BatchQuantile(IntervalTarget):
             pairs = [(int(band.lower[i - 1]), int(band.upper[i - 1])) for i in indices]
             probability = band.probability
         low, high = question.bounds
-        scores = question.calibration.scores
-        if len(indices) > 1:
-            scores = question.calibration.sorted_scores
-        lows = [low if r[0] is None or r[0] == 1 else score_at_rank(scores, r[0] - 1) for r in pairs]
-        highs = [high if r[1] is None else score_at_rank(scores, r[1], high) for r in pairs]
+        known = question.calibration
+        lows = [low if r[0] is None or r[0] == 1 else known.at_ranks((r[0] - 1,))[0] for r in pairs]
+        highs = [high if r[1] is None else known.at_ranks((r[1],), high)[0] for r in pairs]
         return Interval(
             terms=tuple(_quantile_name(p) for p in self.probabilities()),
-            estimate=np.quantile(scores, self.probabilities(), method="inverted_cdf"),
+            estimate=known.quantiles(self.probabilities()),
             low=np.array(lows),
             high=np.array(highs),
             naive=np.full(len(indices), np.nan),

@@ -14,7 +14,6 @@ from validstats.batch.laws import (
     ceil_fraction,
     conformal_p_values,
     order_statistic_interval,
-    score_at_rank,
     selection_rank,
     smallest_informative_n,
 )
@@ -229,7 +228,7 @@ class Selection(Target):
         else:
             bound = selection_rank(n, m, allowed, question.alpha)
             rank, probability, informative = bound.rank, bound.probability, bound.informative
-            threshold = score_at_rank(question.calibration.scores, rank)
+            (threshold,) = question.calibration.at_ranks((rank,))
             smallest = smallest_informative_n(m, m - allowed, question.alpha)
         return SelectionAnswer(
             selected=predictions > threshold,

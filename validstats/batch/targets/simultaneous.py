@@ -12,7 +12,6 @@ import numpy as np
 from validstats._typing import AnyArray
 from validstats.batch.laws import (
     ceil_fraction,
-    scores_at_ranks,
     simultaneous_rank,
     smallest_informative_n,
     unit_interval,
@@ -60,12 +59,12 @@ class Simultaneous(Target):
 
     def answer(self, question: Question) -> SetAnswer:
         """Find the threshold for one batch."""
-        n, m, scores = question.n, question.m, question.calibration.scores
+        n, m = question.n, question.m
         k, bound = simultaneous_rank(n, m, self.miss, question.alpha)
         # split conformal prediction for one row: rank ceil((1 - miss) (n + 1))
         naive_rank = min(ceil_fraction(_share_covered(as_decimal(self.miss)) * (n + 1)), n + 1)
         highest = question.bounds[1] if max(bound.rank, naive_rank) > n else np.inf
-        ours, naive = scores_at_ranks(scores, (bound.rank, naive_rank), highest)
+        ours, naive = question.calibration.at_ranks((bound.rank, naive_rank), highest)
         return SetAnswer(
             threshold=np.full(m, ours),
             covered=k,
@@ -105,7 +104,7 @@ class Simultaneous(Target):
             ranks=(ceil_fraction((1 - question.alpha) * (needed.size + 1)),),
             smallest_n=found.smallest_n,
             informative=found.smallest_n <= needed.size,
-            naive_threshold=np.full(m, scores_at_ranks(known.scores, (naive_rank,), question.bounds[1])[0]),
+            naive_threshold=np.full(m, known.at_ranks((naive_rank,), question.bounds[1])[0]),
             naive_law=(),
         )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from validstats.dsl.streaming.chunks import is_source, sliced
 from validstats.dsl.streaming.condensed import condensed
 from validstats.dsl.streaming.design import StreamedCalibration, StreamedUnits, calibrated_stream
 from validstats.dsl.streaming.study import StreamedStudy
@@ -13,6 +12,4 @@ __all__ = [
     "StreamedUnits",
     "calibrated_stream",
     "condensed",
-    "is_source",
-    "sliced",
 ]

@@ -1,34 +1,23 @@
-"""Sources of rows that need not fit in memory: Parquet files, frames in pieces, dask data frames."""
+"""Columns of one part of the rows, and the levels of categories that parts have together."""
 
 from __future__ import annotations
 
 import numbers
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from os import PathLike
-from typing import Any, TypeVar
+from typing import Any
 
 import narwhals as nw
 import numpy as np
 
-from validstats._typing import FrameBackend
-from validstats.intake import backend_of, column_names, is_frame, n_rows, plain_frame, to_pandas
-from validstats.runtime import progress
+from validstats.intake import backend_of, plain_frame, to_pandas
 
 __all__ = [
     "ChunkLevels",
     "category_levels",
-    "is_dask",
-    "is_source",
-    "map_chunks",
     "merge_levels",
     "read_part",
-    "sliced",
-    "source_columns",
 ]
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,115 +28,6 @@ class ChunkLevels:
     categories: tuple[Any, ...] | None = None  # all categories in their order; None for text
     # whether categories stand in the order in which they were met, as in polars and pyarrow
     by_appearance: bool = False
-
-
-def is_dask(source: Any) -> bool:
-    """Tell whether a source is a dask data frame."""
-    return type(source).__module__.split(".")[0].startswith("dask") and hasattr(source, "to_delayed")
-
-
-def is_source(data: Any) -> bool:
-    """Tell whether data are a source of rows that arrive in parts rather than a frame."""
-    if is_frame(data):
-        return False
-    return isinstance(data, str | PathLike | list | tuple | Iterator) or callable(data) or is_dask(data)
-
-
-def sliced(frame: Any, chunk_size: int) -> Callable[[], Iterator[Any]]:
-    """Return a source that gives the rows of a frame in parts."""
-    return partial(_slices, frame, chunk_size)
-
-
-def map_chunks(
-    source: Any,
-    function: Callable[[Any, int], T],
-    columns: Sequence[str],
-    chunk_size: int,
-    *,
-    verbose: bool = False,
-    description: str = "",
-) -> Iterator[T]:
-    """Apply a function to every chunk of a source, in order."""
-    if is_dask(source):
-        import dask
-
-        missing = [name for name in columns if name not in source.columns]
-        if missing:
-            raise KeyError(
-                f"There is no column {missing[0]!r}; the columns are {', '.join(map(repr, source.columns))}."
-            )
-        parts = source[list(columns)].to_delayed()
-        tasks = [dask.delayed(function, pure=False)(part, index) for index, part in enumerate(parts)]
-        return iter(dask.compute(*tasks))
-    frames = progress(_frames(source, columns, chunk_size), description=description, verbose=verbose)
-    return (function(frame, index) for index, frame in enumerate(frames))
-
-
-def _frames(source: Any, columns: Sequence[str], chunk_size: int) -> Iterable[Any]:
-    if isinstance(source, str | PathLike):
-        import pyarrow as pa
-        import pyarrow.dataset as ds
-
-        data = ds.dataset(str(source))
-        missing = [name for name in columns if name not in data.schema.names]
-        if missing:
-            raise KeyError(
-                f"There is no column {missing[0]!r}; the columns are {', '.join(data.schema.names)}."
-            )
-        batches = data.to_batches(
-            columns=list(columns),
-            batch_size=chunk_size,
-            batch_readahead=0,
-            fragment_readahead=0,
-            use_threads=False,
-            fragment_scan_options=ds.ParquetFragmentScanOptions(pre_buffer=False),
-        )
-        return (pa.Table.from_batches([batch]) for batch in batches if batch.num_rows)
-    if is_frame(source):
-        return _slices(source, chunk_size)
-    if isinstance(source, list | tuple):
-        return _pieces(source)
-    if callable(source):
-        return _pieces(source())
-    raise TypeError(
-        "source must be the path of a Parquet data set, a data frame, a list of data frames, a function that "
-        f"returns an iterator of data frames, or a dask data frame; got {type(source).__name__}. Rows are passed "
-        "over several times, so an iterator that can be used once is not enough."
-    )
-
-
-def _pieces(frames: Any) -> Iterator[Any]:
-    """Give the frames that have rows, and refuse what is no frame."""
-    if not isinstance(frames, Iterable):
-        raise TypeError(
-            f"A function that is passed as source returns an iterator of data frames; this one returned "
-            f"{type(frames).__name__}."
-        )
-    for number, frame in enumerate(frames):
-        if not is_frame(frame):
-            raise TypeError(f"Piece {number} of source is {type(frame).__name__}, not a data frame.")
-        if n_rows(frame):
-            yield frame
-
-
-def _slices(frame: Any, chunk_size: int) -> Iterator[Any]:
-    eager = nw.from_native(frame, eager_only=True)
-    for begin in range(0, len(eager), chunk_size):
-        yield eager[begin : begin + chunk_size].to_native()
-
-
-def source_columns(source: Any, chunk_size: int) -> tuple[list[str], FrameBackend]:
-    """Return the names of the columns of a source, and the library of its frames."""
-    if is_dask(source):
-        return [str(name) for name in source.columns], "pandas"
-    if isinstance(source, str | PathLike):
-        import pyarrow.dataset as ds
-
-        return list(ds.dataset(str(source)).schema.names), "pandas"
-    first = next(iter(_frames(source, (), chunk_size)), None)
-    if first is None:
-        raise ValueError("The source has no rows.")
-    return column_names(first), backend_of(first)
 
 
 def category_levels(frame: Any, names: Sequence[str]) -> dict[str, ChunkLevels]:

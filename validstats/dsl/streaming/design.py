@@ -33,17 +33,16 @@ from validstats.dsl.labels import (
     warn_about_labels,
 )
 from validstats.dsl.moments import LARGEST_VALUE, SamplingDesign
-from validstats.dsl.streaming.chunks import map_chunks, source_columns
 from validstats.exceptions import StreamingError
 from validstats.intake import (
     check_groups,
     check_in_range,
-    check_positive_int,
     check_vector,
     column,
     read_array,
     read_outcome,
 )
+from validstats.runtime import RowParts
 
 __all__ = ["DesignReader", "StreamedCalibration", "StreamedUnits", "calibrated_stream"]
 
@@ -52,37 +51,32 @@ __all__ = ["DesignReader", "StreamedCalibration", "StreamedUnits", "calibrated_s
 class StreamedUnits(Units):
     """Rows that arrive in parts, with the columns that are machine labels and features."""
 
-    source: Any = None
-    chunk_size: int = 200_000
+    parts: RowParts | None = None
     verbose: bool = True
-    names: tuple[str, ...] = ()  # columns of the source
 
     @classmethod
     def of_source(
         cls, source: Any, surrogate: Any, features: Any, chunk_size: int, verbose: bool = True
     ) -> Self:
         """Check what ``fit`` was given."""
-        check_positive_int(chunk_size, "chunk_size")
         if isinstance(features, str) and features != "all":
             raise ValueError(f"features must be a list of column names or 'all', got {features!r}.")
-        names, backend = source_columns(source, chunk_size)
-        units = cls(None, backend, surrogate, features, None, None, source, chunk_size, verbose, tuple(names))
+        parts = RowParts.of(source, chunk_size)
+        units = cls(None, parts.backend, surrogate, features, None, None, parts, verbose)
         for name in (*surrogate_columns(surrogate), *(() if features == "all" else features)):
             units.check_column(name, "surrogate and features")
         return units
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Columns of the source."""
+        assert self.parts is not None
+        return self.parts.names
+
     def check_column(self, name: Any, argument: str) -> str:
         """Return the name of a column, which is all that can stand for values of rows in parts."""
-        if not isinstance(name, str):
-            raise TypeError(
-                f"{argument} must name a column where rows arrive in parts, got {type(name).__name__}: values beside "
-                "the rows cannot be matched to parts."
-            )
-        if name not in self.names:
-            raise KeyError(
-                f"There is no column {name!r}; the columns are {', '.join(map(repr, self.names))}."
-            )
-        return name
+        assert self.parts is not None
+        return self.parts.check_column(name, argument)
 
     def vectors(self, values: Any, name: str) -> list[Any]:
         """Return the names of columns."""
@@ -100,14 +94,8 @@ class StreamedUnits(Units):
 
     def mapped(self, function: Any, columns: Sequence[str], description: str) -> Any:
         """Apply a function to every part, in order."""
-        return map_chunks(
-            self.source,
-            function,
-            columns,
-            self.chunk_size,
-            verbose=self.verbose,
-            description=description,
-        )
+        assert self.parts is not None
+        return self.parts.map(function, columns, verbose=self.verbose, description=description)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,264 @@
+"""Calibration and inference on rows in parts: the answers of the rows in memory, whatever the parts are."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LinearRegression, LogisticRegression
+
+from tests.checks import in_turn
+from tests.parts import KINDS, divided
+from validstats import BatchPredictor
+from validstats.batch import (
+    BatchMean,
+    BatchQuantile,
+    BatchShares,
+    BatchTotal,
+    Envelope,
+    ErrorCount,
+    Selection,
+    Simultaneous,
+)
+from validstats.exceptions import DataReuseWarning, DependentRowsWarning, DriftWarning
+from validstats.intake import to_pandas
+
+N, M = 640, 90
+PLACES = [150, 151, 400]
+
+
+def rows(n: int = N, seed: int = 0) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    frame = pd.DataFrame(rng.normal(size=(n, 2)), columns=["a", "b"])
+    frame["y"] = 0.5 + frame["a"] + rng.normal(size=n).round(1)
+    frame["share"] = 1.0 / (1.0 + np.exp(-frame["y"]))
+    frame["passed"] = frame["y"] > 0
+    frame["prediction"] = frame["a"] * 0.9
+    frame["week"] = (np.arange(n) // 20).astype(str)
+    frame["region"] = np.where(rng.random(n) < 0.4, "north", "south")
+    frame["weight"] = rng.uniform(0.2, 1.0, n)
+    frame["who"] = [f"row {i}" for i in range(n)]
+    return frame
+
+
+CALIBRATION, BATCH = rows(), rows(M, seed=1)
+LINE = FrozenEstimator(LinearRegression().fit(rows(300, 2)[["a", "b"]], rows(300, 2)["y"]))
+NAMELESS = FrozenEstimator(LinearRegression().fit(rows(300, 2)[["a", "b"]].to_numpy(), rows(300, 2)["y"]))
+LOGIT = FrozenEstimator(LogisticRegression().fit(rows(300, 2)[["a", "b"]], rows(300, 2)["passed"]))
+
+ASKED: dict[str, dict[str, Any]] = {
+    "mean": {"target": BatchMean()},
+    "bounded mean": {"target": BatchMean(), "y": "share", "bounds": (0, 1)},
+    "total": {"target": BatchTotal(side="upper")},
+    "total of past weeks": {"target": BatchTotal(), "calibrate": {"batches": "week"}},
+    "mean within regions": {"target": BatchMean(), "both": {"strata": "region"}},
+    "quantiles": {"target": BatchQuantile((0.25, 0.5, 0.9))},
+    "median under covariate shift": {
+        "target": BatchQuantile(),
+        "calibrate": {"weights": "weight", "w_max": 1.0},
+    },
+    "sets of a regressor": {"target": Simultaneous(miss=0.1)},
+    "sets of a classifier": {"learner": LOGIT, "target": Simultaneous(miss=0.1), "y": "passed"},
+    "shares": {"learner": LOGIT, "target": BatchShares(), "y": "passed"},
+    "errors": {"learner": LOGIT, "target": ErrorCount(), "y": "passed"},
+    "mean of two labels": {"learner": LOGIT, "target": BatchMean(), "y": "passed"},
+    "selection": {"target": Selection(above=0.0, max_false=5)},
+    "envelope": {"target": Envelope()},
+    "each week": {"target": BatchQuantile(), "infer": {"batches": "week"}},
+    "no names": {"learner": NAMELESS, "target": Simultaneous(miss=0.2), "columns": ["a", "b"]},
+    "given predictions": {"learner": None, "target": BatchTotal(), "columns": ["prediction"]},
+}
+
+
+def predictor(asked: dict[str, Any]) -> BatchPredictor:
+    return BatchPredictor(
+        asked.get("learner", LINE),
+        asked["target"],
+        bounds=asked.get("bounds", (None, None)),
+        confidence_level=0.8,
+        random_state=3,
+    )
+
+
+def beside(asked: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What calibrate and infer are told beside the rows."""
+    both = asked.get("both", {})
+    return {**both, **asked.get("calibrate", {})}, {**both, **asked.get("infer", {})}
+
+
+def answered(call: Any) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return call()
+
+
+def from_memory(asked: dict[str, Any], frame: pd.DataFrame = CALIBRATION) -> Any:
+    """The answer for arrays beside a frame of the features alone."""
+    calibrate, infer = beside(asked)
+    columns, y = asked.get("columns", ["a", "b"]), asked.get("y", "y")
+
+    def features(of: pd.DataFrame) -> Any:
+        if asked.get("learner", LINE) is None:
+            return of["prediction"].to_numpy()
+        return of[columns].to_numpy() if asked.get("learner") is NAMELESS else of[columns]
+
+    def companions(of: pd.DataFrame, named: dict[str, Any]) -> dict[str, Any]:
+        return {k: of[v] if isinstance(v, str) else v for k, v in named.items()}
+
+    fresh = predictor(asked)
+    fresh.calibrate(features(frame), frame[y].to_numpy(), **companions(frame, calibrate))
+    return fresh, fresh.infer(features(BATCH), **companions(BATCH, infer))
+
+
+def from_parts(asked: dict[str, Any], source: Any, batch: Any) -> Any:
+    calibrate, infer = beside(asked)
+    fresh = predictor(asked).calibrate(source, asked.get("y", "y"), **calibrate)
+    return fresh, fresh.infer(batch, **infer)
+
+
+def needed(asked: dict[str, Any], frame: pd.DataFrame, verb: str) -> pd.DataFrame:
+    """The columns that a source has: features, the labels where they are known, and what is named."""
+    names = beside(asked)[verb == "infer"].values()
+    y = [asked.get("y", "y")] if verb == "calibrate" else []
+    return frame[[*asked.get("columns", ["a", "b"]), *y, *(v for v in names if isinstance(v, str))]]
+
+
+def assert_same(one: Any, other: Any) -> None:
+    """Equal numbers in every column of the table, and equal per-row statements."""
+    left, right = (to_pandas(result.tidy()) for result in (one, other))
+    assert list(left.columns) == list(right.columns)
+    for name in left:
+        if left[name].dtype.kind == "f":
+            np.testing.assert_allclose(left[name], right[name], rtol=1e-12, atol=1e-12)
+        else:
+            assert left[name].astype(str).tolist() == right[name].astype(str).tolist()
+    assert one.checks == other.checks
+    if getattr(one, "intervals", None) is not None:
+        np.testing.assert_allclose(one.intervals, other.intervals, rtol=1e-12)
+    for attribute in ("sets", "selected"):
+        if getattr(one, attribute, None) is not None:
+            np.testing.assert_array_equal(getattr(one, attribute), getattr(other, attribute))
+
+
+@pytest.mark.parametrize(("question", "kind"), in_turn(list(ASKED), list(KINDS)))
+def test_answers_are_those_of_the_rows_in_memory(question, kind, tmp_path) -> None:
+    asked = ASKED[question]
+    (tmp_path / "new").mkdir()
+    (tmp_path / "old").mkdir()
+    old = KINDS[kind](divided(needed(asked, CALIBRATION, "calibrate"), PLACES), tmp_path / "old")
+    new = KINDS[kind](divided(needed(asked, BATCH, "infer"), [40]), tmp_path / "new")
+    fresh, result = answered(lambda: from_parts(asked, old, new))
+    known, expected = answered(lambda: from_memory(asked))
+    # a learner's own product of matrices may round the last bit by the number of rows
+    np.testing.assert_allclose(fresh.calibration_.scores, known.calibration_.scores, rtol=1e-12)
+    np.testing.assert_allclose(fresh.calibration_.own_bounds, known.calibration_.own_bounds, rtol=1e-12)
+    assert fresh.guarantee_.paragraph() == known.guarantee_.paragraph()
+    assert_same(result, expected)
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    places=st.lists(st.integers(1, N - 1), max_size=6, unique=True),
+    swaps=st.randoms(use_true_random=False),
+    question=st.sampled_from(["mean", "bounded mean", "quantiles", "selection", "total of past weeks"]),
+)
+def test_any_parts_in_any_order_give_one_answer(places, swaps, question) -> None:
+    """Laws of ranks and of sorted scores do not read the order of the rows."""
+    asked = ASKED[question]
+    pieces = divided(CALIBRATION, places)
+    swaps.shuffle(pieces)
+    _, result = answered(lambda: from_parts(asked, pieces, [BATCH]))
+    _, expected = answered(lambda: from_memory(asked))
+    for name in ("estimate", "conf_low", "conf_high"):
+        np.testing.assert_allclose(
+            np.asarray(getattr(result, name), dtype=float),
+            np.asarray(getattr(expected, name), dtype=float),
+            rtol=1e-12,
+        )
+
+
+def test_rows_that_trained_are_noticed_in_parts() -> None:
+    model = BatchPredictor(LinearRegression(), BatchMean(), random_state=0)
+    model.fit(CALIBRATION[["a", "b"]], CALIBRATION["y"], batches=None)
+    with pytest.warns(DataReuseWarning, match="reference rows .*% *|of the 640 reference rows"):
+        model.calibrate(divided(CALIBRATION, PLACES), "y")
+
+
+def test_drift_and_shocks_are_noticed_in_parts() -> None:
+    asked = {"target": BatchQuantile(), "infer": {"batches": "week"}}
+    shocks = np.random.default_rng(5).normal(size=N // 20)
+    shaken = CALIBRATION.assign(y=CALIBRATION["y"] + 4 * np.repeat(shocks, 20))
+    with pytest.warns(DriftWarning, match="do not look like"):
+        from_parts(ASKED["mean"], divided(CALIBRATION, PLACES), [BATCH.assign(a=BATCH["a"] + 3)])
+    with pytest.warns(DependentRowsWarning, match="Rows of one week"):
+        from_parts(asked, divided(shaken, PLACES), [BATCH])
+
+
+def test_scores_of_very_many_rows_are_kept_in_order(monkeypatch) -> None:
+    monkeypatch.setattr("validstats.batch.parts._ORDER_UP_TO", 100)
+    for question in ("mean", "quantiles", "sets of a regressor", "selection", "errors"):
+        asked = ASKED[question]
+        fresh, result = answered(lambda asked=asked: from_parts(asked, divided(CALIBRATION, PLACES), [BATCH]))
+        assert fresh.calibration_.ordered
+        np.testing.assert_array_equal(fresh.calibration_.scores, np.sort(fresh.calibration_.scores))
+        assert_same(result, answered(lambda asked=asked: from_memory(asked)[1]))
+
+
+def test_ids_name_the_rows_of_a_result() -> None:
+    fresh = predictor(ASKED["mean"]).calibrate(divided(CALIBRATION, PLACES), "y")
+    result = answered(lambda: fresh.infer(divided(BATCH, [50]), ids="who"))
+    assert result.named.labels.tolist() == BATCH["who"].tolist()
+
+
+REFUSED = [
+    (
+        lambda f: (iter([f]), "y"),
+        {},
+        TypeError,
+        "X must be .*an iterator that can be used once is not enough",
+    ),
+    (lambda f: ([f], f["y"]), {}, TypeError, "y must name a column where rows arrive in parts, got Series"),
+    (lambda f: ([f], None), {}, TypeError, "y must name the column of the labels"),
+    (lambda f: ([f], "label"), {}, KeyError, "no column 'label'; the columns are 'a', 'b'"),
+    (lambda f: ([f.drop(columns="a")], "y"), {}, KeyError, "no column 'a'"),
+    (lambda f: ("no/such/folder", "y"), {}, ValueError, "X is a path, and there is no file"),
+    (lambda f: (pl.from_pandas(f).lazy(), "y"), {}, TypeError, "not computed yet; pass X.collect"),
+    (lambda f: ([f, f.assign(y=np.nan)], "y"), {}, ValueError, "Part 1: Input y contains NaN"),
+    (lambda f: ([f, f.assign(a=np.nan)], "y"), {}, ValueError, "Part 1: "),
+    (lambda f: ([f], "y"), {"batches": "week", "strata": "region"}, ValueError, "without strata"),
+    (lambda f: ([f], "y"), {"batches": "who"}, ValueError, "different value in each of the 640 rows"),
+    (lambda f: ([f], "y"), {"weights": "weight"}, ValueError, "w_max is required"),
+    (lambda f: ([f], "y"), {"strata": CALIBRATION["region"]}, TypeError, "strata must name a column"),
+    (lambda f: ([f.iloc[:0]], "y"), {}, ValueError, "X has no rows"),
+]
+
+
+@pytest.mark.parametrize("case", range(len(REFUSED)))
+def test_what_parts_cannot_say_is_refused_by_name(case) -> None:
+    hand, options, error, message = REFUSED[case]
+    source, y = hand(CALIBRATION)
+    with pytest.raises(error, match=message):
+        predictor(ASKED["mean"]).calibrate(source, y, **options)
+
+
+def test_what_needs_rows_in_memory_says_so() -> None:
+    fresh = predictor(ASKED["mean"]).calibrate([CALIBRATION], "y")
+    with pytest.raises(TypeError, match=r"X: fit\(\) needs the rows in memory"):
+        fresh.fit([CALIBRATION], "y")
+    with pytest.raises(TypeError, match=r"X: update\(\) needs the rows in memory"):
+        fresh.update([CALIBRATION], "y")
+    longer = fresh.update(CALIBRATION[["a", "b"]], CALIBRATION["y"])
+    assert longer.calibration_.n == 2 * N
+
+
+def test_a_source_that_gives_other_rows_the_second_time_is_refused() -> None:
+    turns = iter([[CALIBRATION], [CALIBRATION], [CALIBRATION.iloc[1:]]])
+    with pytest.raises(ValueError, match="Part 0 of X has 639 rows now"):
+        predictor(ASKED["mean"]).calibrate(lambda: next(turns), "y")
