@@ -34,6 +34,7 @@ from validstats.holdout.asking import (
     open_desk,
     plan_of,
     query_question,
+    refuse_parts,
     seed_of,
     warn_about_reuse,
 )
@@ -44,6 +45,7 @@ from validstats.holdout.planner import Plan
 from validstats.holdout.results import Answer, Answers, Discoveries
 from validstats.intake import align, check_positive_int, fit_parameters, row_labels
 from validstats.results import Report
+from validstats.runtime import is_parts
 
 __all__ = ["HoldoutCalibration", "ReusableHoldout"]
 
@@ -186,6 +188,8 @@ class ReusableHoldout(CalibratedEstimator):
         ValueError
             If the lengths differ or there are no rows.
         """
+        if is_parts(X):
+            refuse_parts(X, "fit", "calibrate() reads rows in parts. Train on a sample, or elsewhere.")
         rows = row_labels(X)
         labels = check_labels(align(y, rows, "y"), count_rows(X), "y")
         parameters = fit_parameters(fit_params, rows)
@@ -216,11 +220,14 @@ class ReusableHoldout(CalibratedEstimator):
 
         Parameters
         ----------
-        X : array-like or data frame of n rows
+        X : array-like or data frame of n rows, or rows in parts
             Features of rows that were used for nothing so far. Where there are none, predictions or scores in their place,
-            with ``ids``, by which the rows are recognised under other predictions: questions are then about predictions.
-        y : array-like of shape (n,)
-            Labels.
+            with ``ids``, by which the rows are recognised under other predictions: questions are then about predictions. Rows in
+            parts are a dask data frame, a data set of pyarrow, the path of Parquet files, a list of frames, or a function that
+            returns an iterator of frames; estimators, metrics and queries are then asked part by part, and what arrives beside
+            the rows is named by column.
+        y : array-like of shape (n,) or str
+            Labels; the column that holds them where the rows are in parts.
         clusters : array-like of shape (n,) or None, default None
             Dependent rows share a value; the clusters must be independent. Answers are then about the mean over
             clusters of the mean within a cluster, and n is the number of clusters.

@@ -42,7 +42,14 @@ from validstats.intake.learners import (
 )
 from validstats.intake.marks import row_marks
 from validstats.intake.outcomes import outcome_levels, read_outcome
-from validstats.intake.sketches import RowOverlap, RowSketch, find_overlap, sketch_ids, sketch_rows
+from validstats.intake.sketches import (
+    ColumnsInTurn,
+    RowOverlap,
+    RowSketch,
+    find_overlap,
+    sketch_ids,
+    sketch_rows,
+)
 
 __all__ = [
     "TableError",
@@ -52,6 +59,7 @@ __all__ = [
     "RowLabels",
     "TrainingRows",
     "CodedClassifier",
+    "ColumnsInTurn",
     "PositiveClass",
     "fit_learner",
     "fit_parameters",

@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -25,7 +25,15 @@ from validstats._typing import AnyArray, Float1D
 from validstats.intake.frames import columns, is_frame
 from validstats.intake.kinds import is_missing, read_array
 
-__all__ = ["RowOverlap", "RowSketch", "SketchFamily", "find_overlap", "sketch_ids", "sketch_rows"]
+__all__ = [
+    "ColumnsInTurn",
+    "RowOverlap",
+    "RowSketch",
+    "SketchFamily",
+    "find_overlap",
+    "sketch_ids",
+    "sketch_rows",
+]
 
 SketchFamily = Literal["id", "value", "gap", "order", "joint", "half"]
 UInt64 = npt.NDArray[np.uint64]
@@ -245,31 +253,63 @@ def sketch_rows(X: Any, y: Any = None, *, key: bytes) -> tuple[RowSketch, ...]:
     >>> find_overlap(old, new).family
     'gap'
     """
-    cells = list(_columns_of(X))
-    n = len(cells[0]) if cells else 0
+    cells: Any = X if isinstance(X, ColumnsInTurn) else list(_columns_of(X))
+    n = len(cells[0]) if len(cells) else 0
     if n == 0:
         return ()
-    salt = _salt_word(key, "value")
-    values = [_value_tokens(column, salt) for column in cells]
-    fine = [_smallest_once(tokens[present]) for tokens, present in values]
-    kept = [j for j, (share, _) in enumerate(fine) if share >= _ONCE]
-    coarse = [j for j in range(len(cells)) if j not in set(kept)]
-    # numbers of rows are told apart by the labels that stand along them only
-    kept = [j for j in kept if not _is_numbering(cells[j])]
+    labels = None if y is None else _Labels.of(np.asarray(y), key)
+    fine: list[tuple[float, UInt64]] = []
+    gaps: list[tuple[float, UInt64]] = []
+    orders: list[tuple[float, UInt64]] = []
+    kept, coarse = [], []
+    half = _Half(n, key)
+    # one column at a time: those of rows in parts are read when their turn comes
+    for j in range(len(cells)):
+        column = cells[j]
+        tokens, present = _value_tokens(column, _salt_word(key, "value"))
+        fine.append(_smallest_once(tokens[present]))
+        half.add(j, column, tokens)
+        if fine[j][0] < _ONCE:
+            coarse.append(tokens)
+        elif not _is_numbering(column):
+            # numbers of rows are told apart by the labels that stand along them only
+            kept.append(j)
+        if len(gaps) < _MOST_SORTED_COLUMNS and (number := _as_numbers(column)) is not None:
+            gaps.append(_gap_tokens(number, key))
+            if labels is not None and labels.repeat:
+                orders.append(_order_tokens(number, labels.classes, key))
     # both sides keep the columns with the smallest tokens, whatever the columns are called and where they stand
     chosen = sorted(kept, key=lambda j: int(fine[j][1][0]))[:_MOST_VALUE_COLUMNS]
     found = [_sketch("value", n, *fine[j], key) for j in chosen]
-    ordered = [number for column in cells if (number := _as_numbers(column)) is not None][
-        :_MOST_SORTED_COLUMNS
-    ]
-    found += [_sketch("gap", n, *_gap_tokens(number, key), key) for number in ordered]
-    found += [
-        _sketch("joint", n, *tokens, key) for tokens in _joint_tokens([values[j][0] for j in coarse], key)
-    ]
-    found += [_sketch("half", n, *tokens, key) for tokens in _half_tokens(cells, values, key)]
-    if y is not None:
-        found += _sketch_labels(ordered, np.asarray(y), n, key)
+    found += [_sketch("gap", n, *tokens, key) for tokens in gaps]
+    found += [_sketch("joint", n, *tokens, key) for tokens in _joint_tokens(coarse, key)]
+    found += [_sketch("half", n, *tokens, key) for tokens in half.tokens()]
+    if labels is not None:
+        found += labels.sketches(n, key)
+        found += [_sketch("order", n, *tokens, key, reads_labels=True) for tokens in orders]
     return tuple(sketch for sketch in found if sketch is not None)
+
+
+@dataclass(frozen=True)
+class ColumnsInTurn:
+    """Columns of rows in parts, each read when it is asked for.
+
+    Parameters
+    ----------
+    names : tuple of str
+        The columns.
+    read : callable
+        ``read(name)`` returns the values of one.
+    """
+
+    names: tuple[str, ...]
+    read: Callable[[str], AnyArray]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, j: Any) -> Any:
+        return self.read(self.names[j])
 
 
 def find_overlap(old: Iterable[RowSketch], new: Iterable[RowSketch]) -> RowOverlap | None:
@@ -472,22 +512,34 @@ def _windows(cells: UInt64, key: bytes) -> UInt64:
     return _mix(codes, _salt_word(key, "gap"))
 
 
-def _sketch_labels(ordered: Sequence[Float1D], y: AnyArray, n: int, key: bytes) -> list[RowSketch | None]:
-    """Sketches that read labels: the changes of class along each sorted column, or the values of an outcome."""
-    y = y.reshape(len(y), -1)[:, 0]
-    tokens, present = _value_tokens(y, _salt_word(key, "value"))
-    share, smallest = _smallest_once(tokens[present])
-    found = [_sketch("value", n, share, smallest, key, reads_labels=True)]
-    classes = np.unique(tokens, return_inverse=True)[1].reshape(-1)
-    numbers = _as_numbers(y)
-    if numbers is not None:
-        found.append(_sketch("gap", n, *_gap_tokens(numbers, key), key, reads_labels=True))
-    if share < _ONCE:
-        found += [
-            _sketch("order", n, *_order_tokens(values, classes, key), key, reads_labels=True)
-            for values in ordered
-        ]
-    return found
+@dataclass(frozen=True)
+class _Labels:
+    """Class labels or a numeric outcome, as sketches read them."""
+
+    values: AnyArray
+    classes: npt.NDArray[np.intp]
+    share: float  # of the values that occur once
+    smallest: UInt64
+
+    @classmethod
+    def of(cls, y: AnyArray, key: bytes) -> _Labels:
+        """Number the labels, and find the values that occur once."""
+        y = y.reshape(len(y), -1)[:, 0]
+        tokens, present = _value_tokens(y, _salt_word(key, "value"))
+        return cls(y, np.unique(tokens, return_inverse=True)[1].reshape(-1), *_smallest_once(tokens[present]))
+
+    @property
+    def repeat(self) -> bool:
+        """Whether the labels are classes, whose changes along a column say something."""
+        return self.share < _ONCE
+
+    def sketches(self, n: int, key: bytes) -> list[RowSketch | None]:
+        """Sketches of the values of an outcome."""
+        found = [_sketch("value", n, self.share, self.smallest, key, reads_labels=True)]
+        numbers = _as_numbers(self.values)
+        if numbers is not None:
+            found.append(_sketch("gap", n, *_gap_tokens(numbers, key), key, reads_labels=True))
+        return found
 
 
 def _order_tokens(values: Float1D, classes: npt.NDArray[np.intp], key: bytes) -> tuple[float, UInt64]:
@@ -560,22 +612,26 @@ def _joint_tokens(cells: list[UInt64], key: bytes) -> Iterator[tuple[float, UInt
             suffix = suffix + cells[j] * np.uint64(odd[j - 1])
 
 
-def _half_tokens(
-    columns: list[AnyArray], values: list[tuple[UInt64, npt.NDArray[np.bool_]]], key: bytes
-) -> Iterator[tuple[float, UInt64]]:
+class _Half:
     """Tokens of whole rows, numbers with the 11 significant bits of float16: the tuple, and a bag without positions."""
-    salt = _salt_word(key, "half")
-    cells = []
-    for column, (tokens, _) in zip(columns, values, strict=True):
+
+    def __init__(self, n: int, key: bytes) -> None:
+        self._key, self._salt, self._width = key, _salt_word(key, "half"), 0
+        self._placed, self._bag = np.zeros((2, n), dtype=np.uint64)
+
+    def add(self, j: int, column: AnyArray, tokens: UInt64) -> None:
+        """Add the j-th column, whose values have these tokens."""
         numbers = None if column.dtype.kind == "M" else _as_numbers(column)
-        cells.append(_mix(tokens if numbers is None else _rounded_bits(numbers, 24 - 11), salt))
-    if len(cells) < 2:
-        return
-    total = np.zeros_like(cells[0])
-    for j, cell in enumerate(cells):
-        total += cell * np.uint64((_word(key, f"joint/{j}") | 1) & _WRAP)
-    yield _smallest_once(_mix(total, salt))
-    yield _smallest_once(_mix(np.sum(cells, axis=0, dtype=np.uint64), salt))
+        cell = _mix(tokens if numbers is None else _rounded_bits(numbers, 24 - 11), self._salt)
+        self._placed += cell * np.uint64((_word(self._key, f"joint/{j}") | 1) & _WRAP)
+        self._bag += cell
+        self._width += 1
+
+    def tokens(self) -> Iterator[tuple[float, UInt64]]:
+        """The tokens; none of a single column."""
+        if self._width > 1:
+            yield _smallest_once(_mix(self._placed, self._salt))
+            yield _smallest_once(_mix(self._bag, self._salt))
 
 
 def _mix(words: UInt64, salt: np.uint64) -> UInt64:

@@ -142,9 +142,10 @@ class RowParts:
 
     def map(
         self,
-        function: Callable[[Any, int], T],
+        function: Callable[..., T],
         columns: Sequence[str],
         *,
+        beside: Sequence[AnyArray] = (),
         verbose: bool = False,
         description: str = "",
     ) -> Iterator[T]:
@@ -153,9 +154,11 @@ class RowParts:
         Parameters
         ----------
         function : callable
-            ``function(frame, index)`` of one part; for a dask frame it is sent to where the part is.
+            ``function(frame, index, *beside)`` of one part; for a dask frame it is sent to where the part is.
         columns : sequence of str
             Columns that it reads.
+        beside : sequence of ndarray, default ()
+            Arrays with one entry for each of all rows; the function gets those of the rows of the part.
         verbose : bool, default False
             Whether to show a progress bar.
         description : str, default ""
@@ -171,15 +174,29 @@ class RowParts:
         StreamingError
             If workers of a cluster died whenever they worked on one part.
         """
+        starts = self.starts if beside else None
+
+        def slices(index: int) -> list[AnyArray]:
+            if starts is None:
+                return []
+            return [values[starts[index] : starts[index + 1]] for values in beside]
+
         if _is_dask(self.source):
-            return _on_dask(self.source, function, columns)
+            return _on_dask(self.source, function, columns, slices)
         frames = _frames(self.source, columns, self.chunk_size)
         shown = progress(frames, description=description, verbose=verbose)
-        return (function(frame, index) for index, frame in enumerate(shown))
+        return (function(frame, index, *slices(index)) for index, frame in enumerate(shown))
 
-    def numbers(self, function: Callable[[Any, int], AnyArray], columns: Sequence[str]) -> AnyArray:
-        """Put what a function returns for the rows of each part, one entry a row, into one array."""
-        return filled(self.map(function, columns), self.n)
+    def numbers(
+        self,
+        function: Callable[..., AnyArray],
+        columns: Sequence[str],
+        *,
+        beside: Sequence[AnyArray] = (),
+        n: int | None = None,
+    ) -> AnyArray:
+        """Put what a function returns for the rows of each part, one entry a row (or for n of them), into one array."""
+        return filled(self.map(function, columns, beside=beside), self.n if n is None else n)
 
     def column(self, name: str) -> AnyArray:
         """Read one column of all rows."""
@@ -234,7 +251,12 @@ def _dataset_at(path: Any, name: str) -> Any:
     return ds.dataset(str(path))
 
 
-def _on_dask(source: Any, function: Callable[[Any, int], T], columns: Sequence[str]) -> Iterator[T]:
+def _on_dask(
+    source: Any,
+    function: Callable[..., T],
+    columns: Sequence[str],
+    slices: Callable[[int], list[AnyArray]],
+) -> Iterator[T]:
     """Apply a function to the partitions of a dask frame, which dask schedules."""
     import dask
 
@@ -244,7 +266,8 @@ def _on_dask(source: Any, function: Callable[[Any, int], T], columns: Sequence[s
     parts = source[list(columns)].to_delayed()
     # one node of the graph, so that what the function carries (a fitted learner) travels once
     shared = dask.delayed(function, pure=False, traverse=False)
-    tasks = [dask.delayed(_applied, pure=False)(shared, part, index) for index, part in enumerate(parts)]
+    apply = dask.delayed(_applied, pure=False)
+    tasks = [apply(shared, part, index, *slices(index)) for index, part in enumerate(parts)]
     try:
         found = list(dask.compute(*tasks))
     except _deaths() as error:
@@ -259,8 +282,8 @@ def _taken(found: list[T]) -> Iterator[T]:
         yield found.pop()
 
 
-def _applied(function: Callable[[Any, int], T], part: Any, index: int) -> T:
-    return function(part, index)
+def _applied(function: Callable[..., T], part: Any, index: int, *beside: AnyArray) -> T:
+    return function(part, index, *beside)
 
 
 def _deaths() -> tuple[type[BaseException], ...]:

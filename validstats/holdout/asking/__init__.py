@@ -41,6 +41,7 @@ from validstats.holdout.asking.opening import (
     open_desk,
     plan_of,
 )
+from validstats.holdout.asking.parted import refuse_parts
 from validstats.holdout.asking.releases import CompareRelease, best, compare, validate, validate_gain
 from validstats.holdout.asking.scorer import HoldoutScorer
 from validstats.holdout.asking.vault import final
@@ -82,6 +83,7 @@ __all__ = [
     "open_desk",
     "plan_of",
     "query_question",
+    "refuse_parts",
     "r2",
     "seed_of",
     "squared_error",

@@ -13,6 +13,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from typing import Any, Literal, TypeAlias
 
 import narwhals as nw
@@ -48,6 +49,7 @@ from validstats.holdout.asking.metrics import (
     rescaling,
     respond,
 )
+from validstats.holdout.asking.parted import PartedFeatures, as_learned
 from validstats.holdout.asking.whole import WholeMetric
 from validstats.holdout.budget import Books, Question, Session
 from validstats.holdout.ledger import (
@@ -93,6 +95,8 @@ __all__ = [
     "Split",
     "class_indices",
     "count_rows",
+    "digests_of",
+    "in_turn",
     "is_estimator",
     "number_question",
     "plain_digests",
@@ -158,7 +162,11 @@ class HoldoutSample:
     def values_of(self, prediction: AnyArray, metric: Metric, secret: bytes) -> tuple[Float1D, str]:
         """Return one value a unit, on the scale of [0, 1], and the cache key of predictions in this order."""
         truth = _locked(self.y if metric.response == "predict" else self.labels)
-        values = metric.to_unit(metric.values(truth, prediction, _locked(self.X)))
+        if isinstance(self.X, PartedFeatures) and metric.reads_features:
+            found = self.X.each(partial(_values_of_part, metric=metric), truth, prediction)
+        else:
+            found = metric.values(truth, prediction, _locked(self.X))
+        values = metric.to_unit(found)
         return self.unit_means(values), ask_digest(secret, "rows", metric.name, prediction)
 
     def __repr__(self) -> str:
@@ -237,7 +245,9 @@ class Parts:
         if not found and np.size(X) <= _MOST_CELLS:
             key = self._ledger.secret
             if self._sketches is None:
-                self._sketches = tuple(sketch for part in parts for sketch in sketch_rows(part.X, key=key))
+                self._sketches = tuple(
+                    sketch for part in parts for sketch in sketch_rows(in_turn(part.X), key=key)
+                )
             overlap = find_overlap(self._sketches, sketch_rows(X, key=key))
             found = "" if overlap is None else str(overlap)
         if known:
@@ -354,7 +364,7 @@ def split_sample(
     """Order the holdout by a secret and set the vault aside, up to a rank where rows joined one that was set aside before."""
     # The order depends on the rows and the secret only, so that the same rows in any order give the same
     # parts; on the identifiers alone, where there are any, so that features may change.
-    digests = keyed_row_digests(secret, _rows_of(X), y, clusters)
+    digests = digests_of(secret, X, y, clusters)
     fingerprint = holdout_fingerprint(secret, digests)
     named = None
     if ids is not None:
@@ -373,7 +383,7 @@ def split_sample(
 
     def take(rows: Int1D, first: int) -> HoldoutSample:
         return HoldoutSample(
-            X=_safe_indexing(X, rows),
+            X=X.take(rows) if isinstance(X, PartedFeatures) else _safe_indexing(X, rows),
             y=y[rows],
             labels=labels[rows] if len(labels) else labels,
             unit=rank[unit][rows] - first,
@@ -441,15 +451,40 @@ def _cluster_digests(secret: bytes, digests: npt.NDArray[np.void], unit: Int1D) 
     return np.frombuffer(b"".join(raw), dtype="V16")
 
 
-def _rows_of(X: Any) -> Any:
-    return X if is_frame(X) or hasattr(X, "tocsr") else np.asarray(X)
+def digests_of(secret: bytes, X: Any, y: AnyArray, clusters: AnyArray | None = None) -> npt.NDArray[np.void]:
+    """Digest rows under a key, those of a source in parts where the parts are."""
+    if isinstance(X, PartedFeatures):
+        return X.each(partial(keyed_row_digests, secret), y, clusters)
+    return keyed_row_digests(secret, X if is_frame(X) or hasattr(X, "tocsr") else np.asarray(X), y, clusters)
+
+
+def in_turn(X: Any) -> Any:
+    """Features as sketches read them: columns of rows in parts one by one."""
+    return X.in_turn() if isinstance(X, PartedFeatures) else X
 
 
 def plain_digests(X: Any) -> npt.NDArray[np.uint64] | None:
     """Digest rows as they are; None for what has no rows of plain cells."""
+    if isinstance(X, PartedFeatures):
+        return X.each(row_digests)
     if not is_frame(X) and (hasattr(X, "tocsr") or np.ndim(X) < 2):
         return None
     return row_digests(X)
+
+
+def _values_of_part(X: Any, truth: AnyArray, prediction: AnyArray, metric: Metric) -> AnyArray:
+    return metric.values(truth, prediction, X)
+
+
+def _response_of(estimator: Any, X: Any, metric: Metric) -> AnyArray:
+    """What an estimator answers for a metric, part by part where rows are in parts."""
+    if not isinstance(X, PartedFeatures):
+        return raw_response(estimator, X, metric)
+    return X.each(partial(_response_of_part, estimator=estimator, metric=metric))
+
+
+def _response_of_part(X: Any, estimator: Any, metric: Metric) -> AnyArray:
+    return raw_response(estimator, as_learned(estimator, X), metric)
 
 
 def count_rows(X: Any) -> int:
@@ -458,6 +493,8 @@ def count_rows(X: Any) -> int:
         return len(columns(X)[0]) if columns(X) else 0
     if isinstance(X, list | tuple):
         return len(read_array(X, "X"))
+    if isinstance(X, PartedFeatures):
+        return len(X)
     if np.ndim(X) == 0 and not hasattr(X, "tocsr"):
         raise TypeError(f"X must have rows, got an object of type {type(X).__name__}.")
     return int(X.shape[0]) if hasattr(X, "shape") else len(X)
@@ -584,7 +621,7 @@ class Desk:
             return in_class_order(prediction, metric, self.classes)
         fitted = target if self.training is None else self.training.fitted(target)
         self._look_for_holdout_rows(fitted)
-        answer: AnyArray = quietly(lambda: raw_response(fitted, part.X, metric), "estimator")
+        answer: AnyArray = quietly(lambda: _response_of(fitted, part.X, metric), "estimator")
         if len(answer) != part.n_rows:
             raise ValueError(f"The estimator returned {len(answer)} predictions; nothing was charged.")
         return in_class_order(answer, metric, self.classes, own_classes(fitted), type(fitted).__name__)
@@ -745,7 +782,10 @@ def query_question(
     query = None if query_id is None else desk.digest("id", query_id)
 
     def respond(session: Session) -> Release:
-        raw = function(lent(sample.X), lent(sample.y))
+        if isinstance(sample.X, PartedFeatures):
+            raw = sample.X.each(function, sample.y)
+        else:
+            raw = function(lent(sample.X), lent(sample.y))
         units = sample.unit_means(scale.to_unit(checked_rows(raw, sample.n_rows, bounds, "query")))
         return session.number(units, start).rescaled(rescaling(bounds))
 

@@ -10,17 +10,15 @@ import numpy as np
 
 from validstats._typing import AnyArray, RandomState
 from validstats.exceptions import DataReuseWarning, data_reuse_message, warn
-from validstats.holdout.asking.desk import Parts, is_estimator
+from validstats.holdout.asking.desk import Parts, digests_of, is_estimator
 from validstats.holdout.ledger import (
     holdout_fingerprint,
     holdout_key,
-    keyed_row_digests,
 )
 from validstats.intake import (
     check_bounds,
     check_positive_int,
     check_random_state,
-    is_frame,
     read_array,
 )
 
@@ -67,8 +65,7 @@ def seed_of(random_state: RandomState) -> int:
 def user_tag(X: Any, y: AnyArray) -> str:
     """Tag holdout rows under this user's key, so that a second ledger of the same rows is noticed."""
     key = holdout_key()
-    rows = X if is_frame(X) or hasattr(X, "tocsr") else np.asarray(X)
-    return holdout_fingerprint(key, keyed_row_digests(key, rows, y))
+    return holdout_fingerprint(key, digests_of(key, X, y))
 
 
 def warn_about_reuse(training: Any, parts: Parts) -> None:

@@ -53,6 +53,8 @@ class Metric:
         Direction of the score.
     binary : bool, default False
         Whether every value is 0 or 1, so that the number of ones is binomial.
+    reads_features : bool, default True
+        Whether ``rows`` looks at X. Rows in parts are read once less where it does not.
 
     Examples
     --------
@@ -71,6 +73,7 @@ class Metric:
     bounds: tuple[float, float] = (0.0, 1.0)
     greater_is_better: bool = True
     binary: bool = False
+    reads_features: bool = True
 
     @property
     def built_in(self) -> bool:
@@ -246,6 +249,7 @@ def log_loss(*, clip: float = 0.01) -> Metric:
         response="predict_proba",
         bounds=(0.0, -math.log(clip)),
         greater_is_better=False,
+        reads_features=False,
     )
 
 
@@ -274,7 +278,11 @@ def absolute_error(*, bound: float) -> Metric:
         return np.minimum(np.abs(_numbers(y) - _numbers(prediction)), bound)
 
     return Metric(
-        name=f"absolute_error(bound={bound!r})", rows=rows, bounds=(0.0, bound), greater_is_better=False
+        name=f"absolute_error(bound={bound!r})",
+        rows=rows,
+        bounds=(0.0, bound),
+        greater_is_better=False,
+        reads_features=False,
     )
 
 
@@ -303,7 +311,11 @@ def squared_error(*, bound: float) -> Metric:
         return np.minimum((_numbers(y) - _numbers(prediction)) ** 2, bound)
 
     return Metric(
-        name=f"squared_error(bound={bound!r})", rows=rows, bounds=(0.0, bound), greater_is_better=False
+        name=f"squared_error(bound={bound!r})",
+        rows=rows,
+        bounds=(0.0, bound),
+        greater_is_better=False,
+        reads_features=False,
     )
 
 
@@ -322,7 +334,7 @@ def coverage() -> Metric:
     >>> coverage().values(np.array([0.5, 2.0]), intervals).tolist()
     [1.0, 0.0]
     """
-    return Metric(name="coverage", rows=_coverage_rows, binary=True)
+    return Metric(name="coverage", rows=_coverage_rows, binary=True, reads_features=False)
 
 
 def _coverage_rows(y: AnyArray, prediction: AnyArray, X: Any) -> AnyArray:
@@ -397,9 +409,17 @@ class _Negative:
 
 
 NAMED_METRICS: dict[str, Metric] = {
-    "accuracy": Metric(name="accuracy", rows=_accuracy_rows, binary=True),
-    "error": Metric(name="error", rows=_error_rows, binary=True, greater_is_better=False),
-    "brier": Metric(name="brier", rows=_brier_rows, response="predict_proba", greater_is_better=False),
+    "accuracy": Metric(name="accuracy", rows=_accuracy_rows, binary=True, reads_features=False),
+    "error": Metric(
+        name="error", rows=_error_rows, binary=True, greater_is_better=False, reads_features=False
+    ),
+    "brier": Metric(
+        name="brier",
+        rows=_brier_rows,
+        response="predict_proba",
+        greater_is_better=False,
+        reads_features=False,
+    ),
     "log_loss": log_loss(),
     "coverage": coverage(),
 }

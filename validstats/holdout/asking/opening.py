@@ -18,6 +18,7 @@ from validstats.holdout.asking.desk import (
     Parts,
     class_indices,
     count_rows,
+    in_turn,
     split_sample,
     stacked,
 )
@@ -28,6 +29,7 @@ from validstats.holdout.asking.inputs import (
     warn_about_reuse,
 )
 from validstats.holdout.asking.metrics import as_metric
+from validstats.holdout.asking.parted import PartedFeatures, columns_beside, refuse_parts
 from validstats.holdout.budget import Books, Session, guarantee_of
 from validstats.holdout.ledger import BoundRows, Entry, Ledger, holdout_key, ledger_in_memory
 from validstats.holdout.mechanisms import MECHANISMS, Analysis, Declaration, check_score_mechanism, mechanism
@@ -47,6 +49,7 @@ from validstats.intake import (
     sketch_ids,
     sketch_rows,
 )
+from validstats.runtime import RowParts, is_parts
 
 __all__ = ["HoldoutCalibration", "calibration_of", "extend_desk", "open_desk", "plan_of"]
 
@@ -109,6 +112,11 @@ def open_desk(
 ) -> Desk:
     """Check, split and bind the rows, and open the budget that an estimator's parameters declare, or continue it."""
     metric = as_metric(holdout.metric)
+    backend = backend_of(X) if is_frame(X) else "pandas"
+    if is_parts(X):
+        source = RowParts.of(X, name="X")
+        X, y, clusters, ids = columns_beside(source, y, clusters, ids)
+        backend = source.backend
     named = row_labels(X)
     labels = check_labels(align(y, named, "y"), count_rows(X), "y")
     clusters = align(clusters, named, "clusters")
@@ -152,7 +160,7 @@ def open_desk(
         metric=holdout.metric,
         guess=holdout.guess,
         guarantee=_guarantee(session, parts),
-        backend=backend_of(X) if is_frame(X) else "pandas",
+        backend=backend,
         joined=session.joined,
     )
 
@@ -169,6 +177,8 @@ def _guarantee(session: Session, parts: Parts) -> Guarantee:
 def extend_desk(desk: Desk, X: Any, y: Any, clusters: Any, ids: Any, check_reuse: bool) -> Desk:
     """Let rows join those of a desk, and open the desk of all of them; its plan and its mass go on."""
     parts = desk.parts
+    if is_parts(X) or isinstance(parts.reusable.X, PartedFeatures):
+        refuse_parts(X, "extend", "calibrate a new holdout on the parts of all rows. Nothing was changed.")
     named = row_labels(X)
     labels = check_labels(align(y, named, "y"), count_rows(X), "y")
     given = {"clusters": align(clusters, named, "clusters"), "ids": align(ids, named, "ids")}
@@ -321,7 +331,7 @@ class _Handed:
         return None if bound.detail.get("ids") is None else self.ids
 
     def _sketches(self) -> tuple[RowSketch, ...]:
-        found = sketch_rows(self.X, self.y, key=self.key)
+        found = sketch_rows(in_turn(self.X), self.y, key=self.key)
         return found if self.known is None else (self.known, *found)
 
 
