@@ -28,6 +28,7 @@ __all__ = [
     "NoisyReleaseError",
     "NotCalibratedError",
     "PermutationResolutionWarning",
+    "SampledRowsWarning",
     "SearchRefusedInterrupt",
     "SpeedWarning",
     "SupportWarning",
@@ -176,6 +177,16 @@ repeated_rows_message = (
 one_sided_repeats_message = (
     "The rows of {side} repeat (only {n_distinct:,} of {n_rows:,} differ) while those of the other side do not, as where "
     "covariates belong to groups; rows of a group are not independent, so there is no interval. Name the groups with clusters=."
+)
+
+
+class SampledRowsWarning(ValidstatsWarning):
+    """A random sample of the rows was read, because the method needs rows beside each other."""
+
+
+sampled_rows_message = (
+    "method={method!r} compares rows with each other, and a random sample of {sampled:,} of the {n:,} rows was read: values and "
+    "intervals are those of {sampled:,} rows. {remedy}"
 )
 
 

@@ -24,8 +24,8 @@ from validstats.batch.rows import (
 )
 from validstats.batch.scoring import ScoredRows, Scorer
 from validstats.batch.targets import TwoLabels
-from validstats.intake import TrainingRows, backend_of, column, is_frame, row_labels, to_pandas
-from validstats.runtime import RowParts, filled
+from validstats.intake import TrainingRows, backend_of, column, row_labels, to_pandas
+from validstats.runtime import RowParts, filled, stacked, within
 
 __all__ = ["PartColumns", "asked_parts", "scored_parts"]
 
@@ -124,22 +124,6 @@ def _of_part(index: int) -> Iterator[None]:
         raise type(error)(f"Part {index}: {error}") from None
 
 
-def _local(positions: Int1D, begin: int, n: int) -> Int1D:
-    """Positions within a part of those, in increasing order, among all rows."""
-    first, last = np.searchsorted(positions, [begin, begin + n])
-    return np.asarray(positions[first:last] - begin)
-
-
-def _stacked(pieces: list[Any]) -> Any:
-    """Rows of several parts below each other."""
-    kept = [piece for piece in pieces if len(piece)] or pieces[:1]
-    if not is_frame(kept[0]):
-        return np.concatenate(kept)
-    import pandas as pd
-
-    return pd.concat([to_pandas(piece) for piece in kept], ignore_index=True)
-
-
 @dataclass(frozen=True, eq=False)
 class _ScoredPart:
     """What is kept of the labelled rows of a part."""
@@ -171,10 +155,10 @@ def _scored(
             X, column(frame, columns.y), columns.groups(frame, X, "strata"), positive=scorer.positive
         )
         batches = columns.groups(frame, X, "batches")
-        looked = _local(wanted, int(starts[index]), n)
+        looked = within(wanted, int(starts[index]), n)
         sample = given.take(looked)
         if keep is not None:
-            given = given.take(_local(keep, int(starts[index]), n))
+            given = given.take(within(keep, int(starts[index]), n))
         found = scorer.scored(replace(given, batches=batches), label_bounds)
     return _ScoredPart(found, (sample.X, sample.y))
 
@@ -220,7 +204,7 @@ def scored_parts(
     )
     rest: list[_ScoredPart] = []
     scores = filled(_scores_of(parts.map(work, columns.read, description="scores"), rest), n)
-    X = _stacked([part.sample[0] for part in rest])
+    X = stacked([part.sample[0] for part in rest])
     y = _joined([part.sample[1] for part in rest])
     if training is not None:
         at = np.searchsorted(wanted, reused)
@@ -278,7 +262,7 @@ def _asked(
         X = columns.rows(frame)
         groups = [columns.groups(frame, X, name) for name in ("batches", "strata")]
         outputs = scorer.outputs(X)
-        local = _local(wanted, int(starts[index]), n)
+        local = within(wanted, int(starts[index]), n)
         sample = X[local] if isinstance(X, np.ndarray) else to_pandas(X).iloc[local]
     return outputs, groups[0], groups[1], sample
 
@@ -303,7 +287,7 @@ def asked_parts(
                 yield part[0]
 
     found = filled(outputs(), parts.n)
-    sample = numeric_values(_stacked([part[2] for part in rest]))
+    sample = numeric_values(stacked([part[2] for part in rest]))
 
     def compared(rng: np.random.Generator) -> Any:
         looked_at(parts.n, rng)  # the draw that chose these rows

@@ -6,20 +6,57 @@ import itertools
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial, reduce
 from typing import Any, get_args
 
 import joblib
 import numpy as np
 
-from validstats._typing import Float2D
+from validstats._typing import AnyArray, Float2D, FrameBackend
+from validstats.exceptions import (
+    ConstantColumnWarning,
+    SampledRowsWarning,
+    constant_column_message,
+    sampled_rows_message,
+    warn,
+)
 from validstats.guarantee import Guarantee
-from validstats.intake import check_confidence_level, check_literal, check_positive_int, frames, read_array
-from validstats.mi.anchors import Scaling
+from validstats.intake import (
+    as_floats,
+    check_confidence_level,
+    check_literal,
+    check_positive_int,
+    frames,
+    is_missing,
+    read_array,
+)
+from validstats.mi.anchors import MOST_LEVELS, ColumnSums, Scaling, entropy_of_shares, pair_tables
 from validstats.mi.estimators import NATS_PER_UNIT, Unit
-from validstats.mi.methods import Method, Options, clip_estimate, estimate_sides, refuse_unused
-from validstats.mi.sides import Declared, Repeats, Side, prepare_side, without_copies
+from validstats.mi.methods import (
+    Estimate,
+    Method,
+    Options,
+    clip_estimate,
+    correlation_estimate,
+    entropy_estimate,
+    estimate_sides,
+    known_estimate,
+    refuse_unused,
+    table_estimate,
+)
+from validstats.mi.sides import (
+    FUNCTIONAL_VALUES,
+    MIN_ROWS,
+    Declared,
+    Repeats,
+    Side,
+    check_finite,
+    kind_of_counts,
+    prepare_side,
+    without_copies,
+)
 from validstats.results import NotApplicable, Report, Result, Table, rounded
-from validstats.runtime import collect_warnings, progress, repeat_warnings
+from validstats.runtime import RowParts, collect_warnings, is_parts, progress, repeat_warnings
 
 __all__ = ["MutualInformationMatrix", "mutual_info_matrix"]
 
@@ -28,6 +65,15 @@ PAIRS_PER_TASK = 20
 
 DEFAULT_LEVEL = 0.95
 """Level of intervals by default."""
+
+OF_SUMS: tuple[Method, ...] = ("plug-in", "cca")
+"""Methods that need counts and moments alone, which parts add."""
+SAMPLED_ROWS = 100_000
+"""Rows in parts that other methods read, of more."""
+SAMPLE_SEED = 20_261_130
+CONSTANT = "a constant side carries no information"
+MOST_CELLS = 20_000_000
+"""Most cells of the tables of all pairs: 160 MB."""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -189,8 +235,11 @@ def mutual_info_matrix(
 
     Parameters
     ----------
-    data : data frame or array-like of shape (n, p)
-        At least 10 rows and 2 columns; numbers or categories, nothing missing.
+    data : data frame, array-like of shape (n, p), or rows in parts
+        At least 10 rows and 2 columns; numbers or categories, nothing missing. Rows in parts are a dask data frame, a data set of
+        pyarrow, the path of Parquet files, a list of frames, or a function that returns an iterator of frames: "plug-in" and
+        "cca" then read all rows, by counts of up to 10,000 levels a column and by moments ("cca" finds linear relations alone to be
+        exact); other methods read a random sample of 100,000 rows, with a warning.
     method, n_neighbors, scaling, confidence_level, unit
         As in :func:`mutual_info`; ``confidence_level`` only with ``intervals``.
     discrete : bool, "auto" or sequence of str, default "auto"
@@ -220,6 +269,8 @@ def mutual_info_matrix(
     -----
     RepeatedRowsWarning
         If rows look like copies of each other.
+    SampledRowsWarning
+        If a sample of rows in parts was read.
 
     Examples
     --------
@@ -233,34 +284,236 @@ def mutual_info_matrix(
     check_literal(unit, "unit", get_args(Unit))
     check_literal(scaling, "scaling", get_args(Scaling))
     level = float(check_confidence_level(confidence_level))
-    names, sides = _read_columns(data, discrete)
-    sides, _, copies = without_copies(sides, repeats, "interval")
-    check_positive_int(n_neighbors, "n_neighbors", maximum=sides[0].n_rows - 1)
     refuse_unused(method, n_neighbors, scaling=scaling)
     if not intervals and level != DEFAULT_LEVEL:
         raise ValueError(
             f"confidence_level={confidence_level!r} is for intervals only, and none are computed. Set intervals=True, "
             "or leave it out."
         )
-    intervals = intervals and not copies
-    options = Options(method, n_neighbors, None, scaling, level, intervals)
+    backend, note = frames.backend_of(data), ""
+    if is_parts(data):
+        parts = RowParts.of(data, name="data")
+        backend = parts.backend
+        if method in OF_SUMS:
+            if repeats == "collapse":
+                raise ValueError(
+                    f"repeats='collapse' needs the rows in memory; method={method!r} counts all rows in parts."
+                )
+            found = _matrix_of_sums(parts, discrete, method, level, intervals, verbose)
+            return _matrix(*found, level, intervals, unit, method, parts.n, backend)
+        data, note = _sampled(parts, method)
+    names, sides = _read_columns(data, discrete)
+    sides, _, copies = without_copies(sides, repeats, "interval")
+    check_positive_int(n_neighbors, "n_neighbors", maximum=sides[0].n_rows - 1)
+    options = Options(method, n_neighbors, None, scaling, level, intervals and not copies)
     pairs = list(itertools.combinations(range(len(names)), 2))
     estimates = _estimate_pairs(sides, pairs, options, n_jobs, verbose)
-    values, low, high = _fill(sides, pairs, estimates, 1.0 / NATS_PER_UNIT[unit])
+    if copies:
+        estimates = [(value, np.nan, np.nan) for value, _, _ in estimates]
+    kinds, entropies = tuple(side.kind for side in sides), [side.entropy for side in sides]
+    found = names, kinds, entropies, estimates
+    return _matrix(
+        *found, level, options.interval, unit, method, sides[0].n_rows, backend, note, bool(copies)
+    )
+
+
+def _matrix(
+    names: tuple[str, ...],
+    kinds: tuple[str, ...],
+    entropies: Sequence[float],
+    estimates: list[tuple[float, float, float]],
+    level: float,
+    intervals: bool,
+    unit: Unit,
+    method: Method,
+    n: int,
+    backend: FrameBackend,
+    note: str = "",
+    copies: bool = False,
+) -> MutualInformationMatrix:
+    values, low, high = _fill(entropies, estimates, 1.0 / NATS_PER_UNIT[unit])
     if copies:
         low, high = (np.full_like(end, np.nan) for end in (low, high))
     return MutualInformationMatrix(
-        guarantee=_guarantee(sides[0].n_rows, level, intervals),
-        backend=frames.backend_of(data),
+        guarantee=_guarantee(n, level, intervals, note),
+        backend=backend,
         names=names,
         values=values,
         conf_low=low,
         conf_high=high,
-        kinds=tuple(side.kind for side in sides),
+        kinds=kinds,
         unit=unit,
         method=method,
-        n_samples=sides[0].n_rows,
+        n_samples=n,
     )
+
+
+# --- rows in parts ------------------------------------------------------------------------------------------
+
+
+def _sampled(parts: RowParts, method: Method) -> tuple[Any, str]:
+    """Rows in parts as a frame: all of them, or a random sample with a warning and what the result says of it."""
+    n = parts.n
+    if n <= SAMPLED_ROWS:
+        return parts.take(np.arange(n)), ""
+    remedy = f"{' and '.join(f'method={name!r}' for name in OF_SUMS)} read all rows."
+    warn(
+        sampled_rows_message.format(method=method, sampled=SAMPLED_ROWS, n=n, remedy=remedy),
+        SampledRowsWarning,
+    )
+    positions = np.sort(np.random.default_rng(SAMPLE_SEED).choice(n, SAMPLED_ROWS, replace=False))
+    return parts.take(positions), f"A random sample of {SAMPLED_ROWS:,} of the {n:,} rows was read"
+
+
+def _columns_of_part(frame: Any, index: int, names: tuple[str, ...]) -> list[AnyArray]:
+    """Columns of a part: numbers as float64, everything else as text."""
+    found = []
+    for name in names:
+        title = f"data column {name!r}, part {index},"
+        values = read_array(frames.column(frame, name), title)
+        if values.dtype.kind in "OU":
+            missing = sum(is_missing(value) for value in values.tolist())
+            if missing:
+                raise ValueError(f"{title} has {missing} missing value(s); remove or impute them first.")
+            found.append(values.astype(str))
+        else:
+            numbers = as_floats(values, title)
+            check_finite(numbers, title)
+            found.append(numbers)
+    return found
+
+
+def _sums_of_part(frame: Any, index: int, names: tuple[str, ...]) -> ColumnSums | None:
+    columns = _columns_of_part(frame, index, names)
+    return ColumnSums.of(columns) if len(columns[0]) else None
+
+
+def _added(one: ColumnSums, other: ColumnSums, names: tuple[str, ...]) -> ColumnSums:
+    for name, differs in zip(names, np.isnan(one.largest) != np.isnan(other.largest), strict=True):
+        if differs:
+            raise TypeError(
+                f"data column {name!r} holds words in some parts and numbers in others; convert it to one type."
+            )
+    return one + other
+
+
+def _tables_of_part(
+    frame: Any, index: int, names: tuple[str, ...], levels: list[AnyArray]
+) -> list[AnyArray] | None:
+    columns = _columns_of_part(frame, index, names)
+    return list(pair_tables(columns, levels)) if len(columns[0]) else None
+
+
+def _matrix_of_sums(
+    parts: RowParts,
+    discrete: Declared | Sequence[str],
+    method: Method,
+    level: float,
+    intervals: bool,
+    verbose: bool,
+) -> tuple[tuple[str, ...], tuple[str, ...], list[float], list[tuple[float, float, float]]]:
+    """Names, kinds and entropies of columns, and the estimate of every pair, from all rows in one or two passes."""
+    names = parts.names
+    if len(names) < 2:
+        raise ValueError(f"data needs at least two columns, got {len(names)}.")
+    declared = _declare(discrete, names)
+    passed = parts.map(
+        partial(_sums_of_part, names=names), names, verbose=verbose, description="values and moments"
+    )
+    sums = reduce(partial(_added, names=names), (part for part in passed if part is not None))
+    if sums.n < MIN_ROWS:
+        raise ValueError(f"Mutual information needs at least {MIN_ROWS} rows, data has {sums.n}.")
+    for name, counted in zip(names, sums.levels, strict=True):
+        if counted is not None and len(counted[0]) == 1:
+            side = f"data column {name!r}"
+            warn(constant_column_message.format(side=side, n_constant=1, n_columns=1), ConstantColumnWarning)
+    kinds = tuple(
+        kind_of_counts(name, kind, counted, bool(np.isnan(largest)), sums.n)
+        for name, kind, counted, largest in zip(names, declared, sums.levels, sums.largest, strict=True)
+    )
+    entropies = [
+        entropy_of_shares(counted[1] / sums.n) if kind == "discrete" and counted is not None else np.inf
+        for kind, counted in zip(kinds, sums.levels, strict=True)
+    ]
+    wanted = "discrete" if method == "plug-in" else "numeric"
+    for name, kind in zip(names, kinds, strict=True):
+        if (kind == "discrete") != (wanted == "discrete"):
+            remedy = (
+                "discrete=True if its values are levels"
+                if wanted == "discrete"
+                else "discrete=False if its numbers are a scale"
+            )
+            raise ValueError(
+                f"method={method!r} needs {wanted} columns, but data column {name!r} is {kind} (up to {MOST_LEVELS:,} "
+                f"levels of rows in parts are counted). Pass {remedy}, or leave the column out."
+            )
+    pairs = list(itertools.combinations(range(len(names)), 2))
+    if method == "plug-in":
+        found = _pairs_of_tables(parts, sums, names, pairs, level, verbose)
+    else:
+        found = [_pair_of_moments(sums, names, i, j, level) for i, j in pairs]
+    estimates = [
+        clip_estimate(estimate, min(entropies[i], entropies[j]))
+        for estimate, (i, j) in zip(found, pairs, strict=True)
+    ]
+    return names, kinds, entropies, estimates
+
+
+def _added_tables(one: list[AnyArray], other: list[AnyArray]) -> list[AnyArray]:
+    return [a + b for a, b in zip(one, other, strict=True)]
+
+
+def _pairs_of_tables(
+    parts: RowParts,
+    sums: ColumnSums,
+    names: tuple[str, ...],
+    pairs: list[tuple[int, int]],
+    level: float,
+    verbose: bool,
+) -> list[Estimate]:
+    levels = [counted[0] for counted in sums.levels if counted is not None]
+    cells = sum(len(levels[i]) * len(levels[j]) for i, j in pairs)
+    if cells > MOST_CELLS:
+        raise ValueError(
+            f"The tables of all pairs of data have {cells:,} cells, more than {MOST_CELLS:,}. Merge rare categories, or hand over "
+            "fewer columns at once."
+        )
+    passed = parts.map(
+        partial(_tables_of_part, names=names, levels=levels), names, verbose=verbose, description="tables"
+    )
+    tables = reduce(_added_tables, (part for part in passed if part is not None))
+    found = []
+    for (i, j), table in zip(pairs, tables, strict=True):
+        if min(len(levels[i]), len(levels[j])) == 1:
+            found.append(known_estimate(0.0, CONSTANT, sums.n))
+            continue
+        counts = np.asarray(table)
+        at = np.flatnonzero(counts)
+        sides = f"data column {names[i]!r}", f"data column {names[j]!r}"
+        x, y = np.divmod(at, len(levels[j]))
+        found.append(table_estimate(sides, x, y, counts[at], "discrete=False", level))
+    return found
+
+
+def _pair_of_moments(sums: ColumnSums, names: tuple[str, ...], i: int, j: int, level: float) -> Estimate:
+    counted = [(sums.levels[k], f"data column {names[k]!r}") for k in (i, j)]
+    if any(known is not None and len(known[0]) == 1 for known, _ in counted):
+        return known_estimate(0.0, CONSTANT, sums.n)
+    found = correlation_estimate(sums.correlation(i, j), sums.n, level)
+    # a side of few values has no more information than its entropy
+    bounds = [
+        (entropy_of_shares(known[1] / sums.n), known[1], name)
+        for known, name in counted
+        if known is not None and (np.isinf(found.value) or len(known[0]) < FUNCTIONAL_VALUES)
+    ]
+    exceeded = [bound for bound in bounds if found.value > bound[0]]
+    if not exceeded:
+        return found
+    _, counts, name = min(exceeded, key=lambda bound: bound[0])
+    return entropy_estimate(name, counts, level)
+
+
+# --- rows in memory -----------------------------------------------------------------------------------------
 
 
 def _read_columns(data: Any, discrete: Declared | Sequence[str]) -> tuple[tuple[str, ...], list[Side]]:
@@ -324,23 +577,20 @@ def _estimate_chunk(pairs: list[tuple[Side, Side]], options: Options) -> list[tu
 
 
 def _fill(
-    sides: list[Side],
-    pairs: list[tuple[int, int]],
-    estimates: list[tuple[float, float, float]],
-    scale: float,
+    entropies: Sequence[float], estimates: list[tuple[float, float, float]], scale: float
 ) -> tuple[Float2D, Float2D, Float2D]:
-    diagonal = np.diag([1.0] * len(sides)) > 0
+    p = len(entropies)
     matrices = []
     for part in range(3):
-        matrix = np.zeros((len(sides), len(sides)))
-        for (i, j), estimate in zip(pairs, estimates):
+        matrix = np.zeros((p, p))
+        for (i, j), estimate in zip(itertools.combinations(range(p), 2), estimates, strict=True):
             matrix[i, j] = matrix[j, i] = estimate[part] * scale
-        matrix[diagonal] = [side.entropy * scale for side in sides]
+        np.fill_diagonal(matrix, np.asarray(entropies) * scale)
         matrices.append(matrix)
     return matrices[0], matrices[1], matrices[2]
 
 
-def _guarantee(n: int, level: float, intervals: bool) -> Guarantee:
+def _guarantee(n: int, level: float, intervals: bool, note: str = "") -> Guarantee:
     statement = "the values are point estimates, whose bias and spread are not stated"
     if intervals:
         statement = f"each interval speaks about its own pair, in about {100 * level:g} of 100 data sets; not about all pairs at once"
@@ -352,5 +602,5 @@ def _guarantee(n: int, level: float, intervals: bool) -> Guarantee:
         n_reference=n,
         citation="the estimators of mutual_info, each with its own source",
         confidence_level=level if intervals else None,
-        details=(remedy,),
+        details=(remedy, *((note,) if note else ())),
     )

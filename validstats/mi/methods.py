@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 from scipy import stats
@@ -14,15 +14,18 @@ from validstats.exceptions import SparseCellsWarning, sparse_cells_message, warn
 from validstats.guarantee import Guarantee
 from validstats.intake import check_positive_int
 from validstats.mi.anchors import (
+    DiscreteEstimate,
     GaussianEstimate,
     Scaling,
     bin_columns,
     entropy,
     gaussian_copula,
+    gaussian_from_correlations,
     gaussian_plug_in,
     ksg,
     mixed_ksg,
     plug_in,
+    plug_in_of_cells,
     ross,
     row_codes,
     scale_columns,
@@ -37,10 +40,13 @@ __all__ = [
     "Method",
     "Options",
     "clip_estimate",
+    "correlation_estimate",
     "entropy_bound",
+    "entropy_estimate",
     "estimate_sides",
     "known_estimate",
     "refuse_unused",
+    "table_estimate",
 ]
 
 Method: TypeAlias = Literal["learned", "plug-in", "ksg", "gaussian", "cca", "histogram"]
@@ -260,18 +266,32 @@ ROWS_PER_CELL = 5
 def _discrete_estimate(x: Side, y: Side, options: Options) -> Estimate:
     assert x.codes is not None
     assert y.codes is not None
-    cells = len(np.unique(x.codes.astype(np.int64) * (int(y.codes.max()) + 1) + y.codes))
-    if cells * ROWS_PER_CELL > x.n_rows:
-        remedy = " and ".join(f"{option}=False" for option in dict.fromkeys((x.option, y.option)))
-        message = sparse_cells_message.format(x=x.name, y=y.name, cells=cells, n=x.n_rows, remedy=remedy)
+    n_levels = int(y.codes.max()) + 1
+    cells, count = np.unique(x.codes.astype(np.int64) * n_levels + y.codes, return_counts=True)
+    remedy = " and ".join(f"{option}=False" for option in dict.fromkeys((x.option, y.option)))
+    return table_estimate(
+        (x.name, y.name), cells // n_levels, cells % n_levels, count, remedy, options.confidence_level
+    )
+
+
+def table_estimate(
+    names: tuple[str, str], x: Int1D, y: Int1D, count: Int1D, remedy: str, level: float
+) -> Estimate:
+    """Estimate from the levels and the count of every filled cell of two discrete sides."""
+    n = int(count.sum())
+    if len(count) * ROWS_PER_CELL > n:
+        message = sparse_cells_message.format(x=names[0], y=names[1], cells=len(count), n=n, remedy=remedy)
         warn(message, SparseCellsWarning)
-    return _cells_estimate(x.codes, y.codes, "plug-in, Miller-Madow", options.confidence_level, binned=False)
+    found = plug_in_of_cells(x, y, count)
+    return _cells_estimate(found, len(count), n, "plug-in, Miller-Madow", level, binned=False)
 
 
 def _histogram_estimate(x: Side, y: Side, options: Options) -> Estimate:
     codes_x, codes_y, n_bins = binned_codes(x, y, options.n_bins)
     name = f"histogram, {n_bins} bins a column, Miller-Madow"
-    return _cells_estimate(codes_x, codes_y, name, options.confidence_level, binned=True)
+    found, n = plug_in(codes_x, codes_y), len(codes_x)
+    filled = len(np.unique(codes_x.astype(np.int64) * (int(codes_y.max()) + 1) + codes_y))
+    return _cells_estimate(found, filled, n, name, options.confidence_level, binned=True)
 
 
 def binned_codes(x: Side, y: Side, n_bins: int | None) -> tuple[Int1D, Int1D, int]:
@@ -296,9 +316,10 @@ def _choose_bins(n: int, dims: int, n_bins: int | None, *, coded: bool) -> int:
     return max(2, chosen)
 
 
-def _cells_estimate(codes_x: Any, codes_y: Any, name: str, level: float, *, binned: bool) -> Estimate:
-    cells = plug_in(codes_x, codes_y)
-    filled = len(np.unique(codes_x.astype(np.int64) * (int(codes_y.max()) + 1) + codes_y)) / len(codes_x)
+def _cells_estimate(
+    cells: DiscreteEstimate, n_filled: int, n: int, name: str, level: float, *, binned: bool
+) -> Estimate:
+    filled = n_filled / n
     withheld = ""
     if filled > MOST_FILLED:
         withheld = (
@@ -318,7 +339,7 @@ def _cells_estimate(codes_x: Any, codes_y: Any, name: str, level: float, *, binn
             "the sides are clearly dependent; near independence the interval is rough",
             "every cell of the table that matters is filled often",
         ),
-        n_reference=len(codes_x),
+        n_reference=n,
         citation="delta method for the plug-in; Miller (1955) for its bias",
         confidence_level=level,
         details=("At independence the estimate is not normal, and its standard error tends to 0",),
@@ -338,8 +359,21 @@ def _gaussian_estimate(x: Side, y: Side, options: Options) -> Estimate:
     fit = gaussian_copula(x.rows, y.rows) if copula else gaussian_plug_in(x.rows, y.rows)
     level = options.confidence_level
     if (bounding := entropy_bound((x, y), fit.value)) is not None:
-        return _entropy_estimate(bounding, level)
-    error = float(np.sqrt((fit.correlations**2).sum() / x.n_rows))
+        return entropy_estimate(bounding.name, np.bincount(row_codes(bounding.rows)), level)
+    return _gaussian_fit(fit, x.n_rows, copula, level)
+
+
+def correlation_estimate(correlation: float, n: int, level: float) -> Estimate:
+    """Estimate from the correlation of two columns that are jointly Gaussian."""
+    correlations = np.array([abs(correlation)])
+    fit = GaussianEstimate(
+        value=gaussian_from_correlations(correlations), correlations=correlations, rank_x=1, rank_y=1
+    )
+    return _gaussian_fit(fit, n, False, level)
+
+
+def _gaussian_fit(fit: GaussianEstimate, n: int, copula: bool, level: float) -> Estimate:
+    error = float(np.sqrt((fit.correlations**2).sum() / n))
     guarantee = Guarantee(
         holds=f"the interval covers the mutual information with probability near {level:g}",
         kind="asymptotic",
@@ -348,7 +382,7 @@ def _gaussian_estimate(x: Side, y: Side, options: Options) -> Estimate:
             "the copula of all columns is Gaussian" if copula else "all columns are jointly Gaussian",
             "the sides are dependent" if fit.rank_x * fit.rank_y > 1 else "n is not small",
         ),
-        n_reference=x.n_rows,
+        n_reference=n,
         citation=(
             "Ince et al. (2017), Human Brain Mapping 38, 1541-1573"
             if copula
@@ -358,7 +392,7 @@ def _gaussian_estimate(x: Side, y: Side, options: Options) -> Estimate:
         details=(f"Dependence that is not {'monotone' if copula else 'linear'} is missed",),
     )
     name = "Gaussian copula, bias-corrected" if copula else "canonical correlations"
-    return Estimate(fit.value, error, _gaussian_interval(fit, x.n_rows, error, level), name, guarantee)
+    return Estimate(fit.value, error, _gaussian_interval(fit, n, error, level), name, guarantee)
 
 
 def _gaussian_interval(fit: GaussianEstimate, n: int, error: float, level: float) -> tuple[float, float]:
@@ -383,23 +417,24 @@ def _few_values(side: Side) -> bool:
     return side.kind != "continuous" and row_codes(side.rows).max() + 1 < FUNCTIONAL_VALUES
 
 
-def _entropy_estimate(side: Side, level: float) -> Estimate:
-    codes = row_codes(side.rows)
-    found = plug_in(codes, codes, miller_madow=False)
+def entropy_estimate(side: str, counts: Int1D, level: float) -> Estimate:
+    """The entropy of a side in place of a Gaussian value that exceeds it, from the counts of its values."""
+    levels = np.flatnonzero(counts)
+    found = plug_in_of_cells(levels, levels, counts[levels], miller_madow=False)
     half = float(stats.norm.isf((1 - level) / 2)) * found.standard_error
     guarantee = Guarantee(
-        holds=f"the interval covers the entropy of {side.name} with probability near {level:g}",
+        holds=f"the interval covers the entropy of {side} with probability near {level:g}",
         kind="asymptotic",
         check=("rows are independent", "the number of values is small against n"),
-        n_reference=side.n_rows,
+        n_reference=int(counts.sum()),
         citation="delta method for the plug-in; Cover and Thomas (2006), chapter 2, for the bound",
         confidence_level=level,
         details=(
-            f"The Gaussian value exceeds the entropy of {side.name} in the sample, which has too few values to tell a "
+            f"The Gaussian value exceeds the entropy of {side} in the sample, which has too few values to tell a "
             "functional relation; the entropy is reported in its place",
         ),
     )
-    name = f"entropy of {side.name}, below the Gaussian value"
+    name = f"entropy of {side}, below the Gaussian value"
     return Estimate(
         found.value, found.standard_error, (found.value - half, found.value + half), name, guarantee
     )

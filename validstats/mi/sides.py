@@ -41,8 +41,10 @@ __all__ = [
     "Rows",
     "Side",
     "SideKind",
+    "check_finite",
     "is_functional",
     "join_sides",
+    "kind_of_counts",
     "network_columns",
     "prepare_side",
     "prepare_sides",
@@ -347,7 +349,7 @@ def _read_column(values: AnyArray, name: str, discrete: Declared, option: str) -
     if array.dtype.kind in "OU":
         return _read_words(array, name, discrete, option)
     numbers = as_floats(array, name)
-    _check_finite(numbers, name)
+    check_finite(numbers, name)
     numbers = _without_underflow(numbers)
     if array.dtype.kind == "b":
         return _Column(numbers, is_category=False, kind="discrete" if discrete is not False else "mixed")
@@ -364,7 +366,8 @@ def _read_words(array: AnyArray, name: str, discrete: Declared, option: str) -> 
     return _Column(codes.astype(np.float64), is_category=True, kind="discrete")
 
 
-def _check_finite(values: Float1D, name: str) -> None:
+def check_finite(values: Float1D, name: str) -> None:
+    """Refuse numbers that are missing, infinite, or too large for their squares."""
     if n_nan := int(np.isnan(values).sum()):
         raise ValueError(f"{name} has {n_nan} missing value(s) (NaN); remove or impute them first.")
     if n_infinite := int(np.isinf(values).sum()):
@@ -391,6 +394,26 @@ def _numeric_kind(values: Float1D, discrete: Declared) -> SideKind:
     if discrete == "auto" and n_distinct * ROWS_PER_LEVEL <= len(values):
         return "discrete"
     return "continuous" if n_distinct >= FEW_TIES * len(values) else "mixed"
+
+
+def kind_of_counts(
+    name: str, discrete: Declared, counted: tuple[AnyArray, AnyArray] | None, words: bool, n: int
+) -> SideKind:
+    """Kind of a column of n rows in parts from the counts of its values, which are None beyond a number."""
+    if words and discrete is False:
+        raise TypeError(
+            f"data column {name!r} holds categories, so it is discrete; discrete cannot say that it is not."
+        )
+    if counted is None:
+        if words or discrete is True:
+            raise ValueError(
+                f"data column {name!r} has more levels than are counted in rows in parts. Merge rare categories, or leave it out."
+            )
+        return "continuous"
+    few = discrete == "auto" and len(counted[0]) * ROWS_PER_LEVEL <= n
+    if words or discrete is True or few:
+        return "discrete"
+    return "continuous" if len(counted[0]) >= FEW_TIES * n else "mixed"
 
 
 def _join_columns(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from validstats.runtime.parts import CHUNK_SIZE, RowParts, filled, is_parts, sliced
+from validstats.runtime.parts import CHUNK_SIZE, RowParts, filled, is_parts, sliced, stacked, within
 from validstats.runtime.replicates import forecast, map_replicates, progress, spawn_generators
 from validstats.runtime.silence import quiet
 from validstats.runtime.warned import collect_warnings, repeat_warnings
@@ -22,5 +22,7 @@ __all__ = [
     "repeat_warnings",
     "sliced",
     "spawn_generators",
+    "stacked",
     "whole_file",
+    "within",
 ]

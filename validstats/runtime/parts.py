@@ -23,10 +23,11 @@ from validstats.intake import (
     column_names,
     is_frame,
     n_rows,
+    to_pandas,
 )
 from validstats.runtime.replicates import progress
 
-__all__ = ["CHUNK_SIZE", "RowParts", "filled", "is_parts", "sliced"]
+__all__ = ["CHUNK_SIZE", "RowParts", "filled", "is_parts", "sliced", "stacked", "within"]
 
 CHUNK_SIZE = 200_000
 """Rows of a part of what is not divided into parts already."""
@@ -202,6 +203,29 @@ class RowParts:
         """Read one column of all rows."""
         return self.numbers(partial(_column, name=name), [name])
 
+    def take(self, positions: Int1D) -> Any:
+        """Rows at increasing positions, as a pandas frame."""
+        chosen = np.zeros(self.n, dtype=np.bool_)
+        chosen[positions] = True
+        pieces = self.map(_chosen, self.names, beside=(chosen,))
+        return stacked([piece for piece in pieces if len(piece)])
+
+
+def stacked(pieces: list[Any]) -> Any:
+    """Rows of several parts below each other: arrays as an array, frames as one of pandas."""
+    kept = [piece for piece in pieces if len(piece)] or pieces[:1]
+    if not is_frame(kept[0]):
+        return np.concatenate(kept)
+    import pandas as pd
+
+    return pd.concat([to_pandas(piece) for piece in kept], ignore_index=True)
+
+
+def within(positions: Int1D, begin: int, n: int) -> Int1D:
+    """Increasing positions among all rows that fall into a part of n rows, as positions in the part."""
+    first, last = np.searchsorted(positions, [begin, begin + n])
+    return np.asarray(positions[first:last] - begin)
+
 
 def filled(pieces: Iterable[AnyArray], n: int) -> AnyArray:
     """One array of pieces along the first axis, which are let go one by one; what is no number is joined at the end."""
@@ -355,6 +379,10 @@ def _slices(frame: Any, chunk_size: int) -> Iterator[Any]:
 
 def _length(frame: Any, index: int) -> int:
     return n_rows(frame)
+
+
+def _chosen(frame: Any, index: int, chosen: AnyArray) -> Any:
+    return to_pandas(nw.from_native(frame, eager_only=True)[np.flatnonzero(chosen)].to_native())
 
 
 def _column(frame: Any, index: int, name: str) -> AnyArray:

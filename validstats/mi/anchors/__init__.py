@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from validstats.mi.anchors.blocks import interaction_strength, split_blocks
 from validstats.mi.anchors.discrete import (
+    DiscreteEstimate,
     ball_counts,
     bin_columns,
     entropy,
+    entropy_of_shares,
     mixed_ksg,
     plug_in,
+    plug_in_of_cells,
     ross,
     row_codes,
 )
@@ -33,6 +36,7 @@ from validstats.mi.anchors.neighbours import (
     standardise,
     subsample_standard_error,
 )
+from validstats.mi.anchors.sums import MOST_LEVELS, ColumnSums, pair_tables
 from validstats.mi.anchors.tables import (
     adjusted_plug_in,
     chosen_columns_plug_in,
@@ -42,6 +46,12 @@ from validstats.mi.anchors.tables import (
 )
 
 __all__ = [
+    "MOST_LEVELS",
+    "ColumnSums",
+    "DiscreteEstimate",
+    "entropy_of_shares",
+    "pair_tables",
+    "plug_in_of_cells",
     "interaction_strength",
     "split_blocks",
     "forest_means",

@@ -15,8 +15,10 @@ __all__ = [
     "ball_counts",
     "bin_columns",
     "entropy",
+    "entropy_of_shares",
     "mixed_ksg",
     "plug_in",
+    "plug_in_of_cells",
     "row_codes",
     "ross",
 ]
@@ -46,7 +48,11 @@ def row_codes(rows: Float2D) -> Int1D:
 
 def entropy(codes: Int1D) -> float:
     """Plug-in entropy of a discrete variable."""
-    share = np.bincount(codes) / len(codes)
+    return entropy_of_shares(np.bincount(codes) / len(codes))
+
+
+def entropy_of_shares(share: Float1D) -> float:
+    """Entropy of a discrete law."""
     share = share[share > 0]
     return float(-np.sort(share * np.log(share)).sum())  # in an order that no name of a level decides
 
@@ -54,22 +60,27 @@ def entropy(codes: Int1D) -> float:
 def plug_in(codes_x: Int1D, codes_y: Int1D, *, miller_madow: bool = True) -> DiscreteEstimate:
     """Plug-in mutual information of two discrete variables."""
     # Miller (1955), "Note on the bias of information estimates"; Paninski (2003), Neural Computation 15.
-    n = len(codes_x)
     n_levels = int(codes_y.max()) + 1
     cells, count = np.unique(codes_x * n_levels + codes_y, return_counts=True)
+    return plug_in_of_cells(cells // n_levels, cells % n_levels, count, miller_madow=miller_madow)
+
+
+def plug_in_of_cells(x: Int1D, y: Int1D, count: Int1D, *, miller_madow: bool = True) -> DiscreteEstimate:
+    """Plug-in mutual information from the levels and the count of every filled cell."""
+    n = int(count.sum())
     share = count / n
-    share_x, share_y = np.bincount(codes_x) / n, np.bincount(codes_y) / n
-    log_ratio = np.log(share / (share_x[cells // n_levels] * share_y[cells % n_levels]))
+    share_x, share_y = np.bincount(x, count) / n, np.bincount(y, count) / n
+    log_ratio = np.log(share / (share_x[x] * share_y[y]))
     # summed in an order that no name of a level decides
     value = float(np.sort(share * log_ratio).sum())
     spread = float(np.sort(share * log_ratio**2).sum()) - value**2
-    correction = (np.count_nonzero(share_x) + np.count_nonzero(share_y) - len(cells) - 1) / (2.0 * n)
+    correction = (np.count_nonzero(share_x) + np.count_nonzero(share_y) - len(share) - 1) / (2.0 * n)
     return DiscreteEstimate(
         value=value + correction if miller_madow else value,
         plug_in=max(0.0, value),
         standard_error=float(np.sqrt(max(0.0, spread) / n)),
-        entropy_x=entropy(codes_x),
-        entropy_y=entropy(codes_y),
+        entropy_x=entropy_of_shares(share_x),
+        entropy_y=entropy_of_shares(share_y),
     )
 
 
