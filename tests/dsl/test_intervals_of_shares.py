@@ -239,6 +239,57 @@ def test_whole_clusters_are_the_units():
     assert low < 0.8 < high
 
 
+def test_groups_of_whole_clusters_have_cells_and_groups_within_clusters_the_normal_interval():
+    frame, truth, _ = study(n=1200)
+    frame["unit"] = np.arange(1200) // 12
+    frame["region"] = np.where(frame["unit"] % 2, "east", "west")
+    drawn = np.isin(frame["unit"], np.random.default_rng(1).choice(100, 40, replace=False))
+    frame["human"] = np.where(drawn, truth, np.nan)
+    estimator = calibrated(frame, clusters="unit")
+    regions = estimator.infer("human ~ region", model="proportion")
+    assert regions.interval_name == "cells"
+    east = frame[frame["region"] == "east"].reset_index(drop=True)
+    alone = calibrated(east, clusters="unit").infer("human", model="proportion")
+    # drawn by the same probability, which the region alone would take from its own labels
+    assert regions.estimate[0] == pytest.approx(alone.estimate[0], rel=1e-12)
+    assert regions.confidence_interval()[0] == pytest.approx(alone.confidence_interval()[0], abs=0.005)
+    mixed = estimator.infer("human ~ group", model="proportion")
+    assert mixed.interval_name == "normal"
+    assert any("groups divide clusters" in note for note in mixed.notes)
+
+
+def test_normal_intervals_of_groups_and_of_a_paired_difference_are_those_of_regressions():
+    frame, truth, labelled = study(n_labels=200)
+    estimator = calibrated(frame)
+    shares = estimator.infer("human ~ group", model="proportion", interval="normal")
+    means = estimator.infer("human ~ 0 + C(group)", model="linear")
+    assert shares.names == ("proportion(human), group=a", "proportion(human), group=b")
+    assert shares.estimate == pytest.approx(means.estimate, rel=1e-12)
+    assert shares.std_error == pytest.approx(means.std_error, rel=1e-12)
+    assert 0 <= shares.conf_low.min() <= shares.conf_high.max() <= 1
+    assert shares.answer.startswith("The share of human is")
+    untuned = estimator.infer("human ~ group", model="proportion", estimator="ppi++")
+    assert untuned.interval_name == "normal"
+    frame["other"] = np.where(labelled, np.roll(truth, 1), np.nan)
+    both = (
+        DesignSupervised(random_state=0).fit(frame, surrogate="machine").calibrate(frame[["human", "other"]])
+    )
+    by_name = both.infer("I(human - other)", model="difference", interval="normal")
+    as_mean = both.infer("I(human - other)", model="mean", interval="normal")
+    assert by_name.confidence_interval() == pytest.approx(as_mean.confidence_interval(), rel=1e-12)
+
+
+def test_shares_of_classes_by_group_say_that_they_have_no_normal_interval():
+    frame, truth, labelled = study(n_labels=200)
+    frame["human"] = pd.Series(np.where(labelled, np.where(truth > 0, "yes", "no"), None), dtype=object)
+    estimator = calibrated(frame)
+    for asked in ({"interval": "normal"}, {"estimator": "ppi"}):
+        with pytest.raises(ValueError, match="no normal ones"):
+            estimator.infer("human ~ group", model="shares", **asked)
+    one = estimator.infer("I(human == 'yes') ~ 0 + C(group)", model="linear")
+    assert len(one.estimate) == 2
+
+
 def test_a_finite_population_is_known_when_all_are_labelled():
     frame, truth, _ = study()
     frame["human"] = truth

@@ -31,10 +31,13 @@ CASES = {
     "proportion, normal": ("b", "b", {"model": "proportion", "interval": "normal"}),
     "proportion, exact": ("b", "b", {"model": "proportion", "interval": "exact"}),
     "proportion by group": ("b", "b ~ kind", {"model": "proportion"}),
+    "proportion by group, normal": ("b", "b ~ kind", {"model": "proportion", "interval": "normal"}),
+    "proportion by groups of clusters": ("b", "b ~ region", {"model": "proportion"}),
     "shares": ("t", "t", {"model": "shares"}),
     "shares, normal": ("t", "t", {"model": "shares", "interval": "normal"}),
     "difference": ("b", "b ~ kind", {"model": "difference"}),
     "paired difference": (("b", "c"), "I(b - c)", {"model": "difference"}),
+    "paired difference, normal": (("b", "c"), "I(b - c)", {"model": "difference", "interval": "normal"}),
     "quantile": ("y", "y", {"model": "quantile", "quantile": 0.3}),
     "linear": ("y", "y ~ x + kind", {}),
     "logit": ("b", "b ~ x + kind", {"model": "logit"}),
@@ -62,7 +65,6 @@ DESIGNS = {
     "clusters": {"clusters": "unit"},
     "clusters in strata": {"clusters": "unit", "strata": "stratum"},
 }
-BY_WHOLE_CLUSTERS = ("proportion by group", "mean by group")  # groups divide clusters, in memory as well
 
 
 def study(design, n_units=60, size=8, seed=0):
@@ -98,6 +100,7 @@ def study(design, n_units=60, size=8, seed=0):
             "w": rng.uniform(0.5, 2.0, size=n) + 0.5 * x,
             "weight": rng.uniform(0.5, 2.0, size=n),
             "kind": rng.choice(["a", "b"], size=n),
+            "region": np.array(["north", "south"])[unit // 3 % 2],
             "pi": probability,
             "stratum": stratum,
             "unit": [f"u{g}" for g in unit],
@@ -187,10 +190,6 @@ def test_one_part_is_the_frame(case, design) -> None:
         with pytest.raises(StreamingError, match="bets on all rows in random order"):
             both(case, design)
         return
-    if case in BY_WHOLE_CLUSTERS and design.startswith("clusters"):
-        with pytest.raises(ValueError, match="takes no covariates"):
-            both(case, design)
-        return
     if case == "two effects" and design.startswith("clusters"):
         assert_same(*both("effects", design))
         return
@@ -202,8 +201,6 @@ def test_one_part_is_the_frame(case, design) -> None:
 @pytest.mark.parametrize("case", list(CASES))
 @pytest.mark.parametrize("population", ["superpopulation", "finite"])
 def test_several_parts_are_one(case, design, population) -> None:
-    if case in BY_WHOLE_CLUSTERS and design.startswith("clusters"):
-        return
     if (case, design) == ("proportion, exact", "independent") or (case == "quantile" and design != "simple"):
         return
     assert_same(*both(case, design, n_parts=5, population=population), rtol=1e-10)

@@ -32,6 +32,7 @@ from validstats.dsl.regression import (
     coefficient_limits,
     infer_quantile,
     infer_share,
+    normal_form,
     parse_formula,
     prepare_formula,
     prepare_moment,
@@ -764,7 +765,7 @@ def inferred(
             )
     if request.model_kind.takes_level:
         return infer_quantile(prepare_quantile(builder, request, study), request)
-    note, limits = "", None
+    note, limits, form = "", None, None
     if request.model_kind.has_cells:
         asked = condensed(study, builder, request) if isinstance(study, StreamedStudy) else request
         choice = choose_interval(asked, parsed, builder)
@@ -772,6 +773,18 @@ def inferred(
             return infer_share(builder, asked, study, choice)
         note = f"Interval 'normal', estimate and standard error: {choice.reason}."
         limits = coefficient_limits(request, parsed, builder)
-    prepared = prepare_formula(builder, request, study)
-    found = solve(replace(prepared, notes=(note,) if note else ()), request, study)
+        form = normal_form(asked, parsed, builder)
+        if form is not None:
+            builder = DesignBuilder(form.parsed, study.template, tuple(request.calibration.labels))
+    asked = request if form is None else replace(request, model=form.model)
+    prepared = prepare_formula(builder, asked, study)
+    found = solve(replace(prepared, notes=(note,) if note else ()), asked, study)
+    if form is not None:
+        found = replace(
+            found,
+            names=form.names,
+            model=request.model,
+            answered=request.model_kind.answered,
+            formula=parsed.outcome if parsed.covariates == "1" else str(parsed),
+        )
     return found if limits is None else replace(found, limits=limits(len(found.names)))

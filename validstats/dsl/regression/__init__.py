@@ -37,6 +37,7 @@ from validstats.dsl.regression.shares import (
     coefficient_limits,
     group_column,
     infer_share,
+    normal_form,
     outcome_bounds,
 )
 from validstats.dsl.regression.solution import (
@@ -54,6 +55,7 @@ __all__ = [
     "group_column",
     "outcome_bounds",
     "infer_share",
+    "normal_form",
     "prepare_formula",
     "prepare_moment",
     "prepare_quantile",

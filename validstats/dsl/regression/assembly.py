@@ -356,8 +356,9 @@ class RegressionModel:
     ) -> None:
         """Refuse formulas that the model does not allow; covariates are the names of the columns."""
         if has_covariates and not self.takes_covariates:
+            groups = " but one column of groups" if self.has_cells else ""
             raise ValueError(
-                f"model={self.name!r} takes no covariates; pass {outcome!r} alone, or use model='linear'."
+                f"model={self.name!r} takes no covariates{groups}; pass {outcome!r} alone, or use model='linear'."
             )
         if effects and not self.takes_effects:
             raise ValueError(f"Fixed effects ('| {effects[0]}') are for model='linear', got {self.name!r}.")

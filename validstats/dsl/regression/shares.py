@@ -25,7 +25,13 @@ from validstats.dsl.fit.cells import Cells, form_cells
 from validstats.dsl.fit.exact import exact_mean, exact_share
 from validstats.dsl.labels import CountedUnits
 from validstats.dsl.moments import MeanMoment, RegressionRows, search_labels
-from validstats.dsl.regression.assembly import DesignBuilder, ParsedFormula, categories_of, numeric_outcome
+from validstats.dsl.regression.assembly import (
+    DesignBuilder,
+    ModelName,
+    ParsedFormula,
+    categories_of,
+    numeric_outcome,
+)
 from validstats.dsl.regression.preparation import (
     InferenceRequest,
     IntervalName,
@@ -40,10 +46,12 @@ from validstats.dsl.results import CoefficientResult
 __all__ = [
     "IntervalChoice",
     "coefficient_limits",
+    "NormalForm",
     "VerdictReader",
     "choose_interval",
     "group_column",
     "infer_share",
+    "normal_form",
     "outcome_bounds",
 ]
 
@@ -84,15 +92,13 @@ def outcome_bounds(
 def coefficient_limits(
     request: InferenceRequest, parsed: ParsedFormula, builder: DesignBuilder
 ) -> Callable[[int], Float2D] | None:
-    """Return the range of each of p coefficients that are means, or a mean and differences from it, of a bounded outcome."""
+    """Return the range of each of p coefficients: means of a bounded outcome, or a mean and differences from it."""
     bounds = outcome_bounds(request, parsed, builder.outcome_labels)
     if bounds is None or parsed.effects or parsed.endogenous is not None:
         return None
     low, high = bounds
-    if parsed.covariates == "1":
+    if parsed.covariates == "1" or not request.model_kind.compares:
         return lambda p: np.tile([low, high], (p, 1))
-    if not request.model_kind.compares:
-        return None
     return lambda p: np.vstack([[low, high], np.tile([low - high, high - low], (p - 1, 1))])
 
 
@@ -187,9 +193,50 @@ def _obstacle(request: InferenceRequest, parsed: ParsedFormula, builder: DesignB
     dependent = calibration.clusters and not calibration.design.draws_clusters
     if request.population == "superpopulation" and (request.clusters or dependent):
         return "rows depend on each other within clusters that were not drawn as a whole"
-    if calibration.design.draws_clusters and parsed.covariates != "1":
+    if calibration.design.draws_clusters and parsed.covariates != "1" and _divides_clusters(request, parsed):
         return "groups divide clusters that were drawn as a whole"
     return None
+
+
+def _divides_clusters(request: InferenceRequest, parsed: ParsedFormula) -> bool:
+    """Tell whether rows of one cluster lie in several groups."""
+    cluster = request.calibration.design.units
+    name = _group_column(request, parsed)
+    assert cluster is not None
+    assert name is not None
+    levels, group = np.unique(request.units.data[name].astype(str).to_numpy(), return_inverse=True)
+    return len(np.unique(cluster * len(levels) + group.reshape(-1))) > len(np.unique(cluster))
+
+
+class NormalForm(NamedTuple):
+    """The regression whose coefficients are the means of groups, or the mean of a paired difference."""
+
+    parsed: ParsedFormula
+    model: ModelName
+    names: tuple[str, ...]
+
+
+def normal_form(
+    request: InferenceRequest, parsed: ParsedFormula, builder: DesignBuilder
+) -> NormalForm | None:
+    """Return the regression that gives normal intervals of a model of means, None where the model itself does."""
+    kind, label = request.model_kind, f"{request.model}({parsed.outcome})"
+    if kind.compares:
+        paired = parsed.covariates == "1" and _is_difference(parsed.outcome, builder.outcome_labels)
+        return NormalForm(parsed, "mean", (label,)) if paired else None
+    if parsed.covariates == "1" or parsed.effects or _group_column(request, parsed) is None:
+        return None
+    if kind.has_categories:
+        why = "" if request.interval == "normal" else f" ({_obstacle(request, parsed, builder)})"
+        raise ValueError(
+            f"Shares of all classes by group have intervals of cells, and no normal ones{why}. Take one class, "
+            f"\"I({parsed.outcome} == 'class') ~ {parsed.covariates}\" with model='linear', or leave out what asks for "
+            "normal intervals."
+        )
+    groups = _groups(request, parsed)
+    column = parsed.covariates if parsed.covariates.startswith("C(") else f"C({parsed.covariates})"
+    means = replace(parsed, covariates=f"0 + {column}")
+    return NormalForm(means, "linear", tuple(f"{label}, {text}" for text, _ in groups))
 
 
 def group_column(parsed: ParsedFormula) -> str:
@@ -534,7 +581,7 @@ def _parts(
         raise ValueError(f"The outcome {parsed.outcome!r} is not numeric; use model='shares' for classes.")
     found = []
     for group, rows in _groups(request, parsed):
-        inside = rows if units.row_unit is None else np.ones(len(units.labelled), dtype=np.bool_)
+        inside = rows if units.row_unit is None else np.bincount(units.row_unit, rows) > 0
         for category in categories:
             if category is None:
                 values = numeric_outcome(outcome, parsed.outcome)

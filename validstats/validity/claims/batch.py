@@ -304,7 +304,10 @@ def _alarm_trial(setting: Setting, rng: np.random.Generator) -> Trial:
     if setting["shock"]:
         # the shock's share of the variance of a residual
         spread = float(np.std(y - fitted.predict(X))) or 1.0
-        y = y + spread * math.sqrt(setting["shock"] / (1 - setting["shock"])) * rng.normal(size=(weeks,))[week]
+        y = (
+            y
+            + spread * math.sqrt(setting["shock"] / (1 - setting["shock"])) * rng.normal(size=(weeks,))[week]
+        )
     model = BatchPredictor(
         FrozenEstimator(fitted),
         BatchMean(),
