@@ -90,8 +90,16 @@ def test_a_difference_above_its_discordance_is_refused():
 
 def test_detectable_difference_and_items_are_inverse():
     sd, n = 0.4, 500
-    d = detectable_difference(sd / np.sqrt(n), 0.95)
+    error = sd / np.sqrt(n)
+    d = detectable_difference(stats.norm.isf(0.025) * error, error)
     assert items_for_difference(d * 1.000001, sd, 0.95) == pytest.approx(n, abs=1)
+
+
+def test_detectable_difference_is_found_four_times_in_five():
+    """Intervals wider than normal ones, as few labels have them, find a difference later."""
+    rng, error, half = np.random.default_rng(3), 0.05, 0.15
+    d = detectable_difference(half, error)
+    assert np.mean(rng.normal(d, error, 20_000) - half > 0) == pytest.approx(0.8, abs=0.01)
 
 
 def test_share_error_of_a_useless_judge_is_that_of_labels_alone():

@@ -46,14 +46,13 @@ def test_gpqa_comparison_in_digits_and_words():
 
 
 def test_unclustered_samples_would_be_far_too_sure():
-    counts = pd.read_csv(DATA / "gpqa_counts.csv")
-    rows = [
-        [1] * a + [0] * (5 - a) + [1] * b + [0] * (5 - b)
-        for a, b in zip(counts["system_a"], counts["system_b"])
-    ]
-    scores = np.array(rows, dtype=float)
-    pooled = stats.ttest_ind(scores[:, :5].ravel(), scores[:, 5:].ravel()).pvalue
-    assert pooled < 0.01
+    """Samples paired at random, as rows of their own: p = .0006 instead of .036."""
+    counts, rng = pd.read_csv(DATA / "gpqa_counts.csv"), np.random.default_rng(0)
+    first, second = (
+        (np.arange(5) < counts[name].to_numpy()[:, None]).astype(float) for name in ("system_a", "system_b")
+    )
+    rows = stats.ttest_rel(rng.permuted(first, axis=1).ravel(), second.ravel()).pvalue
+    assert rows == pytest.approx(0.0006, abs=1.5e-4)
     assert evals.compare(DATA / "gpqa_counts.csv").p_value > 0.03
 
 
@@ -112,6 +111,82 @@ def test_unequal_weights_count_as_fewer_items():
     wide = evals.evaluate({"score": score, "w": weights}, score="score", weights="w")
     narrow = evals.evaluate({"score": score}, score="score")
     assert wide.conf_high - wide.conf_low > 1.5 * (narrow.conf_high - narrow.conf_low)
+
+
+def two_topics(rng, systems=1):
+    """Answers of two topics, an easy one labelled much more often, with a judge that says little."""
+    topic = np.repeat(["easy", "hard"], [200, 800])
+    good = rng.random((1000, systems)) < np.where(topic == "easy", 0.9, 0.3)[:, None]
+    rows = np.r_[rng.choice(200, 100, replace=False), 200 + rng.choice(800, 60, replace=False)]
+    human = np.full(good.shape, np.nan)
+    human[rows] = good[rows]
+    return pd.DataFrame(
+        {
+            "item": np.repeat(np.arange(1000), systems),
+            "system": np.tile([f"s{k}" for k in range(systems)], 1000),
+            "topic": np.repeat(topic, systems),
+            "judge": (rng.random(good.size) < 0.5 + 0.1 * good.ravel()).astype(int),
+            "human": human.ravel(),
+            "pi": np.repeat(np.where(topic == "easy", 0.5, 0.075), systems),
+        }
+    )
+
+
+def test_strata_give_the_probabilities_of_labels():
+    data = two_topics(np.random.default_rng(5))
+    result = evals.evaluate(data, strata="topic", judge="judge", human="human")
+    assert result.conf_low < 0.42 < result.conf_high
+    plain = evals.evaluate(data.drop(columns="pi"), judge="judge", human="human")
+    assert plain.conf_low > 0.42
+    given = evals.evaluate(data, sampling_probability="pi", judge="judge", human="human")
+    assert result.estimate == pytest.approx(given.estimate)
+    assert result.conf_high - result.conf_low <= given.conf_high - given.conf_low
+    assert "drawn at random within the strata" in result.guarantee.check[0]
+    assert "labels-not-random" not in {check.code for check in result.checks}
+
+
+@pytest.mark.parametrize("verb", [evals.compare, evals.rank])
+def test_strata_of_several_systems(verb):
+    data = two_topics(np.random.default_rng(6), systems=2)
+    names = {"judge": "judge", "human": "human"}
+    found, given = verb(data, strata="topic", **names), verb(data, sampling_probability="pi", **names)
+    np.testing.assert_allclose(found.estimate, given.estimate)
+
+
+def test_strata_of_battles():
+    battles = pd.read_csv(DATA / "battles.csv")
+    half = np.arange(len(battles)) % 2
+    share = battles["human_winner"].notna().groupby(half).transform("mean")
+    found, given = evals.rank(battles, strata=half), evals.rank(battles, sampling_probability=share)
+    np.testing.assert_allclose(found.estimate, given.estimate)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"strata": "topic", "sampling_probability": 0.2}, "leave sampling_probability= out"),
+        ({"strata": "colour"}, "names the column 'colour', which there is not"),
+        ({"strata": np.arange(1000)}, "Nothing was labelled in some strata"),
+        ({"strata": np.arange(7)}, "one label for each of the 1000 rows"),
+    ],
+)
+def test_strata_that_say_nothing_are_refused(options, words):
+    data = two_topics(np.random.default_rng(7)).drop(columns=["pi", "system"])
+    with pytest.raises(ValueError, match=words):
+        evals.evaluate(data, judge="judge", human="human", **options)
+
+
+def test_strata_need_labels():
+    with pytest.raises(EvalFileError, match="Name them with human="):
+        evals.evaluate({"score": [1, 0] * 20, "topic": ["a", "b"] * 20}, strata="topic")
+
+
+def test_strata_of_labels_by_whole_items_hold_whole_items():
+    item = np.repeat(np.arange(60), 2)
+    human = np.where(item < 20, np.arange(120) % 3 > 0, np.nan)
+    data = {"item": item, "judge": np.arange(120) % 2, "human": human, "half": np.arange(120) % 2}
+    with pytest.raises(EvalFileError, match="some of which lie in several strata"):
+        evals.evaluate(data, strata="half", judge="judge", human="human")
 
 
 def test_weights_scale_out():
@@ -512,6 +587,31 @@ def test_a_doubtful_audit_design_must_be_named():
     result = evals.pass_at_k(data, design="samples")
     assert result.verdict.code == "pass_range"
     assert np.isnan(result.of("pass")["estimate"][-1])
+
+
+@pytest.mark.parametrize("name", ["long.csv", "wide.csv", "gpqa_counts.csv"])
+def test_a_difference_that_is_found_lies_beyond_half_of_the_interval(name):
+    """Few labels make intervals wider than normal ones, so what is found is not a matter of the standard error alone."""
+    result = evals.compare(DATA / name)
+    half = (result.conf_high - result.conf_low) / 2
+    assert result.detectable == pytest.approx(half + 0.8416212 * result.std_error)
+    assert (result.needed_items > result.n_items) == (abs(result.estimate) < result.detectable)
+
+
+def test_a_comparison_counts_the_labels_of_shared_items_alone():
+    result = evals.compare(DATA / "broken" / "misaligned.csv", unpaired="ok")
+    assert "41 answers labelled" in result.method
+    assert "the 41 labelled answers" in str(result.summary())
+
+
+def test_the_ceiling_lies_between_what_is_right_and_what_is_not_wrong():
+    """B_S <= B_inf <= 1 - W_S: with the fewest samples of a problem, whichever numbers the table shows."""
+    result = evals.pass_at_k(DATA / "audited_samples.csv", k=[1, 10])
+    low, high = result.ceiling
+    assert low <= result.of("best_of_n")["estimate"][-1] <= 1 - result.of("wrong")["estimate"][-1] <= high
+    assert evals.pass_at_k(DATA / "audited_samples.csv", k=[1, 2]).ceiling == pytest.approx(
+        (low, high), abs=0.02
+    )
 
 
 def test_a_score_has_no_ceiling():

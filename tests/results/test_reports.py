@@ -311,6 +311,18 @@ def test_a_page_without_a_terminal_has_78_columns() -> None:
     assert {len(line) for line in Summary(report()).as_text().splitlines() if set(line) == {"="}} == {78}
 
 
+def test_prose_in_the_last_column_is_wrapped_inside_it() -> None:
+    sentence = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen"
+    columns = {"Kind": ["note", "error"], "Finding": [sentence, "short"]}
+    lines = str(
+        Summary(Report("Findings", tables=[Table(columns, formats={"Finding": "prose"})]))
+    ).splitlines()
+    assert max(map(len, lines)) == 78
+    rows = lines[lines.index("Kind   Finding") + 1 : -1]
+    assert [row[:5].strip() for row in rows] == ["note", "", "error"]
+    assert " ".join(row[7:] for row in rows) == f"{sentence} short"
+
+
 def test_labels_digits_and_dropped_terms() -> None:
     result = Demo(values=np.array([1.25, 2.0]), guarantee=GUARANTEE)
     text = result.summary(labels={"a": "Age", "estimate": "Slope"}, digits=1, drop="b").as_text()

@@ -294,7 +294,21 @@ def columns_as(**roles: str | None) -> Iterator[None]:
 
 def _message(error: Exception) -> str:
     text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
-    return re.sub(r"\x1b\[[0-9;]*m", "", text)
+    return _in_options(re.sub(r"\x1b\[[0-9;]*m", "", text))
+
+
+def _in_options(text: str) -> str:
+    """Write ``filter='x'`` and ``filter=`` as ``--filter x`` and ``--filter`` where the command has that option."""
+    context = click.get_current_context(silent=True)
+    known = {name for p in context.command.params for name in p.opts} if context else set()
+
+    def option(found: re.Match[str]) -> str:
+        name, value = f"--{found[1].removeprefix('sampling_').replace('_', '-')}", (found[2] or "").strip("'")
+        if f"{name}-{value}" in known:
+            return f"{name}-{value}"
+        return f"{name} {value}".rstrip() if name in known else found[0]
+
+    return re.sub(r"(?<![\w.-])([a-z_]+)=('[\w.-]*'|[\w.]*\w)?", option, text)
 
 
 def _echo_warnings(caught: list[warnings.WarningMessage]) -> None:

@@ -42,6 +42,7 @@ def _column_options(command: F) -> F:
         click.option(
             "--probability", help="Column (or number) of the sampling probabilities of human labels."
         ),
+        click.option("--strata", help="Column of groups within which a number of answers was labelled."),
         click.option("--weights", help="Column of weights: the share of the target that an item stands for."),
         click.option("--filter", "filter_name", help="Of a log with several filters, the one to use."),
         click.option(
@@ -75,6 +76,7 @@ def _arguments(
     item: str | None,
     clusters: str | None,
     probability: str | None,
+    strata: str | None,
     weights: str | None,
     filter_name: str | None,
     errors: str,
@@ -91,6 +93,7 @@ def _arguments(
         "item": item,
         "clusters": clusters,
         "sampling_probability": _number_or_name(probability),
+        "strata": strata,
         "weights": weights,
         "filter": filter_name,
         "errors": errors,
@@ -107,7 +110,10 @@ def _labelled(files: tuple[Path, ...], given: Mapping[str, Any]) -> Any:
 def _columns(given: Mapping[str, Any]) -> Any:
     """Say in errors which columns the arguments were."""
     return columns_as(
-        weights=given["weights"], clusters=given["clusters"], sampling_probability=given["probability"]
+        weights=given["weights"],
+        clusters=given["clusters"],
+        strata=given["strata"],
+        sampling_probability=given["probability"],
     )
 
 

@@ -12,6 +12,7 @@ from scipy import stats
 
 from validstats._typing import Bool1D, Float1D, RandomState
 from validstats.evals.agreement import agreement
+from validstats.evals.doctor import MOST_LEFT_OUT
 from validstats.evals.inputs import Errors, EvalInput, Population, item_matrix, load
 from validstats.evals.judged import JudgedMean, judged_mean, judged_systems, score_p_value
 from validstats.evals.ledger import LedgerComparisonResult, compare_through_ledger
@@ -26,7 +27,6 @@ from validstats.evals.statistics import (
     detectable_difference,
     direction_code,
     effective_score_interval,
-    items_for_difference,
     paired_binary,
     sign_flip_p_value,
     t_quantile,
@@ -45,9 +45,6 @@ from validstats.results import NotApplicable
 
 __all__ = ["compare"]
 
-_MOST_LEFT_OUT = 0.10
-"""Share of items answered by one system only above which a paired comparison is refused."""
-
 _BOTH_LABELLED = 0.80
 """Share of labelled items that must have labels of both systems for a comparison of differences."""
 
@@ -62,7 +59,6 @@ class _Difference:
     mean_b: float
     n_items: int
     n_discordant: int
-    sd: float
     method: str
     units: str
     study: Any = None
@@ -84,6 +80,7 @@ def compare(
     system: str | None = None,
     clusters: Any = None,
     sampling_probability: Any = None,
+    strata: Any = None,
     weights: Any = None,
     filter: str | None = None,
     errors: Errors = "fail",
@@ -107,7 +104,7 @@ def compare(
         the first one as candidate.
     candidate, baseline : str or None, default None
         Other words for ``a`` and ``b``.
-    score, judge, human, item, clusters, sampling_probability, weights, filter, errors, population
+    score, judge, human, item, clusters, sampling_probability, strata, weights, filter, errors, population
         As for :func:`validstats.evals.evaluate`.
     system : str or None, default None
         Column that names the systems.
@@ -179,6 +176,7 @@ def compare(
         system="system" if columns else system,
         clusters=clusters,
         sampling_probability=sampling_probability,
+        strata=strata,
         weights=weights,
         filter=filter,
         errors=errors,
@@ -193,15 +191,16 @@ def compare(
     agreed = agreement(paired if shared else inputs, level, random_state) if inputs.judged else None
     share = inputs.in_unit_range
     code = direction_code(found.answer.conf_low, found.answer.conf_high, margin)
-    se = found.std_error if found.std_error > 0 else (found.answer.conf_high - found.answer.conf_low) / 4.0
-    detectable = detectable_difference(se, single)
+    half = (found.answer.conf_high - found.answer.conf_low) / 2.0
+    detectable = detectable_difference(half, found.std_error if found.std_error > 0 else half / 2.0)
+    # Intervals shrink with the root of the number of items.
     wanted = (
-        float(items_for_difference(found.answer.estimate, found.sd, single))
-        if found.answer.estimate != 0 and found.sd > 0
+        found.n_items * (detectable / found.answer.estimate) ** 2
+        if found.answer.estimate != 0 and found.std_error > 0
         else math.inf
     )
     return ComparisonResult(
-        guarantee=_guarantee(inputs, level, n_looks, found, shared),
+        guarantee=_guarantee(paired if shared else inputs, level, n_looks, found, shared),
         backend=inputs.backend,
         verdict=_verdict(code, name_a, name_b, found, margin, detectable, wanted, share),
         checks=tuple(dict.fromkeys([*inputs.checks, *checks])),
@@ -327,7 +326,7 @@ def _shared_items(inputs: EvalInput, unpaired: str | None) -> tuple[EvalInput, l
         return inputs, [], True
     lost = [str(inputs.item_names[i]) for i in np.flatnonzero(~both)[:5]]
     share = alone / len(both)
-    if share > _MOST_LEFT_OUT and unpaired != "ok":
+    if share > MOST_LEFT_OUT and unpaired != "ok":
         raise EvalFileError(
             f"{alone} of {len(both)} items ({share:.0%}) were answered by one system only (for example "
             f"{', '.join(map(repr, lost))}). Run both on all items, or pass unpaired='ok' to leave these out."
@@ -378,7 +377,6 @@ def _difference(
             float(means[1]),
             n_items,
             discordant,
-            sd,
             f"exact McNemar test and {name}",
             "shared items",
         )
@@ -393,7 +391,6 @@ def _difference(
         float(means[1]),
         n_items,
         discordant,
-        mean.std_error * math.sqrt(n_items),
         f"t interval over {len(mean.weights)} units ({data.clustered_by}), sign flips",
         "shared items",
         flips=flips,
@@ -457,7 +454,6 @@ def _two_samples(data: EvalInput, level: float) -> _Difference:
         means[1].estimate,
         n,
         0,
-        se * math.sqrt(n),
         "Welch's comparison of two samples: no item is shared",
         "items, none of them shared",
     )
@@ -489,7 +485,6 @@ def _judged(
             means[1],
             n_items,
             int(np.count_nonzero(np.nan_to_num(d))),
-            mean.std_error * math.sqrt(n_items),
             f"differences of pairs, {mean.n_human} of them labelled by humans",
             "shared items",
             mean.study,
@@ -516,7 +511,6 @@ def _judged(
         float(systems.estimate[1]),
         n_items,
         0,
-        se * math.sqrt(n_items),
         f"contrast of two judged systems, {systems.n_human.sum()} answers labelled by humans",
         "shared items" if shared else "items",
         systems.study,
@@ -571,6 +565,8 @@ def _labelled_pairs(data: EvalInput) -> EvalInput | None:
     if data.probability is not None and not np.allclose(
         data.probability[rows[:, 0]], data.probability[rows[:, 1]]
     ):
+        return None
+    if data.strata is not None and np.any(data.strata[rows[:, 0]] != data.strata[rows[:, 1]]):
         return None
     if data.probability is not None and labelled.all(axis=1).sum() < touched.sum():
         return None

@@ -28,6 +28,9 @@ _COPIED_FROM = 30
 _MOST_VERDICTS = 20
 """Verdicts up to which a judge counts as discrete."""
 
+MOST_LEFT_OUT = 0.10
+"""Share of items answered by one system only above which a paired comparison is refused."""
+
 _FAR = 4.0
 """Standard deviations by which label counts may differ from their probabilities."""
 
@@ -95,6 +98,7 @@ class DoctorReport:
                         "Finding": [c.sentence for c in self.checks],
                     },
                     title="Findings",
+                    formats={"Finding": "prose"},
                 )
             )
         if self.commands:
@@ -282,9 +286,7 @@ def _items(table: EvalTable) -> Iterator[Check]:
         )
     if not table.has("system") or len(table.systems) < 2:
         return
-    item, system = table.codes("item")[0], table.codes("system")[0]
-    present = np.zeros((len(names), len(table.systems)), dtype=bool)
-    present[item, system] = True
+    present = _present(table)
     shared, union = int(present.all(axis=1).sum()), len(names)
     if shared != union:
         lacks = (~present).sum(axis=0)
@@ -294,6 +296,13 @@ def _items(table: EvalTable) -> Iterator[Check]:
             "warning",
             f"Only {shared} of {union} items were answered by all systems ({lacking}).",
         )
+
+
+def _present(table: EvalTable) -> Bool1D:
+    """Which system (column) answered which item (row)."""
+    present = np.zeros((len(table.items), len(table.systems)), dtype=bool)
+    present[table.codes("item")[0], table.codes("system")[0]] = True
+    return present
 
 
 def _content(table: EvalTable) -> Iterator[Check]:
@@ -711,9 +720,11 @@ def _commands(table: EvalTable, checks: Sequence[Check]) -> Iterator[tuple[str, 
         yield "How good is the system?", f"validstats eval {names}{options}"
     if n_systems == 2:
         a, b = table.systems
+        shared = _present(table).all(axis=1)
+        left_out = " --unpaired-ok" if shared.any() and np.mean(~shared) > MOST_LEFT_OUT else ""
         yield (
             "Is one of them better?",
-            f"validstats compare {names} --a {shlex.quote(a)} --b {shlex.quote(b)}{options}",
+            f"validstats compare {names} --a {shlex.quote(a)} --b {shlex.quote(b)}{options}{left_out}",
         )
     if n_systems >= 2:
         yield "Which systems are best?", f"validstats rank {names}{options}"

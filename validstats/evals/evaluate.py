@@ -42,6 +42,7 @@ def evaluate(
     by: str | None = None,
     clusters: Any = None,
     sampling_probability: Any = None,
+    strata: Any = None,
     weights: Any = None,
     filter: str | None = None,
     errors: Errors = "fail",
@@ -73,6 +74,8 @@ def evaluate(
         Dependent items (a passage with several questions); None takes items.
     sampling_probability : str, float, array-like of shape (n,) or None, default None
         Probability with which an answer was to be labelled; None asserts a simple random sample.
+    strata : str, array-like of shape (n,) or None, default None
+        Groups within which a fixed number of answers was labelled, in place of ``sampling_probability``.
     weights : str, array-like of shape (n,) or None, default None
         Share of the target population that an item stands for; never a sampling probability.
     filter : str or None, default None
@@ -119,6 +122,7 @@ def evaluate(
         item=item,
         clusters=clusters,
         sampling_probability=sampling_probability,
+        strata=strata,
         weights=weights,
         filter=filter,
         errors=errors,
@@ -179,7 +183,12 @@ def evaluate(
         n_human=np.array([int(part.labelled.sum()) for _, part in parts]),
         share=bounds is not None,
         title=f"Evaluation of {name}" if name else "Evaluation",
+        measure=_measure(inputs, bounds is not None),
     )
+
+
+def _measure(data: EvalInput, share: bool) -> str:
+    return "pass rate" if data.binary and share else "mean score"
 
 
 @dataclass(frozen=True, eq=False)
@@ -291,7 +300,7 @@ def _sampling_error(data: EvalInput) -> tuple[float, float, float]:
 
 
 def _verdict(data: EvalInput, row: _Estimate, name: str, share: bool) -> Verdict:
-    noun = "pass rate" if data.binary and share else "mean score"
+    noun = _measure(data, share)
     if name:
         noun = f"{noun} of {name}"
     estimate, low, high, judge = row.estimate, row.low, row.high, row.judge
@@ -341,11 +350,11 @@ def _guarantee(data: EvalInput, level: float, population: Population) -> Guarant
     these = "these items" if population == "finite" else "all items like these"
     units = int(data.cluster.max()) + 1
     if data.judged:
-        how = (
-            "answers were labelled with the probabilities that were given"
-            if data.probability is not None
-            else f"the {int(data.labelled.sum()):,} labelled answers were drawn at random"
-        )
+        how = f"the {int(data.labelled.sum()):,} labelled answers were drawn at random"
+        if data.strata is not None:
+            how += " within the strata"
+        elif data.probability is not None:
+            how = "answers were labelled with the probabilities that were given"
         return Guarantee(
             holds=(
                 f"however good or bad the judge, about {share} of 100 such intervals contain the score that humans would give "

@@ -26,6 +26,7 @@ __all__ = [
     "beside_rows",
     "cluster_codes",
     "deduplicated",
+    "in_strata",
     "item_matrix",
     "load",
     "numbers_beside_rows",
@@ -39,6 +40,9 @@ Errors: TypeAlias = Literal["fail", "drop"]
 
 Population: TypeAlias = Literal["superpopulation", "finite"]
 """Whether a statement is about all items like these, or about these items."""
+
+_STRATUM, _SHARE = "(stratum)", "(share labelled in the stratum)"
+"""Columns beside those of a file, for strata within which labels were drawn."""
 
 _IDENTITY = ("unnamed", "conflicts", "other-content")
 """Errors of the doctor about who a row is, without whose repair no number would mean anything."""
@@ -67,6 +71,8 @@ class EvalInput:
     score_name: str
     checks: tuple[Check, ...]
     backend: FrameBackend
+    strata: Int1D | None = None
+    """Codes of the strata within which labels were drawn."""
 
     @property
     def judged(self) -> bool:
@@ -114,6 +120,7 @@ class EvalInput:
             system=self.system[mask],
             cluster=anew(self.cluster),
             weight=None if self.weight is None else self.weight[mask],
+            strata=None if self.strata is None else anew(self.strata),
         )
 
     def of_system(self, code: int) -> EvalInput:
@@ -180,6 +187,7 @@ def load(
     sample: str | None = None,
     clusters: Any = None,
     sampling_probability: Any = None,
+    strata: Any = None,
     weights: Any = None,
     filter: str | None = None,
     errors: Errors = "fail",
@@ -211,6 +219,9 @@ def load(
     # The rows of one system alone are checked: (name,), or (None,) where there must be one only.
     if one_system is not None:
         table = of_one_system(table, one_system[0], ", or call compare or rank")
+    if strata is not None:
+        labelled = ~np.isnan(table.values("human")) if table.has("human") else None
+        table = in_strata(table, strata, sampling_probability, labelled)
     name = _score_name(table)
     checks = list(check_table(table))
     table, values, note = _error_rows(table, table.values(name), errors)
@@ -240,6 +251,7 @@ def load(
         score_name=name,
         checks=tuple(dict.fromkeys(checks)),
         backend=backend_of(data),
+        strata=None if strata is None else codes_of(table.column(_STRATUM))[0],
     )
     return inputs.by_drawn_units()
 
@@ -255,6 +267,42 @@ def single_filter(table: EvalTable) -> EvalTable:
             f"{len(filters)} times too large. Pass filter= with one of them."
         )
     return table
+
+
+def in_strata(table: EvalTable, strata: Any, sampling_probability: Any, labelled: Bool1D | None) -> EvalTable:
+    """The table with the stratum of each row, and with the share of it that was labelled as the probability of a label."""
+    if labelled is None:
+        raise EvalFileError(
+            "strata= says within which groups human labels were drawn; there are none. Name them with human=."
+        )
+    if sampling_probability is not None:
+        raise ValueError(
+            "strata= gives the probabilities, the share that was labelled in each stratum; leave sampling_probability= out."
+        )
+    codes, share = _labelled_shares(table, strata, labelled)
+    frame = table.frame.assign(**{_STRATUM: codes, _SHARE: share})
+    return replace(table, frame=frame, roles={**table.roles, "probability": _SHARE})
+
+
+def _labelled_shares(table: EvalTable, strata: Any, labelled: Bool1D) -> tuple[Int1D, Float1D]:
+    """Codes of the strata within which labels were drawn, and the labelled share of the stratum of every row."""
+    groups = check_groups(beside_rows(table, strata, "strata"), "strata", len(table))
+    codes, names = codes_of(groups if isinstance(strata, str) else groups.astype(str).astype(object))
+    level, units = drawn_level(table, labelled)
+    first = np.unique(units, return_index=True)[1]
+    if np.any(codes[first][units] != codes):
+        raise EvalFileError(
+            f"Labels were drawn by whole groups of {level!r}, some of which lie in several strata, so that strata do not say "
+            "how likely a label was. Give strata of whole groups, or sampling_probability=."
+        )
+    share = np.bincount(codes[first], labelled[first]) / np.bincount(codes[first])
+    if np.any(share == 0.0):
+        empty = ", ".join(repr(str(names[k])) for k in np.flatnonzero(share == 0.0)[:8])
+        raise EvalFileError(
+            f"Nothing was labelled in {'a stratum' if np.sum(share == 0.0) == 1 else 'some strata'} ({empty}), so nothing is known "
+            "there. Label some of it, or merge it with another one."
+        )
+    return codes, share[codes]
 
 
 def _score_name(table: EvalTable) -> str:

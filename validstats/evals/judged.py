@@ -182,6 +182,7 @@ def judged_mean(
         level=confidence_level,
         random_state=random_state,
         probability=data.probability,
+        strata=data.strata,
         population=population,
         **options,
     )
@@ -327,7 +328,7 @@ def judged_systems(
             "human ~ system",
             columns,
             clustered=False,
-            strata=names if data.probability is None else None,
+            strata=names if data.probability is None else data.strata,
             probability=data.probability,
             model="mean",
             outcome_range=(0.0, 1.0),

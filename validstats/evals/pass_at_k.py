@@ -478,11 +478,14 @@ def _with_audits(
             samples, contributions, score, wrong_costs, sample_costs, units, inflation, level, generator, ks
         )
         parts.append(("utility", utility))
-    share_unpassed = float(np.mean(samples.passing == 0))
     ceiling = None
-    if score is None and ks[-1] == samples.size.min() == samples.size.max():
-        top = float(right_band.estimate[-1])
-        ceiling = (top, min(1.0, top + share_unpassed))
+    if score is None:
+        # B_S <= B_inf <= B_S + P(no pass among S), S the fewest samples of a problem: false where a score chooses.
+        most = np.array([samples.size.min()])
+        top = contributions(most)
+        none_passes = 1.0 - pass_rows(samples.size, samples.passing, most)
+        ends = _band(np.hstack([top, top + none_passes]), samples, units, inflation, level, generator)
+        ceiling = (float(ends.low[0]), float(ends.high[1]))
     failing_audited = bool((samples.audited & ~samples.passed).any())
     return PassAtKResult(
         guarantee=_guarantee(samples, design, n_audited, failing_audited, level),

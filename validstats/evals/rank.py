@@ -15,6 +15,7 @@ from validstats.evals.inputs import (
     EvalInput,
     Population,
     cluster_codes,
+    in_strata,
     item_matrix,
     load,
     numbers_beside_rows,
@@ -65,6 +66,7 @@ def rank(
     battles: tuple[str, str] | None = None,
     clusters: Any = None,
     sampling_probability: Any = None,
+    strata: Any = None,
     weights: Any = None,
     filter: str | None = None,
     errors: Errors = "fail",
@@ -82,7 +84,7 @@ def rank(
     ----------
     data : str, Path, data frame, mapping of str to array-like, EvalTable, or sequence of these
         Scores or battles, as for :func:`validstats.evals.read`; one file a system is a sequence.
-    score, judge, human, item, clusters, sampling_probability, weights, filter, errors, population
+    score, judge, human, item, clusters, sampling_probability, strata, weights, filter, errors, population
         As for :func:`validstats.evals.evaluate`; for battles ``judge`` and ``human`` name the columns of winners, and
         ``clusters`` the column of prompts.
     system : str or None, default None
@@ -147,6 +149,7 @@ def rank(
             human=human,
             clusters=clusters,
             sampling_probability=sampling_probability,
+            strata=strata,
             scale=scale,
             order_effect=order_effect,
             pair_weights=pair_weights,
@@ -162,6 +165,7 @@ def rank(
         system=system,
         clusters=clusters,
         sampling_probability=sampling_probability,
+        strata=strata,
         weights=weights,
         filter=filter,
         errors=errors,
@@ -357,6 +361,7 @@ def _rank_battles(
     human: str | None,
     clusters: Any,
     sampling_probability: Any,
+    strata: Any,
     scale: Scale,
     order_effect: bool,
     pair_weights: PairWeights,
@@ -369,6 +374,9 @@ def _rank_battles(
     judge_name, human_name = judge or table.roles.get("judge"), human or table.roles.get("human")
     if judge_name is None:
         raise EvalFileError("There is no column of winners; name it with judge=.")
+    if strata is not None:
+        drawn = None if human_name is None else winners(table, human_name)[2]
+        table = in_strata(table, strata, sampling_probability, drawn)
     prompts = _prompts(table, clusters)
     outcome, tie, known, both_bad = winners(table, judge_name)
     checks = [c for c in check_table(table) if c.severity == "warning" or c.code in ("class-without-labels",)]

@@ -150,7 +150,9 @@ class EvaluationResult(EvalResult):
     share : bool
         Whether scores lie in [0, 1], so that estimates are printed in per cent.
     title : str
-        What was estimated.
+        What was evaluated.
+    measure : str
+        What was estimated: "pass rate" or "mean score".
     """
 
     verb: ClassVar[str] = "eval"
@@ -166,6 +168,7 @@ class EvaluationResult(EvalResult):
     n_human: Int1D
     share: bool
     title: str
+    measure: str
 
     @property
     def estimate(self) -> float:
@@ -509,7 +512,8 @@ class PassAtKResult(EvalResult):
     k : ndarray of shape (n_terms,)
         Number of samples of each row of the table.
     quantity : tuple of str
-        "pass", "pass_by_tests", "delivered", "best_of_n", "wrong" or "utility" of each row.
+        "pass", "pass_by_tests" (something passes, so something is delivered), "best_of_n" (delivered and right), "wrong"
+        (delivered and wrong) or "utility" of each row.
     estimate, std_error, conf_low, conf_high : ndarray of shape (n_terms,)
         Estimates with intervals that hold for all k of a quantity at once.
     best_n : tuple of int
@@ -517,7 +521,8 @@ class PassAtKResult(EvalResult):
     n_problems, n_audited : int
         Problems, and those with audits that count.
     ceiling : tuple of float or None
-        Range of what is right however many samples are drawn.
+        Ends that hold, with the level of the result, the share of problems for which a random passing sample is right however
+        many samples are drawn; None with a score, which has no such bound.
     """
 
     verb: ClassVar[str] = "passk"
@@ -600,7 +605,6 @@ class PassAtKResult(EvalResult):
         words = {
             "pass": "right",
             "pass_by_tests": "passes",
-            "delivered": "something delivered",
             "best_of_n": "delivered and right",
             "wrong": "delivered and wrong",
             "utility": "utility",
@@ -612,7 +616,10 @@ class PassAtKResult(EvalResult):
             header.append(("Audited problems that something passed", self.n_audited))
         if self.ceiling:
             header.append(
-                ("Right with any number of samples", f"{self.ceiling[0]:.3f} to {self.ceiling[1]:.3f}")
+                (
+                    f"Delivered and right with any number of samples, {100 * self.confidence_level:g} % range",
+                    f"{self.ceiling[0]:.3f} to {self.ceiling[1]:.3f}",
+                )
             )
         return Report(
             "Repeated samples",

@@ -90,7 +90,7 @@ class EvaluationDisplay(NamedDisplay):
             result.highs[shown],
             result.judge_estimates[shown],
             result.human_estimates[shown],
-            result.title,
+            result.measure,
         )
 
     def _draw(self, ax: Any) -> None:
@@ -124,6 +124,8 @@ class ComparisonDisplay(Display):
         Difference, interval and margin.
     title : str
         What is compared.
+    judge : float, default nan
+        Difference according to the judge alone; NaN where there is none.
 
     Examples
     --------
@@ -131,8 +133,11 @@ class ComparisonDisplay(Display):
     'new - old'
     """
 
-    def __init__(self, estimate: float, low: float, high: float, margin: float, title: str) -> None:
+    def __init__(
+        self, estimate: float, low: float, high: float, margin: float, title: str, judge: float = float("nan")
+    ) -> None:
         self.estimate, self.low, self.high, self.margin, self.title = estimate, low, high, margin, title
+        self.judge = judge
 
     @classmethod
     def from_result(cls, result: Any, *, labels: Mapping[str, str] | None = None) -> Self:
@@ -151,7 +156,8 @@ class ComparisonDisplay(Display):
             The display, not drawn yet.
         """
         a, b = words([result.a, result.b], labels)
-        return cls(result.estimate, result.conf_low, result.conf_high, result.margin, f"{a} - {b}")
+        ends = result.conf_low, result.conf_high
+        return cls(result.estimate, *ends, result.margin, f"{a} - {b}", result.naive_difference)
 
     def _draw(self, ax: Any) -> None:
         """Draw the figure."""
@@ -161,9 +167,11 @@ class ComparisonDisplay(Display):
         self.ax_.axvline(0.0, color=COLOURS["truth"], linewidth=1.0)
         self.ax_.hlines([0], self.low, self.high, color=COLOURS["ours"], linewidth=4, label="interval")
         self.ax_.plot([self.estimate], [0], "o", color=COLOURS["ours"])
+        if np.isfinite(self.judge):
+            _beside(self.ax_, [self.judge], "naive", "judge alone")
         self.ax_.set_yticks([0], [plain(self.title)])
         self.ax_.set(xlabel="difference", ylim=(0.6, -0.6))
-        self.ax_.legend(frameon=False, ncols=2, loc="lower left", bbox_to_anchor=(0.0, 1.0), fontsize=9)
+        self.ax_.legend(frameon=False, ncols=3, loc="lower left", bbox_to_anchor=(0.0, 1.0), fontsize=9)
         tidy_axes(self.ax_, grid="x")
 
 

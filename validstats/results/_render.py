@@ -10,6 +10,8 @@ from validstats.guarantee import Guarantee
 from validstats.results.table import Report, Table
 
 WIDTH = 78
+_FEWEST_COLUMNS = 30
+"""Columns of a terminal below which prose is not wrapped inside a table."""
 
 _CONTROL = ("Cc", "Cf", "Cs", "Zl", "Zp")
 _JOINERS = "\u00ad\u200c\u200d"
@@ -177,6 +179,16 @@ def _text_table(table: Table, width: int) -> list[list[str]]:
     rows = [[_visible(cell) for cell in row] for row in [table.headings, *table.cells()]]
     widths = [max(_width(row[j]) for row in rows) for j in range(len(table.headings))]
     right = table.right_aligned()
+    room = width - sum(w + 2 for w in widths[:-1])
+    if table.formats.get(table.headings[-1]) == "prose" and widths[-1] > room >= _FEWEST_COLUMNS:
+        wrapped = [textwrap.wrap(row[-1], room, break_on_hyphens=False) or [""] for row in rows]
+        blank = [""] * (len(widths) - 1)
+        rows = [
+            [*(row[:-1] if i == 0 else blank), line]
+            for row, lines in zip(rows, wrapped, strict=True)
+            for i, line in enumerate(lines)
+        ]
+        widths[-1] = room
     blocks = [
         ["  ".join(_padded(row[j], widths[j], right[j]) for j in columns).rstrip() for row in rows]
         for columns in _column_blocks(widths, width)

@@ -11,8 +11,8 @@ import numpy as np
 
 __all__ = ["Format", "FormatName", "format_value", "is_right_aligned"]
 
-FormatName: TypeAlias = Literal["estimate", "p_value", "int", "percent", "text", "statistic", "auto"]
-"""Named ways to print a value."""
+FormatName: TypeAlias = Literal["estimate", "p_value", "int", "percent", "text", "prose", "statistic", "auto"]
+"""Named ways to print a value; a last column of prose is wrapped where lines have a width."""
 
 Format: TypeAlias = FormatName | Callable[[Any], str]
 """A named format, or a function from value to text."""
@@ -30,7 +30,7 @@ def format_value(value: Any, how: Format = "auto") -> str:
         return MISSING
     if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
-    if how == "text" or isinstance(value, str) or not isinstance(value, numbers.Real):
+    if how in ("text", "prose") or isinstance(value, str) or not isinstance(value, numbers.Real):
         return str(value)
     return _format_number(float(value), _automatic(value) if how == "auto" else how)
 

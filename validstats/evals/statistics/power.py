@@ -29,9 +29,9 @@ def _factor(confidence_level: float, power: float) -> float:
     return float(stats.norm.isf((1.0 - confidence_level) / 2.0) + stats.norm.ppf(power))
 
 
-def detectable_difference(std_error: float, confidence_level: float, power: float = 0.8) -> float:
-    """Smallest true difference that is found with the power asked for."""
-    return _factor(confidence_level, power) * std_error
+def detectable_difference(half_width: float, std_error: float, power: float = 0.8) -> float:
+    """Smallest true difference whose interval lies on one side of 0 with the power asked for: ``half_width + z_power se``."""
+    return half_width + float(stats.norm.ppf(power)) * std_error
 
 
 def items_for_difference(
