@@ -150,13 +150,13 @@ def populations(rng: Generator) -> Iterator[tuple[str, Any, Any]]:
     yield "rare class", rng.normal(size=(n, 4)), (rng.random(n) < 0.03).astype(int)
 
 
-def part_false_alarms(rng: Generator) -> Iterator[str]:
-    """Two halves of one population, 40 times each: refused although no row is shared."""
+def part_false_alarms(rng: Generator, each: int = 40) -> Iterator[str]:
+    """Two halves of one population, so many times each: refused although no row is shared."""
     alarms = runs = 0
     with tempfile.TemporaryDirectory() as name:
         for what, X, y in populations(rng):
             found = 0
-            for _ in range(40):
+            for _ in range(each):
                 elsewhere(Path(name))
                 order = rng.permutation(len(y))
                 halves = order[: len(y) // 2], order[len(y) // 2 :]
@@ -165,8 +165,8 @@ def part_false_alarms(rng: Generator) -> Iterator[str]:
                     opened((X[halves[1]], y[halves[1]]))
                 except LedgerMismatchError:
                     found += 1
-            alarms, runs = alarms + found, runs + 40
-            yield f"* {what}: {found} of 40"
+            alarms, runs = alarms + found, runs + each
+            yield f"* {what}: {found} of {each}"
     yield f"\n{alarms} false alarms in {runs}."
 
 

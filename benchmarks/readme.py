@@ -47,7 +47,8 @@ def main() -> None:
         clone = Path(folder, "clone")
         subprocess.run(["git", "clone", "-q", str(ROOT), str(clone)], check=True)
         subprocess.run([sys.executable, "-m", "venv", str(Path(folder, "env"))], check=True)
-        own = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
+        # switches of the interpreter that measures (PYTHONPATH, PYTHONDONTWRITEBYTECODE, ...) are not the reader's
+        own = {name: v for name, v in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
         environment = own | {"PATH": f"{folder}/env/bin{os.pathsep}{os.environ['PATH']}", "MPLBACKEND": "Agg"}
         for step in commands((ROOT / "README.md").read_text(encoding="utf-8")):
             passed, cpu = timed(step, clone, environment)

@@ -26,6 +26,7 @@ def test_honest_duplicates_pass() -> None:
         assert warn_data_reuse(TRAINING, np.zeros(0, dtype=np.uint64)) == 0.0
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize(("n_training", "n_reference"), [(50, 3_000), (3_000, 50), (2_000, 2_000)])
 def test_the_share_is_exact_whichever_side_is_larger(n_training, n_reference) -> None:
     rng = np.random.default_rng(0)

@@ -241,6 +241,7 @@ def test_bounds_follow_shift_scale_and_reflection() -> None:
     )
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize("constant", [0.0, 0.3, 1.0])
 def test_constant_scores_keep_what_markov_allows(constant) -> None:
     x = np.full(200, constant)

@@ -66,6 +66,7 @@ def test_quantiles_are_near_those_of_the_normal_law(n, m, alpha):
     assert rank_sum_quantile(m, n, alpha).q - n == found.q - m
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize("n", [200, 2000, 30_000])
 def test_recursion_and_characteristic_function_agree_where_both_are_accurate(monkeypatch, n):
     quantiles = {}

@@ -39,6 +39,7 @@ def test_the_smallest_n_is_the_smallest():
     assert not rank_upper(n - 1, 60, 58, "0.1").informative
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize("n", [20, 123, 500])
 def test_largest_m(n):
     m = plan_batch(BatchTotal(side="upper"), n=n, confidence_level=0.9).largest_m

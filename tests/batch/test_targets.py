@@ -394,6 +394,7 @@ class TestFunctionsOfUnboundedScores:
             assert result.answers[0].smallest_n == 3
             assert (result.conf_high[0, 0] < 2) == (n >= 3)
 
+    @pytest.mark.share(3)
     @pytest.mark.parametrize("side", ["upper", "lower", "two-sided"])
     def test_sums_of_strata_cover(self, side):
         rng = np.random.default_rng(1)

@@ -49,6 +49,7 @@ def surrogate_fit(large):
     return fit(large, large.surrogate)
 
 
+@pytest.mark.share(3)
 def test_truth(large, gold_fit):
     estimate, error = gold_fit
     assert (np.abs(estimate - large.truth) < 5 * error).all()
@@ -93,6 +94,7 @@ def test_covariates_of_the_random_flip_design():
     assert np.abs(normal[~np.eye(9, dtype=bool)] - 0.3).max() < 0.012
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize(
     "limit, fine, tolerance",
     [

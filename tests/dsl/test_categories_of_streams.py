@@ -71,6 +71,7 @@ def test_categories_of_a_file_keep_their_order(tmp_path) -> None:
     agree(frame, streamed(tmp_path / "rows.parquet", covariates=["letter"]), ["letter"])
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize("kind", [pl.Enum(["c", "a", "b"]), pl.Categorical, pl.String])
 def test_categories_of_polars_are_those_of_memory(kind) -> None:
     frame = categories()

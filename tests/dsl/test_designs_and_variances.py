@@ -289,6 +289,7 @@ class TestWorthInLabels:
         found = effective_labels(m, np.array([ratio]), np.array([1.0]), n, finite=True)
         assert found[0] == pytest.approx(400.0)
 
+    @pytest.mark.share(3)
     @QUIET
     @pytest.mark.parametrize(("formula", "model"), [("y", "mean"), ("y ~ x", "linear"), ("y", "quantile")])
     def test_results_of_nearly_perfect_machine_labels(self, formula, model):

@@ -87,6 +87,7 @@ def test_hc_variances_are_the_usual_ones_when_all_rows_are_labelled(kind):
     np.testing.assert_allclose(dsl.infer("score ~ x1 + x2", vcov=kind).std_error, ols.bse, rtol=1e-9)
 
 
+@pytest.mark.share(2)
 @pytest.mark.parametrize("estimator", ["tuned", "ppi++"])
 def test_weights_and_offset_are_those_of_statsmodels_when_all_rows_are_labelled(documents, estimator):
     data, _, truth = documents
@@ -140,6 +141,7 @@ def test_naive_column_is_the_fit_on_machine_labels(calibrated, documents):
     np.testing.assert_allclose(result.naive_fit.params, naive.params, rtol=1e-5)
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize(
     "convert", [lambda d: d, pl.from_pandas, pa.Table.from_pandas], ids=["pandas", "polars", "pyarrow"]
 )

@@ -232,6 +232,7 @@ class TestAllRowsLabelled:
         meat = oracle.pairwise_meat(psi, *vectors)[0, 0]
         assert found.std_error[0] == pytest.approx(np.sqrt(max(meat, 0) * n) / (inside @ inside), rel=1e-7)
 
+    @pytest.mark.share(3)
     @pytest.mark.parametrize(
         ("formula", "outcome", "exogenous"),
         [

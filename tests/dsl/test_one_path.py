@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -115,26 +117,42 @@ def study(design, n_units=60, size=8, seed=0):
     return frame, known
 
 
-def infer(data, case, design, labels, how, **options):
-    """Return the result of one case; labels are values beside a frame, or names of columns of parts."""
-    names, formula, own = CASES[case]
+def calibrated(data, labels, case, design, how):
+    """Return the study of one case; labels are values beside a frame, or names of columns of parts."""
+    names = CASES[case][0]
     names = (names,) if isinstance(names, str) else names
-    drawn = DESIGNS[design]
     fitted = DesignSupervised(**how).fit(data, surrogate={name: SURROGATES[name] for name in names})
     known = list(names) if labels is None else {name: labels[name] for name in names}
-    return fitted.calibrate(known, **drawn).infer(formula, **(own | options))
+    return fitted.calibrate(known, **DESIGNS[design])
 
 
-def both(case, design, n_parts=1, how=None, frame=None, **options):
-    """Return the results of rows in memory and of the same rows in parts."""
+QUICK = {"learner": "linear", "n_repeats": 1, "n_folds": 2, "random_state": 3}
+
+
+@functools.cache
+def in_memory(case, design):
+    """Return the study of a case's rows in memory, which several tests hold against parts."""
+    return calibrated(*study(design), case, design, QUICK)
+
+
+def in_parts(case, design, n_parts, how=QUICK, frame=None):
+    """Return the study of the same rows in parts."""
     data, labels = study(design) if frame is None else frame
-    quick = {"learner": "linear", "n_repeats": 1, "n_folds": 2, "random_state": 3}
-    how = quick if how is None else how
-    memory = infer(data, case, design, labels, how, **options)
     whole = data.assign(**labels)
     size = -(-len(whole) // n_parts)
     parts = [whole.iloc[a : a + size] for a in range(0, len(whole), size)]
-    return memory, infer(parts, case, design, None, how, **options)
+    return calibrated(parts, None, case, design, how)
+
+
+def both(case, design, n_parts=1, how=QUICK, frame=None, **options):
+    """Return the results of rows in memory and of the same rows in parts."""
+    _, formula, own = CASES[case]
+    if how is QUICK and frame is None:
+        memory = in_memory(case, design)
+    else:
+        memory = calibrated(*(study(design) if frame is None else frame), case, design, how)
+    stream = in_parts(case, design, n_parts, how, frame)
+    return memory.infer(formula, **(own | options)), stream.infer(formula, **(own | options))
 
 
 def assert_same(memory, stream, rtol=1e-12):
@@ -184,6 +202,7 @@ def test_every_model_is_a_case() -> None:
 EVERY_CASE = [case for case in CASES if case != "quantile"]
 
 
+@pytest.mark.share(2)
 @pytest.mark.parametrize(("case", "design"), in_turn(EVERY_CASE, list(DESIGNS)))
 def test_one_part_is_the_frame(case, design) -> None:
     if case == "proportion, exact" and design == "independent":
@@ -199,11 +218,16 @@ def test_one_part_is_the_frame(case, design) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("design", DESIGNS)
 @pytest.mark.parametrize("case", list(CASES))
-@pytest.mark.parametrize("population", ["superpopulation", "finite"])
-def test_several_parts_are_one(case, design, population) -> None:
+def test_several_parts_are_one(case, design) -> None:
     if (case, design) == ("proportion, exact", "independent") or (case == "quantile" and design != "simple"):
         return
-    assert_same(*both(case, design, n_parts=5, population=population), rtol=1e-10)
+    _, formula, own = CASES[case]
+    parts = in_parts(case, design, 3)
+    for population in ("superpopulation", "finite"):
+        answers = [
+            s.infer(formula, **(own | {"population": population})) for s in (in_memory(case, design), parts)
+        ]
+        assert_same(*answers, rtol=1e-10)
 
 
 @pytest.mark.parametrize(
@@ -221,6 +245,7 @@ def test_four_parts_are_one(case) -> None:
     assert_same(*both(case, "clusters", n_parts=7, population="finite"), rtol=1e-10)
 
 
+@pytest.mark.share(2)
 @pytest.mark.parametrize(
     ("estimator", "vcov"), in_turn(["tuned", "dsl", "ppi", "ppi++", "gold"], [None, "HC1", "HC3"])
 )
@@ -300,9 +325,10 @@ def test_parts_without_labels_empty_parts_and_levels_that_appear_late(case) -> N
     parts += [late.drop(unlabelled.index[:50]).iloc[200:], late.iloc[:0]]
     order = pd.concat(parts, ignore_index=True)
     names = list(labels)
-    how = {"learner": "linear", "n_repeats": 1, "n_folds": 2, "random_state": 3}
-    memory = infer(order.drop(columns=names), case, "simple", {n: order[n] for n in names}, how)
-    assert_same(memory, infer(parts, case, "simple", None, how), rtol=1e-10)
+    _, formula, own = CASES[case]
+    memory = calibrated(order.drop(columns=names), {n: order[n] for n in names}, case, "simple", QUICK)
+    stream = calibrated(parts, None, case, "simple", QUICK)
+    assert_same(memory.infer(formula, **own), stream.infer(formula, **own), rtol=1e-10)
 
 
 def test_what_is_no_function_of_a_row_is_refused() -> None:

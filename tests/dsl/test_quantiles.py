@@ -114,6 +114,7 @@ def test_a_weighted_quantile_is_that_of_repeated_rows(documents, level):
     )
 
 
+@pytest.mark.share(2)
 @pytest.mark.parametrize("estimator", ["gold", "ppi++"])
 def test_the_interval_of_a_weighted_quantile_inverts_the_weighted_share(documents, estimator):
     data, labels, _ = documents

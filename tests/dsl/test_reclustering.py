@@ -8,6 +8,7 @@ import pytest
 from validstats.dsl import joint_covariance
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize(
     ("gap", "kind", "error", "message"),
     [

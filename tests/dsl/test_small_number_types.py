@@ -37,6 +37,7 @@ def test_products_and_logarithms_of_small_numbers_are_exact(kind) -> None:
         np.testing.assert_allclose(designs[0].outcome(), designs[1].outcome(), rtol=1e-14)
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize("library", [pd.DataFrame, pl.from_pandas, pa.Table.from_pandas])
 def test_small_integers_of_every_library_give_the_coefficients_of_large_ones(library) -> None:
     frame, y = products("int8")
@@ -79,6 +80,7 @@ def test_booleans_categories_and_missing_values_are_not_widened() -> None:
     assert list(kinds) == ["bool", "category", "Int8", "int64", "int64"]
 
 
+@pytest.mark.share(2)
 @pytest.mark.parametrize(
     "kind",
     [

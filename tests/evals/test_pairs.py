@@ -106,6 +106,7 @@ def test_sign_flips_of_pairs_are_mcnemar():
     assert sign_flip_p_value(sums, np.random.default_rng(0)) == pytest.approx(0.03857421875, abs=1e-12)
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize("values", ["discrete", "continuous", "mixed"])
 def test_random_sign_flips_have_the_law_of_all(values):
     rng = np.random.default_rng(2)

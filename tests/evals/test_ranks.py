@@ -43,6 +43,7 @@ def test_step_down_is_that_of_the_loop():
     np.testing.assert_array_equal(found.high, 4 - expected.sum(axis=1))
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize("df", [3, 12, 40])
 def test_squared_errors_are_those_of_a_wishart_matrix(df):
     rng = np.random.default_rng(1)

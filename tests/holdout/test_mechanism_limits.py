@@ -59,6 +59,7 @@ class TestBits:
         after, release = SparseValidate._bet(state, rows, claim, -capital - 1e-9)
         assert not release.passed and (after.asked, after.failed) == (1, 1)
 
+    @pytest.mark.share(3)
     @pytest.mark.parametrize(("claim", "interval"), in_turn([0.3, 0.62, 0.97], ["kl", "hoeffding"]))
     def test_a_refuted_claim_bounds_the_mean_by_the_claim_alone(self, interval, claim):
         state = SparseValidate.initial_state(100, queries=4, failures=2, interval=interval)

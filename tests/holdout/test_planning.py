@@ -20,6 +20,7 @@ GOLDEN = json.loads((Path(__file__).parent / "golden" / "holdout.json").read_tex
 RELEASES = ("numeric", "guess", "bit", "leaderboard", "argmax")
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize("row", GOLDEN["widths"]["rows"], ids=lambda row: f"n={row['n']}-k={row['k']}")
 def test_golden_half_widths(row) -> None:
     bit = plan(row["n"], row["k"], overfits=10, release="bit")

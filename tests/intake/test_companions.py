@@ -666,6 +666,7 @@ def test_equal_labels_in_another_order_give_the_same_answer(call, name, rows) ->
     assert not np.array_equal(found, expected, equal_nan=True)
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize(("call", "name"), CASES)
 def test_other_labels_are_refused_by_name(call, name, rows) -> None:
     companion = CALLS[call][1][name](rows)
@@ -674,6 +675,7 @@ def test_other_labels_are_refused_by_name(call, name, rows) -> None:
         answered(call, rows, **{name: strange})
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize(("call", "name"), CASES)
 def test_shuffled_row_numbers_are_refused(call, name, rows) -> None:
     plain = rows.reset_index(drop=True)

@@ -198,6 +198,7 @@ def test_intervals_of_the_gaussian_form_keep_their_level_and_without_z_they_do_n
     assert binom.cdf(naive, runs, 0.95) < 1e-3
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize("method", ["ksg", "gaussian", "learned"])
 def test_columns_that_z_repeats_are_left_out_and_no_more(method) -> None:
     """I((A, Z); Y | Z) = I(A; Y | Z): a shared column must not make the answer 0."""

@@ -84,6 +84,7 @@ def test_unfitted_selector_says_so() -> None:
 # --- p-values and control ---------------------------------------------------------------------------------
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize("control", ["fdr_bh", "fdr_by", "fwer"])
 def test_control_finds_the_informative_features(regression, control) -> None:
     X, y = regression

@@ -26,6 +26,7 @@ def zero_inflated(n, seed, share=0.04):
 # --- a few repeated values --------------------------------------------------------------------------------
 
 
+@pytest.mark.share(2)
 @pytest.mark.parametrize("n", [2000, 8000])
 def test_a_few_shared_zeros_do_not_make_the_neighbours_diverge(n) -> None:
     x, y = zero_inflated(n, seed=0)
@@ -86,6 +87,7 @@ def lattice():
     return x, np.round(x / 2 + generator.normal(0, 4, size=400))
 
 
+@pytest.mark.share(2)
 @pytest.mark.parametrize("scaling", ["none", "standard"])
 def test_a_lattice_has_one_estimate_in_every_unit(lattice, scaling) -> None:
     x, y = lattice

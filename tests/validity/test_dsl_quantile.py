@@ -68,7 +68,7 @@ def hits_of_draw(draw, rng, level, criticals):
         design=draw.design,
         clusters=tuple(draw.clusters),
     )
-    fitter = CrossFitter(learner=None, folds=make_folds(n, 5, rng)[None, :], labelled=draw.labelled)
+    fitter = CrossFitter(learner="linear", folds=make_folds(n, 5, rng)[None, :], labelled=draw.labelled)
     found = expected_completions(fitter, {"y": gold}, None, draw.features)
 
     def rows_of(values):

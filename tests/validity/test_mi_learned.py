@@ -37,9 +37,14 @@ def fresh(held_out):
     return make_shard(default_family(held_out), FRESH_SEED, 0, 350)
 
 
-def evaluated(weights, shard, level):
+@lru_cache(maxsize=4)
+def fresh_quantiles(weights, held_out):
+    """Quantiles of those sets by one kind of weights, which several tests judge."""
+    return member_stack(fresh(held_out), LearnedMI(weights=weights).fit().weights_).mean(axis=0)
+
+
+def evaluated(weights, shard, quantiles, level):
     estimator = LearnedMI(weights=weights).fit()
-    quantiles = member_stack(shard, estimator.weights_).mean(axis=0)
     score = thresholds(estimator.calibration_.table, shard.shape, alpha_fraction(level))
     low, high = (from_log_scale(end) for end in interval_at(quantiles, score))
     inside = (low <= shard.truth + 1e-6) & (shard.truth <= high + 1e-6)
@@ -50,7 +55,7 @@ def evaluated(weights, shard, level):
 @pytest.mark.parametrize("level", [0.5, 0.9, 0.95])
 def test_intervals_cover_over_the_family(weights, held_out, level):
     shard = fresh(held_out)
-    _, inside = evaluated(weights, shard, level)
+    _, inside = evaluated(weights, shard, fresh_quantiles(weights, held_out), level)
     check = binomial_acceptance(int(inside.sum()), len(shard), level, alternative="two-sided")
     assert check.accepted, str(check)
 
@@ -58,8 +63,7 @@ def test_intervals_cover_over_the_family(weights, held_out, level):
 def test_intervals_that_are_too_narrow_are_caught():
     # The test of the test: intervals that are far too narrow must be caught.
     shard = fresh(())
-    estimator = LearnedMI().fit()
-    quantiles = member_stack(shard, estimator.weights_).mean(axis=0)
+    quantiles = fresh_quantiles("shipped", ())
     low, high = (from_log_scale(end) for end in interval_at(quantiles, np.full(len(shard), 1.0)))
     inside = (low <= shard.truth + 1e-6) & (shard.truth <= high + 1e-6)
     assert not binomial_acceptance(int(inside.sum()), len(shard), 0.9).accepted
@@ -67,7 +71,7 @@ def test_intervals_that_are_too_narrow_are_caught():
 
 def test_estimates_beat_the_nearest_neighbours_in_family():
     shard = fresh(())
-    estimate, _ = evaluated("shipped", shard, 0.9)
+    estimate, _ = evaluated("shipped", shard, fresh_quantiles("shipped", ()), 0.9)
     learned = np.abs(to_log_scale(estimate) - to_log_scale(shard.truth))
     classical = np.abs(to_log_scale(shard.anchors) - to_log_scale(shard.truth)[:, None])
     # an anchor that does not apply to a set is NaN there; each one is judged on the sets that it applies to
@@ -93,7 +97,8 @@ class Parity(Family):
 
 def test_out_of_family_nothing_is_promised_and_coverage_fails():
     shard = make_shard(Parity(), FRESH_SEED, 0, 120)
-    _, inside = evaluated("evaluation", shard, 0.9)
+    quantiles = member_stack(shard, LearnedMI(weights="evaluation").fit().weights_).mean(axis=0)
+    _, inside = evaluated("evaluation", shard, quantiles, 0.9)
     assert not binomial_acceptance(int(inside.sum()), len(shard), 0.9).accepted
 
 
