@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from tests.checks import in_turn
-from tests.dsl.test_one_path import DESIGNS, infer, study
+from tests.dsl.test_one_path import CASES as EVERY
+from tests.dsl.test_one_path import DESIGNS, calibrated, study
 
 pytestmark = pytest.mark.filterwarnings("ignore::validstats.exceptions.LabellingWarning")
 
@@ -23,8 +24,8 @@ BLOCKS = {
 def answer(case, design, **options):
     """Return one inference of a case."""
     how = {"learner": "linear", "n_folds": 2, "n_repeats": 2, "random_state": 0}
-    data, labels = study(design)
-    return infer(data, case, design, labels, how, **options)
+    _, formula, own = EVERY[case]
+    return calibrated(*study(design), case, design, how).infer(formula, **(own | options))
 
 
 CASES = ["linear", "logit", "multinomial", "quantile", "predicted covariate", "instruments"]
