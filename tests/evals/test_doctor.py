@@ -35,6 +35,7 @@ def found(name):
         ("no_events.csv", "warning", "few-events"),
         ("semicolon_decimal_comma.csv", "note", "decimal-comma"),
         ("words_and_abstention.csv", "note", "abstentions"),
+        ("words_and_abstention.csv", "note", "words"),
     ],
 )
 def test_a_broken_file_is_diagnosed(name, severity, code):
@@ -47,6 +48,21 @@ def test_a_good_file_has_no_error(name):
     report = evals.doctor(DATA / name)
     assert not report.has_errors
     assert report.commands
+
+
+def test_words_are_read_in_any_case_and_said():
+    table = evals.read(
+        {"item": list("abcde"), "judge": ["Pass", "FAIL", "pass", None, 0.5], "human": [1, 0, 1, 1, 0]}
+    )
+    (note,) = (check.sentence for check in table.checks if check.code == "words")
+    assert note == "Words in 'judge' are read as scores: 'pass' (2 rows) as 1, 'fail' (1 row) as 0."
+
+
+def test_words_of_wide_tables_are_said():
+    table = evals.read({"item": list("abcd"), "judge_ash": ["pass", "fail"] * 2, "judge_fir": [1, 0, 0, 1]})
+    assert [check.sentence for check in table.checks if check.code == "words"] == [
+        "Words in 'judge_ash' are read as scores: 'pass' (2 rows) as 1, 'fail' (2 rows) as 0."
+    ]
 
 
 def test_every_error_has_a_reason_in_words():

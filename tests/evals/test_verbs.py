@@ -614,6 +614,49 @@ def test_the_ceiling_lies_between_what_is_right_and_what_is_not_wrong():
     )
 
 
+@pytest.mark.parametrize("scale", ["strength", "win_rate"])
+@pytest.mark.parametrize(
+    ("chance", "fit", "cycles"),
+    [
+        ([[0, 0.8, 0.2], [0.2, 0, 0.8], [0.8, 0.2, 0]], "above", "1 of 1"),
+        ([[0, 0.7, 0.8], [0.3, 0, 0.7], [0.2, 0.3, 0]], "below", "0 of 1"),
+    ],
+)
+def test_battles_in_a_circle_are_said(chance, fit, cycles, scale):
+    """Each of three beats the next one: no strengths describe that, and both checks say so."""
+    rng = np.random.default_rng(4)
+    first = rng.integers(0, 3, 900)
+    second = (first + rng.integers(1, 3, 900)) % 3
+    names = np.array(["ash", "birch", "cedar"])
+    battles = {
+        "prompt_id": np.arange(900) // 2,
+        "model_a": names[first],
+        "model_b": names[second],
+        "winner": np.where(rng.random(900) < np.array(chance)[first, second], "model_a", "model_b"),
+    }
+    text = " ".join(str(evals.rank(battles, scale=scale).summary()).split())
+    assert f"Cycles of three: {cycles} whose pairs are all decided" in text
+    assert scale == "win_rate" or f"({fit} 2.4)" in text
+
+
+def test_pairs_are_counted_by_prompt():
+    """Twenty copies of every battle under one prompt say no more than one."""
+    rng = np.random.default_rng(8)
+    won = rng.random(40) < 0.62
+    one = {
+        "prompt_id": np.arange(40),
+        "model_a": ["ash", "birch"] * 20,
+        "model_b": ["birch", "cedar"] * 20,
+        "winner": np.where(won, "model_a", "model_b"),
+    }
+    many = {key: np.repeat(value, 20) for key, value in one.items()}
+    texts = [
+        str(evals.rank(battles, clusters="prompt_id").summary()).split("Fit of pairs")[1]
+        for battles in (one, many)
+    ]
+    assert texts[0].split("------")[0] == texts[1].split("------")[0]
+
+
 def test_a_score_has_no_ceiling():
     data = pd.read_csv(DATA / "audited_samples.csv")
     data["confidence"] = np.arange(len(data)) % 7

@@ -540,9 +540,10 @@ def _strengths(
     """Strengths or win rates with their covariance, and figures to print."""
     # Small samples: (N - 1)/(N - K) beside the sandwich's G/(G - 1), as in clustered regressions, N labelled battles.
     small = (n_labels - 1) / max(n_labels - n_systems - 1, 1)
+    cycles = _cycles(first, second, outcome, prompts, n_systems)
     if scale == "win_rate":
         rate, covariance = win_rate(first, second, outcome, prompts, n_systems)
-        return rate, covariance * small, {}
+        return rate, covariance * small, {"Cycles of three": cycles}
     weights = None
     if pair_weights == "uniform":
         low, high = np.minimum(first, second), np.maximum(first, second)
@@ -552,7 +553,11 @@ def _strengths(
     fit = davidson_fit(
         first, second, outcome, tie, prompts, n_systems, weights=weights, order_effect=order_effect
     )
-    facts: dict[str, Any] = {"Fit of pairs": _fit_check(first, second, outcome, fit.fitted, n_systems)}
+    expected = 0.5 * (fit.fitted[:, 0] - fit.fitted[:, 1])
+    facts: dict[str, Any] = {
+        "Fit of pairs": _fit_check(first, second, outcome - expected, prompts, n_systems),
+        "Cycles of three": cycles,
+    }
     if order_effect and fit.order_effect is not None and fit.order_variance is not None:
         facts["Advantage of being shown first"] = (
             f"{fit.order_effect:.3f} (standard error {math.sqrt(fit.order_variance):.3f})"
@@ -560,24 +565,44 @@ def _strengths(
     return fit.strength, fit.covariance * small, facts
 
 
-def _fit_check(first: Int1D, second: Int1D, outcome: Float1D, fitted: Float2D, n_systems: int) -> str:
-    """Largest deviation of a pair's outcome from the model, in standard errors, and decided cycles of three."""
+def _pair_statistics(
+    first: Int1D, second: Int1D, values: Float1D, prompts: Int1D, n_systems: int
+) -> tuple[Float2D, float]:
+    """Matrix of the mean value of each pair in its standard errors over prompts (0 below ten of them), and the limit."""
     low, high = np.minimum(first, second), np.maximum(first, second)
-    sign = np.where(first == low, 1.0, -1.0)
     pair = low * n_systems + high
-    residual = sign * (outcome - 0.5 * (fitted[:, 0] - fitted[:, 1]))
-    count = np.bincount(pair, minlength=n_systems**2)
-    total = np.bincount(pair, residual, n_systems**2)
-    square = np.bincount(pair, residual**2, n_systems**2)
-    enough = (count >= 10) & (square > 0)
-    if not enough.any():
+    keys, unit = np.unique(np.column_stack([pair, prompts]), axis=0, return_inverse=True)
+    of_unit = keys[:, 0]
+    value = np.bincount(unit.ravel(), np.where(first == low, values, -values))
+    battles = np.bincount(pair, minlength=n_systems**2)
+    total = np.bincount(of_unit, value, n_systems**2)
+    mean = total / np.maximum(battles, 1)
+    off = value - np.bincount(unit.ravel()) * mean[of_unit]
+    square = np.bincount(of_unit, off**2, n_systems**2)
+    enough = (np.bincount(of_unit, minlength=n_systems**2) >= 10) & (square > 0)
+    z = np.where(enough, total / np.sqrt(np.where(enough, square, 1.0)), 0.0).reshape(n_systems, n_systems)
+    return z - z.T, float(stats.norm.isf(0.025 / max(int(enough.sum()), 1)))
+
+
+def _fit_check(first: Int1D, second: Int1D, residual: Float1D, prompts: Int1D, n_systems: int) -> str:
+    """Largest deviation of a pair's outcome from the model, in standard errors over prompts."""
+    z, limit = _pair_statistics(first, second, residual, prompts, n_systems)
+    known = int(np.count_nonzero(z) // 2)
+    if known == 0:
         return "too few battles a pair to tell"
-    z = np.abs(total[enough]) / np.sqrt(square[enough])
-    limit = stats.norm.isf(0.025 / enough.sum())
-    side = "above" if z.max() > limit else "below"
-    return (
-        f"largest deviation of {int(enough.sum())} pairs {z.max():.1f} standard errors ({side} {limit:.1f})"
-    )
+    side = "above" if np.abs(z).max() > limit else "below"
+    return f"largest deviation of {known} pairs {np.abs(z).max():.1f} standard errors ({side} {limit:.1f})"
+
+
+def _cycles(first: Int1D, second: Int1D, outcome: Float1D, prompts: Int1D, n_systems: int) -> str:
+    """Share of cycles (a beats b beats c beats a) among three systems whose pairs are all decided: 0 with strengths."""
+    z, limit = _pair_statistics(first, second, outcome, prompts, n_systems)
+    beats = (z > limit).astype(float)
+    decided = beats + beats.T
+    triples = round(np.trace(decided @ decided @ decided) / 6)
+    if triples == 0:
+        return "no three systems whose pairs are all decided"
+    return f"{round(np.trace(beats @ beats @ beats) / 3):,} of {triples:,} whose pairs are all decided"
 
 
 def _ranks(values: Float1D) -> Int1D:

@@ -12,7 +12,7 @@ from validstats.evals.readers.document import Document
 from validstats.evals.readers.errors import EvalFileError
 from validstats.evals.readers.recordset import CLUSTER_NAMES, category_columns, content_digest
 from validstats.evals.readers.table import Check, EvalTable
-from validstats.evals.readers.values import as_scores, looks_like_scores
+from validstats.evals.readers.values import WORDS, as_scores, looks_like_scores, words_of
 
 __all__ = ["ROLE_NAMES", "read_table", "table_of_frame"]
 
@@ -134,7 +134,9 @@ def table_of_frame(
         roles["human"] = audit
     for scored in dict.fromkeys([roles.get("judge"), roles.get("human"), *scores]):
         if scored is not None:
-            frame[scored] = as_scores(frame[scored].tolist(), scored)
+            values = frame[scored].tolist()
+            checks += _words(values, scored)
+            frame[scored] = as_scores(values, scored)
             if scored == roles.get("judge") and frame[scored].isna().any():
                 checks.append(_abstentions(frame[scored], scored))
     if "judge" not in roles and "human" in roles:
@@ -241,6 +243,17 @@ def _abstentions(values: Any, name: str) -> Check:
     )
 
 
+def _words(values: Sequence[Any], name: str) -> list[Check]:
+    """How words of a column are read."""
+    known = words_of(values)
+    if not known:
+        return []
+    shown = ", ".join(
+        f"{word!r} ({n:,} row{'s' if n > 1 else ''}) as {WORDS[word]:g}" for word, n in known.items()
+    )
+    return [Check("words", "note", f"Words in {name!r} are read as scores: {shown}.")]
+
+
 def _running_number(items: Sequence[Any]) -> list[int]:
     seen: dict[Any, int] = {}
     out = []
@@ -317,19 +330,22 @@ def _melted(
             f"{name} has both {sorted(clash)} and columns named role_system; rename one of them."
         )
     parts = []
+    words: list[Check] = []
     with_human = any("human" in roles for roles in wide.values())
     for system, roles in wide.items():
         part = rest.copy()
         part["system"] = system
-        part["judge"] = as_scores(frame[roles["judge"]].tolist(), roles["judge"])
-        if with_human:
-            human = roles.get("human")
-            part["human"] = np.nan if human is None else as_scores(frame[human].tolist(), human)
+        for role in ("judge", "human") if with_human else ("judge",):
+            column = roles.get(role)
+            values = [np.nan] * len(frame) if column is None else frame[column].tolist()
+            words += _words(values, column or role)
+            part[role] = as_scores(values, column or role)
         parts.append(part)
     long = table_of_frame(pd.concat(parts, ignore_index=True), name, given=given, keep_text=keep_text)
     from dataclasses import replace
 
-    return replace(long, format="wide", origin=np.tile(np.arange(len(frame)), len(wide)), n_read=len(frame))
+    origin = np.tile(np.arange(len(frame)), len(wide))
+    return replace(long, format="wide", origin=origin, n_read=len(frame), checks=(*long.checks, *words))
 
 
 def _counts(frame: Any, lower: Mapping[str, str], name: str) -> EvalTable | None:

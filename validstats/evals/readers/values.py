@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ from validstats._typing import Float1D
 from validstats.evals.readers.errors import EvalFileError
 from validstats.intake import as_floats
 
-__all__ = ["MISSING_WORDS", "WORDS", "as_scores", "looks_like_scores", "score_of"]
+__all__ = ["MISSING_WORDS", "WORDS", "as_scores", "looks_like_scores", "score_of", "words_of"]
 
 WORDS = {
     "pass": 1.0,
@@ -97,6 +98,12 @@ def as_scores(values: Iterable[Any], name: str) -> Float1D:
             "correct/incorrect, true/false and C/I/P/N in any case; recode the others, or name another column."
         )
     return out
+
+
+def words_of(values: Iterable[Any]) -> dict[str, int]:
+    """Known words of scores in a column, in small letters, with their numbers."""
+    words = Counter(value.strip().lower() for value in values if isinstance(value, str))
+    return {word: n for word, n in words.items() if word in WORDS}
 
 
 def looks_like_scores(values: Sequence[Any]) -> bool:
