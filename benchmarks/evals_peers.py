@@ -1,8 +1,9 @@
 """Evaluations: other packages on the same draws, each in an environment of its own: who covers, who fails.
 
 ``python -m benchmarks.evals_peers --peers FOLDER --output DIR`` takes ``FOLDER/<name>/bin/python`` for the packages in ``CALLS``
-and writes ``evals_peers.md``. An answer that is not a finite interval, and an error, count as calls without an answer; coverage
-and width are those of the answers that a package gave.
+and writes ``evals_peers.md``; ``--only boards`` draws some of the questions and keeps the rows of the others. An answer that is
+not a finite interval, and an error, count as calls without an answer; coverage and width are those of the answers that a
+package gave.
 """
 
 from __future__ import annotations
@@ -329,20 +330,32 @@ def line(task: str, setting: str, name: str, answers: list[Any], truth: np.ndarr
     lost = len(answers) - len(good)
     why = f" ({', '.join(sorted(set(errors)))})" if errors else ""
     if not len(good):
-        return f"| {task} | {setting} | {name} | | | {lost}{why} |"
+        return f"| {task} | {setting} | {len(answers)} | {name} | | | {lost}{why} |"
     covered = ((good[..., 0] <= truth) & (truth <= good[..., 1])).mean(axis=0).min()
     width = np.mean(good[..., 1] - good[..., 0])
-    return f"| {task} | {setting} | {name} | {covered:.3f} | {width:.3f} | {lost}{why} |"
+    return f"| {task} | {setting} | {len(answers)} | {name} | {covered:.3f} | {width:.3f} | {lost}{why} |"
 
 
 HEADER = [
-    "| question | setting | package | coverage of .95 | width | calls without an answer |",
-    "| :--- | :--- | :--- | ---: | ---: | :--- |",
+    "| question | setting | data sets | package | coverage of .95 | width | calls without an answer |",
+    "| :--- | :--- | ---: | :--- | ---: | ---: | :--- |",
 ]
 
 
-def table(peers: Path | None, replicates: int, seed: int) -> Iterator[list[str]]:
-    """Give the lines of one setting after the other, one a package."""
+def kept_rows(path: Path) -> dict[str, list[str]]:
+    """Rows of a table that is there, by question."""
+    rows: dict[str, list[str]] = {task: [] for task in CALLS}
+    for text in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+        task = text.removeprefix("| ").split(" | ")[0]
+        if task in rows:
+            rows[task].append(text)
+    return rows
+
+
+def table(
+    peers: Path | None, replicates: int, seed: int, only: list[str] | None
+) -> Iterator[tuple[str, list[str]]]:
+    """Give the question and the lines of one setting after the other, one line a package."""
     makers = {
         "pairs": (pairs, PAIRS),
         "judges": (judges, JUDGES),
@@ -350,6 +363,8 @@ def table(peers: Path | None, replicates: int, seed: int) -> Iterator[list[str]]
         "boards": (boards, BOARDS),
     }
     for number, (task, (make, settings)) in enumerate(makers.items()):
+        if only and task not in only:
+            continue
         cases: list[tuple[str, tuple[Draw, np.ndarray]]] = [
             (name, make(np.random.default_rng([seed, number, k]), setting, replicates))
             for k, (name, setting) in enumerate(settings.items())
@@ -361,14 +376,14 @@ def table(peers: Path | None, replicates: int, seed: int) -> Iterator[list[str]]
             for name, call in CALLS[task].items():
                 python = None if peers is None else peers / name / "bin" / "python"
                 if python is None or not python.exists():
-                    lines.append(f"| {task} | {setting} | {name} | not run | | |")
+                    lines.append(f"| {task} | {setting} | {replicates} | {name} | not run | | |")
                     continue
                 try:
                     lines.append(line(task, setting, name, peer_answers(python, call, data), truth))
                 except subprocess.CalledProcessError:
-                    lines.append(f"| {task} | {setting} | {name} | cannot be run | | |")
+                    lines.append(f"| {task} | {setting} | {replicates} | {name} | cannot be run | | |")
             print(*lines, sep="\n", flush=True)
-            yield lines
+            yield task, lines
 
 
 def same_strengths(peers: Path | None, seed: int) -> str:
@@ -406,6 +421,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--peers", type=Path)
+    parser.add_argument("--only", nargs="*", choices=list(CALLS), help="Questions; all if not given.")
     parser.add_argument("--replicates", type=int, default=200)
     parser.add_argument("--seed", type=int, default=11)
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results"))
@@ -413,7 +429,7 @@ def main() -> None:
     head = [
         "# Evaluations: other packages on the same draws",
         "",
-        f"{given.replicates} data sets a setting, seed {given.seed}, level .95 (Monte-Carlo standard error at .95: "
+        f"Seed {given.seed}, level .95 (Monte-Carlo standard error at .95 with {given.replicates} data sets: "
         f"{np.sqrt(0.0475 / given.replicates):.3f}). Where an answer has several intervals (battles), the coverage is the lowest "
         "of them. Bootstraps take 2,000 resamples (battles 200). judgy knows no clusters, nor does ppi-python.",
         "",
@@ -424,9 +440,15 @@ def main() -> None:
         *HEADER,
     ]
     given.output.mkdir(parents=True, exist_ok=True)
-    for lines in table(given.peers, given.replicates, given.seed):
-        head += lines
-        (given.output / "evals_peers.md").write_text("\n".join(head) + "\n", encoding="utf-8")
+    path = given.output / "evals_peers.md"
+    done: dict[str, list[str]] = {}
+    for task, lines in table(given.peers, given.replicates, given.seed, given.only):
+        done.setdefault(task, []).extend(lines)
+        # Read again: another process may have finished other questions meanwhile.
+        rows = kept_rows(path) | done
+        path.write_text(
+            "\n".join([*head, *(text for part in rows.values() for text in part)]) + "\n", encoding="utf-8"
+        )
 
 
 if __name__ == "__main__":
