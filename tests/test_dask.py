@@ -1,11 +1,23 @@
-"""Replicates run unchanged on a dask cluster, with results equal to the serial ones bit for bit."""
+"""Replicates run unchanged on a dask cluster, and rows in parts give the answers of those in memory, also where workers die."""
 
 from __future__ import annotations
 
+import os
+import warnings
+from pathlib import Path
+from typing import Any
+
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
+from sklearn.base import BaseEstimator
+from sklearn.frozen import FrozenEstimator
 
+from validstats.batch import BatchPredictor, BatchQuantile, BatchTotal
+from validstats.exceptions import StreamingError
+from validstats.holdout import ReusableHoldout, absolute_error
+from validstats.mi import mutual_info_matrix
 from validstats.runtime import map_replicates
 from validstats.validity import simulate
 
@@ -169,3 +181,118 @@ def test_cross_fitting_is_equal_to_the_serial_one_bit_for_bit(formula) -> None:
     serial = coefficients()
     with joblib.parallel_config(backend="dask"):
         assert np.array_equal(coefficients(), serial)
+
+
+# --- rows in parts on a cluster ---------------------------------------------------------------------------
+
+
+class Line(BaseEstimator):
+    """A model of the column a that may end its worker's process where the column exceeds a limit."""
+
+    def __init__(self, limit: float = np.inf, marks: Path | None = None) -> None:
+        self.limit = limit
+        self.marks = marks
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+    def fit(self, X: Any, y: Any = None) -> Line:
+        return self
+
+    def predict(self, X: Any) -> np.ndarray:
+        values = np.asarray(X["a"], dtype=float)
+        if values.max() > self.limit and (self.marks is None or not self.marks.exists()):
+            if self.marks is not None:
+                self.marks.write_text("a worker was here")
+            os._exit(1)
+        return values
+
+
+def rows_of_parts() -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"a": rng.normal(size=4000), "b": rng.integers(0, 3, 4000).astype(float)})
+    frame["y"] = (frame["a"] + rng.normal(size=4000)).round(3)
+    frame["hit"] = (frame["y"] > 0).astype(int)
+    return frame
+
+
+def calibrated(rows: Any, y: Any, line: Line | None = None) -> np.ndarray:
+    model = BatchPredictor(
+        FrozenEstimator(Line() if line is None else line),
+        BatchQuantile((0.2, 0.8)),
+        conformity_score="signed",
+        random_state=0,
+    )
+    result = model.calibrate(rows, y).infer(rows_of_parts()[["a"]][:50])
+    return np.concatenate([np.ravel(result.conf_low), np.ravel(result.conf_high)])
+
+
+def from_parts(columns: list[str], n_parts: int = 7) -> Any:
+    return pytest.importorskip("dask.dataframe").from_pandas(
+        rows_of_parts()[columns], npartitions=n_parts, sort=False
+    )
+
+
+def inferred(rows: Any) -> np.ndarray:
+    model = BatchPredictor(FrozenEstimator(Line()), BatchTotal(), random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.calibrate(rows_of_parts()[["a"]], rows_of_parts()["y"])
+        return np.ravel(model.infer(rows).conf_low)
+
+
+def unit_values(rows: Any, y: Any) -> np.ndarray:
+    held = ReusableHoldout(queries=10).calibrate(rows, y)
+    desk = held.desk_
+    return desk.values(Line(), desk.chosen(absolute_error(bound=1.0)))[0]
+
+
+ON_A_CLUSTER = {
+    "calibrate": (lambda: calibrated(from_parts(["a", "y"]), "y"), lambda f: calibrated(f[["a"]], f["y"])),
+    "infer": (lambda: inferred(from_parts(["a"])), lambda f: inferred(f[["a"]])),
+    "holdout": (lambda: unit_values(from_parts(["a", "y"]), "y"), lambda f: unit_values(f[["a"]], f["y"])),
+    "plug-in": (
+        lambda: mutual_info_matrix(from_parts(["b", "hit"]), method="plug-in").values,
+        lambda f: mutual_info_matrix(f[["b", "hit"]], method="plug-in").values,
+    ),
+    "cca": (
+        lambda: mutual_info_matrix(from_parts(["a", "y"]), method="cca").values,
+        lambda f: mutual_info_matrix(f[["a", "y"]], method="cca").values,
+    ),
+}
+
+
+@pytest.mark.usefixtures("cluster")
+@pytest.mark.parametrize("entry", list(ON_A_CLUSTER))
+def test_partitions_on_a_cluster_give_the_answer_in_memory(entry) -> None:
+    of_parts, of_rows = ON_A_CLUSTER[entry]
+    np.testing.assert_allclose(of_parts(), of_rows(rows_of_parts()), rtol=1e-10)
+
+
+@pytest.fixture(scope="module")
+def mortal():
+    """Two workers, which are started again when they die; a task may take two down."""
+    import dask
+
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 1}),
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=60
+        ) as local,
+        distributed.Client(local) as client,
+    ):
+        yield client
+
+
+def test_a_worker_that_dies_once_changes_no_answer(mortal, tmp_path) -> None:
+    first = float(rows_of_parts()["a"].max()) - 1e-9
+    marks = tmp_path / "marks"
+    found = calibrated(from_parts(["a", "y"]), "y", Line(first, marks))
+    assert marks.exists()
+    np.testing.assert_array_equal(found, calibrated(rows_of_parts()[["a"]], rows_of_parts()["y"]))
+
+
+def test_workers_that_die_of_a_part_are_an_error_that_says_what_to_do(mortal) -> None:
+    last = float(rows_of_parts()["a"].max()) - 1e-9
+    with pytest.raises(StreamingError, match=r"lost workers again and again .*smaller partitions"):
+        calibrated(from_parts(["a", "y"]), "y", Line(last))

@@ -290,7 +290,7 @@ def mutual_info_matrix(
             f"confidence_level={confidence_level!r} is for intervals only, and none are computed. Set intervals=True, "
             "or leave it out."
         )
-    backend, note = frames.backend_of(data), ""
+    backend, note = "pandas" if is_parts(data) else frames.backend_of(data), ""
     if is_parts(data):
         parts = RowParts.of(data, name="data")
         backend = parts.backend
