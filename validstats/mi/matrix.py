@@ -299,8 +299,8 @@ def mutual_info_matrix(
                 raise ValueError(
                     f"repeats='collapse' needs the rows in memory; method={method!r} counts all rows in parts."
                 )
-            found = _matrix_of_sums(parts, discrete, method, level, intervals, verbose)
-            return _matrix(*found, level, intervals, unit, method, parts.n, backend)
+            read = _matrix_of_sums(parts, discrete, method, level, verbose)
+            return _matrix(*read[:4], level, intervals, unit, method, read[4], backend)
         data, note = _sampled(parts, method)
     names, sides = _read_columns(data, discrete)
     sides, _, copies = without_copies(sides, repeats, "interval")
@@ -409,10 +409,9 @@ def _matrix_of_sums(
     discrete: Declared | Sequence[str],
     method: Method,
     level: float,
-    intervals: bool,
     verbose: bool,
-) -> tuple[tuple[str, ...], tuple[str, ...], list[float], list[tuple[float, float, float]]]:
-    """Names, kinds and entropies of columns, and the estimate of every pair, from all rows in one or two passes."""
+) -> tuple[tuple[str, ...], tuple[str, ...], list[float], list[tuple[float, float, float]], int]:
+    """Names, kinds and entropies of columns, the estimate of every pair, and the number of rows, in one or two passes."""
     names = parts.names
     if len(names) < 2:
         raise ValueError(f"data needs at least two columns, got {len(names)}.")
@@ -456,7 +455,7 @@ def _matrix_of_sums(
         clip_estimate(estimate, min(entropies[i], entropies[j]))
         for estimate, (i, j) in zip(found, pairs, strict=True)
     ]
-    return names, kinds, entropies, estimates
+    return names, kinds, entropies, estimates, sums.n
 
 
 def _added_tables(one: list[AnyArray], other: list[AnyArray]) -> list[AnyArray]:
