@@ -294,7 +294,7 @@ few_degrees_message = (
 skewed_labels_message = (
     "What the {n_labelled} labelled rows add to {name!r} is skewed (skewness {skewness:.1f}): about {held:.0%} of such intervals "
     "hold the value, or fewer, where {level:.0%} are meant, mostly by missing it on the longer side. Label more rows, ask "
-    "for model='quantile' or the mean of the logarithm, or give the range of the outcome by outcome_range=(low, high)."
+    "for model='quantile' or the mean of the logarithm, or {remedy}."
 )
 
 few_events_message = (

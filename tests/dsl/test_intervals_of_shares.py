@@ -267,7 +267,7 @@ def test_normal_intervals_of_groups_and_of_a_paired_difference_are_those_of_regr
     assert shares.estimate == pytest.approx(means.estimate, rel=1e-12)
     assert shares.std_error == pytest.approx(means.std_error, rel=1e-12)
     assert 0 <= shares.conf_low.min() <= shares.conf_high.max() <= 1
-    assert shares.answer.startswith("The share of human is")
+    assert shares.answer.startswith("The share of human where group=a is")
     untuned = estimator.infer("human ~ group", model="proportion", estimator="ppi++")
     assert untuned.interval_name == "normal"
     frame["other"] = np.where(labelled, np.roll(truth, 1), np.nan)

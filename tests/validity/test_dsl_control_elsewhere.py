@@ -95,7 +95,7 @@ LAWS: dict[str, Callable] = {
 }
 
 
-def _one(rng, index, law, good):
+def tuned_and_gold(rng, index, law, good):
     """Return errors, standard errors and whether intervals cover, of tuned and gold, shape ``(2, 3, slopes)``."""
     study = LAWS[law](rng, good)
     with warnings.catch_warnings():
@@ -115,7 +115,9 @@ def _one(rng, index, law, good):
 @pytest.mark.parametrize("good", [True, False], ids=["good", "noise"])
 @pytest.mark.parametrize("law", LAWS)
 def test_the_share_is_as_safe_elsewhere(law, good):
-    found = np.array(map_replicates(lambda rng, i: _one(rng, i, law, good), REPLICATES, random_state=31))
+    found = np.array(
+        map_replicates(lambda rng, i: tuned_and_gold(rng, i, law, good), REPLICATES, random_state=31)
+    )
     tuned, gold = found[:, 0], found[:, 1]
     study = LAWS[law](np.random.default_rng(0), good)
     ratio = tuned[:, 1] / gold[:, 1]

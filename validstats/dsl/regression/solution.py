@@ -480,7 +480,8 @@ def solve(prepared: PreparedModel, request: InferenceRequest, study: Study) -> C
     beside = _comparisons(prepared, request, found)
     _check_separation(sample, found, names)
     _warn_about_surprises(prepared, found)
-    _warn_about_skewness(prepared, found, float(request.confidence_level))
+    bounded = request.outcome_range is not None or request.model_kind.of_share
+    _warn_about_skewness(prepared, found, float(request.confidence_level), bounded)
     unidentified = beside.gold is None and request.estimator != "gold" and prepared.sample.moment.has_classes
     if unidentified:
         warn(unidentified_by_labels_message, LabellingWarning)
@@ -549,8 +550,8 @@ _SKEWNESS_LOSS = 0.02
 """Coverage that skewness may cost before it is said."""
 
 
-def _warn_about_skewness(prepared: PreparedModel, found: Estimate, level: float) -> None:
-    """Warn where a mean of numbers without a range rests on labels so skewed that Student's interval loses its level."""
+def _warn_about_skewness(prepared: PreparedModel, found: Estimate, level: float, bounded: bool) -> None:
+    """Warn where a mean rests on labels so skewed that Student's interval loses its level."""
     sample, names = prepared.sample, prepared.names
     if (
         found.residual is None
@@ -576,6 +577,9 @@ def _warn_about_skewness(prepared: PreparedModel, found: Estimate, level: float)
             skewness=skewness,
             held=max(level - loss, 0.0),
             level=level,
+            remedy="take interval='cells', which uses the range of the outcome"
+            if bounded
+            else "give the range of the outcome by outcome_range=(low, high)",
         )
         warn(message, LabellingWarning)
 

@@ -56,14 +56,20 @@ def _value(result: Any, j: int, share: bool = False) -> str:
     return f"{text}; machine labels alone say {alone}"
 
 
+def _group(result: Any) -> str:
+    """Say the first of several groups."""
+    whole = f"{result.model}({result.outcome}), "
+    return f" where {result.names[0].removeprefix(whole)}" if result.names[0].startswith(whole) else ""
+
+
 def mean_words(result: Any) -> str:
     """Say a mean."""
-    return f"the mean of {result.outcome} is {_value(result, 0)}"
+    return f"the mean of {result.outcome}{_group(result)} is {_value(result, 0)}"
 
 
 def share_words(result: Any) -> str:
     """Say a share."""
-    return f"the share of {result.outcome} is {_value(result, 0, share=True)}"
+    return f"the share of {result.outcome}{_group(result)} is {_value(result, 0, share=True)}"
 
 
 def quantile_words(result: Any) -> str:
