@@ -56,7 +56,8 @@ def cells_by_hand(
             theta = sum(share[c] * mean_of(c) for c in names if read[c])
             squares = sum(share[c] * mean_of(c) ** 2 for c in names if read[c])
             counted += (squares - theta**2) / len(cell)
-        many = max(0.42 - 0.3 * math.log10(counted / largest), 0.25) / (1.5 - 0.5 / k_eff)
+        base = 0.42 + 0.85 * max(float(stats.norm.isf((1 - level) / 2)) - 1.96, 0)
+        many = max(base - 0.3 * math.log10(counted / largest), 0.25) / (1.5 - 0.5 / k_eff)
         return few - told() * max(few - many, 0.0)
 
     def told():

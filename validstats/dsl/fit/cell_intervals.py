@@ -230,13 +230,14 @@ def label_surprises(sums: CellSums) -> FloatND:
     return np.sum(np.minimum(ones, sums.n - ones), axis=-1)
 
 
-def _pseudo_weight(sums: CellSums, end: float) -> FloatND:
+def _pseudo_weight(sums: CellSums, end: float, tail: float) -> FloatND:
     """Return the weight of the pseudo-label at an end: 1 where few labels are as surprising, less where many are.
 
     ``T = sum W^2 sum a^2 (y - ybar)^2 / S^2  over  max (W a_max / S)^2 (end - ybar)^2`` counts the labels that are as
     surprising as one at the end; ``w = clip(1.5 - T / 10, 1/2, 1)``. Where many labels tell the spread, one that was not
     seen matters only by its shift of the estimate, ``d = 1 / sqrt(T)`` standard errors (of a sample of units too, where
-    the target is their law), and all pseudo-labels together weigh ``max(.42 - .3 log10 T, 1/4)`` if that is less.
+    the target is their law), and all pseudo-labels together weigh ``max(.42 - .3 log10 T, 1/4)`` if that is less; above
+    level .95, with the normal quantile ``z``, ``.85 (z - 1.96)`` more.
     """
     has = sums.n > 0
     total = np.where(has, sums.total, 1.0)
@@ -253,8 +254,9 @@ def _pseudo_weight(sums: CellSums, end: float) -> FloatND:
     of_units = np.sum(sums.share * sums.mean**2, axis=-1) - np.sum(sums.share * sums.mean, axis=-1) ** 2
     of_units = 0.0 if sums.finite else np.maximum(of_units, 0.0) / sums.n_units
     # est - d w - z sqrt(1 + d^2 (N + w)) covers for every Poisson number N of labels at the end from w = .73, .38, .25,
-    # .10 on at T = .1, 1, 3, 10; the other cells have w / 2 (1 - 1 / K) besides
-    everything = np.maximum(0.42 - 0.3 * np.log10(np.maximum(surprises(counted + of_units), 1e-9)), 0.25)
+    # .10 on at T = .1, 1, 3, 10 (level .99: 1.23, .94, .72, .38); the other cells have w / 2 (1 - 1 / K) besides
+    base = 0.42 + 0.85 * max(-float(special.ndtri(tail)) - 1.96, 0.0)
+    everything = np.maximum(base - 0.3 * np.log10(np.maximum(surprises(counted + of_units), 1e-9)), 0.25)
     many = everything / (1.5 - 0.5 / effective_cells(sums))
     return few + _told_spread(sums, part, counted) * np.minimum(many - few, 0.0)
 
@@ -304,7 +306,7 @@ def _limit(sums: CellSums, side: int, tail: float, binary: bool) -> _Limit:
     shape, end = np.shape(sums.share), float(side)
     effective = effective_cells(sums)[..., None]
     power = 1.0 - 6.0 / np.maximum(effective, 6.0)
-    full = np.ones((*shape[:-1], 1)) if binary else _pseudo_weight(sums, end)[..., None]
+    full = np.ones((*shape[:-1], 1)) if binary else _pseudo_weight(sums, end, tail)[..., None]
     partial = full * np.where(sums.n < 5, 0.25, 0.5 / np.maximum(effective, 2.0))
     mean_part, variance_part = _with_pseudo_label(sums, end, partial, power)
     mean_full, variance_full = _with_pseudo_label(sums, end, np.broadcast_to(full, shape), power)
