@@ -37,7 +37,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     seen: collections.Counter[str] = collections.Counter()
     for item in items:
         mark = item.get_closest_marker("share")
-        if mark is not None:
+        if mark is not None and item.get_closest_marker("slow") is None:
             name = item.nodeid.partition("[")[0]
             if seen[name] % mark.args[0]:
                 item.add_marker(pytest.mark.slow)

@@ -21,6 +21,7 @@ def written(maker, folder: Path, sin: bool, seed: int = 5) -> Path:
     return path
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize("name", list(SINS))
 def test_a_planted_sin_is_found_and_a_clean_study_raises_no_alarm(name, tmp_path) -> None:
     maker, expected = SINS[name]

@@ -241,6 +241,7 @@ def coarse(rng: np.random.Generator, n: int, rate: float) -> np.ndarray:
     return row_digests(rng.poisson(rate, (n, 4)).astype(float))
 
 
+@pytest.mark.share(2)
 @pytest.mark.parametrize(
     ("m", "n", "rate"), [(150, 150, 2.0), (60, 400, 2.0), (400, 60, 2.0), (200, 200, 0.4)]
 )

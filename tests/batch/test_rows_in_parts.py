@@ -147,6 +147,7 @@ def assert_same(one: Any, other: Any) -> None:
             np.testing.assert_array_equal(getattr(one, attribute), getattr(other, attribute))
 
 
+@pytest.mark.share(4)
 @pytest.mark.parametrize(("question", "kind"), in_turn(list(ASKED), list(KINDS)))
 def test_answers_are_those_of_the_rows_in_memory(question, kind, tmp_path) -> None:
     asked = ASKED[question]

@@ -106,6 +106,7 @@ def shuffled(table):
     return table.sample(frac=1, random_state=1)
 
 
+@pytest.mark.share(4)
 @pytest.mark.parametrize("name", CASES)
 def test_a_file_of_its_own_gives_the_same_answer_in_any_order(name, ask) -> None:
     expected = known(ask(name))
@@ -113,6 +114,7 @@ def test_a_file_of_its_own_gives_the_same_answer_in_any_order(name, ask) -> None
         np.testing.assert_allclose(known(ask(name, other)), expected, rtol=1e-9)
 
 
+@pytest.mark.share(4)
 @pytest.mark.parametrize("name", CASES)
 def test_other_rows_or_no_key_are_refused(name, ask) -> None:
     def renamed(table):

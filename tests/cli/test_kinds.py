@@ -415,6 +415,7 @@ some_or_all = pytest.mark.parametrize(
 )
 
 
+@pytest.mark.share(4)
 @some_or_all
 @pytest.mark.parametrize("name", NUMBER_COLUMNS)
 def test_numbers_are_numbers_in_any_file(name, dresses, ask) -> None:
@@ -425,6 +426,7 @@ def test_numbers_are_numbers_in_any_file(name, dresses, ask) -> None:
     assert not wrong, "\n".join(wrong)
 
 
+@pytest.mark.share(4)
 @some_or_all
 @pytest.mark.parametrize("name", WORD_COLUMNS)
 def test_words_are_words_in_any_file(name, dresses, ask) -> None:
@@ -450,6 +452,7 @@ SOME_REFUSED += [("near 9e18", "csv"), ("numbers and text", "csv"), ("dictionari
 ALL_REFUSED = list(itertools.product(REFUSED_IN_FILES, ("parquet", "csv")))
 
 
+@pytest.mark.share(4)
 @pytest.mark.parametrize(
     "kinds",
     [pytest.param(SOME_REFUSED, id="some"), pytest.param(ALL_REFUSED, id="all", marks=pytest.mark.slow)],

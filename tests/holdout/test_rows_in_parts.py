@@ -95,6 +95,7 @@ def columns_of(how: str) -> list[str]:
     return [*FEATURES, "y", *(v for v in CALIBRATED[how].values() if isinstance(v, str))]
 
 
+@pytest.mark.share(2)
 @pytest.mark.parametrize(("how", "kind"), in_turn(list(CALIBRATED), list(KINDS)))
 def test_parts_continue_the_ledger_of_the_same_rows_in_memory(how, kind, tmp_path) -> None:
     known = calibrated(how)

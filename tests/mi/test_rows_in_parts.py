@@ -60,6 +60,7 @@ def answered(data: Any, options: dict[str, Any]) -> Any:
         return mutual_info_matrix(data, **options)
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize(("question", "kind"), in_turn(list(ASKED), list(KINDS)))
 def test_matrices_are_those_of_the_rows_in_memory(question, kind, tmp_path) -> None:
     frame, options = ASKED[question]
