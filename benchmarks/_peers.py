@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks._runner import LIMIT_GIBIBYTES, MEASURES
+from benchmarks._runner import LIMIT_GIBIBYTES, MEASURES, SECONDS
 
 PEERS = {
     name: f"VALIDSTATS_BENCH_{name.upper().replace('-', '_')}_PYTHON"
@@ -32,7 +32,7 @@ PEERS = {
 
 SERVER = """
 from __future__ import annotations
-import ctypes, gc, json, os, resource, sys, tracemalloc
+import ctypes, gc, json, os, resource, sys, time, tracemalloc
 _answers = os.fdopen(os.dup(1), "w")
 os.dup2(2, 1)
 def _say(answer):
@@ -54,7 +54,9 @@ for _line in sys.stdin:
     try:
         _request = json.loads(_line)
         _task = tasks[_request["task"]]
+        _began = time.process_time()
         _answer = _memory(_task) if _request["memory"] else _task() or {{}}
+        _answer[{seconds!r}] = time.process_time() - _began
     except Exception as _error:
         _answer = {{"error": f"{{type(_error).__name__}}: {{_error}}"[:200]}}
     _say(_answer)
@@ -66,7 +68,7 @@ def server(setup: str) -> str:
     """Return the program of a peer from lines that import it and define ``tasks``, functions by name."""
     measures = "\n".join(inspect.getsource(function) for function in MEASURES)
     lines = "\n".join(f"    {line}" for line in setup.strip().splitlines())
-    return SERVER.format(setup=lines, measures=measures)
+    return SERVER.format(setup=lines, measures=measures, seconds=SECONDS)
 
 
 def take_from(folder: Path) -> list[str]:

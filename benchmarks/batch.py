@@ -1,4 +1,4 @@
-"""Batch prediction against its peers: thresholds on arrays, the mean's maximiser, memory, and the cold start."""
+"""Batch prediction against its peers: thresholds, means and envelopes by the public calls, memory, and the cold start."""
 
 from __future__ import annotations
 
@@ -14,11 +14,9 @@ from sklearn.linear_model import LinearRegression
 
 from benchmarks._peers import LazyPeer, server
 from benchmarks._runner import Implementations, Spec
-from validstats.batch import AbsoluteScore, BatchPredictor, Envelope, Simultaneous
+from validstats.batch import AbsoluteScore, BatchMean, BatchPredictor, Envelope, Simultaneous
 from validstats.batch.laws import means, score_at_rank
 from validstats.batch.laws import ranks as rank_laws
-from validstats.batch.laws.extremal_sums import hull_bound, knapsack_bound, rank_sum_maximum
-from validstats.batch.laws.rank_sum import rank_sum_quantile
 
 N_FEATURES, N_TEST = 5, 1000
 GROWTH_SIZES = (1_000, 10_000, 100_000, 1_000_000, 10_000_000)
@@ -77,8 +75,6 @@ def specs(quick: bool = False) -> list[Spec]:
     growth = GROWTH_SIZES[:2] if quick else GROWTH_SIZES
     listed = [threshold_spec(n) for n in growth]
     listed += [scores_spec(n) for n in growth]
-    listed += [maximiser_spec(n, m) for n, m in ((100, 10), (200, 10), (200, 40))]
-    listed += [] if quick else [maximiser_spec(1_000, 20, repeats=1)]
     listed += [mean_spec(n) for n in ((1_000, 10_000) if quick else (1_000, 100_000, 1_000_000))]
     listed += [envelope_spec(n) for n in ((1_000,) if quick else (1_000, 10_000))]
     return [*listed, cold_start_spec()]
@@ -158,8 +154,8 @@ def threshold_implementations(n: int) -> Implementations:
     data["calls"] = np.array(calls_a_run(n))
     peers = {name: LazyPeer(name, program, data).task("run") for name, program in THRESHOLD_SERVERS.items()}
     return {
+        "validstats, default": repeated(ours(True), n),
         "validstats, reuse check off": repeated(ours(False), n),
-        "validstats, all defaults": repeated(ours(True), n),
         **peers,
         "the learner's two predictions alone": repeated(
             lambda: (learner.predict(X), learner.predict(X_test)), n
@@ -168,7 +164,7 @@ def threshold_implementations(n: int) -> Implementations:
 
 
 def scores_spec(n: int) -> Spec:
-    """Thresholds from arrays of scores alone: no learner is called, nobody checks features."""
+    """Thresholds from predictions of no learner of ours: ``BatchPredictor(None)`` beside arrays of scores."""
     return Spec(
         domain="batch",
         task="threshold on arrays of scores",
@@ -194,36 +190,26 @@ def scores_implementations(n: int) -> Implementations:
         threshold = score_at_rank(np.abs(residuals), bound.rank)
         return score.interval(predictions, threshold, (-np.inf, np.inf))
 
+    of_rows = np.random.default_rng([1, n]).normal(size=n)
+    target = Simultaneous(0.1)
+    estimator = BatchPredictor(None, target, random_state=0, confidence_level=0.9)
+
+    def by_default() -> Any:
+        forget_ranks()
+        return estimator.calibrate(of_rows, of_rows + residuals).infer(predictions).intervals
+
     data = {"residuals": residuals, "predictions": predictions, "calls": np.array(calls_a_run(n))}
     crepes = LazyPeer("crepes", CREPES_SCORES, data).task("run")
     return {
-        "validstats": repeated(lambda: ours(False), n),
-        "validstats, rank computed anew": repeated(lambda: ours(True), n),
+        "validstats, default": repeated(by_default, n),
+        "validstats, threshold alone": repeated(lambda: ours(False), n),
+        "validstats, threshold alone, rank computed anew": repeated(lambda: ours(True), n),
         "crepes, ConformalRegressor": crepes,
     }
 
 
-def maximiser_spec(n: int, m: int, repeats: int = 5) -> Spec:
-    """The largest mean inside the level set of the rank sum."""
-    scores = np.sort(np.random.default_rng(n).random(n + 1))
-    ranks = np.arange(1.0, n + 2)
-    q = int(rank_sum_quantile(n, m, 0.1).q)
-    return Spec(
-        domain="batch",
-        task=f"maximum of the mean, m = {m}",
-        n=n,
-        implementations={
-            "validstats, concave envelope": lambda: hull_bound(scores, ranks, m, q) / m,
-            "validstats, exact, by residues": lambda: rank_sum_maximum(scores, m, q) / m,
-            "validstats, exact, O(m^2 n^2) programme": lambda: knapsack_bound(scores, m, q) / m,
-        },
-        repeats=repeats,
-        note="all three compiled",
-    )
-
-
 def mean_spec(n: int) -> Spec:
-    """A two-sided interval for the mean of 100 bounded scores, by each method."""
+    """A two-sided interval for the mean of 100 rows by the public call, and of 100 bounded scores by each method."""
     scores = np.random.default_rng(n).random(n)
     reference = np.random.default_rng(1).random(1_000)
 
@@ -241,14 +227,22 @@ def mean_spec(n: int) -> Spec:
 
         return run
 
+    X, y = regression(n)
+    X_test, _ = regression(100, seed=2)
+    learner = LinearRegression()
+    estimator = BatchPredictor(learner, BatchMean(), bounds=(-50, 50), random_state=0, confidence_level=0.9)
+    estimator.fit(*regression(1_000, seed=1))
     methods = ("auto", "partition", "phi-band") if n > 1_000 else ("auto", "rank-sum", "phi-sum", "phi-band")
     return Spec(
         domain="batch",
         task="interval for the mean, m = 100",
         n=n,
-        implementations={f"validstats, method={method!r}": by(method) for method in methods},
+        implementations={
+            "validstats, default": lambda: estimator.calibrate(X, y).infer(X_test),
+            **{f"validstats, method={method!r} on scores": by(method) for method in methods},
+        },
         repeats=3,
-        note="9,999 draws, nothing cached",
+        note="the default fits nothing and reads five features; the others have scores and cache nothing",
     )
 
 

@@ -25,7 +25,9 @@ from validstats.runtime import sliced
 
 LABEL_SHARE = 0.1
 GROWTH_SIZES = (1_000, 10_000, 100_000, 1_000_000, 10_000_000)
-OURS, PEER, ALONE = "validstats, PPI++", "ppi-python, PPI++", "statsmodels, expert labels alone"
+DEFAULT, OURS, PEER = "validstats, default", "validstats, PPI++", "ppi-python, PPI++"
+GOLD, ARRAYS = "validstats, labels alone", "validstats, PPI++ within, on arrays"
+ALONE, FORMULA = "statsmodels, expert labels alone", "statsmodels, expert labels alone by formula"
 PPI_SERVER = server("""
 lab = data["labelled"]
 X, y, q = data["X"], data["y"], data["q"]
@@ -91,13 +93,25 @@ def ours_on_arrays(data: dict[str, np.ndarray], task: str) -> dict[str, Any]:
     return {"estimate": fit.params, "low": fit.params - half, "high": fit.params + half}
 
 
-def ours_by_default(data: dict[str, np.ndarray], task: str) -> Any:
-    """The public call with its defaults: cross-fitting, repeats, tuning, comparison fits."""
+def table_of(data: dict[str, np.ndarray]) -> tuple[pd.DataFrame, pd.Series]:
+    """Return the rows and their expert labels as a user has them."""
     frame = pd.DataFrame({"x1": data["X"][:, 1], "x2": data["X"][:, 2], "q": data["q"]})
-    labels = pd.Series(np.where(data["labelled"], data["y"], np.nan), name="y")
-    fitted = DesignSupervised(random_state=0).fit(frame, surrogate="q").calibrate(labels)
+    return frame, pd.Series(np.where(data["labelled"], data["y"], np.nan), name="y")
+
+
+def public_call(table: tuple[pd.DataFrame, pd.Series], task: str, **options: Any) -> Any:
+    """The call that users write: fit, calibrate and infer on a data frame."""
+    frame, labels = table
+    fitted = DesignSupervised(random_state=0, **options).fit(frame, surrogate="q").calibrate(labels)
     formula = "y" if task == "mean" else "y ~ x1 + x2"
-    return fitted.infer(formula, model=task)
+    return fitted.infer(formula, model=task)  # type: ignore[arg-type]
+
+
+def by_class(table: tuple[pd.DataFrame, pd.Series], task: str, estimator: str) -> dict[str, Any]:
+    """The public call of an estimator, with its estimates and intervals."""
+    result = public_call(table, task, estimator=estimator)
+    low, high = np.asarray(result.confidence_interval()).T
+    return {"estimate": result.params, "low": low, "high": high}
 
 
 def statsmodels_gold(data: dict[str, np.ndarray], task: str) -> dict[str, Any]:
@@ -110,6 +124,18 @@ def statsmodels_gold(data: dict[str, np.ndarray], task: str) -> dict[str, Any]:
     fit = model.fit(cov_type="HC0")
     low, high = np.asarray(fit.conf_int()).T
     return {"estimate": np.asarray(fit.params), "low": low, "high": high}
+
+
+def statsmodels_formula(table: tuple[pd.DataFrame, pd.Series], task: str) -> Any:
+    """Fit the expert labels alone as users write it: a formula on the labelled rows of a data frame."""
+    import statsmodels.formula.api as smf
+
+    frame, labels = table
+    known = frame.assign(y=labels).dropna(subset="y")
+    formula = "y ~ 1" if task == "mean" else "y ~ x1 + x2"
+    if task == "logit":
+        return smf.glm(formula, known, family=sm.families.Binomial()).fit(cov_type="HC0").conf_int()
+    return smf.ols(formula, known).fit(cov_type="HC0").conf_int()
 
 
 def gained_length(ours: dict[str, Any], alone: dict[str, Any]) -> str:
@@ -134,31 +160,76 @@ def compared(answers: dict[str, Any]) -> str:
     return "; ".join([*found, *([gained_length(answers[OURS], answers[ALONE])] if ALONE in answers else [])])
 
 
-def implementations_of(task: str, n: int) -> Implementations:
-    """Return everything that fits a task to n rows."""
+MORE = {
+    "mean": "the default gives the small-sample interval by cells of equal verdict",
+    "linear": "the default learns the labels by cross-fitting, bounds the share that it trusts, and fits both comparisons",
+    "logit": "the default learns the labels by cross-fitting, bounds the share that it trusts, and fits both comparisons",
+}
+"""What the default call does more than the others."""
+
+
+def default_implementations(task: str, n: int) -> Implementations:
+    """Return the default call and the others."""
     data = simulate(n)
+    table = table_of(data)
     found: Implementations = {
-        OURS: partial(ours_on_arrays, data, task),
+        DEFAULT: partial(public_call, table, task),
         PEER: LazyPeer("ppi-python", PPI_SERVER, data).task(task),
         ALONE: partial(statsmodels_gold, data, task),
     }
     if task == "linear":
         found["validstats, streamed"] = partial(stream_simulated, simulated_frame(data))
-    if task == "logit":
-        found["validstats, default"] = partial(ours_by_default, data, task)
     return found
 
 
+def default_spec(task: str, n: int) -> Spec:
+    """The default call beside ppi-python and statsmodels, which do less."""
+    implementations = partial(default_implementations, task, n)
+    return Spec("dsl", task, n, implementations, repeats=3, note=f"10 % labelled; {MORE[task]}")
+
+
+def peer_implementations(task: str, n: int) -> Implementations:
+    """Return the public call of PPI++, the same on arrays, and ppi-python."""
+    data = simulate(n)
+    return {
+        OURS: partial(by_class, table_of(data), task, "ppi++"),
+        PEER: LazyPeer("ppi-python", PPI_SERVER, data).task(task),
+        ARRAYS: partial(ours_on_arrays, data, task),
+        ALONE: partial(statsmodels_gold, data, task),
+    }
+
+
 def peer_spec(task: str, n: int) -> Spec:
-    """One task beside ppi-python and statsmodels."""
-    return Spec("dsl", task, n, partial(implementations_of, task, n), repeats=3, note=compared)
+    """PPI++ beside ppi-python, from a data frame beside arrays that are split already."""
+    implementations = partial(peer_implementations, task, n)
+    return Spec("dsl", f"{task} by PPI++", n, implementations, repeats=7 if n < 10**6 else 3, note=compared)
+
+
+def gold_implementations(task: str, n: int) -> Implementations:
+    """Return the public call of the labels alone, and statsmodels from arrays and by formula."""
+    data = simulate(n)
+    table = table_of(data)
+    return {
+        GOLD: partial(by_class, table, task, "gold"),
+        ALONE: partial(statsmodels_gold, data, task),
+        FORMULA: partial(statsmodels_formula, table, task),
+    }
+
+
+def gold_spec(task: str, n: int) -> Spec:
+    """Labels alone beside statsmodels, which sees the labelled rows only."""
+    note = "ours checks all rows, corrects for few labels and shows the machine's answer beside it"
+    implementations = partial(gold_implementations, task, n)
+    return Spec(
+        "dsl", f"{task} by labels alone", n, implementations, repeats=7 if n < 10**6 else 3, note=note
+    )
 
 
 def dslkit_implementations(n: int) -> Implementations:
     """Return our default fit and that of dsl-kit."""
     data = simulate(n)
     return {
-        "validstats, default": partial(ours_by_default, data, "logit"),
+        DEFAULT: partial(public_call, table_of(data), "logit"),
         "dsl-kit": LazyPeer("dsl-kit", DSLKIT_SERVER, data).task("logit"),
     }
 
@@ -211,7 +282,13 @@ def specs(quick: bool) -> list[Spec]:
     """Return what to measure; ``quick`` keeps to ten thousand rows."""
     sizes = (10_000,) if quick else (10_000, 100_000, 1_000_000)
     growth = GROWTH_SIZES[:2] if quick else GROWTH_SIZES
-    found = [peer_spec(task, n) for task in ("mean", "logit") for n in sizes]
-    found += [peer_spec("linear", n) for n in growth]
+    found = [default_spec(task, n) for task in ("mean", "logit") for n in sizes]
+    found += [default_spec("linear", n) for n in growth]
+    found += [
+        spec(task, n)
+        for spec in (peer_spec, gold_spec)
+        for task in ("mean", "linear", "logit")
+        for n in sizes
+    ]
     found.append(dslkit_spec(10_000))
     return [*found, *(stream_spec(n) for n in ((10_000,) if quick else (100_000, 1_000_000, 10_000_000)))]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from validstats.dsl.labels import CrossFitter, make_folds
+from validstats.dsl.labels import CrossFitter, FoldPlan
 
 ROWS, LABELS = 4000, 400
 LEARNERS = ("linear", "stack", "boosting")
@@ -58,7 +58,7 @@ def main() -> None:
             y = mean + 0.5 * rng.normal(size=ROWS)
             labelled = np.zeros(ROWS, dtype=bool)
             labelled[rng.choice(ROWS, LABELS, replace=False)] = True
-            folds = make_folds(ROWS, 5, rng)[None]
+            folds = FoldPlan.of_rows(ROWS, 5, 1, rng).folds[0][None]
             best = variances(x, y, labelled, mean)
             for learner in LEARNERS:
                 began = time.perf_counter()

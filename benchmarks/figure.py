@@ -25,7 +25,7 @@ PANELS = {
     "batch": Panel(
         "calibrate and infer, order statistic", "Batch", "Calibrate, 1,000 intervals", "calibration rows"
     ),
-    "holdout": Panel("one Laplace draw a query", "Holdout", "One noisy answer a query", "queries"),
+    "holdout": Panel("one answered question", "Holdout", "Lock rows away, answer once", "rows"),
     "dsl": Panel("linear", "DSL", "Linear regression, 10 % labelled", "rows"),
     "mi": Panel("1 x 1", "Mutual information", "One pair of columns", "rows"),
 }
@@ -34,7 +34,6 @@ PANELS = {
 NAMES = {
     "validstats, reuse check off": "validstats, no reuse check",
     "the learner's two predictions alone": "predictions alone",
-    "validstats, Python": "validstats, without numba",
     "statsmodels, expert labels alone": "statsmodels, labels alone",
     "ppi-python, PPI++": "ppi-python",
 }

@@ -19,8 +19,8 @@ def test_absent_peers_are_recorded_as_not_run(monkeypatch) -> None:
     ours, peer = measure(replace(benchmark.dslkit_spec(600), repeats=1))
     assert ours.error == "" and ours.median_seconds > 0
     assert "not run: VALIDSTATS_BENCH_DSL_KIT_PYTHON" in peer.error
-    ours, peer, alone = measure(replace(benchmark.peer_spec("mean", 600), repeats=1))
-    assert "not run" in peer.error and alone.error == ""
+    ours, peer, arrays, alone = measure(replace(benchmark.peer_spec("mean", 600), repeats=1))
+    assert "not run" in peer.error and arrays.error == alone.error == ""
     assert ours.note.startswith("intervals") and ours.note.endswith("as long as from expert labels alone")
 
 
@@ -36,10 +36,16 @@ def test_answers_are_compared_where_there_are_two() -> None:
 
 
 @pytest.mark.parametrize("task", ["mean", "linear", "logit"])
-def test_our_two_implementations_agree(task) -> None:
+def test_our_implementations_agree(task) -> None:
     data = benchmark.simulate(3000)
-    fast, default = benchmark.ours_on_arrays(data, task), benchmark.ours_by_default(data, task)
+    table = benchmark.table_of(data)
+    fast, default = benchmark.ours_on_arrays(data, task), benchmark.public_call(table, task)
     assert np.all(np.abs(fast["estimate"] - default.params) < 1.5 * default.std_error)
+    by_class = benchmark.by_class(table, task, "ppi++")
+    assert by_class["estimate"] == pytest.approx(fast["estimate"], rel=1e-9)
+    assert by_class["high"] == pytest.approx(fast["high"], rel=1e-3)
+    alone = benchmark.statsmodels_formula(table, task)
+    assert np.asarray(alone)[:, 0] == pytest.approx(benchmark.statsmodels_gold(data, task)["low"], rel=1e-6)
     text = benchmark.agreement(fast, {k: v.tolist() for k, v in fast.items()})
     assert text.startswith("estimates within 0 standard errors")
 

@@ -114,9 +114,26 @@ def test_every_program_is_python():
 def test_neural_estimators_stand_beside_the_learned_one(monkeypatch):
     monkeypatch.delenv(PEERS["benchmark-mi"], raising=False)
     ours, *theirs = measure(mi.neural_spec(60, 2))
-    assert ours.error == "" and "learned" in ours.implementation and "0.693 nats" in ours.note
+    assert ours.error == "" and "default" in ours.implementation and "0.693 nats" in ours.note
     assert [m.implementation.split(",")[0] for m in theirs] == ["MINE", "InfoNCE", "NWJ"]
     assert all("not run" in m.error for m in theirs)
+
+
+@pytest.mark.usefixtures("here")
+def test_the_time_of_a_peer_is_what_its_own_process_worked():
+    program = server("""
+def work():
+    begin = time.process_time()
+    while time.process_time() - begin < 0.2:
+        pass
+def rest():
+    time.sleep(0.3)
+tasks = {"work": work, "rest": rest}
+""")
+    peer = LazyPeer("puncc", program, {})
+    tasks = {"ours": lambda: None, "work": peer.task("work"), "rest": peer.task("rest")}
+    _, work, rest = measure(Spec("demo", "task", 1, tasks, repeats=1))
+    assert 0.2 <= work.median_seconds < 0.3 and rest.median_seconds < 0.1
 
 
 def test_learned_estimates_and_intervals_come_from_one_summary():

@@ -11,11 +11,11 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from validstats.dsl.labels import (
     CrossFitter,
+    FoldPlan,
     Outcome,
     encode_features,
     expected_completions,
     label_kind,
-    make_folds,
     one_hot,
     plug_in_completions,
 )
@@ -25,24 +25,24 @@ from validstats.dsl.labels import (
 @settings(max_examples=40, deadline=None)
 def test_folds_are_balanced_and_keep_clusters_together(n, k, seed):
     rng = np.random.default_rng(seed)
-    sizes = np.bincount(make_folds(n, k, rng), minlength=k)
+    sizes = np.bincount(FoldPlan.of_rows(n, k, 1, rng).folds[0], minlength=k)
     assert sizes.sum() == n and sizes.max() - sizes.min() <= 1
     clusters = np.concatenate([np.arange(k), rng.integers(0, k, n)])
-    folds = make_folds(len(clusters), k, rng, clusters)
+    folds = FoldPlan.of_rows(len(clusters), k, 1, rng, clusters).folds[0]
     assert all(len(set(folds[clusters == c])) == 1 for c in range(k))
 
 
 def test_too_few_units_for_the_folds():
     with pytest.raises(ValueError, match="at least as many rows"):
-        make_folds(3, 5, np.random.default_rng(0))
+        FoldPlan.of_rows(3, 5, 1, np.random.default_rng(0)).folds[0]
     with pytest.raises(ValueError, match="at least as many clusters"):
-        make_folds(9, 5, np.random.default_rng(0), np.arange(9) % 3)
+        FoldPlan.of_rows(9, 5, 1, np.random.default_rng(0), np.arange(9) % 3).folds[0]
 
 
 def fitter_for(learner, n=60, share=0.5, repeats=2, seed=0):
     rng = np.random.default_rng(seed)
     labelled = rng.random(n) < share
-    folds = np.array([make_folds(n, 3, rng) for _ in range(repeats)])
+    folds = np.array([FoldPlan.of_rows(n, 3, 1, rng).folds[0] for _ in range(repeats)])
     return rng, CrossFitter(learner=learner, folds=folds, labelled=labelled)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
-from validstats.dsl.labels import CrossFitter, make_folds
+from validstats.dsl.labels import CrossFitter, FoldPlan
 from validstats.dsl.labels.crossfit import (
     StackedLearner,
     _directions,
@@ -147,7 +147,7 @@ def test_no_row_of_a_fold_is_seen_when_its_model_is_chosen():
     rng = np.random.default_rng(11)
     X, _, y = curved(rng, 200, "sine")
     labelled = np.ones(200, dtype=bool)
-    folds = make_folds(200, 5, np.random.default_rng(0))
+    folds = FoldPlan.of_rows(200, 5, 1, np.random.default_rng(0)).folds[0]
     changed = np.where(folds == 2, 1e3 * rng.normal(size=200), y)
     predict = [
         CrossFitter(learner=StackedLearner((0,)), folds=folds[None], labelled=labelled).regress(
@@ -233,7 +233,9 @@ def test_residuals_are_those_of_predictions_without_the_row():
 def test_quantiles_of_residuals_need_no_second_fit_where_the_learner_keeps_them(monkeypatch):
     rng = np.random.default_rng(19)
     X, _, y = curved(rng, 200, "U")
-    fitter = CrossFitter(learner=None, folds=make_folds(200, 5, rng)[None], labelled=np.ones(200, dtype=bool))
+    fitter = CrossFitter(
+        learner=None, folds=FoldPlan.of_rows(200, 5, 1, rng).folds[0][None], labelled=np.ones(200, dtype=bool)
+    )
     means = fitter.means("y", y, X)
     halves = fitter.residuals("y", y, X, 8).predict(X, fitter.folds)[0]
     monkeypatch.setattr(StackedLearner, "fit", lambda *_: pytest.fail("fitted again"))
@@ -249,7 +251,7 @@ def test_planes_of_all_folds_predict_by_one_product(binary):
     y = X @ [1.0, 0.5, -0.3] + rng.normal(size=6000)
     y = (y > 0.5).astype(float) if binary else y
     labelled = np.arange(6000) < 300
-    folds = np.array([make_folds(6000, 3, rng) for _ in range(2)])
+    folds = np.array([FoldPlan.of_rows(6000, 3, 1, rng).folds[0] for _ in range(2)])
     fitter = CrossFitter(learner=None, folds=folds, labelled=labelled, n_surrogates=1)
     models = fitter.means("y", y[labelled], X[labelled])
     planes = [f.model.plane_ for repeat in models.functions for f in repeat]

@@ -14,9 +14,9 @@ from validstats.dsl.fit import Component, Estimate, LabelledSample, estimate, na
 from validstats.dsl.labels import (
     Completion,
     CrossFitter,
+    FoldPlan,
     Outcome,
     expected_completions,
-    make_folds,
     plug_in_completions,
 )
 from validstats.dsl.moments import (
@@ -249,7 +249,9 @@ def replicate(
         design=design,
         clusters=tuple(clusters),
     )
-    folds = np.array([make_folds(n, 5, rng, clusters[0] if clusters else None) for _ in range(n_repeats)])
+    folds = np.array(
+        [FoldPlan.of_rows(n, 5, 1, rng, clusters[0] if clusters else None).folds[0] for _ in range(n_repeats)]
+    )
     fitter = CrossFitter(
         learner=learner, folds=folds, labelled=labelled, n_surrogates=draw.surrogate_features.shape[1]
     )

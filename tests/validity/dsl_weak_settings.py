@@ -21,7 +21,7 @@ from validstats.dsl.fit.inference import (
     kurtosis_degrees,
     label_error,
 )
-from validstats.dsl.labels import make_folds
+from validstats.dsl.labels import FoldPlan
 from validstats.dsl.moments import GLMMoment, LinearMoment, RegressionRows, SamplingDesign
 
 Model = Literal["linear", "logit", "poisson"]
@@ -163,7 +163,7 @@ def linear_first_stage(data: WeakDraw, rng: np.random.Generator, n_folds=5, n_re
     penalty = np.ones(features.shape[1])
     penalty[0] = 0.0
     for _ in range(n_repeats):
-        folds = make_folds(n, n_folds, rng)
+        folds = FoldPlan.of_rows(n, n_folds, 1, rng).folds[0]
         for k in range(n_folds):
             train = data.labelled & (folds != k)
             F = features[train]
@@ -349,7 +349,7 @@ def rare_replicate(setting: RareSetting, rng: np.random.Generator) -> dict[str, 
     probability = np.where(flag, 0.6, setting.other_probability)
     labelled = rng.random(n) < probability
     data = WeakDraw(X, y, flag.astype(float), b, probability, labelled, True)
-    folds = make_folds(n, 5, rng)
+    folds = FoldPlan.of_rows(n, 5, 1, rng).folds[0]
     prediction = np.empty(n)
     for k in range(5):
         train = labelled & (folds != k)

@@ -12,7 +12,7 @@ from scipy import stats
 from tests.validity import dsl_settings as settings
 from validstats.dsl.fit import Component, LabelledSample, fit_fixed_effects
 from validstats.dsl.fit.fixed_effects import Absorber
-from validstats.dsl.labels import CrossFitter, make_folds
+from validstats.dsl.labels import CrossFitter, FoldPlan
 from validstats.dsl.moments import LinearMoment, RegressionRows, SamplingDesign, clustered_meat, sandwich
 from validstats.runtime import map_replicates
 from validstats.validity import binomial_acceptance
@@ -104,7 +104,7 @@ def panel_draw(rng, index, corrected=True):
     units, x, y, q = settings.short_panel(rng)
     n, share = len(units), 0.3
     labelled = rng.random(n) < share
-    folds = make_folds(n, 5, rng, units)[None, :]
+    folds = FoldPlan.of_rows(n, 5, 1, rng, units).folds[0][None, :]
     fitter = CrossFitter(learner=LEARNER, folds=folds, labelled=labelled)
     features = np.column_stack([q, y])
     mean = fitter.regress("x", x[labelled], features)[0, 0]

@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from validstats.dsl.fit import Component, LabelledSample, estimate
-from validstats.dsl.labels import CrossFitter, make_folds
+from validstats.dsl.labels import CrossFitter, FoldPlan
 from validstats.dsl.moments import Absorber, InstrumentalMoment, LinearMoment, RegressionRows, SamplingDesign
 from validstats.dsl.regression.effects import estimate_effects, naive_within, transform_whole_clusters
 from validstats.runtime import map_replicates
@@ -46,7 +46,7 @@ def machine(rng, d, y, agreeing=True):
 
 
 def completions(rng, units, labelled, d, features, make_rows):
-    folds = make_folds(len(d), 5, rng, units)[None, :]
+    folds = FoldPlan.of_rows(len(d), 5, 1, rng, units).folds[0][None, :]
     fitter = CrossFitter(learner=LEARNER, folds=folds, labelled=labelled)
     chance = fitter.classify("d", d[labelled].astype(np.int64), 2, features)[0]
     return tuple(Component(rows=make_rows(np.full(len(d), float(k))), weight=chance[k]) for k in range(2))
@@ -59,7 +59,7 @@ def covered(found, truth=1.0, critical=1.959964):
 
 def numeric_completions(rng, units, labelled, d, features, make_rows):
     """Four equally likely values for each row: its regression plus quantiles of the residuals."""
-    folds = make_folds(len(d), 5, rng, units)[None, :]
+    folds = FoldPlan.of_rows(len(d), 5, 1, rng, units).folds[0][None, :]
     fitter = CrossFitter(learner=LEARNER, folds=folds, labelled=labelled)
     mean = fitter.regress("d", d[labelled], features)[0, 0]
     spread = fitter.residuals("d", d[labelled], features[labelled], 4).predict(features, fitter.folds)[0].T
@@ -211,7 +211,7 @@ def two_way_draw(rng, index, n_units=45, n_times=45):
     sample = LabelledSample(
         moment=LinearMoment(), gold=rows(y).take(labelled), labelled=labelled, probability=np.full(n, 0.5)
     )
-    folds = make_folds(n, 5, rng, units)[None, :]
+    folds = FoldPlan.of_rows(n, 5, 1, rng, units).folds[0][None, :]
     fitter = CrossFitter(learner=LEARNER, folds=folds, labelled=labelled)
     term = (Component(rows=rows(fitter.regress("y", y[labelled], np.column_stack([q, x]))[0, 0])),)
     raw = (Component(rows=rows(q)),)

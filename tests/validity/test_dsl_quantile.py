@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 
 from validstats.dsl.fit import Component, LabelledSample
-from validstats.dsl.labels import CrossFitter, expected_completions, make_folds
+from validstats.dsl.labels import CrossFitter, FoldPlan, expected_completions
 from validstats.dsl.moments import MeanMoment, RegressionRows, SamplingDesign
 from validstats.dsl.regression import LabelDistribution
 from validstats.dsl.regression.quantiles import invert_distribution, naive_quantile
@@ -68,7 +68,9 @@ def hits_of_draw(draw, rng, level, criticals):
         design=draw.design,
         clusters=tuple(draw.clusters),
     )
-    fitter = CrossFitter(learner="linear", folds=make_folds(n, 5, rng)[None, :], labelled=draw.labelled)
+    fitter = CrossFitter(
+        learner="linear", folds=FoldPlan.of_rows(n, 5, 1, rng).folds[0][None, :], labelled=draw.labelled
+    )
     found = expected_completions(fitter, {"y": gold}, None, draw.features)
 
     def rows_of(values):
@@ -114,7 +116,9 @@ def few_labels_hits(rng, n_labels, level, n=1500):
         probability=draw.probability,
         design=SamplingDesign(scheme="simple"),
     )
-    fitter = CrossFitter(learner="linear", folds=make_folds(n, 5, rng)[None, :], labelled=labelled)
+    fitter = CrossFitter(
+        learner="linear", folds=FoldPlan.of_rows(n, 5, 1, rng).folds[0][None, :], labelled=labelled
+    )
     expected = tuple(
         Component(
             rows=RegressionRows(y=np.asarray(c.replacements["y"], float), X=np.ones((n, 1))), weight=c.weight

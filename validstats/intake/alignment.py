@@ -214,8 +214,11 @@ def _index_of(data: Any) -> Any:
     n = len(index)
     if index.nlevels == 1 and index.dtype.kind == "i":
         # the default range, also after a round trip through a file: positions, not labels
+        step = getattr(index, "step", None)  # of a range, whose ends say it all
         counts = n == 0 or (
-            index[0] == 0 and index[-1] == n - 1 and bool((np.asarray(index) == np.arange(n)).all())
+            index[0] == 0
+            and index[-1] == n - 1
+            and (step == 1 or bool((np.asarray(index) == np.arange(n)).all()))
         )
         return None if counts else index
     return index

@@ -57,7 +57,7 @@ def is_frame(data: Any) -> bool:
     >>> is_frame([[1, 2]])
     False
     """
-    return bool(nw.dependencies.is_into_dataframe(data))
+    return bool(nw.dependencies.is_pandas_dataframe(data) or nw.dependencies.is_into_dataframe(data))
 
 
 def backend_of(data: Any) -> FrameBackend:
@@ -78,6 +78,8 @@ def backend_of(data: Any) -> FrameBackend:
     >>> backend_of([1, 2, 3])
     'pandas'
     """
+    if nw.dependencies.is_pandas_dataframe(data) or nw.dependencies.is_pandas_series(data):
+        return "pandas"
     wrapped = nw.from_native(data, allow_series=True, pass_through=True)
     if isinstance(wrapped, nw.DataFrame | nw.Series | nw.LazyFrame):
         name = wrapped.implementation.value
@@ -153,6 +155,10 @@ def column(frame: Any, name: str) -> AnyArray:
     >>> column(to_frame({"a": [1, 2]}), "a")
     array([1, 2])
     """
+    if nw.dependencies.is_pandas_dataframe(frame) and name in frame:
+        found = frame[name]
+        if found.ndim == 1:
+            return _pandas_values(found)
     eager = _eager(frame)
     if name not in eager.columns:
         raise KeyError(f"There is no column {name!r}; the columns are {', '.join(map(repr, eager.columns))}.")
@@ -286,6 +292,8 @@ def plain_frame(frame: Any) -> Any:
     """
     changed = {}
     for j, dtype in enumerate(frame.dtypes):
+        if isinstance(dtype, np.dtype) and dtype.kind in "fiub" and dtype.byteorder in "=|":
+            continue
         values = frame.iloc[:, j]
         if str(dtype) == "category":
             if len(values.cat.categories) > values.nunique():

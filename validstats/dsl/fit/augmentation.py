@@ -165,8 +165,12 @@ class Sample(Protocol):
         augmentation: Augmentation,
         *,
         labelled_only: bool = False,
+        in_blocks: bool = True,
     ) -> T:
-        """Add what ``work`` returns over the parts, or of the labelled rows where the others add nothing."""
+        """Add what ``work`` returns over the parts, or of the labelled rows where the others add nothing.
+
+        Rows in memory are one block where ``in_blocks`` is false: little is made of each of them.
+        """
 
     def labelled_part(self, augmentation: Augmentation) -> tuple[LabelledSample, Augmentation]:
         """Return the labelled rows as a sample of their own, with their part of an augmentation."""
@@ -240,11 +244,12 @@ class LabelledSample:
         augmentation: Augmentation,
         *,
         labelled_only: bool = False,
+        in_blocks: bool = True,
     ) -> T:
         """Add what ``work`` makes of blocks of rows; rows that share clusters or effects are one block."""
         tied = self.clusters or self.absorbed is not None or self.effect_scores is not None
         size = max(_BLOCK, _NUMBERS // max(self.moment.n_params(self.gold), 1))
-        if tied or labelled_only or self.n_rows <= size:
+        if tied or labelled_only or not in_blocks or self.n_rows <= size:
             return work(self, augmentation)
         blocks = (slice(begin, begin + size) for begin in range(0, self.n_rows, size))
         return reduce(add, (work(*self._block(rows, augmentation)) for rows in blocks))
@@ -252,14 +257,22 @@ class LabelledSample:
     def _block(self, rows: slice, augmentation: Augmentation) -> tuple[LabelledSample, Augmentation]:
         """Return consecutive rows with their part of an augmentation."""
         first, last = np.searchsorted(self.positions, [rows.start, rows.stop])
+        known = slice(first, last)
         part = replace(
             self,
-            gold=self.gold.take(slice(first, last)),
+            gold=self.gold.take(known),
             labelled=self.labelled[rows],
             probability=self.probability[rows],
             effect_leverage=None if self.effect_leverage is None else self.effect_leverage[rows],
             design=self.sized.take(rows),
             filled=None if self.filled is None else self.filled.take(rows),
+        )
+        # what is known of all rows is not made again of a block
+        vars(part).update(
+            positions=self.positions[known] - rows.start,
+            gold_probability=self.gold_probability[known],
+            gold_weights=self.gold_weights[known],
+            remainder=self.remainder[rows],
         )
         return part, replace(augmentation, terms=tuple(_taken(t, rows) for t in augmentation.terms))
 
@@ -282,8 +295,13 @@ class LabelledSample:
             effect_leverage=None if self.effect_leverage is None else self.effect_leverage[rows],
             design=self.drawn,
             clusters=tuple(codes[rows] for codes in self.clusters),
-            filled=None if self.filled is None else self.filled.take(rows),
+            filled=None if self.filled is None else self.gold,
             absorbed=None if self.absorbed is None else self.absorbed.take(rows),
+        )
+        vars(part).update(
+            positions=np.arange(len(rows)),
+            gold_probability=self.gold_probability,
+            gold_weights=self.gold_weights,
         )
         return part, replace(augmentation, terms=tuple(labelled_term(self, t) for t in augmentation.terms))
 
@@ -483,7 +501,8 @@ class AugmentedFit:
 
     def rows_of(self, part: LabelledSample, augmentation: Augmentation) -> Float2D:
         """Return the estimating function of the rows of a part."""
-        return psi_scores(part, augmentation, self.at) - self.shift
+        psi = psi_scores(part, augmentation, self.at)
+        return psi - self.shift if np.any(self.shift) else psi
 
     def lean(self) -> AugmentedFit:
         """Return the fit without its sample, to be sent to where a part is."""

@@ -124,10 +124,12 @@ def table_sums(
     mass = np.ones(len(cell)) if size is None else size  # clusters: rows of the unit
     weight = mass / probability
     share = np.bincount(cell, mass * many, minlength=n_cells) / (mass @ many)
-    largest = np.zeros(n_cells)
-    np.maximum.at(largest, cell, weight)
-    smallest = np.ones(n_cells)
-    np.minimum.at(smallest, cell, probability)
+    largest, smallest = np.zeros(n_cells), np.ones(n_cells)
+    if size is None and len(cell) and probability.min() == probability.max():
+        largest[share > 0], smallest[share > 0] = weight[0], probability[0]
+    else:
+        np.maximum.at(largest, cell, weight)
+        np.minimum.at(smallest, cell, probability)
     of_label = label_cell
     a = 1.0 / label_probability if label_size is None else label_size / label_probability
 

@@ -332,8 +332,9 @@ def kurtosis_degrees(units: Float2D, n_params: int) -> Float1D:
     n = len(units)
     largest = np.max(np.abs(units), axis=0, initial=0.0)
     scaled = units / np.where(largest > 0, largest, 1.0)  # u^4 neither under- nor overflows
-    square = np.sum(scaled**2, axis=0)
-    excess = np.sum(scaled**4, axis=0) / np.where(square > 0, square**2, 1.0) - 1.0 / n
+    scaled *= scaled
+    square = np.sum(scaled, axis=0)
+    excess = np.einsum("ij,ij->j", scaled, scaled) / np.where(square > 0, square**2, 1.0) - 1.0 / n
     top = float(max(n - n_params - 1, 2))
     degrees = np.divide(2.0, excess, out=np.full(excess.shape, top), where=excess > 2.0 / top)
     return np.where(square > 0, np.clip(degrees, 2.0, top), 2.0)
@@ -343,8 +344,9 @@ def carrier_degrees(carried: Float2D) -> Float1D:
     """Return ``1 / k0 - 1``, ``k0 = sum a^4 / (sum a^2)^2``: labelled units that carry a coefficient, less one."""
     largest = np.max(np.abs(carried), axis=0, initial=0.0)
     scaled = carried / np.where(largest > 0, largest, 1.0)
-    fourth = np.sum(scaled**4, axis=0)
-    return np.sum(scaled**2, axis=0) ** 2 / np.where(fourth > 0, fourth, 1.0) - 1.0
+    scaled *= scaled
+    fourth = np.einsum("ij,ij->j", scaled, scaled)
+    return np.sum(scaled, axis=0) ** 2 / np.where(fourth > 0, fourth, 1.0) - 1.0
 
 
 def price_of_first_stage(n_units: float, n_first: float) -> float:
@@ -501,7 +503,7 @@ def control_variate(sample: Sample, term: ScoreTerm) -> ControlVariate | None:
 
 @dataclass(frozen=True)
 class _JointInfluence:
-    """Work on a part: influence of the labels alone beside that of the control variate."""
+    """Work on a part: influence of the labels alone, beside that of the control variate where there is one."""
 
     labels: LabelError
     control: ControlVariate | None
@@ -511,40 +513,20 @@ class _JointInfluence:
         if part.clusters or part.effect_scores is not None:
             return InfluenceSums.of(self.rows(part, augmentation), part.clusters)
         known = self.rows(*part.labelled_part(augmentation))
-        return InfluenceSums(known.T @ known + self._unlabelled(part, augmentation))
-
-    def _unlabelled(self, part: LabelledSample, augmentation: Augmentation) -> Float2D:
-        """Return the sum of squares of rows without a label, ``(q c_g, q c_d - A g)`` with centres ``c`` of the stratum."""
-        # sum (q c - A g)(q c - A g)' = sum_h Q_h c c' - A T_h c' - c T_h' A' + A G A', where Q = sum q^2, T = sum q g and
-        # G = sum g g': the p x p sums come first, and no influence of a row is formed
-        p = len(self.labels.params)
-        square = np.zeros((2 * p, 2 * p))
-        score = None
-        if self.control is not None:
-            score = expected_score(part.moment, augmentation.terms[0], self.control.params)
-            score[part.positions] = 0.0
-            bread = self.control.everywhere
-            square[p:, p:] = bread @ (score.T @ score) @ bread.T
-        if self.centres is None:
-            return square
-        stratum, q = self.centres.of_rows(part.probability, part.design, part.labelled)
-        centre = self.centres.centre
-        size = np.bincount(stratum, q**2, minlength=len(centre))
-        square += (centre * size[:, None]).T @ centre
-        if self.control is not None and score is not None:
-            if len(centre) == 1:
-                sums = (q @ score)[None]
-            else:
-                sums = np.column_stack([np.bincount(stratum, q * g, minlength=len(centre)) for g in score.T])
-            cross = centre.T @ (sums @ self.control.everywhere.T)
-            square[:, p:] -= cross
-            square[p:] -= cross.T
-        return square
+        if self.control is None:
+            return InfluenceSums(
+                known.T @ known + _unlabelled(part, self.centres, None, None, known.shape[1])
+            )
+        score = expected_score(part.moment, augmentation.terms[0], self.control.params)
+        mapping = np.vstack([np.zeros_like(self.control.everywhere), -self.control.everywhere])
+        return InfluenceSums(
+            known.T @ known + _unlabelled(part, self.centres, score, mapping, known.shape[1])
+        )
 
     def rows(self, part: LabelledSample, augmentation: Augmentation) -> Float2D:
         """Return the influence of every row on both, side by side."""
         p = len(self.labels.params)
-        influence = np.zeros((part.n_rows, 2 * p))
+        influence = np.zeros((part.n_rows, p if self.control is None else 2 * p))
         residual = self.labels.residuals(part)
         influence[part.positions, :p] = residual * part.gold_weights[:, None]
         if self.control is not None:
@@ -563,10 +545,32 @@ class _JointInfluence:
     def residuals(self, part: LabelledSample, augmentation: Augmentation) -> Float2D:
         """Return what each label adds to both, the part being labelled throughout."""
         own = self.labels.residuals(part)
-        of_control = (
-            np.zeros_like(own) if self.control is None else self.control.residuals(part, augmentation)
-        )
-        return np.hstack([own, of_control])
+        if self.control is None:
+            return own
+        return np.hstack([own, self.control.residuals(part, augmentation)])
+
+
+def _unlabelled(
+    part: LabelledSample,
+    centres: StratumCentres | None,
+    score: Float2D | None,
+    mapping: Float2D | None,
+    width: int,
+) -> Float2D:
+    """Return the sum of squares over rows without a label, whose influence is ``q c + M g``, ``c`` the stratum's centre."""
+    # sum (q c + M g)(q c + M g)' = sum_h Q_h c c' + M T_h c' + c T_h' M' + M G M', where Q = sum q^2, T = sum q g and
+    # G = sum g g': the p x p sums come first, and no influence of a row is formed
+    square = np.zeros((width, width))
+    if score is not None and mapping is not None:
+        score[part.positions] = 0.0
+        square += mapping @ (score.T @ score) @ mapping.T
+    if centres is not None:
+        of_centres, sums = centres.added_squares(score, part.probability, part.design, part.labelled)
+        square += of_centres
+        if sums is not None and mapping is not None:
+            cross = centres.centre.T @ (sums @ mapping.T)
+            square += cross + cross.T
+    return square
 
 
 def controlled(
@@ -584,29 +588,24 @@ def controlled(
     ``first_stage`` is the effective number of parameters of the first stage; ``gold_variance`` replaces the variance
     of the labels alone where another correction was asked for by name.
     """
-    n, p = sample.n_rows, len(labels.params)
+    p = len(labels.params)
     everyone = np.ones(sample.n_labelled, dtype=np.bool_)
     units = labelled_units(sample.drawn, everyone)
     margin = max(units - p, 1)
     augmentation = Augmentation() if control is None else control.augmentation
-    work = _JointInfluence(labels, control)
     part, of_labels = sample.labelled_part(augmentation)
-    residual = work.residuals(part, of_labels)
-    centres = StratumCentres.of(residual, sample.gold_probability, sample.drawn)
-    finite = population == "finite"
-    work, found = replace(work, centres=centres), None
-    if not finite:
-        found = sample.total(work, augmentation, labelled_only=_labels_alone(part, augmentation, centres))
-    joint = labelling_covariance(residual, sample) if finite or found is None else found.covariance(n)
+    work, found, joint, residual = _joint(sample, labels, control, population)
+    if control is None:
+        return _alone(sample, labels, work, found, joint, residual, gold_variance)
     factor = price_of_first_stage(units, first_stage)
     diagonal = np.diag(joint)
     variance, spread = diagonal[:p] + labels.events, factor * diagonal[p:]
     of_units = _by_unit(
-        part, np.hstack([residual[:, :p] * part.gold_weights[:, None], _own(control, part, of_labels)])
+        part, np.hstack([residual[:, :p] * part.gold_weights[:, None], control.influence(part, of_labels)])
     )
     few = carrier_degrees(np.sqrt(_by_unit(part, labels.carried**2)))
     carried = np.minimum(kurtosis_degrees(of_units[:, :p], p), few)
-    if tuning == "matrix" and control is not None:
+    if tuning == "matrix":
         slopes, ratio = _free_matrix(joint, variance, factor, margin)
         share = np.diag(slopes)
     else:
@@ -633,7 +632,7 @@ def controlled(
     covariance = (covariance + covariance.T) / 2.0
     np.fill_diagonal(covariance, error**2)
     forecast: LabelForecast | None = None
-    if not finite:
+    if found is not None:
         known = parts_of(joint, residual, sample)
         parts = parts_of(covariance, residual @ mapping.T, sample)
         forecast = parts
@@ -649,19 +648,89 @@ def controlled(
                 n_first=first_stage,
                 tuning="scalar" if tuning == "scalar" else "diagonal",
             )
-    delta = np.zeros(p) if control is None else control.delta
     rows_of = InfluenceRows(work, augmentation, mapping)
     return Estimate(
-        params=labels.params - slopes @ delta,
+        params=labels.params - slopes @ control.delta,
         covariance=covariance,
         influence_of=_influence_of(sample, rows_of),
         rows_of=rows_of,
         by_cluster=None if found is None or not found.clusters else found.clusters[0].sums @ mapping.T,
         residual=residual @ mapping.T,
         variance_parts=forecast,
-        tuning="none" if control is None else tuning,
+        tuning=tuning,
         degrees=degrees,
         share=share,
+        fragile=labels.fragile,
+    )
+
+
+def _joint(
+    sample: Sample, labels: LabelError, control: ControlVariate | None, population: Population
+) -> tuple[_JointInfluence, InfluenceSums | None, Float2D, Float2D]:
+    """Return influence, sums over all rows, joint covariance and residuals of the labels alone and a control variate."""
+    augmentation = Augmentation() if control is None else control.augmentation
+    work = _JointInfluence(labels, control)
+    part, of_labels = sample.labelled_part(augmentation)
+    residual = work.residuals(part, of_labels)
+    centres = StratumCentres.of(residual, sample.gold_probability, sample.drawn)
+    work = replace(work, centres=centres)
+    if population == "finite":
+        return work, None, labelling_covariance(residual, sample), residual
+    alone = _labels_alone(part, augmentation, centres)
+    found = sample.total(work, augmentation, labelled_only=alone, in_blocks=control is not None)
+    return work, found, found.covariance(sample.n_rows), residual
+
+
+def _alone(
+    sample: Sample,
+    labels: LabelError,
+    work: _JointInfluence,
+    found: InfluenceSums | None,
+    covariance: Float2D,
+    residual: Float2D,
+    gold_variance: Float1D | None,
+) -> Estimate:
+    """Return the labels alone: the covariance of their influence, with the variance of events that were not seen."""
+    p = len(labels.params)
+    part, _ = sample.labelled_part(Augmentation())
+    units = _by_unit(part, residual * part.gold_weights[:, None])
+    few = carrier_degrees(np.sqrt(_by_unit(part, labels.carried**2)))
+    carried = np.minimum(kurtosis_degrees(units, p), few)
+    alone = np.diag(covariance) if gold_variance is None else gold_variance
+    error, length = np.sqrt(alone + labels.events), np.sqrt(np.maximum(np.diag(covariance), 0.0))
+    scale = np.divide(error, length, out=np.zeros(p), where=length > 0)
+    scaled = scale[:, None] * covariance * scale
+    np.fill_diagonal(scaled, error**2)
+    forecast = None
+    if found is not None:
+        parts, known = parts_of(scaled, residual * scale, sample), parts_of(covariance, residual, sample)
+        wide = (0, 0), (0, p), (0, p)  # no control variate
+        forecast = ControlForecast(
+            covariance=parts.covariance,
+            label_covariance=parts.label_covariance,
+            joint=VarianceParts(
+                covariance=np.pad(known.covariance, wide),
+                label_covariance=np.pad(known.label_covariance, wide),
+            ),
+            gold=alone,
+            events=labels.events,
+            degrees=carried,
+            n_units=labelled_units(sample.drawn, np.ones(sample.n_labelled, dtype=np.bool_)),
+            n_first=0.0,
+            tuning="diagonal",
+        )
+    rows_of = InfluenceRows(work, Augmentation(), np.diag(scale))
+    degrees = np.maximum(2.0, carried)
+    return Estimate(
+        params=labels.params,
+        covariance=scaled,
+        influence_of=_influence_of(sample, rows_of),
+        rows_of=rows_of,
+        by_cluster=None if found is None or not found.clusters else found.clusters[0].sums * scale,
+        residual=residual * scale,
+        variance_parts=forecast,
+        degrees=np.where(labels.events > 0, np.maximum(degrees, 3.0), degrees),
+        share=np.zeros(p),
         fragile=labels.fragile,
     )
 
@@ -674,12 +743,6 @@ def _labels_alone(part: LabelledSample, augmentation: Augmentation, centres: Str
 def _influence_of(sample: Sample, rows_of: InfluenceRows) -> Callable[[], Float2D] | None:
     """Return what gives the influence functions of rows in memory, None for rows that are read again."""
     return partial(rows_of, sample, rows_of.augmentation) if isinstance(sample, LabelledSample) else None
-
-
-def _own(control: ControlVariate | None, part: LabelledSample, augmentation: Augmentation) -> Float2D:
-    """Return the control variate's influence of labelled rows, zero without one."""
-    p = part.moment.n_params(part.gold)
-    return np.zeros((part.n_rows, p)) if control is None else control.influence(part, augmentation)
 
 
 def _free_matrix(joint: Float2D, variance: Float1D, factor: float, margin: int) -> tuple[Float2D, Float1D]:
@@ -749,7 +812,16 @@ class _Influence:
     centres: StratumCentres | None = None
 
     def __call__(self, part: LabelledSample, augmentation: Augmentation) -> InfluenceSums:
-        return InfluenceSums.of(self.rows(part, augmentation), part.clusters)
+        tied = part.clusters or part.effect_scores is not None
+        if tied or self.kind in ("HC2", "HC3") or np.any(self.fit.shift):
+            return InfluenceSums.of(self.rows(part, augmentation), part.clusters)
+        known = self.rows(*part.labelled_part(augmentation))
+        score = augmentation_scores(part, augmentation, self.fit.at)
+        # the correction of small samples is a number here, which the map of a score takes
+        mapping = self._mapped(np.eye(score.shape[1]), part, augmentation).T
+        return InfluenceSums(
+            known.T @ known + _unlabelled(part, self.centres, score, mapping, known.shape[1])
+        )
 
     def rows(self, part: LabelledSample, augmentation: Augmentation) -> Float2D:
         """Return the influence of every row."""

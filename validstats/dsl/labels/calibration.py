@@ -10,7 +10,14 @@ from typing import Any, Literal, Self, TypeAlias
 import numpy as np
 
 from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, FloatND, FrameBackend, Int1D, Int2D
-from validstats.dsl.labels.crossfit import CrossFitter, LabelKind, encode_features, label_kind, make_folds
+from validstats.dsl.labels.crossfit import (
+    CrossFitter,
+    FoldPlan,
+    LabelKind,
+    check_learners,
+    encode_features,
+    label_kind,
+)
 from validstats.dsl.moments import LARGEST_VALUE, SamplingDesign, cluster_codes, kish_size
 from validstats.exceptions import (
     LabellingWarning,
@@ -150,18 +157,29 @@ class Units:
         found = self.vectors(values, name)
         return found[0] if found else None
 
-    def base_features(self, labels: Mapping[str, AnyArray]) -> Float2D:
-        """Return the features that do not depend on a formula; a constant where there are none."""
+    @property
+    def base_columns(self) -> tuple[str, ...]:
+        """Columns of the features that do not depend on a formula, each once."""
         extra = () if self.features == "all" else tuple(self.features)
-        names = dict.fromkeys((*self.surrogate_columns, *extra))
-        clash = [name for name in names if name in labels]
+        return tuple(dict.fromkeys((*self.surrogate_columns, *extra)))
+
+    def check_features(self, labels: Mapping[str, AnyArray]) -> None:
+        """Refuse features that are labels, or that are not observed in every row, before anything is fitted."""
+        clash = [name for name in self.base_columns if name in labels]
         if clash:
             raise ValueError(
                 f"{', '.join(map(repr, clash))} cannot be a feature and an expert label at once."
             )
-        if not names:
+        for name in self.base_columns:
+            values = self.data[name].to_numpy()
+            if values.dtype.kind not in "fiub" or not np.isfinite(values.sum()):
+                encode_features({name: values})
+
+    def base_features(self) -> Float2D:
+        """Return the features that do not depend on a formula; a constant where there are none."""
+        if not self.base_columns:
             return np.zeros((self.n_rows, 1))
-        return encode_features({name: self.data[name].to_numpy() for name in names})
+        return encode_features({name: self.data[name].to_numpy() for name in self.base_columns})
 
     def predictions(self, given: Any, labels: list[str]) -> dict[str, Any]:
         """Return given first-stage predictions by label, repeats first."""
@@ -314,21 +332,14 @@ def calibrated(
     labelled, n_partial = labelled_rows(known, partial_labels)
     cluster_arrays = tuple(cluster_codes(c.astype(str)) for c in units.vectors(clusters, "clusters"))
     design = resolve_design(labelled, units.vector(strata, "strata"), cluster_arrays, sampling_probability)
-    base = units.base_features(known)
-    probability, text = resolve_probability(sampling_probability, labelled, design, base)
+    units.check_features(known)
+    probability, text = resolve_probability(sampling_probability, labelled, design, units.base_features)
     fold_clusters = cluster_arrays[0] if cluster_arrays else None
-    folds = np.array([make_folds(units.n_rows, n_folds, generator, fold_clusters) for _ in range(n_repeats)])
+    plan = FoldPlan.of_rows(units.n_rows, n_folds, n_repeats, generator, fold_clusters)
     given = parameters if units.rows is None else fit_parameters(parameters, units.rows)
     own = take_parameters(given, np.flatnonzero(labelled), units.n_rows)
-    fitter = CrossFitter(
-        learner=learner,
-        folds=folds,
-        labelled=labelled,
-        n_surrogates=units.surrogate_width or None,
-        parameters=own,
-    )
     gold = {name: typed_labels(values[labelled]) for name, values in known.items()}
-    fitter.check_learners(gold)
+    check_learners(learner, gold)
     calibration = Calibration(
         labels=known,
         kinds={name: label_kind(values) for name, values in gold.items()},
@@ -337,9 +348,9 @@ def calibrated(
         design=design,
         design_text=text,
         clusters=cluster_arrays,
-        folds=folds,
+        fold_plan=plan,
         n_folds=n_folds,
-        predictor=partial(predict_labels, fitter, gold, base),
+        predictor=partial(_predicted, units, learner, plan, labelled, own, gold),
         classes=label_classes(gold),
         probability_estimated=isinstance(sampling_probability, str),
         n_partial=n_partial,
@@ -348,6 +359,25 @@ def calibrated(
     )
     warn_about_labels(calibration)
     return calibration
+
+
+def _predicted(
+    units: Units,
+    learner: Any,
+    plan: FoldPlan,
+    labelled: Bool1D,
+    parameters: Mapping[str, Any],
+    gold: Mapping[str, AnyArray],
+) -> Mapping[str, FloatND]:
+    """Fit the learner on the labelled rows outside each fold, and predict every label of all rows."""
+    fitter = CrossFitter(
+        learner=learner,
+        folds=plan.folds,
+        labelled=labelled,
+        n_surrogates=units.surrogate_width or None,
+        parameters=parameters,
+    )
+    return predict_labels(fitter, gold, units.base_features())
 
 
 def adjusted_labels(calibration: Calibration, label: str | None) -> FloatND:
@@ -409,7 +439,7 @@ class Calibration:
     design: SamplingDesign  # how rows were chosen
     design_text: str  # the same in words
     clusters: tuple[Int1D, ...]  # cluster codes of dependent rows
-    folds: Int2D  # folds of the cross-fitting
+    fold_plan: FoldPlan  # folds of the cross-fitting
     n_folds: int  # how many there are in each repeat
     # fits nothing before predictions are asked for; None for a stream
     predictor: Callable[[], Mapping[str, FloatND]] | None
@@ -420,6 +450,11 @@ class Calibration:
     # range of the probabilities of all rows, where these are not in memory
     streamed_range: ProbabilityRange | None = None
     fit_parameters: Mapping[str, Any] = field(default_factory=dict)  # of the learner, for the labelled rows
+
+    @cached_property
+    def folds(self) -> Int2D:
+        """Folds of the cross-fitting, repeats first."""
+        return self.fold_plan.folds
 
     @cached_property
     def predictions(self) -> Mapping[str, FloatND]:
@@ -565,7 +600,7 @@ def _cluster_strata(clusters: Int1D, strata: AnyArray | None) -> Int1D:
 
 
 def resolve_probability(
-    sampling_probability: Any, labelled: Bool1D, design: SamplingDesign, features: Float2D
+    sampling_probability: Any, labelled: Bool1D, design: SamplingDesign, features: Callable[[], Float2D]
 ) -> tuple[Float1D, str]:
     """Return the labelling probability of every row, and where it comes from."""
     n = len(labelled)
@@ -574,7 +609,7 @@ def resolve_probability(
             raise ValueError(
                 f"sampling_probability must be numbers, None or 'estimated', got {sampling_probability!r}."
             )
-        return _estimated_probability(labelled, features), (
+        return _estimated_probability(labelled, features()), (
             "the labelling probabilities follow the logistic regression that they were estimated by (they are "
             "estimated, not known by design)"
         )
@@ -709,7 +744,7 @@ def calibration_report(calibration: Calibration, n_folds: int, guarantee: Guaran
             ("Expert labels", calibration.n_labelled),
             ("Sampling", _scheme_text(calibration.design)),
             ("Probabilities", f"{found.low:.4g} to {found.high:.4g}"),
-            ("Folds", f"{n_folds}, repeated {len(calibration.folds)} times"),
+            ("Folds", f"{n_folds}, repeated {calibration.fold_plan.n_repeats} times"),
         ),
         tables=(table,) if rows else (),
         guarantees=(guarantee,),

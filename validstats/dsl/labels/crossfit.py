@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Literal, NamedTuple, Self, TypeAlias, get_args
 
 import numpy as np
@@ -26,11 +26,13 @@ __all__ = [
     "CompletionModels",
     "CrossFitter",
     "FoldModels",
+    "FoldPlan",
     "LabelKind",
     "LearnerName",
     "Outcome",
     "StackedLearner",
     "check_enough_units",
+    "check_learners",
     "encode_features",
     "expected_completions",
     "feature_levels",
@@ -39,7 +41,6 @@ __all__ = [
     "fold_of_units",
     "fold_seed",
     "label_kind",
-    "make_folds",
     "one_hot",
     "plug_in_completions",
 ]
@@ -476,15 +477,54 @@ _MANY_ROWS = 5000
 """Rows from which distinct rows of features are looked for, each of which is then predicted once."""
 
 
-def make_folds(
-    n_rows: int, n_folds: int, generator: np.random.Generator, clusters: Int1D | None = None
-) -> Int1D:
-    """Assign rows, or whole clusters, to folds of nearly equal size at random."""
-    # Folds are drawn without looking at which rows are labelled, so that they are independent of the sampling.
-    n_units = n_rows if clusters is None else int(clusters.max()) + 1
-    check_enough_units(n_units, n_folds, "rows" if clusters is None else "clusters")
-    units = np.arange(n_rows) if clusters is None else clusters
-    return fold_of_units(units, n_units, n_folds, fold_seed(generator))
+@dataclass(frozen=True)
+class FoldPlan:
+    """Folds of rows in every repeat of the cross-fitting, drawn when something is first fitted."""
+
+    draw: Callable[[], Int2D]
+    n_repeats: int
+
+    @classmethod
+    def of_rows(
+        cls,
+        n_rows: int,
+        n_folds: int,
+        n_repeats: int,
+        generator: np.random.Generator,
+        clusters: Int1D | None = None,
+    ) -> Self:
+        """Assign rows, or whole clusters, to folds of nearly equal size at random."""
+        # Folds are drawn without looking at which rows are labelled, so that they are independent of the sampling.
+        n_units = n_rows if clusters is None else int(clusters.max()) + 1
+        check_enough_units(n_units, n_folds, "rows" if clusters is None else "clusters")
+        units = range(n_rows) if clusters is None else clusters
+        return cls.of_units(units, n_units, n_folds, tuple(fold_seed(generator) for _ in range(n_repeats)))
+
+    @classmethod
+    def of_units(cls, units: Int1D | range, n_units: int, n_folds: int, seeds: Sequence[int]) -> Self:
+        """Return the folds of some of the units ``0..n_units-1``, one repeat a seed."""
+        return cls(partial(_folds_of, units, n_units, n_folds, tuple(seeds)), len(seeds))
+
+    @cached_property
+    def folds(self) -> Int2D:
+        """Fold of every row in every repeat, shape ``(n_repeats, n)``."""
+        return self.draw()
+
+    def take(self, rows: AnyArray | slice) -> Self:
+        """Return the folds of some of the rows."""
+        return type(self)(partial(_some_folds, self, rows), self.n_repeats)
+
+
+def _folds_of(units: Int1D | range, n_units: int, n_folds: int, seeds: Sequence[int]) -> Int2D:
+    rows = np.asarray(units, dtype=np.int64)
+    folds = np.empty((len(seeds), len(rows)), dtype=np.int64)
+    for repeat, seed in enumerate(seeds):
+        folds[repeat] = fold_of_units(rows, n_units, n_folds, seed)
+    return folds
+
+
+def _some_folds(plan: FoldPlan, rows: AnyArray | slice) -> Int2D:
+    return plan.folds[:, rows]
 
 
 def check_enough_units(n_units: int, n_folds: int, what: str) -> None:
@@ -642,11 +682,6 @@ class CrossFitter:
         """Mean effective number of parameters of the learners fitted so far."""
         return float(np.mean(self.numbers)) if self.numbers else 0.0
 
-    def check_learners(self, gold: Mapping[str, AnyArray]) -> None:
-        """Refuse learners that do not fit the kinds of the labels, before anything is fitted."""
-        for name, values in gold.items():
-            self._learner_for(name, label_kind(values))
-
     def regress(self, name: str, target: Float1D, features: Float2D) -> FloatND:
         """Predict the mean of a numeric label for all rows, repeats first."""
         return self.means(name, target, features[self.labelled]).predict(features, self.folds)[:, None]
@@ -715,21 +750,31 @@ class CrossFitter:
         return found
 
     def _learner_for(self, name: str, kind: LabelKind) -> Any:
-        learner = self.learner
-        if isinstance(learner, Mapping):
-            if name not in learner:
-                raise ValueError(
-                    f"learner has no entry for the label {name!r}; it has {', '.join(map(repr, learner))}."
-                )
-            learner = learner[name]
-        if learner is None or isinstance(learner, str):
-            return _named_learner(learner or "stack", kind, self.n_surrogates)
-        if kind == "continuous" and is_classifier(learner):
+        return _learner_of(self.learner, name, kind, self.n_surrogates)
+
+
+def check_learners(learner: Any, gold: Mapping[str, AnyArray]) -> None:
+    """Refuse learners that do not fit the kinds of the labels, before anything is fitted."""
+    for name, values in gold.items():
+        _learner_of(learner, name, label_kind(values), None)
+
+
+def _learner_of(learner: Any, name: str, kind: LabelKind, n_surrogates: int | None) -> Any:
+    """Return the learner of a label of a kind."""
+    if isinstance(learner, Mapping):
+        if name not in learner:
             raise ValueError(
-                f"The label {name!r} is continuous, and {type(learner).__name__} is a classifier. Pass a "
-                "regressor, or a dictionary with one learner a label."
+                f"learner has no entry for the label {name!r}; it has {', '.join(map(repr, learner))}."
             )
-        return learner
+        learner = learner[name]
+    if learner is None or isinstance(learner, str):
+        return _named_learner(learner or "stack", kind, n_surrogates)
+    if kind == "continuous" and is_classifier(learner):
+        raise ValueError(
+            f"The label {name!r} is continuous, and {type(learner).__name__} is a classifier. Pass a "
+            "regressor, or a dictionary with one learner a label."
+        )
+    return learner
 
 
 def _named_learner(name: str, kind: LabelKind, n_surrogates: int | None) -> Any:

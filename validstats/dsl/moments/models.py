@@ -430,6 +430,13 @@ class MeanMoment(ModelMoment):
         difference = (rows.y[:, None] if rows.y.ndim == 1 else rows.y) - params
         return difference if rows.weights is None else difference * rows.weights[:, None]
 
+    def total(self, rows: RegressionRows, params: Float1D, row_weights: Float1D) -> Float1D:
+        """Return the weighted sum of ``y - b``."""
+        weights = rows.weighted(row_weights)
+        if rows.y.ndim > 1:
+            return np.asarray(weights @ (rows.y - params), dtype=np.float64)
+        return np.array([weights @ (rows.y - params[0])], dtype=np.float64)
+
     def jacobian(self, rows: RegressionRows, params: Float1D, row_weights: Float1D) -> Float2D:
         """Return the summed multipliers on the diagonal."""
         return np.diag(np.full(len(params), rows.weighted(row_weights).sum()))

@@ -428,16 +428,26 @@ class StratumCentres:
         relative = np.where(inflation > 1.0, np.sqrt(inflation * (n_units - 1.0) / n_units), 1.0)
         return cls(centre, relative)
 
-    def of_rows(
-        self, probability: Float1D, design: SamplingDesign, labelled: Bool1D
-    ) -> tuple[Int1D, Float1D]:
-        """Return the stratum of every row, and how often its centre is taken off a row without a label."""
+    def added_squares(
+        self, scores: Float2D | None, probability: Float1D, design: SamplingDesign, labelled: Bool1D
+    ) -> tuple[Float2D, Float2D | None]:
+        """Return sums over rows without a label: ``sum q^2 c c'``, and ``sum q g`` of each stratum for scores ``g``.
+
+        ``q`` says how often the centre ``c`` of the stratum is added to the row; scores of labelled rows are zero.
+        """
+        times = probability / design.cluster_sizes if design.draws_clusters else probability
+        if not (design.within_strata or design.draws_clusters):
+            apart = times[~labelled]
+            square = (apart @ apart) * (self.centre.T @ self.centre)
+            return square, None if scores is None else (times @ scores)[None]
         strata = design.fixed_strata(len(labelled))
         assert strata is not None
-        times = np.where(labelled | (strata >= len(self.centre)), 0.0, probability)
-        if design.draws_clusters:
-            times = times / design.cluster_sizes
-        return np.minimum(strata, len(self.centre) - 1), times
+        times = np.where(labelled | (strata >= len(self.centre)), 0.0, times)
+        stratum, size = np.minimum(strata, len(self.centre) - 1), len(self.centre)
+        square = (self.centre * np.bincount(stratum, times**2, minlength=size)[:, None]).T @ self.centre
+        if scores is None:
+            return square, None
+        return square, np.column_stack([np.bincount(stratum, times * g, minlength=size) for g in scores.T])
 
     def taken_off(
         self,
@@ -451,20 +461,22 @@ class StratumCentres:
         # Where the number of units in a stratum was fixed, ``sum (w_i - 1) c`` is zero for any constant ``c``.
         # Taking ``(w_i - 1)`` times the mean residual of the stratum off every row leaves the estimate as it is,
         # and the mean square of what remains is its variance.
+        # Without a label ``w_i`` is zero; with one ``(w_i - 1)`` times the residual less the mean is inflated as well.
         strata = design.fixed_strata(len(labelled))
         assert strata is not None
-        known = np.minimum(strata, len(self.centre) - 1)  # strata beyond carry no label
-        inside = strata < len(self.centre)
-        expected = np.where(inside[:, None], self.centre[known], 0.0) * probability[:, None]
-        if design.draws_clusters:
-            expected /= design.cluster_sizes[:, None]
-        excess = (labelled / probability - 1.0)[:, None]
-        centred = influence - excess * expected
-        centred[labelled] += (
-            (self.relative[strata[labelled]] - 1.0)[:, None]
-            * excess[labelled]
-            * (residual - expected[labelled])
-        )
+        times = probability / design.cluster_sizes if design.draws_clusters else probability
+        if len(self.centre) == 1 and not strata.any():
+            expected = times[:, None] * self.centre
+        else:
+            known = np.minimum(strata, len(self.centre) - 1)  # strata beyond carry no label
+            inside = strata < len(self.centre)
+            expected = np.where(inside[:, None], self.centre[known], 0.0) * times[:, None]
+        rows = np.flatnonzero(labelled)
+        of_labels, own = expected[rows], influence[rows]
+        centred = np.add(influence, expected, out=expected)
+        excess = (1.0 / probability[rows] - 1.0)[:, None]
+        inflated = (self.relative[strata[rows]] - 1.0)[:, None]
+        centred[rows] = own - excess * of_labels + inflated * excess * (residual - of_labels)
         return centred
 
 

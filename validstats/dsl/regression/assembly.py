@@ -7,13 +7,14 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, FloatND, Int1D, Int2D
+from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, FloatND, Int1D
 from validstats.dsl.fit import Component, LabelledSample, ScoreTerm
-from validstats.dsl.labels import Completion, CompletionModels, encode_features, one_hot
+from validstats.dsl.labels import Completion, CompletionModels, FoldPlan, encode_features, one_hot
 from validstats.dsl.moments import (
     LARGEST_VALUE,
     AbsorbedRows,
@@ -118,21 +119,14 @@ class DesignBuilder:
     """
 
     def __init__(self, parsed: ParsedFormula, template: Any, labels: Sequence[str]) -> None:
-        from formulaic import Formula
-
         self.parsed = parsed
-        right = parsed.covariates
-        if parsed.endogenous is not None:
-            right = f"{right} + {parsed.endogenous}"
-        self._right = Formula(right if not parsed.effects else f"1 + {right}")
-        self._instruments = None
-        if parsed.instruments is not None:
-            self._instruments = Formula(f"{parsed.covariates} + {parsed.instruments}")
         columns = set(map(str, template.columns))
-        self._outcome_variables = required_variables(Formula(f"0 + {parsed.outcome}"), columns)
-        used = required_variables(self._right, columns)
-        if self._instruments is not None:
-            used |= required_variables(self._instruments, columns)
+        self._numbers = _number_columns(parsed, template)
+        if parsed.outcome in columns and parsed.outcome.isidentifier():
+            self._outcome_variables = {parsed.outcome}
+        else:
+            self._outcome_variables = required_variables(_formula(f"0 + {parsed.outcome}"), columns)
+        used = self._used(columns)
         _check_columns(template, used | self._outcome_variables | set(parsed.effects))
         self.outcome_labels = tuple(v for v in labels if v in self._outcome_variables)
         self.covariate_labels = tuple(v for v in labels if v in used)
@@ -146,11 +140,41 @@ class DesignBuilder:
         self.variables = tuple(v for v in template.columns if v in observed)
         self._given, self.template = template, template
         self.template = self.checked(template)
+        if self._numbers is not None:
+            self._plain, self._instrument_spec = True, None
+            self._columns, self.names = list(range(len(self._numbers))), self._numbers
+            return
         self._plain = _plain_factors(columns, self._right, self._instruments)
-        self._spec = self._fit_spec(self._right)
         self._instrument_spec = None if self._instruments is None else self._fit_spec(self._instruments)
         self._columns = [i for i, c in enumerate(self._spec.column_names) if self._keeps(str(c))]
         self.names = tuple(str(self._spec.column_names[i]) for i in self._columns)
+
+    @cached_property
+    def _right(self) -> Any:
+        """Formula of the covariates."""
+        right = self.parsed.covariates
+        if self.parsed.endogenous is not None:
+            right = f"{right} + {self.parsed.endogenous}"
+        return _formula(right if not self.parsed.effects else f"1 + {right}")
+
+    @cached_property
+    def _instruments(self) -> Any:
+        """Formula of the instruments, None without any."""
+        if self.parsed.instruments is None:
+            return None
+        return _formula(f"{self.parsed.covariates} + {self.parsed.instruments}")
+
+    @cached_property
+    def _spec(self) -> Any:
+        """How covariates are coded."""
+        return self._fit_spec(self._right)
+
+    def _used(self, columns: set[str]) -> set[str]:
+        """Return the variables of covariates and instruments."""
+        if self._numbers is not None:
+            return set(self._numbers) - {"Intercept"}
+        used = required_variables(self._right, columns)
+        return used if self._instruments is None else used | required_variables(self._instruments, columns)
 
     def _keeps(self, name: str) -> bool:
         return not (self.parsed.effects and name == "Intercept")
@@ -183,7 +207,9 @@ class DesignBuilder:
 
     def design(self, replacements: Mapping[str, AnyArray] | None = None, frame: Any = None) -> Float2D:
         """Return the covariates of some rows for one completion of the labels."""
-        matrix = self._matrix(self._spec, replacements, frame)
+        matrix = self._plain_numbers(replacements, frame)
+        if matrix is None:
+            matrix = self._matrix(self._spec, replacements, frame)
         if len(self._columns) < matrix.shape[1]:
             matrix = matrix[:, self._columns]
         _check_finite(matrix, self.names)
@@ -220,24 +246,33 @@ class DesignBuilder:
             return frame
         return widen_numbers(frame.assign(**dict(replacements)), tuple(replacements))
 
+    def _plain_numbers(self, replacements: Mapping[str, AnyArray] | None, frame: Any) -> Float2D | None:
+        """Return the covariates where all are columns of numbers as they are, else None."""
+        if self._numbers is None:
+            return None
+        rows, given = self.template if frame is None else frame, replacements or {}
+        numbers = [
+            None if name == "Intercept" else given[name] if name in given else rows[name].to_numpy()
+            for name in self._numbers
+        ]
+        if not all(values is None or values.dtype.kind in "iuf" for values in numbers):
+            return None
+        matrix = np.empty((len(rows), len(numbers)))
+        # few rows at a time stay in the cache while their columns are written
+        for start in range(0, len(rows), _CACHED):
+            few = slice(start, start + _CACHED)
+            for j, values in enumerate(numbers):
+                matrix[few, j] = 1.0 if values is None else values[few]
+        return matrix
+
     def _matrix(self, spec: Any, replacements: Mapping[str, AnyArray] | None, frame: Any) -> Float2D:
         rows = self._completed(replacements, self.template if frame is None else frame)
         if not self._plain or len(rows) <= _BLOCK:
             return np.asarray(spec.get_model_matrix(rows), dtype=np.float64)
-        names = [str(name) for name in spec.column_names]
-        matrix = np.empty((len(rows), len(names)))
-        numbers = {name: rows[name].to_numpy() for name in names if name in rows.columns}
-        alone = all(n == "Intercept" or (n in numbers and numbers[n].dtype.kind in "iuf") for n in names)
+        matrix = np.empty((len(rows), len(spec.column_names)))
         for begin in range(0, len(rows), _BLOCK):
             block = slice(begin, begin + _BLOCK)
-            if alone:
-                # few rows at a time stay in the cache while their columns are written
-                for start in range(begin, min(begin + _BLOCK, len(rows)), _CACHED):
-                    few = slice(start, start + _CACHED)
-                    for j, name in enumerate(names):
-                        matrix[few, j] = numbers[name][few] if name in numbers else 1.0
-            else:
-                matrix[block] = spec.get_model_matrix(rows.iloc[block])
+            matrix[block] = spec.get_model_matrix(rows.iloc[block])
         return matrix
 
     def depends_on_other_rows(self) -> str | None:
@@ -258,6 +293,27 @@ class DesignBuilder:
         if not np.array_equal(np.asarray(self.outcome())[every], np.asarray(self.outcome(frame=some))):
             return self.parsed.outcome
         return None
+
+
+def _formula(text: str) -> Any:
+    from formulaic import Formula
+
+    return Formula(text)
+
+
+def _number_columns(parsed: ParsedFormula, template: Any) -> tuple[str, ...] | None:
+    """Return the names of the covariates of ``x1 + x2``, all columns of numbers as they are; None for other formulas."""
+    if parsed.effects or parsed.endogenous is not None:
+        return None
+    terms = [term.strip() for term in parsed.covariates.split("+")]
+    names = [term for term in dict.fromkeys(terms) if term != "1"]
+    columns = set(template.columns)
+    if not all(n.isidentifier() and n != "Intercept" and n in columns for n in names):
+        return None
+    kinds = (template[name].dtype for name in names)
+    if not all(isinstance(kind, np.dtype) and kind.kind in "iuf" for kind in kinds):
+        return None
+    return ("Intercept", *names)
 
 
 def _plain_factors(columns: set[str], *formulas: Any) -> bool:
@@ -553,7 +609,7 @@ class StudyRows:
     labelled: Bool1D
     probability: Float1D
     design: SamplingDesign
-    folds: Int2D  # of the cross-fitting, repeats first
+    fold_plan: FoldPlan  # of the cross-fitting
     clusters: tuple[Int1D, ...] = ()  # of the standard errors
     weights: Float1D | None = None
     offset: Float1D | None = None
@@ -568,7 +624,7 @@ class StudyRows:
             labelled=self.labelled[rows],
             probability=self.probability[rows],
             design=self.design.take(rows),
-            folds=self.folds[:, rows],
+            fold_plan=self.fold_plan.take(rows),
             clusters=tuple(c[rows] for c in self.clusters),
             weights=None if self.weights is None else self.weights[rows],
             offset=None if self.offset is None else self.offset[rows],
@@ -673,7 +729,7 @@ class RowCoder(ABC):
         if not self.given:
             assert self.models is not None
             columns = self.features.columns(rows.frame)
-            return self.models.complete_in_blocks(self.features.encode_columns, columns, rows.folds)
+            return self.models.complete_in_blocks(self.features.encode_columns, columns, rows.fold_plan.folds)
         of = rows.given
         if not self.plug_in:
             of = {name: of[name].mean(axis=0)[None] for name in self.given}
@@ -724,7 +780,7 @@ class FormulaCoder(RowCoder):
             y=self.outcome_of(self.builder.outcome(frame=frame)) if outcome is None else outcome,
             X=self.builder.design(replacements, frame)
             if self.kind.takes_covariates
-            else np.ones((len(frame), 1)),
+            else np.broadcast_to(1.0, (len(frame), 1)),
             Z=self.builder.instruments(replacements, frame),
             weights=rows.weights,
             offset=rows.offset,
@@ -790,7 +846,7 @@ def numeric_outcome(values: AnyArray, name: str) -> Float1D:
             f"The outcome {name!r} is not numeric; use model='multinomial' or 'shares' for classes."
         )
     try:
-        numbers = values.astype(np.float64)
+        numbers = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError):
         raise ValueError(
             f"The outcome {name!r}, or what the machine says of it, is not numeric: say which word counts as 1 with "

@@ -322,7 +322,7 @@ class FrameStudy:
             labelled=calibration.labelled,
             probability=calibration.probability,
             design=calibration.design,
-            folds=calibration.folds,
+            fold_plan=calibration.fold_plan,
             clusters=self.clusters,
             weights=None if request.weights is None else checked_weights(request.weights),
             offset=None if request.offset is None else checked_size(request.offset, "offset"),
@@ -452,7 +452,7 @@ def predicting(
     features = feature_coder(request.units, request.calibration.labels, request.estimator, study, variables)
     fitter = CrossFitter(
         learner=request.learner,
-        folds=known.folds,
+        folds=known.fold_plan.folds,
         labelled=known.labelled,
         n_surrogates=features.n_surrogates,
         n_folds=request.calibration.n_folds,
@@ -649,7 +649,8 @@ def _check_rank(
     """Refuse collinear columns; warn where the labelled rows alone do not identify a column."""
     if not isinstance(sample.moment, LinearMoment | GLMMoment | MultinomialMoment | InstrumentalMoment):
         return
-    products = sample.total(partial(_products, absorber=absorber, design=design), Augmentation())
+    work = partial(_products, absorber=absorber, design=design)
+    products = sample.total(work, Augmentation(), in_blocks=False)
     redundant = []
     if not _clearly_apart(products):
         triangle = sample.total(partial(_triangle, absorber=absorber, design=design), Augmentation())

@@ -469,7 +469,7 @@ def infer_share(
     assert bounds is not None
     units = _units(request)
     difference = request.model_kind.compares and parsed.covariates != "1"
-    frame = fill_labels(request)
+    frame = fill_labels(request) if isinstance(request.units, CountedUnits) else study.template
     parts = _parts(parsed, builder, request, units, bounds, frame)
     binary = _declared_binary(request, parsed, builder)
     level = float(request.confidence_level)
@@ -847,13 +847,13 @@ def _estimate(
         mass = np.ones(len(cell)) if units.size is None else units.size[part.inside]
         total = np.where(s.total > 0, s.total, 1.0)
         # influence: N W_c / S_c a_i (y_i - ybar_c) of a label, plus ybar_c - theta of every unit
-        off = np.zeros(len(cell))
-        off[labelled] = part.y - s.mean[cell[labelled]]
-        own = n_units * (s.share / total)[cell] * mass * off
+        of_label, rows = cell[labelled], inside[labelled]
+        own = n_units * (s.share / total)[of_label] * mass[labelled] * (part.y - s.mean[of_label])
         here = many[part.inside]
-        spread = (s.mean[cell] - float(np.sum(s.share * s.mean))) * mass * n_units / (mass @ here)
-        residual[inside, k] = width * own
-        influence[inside, k] = width * (own / units.probability[part.inside] + spread)
+        centred = (s.mean - float(np.sum(s.share * s.mean))) * n_units / (mass @ here)
+        residual[rows, k] = width * own
+        influence[inside, k] = width * centred[cell] * mass
+        influence[rows, k] += width * own / units.probability[rows]
     influence, residual = influence @ intervals.contrasts.T, residual @ intervals.contrasts.T
     length = np.sqrt(many @ influence**2) / n_units
     scale = np.divide(error, length, out=np.zeros(len(error)), where=length > 0)

@@ -565,7 +565,8 @@ def _warn_about_skewness(prepared: PreparedModel, found: Estimate, level: float,
     spread = float(np.sqrt(np.mean(part**2)))
     if not spread > 0.0:
         return
-    skewness = float(np.mean((part / spread) ** 3))
+    part /= spread
+    skewness = float(part @ (part * part)) / len(part)
     # Edgeworth expansion of Student's statistic (Hall 1992, The Bootstrap and Edgeworth Expansion, section 2.6): the
     # two-sided interval loses 2 phi(z) (z^5 + 2 z^3 - 3 z) skewness^2 / (18 n), besides what kurtosis adds.
     z = float(stats.norm.isf((1.0 - level) / 2.0))

@@ -51,7 +51,7 @@ class SequentialStudy:
 
     def __init__(self, units: Units, labelling: SequentialLabelling) -> None:
         self.units = units
-        self.labelling = labelling.fit(units.base_features({}))
+        self.labelling = labelling.fit(units.base_features())
         self.label = "label"  # what the caller calls the expert label
 
     @property

@@ -13,7 +13,7 @@ import numpy as np
 from validstats._typing import AnyArray, Float1D, Int1D
 from validstats.dsl.fit import Augmentation, LabelledSample, identity_augmentation
 from validstats.dsl.fit.order import order_statistics
-from validstats.dsl.labels import CountedUnits
+from validstats.dsl.labels import CountedUnits, FoldPlan
 from validstats.dsl.moments import MeanMoment, RegressionRows
 from validstats.dsl.regression import (
     DesignBuilder,
@@ -317,6 +317,6 @@ def _request(
             probability=probability,
             design=design,
             clusters=(codes,) if calibration.clusters else (),
-            folds=np.zeros((0, len(data)), dtype=np.int64),
+            fold_plan=FoldPlan.of_units(np.arange(len(data)), len(data), 1, ()),
         ),
     )

@@ -10,18 +10,18 @@ from typing import Any, Self
 
 import numpy as np
 
-from validstats._typing import AnyArray, Bool1D, Float1D, Int1D, Int2D
+from validstats._typing import AnyArray, Bool1D, Float1D, Int1D
 from validstats.dsl.labels import (
     KNOWN_TEXT,
     Calibration,
-    CrossFitter,
+    FoldPlan,
     PartialLabels,
     ProbabilityRange,
     Units,
     check_enough_units,
+    check_learners,
     clean_label,
     drawn_shares,
-    fold_of_units,
     fold_seed,
     joined_names,
     label_classes,
@@ -370,14 +370,12 @@ class DesignReader:
         assert strata is not None
         return self.shares[strata]
 
-    def folds(self, positions: Int1D, clusters: tuple[Int1D, ...]) -> Int2D:
-        """Return the fold of every row in every repeat."""
+    def fold_plan(self, positions: Int1D, clusters: tuple[Int1D, ...]) -> FoldPlan:
+        """Return the folds of some rows."""
         units, n_units = positions, self.n_rows
         if clusters:
             units, n_units = clusters[0], len(self.cluster_levels[0])
-        return np.array(
-            [fold_of_units(units, n_units, self.n_folds, seed) for seed in self.seeds], dtype=np.int64
-        ).reshape(len(self.seeds), len(units))
+        return FoldPlan.of_units(units, n_units, self.n_folds, self.seeds)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -445,8 +443,8 @@ def calibrated_stream(
     reader = replace(reader, n_folds=n_folds, seeds=tuple(fold_seed(generator) for _ in range(n_repeats)))
     gold = {name: typed_labels(values) for name, values in reader.labels.items()}
     everyone = np.ones(len(reader.positions), dtype=np.bool_)
-    folds = reader.folds(reader.positions, reader.of_clusters)
-    CrossFitter(learner=learner, folds=folds, labelled=everyone, parameters=parameters).check_learners(gold)
+    plan = reader.fold_plan(reader.positions, reader.of_clusters)
+    check_learners(learner, gold)
     calibration = StreamedCalibration(
         labels=reader.labels,
         kinds={name: label_kind(values) for name, values in gold.items()},
@@ -455,7 +453,7 @@ def calibrated_stream(
         design=reader.design_of(reader.of_clusters, reader.of_strata),
         design_text=text,
         clusters=reader.of_clusters,
-        folds=folds,
+        fold_plan=plan,
         n_folds=n_folds,
         predictor=None,
         classes=label_classes(gold),

@@ -70,7 +70,7 @@ class PartReader:
             labelled=labelled,
             probability=probability,
             design=design,
-            folds=self.design.folds(positions, drawn),
+            fold_plan=self.design.fold_plan(positions, drawn),
             clusters=clusters,
             weights=None if self.weights is None else _weights(read, self.weights, index),
             offset=None

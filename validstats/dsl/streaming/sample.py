@@ -115,6 +115,7 @@ class StreamedSample:
         augmentation: Augmentation,
         *,
         labelled_only: bool = False,
+        in_blocks: bool = True,
     ) -> T:
         """Add what ``work`` returns over the parts, in a pass over the rows."""
         if labelled_only:
