@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import copy
+import pickle
 import warnings
 from itertools import combinations
 
@@ -134,6 +136,54 @@ def test_every_row_that_trained_is_noticed_by_itself() -> None:
     telling = TrainingRows.of(X, y > 0)
     assert telling.column == 0 and trained.column == -1
     assert all(telling.among(X[i : i + 1], y[i : i + 1] > 0) for i in range(300))
+
+
+@pytest.mark.parametrize("kind", ["array", "columns", "pandas", "polars", "sparse", "list"])
+@pytest.mark.parametrize("n", [500, 5_000])
+def test_rows_that_change_after_training_are_remembered_as_they_were(kind, n) -> None:
+    X, y = table(n, np.random.default_rng(0))
+    rows, labels = as_table(X.copy(), y.copy(), kind)
+    trained = TrainingRows.of(rows, labels)
+    if kind in ("array", "columns"):
+        rows[:] = 0.0
+    elif kind == "pandas":
+        rows.loc[:, "a"] = 0.0
+    elif kind == "sparse":
+        rows.data[:] = 0.0
+    elif kind == "list":
+        rows.clear()
+    seen = labels.copy()
+    labels[:] = 0
+    assert "marks" in trained.__dict__ or kind in ("array", "columns", "pandas", "polars")
+    assert trained.among(X, seen)
+
+
+@pytest.mark.parametrize("kind", ["array", "pandas", "polars"])
+@pytest.mark.parametrize("copied", [lambda held: pickle.loads(pickle.dumps(held)), copy.deepcopy])
+def test_copies_hold_marks_and_no_rows(kind, copied) -> None:
+    X, y = table(500, np.random.default_rng(0))
+    rows, y = as_table(X, y, kind)
+    trained = TrainingRows.of(rows, y)
+    assert trained.kept is not None
+    again = copied(trained)
+    assert again.kept is None and again.among(X, y) and not again.among(X[:, ::-1], y)
+    np.testing.assert_array_equal(again.marks, row_marks(X, y))
+
+
+def test_wide_rows_are_marked_at_once_and_not_copied() -> None:
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(500, 300)), rng.normal(size=500)
+    assert TrainingRows.of(X, y).kept is None
+    assert TrainingRows.of(X[:, :200], y).kept is not None
+
+
+def test_a_column_whose_first_values_repeat_is_judged_by_all() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(20_000, 1))
+    X[2:5] = X[1]  # three repeated values
+    assert TrainingRows.of(X, np.zeros(20_000)).column == 0
+    X[:64] = X[64:128]  # seven in every thousand, all in front
+    assert TrainingRows.of(X, np.zeros(20_000)).column is None
 
 
 def test_coarse_rows_are_noticed_by_how_often_each_occurs() -> None:

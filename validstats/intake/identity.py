@@ -12,7 +12,7 @@ from scipy import stats
 
 from validstats._typing import AnyArray, Int1D
 from validstats.exceptions import DataReuseWarning, data_reuse_message, warn
-from validstats.intake.marks import GOLDEN, n_columns, number_at, row_marks
+from validstats.intake.marks import GOLDEN, copied_rows, n_columns, number_at, row_marks
 
 __all__ = ["TOLERATED_SHARE", "TrainingRows", "shared_rows", "warn_data_reuse"]
 
@@ -32,6 +32,8 @@ _FIRST_LOOK, _MOST_AT_FIRST = 100, 800
 """Reference rows that are looked at first, over the share of training rows that is remembered, and at most."""
 _MOST_TRIED = 4
 """Columns that are tried as one that tells rows apart."""
+_TRIED = 128
+"""Values of a column by which it is first judged."""
 _REPEATED = 1e-3
 """Share of repeated values up to which a column tells rows apart: of 800 unrelated rows less than one has a known value."""
 
@@ -44,13 +46,16 @@ class TrainingRows:
     ----------
     n : int
         Number of training rows.
-    marks : ndarray of uint64
-        Their marks; of a random sample of more than 4,096.
+    size : int
+        Number of those that are remembered: all, or a sample of more than 4,096.
     column : int or None
         Position of a column that tells rows apart by itself, -1 standing for the label; None if there is none among the first
         few.
     values : ndarray of float32 or None
         Its values in the rows that are remembered, ascending.
+    kept : tuple of rows and labels, or None
+        A copy of the rows that are remembered, of which ``marks`` are made when a reference first has a known value; None where
+        they are made already. A copy of the object, pickled or not, holds marks alone.
 
     Notes
     -----
@@ -68,9 +73,10 @@ class TrainingRows:
     """
 
     n: int
-    marks: npt.NDArray[np.uint64]
+    size: int
     column: int | None
     values: npt.NDArray[np.float32] | None
+    kept: tuple[Any, AnyArray] | None
 
     @classmethod
     def of(cls, X: Any, y: AnyArray) -> Self:
@@ -89,10 +95,27 @@ class TrainingRows:
             What is needed to notice them.
         """
         at = _remembered(len(y))
-        found = cls(len(y), row_marks(X, y, at), *_telling_column(X, y, at))
-        if found.values is None:
+        size = len(y) if at is None else len(at)
+        column, values = _telling_column(X, y, at)
+        rows = None if values is None else copied_rows(X, at)
+        if rows is not None:
+            return cls(len(y), size, column, values, (rows, y.copy() if at is None else y.take(at)))
+        found = cls(len(y), size, column, values, None)
+        found.__dict__["marks"] = row_marks(X, y, at)
+        if values is None:
             found.known  # noqa: B018  (sorted now, since every calibration will ask)
         return found
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the copy of the rows."""
+        return {**self.__dict__, "marks": self.marks, "kept": None}
+
+    @cached_property
+    def marks(self) -> npt.NDArray[np.uint64]:
+        """Marks of the rows that are remembered."""
+        if self.kept is None:
+            raise AttributeError("marks")
+        return row_marks(*self.kept)
 
     @cached_property
     def known(self) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
@@ -118,10 +141,10 @@ class TrainingRows:
             Whether the others should be looked at. Of a share of 5 % none is noticed with a chance of exp(-5), and of exp(-2.5)
             where a sixteenth of the training rows is remembered.
         """
-        at = _first_look(len(y), len(self.marks) / self.n)
+        at = _first_look(len(y), self.n, self.size)
         if self.values is not None and (value := number_at(X, y, self.column, at)) is not None:
             value = _single(value)
-            known = value == self.values.take(self.values.searchsorted(value), mode="clip")
+            known = self.values.take(self.values.searchsorted(value), mode="clip") == value
             if not np.count_nonzero(known):
                 return False
             at = np.flatnonzero(known) if at is None else at[known]
@@ -172,22 +195,28 @@ class TrainingRows:
 def _single(numbers: AnyArray) -> npt.NDArray[np.float32]:
     """Numbers as float32, those beyond it infinite."""
     with np.errstate(over="ignore"):
-        return numbers.astype(np.float32, copy=False)
+        return numbers.astype(np.float32)
 
 
 def _telling_column(
     X: Any, y: AnyArray, at: Int1D | None
 ) -> tuple[int | None, npt.NDArray[np.float32] | None]:
     """A column of numbers that hardly ever repeat, and its values in order: the label or one of the first columns."""
+    size = len(y) if at is None else len(at)
     for j in (-1, *range(min(n_columns(X), _MOST_TRIED))):
-        numbers = number_at(X, y, j, at)
-        if numbers is not None:
-            values = np.sort(_single(numbers))
-            n_repeated = len(values) - 1 - np.count_nonzero(values[1:] != values[:-1])
+        first = number_at(X, y, j, at[:_TRIED] if at is not None else None)
+        # most columns that repeat do so in their first values
+        if first is not None and _n_repeated(np.sort(first[:_TRIED])) <= _REPEATED * size:
+            values = _single(first if at is None else number_at(X, y, j, at))
+            values.sort()
             # missing values differ from themselves and stand last
-            if n_repeated <= _REPEATED * len(values) and np.isfinite(values[-1:]).all():
+            if _n_repeated(values) <= _REPEATED * len(values) and np.isfinite(values[-1:]).all():
                 return j, values
     return None, None
+
+
+def _n_repeated(ordered: AnyArray) -> int:
+    return len(ordered) - 1 - np.count_nonzero(ordered[1:] != ordered[:-1])
 
 
 @lru_cache(maxsize=64)
@@ -196,6 +225,7 @@ def _counted(n: int) -> Int1D | None:
     return None if n <= 4 * _REFERENCE_ROWS else _positions(n, _REFERENCE_ROWS)
 
 
+@lru_cache(maxsize=8)
 def _remembered(n: int) -> Int1D | None:
     """Positions of the training rows that are remembered; None for all of them."""
     fewest, most = _TRAINING_ROWS
@@ -208,9 +238,9 @@ def _remembered(n: int) -> Int1D | None:
 
 
 @lru_cache(maxsize=64)
-def _first_look(n: int, seen: float) -> Int1D | None:
-    """Positions of the reference rows that are looked at first, a share ``seen`` of training rows being remembered."""
-    size = min(int(np.ceil(_FIRST_LOOK / seen)), _MOST_AT_FIRST)
+def _first_look(n: int, n_training: int, n_remembered: int) -> Int1D | None:
+    """Positions of the reference rows that are looked at first, some of the training rows being remembered."""
+    size = min(-(-_FIRST_LOOK * n_training // n_remembered), _MOST_AT_FIRST)
     return None if n <= size else _positions(n, size)
 
 

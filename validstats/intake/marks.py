@@ -18,13 +18,14 @@ import numpy.typing as npt
 from validstats._typing import AnyArray, Int1D
 from validstats.intake.frames import columns, is_frame
 
-__all__ = ["GOLDEN", "n_columns", "number_at", "row_marks"]
+__all__ = ["GOLDEN", "copied_rows", "n_columns", "number_at", "row_marks"]
 
 UInt64 = npt.NDArray[np.uint64]
 
 _CELLS = 1 << 15  # cells of a block: 256 KB, which a cache of the second level holds
 _LETTERS = 1 << 22  # letters of a block of text
 _KEPT_FACTORS = 1 << 12
+_MOST_COPIED = 1 << 17  # cells of rows that are copied: 1 MB
 # float64 has 52 bits of fraction and float32 23: half of the last one that stays is added, and 29 are dropped
 _HALF, _DROPPED = np.uint64(1 << 28), np.uint64(29)
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2^64 over the golden ratio
@@ -58,8 +59,8 @@ def row_marks(rows: Any, labels: AnyArray, at: Int1D | None = None) -> UInt64:
     >>> bool(a == row_marks(np.array([[0.1, 2.0]], dtype=np.float32), np.array([1]))[0])
     True
     """
-    y = labels if at is None else labels[at]
-    if isinstance(rows, np.ndarray) and rows.ndim == 2 and rows.dtype.kind in "fiub":
+    y = labels if at is None else labels.take(at)
+    if _is_matrix(rows):
         return _mark_matrix(rows, y, at)
     if hasattr(rows, "tocsr"):
         return _mark_sparse(rows.tocsr(), y, at)
@@ -67,18 +68,39 @@ def row_marks(rows: Any, labels: AnyArray, at: Int1D | None = None) -> UInt64:
     return _mark_matrix(found, y, None) if isinstance(found, np.ndarray) else _mark_columns(found, y)
 
 
+def copied_rows(rows: Any, at: Int1D | None) -> Any | None:
+    """A copy of rows at some positions, where that is quicker than marking them; None elsewhere."""
+    p = n_columns(rows)
+    if not p or p * (len(rows) if at is None else len(at)) > _MOST_COPIED:
+        return None
+    if _is_matrix(rows):
+        return rows.copy() if at is None else _rows_at(rows, at)
+    if nw.dependencies.is_pandas_dataframe(rows):
+        values = _numbers_of(rows)
+        if values is not None:
+            return values.copy() if at is None else _rows_at(values, at)
+        return rows.copy() if at is None else rows.iloc[at]
+    if nw.dependencies.is_polars_dataframe(rows):  # which nobody can change
+        return rows if at is None else rows[at]
+    return None
+
+
+def _is_matrix(rows: Any) -> bool:
+    return isinstance(rows, np.ndarray) and rows.ndim == 2 and rows.dtype.kind in "fiub"
+
+
 def n_columns(rows: Any) -> int:
     """Number of columns of rows whose columns can be read one by one; 0 for a sparse matrix, a list or anything else."""
-    shape: Any = () if hasattr(rows, "tocsr") else getattr(rows, "shape", ())
+    shape: Any = () if hasattr(type(rows), "tocsr") else getattr(rows, "shape", ())  # a frame would search its columns
     return int(shape[-1]) if len(shape) == 2 else 0
 
 
 def number_at(rows: Any, labels: AnyArray, column: int | None, at: Int1D | None) -> AnyArray | None:
     """One number a row at some positions: of a column, or the label for -1; None where it is no number."""
-    if column is None or column >= n_columns(rows):
-        return None
     if column == -1:
         values = labels
+    elif column is None or column >= n_columns(rows):
+        return None
     elif isinstance(rows, np.ndarray):
         values = rows[:, column]
     elif nw.dependencies.is_polars_dataframe(rows):
@@ -95,7 +117,7 @@ def number_at(rows: Any, labels: AnyArray, column: int | None, at: Int1D | None)
         return None
     if values.dtype.kind not in "fiu":
         return None
-    return values if at is None else values[at]
+    return values if at is None else values.take(at)
 
 
 def _mark_matrix(X: AnyArray, y: AnyArray, at: Int1D | None) -> UInt64:
@@ -214,19 +236,29 @@ def _mixed(numbers: UInt64) -> UInt64:
 
 def _columns_at(rows: Any, at: Int1D | None) -> AnyArray | list[AnyArray]:
     """Rows at some positions: a matrix where all are numbers, else their columns."""
+    if nw.dependencies.is_pandas_dataframe(rows):
+        values = _numbers_of(rows)
+        if values is not None:
+            return values if at is None else _rows_at(values, at)
+        part = rows if at is None else rows.iloc[at]
+        values = part.to_numpy()
+        return values if values.dtype.kind in "fiub" else columns(part)
     if not is_frame(rows):
         taken = rows if at is None else [rows[i] for i in at] if isinstance(rows, list) else _taken(rows, at)
         array = np.asarray(taken)
         array = array.reshape(len(array), -1)
         return array if array.dtype.kind in "fiub" else list(array.T)
-    if nw.dependencies.is_pandas_dataframe(rows):
-        part = rows if at is None else rows.take(at)
-        if all(isinstance(d, np.dtype) and d.kind in "fiub" for d in part.dtypes):
-            return np.asarray(part.values)
-        return columns(part)
     if nw.dependencies.is_polars_dataframe(rows):
         return [_polars_values(series, at) for series in rows.get_columns()]
     return columns(rows if at is None else rows.take(at))
+
+
+def _numbers_of(frame: Any) -> AnyArray | None:
+    """A small pandas frame of numbers as a matrix, which is mostly a view and quicker than taking rows of a frame."""
+    if frame.size > _MOST_COPIED or frame.iloc[:1].to_numpy().dtype.kind not in "fiub":
+        return None
+    values = np.asarray(frame.to_numpy())
+    return values if values.dtype.kind in "fiub" else None
 
 
 def _taken(rows: Any, at: Int1D) -> Any:
