@@ -469,7 +469,10 @@ def main() -> None:
         "| :--- | ---: | ---: | ---: | ---: |",
     ]
     costs = check_costs(here, 15 * given.repeats)
-    page += [f"| {c} | {1e3 * a:.2f} | {1e6 * b:.0f} | {r:.3f} | {least:.3f} |" for c, (a, b, r, least) in costs.items()]
+    page += [
+        f"| {c} | {1e3 * a:.2f} | {1e6 * b:.0f} | {r:.3f} | {least:.3f} |"
+        for c, (a, b, r, least) in costs.items()
+    ]
     out = here / "benchmarks" / "results" / "intake.md"
     out.write_text("\n".join(page) + "\n", encoding="utf-8")
     print("\n".join(page))

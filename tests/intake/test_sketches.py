@@ -90,6 +90,60 @@ def test_features_alone_recognise_them(name: str) -> None:
     assert find_overlap(sketch_rows(X, key=KEY), sketch_rows(features, key=KEY)) is not None
 
 
+@pytest.fixture
+def in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few rows are read as many are: in blocks, and sorted columns in their middle."""
+    for name, value in {"_MANY": 400, "_PROBED": 300, "_BLOCK": 128}.items():
+        monkeypatch.setattr(f"validstats.intake.sketches.{name}", value)
+
+
+def test_blocks_give_the_smallest_tokens_of_all(old: tuple[RowSketch, ...], in_blocks: None) -> None:
+    rng = np.random.default_rng(0)
+    coarse = rng.integers(0, 40, (N, 4)).astype(float)
+    text = pd.DataFrame({"a": rng.integers(0, 10**6, N).astype(str), "b": coarse[:, 0]})
+    for rows in (X, coarse, text, np.where(rng.random((N, 3)) < 0.4, np.nan, X[:, :3])):
+        blocks = [s for s in sketch_rows(rows, Y, key=KEY) if s.family in ("value", "joint", "half")]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("validstats.intake.sketches._MANY", N)
+            whole = [s for s in sketch_rows(rows, Y, key=KEY) if s.family in ("value", "joint", "half")]
+        assert len(whole) > 0 and len(blocks) == len(whole)
+        for a, b in zip(blocks, whole, strict=True):
+            np.testing.assert_array_equal(a.tokens, b.tokens)
+            assert a.family == b.family and a.once == pytest.approx(b.once, abs=4 * 0.3 / np.sqrt(300))
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_the_same_rows_are_recognised_in_blocks(name: str, in_blocks: None) -> None:
+    new = sketch_rows(*VARIANTS[name], key=KEY)
+    assert find_overlap(sketch_rows(X, Y, key=KEY), new) is not None
+
+
+@pytest.mark.slow
+def test_many_rows_are_recognised_as_few_are() -> None:
+    rng = np.random.default_rng(0)
+    n = 100_000
+    rows, more = rng.normal(size=(2, n, 5))
+    labels, more_labels = (part[:, 0] + rng.normal(size=n) > 0 for part in (rows, more))
+    scaled, order = (rows - rows.mean(0)) / rows.std(0), rng.permutation(n)
+    known = sketch_rows(rows, labels, key=KEY)
+    for new in (
+        (rows[order], labels[order]),
+        (rows.astype(np.float32), labels),
+        (rows.astype(np.float16), labels),
+        (rows[: n // 10], labels[: n // 10]),
+        (np.r_[rows[: 3 * n // 10], more[3 * n // 10 :]], labels),
+        (-scaled, ~labels),
+        (scaled.astype(np.float32)[order], labels[order]),
+        (scaled[order[: 9 * n // 10]], labels[order[: 9 * n // 10]]),
+        (np.log(rows - rows.min(0) + 1.0), labels),
+        (rows.argsort(0).argsort(0).astype(float), labels),
+        (np.c_[rows[:, 0], rows[:, 1:] ** 2], labels),
+    ):
+        assert find_overlap(known, sketch_rows(*new, key=KEY)) is not None
+        assert find_overlap(sketch_rows(*new, key=KEY), known) is not None
+    assert find_overlap(known, sketch_rows(more, more_labels, key=KEY)) is None
+
+
 def test_digests_of_whole_rows_miss_what_sketches_see() -> None:
     missed = [
         name

@@ -14,7 +14,7 @@ from validstats._typing import AnyArray, Int1D
 from validstats.exceptions import DataReuseWarning, data_reuse_message, warn
 from validstats.intake.marks import GOLDEN, copied_rows, n_columns, number_at, row_marks
 
-__all__ = ["TOLERATED_SHARE", "TrainingRows", "shared_rows", "warn_data_reuse"]
+__all__ = ["TOLERATED_SHARE", "TrainingRows", "shared_rows", "spread_positions", "warn_data_reuse"]
 
 TOLERATED_SHARE = 0.05
 """Share of reference rows that may equal training rows without a warning: honest duplicates exist."""
@@ -207,7 +207,9 @@ def _telling_column(
         first = number_at(X, y, j, at[:_TRIED] if at is not None else None)
         # most columns that repeat do so in their first values
         if first is not None and _n_repeated(np.sort(first[:_TRIED])) <= _REPEATED * size:
-            values = _single(first if at is None else number_at(X, y, j, at))
+            every = first if at is None else number_at(X, y, j, at)
+            assert every is not None
+            values = _single(every)
             values.sort()
             # missing values differ from themselves and stand last
             if _n_repeated(values) <= _REPEATED * len(values) and np.isfinite(values[-1:]).all():
@@ -216,13 +218,13 @@ def _telling_column(
 
 
 def _n_repeated(ordered: AnyArray) -> int:
-    return len(ordered) - 1 - np.count_nonzero(ordered[1:] != ordered[:-1])
+    return len(ordered) - 1 - int(np.count_nonzero(ordered[1:] != ordered[:-1]))
 
 
 @lru_cache(maxsize=64)
 def _counted(n: int) -> Int1D | None:
     """Positions of the reference rows that give the share of those that were trained on; None for all of them."""
-    return None if n <= 4 * _REFERENCE_ROWS else _positions(n, _REFERENCE_ROWS)
+    return None if n <= 4 * _REFERENCE_ROWS else spread_positions(n, _REFERENCE_ROWS)
 
 
 @lru_cache(maxsize=8)
@@ -233,7 +235,7 @@ def _remembered(n: int) -> Int1D | None:
     if n <= size:
         return None
     # short runs of rows, whose cells lie together
-    starts = _RUN * _positions(n // _RUN, size // _RUN)
+    starts = _RUN * spread_positions(n // _RUN, size // _RUN)
     return np.asarray((starts[:, None] + np.arange(_RUN)).ravel())
 
 
@@ -241,7 +243,7 @@ def _remembered(n: int) -> Int1D | None:
 def _first_look(n: int, n_training: int, n_remembered: int) -> Int1D | None:
     """Positions of the reference rows that are looked at first, some of the training rows being remembered."""
     size = min(-(-_FIRST_LOOK * n_training // n_remembered), _MOST_AT_FIRST)
-    return None if n <= size else _positions(n, size)
+    return None if n <= size else spread_positions(n, size)
 
 
 def _any_among(known: npt.NDArray[np.uint64], marks: npt.NDArray[np.uint64]) -> bool:
@@ -249,7 +251,7 @@ def _any_among(known: npt.NDArray[np.uint64], marks: npt.NDArray[np.uint64]) -> 
     return bool(len(known) and np.count_nonzero(known.take(known.searchsorted(marks), mode="clip") == marks))
 
 
-def _positions(n: int, size: int) -> Int1D:
+def spread_positions(n: int, size: int) -> Int1D:
     """One position in each of equally many neighbouring rows, at multiples of the golden ratio: the same at every call."""
     places = np.arange(size + 1, dtype=np.int64)
     edges = places * n // size
@@ -341,6 +343,8 @@ def shared_rows(
     >>> shared_rows(rows, rows[:40]), shared_rows(rows, rows + np.uint64(100))
     (40, 0)
     """
+    if not _count_shared(own, others):
+        return 0
     values, counts = np.unique(own, return_counts=True)
     if (
         len(own) == len(others)

@@ -91,7 +91,9 @@ def _is_matrix(rows: Any) -> bool:
 
 def n_columns(rows: Any) -> int:
     """Number of columns of rows whose columns can be read one by one; 0 for a sparse matrix, a list or anything else."""
-    shape: Any = () if hasattr(type(rows), "tocsr") else getattr(rows, "shape", ())  # a frame would search its columns
+    shape: Any = (
+        () if hasattr(type(rows), "tocsr") else getattr(rows, "shape", ())
+    )  # a frame would search its columns
     return int(shape[-1]) if len(shape) == 2 else 0
 
 

@@ -13,9 +13,10 @@ from __future__ import annotations
 import hashlib
 import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from functools import cached_property
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,7 @@ from scipy import special
 
 from validstats._typing import AnyArray, Float1D
 from validstats.intake.frames import columns, is_frame
+from validstats.intake.identity import spread_positions as _spread
 from validstats.intake.kinds import is_missing, read_array
 
 __all__ = [
@@ -37,6 +39,7 @@ __all__ = [
 
 SketchFamily = Literal["id", "value", "gap", "order", "joint", "half"]
 UInt64 = npt.NDArray[np.uint64]
+_Rows: TypeAlias = slice | npt.NDArray[np.intp]
 
 _SIZE = 128  # tokens of a sketch: a share of .2 is then known to about .035
 _ONCE = 0.9  # least share of tokens that occur once, so that unrelated rows repeat at most one in ten
@@ -61,6 +64,10 @@ _LEAST_WINDOW_BITS = (
 )
 _MOST_EQUAL_GAPS = 0.5  # a column with more equal gaps than that is a numbering
 _FEWEST = 16  # once-only tokens without which a property is not sketched
+_MANY = 1 << 16  # rows beyond which they are read in blocks, and sorted columns in their middle
+_BLOCK = 1 << 13
+_PROBED = 2048  # rows that tell the share of tokens that occur once: near .9 it is known to .007
+_BELOW = 1024.0  # tokens of which the smallest are taken: more than 128 of them occur once, if nine in ten do
 _PREFIX = np.uint64(0xFFFFFF0000000000)  # first 24 bits of a mix, which keep the order of the tokens
 _GOLDEN = 0x9E3779B97F4A7C15
 _WRAP = (1 << 64) - 1
@@ -265,25 +272,27 @@ def sketch_rows(X: Any, y: Any = None, *, key: bytes) -> tuple[RowSketch, ...]:
     half = _Half(n, key)
     # one column at a time: those of rows in parts are read when their turn comes
     for j in range(len(cells)):
-        column = cells[j]
-        tokens, present = _value_tokens(column, _salt_word(key, "value"))
-        fine.append(_smallest_once(tokens[present]))
-        half.add(j, column, tokens)
+        column = _Column(cells[j])
+        fine.append(column.smallest(key))
+        half.add(j, column)
         if fine[j][0] < _ONCE:
-            coarse.append(tokens)
-        elif not _is_numbering(column):
+            coarse.append(column)
+        elif not column.is_numbering():
             # numbers of rows are told apart by the labels that stand along them only
             kept.append(j)
-        if len(gaps) < _MOST_SORTED_COLUMNS and (number := _as_numbers(column)) is not None:
-            gaps.append(_gap_tokens(number, key))
+        if len(gaps) < _MOST_SORTED_COLUMNS and column.numbers is not None:
+            gaps.append(_gap_tokens(column, key))
             if labels is not None and labels.repeat:
-                orders.append(_order_tokens(number, labels.classes, key))
+                orders.append(_order_tokens(column, labels.column, key))
     # both sides keep the columns with the smallest tokens, whatever the columns are called and where they stand
     chosen = sorted(kept, key=lambda j: int(fine[j][1][0]))[:_MOST_VALUE_COLUMNS]
     found = [_sketch("value", n, *fine[j], key) for j in chosen]
     found += [_sketch("gap", n, *tokens, key) for tokens in gaps]
-    found += [_sketch("joint", n, *tokens, key) for tokens in _joint_tokens(coarse, key)]
-    found += [_sketch("half", n, *tokens, key) for tokens in half.tokens()]
+    if len(coarse) > 1:
+        tuples = _smallest_of(n, lambda rows: _joint_tokens(coarse, rows, key))
+        found += [_sketch("joint", n, *tokens, key) for tokens in tuples]
+    if len(cells) > 1:
+        found += [_sketch("half", n, *tokens, key) for tokens in _smallest_of(n, half.tokens)]
     if labels is not None:
         found += labels.sketches(n, key)
         found += [_sketch("order", n, *tokens, key, reads_labels=True) for tokens in orders]
@@ -361,18 +370,6 @@ def _are_row_numbers(array: AnyArray) -> bool:
     return first in (0.0, 1.0) and bool(np.array_equal(np.sort(numbers), first + np.arange(len(numbers))))
 
 
-def _is_numbering(column: AnyArray) -> bool:
-    """Tell whether a column counts rows or regular dates: unrelated data sets have the same ones."""
-    numbers = _as_numbers(column)
-    if numbers is None or len(numbers) < _FEWEST or not np.isfinite(numbers).all():
-        return False
-    ordered = np.unique(numbers)
-    if len(ordered) < _ONCE * len(numbers):
-        return False
-    gaps, counts = np.unique(np.diff(ordered), return_counts=True)
-    return bool(counts.max() >= _MOST_EQUAL_GAPS * counts.sum()) if len(gaps) else False
-
-
 def _rank(overlap: RowOverlap) -> tuple[bool, float, int]:
     return not overlap.reads_labels, overlap.share, overlap.n_common
 
@@ -427,6 +424,48 @@ def _smallest_once(tokens: UInt64) -> tuple[float, UInt64]:
     return len(once) / len(tokens), once[:_SIZE]
 
 
+def _smallest_of(n: int, tokens_of: Callable[[_Rows], Iterable[UInt64]]) -> list[tuple[float, UInt64]]:
+    """Share of tokens that occur once, and the smallest of those, for several kinds of tokens of the same rows."""
+    if n <= _MANY:
+        return [_smallest_once(tokens) for tokens in tokens_of(slice(None))]
+    probes = [_Probe(n, tokens) for tokens in tokens_of(_spread(n, _PROBED))]
+    for start in range(0, n, _BLOCK):
+        for probe, tokens in zip(probes, tokens_of(slice(start, start + _BLOCK)), strict=True):
+            probe.add(tokens)
+    return [probe.found() for probe in probes]
+
+
+class _Probe:
+    """Smallest tokens of many rows, and the share that occurs once as some rows tell it."""
+
+    def __init__(self, n: int, tokens: UInt64) -> None:
+        self.rows = tokens
+        self.kinds = np.unique(tokens)
+        # tokens are random numbers: below the limit there are about a thousand of those that are present
+        share = len(tokens) / _PROBED
+        self.limit = np.uint64(min(int(_WRAP * _BELOW / max(share * n, 1.0)), _WRAP))
+        self.possible = np.zeros(1 << 16, dtype=np.bool_)
+        self.possible[self.kinds >> np.uint64(48)] = True
+        self.small: list[UInt64] = []
+        self.again: list[UInt64] = []
+
+    def add(self, tokens: UInt64) -> None:
+        """Take up the tokens of further rows."""
+        self.small.append(tokens[tokens <= self.limit])
+        self.again.append(tokens[self.possible[tokens >> np.uint64(48)]])
+
+    def found(self) -> tuple[float, UInt64]:
+        """The share, and the smallest tokens."""
+        if not len(self.kinds):
+            return _smallest_once(np.concatenate(self.small))
+        seen = np.concatenate(self.again)
+        where = self.kinds.searchsorted(seen)
+        where = where[self.kinds.take(where, mode="clip") == seen]
+        counts = np.bincount(where, minlength=len(self.kinds))
+        share = float(np.mean(counts[self.kinds.searchsorted(self.rows)] == 1))
+        return share, _smallest_once(np.concatenate(self.small))[1]
+
+
 # ---------------------------------------------------------------------- columns
 
 
@@ -450,7 +489,7 @@ def _as_numbers(column: AnyArray) -> Float1D | None:
             float
         )
     if column.dtype.kind in "fiub":
-        return column.astype(np.float64)
+        return column.astype(np.float64, copy=False)
     if column.dtype.kind == "O":
         with np.errstate(all="ignore"):
             try:
@@ -460,12 +499,80 @@ def _as_numbers(column: AnyArray) -> Float1D | None:
     return None
 
 
-def _value_tokens(column: AnyArray, salt: np.uint64) -> tuple[UInt64, npt.NDArray[np.bool_]]:
-    """One token a value, with those present: numbers as float32 without their last four bits, the rest as text."""
-    numbers = None if column.dtype.kind == "M" else _as_numbers(column)
-    if numbers is None:
-        return _text_tokens(column, salt)
-    return _mix(_rounded_bits(numbers, 4), salt), ~np.isnan(numbers)
+class _Column:
+    """A column of a data set, of which tokens are made for some rows at a time."""
+
+    def __init__(self, values: AnyArray) -> None:
+        self.n = len(values)
+        self.numbers = _as_numbers(values)
+        self._words: UInt64 | None = None
+        if self.numbers is None or values.dtype.kind == "M":
+            self._words, self._missing = _text_words(values)
+
+    @property
+    def is_text(self) -> bool:
+        """Whether values count as text."""
+        return self._words is not None
+
+    def tokens(self, rows: _Rows, salt: np.uint64) -> UInt64:
+        """One token a value: numbers as float32 without their last four bits, the rest as text."""
+        return _mix(self.words(rows, 4), salt)
+
+    def words(self, rows: _Rows, n_bits: int) -> UInt64:
+        """What the tokens are made from, numbers with their last bits rounded off."""
+        if self._words is not None:
+            return self._words[rows]
+        assert self.numbers is not None
+        return _rounded_bits(self.numbers[rows], n_bits)
+
+    def present_tokens(self, rows: _Rows, salt: np.uint64) -> UInt64:
+        """Tokens of the values that are not missing."""
+        tokens = self.tokens(rows, salt)
+        if self._words is not None:
+            return tokens[~self._missing[rows]]
+        assert self.numbers is not None
+        missing = np.isnan(self.numbers[rows])
+        return tokens[~missing] if missing.any() else tokens
+
+    def smallest(self, key: bytes) -> tuple[float, UInt64]:
+        """Share of the values that occur once, and their smallest tokens."""
+        salt = _salt_word(key, "value")
+        return _smallest_of(self.n, lambda rows: [self.present_tokens(rows, salt)])[0]
+
+    @cached_property
+    def middle(self) -> npt.NDArray[np.intp]:
+        """Rows with finite numbers; of many those in the middle, where the neighbours in order are the same for all of them."""
+        assert self.numbers is not None
+        finite = np.isfinite(self.numbers)
+        if (n := np.count_nonzero(finite)) <= _MANY:
+            return np.flatnonzero(finite)
+        first = (n - _MANY) // 2
+        ends = first, first + _MANY - 1
+        low, high = np.partition(self.numbers if n == self.n else self.numbers[finite], ends)[list(ends)]
+        return np.flatnonzero((self.numbers >= low) & (self.numbers <= high))
+
+    @cached_property
+    def repeats(self) -> bool:
+        """Whether more than a tenth of the numbers occur before."""
+        assert self.numbers is not None
+        if self.n > _MANY:  # a few rows tell most columns that repeat
+            some = self.numbers[_spread(self.n, _PROBED)]
+            if len(np.unique(some)) < _ONCE * len(some) - np.isnan(some).sum():
+                return True
+        return len(self.ascending) < _ONCE * len(self.middle)
+
+    @cached_property
+    def ascending(self) -> Float1D:
+        """The numbers in the middle, in order and each once."""
+        assert self.numbers is not None
+        return np.unique(self.numbers[self.middle])
+
+    def is_numbering(self) -> bool:
+        """Tell whether the column counts rows or regular dates: unrelated data sets have the same ones."""
+        if self.numbers is None or self.n < _FEWEST or not np.isfinite(self.numbers).all() or self.repeats:
+            return False
+        gaps, counts = np.unique(np.diff(self.ascending), return_counts=True)
+        return bool(counts.max() >= _MOST_EQUAL_GAPS * counts.sum()) if len(gaps) else False
 
 
 def _rounded_bits(numbers: Float1D, n_bits: int) -> UInt64:
@@ -478,21 +585,24 @@ def _rounded_bits(numbers: Float1D, n_bits: int) -> UInt64:
     return bits.astype(np.uint64)
 
 
-def _text_tokens(column: AnyArray, salt: np.uint64) -> tuple[UInt64, npt.NDArray[np.bool_]]:
+def _text_words(column: AnyArray) -> tuple[UInt64, npt.NDArray[np.bool_]]:
+    """One word a value, and those that are missing."""
     if column.dtype.kind == "M":
         column = column.astype("datetime64[ns]").astype(str)
     missing = np.array([is_missing(v) or v == "NaT" for v in column.tolist()], dtype=np.bool_)
     texts, inverse = np.unique(np.where(missing, "", column.astype(str)), return_inverse=True)
     raw = b"".join(hashlib.blake2b(str(text).encode(), digest_size=8).digest() for text in texts)
-    words = np.frombuffer(raw, dtype="<u8").astype(np.uint64)[inverse.reshape(-1)]
-    return _mix(words, salt), ~missing
+    return np.frombuffer(raw, dtype="<u8").astype(np.uint64)[inverse.reshape(-1)], missing
 
 
-def _gap_tokens(values: Float1D, key: bytes) -> tuple[float, UInt64]:
+def _gap_tokens(column: _Column, key: bytes) -> tuple[float, UInt64]:
     """Tokens of four consecutive ratios of neighbouring gaps, read in the direction with the smaller token."""
-    ordered = np.unique(values[np.isfinite(values)])
+    nothing = 0.0, np.empty(0, dtype=np.uint64)
+    if column.repeats:
+        return nothing
+    ordered = column.ascending
     if len(ordered) < _RATIOS + 2 + _FEWEST:
-        return 0.0, np.empty(0, dtype=np.uint64)
+        return nothing
     gaps = np.diff(ordered)
     with np.errstate(all="ignore"):
         ratio = gaps[1:] / (gaps[1:] + gaps[:-1])  # unchanged by a shift and a positive scale
@@ -501,7 +611,7 @@ def _gap_tokens(values: Float1D, key: bytes) -> tuple[float, UInt64]:
     tokens = np.minimum(_windows(cells, key), _windows(mirrored, key)[::-1])
     # repeated values have no gaps of their own: their share counts as tokens that occur twice
     share, smallest = _smallest_once(tokens)
-    return share * len(ordered) / max(int(np.isfinite(values).sum()), 1), smallest
+    return share * len(ordered) / len(column.middle), smallest
 
 
 def _windows(cells: UInt64, key: bytes) -> UInt64:
@@ -516,17 +626,15 @@ def _windows(cells: UInt64, key: bytes) -> UInt64:
 class _Labels:
     """Class labels or a numeric outcome, as sketches read them."""
 
-    values: AnyArray
-    classes: npt.NDArray[np.intp]
+    column: _Column
     share: float  # of the values that occur once
     smallest: UInt64
 
     @classmethod
     def of(cls, y: AnyArray, key: bytes) -> _Labels:
-        """Number the labels, and find the values that occur once."""
-        y = y.reshape(len(y), -1)[:, 0]
-        tokens, present = _value_tokens(y, _salt_word(key, "value"))
-        return cls(y, np.unique(tokens, return_inverse=True)[1].reshape(-1), *_smallest_once(tokens[present]))
+        """Find the labels that occur once."""
+        column = _Column(y.reshape(len(y), -1)[:, 0])
+        return cls(column, *column.smallest(key))
 
     @property
     def repeat(self) -> bool:
@@ -536,22 +644,23 @@ class _Labels:
     def sketches(self, n: int, key: bytes) -> list[RowSketch | None]:
         """Sketches of the values of an outcome."""
         found = [_sketch("value", n, self.share, self.smallest, key, reads_labels=True)]
-        numbers = _as_numbers(self.values)
-        if numbers is not None:
-            found.append(_sketch("gap", n, *_gap_tokens(numbers, key), key, reads_labels=True))
+        if self.column.numbers is not None:
+            found.append(_sketch("gap", n, *_gap_tokens(self.column, key), key, reads_labels=True))
         return found
 
 
-def _order_tokens(values: Float1D, classes: npt.NDArray[np.intp], key: bytes) -> tuple[float, UInt64]:
+def _order_tokens(column: _Column, labels: _Column, key: bytes) -> tuple[float, UInt64]:
     """Tokens of windows of label changes along the values that occur once, the same in both directions."""
     nothing = 0.0, np.empty(0, dtype=np.uint64)
-    finite = np.isfinite(values)
-    _, first, counts = np.unique(values[finite], return_index=True, return_counts=True)
-    alone = counts == 1
-    if alone.sum() < _ONCE * max(finite.sum(), 1):
+    if column.repeats:
         return nothing
-    labels = classes[finite][first[alone]]
-    changes = (labels[1:] != labels[:-1]).astype(np.uint64)
+    assert column.numbers is not None
+    _, first, counts = np.unique(column.numbers[column.middle], return_index=True, return_counts=True)
+    alone = counts == 1
+    if alone.sum() < _ONCE * max(len(column.middle), 1):
+        return nothing
+    classes = labels.words(column.middle[first[alone]], 4)
+    changes = (classes[1:] != classes[:-1]).astype(np.uint64)
     rate = float(changes.mean()) if len(changes) else 0.0
     if not 0.0 < rate < 1.0:
         return nothing
@@ -589,25 +698,21 @@ def _powers(base: int, n: int) -> UInt64:
     return np.multiply.accumulate(powers)
 
 
-def _joint_tokens(cells: list[UInt64], key: bytes) -> Iterator[tuple[float, UInt64]]:
+def _joint_tokens(columns: Sequence[_Column], rows: _Rows, key: bytes) -> Iterator[UInt64]:
     """Tokens of rows of coarse columns: the tuple, the tuple without each one column, and a bag without positions."""
-    d = len(cells)
-    if d < 2:
-        return
-    salt = _salt_word(key, "joint")
+    cells = [column.tokens(rows, _salt_word(key, "value")) for column in columns]
+    d, salt = len(cells), _salt_word(key, "joint")
     odd = [(_word(key, f"joint/{j}") | 1) & _WRAP for j in range(d)]
     placed = [cell * np.uint64(m) for cell, m in zip(cells, odd, strict=True)]
     prefix = list(itertools.accumulate(placed, initial=np.zeros_like(cells[0])))
-    yield _smallest_once(_mix(prefix[-1], salt))
-    yield _smallest_once(
-        _mix(np.sum([_mix(cell, salt) for cell in cells], axis=0, dtype=np.uint64), _salt_word(key, "bag"))
-    )
+    yield _mix(prefix[-1], salt)
+    yield _mix(np.sum([_mix(cell, salt) for cell in cells], axis=0, dtype=np.uint64), _salt_word(key, "bag"))
     if d > _MOST_LEFT_OUT:
         return
     # without column j, the columns after it move one place to the left
     suffix = np.zeros_like(cells[0])
     for j in range(d - 1, -1, -1):
-        yield _smallest_once(_mix(prefix[j] + suffix, salt))
+        yield _mix(prefix[j] + suffix, salt)
         if j:
             suffix = suffix + cells[j] * np.uint64(odd[j - 1])
 
@@ -616,22 +721,23 @@ class _Half:
     """Tokens of whole rows, numbers with the 11 significant bits of float16: the tuple, and a bag without positions."""
 
     def __init__(self, n: int, key: bytes) -> None:
-        self._key, self._salt, self._width = key, _salt_word(key, "half"), 0
+        self._key, self._salt = key, _salt_word(key, "half")
         self._placed, self._bag = np.zeros((2, n), dtype=np.uint64)
 
-    def add(self, j: int, column: AnyArray, tokens: UInt64) -> None:
-        """Add the j-th column, whose values have these tokens."""
-        numbers = None if column.dtype.kind == "M" else _as_numbers(column)
-        cell = _mix(tokens if numbers is None else _rounded_bits(numbers, 24 - 11), self._salt)
-        self._placed += cell * np.uint64((_word(self._key, f"joint/{j}") | 1) & _WRAP)
-        self._bag += cell
-        self._width += 1
+    def add(self, j: int, column: _Column) -> None:
+        """Add the j-th column."""
+        odd, salt = np.uint64((_word(self._key, f"joint/{j}") | 1) & _WRAP), _salt_word(self._key, "value")
+        for start in range(0, column.n, _BLOCK):
+            rows = slice(start, start + _BLOCK)
+            word = column.tokens(rows, salt) if column.is_text else column.words(rows, 24 - 11)
+            cell = _mix(word, self._salt)
+            self._bag[rows] += cell
+            self._placed[rows] += cell * odd
 
-    def tokens(self) -> Iterator[tuple[float, UInt64]]:
-        """The tokens; none of a single column."""
-        if self._width > 1:
-            yield _smallest_once(_mix(self._placed, self._salt))
-            yield _smallest_once(_mix(self._bag, self._salt))
+    def tokens(self, rows: _Rows) -> Iterator[UInt64]:
+        """The tokens of some rows."""
+        yield _mix(self._placed[rows], self._salt)
+        yield _mix(self._bag[rows], self._salt)
 
 
 def _mix(words: UInt64, salt: np.uint64) -> UInt64:

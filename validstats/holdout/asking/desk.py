@@ -9,7 +9,6 @@ import math
 import numbers
 import pickle
 import secrets
-from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -56,12 +55,12 @@ from validstats.holdout.ledger import (
     BoundRows,
     Entry,
     Ledger,
-    ascending,
     ask_digest,
     derive_key,
     holdout_fingerprint,
     keyed_ranks,
     keyed_row_digests,
+    totals_of_units,
 )
 from validstats.holdout.mechanisms import Release, mechanism
 from validstats.holdout.results import Answer
@@ -194,6 +193,7 @@ class Parts:
         self._sealed = b""
         self._digests: list[npt.NDArray[np.uint64] | None] | None = None
         self._sketches: tuple[RowSketch, ...] | None = None
+        self._key = b""  # of the sketches, where it is not that of the ledger
         self._seen: dict[bytes, str] = {}
 
     @property
@@ -228,6 +228,12 @@ class Parts:
             self._opened = _OPENED[self._sealed]
         return self._opened
 
+    def recognise_by(self, sketches: tuple[RowSketch, ...], key: bytes) -> None:
+        """Take sketches of all rows under a key, unless the rows of a vault are looked for by themselves."""
+        if self.vault is None:
+            self._sketches = tuple(s for s in sketches if s.family != "id" and not s.reads_labels)
+            self._key = key
+
     def shared_with(self, X: Any) -> str:
         """Say which holdout rows are among others, by their features alone; empty if none are."""
         parts = [part for part in self._open() if part is not None]
@@ -243,11 +249,9 @@ class Parts:
                 n_shared = shared_rows(own, mark)
                 found = found or (f"{n_shared:,} of its {len(own):,} rows" if n_shared else "")
         if not found and np.size(X) <= _MOST_CELLS:
-            key = self._ledger.secret
+            key = self._key or self._ledger.secret
             if self._sketches is None:
-                self._sketches = tuple(
-                    sketch for part in parts for sketch in sketch_rows(in_turn(part.X), key=key)
-                )
+                self._sketches = tuple(s for part in parts for s in sketch_rows(in_turn(part.X), key=key))
             overlap = find_overlap(self._sketches, sketch_rows(X, key=key))
             found = "" if overlap is None else str(overlap)
         if known:
@@ -260,6 +264,7 @@ class Parts:
             self._sealed = seal(self._ledger.secret, self._opened)
         kept = {"_ledger": self._ledger, "_sealed": self._sealed}
         kept |= {name: getattr(self, name) for name in ("bound", "namespace", "vault_rank")}
+        kept["_key"] = b""  # the secret stays in the ledger
         return {**kept, "_opened": None, "_digests": None, "_sketches": None, "_seen": {}}
 
 
@@ -370,37 +375,42 @@ def split_sample(
     if ids is not None:
         digests = keyed_row_digests(derive_key(secret, "ids"), ids.reshape(-1, 1))
         named = holdout_fingerprint(secret, digests)
-    unit = np.arange(len(y)) if clusters is None else np.unique(clusters, return_inverse=True)[1]
-    unit_digests = digests if clusters is None else _cluster_digests(secret, digests, unit)
-    ranks = keyed_ranks(secret, unit_digests, "units")
-    order = ascending(ranks)
-    sorted_ranks = [ranks[i].tobytes().hex() for i in order] if vault else []
-    n_vault = round(vault * len(order)) if vault_rank is None else bisect_right(sorted_ranks, vault_rank)
-    rank = np.empty(len(order), dtype=np.int64)
-    rank[order] = np.arange(len(order))
-    rows = np.lexsort((np.arange(len(y)), rank[unit]))
-    is_vault = rank[unit[rows]] < n_vault
+    unit = None if clusters is None else np.unique(clusters, return_inverse=True)[1]
+    ranks = keyed_ranks(secret, digests if unit is None else totals_of_units(secret, digests, unit), "units")
+    order = np.argsort(ranks, kind="stable")
+    n_vault = round(vault * len(order))
+    if vault_rank is not None:
+        last = np.uint64(int(vault_rank or "0", 16))
+        n_vault = int(np.searchsorted(ranks, last, side="right", sorter=order)) if vault and vault_rank else 0
+    rows, place = order, np.arange(len(order))
+    if unit is not None:
+        rank = np.empty(len(order), dtype=np.int64)
+        rank[order] = place
+        rows = np.argsort(rank[unit], kind="stable")
+        place = rank[unit[rows]]
+    first = int(np.searchsorted(place, n_vault))  # row after those of the vault
 
-    def take(rows: Int1D, first: int) -> HoldoutSample:
+    def take(part: slice, n_before: int) -> HoldoutSample:
+        at = rows[part]
         return HoldoutSample(
-            X=X.take(rows) if isinstance(X, PartedFeatures) else _safe_indexing(X, rows),
-            y=y[rows],
-            labels=labels[rows] if len(labels) else labels,
-            unit=rank[unit][rows] - first,
-            given=rows,
+            X=X.take(at) if isinstance(X, PartedFeatures) else _safe_indexing(X, at),
+            y=y[at],
+            labels=labels[at] if len(labels) else labels,
+            unit=place[part] - n_before,
+            given=at,
             n_given=len(y),
             clustered=clusters is not None,
             named=row_labels(X),
-            clusters=None if clusters is None else clusters[rows],
-            ids=None if ids is None else ids[rows],
+            clusters=None if clusters is None else clusters[at],
+            ids=None if ids is None else ids[at],
         )
 
     return Split(
-        take(rows[~is_vault], n_vault),
-        take(rows[is_vault], 0) if n_vault else None,
+        take(slice(first, None), n_vault),
+        take(slice(first), 0) if n_vault else None,
         fingerprint,
         named,
-        sorted_ranks[n_vault - 1] if n_vault else "",
+        f"{int(ranks[order[n_vault - 1]]):016x}" if n_vault else "",
     )
 
 
@@ -442,16 +452,9 @@ def stacked(pieces: Sequence[Any]) -> Any:
     return np.concatenate(arrays)
 
 
-def _cluster_digests(secret: bytes, digests: npt.NDArray[np.void], unit: Int1D) -> npt.NDArray[np.void]:
-    members: list[list[bytes]] = [[] for _ in range(int(unit.max()) + 1)]
-    for digest, u in zip(digests, unit):
-        members[u].append(digest.tobytes())
-    key = derive_key(secret, "clusters")
-    raw = [hmac.new(key, b"".join(sorted(group)), hashlib.sha256).digest()[:16] for group in members]
-    return np.frombuffer(b"".join(raw), dtype="V16")
-
-
-def digests_of(secret: bytes, X: Any, y: AnyArray, clusters: AnyArray | None = None) -> npt.NDArray[np.void]:
+def digests_of(
+    secret: bytes, X: Any, y: AnyArray, clusters: AnyArray | None = None
+) -> npt.NDArray[np.uint64]:
     """Digest rows under a key, those of a source in parts where the parts are."""
     if isinstance(X, PartedFeatures):
         return X.each(partial(keyed_row_digests, secret), y, clusters)

@@ -31,7 +31,7 @@ from validstats.holdout.asking.inputs import (
 from validstats.holdout.asking.metrics import as_metric
 from validstats.holdout.asking.parted import PartedFeatures, columns_beside, refuse_parts
 from validstats.holdout.budget import Books, Session, guarantee_of
-from validstats.holdout.ledger import BoundRows, Entry, Ledger, holdout_key, ledger_in_memory
+from validstats.holdout.ledger import BoundRows, Entry, Ledger, holdout_key, ledger_in_memory, sketches_of
 from validstats.holdout.mechanisms import MECHANISMS, Analysis, Declaration, check_score_mechanism, mechanism
 from validstats.holdout.planner import Plan, plan
 from validstats.intake import (
@@ -146,6 +146,7 @@ def open_desk(
         ledger, parts, rows = handed.under(None)
     declared = _declaration(holdout, parts.reusable.n_units, vault)
     if check_reuse and training is not None:
+        parts.recognise_by(sketches_of(ledger.id, rows.tag) or rows.sketches(), key)
         warn_about_reuse(training.X, parts)
     ledger.bind(rows)
     books = Books(ledger, declared, holdout.user)

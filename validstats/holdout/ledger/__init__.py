@@ -3,6 +3,14 @@
 from __future__ import annotations
 
 from validstats.holdout.ledger.core import Ledger, LedgerCheck, Turn
+from validstats.holdout.ledger.digests import (
+    ask_digest,
+    derive_key,
+    holdout_fingerprint,
+    keyed_ranks,
+    keyed_row_digests,
+    totals_of_units,
+)
 from validstats.holdout.ledger.registry import (
     BoundRows,
     holdout_key,
@@ -10,17 +18,9 @@ from validstats.holdout.ledger.registry import (
     ledger_in_memory,
     registry_lock,
     running,
+    sketches_of,
 )
-from validstats.holdout.ledger.store import (
-    Entry,
-    ascending,
-    ask_digest,
-    attachment_name,
-    derive_key,
-    holdout_fingerprint,
-    keyed_ranks,
-    keyed_row_digests,
-)
+from validstats.holdout.ledger.store import Entry, attachment_name
 
 __all__ = [
     "BoundRows",
@@ -28,7 +28,6 @@ __all__ = [
     "Ledger",
     "LedgerCheck",
     "Turn",
-    "ascending",
     "ask_digest",
     "attachment_name",
     "derive_key",
@@ -40,4 +39,6 @@ __all__ = [
     "ledger_in_memory",
     "registry_lock",
     "running",
+    "sketches_of",
+    "totals_of_units",
 ]

@@ -913,9 +913,10 @@ def _identity_of(store: Store, path: Path | None) -> Identity:
         with suppress(sqlite3.Error):
             store.close()
         raise LedgerMismatchError(
-            f"{path} was written by validstats 0.1.0, which divided the budget by another rule: this version cannot go on with "
-            "it. Nothing in it is damaged, and the answers that it gave keep what was promised with them. To ask more about "
-            "the same rows go on with validstats 0.1.0 (pip install 'validstats<0.2'); with this version take new holdout rows."
+            f"{path} was written by validstats 0.1.0, or on the way to 0.2.0, by another rule for the budget or for rows: this "
+            "version cannot go on with it. Nothing in it is damaged, and the answers that it gave keep what was promised with "
+            "them. To ask more about the same rows go on with the version that wrote it (pip install 'validstats<0.2'); with "
+            "this version take new holdout rows."
         ) from None
     except sqlite3.OperationalError as error:
         with suppress(sqlite3.Error):

@@ -269,10 +269,10 @@ def forget(ledger: str) -> None:
     (state_directory() / "holdouts" / f"{ledger}.sketch").unlink(missing_ok=True)
 
 
-def sketches_of(ledger: str) -> tuple[RowSketch, ...]:
-    """Return the sketches that were recorded for a ledger; empty if none were."""
+def sketches_of(ledger: str, tag: str | None = None) -> tuple[RowSketch, ...]:
+    """Return the sketches that were recorded for a ledger, of rows as their tag says; empty if none were."""
     known = _known(ledger)
-    return () if known is None else known.sketches
+    return () if known is None or tag not in (None, known.tag) else known.sketches
 
 
 def _known(ledger: str) -> Known | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import json
 import os
@@ -17,10 +16,8 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
-from validstats._typing import AnyArray
-from validstats.intake import columns, is_frame
+from validstats.holdout.ledger.digests import derive_key
 
 __all__ = [
     "GENESIS",
@@ -29,19 +26,13 @@ __all__ = [
     "OlderFormat",
     "Store",
     "append_entry",
-    "ask_digest",
     "attach",
     "attachment",
     "attachment_name",
     "counter_generator",
     "detach",
-    "derive_key",
     "digest_at",
     "first_broken_link",
-    "holdout_fingerprint",
-    "ascending",
-    "keyed_ranks",
-    "keyed_row_digests",
     "last_entry",
     "now",
     "public_length",
@@ -49,16 +40,6 @@ __all__ = [
     "read_entry",
     "read_rows",
 ]
-
-
-_CHUNK = 100_000
-
-
-def derive_key(secret: bytes, *purpose: object) -> bytes:
-    """Derive a key for one purpose from a secret."""
-    words = [str(word).encode() for word in purpose]
-    message = b"".join(len(word).to_bytes(4, "big") + word for word in words)
-    return hmac.new(secret, message, hashlib.sha256).digest()
 
 
 def counter_generator(secret: bytes, index: int, stream: str = "answer") -> np.random.Generator:
@@ -70,131 +51,10 @@ def counter_generator(secret: bytes, index: int, stream: str = "answer") -> np.r
     return np.random.Generator(np.random.Philox(key=key))
 
 
-def keyed_row_digests(secret: bytes, *parts: Any) -> npt.NDArray[np.void]:
-    """Digest each row of aligned arrays under a key."""
-    key = derive_key(secret, "rows")
-    cells = [_cells(part) for part in parts if part is not None]
-    if len({len(cell) for cell in cells}) > 1:
-        raise ValueError(f"All parts must have the same number of rows, got {[len(cell) for cell in cells]}.")
-    digests = bytearray()
-    for start in range(0, len(cells[0]), _CHUNK):
-        rows = _framed_rows([cell[start : start + _CHUNK] for cell in cells])
-        digests += b"".join([hashlib.blake2b(row, key=key, digest_size=16).digest() for row in rows])
-    return np.frombuffer(bytes(digests), dtype="V16")
-
-
-def _framed_rows(cells: list[AnyArray]) -> list[bytes]:
-    """Write each row as one string of bytes: every part of it after its length in four bytes."""
-    if any(cell.dtype.kind == "O" for cell in cells):
-        parts = [[repr(v).encode() for v in c] if c.dtype.kind == "O" else _row_bytes(c) for c in cells]
-        return [b"".join(len(p).to_bytes(4, "big") + p for p in row) for row in zip(*parts, strict=True)]
-    n, blocks = len(cells[0]), []
-    for cell in cells:
-        raw = (
-            np.ascontiguousarray(cell).view(np.uint8).reshape(n, -1)
-            if cell.size
-            else np.empty((n, 0), np.uint8)
-        )
-        length = np.frombuffer(raw.shape[1].to_bytes(4, "big"), dtype=np.uint8)
-        blocks += [np.broadcast_to(length, (n, 4)), raw]
-    return _row_bytes(np.hstack(blocks))
-
-
-def _row_bytes(rows: AnyArray) -> list[bytes]:
-    raw = rows.tobytes()
-    width = len(raw) // max(len(rows), 1)
-    return [raw[i * width : (i + 1) * width] for i in range(len(rows))]
-
-
-def holdout_fingerprint(secret: bytes, digests: npt.NDArray[np.void]) -> str:
-    """Combine row digests to a fingerprint that does not depend on the order of the rows."""
-    message = len(digests).to_bytes(8, "big") + digests[ascending(digests)].tobytes()
-    return hmac.new(derive_key(secret, "fingerprint"), message, hashlib.sha256).hexdigest()
-
-
-def keyed_ranks(secret: bytes, digests: npt.NDArray[np.void], purpose: str) -> npt.NDArray[np.void]:
-    """Rank rows by a secret, in the same way whatever order they come in and whichever others come with them."""
-    key = derive_key(secret, "order", purpose)
-    ranks = b"".join([hashlib.blake2b(d, key=key, digest_size=16).digest() for d in _row_bytes(digests)])
-    return np.frombuffer(ranks, dtype="V16")
-
-
-def ascending(digests: npt.NDArray[np.void]) -> npt.NDArray[np.int64]:
-    """Positions that sort digests as strings of bytes; equal ones keep their order."""
-    words = np.ascontiguousarray(digests).view(">u8").reshape(-1, 2).astype(np.uint64)
-    return np.lexsort((words[:, 1], words[:, 0])).astype(np.int64, copy=False)
-
-
-def ask_digest(secret: bytes, *asked: Any) -> str:
-    """Digest what was asked, never what was answered: the key of the cache."""
-    hasher = hmac.new(derive_key(secret, "ask"), digestmod=hashlib.sha256)
-    for part in asked:
-        tag, raw = _encode(part)
-        hasher.update(tag + len(raw).to_bytes(8, "big") + raw)
-    return hasher.hexdigest()
-
-
-def _encode(part: Any) -> tuple[bytes, bytes]:
-    if isinstance(part, bytes):
-        return b"b", part
-    if isinstance(part, str | int | float) or part is None:
-        return b"s", repr(part).encode()
-    array = _cells(np.asarray(part))
-    shape = repr(array.shape).encode()
-    raw = array.tobytes() if array.dtype.kind != "O" else b"\0".join(repr(v).encode() for v in array.tolist())
-    return b"a" + len(shape).to_bytes(2, "big") + shape, raw
-
-
-def _cells(part: Any) -> AnyArray:
-    """Bring rows to one canonical form: contiguous float64, or an object array of tuples of text."""
-    if is_frame(part):
-        return _frame_cells(part)
-    if hasattr(part, "tocsr"):
-        part = part.toarray()
-    array = np.asarray(part)
-    if array.ndim == 0:
-        raise ValueError("Rows are expected, got a single value.")
-    if array.dtype.kind == "M":
-        array = array.astype("datetime64[ns]").astype(np.int64)
-    if array.dtype.kind in "fiub":
-        return _canonical_numbers(array)
-    try:
-        return _canonical_numbers(array.astype(np.float64)) if array.dtype.kind == "O" else _text_cells(array)
-    except (TypeError, ValueError):
-        return _text_cells(array)
-
-
-def _frame_cells(frame: Any) -> AnyArray:
-    cells = [np.asarray(values) for values in columns(frame)]
-    if all(c.dtype.kind in "fiub" for c in cells):
-        return _canonical_numbers(np.column_stack(cells))
-    return _text_cells(np.column_stack([c.astype(object) for c in cells]))
-
-
-def _canonical_numbers(array: AnyArray) -> AnyArray:
-    numbers = np.array(array, dtype=np.float64, order="C") + 0.0
-    numbers[np.isnan(numbers)] = np.nan
-    return numbers
-
-
-def _text_cells(array: AnyArray) -> AnyArray:
-    rows = array.reshape(len(array), -1).tolist()
-    cells = np.empty(len(rows), dtype=object)
-    for i, row in enumerate(rows):
-        cells[i] = tuple(_canonical_scalar(value) for value in row)
-    return cells
-
-
-def _canonical_scalar(value: Any) -> str:
-    if isinstance(value, bool | int | float | np.number):
-        return repr(float(value) + 0.0)
-    return f"t:{value}"
-
-
 GENESIS: Final = "0" * 64
 """What the first entry names as its predecessor."""
 
-FORMAT: Final = 3
+FORMAT: Final = 4
 
 SNAPSHOT: Final = 64
 """Every so many entries the whole state is written; the others hold what changed."""
@@ -319,7 +179,7 @@ def first_broken_link(
 
 
 class OlderFormat(Exception):
-    """The file is sound, and of a version that divided the budget by another rule."""
+    """The file is sound, and of a version that divided the budget or told rows apart by another rule."""
 
 
 class Store:

@@ -1,0 +1,251 @@
+"""Keyed digests of rows: who the rows of a holdout are, in which order they stand, and what was asked of them.
+
+The digest of a row is two words ``c + sum_j a_j low_j + b_j high_j modulo 2^64`` of the halves of its cells' words. The factors
+are 64 bits each that come from a secret, so that two rows which differ have the same digest with a chance of 2^-66 at most,
+whatever the rows are (Carter and Wegman 1979): neither the factors nor the digests leave the ledger.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import math
+from decimal import Decimal
+from numbers import Real
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from validstats._typing import AnyArray
+from validstats.intake import columns, is_frame, is_missing
+
+__all__ = [
+    "ask_digest",
+    "derive_key",
+    "holdout_fingerprint",
+    "keyed_ranks",
+    "keyed_row_digests",
+    "totals_of_units",
+]
+
+UInt64 = npt.NDArray[np.uint64]
+
+_CELLS = 1 << 15  # cells of a block: 256 KB, which a cache of the second level holds
+_LOW, _HALF_WORD = np.uint64(2**32 - 1), np.uint64(32)
+
+
+def derive_key(secret: bytes, *purpose: object) -> bytes:
+    """Derive a key for one purpose from a secret."""
+    words = [str(word).encode() for word in purpose]
+    message = b"".join(len(word).to_bytes(4, "big") + word for word in words)
+    return hmac.new(secret, message, hashlib.sha256).digest()
+
+
+def keyed_row_digests(secret: bytes, *parts: Any) -> UInt64:
+    """Digest each row of aligned arrays under a key: two words a row."""
+    key = derive_key(secret, "rows")
+    given = [_read(part, key) for part in parts if part is not None]
+    if len({part.n for part in given}) > 1:
+        raise ValueError(f"All parts must have the same number of rows, got {[part.n for part in given]}.")
+    widths = [part.width for part in given]
+    seed = int.from_bytes(derive_key(key, *widths)[:16], "little")
+    drawn = np.random.Philox(key=seed).random_raw(2 * (1 + 2 * sum(widths)))
+    digests = np.tile(drawn[:2], (given[0].n, 1))
+    factors = drawn[2:].reshape(2, 2, -1)  # by half of the word, and by word of the digest
+    for part, width in zip(given, widths, strict=True):
+        part.add_to(digests, factors[:, :, :width])
+        factors = factors[:, :, width:]
+    return digests
+
+
+class _Dense:
+    """Cells of rows as words: the bits of numbers, with one zero and one missing number, and hashes of everything else."""
+
+    def __init__(self, matrix: AnyArray | None, cells: list[AnyArray], n: int) -> None:
+        self.matrix, self.cells, self.n = matrix, cells, n
+        self.width = matrix.shape[1] if matrix is not None else len(cells)
+
+    def add_to(self, digests: UInt64, factors: UInt64) -> None:
+        """Add what the cells contribute to the digests, a block at a time."""
+        size = max(_CELLS // max(self.width, 1), 1)
+        for start in range(0, self.n if self.width else 0, size):
+            block = slice(start, start + size)
+            words = self._words(block)
+            low = words & _LOW
+            words >>= _HALF_WORD
+            for k in (0, 1):
+                found = np.add.reduce(low * factors[0, k, :, None], 0)
+                found += np.add.reduce(words * factors[1, k, :, None], 0)
+                digests[block, k] += found
+
+    def _words(self, block: slice) -> UInt64:
+        if self.matrix is not None:
+            return _number_words(self.matrix[block].T)
+        return np.stack(
+            [
+                cells[block] if cells.dtype == np.uint64 else _number_words(cells[block])
+                for cells in self.cells
+            ]
+        )
+
+
+class _Sparse:
+    """Stored cells of a compressed matrix; the word of zero is zero and adds nothing."""
+
+    def __init__(self, matrix: Any) -> None:
+        self.matrix = matrix.tocsr().copy()
+        self.matrix.sum_duplicates()
+        self.n, self.width = self.matrix.shape
+
+    def add_to(self, digests: UInt64, factors: UInt64) -> None:
+        """Add what the stored cells contribute to the digests."""
+        words, places = _number_words(self.matrix.data), self.matrix.indices
+        low, high = words & _LOW, words >> _HALF_WORD
+        ends = self.matrix.indptr
+        for k in (0, 1):
+            added = low * factors[0, k, places] + high * factors[1, k, places]
+            sums = np.concatenate([np.zeros(1, dtype=np.uint64), np.cumsum(added, dtype=np.uint64)])
+            digests[:, k] += sums[ends[1:]] - sums[ends[:-1]]
+
+
+def _number_words(numbers: AnyArray) -> UInt64:
+    found = np.add(numbers, 0.0, dtype=np.float64, order="C")  # -0 becomes 0
+    missing = found != found
+    if missing.any():
+        found[missing] = np.nan
+    return found.view(np.uint64)
+
+
+def _read(part: Any, key: bytes) -> _Dense | _Sparse:
+    """Bring rows to one form: a matrix of numbers, or one column of numbers or words after the other."""
+    if is_frame(part):
+        cells = [_column(np.asarray(values), key) for values in columns(part)]
+        return _Dense(None, cells, len(cells[0]) if cells else 0)
+    if hasattr(part, "tocsr"):
+        return _Sparse(part)
+    array = np.asarray(part)
+    if array.ndim == 0:
+        raise ValueError("Rows are expected, got a single value.")
+    width = int(np.prod(array.shape[1:]))
+    array = array.reshape(len(array), width)
+    if array.dtype.kind in "fiub":
+        return _Dense(array, [], len(array))
+    return _Dense(None, [_column(values, key) for values in array.T], len(array))
+
+
+def _column(values: AnyArray, key: bytes) -> AnyArray:
+    """A column of numbers as it is and of dates as numbers, of everything else as words, cell by cell."""
+    if values.dtype.kind == "M":
+        return values.astype("datetime64[ns]").astype(np.int64)
+    if values.dtype.kind in "fiub":
+        return values
+    kinds: dict[float | str, int] = {}
+    where = [kinds.setdefault(_canonical(value), len(kinds)) for value in values.tolist()]
+    return np.array([_cell_word(kind, key) for kind in kinds], dtype=np.uint64)[where]
+
+
+def _canonical(value: Any) -> float | str:
+    """A number as float, whatever its type, with one missing value; anything else as text."""
+    if is_missing(value):
+        return math.nan
+    return float(value) + 0.0 if isinstance(value, Real | Decimal | np.bool_) else f"t:{value}"
+
+
+def _cell_word(kind: float | str, key: bytes) -> int:
+    """Word of one cell: the bits of a number, a keyed hash of text."""
+    if isinstance(kind, float):
+        return int(_number_words(np.array([kind]))[0])
+    return int.from_bytes(hashlib.blake2b(kind.encode(), key=key, digest_size=8).digest(), "little")
+
+
+def holdout_fingerprint(secret: bytes, digests: UInt64) -> str:
+    """Combine row digests to a fingerprint that does not depend on the order of the rows: by sums of their mixes."""
+    key = derive_key(secret, "fingerprint")
+    sums = [int(_mixed(digests, key, lane).sum(dtype=np.uint64)) for lane in (0, 1)]
+    message = b"".join(number.to_bytes(8, "big") for number in (len(digests), *sums))
+    return hmac.new(key, message, hashlib.sha256).hexdigest()
+
+
+def keyed_ranks(secret: bytes, digests: UInt64, purpose: str) -> UInt64:
+    """Rank rows by a secret, in the same way whatever order they come in and whichever others come with them."""
+    return _mixed(digests, derive_key(secret, "order", purpose), 0)
+
+
+def totals_of_units(secret: bytes, digests: UInt64, unit: AnyArray) -> UInt64:
+    """Digest each unit of several rows, whatever the order of these."""
+    key = derive_key(secret, "clusters")
+    totals = np.zeros((int(unit.max()) + 1, 2), dtype=np.uint64)
+    for lane in (0, 1):
+        np.add.at(totals[:, lane], unit, _mixed(digests, key, lane))
+    return totals
+
+
+def _mixed(digests: UInt64, key: bytes, lane: int) -> UInt64:
+    """Mix the two words of each digest under a key, twice by the finaliser of splitmix64 (Steele, Lea and Flood 2014)."""
+    first, second = np.frombuffer(derive_key(key, lane), dtype="<u8", count=2).astype(np.uint64)
+    mixed = np.empty(len(digests), dtype=np.uint64)
+    for start in range(0, len(digests), _CELLS):
+        block = slice(start, start + _CELLS)
+        z = _finalised(digests[block, lane] ^ first)
+        z += digests[block, 1 - lane]
+        mixed[block] = _finalised(z ^ second)
+    return mixed
+
+
+def _finalised(z: UInt64) -> UInt64:
+    """Change an array in place."""
+    z ^= z >> np.uint64(30)
+    z *= np.uint64(0xBF58476D1CE4E5B9)
+    z ^= z >> np.uint64(27)
+    z *= np.uint64(0x94D049BB133111EB)
+    z ^= z >> np.uint64(31)
+    return z
+
+
+def ask_digest(secret: bytes, *asked: Any) -> str:
+    """Digest what was asked, never what was answered: the key of the cache."""
+    hasher = hmac.new(derive_key(secret, "ask"), digestmod=hashlib.sha256)
+    for part in asked:
+        tag, raw = _encode(part)
+        hasher.update(tag + len(raw).to_bytes(8, "big") + raw)
+    return hasher.hexdigest()
+
+
+def _encode(part: Any) -> tuple[bytes, bytes]:
+    if isinstance(part, bytes):
+        return b"b", part
+    if isinstance(part, str | int | float) or part is None:
+        return b"s", repr(part).encode()
+    array = _cells(np.asarray(part))
+    shape = repr(array.shape).encode()
+    raw = array.tobytes() if array.dtype.kind != "O" else b"\0".join(repr(v).encode() for v in array.tolist())
+    return b"a" + len(shape).to_bytes(2, "big") + shape, raw
+
+
+def _cells(array: AnyArray) -> AnyArray:
+    """Bring an array to one canonical form: contiguous float64, or an object array of tuples of text."""
+    if array.ndim == 0:
+        raise ValueError("Rows are expected, got a single value.")
+    if array.dtype.kind == "M":
+        array = array.astype("datetime64[ns]").astype(np.int64)
+    if array.dtype.kind in "fiub":
+        return _canonical_numbers(array)
+    try:
+        return _canonical_numbers(array.astype(np.float64)) if array.dtype.kind == "O" else _text_cells(array)
+    except (TypeError, ValueError):
+        return _text_cells(array)
+
+
+def _canonical_numbers(array: AnyArray) -> AnyArray:
+    numbers = np.array(array, dtype=np.float64, order="C") + 0.0
+    numbers[np.isnan(numbers)] = np.nan
+    return numbers
+
+
+def _text_cells(array: AnyArray) -> AnyArray:
+    rows = array.reshape(len(array), -1).tolist()
+    cells = np.empty(len(rows), dtype=object)
+    for i, row in enumerate(rows):
+        cells[i] = tuple(repr(v) if isinstance(v, float) else v for v in map(_canonical, row))
+    return cells
