@@ -38,9 +38,10 @@ CASES = {
     ),
     "mi": ("mi a.csv --x x --y l --method ksg", "--y-from", {"id": NAMES, "x": PARTNER, "l": QUARTERS}),
     "holdout infer": (
-        "holdout infer own.ledger a.csv --label y --prediction l --metric roc_auc --queries 5",
+        # the mean of a loss: pairs of an AUC depend on the secret of each ledger
+        "holdout infer own.ledger a.csv --label y --prediction l --metric brier --queries 5",
         "--predictions-from",
-        {"id": NAMES, "y": RIGHT.astype(int), "l": THIRD},
+        {"id": NAMES, "y": RIGHT.astype(int), "l": 1 / (1 + np.exp(-PARTNER))},
     ),
     "eval": ("eval a.csv --judge j --human l", "--labels-from", {"id": NAMES, "j": RIGHT, "l": HUMAN}),
     "compare": (
