@@ -176,6 +176,44 @@ def test_strata_that_say_nothing_are_refused(options, words):
         evals.evaluate(data, judge="judge", human="human", **options)
 
 
+def samples_of_items(rng, n=150, each=4):
+    """Labels inside items of four samples, with a topic that says more than the judge."""
+    topic = rng.choice(["a", "b"], n * each)
+    good = rng.random(n * each) < np.where(topic == "a", 0.95, 0.2)
+    judge = np.where(good, rng.random(n * each) < 0.9, rng.random(n * each) < 0.6).astype(int)
+    human = np.where(rng.random(n * each) < 0.3, good, np.nan)
+    return pd.DataFrame(
+        {"item": np.repeat(np.arange(n), each), "judge": judge, "human": human, "topic": topic}
+    )
+
+
+def test_features_narrow_where_a_regression_learns_and_are_said_to_be_unused_elsewhere():
+    data = samples_of_items(np.random.default_rng(0))
+    plain, found = (evals.evaluate(data, features=names) for names in ((), ["topic"]))
+    assert found.conf_high - found.conf_low < 0.95 * (plain.conf_high - plain.conf_low)
+    assert found.conf_low < 0.575 < found.conf_high
+    assert "features-unused" not in {check.code for check in found.checks}
+    rows = data.assign(item=np.arange(len(data)))
+    plain, found = (evals.evaluate(rows, features=names) for names in ((), ["topic"]))
+    assert found.conf_low == plain.conf_low
+    assert "features-unused" in {check.code for check in found.checks}
+    assert len(evals.evaluate(data, features="topic", by="topic").terms) == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "features", "words"),
+    [
+        ({}, ["colour"], "names the column 'colour', which there is not"),
+        ({"topic": [f"t{i}" for i in range(600)]}, ["topic"], "has 600 kinds of values"),
+        ({"human": None}, ["topic"], "there are no human labels"),
+    ],
+)
+def test_features_that_cannot_help_are_refused(change, features, words):
+    data = samples_of_items(np.random.default_rng(0)).assign(**change).dropna(axis=1, how="all")
+    with pytest.raises(EvalFileError, match=words):
+        evals.evaluate(data, features=features)
+
+
 def test_strata_need_labels():
     with pytest.raises(EvalFileError, match="Name them with human="):
         evals.evaluate({"score": [1, 0] * 20, "topic": ["a", "b"] * 20}, strata="topic")

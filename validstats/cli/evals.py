@@ -148,6 +148,7 @@ _FILES = click.argument("files", nargs=-1, required=True, type=click.Path(path_t
 @_FILES
 @click.option("--system", help="Which system, where the files hold several.")
 @click.option("--by", help="Column of categories, each of which gets a row.")
+@click.option("--features", help="Columns that may tell what humans would say, separated by commas.")
 @_column_options
 @output_options
 @guarded
@@ -155,6 +156,7 @@ def evaluate(
     files: tuple[Path, ...],
     system: str | None,
     by: str | None,
+    features: str | None,
     output_format: str,
     output: Path | None,
     **columns: Any,
@@ -168,7 +170,13 @@ def evaluate(
     from validstats import evals
 
     with _columns(columns):
-        result = evals.evaluate(_labelled(files, columns), system=system, by=by, **_arguments(**columns))
+        result = evals.evaluate(
+            _labelled(files, columns),
+            system=system,
+            by=by,
+            features=parse_names(features),
+            **_arguments(**columns),
+        )
     write_result(result, output_format, output)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -43,6 +43,7 @@ def evaluate(
     clusters: Any = None,
     sampling_probability: Any = None,
     strata: Any = None,
+    features: Sequence[str] = (),
     weights: Any = None,
     filter: str | None = None,
     errors: Errors = "fail",
@@ -76,6 +77,10 @@ def evaluate(
         Probability with which an answer was to be labelled; None asserts a simple random sample.
     strata : str, array-like of shape (n,) or None, default None
         Groups within which a fixed number of answers was labelled, in place of ``sampling_probability``.
+    features : sequence of str, default ()
+        Columns that are known of every answer and may tell what humans would say (a topic, a length), beside the judge's
+        verdict. They narrow intervals of scores without bounds, of weighted items, and of labels drawn inside clusters; other
+        answers are compared within cells of equal verdict alone, and a note says so.
     weights : str, array-like of shape (n,) or None, default None
         Share of the target population that an item stands for; never a sampling probability.
     filter : str or None, default None
@@ -123,6 +128,7 @@ def evaluate(
         clusters=clusters,
         sampling_probability=sampling_probability,
         strata=strata,
+        features=features,
         weights=weights,
         filter=filter,
         errors=errors,
@@ -144,6 +150,14 @@ def evaluate(
     ]
     overall = rows[0]
     found = agreement(inputs, level, random_state) if inputs.judged else None
+    if inputs.features and (overall.study.interval_name != "normal" or overall.study.estimator == "gold"):
+        checks.append(
+            Check(
+                "features-unused",
+                "warning",
+                "features= are not used: answers are compared within cells of equal verdict, or labels are too few to learn from.",
+            )
+        )
     units = int(inputs.cluster.max()) + 1
     if units < 10:
         checks.append(

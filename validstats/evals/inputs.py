@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -44,6 +44,9 @@ Population: TypeAlias = Literal["superpopulation", "finite"]
 _STRATUM, _SHARE = "(stratum)", "(share labelled in the stratum)"
 """Columns beside those of a file, for strata within which labels were drawn."""
 
+_MOST_KINDS = 50
+"""Kinds of words up to which a column is a feature."""
+
 _IDENTITY = ("unnamed", "conflicts", "other-content")
 """Errors of the doctor about who a row is, without whose repair no number would mean anything."""
 
@@ -73,6 +76,8 @@ class EvalInput:
     backend: FrameBackend
     strata: Int1D | None = None
     """Codes of the strata within which labels were drawn."""
+    features: Mapping[str, AnyArray] = field(default_factory=dict)
+    """What is known of every row beside the judge's verdict: numbers, or kinds as words."""
 
     @property
     def judged(self) -> bool:
@@ -121,6 +126,7 @@ class EvalInput:
             cluster=anew(self.cluster),
             weight=None if self.weight is None else self.weight[mask],
             strata=None if self.strata is None else anew(self.strata),
+            features={name: values[mask] for name, values in self.features.items()},
         )
 
     def of_system(self, code: int) -> EvalInput:
@@ -188,6 +194,7 @@ def load(
     clusters: Any = None,
     sampling_probability: Any = None,
     strata: Any = None,
+    features: Sequence[str] = (),
     weights: Any = None,
     filter: str | None = None,
     errors: Errors = "fail",
@@ -252,6 +259,7 @@ def load(
         checks=tuple(dict.fromkeys(checks)),
         backend=backend_of(data),
         strata=None if strata is None else codes_of(table.column(_STRATUM))[0],
+        features=_features(table, features, human_values is not None),
     )
     return inputs.by_drawn_units()
 
@@ -267,6 +275,29 @@ def single_filter(table: EvalTable) -> EvalTable:
             f"{len(filters)} times too large. Pass filter= with one of them."
         )
     return table
+
+
+def _features(table: EvalTable, names: Sequence[str], judged: bool) -> dict[str, AnyArray]:
+    """Columns that may tell what humans would say: numbers that are there everywhere, else kinds in words."""
+    names = [names] if isinstance(names, str) else list(names)
+    if names and not judged:
+        raise EvalFileError(
+            f"features={names!r} help to correct a judge; there are no human labels. Name them with human=."
+        )
+    found: dict[str, AnyArray] = {}
+    for name in names:
+        values = np.asarray(beside_rows(table, str(name), "features"))
+        if values.dtype.kind in "fiub" and np.isfinite(values.astype(float)).all():
+            found[name] = values.astype(float)
+            continue
+        words = np.array(["missing" if v is None or v != v else str(v) for v in values.tolist()])
+        if len(np.unique(words)) > _MOST_KINDS:
+            raise EvalFileError(
+                f"features= names {name!r}, which has {len(np.unique(words))} kinds of values; it takes numbers without gaps, or "
+                f"at most {_MOST_KINDS} kinds."
+            )
+        found[name] = words
+    return found
 
 
 def in_strata(table: EvalTable, strata: Any, sampling_probability: Any, labelled: Bool1D | None) -> EvalTable:

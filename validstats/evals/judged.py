@@ -90,7 +90,8 @@ def _infer(
             n_folds=None if n_units >= _FOLDS else n_units,
             random_state=0 if random_state is None else random_state,
         )
-        study.fit(pd.DataFrame(columns), surrogate=names)
+        known = [name for name in columns if name.startswith("known_")]
+        study.fit(pd.DataFrame(columns), surrogate=names, features=known or "all")
         # Clusters that were labelled as a whole become the sampling units; labels inside clusters are clustered.
         study.calibrate(
             {"human": data.human},
@@ -177,7 +178,8 @@ def judged_mean(
     result = _infer(
         data,
         "human",
-        _verdict_columns(data.score, bounds is not None),
+        _verdict_columns(data.score, bounds is not None)
+        | {f"known_{k}": values for k, values in enumerate(data.features.values())},
         clustered=True,
         level=confidence_level,
         random_state=random_state,
