@@ -11,7 +11,7 @@ from tests.dsl.streams import clustered_rows, streamed_rows
 from validstats import DesignSupervised
 
 
-@pytest.mark.share(3)
+@pytest.mark.share(6)
 @pytest.mark.parametrize("estimator", ["tuned", "dsl", "gold"])
 @pytest.mark.parametrize("clusters", [None, "group"])
 def test_the_gold_only_fit_of_a_stream_is_that_of_memory(estimator, clusters) -> None:

@@ -141,7 +141,7 @@ def test_the_size_of_chunks_does_not_matter(reference, chunk_size) -> None:
     np.testing.assert_allclose(result.covariance, expected.covariance, rtol=1e-9)
 
 
-@pytest.mark.share(3)
+@pytest.mark.share(6)
 @pytest.mark.parametrize("kind", ["polars", "pyarrow", "list", "callable", "file", "folder"])
 def test_every_source_gives_the_same(reference, kind, tmp_path) -> None:
     frame = rows()

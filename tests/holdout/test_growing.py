@@ -109,6 +109,7 @@ def test_rows_in_memory_are_found_before_and_after() -> None:
         assert fresh(rows).ledger_ is first.ledger_
 
 
+@pytest.mark.share(2)
 @pytest.mark.parametrize("ids", [False, True])
 def test_rows_of_the_vault_stay_in_it_and_others_never_come_in(ids: bool) -> None:
     names = np.array([f"r{i}" for i in range(900)])

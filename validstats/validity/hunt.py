@@ -128,7 +128,7 @@ class Claim:
     ...     half = 1.96 * x.std(ddof=1) / np.sqrt(len(x))
     ...     return Trial(abs(x.mean() - 1.0) <= half, 2 * half)
     >>> claim = Claim("mean by 1.96 standard errors", Prior({"n": LogUniform(5, 200)}), normal_interval, 0.95)
-    >>> found = hunt([claim], n_trials=6000, random_state=0)
+    >>> found = hunt([claim], n_trials=2000, random_state=0)
     >>> found.faults[0].claim, found.faults[0].setting["n"] < 20
     ('mean by 1.96 standard errors', True)
     """
