@@ -254,6 +254,11 @@ WORD_COLUMNS = {
     "eval --clusters": asked(
         "eval a.F --score s --clusters q", a={"item": NAMES, "s": PARTNER, "q": None}, words=WORDS
     ),
+    "eval --strata": asked(
+        "eval a.F --judge s --human h --strata q",
+        a={"item": NAMES, "s": PARTNER, "h": HALF, "q": None},
+        words=WORDS,
+    ),
     "eval --by": asked("eval a.F --score s --by q", a={"item": NAMES, "s": PARTNER, "q": None}, words=WORDS),
     "compare --system": asked(
         "compare a.F --score s --system q --a high --b low",
@@ -267,13 +272,14 @@ WORD_COLUMNS = {
     ),
 }
 
-_LIKE_EVAL = ("clusters", "human", "judge", "probability", "weights", "item")
+_LIKE_EVAL = ("strata", "clusters", "human", "judge", "probability", "weights", "item")
 _LIKE_DSL = ("clusters", "features", "label", "probability", "strata", "surrogate")
 NOT_TESTED = {f"{c} --{name}": "the options of eval" for c in ("compare", "rank") for name in _LIKE_EVAL}
 NOT_TESTED |= {f"plan labels --{name}": "the options of dsl" for name in _LIKE_DSL}
 NOT_TESTED |= {
     "batch --unit": "names no column of its own",
     "dsl --features": "columns of numbers as surrogates are",
+    "eval --features": "numbers or words, read as surrogates are",
     "eval --item": "names of items",
     "holdout audit --metric": "numbers of other tools' logs: tests of audit",
     "holdout init --id": "read as words: test_gate_files",
