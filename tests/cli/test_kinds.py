@@ -130,6 +130,11 @@ NUMBER_COLUMNS = {
         a={"item": np.arange(N) // 2, "system": ["m", "n"] * (N // 2), "q": None},
     ),
     "eval --judge": asked("eval a.F --judge q --human h", MISSING, a={"item": NAMES, "q": None, "h": HALF}),
+    "eval --features": asked(
+        "eval a.F --judge s --human h --features q",
+        MISSING,
+        a={"item": NAMES, "s": PARTNER, "q": None, "h": HALF},
+    ),
     "compare --weights": asked(
         "compare a.F --score s --a m --b n --weights q",
         a={"item": np.arange(N) // 2, "system": ["m", "n"] * (N // 2), "s": PARTNER, "q": None},
@@ -279,7 +284,6 @@ NOT_TESTED |= {f"plan labels --{name}": "the options of dsl" for name in _LIKE_D
 NOT_TESTED |= {
     "batch --unit": "names no column of its own",
     "dsl --features": "columns of numbers as surrogates are",
-    "eval --features": "numbers or words, read as surrogates are",
     "eval --item": "names of items",
     "holdout audit --metric": "numbers of other tools' logs: tests of audit",
     "holdout init --id": "read as words: test_gate_files",
@@ -445,7 +449,7 @@ REFUSED_IN_FILES = {k: make for k, make in REFUSED.items() if k not in NO_FILE} 
 AS_TEXT = {"bytes as objects", "datetime64", "date", "datetime", "time zone", "timedelta64", "timedelta"}
 AS_TEXT |= {"polars date", "dictionaries", "numbers and text"}
 """Kinds that are words in a text file: taken where words are taken."""
-TAKES_WORDS = {"dsl covariate", "plan labels", "mi --x", "mi --test"}
+TAKES_WORDS = {"dsl covariate", "plan labels", "mi --x", "mi --test", "eval --features"}
 
 
 SOME_REFUSED = [

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 from sklearn.dummy import DummyClassifier
@@ -136,6 +137,16 @@ def test_a_query_of_any_function():
     answer = rh.query(lambda X, y: np.clip(X[:, 0], -2, 2), bounds=(-2, 2))
     assert answer.bounds[0] < 0 < answer.bounds[1]
     assert rh.infer(lambda X, y: y.astype(float)).bounds[0] < 0.5
+
+
+def test_score_many_names_the_predictions_that_fit_no_row():
+    rh = make(X=pd.DataFrame(X_HOLD, index=[f"r{i}" for i in range(len(X_HOLD))]))
+    fits = pd.Series(Y_HOLD, index=[f"r{i}" for i in range(len(X_HOLD))])
+    with pytest.raises(ValueError, match=r"^targets\[1\] has"):
+        rh.score_many([fits, fits.add_prefix("old ")])
+    with pytest.raises(ValueError, match=r"^targets\[0\]: predictions must not contain NaN"):
+        rh.score_many([np.full(len(X_HOLD), np.nan), fits])
+    assert rh.score_many([fits.iloc[::-1]])[0].value > 0.99
 
 
 def test_score_many_is_charged_as_one_transaction():

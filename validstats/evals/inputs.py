@@ -17,6 +17,7 @@ from validstats.intake import (
     backend_of,
     check_groups,
     check_vector,
+    read_array,
 )
 
 __all__ = [
@@ -286,10 +287,13 @@ def _features(table: EvalTable, names: Sequence[str], judged: bool) -> dict[str,
         )
     found: dict[str, AnyArray] = {}
     for name in names:
-        values = np.asarray(beside_rows(table, str(name), "features"))
-        if values.dtype.kind in "fiub" and np.isfinite(values.astype(float)).all():
-            found[name] = values.astype(float)
-            continue
+        what = f"the column {name!r} of features="
+        values = read_array(beside_rows(table, str(name), "features"), what)
+        if values.dtype.kind in "fiub":
+            numbers_there = check_vector(values, what, allow_nan=True)
+            if not np.isnan(numbers_there).any():
+                found[name] = numbers_there
+                continue
         words = np.array(["missing" if v is None or v != v else str(v) for v in values.tolist()])
         if len(np.unique(words)) > _MOST_KINDS:
             raise EvalFileError(

@@ -472,7 +472,12 @@ class ReusableHoldout(CalibratedEstimator):
         desk = self._desk("score_many")
         if len(targets) == 0:
             raise ValueError("score_many needs at least one target.")
-        items = desk.ask_all([number_question(desk, target, metric) for target in targets])
+        items = desk.ask_all(
+            [
+                number_question(desk, target, metric, given_as=f"targets[{i}]")
+                for i, target in enumerate(targets)
+            ]
+        )
         return Answers(items=tuple(items), guarantee=desk.guarantee, backend=desk.backend)
 
     # ------------------------------------------------------------------ cheap releases

@@ -6,6 +6,7 @@ import codecs
 import csv
 import gzip
 import io
+import json
 import re
 import warnings
 import zlib
@@ -184,8 +185,12 @@ def _read_json_lines(path: Path) -> Any:
     import pandas as pd
 
     try:
-        table = _with_text_names(pd.read_json(path, lines=True, convert_dates=False, dtype=False), path)
-    except (OSError, ValueError, EOFError, zlib.error) as error:
+        with _open(path) as file:
+            rows = [json.loads(line) for line in file if line.strip()]
+        if not all(isinstance(row, dict) for row in rows):
+            raise TableError(f"{path} has lines that are no JSON objects, such as {{\"x\": 1, \"y\": 0}}.")
+        table = _with_text_names(pd.DataFrame(rows), path)
+    except (OSError, ValueError, EOFError, RecursionError, zlib.error) as error:
         if isinstance(error, TableError):
             raise
         raise TableError(f"{path} cannot be read as JSON lines: {_first_line(error)}") from error
@@ -203,7 +208,7 @@ def _read_excel(path: Path, notes: list[str]) -> Any:
     try:
         with pd.ExcelFile(path) as book:
             sheets = book.sheet_names
-            table = _with_text_names(book.parse(sheets[0]), path)
+            table = _with_text_names(pd.read_excel(book, sheet_name=sheets[0]), path)
     except ImportError as error:
         raise TableError(
             f"Reading {path} needs openpyxl, which is not installed: pip install openpyxl, or save it as CSV."

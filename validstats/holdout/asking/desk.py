@@ -746,11 +746,12 @@ def number_question(
     metric: str | Metric | None = None,
     guess: Any = None,
     query_id: str | None = None,
+    given_as: str = "target",
 ) -> Question:
     """Ask for the score of an estimator or of predictions."""
     chosen = desk.chosen(metric)
     guess = _given_guess(guess, chosen)
-    units, digest = desk.values(target, chosen)
+    units, digest = desk.values(target, chosen, name=given_as)
     name = query_id or name_of(target)
     label, phrase = f"{chosen.name}: {name}", f"the {chosen.name} of {name}"
     subject = None if query_id is None else subject_of(chosen, chosen.bounds)
