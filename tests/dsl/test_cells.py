@@ -95,6 +95,7 @@ def test_counts_give_the_sums_of_rows():
         )
         assert np.allclose(cell_interval(rows, binary=True), cell_interval(counts, binary=True), atol=1e-12)
         assert label_surprises(rows) == pytest.approx(label_surprises(counts))
+        assert rows.fourth == pytest.approx(counts.fourth)
 
 
 @pytest.mark.parametrize("level", [0.95, *(pytest.param(c, marks=pytest.mark.slow) for c in (0.8, 0.99))])

@@ -334,6 +334,7 @@ def test_expected_sums_of_a_finite_population_are_those_of_counts() -> None:
         "n",
         "square",
         "spread",
+        "fourth",
         "open_square",
         "open_spread",
     ):
