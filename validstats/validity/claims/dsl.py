@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 from validstats._typing import AnyArray, Float1D, Float2D
 from validstats.dsl import DesignSupervised
@@ -31,6 +31,14 @@ NUMBERS: dict[str, tuple[Callable[[Any], Any], float]] = {
     "counts": (lambda u: stats.poisson.ppf(u, 1.5), 1.5),
 }
 """Quantile functions of numeric labels, with their means."""
+SCORES: dict[str, tuple[Callable[[Any], Any], float]] = {
+    "smooth": (lambda u: special.expit(stats.norm.ppf(u)), 0.5),
+    "near the top": (lambda u: 0.99 + 0.01 * u, 0.995),
+    "high": (lambda u: stats.beta.ppf(u, 20, 2), 20 / 22),
+    "U-shaped": (lambda u: stats.beta.ppf(u, 0.3, 0.3), 0.5),
+    "two values": (lambda u: np.where(u < 0.8, 0.9, 0.5), 0.82),
+}
+"""Quantile functions of scores in [0, 1], with their means."""
 
 
 def _prior(**more: Any) -> Prior:
@@ -223,6 +231,22 @@ def _mean_trial(setting: Setting, rng: np.random.Generator) -> Trial:
     rows = pd.DataFrame({"judge": _measured(y, setting, rng)})
     result, chosen, fault = _infer(rows, y, groups, setting, rng, "y", model="mean")
     truth = float(y.mean()) if setting["population"] == "finite" else mean
+    return _compare(result, truth, 0, fault, _student(y, chosen, truth, setting["level"]))
+
+
+def _scores_trial(setting: Setting, rng: np.random.Generator) -> Trial:
+    """A mean of scores in [0, 1], of which a few are zeros that the judge does not see."""
+    import pandas as pd
+
+    n, gross = round(setting["labels"] * setting["times"]), setting["gross"]
+    quantile, mean = SCORES[setting["law"]]
+    y, groups = np.asarray(quantile(rng.random(n))), _groups(n, setting)
+    rows = pd.DataFrame({"judge": _measured(y, setting, rng)})
+    y = np.where(rng.random(n) < gross, 0.0, y)
+    result, chosen, fault = _infer(rows, y, groups, setting, rng, "y", model="mean", outcome_range=(0.0, 1.0))
+    truth = float(y.mean()) if setting["population"] == "finite" else mean * (1 - gross)
+    low, high = float(np.ravel(result.conf_low)[0]), float(np.ravel(result.conf_high)[0])
+    fault = fault or ("an end lies outside 0 and 1" if low < -1e-12 or high > 1 + 1e-12 else "")
     return _compare(result, truth, 0, fault, _student(y, chosen, truth, setting["level"]))
 
 
@@ -523,6 +547,17 @@ CLAIMS = (
         "mean of numbers",
         _prior(law=Choice(tuple(NUMBERS)), learner=Choice(LEARNERS)),
         _mean_trial,
+        _level,
+        "asymptotic",
+        reference="Student on the labels alone",
+    ),
+    Claim(
+        "mean of scores in a known range",
+        _prior(
+            law=Choice(tuple(SCORES)),
+            gross=LogUniform(0.0003, 0.05, whole=False, says="share of zeros that the judge does not see"),
+        ),
+        _scores_trial,
         _level,
         "asymptotic",
         reference="Student on the labels alone",
