@@ -118,3 +118,12 @@ def test_attacks_and_searches_are_those_of_the_simulations() -> None:
         + f" and {gate[1][0]:.2f}"
         in text
     )
+
+
+def test_costs_of_rows_in_parts_are_those_that_were_measured() -> None:
+    told = (DOCS / "cluster.md").read_text(encoding="utf-8")
+    rows = [line for line in result("scale.md").splitlines() if re.match(r"\| \d", line)]
+    assert len(rows) >= 6
+    for row in rows:
+        n, data, what, _, processor, cost, *memory = (cell.strip() for cell in row.strip("|").split("|"))
+        assert f"| {' | '.join([n, data, what, processor, cost, *memory])} |" in told
