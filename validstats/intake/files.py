@@ -188,7 +188,7 @@ def _read_json_lines(path: Path) -> Any:
         with _open(path) as file:
             rows = [json.loads(line) for line in file if line.strip()]
         if not all(isinstance(row, dict) for row in rows):
-            raise TableError(f"{path} has lines that are no JSON objects, such as {{\"x\": 1, \"y\": 0}}.")
+            raise TableError(f'{path} has lines that are no JSON objects, such as {{"x": 1, "y": 0}}.')
         table = _with_text_names(pd.DataFrame(rows), path)
     except (OSError, ValueError, EOFError, RecursionError, zlib.error) as error:
         if isinstance(error, TableError):
