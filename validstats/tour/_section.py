@@ -10,11 +10,19 @@ from typing import Any, Protocol, TextIO
 
 from validstats.results import Section
 
-__all__ = ["Progress", "QuietProgress", "Story", "TerminalProgress", "TourSection"]
+__all__ = ["CORPORA", "Progress", "QuietProgress", "Story", "TerminalProgress", "TourSection"]
 
 
 WIDEST = 80
 """Columns of the story, however wide the terminal is."""
+
+CORPORA = {
+    "tweets": "tweets",
+    "amazon": "product reviews",
+    "movies": "film reviews",
+    "nyt": "newspaper editorials",
+}
+"""Corpora of the bundled sentences, as the story names them."""
 
 
 @dataclass(frozen=True)

@@ -10,19 +10,13 @@ from validstats import evals
 from validstats._typing import AnyArray, Bool1D
 from validstats.datasets import load_sentiment
 from validstats.results import Section
-from validstats.tour._section import Progress, Story, TourSection
+from validstats.tour._section import CORPORA, Progress, Story, TourSection
 
 __all__ = ["run_section"]
 
 SEED = 20
 LABELS = 400
 ITEMS = 1_500
-CORPORA = {
-    "tweets": "tweets",
-    "amazon": "product reviews",
-    "movies": "film reviews",
-    "nyt": "newspaper editorials",
-}
 SYSTEMS = ("machine score", "words", "words and negation", "always positive")
 
 

@@ -11,19 +11,13 @@ from validstats.datasets import load_sentiment
 from validstats.mi import MISelector, independence_test, mutual_info
 from validstats.plotting import MutualInformationDisplay
 from validstats.results import Report, Section, Summary, Table
-from validstats.tour._section import Progress, Story, TourSection
+from validstats.tour._section import CORPORA, Progress, Story, TourSection
 
 __all__ = ["run_section"]
 
 SEED = 20
 ROWS_PER_CORPUS = 1500
 SELECTION_ROWS = 1000
-CORPORA = {
-    "tweets": "tweets",
-    "amazon": "product reviews",
-    "movies": "film reviews",
-    "nyt": "newspaper editorials",
-}
 FEATURES = (
     "vader_compound",
     "n_lexicon_positive",

@@ -103,32 +103,8 @@ def holdout_key() -> bytes:
 
 
 @contextmanager
-def registry_lock(*, files: bool = True) -> Iterator[None]:
-    """Hold the one lock around looking, deciding and writing, so that two ledgers cannot bind the same rows at once."""
-    with _BINDING:
-        if not files:
-            yield
-            return
-        path = state_directory() / "holdouts.lock"
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            handle = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
-        except OSError as error:
-            raise _unavailable(path, error.strerror) from None
-        try:
-            _lock(handle, path)  # the system gives it back when its owner ends, however that comes about
-            yield
-        finally:
-            os.close(handle)
-
-
-@contextmanager
-def running(name: str, *, files: bool = True) -> Iterator[None]:
-    """Show other programs, until the block is left or this program ends, that something with a name is under way."""
-    if not files:
-        yield
-        return
-    path = _run_file(name)
+def _locked(path: Path) -> Iterator[None]:
+    """Hold the lock of a file, which is made where it is missing; the system gives it back however its owner ends."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
@@ -139,8 +115,32 @@ def running(name: str, *, files: bool = True) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
-        with suppress(OSError):
-            path.unlink(missing_ok=True)
+
+
+@contextmanager
+def registry_lock(*, files: bool = True) -> Iterator[None]:
+    """Hold the one lock around looking, deciding and writing, so that two ledgers cannot bind the same rows at once."""
+    with _BINDING:
+        if not files:
+            yield
+            return
+        with _locked(state_directory() / "holdouts.lock"):
+            yield
+
+
+@contextmanager
+def running(name: str, *, files: bool = True) -> Iterator[None]:
+    """Show other programs, until the block is left or this program ends, that something with a name is under way."""
+    if not files:
+        yield
+        return
+    path = _run_file(name)
+    with _locked(path):
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
 
 
 def is_running(name: str) -> bool:
