@@ -199,7 +199,7 @@ def _answer(fit, level: float = 0.95) -> Answer:
 
 
 def parts_of_fit(data: WeakDraw, model: Model, prediction: np.ndarray, cell=None):
-    """Return sample, labels alone, control variate and expected score; None where the labels alone have no root."""
+    """Return sample, labels alone with and without cells, control variate and expected score; None where the labels have no root."""
     moment = moment_of(model)
     rows = RegressionRows(y=data.y, X=data.X)
     sample = LabelledSample(
@@ -219,8 +219,9 @@ def parts_of_fit(data: WeakDraw, model: Model, prediction: np.ndarray, cell=None
         model, lambda v: v
     )(prediction)
     term = (Component(rows=RegressionRows(y=h, X=data.X)),)
-    labels = label_error(gold, cell=None if cell is None else cell[data.labelled])
-    return sample, labels, control_variate(sample, term), term
+    plain = label_error(gold)
+    labels = plain if cell is None else label_error(gold, cell=cell[data.labelled])
+    return sample, (labels, plain), control_variate(sample, term), term
 
 
 def fit_tuned(setting: WeakSetting, data: WeakDraw, rng: np.random.Generator):
@@ -229,7 +230,7 @@ def fit_tuned(setting: WeakSetting, data: WeakDraw, rng: np.random.Generator):
     if parts is None:
         return None
     sample, labels, control, _ = parts
-    return controlled(sample, labels, control, first_stage=data.X.shape[1] + 1.0)
+    return controlled(sample, labels[0], control, first_stage=data.X.shape[1] + 1.0)
 
 
 def answers(
@@ -239,12 +240,14 @@ def answers(
     parts = parts_of_fit(data, model, prediction, cell)
     if parts is None:
         return None
-    sample, labels, control, term = parts
+    sample, (labels, without), control, term = parts
     common = {"first_stage": data.X.shape[1] + 1.0, **options}
     found = {
         "gold": _answer(controlled(sample, labels, None)),
         "tuned": _answer(controlled(sample, labels, control, **common)),
     }
+    if cell is not None:
+        found["tuned, no term"] = _answer(controlled(sample, without, control, **common))
     if untuned:
         root = fit_augmented(sample, identity_augmentation(term, data.X.shape[1]), labels.params)
         if root is not None:
@@ -355,12 +358,4 @@ def rare_replicate(setting: RareSetting, rng: np.random.Generator) -> dict[str, 
         train = labelled & (folds != k)
         rates = [y[train & (flag == f)].mean() for f in (False, True)]
         prediction[folds == k] = np.where(flag[folds == k], rates[1], rates[0])
-    with_term = answers(data, "logit", prediction, cell=flag.astype(int))
-    without = answers(data, "logit", prediction)
-    if with_term is None or without is None:
-        return None
-    return {
-        "tuned": with_term["tuned"],
-        "gold": with_term["gold"],
-        "tuned, no term": without["tuned"],
-    }
+    return answers(data, "logit", prediction, cell=flag.astype(int))

@@ -155,8 +155,7 @@ def test_the_term_costs_little_where_classes_are_balanced():
     for _ in range(60):
         data = draw(setting, rng)
         prediction = linear_first_stage(data, rng)
-        plain = answers(data, "logit", prediction)
-        guarded = answers(data, "logit", prediction, cell=data.surrogate.astype(int))
-        if plain is not None and guarded is not None:
-            ratio.append(guarded["tuned"].half / plain["tuned"].half)
+        found = answers(data, "logit", prediction, cell=data.surrogate.astype(int))
+        if found is not None:
+            ratio.append(found["tuned"].half / found["tuned, no term"].half)
     assert np.mean(ratio) <= 1.12
