@@ -3,7 +3,7 @@
 DOMAIN is batch, dsl, evals, holdout or mi. Prints the worst and the widest settings, writes them as JSON beside a table of
 every setting drawn and a figure (``--output``), and ends with one line that says what was tried and found. Exit code 1 if a
 setting is confirmed below its level by more than the allowance (one point; two for asymptotic statements), or has errors; 0
-otherwise. ``--replay FILE NUMBER`` draws the failing data set of a finding again.
+otherwise. ``--where labels=15:80`` hunts in a part of the prior. ``--replay FILE NUMBER`` draws the failing data set of a finding again.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ import math
 import signal
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
-from validstats.validity import HuntReport, hunt, replay
+from validstats.validity import Claim, HuntReport, LogUniform, Uniform, hunt, replay
 from validstats.validity.claims import DOMAINS, claims_of
 
 
@@ -30,6 +31,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=1, help="joblib workers")
     parser.add_argument("--claim", default="", help="hunt only claims whose name contains this")
+    parser.add_argument(
+        "--where", action="append", default=[], metavar="NAME=LOW:HIGH", type=narrowed,
+        help="hunt only where a number lies so; may be repeated",
+    )  # fmt: skip
     parser.add_argument("--confirm", type=int, default=10, help="settings tried again, one a claim at least")
     parser.add_argument("--confirm-trials", type=int, default=2000, help="fresh trials of each")
     parser.add_argument(
@@ -42,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
         "--replay", nargs=2, metavar=("FILE", "NUMBER"), help="draw the failing data set of a finding again"
     )
     given = parser.parse_args(arguments)
-    claims = [claim for claim in claims_of(given.domain) if given.claim in claim.name]
+    claims = [within(claim, given.where) for claim in claims_of(given.domain) if given.claim in claim.name]
     if not claims:
         parser.error(f"no claim of {given.domain} has {given.claim!r} in its name")
     with warnings.catch_warnings():
@@ -73,6 +78,24 @@ def main(arguments: list[str] | None = None) -> int:
         write(report, given.output)
     print(report.sentence)
     return 1 if report.faults else 0
+
+
+def narrowed(text: str) -> tuple[str, float, float]:
+    """Read ``NAME=LOW:HIGH``."""
+    name, _, ends = text.partition("=")
+    low, _, high = ends.partition(":")
+    return name, float(low), float(high)
+
+
+def within(claim: Claim, where: list[tuple[str, float, float]]) -> Claim:
+    """A claim whose prior is narrower: numbers that it has lie between the ends that were asked for."""
+    parameters = dict(claim.prior.parameters)
+    for name, low, high in where:
+        known = parameters.get(name)
+        if isinstance(known, (LogUniform, Uniform)):
+            ends = max(low, known.low), min(high, known.high)
+            parameters[name] = replace(known, low=ends[0], high=ends[1]) if ends[0] < ends[1] else known
+    return replace(claim, prior=replace(claim.prior, parameters=parameters))
 
 
 COLUMNS = ("claim", "level", "held", "trials", "refused", "reference_held", "width_ratio", "power", "reference_power",

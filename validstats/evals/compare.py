@@ -12,7 +12,7 @@ from scipy import stats
 
 from validstats._typing import Bool1D, Float1D, RandomState
 from validstats.evals.agreement import agreement
-from validstats.evals.doctor import MOST_LEFT_OUT
+from validstats.evals.doctor import MOST_LEFT_OUT, check_skewness
 from validstats.evals.inputs import Errors, EvalInput, Population, item_matrix, load
 from validstats.evals.judged import JudgedMean, judged_mean, judged_systems, score_p_value
 from validstats.evals.ledger import LedgerComparisonResult, compare_through_ledger
@@ -64,6 +64,8 @@ class _Difference:
     study: Any = None
     judge_difference: float = math.nan
     flips: float = math.nan
+    units_of_means: tuple[Float1D, ...] = ()
+    """One value an independent unit, of each mean that has a t interval."""
 
 
 def compare(
@@ -190,6 +192,8 @@ def compare(
     found = _difference(paired if shared else inputs, shared, single, interval, population, random_state)
     agreed = agreement(paired if shared else inputs, level, random_state) if inputs.judged else None
     share = inputs.in_unit_range
+    for units in found.units_of_means:
+        checks += check_skewness(units, single, "differences" if shared else "scores")
     code = direction_code(found.answer.conf_low, found.answer.conf_high, margin)
     half = (found.answer.conf_high - found.answer.conf_low) / 2.0
     detectable = detectable_difference(half, found.std_error if found.std_error > 0 else half / 2.0)
@@ -394,6 +398,7 @@ def _difference(
         f"t interval over {len(mean.weights)} units ({data.clustered_by}), sign flips",
         "shared items",
         flips=flips,
+        units_of_means=() if data.in_unit_range else (mean.contributions,),
     )
 
 
@@ -456,6 +461,7 @@ def _two_samples(data: EvalInput, level: float) -> _Difference:
         0,
         "Welch's comparison of two samples: no item is shared",
         "items, none of them shared",
+        units_of_means=() if data.in_unit_range else tuple(m.contributions for m in means),
     )
 
 

@@ -11,10 +11,11 @@ import numpy as np
 from scipy import stats
 
 from validstats._typing import AnyArray, Bool1D, Float1D, Int1D
+from validstats.dsl.moments import coverage_lost_to_skewness
 from validstats.evals.readers import Check, EvalTable, Role, codes_of, read, verdict_codes
 from validstats.results import Report, Summary, Table
 
-__all__ = ["DoctorReport", "check_table", "doctor", "drawn_level"]
+__all__ = ["DoctorReport", "check_skewness", "check_table", "doctor", "drawn_level"]
 
 _SURE = 1e-3
 """Chance below which labels are said not to look random."""
@@ -31,8 +32,27 @@ _MOST_VERDICTS = 20
 MOST_LEFT_OUT = 0.10
 """Share of items answered by one system only above which a paired comparison is refused."""
 
+_LOST = 0.01
+"""Coverage that skewness may cost a mean of numbers before it is said."""
+
 _FAR = 4.0
 """Standard deviations by which label counts may differ from their probabilities."""
+
+
+def check_skewness(units: Float1D, confidence_level: float, what: str) -> list[Check]:
+    """Say where units are so skewed that the t interval of their mean loses its level."""
+    loss, skewness = coverage_lost_to_skewness(units, confidence_level)
+    if loss <= _LOST:
+        return []
+    return [
+        Check(
+            "skewed-scores",
+            "warning",
+            f"The {what} of {len(units):,} independent units are skewed (skewness {skewness:.1f}): about "
+            f"{max(confidence_level - loss, 0.0):.0%} of such intervals hold the value, or fewer, where {confidence_level:.0%} are "
+            "meant. Score more items, or score the logarithm or whether a limit is kept.",
+        )
+    ]
 
 
 @dataclass(frozen=True, repr=False)

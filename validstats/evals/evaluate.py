@@ -10,6 +10,7 @@ import numpy as np
 
 from validstats._typing import Bool1D, Float1D, RandomState
 from validstats.evals.agreement import agreement
+from validstats.evals.doctor import check_skewness
 from validstats.evals.inputs import Errors, EvalInput, Population, load
 from validstats.evals.judged import judged_mean
 from validstats.evals.readers import Check, EvalFileError, codes_of
@@ -167,6 +168,8 @@ def evaluate(
                 f"There are {units} independent units ({inputs.clustered_by}) only; intervals are approximate.",
             )
         )
+    if bounds is None and overall.influence is not None and not inputs.judged:
+        checks += check_skewness(overall.influence, level, "scores")
     verdict = _verdict(inputs, overall, name, bounds is not None)
     if by is not None:
         titles = [title for title, _ in parts[1:]]

@@ -26,6 +26,7 @@ __all__ = [
     "cluster_ways",
     "clustered_meat",
     "combined_meat",
+    "coverage_lost_to_skewness",
     "critical_value",
     "design_meat",
     "drawn_deviations",
@@ -548,3 +549,18 @@ def median_of_splits(params: Float2D, covariances: Float2D) -> tuple[Float1D, Fl
     spread = covariances + distance[:, :, None] * distance[:, None, :]
     std_error = np.sqrt(np.median(np.diagonal(spread, axis1=1, axis2=2), axis=0))
     return estimate, std_error, np.median(spread, axis=0)
+
+
+def coverage_lost_to_skewness(values: Float1D, confidence_level: float) -> tuple[float, float]:
+    """Return the coverage that Student's interval of a mean loses to skewness, about, and the skewness."""
+    # Edgeworth expansion of Student's statistic (Hall 1992, The Bootstrap and Edgeworth Expansion, section 2.6): the
+    # two-sided interval loses 2 phi(z) (z^5 + 2 z^3 - 3 z) skewness^2 / (18 n), besides what kurtosis adds.
+    part = values - values.mean()
+    spread = float(np.sqrt(np.mean(part**2)))
+    if not spread > 0.0:
+        return 0.0, 0.0
+    part /= spread
+    skewness = float(part @ (part * part)) / len(part)  # a power of 3 takes ten times as long
+    z = float(stats.norm.isf((1.0 - confidence_level) / 2.0))
+    loss = 2.0 * float(stats.norm.pdf(z)) * (z**5 + 2 * z**3 - 3 * z) * skewness**2 / (18 * len(values))
+    return loss, skewness
