@@ -292,18 +292,39 @@ def _on_dask(
     shared = dask.delayed(function, pure=False, traverse=False)
     apply = dask.delayed(_applied, pure=False)
     tasks = [apply(shared, part, index, *slices(index)) for index, part in enumerate(parts)]
+    return _computed(tasks)
+
+
+def _computed(tasks: list[Any]) -> Iterator[Any]:
+    """Results in order; those of a cluster come one by one, so that they do not gather where they are made or here."""
+    import dask
+
+    client = _client()
+    waiting: list[Any] = []
     try:
-        found = list(dask.compute(*tasks))
+        waiting = list(dask.compute(*tasks)) if client is None else client.compute(tasks)
+        waiting.reverse()
+        while waiting:
+            found = waiting.pop()
+            yield found if client is None else found.result()
     except _deaths() as error:
         raise StreamingError(dead_worker_message.format(error=error)) from error
-    return _taken(found)
 
 
-def _taken(found: list[T]) -> Iterator[T]:
-    """Results in order, each let go as soon as it was taken."""
-    found.reverse()
-    while found:
-        yield found.pop()
+def _client() -> Any:
+    """The client of the cluster that dask computes on; None where it computes in this process."""
+    import dask
+
+    module = sys.modules.get("distributed")
+    if module is None or dask.config.get("scheduler", "distributed") not in (
+        "distributed",
+        "dask.distributed",
+    ):
+        return None
+    try:
+        return module.default_client()
+    except ValueError:
+        return None
 
 
 def _applied(function: Callable[..., T], part: Any, index: int, *beside: AnyArray) -> T:
