@@ -64,3 +64,14 @@ def test_what_is_no_covariate_is_refused_by_name(values, words) -> None:
 def test_days_may_be_absorbed() -> None:
     days = [dt.date(2020, 1, 1 + i % 20) for i in range(N)]
     assert np.isfinite(study(day=days).infer("y ~ x | day").params).all()
+
+
+@pytest.mark.parametrize("formula", ["y ~ d", "y ~ 1 + d + x", "y ~ d + d + k", "y"])
+def test_plain_numbers_are_coded_as_formulaic_codes_them(formula, monkeypatch) -> None:
+    columns = {"d": np.arange(N), "k": np.float32(X)}
+    straight = study(**columns).infer(formula)
+    monkeypatch.setattr("validstats.dsl.regression.assembly._number_columns", lambda parsed, template: None)
+    coded = study(**columns).infer(formula)
+    assert straight.names == coded.names
+    np.testing.assert_allclose(straight.params, coded.params, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(straight.std_error, coded.std_error, rtol=1e-12)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LinearRegression
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
+from validstats import DesignSupervised
 from validstats.dsl.labels import (
     CrossFitter,
     FoldPlan,
@@ -155,3 +157,26 @@ class TestCompletions:
         assert len(found) == 3 and all(len(f) == 1 and f[0].outcome is None for f in found)
         with pytest.raises(ValueError, match="categorical"):
             plug_in_completions(fitter, {"c": np.array(["a"] * m, dtype=object)}, None, np.zeros((100, 1)))
+
+
+@pytest.mark.parametrize(
+    ("estimator", "drawn"), [("gold", False), ("ppi", False), ("ppi++", False), ("tuned", True)]
+)
+def test_folds_are_drawn_where_something_is_fitted_only(estimator, drawn):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=300)
+    labels = pd.Series(np.where(np.arange(300) < 60, x + rng.normal(size=300), np.nan), name="y")
+    study = (
+        DesignSupervised(random_state=0).fit(pd.DataFrame({"x": x, "m": x}), surrogate="m").calibrate(labels)
+    )
+    study.infer("y ~ x", estimator=estimator)
+    assert ("folds" in vars(study.calibration_.fold_plan)) is drawn
+
+
+def test_folds_that_are_drawn_later_are_those_of_the_seed():
+    drawn = FoldPlan.of_rows(50, 5, 3, np.random.default_rng(4))
+    rng = np.random.default_rng(4)
+    one_by_one = np.concatenate([FoldPlan.of_rows(50, 5, 1, rng).folds for _ in range(3)])
+    np.testing.assert_array_equal(drawn.folds, one_by_one)
+    rows = np.array([3, 40, 7])
+    np.testing.assert_array_equal(drawn.take(rows).folds, one_by_one[:, rows])
