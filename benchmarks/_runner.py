@@ -345,7 +345,6 @@ def run(specs: Sequence[Spec], output: Path) -> list[Measurement]:
         print(f"[{i}/{len(specs)}] {spec.domain}: {spec.task}, n = {spec.n:,}", file=sys.stderr, flush=True)
         measurements += measure(spec)
         write_csv(measurements, output.with_suffix(".csv"))
-    table = markdown_table(measurements)
-    output.with_suffix(".md").write_text(table + "\n", encoding="utf-8")
-    print(table)
+        output.with_suffix(".md").write_text(markdown_table(measurements) + "\n", encoding="utf-8")
+    print(markdown_table(measurements))
     return measurements

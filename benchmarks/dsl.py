@@ -7,7 +7,7 @@ its start, nor its compilation, nor the transfer of data counts against it.
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -160,6 +160,12 @@ def compared(answers: dict[str, Any]) -> str:
     return "; ".join([*found, *([gained_length(answers[OURS], answers[ALONE])] if ALONE in answers else [])])
 
 
+@cache
+def ppi_python(n: int) -> LazyPeer:
+    """Return the peer of a size, which serves every task."""
+    return LazyPeer("ppi-python", PPI_SERVER, simulate(n))
+
+
 MORE = {
     "mean": "the default gives the small-sample interval by cells of equal verdict",
     "linear": "the default learns the labels by cross-fitting, bounds the share that it trusts, and fits both comparisons",
@@ -174,7 +180,7 @@ def default_implementations(task: str, n: int) -> Implementations:
     table = table_of(data)
     found: Implementations = {
         DEFAULT: partial(public_call, table, task),
-        PEER: LazyPeer("ppi-python", PPI_SERVER, data).task(task),
+        PEER: ppi_python(n).task(task),
         ALONE: partial(statsmodels_gold, data, task),
     }
     if task == "linear":
@@ -193,7 +199,7 @@ def peer_implementations(task: str, n: int) -> Implementations:
     data = simulate(n)
     return {
         OURS: partial(by_class, table_of(data), task, "ppi++"),
-        PEER: LazyPeer("ppi-python", PPI_SERVER, data).task(task),
+        PEER: ppi_python(n).task(task),
         ARRAYS: partial(ours_on_arrays, data, task),
         ALONE: partial(statsmodels_gold, data, task),
     }
@@ -291,4 +297,5 @@ def specs(quick: bool) -> list[Spec]:
         for n in sizes
     ]
     found.append(dslkit_spec(10_000))
-    return [*found, *(stream_spec(n) for n in ((10_000,) if quick else (100_000, 1_000_000, 10_000_000)))]
+    found += [stream_spec(n) for n in ((10_000,) if quick else (100_000, 1_000_000, 10_000_000))]
+    return sorted(found, key=lambda spec: spec.n)  # small sizes first

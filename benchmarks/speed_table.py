@@ -107,8 +107,8 @@ WIDE = "y ~ " + " + ".join(f"x{j}" for j in range(50))
 
 STEP = """
 from validstats.batch import BatchPredictor, Compositional
-def step(z):
-    return max(z[0], 0.2) + 0.5 * z[1]
+def step(j, total, score):
+    return total + score * (j >= 30) / 10
 """
 
 WORKS = (
@@ -166,7 +166,7 @@ print(json.dumps([max(best(True) - best(False), 0.0), None]))
         "compiled, .06-.3 s",
         STEP
         + """
-e = BatchPredictor(LinearRegression(), Compositional(step, 2), random_state=0).fit(*rows(100, seed=1))
+e = BatchPredictor(LinearRegression(), Compositional(step), random_state=0).fit(*rows(100, seed=1))
 X, y = rows(200); new, _ = rows(40, seed=2)
 report(lambda: e.calibrate(X, y).infer(new), times=2)
 """,

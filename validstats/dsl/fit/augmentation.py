@@ -341,15 +341,6 @@ def expected_score(moment: ModelMoment, term: ScoreTerm, params: Float1D) -> Flo
     return total
 
 
-def expected_total(moment: ModelMoment, term: ScoreTerm, params: Float1D, row_weights: Float1D) -> Float1D:
-    """Return the weighted sum of the expected score, which forms no score of a row where the model need not."""
-    parts = [
-        moment.total(c.rows, params, row_weights if _is_one(c.weight) else row_weights * c.weight)
-        for c in term
-    ]
-    return np.asarray(np.sum(parts, axis=0), dtype=np.float64)
-
-
 def expected_jacobian(moment: ModelMoment, term: ScoreTerm, params: Float1D, row_weights: Float1D) -> Float2D:
     """Return the weighted sum of the negative derivative of the expected score."""
     parts = [
@@ -410,29 +401,43 @@ def psi_sums(
     sample: LabelledSample, augmentation: Augmentation, params: Float1D, with_jacobian: bool = True
 ) -> PsiSums:
     """Return the sums of a part, without forming the estimating function of its rows."""
-    score = _psi_sum(sample, augmentation, params)
-    return PsiSums(score, _jacobian_sum(sample, augmentation, params) if with_jacobian else None)
-
-
-def _psi_sum(sample: LabelledSample, augmentation: Augmentation, params: Float1D) -> Float1D:
-    # sum_i w_i s_i + sum_j [sum_i (1 - w_i) a_ij] M_j + sum_i (1 - w_i) c_i
-    total = sample.moment.total(sample.gold, params, sample.gold_weights)
+    # sum_i w_i s_i + sum_j [sum_i (1 - w_i) a_ij] M_j + sum_i (1 - w_i) c_i, and
+    # sum_i w_i J(s_i) + sum_j M_j' sum_i (1 - w_i) J(a_ij)
+    total, slope = _sums(sample.moment, sample.gold, params, sample.gold_weights, with_jacobian)
     for term, matrix in zip(augmentation.terms, augmentation.matrices, strict=True):
-        total = total + expected_total(sample.moment, term, params, sample.remainder) @ matrix
+        score, jacobian = _expected_sums(sample.moment, term, params, sample.remainder, with_jacobian)
+        total = total + score @ matrix
+        if slope is not None and jacobian is not None:
+            slope = slope + matrix.T @ jacobian
     if augmentation.constant is not None:
         constant = np.broadcast_to(
             sample.design.row_values(augmentation.constant), (sample.n_rows, len(params))
         )
         total = total + sample.remainder @ constant
-    return np.asarray(total)
+    return PsiSums(np.asarray(total), slope)
 
 
-def _jacobian_sum(sample: LabelledSample, augmentation: Augmentation, params: Float1D) -> Float2D:
-    # sum_i w_i J(s_i) + sum_j M_j' sum_i (1 - w_i) J(a_ij)
-    total = sample.moment.jacobian(sample.gold, params, sample.gold_weights)
-    for term, matrix in zip(augmentation.terms, augmentation.matrices, strict=True):
-        total = total + matrix.T @ expected_jacobian(sample.moment, term, params, sample.remainder)
-    return total
+def _sums(
+    moment: ModelMoment, rows: RegressionRows, params: Float1D, row_weights: Float1D, with_jacobian: bool
+) -> tuple[Float1D, Float2D | None]:
+    if with_jacobian:
+        return moment.sums(rows, params, row_weights)
+    return moment.total(rows, params, row_weights), None
+
+
+def _expected_sums(
+    moment: ModelMoment, term: ScoreTerm, params: Float1D, row_weights: Float1D, with_jacobian: bool
+) -> tuple[Float1D, Float2D | None]:
+    """Return the weighted sums of the expected score and of its negative derivative, which form no score of a row."""
+    score: Float1D = np.zeros(len(params))
+    slope: Float2D | None = None
+    for c in term:
+        weights = row_weights if _is_one(c.weight) else row_weights * c.weight
+        own, jacobian = _sums(moment, c.rows, params, weights, with_jacobian)
+        score = score + own
+        if jacobian is not None:
+            slope = jacobian if slope is None else slope + jacobian
+    return score, slope
 
 
 def psi_mean(sample: Sample, augmentation: Augmentation, params: Float1D) -> Float1D:
@@ -522,9 +527,7 @@ def term_sums(
 ) -> PsiSums:
     """Return the sums of the expected score itself over the rows of a part."""
     (term,) = augmentation.terms
-    ones = np.ones(part.n_rows)
-    score = expected_total(part.moment, term, params, ones)
-    return PsiSums(score, expected_jacobian(part.moment, term, params, ones) if with_jacobian else None)
+    return PsiSums(*_expected_sums(part.moment, term, params, np.ones(part.n_rows), with_jacobian))
 
 
 def fit_augmented(
@@ -559,11 +562,7 @@ def fit_augmented(
 
 
 class _Equation:
-    """A mean and its Jacobian, which is kept where it does not depend on the parameters.
-
-    Rows that are read again for every sum give both sums in one pass; in memory the Jacobian waits until it is asked
-    for.
-    """
+    """A mean and its Jacobian, both of one pass over the rows; the Jacobian is kept where it does not depend on parameters."""
 
     def __init__(self, sample: Sample, augmentation: Augmentation, work: Callable[..., PsiSums]) -> None:
         self._sample = sample
@@ -575,9 +574,7 @@ class _Equation:
 
     def mean(self, params: Float1D) -> Float1D:
         if self._mean is None or self._at is None or not np.array_equal(params, self._at):
-            self._evaluate(
-                params, with_jacobian=not self._sample.keeps_rows and not self._slope_is_known(None)
-            )
+            self._evaluate(params, with_jacobian=not self._slope_is_known(None))
         assert self._mean is not None
         return self._mean
 

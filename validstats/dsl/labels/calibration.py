@@ -416,8 +416,9 @@ class ProbabilityRange:
     @classmethod
     def of(cls, probability: Float1D) -> Self:
         """Return the range of the probabilities of some rows."""
-        spread = float(np.sum(probability * (1.0 - probability)))
-        return cls(float(probability.min()), float(probability.max()), float(probability.sum()), spread)
+        total = float(probability.sum())
+        spread = max(total - float(probability @ probability), 0.0)
+        return cls(float(probability.min()), float(probability.max()), total, spread)
 
     def __add__(self, other: Self) -> Self:
         return type(self)(
@@ -461,7 +462,7 @@ class Calibration:
         """Cross-fitted predictions, averaged over repeats: means of shape (n,), or class probabilities by class."""
         return {} if self.predictor is None else self.predictor()
 
-    @property
+    @cached_property
     def probability_range(self) -> ProbabilityRange:
         """Range of the labelling probabilities of all rows."""
         return self.streamed_range or ProbabilityRange.of(self.probability)

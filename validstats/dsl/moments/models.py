@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.linalg
-from scipy.special import softmax
+from scipy.special import expit, softmax
 
 from validstats._typing import AnyArray, Float1D, Float2D, FloatND
 
@@ -331,6 +331,10 @@ class ModelMoment(ABC):
         """Return the weighted sum of the scores of rows."""
         return np.asarray(row_weights @ self.score(rows, params), dtype=np.float64)
 
+    def sums(self, rows: RegressionRows, params: Float1D, row_weights: Float1D) -> tuple[Float1D, Float2D]:
+        """Return the weighted sums of the scores and of their negative derivatives."""
+        return self.total(rows, params, row_weights), self.jacobian(rows, params, row_weights)
+
     def leverage(self, rows: RegressionRows, params: Float1D, inverse: Float2D) -> Float1D:
         """Return ``trace(inverse @ J_i)`` for every row, with ``J_i`` the row's negative derivative."""
         # Leverages; over all rows of an ordinary fit they add to ``p``.
@@ -518,8 +522,32 @@ class GLMMoment(ModelMoment):
         """Return the weighted sum of ``x (y - mu) mu' / V(mu)``."""
         return np.asarray(rows.X.T @ (row_weights * self._row_residual(rows, params)), dtype=np.float64)
 
+    def sums(self, rows: RegressionRows, params: Float1D, row_weights: Float1D) -> tuple[Float1D, Float2D]:
+        """Return the weighted sums of the scores and of their negative derivatives, from one mean of every row."""
+        if self._mean_of is None:
+            return super().sums(rows, params, row_weights)
+        mu, weight = self._mean_of(rows.linear_predictor(params)), rows.weighted(row_weights)
+        total = np.asarray(rows.X.T @ (weight * (rows.y - mu)), dtype=np.float64)
+        return total, _weighted_gram(rows.X, rows.X, weight * self._slope_of(mu))
+
+    @property
+    def _mean_of(self) -> Callable[[Float1D], Float1D] | None:
+        """Mean given the linear predictor where the link is canonical, so that ``mu' / V(mu)`` is one; else None."""
+        families = _families()
+        if isinstance(self.family, families.Binomial) and type(self.family.link) is families.links.Logit:
+            return expit  # type: ignore[no-any-return]
+        if isinstance(self.family, families.Poisson) and type(self.family.link) is families.links.Log:
+            return np.exp
+        return None
+
+    def _slope_of(self, mu: Float1D) -> Float1D:
+        """Return ``mu'`` of a canonical link, which is ``V(mu)``."""
+        return mu * (1.0 - mu) if self.has_classes else mu
+
     def _row_residual(self, rows: RegressionRows, params: Float1D) -> Float1D:
         eta = rows.linear_predictor(params)
+        if self._mean_of is not None:
+            return rows.weighted(rows.y - self._mean_of(eta))
         mu = self.family.link.inverse(eta)
         scale = self.family.link.inverse_deriv(eta) / self.family.variance(mu)
         return rows.weighted((rows.y - mu) * scale)
@@ -527,6 +555,8 @@ class GLMMoment(ModelMoment):
     def _row_curvature(self, rows: RegressionRows, params: Float1D) -> Float1D:
         family = self.family
         eta = rows.linear_predictor(params)
+        if self._mean_of is not None:
+            return rows.weighted(self._slope_of(self._mean_of(eta)))
         mu = family.link.inverse(eta)
         slope = family.link.inverse_deriv(eta)
         variance = family.variance(mu)
@@ -546,6 +576,9 @@ class GLMMoment(ModelMoment):
     def parts(self, rows: RegressionRows, params: Float1D) -> ScoreParts | None:
         """Return covariates and residuals ``(y - mu) mu' / V(mu)``."""
         eta = rows.linear_predictor(params)
+        if self._mean_of is not None:
+            mu, weight = self._mean_of(eta), rows.weighted(np.ones(rows.n_rows))
+            return ScoreParts(rows.X, weight * (rows.y - mu), weight * self._slope_of(mu), weight, mu)
         mu = self.family.link.inverse(eta)
         slope = self.family.link.inverse_deriv(eta)
         scale = rows.weighted(slope / self.family.variance(mu))

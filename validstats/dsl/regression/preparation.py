@@ -396,10 +396,8 @@ def fill_labels(request: InferenceRequest) -> Any:
 
 def filled_label(known: AnyArray, labelled: Bool1D, values: AnyArray | None = None) -> AnyArray:
     """Return a label of some rows, values of other rows in turn where it is unknown; ``values`` are those of the rows."""
-    own = known if values is None else values
-    complete = np.empty(len(labelled), dtype=known.dtype)
-    complete[labelled] = own
-    complete[~labelled] = np.resize(known, int((~labelled).sum()))
+    complete = np.resize(known, len(labelled))
+    complete[labelled] = known if values is None else values
     return complete
 
 
