@@ -477,6 +477,10 @@ def _families() -> Any:
     return families
 
 
+_LARGEST_PREDICTOR = 30.0
+"""Size of linear predictors up to which ``mu (1 - mu)``, then 1e-13, is far from the least variance of a family."""
+
+
 @dataclass(frozen=True)
 class GLMMoment(ModelMoment):
     """Generalised linear model of any statsmodels family and link: ``x (y - mu) mu' / V(mu)``."""
@@ -524,21 +528,25 @@ class GLMMoment(ModelMoment):
 
     def sums(self, rows: RegressionRows, params: Float1D, row_weights: Float1D) -> tuple[Float1D, Float2D]:
         """Return the weighted sums of the scores and of their negative derivatives, from one mean of every row."""
-        if self._mean_of is None:
+        mu = self._canonical_mean(rows.linear_predictor(params))
+        if mu is None:
             return super().sums(rows, params, row_weights)
-        mu, weight = self._mean_of(rows.linear_predictor(params)), rows.weighted(row_weights)
+        weight = rows.weighted(row_weights)
         total = np.asarray(rows.X.T @ (weight * (rows.y - mu)), dtype=np.float64)
         return total, _weighted_gram(rows.X, rows.X, weight * self._slope_of(mu))
 
-    @property
-    def _mean_of(self) -> Callable[[Float1D], Float1D] | None:
-        """Mean given the linear predictor where the link is canonical, so that ``mu' / V(mu)`` is one; else None."""
+    def _canonical_mean(self, eta: Float1D) -> Float1D | None:
+        """Return the means of a canonical link, where ``mu' / V(mu)`` is one; None for others and at the ends of the range."""
         families = _families()
         if isinstance(self.family, families.Binomial) and type(self.family.link) is families.links.Logit:
-            return expit  # type: ignore[no-any-return]
-        if isinstance(self.family, families.Poisson) and type(self.family.link) is families.links.Log:
-            return np.exp
-        return None
+            mean: Callable[[Float1D], Float1D] = expit
+        elif isinstance(self.family, families.Poisson) and type(self.family.link) is families.links.Log:
+            mean = np.exp
+        else:
+            return None
+        # the families keep variances off zero, so that rows at the ends of the range have other scores
+        inside = np.max(np.abs(eta), initial=0.0) <= _LARGEST_PREDICTOR
+        return mean(eta) if inside else None
 
     def _slope_of(self, mu: Float1D) -> Float1D:
         """Return ``mu'`` of a canonical link, which is ``V(mu)``."""
@@ -546,8 +554,9 @@ class GLMMoment(ModelMoment):
 
     def _row_residual(self, rows: RegressionRows, params: Float1D) -> Float1D:
         eta = rows.linear_predictor(params)
-        if self._mean_of is not None:
-            return rows.weighted(rows.y - self._mean_of(eta))
+        canonical = self._canonical_mean(eta)
+        if canonical is not None:
+            return rows.weighted(rows.y - canonical)
         mu = self.family.link.inverse(eta)
         scale = self.family.link.inverse_deriv(eta) / self.family.variance(mu)
         return rows.weighted((rows.y - mu) * scale)
@@ -555,8 +564,9 @@ class GLMMoment(ModelMoment):
     def _row_curvature(self, rows: RegressionRows, params: Float1D) -> Float1D:
         family = self.family
         eta = rows.linear_predictor(params)
-        if self._mean_of is not None:
-            return rows.weighted(self._slope_of(self._mean_of(eta)))
+        canonical = self._canonical_mean(eta)
+        if canonical is not None:
+            return rows.weighted(self._slope_of(canonical))
         mu = family.link.inverse(eta)
         slope = family.link.inverse_deriv(eta)
         variance = family.variance(mu)
@@ -576,9 +586,11 @@ class GLMMoment(ModelMoment):
     def parts(self, rows: RegressionRows, params: Float1D) -> ScoreParts | None:
         """Return covariates and residuals ``(y - mu) mu' / V(mu)``."""
         eta = rows.linear_predictor(params)
-        if self._mean_of is not None:
-            mu, weight = self._mean_of(eta), rows.weighted(np.ones(rows.n_rows))
-            return ScoreParts(rows.X, weight * (rows.y - mu), weight * self._slope_of(mu), weight, mu)
+        canonical = self._canonical_mean(eta)
+        if canonical is not None:
+            weight = rows.weighted(np.ones(rows.n_rows))
+            residual, information = weight * (rows.y - canonical), weight * self._slope_of(canonical)
+            return ScoreParts(rows.X, residual, information, weight, canonical)
         mu = self.family.link.inverse(eta)
         slope = self.family.link.inverse_deriv(eta)
         scale = rows.weighted(slope / self.family.variance(mu))
