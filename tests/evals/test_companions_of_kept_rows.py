@@ -89,3 +89,23 @@ def test_a_filter_keeps_the_values_of_its_rows() -> None:
     assert (
         found.estimate == evals.evaluate(DATA.drop(columns="error"), score="score", weights=WEIGHT).estimate
     )
+
+
+NAMED = {
+    evals.evaluate: ("score", "judge", "human", "item", "system", "by"),
+    evals.compare: ("score", "judge", "human", "item", "system", "candidate", "baseline"),
+    evals.rank: ("score", "judge", "human", "item", "system"),
+    evals.pass_at_k: ("problem", "passed", "human", "system", "score", "drawn", "clusters"),
+    evals.plan: ("judge", "human", "system", "score"),
+    evals.read: ("judge", "human", "item", "system", "sample", "sampling_probability", "filter"),
+}
+"""Arguments that name a column or a system."""
+
+
+@pytest.mark.parametrize(("ask", "name"), [(ask, name) for ask, names in NAMED.items() for name in names])
+@pytest.mark.parametrize("values", [pd.Series([1.0, 0.0], ["a", "b"]), np.ones(2), [1, 0]], ids=type)
+def test_values_where_a_name_is_asked_for_are_refused_by_name(ask, name, values) -> None:
+    data = pd.DataFrame({"item": ["a", "b"], "judge": [1, 0], "human": [1, np.nan], "system": ["m", "n"]})
+    given = {"width": 0.2} if ask is evals.plan else {}
+    with pytest.raises(TypeError, match=rf"^{name} is a name, .*data\.assign\({name}=values\)"):
+        ask(data, **{name: values}, **given)

@@ -16,7 +16,7 @@ from validstats.evals.doctor import MOST_LEFT_OUT, check_skewness
 from validstats.evals.inputs import Errors, EvalInput, Population, item_matrix, load
 from validstats.evals.judged import JudgedMean, judged_mean, judged_systems, score_p_value
 from validstats.evals.ledger import LedgerComparisonResult, compare_through_ledger
-from validstats.evals.readers import Check, EvalFileError, EvalTable, codes_of, read
+from validstats.evals.readers import Check, EvalFileError, EvalTable, check_names, codes_of, read
 from validstats.evals.results import ComparisonResult, inputs_of_data
 from validstats.evals.sentences import Verdict, difference_words, needed, points, say
 from validstats.evals.statistics import (
@@ -167,6 +167,7 @@ def compare(
         )
     n_looks = 1 if looks is None else looks
     single = 1.0 - (1.0 - level) / n_looks  # Bonferroni over comparisons that were fixed beforehand
+    check_names(candidate=candidate, baseline=baseline, system=system, human=human)
     data, name_a, name_b = _sources(data, candidate or a, baseline or b)
     data, columns = _two_columns(data, name_a, name_b, system, human)
     inputs = load(

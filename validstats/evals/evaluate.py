@@ -13,7 +13,7 @@ from validstats.evals.agreement import agreement
 from validstats.evals.doctor import check_skewness
 from validstats.evals.inputs import Errors, EvalInput, Population, load
 from validstats.evals.judged import judged_mean
-from validstats.evals.readers import Check, EvalFileError, codes_of
+from validstats.evals.readers import Check, EvalFileError, check_names, codes_of
 from validstats.evals.results import EvaluationResult, inputs_of_data
 from validstats.evals.sentences import Verdict, percent, say, score_words
 from validstats.evals.statistics import (
@@ -119,6 +119,7 @@ def evaluate(
     """
     level = float(check_confidence_level(confidence_level))
     check_literal(population, "population", get_args(Population))
+    check_names(system=system, by=by)
     # ``system`` is a column where the data have it, else a name in the data's own column of systems.
     inputs = load(
         data,

@@ -12,7 +12,15 @@ from scipy import sparse
 
 from validstats._typing import AnyArray, Bool1D, Float1D, FrameBackend, Int1D
 from validstats.evals.doctor import check_table, drawn_level
-from validstats.evals.readers import Check, EvalFileError, EvalTable, codes_of, read, verdict_codes
+from validstats.evals.readers import (
+    Check,
+    EvalFileError,
+    EvalTable,
+    check_names,
+    codes_of,
+    read,
+    verdict_codes,
+)
 from validstats.intake import (
     backend_of,
     check_groups,
@@ -203,6 +211,7 @@ def load(
     one_system: tuple[str | None] | None = None,
 ) -> EvalInput:
     """Read the data and give every argument its role; refuse what would give a wrong number."""
+    check_names(score=score, judge=judge, system=system)
     if score is not None and judge is not None and score != judge:
         raise ValueError(f"score={score!r} and judge={judge!r} name two automatic scores; give one of them.")
     probability_name = sampling_probability if isinstance(sampling_probability, str) else None

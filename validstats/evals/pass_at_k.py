@@ -17,7 +17,7 @@ from validstats.evals.inputs import (
     refuse,
     single_filter,
 )
-from validstats.evals.readers import Check, EvalFileError, EvalTable, codes_of, read
+from validstats.evals.readers import Check, EvalFileError, EvalTable, check_names, codes_of, read
 from validstats.evals.results import PassAtKResult, inputs_of
 from validstats.evals.sentences import Verdict, percent, say
 from validstats.evals.statistics import (
@@ -187,6 +187,7 @@ def pass_at_k(
     With 10 tries a solution that passes is found for 85.0 % of problems (74.7 to 91.6 %)
     """
     level = float(check_confidence_level(confidence_level))
+    check_names(problem=problem, passed=passed, system=system, drawn=drawn, score=score, clusters=clusters)
     check_literal(population, "population", get_args(Population))
     if design is not None:
         check_literal(design, "design", get_args(AuditDesign))

@@ -12,7 +12,7 @@ from scipy import stats
 
 from validstats._typing import Float1D
 from validstats.evals.inputs import EvalInput, load, of_one_system
-from validstats.evals.readers import EvalFileError, EvalTable, read
+from validstats.evals.readers import EvalFileError, EvalTable, check_names, read
 from validstats.evals.results import EvalResult, Inputs, inputs_of_data
 from validstats.evals.sentences import needed, percent, points, say
 from validstats.evals.statistics import (
@@ -204,6 +204,7 @@ def plan(
     check_in_range(width, "width", 0.0, 1.0, low_open=True, high_open=True)
     if data is None:
         raise ValueError("width= needs the judged answers: pass data.")
+    check_names(system=system, score=score, judge=judge)
     inputs = _judged_answers(
         read(data, judge=judge or score, human=human, filter=filter), system, judge or score
     )

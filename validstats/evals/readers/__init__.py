@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from validstats.evals.readers.errors import EvalFileError
+from validstats.evals.readers.errors import EvalFileError, check_names
 from validstats.evals.readers.limits import InputFile
 from validstats.evals.readers.read import read
 from validstats.evals.readers.table import Check, EvalTable, Role, Severity, codes_of, verdict_codes
@@ -16,6 +16,7 @@ __all__ = [
     "Role",
     "Severity",
     "as_scores",
+    "check_names",
     "codes_of",
     "read",
     "verdict_codes",

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from validstats.evals.readers.document import Document, open_document
-from validstats.evals.readers.errors import EvalFileError
+from validstats.evals.readers.errors import EvalFileError, check_names
 from validstats.evals.readers.inspect_log import read_inspect, recognise_inspect
 from validstats.evals.readers.logs import (
     read_deepeval,
@@ -96,6 +96,9 @@ def read(
         )
         if name is not None
     }
+    check_names(
+        **{"sampling_probability" if r == "probability" else r: n for r, n in given.items()}, filter=filter
+    )
     if isinstance(source, Sequence) and not isinstance(source, str | bytes):
         if not source:
             raise EvalFileError("There is nothing to read: the list of sources is empty.")
