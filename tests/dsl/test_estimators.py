@@ -570,3 +570,14 @@ class TestErrors:
         assert result.naive_fit is None and np.isclose(result.params.sum(), 1.0, atol=0.05)
         with pytest.raises(ValueError, match="known classes"):
             dsl.infer("topic", model="shares", estimator="ppi")
+
+
+@pytest.mark.parametrize("values", [pd.Series([0.5, 1.0]), np.array([0.5, 1.0]), [0.5, 1.0]], ids=type)
+@pytest.mark.parametrize("streamed", [False, True])
+def test_values_in_place_of_names_of_columns_are_refused(values, streamed) -> None:
+    data = pd.DataFrame({"x": [0.0, 1.0], "m": [0.5, 1.0]})
+    source = [data] if streamed else data
+    with pytest.raises(TypeError, match=r"^surrogate names columns of data, got a"):
+        DesignSupervised().fit(source, surrogate=values)
+    with pytest.raises(TypeError, match=r"^features names columns of data, got a .*data\.assign"):
+        DesignSupervised().fit(source, surrogate="m", features=values)

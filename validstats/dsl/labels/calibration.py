@@ -68,7 +68,7 @@ __all__ = [
     "resolve_probability",
     "row_vectors",
     "simple_text",
-    "surrogate_columns",
+    "asked_columns",
     "typed_labels",
 ]
 
@@ -92,9 +92,7 @@ class Units:
                 f"data must be a pandas, polars or pyarrow table with named columns, got {type(data).__name__}. "
                 "Wrap arrays in pandas.DataFrame({...})."
             )
-        if isinstance(features, str) and features != "all":
-            raise ValueError(f"features must be a list of column names or 'all', got {features!r}.")
-        for name in (*surrogate_columns(surrogate), *(() if features == "all" else features)):
+        for name in asked_columns(surrogate, features):
             array = read_array(column(data, name), f"the column {name!r}")
             if array.dtype.kind in "iu":
                 as_floats(array, f"the column {name!r}")
@@ -249,6 +247,23 @@ def surrogate_columns(surrogate: Any) -> list[str]:
     if isinstance(surrogate, str):
         return [surrogate]
     return list(dict.fromkeys(surrogate.values())) if isinstance(surrogate, Mapping) else list(surrogate)
+
+
+def asked_columns(surrogate: Any, features: Any) -> list[str]:
+    """The columns that are named as machine labels and as features, each checked to be a name."""
+    if isinstance(features, str) and features != "all":
+        raise ValueError(f"features must be a list of column names or 'all', got {features!r}.")
+    given = {
+        "surrogate": (surrogate, surrogate_columns(surrogate)),
+        "features": (features, [] if isinstance(features, str) else list(features)),
+    }
+    for argument, (values, names) in given.items():
+        if not all(isinstance(name, str) for name in names):
+            raise TypeError(
+                f"{argument} names columns of data, got a {type(values).__name__} of values. Put them into data first, where "
+                f"pandas matches them by index: data.assign(machine=values), {argument}=['machine']."
+            )
+    return [name for _, names in given.values() for name in names]
 
 
 def checked_predictions(given: Any, labels: list[str], units: Units) -> dict[str, Float2D]:

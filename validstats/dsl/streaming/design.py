@@ -18,6 +18,7 @@ from validstats.dsl.labels import (
     PartialLabels,
     ProbabilityRange,
     Units,
+    asked_columns,
     check_enough_units,
     check_learners,
     clean_label,
@@ -28,7 +29,6 @@ from validstats.dsl.labels import (
     label_kind,
     missing_values,
     simple_text,
-    surrogate_columns,
     typed_labels,
     warn_about_labels,
 )
@@ -59,11 +59,10 @@ class StreamedUnits(Units):
         cls, source: Any, surrogate: Any, features: Any, chunk_size: int, verbose: bool = True
     ) -> Self:
         """Check what ``fit`` was given."""
-        if isinstance(features, str) and features != "all":
-            raise ValueError(f"features must be a list of column names or 'all', got {features!r}.")
+        names = asked_columns(surrogate, features)
         parts = RowParts.of(source, chunk_size)
         units = cls(None, parts.backend, surrogate, features, None, None, parts, verbose)
-        for name in (*surrogate_columns(surrogate), *(() if features == "all" else features)):
+        for name in names:
             units.check_column(name, "surrogate and features")
         return units
 
