@@ -45,7 +45,8 @@ average.
 
 `python -m benchmarks.validity` makes these numbers from fixed seeds; `--long` takes more replicates. The simulations are those of
 `tests/validity`, which run among the checks. With this many settings a few lie below their level by chance: the table counts those whose
-exact binomial test rejects the level at 1e-3.
+exact binomial test rejects the level at 1e-3. Settings of `dsl` have from 25 replicates (quantiles), 40 (joint tests) and 60 (slopes at all
+looks) to 20,000, so that the lowest of many can be far below its level by chance; the page of every setting has the intervals.
 
 * Some guarantees are asymptotic and not finite-sample ones for every distribution: coefficients, quantiles, joint tests and
   anytime-valid intervals of `dsl` (the simulations have 250 to 1,500 labels; streams are first looked at after 200 to
