@@ -474,4 +474,4 @@ def test_words_with_a_positive_one_are_numbers(command, run, workplace) -> None:
     for key in ("estimate", "conf_low", "conf_high"):
         np.testing.assert_allclose([row[key] for row in found], [row[key] for row in expected], atol=0.02)
     wrong = run(*words, "--positive", "yes")
-    assert wrong.exit_code == 1 and "'yes' is no level" in wrong.stderr
+    assert wrong.exit_code == 1 and "--positive yes is no level" in wrong.stderr

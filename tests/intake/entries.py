@@ -785,6 +785,14 @@ def _(values):
     return evals.evaluate(scored(score=PARTNER), score="score", clusters=values).conf_high
 
 
+@categories("evals.evaluate strata", "strata", takes=["nothing"])
+def _(values):
+    from validstats import evals
+
+    data = scored(judge=PARTNER, human=HALF)
+    return evals.evaluate(data, judge="judge", strata=values, random_state=0).estimate
+
+
 @categories("within_batch_test batches", "batches")
 def _(values):
     from validstats.batch import within_batch_test

@@ -412,14 +412,16 @@ def answers_of(rows):
     )
 
 
-def evaluated(rows, weights, clusters, sampling_probability):
+def evaluated(rows, weights, clusters, sampling_probability, strata):
     from validstats import evals
 
     plain = answers_of(rows)[["item", "judge"]]
     weighted = evals.evaluate(plain, judge="judge", weights=weights)
     clustered = evals.evaluate(plain, judge="judge", clusters=clusters)
     judged = evals.evaluate(answers_of(rows), sampling_probability=sampling_probability, random_state=0)
-    return np.concatenate([np.ravel(r) for r in (weighted.estimate, clustered.conf_high, judged.estimate)])
+    drawn = evals.evaluate(answers_of(rows), strata=strata, random_state=0)
+    ends = (weighted.estimate, clustered.conf_high, judged.estimate, drawn.estimate)
+    return np.concatenate([np.ravel(end) for end in ends])
 
 
 def two_systems(rows):
@@ -587,6 +589,7 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Callable[[pd.DataFrame], An
             "weights": lambda r: r["weight"],
             "clusters": lambda r: r["group"],
             "sampling_probability": probabilities,
+            "strata": lambda r: r["stratum"],
         },
     ),
     "evals.compare": (
