@@ -81,6 +81,18 @@ def test_interval_and_p_value_never_contradict(n, level, interval):
             assert answer.conf_low <= answer.estimate <= answer.conf_high
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("n", "level"), [(25, 0.95), (60, 0.95), (60, 0.99)])
+@pytest.mark.parametrize("interval", ["buehler", "bonett-price"])
+def test_interval_and_p_value_agree_at_the_edge_of_rejection(n, level, interval):
+    """For every number of discordant pairs the last table that McNemar's test rejects, and the first that it does not."""
+    for m in range(1, n + 1):
+        rejected = int(np.sum(exact_mcnemar(m - np.arange(m // 2 + 1), np.arange(m // 2 + 1)) <= 1 - level))
+        for c in {max(rejected - 1, 0), min(rejected, m // 2)}:
+            answer = paired_binary(m - c, c, n, level, interval)
+            assert (answer.conf_low > 0) == (answer.p_value <= 1 - level), (m - c, c)
+
+
 def test_no_discordant_pair_is_no_certainty():
     answer = paired_binary(0, 0, 40, 0.95)
     assert answer.p_value == 1.0
