@@ -22,6 +22,7 @@ QUESTIONS = {
     "pass@k, all k at once": "pass@k",
     "pass@k with audits": "pass@k, audited",
     "best of n": "best of n",
+    "right with any number of tries": "ceiling of best of n",
     "numbers of tries that may be best": "set of best n",
     "agreement of judge and people": "agreement, lowest",
 }

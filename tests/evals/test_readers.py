@@ -78,6 +78,12 @@ def test_lm_eval_filters(name):
         evals.evaluate(DATA / name)
 
 
+def test_totals_of_lm_eval_say_where_the_answers_are():
+    folder = DATA / "lm_eval" / "invented__alpha-small"
+    with pytest.raises(EvalFileError, match=r"take samples_\*\.jsonl"):
+        evals.read(next(folder.glob("results_*.json")))
+
+
 def test_promptfoo_errors_and_pass_rates():
     table, known = evals.read(DATA / "promptfoo.json"), EXPECTED["promptfoo.json"]
     failed = table.frame["error"].to_numpy(bool)

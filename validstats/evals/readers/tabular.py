@@ -85,6 +85,11 @@ def read_table(document: Document, keep_text: bool = False) -> EvalTable:
         frame = pd.DataFrame({name: [row.get(name) for row in document.value] for name in names})
     elif document.kind == "table":
         frame = document.value
+    elif isinstance(document.value, dict) and {"results", "n-samples"} <= set(document.value):
+        raise EvalFileError(
+            f"{document.name} holds the totals of lm-evaluation-harness, not its answers; run it with --log_samples and take "
+            "samples_*.jsonl."
+        )
     else:
         raise EvalFileError(
             f"{document.name} is JSON of no known tool. Known are Inspect, lm-evaluation-harness, promptfoo, deepeval and "
