@@ -89,7 +89,8 @@ remarks, is on the page of its domain; what the methods achieve beside others (w
 
 These times are those of version 0.1.0. Means and totals of batches, guesses of the holdout, and shares, quantiles and tuned regressions
 from machine labels have other methods since; default calls of both versions stand side by side in the studies of
-[DSL](benchmarks/dsl_studies.md#before), and times of the new means in those of [batch](benchmarks/batch_studies.md#means).
+[DSL](benchmarks/dsl_studies.md#before), and times of the new means in those of [batch](benchmarks/batch_studies.md#means). What
+was slow in 0.1.0, and what it takes now, stands [below](#work-that-was-slow).
 
 ![Time and peak memory of validstats and other packages against size, one column a domain](images/benchmarks.png){.wide}
 
@@ -241,6 +242,9 @@ def benchmarks_page(results: Path) -> str:
         links = [f"[every size and memory](benchmarks/{domain}.md)"] * timed
         links += [f"[studies](benchmarks/{domain}_studies.md)"] * studied
         parts.append(" · ".join(links) + "\n")
+    slow = results / "speed_table.md"
+    if slow.exists():
+        parts.append(slow.read_text(encoding="utf-8").replace("# Work", "## Work", 1))
     return BENCHMARKS + "\n".join([*parts, HOW] if parts else ["No results are recorded yet.", "", HOW])
 
 

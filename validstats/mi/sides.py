@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -240,29 +241,62 @@ def is_functional(x: Side, y: Side) -> bool:
     # bounded), and exact linear dependence between columns without many ties. Other exact relations cannot be
     # told from strong ones.
     n = x.n_rows
-    x_rows, y_rows = _rich_columns(x, FUNCTIONAL_VALUES), _rich_columns(y, FUNCTIONAL_VALUES)
-    ranks_x, ranks_y = rankdata(x_rows, axis=0), rankdata(y_rows, axis=0)
-    increasing = {column.tobytes() for column in ranks_y.T}
-    if any({r.tobytes(), (n + 1.0 - r).tobytes()} & increasing for r in np.ascontiguousarray(ranks_x.T)):
-        return True
+    distinct_x, distinct_y = _distinct_values(x), _distinct_values(y)
+    increasing = {_order(y.rows[:, j]) for j, count in distinct_y.items() if count >= FUNCTIONAL_VALUES}
+    for j, count in distinct_x.items():
+        column = x.rows[:, j]
+        if count >= FUNCTIONAL_VALUES and {_order(column), _order(-column)} & increasing:
+            return True
     enough = min(FUNCTIONAL_VALUES, FEW_TIES * n)
-    x_rows, y_rows = _rich_columns(x, enough), _rich_columns(y, enough)
-    if x_rows.shape[1] == 0 or y_rows.shape[1] == 0:
+    columns_x, columns_y = (
+        [j for j, count in d.items() if count >= enough] for d in (distinct_x, distinct_y)
+    )
+    if not columns_x or not columns_y or n <= len(columns_x) + len(columns_y) + 1:
         return False
-    if n <= x_rows.shape[1] + y_rows.shape[1] + 1:
+    if _clearly_apart(x.rows, columns_x, y.rows, columns_y):
         return False
-    correlations, _, _ = canonical_correlations(x_rows, y_rows)
+    correlations, _, _ = canonical_correlations(x.rows[:, columns_x], y.rows[:, columns_y])
     return bool((1.0 - correlations**2 < 1e-12).any())
+
+
+_BLOCK = 8_192
+"""Rows whose products are added at once."""
+
+_FAR_FROM_SPANNED = 1e-5
+"""Least eigenvalue of the correlations of all columns above which sums of products tell that none is near a span."""
+
+
+def _clearly_apart(x: Float2D, columns_x: list[int], y: Float2D, columns_y: list[int]) -> bool:
+    """Tell from the correlations of all columns that no combination of one side is near one of the other."""
+    # 1 - c of every canonical correlation c is at least the least eigenvalue of the joint correlation matrix over its width
+    means = [
+        np.array([rows[:, j].mean() for j in columns]) for rows, columns in ((x, columns_x), (y, columns_y))
+    ]
+    width = len(columns_x) + len(columns_y)
+    products = np.zeros((width, width))
+    for start in range(0, len(x), _BLOCK):
+        rows = slice(start, start + _BLOCK)
+        block = np.hstack([x[rows][:, columns_x] - means[0], y[rows][:, columns_y] - means[1]])
+        products += block.T @ block
+    length = np.sqrt(np.diag(products))
+    if not np.all((length > 0.0) & np.isfinite(length)):
+        return False
+    return bool(np.linalg.eigvalsh(products / np.outer(length, length))[0] > _FAR_FROM_SPANNED)
 
 
 def without_repeats(side: Side, given: Side) -> Side:
     """Leave out the columns of a side that are strictly monotone functions of columns of another."""
     if side.codes is not None:
         return side
-    ranks, n = rankdata(given.rows, axis=0), side.n_rows
-    known = {column.tobytes() for column in ranks.T} | {(n + 1.0 - column).tobytes() for column in ranks.T}
-    own = np.ascontiguousarray(rankdata(side.rows, axis=0).T)
-    return _choose_columns(side, np.array([column.tobytes() not in known for column in own], dtype=bool))
+    known = {_order(sign * column) for column in given.rows.T for sign in (1.0, -1.0)}
+    return _choose_columns(
+        side, np.array([_order(column) not in known for column in side.rows.T], dtype=bool)
+    )
+
+
+def _order(column: Float1D) -> bytes:
+    """Return a digest of the ranks of a column, which strictly increasing functions of it share."""
+    return hashlib.blake2b(rankdata(column).tobytes(), digest_size=32).digest()
 
 
 def join_sides(one: Side, two: Side) -> Side:
@@ -320,12 +354,9 @@ def _choose_columns(side: Side, kept: Bool1D) -> Side:
     )
 
 
-def _rich_columns(side: Side, enough: float) -> Float2D:
-    """Columns that are not discrete, with at least so many distinct values."""
-    if len(side.continuous_columns) == 0:
-        return np.zeros((side.n_rows, 0))
-    columns = side.rows[:, side.continuous_columns]
-    return columns[:, [len(np.unique(column)) >= enough for column in columns.T]]
+def _distinct_values(side: Side) -> dict[int, int]:
+    """Number of distinct values of each column that is not discrete."""
+    return {int(j): len(np.unique(side.rows[:, j])) for j in side.continuous_columns}
 
 
 # --- reading ----------------------------------------------------------------------------------------------
@@ -676,10 +707,14 @@ def _excess(side: Float2D, other: Float2D) -> Float1D:
 
 
 def _autocorrelations(columns: Float2D) -> Float1D:
-    ranks = rankdata(columns, axis=0)
-    ranks -= ranks.mean(axis=0)
-    squares = (ranks**2).sum(axis=0)
-    return np.asarray((ranks[1:] * ranks[:-1]).sum(axis=0) / np.where(squares > 0, squares, 1.0))
+    return np.array([_autocorrelation(column) for column in columns.T])
+
+
+def _autocorrelation(column: Float1D) -> float:
+    ranks = rankdata(column)
+    ranks -= ranks.mean()
+    square = float(ranks @ ranks)
+    return float(ranks[1:] @ ranks[:-1]) / square if square > 0 else 0.0
 
 
 def _series_checked(rows: Rows, options: RowOptions) -> Rows:

@@ -339,15 +339,31 @@ class ContentKeys:
         return all(len(np.unique(part)) == len(part) for part in parts) and self.sides[0] != self.sides[1]
 
 
+_HASHED = 8_192
+"""Rows that are hashed at once."""
+
+
+def _mixed(values: UInt64, blocks: list[slice]) -> UInt64:
+    found = np.empty_like(values)
+    for rows in blocks:
+        found[rows] = _mix(values[rows])
+    return found
+
+
 def content_keys(sides: list[UInt64]) -> ContentKeys:
     """Hash rows, then columns by the rows they meet, then rows again by the columns they meet."""
-    inner = [_mix(side) for side in sides]
+    # sums wrap around, so that blocks of rows give the same numbers as all rows at once
+    n = len(sides[0])
+    blocks = [slice(start, start + _HASHED) for start in range(0, n, _HASHED)]
+    inner = [_mixed(side, blocks) for side in sides]
     rows = _mix(np.sum([part.sum(axis=1, dtype=np.uint64) for part in inner], axis=0, dtype=np.uint64))
-    columns = [_mix(_mix(part + rows[:, None]).sum(axis=0, dtype=np.uint64)) for part in inner]
+    met = [[_mix(part[b] + rows[b, None]).sum(axis=0, dtype=np.uint64) for b in blocks] for part in inner]
+    columns = [_mix(np.sum(sums, axis=0, dtype=np.uint64)) for sums in met]
     whole = [_mix(keys.sum(keepdims=True, dtype=np.uint64)) for keys in columns]
     columns = [_mix(keys + side) for keys, side in zip(columns, whole, strict=True)]
     parts = [
-        _mix(part + keys).sum(axis=1, dtype=np.uint64) for part, keys in zip(inner, columns, strict=True)
+        np.concatenate([_mix(part[b] + keys).sum(axis=1, dtype=np.uint64) for b in blocks])
+        for part, keys in zip(inner, columns, strict=True)
     ]
     return ContentKeys(
         np.sum(parts, axis=0, dtype=np.uint64), tuple(columns), tuple(int(key[0]) for key in whole)
