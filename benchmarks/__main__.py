@@ -21,6 +21,7 @@ def main() -> None:
     )
     parser.add_argument("--quick", action="store_true", help="small sizes only")
     parser.add_argument("--largest", type=int, default=10**9, help="leave larger sizes out")
+    parser.add_argument("--suffix", default="", help="end of the names of the files, for a part of the sizes")
     parser.add_argument(
         "--peers", type=Path, help="folder of the peers' environments, one a peer, named as in _peers.py"
     )
@@ -34,7 +35,7 @@ def main() -> None:
     for domain in arguments.domains or DOMAINS:
         module = importlib.import_module(f"benchmarks.{domain}")
         specs = [spec for spec in module.specs(quick=arguments.quick) if spec.n <= arguments.largest]
-        run(specs, arguments.output / domain)
+        run(specs, arguments.output / f"{domain}{arguments.suffix}")
 
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ PANELS = {
 
 NAMES = {
     "validstats, reuse check off": "validstats, no reuse check",
+    "validstats, calibrate and answer": "validstats, default",
     "the learner's two predictions alone": "predictions alone",
     "statsmodels, expert labels alone": "statsmodels, labels alone",
     "ppi-python, PPI++": "ppi-python",
