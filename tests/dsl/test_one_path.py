@@ -288,6 +288,7 @@ def test_clusters_given_after_the_fit(case, clusters) -> None:
     pd.testing.assert_frame_equal(found.compare().tidy(), expected.compare().tidy(), rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_clusters_given_after_the_fit_are_columns_of_two_clusters_or_more() -> None:
     data, labels = study("simple")
     gap = data["unit"].where(np.arange(len(data)) != 70)

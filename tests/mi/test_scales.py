@@ -137,7 +137,7 @@ def sparse_frame():
     return pd.DataFrame(codes, columns=["a", "b", "c"])
 
 
-@pytest.mark.parametrize("n_jobs", [None, 2])
+@pytest.mark.parametrize("n_jobs", [None, pytest.param(2, marks=pytest.mark.slow)])
 def test_the_warning_of_sparse_cells_reaches_the_caller_from_every_worker(n_jobs) -> None:
     with pytest.warns(SparseCellsWarning) as record:
         mutual_info_matrix(sparse_frame(), method="ksg", discrete=True, n_jobs=n_jobs)
