@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from validstats.holdout.ledger import (
+from validstats.holdout.ledger.store import counter_generator
+from validstats.intake import (
     ask_digest,
     derive_key,
     holdout_fingerprint,
@@ -17,7 +18,6 @@ from validstats.holdout.ledger import (
     keyed_row_digests,
     totals_of_units,
 )
-from validstats.holdout.ledger.store import counter_generator
 
 
 def test_noise_is_a_function_of_secret_index_and_stream():
@@ -117,7 +117,7 @@ def plain_mixed(digest: tuple[int, int], key: bytes, lane: int) -> int:
 @pytest.mark.parametrize("text", [False, True])
 def test_digests_are_those_of_one_row_after_the_other(cells, text, monkeypatch):
     """One row at a time in whole numbers, against blocks of words."""
-    monkeypatch.setattr("validstats.holdout.ledger.digests._CELLS", cells)
+    monkeypatch.setattr("validstats.intake.digests._CELLS", cells)
     X, y = np.random.default_rng(2).normal(size=(7, 3)), np.arange(7) % 2
     labels = np.array(["a", "b"], dtype=object)[y] if text else y
     key = derive_key(b"s", "rows")

@@ -15,7 +15,6 @@ from validstats.holdout.asking.metrics import in_class_order, lent
 from validstats.holdout.budget import confidence_of
 from validstats.holdout.budget.books import declared_alike
 from validstats.holdout.budget.reports import ordinal
-from validstats.holdout.ledger import ask_digest, derive_key, holdout_fingerprint, keyed_row_digests
 from validstats.holdout.ledger.anchor import Receipt
 from validstats.holdout.ledger.store import counter_generator
 from validstats.holdout.mechanisms import (
@@ -87,6 +86,7 @@ from validstats.holdout.widths.gaussian import (
 )
 from validstats.holdout.widths.half_widths import best_integer
 from validstats.holdout.widths.published import zcdp_log_delta
+from validstats.intake import ask_digest, derive_key, holdout_fingerprint, keyed_row_digests
 
 WORKED = {
     # asking.inputs

@@ -17,6 +17,14 @@ from validstats.intake.arguments import (
     check_same_length,
     check_vector,
 )
+from validstats.intake.digests import (
+    ask_digest,
+    derive_key,
+    holdout_fingerprint,
+    keyed_ranks,
+    keyed_row_digests,
+    totals_of_units,
+)
 from validstats.intake.files import TableError, TableFormat, read_table, read_words
 from validstats.intake.frames import (
     backend_of,
@@ -52,6 +60,12 @@ from validstats.intake.sketches import (
 )
 
 __all__ = [
+    "ask_digest",
+    "derive_key",
+    "holdout_fingerprint",
+    "keyed_ranks",
+    "keyed_row_digests",
+    "totals_of_units",
     "TableError",
     "TableFormat",
     "read_table",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from validstats.evals.readers.errors import EvalFileError, check_names
+from validstats.evals.readers.errors import EvalFileError
 from validstats.evals.readers.limits import InputFile
 from validstats.evals.readers.read import read
 from validstats.evals.readers.table import Check, EvalTable, Role, Severity, codes_of, verdict_codes
-from validstats.evals.readers.values import as_scores
+from validstats.evals.readers.values import as_scores, check_names
 
 __all__ = [
     "Check",

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from validstats.evals.readers.document import Document, open_document
-from validstats.evals.readers.errors import EvalFileError, check_names
+from validstats.evals.readers.errors import EvalFileError
 from validstats.evals.readers.inspect_log import read_inspect, recognise_inspect
 from validstats.evals.readers.logs import (
     read_deepeval,
@@ -24,6 +24,7 @@ from validstats.evals.readers.logs import (
 )
 from validstats.evals.readers.table import EvalTable, joined
 from validstats.evals.readers.tabular import read_table, table_of_frame
+from validstats.evals.readers.values import check_names
 from validstats.intake import is_frame, row_labels, to_pandas
 
 __all__ = ["read"]

@@ -14,7 +14,7 @@ from validstats._typing import Float1D
 from validstats.evals.readers.errors import EvalFileError
 from validstats.intake import as_floats
 
-__all__ = ["MISSING_WORDS", "WORDS", "as_scores", "looks_like_scores", "score_of", "words_of"]
+__all__ = ["MISSING_WORDS", "WORDS", "as_scores", "check_names", "looks_like_scores", "score_of", "words_of"]
 
 WORDS = {
     "pass": 1.0,
@@ -128,3 +128,14 @@ def _hashable(array: Any) -> bool:
 
 def _first(mask: Any) -> int:
     return int(np.argmax(mask)) + 1
+
+
+def check_names(**given: Any) -> None:
+    """Refuse values where the name of a column or of a system is asked for."""
+    for role, name in given.items():
+        if hasattr(name, "__len__") and not isinstance(name, str | bytes | tuple):
+            raise TypeError(
+                f"{role} is a name, of a column of the data or of a system in them; got a {type(name).__name__} with "
+                f"{len(name)} entries. Put values into the data first, where pandas matches them by index: "
+                f"data.assign({role}=values), {role}={role!r}."
+            )

@@ -51,17 +51,7 @@ from validstats.holdout.asking.metrics import (
 from validstats.holdout.asking.parted import PartedFeatures, as_learned
 from validstats.holdout.asking.whole import WholeMetric
 from validstats.holdout.budget import Books, Question, Session
-from validstats.holdout.ledger import (
-    BoundRows,
-    Entry,
-    Ledger,
-    ask_digest,
-    derive_key,
-    holdout_fingerprint,
-    keyed_ranks,
-    keyed_row_digests,
-    totals_of_units,
-)
+from validstats.holdout.ledger import BoundRows, Entry, Ledger
 from validstats.holdout.mechanisms import Release, mechanism
 from validstats.holdout.results import Answer
 from validstats.holdout.widths import free_cell, log_coded_share
@@ -70,12 +60,17 @@ from validstats.intake import (
     RowLabels,
     RowSketch,
     align,
+    ask_digest,
     backend_of,
     column_names,
     columns,
+    derive_key,
     find_overlap,
     fit_learner,
+    holdout_fingerprint,
     is_frame,
+    keyed_ranks,
+    keyed_row_digests,
     read_array,
     requested_parameters,
     row_digests,
@@ -83,6 +78,7 @@ from validstats.intake import (
     shared_rows,
     sketch_rows,
     to_pandas,
+    totals_of_units,
 )
 
 __all__ = [

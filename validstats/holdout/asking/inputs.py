@@ -11,14 +11,12 @@ import numpy as np
 from validstats._typing import AnyArray, RandomState
 from validstats.exceptions import DataReuseWarning, data_reuse_message, warn
 from validstats.holdout.asking.desk import Parts, digests_of, is_estimator
-from validstats.holdout.ledger import (
-    holdout_fingerprint,
-    holdout_key,
-)
+from validstats.holdout.ledger import holdout_key
 from validstats.intake import (
     check_bounds,
     check_positive_int,
     check_random_state,
+    holdout_fingerprint,
     read_array,
 )
 

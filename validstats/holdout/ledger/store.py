@@ -17,7 +17,7 @@ from typing import Any, Final, TypeAlias
 
 import numpy as np
 
-from validstats.holdout.ledger.digests import derive_key
+from validstats.intake import derive_key
 
 __all__ = [
     "GENESIS",

@@ -18,7 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from validstats._typing import AnyArray
-from validstats.intake import columns, is_frame, is_missing
+from validstats.intake.frames import columns, is_frame
+from validstats.intake.kinds import is_missing
 
 __all__ = [
     "ask_digest",
