@@ -149,6 +149,7 @@ def test_batch_equals_the_library(run, workplace) -> None:
 PREDICTED = ("--prediction", "vader_compound", "--bounds", "-4", "4", "--target", "total")
 
 
+@pytest.mark.slow
 def test_batch_at_several_levels_is_each_level_by_itself(run, workplace) -> None:
     arguments = (*BATCH, *PREDICTED, "--batches", "week", "--format", "json", "--confidence-level")
     several = json.loads(run(*arguments, "0.8, 0.95,0.9").stdout)["terms"]

@@ -288,6 +288,7 @@ def test_scores_with_a_continuous_judge_have_the_interval_that_an_evaluation_giv
     assert result.conf_low[place] < 0.97  # one gross error among 150 would move the mean below
 
 
+@pytest.mark.slow
 def test_twelve_units_lend_no_correlations_that_shrink_the_critical_value() -> None:
     """Equal independent systems: the critical value is that of the true covariance; with the one seen it is .13 too small."""
     rng = np.random.default_rng(0)

@@ -119,6 +119,7 @@ def test_bad_input_is_refused(options, message) -> None:
         conditional_mutual_info(**arguments)
 
 
+@pytest.mark.slow
 def test_learned_form_reads_what_regressions_leave_over() -> None:
     """A nonlinear common cause: four learned estimates, added and subtracted, are far off."""
     generator = np.random.default_rng(9)

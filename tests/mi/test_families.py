@@ -58,6 +58,7 @@ def test_sizes_cover_the_stated_range():
     assert dims.max() > 30
 
 
+@pytest.mark.slow
 def test_held_out_families_are_left_out():
     family = default_family(exclude=HELD_OUT_FAMILIES)
     names = {family.sample(5, index).family for index in range(200)}

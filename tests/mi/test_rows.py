@@ -93,6 +93,7 @@ def test_every_entry_reads_a_bootstrap_sample_once_a_row(entry):
         assert np.all(np.isnan(kept.tidy()["conf_low"].astype(float)))
 
 
+@pytest.mark.slow
 def test_a_selector_reads_a_bootstrap_sample_once_a_row():
     data = resampled()
     distinct = data[np.sort(np.unique(data, axis=0, return_index=True)[1])]

@@ -105,6 +105,7 @@ def test_a_distant_origin_leaves_the_standardised_lattice(lattice) -> None:
     assert mutual_info(x + 1e9, y - 1e9, method="ksg").unclipped == pytest.approx(expected, abs=1e-9)
 
 
+@pytest.mark.slow
 def test_a_conditional_lattice_has_one_estimate_in_every_unit(lattice) -> None:
     x, y = lattice
     z = np.random.default_rng(1).integers(0, 20, size=400)

@@ -171,6 +171,7 @@ def test_asymptotic_statements_have_two_points() -> None:
         )
 
 
+@pytest.mark.slow
 def test_slow_claims_get_fewer_trials_and_the_hunt_ends_in_its_minutes() -> None:
     def lasting(seconds):
         def trial(setting, rng):
