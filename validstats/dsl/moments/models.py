@@ -571,8 +571,13 @@ class GLMMoment(ModelMoment):
         slope = family.link.inverse_deriv(eta)
         variance = family.variance(mu)
         expected = slope**2 / variance
-        bend = family.link.inverse_deriv2(eta) / variance
-        bend -= slope**2 * np.asarray(family.variance.deriv(mu)) / variance**2
+        with np.errstate(divide="ignore", invalid="ignore"):
+            bend = family.link.inverse_deriv2(eta) / variance
+            bend -= slope**2 * np.asarray(family.variance.deriv(mu)) / variance**2
+        # where the mean has reached an end of its range to the last bit the families divide by a variance that they keep
+        # off zero, or by zero; the score is flat there
+        flat = ~np.isfinite(bend) | (np.abs(slope) <= np.finfo(np.float64).eps)
+        bend = np.where(flat, 0.0, bend)
         return rows.weighted(expected - (rows.y - mu) * bend)
 
     def jacobian(self, rows: RegressionRows, params: Float1D, row_weights: Float1D) -> Float2D:
