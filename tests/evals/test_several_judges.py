@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -77,7 +78,10 @@ def test_each_judge_is_said_by_name():
     assert tidy["judge_estimate_b"][0] == pytest.approx(data["b"].mean())
     assert result.glance()["n_judges"].tolist() == [2]
     text = result.summary().as_text()
-    assert "Judge a" in text and "Judge b" in text and "good or bad the judges" in " ".join(text.split())
+    assert re.search(r"High +a +b +Humans", text)
+    assert "good or bad the judges" in " ".join(text.split())
+    named = evals.evaluate(data.rename(columns={"b": "N"}), judge=["a", "N"]).summary().as_text()
+    assert re.search(r"High +a +Judge N +Humans +Labels +N", named)
     for form in ("as_html", "as_latex", "as_markdown"):
         assert getattr(result.summary(details=True), form)()
     roles = result.to_dict()["inputs"]["roles"]

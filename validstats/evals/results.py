@@ -235,7 +235,8 @@ class EvaluationResult(EvalResult):
             "High": self.highs,
         }
         if np.isfinite(self.judge_estimates).any():
-            each = {f"Judge {name}": values for name, values in self.each_judge.items()}
+            taken = (*columns, "Humans", "Labels", "N")
+            each = {f"Judge {k}" if k in taken else k: values for k, values in self.each_judge.items()}
             columns |= (each or {"Judge": self.judge_estimates}) | {
                 "Humans": self.human_estimates,
                 "Labels": self.n_human,
