@@ -94,6 +94,20 @@ def test_strata_on_the_command_line(tmp_path):
     assert "leave --probability out" in run("eval", path, "--strata", "group", "--probability", "0.5").output
 
 
+def test_several_judges_on_the_command_line(tmp_path):
+    path = tmp_path / "answers.csv"
+    rows = [(i, int(i % 7 > 0), int(i % 4 > 0), (int(i % 5 > 0) if i % 3 == 0 else "")) for i in range(300)]
+    pd.DataFrame(rows, columns=["item", "first", "second", "human"]).to_csv(path, index=False)
+    done = run("eval", path, "--judge", "first,second", "--human", "human")
+    assert done.exit_code == 0, done.output
+    assert "The first judge (first) alone" in " ".join(done.output.split())
+    found = run("doctor", path, "--judge", "first,second", "--format", "json")
+    command = shlex.split(json.loads(found.output)["commands"][0]["command"])[1:]
+    assert command[2:] == ["--judge", "first,second", "--human", "human"]
+    assert run(*command).exit_code == 0
+    assert "twice" in run("eval", path, "--judge", "first,first").output
+
+
 def test_refusals_name_options_of_the_command():
     assert "or pass --unpaired-ok" in run("compare", DATA / "broken" / "misaligned.csv").output
     assert "Pass --score with one of them" in run("eval", DATA / "ragas.csv").output

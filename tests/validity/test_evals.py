@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks import evals_coverage as sim
+from validstats import evals
 from validstats.evals.statistics import (
     audited_pass_at_k,
     column_means,
@@ -149,6 +150,56 @@ def test_judged_rates_cover(setting):
 
 def test_a_lenient_judge_alone_does_not():
     assert not accepted(hits(sim.judged_rate, (500, 50, 0.7, 0.95, 0.6, 1), n=60)[1], 0.94, 60)
+
+
+def two_judges(rng, n=400, labels=80, rate=0.7, right=0.85):
+    """Two judges that err independently: whether the interval holds the rate, whether the first judge's own does; widths."""
+    truth = rng.random(n) < rate
+    first, second = ((truth ^ (rng.random(n) > right)).astype(float) for _ in range(2))
+    human = np.full(n, np.nan)
+    rows = rng.choice(n, labels, replace=False)
+    human[rows] = truth[rows]
+    data = {"item": np.arange(n), "a": first, "b": second, "human": human}
+    one, both = (evals.evaluate(data, judge=judge) for judge in ("a", ["a", "b"]))
+    half = 1.96 * np.sqrt(first.mean() * (1 - first.mean()) / n)
+    widths = [result.conf_high - result.conf_low for result in (one, both)]
+    return both.conf_low <= rate <= both.conf_high, abs(first.mean() - rate) <= half, *widths
+
+
+@pytest.mark.parametrize("labels", [40, 80])
+def test_two_judges_together_cover_and_are_narrower_than_one(labels):
+    """Forty labels expect fewer than five in some combinations of verdicts, which are bins then."""
+    rng, n = np.random.default_rng(7), 100
+    held, alone, one, both = np.sum([two_judges(rng, labels=labels) for _ in range(n)], axis=0)
+    print(f"{held / n:.3f}; first judge alone {alone / n:.3f}; width {both / one:.3f} of that with one judge")
+    assert accepted(held, 0.94, n)
+    assert not accepted(alone, 0.94, n)
+    assert both < 0.97 * one
+
+
+def two_judges_of_pairs(rng, setting, rates=(0.7, 0.6), right=0.85):
+    """Whether the interval of a difference by two judges holds it; whether the first judge's own does."""
+    n, labels = setting
+    truth = rng.random((n, 2)) < rates
+    first, second = ((truth ^ (rng.random((n, 2)) > right)).astype(float) for _ in range(2))
+    # The first judge fails a third of what the second system got right, too.
+    first[:, 1] *= rng.random(n) > 1 / 3
+    human = np.full((n, 2), np.nan)
+    rows = rng.choice(n, labels, replace=False)
+    human[rows] = truth[rows]
+    data = {"item": np.repeat(np.arange(n), 2), "system": ["p", "q"] * n}
+    data |= {"a": first.ravel(), "b": second.ravel(), "human": human.ravel()}
+    result = evals.compare(data, judge=["a", "b"])
+    d = first[:, 0] - first[:, 1]
+    half = 1.96 * d.std(ddof=1) / np.sqrt(n)
+    return result.conf_low <= rates[0] - rates[1] <= result.conf_high, abs(d.mean() - 0.1) <= half
+
+
+def test_differences_by_two_judges_cover():
+    held, alone = hits(two_judges_of_pairs, (300, 60), n=80)
+    print(f"{held / 80:.3f}; first judge alone {alone / 80:.3f}")
+    assert accepted(held, 0.94, 80)
+    assert not accepted(alone, 0.94, 80)
 
 
 def test_exact_coverage_of_pairs():

@@ -33,7 +33,9 @@ def _column_options(command: F) -> F:
     """Add the options that name columns."""
     options = [
         click.option("--score", help="Column of automatic scores."),
-        click.option("--judge", help="Column of a judge's verdicts, corrected by --human."),
+        click.option(
+            "--judge", help="Column of a judge's verdicts, corrected by --human; several separated by commas."
+        ),
         click.option("--human", help="Column of human scores, empty where an answer was not labelled."),
         key_option,
         labels_from_option,
@@ -88,7 +90,7 @@ def _arguments(
     """Keyword arguments of the verbs from the options."""
     return {
         "score": score,
-        "judge": judge,
+        "judge": parse_names(judge) or None,
         "human": human,
         "item": item,
         "clusters": clusters,
@@ -475,9 +477,13 @@ def _no_column(name: str, path: Path) -> Any:
 
 @click.command()
 @_FILES
+@click.option("--judge", help="Column of a judge's verdicts; several separated by commas.")
+@click.option("--human", help="Column of human scores.")
 @output_options
 @guarded
-def doctor(files: tuple[Path, ...], output_format: str, output: Path | None) -> None:
+def doctor(
+    files: tuple[Path, ...], judge: str | None, human: str | None, output_format: str, output: Path | None
+) -> None:
     """Say what evaluation files are, what is wrong with them, and which commands can answer what.
 
     Exits with 1 if a finding is in the way of an answer.
@@ -488,7 +494,7 @@ def doctor(files: tuple[Path, ...], output_format: str, output: Path | None) -> 
     """
     from validstats import evals
 
-    found = evals.doctor(*[str(f) for f in files])
+    found = evals.doctor(*[str(f) for f in files], judge=parse_names(judge) or None, human=human)
     code = 1 if found.has_errors else 0
     write_report(found.report(), found.to_dict() | {"exit_code": code}, output_format, output)
     if code:

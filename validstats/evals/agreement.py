@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -24,13 +24,13 @@ _FLOOR = 1e-12
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class AgreementResult(Result):
-    """How well a judge agrees with humans, over all answers.
+    """How well a judge, or each of several, agrees with humans, over all answers.
 
     Attributes
     ----------
     terms : tuple of str
         "kappa", "sensitivity", "specificity", "precision", "f1", "accuracy" and "ac1" for verdicts of two kinds; "kappa"
-        and "accuracy" for more; "rank correlation" for other scores.
+        and "accuracy" for more; "rank correlation" for other scores. With several judges "NAME: kappa" and so on.
     estimate, conf_low, conf_high : ndarray of shape (n_terms,)
         Values with intervals; NaN where a measure does not exist.
     confidence_level : float
@@ -39,6 +39,8 @@ class AgreementResult(Result):
         Why a measure does not exist.
     n_human : int
         Labels.
+    judges : tuple of str
+        Names of several judges; empty with one.
 
     Examples
     --------
@@ -57,6 +59,7 @@ class AgreementResult(Result):
     confidence_level: float
     n_human: int
     reasons: Mapping[str, str] = field(default_factory=dict)
+    judges: tuple[str, ...] = ()
 
     @property
     def naive(self) -> NotApplicable:
@@ -88,8 +91,15 @@ class AgreementResult(Result):
         return float(self.estimate[self.terms.index(term)])
 
     def _answer(self) -> str:
-        at = {term: i for i, term in enumerate(self.terms)}
-        first = self._words(0)
+        if not self.judges:
+            return self._clause_of("")
+        return "; ".join(f"{name}: {self._clause_of(f'{name}: ')}" for name in self.judges)
+
+    def _clause_of(self, prefix: str) -> str:
+        """What is said of the judge whose measures begin with ``prefix``."""
+        rows = [i for i, term in enumerate(self.terms) if term.startswith(prefix)]
+        at = {self.terms[i].removeprefix(prefix): i for i in rows}
+        first = self._words(rows[0])
         if "sensitivity" in at:
             good, bad = self.estimate[at["sensitivity"]], 1.0 - self.estimate[at["specificity"]]
             words = ["an unknown share" if math.isnan(v) else percent(v, 0) for v in (good, bad)]
@@ -123,7 +133,7 @@ class AgreementResult(Result):
         table = Table(columns | {"Low": self.conf_low, "High": self.conf_high})
         notes = [f"{term}: {reason}." for term, reason in self.reasons.items()]
         return Report(
-            "Agreement of the judge with humans",
+            "Agreement of the judges with humans" if self.judges else "Agreement of the judge with humans",
             header=[("Human labels", self.n_human)],
             tables=[table],
             guarantees=[self.guarantee],
@@ -143,6 +153,30 @@ def _clause(code: str, **fields: str) -> str:
 
 
 def agreement(data: EvalInput, confidence_level: float, random_state: Any) -> AgreementResult | NotApplicable:
+    """Agreement of every judge with the humans; with several its terms begin with the judge's name."""
+    if not data.further:
+        return _of_one(data, confidence_level, random_state)
+    found = {
+        name: _of_one(replace(data, score=score, further={}), confidence_level, random_state)
+        for name, score in data.judges.items()
+    }
+    known = {name: result for name, result in found.items() if isinstance(result, AgreementResult)}
+    if not known:
+        return next(result for result in found.values() if isinstance(result, NotApplicable))
+    return replace(
+        next(iter(known.values())),
+        judges=tuple(known),
+        terms=tuple(f"{name}: {term}" for name, result in known.items() for term in result.terms),
+        estimate=np.concatenate([result.estimate for result in known.values()]),
+        conf_low=np.concatenate([result.conf_low for result in known.values()]),
+        conf_high=np.concatenate([result.conf_high for result in known.values()]),
+        reasons={
+            f"{name}: {t}": reason for name, result in known.items() for t, reason in result.reasons.items()
+        },
+    )
+
+
+def _of_one(data: EvalInput, confidence_level: float, random_state: Any) -> AgreementResult | NotApplicable:
     """Agreement over all answers: verdict shares from all rows, human labels given the verdict from labelled ones."""
     assert data.human is not None
     labelled = data.labelled

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
@@ -76,7 +77,7 @@ def compare(
     candidate: str | None = None,
     baseline: str | None = None,
     score: str | None = None,
-    judge: str | None = None,
+    judge: str | Sequence[str] | None = None,
     human: str | None = None,
     item: str | None = None,
     system: str | None = None,
@@ -475,7 +476,7 @@ def _judged(
     if pairs is not None:
         bounds = (-1.0, 1.0) if data.in_unit_range else None
         mean = judged_mean(
-            pairs,
+            _one_verdict(pairs, data),
             confidence_level=level,
             population=population,
             random_state=random_state,
@@ -495,7 +496,7 @@ def _judged(
             f"differences of pairs, {mean.n_human} of them labelled by humans",
             "shared items",
             mean.study,
-            mean.judge_estimate,
+            _judge_alone(pairs),
         )
     systems = judged_systems(data, confidence_level=level, population=population, random_state=random_state)
     gap = float(systems.estimate[0] - systems.estimate[1])
@@ -548,6 +549,26 @@ def _from_mean(mean: JudgedMean, level: float) -> PairedAnswer:
     return consistent_answer(mean.estimate, low, high, p, level)
 
 
+def _judge_alone(pairs: EvalInput) -> float:
+    """Difference according to the (first) judge alone."""
+    known = ~np.isnan(pairs.score)
+    weight = None if pairs.weight is None else pairs.weight[known]
+    return float(np.average(pairs.score[known], weights=weight)) if known.any() else math.nan
+
+
+def _one_verdict(pairs: EvalInput, data: EvalInput) -> EvalInput:
+    """Differences of several judges as their mean, each in units of its range: nine combinations would be thin cells."""
+    if not pairs.further:
+        return pairs
+    ranges = [np.nanmax(scores) - np.nanmin(scores) for scores in data.judges.values()]
+    scaled = np.stack([d / r for d, r in zip(pairs.judges.values(), ranges, strict=True)])
+    known = ~np.isnan(scaled)
+    count = known.sum(axis=0)
+    total = np.where(known, scaled, 0.0).sum(axis=0)
+    mean = np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0)
+    return replace(pairs, score=np.round(mean, 12), further={})
+
+
 def _labelled_pairs(data: EvalInput) -> EvalInput | None:
     """Differences a - b by item and sample, if most labelled items have both labels and equal probabilities."""
     assert data.human is not None
@@ -582,7 +603,10 @@ def _labelled_pairs(data: EvalInput) -> EvalInput | None:
     inverse = np.argsort(order)
     score = (data.score[rows[:, 0]] - data.score[rows[:, 1]])[inverse]
     difference = (human[:, 0] - human[:, 1])[inverse]
-    return replace(first, score=score, human=difference)
+    further = {
+        name: (values[rows[:, 0]] - values[rows[:, 1]])[inverse] for name, values in data.further.items()
+    }
+    return replace(first, score=score, human=difference, further=further)
 
 
 def _verdict(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -177,8 +177,8 @@ def doctor(*sources: Any, **roles: Any) -> DoctorReport:
     ----------
     *sources : str, Path, data frame, mapping of str to array-like, or EvalTable
         Files or data, as for :func:`validstats.evals.read`.
-    **roles : str
-        Columns with roles, as for :func:`validstats.evals.read`.
+    **roles : str or sequence of str
+        Columns with roles, as for :func:`validstats.evals.read`; ``judge`` may name several.
 
     Returns
     -------
@@ -214,7 +214,7 @@ def check_table(table: EvalTable) -> tuple[Check, ...]:
     if table.format.startswith("repeated samples"):
         found += _audits(table)
     elif table.has("human") and table.has("judge"):
-        found += [*_judge(table), *_labelling(table)]
+        found += _judges(table)
     elif table.scores:
         found += [*_missing_scores(table), *_constant_scores(table)]
     rank = {"error": 0, "warning": 1, "note": 2}
@@ -367,7 +367,7 @@ def _structure(table: EvalTable) -> Iterator[Check]:
                 f"{n} row{'s' if n > 1 else ''} ended in an error of the tool; errors= decides.",
             )
     judges = [s for s in table.scores if s != table.roles.get("human")]
-    if len(judges) > 1:
+    if len(judges) > 1 and len(table.judges) < 2:
         yield Check(
             "several-scorers", "note", f"There are several scores: {', '.join(map(repr, judges))}; name one."
         )
@@ -449,6 +449,29 @@ def _labelled(table: EvalTable) -> Bool1D:
     return ~np.isnan(table.values("human"))
 
 
+_OF_JUDGES = ("constant-judge", "copied-labels", "few-disagreements", "class-without-labels")
+"""Findings that each of several judges may have."""
+
+
+def _judges(table: EvalTable) -> Iterator[Check]:
+    """Findings about the judge and the labels; with several judges about each of them, by name."""
+    if len(table.judges) == 1:
+        yield from (*_judge(table), *_labelling(table))
+        return
+    said: set[str] = set()
+    for name in table.judges:
+        others = [other for other in table.judges if other != name]
+        roles = {f"judge {k + 2}": other for k, other in enumerate(others)}
+        one = replace(table, roles={**table.roles, **roles, "judge": name})
+        found = [*_judge(one), *_labelling(one)]
+        for check in found:
+            if check.code in _OF_JUDGES:
+                yield replace(check, sentence=f"Judge {name!r}: {check.sentence}")
+            elif check.code not in said:
+                yield check
+        said |= {check.code for check in found}
+
+
 def _judge(table: EvalTable) -> Iterator[Check]:
     """Constant judge, copied labels, few disagreements or events."""
     _codes, names = _verdicts(table)
@@ -461,7 +484,8 @@ def _judge(table: EvalTable) -> Iterator[Check]:
         yield Check(
             "constant-judge",
             "error",
-            f"The judge says {names[0]!r} everywhere, so it tells nothing; use the {n} human labels alone.",
+            f"The judge says {names[0]!r} everywhere, so it tells nothing; "
+            + (f"use the {n} human labels alone." if len(table.judges) == 1 else "leave it out."),
         )
     human = _text(table, table.roles["human"])
     if table.format == "battles":
@@ -510,7 +534,7 @@ def _copied_column(table: EvalTable, labelled: Bool1D) -> Iterator[Check]:
         return
     truth = table.values("human")
     for name in table.scores:
-        if name in (table.roles.get("judge"), table.roles["human"]):
+        if name in (*table.judges, table.roles["human"]):
             continue
         values = table.values(name)
         known = ~np.isnan(values)
@@ -760,6 +784,9 @@ def _options(table: EvalTable) -> str:
     if len(judges) > 1 and not table.has("judge"):
         complete = [s for s in judges if not np.isnan(table.values(s)).any()]
         parts.append(f"--score {shlex.quote((complete or judges)[0])}")
+    if len(table.judges) > 1:
+        names = ",".join(name.replace(",", ",,") for name in table.judges)
+        parts.append(f"--judge {shlex.quote(names)} --human {shlex.quote(table.roles['human'])}")
     if table.has("filter"):
         filters = list(dict.fromkeys(table.names("filter").tolist()))
         if len(filters) > 1:

@@ -36,7 +36,7 @@ def evaluate(
     data: Any,
     *,
     score: str | None = None,
-    judge: str | None = None,
+    judge: str | Sequence[str] | None = None,
     human: str | None = None,
     system: str | None = None,
     item: str | None = None,
@@ -62,8 +62,12 @@ def evaluate(
     ----------
     data : str, Path, data frame, mapping of str to array-like, EvalTable, or sequence of these
         Scores, as for :func:`validstats.evals.read`.
-    score, judge : str or None, default None
-        Column of automatic scores: of a benchmark, or of a judge. None where there is one only.
+    score : str or None, default None
+        Column of automatic scores of a benchmark. None where there is one only.
+    judge : str, sequence of str or None, default None
+        Column of a judge's verdicts; None where there is one only. Several judges are combined: labels are compared within
+        cells of equal verdicts of all of them, or, where a combination expects fewer than five labels, within bins of
+        their mean rank.
     human : str or None, default None
         Column of human scores, missing where an answer was not labelled.
     system : str or None, default None
@@ -172,6 +176,7 @@ def evaluate(
     if bounds is None and overall.influence is not None and not inputs.judged:
         checks += check_skewness(overall.influence, level, "scores")
     verdict = _verdict(inputs, overall, name, bounds is not None)
+    alone = np.array([_alone(part) for _, part in parts]) if inputs.further else np.zeros((len(parts), 0))
     if by is not None:
         titles = [title for title, _ in parts[1:]]
         categories = list(zip(titles, members, rows[1:], strict=True))
@@ -197,12 +202,23 @@ def evaluate(
         highs=np.array([r.high for r in rows]),
         judge_estimates=np.array([r.judge for r in rows]),
         human_estimates=np.array([r.humans for r in rows]),
+        each_judge=dict(zip(inputs.judges, alone.T, strict=False)),
         n_items=np.array([len(part.item_names) for _, part in parts]),
         n_human=np.array([int(part.labelled.sum()) for _, part in parts]),
         share=bounds is not None,
         title=f"Evaluation of {name}" if name else "Evaluation",
         measure=_measure(inputs, bounds is not None),
     )
+
+
+def _alone(data: EvalInput) -> list[float]:
+    """What each of several judges alone says; NaN where it says nothing."""
+    weight = np.ones(len(data.score)) if data.weight is None else data.weight
+    known = [(score, ~np.isnan(score)) for score in data.judges.values()]
+    return [
+        float(np.average(score[there], weights=weight[there])) if there.any() else float("nan")
+        for score, there in known
+    ]
 
 
 def _measure(data: EvalInput, share: bool) -> str:
@@ -329,7 +345,8 @@ def _verdict(data: EvalInput, row: _Estimate, name: str, share: bool) -> Verdict
         return say("estimate", noun=noun, value=value)
     code = "judge_lenient" if judge > high else "judge_strict" if judge < low else "judge_within"
     words = percent(judge) if share else rounded(judge, (high - low) / 2)
-    return say(code, noun=noun, value=value, judge=words)
+    who = f"The first judge ({data.score_name})" if data.further else "The judge"
+    return say(code, noun=noun, value=value, judge=words, who=who)
 
 
 def _with_worst(
@@ -368,6 +385,7 @@ def _guarantee(data: EvalInput, level: float, population: Population) -> Guarant
     these = "these items" if population == "finite" else "all items like these"
     units = int(data.cluster.max()) + 1
     if data.judged:
+        judges = "the judges" if data.further else "the judge"
         how = f"the {int(data.labelled.sum()):,} labelled answers were drawn at random"
         if data.strata is not None:
             how += " within the strata"
@@ -375,7 +393,7 @@ def _guarantee(data: EvalInput, level: float, population: Population) -> Guarant
             how = "answers were labelled with the probabilities that were given"
         return Guarantee(
             holds=(
-                f"however good or bad the judge, about {share} of 100 such intervals contain the score that humans would give "
+                f"however good or bad {judges}, about {share} of 100 such intervals contain the score that humans would give "
                 f"to {these}"
             ),
             check=(

@@ -18,6 +18,7 @@ from validstats.evals.readers import (
     EvalTable,
     check_names,
     codes_of,
+    judge_names,
     read,
     verdict_codes,
 )
@@ -87,11 +88,18 @@ class EvalInput:
     """Codes of the strata within which labels were drawn."""
     features: Mapping[str, AnyArray] = field(default_factory=dict)
     """What is known of every row beside the judge's verdict: numbers, or kinds as words."""
+    further: Mapping[str, Float1D] = field(default_factory=dict)
+    """Scores of further judges by name; the first one's are ``score``."""
 
     @property
     def judged(self) -> bool:
         """Whether humans correct a judge."""
         return self.human is not None
+
+    @property
+    def judges(self) -> dict[str, Float1D]:
+        """Scores of all judges by name, the first one first."""
+        return {self.score_name: self.score, **self.further}
 
     @property
     def labelled(self) -> Bool1D:
@@ -136,6 +144,7 @@ class EvalInput:
             weight=None if self.weight is None else self.weight[mask],
             strata=None if self.strata is None else anew(self.strata),
             features={name: values[mask] for name, values in self.features.items()},
+            further={name: values[mask] for name, values in self.further.items()},
         )
 
     def of_system(self, code: int) -> EvalInput:
@@ -169,8 +178,13 @@ class EvalInput:
         return self.system_names.index(str(name))
 
     def verdict_classes(self) -> tuple[Int1D, list[str]]:
-        """Codes of the judge's verdicts; a missing one is a class of its own."""
+        """Codes of the (first) judge's verdicts; a missing one is a class of its own."""
         return verdict_codes(self.score)
+
+    def joint_verdicts(self) -> Int1D:
+        """Codes of the combinations of all judges' verdicts."""
+        codes = [verdict_codes(values)[0] for values in self.judges.values()]
+        return np.unique(np.stack(codes), axis=1, return_inverse=True)[1].reshape(-1).astype(np.int64)
 
 
 def of_one_system(table: EvalTable, system: str | None, instead: str = "") -> EvalTable:
@@ -195,7 +209,7 @@ def load(
     data: Any,
     *,
     score: str | None = None,
-    judge: str | None = None,
+    judge: str | Sequence[str] | None = None,
     human: str | None = None,
     item: str | None = None,
     system: str | None = None,
@@ -211,8 +225,9 @@ def load(
     one_system: tuple[str | None] | None = None,
 ) -> EvalInput:
     """Read the data and give every argument its role; refuse what would give a wrong number."""
-    check_names(score=score, judge=judge, system=system)
-    if score is not None and judge is not None and score != judge:
+    check_names(score=score, system=system)
+    judges = judge_names(judge)
+    if score is not None and judges and judges != (score,):
         raise ValueError(f"score={score!r} and judge={judge!r} name two automatic scores; give one of them.")
     probability_name = sampling_probability if isinstance(sampling_probability, str) else None
     table = read(
@@ -220,7 +235,7 @@ def load(
         item=item,
         system=system,
         sample=sample,
-        judge=judge or score,
+        judge=judges or score,
         human=human,
         sampling_probability=probability_name,
         filter=filter,
@@ -245,7 +260,13 @@ def load(
     checks += note
     human_values = table.values("human") if table.has("human") and with_human else None
     refuse(checks, human_values is not None)
+    further = {other: _error_scores(table, table.values(other)) for other in table.judges[1:]}
     if human_values is None:
+        if further:
+            raise EvalFileError(
+                f"Several judges ({', '.join(map(repr, table.judges))}) are combined by labels of humans; there are none. Name them "
+                "with human=, or name one judge."
+            )
         _refuse_missing(values, name)
     items, item_names = table.codes("item")
     system_names = table.systems if table.has("system") else ["all rows"]
@@ -270,6 +291,7 @@ def load(
         backend=backend_of(data),
         strata=None if strata is None else codes_of(table.column(_STRATUM))[0],
         features=_features(table, features, human_values is not None),
+        further=further,
     )
     return inputs.by_drawn_units()
 
@@ -370,15 +392,25 @@ def deduplicated(table: EvalTable) -> EvalTable:
     return table.rows(~copies.to_numpy()) if copies.any() else table
 
 
+def _failed(table: EvalTable) -> Bool1D:
+    """Rows in which the tool failed."""
+    if not table.has("error"):
+        return np.zeros(len(table), dtype=bool)
+    return np.asarray(table.frame[table.roles["error"]].fillna(False).astype(bool).to_numpy())
+
+
+def _error_scores(table: EvalTable, values: Float1D) -> Float1D:
+    """Scores with 0 where the tool failed."""
+    return np.where(_failed(table), 0.0, values)
+
+
 def _error_rows(table: EvalTable, values: Float1D, errors: Errors) -> tuple[EvalTable, Float1D, list[Check]]:
     if errors not in ("fail", "drop"):
         raise ValueError(f"errors must be 'fail' or 'drop', got {errors!r}.")
-    if not table.has("error"):
-        return table, values, []
-    failed = table.frame[table.roles["error"]].fillna(False).astype(bool).to_numpy()
+    failed = _failed(table)
     if not failed.any():
         return table, values, []
-    with_zero = np.where(failed, 0.0, values)
+    with_zero = _error_scores(table, values)
     dropped = values[~failed]
     note = Check(
         "error-rows",

@@ -111,24 +111,31 @@ def _drawn_as_a_whole(data: EvalInput) -> bool:
     return data.weight is None and bool(np.all((known == 0) | (known == size)))
 
 
-def _verdict_columns(score: Float1D, bounded: bool) -> dict[str, Any]:
-    """The judge's verdict as columns of numbers; a missing one is a class of its own, below all others or apart."""
-    missing = np.isnan(score)
-    if not missing.any():
-        return {"judge": score}
-    if bounded:
-        lowest = 0.0 if missing.all() else float(np.nanmin(score))
-        return {"judge": np.where(missing, lowest - 1.0, score)}
-    return {"judge": np.where(missing, np.nanmean(score), score), "judge_missing": missing.astype(float)}
+def _verdict_columns(data: EvalInput, bounded: bool) -> dict[str, Any]:
+    """The judges' verdicts as columns of numbers; a missing one is a class of its own, below all others or apart."""
+    columns: dict[str, Any] = {}
+    for k, score in enumerate(data.judges.values()):
+        name, missing = f"judge_{k + 1}" if k else "judge", np.isnan(score)
+        if not missing.any():
+            columns[name] = score
+        elif bounded:
+            lowest = 0.0 if missing.all() else float(np.nanmin(score))
+            columns[name] = np.where(missing, lowest - 1.0, score)
+        else:
+            columns[name] = np.where(missing, np.nanmean(score), score)
+            columns[f"{name}_missing"] = missing.astype(float)
+    return columns
 
 
 def _smoothing(data: EvalInput, weights: Float1D, share_of: Float1D) -> tuple[float, float]:
     """Variance that one pseudo-label of each kind adds in verdicts with labels, and that of verdicts without any."""
     assert data.human is not None
-    verdict, names = data.verdict_classes()
-    if len(names) > _MOST_VERDICTS:
+    verdict = data.joint_verdicts()
+    if verdict.max() >= _MOST_VERDICTS:
+        verdict = data.verdict_classes()[0]
+    if verdict.max() >= _MOST_VERDICTS:
         return 0.0, 0.0
-    labelled, n = data.labelled, len(names)
+    labelled, n = data.labelled, int(verdict.max()) + 1
     share = np.bincount(verdict, share_of, n) / share_of.sum()
     labels, right = np.zeros(n), np.zeros(n)
     for q in np.unique(verdict[labelled]):
@@ -178,7 +185,7 @@ def judged_mean(
     result = _infer(
         data,
         "human",
-        _verdict_columns(data.score, bounds is not None)
+        _verdict_columns(data, bounds is not None)
         | {f"known_{k}": values for k, values in enumerate(data.features.values())},
         clustered=True,
         level=confidence_level,
@@ -323,7 +330,7 @@ def judged_systems(
         "random_state": random_state,
         "population": population,
     }
-    columns = _verdict_columns(data.score, cells) | {"system": names}
+    columns = _verdict_columns(data, cells) | {"system": names}
     if cells:
         result = _infer(
             data,

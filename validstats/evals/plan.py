@@ -204,10 +204,9 @@ def plan(
     check_in_range(width, "width", 0.0, 1.0, low_open=True, high_open=True)
     if data is None:
         raise ValueError("width= needs the judged answers: pass data.")
-    check_names(system=system, score=score, judge=judge)
-    inputs = _judged_answers(
-        read(data, judge=judge or score, human=human, filter=filter), system, judge or score
-    )
+    check_names(system=system, score=score)
+    judge = score if judge is None else judge
+    inputs = _judged_answers(read(data, judge=judge, human=human, filter=filter), system, judge)
     return _plan_width(inputs, width, sensitivity, specificity, level)
 
 
@@ -322,6 +321,11 @@ def _plan_width(
 
 def _judged_answers(table: EvalTable, system: str | None, judge: str | None) -> EvalInput:
     """The answers with their verdicts; labels are a pilot if there are ten or more."""
+    if len(table.judges) > 1:
+        raise EvalFileError(
+            f"A plan of a width takes one judge, not several ({', '.join(map(repr, table.judges))}); name the best of them with "
+            "judge=."
+        )
     table = of_one_system(table, system)
     has_pilot = table.has("human") and int(np.sum(~np.isnan(table.values("human")))) >= 10
     inputs = load(table, judge=judge, with_human=has_pilot)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -21,7 +22,7 @@ from validstats.evals.inputs import (
     numbers_beside_rows,
 )
 from validstats.evals.judged import judged_systems
-from validstats.evals.readers import Check, EvalFileError, EvalTable, codes_of, read
+from validstats.evals.readers import Check, EvalFileError, EvalTable, codes_of, judge_names, read
 from validstats.evals.results import RankingResult, inputs_of, inputs_of_data
 from validstats.evals.sentences import Verdict, joined_names, number_words, say
 from validstats.evals.statistics import (
@@ -59,7 +60,7 @@ def rank(
     data: Any,
     *,
     score: str | None = None,
-    judge: str | None = None,
+    judge: str | Sequence[str] | None = None,
     human: str | None = None,
     item: str | None = None,
     system: str | None = None,
@@ -85,8 +86,8 @@ def rank(
     data : str, Path, data frame, mapping of str to array-like, EvalTable, or sequence of these
         Scores or battles, as for :func:`validstats.evals.read`; one file a system is a sequence.
     score, judge, human, item, clusters, sampling_probability, strata, weights, filter, errors, population
-        As for :func:`validstats.evals.evaluate`; for battles ``judge`` and ``human`` name the columns of winners, and
-        ``clusters`` the column of prompts.
+        As for :func:`validstats.evals.evaluate`; for battles ``judge`` (one) and ``human`` name the columns of winners,
+        and ``clusters`` the column of prompts.
     system : str or None, default None
         Column that names the systems.
     battles : tuple of (str, str) or None, default None
@@ -357,7 +358,7 @@ def _rank_battles(
     table: EvalTable,
     backend: Any,
     *,
-    judge: str | None,
+    judge: str | Sequence[str] | None,
     human: str | None,
     clusters: Any,
     sampling_probability: Any,
@@ -369,9 +370,15 @@ def _rank_battles(
     random_state: RandomState,
 ) -> RankingResult:
     """Ranking by battles, with winners named by a judge on all and by humans on some."""
+    judges = judge_names(judge) or table.judges
+    if len(judges) > 1:
+        raise EvalFileError(
+            f"Battles take one judge, not several ({', '.join(map(repr, judges))}); name the column of winners that agrees best "
+            "with the humans, or put the most frequent winner into one column."
+        )
     generator = check_random_state(0 if random_state is None else random_state)
     names, first, second = _players(table)
-    judge_name, human_name = judge or table.roles.get("judge"), human or table.roles.get("human")
+    judge_name, human_name = judges[0] if judges else None, human or table.roles.get("human")
     if judge_name is None:
         raise EvalFileError("There is no column of winners; name it with judge=.")
     if strata is not None:

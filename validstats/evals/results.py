@@ -144,7 +144,9 @@ class EvaluationResult(EvalResult):
     estimates, std_errors, lows, highs : ndarray of shape (n_terms,)
         Estimates with intervals, pointwise.
     judge_estimates, human_estimates : ndarray of shape (n_terms,)
-        What the judge alone and the labelled rows alone say; NaN where there is none.
+        What the (first) judge alone and the labelled rows alone say; NaN where there is none.
+    each_judge : mapping of str to ndarray of shape (n_terms,)
+        What each judge alone says, by name, where there are several.
     n_items, n_human : ndarray of shape (n_terms,)
         Sizes.
     share : bool
@@ -169,6 +171,7 @@ class EvaluationResult(EvalResult):
     share: bool
     title: str
     measure: str
+    each_judge: Mapping[str, Float1D] = field(default_factory=dict)
 
     @property
     def estimate(self) -> float:
@@ -206,6 +209,7 @@ class EvaluationResult(EvalResult):
             "conf_low": self.lows,
             "conf_high": self.highs,
             "judge_estimate": self.judge_estimates,
+            **{f"judge_estimate_{name}": values for name, values in self.each_judge.items()},
             "human_estimate": self.human_estimates,
             "n_items": self.n_items,
             "n_human": self.n_human,
@@ -219,6 +223,7 @@ class EvaluationResult(EvalResult):
             "confidence_level": self.confidence_level,
             "n_items": int(self.n_items[0]),
             "n_human": int(self.n_human[0]),
+            "n_judges": len(self.each_judge) or int(math.isfinite(self.judge_estimates[0])),
             "code": self.verdict.code,
         }
 
@@ -230,11 +235,16 @@ class EvaluationResult(EvalResult):
             "High": self.highs,
         }
         if np.isfinite(self.judge_estimates).any():
-            columns |= {"Judge": self.judge_estimates, "Humans": self.human_estimates, "Labels": self.n_human}
+            taken = (*columns, "Humans", "Labels", "N")
+            each = {f"Judge {k}" if k in taken else k: values for k, values in self.each_judge.items()}
+            columns |= (each or {"Judge": self.judge_estimates}) | {
+                "Humans": self.human_estimates,
+                "Labels": self.n_human,
+            }
         columns["N"] = self.n_items
         header = [("Level", f"{100 * self.confidence_level:g} %")]
         if isinstance(self.judge, AgreementResult):
-            header.append(("Judge", self.judge.answer))
+            header.append(("Judges" if self.each_judge else "Judge", self.judge.answer))
         return Report(
             self.title,
             header=header,

@@ -33,9 +33,9 @@ class Verdict:
 
 SENTENCES = {
     "estimate": "The {noun} is {value}.",
-    "judge_lenient": "The {noun} is {value}. The judge alone says {judge}, outside that: it is lenient.",
-    "judge_strict": "The {noun} is {value}. The judge alone says {judge}, outside that: it is strict.",
-    "judge_within": "The {noun} is {value}. The judge alone says {judge}, inside that.",
+    "judge_lenient": "The {noun} is {value}. {who} alone says {judge}, outside that: it is lenient.",
+    "judge_strict": "The {noun} is {value}. {who} alone says {judge}, outside that: it is strict.",
+    "judge_within": "The {noun} is {value}. {who} alone says {judge}, inside that.",
     "no_labels": "Without a human label nothing is known about the {noun}.",
     "better": "{a} beats {b} by {value} on {n} {units}.",
     "worse": "{a} is worse than {b} by {value} on {n} {units}.",

@@ -38,10 +38,24 @@ def _rows_of(ax: Any, terms: Sequence[str], xlabel: str, legend: bool = True) ->
     tidy_axes(ax, grid="x")
 
 
-def _beside(ax: Any, values: Any, colour: str, label: str) -> None:
-    """Draw what a simpler method says as a bar across each row."""
-    marker = {"color": COLOURS[colour], "markersize": 11, "markeredgewidth": 2}
-    ax.plot(values, np.arange(len(values)), "|", label=label, **marker)
+_MARKS = "|x+1234"
+"""Marks of several judges, which share a colour."""
+
+
+def _beside(ax: Any, values: Any, colour: str, label: str, mark: str = "|") -> None:
+    """Draw what a simpler method says as a bar across each row, or another mark."""
+    size = 11 if mark == "|" else 7
+    ax.plot(
+        values,
+        np.arange(len(values)),
+        linestyle="",
+        marker=mark,
+        label=label,
+        color=COLOURS[colour],
+        markersize=size,
+        markeredgewidth=2,
+        zorder=3,
+    )
 
 
 class EvaluationDisplay(NamedDisplay):
@@ -57,6 +71,8 @@ class EvaluationDisplay(NamedDisplay):
         What the judge alone and the labelled answers alone say; NaN where there is none.
     name : str, default "score"
         What was estimated.
+    each_judge : mapping of str to array-like of shape (k,) or None, default None
+        What each of several judges alone says, by name.
 
     Examples
     --------
@@ -73,11 +89,13 @@ class EvaluationDisplay(NamedDisplay):
         judge: Any,
         humans: Any,
         name: str = "score",
+        each_judge: Mapping[str, Any] | None = None,
     ) -> None:
         self.terms = list(terms)
         self.estimate, self.low, self.high = (np.asarray(v, dtype=float) for v in (estimate, low, high))
         self.judge, self.humans = np.asarray(judge, dtype=float), np.asarray(humans, dtype=float)
         self.name = name
+        self.each_judge = {k: np.asarray(v, dtype=float) for k, v in (each_judge or {}).items()}
 
     @classmethod
     def _of(cls, result: Any, labels: Mapping[str, str] | None, drop: Collection[str]) -> Self:
@@ -91,6 +109,7 @@ class EvaluationDisplay(NamedDisplay):
             result.judge_estimates[shown],
             result.human_estimates[shown],
             result.measure,
+            {name: values[shown] for name, values in result.each_judge.items()},
         )
 
     def _draw(self, ax: Any) -> None:
@@ -106,12 +125,12 @@ class EvaluationDisplay(NamedDisplay):
             color=COLOURS["ours"],
             label="corrected" if np.isfinite(self.judge).any() else "mean",
         )
-        for values, colour, label in (
-            (self.judge, "naive", "judge alone"),
-            (self.humans, "reference", "labelled answers alone"),
-        ):
+        judges = {f"judge {plain(name)} alone": values for name, values in self.each_judge.items()}
+        for k, (label, values) in enumerate((judges or {"judge alone": self.judge}).items()):
             if np.isfinite(values).any():
-                _beside(self.ax_, values, colour, label)
+                _beside(self.ax_, values, "naive", label, _MARKS[k % len(_MARKS)])
+        if np.isfinite(self.humans).any():
+            _beside(self.ax_, self.humans, "reference", "labelled answers alone")
         _rows_of(self.ax_, self.terms, self.name)
 
 

@@ -6,7 +6,7 @@ from validstats.evals.readers.errors import EvalFileError
 from validstats.evals.readers.limits import InputFile
 from validstats.evals.readers.read import read
 from validstats.evals.readers.table import Check, EvalTable, Role, Severity, codes_of, verdict_codes
-from validstats.evals.readers.values import as_scores, check_names
+from validstats.evals.readers.values import as_scores, check_names, judge_names
 
 __all__ = [
     "Check",
@@ -18,6 +18,7 @@ __all__ = [
     "as_scores",
     "check_names",
     "codes_of",
+    "judge_names",
     "read",
     "verdict_codes",
 ]

@@ -24,7 +24,7 @@ from validstats.evals.readers.logs import (
 )
 from validstats.evals.readers.table import EvalTable, joined
 from validstats.evals.readers.tabular import read_table, table_of_frame
-from validstats.evals.readers.values import check_names
+from validstats.evals.readers.values import argument_of, check_names, judge_names
 from validstats.intake import is_frame, row_labels, to_pandas
 
 __all__ = ["read"]
@@ -46,7 +46,7 @@ def read(
     item: str | None = None,
     system: str | None = None,
     sample: str | None = None,
-    judge: str | None = None,
+    judge: str | Sequence[str] | None = None,
     human: str | None = None,
     sampling_probability: str | None = None,
     filter: str | None = None,
@@ -61,8 +61,10 @@ def read(
     ----------
     source : str, Path, data frame, mapping of str to array-like, EvalTable, or sequence of these
         Where the scores are. Several are put under each other.
-    item, system, sample, judge, human, sampling_probability : str or None, default None
+    item, system, sample, human, sampling_probability : str or None, default None
         Columns that have these roles, where names do not say so.
+    judge : str, sequence of str or None, default None
+        Column of a judge, or of several.
     filter : str or None, default None
         Of a log of lm-evaluation-harness with several filters, the one to keep.
     keep_text : bool, default False
@@ -85,21 +87,24 @@ def read(
     >>> table.roles["human"], len(table)
     ('human', 3)
     """
+    judges = judge_names(judge)
+    if human is not None and human in judges:
+        raise EvalFileError(
+            f"judge= and human= both name {human!r}; a judge is corrected by labels of humans in another column."
+        )
     given = {
         role: name
         for role, name in (
             ("item", item),
             ("system", system),
             ("sample", sample),
-            ("judge", judge),
+            *zip(("judge", *(f"judge {k}" for k in range(2, len(judges) + 1))), judges, strict=False),
             ("human", human),
             ("probability", sampling_probability),
         )
         if name is not None
     }
-    check_names(
-        **{"sampling_probability" if r == "probability" else r: n for r, n in given.items()}, filter=filter
-    )
+    check_names(**{argument_of(role): name for role, name in given.items()}, filter=filter)
     if isinstance(source, Sequence) and not isinstance(source, str | bytes):
         if not source:
             raise EvalFileError("There is nothing to read: the list of sources is empty.")
@@ -155,12 +160,14 @@ def _with_roles(table: EvalTable, given: Mapping[str, str]) -> EvalTable:
     for role, name in given.items():
         if name not in table.frame.columns:
             raise EvalFileError(
-                f"{'sampling_probability' if role == 'probability' else role}= names the column {name!r}, which there is "
+                f"{argument_of(role)}= names the column {name!r}, which there is "
                 f"not; the columns are {', '.join(map(repr, table.frame.columns))}."
             )
     if not given:
         return table
     roles = {role: name for role, name in table.roles.items() if name not in given.values() or role in given}
+    if "judge" in given:
+        roles = {role: name for role, name in roles.items() if not role.startswith("judge ")}
     return replace(table, roles={**roles, **given})
 
 

@@ -76,7 +76,8 @@ class EvalTable:
     format : str
         What kind of file it came from.
     roles : mapping of str to str
-        Column of each role: item, system, sample, task, filter, judge, human, probability, error.
+        Column of each role: item, system, sample, task, filter, judge, human, probability, error; further judges are
+        "judge 2", "judge 3" and so on.
     scores : tuple of str
         Columns that hold scores, the judge's among them.
     clusters : tuple of str
@@ -140,6 +141,11 @@ class EvalTable:
             Whether there is such a column.
         """
         return role in self.roles
+
+    @property
+    def judges(self) -> tuple[str, ...]:
+        """Columns of the judges, the first one first."""
+        return tuple(name for role, name in self.roles.items() if role.split()[0] == "judge")
 
     def column(self, name: str) -> AnyArray:
         """Take a column as it is.

@@ -12,7 +12,7 @@ from validstats.evals.readers.document import Document
 from validstats.evals.readers.errors import EvalFileError
 from validstats.evals.readers.recordset import CLUSTER_NAMES, category_columns, content_digest
 from validstats.evals.readers.table import Check, EvalTable
-from validstats.evals.readers.values import WORDS, as_scores, looks_like_scores, words_of
+from validstats.evals.readers.values import WORDS, argument_of, as_scores, looks_like_scores, words_of
 
 __all__ = ["ROLE_NAMES", "read_table", "table_of_frame"]
 
@@ -115,7 +115,7 @@ def table_of_frame(
     for role, column in given.items():
         if column not in frame.columns:
             raise EvalFileError(
-                f"{'sampling_probability' if role == 'probability' else role}= names the column {column!r}, which {name} does "
+                f"{argument_of(role)}= names the column {column!r}, which {name} does "
                 "not have; its columns are "
                 f"{', '.join(map(repr, frame.columns))}."
             )
@@ -137,18 +137,19 @@ def table_of_frame(
     audit = next((lower[n] for n in _AUDIT_NAMES if n in lower), None)
     if audit is not None and "human" not in roles and looks_like_scores(frame[audit].tolist()):
         roles["human"] = audit
-    for scored in dict.fromkeys([roles.get("judge"), roles.get("human"), *scores]):
+    judges = [column for role, column in roles.items() if role.split()[0] == "judge"]
+    for scored in dict.fromkeys([*judges, roles.get("human"), *scores]):
         if scored is not None:
             values = frame[scored].tolist()
             checks += _words(values, scored)
             frame[scored] = as_scores(values, scored)
-            if scored == roles.get("judge") and frame[scored].isna().any():
+            if scored in judges and frame[scored].isna().any():
                 checks.append(_abstentions(frame[scored], scored))
     if "judge" not in roles and "human" in roles:
         others = [s for s in scores if s != roles["human"]]
         if len(others) == 1:
             roles["judge"] = others[0]
-    scores = tuple(dict.fromkeys([*([roles["judge"]] if "judge" in roles else []), *scores]))
+    scores = tuple(dict.fromkeys([*([roles["judge"]] if "judge" in roles else []), *judges, *scores]))
     scores = tuple(s for s in scores if s != roles.get("human"))
     if not scores and "human" not in roles:
         raise EvalFileError(

@@ -14,7 +14,17 @@ from validstats._typing import Float1D
 from validstats.evals.readers.errors import EvalFileError
 from validstats.intake import as_floats
 
-__all__ = ["MISSING_WORDS", "WORDS", "as_scores", "check_names", "looks_like_scores", "score_of", "words_of"]
+__all__ = [
+    "MISSING_WORDS",
+    "WORDS",
+    "argument_of",
+    "as_scores",
+    "check_names",
+    "judge_names",
+    "looks_like_scores",
+    "score_of",
+    "words_of",
+]
 
 WORDS = {
     "pass": 1.0,
@@ -128,6 +138,28 @@ def _hashable(array: Any) -> bool:
 
 def _first(mask: Any) -> int:
     return int(np.argmax(mask)) + 1
+
+
+def argument_of(role: str) -> str:
+    """The argument that names the column of a role."""
+    return "sampling_probability" if role == "probability" else role.split()[0]
+
+
+def judge_names(judge: Any) -> tuple[str, ...]:
+    """Names of the judges' columns: one name, or a list of them."""
+    if judge is None:
+        return ()
+    if not isinstance(judge, list | tuple) or not all(isinstance(name, str) for name in judge):
+        check_names(judge=judge)
+        return (judge,)
+    if not judge:
+        raise EvalFileError("judge= is an empty list; name one column or more, or leave it out.")
+    twice = sorted({name for name in judge if judge.count(name) > 1})
+    if twice:
+        raise EvalFileError(
+            f"judge= names {', '.join(map(repr, twice))} twice, and a judge tells nothing the second time; name each column once."
+        )
+    return tuple(judge)
 
 
 def check_names(**given: Any) -> None:
