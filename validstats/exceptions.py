@@ -297,6 +297,13 @@ skewed_labels_message = (
     "for model='quantile' or the mean of the logarithm, or {remedy}."
 )
 
+sequence_not_begun_message = (
+    "No interval yet: after {n_labelled} labels too few units carry the variance of the estimate (about {seen:.0f} of those "
+    "labelled, and {expected:.0f} are to be expected; intervals begin at {enough_seen:.0f} and {enough_expected:.0f}). Go on "
+    "labelling; where labels are rare, a larger label_share, and rule='uniform' or a larger floor, bring the first interval "
+    "sooner."
+)
+
 few_events_message = (
     "Only {events} of {n_labelled} labels are of the rarer class, for {n_params} coefficients; at least {needed} keep "
     "intervals near their level. Label more rows where that class is likely, or leave out covariates."

@@ -10,14 +10,17 @@ from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
 from tests.oracles import dsl_design as oracle
+from validstats.dsl import DesignSupervised
 from validstats.dsl.sequence import SequentialLabelling
 from validstats.dsl.sequence.confidence_sequences import (
     mean_sequence,
     mixture_scale,
     running_moments,
+    sequence_radii,
     sequence_radius,
 )
-from validstats.dsl.sequence.forward import forward_predictions, regression_look
+from validstats.dsl.sequence.forward import effective_units, forward_predictions, regression_look
+from validstats.exceptions import LabellingWarning
 
 
 def corpus(n=1500, seed=0):
@@ -83,7 +86,8 @@ def test_mean_sequence_is_narrowest_at_five_times_its_start() -> None:
 def test_regression_look_is_least_squares_with_sandwich_variance() -> None:
     rng = np.random.default_rng(1)
     x, y = np.column_stack([np.ones(200), rng.normal(size=(200, 2))]), rng.normal(size=200)
-    estimate, variance = regression_look(x, y)
+    look = regression_look(x, y)
+    estimate, variance = look.estimate, look.variance
     expected = np.linalg.lstsq(x, y, rcond=None)[0]
     np.testing.assert_allclose(estimate, expected, atol=1e-12)
     bread = np.linalg.inv(x.T @ x / 200)
@@ -202,7 +206,58 @@ def test_regression_coefficients_cover_the_projection() -> None:
     assert result.path().shape == (2 * len(result.times), 6)
     assert "What you can rely on" in str(result.summary())
     narrow = labelling.infer(design, confidence_level=0.5)
-    assert np.all(narrow.radii < result.radii)
+    begun = np.isfinite(result.radii)
+    assert begun[-1].all() and np.array_equal(begun, np.isfinite(narrow.radii))
+    assert np.all(narrow.radii[begun] < result.radii[begun])
+
+
+def test_effective_units_are_those_of_a_slow_loop() -> None:
+    rng = np.random.default_rng(2)
+    x, probability = np.column_stack([np.ones(60), rng.normal(size=60)]), rng.uniform(0.2, 1.0, 60)
+    error = np.where(rng.random(60) < probability, rng.normal(size=60), np.nan)
+    look = regression_look(x, np.where(np.isnan(error), 0.3, 0.3 + error / probability))
+    seen, expected = effective_units(look, error, probability)
+    known = [e for e in error if not np.isnan(e)]
+    for j in range(2):
+        u, a = look.influence[:, j], (x @ np.linalg.inv(x.T @ x / 60))[:, j]
+        square = sum(v**2 for v in u)
+        assert seen[j] == pytest.approx(square**2 / sum(v**4 for v in u))
+        second = sum(e**2 for e in known) / len(known) * sum(b**2 / p for b, p in zip(a, probability))
+        fourth = sum(e**4 for e in known) / len(known) * sum(b**4 / p**3 for b, p in zip(a, probability))
+        assert expected[j] == pytest.approx(max(square, second) ** 2 / fourth)
+    nothing = effective_units(look, np.full(60, np.nan), probability)
+    assert np.all(np.array(nothing) == 0.0)
+    constant = effective_units(regression_look(np.ones((60, 1)), np.ones(60)), np.zeros(60), probability)
+    assert constant[0] == 0.0 and constant[1] == np.inf
+
+
+def test_a_sequence_begins_at_the_first_look_that_is_enough() -> None:
+    times = np.array([100, 200, 300])
+    variances = np.array([[0.0, 2.0], [1.0, 3.0], [2.0, 4.0]])
+    enough = np.array([[False, False], [True, False], [False, False]])
+    radii = sequence_radii(times, variances, enough, 500.0, 0.1)
+    assert np.all(np.isinf(radii[:, 1])) and np.isinf(radii[0, 0])
+    rho = mixture_scale(0.1, 500.0, 1.0)
+    expected = [oracle.asymptotic_radius(t, v, rho, 0.1) for t, v in ((200, 1.0), (300, 2.0))]
+    np.testing.assert_allclose(radii[1:, 0], expected)
+
+
+def test_few_rare_labels_have_no_interval_and_it_is_said() -> None:
+    rng = np.random.default_rng(3)
+    truth = (rng.random(800) < 0.03).astype(float)
+    units = pd.DataFrame({"machine": rng.random(800)})
+    study = DesignSupervised(sequential=True, random_state=0).fit(units, surrogate="machine")
+    labels = pd.Series(np.full(800, np.nan), name="y")
+    for _ in range(5):
+        request = study.next_labels(175, label_share=0.2)
+        labels[request.to_label] = truth[request.to_label]
+        study.calibrate(labels)
+    for share in (False, True):
+        with pytest.warns(LabellingWarning, match="No interval yet: after .* labels too few units carry"):
+            result = study.infer("y", model="proportion" if share else "mean")
+        assert not result.informative and np.all(np.isinf(result.radii))
+        assert result.answer.startswith(f"The {'share' if share else 'mean'} of y is ")
+        assert "go on labelling" in result.answer and "you may stop" not in result.answer
 
 
 def test_sequences_are_wider_than_one_look_intervals() -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from scipy import stats
 from sklearn.tree import DecisionTreeRegressor
 
 from validstats.dsl.sequence import SequentialLabelling
-from validstats.dsl.sequence.confidence_sequences import mean_sequence
+from validstats.dsl.sequence.confidence_sequences import mean_sequence, sequence_radii
+from validstats.dsl.sequence.forward import ENOUGH_EXPECTED, ENOUGH_SEEN, effective_units, regression_look
 from validstats.runtime import map_replicates
 from validstats.validity import binomial_acceptance
 
@@ -97,3 +100,41 @@ def test_learned_probabilities_keep_the_level() -> None:
     held = map_replicates(active_run, 60, random_state=11)
     check = binomial_acceptance(int(np.sum(held)), 60, 0.95)
     assert check.accepted, str(check)
+
+
+def rare_looks(rng, share, unequal, n=3000, first=100, block=100):
+    """Units of which 3 % are positive, labelled by ``share``; looks from 500 units on, as (enough, not asked) held."""
+    truth = (rng.random(n) < 0.03).astype(float)
+    probability = np.where(rng.random(n) < 0.5, 0.2 * share, 1.8 * share) if unequal else np.full(n, share)
+    probability[:first] = 1.0
+    labelled = rng.random(n) < probability
+    times = np.arange(first, n + 1, block)
+    prediction = np.zeros(n)
+    for begin, end in pairwise(times):
+        prediction[begin:end] = np.mean(np.where(labelled, truth / probability, 0.0)[:begin])
+    error = np.where(labelled, truth - prediction, np.nan)
+    pseudo = prediction + np.nan_to_num(error) / probability
+    times = times[times >= 500]
+    looks = [regression_look(np.ones((t, 1)), pseudo[:t]) for t in times]
+    units = [effective_units(look, error[:t], probability[:t]) for look, t in zip(looks, times)]
+    enough = np.array([(seen >= ENOUGH_SEEN) & (expected >= ENOUGH_EXPECTED) for seen, expected in units])
+    variances = np.array([look.variance for look in looks])
+    miss = np.abs(np.array([look.estimate for look in looks]) - 0.03)
+    asked = sequence_radii(times, variances, enough, 2500, 0.1)
+    held = [
+        bool(np.all(miss <= sequence_radii(times, variances, b, 2500, 0.1))) for b in (enough, variances > 0)
+    ]
+    return [*held, bool(np.isfinite(asked[-1, 0]))]
+
+
+@pytest.mark.parametrize(("share", "unequal"), [(0.1, False), (0.3, False), (0.3, True)])
+def test_rare_labels_hold_at_all_looks_since_the_sequence_waits_for_them(share, unequal) -> None:
+    rng = np.random.default_rng([26, int(10 * share), unequal])
+    held = np.array([rare_looks(rng, share, unequal) for _ in range(400)])
+    ours = binomial_acceptance(int(held[:, 0].sum()), 400, 0.9)
+    assert ours.accepted, str(ours)
+    if share == 0.3 and not unequal:  # about 30 positive labels: it waits, and then speaks
+        assert held[:, 2].mean() > 0.9
+        return
+    at_once = binomial_acceptance(int(held[:, 1].sum()), 400, 0.9)
+    assert not at_once.accepted, str(at_once)

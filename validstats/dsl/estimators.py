@@ -638,7 +638,8 @@ class DesignSupervised(CalibratedEstimator):
         n_first : int, default 100
             Units of the first request, all of which are labelled.
         start : int, default 500
-            Units after which intervals are asked for.
+            Units after which intervals are asked for. They begin later where fewer than about 20 units carry the variance,
+            as with rare labels.
         floor : float, default 0.2
             Smallest probability of "active", as a share of ``label_share``, in (0, 1].
         n_best : int or None, default None

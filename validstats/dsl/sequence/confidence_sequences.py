@@ -7,9 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from validstats._typing import Float1D, Int1D
+from validstats._typing import AnyArray, Float1D, Float2D, Int1D
 
-__all__ = ["MeanSequence", "mean_sequence", "mixture_scale", "running_moments", "sequence_radius"]
+__all__ = [
+    "MeanSequence",
+    "mean_sequence",
+    "mixture_scale",
+    "running_moments",
+    "sequence_radii",
+    "sequence_radius",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +48,18 @@ def sequence_radius(n: Float1D | Int1D, variance: Float1D, rho: float, alpha: fl
     return np.sqrt(
         2.0 * inside / (np.square(n, dtype=float) * rho**2) * (0.5 * np.log(inside) - np.log(alpha))
     )
+
+
+def sequence_radii(
+    times: Int1D, variances: Float2D, enough: AnyArray, n_best: float, alpha: float
+) -> Float2D:
+    """Return half-widths of each coefficient, infinite before the first look that is enough for it."""
+    radii = np.full(variances.shape, np.inf)
+    for j in np.flatnonzero(enough.any(axis=0)):
+        first = int(np.argmax(enough[:, j]))
+        rho = mixture_scale(alpha, n_best, float(variances[first, j]))
+        radii[first:, j] = sequence_radius(times[first:], variances[first:, j], rho, alpha)
+    return radii
 
 
 def running_moments(values: Float1D) -> tuple[Float1D, Float1D]:

@@ -13,11 +13,19 @@ from typing import Any, Literal, Self, TypeAlias, get_args
 import numpy as np
 from sklearn.base import BaseEstimator, clone, is_classifier
 
+from validstats import exceptions
 from validstats._typing import Float1D, Float2D, FrameBackend, Int1D, RandomState
 from validstats.dsl.plan import bounded_probabilities
-from validstats.dsl.sequence.confidence_sequences import mixture_scale, sequence_radius
-from validstats.dsl.sequence.forward import predict_upcoming, regression_look
+from validstats.dsl.sequence.confidence_sequences import sequence_radii
+from validstats.dsl.sequence.forward import (
+    ENOUGH_EXPECTED,
+    ENOUGH_SEEN,
+    effective_units,
+    predict_upcoming,
+    regression_look,
+)
 from validstats.dsl.sequence.results import ConfidenceSequence, LabelRequest
+from validstats.exceptions import warn
 from validstats.guarantee import Guarantee
 from validstats.intake import (
     alpha_fraction,
@@ -205,15 +213,24 @@ class SequentialLabelling(BaseEstimator):
         matrix, terms = _design_matrix(design, len(state.order))
         regressors = matrix[state.order[: state.n_visited]]
         pseudo = state.pseudo_outcome
-        values = [regression_look(regressors[:t], pseudo[:t]) for t in looks]
-        estimates = np.array([v[0] for v in values])
-        variances = np.array([v[1] for v in values])
+        found = [regression_look(regressors[:t], pseudo[:t]) for t in looks]
+        estimates = np.array([look.estimate for look in found])
+        variances = np.array([look.variance for look in found])
+        error = state.outcome - state.prediction
+        units = [effective_units(look, error[:t], state.probability[:t]) for look, t in zip(found, looks)]
+        enough = np.array([(seen >= ENOUGH_SEEN) & (expected >= ENOUGH_EXPECTED) for seen, expected in units])
         n_best = min(5 * self.start, len(state.order)) if self.n_best is None else self.n_best
         times = np.array(looks)
-        radii = np.full(estimates.shape, np.inf)
-        for j in np.flatnonzero(variances[0] > 0.0):
-            rho = mixture_scale(alpha, n_best, float(variances[0, j]))
-            radii[:, j] = sequence_radius(times, variances[:, j], rho, alpha)
+        radii = sequence_radii(times, variances, enough, n_best, alpha)
+        if not np.all(np.isfinite(radii[-1])):
+            message = exceptions.sequence_not_begun_message.format(
+                n_labelled=int(np.sum(~np.isnan(state.outcome))),
+                seen=units[-1][0].min(),
+                expected=units[-1][1].min(),
+                enough_seen=ENOUGH_SEEN,
+                enough_expected=ENOUGH_EXPECTED,
+            )
+            warn(message, exceptions.LabellingWarning)
         return ConfidenceSequence(
             guarantee=self._sequence_guarantee(level, design is not None),
             backend=self._backend,
@@ -281,6 +298,8 @@ class SequentialLabelling(BaseEstimator):
         caveats = [
             f"All intervals cover together with probability tending to {float(level):g} as the first look comes later; it "
             "is no finite-sample bound",
+            f"An interval is unbounded until about {ENOUGH_SEEN:.0f} units carry its variance: rare labels, and probabilities far "
+            "from equal, make that take long",
             "Units are visited in random order; predictions and labelling probabilities depend on earlier units only",
             "Probabilities stay away from zero and values have more than two moments",
         ]

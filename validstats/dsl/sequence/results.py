@@ -173,8 +173,14 @@ class ConfidenceSequence(Result):
     def _answer(self) -> str:
         j = next((k for k, name in enumerate(self.terms) if name != "Intercept"), 0)
         words = interval_words(self.estimate[j], self.conf_low[j], self.conf_high[j])
-        subject = "The intercept" if self.terms[j] == "Intercept" else f"The coefficient of {self.terms[j]}"
+        asked = self.terms[j].removeprefix(f"{self.model}(").removesuffix(")")
+        subject = {"mean": f"The mean of {asked}", "proportion": f"The share of {asked}"}.get(
+            self.model,
+            "The intercept" if self.terms[j] == "Intercept" else f"The coefficient of {self.terms[j]}",
+        )
         text = f"{subject} is {words} after {self.times[-1]:,} units and {self.n_labelled:,} labels"
+        if not np.isfinite(self.radii[-1, j]):
+            return f"{text}; go on labelling, too few units carry it for an interval"
         return f"{text}, and you may stop here"
 
     def path(self) -> Any:
