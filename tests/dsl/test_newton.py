@@ -29,6 +29,11 @@ class TestStoppingOfNewton:
         assert not broken.converged and broken.largest_moment == np.inf and broken.n_iterations == 1
         assert "singular" in broken.reason
 
+    def test_a_start_at_the_end_of_a_range_is_no_warning(self):
+        """Moments may make their slopes beside their values, from the first on."""
+        found = find_root(lambda b: np.array([1.0]) / (0.0 * b), lambda b: np.eye(1), np.ones(1))
+        assert not found.converged and found.largest_moment == np.inf
+
     def test_a_moment_that_is_exact_to_its_rounding_only_has_a_root(self):
         def rounded(b):
             return np.round((1.0 - b) * 2.0**34 + 0.5) / 2.0**34 * (1.0 + 2.0**-35)

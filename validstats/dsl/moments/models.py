@@ -101,10 +101,10 @@ def find_root(
     # The root, or the last iterate with ``converged=False`` and the reason.
     # Source: P. Deuflhard (2011), Newton Methods for Nonlinear Problems, Section 2.1.
     params = np.array(start, dtype=np.float64)
-    value = moment(params)
     reason, converged, n_steps = "the number of iterations is exhausted", False, 0
     slope: Float2D | None = None
     with np.errstate(all="ignore"):
+        value = moment(params)
         for _ in range(max_iterations):
             n_steps += 1
             slope = jacobian(params) if slope is None or not is_affine else slope
@@ -571,13 +571,8 @@ class GLMMoment(ModelMoment):
         slope = family.link.inverse_deriv(eta)
         variance = family.variance(mu)
         expected = slope**2 / variance
-        with np.errstate(divide="ignore", invalid="ignore"):
-            bend = family.link.inverse_deriv2(eta) / variance
-            bend -= slope**2 * np.asarray(family.variance.deriv(mu)) / variance**2
-        # where the mean has reached an end of its range to the last bit the families divide by a variance that they keep
-        # off zero, or by zero; the score is flat there
-        flat = ~np.isfinite(bend) | (np.abs(slope) <= np.finfo(np.float64).eps)
-        bend = np.where(flat, 0.0, bend)
+        bend = family.link.inverse_deriv2(eta) / variance
+        bend -= slope**2 * np.asarray(family.variance.deriv(mu)) / variance**2
         return rows.weighted(expected - (rows.y - mu) * bend)
 
     def jacobian(self, rows: RegressionRows, params: Float1D, row_weights: Float1D) -> Float2D:
