@@ -65,6 +65,14 @@ CHANGES = (
         "a warning says that the labels are too skewed, what share of such intervals holds, and what to ask instead",
     ),
     (
+        "dsl",
+        "mean at every look of labelling in sequence, 3 % positive, two positive labels at the first look: 580 of 700 new "
+        "studies (forests of 10 trees) held for .9; with a tenth labelled, looks from 500 units on, .69",
+        "a sequence begins when enough units carry its variance, as seen and as probabilities let expect, and a warning says "
+        "that it has not begun; in the setting found that is never, with 13 positive labels at the end; "
+        "`tests/validity/test_dsl_sequential.py`",
+    ),
+    (
         "batch",
         "means of several batches, m = 1, frozen learner, labels near a bound: a lower end above the upper one",
         "means, totals and the textbook's ends stay between the bounds of labels, also where a learner predicts beyond them",
