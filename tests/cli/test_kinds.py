@@ -283,6 +283,8 @@ NOT_TESTED = {f"{c} --{name}": "the options of eval" for c in ("compare", "rank"
 NOT_TESTED |= {f"plan labels --{name}": "the options of dsl" for name in _LIKE_DSL}
 NOT_TESTED |= {
     "batch --unit": "names no column of its own",
+    "doctor --human": "column of human scores, read as of eval: findings, no estimate",
+    "doctor --judge": "columns of verdicts, read as of eval: findings, no estimate",
     "dsl --features": "columns of numbers as surrogates are",
     "eval --item": "names of items",
     "holdout audit --metric": "numbers of other tools' logs: tests of audit",
