@@ -197,14 +197,7 @@ def compare(
     for units in found.units_of_means:
         checks += check_skewness(units, single, "differences" if shared else "scores")
     code = direction_code(found.answer.conf_low, found.answer.conf_high, margin)
-    half = (found.answer.conf_high - found.answer.conf_low) / 2.0
-    detectable = detectable_difference(half, found.std_error if found.std_error > 0 else half / 2.0)
-    # Intervals shrink with the root of the number of items.
-    wanted = (
-        found.n_items * (detectable / found.answer.estimate) ** 2
-        if found.answer.estimate != 0 and found.std_error > 0
-        else math.inf
-    )
+    detectable, wanted = _reach(found)
     return ComparisonResult(
         guarantee=_guarantee(paired if shared else inputs, level, n_looks, found, shared),
         backend=inputs.backend,
@@ -240,6 +233,17 @@ def compare(
         naive_difference=found.judge_difference,
         sign_flip_p_value=found.flips,
     )
+
+
+def _reach(found: _Difference) -> tuple[float, float]:
+    """The difference that so many items can find, and how many items would find the one that was seen."""
+    answer = found.answer
+    half = (answer.conf_high - answer.conf_low) / 2.0
+    detectable = detectable_difference(half, found.std_error if found.std_error > 0 else half / 2.0)
+    if answer.estimate == 0 or found.std_error <= 0:
+        return detectable, math.inf
+    # intervals shrink with the root of the number of items
+    return detectable, found.n_items * (detectable / answer.estimate) ** 2
 
 
 def _sources(data: Any, a: Any, b: Any) -> tuple[Any, Any, Any]:

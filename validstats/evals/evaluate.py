@@ -141,14 +141,8 @@ def evaluate(
         one_system=(system,),
     )
     name = inputs.system_names[0] if inputs.table.has("system") else ""
-    checks = list(inputs.checks)
-    parts = [("all", inputs)]
-    if by is not None:
-        codes, names = codes_of(read_array(inputs.table.column(by), f"by={by!r}", dates=True))
-        names = [name or "(missing)" for name in names]
-        order = sorted(range(len(names)), key=lambda k: str(names[k]))
-        members = [codes == k for k in order]
-        parts += [(str(names[k]), inputs.rows(rows)) for k, rows in zip(order, members, strict=True)]
+    categories = [] if by is None else _categories(inputs, by)
+    parts = [("all", inputs), *((title, inputs.rows(members)) for title, members in categories)]
     bounds = (0.0, 1.0) if inputs.in_unit_range else None
     rows = [
         _estimate(part, bounds, level, population, random_state, category=k > 0)
@@ -156,36 +150,16 @@ def evaluate(
     ]
     overall = rows[0]
     found = agreement(inputs, level, random_state) if inputs.judged else None
-    if inputs.features and (overall.study.interval_name != "normal" or overall.study.estimator == "gold"):
-        checks.append(
-            Check(
-                "features-unused",
-                "warning",
-                "features= are not used: answers are compared within cells of equal verdict, or labels are too few to learn from.",
-            )
-        )
-    units = int(inputs.cluster.max()) + 1
-    if units < 10:
-        checks.append(
-            Check(
-                "few-clusters",
-                "warning",
-                f"There are {units} independent units ({inputs.clustered_by}) only; intervals are approximate.",
-            )
-        )
-    if bounds is None and overall.influence is not None and not inputs.judged:
-        checks += check_skewness(overall.influence, level, "scores")
     verdict = _verdict(inputs, overall, name, bounds is not None)
     alone = np.array([_alone(part) for _, part in parts]) if inputs.further else np.zeros((len(parts), 0))
-    if by is not None:
-        titles = [title for title, _ in parts[1:]]
-        categories = list(zip(titles, members, rows[1:], strict=True))
-        verdict = _with_worst(verdict, inputs, categories, level, bounds is not None, random_state)
+    if categories:
+        estimated = [(*category, row) for category, row in zip(categories, rows[1:], strict=True)]
+        verdict = _with_worst(verdict, inputs, estimated, level, bounds is not None, random_state)
     return EvaluationResult(
         guarantee=_guarantee(inputs, level, population),
         backend=inputs.backend,
         verdict=verdict,
-        checks=tuple(dict.fromkeys(checks)),
+        checks=tuple(dict.fromkeys([*inputs.checks, *_findings(inputs, overall, level, bounds is not None)])),
         inputs=inputs_of_data(inputs),
         options={
             "confidence_level": level,
@@ -209,6 +183,29 @@ def evaluate(
         title=f"Evaluation of {name}" if name else "Evaluation",
         measure=_measure(inputs, bounds is not None),
     )
+
+
+def _categories(data: EvalInput, by: str) -> list[tuple[str, Bool1D]]:
+    """Names of the categories of a column, in their order, and the rows of each."""
+    codes, names = codes_of(read_array(data.table.column(by), f"by={by!r}", dates=True))
+    titles = [name or "(missing)" for name in names]
+    order = sorted(range(len(titles)), key=lambda k: str(titles[k]))
+    return [(str(titles[k]), codes == k) for k in order]
+
+
+def _findings(data: EvalInput, overall: _Estimate, level: float, bounded: bool) -> list[Check]:
+    """What is to be said of an estimate beside what is wrong with the data."""
+    found = []
+    if data.features and (overall.study.interval_name != "normal" or overall.study.estimator == "gold"):
+        unused = "features= are not used: answers are compared within cells of equal verdict, or labels are too few to learn from."
+        found.append(Check("features-unused", "warning", unused))
+    units = int(data.cluster.max()) + 1
+    if units < 10:
+        few = f"There are {units} independent units ({data.clustered_by}) only; intervals are approximate."
+        found.append(Check("few-clusters", "warning", few))
+    if not bounded and overall.influence is not None and not data.judged:
+        found += check_skewness(overall.influence, level, "scores")
+    return found
 
 
 def _alone(data: EvalInput) -> list[float]:

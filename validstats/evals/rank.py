@@ -354,6 +354,19 @@ def _players(table: EvalTable) -> tuple[list[str], Int1D, Int1D]:
     return names, first, second
 
 
+def _one_judge(table: EvalTable, judge: str | Sequence[str] | None) -> str:
+    """The column of winners of battles."""
+    judges = judge_names(judge) or table.judges
+    if len(judges) > 1:
+        raise EvalFileError(
+            f"Battles take one judge, not several ({', '.join(map(repr, judges))}); name the column of winners that agrees best "
+            "with the humans, or put the most frequent winner into one column."
+        )
+    if not judges:
+        raise EvalFileError("There is no column of winners; name it with judge=.")
+    return judges[0]
+
+
 def _rank_battles(
     table: EvalTable,
     backend: Any,
@@ -370,17 +383,10 @@ def _rank_battles(
     random_state: RandomState,
 ) -> RankingResult:
     """Ranking by battles, with winners named by a judge on all and by humans on some."""
-    judges = judge_names(judge) or table.judges
-    if len(judges) > 1:
-        raise EvalFileError(
-            f"Battles take one judge, not several ({', '.join(map(repr, judges))}); name the column of winners that agrees best "
-            "with the humans, or put the most frequent winner into one column."
-        )
+    judge_name = _one_judge(table, judge)
     generator = check_random_state(0 if random_state is None else random_state)
     names, first, second = _players(table)
-    judge_name, human_name = judges[0] if judges else None, human or table.roles.get("human")
-    if judge_name is None:
-        raise EvalFileError("There is no column of winners; name it with judge=.")
+    human_name = human or table.roles.get("human")
     if strata is not None:
         drawn = None if human_name is None else winners(table, human_name)[2]
         table = in_strata(table, strata, sampling_probability, drawn)

@@ -9,6 +9,7 @@ from validstats.dsl.results.answers import (
     mean_words,
     quantile_words,
     regression_words,
+    sentence,
     share_words,
     shares_words,
 )
@@ -35,6 +36,7 @@ __all__ = [
     "mean_words",
     "quantile_words",
     "regression_words",
+    "sentence",
     "share_words",
     "shares_words",
 ]

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import stats
 
 from validstats._typing import Bool1D, Float1D, Float2D, Int1D
-from validstats.dsl.results import level_text
+from validstats.dsl.results import level_text, sentence
 from validstats.intake import to_frame
 from validstats.results import NotApplicable, Report, Result, Table, interval_words
 
@@ -124,6 +124,8 @@ class ConfidenceSequence(Result):
         Labels spent so far.
     confidence_level : float
         Level that holds at all looks at once, for each coefficient by itself.
+    subject : str
+        What a model without covariates estimates, in words ("the share of y"); empty where coefficients have names.
     """
 
     terms: tuple[str, ...]
@@ -134,6 +136,7 @@ class ConfidenceSequence(Result):
     n_labelled: int
     confidence_level: float
     model: str = "mean"
+    subject: str = ""
 
     @property
     def estimate(self) -> Float1D:
@@ -173,11 +176,8 @@ class ConfidenceSequence(Result):
     def _answer(self) -> str:
         j = next((k for k, name in enumerate(self.terms) if name != "Intercept"), 0)
         words = interval_words(self.estimate[j], self.conf_low[j], self.conf_high[j])
-        asked = self.terms[j].removeprefix(f"{self.model}(").removesuffix(")")
-        subject = {"mean": f"The mean of {asked}", "proportion": f"The share of {asked}"}.get(
-            self.model,
-            "The intercept" if self.terms[j] == "Intercept" else f"The coefficient of {self.terms[j]}",
-        )
+        plain = "the intercept" if self.terms[j] == "Intercept" else f"the coefficient of {self.terms[j]}"
+        subject = sentence(self.subject or plain)
         text = f"{subject} is {words} after {self.times[-1]:,} units and {self.n_labelled:,} labels"
         if not np.isfinite(self.radii[-1, j]):
             return f"{text}; go on labelling, too few units carry it for an interval"

@@ -103,7 +103,10 @@ class SequentialStudy:
             )
         terms, design = self._design(formula, model)
         result = self.labelling.infer(design, confidence_level=confidence_level)
-        return replace(result, terms=terms, model=model, backend=self.units.backend)
+        asked = (
+            f"the {'share' if MODELS[model].of_share else 'mean'} of {self.label}" if design is None else ""
+        )
+        return replace(result, terms=terms, model=model, subject=asked, backend=self.units.backend)
 
     def _design(self, formula: str, model: str) -> tuple[tuple[str, ...], Float2D | None]:
         """Return terms and always-observed regressors, none for a mean."""
