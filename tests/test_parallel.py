@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
-from validstats.runtime import map_replicates, progress, spawn_generators
+from validstats.runtime import map_replicates, one_thread, progress, spawn_generators
 
 
 def draw(generator: np.random.Generator, index: int) -> tuple[int, float]:
@@ -31,3 +32,21 @@ def test_no_replicates() -> None:
 def test_no_bar_where_nobody_looks(capsys) -> None:
     assert list(progress(range(3), verbose=True)) == [0, 1, 2]
     assert capsys.readouterr().err == ""
+
+
+def threads() -> set[int]:
+    return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
+
+
+def test_small_linear_algebra_has_one_thread_and_leaves_what_it_found() -> None:
+    with threadpool_limits(2):
+        before = threads()
+        with one_thread():
+            assert threads() == {1}
+            with one_thread():
+                assert threads() == {1}
+            assert threads() == {1}
+        assert threads() == before
+        with pytest.raises(ZeroDivisionError), one_thread():
+            1 / 0
+        assert threads() == before

@@ -11,7 +11,7 @@ from scipy.stats import binom, chi2_contingency
 
 from validstats.exceptions import SpeedWarning
 from validstats.kernels.rank_tables import permuted_chi_squares
-from validstats.mi import MISelector
+from validstats.mi import MISelector, selection
 from validstats.mi.permutation import rank_p_values, rank_tables
 from validstats.mi.sides import prepare_side
 
@@ -111,3 +111,28 @@ def test_work_of_more_than_a_minute_is_told_from_its_first_items(monkeypatch):
     stated = r"Permuting 40 features will take about [\d.]+ more minutes at the rate of the first 20 \("
     assert re.match(stated, texts[0])
     assert texts[0].endswith("a second). test='ranks' takes seconds.")
+
+
+def test_of_very_many_features_a_screen_leaves_those_worth_scoring(monkeypatch):
+    monkeypatch.setattr(selection, "MOST_SCORED", 4)
+    monkeypatch.setattr(selection, "SCREENED_FOR_EACH", 2)
+    generator = np.random.default_rng(6)
+    X = generator.normal(size=(150, 12))
+    X[:, 10] = 1.0
+    X[:, 11] = generator.integers(0, 2, 150)
+    y = X[:, 7] ** 2 + 1.5 * X[:, 11] + 0.1 * generator.normal(size=150)
+    screened = MISelector(k=1).fit(X, y)
+    monkeypatch.setattr(selection, "SCREENED_FOR_EACH", 100)
+    everything = MISelector(k=1).fit(X, y)
+    scored = np.isfinite(screened.scores_)
+    assert scored.sum() == 4 and scored[[7, 11]].all() and not scored[10]
+    np.testing.assert_array_equal(screened.scores_[scored], everything.scores_[scored])
+    assert screened.get_support(indices=True).tolist() == everything.get_support(indices=True).tolist()
+    assert any("Of 12 features the 4" in line for line in screened.guarantee_.details)
+    assert len(everything.guarantee_.details) == 1
+    told = str(screened.summary())
+    assert max(told.index("x7"), told.index("x11")) < told.index("x10")  # those without a score come last
+    # without learned scores, or where all are kept, nothing is left out
+    assert np.isfinite(MISelector("ksg", k=1).fit(X, y).scores_).all()
+    monkeypatch.setattr(selection, "SCREENED_FOR_EACH", 1)
+    assert np.isfinite(MISelector(k="all").fit(X[:, 5:], y).scores_).all()

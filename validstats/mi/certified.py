@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtr, ndtri
 from scipy.stats import beta, norm, rankdata
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from validstats._typing import Float1D, Float2D, Int1D
 from validstats.mi.anchors import (
@@ -25,6 +24,7 @@ from validstats.mi.anchors import (
 from validstats.mi.sides import Side, network_columns
 from validstats.mi.statistics import keyed_order
 from validstats.results import NotApplicable
+from validstats.runtime import one_thread
 
 __all__ = [
     "NOT_ASKED",
@@ -440,7 +440,7 @@ def certify_sides(x: Side, y: Side, level: float, uncertified: str, exchangeable
         reason = serial_reason(*network_columns(x, y))
     if reason:
         return LowerBound(NotApplicable(reason), level)
-    with threadpool_limits(1):
+    with one_thread():
         order = keyed_order(*network_columns(x, y))
         columns = [None if side.nominal else side.rows for side in (x, y)]
         value = certified_bound(columns[0], columns[1], x.codes, y.codes, order, 1.0 - level)

@@ -9,7 +9,6 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 from scipy.special import digamma
 from scipy.stats import norm
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from validstats._typing import Float2D, Int1D, RandomState
 from validstats.guarantee import Guarantee
@@ -63,6 +62,7 @@ from validstats.mi.sides import (
 from validstats.mi.statistics import keyed_order
 from validstats.results import NotApplicable, Report, Result, Table, rounded
 from validstats.results.formats import Format
+from validstats.runtime import one_thread
 
 __all__ = ["ConditionalMutualInformationResult", "conditional_ksg", "conditional_mutual_info"]
 
@@ -467,7 +467,7 @@ def _learned(x: Side, y: Side, z: Side, level: float) -> Estimate:
     order = keyed_order(np.hstack([x.rows, y.rows]), z.rows)[: MOST_PARTS * MOST_PART_ROWS]
     parts = np.array_split(order, -(-len(order) // MOST_PART_ROWS))
     width = x.width
-    with threadpool_limits(1):
+    with one_thread():
         left, given = (
             np.concatenate(found)
             for found in zip(*(_left_over(x, y, z, part) for part in parts), strict=True)

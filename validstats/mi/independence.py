@@ -8,7 +8,6 @@ from typing import Any, Literal
 
 import joblib
 import numpy as np
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from validstats._typing import Float1D, Float2D, Int1D, RandomState
 from validstats.exceptions import SerialDependenceWarning, serial_dependence_message, warn
@@ -47,7 +46,7 @@ from validstats.mi.sides import (
 from validstats.mi.statistics import keyed_order
 from validstats.results import NotApplicable, Report, StatisticalTest, Table
 from validstats.results.formats import Format
-from validstats.runtime import progress
+from validstats.runtime import one_thread, progress
 
 __all__ = [
     "FEWEST_CONDITIONAL",
@@ -398,7 +397,7 @@ def run_given(
     seed = int(check_random_state(random_state).integers(2**63))
     kept = keyed_order(np.hstack([x.rows, y.rows]), z.rows)[:MOST_CONDITIONAL_ROWS]
     given = rank_scores(z.rows[kept])
-    with threadpool_limits(1):
+    with one_thread():
         transforms = [_transforms(side, kept) for side in (x, y)]
         # One call: the kernels of Z and their eigenvalues serve both sides.
         left_out, matrices = left_out_fits(np.hstack(transforms), given)

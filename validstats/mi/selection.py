@@ -16,7 +16,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.feature_selection import SelectorMixin
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
-from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, RandomState
+from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, Int1D, RandomState
 from validstats.exceptions import PermutationResolutionWarning, permutation_resolution_message, warn
 from validstats.guarantee import Guarantee
 from validstats.intake import (
@@ -38,6 +38,7 @@ from validstats.mi.permutation import (
     exceedance_threshold,
     permutation_p_value,
     rank_p_values,
+    rank_screen,
 )
 from validstats.mi.sides import MIN_ROWS, Declared, Repeats, Side, prepare_side, without_copies
 from validstats.results import Report, Summary, Table
@@ -55,7 +56,10 @@ MOST_BH = 1_000
 """Features up to which control="fdr" is Benjamini-Hochberg; beyond, Yekutieli, which needs no positive dependence."""
 
 MOST_SCORED = 1_000
-"""Features up to which all are scored by the estimator; of more, those that were selected."""
+"""Features up to which all are scored by the estimator; of more, those that were selected, or that a screen by ranks puts first."""
+
+SCREENED_FOR_EACH = 10
+"""Features that the screen leaves for each one that is to be kept."""
 
 STOP_AFTER = 10
 """Exceedances after which a feature's permutations stop by default."""
@@ -121,7 +125,9 @@ class MISelector(SelectorMixin, BaseEstimator):
     ----------
     scores_ : ndarray of shape (p,)
         Estimated mutual information of each feature with the target, in nats, at least 0. Those of selected features are biased upwards
-        by the selection. With ``test="ranks"`` and more than 1,000 features NaN for features that were not selected.
+        by the selection. NaN where a feature was not scored: with ``test="ranks"`` and more than 1,000 features those that were not
+        selected; without ``control``, by the learned estimator and with more than ``max(1000, 10 k)`` features those that a screen by the
+        chi-square p-values of ``test="ranks"`` puts behind so many others. ``k="all"`` scores all.
     pvalues_ : ndarray of shape (p,)
         Permutation p-values; only with ``control``.
     adjusted_pvalues_ : ndarray of shape (p,)
@@ -231,11 +237,9 @@ class MISelector(SelectorMixin, BaseEstimator):
         check_positive_int(self.n_neighbors, "n_neighbors", maximum=target.n_rows - 1)
         refuse_unused(self.method, self.n_neighbors)
         if self.control is None:
-            options = Options(self.method, self.n_neighbors, interval=False)
-            told = forecast(columns, len(columns), f"Scoring {len(columns):,} features", "")
-            bar = progress(told, len(columns), "features", bool(self.verbose))
-            self.scores_ = np.array([score(column, target, options) for column in bar])
-            self.guarantee_ = _ranking_guarantee(target.n_rows)
+            kept = self._worth_scoring(columns, target)
+            self._score(columns, target, kept)
+            self.guarantee_ = _ranking_guarantee(target.n_rows, len(kept), len(columns))
             return self
         self._fit_control(columns, target)
         if copies:
@@ -303,17 +307,26 @@ class MISelector(SelectorMixin, BaseEstimator):
         self.adjusted_pvalues_ = np.array([float(p) for p in adjusted])
         self.n_permutations_ = found.n_permutations
         self._selected = np.array([p <= as_decimal(self.alpha) for p in adjusted])
-        options = Options(self.method, self.n_neighbors, interval=False)
         scored = np.ones(len(columns), dtype=bool) if len(columns) <= MOST_SCORED else self._selected
-        chosen = np.flatnonzero(scored)
-        remedy = "method='ksg' scores a feature in less time." if self.method == "learned" else ""
-        told = forecast(chosen, len(chosen), f"Scoring {len(chosen):,} features", remedy)
-        bar = progress(told, len(chosen), "features", bool(self.verbose))
-        self.scores_ = np.full(len(columns), np.nan)
-        for j in bar:
-            self.scores_[j] = score(columns[j], target, options)
+        self._score(columns, target, np.flatnonzero(scored))
         self.guarantee_ = self._control_guarantee(target.n_rows, STOP_AFTER, rate)
         return self
+
+    def _worth_scoring(self, columns: list[Side], target: Side) -> Int1D:
+        """Positions of the features that are scored: all, or of very many those that a screen by ranks puts first."""
+        if self.method != "learned" or isinstance(self.k, str):
+            return np.arange(len(columns))
+        count = max(MOST_SCORED, SCREENED_FOR_EACH * int(self.k))
+        return np.arange(len(columns)) if len(columns) <= count else rank_screen(columns, target, count)
+
+    def _score(self, columns: list[Side], target: Side, chosen: Int1D) -> None:
+        """Score the features at some positions; the others have NaN."""
+        options = Options(self.method, self.n_neighbors, interval=False)
+        remedy = "method='ksg' scores a feature in less time." if self.method == "learned" else ""
+        told = forecast(chosen, len(chosen), f"Scoring {len(chosen):,} features", remedy)
+        self.scores_ = np.full(len(columns), np.nan)
+        for j in progress(told, len(chosen), "features", bool(self.verbose)):
+            self.scores_[j] = score(columns[j], target, options)
 
     def _validate(self, X: Any, y: Any) -> tuple[list[Side], Side]:
         if y is None:
@@ -421,7 +434,7 @@ class MISelector(SelectorMixin, BaseEstimator):
         mask = np.zeros(len(self.scores_), dtype=bool)
         kept = len(mask) if self.k == "all" else int(self.k)
         if kept:
-            mask[np.argsort(self.scores_, kind="stable")[-kept:]] = True
+            mask[np.argsort(_not_scored_last(self.scores_), kind="stable")[-kept:]] = True
         return mask
 
     def summary(self) -> Summary:
@@ -433,7 +446,7 @@ class MISelector(SelectorMixin, BaseEstimator):
             The report.
         """
         mask = self._get_support_mask()
-        order = np.argsort(-self.scores_, kind="stable")
+        order = np.argsort(-_not_scored_last(self.scores_), kind="stable")
         names = getattr(self, "feature_names_in_", np.array([f"x{j}" for j in range(len(order))]))
         columns: dict[str, Any] = {
             "Feature": [str(names[j]) for j in order],
@@ -569,12 +582,23 @@ def _declared_features(discrete: Any, n_features: int) -> list[Any]:
     return [bool(value) for value in mask]
 
 
-def _ranking_guarantee(n: int) -> Guarantee:
+def _not_scored_last(scores: Float1D) -> Float1D:
+    """Scores with those that were not computed below all others."""
+    return np.where(np.isnan(scores), -np.inf, scores)
+
+
+def _ranking_guarantee(n: int, scored: int, n_features: int) -> Guarantee:
+    screened = (
+        f"Of {n_features:,} features the {scored:,} with the smallest chi-square p-values of ranks were scored; k='all' scores every one",
+    )
     return Guarantee(
         holds="the features with the highest estimates are kept; no error rate is controlled",
         kind="heuristic",
         check=(),
         n_reference=n,
         citation="the estimators of mutual_info, each with its own source",
-        details=("Set control='fdr_bh', 'fdr_by' or 'fwer' for a selection with a guarantee",),
+        details=(
+            "Set control='fdr_bh', 'fdr_by' or 'fwer' for a selection with a guarantee",
+            *(screened if scored < n_features else ()),
+        ),
     )

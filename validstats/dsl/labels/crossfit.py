@@ -20,6 +20,7 @@ from sklearn.preprocessing import StandardScaler
 
 from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, FloatND, Int1D, Int2D
 from validstats.intake import check_literal, requested_parameters, take_parameters
+from validstats.runtime import one_thread
 
 __all__ = [
     "Completion",
@@ -335,6 +336,7 @@ class _Slopes(NamedTuple):
         return np.asarray(self.inverse @ (target @ self.centred), dtype=np.float64)
 
 
+@one_thread()
 def _varying(z: Float2D, y: Float1D, free: Bool1D) -> _Fitted:
     """Fit kernel ridge regression with ``(1 + x.x') (exp(-|q - q'|^2 / (2 s^2)) + 1)``; rows without themselves."""
     centres = _centres(z)

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy.special import expit
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from validstats._typing import AnyArray, Float1D, Float2D, FloatND
 from validstats.mi.network.rules import FIRST_STAGE, STRUCTURE, allowed_candidates, least_information, ruling
@@ -27,7 +26,7 @@ from validstats.mi.statistics import (
     pack_summaries,
     summarise_data,
 )
-from validstats.runtime import whole_file
+from validstats.runtime import one_thread, whole_file
 
 __all__ = [
     "NetworkConfig",
@@ -425,7 +424,7 @@ def prepare_pair(x: Side, y: Side, structure: bool) -> PreparedPair:
         return PreparedPair((), float("inf"))
     rows_x, rows_y = network_columns(x, y)
     # Small matrices: several threads of linear algebra cost more than they save.
-    with threadpool_limits(1):
+    with one_thread():
         if x.n_rows <= LARGEST_N or rows_x.shape[1] == 1 == rows_y.shape[1]:
             return PreparedPair((summarise_data(rows_x, rows_y, structure),), None)
         parts = np.split(keyed_order(rows_x, rows_y), np.arange(LARGEST_N, x.n_rows, LARGEST_N))[
@@ -441,7 +440,7 @@ def read_pairs(prepared: list[PreparedPair], weights: NetworkWeights) -> tuple[S
     summaries = [s for p in prepared for s in p.summaries]
     if not summaries:
         return None, np.zeros((len(weights.members), 0, 19))
-    with threadpool_limits(1):
+    with one_thread():
         sets, members = member_quantiles_of(pack_summaries(summaries), weights)
     sizes = [len(p.summaries) for p in prepared if p.summaries]
     if max(sizes) == 1:

@@ -17,7 +17,7 @@ from validstats.mi.permutation.permuter import (
     rotations,
     serial_length,
 )
-from validstats.mi.permutation.rank_tables import RankTest, rank_p_values
+from validstats.mi.permutation.rank_tables import RankTest, rank_p_values, rank_screen
 from validstats.mi.permutation.residuals import (
     conditional_scores,
     inflation,
@@ -54,6 +54,7 @@ __all__ = [
     "multiplier_p_value",
     "permutation_p_value",
     "rank_p_values",
+    "rank_screen",
     "reads_cells",
     "rotations",
     "serial_length",

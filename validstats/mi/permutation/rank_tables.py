@@ -14,7 +14,7 @@ from validstats.kernels.rank_tables import permuted_chi_squares
 from validstats.mi.sides import Side
 from validstats.runtime import forecast, progress
 
-__all__ = ["RankTest", "rank_p_values"]
+__all__ = ["RankTest", "rank_p_values", "rank_screen"]
 
 BINS = (4, 8, 12)
 MOST_LEVELS = 12
@@ -104,18 +104,7 @@ def rank_p_values(
     """
     if target.is_constant:
         return RankTest([Fraction(1)] * len(features), np.zeros(len(features), dtype=np.int64))
-    generator = np.random.default_rng([seed, 0])
-    bins = _rank_bins(target.n_rows)
-    goal = _cells(target.keys[:, 0], _level_codes(target), bins, generator)
-    groups: dict[bytes, list[int]] = {}
-    members: list[Any] = []
-    for j, side in enumerate(features):
-        codes = None if side.is_constant else _level_codes(side)
-        cells = None if side.is_constant else _cells(side.keys[:, 0], codes, bins, generator)
-        members.append(cells)
-        if cells is not None:
-            key = b"ranks" if codes is None else cells[1].tobytes()
-            groups.setdefault(key, []).append(j)
+    goal, members, groups = _tables(features, target, seed)
     p_values = [Fraction(1)] * len(features)
     drawn = np.zeros(len(features), dtype=np.int64)
     longer = int(min(max(LONGER * len(features) / alpha, FIRST_TABLE), MOST_PERMUTATIONS))
@@ -136,6 +125,33 @@ def rank_p_values(
                 count = int(np.searchsorted(best, observed[place], side="right"))
                 p_values[positions[place]], drawn[positions[place]] = Fraction(count + 1, longer + 1), longer
     return RankTest(p_values, drawn)
+
+
+def rank_screen(features: list[Side], target: Side, count: int) -> Int1D:
+    """The positions of the features with the smallest chi-square p-values over the three tables, in order of position."""
+    goal, members, groups = _tables(features, target, 0)
+    strength = np.zeros(len(features))  # a constant feature: p = 1
+    for positions in groups.values():
+        squares = np.array([_chi_squares(members[j], goal) for j in positions])
+        strength[positions] = _minima(squares, members[positions[0]][1], goal[1])
+    return np.sort(np.argsort(strength, kind="stable")[:count])
+
+
+def _tables(features: list[Side], target: Side, seed: int) -> tuple[Any, list[Any], dict[bytes, list[int]]]:
+    """Cells of the target and of each feature, None of a constant one, and the features of each pattern of ties."""
+    generator = np.random.default_rng([seed, 0])
+    bins = _rank_bins(target.n_rows)
+    goal = _cells(target.keys[:, 0], _level_codes(target), bins, generator)
+    groups: dict[bytes, list[int]] = {}
+    members: list[Any] = []
+    for j, side in enumerate(features):
+        codes = None if side.is_constant else _level_codes(side)
+        cells = None if side.is_constant else _cells(side.keys[:, 0], codes, bins, generator)
+        members.append(cells)
+        if cells is not None:
+            key = b"ranks" if codes is None else cells[1].tobytes()
+            groups.setdefault(key, []).append(j)
+    return goal, members, groups
 
 
 def _null(
