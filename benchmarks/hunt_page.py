@@ -95,11 +95,23 @@ CHANGES = (
         "(`tests/evals/test_worst_settings.py`). Means of labels say it from one point on, not two",
     ),
     (
+        "evals",
+        "ranks of three systems on 20 or 60 items, one with lognormal costs and two with normal ones: 13 and 10 of 100 leaderboards wrong "
+        "for 5; means of lognormal numbers by a judge and 20 to 100 humans: .86 to .89 for .95; without a word",
+        "`rank`, judged means, judged comparisons and categories say it as `evaluate` and `compare` did, and name the system or category "
+        "that loses most (`tests/evals/test_worst_settings.py`)",
+    ),
+    (
         "cli",
         "`holdout infer` with an `--output` that cannot be written: the look was charged, and its answer was lost; `plan design` left one "
         "of its two files",
         "outputs are tried before anything is asked or charged, and an answer whose disk fills up is printed; "
         "`tests/cli/test_writing_commands.py` runs every command on a full disk, in a folder that refuses, and on damaged ledgers",
+    ),
+    (
+        "cli",
+        "`validstats data` on a disk that fills up: the files that were written blocked the next run",
+        "all files are written, or none",
     ),
     (
         "mi",

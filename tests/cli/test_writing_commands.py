@@ -75,6 +75,16 @@ def test_on_a_full_disk_a_command_that_writes_fails_and_leaves_every_file_as_it_
     assert after == before
 
 
+def test_example_files_are_written_all_or_none(run, workplace, tmp_path) -> None:
+    """The disk has room for the first files and not for the others."""
+    before = files_of(tmp_path)
+    with full_disk(left=100_000):
+        failed = run("data", "half")
+    assert failed.exit_code == 1 and "Traceback" not in failed.stderr and "Wrote" not in failed.stdout
+    assert files_of(tmp_path) == before
+    assert run("data", "half").exit_code == 0
+
+
 def test_a_tour_that_cannot_be_written_says_so(run, workplace, monkeypatch) -> None:
     section = tour._run._run_section("holdout")
     monkeypatch.setattr(tour._run, "_run_section", lambda name: section)

@@ -44,6 +44,52 @@ def test_differences_of_skewed_scores_say_how_much_they_lose(shared) -> None:
     assert len(words(evals.compare(data, "a", "b", unpaired="ok"))) == 1
 
 
+def test_rankings_of_skewed_scores_name_the_system_that_loses_most() -> None:
+    """A system of lognormal costs beside two of normal ones: one leaderboard in eight was wrong for one in twenty."""
+    scores = np.column_stack([PLAIN, COSTS, PLAIN[::-1]])
+    data = {"item": np.repeat(np.arange(40), 3), "system": ["ash", "birch", "cedar"] * 40}
+    [said] = words(evals.rank({**data, "score": scores.ravel()}))
+    assert "The scores of 'birch' of 40 independent units are skewed (skewness 3.0)" in said
+    scores[:, 1] = PLAIN
+    assert words(evals.rank({**data, "score": scores.ravel()})) == []
+    binary = np.repeat([0.0, 0.0, 1.0], [79, 40, 1])
+    assert words(evals.rank({**data, "score": binary})) == []
+
+
+def judged(n_labels: int, skewed: bool) -> dict:
+    """200 costs, some of them known, and a judge who knows nothing."""
+    rng = np.random.default_rng(5)
+    cost = np.exp(1.2 * rng.normal(size=200)) if skewed else rng.normal(size=200)
+    return {"judge": rng.normal(size=200), "human": np.where(np.arange(200) < n_labels, cost, np.nan)}
+
+
+@pytest.mark.parametrize("n_labels", [15, 40])
+def test_judged_means_of_skewed_numbers_say_how_much_they_lose(n_labels) -> None:
+    [said] = words(evals.evaluate(judged(n_labels, True)))
+    assert f"The corrected scores of {n_labels} independent units that humans labelled are skewed" in said
+    assert "Label more items" in said
+    assert words(evals.evaluate(judged(n_labels, False))) == []
+
+
+@pytest.mark.parametrize("both", [True, False])
+def test_judged_comparisons_and_rankings_of_skewed_numbers_say_it(both) -> None:
+    """Humans label both answers of an item, or other items of each system."""
+    a, b = judged(40, True), judged(40, False)
+    other = b["human"] if both else b["human"][::-1]
+    data = {"item": np.repeat(np.arange(200), 2), "system": ["a", "b"] * 200}
+    data["judge"] = np.column_stack([a["judge"], b["judge"]]).ravel()
+    data["human"] = np.column_stack([a["human"], other]).ravel()
+    assert "The corrected differences of " in words(evals.compare(data, "a", "b"))[0]
+    assert "The corrected scores of 'a' of 40 independent units that humans" in words(evals.rank(data))[0]
+
+
+def test_a_category_of_skewed_scores_is_named() -> None:
+    data = {"score": np.concatenate([COSTS, PLAIN]), "topic": np.repeat(["cost", "plain"], 40)}
+    said = words(evals.evaluate(data, by="topic"))
+    assert any("The scores of 'cost' of 40 independent units are skewed" in sentence for sentence in said)
+    assert not any("'plain'" in sentence for sentence in said)
+
+
 @pytest.mark.validity
 @pytest.mark.parametrize("n", [20, 60])
 def test_an_interval_holds_or_says_that_it_may_not(n) -> None:

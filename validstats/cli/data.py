@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -52,12 +53,13 @@ def data(folder: Path) -> None:
     for name in (*tables, "study.toml"):
         if (folder / name).exists():
             raise DataError(f"{folder / name} exists already; choose another folder.")
+    with ExitStack() as all_or_none:  # a disk that fills up leaves no file that blocks the next run
+        for name, table in tables.items():
+            table.to_csv(all_or_none.enter_context(whole_file(folder / name)), index=False)
+        study = all_or_none.enter_context(whole_file(folder / "study.toml"))
+        study.write_text(EXAMPLE_STUDY, encoding="utf-8")
     for name, table in tables.items():
-        with whole_file(folder / name) as draft:
-            table.to_csv(draft, index=False)
         click.echo(f"Wrote {folder / name} ({len(table):,} rows: {', '.join(table.columns)})")
-    with whole_file(folder / "study.toml") as draft:
-        draft.write_text(EXAMPLE_STUDY, encoding="utf-8")
     click.echo(f"Wrote {folder / 'study.toml'} (a study to audit)")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -65,8 +65,8 @@ class _Difference:
     study: Any = None
     judge_difference: float = math.nan
     flips: float = math.nan
-    units_of_means: tuple[Float1D, ...] = ()
-    """One value an independent unit, of each mean that has a t interval."""
+    units_of_means: dict[str, Float1D] = field(default_factory=dict)
+    """By name, what each independent unit adds to a mean of numbers that an interval rests on."""
 
 
 def compare(
@@ -194,8 +194,8 @@ def compare(
     found = _difference(paired if shared else inputs, shared, single, interval, population, random_state)
     agreed = agreement(paired if shared else inputs, level, random_state) if inputs.judged else None
     share = inputs.in_unit_range
-    for units in found.units_of_means:
-        checks += check_skewness(units, single, "differences" if shared else "scores")
+    what = "differences" if shared else "scores"
+    checks += check_skewness(found.units_of_means, single, what, judged=inputs.judged)
     code = direction_code(found.answer.conf_low, found.answer.conf_high, margin)
     detectable, wanted = _reach(found)
     return ComparisonResult(
@@ -404,7 +404,7 @@ def _difference(
         f"t interval over {len(mean.weights)} units ({data.clustered_by}), sign flips",
         "shared items",
         flips=flips,
-        units_of_means=() if data.in_unit_range else (mean.contributions,),
+        units_of_means={} if data.in_unit_range else {"": mean.contributions},
     )
 
 
@@ -467,7 +467,9 @@ def _two_samples(data: EvalInput, level: float) -> _Difference:
         0,
         "Welch's comparison of two samples: no item is shared",
         "items, none of them shared",
-        units_of_means=() if data.in_unit_range else tuple(m.contributions for m in means),
+        units_of_means={}
+        if data.in_unit_range
+        else {repr(name): m.contributions for name, m in zip(data.system_names, means, strict=True)},
     )
 
 
@@ -501,6 +503,9 @@ def _judged(
             "shared items",
             mean.study,
             _judge_alone(pairs),
+            units_of_means={}
+            if bounds is not None
+            else {"": pairs.sums_by_labelled_unit(mean.study.influence[:, 0])},
         )
     systems = judged_systems(data, confidence_level=level, population=population, random_state=random_state)
     gap = float(systems.estimate[0] - systems.estimate[1])
@@ -527,6 +532,9 @@ def _judged(
         "shared items" if shared else "items",
         systems.study,
         float(systems.judge_estimate[0] - systems.judge_estimate[1]),
+        units_of_means={}
+        if data.in_unit_range
+        else {"": data.sums_by_labelled_unit(systems.study.influence @ np.array([1.0, -1.0]))},
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -39,18 +39,28 @@ _FAR = 4.0
 """Standard deviations by which label counts may differ from their probabilities."""
 
 
-def check_skewness(units: Float1D, confidence_level: float, what: str) -> list[Check]:
-    """Say where units are so skewed that the t interval of their mean loses its level."""
-    loss, skewness = coverage_lost_to_skewness(units, confidence_level)
+def check_skewness(
+    units: Mapping[str, Float1D | None], confidence_level: float, what: str, judged: bool = False
+) -> list[Check]:
+    """Say where units are so skewed that the t interval of a mean loses its level: of several means the one that loses most.
+
+    What units with human labels add to a judged mean are sums of its influence function.
+    """
+    known = {name: values for name, values in units.items() if values is not None and len(values) > 1}
+    lost = {name: coverage_lost_to_skewness(values, confidence_level) for name, values in known.items()}
+    name = max(lost, key=lambda each: lost[each][0], default="")
+    loss, skewness = lost.get(name, (0.0, 0.0))
     if loss <= _LOST:
         return []
+    of = f" of {name}" if name else ""
+    corrected, whose, more = ("corrected ", " that humans labelled", "Label") if judged else ("", "", "Score")
     return [
         Check(
             "skewed-scores",
             "warning",
-            f"The {what} of {len(units):,} independent units are skewed (skewness {skewness:.1f}): about "
+            f"The {corrected}{what}{of} of {len(known[name]):,} independent units{whose} are skewed (skewness {skewness:.1f}): about "
             f"{max(confidence_level - loss, 0.0):.0%} of such intervals hold the value, or fewer, where {confidence_level:.0%} are "
-            "meant. Score more items, or score the logarithm or whether a limit is kept.",
+            f"meant. {more} more items, or score the logarithm or whether a limit is kept.",
         )
     ]
 

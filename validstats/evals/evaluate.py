@@ -159,7 +159,9 @@ def evaluate(
         guarantee=_guarantee(inputs, level, population),
         backend=inputs.backend,
         verdict=verdict,
-        checks=tuple(dict.fromkeys([*inputs.checks, *_findings(inputs, overall, level, bounds is not None)])),
+        checks=tuple(
+            dict.fromkeys([*inputs.checks, *_findings(inputs, overall), *_skewness(parts, rows, level)])
+        ),
         inputs=inputs_of_data(inputs),
         options={
             "confidence_level": level,
@@ -193,7 +195,23 @@ def _categories(data: EvalInput, by: str) -> list[tuple[str, Bool1D]]:
     return [(str(titles[k]), codes == k) for k in order]
 
 
-def _findings(data: EvalInput, overall: _Estimate, level: float, bounded: bool) -> list[Check]:
+def _skewness(parts: list[tuple[str, EvalInput]], rows: list[_Estimate], level: float) -> list[Check]:
+    """What skewed numbers without bounds cost the mean of all rows, and the category whose mean loses most."""
+    whole = parts[0][1]
+    if whole.in_unit_range:
+        return []
+    units: dict[str, Float1D | None] = {}
+    for (title, part), row in zip(parts, rows, strict=True):
+        units[repr(title) if units else ""] = (
+            part.sums_by_labelled_unit(row.study.influence[:, 0]) if row.study is not None else row.influence
+        )
+    overall = {"": units.pop("")}
+    return [
+        c for each in (overall, units) for c in check_skewness(each, level, "scores", judged=whole.judged)
+    ]
+
+
+def _findings(data: EvalInput, overall: _Estimate) -> list[Check]:
     """What is to be said of an estimate beside what is wrong with the data."""
     found = []
     if data.features and (overall.study.interval_name != "normal" or overall.study.estimator == "gold"):
@@ -203,8 +221,6 @@ def _findings(data: EvalInput, overall: _Estimate, level: float, bounded: bool) 
     if units < 10:
         few = f"There are {units} independent units ({data.clustered_by}) only; intervals are approximate."
         found.append(Check("few-clusters", "warning", few))
-    if not bounded and overall.influence is not None and not data.judged:
-        found += check_skewness(overall.influence, level, "scores")
     return found
 
 

@@ -181,6 +181,12 @@ class EvalInput:
         """Codes of the (first) judge's verdicts; a missing one is a class of its own."""
         return verdict_codes(self.score)
 
+    def sums_by_labelled_unit(self, values: Float1D, rows: Bool1D | None = None) -> Float1D:
+        """Sums of one value a row over each independent unit that has a human label (among some rows)."""
+        labelled = self.labelled if rows is None else self.labelled & rows
+        sums = np.bincount(self.cluster, values)
+        return np.asarray(sums[np.bincount(self.cluster[labelled], minlength=len(sums)) > 0])
+
     def joint_verdicts(self) -> Int1D:
         """Codes of the combinations of all judges' verdicts."""
         codes = [verdict_codes(values)[0] for values in self.judges.values()]

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import stats
 
 from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, Int1D, RandomState
-from validstats.evals.doctor import check_table
+from validstats.evals.doctor import check_skewness, check_table
 from validstats.evals.inputs import (
     Errors,
     EvalInput,
@@ -212,10 +212,16 @@ def _rank_scores(
         )
         theta, covariance, df, study = found.estimate, found.covariance, found.degrees_of_freedom, found.study
         low, high = found.conf_low, found.conf_high
+        units = {
+            repr(name): inputs.sums_by_labelled_unit(found.study.influence[:, s], inputs.system == s)
+            for s, name in enumerate(inputs.system_names)
+        }
         judge_rank, n_human = _ranks(found.judge_estimate), found.n_human
     else:
-        theta, covariance, df, units, vetoes = _score_means(inputs)
-        low, high = pointwise(theta, covariance, df, level, units if inputs.in_unit_range else None)
+        theta, covariance, df, effective, vetoes, units = _score_means(inputs)
+        low, high = pointwise(theta, covariance, df, level, effective if inputs.in_unit_range else None)
+    if not inputs.in_unit_range:
+        checks += check_skewness(units, level, "scores", judged=inputs.judged)
     sets = rank_sets(theta, covariance, df, level, generator=generator, vetoes=vetoes)
     share = inputs.in_unit_range
     fewest = ""
@@ -242,8 +248,10 @@ def _rank_scores(
     )
 
 
-def _score_means(inputs: EvalInput) -> tuple[Float1D, Float2D, float, Float1D, Float2D | None]:
-    """Means of all systems, their covariance over clusters, degrees of freedom, effective units, sign-test vetoes."""
+def _score_means(
+    inputs: EvalInput,
+) -> tuple[Float1D, Float2D, float, Float1D, Float2D | None, dict[str, Float1D]]:
+    """Means of all systems, their covariance over clusters, degrees of freedom, effective units, vetoes; means of clusters."""
     n_systems, n_items = len(inputs.system_names), len(inputs.item_names)
     n_clusters = int(inputs.cluster.max()) + 1
     if n_clusters < 2:
@@ -252,6 +260,7 @@ def _score_means(inputs: EvalInput) -> tuple[Float1D, Float2D, float, Float1D, F
         )
     contributions = np.zeros((n_clusters, n_systems))
     theta, units = np.zeros((2, n_systems))
+    of_clusters = {}
     effective = float(n_clusters)
     for s in range(n_systems):
         rows = inputs.system == s
@@ -259,6 +268,7 @@ def _score_means(inputs: EvalInput) -> tuple[Float1D, Float2D, float, Float1D, F
         weight = None if inputs.weight is None else inputs.weight[rows]
         mean = cluster_mean(inputs.score[rows], clusters[1].astype(np.int64), weight)
         theta[s], units[s] = mean.estimate, mean.effective_units
+        of_clusters[repr(inputs.system_names[s])] = mean.contributions
         # Deviation of each cluster, scaled so that V = sum over clusters of products times G/(G - 1).
         contributions[clusters[0], s] = (mean.contributions - mean.estimate) / len(mean.contributions)
         effective = min(
@@ -274,7 +284,7 @@ def _score_means(inputs: EvalInput) -> tuple[Float1D, Float2D, float, Float1D, F
         and not inputs.table.has("size")
     )
     vetoes = sign_test_vetoes(np.ascontiguousarray(matrix)) if exact else None
-    return theta, covariance, max(effective - 1.0, 1.0), units, vetoes
+    return theta, covariance, max(effective - 1.0, 1.0), units, vetoes, of_clusters
 
 
 def _as_battles(data: Any, battles: tuple[str, str] | None) -> EvalTable | None:
