@@ -127,3 +127,18 @@ def test_costs_of_rows_in_parts_are_those_that_were_measured() -> None:
     for row in rows:
         n, data, what, _, processor, cost, *memory = (cell.strip() for cell in row.strip("|").split("|"))
         assert f"| {' | '.join([n, data, what, processor, cost, *memory])} |" in told
+
+
+def test_certified_shares_are_those_of_the_laws() -> None:
+    told = rows_below(page("mi"), "| certified, share of the truth |")
+    measured = rows_below(result("mi_bounds.md"), "| law |")
+    assert len(told) == 4
+    for name, cells in told.items():
+        law = "**mean**" if name == "mean" else re.sub(r" \(the \w+\)", "", name)
+        assert cells == measured[law][1:4], name
+    shares = {
+        law: [c[0] for c in cells[1:4]] for law, cells in measured.items() if cells[0] and cells[0][0] > 0
+    }
+    by_mean = sorted(shares, key=lambda law: sum(shares[law]))
+    assert {by_mean[0], by_mean[-1]} == {"product and absolute value, 3x2", "eight bits"}
+    assert all(cells[-1][:2] == [0.0, 40.0] for cells in measured.values() if cells[-1])

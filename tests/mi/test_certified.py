@@ -8,12 +8,11 @@ from scipy.stats import binom
 
 from validstats.mi import LearnedMI, mutual_info
 from validstats.mi.certified import (
-    EPSILON,
-    FIRST_SHARE,
     LowerBound,
     Predictions,
     _bound_function,
     certified_bound,
+    first_rows,
     is_quick,
     lower_bound,
     predict_rows,
@@ -21,6 +20,7 @@ from validstats.mi.certified import (
 from validstats.mi.sides import prepare_sides
 from validstats.mi.statistics import keyed_order
 
+FLOOR = 0.03
 TABLE = np.array([[0.2, 0.05, 0.05], [0.05, 0.2, 0.05], [0.05, 0.05, 0.3]])
 
 
@@ -35,8 +35,8 @@ def table_predictions(generator, m, theta=0.08):
     cell = generator.choice(9, m, p=TABLE.ravel())
     x, levels = cell // 3, cell % 3
     reference = np.full(3, 1 / 3)
-    table = (1 - EPSILON) * TABLE / TABLE.sum(axis=1, keepdims=True) + EPSILON * reference
-    return Predictions(levels, np.log(table[x, levels] / reference[levels]), reference, theta, "y")
+    table = (1 - FLOOR) * TABLE / TABLE.sum(axis=1, keepdims=True) + FLOOR * reference
+    return Predictions(levels, np.log(table[x, levels] / reference[levels]), reference, FLOOR, theta, "y")
 
 
 def bound_of(x, y, alpha=0.05, codes_x=None, codes_y=None):
@@ -56,7 +56,7 @@ def test_the_capital_is_a_supermartingale_and_the_bound_is_rarely_violated():
         mean = truth - _loss()
         gain, threshold = _bound_function(predictions, alpha)
         # The true increments have mean I - KL; the capital at the truth uses mu0 = I.
-        b = np.log(1 / EPSILON) + max(float(np.log(p / predictions.reference).max()), 0.0) + np.log(3)
+        b = np.log(1 / FLOOR) + max(float(np.log(p / predictions.reference).max()), 0.0) + np.log(3)
         psi = (-np.log1p(-predictions.theta * b) - predictions.theta * b) / b**2
         capitals.append(np.exp(predictions.theta * (z - truth).sum() - psi * ((z - truth) ** 2).sum()))
         assert mean <= truth
@@ -70,7 +70,7 @@ def test_the_capital_is_a_supermartingale_and_the_bound_is_rarely_violated():
 def _loss():
     """Kullback-Leibler loss of the mixed table."""
     given = TABLE / TABLE.sum(axis=1, keepdims=True)
-    mixed = (1 - EPSILON) * given + EPSILON / 3
+    mixed = (1 - FLOOR) * given + FLOOR / 3
     return float((TABLE * np.log(given / mixed)).sum())
 
 
@@ -84,6 +84,43 @@ def _limits_hold(predictions, p, alpha):
     return bool(((lower <= p) & (p <= upper)).all())
 
 
+def _independent(generator, n):
+    return generator.normal(size=(n, 2)), generator.standard_t(2, size=(n, 1)), None, None
+
+
+def _table(generator, n):
+    cell = generator.choice(9, n, p=TABLE.ravel())
+    return (cell // 3)[:, None].astype(float), (cell % 3)[:, None].astype(float), cell // 3, cell % 3
+
+
+def _rare(generator, n):
+    x = (generator.random(n) < 0.1).astype(int)
+    return x[:, None].astype(float), x[:, None].astype(float), x, x
+
+
+RARE = -(0.1 * np.log(0.1) + 0.9 * np.log(0.9))
+
+
+@pytest.mark.validity
+@pytest.mark.parametrize(
+    ("draw", "truth", "n"), [(_independent, 0.0, 100), (_table, information(TABLE), 200), (_rare, RARE, 300)]
+)
+def test_bounds_are_above_the_truth_no_more_often_than_the_level(draw, truth, n):
+    """The whole procedure, levels and tables from the data; the plain mean of the gains is above it more often."""
+    runs, alpha, above, naive = 200, 0.1, 0, 0
+    for seed in range(runs):
+        x, y, codes_x, codes_y = draw(np.random.default_rng([11, seed]), n)
+        order = keyed_order(x, y)
+        sides = [None if v is None else v[order] for v in (codes_x, codes_y)]
+        read = predict_rows(x[order], y[order], *sides, alpha)
+        above += lower_bound(read, alpha) > truth
+        shares = np.bincount(read.levels, minlength=len(read.reference)) / len(read.levels)
+        naive += (read.log_ratios - np.log((shares / read.reference)[read.levels])).mean() > truth
+    assert binom.sf(above - 1, runs, alpha) > 1e-3, above
+    # The plain mean of the gains, without a price.
+    assert naive > above
+
+
 def test_the_bound_is_the_crossing_of_the_gain():
     predictions = table_predictions(np.random.default_rng(1), 800)
     bound = lower_bound(predictions, 0.05)
@@ -94,26 +131,27 @@ def test_the_bound_is_the_crossing_of_the_gain():
     assert lower_bound(predictions, 0.01) < bound
 
 
-def test_later_rows_change_nothing_before_them():
+@pytest.mark.parametrize("columns", [1, 3])
+def test_later_rows_change_nothing_before_them(columns):
+    """With three columns a side the levels are combinations of levels of columns, whose shares differ."""
     generator = np.random.default_rng(2)
     n = 300
-    x = generator.normal(size=(n, 2))
-    y = x[:, :1] + generator.normal(size=(n, 1))
+    x = generator.normal(size=(n, max(columns, 2)))
+    y = x[:, :columns] + 0.5 * generator.normal(size=(n, columns))
     cut = 200
     other_x, other_y = x.copy(), y.copy()
     other_x[cut:], other_y[cut:] = (
-        generator.normal(size=(n - cut, 2)) * 3,
-        generator.normal(size=(n - cut, 1)) + 5,
+        generator.normal(size=x[cut:].shape) * 3,
+        generator.normal(size=y[cut:].shape) + 5,
     )
     one, two = (predict_rows(a, b, None, None, 0.05) for a, b in ((x, y), (other_x, other_y)))
-    first = int(FIRST_SHARE * n)
-    kept = slice(0, cut - first)
-    assert one.direction == two.direction
-    assert one.theta == two.theta
+    kept = slice(0, cut - first_rows(n))
+    assert (one.direction, one.theta, one.floor) == (two.direction, two.theta, two.floor)
     assert np.array_equal(one.reference, two.reference)
     assert np.array_equal(one.levels[kept], two.levels[kept])
     assert np.array_equal(one.log_ratios[kept], two.log_ratios[kept])
     assert not np.array_equal(one.log_ratios, two.log_ratios)
+    assert columns == 1 or one.reference.max() > 1.2 * one.reference.min()
 
 
 def test_levels_of_later_rows_change_nothing_before_them():
@@ -123,7 +161,7 @@ def test_levels_of_later_rows_change_nothing_before_them():
     other = y.copy()
     other[200:] = 7
     one, two = (predict_rows(None, None, x, codes, 0.05) for codes in (y, other))
-    assert np.array_equal(one.log_ratios[: 200 - 90], two.log_ratios[: 200 - 90])
+    assert np.array_equal(one.log_ratios[: 200 - first_rows(300)], two.log_ratios[: 200 - first_rows(300)])
 
 
 @pytest.mark.parametrize(("rho", "least"), [(0.8, 0.1), (0.99, 1.0)])
@@ -134,6 +172,14 @@ def test_gaussian_pairs_are_certified_below_the_truth(rho, least):
         x = generator.normal(size=(500, 1))
         y = rho * x + np.sqrt(1 - rho**2) * generator.normal(size=(500, 1))
         assert least < bound_of(x, y) < truth
+
+
+def test_combinations_of_columns_certify_what_no_single_column_tells():
+    """Three pairs of .51 nats each: no single column can give more than .51."""
+    generator = np.random.default_rng(9)
+    x = generator.normal(size=(1000, 3))
+    y = 0.8 * x + 0.6 * generator.normal(size=(1000, 3))
+    assert 0.55 < bound_of(x, y) < -1.5 * np.log(1 - 0.64)
 
 
 def test_equal_rows_are_not_neighbours_in_the_keyed_order():

@@ -125,7 +125,7 @@ def test_conditional_dependence_is_found_and_a_common_cause_is_none():
     z = generator.normal(size=300)
     x, y = np.sin(2 * z) + 0.5 * generator.normal(size=(2, 300))
     common = conditional_independence_test(x, y, z, random_state=0)
-    assert common.p_value > 0.05 and "given Z" in common.answer
+    assert 0 < common.p_value <= 1 and "given Z" in common.answer
     assert independence_test(x, y, n_permutations=99, random_state=0).p_value == 0.01
     linked = conditional_independence_test(x, y + 0.7 * x, z, random_state=0)
     assert linked.p_value < 0.01
@@ -133,6 +133,21 @@ def test_conditional_dependence_is_found_and_a_common_cause_is_none():
         conditional_independence_test(x, y, (z > 0).astype(int))
     with pytest.raises(ValueError, match="same number of rows"):
         conditional_independence_test(x, y, z[:200])
+
+
+@pytest.mark.validity
+def test_a_common_cause_is_rejected_no_more_often_than_the_level_and_always_without_z():
+    """Many data sets, none chosen: rejections at .05 beside those of the test that does not know Z."""
+    runs, rejected, naive = 250, 0, 0
+    for seed in range(runs):
+        generator = np.random.default_rng([6, seed])
+        z = generator.normal(size=150)
+        x, y = np.sin(2 * z) + 0.5 * generator.normal(size=(2, 150))
+        rejected += conditional_independence_test(x, y, z, random_state=generator).p_value <= 0.05
+        if seed < 20:
+            naive += independence_test(x, y, n_permutations=19, random_state=generator).p_value <= 0.05
+    assert binom.sf(rejected - 1, runs, 0.05) > 1e-3, rejected
+    assert binom.sf(naive - 1, 20, 0.05) < 1e-3, naive
 
 
 def test_products_of_residuals_spread_more_than_independent_ones_and_the_test_knows_it():

@@ -8,13 +8,13 @@ the observed mean into a bound, with the law p of the levels known only through 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import ndtr, ndtri
 from scipy.stats import beta, norm, rankdata
 
-from validstats._typing import Float1D, Float2D, Int1D
+from validstats._typing import Float1D, Float2D, FloatND, Int1D
 from validstats.mi.anchors import (
     forest_means,
     offered_columns,
@@ -38,19 +38,28 @@ __all__ = [
     "serial_reason",
 ]
 
-FIRST_SHARE = 0.3
-"""Share of the rows that choose direction, levels and tuning, and that the bound itself does not count."""
+FIRST_SHARES = (0.4, 0.3)
+"""Share of the rows, up to 2,000 and above, that choose direction, levels and tuning, and that the bound itself does not count."""
 FEWEST_ROWS = 60
-EPSILON = 0.03
-"""Share of the reference law in every predicted table, so that log q is bounded."""
+FLOORS = (0.02, 0.05, 0.1, 0.2)
+"""Shares of the reference law in every predicted table, so that log q is bounded: one is chosen on the first rows."""
+BETS = np.linspace(0.05, 0.8, 26)
+"""Sizes of the bet as shares of the largest that the increments allow: one is chosen on the first rows."""
 CORRECTION_SHARE = 0.1
 """Share of the error level that pays for not knowing the law of the levels."""
 MOST_LEVELS = 24
 LEAVES = (5, 25)
+BINS, SMOOTHING = (4, 8), 8.0
+"""Bins of a column in tables of single columns, and rows of the average law that are added to each level."""
 TREES = 16
-REFITS = (0.3, 0.45, 0.7)
-"""Shares of the rows after which the predictions are fitted again, on all rows before."""
+REFITS = (0.0, 0.25, 0.6)
+"""Shares of the counted rows after which the predictions are fitted again, on all rows before."""
+FOLDS = 4
+VALIDATED = 1_600
+"""Parts of the first rows that are predicted from the others to compare the ways to cut a side: all up to 400 first rows, then fewer."""
 MOST_COLUMNS = 12
+MOST_CROSSED, MOST_CELLS_CROSSED = 6, 64
+"""Columns of a side whose levels are combined, and combinations."""
 GRID = 401
 
 
@@ -61,6 +70,7 @@ class Predictions:
     levels: Int1D  # Level of each row
     log_ratios: Float1D  # log q_t(R_t | X_t) / pi(R_t)
     reference: Float1D  # The reference law pi, positive, from the first rows
+    floor: float  # Share of the reference law in every table, from the first rows
     theta: float  # Size of the bet, from the first rows
     direction: str  # "x" where the levels are those of X, else "y"
 
@@ -103,10 +113,10 @@ def _bound_function(predictions: Predictions, alpha: float) -> tuple[Callable[[f
     # Clopper-Pearson limits of each level's probability.
     upper = np.where(counts < m, beta.isf(side, counts + 1, np.maximum(m - counts, 1)), 1.0)
     lower = np.where(counts > 0, beta.ppf(side, np.maximum(counts, 1), m - counts + 1), 0.0)
-    b = np.log(1 / EPSILON) + max(float(np.log(upper / reference).max()), 0.0) + np.log(count)
+    b = np.log(1 / predictions.floor) + max(float(np.log(upper / reference).max()), 0.0) + np.log(count)
     if theta * b >= 0.95:
         return None
-    psi = (-np.log1p(-theta * b) - theta * b) / b**2
+    psi = float(_variance_price(np.asarray(theta), b))
     seen = counts > 0
     ratio = np.log(shares[seen] / reference[seen])
     number = np.cumsum(seen) - 1
@@ -127,6 +137,39 @@ def _bound_function(predictions: Predictions, alpha: float) -> tuple[Callable[[f
     return gain, float(np.log(1 / (alpha - split)))
 
 
+def _variance_price(theta: FloatND, b: float) -> FloatND:
+    return np.asarray((-np.log1p(-theta * b) - theta * b) / b**2)
+
+
+def _forecast(
+    ratios: Float1D, reference: Float1D, n_first: int, m: int, alpha: float
+) -> tuple[float, float, float]:
+    """Bound to expect, and the floor and the size of the bet that give it, from likelihood ratios q/pi of first rows.
+
+    The bound solves theta (zbar - mu) - psi (var + (zbar - mu)^2) = log(1/a1) / m, a quadratic equation in zbar - mu.
+    """
+    # What Clopper-Pearson limits will add to a level, two standard errors of its share allowed for.
+    counts = m * reference + 2 * np.sqrt(m * reference * (1 + m / n_first))
+    side = CORRECTION_SHARE * alpha / (2 * len(reference))
+    upper = np.where(counts < m, beta.isf(side, counts + 1, np.maximum(m - counts, 1e-9)), 1.0)
+    price = np.log(1 / ((1 - CORRECTION_SHARE) * alpha)) / m
+    best = -np.inf, FLOORS[0], 0.0
+    for floor in FLOORS:
+        z = np.log((1 - floor) * ratios + floor)
+        b = np.log(1 / floor) + max(float(np.log(upper / reference).max()), 0.0) + np.log(len(reference))
+        theta = BETS / b
+        psi = _variance_price(theta, b)
+        room = theta**2 - 4 * psi * (psi * z.var() + price)
+        distance = np.where(room >= 0, (theta - np.sqrt(np.maximum(room, 0.0))) / (2 * psi), np.inf)
+        # Where no size reaches the threshold, the one that comes nearest.
+        distance = np.where(np.isfinite(distance), distance, (psi * z.var() + price) / theta + b)
+        k = int(np.argmin(distance))
+        value = float(z.mean() - distance[k] - 0.5 * z.std() / np.sqrt(len(z)))
+        if value > best[0]:
+            best = value, floor, float(theta[k])
+    return best
+
+
 # --- predictions ------------------------------------------------------------------------------------------
 
 
@@ -138,6 +181,15 @@ class _Levels:
     count: int
     scores: Float1D | None = None
     cuts: Float1D | None = None
+    # Levels of single columns, of which these are all combinations, the last running fastest
+    parts: tuple[_Levels, ...] = ()
+
+    def rows(self, order: Int1D) -> _Levels:
+        """Some of the rows, in an order."""
+        scores = None if self.scores is None else self.scores[order]
+        return replace(
+            self, codes=self.codes[order], scores=scores, parts=tuple(p.rows(order) for p in self.parts)
+        )
 
 
 def first_row_scores(columns: Float2D, n_first: int) -> Float2D:
@@ -196,25 +248,66 @@ def _screen(columns: Float2D, levels: _Levels, n_first: int) -> Int1D:
     return np.sort(np.argsort(-strength, kind="stable")[:MOST_COLUMNS])
 
 
-def _expert_tables(
-    columns: Float2D, levels: _Levels, known: int, stop: int, reference: Float1D
-) -> list[Float2D]:
+def _expert_tables(columns: Float2D, levels: _Levels, known: int, stop: int) -> list[Float2D]:
     """Tables of each expert for the rows ``known`` to ``stop``, fitted on the rows before ``known``."""
+    reference = _reference_law(levels, known)
     offered = offered_columns(columns[:stop])
-    one_hot = np.zeros((stop, levels.count))
-    one_hot[np.arange(known), levels.codes[:known]] = 1.0
     tables = [np.tile(reference, (stop - known, 1))]
+    parts = levels.parts or (levels,)
+    laws = [reference] if not levels.parts else [_reference_law(part, known) for part in parts]
+    one_hots = [
+        np.vstack([np.eye(p.count)[p.codes[:known]], np.zeros((stop - known, p.count))]) for p in parts
+    ]
     for leaf in LEAVES:
         if known >= 4 * leaf:
-            means = forest_means(offered, one_hot, known, leaf=leaf, n_trees=TREES)[known:]
+            means = forest_means(offered, np.hstack(one_hots), known, leaf=leaf, n_trees=TREES)[known:]
             # Leaves without a row of the level: as if each held half a row of the reference law.
-            tables.append((leaf * means + 0.5 * reference) / (leaf + 0.5))
+            smooth = (leaf * means + 0.5 * np.concatenate(laws)) / (leaf + 0.5)
+            split = np.split(smooth, np.cumsum([p.count for p in parts])[:-1], axis=1)
+            tables.append(_joint_table(split, laws, reference))
+    for bins in BINS:
+        binned = [
+            _binned_table(columns[:stop], p, known, law, bins) for p, law in zip(parts, laws, strict=True)
+        ]
+        tables.append(_joint_table(binned, laws, reference))
     features = np.hstack([columns[:stop], columns[:stop] ** 2])
     if known > 2 * features.shape[1] + 10:
-        tables.append(_logistic_table(features, levels, known, reference))
-        if levels.scores is not None and levels.cuts is not None:
-            tables.append(_ordered_table(features, levels.scores[:known], levels.cuts, known))
+        logistic = [_logistic_table(features, p, known, law) for p, law in zip(parts, laws, strict=True)]
+        tables.append(_joint_table(logistic, laws, reference))
+        ordered = [
+            _ordered_table(features, p.scores[:known], p.cuts, known)
+            for p in parts if p.scores is not None and p.cuts is not None
+        ]  # fmt: skip
+        if len(ordered) == len(parts):
+            tables.append(_joint_table(ordered, laws, reference))
     return tables
+
+
+def _joint_table(tables: list[Float2D], laws: list[Float1D], reference: Float1D) -> Float2D:
+    """Table of all combinations from one of each column: their likelihood ratios times the reference law."""
+    if len(tables) == 1:
+        return tables[0]
+    joint = np.ones((len(tables[0]), 1))
+    for table, law in zip(tables, laws, strict=True):
+        joint = (joint[:, :, None] * np.maximum(table, 1e-12)[:, None, :] / law).reshape(len(joint), -1)
+    joint *= reference
+    return np.asarray(joint / joint.sum(axis=1, keepdims=True))
+
+
+def _binned_table(columns: Float2D, levels: _Levels, known: int, law: Float1D, bins: int) -> Float2D:
+    """Product over columns of p(bin | level) / p(bin): right where columns are independent given the level."""
+    one_hot = np.eye(levels.count)[levels.codes[:known]]
+    counts = one_hot.sum(axis=0)
+    cuts = ndtri(np.arange(1, bins) / bins)
+    logs = np.tile(np.log(law), (len(columns) - known, 1))
+    for column in columns.T:
+        cells = np.searchsorted(cuts, column)
+        inside = np.eye(bins)[cells[:known]]
+        shares = (inside.sum(axis=0) + 0.5) / (known + 0.5 * bins)
+        # Every level as if it had held a few more rows, spread as all rows are.
+        given = (inside.T @ one_hot + SMOOTHING * shares[:, None]) / (counts + SMOOTHING)
+        logs += np.log(given / shares[:, None])[cells[known:]]
+    return _softmax(logs)
 
 
 def _logistic_table(features: Float2D, levels: _Levels, known: int, reference: Float1D) -> Float2D:
@@ -252,14 +345,14 @@ def _ordered_table(features: Float2D, scores: Float1D, cuts: Float1D, known: int
     return np.diff(edges, axis=1)
 
 
-def _mixed_log_ratios(
+def _mixed_ratios(
     columns: Float2D, levels: _Levels, starts: list[int], stop: int, reference: Float1D
 ) -> Float1D:
-    """log q_t / pi for the rows from the first start on: experts mixed by Bayes weights, refitted at each start."""
+    """q_t / pi for the rows from the first start on: experts mixed by Bayes weights, refitted at each start."""
     out = []
     weights: Float1D | None = None
     for start, end in zip(starts, [*starts[1:], stop], strict=True):
-        tables = _expert_tables(columns, levels, start, end, reference)
+        tables = _expert_tables(columns, levels, start, end)
         likelihood = np.stack([table[np.arange(end - start), levels.codes[start:end]] for table in tables])
         likelihood = np.maximum(likelihood, 1e-12)
         prior = (
@@ -276,14 +369,31 @@ def _mixed_log_ratios(
         mixed = (shares * likelihood).sum(axis=0)
         final = logs[:, -1] + np.log(likelihood[:, -1])
         weights = final - np.logaddexp.reduce(final)
-        pi = reference[levels.codes[start:end]]
-        out.append(np.log((1 - EPSILON) * mixed + EPSILON * pi) - np.log(pi))
+        out.append(mixed / reference[levels.codes[start:end]])
+    return np.concatenate(out)
+
+
+def _validated_ratios(columns: Float2D, levels: _Levels, reference: Float1D) -> Float1D:
+    """q / pi of first rows, each predicted from the other parts of the first rows."""
+    n_first = len(columns)
+    part = np.arange(n_first) * FOLDS // n_first
+    out = []
+    for fold in range(int(np.clip(VALIDATED // n_first, 1, FOLDS))):
+        order = np.concatenate([np.flatnonzero(part != fold), np.flatnonzero(part == fold)])
+        known = int((part != fold).sum())
+        out.append(_mixed_ratios(columns[order], levels.rows(order), [known], n_first, reference))
     return np.concatenate(out)
 
 
 def _reference_law(levels: _Levels, rows: int) -> Float1D:
     counts = np.bincount(levels.codes[:rows], minlength=levels.count)
-    return np.asarray((counts + 0.5) / (rows + 0.5 * levels.count))
+    prior = np.ones(1)
+    for part in levels.parts:
+        prior = np.outer(prior, _reference_law(part, rows)).ravel()
+    if not levels.parts:
+        prior = np.full(levels.count, 1.0 / levels.count)
+    weight = 0.5 * levels.count
+    return np.asarray((counts + weight * prior) / (rows + weight))
 
 
 @dataclass(frozen=True)
@@ -315,17 +425,44 @@ def _candidates(side: _Side, other: _Side, n: int, n_first: int) -> list[_Levels
         return [_quantile_levels(side.columns[:, 0], n_first, count) for count in counts]
     summary = _summary(side.scores, other.scores, n_first)
     out = [_quantile_levels(summary, n_first, count) for count in counts]
-    width = side.columns.shape[1]
-    per_column = int((n / 12) ** (1 / width)) if width <= 6 else 1
-    if per_column >= 2:
-        per_column = min(per_column, int(np.floor(64 ** (1 / width))), 8)
-    if per_column >= 2:
-        parts = [_quantile_levels(column, n_first, per_column) for column in side.columns.T]
+    order = _most_dependent(side.scores[:n_first], other.scores[:n_first])
+    for width in range(1, min(len(order), MOST_CROSSED) + 1):
+        per_column = min(int((n / 12) ** (1 / width)), int(MOST_CELLS_CROSSED ** (1 / width) + 1e-9), 8)
+        if per_column < 2:
+            break
+        parts = tuple(
+            _quantile_levels(side.columns[:, j], n_first, per_column) for j in sorted(order[:width])
+        )
+        if width == 1:
+            out.append(parts[0])
+            continue
         codes = np.zeros(n, dtype=np.int64)
         for part in parts:
             codes = codes * part.count + part.codes
-        out.append(_Levels(codes, int(np.prod([part.count for part in parts]))))
+        out.append(_Levels(codes, int(np.prod([part.count for part in parts])), parts=parts))
     return out
+
+
+def _most_dependent(columns: Float2D, others: Float2D) -> Int1D:
+    """Columns in falling order of their largest chi-square against a column of the other side."""
+    bins = 4 if len(columns) >= 100 else 3
+    cells = [
+        np.eye(bins)[((rankdata(column, method="min") - 1) * bins // len(column)).astype(np.int64)]
+        for column in (*columns.T, *others.T)
+    ]
+    strength = np.zeros(columns.shape[1])
+    for j, own in enumerate(cells[: columns.shape[1]]):
+        for other in cells[columns.shape[1] :]:
+            expected = np.outer(own.sum(axis=0), other.sum(axis=0)) / len(columns)
+            strength[j] = max(
+                strength[j], float(((own.T @ other - expected) ** 2 / np.maximum(expected, 1e-9)).sum())
+            )
+    return np.argsort(-strength, kind="stable")
+
+
+def first_rows(n: int) -> int:
+    """Rows that choose how the others are read."""
+    return int(FIRST_SHARES[n > 2_000] * n)
 
 
 def predict_rows(
@@ -333,38 +470,33 @@ def predict_rows(
 ) -> Predictions:
     """Predict the levels of one side from the other, row by row, for rows in keyed order; None are levels without an order.
 
-    Direction, levels, reference law and the size of the bet are functions of the first 30 % of the rows; every table is a function of
+    Direction, levels, reference law and the size of the bet are functions of the first rows alone; every table is a function of
     the rows before it and of its own row of the predicting side.
     """
     known = next(values for values in (x, codes_x) if values is not None)
     n = len(known)
-    n_first = int(FIRST_SHARE * n)
+    n_first = first_rows(n)
     sides = [_side_of(columns, codes, n_first) for columns, codes in ((x, codes_x), (y, codes_y))]
-    best: tuple[float, float, int, _Levels, Int1D] | None = None
-    inner = int(0.6 * n_first)
+    m = n - n_first
+    best: tuple[tuple[float, float, float], int, _Levels, Int1D] | None = None
     for target in (0, 1):
         side, other = sides[target], sides[1 - target]
         for levels in _candidates(side, other, n, n_first):
             if levels.count < 2:
                 continue
             chosen = _screen(other.scores, levels, n_first)
-            reference = _reference_law(levels, inner)
-            gains = _mixed_log_ratios(other.scores[:n_first, chosen], levels, [inner], n_first, reference)
-            value = float(gains.mean() - 0.5 * gains.std() / np.sqrt(len(gains)))
-            if best is None or value > best[0]:
-                best = value, float(gains.std()), target, levels, chosen
+            reference = _reference_law(levels, n_first)
+            ratios = _validated_ratios(other.scores[:n_first, chosen], levels, reference)
+            found = _forecast(ratios, reference, n_first, m, alpha)
+            if best is None or found[0] > best[0][0]:
+                best = found, target, levels, chosen
     assert best is not None
-    _, spread, target, levels, chosen = best
+    (_, floor, theta), target, levels, chosen = best
     reference = _reference_law(levels, n_first)
-    starts = [int(share * n) for share in REFITS]
-    log_ratios = _mixed_log_ratios(sides[1 - target].scores[:, chosen], levels, starts, n, reference)
-    m = n - n_first
-    # The bet that is best for a normal law with this spread, within what the increments allow.
-    theta = min(
-        np.sqrt(2 * np.log(1 / alpha) / m) / max(spread, 1e-3),
-        0.45 / (np.log(1 / EPSILON) + np.log(levels.count) + 0.7),
-    )
-    return Predictions(levels.codes[n_first:], log_ratios, reference, float(theta), "xy"[target])
+    starts = [n_first + int(share * m) for share in REFITS]
+    ratios = _mixed_ratios(sides[1 - target].scores[:, chosen], levels, starts, n, reference)
+    log_ratios = np.log((1 - floor) * ratios + floor)
+    return Predictions(levels.codes[n_first:], log_ratios, reference, floor, theta, "xy"[target])
 
 
 def certified_bound(
