@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import warnings
 
 import numpy as np
@@ -581,3 +582,32 @@ def test_values_in_place_of_names_of_columns_are_refused(values, streamed) -> No
         DesignSupervised().fit(source, surrogate=values)
     with pytest.raises(TypeError, match=r"^features names columns of data, got a .*data\.assign"):
         DesignSupervised().fit(source, surrogate="m", features=values)
+
+
+class TestWhatStandsBesideAnEstimate:
+    def result(self, **options):
+        rng = np.random.default_rng(3)
+        truth = (rng.random(600) < 0.4).astype(float)
+        machine = np.where(rng.random(600) < 0.9, truth, 1 - truth)
+        rows = pd.DataFrame({"x": rng.normal(size=600), "machine": machine})
+        labels = pd.Series(np.where(rng.random(600) < 0.3, truth, np.nan), name="y")
+        study = DesignSupervised(random_state=0).fit(rows, surrogate="machine").calibrate(labels)
+        return study.infer("y ~ x", estimator="ppi++", **options)
+
+    @pytest.mark.parametrize("model", ["linear", "logit"])
+    def test_it_is_made_when_it_is_asked_for_and_once(self, model):
+        result = self.result(model=model)
+        assert not {"gold", "naive", "worth", "marginal"} & set(vars(result.beside))
+        assert result.gold is result.gold and result.naive_fit is result.naive_fit
+        assert result.effective_labels is result.effective_labels and result.marginal is result.marginal
+
+    @pytest.mark.parametrize("model", ["linear", "logit"])
+    def test_a_result_that_is_stored_keeps_it(self, model):
+        result = self.result(model=model)
+        stored = pickle.loads(pickle.dumps(self.result(model=model)))
+        assert stored.fit.influence_of.func is np.asarray and not hasattr(stored.beside.gold_of, "sample")
+        np.testing.assert_array_equal(stored.gold.params, result.gold.params)
+        np.testing.assert_array_equal(stored.effective_labels, result.effective_labels)
+        ours, theirs = (r.variance_parts.std_errors(0.5) for r in (result, stored))
+        np.testing.assert_array_equal(ours, theirs)
+        assert stored.summary().as_text() == result.summary().as_text()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from typing import Any, Literal, NamedTuple, Protocol, Self, TypeAlias
+from typing import Any, Literal, NamedTuple, Protocol, Self, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -66,6 +66,7 @@ __all__ = [
     "NoRootError",
     "Population",
     "SimpleFit",
+    "as_it_is",
     "bounded_share",
     "carrier_degrees",
     "control_variate",
@@ -88,6 +89,8 @@ __all__ = [
     "power_tuning_scale",
 ]
 
+
+T = TypeVar("T")
 
 Population: TypeAlias = Literal["superpopulation", "finite"]
 """What the coefficients describe: the process behind the rows, or the rows themselves."""
@@ -120,8 +123,9 @@ class Estimate:
     by_cluster: Float2D | None = None
     # gold score minus augmentation on the labelled rows, in coefficient units
     residual: Float2D | None = None
-    # what other numbers of labels would make of the standard errors; None where that is not known
-    variance_parts: LabelForecast | None = None
+    # what says what other numbers of labels would make of the standard errors; None where that is not known
+    forecast_of: Callable[[], LabelForecast | None] | None = None
+    gold_root: Float1D | None = None  # root of the labels alone, where it was found on the way
     tuning: TuningKind = "none"  # how the augmentation was scaled
     # degrees of freedom of the t interval of each coefficient; None where one number serves all
     degrees: Float1D | None = None
@@ -134,10 +138,20 @@ class Estimate:
         """Influence function of every row on every coefficient, shape ``(n, p)``."""
         return None if self.influence_of is None else self.influence_of()
 
+    @cached_property
+    def variance_parts(self) -> LabelForecast | None:
+        """What other numbers of labels would make of the standard errors; None where that is not known."""
+        return None if self.forecast_of is None else self.forecast_of()
+
     def __getstate__(self) -> dict[str, Any]:
         """Keep the influence functions rather than the rows that they are made from."""
-        state = {k: v for k, v in self.__dict__.items() if k != "influence"}
-        return state | {"influence_of": known_influence(self.influence), "rows_of": None, "sums_by": None}
+        state = {k: v for k, v in self.__dict__.items() if k not in ("influence", "variance_parts")}
+        return state | {
+            "influence_of": known_influence(self.influence),
+            "rows_of": None,
+            "sums_by": None,
+            "forecast_of": partial(as_it_is, self.variance_parts),
+        }
 
 
 class RowWork(Protocol):
@@ -159,6 +173,11 @@ class InfluenceRows:
         """Return the influence of every row of a part on every coefficient, shape ``(n, p)``."""
         rows = self.work.rows(part, augmentation)
         return rows if self.mapping is None else rows @ self.mapping.T
+
+
+def as_it_is(value: T) -> T:
+    """Return a value that is known."""
+    return value
 
 
 def known_influence(values: Float2D | None) -> Callable[[], Float2D] | None:
@@ -631,23 +650,26 @@ def controlled(
     covariance = mapping @ joint @ mapping.T
     covariance = (covariance + covariance.T) / 2.0
     np.fill_diagonal(covariance, error**2)
-    forecast: LabelForecast | None = None
-    if found is not None:
-        known = parts_of(joint, residual, sample)
-        parts = parts_of(covariance, residual @ mapping.T, sample)
-        forecast = parts
-        if tuning != "matrix":
-            forecast = ControlForecast(
-                covariance=parts.covariance,
-                label_covariance=parts.label_covariance,
-                joint=known,
-                gold=alone,
-                events=labels.events,
-                degrees=carried,
-                n_units=units,
-                n_first=first_stage,
-                tuning="scalar" if tuning == "scalar" else "diagonal",
-            )
+    own_residual = residual @ mapping.T
+
+    def forecast() -> LabelForecast | None:
+        if found is None:
+            return None
+        parts = parts_of(covariance, own_residual, sample)
+        if tuning == "matrix":
+            return parts
+        return ControlForecast(
+            covariance=parts.covariance,
+            label_covariance=parts.label_covariance,
+            joint=parts_of(joint, residual, sample),
+            gold=alone,
+            events=labels.events,
+            degrees=carried,
+            n_units=units,
+            n_first=first_stage,
+            tuning="scalar" if tuning == "scalar" else "diagonal",
+        )
+
     rows_of = InfluenceRows(work, augmentation, mapping)
     return Estimate(
         params=labels.params - slopes @ control.delta,
@@ -655,8 +677,8 @@ def controlled(
         influence_of=_influence_of(sample, rows_of),
         rows_of=rows_of,
         by_cluster=None if found is None or not found.clusters else found.clusters[0].sums @ mapping.T,
-        residual=residual @ mapping.T,
-        variance_parts=forecast,
+        residual=own_residual,
+        forecast_of=forecast,
         tuning=tuning,
         degrees=degrees,
         share=share,
@@ -701,11 +723,13 @@ def _alone(
     scale = np.divide(error, length, out=np.zeros(p), where=length > 0)
     scaled = scale[:, None] * covariance * scale
     np.fill_diagonal(scaled, error**2)
-    forecast = None
-    if found is not None:
+
+    def forecast() -> LabelForecast | None:
+        if found is None:
+            return None
         parts, known = parts_of(scaled, residual * scale, sample), parts_of(covariance, residual, sample)
         wide = (0, 0), (0, p), (0, p)  # no control variate
-        forecast = ControlForecast(
+        return ControlForecast(
             covariance=parts.covariance,
             label_covariance=parts.label_covariance,
             joint=VarianceParts(
@@ -719,6 +743,7 @@ def _alone(
             n_first=0.0,
             tuning="diagonal",
         )
+
     rows_of = InfluenceRows(work, Augmentation(), np.diag(scale))
     degrees = np.maximum(2.0, carried)
     return Estimate(
@@ -728,7 +753,7 @@ def _alone(
         rows_of=rows_of,
         by_cluster=None if found is None or not found.clusters else found.clusters[0].sums * scale,
         residual=residual * scale,
-        variance_parts=forecast,
+        forecast_of=forecast,
         degrees=np.where(labels.events > 0, np.maximum(degrees, 3.0), degrees),
         share=np.zeros(p),
         fragile=labels.fragile,
@@ -889,7 +914,7 @@ def finish(
         rows_of=rows_of,
         by_cluster=None if found is None or not found.clusters else found.clusters[0].sums,
         residual=residual,
-        variance_parts=None if finite else parts_of(covariance, residual, sample),
+        forecast_of=None if finite else partial(parts_of, covariance, residual, sample),
         tuning=tuning,
         fallbacks=() if fit.fallback is None else (fit.fallback,),
     )
@@ -975,20 +1000,23 @@ def estimate(
         return _estimable_alone(sample, terms, seen, estimator, kind, population, tuning, first)
     gold = gold_only(sample)
     if estimator == "dsl":
-        return median_estimate([complete(_pilot(sample, term, gold)) for term in terms])
-    if estimator in ("tuned", "gold"):
+        found = median_estimate([complete(_pilot(sample, term, gold)) for term in terms])
+    elif estimator in ("tuned", "gold"):
         if gold is None:
             return _without_gold(sample, terms, kind, population, estimator)
         if estimator == "tuned" and tuning == "none":
-            return complete(_pilot(sample, terms[0], gold))
-        return _bounded(
-            gold, terms if estimator == "tuned" else (), kind, population, tuning, first or FirstStage()
-        )
-    assert raw is not None
-    if estimator == "ppi":
-        return complete(_pilot(sample, raw, gold))
-    pilot = gold if gold is not None else _pilot(sample, raw, gold)
-    return complete(fit_power_tuned(raw, pilot), "scalar")
+            found = complete(_pilot(sample, terms[0], gold))
+        else:
+            stages = terms if estimator == "tuned" else ()
+            found = _bounded(gold, stages, kind, population, tuning, first or FirstStage())
+    else:
+        assert raw is not None
+        if estimator == "ppi":
+            found = complete(_pilot(sample, raw, gold))
+        else:
+            pilot = gold if gold is not None else _pilot(sample, raw, gold)
+            found = complete(fit_power_tuned(raw, pilot), "scalar")
+    return replace(found, gold_root=None if gold is None else gold.params)
 
 
 def _bounded(
@@ -1150,7 +1178,7 @@ def _estimable_alone(
         rows_of=None,
         by_cluster=wide(found.by_cluster),
         residual=wide(found.residual),
-        variance_parts=None,
+        forecast_of=None,
         degrees=spread(found.degrees),
         share=spread(found.share),
         fragile=None if fragile is None else fragile > 0,
@@ -1171,7 +1199,7 @@ def median_estimate(fits: Sequence[Estimate]) -> Estimate:
         rows_of=None if single is None else single.rows_of,
         by_cluster=None if single is None else single.by_cluster,
         residual=fits[0].residual,
-        variance_parts=_stacked_parts(fits),
+        forecast_of=partial(_stacked_parts, fits),
         fallbacks=tuple(sorted({note for f in fits for note in f.fallbacks})),
     )
 

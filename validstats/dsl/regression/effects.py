@@ -469,7 +469,7 @@ def estimate_effects(
         rows_of=rows_of,
         by_cluster=None if found is None or not found.clusters else found.clusters[0].sums,
         residual=residual,
-        variance_parts=None if population == "finite" else parts_of(covariance, residual, sample),
+        forecast_of=None if population == "finite" else partial(parts_of, covariance, residual, sample),
     )
 
 

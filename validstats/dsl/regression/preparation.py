@@ -364,7 +364,6 @@ class PreparedModel:
     raw: ScoreTerm | None
     formula: str
     outcome: str
-    cell: Int1D | None = None  # verdict cell of every labelled row, where the outcome is 0/1
     notes: tuple[str, ...] = ()
     model: str = ""  # what to call the model, where its name is not that of the request
     absorber: Absorber | None = None
@@ -377,6 +376,11 @@ class PreparedModel:
     def names(self) -> tuple[str, ...]:
         """Names of the coefficients."""
         return self.coder.names
+
+    @cached_property
+    def cell(self) -> Int1D | None:
+        """Verdict cell of every labelled row, where the outcome is 0/1."""
+        return None if self.coder.covariate_labels else verdict_cells(self.sample, self.raw)
 
     @property
     def n_effective(self) -> float:
@@ -543,7 +547,6 @@ def prepare_formula(builder: DesignBuilder, request: InferenceRequest, study: St
         pairwise=pairwise,
         plain=before if absorber is not None else None,
         unknown_classes=unknown,
-        cell=None if builder.covariate_labels else verdict_cells(sample, raw),
     )
 
 

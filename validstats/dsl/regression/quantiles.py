@@ -23,6 +23,7 @@ from validstats.dsl.fit import (
     ScoreTerm,
     SimpleFit,
     Tuning,
+    as_it_is,
     estimate,
     identity_augmentation,
 )
@@ -32,7 +33,9 @@ from validstats.dsl.regression.assembly import MODELS, DesignBuilder, formula_co
 from validstats.dsl.regression.preparation import InferenceRequest, Study, predicting
 from validstats.dsl.regression.solution import (
     coefficient_result,
+    companions,
     degrees_of_freedom,
+    inference_guarantee,
     warn_about_few_clusters,
 )
 from validstats.dsl.results import CoefficientResult
@@ -335,22 +338,24 @@ def _quantile_result(
     distribution = problem.distribution
     share = distribution.share_below(answer.value)
     level = check_in_range(request.quantile, "quantile", 0, 1)
+    found = replace(
+        share,
+        params=np.array([answer.value]),
+        covariance=np.array([[error**2]]),
+        influence_of=partial(quantile_influence, share, error)
+        if share.influence_of is not None and np.isfinite(error)
+        else None,
+        by_cluster=None,
+        residual=None,
+        forecast_of=None,
+    )
     return coefficient_result(
-        replace(
-            share,
-            params=np.array([answer.value]),
-            covariance=np.array([[error**2]]),
-            influence_of=partial(quantile_influence, share, error)
-            if share.influence_of is not None and np.isfinite(error)
-            else None,
-            by_cluster=None,
-            residual=None,
-            variance_parts=None,
-        ),
+        found,
         request,
         distribution.sample,
-        gold=beside[0],
-        naive_fit=beside[1],
+        beside=companions(
+            distribution.sample, found, request, partial(as_it_is, beside[0]), partial(as_it_is, beside[1])
+        ),
         names=(f"quantile({problem.label}, {level:g})",),
         model=request.model,
         answered=request.model_kind.answered,
@@ -358,7 +363,15 @@ def _quantile_result(
         outcome=problem.label,
         clustered_by=problem.clustered_by,
         degrees_of_freedom=degrees,
-        with_raw=distribution.raw is not None,
+        guarantee=inference_guarantee(
+            request.calibration,
+            request.confidence_level,
+            estimator=request.estimator,
+            tuning=found.tuning,
+            population=request.population,
+            clustered_by=problem.clustered_by,
+            pairwise_effects=False,
+        ),
         interval=np.array([[answer.low, answer.high]]),
         notes=(
             "The interval inverts a test; the standard error is its width over twice the critical value.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -40,7 +40,7 @@ from validstats.dsl.regression.preparation import (
     unknown_classes,
     unknown_classes_text,
 )
-from validstats.dsl.regression.solution import cells_guarantee, coefficient_result
+from validstats.dsl.regression.solution import cells_guarantee, coefficient_result, companions
 from validstats.dsl.results import CoefficientResult
 
 __all__ = [
@@ -390,8 +390,16 @@ class _Intervals:
     contrasts: Float2D  # one row a coefficient: a part, or a part less another one
 
     def at(self, confidence_level: float) -> list[CellInterval]:
-        """Return estimate and ends of every coefficient."""
-        return [self._of(k, confidence_level) for k in range(len(self.contrasts))]
+        """Return estimate and ends of every coefficient, made once a level."""
+        if confidence_level not in self._known:
+            self._known[confidence_level] = [
+                self._of(k, confidence_level) for k in range(len(self.contrasts))
+            ]
+        return self._known[confidence_level]
+
+    @cached_property
+    def _known(self) -> dict[float, list[CellInterval]]:
+        return {}
 
     def _of(self, k: int, confidence_level: float) -> CellInterval:
         """Return one coefficient; several differences share the error."""
@@ -404,8 +412,9 @@ class _Intervals:
         found = cell_difference(self.sums[plus], self.sums[minus[0]], level, binary=self.binary)
         return CellInterval(*(width * v for v in found))
 
+    @cached_property
     def p_values(self) -> Float1D:
-        """Return two-sided p-values of zero, which agree with the intervals at every level."""
+        """Two-sided p-values of zero, which agree with the intervals at every level."""
         of = [partial(self._of, k) for k in range(len(self.contrasts))]
         return np.array([_p_value(interval, 0.0) for interval in of], dtype=np.float64)
 
@@ -492,8 +501,11 @@ def infer_share(
 
     contrasts = contrast_matrix(len(parts), difference)
     intervals = _Intervals(tuple(sums_of(p, p.cells) for p in parts), binary, *bounds, contrasts)
-    alone = tuple(sums_of(p, _cells(units, p.inside, [])) for p in parts)
-    gold = _simple(_Intervals(alone, binary, *bounds, contrasts), level)
+
+    def labels_alone() -> SimpleFit:
+        alone = tuple(sums_of(p, _cells(units, p.inside, [])) for p in parts)
+        return _simple(_Intervals(alone, binary, *bounds, contrasts), level)
+
     found = intervals.at(level)
     notes = [f"Interval '{choice.name}': {choice.reason}. {SENTENCE}" if choice.name == "cells" else ""]
     ends = intervals(level)
@@ -509,12 +521,13 @@ def infer_share(
     error = _half_lengths(ends, level)
     estimate = _estimate(request, units, parts, intervals, params, error, bounds)
     names = _names(parsed, request, parts, builder, difference)
+    sample = _sample(request)
+    naive = partial(_naive, parsed, builder, request, contrasts, frame)
     result = coefficient_result(
         estimate,
         request,
-        _sample(request),
-        gold=gold,
-        naive_fit=_naive(parsed, builder, request, contrasts, frame),
+        sample,
+        beside=companions(sample, estimate, request, labels_alone, naive),
         names=names,
         model=request.model,
         answered=request.model_kind.answered,
@@ -522,15 +535,13 @@ def infer_share(
         outcome=parsed.outcome,
         clustered_by=None,
         degrees_of_freedom=None,
-        with_raw=False,
         notes=tuple(n for n in notes if n),
         guarantee=cells_guarantee(request.calibration, request.confidence_level, choice.name, finite),
     )
     if choice.name == "exact":
-        p_values = _exact_p_values(exact, params)
-        result = replace(result, fit=replace(result.fit, variance_parts=None))  # not forecast: cells are
-        return replace(result, intervals_at=_Ends(exact), p_values=p_values, interval_name="exact")
-    return replace(result, intervals_at=intervals, p_values=intervals.p_values(), interval_name="cells")
+        result = replace(result, fit=replace(result.fit, forecast_of=None))  # not forecast: cells are
+        return replace(result, intervals_at=_ExactEnds(exact, params), interval_name="exact")
+    return replace(result, intervals_at=intervals, interval_name="cells")
 
 
 def _declared_binary(request: InferenceRequest, parsed: ParsedFormula, builder: DesignBuilder) -> bool:
@@ -727,13 +738,19 @@ def _exact_result(
 
 
 @dataclass(frozen=True)
-class _Ends:
+class _ExactEnds:
     """The ends of exact intervals at any level."""
 
     exact: Callable[[float], tuple[Float1D, Float2D]]
+    params: Float1D
 
     def __call__(self, confidence_level: float) -> Float2D:
         return self.exact(confidence_level)[1]
+
+    @cached_property
+    def p_values(self) -> Float1D:
+        """Two-sided p-values of zero, which agree with the intervals at every level."""
+        return _exact_p_values(self.exact, self.params)
 
 
 def _exact_p_values(exact: Callable[[float], tuple[Float1D, Float2D]], params: Float1D) -> Float1D:
@@ -871,7 +888,7 @@ def _estimate(
         covariance=covariance,
         influence_of=known_influence(None if isinstance(request.units, CountedUnits) else influence),
         residual=residual,
-        variance_parts=_CellForecast(intervals, float(request.confidence_level)),
+        forecast_of=partial(_CellForecast, intervals, float(request.confidence_level)),
     )
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -52,7 +52,7 @@ from validstats.dsl.regression.preparation import (
     feature_coder,
     unknown_classes_text,
 )
-from validstats.dsl.results import CoefficientResult, MarginalEffects
+from validstats.dsl.results import CoefficientResult, Companions, MarginalEffects
 from validstats.exceptions import (
     LabellingWarning,
     few_degrees_message,
@@ -68,6 +68,7 @@ __all__ = [
     "calibration_guarantee",
     "cells_guarantee",
     "coefficient_result",
+    "companions",
     "degrees_of_freedom",
     "inference_guarantee",
     "resolve_clusters",
@@ -152,7 +153,6 @@ def inference_guarantee(
     population: Population,
     clustered_by: str | None,
     pairwise_effects: bool,
-    with_raw: bool,
 ) -> Guarantee:
     """Return what one inference promises."""
     finite = population == "finite"
@@ -307,27 +307,15 @@ def coefficient_result(
     request: InferenceRequest,
     sample: Sample,
     *,
-    gold: SimpleFit | None,
+    beside: Companions,
     clustered_by: str | None,
-    with_raw: bool,
-    pairwise: bool = False,
-    guarantee: Guarantee | None = None,
+    guarantee: Guarantee,
     **words: Any,
 ) -> CoefficientResult:
     """Return an estimate with its guarantee and the fits that stand beside it."""
     labelled = sample.labelled if isinstance(sample, LabelledSample) else None
     return CoefficientResult(
-        guarantee=guarantee
-        or inference_guarantee(
-            request.calibration,
-            request.confidence_level,
-            estimator=request.estimator,
-            tuning=found.tuning,
-            population=request.population,
-            clustered_by=clustered_by,
-            pairwise_effects=pairwise,
-            with_raw=with_raw,
-        ),
+        guarantee=guarantee,
         backend=request.units.backend,
         fit=found,
         confidence_level=float(request.confidence_level),
@@ -336,9 +324,8 @@ def coefficient_result(
         population=request.population,
         n_rows=sample.n_rows,
         n_labelled=sample.n_labelled,
-        effective_labels=_worth_in_labels(sample, found, gold, request.population == "finite"),
         kish_labels=kish_size(sample.gold_weights),
-        gold=gold,
+        beside=beside,
         clustered_by=clustered_by,
         clusters=sample.clusters if labelled is not None and clustered_by is not None else (),
         labelled=labelled,
@@ -353,7 +340,25 @@ def default_kind(estimator: EstimatorName) -> VarianceKind:
     return "HC3" if estimator in ("tuned", "gold") else "HC0"
 
 
-def _worth_in_labels(sample: Sample, found: Estimate, gold: SimpleFit | None, finite: bool) -> Float1D:
+def companions(
+    sample: Sample,
+    found: Estimate,
+    request: InferenceRequest,
+    gold_of: Callable[[], SimpleFit | None],
+    naive_of: Callable[[], SimpleFit | None],
+    marginal_of: Callable[[], MarginalEffects | NotApplicable] | None = None,
+) -> Companions:
+    """Return what stands beside an estimate: made when it is asked for, or now where rows are read again for it."""
+    beside = Companions(
+        gold_of=gold_of,
+        naive_of=naive_of,
+        worth_of=partial(_worth_in_labels, sample, found, finite=request.population == "finite"),
+        marginal_of=marginal_of,
+    )
+    return beside if isinstance(sample, LabelledSample) else beside.complete()
+
+
+def _worth_in_labels(sample: Sample, found: Estimate, gold: SimpleFit | None, *, finite: bool) -> Float1D:
     """Return how many labels alone would be as precise, by coefficient."""
     if gold is None:
         return np.full(len(found.params), np.nan)
@@ -446,19 +451,6 @@ _FEWEST_DEGREES = 5.0
 """Degrees of freedom below which an interval rests on a handful of labels."""
 
 
-_NO_EFFECTS = NotApplicable(
-    "the coefficients are on the scale of the outcome, or the model has several equations"
-)
-"""Why models without a link have no marginal effects."""
-
-
-class _Comparisons(NamedTuple):
-    """The fits that stand beside an estimate."""
-
-    gold: SimpleFit | None
-    naive: SimpleFit | None
-
-
 def solve(prepared: PreparedModel, request: InferenceRequest, study: Study) -> CoefficientResult:
     """Solve a prepared model, of rows in memory or in a stream: sums, fit, result."""
     clusters, clustered_by = study.clusters, study.clustered_by
@@ -477,25 +469,44 @@ def solve(prepared: PreparedModel, request: InferenceRequest, study: Study) -> C
         raise no_root(sample, names) from error
     if found.rows_of is not None and sample.sums_by is not None:
         found = replace(found, sums_by=partial(sample.sums_by, found.rows_of))
-    beside = _comparisons(prepared, request, found)
     _check_separation(sample, found, names)
+    degrees = degrees_of_freedom(request, clusters, len(found.params))
+    guarantee = inference_guarantee(
+        request.calibration,
+        request.confidence_level,
+        estimator=request.estimator,
+        tuning=found.tuning,
+        population=request.population,
+        clustered_by=clustered_by,
+        pairwise_effects=prepared.pairwise,
+    )
+    effects = None
+    if isinstance(sample.moment, GLMMoment):
+        effects = partial(marginal_effects, prepared, request, found, degrees, guarantee)
+    beside = companions(
+        sample,
+        found,
+        request,
+        partial(_gold, prepared, request, found),
+        partial(_naive, prepared),
+        effects,
+    )
     _warn_about_surprises(prepared, found)
     bounded = request.outcome_range is not None or request.model_kind.of_share
     _warn_about_skewness(prepared, found, float(request.confidence_level), bounded)
-    unidentified = beside.gold is None and request.estimator != "gold" and prepared.sample.moment.has_classes
+    classes = request.estimator != "gold" and sample.moment.has_classes
+    unidentified = classes and found.gold_root is None and beside.gold is None
     if unidentified:
         warn(unidentified_by_labels_message, LabellingWarning)
     everyone = prepared.sample.n_labelled == prepared.sample.n_rows
     variance = np.diag(found.covariance)
     if not np.all((variance > 0) | np.isnan(variance)) and not everyone:
         raise NoRootError("The covariance matrix is not positive; label more rows or use another estimator.")
-    degrees = degrees_of_freedom(request, clusters, len(found.params))
-    result = coefficient_result(
+    return coefficient_result(
         found,
         request,
-        prepared.sample,
-        gold=beside.gold,
-        naive_fit=beside.naive,
+        sample,
+        beside=beside,
         names=prepared.names,
         model=prepared.model or request.model,
         answered=request.model_kind.answered,
@@ -503,16 +514,11 @@ def solve(prepared: PreparedModel, request: InferenceRequest, study: Study) -> C
         outcome=prepared.outcome,
         clustered_by=clustered_by,
         degrees_of_freedom=degrees,
-        with_raw=prepared.raw is not None,
-        pairwise=prepared.pairwise,
         effects=prepared.effects,
         notes=_notes(prepared, request, found, unidentified),
-        ratio=prepared.sample.moment.ratio,
+        ratio=sample.moment.ratio,
+        guarantee=guarantee,
     )
-    marginal: MarginalEffects | NotApplicable = _NO_EFFECTS
-    if isinstance(sample.moment, GLMMoment):
-        marginal = marginal_effects(prepared, request, found, degrees, result.guarantee)
-    return replace(result, marginal=marginal, n_passes=sample.n_passes)
 
 
 def _warn_about_surprises(prepared: PreparedModel, found: Estimate) -> None:
@@ -584,7 +590,9 @@ def _estimated(prepared: PreparedModel, request: InferenceRequest) -> Estimate:
     }
     sample, terms, raw = prepared.sample, prepared.terms, prepared.raw
     if not prepared.pairwise:
-        first = FirstStage(n_effective=prepared.n_effective, cell=prepared.cell)
+        # verdict cells tell the events that labels alone may have missed
+        alone = request.estimator in ("tuned", "gold")
+        first = FirstStage(n_effective=prepared.n_effective, cell=prepared.cell if alone else None)
         return estimate(sample, terms, raw, tuning=request.tuning, first=first, **options)
     if request.tuning is not None:
         raise ValueError(
@@ -620,22 +628,20 @@ def _notes(
     return tuple(notes)
 
 
-def _comparisons(prepared: PreparedModel, request: InferenceRequest, found: Estimate) -> _Comparisons:
-    """Return the gold-only fit, which is the estimate itself where that is gold-only, and the naive one."""
-    own = _simple(found) if request.estimator == "gold" else None
+def _naive(prepared: PreparedModel) -> SimpleFit | None:
+    """Fit the model to machine labels taken for the truth."""
     if prepared.absorber is None or prepared.plain is None:
-        raw = prepared.raw
-        naive = None if raw is None else naive_fit(prepared.sample, raw)
-        return _Comparisons(own or _gold_fit(prepared, request), naive)
+        return None if prepared.raw is None else naive_fit(prepared.sample, prepared.raw)
     sample, raw = prepared.plain
-    return _Comparisons(
-        own or gold_within(sample, request.kind, request.population),
-        None if raw is None else naive_within(sample, raw, prepared.absorber),
-    )
+    return None if raw is None else naive_within(sample, raw, prepared.absorber)
 
 
-def _gold_fit(prepared: PreparedModel, request: InferenceRequest) -> SimpleFit | None:
-    """Fit the labels alone, as estimator="gold" does."""
+def _gold(prepared: PreparedModel, request: InferenceRequest, found: Estimate) -> SimpleFit | None:
+    """Fit the labels alone, as estimator="gold" does, which is the estimate itself there."""
+    if request.estimator == "gold":
+        return _simple(found)
+    if prepared.absorber is not None and prepared.plain is not None:
+        return gold_within(prepared.plain[0], request.kind, request.population)
     first = FirstStage(cell=prepared.cell)
     try:
         return _simple(

@@ -16,6 +16,8 @@ from validstats.dsl.results.answers import (
 from validstats.dsl.results.coefficients import (
     CoefficientComparison,
     CoefficientResult,
+    Companions,
+    Ends,
     ExponentiatedResult,
     joint_covariance,
 )
@@ -29,6 +31,8 @@ __all__ = [
     "MarginalEffects",
     "CoefficientComparison",
     "CoefficientResult",
+    "Companions",
+    "Ends",
     "InapplicableTest",
     "WaldTest",
     "joint_covariance",

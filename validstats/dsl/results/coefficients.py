@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from functools import cached_property, partial
+from typing import Any, Protocol
 
 import numpy as np
 from scipy import stats
 
 from validstats._typing import Bool1D, Float1D, Float2D, Int1D, RandomState
-from validstats.dsl.fit import Estimate, EstimatorName, Population, SimpleFit, TuningKind
+from validstats.dsl.fit import Estimate, EstimatorName, Population, SimpleFit, TuningKind, as_it_is
 from validstats.dsl.moments import (
     LabelForecast,
     VarianceKind,
@@ -29,10 +30,19 @@ from validstats.dsl.results.marginal import MarginalEffects
 from validstats.intake import RowLabels, align, check_groups, check_positive_int, check_random_state
 from validstats.results import NotApplicable, Report, Result, Summary, Table, interval_words, rounded
 
-__all__ = ["CoefficientComparison", "CoefficientResult", "ExponentiatedResult", "joint_covariance"]
+__all__ = [
+    "CoefficientComparison",
+    "CoefficientResult",
+    "Companions",
+    "Ends",
+    "ExponentiatedResult",
+    "joint_covariance",
+]
 
-ON_THE_SCALE = NotApplicable("the coefficients are on the scale of the outcome")
-"""Why linear models have no marginal effects beside their coefficients."""
+ON_THE_SCALE = NotApplicable(
+    "the coefficients are on the scale of the outcome, or the model has several equations"
+)
+"""Why models without a link have no marginal effects beside their coefficients."""
 
 ESTIMATOR_TEXT = {
     "tuned": "tuned design-based",
@@ -41,6 +51,67 @@ ESTIMATOR_TEXT = {
     "ppi++": "power-tuned (PPI++)",
     "gold": "expert labels only",
 }
+
+
+class Ends(Protocol):
+    """Intervals that are no multiples of standard errors."""
+
+    def __call__(self, confidence_level: float) -> Float2D:
+        """Return the ends at a level, shape ``(p, 2)``."""
+
+    @property
+    def p_values(self) -> Float1D:
+        """Two-sided p-values of zero, which agree with the intervals at every level."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Companions:
+    """What stands beside an estimate, made when it is asked for: other fits, the worth in labels, marginal effects."""
+
+    gold_of: Callable[[], SimpleFit | None]  # the labels alone
+    naive_of: Callable[[], SimpleFit | None]  # machine labels taken for the truth
+    worth_of: Callable[[SimpleFit | None], Float1D]  # from the fit of the labels alone
+    marginal_of: Callable[[], MarginalEffects | NotApplicable] | None = None  # None without a link
+
+    @cached_property
+    def gold(self) -> SimpleFit | None:
+        """The labels alone; None without a fit."""
+        return self.gold_of()
+
+    @cached_property
+    def naive(self) -> SimpleFit | None:
+        """Machine labels taken for the truth; None without a fit."""
+        return self.naive_of()
+
+    @cached_property
+    def worth(self) -> Float1D:
+        """Number of labels that alone would be as precise, by coefficient."""
+        return self.worth_of(self.gold)
+
+    @cached_property
+    def marginal(self) -> MarginalEffects | NotApplicable:
+        """Average marginal effects."""
+        return ON_THE_SCALE if self.marginal_of is None else self.marginal_of()
+
+    def complete(self) -> Companions:
+        """Make everything now, and return itself."""
+        _ = self.worth, self.naive, self.marginal
+        return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Keep what is made rather than the rows that it is made from."""
+        self.complete()
+        return {
+            "gold_of": partial(as_it_is, self.gold),
+            "naive_of": partial(as_it_is, self.naive),
+            "worth_of": partial(_known_worth, self.worth),
+            "marginal_of": partial(as_it_is, self.marginal),
+        }
+
+
+def _known_worth(worth: Float1D, _: SimpleFit | None) -> Float1D:
+    """Return a worth that is known."""
+    return worth
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -63,12 +134,10 @@ class CoefficientResult(Result):
         What was estimated.
     n_rows, n_labelled, n_passes : int
         Rows, labelled rows, and how often rows outside memory were read.
-    effective_labels : ndarray of shape (p,)
-        Number of expert labels that alone would give the same variance; NaN where the gold-only fit fails.
     kish_labels : float
         Kish's effective size of the labelled rows' inverse probabilities.
-    naive_fit, gold : SimpleFit or None
-        Fit on machine labels alone, and on expert labels alone.
+    beside : Companions
+        What is made when it is asked for: ``gold``, ``naive_fit``, ``effective_labels`` and ``marginal``.
     clustered_by : str or None
         How rows are clustered.
     clusters : tuple of ndarray of shape (n,)
@@ -77,10 +146,9 @@ class CoefficientResult(Result):
         Which rows carry expert labels; None for rows that were not in memory.
     effects : tuple of str
         Absorbed effects.
-    intervals_at : callable or None
-        Ends at any level, ``level -> ndarray of shape (p, 2)``, of cells of equal verdict and of exact intervals.
-    p_values : ndarray of shape (p,) or None
-        Two-sided p-values of zero that agree with these intervals; None takes those of estimate and standard error.
+    intervals_at : Ends or None
+        Ends at any level, ``level -> ndarray of shape (p, 2)``, of cells of equal verdict and of exact intervals, with
+        the p-values that agree with them.
     interval_name : {"cells", "exact", "normal", "inverted"}
         How intervals come about.
     interval : ndarray of shape (p, 2) or None
@@ -95,8 +163,6 @@ class CoefficientResult(Result):
         What says the result in one sentence, ``result -> str``.
     rows : RowLabels or None
         Who the rows of the data are: clusters that arrive later are matched by it.
-    marginal : MarginalEffects or NotApplicable
-        Average marginal effects, where the model has them.
     """
 
     names: tuple[str, ...]
@@ -111,23 +177,19 @@ class CoefficientResult(Result):
     outcome: str
     n_rows: int
     n_labelled: int
-    effective_labels: Float1D
     kish_labels: float
     labelled: Bool1D | None
+    beside: Companions
     n_passes: int = 0
-    naive_fit: SimpleFit | None = None
-    gold: SimpleFit | None = None
     clustered_by: str | None = None
     clusters: tuple[Int1D, ...] = ()
     effects: tuple[str, ...] = ()
-    intervals_at: Callable[[float], Float2D] | None = None
-    p_values: Float1D | None = None
+    intervals_at: Ends | None = None
     interval_name: str = "normal"
     interval: Float2D | None = None
     limits: Float2D | None = None
     notes: tuple[str, ...] = field(default=())
     ratio: str = ""
-    marginal: MarginalEffects | NotApplicable = ON_THE_SCALE
     rows: RowLabels | None = None
     answered: Callable[[Any], str] = regression_words
 
@@ -159,6 +221,26 @@ class CoefficientResult(Result):
                 "there is no machine label of every expert label, or it has no fit of its own"
             )
         return self.naive_fit.params
+
+    @property
+    def gold(self) -> SimpleFit | None:
+        """Fit on expert labels alone; None where there is none."""
+        return self.beside.gold
+
+    @property
+    def naive_fit(self) -> SimpleFit | None:
+        """Fit on machine labels alone; None where there is none."""
+        return self.beside.naive
+
+    @property
+    def effective_labels(self) -> Float1D:
+        """Number of expert labels that alone would give the same variance; NaN where the gold-only fit fails."""
+        return self.beside.worth
+
+    @property
+    def marginal(self) -> MarginalEffects | NotApplicable:
+        """Average marginal effects, where the model has them."""
+        return self.beside.marginal
 
     @property
     def informative(self) -> bool:
@@ -301,8 +383,8 @@ class CoefficientResult(Result):
     @property
     def p_value(self) -> Float1D:
         """Two-sided p-values of zero, which agree with the intervals, shape ``(p,)``."""
-        if self.p_values is not None:
-            return self.p_values
+        if self.intervals_at is not None:
+            return self.intervals_at.p_values
         absolute = np.abs(self.statistic)
         degrees = self.degrees
         if degrees is None:
@@ -666,7 +748,6 @@ class CoefficientResult(Result):
             degrees_of_freedom=degrees,
             interval=None,
             intervals_at=None,
-            p_values=None,
             interval_name="normal",
         )
 
